@@ -1,0 +1,142 @@
+//! What travels on Redis Pub/Sub between all instances of both services (contract, section 7).
+//!
+//! An [`Envelope`] is JSON, so that it can be read with `redis-cli`. The frame inside is ready to be sent: it was encoded
+//! once, where it arose, and who receives it copies its bytes and does not look into them.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::ids::{ChatId, InstanceId, Seq, UserId};
+
+/// The channel of a chat: its durable events, and typing.
+#[must_use]
+pub fn chat_channel(chat: ChatId) -> String {
+    format!("{CHAT_PREFIX}{chat}")
+}
+
+/// The channel of a user: what concerns this one person on every instance.
+#[must_use]
+pub fn user_channel(user: UserId) -> String {
+    format!("{USER_PREFIX}{user}")
+}
+
+const CHAT_PREFIX: &str = "chat:";
+const USER_PREFIX: &str = "user:";
+
+/// A channel, parsed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Channel {
+    /// See [`chat_channel`].
+    Chat(ChatId),
+    /// See [`user_channel`].
+    User(UserId),
+}
+
+impl Channel {
+    /// The channel of this name, if it is one of ours.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        if let Some(id) = name.strip_prefix(CHAT_PREFIX) {
+            id.parse().ok().map(Self::Chat)
+        } else {
+            name.strip_prefix(USER_PREFIX)?.parse().ok().map(Self::User)
+        }
+    }
+}
+
+/// One publication.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Envelope<'a> {
+    /// The notification-service that published it. It has delivered it to its own sockets already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<InstanceId>,
+    /// The id of the request that caused it, for the logs.
+    #[serde(borrow)]
+    pub request_id: Cow<'a, str>,
+    /// What happened.
+    #[serde(borrow)]
+    pub event: Event<'a>,
+}
+
+/// What happened.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event<'a> {
+    /// On a chat's channel: a durable event, with its place in the chat.
+    Durable {
+        /// Its place.
+        seq: Seq,
+        /// What the members' sockets get.
+        #[serde(borrow)]
+        frame: &'a RawValue,
+    },
+    /// On a chat's channel: something that matters only now. It may be lost.
+    Ephemeral {
+        /// Who did it: this user's sockets get no frame of it.
+        user_id: UserId,
+        /// What the other members' sockets get.
+        #[serde(borrow)]
+        frame: &'a RawValue,
+    },
+    /// On a user's channel: the presence of somebody with whom the user shares chats.
+    Presence {
+        /// The chats that they share.
+        chat_ids: Vec<ChatId>,
+        /// What the user's sockets get.
+        #[serde(borrow)]
+        frame: &'a RawValue,
+    },
+    /// On a user's channel: the user is a member of a new chat.
+    ChatCreated {
+        /// The chat.
+        chat_id: ChatId,
+        /// Its last `seq`.
+        last_seq: Seq,
+        /// The other members.
+        partner_ids: Vec<UserId>,
+        /// One item of `GET /chats`, as this user sees it.
+        #[serde(borrow)]
+        chat: &'a RawValue,
+    },
+}
+
+impl Envelope<'_> {
+    /// The bytes to publish.
+    ///
+    /// # Errors
+    /// None that is known of: every part can be JSON.
+    pub fn encode(&self) -> serde_json::Result<String> {
+        serde_json::to_string(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_envelope_comes_back_with_its_frame_untouched() {
+        let frame = r#"{"type":"new_message",  "text":"\u041f"}"#;
+        let envelope = Envelope {
+            instance: Some(InstanceId::new()),
+            request_id: "abc".into(),
+            event: Event::Durable { seq: 7, frame: serde_json::from_str(frame).expect("JSON") },
+        };
+        let text = envelope.encode().expect("JSON");
+        let back: Envelope<'_> = serde_json::from_str(&text).expect("an envelope");
+        let Event::Durable { seq, frame: got } = back.event else { panic!("another event") };
+        assert_eq!((back.instance, back.request_id.as_ref(), seq), (envelope.instance, "abc", 7));
+        assert_eq!(got.get(), frame);
+    }
+
+    #[test]
+    fn channels_come_back_as_their_ids() {
+        let (chat, user) = (ChatId::new(), UserId::new());
+        assert_eq!(Channel::parse(&chat_channel(chat)), Some(Channel::Chat(chat)));
+        assert_eq!(Channel::parse(&user_channel(user)), Some(Channel::User(user)));
+        assert_eq!(Channel::parse("chat:x"), None);
+        assert_eq!(Channel::parse("room:x"), None);
+    }
+}

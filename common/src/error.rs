@@ -1,0 +1,289 @@
+//! The one table of errors: a code, and what it is as HTTP status, as gRPC status and on a socket (contract, section 3).
+
+use std::{borrow::Cow, fmt, time::Duration};
+
+use ::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use tonic::Code;
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+/// The stable code of an error, the same over REST, WebSocket and gRPC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    /// The body or frame is not the JSON that it should be.
+    BadJson,
+    /// No token, a malformed or a forged one.
+    Unauthorized,
+    /// The token was good until its `exp`.
+    TokenExpired,
+    /// No such user, or another password.
+    InvalidCredentials,
+    /// Known, but not allowed.
+    Forbidden,
+    /// There is none, or none for this user.
+    NotFound,
+    /// The path exists, the method does not.
+    MethodNotAllowed,
+    /// The username is another user's.
+    UsernameTaken,
+    /// It contradicts what is stored.
+    Conflict,
+    /// The body or frame is larger than its limit.
+    PayloadTooLarge,
+    /// The body is of a type that is not read.
+    UnsupportedMediaType,
+    /// A value breaks its rule.
+    ValidationFailed,
+    /// The `request_id` was used before, for other content.
+    IdempotencyMismatch,
+    /// Too many in too short a time.
+    RateLimited,
+    /// A frame's `type` is none that the server knows. WebSocket only.
+    UnknownType,
+    /// A fault of the server. The cause is in its log.
+    Internal,
+    /// A dependency is away; trying again later may help.
+    Unavailable,
+}
+
+impl ErrorCode {
+    const ALL: [Self; 17] = [
+        Self::BadJson,
+        Self::Unauthorized,
+        Self::TokenExpired,
+        Self::InvalidCredentials,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::UsernameTaken,
+        Self::Conflict,
+        Self::PayloadTooLarge,
+        Self::UnsupportedMediaType,
+        Self::ValidationFailed,
+        Self::IdempotencyMismatch,
+        Self::RateLimited,
+        Self::UnknownType,
+        Self::Internal,
+        Self::Unavailable,
+    ];
+
+    /// The table: name on the wire, HTTP status, gRPC status, title.
+    const fn row(self) -> (&'static str, StatusCode, Code, &'static str) {
+        use StatusCode as Http;
+        match self {
+            Self::BadJson => ("bad_json", Http::BAD_REQUEST, Code::InvalidArgument, "Not the expected JSON"),
+            Self::Unauthorized => {
+                ("unauthorized", Http::UNAUTHORIZED, Code::Unauthenticated, "A valid token is needed")
+            }
+            Self::TokenExpired => ("token_expired", Http::UNAUTHORIZED, Code::Unauthenticated, "The token has expired"),
+            Self::InvalidCredentials => {
+                ("invalid_credentials", Http::UNAUTHORIZED, Code::Unauthenticated, "Wrong username or password")
+            }
+            Self::Forbidden => ("forbidden", Http::FORBIDDEN, Code::PermissionDenied, "Not allowed"),
+            Self::NotFound => ("not_found", Http::NOT_FOUND, Code::NotFound, "Not found"),
+            Self::MethodNotAllowed => {
+                ("method_not_allowed", Http::METHOD_NOT_ALLOWED, Code::Unimplemented, "Method not allowed")
+            }
+            Self::UsernameTaken => ("username_taken", Http::CONFLICT, Code::AlreadyExists, "The username is taken"),
+            Self::Conflict => ("conflict", Http::CONFLICT, Code::AlreadyExists, "Conflict"),
+            Self::PayloadTooLarge => ("payload_too_large", Http::PAYLOAD_TOO_LARGE, Code::InvalidArgument, "Too large"),
+            Self::UnsupportedMediaType => (
+                "unsupported_media_type",
+                Http::UNSUPPORTED_MEDIA_TYPE,
+                Code::InvalidArgument,
+                "Unsupported media type",
+            ),
+            Self::ValidationFailed => {
+                ("validation_failed", Http::UNPROCESSABLE_ENTITY, Code::InvalidArgument, "Validation failed")
+            }
+            Self::IdempotencyMismatch => (
+                "idempotency_mismatch",
+                Http::UNPROCESSABLE_ENTITY,
+                Code::InvalidArgument,
+                "The request_id was used for other content",
+            ),
+            Self::RateLimited => {
+                ("rate_limited", Http::TOO_MANY_REQUESTS, Code::ResourceExhausted, "Too many requests")
+            }
+            Self::UnknownType => ("unknown_type", Http::BAD_REQUEST, Code::InvalidArgument, "Unknown frame type"),
+            Self::Internal => ("internal", Http::INTERNAL_SERVER_ERROR, Code::Internal, "Internal error"),
+            Self::Unavailable => {
+                ("unavailable", Http::SERVICE_UNAVAILABLE, Code::Unavailable, "Temporarily unavailable")
+            }
+        }
+    }
+
+    /// The name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        self.row().0
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub const fn http_status(self) -> StatusCode {
+        self.row().1
+    }
+
+    /// The gRPC status.
+    #[must_use]
+    pub const fn grpc_code(self) -> Code {
+        self.row().2
+    }
+
+    /// What the code means, in a few words.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        self.row().3
+    }
+
+    /// Whether the same request may succeed later.
+    #[must_use]
+    pub const fn is_retryable(self) -> bool {
+        matches!(self, Self::RateLimited | Self::Internal | Self::Unavailable)
+    }
+
+    /// The code of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.as_str() == name)
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What is wrong with one field of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FieldError {
+    /// The field's name in the request.
+    pub field: Cow<'static, str>,
+    /// A stable code: `required`, `length`, `format` …
+    pub code: &'static str,
+    /// For a person.
+    pub message: String,
+}
+
+/// An error as it leaves a service, over whichever edge. Each domain's own error becomes one of these.
+#[derive(Debug)]
+pub struct ApiError {
+    /// What kind.
+    pub code: ErrorCode,
+    /// For a person: what happened, and what to do. Never the cause of an internal error.
+    pub detail: Cow<'static, str>,
+    /// The fields that are wrong.
+    pub fields: Vec<FieldError>,
+    /// When it may be worth trying again.
+    pub retry_after: Option<Duration>,
+}
+
+/// How long a client waits before it tries again what was [`ErrorCode::Unavailable`].
+const UNAVAILABLE_RETRY_AFTER: Duration = Duration::from_secs(1);
+
+impl ApiError {
+    /// An error of this code, with what a person should read.
+    #[must_use]
+    pub fn new(code: ErrorCode, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, detail: detail.into(), fields: Vec::new(), retry_after: None }
+    }
+
+    /// One field breaks its rule.
+    #[must_use]
+    pub fn invalid(field: impl Into<Cow<'static, str>>, code: &'static str, message: impl Into<String>) -> Self {
+        Self::invalid_fields(vec![FieldError { field: field.into(), code, message: message.into() }])
+    }
+
+    /// Some fields break their rules.
+    #[must_use]
+    pub fn invalid_fields(fields: Vec<FieldError>) -> Self {
+        let detail = fields.iter().map(|field| format!("{}: {}", field.field, field.message)).collect::<Vec<_>>();
+        Self { fields, ..Self::new(ErrorCode::ValidationFailed, detail.join("; ")) }
+    }
+
+    /// A fault of the server: logs the cause, and shows none of it.
+    #[must_use]
+    pub fn internal(cause: impl fmt::Display) -> Self {
+        tracing::error!(error.cause = %cause, "internal error");
+        Self::new(ErrorCode::Internal, "Something went wrong on our side. The log has it under this request id.")
+    }
+
+    /// A dependency is away: logs the cause, and names only the dependency.
+    #[must_use]
+    pub fn unavailable(dependency: &'static str, cause: impl fmt::Display) -> Self {
+        tracing::warn!(error.cause = %cause, dependency, "dependency unavailable");
+        let detail = format!("The {dependency} is not available at the moment. Nothing was lost: try again.");
+        Self { retry_after: Some(UNAVAILABLE_RETRY_AFTER), ..Self::new(ErrorCode::Unavailable, detail) }
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.detail)
+    }
+}
+
+impl std::error::Error for ApiError {}
+
+/// The domain of the `google.rpc.ErrorInfo` that carries a code between the services.
+const ERROR_DOMAIN: &str = "neonchat";
+
+impl From<ApiError> for tonic::Status {
+    fn from(error: ApiError) -> Self {
+        let mut details = ErrorDetails::with_error_info(error.code.as_str(), ERROR_DOMAIN, []);
+        for field in error.fields {
+            details.add_bad_request_violation(field.field, field.message);
+        }
+        Self::with_error_details(error.code.grpc_code(), error.detail, details)
+    }
+}
+
+impl From<tonic::Status> for ApiError {
+    /// A status without a code of ours comes from the transport: the other service is away or too slow.
+    fn from(status: tonic::Status) -> Self {
+        let code = status.get_details_error_info().and_then(|info| ErrorCode::from_name(&info.reason));
+        match (code, status.code()) {
+            (Some(ErrorCode::Unavailable), _)
+            | (None, Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown) => {
+                Self::unavailable("service behind this one", status)
+            }
+            (Some(ErrorCode::Internal) | None, _) => Self::internal(status),
+            (Some(code), _) => Self::new(code, status.message().to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_as_serialized() {
+        for code in ErrorCode::ALL {
+            assert_eq!(ErrorCode::from_name(code.as_str()), Some(code));
+            assert_eq!(serde_json::to_value(code).expect("JSON"), code.as_str());
+        }
+    }
+
+    #[test]
+    fn a_code_survives_the_way_through_grpc() {
+        for code in ErrorCode::ALL {
+            let status = tonic::Status::from(ApiError::new(code, "why"));
+            assert_eq!(status.code(), code.grpc_code());
+            assert_eq!(ApiError::from(status).code, code);
+        }
+    }
+
+    #[test]
+    fn a_transport_error_is_unavailable_and_shows_no_cause() {
+        let error = ApiError::from(tonic::Status::unavailable("tcp connect error: 10.0.0.7:8083"));
+        assert_eq!(error.code, ErrorCode::Unavailable);
+        assert!(!error.detail.contains("10.0.0.7"));
+        let error = ApiError::from(tonic::Status::internal("secret"));
+        assert_eq!(error.code, ErrorCode::Internal);
+        assert!(!error.detail.contains("secret"));
+    }
+}

@@ -1,0 +1,197 @@
+//! What every HTTP edge of ours has: errors as problem+json (RFC 9457), the request id, and strict reading of input.
+
+use std::time::Instant;
+
+use actix_web::{
+    Error, HttpResponse, ResponseError,
+    body::{BodySize, BoxBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    error::{JsonPayloadError, PathError, QueryPayloadError},
+    http::{
+        StatusCode,
+        header::{self, HeaderName, HeaderValue},
+    },
+    middleware::Next,
+    web::{JsonConfig, PathConfig, QueryConfig},
+};
+use serde::Serialize;
+use tracing::info_span;
+
+use crate::{
+    correlation::{self, CorrelationId},
+    error::{ApiError, ErrorCode, FieldError},
+};
+
+/// The largest body of a request. A message of 4096 characters needs 49 KB at most, all of it `\u` escapes.
+pub const MAX_BODY_BYTES: usize = 64 * 1024;
+
+const PROBLEM_JSON: &str = "application/problem+json";
+
+/// The body of an error (RFC 9457).
+#[derive(Serialize)]
+struct Problem<'a> {
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    code: ErrorCode,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
+    errors: &'a [FieldError],
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        // actix has an `http` crate of an older major version.
+        StatusCode::from_u16(self.code.http_status().as_u16()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let status = self.status_code();
+        let mut response = HttpResponse::build(status);
+        if status == StatusCode::UNAUTHORIZED {
+            response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+        }
+        if let Some(after) = self.retry_after {
+            response.insert_header((header::RETRY_AFTER, after.as_secs().max(1).to_string()));
+        }
+        response.insert_header((header::CONTENT_TYPE, PROBLEM_JSON)).json(Problem {
+            r#type: format!("urn:neonchat:error:{}", self.code),
+            title: self.code.title(),
+            status: status.as_u16(),
+            detail: &self.detail,
+            code: self.code,
+            request_id: correlation::current().as_str(),
+            errors: &self.fields,
+        })
+    }
+}
+
+/// Middleware, the outermost: gives each request its id, a span and a line in the log, and makes every error a problem.
+///
+/// # Errors
+/// None: an error has become a response.
+pub async fn edge(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let given = request.headers().get(correlation::HEADER).and_then(|value| value.to_str().ok());
+    let id = CorrelationId::accept(given);
+    let span = info_span!("http", request.id = %id);
+    correlation::scope(id.clone(), span, handle(request, next, id)).await
+}
+
+async fn handle(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+    id: CorrelationId,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let started = Instant::now();
+    let http_request = request.request().clone();
+    let mut response = match next.call(request).await {
+        Ok(response) => response.map_into_boxed_body(),
+        Err(error) => ServiceResponse::from_err(error, http_request.clone()),
+    };
+    if let Some(error) = bare_error(&response) {
+        let mut problem = error.error_response();
+        if let Some(allow) = response.headers().get(header::ALLOW) {
+            problem.headers_mut().insert(header::ALLOW, allow.clone());
+        }
+        response = ServiceResponse::new(http_request.clone(), problem);
+    }
+    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+        response.headers_mut().insert(HeaderName::from_static(correlation::HEADER), value);
+    }
+    // The route's pattern and not the path: no id, and no token in a query, gets into the log or a label.
+    let route = http_request.match_pattern().unwrap_or_else(|| "unknown".to_owned());
+    let elapsed = started.elapsed();
+    let status = response.status().as_u16();
+    metrics::histogram!("http_request_duration_seconds", "method" => method_label(http_request.method().as_str()),
+        "route" => route.clone(), "status" => status.to_string())
+    .record(elapsed);
+    tracing::info!(http.method = %http_request.method(), http.route = route, http.status = status,
+        duration_ms = elapsed.as_secs_f64() * 1e3, "request");
+    Ok(response)
+}
+
+/// A method may be any word that a client makes up; a label may not.
+fn method_label(method: &str) -> &'static str {
+    const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+    KNOWN.into_iter().find(|known| *known == method).unwrap_or("other")
+}
+
+/// The problem for an error that actix itself answered, without a body of ours.
+fn bare_error(response: &ServiceResponse<BoxBody>) -> Option<ApiError> {
+    let status = response.status();
+    let is_problem = response.headers().get(header::CONTENT_TYPE).is_some_and(|value| value == PROBLEM_JSON);
+    let is_empty = matches!(response.response().body().size(), BodySize::None | BodySize::Sized(0));
+    if is_problem || !(status.is_client_error() || status.is_server_error()) {
+        return None;
+    }
+    match status {
+        StatusCode::NOT_FOUND => Some(ApiError::new(ErrorCode::NotFound, "There is nothing at this path.")),
+        StatusCode::METHOD_NOT_ALLOWED => {
+            Some(ApiError::new(ErrorCode::MethodNotAllowed, "This path has other methods: see the Allow header."))
+        }
+        StatusCode::PAYLOAD_TOO_LARGE => Some(too_large()),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Some(not_json()),
+        _ if status.is_server_error() && !is_empty => None,
+        _ if status.is_server_error() => Some(ApiError::internal(format_args!("the server answered a bare {status}"))),
+        _ => Some(ApiError::new(ErrorCode::BadJson, "The request could not be read.")),
+    }
+}
+
+fn too_large() -> ApiError {
+    ApiError::new(ErrorCode::PayloadTooLarge, format!("A body has at most {MAX_BODY_BYTES} bytes."))
+}
+
+fn not_json() -> ApiError {
+    ApiError::new(ErrorCode::UnsupportedMediaType, "Send JSON, with Content-Type: application/json.")
+}
+
+/// How JSON bodies are read.
+#[must_use]
+pub fn json_config() -> JsonConfig {
+    JsonConfig::default().limit(MAX_BODY_BYTES).error_handler(|error, _| {
+        match error {
+            JsonPayloadError::OverflowKnownLength { .. } | JsonPayloadError::Overflow { .. } => too_large(),
+            JsonPayloadError::ContentType => not_json(),
+            JsonPayloadError::Deserialize(error) if error.is_data() => shape(&error),
+            error => ApiError::new(ErrorCode::BadJson, format!("The body is not JSON: {error}.")),
+        }
+        .into()
+    })
+}
+
+/// JSON, but not of the shape that it should be: a field is missing, or of another type.
+fn shape(error: &serde_json::Error) -> ApiError {
+    let text = error.to_string();
+    match text.strip_prefix("missing field `").and_then(|rest| rest.split_once('`')) {
+        Some((field, _)) => ApiError::invalid(field.to_owned(), "required", "is missing"),
+        None => ApiError::invalid("body", "format", text),
+    }
+}
+
+/// How parameters in a path are read.
+#[must_use]
+pub fn path_config() -> PathConfig {
+    PathConfig::default().error_handler(|error, _| {
+        match error {
+            PathError::Deserialize(_) => ApiError::invalid("id", "format", "should be a UUID"),
+            error => ApiError::internal(error),
+        }
+        .into()
+    })
+}
+
+/// How a query is read.
+#[must_use]
+pub fn query_config() -> QueryConfig {
+    QueryConfig::default().error_handler(|error, _| {
+        match error {
+            QueryPayloadError::Deserialize(error) => ApiError::invalid("query", "format", error.to_string()),
+            error => ApiError::invalid("query", "format", error.to_string()),
+        }
+        .into()
+    })
+}

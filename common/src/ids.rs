@@ -1,0 +1,72 @@
+//! Identifiers as types, so that a chat's id is never passed for a user's.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $new:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl $name {
+            /// A new, unique one.
+            #[must_use]
+            #[expect(clippy::new_without_default, reason = "no two are equal, so there is no default")]
+            pub fn new() -> Self {
+                Self(Uuid::$new())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Uuid::parse_str(text).map(Self)
+            }
+        }
+    };
+}
+
+id!(
+    /// A user. UUID v4.
+    UserId,
+    new_v4
+);
+id!(
+    /// A chat. UUID v7.
+    ChatId,
+    now_v7
+);
+id!(
+    /// A message. UUID v7.
+    MessageId,
+    now_v7
+);
+id!(
+    /// The id that a client chooses for a send, so that sending again stores nothing new (contract, section 2).
+    SendId,
+    new_v4
+);
+id!(
+    /// A token's `jti`.
+    TokenId,
+    new_v4
+);
+id!(
+    /// A running notification-service.
+    InstanceId,
+    new_v4
+);
+
+/// The place of a durable event in its chat: 1, 2, 3 … without a gap. 0 stands before the first.
+pub type Seq = i64;

@@ -1,0 +1,16 @@
+//! What both services use, and nothing else: identifiers, tokens, the one table of errors, settings, the life of a
+//! process, logs and metrics, the gRPC stack, and the shape of what travels on Redis.
+
+pub mod bus;
+pub mod correlation;
+pub mod error;
+pub mod grpc;
+pub mod http;
+pub mod ids;
+pub mod lifecycle;
+pub mod message;
+pub mod redis;
+pub mod settings;
+pub mod telemetry;
+pub mod time;
+pub mod token;

@@ -1,0 +1,114 @@
+//! The life of a process: it runs until it is told to end, drains, and leaves no task behind.
+
+use std::{future::Future, io, time::Duration};
+
+use tokio::{
+    runtime::Handle,
+    signal::unix::{Signal, SignalKind, signal},
+    task::JoinHandle,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Waits for SIGTERM or SIGINT. After the first one the process drains; a second one ends it at once.
+///
+/// # Errors
+/// The signals cannot be listened to.
+pub async fn shutdown_signal() -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    next(&mut terminate, &mut interrupt).await;
+    // Not tracked: it ends the process, or the process ends without it.
+    tokio::spawn(async move {
+        next(&mut terminate, &mut interrupt).await;
+        tracing::warn!("second signal: ending at once");
+        std::process::exit(1);
+    });
+    Ok(())
+}
+
+async fn next(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("SIGTERM: draining"),
+        _ = interrupt.recv() => tracing::info!("SIGINT: draining"),
+    }
+}
+
+/// The tasks of a process, all on its main runtime, and the signal that ends them.
+///
+/// actix runs each handler on the current-thread runtime of one of its workers, which ends with the HTTP server. What has
+/// to outlive a request is spawned here instead.
+#[derive(Clone, Debug)]
+pub struct Tasks {
+    tracker: TaskTracker,
+    stop: CancellationToken,
+    runtime: Handle,
+}
+
+impl Tasks {
+    /// For the runtime that this is called on.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { tracker: TaskTracker::new(), stop: CancellationToken::new(), runtime: Handle::current() }
+    }
+
+    /// Spawns a task that [`Tasks::finish`] waits for.
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.tracker.spawn_on(future, &self.runtime)
+    }
+
+    /// Spawns a task that is dropped, at whichever `await` it is, when the process drains.
+    pub fn spawn_until_stopped(&self, future: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stop.clone();
+        self.spawn(async move {
+            stop.run_until_cancelled(future).await;
+        });
+    }
+
+    /// Resolves when the tasks are to end.
+    #[must_use]
+    pub fn stopped(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
+    /// Tells all tasks to end and waits for them, for `limit` at most. Returns whether all of them did.
+    pub async fn finish(&self, limit: Duration) -> bool {
+        self.stop.cancel();
+        self.tracker.close();
+        let finished = tokio::time::timeout(limit, self.tracker.wait()).await.is_ok();
+        if !finished {
+            tracing::warn!(tasks = self.tracker.len(), "tasks did not end in time");
+        }
+        finished
+    }
+}
+
+impl Default for Tasks {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn finish_waits_for_work_and_ends_loops() {
+        let tasks = Tasks::new();
+        let work = tasks.spawn(tokio::time::sleep(Duration::from_secs(1)));
+        tasks.spawn_until_stopped(std::future::pending());
+        assert!(tasks.finish(Duration::from_secs(5)).await);
+        assert!(work.is_finished());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn finish_gives_up_at_its_limit() {
+        let tasks = Tasks::new();
+        tasks.spawn(std::future::pending::<()>());
+        assert!(!tasks.finish(Duration::from_secs(5)).await);
+    }
+}

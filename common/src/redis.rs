@@ -1,0 +1,67 @@
+//! Connections to Redis that come up by themselves, whenever Redis does, and never make a caller wait for long.
+
+use std::time::Duration;
+
+use fred::{
+    clients::SubscriberClient,
+    interfaces::ClientLike as _,
+    prelude::{Builder, Client, Config, Error, ReconnectPolicy},
+};
+use secrecy::{ExposeSecret as _, SecretString};
+
+/// The longest that a command waits for its answer.
+pub const COMMAND_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Publications that may wait in this process to be handled. One that finds no room tells the reader that it lagged.
+const BROADCAST_CAPACITY: usize = 8192;
+
+/// Commands that may wait for their answers.
+const MAX_COMMANDS_IN_FLIGHT: usize = 100_000;
+
+/// Milliseconds between two attempts to connect, doubled from the first to the last.
+const RECONNECT_DELAY_MS: (u32, u32) = (50, 2000);
+
+fn builder(url: &SecretString) -> Result<Builder, Error> {
+    let mut config = Config::from_url(url.expose_secret())?;
+    // The first connection is retried like any later one, so that start order does not matter.
+    config.fail_fast = false;
+    let (min, max) = RECONNECT_DELAY_MS;
+    let mut builder = Builder::from_config(config);
+    builder
+        .set_policy(ReconnectPolicy::new_exponential(0, min, max, 2))
+        .with_connection_config(|connection| {
+            connection.connection_timeout = COMMAND_TIMEOUT;
+            connection.internal_command_timeout = COMMAND_TIMEOUT;
+            connection.max_command_attempts = 1;
+            connection.max_command_buffer_len = MAX_COMMANDS_IN_FLIGHT;
+            connection.tcp.nodelay = Some(true);
+        })
+        .with_performance_config(|performance| {
+            performance.default_command_timeout = COMMAND_TIMEOUT;
+            performance.broadcast_channel_capacity = BROADCAST_CAPACITY;
+        });
+    Ok(builder)
+}
+
+/// A client for commands. It connects in the background, on the runtime that this is called on.
+///
+/// # Errors
+/// The URL is none.
+pub fn commands(url: &SecretString) -> Result<Client, Error> {
+    let client = builder(url)?.build()?;
+    drop(client.connect());
+    Ok(client)
+}
+
+/// A client for subscriptions. It is not connected yet, so that its events can be listened to from the first on.
+///
+/// # Errors
+/// The URL is none.
+pub fn subscriber(url: &SecretString) -> Result<SubscriberClient, Error> {
+    builder(url)?.build_subscriber_client()
+}
+
+/// Whether Redis answers.
+pub async fn is_healthy(client: &Client) -> bool {
+    client.is_connected() && client.ping::<()>(None).await.is_ok()
+}
