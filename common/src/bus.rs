@@ -3,35 +3,32 @@
 //! An [`Envelope`] is JSON, so that it can be read with `redis-cli`. The frame inside is ready to be sent: it was encoded
 //! once, where it arose, and who receives it copies its bytes and does not look into them.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::ids::{ChatId, InstanceId, Seq, UserId};
 
-/// The channel of a chat: its durable events, and typing.
-#[must_use]
-pub fn chat_channel(chat: ChatId) -> String {
-    format!("{CHAT_PREFIX}{chat}")
-}
-
-/// The channel of a user: what concerns this one person on every instance.
-#[must_use]
-pub fn user_channel(user: UserId) -> String {
-    format!("{USER_PREFIX}{user}")
-}
-
 const CHAT_PREFIX: &str = "chat:";
 const USER_PREFIX: &str = "user:";
 
-/// A channel, parsed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A channel. [`Display`](fmt::Display) is its name on Redis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Channel {
-    /// See [`chat_channel`].
+    /// Of a chat: its durable events, and typing.
     Chat(ChatId),
-    /// See [`user_channel`].
+    /// Of a user: what concerns this one person on every instance.
     User(UserId),
+}
+
+impl fmt::Display for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Chat(id) => write!(f, "{CHAT_PREFIX}{id}"),
+            Self::User(id) => write!(f, "{USER_PREFIX}{id}"),
+        }
+    }
 }
 
 impl Channel {
@@ -133,9 +130,9 @@ mod tests {
 
     #[test]
     fn channels_come_back_as_their_ids() {
-        let (chat, user) = (ChatId::new(), UserId::new());
-        assert_eq!(Channel::parse(&chat_channel(chat)), Some(Channel::Chat(chat)));
-        assert_eq!(Channel::parse(&user_channel(user)), Some(Channel::User(user)));
+        for channel in [Channel::Chat(ChatId::new()), Channel::User(UserId::new())] {
+            assert_eq!(Channel::parse(&channel.to_string()), Some(channel));
+        }
         assert_eq!(Channel::parse("chat:x"), None);
         assert_eq!(Channel::parse("room:x"), None);
     }

@@ -39,6 +39,8 @@ pub enum ErrorCode {
     IdempotencyMismatch,
     /// Too many in too short a time.
     RateLimited,
+    /// The path speaks WebSocket, the request does not.
+    UpgradeRequired,
     /// A frame's `type` is none that the server knows. WebSocket only.
     UnknownType,
     /// A fault of the server. The cause is in its log.
@@ -48,7 +50,7 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 18] = [
         Self::BadJson,
         Self::Unauthorized,
         Self::TokenExpired,
@@ -63,6 +65,7 @@ impl ErrorCode {
         Self::ValidationFailed,
         Self::IdempotencyMismatch,
         Self::RateLimited,
+        Self::UpgradeRequired,
         Self::UnknownType,
         Self::Internal,
         Self::Unavailable,
@@ -105,6 +108,9 @@ impl ErrorCode {
             ),
             Self::RateLimited => {
                 ("rate_limited", Http::TOO_MANY_REQUESTS, Code::ResourceExhausted, "Too many requests")
+            }
+            Self::UpgradeRequired => {
+                ("upgrade_required", Http::UPGRADE_REQUIRED, Code::InvalidArgument, "WebSocket is needed")
             }
             Self::UnknownType => ("unknown_type", Http::BAD_REQUEST, Code::InvalidArgument, "Unknown frame type"),
             Self::Internal => ("internal", Http::INTERNAL_SERVER_ERROR, Code::Internal, "Internal error"),

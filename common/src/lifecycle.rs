@@ -7,7 +7,10 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     task::JoinHandle,
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{
+    sync::CancellationToken,
+    task::{TaskTracker, task_tracker::TrackedFuture},
+};
 
 /// Waits for SIGTERM or SIGINT. After the first one the process drains; a second one ends it at once.
 ///
@@ -30,6 +33,23 @@ async fn next(terminate: &mut Signal, interrupt: &mut Signal) {
     tokio::select! {
         _ = terminate.recv() => tracing::info!("SIGTERM: draining"),
         _ = interrupt.recv() => tracing::info!("SIGINT: draining"),
+    }
+}
+
+/// Whether the process takes on new work.
+#[derive(Clone, Debug, Default)]
+pub struct Readiness(CancellationToken);
+
+impl Readiness {
+    /// From here on it does not.
+    pub fn drain(&self) {
+        self.0.cancel();
+    }
+
+    /// Whether a drain has begun.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.0.is_cancelled()
     }
 }
 
@@ -66,6 +86,11 @@ impl Tasks {
         self.spawn(async move {
             stop.run_until_cancelled(future).await;
         });
+    }
+
+    /// A task that is spawned elsewhere, for it cannot leave its thread, and that [`Tasks::finish`] waits for.
+    pub fn track<F: Future>(&self, future: F) -> TrackedFuture<F> {
+        self.tracker.track_future(future)
     }
 
     /// Resolves when the tasks are to end.

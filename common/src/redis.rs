@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use fred::{
-    clients::SubscriberClient,
     interfaces::ClientLike as _,
     prelude::{Builder, Client, Config, Error, ReconnectPolicy},
 };
@@ -48,17 +47,17 @@ fn builder(url: &SecretString) -> Result<Builder, Error> {
 /// # Errors
 /// The URL is none.
 pub fn commands(url: &SecretString) -> Result<Client, Error> {
-    let client = builder(url)?.build()?;
+    let client = disconnected(url)?;
     drop(client.connect());
     Ok(client)
 }
 
-/// A client for subscriptions. It is not connected yet, so that its events can be listened to from the first on.
+/// A client that is not connected yet, so that its events can be listened to from the first on.
 ///
 /// # Errors
 /// The URL is none.
-pub fn subscriber(url: &SecretString) -> Result<SubscriberClient, Error> {
-    builder(url)?.build_subscriber_client()
+pub fn disconnected(url: &SecretString) -> Result<Client, Error> {
+    builder(url)?.build()
 }
 
 /// Whether Redis answers.

@@ -1,16 +1,23 @@
 //! Being called by another service.
 
 use std::{
+    net::SocketAddr,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context as TaskContext, Poll},
     time::{Duration, Instant},
 };
 
+use anyhow::Context as _;
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use secrecy::{ExposeSecret as _, SecretString};
 use subtle::ConstantTimeEq as _;
-use tonic::{Code, body::Body, transport::Server};
+use tokio::net::TcpListener;
+use tonic::{
+    Code,
+    body::Body,
+    transport::{Server, server::TcpIncoming},
+};
 use tower::{Layer, Service, layer::util::Stack};
 use tracing::info_span;
 
@@ -36,6 +43,18 @@ pub fn builder(token: SecretString) -> Server<Stack<EdgeLayer, tower::layer::uti
         .max_concurrent_streams(MAX_CONCURRENT_STREAMS)
         .tcp_nodelay(true)
         .layer(EdgeLayer { token: Arc::new(token) })
+}
+
+/// Listens at `host:port`; `setting` is where the port comes from.
+///
+/// # Errors
+/// It cannot be listened on.
+pub async fn bind(host: &str, port: u16, setting: &'static str) -> anyhow::Result<(TcpIncoming, SocketAddr)> {
+    let listener = TcpListener::bind((host, port))
+        .await
+        .with_context(|| format!("{setting}: {host}:{port} cannot be listened on"))?;
+    let addr = listener.local_addr()?;
+    Ok((TcpIncoming::from(listener).with_nodelay(Some(true)), addr))
 }
 
 /// See [`builder`].
@@ -77,7 +96,7 @@ where
     type Error = S::Error;
     type Future = BoxFuture<'static, Result<Response<Body>, S::Error>>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+    fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
     }
 

@@ -1,0 +1,224 @@
+//! The process put together: built, run, drained.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use actix_web::{App as ActixApp, HttpServer, dev::Server, middleware::from_fn, web::Data};
+use anyhow::Context as _;
+use fred::{
+    interfaces::{ClientLike as _, EventInterface as _},
+    prelude::Client,
+};
+use neonchat_common::{
+    grpc::{client::Peer, server},
+    http as edge,
+    ids::InstanceId,
+    lifecycle::{Readiness, Tasks},
+    redis,
+    telemetry::Metrics,
+    token::Tokens,
+};
+use neonchat_proto::notification::v1::notification_service_server::NotificationServiceServer;
+use tokio::sync::watch;
+use tonic::transport::server::TcpIncoming;
+
+use crate::{
+    bus::{Publisher, Subscriptions, receive},
+    chat_service::ChatService,
+    config::{Settings, SocketSettings},
+    connection::protocol::CloseReason,
+    delivery::Delivery,
+    grpc, http,
+    hub::Hub,
+    presence::Presence,
+    repair::Repair,
+};
+
+/// The longest that sockets take to close while the process drains.
+const CLOSE_LIMIT: Duration = Duration::from_secs(10);
+
+/// The longest that what is still running then takes. It includes the grace of presence.
+const TASKS_LIMIT: Duration = Duration::from_secs(10);
+
+/// Clients that come back after a restart do so at no more than this many a second, and not all in the first one.
+const RECONNECTS_PER_SECOND: u64 = 2000;
+
+/// The first of them comes back no sooner than this, in milliseconds.
+pub(crate) const RECONNECT_DELAY_MS: u64 = 500;
+
+/// The longest that a request line and its headers take to arrive.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What the handlers use.
+pub(crate) struct State {
+    pub(crate) tokens: Tokens,
+    pub(crate) settings: SocketSettings,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) subscriptions: Arc<Subscriptions>,
+    pub(crate) delivery: Delivery,
+    pub(crate) presence: Presence,
+    pub(crate) redis: Client,
+    pub(crate) metrics: Metrics,
+    pub(crate) tasks: Tasks,
+    pub(crate) readiness: Readiness,
+    /// How many sockets are open.
+    pub(crate) sockets: watch::Sender<usize>,
+}
+
+/// notification-service, bound to its ports and not yet serving.
+pub struct App {
+    state: Data<State>,
+    subscriber: Client,
+    http: Server,
+    http_addr: SocketAddr,
+    grpc: TcpIncoming,
+    grpc_addr: SocketAddr,
+    settings: Settings,
+}
+
+impl App {
+    /// Binds the ports and makes the clients. Nothing that it depends on needs to be there yet.
+    ///
+    /// # Errors
+    /// A port is taken, or an address is malformed.
+    pub async fn build(settings: Settings) -> anyhow::Result<Self> {
+        let common = &settings.common;
+        let tasks = Tasks::new();
+        let instance = InstanceId::new();
+        let peer = Peer::new(&settings.chat_service, &common.internal_token, common.grpc_timeout)
+            .context("CHAT_SERVICE_ADDR")?;
+        let chat_service = ChatService::new(peer);
+        let commands = redis::commands(&common.redis_url).context("REDIS_URL")?;
+        let subscriber = redis::disconnected(&common.redis_url).context("REDIS_URL")?;
+
+        let hub = Arc::new(Hub::default());
+        let repair = Arc::new(Repair::new(Arc::clone(&hub), chat_service.clone()));
+        let subscriptions = Arc::new(Subscriptions::new(subscriber.clone(), Arc::clone(&hub), Arc::clone(&repair)));
+        let delivery = Delivery {
+            instance,
+            hub: Arc::clone(&hub),
+            chat_service,
+            publisher: Publisher::new(commands.clone()),
+            repair,
+            tasks: tasks.clone(),
+        };
+        let presence = Presence::new(commands.clone(), delivery.clone(), settings.offline_grace);
+        let state = Data::new(State {
+            tokens: Tokens::new(&common.jwt_secret, common.jwt_lifetime),
+            settings: settings.socket,
+            hub,
+            subscriptions,
+            delivery,
+            presence,
+            redis: commands,
+            metrics: Metrics::install()?,
+            tasks,
+            readiness: Readiness::default(),
+            sockets: watch::Sender::new(0),
+        });
+
+        let (http, http_addr) = bind_http(&settings, state.clone())?;
+        let (grpc, grpc_addr) = server::bind(&settings.host, settings.grpc_port, "NOTIFICATION_GRPC_PORT").await?;
+        Ok(Self { state, subscriber, http, http_addr, grpc, grpc_addr, settings })
+    }
+
+    /// Where HTTP and WebSocket are served.
+    #[must_use]
+    pub const fn http_addr(&self) -> SocketAddr {
+        self.http_addr
+    }
+
+    /// Where gRPC is served.
+    #[must_use]
+    pub const fn grpc_addr(&self) -> SocketAddr {
+        self.grpc_addr
+    }
+
+    /// Serves until `shutdown` resolves, then drains.
+    ///
+    /// # Errors
+    /// A listener broke.
+    pub async fn run(self, shutdown: impl Future<Output = io::Result<()>>) -> anyhow::Result<()> {
+        let Self { state, subscriber, http, grpc, settings, .. } = self;
+        start_workers(&state, &subscriber);
+
+        let http_handle = http.handle();
+        let http = state.tasks.spawn(http);
+        let grpc_stop = tokio_util::sync::CancellationToken::new();
+        let stopped = grpc_stop.clone().cancelled_owned();
+        let service = grpc::Service { delivery: state.delivery.clone(), presence: state.presence.clone() };
+        let (health, health_service) = tonic_health::server::health_reporter();
+        health.set_serving::<NotificationServiceServer<grpc::Service>>().await;
+        let grpc = server::builder(settings.common.internal_token.clone())
+            .add_service(health_service)
+            .add_service(NotificationServiceServer::new(service))
+            .serve_with_incoming_shutdown(grpc, stopped);
+        let grpc = state.tasks.spawn(grpc);
+        tracing::info!(http.addr = %self.http_addr, grpc.addr = %self.grpc_addr, "notification-service serves");
+
+        shutdown.await?;
+
+        health.set_not_serving::<NotificationServiceServer<grpc::Service>>().await;
+        close_sockets(&state).await;
+        http_handle.stop(true).await;
+        grpc_stop.cancel();
+        state.tasks.finish(TASKS_LIMIT).await;
+        for client in [&state.redis, &subscriber] {
+            if let Err(error) = client.quit().await {
+                tracing::debug!(error.cause = %error, "redis: quit");
+            }
+        }
+        http.await??;
+        grpc.await??;
+        tracing::info!("ended");
+        Ok(())
+    }
+}
+
+fn start_workers(state: &Data<State>, subscriber: &Client) {
+    let tasks = &state.tasks;
+    state.metrics.keep_up(tasks);
+    state.delivery.repair.start(tasks);
+    // Listened to before the subscriber connects, so that nothing is missed.
+    let messages = subscriber.message_rx();
+    let (hub, repair) = (Arc::clone(&state.hub), Arc::clone(&state.delivery.repair));
+    let instance = state.delivery.instance;
+    tasks.spawn_until_stopped(async move { receive(messages, instance, &hub, &repair).await });
+    let subscriptions = Arc::clone(&state.subscriptions);
+    tasks.spawn_until_stopped(async move { subscriptions.run().await });
+    let presence = state.presence.clone();
+    tasks.spawn_until_stopped(async move { presence.run().await });
+}
+
+fn bind_http(settings: &Settings, state: Data<State>) -> anyhow::Result<(Server, SocketAddr)> {
+    let address = (settings.host.as_str(), settings.ws_port);
+    let server = HttpServer::new(move || {
+        ActixApp::new()
+            .app_data(state.clone())
+            .app_data(edge::query_config())
+            .wrap(from_fn(edge::edge))
+            .configure(http::configure)
+    })
+    .workers(std::thread::available_parallelism().map_or(2, std::num::NonZero::get))
+    .client_request_timeout(REQUEST_TIMEOUT)
+    .disable_signals()
+    .shutdown_timeout(CLOSE_LIMIT.as_secs())
+    .bind(address)
+    .with_context(|| format!("NOTIFICATION_WS_PORT: {}:{} cannot be listened on", address.0, address.1))?;
+    let addr = server.addrs().first().copied().context("no address is bound")?;
+    Ok((server.run(), addr))
+}
+
+/// Ends all connections: each finishes what it does, and is told to come back at a time of its own.
+async fn close_sockets(state: &State) {
+    state.readiness.drain();
+    let window = (*state.sockets.borrow() as u64 * 1000 / RECONNECTS_PER_SECOND).max(1000);
+    for socket in state.hub.sockets() {
+        let after_ms = RECONNECT_DELAY_MS + fastrand::u64(0..window);
+        socket.outbox.close(CloseReason::Restart { after_ms });
+    }
+    let mut open = state.sockets.subscribe();
+    let all_closed = open.wait_for(|sockets| *sockets == 0);
+    if tokio::time::timeout(CLOSE_LIMIT, all_closed).await.is_err() {
+        tracing::warn!(sockets = *state.sockets.borrow(), "sockets did not close in time");
+    }
+}

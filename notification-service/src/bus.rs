@@ -1,0 +1,200 @@
+//! Redis Pub/Sub: publishing, and keeping subscribed to just what the sockets of this instance need.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use fred::{
+    error::Error as RedisError,
+    interfaces::{ClientLike as _, EventInterface as _, PubsubInterface as _},
+    prelude::Client,
+    types::Message,
+};
+use neonchat_common::{
+    bus::{Channel, Envelope, Event},
+    ids::InstanceId,
+};
+use tokio::sync::{
+    broadcast::{Receiver, error::RecvError},
+    watch,
+};
+
+use crate::{
+    chat_service::UserChat,
+    connection::protocol::{Frame, ServerFrame},
+    hub::{DurableEvent, Hub},
+    repair::Repair,
+};
+
+/// Channels in one SUBSCRIBE or UNSUBSCRIBE.
+const CHANNELS_PER_COMMAND: usize = 1000;
+
+/// The longest that a handshake waits for the user's channel. Where Redis is away it goes on without.
+const SUBSCRIBE_WAIT: Duration = Duration::from_millis(500);
+
+/// Publishing. See the module.
+#[derive(Clone)]
+pub(crate) struct Publisher {
+    client: Client,
+}
+
+impl Publisher {
+    pub(crate) const fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// Publishes to every instance that is subscribed. Fails at once where Redis is known to be away.
+    pub(crate) async fn publish(&self, channel: Channel, envelope: &Envelope<'_>) -> anyhow::Result<()> {
+        let payload = envelope.encode()?;
+        let result = if self.client.is_connected() {
+            // The count of receivers that comes back is that of one Redis node alone, so it tells nothing.
+            self.client.publish::<(), _, _>(channel.to_string(), payload).await.map_err(anyhow::Error::from)
+        } else {
+            Err(anyhow::anyhow!("Redis is not connected"))
+        };
+        let outcome = if result.is_ok() { "ok" } else { "failed" };
+        metrics::counter!("redis_publishes_total", "outcome" => outcome).increment(1);
+        result
+    }
+}
+
+/// Subscriptions. One worker alone subscribes and unsubscribes, so that the two never overtake one another; it looks at
+/// what the hub wants now, and not at what was asked for in between.
+pub(crate) struct Subscriptions {
+    client: Client,
+    hub: Arc<Hub>,
+    repair: Arc<Repair>,
+    current: watch::Sender<HashSet<Channel>>,
+}
+
+impl Subscriptions {
+    /// Of a client that is not connected yet.
+    pub(crate) fn new(client: Client, hub: Arc<Hub>, repair: Arc<Repair>) -> Self {
+        Self { client, hub, repair, current: watch::Sender::default() }
+    }
+
+    /// Waits, for a short while, until a channel is subscribed to.
+    pub(crate) async fn wait_for(&self, channel: Channel) {
+        if self.client.is_connected() {
+            let mut current = self.current.subscribe();
+            let subscribed = current.wait_for(|channels| channels.contains(&channel));
+            let _ = tokio::time::timeout(SUBSCRIBE_WAIT, subscribed).await;
+        }
+    }
+
+    /// The worker: connects, and keeps the subscriptions as the hub wants them.
+    pub(crate) async fn run(&self) {
+        // Listened to before the first connection, so that none is missed.
+        let mut connected = self.client.reconnect_rx();
+        drop(self.client.connect());
+        loop {
+            tokio::select! {
+                event = connected.recv() => match event {
+                    Err(RecvError::Closed) => return,
+                    Ok(_) | Err(RecvError::Lagged(_)) => self.start_over(),
+                },
+                () = self.hub.interest.wait() => self.settle().await,
+            }
+        }
+    }
+
+    /// A new connection has no subscriptions; and what was published in between is lost.
+    fn start_over(&self) {
+        tracing::info!("redis subscriber connected");
+        self.current.send_modify(HashSet::clear);
+        let (chats, users) = (self.hub.chats(), self.hub.users());
+        self.hub.interest.add(chats.into_iter().map(Channel::Chat));
+        self.hub.interest.add(users.iter().copied().map(Channel::User));
+        self.repair.refresh_users(users);
+    }
+
+    async fn settle(&self) {
+        let changed = self.hub.interest.take();
+        let (wanted, unwanted): (Vec<_>, Vec<_>) = changed.into_iter().partition(|channel| self.hub.wants(*channel));
+        let (missing, superfluous): (Vec<_>, Vec<_>) = {
+            let current = self.current.borrow();
+            (
+                wanted.into_iter().filter(|channel| !current.contains(channel)).collect(),
+                unwanted.into_iter().filter(|channel| current.contains(channel)).collect(),
+            )
+        };
+        for channels in missing.chunks(CHANNELS_PER_COMMAND) {
+            if let Err(error) = self.client.subscribe(names(channels)).await {
+                return self.postpone(&missing, &superfluous, &error).await;
+            }
+            self.current.send_modify(|current| current.extend(channels));
+            // What was published before the subscription is found by comparing heads.
+            self.repair.check_heads(channels.iter().filter_map(|channel| match channel {
+                Channel::Chat(chat) => Some(*chat),
+                Channel::User(_) => None,
+            }));
+        }
+        for channels in superfluous.chunks(CHANNELS_PER_COMMAND) {
+            if let Err(error) = self.client.unsubscribe(names(channels)).await {
+                return self.postpone(&[], &superfluous, &error).await;
+            }
+            self.current.send_modify(|current| {
+                for channel in channels {
+                    current.remove(channel);
+                }
+            });
+        }
+    }
+
+    async fn postpone(&self, missing: &[Channel], superfluous: &[Channel], error: &RedisError) {
+        tracing::warn!(error.cause = %error, "redis: subscriptions wait");
+        self.hub.interest.add(missing.iter().chain(superfluous).copied());
+        // Ends with an error when the process does.
+        let _ = self.client.wait_for_connect().await;
+    }
+}
+
+fn names(channels: &[Channel]) -> Vec<String> {
+    channels.iter().map(Channel::to_string).collect()
+}
+
+/// Reads publications until the client ends.
+pub(crate) async fn receive(mut messages: Receiver<Message>, instance: InstanceId, hub: &Hub, repair: &Repair) {
+    loop {
+        match messages.recv().await {
+            Ok(message) => {
+                if let Err(error) = handle(&message, instance, hub) {
+                    tracing::error!(redis.channel = %message.channel, error.cause = %error, "redis: bad publication");
+                }
+            }
+            Err(RecvError::Lagged(count)) => {
+                tracing::warn!(count, "redis: publications were lost in this process");
+                metrics::counter!("redis_subscriber_lagged_total").increment(1);
+                repair.check_heads(hub.chats());
+                repair.refresh_users(hub.users());
+            }
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+fn handle(message: &Message, instance: InstanceId, hub: &Hub) -> anyhow::Result<()> {
+    let Some(channel) = Channel::parse(&message.channel) else { anyhow::bail!("no channel of ours") };
+    let payload = message.value.as_bytes().unwrap_or_default();
+    let envelope: Envelope<'_> = serde_json::from_slice(payload)?;
+    if envelope.instance == Some(instance) {
+        return Ok(()); // Delivered here before it was published.
+    }
+    tracing::debug!(request.id = %envelope.request_id, redis.channel = %message.channel, "redis: received");
+    match (channel, envelope.event) {
+        (Channel::Chat(chat), Event::Durable { seq, frame }) => {
+            hub.deliver(chat, DurableEvent { seq, frame: Frame::from(frame.get()), origin: None });
+        }
+        (Channel::Chat(chat), Event::Ephemeral { user_id, frame }) => {
+            hub.tell_chat(chat, user_id, &Frame::from(frame.get()));
+        }
+        (Channel::User(user), Event::Presence { chat_ids, frame }) => {
+            hub.tell_user(user, &chat_ids, &Frame::from(frame.get()));
+        }
+        (Channel::User(user), Event::ChatCreated { chat_id, last_seq, partner_ids, chat }) => {
+            // The frame first, so that it comes before the chat's first message.
+            hub.tell_user(user, &[chat_id], &ServerFrame::ChatCreated { chat }.encode());
+            hub.learn(user, &[UserChat { id: chat_id, last_seq, partners: partner_ids }]);
+        }
+        (channel, _) => anyhow::bail!("an event that does not belong on {channel:?}"),
+    }
+    Ok(())
+}

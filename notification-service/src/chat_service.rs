@@ -1,0 +1,191 @@
+//! chat-service, as this service asks it: with our types in and out, and every wait bounded.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use neonchat_common::{
+    error::ApiError,
+    grpc::client::Peer,
+    ids::{ChatId, MessageId, SendId, Seq, UserId},
+    message::MessageText,
+    time,
+};
+use neonchat_proto::chat::v1::{
+    ChatEvent, GetEventsRequest, GetHeadsRequest, ListUserChatsRequest, UserChat as ProtoUserChat,
+    ValidateAndStoreMessageRequest, ValidateChatAccessRequest, chat_event::Event,
+    chat_service_client::ChatServiceClient,
+};
+use tonic::transport::Channel;
+use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
+
+/// The longest that a client waits for the answer to a send, or for its chats while it connects.
+const INTERACTIVE_DEADLINE: Duration = Duration::from_millis(1800);
+
+/// The longest that asking after its health takes.
+const HEALTH_DEADLINE: Duration = Duration::from_millis(800);
+
+/// The most chats in one question after their heads.
+pub(crate) const MAX_HEADS: usize = 1000;
+
+/// The most events in one answer.
+const EVENTS_PAGE: u32 = 200;
+
+/// The most pages of chats that are read for one user.
+const MAX_CHAT_PAGES: usize = 100;
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub(crate) struct ChatService {
+    peer: Peer,
+}
+
+/// A chat, as one of its members delivers in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct UserChat {
+    pub(crate) id: ChatId,
+    pub(crate) last_seq: Seq,
+    pub(crate) partners: Vec<UserId>,
+}
+
+/// A message to be stored.
+#[derive(Clone, Debug)]
+pub(crate) struct NewMessage {
+    pub(crate) chat_id: ChatId,
+    pub(crate) sender_id: UserId,
+    pub(crate) text: MessageText,
+    pub(crate) request_id: SendId,
+}
+
+/// A message that is stored.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stored {
+    pub(crate) message_id: MessageId,
+    pub(crate) seq: Seq,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) duplicate: bool,
+}
+
+/// A message of the history.
+#[derive(Clone, Debug)]
+pub(crate) struct StoredMessage {
+    pub(crate) id: MessageId,
+    pub(crate) chat_id: ChatId,
+    pub(crate) sender_id: UserId,
+    pub(crate) text: String,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) updated_at: DateTime<Utc>,
+    pub(crate) seq: Seq,
+}
+
+impl ChatService {
+    pub(crate) const fn new(peer: Peer) -> Self {
+        Self { peer }
+    }
+
+    fn client(&self) -> ChatServiceClient<Channel> {
+        ChatServiceClient::new(self.peer.channel())
+    }
+
+    /// Whether it says that it serves.
+    pub(crate) async fn is_healthy(&self) -> bool {
+        let request = self.peer.request_within(HEALTH_DEADLINE, HealthCheckRequest::default());
+        let answer = HealthClient::new(self.peer.channel()).check(request).await;
+        answer.is_ok_and(|answer| answer.into_inner().status() == ServingStatus::Serving)
+    }
+
+    /// Stores a message. When it returns, the message is committed.
+    pub(crate) async fn store(&self, message: NewMessage) -> Result<Stored, ApiError> {
+        let request = self.peer.request_within(
+            INTERACTIVE_DEADLINE,
+            ValidateAndStoreMessageRequest {
+                chat_id: message.chat_id.to_string(),
+                sender_id: message.sender_id.to_string(),
+                text: message.text.into_string(),
+                request_id: message.request_id.to_string(),
+            },
+        );
+        let stored = self.client().validate_and_store_message(request).await?.into_inner();
+        Ok(Stored {
+            message_id: parse(&stored.message_id)?,
+            seq: stored.seq,
+            created_at: time::from_micros(stored.created_at_micros),
+            duplicate: stored.duplicate,
+        })
+    }
+
+    /// Whether a user is a member of a chat.
+    pub(crate) async fn has_access(&self, user: UserId, chat: ChatId) -> Result<bool, ApiError> {
+        let request = self.peer.request_within(
+            INTERACTIVE_DEADLINE,
+            ValidateChatAccessRequest { user_id: user.to_string(), chat_id: chat.to_string() },
+        );
+        Ok(self.client().validate_chat_access(request).await?.into_inner().has_access)
+    }
+
+    /// All chats of a user.
+    pub(crate) async fn chats_of(&self, user: UserId) -> Result<Vec<UserChat>, ApiError> {
+        let mut chats: Vec<UserChat> = Vec::new();
+        for _ in 0..MAX_CHAT_PAGES {
+            let after_chat_id = chats.last().map(|chat| chat.id.to_string()).unwrap_or_default();
+            let request = self.peer.request_within(
+                INTERACTIVE_DEADLINE,
+                ListUserChatsRequest { user_id: user.to_string(), after_chat_id, limit: 0 },
+            );
+            let page = self.client().list_user_chats(request).await?.into_inner();
+            for chat in page.chats {
+                chats.push(chat.try_into()?);
+            }
+            if !page.has_more {
+                break;
+            }
+        }
+        Ok(chats)
+    }
+
+    /// The last `seq` of each of at most [`MAX_HEADS`] chats.
+    pub(crate) async fn heads(&self, chats: &[ChatId]) -> Result<Vec<(ChatId, Seq)>, ApiError> {
+        let chat_ids = chats.iter().map(ToString::to_string).collect();
+        let request = self.peer.request(GetHeadsRequest { chat_ids });
+        let heads = self.client().get_heads(request).await?.into_inner().heads;
+        heads.into_iter().map(|head| Ok((parse(&head.chat_id)?, head.last_seq))).collect()
+    }
+
+    /// The events of a chat after a `seq`, a page of them.
+    pub(crate) async fn events(&self, chat: ChatId, after: Seq) -> Result<Vec<StoredMessage>, ApiError> {
+        let request = self.peer.request(GetEventsRequest { chat_id: chat.to_string(), after, limit: EVENTS_PAGE });
+        let events = self.client().get_events(request).await?.into_inner().events;
+        events.into_iter().map(StoredMessage::try_from).collect()
+    }
+}
+
+impl TryFrom<ProtoUserChat> for UserChat {
+    type Error = ApiError;
+
+    fn try_from(chat: ProtoUserChat) -> Result<Self, ApiError> {
+        let partners = chat.partner_ids.iter().map(|id| parse(id)).collect::<Result<_, _>>()?;
+        Ok(Self { id: parse(&chat.chat_id)?, last_seq: chat.last_seq, partners })
+    }
+}
+
+impl TryFrom<ChatEvent> for StoredMessage {
+    type Error = ApiError;
+
+    fn try_from(event: ChatEvent) -> Result<Self, ApiError> {
+        let Some(Event::MessageCreated(message)) = event.event else {
+            return Err(ApiError::internal("chat-service sent an event of a kind that is not known here"));
+        };
+        Ok(Self {
+            id: parse(&message.id)?,
+            chat_id: parse(&message.chat_id)?,
+            sender_id: parse(&message.sender_id)?,
+            text: message.text,
+            created_at: time::from_micros(message.created_at_micros),
+            updated_at: time::from_micros(message.updated_at_micros),
+            seq: message.seq,
+        })
+    }
+}
+
+fn parse<T: std::str::FromStr<Err = uuid::Error>>(id: &str) -> Result<T, ApiError> {
+    id.parse().map_err(|_| ApiError::internal("chat-service answered with an id that is no UUID"))
+}

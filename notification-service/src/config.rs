@@ -1,0 +1,93 @@
+//! The settings of notification-service (contract, section 1).
+
+use std::time::Duration;
+
+use neonchat_common::settings::{CommonSettings, InvalidSettings, Reader};
+
+/// The settings.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Those that both services have.
+    pub common: CommonSettings,
+    /// `NOTIFICATION_SERVICE_HOST`: the address to listen at.
+    pub host: String,
+    /// `NOTIFICATION_WS_PORT`
+    pub ws_port: u16,
+    /// `NOTIFICATION_GRPC_PORT`
+    pub grpc_port: u16,
+    /// `CHAT_SERVICE_ADDR`: where chat-service's gRPC is, `host:port` each.
+    pub chat_service: Vec<String>,
+    /// The WebSocket ones.
+    pub socket: SocketSettings,
+    /// `PRESENCE_OFFLINE_GRACE`: how long after the last close a user is offline.
+    pub offline_grace: Duration,
+}
+
+/// How a socket is treated.
+#[derive(Clone, Copy, Debug)]
+pub struct SocketSettings {
+    /// `WS_MAX_CONNECTIONS`: sockets on this instance.
+    pub max_connections: usize,
+    /// `WS_HEARTBEAT_INTERVAL`: how often the server pings.
+    pub heartbeat: Duration,
+    /// `WS_READ_TIMEOUT`: a socket of which nothing was heard for so long is closed.
+    pub read_timeout: Duration,
+    /// `WS_WRITE_TIMEOUT`: a socket that takes nothing for so long is closed.
+    pub write_timeout: Duration,
+}
+
+impl Settings {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// Names every setting that is not what it should be.
+    pub fn read(mut reader: Reader) -> Result<Self, InvalidSettings> {
+        const HOUR: Duration = Duration::from_hours(1);
+        let secs = Duration::from_secs;
+        let r = &mut reader;
+        let chat_service = match r.list("CHAT_SERVICE_ADDR") {
+            list if list.is_empty() => vec!["localhost:8083".to_owned()],
+            list => list,
+        };
+        let settings = Self {
+            common: CommonSettings::read(r),
+            host: r.text("NOTIFICATION_SERVICE_HOST", "0.0.0.0"),
+            ws_port: r.port("NOTIFICATION_WS_PORT", 8082),
+            grpc_port: r.port("NOTIFICATION_GRPC_PORT", 8081),
+            chat_service,
+            socket: SocketSettings {
+                max_connections: r.number("WS_MAX_CONNECTIONS", 10_000, 1, 1_000_000),
+                heartbeat: r.duration("WS_HEARTBEAT_INTERVAL", secs(30), HOUR),
+                read_timeout: r.duration("WS_READ_TIMEOUT", secs(60), HOUR),
+                write_timeout: r.duration("WS_WRITE_TIMEOUT", secs(10), HOUR),
+            },
+            offline_grace: r.duration("PRESENCE_OFFLINE_GRACE", secs(5), secs(60)),
+        };
+        if settings.socket.heartbeat.is_zero() {
+            r.problem("WS_HEARTBEAT_INTERVAL", "longer than nothing");
+        }
+        if settings.socket.read_timeout <= settings.socket.heartbeat {
+            r.problem("WS_READ_TIMEOUT", "longer than WS_HEARTBEAT_INTERVAL, or every quiet socket is closed");
+        }
+        reader.finish().map(|()| settings)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_the_contracts() {
+        let settings = Settings::read(Reader::from_values([])).expect("settings");
+        assert_eq!((settings.ws_port, settings.grpc_port), (8082, 8081));
+        assert_eq!(settings.chat_service, ["localhost:8083"]);
+        assert_eq!(settings.socket.heartbeat, Duration::from_secs(30));
+    }
+
+    #[test]
+    fn a_read_timeout_below_the_heartbeat_is_refused() {
+        let error = Settings::read(Reader::from_values([("WS_READ_TIMEOUT", "10s")])).expect_err("bad settings");
+        assert!(error.to_string().starts_with("WS_READ_TIMEOUT"), "{error}");
+    }
+}

@@ -1,0 +1,167 @@
+//! From an HTTP request to a running connection. Every refusal comes before the upgrade, as an HTTP status.
+
+use std::sync::Arc;
+
+use actix_web::{
+    HttpRequest, HttpResponse, ResponseError as _,
+    http::header::{self, HeaderValue},
+    rt,
+    web::{Data, Payload, Query},
+};
+use neonchat_common::{
+    bus::Channel,
+    correlation,
+    error::{ApiError, ErrorCode},
+    ids::{ChatId, UserId},
+    token::{Claims, TokenError, bearer},
+};
+use serde::Deserialize;
+use tracing::Span;
+
+use super::{protocol::CloseReason, run::run, session::Session, wire::ActixWire};
+use crate::{
+    app::{RECONNECT_DELAY_MS, State},
+    hub::{Hub, Socket},
+};
+
+/// The subprotocol. A browser, which cannot set headers, offers it together with its token.
+const SUBPROTOCOL: &str = "neonchat.v1";
+
+/// What stands before a token that is offered as a subprotocol.
+const BEARER_PREFIX: &str = "bearer.";
+
+/// The query of `/ws`.
+#[derive(Deserialize)]
+pub(crate) struct Parameters {
+    token: Option<String>,
+    chat_id: Option<ChatId>,
+}
+
+/// `GET /ws`
+pub(crate) async fn connect(
+    request: HttpRequest,
+    body: Payload,
+    parameters: Query<Parameters>,
+    state: Data<State>,
+) -> Result<HttpResponse, ApiError> {
+    let Ok((response, session, messages)) = actix_ws::handle_with_protocols(&request, body, &[SUBPROTOCOL]) else {
+        return Ok(upgrade_required());
+    };
+    let Parameters { token, chat_id } = parameters.into_inner();
+    let claims = authenticate(&request, token.as_deref(), &state)?;
+    let place = Place::take(&state)?;
+    let socket = admit(&claims, chat_id, &state).await?;
+
+    state.presence.connected(&socket);
+    let connection = serve(socket, ActixWire::new(session, messages), place, state.clone());
+    let connection = correlation::scope(correlation::current(), Span::current(), connection);
+    // On this worker's runtime, since the stream of the request's body cannot leave it.
+    rt::spawn(state.tasks.track(connection));
+    Ok(response)
+}
+
+/// The connection from here on. What it holds is given back on the one way out.
+async fn serve(socket: Arc<Socket>, wire: ActixWire, _place: Place, state: Data<State>) {
+    tracing::info!(user.id = %socket.user, socket.id = %socket.id, "socket opened");
+    if state.readiness.is_draining() {
+        // It was half-way when the drain began.
+        socket.outbox.close(CloseReason::Restart { after_ms: RECONNECT_DELAY_MS });
+    }
+    let session = Session::new(Arc::clone(&socket), state.delivery.clone(), state.presence.clone());
+    let reason = run(&socket.outbox, async |text| session.handle(&text).await, wire, state.settings).await;
+    let peers = state.hub.peers(socket.user);
+    state.hub.detach(&socket);
+    state.presence.disconnected(&socket, peers);
+    tracing::info!(user.id = %socket.user, socket.id = %socket.id, close.reason = ?reason, "socket closed");
+}
+
+/// Who it is, by the token in the query, in the header, or among the subprotocols.
+fn authenticate(request: &HttpRequest, query: Option<&str>, state: &State) -> Result<Claims, TokenError> {
+    let header = |name| request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let offered = || {
+        let protocols = header(header::SEC_WEBSOCKET_PROTOCOL)?.split(',');
+        protocols.map(str::trim).find_map(|protocol| protocol.strip_prefix(BEARER_PREFIX))
+    };
+    let token = match (query, header(header::AUTHORIZATION)) {
+        (Some(token), _) => token,
+        (None, Some(authorization)) => bearer(authorization)?,
+        (None, None) => offered().ok_or(TokenError::Missing)?,
+    };
+    state.tokens.verify(token)
+}
+
+/// Enters the user and joins the chats. From here on the socket misses nothing.
+async fn admit(claims: &Claims, scope: Option<ChatId>, state: &State) -> Result<Arc<Socket>, ApiError> {
+    let user = claims.user_id;
+    let entry = Entry::new(Arc::clone(&state.hub), user);
+    // Before the chats are listed: a chat made meanwhile is either in the list or told on this channel.
+    state.subscriptions.wait_for(Channel::User(user)).await;
+    let chats = state.delivery.chat_service.chats_of(user).await?;
+    if let Some(scope) = scope
+        && !chats.iter().any(|chat| chat.id == scope)
+    {
+        return Err(ApiError::new(ErrorCode::Forbidden, "There is no such chat, or you are not in it."));
+    }
+    Ok(entry.attach(scope, &chats))
+}
+
+fn upgrade_required() -> HttpResponse {
+    let error = ApiError::new(ErrorCode::UpgradeRequired, "This path speaks WebSocket (RFC 6455), version 13.");
+    let mut response = error.error_response();
+    response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    response
+}
+
+/// One of the sockets that this instance has room for; given back when it is dropped.
+struct Place(Data<State>);
+
+impl Place {
+    fn take(state: &Data<State>) -> Result<Self, ApiError> {
+        let max = state.settings.max_connections;
+        // None once the drain has begun.
+        let taken = state.sockets.send_if_modified(|sockets| {
+            let free = !state.readiness.is_draining() && *sockets < max;
+            *sockets += usize::from(free);
+            free
+        });
+        if !taken {
+            return Err(ApiError::unavailable("WebSocket of this instance", "it is full, or draining"));
+        }
+        metrics::gauge!("websocket_connections_current").increment(1);
+        Ok(Self(state.clone()))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.sockets.send_modify(|sockets| *sockets -= 1);
+        metrics::gauge!("websocket_connections_current").decrement(1);
+    }
+}
+
+/// A user who has entered the hub, and leaves it again if no socket comes of it: the client may be gone at any moment.
+struct Entry {
+    hub: Arc<Hub>,
+    user: UserId,
+    attached: bool,
+}
+
+impl Entry {
+    fn new(hub: Arc<Hub>, user: UserId) -> Self {
+        hub.enter(user);
+        Self { hub, user, attached: false }
+    }
+
+    fn attach(mut self, scope: Option<ChatId>, chats: &[crate::chat_service::UserChat]) -> Arc<Socket> {
+        self.attached = true;
+        self.hub.attach(self.user, scope, chats)
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        if !self.attached {
+            self.hub.leave(self.user);
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! One WebSocket connection, from the handshake to the close frame.
+
+pub(crate) mod handshake;
+pub(crate) mod outbox;
+pub(crate) mod protocol;
+pub(crate) mod run;
+pub(crate) mod session;
+pub(crate) mod wire;

@@ -1,0 +1,175 @@
+//! What waits to be written to one socket: bounded in bytes, whatever the reader does.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use neonchat_common::ids::{ChatId, Seq};
+use tokio::sync::Notify;
+
+use super::protocol::{CloseReason, Frame, ServerFrame};
+
+/// The most bytes that wait for one socket.
+const MAX_QUEUED_BYTES: usize = 256 * 1024;
+
+/// With more bytes than this waiting, what matters only now (typing, presence) is dropped.
+const MAX_QUEUED_BYTES_FOR_EPHEMERAL: usize = MAX_QUEUED_BYTES / 4;
+
+/// The queue between the hub, which never waits, and the one task that writes to the socket.
+///
+/// A durable event that finds no room freezes its chat: this and all further events of the chat are left out, and when
+/// the queue has drained one `lagged` says which.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    queue: VecDeque<Frame>,
+    bytes: usize,
+    frozen: BTreeMap<ChatId, Gap>,
+    close: Option<CloseReason>,
+}
+
+/// The events that were left out, both ends included.
+#[derive(Clone, Copy, Debug)]
+struct Gap {
+    from: Seq,
+    head: Seq,
+}
+
+/// What the writer does next.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Write this.
+    Frame(Frame),
+    /// All is written: close.
+    Close(CloseReason),
+}
+
+impl Outbox {
+    /// Queues a durable event of a chat, or notes that it was left out.
+    pub(crate) fn push_durable(&self, chat: ChatId, seq: Seq, frame: &Frame) {
+        let mut state = self.lock();
+        if let Some(gap) = state.frozen.get_mut(&chat) {
+            gap.head = seq;
+            metrics::counter!("websocket_frames_dropped_total", "kind" => "durable").increment(1);
+        } else if state.bytes + frame.len() > MAX_QUEUED_BYTES {
+            state.frozen.insert(chat, Gap { from: seq, head: seq });
+            metrics::counter!("websocket_frames_dropped_total", "kind" => "durable").increment(1);
+        } else {
+            state.push(frame.clone());
+            self.changed.notify_one();
+        }
+    }
+
+    /// Queues what matters only now, if there is ample room.
+    pub(crate) fn push_ephemeral(&self, frame: &Frame) {
+        let mut state = self.lock();
+        if state.bytes + frame.len() > MAX_QUEUED_BYTES_FOR_EPHEMERAL {
+            metrics::counter!("websocket_frames_dropped_total", "kind" => "ephemeral").increment(1);
+        } else {
+            state.push(frame.clone());
+            self.changed.notify_one();
+        }
+    }
+
+    /// Ends the connection once all that is queued is written. The first reason counts.
+    pub(crate) fn close(&self, reason: CloseReason) {
+        self.lock().close.get_or_insert(reason);
+        self.changed.notify_one();
+    }
+
+    /// What the writer does next; waits until there is something.
+    pub(crate) async fn next(&self) -> Next {
+        loop {
+            if let Some(next) = self.lock().next() {
+                return next;
+            }
+            self.changed.notified().await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Each change leaves the state whole, so that a panic elsewhere does no harm here.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn push(&mut self, frame: Frame) {
+        self.bytes += frame.len();
+        self.queue.push_back(frame);
+    }
+
+    fn next(&mut self) -> Option<Next> {
+        if let Some(frame) = self.queue.pop_front() {
+            self.bytes -= frame.len();
+            return Some(Next::Frame(frame));
+        }
+        if let Some((chat_id, Gap { from, head })) = self.frozen.pop_first() {
+            let lagged = ServerFrame::Lagged { chat_id, from_seq: from, head_seq: head };
+            return Some(Next::Frame(lagged.encode()));
+        }
+        self.close.map(Next::Close)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    fn frame(len: usize) -> Frame {
+        "x".repeat(len).into()
+    }
+
+    fn drain(outbox: &Outbox) -> Vec<String> {
+        let next = || match outbox.next().now_or_never()? {
+            Next::Frame(frame) => Some(frame.to_string()),
+            Next::Close(reason) => Some(format!("close {}", reason.code().0)),
+        };
+        std::iter::from_fn(next).take(1000).collect()
+    }
+
+    #[test]
+    fn a_full_queue_freezes_the_chat_and_says_so_once_it_has_drained() {
+        let outbox = Outbox::default();
+        let (slow, other) = (ChatId::new(), ChatId::new());
+        for seq in 1..=6 {
+            outbox.push_durable(slow, seq, &frame(MAX_QUEUED_BYTES / 4));
+        }
+        outbox.push_durable(other, 1, &frame(1));
+        let got = drain(&outbox);
+        assert_eq!(got.len(), 6, "four frames, and a `lagged` for each of the two chats");
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&got[4]).expect("JSON"),
+            serde_json::json!({ "type": "lagged", "chat_id": slow, "from_seq": 5, "head_seq": 6 })
+        );
+        outbox.push_durable(slow, 7, &frame(1));
+        assert_eq!(drain(&outbox), ["x"], "the chat goes on after its `lagged`");
+    }
+
+    #[test]
+    fn what_matters_only_now_is_dropped_first() {
+        let outbox = Outbox::default();
+        outbox.push_durable(ChatId::new(), 1, &frame(MAX_QUEUED_BYTES_FOR_EPHEMERAL));
+        outbox.push_ephemeral(&frame(1));
+        assert_eq!(drain(&outbox).len(), 1);
+        outbox.push_ephemeral(&frame(1));
+        assert_eq!(drain(&outbox).len(), 1);
+    }
+
+    #[test]
+    fn closes_after_what_is_queued_and_for_the_first_reason() {
+        let outbox = Outbox::default();
+        outbox.push_ephemeral(&frame(1));
+        outbox.close(CloseReason::Slow);
+        outbox.close(CloseReason::Normal);
+        assert_eq!(drain(&outbox)[..2], ["x", "close 4101"]);
+    }
+}

@@ -1,0 +1,264 @@
+//! The loop of a connection: the only one that writes to its socket.
+
+use std::{pin::pin, time::Duration};
+
+use bytestring::ByteString;
+use futures_util::future::{Fuse, FusedFuture as _, FutureExt as _};
+use neonchat_common::error::{ApiError, ErrorCode};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::{
+    outbox::{Next, Outbox},
+    protocol::{CloseReason, Frame, ServerFrame},
+    wire::{Incoming, Wire},
+};
+use crate::config::SocketSettings;
+
+/// The longest that saying goodbye takes.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Runs a connection until it ends. Returns why it did. `handle` does what a text frame asks for.
+///
+/// The frames of a client are handled one after another. While one is, no further is read: a client that sends faster
+/// than its messages can be stored is slowed down by TCP, and its messages keep their order. What others cause is written
+/// in the meantime.
+pub(crate) async fn run(
+    outbox: &Outbox,
+    handle: impl AsyncFn(ByteString) -> Option<Frame>,
+    mut wire: impl Wire,
+    settings: SocketSettings,
+) -> CloseReason {
+    let reason = serve(outbox, handle, &mut wire, settings).await;
+    let goodbye = async {
+        if let CloseReason::Restart { after_ms } = reason {
+            let _ = wire.send(ServerFrame::Reconnect { after_ms, reason: "restart" }.encode()).await;
+        }
+        wire.close(reason).await;
+    };
+    let _ = timeout(CLOSE_TIMEOUT, goodbye).await;
+    reason
+}
+
+async fn serve(
+    outbox: &Outbox,
+    handle: impl AsyncFn(ByteString) -> Option<Frame>,
+    wire: &mut impl Wire,
+    settings: SocketSettings,
+) -> CloseReason {
+    let mut heartbeat = Heartbeat::new(settings);
+    let mut handling = pin!(Fuse::terminated());
+    loop {
+        let step = tokio::select! {
+            answer = &mut handling => Step::Write(answer),
+            next = outbox.next() => match next {
+                Next::Frame(frame) => Step::Write(Some(frame)),
+                Next::Close(reason) => Step::End(reason),
+            },
+            incoming = wire.receive(), if handling.is_terminated() => {
+                heartbeat.heard();
+                match incoming {
+                    Incoming::Text(text) => {
+                        handling.set(handle(text).fuse());
+                        Step::Write(None)
+                    }
+                    Incoming::Binary => Step::Write(Some(not_text())),
+                    Incoming::Alive => Step::Write(None),
+                    Incoming::Closed(reason) => Step::End(reason),
+                }
+            }
+            beat = heartbeat.next() => match beat {
+                Beat::Ping => Step::Ping,
+                Beat::Dead => Step::End(CloseReason::Heartbeat),
+            },
+        };
+        let written = match step {
+            Step::Write(None) => continue,
+            Step::Write(Some(frame)) => timeout(settings.write_timeout, wire.send(frame)).await,
+            Step::Ping => timeout(settings.write_timeout, wire.ping()).await,
+            Step::End(reason) => {
+                // What the client asked for last is still done and answered: it may be a message that is stored already.
+                if !handling.is_terminated()
+                    && let Some(answer) = handling.await
+                {
+                    let _ = timeout(settings.write_timeout, wire.send(answer)).await;
+                }
+                return reason;
+            }
+        };
+        match written {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return CloseReason::Normal,
+            Err(_) => return CloseReason::Slow,
+        }
+    }
+}
+
+enum Step {
+    Write(Option<Frame>),
+    Ping,
+    End(CloseReason),
+}
+
+fn not_text() -> Frame {
+    ServerFrame::error(None, &ApiError::new(ErrorCode::BadJson, "Send JSON, in text frames.")).encode()
+}
+
+/// When to ping, and when to give up.
+struct Heartbeat {
+    interval: Duration,
+    read_timeout: Duration,
+    last_heard: Instant,
+    next_ping: Instant,
+}
+
+enum Beat {
+    Ping,
+    Dead,
+}
+
+impl Heartbeat {
+    fn new(settings: SocketSettings) -> Self {
+        let now = Instant::now();
+        let mut this =
+            Self { interval: settings.heartbeat, read_timeout: settings.read_timeout, last_heard: now, next_ping: now };
+        this.schedule(now);
+        this
+    }
+
+    /// With jitter (80 to 100 % of the interval), so that the pings of thousands of sockets spread out.
+    fn schedule(&mut self, now: Instant) {
+        self.next_ping = now + self.interval.mul_f64(fastrand::f64().mul_add(0.2, 0.8));
+    }
+
+    fn heard(&mut self) {
+        self.last_heard = Instant::now();
+    }
+
+    async fn next(&mut self) -> Beat {
+        let dead = self.last_heard + self.read_timeout;
+        sleep_until(self.next_ping.min(dead)).await;
+        let now = Instant::now();
+        if now >= dead {
+            return Beat::Dead;
+        }
+        self.schedule(now);
+        Beat::Ping
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::VecDeque, future::pending};
+
+    use neonchat_common::ids::ChatId;
+
+    use super::*;
+    use crate::connection::wire::Gone;
+
+    const SETTINGS: SocketSettings = SocketSettings {
+        max_connections: 1,
+        heartbeat: Duration::from_secs(30),
+        read_timeout: Duration::from_secs(60),
+        write_timeout: Duration::from_secs(10),
+    };
+
+    /// A peer that says what it is told to, then nothing any more.
+    #[derive(Default)]
+    struct Script {
+        says: VecDeque<Incoming>,
+        reads: bool,
+        written: Vec<String>,
+    }
+
+    impl Script {
+        fn saying(says: impl IntoIterator<Item = Incoming>) -> Self {
+            Self { says: says.into_iter().collect(), reads: true, written: Vec::new() }
+        }
+    }
+
+    impl Wire for &mut Script {
+        async fn receive(&mut self) -> Incoming {
+            match self.says.pop_front() {
+                Some(incoming) => incoming,
+                None => pending().await,
+            }
+        }
+
+        async fn send(&mut self, frame: Frame) -> Result<(), Gone> {
+            if !self.reads {
+                pending::<()>().await;
+            }
+            self.written.push(frame.to_string());
+            Ok(())
+        }
+
+        async fn ping(&mut self) -> Result<(), Gone> {
+            self.written.push("ping".to_owned());
+            Ok(())
+        }
+
+        async fn close(self, reason: CloseReason) {
+            self.written.push(format!("close {}", reason.code().0));
+        }
+    }
+
+    async fn echo(text: ByteString) -> Option<Frame> {
+        Some(format!("echo {text}").into())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_in_the_order_of_the_frames() {
+        let slow_first = async |text: ByteString| {
+            tokio::time::sleep(Duration::from_millis(if &*text == "a" { 50 } else { 0 })).await;
+            echo(text).await
+        };
+        let text = |text: &'static str| Incoming::Text(ByteString::from_static(text));
+        let mut script = Script::saying([text("a"), text("b"), Incoming::Closed(CloseReason::Normal)]);
+        let reason = run(&Outbox::default(), slow_first, &mut script, SETTINGS).await;
+        assert_eq!(reason, CloseReason::Normal);
+        assert_eq!(script.written, ["echo a", "echo b", "close 1000"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_frame_that_is_not_text_is_an_error_and_no_end() {
+        let mut script = Script::saying([Incoming::Binary, Incoming::Closed(CloseReason::TooBig)]);
+        assert_eq!(run(&Outbox::default(), echo, &mut script, SETTINGS).await, CloseReason::TooBig);
+        assert!(script.written[0].contains("bad_json"), "{:?}", script.written);
+        assert_eq!(script.written[1], "close 1009");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_quiet_peer_is_pinged_and_then_given_up() {
+        let mut script = Script::saying([]);
+        let started = Instant::now();
+        assert_eq!(run(&Outbox::default(), echo, &mut script, SETTINGS).await, CloseReason::Heartbeat);
+        assert_eq!(started.elapsed().as_secs(), SETTINGS.read_timeout.as_secs());
+        assert_eq!(script.written, ["ping", "ping", "close 4102"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_nothing_is_given_up() {
+        let mut script = Script { reads: false, ..Script::saying([]) };
+        let outbox = Outbox::default();
+        outbox.push_durable(ChatId::new(), 1, &"x".into());
+        let started = Instant::now();
+        assert_eq!(run(&outbox, echo, &mut script, SETTINGS).await, CloseReason::Slow);
+        assert_eq!(started.elapsed().as_secs(), SETTINGS.write_timeout.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_drain_lets_what_is_under_way_finish_and_says_when_to_come_back() {
+        let outbox = Outbox::default();
+        let drained_meanwhile = async |text: ByteString| {
+            outbox.close(CloseReason::Restart { after_ms: 700 });
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            echo(text).await
+        };
+        let mut script = Script::saying([Incoming::Text("a".into())]);
+        run(&outbox, drained_meanwhile, &mut script, SETTINGS).await;
+        assert_eq!(
+            script.written,
+            ["echo a", r#"{"type":"reconnect","after_ms":700,"reason":"restart"}"#, "close 4100"]
+        );
+    }
+}

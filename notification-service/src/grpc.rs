@@ -1,0 +1,110 @@
+//! `notification.v1.NotificationService`: what chat-service asks of this one.
+
+use neonchat_common::{
+    error::ApiError,
+    ids::{ChatId, Seq, UserId},
+    time,
+};
+use neonchat_proto::notification::v1::{
+    BroadcastSystemMessageRequest, BroadcastSystemMessageResponse, GetUsersStatusRequest, GetUsersStatusResponse,
+    SendMessageRequest, SendMessageResponse, UserStatus, ValidateChatAccessRequest, ValidateChatAccessResponse,
+    notification_service_server::NotificationService,
+};
+use tonic::{Request, Response, Status};
+
+use crate::{
+    chat_service::StoredMessage,
+    connection::protocol::{self, DeliveryStatus},
+    delivery::Delivery,
+    presence::Presence,
+};
+
+/// The most users in one question after their status.
+const MAX_USERS: usize = 1000;
+
+/// See the module.
+pub(crate) struct Service {
+    pub(crate) delivery: Delivery,
+    pub(crate) presence: Presence,
+}
+
+#[tonic::async_trait]
+impl NotificationService for Service {
+    async fn send_message(
+        &self,
+        request: Request<SendMessageRequest>,
+    ) -> Result<Response<SendMessageResponse>, Status> {
+        let request = request.into_inner();
+        let seq: Option<Seq> = request.metadata.get("seq").and_then(|seq| seq.parse().ok()).filter(|seq| *seq > 0);
+        let created_at = time::from_micros(request.timestamp);
+        let message = StoredMessage {
+            id: parse("message_id", &request.message_id)?,
+            chat_id: parse("chat_id", &request.chat_id)?,
+            sender_id: parse("sender_id", &request.sender_id)?,
+            text: request.text,
+            created_at,
+            updated_at: created_at,
+            seq: seq.ok_or_else(|| ApiError::invalid("metadata.seq", "required", "should be the message's seq"))?,
+        };
+        let (delivered_to, status) = self.delivery.deliver(&message, None).await;
+        Ok(Response::new(SendMessageResponse {
+            success: status == DeliveryStatus::Delivered,
+            delivered_to: i32::try_from(delivered_to).unwrap_or(i32::MAX),
+            failed_users: Vec::new(),
+            error_message: match status {
+                DeliveryStatus::Delivered => String::new(),
+                DeliveryStatus::Stored => "Redis is away: other instances deliver it when it is back".to_owned(),
+            },
+        }))
+    }
+
+    async fn validate_chat_access(
+        &self,
+        request: Request<ValidateChatAccessRequest>,
+    ) -> Result<Response<ValidateChatAccessResponse>, Status> {
+        let request = request.into_inner();
+        let user: UserId = parse("user_id", &request.user_id)?;
+        let chat: ChatId = parse("chat_id", &request.chat_id)?;
+        let has_access = self.delivery.chat_service.has_access(user, chat).await?;
+        let error_message = if has_access { "" } else { "There is no such chat, or the user is not in it." };
+        Ok(Response::new(ValidateChatAccessResponse { has_access, error_message: error_message.to_owned() }))
+    }
+
+    async fn get_users_status(
+        &self,
+        request: Request<GetUsersStatusRequest>,
+    ) -> Result<Response<GetUsersStatusResponse>, Status> {
+        let ids = request.into_inner().user_ids;
+        if ids.len() > MAX_USERS {
+            return Err(ApiError::invalid("user_ids", "length", format!("has at most {MAX_USERS} ids")).into());
+        }
+        let users = ids.iter().map(|id| parse("user_ids", id)).collect::<Result<Vec<UserId>, _>>()?;
+        let online = self.presence.statuses(&users).await.map_err(|error| ApiError::unavailable("presence", error))?;
+        let status = |user: &UserId| {
+            let known = online.iter().find(|known| known.user_id == *user);
+            UserStatus {
+                user_id: user.to_string(),
+                status: match known.map(|known| known.status) {
+                    Some(protocol::Status::Online) => "online",
+                    Some(protocol::Status::Away) => "away",
+                    None => "offline",
+                }
+                .to_owned(),
+                last_seen: known.map_or(0, |known| known.last_seen),
+            }
+        };
+        Ok(Response::new(GetUsersStatusResponse { statuses: users.iter().map(status).collect() }))
+    }
+
+    async fn broadcast_system_message(
+        &self,
+        _request: Request<BroadcastSystemMessageRequest>,
+    ) -> Result<Response<BroadcastSystemMessageResponse>, Status> {
+        // A message to everybody comes with the rest of the contract.
+        Err(Status::unimplemented("not offered by this version"))
+    }
+}
+
+fn parse<T: std::str::FromStr>(field: &'static str, id: &str) -> Result<T, ApiError> {
+    id.parse().map_err(|_| ApiError::invalid(field, "format", "should be a UUID"))
+}

@@ -1,0 +1,268 @@
+//! Who is connected to this instance, and what they get.
+//!
+//! All of it is memory of this process. Nothing here waits: delivery puts a frame into each socket's bounded outbox and
+//! goes on, so that one slow reader costs nobody else time.
+//!
+//! No lock of a user's entry is held while one of a chat's is taken, nor the other way round.
+
+mod chat;
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use dashmap::{DashMap, Entry};
+use neonchat_common::{
+    bus::Channel,
+    ids::{ChatId, Seq, UserId},
+};
+
+use self::chat::Chat;
+pub(crate) use self::chat::{Accepted, DurableEvent};
+use crate::{
+    chat_service::UserChat,
+    connection::{outbox::Outbox, protocol::Frame},
+    work_set::WorkSet,
+};
+
+/// A socket of this instance. Never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct SocketId(u64);
+
+impl SocketId {
+    fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn for_test() -> Self {
+        Self::next()
+    }
+}
+
+impl std::fmt::Display for SocketId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A connected socket, as the hub sees it.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    pub(crate) id: SocketId,
+    pub(crate) user: UserId,
+    /// The one chat that it is about; none where it is about all of the user's.
+    pub(crate) scope: Option<ChatId>,
+    pub(crate) outbox: Outbox,
+}
+
+impl Socket {
+    fn new(id: SocketId, user: UserId, scope: Option<ChatId>) -> Self {
+        Self { id, user, scope, outbox: Outbox::default() }
+    }
+
+    /// Whether the socket carries a chat, given that its user is a member.
+    pub(crate) fn carries(&self, chat: ChatId) -> bool {
+        self.scope.is_none_or(|scope| scope == chat)
+    }
+}
+
+/// A user with sockets on this instance, or about to have one.
+#[derive(Debug, Default)]
+struct User {
+    /// Handshakes and sockets that need this entry.
+    holders: usize,
+    sockets: Vec<Arc<Socket>>,
+    /// The user's chats, and the other members of each.
+    chats: HashMap<ChatId, Vec<UserId>>,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Hub {
+    users: DashMap<UserId, User>,
+    chats: DashMap<ChatId, Chat>,
+    /// Channels that may have to be subscribed to, or no longer.
+    pub(crate) interest: WorkSet<Channel>,
+    /// Chats of which an event may be missing.
+    pub(crate) gaps: WorkSet<ChatId>,
+}
+
+impl Hub {
+    /// A user is about to connect: from here on the user's channel is wanted, so that no new chat is missed while the
+    /// list of chats is on its way. [`Hub::leave`] or [`Hub::detach`] undoes it.
+    pub(crate) fn enter(&self, user: UserId) {
+        self.users.entry(user).or_default().holders += 1;
+        self.interest.add([Channel::User(user)]);
+    }
+
+    /// Undoes [`Hub::enter`], where no socket came of it.
+    pub(crate) fn leave(&self, user: UserId) {
+        self.release(user, |_| ());
+    }
+
+    /// The user, who has entered, is connected. `chats` are all of the user's.
+    ///
+    /// From here on the socket gets every event after each chat's `last_seq`, if not a later one where this instance
+    /// delivered up to there before the socket came.
+    pub(crate) fn attach(&self, user: UserId, scope: Option<ChatId>, chats: &[UserChat]) -> Arc<Socket> {
+        let socket = Arc::new(Socket::new(SocketId::next(), user, scope));
+        {
+            let mut entry = self.users.entry(user).or_default();
+            entry.chats.extend(chats.iter().map(|chat| (chat.id, chat.partners.clone())));
+            entry.sockets.push(Arc::clone(&socket));
+        }
+        for chat in chats.iter().filter(|chat| socket.carries(chat.id)) {
+            self.join(chat.id, chat.last_seq, std::slice::from_ref(&socket));
+        }
+        // Chats made while the list was on its way.
+        let listed: HashSet<ChatId> = chats.iter().map(|chat| chat.id).collect();
+        for chat in self.chats_of(user).into_iter().filter(|chat| !listed.contains(chat) && socket.carries(*chat)) {
+            self.join(chat, 0, std::slice::from_ref(&socket));
+        }
+        socket
+    }
+
+    /// The socket is gone.
+    pub(crate) fn detach(&self, socket: &Socket) {
+        let chats = self.chats_of(socket.user);
+        self.release(socket.user, |user| user.sockets.retain(|other| other.id != socket.id));
+        for chat in chats.into_iter().filter(|chat| socket.carries(*chat)) {
+            if let Entry::Occupied(mut entry) = self.chats.entry(chat)
+                && entry.get_mut().leave(socket.id)
+            {
+                entry.remove();
+                self.interest.add([Channel::Chat(chat)]);
+            }
+        }
+    }
+
+    fn release(&self, user: UserId, change: impl FnOnce(&mut User)) {
+        if let Entry::Occupied(mut entry) = self.users.entry(user) {
+            change(entry.get_mut());
+            entry.get_mut().holders -= 1;
+            if entry.get().holders == 0 {
+                entry.remove();
+                self.interest.add([Channel::User(user)]);
+            }
+        }
+    }
+
+    /// A user of this instance is a member of these chats. Returns those that were not known.
+    pub(crate) fn learn(&self, user: UserId, chats: &[UserChat]) -> Vec<ChatId> {
+        let (new, sockets) = {
+            let Some(mut entry) = self.users.get_mut(&user) else { return Vec::new() };
+            let mut new = Vec::new();
+            for chat in chats {
+                if entry.chats.insert(chat.id, chat.partners.clone()).is_none() {
+                    new.push(chat);
+                }
+            }
+            (new, entry.sockets.clone())
+        };
+        for chat in &new {
+            let carrying: Vec<_> = sockets.iter().filter(|socket| socket.carries(chat.id)).cloned().collect();
+            self.join(chat.id, chat.last_seq, &carrying);
+        }
+        new.into_iter().map(|chat| chat.id).collect()
+    }
+
+    fn join(&self, chat: ChatId, last_seq: Seq, sockets: &[Arc<Socket>]) {
+        if sockets.is_empty() {
+            return;
+        }
+        let mut entry = self.chats.entry(chat).or_insert_with(|| Chat::after(chat, last_seq));
+        for socket in sockets {
+            entry.join(socket);
+        }
+        drop(entry);
+        self.interest.add([Channel::Chat(chat)]);
+    }
+
+    /// Delivers a durable event to the chat's sockets, in its turn. Without sockets there is nothing to do.
+    pub(crate) fn deliver(&self, chat: ChatId, event: DurableEvent) -> Accepted {
+        let Some(mut entry) = self.chats.get_mut(&chat) else { return Accepted::Delivered(0) };
+        let accepted = entry.accept(event);
+        drop(entry);
+        if accepted == Accepted::Held {
+            self.gaps.add([chat]);
+        }
+        accepted
+    }
+
+    /// What matters only now, to the chat's sockets but those of its cause.
+    pub(crate) fn tell_chat(&self, chat: ChatId, cause: UserId, frame: &Frame) {
+        if let Some(entry) = self.chats.get(&chat) {
+            entry.tell(cause, frame);
+        }
+    }
+
+    /// What matters only now, to a user's sockets that carry one of `chats`.
+    pub(crate) fn tell_user(&self, user: UserId, chats: &[ChatId], frame: &Frame) {
+        if let Some(entry) = self.users.get(&user) {
+            for socket in entry.sockets.iter().filter(|socket| chats.iter().any(|chat| socket.carries(*chat))) {
+                socket.outbox.push_ephemeral(frame);
+            }
+        }
+    }
+
+    /// Whether the user of a socket is a member of a chat that the socket carries.
+    pub(crate) fn is_joined(&self, socket: &Socket, chat: ChatId) -> bool {
+        socket.carries(chat) && self.users.get(&socket.user).is_some_and(|user| user.chats.contains_key(&chat))
+    }
+
+    /// Everybody who shares a chat with the user, and the chats that they share.
+    pub(crate) fn peers(&self, user: UserId) -> HashMap<UserId, Vec<ChatId>> {
+        let mut peers: HashMap<UserId, Vec<ChatId>> = HashMap::new();
+        if let Some(entry) = self.users.get(&user) {
+            for (chat, partners) in &entry.chats {
+                for partner in partners {
+                    peers.entry(*partner).or_default().push(*chat);
+                }
+            }
+        }
+        peers
+    }
+
+    /// Whether a channel has to be subscribed to.
+    pub(crate) fn wants(&self, channel: Channel) -> bool {
+        match channel {
+            Channel::Chat(chat) => self.chats.contains_key(&chat),
+            Channel::User(user) => self.users.contains_key(&user),
+        }
+    }
+
+    /// The next event that a chat waits for.
+    pub(crate) fn next_seq(&self, chat: ChatId) -> Option<Seq> {
+        self.chats.get(&chat).map(|entry| entry.next())
+    }
+
+    /// Whether events of a chat wait for an earlier one.
+    pub(crate) fn has_gap(&self, chat: ChatId) -> bool {
+        self.chats.get(&chat).is_some_and(|entry| entry.has_gap())
+    }
+
+    /// All chats with sockets here.
+    pub(crate) fn chats(&self) -> Vec<ChatId> {
+        self.chats.iter().map(|entry| *entry.key()).collect()
+    }
+
+    /// All users with sockets here, or about to have one.
+    pub(crate) fn users(&self) -> Vec<UserId> {
+        self.users.iter().map(|entry| *entry.key()).collect()
+    }
+
+    /// All sockets here.
+    pub(crate) fn sockets(&self) -> Vec<Arc<Socket>> {
+        self.users.iter().flat_map(|entry| entry.sockets.clone()).collect()
+    }
+
+    fn chats_of(&self, user: UserId) -> Vec<ChatId> {
+        self.users.get(&user).map(|entry| entry.chats.keys().copied().collect()).unwrap_or_default()
+    }
+}

@@ -1,0 +1,18 @@
+//! notification-service: holds the WebSocket connections, has chat-service store each message, and delivers it to every
+//! connected member, in order and once.
+//!
+//! Start reading at [`connection::session`] (what a socket may say), then [`delivery`] (the way of a message), [`hub`]
+//! (who gets what, in which order) and [`repair`] (what makes it true when something was lost).
+
+pub mod app;
+mod bus;
+mod chat_service;
+pub mod config;
+mod connection;
+mod delivery;
+mod grpc;
+mod http;
+mod hub;
+mod presence;
+mod repair;
+mod work_set;

@@ -1,0 +1,142 @@
+//! What makes delivery true when something was lost: a publication, a connection, a whole Redis.
+//!
+//! There is one remedy for all of it: compare what this instance has delivered with what chat-service has stored, and
+//! fetch the difference. It is applied to a chat that was just subscribed to, to one whose events came out of order, to
+//! all chats when publications were lost, and to all chats every few seconds for what nobody noticed.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::{StreamExt as _, stream};
+use neonchat_common::{
+    error::ApiError,
+    ids::{ChatId, UserId},
+    lifecycle::Tasks,
+};
+
+use crate::{
+    chat_service::{ChatService, MAX_HEADS},
+    delivery::new_message_frame,
+    hub::{DurableEvent, Hub},
+    work_set::WorkSet,
+};
+
+/// How long an event waits for an earlier one before that is fetched. Two instances may publish in either order, so a
+/// gap mostly closes by itself.
+const REORDER_WINDOW: Duration = Duration::from_millis(200);
+
+/// How often the heads of all chats are compared. A publication that was lost with nothing after it is found within
+/// this and the time that the comparison takes; 10 s are promised.
+const HEADS_INTERVAL: Duration = Duration::from_secs(8);
+
+/// Chats and users that are worked on at a time.
+const CONCURRENCY: usize = 8;
+
+/// See the module.
+pub(crate) struct Repair {
+    hub: Arc<Hub>,
+    chat_service: ChatService,
+    unchecked: WorkSet<ChatId>,
+    stale: WorkSet<UserId>,
+}
+
+impl Repair {
+    pub(crate) fn new(hub: Arc<Hub>, chat_service: ChatService) -> Self {
+        Self { hub, chat_service, unchecked: WorkSet::default(), stale: WorkSet::default() }
+    }
+
+    /// These chats may have events that did not come here.
+    pub(crate) fn check_heads(&self, chats: impl IntoIterator<Item = ChatId>) {
+        self.unchecked.add(chats);
+    }
+
+    /// These users may have chats that are not known here.
+    pub(crate) fn refresh_users(&self, users: impl IntoIterator<Item = UserId>) {
+        self.stale.add(users);
+    }
+
+    /// Starts the workers.
+    pub(crate) fn start(self: &Arc<Self>, tasks: &Tasks) {
+        let this = Arc::clone(self);
+        tasks.spawn_until_stopped(async move { this.close_gaps().await });
+        let this = Arc::clone(self);
+        tasks.spawn_until_stopped(async move { this.compare_heads().await });
+        let this = Arc::clone(self);
+        tasks.spawn_until_stopped(async move { this.refresh().await });
+        let this = Arc::clone(self);
+        tasks.spawn_until_stopped(async move {
+            let mut tick = tokio::time::interval(HEADS_INTERVAL);
+            loop {
+                tick.tick().await;
+                this.check_heads(this.hub.chats());
+            }
+        });
+    }
+
+    async fn close_gaps(&self) {
+        loop {
+            self.hub.gaps.wait().await;
+            tokio::time::sleep(REORDER_WINDOW).await;
+            let gaps = self.hub.gaps.take().into_iter().filter(|chat| self.hub.has_gap(*chat));
+            self.fetch_all(gaps).await;
+        }
+    }
+
+    async fn compare_heads(&self) {
+        loop {
+            self.unchecked.wait().await;
+            let chats: Vec<ChatId> = self.unchecked.take().into_iter().collect();
+            for chats in chats.chunks(MAX_HEADS) {
+                match self.chat_service.heads(chats).await {
+                    Ok(heads) => {
+                        let is_behind = |(chat, head)| self.hub.next_seq(chat).is_some_and(|next| next <= head);
+                        let behind = heads.into_iter().filter(|head| is_behind(*head)).map(|(chat, _)| chat);
+                        self.fetch_all(behind).await;
+                    }
+                    // The next comparison is never far.
+                    Err(error) => tracing::warn!(error.cause = %error, "heads could not be compared"),
+                }
+            }
+        }
+    }
+
+    async fn refresh(&self) {
+        loop {
+            self.stale.wait().await;
+            let users = stream::iter(self.stale.take());
+            users
+                .for_each_concurrent(CONCURRENCY, async |user| match self.chat_service.chats_of(user).await {
+                    Ok(chats) => drop(self.hub.learn(user, &chats)),
+                    Err(error) => {
+                        tracing::warn!(user.id = %user, error.cause = %error, "chats could not be listed");
+                    }
+                })
+                .await;
+        }
+    }
+
+    async fn fetch_all(&self, chats: impl IntoIterator<Item = ChatId>) {
+        stream::iter(chats)
+            .for_each_concurrent(CONCURRENCY, async |chat| {
+                if let Err(error) = self.fetch(chat).await {
+                    tracing::warn!(chat.id = %chat, error.cause = %error, "events could not be fetched");
+                }
+            })
+            .await;
+    }
+
+    /// Fetches and delivers what comes next in a chat, until nothing does.
+    async fn fetch(&self, chat: ChatId) -> Result<(), ApiError> {
+        metrics::counter!("chat_resyncs_total").increment(1);
+        while let Some(next) = self.hub.next_seq(chat) {
+            let events = self.chat_service.events(chat, next - 1).await?;
+            if events.is_empty() {
+                break;
+            }
+            for message in events {
+                let event = DurableEvent { seq: message.seq, frame: new_message_frame(&message), origin: None };
+                self.hub.deliver(chat, event);
+            }
+        }
+        Ok(())
+    }
+}
