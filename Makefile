@@ -1,0 +1,43 @@
+# `make` alone says what there is.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test demo check fmt clean-data
+
+CARGO ?= cargo
+# What `make test` hands on to `cargo test`, for instance: make test ARGS='-p chat-service login'
+ARGS ?= --workspace
+
+help: ## What there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+
+run: ## Postgres, Redis and both services, until Ctrl-C; the data stays in .neonchat/
+	@testbed/install.sh
+	@$(CARGO) build --release --workspace --bins
+	@exec target/release/testbed run
+
+test: ## The whole suite, on a Postgres and a Redis of its own
+	@testbed/install.sh
+	@$(CARGO) build --workspace --bins
+	@exec target/debug/testbed exec $(CARGO) test $(ARGS)
+
+demo: ## The specification's demo scenario, as a transcript
+	@testbed/install.sh
+	@$(CARGO) build --workspace --bins
+	@exec target/debug/testbed demo
+
+check: ## Formatting, lints (a warning is an error), licences and advisories of the dependencies
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	@if ! $(CARGO) deny --version >/dev/null 2>&1; then \
+		echo "cargo deny: not installed, skipped (cargo install cargo-deny)"; \
+	else \
+		$(CARGO) deny check bans licenses sources && { \
+			$(CARGO) deny --offline check advisories 2>/dev/null || $(CARGO) deny fetch db >/dev/null 2>&1 \
+			&& $(CARGO) deny check advisories || echo "cargo deny: no advisory data at hand, advisories skipped"; }; \
+	fi
+
+fmt: ## Formats the code
+	$(CARGO) fmt --all
+
+clean-data: ## Removes what `make run` has stored
+	@target=$$(readlink -f .neonchat/postgres/data 2>/dev/null); rm -rf .neonchat $${target:+"$$target"}

@@ -1,0 +1,127 @@
+//! `testbed demo`: the specification's demo scenario, against the real services, as a transcript.
+
+use anyhow::ensure;
+use serde_json::{Value, json};
+
+use crate::{
+    client::{Api, Socket, User, text},
+    exec::Servers,
+    postgres,
+    system::{Ports, System},
+};
+
+/// Plays it.
+///
+/// # Errors
+/// The first step that did not do what it should.
+pub async fn demo() -> anyhow::Result<()> {
+    step("1. Start: Postgres, Redis, chat-service, notification-service");
+    let servers = Servers::start().await?;
+    postgres::create_database(&servers.postgres.url("postgres"), "neondb").await?;
+    let (database, redis) = (servers.postgres.url("neondb"), servers.redis.url());
+    let settings = [("DATABASE_URL", database.as_str()), ("REDIS_URL", redis.as_str())];
+    let system = System::start(&servers.folder().join("logs"), Ports::free()?, &settings).await?;
+    done("both services are ready");
+    let api = system.api();
+
+    step("2. Two users register and log in");
+    let (alice, bob) = (register(&api, "alice").await?, register(&api, "bob").await?);
+
+    step("3. Alice opens a chat with Bob");
+    let answer = api.post("/api/v1/chats", &alice, &json!({ "partner_id": bob.id })).await?;
+    said("alice", "POST /api/v1/chats", &answer.body);
+    ensure!(answer.status == 201, "the chat was not made: {answer:?}");
+    let chat = text(&answer.body["id"])?;
+    let again = api.chat(&bob, &alice).await?;
+    ensure!(again == chat, "Bob got another chat: {again}");
+    done("Bob, asking for a chat with Alice, gets the same one");
+
+    step("4. Both connect by WebSocket");
+    let mut alices = Socket::open(&system.websocket(), &alice, None).await?;
+    done("Alice is connected");
+    let mut bobs = Socket::open(&system.websocket(), &bob, Some(&chat)).await?;
+    done("Bob is connected");
+    let online = alices.expect("presence").await?;
+    said("alice", "receives", &online);
+    ensure!(online["event"] == "user_online" && online["user_id"] == *bob.id, "that is not Bob, online");
+
+    step("5. They talk");
+    talk(&chat, &mut alices, &mut bobs).await?;
+
+    step("6. Who is online");
+    let listed = api.get("/api/v1/chats", &alice).await?;
+    said("alice", "GET /api/v1/chats", &listed.body);
+    ensure!(listed.body["chats"][0]["partner"]["online"] == true, "Bob is not shown as online");
+    bobs.close().await?;
+    done("Bob closes his connection");
+    let offline = alices.expect("presence").await?;
+    said("alice", "receives, after the grace of a few seconds", &offline);
+    ensure!(offline["event"] == "user_offline", "that is not Bob, offline");
+
+    step("7. The history, over REST");
+    let history = api.get(&format!("/api/v1/chats/{chat}/messages"), &bob).await?;
+    said("bob", "GET /api/v1/chats/{id}/messages", &history.body);
+    let texts: Vec<&Value> = history.body["messages"].as_array().into_iter().flatten().map(|m| &m["text"]).collect();
+    ensure!(texts == ["Привет, Алиса!", "Привет, Боб!"], "that is not the history: {texts:?}");
+
+    step("8. Health and metrics");
+    let health = api.call("GET", "/health", None, None).await?;
+    said("operator", "GET /health", &health.body);
+    ensure!(health.status == 200, "not healthy: {health:?}");
+    for (name, metric, api) in [
+        ("chat-service", "chat_messages_sent_total", &api),
+        ("notification-service", "websocket_connections_current", &system.notification()),
+    ] {
+        let line = api.metric(metric).await?;
+        println!("   {name} /metrics: {line}");
+    }
+
+    step("9. Both services end");
+    system.stop().await?;
+    let (frames, code) = alices.closed().await?;
+    for frame in &frames {
+        said("alice", "receives", frame);
+    }
+    ensure!(code == 4100 && frames.iter().any(|frame| frame["type"] == "reconnect"), "closed with {code}: {frames:?}");
+    done("Alice was told when to come back, and closed with 4100; both exit codes are 0");
+    servers.stop().await?;
+    println!("\nEvery step did what it should.");
+    Ok(())
+}
+
+async fn register(api: &Api, name: &str) -> anyhow::Result<User> {
+    let user = api.user(name).await?;
+    done(&format!("{name} is {}, and has a token", user.id));
+    Ok(user)
+}
+
+async fn talk(chat: &str, alices: &mut Socket, bobs: &mut Socket) -> anyhow::Result<()> {
+    alices.send(&json!({ "type": "typing", "chat_id": chat, "is_typing": true })).await?;
+    let typing = bobs.expect_beside_presence("typing").await?;
+    said("bob", "receives", &typing);
+    let ack = alices.send_message(chat, "Привет, Боб!").await?;
+    said("alice", "sends «Привет, Боб!» and gets", &ack);
+    ensure!(ack["seq"] == 1, "the first message of a chat has seq 1");
+    let message = bobs.expect_beside_presence("new_message").await?;
+    said("bob", "receives", &message);
+    ensure!(message["message"]["text"] == "Привет, Боб!", "that is another text");
+    let ack = bobs.send_message(chat, "Привет, Алиса!").await?;
+    said("bob", "sends «Привет, Алиса!» and gets", &ack);
+    ensure!(ack["seq"] == 2, "the second message of a chat has seq 2");
+    let message = alices.expect("new_message").await?;
+    said("alice", "receives", &message);
+    ensure!(message["message"]["text"] == "Привет, Алиса!", "that is another text");
+    Ok(())
+}
+
+fn step(title: &str) {
+    println!("\n{title}");
+}
+
+fn done(what: &str) {
+    println!("   ✓ {what}");
+}
+
+fn said(who: &str, how: &str, what: &Value) {
+    println!("   {who} {how}\n      {what}");
+}

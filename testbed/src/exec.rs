@@ -1,0 +1,99 @@
+//! `testbed exec`: a command with a Postgres and a Redis of its own.
+
+use std::{
+    fs::Permissions,
+    os::unix::{fs::PermissionsExt as _, process::ExitStatusExt as _},
+    path::Path,
+    process::ExitStatus,
+};
+
+use anyhow::Context as _;
+use tempfile::TempDir;
+use tokio::{process::Command, signal::unix::SignalKind};
+
+use crate::{
+    harness::{DATABASE_VARIABLE, REDIS_VARIABLE},
+    postgres::Postgres,
+    process::Signal,
+    redis::{Persistence, Redis},
+};
+
+/// A Postgres and a Redis in a folder that goes with them.
+#[derive(Debug)]
+pub struct Servers {
+    /// Postgres.
+    pub postgres: Postgres,
+    /// Redis.
+    pub redis: Redis,
+    folder: TempDir,
+}
+
+impl Servers {
+    /// Starts both.
+    ///
+    /// # Errors
+    /// One is not installed, or does not start.
+    pub async fn start() -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("neonchat-").tempdir()?;
+        // Postgres may run as another user, who has to be able to enter.
+        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
+        let postgres = Postgres::start(&folder.path().join("postgres"), None).await?;
+        let redis = Redis::start(&folder.path().join("redis"), None, Persistence::None).await?;
+        Ok(Self { postgres, redis, folder })
+    }
+
+    /// Their folder, for what else goes with them.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Ends both and removes the folder.
+    ///
+    /// # Errors
+    /// One does not end.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.redis.stop().await?;
+        self.postgres.stop().await?;
+        Ok(self.folder.close()?)
+    }
+}
+
+/// Runs a command; returns its exit code, as a shell would.
+///
+/// # Errors
+/// The servers or the command do not start.
+pub async fn exec(program: &str, arguments: &[String]) -> anyhow::Result<u8> {
+    let servers = Servers::start().await?;
+    let mut child = Command::new(program)
+        .args(arguments)
+        .env(DATABASE_VARIABLE, servers.postgres.url("postgres"))
+        .env(REDIS_VARIABLE, servers.redis.url())
+        .spawn()
+        .with_context(|| format!("{program} cannot be started"))?;
+    let mut terminate = tokio::signal::unix::signal(SignalKind::terminate())?;
+    // Ctrl-C reaches the command by itself: it is in our process group. We stay to clean up.
+    let mut interrupt = tokio::signal::unix::signal(SignalKind::interrupt())?;
+    let status = loop {
+        tokio::select! {
+            status = child.wait() => break status?,
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => forward(&child, Signal::SIGTERM)?,
+        }
+    };
+    servers.stop().await?;
+    Ok(code(status))
+}
+
+fn forward(child: &tokio::process::Child, signal: Signal) -> anyhow::Result<()> {
+    if let Some(id) = child.id() {
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(i32::try_from(id)?), signal)?;
+    }
+    Ok(())
+}
+
+/// 128 and the signal, where one ended it.
+fn code(status: ExitStatus) -> u8 {
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
+}

@@ -1,0 +1,12 @@
+//! Real Postgres, real Redis, real services, real clients: what `make run`, `make demo` and every test stand on.
+
+pub mod client;
+pub mod demo;
+pub mod exec;
+pub mod harness;
+pub mod port;
+pub mod postgres;
+pub mod process;
+pub mod redis;
+pub mod run;
+pub mod system;

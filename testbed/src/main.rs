@@ -1,0 +1,40 @@
+//! The testbed binary: what the Makefile calls.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use neonchat_testbed::{demo, exec, run};
+
+/// Runs `NeonChat` on a Postgres and a Redis of its own.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs both services until Ctrl-C; the data stays in .neonchat/
+    Run,
+    /// Plays the specification's demo scenario and prints it
+    Demo,
+    /// Runs a command with a Postgres and a Redis that end with it
+    Exec {
+        /// The program
+        program: String,
+        /// Its arguments
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+}
+
+// One thread: the kernel ends a child when the thread that spawned it does.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<ExitCode> {
+    match Arguments::parse().command {
+        Command::Run => run::run().await.map(|()| ExitCode::SUCCESS),
+        Command::Demo => demo::demo().await.map(|()| ExitCode::SUCCESS),
+        Command::Exec { program, arguments } => exec::exec(&program, &arguments).await.map(ExitCode::from),
+    }
+}

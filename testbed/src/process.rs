@@ -1,0 +1,130 @@
+//! Child processes: each with a log of its own, and none that outlives this process.
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    process::ExitStatus,
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+pub use nix::sys::signal::Signal;
+use nix::{sys::signal::kill, unistd::Pid};
+use tokio::{
+    process::{Child, Command},
+    time::{Instant, timeout},
+};
+
+/// Pauses between two looks at something that tells nobody when it is ready.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+
+/// A running child.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts `command`, whose output is appended to `log`.
+    ///
+    /// It is in a process group of its own, so that Ctrl-C reaches this process alone, which then ends its children in
+    /// the right order; and it is ended by the kernel should this process be killed.
+    ///
+    /// # Errors
+    /// The program or the log cannot be opened.
+    pub fn spawn(name: impl Into<String>, command: &mut Command, log: &Path) -> anyhow::Result<Self> {
+        let name = name.into();
+        let output = File::options().create(true).append(true).open(log);
+        let output = output.with_context(|| format!("{} cannot be written", log.display()))?;
+        command.stdin(std::process::Stdio::null()).stdout(output.try_clone()?).stderr(output);
+        let child = command.process_group(0).kill_on_drop(true).spawn();
+        let child = child.with_context(|| format!("{name} cannot be started"))?;
+        Ok(Self { name, child, log: log.to_owned() })
+    }
+
+    /// A command that the kernel ends with `signal` when the thread that spawns it does.
+    #[must_use]
+    pub fn command(program: &Path, signal: Signal) -> Command {
+        let mut command = Command::new("setpriv");
+        command.arg("--pdeathsig").arg(signal.as_str().trim_start_matches("SIG")).arg("--").arg(program);
+        command
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where its output is.
+    #[must_use]
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
+    /// Its process id, while it runs.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Sends a signal, if it still runs.
+    ///
+    /// # Errors
+    /// As kill(2).
+    pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        if let Some(id) = self.child.id() {
+            kill(Pid::from_raw(i32::try_from(id)?), signal)?;
+        }
+        Ok(())
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// As waitpid(2).
+    pub async fn wait(&mut self) -> anyhow::Result<ExitStatus> {
+        Ok(self.child.wait().await?)
+    }
+
+    /// Sends a signal and waits for the end; after `limit`, kills it and fails.
+    ///
+    /// # Errors
+    /// It did not end by itself.
+    pub async fn stop(&mut self, signal: Signal, limit: Duration) -> anyhow::Result<ExitStatus> {
+        self.signal(signal)?;
+        if let Ok(status) = timeout(limit, self.child.wait()).await {
+            return Ok(status?);
+        }
+        self.child.kill().await?;
+        bail!("{} did not end within {limit:?} of {signal}", self.name)
+    }
+
+    /// Waits until `is_ready` says so, while the process runs.
+    ///
+    /// # Errors
+    /// It ended, or was not ready within `limit`. The end of its log is in the error.
+    pub async fn ready_when(&mut self, limit: Duration, is_ready: impl AsyncFn() -> bool) -> anyhow::Result<()> {
+        let deadline = Instant::now() + limit;
+        while !is_ready().await {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("{} ended while it started ({status}):\n{}", self.name, self.tail());
+            }
+            if Instant::now() > deadline {
+                bail!("{} was not ready within {limit:?}:\n{}", self.name, self.tail());
+            }
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+        Ok(())
+    }
+
+    /// The last lines of its log.
+    #[must_use]
+    pub fn tail(&self) -> String {
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(15)..].join("\n")
+    }
+}
