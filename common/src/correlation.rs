@@ -68,6 +68,11 @@ pub fn scope<F: Future>(id: CorrelationId, span: Span, future: F) -> impl Future
     CURRENT.scope(id, future.instrument(span))
 }
 
+/// For a future that another task runs: as part of the request that the current task handles.
+pub fn carry<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    scope(current(), Span::current(), future)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -70,7 +70,7 @@ impl ResponseError for ApiError {
 /// Middleware, the outermost: gives each request its id, a span and a line in the log, and makes every error a problem.
 ///
 /// # Errors
-/// None: an error has become a response.
+/// Those of a middleware inside this one that does not answer by itself.
 pub async fn edge(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -87,11 +87,9 @@ async fn handle(
     id: CorrelationId,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
-    let http_request = request.request().clone();
-    let mut response = match next.call(request).await {
-        Ok(response) => response.map_into_boxed_body(),
-        Err(error) => ServiceResponse::from_err(error, http_request.clone()),
-    };
+    // Not before: routing needs to be the only owner of the request.
+    let mut response = next.call(request).await?.map_into_boxed_body();
+    let http_request = response.request().clone();
     if let Some(error) = bare_error(&response) {
         let mut problem = error.error_response();
         if let Some(allow) = response.headers().get(header::ALLOW) {
