@@ -1,0 +1,16 @@
+CREATE TABLE users (
+    id            UUID PRIMARY KEY,
+    username      TEXT NOT NULL,
+    -- The username folded (NFKC, without case) by the service, so that which names are alike does not depend on the
+    -- database's locale. COLLATE "C" makes a search by start of name a range of the index.
+    username_key  TEXT COLLATE "C" NOT NULL,
+    password_hash TEXT NOT NULL,
+    email         TEXT UNIQUE,
+    avatar_url    TEXT,
+    status        TEXT NOT NULL DEFAULT 'active',
+    last_seen_at  TIMESTAMPTZ,
+    created_at    TIMESTAMPTZ NOT NULL DEFAULT now(),
+    updated_at    TIMESTAMPTZ NOT NULL DEFAULT now(),
+
+    CONSTRAINT users_username_key_unique UNIQUE (username_key)
+);

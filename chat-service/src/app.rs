@@ -1,0 +1,207 @@
+//! The process: built, run, and drained.
+
+use std::{
+    future::Future,
+    net::{SocketAddr, TcpListener},
+    num::NonZero,
+    time::Duration,
+};
+
+use actix_web::{App as HttpApp, HttpServer, dev::Server, middleware::from_fn};
+use anyhow::Context as _;
+use fred::{clients::Client, interfaces::ClientLike as _};
+use neonchat_common::{
+    grpc::{self, client::Peer},
+    http::edge,
+    lifecycle::Tasks,
+    redis,
+    telemetry::Metrics,
+    token::Tokens,
+};
+use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::server::TcpIncoming;
+
+use crate::{
+    chats::service::Chats,
+    config::Settings,
+    db::{Connector, Db},
+    grpc::Api,
+    health::Health,
+    http::routes,
+    messages::service::Messages,
+    notifier::Notifier,
+    readiness::{Readiness, State},
+    users::{password::Hasher, service::Users},
+};
+
+/// The longest that a client may take to send the head of a request.
+const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long an idle connection is kept: longer than load balancers keep theirs, so that it is not closed under a request
+/// that is on its way.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// The longest that a client may take to close a connection that ends. Below half a second, connections stay unclosed.
+const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Connections that a worker has open at once; a further one waits to be accepted.
+const MAX_CONNECTIONS_PER_WORKER: usize = 8192;
+
+/// How long requests under way may take when the process ends, and then what else it does.
+const HTTP_DRAIN_SECS: u64 = 5;
+const TASKS_DRAIN: Duration = Duration::from_secs(3);
+
+/// What the edges call.
+#[derive(Clone)]
+pub struct Services {
+    /// Tokens.
+    pub tokens: Tokens,
+    /// Users.
+    pub users: Users,
+    /// Chats.
+    pub chats: Chats,
+    /// Messages.
+    pub messages: Messages,
+    /// The process itself.
+    pub health: Health,
+}
+
+/// A chat-service that listens, and does not serve yet.
+pub struct App {
+    http: TcpListener,
+    grpc: TcpIncoming,
+    grpc_addr: SocketAddr,
+    internal_token: SecretString,
+    services: Services,
+    redis: Client,
+    tasks: Tasks,
+}
+
+impl App {
+    /// Binds the ports and prepares everything. What it depends on is connected to in the background: the order in which
+    /// the processes start does not matter.
+    ///
+    /// # Errors
+    /// A port is taken, or a setting cannot be used.
+    pub async fn build(settings: Settings) -> anyhow::Result<Self> {
+        let Settings { common, host, http_port, grpc_port, database, notification_addresses, bcrypt_cost } = settings;
+        let http = bind(&host, http_port, "CHAT_SERVICE_PORT").await?.into_std()?;
+        let grpc = bind(&host, grpc_port, "CHAT_GRPC_PORT").await?;
+
+        let tasks = Tasks::new();
+        let metrics = Metrics::install()?;
+        metrics.keep_up(&tasks);
+        let connector = Connector::new(&database.connection)?;
+        let db = Db::new(connector.clone(), &database)?;
+        let redis = redis::commands(&common.redis_url).context("REDIS_URL")?;
+        let peer = Peer::new(&notification_addresses, &common.internal_token, common.grpc_timeout)
+            .context("NOTIFICATION_SERVICE_ADDR")?;
+        let notifier = Notifier::new(peer, redis.clone());
+        let tokens = Tokens::new(&common.jwt_secret, common.jwt_lifetime);
+        let readiness = Readiness::watch(&tasks, connector, db.clone());
+        let services = Services {
+            users: Users::new(db.clone(), Hasher::new(bcrypt_cost), tokens.clone()),
+            chats: Chats::new(db.clone(), notifier.clone(), tasks.clone()),
+            messages: Messages::new(db.clone(), tasks.clone()),
+            health: Health { db, notifier, readiness, metrics },
+            tokens,
+        };
+        let grpc_addr = grpc.local_addr()?;
+        let internal_token = common.internal_token;
+        Ok(Self { http, grpc: grpc.into(), grpc_addr, internal_token, services, redis, tasks })
+    }
+
+    /// Where REST is served.
+    ///
+    /// # Errors
+    /// The system does not say.
+    pub fn http_addr(&self) -> std::io::Result<SocketAddr> {
+        self.http.local_addr()
+    }
+
+    /// Where gRPC is served.
+    #[must_use]
+    pub const fn grpc_addr(&self) -> SocketAddr {
+        self.grpc_addr
+    }
+
+    /// Serves until `shutdown` resolves, and then drains.
+    ///
+    /// # Errors
+    /// A server failed.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let Self { http, grpc, internal_token, services, redis, tasks, .. } = self;
+        let readiness = services.health.readiness.clone();
+        let db = services.health.db.clone();
+        let stop_grpc = CancellationToken::new();
+        let mut grpc = tasks.spawn(serve_grpc(grpc, internal_token, services.clone(), stop_grpc.clone()));
+        let server = serve_http(http, services)?;
+        let http_handle = server.handle();
+        let mut http = tasks.spawn(server);
+        tracing::info!("serving");
+
+        let ended = tokio::select! {
+            () = shutdown => Ok(()),
+            result = &mut http => result.context("the HTTP server").and_then(|result| result.context("the HTTP server")),
+            result = &mut grpc => result.context("the gRPC server").and_then(|result| result.context("the gRPC server")),
+        };
+        readiness.drain();
+        stop_grpc.cancel();
+        http_handle.stop(true).await;
+        tasks.finish(TASKS_DRAIN).await;
+        let _ = redis.quit().await;
+        db.close();
+        tracing::info!("drained");
+        ended
+    }
+}
+
+async fn bind(host: &str, port: u16, setting: &str) -> anyhow::Result<tokio::net::TcpListener> {
+    let bound = tokio::net::TcpListener::bind((host, port)).await;
+    bound.with_context(|| format!("cannot listen on {host}:{port} (CHAT_SERVICE_HOST, {setting})"))
+}
+
+fn serve_http(listener: TcpListener, services: Services) -> anyhow::Result<Server> {
+    let factory = move || HttpApp::new().configure(|config| routes(config, &services)).wrap(from_fn(edge));
+    let server = HttpServer::new(factory)
+        .workers(std::thread::available_parallelism().map_or(1, NonZero::get))
+        .max_connections(MAX_CONNECTIONS_PER_WORKER)
+        .keep_alive(KEEP_ALIVE)
+        .client_request_timeout(REQUEST_HEAD_TIMEOUT)
+        .client_disconnect_timeout(DISCONNECT_TIMEOUT)
+        .shutdown_timeout(HTTP_DRAIN_SECS)
+        .disable_signals()
+        .listen(listener)?;
+    Ok(server.run())
+}
+
+async fn serve_grpc(
+    incoming: TcpIncoming,
+    token: SecretString,
+    services: Services,
+    stop: CancellationToken,
+) -> Result<(), tonic::transport::Error> {
+    let (reporter, health) = tonic_health::server::health_reporter();
+    let mut state = services.health.readiness.subscribe();
+    let report = async {
+        loop {
+            let status = match *state.borrow_and_update() {
+                State::Ready => tonic_health::ServingStatus::Serving,
+                State::Starting | State::NotReady | State::Draining => tonic_health::ServingStatus::NotServing,
+            };
+            reporter.set_service_status("", status).await;
+            if state.changed().await.is_err() {
+                break;
+            }
+        }
+    };
+    let serve = grpc::server::builder(token)
+        .add_service(health)
+        .add_service(Api::server(services.chats, services.messages))
+        .serve_with_incoming_shutdown(incoming, stop.cancelled());
+    tokio::select! {
+        result = serve => result,
+        () = report => Ok(()),
+    }
+}

@@ -1,0 +1,49 @@
+//! What can go wrong with chats.
+
+use diesel::result::Error as QueryError;
+use neonchat_common::error::{ApiError, ErrorCode};
+use thiserror::Error;
+
+use crate::db::DbError;
+
+/// Why a request about chats failed.
+#[derive(Debug, Error)]
+pub enum ChatError {
+    /// There is no such chat, or the user is not a member. Which of the two is not told.
+    #[error("there is no such chat")]
+    NotFound,
+    /// There is nobody to chat with.
+    #[error("there is no such user")]
+    NoSuchPartner,
+    /// A chat with oneself.
+    #[error("a chat needs somebody else")]
+    PartnerIsOneself,
+    /// The token is good, but its user is not there any more.
+    #[error("the token's user does not exist")]
+    Gone,
+    /// A task of ours ended before its work was done.
+    #[error("the task failed: {0}")]
+    Task(#[from] tokio::task::JoinError),
+    /// The database failed.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl From<QueryError> for ChatError {
+    fn from(error: QueryError) -> Self {
+        Self::Db(error.into())
+    }
+}
+
+impl From<ChatError> for ApiError {
+    fn from(error: ChatError) -> Self {
+        let text = error.to_string();
+        match error {
+            ChatError::NotFound | ChatError::NoSuchPartner => Self::new(ErrorCode::NotFound, text),
+            ChatError::PartnerIsOneself => Self::invalid("partner_id", "oneself", text),
+            ChatError::Gone => Self::new(ErrorCode::Unauthorized, text),
+            ChatError::Task(error) => Self::internal(error),
+            ChatError::Db(error) => error.into(),
+        }
+    }
+}

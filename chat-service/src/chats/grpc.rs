@@ -1,0 +1,65 @@
+//! The calls about chats.
+
+use neonchat_common::{error::ApiError, ids::ChatId};
+use neonchat_proto::chat::v1::{
+    ChatHead, GetHeadsRequest, GetHeadsResponse, ListUserChatsRequest, ListUserChatsResponse, UserChat as WireUserChat,
+    ValidateChatAccessRequest, ValidateChatAccessResponse,
+};
+
+use super::{
+    model::{MAX_HEADS, UserChat, WireLimit},
+    service::Chats,
+};
+use crate::validation::{Invalid, Violation, parse_id};
+
+/// Whether a user is a member of a chat.
+pub async fn validate_access(
+    chats: &Chats,
+    request: ValidateChatAccessRequest,
+) -> Result<ValidateChatAccessResponse, ApiError> {
+    let mut invalid = Invalid::default();
+    let user = invalid.check("user_id", parse_id(&request.user_id));
+    let chat = invalid.check("chat_id", parse_id(&request.chat_id));
+    let (Some(user), Some(chat)) = (user, chat) else { return Err(invalid.into()) };
+    let chat = chats.access(user, chat).await?.map(to_wire);
+    Ok(ValidateChatAccessResponse { has_access: chat.is_some(), chat })
+}
+
+/// A page of a user's chats.
+pub async fn list(chats: &Chats, request: ListUserChatsRequest) -> Result<ListUserChatsResponse, ApiError> {
+    let mut invalid = Invalid::default();
+    let user = invalid.check("user_id", parse_id(&request.user_id));
+    let after = match request.after_chat_id.as_str() {
+        "" => Some(None),
+        id => invalid.check("after_chat_id", parse_id(id)).map(Some),
+    };
+    let limit = invalid.check("limit", WireLimit::from_wire(request.limit));
+    let (Some(user), Some(after), Some(limit)) = (user, after, limit) else { return Err(invalid.into()) };
+    let (chats, has_more) = chats.of_user(user, after, limit).await?;
+    Ok(ListUserChatsResponse { chats: chats.into_iter().map(to_wire).collect(), has_more })
+}
+
+/// The last `seq` of each of the chats.
+pub async fn heads(chats: &Chats, request: GetHeadsRequest) -> Result<GetHeadsResponse, ApiError> {
+    let mut invalid = Invalid::default();
+    let ids = invalid.check("chat_ids", parse_ids(&request.chat_ids)).ok_or(invalid)?;
+    let heads = chats.heads(&ids).await?.into_iter();
+    Ok(GetHeadsResponse {
+        heads: heads.map(|(chat, last_seq)| ChatHead { chat_id: chat.to_string(), last_seq }).collect(),
+    })
+}
+
+fn parse_ids(ids: &[String]) -> Result<Vec<ChatId>, Violation> {
+    if ids.len() > MAX_HEADS {
+        return Err(Violation::new("length", format!("should have at most {MAX_HEADS} ids")));
+    }
+    ids.iter().map(|id| parse_id(id)).collect()
+}
+
+fn to_wire(chat: UserChat) -> WireUserChat {
+    WireUserChat {
+        chat_id: chat.id.to_string(),
+        last_seq: chat.last_seq,
+        partner_ids: chat.partners.iter().map(ToString::to_string).collect(),
+    }
+}

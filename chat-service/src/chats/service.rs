@@ -1,0 +1,123 @@
+//! Opening chats and listing them.
+
+use neonchat_common::{
+    correlation,
+    ids::{ChatId, Seq, UserId},
+    lifecycle::Tasks,
+};
+
+use super::{
+    error::ChatError,
+    model::{ChatItem, ChatList, ListFilter, Opened, UserChat, WireLimit},
+    store,
+};
+use crate::{
+    db::Db,
+    notifier::{NewChat, Notifier},
+};
+
+/// The chats.
+#[derive(Clone)]
+pub struct Chats {
+    db: Db,
+    notifier: Notifier,
+    tasks: Tasks,
+}
+
+impl Chats {
+    /// With what they stand on.
+    #[must_use]
+    pub fn new(db: Db, notifier: Notifier, tasks: Tasks) -> Self {
+        Self { db, notifier, tasks }
+    }
+
+    /// The direct chat of two users, which is made where there is none. Both members' sockets have been told of a new one
+    /// when this returns, so that its first message does not come before it.
+    ///
+    /// # Errors
+    /// [`ChatError::PartnerIsOneself`], [`ChatError::NoSuchPartner`], [`ChatError::Gone`]
+    pub async fn open(&self, user: UserId, partner: UserId) -> Result<Opened<ChatItem>, ChatError> {
+        if user == partner {
+            return Err(ChatError::PartnerIsOneself);
+        }
+        // In a task: a client that goes away after the commit does not keep the partner from being told.
+        let chats = self.clone();
+        self.tasks.spawn(correlation::carry(async move { chats.open_and_tell(user, partner).await })).await?
+    }
+
+    async fn open_and_tell(&self, user: UserId, partner: UserId) -> Result<Opened<ChatItem>, ChatError> {
+        match store::open(&self.db, user, partner).await? {
+            Opened::Existing(mut item) => {
+                self.mark_online([&mut item]).await;
+                Ok(Opened::Existing(item))
+            }
+            Opened::Created((mut mine, mut theirs)) => {
+                tracing::info!(chat.id = %mine.id, user.id = %user, "chat created");
+                self.mark_online([&mut mine, &mut theirs]).await;
+                let views = [(user, mine.clone()), (partner, theirs)];
+                self.notifier.chat_created(views.map(|(member, item)| NewChat { member, item })).await;
+                Ok(Opened::Created(mine))
+            }
+        }
+    }
+
+    /// One chat of a user.
+    ///
+    /// # Errors
+    /// [`ChatError::NotFound`]
+    pub async fn get(&self, user: UserId, chat: ChatId) -> Result<ChatItem, ChatError> {
+        let mut item = store::find_item(&self.db, user, chat).await?.ok_or(ChatError::NotFound)?;
+        self.mark_online([&mut item]).await;
+        Ok(item)
+    }
+
+    /// A page of a user's chats.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn list(&self, user: UserId, filter: ListFilter) -> Result<ChatList, ChatError> {
+        let (mut chats, total) = store::list(&self.db, user, filter).await?;
+        self.mark_online(&mut chats).await;
+        let shown = i64::try_from(chats.len()).unwrap_or(i64::MAX);
+        Ok(ChatList { has_more: filter.offset.get() + shown < total, chats, total })
+    }
+
+    async fn mark_online(&self, items: impl IntoIterator<Item = &mut ChatItem>) {
+        let items: Vec<_> = items.into_iter().collect();
+        let online = self.notifier.online(items.iter().map(|item| item.partner.id)).await;
+        for item in items {
+            item.partner.online = online.contains(&item.partner.id);
+        }
+    }
+
+    /// A chat as another service delivers in it, where the user is a member.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn access(&self, user: UserId, chat: ChatId) -> Result<Option<UserChat>, ChatError> {
+        Ok(store::find_user_chat(&self.db, user, chat).await?)
+    }
+
+    /// The chats of a user after that one, in the order of their ids, and whether more follow.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn of_user(
+        &self,
+        user: UserId,
+        after: Option<ChatId>,
+        limit: WireLimit,
+    ) -> Result<(Vec<UserChat>, bool), ChatError> {
+        let mut chats = store::user_chats(&self.db, user, after, limit).await?;
+        let has_more = limit.cut(&mut chats);
+        Ok((chats, has_more))
+    }
+
+    /// The place of the last event in each of the chats that there are.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn heads(&self, chats: &[ChatId]) -> Result<Vec<(ChatId, Seq)>, ChatError> {
+        Ok(store::heads(&self.db, chats).await?)
+    }
+}

@@ -1,0 +1,181 @@
+//! Chats in Postgres.
+
+mod items;
+
+use diesel::{
+    BoolExpressionMethods as _, ExpressionMethods as _, Insertable, IntoSql as _, OptionalExtension as _,
+    QueryDsl as _, QueryResult, define_sql_function,
+    dsl::{count_star, exists},
+    result::{DatabaseErrorKind, Error as QueryError},
+    sql_types::{Bool, Uuid as SqlUuid},
+};
+use diesel_async::{AsyncConnection as _, AsyncPgConnection, RunQueryDsl as _};
+use neonchat_common::ids::{ChatId, Seq, UserId};
+use uuid::Uuid;
+
+use super::{
+    error::ChatError,
+    model::{ChatItem, ListFilter, Opened, UserChat, WireLimit},
+};
+use crate::{
+    db::{Db, DbResult},
+    schema::{chat_members, chats, users},
+};
+
+/// A new chat as each of its members sees it, or the one that there was as `user` does.
+pub(super) type OpenedItems = Opened<(ChatItem, ChatItem), ChatItem>;
+
+/// The direct chat of two users, which is made where there is none. Both may ask for it at once.
+pub(super) async fn open(db: &Db, user: UserId, partner: UserId) -> Result<OpenedItems, ChatError> {
+    db.run(async |connection| {
+        let partner_exists = diesel::select(exists(users::table.find(partner.0)));
+        if !partner_exists.get_result::<bool>(connection).await? {
+            return Err(ChatError::NoSuchPartner);
+        }
+        match connection.transaction(async |connection| open_pair(connection, user, partner).await).await {
+            Ok(opened) => Ok(opened),
+            // Users are not deleted, so the partner still is there; the one who asks may have a token from before a time
+            // when the database was made anew.
+            Err(QueryError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _)) => Err(ChatError::Gone),
+            Err(error) => Err(error.into()),
+        }
+    })
+    .await
+}
+
+async fn open_pair(connection: &mut AsyncPgConnection, user: UserId, partner: UserId) -> QueryResult<OpenedItems> {
+    if let Some(chat) = insert(connection, user, partner).await? {
+        let mine = items::find(connection, user, chat).await?;
+        let theirs = items::find(connection, partner, chat).await?;
+        Ok(Opened::Created((mine, theirs)))
+    } else {
+        let chat = find_pair(connection, user, partner).await?;
+        items::find(connection, user, chat).await.map(Opened::Existing)
+    }
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = chats)]
+struct NewChat {
+    id: Uuid,
+    user1_id: Uuid,
+    user2_id: Uuid,
+}
+
+/// The id of the new chat, or `None` where the pair has one: then another transaction has committed it, and what comes
+/// next in this one sees it.
+async fn insert(connection: &mut AsyncPgConnection, user: UserId, partner: UserId) -> QueryResult<Option<ChatId>> {
+    let chat = ChatId::new();
+    let inserted = diesel::insert_into(chats::table)
+        .values(NewChat { id: chat.0, user1_id: user.0, user2_id: partner.0 })
+        .on_conflict_do_nothing()
+        .execute(connection)
+        .await?;
+    if inserted == 0 {
+        return Ok(None);
+    }
+    let member = |user: UserId| (chat_members::chat_id.eq(chat.0), chat_members::user_id.eq(user.0));
+    let members = [member(user), member(partner)];
+    diesel::insert_into(chat_members::table).values(&members).execute(connection).await?;
+    Ok(Some(chat))
+}
+
+define_sql_function! {
+    /// The lesser of two.
+    fn least(a: SqlUuid, b: SqlUuid) -> SqlUuid;
+}
+define_sql_function! {
+    /// The greater of two.
+    fn greatest(a: SqlUuid, b: SqlUuid) -> SqlUuid;
+}
+
+/// By `idx_chat_pair`: whoever of the two opened the chat.
+async fn find_pair(connection: &mut AsyncPgConnection, a: UserId, b: UserId) -> QueryResult<ChatId> {
+    chats::table
+        .filter(least(chats::user1_id, chats::user2_id).eq(a.0.min(b.0)))
+        .filter(greatest(chats::user1_id, chats::user2_id).eq(a.0.max(b.0)))
+        .select(chats::id)
+        .first::<Uuid>(connection)
+        .await
+        .map(ChatId)
+}
+
+/// One chat, where the user is a member of it. Nobody is online in it yet.
+pub(super) async fn find_item(db: &Db, user: UserId, chat: ChatId) -> DbResult<Option<ChatItem>> {
+    db.query(async |connection| items::find(connection, user, chat).await.optional()).await
+}
+
+/// A page of a user's chats, and how many there are on all pages. Nobody is online in them yet.
+pub(super) async fn list(db: &Db, user: UserId, filter: ListFilter) -> DbResult<(Vec<ChatItem>, i64)> {
+    db.query(async |connection| {
+        let total = count(connection, user, filter.unread_only).await?;
+        Ok((items::list(connection, user, filter).await?, total))
+    })
+    .await
+}
+
+async fn count(connection: &mut AsyncPgConnection, user: UserId, unread_only: bool) -> QueryResult<i64> {
+    let is_unread = chats::last_seq.gt(chat_members::read_seq);
+    chat_members::table
+        .inner_join(chats::table)
+        .filter(chat_members::user_id.eq(user.0))
+        .filter(is_unread.or((!unread_only).into_sql::<Bool>()))
+        .select(count_star())
+        .first(connection)
+        .await
+}
+
+type UserChatRow = (Uuid, Seq, Uuid, Uuid);
+
+const USER_CHAT: (chats::id, chats::last_seq, chats::user1_id, chats::user2_id) =
+    (chats::id, chats::last_seq, chats::user1_id, chats::user2_id);
+
+fn user_chat(user: UserId, (id, last_seq, user1, user2): UserChatRow) -> UserChat {
+    let partners = [user1, user2].into_iter().map(UserId).filter(|member| *member != user).collect();
+    UserChat { id: ChatId(id), last_seq, partners }
+}
+
+/// A chat, where the user is a member of it.
+pub(super) async fn find_user_chat(db: &Db, user: UserId, chat: ChatId) -> DbResult<Option<UserChat>> {
+    let row = db.query(async |connection| {
+        chat_members::table
+            .find((chat.0, user.0))
+            .inner_join(chats::table)
+            .select(USER_CHAT)
+            .first(connection)
+            .await
+            .optional()
+    });
+    Ok(row.await?.map(|row| user_chat(user, row)))
+}
+
+/// The chats of a user after that one, by id, and one more than the limit if there is one.
+pub(super) async fn user_chats(
+    db: &Db,
+    user: UserId,
+    after: Option<ChatId>,
+    limit: WireLimit,
+) -> DbResult<Vec<UserChat>> {
+    let after = after.map_or(Uuid::nil(), |chat| chat.0);
+    let rows = db.query(async |connection| {
+        chat_members::table
+            .inner_join(chats::table)
+            .filter(chat_members::user_id.eq(user.0))
+            .filter(chat_members::chat_id.gt(after))
+            .order(chat_members::chat_id)
+            .select(USER_CHAT)
+            .limit(limit.and_one_more())
+            .load(connection)
+            .await
+    });
+    Ok(rows.await?.into_iter().map(|row| user_chat(user, row)).collect())
+}
+
+/// The place of the last event in each of the chats that there are.
+pub(super) async fn heads(db: &Db, chats: &[ChatId]) -> DbResult<Vec<(ChatId, Seq)>> {
+    let ids: Vec<_> = chats.iter().map(|chat| chat.0).collect();
+    let rows = db.query(async |connection| {
+        chats::table.filter(chats::id.eq_any(ids)).select((chats::id, chats::last_seq)).load(connection).await
+    });
+    Ok(rows.await?.into_iter().map(|(id, seq): (Uuid, Seq)| (ChatId(id), seq)).collect())
+}

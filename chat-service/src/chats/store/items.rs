@@ -1,0 +1,145 @@
+//! Items of the list of chats, each with its partner and its last message, in one statement for all of them.
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    QueryResult, Queryable,
+    pg::Pg,
+    query_builder::{AstPass, Query, QueryFragment, QueryId},
+    sql_types::{BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+};
+use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
+use neonchat_common::ids::{ChatId, Seq, UserId};
+use uuid::Uuid;
+
+use crate::chats::model::{ChatItem, LastMessage, ListFilter, Partner, unread_count};
+
+/// The item of one chat, where the user is a member of it. Nobody is online in it yet.
+pub(super) async fn find(connection: &mut AsyncPgConnection, user: UserId, chat: ChatId) -> QueryResult<ChatItem> {
+    let query = OneItem { user: user.0, chat: chat.0 };
+    Ok(query.get_result::<Row>(connection).await?.into())
+}
+
+/// The items of a page of the list. Nobody is online in them yet.
+pub(super) async fn list(
+    connection: &mut AsyncPgConnection,
+    user: UserId,
+    filter: ListFilter,
+) -> QueryResult<Vec<ChatItem>> {
+    let ListFilter { unread_only, limit, offset } = filter;
+    let query = PageOfItems { user: user.0, unread_only, limit: limit.get(), offset: offset.get() };
+    Ok(query.load::<Row>(connection).await?.into_iter().map(ChatItem::from).collect())
+}
+
+// diesel has no LATERAL, and prepares `sql_query` anew each time. A type that is its own statement is prepared once a
+// connection. The chats are chosen first, so that partner and last message are looked up for those alone.
+
+const CHOSEN: &str = "
+    SELECT chat.id, chat.kind, chat.last_seq, chat.updated_at, chat.read_seq,
+           partner.id, partner.username, last.text, last.sender_id, last.created_at
+      FROM (SELECT chats.*, member.user_id, member.read_seq
+              FROM chat_members AS member JOIN chats ON chats.id = member.chat_id
+             WHERE member.user_id = ";
+
+const WITH_PARTNER_AND_LAST_MESSAGE: &str = "
+           ) AS chat
+      JOIN users AS partner
+        ON partner.id = CASE chat.user_id WHEN chat.user1_id THEN chat.user2_id ELSE chat.user1_id END
+      LEFT JOIN LATERAL (SELECT text, sender_id, created_at FROM messages
+                          WHERE messages.chat_id = chat.id ORDER BY seq DESC LIMIT 1) AS last ON TRUE
+     ORDER BY chat.updated_at DESC, chat.id DESC";
+
+type Columns = (
+    SqlUuid,
+    Text,
+    BigInt,
+    Timestamptz,
+    BigInt,
+    SqlUuid,
+    Text,
+    Nullable<Text>,
+    Nullable<SqlUuid>,
+    Nullable<Timestamptz>,
+);
+
+#[derive(QueryId)]
+struct OneItem {
+    user: Uuid,
+    chat: Uuid,
+}
+
+impl Query for OneItem {
+    type SqlType = Columns;
+}
+
+impl QueryFragment<Pg> for OneItem {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql(CHOSEN);
+        out.push_bind_param::<SqlUuid, _>(&self.user)?;
+        out.push_sql(" AND member.chat_id = ");
+        out.push_bind_param::<SqlUuid, _>(&self.chat)?;
+        out.push_sql(WITH_PARTNER_AND_LAST_MESSAGE);
+        Ok(())
+    }
+}
+
+#[derive(QueryId)]
+struct PageOfItems {
+    user: Uuid,
+    unread_only: bool,
+    limit: i64,
+    offset: i64,
+}
+
+impl Query for PageOfItems {
+    type SqlType = Columns;
+}
+
+impl QueryFragment<Pg> for PageOfItems {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql(CHOSEN);
+        out.push_bind_param::<SqlUuid, _>(&self.user)?;
+        out.push_sql(" AND (chats.last_seq > member.read_seq OR NOT ");
+        out.push_bind_param::<Bool, _>(&self.unread_only)?;
+        out.push_sql(") ORDER BY chats.updated_at DESC, chats.id DESC LIMIT ");
+        out.push_bind_param::<BigInt, _>(&self.limit)?;
+        out.push_sql(" OFFSET ");
+        out.push_bind_param::<BigInt, _>(&self.offset)?;
+        out.push_sql(WITH_PARTNER_AND_LAST_MESSAGE);
+        Ok(())
+    }
+}
+
+#[derive(Queryable)]
+struct Row {
+    id: Uuid,
+    kind: String,
+    last_seq: Seq,
+    updated_at: DateTime<Utc>,
+    read_seq: Seq,
+    partner_id: Uuid,
+    partner_name: String,
+    text: Option<String>,
+    sender_id: Option<Uuid>,
+    sent_at: Option<DateTime<Utc>>,
+}
+
+impl From<Row> for ChatItem {
+    fn from(row: Row) -> Self {
+        let last_message = match (row.text, row.sender_id, row.sent_at) {
+            (Some(text), Some(sender), Some(created_at)) => {
+                Some(LastMessage { text, sender_id: UserId(sender), created_at })
+            }
+            _ => None,
+        };
+        Self {
+            id: ChatId(row.id),
+            kind: row.kind,
+            partner: Partner { id: UserId(row.partner_id), username: row.partner_name, online: false },
+            last_message,
+            unread_count: unread_count(row.last_seq, row.read_seq),
+            last_seq: row.last_seq,
+            read_seq: row.read_seq,
+            updated_at: row.updated_at,
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Postgres: a pool of connections, and a limit on how long anyone waits for it.
+
+mod connect;
+mod migrations;
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use deadpool::managed::{Hook, HookError, Object};
+use diesel::{
+    QueryResult,
+    result::{DatabaseErrorKind, Error as QueryError},
+};
+use diesel_async::{
+    AsyncPgConnection,
+    pooled_connection::{
+        AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod,
+        deadpool::{Pool, PoolError},
+    },
+};
+use neonchat_common::error::ApiError;
+use thiserror::Error;
+use tokio::time::{Instant, timeout_at};
+
+pub use self::{
+    connect::Connector,
+    migrations::{MIGRATIONS, migrate},
+};
+use crate::config::DatabaseSettings;
+
+/// The longest that one piece of work takes, the wait for a connection included. With Postgres away a client is to be
+/// told so within 2 s (guarantee G11).
+const WORK_LIMIT: Duration = Duration::from_millis(1800);
+
+/// Why the database did not do its work.
+#[derive(Debug, Error)]
+pub enum DbError {
+    /// No connection could be had.
+    #[error("no connection: {0}")]
+    NoConnection(#[from] PoolError),
+    /// It took too long.
+    #[error("no answer within {WORK_LIMIT:?}")]
+    Timeout,
+    /// A query failed.
+    #[error(transparent)]
+    Query(#[from] QueryError),
+}
+
+/// What the database answered.
+pub type DbResult<T> = Result<T, DbError>;
+
+impl From<DbError> for ApiError {
+    fn from(error: DbError) -> Self {
+        match &error {
+            DbError::NoConnection(_) | DbError::Timeout => Self::unavailable(DATABASE, error),
+            DbError::Query(QueryError::DatabaseError(kind, _)) if is_passing(kind) => {
+                Self::unavailable(DATABASE, error)
+            }
+            DbError::Query(_) => Self::internal(error),
+        }
+    }
+}
+
+const DATABASE: &str = "database";
+
+/// Whether the same query may succeed later. diesel has no kind for a server that shuts down, a full disk, or a timeout of
+/// a statement or of a lock: all of these are `Unknown`. So would be a mistake in our SQL, but that never worked at all.
+fn is_passing(kind: &DatabaseErrorKind) -> bool {
+    !matches!(
+        kind,
+        DatabaseErrorKind::UniqueViolation
+            | DatabaseErrorKind::ForeignKeyViolation
+            | DatabaseErrorKind::NotNullViolation
+            | DatabaseErrorKind::CheckViolation
+            | DatabaseErrorKind::RestrictViolation
+            | DatabaseErrorKind::ExclusionViolation
+    )
+}
+
+/// The database.
+#[derive(Clone)]
+pub struct Db(Pool<AsyncPgConnection>);
+
+impl Db {
+    /// A pool that connects when it is first used, on the runtime that this is called on.
+    ///
+    /// # Errors
+    /// The pool's settings contradict each other.
+    pub fn new(connector: Connector, settings: &DatabaseSettings) -> anyhow::Result<Self> {
+        let mut config = ManagerConfig::default();
+        // A broken connection is noticed without asking Postgres each time.
+        config.recycling_method = RecyclingMethod::Fast;
+        config.custom_setup = Box::new(move |_| connector.connect());
+        let max_lifetime = settings.max_lifetime;
+        let retire_old = Hook::sync_fn(move |_: &mut AsyncPgConnection, metrics: &deadpool::managed::Metrics| {
+            if metrics.age() < max_lifetime { Ok(()) } else { Err(HookError::message("older than its lifetime")) }
+        });
+        let pool = Pool::builder(AsyncDieselConnectionManager::new_with_config("", config))
+            .max_size(settings.max_connections)
+            .pre_recycle(retire_old)
+            .build()
+            .context("the pool of connections")?;
+        Ok(Self(pool))
+    }
+
+    /// Does a piece of work on one connection, within [`WORK_LIMIT`].
+    ///
+    /// # Errors
+    /// Those of the work, and [`DbError`]. A connection that did not answer in time is closed: nobody else waits behind what it does.
+    pub async fn run<T, E>(&self, work: impl AsyncFnOnce(&mut AsyncPgConnection) -> Result<T, E>) -> Result<T, E>
+    where
+        E: From<DbError>,
+    {
+        let deadline = Instant::now() + WORK_LIMIT;
+        let connection = timeout_at(deadline, self.0.get()).await.map_err(|_| DbError::Timeout)?;
+        let mut connection = connection.map_err(DbError::from)?;
+        match timeout_at(deadline, work(&mut connection)).await {
+            Ok(result) => result,
+            Err(_) => {
+                drop(Object::take(connection));
+                Err(DbError::Timeout.into())
+            }
+        }
+    }
+
+    /// Does one query. See [`Db::run`].
+    ///
+    /// # Errors
+    /// [`DbError`]
+    pub async fn query<T>(&self, query: impl AsyncFnOnce(&mut AsyncPgConnection) -> QueryResult<T>) -> DbResult<T> {
+        self.run(async |connection| Ok(query(connection).await?)).await
+    }
+
+    /// Closes all connections.
+    pub fn close(&self) {
+        self.0.close();
+    }
+}

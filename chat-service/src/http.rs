@@ -1,0 +1,82 @@
+//! The HTTP edge: which handler has which path, and how a request is read.
+
+use std::{
+    future::{Ready, ready},
+    time::Duration,
+};
+
+use actix_web::{
+    Error, FromRequest, HttpRequest,
+    dev::Payload,
+    http::header::AUTHORIZATION,
+    web::{self, Data, ServiceConfig},
+};
+use futures_util::future::LocalBoxFuture;
+use neonchat_common::{
+    error::{ApiError, ErrorCode},
+    http::{json_config, path_config, query_config},
+    ids::UserId,
+    token::{self, TokenError, Tokens},
+};
+use serde::de::DeserializeOwned;
+
+use crate::{app::Services, chats, health, messages, users};
+
+/// The longest that a client may take to send a body. Without a limit, one that never ends is waited for.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// All paths, with what their handlers need.
+pub fn routes(config: &mut ServiceConfig, services: &Services) {
+    config
+        .app_data(json_config())
+        .app_data(path_config())
+        .app_data(query_config())
+        .app_data(Data::new(services.tokens.clone()))
+        .app_data(Data::new(services.users.clone()))
+        .app_data(Data::new(services.chats.clone()))
+        .app_data(Data::new(services.messages.clone()))
+        .app_data(Data::new(services.health.clone()))
+        .configure(health::routes)
+        .service(
+            web::scope("/api/v1")
+                .configure(users::http::routes)
+                .configure(messages::http::routes)
+                .configure(chats::http::routes),
+        );
+}
+
+/// Who makes the request, as a valid token says. A handler that takes one is closed to everybody else.
+#[derive(Clone, Copy, Debug)]
+pub struct Authenticated(pub UserId);
+
+impl FromRequest for Authenticated {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(authenticate(request).map(Self))
+    }
+}
+
+fn authenticate(request: &HttpRequest) -> Result<UserId, ApiError> {
+    let tokens = request.app_data::<Data<Tokens>>().ok_or_else(|| ApiError::internal("no tokens in the app's data"))?;
+    let header = request.headers().get(AUTHORIZATION).ok_or(TokenError::Missing)?;
+    let token = header.to_str().map_err(|_| TokenError::Invalid).and_then(token::bearer)?;
+    Ok(tokens.verify(token)?.user_id)
+}
+
+/// A JSON body, which arrives in time.
+pub struct Body<T>(pub T);
+
+impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let json = tokio::time::timeout(BODY_TIMEOUT, web::Json::<T>::from_request(request, payload));
+        Box::pin(async {
+            let too_slow = |_| ApiError::new(ErrorCode::BadJson, "The body did not arrive in time.");
+            Ok(Self(json.await.map_err(too_slow)??.into_inner()))
+        })
+    }
+}

@@ -1,0 +1,18 @@
+//! chat-service: users, chats and history, over REST to clients and over gRPC to the other services.
+//!
+//! Data goes one way through each domain ([`users`], [`chats`], [`messages`]): `http` or `grpc` read a request into types,
+//! `service` decides, `store` asks Postgres; `model` and `error` are known to all of them. [`app`] puts it together.
+
+pub mod app;
+pub mod chats;
+pub mod config;
+pub mod db;
+pub mod grpc;
+pub mod health;
+pub mod http;
+pub mod messages;
+pub mod notifier;
+pub mod readiness;
+pub mod schema;
+pub mod users;
+pub mod validation;

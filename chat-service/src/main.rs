@@ -1,0 +1,27 @@
+//! The process: settings, telemetry, build, run, drain.
+
+use chat_service::{app::App, config::Settings};
+use clap::Parser;
+use neonchat_common::{lifecycle::shutdown_signal, settings::Reader, telemetry};
+
+/// NeonChat's users, chats and history: REST for clients, gRPC for the other services.
+///
+/// Settings come from config.yaml, .env and the environment; the last one wins.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let Arguments {} = Arguments::parse();
+    let settings = Settings::read(Reader::load()?)?;
+    telemetry::init_logs(&settings.common)?;
+    let app = App::build(settings).await?;
+    tracing::info!(http.addr = %app.http_addr()?, grpc.addr = %app.grpc_addr(), "listening");
+    app.run(async {
+        if let Err(error) = shutdown_signal().await {
+            tracing::error!(error.cause = %error, "signals cannot be listened to: ending");
+        }
+    })
+    .await
+}

@@ -1,0 +1,73 @@
+//! The calls about messages.
+
+use neonchat_common::{error::ApiError, ids::Seq, message::MessageText};
+use neonchat_proto::chat::v1::{
+    ChatEvent, GetEventsRequest, GetEventsResponse, Message as WireMessage, ValidateAndStoreMessageRequest,
+    ValidateAndStoreMessageResponse, chat_event::Event,
+};
+
+use super::{
+    model::{EventsLimit, Message, NewMessage, Sent},
+    service::Messages,
+};
+use crate::validation::{Invalid, Violation, parse_id};
+
+/// Stores a message.
+pub async fn validate_and_store(
+    messages: &Messages,
+    request: ValidateAndStoreMessageRequest,
+) -> Result<ValidateAndStoreMessageResponse, ApiError> {
+    let (receipt, duplicate) = match messages.send(parse_message(request)?).await? {
+        Sent::Stored(receipt) => (receipt, false),
+        Sent::Duplicate(receipt) => (receipt, true),
+    };
+    Ok(ValidateAndStoreMessageResponse {
+        success: true,
+        message_id: receipt.id.to_string(),
+        seq: receipt.seq,
+        created_at_micros: receipt.created_at.timestamp_micros(),
+        duplicate,
+    })
+}
+
+fn parse_message(request: ValidateAndStoreMessageRequest) -> Result<NewMessage, Invalid> {
+    let mut invalid = Invalid::default();
+    let chat = invalid.check("chat_id", parse_id(&request.chat_id));
+    let sender = invalid.check("sender_id", parse_id(&request.sender_id));
+    let send_id = invalid.check("request_id", parse_id(&request.request_id));
+    let text = MessageText::try_from(request.text).map_err(|error| Violation::new("text", error.to_string()));
+    match (chat, sender, invalid.check("text", text), send_id) {
+        (Some(chat), Some(sender), Some(text), Some(request)) => Ok(NewMessage { chat, sender, text, request }),
+        _ => Err(invalid),
+    }
+}
+
+/// The events of a chat after a `seq`.
+pub async fn events(messages: &Messages, request: GetEventsRequest) -> Result<GetEventsResponse, ApiError> {
+    let mut invalid = Invalid::default();
+    let chat = invalid.check("chat_id", parse_id(&request.chat_id));
+    let after = invalid.check("after", parse_seq(request.after));
+    let limit = invalid.check("limit", EventsLimit::from_wire(request.limit));
+    let (Some(chat), Some(after), Some(limit)) = (chat, after, limit) else { return Err(invalid.into()) };
+    let events = messages.events(chat, after, limit).await?;
+    Ok(GetEventsResponse { events: events.messages.into_iter().map(to_event).collect(), head_seq: events.head })
+}
+
+fn parse_seq(seq: i64) -> Result<Seq, Violation> {
+    if seq < 0 { Err(Violation::new("range", "should not be negative")) } else { Ok(seq) }
+}
+
+fn to_event(message: Message) -> ChatEvent {
+    ChatEvent {
+        seq: message.seq,
+        event: Some(Event::MessageCreated(WireMessage {
+            id: message.id.to_string(),
+            chat_id: message.chat_id.to_string(),
+            sender_id: message.sender_id.to_string(),
+            text: message.text,
+            created_at_micros: message.created_at.timestamp_micros(),
+            updated_at_micros: message.updated_at.timestamp_micros(),
+            seq: message.seq,
+        })),
+    }
+}

@@ -1,0 +1,52 @@
+//! `/chats/{id}/messages`.
+
+use actix_web::web::{self, Data, Json, Path, Query, ServiceConfig};
+use neonchat_common::{error::ApiError, ids::ChatId};
+use serde::Deserialize;
+
+use super::{
+    model::{History, HistoryLimit, Position},
+    service::Messages,
+};
+use crate::{
+    http::Authenticated,
+    validation::{Invalid, Violation, parse_id},
+};
+
+/// The paths.
+pub fn routes(config: &mut ServiceConfig) {
+    config.service(web::resource("/chats/{id}/messages").route(web::get().to(history)));
+}
+
+#[derive(Deserialize)]
+struct HistoryQuery {
+    limit: Option<String>,
+    before_id: Option<String>,
+    after_id: Option<String>,
+}
+
+impl HistoryQuery {
+    fn parse(&self) -> Result<(Position, HistoryLimit), Invalid> {
+        let mut invalid = Invalid::default();
+        let limit = invalid.check("limit", HistoryLimit::parse(self.limit.as_deref()));
+        let position = match (&self.before_id, &self.after_id) {
+            (None, None) => Some(Position::Newest),
+            (Some(id), None) => invalid.check("before_id", parse_id(id)).map(Position::Before),
+            (None, Some(id)) => invalid.check("after_id", parse_id(id)).map(Position::After),
+            (Some(_), Some(_)) => {
+                invalid.check("after_id", Err(Violation::new("exclusive", "cannot be given with before_id")))
+            }
+        };
+        limit.zip(position).map(|(limit, position)| (position, limit)).ok_or(invalid)
+    }
+}
+
+async fn history(
+    messages: Data<Messages>,
+    Authenticated(user): Authenticated,
+    chat: Path<ChatId>,
+    query: Query<HistoryQuery>,
+) -> Result<Json<History>, ApiError> {
+    let (position, limit) = query.parse()?;
+    Ok(Json(messages.history(user, *chat, position, limit).await?))
+}

@@ -1,0 +1,106 @@
+//! Messages, and pages of them.
+
+use chrono::{DateTime, Utc};
+use diesel::HasQuery;
+use neonchat_common::{
+    ids::{ChatId, MessageId, SendId, Seq, UserId},
+    message::MessageText,
+    time,
+};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::{schema::messages, validation::PageLimit};
+
+/// How many messages a page of history has.
+pub type HistoryLimit = PageLimit<50, 200>;
+
+/// How many events another service asks for at once.
+pub type EventsLimit = PageLimit<200, 1000>;
+
+/// A message to be stored.
+#[derive(Clone, Debug)]
+pub struct NewMessage {
+    /// In which chat.
+    pub chat: ChatId,
+    /// By whom.
+    pub sender: UserId,
+    /// What is written.
+    pub text: MessageText,
+    /// What makes sending it again store nothing.
+    pub request: SendId,
+}
+
+/// Where a message was stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The message.
+    pub id: MessageId,
+    /// Its place in its chat.
+    pub seq: Seq,
+    /// When.
+    pub created_at: DateTime<Utc>,
+}
+
+/// What came of a message that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// It is new.
+    Stored(Receipt),
+    /// It was stored before; this is the answer of the first time.
+    Duplicate(Receipt),
+}
+
+/// A message as it is read. Without `Debug`: the text of a message is in no log.
+#[derive(Clone, Serialize, HasQuery)]
+pub struct Message {
+    /// Which.
+    #[diesel(deserialize_as = Uuid)]
+    pub id: MessageId,
+    /// In which chat.
+    #[diesel(deserialize_as = Uuid)]
+    pub chat_id: ChatId,
+    /// By whom.
+    #[diesel(deserialize_as = Uuid)]
+    pub sender_id: UserId,
+    /// What was written.
+    pub text: String,
+    /// When it was stored.
+    #[serde(serialize_with = "time::serialize")]
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    #[serde(serialize_with = "time::serialize")]
+    pub updated_at: DateTime<Utc>,
+    /// Its place in its chat.
+    pub seq: Seq,
+}
+
+/// Where a page of history lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Position {
+    /// At the end: the newest messages.
+    Newest,
+    /// Before a message: the newest of those that are older.
+    Before(MessageId),
+    /// After a message: the oldest of those that are newer.
+    After(MessageId),
+}
+
+/// A page of history, newest first.
+#[derive(Serialize)]
+pub struct History {
+    /// The messages.
+    pub messages: Vec<Message>,
+    /// Whether there are older ones.
+    pub has_previous: bool,
+    /// Whether there are newer ones.
+    pub has_next: bool,
+}
+
+/// The events of a chat after some `seq`, ascending. Today each of them is a message.
+pub struct Events {
+    /// The events.
+    pub messages: Vec<Message>,
+    /// The place of the chat's last event: not before any of the events.
+    pub head: Seq,
+}

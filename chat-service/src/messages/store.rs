@@ -1,0 +1,109 @@
+//! Messages in Postgres.
+
+mod send;
+
+use diesel::{ExpressionMethods as _, HasQuery as _, OptionalExtension as _, QueryDsl as _, QueryResult, dsl::exists};
+use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
+use neonchat_common::ids::{ChatId, MessageId, Seq, UserId};
+
+pub(super) use self::send::store;
+use super::{
+    error::MessageError,
+    model::{Events, EventsLimit, History, HistoryLimit, Message, Position},
+};
+use crate::{
+    db::Db,
+    schema::{chat_members, chats, messages},
+};
+
+/// A page of history. By key and not by offset: page 10,000 costs what page 1 costs.
+pub(super) async fn history(
+    db: &Db,
+    user: UserId,
+    chat: ChatId,
+    position: Position,
+    limit: HistoryLimit,
+) -> Result<History, MessageError> {
+    db.run(async |connection| {
+        let is_member = diesel::select(exists(chat_members::table.find((chat.0, user.0))));
+        if !is_member.get_result(connection).await? {
+            return Err(MessageError::NoSuchChat);
+        }
+        match position {
+            Position::Newest => {
+                let (messages, has_previous) = older_than(connection, chat, Seq::MAX, limit).await?;
+                Ok(History { messages, has_previous, has_next: false })
+            }
+            // The message that the page lies before, or after, is itself a newer, or an older, one.
+            Position::Before(cursor) => {
+                let cursor = find_seq(connection, chat, cursor, "before_id").await?;
+                let (messages, has_previous) = older_than(connection, chat, cursor, limit).await?;
+                Ok(History { messages, has_previous, has_next: true })
+            }
+            Position::After(cursor) => {
+                let cursor = find_seq(connection, chat, cursor, "after_id").await?;
+                let mut messages = newer_than(connection, chat, cursor, limit.and_one_more()).await?;
+                let has_next = limit.cut(&mut messages);
+                messages.reverse();
+                Ok(History { messages, has_previous: true, has_next })
+            }
+        }
+    })
+    .await
+}
+
+async fn find_seq(
+    connection: &mut AsyncPgConnection,
+    chat: ChatId,
+    message: MessageId,
+    field: &'static str,
+) -> Result<Seq, MessageError> {
+    let message = messages::table.find(message.0).filter(messages::chat_id.eq(chat.0));
+    let seq = message.select(messages::seq).first(connection).await.optional()?;
+    seq.ok_or(MessageError::NoSuchCursor { field })
+}
+
+/// The newest messages before a `seq`, newest first, and whether there are older ones.
+async fn older_than(
+    connection: &mut AsyncPgConnection,
+    chat: ChatId,
+    seq: Seq,
+    limit: HistoryLimit,
+) -> QueryResult<(Vec<Message>, bool)> {
+    let mut messages = Message::query()
+        .filter(messages::chat_id.eq(chat.0))
+        .filter(messages::seq.lt(seq))
+        .order(messages::seq.desc())
+        .limit(limit.and_one_more())
+        .load(connection)
+        .await?;
+    let has_more = limit.cut(&mut messages);
+    Ok((messages, has_more))
+}
+
+/// The oldest messages after a `seq`, oldest first.
+async fn newer_than(
+    connection: &mut AsyncPgConnection,
+    chat: ChatId,
+    seq: Seq,
+    limit: i64,
+) -> QueryResult<Vec<Message>> {
+    Message::query()
+        .filter(messages::chat_id.eq(chat.0))
+        .filter(messages::seq.gt(seq))
+        .order(messages::seq)
+        .limit(limit)
+        .load(connection)
+        .await
+}
+
+/// The events of a chat after a `seq`.
+pub(super) async fn events(db: &Db, chat: ChatId, after: Seq, limit: EventsLimit) -> Result<Events, MessageError> {
+    db.run(async |connection| {
+        // The head is read last, so that it is not before an event that is stored in between.
+        let messages = newer_than(connection, chat, after, limit.get()).await?;
+        let head = chats::table.find(chat.0).select(chats::last_seq).first(connection).await.optional()?;
+        Ok(Events { messages, head: head.ok_or(MessageError::NoSuchChat)? })
+    })
+    .await
+}

@@ -1,0 +1,47 @@
+//! What can go wrong with users.
+
+use neonchat_common::error::{ApiError, ErrorCode};
+use thiserror::Error;
+
+use crate::db::DbError;
+
+/// Why a user's request failed.
+#[derive(Debug, Error)]
+pub enum UserError {
+    /// There is no such user.
+    #[error("there is no such user")]
+    NotFound,
+    /// The token is good, but its user is not there any more.
+    #[error("the token's user does not exist")]
+    Gone,
+    /// Another user has this name, or one that differs only by case.
+    #[error("the username is taken")]
+    UsernameTaken,
+    /// No such user, or another password. Which of the two is not told.
+    #[error("wrong username or password")]
+    InvalidCredentials,
+    /// Too many passwords are waiting to be hashed.
+    #[error("too many logins at once")]
+    Busy,
+    /// A fault of ours.
+    #[error(transparent)]
+    Internal(#[from] anyhow::Error),
+    /// The database failed.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl From<UserError> for ApiError {
+    fn from(error: UserError) -> Self {
+        let text = error.to_string();
+        match error {
+            UserError::NotFound => Self::new(ErrorCode::NotFound, text),
+            UserError::Gone => Self::new(ErrorCode::Unauthorized, text),
+            UserError::UsernameTaken => Self::new(ErrorCode::UsernameTaken, text),
+            UserError::InvalidCredentials => Self::new(ErrorCode::InvalidCredentials, text),
+            UserError::Busy => Self::unavailable("login", text),
+            UserError::Internal(cause) => Self::internal(format_args!("{cause:#}")),
+            UserError::Db(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Registering, logging in, and looking people up.
+
+use anyhow::Context as _;
+use neonchat_common::{ids::UserId, token::Tokens};
+use secrecy::SecretString;
+
+use super::{
+    error::UserError,
+    model::{FoundUsers, NamePrefix, SearchLimit, UserProfile, Username},
+    password::{Hasher, Password},
+    store,
+};
+use crate::{db::Db, validation::Offset};
+
+/// The users.
+#[derive(Clone)]
+pub struct Users {
+    db: Db,
+    hasher: Hasher,
+    tokens: Tokens,
+}
+
+/// A login that did well.
+pub struct Login {
+    /// Who.
+    pub user: UserProfile,
+    /// The token to come back with.
+    pub token: String,
+    /// For how many seconds it is good.
+    pub expires_in: u64,
+}
+
+impl Users {
+    /// With what they stand on.
+    #[must_use]
+    pub fn new(db: Db, hasher: Hasher, tokens: Tokens) -> Self {
+        Self { db, hasher, tokens }
+    }
+
+    /// Makes a new user.
+    ///
+    /// # Errors
+    /// [`UserError::UsernameTaken`], [`UserError::Busy`]
+    pub async fn register(&self, username: Username, password: Password) -> Result<UserProfile, UserError> {
+        let hash = self.hasher.hash(password).await?;
+        let user = store::insert(&self.db, &username, &hash).await?.ok_or(UserError::UsernameTaken)?;
+        tracing::info!(user.id = %user.id, "user registered");
+        Ok(user)
+    }
+
+    /// Issues a token to who knows the password. Without a `username` there is no such user.
+    ///
+    /// # Errors
+    /// [`UserError::InvalidCredentials`], [`UserError::Busy`]
+    pub async fn log_in(&self, username: Option<Username>, password: SecretString) -> Result<Login, UserError> {
+        let found = match username {
+            Some(username) => store::find_login(&self.db, &username).await?,
+            None => None,
+        };
+        let (user, hash) = found.unzip();
+        let is_right = self.hasher.verify(password, hash).await?;
+        let user = user.filter(|_| is_right).ok_or(UserError::InvalidCredentials)?;
+        let token = self.tokens.issue(user.id, &user.username).context("issuing a token")?;
+        Ok(Login { user, token, expires_in: self.tokens.lifetime().as_secs() })
+    }
+
+    /// The user who asks.
+    ///
+    /// # Errors
+    /// [`UserError::Gone`]
+    pub async fn myself(&self, id: UserId) -> Result<UserProfile, UserError> {
+        store::find(&self.db, id).await?.ok_or(UserError::Gone)
+    }
+
+    /// A user.
+    ///
+    /// # Errors
+    /// [`UserError::NotFound`]
+    pub async fn get(&self, id: UserId) -> Result<UserProfile, UserError> {
+        store::find(&self.db, id).await?.ok_or(UserError::NotFound)
+    }
+
+    /// Users whose names start so.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn search(
+        &self,
+        prefix: &NamePrefix,
+        limit: SearchLimit,
+        offset: Offset,
+    ) -> Result<FoundUsers, UserError> {
+        let mut users = store::search(&self.db, prefix, limit, offset).await?;
+        let has_more = limit.cut(&mut users);
+        Ok(FoundUsers { users, has_more })
+    }
+}

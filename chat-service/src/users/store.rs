@@ -1,0 +1,81 @@
+//! Users in Postgres.
+
+use diesel::{
+    ExpressionMethods as _, HasQuery as _, Insertable, OptionalExtension as _, QueryDsl as _, SelectableHelper as _,
+};
+use diesel_async::RunQueryDsl as _;
+use neonchat_common::ids::UserId;
+use uuid::Uuid;
+
+use super::model::{NamePrefix, SearchLimit, UserProfile, Username};
+use crate::{
+    db::{Db, DbResult},
+    schema::users,
+    validation::Offset,
+};
+
+#[derive(Insertable)]
+#[diesel(table_name = users)]
+struct NewUser<'a> {
+    id: Uuid,
+    username: &'a str,
+    username_key: String,
+    password_hash: &'a str,
+}
+
+/// Stores a new user. `None` where the name is another user's.
+pub(super) async fn insert(db: &Db, username: &Username, password_hash: &str) -> DbResult<Option<UserProfile>> {
+    let user =
+        NewUser { id: UserId::new().0, username: username.as_str(), username_key: username.key(), password_hash };
+    db.query(async |connection| {
+        diesel::insert_into(users::table)
+            .values(&user)
+            .on_conflict(users::username_key)
+            .do_nothing()
+            .returning(UserProfile::as_returning())
+            .get_result(connection)
+            .await
+            .optional()
+    })
+    .await
+}
+
+/// The user of this name, and the hash of the password.
+pub(super) async fn find_login(db: &Db, username: &Username) -> DbResult<Option<(UserProfile, String)>> {
+    let key = username.key();
+    db.query(async |connection| {
+        users::table
+            .filter(users::username_key.eq(&key))
+            .select((UserProfile::as_select(), users::password_hash))
+            .first(connection)
+            .await
+            .optional()
+    })
+    .await
+}
+
+/// The user of this id.
+pub(super) async fn find(db: &Db, id: UserId) -> DbResult<Option<UserProfile>> {
+    db.query(async |connection| UserProfile::query().find(id.0).first(connection).await.optional()).await
+}
+
+/// The users whose names start so, and one more than the limit if there is one.
+pub(super) async fn search(
+    db: &Db,
+    prefix: &NamePrefix,
+    limit: SearchLimit,
+    offset: Offset,
+) -> DbResult<Vec<UserProfile>> {
+    let (from, to) = prefix.key_range();
+    db.query(async |connection| {
+        UserProfile::query()
+            .filter(users::username_key.ge(from))
+            .filter(users::username_key.lt(&to))
+            .order(users::username_key)
+            .limit(limit.and_one_more())
+            .offset(offset.get())
+            .load(connection)
+            .await
+    })
+    .await
+}

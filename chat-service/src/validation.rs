@@ -1,0 +1,175 @@
+//! Reading what a client sent into types, and telling the client of all that is wrong with it at once.
+
+use std::{borrow::Cow, fmt};
+
+use neonchat_common::error::{ApiError, FieldError};
+
+/// The rule that a value breaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// A stable code: `length`, `format` …
+    pub code: &'static str,
+    /// For a person.
+    pub message: Cow<'static, str>,
+}
+
+impl Violation {
+    /// The rule of this code.
+    #[must_use]
+    pub fn new(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+/// What is wrong with a request.
+#[derive(Debug, Default)]
+pub struct Invalid(Vec<FieldError>);
+
+impl Invalid {
+    /// Takes the value, or notes which rule the field breaks.
+    pub fn check<T>(&mut self, field: &'static str, parsed: Result<T, Violation>) -> Option<T> {
+        parsed.map_err(|violation| self.note(field, violation)).ok()
+    }
+
+    /// Notes that a field breaks a rule.
+    pub fn note(&mut self, field: &'static str, violation: Violation) {
+        let Violation { code, message } = violation;
+        self.0.push(FieldError { field: field.into(), code, message: message.into_owned() });
+    }
+}
+
+impl From<Invalid> for ApiError {
+    fn from(invalid: Invalid) -> Self {
+        Self::invalid_fields(invalid.0)
+    }
+}
+
+/// How many items a page has at most: from 1 to `MAX`, and `DEFAULT` where the client does not say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageLimit<const DEFAULT: u32, const MAX: u32>(u32);
+
+impl<const DEFAULT: u32, const MAX: u32> PageLimit<DEFAULT, MAX> {
+    /// Reads one from a query.
+    ///
+    /// # Errors
+    /// It is no number, or out of range.
+    pub fn parse(text: Option<&str>) -> Result<Self, Violation> {
+        parse_number(text, DEFAULT, 1, MAX).map(Self)
+    }
+
+    /// Reads one from a gRPC request, where 0 stands for a number that is not given.
+    ///
+    /// # Errors
+    /// It is greater than `MAX`.
+    pub fn from_wire(number: u32) -> Result<Self, Violation> {
+        match number {
+            0 => Ok(Self(DEFAULT)),
+            number if number <= MAX => Ok(Self(number)),
+            _ => Err(out_of_range(0, MAX)),
+        }
+    }
+
+    /// The number.
+    #[must_use]
+    pub fn get(self) -> i64 {
+        self.0.into()
+    }
+
+    /// One more than the page has: whether it is found tells whether there is a further page.
+    #[must_use]
+    pub fn and_one_more(self) -> i64 {
+        self.get() + 1
+    }
+
+    /// Cuts off the one more that was asked for. Returns whether it was there.
+    pub fn cut<T>(self, items: &mut Vec<T>) -> bool {
+        let limit = self.0 as usize;
+        let has_more = items.len() > limit;
+        items.truncate(limit);
+        has_more
+    }
+}
+
+/// How many items come before a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offset(u32);
+
+impl Offset {
+    /// Reads one from a query; 0 where the client does not say.
+    ///
+    /// # Errors
+    /// It is no number, or out of range.
+    pub fn parse(text: Option<&str>) -> Result<Self, Violation> {
+        parse_number(text, 0, 0, i32::MAX.unsigned_abs()).map(Self)
+    }
+
+    /// The number.
+    #[must_use]
+    pub fn get(self) -> i64 {
+        self.0.into()
+    }
+}
+
+fn parse_number(text: Option<&str>, default: u32, min: u32, max: u32) -> Result<u32, Violation> {
+    let Some(text) = text else { return Ok(default) };
+    text.parse().ok().filter(|number| (min..=max).contains(number)).ok_or_else(|| out_of_range(min, max))
+}
+
+fn out_of_range(min: impl fmt::Display, max: impl fmt::Display) -> Violation {
+    Violation::new("range", format!("should be a whole number from {min} to {max}"))
+}
+
+/// Reads `true` or `false`; `false` where the client does not say.
+///
+/// # Errors
+/// It is neither.
+pub fn parse_flag(text: Option<&str>) -> Result<bool, Violation> {
+    match text {
+        None => Ok(false),
+        Some(text) => text.parse().map_err(|_| Violation::new("format", "should be true or false")),
+    }
+}
+
+/// Reads an id.
+///
+/// # Errors
+/// It is no UUID.
+pub fn parse_id<T: std::str::FromStr>(text: &str) -> Result<T, Violation> {
+    text.parse().map_err(|_| Violation::new("format", "should be a UUID"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Limit = PageLimit<20, 100>;
+
+    #[test]
+    fn a_limit_is_within_its_range() {
+        let get = |text| Limit::parse(text).map(PageLimit::get).ok();
+        assert_eq!([None, Some("1"), Some("100")].map(get), [Some(20), Some(1), Some(100)]);
+        for bad in ["0", "101", "-1", "x", "", "1.5", "99999999999999999999"] {
+            assert_eq!(get(Some(bad)), None, "{bad}");
+        }
+        assert_eq!(Limit::from_wire(0), Ok(PageLimit(20)));
+        assert!(Limit::from_wire(101).is_err());
+    }
+
+    #[test]
+    fn the_one_more_tells_of_a_further_page() {
+        let limit = PageLimit::<2, 2>::from_wire(0).expect("a limit");
+        for (found, has_more) in [(1, false), (2, false), (3, true)] {
+            let mut items = vec![(); found];
+            assert_eq!((limit.cut(&mut items), items.len()), (has_more, found.min(2)));
+        }
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_told_at_once() {
+        let mut invalid = Invalid::default();
+        invalid.check("limit", Limit::parse(Some("0")));
+        invalid.check("unread_only", parse_flag(Some("yes")));
+        let error = ApiError::from(invalid);
+        assert_eq!(error.fields.iter().map(|field| field.field.as_ref()).collect::<Vec<_>>(), ["limit", "unread_only"]);
+    }
+}
