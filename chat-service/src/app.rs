@@ -19,8 +19,13 @@ use neonchat_common::{
     token::Tokens,
 };
 use secrecy::SecretString;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::TcpIncoming;
+use tonic_health::{
+    ServingStatus,
+    pb::health_server::{Health as HealthService, HealthServer},
+};
 
 use crate::{
     chats::service::Chats,
@@ -132,19 +137,22 @@ impl App {
     /// A server failed.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
         let Self { http, grpc, internal_token, services, redis, tasks, .. } = self;
-        let readiness = services.health.readiness.clone();
-        let db = services.health.db.clone();
+        let Health { db, readiness, .. } = services.health.clone();
         let stop_grpc = CancellationToken::new();
-        let mut grpc = tasks.spawn(serve_grpc(grpc, internal_token, services.clone(), stop_grpc.clone()));
-        let server = serve_http(http, services)?;
-        let http_handle = server.handle();
-        let mut http = tasks.spawn(server);
-        tracing::info!("serving");
+        let mut grpc = tasks.spawn(
+            grpc::server::builder(internal_token)
+                .add_service(report_health(&tasks, readiness.subscribe()).await)
+                .add_service(Api::server(services.chats.clone(), services.messages.clone()))
+                .serve_with_incoming_shutdown(grpc, stop_grpc.clone().cancelled_owned()),
+        );
+        let http = serve_http(http, services)?;
+        let http_handle = http.handle();
+        let mut http = tasks.spawn(http);
 
         let ended = tokio::select! {
             () = shutdown => Ok(()),
-            result = &mut http => result.context("the HTTP server").and_then(|result| result.context("the HTTP server")),
-            result = &mut grpc => result.context("the gRPC server").and_then(|result| result.context("the gRPC server")),
+            result = &mut http => result.map_err(anyhow::Error::from).and_then(|result| result.context("the HTTP server")),
+            result = &mut grpc => result.map_err(anyhow::Error::from).and_then(|result| result.context("the gRPC server")),
         };
         readiness.drain();
         stop_grpc.cancel();
@@ -176,32 +184,22 @@ fn serve_http(listener: TcpListener, services: Services) -> anyhow::Result<Serve
     Ok(server.run())
 }
 
-async fn serve_grpc(
-    incoming: TcpIncoming,
-    token: SecretString,
-    services: Services,
-    stop: CancellationToken,
-) -> Result<(), tonic::transport::Error> {
-    let (reporter, health) = tonic_health::server::health_reporter();
-    let mut state = services.health.readiness.subscribe();
-    let report = async {
+/// `grpc.health.v1`, which says what `/ready` says.
+async fn report_health(tasks: &Tasks, mut state: watch::Receiver<State>) -> HealthServer<impl HealthService> {
+    let (reporter, server) = tonic_health::server::health_reporter();
+    // It begins as serving.
+    reporter.set_service_status("", ServingStatus::NotServing).await;
+    tasks.spawn_until_stopped(async move {
         loop {
             let status = match *state.borrow_and_update() {
-                State::Ready => tonic_health::ServingStatus::Serving,
-                State::Starting | State::NotReady | State::Draining => tonic_health::ServingStatus::NotServing,
+                State::Ready => ServingStatus::Serving,
+                State::Starting | State::NotReady | State::Draining => ServingStatus::NotServing,
             };
             reporter.set_service_status("", status).await;
             if state.changed().await.is_err() {
-                break;
+                return;
             }
         }
-    };
-    let serve = grpc::server::builder(token)
-        .add_service(health)
-        .add_service(Api::server(services.chats, services.messages))
-        .serve_with_incoming_shutdown(incoming, stop.cancelled());
-    tokio::select! {
-        result = serve => result,
-        () = report => Ok(()),
-    }
+    });
+    server
 }

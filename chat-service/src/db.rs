@@ -53,7 +53,7 @@ impl From<DbError> for ApiError {
     fn from(error: DbError) -> Self {
         match &error {
             DbError::NoConnection(_) | DbError::Timeout => Self::unavailable(DATABASE, error),
-            DbError::Query(QueryError::DatabaseError(kind, _)) if is_passing(kind) => {
+            DbError::Query(QueryError::DatabaseError(kind, _)) if is_passing(*kind) => {
                 Self::unavailable(DATABASE, error)
             }
             DbError::Query(_) => Self::internal(error),
@@ -65,7 +65,7 @@ const DATABASE: &str = "database";
 
 /// Whether the same query may succeed later. diesel has no kind for a server that shuts down, a full disk, or a timeout of
 /// a statement or of a lock: all of these are `Unknown`. So would be a mistake in our SQL, but that never worked at all.
-fn is_passing(kind: &DatabaseErrorKind) -> bool {
+fn is_passing(kind: DatabaseErrorKind) -> bool {
     !matches!(
         kind,
         DatabaseErrorKind::UniqueViolation
@@ -114,13 +114,10 @@ impl Db {
         let deadline = Instant::now() + WORK_LIMIT;
         let connection = timeout_at(deadline, self.0.get()).await.map_err(|_| DbError::Timeout)?;
         let mut connection = connection.map_err(DbError::from)?;
-        match timeout_at(deadline, work(&mut connection)).await {
-            Ok(result) => result,
-            Err(_) => {
-                drop(Object::take(connection));
-                Err(DbError::Timeout.into())
-            }
-        }
+        timeout_at(deadline, work(&mut connection)).await.unwrap_or_else(|_| {
+            drop(Object::take(connection));
+            Err(DbError::Timeout.into())
+        })
     }
 
     /// Does one query. See [`Db::run`].

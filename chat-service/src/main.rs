@@ -18,10 +18,5 @@ async fn main() -> anyhow::Result<()> {
     telemetry::init_logs(&settings.common)?;
     let app = App::build(settings).await?;
     tracing::info!(http.addr = %app.http_addr()?, grpc.addr = %app.grpc_addr(), "listening");
-    app.run(async {
-        if let Err(error) = shutdown_signal().await {
-            tracing::error!(error.cause = %error, "signals cannot be listened to: ending");
-        }
-    })
-    .await
+    app.run(shutdown_signal()).await
 }

@@ -73,13 +73,12 @@ impl Notifier {
     /// Tells each member's sockets, on every instance, of a new chat. With Redis away nobody is told.
     pub async fn chat_created(&self, chats: impl IntoIterator<Item = NewChat>) {
         let published = join_all(chats.into_iter().map(|chat| self.publish(chat)));
-        match tokio::time::timeout(PUBLISH_TIMEOUT, published).await {
-            Ok(results) => {
-                for error in results.into_iter().filter_map(Result::err) {
-                    tracing::warn!(error.cause = %error, "a new chat was not published");
-                }
-            }
-            Err(_) => tracing::warn!("a new chat was not published in time"),
+        let Ok(results) = tokio::time::timeout(PUBLISH_TIMEOUT, published).await else {
+            tracing::warn!("a new chat was not published in time");
+            return;
+        };
+        for error in results.into_iter().filter_map(Result::err) {
+            tracing::warn!(error.cause = %error, "a new chat was not published");
         }
     }
 

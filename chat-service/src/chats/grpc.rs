@@ -21,7 +21,7 @@ pub async fn validate_access(
     let user = invalid.check("user_id", parse_id(&request.user_id));
     let chat = invalid.check("chat_id", parse_id(&request.chat_id));
     let (Some(user), Some(chat)) = (user, chat) else { return Err(invalid.into()) };
-    let chat = chats.access(user, chat).await?.map(to_wire);
+    let chat = chats.access(user, chat).await?.as_ref().map(to_wire);
     Ok(ValidateChatAccessResponse { has_access: chat.is_some(), chat })
 }
 
@@ -36,7 +36,7 @@ pub async fn list(chats: &Chats, request: ListUserChatsRequest) -> Result<ListUs
     let limit = invalid.check("limit", WireLimit::from_wire(request.limit));
     let (Some(user), Some(after), Some(limit)) = (user, after, limit) else { return Err(invalid.into()) };
     let (chats, has_more) = chats.of_user(user, after, limit).await?;
-    Ok(ListUserChatsResponse { chats: chats.into_iter().map(to_wire).collect(), has_more })
+    Ok(ListUserChatsResponse { chats: chats.iter().map(to_wire).collect(), has_more })
 }
 
 /// The last `seq` of each of the chats.
@@ -56,7 +56,7 @@ fn parse_ids(ids: &[String]) -> Result<Vec<ChatId>, Violation> {
     ids.iter().map(|id| parse_id(id)).collect()
 }
 
-fn to_wire(chat: UserChat) -> WireUserChat {
+fn to_wire(chat: &UserChat) -> WireUserChat {
     WireUserChat {
         chat_id: chat.id.to_string(),
         last_seq: chat.last_seq,
