@@ -1,6 +1,6 @@
 //! The life of a process: it runs until it is told to end, drains, and leaves no task behind.
 
-use std::{future::Future, io, time::Duration};
+use std::{future::Future, time::Duration};
 
 use tokio::{
     runtime::Handle,
@@ -14,19 +14,22 @@ use tokio_util::{
 
 /// Waits for SIGTERM or SIGINT. After the first one the process drains; a second one ends it at once.
 ///
-/// # Errors
-/// The signals cannot be listened to.
-pub async fn shutdown_signal() -> io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    next(&mut terminate, &mut interrupt).await;
-    // Not tracked: it ends the process, or the process ends without it.
-    tokio::spawn(async move {
-        next(&mut terminate, &mut interrupt).await;
-        tracing::warn!("second signal: ending at once");
-        std::process::exit(1);
-    });
-    Ok(())
+/// A process that could not be told to end does not begin: it resolves at once where signals cannot be listened to.
+pub async fn shutdown_signal() {
+    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+        (Ok(mut terminate), Ok(mut interrupt)) => {
+            next(&mut terminate, &mut interrupt).await;
+            // Not tracked: it ends the process, or the process ends without it.
+            tokio::spawn(async move {
+                next(&mut terminate, &mut interrupt).await;
+                tracing::warn!("second signal: ending at once");
+                std::process::exit(1);
+            });
+        }
+        (Err(error), _) | (_, Err(error)) => {
+            tracing::error!(error.cause = %error, "signals cannot be listened to: ending");
+        }
+    }
 }
 
 async fn next(terminate: &mut Signal, interrupt: &mut Signal) {

@@ -6,6 +6,7 @@ use fred::{
     interfaces::ClientLike as _,
     prelude::{Builder, Client, Config, Error, ReconnectPolicy},
 };
+use futures_util::future::join_all;
 use secrecy::{ExposeSecret as _, SecretString};
 
 /// The longest that a command waits for its answer.
@@ -18,16 +19,24 @@ const BROADCAST_CAPACITY: usize = 8192;
 const MAX_COMMANDS_IN_FLIGHT: usize = 100_000;
 
 /// Milliseconds between two attempts to connect, doubled from the first to the last.
-const RECONNECT_DELAY_MS: (u32, u32) = (50, 2000);
+const RECONNECT_DELAY_MS: (u32, u32) = (20, 2000);
+
+/// The most that is added to it at random, so that instances do not come all at once.
+const RECONNECT_JITTER_MS: u32 = 50;
+
+/// How long a process that starts waits for Redis.
+const FIRST_CONNECT_WAIT: Duration = Duration::from_millis(500);
 
 fn builder(url: &SecretString) -> Result<Builder, Error> {
     let mut config = Config::from_url(url.expose_secret())?;
     // The first connection is retried like any later one, so that start order does not matter.
     config.fail_fast = false;
     let (min, max) = RECONNECT_DELAY_MS;
+    let mut policy = ReconnectPolicy::new_exponential(0, min, max, 2);
+    policy.set_jitter(RECONNECT_JITTER_MS);
     let mut builder = Builder::from_config(config);
     builder
-        .set_policy(ReconnectPolicy::new_exponential(0, min, max, 2))
+        .set_policy(policy)
         .with_connection_config(|connection| {
             connection.connection_timeout = COMMAND_TIMEOUT;
             connection.internal_command_timeout = COMMAND_TIMEOUT;
@@ -42,25 +51,23 @@ fn builder(url: &SecretString) -> Result<Builder, Error> {
     Ok(builder)
 }
 
-/// A client for commands. It connects in the background, on the runtime that this is called on.
+/// A client. It connects in the background, on the runtime that this is called on.
 ///
 /// # Errors
 /// The URL is none.
-pub fn commands(url: &SecretString) -> Result<Client, Error> {
-    let client = disconnected(url)?;
+pub fn client(url: &SecretString) -> Result<Client, Error> {
+    let client = builder(url)?.build()?;
     drop(client.connect());
     Ok(client)
 }
 
-/// A client that is not connected yet, so that its events can be listened to from the first on.
-///
-/// # Errors
-/// The URL is none.
-pub fn disconnected(url: &SecretString) -> Result<Client, Error> {
-    builder(url)?.build()
+/// Gives clients a moment to connect. Where Redis is away it goes on without.
+pub async fn wait_briefly(clients: &[&Client]) {
+    let connected = join_all(clients.iter().map(|client| client.wait_for_connect()));
+    let _ = tokio::time::timeout(FIRST_CONNECT_WAIT, connected).await;
 }
 
 /// Whether Redis answers.
 pub async fn is_healthy(client: &Client) -> bool {
-    client.is_connected() && client.ping::<()>(None).await.is_ok()
+    client.is_connected() && client.ping::<String>(None).await.is_ok()
 }

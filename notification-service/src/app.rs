@@ -1,6 +1,6 @@
 //! The process put together: built, run, drained.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use actix_web::{App as ActixApp, HttpServer, dev::Server, middleware::from_fn, web::Data};
 use anyhow::Context as _;
@@ -87,9 +87,11 @@ impl App {
         let peer = Peer::new(&settings.chat_service, &common.internal_token, common.grpc_timeout)
             .context("CHAT_SERVICE_ADDR")?;
         let chat_service = ChatService::new(peer);
-        let commands = redis::commands(&common.redis_url).context("REDIS_URL")?;
-        let subscriber = redis::disconnected(&common.redis_url).context("REDIS_URL")?;
+        let commands = redis::client(&common.redis_url).context("REDIS_URL")?;
+        let subscriber = redis::client(&common.redis_url).context("REDIS_URL")?;
 
+        // Or what the first sockets cause would not be published.
+        redis::wait_briefly(&[&commands, &subscriber]).await;
         let hub = Arc::new(Hub::default());
         let repair = Arc::new(Repair::new(Arc::clone(&hub), chat_service.clone()));
         let subscriptions = Arc::new(Subscriptions::new(subscriber.clone(), Arc::clone(&hub), Arc::clone(&repair)));
@@ -137,12 +139,12 @@ impl App {
     ///
     /// # Errors
     /// A listener broke.
-    pub async fn run(self, shutdown: impl Future<Output = io::Result<()>>) -> anyhow::Result<()> {
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
         let Self { state, subscriber, http, grpc, settings, .. } = self;
         start_workers(&state, &subscriber);
 
         let http_handle = http.handle();
-        let http = state.tasks.spawn(http);
+        let mut http = state.tasks.spawn(http);
         let grpc_stop = tokio_util::sync::CancellationToken::new();
         let stopped = grpc_stop.clone().cancelled_owned();
         let service = grpc::Service { delivery: state.delivery.clone(), presence: state.presence.clone() };
@@ -152,10 +154,14 @@ impl App {
             .add_service(health_service)
             .add_service(NotificationServiceServer::new(service))
             .serve_with_incoming_shutdown(grpc, stopped);
-        let grpc = state.tasks.spawn(grpc);
+        let mut grpc = state.tasks.spawn(grpc);
         tracing::info!(http.addr = %self.http_addr, grpc.addr = %self.grpc_addr, "notification-service serves");
 
-        shutdown.await?;
+        let ended = tokio::select! {
+            () = shutdown => Ok(()),
+            result = &mut http => result.context("HTTP").and_then(|result| result.context("HTTP")),
+            result = &mut grpc => result.context("gRPC").and_then(|result| result.context("gRPC")),
+        };
 
         health.set_not_serving::<NotificationServiceServer<grpc::Service>>().await;
         close_sockets(&state).await;
@@ -167,10 +173,8 @@ impl App {
                 tracing::debug!(error.cause = %error, "redis: quit");
             }
         }
-        http.await??;
-        grpc.await??;
         tracing::info!("ended");
-        Ok(())
+        ended
     }
 }
 

@@ -66,7 +66,7 @@ pub(crate) struct Subscriptions {
 }
 
 impl Subscriptions {
-    /// Of a client that is not connected yet.
+    /// Of a client that is used for nothing else.
     pub(crate) fn new(client: Client, hub: Arc<Hub>, repair: Arc<Repair>) -> Self {
         Self { client, hub, repair, current: watch::Sender::default() }
     }
@@ -80,11 +80,9 @@ impl Subscriptions {
         }
     }
 
-    /// The worker: connects, and keeps the subscriptions as the hub wants them.
+    /// The worker: keeps the subscriptions as the hub wants them.
     pub(crate) async fn run(&self) {
-        // Listened to before the first connection, so that none is missed.
         let mut connected = self.client.reconnect_rx();
-        drop(self.client.connect());
         loop {
             tokio::select! {
                 event = connected.recv() => match event {

@@ -11,7 +11,6 @@ use neonchat_common::{
     lifecycle::Tasks,
 };
 use serde_json::value::RawValue;
-use tracing::Span;
 
 use crate::{
     bus::Publisher,
@@ -60,8 +59,7 @@ impl Delivery {
             let (_, status) = this.deliver(&message, Some(origin)).await;
             Ok((stored, status))
         };
-        let work = correlation::scope(correlation::current(), Span::current(), work);
-        self.tasks.spawn(work).await.map_err(ApiError::internal)?
+        self.tasks.spawn(correlation::carry(work)).await.map_err(ApiError::internal)?
     }
 
     /// Delivers a message that is stored: first to the sockets here, which do not wait for Redis, then to the other

@@ -2,7 +2,7 @@
 
 use actix_web::{
     HttpResponse,
-    web::{Data, ServiceConfig, get},
+    web::{Data, ServiceConfig, get, resource},
 };
 use neonchat_common::redis;
 use serde::Serialize;
@@ -12,11 +12,11 @@ use crate::{app::State, connection::handshake};
 /// The routes.
 pub(crate) fn configure(config: &mut ServiceConfig) {
     config
-        .route("/ws", get().to(handshake::connect))
-        .route("/live", get().to(live))
-        .route("/ready", get().to(ready))
-        .route("/health", get().to(health))
-        .route("/metrics", get().to(metrics));
+        .service(resource("/ws").route(get().to(handshake::connect)))
+        .service(resource("/live").route(get().to(live)))
+        .service(resource("/ready").route(get().to(ready)))
+        .service(resource("/health").route(get().to(health)))
+        .service(resource("/metrics").route(get().to(metrics)));
 }
 
 /// As long as the process can answer. A dependency that is away is no reason to restart it.

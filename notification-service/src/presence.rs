@@ -25,7 +25,6 @@ use neonchat_common::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tracing::Span;
 
 use crate::{
     connection::protocol::{PresenceEvent, ServerFrame, Status},
@@ -142,7 +141,7 @@ impl Presence {
     }
 
     fn in_background(&self, work: impl Future<Output = ()> + Send + 'static) {
-        drop(self.tasks.spawn(correlation::scope(correlation::current(), Span::current(), work)));
+        drop(self.tasks.spawn(correlation::carry(work)));
     }
 
     async fn enter(&self, socket: &Socket) -> Result<(), RedisError> {

@@ -14,6 +14,9 @@ use tokio_tungstenite::{
 /// The longest that anything expected is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Pauses between two looks at something that tells nobody when it changes.
+pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(20);
+
 /// The password of every user that [`Api::user`] makes.
 pub const PASSWORD: &str = "securepass123";
 
@@ -89,6 +92,19 @@ impl Api {
     /// There is no answer.
     pub async fn post(&self, path: &str, user: &User, body: &Value) -> anyhow::Result<Answer> {
         self.call("POST", path, Some(&user.token), Some(body)).await
+    }
+
+    /// Waits until `/ready` says so.
+    ///
+    /// # Errors
+    /// It does not within a while.
+    pub async fn until_ready(&self) -> anyhow::Result<()> {
+        let ready = async {
+            while !self.call("GET", "/ready", None, None).await.is_ok_and(|answer| answer.status == 200) {
+                tokio::time::sleep(POLL_INTERVAL).await;
+            }
+        };
+        timeout(PATIENCE, ready).await.context("it was not ready in time")
     }
 
     /// The first line of a metric.

@@ -15,8 +15,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-/// Pauses between two looks at something that tells nobody when it is ready.
-const POLL_INTERVAL: Duration = Duration::from_millis(20);
+use crate::client::POLL_INTERVAL;
 
 /// A running child.
 #[derive(Debug)]

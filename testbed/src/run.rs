@@ -45,7 +45,7 @@ pub async fn run() -> anyhow::Result<()> {
 
     let mut started = Started::default();
     let outcome = tokio::select! {
-        signal = shutdown_signal() => signal.map_err(Into::into),
+        () = shutdown_signal() => Ok(()),
         failed = started.serve(&folder, ports, database_url, redis_url) => failed,
     };
     println!("\nEnding …");

@@ -16,7 +16,6 @@ use neonchat_common::{
     token::{Claims, TokenError, bearer},
 };
 use serde::Deserialize;
-use tracing::Span;
 
 use super::{protocol::CloseReason, run::run, session::Session, wire::ActixWire};
 use crate::{
@@ -54,9 +53,8 @@ pub(crate) async fn connect(
 
     state.presence.connected(&socket);
     let connection = serve(socket, ActixWire::new(session, messages), place, state.clone());
-    let connection = correlation::scope(correlation::current(), Span::current(), connection);
     // On this worker's runtime, since the stream of the request's body cannot leave it.
-    rt::spawn(state.tasks.track(connection));
+    rt::spawn(state.tasks.track(correlation::carry(connection)));
     Ok(response)
 }
 

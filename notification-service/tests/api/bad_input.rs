@@ -1,0 +1,81 @@
+//! Bad input gets an `error` frame, and the socket stays open; only what is no WebSocket closes it.
+
+use neonchat_testbed::client::Socket;
+use serde_json::json;
+use tokio_tungstenite::tungstenite::{
+    Message,
+    protocol::frame::{
+        Frame,
+        coding::{Data, OpCode},
+    },
+};
+
+use crate::helpers::TestApp;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_bad_frame_is_answered_and_nothing_of_it_is_stored() {
+    let app = TestApp::start().await;
+    let (alice, _, chat) = app.two_users().await;
+    let mut socket = app.socket(&alice).await;
+    let message = |text: &str| format!(r#"{{"type":"message","chat_id":"{chat}","text":{text}}}"#);
+    let long = message(&format!("\"{}\"", "x".repeat(4097)));
+    for (frame, code) in [
+        ("", "bad_json"),
+        ("{", "bad_json"),
+        ("[]", "bad_json"),
+        ("null", "bad_json"),
+        ("{}", "validation_failed"),
+        (r#"{"type":5}"#, "validation_failed"),
+        (r#"{"type":"dance"}"#, "unknown_type"),
+        (r#"{"type":"message","text":"no chat"}"#, "validation_failed"),
+        (r#"{"type":"message","chat_id":"5","text":"x"}"#, "validation_failed"),
+        (&message("5"), "validation_failed"),
+        (&message(r#""""#), "validation_failed"),
+        (&message(r#""a\u0000b""#), "validation_failed"),
+        (&message(r#""\ud800""#), "validation_failed"),
+        (&long, "validation_failed"),
+        (r#"{"type":"typing","is_typing":true}"#, "validation_failed"),
+        (r#"{"type":"presence","status":"asleep"}"#, "validation_failed"),
+    ] {
+        socket.send_raw(Message::text(frame)).await.expect("sent");
+        let error = socket.expect("error").await.expect("an error");
+        assert_eq!(error["code"], code, "{frame}");
+        assert_eq!(error["retryable"], false);
+    }
+    socket.send_raw(Message::binary(vec![1, 2, 3])).await.expect("sent");
+    assert_eq!(socket.expect("error").await.expect("an error")["code"], "bad_json");
+
+    let history = app.api.get(&format!("/api/v1/chats/{chat}/messages"), &alice).await.expect("an answer");
+    assert_eq!(history.body["messages"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_longest_message_fits_even_if_each_character_is_escaped() {
+    let app = TestApp::start().await;
+    let (alice, bob, chat) = app.two_users().await;
+    let (mut alices, mut bobs) = (app.socket(&alice).await, app.socket(&bob).await);
+    let frame = format!(r#"{{"type":"message","chat_id":"{chat}","text":"{}"}}"#, r"\ud83d\ude00".repeat(4096));
+    alices.send_raw(Message::text(frame)).await.expect("sent");
+    alices.expect_beside_presence("message_sent").await.expect("an ack");
+    let message = bobs.expect_beside_presence("new_message").await.expect("the message");
+    assert_eq!(message["message"]["text"], "😀".repeat(4096));
+}
+
+async fn close_code(socket: &mut Socket, message: Message) -> u16 {
+    socket.send_raw(message).await.expect("sent");
+    socket.closed().await.expect("a close frame").1
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_breaks_the_protocol_is_closed_with_the_code_for_it() {
+    let app = TestApp::start().await;
+    let user = app.api.any_user().await.expect("a user");
+    let too_big = Message::text("x".repeat(64 * 1024 + 1));
+    assert_eq!(close_code(&mut app.socket(&user).await, too_big).await, 1009);
+
+    let not_utf8 = Frame::message(vec![0xff, 0xfe], OpCode::Data(Data::Text), true);
+    assert_eq!(close_code(&mut app.socket(&user).await, Message::Frame(not_utf8)).await, 1007);
+
+    let continuation_of_nothing = Frame::message(vec![b'x'], OpCode::Data(Data::Continue), true);
+    assert_eq!(close_code(&mut app.socket(&user).await, Message::Frame(continuation_of_nothing)).await, 1002);
+}

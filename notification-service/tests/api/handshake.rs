@@ -1,0 +1,100 @@
+//! Who gets in, and what is answered to those who do not.
+
+use std::time::Duration;
+
+use jsonwebtoken::{EncodingKey, Header};
+use neonchat_common::{ids::UserId, token::Tokens};
+use neonchat_testbed::client::{Refused, Socket, User};
+use serde_json::json;
+
+use crate::helpers::{Notification, TestApp};
+
+/// The status and the code of a refusal.
+async fn refusal(url: &str, headers: &[(&'static str, &str)]) -> (u16, String) {
+    let Err(Refused(answer)) = Socket::request(url, headers).await.expect("an answer") else {
+        panic!("{url} was not refused");
+    };
+    assert_eq!(answer.body["status"], answer.status);
+    (answer.status, answer.body["code"].as_str().unwrap_or_default().to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_may_come_in_the_query_in_a_header_or_as_a_subprotocol() {
+    let app = TestApp::start().await;
+    let user = app.api.any_user().await.expect("a user");
+    let ws = format!("{}/ws", app.notification.websocket);
+    let bearer = format!("Bearer {}", user.token);
+    let offered = format!("neonchat.v1, bearer.{}", user.token);
+    for (url, headers) in [
+        (format!("{ws}?token={}", user.token), vec![]),
+        (ws.clone(), vec![("authorization", bearer.as_str())]),
+        (ws.clone(), vec![("sec-websocket-protocol", offered.as_str())]),
+    ] {
+        let mut socket = Socket::request(&url, &headers).await.expect("an answer").expect("a socket");
+        socket.expect_quiet().await.expect("a pong");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_may_not_is_refused_before_the_upgrade() {
+    let app = TestApp::start().await;
+    let (alice, bob, _) = app.two_users().await;
+    let stranger = app.api.any_user().await.expect("a user");
+    let foreign = app.api.chat(&bob, &stranger).await.expect("a chat");
+    let unknown = uuid::Uuid::now_v7();
+    let ws = format!("{}/ws", app.notification.websocket);
+    let forged = Tokens::new(&"another secret".into(), Duration::from_mins(1));
+    let forged = forged.issue(UserId::new(), "mallory").expect("a token");
+    let past = json!({ "user_id": alice.id, "username": alice.name, "iat": 1000, "exp": 2000, "jti": unknown });
+    let secret = EncodingKey::from_secret(b"your-super-secret-jwt-key-change-in-production");
+    let expired = jsonwebtoken::encode(&Header::default(), &past, &secret).expect("a token");
+
+    for (query, expected) in [
+        (String::new(), (401, "unauthorized")),
+        ("?token=nonsense".to_owned(), (401, "unauthorized")),
+        (format!("?token={}", forged), (401, "unauthorized")),
+        (format!("?token={expired}"), (401, "token_expired")),
+        (format!("?token={}&chat_id={foreign}", alice.token), (403, "forbidden")),
+        (format!("?token={}&chat_id={unknown}", alice.token), (403, "forbidden")),
+        (format!("?token={}&chat_id=x", alice.token), (422, "validation_failed")),
+    ] {
+        let (status, code) = refusal(&format!("{ws}{query}"), &[]).await;
+        assert_eq!((status, code.as_str()), expected, "{query}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_websocket_is_told_so() {
+    let app = TestApp::start().await;
+    let answer = app.notification.http.call("GET", "/ws", None, None).await.expect("an answer");
+    assert_eq!((answer.status, &answer.body["code"]), (426, &json!("upgrade_required")));
+    let answer = app.notification.http.call("POST", "/ws", None, None).await.expect("an answer");
+    assert_eq!((answer.status, &answer.body["code"]), (405, &json!("method_not_allowed")));
+    let answer = app.notification.http.call("GET", "/nowhere", None, None).await.expect("an answer");
+    assert_eq!((answer.status, &answer.body["code"]), (404, &json!("not_found")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_instance_and_one_without_chat_service_refuse_with_503() {
+    let app = TestApp::start_with(&neonchat_testbed::harness::redis_url(), &[("WS_MAX_CONNECTIONS", "1")]).await;
+    let user = app.api.any_user().await.expect("a user");
+    let first = app.socket(&user).await;
+    let url = |websocket: &str| format!("{websocket}/ws?token={}", user.token);
+    assert_eq!(refusal(&url(&app.notification.websocket), &[]).await, (503, "unavailable".to_owned()));
+    first.close().await.expect("closed");
+
+    let nowhere = neonchat_testbed::port::free().expect("a port");
+    let alone = Notification::start(&neonchat_testbed::harness::redis_url(), nowhere, &[]).await;
+    assert_eq!(refusal(&url(&alone.websocket), &[]).await, (503, "unavailable".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_handshake_leaves_nothing_behind() {
+    let app = TestApp::start().await;
+    let user: User = app.api.any_user().await.expect("a user");
+    let url = format!("{}/ws?token={}&chat_id={}", app.notification.websocket, user.token, uuid::Uuid::now_v7());
+    for _ in 0..3 {
+        assert_eq!(refusal(&url, &[]).await.0, 403);
+    }
+    app.notification.running.stop().await; // Waits for every socket and task.
+}

@@ -1,0 +1,128 @@
+//! A chat-service and as many notification-services as a test wants, in this process, on ports of their own.
+
+use chat_service::app::App as ChatApp;
+use neonchat_common::settings::Reader;
+use neonchat_testbed::{
+    client::{Api, Socket, User},
+    harness, port,
+};
+use notification_service::app::App;
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// Both services.
+pub(crate) struct TestApp {
+    pub(crate) api: Api,
+    pub(crate) chat: Running,
+    pub(crate) notification: Notification,
+    redis_url: String,
+    chat_grpc: u16,
+}
+
+/// A service that runs.
+pub(crate) struct Running {
+    stop: DropGuard,
+    ended: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Running {
+    fn start<F>(run: impl FnOnce(CancellationToken) -> F) -> Self
+    where
+        F: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
+        let stop = CancellationToken::new();
+        let ended = tokio::spawn(run(stop.clone()));
+        Self { stop: stop.drop_guard(), ended }
+    }
+
+    /// Tells it to end.
+    pub(crate) fn end(self) -> JoinHandle<anyhow::Result<()>> {
+        drop(self.stop);
+        self.ended
+    }
+
+    /// Tells it to end and waits until it has.
+    pub(crate) async fn stop(self) {
+        self.end().await.expect("no panic").expect("a clean end");
+    }
+}
+
+/// An instance of notification-service.
+pub(crate) struct Notification {
+    pub(crate) running: Running,
+    pub(crate) http: Api,
+    pub(crate) websocket: String,
+    pub(crate) grpc: String,
+}
+
+impl Notification {
+    pub(crate) async fn start(redis_url: &str, chat_grpc: u16, settings: &[(&str, &str)]) -> Self {
+        let chat = format!("127.0.0.1:{chat_grpc}");
+        let mut values = vec![
+            ("NOTIFICATION_SERVICE_HOST", "127.0.0.1"),
+            ("NOTIFICATION_WS_PORT", "0"),
+            ("NOTIFICATION_GRPC_PORT", "0"),
+            ("CHAT_SERVICE_ADDR", &chat),
+            ("REDIS_URL", redis_url),
+            ("PRESENCE_OFFLINE_GRACE", "100ms"),
+        ];
+        values.extend(settings);
+        let settings = notification_service::config::Settings::read(Reader::from_values(values)).expect("settings");
+        let app = App::build(settings).await.expect("an app");
+        let (http, grpc) = (app.http_addr(), app.grpc_addr());
+        Self {
+            running: Running::start(|stop| app.run(async move { stop.cancelled().await })),
+            http: Api::new(format!("http://{http}")),
+            websocket: format!("ws://{http}"),
+            grpc: grpc.to_string(),
+        }
+    }
+}
+
+impl TestApp {
+    pub(crate) async fn start() -> Self {
+        Self::start_with(&harness::redis_url(), &[]).await
+    }
+
+    /// With a Redis, and settings of notification-service, of the test's own.
+    pub(crate) async fn start_with(redis_url: &str, settings: &[(&str, &str)]) -> Self {
+        let (database, chat_grpc) = (harness::test_database().await, port::free().expect("a port"));
+        let (api, chat) = start_chat_service(&database, redis_url, chat_grpc).await;
+        let notification = Notification::start(redis_url, chat_grpc, settings).await;
+        Self { api, chat, notification, redis_url: redis_url.to_owned(), chat_grpc }
+    }
+
+    /// A further instance of notification-service.
+    pub(crate) async fn another(&self) -> Notification {
+        Notification::start(&self.redis_url, self.chat_grpc, &[]).await
+    }
+
+    /// Two users, and the id of their chat.
+    pub(crate) async fn two_users(&self) -> (User, User, String) {
+        let (alice, bob) = (self.api.any_user().await.expect("a user"), self.api.any_user().await.expect("a user"));
+        let chat = self.api.chat(&alice, &bob).await.expect("a chat");
+        (alice, bob, chat)
+    }
+
+    /// A socket for all of a user's chats.
+    pub(crate) async fn socket(&self, user: &User) -> Socket {
+        Socket::open(&self.notification.websocket, user, None).await.expect("a socket")
+    }
+}
+
+async fn start_chat_service(database: &str, redis_url: &str, grpc_port: u16) -> (Api, Running) {
+    let settings = chat_service::config::Settings::from_values([
+        ("CHAT_SERVICE_HOST", "127.0.0.1"),
+        ("CHAT_SERVICE_PORT", "0"),
+        ("CHAT_GRPC_PORT", &grpc_port.to_string()),
+        ("DATABASE_URL", database),
+        ("DB_MAX_CONNS", "5"),
+        ("REDIS_URL", redis_url),
+        ("BCRYPT_COST", "4"),
+    ]);
+    let app = ChatApp::build(settings.expect("settings")).await.expect("an app");
+    let api = Api::new(format!("http://{}", app.http_addr().expect("an address")));
+    let running = Running::start(|stop| app.run(async move { stop.cancelled().await }));
+    api.until_ready().await.expect("a ready chat-service");
+    (api, running)
+}

@@ -1,0 +1,11 @@
+//! notification-service through its public ports, beside a real chat-service, Postgres and Redis.
+
+#![expect(clippy::expect_used, reason = "a test that cannot go on says so by a panic")]
+
+mod bad_input;
+mod faults;
+mod handshake;
+mod helpers;
+mod lifecycle;
+mod messages;
+mod presence;

@@ -1,0 +1,194 @@
+//! Messages: sent, acked, delivered, in order, once.
+
+use neonchat_testbed::client::Socket;
+use serde_json::{Value, json};
+
+use crate::helpers::TestApp;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_reaches_the_other_member_and_the_senders_other_devices() {
+    let app = TestApp::start().await;
+    let (alice, bob, chat) = app.two_users().await;
+    let (mut phone, mut laptop) = (app.socket(&alice).await, app.socket(&alice).await);
+    let mut bobs = app.socket(&bob).await;
+
+    let ack = phone.send_message(&chat, "Привет 😀").await.expect("an ack");
+    assert_eq!((&ack["status"], &ack["seq"], &ack["duplicate"]), (&json!("delivered"), &json!(1), &json!(false)));
+    for socket in [&mut laptop, &mut bobs] {
+        let frame = socket.expect_beside_presence("new_message").await.expect("the message");
+        assert_eq!(
+            frame,
+            json!({ "type": "new_message", "chat_id": chat, "seq": 1, "message": {
+                "id": ack["message_id"], "chat_id": chat, "sender_id": alice.id, "text": "Привет 😀", "seq": 1,
+                "created_at": ack["created_at"], "updated_at": ack["created_at"] } })
+        );
+    }
+    // The socket that sent it gets its ack and nothing else.
+    phone.expect_quiet().await.expect("nothing");
+
+    // What came over the socket is what the history has.
+    let history = app.api.get(&format!("/api/v1/chats/{chat}/messages"), &bob).await.expect("an answer");
+    assert_eq!(history.body["messages"][0]["id"], ack["message_id"]);
+    assert_eq!(history.body["messages"][0]["created_at"], ack["created_at"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_socket_about_one_chat_leaves_its_id_out_and_gets_nothing_of_others() {
+    let app = TestApp::start().await;
+    let (alice, bob, chat) = app.two_users().await;
+    let carol = app.api.any_user().await.expect("a user");
+    let other = app.api.chat(&alice, &carol).await.expect("a chat");
+    let mut about_chat = Socket::open(&app.notification.websocket, &alice, Some(&chat)).await.expect("a socket");
+    let (mut bobs, mut carols) = (app.socket(&bob).await, app.socket(&carol).await);
+
+    carols.send_message(&other, "not for this socket").await.expect("an ack");
+    about_chat.send(&json!({ "type": "message", "text": "no id" })).await.expect("sent");
+    let ack = about_chat.expect_beside_presence("message_sent").await.expect("an ack");
+    assert_eq!(ack["chat_id"], *chat);
+    assert_eq!(bobs.expect_beside_presence("new_message").await.expect("the message")["message"]["text"], "no id");
+
+    // A chat of the user's own, but not the one that the socket is about, is as unknown to it as any other.
+    about_chat.send(&json!({ "type": "message", "chat_id": other, "text": "x" })).await.expect("sent");
+    let error = about_chat.expect_beside_presence("error").await.expect("an error");
+    assert_eq!(error["code"], "not_found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sending_again_stores_nothing_and_says_so() {
+    let app = TestApp::start().await;
+    let (alice, bob, chat) = app.two_users().await;
+    let (mut alices, mut bobs) = (app.socket(&alice).await, app.socket(&bob).await);
+    let send = |text: &str| {
+        json!({ "type": "message", "chat_id": chat, "text": text,
+        "request_id": "550e8400-e29b-41d4-a716-446655440000" })
+    };
+
+    alices.send(&send("once")).await.expect("sent");
+    let first = alices.expect_beside_presence("message_sent").await.expect("an ack");
+    alices.send(&send("once")).await.expect("sent");
+    let second = alices.expect("message_sent").await.expect("an ack");
+    assert_eq!((&first["duplicate"], &second["duplicate"]), (&json!(false), &json!(true)));
+    for field in ["message_id", "seq", "created_at", "request_id"] {
+        assert_eq!(first[field], second[field], "{field}");
+    }
+    alices.send(&send("something else")).await.expect("sent");
+    let error = alices.expect("error").await.expect("an error");
+    assert_eq!(
+        (&error["code"], &error["request_id"], &error["retryable"]),
+        (&json!("idempotency_mismatch"), &first["request_id"], &json!(false))
+    );
+
+    bobs.expect_beside_presence("new_message").await.expect("the message");
+    bobs.expect_quiet().await.expect("nothing else");
+    alices.send_message(&chat, "next").await.map(|ack| assert_eq!(ack["seq"], 2)).expect("an ack");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_foreign_chat_looks_like_an_unknown_one_and_nothing_is_stored() {
+    let app = TestApp::start().await;
+    let (alice, bob, chat) = app.two_users().await;
+    let mut mallorys = app.socket(&app.api.any_user().await.expect("a user")).await;
+    let mut errors = Vec::new();
+    for id in [chat.clone(), uuid::Uuid::now_v7().to_string()] {
+        for frame in [json!({ "type": "message", "text": "x" }), json!({ "type": "typing", "is_typing": true })] {
+            let mut frame = frame;
+            frame["chat_id"] = json!(id);
+            mallorys.send(&frame).await.expect("sent");
+            let error = mallorys.expect("error").await.expect("an error");
+            errors.push((error["code"].clone(), error["message"].clone()));
+        }
+    }
+    assert_eq!(errors[..2], errors[2..]);
+    assert_eq!(errors[0].0, "not_found");
+    for user in [&alice, &bob] {
+        let history = app.api.get(&format!("/api/v1/chats/{chat}/messages"), user).await.expect("an answer");
+        assert_eq!(history.body["messages"], json!([]));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_members_sending_at_once_on_two_instances_see_one_order() {
+    const EACH: usize = 40;
+    let app = TestApp::start().await;
+    let other = app.another().await;
+    let (alice, bob, chat) = app.two_users().await;
+    let mut alices = app.socket(&alice).await;
+    let mut bobs = Socket::open(&other.websocket, &bob, None).await.expect("a socket");
+
+    /// Sends without waiting, then collects every `seq` that came, and those that were acked.
+    async fn converse(socket: &mut Socket, chat: &str) -> (Vec<i64>, Vec<i64>) {
+        for n in 0..EACH {
+            socket.send(&json!({ "type": "message", "chat_id": chat, "text": n.to_string() })).await.expect("sent");
+        }
+        let (mut acked, mut received) = (Vec::new(), Vec::new());
+        while acked.len() + received.len() < 2 * EACH {
+            let frame = socket.next().await.expect("a frame");
+            let seq = || frame["seq"].as_i64().expect("a seq");
+            match frame["type"].as_str() {
+                Some("message_sent") => acked.push(seq()),
+                Some("new_message") => received.push(seq()),
+                Some("presence") => {}
+                _ => panic!("{frame}"),
+            }
+        }
+        (acked, received)
+    }
+
+    let ((a_acked, a_received), (b_acked, b_received)) =
+        tokio::join!(converse(&mut alices, &chat), converse(&mut bobs, &chat));
+    for (acked, received) in [(&a_acked, &a_received), (&b_acked, &b_received)] {
+        assert!(acked.is_sorted() && received.is_sorted(), "{acked:?} {received:?}");
+        let mut all = [acked.as_slice(), received].concat();
+        all.sort_unstable();
+        let expected: Vec<i64> = (1..=2 * EACH as i64).collect();
+        assert_eq!(all, expected, "each once, none left out");
+    }
+    assert_eq!(a_acked, b_received);
+    assert_eq!(b_acked, a_received);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chat_made_later_comes_to_sockets_that_are_open_with_its_first_message() {
+    let app = TestApp::start().await;
+    let other = app.another().await;
+    let (alice, bob) = (app.api.any_user().await.expect("a user"), app.api.any_user().await.expect("a user"));
+    let mut alices = app.socket(&alice).await;
+    let mut bobs = Socket::open(&other.websocket, &bob, None).await.expect("a socket");
+
+    let made = app.api.post("/api/v1/chats", &alice, &json!({ "partner_id": bob.id })).await.expect("an answer");
+    let ack = alices.expect("chat_created").await.expect("the chat");
+    assert_eq!(ack["chat"]["id"], made.body["id"]);
+    let chat = made.body["id"].as_str().expect("an id");
+    alices.send_message(chat, "first").await.expect("an ack");
+
+    let created = bobs.expect("chat_created").await.expect("the chat");
+    assert_eq!((&created["chat"]["id"], &created["chat"]["partner"]["id"]), (&made.body["id"], &json!(alice.id)));
+    let message = bobs.expect_beside_presence("new_message").await.expect("the message");
+    assert_eq!((&message["seq"], &message["message"]["text"]), (&json!(1), &json!("first")));
+    bobs.send_message(chat, "second").await.expect("an ack");
+    let answer = alices.expect_beside_presence("new_message").await.expect("the message");
+    assert_eq!(answer["message"]["text"], "second");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn typing_reaches_the_other_member_alone() {
+    let app = TestApp::start().await;
+    let other = app.another().await;
+    let (alice, bob, chat) = app.two_users().await;
+    let (mut alices, mut alices_other) = (app.socket(&alice).await, app.socket(&alice).await);
+    let mut bobs = Socket::open(&other.websocket, &bob, None).await.expect("a socket");
+    let typing = |is_typing: bool| json!({ "type": "typing", "chat_id": chat, "is_typing": is_typing });
+
+    // Once a message has gone this way, both instances are subscribed.
+    alices.send_message(&chat, "x").await.expect("an ack");
+    bobs.expect_beside_presence("new_message").await.expect("the message");
+    for is_typing in [true, false] {
+        alices.send(&typing(is_typing)).await.expect("sent");
+        let frame: Value = bobs.expect_beside_presence("typing").await.expect("typing");
+        assert_eq!(frame, json!({ "type": "typing", "user_id": alice.id, "chat_id": chat, "is_typing": is_typing }));
+    }
+    alices_other.expect_beside_presence("new_message").await.expect("the message");
+    for socket in [&mut alices, &mut alices_other] {
+        socket.expect_quiet().await.expect("nothing");
+    }
+}
