@@ -99,7 +99,7 @@ impl App {
         metrics.keep_up(&tasks);
         let connector = Connector::new(&database.connection)?;
         let db = Db::new(connector.clone(), &database)?;
-        let redis = redis::commands(&common.redis_url).context("REDIS_URL")?;
+        let redis = redis::client(&common.redis_url).context("REDIS_URL")?;
         let peer = Peer::new(&notification_addresses, &common.internal_token, common.grpc_timeout)
             .context("NOTIFICATION_SERVICE_ADDR")?;
         let notifier = Notifier::new(peer, redis.clone());

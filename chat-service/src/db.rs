@@ -30,7 +30,7 @@ use crate::config::DatabaseSettings;
 
 /// The longest that one piece of work takes, the wait for a connection included. With Postgres away a client is to be
 /// told so within 2 s (guarantee G11).
-const WORK_LIMIT: Duration = Duration::from_millis(1800);
+const WORK_LIMIT: Duration = Duration::from_millis(1500);
 
 /// Why the database did not do its work.
 #[derive(Debug, Error)]

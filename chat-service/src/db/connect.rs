@@ -12,7 +12,7 @@ use tokio_postgres::config::SslMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// The longest that connecting takes, TLS and login included.
-const CONNECT_TIMEOUT: Duration = Duration::from_millis(1500);
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(1400);
 
 /// How long a host may leave what we sent without an answer before the connection is given up.
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -23,7 +23,7 @@ const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 /// What Postgres itself limits: nothing of ours runs or waits for longer than somebody waits for its answer, and a
 /// process that hangs in a transaction does not keep its locks.
 const SESSION_LIMITS: &str =
-    "-c statement_timeout=1700ms -c lock_timeout=1500ms -c idle_in_transaction_session_timeout=5s";
+    "-c statement_timeout=1400ms -c lock_timeout=1200ms -c idle_in_transaction_session_timeout=5s";
 
 /// Makes connections to one database.
 #[derive(Clone)]

@@ -1,0 +1,140 @@
+//! Registering, logging in, and who is let in.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use jsonwebtoken::{EncodingKey, Header};
+use neonchat_common::{
+    ids::{TokenId, UserId},
+    token::{Claims, Tokens},
+};
+use neonchat_testbed::client::PASSWORD;
+use serde_json::{Value, json};
+
+use crate::support::{Fields, TestApp, assert_problem};
+
+/// The secret where none is set.
+const SECRET: &str = "your-super-secret-jwt-key-change-in-production";
+
+async fn register(app: &TestApp, username: &str, password: &str) -> neonchat_testbed::client::Answer {
+    let body = json!({ "username": username, "password": password });
+    app.api.call("POST", "/api/v1/auth/register", None, Some(&body)).await.expect("an answer")
+}
+
+async fn log_in(app: &TestApp, username: &str, password: &str) -> neonchat_testbed::client::Answer {
+    let body = json!({ "username": username, "password": password });
+    app.api.call("POST", "/api/v1/auth/login", None, Some(&body)).await.expect("an answer")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_registers_can_log_in() {
+    let app = TestApp::start().await;
+
+    let registered = register(&app, "alice", PASSWORD).await;
+    let id = registered.body["id"].as_str().expect("an id");
+    let created_at = registered.body["created_at"].as_str().expect("a time");
+    assert_eq!(registered.status, 201);
+    assert_eq!(registered.body, json!({ "id": id, "username": "alice", "created_at": created_at }));
+    assert_eq!((created_at.len(), &created_at[26..]), ("2026-01-01T00:00:00.000000Z".len(), "Z"));
+    assert_eq!(uuid::Uuid::parse_str(id).expect("a UUID").get_version_num(), 4);
+
+    let login = log_in(&app, "ALICE", PASSWORD).await;
+    let token = login.body["token"].as_str().expect("a token");
+    assert_eq!(login.status, 200);
+    assert_eq!(login.body, json!({ "token": token, "expires_in": 86400, "user": { "id": id, "username": "alice" } }));
+    let claims = Tokens::new(&SECRET.into(), Duration::ZERO).verify(token).expect("claims");
+    assert_eq!((claims.user_id.to_string().as_str(), claims.username.as_str()), (id, "alice"));
+    assert_eq!(claims.exp - claims.iat, 86400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_is_taken_whatever_its_case_or_form() {
+    let app = TestApp::start().await;
+    assert_eq!(register(&app, "Élodie", PASSWORD).await.status, 201);
+    for alike in ["Élodie", "élodie", "ÉLODIE", "E\u{301}lodie", "Ｅ\u{301}lodie"] {
+        assert_problem(&register(&app, alike, PASSWORD).await, 409, "username_taken", &[]);
+    }
+    assert_eq!(register(&app, "Elodie", PASSWORD).await.status, 201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_who_want_a_name_at_once_one_gets_it() {
+    let app = TestApp::start().await;
+    let attempts = (0..8).map(|_| register(&app, "alice", PASSWORD));
+    let mut statuses: Vec<_> =
+        futures_util::future::join_all(attempts).await.into_iter().map(|answer| answer.status).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [201, 409, 409, 409, 409, 409, 409, 409]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_breaks_a_rule_is_told_field_by_field() {
+    let app = TestApp::start().await;
+    let too_long = "x".repeat(73);
+    let cases: &[(&str, &str, Fields<'_>)] = &[
+        ("al", "short", &[("username", "length"), ("password", "length")]),
+        ("a b", PASSWORD, &[("username", "format")]),
+        ("a\0b", PASSWORD, &[("username", "format")]),
+        ("alice", &too_long, &[("password", "length")]),
+        ("alice", "pass\0word-1", &[("password", "format")]),
+        ("securepass", "SecurePass", &[("password", "username")]),
+        ("alice", "Password123", &[("password", "common")]),
+    ];
+    for (username, password, fields) in cases {
+        assert_problem(&register(&app, username, password).await, 422, "validation_failed", fields);
+    }
+    let longest = "x".repeat(72);
+    assert_eq!(register(&app, "alice", &longest).await.status, 201);
+    assert_eq!(log_in(&app, "alice", &longest).await.status, 200);
+    assert_problem(&log_in(&app, "alice", &too_long).await, 401, "invalid_credentials", &[]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_name_and_a_wrong_password_are_answered_alike() {
+    let app = TestApp::start().await;
+    register(&app, "alice", PASSWORD).await;
+    let mut bodies = Vec::new();
+    for (username, password) in [("alice", "wrong-password"), ("nobody", PASSWORD), ("no name", PASSWORD), ("", "")] {
+        let mut answer = log_in(&app, username, password).await;
+        assert_problem(&answer, 401, "invalid_credentials", &[]);
+        answer.body["request_id"] = Value::Null;
+        bodies.push(answer.body);
+    }
+    bodies.dedup();
+    assert_eq!(bodies.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_good_token_lets_in() {
+    let app = TestApp::start().await;
+    let user = app.user().await;
+    let get = async |path: &str, token: Option<&str>| app.api.call("GET", path, token, None).await.expect("an answer");
+
+    assert_eq!(get("/api/v1/users/me", Some(&user.token)).await.status, 200);
+    let user_id: UserId = user.id.parse().expect("an id");
+    let forged = Tokens::new(&"another secret".into(), Duration::from_hours(1)).issue(user_id, "u").expect("a token");
+    for path in ["/users/me", "/users?q=a", "/chats", "/chats/x", "/chats/x/messages"] {
+        let path = format!("/api/v1{path}");
+        for token in [None, Some("nonsense"), Some(&*forged)] {
+            assert_problem(&get(&path, token).await, 401, "unauthorized", &[]);
+        }
+    }
+    assert_problem(&get("/api/v1/users/me", Some(&expired_token(user_id))).await, 401, "token_expired", &[]);
+}
+
+fn expired_token(user_id: UserId) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time").as_secs();
+    let claims = Claims { user_id, username: "u".to_owned(), iat: now - 7200, exp: now - 3600, jti: TokenId::new() };
+    jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(SECRET.as_bytes())).expect("a token")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_good_token_of_a_user_who_is_gone_is_no_good() {
+    let app = TestApp::start().await;
+    let user = app.user().await;
+    let mut gone = user.clone();
+    let tokens = Tokens::new(&SECRET.into(), Duration::from_hours(1));
+    gone.token = tokens.issue(UserId::new(), "gone").expect("a token");
+    assert_problem(&app.get("/api/v1/users/me", &gone).await, 401, "unauthorized", &[]);
+    let body = json!({ "partner_id": user.id });
+    assert_problem(&app.post("/api/v1/chats", &gone, &body).await, 401, "unauthorized", &[]);
+}

@@ -1,0 +1,117 @@
+//! What is not understood gets the contract's error, whatever it is.
+
+use neonchat_testbed::client::Answer;
+use reqwest::{Client, Method};
+use serde_json::json;
+
+use crate::support::{Fields, TestApp, assert_problem};
+
+struct Raw<'a> {
+    method: Method,
+    path: &'a str,
+    content_type: &'a str,
+    body: Vec<u8>,
+}
+
+impl<'a> Raw<'a> {
+    fn post(path: &'a str, content_type: &'a str, body: impl Into<Vec<u8>>) -> Self {
+        Self { method: Method::POST, path, content_type, body: body.into() }
+    }
+
+    async fn send(self, app: &TestApp, token: Option<&str>) -> (Answer, reqwest::header::HeaderMap) {
+        let mut request = Client::new().request(self.method, format!("{}{}", app.base, self.path)).body(self.body);
+        if !self.content_type.is_empty() {
+            request = request.header("Content-Type", self.content_type);
+        }
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        let response = request.send().await.expect("an answer");
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = serde_json::from_slice(&response.bytes().await.expect("a body")).expect("JSON");
+        (Answer { status, body }, headers)
+    }
+}
+
+const JSON: &str = "application/json";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_is_not_understood_is_refused() {
+    let app = TestApp::start().await;
+    let huge = json!({ "username": "alice", "password": "x".repeat(64 * 1024) }).to_string();
+    let cases: Vec<(&str, Vec<u8>, u16, &str, Fields<'_>)> = vec![
+        (JSON, b"{".to_vec(), 400, "bad_json", &[]),
+        (JSON, b"".to_vec(), 400, "bad_json", &[]),
+        (JSON, b"{\"username\":\"\xff\"}".to_vec(), 400, "bad_json", &[]),
+        (JSON, br#"{"username":"\ud800","password":"securepass123"}"#.to_vec(), 400, "bad_json", &[]),
+        (JSON, b"[]".to_vec(), 422, "validation_failed", &[("body", "format")]),
+        (JSON, br#"{"username":"alice"}"#.to_vec(), 422, "validation_failed", &[("password", "required")]),
+        (JSON, br#"{"username":1,"password":"x"}"#.to_vec(), 422, "validation_failed", &[("body", "format")]),
+        ("text/plain", b"{}".to_vec(), 415, "unsupported_media_type", &[]),
+        ("", b"{}".to_vec(), 415, "unsupported_media_type", &[]),
+        (JSON, huge.into_bytes(), 413, "payload_too_large", &[]),
+    ];
+    for (content_type, body, status, code, fields) in cases {
+        for path in ["/api/v1/auth/register", "/api/v1/auth/login"] {
+            let (answer, headers) = Raw::post(path, content_type, body.clone()).send(&app, None).await;
+            assert_problem(&answer, status, code, fields);
+            assert_eq!(headers["content-type"], "application/problem+json");
+            assert_eq!(headers["x-request-id"], answer.body["request_id"].as_str().expect("an id"));
+        }
+    }
+    let sql = app.sql().await;
+    let users: i64 = sql.query_one("SELECT count(*) FROM users", &[]).await.expect("a count").get(0);
+    assert_eq!(users, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_field_is_ignored() {
+    let app = TestApp::start().await;
+    let body = json!({ "username": "alice", "password": "securepass123", "color": "green" });
+    let (answer, _) = Raw::post("/api/v1/auth/register", JSON, body.to_string()).send(&app, None).await;
+    assert_eq!(answer.status, 201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_path_and_a_wrong_method_are_problems_too() {
+    let app = TestApp::start().await;
+    let user = app.user().await;
+    let cases = [
+        (Method::GET, "/api/v1/nothing", 404, "not_found", None),
+        (Method::GET, "/nothing", 404, "not_found", None),
+        (Method::GET, "/api/v1/auth/login", 405, "method_not_allowed", Some("POST")),
+        (Method::DELETE, "/api/v1/users/me", 405, "method_not_allowed", Some("GET")),
+        (Method::PATCH, "/api/v1/chats", 405, "method_not_allowed", Some("GET, POST")),
+    ];
+    for (method, path, status, code, allow) in cases {
+        let raw = Raw { method, path, content_type: "", body: Vec::new() };
+        let (answer, headers) = raw.send(&app, Some(&user.token)).await;
+        assert_problem(&answer, status, code, &[]);
+        assert_eq!(headers.get("allow").map(|allow| allow.to_str().expect("text")), allow, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_that_is_none_is_named() {
+    let app = TestApp::start().await;
+    let user = app.user().await;
+    for path in ["/api/v1/users/1", "/api/v1/chats/1", "/api/v1/chats/1/messages"] {
+        assert_problem(&app.get(path, &user).await, 422, "validation_failed", &[("id", "format")]);
+    }
+    let answer = app.post("/api/v1/chats", &user, &json!({ "partner_id": "bob" })).await;
+    assert_problem(&answer, 422, "validation_failed", &[("partner_id", "format")]);
+    let answer = app.post("/api/v1/chats", &user, &json!({})).await;
+    assert_problem(&answer, 422, "validation_failed", &[("partner_id", "required")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_id_of_a_request_is_the_callers() {
+    let app = TestApp::start().await;
+    let client = Client::new();
+    let echo = async |id: &str| {
+        let response = client.get(format!("{}/live", app.base)).header("X-Request-Id", id).send().await;
+        response.expect("an answer").headers()["x-request-id"].to_str().expect("text").to_owned()
+    };
+    assert_eq!(echo("my-request-1").await, "my-request-1");
+    assert_ne!(echo("not sane").await, "not sane");
+}

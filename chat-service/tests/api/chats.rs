@@ -1,0 +1,168 @@
+//! Opening chats and listing them.
+
+use futures_util::future::join_all;
+use neonchat_testbed::client::Answer;
+use serde_json::{Value, json};
+
+use crate::support::{Fields, TestApp, assert_problem};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chat_is_made_once_and_found_from_both_sides() {
+    let app = TestApp::start().await;
+    let (alice, bob) = (app.user().await, app.user().await);
+
+    let created = app.post("/api/v1/chats", &alice, &json!({ "partner_id": bob.id })).await;
+    let item = |partner: &neonchat_testbed::client::User| {
+        json!({
+            "id": created.body["id"],
+            "type": "direct",
+            "partner": { "id": partner.id, "username": partner.name, "online": false },
+            "last_message": null,
+            "unread_count": 0,
+            "last_seq": 0,
+            "read_seq": 0,
+            "updated_at": created.body["updated_at"],
+        })
+    };
+    assert_eq!((created.status, &created.body), (201, &item(&bob)));
+    assert_eq!(
+        uuid::Uuid::parse_str(created.body["id"].as_str().expect("an id")).expect("a UUID").get_version_num(),
+        7
+    );
+
+    for (user, partner) in [(&alice, &bob), (&bob, &alice)] {
+        let again = app.post("/api/v1/chats", user, &json!({ "partner_id": partner.id })).await;
+        assert_eq!((again.status, &again.body), (200, &item(partner)));
+        let one = app.get(&format!("/api/v1/chats/{}", created.body["id"].as_str().expect("an id")), user).await;
+        assert_eq!((one.status, &one.body), (200, &item(partner)));
+        let list = app.get("/api/v1/chats", user).await;
+        let expected = json!({ "chats": [item(partner)], "total": 1, "has_more": false });
+        assert_eq!((list.status, list.body), (200, expected));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chat_needs_somebody_else_who_exists() {
+    let app = TestApp::start().await;
+    let alice = app.user().await;
+    let unknown = json!({ "partner_id": uuid::Uuid::new_v4() });
+    assert_problem(&app.post("/api/v1/chats", &alice, &unknown).await, 404, "not_found", &[]);
+    let answer = app.post("/api/v1/chats", &alice, &json!({ "partner_id": alice.id })).await;
+    assert_problem(&answer, 422, "validation_failed", &[("partner_id", "oneself")]);
+    assert_eq!(app.get("/api/v1/chats", &alice).await.body["total"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn opened_from_both_sides_at_once_it_is_one_chat() {
+    let app = TestApp::start().await;
+    let (alice, bob) = (app.user().await, app.user().await);
+    let opened = join_all((0..16).map(|turn| {
+        let (user, partner) = if turn % 2 == 0 { (&alice, &bob) } else { (&bob, &alice) };
+        let body = json!({ "partner_id": partner.id });
+        let app = &app;
+        async move { app.post("/api/v1/chats", user, &body).await }
+    }))
+    .await;
+    let mut ids: Vec<_> = opened.iter().map(|answer| answer.body["id"].as_str().expect("an id")).collect();
+    ids.dedup();
+    assert_eq!(ids.len(), 1, "{opened:?}");
+    let mut statuses: Vec<_> = opened.iter().map(|answer| answer.status).collect();
+    statuses.sort_unstable();
+    assert_eq!((statuses[14], statuses[15]), (200, 201));
+    assert_eq!(app.get("/api/v1/chats", &alice).await.body["total"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_foreign_chat_looks_like_an_unknown_one() {
+    let app = TestApp::start().await;
+    let (_, _, chat) = app.pair().await;
+    let mallory = app.user().await;
+    for tail in ["", "/messages"] {
+        let mut answers = Vec::new();
+        for id in [&chat, &uuid::Uuid::now_v7().to_string()] {
+            let mut answer = app.get(&format!("/api/v1/chats/{id}{tail}"), &mallory).await;
+            assert_problem(&answer, 404, "not_found", &[]);
+            answer.body["request_id"] = Value::Null;
+            answers.push(answer.body);
+        }
+        assert_eq!(answers[0], answers[1]);
+    }
+}
+
+fn ids(list: &Answer) -> Vec<&str> {
+    assert_eq!(list.status, 200, "{list:?}");
+    let chats = list.body["chats"].as_array().expect("chats");
+    chats.iter().map(|chat| chat["id"].as_str().expect("an id")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_list_is_paged_latest_first() {
+    let app = TestApp::start().await;
+    let me = app.user().await;
+    let mut chats = Vec::new();
+    for _ in 0..3 {
+        let partner = app.user().await;
+        let chat = app.api.chat(&me, &partner).await.expect("a chat");
+        chats.push((chat, partner));
+    }
+    // The first of them becomes the latest.
+    app.send(&chats[0].0, &chats[0].1, "hello").await;
+    let expected = [&*chats[0].0, &chats[2].0, &chats[1].0];
+
+    let list = async |query: &str| app.get(&format!("/api/v1/chats?{query}"), &me).await;
+    let page = |list: &Answer| (list.body["total"].as_i64(), list.body["has_more"].as_bool());
+    let all = list("").await;
+    assert_eq!((ids(&all).as_slice(), page(&all)), (&expected[..], (Some(3), Some(false))));
+    let first = list("limit=2").await;
+    assert_eq!((ids(&first).as_slice(), page(&first)), (&expected[..2], (Some(3), Some(true))));
+    let second = list("limit=2&offset=2").await;
+    assert_eq!((ids(&second).as_slice(), page(&second)), (&expected[2..], (Some(3), Some(false))));
+    let beyond = list("offset=3").await;
+    assert_eq!((ids(&beyond).len(), page(&beyond)), (0, (Some(3), Some(false))));
+    let unread = list("unread_only=true").await;
+    assert_eq!((ids(&unread).as_slice(), page(&unread)), (&expected[..1], (Some(1), Some(false))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_out_of_range_is_refused() {
+    let app = TestApp::start().await;
+    let me = app.user().await;
+    let cases: &[(&str, Fields<'_>)] = &[
+        ("limit=0", &[("limit", "range")]),
+        (
+            "limit=101&offset=-1&unread_only=maybe",
+            &[("limit", "range"), ("offset", "range"), ("unread_only", "format")],
+        ),
+        ("offset=99999999999", &[("offset", "range")]),
+    ];
+    for (query, fields) in cases {
+        assert_problem(&app.get(&format!("/api/v1/chats?{query}"), &me).await, 422, "validation_failed", fields);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unread_are_the_messages_of_others_since_one_has_read() {
+    let app = TestApp::start().await;
+    let (alice, bob, chat) = app.pair().await;
+    let item = async |user| {
+        let body = app.get(&format!("/api/v1/chats/{chat}"), user).await.body;
+        (body["unread_count"].as_i64(), body["last_seq"].as_i64(), body["read_seq"].as_i64())
+    };
+    app.send(&chat, &alice, "one").await;
+    app.send(&chat, &alice, "two").await;
+    assert_eq!(item(&alice).await, (Some(0), Some(2), Some(2)));
+    assert_eq!(item(&bob).await, (Some(2), Some(2), Some(0)));
+
+    // An answer reads what was before it.
+    let answer = app.send(&chat, &bob, "three").await;
+    assert_eq!(item(&bob).await, (Some(0), Some(3), Some(3)));
+    assert_eq!(item(&alice).await, (Some(1), Some(3), Some(2)));
+
+    let list = app.get("/api/v1/chats", &alice).await.body;
+    let created_at = neonchat_common::time::rfc3339(&neonchat_common::time::from_micros(answer.created_at_micros));
+    let last_message = json!({ "text": "three", "sender_id": bob.id, "created_at": created_at });
+    assert_eq!(
+        (&list["chats"][0]["last_message"], &list["chats"][0]["updated_at"]),
+        (&last_message, &json!(created_at))
+    );
+}

@@ -1,0 +1,151 @@
+//! What other processes hear, and what chat-service hears from them.
+
+use std::net::SocketAddr;
+
+use fred::{
+    clients::SubscriberClient,
+    interfaces::{ClientLike as _, EventInterface as _, PubsubInterface as _},
+    prelude::{Builder, Config},
+};
+use neonchat_common::bus::{Channel, Envelope, Event};
+use neonchat_proto::notification::v1::{
+    BroadcastSystemMessageRequest, BroadcastSystemMessageResponse, GetUsersStatusRequest, GetUsersStatusResponse,
+    SendMessageRequest, SendMessageResponse, UserStatus, ValidateChatAccessRequest, ValidateChatAccessResponse,
+    notification_service_server::{NotificationService, NotificationServiceServer},
+};
+use neonchat_testbed::{client::User, harness};
+use serde_json::{Value, json};
+use tokio::sync::broadcast;
+use tonic::{Request, Response, Status, transport::server::TcpIncoming};
+
+use crate::support::TestApp;
+
+async fn listen(users: [&User; 2]) -> (SubscriberClient, broadcast::Receiver<fred::types::Message>) {
+    let config = Config::from_url(&harness::redis_url()).expect("a URL");
+    let client = Builder::from_config(config).build_subscriber_client().expect("a client");
+    client.init().await.expect("Redis");
+    let messages = client.message_rx();
+    for user in users {
+        let channel = Channel::User(user.id.parse().expect("an id")).to_string();
+        client.subscribe(channel).await.expect("subscribed");
+    }
+    (client, messages)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_member_is_told_of_a_new_chat_once() {
+    let app = TestApp::start().await;
+    let (alice, bob) = (app.user().await, app.user().await);
+    let (_client, mut messages) = listen([&alice, &bob]).await;
+    let created = app.post("/api/v1/chats", &alice, &json!({ "partner_id": bob.id })).await;
+    assert_eq!(app.post("/api/v1/chats", &bob, &json!({ "partner_id": alice.id })).await.status, 200);
+    // A third chat closes the series: what was published before has arrived before it.
+    let carol = app.user().await;
+    app.api.chat(&alice, &carol).await.expect("a chat");
+
+    let mut heard = Vec::new();
+    for _ in 0..3 {
+        let message = messages.recv().await.expect("a message");
+        let text: String = message.value.convert().expect("text");
+        let envelope: Envelope<'_> = serde_json::from_str(&text).expect("an envelope");
+        let Event::ChatCreated { chat_id, last_seq, partner_ids, chat } = envelope.event else { panic!("{text}") };
+        assert_eq!((envelope.instance, last_seq), (None, 0));
+        let item: Value = serde_json::from_str(chat.get()).expect("JSON");
+        assert_eq!(item["id"], chat_id.to_string());
+        heard.push((message.channel.to_string(), partner_ids[0].to_string(), item["partner"]["username"].clone()));
+    }
+    let told = |member: &User, partner: &User| (format!("user:{}", member.id), partner.id.clone(), json!(partner.name));
+    heard[..2].sort_unstable_by_key(|(channel, ..)| *channel != format!("user:{}", alice.id));
+    assert_eq!(heard, [told(&alice, &bob), told(&bob, &alice), told(&alice, &carol)]);
+    assert_eq!(created.status, 201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_redis_away_a_chat_is_made_all_the_same() {
+    let app = TestApp::start_with(&[("REDIS_URL", "redis://127.0.0.1:1/0")]).await;
+    let (alice, bob) = (app.user().await, app.user().await);
+    assert_eq!(app.post("/api/v1/chats", &alice, &json!({ "partner_id": bob.id })).await.status, 201);
+    assert_eq!(app.get("/api/v1/chats", &bob).await.body["total"], 1);
+}
+
+/// Stands in for notification-service: alice is online, bob away.
+struct Presence {
+    online: String,
+    away: String,
+}
+
+#[tonic::async_trait]
+impl NotificationService for Presence {
+    async fn get_users_status(
+        &self,
+        request: Request<GetUsersStatusRequest>,
+    ) -> Result<Response<GetUsersStatusResponse>, Status> {
+        let status = |user: &String| match user {
+            user if *user == self.online => "online",
+            user if *user == self.away => "away",
+            _ => "offline",
+        };
+        let statuses = request.into_inner().user_ids.into_iter();
+        let statuses =
+            statuses.map(|user| UserStatus { status: status(&user).to_owned(), user_id: user, last_seen: 0 });
+        Ok(Response::new(GetUsersStatusResponse { statuses: statuses.collect() }))
+    }
+
+    async fn send_message(&self, _: Request<SendMessageRequest>) -> Result<Response<SendMessageResponse>, Status> {
+        Err(Status::unimplemented("not asked"))
+    }
+
+    async fn validate_chat_access(
+        &self,
+        _: Request<ValidateChatAccessRequest>,
+    ) -> Result<Response<ValidateChatAccessResponse>, Status> {
+        Err(Status::unimplemented("not asked"))
+    }
+
+    async fn broadcast_system_message(
+        &self,
+        _: Request<BroadcastSystemMessageRequest>,
+    ) -> Result<Response<BroadcastSystemMessageResponse>, Status> {
+        Err(Status::unimplemented("not asked"))
+    }
+}
+
+/// A port on which presence, and health, are served as soon as it is known whose.
+async fn notification_port() -> (SocketAddr, impl FnOnce(Presence)) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let serve = |presence: Presence| {
+        let (_, health) = tonic_health::server::health_reporter();
+        let router = tonic::transport::Server::builder().add_service(health);
+        let router = router.add_service(NotificationServiceServer::new(presence));
+        tokio::spawn(router.serve_with_incoming(TcpIncoming::from(listener)));
+    };
+    (address, serve)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partner_with_an_open_socket_is_online() {
+    let (address, serve) = notification_port().await;
+    let app = TestApp::start_with(&[("NOTIFICATION_SERVICE_ADDR", &address.to_string())]).await;
+    let (alice, bob, carol) = (app.user().await, app.user().await, app.user().await);
+    let chat = app.api.chat(&alice, &bob).await.expect("a chat");
+    app.api.chat(&alice, &carol).await.expect("a chat");
+    let online = async |user: &User| {
+        let list = app.get("/api/v1/chats", user).await.body;
+        let partners = list["chats"].as_array().expect("chats").iter().map(|chat| &chat["partner"]);
+        partners.map(|partner| (partner["username"].clone(), partner["online"] == true)).collect::<Vec<_>>()
+    };
+    // It accepts connections and does not answer: the list does not wait for long, and shows nobody online.
+    assert_eq!(online(&bob).await, [(json!(alice.name), false)]);
+
+    serve(Presence { online: alice.id.clone(), away: bob.id.clone() });
+    let health = app.api.call("GET", "/health", None, None).await.expect("an answer");
+    let healthy = json!({
+        "status": "healthy", "database": "healthy", "redis": "healthy", "notification_service": "healthy",
+    });
+    assert_eq!((health.status, health.body), (200, healthy));
+    assert_eq!(online(&bob).await, [(json!(alice.name), true)]);
+    assert_eq!(online(&alice).await, [(json!(carol.name), false), (json!(bob.name), true)]);
+    let one = app.get(&format!("/api/v1/chats/{chat}"), &alice).await.body;
+    assert_eq!(one["partner"]["online"], true);
+}

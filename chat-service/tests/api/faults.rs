@@ -1,0 +1,93 @@
+//! What a client sees while Postgres is away, slow, or silent.
+
+use std::time::{Duration, Instant};
+
+use neonchat_common::error::ErrorCode;
+use neonchat_testbed::{
+    client::{Answer, PASSWORD, User},
+    postgres::Postgres,
+};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::support::{TestApp, assert_problem, folder, sql, until};
+
+/// The longest that a client waits to be told that Postgres is away (guarantee G11).
+const PATIENCE: Duration = Duration::from_secs(2);
+
+async fn in_time<T>(asking: impl Future<Output = T>) -> T {
+    let began = Instant::now();
+    let answer = asking.await;
+    assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
+    answer
+}
+
+async fn refused(app: &TestApp, user: &User, chat: &str) {
+    for path in ["/users/me", "/users?q=a", "/chats", &format!("/chats/{chat}"), &format!("/chats/{chat}/messages")] {
+        let answer = in_time(app.get(&format!("/api/v1{path}"), user)).await;
+        assert_problem(&answer, 503, "unavailable", &[]);
+    }
+    let credentials = json!({ "username": user.name, "password": PASSWORD });
+    for path in ["/api/v1/auth/login", "/api/v1/auth/register"] {
+        let answer: Answer = in_time(app.api.call("POST", path, None, Some(&credentials))).await.expect("an answer");
+        assert_problem(&answer, 503, "unavailable", &[]);
+    }
+    let sent = in_time(app.send_again(chat, user, "hello", Uuid::new_v4())).await.expect_err("refused");
+    assert_eq!(sent.code, ErrorCode::Unavailable);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_outlives_postgres() {
+    let folder = folder();
+    let postgres = Postgres::start(folder.path(), None).await.expect("Postgres");
+    let port = postgres.port();
+    let app = TestApp::launch(&postgres.url("postgres"), &[]).await;
+    app.api.until_ready().await.expect("ready");
+    let (alice, _, chat) = app.pair().await;
+
+    postgres.stop().await.expect("stopped");
+    refused(&app, &alice, &chat).await;
+    let retry_after = reqwest::Client::new().get(format!("{}/api/v1/users/me", app.base)).bearer_auth(&alice.token);
+    assert_eq!(retry_after.send().await.expect("an answer").headers()["retry-after"], "1");
+    until("it is not ready", async || {
+        app.api.call("GET", "/ready", None, None).await.expect("an answer").status == 503
+    })
+    .await;
+    let health = app.api.call("GET", "/health", None, None).await.expect("an answer");
+    assert_eq!((health.status, &health.body["database"]), (503, &json!("unhealthy")));
+    assert_eq!(app.api.call("GET", "/live", None, None).await.expect("an answer").status, 200);
+
+    let _postgres = Postgres::start(folder.path(), Some(port)).await.expect("Postgres");
+    app.api.until_ready().await.expect("ready again");
+    assert_eq!(app.send(&chat, &alice, "hello").await.seq, 1);
+    assert_eq!(app.get("/api/v1/chats", &alice).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_postgres_is_not_waited_for() {
+    // The system accepts connections for whoever listens, and nobody ever answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = silent.local_addr().expect("an address");
+    let with_users = TestApp::start().await;
+    let alice = with_users.user().await;
+    let app = TestApp::launch(&format!("postgres://neon@{address}/neondb"), &[]).await;
+    refused(&app, &alice, &Uuid::now_v7().to_string()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_is_waited_for_only_so_long_and_nothing_is_stored() {
+    let app = TestApp::start().await;
+    let (alice, bob, chat) = app.pair().await;
+    let mut locking = sql(&app.database).await;
+    let lock = locking.transaction().await.expect("a transaction");
+    lock.batch_execute("SELECT FROM chats FOR UPDATE").await.expect("locked");
+    let request = Uuid::new_v4();
+    let sent = in_time(app.send_again(&chat, &alice, "hello", request)).await.expect_err("refused");
+    assert_eq!(sent.code, ErrorCode::Unavailable);
+    drop(lock);
+
+    // Refused was not stored; the same request may be sent again.
+    assert_eq!(app.send(&chat, &bob, "first").await.seq, 1);
+    let again = app.send_again(&chat, &alice, "hello", request).await.expect("a message");
+    assert_eq!((again.seq, again.duplicate), (2, false));
+}

@@ -1,0 +1,120 @@
+//! The calls of the other services, beside sending.
+
+use neonchat_common::error::{ApiError, ErrorCode};
+use neonchat_proto::chat::v1::{
+    ChatHead, GetEventsRequest, GetHeadsRequest, ListUserChatsRequest, UserChat, ValidateChatAccessRequest,
+    chat_event::Event,
+};
+use tonic::Code;
+use uuid::Uuid;
+
+use crate::support::{TestApp, peer};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_internal_token_there_is_no_answer() {
+    let app = TestApp::start().await;
+    let mut client = app.chat_service();
+    let request = GetHeadsRequest { chat_ids: vec![] };
+    let stranger = peer("127.0.0.1:1", "wrong");
+    for request in [tonic::Request::new(request.clone()), stranger.request(request)] {
+        let status = client.get_heads(request).await.expect_err("refused");
+        assert_eq!(status.code(), Code::Unauthenticated);
+        assert_eq!(ApiError::from(status).code, ErrorCode::Unauthorized);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn access_is_the_members() {
+    let app = TestApp::start().await;
+    let (alice, bob, chat) = app.pair().await;
+    let mallory = app.user().await;
+    app.send(&chat, &alice, "hello").await;
+    let access = async |user_id: &str, chat_id: &str| {
+        let request = ValidateChatAccessRequest { user_id: user_id.to_owned(), chat_id: chat_id.to_owned() };
+        app.chat_service().validate_chat_access(app.grpc.request(request)).await.map(tonic::Response::into_inner)
+    };
+
+    let granted = access(&alice.id, &chat).await.expect("an answer");
+    let expected = UserChat { chat_id: chat.clone(), last_seq: 1, partner_ids: vec![bob.id.clone()] };
+    assert_eq!((granted.has_access, granted.chat), (true, Some(expected)));
+    assert_eq!(access(&bob.id, &chat).await.expect("an answer").chat.expect("a chat").partner_ids, [alice.id]);
+    for (user, chat) in [(&mallory.id, &chat), (&bob.id, &Uuid::now_v7().to_string())] {
+        let refused = access(user, chat).await.expect("an answer");
+        assert_eq!((refused.has_access, refused.chat), (false, None));
+    }
+    let error = ApiError::from(access("", "x").await.expect_err("refused"));
+    assert_eq!(
+        (error.code, &*error.detail),
+        (ErrorCode::ValidationFailed, "user_id: should be a UUID; chat_id: should be a UUID",)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_chats_of_a_user_come_in_pages() {
+    let app = TestApp::start().await;
+    let alice = app.user().await;
+    let mut expected = Vec::new();
+    for _ in 0..3 {
+        expected.push(app.api.chat(&alice, &app.user().await).await.expect("a chat"));
+    }
+    expected.sort_unstable();
+    let list = async |after: &str, limit: u32| {
+        let request = ListUserChatsRequest { user_id: alice.id.clone(), after_chat_id: after.to_owned(), limit };
+        let page = app.chat_service().list_user_chats(app.grpc.request(request)).await?.into_inner();
+        let ids: Vec<_> = page.chats.into_iter().map(|chat| chat.chat_id).collect();
+        Ok::<_, tonic::Status>((ids, page.has_more))
+    };
+
+    assert_eq!(list("", 0).await.expect("a page"), (expected.clone(), false));
+    assert_eq!(list("", 3).await.expect("a page"), (expected.clone(), false));
+    assert_eq!(list("", 2).await.expect("a page"), (expected[..2].to_vec(), true));
+    assert_eq!(list(&expected[1], 2).await.expect("a page"), (expected[2..].to_vec(), false));
+    for (after, limit) in [("x", 0), ("", 1001)] {
+        assert_eq!(list(after, limit).await.expect_err("refused").code(), Code::InvalidArgument);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn heads_are_those_of_the_chats_that_there_are() {
+    let app = TestApp::start().await;
+    let (alice, _, chat) = app.pair().await;
+    app.send(&chat, &alice, "hello").await;
+    let heads = async |chat_ids: Vec<String>| {
+        app.chat_service().get_heads(app.grpc.request(GetHeadsRequest { chat_ids })).await
+    };
+
+    let found = heads(vec![chat.clone(), Uuid::now_v7().to_string()]).await.expect("heads").into_inner().heads;
+    assert_eq!(found, [ChatHead { chat_id: chat.clone(), last_seq: 1 }]);
+    assert_eq!(heads(vec![chat.clone(); 1000]).await.expect("heads").into_inner().heads.len(), 1);
+    for bad in [vec![chat; 1001], vec!["x".to_owned()]] {
+        assert_eq!(heads(bad).await.expect_err("refused").code(), Code::InvalidArgument);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_follow_a_seq() {
+    let app = TestApp::start().await;
+    let (alice, bob, chat) = app.pair().await;
+    let mut sent = Vec::new();
+    for n in 1..=3 {
+        sent.push(app.send(&chat, if n == 2 { &bob } else { &alice }, &format!("message {n}")).await);
+    }
+    let events = async |chat_id: &str, after, limit| {
+        let request = GetEventsRequest { chat_id: chat_id.to_owned(), after, limit };
+        app.chat_service().get_events(app.grpc.request(request)).await.map(tonic::Response::into_inner)
+    };
+
+    let all = events(&chat, 0, 0).await.expect("events");
+    assert_eq!((all.head_seq, all.events.iter().map(|event| event.seq).collect::<Vec<_>>()), (3, vec![1, 2, 3]));
+    let Some(Event::MessageCreated(message)) = &all.events[1].event else { panic!("another event") };
+    assert_eq!((&message.id, &message.sender_id, &*message.text), (&sent[1].message_id, &bob.id, "message 2"));
+    assert_eq!((message.created_at_micros, message.seq), (sent[1].created_at_micros, 2));
+
+    let some = events(&chat, 1, 1).await.expect("events");
+    assert_eq!((some.head_seq, some.events.len(), some.events[0].seq), (3, 1, 2));
+    assert_eq!(events(&chat, 3, 0).await.expect("events").events.len(), 0);
+    assert_eq!(events(&Uuid::now_v7().to_string(), 0, 0).await.expect_err("refused").code(), Code::NotFound);
+    for (after, limit) in [(-1, 0), (0, 1001)] {
+        assert_eq!(events(&chat, after, limit).await.expect_err("refused").code(), Code::InvalidArgument);
+    }
+}

@@ -1,0 +1,103 @@
+//! Reading the history of a chat in pages.
+
+use neonchat_testbed::client::{Answer, User};
+use serde_json::json;
+
+use crate::support::{Fields, TestApp, assert_problem};
+
+/// A chat with this many messages, their ids in order, and one of its members.
+async fn chat_with(app: &TestApp, messages: usize) -> (User, String, Vec<String>) {
+    let (alice, bob, chat) = app.pair().await;
+    let mut ids = Vec::new();
+    for n in 1..=messages {
+        let sender = if n % 2 == 0 { &alice } else { &bob };
+        ids.push(app.send(&chat, sender, &format!("message {n}")).await.message_id);
+    }
+    (alice, chat, ids)
+}
+
+fn page(answer: &Answer) -> (Vec<i64>, bool, bool) {
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let messages = answer.body["messages"].as_array().expect("messages");
+    let seqs = messages.iter().map(|message| message["seq"].as_i64().expect("a seq")).collect();
+    let flag = |name: &str| answer.body[name].as_bool().expect("a flag");
+    (seqs, flag("has_previous"), flag("has_next"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_meet_without_gap_or_overlap() {
+    let app = TestApp::start().await;
+    let (me, chat, ids) = chat_with(&app, 5).await;
+    let get = async |query: String| app.get(&format!("/api/v1/chats/{chat}/messages?{query}"), &me).await;
+    let id = |seq: usize| &ids[seq - 1];
+
+    let cases = [
+        (String::new(), vec![5, 4, 3, 2, 1], false, false),
+        ("limit=5".to_owned(), vec![5, 4, 3, 2, 1], false, false),
+        ("limit=4".to_owned(), vec![5, 4, 3, 2], true, false),
+        (format!("limit=2&before_id={}", id(4)), vec![3, 2], true, true),
+        (format!("limit=3&before_id={}", id(4)), vec![3, 2, 1], false, true),
+        (format!("before_id={}", id(1)), vec![], false, true),
+        (format!("limit=2&after_id={}", id(2)), vec![4, 3], true, true),
+        (format!("limit=3&after_id={}", id(2)), vec![5, 4, 3], true, false),
+        (format!("after_id={}", id(5)), vec![], true, false),
+    ];
+    for (query, seqs, has_previous, has_next) in cases {
+        assert_eq!(page(&get(query.clone()).await), (seqs, has_previous, has_next), "{query}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_reads_as_it_was_sent() {
+    let app = TestApp::start().await;
+    let (alice, bob, chat) = app.pair().await;
+    let text = " Привет, 😀\n\u{202e}\"quoted\" ".to_owned() + &"я".repeat(4000);
+    let sent = app.send(&chat, &alice, &text).await;
+    let created_at = neonchat_common::time::rfc3339(&neonchat_common::time::from_micros(sent.created_at_micros));
+    let expected = json!({
+        "messages": [{
+            "id": sent.message_id,
+            "chat_id": chat,
+            "sender_id": alice.id,
+            "text": text,
+            "created_at": created_at,
+            "updated_at": created_at,
+            "seq": 1,
+        }],
+        "has_previous": false,
+        "has_next": false,
+    });
+    for user in [&alice, &bob] {
+        let history = app.get(&format!("/api/v1/chats/{chat}/messages"), user).await;
+        assert_eq!((history.status, &history.body), (200, &expected));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_chat_has_an_empty_history() {
+    let app = TestApp::start().await;
+    let (me, chat, _) = chat_with(&app, 0).await;
+    let history = app.get(&format!("/api/v1/chats/{chat}/messages"), &me).await;
+    assert_eq!(page(&history), (vec![], false, false));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_cannot_be_is_refused() {
+    let app = TestApp::start().await;
+    let (me, chat, ids) = chat_with(&app, 1).await;
+    let (_, _, foreign) = chat_with(&app, 1).await;
+    let unknown = uuid::Uuid::now_v7();
+    let cases: [(String, Fields<'_>); 7] = [
+        ("limit=0".to_owned(), &[("limit", "range")]),
+        ("limit=201".to_owned(), &[("limit", "range")]),
+        ("before_id=1&limit=x".to_owned(), &[("limit", "range"), ("before_id", "format")]),
+        (format!("before_id={0}&after_id={0}", ids[0]), &[("after_id", "exclusive")]),
+        (format!("before_id={unknown}"), &[("before_id", "unknown")]),
+        (format!("after_id={unknown}"), &[("after_id", "unknown")]),
+        (format!("after_id={}", foreign[0]), &[("after_id", "unknown")]),
+    ];
+    for (query, fields) in cases {
+        let answer = app.get(&format!("/api/v1/chats/{chat}/messages?{query}"), &me).await;
+        assert_problem(&answer, 422, "validation_failed", fields);
+    }
+}

@@ -1,0 +1,177 @@
+//! How the process starts and ends.
+
+use std::time::{Duration, Instant};
+
+use chat_service::db::MIGRATIONS;
+use diesel_async::{AsyncConnection as _, AsyncMigrationHarness, AsyncPgConnection};
+use diesel_migrations::MigrationHarness as _;
+use neonchat_testbed::{exec::Servers, harness, postgres::Postgres};
+use serde_json::json;
+use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
+
+use crate::support::{TestApp, folder, sql, until};
+
+async fn ready(app: &TestApp) -> (u16, String) {
+    let answer = app.api.call("GET", "/ready", None, None).await.expect("an answer");
+    (answer.status, answer.body["status"].as_str().expect("a status").to_owned())
+}
+
+async fn is_serving(app: &TestApp) -> bool {
+    let answer = HealthClient::new(app.grpc.channel()).check(HealthCheckRequest::default()).await;
+    answer.expect("an answer").into_inner().status() == ServingStatus::Serving
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn instances_that_start_at_once_on_an_empty_database_all_become_ready() {
+    let database = harness::test_database().await;
+    let apps = futures_util::future::join_all((0..3).map(|_| TestApp::launch(&database, &[]))).await;
+    for app in &apps {
+        app.api.until_ready().await.expect("ready");
+        until("grpc.health.v1 says the same", async || is_serving(app).await).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_may_start_before_postgres() {
+    let port = neonchat_testbed::port::free().expect("a port");
+    let app = TestApp::launch(&format!("postgres://neon@127.0.0.1:{port}/postgres"), &[]).await;
+    assert_eq!(ready(&app).await, (503, "starting".to_owned()));
+    assert!(!is_serving(&app).await);
+    assert_eq!(app.api.call("GET", "/live", None, None).await.expect("an answer").status, 200);
+
+    let folder = folder();
+    let _postgres = Postgres::start(folder.path(), Some(port)).await.expect("Postgres");
+    app.api.until_ready().await.expect("ready");
+    app.user().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_not_ready_where_a_commit_may_be_lost() {
+    // For one database, before the start.
+    let database = harness::test_database().await;
+    let name = database.rsplit('/').next().expect("a name");
+    let off = format!("ALTER DATABASE {name} SET synchronous_commit = off");
+    sql(&database).await.batch_execute(&off).await.expect("set");
+    let app = TestApp::launch(&database, &[]).await;
+    until("it has looked", async || ready(&app).await == (503, "not ready".to_owned())).await;
+    assert!(!is_serving(&app).await);
+
+    // For a whole cluster, while it runs, and back.
+    let servers = Servers::start().await.expect("servers");
+    let app = TestApp::launch(&servers.postgres.url("postgres"), &[]).await;
+    app.api.until_ready().await.expect("ready");
+    let sql = sql(&app.database).await;
+    for setting in ["fsync", "full_page_writes"] {
+        for (value, status) in [("off", 503), ("on", 200)] {
+            sql.batch_execute(&format!("ALTER SYSTEM SET {setting} = {value}")).await.expect("set");
+            sql.batch_execute("SELECT pg_reload_conf()").await.expect("reloaded");
+            until("it has looked again", async || ready(&app).await.0 == status).await;
+        }
+    }
+    servers.stop().await.expect("stopped");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn migrations_go_down_and_up_again() {
+    let app = TestApp::start().await;
+    let connection = AsyncPgConnection::establish(&app.database).await.expect("a connection");
+    let down_and_up = move || {
+        let mut harness = AsyncMigrationHarness::new(connection);
+        let down = harness.revert_all_migrations(MIGRATIONS).expect("down").len();
+        let up = harness.run_pending_migrations(MIGRATIONS).expect("up").len();
+        (down, up)
+    };
+    let (down, up) = tokio::task::spawn_blocking(down_and_up).await.expect("done");
+    assert_eq!(down, up);
+    app.pair().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn down_leaves_nothing_behind() {
+    let database = harness::test_database().await;
+    let connection = AsyncPgConnection::establish(&database).await.expect("a connection");
+    let up_and_down = move || {
+        let mut harness = AsyncMigrationHarness::new(connection);
+        harness.run_pending_migrations(MIGRATIONS).expect("up");
+        harness.revert_all_migrations(MIGRATIONS).expect("down");
+    };
+    tokio::task::spawn_blocking(up_and_down).await.expect("done");
+    let tables = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace";
+    let left: Vec<String> =
+        sql(&database).await.query(tables, &[]).await.expect("rows").iter().map(|row| row.get(0)).collect();
+    assert!(left.iter().all(|name| name.starts_with("__diesel")), "{left:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_it_ends_at_once() {
+    let app = TestApp::start().await;
+    app.pair().await;
+    let began = Instant::now();
+    app.stop().await.expect("no panic").expect("a clean end");
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_under_way_is_answered_before_the_end() {
+    let app = TestApp::start().await;
+    let (alice, bob, chat) = app.pair().await;
+    let (api, grpc, database) = (app.api.clone(), app.grpc.clone(), app.database.clone());
+
+    // The requests wait for this lock.
+    let mut locking = sql(&database).await;
+    let lock = locking.transaction().await.expect("a transaction");
+    lock.batch_execute("LOCK TABLE chat_members IN ACCESS EXCLUSIVE MODE").await.expect("locked");
+    let reading = tokio::spawn({
+        let alice = alice.clone();
+        async move { api.get("/api/v1/chats", &alice).await }
+    });
+    let sending = tokio::spawn(async move {
+        let message = neonchat_proto::chat::v1::ValidateAndStoreMessageRequest {
+            chat_id: chat,
+            sender_id: bob.id,
+            text: "the last one".to_owned(),
+            request_id: uuid::Uuid::new_v4().to_string(),
+        };
+        let mut client = neonchat_proto::chat::v1::chat_service_client::ChatServiceClient::new(grpc.channel());
+        client.validate_and_store_message(grpc.request(message)).await
+    });
+    let observing = sql(&database).await;
+    let waiting =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    until("both wait", async || observing.query_one(waiting, &[]).await.expect("a count").get::<_, i64>(0) == 2).await;
+
+    let stopped = app.stop();
+    lock.commit().await.expect("committed");
+    assert_eq!(reading.await.expect("no panic").expect("an answer").status, 200);
+    assert_eq!(sending.await.expect("no panic").expect("an answer").into_inner().seq, 1);
+    stopped.await.expect("no panic").expect("a clean end");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_taken_port_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("an address").port().to_string();
+    let values = [("CHAT_SERVICE_HOST", "127.0.0.1"), ("CHAT_SERVICE_PORT", "0"), ("CHAT_GRPC_PORT", &*port)];
+    let settings = chat_service::config::Settings::from_values(values).expect("settings");
+    let error = chat_service::app::App::build(settings).await.err().expect("a taken port");
+    assert!(error.to_string().contains(&format!("127.0.0.1:{port} (CHAT_SERVICE_HOST, CHAT_GRPC_PORT)")), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_never_ends_does_not_keep_it_alive() {
+    use tokio::io::AsyncWriteExt as _;
+
+    let app = TestApp::start().await;
+    let address = app.base.trim_start_matches("http://").to_owned();
+    let mut socket = tokio::net::TcpStream::connect(address).await.expect("a connection");
+    let head =
+        "POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{";
+    socket.write_all(head.as_bytes()).await.expect("written");
+    assert_eq!(
+        app.api.call("POST", "/api/v1/auth/login", None, Some(&json!({}))).await.expect("an answer").status,
+        422
+    );
+    let began = Instant::now();
+    app.stop().await.expect("no panic").expect("a clean end");
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+}

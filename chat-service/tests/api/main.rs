@@ -1,0 +1,16 @@
+//! chat-service through its public ports, on a real Postgres and a real Redis.
+
+#![expect(clippy::expect_used, reason = "a test that cannot go on says so by a panic")]
+
+mod auth;
+mod bad_input;
+mod chats;
+mod events;
+mod faults;
+mod grpc;
+mod history;
+mod lifecycle;
+mod operations;
+mod sending;
+mod support;
+mod users;

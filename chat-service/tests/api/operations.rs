@@ -1,0 +1,40 @@
+//! What an operator's tools ask.
+
+use neonchat_testbed::client::Answer;
+use serde_json::json;
+
+use crate::support::TestApp;
+
+async fn ask(app: &TestApp, path: &str) -> Answer {
+    app.api.call("GET", path, None, None).await.expect("an answer")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_away_is_named() {
+    let app = TestApp::start().await;
+    let health = ask(&app, "/health").await;
+    let report = json!({
+        "status": "unhealthy", "database": "healthy", "redis": "healthy", "notification_service": "unhealthy",
+    });
+    assert_eq!((health.status, health.body), (503, report));
+    // None of which is a reason to take it out of service, or to start it anew.
+    assert_eq!((ask(&app, "/ready").await.status, ask(&app, "/live").await.status), (200, 200));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_have_the_names_of_the_specification() {
+    let app = TestApp::start().await;
+    let (alice, _, chat) = app.pair().await;
+    app.send(&chat, &alice, "hello").await;
+    let response = reqwest::get(format!("{}/metrics", app.base)).await.expect("an answer");
+    assert_eq!(response.headers()["content-type"], "text/plain; version=0.0.4");
+    let metrics = response.text().await.expect("text");
+    for name in [
+        r#"chat_messages_sent_total{chat_type="direct",status="stored"}"#,
+        "grpc_request_duration_seconds_bucket{",
+        "http_request_duration_seconds_bucket{",
+    ] {
+        assert!(metrics.contains(name), "{name}");
+    }
+    assert!(!metrics.contains(&chat), "no label has an id");
+}

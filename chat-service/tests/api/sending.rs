@@ -1,0 +1,156 @@
+//! Storing messages: once, in one order, and never by halves.
+
+use std::collections::HashSet;
+
+use futures_util::future::join_all;
+use neonchat_common::error::{ApiError, ErrorCode};
+use neonchat_proto::chat::v1::ValidateAndStoreMessageRequest;
+use uuid::Uuid;
+
+use crate::support::TestApp;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_at_once_stand_in_one_line() {
+    let app = TestApp::start().await;
+    let (alice, bob, chat) = app.pair().await;
+    let senders = (0..64).map(|n| if n % 2 == 0 { &alice } else { &bob });
+    let mut sent = join_all(senders.map(|sender| app.send(&chat, sender, "hello"))).await;
+
+    sent.sort_by_key(|message| message.seq);
+    assert_eq!(sent.iter().map(|message| message.seq).collect::<Vec<_>>(), (1..=64).collect::<Vec<_>>());
+    assert!(sent.is_sorted_by(|a, b| a.created_at_micros < b.created_at_micros));
+    assert!(sent.iter().all(|message| message.success && !message.duplicate));
+
+    let history = app.get(&format!("/api/v1/chats/{chat}/messages?limit=200"), &alice).await.body;
+    let stored: Vec<_> = history["messages"].as_array().expect("messages").iter().rev().collect();
+    let ids: Vec<_> = stored.iter().map(|message| message["id"].as_str().expect("an id")).collect();
+    assert_eq!(ids, sent.iter().map(|message| message.message_id.as_str()).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sent_again_it_is_answered_as_the_first_time() {
+    let app = TestApp::start().await;
+    let (alice, bob, chat) = app.pair().await;
+    let request = Uuid::new_v4();
+    let first = app.send_again(&chat, &alice, "hello", request).await.expect("a message");
+    app.send(&chat, &bob, "something between").await;
+
+    let mut again = app.send_again(&chat, &alice, "hello", request).await.expect("the same");
+    assert!(again.duplicate);
+    again.duplicate = false;
+    assert_eq!(again, first);
+    // It took no place of its own, and it is the sender's alone.
+    assert_eq!(app.send_again(&chat, &bob, "hello", request).await.expect("another").seq, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sent_many_times_at_once_it_is_stored_once() {
+    let app = TestApp::start().await;
+    let (alice, _, chat) = app.pair().await;
+    let request = Uuid::new_v4();
+    let sent = join_all((0..8).map(|_| app.send_again(&chat, &alice, "hello", request))).await;
+    let sent: Vec<_> = sent.into_iter().map(|sent| sent.expect("an answer")).collect();
+    assert_eq!(sent.iter().filter(|sent| !sent.duplicate).count(), 1);
+    let answers: HashSet<_> = sent.iter().map(|sent| (&sent.message_id, sent.seq, sent.created_at_micros)).collect();
+    assert_eq!(answers.len(), 1);
+    assert_eq!(app.send(&chat, &alice, "next").await.seq, 2);
+}
+
+fn code<T>(result: Result<T, ApiError>) -> Option<ErrorCode> {
+    result.err().map(|error| error.code)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_id_stands_for_one_content_in_one_chat() {
+    let app = TestApp::start().await;
+    let (alice, _, chat) = app.pair().await;
+    let other = app.api.chat(&alice, &app.user().await).await.expect("a chat");
+    let request = Uuid::new_v4();
+    app.send_again(&chat, &alice, "hello", request).await.expect("a message");
+
+    let mismatch = Some(ErrorCode::IdempotencyMismatch);
+    assert_eq!(code(app.send_again(&chat, &alice, "hello!", request).await), mismatch);
+    assert_eq!(code(app.send_again(&other, &alice, "hello", request).await), mismatch);
+    // A refusal takes no place.
+    assert_eq!(app.send(&chat, &alice, "next").await.seq, 2);
+    assert_eq!(app.send(&other, &alice, "first").await.seq, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_one_request_in_many_chats_at_once_one_is_stored() {
+    let app = TestApp::start().await;
+    let alice = app.user().await;
+    let mut chats = Vec::new();
+    for _ in 0..4 {
+        chats.push(app.api.chat(&alice, &app.user().await).await.expect("a chat"));
+    }
+    let request = Uuid::new_v4();
+    let sent = join_all(chats.iter().map(|chat| app.send_again(chat, &alice, "hello", request))).await;
+    let (stored, refused): (Vec<_>, Vec<_>) = sent.into_iter().partition(Result::is_ok);
+    assert_eq!(stored.len(), 1);
+    assert!(refused.into_iter().all(|refused| code(refused) == Some(ErrorCode::IdempotencyMismatch)));
+    let seqs = join_all(chats.iter().map(|chat| app.send(chat, &alice, "next"))).await;
+    let mut seqs: Vec<_> = seqs.iter().map(|sent| sent.seq).collect();
+    seqs.sort_unstable();
+    assert_eq!(seqs, [1, 1, 1, 2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn time_goes_on_even_where_the_clock_went_back() {
+    let app = TestApp::start().await;
+    let (alice, _, chat) = app.pair().await;
+    app.send(&chat, &alice, "one").await;
+    let sql = app.sql().await;
+    let ahead = "UPDATE chats SET last_event_at = last_event_at + interval '1 hour' RETURNING \
+                 (extract(epoch FROM last_event_at) * 1000000)::bigint";
+    let last: i64 = sql.query_one(ahead, &[]).await.expect("a chat").get(0);
+    for n in 1..=2 {
+        assert_eq!(app.send(&chat, &alice, "later").await.created_at_micros, last + n);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_no_member_is_told_nothing() {
+    let app = TestApp::start().await;
+    let (alice, _, chat) = app.pair().await;
+    let mallory = app.user().await;
+    let request = Uuid::new_v4();
+    app.send_again(&chat, &alice, "hello", request).await.expect("a message");
+    let foreign = app.send_again(&chat, &mallory, "hello", request).await.expect_err("refused");
+    let unknown = app.send_again(&Uuid::now_v7().to_string(), &mallory, "hello", request).await.expect_err("refused");
+    assert_eq!((foreign.code, &foreign.detail), (ErrorCode::NotFound, &unknown.detail));
+    assert_eq!(unknown.code, ErrorCode::NotFound);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_breaks_a_rule_is_refused_by_name() {
+    let app = TestApp::start().await;
+    let (alice, _, chat) = app.pair().await;
+    let good = ValidateAndStoreMessageRequest {
+        chat_id: chat.clone(),
+        sender_id: alice.id.clone(),
+        text: "😀".repeat(4096),
+        request_id: Uuid::new_v4().to_string(),
+    };
+    let send = async |message: ValidateAndStoreMessageRequest| {
+        app.chat_service().validate_and_store_message(app.grpc.request(message)).await.map_err(ApiError::from)
+    };
+    let bad = |change: fn(&mut ValidateAndStoreMessageRequest)| {
+        let mut message = good.clone();
+        change(&mut message);
+        message
+    };
+    let cases = [
+        (bad(|message| message.chat_id.clear()), "chat_id: should be a UUID"),
+        (bad(|message| message.sender_id = "alice".to_owned()), "sender_id: should be a UUID"),
+        (bad(|message| message.request_id.clear()), "request_id: should be a UUID"),
+        (bad(|message| message.text.clear()), "text: a message needs at least one character"),
+        (bad(|message| message.text.push('!')), "text: a message has at most 4096 characters"),
+        (bad(|message| message.text = "a\0b".to_owned()), "text: a message cannot contain the character U+0000"),
+    ];
+    for (message, detail) in cases {
+        let error = send(message).await.expect_err("refused");
+        assert_eq!((error.code, error.detail.as_ref()), (ErrorCode::ValidationFailed, detail));
+    }
+    assert_eq!(send(good).await.expect("a message").into_inner().seq, 1);
+}

@@ -1,0 +1,213 @@
+//! A chat-service inside the test's process, and clients of its ports.
+
+use std::{fmt, time::Duration};
+
+use chat_service::{app::App, config::Settings};
+use neonchat_common::{error::ApiError, grpc::client::Peer};
+use neonchat_proto::chat::v1::{
+    ValidateAndStoreMessageRequest, ValidateAndStoreMessageResponse, chat_service_client::ChatServiceClient,
+};
+use neonchat_testbed::{
+    client::{Answer, Api, User},
+    harness,
+};
+use serde_json::Value;
+use tokio::{sync::oneshot, task::JoinHandle};
+use tokio_postgres::NoTls;
+use tonic::transport::Channel;
+use uuid::Uuid;
+
+/// The internal token where none is set.
+const INTERNAL_TOKEN: &str = "internal-token-for-development";
+
+/// Where nobody listens.
+const NOWHERE: &str = "127.0.0.1:1";
+
+/// A running chat-service. It ends with the test.
+pub(crate) struct TestApp {
+    /// Its REST port.
+    pub(crate) api: Api,
+    /// Its REST port, for what `api` cannot say.
+    pub(crate) base: String,
+    /// Its gRPC port.
+    pub(crate) grpc: Peer,
+    /// Its database.
+    pub(crate) database: String,
+    stop: oneshot::Sender<()>,
+    running: JoinHandle<anyhow::Result<()>>,
+}
+
+impl TestApp {
+    /// One with a database of its own, ready to work.
+    pub(crate) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// As [`TestApp::start`], with other settings.
+    pub(crate) async fn start_with(settings: &[(&str, &str)]) -> Self {
+        let database = harness::test_database().await;
+        let app = Self::launch(&database, settings).await;
+        app.api.until_ready().await.expect("ready");
+        app
+    }
+
+    /// One that has only just begun.
+    pub(crate) async fn launch(database: &str, settings: &[(&str, &str)]) -> Self {
+        let redis = harness::redis_url();
+        let defaults = [
+            ("CHAT_SERVICE_HOST", "127.0.0.1"),
+            ("CHAT_SERVICE_PORT", "0"),
+            ("CHAT_GRPC_PORT", "0"),
+            ("DATABASE_URL", database),
+            ("DB_MAX_CONNS", "8"),
+            ("REDIS_URL", &redis),
+            ("NOTIFICATION_SERVICE_ADDR", NOWHERE),
+            ("BCRYPT_COST", "4"),
+        ];
+        let settings = Settings::from_values(defaults.into_iter().chain(settings.iter().copied())).expect("settings");
+        let app = App::build(settings).await.expect("an app");
+        let base = format!("http://{}", app.http_addr().expect("an address"));
+        let grpc = peer(&app.grpc_addr().to_string(), INTERNAL_TOKEN);
+        let (stop, stopped) = oneshot::channel();
+        let running = tokio::spawn(app.run(async {
+            // A test that ends without stopping its app drops the sender.
+            let _ = stopped.await;
+        }));
+        Self { api: Api::new(&base), base, grpc, database: database.to_owned(), stop, running }
+    }
+
+    /// Begins to drain. What is returned resolves when that is done.
+    pub(crate) fn stop(self) -> JoinHandle<anyhow::Result<()>> {
+        self.stop.send(()).expect("it runs");
+        self.running
+    }
+
+    /// Two users and the id of their chat.
+    pub(crate) async fn pair(&self) -> (User, User, String) {
+        let (a, b) = (self.user().await, self.user().await);
+        let chat = self.api.chat(&a, &b).await.expect("a chat");
+        (a, b, chat)
+    }
+
+    /// A new user.
+    pub(crate) async fn user(&self) -> User {
+        self.api.any_user().await.expect("a user")
+    }
+
+    /// `GET`, as a user.
+    pub(crate) async fn get(&self, path: &str, user: &User) -> Answer {
+        self.api.get(path, user).await.expect("an answer")
+    }
+
+    /// `POST`, as a user.
+    pub(crate) async fn post(&self, path: &str, user: &User, body: &Value) -> Answer {
+        self.api.post(path, user, body).await.expect("an answer")
+    }
+
+    /// A client of the gRPC port.
+    pub(crate) fn chat_service(&self) -> ChatServiceClient<Channel> {
+        ChatServiceClient::new(self.grpc.channel())
+    }
+
+    /// Sends a message under a new `request_id`.
+    pub(crate) async fn send(&self, chat: &str, sender: &User, text: &str) -> ValidateAndStoreMessageResponse {
+        self.send_again(chat, sender, text, Uuid::new_v4()).await.expect("a message")
+    }
+
+    /// Sends a message under a `request_id`.
+    pub(crate) async fn send_again(
+        &self,
+        chat: &str,
+        sender: &User,
+        text: &str,
+        request: Uuid,
+    ) -> Result<ValidateAndStoreMessageResponse, ApiError> {
+        let message = ValidateAndStoreMessageRequest {
+            chat_id: chat.to_owned(),
+            sender_id: sender.id.clone(),
+            text: text.to_owned(),
+            request_id: request.to_string(),
+        };
+        Ok(self.chat_service().validate_and_store_message(self.grpc.request(message)).await?.into_inner())
+    }
+
+    /// A connection to its database.
+    pub(crate) async fn sql(&self) -> tokio_postgres::Client {
+        sql(&self.database).await
+    }
+}
+
+/// A connection to a database.
+pub(crate) async fn sql(database: &str) -> tokio_postgres::Client {
+    let (client, connection) = tokio_postgres::connect(database, NoTls).await.expect("Postgres");
+    tokio::spawn(connection);
+    client
+}
+
+/// A service at an address, called with a token.
+pub(crate) fn peer(address: &str, token: &str) -> Peer {
+    Peer::new(&[address.to_owned()], &token.into(), Duration::from_secs(10)).expect("a peer")
+}
+
+/// What matters of a problem: status, code, and for each wrong field its name and code.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Problem {
+    status: u16,
+    code: String,
+    fields: Vec<(String, String)>,
+}
+
+/// Which fields are wrong, and the codes of the rules that they break.
+pub(crate) type Fields<'a> = &'a [(&'a str, &'a str)];
+
+/// The problem that should be the answer.
+pub(crate) fn problem(status: u16, code: &str, fields: Fields<'_>) -> Problem {
+    let fields = fields.iter().map(|(field, code)| ((*field).to_owned(), (*code).to_owned())).collect();
+    Problem { status, code: code.to_owned(), fields }
+}
+
+impl From<&Answer> for Problem {
+    fn from(Answer { status, body }: &Answer) -> Self {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        assert_eq!(body["status"], *status, "the body tells the status too: {body}");
+        assert_eq!(body["type"], format!("urn:neonchat:error:{}", text(&body["code"])));
+        let fields = body["errors"].as_array().into_iter().flatten();
+        Self {
+            status: *status,
+            code: text(&body["code"]),
+            fields: fields.map(|error| (text(&error["field"]), text(&error["code"]))).collect(),
+        }
+    }
+}
+
+/// Panics where the answer is not this problem.
+#[track_caller]
+pub(crate) fn assert_problem(answer: &Answer, status: u16, code: &str, fields: Fields<'_>) {
+    assert_eq!(Problem::from(answer), problem(status, code, fields), "{}", Shown(answer));
+}
+
+struct Shown<'a>(&'a Answer);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:#}", self.0.status, self.0.body)
+    }
+}
+
+/// Waits for something that tells nobody when it happens.
+pub(crate) async fn until(what: &str, mut happened: impl AsyncFnMut() -> bool) {
+    let polling = async {
+        while !happened().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(15), polling).await.unwrap_or_else(|_| panic!("not in time: {what}"));
+}
+
+/// A folder that Postgres, which may run as another user, can enter.
+pub(crate) fn folder() -> tempfile::TempDir {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).expect("permissions");
+    folder
+}
