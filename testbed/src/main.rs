@@ -7,7 +7,7 @@ use neonchat_testbed::{demo, exec, run};
 
 /// Runs `NeonChat` on a Postgres and a Redis of its own.
 #[derive(Parser)]
-#[command(version)]
+#[command(name = "testbed", version)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

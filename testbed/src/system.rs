@@ -82,6 +82,22 @@ pub struct System {
     chat: Process,
     notification: Process,
     ports: Ports,
+    launch: Launch,
+}
+
+/// How the services are started.
+#[derive(Debug)]
+struct Launch {
+    environment: Vec<(String, String)>,
+    logs: PathBuf,
+}
+
+impl Launch {
+    fn spawn(&self, name: &str) -> anyhow::Result<Process> {
+        let mut command = Process::command(&binary(name)?, Signal::SIGTERM);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        Process::spawn(name, &mut command, &self.logs.join(format!("{name}.log")))
+    }
 }
 
 impl System {
@@ -91,25 +107,31 @@ impl System {
     /// One is not built, or does not start.
     pub async fn start(logs: &Path, ports: Ports, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
         std::fs::create_dir_all(logs)?;
-        let spawn = |name: &str| {
-            let mut command = Process::command(&binary(name)?, Signal::SIGTERM);
-            command.envs(ports.environment()).envs(settings.iter().copied());
-            Process::spawn(name, &mut command, &logs.join(format!("{name}.log")))
-        };
-        let mut system = Self { chat: spawn("chat-service")?, notification: spawn("notification-service")?, ports };
+        let mut environment = ports.environment();
+        environment.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        let environment = environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let launch = Launch { environment, logs: logs.to_owned() };
+        let (chat, notification) = (launch.spawn("chat-service")?, launch.spawn("notification-service")?);
+        let mut system = Self { chat, notification, ports, launch };
         for (process, port) in [(&mut system.chat, ports.rest), (&mut system.notification, ports.websocket)] {
             process.ready_when(START_LIMIT, async || is_ready(port).await).await?;
         }
         Ok(system)
     }
 
-    /// A client of the REST API.
+    /// The base of chat-service over HTTP.
     #[must_use]
-    pub fn api(&self) -> Api {
-        Api::new(format!("http://127.0.0.1:{}", self.ports.rest))
+    pub fn rest(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports.rest)
     }
 
-    /// The base of notification-service over HTTP.
+    /// A client of chat-service.
+    #[must_use]
+    pub fn api(&self) -> Api {
+        Api::new(self.rest())
+    }
+
+    /// A client of notification-service over HTTP.
     #[must_use]
     pub fn notification(&self) -> Api {
         Api::new(format!("http://127.0.0.1:{}", self.ports.websocket))
@@ -121,14 +143,15 @@ impl System {
         format!("ws://127.0.0.1:{}", self.ports.websocket)
     }
 
-    /// chat-service, for faults.
-    pub const fn chat_process(&mut self) -> &mut Process {
-        &mut self.chat
-    }
-
-    /// notification-service, for faults.
-    pub const fn notification_process(&mut self) -> &mut Process {
-        &mut self.notification
+    /// Kills chat-service as a power cut would, and starts it again.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub async fn kill_and_restart_chat_service(&mut self) -> anyhow::Result<()> {
+        self.chat.signal(Signal::SIGKILL)?;
+        self.chat.wait().await?;
+        self.chat = self.launch.spawn("chat-service")?;
+        self.chat.ready_when(START_LIMIT, async || is_ready(self.ports.rest).await).await
     }
 
     /// Waits until one of the two ends by itself; says which, and how.
@@ -162,7 +185,10 @@ async fn is_ready(port: u16) -> bool {
 }
 
 /// A binary of the workspace, built with the same profile as this one.
-fn binary(name: &str) -> anyhow::Result<PathBuf> {
+///
+/// # Errors
+/// It is not built.
+pub fn binary(name: &str) -> anyhow::Result<PathBuf> {
     let this = std::env::current_exe()?;
     // Tests are one folder deeper than binaries.
     let mut folders = this.ancestors().skip(1).take(2);

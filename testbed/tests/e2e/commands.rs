@@ -1,0 +1,102 @@
+//! The binaries, as a newcomer and an operator meet them.
+
+use std::{net::TcpListener, process::Stdio, time::Duration};
+
+use neonchat_testbed::{
+    client::{Api, PASSWORD},
+    process::{Process, Signal},
+    system::{Ports, binary},
+};
+use serde_json::json;
+use tokio::process::Command;
+
+use crate::helpers::QUICK;
+
+const TESTBED: &str = env!("CARGO_BIN_EXE_testbed");
+
+async fn output(command: &mut Command) -> (Option<i32>, String) {
+    let output = command.stdin(Stdio::null()).output().await.expect("a process");
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8_lossy(&said).into_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_binary_explains_itself() {
+    for name in ["chat-service", "notification-service", "testbed"] {
+        let binary = binary(name).expect("a binary");
+        let (code, said) = output(Command::new(&binary).arg("--help")).await;
+        assert!(code == Some(0) && said.contains("Usage"), "{name}: {said}");
+        let (code, said) = output(Command::new(&binary).arg("--version")).await;
+        assert_eq!((code, said), (Some(0), format!("{name} {}\n", env!("CARGO_PKG_VERSION"))));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_setting_stops_a_service_and_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, setting) in [("chat-service", "CHAT_SERVICE_PORT"), ("notification-service", "NOTIFICATION_WS_PORT")] {
+        let mut command = Command::new(binary(name).expect("a binary"));
+        let (code, said) = output(command.current_dir(&folder).env(setting, "http")).await;
+        assert_eq!(code, Some(1), "{name}: {said}");
+        assert!(said.contains(&format!("{setting} should be a whole number from 0 to 65535")), "{name}: {said}");
+
+        let mut command = Command::new(binary(name).expect("a binary"));
+        let (code, said) = output(command.current_dir(&folder).env("APP_ENV", "production")).await;
+        assert!(code == Some(1) && said.contains("JWT_SECRET should be a secret of your own"), "{name}: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exec_hands_on_the_servers_and_the_exit_code() {
+    let script = "test -n \"$NEONCHAT_TEST_DATABASE_URL\" && test -n \"$NEONCHAT_TEST_REDIS_URL\" && exit 7";
+    let (code, said) = output(Command::new(TESTBED).args(["exec", "--", "sh", "-c", script])).await;
+    assert_eq!(code, Some(7), "{said}");
+    let (code, _) = output(Command::new(TESTBED).args(["exec", "--", "sh", "-c", "kill -9 $$"])).await;
+    assert_eq!(code, Some(128 + 9));
+}
+
+fn run(folder: &std::path::Path, ports: Ports) -> Command {
+    let mut command = Command::new(TESTBED);
+    command.arg("run").current_dir(folder).envs(ports.named().map(|(name, port)| (name, port.to_string())));
+    command.env("CHAT_SERVICE_ADDR", format!("127.0.0.1:{}", ports.chat_grpc)).envs(QUICK);
+    command
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn run_names_a_port_that_is_taken_and_leaves_nothing_running() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut ports = Ports::free().expect("ports");
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    ports.websocket = taken.local_addr().expect("an address").port();
+    let (code, said) = output(&mut run(folder.path(), ports)).await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains(&format!("port {} (NOTIFICATION_WS_PORT) is taken", ports.websocket)), "{said}");
+    assert!(!folder.path().join(".neonchat/postgres").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_run_finds_the_data_of_the_first_and_two_at_once_are_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let alice = json!({ "username": "alice", "password": PASSWORD });
+    for (path, status) in [("/api/v1/auth/register", 201), ("/api/v1/auth/login", 200)] {
+        let ports = Ports::free().expect("ports");
+        let log = folder.path().join("run.log");
+        let mut running = Process::spawn("run", &mut run(folder.path(), ports), &log).expect("a process");
+        let api = Api::new(format!("http://127.0.0.1:{}", ports.rest));
+        let said = async || std::fs::read_to_string(&log).is_ok_and(|log| log.contains("NeonChat runs."));
+        running.ready_when(Duration::from_mins(1), said).await.expect("a running system");
+
+        let answer = api.call("POST", path, None, Some(&alice)).await.expect("an answer");
+        assert_eq!(answer.status, status, "{path}: {answer:?}");
+        let (code, second) = output(&mut run(folder.path(), Ports::free().expect("ports"))).await;
+        assert!(code == Some(1) && second.contains("another `make run` is under way"), "{second}");
+
+        let ended = running.stop(Signal::SIGTERM, Duration::from_secs(30)).await.expect("an end");
+        assert!(ended.success(), "{ended}: {}", running.tail());
+        std::fs::remove_file(&log).expect("removed");
+    }
+    // Where another user runs Postgres, the data may be elsewhere.
+    if let Ok(data) = std::fs::canonicalize(folder.path().join(".neonchat/postgres/data")) {
+        std::fs::remove_dir_all(data).expect("removed");
+    }
+}

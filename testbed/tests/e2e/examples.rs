@@ -1,0 +1,62 @@
+//! The example requests of the specification («Примеры запросов»), as printed but for ids, tokens and ports.
+
+use neonchat_testbed::client::{Socket, User, text};
+use serde_json::Value;
+use tokio::process::Command;
+
+use crate::helpers::Running;
+
+async fn shell(script: &str) -> Value {
+    let output = Command::new("sh").arg("-c").arg(script).output().await.expect("a shell");
+    assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{script}: {output:?}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_example_request_works_as_printed() {
+    let Running { system, .. } = &Running::start(&[]).await;
+    let (api, ws) = (system.api(), system.websocket());
+    let http = ws.replace("ws://", "http://");
+    let rest = system.rest();
+    let alice = shell(&format!(
+        r#"curl -X POST {rest}/api/v1/auth/register \
+  -H "Content-Type: application/json" \
+  -d '{{"username":"alice","password":"securepass123"}}'"#
+    ))
+    .await;
+    assert_eq!(alice["username"], "alice");
+    let login = shell(&format!(
+        r#"curl -X POST {rest}/api/v1/auth/login \
+  -H "Content-Type: application/json" \
+  -d '{{"username":"alice","password":"securepass123"}}'"#
+    ))
+    .await;
+    assert_eq!((&login["expires_in"], &login["user"]["id"]), (&86400.into(), &alice["id"]));
+    let token = text(&login["token"]).expect("a token");
+
+    let bob = api.user("bob").await.expect("Bob");
+    let chat = shell(&format!(
+        r#"curl -X POST {rest}/api/v1/chats \
+  -H "Authorization: Bearer {token}" \
+  -H "Content-Type: application/json" \
+  -d '{{"partner_id":"{}"}}'"#,
+        bob.id
+    ))
+    .await;
+    let chat = text(&chat["id"]).expect("an id");
+
+    // What wscat does with `wscat -c "ws://…/ws?token=…&chat_id=…"`.
+    let alice = User { id: text(&alice["id"]).expect("an id"), name: "alice".to_owned(), token };
+    let mut socket = Socket::open(&ws, &alice, Some(&chat)).await.expect("a socket");
+    // The frame of section 3.3.1, and that of the load script, which leaves the chat out.
+    for frame in [
+        format!(r#"{{"type":"message","chat_id":"{chat}","text":"Текст","request_id":"{}"}}"#, uuid::Uuid::new_v4()),
+        format!(r#"{{"type":"message","text":"Test message","request_id":"{}"}}"#, uuid::Uuid::new_v4()),
+    ] {
+        socket.send(&serde_json::from_str(&frame).expect("JSON")).await.expect("sent");
+        let ack = socket.expect("message_sent").await.expect("an ack");
+        assert_eq!(ack["status"], "delivered");
+    }
+    let metrics = Command::new("curl").arg("-sf").arg(format!("{http}/metrics")).output().await.expect("curl");
+    assert!(String::from_utf8_lossy(&metrics.stdout).contains("websocket_connections_current 1"));
+}

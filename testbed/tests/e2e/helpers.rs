@@ -1,0 +1,34 @@
+//! The system as processes, with a database of its own.
+
+use neonchat_testbed::{
+    harness,
+    system::{Ports, System},
+};
+use tempfile::TempDir;
+
+/// Settings that make tests quick, and none of them weaker.
+pub(crate) const QUICK: [(&str, &str); 3] =
+    [("BCRYPT_COST", "4"), ("PRESENCE_OFFLINE_GRACE", "100ms"), ("DB_MAX_CONNS", "5")];
+
+pub(crate) struct Running {
+    pub(crate) system: System,
+    pub(crate) folder: TempDir,
+}
+
+impl Running {
+    pub(crate) async fn start(settings: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (database, redis) = (harness::test_database().await, harness::redis_url());
+        let mut all = vec![("DATABASE_URL", database.as_str()), ("REDIS_URL", redis.as_str())];
+        all.extend(QUICK);
+        all.extend(settings);
+        let ports = Ports::free().expect("ports");
+        let system = System::start(folder.path(), ports, &all).await.expect("both services");
+        Self { system, folder }
+    }
+
+    pub(crate) fn log(&self, service: &str) -> String {
+        let log = self.folder.path().join(format!("{service}.log"));
+        std::fs::read_to_string(log).expect("a log")
+    }
+}

@@ -1,0 +1,84 @@
+//! What two people do: register, log in, find one another, talk, leave, come back.
+
+use neonchat_testbed::client::Socket;
+use serde_json::json;
+
+use crate::helpers::Running;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_people_meet_talk_part_and_meet_again() {
+    let Running { system, .. } = &Running::start(&[]).await;
+    let (api, ws) = (system.api(), system.websocket());
+    let (alice, bob) = (api.user("alice").await.expect("Alice"), api.user("bob").await.expect("Bob"));
+
+    // Alice finds Bob by the start of his name.
+    let found = api.get("/api/v1/users?q=bo", &alice).await.expect("an answer");
+    assert_eq!((found.status, &found.body["users"][0]["id"]), (200, &json!(bob.id)));
+    let chat = api.chat(&alice, &bob).await.expect("a chat");
+    let mut alices = Socket::open(&ws, &alice, None).await.expect("a socket");
+    let mut bobs = Socket::open(&ws, &bob, Some(&chat)).await.expect("a socket");
+    assert_eq!(alices.expect("presence").await.expect("presence")["event"], "user_online");
+
+    alices.send(&json!({ "type": "typing", "chat_id": chat, "is_typing": true })).await.expect("sent");
+    assert_eq!(bobs.expect_beside_presence("typing").await.expect("typing")["user_id"], *alice.id);
+    let first = alices.send_message(&chat, "Привет").await.expect("an ack");
+    assert_eq!(bobs.expect_beside_presence("new_message").await.expect("a message")["message"]["text"], "Привет");
+    bobs.send_message(&chat, "Hi").await.expect("an ack");
+    assert_eq!(alices.expect("new_message").await.expect("a message")["message"]["text"], "Hi");
+
+    // Bob leaves; what Alice says meanwhile waits for him.
+    bobs.close().await.expect("closed");
+    assert_eq!(alices.expect("presence").await.expect("presence")["event"], "user_offline");
+    for text in ["are you there?", "never mind"] {
+        alices.send_message(&chat, text).await.expect("an ack");
+    }
+    let list = api.get("/api/v1/chats", &bob).await.expect("an answer");
+    let item = &list.body["chats"][0];
+    assert_eq!((&item["unread_count"], &item["last_message"]["text"]), (&json!(2), &json!("never mind")));
+    assert_eq!(item["partner"], json!({ "id": alice.id, "username": "alice", "online": true }));
+
+    let mut bobs = Socket::open(&ws, &bob, None).await.expect("a socket");
+    assert_eq!(alices.expect("presence").await.expect("presence")["event"], "user_online");
+    let after = first["message_id"].as_str().expect("an id");
+    let missed = api.get(&format!("/api/v1/chats/{chat}/messages?after_id={after}"), &bob).await.expect("an answer");
+    let texts: Vec<_> = missed.body["messages"].as_array().expect("messages").iter().map(|m| &m["text"]).collect();
+    assert_eq!(texts, ["never mind", "are you there?", "Hi"]);
+    alices.send_message(&chat, "welcome back").await.expect("an ack");
+    let live = bobs.expect_beside_presence("new_message").await.expect("a message");
+    assert_eq!((&live["seq"], &live["message"]["text"]), (&json!(5), &json!("welcome back")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_ends_both_with_zero_and_every_socket_with_4100() {
+    let Running { system, folder: _folder } = Running::start(&[]).await;
+    let (api, ws) = (system.api(), system.websocket());
+    let user = api.any_user().await.expect("a user");
+    let mut sockets = Vec::new();
+    for _ in 0..5 {
+        sockets.push(Socket::open(&ws, &user, None).await.expect("a socket"));
+    }
+    let closed = async {
+        for socket in &mut sockets {
+            let (frames, code) = socket.closed().await.expect("a close frame");
+            assert_eq!((frames[0]["type"].as_str(), code), (Some("reconnect"), 4100));
+        }
+    };
+    let ((), stopped) = tokio::join!(closed, system.stop());
+    stopped.expect("both exit codes are 0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_service_that_comes_back_finds_all_as_it_was() {
+    let mut running = Running::start(&[]).await;
+    let (api, ws) = (running.system.api(), running.system.websocket());
+    let (alice, bob) = (api.any_user().await.expect("a user"), api.any_user().await.expect("a user"));
+    let chat = api.chat(&alice, &bob).await.expect("a chat");
+    let mut alices = Socket::open(&ws, &alice, None).await.expect("a socket");
+    let ack = alices.send_message(&chat, "acked").await.expect("an ack");
+
+    running.system.kill_and_restart_chat_service().await.expect("restarted");
+    let history = api.get(&format!("/api/v1/chats/{chat}/messages"), &bob).await.expect("an answer");
+    assert_eq!(history.body["messages"][0]["id"], ack["message_id"]);
+    // The socket was open all the time, and goes on.
+    assert_eq!(alices.send_message(&chat, "on").await.expect("an ack")["seq"], 2);
+}

@@ -1,0 +1,37 @@
+//! What the operator sees, and what nobody may.
+
+use neonchat_testbed::client::{PASSWORD, Socket};
+use serde_json::{Value, json};
+
+use crate::helpers::Running;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_request_is_found_under_its_id_in_both_services_and_no_secret_is_found_at_all() {
+    const TEXT: &str = "between-the-two-of-us";
+    let running = Running::start(&[("LOG_FORMAT", "json"), ("LOG_LEVEL", "debug")]).await;
+    let (api, ws) = (running.system.api(), running.system.websocket());
+    let (alice, bob) = (api.any_user().await.expect("a user"), api.any_user().await.expect("a user"));
+    let chat = api.chat(&alice, &bob).await.expect("a chat");
+    let mut alices = Socket::open(&ws, &alice, None).await.expect("a socket");
+    let request_id = uuid::Uuid::new_v4().to_string();
+    alices
+        .send(&json!({ "type": "message", "chat_id": chat, "text": TEXT, "request_id": request_id }))
+        .await
+        .expect("sent");
+    alices.expect_beside_presence("message_sent").await.expect("an ack");
+    // A frame whose fault is in the text, and one that is no JSON.
+    for bad in [json!({ "type": "message", "chat_id": 1, "text": TEXT }).to_string(), format!("{{{TEXT}")] {
+        alices.send_raw(tokio_tungstenite::tungstenite::Message::text(bad)).await.expect("sent");
+        alices.expect_beside_presence("error").await.expect("an error");
+    }
+
+    for service in ["chat-service", "notification-service"] {
+        let log = running.log(service);
+        let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+        let is_ours = |line: &&Value| line["span"]["request.id"] == *request_id;
+        assert!(lines.iter().find(is_ours).is_some(), "{service} does not tell of {request_id}:\n{log}");
+        for secret in [TEXT, PASSWORD, alice.token.as_str()] {
+            assert!(!log.contains(secret), "{service} tells of {secret}:\n{log}");
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Both services as processes, and the commands that a newcomer runs.
+
+#![expect(clippy::expect_used, reason = "a test that cannot go on says so by a panic")]
+
+mod commands;
+mod examples;
+mod helpers;
+mod journey;
+mod logs;
+mod servers;
