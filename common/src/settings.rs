@@ -3,12 +3,16 @@
 //! Each service reads its settings one by one through a [`Reader`], which remembers every bad one, so that the operator
 //! is told of all of them at once, by name.
 
+mod shared;
+
 use std::{collections::HashMap, fmt, path::Path, str::FromStr, time::Duration};
 
 use anyhow::Context as _;
 use config::{Config, File, FileFormat};
 use secrecy::SecretString;
 use thiserror::Error;
+
+pub use self::shared::CommonSettings;
 
 /// Settings that could not be read, one line each.
 #[derive(Debug, Error)]
@@ -204,72 +208,8 @@ impl FromStr for LogFormat {
     }
 }
 
-/// The settings that both services have.
-#[derive(Clone, Debug)]
-pub struct CommonSettings {
-    /// `APP_ENV`
-    pub environment: Environment,
-    /// `LOG_LEVEL`: a level, or directives as of `tracing_subscriber::EnvFilter`.
-    pub log_level: String,
-    /// `LOG_FORMAT`
-    pub log_format: LogFormat,
-    /// `JWT_SECRET`
-    pub jwt_secret: SecretString,
-    /// `JWT_EXPIRE_HOURS`
-    pub jwt_lifetime: Duration,
-    /// `INTERNAL_TOKEN`: the secret on every gRPC call between the services.
-    pub internal_token: SecretString,
-    /// `GRPC_TIMEOUT`: the deadline of a gRPC call.
-    pub grpc_timeout: Duration,
-    /// `REDIS_URL`, or made of `REDIS_HOST REDIS_PORT REDIS_PASSWORD REDIS_DB`.
-    pub redis_url: SecretString,
-}
-
-impl CommonSettings {
-    /// Reads them.
-    pub fn read(reader: &mut Reader) -> Self {
-        let environment = reader.parse("APP_ENV", Environment::Development, "development, test or production");
-        let jwt_hours = reader.number("JWT_EXPIRE_HOURS", 24, 1, 24 * 365);
-        Self {
-            environment,
-            log_level: reader.text("LOG_LEVEL", "info"),
-            log_format: reader.parse("LOG_FORMAT", LogFormat::Text, "text or json"),
-            jwt_secret: reader.production_secret(
-                "JWT_SECRET",
-                "your-super-secret-jwt-key-change-in-production",
-                environment,
-            ),
-            jwt_lifetime: Duration::from_secs(jwt_hours * 3600),
-            internal_token: reader.production_secret("INTERNAL_TOKEN", "internal-token-for-development", environment),
-            grpc_timeout: reader.duration("GRPC_TIMEOUT", Duration::from_secs(10), Duration::from_mins(1)),
-            redis_url: redis_url(reader),
-        }
-    }
-}
-
-fn redis_url(reader: &mut Reader) -> SecretString {
-    if let Some(url) = reader.optional("REDIS_URL") {
-        return SecretString::from(url);
-    }
-    let host = reader.text("REDIS_HOST", "localhost");
-    let port = reader.port("REDIS_PORT", 6379);
-    let db = reader.number("REDIS_DB", 0, 0, 255);
-    let password = reader.text("REDIS_PASSWORD", "");
-    let mut url = format!("redis://{host}:{port}/{db}");
-    // A password may have any character, so the URL is made by a library.
-    if let Ok(mut parsed) = url::Url::parse(&url)
-        && !password.is_empty()
-        && parsed.set_password(Some(&password)).is_ok()
-    {
-        url = parsed.into();
-    }
-    SecretString::from(url)
-}
-
 #[cfg(test)]
 mod tests {
-    use secrecy::ExposeSecret as _;
-
     use super::*;
 
     #[test]
@@ -290,7 +230,7 @@ mod tests {
     fn names_every_bad_setting_and_shows_no_value() {
         let mut reader = Reader::from_values([("PORT", "80800"), ("TIMEOUT", "soon"), ("LOG_FORMAT", "xml")]);
         reader.port("PORT", 1);
-        reader.duration("TIMEOUT", Duration::ZERO, Duration::from_secs(60));
+        reader.duration("TIMEOUT", Duration::ZERO, Duration::from_mins(1));
         reader.parse("LOG_FORMAT", LogFormat::Text, "text or json");
         let error = reader.finish().expect_err("bad settings").to_string();
         assert_eq!(
@@ -299,21 +239,5 @@ mod tests {
              TIMEOUT should be a duration such as 500ms, 30s or 5m, 1m at most\n\
              LOG_FORMAT should be text or json"
         );
-    }
-
-    #[test]
-    fn production_refuses_default_secrets() {
-        let mut reader = Reader::from_values([("APP_ENV", "production"), ("JWT_SECRET", "mine")]);
-        CommonSettings::read(&mut reader);
-        let error = reader.finish().expect_err("bad settings").to_string();
-        assert!(error.contains("INTERNAL_TOKEN") && !error.contains("JWT_SECRET"), "{error}");
-    }
-
-    #[test]
-    fn the_redis_url_is_made_of_its_parts_or_wins_over_them() {
-        let mut reader = Reader::from_values([("REDIS_HOST", "r"), ("REDIS_PASSWORD", "a/b@c"), ("REDIS_DB", "2")]);
-        assert_eq!(redis_url(&mut reader).expose_secret(), "redis://:a%2Fb%40c@r:6379/2");
-        let mut reader = Reader::from_values([("REDIS_HOST", "r"), ("REDIS_URL", "redis://x:1/0")]);
-        assert_eq!(redis_url(&mut reader).expose_secret(), "redis://x:1/0");
     }
 }

@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     fn tokens(secret: &str) -> Tokens {
-        Tokens::new(&SecretString::from(secret), Duration::from_secs(3600))
+        Tokens::new(&SecretString::from(secret), Duration::from_hours(1))
     }
 
     #[test]

@@ -24,13 +24,14 @@ use tonic::transport::server::TcpIncoming;
 use crate::{
     bus::{Publisher, Subscriptions, receive},
     chat_service::ChatService,
-    config::{Settings, SocketSettings},
-    connection::protocol::CloseReason,
+    config::Settings,
+    connection::close::{CloseReason, RECONNECT_DELAY_MS},
     delivery::Delivery,
     grpc, http,
     hub::Hub,
     presence::Presence,
     repair::Repair,
+    state::State,
 };
 
 /// The longest that sockets take to close while the process drains.
@@ -42,27 +43,8 @@ const TASKS_LIMIT: Duration = Duration::from_secs(10);
 /// Clients that come back after a restart do so at no more than this many a second, and not all in the first one.
 const RECONNECTS_PER_SECOND: u64 = 2000;
 
-/// The first of them comes back no sooner than this, in milliseconds.
-pub(crate) const RECONNECT_DELAY_MS: u64 = 500;
-
 /// The longest that a request line and its headers take to arrive.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// What the handlers use.
-pub(crate) struct State {
-    pub(crate) tokens: Tokens,
-    pub(crate) settings: SocketSettings,
-    pub(crate) hub: Arc<Hub>,
-    pub(crate) subscriptions: Arc<Subscriptions>,
-    pub(crate) delivery: Delivery,
-    pub(crate) presence: Presence,
-    pub(crate) redis: Client,
-    pub(crate) metrics: Metrics,
-    pub(crate) tasks: Tasks,
-    pub(crate) readiness: Readiness,
-    /// How many sockets are open.
-    pub(crate) sockets: watch::Sender<usize>,
-}
 
 /// notification-service, bound to its ports and not yet serving.
 pub struct App {

@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use crate::{
     bus::Publisher,
     chat_service::{ChatService, NewMessage, Stored, StoredMessage},
-    connection::protocol::{DeliveryStatus, Frame, Message, ServerFrame},
+    connection::protocol::{DeliveryStatus, Frame},
     hub::{Accepted, DurableEvent, Hub, SocketId},
     repair::Repair,
 };
@@ -65,8 +65,8 @@ impl Delivery {
     /// Delivers a message that is stored: first to the sockets here, which do not wait for Redis, then to the other
     /// instances. Returns how many sockets here got it.
     pub(crate) async fn deliver(&self, message: &StoredMessage, origin: Option<SocketId>) -> (usize, DeliveryStatus) {
-        let frame = new_message_frame(message);
-        let event = DurableEvent { seq: message.seq, frame: frame.clone(), origin };
+        let event = DurableEvent::message(message, origin);
+        let frame = event.frame.clone();
         let delivered = match self.hub.deliver(message.chat_id, event) {
             Accepted::Delivered(sockets) => sockets,
             Accepted::Held | Accepted::Duplicate => 0,
@@ -108,11 +108,4 @@ impl Delivery {
         }
         published.is_ok()
     }
-}
-
-/// The `new_message` frame of a message.
-pub(crate) fn new_message_frame(message: &StoredMessage) -> Frame {
-    let StoredMessage { id, chat_id, sender_id, ref text, created_at, updated_at, seq } = *message;
-    let message = Message { id, chat_id, sender_id, text, created_at, updated_at, seq };
-    ServerFrame::NewMessage { chat_id, seq, message }.encode()
 }

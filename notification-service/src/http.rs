@@ -7,7 +7,7 @@ use actix_web::{
 use neonchat_common::redis;
 use serde::Serialize;
 
-use crate::{app::State, connection::handshake};
+use crate::{connection::handshake, state::State};
 
 /// The routes.
 pub(crate) fn configure(config: &mut ServiceConfig) {

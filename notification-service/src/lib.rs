@@ -15,4 +15,5 @@ mod http;
 mod hub;
 mod presence;
 mod repair;
+mod state;
 mod work_set;

@@ -15,7 +15,6 @@ use neonchat_common::{
 
 use crate::{
     chat_service::{ChatService, MAX_HEADS},
-    delivery::new_message_frame,
     hub::{DurableEvent, Hub},
     work_set::WorkSet,
 };
@@ -133,8 +132,7 @@ impl Repair {
                 break;
             }
             for message in events {
-                let event = DurableEvent { seq: message.seq, frame: new_message_frame(&message), origin: None };
-                self.hub.deliver(chat, event);
+                self.hub.deliver(chat, DurableEvent::message(&message, None));
             }
         }
         Ok(())

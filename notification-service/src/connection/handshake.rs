@@ -17,10 +17,15 @@ use neonchat_common::{
 };
 use serde::Deserialize;
 
-use super::{protocol::CloseReason, run::run, session::Session, wire::ActixWire};
+use super::{
+    close::{CloseReason, RECONNECT_DELAY_MS},
+    run::run,
+    session::Session,
+    wire::ActixWire,
+};
 use crate::{
-    app::{RECONNECT_DELAY_MS, State},
     hub::{Hub, Socket},
+    state::State,
 };
 
 /// The subprotocol. A browser, which cannot set headers, offers it together with its token.

@@ -1,5 +1,6 @@
 //! One WebSocket connection, from the handshake to the close frame.
 
+pub(crate) mod close;
 pub(crate) mod handshake;
 pub(crate) mod outbox;
 pub(crate) mod protocol;

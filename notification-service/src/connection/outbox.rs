@@ -8,7 +8,10 @@ use std::{
 use neonchat_common::ids::{ChatId, Seq};
 use tokio::sync::Notify;
 
-use super::protocol::{CloseReason, Frame, ServerFrame};
+use super::{
+    close::CloseReason,
+    protocol::{Frame, ServerFrame},
+};
 
 /// The most bytes that wait for one socket.
 const MAX_QUEUED_BYTES: usize = 256 * 1024;

@@ -8,8 +8,9 @@ use neonchat_common::error::{ApiError, ErrorCode};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{
+    close::CloseReason,
     outbox::{Next, Outbox},
-    protocol::{CloseReason, Frame, ServerFrame},
+    protocol::{Frame, ServerFrame},
     wire::{Incoming, Wire},
 };
 use crate::config::SocketSettings;
@@ -158,7 +159,7 @@ mod tests {
     const SETTINGS: SocketSettings = SocketSettings {
         max_connections: 1,
         heartbeat: Duration::from_secs(30),
-        read_timeout: Duration::from_secs(60),
+        read_timeout: Duration::from_mins(1),
         write_timeout: Duration::from_secs(10),
     };
 

@@ -5,7 +5,10 @@ use std::io::ErrorKind;
 use actix_ws::{AggregatedMessage, AggregatedMessageStream, CloseCode, MessageStream, ProtocolError, Session};
 use bytestring::ByteString;
 
-use super::protocol::{CloseReason, Frame, MAX_FRAME_BYTES};
+use super::{
+    close::CloseReason,
+    protocol::{Frame, MAX_FRAME_BYTES},
+};
 
 /// What comes from the peer.
 #[derive(Debug)]

@@ -5,7 +5,10 @@ use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 use neonchat_common::ids::{ChatId, Seq, UserId};
 
 use super::{Socket, SocketId};
-use crate::connection::protocol::Frame;
+use crate::{
+    chat_service::StoredMessage,
+    connection::protocol::{Frame, Message, ServerFrame},
+};
 
 /// Events that wait for an earlier one. What finds no room is fetched again when the gap is closed.
 const MAX_HELD: usize = 256;
@@ -19,6 +22,15 @@ pub(crate) struct DurableEvent {
     pub(crate) frame: Frame,
     /// The socket that caused it: it gets an ack instead.
     pub(crate) origin: Option<SocketId>,
+}
+
+impl DurableEvent {
+    /// A message that is stored.
+    pub(crate) fn message(message: &StoredMessage, origin: Option<SocketId>) -> Self {
+        let StoredMessage { id, chat_id, sender_id, ref text, created_at, updated_at, seq } = *message;
+        let message = Message { id, chat_id, sender_id, text, created_at, updated_at, seq };
+        Self { seq, frame: ServerFrame::NewMessage { chat_id, seq, message }.encode(), origin }
+    }
 }
 
 /// What became of an event.

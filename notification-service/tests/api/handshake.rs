@@ -52,7 +52,7 @@ async fn whoever_may_not_is_refused_before_the_upgrade() {
     for (query, expected) in [
         (String::new(), (401, "unauthorized")),
         ("?token=nonsense".to_owned(), (401, "unauthorized")),
-        (format!("?token={}", forged), (401, "unauthorized")),
+        (format!("?token={forged}"), (401, "unauthorized")),
         (format!("?token={expired}"), (401, "token_expired")),
         (format!("?token={}&chat_id={foreign}", alice.token), (403, "forbidden")),
         (format!("?token={}&chat_id={unknown}", alice.token), (403, "forbidden")),

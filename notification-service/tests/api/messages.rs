@@ -106,33 +106,35 @@ async fn a_foreign_chat_looks_like_an_unknown_one_and_nothing_is_stored() {
     }
 }
 
+/// Messages that each of two members sends.
+const EACH: u16 = 40;
+
+/// Sends without waiting, then collects every `seq` that came, and those that were acked.
+async fn converse(socket: &mut Socket, chat: &str) -> (Vec<i64>, Vec<i64>) {
+    for n in 0..EACH {
+        socket.send(&json!({ "type": "message", "chat_id": chat, "text": n.to_string() })).await.expect("sent");
+    }
+    let (mut acked, mut received) = (Vec::new(), Vec::new());
+    while acked.len() + received.len() < usize::from(2 * EACH) {
+        let frame = socket.next().await.expect("a frame");
+        let seq = || frame["seq"].as_i64().expect("a seq");
+        match frame["type"].as_str() {
+            Some("message_sent") => acked.push(seq()),
+            Some("new_message") => received.push(seq()),
+            Some("presence") => {}
+            _ => panic!("{frame}"),
+        }
+    }
+    (acked, received)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn both_members_sending_at_once_on_two_instances_see_one_order() {
-    const EACH: usize = 40;
     let app = TestApp::start().await;
     let other = app.another().await;
     let (alice, bob, chat) = app.two_users().await;
     let mut alices = app.socket(&alice).await;
     let mut bobs = Socket::open(&other.websocket, &bob, None).await.expect("a socket");
-
-    /// Sends without waiting, then collects every `seq` that came, and those that were acked.
-    async fn converse(socket: &mut Socket, chat: &str) -> (Vec<i64>, Vec<i64>) {
-        for n in 0..EACH {
-            socket.send(&json!({ "type": "message", "chat_id": chat, "text": n.to_string() })).await.expect("sent");
-        }
-        let (mut acked, mut received) = (Vec::new(), Vec::new());
-        while acked.len() + received.len() < 2 * EACH {
-            let frame = socket.next().await.expect("a frame");
-            let seq = || frame["seq"].as_i64().expect("a seq");
-            match frame["type"].as_str() {
-                Some("message_sent") => acked.push(seq()),
-                Some("new_message") => received.push(seq()),
-                Some("presence") => {}
-                _ => panic!("{frame}"),
-            }
-        }
-        (acked, received)
-    }
 
     let ((a_acked, a_received), (b_acked, b_received)) =
         tokio::join!(converse(&mut alices, &chat), converse(&mut bobs, &chat));
@@ -140,7 +142,7 @@ async fn both_members_sending_at_once_on_two_instances_see_one_order() {
         assert!(acked.is_sorted() && received.is_sorted(), "{acked:?} {received:?}");
         let mut all = [acked.as_slice(), received].concat();
         all.sort_unstable();
-        let expected: Vec<i64> = (1..=2 * EACH as i64).collect();
+        let expected: Vec<i64> = (1..=i64::from(2 * EACH)).collect();
         assert_eq!(all, expected, "each once, none left out");
     }
     assert_eq!(a_acked, b_received);

@@ -1,0 +1,92 @@
+//! The settings that both services have.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::{Environment, LogFormat, Reader};
+
+/// The settings that both services have.
+#[derive(Clone, Debug)]
+pub struct CommonSettings {
+    /// `APP_ENV`
+    pub environment: Environment,
+    /// `LOG_LEVEL`: a level, or directives as of `tracing_subscriber::EnvFilter`.
+    pub log_level: String,
+    /// `LOG_FORMAT`
+    pub log_format: LogFormat,
+    /// `JWT_SECRET`
+    pub jwt_secret: SecretString,
+    /// `JWT_EXPIRE_HOURS`
+    pub jwt_lifetime: Duration,
+    /// `INTERNAL_TOKEN`: the secret on every gRPC call between the services.
+    pub internal_token: SecretString,
+    /// `GRPC_TIMEOUT`: the deadline of a gRPC call.
+    pub grpc_timeout: Duration,
+    /// `REDIS_URL`, or made of `REDIS_HOST REDIS_PORT REDIS_PASSWORD REDIS_DB`.
+    pub redis_url: SecretString,
+}
+
+impl CommonSettings {
+    /// Reads them.
+    pub fn read(reader: &mut Reader) -> Self {
+        let environment = reader.parse("APP_ENV", Environment::Development, "development, test or production");
+        let jwt_hours = reader.number("JWT_EXPIRE_HOURS", 24, 1, 24 * 365);
+        Self {
+            environment,
+            log_level: reader.text("LOG_LEVEL", "info"),
+            log_format: reader.parse("LOG_FORMAT", LogFormat::Text, "text or json"),
+            jwt_secret: reader.production_secret(
+                "JWT_SECRET",
+                "your-super-secret-jwt-key-change-in-production",
+                environment,
+            ),
+            jwt_lifetime: Duration::from_secs(jwt_hours * 3600),
+            internal_token: reader.production_secret("INTERNAL_TOKEN", "internal-token-for-development", environment),
+            grpc_timeout: reader.duration("GRPC_TIMEOUT", Duration::from_secs(10), Duration::from_mins(1)),
+            redis_url: redis_url(reader),
+        }
+    }
+}
+
+fn redis_url(reader: &mut Reader) -> SecretString {
+    if let Some(url) = reader.optional("REDIS_URL") {
+        return SecretString::from(url);
+    }
+    let host = reader.text("REDIS_HOST", "localhost");
+    let port = reader.port("REDIS_PORT", 6379);
+    let db = reader.number("REDIS_DB", 0, 0, 255);
+    let password = reader.text("REDIS_PASSWORD", "");
+    let mut url = format!("redis://{host}:{port}/{db}");
+    // A password may have any character, so the URL is made by a library.
+    if let Ok(mut parsed) = url::Url::parse(&url)
+        && !password.is_empty()
+        && parsed.set_password(Some(&password)).is_ok()
+    {
+        url = parsed.into();
+    }
+    SecretString::from(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+
+    #[test]
+    fn production_refuses_default_secrets() {
+        let mut reader = Reader::from_values([("APP_ENV", "production"), ("JWT_SECRET", "mine")]);
+        CommonSettings::read(&mut reader);
+        let error = reader.finish().expect_err("bad settings").to_string();
+        assert!(error.contains("INTERNAL_TOKEN") && !error.contains("JWT_SECRET"), "{error}");
+    }
+
+    #[test]
+    fn the_redis_url_is_made_of_its_parts_or_wins_over_them() {
+        let mut reader = Reader::from_values([("REDIS_HOST", "r"), ("REDIS_PASSWORD", "a/b@c"), ("REDIS_DB", "2")]);
+        assert_eq!(redis_url(&mut reader).expose_secret(), "redis://:a%2Fb%40c@r:6379/2");
+        let mut reader = Reader::from_values([("REDIS_HOST", "r"), ("REDIS_URL", "redis://x:1/0")]);
+        assert_eq!(redis_url(&mut reader).expose_secret(), "redis://x:1/0");
+    }
+}

@@ -1,0 +1,29 @@
+//! What the handlers of HTTP, WebSocket and gRPC use.
+
+use std::sync::Arc;
+
+use fred::prelude::Client;
+use neonchat_common::{
+    lifecycle::{Readiness, Tasks},
+    telemetry::Metrics,
+    token::Tokens,
+};
+use tokio::sync::watch;
+
+use crate::{bus::Subscriptions, config::SocketSettings, delivery::Delivery, hub::Hub, presence::Presence};
+
+/// See the module.
+pub(crate) struct State {
+    pub(crate) tokens: Tokens,
+    pub(crate) settings: SocketSettings,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) subscriptions: Arc<Subscriptions>,
+    pub(crate) delivery: Delivery,
+    pub(crate) presence: Presence,
+    pub(crate) redis: Client,
+    pub(crate) metrics: Metrics,
+    pub(crate) tasks: Tasks,
+    pub(crate) readiness: Readiness,
+    /// How many sockets are open.
+    pub(crate) sockets: watch::Sender<usize>,
+}
