@@ -19,7 +19,7 @@ use neonchat_common::{
     token::Tokens,
 };
 use secrecy::SecretString;
-use tokio::sync::watch;
+use tokio::{sync::watch, task::JoinError};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::TcpIncoming;
 use tonic_health::{
@@ -43,8 +43,8 @@ use crate::{
 /// The longest that a client may take to send the head of a request.
 const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long an idle connection is kept: longer than load balancers keep theirs, so that it is not closed under a request
-/// that is on its way.
+/// How long an idle connection is kept: longer than load balancers keep theirs, so that it is not closed under a
+/// request that is on its way.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// The longest that a client may take to close a connection that ends. Below half a second, connections stay unclosed.
@@ -84,8 +84,8 @@ pub struct App {
 }
 
 impl App {
-    /// Binds the ports and prepares everything. What it depends on is connected to in the background: the order in which
-    /// the processes start does not matter.
+    /// Binds the ports and prepares everything. What it depends on is connected to in the background: the order in
+    /// which the processes start does not matter.
     ///
     /// # Errors
     /// A port is taken, or a setting cannot be used.
@@ -104,7 +104,7 @@ impl App {
             .context("NOTIFICATION_SERVICE_ADDR")?;
         let notifier = Notifier::new(peer, redis.clone());
         let tokens = Tokens::new(&common.jwt_secret, common.jwt_lifetime);
-        let readiness = Readiness::watch(&tasks, connector, db.clone());
+        let readiness = Readiness::watch(&tasks, connector);
         let services = Services {
             users: Users::new(db.clone(), Hasher::new(bcrypt_cost), tokens.clone()),
             chats: Chats::new(db.clone(), notifier.clone(), tasks.clone()),
@@ -151,8 +151,8 @@ impl App {
 
         let ended = tokio::select! {
             () = shutdown => Ok(()),
-            result = &mut http => result.map_err(anyhow::Error::from).and_then(|result| result.context("the HTTP server")),
-            result = &mut grpc => result.map_err(anyhow::Error::from).and_then(|result| result.context("the gRPC server")),
+            result = &mut http => flatten(result).context("the HTTP server"),
+            result = &mut grpc => flatten(result).context("the gRPC server"),
         };
         readiness.drain();
         stop_grpc.cancel();
@@ -163,6 +163,11 @@ impl App {
         tracing::info!("drained");
         ended
     }
+}
+
+/// What became of a task, be it a panic.
+fn flatten<E: Into<anyhow::Error>>(result: Result<Result<(), E>, JoinError>) -> anyhow::Result<()> {
+    result?.map_err(Into::into)
 }
 
 async fn bind(host: &str, port: u16, setting: &str) -> anyhow::Result<tokio::net::TcpListener> {

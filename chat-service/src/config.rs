@@ -117,8 +117,8 @@ fn from_parts(reader: &mut Reader, environment: Environment, tls: Tls) -> tokio_
     connection
 }
 
-/// `DB_SSLMODE`. Where TLS is spoken, the server's certificate is checked, host name included: `require` is as strict as
-/// `verify-full`. A private authority is trusted by `SSL_CERT_FILE`.
+/// `DB_SSLMODE`. Where TLS is spoken, the server's certificate is checked, host name included: `require` is as strict
+/// as `verify-full`. A private authority is trusted by `SSL_CERT_FILE`.
 #[derive(Clone, Copy)]
 struct Tls(SslMode);
 

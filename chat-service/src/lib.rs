@@ -1,7 +1,8 @@
 //! chat-service: users, chats and history, over REST to clients and over gRPC to the other services.
 //!
-//! Data goes one way through each domain ([`users`], [`chats`], [`messages`]): `http` or `grpc` read a request into types,
-//! `service` decides, `store` asks Postgres; `model` and `error` are known to all of them. [`app`] puts it together.
+//! Data goes one way through each domain ([`users`], [`chats`], [`messages`]): `http` or `grpc` read a request into
+//! types, `service` decides, `store` asks Postgres; `model` and `error` are known to all of them. [`app`] puts it
+//! together.
 
 pub mod app;
 pub mod chats;

@@ -57,7 +57,8 @@ impl Notifier {
         match tokio::time::timeout(PRESENCE_TIMEOUT, client.get_users_status(request)).await {
             Ok(Ok(answer)) => {
                 let statuses = answer.into_inner().statuses.into_iter();
-                statuses.filter(|user| user.status != "offline").filter_map(|user| user.user_id.parse().ok()).collect()
+                let connected = statuses.filter(|user| matches!(user.status.as_str(), "online" | "away"));
+                connected.filter_map(|user| user.user_id.parse().ok()).collect()
             }
             Ok(Err(status)) => {
                 tracing::debug!(error.cause = %status, "presence is not known");

@@ -1,18 +1,19 @@
 //! Whether this process can do its work, watched in the background: Postgres answers, is migrated, and keeps what it
 //! acknowledges.
 
-use std::time::Duration;
+use std::{mem, time::Duration};
 
 use anyhow::Context as _;
-use diesel::{QueryableByName, sql_query, sql_types::Text};
-use diesel_async::RunQueryDsl as _;
+use diesel::{QueryResult, QueryableByName, sql_query, sql_types::Text};
+use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 use neonchat_common::lifecycle::Tasks;
 use tokio::sync::watch;
 
-use crate::db::{self, Connector, Db, DbResult};
+use crate::db::{self, Connector};
 
-/// How often a process that is ready asks Postgres again.
+/// How often Postgres is asked again, and the longest that it may take to answer.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The wait after the first attempt that failed, and the longest.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
@@ -37,15 +38,15 @@ pub struct Readiness(watch::Sender<State>);
 impl Readiness {
     /// Prepares the database as soon as there is one, and keeps asking it from then on, until the tasks are stopped.
     #[must_use]
-    pub fn watch(tasks: &Tasks, connector: Connector, db: Db) -> Self {
+    pub fn watch(tasks: &Tasks, connector: Connector) -> Self {
         let readiness = Self(watch::Sender::new(State::Starting));
         let state = readiness.clone();
         tasks.spawn_until_stopped(async move {
             migrate(&connector).await;
-            let mut tick = tokio::time::interval(CHECK_INTERVAL);
+            let mut watcher = Watcher { connector, connection: None };
             loop {
-                tick.tick().await;
-                state.set(check(&db).await);
+                state.set(watcher.check().await);
+                tokio::time::sleep(CHECK_INTERVAL).await;
             }
         });
         readiness
@@ -70,14 +71,8 @@ impl Readiness {
 
     fn set(&self, checked: anyhow::Result<()>) {
         let next = if checked.is_ok() { State::Ready } else { State::NotReady };
-        let is_change = |state: &mut State| {
-            let changes = *state != State::Draining && *state != next;
-            if changes {
-                *state = next;
-            }
-            changes
-        };
-        if self.0.send_if_modified(is_change) {
+        let replace = |state: &mut State| *state != State::Draining && mem::replace(state, next) != next;
+        if self.0.send_if_modified(replace) {
             match checked {
                 Ok(()) => tracing::info!("ready"),
                 Err(error) => tracing::error!(error.cause = format!("{error:#}"), "not ready"),
@@ -101,28 +96,42 @@ async fn try_migrate(connector: &Connector) -> anyhow::Result<()> {
     db::migrate(connector.connect_without_limits().await?).await
 }
 
-/// Asks Postgres whether a commit is on disk when it is acknowledged (guarantee G1). It may be told otherwise at any
-/// time, so this is asked again and again, and tells at once whether Postgres answers at all.
-async fn check(db: &Db) -> anyhow::Result<()> {
-    let off = switched_off(db).await.context("asking Postgres for its settings")?;
-    anyhow::ensure!(
-        off.is_empty(),
-        "Postgres has {} = off, so that a crash may lose acknowledged messages; switch it on",
-        off.join(" = off, ")
-    );
-    Ok(())
+/// Asks over a connection of its own: that all of the pool's are in use is no reason to send requests elsewhere.
+struct Watcher {
+    connector: Connector,
+    connection: Option<AsyncPgConnection>,
 }
 
-async fn switched_off(db: &Db) -> DbResult<Vec<String>> {
+impl Watcher {
+    /// Asks Postgres whether a commit is on disk when it is acknowledged (guarantee G1). It may be told otherwise at
+    /// any time, so this is asked again and again, and tells at once whether Postgres answers at all.
+    async fn check(&mut self) -> anyhow::Result<()> {
+        // Left out of `self` where asking fails: the next time is by a new connection.
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.connector.connect().await?,
+        };
+        let asked = tokio::time::timeout(CHECK_TIMEOUT, switched_off(&mut connection)).await;
+        let off = asked.context("Postgres does not answer")?.context("asking Postgres for its settings")?;
+        self.connection = Some(connection);
+        anyhow::ensure!(
+            off.is_empty(),
+            "Postgres has {} = off, so that a crash may lose acknowledged messages; switch it on",
+            off.join(" = off, ")
+        );
+        Ok(())
+    }
+}
+
+async fn switched_off(connection: &mut AsyncPgConnection) -> QueryResult<Vec<String>> {
     #[derive(QueryableByName)]
     struct Setting {
         #[diesel(sql_type = Text)]
         name: String,
     }
-    let query = sql_query(
+    let settings = sql_query(
         "SELECT name FROM unnest(ARRAY['fsync', 'synchronous_commit', 'full_page_writes']) AS name
           WHERE current_setting(name) = 'off'",
     );
-    let settings = db.query(async |connection| query.load::<Setting>(connection).await).await?;
-    Ok(settings.into_iter().map(|setting| setting.name).collect())
+    Ok(settings.load::<Setting>(connection).await?.into_iter().map(|setting| setting.name).collect())
 }

@@ -66,8 +66,8 @@ pub struct LastMessage {
 
 /// How many messages of others a member has not read.
 ///
-/// Numbers without a gap are counted by subtraction. None of those after `read_seq` is the reader's own, since sending a
-/// message reads the chat up to it.
+/// Numbers without a gap are counted by subtraction. None of those after `read_seq` is the reader's own, since sending
+/// a message reads the chat up to it.
 #[must_use]
 pub const fn unread_count(last_seq: Seq, read_seq: Seq) -> i64 {
     last_seq - read_seq

@@ -31,8 +31,8 @@ impl Chats {
         Self { db, notifier, tasks }
     }
 
-    /// The direct chat of two users, which is made where there is none. Both members' sockets have been told of a new one
-    /// when this returns, so that its first message does not come before it.
+    /// The direct chat of two users, which is made where there is none. When this returns, both members' sockets have
+    /// been told of a new one, so that its first message does not come before it.
     ///
     /// # Errors
     /// [`ChatError::PartnerIsOneself`], [`ChatError::NoSuchPartner`], [`ChatError::Gone`]

@@ -3,11 +3,10 @@
 mod items;
 
 use diesel::{
-    BoolExpressionMethods as _, ExpressionMethods as _, Insertable, IntoSql as _, OptionalExtension as _,
-    QueryDsl as _, QueryResult, define_sql_function,
-    dsl::{count_star, exists},
+    ExpressionMethods as _, Insertable, OptionalExtension as _, QueryDsl as _, QueryResult, define_sql_function,
+    dsl::exists,
     result::{DatabaseErrorKind, Error as QueryError},
-    sql_types::{Bool, Uuid as SqlUuid},
+    sql_types::Uuid as SqlUuid,
 };
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, RunQueryDsl as _};
 use neonchat_common::ids::{ChatId, Seq, UserId};
@@ -34,8 +33,8 @@ pub(super) async fn open(db: &Db, user: UserId, partner: UserId) -> Result<Opene
         }
         match connection.transaction(async |connection| open_pair(connection, user, partner).await).await {
             Ok(opened) => Ok(opened),
-            // Users are not deleted, so the partner still is there; the one who asks may have a token from before a time
-            // when the database was made anew.
+            // Users are not deleted, so the partner still is there; the one who asks may have a token from before a
+            // time when the database was made anew.
             Err(QueryError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _)) => Err(ChatError::Gone),
             Err(error) => Err(error.into()),
         }
@@ -115,14 +114,13 @@ pub(super) async fn list(db: &Db, user: UserId, filter: ListFilter) -> DbResult<
 }
 
 async fn count(connection: &mut AsyncPgConnection, user: UserId, unread_only: bool) -> QueryResult<i64> {
-    let is_unread = chats::last_seq.gt(chat_members::read_seq);
-    chat_members::table
-        .inner_join(chats::table)
-        .filter(chat_members::user_id.eq(user.0))
-        .filter(is_unread.or((!unread_only).into_sql::<Bool>()))
-        .select(count_star())
-        .first(connection)
-        .await
+    let mine = chat_members::table.filter(chat_members::user_id.eq(user.0));
+    if unread_only {
+        let is_unread = chats::last_seq.gt(chat_members::read_seq);
+        mine.inner_join(chats::table).filter(is_unread).count().get_result(connection).await
+    } else {
+        mine.count().get_result(connection).await
+    }
 }
 
 type UserChatRow = (Uuid, Seq, Uuid, Uuid);

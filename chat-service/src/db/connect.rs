@@ -12,7 +12,7 @@ use tokio_postgres::config::SslMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// The longest that connecting takes, TLS and login included.
-const CONNECT_TIMEOUT: Duration = Duration::from_millis(1400);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long a host may leave what we sent without an answer before the connection is given up.
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -20,10 +20,10 @@ const TCP_USER_TIMEOUT: Duration = Duration::from_secs(5);
 /// An idle connection is asked after this time whether it is still there.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 
-/// What Postgres itself limits: nothing of ours runs or waits for longer than somebody waits for its answer, and a
-/// process that hangs in a transaction does not keep its locks.
+/// What Postgres itself limits: no statement runs, and none waits for a lock, for as long as somebody waits for its
+/// answer; and a process that hangs in a transaction does not keep its locks.
 const SESSION_LIMITS: &str =
-    "-c statement_timeout=1400ms -c lock_timeout=1200ms -c idle_in_transaction_session_timeout=5s";
+    "-c statement_timeout=900ms -c lock_timeout=800ms -c idle_in_transaction_session_timeout=5s";
 
 /// Makes connections to one database.
 #[derive(Clone)]
@@ -64,8 +64,8 @@ impl Connector {
         self.open((*self.config).clone())
     }
 
-    /// A connection lives in a task, and that task is to be on the main runtime: one on an actix worker's would end with
-    /// the HTTP server, while the pool still hands the connection out.
+    /// A connection lives in a task, and that task is to be on the main runtime: one on an actix worker's would end
+    /// with the HTTP server, while the pool still hands the connection out.
     fn open(&self, config: tokio_postgres::Config) -> BoxFuture<'static, ConnectionResult<AsyncPgConnection>> {
         let tls = self.tls.clone();
         let connecting = self.runtime.spawn(tokio::time::timeout(CONNECT_TIMEOUT, async move {

@@ -14,23 +14,13 @@ pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
 pub async fn migrate(mut connection: AsyncPgConnection) -> anyhow::Result<()> {
     // Released when the connection ends. The number is "neonchat" as bytes.
     connection.batch_execute("SELECT pg_advisory_lock(x'6e656f6e63686174'::bigint)").await.context("the lock")?;
-    with_harness(connection, |harness| {
-        let applied = harness.run_pending_migrations(MIGRATIONS)?;
-        for version in applied {
+    // diesel's migrations block, so they get a thread of their own.
+    let pending = move || {
+        let mut harness = AsyncMigrationHarness::new(connection);
+        for version in harness.run_pending_migrations(MIGRATIONS).map_err(|error| anyhow!(error))? {
             tracing::info!(migration.version = %version, "migration applied");
         }
         Ok(())
-    })
-    .await
-}
-
-type Harness = AsyncMigrationHarness<AsyncPgConnection>;
-
-/// diesel's migrations block, so they get a thread of their own.
-async fn with_harness(
-    connection: AsyncPgConnection,
-    work: impl FnOnce(&mut Harness) -> diesel::migration::Result<()> + Send + 'static,
-) -> anyhow::Result<()> {
-    let work = move || work(&mut AsyncMigrationHarness::new(connection));
-    tokio::task::spawn_blocking(move || work().map_err(|error| anyhow!(error))).await?
+    };
+    tokio::task::spawn_blocking(pending).await?
 }

@@ -5,12 +5,16 @@ use neonchat_proto::chat::v1::{
     ChatEvent, GetEventsRequest, GetEventsResponse, Message as WireMessage, ValidateAndStoreMessageRequest,
     ValidateAndStoreMessageResponse, chat_event::Event,
 };
+use prost::Message as _;
 
 use super::{
     model::{EventsLimit, Message, NewMessage, Sent},
     service::Messages,
 };
 use crate::validation::{Invalid, Violation, parse_id};
+
+/// The most bytes of events in an answer. gRPC clients refuse answers of more than 4 MiB; one event has 17 KiB at most.
+const MAX_EVENTS_BYTES: usize = 3 * 1024 * 1024;
 
 /// Stores a message.
 pub async fn validate_and_store(
@@ -42,7 +46,7 @@ fn parse_message(request: ValidateAndStoreMessageRequest) -> Result<NewMessage, 
     }
 }
 
-/// The events of a chat after a `seq`.
+/// The events of a chat after a `seq`: where they are long, fewer than were asked for. The head tells of further ones.
 pub async fn events(messages: &Messages, request: GetEventsRequest) -> Result<GetEventsResponse, ApiError> {
     let mut invalid = Invalid::default();
     let chat = invalid.check("chat_id", parse_id(&request.chat_id));
@@ -50,7 +54,16 @@ pub async fn events(messages: &Messages, request: GetEventsRequest) -> Result<Ge
     let limit = invalid.check("limit", EventsLimit::from_wire(request.limit));
     let (Some(chat), Some(after), Some(limit)) = (chat, after, limit) else { return Err(invalid.into()) };
     let events = messages.events(chat, after, limit).await?;
-    Ok(GetEventsResponse { events: events.messages.into_iter().map(to_event).collect(), head_seq: events.head })
+    Ok(GetEventsResponse { events: what_fits(events.messages), head_seq: events.head })
+}
+
+fn what_fits(messages: Vec<Message>) -> Vec<ChatEvent> {
+    let mut bytes = 0;
+    let fits = |event: &ChatEvent| {
+        bytes += event.encoded_len();
+        bytes <= MAX_EVENTS_BYTES
+    };
+    messages.into_iter().map(to_event).take_while(fits).collect()
 }
 
 fn parse_seq(seq: i64) -> Result<Seq, Violation> {

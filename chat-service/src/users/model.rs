@@ -89,8 +89,8 @@ impl NamePrefix {
     }
 }
 
-/// Compatible forms are one (NFKC), and so are upper and lower case. By way of upper case, so that `ß` is `ss`, and `ς` is
-/// `σ`.
+/// Compatible forms are one (NFKC), and so are upper and lower case. By way of upper case, so that `ß` is `ss`, and `ς`
+/// is `σ`.
 fn fold(name: &str) -> String {
     name.nfkc().flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfkc().collect()
 }

@@ -52,8 +52,8 @@ impl Password {
     }
 }
 
-/// Hashes and checks passwords with bcrypt: on threads where it holds nobody up, and never on all cores at once, so that
-/// logins do not starve everything else.
+/// Hashes and checks passwords with bcrypt: on threads where it holds nobody up, and never on all cores at once, so
+/// that logins do not starve everything else.
 #[derive(Clone)]
 pub struct Hasher {
     cost: u32,
@@ -74,8 +74,8 @@ impl Hasher {
     /// [`UserError::Busy`]
     pub async fn hash(&self, Password(password): Password) -> Result<String, UserError> {
         let cost = self.cost;
-        // `non_truncating_hash` refuses 72 bytes, since it counts the zero that C puts behind a text. `Password` has seen
-        // to it that nothing of the password is cut off.
+        // `non_truncating_hash` refuses 72 bytes, since it counts the zero that C puts behind a text. `Password` has
+        // seen to it that nothing of the password is cut off.
         self.in_turn(move || bcrypt::hash(password.expose_secret(), cost)).await
     }
 

@@ -36,8 +36,14 @@ async fn listen(users: [&User; 2]) -> (SubscriberClient, broadcast::Receiver<fre
 async fn each_member_is_told_of_a_new_chat_once() {
     let app = TestApp::start().await;
     let (alice, bob) = (app.user().await, app.user().await);
+    app.until_redis().await;
     let (_client, mut messages) = listen([&alice, &bob]).await;
-    let created = app.post("/api/v1/chats", &alice, &json!({ "partner_id": bob.id })).await;
+    let created = reqwest::Client::new()
+        .post(format!("{}/api/v1/chats", app.base))
+        .bearer_auth(&alice.token)
+        .header("X-Request-Id", "traced")
+        .json(&json!({ "partner_id": bob.id }));
+    assert_eq!(created.send().await.expect("an answer").status(), 201);
     assert_eq!(app.post("/api/v1/chats", &bob, &json!({ "partner_id": alice.id })).await.status, 200);
     // A third chat closes the series: what was published before has arrived before it.
     let carol = app.user().await;
@@ -52,12 +58,14 @@ async fn each_member_is_told_of_a_new_chat_once() {
         assert_eq!((envelope.instance, last_seq), (None, 0));
         let item: Value = serde_json::from_str(chat.get()).expect("JSON");
         assert_eq!(item["id"], chat_id.to_string());
-        heard.push((message.channel.to_string(), partner_ids[0].to_string(), item["partner"]["username"].clone()));
+        assert_eq!(item["partner"]["id"], partner_ids[0].to_string());
+        let is_traced = envelope.request_id == "traced";
+        heard.push((message.channel.to_string(), item["partner"]["username"].clone(), is_traced));
     }
-    let told = |member: &User, partner: &User| (format!("user:{}", member.id), partner.id.clone(), json!(partner.name));
+    let told =
+        |member: &User, partner: &User, is_traced| (format!("user:{}", member.id), json!(partner.name), is_traced);
     heard[..2].sort_unstable_by_key(|(channel, ..)| *channel != format!("user:{}", alice.id));
-    assert_eq!(heard, [told(&alice, &bob), told(&bob, &alice), told(&alice, &carol)]);
-    assert_eq!(created.status, 201);
+    assert_eq!(heard, [told(&alice, &bob, true), told(&bob, &alice, true), told(&alice, &carol, false)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -139,6 +147,7 @@ async fn a_partner_with_an_open_socket_is_online() {
     assert_eq!(online(&bob).await, [(json!(alice.name), false)]);
 
     serve(Presence { online: alice.id.clone(), away: bob.id.clone() });
+    app.until_redis().await;
     let health = app.api.call("GET", "/health", None, None).await.expect("an answer");
     let healthy = json!({
         "status": "healthy", "database": "healthy", "redis": "healthy", "notification_service": "healthy",

@@ -118,3 +118,29 @@ async fn events_follow_a_seq() {
         assert_eq!(events(&chat, after, limit).await.expect_err("refused").code(), Code::InvalidArgument);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn long_events_come_in_smaller_pages() {
+    const MESSAGES: i64 = 300;
+
+    let app = TestApp::start().await;
+    let (alice, _, chat) = app.pair().await;
+    let fill = format!(
+        "INSERT INTO messages (id, chat_id, seq, sender_id, request_id, text, created_at, updated_at)
+         SELECT gen_random_uuid(), '{chat}', seq, '{}', gen_random_uuid(), repeat('😀', 4096), now(), now()
+           FROM generate_series(1, {MESSAGES}) AS seq;
+         UPDATE chats SET last_seq = {MESSAGES};",
+        alice.id
+    );
+    app.sql().await.batch_execute(&fill).await.expect("messages");
+
+    let (mut seqs, mut pages) = (Vec::new(), 0);
+    while seqs.last() != Some(&MESSAGES) {
+        let request = GetEventsRequest { chat_id: chat.clone(), after: seqs.last().copied().unwrap_or(0), limit: 1000 };
+        let page = app.chat_service().get_events(app.grpc.request(request)).await.expect("a page").into_inner();
+        assert_eq!(page.head_seq, MESSAGES);
+        seqs.extend(page.events.iter().map(|event| event.seq));
+        pages += 1;
+    }
+    assert_eq!((pages, seqs), (2, (1..=MESSAGES).collect()));
+}

@@ -12,6 +12,7 @@ async fn ask(app: &TestApp, path: &str) -> Answer {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_away_is_named() {
     let app = TestApp::start().await;
+    app.until_redis().await;
     let health = ask(&app, "/health").await;
     let report = json!({
         "status": "unhealthy", "database": "healthy", "redis": "healthy", "notification_service": "unhealthy",

@@ -76,6 +76,12 @@ impl TestApp {
         Self { api: Api::new(&base), base, grpc, database: database.to_owned(), stop, running }
     }
 
+    /// Waits until it has reached Redis, of which `/ready` says nothing.
+    pub(crate) async fn until_redis(&self) {
+        let health = async || self.api.call("GET", "/health", None, None).await.expect("an answer").body;
+        until("Redis is reached", async || health().await["redis"] == "healthy").await;
+    }
+
     /// Begins to drain. What is returned resolves when that is done.
     pub(crate) fn stop(self) -> JoinHandle<anyhow::Result<()>> {
         self.stop.send(()).expect("it runs");

@@ -34,13 +34,13 @@ pub(in crate::messages) async fn store(db: &Db, message: &NewMessage) -> Result<
 
 /// One statement, so one transaction and one round trip.
 ///
-/// The order of its parts is what keeps the promises (guarantees G2 and G3). The chat's row is locked first; all that
-/// write in this chat stand in line here, and read `last_seq` as the one before has left it. Only then is it looked up
-/// whether the request was stored before, so that a duplicate takes no place in the sequence. The clock is read under the
-/// lock, and where it has gone back, time goes on by a microsecond.
+/// The order of its parts is what keeps the promises (guarantees G2 and G3). The chat's row is locked first; all who
+/// write in this chat stand in line here, and each reads `last_seq` as the one before has left it. Only then is it
+/// looked up whether the request was stored before, so that a duplicate takes no place in the sequence. The clock is
+/// read under the lock, and where it has gone back, time goes on by a microsecond.
 ///
-/// `seen` is what had been committed when the statement began. A message of the same request that is committed while this
-/// one waits is caught by the unique index: see [`StoreMessage::run`].
+/// `seen` is what had been committed when the statement began. A message of the same request that is committed while
+/// this one waits is caught by the unique index: see [`StoreMessage::run`].
 struct StoreMessage<'a> {
     chat: Uuid,
     sender: Uuid,
@@ -73,16 +73,17 @@ impl QueryFragment<Pg> for StoreMessage<'_> {
                 SELECT messages.* FROM chat, request JOIN messages USING (sender_id, request_id)
             ), stored AS (
                 INSERT INTO messages (id, chat_id, seq, sender_id, request_id, text, created_at, updated_at)
-                SELECT request.id, chat.id, chat.last_seq + 1, sender_id, request_id, text, now.at, now.at
-                  FROM chat, request,
-                       LATERAL (SELECT greatest(clock_timestamp(), chat.last_event_at + interval '1 microsecond')) AS now (at)
+                SELECT request.id, chat.id, chat.last_seq + 1, sender_id, request_id, text, now, now
+                  FROM chat, request, LATERAL greatest(clock_timestamp(), chat.last_event_at + interval '1 us') AS now
                  WHERE NOT EXISTS (SELECT FROM seen)
                 RETURNING *
             ), moved_on AS (
-                UPDATE chats SET last_seq = stored.seq, last_event_at = stored.created_at, updated_at = stored.created_at
+                UPDATE chats
+                   SET last_seq = stored.seq, last_event_at = stored.created_at, updated_at = stored.created_at
                   FROM stored WHERE chats.id = stored.chat_id
             ), read_by_sender AS (
-                UPDATE chat_members SET read_seq = greatest(read_seq, stored.seq)
+                UPDATE chat_members
+                   SET read_seq = greatest(read_seq, stored.seq)
                   FROM stored WHERE chat_members.chat_id = stored.chat_id AND user_id = stored.sender_id
             )
             SELECT id, chat_id, seq, text, created_at, TRUE FROM stored
