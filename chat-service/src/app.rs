@@ -1,7 +1,6 @@
 //! The process: built, run, and drained.
 
 use std::{
-    future::Future,
     net::{SocketAddr, TcpListener},
     num::NonZero,
     time::Duration,

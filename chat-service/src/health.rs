@@ -1,6 +1,6 @@
 //! What an operator's tools ask: is it healthy, alive, ready, and what does it measure (contract, section 4).
 
-use std::{future::Future, time::Duration};
+use std::time::Duration;
 
 use actix_web::{
     HttpResponse,
