@@ -12,8 +12,8 @@ help: ## What there is
 
 run: ## Postgres, Redis and both services, until Ctrl-C; the data stays in .neonchat/
 	@testbed/install.sh
-	@$(CARGO) build --release --workspace --bins
-	@exec target/release/testbed run
+	@$(CARGO) build --profile quick --workspace --bins
+	@exec target/quick/testbed run
 
 test: ## The whole suite, on a Postgres and a Redis of its own
 	@testbed/install.sh
