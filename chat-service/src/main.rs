@@ -1,8 +1,14 @@
 //! The process: settings, telemetry, build, run, drain.
 
+use std::process::ExitCode;
+
 use chat_service::{app::App, config::Settings};
 use clap::Parser;
-use neonchat_common::{lifecycle::shutdown_signal, settings::Reader, telemetry};
+use neonchat_common::{
+    lifecycle::{exit_code, shutdown_signal},
+    settings::Reader,
+    telemetry,
+};
 
 /// NeonChat's users, chats and history: REST for clients, gRPC for the other services.
 ///
@@ -12,8 +18,12 @@ use neonchat_common::{lifecycle::shutdown_signal, settings::Reader, telemetry};
 struct Arguments {}
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> ExitCode {
     let Arguments {} = Arguments::parse();
+    exit_code(run().await.map(|()| ExitCode::SUCCESS))
+}
+
+async fn run() -> anyhow::Result<()> {
     let settings = Settings::read(Reader::load()?)?;
     telemetry::init_logs(&settings.common)?;
     let app = App::build(settings).await?;

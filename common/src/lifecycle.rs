@@ -1,6 +1,6 @@
 //! The life of a process: it runs until it is told to end, drains, and leaves no task behind.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, process::ExitCode, time::Duration};
 
 use tokio::{
     runtime::Handle,
@@ -37,6 +37,16 @@ async fn next(terminate: &mut Signal, interrupt: &mut Signal) {
         _ = terminate.recv() => tracing::info!("SIGTERM: draining"),
         _ = interrupt.recv() => tracing::info!("SIGINT: draining"),
     }
+}
+
+/// The exit code of a process that ended like this. An error is told in one line: a backtrace, which `anyhow` would add
+/// where `RUST_BACKTRACE` is set, tells an operator nothing of a port that is taken.
+#[must_use]
+pub fn exit_code(ended: anyhow::Result<ExitCode>) -> ExitCode {
+    ended.unwrap_or_else(|error| {
+        eprintln!("Error: {error:#}");
+        ExitCode::FAILURE
+    })
 }
 
 /// Whether the process takes on new work.

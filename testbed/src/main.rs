@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use neonchat_common::lifecycle::exit_code;
 use neonchat_testbed::{demo, exec, run};
 
 /// Runs `NeonChat` on a Postgres and a Redis of its own.
@@ -31,10 +32,10 @@ enum Command {
 
 // One thread: the kernel ends a child when the thread that spawned it does.
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> anyhow::Result<ExitCode> {
-    match Arguments::parse().command {
+async fn main() -> ExitCode {
+    exit_code(match Arguments::parse().command {
         Command::Run => run::run().await.map(|()| ExitCode::SUCCESS),
         Command::Demo => demo::demo().await.map(|()| ExitCode::SUCCESS),
         Command::Exec { program, arguments } => exec::exec(&program, &arguments).await.map(ExitCode::from),
-    }
+    })
 }

@@ -37,8 +37,7 @@ async fn a_bad_setting_stops_a_service_and_is_named() {
     for (name, setting) in [("chat-service", "CHAT_SERVICE_PORT"), ("notification-service", "NOTIFICATION_WS_PORT")] {
         let mut command = Command::new(binary(name).expect("a binary"));
         let (code, said) = output(command.current_dir(&folder).env(setting, "http")).await;
-        assert_eq!(code, Some(1), "{name}: {said}");
-        assert!(said.contains(&format!("{setting} should be a whole number from 0 to 65535")), "{name}: {said}");
+        assert_eq!((code, said), (Some(1), format!("Error: {setting} should be a whole number from 0 to 65535\n")));
 
         let mut command = Command::new(binary(name).expect("a binary"));
         let (code, said) = output(command.current_dir(&folder).env("APP_ENV", "production")).await;
