@@ -2,8 +2,8 @@
 
 use neonchat_proto::chat::v1::{
     GetEventsRequest, GetEventsResponse, GetHeadsRequest, GetHeadsResponse, ListUserChatsRequest,
-    ListUserChatsResponse, ValidateAndStoreMessageRequest, ValidateAndStoreMessageResponse, ValidateChatAccessRequest,
-    ValidateChatAccessResponse,
+    ListUserChatsResponse, MarkReadRequest, MarkReadResponse, ValidateAndStoreMessageRequest,
+    ValidateAndStoreMessageResponse, ValidateChatAccessRequest, ValidateChatAccessResponse,
     chat_service_server::{ChatService, ChatServiceServer},
 };
 use tonic::{Request, Response, async_trait};
@@ -51,6 +51,10 @@ impl ChatService for Api {
 
     async fn get_heads(&self, request: Request<GetHeadsRequest>) -> Answer<GetHeadsResponse> {
         Ok(Response::new(chats::grpc::heads(&self.chats, request.into_inner()).await?))
+    }
+
+    async fn mark_read(&self, request: Request<MarkReadRequest>) -> Answer<MarkReadResponse> {
+        Ok(Response::new(chats::grpc::mark_read(&self.chats, request.into_inner()).await?))
     }
 
     async fn get_events(&self, request: Request<GetEventsRequest>) -> Answer<GetEventsResponse> {

@@ -59,6 +59,8 @@ table! {
         seq -> BigInt,
         /// Who wrote it.
         sender_id -> Uuid,
+        /// Chosen by who wrote it: the same one again stores nothing.
+        request_id -> Uuid,
         /// What was written.
         text -> Text,
         /// When it was stored.

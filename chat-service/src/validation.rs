@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, fmt};
 
-use neonchat_common::error::{ApiError, FieldError};
+use neonchat_common::{
+    error::{ApiError, FieldError},
+    ids::Seq,
+};
 
 /// The rule that a value breaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,6 +139,14 @@ pub fn parse_flag(text: Option<&str>) -> Result<bool, Violation> {
 /// It is no UUID.
 pub fn parse_id<T: std::str::FromStr>(text: &str) -> Result<T, Violation> {
     text.parse().map_err(|_| Violation::new("format", "should be a UUID"))
+}
+
+/// A `seq`, or 0 for the place before the first.
+///
+/// # Errors
+/// It is negative.
+pub fn check_seq(seq: i64) -> Result<Seq, Violation> {
+    if seq < 0 { Err(Violation::new("range", "should not be negative")) } else { Ok(seq) }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::{borrow::Cow, fmt};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::ids::{ChatId, InstanceId, Seq, UserId};
+use crate::ids::{ChatId, InstanceId, Seq, TokenId, UserId};
 
 const CHAT_PREFIX: &str = "chat:";
 const USER_PREFIX: &str = "user:";
@@ -96,6 +96,21 @@ pub enum Event<'a> {
         /// One item of `GET /chats`, as this user sees it.
         #[serde(borrow)]
         chat: &'a RawValue,
+    },
+    /// On a chat's channel: a member has read it up to a `seq`. It may be lost.
+    Receipt {
+        /// The member.
+        user_id: UserId,
+        /// Every event up to this one is read.
+        read: Seq,
+        /// The socket that caused it, as `instance:socket`: it gets no frame of it.
+        #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+        origin: Option<Cow<'a, str>>,
+    },
+    /// On a user's channel: a token is good no longer, and no socket that was opened by it may stay.
+    SessionRevoked {
+        /// The token's `jti`.
+        token_id: TokenId,
     },
 }
 

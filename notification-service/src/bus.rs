@@ -192,6 +192,7 @@ fn handle(message: &Message, instance: InstanceId, hub: &Hub) -> anyhow::Result<
             hub.tell_user(user, &[chat_id], &ServerFrame::ChatCreated { chat }.encode());
             hub.learn(user, &[UserChat { id: chat_id, last_seq, partners: partner_ids }]);
         }
+        (Channel::Chat(_), Event::Receipt { .. }) | (Channel::User(_), Event::SessionRevoked { .. }) => {}
         (channel, _) => anyhow::bail!("an event that does not belong on {channel:?}"),
     }
     Ok(())

@@ -129,7 +129,7 @@ impl ChatService {
             let after_chat_id = chats.last().map(|chat| chat.id.to_string()).unwrap_or_default();
             let request = self.peer.request_within(
                 INTERACTIVE_DEADLINE,
-                ListUserChatsRequest { user_id: user.to_string(), after_chat_id, limit: 0 },
+                ListUserChatsRequest { user_id: user.to_string(), after_chat_id, limit: 0, token_id: String::new() },
             );
             let page = self.client().list_user_chats(request).await?.into_inner();
             for chat in page.chats {

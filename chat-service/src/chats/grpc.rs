@@ -2,15 +2,15 @@
 
 use neonchat_common::{error::ApiError, ids::ChatId};
 use neonchat_proto::chat::v1::{
-    ChatHead, GetHeadsRequest, GetHeadsResponse, ListUserChatsRequest, ListUserChatsResponse, UserChat as WireUserChat,
-    ValidateChatAccessRequest, ValidateChatAccessResponse,
+    ChatHead, GetHeadsRequest, GetHeadsResponse, ListUserChatsRequest, ListUserChatsResponse, MarkReadRequest,
+    MarkReadResponse, UserChat as WireUserChat, ValidateChatAccessRequest, ValidateChatAccessResponse,
 };
 
 use super::{
-    model::{MAX_HEADS, UserChat, WireLimit},
+    model::{MAX_HEADS, Marked, UserChat, WireLimit},
     service::Chats,
 };
-use crate::validation::{Invalid, Violation, parse_id};
+use crate::validation::{Invalid, Violation, check_seq, parse_id};
 
 /// Whether a user is a member of a chat.
 pub async fn validate_access(
@@ -47,6 +47,20 @@ pub async fn heads(chats: &Chats, request: GetHeadsRequest) -> Result<GetHeadsRe
     Ok(GetHeadsResponse {
         heads: heads.map(|(chat, last_seq)| ChatHead { chat_id: chat.to_string(), last_seq }).collect(),
     })
+}
+
+/// Notes how far a member has read. Who calls publishes it where it has moved.
+pub async fn mark_read(chats: &Chats, request: MarkReadRequest) -> Result<MarkReadResponse, ApiError> {
+    let mut invalid = Invalid::default();
+    let chat = invalid.check("chat_id", parse_id(&request.chat_id));
+    let user = invalid.check("user_id", parse_id(&request.user_id));
+    let read = invalid.check("read", check_seq(request.read));
+    let (Some(chat), Some(user), Some(read)) = (chat, user, read) else { return Err(invalid.into()) };
+    let (state, changed) = match chats.mark_read(user, chat, read).await? {
+        Marked::Moved(state) => (state, true),
+        Marked::Unmoved(state) => (state, false),
+    };
+    Ok(MarkReadResponse { read_seq: state.read_seq, unread_count: state.unread_count, changed })
 }
 
 fn parse_ids(ids: &[String]) -> Result<Vec<ChatId>, Violation> {

@@ -73,6 +73,24 @@ pub const fn unread_count(last_seq: Seq, read_seq: Seq) -> i64 {
     last_seq - read_seq
 }
 
+/// How far a member has read a chat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ReadState {
+    /// Every event up to this one is read.
+    pub read_seq: Seq,
+    /// How many messages of others are not.
+    pub unread_count: i64,
+}
+
+/// What came of a receipt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Marked {
+    /// The member has read more than before.
+    Moved(ReadState),
+    /// The member had read that far already.
+    Unmoved(ReadState),
+}
+
 /// Which chats of the list are asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct ListFilter {

@@ -8,7 +8,7 @@ use neonchat_common::{
 
 use super::{
     error::ChatError,
-    model::{ChatItem, ChatList, ListFilter, Opened, UserChat, WireLimit},
+    model::{ChatItem, ChatList, ListFilter, Marked, Opened, UserChat, WireLimit},
     store,
 };
 use crate::{
@@ -88,6 +88,14 @@ impl Chats {
         for item in items {
             item.partner.online = online.contains(&item.partner.id);
         }
+    }
+
+    /// Notes that a user has read a chat up to a `seq`: never back, and not past the last event.
+    ///
+    /// # Errors
+    /// [`ChatError::NotFound`]
+    pub async fn mark_read(&self, user: UserId, chat: ChatId, read: Seq) -> Result<Marked, ChatError> {
+        store::mark_read(&self.db, user, chat, read).await?.ok_or(ChatError::NotFound)
     }
 
     /// A chat as another service delivers in it, where the user is a member.

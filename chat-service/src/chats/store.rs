@@ -1,6 +1,7 @@
 //! Chats in Postgres.
 
 mod items;
+mod receipts;
 
 use diesel::{
     ExpressionMethods as _, Insertable, OptionalExtension as _, QueryDsl as _, QueryResult, define_sql_function,
@@ -12,6 +13,7 @@ use diesel_async::{AsyncConnection as _, AsyncPgConnection, RunQueryDsl as _};
 use neonchat_common::ids::{ChatId, Seq, UserId};
 use uuid::Uuid;
 
+pub(super) use self::receipts::mark_read;
 use super::{
     error::ChatError,
     model::{ChatItem, ListFilter, Opened, UserChat, WireLimit},

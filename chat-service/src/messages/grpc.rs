@@ -1,6 +1,6 @@
 //! The calls about messages.
 
-use neonchat_common::{error::ApiError, ids::Seq, message::MessageText};
+use neonchat_common::{error::ApiError, message::MessageText};
 use neonchat_proto::chat::v1::{
     ChatEvent, GetEventsRequest, GetEventsResponse, Message as WireMessage, ValidateAndStoreMessageRequest,
     ValidateAndStoreMessageResponse, chat_event::Event,
@@ -11,7 +11,7 @@ use super::{
     model::{EventsLimit, Message, NewMessage, Sent},
     service::Messages,
 };
-use crate::validation::{Invalid, Violation, parse_id};
+use crate::validation::{Invalid, Violation, check_seq, parse_id};
 
 /// The most bytes of events in an answer. gRPC clients refuse answers of more than 4 MiB; one event has 17 KiB at most.
 const MAX_EVENTS_BYTES: usize = 3 * 1024 * 1024;
@@ -50,7 +50,7 @@ fn parse_message(request: ValidateAndStoreMessageRequest) -> Result<NewMessage, 
 pub async fn events(messages: &Messages, request: GetEventsRequest) -> Result<GetEventsResponse, ApiError> {
     let mut invalid = Invalid::default();
     let chat = invalid.check("chat_id", parse_id(&request.chat_id));
-    let after = invalid.check("after", parse_seq(request.after));
+    let after = invalid.check("after", check_seq(request.after));
     let limit = invalid.check("limit", EventsLimit::from_wire(request.limit));
     let (Some(chat), Some(after), Some(limit)) = (chat, after, limit) else { return Err(invalid.into()) };
     let events = messages.events(chat, after, limit).await?;
@@ -66,10 +66,6 @@ fn what_fits(messages: Vec<Message>) -> Vec<ChatEvent> {
     messages.into_iter().map(to_event).take_while(fits).collect()
 }
 
-fn parse_seq(seq: i64) -> Result<Seq, Violation> {
-    if seq < 0 { Err(Violation::new("range", "should not be negative")) } else { Ok(seq) }
-}
-
 fn to_event(message: Message) -> ChatEvent {
     ChatEvent {
         seq: message.seq,
@@ -81,6 +77,7 @@ fn to_event(message: Message) -> ChatEvent {
             created_at_micros: message.created_at.timestamp_micros(),
             updated_at_micros: message.updated_at.timestamp_micros(),
             seq: message.seq,
+            request_id: message.request_id.to_string(),
         })),
     }
 }

@@ -63,6 +63,10 @@ pub struct Message {
     /// By whom.
     #[diesel(deserialize_as = Uuid)]
     pub sender_id: UserId,
+    /// What the sender chose. It concerns nobody else, so history does not show it.
+    #[diesel(deserialize_as = Uuid)]
+    #[serde(skip)]
+    pub request_id: SendId,
     /// What was written.
     pub text: String,
     /// When it was stored.

@@ -59,7 +59,12 @@ async fn the_chats_of_a_user_come_in_pages() {
     }
     expected.sort_unstable();
     let list = async |after: &str, limit: u32| {
-        let request = ListUserChatsRequest { user_id: alice.id.clone(), after_chat_id: after.to_owned(), limit };
+        let request = ListUserChatsRequest {
+            user_id: alice.id.clone(),
+            after_chat_id: after.to_owned(),
+            limit,
+            token_id: String::new(),
+        };
         let page = app.chat_service().list_user_chats(app.grpc.request(request)).await?.into_inner();
         let ids: Vec<_> = page.chats.into_iter().map(|chat| chat.chat_id).collect();
         Ok::<_, tonic::Status>((ids, page.has_more))
@@ -95,9 +100,10 @@ async fn heads_are_those_of_the_chats_that_there_are() {
 async fn events_follow_a_seq() {
     let app = TestApp::start().await;
     let (alice, bob, chat) = app.pair().await;
-    let mut sent = Vec::new();
-    for n in 1..=3 {
-        sent.push(app.send(&chat, if n == 2 { &bob } else { &alice }, &format!("message {n}")).await);
+    let (mut sent, request) = (Vec::new(), Uuid::new_v4());
+    for (sender, text) in [(&alice, "message 1"), (&bob, "message 2"), (&alice, "message 3")] {
+        let request = if sender.id == bob.id { request } else { Uuid::new_v4() };
+        sent.push(app.send_again(&chat, sender, text, request).await.expect("a message"));
     }
     let events = async |chat_id: &str, after, limit| {
         let request = GetEventsRequest { chat_id: chat_id.to_owned(), after, limit };
@@ -109,6 +115,7 @@ async fn events_follow_a_seq() {
     let Some(Event::MessageCreated(message)) = &all.events[1].event else { panic!("another event") };
     assert_eq!((&message.id, &message.sender_id, &*message.text), (&sent[1].message_id, &bob.id, "message 2"));
     assert_eq!((message.created_at_micros, message.seq), (sent[1].created_at_micros, 2));
+    assert_eq!(message.request_id, request.to_string());
 
     let some = events(&chat, 1, 1).await.expect("events");
     assert_eq!((some.head_seq, some.events.len(), some.events[0].seq), (3, 1, 2));

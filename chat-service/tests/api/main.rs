@@ -11,6 +11,7 @@ mod grpc;
 mod history;
 mod lifecycle;
 mod operations;
+mod receipts;
 mod sending;
 mod support;
 mod users;
