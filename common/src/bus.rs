@@ -12,6 +12,7 @@ use crate::ids::{ChatId, InstanceId, Seq, TokenId, UserId};
 
 const CHAT_PREFIX: &str = "chat:";
 const USER_PREFIX: &str = "user:";
+const SYSTEM: &str = "system";
 
 /// A channel. [`Display`](fmt::Display) is its name on Redis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -20,6 +21,8 @@ pub enum Channel {
     Chat(ChatId),
     /// Of a user: what concerns this one person on every instance.
     User(UserId),
+    /// Of everybody.
+    System,
 }
 
 impl fmt::Display for Channel {
@@ -27,6 +30,7 @@ impl fmt::Display for Channel {
         match self {
             Self::Chat(id) => write!(f, "{CHAT_PREFIX}{id}"),
             Self::User(id) => write!(f, "{USER_PREFIX}{id}"),
+            Self::System => f.write_str(SYSTEM),
         }
     }
 }
@@ -35,7 +39,9 @@ impl Channel {
     /// The channel of this name, if it is one of ours.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        if let Some(id) = name.strip_prefix(CHAT_PREFIX) {
+        if name == SYSTEM {
+            Some(Self::System)
+        } else if let Some(id) = name.strip_prefix(CHAT_PREFIX) {
             id.parse().ok().map(Self::Chat)
         } else {
             name.strip_prefix(USER_PREFIX)?.parse().ok().map(Self::User)
@@ -85,6 +91,12 @@ pub enum Event<'a> {
         #[serde(borrow)]
         frame: &'a RawValue,
     },
+    /// On the channel of everybody: a word from those who run the server.
+    System {
+        /// What every socket gets.
+        #[serde(borrow)]
+        frame: &'a RawValue,
+    },
     /// On a user's channel: the user is a member of a new chat.
     ChatCreated {
         /// The chat.
@@ -103,9 +115,6 @@ pub enum Event<'a> {
         user_id: UserId,
         /// Every event up to this one is read.
         read: Seq,
-        /// The socket that caused it, as `instance:socket`: it gets no frame of it.
-        #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-        origin: Option<Cow<'a, str>>,
     },
     /// On a user's channel: a token is good no longer, and no socket that was opened by it may stay.
     SessionRevoked {
@@ -145,7 +154,7 @@ mod tests {
 
     #[test]
     fn channels_come_back_as_their_ids() {
-        for channel in [Channel::Chat(ChatId::new()), Channel::User(UserId::new())] {
+        for channel in [Channel::Chat(ChatId::new()), Channel::User(UserId::new()), Channel::System] {
             assert_eq!(Channel::parse(&channel.to_string()), Some(channel));
         }
         assert_eq!(Channel::parse("chat:x"), None);

@@ -83,6 +83,7 @@ impl Subscriptions {
     /// The worker: keeps the subscriptions as the hub wants them.
     pub(crate) async fn run(&self) {
         let mut connected = self.client.reconnect_rx();
+        self.hub.interest.add([Channel::System]);
         loop {
             tokio::select! {
                 event = connected.recv() => match event {
@@ -100,7 +101,7 @@ impl Subscriptions {
         self.current.send_modify(HashSet::clear);
         let (chats, users) = (self.hub.chats(), self.hub.users());
         self.hub.interest.add(chats.into_iter().map(Channel::Chat));
-        self.hub.interest.add(users.iter().copied().map(Channel::User));
+        self.hub.interest.add(users.iter().copied().map(Channel::User).chain([Channel::System]));
         self.repair.refresh_users(users);
     }
 
@@ -122,7 +123,7 @@ impl Subscriptions {
             // What was published before the subscription is found by comparing heads.
             self.repair.check_heads(channels.iter().filter_map(|channel| match channel {
                 Channel::Chat(chat) => Some(*chat),
-                Channel::User(_) => None,
+                Channel::User(_) | Channel::System => None,
             }));
         }
         for channels in superfluous.chunks(CHANNELS_PER_COMMAND) {
@@ -182,8 +183,13 @@ fn handle(message: &Message, instance: InstanceId, hub: &Hub) -> anyhow::Result<
             hub.deliver(chat, DurableEvent { seq, frame: Frame::from(frame.get()), origin: None });
         }
         (Channel::Chat(chat), Event::Ephemeral { user_id, frame }) => {
-            hub.tell_chat(chat, user_id, &Frame::from(frame.get()));
+            hub.tell_chat(chat, |socket| socket.user != user_id, &Frame::from(frame.get()));
         }
+        (Channel::Chat(chat), Event::Receipt { user_id, read }) => {
+            hub.tell_chat(chat, |_| true, &ServerFrame::Receipt { chat_id: chat, user_id, read }.encode());
+        }
+        (Channel::User(user), Event::SessionRevoked { token_id }) => hub.revoke(user, token_id),
+        (Channel::System, Event::System { frame }) => hub.tell_all(&Frame::from(frame.get())),
         (Channel::User(user), Event::Presence { chat_ids, frame }) => {
             hub.tell_user(user, &chat_ids, &Frame::from(frame.get()));
         }
@@ -192,7 +198,6 @@ fn handle(message: &Message, instance: InstanceId, hub: &Hub) -> anyhow::Result<
             hub.tell_user(user, &[chat_id], &ServerFrame::ChatCreated { chat }.encode());
             hub.learn(user, &[UserChat { id: chat_id, last_seq, partners: partner_ids }]);
         }
-        (Channel::Chat(_), Event::Receipt { .. }) | (Channel::User(_), Event::SessionRevoked { .. }) => {}
         (channel, _) => anyhow::bail!("an event that does not belong on {channel:?}"),
     }
     Ok(())

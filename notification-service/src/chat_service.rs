@@ -6,12 +6,12 @@ use chrono::{DateTime, Utc};
 use neonchat_common::{
     error::ApiError,
     grpc::client::Peer,
-    ids::{ChatId, MessageId, SendId, Seq, UserId},
+    ids::{ChatId, MessageId, SendId, Seq, TokenId, UserId},
     message::MessageText,
     time,
 };
 use neonchat_proto::chat::v1::{
-    ChatEvent, GetEventsRequest, GetHeadsRequest, ListUserChatsRequest, UserChat as ProtoUserChat,
+    ChatEvent, GetEventsRequest, GetHeadsRequest, ListUserChatsRequest, MarkReadRequest, UserChat as ProtoUserChat,
     ValidateAndStoreMessageRequest, ValidateChatAccessRequest, chat_event::Event,
     chat_service_client::ChatServiceClient,
 };
@@ -122,14 +122,15 @@ impl ChatService {
         Ok(self.client().validate_chat_access(request).await?.into_inner().has_access)
     }
 
-    /// All chats of a user.
-    pub(crate) async fn chats_of(&self, user: UserId) -> Result<Vec<UserChat>, ApiError> {
+    /// All chats of a user, who connects by a token that is refused where it was revoked.
+    pub(crate) async fn chats_of(&self, user: UserId, token: Option<TokenId>) -> Result<Vec<UserChat>, ApiError> {
+        let token_id = token.map(|token| token.to_string()).unwrap_or_default();
         let mut chats: Vec<UserChat> = Vec::new();
         for _ in 0..MAX_CHAT_PAGES {
             let after_chat_id = chats.last().map(|chat| chat.id.to_string()).unwrap_or_default();
             let request = self.peer.request_within(
                 INTERACTIVE_DEADLINE,
-                ListUserChatsRequest { user_id: user.to_string(), after_chat_id, limit: 0, token_id: String::new() },
+                ListUserChatsRequest { user_id: user.to_string(), after_chat_id, limit: 0, token_id: token_id.clone() },
             );
             let page = self.client().list_user_chats(request).await?.into_inner();
             for chat in page.chats {
@@ -140,6 +141,26 @@ impl ChatService {
             }
         }
         Ok(chats)
+    }
+
+    /// Refused where the token was revoked.
+    pub(crate) async fn check_token(&self, user: UserId, token: TokenId) -> Result<(), ApiError> {
+        let request = ListUserChatsRequest {
+            user_id: user.to_string(),
+            after_chat_id: String::new(),
+            limit: 1,
+            token_id: token.to_string(),
+        };
+        self.client().list_user_chats(self.peer.request_within(INTERACTIVE_DEADLINE, request)).await?;
+        Ok(())
+    }
+
+    /// A member has read a chat up to a `seq`. Returns up to where that is now, and whether it was moved.
+    pub(crate) async fn mark_read(&self, user: UserId, chat: ChatId, read: Seq) -> Result<(Seq, bool), ApiError> {
+        let request = MarkReadRequest { chat_id: chat.to_string(), user_id: user.to_string(), read };
+        let marked = self.client().mark_read(self.peer.request_within(INTERACTIVE_DEADLINE, request)).await?;
+        let marked = marked.into_inner();
+        Ok((marked.read_seq, marked.changed))
     }
 
     /// The last `seq` of each of at most [`MAX_HEADS`] chats.

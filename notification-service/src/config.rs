@@ -28,6 +28,10 @@ pub struct Settings {
 pub struct SocketSettings {
     /// `WS_MAX_CONNECTIONS`: sockets on this instance.
     pub max_connections: usize,
+    /// `WS_MAX_CONNECTIONS_PER_USER`: sockets of one user on this instance; 0 for any number.
+    pub max_connections_per_user: usize,
+    /// `WS_MESSAGES_PER_SECOND`: messages that a socket sends, twice as many at once; 0 for any number.
+    pub messages_per_second: u32,
     /// `WS_HEARTBEAT_INTERVAL`: how often the server pings.
     pub heartbeat: Duration,
     /// `WS_READ_TIMEOUT`: a socket of which nothing was heard for so long is closed.
@@ -57,6 +61,8 @@ impl Settings {
             chat_service,
             socket: SocketSettings {
                 max_connections: r.number("WS_MAX_CONNECTIONS", 10_000, 1, 1_000_000),
+                max_connections_per_user: r.number("WS_MAX_CONNECTIONS_PER_USER", 64, 0, 1_000_000),
+                messages_per_second: r.number("WS_MESSAGES_PER_SECOND", 20, 0, 1_000_000),
                 heartbeat: r.duration("WS_HEARTBEAT_INTERVAL", secs(30), HOUR),
                 read_timeout: r.duration("WS_READ_TIMEOUT", secs(60), HOUR),
                 write_timeout: r.duration("WS_WRITE_TIMEOUT", secs(10), HOUR),

@@ -1,7 +1,7 @@
 //! The way of a message: chat-service stores it, the sockets here get it, Redis carries it to the other instances, and
 //! the sender gets the ack.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use neonchat_common::{
     bus::{Channel, Envelope, Event},
@@ -15,8 +15,8 @@ use serde_json::value::RawValue;
 use crate::{
     bus::Publisher,
     chat_service::{ChatService, NewMessage, Stored, StoredMessage},
-    connection::protocol::{DeliveryStatus, Frame},
-    hub::{Accepted, DurableEvent, Hub, SocketId},
+    connection::protocol::{DeliveryStatus, Frame, ServerFrame},
+    hub::{Accepted, DurableEvent, Hub, Socket, SocketId},
     repair::Repair,
 };
 
@@ -42,7 +42,9 @@ impl Delivery {
     ) -> Result<(Stored, DeliveryStatus), ApiError> {
         let this = self.clone();
         let work = async move {
+            let accepted = Instant::now();
             let stored = this.chat_service.store(message.clone()).await?;
+            metrics::histogram!("message_store_duration_seconds").record(accepted.elapsed());
             if this.hub.next_seq(message.chat_id).is_none() {
                 // A chat that is so new that the word of it has not come here, or was lost.
                 this.repair.refresh_users([message.sender_id]);
@@ -57,6 +59,8 @@ impl Delivery {
                 seq: stored.seq,
             };
             let (_, status) = this.deliver(&message, Some(origin)).await;
+            // To the outboxes of the sockets here, and to Redis.
+            metrics::histogram!("message_delivery_duration_seconds").record(accepted.elapsed());
             Ok((stored, status))
         };
         self.tasks.spawn(correlation::carry(work)).await.map_err(ApiError::internal)?
@@ -71,41 +75,54 @@ impl Delivery {
             Accepted::Delivered(sockets) => sockets,
             Accepted::Held | Accepted::Duplicate => 0,
         };
-        (delivered, self.publish_durable(message.chat_id, message.seq, &frame).await)
+        let event = Event::Durable { seq: message.seq, frame: json(&frame) };
+        let published = self.publish(Channel::Chat(message.chat_id), Some(self.instance), event).await;
+        (delivered, if published { DeliveryStatus::Delivered } else { DeliveryStatus::Stored })
     }
 
-    async fn publish_durable(&self, chat: ChatId, seq: Seq, frame: &Frame) -> DeliveryStatus {
-        let published =
-            self.publish(Channel::Chat(chat), Some(self.instance), |frame| Event::Durable { seq, frame }, frame);
-        if published.await { DeliveryStatus::Delivered } else { DeliveryStatus::Stored }
+    /// A member has read a chat up to a `seq`: the other sockets of the chat are told of it.
+    pub(crate) async fn mark_read(&self, socket: &Socket, chat: ChatId, read: Seq) -> Result<(), ApiError> {
+        let user_id = socket.user;
+        let (read, changed) = self.chat_service.mark_read(user_id, chat, read).await?;
+        if changed {
+            let frame = ServerFrame::Receipt { chat_id: chat, user_id, read }.encode();
+            self.hub.tell_chat(chat, |other| other.id != socket.id, &frame);
+            self.publish(Channel::Chat(chat), Some(self.instance), Event::Receipt { user_id, read }).await;
+        }
+        Ok(())
     }
 
-    /// Tells the other members of a chat what matters only now.
-    pub(crate) async fn tell_chat(&self, chat: ChatId, user_id: UserId, frame: &Frame) {
-        self.publish(Channel::Chat(chat), None, |frame| Event::Ephemeral { user_id, frame }, frame).await;
+    /// Tells the other members of a chat that somebody began or ended typing.
+    pub(crate) async fn tell_typing(&self, chat: ChatId, user_id: UserId, frame: &Frame) {
+        self.publish(Channel::Chat(chat), None, Event::Ephemeral { user_id, frame: json(frame) }).await;
     }
 
     /// Tells a user of the presence of somebody with whom the user shares `chat_ids`.
     pub(crate) async fn tell_presence(&self, to: UserId, chat_ids: Vec<ChatId>, frame: &Frame) {
-        self.publish(Channel::User(to), None, |frame| Event::Presence { chat_ids, frame }, frame).await;
+        self.publish(Channel::User(to), None, Event::Presence { chat_ids, frame: json(frame) }).await;
     }
 
-    /// Publishes an event with a frame; returns whether Redis took it.
-    async fn publish<'a>(
-        &self,
-        channel: Channel,
-        instance: Option<InstanceId>,
-        event: impl FnOnce(&'a RawValue) -> Event<'a>,
-        frame: &'a Frame,
-    ) -> bool {
+    /// Tells every socket of every instance. Returns whether the other instances could be told.
+    pub(crate) async fn tell_all(&self, text: &str) -> bool {
+        let frame = ServerFrame::System { text }.encode();
+        self.hub.tell_all(&frame);
+        self.publish(Channel::System, Some(self.instance), Event::System { frame: json(&frame) }).await
+    }
+
+    /// Publishes an event; returns whether Redis took it. `instance` is ours where our own sockets have it already.
+    async fn publish(&self, channel: Channel, instance: Option<InstanceId>, event: Event<'_>) -> bool {
         let id = correlation::current();
-        // A frame of ours is JSON.
-        let Ok(frame) = serde_json::from_str(frame) else { return false };
-        let envelope = Envelope { instance, request_id: id.as_str().into(), event: event(frame) };
+        let envelope = Envelope { instance, request_id: id.as_str().into(), event };
         let published = self.publisher.publish(channel, &envelope).await;
         if let Err(error) = &published {
             tracing::debug!(error.cause = %error, "not published");
         }
         published.is_ok()
     }
+}
+
+/// A frame as a part of other JSON.
+fn json(frame: &Frame) -> &RawValue {
+    // A frame of ours is JSON.
+    serde_json::from_str(frame).unwrap_or(RawValue::NULL)
 }

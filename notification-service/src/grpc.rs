@@ -3,6 +3,7 @@
 use neonchat_common::{
     error::ApiError,
     ids::{ChatId, Seq, UserId},
+    message::MessageText,
     time,
 };
 use neonchat_proto::notification::v1::{
@@ -98,10 +99,12 @@ impl NotificationService for Service {
 
     async fn broadcast_system_message(
         &self,
-        _request: Request<BroadcastSystemMessageRequest>,
+        request: Request<BroadcastSystemMessageRequest>,
     ) -> Result<Response<BroadcastSystemMessageResponse>, Status> {
-        // A message to everybody comes with the rest of the contract.
-        Err(Status::unimplemented("not offered by this version"))
+        let text = MessageText::try_from(request.into_inner().text);
+        let text = text.map_err(|error| ApiError::invalid("text", "length", error.to_string()))?;
+        let success = self.delivery.tell_all(text.as_str()).await;
+        Ok(Response::new(BroadcastSystemMessageResponse { success }))
     }
 }
 

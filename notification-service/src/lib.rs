@@ -5,6 +5,7 @@
 //! (who gets what, in which order) and [`repair`] (what makes it true when something was lost).
 
 pub mod app;
+pub mod broadcast;
 mod bus;
 mod chat_service;
 pub mod config;

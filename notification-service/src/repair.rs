@@ -8,8 +8,8 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::{StreamExt as _, stream};
 use neonchat_common::{
-    error::ApiError,
-    ids::{ChatId, UserId},
+    error::{ApiError, ErrorCode},
+    ids::{ChatId, TokenId, UserId},
     lifecycle::Tasks,
 };
 
@@ -103,13 +103,21 @@ impl Repair {
             self.stale.wait().await;
             let users = stream::iter(self.stale.take());
             users
-                .for_each_concurrent(CONCURRENCY, async |user| match self.chat_service.chats_of(user).await {
-                    Ok(chats) => drop(self.hub.learn(user, &chats)),
-                    Err(error) => {
-                        tracing::warn!(user.id = %user, error.cause = %error, "chats could not be listed");
+                .for_each_concurrent(CONCURRENCY, async |user| {
+                    for token in self.hub.tokens_of(user) {
+                        self.refresh_user(user, token).await;
                     }
                 })
                 .await;
+        }
+    }
+
+    /// Learns of chats that were made, and of a token that was revoked, while nothing came here.
+    async fn refresh_user(&self, user: UserId, token: TokenId) {
+        match self.chat_service.chats_of(user, Some(token)).await {
+            Ok(chats) => self.hub.learn(user, &chats),
+            Err(error) if error.code == ErrorCode::Unauthorized => self.hub.revoke(user, token),
+            Err(error) => tracing::warn!(user.id = %user, error.cause = %error, "chats could not be listed"),
         }
     }
 

@@ -8,6 +8,12 @@ pub(crate) const RECONNECT_DELAY_MS: u64 = 500;
 pub(crate) enum CloseReason {
     /// The client closed it.
     Normal,
+    /// The token has expired.
+    Expired,
+    /// The token was revoked.
+    Revoked,
+    /// It went on although it was told that it is too fast.
+    Abuse,
     /// Not WebSocket as RFC 6455 has it.
     ProtocolError,
     /// Text that is not UTF-8.
@@ -27,6 +33,9 @@ impl CloseReason {
     pub(crate) const fn code(self) -> (u16, &'static str) {
         match self {
             Self::Normal => (1000, "bye"),
+            Self::Expired => (4002, "token expired"),
+            Self::Revoked => (4004, "token revoked"),
+            Self::Abuse => (4008, "too many frames"),
             Self::ProtocolError => (1002, "protocol error"),
             Self::InvalidUtf8 => (1007, "text is not UTF-8"),
             Self::TooBig => (1009, "a frame has at most 65536 bytes"),

@@ -8,11 +8,12 @@ use actix_web::{
     rt,
     web::{Data, Payload, Query},
 };
+use bytestring::ByteString;
 use neonchat_common::{
     bus::Channel,
     correlation,
     error::{ApiError, ErrorCode},
-    ids::{ChatId, UserId},
+    ids::{ChatId, TokenId, UserId},
     token::{Claims, TokenError, bearer},
 };
 use serde::Deserialize;
@@ -24,6 +25,7 @@ use super::{
     wire::ActixWire,
 };
 use crate::{
+    chat_service::UserChat,
     hub::{Hub, Socket},
     state::State,
 };
@@ -57,21 +59,22 @@ pub(crate) async fn connect(
     let socket = admit(&claims, chat_id, &state).await?;
 
     state.presence.connected(&socket);
-    let connection = serve(socket, ActixWire::new(session, messages), place, state.clone());
+    let connection = serve(socket, claims, ActixWire::new(session, messages), place, state.clone());
     // On this worker's runtime, since the stream of the request's body cannot leave it.
     rt::spawn(state.tasks.track(correlation::carry(connection)));
     Ok(response)
 }
 
 /// The connection from here on. What it holds is given back on the one way out.
-async fn serve(socket: Arc<Socket>, wire: ActixWire, _place: Place, state: Data<State>) {
+async fn serve(socket: Arc<Socket>, claims: Claims, wire: ActixWire, _place: Place, state: Data<State>) {
     tracing::info!(user.id = %socket.user, socket.id = %socket.id, "socket opened");
     if state.readiness.is_draining() {
         // It was half-way when the drain began.
         socket.outbox.close(CloseReason::Restart { after_ms: RECONNECT_DELAY_MS });
     }
-    let session = Session::new(Arc::clone(&socket), state.delivery.clone(), state.presence.clone());
-    let reason = run(&socket.outbox, async |text| session.handle(&text).await, wire, state.settings).await;
+    let session = Session::new(Arc::clone(&socket), &claims, &state);
+    let handle = async |text: ByteString| session.handle(&text).await;
+    let reason = run(&socket.outbox, handle, wire, &session.expires, state.settings).await;
     let peers = state.hub.peers(socket.user);
     state.hub.detach(&socket);
     state.presence.disconnected(&socket, peers);
@@ -96,16 +99,16 @@ fn authenticate(request: &HttpRequest, query: Option<&str>, state: &State) -> Re
 /// Enters the user and joins the chats. From here on the socket misses nothing.
 async fn admit(claims: &Claims, scope: Option<ChatId>, state: &State) -> Result<Arc<Socket>, ApiError> {
     let user = claims.user_id;
-    let entry = Entry::new(Arc::clone(&state.hub), user);
+    let entry = Entry::new(Arc::clone(&state.hub), user, state.settings.max_connections_per_user)?;
     // Before the chats are listed: a chat made meanwhile is either in the list or told on this channel.
     state.subscriptions.wait_for(Channel::User(user)).await;
-    let chats = state.delivery.chat_service.chats_of(user).await?;
+    let chats = state.delivery.chat_service.chats_of(user, Some(claims.jti)).await?;
     if let Some(scope) = scope
         && !chats.iter().any(|chat| chat.id == scope)
     {
         return Err(ApiError::new(ErrorCode::Forbidden, "There is no such chat, or you are not in it."));
     }
-    Ok(entry.attach(scope, &chats))
+    Ok(entry.attach(claims.jti, scope, &chats))
 }
 
 fn upgrade_required() -> HttpResponse {
@@ -150,14 +153,19 @@ struct Entry {
 }
 
 impl Entry {
-    fn new(hub: Arc<Hub>, user: UserId) -> Self {
-        hub.enter(user);
-        Self { hub, user, attached: false }
+    /// Refused where the user has `max` sockets here already; 0 for any number.
+    fn new(hub: Arc<Hub>, user: UserId, max: usize) -> Result<Self, ApiError> {
+        let holders = hub.enter(user);
+        let entry = Self { hub, user, attached: false };
+        if max > 0 && holders > max {
+            return Err(ApiError::new(ErrorCode::RateLimited, format!("A user has at most {max} sockets.")));
+        }
+        Ok(entry)
     }
 
-    fn attach(mut self, scope: Option<ChatId>, chats: &[crate::chat_service::UserChat]) -> Arc<Socket> {
+    fn attach(mut self, token: TokenId, scope: Option<ChatId>, chats: &[UserChat]) -> Arc<Socket> {
         self.attached = true;
-        self.hub.attach(self.user, scope, chats)
+        self.hub.attach(self.user, token, scope, chats)
     }
 }
 

@@ -1,8 +1,10 @@
 //! One WebSocket connection, from the handshake to the close frame.
 
+mod catch_up;
 pub(crate) mod close;
 pub(crate) mod handshake;
 pub(crate) mod outbox;
+mod pace;
 pub(crate) mod protocol;
 pub(crate) mod run;
 pub(crate) mod session;

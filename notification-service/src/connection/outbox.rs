@@ -19,6 +19,9 @@ const MAX_QUEUED_BYTES: usize = 256 * 1024;
 /// With more bytes than this waiting, what matters only now (typing, presence) is dropped.
 const MAX_QUEUED_BYTES_FOR_EPHEMERAL: usize = MAX_QUEUED_BYTES / 4;
 
+/// With more bytes than this waiting, what a client catches up on waits in Postgres.
+const MAX_QUEUED_BYTES_FOR_MISSED: usize = MAX_QUEUED_BYTES / 2;
+
 /// The queue between the hub, which never waits, and the one task that writes to the socket.
 ///
 /// A durable event that finds no room freezes its chat: this and all further events of the chat are left out, and when
@@ -27,6 +30,7 @@ const MAX_QUEUED_BYTES_FOR_EPHEMERAL: usize = MAX_QUEUED_BYTES / 4;
 pub(crate) struct Outbox {
     state: Mutex<State>,
     changed: Notify,
+    drained: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -69,6 +73,27 @@ impl Outbox {
         }
     }
 
+    /// Queues an event that the socket missed; waits until there is room.
+    pub(crate) async fn push_missed(&self, frame: Frame) {
+        loop {
+            {
+                let mut state = self.lock();
+                if state.queue.is_empty() || state.bytes + frame.len() <= MAX_QUEUED_BYTES_FOR_MISSED {
+                    state.push(frame);
+                    self.changed.notify_one();
+                    return;
+                }
+            }
+            self.drained.notified().await;
+        }
+    }
+
+    /// Notes that events of a chat, both ends included, are left out.
+    pub(crate) fn leave_out(&self, chat: ChatId, from: Seq, head: Seq) {
+        self.lock().frozen.entry(chat).or_insert(Gap { from, head }).head = head;
+        self.changed.notify_one();
+    }
+
     /// Queues what matters only now, if there is ample room.
     pub(crate) fn push_ephemeral(&self, frame: &Frame) {
         let mut state = self.lock();
@@ -90,6 +115,7 @@ impl Outbox {
     pub(crate) async fn next(&self) -> Next {
         loop {
             if let Some(next) = self.lock().next() {
+                self.drained.notify_one();
                 return next;
             }
             self.changed.notified().await;
@@ -114,6 +140,7 @@ impl State {
             return Some(Next::Frame(frame));
         }
         if let Some((chat_id, Gap { from, head })) = self.frozen.pop_first() {
+            metrics::counter!("websocket_lagged_total").increment(1);
             let lagged = ServerFrame::Lagged { chat_id, from_seq: from, head_seq: head };
             return Some(Next::Frame(lagged.encode()));
         }

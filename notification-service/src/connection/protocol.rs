@@ -1,6 +1,6 @@
 //! The frames of the WebSocket protocol: two enums, one for each direction (contract, section 5).
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use bytestring::ByteString;
 use chrono::{DateTime, Utc};
@@ -26,8 +26,14 @@ pub(crate) enum ClientFrame {
     Message { chat_id: Option<ChatId>, text: MessageText, request_id: Option<SendId> },
     /// The user began or ended typing.
     Typing { chat_id: Option<ChatId>, is_typing: bool },
+    /// The user has read a chat up to here.
+    Receipt { chat_id: Option<ChatId>, read: Seq },
     /// The user is at this device, or not.
     Presence { status: Status },
+    /// The client has everything up to here, in these chats.
+    Sync { request_id: Option<String>, cursors: BTreeMap<ChatId, Seq> },
+    /// A newer token for this connection.
+    Auth { request_id: Option<String>, token: Token },
     /// Is anybody there?
     Ping,
 }
@@ -38,6 +44,16 @@ pub(crate) enum ClientFrame {
 pub(crate) enum Status {
     Online,
     Away,
+}
+
+/// A token. `Debug` does not show it.
+#[derive(PartialEq, Eq, Deserialize)]
+pub(crate) struct Token(pub(crate) String);
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token")
+    }
 }
 
 /// A frame that could not be read, and the `request_id` under which its sender waits for an answer.
@@ -63,6 +79,12 @@ struct Fields<'a> {
     is_typing: Option<&'a RawValue>,
     #[serde(borrow)]
     status: Option<&'a RawValue>,
+    #[serde(borrow)]
+    read: Option<&'a RawValue>,
+    #[serde(borrow)]
+    cursors: Option<&'a RawValue>,
+    #[serde(borrow)]
+    token: Option<&'a RawValue>,
 }
 
 impl ClientFrame {
@@ -94,11 +116,58 @@ impl ClientFrame {
                 chat_id: optional("chat_id", fields.chat_id, "a UUID")?,
                 is_typing: required("is_typing", fields.is_typing, "true or false")?,
             }),
+            "receipt" => Ok(Self::Receipt {
+                chat_id: optional("chat_id", fields.chat_id, "a UUID")?,
+                read: not_negative("read", required("read", fields.read, "a seq")?)?,
+            }),
+            "sync" => {
+                let expected = "an object with a seq for each chat's id";
+                let cursors: BTreeMap<ChatId, Seq> = required("cursors", fields.cursors, expected)?;
+                cursors.values().try_for_each(|cursor| not_negative("cursors", *cursor).map(drop))?;
+                Ok(Self::Sync { request_id: request_id(fields)?, cursors })
+            }
+            "auth" => {
+                Ok(Self::Auth { request_id: request_id(fields)?, token: required("token", fields.token, "a text")? })
+            }
             "presence" => Ok(Self::Presence { status: required("status", fields.status, "\"online\" or \"away\"")? }),
             "ping" => Ok(Self::Ping),
             _ => Err(ApiError::new(ErrorCode::UnknownType, "There is no frame of this type.")),
         }
     }
+}
+
+impl ClientFrame {
+    /// The same, with a `request_id` where a message has none: so that it is stored once, whatever is tried again.
+    pub(crate) fn with_request_id(mut self) -> Self {
+        if let Self::Message { request_id, .. } = &mut self {
+            request_id.get_or_insert_with(SendId::new);
+        }
+        self
+    }
+
+    /// Under what its sender waits for an answer.
+    pub(crate) fn request_id(&self) -> Option<String> {
+        match self {
+            Self::Message { request_id, .. } => request_id.map(|id| id.to_string()),
+            Self::Sync { request_id, .. } | Self::Auth { request_id, .. } => request_id.clone(),
+            Self::Typing { .. } | Self::Receipt { .. } | Self::Presence { .. } | Self::Ping => None,
+        }
+    }
+}
+
+/// The `request_id` of a frame that is only answered, and not stored: any short text.
+fn request_id(fields: &Fields<'_>) -> Result<Option<String>, ApiError> {
+    let id: Option<String> = optional("request_id", fields.request_id, "a text")?;
+    match id {
+        Some(id) if id.len() > MAX_REQUEST_ID_BYTES => {
+            Err(ApiError::invalid("request_id", "length", format!("has at most {MAX_REQUEST_ID_BYTES} bytes")))
+        }
+        id => Ok(id),
+    }
+}
+
+fn not_negative(name: &'static str, seq: Seq) -> Result<Seq, ApiError> {
+    if seq < 0 { Err(ApiError::invalid(name, "range", "should not be negative")) } else { Ok(seq) }
 }
 
 fn required<T: DeserializeOwned>(name: &'static str, raw: Option<&RawValue>, expected: &str) -> Result<T, ApiError> {
@@ -139,8 +208,18 @@ pub(crate) enum ServerFrame<'a> {
     Presence { event: PresenceEvent, user_id: UserId, timestamp: i64 },
     /// Somebody began or ended typing.
     Typing { user_id: UserId, chat_id: ChatId, is_typing: bool },
+    /// Somebody has read a chat up to here.
+    Receipt { chat_id: ChatId, user_id: UserId, read: Seq },
+    /// What the client missed has been sent.
+    Synced {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        request_id: Option<String>,
+        chats: Vec<SyncedChat>,
+    },
     /// The socket was too slow: these events of the chat were left out, and have to be fetched.
     Lagged { chat_id: ChatId, from_seq: Seq, head_seq: Seq },
+    /// A word from those who run the server.
+    System { text: &'a str },
     /// The answer to a ping.
     Pong {
         #[serde(serialize_with = "time::serialize")]
@@ -158,6 +237,15 @@ pub(crate) enum ServerFrame<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         retry_after_ms: Option<u64>,
     },
+}
+
+/// A chat in which a client caught up.
+#[derive(Debug, Serialize)]
+pub(crate) struct SyncedChat {
+    pub(crate) chat_id: ChatId,
+    pub(crate) head_seq: Seq,
+    /// Whether all up to `head_seq` was sent. Where not, the client fetches it: `GET /chats/{id}/events`.
+    pub(crate) complete: bool,
 }
 
 /// How far a message got.
@@ -195,6 +283,28 @@ pub(crate) struct Message<'a> {
     pub(crate) seq: Seq,
 }
 
+/// The types of the frames that the server sends: what [`type_of`] tells.
+const SERVER_TYPES: [&str; 12] = [
+    "message_sent",
+    "new_message",
+    "chat_created",
+    "presence",
+    "typing",
+    "receipt",
+    "synced",
+    "lagged",
+    "system",
+    "pong",
+    "reconnect",
+    "error",
+];
+
+/// The type of an encoded frame, for a label.
+pub(crate) fn type_of(frame: &Frame) -> &'static str {
+    let kind = frame.strip_prefix(r#"{"type":""#).and_then(|rest| rest.split('"').next()).unwrap_or_default();
+    SERVER_TYPES.into_iter().find(|known| *known == kind).unwrap_or("other")
+}
+
 /// A frame, encoded. To clone it is to count a reference: one message to 1,000 sockets is one serialisation.
 pub(crate) type Frame = ByteString;
 
@@ -218,101 +328,6 @@ impl<'a> ServerFrame<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    const CHAT: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
-    const REQUEST: &str = "550e8400-e29b-41d4-a716-446655440000";
-
-    fn parse(json: &serde_json::Value) -> Result<ClientFrame, (Option<String>, ErrorCode, String)> {
-        ClientFrame::parse(&json.to_string())
-            .map_err(|bad| (bad.request_id, bad.error.code, bad.error.detail.into_owned()))
-    }
-
-    #[test]
-    fn reads_every_frame_and_ignores_what_it_does_not_know() {
-        let chat_id = Some(CHAT.parse().expect("a UUID"));
-        let text = MessageText::try_from("hi".to_owned()).expect("a text");
-        assert_eq!(
-            parse(&json!({"type": "message", "chat_id": CHAT, "text": "hi", "request_id": REQUEST, "mood": 1})),
-            Ok(ClientFrame::Message { chat_id, text, request_id: Some(REQUEST.parse().expect("a UUID")) })
-        );
-        assert_eq!(
-            parse(&json!({"type": "typing", "is_typing": true})),
-            Ok(ClientFrame::Typing { chat_id: None, is_typing: true })
-        );
-        assert_eq!(
-            parse(&json!({"type": "presence", "status": "away"})),
-            Ok(ClientFrame::Presence { status: Status::Away })
-        );
-        assert_eq!(parse(&json!({"type": "ping", "text": 5})), Ok(ClientFrame::Ping));
-    }
-
-    #[test]
-    fn names_the_fault_under_the_senders_request_id_and_repeats_no_text() {
-        let (request_id, code, detail) =
-            parse(&json!({"type": "message", "chat_id": "x", "text": "secret", "request_id": REQUEST}))
-                .expect_err("a bad chat_id");
-        assert_eq!((request_id.as_deref(), code), (Some(REQUEST), ErrorCode::ValidationFailed));
-        assert_eq!(detail, "chat_id: should be a UUID");
-
-        let (_, code, detail) = parse(&json!({"type": "message", "chat_id": CHAT, "text": {"secret": 1}}))
-            .expect_err("a text that is none");
-        assert_eq!((code, detail.as_str()), (ErrorCode::ValidationFailed, "text: should be a text"));
-    }
-
-    #[test]
-    fn tells_apart_what_is_no_json_no_frame_and_no_known_frame() {
-        let code = |json: &str| ClientFrame::parse(json).expect_err("a bad frame").error.code;
-        for bad in ["", "{", "[]", "1", r#"{"type":"ping"} x"#] {
-            assert_eq!(code(bad), ErrorCode::BadJson, "{bad}");
-        }
-        assert_eq!(code("{}"), ErrorCode::ValidationFailed);
-        assert_eq!(code(r#"{"type":"dance"}"#), ErrorCode::UnknownType);
-        for text in [r#""a\u0000b""#, r#""""#, r#""\ud800""#] {
-            let frame = format!(r#"{{"type":"message","chat_id":"{CHAT}","text":{text}}}"#);
-            assert_eq!(code(&frame), ErrorCode::ValidationFailed, "{text}");
-        }
-    }
-
-    #[test]
-    fn frames_look_as_the_contract_has_them() {
-        let seen = |frame: ServerFrame<'_>| serde_json::from_str::<serde_json::Value>(&frame.encode()).expect("JSON");
-        let created_at = time::from_micros(1_700_000_000_123_456);
-        let (id, chat_id, sender_id) = (MessageId::new(), ChatId::new(), UserId::new());
-        let message = Message { id, chat_id, sender_id, text: "hi", created_at, updated_at: created_at, seq: 42 };
-        assert_eq!(
-            seen(ServerFrame::NewMessage { chat_id, seq: 42, message }),
-            json!({"type": "new_message", "chat_id": chat_id, "seq": 42, "message": {
-                "id": id, "chat_id": chat_id, "sender_id": sender_id, "text": "hi", "seq": 42,
-                "created_at": "2023-11-14T22:13:20.123456Z", "updated_at": "2023-11-14T22:13:20.123456Z"}})
-        );
-        let request_id = SendId::new();
-        let status = DeliveryStatus::Delivered;
-        let sent = ServerFrame::MessageSent {
-            request_id,
-            status,
-            message_id: id,
-            chat_id,
-            seq: 42,
-            created_at,
-            duplicate: false,
-        };
-        assert_eq!(
-            seen(sent),
-            json!({"type": "message_sent", "request_id": request_id, "status": "delivered", "message_id": id,
-                "chat_id": chat_id, "seq": 42, "created_at": "2023-11-14T22:13:20.123456Z", "duplicate": false})
-        );
-        let error = ApiError::new(ErrorCode::NotFound, "no");
-        assert_eq!(
-            seen(ServerFrame::error(Some("r".into()), &error)),
-            json!({"type": "error", "request_id": "r", "code": "not_found", "message": "no", "retryable": false})
-        );
-        assert_eq!(
-            seen(ServerFrame::Presence { event: PresenceEvent::Offline, user_id: sender_id, timestamp: 5 }),
-            json!({"type": "presence", "event": "user_offline", "user_id": sender_id, "timestamp": 5})
-        );
-    }
-}
+mod documents;
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! The loop of a connection: the only one that writes to its socket.
 
-use std::{pin::pin, time::Duration};
+use std::{cell::Cell, pin::pin, time::Duration};
 
 use bytestring::ByteString;
 use futures_util::future::{Fuse, FusedFuture as _, FutureExt as _};
@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::{
     close::CloseReason,
     outbox::{Next, Outbox},
-    protocol::{Frame, ServerFrame},
+    protocol::{Frame, ServerFrame, type_of},
     wire::{Incoming, Wire},
 };
 use crate::config::SocketSettings;
@@ -18,7 +18,8 @@ use crate::config::SocketSettings;
 /// The longest that saying goodbye takes.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Runs a connection until it ends. Returns why it did. `handle` does what a text frame asks for.
+/// Runs a connection until it ends. Returns why it did. `handle` does what a text frame asks for; `expires` is when the
+/// token of the connection does, which `handle` may put off.
 ///
 /// The frames of a client are handled one after another. While one is, no further is read: a client that sends faster
 /// than its messages can be stored is slowed down by TCP, and its messages keep their order. What others cause is written
@@ -27,9 +28,10 @@ pub(crate) async fn run(
     outbox: &Outbox,
     handle: impl AsyncFn(ByteString) -> Option<Frame>,
     mut wire: impl Wire,
+    expires: &Cell<Instant>,
     settings: SocketSettings,
 ) -> CloseReason {
-    let reason = serve(outbox, handle, &mut wire, settings).await;
+    let reason = serve(outbox, handle, &mut wire, expires, settings).await;
     let goodbye = async {
         if let CloseReason::Restart { after_ms } = reason {
             let _ = wire.send(ServerFrame::Reconnect { after_ms, reason: "restart" }.encode()).await;
@@ -44,6 +46,7 @@ async fn serve(
     outbox: &Outbox,
     handle: impl AsyncFn(ByteString) -> Option<Frame>,
     wire: &mut impl Wire,
+    expires: &Cell<Instant>,
     settings: SocketSettings,
 ) -> CloseReason {
     let mut heartbeat = Heartbeat::new(settings);
@@ -67,14 +70,19 @@ async fn serve(
                     Incoming::Closed(reason) => Step::End(reason),
                 }
             }
-            beat = heartbeat.next() => match beat {
+            beat = heartbeat.next(expires.get()) => match beat {
                 Beat::Ping => Step::Ping,
                 Beat::Dead => Step::End(CloseReason::Heartbeat),
+                Beat::Expired => Step::End(CloseReason::Expired),
             },
         };
         let written = match step {
             Step::Write(None) => continue,
-            Step::Write(Some(frame)) => timeout(settings.write_timeout, wire.send(frame)).await,
+            Step::Write(Some(frame)) => {
+                metrics::counter!("websocket_frames_total", "direction" => "out", "type" => type_of(&frame))
+                    .increment(1);
+                timeout(settings.write_timeout, wire.send(frame)).await
+            }
             Step::Ping => timeout(settings.write_timeout, wire.ping()).await,
             Step::End(reason) => {
                 // What the client asked for last is still done and answered: it may be a message that is stored already.
@@ -115,6 +123,7 @@ struct Heartbeat {
 enum Beat {
     Ping,
     Dead,
+    Expired,
 }
 
 impl Heartbeat {
@@ -135,10 +144,13 @@ impl Heartbeat {
         self.last_heard = Instant::now();
     }
 
-    async fn next(&mut self) -> Beat {
+    async fn next(&mut self, expires: Instant) -> Beat {
         let dead = self.last_heard + self.read_timeout;
-        sleep_until(self.next_ping.min(dead)).await;
+        sleep_until(self.next_ping.min(dead).min(expires)).await;
         let now = Instant::now();
+        if now >= expires {
+            return Beat::Expired;
+        }
         if now >= dead {
             return Beat::Dead;
         }
@@ -158,6 +170,8 @@ mod tests {
 
     const SETTINGS: SocketSettings = SocketSettings {
         max_connections: 1,
+        max_connections_per_user: 1,
+        messages_per_second: 0,
         heartbeat: Duration::from_secs(30),
         read_timeout: Duration::from_mins(1),
         write_timeout: Duration::from_secs(10),
@@ -203,6 +217,10 @@ mod tests {
         }
     }
 
+    fn never() -> Cell<Instant> {
+        Cell::new(Instant::now() + Duration::from_hours(24))
+    }
+
     async fn echo(text: ByteString) -> Option<Frame> {
         Some(format!("echo {text}").into())
     }
@@ -215,7 +233,7 @@ mod tests {
         };
         let text = |text: &'static str| Incoming::Text(ByteString::from_static(text));
         let mut script = Script::saying([text("a"), text("b"), Incoming::Closed(CloseReason::Normal)]);
-        let reason = run(&Outbox::default(), slow_first, &mut script, SETTINGS).await;
+        let reason = run(&Outbox::default(), slow_first, &mut script, &never(), SETTINGS).await;
         assert_eq!(reason, CloseReason::Normal);
         assert_eq!(script.written, ["echo a", "echo b", "close 1000"]);
     }
@@ -223,7 +241,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_frame_that_is_not_text_is_an_error_and_no_end() {
         let mut script = Script::saying([Incoming::Binary, Incoming::Closed(CloseReason::TooBig)]);
-        assert_eq!(run(&Outbox::default(), echo, &mut script, SETTINGS).await, CloseReason::TooBig);
+        assert_eq!(run(&Outbox::default(), echo, &mut script, &never(), SETTINGS).await, CloseReason::TooBig);
         assert!(script.written[0].contains("bad_json"), "{:?}", script.written);
         assert_eq!(script.written[1], "close 1009");
     }
@@ -232,7 +250,7 @@ mod tests {
     async fn a_quiet_peer_is_pinged_and_then_given_up() {
         let mut script = Script::saying([]);
         let started = Instant::now();
-        assert_eq!(run(&Outbox::default(), echo, &mut script, SETTINGS).await, CloseReason::Heartbeat);
+        assert_eq!(run(&Outbox::default(), echo, &mut script, &never(), SETTINGS).await, CloseReason::Heartbeat);
         assert_eq!(started.elapsed().as_secs(), SETTINGS.read_timeout.as_secs());
         assert_eq!(script.written, ["ping", "ping", "close 4102"]);
     }
@@ -243,7 +261,7 @@ mod tests {
         let outbox = Outbox::default();
         outbox.push_durable(ChatId::new(), 1, &"x".into());
         let started = Instant::now();
-        assert_eq!(run(&outbox, echo, &mut script, SETTINGS).await, CloseReason::Slow);
+        assert_eq!(run(&outbox, echo, &mut script, &never(), SETTINGS).await, CloseReason::Slow);
         assert_eq!(started.elapsed().as_secs(), SETTINGS.write_timeout.as_secs());
     }
 
@@ -256,10 +274,24 @@ mod tests {
             echo(text).await
         };
         let mut script = Script::saying([Incoming::Text("a".into())]);
-        run(&outbox, drained_meanwhile, &mut script, SETTINGS).await;
+        run(&outbox, drained_meanwhile, &mut script, &never(), SETTINGS).await;
         assert_eq!(
             script.written,
             ["echo a", r#"{"type":"reconnect","after_ms":700,"reason":"restart"}"#, "close 4100"]
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_ends_with_its_token_unless_it_is_renewed() {
+        let expires = Cell::new(Instant::now() + Duration::from_secs(5));
+        let started = Instant::now();
+        let renew = async |text: ByteString| {
+            expires.set(started + Duration::from_secs(20));
+            echo(text).await
+        };
+        let mut script = Script::saying([Incoming::Text("a".into())]);
+        assert_eq!(run(&Outbox::default(), renew, &mut script, &expires, SETTINGS).await, CloseReason::Expired);
+        assert_eq!(started.elapsed().as_secs(), 20);
+        assert_eq!(script.written, ["echo a", "close 4002"]);
     }
 }

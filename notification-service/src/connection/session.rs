@@ -1,69 +1,99 @@
 //! What a connected client may say, and what is answered.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{
+    borrow::Cow,
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use chrono::Utc;
 use neonchat_common::{
     correlation::{self, CorrelationId},
     error::{ApiError, ErrorCode},
-    ids::{ChatId, SendId},
+    ids::{ChatId, SendId, Seq},
     message::MessageText,
+    token::Claims,
 };
+use tokio::time::Instant;
 use tracing::info_span;
 
-use super::protocol::{ClientFrame, Frame, ServerFrame, Status};
-use crate::{chat_service::NewMessage, delivery::Delivery, hub::Socket, presence::Presence};
+use super::{
+    catch_up::catch_up,
+    close::CloseReason,
+    pace::{Pace, Weight},
+    protocol::{ClientFrame, Frame, ServerFrame, Status, Token},
+};
+use crate::{chat_service::NewMessage, hub::Socket, state::State};
 
 /// An authenticated connection.
-pub(crate) struct Session {
+pub(crate) struct Session<'a> {
     socket: Arc<Socket>,
-    delivery: Delivery,
-    presence: Presence,
+    state: &'a State,
+    pace: RefCell<Pace>,
+    /// When its token expires, and it with it.
+    pub(crate) expires: Cell<Instant>,
 }
 
-impl Session {
-    pub(crate) const fn new(socket: Arc<Socket>, delivery: Delivery, presence: Presence) -> Self {
-        Self { socket, delivery, presence }
+impl<'a> Session<'a> {
+    pub(crate) fn new(socket: Arc<Socket>, claims: &Claims, state: &'a State) -> Self {
+        let pace = Pace::new(state.settings.messages_per_second, Instant::now());
+        Self { socket, state, pace: RefCell::new(pace), expires: Cell::new(expiry(claims)) }
     }
 
     /// Does what a frame asks for. Returns what is to be answered, if anything.
     pub(crate) async fn handle(&self, json: &str) -> Option<Frame> {
-        let frame = match ClientFrame::parse(json) {
-            Ok(frame) => frame,
-            Err(bad) => return Some(ServerFrame::error(bad.request_id.map(Cow::Owned), &bad.error).encode()),
+        let (frame, request_id) = match ClientFrame::parse(json) {
+            Ok(frame) => {
+                let frame = frame.with_request_id();
+                let request_id = frame.request_id();
+                (Ok(frame), request_id)
+            }
+            Err(bad) => (Err(bad.error), bad.request_id),
         };
-        // A send is found in the logs under the id that its sender knows.
-        let send_id = match &frame {
-            ClientFrame::Message { request_id, .. } => Some(request_id.unwrap_or_else(SendId::new)),
-            _ => None,
+        metrics::counter!("websocket_frames_total", "direction" => "in", "type" => label(&frame)).increment(1);
+        let weight = if matches!(frame, Ok(ClientFrame::Message { .. })) { Weight::Message } else { Weight::Light };
+        let paced = self.pace.borrow_mut().take(weight, Instant::now());
+        let answer = match (paced, frame) {
+            (Err(too_fast), _) => {
+                if too_fast.is_abuse {
+                    self.socket.outbox.close(CloseReason::Abuse);
+                }
+                Err(ApiError::from(&too_fast))
+            }
+            (Ok(()), Err(error)) => Err(error),
+            (Ok(()), Ok(frame)) => {
+                // A send is found in the logs under the id that its sender knows.
+                let id = CorrelationId::accept(request_id.as_deref());
+                let span = info_span!("frame", request.id = %id, user.id = %self.socket.user);
+                correlation::scope(id, span, self.act(frame)).await
+            }
         };
-        let id = send_id.map_or_else(CorrelationId::new, |id| CorrelationId::accept(Some(&id.to_string())));
-        let span = info_span!("frame", request.id = %id, user.id = %self.socket.user);
-        correlation::scope(id, span, self.act(frame, send_id)).await
+        answer.unwrap_or_else(|error| Some(ServerFrame::error(request_id.map(Cow::Owned), &error).encode()))
     }
 
-    async fn act(&self, frame: ClientFrame, send_id: Option<SendId>) -> Option<Frame> {
-        let answer = match frame {
+    async fn act(&self, frame: ClientFrame) -> Result<Option<Frame>, ApiError> {
+        match frame {
             ClientFrame::Message { chat_id, text, request_id } => {
-                self.send(chat_id, text, request_id.or(send_id).unwrap_or_else(SendId::new)).await.map(Some)
+                self.send(chat_id, text, request_id.unwrap_or_else(SendId::new)).await.map(Some)
             }
             ClientFrame::Typing { chat_id, is_typing } => self.typing(chat_id, is_typing).await.map(|()| None),
+            ClientFrame::Receipt { chat_id, read } => self.receipt(chat_id, read).await.map(|()| None),
             ClientFrame::Presence { status } => {
                 self.set_status(status).await;
                 Ok(None)
             }
+            ClientFrame::Sync { request_id, cursors } => self.sync(request_id, cursors).await.map(|()| None),
+            ClientFrame::Auth { token, .. } => self.renew(&token).await.map(|()| None),
             ClientFrame::Ping => Ok(Some(ServerFrame::Pong { server_time: Utc::now() }.encode())),
-        };
-        answer.unwrap_or_else(|error| {
-            let request_id = send_id.map(|id| Cow::Owned(id.to_string()));
-            Some(ServerFrame::error(request_id, &error).encode())
-        })
+        }
     }
 
     async fn send(&self, chat: Option<ChatId>, text: MessageText, request_id: SendId) -> Result<Frame, ApiError> {
         let chat_id = self.chat(chat)?;
         let message = NewMessage { chat_id, sender_id: self.socket.user, text, request_id };
-        let (stored, status) = self.delivery.send(self.socket.id, message).await?;
+        let (stored, status) = self.state.delivery.send(self.socket.id, message).await?;
         tracing::debug!(chat.id = %chat_id, message.id = %stored.message_id, message.seq = stored.seq, "sent");
         let ack = ServerFrame::MessageSent {
             request_id,
@@ -79,17 +109,41 @@ impl Session {
 
     async fn typing(&self, chat: Option<ChatId>, is_typing: bool) -> Result<(), ApiError> {
         let chat_id = self.chat(chat)?;
-        if !self.delivery.hub.is_joined(&self.socket, chat_id) {
+        if !self.state.hub.is_joined(&self.socket, chat_id) {
             return Err(no_such_chat());
         }
         let user_id = self.socket.user;
         let frame = ServerFrame::Typing { user_id, chat_id, is_typing }.encode();
-        self.delivery.tell_chat(chat_id, user_id, &frame).await;
+        self.state.delivery.tell_typing(chat_id, user_id, &frame).await;
         Ok(())
     }
 
+    async fn receipt(&self, chat: Option<ChatId>, read: Seq) -> Result<(), ApiError> {
+        let chat = self.chat(chat)?;
+        self.state.delivery.mark_read(&self.socket, chat, read).await
+    }
+
     async fn set_status(&self, status: Status) {
-        self.presence.set_status(&self.socket, status).await;
+        self.state.presence.set_status(&self.socket, status).await;
+    }
+
+    async fn sync(&self, request_id: Option<String>, cursors: BTreeMap<ChatId, Seq>) -> Result<(), ApiError> {
+        let chats = catch_up(&self.state.delivery, &self.socket, cursors).await?;
+        // Through the outbox, so that it comes behind what was missed.
+        self.socket.outbox.push_missed(ServerFrame::Synced { request_id, chats }.encode()).await;
+        Ok(())
+    }
+
+    /// A newer token keeps the connection open for longer.
+    async fn renew(&self, Token(token): &Token) -> Result<(), ApiError> {
+        let claims = self.state.tokens.verify(token)?;
+        if claims.user_id != self.socket.user {
+            return Err(ApiError::new(ErrorCode::Forbidden, "The token is another user's."));
+        }
+        self.state.delivery.chat_service.check_token(claims.user_id, claims.jti).await?;
+        self.socket.renew(claims.jti);
+        self.expires.set(expiry(&claims));
+        Ok(())
     }
 
     /// The chat that a frame is about: the one that it names, or the one that the socket is about.
@@ -102,7 +156,27 @@ impl Session {
     }
 }
 
+/// When a token expires, by the clock that timers go by.
+fn expiry(claims: &Claims) -> Instant {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Instant::now() + Duration::from_secs(claims.exp).saturating_sub(now)
+}
+
 /// The same for a chat that there is not, one of others, and one that the socket is not about.
 fn no_such_chat() -> ApiError {
     ApiError::new(ErrorCode::NotFound, "There is no such chat, or you are not in it.")
+}
+
+/// The type of a frame, as a label: none that a client makes up.
+const fn label(frame: &Result<ClientFrame, ApiError>) -> &'static str {
+    match frame {
+        Ok(ClientFrame::Message { .. }) => "message",
+        Ok(ClientFrame::Typing { .. }) => "typing",
+        Ok(ClientFrame::Receipt { .. }) => "receipt",
+        Ok(ClientFrame::Presence { .. }) => "presence",
+        Ok(ClientFrame::Sync { .. }) => "sync",
+        Ok(ClientFrame::Auth { .. }) => "auth",
+        Ok(ClientFrame::Ping) => "ping",
+        Err(_) => "bad",
+    }
 }

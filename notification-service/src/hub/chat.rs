@@ -2,7 +2,7 @@
 
 use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 
-use neonchat_common::ids::{ChatId, Seq, UserId};
+use neonchat_common::ids::{ChatId, Seq};
 
 use super::{Socket, SocketId};
 use crate::{
@@ -51,13 +51,36 @@ pub(super) struct Chat {
     /// The next event to deliver.
     next: Seq,
     held: BTreeMap<Seq, DurableEvent>,
-    sockets: Vec<Arc<Socket>>,
+    members: Vec<Member>,
+}
+
+/// A socket of the chat, and how far it has come in it.
+#[derive(Debug)]
+struct Member {
+    socket: Arc<Socket>,
+    /// Where it came in: it was told of nothing up to here.
+    joined_after: Seq,
+    /// It has everything up to here, or does not want it.
+    after: Seq,
+    /// What it missed is on its way: events wait until that is there.
+    is_catching_up: bool,
+}
+
+/// What a socket misses that has everything up to some `seq`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Missed {
+    /// Nothing. The head of the chat is here.
+    Nothing { head: Seq },
+    /// So much that the client has to fetch it. What comes after `head` comes by itself.
+    TooMuch { head: Seq },
+    /// What comes after this. Further events wait until [`Chat::caught_up`].
+    After(Seq),
 }
 
 impl Chat {
     /// A chat of which everything up to `last_seq` is past.
     pub(super) fn after(id: ChatId, last_seq: Seq) -> Self {
-        Self { id, next: last_seq + 1, held: BTreeMap::new(), sockets: Vec::new() }
+        Self { id, next: last_seq + 1, held: BTreeMap::new(), members: Vec::new() }
     }
 
     pub(super) const fn next(&self) -> Seq {
@@ -69,15 +92,63 @@ impl Chat {
     }
 
     pub(super) fn join(&mut self, socket: &Arc<Socket>) {
-        if !self.sockets.iter().any(|other| other.id == socket.id) {
-            self.sockets.push(Arc::clone(socket));
+        if self.member(socket.id).is_none() {
+            let after = self.next - 1;
+            let socket = Arc::clone(socket);
+            self.members.push(Member { socket, joined_after: after, after, is_catching_up: false });
         }
     }
 
     /// Returns whether the chat has no socket any more.
     pub(super) fn leave(&mut self, socket: SocketId) -> bool {
-        self.sockets.retain(|other| other.id != socket);
-        self.sockets.is_empty()
+        self.members.retain(|member| member.socket.id != socket);
+        self.members.is_empty()
+    }
+
+    fn member(&mut self, socket: SocketId) -> Option<&mut Member> {
+        self.members.iter_mut().find(|member| member.socket.id == socket)
+    }
+
+    /// A socket says that it has everything up to `cursor`. `limit` is how much it may get over itself.
+    ///
+    /// `None` where the socket is gone.
+    pub(super) fn catch_up(&mut self, socket: SocketId, cursor: Seq, limit: Seq) -> Option<Missed> {
+        let head = self.next - 1;
+        let member = self.member(socket)?;
+        if cursor >= member.joined_after {
+            // Ahead of this instance, perhaps: what the client has already does not come again.
+            member.after = member.after.max(cursor);
+            return Some(Missed::Nothing { head: head.max(cursor) });
+        }
+        // What it missed comes before what it was told since: too late to send it in its order.
+        if member.after > member.joined_after || head - cursor > limit {
+            return Some(Missed::TooMuch { head });
+        }
+        member.after = cursor;
+        member.is_catching_up = true;
+        Some(Missed::After(cursor))
+    }
+
+    /// A socket that catches up has got everything up to `seq`. Returns whether that is all there is: it is then told of
+    /// what happens next.
+    ///
+    /// `None` where the socket is gone.
+    pub(super) fn caught_up(&mut self, socket: SocketId, seq: Seq) -> Option<bool> {
+        let head = self.next - 1;
+        let member = self.member(socket)?;
+        member.after = seq;
+        member.is_catching_up = seq < head;
+        Some(seq >= head)
+    }
+
+    /// A socket that was to catch up cannot: it is told of what happens next, and that something is missing before it.
+    pub(super) fn give_up_catching_up(&mut self, socket: SocketId) {
+        let (chat, head) = (self.id, self.next - 1);
+        if let Some(member) = self.member(socket) {
+            member.socket.outbox.leave_out(chat, member.after + 1, head);
+            member.after = head;
+            member.is_catching_up = false;
+        }
     }
 
     pub(super) fn accept(&mut self, event: DurableEvent) -> Accepted {
@@ -101,14 +172,24 @@ impl Chat {
 
     fn deliver(&mut self, event: &DurableEvent) -> usize {
         self.next = event.seq + 1;
-        let others = self.sockets.iter().filter(|socket| Some(socket.id) != event.origin);
-        others.map(|socket| socket.outbox.push_durable(self.id, event.seq, &event.frame)).count()
+        let mut delivered = 0;
+        for member in &mut self.members {
+            if member.is_catching_up || event.seq <= member.after {
+                continue;
+            }
+            member.after = event.seq;
+            if Some(member.socket.id) != event.origin {
+                member.socket.outbox.push_durable(self.id, event.seq, &event.frame);
+                delivered += 1;
+            }
+        }
+        delivered
     }
 
-    /// What matters only now, to the sockets of all but its cause.
-    pub(super) fn tell(&self, cause: UserId, frame: &Frame) {
-        for socket in self.sockets.iter().filter(|socket| socket.user != cause) {
-            socket.outbox.push_ephemeral(frame);
+    /// What matters only now, to the sockets that `audience` takes in.
+    pub(super) fn tell(&self, audience: impl Fn(&Socket) -> bool, frame: &Frame) {
+        for member in self.members.iter().filter(|member| audience(&member.socket)) {
+            member.socket.outbox.push_ephemeral(frame);
         }
     }
 }
@@ -116,12 +197,13 @@ impl Chat {
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt as _;
+    use neonchat_common::ids::{TokenId, UserId};
 
     use super::*;
     use crate::connection::outbox::Next;
 
     fn socket() -> Arc<Socket> {
-        Arc::new(Socket::new(SocketId::for_test(), UserId::new(), None))
+        Arc::new(Socket::new(SocketId::for_test(), UserId::new(), TokenId::new(), None))
     }
 
     fn event(seq: Seq) -> DurableEvent {

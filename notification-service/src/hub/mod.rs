@@ -8,9 +8,9 @@
 mod chat;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, VecDeque},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -18,16 +18,19 @@ use std::{
 use dashmap::{DashMap, Entry};
 use neonchat_common::{
     bus::Channel,
-    ids::{ChatId, Seq, UserId},
+    ids::{ChatId, Seq, TokenId, UserId},
 };
 
 use self::chat::Chat;
-pub(crate) use self::chat::{Accepted, DurableEvent};
+pub(crate) use self::chat::{Accepted, DurableEvent, Missed};
 use crate::{
     chat_service::UserChat,
-    connection::{outbox::Outbox, protocol::Frame},
+    connection::{close::CloseReason, outbox::Outbox, protocol::Frame},
     work_set::WorkSet,
 };
+
+/// Revoked tokens of a user that are remembered. A handshake takes two seconds at most.
+const MAX_REVOKED: usize = 16;
 
 /// A socket of this instance. Never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -59,11 +62,22 @@ pub(crate) struct Socket {
     /// The one chat that it is about; none where it is about all of the user's.
     pub(crate) scope: Option<ChatId>,
     pub(crate) outbox: Outbox,
+    token: Mutex<TokenId>,
 }
 
 impl Socket {
-    fn new(id: SocketId, user: UserId, scope: Option<ChatId>) -> Self {
-        Self { id, user, scope, outbox: Outbox::default() }
+    fn new(id: SocketId, user: UserId, token: TokenId, scope: Option<ChatId>) -> Self {
+        Self { id, user, scope, outbox: Outbox::default(), token: Mutex::new(token) }
+    }
+
+    /// The `jti` of the token by which it is open.
+    pub(crate) fn token(&self) -> TokenId {
+        *self.token.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// It is open by a newer token.
+    pub(crate) fn renew(&self, token: TokenId) {
+        *self.token.lock().unwrap_or_else(PoisonError::into_inner) = token;
     }
 
     /// Whether the socket carries a chat, given that its user is a member.
@@ -78,6 +92,8 @@ struct User {
     /// Handshakes and sockets that need this entry.
     holders: usize,
     sockets: Vec<Arc<Socket>>,
+    /// The last tokens that were revoked: one of them may be on its way through a handshake.
+    revoked: VecDeque<TokenId>,
     /// The user's chats, and the other members of each.
     chats: HashMap<ChatId, Vec<UserId>>,
 }
@@ -96,9 +112,15 @@ pub(crate) struct Hub {
 impl Hub {
     /// A user is about to connect: from here on the user's channel is wanted, so that no new chat is missed while the
     /// list of chats is on its way. [`Hub::leave`] or [`Hub::detach`] undoes it.
-    pub(crate) fn enter(&self, user: UserId) {
-        self.users.entry(user).or_default().holders += 1;
+    ///
+    /// Returns how many sockets the user then has here, if none is refused.
+    pub(crate) fn enter(&self, user: UserId) -> usize {
+        let mut entry = self.users.entry(user).or_default();
+        entry.holders += 1;
+        let holders = entry.holders;
+        drop(entry);
         self.interest.add([Channel::User(user)]);
+        holders
     }
 
     /// Undoes [`Hub::enter`], where no socket came of it.
@@ -110,12 +132,21 @@ impl Hub {
     ///
     /// From here on the socket gets every event after each chat's `last_seq`, if not a later one where this instance
     /// delivered up to there before the socket came.
-    pub(crate) fn attach(&self, user: UserId, scope: Option<ChatId>, chats: &[UserChat]) -> Arc<Socket> {
-        let socket = Arc::new(Socket::new(SocketId::next(), user, scope));
+    pub(crate) fn attach(
+        &self,
+        user: UserId,
+        token: TokenId,
+        scope: Option<ChatId>,
+        chats: &[UserChat],
+    ) -> Arc<Socket> {
+        let socket = Arc::new(Socket::new(SocketId::next(), user, token, scope));
         {
             let mut entry = self.users.entry(user).or_default();
             entry.chats.extend(chats.iter().map(|chat| (chat.id, chat.partners.clone())));
             entry.sockets.push(Arc::clone(&socket));
+            if entry.revoked.contains(&token) {
+                socket.outbox.close(CloseReason::Revoked);
+            }
         }
         for chat in chats.iter().filter(|chat| socket.carries(chat.id)) {
             self.join(chat.id, chat.last_seq, std::slice::from_ref(&socket));
@@ -153,10 +184,31 @@ impl Hub {
         }
     }
 
-    /// A user of this instance is a member of these chats. Returns those that were not known.
-    pub(crate) fn learn(&self, user: UserId, chats: &[UserChat]) -> Vec<ChatId> {
+    /// A token of a user is not good any more: its sockets are closed.
+    pub(crate) fn revoke(&self, user: UserId, token: TokenId) {
+        if let Some(mut entry) = self.users.get_mut(&user) {
+            if entry.revoked.len() == MAX_REVOKED {
+                entry.revoked.pop_front();
+            }
+            entry.revoked.push_back(token);
+            for socket in entry.sockets.iter().filter(|socket| socket.token() == token) {
+                socket.outbox.close(CloseReason::Revoked);
+            }
+        }
+    }
+
+    /// The tokens by which a user's sockets are open here.
+    pub(crate) fn tokens_of(&self, user: UserId) -> HashSet<TokenId> {
+        self.users
+            .get(&user)
+            .map(|entry| entry.sockets.iter().map(|socket| socket.token()).collect())
+            .unwrap_or_default()
+    }
+
+    /// A user of this instance is a member of these chats.
+    pub(crate) fn learn(&self, user: UserId, chats: &[UserChat]) {
         let (new, sockets) = {
-            let Some(mut entry) = self.users.get_mut(&user) else { return Vec::new() };
+            let Some(mut entry) = self.users.get_mut(&user) else { return };
             let mut new = Vec::new();
             for chat in chats {
                 if entry.chats.insert(chat.id, chat.partners.clone()).is_none() {
@@ -169,7 +221,6 @@ impl Hub {
             let carrying: Vec<_> = sockets.iter().filter(|socket| socket.carries(chat.id)).cloned().collect();
             self.join(chat.id, chat.last_seq, &carrying);
         }
-        new.into_iter().map(|chat| chat.id).collect()
     }
 
     fn join(&self, chat: ChatId, last_seq: Seq, sockets: &[Arc<Socket>]) {
@@ -195,10 +246,27 @@ impl Hub {
         accepted
     }
 
-    /// What matters only now, to the chat's sockets but those of its cause.
-    pub(crate) fn tell_chat(&self, chat: ChatId, cause: UserId, frame: &Frame) {
+    /// What matters only now, to those of the chat's sockets that `audience` takes in.
+    pub(crate) fn tell_chat(&self, chat: ChatId, audience: impl Fn(&Socket) -> bool, frame: &Frame) {
         if let Some(entry) = self.chats.get(&chat) {
-            entry.tell(cause, frame);
+            entry.tell(audience, frame);
+        }
+    }
+
+    /// See [`Chat::catch_up`].
+    pub(crate) fn catch_up(&self, socket: &Socket, chat: ChatId, cursor: Seq, limit: Seq) -> Option<Missed> {
+        self.chats.get_mut(&chat)?.catch_up(socket.id, cursor, limit)
+    }
+
+    /// See [`Chat::caught_up`].
+    pub(crate) fn caught_up(&self, socket: &Socket, chat: ChatId, seq: Seq) -> Option<bool> {
+        self.chats.get_mut(&chat)?.caught_up(socket.id, seq)
+    }
+
+    /// See [`Chat::give_up_catching_up`].
+    pub(crate) fn give_up_catching_up(&self, socket: &Socket, chat: ChatId) {
+        if let Some(mut entry) = self.chats.get_mut(&chat) {
+            entry.give_up_catching_up(socket.id);
         }
     }
 
@@ -206,6 +274,15 @@ impl Hub {
     pub(crate) fn tell_user(&self, user: UserId, chats: &[ChatId], frame: &Frame) {
         if let Some(entry) = self.users.get(&user) {
             for socket in entry.sockets.iter().filter(|socket| chats.iter().any(|chat| socket.carries(*chat))) {
+                socket.outbox.push_ephemeral(frame);
+            }
+        }
+    }
+
+    /// A word to every socket.
+    pub(crate) fn tell_all(&self, frame: &Frame) {
+        for entry in &self.users {
+            for socket in &entry.sockets {
                 socket.outbox.push_ephemeral(frame);
             }
         }
@@ -234,6 +311,7 @@ impl Hub {
         match channel {
             Channel::Chat(chat) => self.chats.contains_key(&chat),
             Channel::User(user) => self.users.contains_key(&user),
+            Channel::System => true,
         }
     }
 

@@ -65,6 +65,7 @@ impl Notification {
             ("CHAT_SERVICE_ADDR", &chat),
             ("REDIS_URL", redis_url),
             ("PRESENCE_OFFLINE_GRACE", "100ms"),
+            ("WS_MESSAGES_PER_SECOND", "0"),
         ];
         values.extend(settings);
         let settings = notification_service::config::Settings::read(Reader::from_values(values)).expect("settings");
@@ -119,6 +120,7 @@ async fn start_chat_service(database: &str, redis_url: &str, grpc_port: u16) -> 
         ("DB_MAX_CONNS", "5"),
         ("REDIS_URL", redis_url),
         ("BCRYPT_COST", "4"),
+        ("RATE_LIMIT_PER_MINUTE", "0"),
     ]);
     let app = ChatApp::build(settings.expect("settings")).await.expect("an app");
     let api = Api::new(format!("http://{}", app.http_addr().expect("an address")));

@@ -3,9 +3,13 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on says so by a panic")]
 
 mod bad_input;
+mod catching_up;
 mod faults;
 mod handshake;
 mod helpers;
 mod lifecycle;
+mod limits;
 mod messages;
 mod presence;
+mod receipts;
+mod system;

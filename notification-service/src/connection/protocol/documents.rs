@@ -1,0 +1,103 @@
+//! Holds docs/PROTOCOL.md and docs/asyncapi.json against the frames.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+const PROTOCOL: &str = include_str!("../../../../docs/PROTOCOL.md");
+const ASYNCAPI: &str = include_str!("../../../../docs/asyncapi.json");
+
+/// The examples of a section of PROTOCOL.md.
+fn examples(title: &str) -> Vec<String> {
+    let (_, section) = PROTOCOL.split_once(title).expect("the section");
+    let section = section.split("\n##").next().expect("a section");
+    section.split("```json\n").skip(1).map(|block| block.lines().next().expect("an example").to_owned()).collect()
+}
+
+/// The examples of the messages that asyncapi.json has for an operation.
+fn asyncapi_examples(operation: &str) -> Vec<Value> {
+    let document: Value = serde_json::from_str(ASYNCAPI).expect("JSON");
+    let messages = document["operations"][operation]["messages"].as_array().expect("messages");
+    let example = |message: &Value| {
+        let name = message["$ref"].as_str().and_then(|path| path.rsplit('/').next()).expect("a name");
+        document["components"]["messages"][name]["examples"][0]["payload"].clone()
+    };
+    messages.iter().map(example).collect()
+}
+
+/// Of each frame that a client sends, the type. A further variant does not compile until it has one.
+const fn name(frame: &ClientFrame) -> &'static str {
+    match frame {
+        ClientFrame::Message { .. } => "message",
+        ClientFrame::Typing { .. } => "typing",
+        ClientFrame::Receipt { .. } => "receipt",
+        ClientFrame::Presence { .. } => "presence",
+        ClientFrame::Sync { .. } => "sync",
+        ClientFrame::Auth { .. } => "auth",
+        ClientFrame::Ping => "ping",
+    }
+}
+
+#[test]
+fn the_frames_of_clients_are_all_documented_and_as_they_are_read() {
+    let read = |json: &str| ClientFrame::parse(json).map(|frame| name(&frame)).expect("a frame that the server reads");
+    let all = ["message", "typing", "receipt", "presence", "sync", "auth", "ping"];
+    assert_eq!(examples("### Client to server").iter().map(|json| read(json)).collect::<Vec<_>>(), all);
+    assert_eq!(asyncapi_examples("send").iter().map(|json| read(&json.to_string())).collect::<Vec<_>>(), all);
+}
+
+#[test]
+fn the_frames_of_the_server_are_all_documented_and_as_they_are_written() {
+    let chat_id: ChatId = "01890a5d-ac96-774b-bcce-b302099a8057".parse().expect("a UUID");
+    let message_id: MessageId = "01890a5d-ac96-774b-bcce-b302099a8058".parse().expect("a UUID");
+    let user_id: UserId = "7c9e6679-7425-40de-944b-e07fc1f90ae7".parse().expect("a UUID");
+    let request = "550e8400-e29b-41d4-a716-446655440000";
+    let at = time::from_micros(1_767_323_045_000_006);
+    let item = json!({ "id": chat_id }).to_string();
+    let too_fast = ApiError {
+        retry_after: Some(std::time::Duration::from_millis(800)),
+        ..ApiError::new(ErrorCode::RateLimited, "Too many frames: wait a little.")
+    };
+    let frames = [
+        ServerFrame::MessageSent {
+            request_id: request.parse().expect("a UUID"),
+            status: DeliveryStatus::Delivered,
+            message_id,
+            chat_id,
+            seq: 42,
+            created_at: at,
+            duplicate: false,
+        },
+        ServerFrame::NewMessage {
+            chat_id,
+            seq: 42,
+            message: Message {
+                id: message_id,
+                chat_id,
+                sender_id: user_id,
+                text: "Привет!",
+                created_at: at,
+                updated_at: at,
+                seq: 42,
+            },
+        },
+        ServerFrame::ChatCreated { chat: serde_json::from_str(&item).expect("JSON") },
+        ServerFrame::Presence { event: PresenceEvent::Online, user_id, timestamp: 1_767_323_045 },
+        ServerFrame::Typing { user_id, chat_id, is_typing: true },
+        ServerFrame::Receipt { chat_id, user_id, read: 41 },
+        ServerFrame::Synced {
+            request_id: Some("s-1".to_owned()),
+            chats: vec![SyncedChat { chat_id, head_seq: 46, complete: true }],
+        },
+        ServerFrame::Lagged { chat_id, from_seq: 47, head_seq: 900 },
+        ServerFrame::System { text: "Back in five minutes" },
+        ServerFrame::Pong { server_time: at },
+        ServerFrame::Reconnect { after_ms: 4200, reason: "restart" },
+        ServerFrame::error(Some(request.into()), &too_fast),
+    ];
+    let written: Vec<String> = frames.iter().map(|frame| frame.encode().to_string()).collect();
+    assert_eq!(examples("### Server to client"), written);
+    let written: Vec<Value> = written.iter().map(|json| serde_json::from_str(json).expect("JSON")).collect();
+    assert_eq!(asyncapi_examples("receive"), written);
+    assert_eq!(frames.map(|frame| type_of(&frame.encode())), SERVER_TYPES);
+}

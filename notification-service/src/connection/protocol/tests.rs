@@ -1,0 +1,88 @@
+use serde_json::json;
+
+use super::*;
+
+const CHAT: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+const REQUEST: &str = "550e8400-e29b-41d4-a716-446655440000";
+
+fn parse(json: &serde_json::Value) -> Result<ClientFrame, (Option<String>, ErrorCode, String)> {
+    ClientFrame::parse(&json.to_string()).map_err(|bad| (bad.request_id, bad.error.code, bad.error.detail.into_owned()))
+}
+
+#[test]
+fn reads_every_frame_and_ignores_what_it_does_not_know() {
+    let chat_id = Some(CHAT.parse().expect("a UUID"));
+    let text = MessageText::try_from("hi".to_owned()).expect("a text");
+    assert_eq!(
+        parse(&json!({"type": "message", "chat_id": CHAT, "text": "hi", "request_id": REQUEST, "mood": 1})),
+        Ok(ClientFrame::Message { chat_id, text, request_id: Some(REQUEST.parse().expect("a UUID")) })
+    );
+    assert_eq!(
+        parse(&json!({"type": "typing", "is_typing": true})),
+        Ok(ClientFrame::Typing { chat_id: None, is_typing: true })
+    );
+    assert_eq!(
+        parse(&json!({"type": "presence", "status": "away"})),
+        Ok(ClientFrame::Presence { status: Status::Away })
+    );
+    assert_eq!(parse(&json!({"type": "ping", "text": 5})), Ok(ClientFrame::Ping));
+}
+
+#[test]
+fn names_the_fault_under_the_senders_request_id_and_repeats_no_text() {
+    let (request_id, code, detail) =
+        parse(&json!({"type": "message", "chat_id": "x", "text": "secret", "request_id": REQUEST}))
+            .expect_err("a bad chat_id");
+    assert_eq!((request_id.as_deref(), code), (Some(REQUEST), ErrorCode::ValidationFailed));
+    assert_eq!(detail, "chat_id: should be a UUID");
+
+    let (_, code, detail) =
+        parse(&json!({"type": "message", "chat_id": CHAT, "text": {"secret": 1}})).expect_err("a text that is none");
+    assert_eq!((code, detail.as_str()), (ErrorCode::ValidationFailed, "text: should be a text"));
+}
+
+#[test]
+fn tells_apart_what_is_no_json_no_frame_and_no_known_frame() {
+    let code = |json: &str| ClientFrame::parse(json).expect_err("a bad frame").error.code;
+    for bad in ["", "{", "[]", "1", r#"{"type":"ping"} x"#] {
+        assert_eq!(code(bad), ErrorCode::BadJson, "{bad}");
+    }
+    assert_eq!(code("{}"), ErrorCode::ValidationFailed);
+    assert_eq!(code(r#"{"type":"dance"}"#), ErrorCode::UnknownType);
+    for text in [r#""a\u0000b""#, r#""""#, r#""\ud800""#] {
+        let frame = format!(r#"{{"type":"message","chat_id":"{CHAT}","text":{text}}}"#);
+        assert_eq!(code(&frame), ErrorCode::ValidationFailed, "{text}");
+    }
+}
+
+#[test]
+fn frames_look_as_the_contract_has_them() {
+    let seen = |frame: ServerFrame<'_>| serde_json::from_str::<serde_json::Value>(&frame.encode()).expect("JSON");
+    let created_at = time::from_micros(1_700_000_000_123_456);
+    let (id, chat_id, sender_id) = (MessageId::new(), ChatId::new(), UserId::new());
+    let message = Message { id, chat_id, sender_id, text: "hi", created_at, updated_at: created_at, seq: 42 };
+    assert_eq!(
+        seen(ServerFrame::NewMessage { chat_id, seq: 42, message }),
+        json!({"type": "new_message", "chat_id": chat_id, "seq": 42, "message": {
+            "id": id, "chat_id": chat_id, "sender_id": sender_id, "text": "hi", "seq": 42,
+            "created_at": "2023-11-14T22:13:20.123456Z", "updated_at": "2023-11-14T22:13:20.123456Z"}})
+    );
+    let request_id = SendId::new();
+    let status = DeliveryStatus::Delivered;
+    let sent =
+        ServerFrame::MessageSent { request_id, status, message_id: id, chat_id, seq: 42, created_at, duplicate: false };
+    assert_eq!(
+        seen(sent),
+        json!({"type": "message_sent", "request_id": request_id, "status": "delivered", "message_id": id,
+            "chat_id": chat_id, "seq": 42, "created_at": "2023-11-14T22:13:20.123456Z", "duplicate": false})
+    );
+    let error = ApiError::new(ErrorCode::NotFound, "no");
+    assert_eq!(
+        seen(ServerFrame::error(Some("r".into()), &error)),
+        json!({"type": "error", "request_id": "r", "code": "not_found", "message": "no", "retryable": false})
+    );
+    assert_eq!(
+        seen(ServerFrame::Presence { event: PresenceEvent::Offline, user_id: sender_id, timestamp: 5 }),
+        json!({"type": "presence", "event": "user_offline", "user_id": sender_id, "timestamp": 5})
+    );
+}

@@ -1,0 +1,135 @@
+//! `sync`: what a client missed comes over its socket, in order, before what happens next.
+
+use neonchat_testbed::client::Socket;
+use serde_json::{Value, json};
+
+use crate::helpers::TestApp;
+
+async fn send(socket: &mut Socket, chat: &str, texts: impl IntoIterator<Item = String>) {
+    for text in texts {
+        socket.send_message(chat, &text).await.expect("an ack");
+    }
+}
+
+fn sync(chat: &str, cursor: i64) -> Value {
+    json!({ "type": "sync", "request_id": "s", "cursors": { chat: cursor } })
+}
+
+/// The `seq`s of the messages up to `synced`, and what that says of the chat.
+async fn synced(socket: &mut Socket) -> (Vec<i64>, Value) {
+    let mut seqs = Vec::new();
+    loop {
+        let frame = socket.next().await.expect("a frame");
+        match frame["type"].as_str() {
+            Some("new_message") => seqs.push(frame["seq"].as_i64().expect("a seq")),
+            Some("presence") => {}
+            Some("synced") => {
+                assert_eq!(frame["request_id"], "s");
+                return (seqs, frame["chats"].clone());
+            }
+            _ => panic!("{frame}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_missed_comes_in_order_on_any_instance_and_then_what_happens_next() {
+    let app = TestApp::start().await;
+    let other = app.another().await;
+    let (alice, bob, chat) = app.two_users().await;
+    let mut alices = app.socket(&alice).await;
+    send(&mut alices, &chat, (1..=5).map(|n| n.to_string())).await;
+
+    for websocket in [&app.notification.websocket, &other.websocket] {
+        let mut bobs = Socket::open(websocket, &bob, None).await.expect("a socket");
+        bobs.send(&sync(&chat, 2)).await.expect("sent");
+        let expected = json!([{ "chat_id": chat, "head_seq": 5, "complete": true }]);
+        assert_eq!(synced(&mut bobs).await, (vec![3, 4, 5], expected));
+        bobs.close().await.expect("closed");
+    }
+    let mut bobs = Socket::open(&other.websocket, &bob, Some(&chat)).await.expect("a socket");
+    bobs.send(&sync(&chat, 5)).await.expect("sent");
+    assert_eq!(synced(&mut bobs).await.0, [0; 0]);
+    send(&mut alices, &chat, ["next".to_owned()]).await;
+    assert_eq!(bobs.expect_beside_presence("new_message").await.expect("a message")["seq"], 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_others_send_nothing_comes_twice_out_of_order_or_not_at_all() {
+    const MESSAGES: i64 = 150;
+    let app = TestApp::start().await;
+    let other = app.another().await;
+    let (alice, bob, chat) = app.two_users().await;
+    let mut alices = app.socket(&alice).await;
+    let sending = async {
+        for n in 1..=MESSAGES {
+            alices.send_message(&chat, &n.to_string()).await.expect("an ack");
+        }
+    };
+    // Bob comes and goes, and says each time what he has.
+    let receiving = async {
+        let mut has = 0;
+        while has < MESSAGES {
+            let mut bobs = Socket::open(&other.websocket, &bob, None).await.expect("a socket");
+            bobs.send(&sync(&chat, has)).await.expect("sent");
+            let (mut seqs, chats) = synced(&mut bobs).await;
+            if chats[0]["complete"] == false {
+                // Something had come before the server read what he has: he fetches what lies between.
+                let path = format!("/api/v1/chats/{chat}/events?after={has}&limit=1000");
+                let events = app.api.get(&path, &bob).await.expect("an answer").body;
+                let head = chats[0]["head_seq"].as_i64().expect("a seq");
+                let fetched = events["events"].as_array().expect("events").iter().filter_map(|e| e["seq"].as_i64());
+                seqs = fetched.filter(|seq| *seq <= head).collect();
+            }
+            while seqs.last().is_none_or(|last| *last < (has + 10).min(MESSAGES)) {
+                let frame = bobs.expect_beside_presence("new_message").await.expect("a message");
+                seqs.push(frame["seq"].as_i64().expect("a seq"));
+            }
+            let expected: Vec<i64> = (has + 1..=*seqs.last().expect("a seq")).collect();
+            assert_eq!(seqs, expected);
+            has += i64::try_from(seqs.len()).expect("a few");
+            bobs.close().await.expect("closed");
+        }
+    };
+    tokio::join!(sending, receiving);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_than_a_thousand_are_to_be_fetched_and_the_rest_comes_by_itself() {
+    let app = TestApp::start().await;
+    let (alice, bob, chat) = app.two_users().await;
+    let mut alices = app.socket(&alice).await;
+    for n in 0..1001 {
+        alices.send(&json!({ "type": "message", "chat_id": chat, "text": n.to_string() })).await.expect("sent");
+    }
+    for _ in 0..1001 {
+        alices.expect_beside_presence("message_sent").await.expect("an ack");
+    }
+    let mut bobs = app.socket(&bob).await;
+    bobs.send(&sync(&chat, 0)).await.expect("sent");
+    let too_much = json!([{ "chat_id": chat, "head_seq": 1001, "complete": false }]);
+    assert_eq!(synced(&mut bobs).await, (vec![], too_much));
+    send(&mut alices, &chat, ["next".to_owned()]).await;
+    assert_eq!(bobs.expect_beside_presence("new_message").await.expect("a message")["seq"], 1002);
+
+    let mut bobs = app.socket(&bob).await;
+    bobs.send(&sync(&chat, 2)).await.expect("sent");
+    assert_eq!(synced(&mut bobs).await.0, (3..=1002).collect::<Vec<i64>>(), "a thousand come by themselves");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn chats_of_others_are_left_out_and_bad_cursors_are_named() {
+    let app = TestApp::start().await;
+    let (alice, _, chat) = app.two_users().await;
+    let mallory = app.api.any_user().await.expect("a user");
+    let mut alices = app.socket(&alice).await;
+    send(&mut alices, &chat, ["private".to_owned()]).await;
+    let mut mallorys = app.socket(&mallory).await;
+    mallorys.send(&sync(&chat, 0)).await.expect("sent");
+    assert_eq!(synced(&mut mallorys).await, (vec![], json!([])));
+    for cursors in [json!(null), json!([]), json!({ "x": 1 }), json!({ &chat: -1 }), json!({ &chat: "1" })] {
+        mallorys.send(&json!({ "type": "sync", "request_id": "s", "cursors": cursors })).await.expect("sent");
+        let error = mallorys.expect("error").await.expect("an error");
+        assert_eq!((&error["code"], &error["request_id"]), (&json!("validation_failed"), &json!("s")));
+    }
+}

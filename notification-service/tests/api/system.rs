@@ -1,0 +1,38 @@
+//! A word from those who run the server.
+
+use neonchat_common::settings::Reader;
+use neonchat_testbed::client::Socket;
+use notification_service::{broadcast::broadcast, config::Settings};
+use serde_json::json;
+
+use crate::helpers::TestApp;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_reaches_every_socket_of_every_instance() {
+    // A Redis of its own: what is told to everybody would reach the sockets of other tests.
+    let folder = tempfile::tempdir().expect("a folder");
+    let redis = neonchat_testbed::redis::Redis::start(folder.path(), None, neonchat_testbed::redis::Persistence::None);
+    let redis = redis.await.expect("a Redis");
+    let app = TestApp::start_with(&redis.url(), &[]).await;
+    let other = app.another().await;
+    let (alice, bob, chat) = app.two_users().await;
+    let mut alices = app.socket(&alice).await;
+    let mut bobs = Socket::open(&other.websocket, &bob, Some(&chat)).await.expect("a socket");
+
+    let port = app.notification.grpc.rsplit_once(':').expect("a port").1.to_owned();
+    let settings = |values: &[(&str, &str)]| {
+        let values = [("NOTIFICATION_GRPC_PORT", port.as_str())].into_iter().chain(values.iter().copied());
+        Settings::read(Reader::from_values(values)).expect("settings")
+    };
+    broadcast(&settings(&[]), "Back in five minutes".to_owned()).await.expect("told");
+    for socket in [&mut alices, &mut bobs] {
+        let frame = socket.expect_beside_presence("system").await.expect("a word");
+        assert_eq!(frame, json!({ "type": "system", "text": "Back in five minutes" }));
+    }
+
+    let error = broadcast(&settings(&[]), String::new()).await.expect_err("no text");
+    assert!(format!("{error:#}").contains("at least one character"), "{error:#}");
+    let stranger = settings(&[("INTERNAL_TOKEN", "guess")]);
+    let error = broadcast(&stranger, "x".to_owned()).await.expect_err("no token");
+    assert!(format!("{error:#}").contains("internal token"), "{error:#}");
+}
