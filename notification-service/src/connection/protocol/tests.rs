@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
@@ -85,4 +86,80 @@ fn frames_look_as_the_contract_has_them() {
         seen(ServerFrame::Presence { event: PresenceEvent::Offline, user_id: sender_id, timestamp: 5 }),
         json!({"type": "presence", "event": "user_offline", "user_id": sender_id, "timestamp": 5})
     );
+}
+
+/// JSON of any shape, with the names of our fields among the keys, so that it is often almost a frame.
+fn almost_a_frame() -> impl Strategy<Value = serde_json::Value> {
+    let kinds = ["message", "typing", "receipt", "presence", "sync", "auth", "ping", "dance"];
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<i64>().prop_map(Into::into),
+        any::<f64>().prop_map(Into::into),
+        any::<String>().prop_map(Into::into),
+        Just(CHAT.into()),
+        prop::sample::select(&["online", "away"]).prop_map(Into::into),
+    ];
+    let value = leaf.prop_recursive(3, 16, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Into::into),
+            prop::collection::btree_map(prop_oneof![any::<String>(), Just(CHAT.to_owned())], inner, 0..4)
+                .prop_map(|map| map.into_iter().collect::<serde_json::Map<_, _>>().into()),
+        ]
+    });
+    let key = prop::sample::select(&[
+        "chat_id",
+        "text",
+        "request_id",
+        "is_typing",
+        "status",
+        "read",
+        "cursors",
+        "token",
+        "more",
+    ]);
+    (prop::sample::select(kinds.to_vec()), prop::collection::btree_map(key, value, 0..9)).prop_map(|(kind, fields)| {
+        let mut frame: serde_json::Map<_, _> = fields.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
+        frame.insert("type".to_owned(), kind.into());
+        frame.into()
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_a_frame_or_an_error_with_a_reason(text in any::<String>()) {
+        if let Err(bad) = ClientFrame::parse(&text) {
+            prop_assert!(!bad.error.detail.is_empty());
+        }
+    }
+
+    #[test]
+    fn whatever_is_almost_a_frame_keeps_the_promises_of_the_types(json in almost_a_frame()) {
+        match ClientFrame::parse(&json.to_string()) {
+            Ok(ClientFrame::Message { text, .. }) => {
+                prop_assert!((1..=4096).contains(&text.as_str().chars().count()) && !text.as_str().contains('\0'));
+            }
+            Ok(ClientFrame::Receipt { read, .. }) => prop_assert!(read >= 0),
+            Ok(ClientFrame::Sync { cursors, .. }) => prop_assert!(cursors.values().all(|cursor| *cursor >= 0)),
+            Ok(_) => {}
+            Err(bad) => {
+                let frame = ServerFrame::error(bad.request_id.as_deref().map(Into::into), &bad.error).encode();
+                let error: serde_json::Value = serde_json::from_str(&frame).expect("JSON");
+                prop_assert_eq!(&error["type"], "error");
+            }
+        }
+    }
+
+    #[test]
+    fn a_message_of_any_text_is_written_as_it_was_read(text in "\\PC{1,200}") {
+        let json = json!({"type": "message", "chat_id": CHAT, "text": text}).to_string();
+        let Ok(ClientFrame::Message { text: read, .. }) = ClientFrame::parse(&json) else { panic!("{json}") };
+        let (id, chat_id, sender_id) = (MessageId::new(), ChatId::new(), UserId::new());
+        let at = time::from_micros(0);
+        let message =
+            Message { id, chat_id, sender_id, text: read.as_str(), created_at: at, updated_at: at, seq: 1 };
+        let frame = ServerFrame::NewMessage { chat_id, seq: 1, message }.encode();
+        let written: serde_json::Value = serde_json::from_str(&frame).expect("JSON");
+        prop_assert_eq!(&written["message"]["text"], &json!(text));
+    }
 }
