@@ -71,6 +71,8 @@ pub(crate) struct StoredMessage {
     pub(crate) id: MessageId,
     pub(crate) chat_id: ChatId,
     pub(crate) sender_id: UserId,
+    /// The sender's, where it is known.
+    pub(crate) request_id: Option<SendId>,
     pub(crate) text: String,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) updated_at: DateTime<Utc>,
@@ -199,6 +201,7 @@ impl TryFrom<ChatEvent> for StoredMessage {
             id: parse(&message.id)?,
             chat_id: parse(&message.chat_id)?,
             sender_id: parse(&message.sender_id)?,
+            request_id: Some(parse(&message.request_id)?),
             text: message.text,
             created_at: time::from_micros(message.created_at_micros),
             updated_at: time::from_micros(message.updated_at_micros),

@@ -42,28 +42,41 @@ impl Delivery {
     ) -> Result<(Stored, DeliveryStatus), ApiError> {
         let this = self.clone();
         let work = async move {
-            let accepted = Instant::now();
-            let stored = this.chat_service.store(message.clone()).await?;
-            metrics::histogram!("message_store_duration_seconds").record(accepted.elapsed());
-            if this.hub.next_seq(message.chat_id).is_none() {
-                // A chat that is so new that the word of it has not come here, or was lost.
-                this.repair.refresh_users([message.sender_id]);
-            }
-            let message = StoredMessage {
-                id: stored.message_id,
-                chat_id: message.chat_id,
-                sender_id: message.sender_id,
-                text: message.text.into_string(),
-                created_at: stored.created_at,
-                updated_at: stored.created_at,
-                seq: stored.seq,
-            };
-            let (_, status) = this.deliver(&message, Some(origin)).await;
-            // To the outboxes of the sockets here, and to Redis.
-            metrics::histogram!("message_delivery_duration_seconds").record(accepted.elapsed());
-            Ok((stored, status))
+            let (user, request) = (message.sender_id, message.request_id);
+            this.hub.sending(user, request, origin);
+            let sent = this.store_and_deliver(origin, message).await;
+            this.hub.sent(user, request);
+            sent
         };
         self.tasks.spawn(correlation::carry(work)).await.map_err(ApiError::internal)?
+    }
+
+    async fn store_and_deliver(
+        &self,
+        origin: SocketId,
+        message: NewMessage,
+    ) -> Result<(Stored, DeliveryStatus), ApiError> {
+        let accepted = Instant::now();
+        let stored = self.chat_service.store(message.clone()).await?;
+        metrics::histogram!("message_store_duration_seconds").record(accepted.elapsed());
+        if self.hub.next_seq(message.chat_id).is_none() {
+            // A chat that is so new that the word of it has not come here, or was lost.
+            self.repair.refresh_users([message.sender_id]);
+        }
+        let message = StoredMessage {
+            id: stored.message_id,
+            chat_id: message.chat_id,
+            sender_id: message.sender_id,
+            request_id: Some(message.request_id),
+            text: message.text.into_string(),
+            created_at: stored.created_at,
+            updated_at: stored.created_at,
+            seq: stored.seq,
+        };
+        let (_, status) = self.deliver(&message, Some(origin)).await;
+        // To the outboxes of the sockets here, and to Redis.
+        metrics::histogram!("message_delivery_duration_seconds").record(accepted.elapsed());
+        Ok((stored, status))
     }
 
     /// Delivers a message that is stored: first to the sockets here, which do not wait for Redis, then to the other

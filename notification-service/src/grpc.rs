@@ -42,6 +42,7 @@ impl NotificationService for Service {
             id: parse("message_id", &request.message_id)?,
             chat_id: parse("chat_id", &request.chat_id)?,
             sender_id: parse("sender_id", &request.sender_id)?,
+            request_id: None,
             text: request.text,
             created_at,
             updated_at: created_at,

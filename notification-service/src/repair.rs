@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use futures_util::{StreamExt as _, stream};
 use neonchat_common::{
     error::{ApiError, ErrorCode},
-    ids::{ChatId, TokenId, UserId},
+    ids::{ChatId, Seq, TokenId, UserId},
     lifecycle::Tasks,
 };
 
@@ -87,9 +87,15 @@ impl Repair {
             for chats in chats.chunks(MAX_HEADS) {
                 match self.chat_service.heads(chats).await {
                     Ok(heads) => {
-                        let is_behind = |(chat, head)| self.hub.next_seq(chat).is_some_and(|next| next <= head);
-                        let behind = heads.into_iter().filter(|head| is_behind(*head)).map(|(chat, _)| chat);
-                        self.fetch_all(behind).await;
+                        let is_behind =
+                            |(chat, head): &(ChatId, Seq)| self.hub.next_seq(*chat).is_some_and(|next| next <= *head);
+                        let mut behind: Vec<_> = heads.into_iter().filter(is_behind).collect();
+                        if !behind.is_empty() {
+                            // Most of it is on its way.
+                            tokio::time::sleep(REORDER_WINDOW).await;
+                            behind.retain(is_behind);
+                            self.fetch_all(behind.into_iter().map(|(chat, _)| chat)).await;
+                        }
                     }
                     // The next comparison is never far.
                     Err(error) => tracing::warn!(error.cause = %error, "heads could not be compared"),
@@ -140,7 +146,9 @@ impl Repair {
                 break;
             }
             for message in events {
-                self.hub.deliver(chat, DurableEvent::message(&message, None));
+                // It may have been sent here, and its answer be slower than this.
+                let origin = message.request_id.and_then(|request| self.hub.sender(message.sender_id, request));
+                self.hub.deliver(chat, DurableEvent::message(&message, origin));
             }
         }
         Ok(())

@@ -27,7 +27,7 @@ pub(crate) struct DurableEvent {
 impl DurableEvent {
     /// A message that is stored.
     pub(crate) fn message(message: &StoredMessage, origin: Option<SocketId>) -> Self {
-        let StoredMessage { id, chat_id, sender_id, ref text, created_at, updated_at, seq } = *message;
+        let StoredMessage { id, chat_id, sender_id, ref text, created_at, updated_at, seq, .. } = *message;
         let message = Message { id, chat_id, sender_id, text, created_at, updated_at, seq };
         Self { seq, frame: ServerFrame::NewMessage { chat_id, seq, message }.encode(), origin }
     }

@@ -6,85 +6,30 @@
 //! No lock of a user's entry is held while one of a chat's is taken, nor the other way round.
 
 mod chat;
+mod socket;
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
 };
 
 use dashmap::{DashMap, Entry};
 use neonchat_common::{
     bus::Channel,
-    ids::{ChatId, Seq, TokenId, UserId},
+    ids::{ChatId, SendId, Seq, TokenId, UserId},
 };
 
 use self::chat::Chat;
 pub(crate) use self::chat::{Accepted, DurableEvent, Missed};
+pub(crate) use self::socket::{Socket, SocketId};
 use crate::{
     chat_service::UserChat,
-    connection::{close::CloseReason, outbox::Outbox, protocol::Frame},
+    connection::{close::CloseReason, protocol::Frame},
     work_set::WorkSet,
 };
 
 /// Revoked tokens of a user that are remembered. A handshake takes two seconds at most.
 const MAX_REVOKED: usize = 16;
-
-/// A socket of this instance. Never used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct SocketId(u64);
-
-impl SocketId {
-    fn next() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        Self(NEXT.fetch_add(1, Ordering::Relaxed))
-    }
-
-    #[cfg(test)]
-    pub(crate) fn for_test() -> Self {
-        Self::next()
-    }
-}
-
-impl std::fmt::Display for SocketId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// A connected socket, as the hub sees it.
-#[derive(Debug)]
-pub(crate) struct Socket {
-    pub(crate) id: SocketId,
-    pub(crate) user: UserId,
-    /// The one chat that it is about; none where it is about all of the user's.
-    pub(crate) scope: Option<ChatId>,
-    pub(crate) outbox: Outbox,
-    token: Mutex<TokenId>,
-}
-
-impl Socket {
-    fn new(id: SocketId, user: UserId, token: TokenId, scope: Option<ChatId>) -> Self {
-        Self { id, user, scope, outbox: Outbox::default(), token: Mutex::new(token) }
-    }
-
-    /// The `jti` of the token by which it is open.
-    pub(crate) fn token(&self) -> TokenId {
-        *self.token.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// It is open by a newer token.
-    pub(crate) fn renew(&self, token: TokenId) {
-        *self.token.lock().unwrap_or_else(PoisonError::into_inner) = token;
-    }
-
-    /// Whether the socket carries a chat, given that its user is a member.
-    pub(crate) fn carries(&self, chat: ChatId) -> bool {
-        self.scope.is_none_or(|scope| scope == chat)
-    }
-}
 
 /// A user with sockets on this instance, or about to have one.
 #[derive(Debug, Default)]
@@ -103,6 +48,8 @@ struct User {
 pub(crate) struct Hub {
     users: DashMap<UserId, User>,
     chats: DashMap<ChatId, Chat>,
+    /// Sends that have not been answered, and their sockets.
+    sending: DashMap<(UserId, SendId), SocketId>,
     /// Channels that may have to be subscribed to, or no longer.
     pub(crate) interest: WorkSet<Channel>,
     /// Chats of which an event may be missing.
@@ -235,6 +182,21 @@ impl Hub {
         self.interest.add([Channel::Chat(chat)]);
     }
 
+    /// A socket sends a message. Until [`Hub::sent`], this is known as its cause, whichever way it comes back.
+    pub(crate) fn sending(&self, user: UserId, request: SendId, socket: SocketId) {
+        self.sending.insert((user, request), socket);
+    }
+
+    /// The message was delivered here, or refused.
+    pub(crate) fn sent(&self, user: UserId, request: SendId) {
+        self.sending.remove(&(user, request));
+    }
+
+    /// The socket that is sending a message.
+    pub(crate) fn sender(&self, user: UserId, request: SendId) -> Option<SocketId> {
+        self.sending.get(&(user, request)).map(|socket| *socket)
+    }
+
     /// Delivers a durable event to the chat's sockets, in its turn. Without sockets there is nothing to do.
     pub(crate) fn deliver(&self, chat: ChatId, event: DurableEvent) -> Accepted {
         let Some(mut entry) = self.chats.get_mut(&chat) else { return Accepted::Delivered(0) };
@@ -342,5 +304,43 @@ impl Hub {
 
     fn chats_of(&self, user: UserId) -> Vec<ChatId> {
         self.users.get(&user).map(|entry| entry.chats.keys().copied().collect()).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_message_that_comes_back_before_its_answer_is_not_told_to_its_sender() {
+        let (hub, user, request) = (Hub::default(), UserId::new(), SendId::new());
+        let chats = [UserChat { id: ChatId::new(), last_seq: 0, partners: vec![UserId::new()] }];
+        hub.enter(user);
+        hub.enter(user);
+        let [sender, other] = [(); 2].map(|()| hub.attach(user, TokenId::new(), None, &chats));
+        hub.sending(user, request, sender.id);
+
+        let event = DurableEvent { seq: 1, frame: "x".into(), origin: hub.sender(user, request) };
+        assert_eq!(hub.deliver(chats[0].id, event), Accepted::Delivered(1));
+        assert!(sender.outbox.next().now_or_never().is_none());
+        assert!(other.outbox.next().now_or_never().is_some());
+        hub.sent(user, request);
+        assert_eq!(hub.sender(user, request), None);
+    }
+
+    #[test]
+    fn nothing_is_left_when_the_last_socket_has_gone() {
+        let (hub, user) = (Hub::default(), UserId::new());
+        let chats = [UserChat { id: ChatId::new(), last_seq: 0, partners: vec![UserId::new()] }];
+        hub.enter(user);
+        let socket = hub.attach(user, TokenId::new(), None, &chats);
+        hub.enter(user);
+        assert!(hub.wants(Channel::User(user)) && hub.wants(Channel::Chat(chats[0].id)));
+        hub.detach(&socket);
+        assert!(hub.wants(Channel::User(user)) && !hub.wants(Channel::Chat(chats[0].id)));
+        hub.leave(user);
+        assert!(!hub.wants(Channel::User(user)));
     }
 }
