@@ -8,7 +8,7 @@ use neonchat_common::{
     bus::{Channel, Envelope, Event},
     correlation,
     grpc::client::Peer,
-    ids::UserId,
+    ids::{ChatId, Seq, UserId},
     redis,
 };
 use neonchat_proto::notification::v1::{GetUsersStatusRequest, notification_service_client::NotificationServiceClient};
@@ -20,7 +20,7 @@ use crate::chats::model::ChatItem;
 /// The longest that a list of chats waits to learn who is online. It is then shown with nobody online.
 const PRESENCE_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// The longest that a new chat waits for its publication. The list of chats has it anyway.
+/// The longest that a publication is waited for. What it tells of is stored, and is found without it too.
 const PUBLISH_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// The way to notification-service: by gRPC to one instance, by Redis to all of them.
@@ -73,30 +73,38 @@ impl Notifier {
 
     /// Tells each member's sockets, on every instance, of a new chat. With Redis away nobody is told.
     pub async fn chat_created(&self, chats: impl IntoIterator<Item = NewChat>) {
-        let published = join_all(chats.into_iter().map(|chat| self.publish(chat)));
-        let Ok(results) = tokio::time::timeout(PUBLISH_TIMEOUT, published).await else {
-            tracing::warn!("a new chat was not published in time");
-            return;
-        };
-        for error in results.into_iter().filter_map(Result::err) {
-            tracing::warn!(error.cause = %error, "a new chat was not published");
-        }
-    }
-
-    async fn publish(&self, NewChat { member, item }: NewChat) -> anyhow::Result<()> {
-        let chat = to_raw_value(&item)?;
-        let request_id = correlation::current();
-        let envelope = Envelope {
-            instance: None,
-            request_id: request_id.as_str().into(),
-            event: Event::ChatCreated {
+        join_all(chats.into_iter().map(|NewChat { member, item }| async move {
+            let event = |chat| Event::ChatCreated {
                 chat_id: item.id,
                 last_seq: item.last_seq,
                 partner_ids: vec![item.partner.id],
-                chat: &chat,
-            },
+                chat,
+            };
+            match to_raw_value(&item) {
+                Ok(chat) => self.publish(Channel::User(member), event(&chat)).await,
+                Err(error) => tracing::error!(error.cause = %error, "a new chat is no JSON"),
+            }
+        }))
+        .await;
+    }
+
+    /// Tells the sockets of a chat, on every instance, how far a member has read. With Redis away nobody is told.
+    pub async fn read(&self, chat: ChatId, user_id: UserId, read: Seq) {
+        self.publish(Channel::Chat(chat), Event::Receipt { user_id, read }).await;
+    }
+
+    async fn publish(&self, channel: Channel, event: Event<'_>) {
+        let request_id = correlation::current();
+        let envelope = Envelope { instance: None, request_id: request_id.as_str().into(), event };
+        let publishing = async {
+            let payload = envelope.encode()?;
+            Ok::<(), anyhow::Error>(self.redis.publish(channel.to_string(), payload).await?)
         };
-        Ok(self.redis.publish::<(), _, _>(Channel::User(member).to_string(), envelope.encode()?).await?)
+        match tokio::time::timeout(PUBLISH_TIMEOUT, publishing).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(redis.channel = %channel, error.cause = %error, "not published"),
+            Err(_) => tracing::warn!(redis.channel = %channel, "not published in time"),
+        }
     }
 
     /// Whether Redis answers.

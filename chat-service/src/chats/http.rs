@@ -6,24 +6,25 @@ use actix_web::{
 };
 use neonchat_common::{
     error::ApiError,
-    ids::{ChatId, UserId},
+    ids::{ChatId, Seq, UserId},
 };
 use serde::Deserialize;
 
 use super::{
-    model::{ChatItem, ChatList, ListFilter, ListLimit, Opened},
+    model::{ChatItem, ChatList, ListFilter, ListLimit, Opened, ReadState},
     service::Chats,
 };
 use crate::{
     http::{Authenticated, Body},
-    validation::{Invalid, Offset, parse_flag, parse_id},
+    validation::{Invalid, Offset, check_seq, parse_flag, parse_id},
 };
 
 /// The paths.
 pub fn routes(config: &mut ServiceConfig) {
     config
         .service(web::resource("/chats").route(web::get().to(list)).route(web::post().to(open)))
-        .service(web::resource("/chats/{id}").route(web::get().to(get)));
+        .service(web::resource("/chats/{id}").route(web::get().to(get)))
+        .service(web::resource("/chats/{id}/receipt").route(web::put().to(read)));
 }
 
 #[derive(Deserialize)]
@@ -78,4 +79,20 @@ async fn get(
     chat: Path<ChatId>,
 ) -> Result<Json<ChatItem>, ApiError> {
     Ok(Json(chats.get(user, *chat).await?))
+}
+
+#[derive(Deserialize)]
+struct ReadRequest {
+    read: Seq,
+}
+
+async fn read(
+    chats: Data<Chats>,
+    Authenticated(user): Authenticated,
+    chat: Path<ChatId>,
+    Body(body): Body<ReadRequest>,
+) -> Result<Json<ReadState>, ApiError> {
+    let mut invalid = Invalid::default();
+    let read = invalid.check("read", check_seq(body.read)).ok_or(invalid)?;
+    Ok(Json(chats.read(user, *chat, read).await?))
 }

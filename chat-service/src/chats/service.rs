@@ -8,7 +8,7 @@ use neonchat_common::{
 
 use super::{
     error::ChatError,
-    model::{ChatItem, ChatList, ListFilter, Marked, Opened, UserChat, WireLimit},
+    model::{ChatItem, ChatList, ListFilter, Marked, Opened, ReadState, UserChat, WireLimit},
     store,
 };
 use crate::{
@@ -96,6 +96,25 @@ impl Chats {
     /// [`ChatError::NotFound`]
     pub async fn mark_read(&self, user: UserId, chat: ChatId, read: Seq) -> Result<Marked, ChatError> {
         store::mark_read(&self.db, user, chat, read).await?.ok_or(ChatError::NotFound)
+    }
+
+    /// As [`Chats::mark_read`], for a client: the sockets of the chat are told where it has moved.
+    ///
+    /// # Errors
+    /// [`ChatError::NotFound`]
+    pub async fn read(&self, user: UserId, chat: ChatId, read: Seq) -> Result<ReadState, ChatError> {
+        // In a task: a client that goes away after the commit does not keep the others from being told.
+        let chats = self.clone();
+        let work = async move {
+            match chats.mark_read(user, chat, read).await? {
+                Marked::Moved(state) => {
+                    chats.notifier.read(chat, user, state.read_seq).await;
+                    Ok(state)
+                }
+                Marked::Unmoved(state) => Ok(state),
+            }
+        };
+        self.tasks.spawn(correlation::carry(work)).await?
     }
 
     /// A chat as another service delivers in it, where the user is a member.

@@ -2,42 +2,25 @@
 
 use std::net::SocketAddr;
 
-use fred::{
-    clients::SubscriberClient,
-    interfaces::{ClientLike as _, EventInterface as _, PubsubInterface as _},
-    prelude::{Builder, Config},
-};
 use neonchat_common::bus::{Channel, Envelope, Event};
 use neonchat_proto::notification::v1::{
     BroadcastSystemMessageRequest, BroadcastSystemMessageResponse, GetUsersStatusRequest, GetUsersStatusResponse,
     SendMessageRequest, SendMessageResponse, UserStatus, ValidateChatAccessRequest, ValidateChatAccessResponse,
     notification_service_server::{NotificationService, NotificationServiceServer},
 };
-use neonchat_testbed::{client::User, harness};
+use neonchat_testbed::client::User;
 use serde_json::{Value, json};
-use tokio::sync::broadcast;
 use tonic::{Request, Response, Status, transport::server::TcpIncoming};
 
-use crate::support::TestApp;
-
-async fn listen(users: [&User; 2]) -> (SubscriberClient, broadcast::Receiver<fred::types::Message>) {
-    let config = Config::from_url(&harness::redis_url()).expect("a URL");
-    let client = Builder::from_config(config).build_subscriber_client().expect("a client");
-    client.init().await.expect("Redis");
-    let messages = client.message_rx();
-    for user in users {
-        let channel = Channel::User(user.id.parse().expect("an id")).to_string();
-        client.subscribe(channel).await.expect("subscribed");
-    }
-    (client, messages)
-}
+use crate::support::{Listener, TestApp};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_member_is_told_of_a_new_chat_once() {
     let app = TestApp::start().await;
     let (alice, bob) = (app.user().await, app.user().await);
     app.until_redis().await;
-    let (_client, mut messages) = listen([&alice, &bob]).await;
+    let channel = |user: &User| Channel::User(user.id.parse().expect("an id"));
+    let mut listener = Listener::on([&alice, &bob].map(channel)).await;
     let created = reqwest::Client::new()
         .post(format!("{}/api/v1/chats", app.base))
         .bearer_auth(&alice.token)
@@ -51,8 +34,7 @@ async fn each_member_is_told_of_a_new_chat_once() {
 
     let mut heard = Vec::new();
     for _ in 0..3 {
-        let message = messages.recv().await.expect("a message");
-        let text: String = message.value.convert().expect("text");
+        let (channel, text) = listener.next().await;
         let envelope: Envelope<'_> = serde_json::from_str(&text).expect("an envelope");
         let Event::ChatCreated { chat_id, last_seq, partner_ids, chat } = envelope.event else { panic!("{text}") };
         assert_eq!((envelope.instance, last_seq), (None, 0));
@@ -60,11 +42,10 @@ async fn each_member_is_told_of_a_new_chat_once() {
         assert_eq!(item["id"], chat_id.to_string());
         assert_eq!(item["partner"]["id"], partner_ids[0].to_string());
         let is_traced = envelope.request_id == "traced";
-        heard.push((message.channel.to_string(), item["partner"]["username"].clone(), is_traced));
+        heard.push((channel, item["partner"]["username"].clone(), is_traced));
     }
-    let told =
-        |member: &User, partner: &User, is_traced| (format!("user:{}", member.id), json!(partner.name), is_traced);
-    heard[..2].sort_unstable_by_key(|(channel, ..)| *channel != format!("user:{}", alice.id));
+    let told = |member: &User, partner: &User, is_traced| (channel(member), json!(partner.name), is_traced);
+    heard[..2].sort_unstable_by_key(|(heard_on, ..)| *heard_on != channel(&alice));
     assert_eq!(heard, [told(&alice, &bob, true), told(&bob, &alice, true), told(&alice, &carol, false)]);
 }
 

@@ -1,12 +1,16 @@
 //! How far a member has read, over REST and gRPC.
 
 use futures_util::future::join_all;
-use neonchat_common::error::{ApiError, ErrorCode};
+use neonchat_common::{
+    bus::{Channel, Envelope, Event},
+    error::{ApiError, ErrorCode},
+};
 use neonchat_proto::chat::v1::{MarkReadRequest, MarkReadResponse};
 use neonchat_testbed::client::User;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::TestApp;
+use crate::support::{Fields, Listener, TestApp, assert_problem};
 
 async fn mark(app: &TestApp, chat: &str, user: &User, read: i64) -> Result<MarkReadResponse, ApiError> {
     let request = MarkReadRequest { chat_id: chat.to_owned(), user_id: user.id.clone(), read };
@@ -89,4 +93,75 @@ async fn only_members_read_and_only_what_is_there() {
     assert_eq!(code(&chat, &bob, -1).await, ErrorCode::ValidationFailed);
     assert_eq!(code("x", &bob, 1).await, ErrorCode::ValidationFailed);
     assert_eq!(mark(&app, &chat, &bob, 1).await.expect("an empty chat"), MarkReadResponse::default());
+}
+
+fn path(chat: impl std::fmt::Display) -> String {
+    format!("/api/v1/chats/{chat}/receipt")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_rest_it_is_the_same_and_the_chat_is_told_of_each_move() {
+    let app = TestApp::start().await;
+    let (alice, bob, chat) = app.pair().await;
+    app.until_redis().await;
+    let channel = Channel::Chat(chat.parse().expect("an id"));
+    let mut listener = Listener::on([channel]).await;
+    for _ in 0..4 {
+        app.send(&chat, &alice, "hello").await;
+    }
+    let put = async |read: i64| {
+        let answer = app.put(&path(&chat), &bob, &json!({ "read": read })).await;
+        (answer.status, answer.body)
+    };
+    let state = |read_seq: i64| (200, json!({ "read_seq": read_seq, "unread_count": 4 - read_seq }));
+
+    assert_eq!(put(2).await, state(2));
+    assert_eq!(put(1).await, state(2));
+    // Another device, by way of its socket.
+    mark(&app, &chat, &bob, 3).await.expect("marked");
+    assert_eq!(put(3).await, state(3));
+    assert_eq!(put(99).await, state(4));
+    assert_eq!(listed(&app, &chat, &bob).await, (4, 0));
+    assert_eq!(put(0).await, state(4));
+
+    for expected in [2, 4] {
+        let (heard_on, text) = listener.next().await;
+        let envelope: Envelope<'_> = serde_json::from_str(&text).expect("an envelope");
+        let Event::Receipt { user_id, read } = envelope.event else { panic!("{text}") };
+        assert_eq!((heard_on, envelope.instance), (channel, None));
+        assert_eq!((user_id.to_string(), read), (bob.id.clone(), expected));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_that_is_none_is_refused() {
+    let app = TestApp::start().await;
+    let (_, bob, chat) = app.pair().await;
+    let mallory = app.user().await;
+    let one = json!({ "read": 1 });
+    assert_problem(&app.put(&path(&chat), &mallory, &one).await, 404, "not_found", &[]);
+    assert_problem(&app.put(&path(Uuid::now_v7()), &bob, &one).await, 404, "not_found", &[]);
+    assert_problem(&app.put(&path("x"), &bob, &one).await, 422, "validation_failed", &[("id", "format")]);
+    let cases: [(Value, Fields<'_>); 6] = [
+        (json!({}), &[("read", "required")]),
+        (json!({ "read": null }), &[("body", "format")]),
+        (json!({ "read": "1" }), &[("body", "format")]),
+        (json!({ "read": 1.5 }), &[("body", "format")]),
+        (json!({ "read": u64::MAX }), &[("body", "format")]),
+        (json!({ "read": -1 }), &[("read", "range")]),
+    ];
+    for (body, fields) in cases {
+        assert_problem(&app.put(&path(&chat), &bob, &body).await, 422, "validation_failed", fields);
+    }
+    let nobody = app.api.call("PUT", &path(&chat), None, Some(&one)).await.expect("an answer");
+    assert_problem(&nobody, 401, "unauthorized", &[]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_redis_away_it_is_read_all_the_same() {
+    let app = TestApp::start_with(&[("REDIS_URL", "redis://127.0.0.1:1/0")]).await;
+    let (alice, bob, chat) = app.pair().await;
+    app.send(&chat, &alice, "hello").await;
+    let answer = app.put(&path(&chat), &bob, &json!({ "read": 1 })).await;
+    assert_eq!((answer.status, answer.body), (200, json!({ "read_seq": 1, "unread_count": 0 })));
 }

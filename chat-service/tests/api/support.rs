@@ -3,7 +3,12 @@
 use std::{fmt, time::Duration};
 
 use chat_service::{app::App, config::Settings};
-use neonchat_common::{error::ApiError, grpc::client::Peer};
+use fred::{
+    clients::SubscriberClient,
+    interfaces::{ClientLike as _, EventInterface as _, PubsubInterface as _},
+    prelude::{Builder, Config},
+};
+use neonchat_common::{bus::Channel, error::ApiError, grpc::client::Peer};
 use neonchat_proto::chat::v1::{
     ValidateAndStoreMessageRequest, ValidateAndStoreMessageResponse, chat_service_client::ChatServiceClient,
 };
@@ -12,9 +17,12 @@ use neonchat_testbed::{
     harness,
 };
 use serde_json::Value;
-use tokio::{sync::oneshot, task::JoinHandle};
+use tokio::{
+    sync::{broadcast, oneshot},
+    task::JoinHandle,
+};
 use tokio_postgres::NoTls;
-use tonic::transport::Channel;
+use tonic::transport::Channel as Transport;
 use uuid::Uuid;
 
 /// The internal token where none is set.
@@ -110,8 +118,13 @@ impl TestApp {
         self.api.post(path, user, body).await.expect("an answer")
     }
 
+    /// `PUT`, as a user.
+    pub(crate) async fn put(&self, path: &str, user: &User, body: &Value) -> Answer {
+        self.api.call("PUT", path, Some(&user.token), Some(body)).await.expect("an answer")
+    }
+
     /// A client of the gRPC port.
-    pub(crate) fn chat_service(&self) -> ChatServiceClient<Channel> {
+    pub(crate) fn chat_service(&self) -> ChatServiceClient<Transport> {
         ChatServiceClient::new(self.grpc.channel())
     }
 
@@ -208,6 +221,33 @@ pub(crate) async fn until(what: &str, mut happened: impl AsyncFnMut() -> bool) {
         }
     };
     tokio::time::timeout(Duration::from_secs(15), polling).await.unwrap_or_else(|_| panic!("not in time: {what}"));
+}
+
+/// What is published on some channels.
+pub(crate) struct Listener {
+    messages: broadcast::Receiver<fred::types::Message>,
+    _client: SubscriberClient,
+}
+
+impl Listener {
+    /// Hears everything from here on.
+    pub(crate) async fn on(channels: impl IntoIterator<Item = Channel>) -> Self {
+        let config = Config::from_url(&harness::redis_url()).expect("a URL");
+        let client = Builder::from_config(config).build_subscriber_client().expect("a client");
+        client.init().await.expect("Redis");
+        let messages = client.message_rx();
+        for channel in channels {
+            client.subscribe(channel.to_string()).await.expect("subscribed");
+        }
+        Self { messages, _client: client }
+    }
+
+    /// The next publication: on which channel, and an [`Envelope`](neonchat_common::bus::Envelope) as text.
+    pub(crate) async fn next(&mut self) -> (Channel, String) {
+        let message = self.messages.recv().await.expect("a message");
+        let channel = Channel::parse(&message.channel).expect("a channel of ours");
+        (channel, message.value.convert().expect("text"))
+    }
 }
 
 /// A folder that Postgres, which may run as another user, can enter.
