@@ -1,6 +1,6 @@
 //! Reading what a client sent into types, and telling the client of all that is wrong with it at once.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, ops::RangeInclusive, str::FromStr};
 
 use neonchat_common::{
     error::{ApiError, FieldError},
@@ -57,7 +57,7 @@ impl<const DEFAULT: u32, const MAX: u32> PageLimit<DEFAULT, MAX> {
     /// # Errors
     /// It is no number, or out of range.
     pub fn parse(text: Option<&str>) -> Result<Self, Violation> {
-        parse_number(text, DEFAULT, 1, MAX).map(Self)
+        parse_number(text, DEFAULT, 1..=MAX).map(Self)
     }
 
     /// Reads one from a gRPC request, where 0 stands for a number that is not given.
@@ -68,7 +68,7 @@ impl<const DEFAULT: u32, const MAX: u32> PageLimit<DEFAULT, MAX> {
         match number {
             0 => Ok(Self(DEFAULT)),
             number if number <= MAX => Ok(Self(number)),
-            _ => Err(out_of_range(0, MAX)),
+            _ => Err(out_of_range(&(0..=MAX))),
         }
     }
 
@@ -103,7 +103,7 @@ impl Offset {
     /// # Errors
     /// It is no number, or out of range.
     pub fn parse(text: Option<&str>) -> Result<Self, Violation> {
-        parse_number(text, 0, 0, i32::MAX.unsigned_abs()).map(Self)
+        parse_number(text, 0, 0..=i32::MAX.unsigned_abs()).map(Self)
     }
 
     /// The number.
@@ -113,13 +113,16 @@ impl Offset {
     }
 }
 
-fn parse_number(text: Option<&str>, default: u32, min: u32, max: u32) -> Result<u32, Violation> {
+fn parse_number<T>(text: Option<&str>, default: T, range: RangeInclusive<T>) -> Result<T, Violation>
+where
+    T: FromStr + PartialOrd + fmt::Display,
+{
     let Some(text) = text else { return Ok(default) };
-    text.parse().ok().filter(|number| (min..=max).contains(number)).ok_or_else(|| out_of_range(min, max))
+    text.parse().ok().filter(|number| range.contains(number)).ok_or_else(|| out_of_range(&range))
 }
 
-fn out_of_range(min: impl fmt::Display, max: impl fmt::Display) -> Violation {
-    Violation::new("range", format!("should be a whole number from {min} to {max}"))
+fn out_of_range<T: fmt::Display>(range: &RangeInclusive<T>) -> Violation {
+    Violation::new("range", format!("should be a whole number from {} to {}", range.start(), range.end()))
 }
 
 /// Reads `true` or `false`; `false` where the client does not say.
@@ -137,8 +140,16 @@ pub fn parse_flag(text: Option<&str>) -> Result<bool, Violation> {
 ///
 /// # Errors
 /// It is no UUID.
-pub fn parse_id<T: std::str::FromStr>(text: &str) -> Result<T, Violation> {
+pub fn parse_id<T: FromStr>(text: &str) -> Result<T, Violation> {
     text.parse().map_err(|_| Violation::new("format", "should be a UUID"))
+}
+
+/// Reads a `seq` from a query; 0, the place before the first, where the client does not say.
+///
+/// # Errors
+/// It is no number, or negative.
+pub fn parse_seq(text: Option<&str>) -> Result<Seq, Violation> {
+    parse_number(text, 0, 0..=Seq::MAX)
 }
 
 /// A `seq`, or 0 for the place before the first.

@@ -3,18 +3,14 @@
 use neonchat_common::{error::ApiError, message::MessageText};
 use neonchat_proto::chat::v1::{
     ChatEvent, GetEventsRequest, GetEventsResponse, Message as WireMessage, ValidateAndStoreMessageRequest,
-    ValidateAndStoreMessageResponse, chat_event::Event,
+    ValidateAndStoreMessageResponse, chat_event,
 };
-use prost::Message as _;
 
 use super::{
-    model::{EventsLimit, Message, NewMessage, Sent},
+    model::{Event, EventKind, EventsLimit, Message, NewMessage, Sent},
     service::Messages,
 };
 use crate::validation::{Invalid, Violation, check_seq, parse_id};
-
-/// The most bytes of events in an answer. gRPC clients refuse answers of more than 4 MiB; one event has 17 KiB at most.
-const MAX_EVENTS_BYTES: usize = 3 * 1024 * 1024;
 
 /// Stores a message.
 pub async fn validate_and_store(
@@ -53,31 +49,26 @@ pub async fn events(messages: &Messages, request: GetEventsRequest) -> Result<Ge
     let after = invalid.check("after", check_seq(request.after));
     let limit = invalid.check("limit", EventsLimit::from_wire(request.limit));
     let (Some(chat), Some(after), Some(limit)) = (chat, after, limit) else { return Err(invalid.into()) };
-    let events = messages.events(chat, after, limit).await?;
-    Ok(GetEventsResponse { events: what_fits(events.messages), head_seq: events.head })
+    let events = messages.events_for_service(chat, after, limit).await?;
+    Ok(GetEventsResponse { events: events.events.into_iter().map(to_wire).collect(), head_seq: events.head_seq })
 }
 
-fn what_fits(messages: Vec<Message>) -> Vec<ChatEvent> {
-    let mut bytes = 0;
-    let fits = |event: &ChatEvent| {
-        bytes += event.encoded_len();
-        bytes <= MAX_EVENTS_BYTES
+fn to_wire(Event { seq, kind }: Event) -> ChatEvent {
+    let event = match kind {
+        EventKind::Message { message } => chat_event::Event::MessageCreated(message_to_wire(message)),
     };
-    messages.into_iter().map(to_event).take_while(fits).collect()
+    ChatEvent { seq, event: Some(event) }
 }
 
-fn to_event(message: Message) -> ChatEvent {
-    ChatEvent {
+fn message_to_wire(message: Message) -> WireMessage {
+    WireMessage {
+        id: message.id.to_string(),
+        chat_id: message.chat_id.to_string(),
+        sender_id: message.sender_id.to_string(),
+        text: message.text,
+        created_at_micros: message.created_at.timestamp_micros(),
+        updated_at_micros: message.updated_at.timestamp_micros(),
         seq: message.seq,
-        event: Some(Event::MessageCreated(WireMessage {
-            id: message.id.to_string(),
-            chat_id: message.chat_id.to_string(),
-            sender_id: message.sender_id.to_string(),
-            text: message.text,
-            created_at_micros: message.created_at.timestamp_micros(),
-            updated_at_micros: message.updated_at.timestamp_micros(),
-            seq: message.seq,
-            request_id: message.request_id.to_string(),
-        })),
+        request_id: message.request_id.to_string(),
     }
 }

@@ -1,21 +1,23 @@
-//! `/chats/{id}/messages`.
+//! `/chats/{id}/messages` and `/chats/{id}/events`.
 
 use actix_web::web::{self, Data, Json, Path, Query, ServiceConfig};
 use neonchat_common::{error::ApiError, ids::ChatId};
 use serde::Deserialize;
 
 use super::{
-    model::{History, HistoryLimit, Position},
+    model::{Events, EventsLimit, History, HistoryLimit, Position},
     service::Messages,
 };
 use crate::{
     http::Authenticated,
-    validation::{Invalid, Violation, parse_id},
+    validation::{Invalid, Violation, parse_id, parse_seq},
 };
 
 /// The paths.
 pub fn routes(config: &mut ServiceConfig) {
-    config.service(web::resource("/chats/{id}/messages").route(web::get().to(history)));
+    config
+        .service(web::resource("/chats/{id}/messages").route(web::get().to(history)))
+        .service(web::resource("/chats/{id}/events").route(web::get().to(events)));
 }
 
 #[derive(Deserialize)]
@@ -49,4 +51,23 @@ async fn history(
 ) -> Result<Json<History>, ApiError> {
     let (position, limit) = query.parse()?;
     Ok(Json(messages.history(user, *chat, position, limit).await?))
+}
+
+#[derive(Deserialize)]
+struct EventsQuery {
+    after: Option<String>,
+    limit: Option<String>,
+}
+
+async fn events(
+    messages: Data<Messages>,
+    Authenticated(user): Authenticated,
+    chat: Path<ChatId>,
+    query: Query<EventsQuery>,
+) -> Result<Json<Events>, ApiError> {
+    let mut invalid = Invalid::default();
+    let after = invalid.check("after", parse_seq(query.after.as_deref()));
+    let limit = invalid.check("limit", EventsLimit::parse(query.limit.as_deref()));
+    let (Some(after), Some(limit)) = (after, limit) else { return Err(invalid.into()) };
+    Ok(Json(messages.events(user, *chat, after, limit).await?))
 }

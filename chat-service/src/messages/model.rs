@@ -15,7 +15,7 @@ use crate::{schema::messages, validation::PageLimit};
 /// How many messages a page of history has.
 pub type HistoryLimit = PageLimit<50, 200>;
 
-/// How many events another service asks for at once.
+/// How many events a page of them has.
 pub type EventsLimit = PageLimit<200, 1000>;
 
 /// A message to be stored.
@@ -101,10 +101,34 @@ pub struct History {
     pub has_next: bool,
 }
 
-/// The events of a chat after some `seq`, ascending. Today each of them is a message.
+/// Something that happened in a chat, and stays.
+#[derive(Serialize)]
+pub struct Event {
+    /// Its place in the chat.
+    pub seq: Seq,
+    /// What it is.
+    #[serde(flatten)]
+    pub kind: EventKind,
+}
+
+/// What happened. A further kind becomes a further variant.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum EventKind {
+    /// A message was sent.
+    Message {
+        /// The message.
+        message: Message,
+    },
+}
+
+/// The events of a chat after some `seq`, ascending.
+#[derive(Serialize)]
 pub struct Events {
-    /// The events.
-    pub messages: Vec<Message>,
+    /// The events: fewer than were asked for where they are long.
+    pub events: Vec<Event>,
     /// The place of the chat's last event: not before any of the events.
-    pub head: Seq,
+    pub head_seq: Seq,
+    /// Whether more follow.
+    pub has_more: bool,
 }

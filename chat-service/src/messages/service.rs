@@ -66,7 +66,26 @@ impl Messages {
     ///
     /// # Errors
     /// [`MessageError::NoSuchChat`]
-    pub async fn events(&self, chat: ChatId, after: Seq, limit: EventsLimit) -> Result<Events, MessageError> {
-        store::events(&self.db, chat, after, limit).await
+    pub async fn events_for_service(
+        &self,
+        chat: ChatId,
+        after: Seq,
+        limit: EventsLimit,
+    ) -> Result<Events, MessageError> {
+        store::events(&self.db, None, chat, after, limit).await
+    }
+
+    /// The events of a chat after a `seq`, as one of its members reads them.
+    ///
+    /// # Errors
+    /// [`MessageError::NoSuchChat`]
+    pub async fn events(
+        &self,
+        user: UserId,
+        chat: ChatId,
+        after: Seq,
+        limit: EventsLimit,
+    ) -> Result<Events, MessageError> {
+        store::events(&self.db, Some(user), chat, after, limit).await
     }
 }

@@ -9,12 +9,18 @@ use neonchat_common::ids::{ChatId, MessageId, Seq, UserId};
 pub(super) use self::send::store;
 use super::{
     error::MessageError,
-    model::{Events, EventsLimit, History, HistoryLimit, Message, Position},
+    model::{Event, EventKind, Events, EventsLimit, History, HistoryLimit, Message, Position},
 };
 use crate::{
     db::Db,
     schema::{chat_members, chats, messages},
 };
+
+/// The most bytes of a page of events. gRPC clients refuse answers of more than 4 MiB; one event has 17 KiB at most.
+const MAX_EVENTS_BYTES: usize = 3 * 1024 * 1024;
+
+/// What an event has beside its text, over gRPC and rounded up.
+const EVENT_OVERHEAD: usize = 256;
 
 /// A page of history. By key and not by offset: page 10,000 costs what page 1 costs.
 pub(super) async fn history(
@@ -25,10 +31,7 @@ pub(super) async fn history(
     limit: HistoryLimit,
 ) -> Result<History, MessageError> {
     db.run(async |connection| {
-        let is_member = diesel::select(exists(chat_members::table.find((chat.0, user.0))));
-        if !is_member.get_result(connection).await? {
-            return Err(MessageError::NoSuchChat);
-        }
+        check_member(connection, user, chat).await?;
         match position {
             Position::Newest => {
                 let (messages, has_previous) = older_than(connection, chat, Seq::MAX, limit).await?;
@@ -50,6 +53,11 @@ pub(super) async fn history(
         }
     })
     .await
+}
+
+async fn check_member(connection: &mut AsyncPgConnection, user: UserId, chat: ChatId) -> Result<(), MessageError> {
+    let is_member = diesel::select(exists(chat_members::table.find((chat.0, user.0))));
+    if is_member.get_result(connection).await? { Ok(()) } else { Err(MessageError::NoSuchChat) }
 }
 
 async fn find_seq(
@@ -97,13 +105,35 @@ async fn newer_than(
         .await
 }
 
-/// The events of a chat after a `seq`.
-pub(super) async fn events(db: &Db, chat: ChatId, after: Seq, limit: EventsLimit) -> Result<Events, MessageError> {
+/// The events of a chat after a `seq`, as far as they fit on a page. Where there is a `reader`, it has to be a member.
+pub(super) async fn events(
+    db: &Db,
+    reader: Option<UserId>,
+    chat: ChatId,
+    after: Seq,
+    limit: EventsLimit,
+) -> Result<Events, MessageError> {
     db.run(async |connection| {
+        if let Some(reader) = reader {
+            check_member(connection, reader, chat).await?;
+        }
         // The head is read last, so that it is not before an event that is stored in between.
         let messages = newer_than(connection, chat, after, limit.get()).await?;
         let head = chats::table.find(chat.0).select(chats::last_seq).first(connection).await.optional()?;
-        Ok(Events { messages, head: head.ok_or(MessageError::NoSuchChat)? })
+        let head_seq = head.ok_or(MessageError::NoSuchChat)?;
+        let events = what_fits(messages);
+        let last = events.last().map_or(after, |event| event.seq);
+        Ok(Events { events, head_seq, has_more: last < head_seq })
     })
     .await
+}
+
+fn what_fits(messages: Vec<Message>) -> Vec<Event> {
+    let mut bytes = 0;
+    let fits = |message: &Message| {
+        bytes += message.text.len() + EVENT_OVERHEAD;
+        bytes <= MAX_EVENTS_BYTES
+    };
+    let event = |message: Message| Event { seq: message.seq, kind: EventKind::Message { message } };
+    messages.into_iter().take_while(fits).map(event).collect()
 }

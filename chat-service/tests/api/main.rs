@@ -4,6 +4,7 @@
 
 mod auth;
 mod bad_input;
+mod catching_up;
 mod chats;
 mod events;
 mod faults;
