@@ -30,6 +30,9 @@ const CHANNELS_PER_COMMAND: usize = 1000;
 /// The longest that a handshake waits for the user's channel. Where Redis is away it goes on without.
 const SUBSCRIBE_WAIT: Duration = Duration::from_millis(500);
 
+/// How long subscriptions that failed wait before they are tried again.
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
+
 /// Publishing. See the module.
 #[derive(Clone)]
 pub(crate) struct Publisher {
@@ -141,7 +144,8 @@ impl Subscriptions {
     async fn postpone(&self, missing: &[Channel], superfluous: &[Channel], error: &RedisError) {
         tracing::warn!(error.cause = %error, "redis: subscriptions wait");
         self.hub.interest.add(missing.iter().chain(superfluous).copied());
-        // Ends with an error when the process does.
+        // Not only until it is connected: where it never will be, this fails at once, and would be tried again at once.
+        tokio::time::sleep(RETRY_PAUSE).await;
         let _ = self.client.wait_for_connect().await;
     }
 }
