@@ -107,7 +107,7 @@ impl App {
         let services = Services {
             users: Users::new(db.clone(), Hasher::new(bcrypt_cost), tokens.clone()),
             chats: Chats::new(db.clone(), notifier.clone(), tasks.clone()),
-            messages: Messages::new(db.clone(), tasks.clone()),
+            messages: Messages::new(db.clone(), notifier.clone(), tasks.clone()),
             health: Health { db, notifier, readiness, metrics },
             tokens,
         };

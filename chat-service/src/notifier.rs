@@ -1,6 +1,9 @@
 //! What chat-service asks of notification-service, and what it publishes for all of its instances.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use fred::{clients::Client, interfaces::PubsubInterface as _};
 use futures_util::future::join_all;
@@ -11,14 +14,19 @@ use neonchat_common::{
     ids::{ChatId, Seq, UserId},
     redis,
 };
-use neonchat_proto::notification::v1::{GetUsersStatusRequest, notification_service_client::NotificationServiceClient};
+use neonchat_proto::notification::v1::{
+    GetUsersStatusRequest, SendMessageRequest, notification_service_client::NotificationServiceClient,
+};
 use serde_json::value::to_raw_value;
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 
-use crate::chats::model::ChatItem;
+use crate::{chats::model::ChatItem, messages::model::Message};
 
 /// The longest that a list of chats waits to learn who is online. It is then shown with nobody online.
 const PRESENCE_TIMEOUT: Duration = Duration::from_millis(300);
+
+/// The longest that the delivery of a message may take. It is found without it too, by comparing heads.
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The longest that a publication is waited for. What it tells of is stored, and is found without it too.
 const PUBLISH_TIMEOUT: Duration = Duration::from_millis(300);
@@ -86,6 +94,25 @@ impl Notifier {
             }
         }))
         .await;
+    }
+
+    /// Has a message that is stored delivered to the sockets of its chat, on every instance.
+    pub async fn message_stored(&self, message: Message) {
+        let request = SendMessageRequest {
+            message_id: message.id.to_string(),
+            chat_id: message.chat_id.to_string(),
+            sender_id: message.sender_id.to_string(),
+            text: message.text,
+            timestamp: message.created_at.timestamp_micros(),
+            metadata: HashMap::from([("seq".to_owned(), message.seq.to_string())]),
+        };
+        let request = self.peer.request_within(DELIVERY_TIMEOUT, request);
+        let mut client = NotificationServiceClient::new(self.peer.channel());
+        match tokio::time::timeout(DELIVERY_TIMEOUT, client.send_message(request)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(status)) => tracing::warn!(message.id = %message.id, error.cause = %status, "not delivered yet"),
+            Err(_) => tracing::warn!(message.id = %message.id, "not delivered in time"),
+        }
     }
 
     /// Tells the sockets of a chat, on every instance, how far a member has read. With Redis away nobody is told.

@@ -5,6 +5,7 @@ use std::{borrow::Cow, fmt, ops::RangeInclusive, str::FromStr};
 use neonchat_common::{
     error::{ApiError, FieldError},
     ids::Seq,
+    message::{InvalidText, MessageText},
 };
 
 /// The rule that a value breaks.
@@ -134,6 +135,20 @@ pub fn parse_flag(text: Option<&str>) -> Result<bool, Violation> {
         None => Ok(false),
         Some(text) => text.parse().map_err(|_| Violation::new("format", "should be true or false")),
     }
+}
+
+/// Reads the text of a message.
+///
+/// # Errors
+/// The rule that it breaks.
+pub fn parse_text(text: String) -> Result<MessageText, Violation> {
+    MessageText::try_from(text).map_err(|error| {
+        let code = match error {
+            InvalidText::Empty | InvalidText::TooLong => "length",
+            InvalidText::Nul => "format",
+        };
+        Violation::new(code, error.to_string())
+    })
 }
 
 /// Reads an id.

@@ -1,6 +1,6 @@
 //! The calls about messages.
 
-use neonchat_common::{error::ApiError, message::MessageText};
+use neonchat_common::error::ApiError;
 use neonchat_proto::chat::v1::{
     ChatEvent, GetEventsRequest, GetEventsResponse, Message as WireMessage, ValidateAndStoreMessageRequest,
     ValidateAndStoreMessageResponse, chat_event,
@@ -10,7 +10,7 @@ use super::{
     model::{Event, EventKind, EventsLimit, Message, NewMessage, Sent},
     service::Messages,
 };
-use crate::validation::{Invalid, Violation, check_seq, parse_id};
+use crate::validation::{Invalid, check_seq, parse_id, parse_text};
 
 /// Stores a message.
 pub async fn validate_and_store(
@@ -35,8 +35,8 @@ fn parse_message(request: ValidateAndStoreMessageRequest) -> Result<NewMessage, 
     let chat = invalid.check("chat_id", parse_id(&request.chat_id));
     let sender = invalid.check("sender_id", parse_id(&request.sender_id));
     let send_id = invalid.check("request_id", parse_id(&request.request_id));
-    let text = MessageText::try_from(request.text).map_err(|error| Violation::new("text", error.to_string()));
-    match (chat, sender, invalid.check("text", text), send_id) {
+    let text = invalid.check("text", parse_text(request.text));
+    match (chat, sender, text, send_id) {
         (Some(chat), Some(sender), Some(text), Some(request)) => Ok(NewMessage { chat, sender, text, request }),
         _ => Err(invalid),
     }

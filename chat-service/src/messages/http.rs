@@ -1,22 +1,28 @@
 //! `/chats/{id}/messages` and `/chats/{id}/events`.
 
-use actix_web::web::{self, Data, Json, Path, Query, ServiceConfig};
-use neonchat_common::{error::ApiError, ids::ChatId};
-use serde::Deserialize;
+use actix_web::{
+    HttpResponse,
+    web::{self, Data, Json, Path, Query, ServiceConfig},
+};
+use neonchat_common::{
+    error::ApiError,
+    ids::{ChatId, SendId},
+};
+use serde::{Deserialize, Serialize};
 
 use super::{
-    model::{Events, EventsLimit, History, HistoryLimit, Position},
+    model::{Events, EventsLimit, History, HistoryLimit, Message, NewMessage, Position, Sent},
     service::Messages,
 };
 use crate::{
-    http::Authenticated,
-    validation::{Invalid, Violation, parse_id, parse_seq},
+    http::{Authenticated, Body},
+    validation::{Invalid, Violation, parse_id, parse_seq, parse_text},
 };
 
 /// The paths.
 pub fn routes(config: &mut ServiceConfig) {
     config
-        .service(web::resource("/chats/{id}/messages").route(web::get().to(history)))
+        .service(web::resource("/chats/{id}/messages").route(web::get().to(history)).route(web::post().to(send)))
         .service(web::resource("/chats/{id}/events").route(web::get().to(events)));
 }
 
@@ -51,6 +57,40 @@ async fn history(
 ) -> Result<Json<History>, ApiError> {
     let (position, limit) = query.parse()?;
     Ok(Json(messages.history(user, *chat, position, limit).await?))
+}
+
+/// Without `Debug`: the text of a message is in no log.
+#[derive(Deserialize)]
+struct SendRequest {
+    text: String,
+    request_id: Option<String>,
+}
+
+#[derive(Serialize)]
+struct SendAnswer {
+    #[serde(flatten)]
+    message: Message,
+    duplicate: bool,
+}
+
+async fn send(
+    messages: Data<Messages>,
+    Authenticated(sender): Authenticated,
+    chat: Path<ChatId>,
+    Body(body): Body<SendRequest>,
+) -> Result<HttpResponse, ApiError> {
+    let mut invalid = Invalid::default();
+    let text = invalid.check("text", parse_text(body.text));
+    let request = match body.request_id {
+        Some(id) => invalid.check("request_id", parse_id(&id)),
+        None => Some(SendId::new()),
+    };
+    let (Some(text), Some(request)) = (text, request) else { return Err(invalid.into()) };
+    let message = NewMessage { chat: *chat, sender, text, request };
+    Ok(match messages.send_and_deliver(message).await? {
+        Sent::Stored(message) => HttpResponse::Created().json(SendAnswer { message, duplicate: false }),
+        Sent::Duplicate(message) => HttpResponse::Ok().json(SendAnswer { message, duplicate: true }),
+    })
 }
 
 #[derive(Deserialize)]

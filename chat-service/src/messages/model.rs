@@ -44,11 +44,28 @@ pub struct Receipt {
 
 /// What came of a message that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sent {
+pub enum Sent<T = Receipt> {
     /// It is new.
-    Stored(Receipt),
+    Stored(T),
     /// It was stored before; this is the answer of the first time.
-    Duplicate(Receipt),
+    Duplicate(T),
+}
+
+impl<T> Sent<T> {
+    /// Tells more of it.
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Sent<U> {
+        match self {
+            Self::Stored(receipt) => Sent::Stored(f(receipt)),
+            Self::Duplicate(receipt) => Sent::Duplicate(f(receipt)),
+        }
+    }
+
+    /// What it tells, new or not.
+    pub const fn get(&self) -> &T {
+        match self {
+            Self::Stored(receipt) | Self::Duplicate(receipt) => receipt,
+        }
+    }
 }
 
 /// A message as it is read. Without `Debug`: the text of a message is in no log.
@@ -77,6 +94,23 @@ pub struct Message {
     pub updated_at: DateTime<Utc>,
     /// Its place in its chat.
     pub seq: Seq,
+}
+
+impl Message {
+    /// The message that was stored so.
+    #[must_use]
+    pub fn new(sent: NewMessage, stored: Receipt) -> Self {
+        Self {
+            id: stored.id,
+            chat_id: sent.chat,
+            sender_id: sent.sender,
+            request_id: sent.request,
+            text: sent.text.into_string(),
+            created_at: stored.created_at,
+            updated_at: stored.created_at,
+            seq: stored.seq,
+        }
+    }
 }
 
 /// Where a page of history lies.

@@ -9,10 +9,10 @@ use neonchat_common::{
 
 use super::{
     error::MessageError,
-    model::{Events, EventsLimit, History, HistoryLimit, NewMessage, Position, Sent},
+    model::{Events, EventsLimit, History, HistoryLimit, Message, NewMessage, Position, Sent},
     store,
 };
-use crate::db::Db;
+use crate::{db::Db, notifier::Notifier};
 
 const SENT_TOTAL: &str = "chat_messages_sent_total";
 
@@ -20,15 +20,16 @@ const SENT_TOTAL: &str = "chat_messages_sent_total";
 #[derive(Clone)]
 pub struct Messages {
     db: Db,
+    notifier: Notifier,
     tasks: Tasks,
 }
 
 impl Messages {
     /// With what they stand on.
     #[must_use]
-    pub fn new(db: Db, tasks: Tasks) -> Self {
+    pub fn new(db: Db, notifier: Notifier, tasks: Tasks) -> Self {
         describe_counter!(SENT_TOTAL, "Messages sent, by what came of them");
-        Self { db, tasks }
+        Self { db, notifier, tasks }
     }
 
     /// Stores a message, or finds that it was stored before. It is committed when this returns.
@@ -37,8 +38,29 @@ impl Messages {
     /// [`MessageError::NoSuchChat`], [`MessageError::IdempotencyMismatch`]
     pub async fn send(&self, message: NewMessage) -> Result<Sent, MessageError> {
         // In a task: a caller that goes away does not leave the work half done.
-        let db = self.db.clone();
-        let sent = self.tasks.spawn(correlation::carry(async move { store::store(&db, &message).await })).await?;
+        let messages = self.clone();
+        self.tasks.spawn(correlation::carry(async move { messages.store(&message).await })).await?
+    }
+
+    /// Sends a message for a client that has no socket: as [`Messages::send`], and has it delivered. Nobody waits for the
+    /// delivery; where notification-service is away, it finds the message when it is back. So is a duplicate delivered:
+    /// who sends again does so because the first time may have been cut short.
+    ///
+    /// # Errors
+    /// [`MessageError::NoSuchChat`], [`MessageError::IdempotencyMismatch`]
+    pub async fn send_and_deliver(&self, message: NewMessage) -> Result<Sent<Message>, MessageError> {
+        let messages = self.clone();
+        let work = async move {
+            let sent = messages.store(&message).await?.map(|receipt| Message::new(message, receipt));
+            let (notifier, message) = (messages.notifier, sent.get().clone());
+            messages.tasks.spawn(correlation::carry(async move { notifier.message_stored(message).await }));
+            Ok(sent)
+        };
+        self.tasks.spawn(correlation::carry(work)).await?
+    }
+
+    async fn store(&self, message: &NewMessage) -> Result<Sent, MessageError> {
+        let sent = store::store(&self.db, message).await;
         let status = match &sent {
             Ok(Sent::Stored(_)) => "stored",
             Ok(Sent::Duplicate(_)) => "duplicate",

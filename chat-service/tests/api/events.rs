@@ -1,18 +1,13 @@
 //! What other processes hear, and what chat-service hears from them.
 
-use std::net::SocketAddr;
-
 use neonchat_common::bus::{Channel, Envelope, Event};
-use neonchat_proto::notification::v1::{
-    BroadcastSystemMessageRequest, BroadcastSystemMessageResponse, GetUsersStatusRequest, GetUsersStatusResponse,
-    SendMessageRequest, SendMessageResponse, UserStatus, ValidateChatAccessRequest, ValidateChatAccessResponse,
-    notification_service_server::{NotificationService, NotificationServiceServer},
-};
 use neonchat_testbed::client::User;
 use serde_json::{Value, json};
-use tonic::{Request, Response, Status, transport::server::TcpIncoming};
 
-use crate::support::{Listener, TestApp};
+use crate::{
+    stand_in::{StandIn, notification_port},
+    support::{Listener, TestApp},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_member_is_told_of_a_new_chat_once() {
@@ -57,61 +52,6 @@ async fn with_redis_away_a_chat_is_made_all_the_same() {
     assert_eq!(app.get("/api/v1/chats", &bob).await.body["total"], 1);
 }
 
-/// Stands in for notification-service: alice is online, bob away.
-struct Presence {
-    online: String,
-    away: String,
-}
-
-#[tonic::async_trait]
-impl NotificationService for Presence {
-    async fn get_users_status(
-        &self,
-        request: Request<GetUsersStatusRequest>,
-    ) -> Result<Response<GetUsersStatusResponse>, Status> {
-        let status = |user: &String| match user {
-            user if *user == self.online => "online",
-            user if *user == self.away => "away",
-            _ => "offline",
-        };
-        let statuses = request.into_inner().user_ids.into_iter();
-        let statuses =
-            statuses.map(|user| UserStatus { status: status(&user).to_owned(), user_id: user, last_seen: 0 });
-        Ok(Response::new(GetUsersStatusResponse { statuses: statuses.collect() }))
-    }
-
-    async fn send_message(&self, _: Request<SendMessageRequest>) -> Result<Response<SendMessageResponse>, Status> {
-        Err(Status::unimplemented("not asked"))
-    }
-
-    async fn validate_chat_access(
-        &self,
-        _: Request<ValidateChatAccessRequest>,
-    ) -> Result<Response<ValidateChatAccessResponse>, Status> {
-        Err(Status::unimplemented("not asked"))
-    }
-
-    async fn broadcast_system_message(
-        &self,
-        _: Request<BroadcastSystemMessageRequest>,
-    ) -> Result<Response<BroadcastSystemMessageResponse>, Status> {
-        Err(Status::unimplemented("not asked"))
-    }
-}
-
-/// A port on which presence, and health, are served as soon as it is known whose.
-async fn notification_port() -> (SocketAddr, impl FnOnce(Presence)) {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    let serve = |presence: Presence| {
-        let (_, health) = tonic_health::server::health_reporter();
-        let router = tonic::transport::Server::builder().add_service(health);
-        let router = router.add_service(NotificationServiceServer::new(presence));
-        tokio::spawn(router.serve_with_incoming(TcpIncoming::from(listener)));
-    };
-    (address, serve)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_partner_with_an_open_socket_is_online() {
     let (address, serve) = notification_port().await;
@@ -127,7 +67,7 @@ async fn a_partner_with_an_open_socket_is_online() {
     // It accepts connections and does not answer: the list does not wait for long, and shows nobody online.
     assert_eq!(online(&bob).await, [(json!(alice.name), false)]);
 
-    serve(Presence { online: alice.id.clone(), away: bob.id.clone() });
+    serve(StandIn { online: alice.id.clone(), away: bob.id.clone(), ..StandIn::default() });
     app.until_redis().await;
     let health = app.api.call("GET", "/health", None, None).await.expect("an answer");
     let healthy = json!({

@@ -13,6 +13,8 @@ mod history;
 mod lifecycle;
 mod operations;
 mod receipts;
+mod rest_sending;
 mod sending;
+mod stand_in;
 mod support;
 mod users;

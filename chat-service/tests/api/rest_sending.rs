@@ -1,0 +1,198 @@
+//! Sending over REST: stored like a message of a socket, and delivered like one.
+
+use std::collections::HashMap;
+
+use futures_util::future::join_all;
+use neonchat_common::{error::ErrorCode, time};
+use neonchat_proto::notification::v1::SendMessageRequest;
+use neonchat_testbed::client::{Answer, User};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use crate::{
+    stand_in::{StandIn, notification_port},
+    support::{Fields, TestApp, assert_problem},
+};
+
+fn path(chat: impl std::fmt::Display) -> String {
+    format!("/api/v1/chats/{chat}/messages")
+}
+
+async fn post(app: &TestApp, chat: &str, user: &User, body: Value) -> Answer {
+    app.post(&path(chat), user, &body).await
+}
+
+async fn history(app: &TestApp, chat: &str, user: &User) -> Value {
+    app.get(&path(chat), user).await.body["messages"].take()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_stored_and_answered_as_history_shows_it() {
+    let app = TestApp::start().await;
+    let (alice, bob, chat) = app.pair().await;
+    let text = " Привет, 😀\n\"quoted\" ";
+    // notification-service is away: it is stored all the same.
+    let sent = post(&app, &chat, &alice, json!({ "text": text })).await;
+    let expected = json!({
+        "id": sent.body["id"],
+        "chat_id": chat,
+        "sender_id": alice.id,
+        "text": text,
+        "created_at": sent.body["created_at"],
+        "updated_at": sent.body["created_at"],
+        "seq": 1,
+        "duplicate": false,
+    });
+    assert_eq!((sent.status, &sent.body), (201, &expected));
+    let mut stored = history(&app, &chat, &bob).await[0].take();
+    stored["duplicate"] = json!(false);
+    assert_eq!(stored, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_send_is_delivered_be_it_a_duplicate() {
+    let (address, serve) = notification_port().await;
+    let (delivered, mut deliveries) = mpsc::channel(8);
+    serve(StandIn { delivered: Some(delivered), ..StandIn::default() });
+    let app = TestApp::start_with(&[("NOTIFICATION_SERVICE_ADDR", &address.to_string())]).await;
+    let (alice, _, chat) = app.pair().await;
+    let body = json!({ "text": "hello", "request_id": Uuid::new_v4() });
+
+    for status in [201, 200] {
+        let sent = post(&app, &chat, &alice, body.clone()).await;
+        assert_eq!((sent.status, &sent.body["duplicate"]), (status, &json!(status == 200)));
+        let delivery = deliveries.recv().await.expect("a delivery");
+        assert_eq!(time::rfc3339(&time::from_micros(delivery.timestamp)), sent.body["created_at"]);
+        let expected = SendMessageRequest {
+            message_id: sent.body["id"].as_str().expect("an id").to_owned(),
+            chat_id: chat.clone(),
+            sender_id: alice.id.clone(),
+            text: "hello".to_owned(),
+            timestamp: delivery.timestamp,
+            metadata: HashMap::from([("seq".to_owned(), "1".to_owned())]),
+        };
+        assert_eq!(delivery, expected);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_waits_for_a_delivery() {
+    // It accepts connections, and answers only when the message has long been acknowledged.
+    let (address, serve) = notification_port().await;
+    let app = TestApp::start_with(&[("NOTIFICATION_SERVICE_ADDR", &address.to_string())]).await;
+    let (alice, _, chat) = app.pair().await;
+    assert_eq!(post(&app, &chat, &alice, json!({ "text": "hello" })).await.status, 201);
+    let (delivered, mut deliveries) = mpsc::channel(8);
+    serve(StandIn { delivered: Some(delivered), ..StandIn::default() });
+    assert_eq!(deliveries.recv().await.expect("a delivery").text, "hello");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drain_waits_for_what_is_to_be_delivered() {
+    let (address, serve) = notification_port().await;
+    let app = TestApp::start_with(&[("NOTIFICATION_SERVICE_ADDR", &address.to_string())]).await;
+    let (alice, _, chat) = app.pair().await;
+    assert_eq!(post(&app, &chat, &alice, json!({ "text": "hello" })).await.status, 201);
+    let drained = app.stop();
+    let (delivered, mut deliveries) = mpsc::channel(8);
+    serve(StandIn { delivered: Some(delivered), ..StandIn::default() });
+    drained.await.expect("no panic").expect("drained");
+    assert_eq!(deliveries.try_recv().expect("a delivery").text, "hello");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_id_is_the_same_over_rest_and_grpc() {
+    let app = TestApp::start().await;
+    let (alice, bob, chat) = app.pair().await;
+    let (first, second) = (Uuid::new_v4(), Uuid::new_v4());
+    let body = |text: &str, request: Uuid| json!({ "text": text, "request_id": request });
+
+    let over_grpc = app.send_again(&chat, &alice, "one", first).await.expect("a message");
+    let again = post(&app, &chat, &alice, body("one", first)).await;
+    assert_eq!((again.status, &again.body["duplicate"]), (200, &json!(true)));
+    assert_eq!((&again.body["id"], &again.body["seq"]), (&json!(over_grpc.message_id), &json!(1)));
+
+    let over_rest = post(&app, &chat, &alice, body("two", second)).await;
+    assert_eq!((over_rest.status, &over_rest.body["seq"]), (201, &json!(2)));
+    let again = app.send_again(&chat, &alice, "two", second).await.expect("the same");
+    assert_eq!((json!(again.message_id), again.seq, again.duplicate), (over_rest.body["id"].clone(), 2, true));
+
+    // Other content under the same id, over either of them.
+    assert_problem(&post(&app, &chat, &alice, body("two", first)).await, 422, "idempotency_mismatch", &[]);
+    let mismatch = app.send_again(&chat, &alice, "one", second).await.expect_err("refused");
+    assert_eq!(mismatch.code, ErrorCode::IdempotencyMismatch);
+    // It is the sender's alone; and without one each is a new message.
+    assert_eq!(post(&app, &chat, &bob, body("one", first)).await.body["seq"], 3);
+    for seq in [4, 5] {
+        let sent = post(&app, &chat, &alice, json!({ "text": "same", "request_id": null })).await;
+        assert_eq!((sent.status, &sent.body["seq"]), (201, &json!(seq)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sent_at_once_over_rest_and_grpc_it_is_stored_once() {
+    let app = TestApp::start().await;
+    let (alice, _, chat) = app.pair().await;
+    let request = Uuid::new_v4();
+    let over_rest = join_all((0..4).map(|_| post(&app, &chat, &alice, json!({ "text": "hi", "request_id": request }))));
+    let over_grpc = join_all((0..4).map(|_| app.send_again(&chat, &alice, "hi", request)));
+    let (over_rest, over_grpc) = tokio::join!(over_rest, over_grpc);
+    let mut duplicates = 0;
+    for answer in over_rest {
+        duplicates += u32::from(answer.status == 200);
+        assert_eq!(
+            (answer.body["seq"].as_i64(), answer.body["duplicate"].as_bool()),
+            (Some(1), Some(answer.status == 200))
+        );
+    }
+    for answer in over_grpc {
+        let answer = answer.expect("an answer");
+        duplicates += u32::from(answer.duplicate);
+        assert_eq!(answer.seq, 1);
+    }
+    assert_eq!((duplicates, history(&app, &chat, &alice).await.as_array().map(Vec::len)), (7, Some(1)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_unread_by_the_other_and_read_by_the_sender() {
+    let app = TestApp::start().await;
+    let (alice, bob, chat) = app.pair().await;
+    let unread = async |user| app.get(&format!("/api/v1/chats/{chat}"), user).await.body["unread_count"].as_i64();
+    for n in 1..=3 {
+        post(&app, &chat, &alice, json!({ "text": "hello" })).await;
+        assert_eq!((unread(&alice).await, unread(&bob).await), (Some(0), Some(n)));
+    }
+    let receipt = app.put(&format!("/api/v1/chats/{chat}/receipt"), &bob, &json!({ "read": 2 })).await;
+    assert_eq!((receipt.status, receipt.body), (200, json!({ "read_seq": 2, "unread_count": 1 })));
+    post(&app, &chat, &bob, json!({ "text": "an answer" })).await;
+    assert_eq!((unread(&alice).await, unread(&bob).await), (Some(1), Some(0)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_breaks_a_rule_is_refused_and_not_stored() {
+    let app = TestApp::start().await;
+    let (alice, _, chat) = app.pair().await;
+    let mallory = app.user().await;
+    let cases: [(Value, Fields<'_>); 8] = [
+        (json!({}), &[("text", "required")]),
+        (json!({ "text": 1 }), &[("body", "format")]),
+        (json!({ "text": "" }), &[("text", "length")]),
+        (json!({ "text": "x".repeat(4097) }), &[("text", "length")]),
+        (json!({ "text": "a\0b" }), &[("text", "format")]),
+        (json!({ "text": "hello", "request_id": "" }), &[("request_id", "format")]),
+        (json!({ "text": "hello", "request_id": 1 }), &[("body", "format")]),
+        (json!({ "text": "", "request_id": "x" }), &[("text", "length"), ("request_id", "format")]),
+    ];
+    for (body, fields) in cases {
+        assert_problem(&post(&app, &chat, &alice, body).await, 422, "validation_failed", fields);
+    }
+    let good = json!({ "text": "😀".repeat(4096) });
+    assert_problem(&post(&app, &chat, &mallory, good.clone()).await, 404, "not_found", &[]);
+    assert_problem(&post(&app, &Uuid::now_v7().to_string(), &alice, good.clone()).await, 404, "not_found", &[]);
+    assert_problem(&post(&app, "x", &alice, good.clone()).await, 422, "validation_failed", &[("id", "format")]);
+    let nobody = app.api.call("POST", &path(&chat), None, Some(&good)).await.expect("an answer");
+    assert_problem(&nobody, 401, "unauthorized", &[]);
+    assert_eq!(history(&app, &chat, &alice).await, json!([]));
+    assert_eq!(post(&app, &chat, &alice, good).await.body["seq"], 1);
+}
