@@ -11,7 +11,7 @@ use actix_web::{
         StatusCode,
         header::{self, HeaderName, HeaderValue},
     },
-    middleware::Next,
+    middleware::{DefaultHeaders, Next},
     web::{JsonConfig, PathConfig, QueryConfig},
 };
 use serde::Serialize;
@@ -20,12 +20,19 @@ use tracing::info_span;
 use crate::{
     correlation::{self, CorrelationId},
     error::{ApiError, ErrorCode, FieldError},
+    settings::Environment,
 };
 
 /// The largest body of a request. A message of 4096 characters needs 49 KB at most, all of it `\u` escapes.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
 const PROBLEM_JSON: &str = "application/problem+json";
+
+/// What does not hold for another body.
+const ABOUT_A_BODY: [HeaderName; 3] = [header::CONTENT_TYPE, header::CONTENT_LENGTH, header::CONTENT_ENCODING];
+
+/// For a year.
+const HTTPS_ALONE: &str = "max-age=31536000";
 
 /// The body of an error (RFC 9457).
 #[derive(Serialize)]
@@ -67,7 +74,24 @@ impl ResponseError for ApiError {
     }
 }
 
-/// Middleware, the outermost: gives each request its id, a span and a line in the log, and makes every error a problem.
+/// Middleware, outside of [`edge`]: what a browser is told with every answer. A handler's own value of a header wins, such
+/// as the policy of a page that has scripts. What actix answers before there is a request (408, 431, a malformed 400) has
+/// no body and none of these.
+#[must_use]
+pub fn security_headers(environment: Environment) -> DefaultHeaders {
+    let headers = DefaultHeaders::new()
+        .add((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .add((header::X_FRAME_OPTIONS, "DENY"))
+        .add((header::REFERRER_POLICY, "no-referrer"))
+        .add((header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"));
+    match environment {
+        Environment::Development => headers,
+        // Elsewhere it would make a developer's browser refuse plain HTTP on localhost.
+        Environment::Production => headers.add((header::STRICT_TRANSPORT_SECURITY, HTTPS_ALONE)),
+    }
+}
+
+/// Middleware: gives each request its id, a span and a line in the log, and makes every error a problem.
 ///
 /// # Errors
 /// Those of a middleware inside this one that does not answer by itself.
@@ -92,8 +116,11 @@ async fn handle(
     let http_request = response.request().clone();
     if let Some(error) = bare_error(&response) {
         let mut problem = error.error_response();
-        if let Some(allow) = response.headers().get(header::ALLOW) {
-            problem.headers_mut().insert(header::ALLOW, allow.clone());
+        // What was said beside the body stays: which methods there are, what is left of a limit.
+        for (name, value) in response.headers() {
+            if !ABOUT_A_BODY.contains(name) {
+                problem.headers_mut().append(name.clone(), value.clone());
+            }
         }
         response = ServiceResponse::new(http_request.clone(), problem);
     }

@@ -9,6 +9,7 @@ pub mod http;
 pub mod ids;
 pub mod lifecycle;
 pub mod message;
+pub mod origin;
 pub mod redis;
 pub mod settings;
 pub mod telemetry;

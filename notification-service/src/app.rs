@@ -177,11 +177,13 @@ fn start_workers(state: &Data<State>, subscriber: &Client) {
 
 fn bind_http(settings: &Settings, state: Data<State>) -> anyhow::Result<(Server, SocketAddr)> {
     let address = (settings.host.as_str(), settings.ws_port);
+    let environment = settings.common.environment;
     let server = HttpServer::new(move || {
         ActixApp::new()
             .app_data(state.clone())
             .app_data(edge::query_config())
             .wrap(from_fn(edge::edge))
+            .wrap(edge::security_headers(environment))
             .configure(http::configure)
     })
     .workers(std::thread::available_parallelism().map_or(2, std::num::NonZero::get))

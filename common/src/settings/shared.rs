@@ -5,6 +5,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::{Environment, LogFormat, Reader};
+use crate::origin::AllowedOrigins;
 
 /// The settings that both services have.
 #[derive(Clone, Debug)]
@@ -25,6 +26,8 @@ pub struct CommonSettings {
     pub grpc_timeout: Duration,
     /// `REDIS_URL`, or made of `REDIS_HOST REDIS_PORT REDIS_PASSWORD REDIS_DB`.
     pub redis_url: SecretString,
+    /// `CORS_ALLOWED_ORIGINS`: the pages that may talk to us from a browser, beside our own.
+    pub allowed_origins: AllowedOrigins,
 }
 
 impl CommonSettings {
@@ -45,8 +48,18 @@ impl CommonSettings {
             internal_token: reader.production_secret("INTERNAL_TOKEN", "internal-token-for-development", environment),
             grpc_timeout: reader.duration("GRPC_TIMEOUT", Duration::from_secs(10), Duration::from_mins(1)),
             redis_url: redis_url(reader),
+            allowed_origins: allowed_origins(reader),
         }
     }
+}
+
+fn allowed_origins(reader: &mut Reader) -> AllowedOrigins {
+    const NAME: &str = "CORS_ALLOWED_ORIGINS";
+    let list = reader.list(NAME);
+    AllowedOrigins::parse(list.iter().map(String::as_str)).unwrap_or_else(|_| {
+        reader.problem(NAME, "a comma list of origins such as https://chat.example.org, each without a path");
+        AllowedOrigins::default()
+    })
 }
 
 fn redis_url(reader: &mut Reader) -> SecretString {
@@ -80,6 +93,16 @@ mod tests {
         CommonSettings::read(&mut reader);
         let error = reader.finish().expect_err("bad settings").to_string();
         assert!(error.contains("INTERNAL_TOKEN") && !error.contains("JWT_SECRET"), "{error}");
+    }
+
+    #[test]
+    fn an_origin_that_is_none_is_told() {
+        let read = |list| CommonSettings::read(&mut Reader::from_values([("CORS_ALLOWED_ORIGINS", list)]));
+        assert!(read("https://a.example, http://b.example:3000").allowed_origins.lists("http://b.example:3000"));
+        let mut reader = Reader::from_values([("CORS_ALLOWED_ORIGINS", "https://a.example,*")]);
+        CommonSettings::read(&mut reader);
+        let error = reader.finish().expect_err("a bad setting").to_string();
+        assert!(error.starts_with("CORS_ALLOWED_ORIGINS should be a comma list of origins"), "{error}");
     }
 
     #[test]
