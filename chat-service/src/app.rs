@@ -11,9 +11,11 @@ use anyhow::Context as _;
 use fred::{clients::Client, interfaces::ClientLike as _};
 use neonchat_common::{
     grpc::{self, client::Peer},
-    http::edge,
+    http::{edge, security_headers},
     lifecycle::Tasks,
+    origin::AllowedOrigins,
     redis,
+    settings::Environment,
     telemetry::Metrics,
     token::Tokens,
 };
@@ -32,7 +34,8 @@ use crate::{
     db::{Connector, Db},
     grpc::Api,
     health::Health,
-    http::routes,
+    http::{cors, routes},
+    limits::{address::TrustedProxies, limiter::Limiter, logins::LoginLimit, requests::RequestLimit},
     messages::service::Messages,
     notifier::Notifier,
     readiness::{Readiness, State},
@@ -69,6 +72,12 @@ pub struct Services {
     pub messages: Messages,
     /// The process itself.
     pub health: Health,
+    /// How often a client may ask.
+    pub request_limit: RequestLimit,
+    /// Who says where a request comes from.
+    pub trusted_proxies: TrustedProxies,
+    /// Whose pages may ask from a browser.
+    pub allowed_origins: AllowedOrigins,
 }
 
 /// A chat-service that listens, and does not serve yet.
@@ -77,6 +86,7 @@ pub struct App {
     grpc: TcpIncoming,
     grpc_addr: SocketAddr,
     internal_token: SecretString,
+    environment: Environment,
     services: Services,
     redis: Client,
     tasks: Tasks,
@@ -89,9 +99,9 @@ impl App {
     /// # Errors
     /// A port is taken, or a setting cannot be used.
     pub async fn build(settings: Settings) -> anyhow::Result<Self> {
-        let Settings { common, host, http_port, grpc_port, database, notification_addresses, bcrypt_cost } = settings;
-        let http = bind(&host, http_port, "CHAT_SERVICE_PORT").await?.into_std()?;
-        let grpc = bind(&host, grpc_port, "CHAT_GRPC_PORT").await?;
+        let Settings { common, database, .. } = settings;
+        let http = bind(&settings.host, settings.http_port, "CHAT_SERVICE_PORT").await?.into_std()?;
+        let grpc = bind(&settings.host, settings.grpc_port, "CHAT_GRPC_PORT").await?;
 
         let tasks = Tasks::new();
         let metrics = Metrics::install()?;
@@ -99,21 +109,27 @@ impl App {
         let connector = Connector::new(&database.connection)?;
         let db = Db::new(connector.clone(), &database)?;
         let redis = redis::client(&common.redis_url).context("REDIS_URL")?;
-        let peer = Peer::new(&notification_addresses, &common.internal_token, common.grpc_timeout)
+        let peer = Peer::new(&settings.notification_addresses, &common.internal_token, common.grpc_timeout)
             .context("NOTIFICATION_SERVICE_ADDR")?;
         let notifier = Notifier::new(peer, redis.clone());
         let tokens = Tokens::new(&common.jwt_secret, common.jwt_lifetime);
         let readiness = Readiness::watch(&tasks, connector);
+        let limiter = Limiter::new(redis.clone());
+        let login_limit = LoginLimit::new(limiter.clone(), settings.requests_per_minute > 0);
         let services = Services {
-            users: Users::new(db.clone(), Hasher::new(bcrypt_cost), tokens.clone()),
+            users: Users::new(db.clone(), Hasher::new(settings.bcrypt_cost), tokens.clone(), login_limit),
             chats: Chats::new(db.clone(), notifier.clone(), tasks.clone()),
             messages: Messages::new(db.clone(), notifier.clone(), tasks.clone()),
             health: Health { db, notifier, readiness, metrics },
             tokens,
+            request_limit: RequestLimit::new(limiter, settings.requests_per_minute),
+            trusted_proxies: settings.trusted_proxies,
+            allowed_origins: common.allowed_origins,
         };
         let grpc_addr = grpc.local_addr()?;
         let internal_token = common.internal_token;
-        Ok(Self { http, grpc: grpc.into(), grpc_addr, internal_token, services, redis, tasks })
+        let environment = common.environment;
+        Ok(Self { http, grpc: grpc.into(), grpc_addr, internal_token, environment, services, redis, tasks })
     }
 
     /// Where REST is served.
@@ -135,7 +151,7 @@ impl App {
     /// # Errors
     /// A server failed.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { http, grpc, internal_token, services, redis, tasks, .. } = self;
+        let Self { http, grpc, internal_token, environment, services, redis, tasks, .. } = self;
         let Health { db, readiness, .. } = services.health.clone();
         let stop_grpc = CancellationToken::new();
         let mut grpc = tasks.spawn(
@@ -144,7 +160,7 @@ impl App {
                 .add_service(Api::server(services.chats.clone(), services.messages.clone()))
                 .serve_with_incoming_shutdown(grpc, stop_grpc.clone().cancelled_owned()),
         );
-        let http = serve_http(http, services)?;
+        let http = serve_http(http, environment, services)?;
         let http_handle = http.handle();
         let mut http = tasks.spawn(http);
 
@@ -174,8 +190,12 @@ async fn bind(host: &str, port: u16, setting: &str) -> anyhow::Result<tokio::net
     bound.with_context(|| format!("cannot listen on {host}:{port} (CHAT_SERVICE_HOST, {setting})"))
 }
 
-fn serve_http(listener: TcpListener, services: Services) -> anyhow::Result<Server> {
-    let factory = move || HttpApp::new().configure(|config| routes(config, &services)).wrap(from_fn(edge));
+fn serve_http(listener: TcpListener, environment: Environment, services: Services) -> anyhow::Result<Server> {
+    let factory = move || {
+        let app = HttpApp::new().configure(|config| routes(config, &services));
+        // The last is the outermost.
+        app.wrap(from_fn(cors)).wrap(from_fn(edge)).wrap(security_headers(environment))
+    };
     let server = HttpServer::new(factory)
         .workers(std::thread::available_parallelism().map_or(1, NonZero::get))
         .max_connections(MAX_CONNECTIONS_PER_WORKER)

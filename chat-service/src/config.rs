@@ -6,6 +6,8 @@ use neonchat_common::settings::{CommonSettings, Environment, InvalidSettings, Re
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio_postgres::config::SslMode;
 
+use crate::limits::address::TrustedProxies;
+
 /// Everything that can be set.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -23,6 +25,11 @@ pub struct Settings {
     pub notification_addresses: Vec<String>,
     /// `BCRYPT_COST`: one more doubles the time that a password takes.
     pub bcrypt_cost: u32,
+    /// `RATE_LIMIT_PER_MINUTE`: requests of one user, or before a login of one address. With 0 there is no limit, and none
+    /// on logins either.
+    pub requests_per_minute: u32,
+    /// `TRUSTED_PROXIES`: whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: TrustedProxies,
 }
 
 /// Where Postgres is, and how many connections there are to it.
@@ -64,6 +71,8 @@ impl Settings {
             database: DatabaseSettings::read(&mut reader, common.environment),
             notification_addresses,
             bcrypt_cost: reader.number("BCRYPT_COST", 10, 4, 16),
+            requests_per_minute: reader.number("RATE_LIMIT_PER_MINUTE", 100, 0, 1_000_000),
+            trusted_proxies: trusted_proxies(&mut reader),
             common,
         };
         reader.finish()?;
@@ -91,6 +100,15 @@ impl DatabaseSettings {
             max_lifetime: reader.duration("DB_CONN_MAX_LIFETIME", Duration::from_mins(5), Duration::from_hours(24)),
         }
     }
+}
+
+fn trusted_proxies(reader: &mut Reader) -> TrustedProxies {
+    const NAME: &str = "TRUSTED_PROXIES";
+    let list = reader.list(NAME);
+    TrustedProxies::parse(list.iter().map(String::as_str)).unwrap_or_else(|_| {
+        reader.problem(NAME, "a comma list of addresses and networks such as 10.0.0.7 or 10.0.0.0/8");
+        TrustedProxies::default()
+    })
 }
 
 fn from_url(reader: &mut Reader, url: &str, tls: Tls) -> tokio_postgres::Config {
@@ -147,6 +165,7 @@ mod tests {
         assert_eq!((connection.get_user(), connection.get_dbname()), (Some("neon"), Some("neondb")));
         assert_eq!(connection.get_ssl_mode(), SslMode::Disable);
         assert_eq!(settings.notification_addresses, ["localhost:8081"]);
+        assert_eq!(settings.requests_per_minute, 100);
     }
 
     #[test]
@@ -159,10 +178,16 @@ mod tests {
 
     #[test]
     fn bad_settings_are_named_together() {
-        let values = [("DATABASE_URL", "nonsense"), ("BCRYPT_COST", "3"), ("DB_SSLMODE", "maybe")];
+        let values = [
+            ("DATABASE_URL", "nonsense"),
+            ("BCRYPT_COST", "3"),
+            ("DB_SSLMODE", "maybe"),
+            ("RATE_LIMIT_PER_MINUTE", "-1"),
+            ("TRUSTED_PROXIES", "10.0.0.1, everyone"),
+        ];
         let error = Settings::from_values(values).expect_err("bad settings").to_string();
         let names: Vec<_> = error.lines().filter_map(|line| line.split(' ').next()).collect();
-        assert_eq!(names, ["DB_SSLMODE", "DATABASE_URL", "BCRYPT_COST"]);
+        assert_eq!(names, ["DB_SSLMODE", "DATABASE_URL", "BCRYPT_COST", "RATE_LIMIT_PER_MINUTE", "TRUSTED_PROXIES"]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The HTTP edge: which handler has which path, and how a request is read.
 
+mod cors;
+
 use std::{
     future::{Ready, ready},
     time::Duration,
@@ -8,7 +10,8 @@ use std::{
 use actix_web::{
     Error, FromRequest, HttpRequest,
     dev::Payload,
-    http::header::AUTHORIZATION,
+    http::header::{AUTHORIZATION, CACHE_CONTROL},
+    middleware::{DefaultHeaders, from_fn},
     web::{self, Data, ServiceConfig},
 };
 use futures_util::future::LocalBoxFuture;
@@ -20,7 +23,8 @@ use neonchat_common::{
 };
 use serde::de::DeserializeOwned;
 
-use crate::{app::Services, chats, health, messages, users};
+pub use self::cors::cors;
+use crate::{app::Services, chats, health, limits::requests::limit_requests, messages, users};
 
 /// The longest that a client may take to send a body. Without a limit, one that never ends is waited for.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -31,6 +35,9 @@ pub fn routes(config: &mut ServiceConfig, services: &Services) {
         .app_data(json_config())
         .app_data(path_config())
         .app_data(query_config())
+        .app_data(Data::new(services.allowed_origins.clone()))
+        .app_data(Data::new(services.trusted_proxies.clone()))
+        .app_data(Data::new(services.request_limit.clone()))
         .app_data(Data::new(services.tokens.clone()))
         .app_data(Data::new(services.users.clone()))
         .app_data(Data::new(services.chats.clone()))
@@ -39,6 +46,8 @@ pub fn routes(config: &mut ServiceConfig, services: &Services) {
         .configure(health::routes)
         .service(
             web::scope("/api/v1")
+                .wrap(from_fn(limit_requests))
+                .wrap(DefaultHeaders::new().add((CACHE_CONTROL, "no-store")))
                 .configure(users::http::routes)
                 .configure(messages::http::routes)
                 .configure(chats::http::routes),
@@ -58,7 +67,11 @@ impl FromRequest for Authenticated {
     }
 }
 
-fn authenticate(request: &HttpRequest) -> Result<UserId, ApiError> {
+/// The user whose valid token a request bears.
+///
+/// # Errors
+/// There is no token, or one that is no good.
+pub fn authenticate(request: &HttpRequest) -> Result<UserId, ApiError> {
     let tokens = request.app_data::<Data<Tokens>>().ok_or_else(|| ApiError::internal("no tokens in the app's data"))?;
     let header = request.headers().get(AUTHORIZATION).ok_or(TokenError::Missing)?;
     let token = header.to_str().map_err(|_| TokenError::Invalid).and_then(token::bearer)?;

@@ -11,6 +11,7 @@ pub mod db;
 pub mod grpc;
 pub mod health;
 pub mod http;
+pub mod limits;
 pub mod messages;
 pub mod notifier;
 pub mod readiness;

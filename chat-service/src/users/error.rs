@@ -3,7 +3,10 @@
 use neonchat_common::error::{ApiError, ErrorCode};
 use thiserror::Error;
 
-use crate::db::DbError;
+use crate::{
+    db::DbError,
+    limits::{logins::TooManyFailures, requests::too_many},
+};
 
 /// Why a user's request failed.
 #[derive(Debug, Error)]
@@ -20,6 +23,9 @@ pub enum UserError {
     /// No such user, or another password. Which of the two is not told.
     #[error("wrong username or password")]
     InvalidCredentials,
+    /// Too many logins failed.
+    #[error(transparent)]
+    TooManyFailures(#[from] TooManyFailures),
     /// Too many passwords are waiting to be hashed.
     #[error("too many logins at once")]
     Busy,
@@ -39,6 +45,7 @@ impl From<UserError> for ApiError {
             UserError::Gone => Self::new(ErrorCode::Unauthorized, text),
             UserError::UsernameTaken => Self::new(ErrorCode::UsernameTaken, text),
             UserError::InvalidCredentials => Self::new(ErrorCode::InvalidCredentials, text),
+            UserError::TooManyFailures(TooManyFailures { wait }) => too_many(wait),
             UserError::Busy => Self::unavailable("login", text),
             UserError::Internal(cause) => Self::internal(format_args!("{cause:#}")),
             UserError::Db(error) => error.into(),

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     http::{Authenticated, Body},
+    limits::address::ClientAddress,
     validation::{Invalid, Offset},
 };
 
@@ -56,10 +57,14 @@ struct LoggedIn {
     username: String,
 }
 
-async fn log_in(users: Data<Users>, Body(body): Body<Credentials>) -> Result<Json<LoginAnswer>, ApiError> {
+async fn log_in(
+    users: Data<Users>,
+    from: ClientAddress,
+    Body(body): Body<Credentials>,
+) -> Result<Json<LoginAnswer>, ApiError> {
     // What cannot be a name is nobody's, and is answered like any other wrong one.
     let username = Username::parse(&body.username).ok();
-    let Login { user, token, expires_in } = users.log_in(username, body.password).await?;
+    let Login { user, token, expires_in } = users.log_in(username, body.password, from).await?;
     let user = LoggedIn { id: user.id, username: user.username };
     Ok(Json(LoginAnswer { token, expires_in, user }))
 }

@@ -10,7 +10,11 @@ use super::{
     password::{Hasher, Password},
     store,
 };
-use crate::{db::Db, validation::Offset};
+use crate::{
+    db::Db,
+    limits::{address::ClientAddress, logins::LoginLimit},
+    validation::Offset,
+};
 
 /// The users.
 #[derive(Clone)]
@@ -18,6 +22,7 @@ pub struct Users {
     db: Db,
     hasher: Hasher,
     tokens: Tokens,
+    login_limit: LoginLimit,
 }
 
 /// A login that did well.
@@ -33,8 +38,8 @@ pub struct Login {
 impl Users {
     /// With what they stand on.
     #[must_use]
-    pub fn new(db: Db, hasher: Hasher, tokens: Tokens) -> Self {
-        Self { db, hasher, tokens }
+    pub fn new(db: Db, hasher: Hasher, tokens: Tokens, login_limit: LoginLimit) -> Self {
+        Self { db, hasher, tokens, login_limit }
     }
 
     /// Makes a new user.
@@ -51,8 +56,24 @@ impl Users {
     /// Issues a token to who knows the password. Without a `username` there is no such user.
     ///
     /// # Errors
-    /// [`UserError::InvalidCredentials`], [`UserError::Busy`]
-    pub async fn log_in(&self, username: Option<Username>, password: SecretString) -> Result<Login, UserError> {
+    /// [`UserError::InvalidCredentials`], [`UserError::TooManyFailures`], [`UserError::Busy`]
+    pub async fn log_in(
+        &self,
+        username: Option<Username>,
+        password: SecretString,
+        from: ClientAddress,
+    ) -> Result<Login, UserError> {
+        let attempt = self.login_limit.begin(username.as_ref(), from).await?;
+        let login = self.check_login(username, password).await;
+        match &login {
+            Ok(_) => attempt.succeeded().await,
+            Err(UserError::InvalidCredentials) => {}
+            Err(_) => attempt.void().await,
+        }
+        login
+    }
+
+    async fn check_login(&self, username: Option<Username>, password: SecretString) -> Result<Login, UserError> {
         let found = match username {
             Some(username) => store::find_login(&self.db, &username).await?,
             None => None,

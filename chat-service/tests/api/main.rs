@@ -4,6 +4,7 @@
 
 mod auth;
 mod bad_input;
+mod browsers;
 mod catching_up;
 mod chats;
 mod events;
@@ -11,6 +12,8 @@ mod faults;
 mod grpc;
 mod history;
 mod lifecycle;
+mod limits;
+mod login_limits;
 mod operations;
 mod receipts;
 mod rest_sending;

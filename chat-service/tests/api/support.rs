@@ -15,6 +15,7 @@ use neonchat_proto::chat::v1::{
 use neonchat_testbed::{
     client::{Answer, Api, User},
     harness,
+    redis::{Persistence, Redis},
 };
 use serde_json::Value;
 use tokio::{
@@ -71,6 +72,8 @@ impl TestApp {
             ("REDIS_URL", &redis),
             ("NOTIFICATION_SERVICE_ADDR", NOWHERE),
             ("BCRYPT_COST", "4"),
+            // All tests come from one address.
+            ("RATE_LIMIT_PER_MINUTE", "0"),
         ];
         let settings = Settings::from_values(defaults.into_iter().chain(settings.iter().copied())).expect("settings");
         let app = App::build(settings).await.expect("an app");
@@ -248,6 +251,13 @@ impl Listener {
         let channel = Channel::parse(&message.channel).expect("a channel of ours");
         (channel, message.value.convert().expect("text"))
     }
+}
+
+/// A Redis of the test's own, in its folder.
+pub(crate) async fn own_redis() -> (Redis, tempfile::TempDir) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let redis = Redis::start(folder.path(), None, Persistence::None).await.expect("Redis");
+    (redis, folder)
 }
 
 /// A folder that Postgres, which may run as another user, can enter.

@@ -1,0 +1,70 @@
+//! Cross-origin requests of browsers, from the origins in `CORS_ALLOWED_ORIGINS` (Fetch Standard, section 3.2).
+//!
+//! Of our own, for it is little: the origins are those that the WebSocket handshake knows too, and nothing is refused
+//! here. A browser keeps an answer from a page whose origin is not told to be allowed.
+
+use actix_web::{
+    Error, HttpResponse,
+    body::{BoxBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    http::{
+        Method,
+        header::{self, HeaderMap, HeaderValue},
+    },
+    middleware::Next,
+    web::Data,
+};
+use neonchat_common::origin::AllowedOrigins;
+
+/// What a page may ask with. Not with cookies, of which we have none.
+const METHODS: &str = "GET, POST, PUT, PATCH, DELETE";
+const REQUEST_HEADERS: &str = "authorization, content-type, x-request-id";
+
+/// What a page may see of an answer's headers.
+const ANSWER_HEADERS: &str = "x-request-id, ratelimit-limit, ratelimit-remaining, ratelimit-reset, retry-after";
+
+/// For how many seconds a browser need not ask again. Chromium's longest.
+const MAX_AGE: &str = "7200";
+
+/// Middleware: answers preflights, and says which pages may read an answer.
+///
+/// # Errors
+/// Those of what is inside.
+pub async fn cors(
+    allowed: Data<AllowedOrigins>,
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let listed = |origin: &&HeaderValue| origin.to_str().is_ok_and(|origin| allowed.lists(origin));
+    let origin = request.headers().get(header::ORIGIN).filter(listed).cloned();
+    if is_preflight(&request) {
+        let mut response = request.into_response(HttpResponse::NoContent().finish());
+        answer(response.headers_mut(), origin, |headers| {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(METHODS));
+            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(REQUEST_HEADERS));
+            headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(MAX_AGE));
+        });
+        return Ok(response);
+    }
+    let mut response = next.call(request).await?.map_into_boxed_body();
+    answer(response.headers_mut(), origin, |headers| {
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(ANSWER_HEADERS));
+    });
+    Ok(response)
+}
+
+fn is_preflight(request: &ServiceRequest) -> bool {
+    let headers = request.headers();
+    request.method() == Method::OPTIONS
+        && headers.contains_key(header::ORIGIN)
+        && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+fn answer(headers: &mut HeaderMap, origin: Option<HeaderValue>, allow: impl FnOnce(&mut HeaderMap)) {
+    // Also where the origin is not allowed, or is not sent: a cache must not give that answer to another page.
+    headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    if let Some(origin) = origin {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        allow(headers);
+    }
+}

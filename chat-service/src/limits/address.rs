@@ -1,0 +1,155 @@
+//! The address that a request comes from: that of the connection, or what proxies of ours say (`TRUSTED_PROXIES`).
+
+use std::{
+    fmt,
+    future::{Ready, ready},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+};
+
+use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header::X_FORWARDED_FOR, web::Data};
+use ipnet::IpNet;
+use neonchat_common::error::ApiError;
+use thiserror::Error;
+
+/// The part of an IPv6 address that one customer has at least: the rest is theirs to choose.
+const IPV6_PREFIX: u8 = 64;
+
+/// A text that is neither an address nor a network.
+#[derive(Debug, PartialEq, Eq, Error)]
+#[error("a proxy is an address or a network: 10.0.0.7, 10.0.0.0/8, 2001:db8::/32")]
+pub struct InvalidProxy;
+
+/// The proxies whose `X-Forwarded-For` is believed.
+#[derive(Clone, Debug, Default)]
+pub struct TrustedProxies(Vec<IpNet>);
+
+impl TrustedProxies {
+    /// Reads a list.
+    ///
+    /// # Errors
+    /// One of them is neither an address nor a network.
+    pub fn parse<'a>(list: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidProxy> {
+        let network = |text: &str| text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+        list.into_iter().map(network).collect::<Result<_, _>>().map(Self).map_err(|_| InvalidProxy)
+    }
+
+    /// The last address on the way that is none of ours. What stands before it may have been made up by the client.
+    fn client<'a>(&self, peer: IpAddr, forwarded: impl Iterator<Item = &'a str>) -> IpAddr {
+        let mut hops: Vec<&str> = forwarded.flat_map(|line| line.split(',')).collect();
+        let mut client = peer.to_canonical();
+        while self.trusts(client)
+            && let Some(hop) = hops.pop().and_then(parse_hop)
+        {
+            client = hop;
+        }
+        client
+    }
+
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&address))
+    }
+}
+
+/// An address, with or without a port. `None` for `unknown` and whatever else is none.
+fn parse_hop(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
+    let address = text.parse().ok().or_else(|| text.parse().ok().map(|address: SocketAddr| address.ip()));
+    address.or_else(|| text.strip_prefix('[')?.strip_suffix(']')?.parse().ok()).map(|address| address.to_canonical())
+}
+
+/// Where a request comes from, as far as limits tell clients apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientAddress(IpAddr);
+
+impl ClientAddress {
+    fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self(address),
+            IpAddr::V6(address) => {
+                let network = u128::from(address) & (u128::MAX << (128 - IPV6_PREFIX));
+                Self(Ipv6Addr::from(network).into())
+            }
+        }
+    }
+
+    /// That of a request.
+    ///
+    /// # Errors
+    /// The app has no [`TrustedProxies`].
+    pub fn of_request(request: &HttpRequest) -> Result<Self, ApiError> {
+        let proxies = request.app_data::<Data<TrustedProxies>>();
+        let proxies = proxies.ok_or_else(|| ApiError::internal("no trusted proxies in the app's data"))?;
+        // A connection that is gone already has none.
+        let peer = request.peer_addr().map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.ip());
+        let forwarded = request.headers().get_all(X_FORWARDED_FOR).map_while(|line| line.to_str().ok());
+        Ok(Self::of(proxies.client(peer, forwarded)))
+    }
+}
+
+impl fmt::Display for ClientAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromRequest for ClientAddress {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Self::of_request(request))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(proxies: &[&str], peer: &str, forwarded: &[&str]) -> String {
+        let proxies = TrustedProxies::parse(proxies.iter().copied()).expect("proxies");
+        let client = proxies.client(peer.parse().expect("an address"), forwarded.iter().copied());
+        ClientAddress::of(client).to_string()
+    }
+
+    #[test]
+    fn without_proxies_it_is_the_peer_whatever_it_says() {
+        assert_eq!(client(&[], "198.51.100.1", &["203.0.113.9"]), "198.51.100.1");
+        assert_eq!(client(&["10.0.0.0/8"], "198.51.100.1", &["203.0.113.9"]), "198.51.100.1");
+    }
+
+    #[test]
+    fn behind_proxies_it_is_the_last_that_is_none_of_them() {
+        let ours = ["10.0.0.0/8", "192.0.2.7", "2001:db8::/32"];
+        for (forwarded, expected) in [
+            (&["203.0.113.9"][..], "203.0.113.9"),
+            (&["6.6.6.6, 203.0.113.9, 10.1.2.3"], "203.0.113.9"),
+            (&["6.6.6.6", "203.0.113.9", "192.0.2.7,10.1.2.3"], "203.0.113.9"),
+            (&["6.6.6.6,203.0.113.9:4711"], "203.0.113.9"),
+            (&["2001:db8::1", "::ffff:203.0.113.9"], "203.0.113.9"),
+            (&["6.6.6.6,unknown,10.1.2.3"], "10.1.2.3"),
+            (&["10.1.2.4"], "10.1.2.4"),
+            (&[""], "10.0.0.1"),
+            (&[], "10.0.0.1"),
+        ] {
+            assert_eq!(client(&ours, "10.0.0.1", forwarded), expected, "{forwarded:?}");
+        }
+        // As a socket for both families shows an IPv4 peer.
+        assert_eq!(client(&ours, "::ffff:10.0.0.1", &["203.0.113.9"]), "203.0.113.9");
+    }
+
+    #[test]
+    fn an_ipv6_network_is_one_client() {
+        for host in ["2001:db8:1:2::1", "2001:db8:1:2:ffff::9"] {
+            assert_eq!(client(&[], host, &[]), "2001:db8:1:2::");
+        }
+        assert_eq!(client(&["10.0.0.1"], "10.0.0.1", &["[2001:db8:1:3::1]:443"]), "2001:db8:1:3::");
+        assert_eq!(client(&["10.0.0.1"], "10.0.0.1", &["[2001:db8:1:3::1]"]), "2001:db8:1:3::");
+    }
+
+    #[test]
+    fn a_proxy_that_is_none_is_refused() {
+        for bad in ["", "proxy.example.org", "10.0.0.0/33", "10.0.0.1:80", "*"] {
+            assert_eq!(TrustedProxies::parse(["10.0.0.1", bad]).err(), Some(InvalidProxy), "{bad}");
+        }
+    }
+}

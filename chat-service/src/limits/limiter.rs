@@ -1,0 +1,119 @@
+//! A limit that all instances share.
+//!
+//! A sliding window of two counters: what was let through in the running window, and as much of the window before as is
+//! still within reach. It begins with the first request, so that the first `limit` pass whenever they come, and never
+//! lets many more through in any window. A fixed window lets twice the limit through around its end, and a token bucket (GCRA)
+//! nearly twice in its first window; a log of all requests is exact, and costs memory by the limit instead of two numbers.
+
+use std::time::Duration;
+
+use fred::{
+    clients::Client,
+    error::Error as RedisError,
+    interfaces::{ClientLike as _, KeysInterface as _, LuaInterface as _},
+};
+use thiserror::Error;
+
+/// The longest that a request waits for Redis before it passes unlimited.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// Each is one atomic step with one key, as a cluster wants it. They go along with every call: Redis compiles them once,
+/// and one that has just come up need not be told first. By their hashes was no faster (measured).
+const TAKE: &str = include_str!("take.lua");
+const GIVE_BACK: &str = include_str!("give_back.lua");
+
+/// How many may pass in which time.
+#[derive(Clone, Copy, Debug)]
+pub struct Rule {
+    /// How many. At least 1.
+    pub limit: u32,
+    /// In which time.
+    pub window: Duration,
+}
+
+/// What is left of a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// How many may pass in a window.
+    pub limit: u32,
+    /// How many more may pass at once.
+    pub remaining: u32,
+    /// When more may pass: the end of the running window, or what has to be waited where nothing is left.
+    pub reset: Duration,
+}
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It was counted, and passes.
+    Passed(Quota),
+    /// It was not counted, and does not pass.
+    Refused(Quota),
+    /// Redis was not there to count it, and it passes.
+    Uncounted,
+}
+
+/// Counts in Redis.
+#[derive(Clone)]
+pub struct Limiter {
+    redis: Client,
+}
+
+impl Limiter {
+    /// By this connection.
+    #[must_use]
+    pub fn new(redis: Client) -> Self {
+        Self { redis }
+    }
+
+    /// Counts one, if the rule has room for it.
+    pub async fn take(&self, key: &str, rule: Rule) -> Taken {
+        let Rule { limit, window } = rule;
+        let arguments = vec![limit.to_string(), window.as_millis().to_string()];
+        match self.ask(self.redis.eval(TAKE, key, arguments)).await {
+            Ok((remaining, _, wait)) if wait > 0 => {
+                Taken::Refused(Quota { limit, remaining, reset: Duration::from_millis(wait) })
+            }
+            Ok((remaining, reset, _)) => Taken::Passed(Quota { limit, remaining, reset: Duration::from_millis(reset) }),
+            Err(cause) => {
+                metrics::counter!("rate_limit_bypassed_total").increment(1);
+                tracing::debug!(error.cause = %cause, "a request passed uncounted");
+                Taken::Uncounted
+            }
+        }
+    }
+
+    /// Takes one back that passed. Where Redis is away it stays counted.
+    pub async fn give_back(&self, key: &str) {
+        if let Err(cause) = self.ask(self.redis.eval::<(), _, _, _>(GIVE_BACK, key, Vec::<String>::new())).await {
+            tracing::debug!(error.cause = %cause, "a count was not taken back");
+        }
+    }
+
+    /// Forgets all that passed.
+    pub async fn forget(&self, key: &str) {
+        if let Err(cause) = self.ask(self.redis.del::<(), _>(key)).await {
+            tracing::debug!(error.cause = %cause, "a count was not forgotten");
+        }
+    }
+
+    /// Not at all where Redis is known to be away, and for a moment where it does not answer.
+    async fn ask<T>(&self, question: impl Future<Output = Result<T, RedisError>>) -> Result<T, Unanswered> {
+        if !self.redis.is_connected() {
+            return Err(Unanswered::NotConnected);
+        }
+        let answer = tokio::time::timeout(PATIENCE, question).await;
+        Ok(answer.map_err(|_| Unanswered::TooLate)??)
+    }
+}
+
+/// Why Redis did not count.
+#[derive(Debug, Error)]
+enum Unanswered {
+    #[error("Redis is not connected")]
+    NotConnected,
+    #[error("Redis did not answer in time")]
+    TooLate,
+    #[error(transparent)]
+    Failed(#[from] RedisError),
+}

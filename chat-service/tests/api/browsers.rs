@@ -1,0 +1,97 @@
+//! What a browser is told: by which pages it may be asked, and what it may do with an answer.
+
+use neonchat_testbed::harness;
+use reqwest::{
+    Client, Method, Response,
+    header::{HeaderMap, HeaderValue},
+};
+
+use crate::support::TestApp;
+
+const PAGE: &str = "https://chat.example.org";
+
+async fn ask(app: &TestApp, method: Method, path: &str, headers: &[(&'static str, &'static str)]) -> Response {
+    let headers: HeaderMap =
+        headers.iter().map(|(name, value)| (name.parse().expect("a name"), HeaderValue::from_static(value))).collect();
+    let request = Client::new().request(method, format!("{}{path}", app.base)).headers(headers);
+    request.send().await.expect("an answer")
+}
+
+fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
+    response.headers().get(name).map(|value| value.to_str().expect("text"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listed_page_may_ask_and_read_whatever_the_answer_is() {
+    let app = TestApp::start_with(&[("CORS_ALLOWED_ORIGINS", "http://localhost:3000, https://chat.example.org")]).await;
+    for (path, status) in [("/api/v1/users/me", 401), ("/api/v1/nothing", 404), ("/live", 200)] {
+        let answer = ask(&app, Method::GET, path, &[("origin", PAGE)]).await;
+        assert_eq!(answer.status(), status);
+        assert_eq!(header(&answer, "access-control-allow-origin"), Some(PAGE));
+        assert_eq!(header(&answer, "vary"), Some("Origin"));
+        let exposed = header(&answer, "access-control-expose-headers").expect("a list");
+        for name in ["x-request-id", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "retry-after"] {
+            assert!(exposed.split(", ").any(|exposed| exposed == name), "{name}");
+        }
+        assert_eq!(header(&answer, "access-control-allow-credentials"), None);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preflight_is_answered_before_anybody_is_asked_for_a_token() {
+    let app = TestApp::start_with(&[("CORS_ALLOWED_ORIGINS", PAGE)]).await;
+    let asked = [
+        ("origin", PAGE),
+        ("access-control-request-method", "POST"),
+        ("access-control-request-headers", "authorization,content-type"),
+    ];
+    let answer = ask(&app, Method::OPTIONS, "/api/v1/chats", &asked).await;
+    assert_eq!(answer.status(), 204);
+    assert_eq!(header(&answer, "access-control-allow-origin"), Some(PAGE));
+    assert_eq!(header(&answer, "access-control-allow-methods"), Some("GET, POST, PUT, PATCH, DELETE"));
+    assert_eq!(header(&answer, "access-control-allow-headers"), Some("authorization, content-type, x-request-id"));
+    assert_eq!(header(&answer, "access-control-max-age"), Some("7200"));
+    assert_eq!(header(&answer, "vary"), Some("Origin"));
+    assert!(header(&answer, "x-request-id").is_some());
+
+    // Without the headers of a preflight it is a method like any other.
+    assert_eq!(ask(&app, Method::OPTIONS, "/api/v1/chats", &[("origin", PAGE)]).await.status(), 405);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_other_page_is_told_nothing() {
+    let listed = TestApp::start_with(&[("CORS_ALLOWED_ORIGINS", PAGE)]).await;
+    let unlisted = TestApp::launch(&harness::test_database().await, &[]).await;
+    for (app, origin) in [(&listed, "https://evil.example"), (&listed, "null"), (&unlisted, PAGE)] {
+        for method in [Method::GET, Method::OPTIONS] {
+            let asked = [("origin", origin), ("access-control-request-method", "GET")];
+            let answer = ask(app, method, "/live", &asked).await;
+            assert_eq!(header(&answer, "vary"), Some("Origin"));
+            let told = answer.headers().keys().find(|name| name.as_str().starts_with("access-control"));
+            assert_eq!(told, None, "{origin}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answer_says_how_to_be_careful_with_it() {
+    let app = TestApp::start().await;
+    for path in ["/live", "/metrics", "/nothing", "/api/v1/users/me", "/api/v1/nothing"] {
+        let answer = ask(&app, Method::GET, path, &[]).await;
+        assert_eq!(header(&answer, "x-content-type-options"), Some("nosniff"), "{path}");
+        assert_eq!(header(&answer, "x-frame-options"), Some("DENY"));
+        assert_eq!(header(&answer, "referrer-policy"), Some("no-referrer"));
+        let policy = "default-src 'none'; frame-ancestors 'none'";
+        assert_eq!(header(&answer, "content-security-policy"), Some(policy));
+        assert_eq!(header(&answer, "strict-transport-security"), None);
+        assert_eq!(header(&answer, "cache-control"), path.starts_with("/api/").then_some("no-store"), "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_production_https_alone_is_spoken() {
+    let production = [("APP_ENV", "production"), ("JWT_SECRET", "a"), ("INTERNAL_TOKEN", "b")];
+    let app = TestApp::launch(&harness::test_database().await, &production).await;
+    let answer = ask(&app, Method::GET, "/live", &[]).await;
+    assert_eq!(header(&answer, "strict-transport-security"), Some("max-age=31536000"));
+}

@@ -1,0 +1,229 @@
+//! How often a client may ask. Each test has a Redis of its own: limits by address would meet there.
+
+use std::time::{Duration, Instant};
+
+use fred::{
+    interfaces::{ClientLike as _, HashesInterface as _, KeysInterface as _},
+    prelude::{Builder, Config},
+};
+use neonchat_testbed::{client::User, process::Signal};
+use reqwest::{Client as Http, header::HeaderMap};
+
+use crate::support::{TestApp, own_redis, until};
+
+/// What a client learns of its limit.
+#[derive(Debug, PartialEq, Eq)]
+struct Told {
+    status: u16,
+    limit: Option<u64>,
+    remaining: Option<u64>,
+    reset: Option<u64>,
+    retry_after: Option<u64>,
+}
+
+impl Told {
+    fn new(status: u16, headers: &HeaderMap) -> Self {
+        let number = |name| headers.get(name).map(|value| value.to_str().expect("text").parse().expect("a number"));
+        Self {
+            status,
+            limit: number("ratelimit-limit"),
+            remaining: number("ratelimit-remaining"),
+            reset: number("ratelimit-reset"),
+            retry_after: number("retry-after"),
+        }
+    }
+
+    #[track_caller]
+    fn assert_passed(&self, status: u16, limit: u64, remaining: u64) {
+        assert_eq!((self.status, self.limit, self.remaining), (status, Some(limit), Some(remaining)), "{self:?}");
+        assert!(self.reset.is_some_and(|reset| (1..=60).contains(&reset)) && self.retry_after.is_none(), "{self:?}");
+    }
+
+    #[track_caller]
+    fn assert_refused(&self, limit: u64) {
+        assert_eq!((self.status, self.limit, self.remaining), (429, Some(limit), Some(0)), "{self:?}");
+        let wait = self.retry_after.expect("a time to wait");
+        assert!(self.reset == Some(wait) && (1..=120).contains(&wait), "{self:?}");
+    }
+}
+
+async fn get(app: &TestApp, path: &str, token: Option<&str>, forwarded_for: &str) -> Told {
+    let mut request = Http::new().get(format!("{}{path}", app.base)).header("X-Forwarded-For", forwarded_for);
+    if let Some(token) = token {
+        request = request.bearer_auth(token);
+    }
+    let response = request.send().await.expect("an answer");
+    Told::new(response.status().as_u16(), response.headers())
+}
+
+async fn me(app: &TestApp, user: &User) -> Told {
+    get(app, "/api/v1/users/me", Some(&user.token), "").await
+}
+
+/// An instance that has reached its Redis.
+async fn limited(redis: &str, settings: &[(&str, &str)]) -> TestApp {
+    let mut all = vec![("REDIS_URL", redis), ("RATE_LIMIT_PER_MINUTE", "4")];
+    all.extend(settings);
+    let app = TestApp::start_with(&all).await;
+    app.until_redis().await;
+    app
+}
+
+async fn bypassed(app: &TestApp) -> u64 {
+    let line = app.api.metric("rate_limit_bypassed_total").await.unwrap_or_default();
+    line.rsplit(' ').next().and_then(|count| count.parse().ok()).unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_may_ask_so_often_a_minute_and_no_more() {
+    let (redis, _folder) = own_redis().await;
+    let app = limited(&redis.url(), &[]).await;
+    // Four calls, by address: all that it has.
+    let (alice, bob) = (app.user().await, app.user().await);
+    for remaining in [3, 2, 1, 0] {
+        me(&app, &alice).await.assert_passed(200, 4, remaining);
+    }
+    let refused = app.get("/api/v1/users/me", &alice).await;
+    crate::support::assert_problem(&refused, 429, "rate_limited", &[]);
+    me(&app, &alice).await.assert_refused(4);
+    // It is the user who is limited, whatever the path, and whether there is anything at it.
+    get(&app, "/api/v1/nothing", Some(&alice.token), "").await.assert_refused(4);
+    get(&app, "/api/v1/nothing", Some(&bob.token), "").await.assert_passed(404, 4, 3);
+    get(&app, "/api/v1/chats/1", Some(&bob.token), "").await.assert_passed(422, 4, 2);
+
+    for path in ["/health", "/live", "/ready", "/metrics"] {
+        for _ in 0..6 {
+            let told = get(&app, path, Some(&alice.token), "").await;
+            assert!(told.status != 429 && told.limit.is_none(), "{path} {told:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn before_a_login_the_address_is_limited() {
+    let (redis, _folder) = own_redis().await;
+    let app = limited(&redis.url(), &[]).await;
+    let user = app.user().await; // Two calls.
+    get(&app, "/api/v1/chats", None, "").await.assert_passed(401, 4, 1);
+    get(&app, "/api/v1/chats", Some("made up"), "").await.assert_passed(401, 4, 0);
+    get(&app, "/api/v1/chats", Some("another"), "").await.assert_refused(4);
+    // Nobody believes a stranger.
+    get(&app, "/api/v1/chats", None, "203.0.113.9").await.assert_refused(4);
+    me(&app, &user).await.assert_passed(200, 4, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_a_trusted_proxy_the_address_is_the_clients() {
+    let (redis, _folder) = own_redis().await;
+    let app = limited(&redis.url(), &[("TRUSTED_PROXIES", "127.0.0.1,10.0.0.0/8")]).await;
+    for remaining in [3, 2, 1, 0] {
+        // What the client itself wrote in front makes no difference.
+        let way = format!("198.51.100.{remaining}, 203.0.113.9, 10.1.1.{remaining}");
+        get(&app, "/api/v1/chats", None, &way).await.assert_passed(401, 4, remaining);
+    }
+    get(&app, "/api/v1/chats", None, "203.0.113.9").await.assert_refused(4);
+    get(&app, "/api/v1/chats", None, "203.0.113.8").await.assert_passed(401, 4, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_instances_count_together() {
+    let (redis, _folder) = own_redis().await;
+    let one = limited(&redis.url(), &[("RATE_LIMIT_PER_MINUTE", "20")]).await;
+    let settings = [("REDIS_URL", redis.url()), ("RATE_LIMIT_PER_MINUTE", "20".to_owned())];
+    let other = TestApp::launch(&one.database, &settings.each_ref().map(|(name, value)| (*name, value.as_str()))).await;
+    other.until_redis().await;
+    let user = one.user().await;
+    me(&one, &user).await.assert_passed(200, 20, 19);
+    me(&other, &user).await.assert_passed(200, 20, 18);
+
+    // All at once, to both: not one too many, and none too few.
+    let asking = (0..40).map(|turn| me(if turn % 2 == 0 { &one } else { &other }, &user));
+    let told = futures_util::future::join_all(asking).await;
+    assert_eq!(told.iter().filter(|told| told.status == 200).count(), 18);
+    let mut left: Vec<_> = told.iter().filter(|told| told.status == 200).filter_map(|told| told.remaining).collect();
+    left.sort_unstable();
+    assert_eq!(left, (0..18).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_window_slides() {
+    let (redis, _folder) = own_redis().await;
+    let app = limited(&redis.url(), &[]).await;
+    let client = Builder::from_config(Config::from_url(&redis.url()).expect("a URL")).build().expect("a client");
+    client.init().await.expect("Redis");
+    let user = app.user().await;
+    let key = format!("limit:user:{}", user.id);
+    let later = async |seconds: i64| client.hincrby::<(), _, _>(&key, "start", -1000 * seconds).await.expect("moved");
+
+    for remaining in [3, 2, 1, 0] {
+        me(&app, &user).await.assert_passed(200, 4, remaining);
+    }
+    // At the end of the window all four are within the last minute; a quarter of a minute later, three are.
+    let first = me(&app, &user).await;
+    first.assert_refused(4);
+    assert!((70..=75).contains(&first.retry_after.expect("a time")), "{first:?}");
+    later(61).await;
+    me(&app, &user).await.assert_refused(4);
+    later(15).await;
+    me(&app, &user).await.assert_passed(200, 4, 0);
+    // What was refused does not count: the next is let through as early as was said.
+    let refused = me(&app, &user).await;
+    refused.assert_refused(4);
+    assert!(refused.retry_after.expect("a time") <= 15, "{refused:?}");
+    later(15).await;
+    me(&app, &user).await.assert_passed(200, 4, 0);
+    later(120).await;
+    me(&app, &user).await.assert_passed(200, 4, 3);
+
+    // Nothing stays for ever, and a clock that went back does not block anybody.
+    let ttl: i64 = client.ttl(&key).await.expect("a time");
+    assert!((110..=120).contains(&ttl), "{ttl}");
+    later(-3600).await;
+    me(&app, &user).await.assert_passed(200, 4, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_redis_all_pass_and_are_counted_as_such() {
+    let (mut redis, folder) = own_redis().await;
+    let port = redis.port();
+    let app = limited(&redis.url(), &[]).await;
+    let user = app.user().await;
+    for remaining in [3, 2, 1, 0] {
+        me(&app, &user).await.assert_passed(200, 4, remaining);
+    }
+    me(&app, &user).await.assert_refused(4);
+    let before = bypassed(&app).await;
+
+    // It does not answer: each waits for a moment.
+    redis.process().signal(Signal::SIGSTOP).expect("stopped");
+    let began = Instant::now();
+    let told = me(&app, &user).await;
+    assert_eq!((told.status, told.limit), (200, None));
+    assert!(began.elapsed() < Duration::from_millis(500), "{:?}", began.elapsed());
+    redis.process().signal(Signal::SIGCONT).expect("continued");
+
+    // It is gone.
+    redis.stop().await.expect("stopped");
+    for _ in 0..6 {
+        let told = me(&app, &user).await;
+        assert_eq!((told.status, told.limit), (200, None));
+    }
+    assert!(bypassed(&app).await >= before + 7, "{} {before}", bypassed(&app).await);
+
+    // It is back, and knows nothing: neither counts nor scripts.
+    let redis =
+        neonchat_testbed::redis::Redis::start(folder.path(), Some(port), neonchat_testbed::redis::Persistence::None);
+    let _redis = redis.await.expect("Redis");
+    app.until_redis().await;
+    until("it is limited again", async || me(&app, &user).await.limit.is_some()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_can_be_switched_off() {
+    let (redis, _folder) = own_redis().await;
+    let app = limited(&redis.url(), &[("RATE_LIMIT_PER_MINUTE", "0")]).await;
+    for _ in 0..150 {
+        let told = get(&app, "/api/v1/chats", None, "").await;
+        assert_eq!((told.status, told.limit), (401, None));
+    }
+}
