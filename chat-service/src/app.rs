@@ -13,7 +13,6 @@ use neonchat_common::{
     grpc::{self, client::Peer},
     http::{edge, security_headers},
     lifecycle::Tasks,
-    origin::AllowedOrigins,
     redis,
     settings::Environment,
     telemetry::Metrics,
@@ -35,10 +34,12 @@ use crate::{
     grpc::Api,
     health::Health,
     http::{cors, routes},
-    limits::{address::TrustedProxies, limiter::Limiter, logins::LoginLimit, requests::RequestLimit},
+    limits::{limiter::Limiter, logins::LoginLimit, requests::RequestLimit},
     messages::service::Messages,
     notifier::Notifier,
     readiness::{Readiness, State},
+    services::Services,
+    sessions::service::Sessions,
     users::{password::Hasher, service::Users},
 };
 
@@ -58,27 +59,6 @@ const MAX_CONNECTIONS_PER_WORKER: usize = 8192;
 /// How long requests under way may take when the process ends, and then what else it does.
 const HTTP_DRAIN_SECS: u64 = 5;
 const TASKS_DRAIN: Duration = Duration::from_secs(3);
-
-/// What the edges call.
-#[derive(Clone)]
-pub struct Services {
-    /// Tokens.
-    pub tokens: Tokens,
-    /// Users.
-    pub users: Users,
-    /// Chats.
-    pub chats: Chats,
-    /// Messages.
-    pub messages: Messages,
-    /// The process itself.
-    pub health: Health,
-    /// How often a client may ask.
-    pub request_limit: RequestLimit,
-    /// Who says where a request comes from.
-    pub trusted_proxies: TrustedProxies,
-    /// Whose pages may ask from a browser.
-    pub allowed_origins: AllowedOrigins,
-}
 
 /// A chat-service that listens, and does not serve yet.
 pub struct App {
@@ -117,11 +97,12 @@ impl App {
         let limiter = Limiter::new(redis.clone());
         let login_limit = LoginLimit::new(limiter.clone(), settings.requests_per_minute > 0);
         let services = Services {
-            users: Users::new(db.clone(), Hasher::new(settings.bcrypt_cost), tokens.clone(), login_limit),
+            sessions: Sessions::new(db.clone(), tokens.clone(), notifier.clone(), tasks.clone()),
+            users: Users::new(db.clone(), Hasher::new(settings.bcrypt_cost), tokens, login_limit, notifier.clone()),
             chats: Chats::new(db.clone(), notifier.clone(), tasks.clone()),
             messages: Messages::new(db.clone(), notifier.clone(), tasks.clone()),
+            db: db.clone(),
             health: Health { db, notifier, readiness, metrics },
-            tokens,
             request_limit: RequestLimit::new(limiter, settings.requests_per_minute),
             trusted_proxies: settings.trusted_proxies,
             allowed_origins: common.allowed_origins,
@@ -157,7 +138,7 @@ impl App {
         let mut grpc = tasks.spawn(
             grpc::server::builder(internal_token)
                 .add_service(report_health(&tasks, readiness.subscribe()).await)
-                .add_service(Api::server(services.chats.clone(), services.messages.clone()))
+                .add_service(Api::server(&services))
                 .serve_with_incoming_shutdown(grpc, stop_grpc.clone().cancelled_owned()),
         );
         let http = serve_http(http, environment, services)?;

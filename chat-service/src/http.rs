@@ -2,10 +2,7 @@
 
 mod cors;
 
-use std::{
-    future::{Ready, ready},
-    time::Duration,
-};
+use std::time::Duration;
 
 use actix_web::{
     Error, FromRequest, HttpRequest,
@@ -19,12 +16,19 @@ use neonchat_common::{
     error::{ApiError, ErrorCode},
     http::{json_config, path_config, query_config},
     ids::UserId,
-    token::{self, TokenError, Tokens},
+    token::{self, Claims, TokenError},
 };
 use serde::de::DeserializeOwned;
 
 pub use self::cors::cors;
-use crate::{app::Services, chats, health, limits::requests::limit_requests, messages, users};
+use crate::{
+    chats, health,
+    limits::requests::limit_requests,
+    messages,
+    services::Services,
+    sessions::{self, service::Sessions},
+    users,
+};
 
 /// The longest that a client may take to send a body. Without a limit, one that never ends is waited for.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -38,7 +42,7 @@ pub fn routes(config: &mut ServiceConfig, services: &Services) {
         .app_data(Data::new(services.allowed_origins.clone()))
         .app_data(Data::new(services.trusted_proxies.clone()))
         .app_data(Data::new(services.request_limit.clone()))
-        .app_data(Data::new(services.tokens.clone()))
+        .app_data(Data::new(services.sessions.clone()))
         .app_data(Data::new(services.users.clone()))
         .app_data(Data::new(services.chats.clone()))
         .app_data(Data::new(services.messages.clone()))
@@ -48,34 +52,60 @@ pub fn routes(config: &mut ServiceConfig, services: &Services) {
             web::scope("/api/v1")
                 .wrap(from_fn(limit_requests))
                 .wrap(DefaultHeaders::new().add((CACHE_CONTROL, "no-store")))
+                .configure(sessions::http::routes)
                 .configure(users::http::routes)
                 .configure(messages::http::routes)
                 .configure(chats::http::routes),
         );
 }
 
-/// Who makes the request, as a valid token says. A handler that takes one is closed to everybody else.
+/// The session that a request is part of, as its token says, which is valid and was not revoked. A handler that takes
+/// one is closed to everybody else.
+#[derive(Clone, Debug)]
+pub struct Session(pub Claims);
+
+impl FromRequest for Session {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let sessions = sessions(request).cloned();
+        let claims = claims(request);
+        Box::pin(async {
+            let claims = claims?;
+            sessions?.check(claims.jti).await?;
+            Ok(Self(claims))
+        })
+    }
+}
+
+/// The user whose [`Session`] it is.
 #[derive(Clone, Copy, Debug)]
 pub struct Authenticated(pub UserId);
 
 impl FromRequest for Authenticated {
     type Error = ApiError;
-    type Future = Ready<Result<Self, ApiError>>;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(authenticate(request).map(Self))
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let session = Session::from_request(request, payload);
+        Box::pin(async { session.await.map(|Session(claims)| Self(claims.user_id)) })
     }
 }
 
-/// The user whose valid token a request bears.
+/// What the token of a request says, if its signature is good and it has not expired. Whether it was revoked is not asked.
 ///
 /// # Errors
 /// There is no token, or one that is no good.
-pub fn authenticate(request: &HttpRequest) -> Result<UserId, ApiError> {
-    let tokens = request.app_data::<Data<Tokens>>().ok_or_else(|| ApiError::internal("no tokens in the app's data"))?;
+pub fn claims(request: &HttpRequest) -> Result<Claims, ApiError> {
     let header = request.headers().get(AUTHORIZATION).ok_or(TokenError::Missing)?;
     let token = header.to_str().map_err(|_| TokenError::Invalid).and_then(token::bearer)?;
-    Ok(tokens.verify(token)?.user_id)
+    Ok(sessions(request)?.verify(token)?)
+}
+
+fn sessions(request: &HttpRequest) -> Result<&Sessions, ApiError> {
+    let sessions = request.app_data::<Data<Sessions>>();
+    sessions.map(Data::get_ref).ok_or_else(|| ApiError::internal("no sessions in the app's data"))
 }
 
 /// A JSON body, which arrives in time.

@@ -10,8 +10,9 @@ use futures_util::future::join_all;
 use neonchat_common::{
     bus::{Channel, Envelope, Event},
     correlation,
+    error::ApiError,
     grpc::client::Peer,
-    ids::{ChatId, Seq, UserId},
+    ids::{ChatId, Seq, TokenId, UserId},
     redis,
 };
 use neonchat_proto::notification::v1::{
@@ -20,7 +21,11 @@ use neonchat_proto::notification::v1::{
 use serde_json::value::to_raw_value;
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 
-use crate::{chats::model::ChatItem, messages::model::Message};
+use crate::{
+    chats::model::ChatItem,
+    messages::model::Message,
+    users::model::{Status, UserStatus},
+};
 
 /// The longest that a list of chats waits to learn who is online. It is then shown with nobody online.
 const PRESENCE_TIMEOUT: Duration = Duration::from_millis(300);
@@ -55,28 +60,28 @@ impl Notifier {
 
     /// Those of the users who have a socket open, be it `away`. Nobody, where that cannot be known in time.
     pub async fn online(&self, users: impl IntoIterator<Item = UserId>) -> HashSet<UserId> {
+        let statuses = self.statuses(users).await.unwrap_or_else(|error| {
+            tracing::debug!(error.cause = %error, "presence is not known");
+            Vec::new()
+        });
+        statuses.into_iter().filter(|user| user.status != Status::Offline).map(|user| user.user_id).collect()
+    }
+
+    /// The presence of users.
+    ///
+    /// # Errors
+    /// It cannot be known in time.
+    pub async fn statuses(&self, users: impl IntoIterator<Item = UserId>) -> Result<Vec<UserStatus>, ApiError> {
         let user_ids: Vec<_> = users.into_iter().map(|user| user.to_string()).collect();
         if user_ids.is_empty() {
-            return HashSet::new();
+            return Ok(Vec::new());
         }
         let request = self.peer.request_within(PRESENCE_TIMEOUT, GetUsersStatusRequest { user_ids });
         let mut client = NotificationServiceClient::new(self.peer.channel());
         // The deadline of a request begins when there is a connection; this one begins now.
-        match tokio::time::timeout(PRESENCE_TIMEOUT, client.get_users_status(request)).await {
-            Ok(Ok(answer)) => {
-                let statuses = answer.into_inner().statuses.into_iter();
-                let connected = statuses.filter(|user| matches!(user.status.as_str(), "online" | "away"));
-                connected.filter_map(|user| user.user_id.parse().ok()).collect()
-            }
-            Ok(Err(status)) => {
-                tracing::debug!(error.cause = %status, "presence is not known");
-                HashSet::new()
-            }
-            Err(_) => {
-                tracing::debug!("presence is not known in time");
-                HashSet::new()
-            }
-        }
+        let answer = tokio::time::timeout(PRESENCE_TIMEOUT, client.get_users_status(request)).await;
+        let answer = answer.map_err(|error| ApiError::unavailable("presence", error))??;
+        answer.into_inner().statuses.iter().map(UserStatus::from_wire).collect()
     }
 
     /// Tells each member's sockets, on every instance, of a new chat. With Redis away nobody is told.
@@ -118,6 +123,11 @@ impl Notifier {
     /// Tells the sockets of a chat, on every instance, how far a member has read. With Redis away nobody is told.
     pub async fn read(&self, chat: ChatId, user_id: UserId, read: Seq) {
         self.publish(Channel::Chat(chat), Event::Receipt { user_id, read }).await;
+    }
+
+    /// Has the sockets that a token opened closed, on every instance. With Redis away they stay until it is back.
+    pub async fn session_revoked(&self, user: UserId, token_id: TokenId) {
+        self.publish(Channel::User(user), Event::SessionRevoked { token_id }).await;
     }
 
     async fn publish(&self, channel: Channel, event: Event<'_>) {

@@ -70,5 +70,17 @@ table! {
     }
 }
 
+table! {
+    /// Tokens that are refused although they have not expired.
+    revoked_tokens (id) {
+        /// The token's `jti`.
+        id -> Uuid,
+        /// Whose it was.
+        user_id -> Uuid,
+        /// From when on it is refused anyway.
+        expires_at -> Timestamptz,
+    }
+}
+
 diesel::joinable!(chat_members -> chats (chat_id));
 allow_tables_to_appear_in_same_query!(users, chats, chat_members, messages);

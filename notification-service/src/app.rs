@@ -82,15 +82,16 @@ impl App {
             hub: Arc::clone(&hub),
             chat_service,
             publisher: Publisher::new(commands.clone()),
-            repair,
             tasks: tasks.clone(),
         };
         let presence = Presence::new(commands.clone(), delivery.clone(), settings.offline_grace);
         let state = Data::new(State {
             tokens: Tokens::new(&common.jwt_secret, common.jwt_lifetime),
+            allowed_origins: common.allowed_origins.clone(),
             settings: settings.socket,
             hub,
             subscriptions,
+            repair,
             delivery,
             presence,
             redis: commands,
@@ -163,10 +164,10 @@ impl App {
 fn start_workers(state: &Data<State>, subscriber: &Client) {
     let tasks = &state.tasks;
     state.metrics.keep_up(tasks);
-    state.delivery.repair.start(tasks);
+    state.repair.start(tasks);
     // Listened to before the subscriber connects, so that nothing is missed.
     let messages = subscriber.message_rx();
-    let (hub, repair) = (Arc::clone(&state.hub), Arc::clone(&state.delivery.repair));
+    let (hub, repair) = (Arc::clone(&state.hub), Arc::clone(&state.repair));
     let instance = state.delivery.instance;
     tasks.spawn_until_stopped(async move { receive(messages, instance, &hub, &repair).await });
     let subscriptions = Arc::clone(&state.subscriptions);

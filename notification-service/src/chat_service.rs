@@ -11,8 +11,8 @@ use neonchat_common::{
     time,
 };
 use neonchat_proto::chat::v1::{
-    ChatEvent, GetEventsRequest, GetHeadsRequest, ListUserChatsRequest, MarkReadRequest, UserChat as ProtoUserChat,
-    ValidateAndStoreMessageRequest, ValidateChatAccessRequest, chat_event::Event,
+    ChatEvent, GetEventsRequest, GetHeadsRequest, ListChangedUsersRequest, ListUserChatsRequest, MarkReadRequest,
+    UserChat as ProtoUserChat, ValidateAndStoreMessageRequest, ValidateChatAccessRequest, chat_event::Event,
     chat_service_client::ChatServiceClient,
 };
 use tonic::transport::Channel;
@@ -115,13 +115,14 @@ impl ChatService {
         })
     }
 
-    /// Whether a user is a member of a chat.
-    pub(crate) async fn has_access(&self, user: UserId, chat: ChatId) -> Result<bool, ApiError> {
+    /// A chat, where the user is a member of it.
+    pub(crate) async fn chat_of(&self, user: UserId, chat: ChatId) -> Result<Option<UserChat>, ApiError> {
         let request = self.peer.request_within(
             INTERACTIVE_DEADLINE,
             ValidateChatAccessRequest { user_id: user.to_string(), chat_id: chat.to_string() },
         );
-        Ok(self.client().validate_chat_access(request).await?.into_inner().has_access)
+        let answer = self.client().validate_chat_access(request).await?.into_inner();
+        answer.chat.map(UserChat::try_from).transpose()
     }
 
     /// All chats of a user, who connects by a token that is refused where it was revoked.
@@ -155,6 +156,14 @@ impl ChatService {
         };
         self.client().list_user_chats(self.peer.request_within(INTERACTIVE_DEADLINE, request)).await?;
         Ok(())
+    }
+
+    /// Users whose chats or tokens changed since an earlier call, and what to ask the next one with.
+    pub(crate) async fn changed_users(&self, since_micros: i64) -> Result<(Vec<UserId>, i64), ApiError> {
+        let request = self.peer.request(ListChangedUsersRequest { since_micros });
+        let changed = self.client().list_changed_users(request).await?.into_inner();
+        let users = changed.user_ids.iter().map(|id| parse(id)).collect::<Result<_, _>>()?;
+        Ok((users, changed.until_micros))
     }
 
     /// A member has read a chat up to a `seq`. Returns up to where that is now, and whether it was moved.

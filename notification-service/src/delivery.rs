@@ -14,10 +14,9 @@ use serde_json::value::RawValue;
 
 use crate::{
     bus::Publisher,
-    chat_service::{ChatService, NewMessage, Stored, StoredMessage},
+    chat_service::{ChatService, NewMessage, Stored, StoredMessage, UserChat},
     connection::protocol::{DeliveryStatus, Frame, ServerFrame},
     hub::{Accepted, DurableEvent, Hub, Socket, SocketId},
-    repair::Repair,
 };
 
 /// See the module.
@@ -27,7 +26,6 @@ pub(crate) struct Delivery {
     pub(crate) hub: Arc<Hub>,
     pub(crate) chat_service: ChatService,
     pub(crate) publisher: Publisher,
-    pub(crate) repair: Arc<Repair>,
     pub(crate) tasks: Tasks,
 }
 
@@ -59,10 +57,6 @@ impl Delivery {
         let accepted = Instant::now();
         let stored = self.chat_service.store(message.clone()).await?;
         metrics::histogram!("message_store_duration_seconds").record(accepted.elapsed());
-        if self.hub.next_seq(message.chat_id).is_none() {
-            // A chat that is so new that the word of it has not come here, or was lost.
-            self.repair.refresh_users([message.sender_id]);
-        }
         let message = StoredMessage {
             id: stored.message_id,
             chat_id: message.chat_id,
@@ -91,6 +85,20 @@ impl Delivery {
         let event = Event::Durable { seq: message.seq, frame: json(&frame) };
         let published = self.publish(Channel::Chat(message.chat_id), Some(self.instance), event).await;
         (delivered, if published { DeliveryStatus::Delivered } else { DeliveryStatus::Stored })
+    }
+
+    /// Looks whether a user is a member of a chat that is not known here. From then on it is.
+    pub(crate) async fn learn(&self, user: UserId, chat: ChatId) -> Result<bool, ApiError> {
+        let Some(UserChat { id, last_seq, partners }) = self.chat_service.chat_of(user, chat).await? else {
+            return Ok(false);
+        };
+        // The other members were not told of it either.
+        let members = || partners.iter().copied().chain([user]);
+        for member in members() {
+            let partners = members().filter(|other| *other != member).collect();
+            self.hub.learn(member, &[UserChat { id, last_seq, partners }]);
+        }
+        Ok(true)
     }
 
     /// A member has read a chat up to a `seq`: the other sockets of the chat are told of it.

@@ -67,7 +67,7 @@ impl NotificationService for Service {
         let request = request.into_inner();
         let user: UserId = parse("user_id", &request.user_id)?;
         let chat: ChatId = parse("chat_id", &request.chat_id)?;
-        let has_access = self.delivery.chat_service.has_access(user, chat).await?;
+        let has_access = self.delivery.chat_service.chat_of(user, chat).await?.is_some();
         let error_message = if has_access { "" } else { "There is no such chat, or the user is not in it." };
         Ok(Response::new(ValidateChatAccessResponse { has_access, error_message: error_message.to_owned() }))
     }

@@ -23,9 +23,9 @@ use crate::{
 /// gap mostly closes by itself.
 const REORDER_WINDOW: Duration = Duration::from_millis(200);
 
-/// How often the heads of all chats are compared. A publication that was lost with nothing after it is found within
+/// How often the heads of all chats are compared, and changes of users' chats and tokens are asked for. A publication that was lost with nothing after it is found within
 /// this and the time that the comparison takes; 10 s are promised.
-const HEADS_INTERVAL: Duration = Duration::from_secs(8);
+const INTERVAL: Duration = Duration::from_secs(8);
 
 /// Chats and users that are worked on at a time.
 const CONCURRENCY: usize = 8;
@@ -62,13 +62,24 @@ impl Repair {
         let this = Arc::clone(self);
         tasks.spawn_until_stopped(async move { this.refresh().await });
         let this = Arc::clone(self);
-        tasks.spawn_until_stopped(async move {
-            let mut tick = tokio::time::interval(HEADS_INTERVAL);
-            loop {
-                tick.tick().await;
-                this.check_heads(this.hub.chats());
+        tasks.spawn_until_stopped(async move { this.look_around().await });
+    }
+
+    /// Every few seconds: what nobody noticed.
+    async fn look_around(&self) {
+        let mut tick = tokio::time::interval(INTERVAL);
+        let mut since = 0;
+        loop {
+            tick.tick().await;
+            self.check_heads(self.hub.chats());
+            match self.chat_service.changed_users(since).await {
+                Ok((users, until)) => {
+                    since = until;
+                    self.refresh_users(users.into_iter().filter(|user| self.hub.has_user(*user)));
+                }
+                Err(error) => tracing::warn!(error.cause = %error, "changes could not be listed"),
             }
-        });
+        }
     }
 
     async fn close_gaps(&self) {

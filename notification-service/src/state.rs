@@ -5,19 +5,24 @@ use std::sync::Arc;
 use fred::prelude::Client;
 use neonchat_common::{
     lifecycle::{Readiness, Tasks},
+    origin::AllowedOrigins,
     telemetry::Metrics,
     token::Tokens,
 };
 use tokio::sync::watch;
 
-use crate::{bus::Subscriptions, config::SocketSettings, delivery::Delivery, hub::Hub, presence::Presence};
+use crate::{
+    bus::Subscriptions, config::SocketSettings, delivery::Delivery, hub::Hub, presence::Presence, repair::Repair,
+};
 
 /// See the module.
 pub(crate) struct State {
     pub(crate) tokens: Tokens,
+    pub(crate) allowed_origins: AllowedOrigins,
     pub(crate) settings: SocketSettings,
     pub(crate) hub: Arc<Hub>,
     pub(crate) subscriptions: Arc<Subscriptions>,
+    pub(crate) repair: Arc<Repair>,
     pub(crate) delivery: Delivery,
     pub(crate) presence: Presence,
     pub(crate) redis: Client,

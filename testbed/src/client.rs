@@ -10,8 +10,8 @@ use tokio::time::timeout;
 
 pub use self::socket::{Refused, Socket};
 
-/// The longest that anything expected is waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest that anything expected is waited for. What is slowest, a publication that was lost, is found within 10 s.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Pauses between two looks at something that tells nobody when it changes.
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(20);

@@ -10,7 +10,10 @@ use super::{
     model::{MAX_HEADS, Marked, UserChat, WireLimit},
     service::Chats,
 };
-use crate::validation::{Invalid, Violation, check_seq, parse_id};
+use crate::{
+    sessions::service::Sessions,
+    validation::{Invalid, Violation, check_seq, parse_id},
+};
 
 /// Whether a user is a member of a chat.
 pub async fn validate_access(
@@ -25,8 +28,12 @@ pub async fn validate_access(
     Ok(ValidateChatAccessResponse { has_access: chat.is_some(), chat })
 }
 
-/// A page of a user's chats.
-pub async fn list(chats: &Chats, request: ListUserChatsRequest) -> Result<ListUserChatsResponse, ApiError> {
+/// A page of a user's chats, where the token by which the user connects was not revoked.
+pub async fn list(
+    chats: &Chats,
+    sessions: &Sessions,
+    request: ListUserChatsRequest,
+) -> Result<ListUserChatsResponse, ApiError> {
     let mut invalid = Invalid::default();
     let user = invalid.check("user_id", parse_id(&request.user_id));
     let after = match request.after_chat_id.as_str() {
@@ -34,7 +41,16 @@ pub async fn list(chats: &Chats, request: ListUserChatsRequest) -> Result<ListUs
         id => invalid.check("after_chat_id", parse_id(id)).map(Some),
     };
     let limit = invalid.check("limit", WireLimit::from_wire(request.limit));
-    let (Some(user), Some(after), Some(limit)) = (user, after, limit) else { return Err(invalid.into()) };
+    let token = match request.token_id.as_str() {
+        "" => Some(None),
+        id => invalid.check("token_id", parse_id(id)).map(Some),
+    };
+    let (Some(user), Some(after), Some(limit), Some(token)) = (user, after, limit, token) else {
+        return Err(invalid.into());
+    };
+    if let Some(token) = token {
+        sessions.check(token).await?;
+    }
     let (chats, has_more) = chats.of_user(user, after, limit).await?;
     Ok(ListUserChatsResponse { chats: chats.iter().map(to_wire).collect(), has_more })
 }

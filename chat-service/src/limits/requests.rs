@@ -19,7 +19,7 @@ use super::{
     address::ClientAddress,
     limiter::{Limiter, Quota, Rule, Taken},
 };
-use crate::http::authenticate;
+use crate::http::claims;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -46,8 +46,8 @@ impl RequestLimit {
     async fn take(&self, request: &HttpRequest) -> Result<Taken, ApiError> {
         let Some(rule) = self.rule else { return Ok(Taken::Uncounted) };
         // A token that is no good is no token: whoever makes tokens up is limited by address.
-        let (kind, key) = match authenticate(request) {
-            Ok(user) => ("user", format!("limit:user:{user}")),
+        let (kind, key) = match claims(request) {
+            Ok(claims) => ("user", format!("limit:user:{}", claims.user_id)),
             Err(_) => ("address", format!("limit:address:{}", ClientAddress::of_request(request)?)),
         };
         let taken = self.limiter.take(&key, rule).await;

@@ -9,14 +9,14 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    model::{FoundUsers, NamePrefix, SearchLimit, UserProfile, Username},
+    model::{FoundUsers, MAX_STATUSES, NamePrefix, SearchLimit, Statuses, UserProfile, Username},
     password::Password,
     service::{Login, Users},
 };
 use crate::{
     http::{Authenticated, Body},
     limits::address::ClientAddress,
-    validation::{Invalid, Offset},
+    validation::{Invalid, Offset, Violation, parse_id},
 };
 
 /// The paths.
@@ -25,6 +25,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(web::resource("/auth/register").route(web::post().to(register)))
         .service(web::resource("/auth/login").route(web::post().to(log_in)))
         .service(web::resource("/users").route(web::get().to(search)))
+        .service(web::resource("/users/status").route(web::get().to(statuses)))
         .service(web::resource("/users/me").route(web::get().to(myself)))
         .service(web::resource("/users/{id}").route(web::get().to(get)));
 }
@@ -91,4 +92,28 @@ async fn search(users: Data<Users>, _: Authenticated, query: Query<SearchQuery>)
     let offset = invalid.check("offset", Offset::parse(query.offset.as_deref()));
     let (Some(prefix), Some(limit), Some(offset)) = (prefix, limit, offset) else { return Err(invalid.into()) };
     Ok(Json(users.search(&prefix, limit, offset).await?))
+}
+
+#[derive(Deserialize)]
+struct StatusQuery {
+    ids: Option<String>,
+}
+
+async fn statuses(
+    users: Data<Users>,
+    Authenticated(user): Authenticated,
+    query: Query<StatusQuery>,
+) -> Result<Json<Statuses>, ApiError> {
+    let mut invalid = Invalid::default();
+    let ids = invalid.check("ids", parse_ids(query.ids.as_deref())).ok_or(invalid)?;
+    Ok(Json(users.statuses(user, &ids).await?))
+}
+
+fn parse_ids(list: Option<&str>) -> Result<Vec<UserId>, Violation> {
+    let list = list.ok_or_else(|| Violation::new("required", "is missing"))?;
+    let ids: Vec<_> = list.split(',').map(parse_id).collect::<Result<_, _>>()?;
+    if ids.len() > MAX_STATUSES {
+        return Err(Violation::new("length", format!("should have at most {MAX_STATUSES} ids")));
+    }
+    Ok(ids)
 }

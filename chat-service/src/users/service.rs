@@ -1,18 +1,19 @@
 //! Registering, logging in, and looking people up.
 
 use anyhow::Context as _;
-use neonchat_common::{ids::UserId, token::Tokens};
+use neonchat_common::{error::ApiError, ids::UserId, token::Tokens};
 use secrecy::SecretString;
 
 use super::{
     error::UserError,
-    model::{FoundUsers, NamePrefix, SearchLimit, UserProfile, Username},
+    model::{FoundUsers, NamePrefix, SearchLimit, Statuses, UserProfile, Username},
     password::{Hasher, Password},
     store,
 };
 use crate::{
     db::Db,
     limits::{address::ClientAddress, logins::LoginLimit},
+    notifier::Notifier,
     validation::Offset,
 };
 
@@ -23,6 +24,7 @@ pub struct Users {
     hasher: Hasher,
     tokens: Tokens,
     login_limit: LoginLimit,
+    notifier: Notifier,
 }
 
 /// A login that did well.
@@ -38,8 +40,8 @@ pub struct Login {
 impl Users {
     /// With what they stand on.
     #[must_use]
-    pub fn new(db: Db, hasher: Hasher, tokens: Tokens, login_limit: LoginLimit) -> Self {
-        Self { db, hasher, tokens, login_limit }
+    pub fn new(db: Db, hasher: Hasher, tokens: Tokens, login_limit: LoginLimit, notifier: Notifier) -> Self {
+        Self { db, hasher, tokens, login_limit, notifier }
     }
 
     /// Makes a new user.
@@ -99,6 +101,15 @@ impl Users {
     /// [`UserError::NotFound`]
     pub async fn get(&self, id: UserId) -> Result<UserProfile, UserError> {
         store::find(&self.db, id).await?.ok_or(UserError::NotFound)
+    }
+
+    /// The presence of those of the users with whom `user` shares a chat.
+    ///
+    /// # Errors
+    /// It cannot be known in time.
+    pub async fn statuses(&self, user: UserId, others: &[UserId]) -> Result<Statuses, ApiError> {
+        let partners = store::partners_among(&self.db, user, others).await?;
+        Ok(Statuses { statuses: self.notifier.statuses(partners).await? })
     }
 
     /// Users whose names start so.

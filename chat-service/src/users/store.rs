@@ -1,7 +1,8 @@
 //! Users in Postgres.
 
 use diesel::{
-    ExpressionMethods as _, HasQuery as _, Insertable, OptionalExtension as _, QueryDsl as _, SelectableHelper as _,
+    ExpressionMethods as _, HasQuery as _, Insertable, JoinOnDsl as _, OptionalExtension as _, QueryDsl as _,
+    SelectableHelper as _, dsl::exists,
 };
 use diesel_async::RunQueryDsl as _;
 use neonchat_common::ids::UserId;
@@ -10,7 +11,7 @@ use uuid::Uuid;
 use super::model::{NamePrefix, SearchLimit, UserProfile, Username};
 use crate::{
     db::{Db, DbResult},
-    schema::users,
+    schema::{chat_members, users},
     validation::Offset,
 };
 
@@ -57,6 +58,20 @@ pub(super) async fn find_login(db: &Db, username: &Username) -> DbResult<Option<
 /// The user of this id.
 pub(super) async fn find(db: &Db, id: UserId) -> DbResult<Option<UserProfile>> {
     db.query(async |connection| UserProfile::query().find(id.0).first(connection).await.optional()).await
+}
+
+/// Those of the users with whom `user` shares a chat.
+pub(super) async fn partners_among(db: &Db, user: UserId, others: &[UserId]) -> DbResult<Vec<UserId>> {
+    let (mine, theirs) = diesel::alias!(chat_members as mine, chat_members as theirs);
+    let shares_a_chat = exists(
+        mine.inner_join(theirs.on(theirs.field(chat_members::chat_id).eq(mine.field(chat_members::chat_id))))
+            .filter(mine.field(chat_members::user_id).eq(user.0))
+            .filter(theirs.field(chat_members::user_id).eq(users::id)),
+    );
+    let others = others.iter().map(|other| other.0).collect::<Vec<_>>();
+    let partners = users::table.filter(users::id.eq_any(others)).filter(shares_a_chat).select(users::id);
+    let partners: Vec<Uuid> = db.query(async |connection| partners.load(connection).await).await?;
+    Ok(partners.into_iter().map(UserId).filter(|partner| *partner != user).collect())
 }
 
 /// The users whose names start so, and one more than the limit if there is one.

@@ -53,6 +53,7 @@ pub(crate) async fn connect(
     let Ok((response, session, messages)) = actix_ws::handle_with_protocols(&request, body, &[SUBPROTOCOL]) else {
         return Ok(upgrade_required());
     };
+    check_origin(&request, &state)?;
     let Parameters { token, chat_id } = parameters.into_inner();
     let claims = authenticate(&request, token.as_deref(), &state)?;
     let place = Place::take(&state)?;
@@ -79,6 +80,18 @@ async fn serve(socket: Arc<Socket>, claims: Claims, wire: ActixWire, _place: Pla
     state.hub.detach(&socket);
     state.presence.disconnected(&socket, peers);
     tracing::info!(user.id = %socket.user, socket.id = %socket.id, close.reason = ?reason, "socket closed");
+}
+
+/// A browser sends the origin of the page that asks, and lets any page open a WebSocket: it is here that a page of somebody
+/// else is kept from talking in the name of its visitor (RFC 6455, section 10.2). Other clients send none.
+fn check_origin(request: &HttpRequest, state: &State) -> Result<(), ApiError> {
+    let Some(origin) = request.headers().get(header::ORIGIN) else { return Ok(()) };
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    if origin.to_str().is_ok_and(|origin| state.allowed_origins.allows(origin, host)) {
+        Ok(())
+    } else {
+        Err(ApiError::new(ErrorCode::Forbidden, "Pages of this origin may not connect: see CORS_ALLOWED_ORIGINS."))
+    }
 }
 
 /// Who it is, by the token in the query, in the header, or among the subprotocols.

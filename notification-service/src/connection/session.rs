@@ -91,7 +91,7 @@ impl<'a> Session<'a> {
     }
 
     async fn send(&self, chat: Option<ChatId>, text: MessageText, request_id: SendId) -> Result<Frame, ApiError> {
-        let chat_id = self.chat(chat)?;
+        let chat_id = self.chat(chat).await?;
         let message = NewMessage { chat_id, sender_id: self.socket.user, text, request_id };
         let (stored, status) = self.state.delivery.send(self.socket.id, message).await?;
         tracing::debug!(chat.id = %chat_id, message.id = %stored.message_id, message.seq = stored.seq, "sent");
@@ -108,10 +108,7 @@ impl<'a> Session<'a> {
     }
 
     async fn typing(&self, chat: Option<ChatId>, is_typing: bool) -> Result<(), ApiError> {
-        let chat_id = self.chat(chat)?;
-        if !self.state.hub.is_joined(&self.socket, chat_id) {
-            return Err(no_such_chat());
-        }
+        let chat_id = self.chat(chat).await?;
         let user_id = self.socket.user;
         let frame = ServerFrame::Typing { user_id, chat_id, is_typing }.encode();
         self.state.delivery.tell_typing(chat_id, user_id, &frame).await;
@@ -119,7 +116,7 @@ impl<'a> Session<'a> {
     }
 
     async fn receipt(&self, chat: Option<ChatId>, read: Seq) -> Result<(), ApiError> {
-        let chat = self.chat(chat)?;
+        let chat = self.chat(chat).await?;
         self.state.delivery.mark_read(&self.socket, chat, read).await
     }
 
@@ -147,12 +144,14 @@ impl<'a> Session<'a> {
     }
 
     /// The chat that a frame is about: the one that it names, or the one that the socket is about.
-    fn chat(&self, named: Option<ChatId>) -> Result<ChatId, ApiError> {
-        match named.or(self.socket.scope) {
-            None => Err(ApiError::invalid("chat_id", "required", "is missing, and the socket is not about one chat")),
-            Some(chat) if self.socket.carries(chat) => Ok(chat),
-            Some(_) => Err(no_such_chat()),
-        }
+    async fn chat(&self, named: Option<ChatId>) -> Result<ChatId, ApiError> {
+        let Some(chat) = named.or(self.socket.scope) else {
+            return Err(ApiError::invalid("chat_id", "required", "is missing, and the socket is not about one chat"));
+        };
+        let is_joined = self.state.hub.is_joined(&self.socket, chat)
+            // One so new that the word of it has not come here, or was lost.
+            || self.socket.carries(chat) && self.state.delivery.learn(self.socket.user, chat).await?;
+        if is_joined { Ok(chat) } else { Err(no_such_chat()) }
     }
 }
 

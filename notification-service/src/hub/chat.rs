@@ -99,6 +99,16 @@ impl Chat {
         }
     }
 
+    /// As [`Chat::join`], for a socket that is older than the chat: where events were delivered here already, it is told
+    /// which ones it has to fetch.
+    pub(super) fn join_from_start(&mut self, socket: &Arc<Socket>) {
+        let head = self.next - 1;
+        if head > 0 && self.member(socket.id).is_none() {
+            socket.outbox.leave_out(self.id, 1, head);
+        }
+        self.join(socket);
+    }
+
     /// Returns whether the chat has no socket any more.
     pub(super) fn leave(&mut self, socket: SocketId) -> bool {
         self.members.retain(|member| member.socket.id != socket);
@@ -249,6 +259,24 @@ mod tests {
         chat.accept(DurableEvent { origin: Some(sender.id), ..event(1) });
         assert_eq!(received(&sender), [""; 0]);
         assert_eq!(received(&other), ["1"]);
+    }
+
+    #[test]
+    fn a_socket_older_than_the_chat_is_told_what_it_missed() {
+        let mut chat = Chat::after(ChatId::new(), 0);
+        let (first, late) = (socket(), socket());
+        chat.join_from_start(&first);
+        chat.accept(event(1));
+        chat.accept(event(2));
+        chat.join_from_start(&late);
+        chat.join_from_start(&late);
+        let lagged = ServerFrame::Lagged { chat_id: chat.id, from_seq: 1, head_seq: 2 }.encode();
+        assert_eq!(received(&late), [lagged.to_string()]);
+        chat.accept(event(3));
+        assert_eq!(
+            (received(&first), received(&late)),
+            (["1", "2", "3"].map(String::from).into(), vec!["3".to_owned()])
+        );
     }
 
     #[test]

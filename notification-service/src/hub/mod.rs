@@ -43,6 +43,19 @@ struct User {
     chats: HashMap<ChatId, Vec<UserId>>,
 }
 
+impl User {
+    /// Notes these chats. Returns those that were not known.
+    fn learn(&mut self, chats: &[UserChat]) -> Vec<ChatId> {
+        let mut new = Vec::new();
+        for chat in chats {
+            if self.chats.insert(chat.id, chat.partners.clone()).is_none() {
+                new.push(chat.id);
+            }
+        }
+        new
+    }
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Hub {
@@ -87,36 +100,48 @@ impl Hub {
         chats: &[UserChat],
     ) -> Arc<Socket> {
         let socket = Arc::new(Socket::new(SocketId::next(), user, token, scope));
-        {
+        let (new, others) = {
             let mut entry = self.users.entry(user).or_default();
-            entry.chats.extend(chats.iter().map(|chat| (chat.id, chat.partners.clone())));
+            let new = entry.learn(chats);
+            let others = entry.sockets.clone();
             entry.sockets.push(Arc::clone(&socket));
             if entry.revoked.contains(&token) {
                 socket.outbox.close(CloseReason::Revoked);
             }
-        }
+            (new, others)
+        };
         for chat in chats.iter().filter(|chat| socket.carries(chat.id)) {
             self.join(chat.id, chat.last_seq, std::slice::from_ref(&socket));
         }
         // Chats made while the list was on its way.
         let listed: HashSet<ChatId> = chats.iter().map(|chat| chat.id).collect();
         for chat in self.chats_of(user).into_iter().filter(|chat| !listed.contains(chat) && socket.carries(*chat)) {
-            self.join(chat, 0, std::slice::from_ref(&socket));
+            self.join_new(chat, std::slice::from_ref(&socket));
+        }
+        for chat in new {
+            self.join_new(chat, &others);
         }
         socket
     }
 
     /// The socket is gone.
     pub(crate) fn detach(&self, socket: &Socket) {
-        let chats = self.chats_of(socket.user);
-        self.release(socket.user, |user| user.sockets.retain(|other| other.id != socket.id));
+        let mut chats = Vec::new();
+        self.release(socket.user, |user| {
+            user.sockets.retain(|other| other.id != socket.id);
+            chats = user.chats.keys().copied().collect();
+        });
         for chat in chats.into_iter().filter(|chat| socket.carries(*chat)) {
-            if let Entry::Occupied(mut entry) = self.chats.entry(chat)
-                && entry.get_mut().leave(socket.id)
-            {
-                entry.remove();
-                self.interest.add([Channel::Chat(chat)]);
-            }
+            self.part(chat, socket.id);
+        }
+    }
+
+    fn part(&self, chat: ChatId, socket: SocketId) {
+        if let Entry::Occupied(mut entry) = self.chats.entry(chat)
+            && entry.get_mut().leave(socket)
+        {
+            entry.remove();
+            self.interest.add([Channel::Chat(chat)]);
         }
     }
 
@@ -152,22 +177,38 @@ impl Hub {
             .unwrap_or_default()
     }
 
-    /// A user of this instance is a member of these chats.
+    /// A user of this instance is a member of these chats. Those that were not known are newer than the user's sockets,
+    /// which get them from the first event on.
     pub(crate) fn learn(&self, user: UserId, chats: &[UserChat]) {
         let (new, sockets) = {
             let Some(mut entry) = self.users.get_mut(&user) else { return };
-            let mut new = Vec::new();
-            for chat in chats {
-                if entry.chats.insert(chat.id, chat.partners.clone()).is_none() {
-                    new.push(chat);
-                }
-            }
-            (new, entry.sockets.clone())
+            (entry.learn(chats), entry.sockets.clone())
         };
-        for chat in &new {
-            let carrying: Vec<_> = sockets.iter().filter(|socket| socket.carries(chat.id)).cloned().collect();
-            self.join(chat.id, chat.last_seq, &carrying);
+        for chat in new {
+            self.join_new(chat, &sockets);
         }
+    }
+
+    /// Has sockets join a chat that was made after they were opened.
+    fn join_new(&self, chat: ChatId, sockets: &[Arc<Socket>]) {
+        let sockets = sockets.iter().filter(|socket| socket.carries(chat)).cloned().collect::<Vec<_>>();
+        if sockets.is_empty() {
+            return;
+        }
+        let mut entry = self.chats.entry(chat).or_insert_with(|| Chat::after(chat, 0));
+        for socket in &sockets {
+            entry.join_from_start(socket);
+        }
+        drop(entry);
+        self.interest.add([Channel::Chat(chat)]);
+        // One that was closed in this moment has left all chats already.
+        for socket in sockets.iter().filter(|socket| !self.is_attached(socket)) {
+            self.part(chat, socket.id);
+        }
+    }
+
+    fn is_attached(&self, socket: &Socket) -> bool {
+        self.users.get(&socket.user).is_some_and(|user| user.sockets.iter().any(|other| other.id == socket.id))
     }
 
     fn join(&self, chat: ChatId, last_seq: Seq, sockets: &[Arc<Socket>]) {
@@ -295,6 +336,11 @@ impl Hub {
     /// All users with sockets here, or about to have one.
     pub(crate) fn users(&self) -> Vec<UserId> {
         self.users.iter().map(|entry| *entry.key()).collect()
+    }
+
+    /// Whether a user is here.
+    pub(crate) fn has_user(&self, user: UserId) -> bool {
+        self.users.contains_key(&user)
     }
 
     /// All sockets here.

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use neonchat_testbed::{
     client::Socket,
+    harness,
     process::Signal,
     redis::{Persistence, Redis},
 };
@@ -93,4 +94,27 @@ async fn a_redis_that_hangs_delays_an_ack_but_neither_the_message_nor_its_storin
     assert_eq!(ack["status"], "stored");
     bobs.expect_beside_presence("new_message").await.expect("the message");
     redis.process().signal(Signal::SIGCONT).expect("continued");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_chat_service_could_not_publish_is_found() {
+    let nowhere = format!("redis://127.0.0.1:{}/0", neonchat_testbed::port::free().expect("a port"));
+    let app = TestApp::start_with(&nowhere, &[]).await;
+    let instance = app.another_beside(&harness::redis_url()).await;
+    let (alice, bob) = (app.api.any_user().await.expect("a user"), app.api.any_user().await.expect("a user"));
+    let open = async |user| Socket::open(&instance.websocket, user, None).await.expect("a socket");
+    let (mut alices, mut bobs) = (open(&alice).await, open(&bob).await);
+
+    // A new chat: its messages come although nobody was told of it.
+    let chat = app.api.chat(&alice, &bob).await.expect("a chat");
+    let ack = alices.send_message(&chat, "hello").await.expect("an ack");
+    assert_eq!(ack["seq"], 1);
+    let message = bobs.expect_beside_presence("new_message").await.expect("found");
+    assert_eq!(message["message"]["text"], "hello");
+
+    // A logout: its sockets are closed.
+    let answer = app.api.call("POST", "/api/v1/auth/logout", Some(&bob.token), None).await.expect("an answer");
+    assert_eq!(answer.status, 204);
+    let (_, code) = bobs.closed().await.expect("found");
+    assert_eq!(code, 4004);
 }

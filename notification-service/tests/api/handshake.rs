@@ -98,3 +98,19 @@ async fn a_refused_handshake_leaves_nothing_behind() {
     }
     app.notification.running.stop().await; // Waits for every socket and task.
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_pages_of_ours_may_connect() {
+    let settings = [("CORS_ALLOWED_ORIGINS", "https://chat.example.org")];
+    let app = TestApp::start_with(&neonchat_testbed::harness::redis_url(), &settings).await;
+    let user = app.api.any_user().await.expect("a user");
+    let url = format!("{}/ws?token={}", app.notification.websocket, user.token);
+    let own = app.notification.websocket.replace("ws://", "http://");
+    for origin in ["https://chat.example.org", &own] {
+        let mut socket = Socket::request(&url, &[("origin", origin)]).await.expect("an answer").expect("a socket");
+        socket.expect_quiet().await.expect("a pong");
+    }
+    for origin in ["https://evil.example", "http://chat.example.org", "null", "https://chat.example.org.evil.example"] {
+        assert_eq!(refusal(&url, &[("origin", origin)]).await, (403, "forbidden".to_owned()), "{origin}");
+    }
+}

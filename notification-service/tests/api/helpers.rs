@@ -95,7 +95,12 @@ impl TestApp {
 
     /// A further instance of notification-service.
     pub(crate) async fn another(&self) -> Notification {
-        Notification::start(&self.redis_url, self.chat_grpc, &[]).await
+        self.another_beside(&self.redis_url).await
+    }
+
+    /// A further instance, which has another Redis than chat-service.
+    pub(crate) async fn another_beside(&self, redis_url: &str) -> Notification {
+        Notification::start(redis_url, self.chat_grpc, &[]).await
     }
 
     /// Two users, and the id of their chat.

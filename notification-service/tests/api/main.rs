@@ -12,4 +12,5 @@ mod limits;
 mod messages;
 mod presence;
 mod receipts;
+mod sessions;
 mod system;

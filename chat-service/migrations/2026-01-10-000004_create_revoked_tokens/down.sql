@@ -1,0 +1,2 @@
+DROP INDEX idx_chats_created_at;
+DROP TABLE revoked_tokens;

@@ -1,0 +1,37 @@
+//! What can go wrong with a session.
+
+use neonchat_common::{
+    error::{ApiError, ErrorCode},
+    token::TokenError,
+};
+use thiserror::Error;
+
+use crate::db::DbError;
+
+/// Why a session is refused, or could not be ended.
+#[derive(Debug, Error)]
+pub enum SessionError {
+    /// The token by itself is no good.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// Its bearer logged out.
+    #[error("the token was revoked: log in again")]
+    Revoked,
+    /// A task of ours ended before its work was done.
+    #[error("the task failed: {0}")]
+    Task(#[from] tokio::task::JoinError),
+    /// The database failed.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl From<SessionError> for ApiError {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Token(error) => error.into(),
+            SessionError::Revoked => Self::new(ErrorCode::Unauthorized, error.to_string()),
+            SessionError::Task(error) => Self::internal(error),
+            SessionError::Db(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! Tokens that are good no longer although they have not expired.
+
+pub mod error;
+pub mod http;
+pub mod service;
+mod store;

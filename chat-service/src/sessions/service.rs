@@ -1,0 +1,63 @@
+//! Who bears which token, and for how long.
+
+use chrono::{DateTime, Utc};
+use neonchat_common::{
+    correlation,
+    ids::TokenId,
+    lifecycle::Tasks,
+    token::{Claims, Tokens},
+};
+
+use super::{error::SessionError, store};
+use crate::{db::Db, notifier::Notifier};
+
+/// The sessions, each of them a token.
+#[derive(Clone)]
+pub struct Sessions {
+    db: Db,
+    tokens: Tokens,
+    notifier: Notifier,
+    tasks: Tasks,
+}
+
+impl Sessions {
+    /// With what they stand on.
+    #[must_use]
+    pub fn new(db: Db, tokens: Tokens, notifier: Notifier, tasks: Tasks) -> Self {
+        Self { db, tokens, notifier, tasks }
+    }
+
+    /// Whose token it is. That of a good signature, whether or not it was revoked: see [`Sessions::check`].
+    ///
+    /// # Errors
+    /// [`SessionError::Token`]
+    pub fn verify(&self, token: &str) -> Result<Claims, SessionError> {
+        Ok(self.tokens.verify(token)?)
+    }
+
+    /// That a token was not revoked. Asked of Postgres each time, so that a logout holds on every instance at once.
+    ///
+    /// # Errors
+    /// [`SessionError::Revoked`]
+    pub async fn check(&self, token: TokenId) -> Result<(), SessionError> {
+        if store::is_revoked(&self.db, token).await? { Err(SessionError::Revoked) } else { Ok(()) }
+    }
+
+    /// Revokes a token. When this returns it is refused everywhere, and the sockets that it opened are being closed.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn end(&self, claims: Claims) -> Result<(), SessionError> {
+        // In a task: a client that goes away after the commit does not leave its sockets open.
+        let sessions = self.clone();
+        let work = async move {
+            let expires_at = i64::try_from(claims.exp).ok().and_then(|secs| DateTime::from_timestamp(secs, 0));
+            let expires_at = expires_at.unwrap_or(DateTime::<Utc>::MAX_UTC);
+            store::revoke(&sessions.db, claims.jti, claims.user_id, expires_at).await?;
+            tracing::info!(user.id = %claims.user_id, "logged out");
+            sessions.notifier.session_revoked(claims.user_id, claims.jti).await;
+            Ok(())
+        };
+        self.tasks.spawn(correlation::carry(work)).await?
+    }
+}
