@@ -2,16 +2,18 @@
 
 use std::{
     net::{SocketAddr, TcpListener},
-    num::NonZero,
     time::Duration,
 };
 
-use actix_web::{App as HttpApp, HttpServer, dev::Server, middleware::from_fn};
+use actix_web::{App as HttpApp, dev::Server, middleware::from_fn};
 use anyhow::Context as _;
 use fred::{clients::Client, interfaces::ClientLike as _};
 use neonchat_common::{
     grpc::{self, client::Peer},
-    http::{edge, security_headers},
+    http::{
+        edge, security_headers,
+        server::{self, Bounds},
+    },
     lifecycle::Tasks,
     redis,
     settings::Environment,
@@ -43,21 +45,7 @@ use crate::{
     users::{password::Hasher, service::Users},
 };
 
-/// The longest that a client may take to send the head of a request.
-const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How long an idle connection is kept: longer than load balancers keep theirs, so that it is not closed under a
-/// request that is on its way.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-
-/// The longest that a client may take to close a connection that ends. Below half a second, connections stay unclosed.
-const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// Connections that a worker has open at once; a further one waits to be accepted.
-const MAX_CONNECTIONS_PER_WORKER: usize = 8192;
-
-/// How long requests under way may take when the process ends, and then what else it does.
-const HTTP_DRAIN_SECS: u64 = 5;
+/// How long what is still running may take when the process ends, once no request is under way.
 const TASKS_DRAIN: Duration = Duration::from_secs(3);
 
 /// A chat-service that listens, and does not serve yet.
@@ -80,8 +68,8 @@ impl App {
     /// A port is taken, or a setting cannot be used.
     pub async fn build(settings: Settings) -> anyhow::Result<Self> {
         let Settings { common, database, .. } = settings;
-        let http = bind(&settings.host, settings.http_port, "CHAT_SERVICE_PORT").await?.into_std()?;
-        let grpc = bind(&settings.host, settings.grpc_port, "CHAT_GRPC_PORT").await?;
+        let http = server::bind(&settings.host, settings.http_port, "CHAT_SERVICE_PORT").await?;
+        let (grpc, grpc_addr) = grpc::server::bind(&settings.host, settings.grpc_port, "CHAT_GRPC_PORT").await?;
 
         let tasks = Tasks::new();
         let metrics = Metrics::install()?;
@@ -107,10 +95,9 @@ impl App {
             trusted_proxies: settings.trusted_proxies,
             allowed_origins: common.allowed_origins,
         };
-        let grpc_addr = grpc.local_addr()?;
         let internal_token = common.internal_token;
         let environment = common.environment;
-        Ok(Self { http, grpc: grpc.into(), grpc_addr, internal_token, environment, services, redis, tasks })
+        Ok(Self { http, grpc, grpc_addr, internal_token, environment, services, redis, tasks })
     }
 
     /// Where REST is served.
@@ -166,27 +153,12 @@ fn flatten<E: Into<anyhow::Error>>(result: Result<Result<(), E>, JoinError>) -> 
     result?.map_err(Into::into)
 }
 
-async fn bind(host: &str, port: u16, setting: &str) -> anyhow::Result<tokio::net::TcpListener> {
-    let bound = tokio::net::TcpListener::bind((host, port)).await;
-    bound.with_context(|| format!("cannot listen on {host}:{port} (CHAT_SERVICE_HOST, {setting})"))
-}
-
-fn serve_http(listener: TcpListener, environment: Environment, services: Services) -> anyhow::Result<Server> {
-    let factory = move || {
+fn serve_http(listener: TcpListener, environment: Environment, services: Services) -> std::io::Result<Server> {
+    server::server(listener, Bounds::default(), move || {
         let app = HttpApp::new().configure(|config| routes(config, &services));
         // The last is the outermost.
         app.wrap(from_fn(cors)).wrap(from_fn(edge)).wrap(security_headers(environment))
-    };
-    let server = HttpServer::new(factory)
-        .workers(std::thread::available_parallelism().map_or(1, NonZero::get))
-        .max_connections(MAX_CONNECTIONS_PER_WORKER)
-        .keep_alive(KEEP_ALIVE)
-        .client_request_timeout(REQUEST_HEAD_TIMEOUT)
-        .client_disconnect_timeout(DISCONNECT_TIMEOUT)
-        .shutdown_timeout(HTTP_DRAIN_SECS)
-        .disable_signals()
-        .listen(listener)?;
-    Ok(server.run())
+    })
 }
 
 /// `grpc.health.v1`, which says what `/ready` says.

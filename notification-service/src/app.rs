@@ -1,8 +1,12 @@
 //! The process put together: built, run, drained.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
 
-use actix_web::{App as ActixApp, HttpServer, dev::Server, middleware::from_fn, web::Data};
+use actix_web::{App as ActixApp, dev::Server, middleware::from_fn, web::Data};
 use anyhow::Context as _;
 use fred::{
     interfaces::{ClientLike as _, EventInterface as _},
@@ -10,7 +14,7 @@ use fred::{
 };
 use neonchat_common::{
     grpc::{client::Peer, server},
-    http as edge,
+    http::{self as edge, server::Bounds},
     ids::InstanceId,
     lifecycle::{Readiness, Tasks},
     redis,
@@ -43,8 +47,8 @@ const TASKS_LIMIT: Duration = Duration::from_secs(10);
 /// Clients that come back after a restart do so at no more than this many a second, and not all in the first one.
 const RECONNECTS_PER_SECOND: u64 = 2000;
 
-/// The longest that a request line and its headers take to arrive.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections that are no sockets: probes, metrics, handshakes that are refused.
+const OTHER_CONNECTIONS: usize = 1024;
 
 /// notification-service, bound to its ports and not yet serving.
 pub struct App {
@@ -101,7 +105,9 @@ impl App {
             sockets: watch::Sender::new(0),
         });
 
-        let (http, http_addr) = bind_http(&settings, state.clone())?;
+        let listener = edge::server::bind(&settings.host, settings.ws_port, "NOTIFICATION_WS_PORT").await?;
+        let http_addr = listener.local_addr()?;
+        let http = serve_http(listener, &settings, state.clone())?;
         let (grpc, grpc_addr) = server::bind(&settings.host, settings.grpc_port, "NOTIFICATION_GRPC_PORT").await?;
         Ok(Self { state, subscriber, http, http_addr, grpc, grpc_addr, settings })
     }
@@ -176,10 +182,18 @@ fn start_workers(state: &Data<State>, subscriber: &Client) {
     tasks.spawn_until_stopped(async move { presence.run().await });
 }
 
-fn bind_http(settings: &Settings, state: Data<State>) -> anyhow::Result<(Server, SocketAddr)> {
-    let address = (settings.host.as_str(), settings.ws_port);
+fn serve_http(listener: TcpListener, settings: &Settings, state: Data<State>) -> std::io::Result<Server> {
     let environment = settings.common.environment;
-    let server = HttpServer::new(move || {
+    let bounds = Bounds::default();
+    let bounds = Bounds {
+        // A socket is written to at each ping.
+        silence: bounds.silence + settings.socket.heartbeat,
+        drain: CLOSE_LIMIT,
+        // One worker may have all of them.
+        connections_per_worker: settings.socket.max_connections + OTHER_CONNECTIONS,
+        ..bounds
+    };
+    edge::server::server(listener, bounds, move || {
         ActixApp::new()
             .app_data(state.clone())
             .app_data(edge::query_config())
@@ -187,14 +201,6 @@ fn bind_http(settings: &Settings, state: Data<State>) -> anyhow::Result<(Server,
             .wrap(edge::security_headers(environment))
             .configure(http::configure)
     })
-    .workers(std::thread::available_parallelism().map_or(2, std::num::NonZero::get))
-    .client_request_timeout(REQUEST_TIMEOUT)
-    .disable_signals()
-    .shutdown_timeout(CLOSE_LIMIT.as_secs())
-    .bind(address)
-    .with_context(|| format!("NOTIFICATION_WS_PORT: {}:{} cannot be listened on", address.0, address.1))?;
-    let addr = server.addrs().first().copied().context("no address is bound")?;
-    Ok((server.run(), addr))
 }
 
 /// Ends all connections: each finishes what it does, and is told to come back at a time of its own.

@@ -15,7 +15,7 @@ use fred::{
 use thiserror::Error;
 
 /// The longest that a request waits for Redis before it passes unlimited.
-const PATIENCE: Duration = Duration::from_millis(50);
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// Each is one atomic step with one key, as a cluster wants it. They go along with every call: Redis compiles them once,
 /// and one that has just come up need not be told first. By their hashes was no faster (measured).
