@@ -78,6 +78,17 @@ fn is_passing(kind: DatabaseErrorKind) -> bool {
     )
 }
 
+/// How a pool is used. Counts, as a gauge takes them.
+#[derive(Clone, Copy, Debug)]
+pub struct Usage {
+    /// Connections that nobody uses.
+    pub idle: f64,
+    /// Connections that are used.
+    pub used: f64,
+    /// Callers that wait for one.
+    pub waiting: f64,
+}
+
 /// The database.
 #[derive(Clone)]
 pub struct Db(Pool<AsyncPgConnection>);
@@ -127,6 +138,18 @@ impl Db {
     /// [`DbError`]
     pub async fn query<T>(&self, query: impl AsyncFnOnce(&mut AsyncPgConnection) -> QueryResult<T>) -> DbResult<T> {
         self.run(async |connection| Ok(query(connection).await?)).await
+    }
+
+    /// How the pool is used at this moment.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        let status = self.0.status();
+        let count = |number: usize| u32::try_from(number).map_or(f64::INFINITY, f64::from);
+        Usage {
+            idle: count(status.available),
+            used: count(status.size.saturating_sub(status.available)),
+            waiting: count(status.waiting),
+        }
     }
 
     /// Closes all connections.

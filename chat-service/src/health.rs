@@ -13,7 +13,7 @@ use neonchat_common::{error::ApiError, telemetry::Metrics};
 use serde::Serialize;
 
 use crate::{
-    db::Db,
+    db::{Db, Usage},
     notifier::Notifier,
     readiness::{Readiness, State},
 };
@@ -104,6 +104,11 @@ async fn ready(health: Data<Health>) -> HttpResponse {
 }
 
 async fn metrics(health: Data<Health>) -> Result<HttpResponse, ApiError> {
+    let Usage { idle, used, waiting } = health.db.usage();
+    // Read off here and not kept up: nobody sees what they were in between.
+    metrics::gauge!("db_pool_connections", "state" => "idle").set(idle);
+    metrics::gauge!("db_pool_connections", "state" => "used").set(used);
+    metrics::gauge!("db_pool_waiting").set(waiting);
     let text = "text/plain; version=0.0.4".parse().map_err(ApiError::internal)?;
     Ok(HttpResponse::Ok().insert_header(ContentType(text)).body(health.metrics.render()))
 }

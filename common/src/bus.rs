@@ -71,6 +71,8 @@ pub enum Event<'a> {
     Durable {
         /// Its place.
         seq: Seq,
+        /// Who did it. Together with the envelope's request id it tells the socket that did.
+        user_id: UserId,
         /// What the members' sockets get.
         #[serde(borrow)]
         frame: &'a RawValue,
@@ -143,11 +145,11 @@ mod tests {
         let envelope = Envelope {
             instance: Some(InstanceId::new()),
             request_id: "abc".into(),
-            event: Event::Durable { seq: 7, frame: serde_json::from_str(frame).expect("JSON") },
+            event: Event::Durable { seq: 7, user_id: UserId::new(), frame: serde_json::from_str(frame).expect("JSON") },
         };
         let text = envelope.encode().expect("JSON");
         let back: Envelope<'_> = serde_json::from_str(&text).expect("an envelope");
-        let Event::Durable { seq, frame: got } = back.event else { panic!("another event") };
+        let Event::Durable { seq, frame: got, .. } = back.event else { panic!("another event") };
         assert_eq!((back.instance, back.request_id.as_ref(), seq), (envelope.instance, "abc", 7));
         assert_eq!(got.get(), frame);
     }

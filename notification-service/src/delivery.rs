@@ -82,7 +82,7 @@ impl Delivery {
             Accepted::Delivered(sockets) => sockets,
             Accepted::Held | Accepted::Duplicate => 0,
         };
-        let event = Event::Durable { seq: message.seq, frame: json(&frame) };
+        let event = Event::Durable { seq: message.seq, user_id: message.sender_id, frame: json(&frame) };
         let published = self.publish(Channel::Chat(message.chat_id), Some(self.instance), event).await;
         (delivered, if published { DeliveryStatus::Delivered } else { DeliveryStatus::Stored })
     }

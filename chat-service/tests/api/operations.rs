@@ -34,6 +34,8 @@ async fn metrics_have_the_names_of_the_specification() {
         r#"chat_messages_sent_total{chat_type="direct",status="stored"}"#,
         "grpc_request_duration_seconds_bucket{",
         "http_request_duration_seconds_bucket{",
+        r#"db_pool_connections{state="idle"}"#,
+        "db_pool_waiting 0",
     ] {
         assert!(metrics.contains(name), "{name}");
     }

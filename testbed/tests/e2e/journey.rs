@@ -46,6 +46,25 @@ async fn two_people_meet_talk_part_and_meet_again() {
     alices.send_message(&chat, "welcome back").await.expect("an ack");
     let live = bobs.expect_beside_presence("new_message").await.expect("a message");
     assert_eq!((&live["seq"], &live["message"]["text"]), (&json!(5), &json!("welcome back")));
+
+    // From a program without a socket, to both.
+    let path = format!("/api/v1/chats/{chat}/messages");
+    let sent = api.post(&path, &bob, &json!({ "text": "by REST" })).await.expect("an answer");
+    assert_eq!(sent.status, 201);
+    for socket in [&mut alices, &mut bobs] {
+        let live = socket.expect_beside_presence("new_message").await.expect("a message");
+        assert_eq!((&live["message"]["id"], &live["seq"]), (&sent.body["id"], &json!(6)));
+    }
+    let (path, read) = (format!("/api/v1/chats/{chat}/receipt"), json!({ "read": 6 }));
+    let read = api.call("PUT", &path, Some(&alice.token), Some(&read)).await.expect("an answer");
+    assert_eq!(read.body, json!({ "read_seq": 6, "unread_count": 0 }));
+    let receipt = bobs.expect_beside_presence("receipt").await.expect("a receipt");
+    assert_eq!(receipt, json!({ "type": "receipt", "chat_id": chat, "user_id": alice.id, "read": 6 }));
+
+    let statuses = api.get(&format!("/api/v1/users/status?ids={}", bob.id), &alice).await.expect("an answer");
+    assert_eq!(statuses.body["statuses"][0]["status"], "online");
+    let logout = api.call("POST", "/api/v1/auth/logout", Some(&bob.token), None).await.expect("an answer");
+    assert_eq!((logout.status, bobs.closed().await.expect("a close frame").1), (204, 4004));
 }
 
 #[tokio::test(flavor = "multi_thread")]
