@@ -77,8 +77,7 @@ impl App {
         let connector = Connector::new(&database.connection)?;
         let db = Db::new(connector.clone(), &database)?;
         let redis = redis::client(&common.redis_url).context("REDIS_URL")?;
-        let peer = Peer::new(&settings.notification_addresses, &common.internal_token, common.grpc_timeout)
-            .context("NOTIFICATION_SERVICE_ADDR")?;
+        let peer = Peer::new(&settings.notification_addresses, &common.grpc).context("NOTIFICATION_SERVICE_ADDR")?;
         let notifier = Notifier::new(peer, redis.clone());
         let tokens = Tokens::new(&common.jwt_secret, common.jwt_lifetime);
         let readiness = Readiness::watch(&tasks, connector);
@@ -95,7 +94,7 @@ impl App {
             trusted_proxies: settings.trusted_proxies,
             allowed_origins: common.allowed_origins,
         };
-        let internal_token = common.internal_token;
+        let internal_token = common.grpc.internal_token;
         let environment = common.environment;
         Ok(Self { http, grpc, grpc_addr, internal_token, environment, services, redis, tasks })
     }

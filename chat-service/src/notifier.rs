@@ -15,11 +15,8 @@ use neonchat_common::{
     ids::{ChatId, Seq, TokenId, UserId},
     redis,
 };
-use neonchat_proto::notification::v1::{
-    GetUsersStatusRequest, SendMessageRequest, notification_service_client::NotificationServiceClient,
-};
+use neonchat_proto::notification::v1::{GetUsersStatusRequest, SendMessageRequest};
 use serde_json::value::to_raw_value;
-use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 
 use crate::{
     chats::model::ChatItem,
@@ -30,8 +27,12 @@ use crate::{
 /// The longest that a list of chats waits to learn who is online. It is then shown with nobody online.
 const PRESENCE_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// The longest that the delivery of a message may take. It is found without it too, by comparing heads.
-const DELIVERY_TIMEOUT: Duration = Duration::from_secs(1);
+/// The longest that the delivery of a message may take. It is found without it too, by comparing heads. Nobody waits for
+/// it, so it is long enough for a notification-service that itself waits for a Redis that hangs.
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The longest that asking after the health of notification-service takes.
+const HEALTH_TIMEOUT: Duration = Duration::from_millis(800);
 
 /// The longest that a publication is waited for. What it tells of is stored, and is found without it too.
 const PUBLISH_TIMEOUT: Duration = Duration::from_millis(300);
@@ -76,12 +77,8 @@ impl Notifier {
         if user_ids.is_empty() {
             return Ok(Vec::new());
         }
-        let request = self.peer.request_within(PRESENCE_TIMEOUT, GetUsersStatusRequest { user_ids });
-        let mut client = NotificationServiceClient::new(self.peer.channel());
-        // The deadline of a request begins when there is a connection; this one begins now.
-        let answer = tokio::time::timeout(PRESENCE_TIMEOUT, client.get_users_status(request)).await;
-        let answer = answer.map_err(|error| ApiError::unavailable("presence", error))??;
-        answer.into_inner().statuses.iter().map(UserStatus::from_wire).collect()
+        let answer = self.peer.call(PRESENCE_TIMEOUT, GetUsersStatusRequest { user_ids }).await?;
+        answer.statuses.iter().map(UserStatus::from_wire).collect()
     }
 
     /// Tells each member's sockets, on every instance, of a new chat. With Redis away nobody is told.
@@ -111,12 +108,8 @@ impl Notifier {
             timestamp: message.created_at.timestamp_micros(),
             metadata: HashMap::from([("seq".to_owned(), message.seq.to_string())]),
         };
-        let request = self.peer.request_within(DELIVERY_TIMEOUT, request);
-        let mut client = NotificationServiceClient::new(self.peer.channel());
-        match tokio::time::timeout(DELIVERY_TIMEOUT, client.send_message(request)).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(status)) => tracing::warn!(message.id = %message.id, error.cause = %status, "not delivered yet"),
-            Err(_) => tracing::warn!(message.id = %message.id, "not delivered in time"),
+        if let Err(status) = self.peer.call(DELIVERY_TIMEOUT, request).await {
+            tracing::warn!(message.id = %message.id, error.cause = %status, "not delivered yet");
         }
     }
 
@@ -151,8 +144,6 @@ impl Notifier {
 
     /// Whether notification-service answers, and says that it serves.
     pub async fn is_peer_healthy(&self) -> bool {
-        let answer =
-            HealthClient::new(self.peer.channel()).check(self.peer.request(HealthCheckRequest::default())).await;
-        answer.is_ok_and(|answer| answer.into_inner().status() == ServingStatus::Serving)
+        self.peer.is_serving(HEALTH_TIMEOUT).await
     }
 }

@@ -12,7 +12,7 @@ use config::{Config, File, FileFormat};
 use secrecy::SecretString;
 use thiserror::Error;
 
-pub use self::shared::CommonSettings;
+pub use self::shared::{CommonSettings, GrpcSettings};
 
 /// Settings that could not be read, one line each.
 #[derive(Debug, Error)]

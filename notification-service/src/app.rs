@@ -70,8 +70,8 @@ impl App {
         let common = &settings.common;
         let tasks = Tasks::new();
         let instance = InstanceId::new();
-        let peer = Peer::new(&settings.chat_service, &common.internal_token, common.grpc_timeout)
-            .context("CHAT_SERVICE_ADDR")?;
+        let metrics = Metrics::install()?;
+        let peer = Peer::new(&settings.chat_service, &common.grpc).context("CHAT_SERVICE_ADDR")?;
         let chat_service = ChatService::new(peer);
         let commands = redis::client(&common.redis_url).context("REDIS_URL")?;
         let subscriber = redis::client(&common.redis_url).context("REDIS_URL")?;
@@ -99,7 +99,7 @@ impl App {
             delivery,
             presence,
             redis: commands,
-            metrics: Metrics::install()?,
+            metrics,
             tasks,
             readiness: Readiness::default(),
             sockets: watch::Sender::new(0),
@@ -139,7 +139,7 @@ impl App {
         let service = grpc::Service { delivery: state.delivery.clone(), presence: state.presence.clone() };
         let (health, health_service) = tonic_health::server::health_reporter();
         health.set_serving::<NotificationServiceServer<grpc::Service>>().await;
-        let grpc = server::builder(settings.common.internal_token.clone())
+        let grpc = server::builder(settings.common.grpc.internal_token.clone())
             .add_service(health_service)
             .add_service(NotificationServiceServer::new(service))
             .serve_with_incoming_shutdown(grpc, stopped);

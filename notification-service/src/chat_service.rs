@@ -13,13 +13,13 @@ use neonchat_common::{
 use neonchat_proto::chat::v1::{
     ChatEvent, GetEventsRequest, GetHeadsRequest, ListChangedUsersRequest, ListUserChatsRequest, MarkReadRequest,
     UserChat as ProtoUserChat, ValidateAndStoreMessageRequest, ValidateChatAccessRequest, chat_event::Event,
-    chat_service_client::ChatServiceClient,
 };
-use tonic::transport::Channel;
-use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 
 /// The longest that a client waits for the answer to a send, or for its chats while it connects.
 const INTERACTIVE_DEADLINE: Duration = Duration::from_millis(1800);
+
+/// A question for which no client waits takes as long as `GRPC_TIMEOUT` lets it.
+const BACKGROUND_DEADLINE: Duration = Duration::MAX;
 
 /// The longest that asking after its health takes.
 const HEALTH_DEADLINE: Duration = Duration::from_millis(800);
@@ -84,29 +84,20 @@ impl ChatService {
         Self { peer }
     }
 
-    fn client(&self) -> ChatServiceClient<Channel> {
-        ChatServiceClient::new(self.peer.channel())
-    }
-
     /// Whether it says that it serves.
     pub(crate) async fn is_healthy(&self) -> bool {
-        let request = self.peer.request_within(HEALTH_DEADLINE, HealthCheckRequest::default());
-        let answer = HealthClient::new(self.peer.channel()).check(request).await;
-        answer.is_ok_and(|answer| answer.into_inner().status() == ServingStatus::Serving)
+        self.peer.is_serving(HEALTH_DEADLINE).await
     }
 
     /// Stores a message. When it returns, the message is committed.
     pub(crate) async fn store(&self, message: NewMessage) -> Result<Stored, ApiError> {
-        let request = self.peer.request_within(
-            INTERACTIVE_DEADLINE,
-            ValidateAndStoreMessageRequest {
-                chat_id: message.chat_id.to_string(),
-                sender_id: message.sender_id.to_string(),
-                text: message.text.into_string(),
-                request_id: message.request_id.to_string(),
-            },
-        );
-        let stored = self.client().validate_and_store_message(request).await?.into_inner();
+        let request = ValidateAndStoreMessageRequest {
+            chat_id: message.chat_id.to_string(),
+            sender_id: message.sender_id.to_string(),
+            text: message.text.into_string(),
+            request_id: message.request_id.to_string(),
+        };
+        let stored = self.peer.call(INTERACTIVE_DEADLINE, request).await?;
         Ok(Stored {
             message_id: parse(&stored.message_id)?,
             seq: stored.seq,
@@ -117,11 +108,8 @@ impl ChatService {
 
     /// A chat, where the user is a member of it.
     pub(crate) async fn chat_of(&self, user: UserId, chat: ChatId) -> Result<Option<UserChat>, ApiError> {
-        let request = self.peer.request_within(
-            INTERACTIVE_DEADLINE,
-            ValidateChatAccessRequest { user_id: user.to_string(), chat_id: chat.to_string() },
-        );
-        let answer = self.client().validate_chat_access(request).await?.into_inner();
+        let request = ValidateChatAccessRequest { user_id: user.to_string(), chat_id: chat.to_string() };
+        let answer = self.peer.call(INTERACTIVE_DEADLINE, request).await?;
         answer.chat.map(UserChat::try_from).transpose()
     }
 
@@ -131,11 +119,9 @@ impl ChatService {
         let mut chats: Vec<UserChat> = Vec::new();
         for _ in 0..MAX_CHAT_PAGES {
             let after_chat_id = chats.last().map(|chat| chat.id.to_string()).unwrap_or_default();
-            let request = self.peer.request_within(
-                INTERACTIVE_DEADLINE,
-                ListUserChatsRequest { user_id: user.to_string(), after_chat_id, limit: 0, token_id: token_id.clone() },
-            );
-            let page = self.client().list_user_chats(request).await?.into_inner();
+            let request =
+                ListUserChatsRequest { user_id: user.to_string(), after_chat_id, limit: 0, token_id: token_id.clone() };
+            let page = self.peer.call(INTERACTIVE_DEADLINE, request).await?;
             for chat in page.chats {
                 chats.push(chat.try_into()?);
             }
@@ -154,14 +140,13 @@ impl ChatService {
             limit: 1,
             token_id: token.to_string(),
         };
-        self.client().list_user_chats(self.peer.request_within(INTERACTIVE_DEADLINE, request)).await?;
+        self.peer.call(INTERACTIVE_DEADLINE, request).await?;
         Ok(())
     }
 
     /// Users whose chats or tokens changed since an earlier call, and what to ask the next one with.
     pub(crate) async fn changed_users(&self, since_micros: i64) -> Result<(Vec<UserId>, i64), ApiError> {
-        let request = self.peer.request(ListChangedUsersRequest { since_micros });
-        let changed = self.client().list_changed_users(request).await?.into_inner();
+        let changed = self.peer.call(BACKGROUND_DEADLINE, ListChangedUsersRequest { since_micros }).await?;
         let users = changed.user_ids.iter().map(|id| parse(id)).collect::<Result<_, _>>()?;
         Ok((users, changed.until_micros))
     }
@@ -169,23 +154,21 @@ impl ChatService {
     /// A member has read a chat up to a `seq`. Returns up to where that is now, and whether it was moved.
     pub(crate) async fn mark_read(&self, user: UserId, chat: ChatId, read: Seq) -> Result<(Seq, bool), ApiError> {
         let request = MarkReadRequest { chat_id: chat.to_string(), user_id: user.to_string(), read };
-        let marked = self.client().mark_read(self.peer.request_within(INTERACTIVE_DEADLINE, request)).await?;
-        let marked = marked.into_inner();
+        let marked = self.peer.call(INTERACTIVE_DEADLINE, request).await?;
         Ok((marked.read_seq, marked.changed))
     }
 
     /// The last `seq` of each of at most [`MAX_HEADS`] chats.
     pub(crate) async fn heads(&self, chats: &[ChatId]) -> Result<Vec<(ChatId, Seq)>, ApiError> {
         let chat_ids = chats.iter().map(ToString::to_string).collect();
-        let request = self.peer.request(GetHeadsRequest { chat_ids });
-        let heads = self.client().get_heads(request).await?.into_inner().heads;
+        let heads = self.peer.call(BACKGROUND_DEADLINE, GetHeadsRequest { chat_ids }).await?.heads;
         heads.into_iter().map(|head| Ok((parse(&head.chat_id)?, head.last_seq))).collect()
     }
 
     /// The events of a chat after a `seq`, a page of them.
     pub(crate) async fn events(&self, chat: ChatId, after: Seq) -> Result<Vec<StoredMessage>, ApiError> {
-        let request = self.peer.request(GetEventsRequest { chat_id: chat.to_string(), after, limit: EVENTS_PAGE });
-        let events = self.client().get_events(request).await?.into_inner().events;
+        let request = GetEventsRequest { chat_id: chat.to_string(), after, limit: EVENTS_PAGE };
+        let events = self.peer.call(BACKGROUND_DEADLINE, request).await?.events;
         events.into_iter().map(StoredMessage::try_from).collect()
     }
 }

@@ -8,14 +8,14 @@ use neonchat_proto::chat::v1::{
 use tonic::Code;
 use uuid::Uuid;
 
-use crate::support::{TestApp, peer};
+use crate::support::{Grpc, TestApp};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_internal_token_there_is_no_answer() {
     let app = TestApp::start().await;
     let mut client = app.chat_service();
     let request = GetHeadsRequest { chat_ids: vec![] };
-    let stranger = peer("127.0.0.1:1", "wrong");
+    let stranger = Grpc::new("127.0.0.1:1", "wrong");
     for request in [tonic::Request::new(request.clone()), stranger.request(request)] {
         let status = client.get_heads(request).await.expect_err("refused");
         assert_eq!(status.code(), Code::Unauthenticated);

@@ -8,7 +8,7 @@ use fred::{
     interfaces::{ClientLike as _, EventInterface as _, PubsubInterface as _},
     prelude::{Builder, Config},
 };
-use neonchat_common::{bus::Channel, error::ApiError, grpc::client::Peer};
+use neonchat_common::{bus::Channel, error::ApiError};
 use neonchat_proto::chat::v1::{
     ValidateAndStoreMessageRequest, ValidateAndStoreMessageResponse, chat_service_client::ChatServiceClient,
 };
@@ -23,7 +23,11 @@ use tokio::{
     task::JoinHandle,
 };
 use tokio_postgres::NoTls;
-use tonic::transport::Channel as Transport;
+use tonic::{
+    Request,
+    metadata::{Ascii, MetadataValue},
+    transport::Channel as Transport,
+};
 use uuid::Uuid;
 
 /// The internal token where none is set.
@@ -39,7 +43,7 @@ pub(crate) struct TestApp {
     /// Its REST port, for what `api` cannot say.
     pub(crate) base: String,
     /// Its gRPC port.
-    pub(crate) grpc: Peer,
+    pub(crate) grpc: Grpc,
     /// Its database.
     pub(crate) database: String,
     stop: oneshot::Sender<()>,
@@ -78,7 +82,7 @@ impl TestApp {
         let settings = Settings::from_values(defaults.into_iter().chain(settings.iter().copied())).expect("settings");
         let app = App::build(settings).await.expect("an app");
         let base = format!("http://{}", app.http_addr().expect("an address"));
-        let grpc = peer(&app.grpc_addr().to_string(), INTERNAL_TOKEN);
+        let grpc = Grpc::new(&app.grpc_addr().to_string(), INTERNAL_TOKEN);
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(app.run(async {
             // A test that ends without stopping its app drops the sender.
@@ -166,9 +170,29 @@ pub(crate) async fn sql(database: &str) -> tokio_postgres::Client {
     client
 }
 
-/// A service at an address, called with a token.
-pub(crate) fn peer(address: &str, token: &str) -> Peer {
-    Peer::new(&[address.to_owned()], &token.into(), Duration::from_secs(10)).expect("a peer")
+/// A gRPC port, called with a token. Unlike by `Peer`, each call is one attempt.
+#[derive(Clone)]
+pub(crate) struct Grpc {
+    channel: Transport,
+    token: MetadataValue<Ascii>,
+}
+
+impl Grpc {
+    pub(crate) fn new(address: &str, token: &str) -> Self {
+        let channel = Transport::from_shared(format!("http://{address}")).expect("an address").connect_lazy();
+        Self { channel, token: token.parse().expect("a token") }
+    }
+
+    pub(crate) fn channel(&self) -> Transport {
+        self.channel.clone()
+    }
+
+    pub(crate) fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        request.set_timeout(Duration::from_secs(10));
+        request.metadata_mut().insert("x-internal-token", self.token.clone());
+        request
+    }
 }
 
 /// What matters of a problem: status, code, and for each wrong field its name and code.

@@ -20,14 +20,33 @@ pub struct CommonSettings {
     pub jwt_secret: SecretString,
     /// `JWT_EXPIRE_HOURS`
     pub jwt_lifetime: Duration,
-    /// `INTERNAL_TOKEN`: the secret on every gRPC call between the services.
-    pub internal_token: SecretString,
-    /// `GRPC_TIMEOUT`: the deadline of a gRPC call.
-    pub grpc_timeout: Duration,
+    /// gRPC between the services.
+    pub grpc: GrpcSettings,
     /// `REDIS_URL`, or made of `REDIS_HOST REDIS_PORT REDIS_PASSWORD REDIS_DB`.
     pub redis_url: SecretString,
     /// `CORS_ALLOWED_ORIGINS`: the pages that may talk to us from a browser, beside our own.
     pub allowed_origins: AllowedOrigins,
+}
+
+/// gRPC between the services.
+#[derive(Clone, Debug)]
+pub struct GrpcSettings {
+    /// `INTERNAL_TOKEN`: the secret on every call.
+    pub internal_token: SecretString,
+    /// `GRPC_TIMEOUT`: the longest that a call takes, with all its attempts.
+    pub timeout: Duration,
+    /// `GRPC_MAX_RETRIES`: how often a call is attempted in all.
+    pub attempts: usize,
+}
+
+impl GrpcSettings {
+    fn read(reader: &mut Reader, environment: Environment) -> Self {
+        Self {
+            internal_token: reader.production_secret("INTERNAL_TOKEN", "internal-token-for-development", environment),
+            timeout: reader.duration("GRPC_TIMEOUT", Duration::from_secs(10), Duration::from_mins(1)),
+            attempts: reader.number("GRPC_MAX_RETRIES", 3, 1, 10),
+        }
+    }
 }
 
 impl CommonSettings {
@@ -45,8 +64,7 @@ impl CommonSettings {
                 environment,
             ),
             jwt_lifetime: Duration::from_secs(jwt_hours * 3600),
-            internal_token: reader.production_secret("INTERNAL_TOKEN", "internal-token-for-development", environment),
-            grpc_timeout: reader.duration("GRPC_TIMEOUT", Duration::from_secs(10), Duration::from_mins(1)),
+            grpc: GrpcSettings::read(reader, environment),
             redis_url: redis_url(reader),
             allowed_origins: allowed_origins(reader),
         }

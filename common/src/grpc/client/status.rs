@@ -1,0 +1,36 @@
+//! What the status of a failed call says of the service that was called.
+
+use std::error::Error as _;
+
+use tonic::{Code, Status, TimeoutExpired};
+use tonic_types::StatusExt as _;
+
+/// Whether the same call may do well in a moment, or at another address.
+pub(super) fn is_transient(status: &Status) -> bool {
+    matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded)
+}
+
+/// Whether the service itself was not there, or did not answer. One that says with a code of ours that what it depends
+/// on is away is well.
+pub(super) fn is_away(status: &Status) -> bool {
+    is_transient(status) && status.get_details_error_info().is_none()
+}
+
+/// Whether tonic, here or there, cut the call off because its deadline was over.
+pub(super) fn is_cut_off(status: &Status) -> bool {
+    status.code() == Code::Cancelled && status.message() == TimeoutExpired(()).to_string()
+}
+
+/// The status, with the one code that means it where the connection broke under the call: tonic has half a dozen.
+pub(super) fn normalize(status: Status) -> Status {
+    // Only what did not come from the service has a source.
+    match status.source() {
+        Some(source) => Status::unavailable(format!("{}: {source:?}", status.message())),
+        None => status,
+    }
+}
+
+/// The status of a call that ran out of time.
+pub(super) fn deadline_exceeded() -> Status {
+    Status::deadline_exceeded("no answer in time")
+}

@@ -1,0 +1,152 @@
+//! What stands in for another service, and what is in its place when it is away.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use neonchat_common::{
+    grpc::{client::Peer, server},
+    settings::GrpcSettings,
+};
+use neonchat_proto::notification::v1::{
+    BroadcastSystemMessageRequest, BroadcastSystemMessageResponse, GetUsersStatusRequest, GetUsersStatusResponse,
+    SendMessageRequest, SendMessageResponse, ValidateChatAccessRequest, ValidateChatAccessResponse,
+    notification_service_server::{NotificationService, NotificationServiceServer},
+};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status, metadata::MetadataMap};
+
+/// The secret that the services of a test share.
+pub(crate) const TOKEN: &str = "a-token";
+
+/// Where nobody listens.
+pub(crate) const NOWHERE: &str = "127.0.0.1:1";
+
+/// What a call is answered.
+pub(crate) type Answer = Result<(), Status>;
+
+/// A notification-service that answers `GetUsersStatus` as it is told to, and nothing else.
+pub(crate) struct StandIn {
+    /// Where it is.
+    pub(crate) address: SocketAddr,
+    calls: Arc<Mutex<Vec<MetadataMap>>>,
+    stop: CancellationToken,
+    running: JoinHandle<Result<(), tonic::transport::Error>>,
+}
+
+impl StandIn {
+    /// One that answers each call by its number, from 0.
+    pub(crate) async fn start<A: Future<Output = Answer> + Send>(
+        answer: impl Fn(usize) -> A + Send + Sync + 'static,
+    ) -> Self {
+        Self::start_at("127.0.0.1:0".parse().expect("an address"), answer).await
+    }
+
+    /// As [`StandIn::start`], at a port that another one had.
+    pub(crate) async fn start_at<A: Future<Output = Answer> + Send>(
+        address: SocketAddr,
+        answer: impl Fn(usize) -> A + Send + Sync + 'static,
+    ) -> Self {
+        let (incoming, address) =
+            server::bind(&address.ip().to_string(), address.port(), "PORT").await.expect("a port");
+        let (stop, calls) = (CancellationToken::new(), Arc::default());
+        let service = Service { calls: Arc::clone(&calls), number: AtomicUsize::new(0), answer };
+        let (health, health_service) = tonic_health::server::health_reporter();
+        health.set_service_status("", tonic_health::ServingStatus::Serving).await;
+        let server = server::builder(TOKEN.into())
+            .add_service(health_service)
+            .add_service(NotificationServiceServer::new(service))
+            .serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
+        Self { address, calls, stop, running: tokio::spawn(server) }
+    }
+
+    /// How often it was called.
+    pub(crate) fn calls(&self) -> usize {
+        self.calls.lock().expect("no panic").len()
+    }
+
+    /// The metadata of each call.
+    pub(crate) fn metadata(&self) -> Vec<MetadataMap> {
+        self.calls.lock().expect("no panic").clone()
+    }
+
+    /// Ends it, with its connections.
+    pub(crate) async fn stop(self) {
+        self.stop.cancel();
+        self.running.await.expect("no panic").expect("a clean end");
+    }
+}
+
+struct Service<F> {
+    calls: Arc<Mutex<Vec<MetadataMap>>>,
+    number: AtomicUsize,
+    answer: F,
+}
+
+#[tonic::async_trait]
+impl<F, A> NotificationService for Service<F>
+where
+    F: Fn(usize) -> A + Send + Sync + 'static,
+    A: Future<Output = Answer> + Send,
+{
+    async fn get_users_status(
+        &self,
+        request: Request<GetUsersStatusRequest>,
+    ) -> Result<Response<GetUsersStatusResponse>, Status> {
+        self.calls.lock().expect("no panic").push(request.metadata().clone());
+        (self.answer)(self.number.fetch_add(1, Ordering::Relaxed)).await?;
+        Ok(Response::new(GetUsersStatusResponse::default()))
+    }
+
+    async fn send_message(&self, _: Request<SendMessageRequest>) -> Result<Response<SendMessageResponse>, Status> {
+        Err(Status::unimplemented("not asked"))
+    }
+
+    async fn validate_chat_access(
+        &self,
+        _: Request<ValidateChatAccessRequest>,
+    ) -> Result<Response<ValidateChatAccessResponse>, Status> {
+        Err(Status::unimplemented("not asked"))
+    }
+
+    async fn broadcast_system_message(
+        &self,
+        _: Request<BroadcastSystemMessageRequest>,
+    ) -> Result<Response<BroadcastSystemMessageResponse>, Status> {
+        Err(Status::unimplemented("not asked"))
+    }
+}
+
+/// A listener that nobody accepts from: the system connects, and nothing is ever answered. So is a process that hangs.
+pub(crate) async fn black_hole() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    (listener, address)
+}
+
+/// The settings of a test.
+pub(crate) fn settings() -> GrpcSettings {
+    GrpcSettings { internal_token: TOKEN.into(), timeout: Duration::from_secs(10), attempts: 3 }
+}
+
+/// The service at these addresses.
+pub(crate) fn peer(addresses: &[impl ToString]) -> Peer {
+    peer_with(addresses, &settings())
+}
+
+/// The service at these addresses, called by these settings.
+pub(crate) fn peer_with(addresses: &[impl ToString], settings: &GrpcSettings) -> Peer {
+    let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    Peer::new(&addresses, settings).expect("a peer")
+}
+
+/// Calls it.
+pub(crate) async fn call(peer: &Peer, within: Duration) -> Answer {
+    peer.call(within, GetUsersStatusRequest::default()).await.map(drop)
+}
