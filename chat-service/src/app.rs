@@ -16,11 +16,10 @@ use neonchat_common::{
     },
     lifecycle::Tasks,
     redis,
-    settings::Environment,
+    settings::{Environment, GrpcSettings},
     telemetry::Metrics,
     token::Tokens,
 };
-use secrecy::SecretString;
 use tokio::{sync::watch, task::JoinError};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::TcpIncoming;
@@ -53,7 +52,7 @@ pub struct App {
     http: TcpListener,
     grpc: TcpIncoming,
     grpc_addr: SocketAddr,
-    internal_token: SecretString,
+    grpc_settings: GrpcSettings,
     environment: Environment,
     services: Services,
     redis: Client,
@@ -94,9 +93,9 @@ impl App {
             trusted_proxies: settings.trusted_proxies,
             allowed_origins: common.allowed_origins,
         };
-        let internal_token = common.grpc.internal_token;
+        let grpc_settings = common.grpc;
         let environment = common.environment;
-        Ok(Self { http, grpc, grpc_addr, internal_token, environment, services, redis, tasks })
+        Ok(Self { http, grpc, grpc_addr, grpc_settings, environment, services, redis, tasks })
     }
 
     /// Where REST is served.
@@ -118,11 +117,11 @@ impl App {
     /// # Errors
     /// A server failed.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { http, grpc, internal_token, environment, services, redis, tasks, .. } = self;
+        let Self { http, grpc, grpc_settings, environment, services, redis, tasks, .. } = self;
         let Health { db, readiness, .. } = services.health.clone();
         let stop_grpc = CancellationToken::new();
         let mut grpc = tasks.spawn(
-            grpc::server::builder(internal_token)
+            grpc::server::builder(&grpc_settings)?
                 .add_service(report_health(&tasks, readiness.subscribe()).await)
                 .add_service(Api::server(&services))
                 .serve_with_incoming_shutdown(grpc, stop_grpc.clone().cancelled_owned()),

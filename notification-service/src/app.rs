@@ -139,7 +139,7 @@ impl App {
         let service = grpc::Service { delivery: state.delivery.clone(), presence: state.presence.clone() };
         let (health, health_service) = tonic_health::server::health_reporter();
         health.set_serving::<NotificationServiceServer<grpc::Service>>().await;
-        let grpc = server::builder(settings.common.grpc.internal_token.clone())
+        let grpc = server::builder(&settings.common.grpc)?
             .add_service(health_service)
             .add_service(NotificationServiceServer::new(service))
             .serve_with_incoming_shutdown(grpc, stopped);

@@ -119,6 +119,12 @@ impl System {
         Ok(system)
     }
 
+    /// Where notification-service serves gRPC.
+    #[must_use]
+    pub const fn notification_grpc_port(&self) -> u16 {
+        self.ports.notification_grpc
+    }
+
     /// The base of chat-service over HTTP.
     #[must_use]
     pub fn rest(&self) -> String {

@@ -25,6 +25,7 @@ use super::TOKEN_KEY;
 use crate::{
     correlation::{self, CorrelationId},
     error::{ApiError, ErrorCode},
+    settings::GrpcSettings,
 };
 
 /// Calls that one connection may have under way; a further one waits at the caller.
@@ -35,14 +36,21 @@ const MAX_DEADLINE: Duration = Duration::from_secs(30);
 
 /// A server whose every call is authorised, logged under the caller's request id, and measured.
 ///
-/// Only `grpc.health.v1` is open to callers without the internal token, so that an orchestrator can ask.
-#[must_use]
-pub fn builder(token: SecretString) -> Server<Stack<EdgeLayer, tower::layer::util::Identity>> {
-    Server::builder()
+/// Only `grpc.health.v1` is open to callers without the internal token, so that an orchestrator can ask. Where the services
+/// know each other by certificates, nobody is heard without one.
+///
+/// # Errors
+/// The certificates cannot be used.
+pub fn builder(settings: &GrpcSettings) -> anyhow::Result<Server<Stack<EdgeLayer, tower::layer::util::Identity>>> {
+    let mut server = Server::builder();
+    if let Some(tls) = &settings.tls {
+        server = server.tls_config(tls.server.clone()).context("INTERNAL_TLS_CERT_FILE")?;
+    }
+    Ok(server
         .timeout(MAX_DEADLINE)
         .max_concurrent_streams(MAX_CONCURRENT_STREAMS)
         .tcp_nodelay(true)
-        .layer(EdgeLayer { token: Arc::new(token) })
+        .layer(EdgeLayer { token: Arc::new(settings.internal_token.clone()) }))
 }
 
 /// Listens at `host:port`; `setting` is where the port comes from.

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{Environment, LogFormat, Reader};
-use crate::origin::AllowedOrigins;
+use crate::{
+    grpc::tls::{Tls, TlsError},
+    origin::AllowedOrigins,
+};
 
 /// The settings that both services have.
 #[derive(Clone, Debug)]
@@ -37,6 +40,9 @@ pub struct GrpcSettings {
     pub timeout: Duration,
     /// `GRPC_MAX_RETRIES`: how often a call is attempted in all.
     pub attempts: usize,
+    /// `INTERNAL_TLS_CA_FILE INTERNAL_TLS_CERT_FILE INTERNAL_TLS_KEY_FILE`: the certificates by which the services know each
+    /// other; without them calls are not encrypted.
+    pub tls: Option<Tls>,
 }
 
 impl GrpcSettings {
@@ -45,6 +51,7 @@ impl GrpcSettings {
             internal_token: reader.production_secret("INTERNAL_TOKEN", "internal-token-for-development", environment),
             timeout: reader.duration("GRPC_TIMEOUT", Duration::from_secs(10), Duration::from_mins(1)),
             attempts: reader.number("GRPC_MAX_RETRIES", 3, 1, 10),
+            tls: tls(reader),
         }
     }
 }
@@ -69,6 +76,35 @@ impl CommonSettings {
             allowed_origins: allowed_origins(reader),
         }
     }
+}
+
+fn tls(reader: &mut Reader) -> Option<Tls> {
+    const NAMES: [&str; 3] = ["INTERNAL_TLS_CA_FILE", "INTERNAL_TLS_CERT_FILE", "INTERNAL_TLS_KEY_FILE"];
+    let paths = NAMES.map(|name| reader.optional(name).map(str::to_owned));
+    if paths.iter().all(Option::is_none) {
+        return None;
+    }
+    let mut read = |at: usize| match &paths[at] {
+        None => {
+            reader.problem(NAMES[at], "set where the other INTERNAL_TLS_ files are");
+            None
+        }
+        Some(path) => {
+            let pem = std::fs::read_to_string(path);
+            pem.inspect_err(|error| reader.problem(NAMES[at], &format!("a PEM file that can be read ({error})"))).ok()
+        }
+    };
+    let (authority, certificate, key) = (read(0), read(1), read(2).map(SecretString::from));
+    let tls = Tls::from_pem(&authority?, &certificate?, key?.expose_secret());
+    tls.inspect_err(|error| {
+        let name = match error {
+            TlsError::Authority => NAMES[0],
+            TlsError::Certificate => NAMES[1],
+            TlsError::Key => NAMES[2],
+        };
+        reader.problem(name, &error.to_string());
+    })
+    .ok()
 }
 
 fn allowed_origins(reader: &mut Reader) -> AllowedOrigins {
@@ -101,8 +137,6 @@ fn redis_url(reader: &mut Reader) -> SecretString {
 
 #[cfg(test)]
 mod tests {
-    use secrecy::ExposeSecret as _;
-
     use super::*;
 
     #[test]

@@ -6,3 +6,4 @@ mod availability;
 mod calls;
 mod retries;
 mod stand_in;
+mod tls;

@@ -53,13 +53,23 @@ impl StandIn {
         address: SocketAddr,
         answer: impl Fn(usize) -> A + Send + Sync + 'static,
     ) -> Self {
+        Self::start_with(&settings(), address, answer).await
+    }
+
+    /// As [`StandIn::start_at`], with other settings.
+    pub(crate) async fn start_with<A: Future<Output = Answer> + Send>(
+        settings: &GrpcSettings,
+        address: SocketAddr,
+        answer: impl Fn(usize) -> A + Send + Sync + 'static,
+    ) -> Self {
         let (incoming, address) =
             server::bind(&address.ip().to_string(), address.port(), "PORT").await.expect("a port");
         let (stop, calls) = (CancellationToken::new(), Arc::default());
         let service = Service { calls: Arc::clone(&calls), number: AtomicUsize::new(0), answer };
         let (health, health_service) = tonic_health::server::health_reporter();
         health.set_service_status("", tonic_health::ServingStatus::Serving).await;
-        let server = server::builder(TOKEN.into())
+        let server = server::builder(settings)
+            .expect("a server")
             .add_service(health_service)
             .add_service(NotificationServiceServer::new(service))
             .serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
@@ -132,7 +142,7 @@ pub(crate) async fn black_hole() -> (TcpListener, SocketAddr) {
 
 /// The settings of a test.
 pub(crate) fn settings() -> GrpcSettings {
-    GrpcSettings { internal_token: TOKEN.into(), timeout: Duration::from_secs(10), attempts: 3 }
+    GrpcSettings { internal_token: TOKEN.into(), timeout: Duration::from_secs(10), attempts: 3, tls: None }
 }
 
 /// The service at these addresses.

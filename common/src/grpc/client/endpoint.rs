@@ -20,6 +20,7 @@ use tower_resilience::circuitbreaker::{
 };
 
 use super::{method::Method, status};
+use crate::grpc::tls::Tls;
 
 /// The longest that connecting takes before the call fails.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -50,12 +51,16 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    /// The one at `host:port`.
-    pub(super) fn new(address: &str) -> anyhow::Result<Self> {
+    /// The one at `host:port`. With TLS, `host` is what its certificate has to be for.
+    pub(super) fn new(address: &str, tls: Option<&Tls>) -> anyhow::Result<Self> {
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let malformed = || format!("{address} should be host:port");
+        let mut endpoint = Address::from_shared(format!("{scheme}://{address}")).with_context(malformed)?;
+        if let Some(tls) = tls {
+            endpoint = endpoint.tls_config(tls.client.clone()).with_context(malformed)?;
+        }
         let (interval, timeout) = KEEPALIVE;
-        let channel = Address::from_shared(format!("http://{address}"))
-            .with_context(malformed)?
+        let channel = endpoint
             .connect_timeout(CONNECT_TIMEOUT)
             .tcp_nodelay(true)
             .http2_keep_alive_interval(interval)

@@ -63,7 +63,7 @@ impl Peer {
     /// The service at `addresses` (`host:port`). Its connections belong to the runtime that this is called on.
     ///
     /// # Errors
-    /// There is no address, one is malformed, or the token cannot be metadata.
+    /// There is no address, one is malformed, or the token cannot be metadata or the certificates not be used.
     pub fn new(addresses: &[String], settings: &GrpcSettings) -> anyhow::Result<Self> {
         anyhow::ensure!(!addresses.is_empty(), "a service needs an address");
         let token = MetadataValue::try_from(settings.internal_token.expose_secret());
@@ -76,7 +76,10 @@ impl Peer {
         describe_counter!(RETRIES, "Attempts of gRPC calls beyond the first");
         describe_gauge!(BREAKER_STATE, "Circuit breaker of an address: 0 closed, 1 open, 2 half-open");
         Ok(Self(Arc::new(Inner {
-            endpoints: addresses.iter().map(|address| Endpoint::new(address)).collect::<anyhow::Result<_>>()?,
+            endpoints: addresses
+                .iter()
+                .map(|address| Endpoint::new(address, settings.tls.as_ref()))
+                .collect::<anyhow::Result<_>>()?,
             turn: AtomicUsize::new(0),
             token,
             deadline: settings.timeout,
