@@ -29,7 +29,10 @@ use crate::{
     bus::{Publisher, Subscriptions, receive},
     chat_service::ChatService,
     config::Settings,
-    connection::close::{CloseReason, RECONNECT_DELAY_MS},
+    connection::{
+        close::{CloseReason, RECONNECT_DELAY_MS},
+        wire::DISCONNECT_TIMEOUT,
+    },
     delivery::Delivery,
     grpc, http,
     hub::Hub,
@@ -186,6 +189,7 @@ fn serve_http(listener: TcpListener, settings: &Settings, state: Data<State>) ->
     let environment = settings.common.environment;
     let bounds = Bounds::default();
     let bounds = Bounds {
+        disconnect: DISCONNECT_TIMEOUT,
         // A socket is written to at each ping.
         silence: bounds.silence + settings.socket.heartbeat,
         drain: CLOSE_LIMIT,

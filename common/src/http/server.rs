@@ -36,7 +36,8 @@ pub struct Bounds {
     /// Between two requests. Longer than load balancers keep theirs, so that a connection is not closed under a request
     /// that is on its way.
     pub keep_alive: Duration,
-    /// To close, when it ends. Below half a second, connections stay unclosed.
+    /// To close, when it ends and the client has more to say. Zero is at once; below half a second, connections stay
+    /// unclosed.
     pub disconnect: Duration,
     /// Without anything written. Longer than any handler works, a connection is kept, or a socket waits for its next ping.
     pub silence: Duration,

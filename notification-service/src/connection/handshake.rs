@@ -50,7 +50,7 @@ pub(crate) async fn connect(
     parameters: Query<Parameters>,
     state: Data<State>,
 ) -> Result<HttpResponse, ApiError> {
-    let Ok((response, session, messages)) = actix_ws::handle_with_protocols(&request, body, &[SUBPROTOCOL]) else {
+    let Ok((response, wire)) = ActixWire::accept(&request, body, &[SUBPROTOCOL]).await else {
         return Ok(upgrade_required());
     };
     check_origin(&request, &state)?;
@@ -60,7 +60,7 @@ pub(crate) async fn connect(
     let socket = admit(&claims, chat_id, &state).await?;
 
     state.presence.connected(&socket);
-    let connection = serve(socket, claims, ActixWire::new(session, messages), place, state.clone());
+    let connection = serve(socket, claims, wire, place, state.clone());
     // On this worker's runtime, since the stream of the request's body cannot leave it.
     rt::spawn(state.tasks.track(correlation::carry(connection)));
     Ok(response)

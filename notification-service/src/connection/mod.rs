@@ -6,6 +6,7 @@ pub(crate) mod handshake;
 pub(crate) mod outbox;
 mod pace;
 pub(crate) mod protocol;
+mod reader;
 pub(crate) mod run;
 pub(crate) mod session;
 pub(crate) mod wire;

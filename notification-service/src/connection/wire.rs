@@ -1,14 +1,26 @@
 //! The socket behind a small trait, so that a connection can be tested with a scripted one.
 
-use std::io::ErrorKind;
+use std::{future, pin::Pin, time::Duration};
 
-use actix_ws::{AggregatedMessage, AggregatedMessageStream, CloseCode, MessageStream, ProtocolError, Session};
-use bytestring::ByteString;
-
-use super::{
-    close::CloseReason,
-    protocol::{Frame, MAX_FRAME_BYTES},
+use actix_web::{
+    FromRequest as _, HttpRequest, HttpResponse,
+    body::{BodyStream, BoxBody, MessageBody as _},
+    dev,
+    web::Payload,
 };
+use actix_ws::{AggregatedMessage as Message, CloseCode, Session};
+use bytestring::ByteString;
+use futures_util::{FutureExt as _, StreamExt as _, stream};
+use tokio::{sync::oneshot, time::timeout};
+
+use super::{close::CloseReason, protocol::Frame, reader::Reader};
+
+/// How long actix reads on when a body has ended, before it closes TCP: not at all, for [`ActixWire::close`] has done so.
+/// Else each closing handshake takes that long, where RFC 6455, section 7.1.1, wants the server to close at once.
+pub(crate) const DISCONNECT_TIMEOUT: Duration = Duration::ZERO;
+
+/// A client that broke the protocol and then says nothing for so long has nothing more under way.
+const QUIET: Duration = Duration::from_millis(200);
 
 /// What comes from the peer.
 #[derive(Debug)]
@@ -42,28 +54,49 @@ pub(crate) trait Wire {
 /// A socket of actix.
 pub(crate) struct ActixWire {
     session: Session,
-    messages: AggregatedMessageStream,
+    reader: Reader<Payload>,
+    /// As long as it is there, TCP stays open.
+    _open: oneshot::Sender<()>,
 }
 
 impl ActixWire {
-    pub(crate) fn new(session: Session, messages: MessageStream) -> Self {
-        let messages = messages.max_frame_size(MAX_FRAME_BYTES).aggregate_continuations();
-        Self { session, messages: messages.max_continuation_size(MAX_FRAME_BYTES) }
+    /// Answers a handshake. The socket is open once the response is on its way.
+    ///
+    /// # Errors
+    /// It is none.
+    pub(crate) async fn accept(
+        request: &HttpRequest,
+        bytes: Payload,
+        protocols: &[&str],
+    ) -> actix_web::Result<(HttpResponse, Self)> {
+        // The bytes are read here: see `reader.rs`.
+        let none = Payload::from_request(request, &mut dev::Payload::None).await?;
+        let (response, session, _) = actix_ws::handle_with_protocols(request, none, protocols)?;
+        let (open, closed) = oneshot::channel();
+        let response = response.map_body(|_, body| held_open(body, closed));
+        Ok((response, Self { session, reader: Reader::new(bytes), _open: open }))
     }
+}
+
+/// A body that does not end with the close frame, but with the connection.
+fn held_open(mut body: BoxBody, closed: oneshot::Receiver<()>) -> BoxBody {
+    let written = stream::poll_fn(move |context| Pin::new(&mut body).poll_next(context));
+    let end = closed.into_stream().filter_map(|_| future::ready(None));
+    BoxBody::new(BodyStream::new(written.chain(end)))
 }
 
 impl Wire for ActixWire {
     async fn receive(&mut self) -> Incoming {
-        match self.messages.recv().await {
-            Some(Ok(AggregatedMessage::Text(text))) => Incoming::Text(text),
-            Some(Ok(AggregatedMessage::Binary(_))) => Incoming::Binary,
-            Some(Ok(AggregatedMessage::Ping(payload))) => match self.session.pong(&payload).await {
+        match self.reader.next().await {
+            Ok(Message::Text(text)) => Incoming::Text(text),
+            Ok(Message::Binary(_)) => Incoming::Binary,
+            Ok(Message::Ping(payload)) => match self.session.pong(&payload).await {
                 Ok(()) => Incoming::Alive,
                 Err(_) => Incoming::Closed(CloseReason::Normal),
             },
-            Some(Ok(AggregatedMessage::Pong(_))) => Incoming::Alive,
-            Some(Ok(AggregatedMessage::Close(_))) | None => Incoming::Closed(CloseReason::Normal),
-            Some(Err(error)) => Incoming::Closed(reason(&error)),
+            Ok(Message::Pong(_)) => Incoming::Alive,
+            Ok(Message::Close(_)) => Incoming::Closed(CloseReason::Normal),
+            Err(reason) => Incoming::Closed(reason),
         }
     }
 
@@ -75,24 +108,21 @@ impl Wire for ActixWire {
         self.session.ping(b"").await.map_err(|_| Gone)
     }
 
-    async fn close(self, reason: CloseReason) {
+    async fn close(mut self, reason: CloseReason) {
         let (code, description) = reason.code();
-        let reason = actix_ws::CloseReason { code: CloseCode::from(code), description: Some(description.to_owned()) };
-        // The peer may be gone, which is as good.
-        let _ = self.session.close(Some(reason)).await;
-    }
-}
-
-/// What a broken frame is answered with (RFC 6455, section 7.4.1).
-fn reason(error: &ProtocolError) -> CloseReason {
-    match error {
-        ProtocolError::Overflow => CloseReason::TooBig,
-        ProtocolError::Io(error) => match error.kind() {
-            ErrorKind::InvalidData | ErrorKind::InvalidInput => CloseReason::InvalidUtf8,
-            // How actix-ws tells that the fragments of a message are too large together.
-            ErrorKind::Other => CloseReason::TooBig,
-            _ => CloseReason::Normal,
-        },
-        _ => CloseReason::ProtocolError,
+        let frame = actix_ws::CloseReason { code: CloseCode::from(code), description: Some(description.to_owned()) };
+        if self.session.close(Some(frame)).await.is_err() {
+            return;
+        }
+        match reason {
+            // The client's close frame came first.
+            CloseReason::Normal => {}
+            // What follows a bad frame is not understood. It is read all the same: where TCP is closed with bytes unread,
+            // the client may never see why.
+            CloseReason::ProtocolError | CloseReason::InvalidUtf8 | CloseReason::TooBig => {
+                while let Ok(Some(())) = timeout(QUIET, self.reader.discard()).await {}
+            }
+            _ => while !matches!(self.reader.next().await, Ok(Message::Close(_)) | Err(_)) {},
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! A chat-service and as many notification-services as a test wants, in this process, on ports of their own.
 
+use std::time::Duration;
+
 use chat_service::app::App as ChatApp;
 use neonchat_common::settings::Reader;
 use neonchat_testbed::{
@@ -7,7 +9,12 @@ use neonchat_testbed::{
     harness, port,
 };
 use notification_service::app::App;
-use tokio::task::JoinHandle;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    task::JoinHandle,
+    time::timeout,
+};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Both services.
@@ -113,6 +120,23 @@ impl TestApp {
     /// A socket for all of a user's chats.
     pub(crate) async fn socket(&self, user: &User) -> Socket {
         Socket::open(&self.notification.websocket, user, None).await.expect("a socket")
+    }
+
+    /// What is received by a client that sends these bytes after the handshake, and then waits for the server to close TCP.
+    pub(crate) async fn raw(&self, user: &User, bytes: &[u8]) -> Vec<u8> {
+        let authority = self.notification.websocket.trim_start_matches("ws://");
+        let mut stream = TcpStream::connect(authority).await.expect("a connection");
+        let upgrade = format!(
+            "GET /ws?token={} HTTP/1.1\r\nHost: {authority}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            user.token
+        );
+        stream.write_all(upgrade.as_bytes()).await.expect("sent");
+        stream.write_all(bytes).await.expect("sent");
+        let mut received = Vec::new();
+        let ended = timeout(Duration::from_secs(10), stream.read_to_end(&mut received)).await;
+        ended.expect("an end").expect("a clean end");
+        received
     }
 }
 

@@ -3,14 +3,10 @@
 use std::time::{Duration, Instant};
 
 use neonchat_testbed::{
-    client::{Refused, Socket, User},
+    client::{Refused, Socket},
     harness, port,
 };
 use serde_json::json;
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-};
 
 use crate::helpers::{Notification, TestApp};
 
@@ -89,30 +85,13 @@ async fn a_quiet_socket_is_pinged_and_one_that_does_not_answer_is_closed() {
 
     // One that never says a word; and one that begins a frame (text, masked, 100 bytes) and does not end it.
     for begun in [[].as_slice(), &[0x81, 0x80 | 0x64, 1, 2, 3, 4, b'x', b'x']] {
-        let received = dead_connection(&app, &user, begun).await;
+        let received = app.raw(&user, begun).await;
         let ping = [0x89, 0];
         let close = [0x88, 15, 0x10, 0x06]; // 4102, and a word for it
         for frame in [ping.as_slice(), &close] {
             assert!(received.windows(frame.len()).any(|window| window == frame), "{received:x?} has no {frame:x?}");
         }
     }
-}
-
-/// What is received by a client that sends `begun` after the handshake, and then nothing more.
-async fn dead_connection(app: &TestApp, user: &User, begun: &[u8]) -> Vec<u8> {
-    let authority = app.notification.websocket.trim_start_matches("ws://");
-    let mut dead = TcpStream::connect(authority).await.expect("a connection");
-    let upgrade = format!(
-        "GET /ws?token={} HTTP/1.1\r\nHost: {authority}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-        user.token
-    );
-    dead.write_all(upgrade.as_bytes()).await.expect("sent");
-    dead.write_all(begun).await.expect("sent");
-    let mut received = Vec::new();
-    let ended = tokio::time::timeout(Duration::from_secs(10), dead.read_to_end(&mut received)).await;
-    ended.expect("an end").expect("a clean end");
-    received
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,7 @@
 mod bad_input;
 mod catching_up;
 mod faults;
+mod frames;
 mod handshake;
 mod helpers;
 mod lifecycle;
