@@ -1,11 +1,12 @@
 # `make` alone says what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test demo check fmt clean-data
+.PHONY: help run test autobahn demo check fmt clean-data
 
 CARGO ?= cargo
 # What `make test` hands on to `cargo test`, for instance: make test ARGS='-p chat-service login'
 ARGS ?= --workspace
+export PYTHON2 ?= python2.7
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -20,6 +21,10 @@ test: ## The whole suite, on a Postgres and a Redis of its own
 	@$(CARGO) build --workspace --bins
 	@exec target/debug/testbed exec $(CARGO) test $(ARGS)
 
+autobahn: ## Autobahn's WebSocket test suite; PYTHON2=a Python 2.7 with pip (see docs/TESTING.md)
+	@$(CARGO) build -p notification-service --features echo --example echo
+	@notification-service/tests/autobahn/run.sh
+
 demo: ## The specification's demo scenario, as a transcript
 	@testbed/install.sh
 	@$(CARGO) build --workspace --bins
@@ -27,7 +32,7 @@ demo: ## The specification's demo scenario, as a transcript
 
 check: ## Formatting, lints (a warning is an error), licences and advisories of the dependencies
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
 	@if ! $(CARGO) deny --version >/dev/null 2>&1; then \
 		echo "cargo deny: not installed, skipped (cargo install cargo-deny)"; \
 	else \

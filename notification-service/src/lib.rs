@@ -18,3 +18,6 @@ mod presence;
 mod repair;
 mod state;
 mod work_set;
+
+#[cfg(feature = "echo")]
+pub use connection::echo;

@@ -2,6 +2,8 @@
 
 mod catch_up;
 pub(crate) mod close;
+#[cfg(feature = "echo")]
+pub mod echo;
 pub(crate) mod handshake;
 pub(crate) mod outbox;
 mod pace;
