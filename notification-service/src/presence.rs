@@ -83,9 +83,16 @@ impl Presence {
     }
 
     async fn renew(&self, socket: &Socket) {
+        // Before it is closed, or those who are to be told are not known any more.
+        let peers = self.hub.peers(socket.user);
         let entered = async {
             self.enter(socket).await?;
-            self.settle(socket.user).await
+            if self.hub.sockets_of(socket.user).iter().any(|other| other.id == socket.id) {
+                self.settle_among(socket.user, peers).await
+            } else {
+                // It may have been withdrawn before it was entered. Whoever closed it settles.
+                self.withdraw(socket).await
+            }
         };
         if let Err(error) = entered.await {
             tracing::debug!(user.id = %socket.user, error.cause = %error, "presence was not renewed");
@@ -119,9 +126,7 @@ impl Presence {
         let (this, socket) = (self.clone(), Arc::clone(socket));
         self.in_background(async move {
             let left = async {
-                let connection = this.connection(&socket);
-                this.redis.srem::<(), _, _>(connections_key(socket.user), connection.clone()).await?;
-                this.redis.srem::<(), _, _>(away_key(socket.user), connection).await?;
+                this.withdraw(&socket).await?;
                 if this.status(socket.user).await?.is_none() {
                     tokio::time::sleep(this.grace).await;
                 }
@@ -149,6 +154,12 @@ impl Presence {
         self.redis.sadd::<(), _, _>(&key, self.connection(socket)).await?;
         self.redis.expire::<(), _>(&key, STATUS_TTL_SECS, None).await?;
         self.redis.expire::<(), _>(away_key(socket.user), STATUS_TTL_SECS, None).await
+    }
+
+    async fn withdraw(&self, socket: &Socket) -> Result<(), RedisError> {
+        let connection = self.connection(socket);
+        self.redis.srem::<(), _, _>(connections_key(socket.user), connection.clone()).await?;
+        self.redis.srem::<(), _, _>(away_key(socket.user), connection).await
     }
 
     /// What follows from the connections.

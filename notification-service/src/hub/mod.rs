@@ -348,6 +348,11 @@ impl Hub {
         self.users.iter().flat_map(|entry| entry.sockets.clone()).collect()
     }
 
+    /// The sockets of a user.
+    pub(crate) fn sockets_of(&self, user: UserId) -> Vec<Arc<Socket>> {
+        self.users.get(&user).map(|entry| entry.sockets.clone()).unwrap_or_default()
+    }
+
     fn chats_of(&self, user: UserId) -> Vec<ChatId> {
         self.users.get(&user).map(|entry| entry.chats.keys().copied().collect()).unwrap_or_default()
     }
