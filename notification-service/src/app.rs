@@ -44,7 +44,7 @@ use crate::{
 /// The longest that sockets take to close while the process drains.
 const CLOSE_LIMIT: Duration = Duration::from_secs(10);
 
-/// The longest that what is still running then takes. It includes the grace of presence.
+/// The longest that what is still running then takes.
 const TASKS_LIMIT: Duration = Duration::from_secs(10);
 
 /// Clients that come back after a restart do so at no more than this many a second, and not all in the first one.
@@ -91,7 +91,7 @@ impl App {
             publisher: Publisher::new(commands.clone()),
             tasks: tasks.clone(),
         };
-        let presence = Presence::new(commands.clone(), delivery.clone(), settings.offline_grace);
+        let presence = Arc::new(Presence::new(commands.clone(), delivery.clone(), settings.offline_grace));
         let state = Data::new(State {
             tokens: Tokens::new(&common.jwt_secret, common.jwt_lifetime),
             allowed_origins: common.allowed_origins.clone(),
@@ -139,7 +139,7 @@ impl App {
         let mut http = state.tasks.spawn(http);
         let grpc_stop = tokio_util::sync::CancellationToken::new();
         let stopped = grpc_stop.clone().cancelled_owned();
-        let service = grpc::Service { delivery: state.delivery.clone(), presence: state.presence.clone() };
+        let service = grpc::Service { delivery: state.delivery.clone(), presence: Arc::clone(&state.presence) };
         let (health, health_service) = tonic_health::server::health_reporter();
         health.set_serving::<NotificationServiceServer<grpc::Service>>().await;
         let grpc = server::builder(&settings.common.grpc)?
@@ -159,6 +159,7 @@ impl App {
         close_sockets(&state).await;
         http_handle.stop(true).await;
         grpc_stop.cancel();
+        state.presence.withdraw().await;
         state.tasks.finish(TASKS_LIMIT).await;
         for client in [&state.redis, &subscriber] {
             if let Err(error) = client.quit().await {
@@ -181,8 +182,7 @@ fn start_workers(state: &Data<State>, subscriber: &Client) {
     tasks.spawn_until_stopped(async move { receive(messages, instance, &hub, &repair).await });
     let subscriptions = Arc::clone(&state.subscriptions);
     tasks.spawn_until_stopped(async move { subscriptions.run().await });
-    let presence = state.presence.clone();
-    tasks.spawn_until_stopped(async move { presence.run().await });
+    state.presence.start(tasks);
 }
 
 fn serve_http(listener: TcpListener, settings: &Settings, state: Data<State>) -> std::io::Result<Server> {

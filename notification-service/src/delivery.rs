@@ -118,9 +118,9 @@ impl Delivery {
         self.publish(Channel::Chat(chat), None, Event::Ephemeral { user_id, frame: json(frame) }).await;
     }
 
-    /// Tells a user of the presence of somebody with whom the user shares `chat_ids`.
-    pub(crate) async fn tell_presence(&self, to: UserId, chat_ids: Vec<ChatId>, frame: &Frame) {
-        self.publish(Channel::User(to), None, Event::Presence { chat_ids, frame: json(frame) }).await;
+    /// Tells a user of the presence of somebody with whom the user shares `chat_ids`. Returns whether Redis took it.
+    pub(crate) async fn tell_presence(&self, to: UserId, chat_ids: Vec<ChatId>, frame: &Frame) -> bool {
+        self.publish(Channel::User(to), None, Event::Presence { chat_ids, frame: json(frame) }).await
     }
 
     /// Tells every socket of every instance. Returns whether the other instances could be told.

@@ -1,5 +1,7 @@
 //! `notification.v1.NotificationService`: what chat-service asks of this one.
 
+use std::sync::Arc;
+
 use neonchat_common::{
     error::ApiError,
     ids::{ChatId, Seq, UserId},
@@ -26,7 +28,7 @@ const MAX_USERS: usize = 1000;
 /// See the module.
 pub(crate) struct Service {
     pub(crate) delivery: Delivery,
-    pub(crate) presence: Presence,
+    pub(crate) presence: Arc<Presence>,
 }
 
 #[tonic::async_trait]

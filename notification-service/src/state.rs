@@ -24,7 +24,7 @@ pub(crate) struct State {
     pub(crate) subscriptions: Arc<Subscriptions>,
     pub(crate) repair: Arc<Repair>,
     pub(crate) delivery: Delivery,
-    pub(crate) presence: Presence,
+    pub(crate) presence: Arc<Presence>,
     pub(crate) redis: Client,
     pub(crate) metrics: Metrics,
     pub(crate) tasks: Tasks,

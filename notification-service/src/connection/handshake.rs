@@ -78,7 +78,7 @@ async fn serve(socket: Arc<Socket>, claims: Claims, wire: ActixWire, _place: Pla
     let reason = run(&socket.outbox, handle, wire, &session.expires, state.settings).await;
     let peers = state.hub.peers(socket.user);
     state.hub.detach(&socket);
-    state.presence.disconnected(&socket, peers);
+    state.presence.disconnected(socket.user, peers);
     tracing::info!(user.id = %socket.user, socket.id = %socket.id, close.reason = ?reason, "socket closed");
 }
 

@@ -23,7 +23,7 @@ use super::{
     catch_up::catch_up,
     close::CloseReason,
     pace::{Pace, Weight},
-    protocol::{ClientFrame, Frame, ServerFrame, Status, Token},
+    protocol::{ClientFrame, Frame, ServerFrame, Token},
 };
 use crate::{chat_service::NewMessage, hub::Socket, state::State};
 
@@ -81,7 +81,7 @@ impl<'a> Session<'a> {
             ClientFrame::Typing { chat_id, is_typing } => self.typing(chat_id, is_typing).await.map(|()| None),
             ClientFrame::Receipt { chat_id, read } => self.receipt(chat_id, read).await.map(|()| None),
             ClientFrame::Presence { status } => {
-                self.set_status(status).await;
+                self.state.presence.set_status(&self.socket, status);
                 Ok(None)
             }
             ClientFrame::Sync { request_id, cursors } => self.sync(request_id, cursors).await.map(|()| None),
@@ -118,10 +118,6 @@ impl<'a> Session<'a> {
     async fn receipt(&self, chat: Option<ChatId>, read: Seq) -> Result<(), ApiError> {
         let chat = self.chat(chat).await?;
         self.state.delivery.mark_read(&self.socket, chat, read).await
-    }
-
-    async fn set_status(&self, status: Status) {
-        self.state.presence.set_status(&self.socket, status).await;
     }
 
     async fn sync(&self, request_id: Option<String>, cursors: BTreeMap<ChatId, Seq>) -> Result<(), ApiError> {

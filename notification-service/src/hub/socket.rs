@@ -2,7 +2,7 @@
 
 use std::sync::{
     Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use neonchat_common::ids::{ChatId, TokenId, UserId};
@@ -40,11 +40,13 @@ pub(crate) struct Socket {
     pub(crate) scope: Option<ChatId>,
     pub(crate) outbox: Outbox,
     token: Mutex<TokenId>,
+    is_away: AtomicBool,
 }
 
 impl Socket {
     pub(super) fn new(id: SocketId, user: UserId, token: TokenId, scope: Option<ChatId>) -> Self {
-        Self { id, user, scope, outbox: Outbox::default(), token: Mutex::new(token) }
+        let (outbox, token, is_away) = (Outbox::default(), Mutex::new(token), AtomicBool::new(false));
+        Self { id, user, scope, outbox, token, is_away }
     }
 
     /// The `jti` of the token by which it is open.
@@ -55,6 +57,16 @@ impl Socket {
     /// It is open by a newer token.
     pub(crate) fn renew(&self, token: TokenId) {
         *self.token.lock().unwrap_or_else(PoisonError::into_inner) = token;
+    }
+
+    /// Whether it said that the user is away.
+    pub(crate) fn is_away(&self) -> bool {
+        self.is_away.load(Ordering::Relaxed)
+    }
+
+    /// It says that the user is away, or is not.
+    pub(crate) fn set_away(&self, is_away: bool) {
+        self.is_away.store(is_away, Ordering::Relaxed);
     }
 
     /// Whether the socket carries a chat, given that its user is a member.

@@ -1,0 +1,149 @@
+//! What this instance knows of the presence of its users, whatever becomes of Redis.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use neonchat_common::ids::UserId;
+use tokio::{sync::Notify, time::Instant};
+
+use super::Peers;
+use crate::{connection::protocol::Status, hub::Socket};
+
+/// Its users, and those who have just left.
+#[derive(Debug, Default)]
+pub(super) struct Local {
+    users: Mutex<HashMap<UserId, Known>>,
+    emptied: Notify,
+}
+
+/// What is known of a user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct LastKnown {
+    /// The status that was announced last. Redis may have lost it.
+    pub(super) announced: Option<Status>,
+    /// An announcement was begun, and nobody knows whether it was heard.
+    pub(super) is_unsure: bool,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    last: LastKnown,
+    leaving: Option<Leaving>,
+}
+
+/// A user whose last socket here was closed.
+#[derive(Debug)]
+struct Leaving {
+    /// Until then the user is not offline.
+    until: Instant,
+    peers: Peers,
+    was_doubted: bool,
+}
+
+/// How it stands with a user.
+pub(super) enum Standing {
+    /// Connected here, by these sockets.
+    Here(Vec<Arc<Socket>>),
+    /// Not connected any more, and not offline yet.
+    Grace,
+    /// Not connected any more. These are to be told.
+    Left(Peers),
+    /// Somebody else's.
+    Unknown,
+}
+
+impl Local {
+    /// How it stands with a user, who has these sockets here.
+    pub(super) fn standing(&self, user: UserId, sockets: impl FnOnce() -> Vec<Arc<Socket>>, now: Instant) -> Standing {
+        let mut users = self.lock();
+        // Looked at under the lock, so that a socket that is closed meanwhile is not forgotten by what was true before.
+        let sockets = sockets();
+        if !sockets.is_empty() {
+            users.entry(user).or_default().leaving = None;
+            return Standing::Here(sockets);
+        }
+        match users.get(&user).and_then(|known| known.leaving.as_ref()) {
+            None => Standing::Unknown,
+            Some(leaving) if now < leaving.until => Standing::Grace,
+            Some(leaving) => Standing::Left(leaving.peers.clone()),
+        }
+    }
+
+    /// A user's last socket here was closed.
+    pub(super) fn leave(&self, user: UserId, until: Instant, peers: Peers) {
+        self.lock().entry(user).or_default().leaving = Some(Leaving { until, peers, was_doubted: false });
+    }
+
+    /// A user who has left is settled, unless the user was here again meanwhile.
+    pub(super) fn left(&self, user: UserId, now: Instant) {
+        let mut users = self.lock();
+        if let Entry::Occupied(known) = users.entry(user)
+            && known.get().leaving.as_ref().is_some_and(|leaving| leaving.until <= now)
+        {
+            known.remove();
+        }
+        if users.is_empty() {
+            self.emptied.notify_waiters();
+        }
+    }
+
+    /// What is known of a user.
+    pub(super) fn last(&self, user: UserId) -> LastKnown {
+        self.lock().get(&user).map(|known| known.last).unwrap_or_default()
+    }
+
+    /// A status is about to be announced.
+    pub(super) fn begin(&self, user: UserId) {
+        if let Some(known) = self.lock().get_mut(&user) {
+            known.last.is_unsure = true;
+        }
+    }
+
+    /// It was announced, or did not need to be.
+    pub(super) fn end(&self, user: UserId, announced: Option<Status>) {
+        if let Some(known) = self.lock().get_mut(&user) {
+            known.last = LastKnown { announced, is_unsure: false };
+        }
+    }
+
+    /// A user has left, and Redis knows nothing of the user: there may be other connections, which were lost with it. Gives
+    /// them until `until` to be entered again. Returns whether that is the first doubt.
+    pub(super) fn doubt(&self, user: UserId, until: Instant) -> bool {
+        let mut users = self.lock();
+        let leaving = users.get_mut(&user).and_then(|known| known.leaving.as_mut());
+        let Some(leaving) = leaving.filter(|leaving| !leaving.was_doubted) else { return false };
+        leaving.until = until;
+        leaving.was_doubted = true;
+        true
+    }
+
+    /// Others may have announced that those who are here are not.
+    pub(super) fn forget_announced(&self) {
+        for known in self.lock().values_mut().filter(|known| known.leaving.is_none()) {
+            known.last.announced = None;
+        }
+    }
+
+    /// All of them.
+    pub(super) fn users(&self) -> Vec<UserId> {
+        self.lock().keys().copied().collect()
+    }
+
+    /// Waits until nobody is here, and everybody who was is settled.
+    pub(super) async fn until_empty(&self) {
+        loop {
+            let emptied = self.emptied.notified();
+            if self.lock().is_empty() {
+                return;
+            }
+            emptied.await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<UserId, Known>> {
+        // Whatever a thread that panicked left behind is whole.
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,149 @@
+//! One user: what is true of this instance is entered in Redis, what follows from all of it is announced.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use chrono::Utc;
+use fred::error::Error as RedisError;
+use futures_util::{StreamExt as _, stream};
+use neonchat_common::{error::ApiError, ids::UserId};
+use thiserror::Error;
+use tokio::time::Instant;
+
+use super::{
+    Peers, Presence,
+    lease::Lease,
+    local::{LastKnown, Standing},
+    store::Connections,
+};
+use crate::{
+    connection::protocol::{PresenceEvent, ServerFrame, Status},
+    hub::Socket,
+};
+
+/// Peers of a user that are told at a time.
+const TELL_CONCURRENCY: usize = 64;
+
+/// How often a status is derived anew when it changes in the same moment.
+const MAX_ATTEMPTS: usize = 5;
+
+/// How long the other instances have to enter a user again of whom Redis has lost everything. An instance that takes
+/// longer announces all of its users, for it cannot know what was said of them meanwhile.
+const REENTRY_LIMIT: Duration = Duration::from_secs(8);
+
+/// A user is not settled, and should be again.
+#[derive(Debug, Error)]
+pub(super) enum Unsettled {
+    #[error("Redis: {0}")]
+    Redis(#[from] RedisError),
+    #[error("who is to be told is not known: {0}")]
+    Peers(#[from] ApiError),
+    #[error("not everybody could be told")]
+    Unheard,
+    #[error("it changes too fast")]
+    Unsteady,
+}
+
+impl Presence {
+    /// Makes Redis say of a user what is true of this instance, and announces what follows from it, if it is new. Called
+    /// again after whatever went wrong. Of one user, one at a time.
+    pub(super) async fn settle(&self, lease: &Lease, user: UserId) -> Result<(), Unsettled> {
+        let now = Instant::now();
+        let (sockets, peers) = match self.local.standing(user, || self.hub.sockets_of(user), now) {
+            Standing::Unknown | Standing::Grace => return Ok(()),
+            Standing::Here(sockets) => (sockets, self.hub.peers(user)),
+            Standing::Left(peers) => (Vec::new(), peers),
+        };
+        let mut connections = self.store.connections(user).await?;
+        let ours = connections.filter(|name| lease.is_of_the_instance_of(name));
+        let open = open(lease, &sockets);
+        let (new, old) = (open.without(&ours), ours.without(&open));
+        if !new.is_empty() {
+            // First by whom it would be found, should this process end in between.
+            self.store.register(lease, user).await?;
+            self.store.enter(user, &new).await?;
+        }
+        if !old.is_empty() {
+            self.store.withdraw(user, &old).await?;
+        }
+        if !(new.is_empty() && old.is_empty()) {
+            connections = self.store.connections(user).await?;
+        }
+        let last = self.local.last(user);
+        if connections.status().is_none() && last.announced.is_some() && self.store.announced(user).await?.is_none() {
+            // Redis has lost it, and other connections of the user perhaps too.
+            let until = now + REENTRY_LIMIT;
+            if self.local.doubt(user, until) {
+                self.settle_at(user, until);
+                return Ok(());
+            }
+        }
+        self.local.begin(user);
+        let announced = self.announce(user, connections, &peers, last).await?;
+        self.local.end(user, announced);
+        if sockets.is_empty() {
+            self.store.unregister(lease, user).await?;
+            self.local.left(user, now);
+        }
+        Ok(())
+    }
+
+    /// Announces the status that follows from a user's connections, if it is not the one that was announced last. Returns
+    /// what it is.
+    pub(super) async fn announce(
+        &self,
+        user: UserId,
+        mut connections: Connections,
+        peers: &Peers,
+        mut last: LastKnown,
+    ) -> Result<Option<Status>, Unsettled> {
+        for _ in 0..MAX_ATTEMPTS {
+            let status = connections.status();
+            let before = self.store.exchange(user, &connections).await?;
+            // What Redis has lost nobody has to be told again.
+            if before.or(last.announced) != status || last.is_unsure {
+                self.tell(user, status, peers).await?;
+                last = LastKnown::default();
+                // Another instance may have seen another status, and told it before this one.
+                connections = self.store.connections(user).await?;
+            }
+            if connections.status() == status {
+                return Ok(status);
+            }
+        }
+        Err(Unsettled::Unsteady)
+    }
+
+    async fn tell(&self, user_id: UserId, status: Option<Status>, peers: &Peers) -> Result<(), Unsettled> {
+        let (event, label) = match status {
+            Some(Status::Online) => (PresenceEvent::Online, "online"),
+            Some(Status::Away) => (PresenceEvent::Away, "away"),
+            None => (PresenceEvent::Offline, "offline"),
+        };
+        metrics::counter!("presence_events_total", "event" => label).increment(1);
+        let frame = ServerFrame::Presence { event, user_id, timestamp: Utc::now().timestamp() }.encode();
+        let all_heard = AtomicBool::new(true);
+        stream::iter(peers)
+            .for_each_concurrent(TELL_CONCURRENCY, async |(peer, chats)| {
+                if !self.delivery.tell_presence(*peer, chats.clone(), &frame).await {
+                    all_heard.store(false, Ordering::Relaxed);
+                }
+            })
+            .await;
+        if all_heard.into_inner() { Ok(()) } else { Err(Unsettled::Unheard) }
+    }
+}
+
+/// The connections of these sockets.
+fn open(lease: &Lease, sockets: &[Arc<Socket>]) -> Connections {
+    let name = |socket: &Arc<Socket>| lease.connection(socket.id);
+    Connections {
+        all: sockets.iter().map(name).collect(),
+        away: sockets.iter().filter(|socket| socket.is_away()).map(name).collect(),
+    }
+}
