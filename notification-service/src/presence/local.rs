@@ -3,13 +3,18 @@
 use std::{
     collections::{HashMap, hash_map::Entry},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use neonchat_common::ids::UserId;
 use tokio::{sync::Notify, time::Instant};
 
-use super::Peers;
+use super::{Peers, lease::BEAT};
 use crate::{connection::protocol::Status, hub::Socket};
+
+/// How long the other instances have to enter a user again of whom Redis has lost everything. One that takes longer
+/// announces all of its users, for it cannot know what was said of them meanwhile.
+const REENTRY_LIMIT: Duration = Duration::from_secs(8);
 
 /// Its users, and those who have just left.
 #[derive(Debug, Default)]
@@ -21,7 +26,7 @@ pub(super) struct Local {
 /// What is known of a user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct LastKnown {
-    /// The status that was announced last. Redis may have lost it.
+    /// The status that was announced last, as far as this instance knows.
     pub(super) announced: Option<Status>,
     /// An announcement was begun, and nobody knows whether it was heard.
     pub(super) is_unsure: bool,
@@ -30,6 +35,8 @@ pub(super) struct LastKnown {
 #[derive(Debug, Default)]
 struct Known {
     last: LastKnown,
+    /// Since when Redis does not know it any more.
+    lost: Option<Instant>,
     leaving: Option<Leaving>,
 }
 
@@ -39,7 +46,7 @@ struct Leaving {
     /// Until then the user is not offline.
     until: Instant,
     peers: Peers,
-    was_doubted: bool,
+    is_doubted: bool,
 }
 
 /// How it stands with a user.
@@ -73,7 +80,7 @@ impl Local {
 
     /// A user's last socket here was closed.
     pub(super) fn leave(&self, user: UserId, until: Instant, peers: Peers) {
-        self.lock().entry(user).or_default().leaving = Some(Leaving { until, peers, was_doubted: false });
+        self.lock().entry(user).or_default().leaving = Some(Leaving { until, peers, is_doubted: false });
     }
 
     /// A user who has left is settled, unless the user was here again meanwhile.
@@ -105,24 +112,40 @@ impl Local {
     pub(super) fn end(&self, user: UserId, announced: Option<Status>) {
         if let Some(known) = self.lock().get_mut(&user) {
             known.last = LastKnown { announced, is_unsure: false };
+            known.lost = None;
         }
     }
 
-    /// A user has left, and Redis knows nothing of the user: there may be other connections, which were lost with it. Gives
-    /// them until `until` to be entered again. Returns whether that is the first doubt.
-    pub(super) fn doubt(&self, user: UserId, until: Instant) -> bool {
+    /// A user has left, and Redis knows neither of connections nor of a status. Either another instance has announced that
+    /// the user is offline; or Redis has lost it, and perhaps other connections of the user too, which have to be given time
+    /// to be entered again. Returns when to look again, until that is known and they have had that time.
+    pub(super) fn doubt(&self, user: UserId, now: Instant) -> Option<Instant> {
         let mut users = self.lock();
-        let leaving = users.get_mut(&user).and_then(|known| known.leaving.as_mut());
-        let Some(leaving) = leaving.filter(|leaving| !leaving.was_doubted) else { return false };
+        let known = users.get_mut(&user)?;
+        let leaving = known.leaving.as_mut()?;
+        let until = match known.lost {
+            Some(lost) => lost + REENTRY_LIMIT,
+            // By then the lease was renewed, or found lost.
+            None if !leaving.is_doubted => now + 2 * BEAT,
+            None => now,
+        };
+        leaving.is_doubted = true;
         leaving.until = until;
-        leaving.was_doubted = true;
-        true
+        Some(until).filter(|until| *until > now)
     }
 
-    /// Others may have announced that those who are here are not.
-    pub(super) fn forget_announced(&self) {
-        for known in self.lock().values_mut().filter(|known| known.leaving.is_none()) {
-            known.last.announced = None;
+    /// Whether Redis has lost what was announced of a user.
+    pub(super) fn is_lost(&self, user: UserId) -> bool {
+        self.lock().get(&user).is_some_and(|known| known.lost.is_some())
+    }
+
+    /// Redis has lost everything; or, perhaps, others have announced that those who are here are not.
+    pub(super) fn lose(&self, now: Instant, perhaps_reaped: bool) {
+        for known in self.lock().values_mut() {
+            known.lost = Some(now);
+            if perhaps_reaped && known.leaving.is_none() {
+                known.last.announced = None;
+            }
         }
     }
 

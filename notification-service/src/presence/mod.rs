@@ -228,9 +228,7 @@ impl Presence {
             tracing::warn!(perhaps_reaped, "the lease was lost");
             metrics::counter!("presence_leases_lost_total").increment(1);
             self.lease.send_replace(None);
-            if perhaps_reaped {
-                self.local.forget_announced();
-            }
+            self.local.lose(Instant::now(), perhaps_reaped);
             (beats, leases) = self.store.beat(&holding.lease()).await?;
             holding.renewed(beats, Instant::now());
         }

@@ -1,11 +1,11 @@
 //! One user: what is true of this instance is entered in Redis, what follows from all of it is announced.
 
 use std::{
+    borrow::Cow,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use chrono::Utc;
@@ -32,10 +32,6 @@ const TELL_CONCURRENCY: usize = 64;
 /// How often a status is derived anew when it changes in the same moment.
 const MAX_ATTEMPTS: usize = 5;
 
-/// How long the other instances have to enter a user again of whom Redis has lost everything. An instance that takes
-/// longer announces all of its users, for it cannot know what was said of them meanwhile.
-const REENTRY_LIMIT: Duration = Duration::from_secs(8);
-
 /// A user is not settled, and should be again.
 #[derive(Debug, Error)]
 pub(super) enum Unsettled {
@@ -56,8 +52,8 @@ impl Presence {
         let now = Instant::now();
         let (sockets, peers) = match self.local.standing(user, || self.hub.sockets_of(user), now) {
             Standing::Unknown | Standing::Grace => return Ok(()),
-            Standing::Here(sockets) => (sockets, self.hub.peers(user)),
-            Standing::Left(peers) => (Vec::new(), peers),
+            Standing::Here(sockets) => (sockets, None),
+            Standing::Left(peers) => (Vec::new(), Some(peers)),
         };
         let mut connections = self.store.connections(user).await?;
         let ours = connections.filter(|name| lease.is_of_the_instance_of(name));
@@ -74,17 +70,20 @@ impl Presence {
         if !(new.is_empty() && old.is_empty()) {
             connections = self.store.connections(user).await?;
         }
-        let last = self.local.last(user);
-        if connections.status().is_none() && last.announced.is_some() && self.store.announced(user).await?.is_none() {
-            // Redis has lost it, and other connections of the user perhaps too.
-            let until = now + REENTRY_LIMIT;
-            if self.local.doubt(user, until) {
-                self.settle_at(user, until);
+        let mut last = self.local.last(user);
+        if connections.status().is_none() && last.announced.is_some() {
+            if self.store.announced(user).await?.is_none()
+                && let Some(later) = self.local.doubt(user, now)
+            {
+                self.settle_at(user, later);
                 return Ok(());
+            }
+            if !self.local.is_lost(user) {
+                last.announced = None;
             }
         }
         self.local.begin(user);
-        let announced = self.announce(user, connections, &peers, last).await?;
+        let announced = self.announce(user, connections, peers.as_ref(), last).await?;
         self.local.end(user, announced);
         if sockets.is_empty() {
             self.store.unregister(lease, user).await?;
@@ -94,12 +93,12 @@ impl Presence {
     }
 
     /// Announces the status that follows from a user's connections, if it is not the one that was announced last. Returns
-    /// what it is.
+    /// what it is. Told are `peers`, or those whom the hub knows.
     pub(super) async fn announce(
         &self,
         user: UserId,
         mut connections: Connections,
-        peers: &Peers,
+        peers: Option<&Peers>,
         mut last: LastKnown,
     ) -> Result<Option<Status>, Unsettled> {
         for _ in 0..MAX_ATTEMPTS {
@@ -119,7 +118,7 @@ impl Presence {
         Err(Unsettled::Unsteady)
     }
 
-    async fn tell(&self, user_id: UserId, status: Option<Status>, peers: &Peers) -> Result<(), Unsettled> {
+    async fn tell(&self, user_id: UserId, status: Option<Status>, peers: Option<&Peers>) -> Result<(), Unsettled> {
         let (event, label) = match status {
             Some(Status::Online) => (PresenceEvent::Online, "online"),
             Some(Status::Away) => (PresenceEvent::Away, "away"),
@@ -127,8 +126,9 @@ impl Presence {
         };
         metrics::counter!("presence_events_total", "event" => label).increment(1);
         let frame = ServerFrame::Presence { event, user_id, timestamp: Utc::now().timestamp() }.encode();
+        let peers = peers.map_or_else(|| Cow::Owned(self.hub.peers(user_id)), Cow::Borrowed);
         let all_heard = AtomicBool::new(true);
-        stream::iter(peers)
+        stream::iter(peers.as_ref())
             .for_each_concurrent(TELL_CONCURRENCY, async |(peer, chats)| {
                 if !self.delivery.tell_presence(*peer, chats.clone(), &frame).await {
                     all_heard.store(false, Ordering::Relaxed);

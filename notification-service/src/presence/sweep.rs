@@ -44,8 +44,8 @@ impl Presence {
             reaped.await.into_iter().collect::<Result<(), _>>()?;
         }
         if self.store.forget(gone).await? {
-            metrics::counter!("presence_reaped_instances_total").increment(1);
-            tracing::warn!(instance.lease = gone.name(), "an instance was gone, and is cleared up after");
+            metrics::counter!("presence_reaped_leases_total").increment(1);
+            tracing::warn!(instance.lease = gone.name(), "a lease was not renewed: cleared up after it");
         }
         Ok(())
     }
@@ -70,7 +70,7 @@ impl Presence {
                 }
             };
             self.unheard().insert(user);
-            self.announce(user, connections, &peers, LastKnown { announced: None, is_unsure }).await?;
+            self.announce(user, connections, Some(&peers), LastKnown { announced: None, is_unsure }).await?;
             self.unheard().remove(&user);
         }
         Ok(self.store.unregister(gone, user).await?)

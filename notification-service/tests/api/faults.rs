@@ -14,11 +14,11 @@ use crate::helpers::TestApp;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_chat_service_a_send_is_refused_soon_and_the_socket_stays() {
-    let app = TestApp::start().await;
+    let mut app = TestApp::start().await;
     let (alice, _, chat) = app.two_users().await;
     let mut alices = app.socket(&alice).await;
     alices.send_message(&chat, "x").await.expect("an ack");
-    app.chat.stop().await;
+    app.stop_chat_service().await;
 
     let asked = Instant::now();
     let request_id = uuid::Uuid::new_v4();

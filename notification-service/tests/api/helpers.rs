@@ -7,8 +7,11 @@ use neonchat_common::settings::Reader;
 use neonchat_testbed::{
     client::{Api, Socket, User},
     harness, port,
+    process::{Process, Signal},
+    system::binary,
 };
 use notification_service::app::App;
+use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -20,8 +23,9 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 /// Both services.
 pub(crate) struct TestApp {
     pub(crate) api: Api,
-    pub(crate) chat: Running,
+    chat: Option<Running>,
     pub(crate) notification: Notification,
+    database: String,
     redis_url: String,
     chat_grpc: u16,
 }
@@ -62,18 +66,49 @@ pub(crate) struct Notification {
     pub(crate) grpc: String,
 }
 
+/// An instance of notification-service that is a process of its own.
+pub(crate) struct NotificationProcess {
+    pub(crate) process: Process,
+    pub(crate) websocket: String,
+    _log: TempDir,
+}
+
+impl NotificationProcess {
+    async fn start(redis_url: &str, chat_grpc: u16) -> Self {
+        let log = tempfile::tempdir().expect("a folder");
+        let (chat, port) = (format!("127.0.0.1:{chat_grpc}"), port::free().expect("a port"));
+        let mut command = Process::command(&binary("notification-service").expect("a binary"), Signal::SIGKILL);
+        command.envs(defaults(redis_url, &chat)).env("NOTIFICATION_WS_PORT", port.to_string());
+        let process = Process::spawn("notification-service", &mut command, &log.path().join("log"));
+        let process = process.expect("a process");
+        Api::new(format!("http://127.0.0.1:{port}")).until_ready().await.expect("ready");
+        Self { process, websocket: format!("ws://127.0.0.1:{port}"), _log: log }
+    }
+
+    /// Kills it, as a power cut would.
+    pub(crate) async fn kill(mut self) {
+        self.process.signal(Signal::SIGKILL).expect("killed");
+        self.process.wait().await.expect("an end");
+    }
+}
+
+/// Settings by which an instance runs beside others and is quick.
+fn defaults<'a>(redis_url: &'a str, chat_service: &'a str) -> [(&'static str, &'a str); 7] {
+    [
+        ("NOTIFICATION_SERVICE_HOST", "127.0.0.1"),
+        ("NOTIFICATION_WS_PORT", "0"),
+        ("NOTIFICATION_GRPC_PORT", "0"),
+        ("CHAT_SERVICE_ADDR", chat_service),
+        ("REDIS_URL", redis_url),
+        ("PRESENCE_OFFLINE_GRACE", "100ms"),
+        ("WS_MESSAGES_PER_SECOND", "0"),
+    ]
+}
+
 impl Notification {
     pub(crate) async fn start(redis_url: &str, chat_grpc: u16, settings: &[(&str, &str)]) -> Self {
         let chat = format!("127.0.0.1:{chat_grpc}");
-        let mut values = vec![
-            ("NOTIFICATION_SERVICE_HOST", "127.0.0.1"),
-            ("NOTIFICATION_WS_PORT", "0"),
-            ("NOTIFICATION_GRPC_PORT", "0"),
-            ("CHAT_SERVICE_ADDR", &chat),
-            ("REDIS_URL", redis_url),
-            ("PRESENCE_OFFLINE_GRACE", "100ms"),
-            ("WS_MESSAGES_PER_SECOND", "0"),
-        ];
+        let mut values: Vec<(&str, &str)> = defaults(redis_url, &chat).into();
         values.extend(settings);
         let settings = notification_service::config::Settings::read(Reader::from_values(values)).expect("settings");
         let app = App::build(settings).await.expect("an app");
@@ -97,17 +132,37 @@ impl TestApp {
         let (database, chat_grpc) = (harness::test_database().await, port::free().expect("a port"));
         let (api, chat) = start_chat_service(&database, redis_url, chat_grpc).await;
         let notification = Notification::start(redis_url, chat_grpc, settings).await;
-        Self { api, chat, notification, redis_url: redis_url.to_owned(), chat_grpc }
+        Self { api, chat: Some(chat), notification, database, redis_url: redis_url.to_owned(), chat_grpc }
     }
 
     /// A further instance of notification-service.
     pub(crate) async fn another(&self) -> Notification {
-        self.another_beside(&self.redis_url).await
+        self.another_with(&[]).await
     }
 
     /// A further instance, which has another Redis than chat-service.
     pub(crate) async fn another_beside(&self, redis_url: &str) -> Notification {
         Notification::start(redis_url, self.chat_grpc, &[]).await
+    }
+
+    /// A further instance of notification-service, with settings of its own.
+    pub(crate) async fn another_with(&self, settings: &[(&str, &str)]) -> Notification {
+        Notification::start(&self.redis_url, self.chat_grpc, settings).await
+    }
+
+    /// A further instance of notification-service that can be killed.
+    pub(crate) async fn another_process(&self) -> NotificationProcess {
+        NotificationProcess::start(&self.redis_url, self.chat_grpc).await
+    }
+
+    /// Stops chat-service.
+    pub(crate) async fn stop_chat_service(&mut self) {
+        self.chat.take().expect("a running chat-service").stop().await;
+    }
+
+    /// Starts it again behind notification-service.
+    pub(crate) async fn start_chat_service_again(&mut self) {
+        self.chat = Some(start_chat_service(&self.database, &self.redis_url, self.chat_grpc).await.1);
     }
 
     /// Two users, and the id of their chat.

@@ -8,6 +8,7 @@ mod faults;
 mod frames;
 mod handshake;
 mod helpers;
+mod instances;
 mod lifecycle;
 mod limits;
 mod messages;
