@@ -44,7 +44,7 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    pub(super) fn new(id: SocketId, user: UserId, token: TokenId, scope: Option<ChatId>) -> Self {
+    pub(crate) fn new(id: SocketId, user: UserId, token: TokenId, scope: Option<ChatId>) -> Self {
         let (outbox, token, is_away) = (Outbox::default(), Mutex::new(token), AtomicBool::new(false));
         Self { id, user, scope, outbox, token, is_away }
     }

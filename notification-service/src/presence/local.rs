@@ -68,7 +68,11 @@ impl Local {
         // Looked at under the lock, so that a socket that is closed meanwhile is not forgotten by what was true before.
         let sockets = sockets();
         if !sockets.is_empty() {
-            users.entry(user).or_default().leaving = None;
+            let known = users.entry(user).or_default();
+            if known.leaving.take().is_some_and(|leaving| leaving.until <= now || leaving.is_doubted) {
+                // Others may have announced that the user is offline.
+                known.last.announced = None;
+            }
             return Standing::Here(sockets);
         }
         match users.get(&user).and_then(|known| known.leaving.as_ref()) {
@@ -168,5 +172,83 @@ impl Local {
     fn lock(&self) -> MutexGuard<'_, HashMap<UserId, Known>> {
         // Whatever a thread that panicked left behind is whole.
         self.users.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use neonchat_common::ids::TokenId;
+
+    use super::*;
+    use crate::hub::SocketId;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// A user who was announced online, and has left.
+    fn left(at: Instant) -> (Local, UserId) {
+        let (local, user) = (Local::default(), UserId::new());
+        assert!(matches!(local.standing(user, || here(user), at), Standing::Here(_)));
+        local.end(user, Some(Status::Online));
+        local.leave(user, at, Peers::new());
+        (local, user)
+    }
+
+    fn here(user: UserId) -> Vec<Arc<Socket>> {
+        vec![Arc::new(Socket::new(SocketId::for_test(), user, TokenId::new(), None))]
+    }
+
+    #[test]
+    fn a_user_has_left_when_the_grace_is_over() {
+        let start = Instant::now();
+        let (local, user) = left(start + SECOND);
+        assert!(matches!(local.standing(user, Vec::new, start), Standing::Grace));
+        assert!(matches!(local.standing(user, Vec::new, start + SECOND), Standing::Left(_)));
+        // Another close in the meantime begins another grace.
+        local.leave(user, start + 2 * SECOND, Peers::new());
+        local.left(user, start + SECOND);
+        assert!(matches!(local.standing(user, Vec::new, start + SECOND), Standing::Grace));
+        local.left(user, start + 2 * SECOND);
+        assert!(matches!(local.standing(user, Vec::new, start + 2 * SECOND), Standing::Unknown));
+    }
+
+    #[test]
+    fn where_nothing_was_lost_another_instance_has_announced_it() {
+        let start = Instant::now();
+        let (local, user) = left(start);
+        let later = local.doubt(user, start).expect("a doubt");
+        assert!(later >= start + BEAT);
+        assert_eq!(local.doubt(user, later), None);
+        assert!(!local.is_lost(user));
+    }
+
+    #[test]
+    fn where_redis_has_lost_it_others_have_time_to_enter_the_user_again() {
+        let start = Instant::now();
+        let (local, user) = left(start);
+        let later = local.doubt(user, start).expect("a doubt");
+        local.lose(start + BEAT, false);
+        let limit = start + BEAT + REENTRY_LIMIT;
+        assert_eq!(local.doubt(user, later), Some(limit));
+        assert_eq!(local.doubt(user, limit), None);
+        assert!(local.is_lost(user));
+        assert_eq!(local.last(user).announced, Some(Status::Online));
+    }
+
+    #[test]
+    fn what_others_may_have_announced_meanwhile_is_not_known() {
+        let start = Instant::now();
+        let user = UserId::new();
+        let local = Local::default();
+        local.standing(user, || here(user), start);
+        local.end(user, Some(Status::Online));
+        local.lose(start, false);
+        assert_eq!(local.last(user).announced, Some(Status::Online));
+        local.lose(start, true);
+        assert_eq!(local.last(user).announced, None);
+
+        // Nor of one who was gone for longer than the grace.
+        let (local, user) = left(start);
+        local.standing(user, || here(user), start + SECOND);
+        assert_eq!(local.last(user).announced, None);
     }
 }

@@ -70,8 +70,9 @@ impl Presence {
         if !(new.is_empty() && old.is_empty()) {
             connections = self.store.connections(user).await?;
         }
+        let is_here = !sockets.is_empty();
         let mut last = self.local.last(user);
-        if connections.status().is_none() && last.announced.is_some() {
+        if !is_here && connections.status().is_none() && last.announced.is_some() {
             if self.store.announced(user).await?.is_none()
                 && let Some(later) = self.local.doubt(user, now)
             {
@@ -79,13 +80,14 @@ impl Presence {
                 return Ok(());
             }
             if !self.local.is_lost(user) {
+                // Another instance has announced it.
                 last.announced = None;
             }
         }
         self.local.begin(user);
-        let announced = self.announce(user, connections, peers.as_ref(), last).await?;
+        let announced = self.announce(user, connections, is_here, peers.as_ref(), last).await?;
         self.local.end(user, announced);
-        if sockets.is_empty() {
+        if !is_here {
             self.store.unregister(lease, user).await?;
             self.local.left(user, now);
         }
@@ -98,22 +100,29 @@ impl Presence {
         &self,
         user: UserId,
         mut connections: Connections,
+        is_here: bool,
         peers: Option<&Peers>,
         mut last: LastKnown,
     ) -> Result<Option<Status>, Unsettled> {
+        let mut may_enter = is_here;
         for _ in 0..MAX_ATTEMPTS {
             let status = connections.status();
-            let before = self.store.exchange(user, &connections).await?;
-            // What Redis has lost nobody has to be told again.
+            let before = self.store.exchange(user, &connections, may_enter).await?;
+            let is_for_others = before.is_none() && status.is_some() && !may_enter;
+            if is_for_others || (before == status && !last.is_unsure) {
+                return Ok(status);
+            }
+            // What Redis has lost, nobody has to be told again.
             if before.or(last.announced) != status || last.is_unsure {
                 self.tell(user, status, peers).await?;
-                last = LastKnown::default();
-                // Another instance may have seen another status, and told it before this one.
-                connections = self.store.connections(user).await?;
             }
+            // Another instance may have seen another status, and exchanged it before this one.
+            connections = self.store.connections(user).await?;
             if connections.status() == status {
                 return Ok(status);
             }
+            // What was announced here has to be made good here.
+            (last, may_enter) = (LastKnown::default(), true);
         }
         Err(Unsettled::Unsteady)
     }

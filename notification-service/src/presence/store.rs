@@ -6,7 +6,7 @@ use chrono::Utc;
 use fred::{
     error::Error as RedisError,
     interfaces::{HashesInterface as _, KeysInterface as _, SetsInterface as _},
-    prelude::{Client, Expiration},
+    prelude::{Client, Expiration, SetOptions},
 };
 use futures_util::future::try_join_all;
 use neonchat_common::ids::UserId;
@@ -112,8 +112,14 @@ impl Store {
         remove(away_key(user), &old.away).await.map(|_: usize| withdrawn)
     }
 
-    /// Sets the announced status, for a little over a minute, and returns the one before.
-    pub(super) async fn exchange(&self, user: UserId, connections: &Connections) -> Result<Option<Status>, RedisError> {
+    /// Sets the announced status, for a little over a minute, and returns the one before. Where there is none, only an
+    /// instance that has the user, and so `may_enter`, sets it: for others it may be old.
+    pub(super) async fn exchange(
+        &self,
+        user: UserId,
+        connections: &Connections,
+        may_enter: bool,
+    ) -> Result<Option<Status>, RedisError> {
         let key = online_key(user);
         let before: Option<String> = match connections.status() {
             None => self.redis.getdel(key).await?,
@@ -125,7 +131,8 @@ impl Store {
                     let () = pipeline.expire(away_key(user), STATUS_TTL_SECS, None).await?;
                 }
                 let expiration = Some(Expiration::EX(STATUS_TTL_SECS));
-                let () = pipeline.set(key, json!(value).to_string(), expiration, None, true).await?;
+                let only = Some(SetOptions::XX).filter(|_| !may_enter);
+                let () = pipeline.set(key, json!(value).to_string(), expiration, only, true).await?;
                 pipeline.last().await?
             }
         };

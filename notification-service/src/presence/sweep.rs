@@ -70,7 +70,8 @@ impl Presence {
                 }
             };
             self.unheard().insert(user);
-            self.announce(user, connections, Some(&peers), LastKnown { announced: None, is_unsure }).await?;
+            let last = LastKnown { announced: None, is_unsure };
+            self.announce(user, connections, false, Some(&peers), last).await?;
             self.unheard().remove(&user);
         }
         Ok(self.store.unregister(gone, user).await?)

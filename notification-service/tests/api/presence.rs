@@ -40,6 +40,20 @@ async fn one_event_a_change_however_many_devices_on_however_many_instances() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn devices_that_come_and_go_at_once_on_two_instances_are_one_change() {
+    let app = TestApp::start().await;
+    let other = app.another().await;
+    let (alice, bob, _) = app.two_users().await;
+    let mut alices = app.socket(&alice).await;
+    for _ in 0..20 {
+        let (phone, laptop) = tokio::join!(app.socket(&bob), Socket::open(&other.websocket, &bob, None));
+        assert_eq!(alices.expect("presence").await.expect("presence")["event"], "user_online");
+        drop((phone, laptop));
+        assert_eq!(alices.expect("presence").await.expect("presence")["event"], "user_offline");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn away_when_all_devices_say_so() {
     let app = TestApp::start().await;
     let (alice, bob, _) = app.two_users().await;
