@@ -20,9 +20,10 @@ async fn one_request_is_found_under_its_id_in_both_services_and_no_secret_is_fou
         .expect("sent");
     alices.expect_beside_presence("message_sent").await.expect("an ack");
     let path = format!("/api/v1/chats/{chat}/messages");
-    for body in [json!({ "text": TEXT }), json!({ "text": [TEXT] })] {
+    for body in [json!({ "text": [TEXT] }), json!({ "text": TEXT })] {
         api.post(&path, &alice, &body).await.expect("an answer");
     }
+    alices.expect_beside_presence("new_message").await.expect("the message");
     // A frame whose fault is in the text, and one that is no JSON.
     for bad in [json!({ "type": "message", "chat_id": 1, "text": TEXT }).to_string(), format!("{{{TEXT}")] {
         alices.send_raw(tokio_tungstenite::tungstenite::Message::text(bad)).await.expect("sent");
