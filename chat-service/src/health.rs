@@ -2,18 +2,16 @@
 
 use std::time::Duration;
 
-use actix_web::{
-    HttpResponse,
-    http::header::ContentType,
-    web::{self, Data, ServiceConfig},
-};
+use actix_web::{HttpResponse, http::header::ContentType, web::Data};
 use diesel::{dsl::sql, sql_types::Integer};
 use diesel_async::RunQueryDsl as _;
 use neonchat_common::{error::ApiError, telemetry::Metrics};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     db::{Db, Usage},
+    http::routes::{Routes, routes},
     notifier::Notifier,
     readiness::{Readiness, State},
 };
@@ -35,15 +33,12 @@ pub struct Health {
 }
 
 /// The paths.
-pub fn routes(config: &mut ServiceConfig) {
-    config
-        .service(web::resource("/health").route(web::get().to(health)))
-        .service(web::resource("/live").route(web::get().to(live)))
-        .service(web::resource("/ready").route(web::get().to(ready)))
-        .service(web::resource("/metrics").route(web::get().to(metrics)));
+#[must_use]
+pub fn routes() -> Routes {
+    routes!(health, live, ready, metrics)
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Verdict {
     Healthy,
@@ -56,7 +51,8 @@ impl From<bool> for Verdict {
     }
 }
 
-#[derive(Serialize)]
+/// How the service is, and each part that it depends on.
+#[derive(Serialize, ToSchema)]
 struct Report {
     status: Verdict,
     database: Verdict,
@@ -64,6 +60,14 @@ struct Report {
     notification_service: Verdict,
 }
 
+/// How the service and its dependencies are.
+#[utoipa::path(
+    get, path = "/health", tag = "operations", operation_id = "get_health",
+    responses(
+        (status = 200, description = "All is well.", body = Report),
+        (status = 503, description = "Something is not, by name.", body = Report),
+    ),
+)]
 async fn health(health: Data<Health>) -> HttpResponse {
     let (database, redis, notification_service) = tokio::join!(
         within_timeout(is_database_healthy(&health.db)),
@@ -84,25 +88,45 @@ async fn is_database_healthy(db: &Db) -> bool {
     one.await.is_ok()
 }
 
-#[derive(Serialize)]
-struct Status {
+#[derive(Serialize, ToSchema)]
+struct ProcessStatus {
+    #[schema(examples("ready"))]
     status: &'static str,
 }
 
-/// As long as this answers, a restart would help nobody: what is away is away for the next process too.
+/// Whether the process can answer.
+///
+/// As long as it does, a restart would help nobody: what is away is away for the next process too.
+#[utoipa::path(
+    get, path = "/live", tag = "operations", operation_id = "get_live",
+    responses((status = 200, description = "It can.", body = ProcessStatus)),
+)]
 async fn live() -> HttpResponse {
-    HttpResponse::Ok().json(Status { status: "live" })
+    HttpResponse::Ok().json(ProcessStatus { status: "live" })
 }
 
+/// Whether the process can do its work.
+#[utoipa::path(
+    get, path = "/ready", tag = "operations", operation_id = "get_ready",
+    responses(
+        (status = 200, description = "It can.", body = ProcessStatus),
+        (status = 503, description = "It cannot yet, at the moment, or any more.", body = ProcessStatus),
+    ),
+)]
 async fn ready(health: Data<Health>) -> HttpResponse {
     match health.readiness.state() {
-        State::Ready => HttpResponse::Ok().json(Status { status: "ready" }),
-        State::Starting => HttpResponse::ServiceUnavailable().json(Status { status: "starting" }),
-        State::NotReady => HttpResponse::ServiceUnavailable().json(Status { status: "not ready" }),
-        State::Draining => HttpResponse::ServiceUnavailable().json(Status { status: "draining" }),
+        State::Ready => HttpResponse::Ok().json(ProcessStatus { status: "ready" }),
+        State::Starting => HttpResponse::ServiceUnavailable().json(ProcessStatus { status: "starting" }),
+        State::NotReady => HttpResponse::ServiceUnavailable().json(ProcessStatus { status: "not ready" }),
+        State::Draining => HttpResponse::ServiceUnavailable().json(ProcessStatus { status: "draining" }),
     }
 }
 
+/// What the process measures, in Prometheus' text format.
+#[utoipa::path(
+    get, path = "/metrics", tag = "operations", operation_id = "get_metrics",
+    responses((status = 200, description = "The metrics.", content_type = "text/plain", body = String)),
+)]
 async fn metrics(health: Data<Health>) -> Result<HttpResponse, ApiError> {
     let Usage { idle, used, waiting } = health.db.usage();
     // Read off here and not kept up: nobody sees what they were in between.

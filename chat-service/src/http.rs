@@ -1,6 +1,10 @@
 //! The HTTP edge: which handler has which path, and how a request is read.
 
 mod cors;
+mod document;
+mod documents;
+pub mod problems;
+pub mod routes;
 
 use std::time::Duration;
 
@@ -33,8 +37,16 @@ use crate::{
 /// The longest that a client may take to send a body. Without a limit, one that never ends is waited for.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Where the API begins.
+const API: &str = "/api/v1";
+
 /// All paths, with what their handlers need.
 pub fn routes(config: &mut ServiceConfig, services: &Services) {
+    let (operations, operations_document) = health::routes().split();
+    let api =
+        sessions::http::routes().and(users::http::routes()).and(chats::http::routes()).and(messages::http::routes());
+    let (api, api_document) = api.split();
+    let document = document::document(operations_document, API, api_document);
     config
         .app_data(json_config())
         .app_data(path_config())
@@ -47,15 +59,13 @@ pub fn routes(config: &mut ServiceConfig, services: &Services) {
         .app_data(Data::new(services.chats.clone()))
         .app_data(Data::new(services.messages.clone()))
         .app_data(Data::new(services.health.clone()))
-        .configure(health::routes)
+        .configure(operations)
+        .configure(|config| documents::routes(config, &document))
         .service(
-            web::scope("/api/v1")
+            web::scope(API)
                 .wrap(from_fn(limit_requests))
                 .wrap(DefaultHeaders::new().add((CACHE_CONTROL, "no-store")))
-                .configure(sessions::http::routes)
-                .configure(users::http::routes)
-                .configure(messages::http::routes)
-                .configure(chats::http::routes),
+                .configure(api),
         );
 }
 

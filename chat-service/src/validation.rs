@@ -7,6 +7,10 @@ use neonchat_common::{
     ids::Seq,
     message::{InvalidText, MessageText},
 };
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{Object, ObjectBuilder, RefOr, Schema, Type},
+};
 
 /// The rule that a value breaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,6 +98,14 @@ impl<const DEFAULT: u32, const MAX: u32> PageLimit<DEFAULT, MAX> {
     }
 }
 
+impl<const DEFAULT: u32, const MAX: u32> PartialSchema for PageLimit<DEFAULT, MAX> {
+    fn schema() -> RefOr<Schema> {
+        number_schema(1, MAX, DEFAULT).into()
+    }
+}
+
+impl<const DEFAULT: u32, const MAX: u32> ToSchema for PageLimit<DEFAULT, MAX> {}
+
 /// How many items come before a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offset(u32);
@@ -104,7 +116,7 @@ impl Offset {
     /// # Errors
     /// It is no number, or out of range.
     pub fn parse(text: Option<&str>) -> Result<Self, Violation> {
-        parse_number(text, 0, 0..=i32::MAX.unsigned_abs()).map(Self)
+        parse_number(text, 0, 0..=MAX_OFFSET).map(Self)
     }
 
     /// The number.
@@ -112,6 +124,22 @@ impl Offset {
     pub fn get(self) -> i64 {
         self.0.into()
     }
+}
+
+/// The greatest offset.
+const MAX_OFFSET: u32 = i32::MAX.unsigned_abs();
+
+impl PartialSchema for Offset {
+    fn schema() -> RefOr<Schema> {
+        number_schema(0, MAX_OFFSET, 0).into()
+    }
+}
+
+impl ToSchema for Offset {}
+
+fn number_schema(min: u32, max: u32, default: u32) -> Object {
+    let number = ObjectBuilder::new().schema_type(Type::Integer).default(Some(default.into()));
+    number.minimum(Some(min)).maximum(Some(max)).build()
 }
 
 fn parse_number<T>(text: Option<&str>, default: T, range: RangeInclusive<T>) -> Result<T, Violation>

@@ -6,9 +6,10 @@ use ::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tonic::Code;
 use tonic_types::{ErrorDetails, StatusExt as _};
+use utoipa::ToSchema;
 
 /// The stable code of an error, the same over REST, WebSocket and gRPC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
     /// The body or frame is not the JSON that it should be.
@@ -164,13 +165,16 @@ impl fmt::Display for ErrorCode {
 }
 
 /// What is wrong with one field of a request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
     /// The field's name in the request.
+    #[schema(value_type = String, examples("username"))]
     pub field: Cow<'static, str>,
     /// A stable code: `required`, `length`, `format` …
+    #[schema(examples("length"))]
     pub code: &'static str,
     /// For a person.
+    #[schema(examples("should have 3 to 50 characters"))]
     pub message: String,
 }
 
@@ -189,6 +193,9 @@ pub struct ApiError {
 
 /// How long a client waits before it tries again what was [`ErrorCode::Unavailable`].
 const UNAVAILABLE_RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// What a client is told of a fault of the server.
+pub const INTERNAL: &str = "Something went wrong on our side. The log has it under this request id.";
 
 impl ApiError {
     /// An error of this code, with what a person should read.
@@ -214,13 +221,19 @@ impl ApiError {
     #[must_use]
     pub fn internal(cause: impl fmt::Display) -> Self {
         tracing::error!(error.cause = %cause, "internal error");
-        Self::new(ErrorCode::Internal, "Something went wrong on our side. The log has it under this request id.")
+        Self::new(ErrorCode::Internal, INTERNAL)
     }
 
     /// A dependency is away: logs the cause, and names only the dependency.
     #[must_use]
     pub fn unavailable(dependency: &'static str, cause: impl fmt::Display) -> Self {
         tracing::warn!(error.cause = %cause, dependency, "dependency unavailable");
+        Self::away(dependency)
+    }
+
+    /// A dependency is away, and the log says so already.
+    #[must_use]
+    pub fn away(dependency: &'static str) -> Self {
         let detail = format!("The {dependency} is not available at the moment. Nothing was lost: try again.");
         Self { retry_after: Some(UNAVAILABLE_RETRY_AFTER), ..Self::new(ErrorCode::Unavailable, detail) }
     }

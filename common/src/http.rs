@@ -18,6 +18,7 @@ use actix_web::{
 };
 use serde::Serialize;
 use tracing::info_span;
+use utoipa::ToSchema;
 
 use crate::{
     correlation::{self, CorrelationId},
@@ -28,7 +29,8 @@ use crate::{
 /// The largest body of a request. A message of 4096 characters needs 49 KB at most, all of it `\u` escapes.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
-const PROBLEM_JSON: &str = "application/problem+json";
+/// The media type of a [`Problem`].
+pub const PROBLEM_JSON: &str = "application/problem+json";
 
 /// What does not hold for another body.
 const ABOUT_A_BODY: [HeaderName; 3] = [header::CONTENT_TYPE, header::CONTENT_LENGTH, header::CONTENT_ENCODING];
@@ -37,16 +39,41 @@ const ABOUT_A_BODY: [HeaderName; 3] = [header::CONTENT_TYPE, header::CONTENT_LEN
 const HTTPS_ALONE: &str = "max-age=31536000";
 
 /// The body of an error (RFC 9457).
-#[derive(Serialize)]
-struct Problem<'a> {
+#[derive(Serialize, ToSchema)]
+pub struct Problem<'a> {
+    /// `urn:neonchat:error:` and the code.
+    #[schema(format = "uri")]
     r#type: String,
+    /// What the code means.
     title: &'static str,
+    /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599)]
     status: u16,
+    /// What happened, for a person.
     detail: &'a str,
+    /// What happened, for a program.
     code: ErrorCode,
+    /// The answer's `X-Request-Id`. The server's log has it too.
     request_id: &'a str,
+    /// Each field that is wrong. Only with `validation_failed`.
     #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
     errors: &'a [FieldError],
+}
+
+impl<'a> Problem<'a> {
+    /// The body of this error, answered to the request of this id.
+    #[must_use]
+    pub fn of(error: &'a ApiError, request_id: &'a str) -> Self {
+        Self {
+            r#type: format!("urn:neonchat:error:{}", error.code),
+            title: error.code.title(),
+            status: error.code.http_status().as_u16(),
+            detail: &error.detail,
+            code: error.code,
+            request_id,
+            errors: &error.fields,
+        }
+    }
 }
 
 impl ResponseError for ApiError {
@@ -64,15 +91,8 @@ impl ResponseError for ApiError {
         if let Some(after) = self.retry_after {
             response.insert_header((header::RETRY_AFTER, after.as_secs().max(1).to_string()));
         }
-        response.insert_header((header::CONTENT_TYPE, PROBLEM_JSON)).json(Problem {
-            r#type: format!("urn:neonchat:error:{}", self.code),
-            title: self.code.title(),
-            status: status.as_u16(),
-            detail: &self.detail,
-            code: self.code,
-            request_id: correlation::current().as_str(),
-            errors: &self.fields,
-        })
+        let id = correlation::current();
+        response.insert_header((header::CONTENT_TYPE, PROBLEM_JSON)).json(Problem::of(self, id.as_str()))
     }
 }
 
@@ -168,11 +188,15 @@ fn bare_error(response: &ServiceResponse<BoxBody>) -> Option<ApiError> {
     }
 }
 
-fn too_large() -> ApiError {
+/// The body has more than [`MAX_BODY_BYTES`].
+#[must_use]
+pub fn too_large() -> ApiError {
     ApiError::new(ErrorCode::PayloadTooLarge, format!("A body has at most {MAX_BODY_BYTES} bytes."))
 }
 
-fn not_json() -> ApiError {
+/// The body is of another type.
+#[must_use]
+pub fn not_json() -> ApiError {
     ApiError::new(ErrorCode::UnsupportedMediaType, "Send JSON, with Content-Type: application/json.")
 }
 

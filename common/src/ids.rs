@@ -3,12 +3,14 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 macro_rules! id {
-    ($(#[$doc:meta])* $name:ident, $new:ident) => {
+    ($(#[$doc:meta])* $name:ident, $new:ident, $example:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+        #[schema(examples($example))]
         #[serde(transparent)]
         pub struct $name(pub Uuid);
 
@@ -46,32 +48,38 @@ macro_rules! id {
 id!(
     /// A user. UUID v4.
     UserId,
-    new_v4
+    new_v4,
+    "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 );
 id!(
     /// A chat. UUID v7.
     ChatId,
-    now_v7
+    now_v7,
+    "01890a5d-ac96-774b-bcce-b302099a8057"
 );
 id!(
     /// A message. UUID v7.
     MessageId,
-    now_v7
+    now_v7,
+    "01890a5d-ac96-774b-bcce-b302099a8058"
 );
 id!(
-    /// The id that a client chooses for a send, so that sending again stores nothing new (contract, section 2).
+    /// The id that a client chooses for a send, so that sending again stores nothing new.
     SendId,
-    new_v4
+    new_v4,
+    "550e8400-e29b-41d4-a716-446655440000"
 );
 id!(
     /// A token's `jti`.
     TokenId,
-    new_v4
+    new_v4,
+    "6ec0bd7f-11c0-43da-975e-2a8ad9ebae0b"
 );
 id!(
     /// A running notification-service.
     InstanceId,
-    new_v4
+    new_v4,
+    "9b2d4f8e-3c1a-4e57-8f06-d15c7a90b3e4"
 );
 
 /// The place of a durable event in its chat: 1, 2, 3 … without a gap. 0 stands before the first.

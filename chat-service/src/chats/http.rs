@@ -2,36 +2,53 @@
 
 use actix_web::{
     HttpResponse,
-    web::{self, Data, Json, Path, Query, ServiceConfig},
+    web::{Data, Json, Path, Query},
 };
 use neonchat_common::{
     error::ApiError,
     ids::{ChatId, Seq, UserId},
 };
 use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
     model::{ChatItem, ChatList, ListFilter, ListLimit, Opened, ReadState},
     service::Chats,
 };
 use crate::{
-    http::{Authenticated, Body},
+    http::{
+        Authenticated, Body,
+        problems::{NoSuchChat, NoSuchPartner},
+        routes::{Routes, routes},
+    },
     validation::{Invalid, Offset, check_seq, parse_flag, parse_id},
 };
 
 /// The paths.
-pub fn routes(config: &mut ServiceConfig) {
-    config
-        .service(web::resource("/chats").route(web::get().to(list)).route(web::post().to(open)))
-        .service(web::resource("/chats/{id}").route(web::get().to(get)))
-        .service(web::resource("/chats/{id}/receipt").route(web::put().to(read)));
+#[must_use]
+pub fn routes() -> Routes {
+    routes!(list, open, get, read)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 struct OpenRequest {
+    /// With whom.
+    #[schema(value_type = UserId)]
     partner_id: String,
 }
 
+/// Opens the chat with a user.
+///
+/// There is one chat for two users, whoever opens it, and however often.
+#[utoipa::path(
+    post, path = "/chats", tag = "chats", operation_id = "open_chat", security(("bearer" = [])),
+    request_body = OpenRequest,
+    responses(
+        (status = 201, description = "The chat, which is new.", body = ChatItem),
+        (status = 200, description = "The chat, which there was.", body = ChatItem),
+        NoSuchPartner,
+    ),
+)]
 async fn open(
     chats: Data<Chats>,
     Authenticated(user): Authenticated,
@@ -45,10 +62,16 @@ async fn open(
     })
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 struct ListQuery {
+    /// How many chats at most.
+    #[param(value_type = ListLimit, inline, required = false)]
     limit: Option<String>,
+    /// How many chats to leave out first.
+    #[param(value_type = Offset, inline, required = false)]
     offset: Option<String>,
+    /// Only those with something unread.
+    #[param(value_type = bool, required = false, default = false)]
     unread_only: Option<String>,
 }
 
@@ -65,6 +88,12 @@ impl ListQuery {
     }
 }
 
+/// The user's chats, latest first.
+#[utoipa::path(
+    get, path = "/chats", tag = "chats", operation_id = "list_chats", security(("bearer" = [])),
+    params(ListQuery),
+    responses((status = 200, description = "A page of them.", body = ChatList)),
+)]
 async fn list(
     chats: Data<Chats>,
     Authenticated(user): Authenticated,
@@ -73,6 +102,12 @@ async fn list(
     Ok(Json(chats.list(user, query.parse()?).await?))
 }
 
+/// A chat.
+#[utoipa::path(
+    get, path = "/chats/{id}", tag = "chats", operation_id = "get_chat", security(("bearer" = [])),
+    params(("id" = ChatId, Path)),
+    responses((status = 200, description = "The chat.", body = ChatItem), NoSuchChat),
+)]
 async fn get(
     chats: Data<Chats>,
     Authenticated(user): Authenticated,
@@ -81,11 +116,22 @@ async fn get(
     Ok(Json(chats.get(user, *chat).await?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 struct ReadRequest {
+    /// Every event up to this `seq` is read.
+    #[schema(value_type = i64, minimum = 0, examples(41))]
     read: Seq,
 }
 
+/// Says how far the user has read a chat.
+///
+/// It never moves back, and not past the chat's last event.
+#[utoipa::path(
+    put, path = "/chats/{id}/receipt", tag = "chats", operation_id = "mark_read", security(("bearer" = [])),
+    params(("id" = ChatId, Path)),
+    request_body = ReadRequest,
+    responses((status = 200, description = "How far it is read now.", body = ReadState), NoSuchChat),
+)]
 async fn read(
     chats: Data<Chats>,
     Authenticated(user): Authenticated,

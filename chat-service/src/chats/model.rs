@@ -6,6 +6,7 @@ use neonchat_common::{
     time,
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::validation::{Offset, PageLimit};
 
@@ -19,48 +20,58 @@ pub type WireLimit = PageLimit<1000, 1000>;
 pub const MAX_HEADS: usize = 1000;
 
 /// One item of the list of chats.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, ToSchema)]
 pub struct ChatItem {
     /// Which chat.
     pub id: ChatId,
     /// `direct`.
     #[serde(rename = "type")]
+    #[schema(examples("direct"))]
     pub kind: String,
     /// The other member.
     pub partner: Partner,
     /// The newest message.
+    #[schema(required)]
     pub last_message: Option<LastMessage>,
     /// How many messages of others the reader has not read.
+    #[schema(minimum = 0, examples(1))]
     pub unread_count: i64,
     /// The place of the last event.
+    #[schema(value_type = i64, minimum = 0, examples(42))]
     pub last_seq: Seq,
     /// The reader has read every event up to this one.
+    #[schema(value_type = i64, minimum = 0, examples(41))]
     pub read_seq: Seq,
     /// When the last event was made, or the chat.
     #[serde(serialize_with = "time::serialize")]
+    #[schema(examples("2026-01-02T03:04:05.000006Z"))]
     pub updated_at: DateTime<Utc>,
 }
 
 /// The other member of a direct chat.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Partner {
     /// Who.
     pub id: UserId,
     /// The name.
+    #[schema(examples("bob"))]
     pub username: String,
     /// Whether any of the partner's sockets is open, be it `away`.
     pub online: bool,
 }
 
-/// The newest message of a chat. Without `Debug`: the text of a message is in no log.
-#[derive(Clone, Serialize)]
+/// The newest message of a chat.
+// Without `Debug`: the text of a message is in no log.
+#[derive(Clone, Serialize, ToSchema)]
 pub struct LastMessage {
     /// What was written.
+    #[schema(examples("Привет!"))]
     pub text: String,
     /// Who wrote it.
     pub sender_id: UserId,
     /// When it was stored.
     #[serde(serialize_with = "time::serialize")]
+    #[schema(examples("2026-01-02T03:04:05.000006Z"))]
     pub created_at: DateTime<Utc>,
 }
 
@@ -74,11 +85,13 @@ pub const fn unread_count(last_seq: Seq, read_seq: Seq) -> i64 {
 }
 
 /// How far a member has read a chat.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ReadState {
     /// Every event up to this one is read.
+    #[schema(value_type = i64, minimum = 0, examples(41))]
     pub read_seq: Seq,
     /// How many messages of others are not.
+    #[schema(minimum = 0, examples(1))]
     pub unread_count: i64,
 }
 
@@ -103,11 +116,12 @@ pub struct ListFilter {
 }
 
 /// A page of the list of chats, latest first.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct ChatList {
     /// The chats.
     pub chats: Vec<ChatItem>,
     /// How many there are on all pages.
+    #[schema(minimum = 0, examples(1))]
     pub total: i64,
     /// Whether more follow.
     pub has_more: bool,

@@ -2,34 +2,44 @@
 
 use actix_web::{
     HttpResponse,
-    web::{self, Data, Json, Path, Query, ServiceConfig},
+    web::{Data, Json, Path, Query},
 };
 use neonchat_common::{
     error::ApiError,
-    ids::{ChatId, SendId},
+    ids::{ChatId, MessageId, SendId},
 };
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
     model::{Events, EventsLimit, History, HistoryLimit, Message, NewMessage, Position, Sent},
     service::Messages,
 };
 use crate::{
-    http::{Authenticated, Body},
+    http::{
+        Authenticated, Body,
+        problems::{NoSuchChat, OtherContent},
+        routes::{Routes, routes},
+    },
     validation::{Invalid, Violation, parse_id, parse_seq, parse_text},
 };
 
 /// The paths.
-pub fn routes(config: &mut ServiceConfig) {
-    config
-        .service(web::resource("/chats/{id}/messages").route(web::get().to(history)).route(web::post().to(send)))
-        .service(web::resource("/chats/{id}/events").route(web::get().to(events)));
+#[must_use]
+pub fn routes() -> Routes {
+    routes!(history, send, events)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 struct HistoryQuery {
+    /// How many messages at most.
+    #[param(value_type = HistoryLimit, inline, required = false)]
     limit: Option<String>,
+    /// Only messages older than this one.
+    #[param(value_type = MessageId, inline, required = false)]
     before_id: Option<String>,
+    /// Only messages newer than this one. Not together with `before_id`.
+    #[param(value_type = MessageId, inline, required = false)]
     after_id: Option<String>,
 }
 
@@ -49,6 +59,12 @@ impl HistoryQuery {
     }
 }
 
+/// The messages of a chat, newest first.
+#[utoipa::path(
+    get, path = "/chats/{id}/messages", tag = "messages", operation_id = "list_messages", security(("bearer" = [])),
+    params(("id" = ChatId, Path), HistoryQuery),
+    responses((status = 200, description = "A page of them.", body = History), NoSuchChat),
+)]
 async fn history(
     messages: Data<Messages>,
     Authenticated(user): Authenticated,
@@ -59,20 +75,37 @@ async fn history(
     Ok(Json(messages.history(user, *chat, position, limit).await?))
 }
 
-/// Without `Debug`: the text of a message is in no log.
-#[derive(Deserialize)]
+// Without `Debug`: the text of a message is in no log.
+#[derive(Deserialize, ToSchema)]
 struct SendRequest {
+    #[schema(min_length = 1, max_length = 4096, examples("Привет!"))]
     text: String,
+    /// Chosen by the client: sending again under it stores nothing new. Without one, every request is a new message.
+    #[schema(value_type = Option<SendId>)]
     request_id: Option<String>,
 }
 
-#[derive(Serialize)]
+/// The message that was stored.
+#[derive(Serialize, ToSchema)]
 struct SendAnswer {
     #[serde(flatten)]
     message: Message,
+    /// Whether it was stored by an earlier request.
     duplicate: bool,
 }
 
+/// Sends a message, which everybody in the chat gets at once.
+#[utoipa::path(
+    post, path = "/chats/{id}/messages", tag = "messages", operation_id = "send_message", security(("bearer" = [])),
+    params(("id" = ChatId, Path)),
+    request_body = SendRequest,
+    responses(
+        (status = 201, description = "The message, which is new.", body = SendAnswer),
+        (status = 200, description = "The message, which was sent before.", body = SendAnswer),
+        NoSuchChat,
+        OtherContent,
+    ),
+)]
 async fn send(
     messages: Data<Messages>,
     Authenticated(sender): Authenticated,
@@ -93,12 +126,22 @@ async fn send(
     })
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 struct EventsQuery {
+    /// Only events after this `seq`.
+    #[param(value_type = i64, required = false, minimum = 0, default = 0)]
     after: Option<String>,
+    /// How many events at most. There may be fewer, and more to follow, where they are long.
+    #[param(value_type = EventsLimit, inline, required = false)]
     limit: Option<String>,
 }
 
+/// What has happened in a chat, for a client that was away.
+#[utoipa::path(
+    get, path = "/chats/{id}/events", tag = "messages", operation_id = "list_events", security(("bearer" = [])),
+    params(("id" = ChatId, Path), EventsQuery),
+    responses((status = 200, description = "Events in the order of their `seq`.", body = Events), NoSuchChat),
+)]
 async fn events(
     messages: Data<Messages>,
     Authenticated(user): Authenticated,

@@ -8,6 +8,7 @@ use neonchat_common::{
     time,
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{schema::messages, validation::PageLimit};
@@ -68,8 +69,9 @@ impl<T> Sent<T> {
     }
 }
 
-/// A message as it is read. Without `Debug`: the text of a message is in no log.
-#[derive(Clone, Serialize, HasQuery)]
+/// A message.
+// Without `Debug`: its text is in no log.
+#[derive(Clone, Serialize, ToSchema, HasQuery)]
 pub struct Message {
     /// Which.
     #[diesel(deserialize_as = Uuid)]
@@ -85,14 +87,18 @@ pub struct Message {
     #[serde(skip)]
     pub request_id: SendId,
     /// What was written.
+    #[schema(examples("Привет!"))]
     pub text: String,
     /// When it was stored.
     #[serde(serialize_with = "time::serialize")]
+    #[schema(examples("2026-01-02T03:04:05.000006Z"))]
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
     #[serde(serialize_with = "time::serialize")]
+    #[schema(examples("2026-01-02T03:04:05.000006Z"))]
     pub updated_at: DateTime<Utc>,
     /// Its place in its chat.
+    #[schema(value_type = i64, minimum = 1, examples(42))]
     pub seq: Seq,
 }
 
@@ -125,7 +131,7 @@ pub enum Position {
 }
 
 /// A page of history, newest first.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct History {
     /// The messages.
     pub messages: Vec<Message>,
@@ -136,9 +142,10 @@ pub struct History {
 }
 
 /// Something that happened in a chat, and stays.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Event {
     /// Its place in the chat.
+    #[schema(value_type = i64, minimum = 1, examples(42))]
     pub seq: Seq,
     /// What it is.
     #[serde(flatten)]
@@ -146,7 +153,7 @@ pub struct Event {
 }
 
 /// What happened. A further kind becomes a further variant.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum EventKind {
     /// A message was sent.
@@ -157,11 +164,12 @@ pub enum EventKind {
 }
 
 /// The events of a chat after some `seq`, ascending.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Events {
     /// The events: fewer than were asked for where they are long.
     pub events: Vec<Event>,
     /// The place of the chat's last event: not before any of the events.
+    #[schema(value_type = i64, minimum = 0, examples(42))]
     pub head_seq: Seq,
     /// Whether more follow.
     pub has_more: bool,

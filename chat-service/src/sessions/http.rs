@@ -1,19 +1,25 @@
 //! `/auth/logout`.
 
-use actix_web::{
-    HttpResponse,
-    web::{self, Data, ServiceConfig},
-};
+use actix_web::{HttpResponse, web::Data};
 use neonchat_common::error::ApiError;
 
 use super::service::Sessions;
-use crate::http::Session;
+use crate::http::{
+    Session,
+    routes::{Routes, routes},
+};
 
 /// The path.
-pub fn routes(config: &mut ServiceConfig) {
-    config.service(web::resource("/auth/logout").route(web::post().to(log_out)));
+#[must_use]
+pub fn routes() -> Routes {
+    routes!(log_out)
 }
 
+/// Ends the session: from then on its token is refused everywhere, and its sockets are closed.
+#[utoipa::path(
+    post, path = "/auth/logout", tag = "auth", operation_id = "log_out", security(("bearer" = [])),
+    responses((status = 204, description = "It has ended.")),
+)]
 async fn log_out(sessions: Data<Sessions>, Session(claims): Session) -> Result<HttpResponse, ApiError> {
     sessions.end(claims).await?;
     Ok(HttpResponse::NoContent().finish())

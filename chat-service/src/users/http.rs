@@ -2,11 +2,12 @@
 
 use actix_web::{
     HttpResponse,
-    web::{self, Data, Json, Path, Query, ServiceConfig},
+    web::{Data, Json, Path, Query},
 };
 use neonchat_common::{error::ApiError, ids::UserId};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
     model::{FoundUsers, MAX_STATUSES, NamePrefix, SearchLimit, Statuses, UserProfile, Username},
@@ -14,28 +15,37 @@ use super::{
     service::{Login, Users},
 };
 use crate::{
-    http::{Authenticated, Body},
+    http::{
+        Authenticated, Body,
+        problems::{NoSuchUser, UsernameTaken, WrongCredentials},
+        routes::{Routes, routes},
+    },
     limits::address::ClientAddress,
     validation::{Invalid, Offset, Violation, parse_id},
 };
 
 /// The paths.
-pub fn routes(config: &mut ServiceConfig) {
-    config
-        .service(web::resource("/auth/register").route(web::post().to(register)))
-        .service(web::resource("/auth/login").route(web::post().to(log_in)))
-        .service(web::resource("/users").route(web::get().to(search)))
-        .service(web::resource("/users/status").route(web::get().to(statuses)))
-        .service(web::resource("/users/me").route(web::get().to(myself)))
-        .service(web::resource("/users/{id}").route(web::get().to(get)));
+#[must_use]
+pub fn routes() -> Routes {
+    routes!(register, log_in, search, statuses, myself, get)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 struct Credentials {
+    /// Letters of any script, digits, `_`, `.` and `-`. Names that differ only by case are one.
+    #[schema(min_length = 3, max_length = 50, examples("alice"))]
     username: String,
+    /// At most 72 bytes of UTF-8; not the username, and not one of the commonest.
+    #[schema(value_type = String, format = Password, min_length = 6, max_length = 72, examples("securepass123"))]
     password: SecretString,
 }
 
+/// Makes an account.
+#[utoipa::path(
+    post, path = "/auth/register", tag = "auth", operation_id = "register",
+    request_body = Credentials,
+    responses((status = 201, description = "The new user.", body = UserProfile), UsernameTaken),
+)]
 async fn register(users: Data<Users>, Body(body): Body<Credentials>) -> Result<HttpResponse, ApiError> {
     let mut invalid = Invalid::default();
     let username = invalid.check("username", Username::parse(&body.username));
@@ -45,19 +55,33 @@ async fn register(users: Data<Users>, Body(body): Body<Credentials>) -> Result<H
     Ok(HttpResponse::Created().json(user))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct LoginAnswer {
+    /// For `Authorization: Bearer`, and for the WebSocket. A JWT.
+    #[schema(examples("eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiN2M5ZTY2NzkifQ.m1Xl0PZ3Zk8"))]
     token: String,
+    /// In how many seconds it expires.
+    #[schema(examples(86400))]
     expires_in: u64,
     user: LoggedIn,
 }
 
-#[derive(Serialize)]
+/// Who has logged in.
+#[derive(Serialize, ToSchema)]
 struct LoggedIn {
     id: UserId,
+    #[schema(examples("alice"))]
     username: String,
 }
 
+/// Gives a token for a name and a password.
+///
+/// A wrong name and a wrong password are answered alike.
+#[utoipa::path(
+    post, path = "/auth/login", tag = "auth", operation_id = "log_in",
+    request_body = Credentials,
+    responses((status = 200, description = "A token.", body = LoginAnswer), WrongCredentials),
+)]
 async fn log_in(
     users: Data<Users>,
     from: ClientAddress,
@@ -70,21 +94,44 @@ async fn log_in(
     Ok(Json(LoginAnswer { token, expires_in, user }))
 }
 
+/// The user whose token it is.
+#[utoipa::path(
+    get, path = "/users/me", tag = "users", operation_id = "get_myself", security(("bearer" = [])),
+    responses((status = 200, description = "The user.", body = UserProfile)),
+)]
 async fn myself(users: Data<Users>, Authenticated(user): Authenticated) -> Result<Json<UserProfile>, ApiError> {
     Ok(Json(users.myself(user).await?))
 }
 
+/// A user.
+#[utoipa::path(
+    get, path = "/users/{id}", tag = "users", operation_id = "get_user", security(("bearer" = [])),
+    params(("id" = UserId, Path)),
+    responses((status = 200, description = "The user.", body = UserProfile), NoSuchUser),
+)]
 async fn get(users: Data<Users>, _: Authenticated, id: Path<UserId>) -> Result<Json<UserProfile>, ApiError> {
     Ok(Json(users.get(*id).await?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 struct SearchQuery {
+    /// How the name starts, whatever its case.
+    #[param(value_type = String, min_length = 1, max_length = 50, example = "ali")]
     q: Option<String>,
+    /// How many users at most.
+    #[param(value_type = SearchLimit, inline, required = false)]
     limit: Option<String>,
+    /// How many users to leave out first.
+    #[param(value_type = Offset, inline, required = false)]
     offset: Option<String>,
 }
 
+/// Finds users by the start of their names.
+#[utoipa::path(
+    get, path = "/users", tag = "users", operation_id = "search_users", security(("bearer" = [])),
+    params(SearchQuery),
+    responses((status = 200, description = "Those found, by name.", body = FoundUsers)),
+)]
 async fn search(users: Data<Users>, _: Authenticated, query: Query<SearchQuery>) -> Result<Json<FoundUsers>, ApiError> {
     let mut invalid = Invalid::default();
     let prefix = invalid.check("q", NamePrefix::parse(query.q.as_deref()));
@@ -94,11 +141,19 @@ async fn search(users: Data<Users>, _: Authenticated, query: Query<SearchQuery>)
     Ok(Json(users.search(&prefix, limit, offset).await?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 struct StatusQuery {
+    /// Of whom, separated by commas.
+    #[param(value_type = Vec<UserId>, explode = false, min_items = 1, max_items = 100)]
     ids: Option<String>,
 }
 
+/// Whether users are there, of those whom one shares a chat with.
+#[utoipa::path(
+    get, path = "/users/status", tag = "users", operation_id = "get_statuses", security(("bearer" = [])),
+    params(StatusQuery),
+    responses((status = 200, description = "Their presence.", body = Statuses)),
+)]
 async fn statuses(
     users: Data<Users>,
     Authenticated(user): Authenticated,

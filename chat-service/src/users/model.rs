@@ -6,6 +6,7 @@ use neonchat_common::{error::ApiError, ids::UserId, time};
 use neonchat_proto::notification::v1::UserStatus as WireStatus;
 use serde::Serialize;
 use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
@@ -97,21 +98,23 @@ fn fold(name: &str) -> String {
 }
 
 /// What everybody may know of a user.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, HasQuery)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, HasQuery, ToSchema)]
 #[diesel(table_name = users)]
 pub struct UserProfile {
     /// Who.
     #[diesel(deserialize_as = Uuid)]
     pub id: UserId,
     /// The name as its owner writes it.
+    #[schema(examples("alice"))]
     pub username: String,
     /// When the user registered.
     #[serde(serialize_with = "time::serialize")]
+    #[schema(examples("2026-01-02T03:04:05.000006Z"))]
     pub created_at: DateTime<Utc>,
 }
 
 /// A page of users whose names start alike, in the order of their names.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct FoundUsers {
     /// The users.
     pub users: Vec<UserProfile>,
@@ -123,7 +126,7 @@ pub struct FoundUsers {
 pub const MAX_STATUSES: usize = 100;
 
 /// Whether a user is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// A socket of the user is open.
@@ -135,13 +138,14 @@ pub enum Status {
 }
 
 /// The presence of a user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct UserStatus {
     /// Who.
     pub user_id: UserId,
     /// Whether the user is there.
     pub status: Status,
     /// When that was last seen to be so, in Unix seconds; of who is offline it is not known.
+    #[schema(required, examples(1_767_323_045))]
     pub last_seen: Option<i64>,
 }
 
@@ -162,7 +166,7 @@ impl UserStatus {
 }
 
 /// The presence of those users whom one may ask about.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Statuses {
     /// In no order; who shares no chat with who asks is left out.
     pub statuses: Vec<UserStatus>,

@@ -1,0 +1,93 @@
+//! Paths with their handlers and their documentation, all from one place: the `#[utoipa::path]` above a handler.
+
+use actix_web::{
+    FromRequest, Handler, Responder, Route,
+    http::Method,
+    web::{self, ServiceConfig},
+};
+use utoipa::openapi::{OpenApi, PathItem};
+
+/// Some paths, not registered yet.
+///
+/// Handlers of one path become one resource: a method that it does not have is answered by 405. (Each of actix's own
+/// `#[get]` is a resource by itself, and answers 404.)
+#[derive(Default)]
+pub struct Routes {
+    /// In the order in which they are tried: `/users/me` before `/users/{id}`.
+    resources: Vec<(String, Vec<Route>)>,
+    document: OpenApi,
+}
+
+impl Routes {
+    /// Adds a handler, under the path and the method that its document has.
+    #[must_use]
+    pub fn with<F, Args>(mut self, document: OpenApi, handler: &F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        for (path, item) in &document.paths.paths {
+            for method in methods(item) {
+                self.add(path.clone(), vec![web::method(method).to(handler.clone())]);
+            }
+        }
+        self.document.merge(document);
+        self
+    }
+
+    /// Adds others. What was here before is tried first.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        for (path, routes) in other.resources {
+            self.add(path, routes);
+        }
+        self.document.merge(other.document);
+        self
+    }
+
+    /// What is to be registered, and its document.
+    pub fn split(self) -> (impl FnOnce(&mut ServiceConfig), OpenApi) {
+        let register = |config: &mut ServiceConfig| {
+            for (path, routes) in self.resources {
+                config.service(routes.into_iter().fold(web::resource(path), actix_web::Resource::route));
+            }
+        };
+        (register, self.document)
+    }
+
+    fn add(&mut self, path: String, routes: Vec<Route>) {
+        match self.resources.iter_mut().find(|(known, _)| *known == path) {
+            Some((_, known)) => known.extend(routes),
+            None => self.resources.push((path, routes)),
+        }
+    }
+}
+
+fn methods(item: &PathItem) -> impl Iterator<Item = Method> {
+    let operations = [
+        (Method::GET, &item.get),
+        (Method::POST, &item.post),
+        (Method::PUT, &item.put),
+        (Method::PATCH, &item.patch),
+        (Method::DELETE, &item.delete),
+    ];
+    operations.into_iter().filter(|(_, operation)| operation.is_some()).map(|(method, _)| method)
+}
+
+/// The [`Routes`] of some handlers that bear `#[utoipa::path]`.
+macro_rules! routes {
+    ($($handler:ident),+ $(,)?) => {
+        $crate::http::routes::Routes::default()$(.with(
+            {
+                #[derive(utoipa::OpenApi)]
+                #[openapi(paths($handler))]
+                struct Operation;
+                <Operation as utoipa::OpenApi>::openapi()
+            },
+            &$handler,
+        ))+
+    };
+}
+
+pub(crate) use routes;
