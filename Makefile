@@ -1,7 +1,7 @@
 # `make` alone says what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test autobahn demo check fmt clean-data
+.PHONY: help run test autobahn schemathesis demo check fmt clean-data
 
 CARGO ?= cargo
 # What `make test` hands on to `cargo test`, for instance: make test ARGS='-p chat-service login'
@@ -24,6 +24,10 @@ test: ## The whole suite, on a Postgres and a Redis of its own
 autobahn: ## Autobahn's WebSocket test suite; PYTHON2=a Python 2.7 with pip (see docs/TESTING.md)
 	@$(CARGO) build -p notification-service --features echo --example echo
 	@notification-service/tests/autobahn/run.sh
+schemathesis: ## The REST API against its OpenAPI document, with requests that schemathesis makes up
+	@testbed/install.sh
+	@$(CARGO) build --workspace --bins
+	@chat-service/tests/schemathesis/run.sh
 
 demo: ## The specification's demo scenario, as a transcript
 	@testbed/install.sh

@@ -42,18 +42,21 @@ const HTTPS_ALONE: &str = "max-age=31536000";
 #[derive(Serialize, ToSchema)]
 pub struct Problem<'a> {
     /// `urn:neonchat:error:` and the code.
-    #[schema(format = "uri")]
+    #[schema(format = "uri", examples("urn:neonchat:error:validation_failed"))]
     r#type: String,
     /// What the code means.
+    #[schema(examples("Validation failed"))]
     title: &'static str,
     /// The HTTP status.
-    #[schema(minimum = 400, maximum = 599)]
+    #[schema(minimum = 400, maximum = 599, examples(422))]
     status: u16,
     /// What happened, for a person.
+    #[schema(examples("username: should have 3 to 50 characters"))]
     detail: &'a str,
     /// What happened, for a program.
     code: ErrorCode,
     /// The answer's `X-Request-Id`. The server's log has it too.
+    #[schema(examples("0199c1a2-7b1e-7f6e-9d3c-5a4b8c7d6e5f"))]
     request_id: &'a str,
     /// Each field that is wrong. Only with `validation_failed`.
     #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]

@@ -19,7 +19,11 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 
 /// The paths.
 pub(super) fn routes(config: &mut ServiceConfig, document: &OpenApi) {
-    let ui = Config::from(DOCUMENT).deep_linking(true).display_request_duration(true).validator_url("none");
+    let ui = Config::from(DOCUMENT)
+        .use_base_layout()
+        .deep_linking(true)
+        .display_request_duration(true)
+        .validator_url("none");
     config
         .app_data(Data::new(document.clone()))
         .app_data(Data::new(ui))

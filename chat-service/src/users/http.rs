@@ -33,7 +33,7 @@ pub fn routes() -> Routes {
 #[derive(Deserialize, ToSchema)]
 struct Credentials {
     /// Letters of any script, digits, `_`, `.` and `-`. Names that differ only by case are one.
-    #[schema(min_length = 3, max_length = 50, examples("alice"))]
+    #[schema(min_length = 3, max_length = 50, pattern = r"^[\p{L}\p{M}\p{N}_.-]+$", examples("alice"))]
     username: String,
     /// At most 72 bytes of UTF-8; not the username, and not one of the commonest.
     #[schema(value_type = String, format = Password, min_length = 6, max_length = 72, examples("securepass123"))]

@@ -1,10 +1,150 @@
-//! The `OpenAPI` document, and the page that shows it.
+//! The `OpenAPI` document says what the service does.
 
-use crate::support::TestApp;
+mod document;
+
+use std::collections::BTreeSet;
+
+use reqwest::Client;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use self::document::{Document, METHODS, Operation};
+use crate::{
+    stand_in::{StandIn, notification_port},
+    support::TestApp,
+};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_is_served() {
+async fn it_is_of_this_version_and_every_operation_has_a_name_and_a_tag() {
     let app = TestApp::start().await;
-    let answer = app.api.call("GET", "/openapi.json", None, None).await.expect("an answer");
-    assert_eq!((answer.status, &answer.body["openapi"]), (200, &"3.1.0".into()));
+    let document = Document::of(&app).await;
+    let info = &document.0["info"];
+    assert_eq!(
+        [&document.0["openapi"], &info["title"], &info["version"], &info["license"]["identifier"]],
+        ["3.1.0", "NeonChat", env!("CARGO_PKG_VERSION"), "MIT"]
+    );
+    let tags: BTreeSet<_> =
+        document.0["tags"].as_array().expect("tags").iter().map(|tag| tag["name"].as_str()).collect();
+    let mut names = BTreeSet::new();
+    for Operation { path, method, value } in document.operations() {
+        assert!(names.insert(value["operationId"].as_str().expect("a name")), "{method} {path}: the name is taken");
+        assert!(tags.contains(&value["tags"][0].as_str()), "{method} {path}: {}", value["tags"]);
+        assert!(value["summary"].is_string(), "{method} {path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_has_the_methods_that_answer_and_says_which_need_a_token() {
+    let app = TestApp::start().await;
+    let document = Document::of(&app).await;
+    for path in document.paths() {
+        let url = format!("{}{}", app.base, path.replace("{id}", &Uuid::new_v4().to_string()));
+        let answer = Client::new().patch(&url).send().await.expect("an answer");
+        let documented = METHODS.into_iter().filter(|method| document.operation(path, method.clone()).is_some());
+        let documented = documented.map(|method| method.to_string()).collect::<Vec<_>>().join(", ");
+        assert_eq!(answer.headers()["allow"], documented, "{path}");
+        for method in METHODS {
+            let Some(operation) = document.operation(path, method) else { continue };
+            let (status, body) = document.ask(&operation, &url, None, None).await;
+            let needs_a_token = operation.value["security"] == json!([{ "bearer": [] }]);
+            assert_eq!((status, &body["code"]) == (401, &json!("unauthorized")), needs_a_token, "{path}: {body}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn success_is_answered_as_documented() {
+    let (address, serve) = notification_port().await;
+    let app = TestApp::start_with(&[("NOTIFICATION_SERVICE_ADDR", &address.to_string())]).await;
+    serve(StandIn::default());
+    let document = Document::of(&app).await;
+    let (alice, bob, chat) = app.pair().await;
+    let carol = app.user().await;
+    let ask = async |method: &str, path: &str, query: &str, id: &str, body: Option<Value>| {
+        let operation = document.operation(path, method.parse().expect("a method")).expect("an operation");
+        let url = format!("{}{}{query}", app.base, path.replace("{id}", id));
+        document.ask(&operation, &url, Some(&alice.token), body.as_ref()).await.0
+    };
+
+    let credentials = json!({ "username": "alice", "password": "securepass123" });
+    assert_eq!(ask("POST", "/api/v1/auth/register", "", "", Some(credentials.clone())).await, 201);
+    assert_eq!(ask("POST", "/api/v1/auth/login", "", "", Some(credentials)).await, 200);
+    assert_eq!(ask("GET", "/api/v1/users/me", "", "", None).await, 200);
+    assert_eq!(ask("GET", "/api/v1/users/{id}", "", &bob.id, None).await, 200);
+    assert_eq!(ask("GET", "/api/v1/users", "?q=u-&limit=1&offset=1", "", None).await, 200);
+    assert_eq!(ask("GET", "/api/v1/users/status", &format!("?ids={}", bob.id), "", None).await, 200);
+
+    for (partner, status) in [(&carol, 201), (&bob, 200)] {
+        assert_eq!(ask("POST", "/api/v1/chats", "", "", Some(json!({ "partner_id": partner.id }))).await, status);
+    }
+    let message = json!({ "text": "hello", "request_id": Uuid::new_v4() });
+    for status in [201, 200] {
+        assert_eq!(ask("POST", "/api/v1/chats/{id}/messages", "", &chat, Some(message.clone())).await, status);
+    }
+    app.send(&chat, &bob, "hello").await;
+    assert_eq!(ask("GET", "/api/v1/chats", "?limit=5&offset=0&unread_only=true", "", None).await, 200);
+    assert_eq!(ask("GET", "/api/v1/chats", "", "", None).await, 200);
+    assert_eq!(ask("GET", "/api/v1/chats/{id}", "", &chat, None).await, 200);
+    assert_eq!(ask("PUT", "/api/v1/chats/{id}/receipt", "", &chat, Some(json!({ "read": 1 }))).await, 200);
+    assert_eq!(ask("GET", "/api/v1/chats/{id}/messages", "", &chat, None).await, 200);
+    assert_eq!(ask("GET", "/api/v1/chats/{id}/events", "?after=0", &chat, None).await, 200);
+    assert_eq!(ask("POST", "/api/v1/auth/logout", "", "", None).await, 204);
+
+    app.until_redis().await;
+    for path in ["/health", "/live", "/ready", "/metrics"] {
+        assert_eq!(ask("GET", path, "", "", None).await, 200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_examples_of_requests_are_read() {
+    let app = TestApp::start().await;
+    let document = Document::of(&app).await;
+    for operation in document.operations() {
+        // Each has a user of its own: one of the operations is the logout.
+        let (alice, _, chat) = app.pair().await;
+        let parameters = operation.value["parameters"].as_array().into_iter().flatten();
+        let parameters = parameters.filter(|parameter| parameter["in"] == "query" && parameter["required"] == true);
+        let query: Vec<_> = parameters.map(|parameter| document.parameter_example(parameter)).collect();
+        let path = operation.path.replace("{id}", &chat);
+        let url = format!("{}{path}?{}", app.base, query.join("&"));
+        let schema = operation.value["requestBody"].pointer("/content/application~1json/schema");
+        let body = schema.map(|schema| document.example(schema));
+        let (status, answer) = document.ask(&operation, &url, Some(&alice.token), body.as_ref()).await;
+        let is_read = !matches!(status, 400 | 413 | 415 | 422) && answer["code"] != "unauthorized";
+        assert!(is_read, "{url} {body:?}: {answer:#}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_examples_are_what_its_schemas_say() {
+    let app = TestApp::start().await;
+    let document = Document::of(&app).await;
+    let mut found = 0;
+    each(&document.0, &mut |value| {
+        let examples = value["examples"].as_array().into_iter().flatten().map(|example| (value, example));
+        let named = value["examples"].as_object().into_iter().flatten();
+        let named = named.map(|(_, example)| (&value["schema"], &example["value"]));
+        let single = value.get("example").map(|example| (&value["schema"], example));
+        for (schema, example) in examples.chain(named).chain(single) {
+            assert_eq!(document.errors(schema, example), [""; 0], "{example} of {schema:#}");
+            found += 1;
+        }
+    });
+    assert!(found > 100, "only {found}");
+    // Every schema has one, or its parts do.
+    for (name, schema) in document.0["components"]["schemas"].as_object().expect("schemas") {
+        let example = document.example(schema);
+        assert_eq!(document.errors(schema, &example), [""; 0], "{name}: {example:#}");
+    }
+}
+
+/// Visits a value and all that are in it.
+fn each<'a>(value: &'a Value, visit: &mut impl FnMut(&'a Value)) {
+    visit(value);
+    match value {
+        Value::Object(fields) => fields.values().for_each(|value| each(value, visit)),
+        Value::Array(items) => items.iter().for_each(|value| each(value, visit)),
+        _ => {}
+    }
 }

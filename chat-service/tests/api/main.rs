@@ -24,4 +24,5 @@ mod sessions;
 mod stand_in;
 mod statuses;
 mod support;
+mod swagger_ui;
 mod users;
