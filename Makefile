@@ -24,6 +24,7 @@ test: ## The whole suite, on a Postgres and a Redis of its own
 autobahn: ## Autobahn's WebSocket test suite; PYTHON2=a Python 2.7 with pip (see docs/TESTING.md)
 	@$(CARGO) build -p notification-service --features echo --example echo
 	@notification-service/tests/autobahn/run.sh
+
 schemathesis: ## The REST API against its OpenAPI document, with requests that schemathesis makes up
 	@testbed/install.sh
 	@$(CARGO) build --workspace --bins

@@ -14,6 +14,7 @@ use neonchat_common::{
     grpc::client::Peer,
     settings::GrpcSettings,
 };
+use tokio::{io::AsyncReadExt as _, net::TcpListener, sync::mpsc};
 use tonic::{Code, Status};
 
 use crate::stand_in::{NOWHERE, StandIn, black_hole, call, peer, peer_with, settings};
@@ -162,6 +163,24 @@ async fn a_service_whose_dependency_is_away_is_itself_there() {
     for number in 1..=3 * FAILURES_TO_OPEN {
         let error = ApiError::from(call(&peer, SEND).await.expect_err("away"));
         assert_eq!((error.code, server.calls()), (ErrorCode::Unavailable, number));
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_says_nothing_of_the_next_one() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let peer = peer_with(&[listener.local_addr().expect("an address")], &once());
+    let (breaks, mut broken) = mpsc::channel(1);
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            // The first of what the calls send.
+            let _ = socket.read(&mut [0; 64]).await;
+            let _ = breaks.send(()).await;
+        }
+    });
+    for _ in 0..2 * FAILURES_TO_OPEN {
+        assert_eq!(call(&peer, SEND).await.expect_err("cut off").code(), Code::Unavailable);
+        broken.recv().await.expect("it was called");
     }
 }
 

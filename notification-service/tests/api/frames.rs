@@ -66,7 +66,7 @@ async fn a_close_frame_is_answered_and_tcp_closed_at_once() {
 async fn a_client_that_is_still_sending_learns_why_it_is_closed() {
     let app = TestApp::start().await;
     let user = app.api.any_user().await.expect("a user");
-    let header = [&[0x81, 0xff], (1u64 << 24).to_be_bytes().as_slice(), &MASK].concat();
-    let received = app.raw(&user, &[header, vec![b'x'; 1 << 24]].concat()).await;
+    let header = [&[0x81, 0xff], (1u64 << 23).to_be_bytes().as_slice(), &MASK].concat();
+    let received = app.raw(&user, &[header, vec![b'x'; 1 << 23]].concat()).await;
     assert_eq!(close_code(&received), Some(1009), "{received:x?}");
 }

@@ -71,7 +71,7 @@ impl Endpoint {
     }
 
     /// Where it is.
-    pub(super) const fn address(&self) -> &String {
+    pub(super) fn address(&self) -> &str {
         &self.address
     }
 
@@ -82,13 +82,14 @@ impl Endpoint {
         request: Request<M>,
     ) -> Result<Response<M::Answer>, CircuitBreakerError<Status>> {
         let channel = self.channel.clone();
-        let call = async move {
+        // Boxed, or every layer around it would move some kilobytes.
+        let call = Box::pin(async move {
             match M::call(channel, request).await {
                 // `within` is about to do the same, and knows whom it counts against.
                 Err(status) if status::is_cut_off(&status) => pending().await,
                 answered => answered.map_err(status::normalize),
             }
-        };
+        });
         let breaker = self.breaker.clone();
         // What the limit cuts off outside of the breaker counts neither for the address nor against it.
         if limit >= PATIENCE {

@@ -1,8 +1,8 @@
 //! What the status of a failed call says of the service that was called.
 
-use std::error::Error as _;
+use std::{error::Error, iter::successors, sync::Arc};
 
-use tonic::{Code, Status, TimeoutExpired};
+use tonic::{Code, ConnectError, Status, TimeoutExpired};
 use tonic_types::StatusExt as _;
 
 /// Whether the same call may do well in a moment, or at another address.
@@ -10,10 +10,16 @@ pub(super) fn is_transient(status: &Status) -> bool {
     matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded)
 }
 
+/// A connection broke, and with it all calls that were under way on it, which says nothing of the next connection.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection broke under the call")]
+struct Broken;
+
 /// Whether the service itself was not there, or did not answer. One that says with a code of ours that what it depends
 /// on is away is well.
 pub(super) fn is_away(status: &Status) -> bool {
-    is_transient(status) && status.get_details_error_info().is_none()
+    let is_broken = status.source().is_some_and(<dyn Error>::is::<Broken>);
+    is_transient(status) && !is_broken && status.get_details_error_info().is_none()
 }
 
 /// Whether tonic, here or there, cut the call off because its deadline was over.
@@ -25,8 +31,12 @@ pub(super) fn is_cut_off(status: &Status) -> bool {
 pub(super) fn normalize(status: Status) -> Status {
     // Only what did not come from the service has a source.
     match status.source() {
-        Some(source) => Status::unavailable(format!("{}: {source:?}", status.message())),
-        None => status,
+        Some(source) if !successors(Some(source), |&error| error.source()).any(<dyn Error>::is::<ConnectError>) => {
+            let mut broken = Status::unavailable(format!("{Broken}: {source:?}"));
+            broken.set_source(Arc::new(Broken));
+            broken
+        }
+        _ => status,
     }
 }
 
