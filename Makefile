@@ -25,7 +25,7 @@ autobahn: ## Autobahn's WebSocket test suite; PYTHON2=a Python 2.7 with pip (see
 	@$(CARGO) build -p notification-service --features echo --example echo
 	@notification-service/tests/autobahn/run.sh
 
-schemathesis: ## The REST API against its OpenAPI document, with requests that schemathesis makes up
+schemathesis: ## The REST API against its OpenAPI document, with requests that schemathesis makes up (see docs/TESTING.md)
 	@testbed/install.sh
 	@$(CARGO) build --workspace --bins
 	@chat-service/tests/schemathesis/run.sh

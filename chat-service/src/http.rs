@@ -60,7 +60,7 @@ pub fn routes(config: &mut ServiceConfig, services: &Services) {
         .app_data(Data::new(services.messages.clone()))
         .app_data(Data::new(services.health.clone()))
         .configure(operations)
-        .configure(|config| documents::routes(config, &document))
+        .configure(|config| documents::routes(config, document))
         .service(
             web::scope(API)
                 .wrap(from_fn(limit_requests))

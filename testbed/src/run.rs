@@ -114,7 +114,7 @@ fn announce(ports: Ports, database_url: &str, redis_url: &str, logs: &Path) {
     let Ports { rest, chat_grpc, notification_grpc, websocket } = ports;
     println!(
         "\nNeonChat runs. Ctrl-C ends it; the data stays.\n\n\
-         \x20 REST        http://localhost:{rest}/api/v1\n\
+         \x20 REST        http://localhost:{rest}/api/v1, described at http://localhost:{rest}/swagger-ui/\n\
          \x20 WebSocket   ws://localhost:{websocket}/ws?token=…\n\
          \x20 gRPC        localhost:{chat_grpc} (chat-service), localhost:{notification_grpc} (notification-service)\n\
          \x20 Health      http://localhost:{rest}/health, http://localhost:{websocket}/health\n\

@@ -43,18 +43,18 @@ const BEARER: &str = "bearer";
 struct Base;
 
 /// The document of the service: of what operators ask, and of the API, which lies below `prefix`.
-pub(super) fn document(operations: openapi::OpenApi, prefix: &str, mut api: openapi::OpenApi) -> openapi::OpenApi {
-    for operation in all(&mut api) {
+pub(super) fn document(operators: openapi::OpenApi, prefix: &str, mut api: openapi::OpenApi) -> openapi::OpenApi {
+    for operation in operations(&mut api) {
         add_shared_problems(operation);
-        for response in responses(operation) {
-            refer(response, ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"]);
+        for (_, response) in responses(operation) {
+            refer(response, &["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"]);
         }
     }
-    let mut document = Base::openapi().merge_from(operations).nest(prefix, api);
-    for operation in all(&mut document) {
-        for response in responses(operation) {
-            refer(response, ["X-Request-Id"]);
-            finish_problem(response);
+    let mut document = Base::openapi().merge_from(operators).nest(prefix, api);
+    for operation in operations(&mut document) {
+        for (status, response) in responses(operation) {
+            refer(response, &["X-Request-Id"]);
+            finish_problem(status, response);
         }
     }
     let components = document.components.get_or_insert_default();
@@ -80,16 +80,30 @@ fn add_shared_problems(operation: &mut Operation) {
         let bad_json = "The body is not JSON: expected value at line 1 column 13.";
         problems.extend([ApiError::new(ErrorCode::BadJson, bad_json), too_large(), not_json()]);
     }
-    if operation.request_body.is_some() || operation.parameters.is_some() {
-        problems.push(ApiError::invalid("username", "length", "should have 3 to 50 characters"));
-    }
-    for problem in problems {
+    for problem in problems.into_iter().chain(invalid(operation)) {
         problems::add(&mut operation.responses, &problem);
     }
 }
 
+/// An example of what may be wrong with the values of a request, where it has any.
+fn invalid(operation: &Operation) -> Option<ApiError> {
+    let first = operation.parameters.iter().flatten().find_map(|parameter| match parameter {
+        RefOr::T(parameter) => Some(parameter.name.clone()),
+        RefOr::Ref(_) => None,
+    });
+    let number = "invalid type: integer `1`, expected a string at line 1 column 14";
+    match (&operation.request_body, first) {
+        (Some(_), _) => Some(ApiError::invalid("body", "format", number)),
+        (None, Some(name)) if ["id", "ids"].contains(&&*name) => {
+            Some(ApiError::invalid(name, "format", "should be a UUID"))
+        }
+        (None, Some(_)) => Some(ApiError::invalid("limit", "range", "should be a whole number from 1 to 100")),
+        (None, None) => None,
+    }
+}
+
 /// Says of an answer that is a problem which codes it may have, and which headers come with it.
-fn finish_problem(response: &mut Response) {
+fn finish_problem(status: &str, response: &mut Response) {
     let Some(RefOr::T(content)) = response.content.get_mut(PROBLEM_JSON) else { return };
     let codes: Vec<_> = content.examples.keys().cloned().collect();
     let titles = content.examples.values().filter_map(|example| match example {
@@ -97,16 +111,14 @@ fn finish_problem(response: &mut Response) {
         RefOr::Ref(_) => None,
     });
     response.description = titles.collect::<Vec<_>>().join(", or: ");
-    let is = |code: ErrorCode| codes.iter().any(|known| known == code.as_str());
-    let headers: &[_] = match () {
-        () if is(ErrorCode::Unauthorized) || is(ErrorCode::InvalidCredentials) => &["WWW-Authenticate"],
-        () if is(ErrorCode::RateLimited) || is(ErrorCode::Unavailable) => &["Retry-After"],
-        () => &[],
-    };
     let code = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(codes));
     let narrowed = ObjectBuilder::new().property("code", code);
     content.schema = Some(AllOfBuilder::new().item(Ref::from_schema_name("Problem")).item(narrowed).into());
-    refer(response, headers.iter().copied());
+    match status {
+        "401" => refer(response, &["WWW-Authenticate"]),
+        "429" | "503" => refer(response, &["Retry-After"]),
+        _ => {}
+    }
 }
 
 /// The headers that answers refer to.
@@ -125,23 +137,23 @@ fn describe_headers(components: &mut Components) {
     }
 }
 
-fn refer<'a>(response: &mut Response, headers: impl IntoIterator<Item = &'a str>) {
+fn refer(response: &mut Response, headers: &[&str]) {
     for name in headers {
         let header = Ref::new(format!("#/components/headers/{name}"));
-        response.headers.insert(name.to_owned(), RefOr::Ref(header));
+        response.headers.insert((*name).to_owned(), RefOr::Ref(header));
     }
 }
 
-fn all(document: &mut openapi::OpenApi) -> impl Iterator<Item = &mut Operation> {
+fn operations(document: &mut openapi::OpenApi) -> impl Iterator<Item = &mut Operation> {
     let items = document.paths.paths.values_mut();
     items
         .flat_map(|item| [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete])
         .filter_map(Option::as_mut)
 }
 
-fn responses(operation: &mut Operation) -> impl Iterator<Item = &mut Response> {
-    operation.responses.responses.values_mut().filter_map(|response| match response {
-        RefOr::T(response) => Some(response),
+fn responses(operation: &mut Operation) -> impl Iterator<Item = (&str, &mut Response)> {
+    operation.responses.responses.iter_mut().filter_map(|(status, response)| match response {
+        RefOr::T(response) => Some((status.as_str(), response)),
         RefOr::Ref(_) => None,
     })
 }

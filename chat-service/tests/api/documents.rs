@@ -23,6 +23,8 @@ async fn it_is_of_this_version_and_every_operation_has_a_name_and_a_tag() {
         [&document.0["openapi"], &info["title"], &info["version"], &info["license"]["identifier"]],
         ["3.1.0", "NeonChat", env!("CARGO_PKG_VERSION"), "MIT"]
     );
+    let bearer = &document.0["components"]["securitySchemes"]["bearer"];
+    assert_eq!([&bearer["type"], &bearer["scheme"], &bearer["bearerFormat"]], ["http", "bearer", "JWT"]);
     let tags: BTreeSet<_> =
         document.0["tags"].as_array().expect("tags").iter().map(|tag| tag["name"].as_str()).collect();
     let mut names = BTreeSet::new();
@@ -136,6 +138,19 @@ async fn its_examples_are_what_its_schemas_say() {
     for (name, schema) in document.0["components"]["schemas"].as_object().expect("schemas") {
         let example = document.example(schema);
         assert_eq!(document.errors(schema, &example), [""; 0], "{name}: {example:#}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_examples_of_bad_values_name_what_there_is() {
+    let app = TestApp::start().await;
+    let document = Document::of(&app).await;
+    for Operation { path, method, value } in document.operations() {
+        let problem = "/422/content/application~1problem+json/examples/validation_failed/value/errors/0/field";
+        let Some(field) = value["responses"].pointer(problem) else { continue };
+        let mut parameters = value["parameters"].as_array().into_iter().flatten();
+        let is_there = parameters.any(|parameter| parameter["name"] == *field);
+        assert!(is_there || (field == "body" && value["requestBody"].is_object()), "{method} {path}: {field}");
     }
 }
 
