@@ -1,0 +1,89 @@
+//! What a client got: on each connection, and all in all.
+
+use std::collections::{BTreeMap, HashSet};
+
+use neonchat_common::ids::{ChatId, Seq, UserId};
+
+use super::{
+    evidence::{Answer, Client, Event, Evidence, Message},
+    progress,
+    verdict::{Breach, Verdict},
+};
+
+pub(super) fn check(client: &Client, evidence: &Evidence, verdict: &mut Verdict) {
+    check_leaks(client, evidence, verdict);
+    check_contents(client, evidence, verdict);
+    for connection in &client.connections {
+        progress::check(client, connection, evidence, verdict);
+    }
+    if client.connections.last().is_some_and(|connection| connection.is_open) {
+        check_set(client, evidence, verdict);
+    }
+}
+
+fn acks(client: &Client) -> impl Iterator<Item = (ChatId, Seq)> {
+    client.sends.values().flat_map(|send| &send.answers).filter_map(|answer| match answer {
+        Answer::Acked(ack) => Some((ack.chat, ack.seq)),
+        Answer::Refused => None,
+    })
+}
+
+fn messages(client: &Client) -> impl Iterator<Item = &Message> {
+    let events = client.connections.iter().flat_map(|connection| &connection.events);
+    let told = events.filter_map(|event| if let Event::Message(message) = event { Some(message) } else { None });
+    told.chain(&client.fetched)
+}
+
+/// Whoever is connected has all of each of their chats.
+fn check_set(client: &Client, evidence: &Evidence, verdict: &mut Verdict) {
+    let mut got: BTreeMap<ChatId, HashSet<Seq>> = BTreeMap::new();
+    for (chat, seq) in messages(client).map(|message| (message.chat, message.seq)).chain(acks(client)) {
+        got.entry(chat).or_default().insert(seq);
+    }
+    for (id, chat) in evidence.chats.iter().filter(|(_, chat)| chat.members.contains(&client.user)) {
+        let got = got.get(id);
+        for seq in chat.rows.iter().map(|row| row.message.seq) {
+            if got.is_none_or(|got| !got.contains(&seq)) {
+                verdict.add(Breach::Skip, || format!("{} never got {id} #{seq}", client.user));
+            }
+        }
+    }
+}
+
+fn check_leaks(client: &Client, evidence: &Evidence, verdict: &mut Verdict) {
+    let user = client.user;
+    let may_see = |chat: ChatId| evidence.chats.get(&chat).is_some_and(|chat| chat.members.contains(&user));
+    let knows = |other: UserId| {
+        other == user
+            || evidence.chats.values().any(|chat| chat.members.contains(&user) && chat.members.contains(&other))
+    };
+    for event in client.connections.iter().flat_map(|connection| &connection.events) {
+        let (kind, chat, other) = match event {
+            Event::Sync { .. } | Event::Sent { .. } => continue,
+            Event::Acked { ack, .. } => ("message_sent", Some(ack.chat), None),
+            Event::Message(message) => ("new_message", Some(message.chat), None),
+            Event::Lagged { chat, .. } => ("lagged", Some(*chat), None),
+            Event::Synced { chat, .. } => ("synced", Some(*chat), None),
+            Event::Seen { kind, chat, user } => (kind.as_str(), *chat, *user),
+        };
+        if chat.is_some_and(|chat| !may_see(chat)) || other.is_some_and(|other| !knows(other)) {
+            verdict.add(Breach::Leak, || format!("{user} saw {kind} of {chat:?} {other:?}"));
+        }
+    }
+    for message in client.fetched.iter().filter(|message| !may_see(message.chat)) {
+        verdict.add(Breach::Leak, || format!("{user} could read {} #{}", message.chat, message.seq));
+    }
+}
+
+/// What was told is what is there.
+fn check_contents(client: &Client, evidence: &Evidence, verdict: &mut Verdict) {
+    let rows = evidence.chats.values().flat_map(|chat| &chat.rows);
+    let stored: HashSet<&Message> = rows.map(|row| &row.message).collect();
+    // Of a chat that is not known there is no history; whoever saw something of it saw a leak.
+    for message in messages(client).filter(|message| evidence.chats.contains_key(&message.chat)) {
+        if !stored.contains(message) {
+            let Message { chat, seq, id, .. } = message;
+            verdict.add(Breach::Phantom, || format!("{} was told of {chat} #{seq}, {id}: not there", client.user));
+        }
+    }
+}

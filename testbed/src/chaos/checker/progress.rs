@@ -1,0 +1,175 @@
+//! How far one connection came in each of its chats: what it was told rises, and leaves nothing out.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use neonchat_common::ids::{ChatId, SendId, Seq};
+
+use super::{
+    evidence::{Answer, Chat, Client, Connection, Event, Evidence},
+    verdict::{Breach, Verdict},
+};
+
+pub(super) fn check(client: &Client, connection: &Connection, evidence: &Evidence, verdict: &mut Verdict) {
+    let user = client.user;
+    for (id, progress) in follow(connection) {
+        let Some(chat) = evidence.chats.get(&id) else { continue };
+        for seq in &progress.repeated {
+            verdict.add(Breach::Duplicate, || format!("{user} was told twice of {id} #{seq}"));
+        }
+        for (seq, position) in &progress.late {
+            verdict.add(Breach::Order, || format!("{user} was told of {id} #{seq} after #{position}"));
+        }
+        for seq in progress.missing(client, connection, chat) {
+            verdict.add(Breach::Skip, || format!("{user} was not told of {id} #{seq}, but of #{}", progress.position));
+        }
+    }
+}
+
+/// One chat on one connection.
+#[derive(Debug, Default)]
+struct Progress {
+    /// What the client said it has.
+    cursor: Option<Seq>,
+    /// Where what this connection should have been told of begins.
+    begin: Option<Seq>,
+    /// Up to where it was told.
+    position: Seq,
+    messages: BTreeSet<Seq>,
+    /// Of its own messages, for which it gets an ack instead; and whether that said that it was a duplicate.
+    acked: BTreeMap<Seq, bool>,
+    /// What was announced to be left out, both ends included.
+    left_out: Vec<(Seq, Seq)>,
+    repeated: Vec<Seq>,
+    late: Vec<(Seq, Seq)>,
+}
+
+fn follow(connection: &Connection) -> BTreeMap<ChatId, Progress> {
+    let mut chats: BTreeMap<ChatId, Progress> = BTreeMap::new();
+    for event in &connection.events {
+        match event {
+            Event::Sync { cursors } => {
+                for (chat, cursor) in cursors {
+                    chats.entry(*chat).or_default().cursor = Some(*cursor);
+                }
+            }
+            Event::Acked { ack, .. } => chats.entry(ack.chat).or_default().ack(ack.seq, ack.duplicate),
+            Event::Message(message) => chats.entry(message.chat).or_default().message(message.seq),
+            Event::Lagged { chat, from, head } => chats.entry(*chat).or_default().leave_out(*from, *head),
+            Event::Synced { chat, head, complete } => chats.entry(*chat).or_default().synced(*head, *complete),
+            Event::Sent { .. } | Event::Seen { .. } => {}
+        }
+    }
+    chats
+}
+
+impl Progress {
+    fn message(&mut self, seq: Seq) {
+        let is_caused_here = self.acked.get(&seq) == Some(&false);
+        if !self.messages.insert(seq) || is_caused_here {
+            self.repeated.push(seq);
+        } else if seq <= self.position {
+            self.late.push((seq, self.position));
+        }
+        self.reach(seq, seq);
+    }
+
+    /// An ack may run ahead of what others wrote before. Whoever caused an event is not told of it beside that.
+    fn ack(&mut self, seq: Seq, duplicate: bool) {
+        self.acked.insert(seq, duplicate);
+        if !duplicate && self.messages.contains(&seq) {
+            self.repeated.push(seq);
+        }
+    }
+
+    fn leave_out(&mut self, from: Seq, head: Seq) {
+        self.left_out.push((from, head));
+        self.reach(from, head);
+    }
+
+    fn synced(&mut self, head: Seq, complete: bool) {
+        let from = self.cursor.unwrap_or(0) + 1;
+        if !complete {
+            self.left_out.push((from, head));
+        }
+        self.reach(from, head);
+    }
+
+    fn reach(&mut self, from: Seq, to: Seq) {
+        self.begin = Some(self.begin.map_or(from, |begin| begin.min(from)));
+        self.position = self.position.max(to);
+    }
+
+    /// What this connection should have been told of, and was not.
+    fn missing<'a>(
+        &'a self,
+        client: &'a Client,
+        connection: &'a Connection,
+        chat: &'a Chat,
+    ) -> impl Iterator<Item = Seq> + 'a {
+        let own = own(client, connection, chat);
+        // One that is open at the end had the time to be told of everything.
+        let (begin, end) = if connection.is_open {
+            let head = chat.rows.iter().map(|row| row.message.seq).max().unwrap_or(0);
+            (self.begin.or_else(|| Some(self.cursor? + 1)), head.max(self.position))
+        } else {
+            (self.begin, self.position)
+        };
+        let range = begin.into_iter().flat_map(move |begin| begin..=end);
+        range.filter(move |seq| {
+            let is_told = self.messages.contains(seq) || self.acked.contains_key(seq) || own.contains(seq);
+            !is_told && !self.left_out.iter().any(|(from, head)| (from..=head).contains(&seq))
+        })
+    }
+}
+
+/// The places of the messages that were sent on this connection, and are known to the client by an ack: one that came
+/// elsewhere, or one that was under way when the connection ended.
+fn own(client: &Client, connection: &Connection, chat: &Chat) -> HashSet<Seq> {
+    let sent = connection.events.iter().filter_map(|event| match event {
+        Event::Sent { request } => Some(*request),
+        _ => None,
+    });
+    let sent: HashSet<SendId> = sent.collect();
+    let is_acked = |request| {
+        let answers = client.sends.get(&request).map(|send| send.answers.as_slice()).unwrap_or_default();
+        answers.iter().any(|answer| matches!(answer, Answer::Acked(_)))
+    };
+    let rows = chat.rows.iter().filter(|row| row.message.sender == client.user && sent.contains(&row.request));
+    rows.filter(|row| !connection.is_open || is_acked(row.request)).map(|row| row.message.seq).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn progress(does: impl FnOnce(&mut Progress)) -> Progress {
+        let mut progress = Progress::default();
+        does(&mut progress);
+        progress
+    }
+
+    #[test]
+    fn what_is_announced_counts_as_told() {
+        let left_out = progress(|chat| {
+            chat.message(4);
+            chat.leave_out(5, 9);
+            chat.message(10);
+        });
+        assert_eq!((left_out.begin, left_out.position), (Some(4), 10));
+        assert!(left_out.late.is_empty() && left_out.repeated.is_empty());
+        let late = progress(|chat| {
+            chat.leave_out(5, 9);
+            chat.message(7);
+        });
+        assert_eq!(late.late, [(7, 9)]);
+    }
+
+    #[test]
+    fn an_answered_sync_demands_what_came_after_its_cursor() {
+        let synced = progress(|chat| {
+            chat.cursor = Some(2);
+            chat.synced(5, true);
+        });
+        assert_eq!((synced.begin, synced.position, synced.left_out.len()), (Some(3), 5, 0));
+    }
+}

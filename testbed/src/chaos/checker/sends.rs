@@ -1,0 +1,88 @@
+//! What was sent, against the history.
+
+use std::collections::{BTreeMap, HashMap};
+
+use neonchat_common::ids::{ChatId, MessageId, SendId, Seq, UserId};
+
+use super::{
+    evidence::{Ack, Answer, Evidence, Message, Row, Send},
+    verdict::{Breach, Verdict},
+};
+
+/// A message is known by its sender and by what the sender chose.
+type Key = (UserId, SendId);
+
+/// Everything that was sent. What several clients of a user sent under one id is one message.
+pub(super) struct Sends(BTreeMap<Key, Send>);
+
+impl Sends {
+    pub(super) fn of(evidence: &Evidence) -> Self {
+        let mut sends: BTreeMap<Key, Send> = BTreeMap::new();
+        for client in &evidence.clients {
+            for (request, send) in &client.sends {
+                sends
+                    .entry((client.user, *request))
+                    .and_modify(|known| {
+                        known.attempts += send.attempts;
+                        known.answers.extend(&send.answers);
+                    })
+                    .or_insert_with(|| send.clone());
+            }
+        }
+        Self(sends)
+    }
+
+    /// Whether a message was sent just like this.
+    pub(super) fn has(&self, message: &Message, request: SendId) -> bool {
+        let sent = self.0.get(&(message.sender, request));
+        sent.is_some_and(|sent| sent.chat == message.chat && sent.text == message.text)
+    }
+
+    pub(super) fn check(&self, evidence: &Evidence, verdict: &mut Verdict) {
+        let rows = evidence.chats.values().flat_map(|chat| &chat.rows);
+        let stored: HashMap<Key, &Row> = rows.map(|row| ((row.message.sender, row.request), row)).collect();
+        for (key, send) in &self.0 {
+            check_send(key.1, send, stored.get(key).copied(), verdict);
+        }
+    }
+}
+
+fn check_send(request: SendId, send: &Send, stored: Option<&Row>, verdict: &mut Verdict) {
+    let acks =
+        || send.answers.iter().filter_map(|answer| if let Answer::Acked(ack) = answer { Some(ack) } else { None });
+    let refusals = send.answers.len() - acks().count();
+    let is_unanswered = send.answers.len() < send.attempts;
+
+    verdict.figures.messages += 1;
+    verdict.figures.refusals += refusals;
+    if acks().next().is_some() {
+        verdict.figures.acked += 1;
+        let was_first = acks().any(|ack| !ack.duplicate);
+        verdict.figures.in_doubt += usize::from(!was_first && !is_unanswered);
+    } else if is_unanswered {
+        verdict.figures.unknown += 1;
+    } else {
+        verdict.figures.refused += 1;
+        if let Some(row) = stored {
+            let Message { chat, seq, .. } = row.message;
+            verdict.add(Breach::Aborted, || format!("{request} was refused, and is {chat} #{seq}"));
+        }
+    }
+
+    let place = stored.map(|row| (row.message.chat, row.message.seq, row.message.id));
+    for ack in acks() {
+        if place != Some(place_of(ack)) || ack.chat != send.chat {
+            verdict.add(Breach::Lost, || {
+                let found = place.map_or("nowhere".to_owned(), |(chat, seq, id)| format!("{chat} #{seq}, {id}"));
+                format!("{request} was acked as {} #{}, {}, and is {found}", ack.chat, ack.seq, ack.id)
+            });
+        }
+    }
+    if acks().filter(|ack| !ack.duplicate).count() > 1 {
+        verdict.add(Breach::Duplicate, || format!("{request} was acked more than once as new"));
+    }
+}
+
+const fn place_of(ack: &Ack) -> (ChatId, Seq, MessageId) {
+    (ack.chat, ack.seq, ack.id)
+}

@@ -1,0 +1,3 @@
+//! `testbed chaos`: real clients of several instances of each service, faults, and a checker that believes nobody.
+
+pub mod checker;
