@@ -1,3 +1,4 @@
 //! `testbed chaos`: real clients of several instances of each service, faults, and a checker that believes nobody.
 
 pub mod checker;
+pub mod proxy;
