@@ -12,6 +12,22 @@ pub fn free() -> anyhow::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
+/// The ports that a process keeps while it does not run: Linux takes those of outgoing connections from 32768 on, so that
+/// none of these is taken in the meantime, nor connected with itself.
+const KEPT: std::ops::Range<u16> = 20_000..32_000;
+
+/// How many ports are tried.
+const ATTEMPTS: usize = 1000;
+
+/// A port that is free, and stays so while nobody listens on it for a while.
+///
+/// # Errors
+/// There is none.
+pub fn kept() -> anyhow::Result<u16> {
+    let mut ports = std::iter::repeat_with(|| fastrand::u16(KEPT)).take(ATTEMPTS);
+    ports.find(|port| require_free("", *port).is_ok()).context("no port below 32000 is free")
+}
+
 /// Fails, by name, where a port cannot be listened on.
 ///
 /// # Errors

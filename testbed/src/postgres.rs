@@ -37,6 +37,18 @@ impl Postgres {
     /// # Errors
     /// There is no Postgres on this machine, or it does not start.
     pub async fn start(folder: &Path, preferred_port: Option<u16>) -> anyhow::Result<Self> {
+        Self::start_with(folder, preferred_port, &[]).await
+    }
+
+    /// As [`Postgres::start`], with these variables in its environment.
+    ///
+    /// # Errors
+    /// As [`Postgres::start`].
+    pub async fn start_with(
+        folder: &Path,
+        preferred_port: Option<u16>,
+        environment: &[(String, String)],
+    ) -> anyhow::Result<Self> {
         fs::create_dir_all(folder)?;
         let owner = owner()?;
         let data = data_folder(folder, owner.as_ref())?;
@@ -48,6 +60,7 @@ impl Postgres {
             _ => port::free()?,
         };
         let mut command = command("postgres", owner.as_ref())?;
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
         command.arg("-D").arg(&data).arg("-p").arg(port.to_string());
         for setting in ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=400"] {
             command.arg("-c").arg(setting);
@@ -105,7 +118,7 @@ pub async fn create_database(url: &str, name: &str) -> anyhow::Result<()> {
     Ok(connection?)
 }
 
-fn url(port: u16, database: &str) -> String {
+pub(crate) fn url(port: u16, database: &str) -> String {
     format!("postgres://neon@127.0.0.1:{port}/{database}")
 }
 

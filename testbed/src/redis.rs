@@ -4,7 +4,7 @@ use std::{fs, path::Path, time::Duration};
 
 use anyhow::ensure;
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::TcpStream,
 };
 
@@ -62,6 +62,19 @@ impl Redis {
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/0", self.port)
+    }
+
+    /// Gives it a command, without arguments that need quoting, and returns the first line of the answer.
+    ///
+    /// # Errors
+    /// It does not answer, or answers with an error.
+    pub async fn command(&self, command: &str) -> anyhow::Result<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
+        stream.write_all(format!("{command}\r\n").as_bytes()).await?;
+        let mut answer = String::new();
+        BufReader::new(stream).read_line(&mut answer).await?;
+        ensure!(!answer.is_empty() && !answer.starts_with('-'), "redis answers {command} with {answer:?}");
+        Ok(answer.trim_end().to_owned())
     }
 
     /// The process, for faults.

@@ -15,10 +15,10 @@ use crate::{
 };
 
 /// The longest that a service takes to be ready. The database may have to be migrated first.
-const START_LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const START_LIMIT: Duration = Duration::from_secs(30);
 
 /// The longest that a service takes to drain (contract, section 5).
-const STOP_LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(30);
 
 /// Where the services listen.
 #[derive(Clone, Copy, Debug)]
@@ -185,7 +185,7 @@ impl System {
     }
 }
 
-async fn is_ready(port: u16) -> bool {
+pub(crate) async fn is_ready(port: u16) -> bool {
     let api = Api::new(format!("http://127.0.0.1:{port}"));
     api.call("GET", "/ready", None, None).await.is_ok_and(|answer| answer.status == 200)
 }
