@@ -1,7 +1,7 @@
 # `make` alone says what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test autobahn schemathesis demo check fmt clean-data
+.PHONY: help run test autobahn schemathesis demo chaos soak check fmt clean-data
 
 CARGO ?= cargo
 # What `make test` hands on to `cargo test`, for instance: make test ARGS='-p chat-service login'
@@ -34,6 +34,21 @@ demo: ## The specification's demo scenario, as a transcript
 	@testbed/install.sh
 	@$(CARGO) build --workspace --bins
 	@exec target/debug/testbed demo
+
+# What `make chaos` hands on, for instance: make chaos CHAOS='--fault kill-chat --seed 7'
+CHAOS ?=
+# How long `make soak` lasts.
+MINUTES ?= 30
+
+chaos: ## Two instances of each service under traffic and every fault: what was promised is checked
+	@testbed/install.sh
+	@$(CARGO) build --profile quick --workspace --bins
+	@exec target/quick/testbed chaos $(CHAOS)
+
+soak: ## The same with faults at random, for MINUTES=30
+	@testbed/install.sh
+	@$(CARGO) build --profile quick --workspace --bins
+	@exec target/quick/testbed chaos --minutes $(MINUTES) $(CHAOS)
 
 check: ## Formatting, lints (a warning is an error), licences and advisories of the dependencies
 	$(CARGO) fmt --all --check

@@ -1,10 +1,16 @@
 //! The testbed binary: what the Makefile calls.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 use neonchat_common::lifecycle::exit_code;
-use neonchat_testbed::{demo, exec, run};
+use neonchat_testbed::{
+    chaos::{
+        self, Plan,
+        fault::{Fault, Pace},
+    },
+    demo, exec, run,
+};
 
 /// Runs `NeonChat` on a Postgres and a Redis of its own.
 #[derive(Parser)]
@@ -20,6 +26,21 @@ enum Command {
     Run,
     /// Plays the specification's demo scenario and prints it
     Demo,
+    /// Disturbs two instances of each service under traffic, and checks that every promise is kept
+    Chaos {
+        /// What chance begins with; by default another one each time
+        #[arg(long)]
+        seed: Option<u64>,
+        /// One fault alone; may be given several times
+        #[arg(long = "fault", value_name = "NAME")]
+        faults: Vec<Fault>,
+        /// Faults at random for so long, instead of each one once
+        #[arg(long)]
+        minutes: Option<u64>,
+        /// Each fault as short as makes sense
+        #[arg(long)]
+        quick: bool,
+    },
     /// Runs a command with a Postgres and a Redis that end with it
     Exec {
         /// The program
@@ -36,6 +57,13 @@ async fn main() -> ExitCode {
     exit_code(match Arguments::parse().command {
         Command::Run => run::run().await.map(|()| ExitCode::SUCCESS),
         Command::Demo => demo::demo().await.map(|()| ExitCode::SUCCESS),
+        Command::Chaos { seed, faults, minutes, quick } => {
+            let seed = seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
+            let random_for = minutes.map(Duration::from_mins);
+            let pace = if quick { Pace::QUICK } else { Pace::FULL };
+            let kept = chaos::chaos(&Plan { faults, seed, random_for, pace }).await;
+            kept.map(|kept| if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
         Command::Exec { program, arguments } => exec::exec(&program, &arguments).await.map(ExitCode::from),
     })
 }

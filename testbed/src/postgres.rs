@@ -8,7 +8,10 @@ use std::{
 };
 
 use anyhow::{Context as _, bail, ensure};
-use nix::unistd::{Uid, User};
+use nix::{
+    sys::signal::kill,
+    unistd::{Pid, Uid, User},
+};
 use tokio::process::Command;
 use tokio_postgres::NoTls;
 
@@ -86,6 +89,22 @@ impl Postgres {
     /// The process, for faults.
     pub const fn process(&mut self) -> &mut Process {
         &mut self.process
+    }
+
+    /// Sends a signal to the server and to each of its processes.
+    ///
+    /// # Errors
+    /// As kill(2).
+    pub fn signal_all(&self, signal: Signal) -> anyhow::Result<()> {
+        // The server first, so that it starts no further process meanwhile.
+        self.process.signal(signal)?;
+        let Some(server) = self.process.id() else { return Ok(()) };
+        let children = fs::read_to_string(format!("/proc/{server}/task/{server}/children"))?;
+        for child in children.split_whitespace() {
+            // One that has just ended needs no signal.
+            let _ = kill(Pid::from_raw(child.parse()?), signal);
+        }
+        Ok(())
     }
 
     /// Ends it: rolls back what is open, and writes everything down.

@@ -82,6 +82,14 @@ impl Socket {
         }
     }
 
+    /// Whatever comes next, whenever that is. Nothing is lost where this is dropped before.
+    ///
+    /// # Errors
+    /// The connection ended.
+    pub async fn receive(&mut self) -> anyhow::Result<Message> {
+        Ok(self.stream.next().await.context("the connection ended without a close frame")??)
+    }
+
     /// The next frame, which has to be of this type.
     ///
     /// # Errors
@@ -160,7 +168,6 @@ impl Socket {
     }
 
     async fn message(&mut self) -> anyhow::Result<Message> {
-        let message = timeout(PATIENCE, self.stream.next()).await.context("nothing came")?;
-        Ok(message.context("the connection ended without a close frame")??)
+        timeout(PATIENCE, self.receive()).await.context("nothing came")?
     }
 }

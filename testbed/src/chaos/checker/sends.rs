@@ -6,7 +6,7 @@ use neonchat_common::ids::{ChatId, MessageId, SendId, Seq, UserId};
 
 use super::{
     evidence::{Ack, Answer, Evidence, Message, Row, Send},
-    verdict::{Breach, Verdict},
+    verdict::{Breach, Figures, Verdict},
 };
 
 /// A message is known by its sender and by what the sender chose.
@@ -43,34 +43,47 @@ impl Sends {
         let stored: HashMap<Key, &Row> = rows.map(|row| ((row.message.sender, row.request), row)).collect();
         for (key, send) in &self.0 {
             check_send(key.1, send, stored.get(key).copied(), verdict);
+            // What a stranger tries says nothing of how the members fared.
+            if evidence.chats.get(&send.chat).is_some_and(|chat| chat.members.contains(&key.0)) {
+                count(send, &mut verdict.figures);
+            }
         }
     }
 }
 
-fn check_send(request: SendId, send: &Send, stored: Option<&Row>, verdict: &mut Verdict) {
-    let acks =
-        || send.answers.iter().filter_map(|answer| if let Answer::Acked(ack) = answer { Some(ack) } else { None });
-    let refusals = send.answers.len() - acks().count();
-    let is_unanswered = send.answers.len() < send.attempts;
+fn acks(send: &Send) -> impl Iterator<Item = &Ack> {
+    send.answers.iter().filter_map(|answer| if let Answer::Acked(ack) = answer { Some(ack) } else { None })
+}
 
-    verdict.figures.messages += 1;
-    verdict.figures.refusals += refusals;
-    if acks().next().is_some() {
-        verdict.figures.acked += 1;
-        let was_first = acks().any(|ack| !ack.duplicate);
-        verdict.figures.in_doubt += usize::from(!was_first && !is_unanswered);
-    } else if is_unanswered {
-        verdict.figures.unknown += 1;
+fn is_unanswered(send: &Send) -> bool {
+    send.answers.len() < send.attempts
+}
+
+fn count(send: &Send, figures: &mut Figures) {
+    let acked = acks(send).count();
+    figures.messages += 1;
+    figures.refusals += send.answers.len() - acked;
+    if acked > 0 {
+        figures.acked += 1;
+        let was_new = acks(send).any(|ack| !ack.duplicate);
+        figures.in_doubt += usize::from(!was_new && !is_unanswered(send));
+    } else if is_unanswered(send) {
+        figures.unknown += 1;
     } else {
-        verdict.figures.refused += 1;
-        if let Some(row) = stored {
-            let Message { chat, seq, .. } = row.message;
-            verdict.add(Breach::Aborted, || format!("{request} was refused, and is {chat} #{seq}"));
-        }
+        figures.refused += 1;
     }
+}
 
+fn check_send(request: SendId, send: &Send, stored: Option<&Row>, verdict: &mut Verdict) {
+    if let Some(row) = stored
+        && acks(send).next().is_none()
+        && !is_unanswered(send)
+    {
+        let Message { chat, seq, .. } = row.message;
+        verdict.add(Breach::Aborted, || format!("{request} was refused, and is {chat} #{seq}"));
+    }
     let place = stored.map(|row| (row.message.chat, row.message.seq, row.message.id));
-    for ack in acks() {
+    for ack in acks(send) {
         if place != Some(place_of(ack)) || ack.chat != send.chat {
             verdict.add(Breach::Lost, || {
                 let found = place.map_or("nowhere".to_owned(), |(chat, seq, id)| format!("{chat} #{seq}, {id}"));
@@ -78,7 +91,7 @@ fn check_send(request: SendId, send: &Send, stored: Option<&Row>, verdict: &mut 
             });
         }
     }
-    if acks().filter(|ack| !ack.duplicate).count() > 1 {
+    if acks(send).filter(|ack| !ack.duplicate).count() > 1 {
         verdict.add(Breach::Duplicate, || format!("{request} was acked more than once as new"));
     }
 }

@@ -12,7 +12,7 @@ use std::{
     sync::{Arc, RwLock},
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
 
@@ -167,16 +167,10 @@ impl Cluster {
     }
 
     async fn start_services(&mut self) -> anyhow::Result<()> {
-        let services = || (0..INSTANCES).flat_map(|index| [(true, index), (false, index)]);
-        for (is_chat, index) in services() {
-            let service = if is_chat { &mut self.chat[index] } else { &mut self.notification[index] };
+        for service in self.chat[..INSTANCES].iter_mut().chain(&mut self.notification[..INSTANCES]) {
             service.spawn(&[])?;
         }
-        for (is_chat, index) in services() {
-            let service = if is_chat { &mut self.chat[index] } else { &mut self.notification[index] };
-            service.ready().await?;
-        }
-        Ok(())
+        self.ready().await
     }
 
     /// Sends clients to all instances that run as a rule, and to no other.
@@ -202,6 +196,41 @@ impl Cluster {
             ports.rest.retain(|port| *port != rest);
             ports.sockets.retain(|port| *port != socket);
         });
+    }
+
+    /// Starts Postgres again, after it has ended in whatever way, with these variables in its environment.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub async fn start_postgres(&mut self, environment: &[(String, String)]) -> anyhow::Result<()> {
+        let (folder, port) = (self.folder.path().join("postgres"), self.postgres.port());
+        let postgres = Postgres::start_with(&folder, Some(port), environment).await?;
+        ensure!(postgres.port() == port, "another process listens on the port of Postgres");
+        self.postgres = postgres;
+        Ok(())
+    }
+
+    /// Starts Redis again, after it has ended in whatever way.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub async fn start_redis(&mut self) -> anyhow::Result<()> {
+        let (folder, port) = (self.folder.path().join("redis"), self.redis.port());
+        let redis = Redis::start(&folder, Some(port), Persistence::None).await?;
+        ensure!(redis.port() == port, "another process listens on the port of Redis");
+        self.redis = redis;
+        Ok(())
+    }
+
+    /// Waits until all instances that run as a rule are ready.
+    ///
+    /// # Errors
+    /// One is not, within a while.
+    pub async fn ready(&mut self) -> anyhow::Result<()> {
+        for service in self.chat[..INSTANCES].iter_mut().chain(&mut self.notification[..INSTANCES]) {
+            service.ready().await?;
+        }
+        Ok(())
     }
 
     /// A connection to the database that no fault of a link touches.

@@ -1,0 +1,231 @@
+//! The faults, by name, and what each does.
+
+mod infrastructure;
+mod instances;
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use tokio::time::sleep;
+
+use super::{
+    cluster::{Cluster, INSTANCES, Link},
+    proxy::Disturbance,
+    traffic::Traffic,
+};
+
+/// A process that may be killed or frozen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// One instance of chat-service.
+    Chat,
+    /// One instance of notification-service.
+    Notification,
+    /// Postgres.
+    Postgres,
+    /// Redis.
+    Redis,
+}
+
+/// Something that happens to a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// Nothing comes through, and nobody is told.
+    Cut,
+    /// Every connection is reset.
+    Reset,
+    /// 200 ms later, each way.
+    Slow,
+    /// 20 kB a second.
+    Throttle,
+}
+
+/// A fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// None at all: what the others are compared with.
+    None,
+    /// `kill -9`, and a start.
+    Kill(Target),
+    /// SIGSTOP, and SIGCONT.
+    Freeze(Target),
+    /// On the links of a kind: those of one instance, or all.
+    Link(Link, Trouble),
+    /// Postgres is stopped at once (`pg_ctl stop -m immediate`), and started.
+    PostgresStop,
+    /// Postgres takes no writes.
+    PostgresReadOnly,
+    /// Redis is ended and started.
+    RedisRestart,
+    /// Redis forgets everything.
+    RedisFlush,
+    /// Redis cuts its subscribers off.
+    RedisCutSubscribers,
+    /// One more instance of each service comes, and goes.
+    AddInstance,
+    /// One instance of each service goes, and comes back.
+    RemoveInstance,
+}
+
+/// How long things take.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// A fault.
+    pub hold: Duration,
+    /// SIGSTOP.
+    pub freeze: Duration,
+}
+
+impl Pace {
+    /// As the guarantees have it.
+    pub const FULL: Self = Self { hold: Duration::from_secs(5), freeze: Duration::from_secs(20) };
+
+    /// As short as still makes sense: a frozen process is missed by everybody who waits for it.
+    pub const QUICK: Self = Self { hold: Duration::from_secs(1), freeze: Duration::from_millis(2500) };
+}
+
+/// What a fault happens to.
+pub struct Scene<'a> {
+    /// The system.
+    pub cluster: &'a mut Cluster,
+    /// Its clients.
+    pub traffic: &'a Traffic,
+    /// How long things take.
+    pub pace: Pace,
+    /// What is left to chance.
+    pub rng: &'a mut fastrand::Rng,
+}
+
+impl Scene<'_> {
+    fn instance(&mut self) -> usize {
+        self.rng.usize(0..INSTANCES)
+    }
+}
+
+impl Fault {
+    /// All of them.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        let targets = [Target::Chat, Target::Notification, Target::Postgres, Target::Redis];
+        let troubles = [Trouble::Cut, Trouble::Reset, Trouble::Slow, Trouble::Throttle];
+        let links = Link::ALL.into_iter().flat_map(|link| troubles.map(|trouble| Self::Link(link, trouble)));
+        [Self::None]
+            .into_iter()
+            .chain(targets.map(Self::Kill))
+            .chain(targets.map(Self::Freeze))
+            .chain(links)
+            .chain([
+                Self::PostgresStop,
+                Self::PostgresReadOnly,
+                Self::RedisRestart,
+                Self::RedisFlush,
+                Self::RedisCutSubscribers,
+                Self::AddInstance,
+                Self::RemoveInstance,
+            ])
+            .collect()
+    }
+
+    /// Does it, and undoes it. Returns what happened, where that was left to chance.
+    ///
+    /// # Errors
+    /// The harness itself fails; or something does not come back.
+    pub async fn happen(self, scene: &mut Scene<'_>) -> anyhow::Result<String> {
+        match self {
+            Self::None => {
+                sleep(scene.pace.hold).await;
+                Ok(String::new())
+            }
+            Self::Kill(target) => instances::kill(scene, target).await,
+            Self::Freeze(target) => instances::freeze(scene, target).await,
+            Self::Link(link, trouble) => {
+                let instance = scene.instance();
+                let instance = scene.rng.bool().then_some(instance);
+                scene.cluster.links.disturb(link, instance, trouble.disturbance());
+                sleep(scene.pace.hold).await;
+                scene.cluster.links.heal();
+                Ok(instance.map_or("all".to_owned(), |instance| format!("instance {instance}")))
+            }
+            Self::PostgresStop => infrastructure::stop_postgres(scene).await,
+            Self::PostgresReadOnly => infrastructure::make_read_only(scene).await,
+            Self::RedisRestart => infrastructure::restart_redis(scene).await,
+            Self::RedisFlush => infrastructure::command_redis(scene, "FLUSHALL").await,
+            Self::RedisCutSubscribers => infrastructure::command_redis(scene, "CLIENT KILL TYPE pubsub").await,
+            Self::AddInstance => instances::add(scene).await,
+            Self::RemoveInstance => instances::remove(scene).await,
+        }
+    }
+}
+
+impl Trouble {
+    const fn disturbance(self) -> Disturbance {
+        match self {
+            Self::Cut => Disturbance::Cut,
+            Self::Reset => Disturbance::Reset,
+            Self::Slow => Disturbance::Delay(Duration::from_millis(200)),
+            Self::Throttle => Disturbance::Throttle(20_000),
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Cut => "cut",
+            Self::Reset => "reset",
+            Self::Slow => "slow",
+            Self::Throttle => "throttle",
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Chat => "chat",
+            Self::Notification => "notification",
+            Self::Postgres => "postgres",
+            Self::Redis => "redis",
+        })
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Kill(target) => write!(f, "kill-{target}"),
+            Self::Freeze(target) => write!(f, "freeze-{target}"),
+            Self::Link(link, trouble) => write!(f, "{}-{}", trouble.name(), link.name()),
+            Self::PostgresStop => f.write_str("postgres-stop"),
+            Self::PostgresReadOnly => f.write_str("postgres-read-only"),
+            Self::RedisRestart => f.write_str("redis-restart"),
+            Self::RedisFlush => f.write_str("redis-flush"),
+            Self::RedisCutSubscribers => f.write_str("redis-cut-subscribers"),
+            Self::AddInstance => f.write_str("add-instance"),
+            Self::RemoveInstance => f.write_str("remove-instance"),
+        }
+    }
+}
+
+impl FromStr for Fault {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let all = Self::all();
+        all.iter().copied().find(|fault| fault.to_string() == name).ok_or_else(|| {
+            let names: Vec<String> = all.iter().map(ToString::to_string).collect();
+            format!("there is none of this name. There are: {}", names.join(", "))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_is_found_by_its_name() {
+        let all = Fault::all();
+        assert!(all.iter().all(|fault| fault.to_string().parse() == Ok(*fault)));
+        let error = "earthquake".parse::<Fault>().expect_err("no fault");
+        assert!(error.contains("kill-chat, ") && error.contains("cut-chat-grpc"), "{error}");
+    }
+}
