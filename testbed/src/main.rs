@@ -5,10 +5,7 @@ use std::{process::ExitCode, time::Duration};
 use clap::{Parser, Subcommand};
 use neonchat_common::lifecycle::exit_code;
 use neonchat_testbed::{
-    chaos::{
-        self, Plan,
-        fault::{Fault, Pace},
-    },
+    chaos::{self, Plan, fault::Fault},
     demo, exec, run,
 };
 
@@ -60,8 +57,7 @@ async fn main() -> ExitCode {
         Command::Chaos { seed, faults, minutes, quick } => {
             let seed = seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
             let random_for = minutes.map(Duration::from_mins);
-            let pace = if quick { Pace::QUICK } else { Pace::FULL };
-            let kept = chaos::chaos(&Plan { faults, seed, random_for, pace }).await;
+            let kept = chaos::chaos(&Plan { faults, seed, random_for, quick }).await;
             kept.map(|kept| if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Command::Exec { program, arguments } => exec::exec(&program, &arguments).await.map(ExitCode::from),

@@ -80,6 +80,14 @@ impl Process {
         Ok(())
     }
 
+    /// Whether it has ended by itself.
+    ///
+    /// # Errors
+    /// As waitpid(2).
+    pub fn has_ended(&mut self) -> anyhow::Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
     /// Waits for its end.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use self::{
     cluster::Cluster,
     fault::{Fault, Pace},
-    round::round,
+    round::{Outcome, round},
 };
 
 /// What is to happen.
@@ -27,22 +27,31 @@ pub struct Plan {
     pub seed: u64,
     /// How long faults follow one another at random. Otherwise each happens once, in its order.
     pub random_for: Option<Duration>,
-    /// How long things take.
-    pub pace: Pace,
+    /// Whether each fault is as short as makes sense.
+    pub quick: bool,
 }
 
 impl Plan {
-    /// The faults in their order, each with the seed that makes it happen like that again.
-    fn rounds(&self) -> impl Iterator<Item = (Fault, u64)> {
+    const fn pace(&self) -> Pace {
+        if self.quick { Pace::QUICK } else { Pace::FULL }
+    }
+
+    /// The faults that happen to the same clients, each time with the seed that makes it happen like that again.
+    fn rounds(&self) -> impl Iterator<Item = (Vec<Fault>, u64)> {
         let faults = if self.faults.is_empty() { Fault::all() } else { self.faults.clone() };
         let mut rng = fastrand::Rng::with_seed(self.seed);
-        let once = self.random_for.is_none().then(|| faults.clone().into_iter().zip(std::iter::repeat(self.seed)));
+        let chain = self.pace().chain;
+        let once = if self.random_for.is_none() { faults.clone() } else { Vec::new() };
+        let once: Vec<_> = once.chunks(chain).map(|faults| (faults.to_vec(), self.seed)).collect();
         let deadline = self.random_for.map(|duration| Instant::now() + duration);
         let at_random = std::iter::from_fn(move || {
-            let is_over = deadline.is_none_or(|deadline| Instant::now() >= deadline);
-            if is_over { None } else { rng.choice(&faults).copied().map(|fault| (fault, rng.u64(..))) }
+            if deadline.is_none_or(|deadline| Instant::now() >= deadline) {
+                return None;
+            }
+            let some = (0..chain).filter_map(|_| rng.choice(&faults).copied()).collect();
+            Some((some, rng.u64(..1_000_000)))
         });
-        once.into_iter().flatten().chain(at_random)
+        once.into_iter().chain(at_random)
     }
 }
 
@@ -52,17 +61,22 @@ impl Plan {
 /// The harness itself fails.
 pub async fn chaos(plan: &Plan) -> anyhow::Result<bool> {
     println!("seed {}", plan.seed);
-    let mut cluster = Cluster::start().await?;
+    let pace = plan.pace();
+    let settings = [
+        ("WS_HEARTBEAT_INTERVAL", format!("{}s", pace.heartbeat)),
+        ("WS_READ_TIMEOUT", format!("{}s", pace.read_timeout)),
+    ];
+    let mut cluster = Cluster::start(&settings).await?;
     println!("{}", table::head());
     let mut broken = Vec::new();
-    for (fault, seed) in plan.rounds() {
-        let outcome = round(&mut cluster, fault, plan.pace, seed).await?;
+    for (faults, seed) in plan.rounds() {
+        let outcome = round(&mut cluster, &faults, pace, seed).await?;
         println!("{}", table::row(&outcome));
         if !outcome.is_green() {
-            for line in outcome.verdict.to_string().lines().chain(outcome.restless.as_deref()) {
+            for line in complaints(&outcome) {
                 println!("    {line}");
             }
-            broken.push(format!("testbed chaos --fault {fault} --seed {seed}"));
+            broken.push(again(&faults, seed, plan.quick));
         }
     }
     println!("\n{}", table::LEGEND);
@@ -73,4 +87,17 @@ pub async fn chaos(plan: &Plan) -> anyhow::Result<bool> {
         println!("\nPromises were broken. To see it again:\n    {}", broken.join("\n    "));
     }
     Ok(broken.is_empty())
+}
+
+/// What has the same happen again.
+fn again(faults: &[Fault], seed: u64, quick: bool) -> String {
+    let faults: Vec<String> = faults.iter().map(|fault| format!("--fault {fault}")).collect();
+    let quick = if quick { " --quick" } else { "" };
+    format!("testbed chaos {} --seed {seed}{quick}", faults.join(" "))
+}
+
+fn complaints(outcome: &Outcome) -> Vec<String> {
+    let verdict = outcome.verdict.to_string();
+    let steps = outcome.steps.iter().flat_map(|step| &step.happened.complaints);
+    verdict.lines().map(str::to_owned).chain(outcome.restless.clone()).chain(steps.cloned()).collect()
 }

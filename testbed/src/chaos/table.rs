@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::{checker::Breach, round::Outcome};
+use super::{
+    checker::Breach,
+    round::{Outcome, Step},
+};
 
 /// The columns after the name of the fault: what stands above them, and how wide they are.
 const COLUMNS: [(&str, usize); 14] = [
@@ -37,12 +40,13 @@ pub fn head() -> String {
     line("fault", &COLUMNS.map(|(name, _)| name.to_owned()))
 }
 
-/// A row of it.
+/// A row of it; and, where there were several faults, a line for each of them.
 #[must_use]
 pub fn row(outcome: &Outcome) -> String {
     let (figures, verdict) = (outcome.verdict.figures, &outcome.verdict);
     let others = [Breach::Aborted, Breach::Phantom, Breach::Leak];
     let other: usize = others.into_iter().map(|breach| verdict.count(breach)).sum();
+    let steps = &outcome.steps;
     let cells = [
         figures.messages.to_string(),
         figures.acked.to_string(),
@@ -54,18 +58,36 @@ pub fn row(outcome: &Outcome) -> String {
         verdict.count(Breach::Order).to_string(),
         verdict.count(Breach::Skip).to_string(),
         other.to_string(),
-        seconds(outcome.first_ack),
-        seconds(outcome.caught_up),
+        longest(steps.iter().map(|step| step.first_ack)),
+        longest(steps.iter().map(|step| step.caught_up)),
         (outcome.peak_memory / 1024).to_string(),
         if outcome.is_green() { "ok" } else { "BROKEN" }.to_owned(),
     ];
-    let detail = if outcome.detail.is_empty() { String::new() } else { format!("  ({})", outcome.detail) };
-    format!("{}{detail}", line(&outcome.fault.to_string(), &cells))
+    match steps.as_slice() {
+        [step] => format!("{}{}", line(&step.fault.to_string(), &cells), detail(step)),
+        steps => {
+            let steps = steps.iter().map(|step| {
+                let (ack, all) = (seconds(step.first_ack), seconds(step.caught_up));
+                format!("\n  {:<NAME_WIDTH$}ack s {ack:>4}  all s {all:>4}{}", step.fault.to_string(), detail(step))
+            });
+            format!("{}{}", line(&format!("{} faults:", steps.len()), &cells), steps.collect::<String>())
+        }
+    }
+}
+
+fn detail(step: &Step) -> String {
+    let detail = &step.happened.detail;
+    if detail.is_empty() { String::new() } else { format!("  ({detail})") }
 }
 
 fn line(name: &str, cells: &[String; COLUMNS.len()]) -> String {
     let cells = cells.iter().zip(COLUMNS).map(|(cell, (_, width))| format!("  {cell:>width$}"));
     format!("{name:<NAME_WIDTH$}{}", cells.collect::<String>())
+}
+
+/// `None` is longer than anything.
+fn longest(durations: impl Iterator<Item = Option<Duration>>) -> String {
+    seconds(durations.collect::<Option<Vec<_>>>().and_then(|durations| durations.into_iter().max()))
 }
 
 fn seconds(duration: Option<Duration>) -> String {

@@ -13,6 +13,7 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
 
@@ -38,14 +39,13 @@ const PREPARED: usize = INSTANCES + 1;
 const DATABASE: &str = "neondb";
 
 /// What is not as by default: quicker, and without the limits that would slow the traffic down.
-const SETTINGS: [(&str, &str); 7] = [
+const SETTINGS: [(&str, &str); 6] = [
     ("BCRYPT_COST", "4"),
     ("DB_MAX_CONNS", "10"),
     ("RATE_LIMIT_PER_MINUTE", "0"),
     ("WS_MESSAGES_PER_SECOND", "0"),
+    ("WS_MAX_CONNECTIONS_PER_USER", "0"),
     ("PRESENCE_OFFLINE_GRACE", "1s"),
-    ("WS_HEARTBEAT_INTERVAL", "5s"),
-    ("WS_READ_TIMEOUT", "15s"),
 ];
 
 /// Where clients find the services. Shared with them: instances come and go.
@@ -69,6 +69,13 @@ impl Endpoints {
     pub fn socket(&self, rng: &mut fastrand::Rng) -> String {
         let ports = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         format!("ws://127.0.0.1:{}", rng.choice(&ports.sockets).copied().unwrap_or(0))
+    }
+
+    /// notification-service over WebSocket, each instance.
+    #[must_use]
+    pub fn sockets(&self) -> Vec<String> {
+        let ports = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        ports.sockets.iter().map(|port| format!("ws://127.0.0.1:{port}")).collect()
     }
 
     fn change(&self, change: impl FnOnce(&mut Ports)) {
@@ -110,11 +117,12 @@ impl InstancePorts {
 }
 
 impl Cluster {
-    /// Starts all of it, and waits until it is ready.
+    /// Starts all of it, with these settings beside its own, and waits until it is ready.
     ///
     /// # Errors
     /// Something is not installed, not built, or does not start.
-    pub async fn start() -> anyhow::Result<Self> {
+    pub async fn start(settings: &[(&str, String)]) -> anyhow::Result<Self> {
+        raise_file_limit()?;
         let folder = tempfile::Builder::new().prefix("neonchat-chaos-").tempdir()?;
         // Postgres may run as another user, who has to be able to enter.
         std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
@@ -131,7 +139,7 @@ impl Cluster {
         let (mut chat, mut notification) = (Vec::new(), Vec::new());
         for (index, ports) in chat_ports.iter().enumerate() {
             let database = links.add(Link::Postgres, index, postgres.port()).await?;
-            let mut environment = common_environment(&mut links, index, redis.port()).await?;
+            let mut environment = common_environment(&mut links, index, redis.port(), settings).await?;
             environment.extend([
                 ("DATABASE_URL".to_owned(), postgres::url(database, DATABASE)),
                 ("CHAT_SERVICE_PORT".to_owned(), ports.http.to_string()),
@@ -143,7 +151,7 @@ impl Cluster {
         }
         for (index, ports) in notification_ports.iter().enumerate() {
             socket_ports.push(links.add(Link::Socket, index, ports.http).await?);
-            let mut environment = common_environment(&mut links, index, redis.port()).await?;
+            let mut environment = common_environment(&mut links, index, redis.port(), settings).await?;
             environment.extend([
                 ("NOTIFICATION_WS_PORT".to_owned(), ports.http.to_string()),
                 ("NOTIFICATION_GRPC_PORT".to_owned(), ports.grpc.to_string()),
@@ -270,8 +278,20 @@ impl Cluster {
     }
 }
 
-async fn common_environment(links: &mut Links, index: usize, redis: u16) -> anyhow::Result<Vec<(String, String)>> {
+/// Thousands of sockets need as many descriptors, here and in the services.
+fn raise_file_limit() -> anyhow::Result<()> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    Ok(setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?)
+}
+
+async fn common_environment(
+    links: &mut Links,
+    index: usize,
+    redis: u16,
+    settings: &[(&str, String)],
+) -> anyhow::Result<Vec<(String, String)>> {
     let mut environment: Vec<_> = SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    environment.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
     let redis = links.add(Link::Redis, index, redis).await?;
     environment.push(("REDIS_URL".to_owned(), format!("redis://127.0.0.1:{redis}/0")));
     Ok(environment)

@@ -1,11 +1,14 @@
 //! Processes that are killed, frozen, added and removed.
 
-use tokio::time::sleep;
+use std::time::Duration;
 
-use super::{Scene, Target};
+use tokio::time::{Instant, sleep};
+
+use super::{Happened, Scene, Target};
 use crate::{
     chaos::cluster::{INSTANCES, Service},
     process::Signal,
+    system::STOP_LIMIT,
 };
 
 /// The instance of a service that is meant.
@@ -16,7 +19,7 @@ fn service<'a>(scene: &'a mut Scene<'_>, target: Target, index: usize) -> &'a mu
     }
 }
 
-pub(super) async fn kill(scene: &mut Scene<'_>, target: Target) -> anyhow::Result<String> {
+pub(super) async fn kill(scene: &mut Scene<'_>, target: Target) -> anyhow::Result<Happened> {
     let hold = scene.pace.hold;
     match target {
         Target::Postgres => {
@@ -25,14 +28,12 @@ pub(super) async fn kill(scene: &mut Scene<'_>, target: Target) -> anyhow::Resul
             scene.cluster.postgres.process().wait().await?;
             sleep(hold).await;
             scene.cluster.start_postgres(&[]).await?;
-            Ok(String::new())
         }
         Target::Redis => {
             scene.cluster.redis.process().signal(Signal::SIGKILL)?;
             scene.cluster.redis.process().wait().await?;
             sleep(hold).await;
             scene.cluster.start_redis().await?;
-            Ok(String::new())
         }
         Target::Chat | Target::Notification => {
             let index = scene.instance();
@@ -40,25 +41,24 @@ pub(super) async fn kill(scene: &mut Scene<'_>, target: Target) -> anyhow::Resul
             service.kill().await?;
             sleep(hold).await;
             service.spawn(&[])?;
-            Ok(service.name().to_owned())
+            return Ok(Happened::detail(service.name()));
         }
     }
+    Ok(Happened::default())
 }
 
-pub(super) async fn freeze(scene: &mut Scene<'_>, target: Target) -> anyhow::Result<String> {
+pub(super) async fn freeze(scene: &mut Scene<'_>, target: Target) -> anyhow::Result<Happened> {
     let freeze = scene.pace.freeze;
     match target {
         Target::Postgres => {
             scene.cluster.postgres.signal_all(Signal::SIGSTOP)?;
             sleep(freeze).await;
             scene.cluster.postgres.signal_all(Signal::SIGCONT)?;
-            Ok(String::new())
         }
         Target::Redis => {
             scene.cluster.redis.process().signal(Signal::SIGSTOP)?;
             sleep(freeze).await;
             scene.cluster.redis.process().signal(Signal::SIGCONT)?;
-            Ok(String::new())
         }
         Target::Chat | Target::Notification => {
             let index = scene.instance();
@@ -66,12 +66,13 @@ pub(super) async fn freeze(scene: &mut Scene<'_>, target: Target) -> anyhow::Res
             service.signal(Signal::SIGSTOP)?;
             sleep(freeze).await;
             service.signal(Signal::SIGCONT)?;
-            Ok(service.name().to_owned())
+            return Ok(Happened::detail(service.name()));
         }
     }
+    Ok(Happened::default())
 }
 
-pub(super) async fn add(scene: &mut Scene<'_>) -> anyhow::Result<String> {
+pub(super) async fn add(scene: &mut Scene<'_>) -> anyhow::Result<()> {
     let (cluster, hold) = (&mut *scene.cluster, scene.pace.hold);
     cluster.chat[INSTANCES].start(&[]).await?;
     cluster.notification[INSTANCES].start(&[]).await?;
@@ -82,11 +83,10 @@ pub(super) async fn add(scene: &mut Scene<'_>) -> anyhow::Result<String> {
     sleep(hold).await;
     cluster.remove_endpoints(INSTANCES);
     cluster.notification[INSTANCES].stop().await?;
-    cluster.chat[INSTANCES].stop().await?;
-    Ok(String::new())
+    cluster.chat[INSTANCES].stop().await
 }
 
-pub(super) async fn remove(scene: &mut Scene<'_>) -> anyhow::Result<String> {
+pub(super) async fn remove(scene: &mut Scene<'_>) -> anyhow::Result<Happened> {
     let index = scene.instance();
     let (cluster, hold) = (&mut *scene.cluster, scene.pace.hold);
     cluster.remove_endpoints(index);
@@ -96,5 +96,25 @@ pub(super) async fn remove(scene: &mut Scene<'_>) -> anyhow::Result<String> {
     cluster.chat[index].spawn(&[])?;
     cluster.notification[index].spawn(&[])?;
     cluster.reset_endpoints();
-    Ok(format!("instances {index}"))
+    Ok(Happened::detail(format!("instance {index} of both")))
+}
+
+/// As a deployment does: one process after another, each ready before the next one ends. Then Redis and Postgres, of
+/// which there is but one.
+pub(super) async fn restart_everything(scene: &mut Scene<'_>) -> anyhow::Result<Happened> {
+    let begun = Instant::now();
+    let cluster = &mut *scene.cluster;
+    let mut longest = Duration::ZERO;
+    for service in cluster.notification[..INSTANCES].iter_mut().chain(&mut cluster.chat[..INSTANCES]) {
+        let told = Instant::now();
+        service.stop().await?;
+        longest = longest.max(told.elapsed());
+        service.start(&[]).await?;
+    }
+    cluster.redis.process().stop(Signal::SIGTERM, STOP_LIMIT).await?;
+    cluster.start_redis().await?;
+    cluster.postgres.process().stop(Signal::SIGINT, STOP_LIMIT).await?;
+    cluster.start_postgres(&[]).await?;
+    let seconds = (begun.elapsed().as_secs_f64(), longest.as_secs_f64());
+    Ok(Happened::detail(format!("took {:.1} s, the longest drain {:.1} s", seconds.0, seconds.1)))
 }

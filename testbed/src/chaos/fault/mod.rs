@@ -1,7 +1,13 @@
 //! The faults, by name, and what each does.
 
+mod clock;
+mod disk;
+mod frames;
+mod half_open;
 mod infrastructure;
 mod instances;
+mod reader;
+mod storm;
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -64,23 +70,84 @@ pub enum Fault {
     AddInstance,
     /// One instance of each service goes, and comes back.
     RemoveInstance,
+    /// Everything is ended well and started again, one after another.
+    Rolling,
+    /// The disk of Postgres is full.
+    DiskFull,
+    /// The clock of Postgres, or that of an instance of each service, is an hour ahead (1) or behind (-1).
+    Clock(i8),
+    /// Each message is sent five times at once, to both instances.
+    Resend,
+    /// A client sends what is no frame of the protocol.
+    BadFrames,
+    /// Clients are gone, and nobody is told.
+    HalfOpen,
+    /// A client does not read at full traffic.
+    FrozenReader,
+    /// Thousands of sockets come back at once.
+    Storm,
 }
 
-/// How long things take.
+/// How long things take, and how many there are.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
     /// A fault.
     pub hold: Duration,
     /// SIGSTOP.
     pub freeze: Duration,
+    /// A client that does not read.
+    pub reader: Duration,
+    /// The sockets that come back at once.
+    pub sockets: usize,
+    /// `WS_HEARTBEAT_INTERVAL`, in seconds.
+    pub heartbeat: u64,
+    /// `WS_READ_TIMEOUT`, in seconds.
+    pub read_timeout: u64,
+    /// How many faults happen to the same clients, one after another.
+    pub chain: usize,
 }
 
 impl Pace {
     /// As the guarantees have it.
-    pub const FULL: Self = Self { hold: Duration::from_secs(5), freeze: Duration::from_secs(20) };
+    pub const FULL: Self = Self {
+        hold: Duration::from_secs(5),
+        freeze: Duration::from_secs(20),
+        reader: Duration::from_mins(1),
+        sockets: 5000,
+        heartbeat: 5,
+        read_timeout: 15,
+        chain: 1,
+    };
 
     /// As short as still makes sense: a frozen process is missed by everybody who waits for it.
-    pub const QUICK: Self = Self { hold: Duration::from_secs(1), freeze: Duration::from_millis(2500) };
+    pub const QUICK: Self = Self {
+        hold: Duration::from_millis(600),
+        freeze: Duration::from_millis(2500),
+        reader: Duration::from_secs(3),
+        sockets: 300,
+        heartbeat: 1,
+        read_timeout: 4,
+        chain: 8,
+    };
+}
+
+/// What became of a fault.
+#[derive(Clone, Debug, Default)]
+pub struct Happened {
+    /// What of it was left to chance, or what was measured.
+    pub detail: String,
+    /// What was seen beside the traffic, and should not have been.
+    pub complaints: Vec<String>,
+}
+
+impl Happened {
+    fn detail(detail: impl Into<String>) -> Self {
+        Self { detail: detail.into(), complaints: Vec::new() }
+    }
+
+    fn skipped(why: &str) -> Self {
+        Self::detail(format!("skipped: {why}"))
+    }
 }
 
 /// What a fault happens to.
@@ -121,38 +188,57 @@ impl Fault {
                 Self::RedisCutSubscribers,
                 Self::AddInstance,
                 Self::RemoveInstance,
+                Self::Rolling,
+                Self::DiskFull,
+                Self::Clock(1),
+                Self::Clock(-1),
+                Self::Resend,
+                Self::BadFrames,
+                Self::HalfOpen,
+                Self::FrozenReader,
+                Self::Storm,
             ])
             .collect()
     }
 
-    /// Does it, and undoes it. Returns what happened, where that was left to chance.
+    /// Does it, and undoes it.
     ///
     /// # Errors
     /// The harness itself fails; or something does not come back.
-    pub async fn happen(self, scene: &mut Scene<'_>) -> anyhow::Result<String> {
+    pub async fn happen(self, scene: &mut Scene<'_>) -> anyhow::Result<Happened> {
+        let hold = scene.pace.hold;
         match self {
-            Self::None => {
-                sleep(scene.pace.hold).await;
-                Ok(String::new())
-            }
-            Self::Kill(target) => instances::kill(scene, target).await,
-            Self::Freeze(target) => instances::freeze(scene, target).await,
+            Self::None => sleep(hold).await,
+            Self::Kill(target) => return instances::kill(scene, target).await,
+            Self::Freeze(target) => return instances::freeze(scene, target).await,
             Self::Link(link, trouble) => {
                 let instance = scene.instance();
                 let instance = scene.rng.bool().then_some(instance);
                 scene.cluster.links.disturb(link, instance, trouble.disturbance());
-                sleep(scene.pace.hold).await;
+                sleep(hold).await;
                 scene.cluster.links.heal();
-                Ok(instance.map_or("all".to_owned(), |instance| format!("instance {instance}")))
+                return Ok(Happened::detail(instance.map_or("all".to_owned(), |index| format!("instance {index}"))));
             }
-            Self::PostgresStop => infrastructure::stop_postgres(scene).await,
-            Self::PostgresReadOnly => infrastructure::make_read_only(scene).await,
-            Self::RedisRestart => infrastructure::restart_redis(scene).await,
-            Self::RedisFlush => infrastructure::command_redis(scene, "FLUSHALL").await,
-            Self::RedisCutSubscribers => infrastructure::command_redis(scene, "CLIENT KILL TYPE pubsub").await,
-            Self::AddInstance => instances::add(scene).await,
-            Self::RemoveInstance => instances::remove(scene).await,
+            Self::PostgresStop => infrastructure::stop_postgres(scene).await?,
+            Self::PostgresReadOnly => infrastructure::make_read_only(scene).await?,
+            Self::RedisRestart => infrastructure::restart_redis(scene).await?,
+            Self::RedisFlush => infrastructure::command_redis(scene, "FLUSHALL").await?,
+            Self::RedisCutSubscribers => infrastructure::command_redis(scene, "CLIENT KILL TYPE pubsub").await?,
+            Self::AddInstance => instances::add(scene).await?,
+            Self::RemoveInstance => return instances::remove(scene).await,
+            Self::Rolling => return instances::restart_everything(scene).await,
+            Self::DiskFull => return disk::fill(scene).await,
+            Self::Clock(hours) => return clock::change(scene, hours).await,
+            Self::Resend => {
+                let sent = scene.traffic.resend_at_once(scene.pace.hold, scene.rng).await?;
+                return Ok(Happened::detail(format!("{sent} messages, each five times")));
+            }
+            Self::BadFrames => return frames::send(scene).await,
+            Self::HalfOpen => return half_open::vanish(scene).await,
+            Self::FrozenReader => return reader::freeze(scene).await,
+            Self::Storm => return storm::storm(scene).await,
         }
+        Ok(Happened::default())
     }
 }
 
@@ -201,6 +287,14 @@ impl fmt::Display for Fault {
             Self::RedisCutSubscribers => f.write_str("redis-cut-subscribers"),
             Self::AddInstance => f.write_str("add-instance"),
             Self::RemoveInstance => f.write_str("remove-instance"),
+            Self::Rolling => f.write_str("rolling"),
+            Self::DiskFull => f.write_str("disk-full"),
+            Self::Clock(hours) => f.write_str(if *hours > 0 { "clock-ahead" } else { "clock-behind" }),
+            Self::Resend => f.write_str("resend"),
+            Self::BadFrames => f.write_str("bad-frames"),
+            Self::HalfOpen => f.write_str("half-open"),
+            Self::FrozenReader => f.write_str("frozen-reader"),
+            Self::Storm => f.write_str("storm"),
         }
     }
 }

@@ -1,9 +1,6 @@
 //! The history, as it is at the end: by SQL, and as each member reads it over REST.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use neonchat_common::ids::{ChatId, MessageId, SendId, Seq, UserId};
@@ -11,7 +8,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{Heads, frames};
+use super::{Heads, Members, frames};
 use crate::{
     chaos::{
         checker::{Chat, Message, Row, View},
@@ -22,8 +19,6 @@ use crate::{
 
 /// How long a page is tried for. The system is whole by now; a connection that was kept from before may not be.
 const PAGE_LIMIT: Duration = Duration::from_secs(10);
-
-type Members = BTreeMap<ChatId, BTreeSet<UserId>>;
 
 fn ids(chats: &Members) -> Vec<Uuid> {
     chats.keys().map(|chat| chat.0).collect()

@@ -3,6 +3,7 @@
 mod client;
 mod evidence;
 mod frames;
+mod resend;
 mod rest;
 mod session;
 mod state;
@@ -10,11 +11,12 @@ mod stranger;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use anyhow::{Context as _, ensure};
+use futures_util::future::try_join_all;
 use neonchat_common::ids::{ChatId, Seq, UserId};
 use tokio::{
     sync::watch,
@@ -45,12 +47,32 @@ pub struct Load {
     pub text: usize,
     /// Whether some of them are sent over REST.
     pub rest: bool,
+    /// The one chat that is written to, instead of any.
+    pub chat: Option<ChatId>,
 }
 
 impl Load {
     /// Some hundred messages a second in debug builds on two cores.
-    pub const STEADY: Self =
-        Self { users: 8, partners: 2, devices: 2, pause: Duration::from_millis(200), text: 200, rest: true };
+    pub const STEADY: Self = Self {
+        users: 8,
+        partners: 2,
+        devices: 2,
+        pause: Duration::from_millis(200),
+        text: 200,
+        rest: true,
+        chat: None,
+    };
+
+    /// As fast as it goes, with texts that fill buffers.
+    const FLOOD: Self = Self {
+        users: 1,
+        partners: 0,
+        devices: 1,
+        pause: Duration::from_millis(2),
+        text: 3500,
+        rest: false,
+        chat: None,
+    };
 }
 
 /// What clients are to do.
@@ -71,76 +93,113 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub struct Traffic {
     phase: watch::Sender<Phase>,
-    devices: Vec<Arc<State>>,
-    stranger: Arc<State>,
+    /// That of the devices that flood.
+    flood: watch::Sender<Phase>,
+    devices: Mutex<Vec<Arc<State>>>,
+    /// Who logs, and is not waited for.
+    witnesses: Mutex<Vec<Arc<State>>>,
     users: BTreeMap<UserId, User>,
-    chats: BTreeMap<ChatId, BTreeSet<UserId>>,
+    chats: Members,
     endpoints: Endpoints,
-    _tasks: JoinSet<()>,
+    tasks: Mutex<JoinSet<()>>,
 }
+
+/// The chats, and who is in them.
+type Members = BTreeMap<ChatId, BTreeSet<UserId>>;
+
+/// Up to where chats go.
+type Heads = BTreeMap<ChatId, Seq>;
 
 impl Traffic {
     /// Registers users, makes their chats, connects their devices, and has them talk.
     ///
     /// # Errors
     /// The system refuses.
-    pub async fn start(cluster: &Cluster, load: Load, rng: &mut fastrand::Rng) -> anyhow::Result<Self> {
+    pub async fn start(cluster: &Cluster, mut load: Load, rng: &mut fastrand::Rng) -> anyhow::Result<Self> {
         let endpoints = cluster.endpoints.clone();
         let api = endpoints.api(rng);
-        let mut users = Vec::new();
-        for _ in 0..load.users {
-            users.push(api.any_user().await?);
-        }
-        let stranger = api.any_user().await?;
-        let mut chats = BTreeMap::new();
-        for (index, user) in users.iter().enumerate() {
-            for next in 1..=load.partners {
-                let partner = &users[(index + next) % users.len()];
-                let chat: ChatId = api.chat(user, partner).await?.parse()?;
-                chats.insert(chat, BTreeSet::from([user.id.parse()?, partner.id.parse()?]));
-            }
-        }
+        let users = try_join_all((0..=load.users).map(async |_| api.any_user().await)).await?;
+        let (stranger, users) = users.split_last().context("no users")?;
+        let chats =
+            try_join_all((0..users.len()).flat_map(|index| (1..=load.partners).map(move |next| (index, next))).map(
+                async |(index, next)| {
+                    let (user, partner) = (&users[index], &users[(index + next) % users.len()]);
+                    let chat: ChatId = api.chat(user, partner).await?.parse()?;
+                    anyhow::Ok((chat, BTreeSet::from([user.id.parse()?, partner.id.parse()?])))
+                },
+            ));
+        let chats: Members = chats.await?.into_iter().collect();
+        load.rest &= rest::may_send(&api, stranger).await?;
 
-        let mut load = load;
-        if load.rest && !rest::may_send(&api, &users[0]).await? {
-            println!("(this build takes no messages over REST: all go over the sockets)");
-            load.rest = false;
-        }
-        let phase = watch::Sender::new(Phase::Talk);
-        let mut tasks = JoinSet::new();
-        let mut devices = Vec::new();
-        for user in users.iter().flat_map(|user| std::iter::repeat_n(user, load.devices)) {
-            let id: UserId = user.id.parse()?;
-            let chats = chats.iter().filter(|(_, members)| members.contains(&id)).map(|(chat, _)| *chat).collect();
-            let state = Arc::new(State::new(id, chats));
-            let shared = Shared {
-                state: Arc::clone(&state),
-                user: user.clone(),
-                endpoints: endpoints.clone(),
-                phase: phase.subscribe(),
-            };
-            Device::new(shared, load, rng.fork()).spawn(&mut tasks);
-            devices.push(state);
-        }
-        let state = Arc::new(State::new(stranger.id.parse()?, Vec::new()));
-        let shared = Shared {
-            state: Arc::clone(&state),
-            user: stranger,
-            endpoints: endpoints.clone(),
-            phase: phase.subscribe(),
+        let this = Self {
+            phase: watch::Sender::new(Phase::Talk),
+            flood: watch::Sender::new(Phase::Settle),
+            devices: Mutex::default(),
+            witnesses: Mutex::default(),
+            users: users.iter().map(|user| Ok((user.id.parse()?, user.clone()))).collect::<anyhow::Result<_>>()?,
+            chats,
+            endpoints,
+            tasks: Mutex::default(),
         };
-        tasks.spawn(Stranger::new(shared, chats.keys().copied().collect(), rng.fork()).run());
-
-        let users = users.into_iter().map(|user| Ok((user.id.parse()?, user))).collect::<anyhow::Result<_>>()?;
-        let this = Self { phase, devices, stranger: state, users, chats, endpoints, _tasks: tasks };
+        for user in this.users.keys().flat_map(|user| std::iter::repeat_n(*user, load.devices)) {
+            this.add_device(user, load, this.phase.subscribe(), rng)?;
+        }
+        let state = this.witness(stranger.id.parse()?);
+        let shared =
+            Shared { state, user: stranger.clone(), endpoints: this.endpoints.clone(), phase: this.phase.subscribe() };
+        let stranger = Stranger::new(shared, this.chats.keys().copied().collect(), rng.fork());
+        lock(&this.tasks).spawn(stranger.run());
         this.until(PATIENCE, "every device has sent something that was stored", State::has_acks).await?;
         Ok(this)
+    }
+
+    /// Whoever logs, beside the devices.
+    fn witness(&self, user: UserId) -> Arc<State> {
+        let state = Arc::new(State::new(user, Vec::new()));
+        lock(&self.witnesses).push(Arc::clone(&state));
+        state
+    }
+
+    fn add_device(
+        &self,
+        user: UserId,
+        load: Load,
+        phase: watch::Receiver<Phase>,
+        rng: &mut fastrand::Rng,
+    ) -> anyhow::Result<()> {
+        let chats = self.chats.iter().filter(|(_, members)| members.contains(&user)).map(|(chat, _)| *chat);
+        let state = Arc::new(State::new(user, chats.collect()));
+        let user = self.users.get(&user).context("an unknown user")?.clone();
+        let shared = Shared { state: Arc::clone(&state), user, endpoints: self.endpoints.clone(), phase };
+        Device::new(shared, load, rng.fork()).spawn(&mut lock(&self.tasks));
+        lock(&self.devices).push(state);
+        Ok(())
+    }
+
+    /// Has further devices of a partner write to one of the reader's chats, as fast as it goes.
+    ///
+    /// # Errors
+    /// The reader has no chat.
+    pub fn flood(&self, reader: &State, writers: usize, rng: &mut fastrand::Rng) -> anyhow::Result<()> {
+        let chat = rng.choice(reader.chats()).context("no chat")?;
+        let mut members = self.chats.get(&chat).context("an unknown chat")?.iter();
+        let partner = *members.find(|member| **member != reader.user()).context("no partner")?;
+        self.flood.send_replace(Phase::Talk);
+        for _ in 0..writers {
+            self.add_device(partner, Load { chat: Some(chat), ..Load::FLOOD }, self.flood.subscribe(), rng)?;
+        }
+        Ok(())
+    }
+
+    /// Has them write no more.
+    pub fn end_flood(&self) {
+        self.flood.send_replace(Phase::Settle);
     }
 
     /// Waits until it is true of every device.
     async fn until(&self, limit: Duration, what: &str, is_true: impl Fn(&State) -> bool) -> anyhow::Result<()> {
         let deadline = Instant::now() + limit;
-        while !self.devices.iter().all(|state| is_true(state)) {
+        while !self.devices().iter().all(|state| is_true(state)) {
             ensure!(Instant::now() < deadline, "not within {limit:?}: {what}");
             tokio::time::sleep(POLL_INTERVAL).await;
         }
@@ -149,14 +208,14 @@ impl Traffic {
 
     /// The devices.
     #[must_use]
-    pub fn devices(&self) -> &[Arc<State>] {
-        &self.devices
+    pub fn devices(&self) -> Vec<Arc<State>> {
+        lock(&self.devices).clone()
     }
 
     /// How many messages were acked up to now.
     #[must_use]
     pub fn acks(&self) -> usize {
-        self.devices.iter().map(|state| state.acks()).sum()
+        self.devices().iter().map(|state| state.acks()).sum()
     }
 
     /// Waits until one more message is acked. Returns how long that took, if it was done within `limit`.
@@ -191,13 +250,13 @@ impl Traffic {
         let deadline = Instant::now() + limit;
         let is_answered = |state: &State| state.is_answered_before(Instant::now());
         if self.until(limit, "", is_answered).await.is_err() {
-            let open: usize = self.devices.iter().map(|state| state.unanswered()).sum();
+            let open: usize = self.devices().iter().map(|state| state.unanswered()).sum();
             return Ok(Some(format!("{open} messages were not answered within {limit:?}")));
         }
         let heads = evidence::heads(cluster, &self.chats).await?;
         let has_all = |state: &State| state.is_connected() && state.has_all(&heads);
         if self.until(deadline - Instant::now(), "", has_all).await.is_err() {
-            let behind = self.devices.iter().filter(|state| !has_all(state)).count();
+            let behind = self.devices().iter().filter(|state| !has_all(state)).count();
             return Ok(Some(format!("{behind} devices did not have everything within {limit:?}")));
         }
         Ok(None)
@@ -208,7 +267,8 @@ impl Traffic {
     /// # Errors
     /// The history cannot be read.
     pub async fn evidence(&self, cluster: &Cluster, rng: &mut fastrand::Rng) -> anyhow::Result<Evidence> {
-        let clients = self.devices.iter().chain([&self.stranger]).map(|state| state.log()).collect();
+        let witnesses = lock(&self.witnesses).clone();
+        let clients = self.devices().iter().chain(&witnesses).map(|state| state.log()).collect();
         let api: Api = self.endpoints.api(rng);
         let chats = evidence::chats(cluster, &api, &self.chats, &self.users).await.context("the history")?;
         Ok(Evidence { chats, clients })
@@ -217,8 +277,10 @@ impl Traffic {
     /// Sends everybody away.
     pub fn end(&self) {
         self.phase.send_replace(Phase::End);
+        self.flood.send_replace(Phase::End);
     }
 }
 
-/// Up to where a chat goes.
-type Heads = BTreeMap<ChatId, Seq>;
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -236,7 +236,7 @@ impl<'a> Session<'a> {
 
 /// Writes a new message to one of the chats.
 pub(super) fn compose(state: &State, load: Load, rng: &mut fastrand::Rng) -> Option<SendId> {
-    let chat = rng.choice(state.chats())?;
+    let chat = load.chat.or_else(|| rng.choice(state.chats()))?;
     let request = SendId::new();
     let padding = "x".repeat(rng.usize(0..=load.text));
     state.write(chat, request, format!("{request} {padding}"));

@@ -84,6 +84,10 @@ impl State {
         self.frozen.send_replace(frozen);
     }
 
+    pub(super) fn user(&self) -> UserId {
+        self.lock().log.user
+    }
+
     pub(super) fn acks(&self) -> usize {
         self.lock().acks
     }
