@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 pub use self::socket::{Refused, Socket};
 
@@ -15,6 +15,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Pauses between two looks at something that tells nobody when it changes.
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Pauses before something that was refused is tried again.
+const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
 /// The password of every user that [`Api::user`] makes.
 pub const PASSWORD: &str = "securepass123";
@@ -145,6 +148,20 @@ impl Api {
         let answer = self.post("/api/v1/chats", user, &json!({ "partner_id": partner.id })).await?;
         ensure!(matches!(answer.status, 200 | 201), "chat: {answer:?}");
         text(&answer.body["id"])
+    }
+}
+
+/// Tries until it succeeds, for a while: a system that is busy refuses now and then, and says so.
+///
+/// # Errors
+/// The last one.
+pub(crate) async fn insist<T>(work: impl AsyncFn() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match work().await {
+            Err(_) if Instant::now() < deadline => tokio::time::sleep(RETRY_PAUSE).await,
+            result => return result,
+        }
     }
 }
 

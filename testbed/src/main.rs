@@ -1,6 +1,6 @@
 //! The testbed binary: what the Makefile calls.
 
-use std::{process::ExitCode, time::Duration};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 use neonchat_common::lifecycle::exit_code;
@@ -37,6 +37,9 @@ enum Command {
         /// Each fault as short as makes sense
         #[arg(long)]
         quick: bool,
+        /// A folder for the logs of the services, which otherwise go
+        #[arg(long)]
+        logs: Option<PathBuf>,
     },
     /// Runs a command with a Postgres and a Redis that end with it
     Exec {
@@ -54,10 +57,10 @@ async fn main() -> ExitCode {
     exit_code(match Arguments::parse().command {
         Command::Run => run::run().await.map(|()| ExitCode::SUCCESS),
         Command::Demo => demo::demo().await.map(|()| ExitCode::SUCCESS),
-        Command::Chaos { seed, faults, minutes, quick } => {
+        Command::Chaos { seed, faults, minutes, quick, logs } => {
             let seed = seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
             let random_for = minutes.map(Duration::from_mins);
-            let kept = chaos::chaos(&Plan { faults, seed, random_for, quick }).await;
+            let kept = chaos::chaos(&Plan { faults, seed, random_for, quick, logs }).await;
             kept.map(|kept| if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Command::Exec { program, arguments } => exec::exec(&program, &arguments).await.map(ExitCode::from),

@@ -8,7 +8,7 @@ pub mod round;
 pub mod table;
 pub mod traffic;
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use tokio::time::Instant;
 
@@ -29,6 +29,8 @@ pub struct Plan {
     pub random_for: Option<Duration>,
     /// Whether each fault is as short as makes sense.
     pub quick: bool,
+    /// Where the logs of the services are to stay.
+    pub logs: Option<PathBuf>,
 }
 
 impl Plan {
@@ -66,7 +68,7 @@ pub async fn chaos(plan: &Plan) -> anyhow::Result<bool> {
         ("WS_HEARTBEAT_INTERVAL", format!("{}s", pace.heartbeat)),
         ("WS_READ_TIMEOUT", format!("{}s", pace.read_timeout)),
     ];
-    let mut cluster = Cluster::start(&settings).await?;
+    let mut cluster = Cluster::start(&settings, plan.logs.as_deref()).await?;
     println!("{}", table::head());
     let mut broken = Vec::new();
     for (faults, seed) in plan.rounds() {

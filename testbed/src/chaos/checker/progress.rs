@@ -49,7 +49,7 @@ fn follow(connection: &Connection) -> BTreeMap<ChatId, Progress> {
         match event {
             Event::Sync { cursors } => {
                 for (chat, cursor) in cursors {
-                    chats.entry(*chat).or_default().cursor = Some(*cursor);
+                    chats.entry(*chat).or_default().sync(*cursor);
                 }
             }
             Event::Acked { ack, .. } => chats.entry(ack.chat).or_default().ack(ack.seq, ack.duplicate),
@@ -63,6 +63,12 @@ fn follow(connection: &Connection) -> BTreeMap<ChatId, Progress> {
 }
 
 impl Progress {
+    /// The client asks, for the first time or again. What was left out before may come now; what was told may not.
+    fn sync(&mut self, cursor: Seq) {
+        self.cursor = Some(cursor);
+        self.position = self.messages.last().copied().unwrap_or(0);
+    }
+
     fn message(&mut self, seq: Seq) {
         let is_caused_here = self.acked.get(&seq) == Some(&false);
         if !self.messages.insert(seq) || is_caused_here {
@@ -165,9 +171,20 @@ mod tests {
     }
 
     #[test]
+    fn what_was_left_out_may_come_when_it_is_asked_for_again() {
+        let again = progress(|chat| {
+            chat.message(4);
+            chat.leave_out(5, 9);
+            chat.sync(4);
+            (5..=10).for_each(|seq| chat.message(seq));
+        });
+        assert!(again.late.is_empty() && again.repeated.is_empty());
+    }
+
+    #[test]
     fn an_answered_sync_demands_what_came_after_its_cursor() {
         let synced = progress(|chat| {
-            chat.cursor = Some(2);
+            chat.sync(2);
             chat.synced(5, true);
         });
         assert_eq!((synced.begin, synced.position, synced.left_out.len()), (Some(3), 5, 0));

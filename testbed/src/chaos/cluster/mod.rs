@@ -117,17 +117,18 @@ impl InstancePorts {
 }
 
 impl Cluster {
-    /// Starts all of it, with these settings beside its own, and waits until it is ready.
+    /// Starts all of it, with these settings beside its own, and waits until it is ready. The logs of the services are
+    /// in `logs`, or go with the cluster.
     ///
     /// # Errors
     /// Something is not installed, not built, or does not start.
-    pub async fn start(settings: &[(&str, String)]) -> anyhow::Result<Self> {
+    pub async fn start(settings: &[(&str, String)], logs: Option<&Path>) -> anyhow::Result<Self> {
         raise_file_limit()?;
         let folder = tempfile::Builder::new().prefix("neonchat-chaos-").tempdir()?;
         // Postgres may run as another user, who has to be able to enter.
         std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
-        let logs = folder.path().join("logs");
-        std::fs::create_dir(&logs)?;
+        let logs = logs.map_or_else(|| folder.path().join("logs"), Path::to_owned);
+        std::fs::create_dir_all(&logs)?;
         let postgres = Postgres::start(&folder.path().join("postgres"), Some(port::kept()?)).await?;
         postgres::create_database(&postgres.url("postgres"), DATABASE).await?;
         let redis = Redis::start(&folder.path().join("redis"), Some(port::kept()?), Persistence::None).await?;

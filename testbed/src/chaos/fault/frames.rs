@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::{
 };
 
 use super::{Happened, Scene};
-use crate::client::Socket;
+use crate::client::{Socket, insist};
 
 /// What is to come of a frame.
 #[derive(Debug)]
@@ -44,8 +44,8 @@ fn cases(chat: &str) -> Vec<(&'static str, Message, Expected)> {
 
 pub(super) async fn send(scene: &mut Scene<'_>) -> anyhow::Result<Happened> {
     let api = scene.cluster.endpoints.api(scene.rng);
-    let (user, friend) = (api.any_user().await?, api.any_user().await?);
-    let chat = api.chat(&user, &friend).await?;
+    let (user, friend) = (insist(async || api.any_user().await).await?, insist(async || api.any_user().await).await?);
+    let chat = insist(async || api.chat(&user, &friend).await).await?;
     let mut happened = Happened::default();
     for (name, message, expected) in cases(&chat) {
         let base = scene.cluster.endpoints.socket(scene.rng);

@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout};
 use super::{Happened, Scene};
 use crate::{
     chaos::proxy::{Disturbance, Proxy},
-    client::Socket,
+    client::{Socket, insist},
 };
 
 /// So many devices of a user vanish at once.
@@ -21,8 +21,8 @@ pub(super) async fn vanish(scene: &mut Scene<'_>) -> anyhow::Result<Happened> {
     let instance = scene.instance();
     let proxy = Proxy::start(scene.cluster.notification[instance].http_port).await?;
     let api = scene.cluster.endpoints.api(scene.rng);
-    let (user, friend) = (api.any_user().await?, api.any_user().await?);
-    api.chat(&user, &friend).await?;
+    let (user, friend) = (insist(async || api.any_user().await).await?, insist(async || api.any_user().await).await?);
+    insist(async || api.chat(&user, &friend).await).await?;
     let mut friends = Socket::open(&scene.cluster.endpoints.socket(scene.rng), &friend, None).await?;
     let mut sockets = Vec::new();
     for _ in 0..DEVICES {

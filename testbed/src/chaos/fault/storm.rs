@@ -14,7 +14,7 @@ use tokio::{
 use super::{Happened, Scene};
 use crate::{
     chaos::cluster::INSTANCES,
-    client::{Api, Socket, User},
+    client::{Api, Socket, User, insist},
 };
 
 /// Sockets of one user: a user with a few chats and many devices costs as much as as many users, but for the registering.
@@ -27,7 +27,7 @@ const REGISTERING: usize = 8;
 const LIMIT: Duration = Duration::from_mins(2);
 
 /// Milliseconds before another attempt, doubled from the first to the last; half of it at random.
-const BACKOFF_MS: (u64, u64) = (50, 2000);
+const BACKOFF_MS: (u64, u64) = (50, 4000);
 
 /// How many sockets are there: open, and up to date.
 type There = Arc<watch::Sender<usize>>;
@@ -78,8 +78,8 @@ async fn until(there: &There, count: usize) {
 /// Users with a chat each.
 async fn users(api: &Api, count: usize) -> anyhow::Result<Vec<(User, String)>> {
     let pairs = stream::iter(0..count.div_ceil(2)).map(async |_| {
-        let (one, other) = (api.any_user().await?, api.any_user().await?);
-        let chat = api.chat(&one, &other).await?;
+        let (one, other) = (insist(async || api.any_user().await).await?, insist(async || api.any_user().await).await?);
+        let chat = insist(async || api.chat(&one, &other).await).await?;
         anyhow::Ok([(one, chat.clone()), (other, chat)])
     });
     let pairs: Vec<_> = pairs.buffer_unordered(REGISTERING).try_collect().await?;

@@ -30,7 +30,7 @@ use super::{
     checker::Evidence,
     cluster::{Cluster, Endpoints},
 };
-use crate::client::{Api, POLL_INTERVAL, User};
+use crate::client::{Api, POLL_INTERVAL, User, insist};
 
 /// How much traffic there is.
 #[derive(Clone, Copy, Debug)]
@@ -118,18 +118,18 @@ impl Traffic {
     pub async fn start(cluster: &Cluster, mut load: Load, rng: &mut fastrand::Rng) -> anyhow::Result<Self> {
         let endpoints = cluster.endpoints.clone();
         let api = endpoints.api(rng);
-        let users = try_join_all((0..=load.users).map(async |_| api.any_user().await)).await?;
+        let users = try_join_all((0..=load.users).map(|_| insist(async || api.any_user().await))).await?;
         let (stranger, users) = users.split_last().context("no users")?;
         let chats =
             try_join_all((0..users.len()).flat_map(|index| (1..=load.partners).map(move |next| (index, next))).map(
                 async |(index, next)| {
                     let (user, partner) = (&users[index], &users[(index + next) % users.len()]);
-                    let chat: ChatId = api.chat(user, partner).await?.parse()?;
+                    let chat: ChatId = insist(async || api.chat(user, partner).await).await?.parse()?;
                     anyhow::Ok((chat, BTreeSet::from([user.id.parse()?, partner.id.parse()?])))
                 },
             ));
         let chats: Members = chats.await?.into_iter().collect();
-        load.rest &= rest::may_send(&api, stranger).await?;
+        load.rest &= insist(async || rest::may_send(&api, stranger).await).await?;
 
         let this = Self {
             phase: watch::Sender::new(Phase::Talk),
