@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
-use neonchat_common::lifecycle::exit_code;
+use neonchat_common::lifecycle::{exit_code, shutdown_signal};
 use neonchat_testbed::{
     chaos::{self, Plan, fault::Fault},
     demo, exec, run,
@@ -60,7 +60,12 @@ async fn main() -> ExitCode {
         Command::Chaos { seed, faults, minutes, quick, logs } => {
             let seed = seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
             let random_for = minutes.map(Duration::from_mins);
-            let kept = chaos::chaos(&Plan { faults, seed, random_for, quick, logs }).await;
+            let plan = Plan { faults, seed, random_for, quick, logs };
+            let kept = tokio::select! {
+                kept = chaos::chaos(&plan) => kept,
+                // What was started ends as this is dropped.
+                () = shutdown_signal() => Err(anyhow::anyhow!("interrupted")),
+            };
             kept.map(|kept| if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Command::Exec { program, arguments } => exec::exec(&program, &arguments).await.map(ExitCode::from),

@@ -124,7 +124,7 @@ impl Pace {
         hold: Duration::from_millis(600),
         freeze: Duration::from_millis(2500),
         reader: Duration::from_secs(3),
-        sockets: 300,
+        sockets: 200,
         heartbeat: 1,
         read_timeout: 4,
         chain: 8,

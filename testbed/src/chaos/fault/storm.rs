@@ -23,6 +23,9 @@ const SOCKETS_PER_USER: usize = 20;
 /// Users who register at the same time.
 const REGISTERING: usize = 8;
 
+/// Sockets that open at the same time, before the storm.
+const OPENING: usize = 50;
+
 /// The longest that it takes until all are there, or there again.
 const LIMIT: Duration = Duration::from_mins(2);
 
@@ -39,11 +42,14 @@ pub(super) async fn storm(scene: &mut Scene<'_>) -> anyhow::Result<Happened> {
     let mut tasks = JoinSet::new();
     let bases = scene.cluster.notification[..INSTANCES].iter();
     let bases: Vec<String> = bases.map(|service| format!("ws://127.0.0.1:{}", service.http_port)).collect();
-    for (user, chat) in users.iter().flat_map(|user| std::iter::repeat_n(user, SOCKETS_PER_USER)) {
-        tasks.spawn(stay(user.clone(), chat.clone(), bases.clone(), Arc::clone(&there), scene.rng.fork()));
-    }
     let all = users.len() * SOCKETS_PER_USER;
     let begun = Instant::now();
+    for (count, (user, chat)) in users.iter().flat_map(|user| std::iter::repeat_n(user, SOCKETS_PER_USER)).enumerate() {
+        tasks.spawn(stay(user.clone(), chat.clone(), bases.clone(), Arc::clone(&there), scene.rng.fork()));
+        // One after another, as they come on a quiet day.
+        let opening = timeout(LIMIT, until(&there, count.saturating_sub(OPENING))).await;
+        opening.with_context(|| format!("only {} sockets were opened", *there.borrow()))?;
+    }
     timeout(LIMIT, until(&there, all)).await.with_context(|| format!("{all} sockets were never open at once"))?;
     let opened = begun.elapsed();
 
