@@ -82,6 +82,9 @@ pub async fn chaos(plan: &Plan) -> anyhow::Result<bool> {
         }
     }
     println!("\n{}", table::LEGEND);
+    if let Some(logs) = &plan.logs {
+        std::fs::copy(cluster.postgres_log(), logs.join("postgres.log"))?;
+    }
     cluster.stop().await?;
     if broken.is_empty() {
         println!("\nEvery promise was kept.");

@@ -8,7 +8,7 @@ mod service;
 use std::{
     fs::Permissions,
     os::unix::fs::PermissionsExt as _,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, RwLock},
 };
 
@@ -263,6 +263,12 @@ impl Cluster {
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Where the log of Postgres is.
+    #[must_use]
+    pub fn postgres_log(&self) -> PathBuf {
+        self.folder.path().join("postgres/postgres.log")
     }
 
     /// Ends all of it.
