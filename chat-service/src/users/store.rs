@@ -29,14 +29,13 @@ pub(super) async fn insert(db: &Db, username: &Username, password_hash: &str) ->
     let user =
         NewUser { id: UserId::new().0, username: username.as_str(), username_key: username.key(), password_hash };
     db.query(async |connection| {
-        diesel::insert_into(users::table)
+        let insert = diesel::insert_into(users::table)
             .values(&user)
             .on_conflict(users::username_key)
             .do_nothing()
-            .returning(UserProfile::as_returning())
-            .get_result(connection)
-            .await
-            .optional()
+            .returning(UserProfile::as_returning());
+        // All of the answer, and not its first row alone, which comes before the commit.
+        Ok(insert.load(connection).await?.pop())
     })
     .await
 }

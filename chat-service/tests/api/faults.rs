@@ -91,3 +91,43 @@ async fn a_lock_is_waited_for_only_so_long_and_nothing_is_stored() {
     let again = app.send_again(&chat, &alice, "hello", request).await.expect("a message");
     assert_eq!((again.seq, again.duplicate), (2, false));
 }
+
+/// Makes every insert into a table fail, not at once, but when it is committed.
+async fn fail_at_commit(app: &TestApp, table: &str) {
+    let trigger = format!(
+        "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE disk_full; END $$;
+         CREATE CONSTRAINT TRIGGER fail AFTER INSERT OR UPDATE ON {table} DEFERRABLE INITIALLY DEFERRED
+            FOR EACH ROW EXECUTE FUNCTION fail()"
+    );
+    app.sql().await.batch_execute(&trigger).await.expect("a trigger");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_whose_commit_fails_is_not_acked() {
+    let app = TestApp::start().await;
+    let (alice, _, chat) = app.pair().await;
+    fail_at_commit(&app, "messages").await;
+    let sent = app.send_again(&chat, &alice, "hello", Uuid::new_v4()).await.expect_err("refused");
+    assert_eq!(sent.code, ErrorCode::Unavailable);
+    let history = app.get(&format!("/api/v1/chats/{chat}/messages"), &alice).await;
+    assert_eq!(history.body["messages"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_whose_commit_fails_is_not_registered() {
+    let app = TestApp::start().await;
+    fail_at_commit(&app, "users").await;
+    let credentials = json!({ "username": "alice", "password": PASSWORD });
+    let answer = app.api.call("POST", "/api/v1/auth/register", None, Some(&credentials)).await.expect("an answer");
+    assert_problem(&answer, 503, "unavailable", &[]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_whose_commit_fails_is_refused() {
+    let app = TestApp::start().await;
+    let (alice, bob, chat) = app.pair().await;
+    app.send(&chat, &alice, "hello").await;
+    fail_at_commit(&app, "chat_members").await;
+    let answer = app.put(&format!("/api/v1/chats/{chat}/receipt"), &bob, &json!({ "read": 1 })).await;
+    assert_problem(&answer, 503, "unavailable", &[]);
+}

@@ -23,7 +23,8 @@ use crate::{
 pub(in crate::chats) async fn mark_read(db: &Db, user: UserId, chat: ChatId, read: Seq) -> DbResult<Option<Marked>> {
     let statement = MoveOn { user: user.0, chat: chat.0, read };
     db.query(async |connection| {
-        if let Some(row) = statement.get_result(connection).await.optional()? {
+        // All of the answer, and not its first row alone, which comes before the commit.
+        if let Some(row) = statement.load(connection).await?.pop() {
             return Ok(Some(Marked::Moved(read_state(row))));
         }
         // In a statement of its own, which sees what a lock was waited for.

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    OptionalExtension as _, QueryResult, Queryable,
+    QueryResult, Queryable,
     pg::Pg,
     query_builder::{AstPass, Query, QueryFragment, QueryId},
     result::{DatabaseErrorKind, Error as QueryError},
@@ -133,8 +133,10 @@ impl<'a> StoreMessage<'a> {
         }
     }
 
+    /// Reads the answer to its end. The row comes before the commit: who takes it and goes, as `get_result` does, takes a
+    /// commit that failed for one that did not.
     async fn run_once(&self, connection: &mut AsyncPgConnection) -> QueryResult<Option<Row>> {
-        self.get_result(connection).await.optional()
+        Ok(self.load(connection).await?.pop())
     }
 }
 
