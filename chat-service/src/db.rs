@@ -2,6 +2,7 @@
 
 mod connect;
 mod migrations;
+mod supply;
 
 use std::time::Duration;
 
@@ -18,10 +19,12 @@ use diesel_async::{
         deadpool::{Pool, PoolError},
     },
 };
+use futures_util::FutureExt as _;
 use neonchat_common::error::ApiError;
 use thiserror::Error;
 use tokio::time::timeout;
 
+use self::supply::Supply;
 pub use self::{
     connect::Connector,
     migrations::{MIGRATIONS, migrate},
@@ -102,7 +105,11 @@ impl Db {
         let mut config = ManagerConfig::default();
         // A broken connection is noticed without asking Postgres each time.
         config.recycling_method = RecyclingMethod::Fast;
-        config.custom_setup = Box::new(move |_| connector.connect());
+        let supply = Supply::new(connector);
+        config.custom_setup = Box::new(move |_| {
+            let supply = supply.clone();
+            async move { supply.take().await }.boxed()
+        });
         let max_lifetime = settings.max_lifetime;
         let retire_old = Hook::sync_fn(move |_: &mut AsyncPgConnection, metrics: &deadpool::managed::Metrics| {
             if metrics.age() < max_lifetime { Ok(()) } else { Err(HookError::message("older than its lifetime")) }

@@ -11,8 +11,8 @@ use tokio::runtime::Handle;
 use tokio_postgres::config::SslMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// The longest that connecting takes, TLS and login included.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// The longest that connecting takes, TLS and login included. Longer than a request waits for it: it is for the next one.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long a host may leave what we sent without an answer before the connection is given up.
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(5);

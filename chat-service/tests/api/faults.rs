@@ -4,13 +4,18 @@ use std::time::{Duration, Instant};
 
 use neonchat_common::error::ErrorCode;
 use neonchat_testbed::{
+    chaos::proxy::{Disturbance, Proxy},
     client::{Answer, PASSWORD, User},
+    harness,
     postgres::Postgres,
 };
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::support::{TestApp, assert_problem, folder, sql, until};
+
+/// One way over a link on which connecting takes longer than a request waits for a connection, and a query does not.
+const FAR: Duration = Duration::from_millis(120);
 
 /// The longest that a client waits to be told that Postgres is away (guarantee G11).
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -130,4 +135,20 @@ async fn a_receipt_whose_commit_fails_is_refused() {
     fail_at_commit(&app, "chat_members").await;
     let answer = app.put(&format!("/api/v1/chats/{chat}/receipt"), &bob, &json!({ "read": 1 })).await;
     assert_problem(&answer, 503, "unavailable", &[]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connecting_may_take_longer_than_a_request_waits() {
+    let url = harness::test_database().await;
+    let port = url.parse::<tokio_postgres::Config>().expect("a URL").get_ports()[0];
+    let proxy = Proxy::start(port).await.expect("a proxy");
+    let app = TestApp::launch(&url.replace(&format!(":{port}/"), &format!(":{}/", proxy.port())), &[]).await;
+    app.api.until_ready().await.expect("ready");
+    let user = app.user().await;
+    // All that there were end, and new ones are far away.
+    proxy.disturb(Disturbance::Reset);
+    let me = async || app.get("/api/v1/users/me", &user).await.status;
+    until("the connections have ended", async || me().await == 503).await;
+    proxy.disturb(Disturbance::Delay(FAR));
+    until("a request finds a connection", async || me().await == 200).await;
 }
