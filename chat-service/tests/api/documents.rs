@@ -62,7 +62,9 @@ async fn success_is_answered_as_documented() {
     let document = Document::of(&app).await;
     let (alice, bob, chat) = app.pair().await;
     let carol = app.user().await;
-    let ask = async |method: &str, path: &str, query: &str, id: &str, body: Option<Value>| {
+    let mut asked = BTreeSet::new();
+    let mut ask = async |method: &str, path: &'static str, query: &str, id: &str, body: Option<Value>| {
+        asked.insert((path, method.to_owned()));
         let operation = document.operation(path, method.parse().expect("a method")).expect("an operation");
         let url = format!("{}{}{query}", app.base, path.replace("{id}", id));
         document.ask(&operation, &url, Some(&alice.token), body.as_ref()).await.0
@@ -96,6 +98,8 @@ async fn success_is_answered_as_documented() {
     for path in ["/health", "/live", "/ready", "/metrics"] {
         assert_eq!(ask("GET", path, "", "", None).await, 200);
     }
+    let all = document.operations().map(|operation| (operation.path, operation.method.to_string()));
+    assert_eq!(asked, all.collect(), "all that there is was asked");
 }
 
 #[tokio::test(flavor = "multi_thread")]
