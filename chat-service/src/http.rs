@@ -44,7 +44,7 @@ const API: &str = "/api/v1";
 pub fn routes(config: &mut ServiceConfig, services: &Services) {
     let (operations, operations_document) = health::routes().split();
     let api =
-        sessions::http::routes().and(users::http::routes()).and(chats::http::routes()).and(messages::http::routes());
+        users::http::routes().and(sessions::http::routes()).and(chats::http::routes()).and(messages::http::routes());
     let (api, api_document) = api.split();
     let document = document::document(operations_document, API, api_document);
     config
