@@ -1,7 +1,7 @@
 # `make` alone says what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test autobahn schemathesis demo chaos soak check fmt clean-data
+.PHONY: help run test autobahn schemathesis backup restore demo chaos soak check fmt clean-data
 
 CARGO ?= cargo
 # What `make test` hands on to `cargo test`, for instance: make test ARGS='-p chat-service login'
@@ -29,6 +29,12 @@ schemathesis: ## The REST API against its OpenAPI document, with requests that s
 	@testbed/install.sh
 	@$(CARGO) build --workspace --bins
 	@chat-service/tests/schemathesis/run.sh
+
+backup: ## All data into a file, while it runs: FILE=… (DATABASE_URL=… of another database than that of make run)
+	@deploy/backup.sh $(FILE)
+
+restore: ## The data of FILE=… into the empty database of DATABASE_URL=…
+	@deploy/restore.sh $(FILE)
 
 demo: ## The specification's demo scenario, as a transcript
 	@testbed/install.sh

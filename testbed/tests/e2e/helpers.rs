@@ -22,9 +22,14 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) async fn start(settings: &[(&str, &str)]) -> Self {
+        Self::start_on(&harness::test_database().await, settings).await
+    }
+
+    /// On a database that may have something in it.
+    pub(crate) async fn start_on(database: &str, settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let (database, redis) = (harness::test_database().await, harness::redis_url());
-        let mut all = vec![("DATABASE_URL", database.as_str()), ("REDIS_URL", redis.as_str())];
+        let redis = harness::redis_url();
+        let mut all = vec![("DATABASE_URL", database), ("REDIS_URL", redis.as_str())];
         all.extend(QUICK);
         all.extend(settings);
         let ports = Ports::free().expect("ports");
