@@ -108,14 +108,15 @@ impl Presence {
         for _ in 0..MAX_ATTEMPTS {
             let status = connections.status();
             let before = self.store.exchange(user, &connections, may_enter).await?;
-            let is_for_others = before.is_none() && status.is_some() && !may_enter;
-            if is_for_others || (before == status && !last.is_unsure) {
+            if before.is_none() && status.is_some() && !may_enter {
+                // Whoever has the user announces that.
                 return Ok(status);
             }
             // What Redis has lost, nobody has to be told again.
-            if before.or(last.announced) != status || last.is_unsure {
-                self.tell(user, status, peers).await?;
+            if before.or(last.announced) == status && !last.is_unsure {
+                return Ok(status);
             }
+            self.tell(user, status, peers).await?;
             // Another instance may have seen another status, and exchanged it before this one.
             connections = self.store.connections(user).await?;
             if connections.status() == status {
