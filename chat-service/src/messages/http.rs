@@ -78,7 +78,8 @@ async fn history(
 // Without `Debug`: the text of a message is in no log.
 #[derive(Deserialize, ToSchema)]
 struct SendRequest {
-    #[schema(min_length = 1, max_length = 4096, examples("Привет!"))]
+    /// Any characters but U+0000.
+    #[schema(min_length = 1, max_length = 4096, pattern = r"^[^\u0000]*$", examples("Привет!"))]
     text: String,
     /// Chosen by the client: sending again under it stores nothing new. Without one, every request is a new message.
     #[schema(value_type = Option<SendId>)]

@@ -116,7 +116,7 @@ async fn get(users: Data<Users>, _: Authenticated, id: Path<UserId>) -> Result<J
 #[derive(Deserialize, IntoParams)]
 struct SearchQuery {
     /// How the name starts, whatever its case.
-    #[param(value_type = String, min_length = 1, max_length = 50, example = "ali")]
+    #[param(value_type = String, min_length = 1, max_length = 50, pattern = r"^[^\u0000]*$", example = "ali")]
     q: Option<String>,
     /// How many users at most.
     #[param(value_type = SearchLimit, inline, required = false)]
