@@ -49,7 +49,7 @@ pub(super) async fn send(scene: &mut Scene<'_>) -> anyhow::Result<Happened> {
     let mut happened = Happened::default();
     for (name, message, expected) in cases(&chat) {
         let base = scene.cluster.endpoints.socket(scene.rng);
-        let mut socket = Socket::open(&base, &user, None).await?;
+        let mut socket = insist(async || Socket::open(&base, &user, None).await).await?;
         socket.send_raw(message).await?;
         if let Err(error) = check(socket, &expected).await {
             happened.complaints.push(format!("{name}: {expected:?} was expected: {error:#}"));

@@ -23,10 +23,12 @@ pub(super) async fn vanish(scene: &mut Scene<'_>) -> anyhow::Result<Happened> {
     let api = scene.cluster.endpoints.api(scene.rng);
     let (user, friend) = (insist(async || api.any_user().await).await?, insist(async || api.any_user().await).await?);
     insist(async || api.chat(&user, &friend).await).await?;
-    let mut friends = Socket::open(&scene.cluster.endpoints.socket(scene.rng), &friend, None).await?;
+    let base = scene.cluster.endpoints.socket(scene.rng);
+    let mut friends = insist(async || Socket::open(&base, &friend, None).await).await?;
+    let base = format!("ws://127.0.0.1:{}", proxy.port());
     let mut sockets = Vec::new();
     for _ in 0..DEVICES {
-        sockets.push(Socket::open(&format!("ws://127.0.0.1:{}", proxy.port()), &user, None).await?);
+        sockets.push(insist(async || Socket::open(&base, &user, None).await).await?);
     }
     proxy.disturb(Disturbance::Cut);
     drop(sockets);

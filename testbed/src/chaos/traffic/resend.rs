@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     chaos::checker::Event,
-    client::{Socket, User},
+    client::{Socket, User, insist},
 };
 
 /// How often each message is sent.
@@ -57,7 +57,7 @@ impl Traffic {
     }
 
     async fn twin(&self, base: &str, user: &User) -> anyhow::Result<Twin> {
-        let socket = Socket::open(base, user, None).await?;
+        let socket = insist(async || Socket::open(base, user, None).await).await?;
         let state = self.witness(user.id.parse()?);
         state.open();
         Ok(Twin { state, socket })
