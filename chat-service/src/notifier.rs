@@ -106,7 +106,10 @@ impl Notifier {
             sender_id: message.sender_id.to_string(),
             text: message.text,
             timestamp: message.created_at.timestamp_micros(),
-            metadata: HashMap::from([("seq".to_owned(), message.seq.to_string())]),
+            metadata: HashMap::from([
+                ("seq".to_owned(), message.seq.to_string()),
+                ("request_id".to_owned(), message.request_id.to_string()),
+            ]),
         };
         if let Err(status) = self.peer.call(DELIVERY_TIMEOUT, request).await {
             tracing::warn!(message.id = %message.id, error.cause = %status, "not delivered yet");

@@ -8,7 +8,7 @@ use std::{borrow::Cow, fmt};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::ids::{ChatId, InstanceId, Seq, TokenId, UserId};
+use crate::ids::{ChatId, InstanceId, SendId, Seq, TokenId, UserId};
 
 const CHAT_PREFIX: &str = "chat:";
 const USER_PREFIX: &str = "user:";
@@ -71,8 +71,11 @@ pub enum Event<'a> {
     Durable {
         /// Its place.
         seq: Seq,
-        /// Who did it. Together with the envelope's request id it tells the socket that did.
+        /// Who did it.
         user_id: UserId,
+        /// Under which id of the sender's: together with the user it tells the sockets that did it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        send_id: Option<SendId>,
         /// What the members' sockets get.
         #[serde(borrow)]
         frame: &'a RawValue,
@@ -145,7 +148,12 @@ mod tests {
         let envelope = Envelope {
             instance: Some(InstanceId::new()),
             request_id: "abc".into(),
-            event: Event::Durable { seq: 7, user_id: UserId::new(), frame: serde_json::from_str(frame).expect("JSON") },
+            event: Event::Durable {
+                seq: 7,
+                user_id: UserId::new(),
+                send_id: None,
+                frame: serde_json::from_str(frame).expect("JSON"),
+            },
         };
         let text = envelope.encode().expect("JSON");
         let back: Envelope<'_> = serde_json::from_str(&text).expect("an envelope");

@@ -183,10 +183,10 @@ fn handle(message: &Message, instance: InstanceId, hub: &Hub) -> anyhow::Result<
     }
     tracing::debug!(request.id = %envelope.request_id, redis.channel = %message.channel, "redis: received");
     match (channel, envelope.event) {
-        (Channel::Chat(chat), Event::Durable { seq, user_id, frame }) => {
+        (Channel::Chat(chat), Event::Durable { seq, user_id, send_id, frame }) => {
             // It may have been sent here too, at the same time, and stored by another instance's call.
-            let origin = envelope.request_id.parse().ok().and_then(|request| hub.sender(user_id, request));
-            hub.deliver(chat, DurableEvent { seq, frame: Frame::from(frame.get()), origin });
+            let origins = send_id.map(|request| hub.senders(user_id, request)).unwrap_or_default();
+            hub.deliver(chat, DurableEvent { seq, frame: Frame::from(frame.get()), origins });
         }
         (Channel::Chat(chat), Event::Ephemeral { user_id, frame }) => {
             hub.tell_chat(chat, |socket| socket.user != user_id, &Frame::from(frame.get()));

@@ -42,18 +42,14 @@ impl Delivery {
         let work = async move {
             let (user, request) = (message.sender_id, message.request_id);
             this.hub.sending(user, request, origin);
-            let sent = this.store_and_deliver(origin, message).await;
-            this.hub.sent(user, request);
+            let sent = this.store_and_deliver(message).await;
+            this.hub.sent(user, request, origin);
             sent
         };
         self.tasks.spawn(correlation::carry(work)).await.map_err(ApiError::internal)?
     }
 
-    async fn store_and_deliver(
-        &self,
-        origin: SocketId,
-        message: NewMessage,
-    ) -> Result<(Stored, DeliveryStatus), ApiError> {
+    async fn store_and_deliver(&self, message: NewMessage) -> Result<(Stored, DeliveryStatus), ApiError> {
         let accepted = Instant::now();
         let stored = self.chat_service.store(message.clone()).await?;
         metrics::histogram!("message_store_duration_seconds").record(accepted.elapsed());
@@ -67,7 +63,7 @@ impl Delivery {
             updated_at: stored.created_at,
             seq: stored.seq,
         };
-        let (_, status) = self.deliver(&message, Some(origin)).await;
+        let (_, status) = self.deliver(&message).await;
         // To the outboxes of the sockets here, and to Redis.
         metrics::histogram!("message_delivery_duration_seconds").record(accepted.elapsed());
         Ok((stored, status))
@@ -75,14 +71,20 @@ impl Delivery {
 
     /// Delivers a message that is stored: first to the sockets here, which do not wait for Redis, then to the other
     /// instances. Returns how many sockets here got it.
-    pub(crate) async fn deliver(&self, message: &StoredMessage, origin: Option<SocketId>) -> (usize, DeliveryStatus) {
-        let event = DurableEvent::message(message, origin);
+    pub(crate) async fn deliver(&self, message: &StoredMessage) -> (usize, DeliveryStatus) {
+        let origins = message.request_id.map(|request| self.hub.senders(message.sender_id, request));
+        let event = DurableEvent::message(message, origins.unwrap_or_default());
         let frame = event.frame.clone();
         let delivered = match self.hub.deliver(message.chat_id, event) {
             Accepted::Delivered(sockets) => sockets,
             Accepted::Held | Accepted::Duplicate => 0,
         };
-        let event = Event::Durable { seq: message.seq, user_id: message.sender_id, frame: json(&frame) };
+        let event = Event::Durable {
+            seq: message.seq,
+            user_id: message.sender_id,
+            send_id: message.request_id,
+            frame: json(&frame),
+        };
         let published = self.publish(Channel::Chat(message.chat_id), Some(self.instance), event).await;
         (delivered, if published { DeliveryStatus::Delivered } else { DeliveryStatus::Stored })
     }

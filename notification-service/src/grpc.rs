@@ -44,13 +44,13 @@ impl NotificationService for Service {
             id: parse("message_id", &request.message_id)?,
             chat_id: parse("chat_id", &request.chat_id)?,
             sender_id: parse("sender_id", &request.sender_id)?,
-            request_id: None,
+            request_id: request.metadata.get("request_id").and_then(|id| id.parse().ok()),
             text: request.text,
             created_at,
             updated_at: created_at,
             seq: seq.ok_or_else(|| ApiError::invalid("metadata.seq", "required", "should be the message's seq"))?,
         };
-        let (delivered_to, status) = self.delivery.deliver(&message, None).await;
+        let (delivered_to, status) = self.delivery.deliver(&message).await;
         Ok(Response::new(SendMessageResponse {
             success: status == DeliveryStatus::Delivered,
             delivered_to: i32::try_from(delivered_to).unwrap_or(i32::MAX),

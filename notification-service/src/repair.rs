@@ -158,8 +158,8 @@ impl Repair {
             }
             for message in events {
                 // It may have been sent here, and its answer be slower than this.
-                let origin = message.request_id.and_then(|request| self.hub.sender(message.sender_id, request));
-                self.hub.deliver(chat, DurableEvent::message(&message, origin));
+                let origins = message.request_id.map(|request| self.hub.senders(message.sender_id, request));
+                self.hub.deliver(chat, DurableEvent::message(&message, origins.unwrap_or_default()));
             }
         }
         Ok(())

@@ -1,7 +1,5 @@
 //! Sending over REST: stored like a message of a socket, and delivered like one.
 
-use std::collections::HashMap;
-
 use futures_util::future::join_all;
 use neonchat_common::{error::ErrorCode, time};
 use neonchat_proto::notification::v1::SendMessageRequest;
@@ -57,7 +55,8 @@ async fn every_send_is_delivered_be_it_a_duplicate() {
     serve(StandIn { delivered: Some(delivered), ..StandIn::default() });
     let app = TestApp::start_with(&[("NOTIFICATION_SERVICE_ADDR", &address.to_string())]).await;
     let (alice, _, chat) = app.pair().await;
-    let body = json!({ "text": "hello", "request_id": Uuid::new_v4() });
+    let request = Uuid::new_v4();
+    let body = json!({ "text": "hello", "request_id": request });
 
     for status in [201, 200] {
         let sent = post(&app, &chat, &alice, body.clone()).await;
@@ -70,7 +69,9 @@ async fn every_send_is_delivered_be_it_a_duplicate() {
             sender_id: alice.id.clone(),
             text: "hello".to_owned(),
             timestamp: delivery.timestamp,
-            metadata: HashMap::from([("seq".to_owned(), "1".to_owned())]),
+            metadata: [("seq", "1".to_owned()), ("request_id", request.to_string())]
+                .map(|(name, value)| (name.to_owned(), value))
+                .into(),
         };
         assert_eq!(delivery, expected);
     }

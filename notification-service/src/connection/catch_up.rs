@@ -52,7 +52,7 @@ async fn send_missed(delivery: &Delivery, socket: &Socket, chat: ChatId, after: 
         let is_stuck = events.is_empty();
         for message in events {
             sent = message.seq;
-            socket.outbox.push_missed(DurableEvent::message(&message, None).frame).await;
+            socket.outbox.push_missed(DurableEvent::message(&message, Vec::new()).frame).await;
         }
         // `None` where the socket is gone.
         if delivery.hub.caught_up(socket, chat, sent).unwrap_or(true) {

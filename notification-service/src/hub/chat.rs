@@ -20,16 +20,16 @@ pub(crate) struct DurableEvent {
     pub(crate) seq: Seq,
     /// What the sockets get.
     pub(crate) frame: Frame,
-    /// The socket that caused it: it gets an ack instead.
-    pub(crate) origin: Option<SocketId>,
+    /// The sockets that caused it: they get an ack instead.
+    pub(crate) origins: Vec<SocketId>,
 }
 
 impl DurableEvent {
     /// A message that is stored.
-    pub(crate) fn message(message: &StoredMessage, origin: Option<SocketId>) -> Self {
+    pub(crate) fn message(message: &StoredMessage, origins: Vec<SocketId>) -> Self {
         let StoredMessage { id, chat_id, sender_id, ref text, created_at, updated_at, seq, .. } = *message;
         let message = Message { id, chat_id, sender_id, text, created_at, updated_at, seq };
-        Self { seq, frame: ServerFrame::NewMessage { chat_id, seq, message }.encode(), origin }
+        Self { seq, frame: ServerFrame::NewMessage { chat_id, seq, message }.encode(), origins }
     }
 }
 
@@ -165,7 +165,10 @@ impl Chat {
         match event.seq.cmp(&self.next) {
             Ordering::Less => Accepted::Duplicate,
             Ordering::Greater => {
-                if self.held.len() < MAX_HELD {
+                if let Some(held) = self.held.get_mut(&event.seq) {
+                    // It came again, by another of its senders.
+                    held.origins.extend(event.origins);
+                } else if self.held.len() < MAX_HELD {
                     self.held.insert(event.seq, event);
                 }
                 Accepted::Held
@@ -188,7 +191,7 @@ impl Chat {
                 continue;
             }
             member.after = event.seq;
-            if Some(member.socket.id) != event.origin {
+            if !event.origins.contains(&member.socket.id) {
                 member.socket.outbox.push_durable(self.id, event.seq, &event.frame);
                 delivered += 1;
             }
@@ -217,7 +220,7 @@ mod tests {
     }
 
     fn event(seq: Seq) -> DurableEvent {
-        DurableEvent { seq, frame: seq.to_string().into(), origin: None }
+        DurableEvent { seq, frame: seq.to_string().into(), origins: Vec::new() }
     }
 
     fn received(socket: &Socket) -> Vec<String> {
@@ -256,9 +259,22 @@ mod tests {
         let (sender, other) = (socket(), socket());
         chat.join(&sender);
         chat.join(&other);
-        chat.accept(DurableEvent { origin: Some(sender.id), ..event(1) });
+        chat.accept(DurableEvent { origins: vec![sender.id], ..event(1) });
         assert_eq!(received(&sender), [""; 0]);
         assert_eq!(received(&other), ["1"]);
+    }
+
+    #[test]
+    fn every_cause_is_remembered_while_an_event_waits() {
+        let mut chat = Chat::after(ChatId::new(), 0);
+        let (first, second) = (socket(), socket());
+        chat.join(&first);
+        chat.join(&second);
+        for socket in [&first, &second] {
+            chat.accept(DurableEvent { origins: vec![socket.id], ..event(2) });
+        }
+        chat.accept(event(1));
+        assert_eq!([received(&first), received(&second)], [["1"], ["1"]]);
     }
 
     #[test]

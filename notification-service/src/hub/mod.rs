@@ -62,7 +62,7 @@ pub(crate) struct Hub {
     users: DashMap<UserId, User>,
     chats: DashMap<ChatId, Chat>,
     /// Sends that have not been answered, and their sockets.
-    sending: DashMap<(UserId, SendId), SocketId>,
+    sending: DashMap<(UserId, SendId), Vec<SocketId>>,
     /// Channels that may have to be subscribed to, or no longer.
     pub(crate) interest: WorkSet<Channel>,
     /// Chats of which an event may be missing.
@@ -225,17 +225,22 @@ impl Hub {
 
     /// A socket sends a message. Until [`Hub::sent`], this is known as its cause, whichever way it comes back.
     pub(crate) fn sending(&self, user: UserId, request: SendId, socket: SocketId) {
-        self.sending.insert((user, request), socket);
+        self.sending.entry((user, request)).or_default().push(socket);
     }
 
     /// The message was delivered here, or refused.
-    pub(crate) fn sent(&self, user: UserId, request: SendId) {
-        self.sending.remove(&(user, request));
+    pub(crate) fn sent(&self, user: UserId, request: SendId, socket: SocketId) {
+        if let Entry::Occupied(mut sockets) = self.sending.entry((user, request)) {
+            sockets.get_mut().retain(|other| *other != socket);
+            if sockets.get().is_empty() {
+                sockets.remove();
+            }
+        }
     }
 
-    /// The socket that is sending a message.
-    pub(crate) fn sender(&self, user: UserId, request: SendId) -> Option<SocketId> {
-        self.sending.get(&(user, request)).map(|socket| *socket)
+    /// The sockets that are sending a message: more than one where it is sent again at the same time.
+    pub(crate) fn senders(&self, user: UserId, request: SendId) -> Vec<SocketId> {
+        self.sending.get(&(user, request)).map(|sockets| sockets.clone()).unwrap_or_default()
     }
 
     /// Delivers a durable event to the chat's sockets, in its turn. Without sockets there is nothing to do.
@@ -368,17 +373,22 @@ mod tests {
     fn a_message_that_comes_back_before_its_answer_is_not_told_to_its_sender() {
         let (hub, user, request) = (Hub::default(), UserId::new(), SendId::new());
         let chats = [UserChat { id: ChatId::new(), last_seq: 0, partners: vec![UserId::new()] }];
-        hub.enter(user);
-        hub.enter(user);
-        let [sender, other] = [(); 2].map(|()| hub.attach(user, TokenId::new(), None, &chats));
-        hub.sending(user, request, sender.id);
-
-        let event = DurableEvent { seq: 1, frame: "x".into(), origin: hub.sender(user, request) };
+        let [sender, again, other] = [(); 3].map(|()| {
+            hub.enter(user);
+            hub.attach(user, TokenId::new(), None, &chats)
+        });
+        let senders = [&sender, &again];
+        for socket in senders {
+            hub.sending(user, request, socket.id);
+        }
+        let event = DurableEvent { seq: 1, frame: "x".into(), origins: hub.senders(user, request) };
         assert_eq!(hub.deliver(chats[0].id, event), Accepted::Delivered(1));
-        assert!(sender.outbox.next().now_or_never().is_none());
         assert!(other.outbox.next().now_or_never().is_some());
-        hub.sent(user, request);
-        assert_eq!(hub.sender(user, request), None);
+        for socket in senders {
+            assert!(socket.outbox.next().now_or_never().is_none());
+            hub.sent(user, request, socket.id);
+        }
+        assert!(hub.senders(user, request).is_empty() && hub.sending.is_empty());
     }
 
     #[test]

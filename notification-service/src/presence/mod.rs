@@ -58,7 +58,7 @@ const CONCURRENCY: usize = 64;
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
 /// The longest that withdrawing all users takes beyond their grace, and in all.
-const WITHDRAW_LIMITS: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(10));
+const WITHDRAW_LIMITS: (Duration, Duration) = (Duration::from_secs(3), Duration::from_secs(10));
 
 /// Those who are told of a user's presence, and the chats that they share with the user.
 pub(crate) type Peers = HashMap<UserId, Vec<ChatId>>;
@@ -229,6 +229,7 @@ impl Presence {
             metrics::counter!("presence_leases_lost_total").increment(1);
             self.lease.send_replace(None);
             self.local.lose(Instant::now(), perhaps_reaped);
+            self.unheard().clear();
             (beats, leases) = self.store.beat(&holding.lease()).await?;
             holding.renewed(beats, Instant::now());
         }

@@ -77,15 +77,14 @@ impl Presence {
         Ok(self.store.unregister(gone, user).await?)
     }
 
-    fn unheard(&self) -> MutexGuard<'_, HashSet<UserId>> {
+    pub(super) fn unheard(&self) -> MutexGuard<'_, HashSet<UserId>> {
         self.unheard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Who is to be told of a user who may be nobody's here.
     async fn peers(&self, user: UserId) -> Result<Peers, ApiError> {
-        let known = self.hub.peers(user);
-        if !known.is_empty() {
-            return Ok(known);
+        if !self.hub.sockets_of(user).is_empty() {
+            return Ok(self.hub.peers(user));
         }
         let mut peers = Peers::new();
         for chat in self.delivery.chat_service.chats_of(user, None).await? {
