@@ -130,3 +130,18 @@ async fn whoever_goes_on_asking_is_answered_on_one_connection() {
         assert!(answer(&mut client).await.starts_with("HTTP/1.1 204 "));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_has_a_size() {
+    let (address, _) = start();
+    let mut client = connect(address).await;
+    let head = format!("GET / HTTP/1.1\r\nhost: x\r\nx-much: {}\r\n\r\n", "x".repeat(256 * 1024));
+    // It may stop reading before all is written.
+    let _ = client.write_all(head.as_bytes()).await;
+    let answer = rest(&mut client).await;
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431 "), "{answer}");
+    // And whoever keeps to it is answered.
+    let mut client = connect(address).await;
+    client.write_all(ASK.as_bytes()).await.expect("written");
+    assert!(self::answer(&mut client).await.starts_with("HTTP/1.1 204 "));
+}

@@ -1,0 +1,66 @@
+//! Whatever a client sends, what is read of it keeps its promises, and nothing panics.
+
+use chat_service::{
+    limits::address::TrustedProxies,
+    users::{
+        model::{NamePrefix, Username},
+        password::Password,
+    },
+    validation::{Offset, PageLimit, parse_flag, parse_id, parse_seq},
+};
+use neonchat_common::ids::ChatId;
+use proptest::prelude::*;
+
+proptest! {
+    #[test]
+    fn a_username_has_3_to_50_characters_of_few_kinds(text in prop_oneof![any::<String>(), "[\\p{L}\\p{M}\\p{N}_. \0-]{0,60}"]) {
+        if let Ok(name) = Username::parse(&text) {
+            prop_assert!((3..=50).contains(&name.as_str().chars().count()));
+            prop_assert!(!name.as_str().contains(|c: char| c.is_whitespace() || c.is_control() || "<>\"'&/\\@:".contains(c)));
+            // Read again, it is the same name; and it is found by its start, whatever the case.
+            prop_assert_eq!(Username::parse(name.as_str()).ok(), Some(name.clone()));
+            prop_assert!(name.is_alike(&name.as_str().to_uppercase()));
+        }
+    }
+
+    #[test]
+    fn a_name_lies_in_the_range_of_its_start(name in "[a-zA-Zа-яА-Я0-9_.-]{3,50}", length in 1_usize..50) {
+        let name = Username::parse(&name).expect("a name");
+        let start: String = name.as_str().chars().take(length).collect();
+        let prefix = NamePrefix::parse(Some(&start)).expect("the start of a name");
+        let (from, to) = prefix.key_range();
+        prop_assert!(name.key().as_str() >= from && name.key() < to);
+    }
+
+    #[test]
+    fn the_start_of_a_name_is_read_or_refused(text in any::<Option<String>>()) {
+        if let Ok(prefix) = NamePrefix::parse(text.as_deref()) {
+            prop_assert!(!prefix.key_range().1.contains('\0'));
+        }
+    }
+
+    #[test]
+    fn a_password_fits_into_bcrypt(text in prop_oneof![any::<String>(), ".{0,100}"]) {
+        let (chars, bytes, nul) = (text.chars().count(), text.len(), text.contains('\0'));
+        if Password::parse(text.into(), None).is_ok() {
+            prop_assert!(chars >= 6 && bytes <= 72 && !nul);
+        }
+    }
+
+    #[test]
+    fn numbers_of_a_query_are_within_their_ranges(text in prop_oneof![any::<String>(), "-?[0-9]{0,20}"]) {
+        let text = Some(text.as_str());
+        prop_assert!(PageLimit::<20, 100>::parse(text).map_or(true, |limit| (1..=100).contains(&limit.get())));
+        prop_assert!(Offset::parse(text).map_or(true, |offset| offset.get() >= 0));
+        prop_assert!(parse_seq(text).map_or(true, |seq| seq >= 0));
+        prop_assert_eq!(parse_flag(text).is_ok(), matches!(text, Some("true" | "false")));
+    }
+
+    #[test]
+    fn an_id_and_a_proxy_are_read_or_refused(text in prop_oneof![any::<String>(), "[0-9a-f:./-]{0,45}"]) {
+        if let Ok(id) = parse_id::<ChatId>(&text) {
+            prop_assert_eq!(parse_id::<ChatId>(&id.to_string()), Ok(id));
+        }
+        let _ = TrustedProxies::parse([text.as_str()]);
+    }
+}
