@@ -2,7 +2,11 @@
 
 use std::fs;
 
-use neonchat_testbed::{client::Socket, system::binary};
+use neonchat_testbed::{
+    client::Socket,
+    redis::{Persistence, Redis},
+    system::binary,
+};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::json;
 
@@ -24,8 +28,15 @@ async fn both_ways_and_the_word_to_everybody_go_through_tls() {
     };
     let (ca, cert, key) =
         (file("ca.pem", authority.pem()), file("cert.pem", certificate.pem()), file("key.pem", key.serialize_pem()));
-    let settings =
-        [("INTERNAL_TLS_CA_FILE", &*ca), ("INTERNAL_TLS_CERT_FILE", &*cert), ("INTERNAL_TLS_KEY_FILE", &*key)];
+    // A Redis of its own: a word to everybody would reach the sockets of the other tests.
+    let redis = Redis::start(&folder.path().join("redis"), None, Persistence::None).await.expect("Redis");
+    let url = redis.url();
+    let settings = [
+        ("INTERNAL_TLS_CA_FILE", &*ca),
+        ("INTERNAL_TLS_CERT_FILE", &*cert),
+        ("INTERNAL_TLS_KEY_FILE", &*key),
+        ("REDIS_URL", &*url),
+    ];
     let Running { system, .. } = &Running::start(&settings).await;
     let (api, ws) = (system.api(), system.websocket());
     let (alice, bob) = (api.any_user().await.expect("a user"), api.any_user().await.expect("a user"));
