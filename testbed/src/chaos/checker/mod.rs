@@ -1,4 +1,4 @@
-//! Decides, from the outside alone, whether a run kept its promises (`docs/CHAOS.md` has the terms).
+//! Decides, from the outside alone, whether a run kept its promises (`docs/TESTING.md`).
 //!
 //! It is a function of what was logged: what each client sent, what was answered, what each connection got, and what
 //! the history says at the end, over REST to each member and by SQL. It knows nothing of how the services work.
