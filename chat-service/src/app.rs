@@ -14,13 +14,13 @@ use neonchat_common::{
         edge, security_headers,
         server::{self, Bounds},
     },
-    lifecycle::Tasks,
+    lifecycle::{self, Tasks},
     redis,
     settings::{Environment, GrpcSettings},
     telemetry::Metrics,
     token::Tokens,
 };
-use tokio::{sync::watch, task::JoinError};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::TcpIncoming;
 use tonic_health::{
@@ -132,8 +132,8 @@ impl App {
 
         let ended = tokio::select! {
             () = shutdown => Ok(()),
-            result = &mut http => flatten(result).context("the HTTP server"),
-            result = &mut grpc => flatten(result).context("the gRPC server"),
+            result = &mut http => lifecycle::outcome(result).context("the HTTP server"),
+            result = &mut grpc => lifecycle::outcome(result).context("the gRPC server"),
         };
         readiness.drain();
         stop_grpc.cancel();
@@ -144,11 +144,6 @@ impl App {
         tracing::info!("drained");
         ended
     }
-}
-
-/// What became of a task, be it a panic.
-fn flatten<E: Into<anyhow::Error>>(result: Result<Result<(), E>, JoinError>) -> anyhow::Result<()> {
-    result?.map_err(Into::into)
 }
 
 fn serve_http(listener: TcpListener, environment: Environment, services: Services) -> std::io::Result<Server> {

@@ -41,11 +41,8 @@ struct Change {
 /// # Errors
 /// Those of the database.
 pub async fn list(db: &Db, request: ListChangedUsersRequest) -> Result<ListChangedUsersResponse, ApiError> {
-    let until = settled(db).await?;
-    if request.since_micros == 0 {
-        return Ok(ListChangedUsersResponse { user_ids: Vec::new(), until_micros: until.timestamp_micros() });
-    }
-    let changes = since(db, time::from_micros(request.since_micros)).await?;
+    let since = (request.since_micros != 0).then(|| time::from_micros(request.since_micros));
+    let (until, changes) = read(db, since).await?;
     let is_cut = i64::try_from(changes.len()).is_ok_and(|found| found >= MAX_USERS);
     // The rest comes with the next answer.
     let until = changes.last().filter(|_| is_cut).map_or(until, |last| last.at);
@@ -56,14 +53,19 @@ pub async fn list(db: &Db, request: ListChangedUsersRequest) -> Result<ListChang
     Ok(ListChangedUsersResponse { user_ids, until_micros: until.timestamp_micros() })
 }
 
-/// Up to when all is known, by the clock of Postgres.
-async fn settled(db: &Db) -> DbResult<DateTime<Utc>> {
+/// Up to when all is known, by the clock of Postgres, and what changed since; nothing where nothing was known before.
+async fn read(db: &Db, since: Option<DateTime<Utc>>) -> DbResult<(DateTime<Utc>, Vec<Change>)> {
     let now = diesel::select(diesel::dsl::now.into_sql::<Timestamptz>());
-    let now: DateTime<Utc> = db.query(async |connection| now.get_result(connection).await).await?;
-    Ok(now - SETTLED)
-}
-
-async fn since(db: &Db, at: DateTime<Utc>) -> DbResult<Vec<Change>> {
-    let query = diesel::sql_query(CHANGES).bind::<Timestamptz, _>(at).bind::<BigInt, _>(MAX_USERS);
-    db.query(async |connection| query.load(connection).await).await
+    let changes =
+        since.map(|since| diesel::sql_query(CHANGES).bind::<Timestamptz, _>(since).bind::<BigInt, _>(MAX_USERS));
+    db.query(async |connection| {
+        // The clock first: what is committed in between is told of again the next time.
+        let now: DateTime<Utc> = now.get_result(connection).await?;
+        let changes = match changes {
+            Some(changes) => changes.load(connection).await?,
+            None => Vec::new(),
+        };
+        Ok((now - SETTLED, changes))
+    })
+    .await
 }

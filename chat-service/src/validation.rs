@@ -187,6 +187,26 @@ pub fn parse_id<T: FromStr>(text: &str) -> Result<T, Violation> {
     text.parse().map_err(|_| Violation::new("format", "should be a UUID"))
 }
 
+/// Reads an id that may be left out, as an empty text.
+///
+/// # Errors
+/// It is no UUID.
+pub fn parse_optional_id<T: FromStr>(text: &str) -> Result<Option<T>, Violation> {
+    if text.is_empty() { Ok(None) } else { parse_id(text).map(Some) }
+}
+
+/// Reads a list of ids.
+///
+/// # Errors
+/// They are more than `max`, or one is no UUID.
+pub fn parse_ids<'a, T: FromStr>(ids: impl IntoIterator<Item = &'a str>, max: usize) -> Result<Vec<T>, Violation> {
+    let ids: Vec<_> = ids.into_iter().take(max + 1).collect();
+    if ids.len() > max {
+        return Err(Violation::new("length", format!("should have at most {max} ids")));
+    }
+    ids.into_iter().map(parse_id).collect()
+}
+
 /// Reads a `seq` from a query; 0, the place before the first, where the client does not say.
 ///
 /// # Errors

@@ -5,12 +5,20 @@ use std::{future::Future, process::ExitCode, time::Duration};
 use tokio::{
     runtime::Handle,
     signal::unix::{Signal, SignalKind, signal},
-    task::JoinHandle,
+    task::{JoinError, JoinHandle},
 };
 use tokio_util::{
     sync::CancellationToken,
     task::{TaskTracker, task_tracker::TrackedFuture},
 };
+
+/// What became of a task, be it a panic.
+///
+/// # Errors
+/// The task's own, or that it did not come to its end.
+pub fn outcome<E: Into<anyhow::Error>>(ended: Result<Result<(), E>, JoinError>) -> anyhow::Result<()> {
+    ended?.map_err(Into::into)
+}
 
 /// Waits for SIGTERM or SIGINT. After the first one the process drains; a second one ends it at once.
 ///

@@ -16,7 +16,7 @@ use neonchat_common::{
     grpc::{client::Peer, server},
     http::{self as edge, server::Bounds},
     ids::InstanceId,
-    lifecycle::{Readiness, Tasks},
+    lifecycle::{self, Readiness, Tasks},
     redis,
     telemetry::Metrics,
     token::Tokens,
@@ -151,8 +151,8 @@ impl App {
 
         let ended = tokio::select! {
             () = shutdown => Ok(()),
-            result = &mut http => result.context("HTTP").and_then(|result| result.context("HTTP")),
-            result = &mut grpc => result.context("gRPC").and_then(|result| result.context("gRPC")),
+            result = &mut http => lifecycle::outcome(result).context("HTTP"),
+            result = &mut grpc => lifecycle::outcome(result).context("gRPC"),
         };
 
         health.set_not_serving::<NotificationServiceServer<grpc::Service>>().await;

@@ -1,6 +1,6 @@
 //! The calls about chats.
 
-use neonchat_common::{error::ApiError, ids::ChatId};
+use neonchat_common::error::ApiError;
 use neonchat_proto::chat::v1::{
     ChatHead, GetHeadsRequest, GetHeadsResponse, ListUserChatsRequest, ListUserChatsResponse, MarkReadRequest,
     MarkReadResponse, UserChat as WireUserChat, ValidateChatAccessRequest, ValidateChatAccessResponse,
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     sessions::service::Sessions,
-    validation::{Invalid, Violation, check_seq, parse_id},
+    validation::{Invalid, check_seq, parse_id, parse_ids, parse_optional_id},
 };
 
 /// Whether a user is a member of a chat.
@@ -36,15 +36,9 @@ pub async fn list(
 ) -> Result<ListUserChatsResponse, ApiError> {
     let mut invalid = Invalid::default();
     let user = invalid.check("user_id", parse_id(&request.user_id));
-    let after = match request.after_chat_id.as_str() {
-        "" => Some(None),
-        id => invalid.check("after_chat_id", parse_id(id)).map(Some),
-    };
+    let after = invalid.check("after_chat_id", parse_optional_id(&request.after_chat_id));
     let limit = invalid.check("limit", WireLimit::from_wire(request.limit));
-    let token = match request.token_id.as_str() {
-        "" => Some(None),
-        id => invalid.check("token_id", parse_id(id)).map(Some),
-    };
+    let token = invalid.check("token_id", parse_optional_id(&request.token_id));
     let (Some(user), Some(after), Some(limit), Some(token)) = (user, after, limit, token) else {
         return Err(invalid.into());
     };
@@ -58,7 +52,8 @@ pub async fn list(
 /// The last `seq` of each of the chats.
 pub async fn heads(chats: &Chats, request: GetHeadsRequest) -> Result<GetHeadsResponse, ApiError> {
     let mut invalid = Invalid::default();
-    let ids = invalid.check("chat_ids", parse_ids(&request.chat_ids)).ok_or(invalid)?;
+    let ids =
+        invalid.check("chat_ids", parse_ids(request.chat_ids.iter().map(String::as_str), MAX_HEADS)).ok_or(invalid)?;
     let heads = chats.heads(&ids).await?.into_iter();
     Ok(GetHeadsResponse {
         heads: heads.map(|(chat, last_seq)| ChatHead { chat_id: chat.to_string(), last_seq }).collect(),
@@ -77,13 +72,6 @@ pub async fn mark_read(chats: &Chats, request: MarkReadRequest) -> Result<MarkRe
         Marked::Unmoved(state) => (state, false),
     };
     Ok(MarkReadResponse { read_seq: state.read_seq, unread_count: state.unread_count, changed })
-}
-
-fn parse_ids(ids: &[String]) -> Result<Vec<ChatId>, Violation> {
-    if ids.len() > MAX_HEADS {
-        return Err(Violation::new("length", format!("should have at most {MAX_HEADS} ids")));
-    }
-    ids.iter().map(|id| parse_id(id)).collect()
 }
 
 fn to_wire(chat: &UserChat) -> WireUserChat {

@@ -21,7 +21,7 @@ use crate::{
         routes::{Routes, routes},
     },
     limits::address::ClientAddress,
-    validation::{Invalid, Offset, Violation, parse_id},
+    validation::{Invalid, Offset, Violation, parse_ids},
 };
 
 /// The paths.
@@ -160,15 +160,8 @@ async fn statuses(
     query: Query<StatusQuery>,
 ) -> Result<Json<Statuses>, ApiError> {
     let mut invalid = Invalid::default();
-    let ids = invalid.check("ids", parse_ids(query.ids.as_deref())).ok_or(invalid)?;
+    let list = query.ids.as_deref().ok_or_else(|| Violation::new("required", "is missing"));
+    let ids = list.and_then(|list| parse_ids(list.split(','), MAX_STATUSES));
+    let ids: Vec<UserId> = invalid.check("ids", ids).ok_or(invalid)?;
     Ok(Json(users.statuses(user, &ids).await?))
-}
-
-fn parse_ids(list: Option<&str>) -> Result<Vec<UserId>, Violation> {
-    let list = list.ok_or_else(|| Violation::new("required", "is missing"))?;
-    let ids: Vec<_> = list.split(',').map(parse_id).collect::<Result<_, _>>()?;
-    if ids.len() > MAX_STATUSES {
-        return Err(Violation::new("length", format!("should have at most {MAX_STATUSES} ids")));
-    }
-    Ok(ids)
 }

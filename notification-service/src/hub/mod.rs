@@ -111,7 +111,7 @@ impl Hub {
             (new, others)
         };
         for chat in chats.iter().filter(|chat| socket.carries(chat.id)) {
-            self.join(chat.id, chat.last_seq, std::slice::from_ref(&socket));
+            self.join(chat.id, chat.last_seq, &socket);
         }
         // Chats made while the list was on its way.
         let listed: HashSet<ChatId> = chats.iter().map(|chat| chat.id).collect();
@@ -211,15 +211,8 @@ impl Hub {
         self.users.get(&socket.user).is_some_and(|user| user.sockets.iter().any(|other| other.id == socket.id))
     }
 
-    fn join(&self, chat: ChatId, last_seq: Seq, sockets: &[Arc<Socket>]) {
-        if sockets.is_empty() {
-            return;
-        }
-        let mut entry = self.chats.entry(chat).or_insert_with(|| Chat::after(chat, last_seq));
-        for socket in sockets {
-            entry.join(socket);
-        }
-        drop(entry);
+    fn join(&self, chat: ChatId, last_seq: Seq, socket: &Arc<Socket>) {
+        self.chats.entry(chat).or_insert_with(|| Chat::after(chat, last_seq)).join(socket);
         self.interest.add([Channel::Chat(chat)]);
     }
 
