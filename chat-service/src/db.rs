@@ -22,7 +22,7 @@ use diesel_async::{
 use futures_util::FutureExt as _;
 use neonchat_common::error::ApiError;
 use thiserror::Error;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use self::supply::Supply;
 pub use self::{
@@ -33,7 +33,7 @@ use crate::config::DatabaseSettings;
 
 /// The longest that anyone waits for a connection, and then for the work. With Postgres away a client is told so within
 /// 2 s (guarantee G11). Postgres itself gives up before the second of them: what is refused is not stored after all.
-const CONNECTION_LIMIT: Duration = Duration::from_millis(700);
+pub(crate) const CONNECTION_LIMIT: Duration = Duration::from_millis(700);
 const WORK_LIMIT: Duration = Duration::from_secs(1);
 
 /// Why the database did not do its work.
@@ -53,23 +53,33 @@ pub enum DbError {
 /// What the database answered.
 pub type DbResult<T> = Result<T, DbError>;
 
+impl From<&DbError> for ApiError {
+    fn from(error: &DbError) -> Self {
+        if error.is_passing() { Self::unavailable("database", error) } else { Self::internal(error) }
+    }
+}
+
 impl From<DbError> for ApiError {
     fn from(error: DbError) -> Self {
-        match &error {
-            DbError::NoConnection(_) | DbError::Timeout => Self::unavailable(DATABASE, error),
-            DbError::Query(QueryError::DatabaseError(kind, _)) if is_passing(*kind) => {
-                Self::unavailable(DATABASE, error)
-            }
-            DbError::Query(_) => Self::internal(error),
+        Self::from(&error)
+    }
+}
+
+impl DbError {
+    /// Whether the same work may be done later.
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        match self {
+            Self::NoConnection(_) | Self::Timeout => true,
+            Self::Query(QueryError::DatabaseError(kind, _)) => is_passing(*kind),
+            Self::Query(_) => false,
         }
     }
 }
 
-const DATABASE: &str = "database";
-
 /// Whether the same query may succeed later. diesel has no kind for a server that shuts down, a full disk, or a timeout
 /// of a statement or of a lock: all of these are `Unknown`. So is a mistake in our SQL, but that fails in every test.
-fn is_passing(kind: DatabaseErrorKind) -> bool {
+const fn is_passing(kind: DatabaseErrorKind) -> bool {
     !matches!(
         kind,
         DatabaseErrorKind::UniqueViolation
@@ -131,7 +141,22 @@ impl Db {
     where
         E: From<DbError>,
     {
-        let connection = timeout(CONNECTION_LIMIT, self.0.get()).await.map_err(|_| DbError::Timeout)?;
+        self.run_by(Instant::now() + CONNECTION_LIMIT, work).await
+    }
+
+    /// As [`Db::run`], for work that was waiting already: it is begun by `start_by`, or not at all.
+    ///
+    /// # Errors
+    /// As [`Db::run`].
+    pub async fn run_by<T, E>(
+        &self,
+        start_by: Instant,
+        work: impl AsyncFnOnce(&mut AsyncPgConnection) -> Result<T, E>,
+    ) -> Result<T, E>
+    where
+        E: From<DbError>,
+    {
+        let connection = timeout_at(start_by, self.0.get()).await.map_err(|_| DbError::Timeout)?;
         let mut connection = connection.map_err(DbError::from)?;
         timeout(WORK_LIMIT, work(&mut connection)).await.unwrap_or_else(|_| {
             drop(Object::take(connection));

@@ -3,8 +3,8 @@
 use neonchat_proto::chat::v1::{
     GetEventsRequest, GetEventsResponse, GetHeadsRequest, GetHeadsResponse, ListChangedUsersRequest,
     ListChangedUsersResponse, ListUserChatsRequest, ListUserChatsResponse, MarkReadRequest, MarkReadResponse,
-    ValidateAndStoreMessageRequest, ValidateAndStoreMessageResponse, ValidateChatAccessRequest,
-    ValidateChatAccessResponse,
+    StoreMessagesRequest, StoreMessagesResponse, ValidateAndStoreMessageRequest, ValidateAndStoreMessageResponse,
+    ValidateChatAccessRequest, ValidateChatAccessResponse,
     chat_service_server::{ChatService, ChatServiceServer},
 };
 use tonic::{Request, Response, async_trait};
@@ -31,6 +31,10 @@ impl ChatService for Api {
         request: Request<ValidateAndStoreMessageRequest>,
     ) -> Answer<ValidateAndStoreMessageResponse> {
         Ok(Response::new(messages::grpc::validate_and_store(&self.0.messages, request.into_inner()).await?))
+    }
+
+    async fn store_messages(&self, request: Request<StoreMessagesRequest>) -> Answer<StoreMessagesResponse> {
+        Ok(Response::new(messages::grpc::store(&self.0.messages, request.into_inner()).await?))
     }
 
     async fn validate_chat_access(

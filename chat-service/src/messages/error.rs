@@ -1,5 +1,7 @@
 //! What can go wrong with messages.
 
+use std::sync::Arc;
+
 use diesel::result::Error as QueryError;
 use neonchat_common::error::{ApiError, ErrorCode};
 use thiserror::Error;
@@ -7,7 +9,7 @@ use thiserror::Error;
 use crate::db::DbError;
 
 /// Why a request about messages failed.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 pub enum MessageError {
     /// There is no such chat, or the user is not a member. Which of the two is not told.
     #[error("there is no such chat")]
@@ -21,17 +23,23 @@ pub enum MessageError {
         /// The parameter that named it.
         field: &'static str,
     },
-    /// A task of ours ended before its work was done.
-    #[error("the task failed: {0}")]
-    Task(#[from] tokio::task::JoinError),
-    /// The database failed.
+    /// The database failed: for all that it was asked at once.
     #[error(transparent)]
-    Db(#[from] DbError),
+    Db(Arc<DbError>),
+    /// The process ends.
+    #[error("the process ends")]
+    Ending,
+}
+
+impl From<DbError> for MessageError {
+    fn from(error: DbError) -> Self {
+        Self::Db(Arc::new(error))
+    }
 }
 
 impl From<QueryError> for MessageError {
     fn from(error: QueryError) -> Self {
-        Self::Db(error.into())
+        DbError::from(error).into()
     }
 }
 
@@ -42,8 +50,8 @@ impl From<MessageError> for ApiError {
             MessageError::NoSuchChat => Self::new(ErrorCode::NotFound, text),
             MessageError::IdempotencyMismatch => Self::new(ErrorCode::IdempotencyMismatch, text),
             MessageError::NoSuchCursor { field } => Self::invalid(field, "unknown", text),
-            MessageError::Task(error) => Self::internal(error),
-            MessageError::Db(error) => error.into(),
+            MessageError::Db(error) => Self::from(&*error),
+            MessageError::Ending => Self::unavailable("service", text),
         }
     }
 }

@@ -1,33 +1,78 @@
 //! The calls about messages.
 
-use neonchat_common::error::ApiError;
+use neonchat_common::error::{ApiError, ErrorCode};
 use neonchat_proto::chat::v1::{
-    ChatEvent, GetEventsRequest, GetEventsResponse, Message as WireMessage, ValidateAndStoreMessageRequest,
-    ValidateAndStoreMessageResponse, chat_event,
+    ChatEvent, GetEventsRequest, GetEventsResponse, Message as WireMessage, Refusal, StoreMessageResult,
+    StoreMessagesRequest, StoreMessagesResponse, ValidateAndStoreMessageRequest, ValidateAndStoreMessageResponse,
+    chat_event, store_message_result::Result as WireOutcome,
 };
 
 use super::{
+    error::MessageError,
     model::{Event, EventKind, EventsLimit, Message, NewMessage, Sent},
     service::Messages,
 };
 use crate::validation::{Invalid, check_seq, parse_id, parse_text};
+
+/// The most messages in one call.
+const MAX_MESSAGES: usize = 1000;
 
 /// Stores a message.
 pub async fn validate_and_store(
     messages: &Messages,
     request: ValidateAndStoreMessageRequest,
 ) -> Result<ValidateAndStoreMessageResponse, ApiError> {
-    let (receipt, duplicate) = match messages.send(parse_message(request)?).await? {
-        Sent::Stored(receipt) => (receipt, false),
-        Sent::Duplicate(receipt) => (receipt, true),
+    Ok(sent_to_wire(messages.send(parse_message(request)?).await?))
+}
+
+/// Stores messages.
+pub async fn store(messages: &Messages, request: StoreMessagesRequest) -> Result<StoreMessagesResponse, ApiError> {
+    if request.messages.len() > MAX_MESSAGES {
+        return Err(ApiError::invalid("messages", "length", format!("should have at most {MAX_MESSAGES} messages")));
+    }
+    let mut good = Vec::with_capacity(request.messages.len());
+    let bad: Vec<Option<Invalid>> = request
+        .messages
+        .into_iter()
+        .map(|message| parse_message(message).map(|message| good.push(message)).err())
+        .collect();
+    for message in &good {
+        tracing::debug!(request.id = %message.request, chat.id = %message.chat, "to be stored");
+    }
+    let mut outcomes = messages.store(good).await?.into_iter();
+    let mut outcome = |bad: Option<Invalid>| match bad {
+        Some(invalid) => Err(ApiError::from(invalid)),
+        None => outcomes.next().unwrap_or(Err(MessageError::Ending)).map_err(ApiError::from),
     };
-    Ok(ValidateAndStoreMessageResponse {
+    let outcomes: Vec<_> = bad.into_iter().map(&mut outcome).collect();
+    // Where the database is away, the caller is told so as by any other call: it may ask again, or another instance.
+    if let Some(Err(error)) = outcomes.first()
+        && outcomes.iter().all(|outcome| outcome.as_ref().is_err_and(|error| error.code == ErrorCode::Unavailable))
+    {
+        return Err(ApiError::new(ErrorCode::Unavailable, error.detail.clone()));
+    }
+    Ok(StoreMessagesResponse { results: outcomes.into_iter().map(outcome_to_wire).collect() })
+}
+
+fn outcome_to_wire(outcome: Result<Sent, ApiError>) -> StoreMessageResult {
+    let result = match outcome {
+        Ok(sent) => WireOutcome::Stored(sent_to_wire(sent)),
+        Err(error) => {
+            WireOutcome::Refused(Refusal { code: error.code.as_str().to_owned(), detail: error.detail.into_owned() })
+        }
+    };
+    StoreMessageResult { result: Some(result) }
+}
+
+fn sent_to_wire(sent: Sent) -> ValidateAndStoreMessageResponse {
+    let receipt = sent.get();
+    ValidateAndStoreMessageResponse {
         success: true,
         message_id: receipt.id.to_string(),
         seq: receipt.seq,
         created_at_micros: receipt.created_at.timestamp_micros(),
-        duplicate,
-    })
+        duplicate: matches!(sent, Sent::Duplicate(_)),
+    }
 }
 
 fn parse_message(request: ValidateAndStoreMessageRequest) -> Result<NewMessage, Invalid> {

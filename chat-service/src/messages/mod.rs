@@ -6,3 +6,4 @@ pub mod http;
 pub mod model;
 pub mod service;
 mod store;
+mod writer;

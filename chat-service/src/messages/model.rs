@@ -32,6 +32,13 @@ pub struct NewMessage {
     pub request: SendId,
 }
 
+impl NewMessage {
+    /// Whether another one of the same request is just that one again.
+    pub(super) fn has_content_of(&self, other: &Self) -> bool {
+        self.chat == other.chat && self.text == other.text
+    }
+}
+
 /// Where a message was stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Receipt {

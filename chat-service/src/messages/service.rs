@@ -10,7 +10,8 @@ use neonchat_common::{
 use super::{
     error::MessageError,
     model::{Events, EventsLimit, History, HistoryLimit, Message, NewMessage, Position, Sent},
-    store,
+    store::{self, Outcome},
+    writer::Writer,
 };
 use crate::{db::Db, notifier::Notifier};
 
@@ -20,6 +21,7 @@ const SENT_TOTAL: &str = "chat_messages_sent_total";
 #[derive(Clone)]
 pub struct Messages {
     db: Db,
+    writer: Writer,
     notifier: Notifier,
     tasks: Tasks,
 }
@@ -29,17 +31,35 @@ impl Messages {
     #[must_use]
     pub fn new(db: Db, notifier: Notifier, tasks: Tasks) -> Self {
         describe_counter!(SENT_TOTAL, "Messages sent, by what came of them");
-        Self { db, notifier, tasks }
+        Self { writer: Writer::start(db.clone(), &tasks), db, notifier, tasks }
     }
 
-    /// Stores a message, or finds that it was stored before. It is committed when this returns.
+    /// Stores messages, each for itself and in their order, or finds that they were stored before. Those with a receipt are
+    /// committed when this returns. A caller that goes away does not leave the work half done.
+    ///
+    /// # Errors
+    /// Of all of them: the service is busy, or ends. Of each: [`MessageError::NoSuchChat`],
+    /// [`MessageError::IdempotencyMismatch`], [`MessageError::Db`]
+    pub async fn store(&self, messages: Vec<NewMessage>) -> Result<Vec<Outcome>, MessageError> {
+        let outcomes = self.writer.store(messages).await?;
+        for outcome in &outcomes {
+            let status = match outcome {
+                Ok(Sent::Stored(_)) => "stored",
+                Ok(Sent::Duplicate(_)) => "duplicate",
+                Err(_) => "refused",
+            };
+            counter!(SENT_TOTAL, "chat_type" => "direct", "status" => status).increment(1);
+        }
+        Ok(outcomes)
+    }
+
+    /// As [`Messages::store`], for one.
     ///
     /// # Errors
     /// [`MessageError::NoSuchChat`], [`MessageError::IdempotencyMismatch`]
     pub async fn send(&self, message: NewMessage) -> Result<Sent, MessageError> {
-        // In a task: a caller that goes away does not leave the work half done.
-        let messages = self.clone();
-        self.tasks.spawn(correlation::carry(async move { messages.store(&message).await })).await?
+        // There is one outcome for each message.
+        self.store(vec![message]).await?.pop().unwrap_or(Err(MessageError::Ending))
     }
 
     /// Sends a message for a client that has no socket: as [`Messages::send`], and has it delivered. Nobody waits for the
@@ -51,23 +71,12 @@ impl Messages {
     pub async fn send_and_deliver(&self, message: NewMessage) -> Result<Sent<Message>, MessageError> {
         let messages = self.clone();
         let work = async move {
-            let sent = messages.store(&message).await?.map(|receipt| Message::new(message, receipt));
+            let sent = messages.send(message.clone()).await?.map(|receipt| Message::new(message, receipt));
             let (notifier, message) = (messages.notifier, sent.get().clone());
             messages.tasks.spawn(correlation::carry(async move { notifier.message_stored(message).await }));
             Ok(sent)
         };
-        self.tasks.spawn(correlation::carry(work)).await?
-    }
-
-    async fn store(&self, message: &NewMessage) -> Result<Sent, MessageError> {
-        let sent = store::store(&self.db, message).await;
-        let status = match &sent {
-            Ok(Sent::Stored(_)) => "stored",
-            Ok(Sent::Duplicate(_)) => "duplicate",
-            Err(_) => "refused",
-        };
-        counter!(SENT_TOTAL, "chat_type" => "direct", "status" => status).increment(1);
-        sent
+        self.tasks.spawn(correlation::carry(work)).await.unwrap_or(Err(MessageError::Ending))
     }
 
     /// A page of a chat's history, as one of its members reads it.

@@ -6,7 +6,7 @@ use diesel::{ExpressionMethods as _, HasQuery as _, OptionalExtension as _, Quer
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 use neonchat_common::ids::{ChatId, MessageId, Seq, UserId};
 
-pub(super) use self::send::store;
+pub(super) use self::send::{Outcome, store};
 use super::{
     error::MessageError,
     model::{Event, EventKind, Events, EventsLimit, History, HistoryLimit, Message, Position},

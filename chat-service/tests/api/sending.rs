@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use futures_util::future::join_all;
 use neonchat_common::error::{ApiError, ErrorCode};
-use neonchat_proto::chat::v1::ValidateAndStoreMessageRequest;
+use neonchat_proto::chat::v1::{ValidateAndStoreMessageRequest, store_message_result::Result as Outcome};
+use neonchat_testbed::client::User;
 use uuid::Uuid;
 
 use crate::support::TestApp;
@@ -153,4 +154,70 @@ async fn what_breaks_a_rule_is_refused_by_name() {
         assert_eq!((error.code, error.detail.as_ref()), (ErrorCode::ValidationFailed, detail));
     }
     assert_eq!(send(good).await.expect("a message").into_inner().seq, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_in_one_call_are_stored_each_for_itself_and_in_their_order() {
+    let app = TestApp::start().await;
+    let (alice, bob, chat) = app.pair().await;
+    let mallory = app.user().await;
+    let other = app.api.chat(&alice, &mallory).await.expect("a chat");
+    let known = Uuid::new_v4();
+    app.send_again(&chat, &alice, "before", known).await.expect("a message");
+    let message = |chat_id: &str, sender: &User, text: &str, request: Uuid| ValidateAndStoreMessageRequest {
+        chat_id: chat_id.to_owned(),
+        sender_id: sender.id.clone(),
+        text: text.to_owned(),
+        request_id: request.to_string(),
+    };
+    let [one, two, three, four, five] = [(); 5].map(|()| Uuid::new_v4());
+    let messages = vec![
+        message(&chat, &alice, "one", one),
+        message(&chat, &bob, "two", two),
+        message(&chat, &mallory, "no member", three),
+        message(&chat, &alice, "", four),
+        message(&chat, &alice, "before", known),
+        message(&chat, &alice, "another content", known),
+        message(&chat, &alice, "one", one),
+        message(&chat, &alice, "not one", one),
+        message(&other, &alice, "elsewhere", four),
+        message(&chat, &bob, "three", five),
+    ];
+    let answer = app.store_messages(messages).await.expect("an answer");
+    let results: Vec<_> = answer.into_iter().map(|result| result.result.expect("a result")).collect();
+    let told = |result: &Outcome| match result {
+        Outcome::Stored(stored) => format!("{}{}", stored.seq, if stored.duplicate { " again" } else { "" }),
+        Outcome::Refused(refusal) => refusal.code.clone(),
+    };
+    assert_eq!(
+        results.iter().map(told).collect::<Vec<_>>(),
+        [
+            "2",
+            "3",
+            "not_found",
+            "validation_failed",
+            "1 again",
+            "idempotency_mismatch",
+            "2 again",
+            "idempotency_mismatch",
+            "1",
+            "4"
+        ]
+    );
+    let history = app.get(&format!("/api/v1/chats/{chat}/messages"), &alice).await.body;
+    let stored = history["messages"].as_array().expect("messages");
+    let stored: Vec<_> = stored.iter().rev().map(|message| (&message["id"], &message["text"])).collect();
+    assert_eq!(stored.iter().map(|(_, text)| *text).collect::<Vec<_>>(), ["before", "one", "two", "three"]);
+    for (place, seq) in [(0, 2), (1, 3), (6, 2), (9, 4)] {
+        let Outcome::Stored(result) = &results[place] else { panic!("{:?}", results[place]) };
+        assert_eq!(stored[seq - 1].0, result.message_id.as_str());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_has_so_many_messages_and_no_more() {
+    let app = TestApp::start().await;
+    assert_eq!(app.store_messages(Vec::new()).await.expect("an answer"), []);
+    let refused = app.store_messages(vec![ValidateAndStoreMessageRequest::default(); 1001]).await;
+    assert_eq!(code(refused), Some(ErrorCode::ValidationFailed));
 }

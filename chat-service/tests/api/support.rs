@@ -10,7 +10,8 @@ use fred::{
 };
 use neonchat_common::{bus::Channel, error::ApiError};
 use neonchat_proto::chat::v1::{
-    ValidateAndStoreMessageRequest, ValidateAndStoreMessageResponse, chat_service_client::ChatServiceClient,
+    StoreMessageResult, StoreMessagesRequest, ValidateAndStoreMessageRequest, ValidateAndStoreMessageResponse,
+    chat_service_client::ChatServiceClient,
 };
 use neonchat_testbed::{
     client::{Answer, Api, User},
@@ -155,6 +156,15 @@ impl TestApp {
             request_id: request.to_string(),
         };
         Ok(self.chat_service().validate_and_store_message(self.grpc.request(message)).await?.into_inner())
+    }
+
+    /// Sends messages in one call.
+    pub(crate) async fn store_messages(
+        &self,
+        messages: Vec<ValidateAndStoreMessageRequest>,
+    ) -> Result<Vec<StoreMessageResult>, ApiError> {
+        let request = self.grpc.request(StoreMessagesRequest { messages });
+        Ok(self.chat_service().store_messages(request).await?.into_inner().results)
     }
 
     /// A connection to its database.

@@ -1,4 +1,4 @@
-//! Storing one message: the hot path, and one statement.
+//! Storing messages: the hot path, and one statement for as many as there are.
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -6,146 +6,177 @@ use diesel::{
     pg::Pg,
     query_builder::{AstPass, Query, QueryFragment, QueryId},
     result::{DatabaseErrorKind, Error as QueryError},
-    sql_types::{BigInt, Bool, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 use neonchat_common::ids::MessageId;
 use uuid::Uuid;
 
-use crate::{
-    db::Db,
-    messages::{
-        error::MessageError,
-        model::{NewMessage, Receipt, Sent},
-    },
+use crate::messages::{
+    error::MessageError,
+    model::{NewMessage, Receipt, Sent},
 };
 
-/// Stores a message, or finds the one of its `request_id`.
-pub(in crate::messages) async fn store(db: &Db, message: &NewMessage) -> Result<Sent, MessageError> {
-    let statement = StoreMessage::new(message);
-    let row = db.query(async |connection| statement.run(connection).await).await?;
-    match row {
-        None => Err(MessageError::NoSuchChat),
-        Some(row) if row.is_new => Ok(Sent::Stored(row.receipt())),
-        Some(row) if row.is_of(message) => Ok(Sent::Duplicate(row.receipt())),
-        Some(_) => Err(MessageError::IdempotencyMismatch),
+/// How often the same messages are written. Each further time one of them was stored by somebody else meanwhile.
+const ATTEMPTS: usize = 3;
+
+/// What became of one message.
+pub(in crate::messages) type Outcome = Result<Sent, MessageError>;
+
+/// Stores messages, or finds those of their `request_id`s; all of it, or, where the database fails, none. No two of them
+/// have the same sender and `request_id`.
+pub(in crate::messages) async fn store(
+    connection: &mut AsyncPgConnection,
+    messages: &[&NewMessage],
+) -> QueryResult<Vec<Outcome>> {
+    let statement = StoreMessages::new(messages);
+    let mut attempt = 1;
+    let rows = loop {
+        // Reads the answer to its end. The rows come before the commit: who takes them and goes, as `get_results` of a part
+        // would, takes a commit that failed for one that did not.
+        match (&statement).load(connection).await {
+            // The same request was stored meanwhile, here or in another chat. Nothing of this attempt is left, and the
+            // next one sees the other message.
+            Err(QueryError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) if attempt < ATTEMPTS => attempt += 1,
+            rows => break rows?,
+        }
+    };
+    let mut outcomes = vec![Err(MessageError::NoSuchChat); messages.len()];
+    for row in rows {
+        let row: Row = row;
+        let place = usize::try_from(row.n).ok().and_then(|n| outcomes.get_mut(n.checked_sub(1)?));
+        if let Some(outcome) = place {
+            *outcome = row.outcome();
+        }
+    }
+    Ok(outcomes)
+}
+
+/// One statement, so one transaction and one round trip. Its messages are arrays, one for each column, so that it is the
+/// same statement for any number of them.
+///
+/// The order of its parts is what keeps the promises (guarantees G2 and G3). The chats' rows are locked first, in the order
+/// of their ids, so that two statements never wait for one another. All who write in a chat stand in line here, and
+/// each reads `last_seq` as the one before has left it. Only then is it looked up whether a request was stored before, so
+/// that a duplicate takes no place in the sequence. The clock is read when all locks are held, and where it has gone back,
+/// time goes on by a microsecond.
+///
+/// `seen` is what had been committed when the statement began. A message of the same request that is committed while
+/// this one waits is caught by the unique index: see [`store`].
+///
+/// `OFFSET 0` has Postgres look rows up one by one, by their index, whatever it believes of the size of a young table.
+struct StoreMessages<'a> {
+    chats: Vec<Uuid>,
+    senders: Vec<Uuid>,
+    requests: Vec<Uuid>,
+    ids: Vec<Uuid>,
+    texts: Vec<&'a str>,
+}
+
+impl<'a> StoreMessages<'a> {
+    fn new(messages: &[&'a NewMessage]) -> Self {
+        Self {
+            chats: messages.iter().map(|message| message.chat.0).collect(),
+            senders: messages.iter().map(|message| message.sender.0).collect(),
+            requests: messages.iter().map(|message| message.request.0).collect(),
+            ids: messages.iter().map(|_| MessageId::new().0).collect(),
+            texts: messages.iter().map(|message| message.text.as_str()).collect(),
+        }
     }
 }
 
-/// One statement, so one transaction and one round trip.
-///
-/// The order of its parts is what keeps the promises (guarantees G2 and G3). The chat's row is locked first; all who
-/// write in this chat stand in line here, and each reads `last_seq` as the one before has left it. Only then is it
-/// looked up whether the request was stored before, so that a duplicate takes no place in the sequence. The clock is
-/// read under the lock, and where it has gone back, time goes on by a microsecond.
-///
-/// `seen` is what had been committed when the statement began. A message of the same request that is committed while
-/// this one waits is caught by the unique index: see [`StoreMessage::run`].
-struct StoreMessage<'a> {
-    chat: Uuid,
-    sender: Uuid,
-    request: Uuid,
-    id: Uuid,
-    text: &'a str,
-}
-
-impl QueryFragment<Pg> for StoreMessage<'_> {
+impl QueryFragment<Pg> for StoreMessages<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql("WITH request (chat_id, sender_id, request_id, id, text) AS (VALUES (");
-        out.push_bind_param::<SqlUuid, _>(&self.chat)?;
+        out.push_sql("WITH request AS MATERIALIZED (SELECT * FROM unnest(");
+        out.push_bind_param::<Array<SqlUuid>, _>(&self.chats)?;
         out.push_sql(", ");
-        out.push_bind_param::<SqlUuid, _>(&self.sender)?;
+        out.push_bind_param::<Array<SqlUuid>, _>(&self.senders)?;
         out.push_sql(", ");
-        out.push_bind_param::<SqlUuid, _>(&self.request)?;
+        out.push_bind_param::<Array<SqlUuid>, _>(&self.requests)?;
         out.push_sql(", ");
-        out.push_bind_param::<SqlUuid, _>(&self.id)?;
+        out.push_bind_param::<Array<SqlUuid>, _>(&self.ids)?;
         out.push_sql(", ");
-        out.push_bind_param::<Text, _>(self.text)?;
+        out.push_bind_param::<Array<Text>, _>(&self.texts)?;
         out.push_sql(
-            ")), chat AS MATERIALIZED (
-                SELECT chats.id, chats.last_seq, chats.last_event_at
-                  FROM request
-                  JOIN chat_members USING (chat_id)
-                  JOIN chats ON chats.id = chat_id
-                 WHERE chat_members.user_id = request.sender_id
-                   FOR NO KEY UPDATE OF chats
-            ), seen AS (
-                SELECT messages.* FROM chat, request JOIN messages USING (sender_id, request_id)
+            ") WITH ORDINALITY AS request (chat_id, sender_id, request_id, id, text, n)
+            ), allowed AS MATERIALIZED (
+                SELECT request.*
+                  FROM request, LATERAL (
+                       SELECT FROM chat_members AS member
+                        WHERE member.chat_id = request.chat_id AND user_id = sender_id OFFSET 0
+                  ) AS member
+            ), chat AS MATERIALIZED (
+                SELECT id, last_seq, last_event_at FROM chats
+                 WHERE id = ANY (ARRAY(SELECT chat_id FROM allowed))
+                 ORDER BY id
+                   FOR NO KEY UPDATE
+            ), moment AS MATERIALIZED (
+                SELECT clock_timestamp() AS now FROM (SELECT count(*) FROM chat) AS locked
+            ), seen AS MATERIALIZED (
+                SELECT n, stored.*
+                  FROM allowed, LATERAL (
+                       SELECT message.id, seq, created_at,
+                              message.chat_id = allowed.chat_id AND message.text = allowed.text AS is_same
+                         FROM messages AS message
+                        WHERE message.sender_id = allowed.sender_id AND message.request_id = allowed.request_id
+                       OFFSET 0
+                  ) AS stored
+            ), placed AS MATERIALIZED (
+                SELECT n, fresh.id, chat_id, last_seq + place AS seq, sender_id, request_id, text,
+                       greatest(now, last_event_at + interval '1 us') + (place - 1) * interval '1 us' AS at
+                  FROM moment, chat, (
+                       SELECT *, row_number() OVER (PARTITION BY chat_id ORDER BY n) AS place
+                         FROM allowed WHERE n NOT IN (SELECT n FROM seen)
+                  ) AS fresh
+                 WHERE chat.id = chat_id
             ), stored AS (
                 INSERT INTO messages (id, chat_id, seq, sender_id, request_id, text, created_at, updated_at)
-                SELECT request.id, chat.id, chat.last_seq + 1, sender_id, request_id, text, now, now
-                  FROM chat, request, LATERAL greatest(clock_timestamp(), chat.last_event_at + interval '1 us') AS now
-                 WHERE NOT EXISTS (SELECT FROM seen)
-                RETURNING *
+                SELECT id, chat_id, seq, sender_id, request_id, text, at, at FROM placed
             ), moved_on AS (
                 UPDATE chats
-                   SET last_seq = stored.seq, last_event_at = stored.created_at, updated_at = stored.created_at
-                  FROM stored WHERE chats.id = stored.chat_id
+                   SET last_seq = last.seq, last_event_at = last.at, updated_at = last.at
+                  FROM (SELECT chat_id, max(seq) AS seq, max(at) AS at FROM placed GROUP BY chat_id) AS last
+                 WHERE chats.id = last.chat_id
             ), read_by_sender AS (
-                UPDATE chat_members
-                   SET read_seq = greatest(read_seq, stored.seq)
-                  FROM stored WHERE chat_members.chat_id = stored.chat_id AND user_id = stored.sender_id
+                UPDATE chat_members AS member
+                   SET read_seq = greatest(read_seq, own.seq)
+                  FROM (SELECT chat_id, sender_id, max(seq) AS seq FROM placed GROUP BY chat_id, sender_id) AS own
+                 WHERE member.chat_id = own.chat_id AND user_id = sender_id
             )
-            SELECT id, chat_id, seq, text, created_at, TRUE FROM stored
+            SELECT n, id, seq, at, NULL FROM placed
             UNION ALL
-            SELECT id, chat_id, seq, text, created_at, FALSE FROM seen",
+            SELECT n, id, seq, created_at, is_same FROM seen",
         );
         Ok(())
     }
 }
 
-impl QueryId for StoreMessage<'_> {
-    type QueryId = StoreMessage<'static>;
+impl QueryId for StoreMessages<'_> {
+    type QueryId = StoreMessages<'static>;
 }
 
-impl Query for StoreMessage<'_> {
-    type SqlType = (SqlUuid, SqlUuid, BigInt, Text, Timestamptz, Bool);
+impl Query for StoreMessages<'_> {
+    type SqlType = (BigInt, SqlUuid, BigInt, Timestamptz, Nullable<Bool>);
 }
 
 #[derive(Queryable)]
 struct Row {
+    /// The place of the message among those that are stored, from 1.
+    n: i64,
     id: Uuid,
-    chat_id: Uuid,
     seq: i64,
-    text: String,
     created_at: DateTime<Utc>,
-    is_new: bool,
-}
-
-impl<'a> StoreMessage<'a> {
-    fn new(message: &'a NewMessage) -> Self {
-        Self {
-            chat: message.chat.0,
-            sender: message.sender.0,
-            request: message.request.0,
-            id: MessageId::new().0,
-            text: message.text.as_str(),
-        }
-    }
-
-    /// `None` where the sender is not a member of such a chat.
-    async fn run(&self, connection: &mut AsyncPgConnection) -> QueryResult<Option<Row>> {
-        match self.run_once(connection).await {
-            // The same request was stored meanwhile, here or in another chat. Nothing of this attempt is left, and the
-            // second one sees the other message.
-            Err(QueryError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => self.run_once(connection).await,
-            result => result,
-        }
-    }
-
-    /// Reads the answer to its end. The row comes before the commit: who takes it and goes, as `get_result` does, takes a
-    /// commit that failed for one that did not.
-    async fn run_once(&self, connection: &mut AsyncPgConnection) -> QueryResult<Option<Row>> {
-        Ok(self.load(connection).await?.pop())
-    }
+    /// For a message that was stored before: whether that was for the same content.
+    is_same: Option<bool>,
 }
 
 impl Row {
-    fn receipt(&self) -> Receipt {
-        Receipt { id: MessageId(self.id), seq: self.seq, created_at: self.created_at }
-    }
-
-    fn is_of(&self, message: &NewMessage) -> bool {
-        self.chat_id == message.chat.0 && self.text == message.text.as_str()
+    fn outcome(&self) -> Outcome {
+        let receipt = Receipt { id: MessageId(self.id), seq: self.seq, created_at: self.created_at };
+        match self.is_same {
+            None => Ok(Sent::Stored(receipt)),
+            Some(true) => Ok(Sent::Duplicate(receipt)),
+            Some(false) => Err(MessageError::IdempotencyMismatch),
+        }
     }
 }

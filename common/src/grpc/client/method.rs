@@ -42,6 +42,7 @@ macro_rules! methods {
 methods! { ChatServiceClient, chat_service_server:
     ValidateAndStoreMessage = validate_and_store_message(chat::ValidateAndStoreMessageRequest)
         -> chat::ValidateAndStoreMessageResponse;
+    StoreMessages = store_messages(chat::StoreMessagesRequest) -> chat::StoreMessagesResponse;
     ValidateChatAccess = validate_chat_access(chat::ValidateChatAccessRequest) -> chat::ValidateChatAccessResponse;
     ListUserChats = list_user_chats(chat::ListUserChatsRequest) -> chat::ListUserChatsResponse;
     ListChangedUsers = list_changed_users(chat::ListChangedUsersRequest) -> chat::ListChangedUsersResponse;
