@@ -263,15 +263,34 @@ impl From<ApiError> for tonic::Status {
 impl From<tonic::Status> for ApiError {
     /// A status without a code of ours comes from the transport: the other service is away or too slow.
     fn from(status: tonic::Status) -> Self {
-        let code = status.get_details_error_info().and_then(|info| ErrorCode::from_name(&info.reason));
-        match (code, status.code()) {
-            (Some(ErrorCode::Unavailable), _)
-            | (None, Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown) => {
-                Self::unavailable("service behind this one", status)
+        match (status.get_details_error_info(), status.code()) {
+            (Some(info), _) => Self::told(&info.reason, status.message().to_owned()),
+            (None, Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown) => {
+                Self::unavailable(OTHER_SERVICE, status)
             }
-            (Some(ErrorCode::Internal) | None, _) => Self::internal(status),
-            (Some(code), _) => Self::new(code, status.message().to_owned()),
+            (None, _) => Self::internal(status),
         }
+    }
+}
+
+/// Another service of ours. Which one is nothing to a client.
+const OTHER_SERVICE: &str = "service behind this one";
+
+impl ApiError {
+    /// The error that another service told of, by its code and detail.
+    #[must_use]
+    pub fn told(code: &str, detail: String) -> Self {
+        match ErrorCode::from_name(code) {
+            Some(ErrorCode::Unavailable) => Self::unavailable(OTHER_SERVICE, detail),
+            Some(ErrorCode::Internal) | None => Self::internal(detail),
+            Some(code) => Self::new(code, detail),
+        }
+    }
+
+    /// Another service of ours did not answer in time, and the log says so already.
+    #[must_use]
+    pub fn service_away() -> Self {
+        Self::away(OTHER_SERVICE)
     }
 }
 

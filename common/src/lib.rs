@@ -4,6 +4,7 @@
 pub mod bus;
 pub mod correlation;
 pub mod error;
+pub mod gather;
 pub mod grpc;
 pub mod http;
 pub mod ids;

@@ -38,6 +38,7 @@ use crate::{
     hub::Hub,
     presence::Presence,
     repair::Repair,
+    sending::Sending,
     state::State,
 };
 
@@ -99,6 +100,7 @@ impl App {
             hub,
             subscriptions,
             repair,
+            sending: Sending::start(&delivery),
             delivery,
             presence,
             redis: commands,

@@ -44,18 +44,51 @@ impl Publisher {
         Self { client }
     }
 
-    /// Publishes to every instance that is subscribed. Fails at once where Redis is known to be away.
-    pub(crate) async fn publish(&self, channel: Channel, envelope: &Envelope<'_>) -> anyhow::Result<()> {
-        let payload = envelope.encode()?;
-        let result = if self.client.is_connected() {
+    /// Publishes to every instance that is subscribed; returns whether Redis took it.
+    pub(crate) async fn publish(&self, publication: Publication) -> bool {
+        self.publish_all(vec![publication]).await.first().copied().unwrap_or_default()
+    }
+
+    /// Publishes to every instance that is subscribed, in this order and in one go. Returns of each whether Redis took it.
+    /// Fails at once where Redis is known to be away.
+    pub(crate) async fn publish_all(&self, publications: Vec<Publication>) -> Vec<bool> {
+        let count = publications.len();
+        let mut published = if self.client.is_connected() {
+            let pipeline = self.client.pipeline();
+            for Publication { channel, payload } in publications {
+                // Only queued here.
+                let _ = pipeline.publish::<(), _, _>(channel.to_string(), payload).await;
+            }
             // The count of receivers that comes back is that of one Redis node alone, so it tells nothing.
-            self.client.publish::<(), _, _>(channel.to_string(), payload).await.map_err(anyhow::Error::from)
+            let results = pipeline.try_all::<()>().await;
+            results.into_iter().map(|result| result.inspect_err(not_published).is_ok()).collect()
         } else {
-            Err(anyhow::anyhow!("Redis is not connected"))
+            Vec::new()
         };
-        let outcome = if result.is_ok() { "ok" } else { "failed" };
-        metrics::counter!("redis_publishes_total", "outcome" => outcome).increment(1);
-        result
+        // One error may stand for all.
+        published.resize(count, false);
+        let succeeded = published.iter().filter(|published| **published).count() as u64;
+        metrics::counter!("redis_publishes_total", "outcome" => "ok").increment(succeeded);
+        metrics::counter!("redis_publishes_total", "outcome" => "failed").increment(count as u64 - succeeded);
+        published
+    }
+}
+
+fn not_published(error: &RedisError) {
+    tracing::debug!(error.cause = %error, "not published");
+}
+
+/// An event on its way to the other instances.
+#[derive(Debug)]
+pub(crate) struct Publication {
+    channel: Channel,
+    payload: String,
+}
+
+impl Publication {
+    pub(crate) fn new(channel: Channel, envelope: &Envelope<'_>) -> Self {
+        // Cannot fail: every part can be JSON.
+        Self { channel, payload: envelope.encode().unwrap_or_default() }
     }
 }
 

@@ -12,10 +12,11 @@ use neonchat_common::{
 };
 use neonchat_proto::chat::v1::{
     ChatEvent, GetEventsRequest, GetHeadsRequest, ListChangedUsersRequest, ListUserChatsRequest, MarkReadRequest,
-    UserChat as ProtoUserChat, ValidateAndStoreMessageRequest, ValidateChatAccessRequest, chat_event::Event,
+    Refusal, StoreMessageResult, StoreMessagesRequest, UserChat as ProtoUserChat, ValidateAndStoreMessageRequest,
+    ValidateChatAccessRequest, chat_event::Event, store_message_result::Result as Outcome,
 };
 
-/// The longest that a client waits for the answer to a send, or for its chats while it connects.
+/// The longest that a client waits for its chats while it connects, or for the answer to a receipt.
 const INTERACTIVE_DEADLINE: Duration = Duration::from_millis(1800);
 
 /// A question for which no client waits takes as long as `GRPC_TIMEOUT` lets it.
@@ -89,21 +90,15 @@ impl ChatService {
         self.peer.is_serving(HEALTH_DEADLINE).await
     }
 
-    /// Stores a message. When it returns, the message is committed.
-    pub(crate) async fn store(&self, message: NewMessage) -> Result<Stored, ApiError> {
-        let request = ValidateAndStoreMessageRequest {
-            chat_id: message.chat_id.to_string(),
-            sender_id: message.sender_id.to_string(),
-            text: message.text.into_string(),
-            request_id: message.request_id.to_string(),
-        };
-        let stored = self.peer.call(INTERACTIVE_DEADLINE, request).await?;
-        Ok(Stored {
-            message_id: parse(&stored.message_id)?,
-            seq: stored.seq,
-            created_at: time::from_micros(stored.created_at_micros),
-            duplicate: stored.duplicate,
-        })
+    /// Stores messages, within this time; tells of each what came of it. One with an answer is committed.
+    pub(crate) async fn store(
+        &self,
+        messages: impl Iterator<Item = &NewMessage>,
+        within: Duration,
+    ) -> Result<Vec<Result<Stored, ApiError>>, ApiError> {
+        let messages = messages.map(NewMessage::to_wire).collect();
+        let results = self.peer.call(within, StoreMessagesRequest { messages }).await?.results;
+        Ok(results.into_iter().map(Stored::from_wire).collect())
     }
 
     /// A chat, where the user is a member of it.
@@ -170,6 +165,46 @@ impl ChatService {
         let request = GetEventsRequest { chat_id: chat.to_string(), after, limit: EVENTS_PAGE };
         let events = self.peer.call(BACKGROUND_DEADLINE, request).await?.events;
         events.into_iter().map(StoredMessage::try_from).collect()
+    }
+}
+
+impl NewMessage {
+    fn to_wire(&self) -> ValidateAndStoreMessageRequest {
+        ValidateAndStoreMessageRequest {
+            chat_id: self.chat_id.to_string(),
+            sender_id: self.sender_id.to_string(),
+            text: self.text.as_str().to_owned(),
+            request_id: self.request_id.to_string(),
+        }
+    }
+}
+
+impl Stored {
+    fn from_wire(result: StoreMessageResult) -> Result<Self, ApiError> {
+        match result.result {
+            Some(Outcome::Stored(stored)) => Ok(Self {
+                message_id: parse(&stored.message_id)?,
+                seq: stored.seq,
+                created_at: time::from_micros(stored.created_at_micros),
+                duplicate: stored.duplicate,
+            }),
+            Some(Outcome::Refused(Refusal { code, detail })) => Err(ApiError::told(&code, detail)),
+            None => Err(ApiError::internal("chat-service answered without a result")),
+        }
+    }
+
+    /// The message that was stored so.
+    pub(crate) fn message(&self, sent: &NewMessage) -> StoredMessage {
+        StoredMessage {
+            id: self.message_id,
+            chat_id: sent.chat_id,
+            sender_id: sent.sender_id,
+            request_id: Some(sent.request_id),
+            text: sent.text.as_str().to_owned(),
+            created_at: self.created_at,
+            updated_at: self.created_at,
+            seq: self.seq,
+        }
     }
 }
 

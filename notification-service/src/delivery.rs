@@ -1,7 +1,6 @@
-//! The way of a message: chat-service stores it, the sockets here get it, Redis carries it to the other instances, and
-//! the sender gets the ack.
+//! The way of a message that is stored: the sockets here get it, and Redis carries it to the other instances.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use neonchat_common::{
     bus::{Channel, Envelope, Event},
@@ -13,10 +12,10 @@ use neonchat_common::{
 use serde_json::value::RawValue;
 
 use crate::{
-    bus::Publisher,
-    chat_service::{ChatService, NewMessage, Stored, StoredMessage, UserChat},
+    bus::{Publication, Publisher},
+    chat_service::{ChatService, StoredMessage, UserChat},
     connection::protocol::{DeliveryStatus, Frame, ServerFrame},
-    hub::{Accepted, DurableEvent, Hub, Socket, SocketId},
+    hub::{Accepted, DurableEvent, Hub, Socket},
 };
 
 /// See the module.
@@ -30,48 +29,17 @@ pub(crate) struct Delivery {
 }
 
 impl Delivery {
-    /// Stores a message and delivers it. When it returns, the message is committed.
-    ///
-    /// It is a task of its own: a socket that closes half-way must not keep a stored message from the others.
-    pub(crate) async fn send(
-        &self,
-        origin: SocketId,
-        message: NewMessage,
-    ) -> Result<(Stored, DeliveryStatus), ApiError> {
-        let this = self.clone();
-        let work = async move {
-            let (user, request) = (message.sender_id, message.request_id);
-            this.hub.sending(user, request, origin);
-            let sent = this.store_and_deliver(message).await;
-            this.hub.sent(user, request, origin);
-            sent
-        };
-        self.tasks.spawn(correlation::carry(work)).await.map_err(ApiError::internal)?
-    }
-
-    async fn store_and_deliver(&self, message: NewMessage) -> Result<(Stored, DeliveryStatus), ApiError> {
-        let accepted = Instant::now();
-        let stored = self.chat_service.store(message.clone()).await?;
-        metrics::histogram!("message_store_duration_seconds").record(accepted.elapsed());
-        let message = StoredMessage {
-            id: stored.message_id,
-            chat_id: message.chat_id,
-            sender_id: message.sender_id,
-            request_id: Some(message.request_id),
-            text: message.text.into_string(),
-            created_at: stored.created_at,
-            updated_at: stored.created_at,
-            seq: stored.seq,
-        };
-        let (_, status) = self.deliver(&message).await;
-        // To the outboxes of the sockets here, and to Redis.
-        metrics::histogram!("message_delivery_duration_seconds").record(accepted.elapsed());
-        Ok((stored, status))
-    }
-
     /// Delivers a message that is stored: first to the sockets here, which do not wait for Redis, then to the other
     /// instances. Returns how many sockets here got it.
     pub(crate) async fn deliver(&self, message: &StoredMessage) -> (usize, DeliveryStatus) {
+        let (delivered, publication) = self.deliver_here(message, correlation::current().as_str());
+        let published = self.publisher.publish(publication).await;
+        (delivered, if published { DeliveryStatus::Delivered } else { DeliveryStatus::Stored })
+    }
+
+    /// Delivers a message that is stored to the sockets here. Returns to how many, and what the other instances are to be
+    /// told, under the id of the request that caused it.
+    pub(crate) fn deliver_here(&self, message: &StoredMessage, request_id: &str) -> (usize, Publication) {
         let origins = message.request_id.map(|request| self.hub.senders(message.sender_id, request));
         let event = DurableEvent::message(message, origins.unwrap_or_default());
         let frame = event.frame.clone();
@@ -85,8 +53,8 @@ impl Delivery {
             send_id: message.request_id,
             frame: json(&frame),
         };
-        let published = self.publish(Channel::Chat(message.chat_id), Some(self.instance), event).await;
-        (delivered, if published { DeliveryStatus::Delivered } else { DeliveryStatus::Stored })
+        let envelope = Envelope { instance: Some(self.instance), request_id: request_id.into(), event };
+        (delivered, Publication::new(Channel::Chat(message.chat_id), &envelope))
     }
 
     /// Looks whether a user is a member of a chat that is not known here. From then on it is.
@@ -136,11 +104,7 @@ impl Delivery {
     async fn publish(&self, channel: Channel, instance: Option<InstanceId>, event: Event<'_>) -> bool {
         let id = correlation::current();
         let envelope = Envelope { instance, request_id: id.as_str().into(), event };
-        let published = self.publisher.publish(channel, &envelope).await;
-        if let Err(error) = &published {
-            tracing::debug!(error.cause = %error, "not published");
-        }
-        published.is_ok()
+        self.publisher.publish(Publication::new(channel, &envelope)).await
     }
 }
 

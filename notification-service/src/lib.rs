@@ -16,6 +16,7 @@ mod http;
 mod hub;
 mod presence;
 mod repair;
+mod sending;
 mod state;
 mod work_set;
 

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use crate::{
     bus::Subscriptions, config::SocketSettings, delivery::Delivery, hub::Hub, presence::Presence, repair::Repair,
+    sending::Sending,
 };
 
 /// See the module.
@@ -24,6 +25,7 @@ pub(crate) struct State {
     pub(crate) subscriptions: Arc<Subscriptions>,
     pub(crate) repair: Arc<Repair>,
     pub(crate) delivery: Delivery,
+    pub(crate) sending: Sending,
     pub(crate) presence: Arc<Presence>,
     pub(crate) redis: Client,
     pub(crate) metrics: Metrics,

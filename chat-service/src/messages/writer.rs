@@ -1,7 +1,4 @@
-//! Gathering: messages that come while others are written are stored together, by one statement and one commit.
-//!
-//! Nobody waits for others to come. A message that comes while no statement is under way is written at once; under load,
-//! the more come while one is, the more the next one takes, and the less each of them costs.
+//! Messages that come while others are written are stored together, by one statement and one commit.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -9,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use neonchat_common::lifecycle::Tasks;
+use neonchat_common::{gather::gather, lifecycle::Tasks};
 use tokio::{
     sync::{Semaphore, mpsc, oneshot},
     time::{Instant, timeout_at},
@@ -53,7 +50,7 @@ impl Writer {
     /// Starts it. It ends with the process, when all that waits is stored.
     pub(super) fn start(db: Db, tasks: &Tasks) -> Self {
         let (queue, jobs) = mpsc::channel(MAX_WAITING);
-        tasks.spawn(gather(db, jobs, tasks.clone()));
+        tasks.spawn(run(db, jobs, tasks.clone()));
         Self { queue }
     }
 
@@ -71,42 +68,24 @@ impl Writer {
     }
 }
 
-async fn gather(db: Db, mut jobs: mpsc::Receiver<Job>, tasks: Tasks) {
+async fn run(db: Db, mut jobs: mpsc::Receiver<Job>, tasks: Tasks) {
     let statements = Arc::new(Semaphore::new(STATEMENTS));
     let stopped = tasks.stopped();
-    loop {
-        // First the statement, then the messages: so all that come in the meantime are taken.
-        let Ok(statement) = Arc::clone(&statements).acquire_owned().await else { return };
-        let first = tokio::select! {
-            job = jobs.recv() => job,
-            () = stopped.cancelled(), if !jobs.is_closed() => {
-                jobs.close();
-                continue;
-            }
+    // First the statement, then the messages: so all that come in the meantime are taken.
+    while let Ok(statement) = Arc::clone(&statements).acquire_owned().await {
+        let (mut messages, mut bytes) = (0, 0);
+        let is_full = |job: &Job| {
+            messages += job.messages.len();
+            bytes += job.messages.iter().map(|message| message.text.as_str().len()).sum::<usize>();
+            messages >= FULL_MESSAGES || bytes >= FULL_BYTES
         };
-        let Some(first) = first else { return };
-        let batch = fill(first, &mut jobs);
+        let Some(jobs) = gather(&mut jobs, &stopped, is_full).await else { return };
         let db = db.clone();
         tasks.spawn(async move {
-            write(&db, batch).await;
+            write(&db, jobs).await;
             drop(statement);
         });
     }
-}
-
-/// What one statement takes: all that waits, as far as there is room.
-fn fill(first: Job, jobs: &mut mpsc::Receiver<Job>) -> Vec<Job> {
-    let size = |job: &Job| job.messages.iter().fold((0, 0), |(n, bytes), m| (n + 1, bytes + m.text.as_str().len()));
-    let (mut messages, mut bytes) = size(&first);
-    let mut batch = vec![first];
-    while messages < FULL_MESSAGES && bytes < FULL_BYTES {
-        let Ok(job) = jobs.try_recv() else { break };
-        let (more_messages, more_bytes) = size(&job);
-        messages += more_messages;
-        bytes += more_bytes;
-        batch.push(job);
-    }
-    batch
 }
 
 async fn write(db: &Db, jobs: Vec<Job>) {

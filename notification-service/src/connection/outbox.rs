@@ -22,6 +22,12 @@ const MAX_QUEUED_BYTES_FOR_EPHEMERAL: usize = MAX_QUEUED_BYTES / 4;
 /// With more bytes than this waiting, what a client catches up on waits in Postgres.
 const MAX_QUEUED_BYTES_FOR_MISSED: usize = MAX_QUEUED_BYTES / 2;
 
+/// What the sends of one socket may weigh that are not answered yet. With more, nothing further is read from it.
+const MAX_UNANSWERED: usize = 256 * 1024;
+
+/// What a send weighs at least: a socket may have 128 of them under way.
+const MIN_WEIGHT: usize = 2 * 1024;
+
 /// The queue between the hub, which never waits, and the one task that writes to the socket.
 ///
 /// A durable event that finds no room freezes its chat: this and all further events of the chat are left out, and when
@@ -35,11 +41,24 @@ pub(crate) struct Outbox {
 
 #[derive(Debug, Default)]
 struct State {
-    queue: VecDeque<Frame>,
+    queue: VecDeque<Queued>,
     bytes: usize,
+    /// What the sends weigh whose answers are not written.
+    unanswered: usize,
     frozen: BTreeMap<ChatId, Gap>,
     close: Option<CloseReason>,
 }
+
+#[derive(Debug)]
+struct Queued {
+    frame: Frame,
+    /// Of the send that it answers.
+    answers: Option<Weight>,
+}
+
+/// What a send weighs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Weight(usize);
 
 /// The events that were left out, both ends included.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +77,24 @@ pub(crate) enum Next {
 }
 
 impl Outbox {
+    /// A send of so many bytes is on its way: an answer will be queued. Until then the connection does not end.
+    pub(crate) fn begin_send(&self, bytes: usize) -> Weight {
+        let weight = Weight(bytes.max(MIN_WEIGHT));
+        self.lock().unanswered += weight.0;
+        weight
+    }
+
+    /// Queues the answer of a send.
+    pub(crate) fn answer(&self, send: Weight, frame: Frame) {
+        self.lock().push(frame, Some(send));
+        self.changed.notify_one();
+    }
+
+    /// Whether a further frame may be read from the client: so many sends are unanswered, and no more.
+    pub(crate) fn may_send(&self) -> bool {
+        self.lock().unanswered < MAX_UNANSWERED
+    }
+
     /// Queues a durable event of a chat, or notes that it was left out.
     pub(crate) fn push_durable(&self, chat: ChatId, seq: Seq, frame: &Frame) {
         let mut state = self.lock();
@@ -68,7 +105,7 @@ impl Outbox {
             state.frozen.insert(chat, Gap { from: seq, head: seq });
             metrics::counter!("websocket_frames_dropped_total", "kind" => "durable").increment(1);
         } else {
-            state.push(frame.clone());
+            state.push(frame.clone(), None);
             self.changed.notify_one();
         }
     }
@@ -79,7 +116,7 @@ impl Outbox {
             {
                 let mut state = self.lock();
                 if state.queue.is_empty() || state.bytes + frame.len() <= MAX_QUEUED_BYTES_FOR_MISSED {
-                    state.push(frame);
+                    state.push(frame, None);
                     self.changed.notify_one();
                     return;
                 }
@@ -100,12 +137,12 @@ impl Outbox {
         if state.bytes + frame.len() > MAX_QUEUED_BYTES_FOR_EPHEMERAL {
             metrics::counter!("websocket_frames_dropped_total", "kind" => "ephemeral").increment(1);
         } else {
-            state.push(frame.clone());
+            state.push(frame.clone(), None);
             self.changed.notify_one();
         }
     }
 
-    /// Ends the connection once all that is queued is written. The first reason counts.
+    /// Ends the connection once every send is answered and all that is queued is written. The first reason counts.
     pub(crate) fn close(&self, reason: CloseReason) {
         self.lock().close.get_or_insert(reason);
         self.changed.notify_one();
@@ -129,14 +166,15 @@ impl Outbox {
 }
 
 impl State {
-    fn push(&mut self, frame: Frame) {
+    fn push(&mut self, frame: Frame, answers: Option<Weight>) {
         self.bytes += frame.len();
-        self.queue.push_back(frame);
+        self.queue.push_back(Queued { frame, answers });
     }
 
     fn next(&mut self) -> Option<Next> {
-        if let Some(frame) = self.queue.pop_front() {
+        if let Some(Queued { frame, answers }) = self.queue.pop_front() {
             self.bytes -= frame.len();
+            self.unanswered -= answers.map_or(0, |send| send.0);
             return Some(Next::Frame(frame));
         }
         if let Some((chat_id, Gap { from, head })) = self.frozen.pop_first() {
@@ -144,7 +182,7 @@ impl State {
             let lagged = ServerFrame::Lagged { chat_id, from_seq: from, head_seq: head };
             return Some(Next::Frame(lagged.encode()));
         }
-        self.close.map(Next::Close)
+        self.close.filter(|_| self.unanswered == 0).map(Next::Close)
     }
 }
 
@@ -192,6 +230,30 @@ mod tests {
         assert_eq!(drain(&outbox).len(), 1);
         outbox.push_ephemeral(&frame(1));
         assert_eq!(drain(&outbox).len(), 1);
+    }
+
+    #[test]
+    fn a_socket_has_so_many_unanswered_sends_and_does_not_end_before_they_are_answered() {
+        let outbox = Outbox::default();
+        let sends: Vec<_> = std::iter::from_fn(|| outbox.may_send().then(|| outbox.begin_send(1))).collect();
+        assert_eq!(sends.len(), MAX_UNANSWERED / MIN_WEIGHT);
+        outbox.close(CloseReason::Normal);
+        assert!(outbox.next().now_or_never().is_none());
+        for send in sends {
+            outbox.answer(send, frame(1));
+            assert!(!outbox.may_send(), "answered is not written");
+            assert_eq!(outbox.next().now_or_never(), Some(Next::Frame(frame(1))));
+            assert!(outbox.may_send());
+            outbox.begin_send(1);
+        }
+        assert!(outbox.next().now_or_never().is_none());
+
+        let outbox = Outbox::default();
+        let long = outbox.begin_send(MAX_UNANSWERED);
+        assert!(!outbox.may_send());
+        outbox.close(CloseReason::Normal);
+        outbox.answer(long, frame(1));
+        assert_eq!(drain(&outbox)[..2], ["x", "close 1000"]);
     }
 
     #[test]

@@ -11,19 +11,22 @@ use super::{
     close::CloseReason,
     outbox::{Next, Outbox},
     protocol::{Frame, ServerFrame, type_of},
-    wire::{Incoming, Wire},
+    wire::{Gone, Incoming, Wire},
 };
 use crate::config::SocketSettings;
 
 /// The longest that saying goodbye takes.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// The longest that finishing what the client asked for takes: longer than a send is worked on.
+const FINISH_TIMEOUT: Duration = Duration::from_secs(4);
+
 /// Runs a connection until it ends. Returns why it did. `handle` does what a text frame asks for; `expires` is when the
 /// token of the connection does, which `handle` may put off.
 ///
-/// The frames of a client are handled one after another. While one is, no further is read: a client that sends faster
-/// than its messages can be stored is slowed down by TCP, and its messages keep their order. What others cause is written
-/// in the meantime.
+/// The frames of a client are handled one after another. While one is, and while too many of its sends are unanswered, no
+/// further is read: a client that sends faster than its messages can be stored is slowed down by TCP. What others cause is
+/// written in the meantime.
 pub(crate) async fn run(
     outbox: &Outbox,
     handle: impl AsyncFn(ByteString) -> Option<Frame>,
@@ -58,7 +61,7 @@ async fn serve(
                 Next::Frame(frame) => Step::Write(Some(frame)),
                 Next::Close(reason) => Step::End(reason),
             },
-            incoming = wire.receive(), if handling.is_terminated() => {
+            incoming = wire.receive(), if handling.is_terminated() && outbox.may_send() => {
                 heartbeat.heard();
                 match incoming {
                     Incoming::Text(text) => {
@@ -85,12 +88,11 @@ async fn serve(
             }
             Step::Ping => timeout(settings.write_timeout, wire.ping()).await,
             Step::End(reason) => {
-                // What the client asked for last is still done and answered: it may be a message that is stored already.
-                if !handling.is_terminated()
-                    && let Some(answer) = handling.await
-                {
-                    let _ = timeout(settings.write_timeout, wire.send(answer)).await;
-                }
+                let finish = async {
+                    let answer = if handling.is_terminated() { None } else { handling.await };
+                    finish(outbox, answer, wire, reason).await
+                };
+                let _ = timeout(FINISH_TIMEOUT, finish).await;
                 return reason;
             }
         };
@@ -100,6 +102,18 @@ async fn serve(
             Err(_) => return CloseReason::Slow,
         }
     }
+}
+
+/// What the client asked for last is still done and answered: it may be messages that are stored already.
+async fn finish(outbox: &Outbox, answer: Option<Frame>, wire: &mut impl Wire, reason: CloseReason) -> Result<(), Gone> {
+    if let Some(answer) = answer {
+        wire.send(answer).await?;
+    }
+    outbox.close(reason);
+    while let Next::Frame(frame) = outbox.next().await {
+        wire.send(frame).await?;
+    }
+    Ok(())
 }
 
 enum Step {
@@ -166,7 +180,6 @@ mod tests {
     use neonchat_common::ids::ChatId;
 
     use super::*;
-    use crate::connection::wire::Gone;
 
     const SETTINGS: SocketSettings = SocketSettings {
         max_connections: 1,

@@ -76,7 +76,7 @@ impl<'a> Session<'a> {
     async fn act(&self, frame: ClientFrame) -> Result<Option<Frame>, ApiError> {
         match frame {
             ClientFrame::Message { chat_id, text, request_id } => {
-                self.send(chat_id, text, request_id.unwrap_or_else(SendId::new)).await.map(Some)
+                self.send(chat_id, text, request_id.unwrap_or_else(SendId::new)).await.map(|()| None)
             }
             ClientFrame::Typing { chat_id, is_typing } => self.typing(chat_id, is_typing).await.map(|()| None),
             ClientFrame::Receipt { chat_id, read } => self.receipt(chat_id, read).await.map(|()| None),
@@ -90,21 +90,11 @@ impl<'a> Session<'a> {
         }
     }
 
-    async fn send(&self, chat: Option<ChatId>, text: MessageText, request_id: SendId) -> Result<Frame, ApiError> {
+    /// It is answered when it is stored.
+    async fn send(&self, chat: Option<ChatId>, text: MessageText, request_id: SendId) -> Result<(), ApiError> {
         let chat_id = self.chat(chat).await?;
         let message = NewMessage { chat_id, sender_id: self.socket.user, text, request_id };
-        let (stored, status) = self.state.delivery.send(self.socket.id, message).await?;
-        tracing::debug!(chat.id = %chat_id, message.id = %stored.message_id, message.seq = stored.seq, "sent");
-        let ack = ServerFrame::MessageSent {
-            request_id,
-            status,
-            message_id: stored.message_id,
-            chat_id,
-            seq: stored.seq,
-            created_at: stored.created_at,
-            duplicate: stored.duplicate,
-        };
-        Ok(ack.encode())
+        self.state.sending.submit(&self.socket, message).await
     }
 
     async fn typing(&self, chat: Option<ChatId>, is_typing: bool) -> Result<(), ApiError> {

@@ -1,0 +1,180 @@
+//! Sends on their way to chat-service: gathered, so that many of them share one call, one statement and one commit.
+//!
+//! Each chat has its lane, and each lane has one call under way at a time: the messages that a client sends in a chat are
+//! stored in the order in which they came. What comes while the call is under way goes with the next one.
+
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    sync::Arc,
+    time::Duration,
+};
+
+use futures_util::{future::maybe_done, poll};
+use neonchat_common::{error::ApiError, gather::gather, ids::ChatId};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout_at},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    chat_service::{NewMessage, Stored},
+    connection::{
+        outbox::Weight,
+        protocol::{DeliveryStatus, ServerFrame},
+    },
+    delivery::Delivery,
+    hub::{Hub, Socket},
+};
+
+/// While one call is being answered, others are worked on.
+const LANES: usize = 4;
+
+/// Sends that may wait for one lane.
+const MAX_WAITING: usize = 2048;
+
+/// With so many messages, or bytes of text, a call takes no further ones.
+const FULL_MESSAGES: usize = 500;
+const FULL_BYTES: usize = 1024 * 1024;
+
+/// The longest that a client waits for the answer to a send (guarantee G11: two seconds).
+const SEND_DEADLINE: Duration = Duration::from_millis(1800);
+
+/// With less than this left, a send is not begun: it would be refused although it was stored.
+const MIN_TIME: Duration = Duration::from_millis(100);
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Sending {
+    lanes: Box<[mpsc::Sender<Send>]>,
+    hasher: RandomState,
+}
+
+/// A message that a socket sends.
+#[derive(Debug)]
+struct Send {
+    socket: Arc<Socket>,
+    message: NewMessage,
+    weight: Weight,
+    accepted: Instant,
+}
+
+impl Sending {
+    /// Starts the lanes. They end with the process, when all that waits is done.
+    pub(crate) fn start(delivery: &Delivery) -> Self {
+        let lane = |_| {
+            let (lane, sends) = mpsc::channel(MAX_WAITING);
+            delivery.tasks.spawn(run(delivery.clone(), sends, delivery.tasks.stopped()));
+            lane
+        };
+        Self { lanes: (0..LANES).map(lane).collect(), hasher: RandomState::new() }
+    }
+
+    /// Takes a message on. Its answer comes through the socket's outbox.
+    ///
+    /// # Errors
+    /// There are more than can be stored.
+    pub(crate) async fn submit(&self, socket: &Arc<Socket>, message: NewMessage) -> Result<(), ApiError> {
+        let accepted = Instant::now();
+        let Ok(Ok(place)) = timeout_at(accepted + SEND_DEADLINE, self.lane(message.chat_id).reserve()).await else {
+            return Err(ApiError::service_away());
+        };
+        let weight = socket.outbox.begin_send(message.text.as_str().len());
+        place.send(Send { socket: Arc::clone(socket), message, weight, accepted });
+        Ok(())
+    }
+
+    fn lane(&self, chat: ChatId) -> &mpsc::Sender<Send> {
+        let lane = self.hasher.hash_one(chat) % self.lanes.len() as u64;
+        &self.lanes[usize::try_from(lane).unwrap_or_default()]
+    }
+}
+
+async fn run(delivery: Delivery, mut sends: mpsc::Receiver<Send>, stopped: CancellationToken) {
+    loop {
+        let (mut messages, mut bytes) = (0, 0);
+        let is_full = |send: &Send| {
+            messages += 1;
+            bytes += send.message.text.as_str().len();
+            messages >= FULL_MESSAGES || bytes >= FULL_BYTES
+        };
+        let Some(sends) = gather(&mut sends, &stopped, is_full).await else { return };
+        let latest = Instant::now() + MIN_TIME - SEND_DEADLINE;
+        let (sends, late): (Vec<_>, Vec<_>) = sends.into_iter().partition(|send| send.accepted > latest);
+        for send in late {
+            send.refuse(&delivery, &ApiError::service_away());
+        }
+        store_and_deliver(&delivery, sends).await;
+    }
+}
+
+/// One call for all. What it stores goes to the sockets here, to Redis, and then, as an ack, to its sender.
+async fn store_and_deliver(delivery: &Delivery, sends: Vec<Send>) {
+    // The first came first.
+    let Some(first) = sends.first() else { return };
+    let left = (first.accepted + SEND_DEADLINE).saturating_duration_since(Instant::now());
+    for Send { socket, message, .. } in &sends {
+        delivery.hub.sending(message.sender_id, message.request_id, socket.id);
+    }
+    let outcomes = match delivery.chat_service.store(sends.iter().map(|send| &send.message), left).await {
+        Ok(outcomes) => outcomes,
+        Err(error) => return sends.into_iter().for_each(|send| send.refuse(delivery, &error)),
+    };
+    let (mut stored, mut publications) = (Vec::with_capacity(sends.len()), Vec::with_capacity(sends.len()));
+    for (send, outcome) in sends.into_iter().zip(outcomes) {
+        match outcome {
+            Ok(outcome) => {
+                metrics::histogram!("message_store_duration_seconds").record(send.accepted.elapsed());
+                let id = send.message.request_id.to_string();
+                publications.push(delivery.deliver_here(&outcome.message(&send.message), &id).1);
+                stored.push((send, outcome));
+            }
+            Err(error) => send.refuse(delivery, &error),
+        }
+    }
+    // Begun here, so that what is published in a chat keeps its order; and waited for elsewhere, so that the next call does
+    // not wait for Redis.
+    let bus = delivery.publisher.clone();
+    let mut published = Box::pin(maybe_done(async move { bus.publish_all(publications).await }));
+    let _ = poll!(&mut published);
+    let hub = Arc::clone(&delivery.hub);
+    delivery.tasks.spawn(async move {
+        published.as_mut().await;
+        let published = published.as_mut().take_output().unwrap_or_default();
+        for (place, (send, outcome)) in stored.into_iter().enumerate() {
+            let is_published = published.get(place).copied().unwrap_or_default();
+            send.acknowledge(&hub, outcome, is_published);
+        }
+    });
+}
+
+impl Send {
+    fn acknowledge(self, hub: &Hub, stored: Stored, is_published: bool) {
+        let NewMessage { chat_id, request_id, .. } = self.message;
+        // To the outboxes of the sockets here, and to Redis.
+        metrics::histogram!("message_delivery_duration_seconds").record(self.accepted.elapsed());
+        tracing::debug!(request.id = %request_id, user.id = %self.socket.user, chat.id = %chat_id,
+            message.id = %stored.message_id, message.seq = stored.seq, "sent");
+        let ack = ServerFrame::MessageSent {
+            request_id,
+            status: if is_published { DeliveryStatus::Delivered } else { DeliveryStatus::Stored },
+            message_id: stored.message_id,
+            chat_id,
+            seq: stored.seq,
+            created_at: stored.created_at,
+            duplicate: stored.duplicate,
+        };
+        self.answer(hub, &ack);
+    }
+
+    fn refuse(self, delivery: &Delivery, error: &ApiError) {
+        let request_id = self.message.request_id.to_string();
+        tracing::debug!(request.id = %request_id, user.id = %self.socket.user, error.code = %error.code, "refused");
+        self.answer(&delivery.hub, &ServerFrame::error(Some(request_id.into()), error));
+    }
+
+    fn answer(&self, hub: &Hub, frame: &ServerFrame<'_>) {
+        hub.sent(self.socket.user, self.message.request_id, self.socket.id);
+        self.socket.outbox.answer(self.weight, frame.encode());
+    }
+}
