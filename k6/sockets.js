@@ -1,0 +1,25 @@
+// The specification's peak of connections: 5,000 sockets at the same time, each of a user of its own, who write a little.
+
+import { pairs } from './lib/api.js';
+import * as conversations from './lib/conversations.js';
+import { common, duration, number } from './lib/settings.js';
+
+const load = {
+  users: number('SOCKETS', 5000, 40),
+  rate: number('MESSAGES_PER_SECOND', 100, 20),
+  seconds: duration('60s', '3s'),
+};
+
+export const options = {
+  ...common,
+  scenarios: { sockets: conversations.scenario(load, 'sockets') },
+  thresholds: conversations.thresholds(load),
+};
+
+export function setup() {
+  return pairs('sockets', load.users);
+}
+
+export function sockets(users) {
+  conversations.converse(users, load);
+}
