@@ -34,10 +34,18 @@ impl Servers {
     /// # Errors
     /// One is not installed, or does not start.
     pub async fn start() -> anyhow::Result<Self> {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts both, Postgres with these settings (`name=value`).
+    ///
+    /// # Errors
+    /// As [`Servers::start`].
+    pub async fn start_with(postgres_settings: &[&str]) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("neonchat-").tempdir()?;
         // Postgres may run as another user, who has to be able to enter.
         std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
-        let postgres = Postgres::start(&folder.path().join("postgres"), None).await?;
+        let postgres = Postgres::start_with(&folder.path().join("postgres"), None, &[], postgres_settings).await?;
         let redis = Redis::start(&folder.path().join("redis"), None, Persistence::None).await?;
         Ok(Self { postgres, redis, folder })
     }

@@ -1,5 +1,6 @@
 //! Real Postgres, real Redis, real services, real clients: what `make run`, `make demo` and every test stand on.
 
+pub mod bench;
 pub mod chaos;
 pub mod client;
 pub mod demo;

@@ -5,6 +5,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 use clap::{Parser, Subcommand};
 use neonchat_common::lifecycle::{exit_code, shutdown_signal};
 use neonchat_testbed::{
+    bench,
     chaos::{self, Plan, fault::Fault},
     demo, exec, run,
 };
@@ -41,6 +42,8 @@ enum Command {
         #[arg(long)]
         logs: Option<PathBuf>,
     },
+    /// Measures the system under load; build it in release mode
+    Bench(bench::Options),
     /// Runs a command with a Postgres and a Redis that end with it
     Exec {
         /// The program
@@ -67,6 +70,13 @@ async fn main() -> ExitCode {
                 () = shutdown_signal() => Err(anyhow::anyhow!("interrupted")),
             };
             kept.map(|kept| if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Command::Bench(options) => {
+            let met = tokio::select! {
+                met = bench::bench(&options) => met,
+                () = shutdown_signal() => Err(anyhow::anyhow!("interrupted")),
+            };
+            met.map(|met| if met { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Command::Exec { program, arguments } => exec::exec(&program, &arguments).await.map(ExitCode::from),
     })

@@ -40,10 +40,10 @@ impl Postgres {
     /// # Errors
     /// There is no Postgres on this machine, or it does not start.
     pub async fn start(folder: &Path, preferred_port: Option<u16>) -> anyhow::Result<Self> {
-        Self::start_with(folder, preferred_port, &[]).await
+        Self::start_with(folder, preferred_port, &[], &[]).await
     }
 
-    /// As [`Postgres::start`], with these variables in its environment.
+    /// As [`Postgres::start`], with these variables in its environment and these settings (`name=value`).
     ///
     /// # Errors
     /// As [`Postgres::start`].
@@ -51,6 +51,7 @@ impl Postgres {
         folder: &Path,
         preferred_port: Option<u16>,
         environment: &[(String, String)],
+        settings: &[&str],
     ) -> anyhow::Result<Self> {
         fs::create_dir_all(folder)?;
         let owner = owner()?;
@@ -65,7 +66,8 @@ impl Postgres {
         let mut command = command("postgres", owner.as_ref())?;
         command.envs(environment.iter().map(|(name, value)| (name, value)));
         command.arg("-D").arg(&data).arg("-p").arg(port.to_string());
-        for setting in ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=400"] {
+        let own = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=400"];
+        for setting in own.iter().chain(settings) {
             command.arg("-c").arg(setting);
         }
         let mut process = Process::spawn("postgres", &mut command, &folder.join("postgres.log"))?;
@@ -84,6 +86,12 @@ impl Postgres {
     #[must_use]
     pub fn url(&self, database: &str) -> String {
         url(self.port, database)
+    }
+
+    /// The id of its first process, the parent of all others, while it runs.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.process.id()
     }
 
     /// The process, for faults.

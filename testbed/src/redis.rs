@@ -77,6 +77,12 @@ impl Redis {
         Ok(answer.trim_end().to_owned())
     }
 
+    /// Its process id, while it runs.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.process.id()
+    }
+
     /// The process, for faults.
     pub const fn process(&mut self) -> &mut Process {
         &mut self.process

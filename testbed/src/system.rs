@@ -1,6 +1,7 @@
 //! Both services as processes of their own.
 
 use std::{
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -158,6 +159,18 @@ impl System {
         self.chat.wait().await?;
         self.chat = self.launch.spawn("chat-service")?;
         self.chat.ready_when(START_LIMIT, async || is_ready(self.ports.rest).await).await
+    }
+
+    /// Where notification-service takes WebSocket connections.
+    #[must_use]
+    pub fn websocket_address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.ports.websocket).into()
+    }
+
+    /// The process ids of chat-service and notification-service, while they run.
+    #[must_use]
+    pub fn ids(&self) -> [Option<u32>; 2] {
+        [self.chat.id(), self.notification.id()]
     }
 
     /// Waits until one of the two ends by itself; says which, and how.

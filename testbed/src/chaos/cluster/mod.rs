@@ -213,7 +213,7 @@ impl Cluster {
     /// It does not start.
     pub async fn start_postgres(&mut self, environment: &[(String, String)]) -> anyhow::Result<()> {
         let (folder, port) = (self.folder.path().join("postgres"), self.postgres.port());
-        let postgres = Postgres::start_with(&folder, Some(port), environment).await?;
+        let postgres = Postgres::start_with(&folder, Some(port), environment, &[]).await?;
         ensure!(postgres.port() == port, "another process listens on the port of Postgres");
         self.postgres = postgres;
         Ok(())

@@ -1,0 +1,179 @@
+//! What became of each message.
+
+use std::time::Duration;
+
+use super::super::percentiles::Percentiles;
+
+/// A message that was sent. Times are since the start of the run.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    chat: u32,
+    /// Which of the chat's two members sent it.
+    side: u8,
+    refused: bool,
+    due: Duration,
+    acked: Option<Duration>,
+    delivered: Option<Duration>,
+}
+
+/// A message that the generator need not wait for any more: the chat, and the side that sent it.
+pub type Done = Option<(usize, usize)>;
+
+/// All messages of a run.
+#[derive(Debug, Default)]
+pub struct Journal {
+    entries: Vec<Entry>,
+    open: usize,
+    /// What must not happen, and how often it did.
+    faults: Faults,
+}
+
+/// What must not happen, and how often it did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// Answered by an error.
+    pub refused: usize,
+    /// Not acked or not delivered in the end.
+    pub lost: usize,
+    /// Acked or delivered again, or to somebody else.
+    pub stray: usize,
+    /// Frames that have no place in a run.
+    pub unexpected: usize,
+}
+
+impl Journal {
+    /// Notes a message that was due at `due`; returns its number.
+    pub fn send(&mut self, chat: usize, side: usize, due: Duration) -> u64 {
+        let (chat, side) = (u32::try_from(chat).unwrap_or(u32::MAX), u8::from(side != 0));
+        self.entries.push(Entry { chat, side, refused: false, due, acked: None, delivered: None });
+        self.open += 1;
+        self.entries.len() as u64 - 1
+    }
+
+    /// Notes an ack.
+    pub fn acked(&mut self, number: u64, now: Duration) -> Done {
+        self.note(number, |entry| entry.acked.replace(now).is_none())
+    }
+
+    /// Notes that a message was delivered. `is_partner` says, of its chat and the side that sent it, whether to whom it should.
+    pub fn delivered(&mut self, number: u64, now: Duration, is_partner: impl FnOnce(usize, usize) -> bool) -> Done {
+        self.note(number, |entry| {
+            is_partner(entry.chat as usize, entry.side.into()) && entry.delivered.replace(now).is_none()
+        })
+    }
+
+    /// Notes that a message was refused. It may be stored and delivered all the same.
+    pub fn refused(&mut self, number: Option<u64>) -> Done {
+        self.faults.refused += 1;
+        let entry = self.entries.get_mut(usize::try_from(number?).ok()?)?;
+        if entry.refused || (entry.acked.is_some() && entry.delivered.is_some()) {
+            return None;
+        }
+        entry.refused = true;
+        self.open -= 1;
+        Some((entry.chat as usize, entry.side.into()))
+    }
+
+    /// Notes a frame that has no place here.
+    pub const fn unexpected(&mut self) {
+        self.faults.unexpected += 1;
+    }
+
+    fn note(&mut self, number: u64, what: impl FnOnce(&mut Entry) -> bool) -> Done {
+        let Some(entry) = usize::try_from(number).ok().and_then(|number| self.entries.get_mut(number)) else {
+            self.faults.stray += 1;
+            return None;
+        };
+        if !what(entry) {
+            self.faults.stray += 1;
+            return None;
+        }
+        if entry.refused || entry.acked.is_none() || entry.delivered.is_none() {
+            return None;
+        }
+        self.open -= 1;
+        Some((entry.chat as usize, entry.side.into()))
+    }
+
+    /// How many messages are not both acked and delivered, nor refused.
+    pub const fn open(&self) -> usize {
+        self.open
+    }
+
+    /// How many were sent.
+    pub const fn sent(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// What went wrong, as it looks at the end.
+    pub const fn faults(&self) -> Faults {
+        Faults { lost: self.open, ..self.faults }
+    }
+
+    /// How many messages became both acked and delivered in this time.
+    pub fn done_within(&self, from: Duration, to: Duration) -> usize {
+        let done = |entry: &&Entry| {
+            entry
+                .acked
+                .zip(entry.delivered)
+                .is_some_and(|(acked, delivered)| (from..to).contains(&acked.max(delivered)))
+        };
+        self.entries.iter().filter(done).count()
+    }
+
+    /// How long what was due in this time took to the partner.
+    pub fn delivery(&self, from: Duration, to: Duration) -> Percentiles {
+        self.times(from, to, |entry| entry.delivered)
+    }
+
+    /// How long what was due in this time took to be acked.
+    pub fn ack(&self, from: Duration, to: Duration) -> Percentiles {
+        self.times(from, to, |entry| entry.acked)
+    }
+
+    fn times(&self, from: Duration, to: Duration, end: impl Fn(&Entry) -> Option<Duration>) -> Percentiles {
+        let due = self.entries.iter().filter(|entry| (from..to).contains(&entry.due));
+        Percentiles::of(due.filter_map(|entry| end(entry)?.checked_sub(entry.due)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn a_message_is_done_once_it_is_acked_and_delivered_in_any_order() {
+        let mut journal = Journal::default();
+        let (a, b) = (journal.send(3, 0, ms(0)), journal.send(4, 1, ms(1)));
+        assert_eq!(journal.acked(a, ms(5)), None);
+        assert_eq!(journal.delivered(a, ms(4), |chat, side| (chat, side) == (3, 0)), Some((3, 0)));
+        assert_eq!(journal.delivered(b, ms(6), |_, _| true), None);
+        assert_eq!(journal.open(), 1);
+        assert_eq!(journal.acked(b, ms(9)), Some((4, 1)));
+        assert_eq!(journal.faults(), Faults::default());
+        assert_eq!((journal.done_within(ms(0), ms(6)), journal.done_within(ms(5), ms(10))), (1, 2));
+        assert_eq!((journal.delivery(ms(0), ms(2)).max, journal.ack(ms(1), ms(2)).max), (ms(5), ms(8)));
+    }
+
+    #[test]
+    fn what_must_not_happen_is_counted() {
+        let mut journal = Journal::default();
+        let numbers = [(); 4].map(|()| journal.send(0, 0, ms(0)));
+        journal.acked(numbers[0], ms(1));
+        // Again, to somebody else, of nobody.
+        journal.acked(numbers[0], ms(1));
+        journal.delivered(numbers[1], ms(1), |_, _| false);
+        journal.acked(99, ms(1));
+        assert_eq!(journal.refused(Some(numbers[2])), Some((0, 0)));
+        // Delivered all the same: done already.
+        assert_eq!(journal.delivered(numbers[2], ms(2), |_, _| true), None);
+        assert_eq!(journal.acked(numbers[2], ms(2)), None);
+        journal.refused(None);
+        journal.unexpected();
+        assert_eq!(journal.faults(), Faults { refused: 2, lost: 3, stray: 3, unexpected: 1 });
+    }
+}

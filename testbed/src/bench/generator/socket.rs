@@ -1,0 +1,119 @@
+//! A client's connection: non-blocking, one write a frame, no buffer while there is nothing to keep.
+
+use std::{
+    io::{ErrorKind, Read as _, Write as _},
+    net::SocketAddr,
+};
+
+use anyhow::{Context as _, bail, ensure};
+use mio::{Interest, Registry, Token, net::TcpStream};
+
+/// The longest answer to a handshake.
+const MAX_RESPONSE: usize = 8 * 1024;
+
+/// A connection, which first is HTTP and then WebSocket.
+#[derive(Debug)]
+pub struct Socket {
+    stream: TcpStream,
+    open: bool,
+    /// The start of a frame of which the rest has not come.
+    unread: Vec<u8>,
+    /// What the kernel had no room for.
+    unwritten: Vec<u8>,
+}
+
+/// What a read brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// So much of the buffer is filled, what was kept included.
+    pub length: usize,
+    /// There may be more.
+    pub more: bool,
+}
+
+impl Socket {
+    /// Begins a connection and its handshake.
+    pub fn connect(address: SocketAddr, token: &str, registry: &Registry, name: Token) -> anyhow::Result<Self> {
+        let mut stream = TcpStream::connect(address).context("a socket cannot be opened")?;
+        registry.register(&mut stream, name, Interest::READABLE | Interest::WRITABLE)?;
+        let request = format!(
+            "GET /ws HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nAuthorization: Bearer {token}\r\n\r\n"
+        );
+        Ok(Self { stream, open: false, unread: Vec::new(), unwritten: request.into_bytes() })
+    }
+
+    /// Whether the handshake is done.
+    pub const fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// Takes the answer to the handshake from the start of `bytes`, once it is whole; returns its length.
+    pub fn accept(&mut self, bytes: &[u8]) -> anyhow::Result<Option<usize>> {
+        let Some(end) = memchr::memmem::find(bytes, b"\r\n\r\n") else {
+            ensure!(bytes.len() < MAX_RESPONSE, "the answer to the handshake has no end");
+            return Ok(None);
+        };
+        let status = bytes.split(|byte| *byte == b'\r').next().unwrap_or_default();
+        let status = String::from_utf8_lossy(status);
+        ensure!(status.starts_with("HTTP/1.1 101 "), "the handshake was answered by {status}");
+        self.open = true;
+        Ok(Some(end + 4))
+    }
+
+    /// Writes, or keeps what cannot be written yet.
+    pub fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
+        if !self.unwritten.is_empty() {
+            self.unwritten.extend(bytes);
+            return Ok(());
+        }
+        let written = match self.stream.write(bytes) {
+            Ok(written) => written,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
+            Err(error) => return Err(error.into()),
+        };
+        self.unwritten.extend(&bytes[written..]);
+        Ok(())
+    }
+
+    /// Writes what was kept.
+    pub fn flush(&mut self) -> anyhow::Result<()> {
+        if self.unwritten.is_empty() {
+            return Ok(());
+        }
+        if !self.open {
+            self.stream.set_nodelay(true)?;
+        }
+        match self.stream.write(&self.unwritten) {
+            Ok(written) if written == self.unwritten.len() => self.unwritten = Vec::new(),
+            Ok(written) => drop(self.unwritten.drain(..written)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    /// Reads what there is, after what was kept. Readiness is told once: read until there is no more.
+    pub fn read(&mut self, buffer: &mut [u8]) -> anyhow::Result<Received> {
+        let kept = self.unread.len();
+        ensure!(kept < buffer.len(), "a frame of the server's is longer than {kept} bytes");
+        buffer[..kept].copy_from_slice(&self.unread);
+        let room = buffer.len() - kept;
+        match self.stream.read(&mut buffer[kept..]) {
+            Ok(0) => bail!("the server closed a socket"),
+            // A read that brings less than it might have leaves nothing (epoll(7)).
+            Ok(read) => Ok(Received { length: kept + read, more: read == room }),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Received { length: kept, more: false }),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Keeps the start of a frame for the next read.
+    pub fn keep(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            self.unread = Vec::new();
+        } else {
+            bytes.clone_into(&mut self.unread);
+        }
+    }
+}

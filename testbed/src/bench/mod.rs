@@ -1,0 +1,90 @@
+//! `testbed bench`: the system under load, beside what it is to do.
+//!
+//! The load is made on the machine that runs the system, so it has to be cheap: `generator` is a thread with an epoll and
+//! frames made by hand, and what it takes is printed with the rest.
+
+mod generator;
+mod messages;
+mod percentiles;
+mod population;
+mod report;
+mod stage;
+mod usage;
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
+
+use self::report::Figure;
+
+/// What is measured, and how.
+#[derive(Args, Debug)]
+pub struct Options {
+    /// One scenario alone; may be given several times
+    #[arg(long, value_name = "NAME")]
+    only: Vec<Scenario>,
+    /// How long each load is measured, in seconds
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    seconds: u64,
+    /// A file for the figures, as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// A folder for the logs of the services, which otherwise go
+    #[arg(long, value_name = "FOLDER")]
+    logs: Option<PathBuf>,
+}
+
+impl Options {
+    const fn lasts(&self) -> Duration {
+        Duration::from_secs(self.seconds)
+    }
+}
+
+/// A load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Scenario {
+    /// 200 pairs of users, one message in flight each
+    #[value(name = "pairs-1")]
+    Pairs1,
+    /// 200 pairs of users, eight messages in flight each
+    #[value(name = "pairs-8")]
+    Pairs8,
+    /// 500 messages a second between 200 pairs, whatever becomes of them
+    #[value(name = "open-500")]
+    Open500,
+    /// 1,000 messages a second between 200 pairs
+    #[value(name = "open-1000")]
+    Open1000,
+    /// One chat of two, 128 messages in flight
+    HotChat,
+}
+
+/// Runs the scenarios and prints the figures. Returns whether every message arrived and every target is met.
+///
+/// # Errors
+/// Something does not start, or ends.
+pub async fn bench(options: &Options) -> anyhow::Result<bool> {
+    if cfg!(debug_assertions) {
+        println!("This is no release build: the figures are of no use.\n");
+    }
+    let chosen = if options.only.is_empty() { Scenario::value_variants() } else { &options.only };
+    let (mut figures, mut failures) = (Vec::new(), Vec::new());
+    for scenario in chosen {
+        let (found, failure) = messages::measure(*scenario, options).await?;
+        println!("{}", report::table(&found));
+        figures.extend(found);
+        failures.extend(failure);
+    }
+    if chosen.len() > 1 {
+        println!("{}", report::table(&figures));
+    }
+    for failure in &failures {
+        println!("FAILED {failure}");
+    }
+    if let Some(path) = &options.json {
+        let json = serde_json::Value::from_iter(figures.iter().map(Figure::json));
+        std::fs::write(path, format!("{json:#}\n")).with_context(|| path.display().to_string())?;
+    }
+    Ok(failures.is_empty() && figures.iter().all(|figure| figure.is_met() != Some(false)))
+}

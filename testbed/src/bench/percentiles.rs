@@ -1,0 +1,45 @@
+//! Percentiles of times, exact: every sample is kept.
+
+use std::time::Duration;
+
+/// Some of a set of times.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Percentiles {
+    /// Half of them took no longer.
+    pub p50: Duration,
+    /// 95 % of them took no longer.
+    pub p95: Duration,
+    /// 99 % of them took no longer.
+    pub p99: Duration,
+    /// None took longer.
+    pub max: Duration,
+}
+
+impl Percentiles {
+    /// Of these; all 0 where there are none.
+    pub fn of(times: impl IntoIterator<Item = Duration>) -> Self {
+        let mut times: Vec<_> = times.into_iter().collect();
+        times.sort_unstable();
+        // By nearest rank: the smallest that so many per cent do not exceed.
+        let at = |percent: usize| {
+            let rank = (times.len() * percent).div_ceil(100);
+            times.get(rank.saturating_sub(1)).copied().unwrap_or_default()
+        };
+        Self { p50: at(50), p95: at(95), p99: at(99), max: at(100) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn by_nearest_rank() {
+        let ms = Duration::from_millis;
+        let of = Percentiles::of((1..=200).rev().map(ms));
+        assert_eq!(of, Percentiles { p50: ms(100), p95: ms(190), p99: ms(198), max: ms(200) });
+        let one = Percentiles::of([ms(3)]);
+        assert_eq!((one.p50, one.max), (ms(3), ms(3)));
+        assert_eq!(Percentiles::of([]), Percentiles::default());
+    }
+}
