@@ -1,7 +1,7 @@
 # `make` alone says what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test autobahn schemathesis backup restore demo chaos soak check fmt clean-data
+.PHONY: help run test autobahn schemathesis backup restore demo chaos soak mutants check fmt clean-data
 
 CARGO ?= cargo
 # What `make test` hands on to `cargo test`, for instance: make test ARGS='-p chat-service login'
@@ -55,6 +55,10 @@ soak: ## The same with faults at random, for MINUTES=30
 	@testbed/install.sh
 	@$(CARGO) build --profile quick --workspace --bins
 	@exec target/quick/testbed chaos --minutes $(MINUTES) $(CHAOS)
+
+mutants: ## Services with a defect put in: make chaos has to find each
+	@testbed/install.sh
+	@CARGO="$(CARGO)" testbed/mutants.sh
 
 check: ## Formatting, lints (a warning is an error), licences and advisories of the dependencies
 	$(CARGO) fmt --all --check

@@ -19,6 +19,9 @@ use super::{
 };
 use crate::db::{CONNECTION_LIMIT, Db, DbError};
 
+#[cfg(feature = "defect-ack-before-commit")]
+mod defect;
+
 /// Statements under way at the same time: while Postgres flushes the one, it works on the other.
 const STATEMENTS: usize = 2;
 
@@ -147,5 +150,8 @@ async fn store_distinct(db: &Db, start_by: Instant, messages: &[&NewMessage]) ->
 }
 
 async fn store_at_once(db: &Db, start_by: Instant, messages: &[&NewMessage]) -> Result<Vec<Outcome>, DbError> {
+    #[cfg(feature = "defect-ack-before-commit")]
+    return defect::store_and_commit_later(db, start_by, messages).await;
+    #[cfg(not(feature = "defect-ack-before-commit"))]
     db.run_by(start_by, async |connection| Ok(store::store(connection, messages).await?)).await
 }
