@@ -7,6 +7,7 @@ mod half_open;
 mod infrastructure;
 mod instances;
 mod reader;
+mod silence;
 mod storm;
 
 use std::{fmt, str::FromStr, time::Duration};
@@ -82,6 +83,8 @@ pub enum Fault {
     BadFrames,
     /// Clients are gone, and nobody is told.
     HalfOpen,
+    /// The last messages are published where not everybody hears of them, and nothing comes after them.
+    Silence,
     /// A client does not read at full traffic.
     FrozenReader,
     /// Thousands of sockets come back at once.
@@ -195,6 +198,7 @@ impl Fault {
                 Self::Resend,
                 Self::BadFrames,
                 Self::HalfOpen,
+                Self::Silence,
                 Self::FrozenReader,
                 Self::Storm,
             ])
@@ -235,6 +239,7 @@ impl Fault {
             }
             Self::BadFrames => return frames::send(scene).await,
             Self::HalfOpen => return half_open::vanish(scene).await,
+            Self::Silence => return silence::fall(scene).await,
             Self::FrozenReader => return reader::freeze(scene).await,
             Self::Storm => return storm::storm(scene).await,
         }
@@ -293,6 +298,7 @@ impl fmt::Display for Fault {
             Self::Resend => f.write_str("resend"),
             Self::BadFrames => f.write_str("bad-frames"),
             Self::HalfOpen => f.write_str("half-open"),
+            Self::Silence => f.write_str("silence"),
             Self::FrozenReader => f.write_str("frozen-reader"),
             Self::Storm => f.write_str("storm"),
         }

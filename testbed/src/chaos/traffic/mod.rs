@@ -241,17 +241,30 @@ impl Traffic {
         Ok(self.until(limit, "", has_all).await.ok().map(|()| begun.elapsed()))
     }
 
+    /// Has nobody say anything new, and waits until everything that was sent is answered. Returns what was not, within
+    /// `limit`.
+    pub async fn fall_silent(&self, limit: Duration) -> Option<String> {
+        self.phase.send_replace(Phase::Settle);
+        let is_answered = |state: &State| state.is_answered_before(Instant::now());
+        self.until(limit, "", is_answered).await.err().map(|_| {
+            let open: usize = self.devices().iter().map(|state| state.unanswered()).sum();
+            format!("{open} messages were not answered within {limit:?}")
+        })
+    }
+
+    /// Has them talk again.
+    pub fn talk(&self) {
+        self.phase.send_replace(Phase::Talk);
+    }
+
     /// Has nobody say anything new, and waits until everybody has everything. Returns what was not so within `limit`.
     ///
     /// # Errors
     /// Postgres is away.
     pub async fn settle(&self, cluster: &Cluster, limit: Duration) -> anyhow::Result<Option<String>> {
-        self.phase.send_replace(Phase::Settle);
         let deadline = Instant::now() + limit;
-        let is_answered = |state: &State| state.is_answered_before(Instant::now());
-        if self.until(limit, "", is_answered).await.is_err() {
-            let open: usize = self.devices().iter().map(|state| state.unanswered()).sum();
-            return Ok(Some(format!("{open} messages were not answered within {limit:?}")));
+        if let Some(unanswered) = self.fall_silent(limit).await {
+            return Ok(Some(unanswered));
         }
         let heads = evidence::heads(cluster, &self.chats).await?;
         let has_all = |state: &State| state.is_connected() && state.has_all(&heads);
