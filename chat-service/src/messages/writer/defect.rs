@@ -16,7 +16,7 @@ pub(super) async fn store_and_commit_later(
     messages: &[&NewMessage],
 ) -> Result<Vec<Outcome>, DbError> {
     let (answer, answered) = oneshot::channel();
-    let (db, messages): (_, Vec<_>) = (db.clone(), messages.iter().map(|message| NewMessage::clone(message)).collect());
+    let (db, messages): (_, Vec<_>) = (db.clone(), messages.iter().copied().cloned().collect());
     let working = tokio::spawn(async move {
         db.run_by(start_by, async |connection| {
             connection.batch_execute("BEGIN").await?;
