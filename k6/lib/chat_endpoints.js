@@ -27,7 +27,7 @@ export function thresholds({ rate, seconds }, scenario) {
   return {
     ...Object.fromEntries(each),
     [`http_req_duration{scenario:${scenario}}`]: inTime,
-    [`http_reqs{scenario:${scenario}}`]: [`count>=${rate * seconds}`],
+    [`http_reqs{scenario:${scenario}}`]: [`count>=${Math.floor(rate * seconds * 0.99)}`], // the last few may come too late
     checks: ['rate==1'],
     dropped_iterations: ['count==0'],
   };

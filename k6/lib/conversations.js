@@ -3,14 +3,14 @@
 import exec from 'k6/execution';
 import { Counter, Trend } from 'k6/metrics';
 import { at, now, scenarioStart } from './clock.js';
-import { deliveryP95, wsUrl } from './settings.js';
+import { deliveryP95, number, wsUrl } from './settings.js';
 import { WebSocket } from './websocket.js';
 
 const PAIRS_PER_VU = 25;
-const OPENED_PER_SECOND = 500;
-// What a socket that is opened last may take, and a message that is sent last. In seconds.
-const SETTLE = 2;
-const DRAIN = 5;
+const OPENED_PER_SECOND = number('OPENED_PER_SECOND', 250);
+// What the last socket may take to open, and the last message to arrive. In seconds.
+const SETTLE = number('SETTLE', 5, 2);
+const DRAIN = 10;
 
 // From when a message was to be sent until the partner has it, or the sender its ack: a generator or a socket that is late
 // counts as time too.
@@ -22,10 +22,16 @@ const acknowledged = new Counter('messages_acknowledged');
 const held = new Counter('sockets_held');
 const problems = new Counter('problems');
 
-/** The scenario of `users` sockets (an even number), over which `rate` messages a second are sent for `seconds`. */
+/** After how many seconds all sockets are open and the first message is sent. */
+export function opening({ users }) {
+  return Math.ceil(users / OPENED_PER_SECOND) + SETTLE;
+}
+
+/** The scenario of `users` sockets, over which `rate` messages a second are sent for `seconds`. */
 export function scenario({ users, seconds }, exec) {
-  const longest = users / OPENED_PER_SECOND + SETTLE + seconds + DRAIN + 30;
-  return { executor: 'per-vu-iterations', vus: vus(users), iterations: 1, maxDuration: `${Math.ceil(longest)}s`, exec };
+  if (users % 2 !== 0) throw new Error('SOCKETS should be an even number: users write to one another in pairs');
+  const longest = opening({ users }) + seconds + DRAIN + 30;
+  return { executor: 'per-vu-iterations', vus: vus(users), iterations: 1, maxDuration: `${longest}s`, exec };
 }
 
 /** All sockets held, every message there, once, in time. */
@@ -42,14 +48,14 @@ export function thresholds({ users, rate, seconds }) {
 
 /** What one virtual user does: its share of the pairs. */
 export function converse(pairs, { users, rate, seconds }) {
-  const opening = scenarioStart();
-  const start = opening + (users / OPENED_PER_SECOND + SETTLE) * 1000;
+  const begun = scenarioStart();
+  const start = begun + opening({ users }) * 1000;
   const plan = {
     pairs: pairs.length,
     messages: rate * seconds,
     start,
     end: start + seconds * 1000,
-    opens: (socket) => opening + (socket / OPENED_PER_SECOND) * 1000,
+    opens: (socket) => begun + (socket / OPENED_PER_SECOND) * 1000,
     due: (number) => start + (number / rate) * 1000,
   };
   for (let place = exec.scenario.iterationInTest; place < pairs.length; place += vus(users)) {
@@ -61,19 +67,20 @@ function vus(users) {
   return Math.ceil(users / 2 / PAIRS_PER_VU);
 }
 
-let complaints = 0;
+let complained = false;
 
 function problem(text) {
   problems.add(1);
-  // The first few of each virtual user: what breaks breaks often.
-  if (complaints++ < 3) console.error(text);
+  // The first of each virtual user: what breaks breaks often.
+  if (!complained) console.error(text);
+  complained = true;
 }
 
 /** Two users, each with a socket; the messages of the plan fall to each conversation in turn, and in it to each user. */
 class Conversation {
   constructor({ chat, tokens }, place, plan) {
     Object.assign(this, { chat, place, plan });
-    this.sides = tokens.map((token) => ({ token, socket: null, open: false }));
+    this.sides = tokens.map((token) => ({ token, socket: null, open: false, seq: 0 }));
     // By number, what is not delivered yet; by request_id, when what is not acknowledged yet was due.
     this.travelling = new Set();
     this.unacknowledged = new Map();
@@ -93,11 +100,11 @@ class Conversation {
       side.open = true;
       if (now() > this.plan.start) problem('a socket was opened too late');
     });
-    side.socket.addEventListener('message', ({ data }) => this.receive(JSON.parse(data)));
+    side.socket.addEventListener('message', ({ data }) => this.receive(side, JSON.parse(data)));
     side.socket.addEventListener('error', ({ error }) => problem(`a socket failed: ${error}`));
     side.socket.addEventListener('close', ({ code }) => {
+      if (side.open && !this.closing) problem(`a socket was closed: ${code}`);
       side.open = false;
-      if (!this.closing) problem(`a socket was closed: ${code}`);
     });
   }
 
@@ -120,11 +127,13 @@ class Conversation {
     side.socket.send(JSON.stringify(frame));
   }
 
-  receive(frame) {
+  receive(side, frame) {
     switch (frame.type) {
       case 'new_message': {
         const [number, due] = frame.message.text.split(' ').map(Number);
         if (!this.travelling.delete(number)) return problem('a message came twice, or from another run');
+        if (frame.seq <= side.seq) problem('a message came out of order');
+        side.seq = frame.seq;
         deliveryTime.add(now() - due);
         return delivered.add(1);
       }

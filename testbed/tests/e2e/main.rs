@@ -8,5 +8,6 @@ mod commands;
 mod examples;
 mod helpers;
 mod journey;
+mod load;
 mod logs;
 mod servers;

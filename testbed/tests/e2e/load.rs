@@ -1,0 +1,46 @@
+//! The load scripts in `k6/`, each as small as it can be, through the script that `make load` calls.
+
+use std::process::Stdio;
+
+use tokio::process::Command;
+
+use crate::helpers::Running;
+
+/// A debug build beside the other tests is no measure of speed, but a message that takes this long is none.
+const GENEROUS: [(&str, &str); 2] = [("DELIVERY_P95", "10000"), ("REST_P95", "10000")];
+
+/// Runs a scenario. Returns its exit code, and what was said.
+async fn load(running: &Running, scenario: &str, settings: &[(&str, &str)]) -> (Option<i32>, String) {
+    let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../k6/run.sh"));
+    command.arg(scenario).env("BASE_URL", running.system.rest()).env("WS_URL", running.system.websocket());
+    command.env("SMOKE", "true").envs(GENEROUS).envs(settings.iter().copied());
+    let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.expect("bash");
+    (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_load_is_borne_when_it_is_small() {
+    let running = Running::start(&[]).await;
+    let (code, said) = load(&running, "smoke", &[]).await;
+    assert_eq!(code, Some(0), "{said}");
+    // Four runs, each with its thresholds.
+    assert_eq!(said.matches("THRESHOLDS").count(), 4, "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_load_fails_where_a_limit_of_the_specification_is_missed() {
+    let running = Running::start(&[]).await;
+    for (scenario, limit) in [("messages", "DELIVERY_P95"), ("rest", "REST_P95")] {
+        // k6's exit code for thresholds.
+        let (code, said) = load(&running, scenario, &[(limit, "0.001")]).await;
+        assert_eq!(code, Some(99), "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_load_says_why_it_cannot_be() {
+    let running = Running::start(&[("RATE_LIMIT_PER_MINUTE", "5")]).await;
+    let (code, said) = load(&running, "sockets", &[]).await;
+    assert_ne!(code, Some(0), "{said}");
+    assert!(said.contains("start it with RATE_LIMIT_PER_MINUTE=0"), "{said}");
+}
