@@ -1,7 +1,7 @@
 # `make` alone says what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test autobahn schemathesis backup restore demo chaos soak mutants load check fmt clean-data
+.PHONY: help run test autobahn schemathesis backup restore demo chaos soak mutants bench load check fmt clean-data
 
 CARGO ?= cargo
 # What `make test` hands on to `cargo test`, for instance: make test ARGS='-p chat-service login'
@@ -66,6 +66,14 @@ SCENARIO ?= smoke
 
 load: ## k6 against `make run` or BASE_URL=… WS_URL=…: SCENARIO=smoke (see docs/TESTING.md)
 	@k6/run.sh $(SCENARIO)
+
+# What `make bench` hands on, for instance: make bench BENCH='--only pairs-1 --seconds 30'
+BENCH ?=
+
+bench: ## The system under load, in release mode, beside its targets
+	@testbed/install.sh
+	@$(CARGO) build --release --workspace --bins
+	@exec target/release/testbed bench $(BENCH)
 
 check: ## Formatting, lints (a warning is an error), licences and advisories of the dependencies
 	$(CARGO) fmt --all --check

@@ -90,7 +90,7 @@ const fn open(name: &'static str, per_second: u32) -> Case {
 ///
 /// # Errors
 /// Something does not start, or ends.
-pub async fn measure(scenario: Scenario, options: &Options) -> anyhow::Result<(Vec<Figure>, Option<String>)> {
+pub(crate) async fn measure(scenario: Scenario, options: &Options) -> anyhow::Result<(Vec<Figure>, Option<String>)> {
     let case = case(scenario);
     let stage = Stage::start(case.pairs, options.logs.as_deref()).await?;
     let processes = stage.processes()?;
@@ -105,16 +105,16 @@ pub async fn measure(scenario: Scenario, options: &Options) -> anyhow::Result<(V
         load: case.load,
         lasts: to,
     };
-    let (begin, begins) = oneshot::channel();
+    let (tell, opened) = oneshot::channel();
     let generator = tokio::task::spawn_blocking(move || {
         generator::run(&plan, || {
             let epoch = Instant::now() + SETTLE;
             // Nobody listens where the measurement was given up.
-            let _ = begin.send((epoch, gettid().as_raw()));
+            let _ = tell.send((epoch, gettid().as_raw()));
             epoch
         })
     });
-    let Ok((epoch, thread)) = begins.await else {
+    let Ok((epoch, thread)) = opened.await else {
         generator.await??;
         anyhow::bail!("the generator ended before it began");
     };
@@ -143,7 +143,7 @@ struct Window {
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
 fn figures(case: &Case, journal: &Journal, window: &Window, memory: Memory) -> Vec<Figure> {
     let Window { from, to, cpu } = *window;
-    let seconds = (to - from).as_secs_f64();
+    let seconds = to.saturating_sub(from).as_secs_f64();
     let done = journal.done_within(from, to) as f64;
     let (delivery, ack) = (journal.delivery(from, to), journal.ack(from, to));
     let figure = |name: &str, value: f64, unit: &'static str, wanted: Wanted| {
@@ -153,6 +153,7 @@ fn figures(case: &Case, journal: &Journal, window: &Window, memory: Memory) -> V
     let each = |time: Duration| time.as_secs_f64() * 1e6 / done;
     let mib = |bytes: u64| bytes as f64 / 1024.0 / 1024.0;
     let cores = std::thread::available_parallelism().map_or(1, usize::from) as f64;
+    let share = |cpu: Duration| cpu.as_secs_f64() / seconds / cores * 100.0;
     vec![
         figure("stored and delivered", done / seconds, "msg/s", case.rate),
         figure("delivery p50", ms(delivery.p50), "ms", NOTHING),
@@ -167,7 +168,8 @@ fn figures(case: &Case, journal: &Journal, window: &Window, memory: Memory) -> V
         figure("  Postgres", each(cpu.postgres), "µs", NOTHING),
         figure("  Redis", each(cpu.redis), "µs", NOTHING),
         figure("generator CPU a message", each(cpu.generator), "µs", NOTHING),
-        figure("machine busy", cpu.machine.as_secs_f64() / seconds / cores * 100.0, "%", NOTHING),
+        figure("machine busy", share(cpu.machine), "%", NOTHING),
+        figure("  with something else", share(cpu.others()), "%", NOTHING),
         figure("PSS chat-service", mib(memory.chat), "MiB", NOTHING),
         figure("PSS notification-service", mib(memory.notification), "MiB", NOTHING),
         figure("PSS Postgres", mib(memory.postgres), "MiB", NOTHING),

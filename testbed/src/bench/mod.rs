@@ -83,7 +83,7 @@ pub async fn bench(options: &Options) -> anyhow::Result<bool> {
         println!("FAILED {failure}");
     }
     if let Some(path) = &options.json {
-        let json = serde_json::Value::from_iter(figures.iter().map(Figure::json));
+        let json: serde_json::Value = figures.iter().map(Figure::json).collect();
         std::fs::write(path, format!("{json:#}\n")).with_context(|| path.display().to_string())?;
     }
     Ok(failures.is_empty() && figures.iter().all(|figure| figure.is_met() != Some(false)))

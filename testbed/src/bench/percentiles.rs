@@ -4,20 +4,20 @@ use std::time::Duration;
 
 /// Some of a set of times.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Percentiles {
+pub(crate) struct Percentiles {
     /// Half of them took no longer.
-    pub p50: Duration,
+    pub(crate) p50: Duration,
     /// 95 % of them took no longer.
-    pub p95: Duration,
+    pub(crate) p95: Duration,
     /// 99 % of them took no longer.
-    pub p99: Duration,
+    pub(crate) p99: Duration,
     /// None took longer.
-    pub max: Duration,
+    pub(crate) max: Duration,
 }
 
 impl Percentiles {
     /// Of these; all 0 where there are none.
-    pub fn of(times: impl IntoIterator<Item = Duration>) -> Self {
+    pub(crate) fn of(times: impl IntoIterator<Item = Duration>) -> Self {
         let mut times: Vec<_> = times.into_iter().collect();
         times.sort_unstable();
         // By nearest rank: the smallest that so many per cent do not exceed.

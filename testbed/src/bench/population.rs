@@ -12,36 +12,36 @@ const TOKEN_LIFETIME: Duration = Duration::from_hours(12);
 
 /// A user.
 #[derive(Clone, Debug)]
-pub struct Person {
+pub(crate) struct Person {
     /// The id.
-    pub id: Uuid,
+    pub(crate) id: Uuid,
     /// A token.
-    pub token: String,
+    pub(crate) token: String,
 }
 
 /// A chat of two.
 #[derive(Clone, Copy, Debug)]
-pub struct Pair {
+pub(crate) struct Pair {
     /// The chat's id.
-    pub chat: Uuid,
+    pub(crate) chat: Uuid,
     /// Where its members are among the people.
-    pub members: [usize; 2],
+    pub(crate) members: [usize; 2],
 }
 
 /// Who is there.
 #[derive(Clone, Debug)]
-pub struct Population {
+pub(crate) struct Population {
     /// The users.
-    pub people: Vec<Person>,
+    pub(crate) people: Vec<Person>,
     /// The chats.
-    pub pairs: Vec<Pair>,
+    pub(crate) pairs: Vec<Pair>,
 }
 
 /// Puts so many pairs of users, each with a chat, into a database that chat-service has migrated.
 ///
 /// # Errors
 /// The database refuses them.
-pub async fn populate(client: &Client, pairs: usize, secret: &str) -> anyhow::Result<Population> {
+pub(crate) async fn populate(client: &Client, pairs: usize, secret: &str) -> anyhow::Result<Population> {
     let tokens = Tokens::new(&secret.into(), TOKEN_LIFETIME);
     let (mut people, mut names) = (Vec::with_capacity(pairs * 2), Vec::with_capacity(pairs * 2));
     for number in 0..pairs * 2 {
@@ -75,7 +75,7 @@ pub async fn populate(client: &Client, pairs: usize, secret: &str) -> anyhow::Re
 ///
 /// # Errors
 /// There is none to be had.
-pub async fn connect(url: &str) -> anyhow::Result<Client> {
+pub(crate) async fn connect(url: &str) -> anyhow::Result<Client> {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
     // It ends with its client.
     tokio::spawn(connection);

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 /// What a figure should be.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Bound {
+pub(crate) enum Bound {
     /// So much or more.
     AtLeast(f64),
     /// So much or less.
@@ -29,7 +29,7 @@ impl Bound {
 
 /// A figure of a scenario.
 #[derive(Clone, Debug)]
-pub struct Figure {
+pub(crate) struct Figure {
     scenario: &'static str,
     name: String,
     unit: &'static str,
@@ -40,26 +40,26 @@ pub struct Figure {
 
 impl Figure {
     /// One that is just told.
-    pub fn new(scenario: &'static str, name: impl Into<String>, value: f64, unit: &'static str) -> Self {
+    pub(crate) fn new(scenario: &'static str, name: impl Into<String>, value: f64, unit: &'static str) -> Self {
         Self { scenario, name: name.into(), unit, value, target: None, specification: None }
     }
 
     /// With what it is to be.
     #[must_use]
-    pub const fn target(mut self, target: Option<Bound>) -> Self {
+    pub(crate) const fn target(mut self, target: Option<Bound>) -> Self {
         self.target = target;
         self
     }
 
     /// With what the specification wants.
     #[must_use]
-    pub const fn specification(mut self, specification: Option<Bound>) -> Self {
+    pub(crate) const fn specification(mut self, specification: Option<Bound>) -> Self {
         self.specification = specification;
         self
     }
 
     /// Whether it is what it is to be, where it is to be anything.
-    pub fn is_met(&self) -> Option<bool> {
+    pub(crate) fn is_met(&self) -> Option<bool> {
         self.target.map(|target| target.is_met(self.value))
     }
 
@@ -82,7 +82,7 @@ impl Figure {
     }
 
     /// As JSON.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         json!({
             "scenario": self.scenario, "figure": self.name, "unit": self.unit, "value": self.value,
             "target": self.target.map(Bound::shown), "specification": self.specification.map(Bound::shown),
@@ -112,17 +112,19 @@ fn number(value: f64) -> String {
 }
 
 /// The figures as a table.
-pub fn table(figures: &[Figure]) -> String {
+pub(crate) fn table(figures: &[Figure]) -> String {
     let head = ["scenario", "figure", "measured", "target", "specification", "met"].map(str::to_owned);
     let rows: Vec<_> = std::iter::once(head).chain(figures.iter().map(Figure::cells)).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: [usize; 6] = std::array::from_fn(width);
     let mut table = String::new();
     for row in &rows {
-        let [scenario, figure, measured, target, specification, met] = row;
-        let [a, b, c, d, e, _] = widths;
-        let line = format!("{scenario:<a$}  {figure:<b$}  {measured:>c$}  {target:>d$}  {specification:>e$}  {met}");
-        table.push_str(line.trim_end());
+        let cells = row.iter().zip(widths).enumerate().map(|(column, (cell, width))| match column {
+            // Numbers to the right, words to the left.
+            2..=4 => format!("{cell:>width$}  "),
+            _ => format!("{cell:<width$}  "),
+        });
+        table.push_str(cells.collect::<String>().trim_end());
         table.push('\n');
     }
     table

@@ -37,12 +37,12 @@ const SETTINGS: [(&str, &str); 5] = [
 
 /// A running system with people in it.
 #[derive(Debug)]
-pub struct Stage {
+pub(crate) struct Stage {
     servers: Servers,
     system: System,
     database: Client,
     /// Who is there.
-    pub population: Population,
+    pub(crate) population: Population,
 }
 
 impl Stage {
@@ -50,7 +50,7 @@ impl Stage {
     ///
     /// # Errors
     /// Something does not start.
-    pub async fn start(pairs: usize, logs: Option<&Path>) -> anyhow::Result<Self> {
+    pub(crate) async fn start(pairs: usize, logs: Option<&Path>) -> anyhow::Result<Self> {
         let servers = Servers::start_with(&POSTGRES_SETTINGS).await?;
         let (database, redis) = (servers.postgres.url("postgres"), servers.redis.url());
         let logs = logs.map_or_else(|| servers.folder().join("logs"), Path::to_owned);
@@ -63,12 +63,12 @@ impl Stage {
     }
 
     /// Where the WebSocket is.
-    pub fn websocket(&self) -> SocketAddr {
+    pub(crate) fn websocket(&self) -> SocketAddr {
         self.system.websocket_address()
     }
 
     /// What is measured.
-    pub fn processes(&self) -> anyhow::Result<Processes> {
+    pub(crate) fn processes(&self) -> anyhow::Result<Processes> {
         let [chat, notification] = self.system.ids();
         let ended = "a server has ended";
         Ok(Processes {
@@ -80,13 +80,13 @@ impl Stage {
     }
 
     /// How many messages are stored.
-    pub async fn stored(&self) -> anyhow::Result<usize> {
+    pub(crate) async fn stored(&self) -> anyhow::Result<usize> {
         let count: i64 = self.database.query_one("SELECT count(*) FROM messages", &[]).await?.get(0);
         Ok(usize::try_from(count)?)
     }
 
     /// Postgres' settings, as it says itself.
-    pub async fn postgres_settings(&self) -> anyhow::Result<String> {
+    pub(crate) async fn postgres_settings(&self) -> anyhow::Result<String> {
         Ok(self.database.query_one(SHOWN, &[]).await?.get(0))
     }
 
@@ -94,7 +94,7 @@ impl Stage {
     ///
     /// # Errors
     /// Something does not end well.
-    pub async fn stop(self) -> anyhow::Result<()> {
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
         self.system.stop().await?;
         drop(self.database);
         self.servers.stop().await

@@ -4,37 +4,37 @@ use std::{fs, time::Duration};
 
 use anyhow::Context as _;
 
-/// What the kernel counts CPU time in, in `/proc/PID/stat`: USER_HZ, which is 100 on every machine that Rust runs on.
+/// What the kernel counts CPU time in, in `/proc/PID/stat`: `USER_HZ`, 100 on every machine that Rust runs on.
 const TICK: Duration = Duration::from_millis(10);
 
 /// The processes that are measured.
 #[derive(Clone, Debug)]
-pub struct Processes {
+pub(crate) struct Processes {
     /// chat-service.
-    pub chat: Vec<u32>,
+    pub(crate) chat: Vec<u32>,
     /// notification-service, all instances.
-    pub notification: Vec<u32>,
+    pub(crate) notification: Vec<u32>,
     /// Postgres' first process.
-    pub postgres: u32,
+    pub(crate) postgres: u32,
     /// Redis.
-    pub redis: u32,
+    pub(crate) redis: u32,
 }
 
 /// CPU time, of the user and of the kernel together, since they started; and between two looks.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Cpu {
+pub(crate) struct Cpu {
     /// chat-service.
-    pub chat: Duration,
+    pub(crate) chat: Duration,
     /// notification-service, all instances.
-    pub notification: Duration,
+    pub(crate) notification: Duration,
     /// Postgres, all processes.
-    pub postgres: Duration,
+    pub(crate) postgres: Duration,
     /// Redis.
-    pub redis: Duration,
+    pub(crate) redis: Duration,
     /// The thread that makes the load.
-    pub generator: Duration,
+    pub(crate) generator: Duration,
     /// The whole machine, over all cores, whoever took it.
-    pub machine: Duration,
+    pub(crate) machine: Duration,
 }
 
 impl Cpu {
@@ -42,7 +42,7 @@ impl Cpu {
     ///
     /// # Errors
     /// A process has ended.
-    pub fn of(processes: &Processes, generator: i32) -> anyhow::Result<Self> {
+    pub(crate) fn of(processes: &Processes, generator: i32) -> anyhow::Result<Self> {
         let sum = |ids: &[u32]| ids.iter().map(|id| cpu(*id, Including::Itself)).sum::<anyhow::Result<Duration>>();
         let mut postgres = cpu(processes.postgres, Including::Ended)?;
         for child in children(processes.postgres)? {
@@ -61,7 +61,7 @@ impl Cpu {
 
     /// What was taken since `before`.
     #[must_use]
-    pub fn since(self, before: Self) -> Self {
+    pub(crate) fn since(self, before: Self) -> Self {
         Self {
             chat: self.chat.saturating_sub(before.chat),
             notification: self.notification.saturating_sub(before.notification),
@@ -74,22 +74,28 @@ impl Cpu {
 
     /// That of the servers: everything but the generator's.
     #[must_use]
-    pub fn servers(self) -> Duration {
+    pub(crate) fn servers(self) -> Duration {
         self.chat + self.notification + self.postgres + self.redis
+    }
+
+    /// What the machine was busy with beside: where this is much, the figures are not the system's.
+    #[must_use]
+    pub(crate) fn others(self) -> Duration {
+        self.machine.saturating_sub(self.servers() + self.generator)
     }
 }
 
 /// Memory, as PSS: what is shared counts in parts. Bytes.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Memory {
+pub(crate) struct Memory {
     /// chat-service.
-    pub chat: u64,
+    pub(crate) chat: u64,
     /// notification-service, all instances.
-    pub notification: u64,
+    pub(crate) notification: u64,
     /// Postgres, all processes.
-    pub postgres: u64,
+    pub(crate) postgres: u64,
     /// Redis.
-    pub redis: u64,
+    pub(crate) redis: u64,
 }
 
 impl Memory {
@@ -97,7 +103,7 @@ impl Memory {
     ///
     /// # Errors
     /// A process has ended.
-    pub fn of(processes: &Processes) -> anyhow::Result<Self> {
+    pub(crate) fn of(processes: &Processes) -> anyhow::Result<Self> {
         let sum = |ids: &[u32]| ids.iter().map(|id| pss(*id)).sum::<anyhow::Result<u64>>();
         let mut postgres = pss(processes.postgres)?;
         for child in children(processes.postgres)? {
@@ -124,7 +130,7 @@ fn cpu(id: u32, including: Including) -> anyhow::Result<Duration> {
     ticks(&stat, including).with_context(|| format!("/proc/{id}/stat is not understood"))
 }
 
-/// From proc_pid_stat(5): utime, stime, cutime, cstime are the fields 14 to 17. The name before them may have spaces.
+/// From `proc_pid_stat(5)`: utime, stime, cutime, cstime are the fields 14 to 17. The name before them may have spaces.
 fn ticks(stat: &str, including: Including) -> Option<Duration> {
     let fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
     let count = if including == Including::Ended { 4 } else { 2 };
@@ -142,7 +148,7 @@ fn machine() -> anyhow::Result<Duration> {
     busy(&read("/proc/stat")?).context("/proc/stat is not understood")
 }
 
-/// From proc_stat(5): user, nice, system, (idle, iowait,) irq, softirq.
+/// From `proc_stat(5)`: user, nice, system, (idle, iowait,) irq, softirq.
 fn busy(stat: &str) -> Option<Duration> {
     let fields: Vec<u32> =
         stat.lines().next()?.split_whitespace().skip(1).map_while(|ticks| ticks.parse().ok()).collect();

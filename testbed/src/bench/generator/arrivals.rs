@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Moments at random, so many a second on average, independent of each other (a Poisson process): what many people who
 /// know nothing of one another make.
 #[derive(Debug)]
-pub struct Arrivals {
+pub(crate) struct Arrivals {
     mean: Duration,
     next: Duration,
     random: fastrand::Rng,
@@ -13,18 +13,18 @@ pub struct Arrivals {
 
 impl Arrivals {
     /// So many a second.
-    pub fn new(per_second: u32, seed: u64) -> Self {
+    pub(crate) fn new(per_second: u32, seed: u64) -> Self {
         let mean = Duration::from_secs(1) / per_second.max(1);
         Self { mean, next: Duration::ZERO, random: fastrand::Rng::with_seed(seed) }
     }
 
     /// When the next one is due, since the start.
-    pub const fn next(&self) -> Duration {
+    pub(crate) const fn next(&self) -> Duration {
         self.next
     }
 
     /// Takes it if it is due at `now`; returns when it was.
-    pub fn take(&mut self, now: Duration) -> Option<Duration> {
+    pub(crate) fn take(&mut self, now: Duration) -> Option<Duration> {
         let due = self.next;
         (due <= now).then(|| {
             // In (0, 1], of which the logarithm is finite.

@@ -12,20 +12,26 @@ const DIGITS: usize = 12;
 /// The longest payload whose length a frame has in its second byte.
 const SHORT: usize = 125;
 
+/// In the place of a length: it follows, in two bytes.
+const LENGTH_FOLLOWS: u8 = 0x7e;
+
+/// In the place of a length: it follows, in eight bytes.
+const LONG_LENGTH_FOLLOWS: u8 = 0x7f;
+
 /// A frame of the server's, whole, in one piece.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Frame<'a> {
+pub(crate) struct Frame<'a> {
     /// What it is.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// What it carries.
-    pub payload: &'a [u8],
+    pub(crate) payload: &'a [u8],
     /// Its length with the header, bytes.
-    pub length: usize,
+    pub(crate) length: usize,
 }
 
 /// What a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Text.
     Text,
     /// To be answered by a pong.
@@ -39,11 +45,11 @@ pub enum Kind {
 }
 
 /// The frame at the start of `bytes`, once all of it is there.
-pub fn scan(bytes: &[u8]) -> Option<Frame<'_>> {
+pub(crate) fn scan(bytes: &[u8]) -> Option<Frame<'_>> {
     let (&first, &second) = (bytes.first()?, bytes.get(1)?);
     let (start, length) = match second & 0x7f {
-        126 => (4, u64::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?))),
-        127 => (10, u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?)),
+        LENGTH_FOLLOWS => (4, u64::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?))),
+        LONG_LENGTH_FOLLOWS => (10, u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?)),
         short => (2, u64::from(short)),
     };
     let kind = match (first, second & 0x80) {
@@ -59,7 +65,7 @@ pub fn scan(bytes: &[u8]) -> Option<Frame<'_>> {
 
 /// What a text frame of the server's says, as far as the generator cares.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Heard {
+pub(crate) enum Heard {
     /// `message_sent`, for the message of this number.
     Acked(u64),
     /// `new_message` with the text of this number.
@@ -76,7 +82,7 @@ static TEXT: LazyLock<Finder> = LazyLock::new(|| Finder::new(br#""text":""#));
 static REQUEST: LazyLock<Finder> = LazyLock::new(|| Finder::new(br#""request_id":""#));
 
 /// Reads a text frame.
-pub fn read(payload: &[u8]) -> Heard {
+pub(crate) fn read(payload: &[u8]) -> Heard {
     let Some(rest) = payload.strip_prefix(br#"{"type":""#) else { return Heard::Unexpected };
     let end = rest.iter().position(|byte| *byte == b'"').unwrap_or(0);
     let number_after = |finder: &Finder, skip: usize| {
@@ -99,7 +105,7 @@ fn number(digits: &[u8]) -> Option<u64> {
 
 /// A frame that sends a message, ready but for what differs from one message to the next.
 #[derive(Debug)]
-pub struct Template {
+pub(crate) struct Template {
     bytes: Vec<u8>,
     chat: Range<usize>,
     text: Range<usize>,
@@ -109,7 +115,7 @@ pub struct Template {
 
 impl Template {
     /// For texts of `text_length` characters, those of the number at least.
-    pub fn new(text_length: usize) -> Self {
+    pub(crate) fn new(text_length: usize) -> Self {
         let padding = ".".repeat(text_length.saturating_sub(DIGITS));
         let (digits, id) = ("0".repeat(DIGITS), Uuid::nil());
         let json = format!(r#"{{"type":"message","chat_id":"{id}","text":"{digits}{padding}","request_id":"{id}"}}"#);
@@ -124,7 +130,7 @@ impl Template {
     }
 
     /// The frame of the message of this number. Its request id is random, as a client's is, but for the end.
-    pub fn message(&mut self, chat: Uuid, number: u64) -> &[u8] {
+    pub(crate) fn message(&mut self, chat: Uuid, number: u64) -> &[u8] {
         let random = u128::from(self.random.u64(..)) << 64;
         let request = Builder::from_random_bytes((random | u128::from(number)).to_be_bytes()).into_uuid();
         chat.hyphenated().encode_lower(&mut self.bytes[self.chat.clone()]);
@@ -136,7 +142,7 @@ impl Template {
 }
 
 /// The answer to a ping.
-pub fn pong(payload: &[u8]) -> Vec<u8> {
+pub(crate) fn pong(payload: &[u8]) -> Vec<u8> {
     masked(0x8a, payload)
 }
 
@@ -148,7 +154,7 @@ fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
         Ok(short) if length <= SHORT => bytes.push(0x80 | short),
         // No frame of the generator's is longer than this has room for.
         _ => {
-            bytes.push(0x80 | 126);
+            bytes.push(0x80 | LENGTH_FOLLOWS);
             bytes.extend(u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes());
         }
     }
@@ -197,7 +203,7 @@ mod tests {
         let mut template = Template::new(60);
         for wanted in [0, 7, 0xabc_def0_1234] {
             let bytes = template.message(chat, wanted);
-            assert_eq!(bytes[..2], [0x81, 0x80 | 126]);
+            assert_eq!(bytes[..2], [0x81, 0x80 | LENGTH_FOLLOWS]);
             assert_eq!((usize::from(bytes[2]) << 8 | usize::from(bytes[3])) + 8, bytes.len());
             let json: serde_json::Value = serde_json::from_slice(&bytes[8..]).expect("JSON");
             assert_eq!(json["chat_id"], chat.to_string());

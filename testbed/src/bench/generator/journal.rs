@@ -17,11 +17,11 @@ struct Entry {
 }
 
 /// A message that the generator need not wait for any more: the chat, and the side that sent it.
-pub type Done = Option<(usize, usize)>;
+pub(crate) type Done = Option<(usize, usize)>;
 
 /// All messages of a run.
 #[derive(Debug, Default)]
-pub struct Journal {
+pub(crate) struct Journal {
     entries: Vec<Entry>,
     open: usize,
     /// What must not happen, and how often it did.
@@ -30,20 +30,20 @@ pub struct Journal {
 
 /// What must not happen, and how often it did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Faults {
+pub(crate) struct Faults {
     /// Answered by an error.
-    pub refused: usize,
+    pub(crate) refused: usize,
     /// Not acked or not delivered in the end.
-    pub lost: usize,
+    pub(crate) lost: usize,
     /// Acked or delivered again, or to somebody else.
-    pub stray: usize,
+    pub(crate) stray: usize,
     /// Frames that have no place in a run.
-    pub unexpected: usize,
+    pub(crate) unexpected: usize,
 }
 
 impl Journal {
     /// Notes a message that was due at `due`; returns its number.
-    pub fn send(&mut self, chat: usize, side: usize, due: Duration) -> u64 {
+    pub(crate) fn send(&mut self, chat: usize, side: usize, due: Duration) -> u64 {
         let (chat, side) = (u32::try_from(chat).unwrap_or(u32::MAX), u8::from(side != 0));
         self.entries.push(Entry { chat, side, refused: false, due, acked: None, delivered: None });
         self.open += 1;
@@ -51,19 +51,24 @@ impl Journal {
     }
 
     /// Notes an ack.
-    pub fn acked(&mut self, number: u64, now: Duration) -> Done {
+    pub(crate) fn acked(&mut self, number: u64, now: Duration) -> Done {
         self.note(number, |entry| entry.acked.replace(now).is_none())
     }
 
     /// Notes that a message was delivered. `is_partner` says, of its chat and the side that sent it, whether to whom it should.
-    pub fn delivered(&mut self, number: u64, now: Duration, is_partner: impl FnOnce(usize, usize) -> bool) -> Done {
+    pub(crate) fn delivered(
+        &mut self,
+        number: u64,
+        now: Duration,
+        is_partner: impl FnOnce(usize, usize) -> bool,
+    ) -> Done {
         self.note(number, |entry| {
             is_partner(entry.chat as usize, entry.side.into()) && entry.delivered.replace(now).is_none()
         })
     }
 
     /// Notes that a message was refused. It may be stored and delivered all the same.
-    pub fn refused(&mut self, number: Option<u64>) -> Done {
+    pub(crate) fn refused(&mut self, number: Option<u64>) -> Done {
         self.faults.refused += 1;
         let entry = self.entries.get_mut(usize::try_from(number?).ok()?)?;
         if entry.refused || (entry.acked.is_some() && entry.delivered.is_some()) {
@@ -75,7 +80,7 @@ impl Journal {
     }
 
     /// Notes a frame that has no place here.
-    pub const fn unexpected(&mut self) {
+    pub(crate) const fn unexpected(&mut self) {
         self.faults.unexpected += 1;
     }
 
@@ -96,22 +101,22 @@ impl Journal {
     }
 
     /// How many messages are not both acked and delivered, nor refused.
-    pub const fn open(&self) -> usize {
+    pub(crate) const fn open(&self) -> usize {
         self.open
     }
 
     /// How many were sent.
-    pub const fn sent(&self) -> usize {
+    pub(crate) const fn sent(&self) -> usize {
         self.entries.len()
     }
 
     /// What went wrong, as it looks at the end.
-    pub const fn faults(&self) -> Faults {
+    pub(crate) const fn faults(&self) -> Faults {
         Faults { lost: self.open, ..self.faults }
     }
 
     /// How many messages became both acked and delivered in this time.
-    pub fn done_within(&self, from: Duration, to: Duration) -> usize {
+    pub(crate) fn done_within(&self, from: Duration, to: Duration) -> usize {
         let done = |entry: &&Entry| {
             entry
                 .acked
@@ -122,12 +127,12 @@ impl Journal {
     }
 
     /// How long what was due in this time took to the partner.
-    pub fn delivery(&self, from: Duration, to: Duration) -> Percentiles {
+    pub(crate) fn delivery(&self, from: Duration, to: Duration) -> Percentiles {
         self.times(from, to, |entry| entry.delivered)
     }
 
     /// How long what was due in this time took to be acked.
-    pub fn ack(&self, from: Duration, to: Duration) -> Percentiles {
+    pub(crate) fn ack(&self, from: Duration, to: Duration) -> Percentiles {
         self.times(from, to, |entry| entry.acked)
     }
 

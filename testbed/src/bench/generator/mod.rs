@@ -3,7 +3,7 @@
 
 mod arrivals;
 mod frame;
-pub mod journal;
+pub(crate) mod journal;
 mod socket;
 
 use std::{
@@ -52,7 +52,7 @@ const TIMER: Token = Token(usize::MAX - 1);
 
 /// When messages are sent.
 #[derive(Clone, Copy, Debug)]
-pub enum Load {
+pub(crate) enum Load {
     /// So many in flight in each chat: when one is acked and delivered, the other member sends the next.
     Closed {
         /// How many.
@@ -67,24 +67,24 @@ pub enum Load {
 
 /// What is to be done.
 #[derive(Debug)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// Where the sockets go.
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// The token of each socket's user.
-    pub tokens: Vec<String>,
+    pub(crate) tokens: Vec<String>,
     /// Each chat, and the sockets of its two members.
-    pub chats: Vec<(Uuid, [usize; 2])>,
+    pub(crate) chats: Vec<(Uuid, [usize; 2])>,
     /// When messages are sent.
-    pub load: Load,
+    pub(crate) load: Load,
     /// For how long.
-    pub lasts: Duration,
+    pub(crate) lasts: Duration,
 }
 
 /// Runs a plan in this thread. `begin` is called when all sockets are open, and returns when the load begins.
 ///
 /// # Errors
 /// A socket is refused or closed. Of messages that are refused or lost the journal tells.
-pub fn run(plan: &Plan, begin: impl FnOnce() -> Instant) -> anyhow::Result<Journal> {
+pub(crate) fn run(plan: &Plan, begin: impl FnOnce() -> Instant) -> anyhow::Result<Journal> {
     let mut generator = Generator::new(plan)?;
     generator.open_all()?;
     generator.epoch = begin();

@@ -13,7 +13,7 @@ const MAX_RESPONSE: usize = 8 * 1024;
 
 /// A connection, which first is HTTP and then WebSocket.
 #[derive(Debug)]
-pub struct Socket {
+pub(crate) struct Socket {
     stream: TcpStream,
     open: bool,
     /// The start of a frame of which the rest has not come.
@@ -24,16 +24,16 @@ pub struct Socket {
 
 /// What a read brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Received {
+pub(crate) struct Received {
     /// So much of the buffer is filled, what was kept included.
-    pub length: usize,
+    pub(crate) length: usize,
     /// There may be more.
-    pub more: bool,
+    pub(crate) more: bool,
 }
 
 impl Socket {
     /// Begins a connection and its handshake.
-    pub fn connect(address: SocketAddr, token: &str, registry: &Registry, name: Token) -> anyhow::Result<Self> {
+    pub(crate) fn connect(address: SocketAddr, token: &str, registry: &Registry, name: Token) -> anyhow::Result<Self> {
         let mut stream = TcpStream::connect(address).context("a socket cannot be opened")?;
         registry.register(&mut stream, name, Interest::READABLE | Interest::WRITABLE)?;
         let request = format!(
@@ -44,12 +44,12 @@ impl Socket {
     }
 
     /// Whether the handshake is done.
-    pub const fn is_open(&self) -> bool {
+    pub(crate) const fn is_open(&self) -> bool {
         self.open
     }
 
     /// Takes the answer to the handshake from the start of `bytes`, once it is whole; returns its length.
-    pub fn accept(&mut self, bytes: &[u8]) -> anyhow::Result<Option<usize>> {
+    pub(crate) fn accept(&mut self, bytes: &[u8]) -> anyhow::Result<Option<usize>> {
         let Some(end) = memchr::memmem::find(bytes, b"\r\n\r\n") else {
             ensure!(bytes.len() < MAX_RESPONSE, "the answer to the handshake has no end");
             return Ok(None);
@@ -62,7 +62,7 @@ impl Socket {
     }
 
     /// Writes, or keeps what cannot be written yet.
-    pub fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
         if !self.unwritten.is_empty() {
             self.unwritten.extend(bytes);
             return Ok(());
@@ -77,7 +77,7 @@ impl Socket {
     }
 
     /// Writes what was kept.
-    pub fn flush(&mut self) -> anyhow::Result<()> {
+    pub(crate) fn flush(&mut self) -> anyhow::Result<()> {
         if self.unwritten.is_empty() {
             return Ok(());
         }
@@ -94,7 +94,7 @@ impl Socket {
     }
 
     /// Reads what there is, after what was kept. Readiness is told once: read until there is no more.
-    pub fn read(&mut self, buffer: &mut [u8]) -> anyhow::Result<Received> {
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> anyhow::Result<Received> {
         let kept = self.unread.len();
         ensure!(kept < buffer.len(), "a frame of the server's is longer than {kept} bytes");
         buffer[..kept].copy_from_slice(&self.unread);
@@ -109,7 +109,7 @@ impl Socket {
     }
 
     /// Keeps the start of a frame for the next read.
-    pub fn keep(&mut self, bytes: &[u8]) {
+    pub(crate) fn keep(&mut self, bytes: &[u8]) {
         if bytes.is_empty() {
             self.unread = Vec::new();
         } else {
