@@ -44,9 +44,9 @@ pub enum ErrorCode {
     UpgradeRequired,
     /// A frame's `type` is none that the server knows. WebSocket only.
     UnknownType,
-    /// A fault of the server. The cause is in its log.
+    /// A fault of the server. The cause is in its log. What was asked for may be done or not.
     Internal,
-    /// A dependency is away; trying again later may help.
+    /// A dependency is away, or did not answer; trying again later may help. What was asked for may be done or not.
     Unavailable,
 }
 
@@ -234,7 +234,7 @@ impl ApiError {
     /// A dependency is away, and the log says so already.
     #[must_use]
     pub fn away(dependency: &'static str) -> Self {
-        let detail = format!("The {dependency} is not available at the moment. Nothing was lost: try again.");
+        let detail = format!("The {dependency} is not available at the moment: try again.");
         Self { retry_after: Some(UNAVAILABLE_RETRY_AFTER), ..Self::new(ErrorCode::Unavailable, detail) }
     }
 }

@@ -96,6 +96,8 @@ struct SendAnswer {
 }
 
 /// Sends a message, which everybody in the chat gets at once.
+///
+/// After 500 or 503 it may be stored or not: send it again under its `request_id`.
 #[utoipa::path(
     post, path = "/chats/{id}/messages", tag = "messages", operation_id = "send_message", security(("bearer" = [])),
     params(("id" = ChatId, Path)),

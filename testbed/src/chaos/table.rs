@@ -30,7 +30,8 @@ const NAME_WIDTH: usize = 26;
 /// What the columns mean.
 pub const LEGEND: &str = "\
 refused: answers that were refusals, those to messages included that were stored when they were sent again
-unknown: messages that were never answered    doubt: refused, and found to be stored when they were sent again
+unknown: messages that were not answered, or answered `unavailable`, and not sent again
+doubt: messages that were stored by a send that was answered `unavailable`
 other: aborted, phantom, leaked    ack s: from the end of the fault to the first ack
 all s: from the end of the fault until everybody had everything    MiB: the most that an instance of a service took";
 

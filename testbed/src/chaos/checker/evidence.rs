@@ -100,6 +100,8 @@ pub enum Answer {
     Acked(Ack),
     /// It is not.
     Refused,
+    /// Something failed, and it may be stored or not: `unavailable` and `internal` (`docs/PROTOCOL.md`).
+    Unsure,
 }
 
 /// Where a message was stored.

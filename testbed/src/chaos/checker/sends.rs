@@ -45,7 +45,7 @@ impl Sends {
             check_send(key.1, send, stored.get(key).copied(), verdict);
             // What a stranger tries says nothing of how the members fared.
             if evidence.chats.get(&send.chat).is_some_and(|chat| chat.members.contains(&key.0)) {
-                count(send, &mut verdict.figures);
+                count(send, stored.contains_key(key), &mut verdict.figures);
             }
         }
     }
@@ -59,15 +59,20 @@ fn is_unanswered(send: &Send) -> bool {
     send.answers.len() < send.attempts
 }
 
-fn count(send: &Send, figures: &mut Figures) {
+/// Whether an answer left open what became of it.
+fn is_unsure(send: &Send) -> bool {
+    send.answers.contains(&Answer::Unsure)
+}
+
+fn count(send: &Send, is_stored: bool, figures: &mut Figures) {
     let acked = acks(send).count();
     figures.messages += 1;
     figures.refusals += send.answers.len() - acked;
+    let was_new = acks(send).any(|ack| !ack.duplicate);
+    figures.in_doubt += usize::from(is_stored && is_unsure(send) && !was_new && !is_unanswered(send));
     if acked > 0 {
         figures.acked += 1;
-        let was_new = acks(send).any(|ack| !ack.duplicate);
-        figures.in_doubt += usize::from(!was_new && !is_unanswered(send));
-    } else if is_unanswered(send) {
+    } else if is_unanswered(send) || is_unsure(send) {
         figures.unknown += 1;
     } else {
         figures.refused += 1;
@@ -78,6 +83,7 @@ fn check_send(request: SendId, send: &Send, stored: Option<&Row>, verdict: &mut 
     if let Some(row) = stored
         && acks(send).next().is_none()
         && !is_unanswered(send)
+        && !is_unsure(send)
     {
         let Message { chat, seq, .. } = row.message;
         verdict.add(Breach::Aborted, || format!("{request} was refused, and is {chat} #{seq}"));

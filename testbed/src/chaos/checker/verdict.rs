@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt};
 pub enum Breach {
     /// Acknowledged, and not in the history as acknowledged.
     Lost,
-    /// Refused, and in the history.
+    /// Refused for good, and in the history.
     Aborted,
     /// In the history, or told to somebody, and never sent like that.
     Phantom,
@@ -54,13 +54,13 @@ pub struct Figures {
     pub messages: usize,
     /// Those that were acknowledged in the end.
     pub acked: usize,
-    /// Those that were refused, each time they were sent.
+    /// Those that were refused for good, each time they were sent.
     pub refused: usize,
-    /// Those of which it never became known.
+    /// Those of which their sender never knew: not answered, or only by answers that left it open.
     pub unknown: usize,
-    /// Answers that were refusals, those to messages included that were acknowledged in the end.
+    /// Answers that were refusals, for good or not, those to messages included that were acknowledged in the end.
     pub refusals: usize,
-    /// Messages that had been stored although each answer was a refusal, as it turned out when they were sent again.
+    /// Messages that were stored by a send whose answer left it open.
     pub in_doubt: usize,
 }
 

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use neonchat_common::ids::{ChatId, SendId, Seq};
 use serde_json::{Value, json};
 
-use crate::chaos::checker::{Ack, Event, Message};
+use crate::chaos::checker::{Ack, Answer, Event, Message};
 
 /// A frame of the server.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub(super) enum Frame {
 pub(super) struct Refusal {
     pub(super) code: String,
     pub(super) retry_after: Option<Duration>,
+    /// Whether it may be done all the same.
+    pub(super) is_unsure: bool,
 }
 
 /// The least pause before something that was refused is sent again.
@@ -108,12 +110,17 @@ fn optional<T: From<uuid::Uuid>>(value: &Value) -> Option<T> {
 }
 
 impl Refusal {
+    pub(super) const fn answer(&self) -> Answer {
+        if self.is_unsure { Answer::Unsure } else { Answer::Refused }
+    }
+
     /// Of an `error` frame, or of a problem document.
     pub(super) fn of(value: &Value) -> anyhow::Result<Self> {
         let code = value["code"].as_str().context("no code")?.to_owned();
-        let is_retryable = matches!(code.as_str(), "unavailable" | "internal" | "rate_limited");
+        let is_unsure = matches!(code.as_str(), "unavailable" | "internal");
+        let is_retryable = is_unsure || code == "rate_limited";
         let pause = Duration::from_millis(value["retry_after_ms"].as_u64().unwrap_or(0).max(MIN_PAUSE_MS));
-        Ok(Self { code, retry_after: is_retryable.then_some(pause) })
+        Ok(Self { code, retry_after: is_retryable.then_some(pause), is_unsure })
     }
 }
 

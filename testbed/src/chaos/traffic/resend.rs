@@ -88,8 +88,8 @@ impl Twin {
                         return Ok(());
                     }
                 }
-                Frame::Error { request: Some(refused), .. } if refused == request.to_string() => {
-                    state.refused(request);
+                Frame::Error { request: Some(refused), refusal } if refused == request.to_string() => {
+                    state.refused(request, &refusal);
                     return Ok(());
                 }
                 _ => {}

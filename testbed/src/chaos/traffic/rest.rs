@@ -62,8 +62,7 @@ impl Poster {
         let state = &self.shared.state;
         match answer.context("no answer").flatten().and_then(|answer| read(&answer)) {
             Ok(Ok(ack)) => state.acked(request, ack),
-            Ok(Err(Refusal { retry_after: None, .. })) => state.refused(request),
-            Ok(Err(Refusal { retry_after: Some(pause), .. })) => state.put_off(request, pause),
+            Ok(Err(refusal)) => state.refused_or_put_off(request, &refusal, &mut self.rng),
             Err(_) => state.send_again(request, RETRY_PAUSE),
         }
     }

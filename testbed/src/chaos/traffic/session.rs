@@ -207,10 +207,7 @@ impl<'a> Session<'a> {
         }
         let request = request.and_then(|request| request.parse::<SendId>().ok());
         match request.filter(|request| self.in_flight.remove(request).is_some()) {
-            Some(request) => match refusal.retry_after {
-                Some(pause) => self.state().put_off(request, pause),
-                None => self.state().refused(request),
-            },
+            Some(request) => self.shared.state.refused_or_put_off(request, refusal, &mut self.rng),
             None => self.state().note(Event::Seen { kind: refusal.code.clone(), chat: None, user: None }),
         }
     }

@@ -12,7 +12,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Heads, Phase};
+use super::{Heads, Phase, frames::Refusal};
 use crate::{
     chaos::{
         checker::{Ack, Answer, Client, Connection, Event, Message, Send},
@@ -20,6 +20,9 @@ use crate::{
     },
     client::User,
 };
+
+/// Of 256 messages that may be sent again so many are not.
+const LOST_PATIENCE: u8 = 32;
 
 /// What the tasks of a device share.
 #[derive(Clone, Debug)]
@@ -82,6 +85,22 @@ impl State {
     /// Stops it from reading, or lets it read again.
     pub fn freeze(&self, frozen: bool) {
         self.frozen.send_replace(frozen);
+    }
+
+    /// How many connections it has had.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.lock().log.connections.len()
+    }
+
+    /// How many events were left out each time it was told that some were.
+    #[must_use]
+    pub fn gaps(&self) -> Vec<Seq> {
+        let inner = self.lock();
+        let events = inner.log.connections.iter().flat_map(|connection| &connection.events);
+        let gap =
+            |event: &Event| if let Event::Lagged { from, head, .. } = event { Some(head - from + 1) } else { None };
+        events.filter_map(gap).collect()
     }
 
     pub(super) fn user(&self) -> UserId {
@@ -190,17 +209,22 @@ impl State {
         inner.unanswered.remove(&request);
     }
 
-    /// It was refused, for good.
-    pub(super) fn refused(&self, request: SendId) {
+    /// It was refused, and is not sent again.
+    pub(super) fn refused(&self, request: SendId, refusal: &Refusal) {
         let mut inner = self.lock();
-        inner.answer(request, Answer::Refused);
+        inner.answer(request, refusal.answer());
         inner.unanswered.remove(&request);
     }
 
-    /// It was refused, and may be taken later.
-    pub(super) fn put_off(&self, request: SendId, pause: Duration) {
-        self.lock().answer(request, Answer::Refused);
-        self.send_again(request, pause);
+    /// It was refused. Where it may be taken later it is sent again, if its sender does not lose patience.
+    pub(super) fn refused_or_put_off(&self, request: SendId, refusal: &Refusal, rng: &mut fastrand::Rng) {
+        match refusal.retry_after {
+            Some(pause) if rng.u8(..) >= LOST_PATIENCE => {
+                self.lock().answer(request, refusal.answer());
+                self.send_again(request, pause);
+            }
+            _ => self.refused(request, refusal),
+        }
     }
 
     pub(super) fn send_again(&self, request: SendId, pause: Duration) {

@@ -87,7 +87,9 @@ impl Stranger {
                         state.note(Event::Synced { chat, head, complete });
                     }
                 }
-                Frame::Error { request: Some(id), .. } if id == request.to_string() => state.refused(request),
+                Frame::Error { request: Some(id), refusal } if id == request.to_string() => {
+                    state.refused(request, &refusal);
+                }
                 _ => {}
             }
         }

@@ -9,7 +9,7 @@ const ALICE: usize = 0;
 const BOB: usize = 1;
 const STRANGER: usize = MEMBERS;
 
-/// A bit of everything: six messages that are stored, one that is refused, one of which nobody knows.
+/// A bit of everything: seven messages that are stored, one that is refused, two of which their senders do not know.
 fn good() -> (Evidence, ChatId) {
     let mut model = Model::new();
     model.send(ALICE, Sending::Acked);
@@ -19,6 +19,7 @@ fn good() -> (Evidence, ChatId) {
     model.send(ALICE, Sending::Refused);
     model.send(BOB, Sending::Vanished);
     model.lag(ALICE, 2);
+    model.send(ALICE, Sending::Unsure);
     model.connect(BOB, false);
     let chat = model.chat;
     (model.finish(), chat)
@@ -64,7 +65,8 @@ fn a_good_run_is_green() {
     let verdict = check(&evidence);
     assert!(verdict.is_green(), "{verdict}");
     let figures = verdict.figures;
-    assert_eq!((figures.messages, figures.acked, figures.refused, figures.unknown), (8, 6, 1, 1));
+    assert_eq!((figures.messages, figures.acked, figures.refused, figures.unknown), (9, 6, 1, 2));
+    assert_eq!((figures.refusals, figures.in_doubt), (2, 1));
 }
 
 #[test]
@@ -95,6 +97,10 @@ fn a_refused_message_that_is_there_is_aborted() {
         *answer(&mut evidence.clients[ALICE], |answer| matches!(answer, Answer::Acked(_))) = Answer::Refused;
     });
     assert!(stored_after_all.contains(&Breach::Aborted));
+    let said_so = broken(|evidence, _| {
+        *answer(&mut evidence.clients[ALICE], |answer| *answer == Answer::Unsure) = Answer::Refused;
+    });
+    assert_eq!(said_so, [Breach::Aborted]);
 }
 
 #[test]
@@ -102,7 +108,7 @@ fn what_nobody_sent_is_a_phantom() {
     let made_up = broken(|evidence, id| {
         let chat = chat(evidence, id);
         let mut row = chat.rows[5].clone();
-        (row.message.seq, row.message.id, row.request, row.created_at) = (7, MessageId::new(), SendId::new(), 1000);
+        (row.message.seq, row.message.id, row.request, row.created_at) = (8, MessageId::new(), SendId::new(), 1000);
         for view in &mut chat.views {
             view.messages.push(row.message.clone());
         }
@@ -135,7 +141,7 @@ fn a_request_that_is_stored_twice_is_a_duplicate() {
     let twice = broken(|evidence, id| {
         let chat = chat(evidence, id);
         let mut row = chat.rows[2].clone();
-        (row.message.seq, row.message.id, row.created_at) = (7, MessageId::new(), 1000);
+        (row.message.seq, row.message.id, row.created_at) = (8, MessageId::new(), 1000);
         for view in &mut chat.views {
             view.messages.push(row.message.clone());
         }

@@ -20,6 +20,8 @@ pub(super) enum Sending {
     Resent,
     /// Over the socket; refused, and not stored.
     Refused,
+    /// Over the socket; stored, but the answer leaves that open, and it is not sent again.
+    Unsure,
     /// Over the socket; never stored, and the connection ends before an answer.
     Vanished,
 }
@@ -115,6 +117,15 @@ impl Model {
                 let send = self.evidence.clients[member].sends.get_mut(&request).expect("a send");
                 send.attempts += 1;
                 send.answers.push(Answer::Acked(ack));
+                request
+            }
+            Sending::Unsure => {
+                let request = self.submit(member);
+                self.log(member, Event::Sent { request });
+                let ack = self.commit(member, request);
+                let send = self.evidence.clients[member].sends.get_mut(&request).expect("a send");
+                send.answers.push(Answer::Unsure);
+                (0..MEMBERS).for_each(|member| self.tell(ack.seq, member));
                 request
             }
             Sending::Refused => {

@@ -14,8 +14,9 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let sending =
-        prop::sample::select(vec![Sending::Acked, Sending::Rest, Sending::Resent, Sending::Refused, Sending::Vanished]);
+    let sendings =
+        [Sending::Acked, Sending::Rest, Sending::Resent, Sending::Refused, Sending::Unsure, Sending::Vanished];
+    let sending = prop::sample::select(sendings.to_vec());
     prop_oneof![
         6 => (0..MEMBERS, sending).prop_map(|(member, sending)| Step::Send(member, sending)),
         1 => (0..MEMBERS, any::<bool>()).prop_map(|(member, complete)| Step::Connect(member, complete)),
