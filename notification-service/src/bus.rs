@@ -218,7 +218,7 @@ fn handle(message: &Message, instance: InstanceId, hub: &Hub) -> anyhow::Result<
     match (channel, envelope.event) {
         (Channel::Chat(chat), Event::Durable { seq, user_id, send_id, frame }) => {
             // It may have been sent here too, at the same time, and stored by another instance's call.
-            let origins = send_id.map(|request| hub.senders(user_id, request)).unwrap_or_default();
+            let origins = send_id.map(|request| hub.senders(user_id, request, chat, seq)).unwrap_or_default();
             hub.deliver(chat, DurableEvent { seq, frame: Frame::from(frame.get()), origins });
         }
         (Channel::Chat(chat), Event::Ephemeral { user_id, frame }) => {

@@ -40,7 +40,8 @@ impl Delivery {
     /// Delivers a message that is stored to the sockets here. Returns to how many, and what the other instances are to be
     /// told, under the id of the request that caused it.
     pub(crate) fn deliver_here(&self, message: &StoredMessage, request_id: &str) -> (usize, Publication) {
-        let origins = message.request_id.map(|request| self.hub.senders(message.sender_id, request));
+        let StoredMessage { chat_id, sender_id, seq, .. } = *message;
+        let origins = message.request_id.map(|request| self.hub.senders(sender_id, request, chat_id, seq));
         let event = DurableEvent::message(message, origins.unwrap_or_default());
         let frame = event.frame.clone();
         let delivered = match self.hub.deliver(message.chat_id, event) {

@@ -160,7 +160,7 @@ impl Repair {
             }
             for message in events {
                 // It may have been sent here, and its answer be slower than this.
-                let origins = message.request_id.map(|request| self.hub.senders(message.sender_id, request));
+                let origins = message.request_id.map(|request| self.hub.senders(message.sender_id, request, chat, message.seq));
                 self.hub.deliver(chat, DurableEvent::message(&message, origins.unwrap_or_default()));
             }
         }

@@ -164,17 +164,18 @@ impl Send {
             created_at: stored.created_at,
             duplicate: stored.duplicate,
         };
-        self.answer(hub, &ack);
+        hub.sent(self.socket.user, request_id, self.socket.id);
+        self.answer(&ack);
     }
 
     fn refuse(self, delivery: &Delivery, error: &ApiError) {
         let request_id = self.message.request_id.to_string();
         tracing::debug!(request.id = %request_id, user.id = %self.socket.user, error.code = %error.code, "refused");
-        self.answer(&delivery.hub, &ServerFrame::error(Some(request_id.into()), error));
+        delivery.hub.refused(self.socket.user, self.message.request_id, self.socket.id);
+        self.answer(&ServerFrame::error(Some(request_id.into()), error));
     }
 
-    fn answer(&self, hub: &Hub, frame: &ServerFrame<'_>) {
-        hub.sent(self.socket.user, self.message.request_id, self.socket.id);
+    fn answer(&self, frame: &ServerFrame<'_>) {
         self.socket.outbox.answer(self.weight, frame.encode());
     }
 }

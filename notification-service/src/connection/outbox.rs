@@ -127,7 +127,10 @@ impl Outbox {
 
     /// Notes that events of a chat, both ends included, are left out.
     pub(crate) fn leave_out(&self, chat: ChatId, from: Seq, head: Seq) {
-        self.lock().frozen.entry(chat).or_insert(Gap { from, head }).head = head;
+        let mut state = self.lock();
+        let gap = state.frozen.entry(chat).or_insert(Gap { from, head });
+        *gap = Gap { from: gap.from.min(from), head: gap.head.max(head) };
+        drop(state);
         self.changed.notify_one();
     }
 

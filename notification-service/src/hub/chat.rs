@@ -186,6 +186,17 @@ impl Chat {
         }
     }
 
+    /// A socket that was held to be the cause of an event gets no ack for it: so it gets the event, if that waits still, or
+    /// is told that it was left out.
+    pub(super) fn will_get_no_ack(&mut self, socket: SocketId, seq: Seq) {
+        let (chat, is_past) = (self.id, seq < self.next);
+        if let Some(event) = self.held.get_mut(&seq) {
+            event.origins.retain(|origin| *origin != socket);
+        } else if let Some(member) = self.member(socket).filter(|_| is_past) {
+            member.socket.outbox.leave_out(chat, seq, seq);
+        }
+    }
+
     fn deliver(&mut self, event: &DurableEvent) -> usize {
         self.next = event.seq + 1;
         let mut delivered = 0;

@@ -56,13 +56,22 @@ impl User {
     }
 }
 
+/// A message that is being sent.
+#[derive(Debug, Default)]
+struct Sending {
+    /// By these sockets: more than one where it is sent again at the same time.
+    sockets: Vec<SocketId>,
+    /// As which event it has come here, if it has.
+    event: Option<(ChatId, Seq)>,
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Hub {
     users: DashMap<UserId, User>,
     chats: DashMap<ChatId, Chat>,
     /// Sends that have not been answered, and their sockets.
-    sending: DashMap<(UserId, SendId), Vec<SocketId>>,
+    sending: DashMap<(UserId, SendId), Sending>,
     /// Channels that may have to be subscribed to, or no longer.
     pub(crate) interest: WorkSet<Channel>,
     /// Chats of which an event may be missing.
@@ -218,22 +227,38 @@ impl Hub {
 
     /// A socket sends a message. Until [`Hub::sent`], this is known as its cause, whichever way it comes back.
     pub(crate) fn sending(&self, user: UserId, request: SendId, socket: SocketId) {
-        self.sending.entry((user, request)).or_default().push(socket);
+        self.sending.entry((user, request)).or_default().sockets.push(socket);
     }
 
-    /// The message was delivered here, or refused.
+    /// The message was delivered here, and is acked.
     pub(crate) fn sent(&self, user: UserId, request: SendId, socket: SocketId) {
-        if let Entry::Occupied(mut sockets) = self.sending.entry((user, request)) {
-            sockets.get_mut().retain(|other| *other != socket);
-            if sockets.get().is_empty() {
-                sockets.remove();
-            }
+        self.end_sending(user, request, socket);
+    }
+
+    /// The socket gets no ack. Should the message be stored all the same, and have come here as an event, it is told of that.
+    pub(crate) fn refused(&self, user: UserId, request: SendId, socket: SocketId) {
+        if let Some((chat, seq)) = self.end_sending(user, request, socket)
+            && let Some(mut entry) = self.chats.get_mut(&chat)
+        {
+            entry.will_get_no_ack(socket, seq);
         }
     }
 
-    /// The sockets that are sending a message: more than one where it is sent again at the same time.
-    pub(crate) fn senders(&self, user: UserId, request: SendId) -> Vec<SocketId> {
-        self.sending.get(&(user, request)).map(|sockets| sockets.clone()).unwrap_or_default()
+    fn end_sending(&self, user: UserId, request: SendId, socket: SocketId) -> Option<(ChatId, Seq)> {
+        let Entry::Occupied(mut sending) = self.sending.entry((user, request)) else { return None };
+        sending.get_mut().sockets.retain(|other| *other != socket);
+        let event = sending.get().event;
+        if sending.get().sockets.is_empty() {
+            sending.remove();
+        }
+        event
+    }
+
+    /// The sockets that are sending a message, which has come here as this event.
+    pub(crate) fn senders(&self, user: UserId, request: SendId, chat: ChatId, seq: Seq) -> Vec<SocketId> {
+        let Some(mut sending) = self.sending.get_mut(&(user, request)) else { return Vec::new() };
+        sending.event = Some((chat, seq));
+        sending.sockets.clone()
     }
 
     /// Delivers a durable event to the chat's sockets, in its turn. Without sockets there is nothing to do.
@@ -361,6 +386,7 @@ mod tests {
     use futures_util::FutureExt as _;
 
     use super::*;
+    use crate::connection::{outbox::Next, protocol::ServerFrame};
 
     #[test]
     fn a_message_that_comes_back_before_its_answer_is_not_told_to_its_sender() {
@@ -374,14 +400,44 @@ mod tests {
         for socket in senders {
             hub.sending(user, request, socket.id);
         }
-        let event = DurableEvent { seq: 1, frame: "x".into(), origins: hub.senders(user, request) };
+        let event = DurableEvent { seq: 1, frame: "x".into(), origins: hub.senders(user, request, chats[0].id, 1) };
         assert_eq!(hub.deliver(chats[0].id, event), Accepted::Delivered(1));
         assert!(other.outbox.next().now_or_never().is_some());
         for socket in senders {
             assert!(socket.outbox.next().now_or_never().is_none());
             hub.sent(user, request, socket.id);
         }
-        assert!(hub.senders(user, request).is_empty() && hub.sending.is_empty());
+        assert!(hub.senders(user, request, chats[0].id, 1).is_empty() && hub.sending.is_empty());
+    }
+
+    #[test]
+    fn a_sender_who_gets_no_ack_for_what_is_stored_is_told_of_it() {
+        let (hub, user) = (Hub::default(), UserId::new());
+        let chat = UserChat { id: ChatId::new(), last_seq: 0, partners: vec![UserId::new()] };
+        hub.enter(user);
+        let socket = hub.attach(user, TokenId::new(), None, std::slice::from_ref(&chat));
+        let next = || match socket.outbox.next().now_or_never() {
+            Some(Next::Frame(frame)) => frame.to_string(),
+            _ => String::new(),
+        };
+        let requests = [SendId::new(), SendId::new()];
+        let event = |seq: Seq, origins| DurableEvent { seq, frame: seq.to_string().into(), origins };
+        for request in requests {
+            hub.sending(user, request, socket.id);
+        }
+        // The second one waits for the first.
+        for (seq, request) in [(2, requests[1]), (1, requests[0])] {
+            if seq == 1 {
+                hub.refused(user, requests[1], socket.id);
+                assert_eq!(next(), "");
+            }
+            hub.deliver(chat.id, event(seq, hub.senders(user, request, chat.id, seq)));
+        }
+        assert_eq!(next(), "2");
+        hub.refused(user, requests[0], socket.id);
+        let lagged = ServerFrame::Lagged { chat_id: chat.id, from_seq: 1, head_seq: 1 }.encode();
+        assert_eq!((next(), next()), (lagged.to_string(), String::new()));
+        assert!(hub.sending.is_empty());
     }
 
     #[test]
