@@ -160,11 +160,12 @@ impl ChatService {
         heads.into_iter().map(|head| Ok((parse(&head.chat_id)?, head.last_seq))).collect()
     }
 
-    /// The events of a chat after a `seq`, a page of them.
-    pub(crate) async fn events(&self, chat: ChatId, after: Seq) -> Result<Vec<StoredMessage>, ApiError> {
+    /// The events of a chat after a `seq`, a page of them; and the head of the chat.
+    pub(crate) async fn events(&self, chat: ChatId, after: Seq) -> Result<(Vec<StoredMessage>, Seq), ApiError> {
         let request = GetEventsRequest { chat_id: chat.to_string(), after, limit: EVENTS_PAGE };
-        let events = self.peer.call(BACKGROUND_DEADLINE, request).await?.events;
-        events.into_iter().map(StoredMessage::try_from).collect()
+        let page = self.peer.call(BACKGROUND_DEADLINE, request).await?;
+        let events = page.events.into_iter().map(StoredMessage::try_from).collect::<Result<_, _>>()?;
+        Ok((events, page.head_seq))
     }
 }
 

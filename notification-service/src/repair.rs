@@ -23,9 +23,12 @@ use crate::{
 /// gap mostly closes by itself.
 const REORDER_WINDOW: Duration = Duration::from_millis(200);
 
-/// How often the heads of all chats are compared, and changes of users' chats and tokens are asked for. A publication that was lost with nothing after it is found within
-/// this and the time that the comparison takes; 10 s are promised.
+/// How often the heads of all chats are compared, and changes of users' chats and tokens are asked for. A publication that
+/// was lost with nothing after it is found within this and the time that the comparison takes; 10 s are promised.
 const INTERVAL: Duration = Duration::from_secs(8);
+
+/// How long chats wait that could not be repaired.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Chats and users that are worked on at a time.
 const CONCURRENCY: usize = 8;
@@ -35,12 +38,14 @@ pub(crate) struct Repair {
     hub: Arc<Hub>,
     chat_service: ChatService,
     unchecked: WorkSet<ChatId>,
+    /// Chats that could not be checked, or not be repaired.
+    failed: WorkSet<ChatId>,
     stale: WorkSet<UserId>,
 }
 
 impl Repair {
     pub(crate) fn new(hub: Arc<Hub>, chat_service: ChatService) -> Self {
-        Self { hub, chat_service, unchecked: WorkSet::default(), stale: WorkSet::default() }
+        Self { hub, chat_service, unchecked: WorkSet::default(), failed: WorkSet::default(), stale: WorkSet::default() }
     }
 
     /// These chats may have events that did not come here.
@@ -63,6 +68,8 @@ impl Repair {
         tasks.spawn_until_stopped(async move { this.compare_heads().await });
         let this = Arc::clone(self);
         tasks.spawn_until_stopped(async move { this.refresh().await });
+        let this = Arc::clone(self);
+        tasks.spawn_until_stopped(async move { this.retry().await });
         let this = Arc::clone(self);
         tasks.spawn_until_stopped(async move { this.look_around().await });
     }
@@ -110,8 +117,10 @@ impl Repair {
                             self.fetch_all(behind.into_iter().map(|(chat, _)| chat)).await;
                         }
                     }
-                    // The next comparison is never far.
-                    Err(error) => tracing::warn!(error.cause = %error, "heads could not be compared"),
+                    Err(error) => {
+                        tracing::warn!(error.cause = %error, "heads could not be compared");
+                        self.failed.add(chats.iter().copied());
+                    }
                 }
             }
         }
@@ -145,22 +154,37 @@ impl Repair {
             .for_each_concurrent(CONCURRENCY, async |chat| {
                 if let Err(error) = self.fetch(chat).await {
                     tracing::warn!(chat.id = %chat, error.cause = %error, "events could not be fetched");
+                    self.failed.add([chat]);
                 }
             })
             .await;
     }
 
-    /// Fetches and delivers what comes next in a chat, until nothing does.
+    /// What could not be repaired is tried again soon. Where chat-service is too busy to answer, to wait for the next time
+    /// that all chats are compared, and for the one after that, would make a minute of a second.
+    async fn retry(&self) {
+        loop {
+            self.failed.wait().await;
+            tokio::time::sleep(RETRY_PAUSE).await;
+            self.check_heads(self.failed.take());
+        }
+    }
+
+    /// Fetches and delivers what a chat has up to its head. What is stored meanwhile comes by itself: were it fetched too,
+    /// this would never end in a chat that is written to faster than chat-service answers, and others would wait for it.
     async fn fetch(&self, chat: ChatId) -> Result<(), ApiError> {
         metrics::counter!("chat_resyncs_total").increment(1);
-        while let Some(next) = self.hub.next_seq(chat) {
-            let events = self.chat_service.events(chat, next - 1).await?;
+        let mut until = Seq::MAX;
+        while let Some(next) = self.hub.next_seq(chat).filter(|next| *next <= until) {
+            let (events, head) = self.chat_service.events(chat, next - 1).await?;
+            until = until.min(head);
             if events.is_empty() {
                 break;
             }
             for message in events {
                 // It may have been sent here, and its answer be slower than this.
-                let origins = message.request_id.map(|request| self.hub.senders(message.sender_id, request, chat, message.seq));
+                let origins =
+                    message.request_id.map(|request| self.hub.senders(message.sender_id, request, chat, message.seq));
                 self.hub.deliver(chat, DurableEvent::message(&message, origins.unwrap_or_default()));
             }
         }

@@ -48,7 +48,7 @@ pub(super) async fn catch_up(
 async fn send_missed(delivery: &Delivery, socket: &Socket, chat: ChatId, after: Seq) -> Result<Seq, ApiError> {
     let mut sent = after;
     loop {
-        let events = delivery.chat_service.events(chat, sent).await?;
+        let (events, _) = delivery.chat_service.events(chat, sent).await?;
         let is_stuck = events.is_empty();
         for message in events {
             sent = message.seq;
