@@ -1,6 +1,7 @@
 //! The faults, by name, and what each does.
 
 mod clock;
+mod crowd;
 mod disk;
 mod frames;
 mod half_open;
@@ -85,6 +86,8 @@ pub enum Fault {
     HalfOpen,
     /// The last messages are published where not everybody hears of them, and nothing comes after them.
     Silence,
+    /// An instance is killed that many users are on, who do not come back.
+    Crowd,
     /// A client does not read at full traffic.
     FrozenReader,
     /// Thousands of sockets come back at once.
@@ -102,6 +105,8 @@ pub struct Pace {
     pub reader: Duration,
     /// The sockets that come back at once.
     pub sockets: usize,
+    /// The users of an instance that is killed.
+    pub crowd: usize,
     /// `WS_HEARTBEAT_INTERVAL`, in seconds.
     pub heartbeat: u64,
     /// `WS_READ_TIMEOUT`, in seconds.
@@ -117,6 +122,7 @@ impl Pace {
         freeze: Duration::from_secs(20),
         reader: Duration::from_mins(1),
         sockets: 5000,
+        crowd: 3000,
         heartbeat: 5,
         read_timeout: 15,
         chain: 1,
@@ -128,6 +134,7 @@ impl Pace {
         freeze: Duration::from_millis(2500),
         reader: Duration::from_secs(3),
         sockets: 200,
+        crowd: 100,
         heartbeat: 1,
         read_timeout: 4,
         chain: 8,
@@ -199,6 +206,7 @@ impl Fault {
                 Self::BadFrames,
                 Self::HalfOpen,
                 Self::Silence,
+                Self::Crowd,
                 Self::FrozenReader,
                 Self::Storm,
             ])
@@ -240,6 +248,7 @@ impl Fault {
             Self::BadFrames => return frames::send(scene).await,
             Self::HalfOpen => return half_open::vanish(scene).await,
             Self::Silence => return silence::fall(scene).await,
+            Self::Crowd => return crowd::vanish(scene).await,
             Self::FrozenReader => return reader::freeze(scene).await,
             Self::Storm => return storm::storm(scene).await,
         }
@@ -299,6 +308,7 @@ impl fmt::Display for Fault {
             Self::BadFrames => f.write_str("bad-frames"),
             Self::HalfOpen => f.write_str("half-open"),
             Self::Silence => f.write_str("silence"),
+            Self::Crowd => f.write_str("crowd"),
             Self::FrozenReader => f.write_str("frozen-reader"),
             Self::Storm => f.write_str("storm"),
         }

@@ -1,23 +1,71 @@
-//! A client that does not read, while its chat is written to as fast as it goes.
+//! A client that does not read, or hardly, while its chat is written to as fast as it goes.
 
-use tokio::time::sleep;
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
 
 use super::{Happened, Scene};
+use crate::client::POLL_INTERVAL;
 
 /// So many devices write to the chat.
-const WRITERS: usize = 4;
+const WRITERS: usize = 6;
 
+/// How often a client that hardly reads does so, in the whole of its time, and how long each time.
+const LOOKS: (u32, Duration) = (12, Duration::from_millis(20));
+
+/// With so many messages on their way to it, more than the buffers of the kernel hold, a client that hardly reads misses some.
+const ENOUGH: usize = 20_000;
+
+/// The longest that it takes until a client that reads again has read what says so.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// Not at all for a while: the server gives the connection up, and the client catches up on another one. Then hardly, for as
+/// long: the connection stays, what finds no room in the queue of the socket is left out, and the client is told so.
 pub(super) async fn freeze(scene: &mut Scene<'_>) -> anyhow::Result<Happened> {
     let devices = scene.traffic.devices();
     let reader = &devices[scene.rng.usize(0..devices.len())];
-    let connections = reader.log().connections.len();
-    let before = scene.traffic.acks();
-    reader.freeze(true);
+    let (connections, acks) = (reader.connections(), scene.traffic.acks());
     scene.traffic.flood(reader, WRITERS, scene.rng)?;
+    reader.freeze(true);
     sleep(scene.pace.reader).await;
-    scene.traffic.end_flood();
-    let written = scene.traffic.acks() - before;
     reader.freeze(false);
-    let closed = reader.log().connections.len() - connections;
-    Ok(Happened::detail(format!("{written} messages meanwhile, {closed} new connections")))
+    let frozen = scene.traffic.acks() - acks;
+    let given_up = frozen <= ENOUGH || until(|| reader.connections() > connections).await;
+
+    let (before, acks) = (reader.gaps().len(), scene.traffic.acks());
+    let (looks, look) = LOOKS;
+    for _ in 0..looks {
+        reader.freeze(true);
+        sleep(scene.pace.reader / looks).await;
+        reader.freeze(false);
+        sleep(look).await;
+    }
+    let slow = scene.traffic.acks() - acks;
+    let told = slow <= ENOUGH || until(|| reader.gaps().len() > before).await;
+    scene.traffic.end_flood();
+
+    let gaps = &reader.gaps()[before..];
+    let (lagged, left_out) = (gaps.len(), gaps.iter().sum::<i64>());
+    let mut happened = Happened::detail(format!(
+        "{frozen} messages while it read nothing: {} new connections; {slow} while it hardly read: {lagged} `lagged`, \
+         {left_out} messages left out",
+        reader.connections() - connections,
+    ));
+    if !given_up {
+        happened.complaints.push("the connection of a client that read nothing was never given up".to_owned());
+    }
+    if !told {
+        happened.complaints.push("a client that hardly read was never told that something was left out".to_owned());
+    }
+    Ok(happened)
+}
+
+/// Whether it becomes true within a while.
+async fn until(is_true: impl Fn() -> bool) -> bool {
+    let true_at_last = async {
+        while !is_true() {
+            sleep(POLL_INTERVAL).await;
+        }
+    };
+    timeout(LIMIT, true_at_last).await.is_ok()
 }
