@@ -15,7 +15,7 @@ export function scenario({ rate, seconds }, exec) {
     rate,
     duration: `${seconds}s`,
     preAllocatedVUs: Math.max(2, Math.ceil(rate / 5)),
-    maxVUs: rate * 2,
+    maxVUs: rate * 4, // where answers take four seconds
     exec,
   };
 }
