@@ -159,9 +159,10 @@ class Conversation {
     if (missing > 0 && now() < this.plan.end + DRAIN * 1000) return at(now() + 50, () => this.end());
     if (missing > 0) problem(`${this.travelling.size} messages and ${this.unacknowledged.size} acks did not come`);
     this.closing = true;
-    for (const { open, socket } of this.sides.filter((side) => side.open)) {
+    for (const side of this.sides.filter(({ open }) => open)) {
       held.add(1);
-      socket.close();
+      side.open = false;
+      side.socket.close();
     }
     return undefined;
   }
