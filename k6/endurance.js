@@ -19,7 +19,8 @@ export const options = {
 };
 
 export function setup() {
-  return { talking: pairs('endurance', talk.users), asking: pairs('endurance-rest', requests.users) };
+  const talking = conversations.deal(pairs('endurance', talk.users));
+  return { talking, asking: pairs('endurance-rest', requests.users) };
 }
 
 export function converse({ talking }) {

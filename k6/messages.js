@@ -17,9 +17,9 @@ export const options = {
 };
 
 export function setup() {
-  return pairs('messages', load.users);
+  return conversations.deal(pairs('messages', load.users));
 }
 
-export function messages(users) {
-  conversations.converse(users, load);
+export function messages(shares) {
+  conversations.converse(shares, load);
 }

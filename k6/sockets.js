@@ -17,9 +17,9 @@ export const options = {
 };
 
 export function setup() {
-  return pairs('sockets', load.users);
+  return conversations.deal(pairs('sockets', load.users));
 }
 
-export function sockets(users) {
-  conversations.converse(users, load);
+export function sockets(shares) {
+  conversations.converse(shares, load);
 }

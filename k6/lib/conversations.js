@@ -46,21 +46,29 @@ export function thresholds({ users, rate, seconds }) {
   };
 }
 
+/**
+ * The pairs, dealt out to the virtual users, as JSON: k6 gives each of them a copy of all that `setup` returns, and thousands of
+ * objects in hundreds of copies are what it is slow at.
+ */
+export function deal(pairs) {
+  const shares = Array.from({ length: vus(pairs.length * 2) }, () => []);
+  pairs.forEach((pair, place) => shares[place % shares.length].push({ ...pair, place }));
+  return shares.map((share) => JSON.stringify(share));
+}
+
 /** What one virtual user does: its share of the pairs. */
-export function converse(pairs, { users, rate, seconds }) {
+export function converse(shares, { users, rate, seconds }) {
   const begun = scenarioStart();
   const start = begun + opening({ users }) * 1000;
   const plan = {
-    pairs: pairs.length,
+    pairs: users / 2,
     messages: rate * seconds,
     start,
     end: start + seconds * 1000,
     opens: (socket) => begun + (socket / OPENED_PER_SECOND) * 1000,
     due: (number) => start + (number / rate) * 1000,
   };
-  for (let place = exec.scenario.iterationInTest; place < pairs.length; place += vus(users)) {
-    new Conversation(pairs[place], place, plan).begin();
-  }
+  for (const pair of JSON.parse(shares[exec.scenario.iterationInTest])) new Conversation(pair, plan).begin();
 }
 
 function vus(users) {
@@ -78,7 +86,7 @@ function problem(text) {
 
 /** Two users, each with a socket; the messages of the plan fall to each conversation in turn, and in it to each user. */
 class Conversation {
-  constructor({ chat, tokens }, place, plan) {
+  constructor({ chat, tokens, place }, plan) {
     Object.assign(this, { chat, place, plan });
     this.sides = tokens.map((token) => ({ token, socket: null, open: false, seq: 0 }));
     // By number, what is not delivered yet; by request_id, when what is not acknowledged yet was due.
