@@ -129,6 +129,12 @@ pub enum Event<'a> {
 }
 
 impl Envelope<'_> {
+    /// How every publication of an instance begins: it is known by that, and is not read.
+    #[must_use]
+    pub fn beginning(instance: InstanceId) -> String {
+        format!(r#"{{"instance":"{instance}""#)
+    }
+
     /// The bytes to publish.
     ///
     /// # Errors
@@ -156,6 +162,8 @@ mod tests {
             },
         };
         let text = envelope.encode().expect("JSON");
+        assert!(text.starts_with(&Envelope::beginning(envelope.instance.expect("an instance"))));
+        assert!(!text.starts_with(&Envelope::beginning(InstanceId::new())));
         let back: Envelope<'_> = serde_json::from_str(&text).expect("an envelope");
         let Event::Durable { seq, frame: got, .. } = back.event else { panic!("another event") };
         assert_eq!((back.instance, back.request_id.as_ref(), seq), (envelope.instance, "abc", 7));

@@ -189,10 +189,13 @@ fn names(channels: &[Channel]) -> Vec<String> {
 
 /// Reads publications until the client ends.
 pub(crate) async fn receive(mut messages: Receiver<Message>, instance: InstanceId, hub: &Hub, repair: &Repair) {
+    let ours = Envelope::beginning(instance);
     loop {
         match messages.recv().await {
+            // Delivered here before it was published.
+            Ok(message) if message.value.as_bytes().is_some_and(|payload| payload.starts_with(ours.as_bytes())) => {}
             Ok(message) => {
-                if let Err(error) = handle(&message, instance, hub) {
+                if let Err(error) = handle(&message, hub) {
                     tracing::error!(redis.channel = %message.channel, error.cause = %error, "redis: bad publication");
                 }
             }
@@ -207,13 +210,10 @@ pub(crate) async fn receive(mut messages: Receiver<Message>, instance: InstanceI
     }
 }
 
-fn handle(message: &Message, instance: InstanceId, hub: &Hub) -> anyhow::Result<()> {
+fn handle(message: &Message, hub: &Hub) -> anyhow::Result<()> {
     let Some(channel) = Channel::parse(&message.channel) else { anyhow::bail!("no channel of ours") };
     let payload = message.value.as_bytes().unwrap_or_default();
     let envelope: Envelope<'_> = serde_json::from_slice(payload)?;
-    if envelope.instance == Some(instance) {
-        return Ok(()); // Delivered here before it was published.
-    }
     tracing::debug!(request.id = %envelope.request_id, redis.channel = %message.channel, "redis: received");
     match (channel, envelope.event) {
         (Channel::Chat(chat), Event::Durable { seq, user_id, send_id, frame }) => {
