@@ -1,7 +1,7 @@
 # `make` alone says what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test autobahn schemathesis backup restore demo chaos soak mutants bench load check fmt clean-data
+.PHONY: help run test autobahn schemathesis backup restore demo chaos soak mutants bench microbench load check fmt clean-data
 
 CARGO ?= cargo
 # What `make test` hands on to `cargo test`, for instance: make test ARGS='-p chat-service login'
@@ -60,6 +60,12 @@ soak: ## The same with faults at random, for MINUTES=30
 mutants: ## Services with a defect put in: make chaos has to find each
 	@testbed/install.sh
 	@CARGO="$(CARGO)" testbed/mutants.sh
+
+microbench: ## Micro-benchmarks: frames, fan-out, storing messages
+	@testbed/install.sh
+	@$(CARGO) build --workspace --bins
+	@$(CARGO) bench -p notification-service --features bench --bench frames
+	@exec target/debug/testbed exec $(CARGO) bench -p chat-service --bench writer
 
 # What `make load` runs: smoke, sockets, messages, rest or endurance.
 SCENARIO ?= smoke

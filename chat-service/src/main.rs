@@ -5,10 +5,11 @@ use std::process::ExitCode;
 use chat_service::{app::App, config::Settings};
 use clap::Parser;
 use neonchat_common::{
-    lifecycle::{exit_code, shutdown_signal},
+    lifecycle::{self, shutdown_signal},
     settings::Reader,
     telemetry,
 };
+use tikv_jemallocator::Jemalloc;
 
 /// NeonChat's users, chats and history: REST for clients, gRPC for the other services.
 ///
@@ -17,10 +18,13 @@ use neonchat_common::{
 #[command(version)]
 struct Arguments {}
 
-#[tokio::main]
-async fn main() -> ExitCode {
+// A fifth less work for each message than with the system's (docs/PERFORMANCE.md).
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
+
+fn main() -> ExitCode {
     let Arguments {} = Arguments::parse();
-    exit_code(run().await.map(|()| ExitCode::SUCCESS))
+    lifecycle::run(async { run().await.map(|()| ExitCode::SUCCESS) })
 }
 
 async fn run() -> anyhow::Result<()> {

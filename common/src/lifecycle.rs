@@ -1,9 +1,10 @@
 //! The life of a process: it runs until it is told to end, drains, and leaves no task behind.
 
-use std::{future::Future, process::ExitCode, time::Duration};
+use std::{future::Future, num::NonZero, process::ExitCode, thread, time::Duration};
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::{
-    runtime::Handle,
+    runtime::{Builder, Handle},
     signal::unix::{Signal, SignalKind, signal},
     task::{JoinError, JoinHandle},
 };
@@ -11,6 +12,20 @@ use tokio_util::{
     sync::CancellationToken,
     task::{TaskTracker, task_tracker::TrackedFuture},
 };
+
+/// Runs a process on a runtime of its own. HTTP and the sockets are served by actix, on a thread for each core; for all else
+/// half as many do, and each thread less is one that need not be woken for a message.
+///
+/// The limit on open files, which a shell sets low for the sake of old programs, is raised as far as the system lets it be.
+pub fn run(main: impl Future<Output = anyhow::Result<ExitCode>>) -> ExitCode {
+    let limit = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(error) = limit {
+        eprintln!("The limit on open files stays as it is: {error}");
+    }
+    let threads = thread::available_parallelism().map_or(1, NonZero::get).div_ceil(2);
+    let runtime = Builder::new_multi_thread().worker_threads(threads).enable_all().build();
+    exit_code(runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(main)))
+}
 
 /// What became of a task, be it a panic.
 ///

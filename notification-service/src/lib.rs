@@ -5,6 +5,8 @@
 //! (who gets what, in which order) and [`repair`] (what makes it true when something was lost).
 
 pub mod app;
+#[cfg(feature = "bench")]
+pub mod benches;
 pub mod broadcast;
 mod bus;
 mod chat_service;

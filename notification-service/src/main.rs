@@ -4,11 +4,12 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use neonchat_common::{
-    lifecycle::{exit_code, shutdown_signal},
+    lifecycle::{self, shutdown_signal},
     settings::Reader,
     telemetry,
 };
 use notification_service::{app::App, broadcast::broadcast, config::Settings};
+use tikv_jemallocator::Jemalloc;
 
 /// Holds the WebSocket connections of `NeonChat` and delivers messages to them.
 ///
@@ -31,9 +32,13 @@ enum Command {
     },
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    exit_code(run(Arguments::parse().command).await.map(|()| ExitCode::SUCCESS))
+// A fifth less work for each message than with the system's (docs/PERFORMANCE.md).
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
+
+fn main() -> ExitCode {
+    let Arguments { command } = Arguments::parse();
+    lifecycle::run(async { run(command).await.map(|()| ExitCode::SUCCESS) })
 }
 
 async fn run(command: Option<Command>) -> anyhow::Result<()> {
