@@ -1,11 +1,15 @@
 //! The loop of a connection: the only one that writes to its socket.
 
-use std::{cell::Cell, pin::pin, time::Duration};
+use std::{
+    cell::Cell,
+    pin::{Pin, pin},
+    time::Duration,
+};
 
 use bytestring::ByteString;
 use futures_util::future::{Fuse, FusedFuture as _, FutureExt as _};
 use neonchat_common::error::{ApiError, ErrorCode};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::{
     close::CloseReason,
@@ -132,6 +136,8 @@ struct Heartbeat {
     read_timeout: Duration,
     last_heard: Instant,
     next_ping: Instant,
+    /// One for the whole connection: to begin and to end a timer around each frame costs more than to let it run.
+    timer: Pin<Box<Sleep>>,
 }
 
 enum Beat {
@@ -143,8 +149,9 @@ enum Beat {
 impl Heartbeat {
     fn new(settings: SocketSettings) -> Self {
         let now = Instant::now();
-        let mut this =
-            Self { interval: settings.heartbeat, read_timeout: settings.read_timeout, last_heard: now, next_ping: now };
+        let SocketSettings { heartbeat: interval, read_timeout, .. } = settings;
+        let timer = Box::pin(sleep_until(now));
+        let mut this = Self { interval, read_timeout, last_heard: now, next_ping: now, timer };
         this.schedule(now);
         this
     }
@@ -160,7 +167,11 @@ impl Heartbeat {
 
     async fn next(&mut self, expires: Instant) -> Beat {
         let dead = self.last_heard + self.read_timeout;
-        sleep_until(self.next_ping.min(dead).min(expires)).await;
+        let first = self.next_ping.min(dead).min(expires);
+        if self.timer.deadline() != first {
+            self.timer.as_mut().reset(first);
+        }
+        self.timer.as_mut().await;
         let now = Instant::now();
         if now >= expires {
             return Beat::Expired;
