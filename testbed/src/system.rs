@@ -82,6 +82,8 @@ impl Ports {
 pub struct System {
     chat: Process,
     notification: Process,
+    /// Further instances, and where their sockets are.
+    further: Vec<(Process, u16)>,
     ports: Ports,
     launch: Launch,
 }
@@ -95,9 +97,15 @@ struct Launch {
 
 impl Launch {
     fn spawn(&self, name: &str) -> anyhow::Result<Process> {
+        self.spawn_with(name, &[], name)
+    }
+
+    /// With these settings instead of those that all have, and a log of this name.
+    fn spawn_with(&self, name: &str, ports: &[(&str, u16)], log: &str) -> anyhow::Result<Process> {
         let mut command = Process::command(&binary(name)?, Signal::SIGTERM);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        Process::spawn(name, &mut command, &self.logs.join(format!("{name}.log")))
+        command.envs(ports.iter().map(|(name, port)| (name, port.to_string())));
+        Process::spawn(log, &mut command, &self.logs.join(format!("{log}.log")))
     }
 }
 
@@ -113,7 +121,7 @@ impl System {
         let environment = environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let launch = Launch { environment, logs: logs.to_owned() };
         let (chat, notification) = (launch.spawn("chat-service")?, launch.spawn("notification-service")?);
-        let mut system = Self { chat, notification, ports, launch };
+        let mut system = Self { chat, notification, further: Vec::new(), ports, launch };
         for (process, port) in [(&mut system.chat, ports.rest), (&mut system.notification, ports.websocket)] {
             process.ready_when(START_LIMIT, async || is_ready(port).await).await?;
         }
@@ -161,16 +169,40 @@ impl System {
         self.chat.ready_when(START_LIMIT, async || is_ready(self.ports.rest).await).await
     }
 
-    /// Where notification-service takes WebSocket connections.
-    #[must_use]
-    pub fn websocket_address(&self) -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, self.ports.websocket).into()
+    /// Starts a further instance of notification-service, and waits until it is ready.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub async fn add_notification_service(&mut self) -> anyhow::Result<()> {
+        let (grpc, websocket) = (port::free()?, port::free()?);
+        let log = format!("notification-service-{}", self.further.len() + 1);
+        let ports = [("NOTIFICATION_GRPC_PORT", grpc), ("NOTIFICATION_WS_PORT", websocket)];
+        let mut process = self.launch.spawn_with("notification-service", &ports, &log)?;
+        process.ready_when(START_LIMIT, async || is_ready(websocket).await).await?;
+        self.further.push((process, websocket));
+        Ok(())
     }
 
-    /// The process ids of chat-service and notification-service, while they run.
+    /// Where each instance of notification-service takes WebSocket connections.
     #[must_use]
-    pub fn ids(&self) -> [Option<u32>; 2] {
-        [self.chat.id(), self.notification.id()]
+    pub fn websocket_addresses(&self) -> Vec<SocketAddr> {
+        let further = self.further.iter().map(|(_, port)| *port);
+        std::iter::once(self.ports.websocket).chain(further).map(|port| (Ipv4Addr::LOCALHOST, port).into()).collect()
+    }
+
+    /// The process id of chat-service, while it runs.
+    #[must_use]
+    pub fn chat_id(&self) -> Option<u32> {
+        self.chat.id()
+    }
+
+    /// The process ids of notification-service, while all instances run.
+    #[must_use]
+    pub fn notification_ids(&self) -> Option<Vec<u32>> {
+        std::iter::once(&self.notification)
+            .chain(self.further.iter().map(|(process, _)| process))
+            .map(Process::id)
+            .collect()
     }
 
     /// Waits until one of the two ends by itself; says which, and how.
@@ -185,12 +217,13 @@ impl System {
         Ok(format!("{name} ended by itself ({status}):\n{tail}"))
     }
 
-    /// Ends both, the one that holds the sockets first, since it needs the other until the last message is stored.
+    /// Ends all, those that hold the sockets first, since they need the other until the last message is stored.
     ///
     /// # Errors
     /// One does not end in time, or not well.
     pub async fn stop(mut self) -> anyhow::Result<()> {
-        for process in [&mut self.notification, &mut self.chat] {
+        let further = self.further.iter_mut().map(|(process, _)| process);
+        for process in further.chain([&mut self.notification, &mut self.chat]) {
             let status = process.stop(Signal::SIGTERM, STOP_LIMIT).await?;
             ensure!(status.success(), "{} ended with {status}:\n{}", process.name(), process.tail());
         }

@@ -1,30 +1,22 @@
 //! The scenarios in which messages flow between pairs.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context as _;
-use nix::unistd::gettid;
-use tokio::{sync::oneshot, time::sleep_until};
 
 use super::{
-    Options, Scenario,
-    generator::{
-        self, Load, Plan,
-        journal::{Faults, Journal},
-    },
-    report::{Bound, Figure},
+    Measured, Options,
+    generator::{Load, Plan},
+    play::{Played, play},
+    report::{Bound, Figure, ms},
     stage::Stage,
-    usage::{Cpu, Memory},
 };
 
-/// Between the last socket that opened and the load: people are told who came, channels are subscribed to.
-const SETTLE: Duration = Duration::from_secs(2);
-
-/// Load that is not measured: plans are made, pools fill.
-const WARM_UP: Duration = Duration::from_secs(2);
+/// The name of the figure.
+pub(crate) const RATE: &str = "stored and delivered";
 
 /// What a scenario is, and what is wanted of it.
-struct Case {
+pub(crate) struct Case {
     name: &'static str,
     pairs: usize,
     load: Load,
@@ -39,38 +31,38 @@ type Wanted = (Option<Bound>, Option<Bound>);
 
 const NOTHING: Wanted = (None, None);
 
-const fn case(scenario: Scenario) -> Case {
-    use Bound::{AtLeast, AtMost};
-    match scenario {
-        Scenario::Pairs1 => Case {
-            name: "pairs-1",
-            pairs: 200,
-            load: Load::Closed { in_flight: 1 },
-            rate: (Some(AtLeast(10_000.0)), Some(AtLeast(1000.0))),
-            p95: NOTHING,
-            p99: NOTHING,
-            cpu: (Some(AtMost(110.0)), None),
-        },
-        Scenario::Pairs8 => Case {
-            name: "pairs-8",
-            pairs: 200,
-            load: Load::Closed { in_flight: 8 },
-            rate: (Some(AtLeast(16_000.0)), Some(AtLeast(1000.0))),
-            p95: NOTHING,
-            p99: NOTHING,
-            cpu: (Some(AtMost(110.0)), None),
-        },
-        Scenario::Open500 => open("open-500", 500),
-        Scenario::Open1000 => open("open-1000", 1000),
-        Scenario::HotChat => Case {
-            name: "hot-chat",
-            pairs: 1,
-            load: Load::Closed { in_flight: 128 },
-            rate: (Some(AtLeast(5000.0)), None),
-            p95: NOTHING,
-            p99: NOTHING,
-            cpu: NOTHING,
-        },
+/// 200 pairs of users, one message in flight each.
+pub(crate) const PAIRS_1: Case = pairs("pairs-1", 1, 10_000.0);
+
+/// 200 pairs of users, eight messages in flight each.
+pub(crate) const PAIRS_8: Case = pairs("pairs-8", 8, 16_000.0);
+
+/// 500 messages a second between 200 pairs.
+pub(crate) const OPEN_500: Case = open("open-500", 500);
+
+/// 1,000 messages a second between 200 pairs.
+pub(crate) const OPEN_1000: Case = open("open-1000", 1000);
+
+/// One chat of two, 128 messages in flight.
+pub(crate) const HOT_CHAT: Case = Case {
+    name: "hot-chat",
+    pairs: 1,
+    load: Load::Closed { in_flight: 128 },
+    rate: (Some(Bound::AtLeast(5000.0)), None),
+    p95: NOTHING,
+    p99: NOTHING,
+    cpu: NOTHING,
+};
+
+const fn pairs(name: &'static str, in_flight: usize, rate: f64) -> Case {
+    Case {
+        name,
+        pairs: 200,
+        load: Load::Closed { in_flight },
+        rate: (Some(Bound::AtLeast(rate)), Some(Bound::AtLeast(1000.0))),
+        p95: NOTHING,
+        p99: NOTHING,
+        cpu: (Some(Bound::AtMost(110.0)), None),
     }
 }
 
@@ -90,72 +82,32 @@ const fn open(name: &'static str, per_second: u32) -> Case {
 ///
 /// # Errors
 /// Something does not start, or ends.
-pub(crate) async fn measure(scenario: Scenario, options: &Options) -> anyhow::Result<(Vec<Figure>, Option<String>)> {
-    let case = case(scenario);
-    let stage = Stage::start(case.pairs, options.logs.as_deref()).await?;
-    let processes = stage.processes()?;
-    println!("{}: {:?}, {} pairs; {processes:?}", case.name, case.load, case.pairs);
+pub(crate) async fn measure(case: &Case, options: &Options) -> Measured {
+    let stage = Stage::start(1, options.logs.as_deref()).await?;
+    println!("{}: {:?}, {} pairs; {:?}", case.name, case.load, case.pairs, stage.processes()?);
     println!("postgres: {}", stage.postgres_settings().await?);
-
-    let (from, to) = (WARM_UP, WARM_UP + options.lasts());
-    let plan = Plan {
-        address: stage.websocket(),
-        tokens: stage.population.people.iter().map(|person| person.token.clone()).collect(),
-        chats: stage.population.pairs.iter().map(|pair| (pair.chat, pair.members)).collect(),
-        load: case.load,
-        lasts: to,
-    };
-    let (tell, opened) = oneshot::channel();
-    let generator = tokio::task::spawn_blocking(move || {
-        generator::run(&plan, || {
-            let epoch = Instant::now() + SETTLE;
-            // Nobody listens where the measurement was given up.
-            let _ = tell.send((epoch, gettid().as_raw()));
-            epoch
-        })
-    });
-    let Ok((epoch, thread)) = opened.await else {
-        generator.await??;
-        anyhow::bail!("the generator ended before it began");
-    };
-    let look = async |at: Duration| {
-        sleep_until((epoch + at).into()).await;
-        anyhow::Ok((epoch.elapsed(), Cpu::of(&processes, thread)?))
-    };
-    let (began, before) = look(from).await?;
-    let (ended, after) = look(to).await?;
-    let memory = Memory::of(&processes)?;
-    let journal = generator.await?.with_context(|| format!("{}: the generator", case.name))?;
+    let population = stage.pairs(case.pairs).await?;
+    let plan = Plan::new(stage.websocket(), &population, case.load);
+    let (played, ()) = play(&stage, plan, options.lasts(), async |_| Ok(())).await.context(case.name)?;
     let stored = stage.stored().await?;
     stage.stop().await?;
-
-    let window = Window { from: began, to: ended, cpu: after.since(before) };
-    Ok((figures(&case, &journal, &window, memory), failure(&case, &journal, stored)))
-}
-
-/// The time that is measured.
-struct Window {
-    from: Duration,
-    to: Duration,
-    cpu: Cpu,
+    Ok((figures(case, &played), played.failure(case.name, stored)))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
-fn figures(case: &Case, journal: &Journal, window: &Window, memory: Memory) -> Vec<Figure> {
-    let Window { from, to, cpu } = *window;
-    let seconds = to.saturating_sub(from).as_secs_f64();
-    let done = journal.done_within(from, to) as f64;
-    let (delivery, ack) = (journal.delivery(from, to), journal.ack(from, to));
+fn figures(case: &Case, played: &Played) -> Vec<Figure> {
+    let (cpu, memory, seconds, done) = (played.cpu, played.memory, played.seconds(), played.done() as f64);
+    let delivery = played.delivery();
+    let ack = played.journal.ack(played.measured.start, played.measured.end);
     let figure = |name: &str, value: f64, unit: &'static str, wanted: Wanted| {
         Figure::new(case.name, name, value, unit).target(wanted.0).specification(wanted.1)
     };
-    let ms = |time: Duration| time.as_secs_f64() * 1e3;
     let each = |time: Duration| time.as_secs_f64() * 1e6 / done;
     let mib = |bytes: u64| bytes as f64 / 1024.0 / 1024.0;
     let cores = std::thread::available_parallelism().map_or(1, usize::from) as f64;
     let share = |cpu: Duration| cpu.as_secs_f64() / seconds / cores * 100.0;
     vec![
-        figure("stored and delivered", done / seconds, "msg/s", case.rate),
+        figure(RATE, done / seconds, "msg/s", case.rate),
         figure("delivery p50", ms(delivery.p50), "ms", NOTHING),
         figure("delivery p95", ms(delivery.p95), "ms", case.p95),
         figure("delivery p99", ms(delivery.p99), "ms", case.p99),
@@ -175,11 +127,4 @@ fn figures(case: &Case, journal: &Journal, window: &Window, memory: Memory) -> V
         figure("PSS Postgres", mib(memory.postgres), "MiB", NOTHING),
         figure("PSS Redis", mib(memory.redis), "MiB", NOTHING),
     ]
-}
-
-/// What must not happen: a message that is not stored, acked and delivered, once.
-fn failure(case: &Case, journal: &Journal, stored: usize) -> Option<String> {
-    let (faults, sent) = (journal.faults(), journal.sent());
-    let good = faults == Faults::default() && stored == sent;
-    (!good).then(|| format!("{}: of {sent} messages {stored} are stored; {faults:?}", case.name))
 }

@@ -6,8 +6,10 @@
 mod generator;
 mod messages;
 mod percentiles;
+mod play;
 mod population;
 mod report;
+mod rest;
 mod stage;
 mod usage;
 
@@ -58,6 +60,24 @@ pub enum Scenario {
     Open1000,
     /// One chat of two, 128 messages in flight
     HotChat,
+    /// 100 requests a second on the chat endpoints, while messages flow at 500 a second
+    Rest,
+}
+
+/// The figures of a scenario, and what failed.
+type Measured = anyhow::Result<(Vec<Figure>, Option<String>)>;
+
+impl Scenario {
+    async fn measure(self, options: &Options) -> Measured {
+        match self {
+            Self::Pairs1 => messages::measure(&messages::PAIRS_1, options).await,
+            Self::Pairs8 => messages::measure(&messages::PAIRS_8, options).await,
+            Self::Open500 => messages::measure(&messages::OPEN_500, options).await,
+            Self::Open1000 => messages::measure(&messages::OPEN_1000, options).await,
+            Self::HotChat => messages::measure(&messages::HOT_CHAT, options).await,
+            Self::Rest => rest::measure(options).await,
+        }
+    }
 }
 
 /// Runs the scenarios and prints the figures. Returns whether every message arrived and every target is met.
@@ -71,7 +91,7 @@ pub async fn bench(options: &Options) -> anyhow::Result<bool> {
     let chosen = if options.only.is_empty() { Scenario::value_variants() } else { &options.only };
     let (mut figures, mut failures) = (Vec::new(), Vec::new());
     for scenario in chosen {
-        let (found, failure) = messages::measure(*scenario, options).await?;
+        let (found, failure) = scenario.measure(options).await?;
         println!("{}", report::table(&found));
         figures.extend(found);
         failures.extend(failure);

@@ -1,4 +1,5 @@
-//! Users, chats and tokens in bulk, past the services: a password hashed for each of thousands of users takes minutes.
+//! Users, chats, history and tokens in bulk, past the services: a password hashed for each of thousands of users takes
+//! minutes.
 
 use std::time::Duration;
 
@@ -9,6 +10,20 @@ use uuid::Uuid;
 
 /// Longer than any run.
 const TOKEN_LIFETIME: Duration = Duration::from_hours(12);
+
+/// `$2` further events in each of the chats `$1`: one a millisecond, long ago, the members in turn.
+const HISTORY: &str = "
+    INSERT INTO messages (id, chat_id, seq, sender_id, request_id, text, created_at, updated_at)
+    SELECT overlay(gen_random_uuid()::text PLACING substr(lpad(to_hex(ms), 12, '0'), 1, 8) || '-'
+                   || substr(lpad(to_hex(ms), 12, '0'), 9) || '-7' FROM 1 FOR 15)::uuid,
+           chats.id, seq, CASE seq % 2 WHEN 0 THEN user1_id ELSE user2_id END, gen_random_uuid(),
+           'What was said long ago, and is read again: number ' || seq, made, made
+    FROM generate_series(1, $2::bigint) AS number
+        CROSS JOIN chats
+        CROSS JOIN LATERAL (SELECT chats.last_seq + number AS seq) AS place
+        CROSS JOIN LATERAL (SELECT timestamptz '2020-01-01Z' + seq * interval '1 ms' AS made) AS time
+        CROSS JOIN LATERAL (SELECT (extract(epoch FROM made) * 1000)::bigint AS ms) AS milliseconds
+    WHERE chats.id = ANY ($1)";
 
 /// A user.
 #[derive(Clone, Debug)]
@@ -37,25 +52,55 @@ pub(crate) struct Population {
     pub(crate) pairs: Vec<Pair>,
 }
 
+impl Population {
+    /// The tokens of all, in their order.
+    pub(crate) fn tokens(&self) -> Vec<String> {
+        self.people.iter().map(|person| person.token.clone()).collect()
+    }
+
+    /// The chats' ids.
+    pub(crate) fn chats(&self) -> Vec<Uuid> {
+        self.pairs.iter().map(|pair| pair.chat).collect()
+    }
+}
+
 /// Puts so many pairs of users, each with a chat, into a database that chat-service has migrated.
 ///
 /// # Errors
 /// The database refuses them.
-pub(crate) async fn populate(client: &Client, pairs: usize, secret: &str) -> anyhow::Result<Population> {
+pub(crate) async fn pairs(client: &Client, pairs: usize, secret: &str) -> anyhow::Result<Population> {
+    populate(client, 2 * pairs, (0..pairs).map(|pair| [2 * pair, 2 * pair + 1]), secret).await
+}
+
+/// Puts so many users into it, each of whom has a chat with each other one.
+///
+/// # Errors
+/// The database refuses them.
+pub(crate) async fn circle(client: &Client, people: usize, secret: &str) -> anyhow::Result<Population> {
+    let all = (0..people).flat_map(|one| (one + 1..people).map(move |other| [one, other]));
+    populate(client, people, all, secret).await
+}
+
+async fn populate(
+    client: &Client,
+    people: usize,
+    pairs: impl Iterator<Item = [usize; 2]>,
+    secret: &str,
+) -> anyhow::Result<Population> {
     let tokens = Tokens::new(&secret.into(), TOKEN_LIFETIME);
-    let (mut people, mut names) = (Vec::with_capacity(pairs * 2), Vec::with_capacity(pairs * 2));
-    for number in 0..pairs * 2 {
-        let (id, name) = (UserId::new(), format!("bench-{number}"));
-        let token = tokens.issue(id, &name).map_err(|error| anyhow::anyhow!("{error:?}"))?;
-        people.push(Person { id: id.0, token });
-        names.push(name);
-    }
-    let pairs: Vec<_> =
-        (0..pairs).map(|pair| Pair { chat: Uuid::now_v7(), members: [2 * pair, 2 * pair + 1] }).collect();
+    let people = (0..people).map(|_| {
+        let id = UserId::new();
+        let token = tokens.issue(id, &name(id.0)).map_err(|error| anyhow::anyhow!("{error:?}"))?;
+        Ok(Person { id: id.0, token })
+    });
+    let people = people.collect::<anyhow::Result<Vec<_>>>()?;
+    let pairs: Vec<_> = pairs.map(|members| Pair { chat: Uuid::now_v7(), members }).collect();
     let ids: Vec<_> = people.iter().map(|person| person.id).collect();
-    let chats: Vec<_> = pairs.iter().map(|pair| pair.chat).collect();
+    let names: Vec<_> = ids.iter().map(|id| name(*id)).collect();
     let side = |side: usize| -> Vec<_> { pairs.iter().map(|pair| ids[pair.members[side]]).collect() };
     let (first, second) = (side(0), side(1));
+    let population = Population { people, pairs };
+    let chats = population.chats();
 
     let users = "INSERT INTO users (id, username, username_key, password_hash)
                  SELECT id, name, name, '-' FROM unnest($1::uuid[], $2::text[]) AS people (id, name)";
@@ -68,7 +113,29 @@ pub(crate) async fn populate(client: &Client, pairs: usize, secret: &str) -> any
     }
     // Not messages: of an empty table Postgres assumes more than it is told by this.
     client.batch_execute("ANALYZE users, chats, chat_members; CHECKPOINT").await?;
-    Ok(Population { people, pairs })
+    Ok(population)
+}
+
+/// A name that nobody else has.
+fn name(id: Uuid) -> String {
+    format!("bench-{}", id.simple())
+}
+
+/// Gives each of these chats so many further messages. Both members have read all but a few. `ANALYZE` is the caller's.
+///
+/// # Errors
+/// The database refuses them.
+pub(crate) async fn history(client: &mut Client, chats: &[Uuid], messages: i64) -> anyhow::Result<()> {
+    let transaction = client.transaction().await?;
+    // Not whether chat and sender exist: to look takes longer than all the rest.
+    transaction.batch_execute("SET LOCAL session_replication_role = replica").await?;
+    transaction.execute(HISTORY, &[&chats, &messages]).await.context("history")?;
+    let moved = "UPDATE chats SET last_seq = last_seq + $2 WHERE id = ANY ($1)";
+    transaction.execute(moved, &[&chats, &messages]).await?;
+    let read = "UPDATE chat_members SET read_seq = GREATEST(chats.last_seq - 10, 0)
+                FROM chats WHERE chats.id = chat_id AND chat_id = ANY ($1)";
+    transaction.execute(read, &[&chats]).await?;
+    Ok(transaction.commit().await?)
 }
 
 /// A connection that lasts as long as its client.

@@ -1,5 +1,7 @@
 //! Figures, what they should be, and how they are shown.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 /// What a figure should be.
@@ -58,6 +60,16 @@ impl Figure {
         self
     }
 
+    /// Whether it is this one.
+    pub(crate) fn is(&self, scenario: &str, name: &str) -> bool {
+        self.scenario == scenario && self.name == name
+    }
+
+    /// What was measured.
+    pub(crate) const fn value(&self) -> f64 {
+        self.value
+    }
+
     /// Whether it is what it is to be, where it is to be anything.
     pub(crate) fn is_met(&self) -> Option<bool> {
         self.target.map(|target| target.is_met(self.value))
@@ -89,6 +101,11 @@ impl Figure {
             "met": self.is_met(),
         })
     }
+}
+
+/// A time in milliseconds.
+pub(crate) fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
 }
 
 /// Three digits that count, or all of a large number, its thousands apart.

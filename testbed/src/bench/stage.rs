@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::Path};
 
 use anyhow::Context as _;
 use tokio_postgres::Client;
+use uuid::Uuid;
 
 use super::{
     population::{self, Population},
@@ -11,6 +12,7 @@ use super::{
 };
 use crate::{
     exec::Servers,
+    process::raise_file_limit,
     system::{Ports, System},
 };
 
@@ -35,47 +37,93 @@ const SETTINGS: [(&str, &str); 5] = [
     ("WS_MAX_CONNECTIONS", "19000"),
 ];
 
-/// A running system with people in it.
+/// A running system, and the database beneath it.
 #[derive(Debug)]
 pub(crate) struct Stage {
     servers: Servers,
     system: System,
-    database: Client,
-    /// Who is there.
-    pub(crate) population: Population,
+    /// Past the services.
+    pub(crate) database: Client,
 }
 
 impl Stage {
-    /// Starts it, with so many pairs of users. The services' logs are in `logs`, or go with it.
+    /// Starts it, with so many instances of notification-service. The services' logs are in `logs`, or go with it.
     ///
     /// # Errors
     /// Something does not start.
-    pub(crate) async fn start(pairs: usize, logs: Option<&Path>) -> anyhow::Result<Self> {
+    pub(crate) async fn start(instances: usize, logs: Option<&Path>) -> anyhow::Result<Self> {
+        raise_file_limit()?;
         let servers = Servers::start_with(&POSTGRES_SETTINGS).await?;
         let (database, redis) = (servers.postgres.url("postgres"), servers.redis.url());
         let logs = logs.map_or_else(|| servers.folder().join("logs"), Path::to_owned);
         let mut settings = SETTINGS.to_vec();
         settings.extend([("DATABASE_URL", database.as_str()), ("REDIS_URL", redis.as_str())]);
-        let system = System::start(&logs, Ports::free()?, &settings).await?;
+        let mut system = System::start(&logs, Ports::free()?, &settings).await?;
+        for _ in 1..instances {
+            system.add_notification_service().await?;
+        }
         let database = population::connect(&database).await?;
-        let population = population::populate(&database, pairs, SECRET).await?;
-        Ok(Self { servers, system, database, population })
+        Ok(Self { servers, system, database })
+    }
+
+    /// Puts so many pairs of users into it, each with a chat.
+    ///
+    /// # Errors
+    /// The database refuses them.
+    pub(crate) async fn pairs(&self, pairs: usize) -> anyhow::Result<Population> {
+        population::pairs(&self.database, pairs, SECRET).await
+    }
+
+    /// Puts so many users into it, each of whom has a chat with each other one.
+    ///
+    /// # Errors
+    /// The database refuses them.
+    pub(crate) async fn circle(&self, people: usize) -> anyhow::Result<Population> {
+        population::circle(&self.database, people, SECRET).await
+    }
+
+    /// Gives each of these chats so many further messages, of which all but a few are read.
+    ///
+    /// # Errors
+    /// The database refuses them.
+    pub(crate) async fn history(&mut self, chats: &[Uuid], messages: i64) -> anyhow::Result<()> {
+        population::history(&mut self.database, chats, messages).await
+    }
+
+    /// The base of REST.
+    pub(crate) fn rest(&self) -> String {
+        self.system.rest()
+    }
+
+    /// Where the Redis is.
+    pub(crate) const fn redis_port(&self) -> u16 {
+        self.servers.redis.port()
+    }
+
+    /// The URL of the database.
+    pub(crate) fn database_url(&self) -> String {
+        self.servers.postgres.url("postgres")
+    }
+
+    /// Where the WebSockets of each instance are.
+    pub(crate) fn websockets(&self) -> Vec<SocketAddr> {
+        self.system.websocket_addresses()
     }
 
     /// Where the WebSocket is.
     pub(crate) fn websocket(&self) -> SocketAddr {
-        self.system.websocket_address()
+        self.websockets()[0]
     }
 
     /// What is measured.
     pub(crate) fn processes(&self) -> anyhow::Result<Processes> {
-        let [chat, notification] = self.system.ids();
         let ended = "a server has ended";
         Ok(Processes {
-            chat: vec![chat.context(ended)?],
-            notification: vec![notification.context(ended)?],
+            chat: vec![self.system.chat_id().context(ended)?],
+            notification: self.system.notification_ids().context(ended)?,
             postgres: self.servers.postgres.id().context(ended)?,
             redis: self.servers.redis.id().context(ended)?,
+            workers: Vec::new(),
         })
     }
 

@@ -18,6 +18,8 @@ pub(crate) struct Processes {
     pub(crate) postgres: u32,
     /// Redis.
     pub(crate) redis: u32,
+    /// Those that make the load, beside this one.
+    pub(crate) workers: Vec<u32>,
 }
 
 /// CPU time, of the user and of the kernel together, since they started; and between two looks.
@@ -31,18 +33,18 @@ pub(crate) struct Cpu {
     pub(crate) postgres: Duration,
     /// Redis.
     pub(crate) redis: Duration,
-    /// The thread that makes the load.
+    /// What makes the load.
     pub(crate) generator: Duration,
     /// The whole machine, over all cores, whoever took it.
     pub(crate) machine: Duration,
 }
 
 impl Cpu {
-    /// What was taken until now. `generator` is the thread that makes the load.
+    /// What was taken until now. `generator` is the thread of this process that makes load, if one does.
     ///
     /// # Errors
     /// A process has ended.
-    pub(crate) fn of(processes: &Processes, generator: i32) -> anyhow::Result<Self> {
+    pub(crate) fn of(processes: &Processes, generator: Option<i32>) -> anyhow::Result<Self> {
         let sum = |ids: &[u32]| ids.iter().map(|id| cpu(*id, Including::Itself)).sum::<anyhow::Result<Duration>>();
         let mut postgres = cpu(processes.postgres, Including::Ended)?;
         for child in children(processes.postgres)? {
@@ -54,7 +56,7 @@ impl Cpu {
             notification: sum(&processes.notification)?,
             postgres,
             redis: cpu(processes.redis, Including::Itself)?,
-            generator: thread(generator)?,
+            generator: sum(&processes.workers)? + generator.map_or(Ok(Duration::ZERO), thread)?,
             machine: machine()?,
         })
     }
@@ -111,6 +113,11 @@ impl Memory {
         }
         let (chat, notification) = (sum(&processes.chat)?, sum(&processes.notification)?);
         Ok(Self { chat, notification, postgres, redis: pss(processes.redis)? })
+    }
+
+    /// That of all.
+    pub(crate) const fn sum(&self) -> u64 {
+        self.chat + self.notification + self.postgres + self.redis
     }
 }
 

@@ -18,6 +18,9 @@ const LENGTH_FOLLOWS: u8 = 0x7e;
 /// In the place of a length: it follows, in eight bytes.
 const LONG_LENGTH_FOLLOWS: u8 = 0x7f;
 
+/// What every message of the generator's begins with.
+pub(crate) const MESSAGE: &[u8] = br#"{"type":"message""#;
+
 /// A frame of the server's, whole, in one piece.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Frame<'a> {
@@ -44,8 +47,18 @@ pub(crate) enum Kind {
     Unexpected,
 }
 
-/// The frame at the start of `bytes`, once all of it is there.
+/// The frame of the server's at the start of `bytes`, once all of it is there.
 pub(crate) fn scan(bytes: &[u8]) -> Option<Frame<'_>> {
+    scan_after(bytes, 0)
+}
+
+/// The frame of a client's at the start of `bytes`, whose key is 0. What it is, is not told.
+pub(crate) fn scan_masked(bytes: &[u8]) -> Option<Frame<'_>> {
+    scan_after(bytes, 4)
+}
+
+/// With a mask of so many bytes before the payload.
+fn scan_after(bytes: &[u8], mask: usize) -> Option<Frame<'_>> {
     let (&first, &second) = (bytes.first()?, bytes.get(1)?);
     let (start, length) = match second & 0x7f {
         LENGTH_FOLLOWS => (4, u64::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?))),
@@ -59,6 +72,7 @@ pub(crate) fn scan(bytes: &[u8]) -> Option<Frame<'_>> {
         (0x8a, 0) => Kind::Pong,
         _ => Kind::Unexpected,
     };
+    let start = start + mask;
     let end = usize::try_from(length).ok()?.checked_add(start)?;
     Some(Frame { kind, payload: bytes.get(start..end)?, length: end })
 }
@@ -146,6 +160,18 @@ pub(crate) fn pong(payload: &[u8]) -> Vec<u8> {
     masked(0x8a, payload)
 }
 
+/// A text frame as a server sends it, of two parts.
+pub(crate) fn text(start: &[u8], rest: &[u8]) -> Vec<u8> {
+    let length = start.len() + rest.len();
+    let mut bytes = Vec::with_capacity(length + 4);
+    bytes.extend([0x81, LENGTH_FOLLOWS]);
+    // No frame of the generator's is longer than this has room for, nor short enough for one byte.
+    bytes.extend(u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes());
+    bytes.extend(start);
+    bytes.extend(rest);
+    bytes
+}
+
 /// A frame masked by the key 0, which leaves the payload as it is (RFC 6455, section 5.3).
 fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     let length = payload.len();
@@ -224,6 +250,17 @@ mod tests {
         assert_eq!(read(br#"{"type":"presence","event":"user_online"}"#), Heard::Aside);
         for bad in [&br#"{"type":"lagged"}"#[..], br#"{"type":"new_message","text":"hello"}"#, b"{", b""] {
             assert_eq!(read(bad), Heard::Unexpected);
+        }
+    }
+
+    #[test]
+    fn a_relayed_message_is_a_frame_of_the_servers() {
+        let mut template = Template::new(60);
+        let sent = scan_masked(template.message(Uuid::new_v4(), 7)).expect("a frame").payload.to_vec();
+        let said = sent.strip_prefix(MESSAGE).expect("a message");
+        for (start, heard) in [("message_sent", Heard::Acked(7)), ("new_message", Heard::Delivered(7))] {
+            let relayed = text(format!(r#"{{"type":"{start}""#).as_bytes(), said);
+            assert_eq!(scan(&relayed).map(|frame| (frame.kind, read(frame.payload))), Some((Kind::Text, heard)));
         }
     }
 

@@ -50,9 +50,11 @@ impl Journal {
         self.entries.len() as u64 - 1
     }
 
-    /// Notes an ack.
-    pub(crate) fn acked(&mut self, number: u64, now: Duration) -> Done {
-        self.note(number, |entry| entry.acked.replace(now).is_none())
+    /// Notes an ack. `is_sender` says, of its chat and the side that sent it, whether to whom it should.
+    pub(crate) fn acked(&mut self, number: u64, now: Duration, is_sender: impl FnOnce(usize, usize) -> bool) -> Done {
+        self.note(number, |entry| {
+            is_sender(entry.chat as usize, entry.side.into()) && entry.acked.replace(now).is_none()
+        })
     }
 
     /// Notes that a message was delivered. `is_partner` says, of its chat and the side that sent it, whether to whom it should.
@@ -154,11 +156,11 @@ mod tests {
     fn a_message_is_done_once_it_is_acked_and_delivered_in_any_order() {
         let mut journal = Journal::default();
         let (a, b) = (journal.send(3, 0, ms(0)), journal.send(4, 1, ms(1)));
-        assert_eq!(journal.acked(a, ms(5)), None);
+        assert_eq!(journal.acked(a, ms(5), |chat, side| (chat, side) == (3, 0)), None);
         assert_eq!(journal.delivered(a, ms(4), |chat, side| (chat, side) == (3, 0)), Some((3, 0)));
         assert_eq!(journal.delivered(b, ms(6), |_, _| true), None);
         assert_eq!(journal.open(), 1);
-        assert_eq!(journal.acked(b, ms(9)), Some((4, 1)));
+        assert_eq!(journal.acked(b, ms(9), |_, _| true), Some((4, 1)));
         assert_eq!(journal.faults(), Faults::default());
         assert_eq!((journal.done_within(ms(0), ms(6)), journal.done_within(ms(5), ms(10))), (1, 2));
         assert_eq!((journal.delivery(ms(0), ms(2)).max, journal.ack(ms(1), ms(2)).max), (ms(5), ms(8)));
@@ -168,17 +170,18 @@ mod tests {
     fn what_must_not_happen_is_counted() {
         let mut journal = Journal::default();
         let numbers = [(); 4].map(|()| journal.send(0, 0, ms(0)));
-        journal.acked(numbers[0], ms(1));
+        journal.acked(numbers[0], ms(1), |_, _| true);
         // Again, to somebody else, of nobody.
-        journal.acked(numbers[0], ms(1));
+        journal.acked(numbers[0], ms(1), |_, _| true);
         journal.delivered(numbers[1], ms(1), |_, _| false);
-        journal.acked(99, ms(1));
+        journal.acked(numbers[3], ms(1), |_, _| false);
+        journal.acked(99, ms(1), |_, _| true);
         assert_eq!(journal.refused(Some(numbers[2])), Some((0, 0)));
         // Delivered all the same: done already.
         assert_eq!(journal.delivered(numbers[2], ms(2), |_, _| true), None);
-        assert_eq!(journal.acked(numbers[2], ms(2)), None);
+        assert_eq!(journal.acked(numbers[2], ms(2), |_, _| true), None);
         journal.refused(None);
         journal.unexpected();
-        assert_eq!(journal.faults(), Faults { refused: 2, lost: 3, stray: 3, unexpected: 1 });
+        assert_eq!(journal.faults(), Faults { refused: 2, lost: 3, stray: 4, unexpected: 1 });
     }
 }

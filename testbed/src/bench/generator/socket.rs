@@ -31,6 +31,15 @@ pub(crate) struct Received {
     pub(crate) more: bool,
 }
 
+/// What a handshake is answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// It is open; the answer is so long.
+    Open(usize),
+    /// The server is busy: 503.
+    Later,
+}
+
 impl Socket {
     /// Begins a connection and its handshake.
     pub(crate) fn connect(address: SocketAddr, token: &str, registry: &Registry, name: Token) -> anyhow::Result<Self> {
@@ -43,22 +52,37 @@ impl Socket {
         Ok(Self { stream, open: false, unread: Vec::new(), unwritten: request.into_bytes() })
     }
 
+    /// The other end of one, whose handshake is its owner's work.
+    pub(crate) fn accepted(mut stream: TcpStream, registry: &Registry, name: Token) -> anyhow::Result<Self> {
+        stream.set_nodelay(true)?;
+        registry.register(&mut stream, name, Interest::READABLE | Interest::WRITABLE)?;
+        Ok(Self { stream, open: true, unread: Vec::new(), unwritten: Vec::new() })
+    }
+
     /// Whether the handshake is done.
     pub(crate) const fn is_open(&self) -> bool {
         self.open
     }
 
-    /// Takes the answer to the handshake from the start of `bytes`, once it is whole; returns its length.
-    pub(crate) fn accept(&mut self, bytes: &[u8]) -> anyhow::Result<Option<usize>> {
+    /// Takes the answer to the handshake from the start of `bytes`, once it is whole.
+    pub(crate) fn accept(&mut self, bytes: &[u8]) -> anyhow::Result<Option<Answer>> {
         let Some(end) = memchr::memmem::find(bytes, b"\r\n\r\n") else {
             ensure!(bytes.len() < MAX_RESPONSE, "the answer to the handshake has no end");
             return Ok(None);
         };
         let status = bytes.split(|byte| *byte == b'\r').next().unwrap_or_default();
         let status = String::from_utf8_lossy(status);
+        if status.starts_with("HTTP/1.1 503 ") {
+            return Ok(Some(Answer::Later));
+        }
         ensure!(status.starts_with("HTTP/1.1 101 "), "the handshake was answered by {status}");
         self.open = true;
-        Ok(Some(end + 4))
+        Ok(Some(Answer::Open(end + 4)))
+    }
+
+    /// Hears no more of it.
+    pub(crate) fn leave(&mut self, registry: &Registry) -> anyhow::Result<()> {
+        Ok(registry.deregister(&mut self.stream)?)
     }
 
     /// Writes, or keeps what cannot be written yet.

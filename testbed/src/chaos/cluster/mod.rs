@@ -13,7 +13,6 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
 
@@ -27,6 +26,7 @@ use crate::{
     client::Api,
     port,
     postgres::{self, Postgres},
+    process::raise_file_limit,
     redis::{Persistence, Redis},
 };
 
@@ -283,12 +283,6 @@ impl Cluster {
         self.postgres.stop().await?;
         self.folder.close().context("the folder of the cluster")
     }
-}
-
-/// Thousands of sockets need as many descriptors, here and in the services.
-fn raise_file_limit() -> anyhow::Result<()> {
-    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    Ok(setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?)
 }
 
 async fn common_environment(

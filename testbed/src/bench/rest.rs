@@ -1,0 +1,191 @@
+//! Requests to the chat endpoints while messages flow.
+
+use std::{
+    ops::Range,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, ensure};
+use reqwest::RequestBuilder;
+use serde_json::json;
+use tokio::{sync::mpsc, task::JoinSet};
+use uuid::Uuid;
+
+use super::{
+    Measured, Options,
+    generator::{Load, Plan, arrivals::Arrivals},
+    percentiles::Percentiles,
+    play::play,
+    population::Population,
+    report::{Bound, Figure, ms},
+    stage::Stage,
+};
+
+const NAME: &str = "rest";
+
+const REQUESTS_PER_SECOND: u32 = 100;
+
+const MESSAGES_PER_SECOND: u32 = 500;
+
+/// The pairs between whom the messages flow.
+const PAIRS: usize = 200;
+
+/// People who make the requests. Each has a chat with each other one, so that a list of chats fills a page.
+const PEOPLE: usize = 21;
+
+/// What was said before in each of their chats: two pages.
+const HISTORY: i64 = 100;
+
+/// The longest that a request takes.
+const REQUEST_LIMIT: Duration = Duration::from_secs(10);
+
+/// Requests that are due and not made yet.
+const WAITING: usize = 1024;
+
+/// What is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Endpoint {
+    Chats,
+    Chat,
+    History,
+    Send,
+}
+
+impl Endpoint {
+    const ALL: [Self; 4] = [Self::Chats, Self::Chat, Self::History, Self::Send];
+
+    const fn shown(self) -> &'static str {
+        match self {
+            Self::Chats => "GET /chats",
+            Self::Chat => "GET /chats/{id}",
+            Self::History => "GET /chats/{id}/messages",
+            Self::Send => "POST /chats/{id}/messages",
+        }
+    }
+
+    fn path(self, chat: Uuid) -> String {
+        match self {
+            Self::Chats => "/api/v1/chats".to_owned(),
+            Self::Chat => format!("/api/v1/chats/{chat}"),
+            Self::History | Self::Send => format!("/api/v1/chats/{chat}/messages"),
+        }
+    }
+}
+
+/// A request, and how long after it was due its whole answer was there.
+type Answered = (Endpoint, Duration);
+
+/// Measures it.
+///
+/// # Errors
+/// Something does not start, or ends; a request fails.
+pub(crate) async fn measure(options: &Options) -> Measured {
+    let mut stage = Stage::start(1, options.logs.as_deref()).await?;
+    println!("{NAME}: {REQUESTS_PER_SECOND} requests/s beside {MESSAGES_PER_SECOND} messages/s");
+    let (talking, asking) = (stage.pairs(PAIRS).await?, Arc::new(stage.circle(PEOPLE).await?));
+    stage.history(&asking.chats(), HISTORY).await?;
+    stage.database.batch_execute("ANALYZE messages").await?;
+    let past = stage.stored().await?;
+
+    let plan = Plan::new(stage.websocket(), &talking, Load::Open { per_second: MESSAGES_PER_SECOND });
+    let client = Client::new(stage.rest());
+    let requests = async |time: Range<Instant>| ask(client, asking, time).await;
+    let (played, answered) = play(&stage, plan, options.lasts(), requests).await.context(NAME)?;
+    let posted = answered.iter().filter(|(endpoint, _)| *endpoint == Endpoint::Send).count();
+    let stored = stage.stored().await?.saturating_sub(past + posted);
+    stage.stop().await?;
+    Ok((figures(&answered, played.delivery(), played.seconds()), played.failure(NAME, stored)))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+fn figures(answered: &[Answered], delivery: Percentiles, seconds: f64) -> Vec<Figure> {
+    let all = Percentiles::of(answered.iter().map(|(_, time)| *time));
+    let target = (Some(Bound::AtMost(10.0)), Some(Bound::AtMost(100.0)));
+    let mut figures = vec![
+        Figure::new(NAME, "requests answered", answered.len() as f64 / seconds, "requests/s"),
+        Figure::new(NAME, "answer p50", ms(all.p50), "ms"),
+        Figure::new(NAME, "answer p95", ms(all.p95), "ms").target(target.0).specification(target.1),
+        Figure::new(NAME, "answer p99", ms(all.p99), "ms"),
+        Figure::new(NAME, "answer max", ms(all.max), "ms"),
+    ];
+    for endpoint in Endpoint::ALL {
+        let times = answered.iter().filter(|(of, _)| *of == endpoint).map(|(_, time)| *time);
+        let p95 = ms(Percentiles::of(times).p95);
+        figures.push(Figure::new(NAME, format!("  {} p95", endpoint.shown()), p95, "ms"));
+    }
+    let delivery = Figure::new(NAME, "delivery p95 meanwhile", ms(delivery.p95), "ms");
+    figures.push(delivery.specification(Some(Bound::AtMost(50.0))));
+    figures
+}
+
+/// A client of the chat endpoints.
+#[derive(Clone, Debug)]
+pub(crate) struct Client {
+    base: String,
+    http: reqwest::Client,
+}
+
+/// Makes the requests, each when it is due, whatever becomes of those before it.
+async fn ask(client: Client, people: Arc<Population>, time: Range<Instant>) -> anyhow::Result<Vec<Answered>> {
+    // A thread of its own: tokio's clock counts in milliseconds.
+    let (tell, mut due) = mpsc::channel(WAITING);
+    tokio::task::spawn_blocking(move || {
+        let mut arrivals = Arrivals::new(REQUESTS_PER_SECOND, 2);
+        loop {
+            let next = time.start + arrivals.next();
+            if next >= time.end || tell.is_closed() {
+                return;
+            }
+            thread::sleep(next.saturating_duration_since(Instant::now()));
+            if arrivals.take(time.start.elapsed()).is_some() && tell.blocking_send(next).is_err() {
+                return;
+            }
+        }
+    });
+    let (mut requests, mut random) = (JoinSet::new(), fastrand::Rng::with_seed(3));
+    while let Some(due) = due.recv().await {
+        let endpoint = Endpoint::ALL[random.usize(..Endpoint::ALL.len())];
+        let pair = people.pairs[random.usize(..people.pairs.len())];
+        let token = people.people[pair.members[random.usize(..2)]].token.clone();
+        let client = client.clone();
+        requests.spawn(async move {
+            client.request(endpoint, pair.chat, &token).await.context(endpoint.shown())?;
+            anyhow::Ok((endpoint, due.elapsed()))
+        });
+    }
+    requests.join_all().await.into_iter().collect()
+}
+
+impl Client {
+    /// Of the chat-service at `base`.
+    pub(crate) fn new(base: String) -> Self {
+        Self { base, http: reqwest::Client::new() }
+    }
+
+    /// Asks, and reads the whole answer.
+    ///
+    /// # Errors
+    /// There is none, or a refusal.
+    pub(crate) async fn get(&self, path: &str, token: &str) -> anyhow::Result<()> {
+        answered(self.http.get(format!("{}{path}", self.base)), token).await
+    }
+
+    async fn request(&self, endpoint: Endpoint, chat: Uuid, token: &str) -> anyhow::Result<()> {
+        let path = endpoint.path(chat);
+        if endpoint != Endpoint::Send {
+            return self.get(&path, token).await;
+        }
+        let message = json!({ "text": "By REST", "request_id": Uuid::new_v4() });
+        answered(self.http.post(format!("{}{path}", self.base)).json(&message), token).await
+    }
+}
+
+async fn answered(request: RequestBuilder, token: &str) -> anyhow::Result<()> {
+    let response = request.bearer_auth(token).timeout(REQUEST_LIMIT).send().await?;
+    let status = response.status();
+    let body = response.bytes().await?;
+    ensure!(status.is_success(), "{status}: {}", String::from_utf8_lossy(&body));
+    Ok(())
+}
