@@ -44,6 +44,9 @@ enum Command {
     },
     /// Measures the system under load; build it in release mode
     Bench(bench::Options),
+    /// What `bench` starts to hold sockets
+    #[command(hide = true)]
+    BenchWorker,
     /// Runs a command with a Postgres and a Redis that end with it
     Exec {
         /// The program
@@ -78,6 +81,7 @@ async fn main() -> ExitCode {
             };
             met.map(|met| if met { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
+        Command::BenchWorker => bench::work().map(|()| ExitCode::SUCCESS),
         Command::Exec { program, arguments } => exec::exec(&program, &arguments).await.map(ExitCode::from),
     })
 }

@@ -10,8 +10,10 @@ mod play;
 mod population;
 mod report;
 mod rest;
+mod sockets;
 mod stage;
 mod usage;
+mod worker;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -19,6 +21,7 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
 use self::report::Figure;
+pub use self::worker::work;
 
 /// What is measured, and how.
 #[derive(Args, Debug)]
@@ -62,6 +65,11 @@ pub enum Scenario {
     HotChat,
     /// 100 requests a second on the chat endpoints, while messages flow at 500 a second
     Rest,
+    /// 18,000 sockets on one instance
+    Sockets,
+    /// 50,000 sockets over three instances
+    #[value(name = "sockets-3")]
+    Sockets3,
 }
 
 /// The figures of a scenario, and what failed.
@@ -76,6 +84,8 @@ impl Scenario {
             Self::Open1000 => messages::measure(&messages::OPEN_1000, options).await,
             Self::HotChat => messages::measure(&messages::HOT_CHAT, options).await,
             Self::Rest => rest::measure(options).await,
+            Self::Sockets => sockets::measure(&sockets::ONE_INSTANCE, options).await,
+            Self::Sockets3 => sockets::measure(&sockets::THREE_INSTANCES, options).await,
         }
     }
 }
