@@ -3,6 +3,7 @@
 //! The load is made on the machine that runs the system, so it has to be cheap: `generator` is a thread with an epoll and
 //! frames made by hand, and what it takes is printed with the rest.
 
+mod fan_out;
 mod generator;
 mod messages;
 mod percentiles;
@@ -70,6 +71,8 @@ pub enum Scenario {
     /// 50,000 sockets over three instances
     #[value(name = "sockets-3")]
     Sockets3,
+    /// One message to 1,000 sockets of one chat
+    FanOut,
 }
 
 /// The figures of a scenario, and what failed.
@@ -85,6 +88,7 @@ impl Scenario {
             Self::HotChat => messages::measure(&messages::HOT_CHAT, options).await,
             Self::Rest => rest::measure(options).await,
             Self::Sockets => sockets::measure(&sockets::ONE_INSTANCE, options).await,
+            Self::FanOut => fan_out::measure(options).await,
             Self::Sockets3 => sockets::measure(&sockets::THREE_INSTANCES, options).await,
         }
     }
