@@ -5,6 +5,7 @@
 
 mod fan_out;
 mod generator;
+mod limits;
 mod messages;
 mod percentiles;
 mod play;
@@ -73,6 +74,8 @@ pub enum Scenario {
     Sockets3,
     /// One message to 1,000 sockets of one chat
     FanOut,
+    /// What the machine does at most: Postgres, Redis and a WebSocket relay, each alone
+    Limits,
 }
 
 /// The figures of a scenario, and what failed.
@@ -88,6 +91,7 @@ impl Scenario {
             Self::HotChat => messages::measure(&messages::HOT_CHAT, options).await,
             Self::Rest => rest::measure(options).await,
             Self::Sockets => sockets::measure(&sockets::ONE_INSTANCE, options).await,
+            Self::Limits => limits::measure(options).await,
             Self::FanOut => fan_out::measure(options).await,
             Self::Sockets3 => sockets::measure(&sockets::THREE_INSTANCES, options).await,
         }
@@ -110,6 +114,7 @@ pub async fn bench(options: &Options) -> anyhow::Result<bool> {
         figures.extend(found);
         failures.extend(failure);
     }
+    figures.extend(limits::ratios(&figures));
     if chosen.len() > 1 {
         println!("{}", report::table(&figures));
     }
