@@ -5,6 +5,7 @@
 
 mod fan_out;
 mod generator;
+mod growth;
 mod limits;
 mod messages;
 mod percentiles;
@@ -34,6 +35,9 @@ pub struct Options {
     /// How long each load is measured, in seconds
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     seconds: u64,
+    /// How many messages `growth` stores
+    #[arg(long, default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(10_000..=100_000_000))]
+    rows: u64,
     /// A file for the figures, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -76,6 +80,9 @@ pub enum Scenario {
     FanOut,
     /// What the machine does at most: Postgres, Redis and a WebSocket relay, each alone
     Limits,
+    /// A page of history, a list of chats and a send, with 1,000 messages stored and with 10 million; only where it is
+    /// asked for: to store so many takes minutes
+    Growth,
 }
 
 /// The figures of a scenario, and what failed.
@@ -91,9 +98,10 @@ impl Scenario {
             Self::HotChat => messages::measure(&messages::HOT_CHAT, options).await,
             Self::Rest => rest::measure(options).await,
             Self::Sockets => sockets::measure(&sockets::ONE_INSTANCE, options).await,
-            Self::Limits => limits::measure(options).await,
-            Self::FanOut => fan_out::measure(options).await,
             Self::Sockets3 => sockets::measure(&sockets::THREE_INSTANCES, options).await,
+            Self::FanOut => fan_out::measure(options).await,
+            Self::Limits => limits::measure(options).await,
+            Self::Growth => growth::measure(options).await,
         }
     }
 }
@@ -106,7 +114,9 @@ pub async fn bench(options: &Options) -> anyhow::Result<bool> {
     if cfg!(debug_assertions) {
         println!("This is no release build: the figures are of no use.\n");
     }
-    let chosen = if options.only.is_empty() { Scenario::value_variants() } else { &options.only };
+    let all: Vec<_> =
+        Scenario::value_variants().iter().copied().filter(|scenario| *scenario != Scenario::Growth).collect();
+    let chosen = if options.only.is_empty() { &all } else { &options.only };
     let (mut figures, mut failures) = (Vec::new(), Vec::new());
     for scenario in chosen {
         let (found, failure) = scenario.measure(options).await?;
