@@ -105,7 +105,7 @@ impl Stage {
         self.servers.postgres.url("postgres")
     }
 
-    /// Where the WebSockets of each instance are.
+    /// Where the sockets of each instance are.
     pub(crate) fn websockets(&self) -> Vec<SocketAddr> {
         self.system.websocket_addresses()
     }
