@@ -22,7 +22,7 @@ use neonchat_common::{
     token::Tokens,
 };
 use neonchat_proto::notification::v1::notification_service_server::NotificationServiceServer;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tonic::transport::server::TcpIncoming;
 
 use crate::{
@@ -31,6 +31,7 @@ use crate::{
     config::Settings,
     connection::{
         close::{CloseReason, RECONNECT_DELAY_MS},
+        handshake::MAX_HANDSHAKES,
         wire::DISCONNECT_TIMEOUT,
     },
     delivery::Delivery,
@@ -107,6 +108,7 @@ impl App {
             metrics,
             tasks,
             readiness: Readiness::default(),
+            handshakes: Semaphore::new(MAX_HANDSHAKES),
             sockets: watch::Sender::new(0),
         });
 

@@ -9,7 +9,7 @@ use neonchat_common::{
     telemetry::Metrics,
     token::Tokens,
 };
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::{
     bus::Subscriptions, config::SocketSettings, delivery::Delivery, hub::Hub, presence::Presence, repair::Repair,
@@ -31,6 +31,8 @@ pub(crate) struct State {
     pub(crate) metrics: Metrics,
     pub(crate) tasks: Tasks,
     pub(crate) readiness: Readiness,
+    /// Handshakes that may ask chat-service at the same time.
+    pub(crate) handshakes: Semaphore,
     /// How many sockets are open.
     pub(crate) sockets: watch::Sender<usize>,
 }

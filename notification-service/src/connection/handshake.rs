@@ -1,6 +1,6 @@
 //! From an HTTP request to a running connection. Every refusal comes before the upgrade, as an HTTP status.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use actix_web::{
     HttpRequest, HttpResponse, ResponseError as _,
@@ -17,6 +17,7 @@ use neonchat_common::{
     token::{Claims, TokenError, bearer},
 };
 use serde::Deserialize;
+use tokio::time::timeout;
 
 use super::{
     close::{CloseReason, RECONNECT_DELAY_MS},
@@ -35,6 +36,13 @@ const SUBPROTOCOL: &str = "neonchat.v1";
 
 /// What stands before a token that is offered as a subprotocol.
 const BEARER_PREFIX: &str = "bearer.";
+
+/// Handshakes that ask chat-service at the same time. Were it asked by thousands at once, when an instance was killed, say, all
+/// would wait for longer than it has to answer, and most of what it does would be for nobody.
+pub(crate) const MAX_HANDSHAKES: usize = 32;
+
+/// The longest that a handshake waits for its turn. Whoever finds no place may find one on another instance.
+const TURN_WAIT: Duration = Duration::from_secs(5);
 
 /// The query of `/ws`.
 #[derive(Deserialize)]
@@ -57,7 +65,10 @@ pub(crate) async fn connect(
     let Parameters { token, chat_id } = parameters.into_inner();
     let claims = authenticate(&request, token.as_deref(), &state)?;
     let place = Place::take(&state)?;
+    let turn = timeout(TURN_WAIT, state.handshakes.acquire()).await;
+    let turn = turn.map_err(|_| ApiError::unavailable("WebSocket of this instance", "too many connect at once"))?;
     let socket = admit(&claims, chat_id, &state).await?;
+    drop(turn);
 
     state.presence.connected(&socket);
     let connection = serve(socket, claims, wire, place, state.clone());
