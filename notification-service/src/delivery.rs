@@ -105,7 +105,8 @@ impl Delivery {
     async fn publish(&self, channel: Channel, instance: Option<InstanceId>, event: Event<'_>) -> bool {
         let id = correlation::current();
         let envelope = Envelope { instance, request_id: id.as_str().into(), event };
-        self.publisher.publish(Publication::new(channel, &envelope)).await
+        // Boxed: each connection has room for the largest thing that it may have to wait for, and this would be 6 KiB.
+        Box::pin(self.publisher.publish(Publication::new(channel, &envelope))).await
     }
 }
 

@@ -43,6 +43,10 @@ impl<S: Stream<Item = Result<Bytes, PayloadError>> + Unpin> Reader<S> {
                     return Ok(message);
                 }
             }
+            if self.unread.is_empty() {
+                // What is read is gone: a view of it would hold on to all of the buffer that it came in.
+                self.unread = BytesMut::new();
+            }
             match self.bytes.next().await {
                 Some(Ok(bytes)) if self.unread.is_empty() => self.unread = bytes.into(),
                 Some(Ok(bytes)) => self.unread.extend_from_slice(&bytes),

@@ -107,11 +107,11 @@ impl<'a> Session<'a> {
 
     async fn receipt(&self, chat: Option<ChatId>, read: Seq) -> Result<(), ApiError> {
         let chat = self.chat(chat).await?;
-        self.state.delivery.mark_read(&self.socket, chat, read).await
+        Box::pin(self.state.delivery.mark_read(&self.socket, chat, read)).await
     }
 
     async fn sync(&self, request_id: Option<String>, cursors: BTreeMap<ChatId, Seq>) -> Result<(), ApiError> {
-        let chats = catch_up(&self.state.delivery, &self.socket, cursors).await?;
+        let chats = Box::pin(catch_up(&self.state.delivery, &self.socket, cursors)).await?;
         // Through the outbox, so that it comes behind what was missed.
         self.socket.outbox.push_missed(ServerFrame::Synced { request_id, chats }.encode()).await;
         Ok(())
@@ -123,7 +123,7 @@ impl<'a> Session<'a> {
         if claims.user_id != self.socket.user {
             return Err(ApiError::new(ErrorCode::Forbidden, "The token is another user's."));
         }
-        self.state.delivery.chat_service.check_token(claims.user_id, claims.jti).await?;
+        Box::pin(self.state.delivery.chat_service.check_token(claims.user_id, claims.jti)).await?;
         self.socket.renew(claims.jti);
         self.expires.set(expiry(&claims));
         Ok(())
@@ -135,8 +135,9 @@ impl<'a> Session<'a> {
             return Err(ApiError::invalid("chat_id", "required", "is missing, and the socket is not about one chat"));
         };
         let is_joined = self.state.hub.is_joined(&self.socket, chat)
-            // One so new that the word of it has not come here, or was lost.
-            || self.socket.carries(chat) && self.state.delivery.learn(self.socket.user, chat).await?;
+            // One so new that the word of it has not come here, or was lost. Boxed, like all that is rare, so that a
+            // connection needs no room for it.
+            || self.socket.carries(chat) && Box::pin(self.state.delivery.learn(self.socket.user, chat)).await?;
         if is_joined { Ok(chat) } else { Err(no_such_chat()) }
     }
 }
