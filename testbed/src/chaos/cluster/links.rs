@@ -41,8 +41,8 @@ pub struct Links(Vec<(Link, usize, Proxy)>);
 
 impl Links {
     /// Puts a proxy before `port`; returns where it listens.
-    pub(super) async fn add(&mut self, link: Link, instance: usize, port: u16) -> anyhow::Result<u16> {
-        let proxy = Proxy::start(port).await?;
+    pub(super) fn add(&mut self, link: Link, instance: usize, port: u16) -> anyhow::Result<u16> {
+        let proxy = Proxy::start(port)?;
         let port = proxy.port();
         self.0.push((link, instance, proxy));
         Ok(port)

@@ -139,25 +139,25 @@ impl Cluster {
         let mut socket_ports = Vec::new();
         let (mut chat, mut notification) = (Vec::new(), Vec::new());
         for (index, ports) in chat_ports.iter().enumerate() {
-            let database = links.add(Link::Postgres, index, postgres.port()).await?;
-            let mut environment = common_environment(&mut links, index, redis.port(), settings).await?;
+            let database = links.add(Link::Postgres, index, postgres.port())?;
+            let mut environment = common_environment(&mut links, index, redis.port(), settings)?;
             environment.extend([
                 ("DATABASE_URL".to_owned(), postgres::url(database, DATABASE)),
                 ("CHAT_SERVICE_PORT".to_owned(), ports.http.to_string()),
                 ("CHAT_GRPC_PORT".to_owned(), ports.grpc.to_string()),
             ]);
-            let peers = addresses(&mut links, Link::NotificationGrpc, index, &notification_ports).await?;
+            let peers = addresses(&mut links, Link::NotificationGrpc, index, &notification_ports)?;
             environment.push(("NOTIFICATION_SERVICE_ADDR".to_owned(), peers));
             chat.push(Service::new("chat-service", index, ports.http, environment, &logs, pids.clone()));
         }
         for (index, ports) in notification_ports.iter().enumerate() {
-            socket_ports.push(links.add(Link::Socket, index, ports.http).await?);
-            let mut environment = common_environment(&mut links, index, redis.port(), settings).await?;
+            socket_ports.push(links.add(Link::Socket, index, ports.http)?);
+            let mut environment = common_environment(&mut links, index, redis.port(), settings)?;
             environment.extend([
                 ("NOTIFICATION_WS_PORT".to_owned(), ports.http.to_string()),
                 ("NOTIFICATION_GRPC_PORT".to_owned(), ports.grpc.to_string()),
             ]);
-            let peers = addresses(&mut links, Link::ChatGrpc, index, &chat_ports).await?;
+            let peers = addresses(&mut links, Link::ChatGrpc, index, &chat_ports)?;
             environment.push(("CHAT_SERVICE_ADDR".to_owned(), peers));
             notification.push(Service::new(
                 "notification-service",
@@ -285,7 +285,7 @@ impl Cluster {
     }
 }
 
-async fn common_environment(
+fn common_environment(
     links: &mut Links,
     index: usize,
     redis: u16,
@@ -293,16 +293,16 @@ async fn common_environment(
 ) -> anyhow::Result<Vec<(String, String)>> {
     let mut environment: Vec<_> = SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
     environment.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
-    let redis = links.add(Link::Redis, index, redis).await?;
+    let redis = links.add(Link::Redis, index, redis)?;
     environment.push(("REDIS_URL".to_owned(), format!("redis://127.0.0.1:{redis}/0")));
     Ok(environment)
 }
 
 /// The list of those instances that run as a rule, each through a proxy.
-async fn addresses(links: &mut Links, link: Link, from: usize, to: &[InstancePorts]) -> anyhow::Result<String> {
+fn addresses(links: &mut Links, link: Link, from: usize, to: &[InstancePorts]) -> anyhow::Result<String> {
     let mut addresses = Vec::new();
     for ports in &to[..INSTANCES] {
-        addresses.push(format!("127.0.0.1:{}", links.add(link, from, ports.grpc).await?));
+        addresses.push(format!("127.0.0.1:{}", links.add(link, from, ports.grpc)?));
     }
     Ok(addresses.join(","))
 }

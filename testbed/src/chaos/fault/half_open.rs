@@ -19,7 +19,7 @@ const SLACK: Duration = Duration::from_secs(10);
 /// A friend is told that they are gone, as soon as nothing was heard of them for long enough.
 pub(super) async fn vanish(scene: &mut Scene<'_>) -> anyhow::Result<Happened> {
     let instance = scene.instance();
-    let proxy = Proxy::start(scene.cluster.notification[instance].http_port).await?;
+    let proxy = Proxy::start(scene.cluster.notification[instance].http_port)?;
     let api = scene.cluster.endpoints.api(scene.rng);
     let (user, friend) = (insist(async || api.any_user().await).await?, insist(async || api.any_user().await).await?);
     insist(async || api.chat(&user, &friend).await).await?;

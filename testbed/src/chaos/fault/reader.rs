@@ -10,11 +10,13 @@ use crate::client::POLL_INTERVAL;
 /// So many devices write to the chat.
 const WRITERS: usize = 6;
 
-/// How often a client that hardly reads does so, in the whole of its time, and how long each time.
-const LOOKS: (u32, Duration) = (12, Duration::from_millis(20));
+/// How often a client that hardly reads does so, in the whole of its time, and how many frames each time. In a minute it is
+/// once a second, some 170 kB: more rarely, and no write would get on within its 10 s.
+const LOOKS: (u32, usize) = (60, 100);
 
-/// With so many messages on their way to it, more than the buffers of the kernel hold, a client that hardly reads misses some.
-const ENOUGH: usize = 20_000;
+/// With so many messages on their way to it, some 5 MB, and so more than all buffers hold, a client that hardly reads misses
+/// some.
+const ENOUGH: usize = 3000;
 
 /// The longest that it takes until a client that reads again has read what says so.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -26,20 +28,19 @@ pub(super) async fn freeze(scene: &mut Scene<'_>) -> anyhow::Result<Happened> {
     let reader = &devices[scene.rng.usize(0..devices.len())];
     let (connections, acks) = (reader.connections(), scene.traffic.acks());
     scene.traffic.flood(reader, WRITERS, scene.rng)?;
-    reader.freeze(true);
+    reader.read(Some(0));
     sleep(scene.pace.reader).await;
-    reader.freeze(false);
+    reader.read(None);
     let frozen = scene.traffic.acks() - acks;
     let given_up = frozen <= ENOUGH || until(|| reader.connections() > connections).await;
 
     let (before, acks) = (reader.gaps().len(), scene.traffic.acks());
-    let (looks, look) = LOOKS;
+    let (looks, frames) = LOOKS;
     for _ in 0..looks {
-        reader.freeze(true);
+        reader.read(Some(frames));
         sleep(scene.pace.reader / looks).await;
-        reader.freeze(false);
-        sleep(look).await;
     }
+    reader.read(None);
     let slow = scene.traffic.acks() - acks;
     let told = slow <= ENOUGH || until(|| reader.gaps().len() > before).await;
     scene.traffic.end_flood();

@@ -8,7 +8,7 @@ use std::{net::Ipv4Addr, time::Duration};
 
 use anyhow::Context as _;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::watch,
     task::JoinSet,
 };
@@ -43,8 +43,8 @@ impl Proxy {
     ///
     /// # Errors
     /// The system has no port.
-    pub async fn start(upstream: u16) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("a port for a proxy")?;
+    pub fn start(upstream: u16) -> anyhow::Result<Self> {
+        let listener = listen().context("a port for a proxy")?;
         let port = listener.local_addr()?.port();
         let disturbance = watch::Sender::new(Disturbance::None);
         let mut tasks = JoinSet::new();
@@ -67,6 +67,29 @@ impl Proxy {
     pub fn heal(&self) {
         self.disturb(Disturbance::None);
     }
+}
+
+/// What the kernel holds of each way of a connection, on either side of the proxy. By itself it would hold many megabytes,
+/// and a reader that does not read would not be noticed by anybody for a long time.
+const BUFFER: u32 = 64 * 1024;
+
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 1024;
+
+fn listen() -> std::io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    // Connections inherit them.
+    socket.set_send_buffer_size(BUFFER)?;
+    socket.set_recv_buffer_size(BUFFER)?;
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+    socket.listen(BACKLOG)
+}
+
+async fn connect(port: u16) -> std::io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_send_buffer_size(BUFFER)?;
+    socket.set_recv_buffer_size(BUFFER)?;
+    socket.connect((Ipv4Addr::LOCALHOST, port).into()).await
 }
 
 async fn serve(listener: TcpListener, upstream: u16, disturbance: watch::Sender<Disturbance>) {
@@ -95,7 +118,7 @@ async fn relay(mut near: TcpStream, upstream: u16, disturbance: watch::Receiver<
     if *disturbed.borrow() == Disturbance::Reset {
         return reset(near);
     }
-    let Ok(mut far) = TcpStream::connect((Ipv4Addr::LOCALHOST, upstream)).await else { return reset(near) };
+    let Ok(mut far) = connect(upstream).await else { return reset(near) };
     let _ = (near.set_nodelay(true), far.set_nodelay(true));
     let is_broken = {
         let ((near_read, near_write), (far_read, far_write)) = (near.split(), far.split());

@@ -14,7 +14,7 @@ use super::Disturbance;
 const CHUNK: usize = 16 * 1024;
 
 /// Chunks that are on their way. Where there is no room for another, the sender is slowed down, as by any full link.
-const MAX_CHUNKS: usize = 64;
+const MAX_CHUNKS: usize = 16;
 
 /// Moves bytes until the sender ends its half, and then ends that of the receiver.
 pub(super) async fn pump(

@@ -24,7 +24,7 @@ async fn echo() -> Proxy {
             });
         }
     });
-    Proxy::start(port).await.expect("a proxy")
+    Proxy::start(port).expect("a proxy")
 }
 
 async fn connect(proxy: &Proxy) -> TcpStream {
@@ -110,7 +110,7 @@ async fn a_throttled_link_takes_its_time() {
 #[tokio::test]
 async fn where_nobody_listens_the_connection_ends() {
     let port = crate::port::free().expect("a port");
-    let proxy = Proxy::start(port).await.expect("a proxy");
+    let proxy = Proxy::start(port).expect("a proxy");
     let mut stream = connect(&proxy).await;
     timeout(PATIENCE, stream.read_u8()).await.expect("in time").expect_err("an error");
 }

@@ -118,6 +118,9 @@ impl<'a> Session<'a> {
                     _ => Err(Ended),
                 },
                 () = state.until_frozen() => {
+                    // Whoever hardly reads, and what waits to be read is more than a while's worth, is alive all the same.
+                    let _ = self.socket.send(&json!({ "type": "ping" })).await;
+                    let state = self.state();
                     state.until_not_frozen().await;
                     self.last_heard = Instant::now();
                     Ok(())
@@ -163,6 +166,7 @@ impl<'a> Session<'a> {
 
     async fn heard(&mut self, message: WsMessage, reconnect: &mut Option<Duration>) -> Result<(), Ended> {
         self.last_heard = Instant::now();
+        self.state().has_read();
         let text = match message {
             WsMessage::Text(text) => text,
             WsMessage::Close(_) => return Err(Ended),

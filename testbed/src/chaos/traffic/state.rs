@@ -45,8 +45,8 @@ pub struct State {
     inner: Mutex<Inner>,
     /// Something waits to be sent.
     pub(super) waiting: Notify,
-    /// Whether the device does not read.
-    frozen: watch::Sender<bool>,
+    /// How many frames the device reads before it does not read any more; `None` for any number.
+    reads: watch::Sender<Option<usize>>,
 }
 
 #[derive(Debug)]
@@ -67,7 +67,7 @@ impl State {
         let have = chats.iter().map(|chat| (*chat, (0, BTreeSet::new()))).collect();
         let inner =
             Inner { log: Client::new(user), chats, have, unanswered: HashMap::new(), again: VecDeque::new(), acks: 0 };
-        Self { inner: Mutex::new(inner), waiting: Notify::new(), frozen: watch::Sender::new(false) }
+        Self { inner: Mutex::new(inner), waiting: Notify::new(), reads: watch::Sender::new(None) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -82,9 +82,9 @@ impl State {
         self.lock().log.clone()
     }
 
-    /// Stops it from reading, or lets it read again.
-    pub fn freeze(&self, frozen: bool) {
-        self.frozen.send_replace(frozen);
+    /// Has it read so many frames and then none; `None` has it read as ever.
+    pub fn read(&self, frames: Option<usize>) {
+        self.reads.send_replace(frames);
     }
 
     /// How many connections it has had.
@@ -135,12 +135,23 @@ impl State {
 
     pub(super) async fn until_not_frozen(&self) {
         // The sender lives as long as this does.
-        let _ = self.frozen.subscribe().wait_for(|frozen| !frozen).await;
+        let _ = self.reads.subscribe().wait_for(|reads| *reads != Some(0)).await;
     }
 
     /// Waits until it is not to read any more.
     pub(super) async fn until_frozen(&self) {
-        let _ = self.frozen.subscribe().wait_for(|frozen| *frozen).await;
+        let _ = self.reads.subscribe().wait_for(|reads| *reads == Some(0)).await;
+    }
+
+    /// It has read a frame.
+    pub(super) fn has_read(&self) {
+        self.reads.send_if_modified(|reads| match reads {
+            Some(reads) => {
+                *reads = reads.saturating_sub(1);
+                *reads == 0
+            }
+            None => false,
+        });
     }
 
     pub(super) fn chats(&self) -> Vec<ChatId> {
