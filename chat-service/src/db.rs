@@ -32,7 +32,8 @@ pub use self::{
 use crate::config::DatabaseSettings;
 
 /// The longest that anyone waits for a connection, and then for the work. With Postgres away a client is told so within
-/// 2 s (guarantee G11). Postgres itself gives up before the second of them: what is refused is not stored after all.
+/// 2 s (guarantee G11). Postgres itself gives up before the second of them: what is refused is not stored after all, but
+/// where the answer was lost on its way.
 pub(crate) const CONNECTION_LIMIT: Duration = Duration::from_millis(700);
 const WORK_LIMIT: Duration = Duration::from_secs(1);
 
