@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use chat_service::{app::App, config::Settings};
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use neonchat_common::{
+    http::probe::probe,
     lifecycle::{self, shutdown_signal},
     settings::Reader,
     telemetry,
@@ -16,19 +17,33 @@ use tikv_jemallocator::Jemalloc;
 /// Settings come from config.yaml, .env and the environment; the last one wins.
 #[derive(Parser)]
 #[command(version)]
-struct Arguments {}
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serves until SIGTERM; what happens without a command
+    Serve,
+    /// Asks the one on this machine whether it lives: exits with 0, or 1 and says why
+    Healthcheck,
+}
 
 // A fifth less work for each message than with the system's (docs/PERFORMANCE.md).
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
-    let Arguments {} = Arguments::parse();
-    lifecycle::run(async { run().await.map(|()| ExitCode::SUCCESS) })
+    let Arguments { command } = Arguments::parse();
+    lifecycle::run(async { run(command).await.map(|()| ExitCode::SUCCESS) })
 }
 
-async fn run() -> anyhow::Result<()> {
+async fn run(command: Option<Command>) -> anyhow::Result<()> {
     let settings = Settings::read(Reader::load()?)?;
+    if let Some(Command::Healthcheck) = command {
+        return probe(&settings.host, settings.http_port).await;
+    }
     telemetry::init_logs(&settings.common)?;
     let app = App::build(settings).await?;
     tracing::info!(http.addr = %app.http_addr()?, grpc.addr = %app.grpc_addr(), "listening");

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use neonchat_common::{
+    http::probe::probe,
     lifecycle::{self, shutdown_signal},
     settings::Reader,
     telemetry,
@@ -25,6 +26,8 @@ struct Arguments {
 enum Command {
     /// Serves until SIGTERM; what happens without a command
     Serve,
+    /// Asks the one on this machine whether it lives: exits with 0, or 1 and says why
+    Healthcheck,
     /// Has the instance on this machine tell every socket of every instance
     Broadcast {
         /// What is told, 1 to 4096 characters
@@ -43,8 +46,10 @@ fn main() -> ExitCode {
 
 async fn run(command: Option<Command>) -> anyhow::Result<()> {
     let settings = Settings::read(Reader::load()?)?;
-    if let Some(Command::Broadcast { text }) = command {
-        return broadcast(&settings, text).await;
+    match command {
+        Some(Command::Broadcast { text }) => return broadcast(&settings, text).await,
+        Some(Command::Healthcheck) => return probe(&settings.host, settings.ws_port).await,
+        Some(Command::Serve) | None => {}
     }
     telemetry::init_logs(&settings.common)?;
     App::build(settings).await?.run(shutdown_signal()).await

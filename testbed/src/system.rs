@@ -128,6 +128,12 @@ impl System {
         Ok(system)
     }
 
+    /// Where both listen.
+    #[must_use]
+    pub const fn ports(&self) -> Ports {
+        self.ports
+    }
+
     /// Where notification-service serves gRPC.
     #[must_use]
     pub const fn notification_grpc_port(&self) -> u16 {

@@ -141,7 +141,7 @@ async fn a_receipt_whose_commit_fails_is_refused() {
 async fn connecting_may_take_longer_than_a_request_waits() {
     let url = harness::test_database().await;
     let port = url.parse::<tokio_postgres::Config>().expect("a URL").get_ports()[0];
-    let proxy = Proxy::start(port).await.expect("a proxy");
+    let proxy = Proxy::start(port).expect("a proxy");
     let app = TestApp::launch(&url.replace(&format!(":{port}/"), &format!(":{}/", proxy.port())), &[]).await;
     app.api.until_ready().await.expect("ready");
     let user = app.user().await;

@@ -10,7 +10,7 @@ use neonchat_testbed::{
 use serde_json::json;
 use tokio::process::Command;
 
-use crate::helpers::QUICK;
+use crate::helpers::{QUICK, Running};
 
 const TESTBED: &str = env!("CARGO_BIN_EXE_testbed");
 
@@ -52,6 +52,25 @@ async fn exec_hands_on_the_servers_and_the_exit_code() {
     assert_eq!(code, Some(7), "{said}");
     let (code, _) = output(Command::new(TESTBED).args(["exec", "--", "sh", "-c", "kill -9 $$"])).await;
     assert_eq!(code, Some(128 + 9));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_healthcheck_tells_a_service_that_lives_from_one_that_does_not() {
+    let running = Running::start(&[]).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let ports = running.system.ports();
+    let asked = async |name: &str, setting: &str, port: u16| {
+        let mut command = Command::new(binary(name).expect("a binary"));
+        output(command.arg("healthcheck").current_dir(&folder).env(setting, port.to_string())).await
+    };
+    for (name, setting, port) in [
+        ("chat-service", "CHAT_SERVICE_PORT", ports.rest),
+        ("notification-service", "NOTIFICATION_WS_PORT", ports.websocket),
+    ] {
+        assert_eq!(asked(name, setting, port).await, (Some(0), String::new()));
+        let (code, said) = asked(name, setting, 1).await;
+        assert!(code == Some(1) && said.contains(":1/live"), "{name}: {said}");
+    }
 }
 
 fn run(folder: &std::path::Path, ports: Ports) -> Command {
