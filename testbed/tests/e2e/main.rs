@@ -11,3 +11,4 @@ mod journey;
 mod load;
 mod logs;
 mod servers;
+mod watching;

@@ -1,0 +1,193 @@
+//! Alerts and dashboards name what there is: metrics and labels of the code, sections of the run book, tests.
+//!
+//! That the alerts fire, and only when they should, is for `make alerts-check`.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// What Prometheus itself knows of a process, and of its alerts.
+const METRICS_OF_PROMETHEUS: [&str; 4] = ["ALERTS", "scrape_duration_seconds", "scrape_samples_scraped", "up"];
+const LABELS_OF_PROMETHEUS: [&str; 5] = ["alertname", "alertstate", "instance", "job", "le"];
+
+#[test]
+fn every_metric_and_label_of_an_alert_or_a_panel_is_in_the_code() {
+    let code: String = ["common", "chat-service", "notification-service"]
+        .iter()
+        .map(|name| sources(&path(name).join("src")))
+        .collect();
+    let rules = rules();
+    let recorded: Vec<_> = rules.iter().filter(|rule| !rule.is_alert).map(|rule| rule.name.as_str()).collect();
+    let mut expressions: Vec<_> = rules.iter().map(|rule| (rule.name.clone(), rule.expression.clone())).collect();
+    for dashboard in ["application", "database", "sockets", "resources"] {
+        let text = read(&format!("deploy/grafana/dashboards/{dashboard}.json"));
+        let dashboard_json: Value = serde_json::from_str(&text).expect("JSON");
+        let before = expressions.len();
+        for panel in dashboard_json["panels"].as_array().expect("panels") {
+            for target in panel["targets"].as_array().expect("targets") {
+                let title = panel["title"].as_str().expect("a title");
+                let expression = target["expr"].as_str().expect("an expression");
+                expressions.push((format!("{dashboard}: {title}"), expression.to_owned()));
+            }
+        }
+        assert!(expressions.len() > before, "{dashboard} shows nothing");
+    }
+    for (place, expression) in &expressions {
+        let Names { metrics, labels } = names(expression);
+        assert!(!metrics.is_empty(), "{place} asks for nothing: {expression}");
+        for metric in metrics {
+            let is_known = METRICS_OF_PROMETHEUS.contains(&metric.as_str())
+                || recorded.contains(&metric.as_str())
+                || is_measured(&code, &metric);
+            assert!(is_known, "{place}: no {metric} is measured");
+        }
+        for label in labels {
+            let is_known = LABELS_OF_PROMETHEUS.contains(&label.as_str()) || code.contains(&format!("\"{label}\" =>"));
+            assert!(is_known, "{place}: no metric has a label {label}");
+        }
+    }
+}
+
+#[test]
+fn every_alert_is_explained_and_tested() {
+    let run_book = read("docs/OPERATIONS.md");
+    let tests = read("deploy/prometheus/alerts.test.yml");
+    let rules = rules();
+    let alerts: Vec<_> = rules.iter().filter(|rule| rule.is_alert).collect();
+    assert!(!alerts.is_empty());
+    for Rule { name, text, .. } in alerts {
+        for line in ["severity: ", "summary: ", "description: "] {
+            assert!(text.contains(line), "{name} has no {line}");
+        }
+        let link = format!("runbook_url: docs/OPERATIONS.md#{}", name.to_lowercase());
+        assert!(text.lines().any(|line| line.trim() == link), "{name} should have {link}");
+        let heading = format!("### {name}");
+        assert!(run_book.lines().any(|line| line == heading), "docs/OPERATIONS.md should have {heading}");
+        let is_tested = [format!("alertname: {name}\n"), format!("alertname=\"{name}\"")];
+        assert!(is_tested.iter().any(|words| tests.contains(words.as_str())), "{name} has no test");
+    }
+}
+
+#[test]
+fn names_in_an_expression_are_found() {
+    let Names { metrics, labels } = names(
+        r#"histogram_quantile(0.95, sum by (le, job) (rate(a_seconds_bucket{route=~"/api/.*", status!="5.."}[$__rate_interval])))
+           > bool 14.4 * 0.005 and rest:errors:rate5m or absent(up{job="x"})"#,
+    );
+    assert_eq!(metrics.iter().collect::<Vec<_>>(), ["a_seconds_bucket", "rest:errors:rate5m", "up"]);
+    assert_eq!(labels.iter().collect::<Vec<_>>(), ["job", "le", "route", "status"]);
+}
+
+/// Whether the code measures it. Durations, and only they, are histograms: each is three metrics to Prometheus.
+fn is_measured(code: &str, metric: &str) -> bool {
+    let part = ["_bucket", "_count", "_sum"].iter().find_map(|suffix| metric.strip_suffix(suffix));
+    let name = part.unwrap_or(metric);
+    // Where it is measured, or in a constant.
+    let is_named = code.contains(&format!("!(\"{name}\"")) || code.contains(&format!(": &str = \"{name}\";"));
+    is_named && part.is_some() == name.ends_with("_seconds")
+}
+
+/// The names in an expression of `PromQL`.
+#[derive(Default)]
+struct Names {
+    metrics: BTreeSet<String>,
+    labels: BTreeSet<String>,
+}
+
+/// Not a parser: it knows as much of the language as the alerts and dashboards use.
+fn names(expression: &str) -> Names {
+    #[derive(Clone, Copy)]
+    enum Within {
+        Expression,
+        Labels,
+        Range,
+    }
+    // Every second part is a string.
+    let without_strings: String = expression.split('"').step_by(2).collect();
+    let mut spaced = String::new();
+    for character in without_strings.chars() {
+        if character.is_alphanumeric() || "_:.$".contains(character) {
+            spaced.push(character);
+        } else {
+            spaced.extend([' ', character, ' ']);
+        }
+    }
+    let tokens: Vec<_> = spaced.split_whitespace().collect();
+    let mut names = Names::default();
+    let mut within = Within::Expression;
+    for (place, token) in tokens.iter().copied().enumerate() {
+        let is_name = token.starts_with(|first: char| first.is_alphabetic() || first == '_');
+        let is_called = tokens.get(place + 1) == Some(&"(");
+        match (within, token) {
+            (Within::Expression, "{" | "by" | "without" | "on" | "ignoring") => within = Within::Labels,
+            (Within::Expression, "[") => within = Within::Range,
+            (Within::Labels, "}" | ")") | (Within::Range, "]") => within = Within::Expression,
+            (Within::Expression, "and" | "or" | "unless" | "bool") => {}
+            (Within::Expression, _) if is_name && !is_called => {
+                names.metrics.insert(token.to_owned());
+            }
+            (Within::Labels, _) if is_name => {
+                names.labels.insert(token.to_owned());
+            }
+            _ => {}
+        }
+    }
+    names
+}
+
+/// A rule of `alerts.yml`.
+struct Rule {
+    name: String,
+    is_alert: bool,
+    expression: String,
+    /// All of it.
+    text: String,
+}
+
+/// Read line by line: the file is ours, and indented as promtool and people like it.
+fn rules() -> Vec<Rule> {
+    let text = read("deploy/prometheus/alerts.yml");
+    let text: String =
+        text.lines().filter(|line| !line.trim_start().starts_with('#')).flat_map(|line| [line, "\n"]).collect();
+    let rules: Vec<_> = text.split("\n      - ").skip(1).map(rule).collect();
+    let count = |kind| text.matches(kind).count();
+    assert_eq!(rules.len(), count(" alert: ") + count(" record: "), "a rule is not indented as the others are");
+    rules
+}
+
+fn rule(text: &str) -> Rule {
+    let (kind, name) = text.lines().next().and_then(|line| line.split_once(": ")).expect("`alert: …` or `record: …`");
+    let mut lines = text.lines().skip_while(|line| !line.starts_with("        expr:"));
+    let first = lines.next().expect("an expression").trim_start().trim_start_matches("expr:");
+    let rest = lines.take_while(|line| line.starts_with("          "));
+    let expression = [first.trim_end_matches(" |")].into_iter().chain(rest).collect::<Vec<_>>().join(" ");
+    Rule { name: name.to_owned(), is_alert: kind == "alert", expression, text: text.to_owned() }
+}
+
+/// All Rust in a folder.
+fn sources(folder: &Path) -> String {
+    let mut text = String::new();
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            text += &sources(&path);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            text += &fs::read_to_string(&path).expect("text");
+        }
+    }
+    text
+}
+
+fn path(name: &str) -> PathBuf {
+    Path::new(ROOT).join(name)
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
