@@ -1,7 +1,7 @@
 # `make` alone says what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test autobahn schemathesis backup restore demo chaos soak mutants bench microbench load check fmt clean-data
+.PHONY: help run test autobahn schemathesis backup restore demo chaos soak mutants bench microbench load alerts-check check fmt clean-data
 
 CARGO ?= cargo
 # What `make test` hands on to `cargo test`, for instance: make test ARGS='-p chat-service login'
@@ -80,6 +80,17 @@ bench: ## The system under load, in release mode, beside its targets
 	@testbed/install.sh
 	@$(CARGO) build --release --workspace --bins
 	@exec target/release/testbed bench $(BENCH)
+
+# Prometheus' own checker of rules.
+PROMTOOL ?= promtool
+
+alerts-check: ## The configuration of Prometheus, and its alerts: each fires when it should, and only then
+	@command -v $(PROMTOOL) >/dev/null || { \
+		echo "promtool is missing. It comes with Prometheus, on Debian or Ubuntu: sudo apt-get install prometheus" >&2; \
+		echo "(and sudo systemctl disable --now prometheus, which starts with it). PROMTOOL=… names one elsewhere." >&2; exit 1; }
+	@$(PROMTOOL) check config deploy/prometheus/prometheus.yml
+	@$(PROMTOOL) check rules --lint-fatal deploy/prometheus/alerts.yml
+	@$(PROMTOOL) test rules deploy/prometheus/alerts.test.yml
 
 check: ## Formatting, lints (a warning is an error), licences and advisories of the dependencies
 	$(CARGO) fmt --all --check
