@@ -77,7 +77,7 @@ fn every_alert_is_explained_and_tested() {
 #[test]
 fn names_in_an_expression_are_found() {
     let Names { metrics, labels } = names(
-        r#"histogram_quantile(0.95, sum by (le, job) (rate(a_seconds_bucket{route=~"/api/.*", status!="5.."}[$__rate_interval])))
+        r#"histogram_quantile(0.95, sum by (le, job) (rate(a_seconds_bucket{route=~"/a/.*", status!="5.."}[$__interval])))
            > bool 14.4 * 0.005 and rest:errors:rate5m or absent(up{job="x"})"#,
     );
     assert_eq!(metrics.iter().collect::<Vec<_>>(), ["a_seconds_bucket", "rest:errors:rate5m", "up"]);
@@ -86,7 +86,7 @@ fn names_in_an_expression_are_found() {
 
 /// Whether the code measures it. Durations, and only they, are histograms: each is three metrics to Prometheus.
 fn is_measured(code: &str, metric: &str) -> bool {
-    let part = ["_bucket", "_count", "_sum"].iter().find_map(|suffix| metric.strip_suffix(suffix));
+    let part = ["_bucket", "_count", "_sum"].into_iter().find_map(|suffix| metric.strip_suffix(suffix));
     let name = part.unwrap_or(metric);
     // Where it is measured, or in a constant.
     let is_named = code.contains(&format!("!(\"{name}\"")) || code.contains(&format!(": &str = \"{name}\";"));
@@ -125,12 +125,12 @@ fn names(expression: &str) -> Names {
         let is_name = token.starts_with(|first: char| first.is_alphabetic() || first == '_');
         // `rate(…)`, `sum by (…) (…)`
         let is_called = tokens.get(place + 1).is_some_and(|next| ["(", "by", "without"].contains(next));
+        let is_operator = ["and", "or", "unless", "bool"].contains(&token);
         match (within, token) {
             (Within::Expression, "{" | "by" | "without" | "on" | "ignoring") => within = Within::Labels,
             (Within::Expression, "[") => within = Within::Range,
             (Within::Labels, "}" | ")") | (Within::Range, "]") => within = Within::Expression,
-            (Within::Expression, "and" | "or" | "unless" | "bool") => {}
-            (Within::Expression, _) if is_name && !is_called => {
+            (Within::Expression, _) if is_name && !is_called && !is_operator => {
                 names.metrics.insert(token.to_owned());
             }
             (Within::Labels, _) if is_name => {
@@ -157,7 +157,7 @@ fn rules() -> Vec<Rule> {
     let text: String =
         text.lines().filter(|line| !line.trim_start().starts_with('#')).flat_map(|line| [line, "\n"]).collect();
     let rules: Vec<_> = text.split("\n      - ").skip(1).map(rule).collect();
-    let count = |kind| text.matches(kind).count();
+    let count = |kind: &str| text.matches(kind).count();
     assert_eq!(rules.len(), count(" alert: ") + count(" record: "), "a rule is not indented as the others are");
     rules
 }
