@@ -14,8 +14,7 @@ help: ## What there is
 run: ## Postgres, Redis and both services, until Ctrl-C; the data stays in .neonchat/
 	@testbed/install.sh
 	@$(CARGO) build --profile quick --workspace --bins
-	@# Each socket is an open file: as many as the system allows, not the 1,024 of most shells.
-	@ulimit -n "$$(ulimit -Hn)"; exec target/quick/testbed run
+	@exec target/quick/testbed run
 
 test: ## The whole suite, on a Postgres and a Redis of its own
 	@testbed/install.sh

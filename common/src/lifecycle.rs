@@ -15,16 +15,23 @@ use tokio_util::{
 
 /// Runs a process on a runtime of its own. HTTP and the sockets are served by actix, on a thread for each core; for all else
 /// half as many do, and each thread less is one that need not be woken for a message.
-///
-/// The limit on open files, which a shell sets low for the sake of old programs, is raised as far as the system lets it be.
 pub fn run(main: impl Future<Output = anyhow::Result<ExitCode>>) -> ExitCode {
-    let limit = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
-    if let Err(error) = limit {
+    if let Err(error) = raise_file_limit() {
         eprintln!("The limit on open files stays as it is: {error}");
     }
     let threads = thread::available_parallelism().map_or(1, NonZero::get).div_ceil(2);
     let runtime = Builder::new_multi_thread().worker_threads(threads).enable_all().build();
     exit_code(runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(main)))
+}
+
+/// Allows this process and its children as many open files as the system does, each socket being one: a shell sets a low
+/// limit for the sake of old programs.
+///
+/// # Errors
+/// As setrlimit(2).
+pub fn raise_file_limit() -> anyhow::Result<()> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    Ok(setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?)
 }
 
 /// What became of a task, be it a panic.

@@ -96,8 +96,12 @@ impl ChatService {
         messages: impl Iterator<Item = &NewMessage>,
         within: Duration,
     ) -> Result<Vec<Result<Stored, ApiError>>, ApiError> {
-        let messages = messages.map(NewMessage::to_wire).collect();
+        let messages: Vec<_> = messages.map(NewMessage::to_wire).collect();
+        let count = messages.len();
         let results = self.peer.call(within, StoreMessagesRequest { messages }).await?.results;
+        if results.len() != count {
+            return Err(ApiError::internal("chat-service did not answer for each message"));
+        }
         Ok(results.into_iter().map(Stored::from_wire).collect())
     }
 

@@ -9,13 +9,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 pub use nix::sys::signal::Signal;
-use nix::{
-    sys::{
-        resource::{Resource, getrlimit, setrlimit},
-        signal::kill,
-    },
-    unistd::Pid,
-};
+use nix::{sys::signal::kill, unistd::Pid};
 use tokio::{
     process::{Child, Command},
     time::{Instant, timeout},
@@ -140,13 +134,4 @@ impl Process {
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(15)..].join("\n")
     }
-}
-
-/// Allows this process and its children as many open files as the system does: thousands of sockets need as many.
-///
-/// # Errors
-/// As setrlimit(2).
-pub(crate) fn raise_file_limit() -> anyhow::Result<()> {
-    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    Ok(setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?)
 }

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::Path};
 
 use anyhow::Context as _;
+use neonchat_common::lifecycle::raise_file_limit;
 use tokio_postgres::Client;
 use uuid::Uuid;
 
@@ -12,7 +13,6 @@ use super::{
 };
 use crate::{
     exec::Servers,
-    process::raise_file_limit,
     system::{Ports, System},
 };
 

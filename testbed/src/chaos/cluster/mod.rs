@@ -13,6 +13,7 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
+use neonchat_common::lifecycle::raise_file_limit;
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
 
@@ -26,7 +27,6 @@ use crate::{
     client::Api,
     port,
     postgres::{self, Postgres},
-    process::raise_file_limit,
     redis::{Persistence, Redis},
 };
 
