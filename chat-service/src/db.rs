@@ -7,7 +7,7 @@ mod supply;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use deadpool::managed::{Hook, HookError, Object};
+use deadpool::managed::{Hook, HookError, Object, QueueMode};
 use diesel::{
     QueryResult,
     result::{DatabaseErrorKind, Error as QueryError},
@@ -127,6 +127,8 @@ impl Db {
         });
         let pool = Pool::builder(AsyncDieselConnectionManager::new_with_config("", config))
             .max_size(settings.max_connections)
+            // The one that was used last: its process has everything at hand, in its own caches and in those of the CPU.
+            .queue_mode(QueueMode::Lifo)
             .pre_recycle(retire_old)
             .build()
             .context("the pool of connections")?;
