@@ -12,7 +12,10 @@ use nix::{
     sys::signal::kill,
     unistd::{Pid, Uid, User},
 };
-use tokio::process::Command;
+use tokio::{
+    process::Command,
+    time::{Instant, sleep},
+};
 use tokio_postgres::NoTls;
 
 use crate::{
@@ -22,6 +25,9 @@ use crate::{
 
 /// The longest that it takes to start. After a crash it has its log to replay first.
 const START_LIMIT: Duration = Duration::from_mins(1);
+
+/// The longest that the processes of a server that was killed take to notice it, and end.
+const LEFTOVERS_LIMIT: Duration = Duration::from_secs(5);
 
 /// The longest that it takes to end.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
@@ -59,6 +65,7 @@ impl Postgres {
         if !data.join("PG_VERSION").exists() {
             init(&data, owner.as_ref()).await?;
         }
+        leftovers_gone(&data).await;
         let port = match preferred_port {
             Some(port) if port::require_free("", port).is_ok() => port,
             _ => port::free()?,
@@ -151,6 +158,25 @@ pub(crate) fn url(port: u16, database: &str) -> String {
 
 async fn answers(url: &str) -> bool {
     tokio_postgres::connect(url, NoTls).await.is_ok()
+}
+
+/// Waits for the processes that a killed server has left behind: as long as one of them has the server's shared memory,
+/// no other server starts on the same data. After [`LEFTOVERS_LIMIT`] it may still try, and says why it cannot.
+async fn leftovers_gone(data: &Path) {
+    let limit = Instant::now() + LEFTOVERS_LIMIT;
+    while is_memory_in_use(data) && Instant::now() < limit {
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// The seventh line of `postmaster.pid` has the key and the id of the shared memory; the kernel lists, as
+/// the fifth value after the id, how many processes have it.
+fn is_memory_in_use(data: &Path) -> bool {
+    let Ok(left) = fs::read_to_string(data.join("postmaster.pid")) else { return false };
+    let Some(id) = left.lines().nth(6).and_then(|memory| memory.split_whitespace().nth(1)) else { return false };
+    let segments = fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default();
+    let mut segments = segments.lines().map(|segment| segment.split_whitespace().skip(1));
+    segments.any(|mut segment| segment.next() == Some(id) && segment.nth(4).is_some_and(|users| users != "0"))
 }
 
 /// Who runs the server: somebody else where this process is root, for Postgres refuses root.
