@@ -3,15 +3,41 @@
 //! Nobody waits for others to come. What comes while the worker is idle is taken at once and alone; under load, the more
 //! waits, the more one piece of work takes, and the less each thing costs.
 
+use std::ops::Add;
+
 use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
 
-/// Waits until something is in the queue, and takes what is there in its order, until `is_full` says of one that nothing
-/// fits beside it any more. `None` when the queue is closed and empty: `stopped` closes it.
+/// How much something is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Size {
+    /// Messages.
+    pub messages: usize,
+    /// Bytes of their texts.
+    pub bytes: usize,
+}
+
+impl Size {
+    const fn reaches(self, limit: Self) -> bool {
+        self.messages >= limit.messages || self.bytes >= limit.bytes
+    }
+}
+
+impl Add for Size {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { messages: self.messages + other.messages, bytes: self.bytes + other.bytes }
+    }
+}
+
+/// Waits until something is in the queue, and takes what is there in its order, until it reaches `full`: the last of them
+/// may go beyond. `None` when the queue is closed and empty: `stopped` closes it.
 pub async fn gather<T>(
     queue: &mut Receiver<T>,
     stopped: &CancellationToken,
-    mut is_full: impl FnMut(&T) -> bool,
+    full: Size,
+    size: impl Fn(&T) -> Size,
 ) -> Option<Vec<T>> {
     let first = loop {
         tokio::select! {
@@ -20,10 +46,12 @@ pub async fn gather<T>(
             () = stopped.cancelled(), if !queue.is_closed() => queue.close(),
         }
     };
-    let mut full = is_full(&first);
+    let mut gathered_size = size(&first);
     let mut gathered = vec![first];
-    while !full && let Ok(next) = queue.try_recv() {
-        full = is_full(&next);
+    while !gathered_size.reaches(full)
+        && let Ok(next) = queue.try_recv()
+    {
+        gathered_size = gathered_size + size(&next);
         gathered.push(next);
     }
     Some(gathered)
@@ -35,15 +63,21 @@ mod tests {
 
     use super::*;
 
+    const FULL: Size = Size { messages: 3, bytes: 100 };
+
+    /// One message of so many bytes.
+    const SIZE: fn(&usize) -> Size = |bytes| Size { messages: 1, bytes: *bytes };
+
     #[tokio::test]
     async fn takes_what_waits_until_it_is_full() {
         let (sender, mut queue) = mpsc::channel(10);
         let stopped = CancellationToken::new();
-        for n in 1..=5 {
-            sender.send(n).await.expect("room");
+        for bytes in [1, 2, 3, 60, 40, 5] {
+            sender.send(bytes).await.expect("room");
         }
-        assert_eq!(gather(&mut queue, &stopped, |n| *n == 3).await, Some(vec![1, 2, 3]));
-        assert_eq!(gather(&mut queue, &stopped, |_| false).await, Some(vec![4, 5]));
+        assert_eq!(gather(&mut queue, &stopped, FULL, SIZE).await, Some(vec![1, 2, 3]));
+        assert_eq!(gather(&mut queue, &stopped, FULL, SIZE).await, Some(vec![60, 40]));
+        assert_eq!(gather(&mut queue, &stopped, FULL, SIZE).await, Some(vec![5]));
     }
 
     #[tokio::test]
@@ -52,8 +86,8 @@ mod tests {
         let stopped = CancellationToken::new();
         sender.send(1).await.expect("room");
         stopped.cancel();
-        assert_eq!(gather(&mut queue, &stopped, |_| false).await, Some(vec![1]));
-        assert_eq!(gather(&mut queue, &stopped, |_| false).await, None);
+        assert_eq!(gather(&mut queue, &stopped, FULL, SIZE).await, Some(vec![1]));
+        assert_eq!(gather(&mut queue, &stopped, FULL, SIZE).await, None);
         assert!(sender.send(2).await.is_err());
     }
 }

@@ -10,7 +10,11 @@ use std::{
 };
 
 use futures_util::{future::maybe_done, poll};
-use neonchat_common::{error::ApiError, gather::gather, ids::ChatId};
+use neonchat_common::{
+    error::ApiError,
+    gather::{Size, gather},
+    ids::ChatId,
+};
 use tokio::{
     sync::mpsc,
     time::{Instant, timeout_at},
@@ -27,15 +31,14 @@ use crate::{
     hub::{Hub, Socket},
 };
 
-/// While one call is being answered, others are worked on.
-const LANES: usize = 4;
+/// While chat-service works on the call of one lane, the next call comes to it from another. More lanes make smaller calls.
+const LANES: usize = 2;
 
 /// Sends that may wait for one lane.
-const MAX_WAITING: usize = 2048;
+const MAX_WAITING: usize = 4096;
 
-/// With so many messages, or bytes of text, a call takes no further ones.
-const FULL_MESSAGES: usize = 500;
-const FULL_BYTES: usize = 1024 * 1024;
+/// With so much a call takes no further messages.
+const FULL: Size = Size { messages: 500, bytes: 1024 * 1024 };
 
 /// The longest that a client waits for the answer to a send (guarantee G11: two seconds).
 const SEND_DEADLINE: Duration = Duration::from_millis(1800);
@@ -92,13 +95,7 @@ impl Sending {
 
 async fn run(delivery: Delivery, mut sends: mpsc::Receiver<Send>, stopped: CancellationToken) {
     loop {
-        let (mut messages, mut bytes) = (0, 0);
-        let is_full = |send: &Send| {
-            messages += 1;
-            bytes += send.message.text.as_str().len();
-            messages >= FULL_MESSAGES || bytes >= FULL_BYTES
-        };
-        let Some(sends) = gather(&mut sends, &stopped, is_full).await else { return };
+        let Some(sends) = gather(&mut sends, &stopped, FULL, Send::size).await else { return };
         let latest = Instant::now() + MIN_TIME - SEND_DEADLINE;
         let (sends, late): (Vec<_>, Vec<_>) = sends.into_iter().partition(|send| send.accepted > latest);
         for send in late {
@@ -149,6 +146,10 @@ async fn store_and_deliver(delivery: &Delivery, sends: Vec<Send>) {
 }
 
 impl Send {
+    fn size(&self) -> Size {
+        Size { messages: 1, bytes: self.message.text.as_str().len() }
+    }
+
     fn acknowledge(self, hub: &Hub, stored: Stored, is_published: bool) {
         let NewMessage { chat_id, request_id, .. } = self.message;
         // To the outboxes of the sockets here, and to Redis.

@@ -6,7 +6,10 @@ use std::{
     sync::Arc,
 };
 
-use neonchat_common::{gather::gather, lifecycle::Tasks};
+use neonchat_common::{
+    gather::{Size, gather},
+    lifecycle::Tasks,
+};
 use tokio::{
     sync::{Semaphore, mpsc, oneshot},
     time::{Instant, timeout_at},
@@ -22,13 +25,12 @@ use crate::db::{CONNECTION_LIMIT, Db, DbError};
 #[cfg(feature = "defect-ack-before-commit")]
 mod defect;
 
-/// Statements under way at the same time: while Postgres flushes the one, it works on the other.
-const STATEMENTS: usize = 2;
+/// Statements under way at the same time. With two, Postgres works on the one while it flushes the other; but each then has
+/// half of the messages, and costs nearly the same (docs/PERFORMANCE.md).
+const STATEMENTS: usize = 1;
 
-/// With so many messages, or bytes of text, a statement takes no further ones. What came with the last of them is still
-/// taken.
-const FULL_MESSAGES: usize = 512;
-const FULL_BYTES: usize = 1024 * 1024;
+/// With so much a statement takes no further messages.
+const FULL: Size = Size { messages: 512, bytes: 1024 * 1024 };
 
 /// Callers that may wait for a statement to begin.
 const MAX_WAITING: usize = 4096;
@@ -47,6 +49,13 @@ struct Job {
     /// to be stored afterwards.
     start_by: Instant,
     answer: oneshot::Sender<Vec<Outcome>>,
+}
+
+impl Job {
+    fn size(&self) -> Size {
+        let bytes = self.messages.iter().map(|message| message.text.as_str().len()).sum();
+        Size { messages: self.messages.len(), bytes }
+    }
 }
 
 impl Writer {
@@ -76,13 +85,7 @@ async fn run(db: Db, mut jobs: mpsc::Receiver<Job>, tasks: Tasks) {
     let stopped = tasks.stopped();
     // First the statement, then the messages: so all that come in the meantime are taken.
     while let Ok(statement) = Arc::clone(&statements).acquire_owned().await {
-        let (mut messages, mut bytes) = (0, 0);
-        let is_full = |job: &Job| {
-            messages += job.messages.len();
-            bytes += job.messages.iter().map(|message| message.text.as_str().len()).sum::<usize>();
-            messages >= FULL_MESSAGES || bytes >= FULL_BYTES
-        };
-        let Some(jobs) = gather(&mut jobs, &stopped, is_full).await else { return };
+        let Some(jobs) = gather(&mut jobs, &stopped, FULL, Job::size).await else { return };
         let db = db.clone();
         tasks.spawn(async move {
             write(&db, jobs).await;
