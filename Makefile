@@ -1,7 +1,7 @@
 # `make` alone says what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test autobahn schemathesis backup restore demo chaos soak mutants bench microbench load alerts-check check fmt clean-data
+.PHONY: help run test autobahn schemathesis backup restore demo chaos soak mutants bench microbench load alerts-check k8s k8s-check check fmt clean-data
 
 CARGO ?= cargo
 # What `make test` hands on to `cargo test`, for instance: make test ARGS='-p chat-service login'
@@ -9,7 +9,7 @@ ARGS ?= --workspace
 export PYTHON2 ?= python2.7
 
 help: ## What there is
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
 run: ## Postgres, Redis and both services, until Ctrl-C; the data stays in .neonchat/
 	@testbed/install.sh
@@ -90,6 +90,15 @@ alerts-check: ## The configuration of Prometheus, and its alerts: each fires whe
 	@$(PROMTOOL) check config deploy/prometheus/prometheus.yml
 	@$(PROMTOOL) check rules --lint-fatal deploy/prometheus/alerts.yml
 	@$(PROMTOOL) test rules deploy/prometheus/alerts.test.yml
+
+k8s: ## Kubernetes: what make k8s-… can do in the cluster of kubectl (see docs/OPERATIONS.md)
+	@deploy/k8s/deploy.sh
+
+k8s-check: ## What can be known of deploy/k8s without a cluster
+	@deploy/k8s/check.sh
+
+k8s-%:
+	@deploy/k8s/deploy.sh $*
 
 check: ## Formatting, lints (a warning is an error), licences and advisories of the dependencies
 	$(CARGO) fmt --all --check
