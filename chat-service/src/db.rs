@@ -27,7 +27,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use self::supply::Supply;
 pub use self::{
     connect::Connector,
-    migrations::{MIGRATIONS, migrate},
+    migrations::{MIGRATIONS, migrate, migrate_within},
 };
 use crate::config::DatabaseSettings;
 

@@ -1,8 +1,12 @@
 //! The process: settings, telemetry, build, run, drain.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
-use chat_service::{app::App, config::Settings};
+use chat_service::{
+    app::App,
+    config::Settings,
+    db::{self, Connector},
+};
 use clap::{Parser, Subcommand};
 use neonchat_common::{
     http::probe::probe,
@@ -28,6 +32,14 @@ enum Command {
     Serve,
     /// Asks the one on this machine whether it lives: exits with 0, or 1 and says why
     Healthcheck,
+    /// Brings the database to the form that this version knows, and ends: with 0, or 1 and says why
+    ///
+    /// Every instance does so at its start. Done before, by a job, a migration that fails stops an upgrade at once.
+    Migrate {
+        /// How long to wait for a database that does not answer
+        #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = humantime::parse_duration)]
+        wait: Duration,
+    },
 }
 
 // A fifth less work for each message than with the system's (docs/PERFORMANCE.md).
@@ -45,6 +57,9 @@ async fn run(command: Option<Command>) -> anyhow::Result<()> {
         return probe(&settings.host, settings.http_port).await;
     }
     telemetry::init_logs(&settings.common)?;
+    if let Some(Command::Migrate { wait }) = command {
+        return db::migrate_within(wait, &Connector::new(&settings.database.connection)?).await;
+    }
     let app = App::build(settings).await?;
     tracing::info!(http.addr = %app.http_addr()?, grpc.addr = %app.grpc_addr(), "listening");
     app.run(shutdown_signal()).await

@@ -1,11 +1,38 @@
 //! Bringing the database to the form that this program knows.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, anyhow};
 use diesel_async::{AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnection as _};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use tokio::time::{Instant, sleep};
+
+use super::Connector;
 
 /// The migrations of `migrations/`, a part of the program.
 pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
+
+/// How long to wait before a database that did not answer is asked again.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// [`migrate`], for a process that does nothing else: the database may take as long as `wait` to answer.
+///
+/// # Errors
+/// It did not answer in time; or as [`migrate`], which is not tried again.
+pub async fn migrate_within(wait: Duration, connector: &Connector) -> anyhow::Result<()> {
+    let started = Instant::now();
+    loop {
+        match connector.connect_without_limits().await {
+            Ok(connection) => break migrate(connection).await,
+            Err(error) if started.elapsed() + PAUSE > wait => {
+                let limit = humantime::format_duration(wait);
+                break Err(error).with_context(|| format!("the database did not answer within {limit}"));
+            }
+            Err(error) => tracing::warn!(error.cause = %error, "the database does not answer, trying again"),
+        }
+        sleep(PAUSE).await;
+    }
+}
 
 /// Applies what is pending. Of several processes that start at once one does it, and the others wait for it.
 ///

@@ -16,6 +16,7 @@ mod history;
 mod lifecycle;
 mod limits;
 mod login_limits;
+mod migrating;
 mod operations;
 mod receipts;
 mod rest_sending;

@@ -1,0 +1,76 @@
+//! `chat-service migrate`, which a job runs before an upgrade.
+
+use std::{path::Path, process::Output, time::Duration};
+
+use chat_service::db::MIGRATIONS;
+use diesel::{migration::MigrationSource, pg::Pg};
+use neonchat_testbed::{harness, port, postgres::Postgres, process::Process};
+use tempfile::tempdir;
+use tokio::process::Command;
+
+use crate::support::{TestApp, folder, sql};
+
+fn command(folder: &Path, database: &str, wait: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chat-service"));
+    command.args(["migrate", "--wait", wait]).current_dir(folder).env("DATABASE_URL", database).kill_on_drop(true);
+    command
+}
+
+async fn migrate(database: &str, wait: &str) -> (Option<i32>, String) {
+    let folder = tempdir().expect("a folder");
+    let Output { status, stdout, stderr } = command(folder.path(), database, wait).output().await.expect("a process");
+    (status.code(), String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned())
+}
+
+async fn applied(database: &str) -> usize {
+    let sql = sql(database).await;
+    sql.query("SELECT version FROM __diesel_schema_migrations", &[]).await.expect("rows").len()
+}
+
+fn known() -> usize {
+    MigrationSource::<Pg>::migrations(&MIGRATIONS).expect("migrations").len()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_database_is_migrated_once() {
+    let database = harness::test_database().await;
+    let (code, said) = migrate(&database, "1m").await;
+    assert_eq!((code, said.matches("migration applied").count()), (Some(0), known()), "{said}");
+    assert_eq!(migrate(&database, "1m").await, (Some(0), String::new()));
+    assert_eq!(applied(&database).await, known());
+
+    let app = TestApp::launch(&database, &[]).await;
+    app.api.until_ready().await.expect("ready");
+    app.pair().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_comes_later_is_waited_for() {
+    let port = port::free().expect("a port");
+    let database = format!("postgres://neon@127.0.0.1:{port}/postgres");
+    let folder = folder();
+    let log = folder.path().join("migrate.log");
+    let mut migrating =
+        Process::spawn("migrate", &mut command(folder.path(), &database, "1m"), &log).expect("a process");
+    let waits = async || std::fs::read_to_string(&log).is_ok_and(|said| said.contains("trying again"));
+    migrating.ready_when(Duration::from_secs(30), waits).await.expect("it waits");
+
+    let _postgres = Postgres::start(folder.path(), Some(port)).await.expect("Postgres");
+    assert!(migrating.wait().await.expect("an end").success(), "{}", migrating.tail());
+    assert_eq!(applied(&database).await, known());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_does_not_come_is_an_error() {
+    let (code, said) = migrate("postgres://neon@127.0.0.1:1/neondb", "0s").await;
+    assert!(code == Some(1) && said.contains("the database did not answer within 0s"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_migration_that_fails_is_an_error() {
+    let database = harness::test_database().await;
+    sql(&database).await.batch_execute("CREATE TABLE users (name text)").await.expect("a table in the way");
+    let (code, said) = migrate(&database, "1m").await;
+    assert!(code == Some(1) && said.contains("\"users\" already exists"), "{said}");
+    assert_eq!(applied(&database).await, 0);
+}
