@@ -157,6 +157,14 @@ rolling() {
     retire_all_but stable
 }
 
+rolling_rollback() {
+    local new old
+    new=$(image chat-service stable) old=$(image notification-service stable)
+    # Where they differ, the way there, or back, was left half-way: chat-service alone has the new version.
+    if [[ ${new##*:} == "${old##*:}" ]]; then undo notification-service; fi
+    undo chat-service
+}
+
 take_over() {
     local track=$1 before
     before=$(live)
@@ -237,7 +245,7 @@ status)
     kube get deployments,horizontalpodautoscalers --selector step=run --label-columns track --output wide
     ;;
 rolling) rolling ;;
-rolling-rollback) for service in "${REVERSED[@]}"; do undo "$service"; done ;;
+rolling-rollback) rolling_rollback ;;
 blue-green) blue_green ;;
 apply-blue) take_over blue ;;
 apply-green) take_over green ;;
