@@ -24,7 +24,6 @@ set -euo pipefail
 cd -P "$(dirname "$0")"
 
 SERVICES=(chat-service notification-service)
-REVERSED=(notification-service chat-service)
 
 die() {
     echo "$*" >&2
@@ -216,7 +215,7 @@ canary_apply() {
 canary_rollback() {
     [[ -n $(image chat-service canary) ]] || die "There was no canary."
     apply rolling step=open
-    for service in "${REVERSED[@]}"; do
+    for service in notification-service chat-service; do
         if [[ $(image "$service" stable) == "$(image "$service" canary)" ]]; then undo "$service"; fi
     done
     retire_all_but stable
