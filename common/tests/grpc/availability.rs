@@ -53,6 +53,24 @@ async fn addresses_are_called_in_turn() {
 }
 
 #[tokio::test]
+async fn a_connection_is_replaced_when_it_is_old_and_no_call_fails() {
+    let server = StandIn::start_aging(Duration::from_millis(20), async |_| {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        Ok(())
+    });
+    let server = server.await;
+    // A call that meets the end of its connection is tried again.
+    let peer = peer(&[server.address]);
+    let limit = Instant::now() + Duration::from_secs(20);
+    while server.connections() < 5 {
+        assert!(Instant::now() < limit, "{} connections", server.connections());
+        for answer in join_all((0..8).map(|_| call(&peer, SEND))).await {
+            answer.expect("an answer");
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_address_that_fails_is_soon_left_alone() {
     let failing = StandIn::start(async |_| Err(Status::unavailable("away"))).await;
     let server = StandIn::start(async |_| Ok(())).await;

@@ -1,6 +1,7 @@
 //! What stands in for another service, and what is in its place when it is away.
 
 use std::{
+    collections::HashSet,
     net::SocketAddr,
     sync::{
         Arc, Mutex,
@@ -10,7 +11,10 @@ use std::{
 };
 
 use neonchat_common::{
-    grpc::{client::Peer, server},
+    grpc::{
+        client::Peer,
+        server::{self, EdgeLayer},
+    },
     settings::GrpcSettings,
 };
 use neonchat_proto::notification::v1::{
@@ -20,7 +24,8 @@ use neonchat_proto::notification::v1::{
 };
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
-use tonic::{Request, Response, Status, metadata::MetadataMap};
+use tonic::{Request, Response, Status, metadata::MetadataMap, transport::Server};
+use tower::layer::util::{Identity, Stack};
 
 /// The secret that the services of a test share.
 pub(crate) const TOKEN: &str = "a-token";
@@ -36,6 +41,7 @@ pub(crate) struct StandIn {
     /// Where it is.
     pub(crate) address: SocketAddr,
     calls: Arc<Mutex<Vec<MetadataMap>>>,
+    callers: Arc<Mutex<HashSet<SocketAddr>>>,
     stop: CancellationToken,
     running: JoinHandle<Result<(), tonic::transport::Error>>,
 }
@@ -62,18 +68,40 @@ impl StandIn {
         address: SocketAddr,
         answer: impl Fn(usize) -> A + Send + Sync + 'static,
     ) -> Self {
+        Self::start_from(server::builder(settings).expect("a server"), address, answer).await
+    }
+
+    /// As [`StandIn::start`], whose connections grow no older than this.
+    pub(crate) async fn start_aging<A: Future<Output = Answer> + Send>(
+        age: Duration,
+        answer: impl Fn(usize) -> A + Send + Sync + 'static,
+    ) -> Self {
+        let builder = server::builder(&settings()).expect("a server").max_connection_age(age);
+        Self::start_from(builder, "127.0.0.1:0".parse().expect("an address"), answer).await
+    }
+
+    async fn start_from<A: Future<Output = Answer> + Send>(
+        mut builder: Server<Stack<EdgeLayer, Identity>>,
+        address: SocketAddr,
+        answer: impl Fn(usize) -> A + Send + Sync + 'static,
+    ) -> Self {
         let (incoming, address) =
             server::bind(&address.ip().to_string(), address.port(), "PORT").await.expect("a port");
-        let (stop, calls) = (CancellationToken::new(), Arc::default());
-        let service = Service { calls: Arc::clone(&calls), number: AtomicUsize::new(0), answer };
+        let (stop, calls, callers) = (CancellationToken::new(), Arc::default(), Arc::default());
+        let (number, seen) = (AtomicUsize::new(0), (Arc::clone(&calls), Arc::clone(&callers)));
+        let service = Service { calls: seen.0, callers: seen.1, number, answer };
         let (health, health_service) = tonic_health::server::health_reporter();
         health.set_service_status("", tonic_health::ServingStatus::Serving).await;
-        let server = server::builder(settings)
-            .expect("a server")
+        let server = builder
             .add_service(health_service)
             .add_service(NotificationServiceServer::new(service))
             .serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
-        Self { address, calls, stop, running: tokio::spawn(server) }
+        Self { address, calls, callers, stop, running: tokio::spawn(server) }
+    }
+
+    /// By how many connections it was called.
+    pub(crate) fn connections(&self) -> usize {
+        self.callers.lock().expect("no panic").len()
     }
 
     /// How often it was called.
@@ -95,6 +123,7 @@ impl StandIn {
 
 struct Service<F> {
     calls: Arc<Mutex<Vec<MetadataMap>>>,
+    callers: Arc<Mutex<HashSet<SocketAddr>>>,
     number: AtomicUsize,
     answer: F,
 }
@@ -110,6 +139,7 @@ where
         request: Request<GetUsersStatusRequest>,
     ) -> Result<Response<GetUsersStatusResponse>, Status> {
         self.calls.lock().expect("no panic").push(request.metadata().clone());
+        self.callers.lock().expect("no panic").extend(request.remote_addr());
         (self.answer)(self.number.fetch_add(1, Ordering::Relaxed)).await?;
         Ok(Response::new(GetUsersStatusResponse::default()))
     }
