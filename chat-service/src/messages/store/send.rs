@@ -123,10 +123,13 @@ impl QueryFragment<Pg> for StoreMessages<'_> {
                   ) AS stored
             ), placed AS MATERIALIZED (
                 SELECT n, fresh.id, chat_id, last_seq + place AS seq, sender_id, request_id, text,
-                       greatest(now, last_event_at + interval '1 us') + (place - 1) * interval '1 us' AS at
+                       greatest(now, last_event_at + interval '1 us') + (place - 1) * interval '1 us' AS at,
+                       is_last, is_last_of_sender
                   FROM moment, chat, (
-                       SELECT *, row_number() OVER (PARTITION BY chat_id ORDER BY n) AS place
+                       SELECT *, row_number() OVER chat AS place, lead(n) OVER chat IS NULL AS is_last,
+                              lead(n) OVER (PARTITION BY chat_id, sender_id ORDER BY n) IS NULL AS is_last_of_sender
                          FROM allowed WHERE n NOT IN (SELECT n FROM seen)
+                       WINDOW chat AS (PARTITION BY chat_id ORDER BY n)
                   ) AS fresh
                  WHERE chat.id = chat_id
             ), stored AS (
@@ -134,14 +137,14 @@ impl QueryFragment<Pg> for StoreMessages<'_> {
                 SELECT id, chat_id, seq, sender_id, request_id, text, at, at FROM placed
             ), moved_on AS (
                 UPDATE chats
-                   SET last_seq = last.seq, last_event_at = last.at, updated_at = last.at
-                  FROM (SELECT chat_id, max(seq) AS seq, max(at) AS at FROM placed GROUP BY chat_id) AS last
-                 WHERE chats.id = last.chat_id
+                   SET last_seq = seq, last_event_at = at, updated_at = at
+                  FROM placed
+                 WHERE chats.id = chat_id AND is_last
             ), read_by_sender AS (
                 UPDATE chat_members AS member
-                   SET read_seq = greatest(read_seq, own.seq)
-                  FROM (SELECT chat_id, sender_id, max(seq) AS seq FROM placed GROUP BY chat_id, sender_id) AS own
-                 WHERE member.chat_id = own.chat_id AND user_id = sender_id
+                   SET read_seq = greatest(read_seq, seq)
+                  FROM placed
+                 WHERE member.chat_id = placed.chat_id AND user_id = sender_id AND is_last_of_sender
             )
             SELECT n, id, seq, at, NULL FROM placed
             UNION ALL
