@@ -1,6 +1,6 @@
 //! The settings of chat-service (contract, section 1).
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{fmt, time::Duration};
 
 use neonchat_common::settings::{CommonSettings, Environment, InvalidSettings, Reader};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -59,24 +59,23 @@ impl Settings {
     /// # Errors
     /// Every setting that is not what it should be, by name.
     pub fn read(mut reader: Reader) -> Result<Self, InvalidSettings> {
-        let common = CommonSettings::read(&mut reader);
-        let mut notification_addresses = reader.list("NOTIFICATION_SERVICE_ADDR");
-        if notification_addresses.is_empty() {
-            notification_addresses.push("localhost:8081".to_owned());
-        }
-        let settings = Self {
+        let settings = Self::ask(&mut reader);
+        reader.finish().map(|()| settings)
+    }
+
+    fn ask(reader: &mut Reader) -> Self {
+        let common = CommonSettings::read(reader);
+        Self {
             host: reader.text("CHAT_SERVICE_HOST", "0.0.0.0"),
             http_port: reader.port("CHAT_SERVICE_PORT", 8080),
             grpc_port: reader.port("CHAT_GRPC_PORT", 8083),
-            database: DatabaseSettings::read(&mut reader, common.environment),
-            notification_addresses,
+            database: DatabaseSettings::read(reader, common.environment),
+            notification_addresses: reader.list("NOTIFICATION_SERVICE_ADDR", "localhost:8081"),
             bcrypt_cost: reader.number("BCRYPT_COST", 10, 4, 16),
             requests_per_minute: reader.number("RATE_LIMIT_PER_MINUTE", 100, 0, 1_000_000),
-            trusted_proxies: trusted_proxies(&mut reader),
+            trusted_proxies: trusted_proxies(reader),
             common,
-        };
-        reader.finish()?;
-        Ok(settings)
+        }
     }
 
     /// Settings from these values and the defaults alone, for a process inside a test.
@@ -90,7 +89,7 @@ impl Settings {
 
 impl DatabaseSettings {
     fn read(reader: &mut Reader, environment: Environment) -> Self {
-        let tls = reader.parse("DB_SSLMODE", Tls(SslMode::Disable), "disable, prefer, require or verify-full");
+        let tls = tls(reader);
         Self {
             connection: match reader.optional("DATABASE_URL").map(str::to_owned) {
                 Some(url) => from_url(reader, &url, tls),
@@ -102,27 +101,34 @@ impl DatabaseSettings {
     }
 }
 
+/// `DB_SSLMODE`. Where TLS is spoken, the server's certificate is checked, host name included: `require` is as strict
+/// as `verify-full`. A private authority is trusted by `SSL_CERT_FILE`.
+fn tls(reader: &mut Reader) -> SslMode {
+    let others = [("prefer", SslMode::Prefer), ("require", SslMode::Require), ("verify-full", SslMode::Require)];
+    reader.choice("DB_SSLMODE", ("disable", SslMode::Disable), &others)
+}
+
 fn trusted_proxies(reader: &mut Reader) -> TrustedProxies {
     const NAME: &str = "TRUSTED_PROXIES";
-    let list = reader.list(NAME);
+    let list = reader.list(NAME, "");
     TrustedProxies::parse(list.iter().map(String::as_str)).unwrap_or_else(|_| {
         reader.problem(NAME, "a comma list of addresses and networks such as 10.0.0.7 or 10.0.0.0/8");
         TrustedProxies::default()
     })
 }
 
-fn from_url(reader: &mut Reader, url: &str, tls: Tls) -> tokio_postgres::Config {
+fn from_url(reader: &mut Reader, url: &str, tls: SslMode) -> tokio_postgres::Config {
     let Ok(mut connection) = url.parse::<tokio_postgres::Config>() else {
         reader.problem("DATABASE_URL", "a URL such as postgres://user:password@host:5432/database");
         return tokio_postgres::Config::new();
     };
     if !url.contains("sslmode=") {
-        connection.ssl_mode(tls.0);
+        connection.ssl_mode(tls);
     }
     connection
 }
 
-fn from_parts(reader: &mut Reader, environment: Environment, tls: Tls) -> tokio_postgres::Config {
+fn from_parts(reader: &mut Reader, environment: Environment, tls: SslMode) -> tokio_postgres::Config {
     let password: SecretString = reader.production_secret("DB_PASSWORD", "secret", environment);
     let mut connection = tokio_postgres::Config::new();
     connection
@@ -131,30 +137,14 @@ fn from_parts(reader: &mut Reader, environment: Environment, tls: Tls) -> tokio_
         .dbname(reader.text("DB_NAME", "neondb"))
         .user(reader.text("DB_USER", "neon"))
         .password(password.expose_secret())
-        .ssl_mode(tls.0);
+        .ssl_mode(tls);
     connection
-}
-
-/// `DB_SSLMODE`. Where TLS is spoken, the server's certificate is checked, host name included: `require` is as strict
-/// as `verify-full`. A private authority is trusted by `SSL_CERT_FILE`.
-#[derive(Clone, Copy)]
-struct Tls(SslMode);
-
-impl FromStr for Tls {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        match text {
-            "disable" => Ok(Self(SslMode::Disable)),
-            "prefer" => Ok(Self(SslMode::Prefer)),
-            "require" | "verify-full" => Ok(Self(SslMode::Require)),
-            _ => Err(()),
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use neonchat_testbed::env_example;
+
     use super::*;
 
     #[test]
@@ -195,6 +185,13 @@ mod tests {
         let values = [("APP_ENV", "production"), ("JWT_SECRET", "a"), ("INTERNAL_TOKEN", "b")];
         let error = Settings::from_values(values).expect_err("a bad setting").to_string();
         assert!(error.starts_with("DB_PASSWORD"), "{error}");
+    }
+
+    #[test]
+    fn the_example_lists_each_with_its_default() {
+        let mut reader = Reader::from_values([]);
+        Settings::ask(&mut reader);
+        assert_eq!(*reader.asked(), env_example::listed_for("chat-service"));
     }
 
     #[test]

@@ -5,7 +5,13 @@
 
 mod shared;
 
-use std::{collections::HashMap, fmt, path::Path, str::FromStr, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    path::Path,
+    str::FromStr,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use config::{Config, File, FileFormat};
@@ -23,6 +29,8 @@ pub struct InvalidSettings(Vec<String>);
 #[derive(Debug)]
 pub struct Reader {
     values: HashMap<String, String>,
+    /// What was asked for, and its default.
+    asked: BTreeMap<String, String>,
     problems: Vec<String>,
 }
 
@@ -38,8 +46,7 @@ impl Reader {
     /// Settings from these values alone, for a process inside a test.
     #[must_use]
     pub fn from_values<'a>(values: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let values = values.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        Self { values, problems: Vec::new() }
+        Self::new(values.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
 
     fn from_sources(
@@ -62,25 +69,32 @@ impl Reader {
             }
         }
         values.extend(environment);
-        Ok(Self { values, problems: Vec::new() })
+        Ok(Self::new(values))
     }
 
-    /// The value of a setting; an empty one counts as not set.
+    const fn new(values: HashMap<String, String>) -> Self {
+        Self { values, asked: BTreeMap::new(), problems: Vec::new() }
+    }
+
+    /// The names that were asked for so far, each with its default as it is written in a file: empty where there is none.
     #[must_use]
-    pub fn optional(&self, name: &str) -> Option<&str> {
+    pub const fn asked(&self) -> &BTreeMap<String, String> {
+        &self.asked
+    }
+
+    /// The value of a setting that has no default; an empty one counts as not set.
+    pub fn optional(&mut self, name: &str) -> Option<&str> {
+        self.value(name, "")
+    }
+
+    fn value(&mut self, name: &str, default: impl fmt::Display) -> Option<&str> {
+        self.asked.insert(name.to_owned(), default.to_string());
         self.values.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
 
     /// A text.
-    #[must_use]
-    pub fn text(&self, name: &str, default: &str) -> String {
-        self.optional(name).unwrap_or(default).to_owned()
-    }
-
-    /// A secret: never shown, not even by `Debug`.
-    #[must_use]
-    pub fn secret(&self, name: &str, default: &str) -> SecretString {
-        SecretString::from(self.text(name, default))
+    pub fn text(&mut self, name: &str, default: &str) -> String {
+        self.value(name, default).unwrap_or(default).to_owned()
     }
 
     /// A secret whose default is fit for development alone: in production it has to be set to something else.
@@ -92,17 +106,16 @@ impl Reader {
         SecretString::from(value)
     }
 
-    /// A value that `T` can be parsed from; `expected` says what it should be.
-    pub fn parse<T: FromStr>(&mut self, name: &str, default: T, expected: &str) -> T {
-        let parsed = self.optional(name).map(str::parse);
-        match parsed {
-            None => default,
-            Some(Ok(value)) => value,
-            Some(Err(_)) => {
-                self.problem(name, expected);
-                default
-            }
+    /// One of some words, each with what it stands for. The first is the default.
+    pub fn choice<T: Copy>(&mut self, name: &str, default: (&str, T), others: &[(&str, T)]) -> T {
+        let Some(word) = self.value(name, default.0).map(str::to_owned) else { return default.1 };
+        let choices = || std::iter::once(&default).chain(others);
+        if let Some((_, value)) = choices().find(|(choice, _)| *choice == word) {
+            return *value;
         }
+        let words: Vec<_> = choices().map(|(choice, _)| *choice).collect();
+        self.problem(name, &format!("one of {}", words.join(", ")));
+        default.1
     }
 
     /// A number between two bounds, both included.
@@ -112,7 +125,7 @@ impl Reader {
     {
         let expected = format!("a whole number from {min} to {max}");
         let in_range = |value: &T| (&min..=&max).contains(&value);
-        match self.optional(name).map(|value| value.parse().ok().filter(in_range)) {
+        match self.value(name, default).map(|value| value.parse().ok().filter(in_range)) {
             None => default,
             Some(Some(value)) => value,
             Some(None) => {
@@ -129,7 +142,7 @@ impl Reader {
 
     /// A duration such as `30s`, `5m` or `250ms`, not longer than `max`.
     pub fn duration(&mut self, name: &str, default: Duration, max: Duration) -> Duration {
-        match self.optional(name).map(humantime::parse_duration) {
+        match self.value(name, humantime::format_duration(default)).map(humantime::parse_duration) {
             None => default,
             Some(Ok(value)) if value <= max => value,
             Some(_) => {
@@ -140,10 +153,9 @@ impl Reader {
         }
     }
 
-    /// A comma-separated list; empty where it is not set.
-    #[must_use]
-    pub fn list(&self, name: &str) -> Vec<String> {
-        let items = self.optional(name).unwrap_or_default().split(',');
+    /// A comma-separated list.
+    pub fn list(&mut self, name: &str, default: &str) -> Vec<String> {
+        let items = self.value(name, default).unwrap_or(default).split(',');
         items.map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
     }
 
@@ -175,18 +187,6 @@ pub enum Environment {
     Production,
 }
 
-impl FromStr for Environment {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        match text {
-            "development" | "test" => Ok(Self::Development),
-            "production" => Ok(Self::Production),
-            _ => Err(()),
-        }
-    }
-}
-
 /// How log lines look (`LOG_FORMAT`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
@@ -194,18 +194,6 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
-}
-
-impl FromStr for LogFormat {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        match text {
-            "text" => Ok(Self::Text),
-            "json" => Ok(Self::Json),
-            _ => Err(()),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -220,7 +208,7 @@ mod tests {
         std::fs::write(&yaml, "A: yaml\nB: yaml\nC: \"00123\"\n").expect("a file");
         std::fs::write(&dotenv, "B=dotenv\nD=dotenv\n").expect("a file");
         let environment = [("D".to_owned(), "environment".to_owned())];
-        let reader = Reader::from_sources(&yaml, &dotenv, environment.into_iter()).expect("settings");
+        let mut reader = Reader::from_sources(&yaml, &dotenv, environment.into_iter()).expect("settings");
         let got = ["A", "B", "C", "D", "E"].map(|name| reader.text(name, "default"));
         assert_eq!(got, ["yaml", "dotenv", "00123", "environment", "default"]);
         std::fs::remove_dir_all(dir).expect("removed");
@@ -231,13 +219,13 @@ mod tests {
         let mut reader = Reader::from_values([("PORT", "80800"), ("TIMEOUT", "soon"), ("LOG_FORMAT", "xml")]);
         reader.port("PORT", 1);
         reader.duration("TIMEOUT", Duration::ZERO, Duration::from_mins(1));
-        reader.parse("LOG_FORMAT", LogFormat::Text, "text or json");
+        reader.choice("LOG_FORMAT", ("text", LogFormat::Text), &[("json", LogFormat::Json)]);
         let error = reader.finish().expect_err("bad settings").to_string();
         assert_eq!(
             error,
             "PORT should be a whole number from 0 to 65535\n\
              TIMEOUT should be a duration such as 500ms, 30s or 5m, 1m at most\n\
-             LOG_FORMAT should be text or json"
+             LOG_FORMAT should be one of text, json"
         );
     }
 }

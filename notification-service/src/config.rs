@@ -46,19 +46,19 @@ impl Settings {
     /// # Errors
     /// Names every setting that is not what it should be.
     pub fn read(mut reader: Reader) -> Result<Self, InvalidSettings> {
+        let settings = Self::ask(&mut reader);
+        reader.finish().map(|()| settings)
+    }
+
+    fn ask(r: &mut Reader) -> Self {
         const HOUR: Duration = Duration::from_hours(1);
         let secs = Duration::from_secs;
-        let r = &mut reader;
-        let chat_service = match r.list("CHAT_SERVICE_ADDR") {
-            list if list.is_empty() => vec!["localhost:8083".to_owned()],
-            list => list,
-        };
         let settings = Self {
             common: CommonSettings::read(r),
             host: r.text("NOTIFICATION_SERVICE_HOST", "0.0.0.0"),
             ws_port: r.port("NOTIFICATION_WS_PORT", 8082),
             grpc_port: r.port("NOTIFICATION_GRPC_PORT", 8081),
-            chat_service,
+            chat_service: r.list("CHAT_SERVICE_ADDR", "localhost:8083"),
             socket: SocketSettings {
                 max_connections: r.number("WS_MAX_CONNECTIONS", 10_000, 1, 1_000_000),
                 max_connections_per_user: r.number("WS_MAX_CONNECTIONS_PER_USER", 64, 0, 1_000_000),
@@ -75,12 +75,14 @@ impl Settings {
         if settings.socket.read_timeout <= settings.socket.heartbeat {
             r.problem("WS_READ_TIMEOUT", "longer than WS_HEARTBEAT_INTERVAL, or every quiet socket is closed");
         }
-        reader.finish().map(|()| settings)
+        settings
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use neonchat_testbed::env_example;
+
     use super::*;
 
     #[test]
@@ -95,5 +97,12 @@ mod tests {
     fn a_read_timeout_below_the_heartbeat_is_refused() {
         let error = Settings::read(Reader::from_values([("WS_READ_TIMEOUT", "10s")])).expect_err("bad settings");
         assert!(error.to_string().starts_with("WS_READ_TIMEOUT"), "{error}");
+    }
+
+    #[test]
+    fn the_example_lists_each_with_its_default() {
+        let mut reader = Reader::from_values([]);
+        Settings::ask(&mut reader);
+        assert_eq!(*reader.asked(), env_example::listed_for("notification-service"));
     }
 }

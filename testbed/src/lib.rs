@@ -4,6 +4,7 @@ pub mod bench;
 pub mod chaos;
 pub mod client;
 pub mod demo;
+pub mod env_example;
 pub mod exec;
 pub mod harness;
 pub mod port;

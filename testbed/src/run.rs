@@ -32,7 +32,7 @@ const DATABASE: &str = "neondb";
 pub async fn run() -> anyhow::Result<()> {
     let mut reader = Reader::load()?;
     let ports = Ports::configured(&mut reader);
-    let given = |name| reader.optional(name).map(str::to_owned);
+    let mut given = |name| reader.optional(name).map(str::to_owned);
     let (database_url, redis_url) = (given("DATABASE_URL"), given("REDIS_URL"));
     reader.finish()?;
 

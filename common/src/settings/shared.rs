@@ -59,12 +59,16 @@ impl GrpcSettings {
 impl CommonSettings {
     /// Reads them.
     pub fn read(reader: &mut Reader) -> Self {
-        let environment = reader.parse("APP_ENV", Environment::Development, "development, test or production");
+        let environment = reader.choice(
+            "APP_ENV",
+            ("development", Environment::Development),
+            &[("test", Environment::Development), ("production", Environment::Production)],
+        );
         let jwt_hours = reader.number("JWT_EXPIRE_HOURS", 24, 1, 24 * 365);
         Self {
             environment,
             log_level: reader.text("LOG_LEVEL", "info"),
-            log_format: reader.parse("LOG_FORMAT", LogFormat::Text, "text or json"),
+            log_format: reader.choice("LOG_FORMAT", ("text", LogFormat::Text), &[("json", LogFormat::Json)]),
             jwt_secret: reader.production_secret(
                 "JWT_SECRET",
                 "your-super-secret-jwt-key-change-in-production",
@@ -109,7 +113,7 @@ fn tls(reader: &mut Reader) -> Option<Tls> {
 
 fn allowed_origins(reader: &mut Reader) -> AllowedOrigins {
     const NAME: &str = "CORS_ALLOWED_ORIGINS";
-    let list = reader.list(NAME);
+    let list = reader.list(NAME, "");
     AllowedOrigins::parse(list.iter().map(String::as_str)).unwrap_or_else(|_| {
         reader.problem(NAME, "a comma list of origins such as https://chat.example.org, each without a path");
         AllowedOrigins::default()
