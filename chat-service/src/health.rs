@@ -133,6 +133,7 @@ async fn metrics(health: Data<Health>) -> Result<HttpResponse, ApiError> {
     metrics::gauge!("db_pool_connections", "state" => "idle").set(idle);
     metrics::gauge!("db_pool_connections", "state" => "used").set(used);
     metrics::gauge!("db_pool_waiting").set(waiting);
+    metrics::gauge!("service_ready").set(u8::from(health.readiness.state() == State::Ready));
     let text = "text/plain; version=0.0.4".parse().map_err(ApiError::internal)?;
     Ok(HttpResponse::Ok().insert_header(ContentType(text)).body(health.metrics.render()))
 }

@@ -3,7 +3,9 @@
 use std::{sync::OnceLock, time::Duration};
 
 use anyhow::{Context as _, anyhow};
+use metrics::{describe_gauge, gauge};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_process::Collector;
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use crate::{
@@ -34,7 +36,11 @@ pub fn init_logs(settings: &CommonSettings) -> anyhow::Result<()> {
 
 /// The process's metrics, as Prometheus reads them.
 #[derive(Clone)]
-pub struct Metrics(PrometheusHandle);
+pub struct Metrics {
+    recorded: PrometheusHandle,
+    /// CPU, memory, threads and open files.
+    process: Collector,
+}
 
 impl Metrics {
     /// The recorder of this process; installed by the first call, and the same for every further one.
@@ -49,12 +55,17 @@ impl Metrics {
                 .and_then(PrometheusBuilder::install_recorder)
                 .map_err(|error| error.to_string())
         };
-        INSTALLED.get_or_init(install).clone().map(Self).map_err(|error| anyhow!(error))
+        let recorded = INSTALLED.get_or_init(install).clone().map_err(|error| anyhow!(error))?;
+        let process = Collector::default();
+        process.describe();
+        describe_gauge!("build_info", "What runs, by its version");
+        gauge!("build_info", "version" => env!("CARGO_PKG_VERSION")).set(1);
+        Ok(Self { recorded, process })
     }
 
     /// Keeps the recorder's memory bounded until the process ends.
     pub fn keep_up(&self, tasks: &Tasks) {
-        let handle = self.0.clone();
+        let handle = self.recorded.clone();
         tasks.spawn_until_stopped(async move {
             let mut tick = tokio::time::interval(UPKEEP_INTERVAL);
             loop {
@@ -64,9 +75,10 @@ impl Metrics {
         });
     }
 
-    /// The metrics as Prometheus text.
+    /// The metrics as Prometheus text. Those of the process are read off now.
     #[must_use]
     pub fn render(&self) -> String {
-        self.0.render()
+        self.process.collect();
+        self.recorded.render()
     }
 }

@@ -24,17 +24,20 @@ async fn live() -> HttpResponse {
     HttpResponse::Ok().json(serde_json::json!({ "status": "alive" }))
 }
 
-/// Whether new sockets can be opened: chat-service, without which none can, is there, and no drain has begun. Without
-/// Redis sockets are served all the same.
 async fn ready(state: Data<State>) -> HttpResponse {
+    match readiness(&state).await {
+        Ok(()) => HttpResponse::Ok().json(serde_json::json!({ "status": "ready" })),
+        Err(obstacle) => HttpResponse::ServiceUnavailable().json(serde_json::json!({ "status": obstacle })),
+    }
+}
+
+/// Whether new sockets can be opened, or what keeps them from it: chat-service, without which none can, is there, and no
+/// drain has begun. Without Redis sockets are served all the same.
+async fn readiness(state: &State) -> Result<(), &'static str> {
     if state.readiness.is_draining() {
-        return HttpResponse::ServiceUnavailable().json(serde_json::json!({ "status": "draining" }));
+        return Err("draining");
     }
-    if state.delivery.chat_service.is_healthy().await {
-        HttpResponse::Ok().json(serde_json::json!({ "status": "ready" }))
-    } else {
-        HttpResponse::ServiceUnavailable().json(serde_json::json!({ "status": "waiting for chat-service" }))
-    }
+    if state.delivery.chat_service.is_healthy().await { Ok(()) } else { Err("waiting for chat-service") }
 }
 
 #[derive(Serialize)]
@@ -56,5 +59,9 @@ async fn health(state: Data<State>) -> HttpResponse {
 }
 
 async fn metrics(state: Data<State>) -> HttpResponse {
+    metrics::gauge!("service_ready").set(u8::from(readiness(&state).await.is_ok()));
+    // A million is the most that can be set.
+    let max_connections = u32::try_from(state.settings.max_connections).unwrap_or(u32::MAX);
+    metrics::gauge!("websocket_connections_max").set(max_connections);
     HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(state.metrics.render())
 }

@@ -164,13 +164,21 @@ impl System {
         format!("ws://127.0.0.1:{}", self.ports.websocket)
     }
 
+    /// Kills chat-service as a power cut would.
+    ///
+    /// # Errors
+    /// As kill(2) and waitpid(2).
+    pub async fn kill_chat_service(&mut self) -> anyhow::Result<()> {
+        self.chat.signal(Signal::SIGKILL)?;
+        self.chat.wait().await.map(drop)
+    }
+
     /// Kills chat-service as a power cut would, and starts it again.
     ///
     /// # Errors
     /// It does not start.
     pub async fn kill_and_restart_chat_service(&mut self) -> anyhow::Result<()> {
-        self.chat.signal(Signal::SIGKILL)?;
-        self.chat.wait().await?;
+        self.kill_chat_service().await?;
         self.chat = self.launch.spawn("chat-service")?;
         self.chat.ready_when(START_LIMIT, async || is_ready(self.ports.rest).await).await
     }

@@ -10,7 +10,20 @@ use std::{
 
 use serde_json::Value;
 
+use crate::helpers::Running;
+
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// What metrics-process knows of a process, and Prometheus' own clients as well
+/// (<https://prometheus.io/docs/instrumenting/writing_clientlibs/#process-metrics>).
+const METRICS_OF_PROCESS: [&str; 6] = [
+    "process_cpu_seconds_total",
+    "process_max_fds",
+    "process_open_fds",
+    "process_resident_memory_bytes",
+    "process_start_time_seconds",
+    "process_threads",
+];
 
 /// What Prometheus itself knows of a process, and of its alerts.
 const METRICS_OF_PROMETHEUS: [&str; 4] = ["ALERTS", "scrape_duration_seconds", "scrape_samples_scraped", "up"];
@@ -43,6 +56,7 @@ fn every_metric_and_label_of_an_alert_or_a_panel_is_in_the_code() {
         assert!(!metrics.is_empty(), "{place} asks for nothing: {expression}");
         for metric in metrics {
             let is_known = METRICS_OF_PROMETHEUS.contains(&metric.as_str())
+                || METRICS_OF_PROCESS.contains(&metric.as_str())
                 || recorded.contains(&metric.as_str())
                 || is_measured(&code, &metric);
             assert!(is_known, "{place}: no {metric} is measured");
@@ -52,6 +66,28 @@ fn every_metric_and_label_of_an_alert_or_a_panel_is_in_the_code() {
             assert!(is_known, "{place}: no metric has a label {label}");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_service_tells_of_its_process_and_of_its_state() {
+    let Running { mut system, folder: _folder } = Running::start(&[("WS_MAX_CONNECTIONS", "123")]).await;
+    let (chat, notification) = (system.api(), system.notification());
+    for service in [&chat, &notification] {
+        for name in METRICS_OF_PROCESS {
+            let line = service.metric(&format!("{name} ")).await.expect("measured");
+            let value: f64 = line.split(' ').next_back().and_then(|value| value.parse().ok()).expect("a number");
+            // Less than a second of CPU is none.
+            assert!(value > 0.0 || name == "process_cpu_seconds_total", "{line}");
+        }
+        let build = format!("build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION"));
+        assert_eq!(service.metric("build_info").await.expect("measured"), build);
+        assert_eq!(service.metric("service_ready").await.expect("measured"), "service_ready 1");
+    }
+    let limit = notification.metric("websocket_connections_max").await.expect("measured");
+    assert_eq!(limit, "websocket_connections_max 123");
+
+    system.kill_chat_service().await.expect("killed");
+    assert_eq!(notification.metric("service_ready").await.expect("measured"), "service_ready 0");
 }
 
 #[test]
@@ -127,7 +163,7 @@ fn names(expression: &str) -> Names {
         let is_called = tokens.get(place + 1).is_some_and(|next| ["(", "by", "without"].contains(next));
         let is_operator = ["and", "or", "unless", "bool"].contains(&token);
         match (within, token) {
-            (Within::Expression, "{" | "by" | "without" | "on" | "ignoring") => within = Within::Labels,
+            (Within::Expression, "{" | "by" | "without" | "on" | "ignoring" | "group_left") => within = Within::Labels,
             (Within::Expression, "[") => within = Within::Range,
             (Within::Labels, "}" | ")") | (Within::Range, "]") => within = Within::Expression,
             (Within::Expression, _) if is_name && !is_called && !is_operator => {
