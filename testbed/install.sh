@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what the testbed runs and the machine lacks: the servers of Postgres and Redis, setpriv, and what
+# Installs what the testbed runs and the machine lacks: the servers of Postgres and Redis, nginx, setpriv, and what
 # k6 is installed with.
 # As root on Debian and its kin; elsewhere it says what to install.
 set -eu
@@ -9,6 +9,10 @@ if ! ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 && ! command -v postg
     missing="$missing postgresql"
 fi
 command -v redis-server >/dev/null || missing="$missing redis-server"
+# Debian has it where only the superuser looks.
+command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing="$missing nginx"
+# The certificate of nginx.
+command -v openssl >/dev/null || missing="$missing openssl"
 command -v setpriv >/dev/null || missing="$missing util-linux"
 # Some crates have parts in C.
 command -v cc >/dev/null || missing="$missing gcc libc6-dev"

@@ -1,5 +1,7 @@
 //! The system as processes, with a database of its own.
 
+use std::{fs, os::unix::fs::PermissionsExt as _};
+
 use neonchat_testbed::{
     harness,
     system::{Ports, System},
@@ -14,6 +16,13 @@ pub(crate) const QUICK: [(&str, &str); 4] = [
     // All tests come from one address.
     ("RATE_LIMIT_PER_MINUTE", "0"),
 ];
+
+/// A folder that others may enter, too: where the superuser runs the tests, Postgres and nginx run as somebody else.
+pub(crate) fn folder() -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("permissions");
+    folder
+}
 
 pub(crate) struct Running {
     pub(crate) system: System,
@@ -39,6 +48,6 @@ impl Running {
 
     pub(crate) fn log(&self, service: &str) -> String {
         let log = self.folder.path().join(format!("{service}.log"));
-        std::fs::read_to_string(log).expect("a log")
+        fs::read_to_string(log).expect("a log")
     }
 }

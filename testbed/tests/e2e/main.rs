@@ -10,5 +10,7 @@ mod helpers;
 mod journey;
 mod load;
 mod logs;
+mod nginx;
+mod proxy;
 mod servers;
 mod watching;

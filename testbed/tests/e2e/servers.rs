@@ -7,13 +7,7 @@ use neonchat_testbed::{
 };
 use tokio_postgres::NoTls;
 
-/// A folder that the user who runs Postgres may enter, too.
-fn folder() -> tempfile::TempDir {
-    use std::os::unix::fs::PermissionsExt as _;
-    let folder = tempfile::tempdir().expect("a folder");
-    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).expect("permissions");
-    folder
-}
+use crate::helpers::folder;
 
 async fn query(url: &str, sql: &str) -> Vec<String> {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("a connection");

@@ -1,0 +1,160 @@
+//! nginx as `deploy/nginx` configures it, of the machine's own binary, at ports of its own.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use neonchat_testbed::{
+    client::Api,
+    port,
+    process::{Process, Signal},
+};
+use nix::{sys::signal::killpg, unistd::Pid};
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::ring,
+    pki_types::{CertificateDer, ServerName, pem::PemObject as _},
+};
+use serde_json::Value;
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+    process::Command,
+};
+use tokio_rustls::TlsConnector;
+
+/// The longest that it takes to start, and to write a line to its log.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// A running nginx.
+pub(crate) struct Nginx {
+    process: Process,
+    https: u16,
+    http: u16,
+    certificate: PathBuf,
+}
+
+impl Nginx {
+    /// Starts one with its files in `folder`, which others than its owner may enter, before instances of chat-service and of
+    /// notification-service at these ports.
+    pub(crate) async fn start(folder: &Path, chat: &[u16], notification: &[u16]) -> Self {
+        let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/nginx");
+        let [https, http, health] = [(); 3].map(|()| port::free().expect("a port"));
+        let mut conf = fs::read_to_string(deploy.join("nginx.conf")).expect("a file");
+        for (theirs, ours) in [
+            ("listen 8443 ssl;", format!("listen 127.0.0.1:{https} ssl;")),
+            ("listen 8000;", format!("listen 127.0.0.1:{http};")),
+            ("listen 127.0.0.1:8001;", format!("listen 127.0.0.1:{health};")),
+            ("/tmp/", format!("{}/", folder.display())),
+        ] {
+            assert!(conf.contains(theirs), "nginx.conf has no {theirs}");
+            conf = conf.replace(theirs, &ours);
+        }
+        fs::write(folder.join("nginx.conf"), conf).expect("a file");
+        let upstreams = fs::read_to_string(deploy.join("upstreams.conf")).expect("a file");
+        fs::write(folder.join("upstreams.conf"), with_ports(&upstreams, chat, notification)).expect("a file");
+        let certificates = folder.join("certificates");
+        fs::create_dir(&certificates).expect("a folder");
+        let made = Command::new(deploy.join("self-signed.sh")).arg(&certificates).output().await.expect("a shell");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+
+        let mut command = Process::command(&binary(), Signal::SIGTERM);
+        command.args(["-e", "stderr", "-c", "nginx.conf", "-p"]).arg(folder);
+        let mut process = Process::spawn("nginx", &mut command, &folder.join("nginx.log")).expect("a process");
+        // As the health check of the container asks.
+        let health = Api::new(format!("http://127.0.0.1:{health}"));
+        let answers = async || health.call("GET", "/", None, None).await.is_ok_and(|answer| answer.status == 200);
+        process.ready_when(LIMIT, answers).await.expect("nginx");
+        Self { process, https, http, certificate: certificates.join("fullchain.pem") }
+    }
+
+    /// Where it answers plain HTTP.
+    pub(crate) const fn http(&self) -> u16 {
+        self.http
+    }
+
+    /// A port that leads to its HTTPS: the clients of the testbed speak no TLS, so it is put on here. The certificate has to
+    /// be its own, for `localhost`.
+    pub(crate) async fn tunnel(&self) -> u16 {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(&self.certificate).expect("PEM")).expect("a certificate");
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let connector = TlsConnector::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let https = self.https;
+        tokio::spawn(async move {
+            while let Ok((mut plain, _)) = listener.accept().await {
+                let connector = connector.clone();
+                tokio::spawn(async move {
+                    let tcp = TcpStream::connect(("127.0.0.1", https)).await?;
+                    let host = ServerName::try_from("localhost").map_err(io::Error::other)?;
+                    copy_bidirectional(&mut plain, &mut connector.connect(host, tcp).await?).await
+                });
+            }
+        });
+        port
+    }
+
+    /// All that it has written, errors too.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.process.log()).expect("a log")
+    }
+
+    /// The lines of its access log for this path, as soon as there are so many: one is written after its request has ended.
+    pub(crate) async fn requests(&mut self, path: &str, count: usize) -> Vec<Value> {
+        let log = self.process.log().to_owned();
+        let read = || {
+            let text = fs::read_to_string(&log).expect("a log");
+            // The last line may be half written.
+            let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            lines.filter(|line| line["path"] == path).collect::<Vec<_>>()
+        };
+        self.process.ready_when(LIMIT, async || read().len() >= count).await.expect("lines");
+        read()
+    }
+}
+
+impl Drop for Nginx {
+    /// Its workers would outlive a process that is killed, as a child is that nobody waits for.
+    fn drop(&mut self) {
+        if let Some(id) = self.process.id().and_then(|id| i32::try_from(id).ok()) {
+            let _ = killpg(Pid::from_raw(id), Signal::SIGTERM);
+        }
+    }
+}
+
+/// The upstreams of docker-compose.yml, each with the instances at these ports. A name server is not asked.
+fn with_ports(conf: &str, chat: &[u16], notification: &[u16]) -> String {
+    let mut lines = Vec::new();
+    for line in conf.lines() {
+        let ports = match line.trim_start() {
+            server if server.starts_with("server chat-service:8080 resolve ") => chat,
+            server if server.starts_with("server notification-service:8082 resolve ") => notification,
+            server if server.starts_with("server ") => panic!("upstreams.conf has an unknown server: {server}"),
+            directive if directive.starts_with("resolver") => continue,
+            _ => {
+                lines.push(line.to_owned());
+                continue;
+            }
+        };
+        let (_, parameters) = line.split_once(" resolve ").expect("`resolve`");
+        lines.extend(ports.iter().map(|port| format!("server 127.0.0.1:{port} {parameters}")));
+    }
+    lines.join("\n")
+}
+
+/// Debian has it where only the superuser looks.
+fn binary() -> PathBuf {
+    let on_path = std::env::var_os("PATH").unwrap_or_default();
+    let mut folders = std::env::split_paths(&on_path).chain(["/usr/sbin".into()]);
+    let found = folders.find_map(|folder| Some(folder.join("nginx")).filter(|path| path.is_file()));
+    found.expect("nginx was not found. Install it: testbed/install.sh")
+}
