@@ -229,8 +229,11 @@ async fn while_asking<T>(api: Api, user: User, gone: impl Future<Output = T>) ->
     let is_done = Arc::new(AtomicBool::new(false));
     let stop = Arc::clone(&is_done);
     let asking = tokio::spawn(async move {
+        // Half as fast as nginx allows.
+        let mut pace = tokio::time::interval(Duration::from_millis(20));
         let mut answers = 0;
         while !stop.load(Relaxed) || answers < 50 {
+            pace.tick().await;
             let answer = api.get("/api/v1/users/me", &user).await.expect("an answer");
             assert_eq!(answer.status, 200, "{answer:?}");
             answers += 1;
