@@ -1,6 +1,10 @@
 //! TCP ports on this machine.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::{
+    collections::BTreeSet,
+    net::{Ipv4Addr, TcpListener},
+    sync::{Mutex, PoisonError},
+};
 
 use anyhow::Context as _;
 
@@ -19,13 +23,17 @@ const KEPT: std::ops::Range<u16> = 20_000..32_000;
 /// How many ports are tried.
 const ATTEMPTS: usize = 1000;
 
-/// A port that is free, and stays so while nobody listens on it for a while.
+/// Those that were given away, maybe not listened on yet.
+static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+
+/// A port that is free, and stays so while nobody listens on it for a while. No two callers in a process get the same.
 ///
 /// # Errors
 /// There is none.
 pub fn kept() -> anyhow::Result<u16> {
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut ports = std::iter::repeat_with(|| fastrand::u16(KEPT)).take(ATTEMPTS);
-    ports.find(|port| require_free("", *port).is_ok()).context("no port below 32000 is free")
+    ports.find(|port| require_free("", *port).is_ok() && given.insert(*port)).context("no port below 32000 is free")
 }
 
 /// Fails, by name, where a port cannot be listened on.

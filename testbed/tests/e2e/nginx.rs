@@ -42,7 +42,7 @@ impl Nginx {
     /// notification-service at these ports.
     pub(crate) async fn start(folder: &Path, chat: &[u16], notification: &[u16]) -> Self {
         let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/nginx");
-        let [https, http, health] = [(); 3].map(|()| port::free().expect("a port"));
+        let [https, http, health] = [(); 3].map(|()| port::kept().expect("a port"));
         let mut conf = fs::read_to_string(deploy.join("nginx.conf")).expect("a file");
         for (theirs, ours) in [
             ("listen 8443 ssl;", format!("listen 127.0.0.1:{https} ssl;")),
@@ -63,12 +63,13 @@ impl Nginx {
 
         let mut command = Process::command(&binary(), Signal::SIGTERM);
         command.args(["-e", "stderr", "-c", "nginx.conf", "-p"]).arg(folder);
-        let mut process = Process::spawn("nginx", &mut command, &folder.join("nginx.log")).expect("a process");
+        let process = Process::spawn("nginx", &mut command, &folder.join("nginx.log")).expect("a process");
+        let mut nginx = Self { process, https, http, certificate: certificates.join("fullchain.pem") };
         // As the health check of the container asks.
         let health = Api::new(format!("http://127.0.0.1:{health}"));
         let answers = async || health.call("GET", "/", None, None).await.is_ok_and(|answer| answer.status == 200);
-        process.ready_when(LIMIT, answers).await.expect("nginx");
-        Self { process, https, http, certificate: certificates.join("fullchain.pem") }
+        nginx.process.ready_when(LIMIT, answers).await.expect("nginx");
+        nginx
     }
 
     /// Where it answers plain HTTP.
@@ -123,7 +124,7 @@ impl Nginx {
 }
 
 impl Drop for Nginx {
-    /// Its workers would outlive a process that is killed, as a child is that nobody waits for.
+    /// A child that is dropped is killed, and has no time to end its workers.
     fn drop(&mut self) {
         if let Some(id) = self.process.id().and_then(|id| i32::try_from(id).ok()) {
             let _ = killpg(Pid::from_raw(id), Signal::SIGTERM);
