@@ -8,7 +8,7 @@ missing=""
 if ! ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 && ! command -v postgres >/dev/null; then
     missing="$missing postgresql"
 fi
-command -v redis-server >/dev/null || missing="$missing redis-server"
+command -v redis-server >/dev/null && command -v redis-cli >/dev/null || missing="$missing redis-server"
 # Debian has it where only the superuser looks.
 command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing="$missing nginx"
 # The certificate of nginx.

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use fred::{clients::Client, interfaces::PubsubInterface as _};
+use fred::clients::Client;
 use futures_util::future::join_all;
 use neonchat_common::{
     bus::{Channel, Envelope, Event},
@@ -131,7 +131,7 @@ impl Notifier {
         let envelope = Envelope { instance: None, request_id: request_id.as_str().into(), event };
         let publishing = async {
             let payload = envelope.encode()?;
-            Ok::<(), anyhow::Error>(self.redis.publish(channel.to_string(), payload).await?)
+            Ok::<(), anyhow::Error>(redis::pubsub::publish(&self.redis, channel.to_string(), payload).await?)
         };
         match tokio::time::timeout(PUBLISH_TIMEOUT, publishing).await {
             Ok(Ok(())) => {}

@@ -1,16 +1,28 @@
 //! Connections to Redis that come up by themselves, whenever Redis does, and never make a caller wait for long.
+//!
+//! By its URL it is one Redis, one that Sentinel watches, or a cluster. No command has keys of two slots; what else is not
+//! the same on a cluster is in [`pubsub`].
+
+pub mod pubsub;
 
 use std::time::Duration;
 
 use fred::{
     interfaces::ClientLike as _,
-    prelude::{Builder, Client, Config, Error, ReconnectPolicy},
+    prelude::{Builder, Client, Config, Error, ReconnectPolicy, ServerConfig},
+    types::config::ClusterDiscoveryPolicy,
 };
 use futures_util::future::join_all;
 use secrecy::{ExposeSecret as _, SecretString};
 
 /// The longest that a command waits for its answer.
 pub const COMMAND_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How often a command is written: what Redis did not answer fails at once.
+const ATTEMPTS: u32 = 1;
+
+/// On a cluster once more: another node may have the key by now.
+const CLUSTER_ATTEMPTS: u32 = 2;
 
 /// Publications that may wait in this process to be handled. One that finds no room tells the reader that it lagged.
 const BROADCAST_CAPACITY: usize = 8192;
@@ -31,6 +43,12 @@ fn builder(url: &SecretString) -> Result<Builder, Error> {
     let mut config = Config::from_url(url.expose_secret())?;
     // The first connection is retried like any later one, so that start order does not matter.
     config.fail_fast = false;
+    let mut attempts = ATTEMPTS;
+    if let ServerConfig::Clustered { policy, .. } = &mut config.server {
+        // Or a client would be lost with the nodes that the URL names.
+        *policy = ClusterDiscoveryPolicy::UseCache;
+        attempts = CLUSTER_ATTEMPTS;
+    }
     let (min, max) = RECONNECT_DELAY_MS;
     let mut policy = ReconnectPolicy::new_exponential(0, min, max, 2);
     policy.set_jitter(RECONNECT_JITTER_MS);
@@ -40,7 +58,7 @@ fn builder(url: &SecretString) -> Result<Builder, Error> {
         .with_connection_config(|connection| {
             connection.connection_timeout = COMMAND_TIMEOUT;
             connection.internal_command_timeout = COMMAND_TIMEOUT;
-            connection.max_command_attempts = 1;
+            connection.max_command_attempts = attempts;
             connection.max_command_buffer_len = MAX_COMMANDS_IN_FLIGHT;
             connection.tcp.nodelay = Some(true);
         })

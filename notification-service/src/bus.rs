@@ -4,17 +4,21 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use fred::{
     error::Error as RedisError,
-    interfaces::{ClientLike as _, EventInterface as _, PubsubInterface as _},
+    interfaces::{ClientLike as _, EventInterface as _},
     prelude::Client,
     types::Message,
 };
 use neonchat_common::{
     bus::{Channel, Envelope, Event},
     ids::InstanceId,
+    redis::pubsub::{self, Slots},
 };
-use tokio::sync::{
-    broadcast::{Receiver, error::RecvError},
-    watch,
+use tokio::{
+    sync::{
+        broadcast::{Receiver, error::RecvError},
+        watch,
+    },
+    time::{MissedTickBehavior, interval},
 };
 
 use crate::{
@@ -32,6 +36,9 @@ const SUBSCRIBE_WAIT: Duration = Duration::from_millis(500);
 
 /// How long subscriptions that failed wait before they are tried again.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
+
+/// How often a cluster is asked whether channels have moved to another node.
+const SLOTS_INTERVAL: Duration = Duration::from_secs(4);
 
 /// Publishing. See the module.
 #[derive(Clone)]
@@ -57,9 +64,8 @@ impl Publisher {
             let pipeline = self.client.pipeline();
             for Publication { channel, payload } in publications {
                 // Only queued here.
-                let _ = pipeline.publish::<(), _, _>(channel.to_string(), payload).await;
+                let _ = pubsub::publish(&pipeline, channel.to_string(), payload).await;
             }
-            // The count of receivers that comes back is that of one Redis node alone, so it tells nothing.
             let results = pipeline.try_all::<()>().await;
             results.into_iter().map(|result| result.inspect_err(not_published).is_ok()).collect()
         } else {
@@ -119,22 +125,46 @@ impl Subscriptions {
     /// The worker: keeps the subscriptions as the hub wants them.
     pub(crate) async fn run(&self) {
         let mut connected = self.client.reconnect_rx();
+        let mut look = interval(SLOTS_INTERVAL);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut slots = Slots::default();
         self.hub.interest.add([Channel::System]);
         loop {
             tokio::select! {
                 event = connected.recv() => match event {
                     Err(RecvError::Closed) => return,
-                    Ok(_) | Err(RecvError::Lagged(_)) => self.start_over(),
+                    Ok(_) | Err(RecvError::Lagged(_)) => {
+                        tracing::info!("redis subscriber connected");
+                        slots = Slots::known(&self.client);
+                        self.start_over();
+                    }
                 },
+                _ = look.tick(), if self.client.is_clustered() && self.client.is_connected() => {
+                    self.follow(&mut slots).await;
+                }
                 () = self.hub.interest.wait() => self.settle().await,
             }
         }
     }
 
+    /// Looks whether slots of a cluster have moved: their subscriptions did not move with them.
+    async fn follow(&self, slots: &mut Slots) {
+        match Slots::ask(&self.client).await {
+            Ok(now) if now == *slots => {}
+            Ok(now) => {
+                tracing::info!("redis cluster: slots moved");
+                *slots = now;
+                self.start_over();
+            }
+            Err(error) => tracing::warn!(error.cause = %error, "redis cluster: where its slots are is not known"),
+        }
+    }
+
     /// A new connection has no subscriptions; and what was published in between is lost.
     fn start_over(&self) {
-        tracing::info!("redis subscriber connected");
-        self.current.send_modify(HashSet::clear);
+        // On a cluster this was one node of several: of the others, what is not wanted any more has to go.
+        let before = self.current.send_replace(HashSet::new());
+        self.hub.interest.add(before);
         let (chats, users) = (self.hub.chats(), self.hub.users());
         self.hub.interest.add(chats.into_iter().map(Channel::Chat));
         self.hub.interest.add(users.iter().copied().map(Channel::User).chain([Channel::System]));
@@ -143,16 +173,13 @@ impl Subscriptions {
 
     async fn settle(&self) {
         let changed = self.hub.interest.take();
-        let (wanted, unwanted): (Vec<_>, Vec<_>) = changed.into_iter().partition(|channel| self.hub.wants(*channel));
-        let (missing, superfluous): (Vec<_>, Vec<_>) = {
+        let (wanted, superfluous): (Vec<_>, Vec<_>) = changed.into_iter().partition(|channel| self.hub.wants(*channel));
+        let missing: Vec<_> = {
             let current = self.current.borrow();
-            (
-                wanted.into_iter().filter(|channel| !current.contains(channel)).collect(),
-                unwanted.into_iter().filter(|channel| current.contains(channel)).collect(),
-            )
+            wanted.into_iter().filter(|channel| !current.contains(channel)).collect()
         };
         for channels in missing.chunks(CHANNELS_PER_COMMAND) {
-            if let Err(error) = self.client.subscribe(names(channels)).await {
+            if let Err(error) = pubsub::subscribe(&self.client, names(channels)).await {
                 return self.postpone(&missing, &superfluous, &error).await;
             }
             self.current.send_modify(|current| current.extend(channels));
@@ -163,7 +190,7 @@ impl Subscriptions {
             }));
         }
         for channels in superfluous.chunks(CHANNELS_PER_COMMAND) {
-            if let Err(error) = self.client.unsubscribe(names(channels)).await {
+            if let Err(error) = pubsub::unsubscribe(&self.client, names(channels)).await {
                 return self.postpone(&[], &superfluous, &error).await;
             }
             self.current.send_modify(|current| {

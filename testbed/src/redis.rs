@@ -1,20 +1,29 @@
-//! A private Redis, of the machine's own binary.
+//! A private Redis, of the machine's own binary: one, or several as a cluster or under Sentinel.
 
-use std::{fs, path::Path, time::Duration};
+pub mod cluster;
+pub mod sentinel;
 
-use anyhow::ensure;
+use std::{fs, path::Path, process::Stdio, time::Duration};
+
+use anyhow::{Context as _, ensure};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::TcpStream,
+    process::Command,
+    time::{sleep, timeout},
 };
 
 use crate::{
+    client::POLL_INTERVAL,
     port,
     process::{Process, Signal},
 };
 
 const START_LIMIT: Duration = Duration::from_secs(20);
 const STOP_LIMIT: Duration = Duration::from_secs(10);
+
+/// The longest that several servers take to agree on something.
+const AGREEMENT_LIMIT: Duration = Duration::from_mins(1);
 
 /// Whether what Redis holds outlives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +47,19 @@ impl Redis {
     /// # Errors
     /// There is no Redis on this machine, or it does not start.
     pub async fn start(folder: &Path, preferred_port: Option<u16>, persistence: Persistence) -> anyhow::Result<Self> {
+        Self::start_with(folder, preferred_port, persistence, &[]).await
+    }
+
+    /// As [`Redis::start`], with further arguments of redis-server.
+    ///
+    /// # Errors
+    /// As [`Redis::start`].
+    pub async fn start_with(
+        folder: &Path,
+        preferred_port: Option<u16>,
+        persistence: Persistence,
+        arguments: &[&str],
+    ) -> anyhow::Result<Self> {
         fs::create_dir_all(folder)?;
         let port = match preferred_port {
             Some(port) if port::require_free("", port).is_ok() => port,
@@ -46,8 +68,23 @@ impl Redis {
         let append_only = if persistence == Persistence::AppendOnly { "yes" } else { "no" };
         let mut command = Process::command(Path::new("redis-server"), Signal::SIGTERM);
         command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", append_only, "--port"]);
-        command.arg(port.to_string()).arg("--dir").arg(folder);
-        let mut process = Process::spawn("redis", &mut command, &folder.join("redis.log"))?;
+        command.arg(port.to_string()).arg("--dir").arg(folder).args(arguments);
+        Self::spawn(&mut command, folder, port).await
+    }
+
+    /// Starts a sentinel with its files in `folder`, with these lines of configuration.
+    async fn start_sentinel(folder: &Path, settings: &[String]) -> anyhow::Result<Self> {
+        fs::create_dir_all(folder)?;
+        let (port, file) = (port::kept()?, folder.join("sentinel.conf"));
+        // It keeps in this file what it learns.
+        fs::write(&file, format!("port {port}\nbind 127.0.0.1\n{}\n", settings.join("\n")))?;
+        let mut command = Process::command(Path::new("redis-server"), Signal::SIGTERM);
+        command.arg(file).arg("--sentinel");
+        Self::spawn(&mut command, folder, port).await
+    }
+
+    async fn spawn(command: &mut Command, folder: &Path, port: u16) -> anyhow::Result<Self> {
+        let mut process = Process::spawn("redis", command, &folder.join("redis.log"))?;
         process.ready_when(START_LIMIT, async || answers(port).await).await?;
         Ok(Self { process, port })
     }
@@ -77,6 +114,24 @@ impl Redis {
         Ok(answer.trim_end().to_owned())
     }
 
+    /// The whole answer to a command, as `redis-cli` tells it.
+    ///
+    /// # Errors
+    /// It does not answer, or answers with an error.
+    pub async fn cli(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        cli(self.port, arguments).await
+    }
+
+    /// Kills it, as a power cut would.
+    ///
+    /// # Errors
+    /// As kill(2).
+    pub async fn kill(&mut self) -> anyhow::Result<()> {
+        self.process.signal(Signal::SIGKILL)?;
+        self.process.wait().await?;
+        Ok(())
+    }
+
     /// Its process id, while it runs.
     #[must_use]
     pub fn id(&self) -> Option<u32> {
@@ -99,6 +154,27 @@ impl Redis {
     }
 }
 
+/// Waits for what servers agree on among themselves, and tell nobody.
+async fn until(what: &str, condition: impl AsyncFn() -> anyhow::Result<bool>) -> anyhow::Result<()> {
+    let met = async {
+        while !condition().await? {
+            sleep(POLL_INTERVAL).await;
+        }
+        Ok(())
+    };
+    timeout(AGREEMENT_LIMIT, met).await.with_context(|| format!("not in time: {what}"))?
+}
+
+async fn cli(port: u16, arguments: &[&str]) -> anyhow::Result<String> {
+    let mut command = Command::new("redis-cli");
+    command.args(["-e", "--raw", "-p"]).arg(port.to_string()).args(arguments);
+    let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.context("redis-cli")?;
+    let answer = String::from_utf8_lossy(&output.stdout).into_owned();
+    let problem = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "redis-cli {arguments:?}: {answer}{problem}");
+    Ok(answer)
+}
+
 /// While it loads its file it takes connections, and answers with an error.
 async fn answers(port: u16) -> bool {
     let ping = async {
@@ -106,7 +182,8 @@ async fn answers(port: u16) -> bool {
         stream.write_all(b"PING\r\n").await?;
         let mut answer = [0; 5];
         stream.read_exact(&mut answer).await?;
-        std::io::Result::Ok(&answer == b"+PONG")
+        // Or it wants a password first.
+        std::io::Result::Ok(&answer == b"+PONG" || &answer == b"-NOAU")
     };
     ping.await.unwrap_or(false)
 }

@@ -6,7 +6,7 @@ use fred::{
     interfaces::{ClientLike as _, HashesInterface as _, KeysInterface as _},
     prelude::{Builder, Config},
 };
-use neonchat_testbed::{client::User, process::Signal};
+use neonchat_testbed::{client::User, process::Signal, redis::cluster::RedisCluster};
 use reqwest::{Client as Http, header::HeaderMap};
 
 use crate::support::{TestApp, own_redis, until};
@@ -97,6 +97,33 @@ async fn a_user_may_ask_so_often_a_minute_and_no_more() {
             assert!(told.status != 429 && told.limit.is_none(), "{path} {told:?}");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_cluster_each_node_counts_its_users_and_another_one_does_when_it_is_killed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut cluster = RedisCluster::start(folder.path()).await.expect("a cluster");
+    // Where users register without a limit: they all come from one address.
+    let unlimited = TestApp::start().await;
+    let url = cluster.url();
+    let app = TestApp::launch(&unlimited.database, &[("REDIS_URL", &url), ("RATE_LIMIT_PER_MINUTE", "2")]).await;
+    app.until_redis().await;
+    let mut users = Vec::new();
+    for _ in 0..6 {
+        let user = unlimited.user().await;
+        me(&app, &user).await.assert_passed(200, 2, 1);
+        me(&app, &user).await.assert_passed(200, 2, 0);
+        me(&app, &user).await.assert_refused(2);
+        users.push(user);
+    }
+
+    let key = format!("limit:user:{}", users[0].id);
+    let before = cluster.master_of(&key).await.expect("a master");
+    cluster.kill_master_of(&key).await.expect("killed");
+    // Nobody is kept out by a Redis that is away.
+    assert_eq!(me(&app, &users[0]).await.status, 200);
+    cluster.until_master_is_not(before, &key).await.expect("another master");
+    until("it is counted again", async || me(&app, &users[0]).await.status == 429).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,7 @@
 //! Who is online, over all instances. The truth is in Redis:
 //!
 //! - `user:{id}:ws_connections`: the user's connections, each named `lease:socket`
-//! - `user:{id}:away_connections`: those of them that said that the user is away
+//! - `{user:{id}:ws_connections}:away`: those of them that said that the user is away
 //! - `online:{id}`: the status that follows from the two, as it was last announced, for a little over a minute
 //! - `instances`: the lease of each instance (see [`lease`])
 //! - `instance:{lease}:users`: of whom an instance has connections

@@ -206,8 +206,10 @@ fn connections_key(user: UserId) -> String {
     format!("user:{user}:ws_connections")
 }
 
+/// By its hash tag it is on the same node of a cluster as the connections, so that one pipeline reads and writes both in its
+/// order.
 fn away_key(user: UserId) -> String {
-    format!("user:{user}:away_connections")
+    format!("{{{}}}:away", connections_key(user))
 }
 
 fn users_key(lease: &Lease) -> String {

@@ -150,7 +150,7 @@ async fn a_user_is_away_when_the_device_in_use_was_on_a_killed_instance() {
     expect_event(&mut bobs, "user_online", &alice).await;
     let mut idle = Socket::open(&third.websocket, &alice, None).await.expect("a socket");
     idle.send(&json!({ "type": "presence", "status": "away" })).await.expect("sent");
-    let away = format!("user:{}:away_connections", alice.id);
+    let away = format!("{{user:{}:ws_connections}}:away", alice.id);
     until(async || stage.commands.scard::<usize, _>(&away).await.expect("a count") == 1).await;
 
     killed.kill().await;

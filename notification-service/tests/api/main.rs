@@ -14,5 +14,6 @@ mod limits;
 mod messages;
 mod presence;
 mod receipts;
+mod redis_cluster;
 mod sessions;
 mod system;
