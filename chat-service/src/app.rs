@@ -31,7 +31,7 @@ use tonic_health::{
 use crate::{
     chats::service::Chats,
     config::Settings,
-    db::{Connector, Db},
+    db::{Connector, Db, Reader},
     grpc::Api,
     health::Health,
     http::{cors, routes},
@@ -75,6 +75,10 @@ impl App {
         metrics.keep_up(&tasks);
         let connector = Connector::new(&database.connection)?;
         let db = Db::new(connector.clone(), &database)?;
+        let reader = match &database.reader {
+            Some(reader) => Some(Reader::new(Connector::new(reader)?, &database)?),
+            None => None,
+        };
         let redis = redis::client(&common.redis_url).context("REDIS_URL")?;
         let peer = Peer::new(&settings.notification_addresses, &common.grpc).context("NOTIFICATION_SERVICE_ADDR")?;
         let notifier = Notifier::new(peer, redis.clone());
@@ -86,7 +90,7 @@ impl App {
             sessions: Sessions::new(db.clone(), tokens.clone(), notifier.clone(), tasks.clone()),
             users: Users::new(db.clone(), Hasher::new(settings.bcrypt_cost), tokens, login_limit, notifier.clone()),
             chats: Chats::new(db.clone(), notifier.clone(), tasks.clone()),
-            messages: Messages::new(db.clone(), notifier.clone(), tasks.clone()),
+            messages: Messages::new(db.clone(), notifier.clone(), tasks.clone()).reading_from(reader),
             db: db.clone(),
             health: Health { db, notifier, readiness, metrics },
             request_limit: RequestLimit::new(limiter, settings.requests_per_minute),

@@ -37,7 +37,9 @@ pub struct Settings {
 pub struct DatabaseSettings {
     /// `DATABASE_URL`, or made of `DB_HOST DB_PORT DB_NAME DB_USER DB_PASSWORD DB_SSLMODE`.
     pub connection: tokio_postgres::Config,
-    /// `DB_MAX_CONNS`
+    /// `DATABASE_READ_URL`: a server that follows it, for reads that may be a little behind.
+    pub reader: Option<tokio_postgres::Config>,
+    /// `DB_MAX_CONNS`: to each of the two.
     pub max_connections: usize,
     /// `DB_CONN_MAX_LIFETIME`: an older connection is replaced, so that load spreads again after a failover.
     pub max_lifetime: Duration,
@@ -90,11 +92,11 @@ impl Settings {
 impl DatabaseSettings {
     fn read(reader: &mut Reader, environment: Environment) -> Self {
         let tls = tls(reader);
+        let mut url = |name| reader.optional(name).map(str::to_owned).map(|url| from_url(reader, name, &url, tls));
+        let (connection, read_only) = (url("DATABASE_URL"), url("DATABASE_READ_URL"));
         Self {
-            connection: match reader.optional("DATABASE_URL").map(str::to_owned) {
-                Some(url) => from_url(reader, &url, tls),
-                None => from_parts(reader, environment, tls),
-            },
+            connection: connection.unwrap_or_else(|| from_parts(reader, environment, tls)),
+            reader: read_only,
             max_connections: reader.number("DB_MAX_CONNS", 25, 1, 1000),
             max_lifetime: reader.duration("DB_CONN_MAX_LIFETIME", Duration::from_mins(5), Duration::from_hours(24)),
         }
@@ -117,9 +119,9 @@ fn trusted_proxies(reader: &mut Reader) -> TrustedProxies {
     })
 }
 
-fn from_url(reader: &mut Reader, url: &str, tls: SslMode) -> tokio_postgres::Config {
+fn from_url(reader: &mut Reader, name: &str, url: &str, tls: SslMode) -> tokio_postgres::Config {
     let Ok(mut connection) = url.parse::<tokio_postgres::Config>() else {
-        reader.problem("DATABASE_URL", "a URL such as postgres://user:password@host:5432/database");
+        reader.problem(name, "a URL such as postgres://user:password@host:5432/database");
         return tokio_postgres::Config::new();
     };
     if !url.contains("sslmode=") {
@@ -170,6 +172,7 @@ mod tests {
     fn bad_settings_are_named_together() {
         let values = [
             ("DATABASE_URL", "nonsense"),
+            ("DATABASE_READ_URL", "nonsense too"),
             ("BCRYPT_COST", "3"),
             ("DB_SSLMODE", "maybe"),
             ("RATE_LIMIT_PER_MINUTE", "-1"),
@@ -177,7 +180,17 @@ mod tests {
         ];
         let error = Settings::from_values(values).expect_err("bad settings").to_string();
         let names: Vec<_> = error.lines().filter_map(|line| line.split(' ').next()).collect();
-        assert_eq!(names, ["DB_SSLMODE", "DATABASE_URL", "BCRYPT_COST", "RATE_LIMIT_PER_MINUTE", "TRUSTED_PROXIES"]);
+        assert_eq!(
+            names,
+            [
+                "DB_SSLMODE",
+                "DATABASE_URL",
+                "DATABASE_READ_URL",
+                "BCRYPT_COST",
+                "RATE_LIMIT_PER_MINUTE",
+                "TRUSTED_PROXIES"
+            ]
+        );
     }
 
     #[test]

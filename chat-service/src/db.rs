@@ -2,6 +2,7 @@
 
 mod connect;
 mod migrations;
+mod reader;
 mod supply;
 
 use std::time::Duration;
@@ -28,6 +29,7 @@ use self::supply::Supply;
 pub use self::{
     connect::Connector,
     migrations::{MIGRATIONS, migrate, migrate_within},
+    reader::Reader,
 };
 use crate::config::DatabaseSettings;
 
@@ -159,9 +161,21 @@ impl Db {
     where
         E: From<DbError>,
     {
+        self.run_within(start_by, WORK_LIMIT, work).await
+    }
+
+    async fn run_within<T, E>(
+        &self,
+        start_by: Instant,
+        limit: Duration,
+        work: impl AsyncFnOnce(&mut AsyncPgConnection) -> Result<T, E>,
+    ) -> Result<T, E>
+    where
+        E: From<DbError>,
+    {
         let connection = timeout_at(start_by, self.0.get()).await.map_err(|_| DbError::Timeout)?;
         let mut connection = connection.map_err(DbError::from)?;
-        timeout(WORK_LIMIT, work(&mut connection)).await.unwrap_or_else(|_| {
+        timeout(limit, work(&mut connection)).await.unwrap_or_else(|_| {
             drop(Object::take(connection));
             Err(DbError::Timeout.into())
         })

@@ -1,8 +1,8 @@
 //! A private Postgres cluster, made of the machine's own binaries.
 
 use std::{
-    fs,
-    os::unix::fs::{MetadataExt as _, chown},
+    fs::{self, Permissions},
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -81,6 +81,22 @@ impl Postgres {
         let url = url(port, "postgres");
         process.ready_when(START_LIMIT, async || answers(&url).await).await?;
         Ok(Self { process, port })
+    }
+
+    /// Starts a replica of it, with its data in `folder`: a server that can be read, and follows this one.
+    ///
+    /// # Errors
+    /// As [`Postgres::start`].
+    pub async fn replica(&self, folder: &Path) -> anyhow::Result<Self> {
+        fs::create_dir_all(folder)?;
+        let owner = owner()?;
+        let data = data_folder(folder, owner.as_ref())?;
+        fs::set_permissions(&data, Permissions::from_mode(0o700))?;
+        let mut copy = command("pg_basebackup", owner.as_ref())?;
+        copy.args(["--checkpoint=fast", "--write-recovery-conf", "--username=neon", "--host=127.0.0.1", "--port"]);
+        let output = copy.arg(self.port.to_string()).arg("-D").arg(data).output().await.context("pg_basebackup")?;
+        ensure!(output.status.success(), "pg_basebackup failed:\n{}", String::from_utf8_lossy(&output.stderr));
+        Self::start(folder, None).await
     }
 
     /// Where it listens.

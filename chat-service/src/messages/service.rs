@@ -13,7 +13,10 @@ use super::{
     store::{self, Outcome},
     writer::Writer,
 };
-use crate::{db::Db, notifier::Notifier};
+use crate::{
+    db::{Db, Reader},
+    notifier::Notifier,
+};
 
 const SENT_TOTAL: &str = "chat_messages_sent_total";
 
@@ -21,6 +24,7 @@ const SENT_TOTAL: &str = "chat_messages_sent_total";
 #[derive(Clone)]
 pub struct Messages {
     db: Db,
+    reader: Option<Reader>,
     writer: Writer,
     notifier: Notifier,
     tasks: Tasks,
@@ -31,7 +35,13 @@ impl Messages {
     #[must_use]
     pub fn new(db: Db, notifier: Notifier, tasks: Tasks) -> Self {
         describe_counter!(SENT_TOTAL, "Messages sent, by what came of them");
-        Self { writer: Writer::start(db.clone(), &tasks), db, notifier, tasks }
+        Self { writer: Writer::start(db.clone(), &tasks), db, reader: None, notifier, tasks }
+    }
+
+    /// With a reader, where there is one, for the pages of history that it is known to have.
+    #[must_use]
+    pub fn reading_from(self, reader: Option<Reader>) -> Self {
+        Self { reader, ..self }
     }
 
     /// Stores messages, each for itself and in their order, or finds that they were stored before. Those with a receipt are
@@ -90,7 +100,7 @@ impl Messages {
         position: Position,
         limit: HistoryLimit,
     ) -> Result<History, MessageError> {
-        store::history(&self.db, user, chat, position, limit).await
+        store::history(&self.db, self.reader.as_ref(), user, chat, position, limit).await
     }
 
     /// The events of a chat after a `seq`, for a service that has checked membership.

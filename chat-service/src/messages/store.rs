@@ -12,7 +12,7 @@ use super::{
     model::{Event, EventKind, Events, EventsLimit, History, HistoryLimit, Message, Position},
 };
 use crate::{
-    db::Db,
+    db::{Db, Reader},
     schema::{chat_members, chats, messages},
 };
 
@@ -23,36 +23,57 @@ const MAX_EVENTS_BYTES: usize = 3 * 1024 * 1024;
 const EVENT_OVERHEAD: usize = 256;
 
 /// A page of history. By key and not by offset: page 10,000 costs what page 1 costs.
+///
+/// A page before a message may come from a reader: one that has the message has all before it, since a chat's `seq` is in the
+/// order of commits, and a reader follows in that order. Nobody ever leaves a chat, and no message is changed.
 pub(super) async fn history(
     db: &Db,
+    reader: Option<&Reader>,
     user: UserId,
     chat: ChatId,
     position: Position,
     limit: HistoryLimit,
 ) -> Result<History, MessageError> {
-    db.run(async |connection| {
-        check_member(connection, user, chat).await?;
-        match position {
-            Position::Newest => {
-                let (messages, has_previous) = older_than(connection, chat, Seq::MAX, limit).await?;
-                Ok(History { messages, has_previous, has_next: false })
-            }
-            // The message that the page lies before, or after, is itself a newer, or an older, one.
-            Position::Before(cursor) => {
-                let cursor = find_seq(connection, chat, cursor, "before_id").await?;
-                let (messages, has_previous) = older_than(connection, chat, cursor, limit).await?;
-                Ok(History { messages, has_previous, has_next: true })
-            }
-            Position::After(cursor) => {
-                let cursor = find_seq(connection, chat, cursor, "after_id").await?;
-                let mut messages = newer_than(connection, chat, cursor, limit.and_one_more()).await?;
-                let has_next = limit.cut(&mut messages);
-                messages.reverse();
-                Ok(History { messages, has_previous: true, has_next })
-            }
+    if let (Position::Before(_), Some(reader)) = (position, reader) {
+        let answer = reader.ask(async |connection| match page(connection, user, chat, position, limit).await {
+            // The member or the message is newer than what the reader has; or there is none.
+            Err(MessageError::NoSuchChat | MessageError::NoSuchCursor { .. }) => Ok(None),
+            answer => answer.map(Some),
+        });
+        if let Some(page) = answer.await {
+            return Ok(page);
         }
-    })
-    .await
+    }
+    db.run(async |connection| page(connection, user, chat, position, limit).await).await
+}
+
+async fn page(
+    connection: &mut AsyncPgConnection,
+    user: UserId,
+    chat: ChatId,
+    position: Position,
+    limit: HistoryLimit,
+) -> Result<History, MessageError> {
+    check_member(connection, user, chat).await?;
+    match position {
+        Position::Newest => {
+            let (messages, has_previous) = older_than(connection, chat, Seq::MAX, limit).await?;
+            Ok(History { messages, has_previous, has_next: false })
+        }
+        // The message that the page lies before, or after, is itself a newer, or an older, one.
+        Position::Before(cursor) => {
+            let cursor = find_seq(connection, chat, cursor, "before_id").await?;
+            let (messages, has_previous) = older_than(connection, chat, cursor, limit).await?;
+            Ok(History { messages, has_previous, has_next: true })
+        }
+        Position::After(cursor) => {
+            let cursor = find_seq(connection, chat, cursor, "after_id").await?;
+            let mut messages = newer_than(connection, chat, cursor, limit.and_one_more()).await?;
+            let has_next = limit.cut(&mut messages);
+            messages.reverse();
+            Ok(History { messages, has_previous: true, has_next })
+        }
+    }
 }
 
 async fn check_member(connection: &mut AsyncPgConnection, user: UserId, chat: ChatId) -> Result<(), MessageError> {

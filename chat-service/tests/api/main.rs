@@ -18,6 +18,7 @@ mod limits;
 mod login_limits;
 mod migrating;
 mod operations;
+mod reader;
 mod receipts;
 mod rest_sending;
 mod sending;
