@@ -169,7 +169,8 @@ async fn cli(port: u16, arguments: &[&str]) -> anyhow::Result<String> {
     let mut command = Command::new("redis-cli");
     command.args(["-e", "--raw", "-p"]).arg(port.to_string()).args(arguments);
     let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.context("redis-cli")?;
-    let answer = String::from_utf8_lossy(&output.stdout).into_owned();
+    // Of an empty list it prints an empty line.
+    let answer = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     let problem = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "redis-cli {arguments:?}: {answer}{problem}");
     Ok(answer)

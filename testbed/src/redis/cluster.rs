@@ -1,9 +1,13 @@
 //! A private Redis Cluster: three masters, each with a replica.
 
-use std::path::Path;
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use futures_util::future::try_join_all;
+use tokio::sync::Mutex;
 
 use super::{Persistence, Redis, cli, until};
 use crate::port;
@@ -29,6 +33,7 @@ pub struct Subscriptions {
 }
 
 /// A line of CLUSTER NODES.
+#[derive(PartialEq, Eq)]
 struct Node {
     id: String,
     port: u16,
@@ -51,6 +56,12 @@ impl RedisCluster {
         arguments.extend(addresses.iter().map(String::as_str));
         arguments.extend(["--cluster-replicas", "1", "--cluster-yes"]);
         cluster.any()?.cli(&arguments).await?;
+        until("each master has a replica", async || {
+            let view = cluster.view().await?;
+            let masters: HashSet<_> = view.iter().filter_map(|node| node.master.as_ref()).collect();
+            Ok(masters.len() == MASTERS)
+        })
+        .await?;
         for node in &cluster.nodes {
             until("the cluster is whole", async || {
                 let state = node.cli(&["cluster", "info"]).await?;
@@ -141,17 +152,10 @@ impl RedisCluster {
     pub async fn subscriptions(&self) -> anyhow::Result<Subscriptions> {
         let mut counts = Subscriptions { sharded: Vec::new(), plain: 0 };
         for node in self.view().await?.iter().filter(|node| node.master.is_none()) {
-            counts.sharded.push(
-                cli(node.port, &["pubsub", "shardchannels"])
-                    .await?
-                    .lines()
-                    .filter(|channel| !channel.is_empty())
-                    .count(),
-            );
+            counts.sharded.push(cli(node.port, &["pubsub", "shardchannels"]).await?.lines().count());
         }
         for node in self.running() {
-            let channels = node.cli(&["pubsub", "channels"]).await?;
-            counts.plain += channels.lines().filter(|channel| !channel.is_empty()).count();
+            counts.plain += node.cli(&["pubsub", "channels"]).await?.lines().count();
         }
         Ok(counts)
     }
@@ -165,7 +169,7 @@ impl RedisCluster {
     }
 
     async fn slot_of(&self, key: &str) -> anyhow::Result<u16> {
-        Ok(self.any()?.cli(&["cluster", "keyslot", key]).await?.trim().parse()?)
+        Ok(self.any()?.cli(&["cluster", "keyslot", key]).await?.parse()?)
     }
 
     async fn find_master(&self, key: &str) -> anyhow::Result<Node> {
@@ -174,22 +178,28 @@ impl RedisCluster {
         self.view().await?.into_iter().find(has_it).with_context(|| format!("nobody has slot {slot}"))
     }
 
-    /// The cluster, as all nodes that run see it.
+    /// The cluster, as soon as all nodes that run see the same.
     async fn view(&self) -> anyhow::Result<Vec<Node>> {
-        let mut views = Vec::new();
-        for node in self.running() {
-            let mut nodes: Vec<Node> = node.cli(&["cluster", "nodes"]).await?.lines().filter_map(parse).collect();
-            nodes.sort_by(|one, other| one.id.cmp(&other.id));
-            views.push(nodes);
-        }
-        let owners = |nodes: &[Node]| nodes.iter().map(|node| (node.port, node.slots.clone())).collect::<Vec<_>>();
-        let view = views.pop().context("no node runs")?;
-        ensure!(views.iter().all(|other| owners(other) == owners(&view)), "the nodes do not agree");
-        Ok(view)
+        let view = Mutex::default();
+        until("the nodes agree", async || {
+            let mut views = Vec::new();
+            for node in self.running() {
+                let text = node.cli(&["cluster", "nodes"]).await?;
+                let mut nodes: Vec<Node> = text.lines().filter_map(parse).collect();
+                nodes.sort_by(|one, other| one.id.cmp(&other.id));
+                views.push(nodes);
+            }
+            let first = views.pop().context("no node runs")?;
+            let agreed = views.iter().all(|other| *other == first);
+            *view.lock().await = first;
+            Ok(agreed)
+        })
+        .await?;
+        Ok(view.into_inner())
     }
 }
 
-async fn start_node(folder: std::path::PathBuf) -> anyhow::Result<Redis> {
+async fn start_node(folder: PathBuf) -> anyhow::Result<Redis> {
     let bus = port::kept()?.to_string();
     let arguments = [
         ["--cluster-enabled", "yes"],
