@@ -66,13 +66,13 @@ async fn sending_again_stores_nothing_and_says_so() {
     alices.send(&send("once")).await.expect("sent");
     let first = alices.expect_beside_presence("message_sent").await.expect("an ack");
     alices.send(&send("once")).await.expect("sent");
-    let second = alices.expect("message_sent").await.expect("an ack");
+    let second = alices.expect_beside_presence("message_sent").await.expect("an ack");
     assert_eq!((&first["duplicate"], &second["duplicate"]), (&json!(false), &json!(true)));
     for field in ["message_id", "seq", "created_at", "request_id"] {
         assert_eq!(first[field], second[field], "{field}");
     }
     alices.send(&send("something else")).await.expect("sent");
-    let error = alices.expect("error").await.expect("an error");
+    let error = alices.expect_beside_presence("error").await.expect("an error");
     assert_eq!(
         (&error["code"], &error["request_id"], &error["retryable"]),
         (&json!("idempotency_mismatch"), &first["request_id"], &json!(false))
