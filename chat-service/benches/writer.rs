@@ -17,6 +17,7 @@ use neonchat_common::{
     ids::{ChatId, SendId, UserId},
     lifecycle::Tasks,
     redis,
+    trace::TraceContext,
 };
 use neonchat_testbed::harness;
 use tokio::runtime::Runtime;
@@ -45,6 +46,7 @@ async fn store(messages: &Messages, chats: &[(ChatId, UserId)]) {
         sender: *sender,
         text: TEXT.to_owned().try_into().expect("a text"),
         request: SendId::new(),
+        trace: TraceContext::default(),
     };
     let outcomes = messages.store(chats.iter().map(message).collect()).await.expect("outcomes");
     assert!(outcomes.iter().all(|outcome| matches!(outcome, Ok(Sent::Stored(_)))));

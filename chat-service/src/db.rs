@@ -21,7 +21,7 @@ use diesel_async::{
     },
 };
 use futures_util::FutureExt as _;
-use neonchat_common::error::ApiError;
+use neonchat_common::{correlation, error::ApiError, trace};
 use thiserror::Error;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -69,6 +69,15 @@ impl From<DbError> for ApiError {
 }
 
 impl DbError {
+    /// What kind of error it is, in a word.
+    pub(crate) const fn kind(&self) -> &'static str {
+        match self {
+            Self::NoConnection(_) => "no_connection",
+            Self::Timeout => "timeout",
+            Self::Query(_) => "query",
+        }
+    }
+
     /// Whether the same work may be done later.
     #[must_use]
     pub const fn is_passing(&self) -> bool {
@@ -175,8 +184,10 @@ impl Db {
     {
         let connection = timeout_at(start_by, self.0.get()).await.map_err(|_| DbError::Timeout)?;
         let mut connection = connection.map_err(DbError::from)?;
+        let mut trace = trace::Span::part(&correlation::current_trace(), trace::work_on_database);
         timeout(limit, work(&mut connection)).await.unwrap_or_else(|_| {
             drop(Object::take(connection));
+            trace.fail(DbError::Timeout.kind());
             Err(DbError::Timeout.into())
         })
     }

@@ -13,6 +13,7 @@ use neonchat_common::{
     lifecycle::{self, shutdown_signal},
     settings::Reader,
     telemetry,
+    trace::Traces,
 };
 use tikv_jemallocator::Jemalloc;
 
@@ -60,7 +61,10 @@ async fn run(command: Option<Command>) -> anyhow::Result<()> {
     if let Some(Command::Migrate { wait }) = command {
         return db::migrate_within(wait, &Connector::new(&settings.database.connection)?).await;
     }
+    let traces = Traces::start(&settings.common.traces, env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))?;
     let app = App::build(settings).await?;
     tracing::info!(http.addr = %app.http_addr()?, grpc.addr = %app.grpc_addr(), "listening");
-    app.run(shutdown_signal()).await
+    let ended = app.run(shutdown_signal()).await;
+    traces.finish().await;
+    ended
 }

@@ -13,7 +13,7 @@ use neonchat_common::{
     error::ApiError,
     grpc::client::Peer,
     ids::{ChatId, Seq, TokenId, UserId},
-    redis,
+    redis, trace,
 };
 use neonchat_proto::notification::v1::{GetUsersStatusRequest, SendMessageRequest};
 use serde_json::value::to_raw_value;
@@ -128,12 +128,18 @@ impl Notifier {
 
     async fn publish(&self, channel: Channel, event: Event<'_>) {
         let request_id = correlation::current();
-        let envelope = Envelope { instance: None, request_id: request_id.as_str().into(), event };
+        let mut trace = trace::Span::part(&correlation::current_trace(), || trace::publish(channel));
+        let traceparent = trace.context().traceparent().map(Into::into);
+        let envelope = Envelope { instance: None, request_id: request_id.as_str().into(), traceparent, event };
         let publishing = async {
             let payload = envelope.encode()?;
             Ok::<(), anyhow::Error>(redis::pubsub::publish(&self.redis, channel.to_string(), payload).await?)
         };
-        match tokio::time::timeout(PUBLISH_TIMEOUT, publishing).await {
+        let published = tokio::time::timeout(PUBLISH_TIMEOUT, publishing).await;
+        if !matches!(published, Ok(Ok(()))) {
+            trace.fail("not_published");
+        }
+        match published {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(redis.channel = %channel, error.cause = %error, "not published"),
             Err(_) => tracing::warn!(redis.channel = %channel, "not published in time"),

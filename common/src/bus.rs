@@ -47,6 +47,16 @@ impl Channel {
             name.strip_prefix(USER_PREFIX)?.parse().ok().map(Self::User)
         }
     }
+
+    /// Its name without the id, for where there must not be a name for each chat.
+    #[must_use]
+    pub const fn template(self) -> &'static str {
+        match self {
+            Self::Chat(_) => "chat:{chat_id}",
+            Self::User(_) => "user:{user_id}",
+            Self::System => SYSTEM,
+        }
+    }
 }
 
 /// One publication.
@@ -58,6 +68,9 @@ pub struct Envelope<'a> {
     /// The id of the request that caused it, for the logs.
     #[serde(borrow)]
     pub request_id: Cow<'a, str>,
+    /// The publication's place in a trace (W3C Trace Context), where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<Cow<'a, str>>,
     /// What happened.
     #[serde(borrow)]
     pub event: Event<'a>,
@@ -154,6 +167,7 @@ mod tests {
         let envelope = Envelope {
             instance: Some(InstanceId::new()),
             request_id: "abc".into(),
+            traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into()),
             event: Event::Durable {
                 seq: 7,
                 user_id: UserId::new(),
@@ -167,6 +181,7 @@ mod tests {
         let back: Envelope<'_> = serde_json::from_str(&text).expect("an envelope");
         let Event::Durable { seq, frame: got, .. } = back.event else { panic!("another event") };
         assert_eq!((back.instance, back.request_id.as_ref(), seq), (envelope.instance, "abc", 7));
+        assert_eq!(back.traceparent, envelope.traceparent);
         assert_eq!(got.get(), frame);
     }
 

@@ -1,12 +1,14 @@
 //! The id under which one request is found in the logs of every process that it went through.
 //!
 //! It comes in `X-Request-Id` over HTTP and gRPC, and in the envelope over Redis. While a request is handled, its id is
-//! in a task-local, so that neither handlers nor services pass it on by hand.
+//! in a task-local, so that neither handlers nor services pass it on by hand; and beside it, its place in a trace.
 
 use std::{fmt, future::Future, sync::Arc};
 
 use tracing::{Instrument as _, Span};
 use uuid::Uuid;
+
+use crate::trace::TraceContext;
 
 /// The header, over HTTP and gRPC.
 pub const HEADER: &str = "x-request-id";
@@ -53,24 +55,45 @@ impl fmt::Display for CorrelationId {
     }
 }
 
+struct Current {
+    id: CorrelationId,
+    trace: TraceContext,
+}
+
 tokio::task_local! {
-    static CURRENT: CorrelationId;
+    static CURRENT: Current;
 }
 
 /// The id of the request that the current task handles; a new one outside any request.
 #[must_use]
 pub fn current() -> CorrelationId {
-    CURRENT.try_with(Clone::clone).unwrap_or_default()
+    CURRENT.try_with(|current| current.id.clone()).unwrap_or_default()
 }
 
-/// Runs `future` as the handling of the request `id`, under `span`.
-pub fn scope<F: Future>(id: CorrelationId, span: Span, future: F) -> impl Future<Output = F::Output> {
-    CURRENT.scope(id, future.instrument(span))
+/// Where in a trace the current task is.
+#[must_use]
+pub fn current_trace() -> TraceContext {
+    CURRENT.try_with(|current| current.trace.clone()).unwrap_or_default()
+}
+
+/// Runs `future` as the handling of the request `id`, at this place in a trace, and under `span` in the logs.
+pub fn scope<F: Future>(
+    id: CorrelationId,
+    trace: TraceContext,
+    span: Span,
+    future: F,
+) -> impl Future<Output = F::Output> {
+    CURRENT.scope(Current { id, trace }, future.instrument(span))
 }
 
 /// For a future that another task runs: as part of the request that the current task handles.
 pub fn carry<F: Future>(future: F) -> impl Future<Output = F::Output> {
-    scope(current(), Span::current(), future)
+    scope(current(), current_trace(), Span::current(), future)
+}
+
+/// As [`carry`], for what goes on when the request is long over: its trace does not grow for as long.
+pub fn carry_untraced<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    scope(current(), TraceContext::default(), Span::current(), future)
 }
 
 #[cfg(test)]
@@ -89,7 +112,7 @@ mod tests {
     #[tokio::test]
     async fn is_the_same_throughout_a_scope() {
         let id = CorrelationId::accept(Some("abc"));
-        scope(id.clone(), Span::none(), async move { assert_eq!(current(), id) }).await;
+        scope(id.clone(), TraceContext::default(), Span::none(), async move { assert_eq!(current(), id) }).await;
         assert_ne!(current(), current());
     }
 }

@@ -25,6 +25,7 @@ use crate::{
     correlation::{self, CorrelationId},
     error::{ApiError, ErrorCode, FieldError},
     settings::Environment,
+    trace::{self, TraceContext},
 };
 
 /// The largest body of a request. A message of 4096 characters needs 49 KB at most, all of it `\u` escapes.
@@ -35,6 +36,9 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 
 /// What does not hold for another body.
 const ABOUT_A_BODY: [HeaderName; 3] = [header::CONTENT_TYPE, header::CONTENT_LENGTH, header::CONTENT_ENCODING];
+
+/// Asked every few seconds, by machines: in no trace.
+const OPERATIONS: [&str; 4] = ["/health", "/live", "/metrics", "/ready"];
 
 /// For a year.
 const HTTPS_ALONE: &str = "max-age=31536000";
@@ -117,7 +121,7 @@ pub fn security_headers(environment: Environment) -> DefaultHeaders {
     }
 }
 
-/// Middleware: gives each request its id, a span and a line in the log, and makes every error a problem.
+/// Middleware: gives each request its id, a place in a trace and a line in the log, and makes every error a problem.
 ///
 /// # Errors
 /// Those of a middleware inside this one that does not answer by itself.
@@ -125,16 +129,24 @@ pub async fn edge(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let given = request.headers().get(correlation::HEADER).and_then(|value| value.to_str().ok());
-    let id = CorrelationId::accept(given);
-    let span = info_span!("http", request.id = %id);
-    correlation::scope(id.clone(), span, handle(request, next, id)).await
+    let given = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let id = CorrelationId::accept(given(correlation::HEADER));
+    let trace = if OPERATIONS.contains(&request.path()) {
+        trace::Span::default()
+    } else {
+        let caller = TraceContext::accept(given(trace::HEADER));
+        trace::Span::entry(&caller, || trace::http_request(method_label(request.method().as_str()), request.path()))
+    };
+    let place = trace.context();
+    let span = info_span!("http", request.id = %id, trace.id = place.trace_id().map(display));
+    correlation::scope(id.clone(), place, span, handle(request, next, id, trace)).await
 }
 
 async fn handle(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
     id: CorrelationId,
+    mut trace: trace::Span,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
     // Not before: routing needs to be the only owner of the request.
@@ -157,9 +169,11 @@ async fn handle(
     let route = http_request.match_pattern().unwrap_or_else(|| "unknown".to_owned());
     let elapsed = started.elapsed();
     let status = response.status().as_u16();
-    metrics::histogram!("http_request_duration_seconds", "method" => method_label(http_request.method().as_str()),
-        "route" => route.clone(), "status" => status.to_string())
+    let method = method_label(http_request.method().as_str());
+    metrics::histogram!("http_request_duration_seconds", "method" => method, "route" => route.clone(),
+        "status" => status.to_string())
     .record(elapsed);
+    trace.answer_http(method, http_request.match_pattern(), status);
     tracing::info!(http.method = %http_request.method(), http.route = route, http.status = status,
         duration_ms = elapsed.as_secs_f64() * 1e3, "request");
     Ok(response)

@@ -1,5 +1,5 @@
 //! What both services use, and nothing else: identifiers, tokens, the one table of errors, settings, the life of a
-//! process, logs and metrics, the gRPC stack, and the shape of what travels on Redis.
+//! process, logs, metrics and traces, the gRPC stack, and the shape of what travels on Redis.
 
 pub mod bus;
 pub mod correlation;
@@ -16,3 +16,4 @@ pub mod settings;
 pub mod telemetry;
 pub mod time;
 pub mod token;
+pub mod trace;

@@ -4,6 +4,7 @@
 //! is told of all of them at once, by name.
 
 mod shared;
+mod traces;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -18,7 +19,10 @@ use config::{Config, File, FileFormat};
 use secrecy::SecretString;
 use thiserror::Error;
 
-pub use self::shared::{CommonSettings, GrpcSettings};
+pub use self::{
+    shared::{CommonSettings, GrpcSettings},
+    traces::TraceSettings,
+};
 
 /// Settings that could not be read, one line each.
 #[derive(Debug, Error)]

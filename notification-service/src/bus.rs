@@ -1,6 +1,6 @@
 //! Redis Pub/Sub: publishing, and keeping subscribed to just what the sockets of this instance need.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, mem, sync::Arc, time::Duration};
 
 use fred::{
     error::Error as RedisError,
@@ -12,6 +12,7 @@ use neonchat_common::{
     bus::{Channel, Envelope, Event},
     ids::InstanceId,
     redis::pubsub::{self, Slots},
+    trace::{self, TraceContext},
 };
 use tokio::{
     sync::{
@@ -58,13 +59,13 @@ impl Publisher {
 
     /// Publishes to every instance that is subscribed, in this order and in one go. Returns of each whether Redis took it.
     /// Fails at once where Redis is known to be away.
-    pub(crate) async fn publish_all(&self, publications: Vec<Publication>) -> Vec<bool> {
+    pub(crate) async fn publish_all(&self, mut publications: Vec<Publication>) -> Vec<bool> {
         let count = publications.len();
         let mut published = if self.client.is_connected() {
             let pipeline = self.client.pipeline();
-            for Publication { channel, payload } in publications {
+            for Publication { channel, payload, .. } in &mut publications {
                 // Only queued here.
-                let _ = pubsub::publish(&pipeline, channel.to_string(), payload).await;
+                let _ = pubsub::publish(&pipeline, channel.to_string(), mem::take(payload)).await;
             }
             let results = pipeline.try_all::<()>().await;
             results.into_iter().map(|result| result.inspect_err(not_published).is_ok()).collect()
@@ -73,6 +74,12 @@ impl Publisher {
         };
         // One error may stand for all.
         published.resize(count, false);
+        for (Publication { trace, .. }, published) in publications.iter_mut().zip(&published) {
+            trace.shared_by(count);
+            if !published {
+                trace.fail("not_published");
+            }
+        }
         let succeeded = published.iter().filter(|published| **published).count() as u64;
         metrics::counter!("redis_publishes_total", "outcome" => "ok").increment(succeeded);
         metrics::counter!("redis_publishes_total", "outcome" => "failed").increment(count as u64 - succeeded);
@@ -89,12 +96,24 @@ fn not_published(error: &RedisError) {
 pub(crate) struct Publication {
     channel: Channel,
     payload: String,
+    trace: trace::Span,
 }
 
 impl Publication {
-    pub(crate) fn new(channel: Channel, envelope: &Envelope<'_>) -> Self {
+    /// Of an event that a request of this id has caused, as a part of its trace; by `instance`, where its own sockets have it
+    /// already.
+    pub(crate) fn new(
+        channel: Channel,
+        instance: Option<InstanceId>,
+        request_id: &str,
+        event: Event<'_>,
+        trace: &TraceContext,
+    ) -> Self {
+        let trace = trace::Span::part(trace, || trace::publish(channel));
+        let traceparent = trace.context().traceparent().map(Into::into);
+        let envelope = Envelope { instance, request_id: request_id.into(), traceparent, event };
         // Cannot fail: every part can be JSON.
-        Self { channel, payload: envelope.encode().unwrap_or_default() }
+        Self { channel, payload: envelope.encode().unwrap_or_default(), trace }
     }
 }
 
@@ -242,11 +261,14 @@ fn handle(message: &Message, hub: &Hub) -> anyhow::Result<()> {
     let payload = message.value.as_bytes().unwrap_or_default();
     let envelope: Envelope<'_> = serde_json::from_slice(payload)?;
     tracing::debug!(request.id = %envelope.request_id, redis.channel = %message.channel, "redis: received");
+    let publication = TraceContext::accept(envelope.traceparent.as_deref());
+    let mut trace = trace::Span::part(&publication, || trace::deliver(channel));
     match (channel, envelope.event) {
         (Channel::Chat(chat), Event::Durable { seq, user_id, send_id, frame }) => {
             // It may have been sent here too, at the same time, and stored by another instance's call.
             let origins = send_id.map(|request| hub.senders(user_id, request, chat, seq)).unwrap_or_default();
-            hub.deliver(chat, DurableEvent { seq, frame: Frame::from(frame.get()), origins });
+            let accepted = hub.deliver(chat, DurableEvent { seq, frame: Frame::from(frame.get()), origins });
+            trace.delivered(accepted.sockets());
         }
         (Channel::Chat(chat), Event::Ephemeral { user_id, frame }) => {
             hub.tell_chat(chat, |socket| socket.user != user_id, &Frame::from(frame.get()));

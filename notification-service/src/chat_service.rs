@@ -5,16 +5,17 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use neonchat_common::{
     error::ApiError,
-    grpc::client::Peer,
+    grpc::client::{Method, Peer},
     ids::{ChatId, MessageId, SendId, Seq, TokenId, UserId},
     message::MessageText,
-    time,
+    time, trace,
 };
 use neonchat_proto::chat::v1::{
     ChatEvent, GetEventsRequest, GetHeadsRequest, ListChangedUsersRequest, ListUserChatsRequest, MarkReadRequest,
     Refusal, StoreMessageResult, StoreMessagesRequest, UserChat as ProtoUserChat, ValidateAndStoreMessageRequest,
     ValidateChatAccessRequest, chat_event::Event, store_message_result::Result as Outcome,
 };
+use tonic::{Code, Status};
 
 /// The longest that a client waits for its chats while it connects, or for the answer to a receipt.
 const INTERACTIVE_DEADLINE: Duration = Duration::from_millis(1800);
@@ -49,12 +50,14 @@ pub(crate) struct UserChat {
 }
 
 /// A message to be stored.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct NewMessage {
     pub(crate) chat_id: ChatId,
     pub(crate) sender_id: UserId,
     pub(crate) text: MessageText,
     pub(crate) request_id: SendId,
+    /// All that is done for it, until its sender is answered.
+    pub(crate) trace: trace::Span,
 }
 
 /// A message that is stored.
@@ -96,9 +99,15 @@ impl ChatService {
         messages: impl Iterator<Item = &NewMessage>,
         within: Duration,
     ) -> Result<Vec<Result<Stored, ApiError>>, ApiError> {
-        let messages: Vec<_> = messages.map(NewMessage::to_wire).collect();
+        // The one call is a part of the trace of each message.
+        let (messages, mut calls): (Vec<_>, Vec<_>) = messages.map(NewMessage::to_call).unzip();
         let count = messages.len();
-        let results = self.peer.call(within, StoreMessagesRequest { messages }).await?.results;
+        let answer = self.peer.call(within, StoreMessagesRequest { messages }).await;
+        for call in &mut calls {
+            call.shared_by(count);
+            call.answered(answer.as_ref().err().map_or(Code::Ok, Status::code));
+        }
+        let results = answer?.results;
         if results.len() != count {
             return Err(ApiError::internal("chat-service did not answer for each message"));
         }
@@ -174,13 +183,18 @@ impl ChatService {
 }
 
 impl NewMessage {
-    fn to_wire(&self) -> ValidateAndStoreMessageRequest {
-        ValidateAndStoreMessageRequest {
+    fn to_call(&self) -> (ValidateAndStoreMessageRequest, trace::Span) {
+        let call = trace::Span::part(&self.trace.context(), || {
+            trace::rpc_client(StoreMessagesRequest::SERVICE, StoreMessagesRequest::NAME)
+        });
+        let message = ValidateAndStoreMessageRequest {
             chat_id: self.chat_id.to_string(),
             sender_id: self.sender_id.to_string(),
             text: self.text.as_str().to_owned(),
             request_id: self.request_id.to_string(),
-        }
+            traceparent: call.context().traceparent(),
+        };
+        (message, call)
     }
 }
 

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use neonchat_common::{
-    bus::{Channel, Envelope, Event},
+    bus::{Channel, Event},
     correlation,
     error::ApiError,
     ids::{ChatId, InstanceId, Seq, UserId},
     lifecycle::Tasks,
+    trace::{self, TraceContext},
 };
 use serde_json::value::RawValue;
 
@@ -15,7 +16,7 @@ use crate::{
     bus::{Publication, Publisher},
     chat_service::{ChatService, StoredMessage, UserChat},
     connection::protocol::{DeliveryStatus, Frame, ServerFrame},
-    hub::{Accepted, DurableEvent, Hub, Socket},
+    hub::{DurableEvent, Hub, Socket},
 };
 
 /// See the module.
@@ -32,30 +33,36 @@ impl Delivery {
     /// Delivers a message that is stored: first to the sockets here, which do not wait for Redis, then to the other
     /// instances. Returns how many sockets here got it.
     pub(crate) async fn deliver(&self, message: &StoredMessage) -> (usize, DeliveryStatus) {
-        let (delivered, publication) = self.deliver_here(message, correlation::current().as_str());
+        let (delivered, publication) =
+            self.deliver_here(message, correlation::current().as_str(), &correlation::current_trace());
         let published = self.publisher.publish(publication).await;
         (delivered, if published { DeliveryStatus::Delivered } else { DeliveryStatus::Stored })
     }
 
     /// Delivers a message that is stored to the sockets here. Returns to how many, and what the other instances are to be
-    /// told, under the id of the request that caused it.
-    pub(crate) fn deliver_here(&self, message: &StoredMessage, request_id: &str) -> (usize, Publication) {
+    /// told, under the id of the request that caused it and as a part of its trace.
+    pub(crate) fn deliver_here(
+        &self,
+        message: &StoredMessage,
+        request_id: &str,
+        trace: &TraceContext,
+    ) -> (usize, Publication) {
         let StoredMessage { chat_id, sender_id, seq, .. } = *message;
         let origins = message.request_id.map(|request| self.hub.senders(sender_id, request, chat_id, seq));
         let event = DurableEvent::message(message, origins.unwrap_or_default());
         let frame = event.frame.clone();
-        let delivered = match self.hub.deliver(message.chat_id, event) {
-            Accepted::Delivered(sockets) => sockets,
-            Accepted::Held | Accepted::Duplicate => 0,
-        };
+        let channel = Channel::Chat(chat_id);
+        let mut delivery = trace::Span::part(trace, || trace::deliver_own(channel));
+        let delivered = self.hub.deliver(chat_id, event).sockets();
+        delivery.delivered(delivered);
+        drop(delivery);
         let event = Event::Durable {
             seq: message.seq,
             user_id: message.sender_id,
             send_id: message.request_id,
             frame: json(&frame),
         };
-        let envelope = Envelope { instance: Some(self.instance), request_id: request_id.into(), event };
-        (delivered, Publication::new(Channel::Chat(message.chat_id), &envelope))
+        (delivered, Publication::new(channel, Some(self.instance), request_id, event, trace))
     }
 
     /// Looks whether a user is a member of a chat that is not known here. From then on it is.
@@ -103,10 +110,10 @@ impl Delivery {
 
     /// Publishes an event; returns whether Redis took it. `instance` is ours where our own sockets have it already.
     async fn publish(&self, channel: Channel, instance: Option<InstanceId>, event: Event<'_>) -> bool {
-        let id = correlation::current();
-        let envelope = Envelope { instance, request_id: id.as_str().into(), event };
+        let (id, trace) = (correlation::current(), correlation::current_trace());
+        let publication = Publication::new(channel, instance, id.as_str(), event, &trace);
         // Boxed: each connection has room for the largest thing that it may have to wait for, and this would be 6 KiB.
-        Box::pin(self.publisher.publish(Publication::new(channel, &envelope))).await
+        Box::pin(self.publisher.publish(publication)).await
     }
 }
 

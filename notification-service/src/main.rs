@@ -8,6 +8,7 @@ use neonchat_common::{
     lifecycle::{self, shutdown_signal},
     settings::Reader,
     telemetry,
+    trace::Traces,
 };
 use notification_service::{app::App, broadcast::broadcast, config::Settings};
 use tikv_jemallocator::Jemalloc;
@@ -52,5 +53,8 @@ async fn run(command: Option<Command>) -> anyhow::Result<()> {
         Some(Command::Serve) | None => {}
     }
     telemetry::init_logs(&settings.common)?;
-    App::build(settings).await?.run(shutdown_signal()).await
+    let traces = Traces::start(&settings.common.traces, env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))?;
+    let ended = App::build(settings).await?.run(shutdown_signal()).await;
+    traces.finish().await;
+    ended
 }

@@ -77,10 +77,12 @@ impl Sending {
     ///
     /// # Errors
     /// There are more than can be stored.
-    pub(crate) async fn submit(&self, socket: &Arc<Socket>, message: NewMessage) -> Result<(), ApiError> {
+    pub(crate) async fn submit(&self, socket: &Arc<Socket>, mut message: NewMessage) -> Result<(), ApiError> {
         let accepted = Instant::now();
         let Ok(Ok(place)) = timeout_at(accepted + SEND_DEADLINE, self.lane(message.chat_id).reserve()).await else {
-            return Err(ApiError::service_away());
+            let error = ApiError::service_away();
+            message.trace.fail(error.code.as_str());
+            return Err(error);
         };
         let weight = socket.outbox.begin_send(message.text.as_str().len());
         place.send(Send { socket: Arc::clone(socket), message, weight, accepted });
@@ -123,7 +125,8 @@ async fn store_and_deliver(delivery: &Delivery, sends: Vec<Send>) {
             Ok(outcome) => {
                 metrics::histogram!("message_store_duration_seconds").record(send.accepted.elapsed());
                 let id = send.message.request_id.to_string();
-                publications.push(delivery.deliver_here(&outcome.message(&send.message), &id).1);
+                let trace = send.message.trace.context();
+                publications.push(delivery.deliver_here(&outcome.message(&send.message), &id, &trace).1);
                 stored.push((send, outcome));
             }
             Err(error) => send.refuse(delivery, &error),
@@ -169,7 +172,8 @@ impl Send {
         self.answer(&ack);
     }
 
-    fn refuse(self, delivery: &Delivery, error: &ApiError) {
+    fn refuse(mut self, delivery: &Delivery, error: &ApiError) {
+        self.message.trace.fail(error.code.as_str());
         let request_id = self.message.request_id.to_string();
         tracing::debug!(request.id = %request_id, user.id = %self.socket.user, error.code = %error.code, "refused");
         delivery.hub.refused(self.socket.user, self.message.request_id, self.socket.id);

@@ -1,11 +1,16 @@
 //! The calls about messages.
 
-use neonchat_common::error::{ApiError, ErrorCode};
+use neonchat_common::{
+    correlation,
+    error::{ApiError, ErrorCode},
+    trace::{self, TraceContext},
+};
 use neonchat_proto::chat::v1::{
     ChatEvent, GetEventsRequest, GetEventsResponse, Message as WireMessage, Refusal, StoreMessageResult,
     StoreMessagesRequest, StoreMessagesResponse, ValidateAndStoreMessageRequest, ValidateAndStoreMessageResponse,
-    chat_event, store_message_result::Result as WireOutcome,
+    chat_event, chat_service_server::SERVICE_NAME, store_message_result::Result as WireOutcome,
 };
+use tonic::Code;
 
 use super::{
     error::MessageError,
@@ -22,20 +27,39 @@ pub async fn validate_and_store(
     messages: &Messages,
     request: ValidateAndStoreMessageRequest,
 ) -> Result<ValidateAndStoreMessageResponse, ApiError> {
-    Ok(sent_to_wire(messages.send(parse_message(request)?).await?))
+    Ok(sent_to_wire(messages.send(parse_message(request, correlation::current_trace())?).await?))
 }
 
-/// Stores messages.
+/// Stores messages. The one call is a part of the trace of each.
 pub async fn store(messages: &Messages, request: StoreMessagesRequest) -> Result<StoreMessagesResponse, ApiError> {
     if request.messages.len() > MAX_MESSAGES {
         return Err(ApiError::invalid("messages", "length", format!("should have at most {MAX_MESSAGES} messages")));
     }
-    let mut good = Vec::with_capacity(request.messages.len());
-    let bad: Vec<Option<Invalid>> = request
-        .messages
-        .into_iter()
-        .map(|message| parse_message(message).map(|message| good.push(message)).err())
-        .collect();
+    let count = request.messages.len();
+    let mut calls: Vec<_> = request.messages.iter().map(begin_call).collect();
+    let stored = store_each(messages, request.messages, &calls).await;
+    let code = stored.as_ref().err().map_or(Code::Ok, |error| error.code.grpc_code());
+    for call in &mut calls {
+        call.shared_by(count);
+        call.answer(code);
+    }
+    stored
+}
+
+fn begin_call(message: &ValidateAndStoreMessageRequest) -> trace::Span {
+    let caller = TraceContext::accept(message.traceparent.as_deref());
+    trace::Span::part(&caller, || trace::rpc_server(SERVICE_NAME, "StoreMessages"))
+}
+
+async fn store_each(
+    messages: &Messages,
+    requests: Vec<ValidateAndStoreMessageRequest>,
+    calls: &[trace::Span],
+) -> Result<StoreMessagesResponse, ApiError> {
+    let mut good = Vec::with_capacity(requests.len());
+    let parse = |(request, call): (_, &trace::Span)| parse_message(request, call.context());
+    let bad: Vec<Option<Invalid>> =
+        requests.into_iter().zip(calls).map(|request| parse(request).map(|message| good.push(message)).err()).collect();
     for message in &good {
         tracing::debug!(request.id = %message.request, chat.id = %message.chat, "to be stored");
     }
@@ -75,14 +99,14 @@ fn sent_to_wire(sent: Sent) -> ValidateAndStoreMessageResponse {
     }
 }
 
-fn parse_message(request: ValidateAndStoreMessageRequest) -> Result<NewMessage, Invalid> {
+fn parse_message(request: ValidateAndStoreMessageRequest, trace: TraceContext) -> Result<NewMessage, Invalid> {
     let mut invalid = Invalid::default();
     let chat = invalid.check("chat_id", parse_id(&request.chat_id));
     let sender = invalid.check("sender_id", parse_id(&request.sender_id));
     let send_id = invalid.check("request_id", parse_id(&request.request_id));
     let text = invalid.check("text", parse_text(request.text));
     match (chat, sender, text, send_id) {
-        (Some(chat), Some(sender), Some(text), Some(request)) => Ok(NewMessage { chat, sender, text, request }),
+        (Some(chat), Some(sender), Some(text), Some(request)) => Ok(NewMessage { chat, sender, text, request, trace }),
         _ => Err(invalid),
     }
 }

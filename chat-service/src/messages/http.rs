@@ -5,6 +5,7 @@ use actix_web::{
     web::{Data, Json, Path, Query},
 };
 use neonchat_common::{
+    correlation,
     error::ApiError,
     ids::{ChatId, MessageId, SendId},
 };
@@ -122,7 +123,7 @@ async fn send(
         None => Some(SendId::new()),
     };
     let (Some(text), Some(request)) = (text, request) else { return Err(invalid.into()) };
-    let message = NewMessage { chat: *chat, sender, text, request };
+    let message = NewMessage { chat: *chat, sender, text, request, trace: correlation::current_trace() };
     Ok(match messages.send_and_deliver(message).await? {
         Sent::Stored(message) => HttpResponse::Created().json(SendAnswer { message, duplicate: false }),
         Sent::Duplicate(message) => HttpResponse::Ok().json(SendAnswer { message, duplicate: true }),

@@ -6,6 +6,7 @@ use neonchat_common::{
     ids::{ChatId, MessageId, SendId, Seq, UserId},
     message::MessageText,
     time,
+    trace::TraceContext,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -30,6 +31,8 @@ pub struct NewMessage {
     pub text: MessageText,
     /// What makes sending it again store nothing.
     pub request: SendId,
+    /// Where in a trace it is stored.
+    pub trace: TraceContext,
 }
 
 impl NewMessage {

@@ -9,6 +9,7 @@ use std::{
 use neonchat_common::{
     gather::{Size, gather},
     lifecycle::Tasks,
+    trace,
 };
 use tokio::{
     sync::{Semaphore, mpsc, oneshot},
@@ -153,6 +154,19 @@ async fn store_distinct(db: &Db, start_by: Instant, messages: &[&NewMessage]) ->
 }
 
 async fn store_at_once(db: &Db, start_by: Instant, messages: &[&NewMessage]) -> Result<Vec<Outcome>, DbError> {
+    // The one statement is a part of the trace of each message.
+    let statement = || trace::statement("INSERT", "messages", messages.len());
+    let mut statements = trace::Span::parts(messages.iter().map(|message| &message.trace), statement);
+    let stored = store_by_one_statement(db, start_by, messages).await;
+    if let Err(error) = &stored {
+        for statement in &mut statements {
+            statement.fail(error.kind());
+        }
+    }
+    stored
+}
+
+async fn store_by_one_statement(db: &Db, start_by: Instant, messages: &[&NewMessage]) -> Result<Vec<Outcome>, DbError> {
     #[cfg(feature = "defect-ack-before-commit")]
     return defect::store_and_commit_later(db, start_by, messages).await;
     #[cfg(not(feature = "defect-ack-before-commit"))]

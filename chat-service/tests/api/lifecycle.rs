@@ -131,6 +131,7 @@ async fn a_request_under_way_is_answered_before_the_end() {
             sender_id: bob.id,
             text: "the last one".to_owned(),
             request_id: uuid::Uuid::new_v4().to_string(),
+            traceparent: None,
         };
         let mut client = neonchat_proto::chat::v1::chat_service_client::ChatServiceClient::new(grpc.channel());
         client.validate_and_store_message(grpc.request(message)).await

@@ -132,6 +132,7 @@ async fn what_breaks_a_rule_is_refused_by_name() {
         sender_id: alice.id.clone(),
         text: "😀".repeat(4096),
         request_id: Uuid::new_v4().to_string(),
+        traceparent: None,
     };
     let send = async |message: ValidateAndStoreMessageRequest| {
         app.chat_service().validate_and_store_message(app.grpc.request(message)).await.map_err(ApiError::from)
@@ -169,6 +170,7 @@ async fn many_in_one_call_are_stored_each_for_itself_and_in_their_order() {
         sender_id: sender.id.clone(),
         text: text.to_owned(),
         request_id: request.to_string(),
+        traceparent: None,
     };
     let [one, two, three, four, five] = [(); 5].map(|()| Uuid::new_v4());
     let messages = vec![

@@ -154,6 +154,7 @@ impl TestApp {
             sender_id: sender.id.clone(),
             text: text.to_owned(),
             request_id: request.to_string(),
+            traceparent: None,
         };
         Ok(self.chat_service().validate_and_store_message(self.grpc.request(message)).await?.into_inner())
     }

@@ -26,6 +26,7 @@ use crate::{
     correlation::{self, CorrelationId},
     error::{ApiError, ErrorCode},
     settings::GrpcSettings,
+    trace::{self, TraceContext},
 };
 
 /// Calls that one connection may have under way; a further one waits at the caller.
@@ -118,31 +119,41 @@ where
             let error = ApiError::new(ErrorCode::Unauthorized, "the internal token is missing or wrong");
             return Box::pin(async { Ok(tonic::Status::from(error).into_http()) });
         }
-        let given = request.headers().get(correlation::HEADER).and_then(|value| value.to_str().ok());
-        let id = CorrelationId::accept(given);
-        let method = request.uri().path().to_owned();
-        let span = info_span!("grpc", request.id = %id);
+        let given = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+        let id = CorrelationId::accept(given(correlation::HEADER));
+        let caller = TraceContext::accept(given(trace::HEADER));
+        let path = request.uri().path().to_owned();
+        let mut trace = trace::Span::part(&caller, || {
+            let (service, method) = split(&path);
+            trace::rpc_server(service, method)
+        });
+        let place = trace.context();
+        let span = info_span!("grpc", request.id = %id, trace.id = place.trace_id().map(display));
         let answer = self.inner.call(request);
-        Box::pin(correlation::scope(id, span, async move {
+        Box::pin(correlation::scope(id, place, span, async move {
             let started = Instant::now();
             let response = answer.await?;
-            observe(&method, &response, started.elapsed());
+            trace.answer(observe(&path, &response, started.elapsed()));
             Ok(response)
         }))
     }
 }
 
-fn observe(path: &str, response: &Response<Body>, elapsed: Duration) {
+/// `/package.Service/Method`
+fn split(path: &str) -> (&str, &str) {
+    path.trim_start_matches('/').split_once('/').unwrap_or(("unknown", "unknown"))
+}
+
+/// Measures and logs a call. Returns how it ended.
+fn observe(path: &str, response: &Response<Body>, elapsed: Duration) -> Code {
     // A failed unary call has its status in the headers; one that did well has it in the trailers.
     let code = response.headers().get("grpc-status").map_or(Code::Ok, |value| Code::from_bytes(value.as_bytes()));
-    // `/package.Service/Method`. A method that does not exist would be a label that callers make up.
-    let (service, method) = match code {
-        Code::Unimplemented => ("unknown", "unknown"),
-        _ => path.trim_start_matches('/').split_once('/').unwrap_or(("unknown", "unknown")),
-    };
+    // A method that does not exist would be a label that callers make up.
+    let (service, method) = if code == Code::Unimplemented { ("unknown", "unknown") } else { split(path) };
     metrics::histogram!("grpc_request_duration_seconds", "service" => service.to_owned(),
         "method" => method.to_owned(), "code" => format!("{code:?}"))
     .record(elapsed);
     tracing::debug!(grpc.service = service, grpc.method = method, grpc.code = ?code,
         duration_ms = elapsed.as_secs_f64() * 1e3, "call");
+    code
 }

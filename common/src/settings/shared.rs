@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{Environment, LogFormat, Reader};
+use super::{Environment, LogFormat, Reader, TraceSettings};
 use crate::{
     grpc::tls::{Tls, TlsError},
     origin::AllowedOrigins,
@@ -29,6 +29,8 @@ pub struct CommonSettings {
     pub redis_url: SecretString,
     /// `CORS_ALLOWED_ORIGINS`: the pages that may talk to us from a browser, beside our own.
     pub allowed_origins: AllowedOrigins,
+    /// Where traces go.
+    pub traces: TraceSettings,
 }
 
 /// gRPC between the services.
@@ -78,6 +80,7 @@ impl CommonSettings {
             grpc: GrpcSettings::read(reader, environment),
             redis_url: redis_url(reader),
             allowed_origins: allowed_origins(reader),
+            traces: TraceSettings::read(reader),
         }
     }
 }

@@ -6,6 +6,7 @@ use neonchat_common::{
     correlation::{self, CorrelationId},
     settings::GrpcSettings,
     telemetry::Metrics,
+    trace::TraceContext,
 };
 use tonic::{Code, Status};
 use tracing::Span;
@@ -17,7 +18,9 @@ async fn a_call_bears_the_request_id_the_token_and_its_deadline() {
     let server = StandIn::start(async |_| Ok(())).await;
     let id = CorrelationId::accept(Some("request-7"));
     let peer = peer(&[server.address]);
-    correlation::scope(id, Span::none(), call(&peer, Duration::from_millis(700))).await.expect("an answer");
+    correlation::scope(id, TraceContext::default(), Span::none(), call(&peer, Duration::from_millis(700)))
+        .await
+        .expect("an answer");
     let metadata = server.metadata().remove(0);
     assert_eq!(metadata.get("x-request-id").expect("an id"), "request-7");
     let deadline = metadata.get("grpc-timeout").expect("a deadline").to_str().expect("ASCII");

@@ -73,7 +73,7 @@ pub(crate) async fn connect(
     state.presence.connected(&socket);
     let connection = serve(socket, claims, wire, place, state.clone());
     // On this worker's runtime, since the stream of the request's body cannot leave it.
-    rt::spawn(state.tasks.track(correlation::carry(connection)));
+    rt::spawn(state.tasks.track(correlation::carry_untraced(connection)));
     Ok(response)
 }
 

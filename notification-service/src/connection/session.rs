@@ -4,6 +4,7 @@ use std::{
     borrow::Cow,
     cell::{Cell, RefCell},
     collections::BTreeMap,
+    mem,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -15,6 +16,7 @@ use neonchat_common::{
     ids::{ChatId, SendId, Seq},
     message::MessageText,
     token::Claims,
+    trace::{self, TraceContext},
 };
 use tokio::time::Instant;
 use tracing::info_span;
@@ -66,17 +68,21 @@ impl<'a> Session<'a> {
             (Ok(()), Ok(frame)) => {
                 // A send is found in the logs under the id that its sender knows.
                 let id = CorrelationId::accept(request_id.as_deref());
-                let span = info_span!("frame", request.id = %id, user.id = %self.socket.user);
-                correlation::scope(id, span, self.act(frame)).await
+                let mut trace = begin_trace(&frame);
+                let place = trace.context();
+                let span = info_span!("frame", request.id = %id, user.id = %self.socket.user,
+                    trace.id = place.trace_id().map(display));
+                let acted = correlation::scope(id, place, span, self.act(frame, &mut trace)).await;
+                acted.inspect_err(|error| trace.fail(error.code.as_str()))
             }
         };
         answer.unwrap_or_else(|error| Some(ServerFrame::error(request_id.map(Cow::Owned), &error).encode()))
     }
 
-    async fn act(&self, frame: ClientFrame) -> Result<Option<Frame>, ApiError> {
+    async fn act(&self, frame: ClientFrame, trace: &mut trace::Span) -> Result<Option<Frame>, ApiError> {
         match frame {
             ClientFrame::Message { chat_id, text, request_id } => {
-                self.send(chat_id, text, request_id.unwrap_or_else(SendId::new)).await.map(|()| None)
+                self.send(chat_id, text, request_id.unwrap_or_else(SendId::new), trace).await.map(|()| None)
             }
             ClientFrame::Typing { chat_id, is_typing } => self.typing(chat_id, is_typing).await.map(|()| None),
             ClientFrame::Receipt { chat_id, read } => self.receipt(chat_id, read).await.map(|()| None),
@@ -91,9 +97,16 @@ impl<'a> Session<'a> {
     }
 
     /// It is answered when it is stored.
-    async fn send(&self, chat: Option<ChatId>, text: MessageText, request_id: SendId) -> Result<(), ApiError> {
+    async fn send(
+        &self,
+        chat: Option<ChatId>,
+        text: MessageText,
+        request_id: SendId,
+        trace: &mut trace::Span,
+    ) -> Result<(), ApiError> {
         let chat_id = self.chat(chat).await?;
-        let message = NewMessage { chat_id, sender_id: self.socket.user, text, request_id };
+        let trace = mem::take(trace);
+        let message = NewMessage { chat_id, sender_id: self.socket.user, text, request_id, trace };
         self.state.sending.submit(&self.socket, message).await
     }
 
@@ -153,16 +166,27 @@ fn no_such_chat() -> ApiError {
     ApiError::new(ErrorCode::NotFound, "There is no such chat, or you are not in it.")
 }
 
-/// The type of a frame, as a label: none that a client makes up.
-const fn label(frame: &Result<ClientFrame, ApiError>) -> &'static str {
+/// A frame begins a trace, unless it is of those that come by the clock.
+fn begin_trace(frame: &ClientFrame) -> trace::Span {
     match frame {
-        Ok(ClientFrame::Message { .. }) => "message",
-        Ok(ClientFrame::Typing { .. }) => "typing",
-        Ok(ClientFrame::Receipt { .. }) => "receipt",
-        Ok(ClientFrame::Presence { .. }) => "presence",
-        Ok(ClientFrame::Sync { .. }) => "sync",
-        Ok(ClientFrame::Auth { .. }) => "auth",
-        Ok(ClientFrame::Ping) => "ping",
-        Err(_) => "bad",
+        ClientFrame::Ping | ClientFrame::Presence { .. } => trace::Span::default(),
+        frame => trace::Span::entry(&TraceContext::default(), || trace::frame(kind(frame))),
+    }
+}
+
+/// The type of a frame, as a label: none that a client makes up.
+fn label(frame: &Result<ClientFrame, ApiError>) -> &'static str {
+    frame.as_ref().map_or("bad", kind)
+}
+
+const fn kind(frame: &ClientFrame) -> &'static str {
+    match frame {
+        ClientFrame::Message { .. } => "message",
+        ClientFrame::Typing { .. } => "typing",
+        ClientFrame::Receipt { .. } => "receipt",
+        ClientFrame::Presence { .. } => "presence",
+        ClientFrame::Sync { .. } => "sync",
+        ClientFrame::Auth { .. } => "auth",
+        ClientFrame::Ping => "ping",
     }
 }

@@ -44,6 +44,16 @@ pub(crate) enum Accepted {
     Duplicate,
 }
 
+impl Accepted {
+    /// How many sockets get it now.
+    pub(crate) const fn sockets(self) -> usize {
+        match self {
+            Self::Delivered(sockets) => sockets,
+            Self::Held | Self::Duplicate => 0,
+        }
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Chat {

@@ -13,4 +13,5 @@ mod logs;
 mod nginx;
 mod proxy;
 mod servers;
+mod traces;
 mod watching;

@@ -28,7 +28,7 @@ use tower_resilience::circuitbreaker::CircuitBreakerError;
 use self::endpoint::{BREAKER_STATE, Endpoint, PATIENCE};
 pub use self::method::Method;
 use super::TOKEN_KEY;
-use crate::{correlation, settings::GrpcSettings};
+use crate::{correlation, settings::GrpcSettings, trace};
 
 /// How long a call waits before its second attempt; twice as long before the third, and so on up to the longest wait.
 /// As much again is added at random, up to double.
@@ -100,6 +100,8 @@ impl Peer {
         let Inner { turn, deadline, attempts, .. } = &*self.0;
         let started = Instant::now();
         let deadline = started + within.min(*deadline);
+        let mut trace = trace::Span::part(&correlation::current_trace(), || trace::rpc_client(M::SERVICE, M::NAME));
+        let traceparent = trace.context().traceparent();
         // A retry goes to the address after the one that failed, whatever turn it is by then.
         let first = turn.fetch_add(1, Ordering::Relaxed);
         let mut begun = 0;
@@ -109,7 +111,7 @@ impl Peer {
             let left = deadline.saturating_duration_since(Instant::now());
             // A silent address must not use up the time in which another would answer.
             let limit = if begun < *attempts && left >= 2 * PATIENCE { left / 2 } else { left };
-            self.0.attempt(turn, limit, &message)
+            self.0.attempt(turn, limit, &message, traceparent.as_deref())
         };
         let (min, max) = BACKOFF;
         let backoff = ExponentialBuilder::new()
@@ -132,6 +134,7 @@ impl Peer {
                 error.into_inner().unwrap_or_else(|| Status::unavailable("no address answered lately: not asked"))
             });
         let code = result.as_ref().err().map_or(Code::Ok, Status::code);
+        trace.answered(code);
         histogram!(DURATION, "service" => M::SERVICE, "method" => M::NAME, "code" => format!("{code:?}"))
             .record(started.elapsed());
         result
@@ -152,10 +155,11 @@ impl Inner {
         turn: usize,
         limit: Duration,
         message: &M,
+        traceparent: Option<&str>,
     ) -> Result<Response<M::Answer>, CircuitBreakerError<Status>> {
         let (before, from) = self.endpoints.split_at(turn % self.endpoints.len());
         for endpoint in from.iter().chain(before) {
-            let request = self.request(limit, message.clone());
+            let request = self.request(limit, message.clone(), traceparent);
             match endpoint.call(limit, request).await {
                 Err(CircuitBreakerError::OpenCircuit) => {}
                 answered => return answered,
@@ -164,14 +168,17 @@ impl Inner {
         Err(CircuitBreakerError::OpenCircuit)
     }
 
-    /// A request with its deadline, the internal token and the id of the request that is being handled.
-    fn request<M>(&self, limit: Duration, message: M) -> Request<M> {
+    /// A request with its deadline, the internal token, and the id and the trace of the request that is being handled.
+    fn request<M>(&self, limit: Duration, message: M, traceparent: Option<&str>) -> Request<M> {
         let mut request = Request::new(message);
         request.set_timeout(limit);
         let metadata = request.metadata_mut();
         metadata.insert(TOKEN_KEY, self.token.clone());
         if let Ok(id) = MetadataValue::try_from(correlation::current().as_str()) {
             metadata.insert(correlation::HEADER, id);
+        }
+        if let Some(Ok(traceparent)) = traceparent.map(MetadataValue::try_from) {
+            metadata.insert(trace::HEADER, traceparent);
         }
         request
     }

@@ -1,0 +1,99 @@
+//! The settings of traces, by the names that OpenTelemetry has for them.
+
+use opentelemetry_sdk::trace::Sampler;
+use url::Url;
+
+use super::Reader;
+
+/// Where traces go.
+#[derive(Clone, Debug)]
+pub struct TraceSettings {
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`: the collector's OTLP over gRPC. Without one there are no traces.
+    pub endpoint: Option<String>,
+    /// `OTEL_SERVICE_NAME`: what the service is called in them, if not by its own name.
+    pub service_name: Option<String>,
+    /// `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG`: which of them there are.
+    pub sampler: Sampler,
+}
+
+impl TraceSettings {
+    pub(super) fn read(reader: &mut Reader) -> Self {
+        Self {
+            endpoint: endpoint(reader),
+            service_name: reader.optional("OTEL_SERVICE_NAME").map(str::to_owned),
+            sampler: sampler(reader),
+        }
+    }
+}
+
+fn endpoint(reader: &mut Reader) -> Option<String> {
+    const NAME: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+    let endpoint = reader.optional(NAME)?.to_owned();
+    let is_url = Url::parse(&endpoint).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    if !is_url {
+        reader.problem(NAME, "a URL such as http://collector:4317");
+    }
+    is_url.then_some(endpoint)
+}
+
+fn sampler(reader: &mut Reader) -> Sampler {
+    type Make = fn(f64) -> Sampler;
+    let make = reader.choice::<Make>(
+        "OTEL_TRACES_SAMPLER",
+        ("parentbased_always_on", |_| of_new_traces(Sampler::AlwaysOn)),
+        &[
+            ("parentbased_always_off", |_| of_new_traces(Sampler::AlwaysOff)),
+            ("parentbased_traceidratio", |ratio| of_new_traces(Sampler::TraceIdRatioBased(ratio))),
+            ("always_on", |_| Sampler::AlwaysOn),
+            ("always_off", |_| Sampler::AlwaysOff),
+            ("traceidratio", Sampler::TraceIdRatioBased),
+        ],
+    );
+    make(ratio(reader))
+}
+
+fn of_new_traces(sampler: Sampler) -> Sampler {
+    Sampler::ParentBased(Box::new(sampler))
+}
+
+fn ratio(reader: &mut Reader) -> f64 {
+    const NAME: &str = "OTEL_TRACES_SAMPLER_ARG";
+    let ratio = reader.text(NAME, "1").parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
+    ratio.unwrap_or_else(|| {
+        reader.problem(NAME, "a number from 0 to 1");
+        1.0
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_are_no_traces_unless_a_collector_is_set() {
+        let read = |values: &[(&str, &str)]| TraceSettings::read(&mut Reader::from_values(values.iter().copied()));
+        assert_eq!(read(&[]).endpoint, None);
+        let set = read(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4317"),
+            ("OTEL_TRACES_SAMPLER", "parentbased_traceidratio"),
+            ("OTEL_TRACES_SAMPLER_ARG", "0.25"),
+        ]);
+        assert_eq!(set.endpoint.as_deref(), Some("http://collector:4317"));
+        let Sampler::ParentBased(root) = set.sampler else { panic!("another sampler") };
+        assert_eq!(format!("{root:?}"), "TraceIdRatioBased(0.25)");
+    }
+
+    #[test]
+    fn each_bad_setting_is_told() {
+        let mut reader = Reader::from_values([
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317"),
+            ("OTEL_TRACES_SAMPLER", "sometimes"),
+            ("OTEL_TRACES_SAMPLER_ARG", "2"),
+        ]);
+        TraceSettings::read(&mut reader);
+        let error = reader.finish().expect_err("bad settings").to_string();
+        for name in ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_SAMPLER ", "OTEL_TRACES_SAMPLER_ARG"] {
+            assert!(error.contains(name), "{name}: {error}");
+        }
+    }
+}
