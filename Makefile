@@ -1,7 +1,7 @@
 # `make` alone says what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test autobahn schemathesis backup restore demo chaos soak mutants bench microbench load alerts-check k8s k8s-check check fmt clean-data
+.PHONY: help run test autobahn schemathesis backup restore demo chaos soak mutants bench microbench load alerts-check k8s k8s-check coverage check release-check fmt clean-data
 
 CARGO ?= cargo
 # What `make test` hands on to `cargo test`, for instance: make test ARGS='-p chat-service login'
@@ -9,7 +9,7 @@ ARGS ?= --workspace
 export PYTHON2 ?= python2.7
 
 help: ## What there is
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-13s %s\n", $$1, $$2 }'
 
 run: ## Postgres, Redis and both services, until Ctrl-C; the data stays in .neonchat/
 	@testbed/install.sh
@@ -20,6 +20,10 @@ test: ## The whole suite, on a Postgres and a Redis of its own
 	@testbed/install.sh
 	@$(CARGO) build --workspace --bins
 	@exec target/debug/testbed exec $(CARGO) test $(ARGS)
+
+coverage: ## How many lines the whole suite runs; fails below MINIMUM=80 per cent
+	@testbed/install.sh
+	@CARGO="$(CARGO)" testbed/coverage.sh
 
 autobahn: ## Autobahn's WebSocket test suite; PYTHON2=a Python 2.7 with pip (see docs/TESTING.md)
 	@$(CARGO) build -p notification-service --features echo --example echo
@@ -110,6 +114,9 @@ check: ## Formatting, lints (a warning is an error), licences and advisories of 
 			$(CARGO) deny --offline check advisories 2>/dev/null || $(CARGO) deny fetch db >/dev/null 2>&1 \
 			&& $(CARGO) deny check advisories || echo "cargo deny: no advisory data at hand, advisories skipped"; }; \
 	fi
+
+release-check: ## What a release needs beside the tests: versions, licences, advisories, unused dependencies, SBOMs
+	@CARGO="$(CARGO)" deploy/release-check.sh
 
 fmt: ## Formats the code
 	$(CARGO) fmt --all

@@ -87,6 +87,16 @@ async fn migrations_go_down_and_up_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn it_starts_on_a_database_that_a_later_release_has_migrated() {
+    let app = TestApp::start().await;
+    let later = "INSERT INTO __diesel_schema_migrations (version) VALUES ('99991231000001')";
+    sql(&app.database).await.batch_execute(later).await.expect("recorded");
+    let restarted = TestApp::launch(&app.database, &[]).await;
+    restarted.api.until_ready().await.expect("ready");
+    restarted.pair().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn down_leaves_nothing_behind() {
     let database = harness::test_database().await;
     let connection = AsyncPgConnection::establish(&database).await.expect("a connection");

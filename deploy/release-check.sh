@@ -1,0 +1,98 @@
+#!/bin/sh
+# What has to be true of a release beside the tests: dependencies with good licences, without known holes, and none unused;
+# one version everywhere; the oldest compiler that is promised builds it. It writes the bills of materials to target/sbom.
+# What could not be checked is told at the end.
+set -eu
+
+CARGO=${CARGO:-cargo}
+# A copy of RustSec's advisories (github.com/RustSec/advisory-db), for where GitHub cannot be reached.
+ADVISORY_DB=${ADVISORY_DB:-}
+target=${CARGO_TARGET_DIR:-target}
+unchecked=""
+
+fail() {
+    echo "release-check: $*" >&2
+    exit 1
+}
+
+not_checked() {
+    unchecked="$unchecked
+  - $*"
+}
+
+has() {
+    $CARGO "$1" --help >/dev/null 2>&1
+}
+
+# --- What it needs
+
+missing=""
+for tool in deny machete cyclonedx; do
+    has "$tool" || missing="$missing cargo-$tool"
+done
+[ -z "$ADVISORY_DB" ] || has audit || missing="$missing cargo-audit"
+[ -z "$missing" ] || fail "missing:$missing. Install: cargo install --locked$missing"
+
+# --- Versions
+
+package() {
+    sed -n "s/^$1 = \"\(.*\)\"\$/\1/p" Cargo.toml | head -1
+}
+version=$(package version)
+oldest=$(package rust-version)
+echo "== version $version, Rust $oldest or newer"
+for file in */Cargo.toml; do
+    for field in version rust-version; do
+        grep -q "^$field.workspace = true" "$file" || fail "$file has a $field of its own"
+    done
+done
+for file in */Dockerfile; do
+    grep -q "^FROM rust:$oldest-" "$file" || fail "$file does not build with Rust $oldest"
+done
+grep -q "Rust $oldest or newer" README.md || fail "README.md does not ask for Rust $oldest"
+heading=$(grep -F "## [$version] - " CHANGELOG.md) || fail "CHANGELOG.md has no section [$version]"
+case $heading in
+    *-[0-9][0-9]-[0-9][0-9]) ;;
+    *) not_checked "the date of $version: CHANGELOG.md has none yet" ;;
+esac
+$CARGO metadata --locked --format-version 1 >/dev/null || fail "Cargo.lock is not up to date"
+
+case $(rustc --version) in
+    "rustc $oldest".*) $CARGO check --quiet --locked --workspace --all-targets ;;
+    *)
+        if rustup run "$oldest" rustc --version >/dev/null 2>&1; then
+            CARGO_TARGET_DIR=$target/oldest rustup run "$oldest" cargo check --quiet --locked --workspace --all-targets
+        else
+            not_checked "that Rust $oldest builds it: rustup toolchain install $oldest --profile minimal"
+        fi ;;
+esac
+
+# --- Dependencies
+
+echo "== licences, sources, bans"
+$CARGO deny check bans licenses sources
+echo "== advisories"
+if [ -n "$ADVISORY_DB" ]; then
+    $CARGO audit --db "$ADVISORY_DB" --no-fetch --stale --deny unsound --deny yanked
+elif $CARGO deny fetch db >/dev/null 2>&1; then
+    $CARGO deny check advisories
+else
+    not_checked "advisories: RustSec's data could not be fetched. ADVISORY_DB=a copy of github.com/RustSec/advisory-db"
+fi
+echo "== unused dependencies"
+$CARGO machete
+
+# --- Bills of materials
+
+echo "== bills of materials"
+mkdir -p "$target/sbom"
+for service in chat-service notification-service; do
+    # It writes beside each Cargo.toml of the workspace.
+    $CARGO cyclonedx --quiet --format json --spec-version 1.5 --manifest-path "$service/Cargo.toml" \
+        --target x86_64-unknown-linux-gnu --override-filename neonchat-sbom
+    mv "$service/neonchat-sbom.json" "$target/sbom/$service-$version.cdx.json"
+    rm -f ./*/neonchat-sbom.json
+    echo "$target/sbom/$service-$version.cdx.json"
+done
+
+[ -z "$unchecked" ] || echo "Not checked:$unchecked"
