@@ -1,6 +1,6 @@
 #!/bin/sh
 # What has to be true of a release beside the tests: dependencies with good licences, without known holes, and none unused;
-# one version everywhere; the oldest compiler that is promised builds it. It writes the bills of materials to target/sbom.
+# one version everywhere; and that the oldest compiler that is promised builds it. Writes bills of materials to target/sbom.
 # What could not be checked is told at the end.
 set -eu
 
@@ -86,13 +86,13 @@ $CARGO machete
 
 echo "== bills of materials"
 mkdir -p "$target/sbom"
+# It writes beside the Cargo.toml of each program, and names this folder in it.
+trap 'rm -f ./*/*_bin.cdx.json' EXIT
+SOURCE_DATE_EPOCH=$(git log -1 --format=%ct) $CARGO cyclonedx --quiet --format json --spec-version 1.5 --describe binaries
 for service in chat-service notification-service; do
-    # It writes beside each Cargo.toml of the workspace.
-    $CARGO cyclonedx --quiet --format json --spec-version 1.5 --manifest-path "$service/Cargo.toml" \
-        --target x86_64-unknown-linux-gnu --override-filename neonchat-sbom
-    mv "$service/neonchat-sbom.json" "$target/sbom/$service-$version.cdx.json"
-    rm -f ./*/neonchat-sbom.json
-    echo "$target/sbom/$service-$version.cdx.json"
+    bill=$target/sbom/$service-$version.cdx.json
+    sed "s|file://$PWD|file:///neonchat|g" "$service/${service}_bin.cdx.json" >"$bill"
+    echo "$bill"
 done
 
 [ -z "$unchecked" ] || echo "Not checked:$unchecked"

@@ -53,7 +53,6 @@ impl Metrics {
             PrometheusBuilder::new()
                 .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &DURATION_BUCKETS)
                 .and_then(PrometheusBuilder::install_recorder)
-                .inspect(|_| metrics::gauge!("neonchat_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0))
                 .map_err(|error| error.to_string())
         };
         let recorded = INSTALLED.get_or_init(install).clone().map_err(|error| anyhow!(error))?;
