@@ -29,9 +29,10 @@ export CARGO_TARGET_DIR="$target"
 variables=$($CARGO llvm-cov show-env --sh)
 eval "$variables"
 $CARGO llvm-cov clean --profraw-only
-$CARGO build --workspace --bins
+# The tests with them: by themselves the programs would be built with fewer features, and once more for the tests.
+$CARGO build --workspace --bins --tests
 tests=passed
-"$target/debug/testbed" exec "$CARGO" test --workspace || tests=failed
+"$target/debug/testbed" exec "$CARGO" test --workspace --no-fail-fast || tests=failed
 
 # A process that is killed while it writes leaves a file that cannot be read.
 report() {

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on says so by a panic")]
 
 mod backup;
+mod bench;
 mod certificates;
 mod commands;
 mod examples;
