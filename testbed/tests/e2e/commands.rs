@@ -73,6 +73,12 @@ async fn a_healthcheck_tells_a_service_that_lives_from_one_that_does_not() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_plays_to_its_end() {
+    let (code, said) = output(Command::new(TESTBED).arg("demo").env("BCRYPT_COST", "4").kill_on_drop(true)).await;
+    assert!(code == Some(0) && said.ends_with("\nEvery step did what it should.\n"), "{said}");
+}
+
 fn run(folder: &std::path::Path, ports: Ports) -> Command {
     let mut command = Command::new(TESTBED);
     command.arg("run").current_dir(folder).envs(ports.named().map(|(name, port)| (name, port.to_string())));

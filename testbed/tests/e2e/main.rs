@@ -3,7 +3,6 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on says so by a panic")]
 
 mod backup;
-mod bench;
 mod certificates;
 mod commands;
 mod examples;
