@@ -163,11 +163,13 @@ async fn all_instances_count_together() {
     me(&one, &user).await.assert_passed(200, 20, 19);
     me(&other, &user).await.assert_passed(200, 20, 18);
 
-    // All at once, to both: not one too many, and none too few.
+    // All at once, to both: not one too many, and none too few. On a busy machine one that passed may find no connection to
+    // Postgres (503): that is no matter of the limit.
     let asking = (0..40).map(|turn| me(if turn % 2 == 0 { &one } else { &other }, &user));
     let told = futures_util::future::join_all(asking).await;
-    assert_eq!(told.iter().filter(|told| told.status == 200).count(), 18);
-    let mut left: Vec<_> = told.iter().filter(|told| told.status == 200).filter_map(|told| told.remaining).collect();
+    let passed = || told.iter().filter(|told| told.status != 429);
+    assert_eq!(passed().count(), 18, "{told:?}");
+    let mut left: Vec<_> = passed().filter_map(|told| told.remaining).collect();
     left.sort_unstable();
     assert_eq!(left, (0..18).collect::<Vec<_>>());
 }
