@@ -6,10 +6,14 @@
 //! No lock of a user's entry is held while one of a chat's is taken, nor the other way round.
 
 mod chat;
+mod sends;
 mod socket;
+#[cfg(test)]
+mod tests;
+mod user;
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, HashSet},
     sync::Arc,
 };
 
@@ -19,59 +23,17 @@ use neonchat_common::{
     ids::{ChatId, SendId, Seq, TokenId, UserId},
 };
 
-use self::chat::Chat;
 pub(crate) use self::chat::{Accepted, DurableEvent, Missed};
 pub(crate) use self::socket::{Socket, SocketId};
-use crate::{
-    chat_service::UserChat,
-    connection::{close::CloseReason, protocol::Frame},
-    work_set::WorkSet,
-};
-
-/// Revoked tokens of a user that are remembered. A handshake takes two seconds at most.
-const MAX_REVOKED: usize = 16;
-
-/// A user with sockets on this instance, or about to have one.
-#[derive(Debug, Default)]
-struct User {
-    /// Handshakes and sockets that need this entry.
-    holders: usize,
-    sockets: Vec<Arc<Socket>>,
-    /// The last tokens that were revoked: one of them may be on its way through a handshake.
-    revoked: VecDeque<TokenId>,
-    /// The user's chats, and the other members of each.
-    chats: HashMap<ChatId, Vec<UserId>>,
-}
-
-impl User {
-    /// Notes these chats. Returns those that were not known.
-    fn learn(&mut self, chats: &[UserChat]) -> Vec<ChatId> {
-        let mut new = Vec::new();
-        for chat in chats {
-            if self.chats.insert(chat.id, chat.partners.clone()).is_none() {
-                new.push(chat.id);
-            }
-        }
-        new
-    }
-}
-
-/// A message that is being sent.
-#[derive(Debug, Default)]
-struct Sending {
-    /// By these sockets: more than one where it is sent again at the same time.
-    sockets: Vec<SocketId>,
-    /// As which event it has come here, if it has.
-    event: Option<(ChatId, Seq)>,
-}
+use self::{chat::Chat, sends::Sends, user::User};
+use crate::{chat_service::UserChat, connection::protocol::Frame, work_set::WorkSet};
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Hub {
     users: DashMap<UserId, User>,
     chats: DashMap<ChatId, Chat>,
-    /// Sends that have not been answered, and their sockets.
-    sending: DashMap<(UserId, SendId), Sending>,
+    sends: Sends,
     /// Channels that may have to be subscribed to, or no longer.
     pub(crate) interest: WorkSet<Channel>,
     /// Chats of which an event may be missing.
@@ -113,10 +75,7 @@ impl Hub {
             let mut entry = self.users.entry(user).or_default();
             let new = entry.learn(chats);
             let others = entry.sockets.clone();
-            entry.sockets.push(Arc::clone(&socket));
-            if entry.revoked.contains(&token) {
-                socket.outbox.close(CloseReason::Revoked);
-            }
+            entry.add(&socket);
             (new, others)
         };
         for chat in chats.iter().filter(|chat| socket.carries(chat.id)) {
@@ -168,13 +127,7 @@ impl Hub {
     /// A token of a user is not good any more: its sockets are closed.
     pub(crate) fn revoke(&self, user: UserId, token: TokenId) {
         if let Some(mut entry) = self.users.get_mut(&user) {
-            if entry.revoked.len() == MAX_REVOKED {
-                entry.revoked.pop_front();
-            }
-            entry.revoked.push_back(token);
-            for socket in entry.sockets.iter().filter(|socket| socket.token() == token) {
-                socket.outbox.close(CloseReason::Revoked);
-            }
+            entry.revoke(token);
         }
     }
 
@@ -227,38 +180,26 @@ impl Hub {
 
     /// A socket sends a message. Until [`Hub::sent`], this is known as its cause, whichever way it comes back.
     pub(crate) fn sending(&self, user: UserId, request: SendId, socket: SocketId) {
-        self.sending.entry((user, request)).or_default().sockets.push(socket);
+        self.sends.begin(user, request, socket);
     }
 
     /// The message was delivered here, and is acked.
     pub(crate) fn sent(&self, user: UserId, request: SendId, socket: SocketId) {
-        self.end_sending(user, request, socket);
+        self.sends.end(user, request, socket);
     }
 
     /// The socket gets no ack. Should the message be stored all the same, and have come here as an event, it is told of that.
     pub(crate) fn refused(&self, user: UserId, request: SendId, socket: SocketId) {
-        if let Some((chat, seq)) = self.end_sending(user, request, socket)
+        if let Some((chat, seq)) = self.sends.end(user, request, socket)
             && let Some(mut entry) = self.chats.get_mut(&chat)
         {
             entry.will_get_no_ack(socket, seq);
         }
     }
 
-    fn end_sending(&self, user: UserId, request: SendId, socket: SocketId) -> Option<(ChatId, Seq)> {
-        let Entry::Occupied(mut sending) = self.sending.entry((user, request)) else { return None };
-        sending.get_mut().sockets.retain(|other| *other != socket);
-        let event = sending.get().event;
-        if sending.get().sockets.is_empty() {
-            sending.remove();
-        }
-        event
-    }
-
     /// The sockets that are sending a message, which has come here as this event.
     pub(crate) fn senders(&self, user: UserId, request: SendId, chat: ChatId, seq: Seq) -> Vec<SocketId> {
-        let Some(mut sending) = self.sending.get_mut(&(user, request)) else { return Vec::new() };
-        sending.event = Some((chat, seq));
-        sending.sockets.clone()
+        self.sends.senders(user, request, chat, seq)
     }
 
     /// Delivers a durable event to the chat's sockets, in its turn. Without sockets there is nothing to do.
@@ -378,79 +319,5 @@ impl Hub {
 
     fn chats_of(&self, user: UserId) -> Vec<ChatId> {
         self.users.get(&user).map(|entry| entry.chats.keys().copied().collect()).unwrap_or_default()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use futures_util::FutureExt as _;
-
-    use super::*;
-    use crate::connection::{outbox::Next, protocol::ServerFrame};
-
-    #[test]
-    fn a_message_that_comes_back_before_its_answer_is_not_told_to_its_sender() {
-        let (hub, user, request) = (Hub::default(), UserId::new(), SendId::new());
-        let chats = [UserChat { id: ChatId::new(), last_seq: 0, partners: vec![UserId::new()] }];
-        let [sender, again, other] = [(); 3].map(|()| {
-            hub.enter(user);
-            hub.attach(user, TokenId::new(), None, &chats)
-        });
-        let senders = [&sender, &again];
-        for socket in senders {
-            hub.sending(user, request, socket.id);
-        }
-        let event = DurableEvent { seq: 1, frame: "x".into(), origins: hub.senders(user, request, chats[0].id, 1) };
-        assert_eq!(hub.deliver(chats[0].id, event), Accepted::Delivered(1));
-        assert!(other.outbox.next().now_or_never().is_some());
-        for socket in senders {
-            assert!(socket.outbox.next().now_or_never().is_none());
-            hub.sent(user, request, socket.id);
-        }
-        assert!(hub.senders(user, request, chats[0].id, 1).is_empty() && hub.sending.is_empty());
-    }
-
-    #[test]
-    fn a_sender_who_gets_no_ack_for_what_is_stored_is_told_of_it() {
-        let (hub, user) = (Hub::default(), UserId::new());
-        let chat = UserChat { id: ChatId::new(), last_seq: 0, partners: vec![UserId::new()] };
-        hub.enter(user);
-        let socket = hub.attach(user, TokenId::new(), None, std::slice::from_ref(&chat));
-        let next = || match socket.outbox.next().now_or_never() {
-            Some(Next::Frame(frame)) => frame.to_string(),
-            _ => String::new(),
-        };
-        let requests = [SendId::new(), SendId::new()];
-        let event = |seq: Seq, origins| DurableEvent { seq, frame: seq.to_string().into(), origins };
-        for request in requests {
-            hub.sending(user, request, socket.id);
-        }
-        // The second one waits for the first.
-        for (seq, request) in [(2, requests[1]), (1, requests[0])] {
-            if seq == 1 {
-                hub.refused(user, requests[1], socket.id);
-                assert_eq!(next(), "");
-            }
-            hub.deliver(chat.id, event(seq, hub.senders(user, request, chat.id, seq)));
-        }
-        assert_eq!(next(), "2");
-        hub.refused(user, requests[0], socket.id);
-        let lagged = ServerFrame::Lagged { chat_id: chat.id, from_seq: 1, head_seq: 1 }.encode();
-        assert_eq!((next(), next()), (lagged.to_string(), String::new()));
-        assert!(hub.sending.is_empty());
-    }
-
-    #[test]
-    fn nothing_is_left_when_the_last_socket_has_gone() {
-        let (hub, user) = (Hub::default(), UserId::new());
-        let chats = [UserChat { id: ChatId::new(), last_seq: 0, partners: vec![UserId::new()] }];
-        hub.enter(user);
-        let socket = hub.attach(user, TokenId::new(), None, &chats);
-        hub.enter(user);
-        assert!(hub.wants(Channel::User(user)) && hub.wants(Channel::Chat(chats[0].id)));
-        hub.detach(&socket);
-        assert!(hub.wants(Channel::User(user)) && !hub.wants(Channel::Chat(chats[0].id)));
-        hub.leave(user);
-        assert!(!hub.wants(Channel::User(user)));
     }
 }

@@ -1,0 +1,72 @@
+//! What holds of all of it together.
+
+use futures_util::FutureExt as _;
+
+use super::*;
+use crate::connection::{outbox::Next, protocol::ServerFrame};
+
+#[test]
+fn a_message_that_comes_back_before_its_answer_is_not_told_to_its_sender() {
+    let (hub, user, request) = (Hub::default(), UserId::new(), SendId::new());
+    let chats = [UserChat { id: ChatId::new(), last_seq: 0, partners: vec![UserId::new()] }];
+    let [sender, again, other] = [(); 3].map(|()| {
+        hub.enter(user);
+        hub.attach(user, TokenId::new(), None, &chats)
+    });
+    let senders = [&sender, &again];
+    for socket in senders {
+        hub.sending(user, request, socket.id);
+    }
+    let event = DurableEvent { seq: 1, frame: "x".into(), origins: hub.senders(user, request, chats[0].id, 1) };
+    assert_eq!(hub.deliver(chats[0].id, event), Accepted::Delivered(1));
+    assert!(other.outbox.next().now_or_never().is_some());
+    for socket in senders {
+        assert!(socket.outbox.next().now_or_never().is_none());
+        hub.sent(user, request, socket.id);
+    }
+    assert!(hub.senders(user, request, chats[0].id, 1).is_empty() && hub.sends.is_empty());
+}
+
+#[test]
+fn a_sender_who_gets_no_ack_for_what_is_stored_is_told_of_it() {
+    let (hub, user) = (Hub::default(), UserId::new());
+    let chat = UserChat { id: ChatId::new(), last_seq: 0, partners: vec![UserId::new()] };
+    hub.enter(user);
+    let socket = hub.attach(user, TokenId::new(), None, std::slice::from_ref(&chat));
+    let next = || match socket.outbox.next().now_or_never() {
+        Some(Next::Frame(frame)) => frame.to_string(),
+        _ => String::new(),
+    };
+    let requests = [SendId::new(), SendId::new()];
+    let event = |seq: Seq, origins| DurableEvent { seq, frame: seq.to_string().into(), origins };
+    for request in requests {
+        hub.sending(user, request, socket.id);
+    }
+    // The second one waits for the first.
+    for (seq, request) in [(2, requests[1]), (1, requests[0])] {
+        if seq == 1 {
+            hub.refused(user, requests[1], socket.id);
+            assert_eq!(next(), "");
+        }
+        hub.deliver(chat.id, event(seq, hub.senders(user, request, chat.id, seq)));
+    }
+    assert_eq!(next(), "2");
+    hub.refused(user, requests[0], socket.id);
+    let lagged = ServerFrame::Lagged { chat_id: chat.id, from_seq: 1, head_seq: 1 }.encode();
+    assert_eq!((next(), next()), (lagged.to_string(), String::new()));
+    assert!(hub.sends.is_empty());
+}
+
+#[test]
+fn nothing_is_left_when_the_last_socket_has_gone() {
+    let (hub, user) = (Hub::default(), UserId::new());
+    let chats = [UserChat { id: ChatId::new(), last_seq: 0, partners: vec![UserId::new()] }];
+    hub.enter(user);
+    let socket = hub.attach(user, TokenId::new(), None, &chats);
+    hub.enter(user);
+    assert!(hub.wants(Channel::User(user)) && hub.wants(Channel::Chat(chats[0].id)));
+    hub.detach(&socket);
+    assert!(hub.wants(Channel::User(user)) && !hub.wants(Channel::Chat(chats[0].id)));
+    hub.leave(user);
+    assert!(!hub.wants(Channel::User(user)));
+}
