@@ -3,7 +3,6 @@
 use std::{
     collections::{HashMap, hash_map::Entry},
     slice,
-    sync::Arc,
 };
 
 use neonchat_common::{
@@ -12,7 +11,7 @@ use neonchat_common::{
     trace,
 };
 use tokio::{
-    sync::{Semaphore, mpsc, oneshot},
+    sync::{mpsc, oneshot},
     time::{Instant, timeout_at},
 };
 
@@ -25,10 +24,6 @@ use crate::db::{CONNECTION_LIMIT, Db, DbError};
 
 #[cfg(feature = "defect-ack-before-commit")]
 mod defect;
-
-/// Statements under way at the same time. With two, Postgres works on the one while it flushes the other; but each then has
-/// half of the messages, and costs nearly the same (docs/PERFORMANCE.md).
-const STATEMENTS: usize = 1;
 
 /// With so much a statement takes no further messages.
 const FULL: Size = Size { messages: 512, bytes: 1024 * 1024 };
@@ -81,21 +76,17 @@ impl Writer {
     }
 }
 
+/// One statement at a time. With two, Postgres works on the one while it flushes the other; but each then has half of the
+/// messages, and costs nearly the same (docs/PERFORMANCE.md).
 async fn run(db: Db, mut jobs: mpsc::Receiver<Job>, tasks: Tasks) {
-    let statements = Arc::new(Semaphore::new(STATEMENTS));
     let stopped = tasks.stopped();
-    // First the statement, then the messages: so all that come in the meantime are taken.
-    while let Ok(statement) = Arc::clone(&statements).acquire_owned().await {
-        let Some(jobs) = gather(&mut jobs, &stopped, FULL, Job::size).await else { return };
-        let db = db.clone();
-        tasks.spawn(async move {
-            write(&db, jobs).await;
-            drop(statement);
-        });
+    while let Some(jobs) = gather(&mut jobs, &stopped, FULL, Job::size).await {
+        // In a task of its own: a panic there answers nobody, and ends nothing else.
+        let _ = tasks.spawn(write(db.clone(), jobs)).await;
     }
 }
 
-async fn write(db: &Db, jobs: Vec<Job>) {
+async fn write(db: Db, jobs: Vec<Job>) {
     let now = Instant::now();
     let (jobs, late): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| now < job.start_by);
     for job in late {
@@ -105,7 +96,7 @@ async fn write(db: &Db, jobs: Vec<Job>) {
     }
     let Some(start_by) = jobs.iter().map(|job| job.start_by).min() else { return };
     let messages: Vec<&NewMessage> = jobs.iter().flat_map(|job| &job.messages).collect();
-    let mut outcomes = store_each(db, start_by, &messages).await.into_iter();
+    let mut outcomes = store_each(&db, start_by, &messages).await.into_iter();
     for job in jobs {
         let outcomes = outcomes.by_ref().take(job.messages.len()).collect();
         let _ = job.answer.send(outcomes);
