@@ -135,15 +135,12 @@ impl Notifier {
             let payload = envelope.encode()?;
             Ok::<(), anyhow::Error>(redis::pubsub::publish(&self.redis, channel.to_string(), payload).await?)
         };
-        let published = tokio::time::timeout(PUBLISH_TIMEOUT, publishing).await;
-        if !matches!(published, Ok(Ok(()))) {
-            trace.fail("not_published");
-        }
-        match published {
-            Ok(Ok(())) => {}
+        match tokio::time::timeout(PUBLISH_TIMEOUT, publishing).await {
+            Ok(Ok(())) => return,
             Ok(Err(error)) => tracing::warn!(redis.channel = %channel, error.cause = %error, "not published"),
             Err(_) => tracing::warn!(redis.channel = %channel, "not published in time"),
         }
+        trace.fail("not_published");
     }
 
     /// Whether Redis answers.

@@ -166,14 +166,15 @@ async fn handle(
         response.headers_mut().insert(HeaderName::from_static(correlation::HEADER), value);
     }
     // The route's pattern and not the path: no id, and no token in a query, gets into the log or a label.
-    let route = http_request.match_pattern().unwrap_or_else(|| "unknown".to_owned());
+    let pattern = http_request.match_pattern();
+    let route = pattern.clone().unwrap_or_else(|| "unknown".to_owned());
     let elapsed = started.elapsed();
     let status = response.status().as_u16();
     let method = method_label(http_request.method().as_str());
     metrics::histogram!("http_request_duration_seconds", "method" => method, "route" => route.clone(),
         "status" => status.to_string())
     .record(elapsed);
-    trace.answer_http(method, http_request.match_pattern(), status);
+    trace.answer_http(method, pattern, status);
     tracing::info!(http.method = %http_request.method(), http.route = route, http.status = status,
         duration_ms = elapsed.as_secs_f64() * 1e3, "request");
     Ok(response)
