@@ -137,6 +137,19 @@ impl ClientFrame {
 }
 
 impl ClientFrame {
+    /// Its `type`.
+    pub(crate) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Message { .. } => "message",
+            Self::Typing { .. } => "typing",
+            Self::Receipt { .. } => "receipt",
+            Self::Presence { .. } => "presence",
+            Self::Sync { .. } => "sync",
+            Self::Auth { .. } => "auth",
+            Self::Ping => "ping",
+        }
+    }
+
     /// The same, with a `request_id` where a message has none: so that it is stored once, whatever is tried again.
     pub(crate) fn with_request_id(mut self) -> Self {
         if let Self::Message { request_id, .. } = &mut self {

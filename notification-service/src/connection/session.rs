@@ -170,23 +170,11 @@ fn no_such_chat() -> ApiError {
 fn begin_trace(frame: &ClientFrame) -> trace::Span {
     match frame {
         ClientFrame::Ping | ClientFrame::Presence { .. } => trace::Span::default(),
-        frame => trace::Span::entry(&TraceContext::default(), || trace::frame(kind(frame))),
+        frame => trace::Span::entry(&TraceContext::default(), || trace::frame(frame.kind())),
     }
 }
 
 /// The type of a frame, as a label: none that a client makes up.
 fn label(frame: &Result<ClientFrame, ApiError>) -> &'static str {
-    frame.as_ref().map_or("bad", kind)
-}
-
-const fn kind(frame: &ClientFrame) -> &'static str {
-    match frame {
-        ClientFrame::Message { .. } => "message",
-        ClientFrame::Typing { .. } => "typing",
-        ClientFrame::Receipt { .. } => "receipt",
-        ClientFrame::Presence { .. } => "presence",
-        ClientFrame::Sync { .. } => "sync",
-        ClientFrame::Auth { .. } => "auth",
-        ClientFrame::Ping => "ping",
-    }
+    frame.as_ref().map_or("bad", ClientFrame::kind)
 }
