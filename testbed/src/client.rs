@@ -9,12 +9,10 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
 pub use self::socket::{Refused, Socket};
+use crate::poll::until;
 
 /// The longest that anything expected is waited for. What is slowest, a publication that was lost, is found within 10 s.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Pauses between two looks at something that tells nobody when it changes.
-pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Pauses before something that was refused is tried again.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
@@ -101,12 +99,8 @@ impl Api {
     /// # Errors
     /// It does not within a while.
     pub async fn until_ready(&self) -> anyhow::Result<()> {
-        let ready = async {
-            while !self.call("GET", "/ready", None, None).await.is_ok_and(|answer| answer.status == 200) {
-                tokio::time::sleep(POLL_INTERVAL).await;
-            }
-        };
-        timeout(PATIENCE, ready).await.context("it was not ready in time")
+        let is_ready = async || self.call("GET", "/ready", None, None).await.is_ok_and(|answer| answer.status == 200);
+        timeout(PATIENCE, until(is_ready)).await.context("it was not ready in time")
     }
 
     /// The first line of a metric.

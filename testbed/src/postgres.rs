@@ -12,13 +12,11 @@ use nix::{
     sys::signal::kill,
     unistd::{Pid, Uid, User},
 };
-use tokio::{
-    process::Command,
-    time::{Instant, sleep},
-};
+use tokio::{process::Command, time::timeout};
 use tokio_postgres::NoTls;
 
 use crate::{
+    poll::until,
     port,
     process::{Process, Signal},
 };
@@ -179,10 +177,7 @@ async fn answers(url: &str) -> bool {
 /// Waits for the processes that a killed server has left behind: as long as one of them has the server's shared memory,
 /// no other server starts on the same data. After [`LEFTOVERS_LIMIT`] it may still try, and says why it cannot.
 async fn leftovers_gone(data: &Path) {
-    let limit = Instant::now() + LEFTOVERS_LIMIT;
-    while is_memory_in_use(data) && Instant::now() < limit {
-        sleep(Duration::from_millis(10)).await;
-    }
+    let _ = timeout(LEFTOVERS_LIMIT, until(async || !is_memory_in_use(data))).await;
 }
 
 /// The seventh line of `postmaster.pid` has the key and the id of the shared memory; the kernel lists, as

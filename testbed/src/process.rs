@@ -15,7 +15,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use crate::client::POLL_INTERVAL;
+use crate::poll::POLL_INTERVAL;
 
 /// A running child.
 #[derive(Debug)]

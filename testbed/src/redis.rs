@@ -10,11 +10,11 @@ use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::TcpStream,
     process::Command,
-    time::{sleep, timeout},
+    time::timeout,
 };
 
 use crate::{
-    client::POLL_INTERVAL,
+    poll::try_until,
     port,
     process::{Process, Signal},
 };
@@ -156,13 +156,7 @@ impl Redis {
 
 /// Waits for what servers agree on among themselves, and tell nobody.
 async fn until(what: &str, condition: impl AsyncFn() -> anyhow::Result<bool>) -> anyhow::Result<()> {
-    let met = async {
-        while !condition().await? {
-            sleep(POLL_INTERVAL).await;
-        }
-        Ok(())
-    };
-    timeout(AGREEMENT_LIMIT, met).await.with_context(|| format!("not in time: {what}"))?
+    timeout(AGREEMENT_LIMIT, try_until(condition)).await.with_context(|| format!("not in time: {what}"))?
 }
 
 async fn cli(port: u16, arguments: &[&str]) -> anyhow::Result<String> {

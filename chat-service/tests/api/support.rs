@@ -15,7 +15,7 @@ use neonchat_proto::chat::v1::{
 };
 use neonchat_testbed::{
     client::{Answer, Api, User},
-    harness,
+    harness, poll,
     redis::{Persistence, Redis},
 };
 use serde_json::Value;
@@ -252,12 +252,8 @@ impl fmt::Display for Shown<'_> {
 }
 
 /// Waits for something that tells nobody when it happens.
-pub(crate) async fn until(what: &str, mut happened: impl AsyncFnMut() -> bool) {
-    let polling = async {
-        while !happened().await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
+pub(crate) async fn until(what: &str, happened: impl AsyncFnMut() -> bool) {
+    let polling = poll::until(happened);
     tokio::time::timeout(Duration::from_secs(15), polling).await.unwrap_or_else(|_| panic!("not in time: {what}"));
 }
 

@@ -9,12 +9,13 @@ use fred::{
 use neonchat_common::redis;
 use neonchat_testbed::{
     client::{Socket, User},
+    poll,
     process::Signal,
     redis::{Persistence, Redis},
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use crate::helpers::TestApp;
 
@@ -59,12 +60,7 @@ impl Stage {
 
 /// Waits for what nobody tells when it comes true.
 async fn until(condition: impl AsyncFn() -> bool) {
-    let met = async {
-        while !condition().await {
-            sleep(Duration::from_millis(20)).await;
-        }
-    };
-    timeout(Duration::from_secs(30), met).await.expect("it does not come true");
+    timeout(Duration::from_secs(30), poll::until(condition)).await.expect("it does not come true");
 }
 
 /// The next frame has to be this event of this user. It may take as long as it takes to find an instance gone.

@@ -8,10 +8,14 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use nix::unistd::Uid;
-use tokio::{process::Command, time::sleep};
+use tokio::{
+    process::Command,
+    time::{sleep, timeout},
+};
 
 use super::{Happened, Scene};
 use crate::{
+    poll::until,
     process::Signal,
     system::{START_LIMIT, STOP_LIMIT},
 };
@@ -62,12 +66,9 @@ async fn stop(scene: &mut Scene<'_>) -> anyhow::Result<()> {
 
 /// Waits until Postgres takes connections: it may be recovering.
 async fn recover(scene: &mut Scene<'_>) -> anyhow::Result<()> {
-    let answers = async {
-        while scene.cluster.sql().await.is_err() {
-            sleep(crate::client::POLL_INTERVAL).await;
-        }
-    };
-    tokio::time::timeout(START_LIMIT, answers).await.context("Postgres did not recover from a full disk")
+    timeout(START_LIMIT, until(async || scene.cluster.sql().await.is_ok()))
+        .await
+        .context("Postgres did not recover from a full disk")
 }
 
 /// A file system in memory. It goes when it is dropped.

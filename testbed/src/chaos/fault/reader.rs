@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 use super::{Happened, Scene};
-use crate::client::POLL_INTERVAL;
+use crate::poll;
 
 /// So many devices write to the chat.
 const WRITERS: usize = 6;
@@ -63,10 +63,5 @@ pub(super) async fn freeze(scene: &mut Scene<'_>) -> anyhow::Result<Happened> {
 
 /// Whether it becomes true within a while.
 async fn until(is_true: impl Fn() -> bool) -> bool {
-    let true_at_last = async {
-        while !is_true() {
-            sleep(POLL_INTERVAL).await;
-        }
-    };
-    timeout(LIMIT, true_at_last).await.is_ok()
+    timeout(LIMIT, poll::until(async || is_true())).await.is_ok()
 }

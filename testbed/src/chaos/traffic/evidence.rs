@@ -84,7 +84,7 @@ async fn page(api: &Api, user: &User, path: &str) -> anyhow::Result<Value> {
             Ok(answer) if answer.status == 200 => return Ok(answer.body),
             answer => ensure!(Instant::now() < deadline, "{path}: {answer:?}"),
         }
-        tokio::time::sleep(crate::client::POLL_INTERVAL).await;
+        tokio::time::sleep(crate::poll::POLL_INTERVAL).await;
     }
 }
 

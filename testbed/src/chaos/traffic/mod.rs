@@ -15,13 +15,13 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use futures_util::future::try_join_all;
 use neonchat_common::ids::{ChatId, Seq, UserId};
 use tokio::{
     sync::watch,
     task::JoinSet,
-    time::{Instant, timeout_at},
+    time::{Instant, timeout, timeout_at},
 };
 
 pub use self::state::State;
@@ -30,7 +30,10 @@ use super::{
     checker::Evidence,
     cluster::{Cluster, Endpoints},
 };
-use crate::client::{Api, POLL_INTERVAL, User, insist};
+use crate::{
+    client::{Api, User, insist},
+    poll::until,
+};
 
 /// How much traffic there is.
 #[derive(Clone, Copy, Debug)]
@@ -198,12 +201,8 @@ impl Traffic {
 
     /// Waits until it is true of every device.
     async fn until(&self, limit: Duration, what: &str, is_true: impl Fn(&State) -> bool) -> anyhow::Result<()> {
-        let deadline = Instant::now() + limit;
-        while !self.devices().iter().all(|state| is_true(state)) {
-            ensure!(Instant::now() < deadline, "not within {limit:?}: {what}");
-            tokio::time::sleep(POLL_INTERVAL).await;
-        }
-        Ok(())
+        let of_all = async || self.devices().iter().all(|state| is_true(state));
+        timeout(limit, until(of_all)).await.with_context(|| format!("not within {limit:?}: {what}"))
     }
 
     /// The devices.
@@ -221,12 +220,7 @@ impl Traffic {
     /// Waits until one more message is acked. Returns how long that took, if it was done within `limit`.
     pub async fn first_ack(&self, limit: Duration) -> Option<Duration> {
         let (begun, before) = (Instant::now(), self.acks());
-        let acked = async {
-            while self.acks() == before {
-                tokio::time::sleep(POLL_INTERVAL).await;
-            }
-        };
-        timeout_at(begun + limit, acked).await.ok().map(|()| begun.elapsed())
+        timeout_at(begun + limit, until(async || self.acks() != before)).await.ok().map(|()| begun.elapsed())
     }
 
     /// Waits until every device has what is stored now, and has an answer to what it had sent. Returns how long that took,

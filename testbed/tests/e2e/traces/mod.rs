@@ -8,11 +8,11 @@ use fred::interfaces::{ClientLike as _, PubsubInterface as _};
 use neonchat_common::redis;
 use neonchat_testbed::{
     client::{PASSWORD, Socket, User},
-    harness, port,
+    harness, poll, port,
 };
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use serde_json::json;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use self::collector::{Collector, Seen, by_trace, hex, one, tree};
 use crate::helpers::Running;
@@ -79,13 +79,10 @@ impl Stage {
 async fn until_subscribed(chat: &str) {
     let client = redis::client(&harness::redis_url().into()).expect("a client");
     client.wait_for_connect().await.expect("connected");
-    let subscribed = async {
-        let channel = format!("chat:{chat}");
-        while client.pubsub_numsub::<Vec<(String, u64)>, _>(channel.as_str()).await.expect("a count")[0].1 < 2 {
-            sleep(Duration::from_millis(20)).await;
-        }
-    };
-    timeout(Duration::from_secs(30), subscribed).await.expect("two subscribers");
+    let channel = format!("chat:{chat}");
+    let are_subscribed =
+        async || client.pubsub_numsub::<Vec<(String, u64)>, _>(channel.as_str()).await.expect("a count")[0].1 >= 2;
+    timeout(Duration::from_secs(30), poll::until(are_subscribed)).await.expect("two subscribers");
 }
 
 fn has_traces(seen: &[Seen], first: &str, count: usize, spans: usize) -> bool {
