@@ -12,6 +12,7 @@ pub mod lifecycle;
 pub mod message;
 pub mod origin;
 pub mod redis;
+pub mod security;
 pub mod settings;
 pub mod telemetry;
 pub mod time;

@@ -1,0 +1,76 @@
+//! Security events: refusals that operators must be able to see.
+//!
+//! Each is one log line with target `security` and one count of `security_events_total`. Neither contains a token, a password
+//! or a message's text.
+
+use metrics::{counter, describe_counter};
+
+const TOTAL: &str = "security_events_total";
+
+/// What was refused. [`security_event!`](crate::security_event) logs and counts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecurityEvent {
+    /// A login with an unknown name or a wrong password.
+    LoginFailed,
+    /// A login that was not tried, since too many failed before.
+    LoginLimited,
+    /// A token that is malformed, forged, or of a user that does not exist. Expired tokens are none: they are normal.
+    TokenRejected,
+    /// A token that was revoked.
+    TokenRevoked,
+    /// A call to a gRPC server without the internal token, or with a wrong one.
+    InternalTokenRejected,
+    /// A handshake from a page whose origin is not allowed.
+    OriginRejected,
+    /// A socket that was closed for abuse (4008).
+    SocketAbuse,
+}
+
+impl SecurityEvent {
+    const ALL: [Self; 7] = [
+        Self::LoginFailed,
+        Self::LoginLimited,
+        Self::TokenRejected,
+        Self::TokenRevoked,
+        Self::InternalTokenRejected,
+        Self::OriginRejected,
+        Self::SocketAbuse,
+    ];
+
+    /// The name in the log and in the metric's label `event`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::LoginFailed => "login_failed",
+            Self::LoginLimited => "login_limited",
+            Self::TokenRejected => "token_rejected",
+            Self::TokenRevoked => "token_revoked",
+            Self::InternalTokenRejected => "internal_token_rejected",
+            Self::OriginRejected => "origin_rejected",
+            Self::SocketAbuse => "socket_abuse",
+        }
+    }
+
+    /// Counts the event. Call [`security_event!`](crate::security_event), which also logs it.
+    pub fn count(self) {
+        counter!(TOTAL, "event" => self.as_str()).increment(1);
+    }
+}
+
+/// Describes the metric and makes every event's series start at 0, so that the first event is an increase.
+pub fn describe() {
+    describe_counter!(TOTAL, "Requests, calls and sockets that were refused for reasons of security");
+    for event in SecurityEvent::ALL {
+        counter!(TOTAL, "event" => event.as_str()).absolute(0);
+    }
+}
+
+/// Logs and counts a [`SecurityEvent`](crate::security::SecurityEvent), with fields as those of `tracing::warn!`.
+#[macro_export]
+macro_rules! security_event {
+    ($event:expr $(, $($field:tt)*)?) => {{
+        let event: $crate::security::SecurityEvent = $event;
+        event.count();
+        ::tracing::warn!(target: "security", security.event = event.as_str(), $($($field)*,)? "security event");
+    }};
+}
