@@ -18,13 +18,16 @@ use actix_web::{
 use futures_util::future::LocalBoxFuture;
 use neonchat_common::{
     error::{ApiError, ErrorCode},
-    http::{json_config, path_config, query_config},
+    http::{json_config, object::read_object, path_config, query_config},
     ids::UserId,
     token::{self, Claims, TokenError},
 };
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use utoipa::openapi::OpenApi;
 
 pub use self::cors::cors;
+use self::routes::Routes;
 use crate::{
     chats, health,
     limits::requests::limit_requests,
@@ -43,9 +46,7 @@ const API: &str = "/api/v1";
 /// All paths, with what their handlers need.
 pub fn routes(config: &mut ServiceConfig, services: &Services) {
     let (operations, operations_document) = health::routes().split();
-    let api =
-        users::http::routes().and(sessions::http::routes()).and(chats::http::routes()).and(messages::http::routes());
-    let (api, api_document) = api.split();
+    let (api, api_document) = api_routes().split();
     let document = document::document(operations_document, API, api_document);
     config
         .app_data(json_config())
@@ -67,6 +68,19 @@ pub fn routes(config: &mut ServiceConfig, services: &Services) {
                 .wrap(DefaultHeaders::new().add((CACHE_CONTROL, "no-store")))
                 .configure(api),
         );
+}
+
+/// The paths below [`API`].
+fn api_routes() -> Routes {
+    users::http::routes().and(sessions::http::routes()).and(chats::http::routes()).and(messages::http::routes())
+}
+
+/// The `OpenAPI` document, as `/openapi.json` serves it.
+#[must_use]
+pub fn openapi() -> OpenApi {
+    let (_, operations) = health::routes().split();
+    let (_, api) = api_routes().split();
+    document::document(operations, API, api)
 }
 
 /// The session that a request is part of, as its token says, which is valid and was not revoked. A handler that takes
@@ -126,10 +140,11 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
     type Future = LocalBoxFuture<'static, Result<Self, Error>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let json = tokio::time::timeout(BODY_TIMEOUT, web::Json::<T>::from_request(request, payload));
+        let json = tokio::time::timeout(BODY_TIMEOUT, web::Json::<Box<RawValue>>::from_request(request, payload));
         Box::pin(async {
-            let too_slow = |_| ApiError::new(ErrorCode::BadJson, "The body did not arrive in time.");
-            Ok(Self(json.await.map_err(too_slow)??.into_inner()))
+            let too_slow = |_| ApiError::new(ErrorCode::BadJson, "The body did not arrive in time. Send it again.");
+            let json = json.await.map_err(too_slow)??;
+            Ok(Self(read_object(json.get())?))
         })
     }
 }

@@ -170,7 +170,7 @@ pub struct FieldError {
     /// The field's name in the request.
     #[schema(value_type = String, examples("username"))]
     pub field: Cow<'static, str>,
-    /// A stable code: `required`, `length`, `format` …
+    /// The rule that the value breaks, for a program: `required`, `length`, `format`, `range`, `duplicate` and others.
     #[schema(examples("length"))]
     pub code: &'static str,
     /// For a person.
@@ -195,7 +195,8 @@ pub struct ApiError {
 const UNAVAILABLE_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// What a client is told of a fault of the server.
-pub const INTERNAL: &str = "Something went wrong on our side. The log has it under this request id.";
+pub const INTERNAL: &str =
+    "The server could not process this because of an internal error. If it happens again, report the request id.";
 
 impl ApiError {
     /// An error of this code, with what a person should read.
@@ -234,7 +235,7 @@ impl ApiError {
     /// A dependency is away, and the log says so already.
     #[must_use]
     pub fn away(dependency: &'static str) -> Self {
-        let detail = format!("The {dependency} is not available at the moment: try again.");
+        let detail = format!("The {dependency} is temporarily unavailable. Try again in a moment.");
         Self { retry_after: Some(UNAVAILABLE_RETRY_AFTER), ..Self::new(ErrorCode::Unavailable, detail) }
     }
 }
@@ -273,8 +274,8 @@ impl From<tonic::Status> for ApiError {
     }
 }
 
-/// Another service of ours. Which one is nothing to a client.
-const OTHER_SERVICE: &str = "service behind this one";
+/// Another service of ours. Clients need not know which.
+const OTHER_SERVICE: &str = "messaging backend";
 
 impl ApiError {
     /// The error that another service told of, by its code and detail.

@@ -1,5 +1,6 @@
 //! What every HTTP edge of ours has: errors as problem+json (RFC 9457), the request id, and strict reading of input.
 
+pub mod object;
 pub mod probe;
 pub mod server;
 
@@ -195,72 +196,80 @@ fn bare_error(response: &ServiceResponse<BoxBody>) -> Option<ApiError> {
         return None;
     }
     match status {
-        StatusCode::NOT_FOUND => Some(ApiError::new(ErrorCode::NotFound, "There is nothing at this path.")),
-        StatusCode::METHOD_NOT_ALLOWED => {
-            Some(ApiError::new(ErrorCode::MethodNotAllowed, "This path has other methods: see the Allow header."))
+        StatusCode::NOT_FOUND => {
+            Some(ApiError::new(ErrorCode::NotFound, "There is nothing at this path. Check its spelling."))
         }
+        StatusCode::METHOD_NOT_ALLOWED => Some(ApiError::new(
+            ErrorCode::MethodNotAllowed,
+            "This path does not support this method. The Allow header lists those that it supports.",
+        )),
         StatusCode::PAYLOAD_TOO_LARGE => Some(too_large()),
         StatusCode::UNSUPPORTED_MEDIA_TYPE => Some(not_json()),
         _ if status.is_server_error() && !is_empty => None,
         _ if status.is_server_error() => Some(ApiError::internal(format_args!("the server answered a bare {status}"))),
-        _ => Some(ApiError::new(ErrorCode::BadJson, "The request could not be read.")),
+        _ => Some(ApiError::new(
+            ErrorCode::BadJson,
+            "The request is malformed. Check its request line, headers and body.",
+        )),
     }
 }
 
 /// The body has more than [`MAX_BODY_BYTES`].
 #[must_use]
 pub fn too_large() -> ApiError {
-    ApiError::new(ErrorCode::PayloadTooLarge, format!("A body has at most {MAX_BODY_BYTES} bytes."))
+    ApiError::new(
+        ErrorCode::PayloadTooLarge,
+        format!("The body is too large. It may have at most {MAX_BODY_BYTES} bytes."),
+    )
 }
 
 /// The body is of another type.
 #[must_use]
 pub fn not_json() -> ApiError {
-    ApiError::new(ErrorCode::UnsupportedMediaType, "Send JSON, with Content-Type: application/json.")
+    ApiError::new(
+        ErrorCode::UnsupportedMediaType,
+        "The body should be JSON, with the header Content-Type: application/json.",
+    )
 }
 
-/// How JSON bodies are read.
+/// How JSON bodies are read: [`object::read_object`] then says what is wrong with valid JSON.
 #[must_use]
 pub fn json_config() -> JsonConfig {
     JsonConfig::default().limit(MAX_BODY_BYTES).error_handler(|error, _| {
         match error {
             JsonPayloadError::OverflowKnownLength { .. } | JsonPayloadError::Overflow { .. } => too_large(),
             JsonPayloadError::ContentType => not_json(),
-            JsonPayloadError::Deserialize(error) if error.is_data() => shape(&error),
-            error => ApiError::new(ErrorCode::BadJson, format!("The body is not JSON: {error}.")),
+            JsonPayloadError::Deserialize(error) => object::not_valid_json(error),
+            _ => ApiError::new(ErrorCode::BadJson, "The body could not be received completely. Send it again."),
         }
         .into()
     })
 }
 
-/// JSON, but not of the shape that it should be: a field is missing, or of another type.
-fn shape(error: &serde_json::Error) -> ApiError {
-    let text = error.to_string();
-    match text.strip_prefix("missing field `").and_then(|rest| rest.split_once('`')) {
-        Some((field, _)) => ApiError::invalid(field.to_owned(), "required", "is missing"),
-        None => ApiError::invalid("body", "format", text),
-    }
-}
-
-/// How parameters in a path are read.
+/// How the parameter in a path is read. A path has one at most, which is a UUID.
 #[must_use]
 pub fn path_config() -> PathConfig {
-    PathConfig::default().error_handler(|error, _| {
+    PathConfig::default().error_handler(|error, request| {
+        let name = request.match_info().iter().next().map_or_else(|| "path".to_owned(), |(name, _)| name.to_owned());
         match error {
-            PathError::Deserialize(_) => ApiError::invalid("id", "format", "should be a UUID"),
+            PathError::Deserialize(_) => ApiError::invalid(name, "format", "should be a UUID"),
             error => ApiError::internal(error),
         }
         .into()
     })
 }
 
-/// How a query is read.
+/// How a query is read. Handlers take each parameter as text, so all that can be wrong here is one that is given twice.
 #[must_use]
 pub fn query_config() -> QueryConfig {
     QueryConfig::default().error_handler(|error, _| {
-        match error {
-            QueryPayloadError::Deserialize(error) => ApiError::invalid("query", "format", error.to_string()),
-            error => ApiError::invalid("query", "format", error.to_string()),
+        let repeated = match &error {
+            QueryPayloadError::Deserialize(error) => object::repeated_field(&error.to_string()),
+            _ => None,
+        };
+        match repeated {
+            Some(name) => ApiError::invalid(name, "duplicate", "is given more than once"),
+            None => ApiError::invalid("query", "format", "should be name=value pairs, separated by &"),
         }
         .into()
     })

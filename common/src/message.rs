@@ -19,13 +19,13 @@ pub struct MessageText(String);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum InvalidText {
     /// It is empty.
-    #[error("a message needs at least one character")]
+    #[error("should have at least 1 character")]
     Empty,
     /// It has more than [`MAX_CHARS`] characters.
-    #[error("a message has at most 4096 characters")]
+    #[error("should have at most 4096 characters")]
     TooLong,
     /// It has a U+0000, which Postgres' text cannot hold.
-    #[error("a message cannot contain the character U+0000")]
+    #[error("cannot contain the character U+0000")]
     Nul,
 }
 

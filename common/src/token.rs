@@ -43,13 +43,13 @@ pub struct Claims {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum TokenError {
     /// None was given.
-    #[error("a token is needed: Authorization: Bearer <token>")]
+    #[error("A token is required. Send the header Authorization: Bearer TOKEN.")]
     Missing,
     /// Malformed, forged, of another algorithm, or without a claim.
-    #[error("the token is not valid")]
+    #[error("The token is not valid. Log in again.")]
     Invalid,
     /// It was good until its `exp`.
-    #[error("the token has expired: log in again")]
+    #[error("The token has expired. Log in again.")]
     Expired,
 }
 

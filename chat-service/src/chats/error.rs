@@ -10,16 +10,16 @@ use crate::db::DbError;
 #[derive(Debug, Error)]
 pub enum ChatError {
     /// There is no such chat, or the user is not a member. Which of the two is not told.
-    #[error("there is no such chat")]
+    #[error("There is no such chat, or you are not a member of it.")]
     NotFound,
     /// There is nobody to chat with.
-    #[error("there is no such user")]
+    #[error("There is no such user.")]
     NoSuchPartner,
     /// A chat with oneself.
-    #[error("a chat needs somebody else")]
+    #[error("should be the id of another user")]
     PartnerIsOneself,
     /// The token is good, but its user is not there any more.
-    #[error("the token's user does not exist")]
+    #[error("The user of this token no longer exists. Log in again.")]
     Gone,
     /// A task of ours ended before its work was done.
     #[error("the task failed: {0}")]

@@ -1,6 +1,6 @@
 //! The `OpenAPI` document: what is above each handler, and what holds for all of them.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use neonchat_common::{
     error::{ApiError, ErrorCode, INTERNAL},
@@ -12,7 +12,6 @@ use utoipa::{
     openapi::{
         self, Components, HeaderBuilder, ObjectBuilder, Ref, RefOr, Response, Type,
         path::Operation,
-        schema::AllOfBuilder,
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
@@ -27,16 +26,19 @@ const BEARER: &str = "bearer";
 #[openapi(
     info(
         title = "NeonChat",
-        description = "Accounts, chats and history of a messenger. Messages in real time come over WebSocket, from the \
-                       notification service."
+        description = "Accounts, chats and history of a messenger. Live events come over WebSocket: see the protocol's \
+                       description in docs/PROTOCOL.md and docs/asyncapi.json.\n\n\
+                       Ids are UUIDs, times are RFC 3339 in UTC. `seq` numbers the durable events of a chat: 1, 2, 3 … \
+                       without a gap. Clients ignore fields, event types and error codes that they do not know: later \
+                       versions add some."
     ),
     servers((url = "/")),
     tags(
         (name = "auth", description = "Accounts and tokens"),
-        (name = "users", description = "Who there is"),
-        (name = "chats", description = "Chats, and how far they are read"),
-        (name = "messages", description = "What is said in a chat"),
-        (name = "operations", description = "What an operator's tools ask"),
+        (name = "users", description = "Profiles and presence"),
+        (name = "chats", description = "Chats and read positions"),
+        (name = "messages", description = "Sending, history and events of a chat"),
+        (name = "operations", description = "Health, readiness and metrics, for operators"),
     ),
     components(schemas(Problem)),
 )]
@@ -51,15 +53,20 @@ pub(super) fn document(operators: openapi::OpenApi, prefix: &str, mut api: opena
         }
     }
     let mut document = Base::openapi().merge_from(operators).nest(prefix, api);
+    let mut shared = BTreeMap::new();
     for operation in operations(&mut document) {
         for (status, response) in responses(operation) {
             refer(response, &["X-Request-Id"]);
-            finish_problem(status, response);
+            if response.content.contains_key(PROBLEM_JSON) {
+                refer_to_headers_of(status, response);
+            }
         }
+        problems::share(&mut operation.responses, &mut shared);
     }
     let components = document.components.get_or_insert_default();
+    components.responses.extend(shared);
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT");
-    let bearer = bearer.description(Some("The `token` of a login."));
+    let bearer = bearer.description(Some("The `token` that `POST /api/v1/auth/login` returns."));
     components.add_security_scheme(BEARER, SecurityScheme::Http(bearer.build()));
     describe_headers(components);
     document
@@ -77,46 +84,38 @@ fn add_shared_problems(operation: &mut Operation) {
         problems.extend([TokenError::Missing.into(), TokenError::Expired.into()]);
     }
     if operation.request_body.is_some() {
-        let bad_json = "The body is not JSON: expected value at line 1 column 13.";
+        let bad_json = "The body is not valid JSON: expected value at line 1 column 13.";
         problems.extend([ApiError::new(ErrorCode::BadJson, bad_json), too_large(), not_json()]);
     }
-    for problem in problems.into_iter().chain(invalid(operation)) {
-        problems::add(&mut operation.responses, &problem);
+    for problem in problems {
+        problems::add(&mut operation.responses, problem.code.as_str(), &problem);
+    }
+    if let Some((name, problem)) = invalid(operation) {
+        problems::add(&mut operation.responses, name, &problem);
     }
 }
 
 /// An example of what may be wrong with the values of a request, where it has any.
-fn invalid(operation: &Operation) -> Option<ApiError> {
+fn invalid(operation: &Operation) -> Option<(&'static str, ApiError)> {
     let first = operation.parameters.iter().flatten().find_map(|parameter| match parameter {
-        RefOr::T(parameter) => Some(parameter.name.clone()),
+        RefOr::T(parameter) => Some(parameter.name.as_str()),
         RefOr::Ref(_) => None,
     });
-    let number = "invalid type: integer `1`, expected a string at line 1 column 14";
-    match (&operation.request_body, first) {
-        (Some(_), _) => Some(ApiError::invalid("body", "format", number)),
-        (None, Some(name)) if ["id", "ids"].contains(&&*name) => {
-            Some(ApiError::invalid(name, "format", "should be a UUID"))
+    Some(match (&operation.request_body, first) {
+        (Some(_), _) => ("InvalidBody", ApiError::invalid("body", "format", "should be a JSON object")),
+        (None, Some("id")) => ("InvalidId", ApiError::invalid("id", "format", "should be a UUID")),
+        (None, Some(_)) => {
+            ("InvalidLimit", ApiError::invalid("limit", "range", "should be a whole number from 1 to 100"))
         }
-        (None, Some(_)) => Some(ApiError::invalid("limit", "range", "should be a whole number from 1 to 100")),
-        (None, None) => None,
-    }
+        (None, None) => return None,
+    })
 }
 
-/// Says of an answer that is a problem which codes it may have, and which headers come with it.
-fn finish_problem(status: &str, response: &mut Response) {
-    let Some(RefOr::T(content)) = response.content.get_mut(PROBLEM_JSON) else { return };
-    let codes: Vec<_> = content.examples.keys().cloned().collect();
-    let titles = content.examples.values().filter_map(|example| match example {
-        RefOr::T(example) => Some(example.summary.as_str()),
-        RefOr::Ref(_) => None,
-    });
-    response.description = titles.collect::<Vec<_>>().join(", or: ");
-    let code = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(codes));
-    let narrowed = ObjectBuilder::new().property("code", code);
-    content.schema = Some(AllOfBuilder::new().item(Ref::from_schema_name("Problem")).item(narrowed).into());
+/// Names the headers that come with problems of a status.
+fn refer_to_headers_of(status: &str, problem: &mut Response) {
     match status {
-        "401" => refer(response, &["WWW-Authenticate"]),
-        "429" | "503" => refer(response, &["Retry-After"]),
+        "401" => refer(problem, &["WWW-Authenticate"]),
+        "429" | "503" => refer(problem, &["Retry-After"]),
         _ => {}
     }
 }
@@ -124,11 +123,11 @@ fn finish_problem(status: &str, response: &mut Response) {
 /// The headers that answers refer to.
 fn describe_headers(components: &mut Components) {
     for (name, kind, description) in [
-        ("X-Request-Id", Type::String, "The caller's own, if it sent a sane one. The logs have the request under it."),
-        ("RateLimit-Limit", Type::Integer, "How many requests a window has. Absent where requests are not counted."),
-        ("RateLimit-Remaining", Type::Integer, "How many are left in this window."),
-        ("RateLimit-Reset", Type::Integer, "In how many seconds there are more."),
-        ("Retry-After", Type::Integer, "In how many seconds it may be worth trying again."),
+        ("X-Request-Id", Type::String, "The caller's own, if it sent a valid one. The server's logs contain it."),
+        ("RateLimit-Limit", Type::Integer, "Requests allowed in a window. Absent if requests are not limited."),
+        ("RateLimit-Remaining", Type::Integer, "Requests left in this window."),
+        ("RateLimit-Reset", Type::Integer, "Seconds until the window ends."),
+        ("Retry-After", Type::Integer, "Seconds to wait before trying again."),
         ("WWW-Authenticate", Type::String, "`Bearer`."),
     ] {
         let schema = ObjectBuilder::new().schema_type(kind);

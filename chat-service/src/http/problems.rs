@@ -11,7 +11,7 @@ use neonchat_common::{
 };
 use utoipa::{
     IntoResponses,
-    openapi::{Content, RefOr, Response, Responses, example::Example},
+    openapi::{Content, Ref, RefOr, Response, Responses, example::Example},
 };
 
 use crate::{chats::error::ChatError, messages::error::MessageError, users::error::UserError};
@@ -26,7 +26,7 @@ macro_rules! problems {
         impl IntoResponses for $name {
             fn responses() -> BTreeMap<String, RefOr<Response>> {
                 let mut responses = Responses::new();
-                add(&mut responses, &ApiError::from($error));
+                add(&mut responses, stringify!($name), &ApiError::from($error));
                 responses.responses
             }
         }
@@ -43,7 +43,7 @@ problems! {
 }
 
 /// Adds an error to the answers of an operation. Errors of one status share a response, with an example each.
-pub fn add(responses: &mut Responses, error: &ApiError) {
+pub fn add(responses: &mut Responses, name: &str, error: &ApiError) {
     let response = responses.responses.entry(error.code.http_status().as_u16().to_string());
     let RefOr::T(response) = response.or_insert_with(|| Response::default().into()) else { return };
     let content = response.content.entry(PROBLEM_JSON.to_owned()).or_insert_with(|| Content::default().into());
@@ -51,5 +51,45 @@ pub fn add(responses: &mut Responses, error: &ApiError) {
     let mut example = Example::new();
     error.code.title().clone_into(&mut example.summary);
     example.value = serde_json::to_value(Problem::of(error, REQUEST_ID)).ok();
-    content.examples.insert(error.code.to_string(), example.into());
+    content.examples.insert(name.to_owned(), example.into());
+}
+
+/// Moves the problems of an operation into `shared`, where operations with problems of the same codes find the same
+/// response. So clients that are generated have one type for them, and not one for each operation and status.
+pub fn share(responses: &mut Responses, shared: &mut BTreeMap<String, RefOr<Response>>) {
+    for response in responses.responses.values_mut() {
+        let RefOr::T(own) = response else { continue };
+        let Some(RefOr::T(content)) = own.content.get_mut(PROBLEM_JSON) else { continue };
+        let codes = codes(content);
+        let name = codes.iter().map(|(code, _)| pascal_case(code)).collect::<Vec<_>>().join("Or");
+        content.schema = Some(Ref::from_schema_name("Problem").into());
+        let meanings = codes.iter().map(|(code, title)| format!("`{code}`: {title}."));
+        own.description = meanings.collect::<Vec<_>>().join(" ");
+        let examples = content.examples.clone();
+        let known = shared.entry(name.clone()).or_insert_with(|| own.clone().into());
+        if let RefOr::T(known) = known
+            && let Some(RefOr::T(content)) = known.content.get_mut(PROBLEM_JSON)
+        {
+            content.examples.extend(examples);
+        }
+        *response = RefOr::Ref(Ref::from_response_name(name));
+    }
+}
+
+/// The codes of the problems in a response, with their titles, as its examples have them.
+fn codes(content: &Content) -> BTreeMap<String, String> {
+    let example = |example: &RefOr<Example>| match example {
+        RefOr::T(Example { value: Some(value), summary, .. }) => {
+            Some((value.get("code")?.as_str()?.to_owned(), summary.clone()))
+        }
+        _ => None,
+    };
+    content.examples.values().filter_map(example).collect()
+}
+
+fn pascal_case(code: &str) -> String {
+    let word = |word: &str| {
+        word.chars().next().map(|c| c.to_ascii_uppercase()).into_iter().chain(word.chars().skip(1)).collect::<String>()
+    };
+    code.split('_').map(word).collect()
 }

@@ -12,13 +12,13 @@ use crate::db::DbError;
 #[derive(Clone, Debug, Error)]
 pub enum MessageError {
     /// There is no such chat, or the user is not a member. Which of the two is not told.
-    #[error("there is no such chat")]
+    #[error("There is no such chat, or you are not a member of it.")]
     NoSuchChat,
     /// The `request_id` was used before, for another text or in another chat.
-    #[error("the request_id was used before, for other content")]
+    #[error("This request_id was already used for another message. Use a new one for each message.")]
     IdempotencyMismatch,
     /// The message that a page of history should start from is not in this chat.
-    #[error("there is no such message in this chat")]
+    #[error("should be the id of a message in this chat")]
     NoSuchCursor {
         /// The parameter that named it.
         field: &'static str,

@@ -14,7 +14,7 @@ use tonic::Code;
 
 use super::{
     error::MessageError,
-    model::{Event, EventKind, EventsLimit, Message, NewMessage, Sent},
+    model::{Event, EventsLimit, Message, MessageEvent, NewMessage, Sent},
     service::Messages,
 };
 use crate::validation::{Invalid, check_seq, parse_id, parse_text};
@@ -122,11 +122,12 @@ pub async fn events(messages: &Messages, request: GetEventsRequest) -> Result<Ge
     Ok(GetEventsResponse { events: events.events.into_iter().map(to_wire).collect(), head_seq: events.head_seq })
 }
 
-fn to_wire(Event { seq, kind }: Event) -> ChatEvent {
-    let event = match kind {
-        EventKind::Message { message } => chat_event::Event::MessageCreated(message_to_wire(message)),
-    };
-    ChatEvent { seq, event: Some(event) }
+fn to_wire(event: Event) -> ChatEvent {
+    match event {
+        Event::Message(MessageEvent { seq, message, .. }) => {
+            ChatEvent { seq, event: Some(chat_event::Event::MessageCreated(message_to_wire(message))) }
+        }
+    }
 }
 
 fn message_to_wire(message: Message) -> WireMessage {

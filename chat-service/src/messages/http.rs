@@ -36,11 +36,11 @@ struct HistoryQuery {
     /// How many messages at most.
     #[param(value_type = HistoryLimit, inline, required = false)]
     limit: Option<String>,
-    /// Only messages older than this one.
-    #[param(value_type = MessageId, inline, required = false)]
+    /// Only messages older than this one: the page directly before it.
+    #[param(value_type = MessageId, required = false)]
     before_id: Option<String>,
-    /// Only messages newer than this one. Not together with `before_id`.
-    #[param(value_type = MessageId, inline, required = false)]
+    /// Only messages newer than this one: the page directly after it. Not together with `before_id`.
+    #[param(value_type = MessageId, required = false)]
     after_id: Option<String>,
 }
 
@@ -61,6 +61,9 @@ impl HistoryQuery {
 }
 
 /// The messages of a chat, newest first.
+///
+/// Without a cursor, the newest messages. With `before_id`, the messages directly before that one; with `after_id`, those
+/// directly after it: pages in a row leave no message out. Every page is ordered from newest to oldest.
 #[utoipa::path(
     get, path = "/chats/{id}/messages", tag = "messages", operation_id = "list_messages", security(("bearer" = [])),
     params(("id" = ChatId, Path), HistoryQuery),
@@ -79,7 +82,7 @@ async fn history(
 // Without `Debug`: the text of a message is in no log.
 #[derive(Deserialize, ToSchema)]
 struct SendRequest {
-    /// Any characters but U+0000.
+    /// 1 to 4096 Unicode code points, none of them U+0000.
     #[schema(min_length = 1, max_length = 4096, pattern = r"^[^\u0000]*$", examples("Привет!"))]
     text: String,
     /// Chosen by the client: sending again under it stores nothing new. Without one, every request is a new message.

@@ -151,26 +151,53 @@ pub struct History {
     pub has_next: bool,
 }
 
-/// Something that happened in a chat, and stays.
+/// A durable event of a chat, told apart by its `type`.
+///
+/// Later versions add types. A client ignores an event of a type that it does not know, and still counts its `seq` as
+/// received.
 #[derive(Serialize, ToSchema)]
-pub struct Event {
-    /// Its place in the chat.
-    #[schema(value_type = i64, minimum = 1, examples(42))]
-    pub seq: Seq,
-    /// What it is.
-    #[serde(flatten)]
-    pub kind: EventKind,
+#[serde(untagged)]
+#[schema(discriminator(property_name = "type", mapping(("message" = "#/components/schemas/MessageEvent"))))]
+pub enum Event {
+    /// A message was sent.
+    Message(MessageEvent),
 }
 
-/// What happened. A further kind becomes a further variant.
+impl Event {
+    /// The event that a message was sent.
+    #[must_use]
+    pub const fn message(message: Message) -> Self {
+        Self::Message(MessageEvent { kind: MessageEventType::Message, seq: message.seq, message })
+    }
+
+    /// The place of the event in its chat.
+    #[must_use]
+    pub const fn seq(&self) -> Seq {
+        match self {
+            Self::Message(event) => event.seq,
+        }
+    }
+}
+
+/// A message was sent.
 #[derive(Serialize, ToSchema)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum EventKind {
-    /// A message was sent.
-    Message {
-        /// The message.
-        message: Message,
-    },
+pub struct MessageEvent {
+    /// Tells this event from those of other types.
+    #[serde(rename = "type")]
+    pub kind: MessageEventType,
+    /// The place of the event in the chat.
+    #[schema(value_type = i64, minimum = 1, examples(42))]
+    pub seq: Seq,
+    /// The message.
+    pub message: Message,
+}
+
+/// The `type` of a [`MessageEvent`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageEventType {
+    /// The one type.
+    Message,
 }
 
 /// The events of a chat after some `seq`, ascending.

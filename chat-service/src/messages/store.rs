@@ -9,7 +9,7 @@ use neonchat_common::ids::{ChatId, MessageId, Seq, UserId};
 pub(super) use self::send::{Outcome, store};
 use super::{
     error::MessageError,
-    model::{Event, EventKind, Events, EventsLimit, History, HistoryLimit, Message, Position},
+    model::{Event, Events, EventsLimit, History, HistoryLimit, Message, Position},
 };
 use crate::{
     db::{Db, Reader},
@@ -143,7 +143,7 @@ pub(super) async fn events(
         let head = chats::table.find(chat.0).select(chats::last_seq).first(connection).await.optional()?;
         let head_seq = head.ok_or(MessageError::NoSuchChat)?;
         let events = what_fits(messages);
-        let last = events.last().map_or(after, |event| event.seq);
+        let last = events.last().map_or(after, Event::seq);
         Ok(Events { events, head_seq, has_more: last < head_seq })
     })
     .await
@@ -155,6 +155,5 @@ fn what_fits(messages: Vec<Message>) -> Vec<Event> {
         bytes += message.text.len() + EVENT_OVERHEAD;
         bytes <= MAX_EVENTS_BYTES
     };
-    let event = |message: Message| Event { seq: message.seq, kind: EventKind::Message { message } };
-    messages.into_iter().take_while(fits).map(event).collect()
+    messages.into_iter().take_while(fits).map(Event::message).collect()
 }

@@ -15,7 +15,7 @@ pub enum SessionError {
     #[error(transparent)]
     Token(#[from] TokenError),
     /// Its bearer logged out.
-    #[error("the token was revoked: log in again")]
+    #[error("The token was revoked. Log in again.")]
     Revoked,
     /// A task of ours ended before its work was done.
     #[error("the task failed: {0}")]

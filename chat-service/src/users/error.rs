@@ -12,16 +12,16 @@ use crate::{
 #[derive(Debug, Error)]
 pub enum UserError {
     /// There is no such user.
-    #[error("there is no such user")]
+    #[error("There is no such user.")]
     NotFound,
     /// The token is good, but its user is not there any more.
-    #[error("the token's user does not exist")]
+    #[error("The user of this token no longer exists. Log in again.")]
     Gone,
     /// Another user has this name, or one that differs only by case.
-    #[error("the username is taken")]
+    #[error("This username is taken. Choose another one.")]
     UsernameTaken,
     /// No such user, or another password. Which of the two is not told.
-    #[error("wrong username or password")]
+    #[error("The username or the password is wrong.")]
     InvalidCredentials,
     /// Too many logins failed.
     #[error(transparent)]

@@ -48,7 +48,8 @@ const TURN_WAIT: Duration = Duration::from_secs(5);
 #[derive(Deserialize)]
 pub(crate) struct Parameters {
     token: Option<String>,
-    chat_id: Option<ChatId>,
+    /// As text, so that an error can name the parameter.
+    chat_id: Option<String>,
 }
 
 /// `GET /ws`
@@ -63,6 +64,7 @@ pub(crate) async fn connect(
     };
     check_origin(&request, &state)?;
     let Parameters { token, chat_id } = parameters.into_inner();
+    let chat_id = chat_id.as_deref().map(parse_chat_id).transpose()?;
     let claims = authenticate(&request, token.as_deref(), &state)?;
     let place = Place::take(&state)?;
     let turn = timeout(TURN_WAIT, state.handshakes.acquire()).await;
@@ -101,8 +103,12 @@ fn check_origin(request: &HttpRequest, state: &State) -> Result<(), ApiError> {
     if origin.to_str().is_ok_and(|origin| state.allowed_origins.allows(origin, host)) {
         Ok(())
     } else {
-        Err(ApiError::new(ErrorCode::Forbidden, "Pages of this origin may not connect: see CORS_ALLOWED_ORIGINS."))
+        Err(ApiError::new(ErrorCode::Forbidden, "Web pages of this origin are not allowed to connect."))
     }
+}
+
+fn parse_chat_id(text: &str) -> Result<ChatId, ApiError> {
+    text.parse().map_err(|_| ApiError::invalid("chat_id", "format", "should be a UUID"))
 }
 
 /// Who it is, by the token in the query, in the header, or among the subprotocols.
@@ -130,13 +136,16 @@ async fn admit(claims: &Claims, scope: Option<ChatId>, state: &State) -> Result<
     if let Some(scope) = scope
         && !chats.iter().any(|chat| chat.id == scope)
     {
-        return Err(ApiError::new(ErrorCode::Forbidden, "There is no such chat, or you are not in it."));
+        return Err(ApiError::new(ErrorCode::Forbidden, "There is no such chat, or you are not a member of it."));
     }
     Ok(entry.attach(claims.jti, scope, &chats))
 }
 
 fn upgrade_required() -> HttpResponse {
-    let error = ApiError::new(ErrorCode::UpgradeRequired, "This path speaks WebSocket (RFC 6455), version 13.");
+    let error = ApiError::new(
+        ErrorCode::UpgradeRequired,
+        "This path accepts only WebSocket handshakes (RFC 6455, version 13).",
+    );
     let mut response = error.error_response();
     response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     response

@@ -87,13 +87,32 @@ struct Fields<'a> {
     token: Option<&'a RawValue>,
 }
 
+impl<'a> Fields<'a> {
+    fn read(json: &'a str) -> Result<Self, ApiError> {
+        // A derived `Deserialize` also accepts an array with the values of the fields in their order.
+        if json.trim_start().starts_with('[') {
+            return Err(not_an_object());
+        }
+        serde_json::from_str(json).map_err(|error| {
+            let text = error.to_string();
+            match text.strip_prefix("duplicate field `").and_then(|rest| rest.split('`').next()) {
+                Some(field) => ApiError::invalid(field.to_owned(), "duplicate", "is given more than once"),
+                // Serde's text names Rust types.
+                None if error.is_data() => not_an_object(),
+                None => ApiError::new(ErrorCode::BadJson, format!("The frame is not valid JSON: {text}.")),
+            }
+        })
+    }
+}
+
+fn not_an_object() -> ApiError {
+    ApiError::new(ErrorCode::BadJson, "A frame should be one JSON object with a \"type\".")
+}
+
 impl ClientFrame {
     /// Reads a text frame.
     pub(crate) fn parse(json: &str) -> Result<Self, Box<BadFrame>> {
-        let fields: Fields<'_> = serde_json::from_str(json).map_err(|error| {
-            let error = ApiError::new(ErrorCode::BadJson, format!("A frame is one JSON object: {error}."));
-            Box::new(BadFrame { request_id: None, error })
-        })?;
+        let fields = Fields::read(json).map_err(|error| Box::new(BadFrame { request_id: None, error }))?;
         Self::from_fields(&fields).map_err(|error| {
             let request_id = fields.request_id.and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
             Box::new(BadFrame { request_id: request_id.filter(|id| id.len() <= MAX_REQUEST_ID_BYTES), error })
@@ -101,10 +120,10 @@ impl ClientFrame {
     }
 
     fn from_fields(fields: &Fields<'_>) -> Result<Self, ApiError> {
-        let kind: String = required("type", fields.kind, "a text")?;
+        let kind: String = required("type", fields.kind, "a string")?;
         match kind.as_str() {
             "message" => {
-                let text: String = required("text", fields.text, "a text")?;
+                let text: String = required("text", fields.text, "a string")?;
                 let text = MessageText::try_from(text);
                 Ok(Self::Message {
                     chat_id: optional("chat_id", fields.chat_id, "a UUID")?,
@@ -118,20 +137,23 @@ impl ClientFrame {
             }),
             "receipt" => Ok(Self::Receipt {
                 chat_id: optional("chat_id", fields.chat_id, "a UUID")?,
-                read: not_negative("read", required("read", fields.read, "a seq")?)?,
+                read: not_negative("read", required("read", fields.read, "a seq, a whole number")?)?,
             }),
             "sync" => {
-                let expected = "an object with a seq for each chat's id";
+                let expected = "an object that has a seq, a whole number, for the UUID of each chat";
                 let cursors: BTreeMap<ChatId, Seq> = required("cursors", fields.cursors, expected)?;
                 cursors.values().try_for_each(|cursor| not_negative("cursors", *cursor).map(drop))?;
                 Ok(Self::Sync { request_id: request_id(fields)?, cursors })
             }
             "auth" => {
-                Ok(Self::Auth { request_id: request_id(fields)?, token: required("token", fields.token, "a text")? })
+                Ok(Self::Auth { request_id: request_id(fields)?, token: required("token", fields.token, "a string")? })
             }
             "presence" => Ok(Self::Presence { status: required("status", fields.status, "\"online\" or \"away\"")? }),
             "ping" => Ok(Self::Ping),
-            _ => Err(ApiError::new(ErrorCode::UnknownType, "There is no frame of this type.")),
+            _ => Err(ApiError::new(
+                ErrorCode::UnknownType,
+                "This frame type is unknown. See the protocol's list of client frames.",
+            )),
         }
     }
 }
@@ -170,10 +192,10 @@ impl ClientFrame {
 
 /// The `request_id` of a frame that is only answered, and not stored: any short text.
 fn request_id(fields: &Fields<'_>) -> Result<Option<String>, ApiError> {
-    let id: Option<String> = optional("request_id", fields.request_id, "a text")?;
+    let id: Option<String> = optional("request_id", fields.request_id, "a string")?;
     match id {
         Some(id) if id.len() > MAX_REQUEST_ID_BYTES => {
-            Err(ApiError::invalid("request_id", "length", format!("has at most {MAX_REQUEST_ID_BYTES} bytes")))
+            Err(ApiError::invalid("request_id", "length", format!("should have at most {MAX_REQUEST_ID_BYTES} bytes")))
         }
         id => Ok(id),
     }

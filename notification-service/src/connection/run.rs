@@ -127,7 +127,11 @@ enum Step {
 }
 
 fn not_text() -> Frame {
-    ServerFrame::error(None, &ApiError::new(ErrorCode::BadJson, "Send JSON, in text frames.")).encode()
+    ServerFrame::error(
+        None,
+        &ApiError::new(ErrorCode::BadJson, "Binary frames are not supported. Send JSON in text frames."),
+    )
+    .encode()
 }
 
 /// When to ping, and when to give up.

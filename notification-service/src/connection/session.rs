@@ -134,7 +134,10 @@ impl<'a> Session<'a> {
     async fn renew(&self, Token(token): &Token) -> Result<(), ApiError> {
         let claims = self.state.tokens.verify(token)?;
         if claims.user_id != self.socket.user {
-            return Err(ApiError::new(ErrorCode::Forbidden, "The token is another user's."));
+            return Err(ApiError::new(
+                ErrorCode::Forbidden,
+                "The token belongs to another user. Open a new connection for that user.",
+            ));
         }
         Box::pin(self.state.delivery.chat_service.check_token(claims.user_id, claims.jti)).await?;
         self.socket.renew(claims.jti);
@@ -145,7 +148,11 @@ impl<'a> Session<'a> {
     /// The chat that a frame is about: the one that it names, or the one that the socket is about.
     async fn chat(&self, named: Option<ChatId>) -> Result<ChatId, ApiError> {
         let Some(chat) = named.or(self.socket.scope) else {
-            return Err(ApiError::invalid("chat_id", "required", "is missing, and the socket is not about one chat"));
+            return Err(ApiError::invalid(
+                "chat_id",
+                "required",
+                "is missing; it may be left out only on a connection opened with chat_id",
+            ));
         };
         let is_joined = self.state.hub.is_joined(&self.socket, chat)
             // One so new that the word of it has not come here, or was lost. Boxed, like all that is rare, so that a
@@ -163,7 +170,7 @@ fn expiry(claims: &Claims) -> Instant {
 
 /// The same for a chat that there is not, one of others, and one that the socket is not about.
 fn no_such_chat() -> ApiError {
-    ApiError::new(ErrorCode::NotFound, "There is no such chat, or you are not in it.")
+    ApiError::new(ErrorCode::NotFound, "There is no such chat, or you are not a member of it.")
 }
 
 /// A frame begins a trace, unless it is of those that come by the clock.

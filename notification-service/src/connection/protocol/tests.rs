@@ -39,7 +39,7 @@ fn names_the_fault_under_the_senders_request_id_and_repeats_no_text() {
 
     let (_, code, detail) =
         parse(&json!({"type": "message", "chat_id": CHAT, "text": {"secret": 1}})).expect_err("a text that is none");
-    assert_eq!((code, detail.as_str()), (ErrorCode::ValidationFailed, "text: should be a text"));
+    assert_eq!((code, detail.as_str()), (ErrorCode::ValidationFailed, "text: should be a string"));
 }
 
 #[test]
