@@ -308,6 +308,18 @@ mod tests {
     }
 
     #[test]
+    fn every_code_is_documented_for_clients() {
+        let protocol = include_str!("../../docs/PROTOCOL.md");
+        for code in ErrorCode::ALL {
+            let row = protocol.lines().find(|line| line.starts_with(&format!("| `{code}` |")));
+            let row = row.unwrap_or_else(|| panic!("docs/PROTOCOL.md has no row for {code}"));
+            assert!(row.contains(&format!("| {} |", code.http_status().as_u16())), "{row}");
+            let retryable = if code.is_retryable() { "| yes |" } else { "| no |" };
+            assert!(row.contains(retryable), "{row}");
+        }
+    }
+
+    #[test]
     fn a_code_survives_the_way_through_grpc() {
         for code in ErrorCode::ALL {
             let status = tonic::Status::from(ApiError::new(code, "why"));

@@ -7,6 +7,7 @@ pub mod demo;
 pub mod env_example;
 pub mod exec;
 pub mod harness;
+pub mod plain;
 pub mod poll;
 pub mod port;
 pub mod postgres;

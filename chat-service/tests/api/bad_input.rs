@@ -1,6 +1,6 @@
 //! What is not understood gets the contract's error, whatever it is.
 
-use neonchat_testbed::client::Answer;
+use neonchat_testbed::{client::Answer, plain::internals_in};
 use reqwest::{Client, Method};
 use serde_json::json;
 
@@ -46,7 +46,9 @@ async fn a_body_that_is_not_understood_is_refused() {
         (JSON, br#"{"username":"\ud800","password":"securepass123"}"#.to_vec(), 400, "bad_json", &[]),
         (JSON, b"[]".to_vec(), 422, "validation_failed", &[("body", "format")]),
         (JSON, br#"{"username":"alice"}"#.to_vec(), 422, "validation_failed", &[("password", "required")]),
-        (JSON, br#"{"username":1,"password":"x"}"#.to_vec(), 422, "validation_failed", &[("body", "format")]),
+        (JSON, br#"["alice","securepass123"]"#.to_vec(), 422, "validation_failed", &[("body", "format")]),
+        (JSON, br#"{"username":1,"password":"x"}"#.to_vec(), 422, "validation_failed", &[("username", "format")]),
+        (JSON, br#"{"username":"a","username":"b"}"#.to_vec(), 422, "validation_failed", &[("username", "duplicate")]),
         ("text/plain", b"{}".to_vec(), 415, "unsupported_media_type", &[]),
         ("", b"{}".to_vec(), 415, "unsupported_media_type", &[]),
         (JSON, huge.into_bytes(), 413, "payload_too_large", &[]),
@@ -55,6 +57,7 @@ async fn a_body_that_is_not_understood_is_refused() {
         for path in ["/api/v1/auth/register", "/api/v1/auth/login"] {
             let (answer, headers) = Raw::post(path, content_type, body.clone()).send(&app, None).await;
             assert_problem(&answer, status, code, fields);
+            assert_plain(&answer);
             assert_eq!(headers["content-type"], "application/problem+json");
             assert_eq!(headers["x-request-id"], answer.body["request_id"].as_str().expect("an id"));
         }
@@ -114,4 +117,90 @@ async fn the_id_of_a_request_is_the_callers() {
     };
     assert_eq!(echo("my-request-1").await, "my-request-1");
     assert_ne!(echo("not sane").await, "not sane");
+}
+
+/// The texts of a problem are for the client's author: they name nothing of the server's code and configuration.
+fn assert_plain(answer: &Answer) {
+    let errors = answer.body["errors"].as_array().into_iter().flatten().map(|error| &error["message"]);
+    for text in errors.chain([&answer.body["title"], &answer.body["detail"]]) {
+        assert_eq!(internals_in(text.as_str().expect("a text")), None, "{}", answer.body);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_bad_parameter_is_named_and_explained_without_internals() {
+    let app = TestApp::start().await;
+    let (alice, bob, chat) = app.pair().await;
+    let chats = format!("/api/v1/chats/{chat}");
+    let queries: [(String, &str, &str); 19] = [
+        ("/api/v1/users/x".to_owned(), "id", "format"),
+        ("/api/v1/chats/x/events".to_owned(), "id", "format"),
+        ("/api/v1/users".to_owned(), "q", "required"),
+        ("/api/v1/users?q=".to_owned(), "q", "length"),
+        ("/api/v1/users?q=a%00".to_owned(), "q", "format"),
+        ("/api/v1/users?q=a&q=b".to_owned(), "q", "duplicate"),
+        ("/api/v1/users?q=a&limit=x".to_owned(), "limit", "range"),
+        ("/api/v1/users?q=a&offset=-1".to_owned(), "offset", "range"),
+        ("/api/v1/users/status".to_owned(), "ids", "required"),
+        ("/api/v1/users/status?ids=x".to_owned(), "ids", "format"),
+        ("/api/v1/chats?limit=101".to_owned(), "limit", "range"),
+        ("/api/v1/chats?limit=1&limit=2".to_owned(), "limit", "duplicate"),
+        ("/api/v1/chats?unread_only=maybe".to_owned(), "unread_only", "format"),
+        (format!("{chats}/messages?limit=0"), "limit", "range"),
+        (format!("{chats}/messages?before_id=x"), "before_id", "format"),
+        (format!("{chats}/messages?after_id={}", bob.id), "after_id", "unknown"),
+        (format!("{chats}/messages?before_id={chat}&after_id={chat}"), "after_id", "exclusive"),
+        (format!("{chats}/events?after=-1"), "after", "range"),
+        (format!("{chats}/events?limit=1001"), "limit", "range"),
+    ];
+    for (path, field, code) in queries {
+        let answer = app.get(&path, &alice).await;
+        assert_problem(&answer, 422, "validation_failed", &[(field, code)]);
+        assert_plain(&answer);
+    }
+    let bodies = [
+        ("POST", "/api/v1/chats".to_owned(), json!({ "partner_id": 5 }), "partner_id", "format"),
+        ("POST", "/api/v1/chats".to_owned(), json!({ "partner_id": "x" }), "partner_id", "format"),
+        ("POST", "/api/v1/chats".to_owned(), json!({ "partner_id": alice.id }), "partner_id", "oneself"),
+        ("POST", format!("{chats}/messages"), json!({}), "text", "required"),
+        ("POST", format!("{chats}/messages"), json!({ "text": [] }), "text", "format"),
+        ("POST", format!("{chats}/messages"), json!({ "text": "" }), "text", "length"),
+        ("POST", format!("{chats}/messages"), json!({ "text": "x".repeat(4097) }), "text", "length"),
+        ("POST", format!("{chats}/messages"), json!({ "text": "x", "request_id": 5 }), "request_id", "format"),
+        ("POST", format!("{chats}/messages"), json!({ "text": "x", "request_id": "5" }), "request_id", "format"),
+        ("PUT", format!("{chats}/receipt"), json!({ "read": "1" }), "read", "format"),
+        ("PUT", format!("{chats}/receipt"), json!({ "read": 1.5 }), "read", "format"),
+        ("PUT", format!("{chats}/receipt"), json!({ "read": -1 }), "read", "range"),
+        ("PUT", format!("{chats}/receipt"), json!({ "read": 1e30 }), "read", "format"),
+        ("PUT", format!("{chats}/receipt"), json!(null), "body", "format"),
+    ];
+    for (method, path, body, field, code) in bodies {
+        let answer = app.api.call(method, &path, Some(&alice.token), Some(&body)).await.expect("an answer");
+        assert_problem(&answer, 422, "validation_failed", &[(field, code)]);
+        assert_plain(&answer);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_other_refusal_is_explained_without_internals() {
+    let app = TestApp::start().await;
+    let (alice, _, chat) = app.pair().await;
+    let nobody = uuid::Uuid::new_v4();
+    let credentials = json!({ "username": alice.name, "password": "wrong-password" });
+    let refusals = [
+        ("GET", "/nothing".to_owned(), None, None, "not_found"),
+        ("PATCH", "/api/v1/chats".to_owned(), None, None, "method_not_allowed"),
+        ("GET", "/api/v1/chats".to_owned(), None, None, "unauthorized"),
+        ("GET", "/api/v1/chats".to_owned(), Some("x.y.z"), None, "unauthorized"),
+        ("GET", format!("/api/v1/users/{nobody}"), Some(&*alice.token), None, "not_found"),
+        ("GET", format!("/api/v1/chats/{nobody}"), Some(&*alice.token), None, "not_found"),
+        ("POST", "/api/v1/auth/login".to_owned(), None, Some(credentials.clone()), "invalid_credentials"),
+        ("POST", "/api/v1/auth/register".to_owned(), None, Some(credentials), "username_taken"),
+        ("GET", format!("/api/v1/chats/{chat}/nothing"), Some(&*alice.token), None, "not_found"),
+    ];
+    for (method, path, token, body, code) in refusals {
+        let answer = app.api.call(method, &path, token, body.as_ref()).await.expect("an answer");
+        assert_eq!(answer.body["code"], code, "{method} {path}: {}", answer.body);
+        assert_plain(&answer);
+    }
 }

@@ -1,6 +1,6 @@
 //! Bad input gets an `error` frame, and the socket stays open; only what is no WebSocket closes it.
 
-use neonchat_testbed::client::Socket;
+use neonchat_testbed::{client::Socket, plain::internals_in};
 use serde_json::json;
 use tokio_tungstenite::tungstenite::{
     Message,
@@ -24,6 +24,20 @@ async fn every_bad_frame_is_answered_and_nothing_of_it_is_stored() {
         ("{", "bad_json"),
         ("[]", "bad_json"),
         ("null", "bad_json"),
+        (r#"["\"ping\"",null,null,null,null,null,null,null,null]"#, "bad_json"),
+        (r#""ping""#, "bad_json"),
+        ("5", "bad_json"),
+        (r#"{"type":"ping","type":"ping"}"#, "validation_failed"),
+        (r#"{"type":"receipt","read":"1"}"#, "validation_failed"),
+        (r#"{"type":"receipt","read":-1}"#, "validation_failed"),
+        (r#"{"type":"receipt"}"#, "validation_failed"),
+        (r#"{"type":"sync"}"#, "validation_failed"),
+        (r#"{"type":"sync","cursors":[]}"#, "validation_failed"),
+        (r#"{"type":"sync","cursors":{"x":1}}"#, "validation_failed"),
+        (r#"{"type":"sync","cursors":{},"request_id":5}"#, "validation_failed"),
+        (r#"{"type":"auth"}"#, "validation_failed"),
+        (r#"{"type":"auth","token":"x"}"#, "unauthorized"),
+        (r#"{"type":"presence"}"#, "validation_failed"),
         ("{}", "validation_failed"),
         (r#"{"type":5}"#, "validation_failed"),
         (r#"{"type":"dance"}"#, "unknown_type"),
@@ -41,9 +55,12 @@ async fn every_bad_frame_is_answered_and_nothing_of_it_is_stored() {
         let error = socket.expect("error").await.expect("an error");
         assert_eq!(error["code"], code, "{frame}");
         assert_eq!(error["retryable"], false);
+        assert_eq!(internals_in(error["message"].as_str().expect("a text")), None, "{frame}: {error}");
     }
     socket.send_raw(Message::binary(vec![1, 2, 3])).await.expect("sent");
-    assert_eq!(socket.expect("error").await.expect("an error")["code"], "bad_json");
+    let error = socket.expect("error").await.expect("an error");
+    assert_eq!(error["code"], "bad_json");
+    assert_eq!(internals_in(error["message"].as_str().expect("a text")), None, "{error}");
 
     let history = app.api.get(&format!("/api/v1/chats/{chat}/messages"), &alice).await.expect("an answer");
     assert_eq!(history.body["messages"], json!([]));

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use jsonwebtoken::{EncodingKey, Header};
 use neonchat_common::{ids::UserId, token::Tokens};
-use neonchat_testbed::client::{Refused, Socket, User};
+use neonchat_testbed::{
+    client::{Answer, Refused, Socket, User},
+    plain::internals_in,
+};
 use serde_json::json;
 
 use crate::helpers::{Notification, TestApp};
@@ -60,6 +63,28 @@ async fn whoever_may_not_is_refused_before_the_upgrade() {
     ] {
         let (status, code) = refusal(&format!("{ws}{query}"), &[]).await;
         assert_eq!((status, code.as_str()), expected, "{query}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_names_the_parameter_and_nothing_of_the_server() {
+    let app = TestApp::start().await;
+    let alice = app.api.any_user().await.expect("a user");
+    let url = format!("{}/ws", app.notification.websocket);
+    let own = url.replace("ws://", "http://");
+    for (query, origin, field) in [
+        (format!("?token={}&chat_id=x", alice.token), &own, json!("chat_id")),
+        (format!("?token={}&chat_id=", alice.token), &own, json!("chat_id")),
+        (format!("?token={}&chat_id=x&chat_id=y", alice.token), &own, json!("chat_id")),
+        (format!("?token={0}&token={0}", alice.token), &own, json!("token")),
+        (String::new(), &own, json!(null)),
+        ("?token=x".to_owned(), &own, json!(null)),
+        (format!("?token={}", alice.token), &"https://elsewhere.example".to_owned(), json!(null)),
+    ] {
+        let opened = Socket::request(&format!("{url}{query}"), &[("origin", origin)]).await.expect("an answer");
+        let Err(Refused(Answer { body, .. })) = opened else { panic!("opened: {query}") };
+        assert_eq!(body["errors"][0]["field"], field, "{query}: {body}");
+        assert_eq!(internals_in(body["detail"].as_str().expect("a text")), None, "{query}: {body}");
     }
 }
 

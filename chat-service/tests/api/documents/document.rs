@@ -29,6 +29,11 @@ impl Document {
         Self(answer.body)
     }
 
+    /// As `chat-service openapi` prints it.
+    pub(super) fn printed() -> Self {
+        Self(serde_json::to_value(chat_service::http::openapi()).expect("JSON"))
+    }
+
     /// The paths.
     pub(super) fn paths(&self) -> impl Iterator<Item = &str> {
         self.0["paths"].as_object().expect("paths").keys().map(String::as_str)
@@ -43,6 +48,12 @@ impl Document {
     pub(super) fn operation<'a>(&'a self, path: &'a str, method: Method) -> Option<Operation<'a>> {
         let value = self.0["paths"][path].get(method.as_str().to_lowercase())?;
         Some(Operation { path, method, value })
+    }
+
+    /// What a reference into the document refers to; a value that is not a reference is returned as it is.
+    pub(super) fn resolve<'a>(&'a self, value: &'a Value) -> &'a Value {
+        let target = value["$ref"].as_str().map(|name| self.0.pointer(name.trim_start_matches('#')).expect("a target"));
+        target.unwrap_or(value)
     }
 
     /// What is wrong with a value, by a schema of the document.
@@ -74,7 +85,7 @@ impl Document {
     /// Panics where an answer is not one that the operation is documented to have.
     async fn check(&self, Operation { path, method, value }: &Operation<'_>, answer: Response) -> (u16, Value) {
         let status = answer.status().as_u16();
-        let documented = &value["responses"][status.to_string()];
+        let documented = self.resolve(&value["responses"][status.to_string()]);
         assert!(documented.is_object(), "{method} {path} answers {status}, of which the document says nothing");
         for name in documented["headers"].as_object().expect("headers").keys() {
             // Requests are not counted in these tests.
@@ -107,9 +118,7 @@ impl Document {
 
     /// The value that the examples of a schema and of its parts make up.
     pub(super) fn example(&self, schema: &Value) -> Value {
-        if let Some(name) = schema["$ref"].as_str() {
-            return self.example(self.0.pointer(name.trim_start_matches('#')).expect("a schema"));
-        }
+        let schema = self.resolve(schema);
         if let Some(example) = schema["examples"].get(0) {
             return example.clone();
         }
