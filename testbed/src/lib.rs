@@ -15,3 +15,4 @@ pub mod process;
 pub mod redis;
 pub mod run;
 pub mod system;
+pub mod tunnel;

@@ -183,6 +183,24 @@ impl System {
         self.chat.ready_when(START_LIMIT, async || is_ready(self.ports.rest).await).await
     }
 
+    /// Ends notification-service by SIGTERM, starts it again at the same ports, and waits until it is ready.
+    ///
+    /// # Errors
+    /// It does not end well, or does not start.
+    pub async fn restart_notification_service(&mut self) -> anyhow::Result<()> {
+        let websocket = self.ports.websocket;
+        restart(&mut self.notification, websocket, || self.launch.spawn("notification-service")).await
+    }
+
+    /// The same for chat-service.
+    ///
+    /// # Errors
+    /// It does not end well, or does not start.
+    pub async fn restart_chat_service(&mut self) -> anyhow::Result<()> {
+        let rest = self.ports.rest;
+        restart(&mut self.chat, rest, || self.launch.spawn("chat-service")).await
+    }
+
     /// Starts a further instance of notification-service, and waits until it is ready.
     ///
     /// # Errors
@@ -238,11 +256,26 @@ impl System {
     pub async fn stop(mut self) -> anyhow::Result<()> {
         let further = self.further.iter_mut().map(|(process, _)| process);
         for process in further.chain([&mut self.notification, &mut self.chat]) {
-            let status = process.stop(Signal::SIGTERM, STOP_LIMIT).await?;
-            ensure!(status.success(), "{} ended with {status}:\n{}", process.name(), process.tail());
+            drain(process).await?;
         }
         Ok(())
     }
+}
+
+async fn drain(process: &mut Process) -> anyhow::Result<()> {
+    let status = process.stop(Signal::SIGTERM, STOP_LIMIT).await?;
+    ensure!(status.success(), "{} ended with {status}:\n{}", process.name(), process.tail());
+    Ok(())
+}
+
+async fn restart(
+    process: &mut Process,
+    port: u16,
+    spawn: impl FnOnce() -> anyhow::Result<Process>,
+) -> anyhow::Result<()> {
+    drain(process).await?;
+    *process = spawn()?;
+    process.ready_when(START_LIMIT, async || is_ready(port).await).await
 }
 
 pub(crate) async fn is_ready(port: u16) -> bool {

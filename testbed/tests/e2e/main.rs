@@ -12,6 +12,8 @@ mod load;
 mod logs;
 mod nginx;
 mod proxy;
+mod restarts;
 mod servers;
+mod site;
 mod traces;
 mod watching;

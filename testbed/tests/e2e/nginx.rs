@@ -1,9 +1,8 @@
 //! nginx as `deploy/nginx` configures it, of the machine's own binary, at ports of its own.
 
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
@@ -11,20 +10,11 @@ use neonchat_testbed::{
     client::Api,
     port,
     process::{Process, Signal},
+    tunnel::tunnel,
 };
 use nix::{sys::signal::killpg, unistd::Pid};
-use rustls::{
-    ClientConfig, RootCertStore,
-    crypto::ring,
-    pki_types::{CertificateDer, ServerName, pem::PemObject as _},
-};
 use serde_json::Value;
-use tokio::{
-    io::copy_bidirectional,
-    net::{TcpListener, TcpStream},
-    process::Command,
-};
-use tokio_rustls::TlsConnector;
+use tokio::process::Command;
 
 /// The longest that it takes to start, and to write a line to its log.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -61,8 +51,11 @@ impl Nginx {
         let made = Command::new(deploy.join("self-signed.sh")).arg(&certificates).output().await.expect("a shell");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 
-        let mut command = Process::command(&binary(), Signal::SIGTERM);
+        // As the container is started.
+        let mut command = Process::command(&deploy.join("start.sh"), Signal::SIGTERM);
+        command.arg(folder.join("site.conf")).arg(binary());
         command.args(["-e", "stderr", "-c", "nginx.conf", "-p"]).arg(folder);
+        command.env("HTTPS_PORT", https.to_string());
         let process = Process::spawn("nginx", &mut command, &folder.join("nginx.log")).expect("a process");
         let mut nginx = Self { process, https, http, certificate: certificates.join("fullchain.pem") };
         // As the health check of the container asks.
@@ -72,36 +65,19 @@ impl Nginx {
         nginx
     }
 
+    /// Its public port.
+    pub(crate) const fn https(&self) -> u16 {
+        self.https
+    }
+
     /// Where it answers plain HTTP.
     pub(crate) const fn http(&self) -> u16 {
         self.http
     }
 
-    /// A port that leads to its HTTPS: the clients of the testbed speak no TLS, so it is put on here. The certificate has to
-    /// be its own, for `localhost`.
+    /// A port that leads to its HTTPS.
     pub(crate) async fn tunnel(&self) -> u16 {
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_file(&self.certificate).expect("PEM")).expect("a certificate");
-        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let connector = TlsConnector::from(Arc::new(config));
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        let https = self.https;
-        tokio::spawn(async move {
-            while let Ok((mut plain, _)) = listener.accept().await {
-                let connector = connector.clone();
-                tokio::spawn(async move {
-                    let tcp = TcpStream::connect(("127.0.0.1", https)).await?;
-                    let host = ServerName::try_from("localhost").map_err(io::Error::other)?;
-                    copy_bidirectional(&mut plain, &mut connector.connect(host, tcp).await?).await
-                });
-            }
-        });
-        port
+        tunnel(("127.0.0.1".to_owned(), self.https), &self.certificate).await.expect("open tunnel")
     }
 
     /// All that it has written, errors too.
@@ -140,7 +116,6 @@ fn with_ports(conf: &str, chat: &[u16], notification: &[u16]) -> String {
             server if server.starts_with("server chat-service:8080 resolve ") => chat,
             server if server.starts_with("server notification-service:8082 resolve ") => notification,
             server if server.starts_with("server ") => panic!("upstreams.conf has an unknown server: {server}"),
-            directive if directive.starts_with("resolver") => continue,
             _ => {
                 lines.push(line.to_owned());
                 continue;

@@ -1,100 +1,21 @@
 //! The system as the public meets it: nginx in front of two instances of each service.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 use neonchat_common::error::ErrorCode;
 use neonchat_testbed::{
-    client::{Api, Refused, Socket, User},
-    harness, port,
-    system::{Ports, System},
+    client::{Refused, Socket},
+    port,
 };
 use reqwest::{Response, header::HeaderMap, redirect::Policy};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::{
-    helpers::{QUICK, folder},
+    helpers::folder,
     nginx::Nginx,
+    site::{Site, assert_no_token},
 };
-
-struct Site {
-    nginx: Nginx,
-    /// Where nginx is reached without TLS of one's own.
-    port: u16,
-    instances: Vec<System>,
-    _folder: TempDir,
-}
-
-impl Site {
-    async fn start() -> Self {
-        let (folder, database, redis) = (folder(), harness::test_database().await, harness::redis_url());
-        // Those that nginx looks for while nobody listens there have to stay free.
-        let ports = [(); 2].map(|()| {
-            let kept = || port::kept().expect("a port");
-            Ports { rest: kept(), chat_grpc: kept(), notification_grpc: kept(), websocket: kept() }
-        });
-        let addresses = |port: fn(Ports) -> u16| ports.map(|ports| format!("127.0.0.1:{}", port(ports))).join(",");
-        let (chat, notification) = (addresses(|ports| ports.chat_grpc), addresses(|ports| ports.notification_grpc));
-        let mut settings = vec![
-            ("DATABASE_URL", &*database),
-            ("REDIS_URL", &*redis),
-            ("CHAT_SERVICE_ADDR", &*chat),
-            ("NOTIFICATION_SERVICE_ADDR", &*notification),
-            ("APP_ENV", "production"),
-            ("JWT_SECRET", "a secret of the test's own"),
-            ("INTERNAL_TOKEN", "another-of-its-own"),
-        ];
-        settings.extend(QUICK);
-        let mut instances = Vec::new();
-        for (name, ports) in ["first", "second"].into_iter().zip(ports) {
-            instances.push(System::start(&folder.path().join(name), ports, &settings).await.expect("both services"));
-        }
-        let nginx =
-            Nginx::start(folder.path(), &ports.map(|ports| ports.rest), &ports.map(|ports| ports.websocket)).await;
-        Self { port: nginx.tunnel().await, nginx, instances, _folder: folder }
-    }
-
-    fn api(&self) -> Api {
-        Api::new(format!("http://127.0.0.1:{}", self.port))
-    }
-
-    async fn open(&self, user: &User) -> Socket {
-        Socket::open(&format!("ws://127.0.0.1:{}", self.port), user, None).await.expect("a socket")
-    }
-
-    /// How many sockets each instance has open.
-    async fn sockets(&self) -> Vec<String> {
-        let metric = async |system: &System| system.notification().metric("websocket_connections_current").await;
-        let mut sockets = Vec::new();
-        for system in &self.instances {
-            // There is none before the first socket.
-            let line = metric(system).await.unwrap_or_default();
-            sockets.push(line.rsplit(' ').next().unwrap_or_default().to_owned());
-        }
-        sockets
-    }
-
-    /// The instance of the only socket.
-    async fn take_instance_of_socket(&mut self) -> System {
-        let place = self.sockets().await.iter().position(|open| open == "1").expect("an instance with a socket");
-        self.instances.remove(place)
-    }
-
-    /// Two users with a chat.
-    async fn pair(&self) -> (User, User, String) {
-        let api = self.api();
-        let (alice, bob) = (api.any_user().await.expect("a user"), api.any_user().await.expect("a user"));
-        let chat = api.chat(&alice, &bob).await.expect("a chat");
-        (alice, bob, chat)
-    }
-}
 
 async fn get(port: u16, path: &str) -> Response {
     let client = reqwest::Client::builder().redirect(Policy::none()).build().expect("a client");
@@ -130,12 +51,6 @@ async fn assert_is_problem(response: Response, code: ErrorCode, detail: &str) {
         "code": code.as_str(), "request_id": "mine",
     });
     assert_eq!(body, expected);
-}
-
-/// A socket has its token in the query.
-fn assert_no_token(nginx: &Nginx, users: &[&User]) {
-    let log = nginx.log();
-    assert!(users.iter().all(|user| !log.contains(&user.token)), "the log of nginx has a token:\n{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -204,8 +119,12 @@ async fn what_the_public_may_not_see_or_send_is_refused() {
     let plain = get(site.nginx.http(), "/api/v1/users/me?q=1").await;
     assert_eq!(
         (plain.status().as_u16(), &plain.headers()["location"]),
-        (308, &"https://127.0.0.1/api/v1/users/me?q=1".parse().expect("a header"))
+        (308, &format!("https://127.0.0.1:{}/api/v1/users/me?q=1", site.nginx.https()).parse().expect("a header"))
     );
+
+    let documents = get(site.port, "/").await;
+    assert_eq!((documents.status().as_u16(), documents.headers()["location"].as_bytes()), (302, &b"/swagger-ui/"[..]));
+    assert_eq!(get(site.port, "/swagger-ui/").await.status(), 200);
 
     assert_eq!(get(site.port, "/health").await.status(), 200);
     for path in ["/metrics", "/live", "/ready", "/metrics?x=1"] {
@@ -224,66 +143,26 @@ async fn what_the_public_may_not_see_or_send_is_refused() {
     assert_is_problem(post(129 * 1024).await, ErrorCode::PayloadTooLarge, "The body is too large.").await;
 }
 
-/// Asks for something all the time until `gone` is done. Each has to be answered.
-async fn while_asking<T>(api: Api, user: User, gone: impl Future<Output = T>) -> T {
-    let is_done = Arc::new(AtomicBool::new(false));
-    let stop = Arc::clone(&is_done);
-    let asking = tokio::spawn(async move {
-        // Half as fast as nginx allows.
-        let mut pace = tokio::time::interval(Duration::from_millis(20));
-        let mut answers = 0;
-        while !stop.load(Relaxed) || answers < 50 {
-            pace.tick().await;
-            let answer = api.get("/api/v1/users/me", &user).await.expect("an answer");
-            assert_eq!(answer.status, 200, "{answer:?}");
-            answers += 1;
-        }
-    });
-    let outcome = gone.await;
-    is_done.store(true, Relaxed);
-    asking.await.expect("every request is answered");
-    outcome
-}
-
 #[tokio::test(flavor = "multi_thread")]
-async fn an_instance_that_drains_leaves_its_clients_to_the_other() {
-    let mut site = Site::start().await;
-    let (alice, bob, chat) = site.pair().await;
-    let mut alices = site.open(&alice).await;
-    let system = site.take_instance_of_socket().await;
-    let mut bobs = site.open(&bob).await;
-
-    let (stopped, (frames, code)) = while_asking(site.api(), alice.clone(), async {
-        tokio::join!(system.stop(), async { alices.closed().await.expect("a close frame") })
-    })
-    .await;
-    stopped.expect("both end well");
-    let last = frames.last().expect("a word before");
-    assert_eq!((&last["type"], code), (&json!("reconnect"), 4100));
-    let mut alices = site.open(&alice).await;
-    assert_eq!(alices.send_message(&chat, "on the other").await.expect("an ack")["seq"], 1);
-    assert_eq!(bobs.expect_beside_presence("new_message").await.expect("a message")["seq"], 1);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_instance_that_is_killed_leaves_its_clients_to_the_other() {
-    let mut site = Site::start().await;
-    let (alice, bob, chat) = site.pair().await;
-    let mut alices = site.open(&alice).await;
-    let system = site.take_instance_of_socket().await;
-    let mut bobs = site.open(&bob).await;
-
-    while_asking(site.api(), alice.clone(), async {
-        // It kills both services.
-        drop(system);
-        while alices.next().await.is_ok() {}
-    })
-    .await;
-    let mut alices = site.open(&alice).await;
-    alices.send_message(&chat, "on the other").await.expect("an ack");
-    assert_eq!(bobs.expect_beside_presence("new_message").await.expect("a message")["seq"], 1);
-    // Her new socket was tried at the instance that is gone: a failure of which nginx could tell with her token.
-    assert_no_token(&site.nginx, &[&alice]);
+async fn answers_only_for_hosts_of_the_site() {
+    let site = Site::start().await;
+    let client = reqwest::Client::builder().redirect(Policy::none()).build().expect("build client");
+    let get = async |port: u16, host: &str| {
+        let request = client.get(format!("http://127.0.0.1:{port}/health")).header("x-request-id", "mine");
+        request.header("host", host).send().await.expect("an answer")
+    };
+    for host in ["elsewhere.example", "localhost.elsewhere.example", "elsewhere.example:8443"] {
+        let refused = get(site.nginx.http(), host).await;
+        assert_eq!((refused.status().as_u16(), refused.headers().get("location")), (404, None), "{host}");
+        let refused = get(site.port, host).await;
+        assert_is_problem(refused, ErrorCode::NotFound, "This host is not served here.").await;
+    }
+    for host in ["localhost", "LOCALHOST", "[::1]"] {
+        let redirected = get(site.nginx.http(), host).await;
+        let location = format!("https://{}:{}/health", host.to_lowercase(), site.nginx.https());
+        assert_eq!(redirected.headers()["location"].as_bytes(), location.as_bytes());
+        assert_eq!(get(site.port, host).await.status(), 200);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,148 @@
+//! Instances that end, and come back, behind nginx: clients are left to the others.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use neonchat_testbed::{
+    client::{Answer, Api, Refused, Socket, User},
+    poll::until,
+};
+use serde_json::json;
+use tokio::{task::JoinSet, time::timeout};
+
+use crate::site::{Site, assert_no_token};
+
+/// The longest that all clients take until they are connected again.
+const RECONNECT_LIMIT: Duration = Duration::from_secs(30);
+
+/// Users, each with two devices.
+const USERS: usize = 12;
+
+/// Asks for something all the time until `gone` is done. Each has to be answered.
+async fn while_asking<T>(api: Api, user: User, gone: impl Future<Output = T>) -> T {
+    let is_done = Arc::new(AtomicBool::new(false));
+    let stop = Arc::clone(&is_done);
+    let asking = tokio::spawn(async move {
+        // Half as fast as nginx allows.
+        let mut pace = tokio::time::interval(Duration::from_millis(20));
+        let mut answers = 0;
+        while !stop.load(Relaxed) || answers < 50 {
+            pace.tick().await;
+            let answer = api.get("/api/v1/users/me", &user).await.expect("an answer");
+            assert_eq!(answer.status, 200, "{answer:?}");
+            answers += 1;
+        }
+    });
+    let outcome = gone.await;
+    is_done.store(true, Relaxed);
+    asking.await.expect("every request is answered");
+    outcome
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_drains_leaves_its_clients_to_the_other() {
+    let mut site = Site::start().await;
+    let (alice, bob, chat) = site.pair().await;
+    let mut alices = site.open(&alice).await;
+    let system = site.take_instance_of_socket().await;
+    let mut bobs = site.open(&bob).await;
+
+    let (stopped, (frames, code)) = while_asking(site.api(), alice.clone(), async {
+        tokio::join!(system.stop(), async { alices.closed().await.expect("a close frame") })
+    })
+    .await;
+    stopped.expect("both end well");
+    let last = frames.last().expect("a word before");
+    assert_eq!((&last["type"], code), (&json!("reconnect"), 4100));
+    let mut alices = site.open(&alice).await;
+    assert_eq!(alices.send_message(&chat, "on the other").await.expect("an ack")["seq"], 1);
+    assert_eq!(bobs.expect_beside_presence("new_message").await.expect("a message")["seq"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_is_killed_leaves_its_clients_to_the_other() {
+    let mut site = Site::start().await;
+    let (alice, bob, chat) = site.pair().await;
+    let mut alices = site.open(&alice).await;
+    let system = site.take_instance_of_socket().await;
+    let mut bobs = site.open(&bob).await;
+
+    while_asking(site.api(), alice.clone(), async {
+        // It kills both services.
+        drop(system);
+        while alices.next().await.is_ok() {}
+    })
+    .await;
+    let mut alices = site.open(&alice).await;
+    alices.send_message(&chat, "on the other").await.expect("an ack");
+    assert_eq!(bobs.expect_beside_presence("new_message").await.expect("a message")["seq"], 1);
+    // Her new socket was tried at the instance that is gone: a failure of which nginx could tell with her token.
+    assert_no_token(&site.nginx, &[&alice]);
+}
+
+/// A device that reconnects as soon as its socket ends. Returns when it is refused.
+async fn stay_connected(base: String, user: User) -> Answer {
+    let url = format!("{base}/ws?token={}", user.token);
+    loop {
+        match Socket::request(&url, &[]).await.expect("an answer") {
+            Ok(mut socket) => while socket.receive().await.is_ok() {},
+            Err(Refused(answer)) => return answer,
+        }
+    }
+}
+
+impl Site {
+    async fn until_connected(&self, sockets: usize) {
+        let all = async || {
+            let open = self.sockets().await;
+            open.iter().filter_map(|open| open.parse::<usize>().ok()).sum::<usize>() == sockets
+        };
+        timeout(RECONNECT_LIMIT, until(all)).await.expect("all clients are connected");
+    }
+}
+
+/// With held sockets, since nginx learns how an instance fares when a request ends: a probe by short requests passes where
+/// clients are locked out.
+#[tokio::test(flavor = "multi_thread")]
+async fn restarts_in_a_row_refuse_no_client_while_an_instance_is_ready() {
+    let mut site = Site::start().await;
+    let mut devices = JoinSet::new();
+    for _ in 0..USERS {
+        let user = site.api().any_user().await.expect("register user");
+        for _ in 0..2 {
+            devices.spawn(stay_connected(site.websocket(), user.clone()));
+        }
+    }
+    let restarts = async {
+        site.until_connected(2 * USERS).await;
+        for _ in 0..2 {
+            for index in 0..site.instances.len() {
+                site.instances[index].restart_notification_service().await.expect("restart notification-service");
+                site.until_connected(2 * USERS).await;
+            }
+        }
+    };
+    tokio::select! {
+        () = restarts => {}
+        refused = devices.join_next() => panic!("a client was refused: {refused:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn restarts_of_chat_service_in_a_row_fail_no_request() {
+    let mut site = Site::start().await;
+    let (api, user) = (site.api(), site.api().any_user().await.expect("register user"));
+    while_asking(api, user, async {
+        for _ in 0..2 {
+            for system in &mut site.instances {
+                system.restart_chat_service().await.expect("restart chat-service");
+            }
+        }
+    })
+    .await;
+}

@@ -1,0 +1,96 @@
+//! nginx in front of two instances of each service.
+
+use neonchat_testbed::{
+    client::{Api, Socket, User},
+    harness, port,
+    system::{Ports, System},
+};
+use tempfile::TempDir;
+
+use crate::{
+    helpers::{QUICK, folder},
+    nginx::Nginx,
+};
+
+/// The system as the public meets it.
+pub(crate) struct Site {
+    pub(crate) nginx: Nginx,
+    /// Where nginx is reached without TLS of one's own.
+    pub(crate) port: u16,
+    pub(crate) instances: Vec<System>,
+    _folder: TempDir,
+}
+
+impl Site {
+    pub(crate) async fn start() -> Self {
+        let (folder, database, redis) = (folder(), harness::test_database().await, harness::redis_url());
+        // Those that nginx looks for while nobody listens there have to stay free.
+        let ports = [(); 2].map(|()| {
+            let kept = || port::kept().expect("a port");
+            Ports { rest: kept(), chat_grpc: kept(), notification_grpc: kept(), websocket: kept() }
+        });
+        let addresses = |port: fn(Ports) -> u16| ports.map(|ports| format!("127.0.0.1:{}", port(ports))).join(",");
+        let (chat, notification) = (addresses(|ports| ports.chat_grpc), addresses(|ports| ports.notification_grpc));
+        let mut settings = vec![
+            ("DATABASE_URL", &*database),
+            ("REDIS_URL", &*redis),
+            ("CHAT_SERVICE_ADDR", &*chat),
+            ("NOTIFICATION_SERVICE_ADDR", &*notification),
+            ("APP_ENV", "production"),
+            ("JWT_SECRET", "a secret of the test's own"),
+            ("INTERNAL_TOKEN", "another-of-its-own"),
+        ];
+        settings.extend(QUICK);
+        let mut instances = Vec::new();
+        for (name, ports) in ["first", "second"].into_iter().zip(ports) {
+            instances.push(System::start(&folder.path().join(name), ports, &settings).await.expect("both services"));
+        }
+        let nginx =
+            Nginx::start(folder.path(), &ports.map(|ports| ports.rest), &ports.map(|ports| ports.websocket)).await;
+        Self { port: nginx.tunnel().await, nginx, instances, _folder: folder }
+    }
+
+    pub(crate) fn api(&self) -> Api {
+        Api::new(format!("http://127.0.0.1:{}", self.port))
+    }
+
+    pub(crate) fn websocket(&self) -> String {
+        format!("ws://127.0.0.1:{}", self.port)
+    }
+
+    pub(crate) async fn open(&self, user: &User) -> Socket {
+        Socket::open(&self.websocket(), user, None).await.expect("a socket")
+    }
+
+    /// How many sockets each instance has open.
+    pub(crate) async fn sockets(&self) -> Vec<String> {
+        let metric = async |system: &System| system.notification().metric("websocket_connections_current").await;
+        let mut sockets = Vec::new();
+        for system in &self.instances {
+            // There is none before the first socket.
+            let line = metric(system).await.unwrap_or_default();
+            sockets.push(line.rsplit(' ').next().unwrap_or_default().to_owned());
+        }
+        sockets
+    }
+
+    /// The instance of the only socket.
+    pub(crate) async fn take_instance_of_socket(&mut self) -> System {
+        let place = self.sockets().await.iter().position(|open| open == "1").expect("an instance with a socket");
+        self.instances.remove(place)
+    }
+
+    /// Two users with a chat.
+    pub(crate) async fn pair(&self) -> (User, User, String) {
+        let api = self.api();
+        let (alice, bob) = (api.any_user().await.expect("a user"), api.any_user().await.expect("a user"));
+        let chat = api.chat(&alice, &bob).await.expect("a chat");
+        (alice, bob, chat)
+    }
+}
+
+/// A socket has its token in the query.
+pub(crate) fn assert_no_token(nginx: &Nginx, users: &[&User]) {
+    let log = nginx.log();
+    assert!(users.iter().all(|user| !log.contains(&user.token)), "the log of nginx has a token:\n{log}");
+}
