@@ -10,7 +10,7 @@ use chat_service::{
 };
 use clap::{Parser, Subcommand};
 use neonchat_common::{
-    http::probe::probe,
+    http::probe::{Probe, probe},
     lifecycle::{self, shutdown_signal},
     settings::Reader,
     telemetry,
@@ -32,8 +32,12 @@ struct Arguments {
 enum Command {
     /// Serves until SIGTERM; what happens without a command
     Serve,
-    /// Asks the one on this machine whether it lives: exits with 0, or 1 and says why
-    Healthcheck,
+    /// Asks the instance on this machine whether it is alive: exits with 0, or with 1 and the reason
+    Healthcheck {
+        /// Asks whether it is ready instead
+        #[arg(long)]
+        ready: bool,
+    },
     /// Brings the database to the form that this version knows, and ends: with 0, or 1 and says why
     ///
     /// Every instance does so at its start. Done before, by a job, a migration that fails stops an upgrade at once.
@@ -61,8 +65,9 @@ async fn run(command: Option<Command>) -> anyhow::Result<()> {
         return Ok(());
     }
     let settings = Settings::read(Reader::load()?)?;
-    if let Some(Command::Healthcheck) = command {
-        return probe(&settings.host, settings.http_port).await;
+    if let Some(Command::Healthcheck { ready }) = command {
+        let what = if ready { Probe::Ready } else { Probe::Live };
+        return probe(&settings.host, settings.http_port, what).await;
     }
     telemetry::init_logs(&settings.common)?;
     if let Some(Command::Migrate { wait }) = command {

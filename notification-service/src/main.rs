@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use neonchat_common::{
-    http::probe::probe,
+    http::probe::{Probe, probe},
     lifecycle::{self, shutdown_signal},
     settings::Reader,
     telemetry,
@@ -27,8 +27,12 @@ struct Arguments {
 enum Command {
     /// Serves until SIGTERM; what happens without a command
     Serve,
-    /// Asks the one on this machine whether it lives: exits with 0, or 1 and says why
-    Healthcheck,
+    /// Asks the instance on this machine whether it is alive: exits with 0, or with 1 and the reason
+    Healthcheck {
+        /// Asks whether it is ready instead
+        #[arg(long)]
+        ready: bool,
+    },
     /// Has the instance on this machine tell every socket of every instance
     Broadcast {
         /// What is told, 1 to 4096 characters
@@ -49,7 +53,10 @@ async fn run(command: Option<Command>) -> anyhow::Result<()> {
     let settings = Settings::read(Reader::load()?)?;
     match command {
         Some(Command::Broadcast { text }) => return broadcast(&settings, text).await,
-        Some(Command::Healthcheck) => return probe(&settings.host, settings.ws_port).await,
+        Some(Command::Healthcheck { ready }) => {
+            let what = if ready { Probe::Ready } else { Probe::Live };
+            return probe(&settings.host, settings.ws_port, what).await;
+        }
         Some(Command::Serve) | None => {}
     }
     telemetry::init_logs(&settings.common)?;

@@ -55,22 +55,31 @@ async fn exec_hands_on_the_servers_and_the_exit_code() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_healthcheck_tells_a_service_that_lives_from_one_that_does_not() {
-    let running = Running::start(&[]).await;
+async fn healthcheck_tells_a_service_that_is_alive_and_one_that_is_ready() {
+    let mut running = Running::start(&[]).await;
     let folder = tempfile::tempdir().expect("a folder");
     let ports = running.system.ports();
-    let asked = async |name: &str, setting: &str, port: u16| {
+    let asked = async |name: &str, setting: &str, port: u16, flags: &[&str]| {
         let mut command = Command::new(binary(name).expect("a binary"));
-        output(command.arg("healthcheck").current_dir(&folder).env(setting, port.to_string())).await
+        output(command.arg("healthcheck").args(flags).current_dir(&folder).env(setting, port.to_string())).await
     };
     for (name, setting, port) in [
         ("chat-service", "CHAT_SERVICE_PORT", ports.rest),
         ("notification-service", "NOTIFICATION_WS_PORT", ports.websocket),
     ] {
-        assert_eq!(asked(name, setting, port).await, (Some(0), String::new()));
-        let (code, said) = asked(name, setting, 1).await;
-        assert!(code == Some(1) && said.contains(":1/live"), "{name}: {said}");
+        for (flags, path) in [(&[][..], "live"), (&["--ready"], "ready")] {
+            assert_eq!(asked(name, setting, port, flags).await, (Some(0), String::new()));
+            let (code, said) = asked(name, setting, 1, flags).await;
+            assert!(code == Some(1) && said.contains(&format!(":1/{path}")), "{name}: {said}");
+        }
     }
+    // Without chat-service it is alive and cannot do its work.
+    running.system.kill_chat_service().await.expect("kill chat-service");
+    let of_notification =
+        async |flags: &[&str]| asked("notification-service", "NOTIFICATION_WS_PORT", ports.websocket, flags).await;
+    assert_eq!(of_notification(&[]).await, (Some(0), String::new()));
+    let (code, said) = of_notification(&["--ready"]).await;
+    assert!(code == Some(1) && said.contains("HTTP/1.1 503"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
