@@ -1,7 +1,7 @@
 # `make` alone says what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test autobahn schemathesis backup restore demo chaos soak mutants bench microbench load alerts-check k8s k8s-check coverage check release-check fmt clean-data
+.PHONY: help run test autobahn schemathesis backup restore demo chaos soak mutants bench microbench load alerts-check containers-check k8s k8s-check coverage check release-check fmt clean-data
 
 CARGO ?= cargo
 # What `make test` hands on to `cargo test`, for instance: make test ARGS='-p chat-service login'
@@ -94,6 +94,9 @@ alerts-check: ## The configuration of Prometheus, and its alerts: each fires whe
 	@$(PROMTOOL) check config deploy/prometheus/prometheus.yml
 	@$(PROMTOOL) check rules --lint-fatal deploy/prometheus/alerts.yml
 	@$(PROMTOOL) test rules deploy/prometheus/alerts.test.yml
+
+containers-check: ## Builds the images, runs docker-compose.yml and drives it: ENGINE=docker or podman (see docs/TESTING.md)
+	@CARGO="$(CARGO)" deploy/containers-check/run.sh
 
 k8s: ## Kubernetes: what make k8s-… can do in the cluster of kubectl (see docs/OPERATIONS.md)
 	@deploy/k8s/deploy.sh

@@ -10,7 +10,7 @@ use crate::{
     system::{Ports, System},
 };
 
-/// Plays it.
+/// Plays it on a system of its own.
 ///
 /// # Errors
 /// The first step that did not do what it should.
@@ -22,10 +22,36 @@ pub async fn demo() -> anyhow::Result<()> {
     let settings = [("DATABASE_URL", database.as_str()), ("REDIS_URL", redis.as_str())];
     let system = System::start(&servers.folder().join("logs"), Ports::free()?, &settings).await?;
     done("both services are ready");
-    let api = system.api();
 
+    let mut alices = play(&system.api(), &system.websocket(), ["alice", "bob"]).await?;
+    for (name, metric, api) in [
+        ("chat-service", "chat_messages_sent_total", &system.api()),
+        ("notification-service", "websocket_connections_current", &system.notification()),
+    ] {
+        let line = api.metric(metric).await?;
+        println!("   {name} /metrics: {line}");
+    }
+
+    step("9. Both services end");
+    system.stop().await?;
+    let (frames, code) = alices.closed().await?;
+    for frame in &frames {
+        said("alice", "receives", frame);
+    }
+    ensure!(code == 4100 && frames.iter().any(|frame| frame["type"] == "reconnect"), "closed with {code}: {frames:?}");
+    done("Alice was told when to come back, and closed with 4100; both exit codes are 0");
+    servers.stop().await?;
+    println!("\nEvery step did what it should.");
+    Ok(())
+}
+
+/// Plays steps 2 to 8 on a system that runs. Returns the first user's socket.
+///
+/// # Errors
+/// The first step that did not do what it should.
+pub(crate) async fn play(api: &Api, websocket: &str, names: [&str; 2]) -> anyhow::Result<Socket> {
     step("2. Two users register and log in");
-    let (alice, bob) = (register(&api, "alice").await?, register(&api, "bob").await?);
+    let (alice, bob) = (register(api, names[0]).await?, register(api, names[1]).await?);
 
     step("3. Alice opens a chat with Bob");
     let answer = api.post("/api/v1/chats", &alice, &json!({ "partner_id": bob.id })).await?;
@@ -37,9 +63,9 @@ pub async fn demo() -> anyhow::Result<()> {
     done("Bob, asking for a chat with Alice, gets the same one");
 
     step("4. Both connect by WebSocket");
-    let mut alices = Socket::open(&system.websocket(), &alice, None).await?;
+    let mut alices = Socket::open(websocket, &alice, None).await?;
     done("Alice is connected");
-    let mut bobs = Socket::open(&system.websocket(), &bob, Some(&chat)).await?;
+    let mut bobs = Socket::open(websocket, &bob, Some(&chat)).await?;
     done("Bob is connected");
     let online = alices.expect("presence").await?;
     said("alice", "receives", &online);
@@ -68,25 +94,7 @@ pub async fn demo() -> anyhow::Result<()> {
     let health = api.call("GET", "/health", None, None).await?;
     said("operator", "GET /health", &health.body);
     ensure!(health.status == 200, "not healthy: {health:?}");
-    for (name, metric, api) in [
-        ("chat-service", "chat_messages_sent_total", &api),
-        ("notification-service", "websocket_connections_current", &system.notification()),
-    ] {
-        let line = api.metric(metric).await?;
-        println!("   {name} /metrics: {line}");
-    }
-
-    step("9. Both services end");
-    system.stop().await?;
-    let (frames, code) = alices.closed().await?;
-    for frame in &frames {
-        said("alice", "receives", frame);
-    }
-    ensure!(code == 4100 && frames.iter().any(|frame| frame["type"] == "reconnect"), "closed with {code}: {frames:?}");
-    done("Alice was told when to come back, and closed with 4100; both exit codes are 0");
-    servers.stop().await?;
-    println!("\nEvery step did what it should.");
-    Ok(())
+    Ok(alices)
 }
 
 async fn register(api: &Api, name: &str) -> anyhow::Result<User> {

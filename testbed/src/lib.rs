@@ -14,5 +14,6 @@ pub mod postgres;
 pub mod process;
 pub mod redis;
 pub mod run;
+pub mod site;
 pub mod system;
 pub mod tunnel;

@@ -7,7 +7,7 @@ use neonchat_common::lifecycle::{exit_code, shutdown_signal};
 use neonchat_testbed::{
     bench,
     chaos::{self, Plan, fault::Fault},
-    demo, exec, run,
+    demo, exec, run, site,
 };
 
 /// Runs `NeonChat` on a Postgres and a Redis of its own.
@@ -47,6 +47,8 @@ enum Command {
     /// What `bench` starts to hold sockets
     #[command(hide = true)]
     BenchWorker,
+    /// Drives a system that runs elsewhere, through its public address
+    Site(site::Options),
     /// Runs a command with a Postgres and a Redis that end with it
     Exec {
         /// The program
@@ -82,6 +84,7 @@ async fn main() -> ExitCode {
             met.map(|met| if met { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Command::BenchWorker => bench::work().map(|()| ExitCode::SUCCESS),
+        Command::Site(options) => site::site(&options).await.map(|()| ExitCode::SUCCESS),
         Command::Exec { program, arguments } => exec::exec(&program, &arguments).await.map(ExitCode::from),
     })
 }

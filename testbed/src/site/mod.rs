@@ -1,0 +1,60 @@
+//! `testbed site`: drives a running system through its public address, as `make containers-check` does.
+
+mod ledger;
+mod traffic;
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
+
+use self::traffic::traffic;
+use crate::{client::Api, demo, tunnel::tunnel};
+
+/// Where the site is, and what is done there.
+#[derive(Args, Debug)]
+pub struct Options {
+    /// Its public address
+    #[arg(long, value_name = "HOST:PORT", default_value = "localhost:443")]
+    address: String,
+    /// Its certificate, for localhost, PEM
+    #[arg(long, value_name = "FILE")]
+    certificate: PathBuf,
+    /// What to do
+    scenario: Scenario,
+}
+
+/// What is done at a site.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Scenario {
+    /// The specification's demo scenario
+    Demo,
+    /// Steady traffic until SIGTERM, then a check that no acknowledged message is lost
+    Traffic,
+}
+
+/// A site, by a plain port of this machine.
+#[derive(Clone, Debug)]
+struct Site {
+    api: Api,
+    websocket: String,
+}
+
+/// Does it.
+///
+/// # Errors
+/// The site does not do what it should.
+pub async fn site(options: &Options) -> anyhow::Result<()> {
+    let (host, port) = options.address.rsplit_once(':').context("--address should be HOST:PORT")?;
+    let port = tunnel((host.to_owned(), port.parse()?), &options.certificate).await?;
+    let site = Site { api: Api::new(format!("http://127.0.0.1:{port}")), websocket: format!("ws://127.0.0.1:{port}") };
+    match options.scenario {
+        Scenario::Demo => {
+            // The site may have users of these names.
+            let names = ["alice", "bob"].map(|name| format!("{name}-{}", fastrand::u32(..)));
+            let socket = demo::play(&site.api, &site.websocket, [&names[0], &names[1]]).await?;
+            socket.close().await
+        }
+        Scenario::Traffic => traffic(&site).await,
+    }
+}
