@@ -93,7 +93,7 @@ alerts-check: ## The configuration of Prometheus, and its alerts: each fires whe
 		echo "(and sudo systemctl disable --now prometheus, which starts with it). PROMTOOL=… names one elsewhere." >&2; exit 1; }
 	@$(PROMTOOL) check config deploy/prometheus/prometheus.yml
 	@$(PROMTOOL) check rules --lint-fatal deploy/prometheus/alerts.yml
-	@$(PROMTOOL) test rules deploy/prometheus/alerts.test.yml
+	@$(PROMTOOL) test rules deploy/prometheus/alerts.test.yml deploy/prometheus/alerts.recovery.test.yml
 
 containers-check: ## Builds the images, runs docker-compose.yml and drives it: ENGINE=docker or podman (see docs/TESTING.md)
 	@CARGO="$(CARGO)" deploy/containers-check/run.sh

@@ -27,6 +27,10 @@ const METRICS_OF_PROCESS: [&str; 6] = [
 
 /// What Prometheus itself knows of a process, and of its alerts.
 const METRICS_OF_PROMETHEUS: [&str; 4] = ["ALERTS", "scrape_duration_seconds", "scrape_samples_scraped", "up"];
+
+/// What the exporters beside Postgres and Redis measure.
+const METRICS_OF_EXPORTERS: [&str; 2] = ["pg_up", "redis_up"];
+
 const LABELS_OF_PROMETHEUS: [&str; 4] = ["alertstate", "instance", "job", "le"];
 
 #[test]
@@ -57,6 +61,7 @@ fn every_metric_and_label_of_an_alert_or_a_panel_is_in_the_code() {
         for metric in metrics {
             let is_known = METRICS_OF_PROMETHEUS.contains(&metric.as_str())
                 || METRICS_OF_PROCESS.contains(&metric.as_str())
+                || METRICS_OF_EXPORTERS.contains(&metric.as_str())
                 || recorded.contains(&metric.as_str())
                 || is_measured(&code, &metric);
             assert!(is_known, "{place}: no {metric} is measured");
@@ -94,6 +99,7 @@ async fn each_service_tells_of_its_process_and_of_its_state() {
 fn every_alert_is_explained_and_tested() {
     let run_book = read("docs/OPERATIONS.md");
     let tests = read("deploy/prometheus/alerts.test.yml");
+    let recoveries = read("deploy/prometheus/alerts.recovery.test.yml");
     let rules = rules();
     let alerts: Vec<_> = rules.iter().filter(|rule| rule.is_alert).collect();
     assert!(!alerts.is_empty());
@@ -107,6 +113,8 @@ fn every_alert_is_explained_and_tested() {
         assert!(run_book.lines().any(|line| line == heading), "docs/OPERATIONS.md should have {heading}");
         let is_tested = [format!("alertname: {name}\n"), format!("alertname=\"{name}\"")];
         assert!(is_tested.iter().any(|words| tests.contains(words.as_str())), "{name} has no test");
+        let ends = format!("alertname=\"{name}\", alertstate=\"firing\"}}[");
+        assert!(recoveries.contains(&ends), "{name} has no test that it ends with its cause");
     }
 }
 
