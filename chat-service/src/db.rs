@@ -8,7 +8,7 @@ mod supply;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use deadpool::managed::{Hook, HookError, Object, QueueMode};
+use deadpool::managed::{Hook, HookError, QueueMode};
 use diesel::{
     QueryResult,
     result::{DatabaseErrorKind, Error as QueryError},
@@ -17,10 +17,11 @@ use diesel_async::{
     AsyncPgConnection,
     pooled_connection::{
         AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod,
-        deadpool::{Pool, PoolError},
+        deadpool::{Object, Pool, PoolError},
     },
 };
 use futures_util::FutureExt as _;
+use metrics::{counter, describe_counter};
 use neonchat_common::{correlation, error::ApiError, trace};
 use thiserror::Error;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -38,6 +39,8 @@ use crate::config::DatabaseSettings;
 /// where the answer was lost on its way.
 pub(crate) const CONNECTION_LIMIT: Duration = Duration::from_millis(700);
 const WORK_LIMIT: Duration = Duration::from_secs(1);
+
+const POOL_TIMEOUTS_TOTAL: &str = "db_pool_timeouts_total";
 
 /// Why the database did not do its work.
 #[derive(Debug, Error)]
@@ -124,6 +127,8 @@ impl Db {
     /// # Errors
     /// The pool's settings contradict each other.
     pub fn new(connector: Connector, settings: &DatabaseSettings) -> anyhow::Result<Self> {
+        describe_counter!(POOL_TIMEOUTS_TOTAL, "Requests that waited for a connection to Postgres in vain");
+        counter!(POOL_TIMEOUTS_TOTAL).absolute(0);
         let mut config = ManagerConfig::default();
         // A broken connection is noticed without asking Postgres each time.
         config.recycling_method = RecyclingMethod::Fast;
@@ -170,20 +175,26 @@ impl Db {
     where
         E: From<DbError>,
     {
-        self.run_within(start_by, WORK_LIMIT, work).await
+        let connection = self.connection(start_by).await.inspect_err(|error| {
+            if matches!(error, DbError::Timeout) {
+                counter!(POOL_TIMEOUTS_TOTAL).increment(1);
+            }
+        })?;
+        Self::work(connection, WORK_LIMIT, work).await
     }
 
-    async fn run_within<T, E>(
-        &self,
-        start_by: Instant,
+    async fn connection(&self, by: Instant) -> DbResult<Object<AsyncPgConnection>> {
+        Ok(timeout_at(by, self.0.get()).await.map_err(|_| DbError::Timeout)??)
+    }
+
+    async fn work<T, E>(
+        mut connection: Object<AsyncPgConnection>,
         limit: Duration,
         work: impl AsyncFnOnce(&mut AsyncPgConnection) -> Result<T, E>,
     ) -> Result<T, E>
     where
         E: From<DbError>,
     {
-        let connection = timeout_at(start_by, self.0.get()).await.map_err(|_| DbError::Timeout)?;
-        let mut connection = connection.map_err(DbError::from)?;
         let mut trace = trace::Span::part(&correlation::current_trace(), trace::work_on_database);
         timeout(limit, work(&mut connection)).await.unwrap_or_else(|_| {
             drop(Object::take(connection));

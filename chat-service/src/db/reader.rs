@@ -51,7 +51,10 @@ impl Reader {
             counter!(READS_TOTAL, "outcome" => "away").increment(1);
             return None;
         }
-        let answer = self.db.run_within(Instant::now() + CONNECTION_LIMIT, WORK_LIMIT, work).await;
+        let answer = match self.db.connection(Instant::now() + CONNECTION_LIMIT).await {
+            Ok(connection) => Db::work(connection, WORK_LIMIT, work).await,
+            Err(error) => Err(error.into()),
+        };
         let outcome = match &answer {
             Ok(Some(_)) => "answered",
             Ok(None) => "behind",
