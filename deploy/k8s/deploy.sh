@@ -34,6 +34,18 @@ kube() {
     "${KUBECTL:-kubectl}" --namespace neonchat "$@"
 }
 
+# Says which cluster a command is for. Without a context kubectl would ask localhost:8080, which is chat-service's own port.
+wants_cluster() {
+    local context server
+    # Within a pod kubectl knows its cluster without a context.
+    [[ -z ${KUBERNETES_SERVICE_HOST:-} ]] || return 0
+    context=$("${KUBECTL:-kubectl}" config current-context 2>/dev/null) ||
+        die "kubectl has no current context: kubectl config get-contexts, kubectl config use-context NAME"
+    server=$("${KUBECTL:-kubectl}" config view --minify --output 'jsonpath={.clusters[0].cluster.server}')
+    [[ -n $server ]] || die "The context $context has no cluster."
+    echo "Cluster: $context, $server" >&2
+}
+
 # Of a service in a track.
 deployment() {
     [[ $2 == stable ]] && echo "$1" || echo "$1-$2"
@@ -232,6 +244,10 @@ secrets() {
     done | kube create secret generic neonchat --from-env-file /dev/stdin
 }
 
+case ${1:-} in
+"" | -*) ;;
+*) wants_cluster ;;
+esac
 case ${1:-} in
 secrets) secrets ;;
 deps)
