@@ -107,7 +107,7 @@ k8s-check: ## What can be known of deploy/k8s without a cluster
 k8s-%:
 	@deploy/k8s/deploy.sh $*
 
-check: ## Formatting, lints (a warning is an error), licences and advisories of the dependencies
+check: ## Formatting, lints (a warning is an error), licences and advisories, generated clients
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
 	@if ! $(CARGO) deny --version >/dev/null 2>&1; then \
@@ -117,6 +117,11 @@ check: ## Formatting, lints (a warning is an error), licences and advisories of 
 			$(CARGO) deny --offline check advisories 2>/dev/null || $(CARGO) deny fetch db >/dev/null 2>&1 \
 			&& $(CARGO) deny check advisories || echo "cargo deny: no advisory data at hand, advisories skipped"; }; \
 	fi
+	@$(MAKE) --no-print-directory clients-check
+
+clients-check: ## Clients generated from the OpenAPI document, and docs/asyncapi.json: all compile and are valid
+	@$(CARGO) build --workspace --bins
+	@docs/clients/check.sh
 
 release-check: ## What a release needs beside the tests: versions, licences, advisories, unused dependencies, SBOMs
 	@CARGO="$(CARGO)" deploy/release-check.sh

@@ -1,6 +1,6 @@
 //! Holds docs/PROTOCOL.md and docs/asyncapi.json against the frames.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::*;
 
@@ -10,7 +10,7 @@ const ASYNCAPI: &str = include_str!("../../../../docs/asyncapi.json");
 /// The examples of a section of PROTOCOL.md.
 fn examples(title: &str) -> Vec<String> {
     let (_, section) = PROTOCOL.split_once(title).expect("the section");
-    let section = section.split("\n##").next().expect("a section");
+    let section = section.split("\n### ").next().and_then(|section| section.split("\n## ").next()).expect("a section");
     section.split("```json\n").skip(1).map(|block| block.lines().next().expect("an example").to_owned()).collect()
 }
 
@@ -40,7 +40,10 @@ fn the_frames_of_the_server_are_all_documented_and_as_they_are_written() {
     let user_id: UserId = "7c9e6679-7425-40de-944b-e07fc1f90ae7".parse().expect("a UUID");
     let request = "550e8400-e29b-41d4-a716-446655440000";
     let at = time::from_micros(1_767_323_045_000_006);
-    let item = json!({ "id": chat_id }).to_string();
+    // As chat-service writes it.
+    let item = format!(
+        r#"{{"id":"{chat_id}","type":"direct","partner":{{"id":"{user_id}","username":"bob","online":true}},"last_message":null,"unread_count":0,"last_seq":0,"read_seq":0,"updated_at":"2026-01-02T03:04:05.000006Z"}}"#
+    );
     let too_fast = ApiError {
         retry_after: Some(std::time::Duration::from_millis(800)),
         ..ApiError::new(ErrorCode::RateLimited, "Too many frames: wait a little.")

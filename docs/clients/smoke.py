@@ -1,0 +1,30 @@
+"""Uses a generated client: python smoke.py FOLDER, which holds the package neonchat_client."""
+
+import importlib
+import pkgutil
+import sys
+
+sys.path.insert(0, sys.argv[1])
+import neonchat_client  # noqa: E402
+from neonchat_client import models  # noqa: E402
+
+modules = [module.name for module in pkgutil.walk_packages(neonchat_client.__path__, "neonchat_client.")]
+for name in modules:
+    importlib.import_module(name)
+
+ID, TIME = "01890a5d-ac96-774b-bcce-b302099a8057", "2026-01-02T03:04:05.000006Z"
+message = {"id": ID, "chat_id": ID, "sender_id": ID, "text": "Hello", "created_at": TIME, "updated_at": TIME, "seq": 1}
+page = models.Events.from_dict(
+    {"events": [{"type": "message", "seq": 1, "message": message}], "head_seq": 1, "has_more": False}
+)
+assert page.events[0].message.text == "Hello"
+problem = {"type": "urn:neonchat:error:not_found", "title": "t", "status": 404, "detail": "d", "request_id": "r"}
+assert models.Problem.from_dict({**problem, "code": "not_found"}).code == models.ErrorCode.NOT_FOUND
+
+count = len(models.__all__)
+problems = [name for name in models.__all__ if "Problem" in name]
+assert problems == ["Problem"], problems
+assert count < 60, f"{count} models"
+arms = models.Events.__annotations__["events"]
+assert "MessageEvent" in arms, arms
+print(f"python: {len(modules)} modules, {count} models, events are {arms}")
