@@ -1,11 +1,10 @@
 //! The settings of chat-service (contract, section 1).
 
-use std::{fmt, time::Duration};
+mod database;
 
 use neonchat_common::settings::{CommonSettings, Environment, InvalidSettings, Reader};
-use secrecy::{ExposeSecret as _, SecretString};
-use tokio_postgres::config::SslMode;
 
+pub use self::database::DatabaseSettings;
 use crate::limits::address::TrustedProxies;
 
 /// Everything that can be set.
@@ -32,37 +31,15 @@ pub struct Settings {
     pub trusted_proxies: TrustedProxies,
 }
 
-/// Where Postgres is, and how many connections there are to it.
-#[derive(Clone)]
-pub struct DatabaseSettings {
-    /// `DATABASE_URL`, or made of `DB_HOST DB_PORT DB_NAME DB_USER DB_PASSWORD DB_SSLMODE`.
-    pub connection: tokio_postgres::Config,
-    /// `DATABASE_READ_URL`: a server that follows it, for reads that may be a little behind.
-    pub reader: Option<tokio_postgres::Config>,
-    /// `DB_MAX_CONNS`: to each of the two.
-    pub max_connections: usize,
-    /// `DB_CONN_MAX_LIFETIME`: an older connection is replaced, so that load spreads again after a failover.
-    pub max_lifetime: Duration,
-}
-
-impl fmt::Debug for DatabaseSettings {
-    /// Without the connection: it has the password.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DatabaseSettings")
-            .field("max_connections", &self.max_connections)
-            .field("max_lifetime", &self.max_lifetime)
-            .finish_non_exhaustive()
-    }
-}
-
 impl Settings {
     /// Reads them.
     ///
     /// # Errors
     /// Every setting that is not what it should be, by name.
     pub fn read(mut reader: Reader) -> Result<Self, InvalidSettings> {
-        let settings = Self::ask(&mut reader);
-        reader.finish().map(|()| settings)
+        let mut settings = Self::ask(&mut reader);
+        settings.common.warnings = reader.finish()?;
+        Ok(settings)
     }
 
     fn ask(reader: &mut Reader) -> Self {
@@ -72,9 +49,9 @@ impl Settings {
             http_port: reader.port("CHAT_SERVICE_PORT", 8080),
             grpc_port: reader.port("CHAT_GRPC_PORT", 8083),
             database: DatabaseSettings::read(reader, common.environment),
-            notification_addresses: reader.list("NOTIFICATION_SERVICE_ADDR", "localhost:8081"),
-            bcrypt_cost: reader.number("BCRYPT_COST", 10, 4, 16),
-            requests_per_minute: reader.number("RATE_LIMIT_PER_MINUTE", 100, 0, 1_000_000),
+            notification_addresses: reader.addresses("NOTIFICATION_SERVICE_ADDR", "localhost:8081"),
+            bcrypt_cost: bcrypt_cost(reader, common.environment),
+            requests_per_minute: requests_per_minute(reader, common.environment),
             trusted_proxies: trusted_proxies(reader),
             common,
         }
@@ -89,25 +66,25 @@ impl Settings {
     }
 }
 
-impl DatabaseSettings {
-    fn read(reader: &mut Reader, environment: Environment) -> Self {
-        let tls = tls(reader);
-        let mut url = |name| reader.optional(name).map(str::to_owned).map(|url| from_url(reader, name, &url, tls));
-        let (connection, read_only) = (url("DATABASE_URL"), url("DATABASE_READ_URL"));
-        Self {
-            connection: connection.unwrap_or_else(|| from_parts(reader, environment, tls)),
-            reader: read_only,
-            max_connections: reader.number("DB_MAX_CONNS", 25, 1, 1000),
-            max_lifetime: reader.duration("DB_CONN_MAX_LIFETIME", Duration::from_mins(5), Duration::from_hours(24)),
-        }
+/// Lower costs are for tests.
+const MIN_PRODUCTION_BCRYPT_COST: u32 = 10;
+
+fn bcrypt_cost(reader: &mut Reader, environment: Environment) -> u32 {
+    const NAME: &str = "BCRYPT_COST";
+    let cost = reader.number(NAME, 10, 4, 16);
+    if environment == Environment::Production && cost < MIN_PRODUCTION_BCRYPT_COST {
+        reader.warn(NAME, "passwords of a stolen database are cheap to guess below 10");
     }
+    cost
 }
 
-/// `DB_SSLMODE`. Where TLS is spoken, the server's certificate is checked, host name included: `require` is as strict
-/// as `verify-full`. A private authority is trusted by `SSL_CERT_FILE`.
-fn tls(reader: &mut Reader) -> SslMode {
-    let others = [("prefer", SslMode::Prefer), ("require", SslMode::Require), ("verify-full", SslMode::Require)];
-    reader.choice("DB_SSLMODE", ("disable", SslMode::Disable), &others)
+fn requests_per_minute(reader: &mut Reader, environment: Environment) -> u32 {
+    const NAME: &str = "RATE_LIMIT_PER_MINUTE";
+    let limit = reader.number(NAME, 100, 0, 1_000_000);
+    if environment == Environment::Production && limit == 0 {
+        reader.problem(NAME, "above 0 where APP_ENV=production; 0 lets anyone guess passwords");
+    }
+    limit
 }
 
 fn trusted_proxies(reader: &mut Reader) -> TrustedProxies {
@@ -119,35 +96,18 @@ fn trusted_proxies(reader: &mut Reader) -> TrustedProxies {
     })
 }
 
-fn from_url(reader: &mut Reader, name: &str, url: &str, tls: SslMode) -> tokio_postgres::Config {
-    let Ok(mut connection) = url.parse::<tokio_postgres::Config>() else {
-        reader.problem(name, "a URL such as postgres://user:password@host:5432/database");
-        return tokio_postgres::Config::new();
-    };
-    if !url.contains("sslmode=") {
-        connection.ssl_mode(tls);
-    }
-    connection
-}
-
-fn from_parts(reader: &mut Reader, environment: Environment, tls: SslMode) -> tokio_postgres::Config {
-    let password: SecretString = reader.production_secret("DB_PASSWORD", "secret", environment);
-    let mut connection = tokio_postgres::Config::new();
-    connection
-        .host(reader.text("DB_HOST", "localhost"))
-        .port(reader.port("DB_PORT", 5432))
-        .dbname(reader.text("DB_NAME", "neondb"))
-        .user(reader.text("DB_USER", "neon"))
-        .password(password.expose_secret())
-        .ssl_mode(tls);
-    connection
-}
-
 #[cfg(test)]
 mod tests {
     use neonchat_testbed::env_example;
+    use tokio_postgres::config::SslMode;
 
     use super::*;
+
+    const PRODUCTION: [(&str, &str); 3] = [
+        ("APP_ENV", "production"),
+        ("JWT_SECRET", "8f3f0c1a5e7b92d64c80a1b3d5e7f901"),
+        ("INTERNAL_TOKEN", "f0e1d2c3b4a5968778695a4b3c2d1e0f"),
+    ];
 
     #[test]
     fn defaults_are_those_of_the_specification() {
@@ -194,10 +154,19 @@ mod tests {
     }
 
     #[test]
-    fn production_refuses_the_default_password() {
-        let values = [("APP_ENV", "production"), ("JWT_SECRET", "a"), ("INTERNAL_TOKEN", "b")];
-        let error = Settings::from_values(values).expect_err("a bad setting").to_string();
-        assert!(error.starts_with("DB_PASSWORD"), "{error}");
+    fn production_refuses_the_default_password_and_no_limits() {
+        let values = PRODUCTION.into_iter().chain([("RATE_LIMIT_PER_MINUTE", "0")]);
+        let error = Settings::from_values(values).expect_err("bad settings").to_string();
+        let names: Vec<_> = error.lines().filter_map(|line| line.split(' ').next()).collect();
+        assert_eq!(names, ["DB_PASSWORD", "RATE_LIMIT_PER_MINUTE"]);
+    }
+
+    #[test]
+    fn production_starts_with_warnings() {
+        let values = [("DB_PASSWORD", "hunter22"), ("REDIS_PASSWORD", "hunter22"), ("BCRYPT_COST", "4")];
+        let warnings = Settings::from_values(PRODUCTION.into_iter().chain(values)).expect("settings").common.warnings;
+        let names: Vec<_> = warnings.iter().map(|warning| warning.setting.as_str()).collect();
+        assert_eq!(names, ["INTERNAL_TLS_CA_FILE", "BCRYPT_COST"]);
     }
 
     #[test]
@@ -208,8 +177,15 @@ mod tests {
     }
 
     #[test]
-    fn the_password_is_not_in_debug() {
-        let settings = Settings::from_values([("DB_PASSWORD", "hunter22")]).expect("settings");
+    fn no_secret_is_in_debug() {
+        let secrets = [
+            ("DB_PASSWORD", "hunter22"),
+            ("DATABASE_READ_URL", "postgres://u:hunter22@h/d"),
+            ("REDIS_PASSWORD", "hunter22"),
+            ("JWT_SECRET", "hunter22"),
+            ("INTERNAL_TOKEN", "hunter22"),
+        ];
+        let settings = Settings::from_values(secrets).expect("settings");
         assert!(!format!("{settings:?}").contains("hunter22"));
     }
 }

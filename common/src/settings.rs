@@ -3,23 +3,30 @@
 //! Each service reads its settings one by one through a [`Reader`], which remembers every bad one, so that the operator
 //! is told of all of them at once, by name.
 
+mod dotenv;
+mod redis;
+mod secret;
 mod shared;
+mod sources;
 mod traces;
+mod yaml;
 
 use std::{
     collections::{BTreeMap, HashMap},
+    ffi::OsString,
     fmt,
     path::Path,
     str::FromStr,
     time::Duration,
 };
 
-use anyhow::Context as _;
-use config::{Config, File, FileFormat};
-use secrecy::SecretString;
 use thiserror::Error;
+use url::Host;
 
+use self::sources::Sources;
 pub use self::{
+    redis::is_loopback,
+    secret::{DEFAULT_PASSWORD, is_public},
     shared::{CommonSettings, GrpcSettings},
     traces::TraceSettings,
 };
@@ -29,13 +36,29 @@ pub use self::{
 #[error("{}", .0.join("\n"))]
 pub struct InvalidSettings(Vec<String>);
 
+/// A setting that is accepted, and that an operator should think about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// The name of the setting.
+    pub setting: String,
+    /// What follows from its value.
+    pub text: String,
+}
+
 /// Reads settings by name.
-#[derive(Debug)]
 pub struct Reader {
-    values: HashMap<String, String>,
+    values: HashMap<String, OsString>,
     /// What was asked for, and its default.
     asked: BTreeMap<String, String>,
     problems: Vec<String>,
+    warnings: Vec<Warning>,
+}
+
+impl fmt::Debug for Reader {
+    /// Without the values: they include secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader").field("asked", &self.asked).finish_non_exhaustive()
+    }
 }
 
 impl Reader {
@@ -44,40 +67,18 @@ impl Reader {
     /// # Errors
     /// A file is there that cannot be read as what it is.
     pub fn load() -> anyhow::Result<Self> {
-        Self::from_sources(Path::new("config.yaml"), Path::new(".env"), environment())
+        let sources = Sources::read(Path::new("config.yaml"), Path::new(".env"), std::env::vars_os())?;
+        Ok(Self { problems: sources.problems, ..Self::new(sources.values) })
     }
 
     /// Settings from these values alone, for a process inside a test.
     #[must_use]
     pub fn from_values<'a>(values: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        Self::new(values.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+        Self::new(values.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect())
     }
 
-    fn from_sources(
-        yaml: &Path,
-        dotenv: &Path,
-        environment: impl Iterator<Item = (String, String)>,
-    ) -> anyhow::Result<Self> {
-        let file = Config::builder()
-            .add_source(File::from(yaml).format(FileFormat::Yaml).required(false))
-            .build()
-            .and_then(Config::try_deserialize::<HashMap<String, String>>)
-            .with_context(|| format!("{} is not a flat list of NAME: value", yaml.display()))?;
-        // config lowers the keys of a file.
-        let mut values: HashMap<_, _> = file.into_iter().map(|(name, value)| (name.to_uppercase(), value)).collect();
-        if dotenv.exists() {
-            let unreadable = || format!("{} is not a list of NAME=value", dotenv.display());
-            for pair in dotenvy::from_path_iter(dotenv).with_context(unreadable)? {
-                let (name, value) = pair.with_context(unreadable)?;
-                values.insert(name, value);
-            }
-        }
-        values.extend(environment);
-        Ok(Self::new(values))
-    }
-
-    const fn new(values: HashMap<String, String>) -> Self {
-        Self { values, asked: BTreeMap::new(), problems: Vec::new() }
+    const fn new(values: HashMap<String, OsString>) -> Self {
+        Self { values, asked: BTreeMap::new(), problems: Vec::new(), warnings: Vec::new() }
     }
 
     /// The names that were asked for so far, each with its default as it is written in a file: empty where there is none.
@@ -92,22 +93,21 @@ impl Reader {
     }
 
     fn value(&mut self, name: &str, default: impl fmt::Display) -> Option<&str> {
+        self.untrimmed(name, default).map(str::trim)
+    }
+
+    fn untrimmed(&mut self, name: &str, default: impl fmt::Display) -> Option<&str> {
         self.asked.insert(name.to_owned(), default.to_string());
-        self.values.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+        let value = self.values.get(name)?.to_str();
+        if value.is_none() {
+            self.problems.push(format!("{name} should be text in UTF-8"));
+        }
+        value.filter(|value| !value.trim().is_empty())
     }
 
     /// A text.
     pub fn text(&mut self, name: &str, default: &str) -> String {
         self.value(name, default).unwrap_or(default).to_owned()
-    }
-
-    /// A secret whose default is fit for development alone: in production it has to be set to something else.
-    pub fn production_secret(&mut self, name: &str, default: &str, environment: Environment) -> SecretString {
-        let value = self.text(name, default);
-        if environment == Environment::Production && value == default {
-            self.problem(name, "a secret of your own where APP_ENV=production; the default is known to everyone");
-        }
-        SecretString::from(value)
     }
 
     /// One of some words, each with what it stands for. The first is the default.
@@ -163,23 +163,39 @@ impl Reader {
         items.map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
     }
 
+    /// A comma-separated list of `host:port`.
+    pub fn addresses(&mut self, name: &str, default: &str) -> Vec<String> {
+        let addresses = self.list(name, default);
+        if addresses.is_empty() || !addresses.iter().all(|address| is_address(address)) {
+            self.problem(name, "a comma list of host:port");
+        }
+        addresses
+    }
+
+    /// Notes what an operator should know of a setting that is accepted.
+    pub fn warn(&mut self, name: &str, text: &str) {
+        self.warnings.push(Warning { setting: name.to_owned(), text: text.to_owned() });
+    }
+
     /// Notes that a setting is not what it should be. The value itself is not shown: it may be a secret.
     pub fn problem(&mut self, name: &str, expected: &str) {
         self.problems.push(format!("{name} should be {expected}"));
     }
 
-    /// Ends the reading.
+    /// Ends the reading. Returns the warnings.
     ///
     /// # Errors
     /// Every setting that was bad.
-    pub fn finish(self) -> Result<(), InvalidSettings> {
-        if self.problems.is_empty() { Ok(()) } else { Err(InvalidSettings(self.problems)) }
+    pub fn finish(self) -> Result<Vec<Warning>, InvalidSettings> {
+        if self.problems.is_empty() { Ok(self.warnings) } else { Err(InvalidSettings(self.problems)) }
     }
 }
 
-/// The variables of the environment that are Unicode; any other is no setting of ours.
-fn environment() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+/// Whether a text is `host:port`, or `[address]:port` for IPv6.
+fn is_address(text: &str) -> bool {
+    let Some((host, port)) = text.rsplit_once(':') else { return false };
+    let is_host = Host::parse(host).is_ok_and(|parsed| matches!(parsed, Host::Ipv6(_)) || !host.contains(':'));
+    is_host && port.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
 /// Where the process runs (`APP_ENV`).
@@ -205,20 +221,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_environment_wins_over_dotenv_and_that_over_yaml() {
-        let dir = std::env::temp_dir().join(format!("neonchat-settings-{}", uuid::Uuid::new_v4()));
-        std::fs::create_dir(&dir).expect("a folder");
-        let (yaml, dotenv) = (dir.join("config.yaml"), dir.join(".env"));
-        std::fs::write(&yaml, "A: yaml\nB: yaml\nC: \"00123\"\n").expect("a file");
-        std::fs::write(&dotenv, "B=dotenv\nD=dotenv\n").expect("a file");
-        let environment = [("D".to_owned(), "environment".to_owned())];
-        let mut reader = Reader::from_sources(&yaml, &dotenv, environment.into_iter()).expect("settings");
-        let got = ["A", "B", "C", "D", "E"].map(|name| reader.text(name, "default"));
-        assert_eq!(got, ["yaml", "dotenv", "00123", "environment", "default"]);
-        std::fs::remove_dir_all(dir).expect("removed");
-    }
-
-    #[test]
     fn names_every_bad_setting_and_shows_no_value() {
         let mut reader = Reader::from_values([("PORT", "80800"), ("TIMEOUT", "soon"), ("LOG_FORMAT", "xml")]);
         reader.port("PORT", 1);
@@ -231,5 +233,35 @@ mod tests {
              TIMEOUT should be a duration such as 500ms, 30s or 5m, 1m at most\n\
              LOG_FORMAT should be one of text, json"
         );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn names_a_setting_that_is_not_unicode_and_shows_no_value_in_debug() {
+        use std::os::unix::ffi::OsStringExt as _;
+
+        let values = [("HOST", b"hunter\xff".to_vec()), ("SECRET", b"hunter22".to_vec()), ("OTHER", vec![0xff])];
+        let values = values.map(|(name, value)| (name.to_owned(), OsString::from_vec(value)));
+        let mut reader = Reader::new(HashMap::from(values));
+        reader.text("HOST", "localhost");
+        assert_eq!(reader.secret("SECRET").as_deref(), Some("hunter22"));
+        assert!(!format!("{reader:?}").contains("hunter"), "{reader:?}");
+        assert_eq!(reader.finish().expect_err("a bad setting").to_string(), "HOST should be text in UTF-8");
+    }
+
+    #[test]
+    fn an_address_is_a_host_and_a_port() {
+        for good in ["localhost:8083", "10.0.0.1:1", "[::1]:8083", "chat-service-1.chat.svc.cluster.local:8083, b_c:1"] {
+            let mut reader = Reader::from_values([("PEERS", good)]);
+            reader.addresses("PEERS", "");
+            assert!(reader.finish().is_ok(), "{good}");
+        }
+        let bad = ["localhost", "http://localhost:8083", "a:b@localhost:8083", "localhost:8083/", ":8083", "::1:8083"];
+        for bad in bad.into_iter().chain(["localhost:0", "localhost:65536", "localhost:8083;a:1", ","]) {
+            let mut reader = Reader::from_values([("PEERS", bad)]);
+            reader.addresses("PEERS", "localhost:1");
+            let error = reader.finish().expect_err(bad).to_string();
+            assert_eq!(error, "PEERS should be a comma list of host:port", "{bad}");
+        }
     }
 }

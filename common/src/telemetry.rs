@@ -31,7 +31,9 @@ pub fn init_logs(settings: &CommonSettings) -> anyhow::Result<()> {
         LogFormat::Text => registry.with(fmt::layer()).try_init(),
         LogFormat::Json => registry.with(fmt::layer().json().flatten_event(true)).try_init(),
     }
-    .context("the logs were started before")
+    .context("the logs were started before")?;
+    settings.log_warnings();
+    Ok(())
 }
 
 /// The process's metrics, as Prometheus reads them.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use neonchat_common::settings::{CommonSettings, InvalidSettings, Reader};
+use neonchat_common::settings::{CommonSettings, Environment, InvalidSettings, Reader};
 
 /// The settings.
 #[derive(Clone, Debug)]
@@ -46,8 +46,9 @@ impl Settings {
     /// # Errors
     /// Names every setting that is not what it should be.
     pub fn read(mut reader: Reader) -> Result<Self, InvalidSettings> {
-        let settings = Self::ask(&mut reader);
-        reader.finish().map(|()| settings)
+        let mut settings = Self::ask(&mut reader);
+        settings.common.warnings = reader.finish()?;
+        Ok(settings)
     }
 
     fn ask(r: &mut Reader) -> Self {
@@ -58,7 +59,7 @@ impl Settings {
             host: r.text("NOTIFICATION_SERVICE_HOST", "0.0.0.0"),
             ws_port: r.port("NOTIFICATION_WS_PORT", 8082),
             grpc_port: r.port("NOTIFICATION_GRPC_PORT", 8081),
-            chat_service: r.list("CHAT_SERVICE_ADDR", "localhost:8083"),
+            chat_service: r.addresses("CHAT_SERVICE_ADDR", "localhost:8083"),
             socket: SocketSettings {
                 max_connections: r.number("WS_MAX_CONNECTIONS", 10_000, 1, 1_000_000),
                 max_connections_per_user: r.number("WS_MAX_CONNECTIONS_PER_USER", 64, 0, 1_000_000),
@@ -75,7 +76,21 @@ impl Settings {
         if settings.socket.read_timeout <= settings.socket.heartbeat {
             r.problem("WS_READ_TIMEOUT", "longer than WS_HEARTBEAT_INTERVAL, or every quiet socket is closed");
         }
+        if settings.common.environment == Environment::Production {
+            settings.socket.warn_of_missing_limits(r);
+        }
         settings
+    }
+}
+
+impl SocketSettings {
+    fn warn_of_missing_limits(&self, r: &mut Reader) {
+        if self.max_connections_per_user == 0 {
+            r.warn("WS_MAX_CONNECTIONS_PER_USER", "one user can take all sockets of an instance");
+        }
+        if self.messages_per_second == 0 {
+            r.warn("WS_MESSAGES_PER_SECOND", "one user can send without a limit");
+        }
     }
 }
 
@@ -97,6 +112,21 @@ mod tests {
     fn a_read_timeout_below_the_heartbeat_is_refused() {
         let error = Settings::read(Reader::from_values([("WS_READ_TIMEOUT", "10s")])).expect_err("bad settings");
         assert!(error.to_string().starts_with("WS_READ_TIMEOUT"), "{error}");
+    }
+
+    #[test]
+    fn production_warns_of_limits_that_are_off() {
+        let values = [
+            ("APP_ENV", "production"),
+            ("JWT_SECRET", "8f3f0c1a5e7b92d64c80a1b3d5e7f901"),
+            ("INTERNAL_TOKEN", "f0e1d2c3b4a5968778695a4b3c2d1e0f"),
+            ("REDIS_PASSWORD", "hunter22"),
+            ("WS_MAX_CONNECTIONS_PER_USER", "0"),
+            ("WS_MESSAGES_PER_SECOND", "0"),
+        ];
+        let warnings = Settings::read(Reader::from_values(values)).expect("settings").common.warnings;
+        let names: Vec<_> = warnings.iter().map(|warning| warning.setting.as_str()).collect();
+        assert_eq!(names, ["INTERNAL_TLS_CA_FILE", "WS_MAX_CONNECTIONS_PER_USER", "WS_MESSAGES_PER_SECOND"]);
     }
 
     #[test]

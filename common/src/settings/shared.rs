@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{Environment, LogFormat, Reader, TraceSettings};
+use super::{
+    Environment, LogFormat, Reader, TraceSettings, Warning, redis,
+    secret::{DEFAULT_INTERNAL_TOKEN, DEFAULT_JWT_SECRET},
+};
 use crate::{
     grpc::tls::{Tls, TlsError},
     origin::AllowedOrigins,
@@ -31,6 +34,8 @@ pub struct CommonSettings {
     pub allowed_origins: AllowedOrigins,
     /// Where traces go.
     pub traces: TraceSettings,
+    /// What an operator should know of the settings, those of the service included.
+    pub warnings: Vec<Warning>,
 }
 
 /// gRPC between the services.
@@ -49,12 +54,16 @@ pub struct GrpcSettings {
 
 impl GrpcSettings {
     fn read(reader: &mut Reader, environment: Environment) -> Self {
-        Self {
-            internal_token: reader.production_secret("INTERNAL_TOKEN", "internal-token-for-development", environment),
+        let settings = Self {
+            internal_token: reader.key("INTERNAL_TOKEN", DEFAULT_INTERNAL_TOKEN, environment),
             timeout: reader.duration("GRPC_TIMEOUT", Duration::from_secs(10), Duration::from_mins(1)),
             attempts: reader.number("GRPC_MAX_RETRIES", 3, 1, 10),
             tls: tls(reader),
+        };
+        if environment == Environment::Production && settings.tls.is_none() {
+            reader.warn(CA_FILE, "calls between the services are not encrypted");
         }
+        settings
     }
 }
 
@@ -66,27 +75,38 @@ impl CommonSettings {
             ("development", Environment::Development),
             &[("test", Environment::Development), ("production", Environment::Production)],
         );
+        let jwt_secret = reader.key("JWT_SECRET", DEFAULT_JWT_SECRET, environment);
+        let grpc = GrpcSettings::read(reader, environment);
+        if environment == Environment::Production && grpc.internal_token.expose_secret() == jwt_secret.expose_secret() {
+            reader.problem("INTERNAL_TOKEN", "another secret than JWT_SECRET where APP_ENV=production");
+        }
         let jwt_hours = reader.number("JWT_EXPIRE_HOURS", 24, 1, 24 * 365);
         Self {
             environment,
             log_level: reader.text("LOG_LEVEL", "info"),
             log_format: reader.choice("LOG_FORMAT", ("text", LogFormat::Text), &[("json", LogFormat::Json)]),
-            jwt_secret: reader.production_secret(
-                "JWT_SECRET",
-                "your-super-secret-jwt-key-change-in-production",
-                environment,
-            ),
+            jwt_secret,
             jwt_lifetime: Duration::from_secs(jwt_hours * 3600),
-            grpc: GrpcSettings::read(reader, environment),
-            redis_url: redis_url(reader),
+            grpc,
+            redis_url: redis::url(reader, environment),
             allowed_origins: allowed_origins(reader),
             traces: TraceSettings::read(reader),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Writes the warnings to the log.
+    pub fn log_warnings(&self) {
+        for Warning { setting, text } in &self.warnings {
+            tracing::warn!(setting, "{text}");
         }
     }
 }
 
+const CA_FILE: &str = "INTERNAL_TLS_CA_FILE";
+
 fn tls(reader: &mut Reader) -> Option<Tls> {
-    const NAMES: [&str; 3] = ["INTERNAL_TLS_CA_FILE", "INTERNAL_TLS_CERT_FILE", "INTERNAL_TLS_KEY_FILE"];
+    const NAMES: [&str; 3] = [CA_FILE, "INTERNAL_TLS_CERT_FILE", "INTERNAL_TLS_KEY_FILE"];
     let paths = NAMES.map(|name| reader.optional(name).map(str::to_owned));
     if paths.iter().all(Option::is_none) {
         return None;
@@ -123,35 +143,53 @@ fn allowed_origins(reader: &mut Reader) -> AllowedOrigins {
     })
 }
 
-fn redis_url(reader: &mut Reader) -> SecretString {
-    if let Some(url) = reader.optional("REDIS_URL") {
-        return SecretString::from(url);
-    }
-    let host = reader.text("REDIS_HOST", "localhost");
-    let port = reader.port("REDIS_PORT", 6379);
-    let db = reader.number("REDIS_DB", 0, 0, 255);
-    let password = reader.text("REDIS_PASSWORD", "");
-    let mut url = format!("redis://{host}:{port}/{db}");
-    // A password may have any character, so the URL is made by a library.
-    if let Ok(mut parsed) = url::Url::parse(&url)
-        && !password.is_empty()
-        && parsed.set_password(Some(&password)).is_ok()
-    {
-        url = parsed.into();
-    }
-    SecretString::from(url)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn production_refuses_default_secrets() {
-        let mut reader = Reader::from_values([("APP_ENV", "production"), ("JWT_SECRET", "mine")]);
+    /// Two random secrets, and two that are equal or shorter than RFC 7518 asks for.
+    const KEYS: [&str; 2] = ["8f3f0c1a5e7b92d64c80a1b3d5e7f901", "f0e1d2c3b4a5968778695a4b3c2d1e0f"];
+
+    fn production(values: &[(&str, &str)]) -> Result<Vec<Warning>, String> {
+        let values = [("APP_ENV", "production")].into_iter().chain(values.iter().copied());
+        let mut reader = Reader::from_values(values);
         CommonSettings::read(&mut reader);
-        let error = reader.finish().expect_err("bad settings").to_string();
-        assert!(error.contains("INTERNAL_TOKEN") && !error.contains("JWT_SECRET"), "{error}");
+        reader.finish().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn production_asks_for_two_random_keys() {
+        let [jwt, internal] = KEYS;
+        assert!(production(&[("JWT_SECRET", jwt), ("INTERNAL_TOKEN", internal)]).is_ok());
+        for (jwt, internal, expected) in [
+            ("", internal, &["JWT_SECRET should be a random secret"][..]),
+            (jwt, "", &["INTERNAL_TOKEN should be a random secret"]),
+            ("a", "b", &["JWT_SECRET should be a random secret", "INTERNAL_TOKEN should be a random secret"]),
+            (jwt, DEFAULT_JWT_SECRET, &["INTERNAL_TOKEN should be a random secret"]),
+            (jwt, jwt, &["INTERNAL_TOKEN should be another secret than JWT_SECRET"]),
+        ] {
+            let error = production(&[("JWT_SECRET", jwt), ("INTERNAL_TOKEN", internal)]).expect_err("bad settings");
+            assert_eq!(error.lines().count(), expected.len(), "{error}");
+            assert!(error.lines().zip(expected).all(|(line, start)| line.starts_with(start)), "{error}");
+        }
+    }
+
+    #[test]
+    fn production_warns_of_what_others_can_read() {
+        let warned = |more: &[(&str, &str)]| {
+            let values: Vec<_> = [("JWT_SECRET", KEYS[0]), ("INTERNAL_TOKEN", KEYS[1])].into_iter().chain(more.iter().copied()).collect();
+            let warnings = production(&values).expect("settings").into_iter();
+            warnings.map(|warning| format!("{}: {}", warning.setting, warning.text)).collect::<Vec<_>>()
+        };
+        let calls = "INTERNAL_TLS_CA_FILE: calls between the services are not encrypted".to_owned();
+        let password = "REDIS_PASSWORD: redis has no password".to_owned();
+        let plain = "REDIS_URL: the connection to redis is not encrypted; rediss:// is TLS".to_owned();
+        assert_eq!(warned(&[]), [calls.clone(), password.clone()]);
+        assert_eq!(warned(&[("REDIS_HOST", "redis.example")]), [calls.clone(), password, plain.clone()]);
+        assert_eq!(warned(&[("REDIS_URL", "redis://:hunter22@[::1]:6379/0?")]), [calls.clone()]);
+        assert_eq!(warned(&[("REDIS_URL", "rediss://:hunter22@redis.example/0")]), [calls.clone()]);
+        let cluster = "redis-cluster://:hunter22@127.0.0.1:1?node=redis.example:2";
+        assert_eq!(warned(&[("REDIS_URL", cluster)]), [calls, plain]);
     }
 
     #[test]
@@ -162,13 +200,5 @@ mod tests {
         CommonSettings::read(&mut reader);
         let error = reader.finish().expect_err("a bad setting").to_string();
         assert!(error.starts_with("CORS_ALLOWED_ORIGINS should be a comma list of origins"), "{error}");
-    }
-
-    #[test]
-    fn the_redis_url_is_made_of_its_parts_or_wins_over_them() {
-        let mut reader = Reader::from_values([("REDIS_HOST", "r"), ("REDIS_PASSWORD", "a/b@c"), ("REDIS_DB", "2")]);
-        assert_eq!(redis_url(&mut reader).expose_secret(), "redis://:a%2Fb%40c@r:6379/2");
-        let mut reader = Reader::from_values([("REDIS_HOST", "r"), ("REDIS_URL", "redis://x:1/0")]);
-        assert_eq!(redis_url(&mut reader).expose_secret(), "redis://x:1/0");
     }
 }

@@ -29,9 +29,11 @@ impl TraceSettings {
 fn endpoint(reader: &mut Reader) -> Option<String> {
     const NAME: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
     let endpoint = reader.optional(NAME)?.to_owned();
-    let is_url = Url::parse(&endpoint).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    let is_usable =
+        |url: &Url| matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none();
+    let is_url = Url::parse(&endpoint).is_ok_and(|url| is_usable(&url));
     if !is_url {
-        reader.problem(NAME, "a URL such as http://collector:4317");
+        reader.problem(NAME, "a URL such as http://collector:4317, without user and password");
     }
     is_url.then_some(endpoint)
 }
@@ -95,5 +97,13 @@ mod tests {
         for name in ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_SAMPLER ", "OTEL_TRACES_SAMPLER_ARG"] {
             assert!(error.contains(name), "{name}: {error}");
         }
+    }
+
+    #[test]
+    fn an_endpoint_has_no_password() {
+        let mut reader = Reader::from_values([("OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:hunter22@collector:4317")]);
+        TraceSettings::read(&mut reader);
+        let error = reader.finish().expect_err("a bad setting").to_string();
+        assert!(error.starts_with("OTEL_EXPORTER_OTLP_ENDPOINT") && !error.contains("hunter22"), "{error}");
     }
 }

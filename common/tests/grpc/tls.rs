@@ -117,7 +117,7 @@ fn files_that_do_not_fit_are_told_by_name() {
     let read = |files: [&str; 3]| {
         let mut reader = Reader::from_values(names.into_iter().zip(files));
         let settings = CommonSettings::read(&mut reader);
-        reader.finish().map(|()| settings.grpc.tls.is_some()).map_err(|error| error.to_string())
+        reader.finish().map(|_| settings.grpc.tls.is_some()).map_err(|error| error.to_string())
     };
     let [ca, cert, key] = files.each_ref().map(String::as_str);
     assert_eq!(read([ca, cert, key]), Ok(true));

@@ -41,7 +41,7 @@ async fn a_bad_setting_stops_a_service_and_is_named() {
 
         let mut command = Command::new(binary(name).expect("a binary"));
         let (code, said) = output(command.current_dir(&folder).env("APP_ENV", "production")).await;
-        assert!(code == Some(1) && said.contains("JWT_SECRET should be a secret of your own"), "{name}: {said}");
+        assert!(code == Some(1) && said.contains("JWT_SECRET should be a random secret of your own"), "{name}: {said}");
     }
 }
 

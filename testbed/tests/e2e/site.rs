@@ -37,10 +37,12 @@ impl Site {
             ("CHAT_SERVICE_ADDR", &*chat),
             ("NOTIFICATION_SERVICE_ADDR", &*notification),
             ("APP_ENV", "production"),
-            ("JWT_SECRET", "a secret of the test's own"),
-            ("INTERNAL_TOKEN", "another-of-its-own"),
+            ("JWT_SECRET", "8f3f0c1a5e7b92d64c80a1b3d5e7f901"),
+            ("INTERNAL_TOKEN", "f0e1d2c3b4a5968778695a4b3c2d1e0f"),
         ];
         settings.extend(QUICK);
+        // Production does not start without limits.
+        settings.push(("RATE_LIMIT_PER_MINUTE", "1000000"));
         let mut instances = Vec::new();
         for (name, ports) in ["first", "second"].into_iter().zip(ports) {
             instances.push(System::start(&folder.path().join(name), ports, &settings).await.expect("both services"));

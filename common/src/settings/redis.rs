@@ -1,0 +1,173 @@
+//! `REDIS_URL`, or the URL that its parts make.
+
+use std::{
+    borrow::Cow,
+    net::{IpAddr, Ipv6Addr},
+};
+
+use fred::types::config::Config;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use secrecy::SecretString;
+use url::Url;
+
+use super::{Environment, Reader};
+
+const URL: &str = "REDIS_URL";
+
+/// One Redis, one behind Sentinel, a cluster; each with TLS too.
+const SCHEMES: [&str; 6] =
+    ["redis", "rediss", "redis-sentinel", "rediss-sentinel", "redis-cluster", "rediss-cluster"];
+
+/// What may follow the `?`.
+const PARAMETERS: [&str; 4] = ["node", "sentinelServiceName", "sentinelUsername", "sentinelPassword"];
+
+/// Reads the URL.
+pub(super) fn url(reader: &mut Reader, environment: Environment) -> SecretString {
+    let given = reader.secret(URL);
+    let name = if given.is_some() { URL } else { "REDIS_PASSWORD" };
+    let text = given.unwrap_or_else(|| from_parts(reader));
+    let text = text.trim();
+    match parse(text) {
+        Ok(url) => check(reader, name, &url, environment),
+        Err(problem) if name == URL => reader.problem(URL, &problem),
+        // The only part that can be wrong.
+        Err(_) => reader.problem("REDIS_HOST", "a host name or an address"),
+    }
+    SecretString::from(text)
+}
+
+fn from_parts(reader: &mut Reader) -> String {
+    let host = reader.text("REDIS_HOST", "localhost");
+    let host = if host.parse::<Ipv6Addr>().is_ok() { format!("[{host}]") } else { host };
+    let port = reader.port("REDIS_PORT", 6379);
+    let db = reader.number("REDIS_DB", 0, 0, 255);
+    let credentials = reader.secret("REDIS_PASSWORD").map_or_else(String::new, |password| {
+        // It may have any character.
+        format!(":{}@", utf8_percent_encode(&password, NON_ALPHANUMERIC))
+    });
+    // A host may not: it would be another part of the URL.
+    let host = if host.contains(['/', '?', '#', '@']) { String::new() } else { host };
+    format!("redis://{credentials}{host}:{port}/{db}")
+}
+
+/// Reads a URL; says what it should be where it is not one. The text of an error has nothing of a password in it.
+fn parse(text: &str) -> Result<Url, String> {
+    let malformed = || {
+        "a URL such as redis://:password@host:6379/0, where /, ?, #, @ and % of a password are percent-encoded".to_owned()
+    };
+    let url = Url::parse(text).map_err(|_| malformed())?;
+    if !SCHEMES.contains(&url.scheme()) {
+        return Err(format!("a URL that begins with one of {}, each followed by ://", SCHEMES.join(", ")));
+    }
+    // One more `@` was meant to be part of a password, and then so is what looks like a parameter.
+    if url.fragment().is_some() || url.path().contains('@') || url.query().is_some_and(|query| query.contains('@')) {
+        return Err(malformed());
+    }
+    if let Some((unknown, _)) = url.query_pairs().find(|(name, _)| !PARAMETERS.contains(&&**name)) {
+        return Err(format!("a URL whose parameters are among {}; not {unknown}", PARAMETERS.join(", ")));
+    }
+    Config::from_url(text).map_err(|_| malformed())?;
+    Ok(url)
+}
+
+fn check(reader: &mut Reader, name: &str, url: &Url, environment: Environment) {
+    if environment != Environment::Production {
+        return;
+    }
+    match url.password() {
+        None => reader.warn(name, "redis has no password"),
+        Some(password) => {
+            reader.refuse_public(name, &Cow::from(percent_decode_str(password)), environment);
+        }
+    }
+    let nodes = url.query_pairs().filter(|(name, _)| name == "node").map(|(_, node)| node.into_owned());
+    let hosts = nodes.filter_map(|node| Some(node.rsplit_once(':')?.0.to_owned())).chain(url.host_str().map(str::to_owned));
+    let is_remote = hosts.into_iter().any(|host| !is_loopback(&host));
+    if is_remote && !url.scheme().starts_with("rediss") {
+        reader.warn(URL, "the connection to redis is not encrypted; rediss:// is TLS");
+    }
+}
+
+/// Whether a host is this machine by its name or address.
+#[must_use]
+pub fn is_loopback(host: &str) -> bool {
+    let unbracketed = host.trim_start_matches('[').trim_end_matches(']');
+    unbracketed.parse::<IpAddr>().map_or_else(|_| host.eq_ignore_ascii_case("localhost"), |address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+
+    fn read(values: &[(&str, &str)]) -> Result<String, String> {
+        let mut reader = Reader::from_values(values.iter().copied());
+        let url = url(&mut reader, Environment::Development);
+        reader.finish().map(|_| url.expose_secret().to_owned()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_url_is_made_of_its_parts_or_wins_over_them() {
+        let parts = [("REDIS_HOST", "r"), ("REDIS_PASSWORD", "a/b@c"), ("REDIS_DB", "2")];
+        assert_eq!(read(&parts).as_deref(), Ok("redis://:a%2Fb%40c@r:6379/2"));
+        assert_eq!(read(&[("REDIS_HOST", "::1")]).as_deref(), Ok("redis://[::1]:6379/0"));
+        assert_eq!(read(&[("REDIS_HOST", "r"), ("REDIS_URL", "redis://x:1/0")]).as_deref(), Ok("redis://x:1/0"));
+    }
+
+    #[test]
+    fn a_password_may_have_any_character() {
+        for password in ["a%41", "a b", "пароль", "#?&=:/@[]%", "$x'\"\\`"] {
+            let url = read(&[("REDIS_PASSWORD", password)]).expect("a URL");
+            let config = Config::from_url(&url).expect("a configuration");
+            assert_eq!(config.password.as_deref(), Some(password), "{url}");
+        }
+    }
+
+    #[test]
+    fn accepts_every_kind_of_redis() {
+        for url in [
+            "redis://localhost",
+            "rediss://:hunter22@redis.example:6380/3",
+            "redis-sentinel://:hunter22@a:26379/0?sentinelServiceName=n&node=b:26379&sentinelPassword=p",
+            "redis-cluster://:hunter22@a:6379?node=b:6379&node=c:6379",
+        ] {
+            assert_eq!(read(&[("REDIS_URL", url)]).as_deref(), Ok(url));
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_not_such_a_url_and_shows_no_password() {
+        for (url, expected) in [
+            ("localhost:6379", "REDIS_URL should be a URL that begins with one of redis, rediss"),
+            ("nonsense", "REDIS_URL should be a URL such as"),
+            ("http://:hunter22@a:6379", "REDIS_URL should be a URL that begins with one of redis, rediss"),
+            ("redis://:hunter#22@a:6379/0", "REDIS_URL should be a URL such as"),
+            ("redis://:hunter?22=x@a:6379/0", "REDIS_URL should be a URL such as"),
+            ("redis://:hunter/22@a:6379/0", "REDIS_URL should be a URL such as"),
+            ("redis://a:6379/hunter", "REDIS_URL should be a URL such as"),
+            ("redis://a:6379?nodes=b:6379", "not nodes"),
+        ] {
+            let error = read(&[("REDIS_URL", url)]).expect_err(url);
+            assert!(error.contains(expected) && !error.contains("hunter"), "{url}: {error}");
+        }
+        for host in ["a b", "a/b", "a@b", "http://a", "a:1"] {
+            let error = read(&[("REDIS_HOST", host), ("REDIS_PASSWORD", "hunter22")]).expect_err(host);
+            assert_eq!(error, "REDIS_HOST should be a host name or an address", "{host}");
+        }
+    }
+
+    #[test]
+    fn production_refuses_the_default_password() {
+        for (name, value) in [
+            ("REDIS_PASSWORD", "secret"),
+            ("REDIS_URL", "redis://:secret@a:6379/0"),
+            ("REDIS_URL", "redis://:s%65cret@a:6379/0"),
+        ] {
+            let mut reader = Reader::from_values([(name, value)]);
+            url(&mut reader, Environment::Production);
+            let error = reader.finish().expect_err("a bad setting").to_string();
+            assert!(error.starts_with(&format!("{name} should be a password of your own")), "{error}");
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Secrets: from a setting or from the file that it names, and what makes one fit for production.
+
+use std::{collections::BTreeSet, fs::File, io::Read as _};
+
+use secrecy::SecretString;
+
+use super::{Environment, Reader, sources::FILE};
+
+/// The default secrets of this project, which everyone knows. `secret` is the password of Postgres and of Redis.
+const PUBLIC: [&str; 3] = [DEFAULT_JWT_SECRET, DEFAULT_INTERNAL_TOKEN, DEFAULT_PASSWORD];
+pub(super) const DEFAULT_JWT_SECRET: &str = "your-super-secret-jwt-key-change-in-production";
+pub(super) const DEFAULT_INTERNAL_TOKEN: &str = "internal-token-for-development";
+
+/// The default of passwords.
+pub const DEFAULT_PASSWORD: &str = "secret";
+
+/// The shortest key in production, in bytes: the length of an HS256 signature (RFC 7518, section 3.2).
+const MIN_KEY_LEN: usize = 32;
+
+/// The fewest different bytes of a key in production. A random one has more, even of decimal digits.
+const MIN_KEY_BYTES: usize = 6;
+
+/// The largest file that a secret is read from, in bytes.
+const MAX_FILE_LEN: u64 = 64 * 1024;
+
+/// Whether a secret is a default of this project, and so known to everyone.
+#[must_use]
+pub fn is_public(secret: &[u8]) -> bool {
+    PUBLIC.iter().any(|public| public.as_bytes() == secret)
+}
+
+impl Reader {
+    /// A secret without a default: the value of `name`, or the content of the file that `name`_FILE names. Without the line
+    /// ending that editors and `echo` leave at the end.
+    pub fn secret(&mut self, name: &str) -> Option<String> {
+        self.secret_or(name, "")
+    }
+
+    /// A password. In production the defaults of this project are refused.
+    pub fn password(&mut self, name: &str, default: &str, environment: Environment) -> SecretString {
+        let value = self.secret_or(name, default).unwrap_or_else(|| default.to_owned());
+        self.refuse_public(name, value.as_bytes(), environment);
+        SecretString::from(value)
+    }
+
+    /// A key. In production it has to be long and random.
+    pub(super) fn key(&mut self, name: &str, default: &str, environment: Environment) -> SecretString {
+        let value = self.secret_or(name, default).unwrap_or_else(|| default.to_owned());
+        let different: BTreeSet<_> = value.bytes().collect();
+        let is_strong = value.len() >= MIN_KEY_LEN && different.len() >= MIN_KEY_BYTES && !is_public(value.as_bytes());
+        if environment == Environment::Production && !is_strong {
+            self.problem(name, "a random secret of your own, 32 bytes or longer, where APP_ENV=production (openssl rand -hex 32)");
+        }
+        SecretString::from(value)
+    }
+
+    /// Notes a problem where a secret is known to everyone in production.
+    pub fn refuse_public(&mut self, name: &str, secret: &[u8], environment: Environment) {
+        if environment == Environment::Production && is_public(secret) {
+            self.problem(name, "a password of your own where APP_ENV=production; the default is known to everyone");
+        }
+    }
+
+    fn secret_or(&mut self, name: &str, default: &str) -> Option<String> {
+        let file_name = format!("{name}{FILE}");
+        let path = self.optional(&file_name).map(str::to_owned);
+        let value = self.untrimmed(name, default).map(|value| without_line_ending(value).to_owned());
+        let Some(path) = path else { return value };
+        if value.is_some() {
+            self.problem(&file_name, &format!("unset where {name} is set"));
+            return value;
+        }
+        match read(&path) {
+            Ok(secret) => Some(secret),
+            Err(problem) => {
+                self.problem(&file_name, &format!("the path of a file with the secret: {problem}"));
+                None
+            }
+        }
+    }
+}
+
+fn read(path: &str) -> Result<String, String> {
+    let mut content = Vec::new();
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    file.take(MAX_FILE_LEN + 1).read_to_end(&mut content).map_err(|error| error.to_string())?;
+    if content.len() as u64 > MAX_FILE_LEN {
+        return Err(format!("it is larger than {} KiB", MAX_FILE_LEN / 1024));
+    }
+    let content = String::from_utf8(content).map_err(|_| "it is not UTF-8".to_owned())?;
+    let secret = without_line_ending(&content);
+    if secret.trim().is_empty() { Err("it is empty".to_owned()) } else { Ok(secret.to_owned()) }
+}
+
+fn without_line_ending(text: &str) -> &str {
+    text.trim_end_matches(['\r', '\n'])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn problems(reader: Reader) -> String {
+        reader.finish().map_or_else(|error| error.to_string(), |_| String::new())
+    }
+
+    #[test]
+    fn a_secret_is_read_from_a_file() {
+        let folder = tempfile::tempdir().expect("create a folder");
+        let path = folder.path().join("secret");
+        for (content, expected) in [("hunter22", "hunter22"), ("hunter22\n", "hunter22"), (" $a 'b\r\n", " $a 'b")] {
+            fs::write(&path, content).expect("write a file");
+            let mut reader = Reader::from_values([("TOKEN_FILE", path.to_str().expect("a path"))]);
+            assert_eq!(reader.secret("TOKEN").as_deref(), Some(expected));
+            assert_eq!(problems(reader), "");
+        }
+    }
+
+    #[test]
+    fn a_file_that_has_no_secret_is_refused_by_name() {
+        let folder = tempfile::tempdir().expect("create a folder");
+        let path = |name: &str| folder.path().join(name).to_str().expect("a path").to_owned();
+        for (name, content) in [("empty", &b"\n"[..]), ("bytes", b"hunter\xff"), ("large", &[b'a'; 65537])] {
+            fs::write(path(name), content).expect("write a file");
+        }
+        for (file, expected) in [
+            ("missing", "No such file"),
+            ("", "Is a directory"),
+            ("empty", "it is empty"),
+            ("bytes", "it is not UTF-8"),
+            ("large", "it is larger than 64 KiB"),
+        ] {
+            let mut reader = Reader::from_values([("TOKEN_FILE", &*path(file))]);
+            assert_eq!(reader.secret("TOKEN"), None);
+            let problems = problems(reader);
+            assert!(problems.starts_with("TOKEN_FILE should be the path of a file"), "{problems}");
+            assert!(problems.contains(expected) && !problems.contains("hunter"), "{problems}");
+        }
+    }
+
+    #[test]
+    fn a_secret_and_its_file_are_refused_together() {
+        let mut reader = Reader::from_values([("TOKEN", "a"), ("TOKEN_FILE", "/nowhere")]);
+        reader.secret("TOKEN");
+        assert_eq!(problems(reader), "TOKEN_FILE should be unset where TOKEN is set");
+    }
+
+    #[test]
+    fn spaces_are_part_of_a_secret_and_a_line_ending_is_not() {
+        let mut reader = Reader::from_values([("TOKEN", " a b \n"), ("NONE", " \n")]);
+        assert_eq!(reader.secret("TOKEN").as_deref(), Some(" a b "));
+        assert_eq!(reader.secret("NONE"), None);
+    }
+
+    #[test]
+    fn production_refuses_weak_keys() {
+        let (good, digits) = ("b7Kq0zP2vX9mW4sT1nR8yL5uC3eH6gJd", "31415926535897932384626433832795");
+        for (key, is_good) in [
+            (good, true),
+            (digits, true),
+            ("a", false),
+            (&good[1..], false),
+            (&"a".repeat(64), false),
+            (&"secret".repeat(8), false),
+            (DEFAULT_JWT_SECRET, false),
+        ] {
+            let refused = |environment| {
+                let mut reader = Reader::from_values([("KEY", key)]);
+                reader.key("KEY", DEFAULT_INTERNAL_TOKEN, environment);
+                problems(reader)
+            };
+            assert_eq!(refused(Environment::Production).is_empty(), is_good, "{key}");
+            assert_eq!(refused(Environment::Development), "", "{key}");
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Where settings come from: `config.yaml`, `.env` and the environment.
+//!
+//! A later source replaces what an earlier one says of a setting; `NAME` and `NAME_FILE` say it of the same setting. An
+//! empty value says nothing, in any source.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    ffi::OsString,
+    fs, io,
+    path::Path,
+};
+
+use anyhow::{Context as _, anyhow};
+
+use super::{dotenv, yaml};
+
+/// What a name ends with whose value is the path of a file with the value.
+pub(super) const FILE: &str = "_FILE";
+
+/// Every setting of both services, which tests hold against what they read.
+const EXAMPLE: &str = include_str!("../../../.env.example");
+
+/// How alike two names have to be for one to be a misspelling of the other, from 0 to 1.
+const ALIKE: f64 = 0.7;
+
+/// The values of the sources, and what is wrong with them, one line each.
+pub(super) struct Sources {
+    pub(super) values: HashMap<String, OsString>,
+    pub(super) problems: Vec<String>,
+}
+
+impl Sources {
+    /// Reads all of them. A file may be missing.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub(super) fn read(
+        yaml: &Path,
+        dotenv: &Path,
+        environment: impl Iterator<Item = (OsString, OsString)>,
+    ) -> anyhow::Result<Self> {
+        let of_file = |path: &Path, error: String| anyhow!("{}: {error}", path.display());
+        let entries = yaml::parse(&text(yaml)?).map_err(|error| of_file(yaml, error))?;
+        let problems = unknown(&entries).map(|problem| format!("{}: {problem}", yaml.display())).collect();
+        let lines = dotenv::parse(&text(dotenv)?).map_err(|error| of_file(dotenv, error))?;
+
+        let mut values = HashMap::new();
+        overlay(&mut values, entries.into_iter().map(|entry| (entry.name, entry.value.into())));
+        overlay(&mut values, lines.into_iter().map(|(name, value)| (name, value.into())));
+        // A name that is not Unicode is not one of ours.
+        overlay(&mut values, environment.filter_map(|(name, value)| Some((name.into_string().ok()?, value))));
+        Ok(Self { values, problems })
+    }
+}
+
+/// Puts one source over those before it.
+fn overlay(values: &mut HashMap<String, OsString>, source: impl Iterator<Item = (String, OsString)>) {
+    let is_set = |value: &OsString| value.to_str().is_none_or(|value| !value.trim().is_empty());
+    let source: Vec<_> = source.filter(|(_, value)| is_set(value)).collect();
+    for (name, _) in &source {
+        let other = name.strip_suffix(FILE).map_or_else(|| format!("{name}{FILE}"), str::to_owned);
+        values.remove(&other);
+    }
+    values.extend(source);
+}
+
+/// The text of a file; empty where there is no file.
+fn text(path: &Path) -> anyhow::Result<String> {
+    let bytes = match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
+        read => read.with_context(|| format!("{} cannot be read", path.display()))?,
+    };
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + valid.iter().filter(|byte| **byte == b'\n').count();
+        anyhow!("{}: line {line} is not UTF-8", path.display())
+    })
+}
+
+/// What is said of the keys of `config.yaml` that neither service reads.
+fn unknown(entries: &[yaml::Entry]) -> impl Iterator<Item = String> {
+    let is_entry = |line: &&str| !line.starts_with('#');
+    let known: BTreeSet<_> = EXAMPLE.lines().filter(is_entry).filter_map(|line| Some(line.split_once('=')?.0)).collect();
+    entries.iter().filter_map(move |yaml::Entry { name, line, .. }| {
+        if known.contains(name.as_str()) {
+            return None;
+        }
+        let likeness = |known: &str| strsim::normalized_damerau_levenshtein(name, known);
+        let closest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+        let hint = closest.filter(|known| likeness(known) >= ALIKE).map(|known| format!("; did you mean {known}?"));
+        Some(format!("line {line}: there is no setting {name}{}", hint.unwrap_or_default()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStringExt as _;
+
+    use super::*;
+
+    fn read(yaml: &[u8], dotenv: &[u8], environment: &[(&str, &str)]) -> anyhow::Result<Sources> {
+        let folder = tempfile::tempdir().expect("create a folder");
+        let paths = ["config.yaml", ".env"].map(|name| folder.path().join(name));
+        for (path, content) in paths.iter().zip([yaml, dotenv]) {
+            fs::write(path, content).expect("write a file");
+        }
+        let environment = environment.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
+        Sources::read(&paths[0], &paths[1], environment)
+    }
+
+    #[test]
+    fn a_later_source_wins_and_an_empty_value_counts_as_not_set() {
+        let yaml = b"LOG_LEVEL: yaml\nDB_HOST: yaml\nDB_NAME: \"00123\"\nDB_USER: 00123\nREDIS_HOST: yaml\n";
+        let dotenv = b"DB_HOST=dotenv\nDB_PASSWORD=dotenv\nREDIS_HOST=\n";
+        let environment = [("DB_PASSWORD", "environment"), ("DB_HOST", ""), ("LOG_LEVEL", "  ")];
+        let values = read(yaml, dotenv, &environment).expect("settings").values;
+        for (name, value) in [
+            ("LOG_LEVEL", "yaml"),
+            ("DB_HOST", "dotenv"),
+            ("DB_NAME", "00123"),
+            ("DB_USER", "00123"),
+            ("REDIS_HOST", "yaml"),
+            ("DB_PASSWORD", "environment"),
+        ] {
+            assert_eq!(values[name], value, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_later_source_replaces_a_secret_by_its_file_and_a_file_by_the_secret() {
+        let dotenv = b"JWT_SECRET=dotenv\nINTERNAL_TOKEN_FILE=dotenv\nDB_PASSWORD=1\nDB_PASSWORD_FILE=1\n";
+        let environment = [("JWT_SECRET_FILE", "environment"), ("INTERNAL_TOKEN", "environment")];
+        let values = read(b"", dotenv, &environment).expect("settings").values;
+        let mut names: Vec<_> = values.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["DB_PASSWORD", "DB_PASSWORD_FILE", "INTERNAL_TOKEN", "JWT_SECRET_FILE"]);
+    }
+
+    #[test]
+    fn names_the_keys_that_neither_service_reads() {
+        let yaml = b"REDSI_HOST: a\nws_max_connections: 5\nDB_MAX_CONNS: 5\njwt_secret_file: a\nCOLOUR: b\n";
+        let sources = read(yaml, b"PUBLISH_ADDRESS=127.0.0.1", &[("PATH", "/bin")]).expect("settings");
+        let problems: Vec<_> =
+            sources.problems.iter().filter_map(|problem| Some(problem.split_once("config.yaml: ")?.1)).collect();
+        assert_eq!(
+            problems,
+            ["line 1: there is no setting REDSI_HOST; did you mean REDIS_HOST?", "line 5: there is no setting COLOUR"]
+        );
+    }
+
+    #[test]
+    fn names_the_file_and_the_line_that_cannot_be_read() {
+        for (yaml, dotenv, expected) in [
+            (&b"A: [hunter22]\n"[..], &b""[..], "config.yaml: line 1: A should have one value"),
+            (b"DB_HOST: \xff\n", b"", "config.yaml: line 1 is not UTF-8"),
+            (b"", b"A=1\nB=hunter$22\n", ".env: line 2 has a `$`"),
+            (b"", b"A=1\n\nB=hunter22\xff\n", ".env: line 3 is not UTF-8"),
+        ] {
+            let error = format!("{:#}", read(yaml, dotenv, &[]).err().expect("an error"));
+            assert!(error.contains(expected) && !error.contains("hunter"), "{error}");
+        }
+        let folder = tempfile::tempdir().expect("create a folder");
+        let error = Sources::read(folder.path(), Path::new("/nowhere"), std::iter::empty()).err().expect("an error");
+        assert!(format!("{error:#}").contains("cannot be read"), "{error:#}");
+    }
+
+    #[test]
+    fn a_value_that_is_not_unicode_is_kept_for_its_reader_to_refuse() {
+        let value = OsString::from_vec(vec![b'a', 0xff]);
+        let environment = [(OsString::from("JWT_SECRET"), value.clone())].into_iter();
+        let sources = Sources::read(Path::new("/nowhere"), Path::new("/nowhere"), environment).expect("settings");
+        assert_eq!(sources.values["JWT_SECRET"], value);
+    }
+}
