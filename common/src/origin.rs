@@ -1,11 +1,11 @@
-//! The web pages that may talk to us from a browser (`CORS_ALLOWED_ORIGINS`).
+//! The web pages and apps that may talk to us from a browser or a web view (`CORS_ALLOWED_ORIGINS`).
 
 use thiserror::Error;
-use url::{Origin, Url};
+use url::Url;
 
-/// A text that is no origin.
+/// A text that is not an origin.
 #[derive(Debug, PartialEq, Eq, Error)]
-#[error("an origin is http or https, a host, and a port where it is not the usual one: https://chat.example.org")]
+#[error("an origin is a scheme, a host, and a port where it is not the usual one: https://chat.example.org")]
 pub struct InvalidOrigin;
 
 /// The origins that are allowed beside our own.
@@ -16,38 +16,57 @@ impl AllowedOrigins {
     /// Reads a list.
     ///
     /// # Errors
-    /// One of them is no origin. `*` is none: who wants to allow all of the web has to name it.
+    /// One of them is not an origin. Neither is `*`: to allow all of the web, name it.
     pub fn parse<'a>(list: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidOrigin> {
-        list.into_iter().map(|text| parse(text).ok_or(InvalidOrigin)).collect::<Result<_, _>>().map(Self)
+        list.into_iter().map(|text| Origin::parse(text).ok_or(InvalidOrigin)).collect::<Result<_, _>>().map(Self)
     }
 
     /// Whether an `Origin` header names one of the list.
     #[must_use]
     pub fn lists(&self, origin: &str) -> bool {
-        parse(origin).is_some_and(|origin| self.0.contains(&origin))
+        Origin::parse(origin).is_some_and(|origin| self.0.contains(&origin))
     }
 
-    /// Whether an `Origin` header names one of the list, or the page comes from where the request went, of which its
-    /// `Host` header tells. Only host and port are compared: behind a proxy that ends TLS we do not see the scheme.
+    /// Whether an `Origin` header names one of the list, or the page comes from where the request went, which its `Host`
+    /// header says. Only host and port are compared: behind a proxy that ends TLS we do not see the scheme.
     #[must_use]
     pub fn allows(&self, origin: &str, host: Option<&str>) -> bool {
-        self.lists(origin) || parse(origin).zip(host).is_some_and(|(origin, host)| is_of(&origin, host))
+        self.lists(origin) || Origin::parse(origin).zip(host).is_some_and(|(origin, host)| origin.is_of(host))
     }
 }
 
-/// An origin as a browser writes it (RFC 6454, section 6.2): no path, not even `/`. `null` is none.
-fn parse(text: &str) -> Option<Origin> {
-    let url = Url::parse(text).ok()?;
-    let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && !text.ends_with('/');
-    // `*` may stand in the name of a host, but would be no pattern.
-    let is_plain = matches!(url.scheme(), "http" | "https") && !text.contains(['@', '*']);
-    (is_bare && is_plain).then(|| url.origin())
+/// An origin (RFC 6454, section 4): equal where all three parts are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Origin {
+    scheme: String,
+    host: String,
+    /// `None` for a scheme without a usual port where none is given.
+    port: Option<u16>,
 }
 
-fn is_of(origin: &Origin, authority: &str) -> bool {
-    let Origin::Tuple(scheme, ..) = origin else { return false };
-    // Read as a part of the same URL, so that its usual port may be left out, and letters may be of either case.
-    parse(&format!("{scheme}://{authority}")).as_ref() == Some(origin)
+/// Schemes of which no page comes. A page of a file has the origin `null`.
+const OF_NO_PAGE: [&str; 4] = ["file", "ftp", "ws", "wss"];
+
+impl Origin {
+    /// Reads an origin as a browser writes it (RFC 6454, section 6.2): no path, not even `/`. `null` is not one.
+    fn parse(text: &str) -> Option<Self> {
+        let url = Url::parse(text).ok()?;
+        // The parser adds a path to https:// and drops an empty query.
+        let is_bare = matches!(url.path(), "" | "/") && !text.ends_with(['/', '?', '#']);
+        let is_bare = is_bare && url.query().is_none() && url.fragment().is_none();
+        // `*` may stand in the name of a host, but would not be a pattern.
+        let is_plain = !OF_NO_PAGE.contains(&url.scheme()) && !text.contains(['@', '*']);
+        let host = url.host_str().filter(|host| is_bare && is_plain && !host.is_empty())?;
+        let (scheme, host, port) = (url.scheme().to_owned(), host.to_ascii_lowercase(), url.port_or_known_default());
+        Some(Self { scheme, host, port })
+    }
+
+    /// Whether it is a page from `authority`. One of an app is from the device, whatever its host is called.
+    fn is_of(&self, authority: &str) -> bool {
+        matches!(&*self.scheme, "http" | "https")
+            // Read as a part of the same URL, so that its usual port may be left out, and letters may be of either case.
+            && Self::parse(&format!("{}://{authority}", self.scheme)).as_ref() == Some(self)
+    }
 }
 
 #[cfg(test)]
@@ -56,7 +75,19 @@ mod tests {
 
     #[test]
     fn reads_origins_and_nothing_else() {
-        for good in ["http://a", "https://chat.example.org", "http://localhost:3000", "https://[::1]:8443"] {
+        for good in [
+            "http://a",
+            "https://chat.example.org",
+            "http://localhost:3000",
+            "https://[::1]:8443",
+            "capacitor://localhost",
+            "tauri://localhost",
+            "app://-",
+            "app://obsidian.md",
+            "chrome-extension://cjpalhdlnbpafiamejdnhcphjbkeiagm",
+            "moz-extension://2c127fa4-62c7-7e4f-90e5-472b45eecfdc",
+            "custom+scheme.1://host:9000",
+        ] {
             assert!(AllowedOrigins::parse([good]).is_ok(), "{good}");
         }
         for bad in [
@@ -72,6 +103,28 @@ mod tests {
             "https://u:p@a",
             "https://@a",
             "ftp://a",
+            "ws://a",
+            "wss://a",
+            "file://",
+            "file://a",
+            "about:blank",
+            "data:text/html,a",
+            "javascript://",
+            "blob:https://a",
+            "capacitor:localhost",
+            "capacitor:/localhost",
+            "capacitor://",
+            "capacitor://localhost/",
+            "capacitor://localhost/path",
+            "capacitor://localhost?x",
+            "capacitor://localhost?",
+            "capacitor://localhost#",
+            "capacitor://u@localhost",
+            "capacitor://*",
+            "capacitor://:80",
+            "capacitor://a b",
+            "https://a?",
+            "https://a#",
             "https://*.example.org",
             "https://a:99999",
             "https://a b",
@@ -96,6 +149,33 @@ mod tests {
             "",
         ] {
             assert!(!allowed.lists(origin) && !allowed.allows(origin, Some("api.example.org")), "{origin}");
+        }
+    }
+
+    #[test]
+    fn compares_scheme_host_and_port_of_apps() {
+        let allowed = AllowedOrigins::parse(["Capacitor://LocalHost", "app://a:9000"]).expect("origins");
+        for origin in ["capacitor://localhost", "CAPACITOR://localhost", "app://A:9000"] {
+            assert!(allowed.lists(origin), "{origin}");
+        }
+        for origin in [
+            "http://localhost",
+            "tauri://localhost",
+            "capacitor://localhost:80",
+            "capacitor://localhost.evil",
+            "app://a",
+            "app://a:9001",
+            "null",
+        ] {
+            assert!(!allowed.lists(origin) && !allowed.allows(origin, Some("api.example.org")), "{origin}");
+        }
+    }
+
+    #[test]
+    fn an_app_is_not_a_page_from_where_the_request_went() {
+        let none = AllowedOrigins::default();
+        for origin in ["capacitor://localhost", "chrome-extension://localhost", "tauri://localhost"] {
+            assert!(!none.allows(origin, Some("localhost")), "{origin}");
         }
     }
 

@@ -59,6 +59,20 @@ async fn a_preflight_is_answered_before_anybody_is_asked_for_a_token() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn answers_an_app_whose_origin_is_listed() {
+    let app = TestApp::start_with(&[("CORS_ALLOWED_ORIGINS", "capacitor://localhost,chrome-extension://abc")]).await;
+    for (origin, is_listed) in [
+        ("capacitor://localhost", true),
+        ("chrome-extension://abc", true),
+        ("tauri://localhost", false),
+        ("http://localhost", false),
+    ] {
+        let answer = ask(&app, Method::GET, "/live", &[("origin", origin)]).await;
+        assert_eq!(header(&answer, "access-control-allow-origin"), is_listed.then_some(origin), "{origin}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn any_other_page_is_told_nothing() {
     let listed = TestApp::start_with(&[("CORS_ALLOWED_ORIGINS", PAGE)]).await;
     let unlisted = TestApp::launch(&harness::test_database().await, &[]).await;
@@ -90,7 +104,12 @@ async fn every_answer_says_how_to_be_careful_with_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn in_production_https_alone_is_spoken() {
-    let production = [("APP_ENV", "production"), ("JWT_SECRET", "a"), ("INTERNAL_TOKEN", "b")];
+    let production = [
+        ("APP_ENV", "production"),
+        ("JWT_SECRET", "8f3f0c1a5e7b92d64c80a1b3d5e7f901"),
+        ("INTERNAL_TOKEN", "f0e1d2c3b4a5968778695a4b3c2d1e0f"),
+        ("RATE_LIMIT_PER_MINUTE", "1000"),
+    ];
     let app = TestApp::launch(&harness::test_database().await, &production).await;
     let answer = ask(&app, Method::GET, "/live", &[]).await;
     assert_eq!(header(&answer, "strict-transport-security"), Some("max-age=31536000"));

@@ -111,19 +111,16 @@ fn parse_chat_id(text: &str) -> Result<ChatId, ApiError> {
     text.parse().map_err(|_| ApiError::invalid("chat_id", "format", "should be a UUID"))
 }
 
-/// Who it is, by the token in the query, in the header, or among the subprotocols.
+/// Who it is, by the token in the query, in the header, or among the subprotocols. A header of another scheme is for somebody
+/// else, such as a proxy that asks for `Basic`, and browsers send it on their own.
 fn authenticate(request: &HttpRequest, query: Option<&str>, state: &State) -> Result<Claims, TokenError> {
-    let header = |name| request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let values = |name| request.headers().get_all(name).filter_map(|value: &HeaderValue| value.to_str().ok());
+    let header = || values(header::AUTHORIZATION).find_map(|authorization| bearer(authorization).ok());
     let offered = || {
-        let protocols = header(header::SEC_WEBSOCKET_PROTOCOL)?.split(',');
+        let protocols = values(header::SEC_WEBSOCKET_PROTOCOL).flat_map(|protocols| protocols.split(','));
         protocols.map(str::trim).find_map(|protocol| protocol.strip_prefix(BEARER_PREFIX))
     };
-    let token = match (query, header(header::AUTHORIZATION)) {
-        (Some(token), _) => token,
-        (None, Some(authorization)) => bearer(authorization)?,
-        (None, None) => offered().ok_or(TokenError::Missing)?,
-    };
-    state.tokens.verify(token)
+    state.tokens.verify(query.or_else(header).or_else(offered).ok_or(TokenError::Missing)?)
 }
 
 /// Enters the user and joins the chats. From here on the socket misses nothing.

@@ -28,14 +28,22 @@ async fn a_token_may_come_in_the_query_in_a_header_or_as_a_subprotocol() {
     let ws = format!("{}/ws", app.notification.websocket);
     let bearer = format!("Bearer {}", user.token);
     let offered = format!("neonchat.v1, bearer.{}", user.token);
+    let alone = format!("bearer.{}", user.token);
+    // What a browser adds on a site that asks for a password of its own.
+    let basic = ("authorization", "Basic YWxpY2U6c2VjcmV0");
     for (url, headers) in [
         (format!("{ws}?token={}", user.token), vec![]),
         (ws.clone(), vec![("authorization", bearer.as_str())]),
         (ws.clone(), vec![("sec-websocket-protocol", offered.as_str())]),
+        (ws.clone(), vec![("sec-websocket-protocol", "neonchat.v1"), ("sec-websocket-protocol", alone.as_str())]),
+        (format!("{ws}?token={}", user.token), vec![basic]),
+        (ws.clone(), vec![basic, ("authorization", bearer.as_str())]),
+        (ws.clone(), vec![basic, ("sec-websocket-protocol", offered.as_str())]),
     ] {
         let mut socket = Socket::request(&url, &headers).await.expect("an answer").expect("a socket");
         socket.expect_quiet().await.expect("a pong");
     }
+    assert_eq!(refusal(&ws, &[basic]).await, (401, "unauthorized".to_owned()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -126,16 +134,25 @@ async fn a_refused_handshake_leaves_nothing_behind() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_pages_of_ours_may_connect() {
-    let settings = [("CORS_ALLOWED_ORIGINS", "https://chat.example.org")];
+    let settings = [("CORS_ALLOWED_ORIGINS", "https://chat.example.org, capacitor://localhost")];
     let app = TestApp::start_with(&neonchat_testbed::harness::redis_url(), &settings).await;
     let user = app.api.any_user().await.expect("a user");
     let url = format!("{}/ws?token={}", app.notification.websocket, user.token);
     let own = app.notification.websocket.replace("ws://", "http://");
-    for origin in ["https://chat.example.org", &own] {
+    for origin in ["https://chat.example.org", "capacitor://localhost", &own] {
         let mut socket = Socket::request(&url, &[("origin", origin)]).await.expect("an answer").expect("a socket");
         socket.expect_quiet().await.expect("a pong");
     }
-    for origin in ["https://evil.example", "http://chat.example.org", "null", "https://chat.example.org.evil.example"] {
+    // The app is not listed, but its host is called as the server's is.
+    let namesake = own.replace("http://", "tauri://");
+    for origin in [
+        "https://evil.example",
+        "http://chat.example.org",
+        "null",
+        "https://chat.example.org.evil.example",
+        "capacitor://localhost.evil.example",
+        &namesake,
+    ] {
         assert_eq!(refusal(&url, &[("origin", origin)]).await, (403, "forbidden".to_owned()), "{origin}");
     }
 }
