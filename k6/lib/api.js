@@ -1,8 +1,13 @@
 // The REST API, and the users that a load is made of.
 
+import { sleep } from 'k6';
 import exec from 'k6/execution';
 import http from 'k6/http';
 import { baseUrl } from './settings.js';
+
+// How often a request of the setup is made at most, and the longest wait between two attempts, in seconds.
+const ATTEMPTS = 8;
+const LONGEST_WAIT = 30;
 
 const PASSWORD = 'k6-load-secret';
 
@@ -43,14 +48,14 @@ export function pairs(group, users) {
   return made;
 }
 
-/** Asks for all of it, and ends the run where an answer is none of those expected. Returns the bodies. */
+/** Asks for all of it, and ends the run where an answer is not one of those expected. Returns the bodies. */
 function prepare(requests, expected) {
   const bodies = [];
-  for (const { params } of requests) params.responseCallback = http.expectedStatuses(...expected);
+  for (const { params } of requests) params.responseCallback = http.expectedStatuses(...expected, 429, 503);
   for (let n = 0; n < requests.length; n += 100) {
-    for (const response of http.batch(requests.slice(n, n + 100))) {
+    for (const response of patiently(requests.slice(n, n + 100))) {
       if (response.status === 0) exec.test.abort(`nobody answers at ${baseUrl} (${response.error}): \`make run\`, or BASE_URL=…`);
-      if (!expected.includes(limited(response).status)) {
+      if (!expected.includes(response.status)) {
         exec.test.abort(`${response.request.method} ${response.url}: ${response.status} ${response.body}`);
       }
       bodies.push(response.json());
@@ -59,10 +64,32 @@ function prepare(requests, expected) {
   return bodies;
 }
 
+/** Asks for all of it, and again for what the server was too busy for, as a client does. Returns the last answers. */
+function patiently(requests) {
+  const answers = new Array(requests.length);
+  let waiting = requests.map((_, n) => n);
+  for (let attempt = 1; waiting.length > 0; attempt++) {
+    http.batch(waiting.map((n) => requests[n])).forEach((response, n) => { answers[waiting[n]] = limited(response); });
+    waiting = waiting.filter((n) => [429, 503].includes(answers[n].status));
+    if (waiting.length === 0 || attempt === ATTEMPTS) break;
+    sleep(wait(waiting.map((n) => answers[n]), attempt));
+  }
+  return answers;
+}
+
+/** The seconds until the next attempt: as long as the server asks for, otherwise doubled each time; and up to a second more. */
+function wait(answers, attempt) {
+  const asked = answers.map(({ headers }) => Number(headers['Retry-After'])).filter((seconds) => seconds > 0);
+  const seconds = asked.length > 0 ? Math.max(...asked) : 2 ** (attempt - 2);
+  return Math.min(seconds, LONGEST_WAIT) + Math.random();
+}
+
 /** A load comes from one address and few users, so it says nothing of a system that limits their requests. */
 function limited(response) {
-  if (response.status === 429) {
-    exec.test.abort('the system limits requests: start it with RATE_LIMIT_PER_MINUTE=0 in its environment');
+  // Only such a system tells of its limit. A 429 without one is of a proxy in front.
+  if (response.status === 429 && response.headers['Ratelimit-Limit']) {
+    exec.test.abort('the system limits requests, and a load comes from one address. One that is fit for it: ' +
+      'RATE_LIMIT_PER_MINUTE=0 BCRYPT_COST=4 make run');
   }
   return response;
 }

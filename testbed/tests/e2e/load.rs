@@ -1,8 +1,12 @@
 //! The load scripts in `k6/`, each as small as it can be, through the script that `make load` calls.
 
-use std::process::Stdio;
+use std::{net::SocketAddr, process::Stdio};
 
-use tokio::process::Command;
+use tokio::{
+    io::AsyncWriteExt as _,
+    net::{TcpListener, TcpStream},
+    process::Command,
+};
 
 use crate::helpers::Running;
 
@@ -44,5 +48,39 @@ async fn a_load_says_why_it_cannot_be() {
     let running = Running::start(&[("RATE_LIMIT_PER_MINUTE", "5")]).await;
     let (code, said) = load(&running, "sockets", &[]).await;
     assert_ne!(code, Some(0), "{said}");
-    assert!(said.contains("start it with RATE_LIMIT_PER_MINUTE=0"), "{said}");
+    assert!(said.contains("RATE_LIMIT_PER_MINUTE=0 BCRYPT_COST=4 make run"), "{said}");
+}
+
+/// Stands before chat-service and answers the first connections with 503. Returns its address.
+async fn busy_for(connections: usize, upstream: String) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        for number in 0.. {
+            let (mut client, _) = listener.accept().await.expect("a connection");
+            let upstream = upstream.clone();
+            tokio::spawn(async move {
+                if number < connections {
+                    client.write_all(BUSY).await?;
+                    client.shutdown().await?;
+                    return tokio::io::copy(&mut client, &mut tokio::io::sink()).await.map(drop);
+                }
+                let mut server = TcpStream::connect(upstream).await?;
+                tokio::io::copy_bidirectional(&mut client, &mut server).await.map(drop)
+            });
+        }
+    });
+    address
+}
+
+const BUSY: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_load_waits_for_a_system_that_is_busy_while_users_are_made() {
+    let running = Running::start(&[]).await;
+    let address = busy_for(3, format!("127.0.0.1:{}", running.system.ports().rest)).await;
+    let base = format!("http://{address}");
+    let (code, said) = load(&running, "rest", &[("BASE_URL", &base)]).await;
+    assert_eq!(code, Some(0), "{said}");
 }
