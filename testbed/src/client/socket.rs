@@ -39,7 +39,7 @@ impl Socket {
     pub async fn request(url: &str, headers: &[(&'static str, &str)]) -> anyhow::Result<Result<Self, Refused>> {
         let mut request = url.into_client_request()?;
         for (name, value) in headers {
-            request.headers_mut().insert(*name, value.parse()?);
+            request.headers_mut().append(*name, value.parse()?);
         }
         match timeout(PATIENCE, connect_async(request)).await? {
             Ok((stream, _)) => Ok(Ok(Self { stream })),
