@@ -1,18 +1,24 @@
 //! `testbed run`: all of it, until it is told to end.
 
 use std::{
-    fs::{self, File},
+    fs::{self, DirBuilder, File},
+    io::Write as _,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context as _, bail};
-use neonchat_common::{lifecycle::shutdown_signal, settings::Reader};
+use neonchat_common::{
+    lifecycle::shutdown_signal,
+    settings::{Reader, is_loopback, is_public},
+};
+use uuid::Uuid;
 
 use crate::{
     port,
     postgres::{self, Postgres},
     redis::{Persistence, Redis},
-    system::{Ports, System},
+    system::{HOSTS, Ports, System, THIS_MACHINE},
 };
 
 /// What outlives a run is here, below the folder that it is started in.
@@ -24,33 +30,84 @@ const REDIS_PORT: u16 = 16379;
 
 const DATABASE: &str = "neondb";
 
+/// The secrets of the services: those in `.env.example` are known to everyone.
+const SECRETS: [&str; 2] = ["JWT_SECRET", "INTERNAL_TOKEN"];
+
 /// Starts Postgres and Redis (or uses those that `DATABASE_URL` and `REDIS_URL` name) and both services, and stays until
 /// SIGINT or SIGTERM.
 ///
 /// # Errors
 /// Something does not start, or ends by itself. Whatever was started is ended.
 pub async fn run() -> anyhow::Result<()> {
-    let mut reader = Reader::load()?;
-    let ports = Ports::configured(&mut reader);
-    let mut given = |name| reader.optional(name).map(str::to_owned);
-    let (database_url, redis_url) = (given("DATABASE_URL"), given("REDIS_URL"));
-    reader.finish()?;
-
+    let plan = Plan::read(Reader::load()?)?;
     fs::create_dir_all(STATE_FOLDER)?;
     let folder = fs::canonicalize(STATE_FOLDER)?;
     let _lock = lock(&folder)?;
-    for (setting, port) in ports.named() {
+    for (setting, port) in plan.ports.named() {
         port::require_free(setting, port)?;
     }
 
     let mut started = Started::default();
     let outcome = tokio::select! {
         () = shutdown_signal() => Ok(()),
-        failed = started.serve(&folder, ports, database_url, redis_url) => failed,
+        failed = started.serve(&folder, plan) => failed,
     };
     println!("\nEnding …");
     let stopped = started.stop().await;
     outcome.and(stopped)
+}
+
+/// What is set of a run.
+struct Plan {
+    ports: Ports,
+    /// Of each of [`HOSTS`]: this machine alone, unless another is asked for.
+    hosts: Vec<(&'static str, String)>,
+    /// Those of [`SECRETS`] that are not set, or to what everyone knows.
+    missing_secrets: Vec<&'static str>,
+    database_url: Option<String>,
+    redis_url: Option<String>,
+}
+
+impl Plan {
+    fn read(mut reader: Reader) -> anyhow::Result<Self> {
+        let mut is_missing =
+            |name: &&str| reader.secret(name).is_none_or(|secret: String| is_public(secret.as_bytes()));
+        let plan = Self {
+            missing_secrets: SECRETS.into_iter().filter(&mut is_missing).collect(),
+            ports: Ports::configured(&mut reader),
+            hosts: HOSTS.map(|name| (name, reader.text(name, THIS_MACHINE))).into(),
+            database_url: reader.secret("DATABASE_URL"),
+            redis_url: reader.secret("REDIS_URL"),
+        };
+        reader.finish()?;
+        Ok(plan)
+    }
+
+    /// The settings of the services that are not the same as those of this process. Makes the secrets that are missing.
+    fn settings(&self, folder: &Path) -> anyhow::Result<Vec<(String, String)>> {
+        let hosts = self.hosts.iter().map(|(name, host)| ((*name).to_owned(), host.clone()));
+        let secrets = self.missing_secrets.iter().map(|name| {
+            let path = own_secret(folder, name).with_context(|| format!("{name} cannot be kept"))?;
+            Ok((format!("{name}_FILE"), path.display().to_string()))
+        });
+        hosts.map(Ok).chain(secrets).collect()
+    }
+}
+
+/// The file of a secret, at random, for this user alone; made by the first run in a folder.
+fn own_secret(folder: &Path, name: &str) -> std::io::Result<PathBuf> {
+    let folder = folder.join("secrets");
+    DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+    let path = folder.join(name);
+    if !path.exists() {
+        // Whole, or not there.
+        let draft = folder.join(format!("{name}.new"));
+        let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+        // 122 random bits each.
+        writeln!(file, "{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())?;
+        fs::rename(draft, &path)?;
+    }
+    Ok(path)
 }
 
 /// What runs.
@@ -63,13 +120,9 @@ struct Started {
 
 impl Started {
     /// Starts all of it. Returns when something fails.
-    async fn serve(
-        &mut self,
-        folder: &Path,
-        ports: Ports,
-        database_url: Option<String>,
-        redis_url: Option<String>,
-    ) -> anyhow::Result<()> {
+    async fn serve(&mut self, folder: &Path, plan: Plan) -> anyhow::Result<()> {
+        let mut settings = plan.settings(folder)?;
+        let Plan { ports, hosts, database_url, redis_url, .. } = plan;
         let database_url = if let Some(url) = database_url {
             url
         } else {
@@ -89,9 +142,12 @@ impl Started {
         };
         println!("Starting both services …");
         let logs = folder.join("logs");
-        let settings = [("DATABASE_URL", database_url.as_str()), ("REDIS_URL", redis_url.as_str())];
+        settings.push(("DATABASE_URL".to_owned(), database_url.clone()));
+        settings.push(("REDIS_URL".to_owned(), redis_url.clone()));
+        let settings: Vec<_> = settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let system = self.system.insert(System::start(&logs, ports, &settings).await?);
         announce(ports, &database_url, &redis_url, &logs);
+        warn_of_others(&hosts);
         bail!(system.failed().await?)
     }
 
@@ -128,8 +184,15 @@ fn announce(ports: Ports, database_url: &str, redis_url: &str, logs: &Path) {
     );
 }
 
-/// A URL as it may be shown.
+fn warn_of_others(hosts: &[(&'static str, String)]) {
+    for (name, host) in hosts.iter().filter(|(_, host)| !is_loopback(host)) {
+        println!("\n{name}={host}: others can reach it, without TLS.");
+    }
+}
+
+/// A URL as it may be shown: without password and parameters, which may include another one.
 fn without_password(url: &str) -> String {
+    let url = url.split_once('?').map_or(url, |(url, _)| url);
     match (url.split_once("://"), url.rsplit_once('@')) {
         (Some((scheme, rest)), Some((_, host))) => {
             let user = rest.split([':', '@']).next().unwrap_or_default();
@@ -149,6 +212,8 @@ fn lock(folder: &Path) -> anyhow::Result<File> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -156,5 +221,39 @@ mod tests {
         assert_eq!(without_password("postgres://u:p%40@h:1/d"), "postgres://u@h:1/d");
         assert_eq!(without_password("redis://:p@h:1/0"), "redis://@h:1/0");
         assert_eq!(without_password("redis://h:1/0"), "redis://h:1/0");
+        let sentinel = "redis-sentinel://:p@h:1/0?sentinelServiceName=n&sentinelPassword=p@q";
+        assert_eq!(without_password(sentinel), "redis-sentinel://@h:1/0");
+    }
+
+    #[test]
+    fn asks_for_secrets_of_its_own_unless_others_are_set() {
+        let plan = |values: &[(&str, &str)]| Plan::read(Reader::from_values(values.iter().copied())).expect("a plan");
+        assert_eq!(plan(&[]).missing_secrets, SECRETS);
+        let example = [("JWT_SECRET", "your-super-secret-jwt-key-change-in-production"), ("INTERNAL_TOKEN", "mine")];
+        assert_eq!(plan(&example).missing_secrets, ["JWT_SECRET"]);
+    }
+
+    #[test]
+    fn listens_on_this_machine_alone_unless_another_address_is_set() {
+        let hosts = |values: &[(&str, &str)]| {
+            let plan = Plan::read(Reader::from_values(values.iter().copied())).expect("a plan");
+            plan.hosts.into_iter().map(|(_, host)| host).collect::<Vec<_>>()
+        };
+        assert_eq!(hosts(&[]), [THIS_MACHINE; 4]);
+        let all = hosts(&[("NOTIFICATION_SERVICE_HOST", "0.0.0.0")]);
+        assert_eq!(all, [THIS_MACHINE, THIS_MACHINE, "0.0.0.0", THIS_MACHINE]);
+    }
+
+    #[test]
+    fn a_secret_is_random_private_and_kept() {
+        let read =
+            |folder: &Path| fs::read_to_string(own_secret(folder, "JWT_SECRET").expect("a secret")).expect("a file");
+        let folders = [tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder")];
+        let secrets = folders.each_ref().map(|folder| read(folder.path()));
+        assert!(secrets[0] != secrets[1] && secrets[0].trim().len() == 64, "{secrets:?}");
+        assert_eq!(read(folders[0].path()), secrets[0]);
+        let folder = folders[0].path().join("secrets");
+        let mode = |path: &Path| fs::metadata(path).expect("metadata").permissions().mode() & 0o777;
+        assert_eq!((mode(&folder), mode(&folder.join("JWT_SECRET"))), (0o700, 0o600));
     }
 }

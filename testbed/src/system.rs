@@ -21,6 +21,13 @@ pub(crate) const START_LIMIT: Duration = Duration::from_secs(30);
 /// The longest that a service takes to drain (contract, section 5).
 pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(30);
 
+/// The settings of the addresses that the services listen at.
+pub(crate) const HOSTS: [&str; 4] =
+    ["CHAT_SERVICE_HOST", "CHAT_GRPC_HOST", "NOTIFICATION_SERVICE_HOST", "NOTIFICATION_GRPC_HOST"];
+
+/// What they are here: the secrets of tests are known to everyone.
+pub(crate) const THIS_MACHINE: &str = "127.0.0.1";
+
 /// Where the services listen.
 #[derive(Clone, Copy, Debug)]
 pub struct Ports {
@@ -71,6 +78,7 @@ impl Ports {
 
     fn environment(self) -> Vec<(&'static str, String)> {
         let mut variables: Vec<_> = self.named().map(|(name, port)| (name, port.to_string())).into();
+        variables.extend(HOSTS.map(|name| (name, THIS_MACHINE.to_owned())));
         variables.push(("CHAT_SERVICE_ADDR", format!("127.0.0.1:{}", self.chat_grpc)));
         variables.push(("NOTIFICATION_SERVICE_ADDR", format!("127.0.0.1:{}", self.notification_grpc)));
         variables

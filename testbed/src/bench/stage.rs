@@ -29,12 +29,14 @@ const SHOWN: &str = "SELECT string_agg(name || '=' || current_setting(name), ' '
 const SECRET: &str = "a-secret-of-the-benchmark-alone";
 
 /// The services' settings: no limit that a load generator meets and a user does not.
-const SETTINGS: [(&str, &str); 5] = [
+const SETTINGS: [(&str, &str); 6] = [
     ("JWT_SECRET", SECRET),
     ("RATE_LIMIT_PER_MINUTE", "0"),
     ("WS_MESSAGES_PER_SECOND", "0"),
     ("WS_MAX_CONNECTIONS_PER_USER", "0"),
     ("WS_MAX_CONNECTIONS", "19000"),
+    // At every loopback address: the generator spreads its sockets over them.
+    ("NOTIFICATION_SERVICE_HOST", "0.0.0.0"),
 ];
 
 /// A running system, and the database beneath it.

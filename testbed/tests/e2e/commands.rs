@@ -2,6 +2,7 @@
 
 use std::{net::TcpListener, process::Stdio, time::Duration};
 
+use neonchat_common::token::Tokens;
 use neonchat_testbed::{
     client::{Api, PASSWORD},
     process::{Process, Signal},
@@ -42,6 +43,27 @@ async fn a_bad_setting_stops_a_service_and_is_named() {
         let mut command = Command::new(binary(name).expect("a binary"));
         let (code, said) = output(command.current_dir(&folder).env("APP_ENV", "production")).await;
         assert!(code == Some(1) && said.contains("JWT_SECRET should be a random secret of your own"), "{name}: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_file_of_settings_stops_a_service_and_shows_no_secret() {
+    for (file, content, expected) in [
+        (".env", "LOG_LEVEL=info\nJWT_SECRET=hunter$22\n", "Error: .env: line 2 has a `$`, which other programs"),
+        ("config.yaml", "JWT_SECRET: [hunter22]\n", "Error: config.yaml: line 1: JWT_SECRET should have one value"),
+        (
+            "config.yaml",
+            "REDSI_HOST: hunter22\n",
+            "Error: config.yaml: line 1: there is no setting REDSI_HOST; did you",
+        ),
+        (".env", "JWT_SECRET_FILE=/nowhere\n", "Error: JWT_SECRET_FILE should be the path of a file with the secret"),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join(file), content).expect("a file");
+        for name in ["chat-service", "notification-service"] {
+            let (code, said) = output(Command::new(binary(name).expect("a binary")).current_dir(&folder)).await;
+            assert!(code == Some(1) && said.starts_with(expected) && !said.contains("hunter"), "{name}: {said}");
+        }
     }
 }
 
@@ -95,6 +117,11 @@ fn run(folder: &std::path::Path, ports: Ports) -> Command {
     command
 }
 
+/// Whether a token is signed with `secret`.
+fn is_signed_with(secret: &str, token: &str) -> bool {
+    Tokens::new(&secret.into(), Duration::from_mins(1)).verify(token).is_ok()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn run_names_a_port_that_is_taken_and_leaves_nothing_running() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -121,6 +148,15 @@ async fn a_second_run_finds_the_data_of_the_first_and_two_at_once_are_refused() 
 
         let answer = api.call("POST", path, None, Some(&alice)).await.expect("an answer");
         assert_eq!(answer.status, status, "{path}: {answer:?}");
+        if let Some(token) = answer.body["token"].as_str() {
+            let own = std::fs::read_to_string(folder.path().join(".neonchat/secrets/JWT_SECRET")).expect("a secret");
+            assert!(is_signed_with(own.trim(), token));
+            assert!(!is_signed_with("your-super-secret-jwt-key-change-in-production", token));
+        }
+        for port in ports.named().map(|(_, port)| port) {
+            let elsewhere = std::net::TcpStream::connect(("127.0.0.2", port));
+            assert!(elsewhere.is_err(), "{port} is open at another address than 127.0.0.1");
+        }
         let (code, second) = output(&mut run(folder.path(), Ports::free().expect("ports"))).await;
         assert!(code == Some(1) && second.contains("another `make run` is under way"), "{second}");
 
