@@ -251,7 +251,8 @@ mod tests {
 
     #[test]
     fn an_address_is_a_host_and_a_port() {
-        for good in ["localhost:8083", "10.0.0.1:1", "[::1]:8083", "chat-service-1.chat.svc.cluster.local:8083, b_c:1"] {
+        for good in ["localhost:8083", "10.0.0.1:1", "[::1]:8083", "chat-service-1.chat.svc.cluster.local:8083, b_c:1"]
+        {
             let mut reader = Reader::from_values([("PEERS", good)]);
             reader.addresses("PEERS", "");
             assert!(reader.finish().is_ok(), "{good}");

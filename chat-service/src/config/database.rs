@@ -164,12 +164,7 @@ fn unknown(parameter: &str) -> String {
     format!("a URL whose parameters are among sslmode, {}; not {parameter}{hint}", PARAMETERS.join(", "))
 }
 
-fn warn_of_plain_text(
-    reader: &mut Reader,
-    name: &str,
-    connection: &tokio_postgres::Config,
-    environment: Environment,
-) {
+fn warn_of_plain_text(reader: &mut Reader, name: &str, connection: &tokio_postgres::Config, environment: Environment) {
     let is_remote = connection.get_hosts().iter().any(|host| matches!(host, Host::Tcp(name) if !is_loopback(name)))
         || !connection.get_hostaddrs().iter().all(IpAddr::is_loopback);
     if environment == Environment::Production && is_remote && connection.get_ssl_mode() != SslMode::Require {

@@ -15,8 +15,7 @@ use super::{Environment, Reader};
 const URL: &str = "REDIS_URL";
 
 /// One Redis, one behind Sentinel, a cluster; each with TLS too.
-const SCHEMES: [&str; 6] =
-    ["redis", "rediss", "redis-sentinel", "rediss-sentinel", "redis-cluster", "rediss-cluster"];
+const SCHEMES: [&str; 6] = ["redis", "rediss", "redis-sentinel", "rediss-sentinel", "redis-cluster", "rediss-cluster"];
 
 /// What may follow the `?`.
 const PARAMETERS: [&str; 4] = ["node", "sentinelServiceName", "sentinelUsername", "sentinelPassword"];
@@ -53,7 +52,8 @@ fn from_parts(reader: &mut Reader) -> String {
 /// Reads a URL; says what it should be where it is not one. The text of an error has nothing of a password in it.
 fn parse(text: &str) -> Result<Url, String> {
     let malformed = || {
-        "a URL such as redis://:password@host:6379/0, where /, ?, #, @ and % of a password are percent-encoded".to_owned()
+        "a URL such as redis://:password@host:6379/0, where /, ?, #, @ and % of a password are percent-encoded"
+            .to_owned()
     };
     let url = Url::parse(text).map_err(|_| malformed())?;
     if !SCHEMES.contains(&url.scheme()) {
@@ -81,7 +81,8 @@ fn check(reader: &mut Reader, name: &str, url: &Url, environment: Environment) {
         }
     }
     let nodes = url.query_pairs().filter(|(name, _)| name == "node").map(|(_, node)| node.into_owned());
-    let hosts = nodes.filter_map(|node| Some(node.rsplit_once(':')?.0.to_owned())).chain(url.host_str().map(str::to_owned));
+    let hosts =
+        nodes.filter_map(|node| Some(node.rsplit_once(':')?.0.to_owned())).chain(url.host_str().map(str::to_owned));
     let is_remote = hosts.into_iter().any(|host| !is_loopback(&host));
     if is_remote && !url.scheme().starts_with("rediss") {
         reader.warn(URL, "the connection to redis is not encrypted; rediss:// is TLS");
@@ -92,7 +93,9 @@ fn check(reader: &mut Reader, name: &str, url: &Url, environment: Environment) {
 #[must_use]
 pub fn is_loopback(host: &str) -> bool {
     let unbracketed = host.trim_start_matches('[').trim_end_matches(']');
-    unbracketed.parse::<IpAddr>().map_or_else(|_| host.eq_ignore_ascii_case("localhost"), |address| address.is_loopback())
+    unbracketed
+        .parse::<IpAddr>()
+        .map_or_else(|_| host.eq_ignore_ascii_case("localhost"), |address| address.is_loopback())
 }
 
 #[cfg(test)]

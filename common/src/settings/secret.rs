@@ -49,7 +49,10 @@ impl Reader {
         let different: BTreeSet<_> = value.bytes().collect();
         let is_strong = value.len() >= MIN_KEY_LEN && different.len() >= MIN_KEY_BYTES && !is_public(value.as_bytes());
         if environment == Environment::Production && !is_strong {
-            self.problem(name, "a random secret of your own, 32 bytes or longer, where APP_ENV=production (openssl rand -hex 32)");
+            self.problem(
+                name,
+                "a random secret of your own, 32 bytes or longer, where APP_ENV=production (openssl rand -hex 32)",
+            );
         }
         SecretString::from(value)
     }

@@ -177,7 +177,10 @@ mod tests {
     #[test]
     fn production_warns_of_what_others_can_read() {
         let warned = |more: &[(&str, &str)]| {
-            let values: Vec<_> = [("JWT_SECRET", KEYS[0]), ("INTERNAL_TOKEN", KEYS[1])].into_iter().chain(more.iter().copied()).collect();
+            let values: Vec<_> = [("JWT_SECRET", KEYS[0]), ("INTERNAL_TOKEN", KEYS[1])]
+                .into_iter()
+                .chain(more.iter().copied())
+                .collect();
             let warnings = production(&values).expect("settings").into_iter();
             warnings.map(|warning| format!("{}: {}", warning.setting, warning.text)).collect::<Vec<_>>()
         };

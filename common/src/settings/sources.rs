@@ -80,7 +80,8 @@ fn text(path: &Path) -> anyhow::Result<String> {
 /// What is said of the keys of `config.yaml` that neither service reads.
 fn unknown(entries: &[yaml::Entry]) -> impl Iterator<Item = String> {
     let is_entry = |line: &&str| !line.starts_with('#');
-    let known: BTreeSet<_> = EXAMPLE.lines().filter(is_entry).filter_map(|line| Some(line.split_once('=')?.0)).collect();
+    let known: BTreeSet<_> =
+        EXAMPLE.lines().filter(is_entry).filter_map(|line| Some(line.split_once('=')?.0)).collect();
     entries.iter().filter_map(move |yaml::Entry { name, line, .. }| {
         if known.contains(name.as_str()) {
             return None;

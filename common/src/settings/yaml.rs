@@ -90,7 +90,8 @@ mod tests {
 
     #[test]
     fn keeps_values_as_they_are_written() {
-        let text = "# Settings\nzeros: 00123\nFLOAT: 1.50\nEXPONENT: 1e5\nBOOL: true\nQUOTED: 'a # b: $c'\nEMPTY:\nNULL: ~\n";
+        let text =
+            "# Settings\nzeros: 00123\nFLOAT: 1.50\nEXPONENT: 1e5\nBOOL: true\nQUOTED: 'a # b: $c'\nEMPTY:\nNULL: ~\n";
         let expected = [
             ("ZEROS", "00123"),
             ("FLOAT", "1.50"),
