@@ -125,7 +125,9 @@ mod tests {
     fn a_file_that_has_no_secret_is_refused_by_name() {
         let folder = tempfile::tempdir().expect("create a folder");
         let path = |name: &str| folder.path().join(name).to_str().expect("a path").to_owned();
-        for (name, content) in [("empty", &b"\n"[..]), ("bytes", b"hunter\xff"), ("large", &[b'a'; 65537])] {
+        for (name, content) in
+            [("empty", b"\n".to_vec()), ("bytes", b"hunter\xff".to_vec()), ("large", vec![b'a'; 65537])]
+        {
             fs::write(path(name), content).expect("write a file");
         }
         for (file, expected) in [

@@ -189,8 +189,8 @@ mod tests {
         let plain = "REDIS_URL: the connection to redis is not encrypted; rediss:// is TLS".to_owned();
         assert_eq!(warned(&[]), [calls.clone(), password.clone()]);
         assert_eq!(warned(&[("REDIS_HOST", "redis.example")]), [calls.clone(), password, plain.clone()]);
-        assert_eq!(warned(&[("REDIS_URL", "redis://:hunter22@[::1]:6379/0?")]), [calls.clone()]);
-        assert_eq!(warned(&[("REDIS_URL", "rediss://:hunter22@redis.example/0")]), [calls.clone()]);
+        assert_eq!(warned(&[("REDIS_URL", "redis://:hunter22@[::1]:6379/0?")]), [&*calls]);
+        assert_eq!(warned(&[("REDIS_URL", "rediss://:hunter22@redis.example/0")]), [&*calls]);
         let cluster = "redis-cluster://:hunter22@127.0.0.1:1?node=redis.example:2";
         assert_eq!(warned(&[("REDIS_URL", cluster)]), [calls, plain]);
     }

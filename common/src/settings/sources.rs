@@ -72,7 +72,7 @@ fn text(path: &Path) -> anyhow::Result<String> {
     };
     String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = 1 + valid.iter().filter(|byte| **byte == b'\n').count();
+        let line = valid.split(|byte| *byte == b'\n').count();
         anyhow!("{}: line {line} is not UTF-8", path.display())
     })
 }

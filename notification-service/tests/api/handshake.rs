@@ -79,7 +79,7 @@ async fn a_refusal_names_the_parameter_and_nothing_of_the_server() {
     let app = TestApp::start().await;
     let alice = app.api.any_user().await.expect("a user");
     let url = format!("{}/ws", app.notification.websocket);
-    let own = url.replace("ws://", "http://");
+    let own = app.notification.websocket.replace("ws://", "http://");
     for (query, origin, field) in [
         (format!("?token={}&chat_id=x", alice.token), &own, json!("chat_id")),
         (format!("?token={}&chat_id=", alice.token), &own, json!("chat_id")),
