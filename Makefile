@@ -84,8 +84,9 @@ bench: ## The system under load, in release mode, beside its targets
 	@$(CARGO) build --release --workspace --bins
 	@exec target/release/testbed bench $(BENCH)
 
-# Prometheus' own checker of rules.
+# Prometheus' own checker of rules, and Alertmanager's of its configuration.
 PROMTOOL ?= promtool
+AMTOOL ?= amtool
 
 alerts-check: ## The configuration of Prometheus, and its alerts: each fires when it should, and only then
 	@command -v $(PROMTOOL) >/dev/null || { \
@@ -94,6 +95,8 @@ alerts-check: ## The configuration of Prometheus, and its alerts: each fires whe
 	@$(PROMTOOL) check config deploy/prometheus/prometheus.yml
 	@$(PROMTOOL) check rules --lint-fatal deploy/prometheus/alerts.yml
 	@$(PROMTOOL) test rules deploy/prometheus/alerts.test.yml deploy/prometheus/alerts.recovery.test.yml
+	@if command -v $(AMTOOL) >/dev/null; then $(AMTOOL) check-config deploy/prometheus/alertmanager.yml; \
+	else echo "amtool is missing (prometheus-alertmanager of Debian): alertmanager.yml is not checked"; fi
 
 containers-check: ## Builds the images, runs docker-compose.yml and drives it: ENGINE=docker or podman (see docs/TESTING.md)
 	@CARGO="$(CARGO)" deploy/containers-check/run.sh
