@@ -133,7 +133,10 @@ site demo >"$work/demo"
 tail -n 4 "$work/demo"
 
 step "Two instances of each service"
-up --scale chat-service=2 --scale notification-service=2
+# One at a time: podman-compose heeds one --scale.
+for service in chat-service notification-service; do
+    up --no-deps --no-recreate --scale "$service=2" "$service"
+done
 # nginx asks the name server every 2 s.
 sleep 5
 site demo >"$work/demo"
