@@ -66,7 +66,12 @@ clean_up() {
             done
         done
     fi
-    [[ -n ${KEEP:-} ]] || "${compose[@]}" down --volumes >/dev/null 2>&1 || true
+    if [[ -z ${KEEP:-} ]]; then
+        # podman-compose does not know of instances beyond the first.
+        "$ENGINE" ps --all --quiet --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME" |
+            xargs --no-run-if-empty "$ENGINE" rm --force >/dev/null 2>&1 || true
+        "${compose[@]}" down --volumes >/dev/null 2>&1 || true
+    fi
     rm -rf "$work"
 }
 trap clean_up EXIT
@@ -95,6 +100,8 @@ until_healthy() {
 }
 
 up() {
+    # Podman does not remove a container on which another one depends, so none depends on any: the services wait by themselves.
+    [[ $ENGINE != podman ]] || set -- --no-deps "$@"
     "${compose[@]}" up --detach --no-build "$@"
     until_healthy postgres redis chat-service notification-service nginx
 }
@@ -135,7 +142,7 @@ tail -n 4 "$work/demo"
 step "Two instances of each service"
 # One at a time: podman-compose heeds one --scale.
 for service in chat-service notification-service; do
-    up --no-deps --no-recreate --scale "$service=2" "$service"
+    up --no-recreate --no-deps --scale "$service=2" "$service"
 done
 # nginx asks the name server every 2 s.
 sleep 5
