@@ -9,6 +9,7 @@
 #   STAND_INS=1                   makes stand-ins for public images that cannot be pulled (stand-ins.sh, with podman)
 #   LOW_LIMITS=1                  with low-limits.yml
 #   BUILD_FLAGS="--network host"  further flags of `docker build`: what this machine needs to reach crates.io
+#   BUILD=0                       with the images that the last run built
 #   KEEP=1                        leaves everything running, to look at it
 set -euo pipefail
 cd -P "$(dirname "$0")/../.."
@@ -121,6 +122,7 @@ read -ra flags <<<"${BUILD_FLAGS:-}"
 # Podman's own format has no health check.
 [[ $ENGINE != podman ]] || flags+=(--format docker)
 for service in chat-service notification-service; do
+    [[ ${BUILD:-1} == 1 ]] || break
     "$ENGINE" build "${flags[@]}" --file "$service/Dockerfile" --tag "neonchat/$service:$VERSION" .
 done
 "${CARGO:-cargo}" build --profile quick --package neonchat-testbed --bin testbed
