@@ -71,6 +71,6 @@ macro_rules! security_event {
     ($event:expr $(, $($field:tt)*)?) => {{
         let event: $crate::security::SecurityEvent = $event;
         event.count();
-        ::tracing::warn!(target: "security", security.event = event.as_str(), $($($field)*,)? "security event");
+        ::tracing::warn!(target: "security", { security.event = event.as_str(), $($($field)*)? }, "security event");
     }};
 }
