@@ -9,7 +9,7 @@ use actix_web::{App as HttpApp, dev::Server, middleware::from_fn};
 use anyhow::Context as _;
 use fred::{clients::Client, interfaces::ClientLike as _};
 use neonchat_common::{
-    grpc::{self, client::Peer},
+    grpc::{self, client::Peer, listener::Listener},
     http::{
         edge, security_headers,
         server::{self, Bounds},
@@ -22,7 +22,6 @@ use neonchat_common::{
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::server::TcpIncoming;
 use tonic_health::{
     ServingStatus,
     pb::health_server::{Health as HealthService, HealthServer},
@@ -50,7 +49,7 @@ const TASKS_DRAIN: Duration = Duration::from_secs(3);
 /// A chat-service that listens, and does not serve yet.
 pub struct App {
     http: TcpListener,
-    grpc: TcpIncoming,
+    grpc: Listener,
     grpc_addr: SocketAddr,
     grpc_settings: GrpcSettings,
     environment: Environment,
@@ -68,7 +67,7 @@ impl App {
     pub async fn build(settings: Settings) -> anyhow::Result<Self> {
         let Settings { common, database, .. } = settings;
         let http = server::bind(&settings.host, settings.http_port, "CHAT_SERVICE_PORT").await?;
-        let (grpc, grpc_addr) = grpc::server::bind(&settings.host, settings.grpc_port, "CHAT_GRPC_PORT").await?;
+        let (grpc, grpc_addr) = grpc::server::bind(&settings.grpc_host, settings.grpc_port, "CHAT_GRPC_PORT").await?;
 
         let tasks = Tasks::new();
         let metrics = Metrics::install()?;
@@ -128,7 +127,7 @@ impl App {
             grpc::server::builder(&grpc_settings)?
                 .add_service(report_health(&tasks, readiness.subscribe()).await)
                 .add_service(Api::server(&services))
-                .serve_with_incoming_shutdown(grpc, stop_grpc.clone().cancelled_owned()),
+                .serve_with_incoming_shutdown(grpc.incoming(), stop_grpc.clone().cancelled_owned()),
         );
         let http = serve_http(http, environment, services)?;
         let http_handle = http.handle();

@@ -12,10 +12,12 @@ use crate::limits::address::TrustedProxies;
 pub struct Settings {
     /// What both services have.
     pub common: CommonSettings,
-    /// `CHAT_SERVICE_HOST`: where both ports listen.
+    /// `CHAT_SERVICE_HOST`: the address that REST listens on.
     pub host: String,
     /// `CHAT_SERVICE_PORT`: REST.
     pub http_port: u16,
+    /// `CHAT_GRPC_HOST`: the address that gRPC listens on, by default that of REST.
+    pub grpc_host: String,
     /// `CHAT_GRPC_PORT`: gRPC.
     pub grpc_port: u16,
     /// Postgres.
@@ -44,8 +46,10 @@ impl Settings {
 
     fn ask(reader: &mut Reader) -> Self {
         let common = CommonSettings::read(reader);
+        let host = reader.text("CHAT_SERVICE_HOST", "0.0.0.0");
         Self {
-            host: reader.text("CHAT_SERVICE_HOST", "0.0.0.0"),
+            grpc_host: reader.optional("CHAT_GRPC_HOST").unwrap_or(&host).to_owned(),
+            host,
             http_port: reader.port("CHAT_SERVICE_PORT", 8080),
             grpc_port: reader.port("CHAT_GRPC_PORT", 8083),
             database: DatabaseSettings::read(reader, common.environment),

@@ -1,6 +1,7 @@
 //! gRPC between the services: what every call bears, and what every server asks of it.
 
 pub mod client;
+pub mod listener;
 pub mod server;
 pub mod tls;
 

@@ -13,7 +13,7 @@ use fred::{
     prelude::Client,
 };
 use neonchat_common::{
-    grpc::{client::Peer, server},
+    grpc::{client::Peer, listener::Listener, server},
     http::{self as edge, server::Bounds},
     ids::InstanceId,
     lifecycle::{self, Readiness, Tasks},
@@ -23,7 +23,6 @@ use neonchat_common::{
 };
 use neonchat_proto::notification::v1::notification_service_server::NotificationServiceServer;
 use tokio::sync::{Semaphore, watch};
-use tonic::transport::server::TcpIncoming;
 
 use crate::{
     bus::{Publisher, Subscriptions, receive},
@@ -61,7 +60,7 @@ pub struct App {
     subscriber: Client,
     http: Server,
     http_addr: SocketAddr,
-    grpc: TcpIncoming,
+    grpc: Listener,
     grpc_addr: SocketAddr,
     settings: Settings,
 }
@@ -115,7 +114,7 @@ impl App {
         let listener = edge::server::bind(&settings.host, settings.ws_port, "NOTIFICATION_WS_PORT").await?;
         let http_addr = listener.local_addr()?;
         let http = serve_http(listener, &settings, state.clone())?;
-        let (grpc, grpc_addr) = server::bind(&settings.host, settings.grpc_port, "NOTIFICATION_GRPC_PORT").await?;
+        let (grpc, grpc_addr) = server::bind(&settings.grpc_host, settings.grpc_port, "NOTIFICATION_GRPC_PORT").await?;
         Ok(Self { state, subscriber, http, http_addr, grpc, grpc_addr, settings })
     }
 
@@ -149,7 +148,7 @@ impl App {
         let grpc = server::builder(&settings.common.grpc)?
             .add_service(health_service)
             .add_service(NotificationServiceServer::new(service))
-            .serve_with_incoming_shutdown(grpc, stopped);
+            .serve_with_incoming_shutdown(grpc.incoming(), stopped);
         let mut grpc = state.tasks.spawn(grpc);
         tracing::info!(http.addr = %self.http_addr, grpc.addr = %self.grpc_addr, "notification-service serves");
 

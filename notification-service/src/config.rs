@@ -9,10 +9,12 @@ use neonchat_common::settings::{CommonSettings, Environment, InvalidSettings, Re
 pub struct Settings {
     /// Those that both services have.
     pub common: CommonSettings,
-    /// `NOTIFICATION_SERVICE_HOST`: the address to listen at.
+    /// `NOTIFICATION_SERVICE_HOST`: the address that WebSocket listens on.
     pub host: String,
     /// `NOTIFICATION_WS_PORT`
     pub ws_port: u16,
+    /// `NOTIFICATION_GRPC_HOST`: the address that gRPC listens on, by default that of WebSocket.
+    pub grpc_host: String,
     /// `NOTIFICATION_GRPC_PORT`
     pub grpc_port: u16,
     /// `CHAT_SERVICE_ADDR`: where chat-service's gRPC is, `host:port` each.
@@ -54,9 +56,12 @@ impl Settings {
     fn ask(r: &mut Reader) -> Self {
         const HOUR: Duration = Duration::from_hours(1);
         let secs = Duration::from_secs;
+        let common = CommonSettings::read(r);
+        let host = r.text("NOTIFICATION_SERVICE_HOST", "0.0.0.0");
         let settings = Self {
-            common: CommonSettings::read(r),
-            host: r.text("NOTIFICATION_SERVICE_HOST", "0.0.0.0"),
+            common,
+            grpc_host: r.optional("NOTIFICATION_GRPC_HOST").unwrap_or(&host).to_owned(),
+            host,
             ws_port: r.port("NOTIFICATION_WS_PORT", 8082),
             grpc_port: r.port("NOTIFICATION_GRPC_PORT", 8081),
             chat_service: r.addresses("CHAT_SERVICE_ADDR", "localhost:8083"),

@@ -1,10 +1,13 @@
 //! The calls of the other services, beside sending.
 
+use std::time::Duration;
+
 use neonchat_common::error::{ApiError, ErrorCode};
 use neonchat_proto::chat::v1::{
     ChatHead, GetEventsRequest, GetHeadsRequest, ListUserChatsRequest, UserChat, ValidateChatAccessRequest,
     chat_event::Event,
 };
+use tokio::io::AsyncReadExt as _;
 use tonic::Code;
 use uuid::Uuid;
 
@@ -150,4 +153,13 @@ async fn long_events_come_in_smaller_pages() {
         pages += 1;
     }
     assert_eq!((pages, seqs), (2, (1..=MESSAGES).collect()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn closes_a_connection_that_says_nothing() {
+    let app = TestApp::launch("postgres://neon@127.0.0.1:1/neondb", &[("CHAT_GRPC_HOST", "127.0.0.2")]).await;
+    assert_eq!(app.grpc_addr.ip().to_string(), "127.0.0.2");
+    let mut silent = tokio::net::TcpStream::connect(app.grpc_addr).await.expect("a connection");
+    let end = tokio::time::timeout(Duration::from_secs(30), silent.read(&mut [0; 1])).await;
+    assert!(end.expect("the service closes the connection").is_ok_and(|read| read == 0));
 }

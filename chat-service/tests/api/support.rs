@@ -1,6 +1,6 @@
 //! A chat-service inside the test's process, and clients of its ports.
 
-use std::{fmt, time::Duration};
+use std::{fmt, net::SocketAddr, time::Duration};
 
 use chat_service::{app::App, config::Settings};
 use fred::{
@@ -45,6 +45,8 @@ pub(crate) struct TestApp {
     pub(crate) base: String,
     /// Its gRPC port.
     pub(crate) grpc: Grpc,
+    /// Where that is.
+    pub(crate) grpc_addr: SocketAddr,
     /// Its database.
     pub(crate) database: String,
     stop: oneshot::Sender<()>,
@@ -83,13 +85,14 @@ impl TestApp {
         let settings = Settings::from_values(defaults.into_iter().chain(settings.iter().copied())).expect("settings");
         let app = App::build(settings).await.expect("an app");
         let base = format!("http://{}", app.http_addr().expect("an address"));
-        let grpc = Grpc::new(&app.grpc_addr().to_string(), INTERNAL_TOKEN);
+        let grpc_addr = app.grpc_addr();
+        let grpc = Grpc::new(&grpc_addr.to_string(), INTERNAL_TOKEN);
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(app.run(async {
             // A test that ends without stopping its app drops the sender.
             let _ = stopped.await;
         }));
-        Self { api: Api::new(&base), base, grpc, database: database.to_owned(), stop, running }
+        Self { api: Api::new(&base), base, grpc, grpc_addr, database: database.to_owned(), stop, running }
     }
 
     /// Waits until it has reached Redis, of which `/ready` says nothing.

@@ -1,4 +1,4 @@
-//! Being called by another service.
+//! A gRPC server that other services call.
 
 use std::{
     net::SocketAddr,
@@ -16,15 +16,20 @@ use tokio::net::TcpListener;
 use tonic::{
     Code,
     body::Body,
-    transport::{Server, server::TcpIncoming},
+    transport::{Server, server::TlsConnectInfo},
 };
 use tower::{Layer, Service, layer::util::Stack};
 use tracing::info_span;
 
-use super::TOKEN_KEY;
+use super::{
+    TOKEN_KEY,
+    listener::{Caller, Listener},
+};
 use crate::{
     correlation::{self, CorrelationId},
     error::{ApiError, ErrorCode},
+    security::SecurityEvent,
+    security_event,
     settings::GrpcSettings,
     trace::{self, TraceContext},
 };
@@ -35,14 +40,21 @@ const MAX_CONCURRENT_STREAMS: u32 = 1024;
 /// The longest that a call is worked on, whatever its caller says.
 const MAX_DEADLINE: Duration = Duration::from_secs(30);
 
-/// How long a connection is used. Whoever called by it connects anew, and finds the instances that have come since. (With
+/// How long a connection is used. Its caller then makes a new one, and finds the instances that have been added. (With
 /// `max_connection_age_grace` tonic 0.14 would break the connection off instead of letting its calls end.)
 const MAX_CONNECTION_AGE: Duration = Duration::from_mins(5);
+
+/// How long a connection may be silent before it is pinged, and how long the answer may take.
+const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(10));
+
+/// The most bytes of a request's metadata, and of one HTTP/2 frame. (tonic refuses messages of more than 4 MiB.)
+const MAX_METADATA_BYTES: u32 = 16 * 1024;
+const MAX_FRAME_BYTES: u32 = 16 * 1024;
 
 /// A server whose every call is authorised, logged under the caller's request id, and measured.
 ///
 /// Only `grpc.health.v1` is open to callers without the internal token, so that an orchestrator can ask. Where the services
-/// know each other by certificates, nobody is heard without one.
+/// have certificates, a caller needs one too.
 ///
 /// # Errors
 /// The certificates cannot be used.
@@ -51,11 +63,15 @@ pub fn builder(settings: &GrpcSettings) -> anyhow::Result<Server<Stack<EdgeLayer
     if let Some(tls) = &settings.tls {
         server = server.tls_config(tls.server.clone()).context("INTERNAL_TLS_CERT_FILE")?;
     }
+    let (interval, limit) = KEEPALIVE;
     Ok(server
         .timeout(MAX_DEADLINE)
         .max_concurrent_streams(MAX_CONCURRENT_STREAMS)
         .max_connection_age(MAX_CONNECTION_AGE)
-        .tcp_nodelay(true)
+        .http2_keepalive_interval(Some(interval))
+        .http2_keepalive_timeout(Some(limit))
+        .http2_max_header_list_size(MAX_METADATA_BYTES)
+        .max_frame_size(MAX_FRAME_BYTES)
         .layer(EdgeLayer { token: Arc::new(settings.internal_token.clone()) }))
 }
 
@@ -63,12 +79,12 @@ pub fn builder(settings: &GrpcSettings) -> anyhow::Result<Server<Stack<EdgeLayer
 ///
 /// # Errors
 /// It cannot be listened on.
-pub async fn bind(host: &str, port: u16, setting: &'static str) -> anyhow::Result<(TcpIncoming, SocketAddr)> {
+pub async fn bind(host: &str, port: u16, setting: &'static str) -> anyhow::Result<(Listener, SocketAddr)> {
     let listener = TcpListener::bind((host, port))
         .await
         .with_context(|| format!("{setting}: {host}:{port} cannot be listened on"))?;
     let addr = listener.local_addr()?;
-    Ok((TcpIncoming::from(listener).with_nodelay(Some(true)), addr))
+    Ok((Listener::new(listener), addr))
 }
 
 /// See [`builder`].
@@ -93,12 +109,33 @@ pub struct Edge<S> {
 }
 
 impl<S> Edge<S> {
-    /// In constant time: how long a refusal takes tells nothing of the secret.
-    fn is_authorised(&self, request: &Request<Body>) -> bool {
-        let given = request.headers().get(TOKEN_KEY).map(http::HeaderValue::as_bytes).unwrap_or_default();
-        request.uri().path().starts_with("/grpc.health.v1.Health/")
-            || given.ct_eq(self.token.expose_secret().as_bytes()).into()
+    /// Whether the call may be answered. Notes that its connection is known, or that it is refused.
+    fn authorise(&self, request: &Request<Body>) -> bool {
+        let token = request.headers().get(TOKEN_KEY);
+        let caller = caller(request);
+        // In constant time: how long a refusal takes tells nothing of the secret.
+        if token.is_some_and(|token| token.as_bytes().ct_eq(self.token.expose_secret().as_bytes()).into()) {
+            if let Some(caller) = caller {
+                caller.know();
+            }
+            return true;
+        }
+        let is_open = request.uri().path().starts_with("/grpc.health.v1.Health/");
+        if !is_open {
+            security_event!(
+                SecurityEvent::InternalTokenRejected,
+                client.address = caller.map(|caller| display(caller.addr())),
+                reason = if token.is_some() { "wrong" } else { "missing" }
+            );
+        }
+        is_open
     }
+}
+
+fn caller(request: &Request<Body>) -> Option<&Caller> {
+    let extensions = request.extensions();
+    let over_tls = || extensions.get::<TlsConnectInfo<Caller>>().map(TlsConnectInfo::get_ref);
+    extensions.get().or_else(over_tls)
 }
 
 impl<S> Service<Request<Body>> for Edge<S>
@@ -115,7 +152,7 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        if !self.is_authorised(&request) {
+        if !self.authorise(&request) {
             let error = ApiError::new(ErrorCode::Unauthorized, "the internal token is missing or wrong");
             return Box::pin(async { Ok(tonic::Status::from(error).into_http()) });
         }

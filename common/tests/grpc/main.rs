@@ -6,4 +6,5 @@ mod availability;
 mod calls;
 mod retries;
 mod stand_in;
+mod strangers;
 mod tls;

@@ -13,6 +13,7 @@ use std::{
 use neonchat_common::{
     grpc::{
         client::Peer,
+        listener::{Caller, Listener},
         server::{self, EdgeLayer},
     },
     settings::GrpcSettings,
@@ -24,7 +25,11 @@ use neonchat_proto::notification::v1::{
 };
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
-use tonic::{Request, Response, Status, metadata::MetadataMap, transport::Server};
+use tonic::{
+    Request, Response, Status,
+    metadata::MetadataMap,
+    transport::{Server, server::TlsConnectInfo},
+};
 use tower::layer::util::{Identity, Stack};
 
 /// The secret that the services of a test share.
@@ -32,6 +37,9 @@ pub(crate) const TOKEN: &str = "a-token";
 
 /// Where nobody listens.
 pub(crate) const NOWHERE: &str = "127.0.0.1:1";
+
+/// A server to which services can be added.
+pub(crate) type Builder = Server<Stack<EdgeLayer, Identity>>;
 
 /// What a call is answered.
 pub(crate) type Answer = Result<(), Status>;
@@ -81,12 +89,34 @@ impl StandIn {
     }
 
     async fn start_from<A: Future<Output = Answer> + Send>(
-        mut builder: Server<Stack<EdgeLayer, Identity>>,
+        builder: Builder,
         address: SocketAddr,
         answer: impl Fn(usize) -> A + Send + Sync + 'static,
     ) -> Self {
-        let (incoming, address) =
+        let (listener, address) =
             server::bind(&address.ip().to_string(), address.port(), "PORT").await.expect("a port");
+        Self::serve(builder, listener, address, answer).await
+    }
+
+    /// As [`StandIn::start`], with limits on its connections (see [`Listener::with_limits`]) and the builder's settings as
+    /// they are changed.
+    pub(crate) async fn start_limited(
+        settings: &GrpcSettings,
+        connections: usize,
+        unknown: Duration,
+        change: impl FnOnce(Builder) -> Builder,
+    ) -> Self {
+        let (listener, address) = server::bind("127.0.0.1", 0, "PORT").await.expect("a port");
+        let builder = change(server::builder(settings).expect("a server"));
+        Self::serve(builder, listener.with_limits(connections, unknown), address, async |_| Ok(())).await
+    }
+
+    async fn serve<A: Future<Output = Answer> + Send>(
+        mut builder: Builder,
+        listener: Listener,
+        address: SocketAddr,
+        answer: impl Fn(usize) -> A + Send + Sync + 'static,
+    ) -> Self {
         let (stop, calls, callers) = (CancellationToken::new(), Arc::default(), Arc::default());
         let (number, seen) = (AtomicUsize::new(0), (Arc::clone(&calls), Arc::clone(&callers)));
         let service = Service { calls: seen.0, callers: seen.1, number, answer };
@@ -95,7 +125,7 @@ impl StandIn {
         let server = builder
             .add_service(health_service)
             .add_service(NotificationServiceServer::new(service))
-            .serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
+            .serve_with_incoming_shutdown(listener.incoming(), stop.clone().cancelled_owned());
         Self { address, calls, callers, stop, running: tokio::spawn(server) }
     }
 
@@ -121,6 +151,12 @@ impl StandIn {
     }
 }
 
+fn caller_of<T>(request: &Request<T>) -> Option<&Caller> {
+    let extensions = request.extensions();
+    let over_tls = || extensions.get::<TlsConnectInfo<Caller>>().map(TlsConnectInfo::get_ref);
+    extensions.get().or_else(over_tls)
+}
+
 struct Service<F> {
     calls: Arc<Mutex<Vec<MetadataMap>>>,
     callers: Arc<Mutex<HashSet<SocketAddr>>>,
@@ -139,7 +175,7 @@ where
         request: Request<GetUsersStatusRequest>,
     ) -> Result<Response<GetUsersStatusResponse>, Status> {
         self.calls.lock().expect("no panic").push(request.metadata().clone());
-        self.callers.lock().expect("no panic").extend(request.remote_addr());
+        self.callers.lock().expect("no panic").extend(caller_of(&request).map(Caller::addr));
         (self.answer)(self.number.fetch_add(1, Ordering::Relaxed)).await?;
         Ok(Response::new(GetUsersStatusResponse::default()))
     }

@@ -56,6 +56,21 @@ async fn those_who_believe_the_same_authority_hear_each_other() {
 }
 
 #[tokio::test]
+async fn a_silent_connection_is_closed_and_a_known_one_is_not() {
+    let authority = Authority::new();
+    let settings = authority.settings("127.0.0.1");
+    let server = StandIn::start_limited(&settings, 16, Duration::from_millis(300), |builder| builder).await;
+    let peer = peer_with(&[server.address], &settings);
+    call(&peer, LIMIT).await.expect("an answer");
+    // It has not begun the TLS handshake.
+    let mut silent = tokio::net::TcpStream::connect(server.address).await.expect("a connection");
+    let end = tokio::time::timeout(LIMIT, tokio::io::AsyncReadExt::read(&mut silent, &mut [0; 1]));
+    assert!(end.await.expect("the server closes the connection").is_ok_and(|read| read == 0));
+    call(&peer, LIMIT).await.expect("an answer");
+    assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
 async fn nobody_else_is_heard_whatever_the_token() {
     let (authority, another) = (Authority::new(), Authority::new());
     let server = server(&authority.settings("127.0.0.1")).await;

@@ -100,9 +100,9 @@ impl Endpoint {
     }
 
     /// Asks it whether it serves.
-    pub(super) async fn probe(&self, limit: Duration) -> Result<(), ()> {
+    pub(super) async fn probe(&self, limit: Duration, request: Request<HealthCheckRequest>) -> Result<(), ()> {
         let mut client = HealthClient::new(self.channel.clone());
-        let answer = timeout(limit, client.check(HealthCheckRequest::default())).await;
+        let answer = timeout(limit, client.check(request)).await;
         match answer {
             Ok(Ok(answer)) if answer.get_ref().status() == ServingStatus::Serving => Ok(()),
             _ => Err(()),

@@ -23,6 +23,7 @@ use tonic::{
     Code, Request, Response, Status,
     metadata::{Ascii, MetadataValue},
 };
+use tonic_health::pb::HealthCheckRequest;
 use tower_resilience::circuitbreaker::CircuitBreakerError;
 
 use self::endpoint::{BREAKER_STATE, Endpoint, PATIENCE};
@@ -143,7 +144,9 @@ impl Peer {
     /// Whether one of the addresses says, within this time, that it serves. They are all asked at once, past their circuit
     /// breakers.
     pub async fn is_serving(&self, within: Duration) -> bool {
-        let probes = self.0.endpoints.iter().map(|endpoint| Box::pin(endpoint.probe(within)));
+        // With the token, which a health check does not need: a connection is closed where no call shows it.
+        let request = || self.0.request(within, HealthCheckRequest::default(), None);
+        let probes = self.0.endpoints.iter().map(|endpoint| Box::pin(endpoint.probe(within, request())));
         select_ok(probes).await.is_ok()
     }
 }
