@@ -58,7 +58,7 @@ async fn prepare() -> (Messages, Vec<(ChatId, UserId)>) {
     let settings = [("DATABASE_URL", database.as_str()), ("REDIS_URL", &harness::redis_url())];
     let settings = Settings::from_values(settings).expect("settings");
     let connector = Connector::new(&settings.database.connection).expect("a connector");
-    migrate(connector.connect_without_limits().await.expect("a connection")).await.expect("tables");
+    migrate(&connector).await.expect("tables");
     let db = Db::new(connector, &settings.database).expect("a pool");
     let peer = Peer::new(&settings.notification_addresses, &settings.common.grpc).expect("a peer");
     let redis = redis::client(&settings.common.redis_url).expect("a client");

@@ -3,32 +3,27 @@
 mod connect;
 mod migrations;
 mod reader;
+mod requirements;
 mod supply;
 
 use std::time::Duration;
 
 use anyhow::Context as _;
-use deadpool::managed::{Hook, HookError, QueueMode};
+use deadpool::managed::{Object, Pool, PoolError, QueueMode};
 use diesel::{
-    QueryResult,
+    ConnectionError, QueryResult,
     result::{DatabaseErrorKind, Error as QueryError},
 };
-use diesel_async::{
-    AsyncPgConnection,
-    pooled_connection::{
-        AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod,
-        deadpool::{Object, Pool, PoolError},
-    },
-};
-use futures_util::FutureExt as _;
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection as _};
 use metrics::{counter, describe_counter};
 use neonchat_common::{correlation, error::ApiError, trace};
 use thiserror::Error;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
+pub(crate) use self::requirements::{Unsuitable, check, check_new};
 use self::supply::Supply;
 pub use self::{
-    connect::Connector,
+    connect::{Connector, Session},
     migrations::{MIGRATIONS, migrate, migrate_within},
     reader::Reader,
 };
@@ -47,7 +42,7 @@ const POOL_TIMEOUTS_TOTAL: &str = "db_pool_timeouts_total";
 pub enum DbError {
     /// No connection could be had.
     #[error("no connection: {0}")]
-    NoConnection(#[from] PoolError),
+    NoConnection(#[from] PoolError<ConnectionError>),
     /// It took too long.
     #[error("no answer in time")]
     Timeout,
@@ -79,6 +74,17 @@ impl DbError {
             Self::Timeout => "timeout",
             Self::Query(_) => "query",
         }
+    }
+
+    const fn is_read_only(&self) -> bool {
+        matches!(self, Self::Query(QueryError::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _)))
+    }
+
+    /// Whether it may be that the connection has ended. A connection that breaks, and one that Postgres ends, have no kind
+    /// of their own.
+    const fn may_be_of_connection(&self) -> bool {
+        use DatabaseErrorKind::{ClosedConnection, UnableToSendCommand, Unknown};
+        matches!(self, Self::Query(QueryError::DatabaseError(ClosedConnection | UnableToSendCommand | Unknown, _)))
     }
 
     /// Whether the same work may be done later.
@@ -117,9 +123,32 @@ pub struct Usage {
     pub waiting: f64,
 }
 
+/// What became of a connection that was worked on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// It goes on, if there was one.
+    Kept,
+    /// It was closed, since it did not answer.
+    Closed,
+    /// It could not be used, and another one may do.
+    Lost,
+}
+
+/// An error of work on the database, which may be of the database itself.
+pub trait WorkError: From<DbError> {
+    /// What the database failed with.
+    fn database(&self) -> Option<&DbError>;
+}
+
+impl WorkError for DbError {
+    fn database(&self) -> Option<&DbError> {
+        Some(self)
+    }
+}
+
 /// The database.
 #[derive(Clone)]
-pub struct Db(Pool<AsyncPgConnection>);
+pub struct Db(Pool<Supply>);
 
 impl Db {
     /// A pool that connects when it is first used, on the runtime that this is called on.
@@ -129,37 +158,26 @@ impl Db {
     pub fn new(connector: Connector, settings: &DatabaseSettings) -> anyhow::Result<Self> {
         describe_counter!(POOL_TIMEOUTS_TOTAL, "Requests that waited for a connection to Postgres in vain");
         counter!(POOL_TIMEOUTS_TOTAL).absolute(0);
-        let mut config = ManagerConfig::default();
-        // A broken connection is noticed without asking Postgres each time.
-        config.recycling_method = RecyclingMethod::Fast;
-        let supply = Supply::new(connector);
-        config.custom_setup = Box::new(move |_| {
-            let supply = supply.clone();
-            async move { supply.take().await }.boxed()
-        });
-        let max_lifetime = settings.max_lifetime;
-        let retire_old = Hook::sync_fn(move |_: &mut AsyncPgConnection, metrics: &deadpool::managed::Metrics| {
-            if metrics.age() < max_lifetime { Ok(()) } else { Err(HookError::message("older than its lifetime")) }
-        });
-        let pool = Pool::builder(AsyncDieselConnectionManager::new_with_config("", config))
-            .max_size(settings.max_connections)
+        let DatabaseSettings { max_connections, max_lifetime, .. } = *settings;
+        let pool = Pool::builder(Supply::new(connector, max_connections, max_lifetime))
+            .max_size(max_connections)
             // The one that was used last: its process has everything at hand, in its own caches and in those of the CPU.
             .queue_mode(QueueMode::Lifo)
-            .pre_recycle(retire_old)
             .build()
             .context("the pool of connections")?;
         Ok(Self(pool))
     }
 
-    /// Does a piece of work on one connection, within a time limit.
+    /// Does a piece of work on one connection, within a time limit. The work is idempotent: where its connection turns out
+    /// to have ended, or to be one to a server that became read-only, it is done once more on another one.
     ///
     /// # Errors
     /// Those of the work, and [`DbError`]. A connection that did not answer in time is closed: nobody else waits behind
     /// what it does.
-    pub async fn run<T, E>(&self, work: impl AsyncFnOnce(&mut AsyncPgConnection) -> Result<T, E>) -> Result<T, E>
-    where
-        E: From<DbError>,
-    {
+    pub async fn run<T, E: WorkError>(
+        &self,
+        work: impl AsyncFnOnce(&mut AsyncPgConnection) -> Result<T, E> + Clone,
+    ) -> Result<T, E> {
         self.run_by(Instant::now() + CONNECTION_LIMIT, work).await
     }
 
@@ -167,48 +185,94 @@ impl Db {
     ///
     /// # Errors
     /// As [`Db::run`].
-    pub async fn run_by<T, E>(
+    pub async fn run_by<T, E: WorkError>(
+        &self,
+        start_by: Instant,
+        work: impl AsyncFnOnce(&mut AsyncPgConnection) -> Result<T, E> + Clone,
+    ) -> Result<T, E> {
+        match self.attempt(start_by, work.clone()).await {
+            (Err(_), Fate::Lost) if Instant::now() < start_by => self.attempt(start_by, work).await.0,
+            (result, _) => result,
+        }
+    }
+
+    /// As [`Db::run`], for work that must not be done twice.
+    ///
+    /// # Errors
+    /// As [`Db::run`].
+    pub async fn run_once<T, E: WorkError>(
+        &self,
+        work: impl AsyncFnOnce(&mut AsyncPgConnection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.attempt(Instant::now() + CONNECTION_LIMIT, work).await.0
+    }
+
+    async fn attempt<T, E: WorkError>(
         &self,
         start_by: Instant,
         work: impl AsyncFnOnce(&mut AsyncPgConnection) -> Result<T, E>,
-    ) -> Result<T, E>
-    where
-        E: From<DbError>,
-    {
-        let connection = self.connection(start_by).await.inspect_err(|error| {
-            if matches!(error, DbError::Timeout) {
-                counter!(POOL_TIMEOUTS_TOTAL).increment(1);
+    ) -> (Result<T, E>, Fate) {
+        match self.connection(start_by).await {
+            Ok(connection) => self.work(connection, WORK_LIMIT, work).await,
+            Err(error) => {
+                if matches!(error, DbError::Timeout) {
+                    counter!(POOL_TIMEOUTS_TOTAL).increment(1);
+                }
+                (Err(error.into()), Fate::Kept)
             }
-        })?;
-        Self::work(connection, WORK_LIMIT, work).await
+        }
     }
 
-    async fn connection(&self, by: Instant) -> DbResult<Object<AsyncPgConnection>> {
+    async fn connection(&self, by: Instant) -> DbResult<Object<Supply>> {
         Ok(timeout_at(by, self.0.get()).await.map_err(|_| DbError::Timeout)??)
     }
 
-    async fn work<T, E>(
-        mut connection: Object<AsyncPgConnection>,
+    async fn work<T, E: WorkError>(
+        &self,
+        mut connection: Object<Supply>,
         limit: Duration,
         work: impl AsyncFnOnce(&mut AsyncPgConnection) -> Result<T, E>,
-    ) -> Result<T, E>
-    where
-        E: From<DbError>,
-    {
+    ) -> (Result<T, E>, Fate) {
         let mut trace = trace::Span::part(&correlation::current_trace(), trace::work_on_database);
-        timeout(limit, work(&mut connection)).await.unwrap_or_else(|_| {
+        let end = Instant::now() + limit;
+        let Ok(result) = timeout_at(end, work(&mut connection.inner)).await else {
             drop(Object::take(connection));
             trace.fail(DbError::Timeout.kind());
-            Err(DbError::Timeout.into())
-        })
+            return (Err(DbError::Timeout.into()), Fate::Closed);
+        };
+        let Some(error) = result.as_ref().err().and_then(WorkError::database) else { return (result, Fate::Kept) };
+        if error.is_read_only() {
+            // Their server is the same. New connections may find one that takes writes.
+            drop(Object::take(connection));
+            self.clear();
+            return (result, Fate::Lost);
+        }
+        if error.may_be_of_connection() {
+            // Postgres says why it ends a connection, and then ends it: it is asked whether this was the end.
+            let alive = timeout_at(end, connection.inner.batch_execute("")).await;
+            if !matches!(alive, Ok(Ok(()))) {
+                drop(Object::take(connection));
+                return (result, Fate::Lost);
+            }
+        }
+        (result, Fate::Kept)
+    }
+
+    /// Closes the connections that are not in use.
+    fn clear(&self) {
+        self.0.retain(|_, _| false);
+        self.0.manager().clear();
     }
 
     /// Does one query. See [`Db::run`].
     ///
     /// # Errors
     /// [`DbError`]
-    pub async fn query<T>(&self, query: impl AsyncFnOnce(&mut AsyncPgConnection) -> QueryResult<T>) -> DbResult<T> {
-        self.run(async |connection| Ok(query(connection).await?)).await
+    pub async fn query<T>(
+        &self,
+        query: impl AsyncFnOnce(&mut AsyncPgConnection) -> QueryResult<T> + Clone,
+    ) -> DbResult<T> {
+        self.run(async move |connection| Ok(query(connection).await?)).await
     }
 
     /// How the pool is used at this moment.
@@ -217,7 +281,7 @@ impl Db {
         let status = self.0.status();
         let count = |number: usize| u32::try_from(number).map_or(f64::INFINITY, f64::from);
         Usage {
-            idle: count(status.available),
+            idle: count(status.available + self.0.manager().spare()),
             used: count(status.size.saturating_sub(status.available)),
             waiting: count(status.waiting),
         }
@@ -226,5 +290,6 @@ impl Db {
     /// Closes all connections.
     pub fn close(&self) {
         self.0.close();
+        self.0.manager().clear();
     }
 }

@@ -56,6 +56,9 @@ impl From<bool> for Verdict {
 struct Report {
     status: Verdict,
     database: Verdict,
+    /// Why the database cannot be used although it answers, such as that it is read-only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    database_problem: Option<String>,
     redis: Verdict,
     notification_service: Verdict,
 }
@@ -74,8 +77,10 @@ async fn health(health: Data<Health>) -> HttpResponse {
         within_timeout(health.notifier.is_redis_healthy()),
         within_timeout(health.notifier.is_peer_healthy()),
     );
+    let database_problem = health.readiness.problem();
+    let database = if database_problem.is_some() { Verdict::Unhealthy } else { database };
     let is_healthy = [database, redis, notification_service].into_iter().all(|verdict| verdict == Verdict::Healthy);
-    let report = Report { status: is_healthy.into(), database, redis, notification_service };
+    let report = Report { status: is_healthy.into(), database, database_problem, redis, notification_service };
     if is_healthy { HttpResponse::Ok().json(report) } else { HttpResponse::ServiceUnavailable().json(report) }
 }
 

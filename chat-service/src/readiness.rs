@@ -1,15 +1,17 @@
-//! Whether this process can do its work, watched in the background: Postgres answers, is migrated, and keeps what it
-//! acknowledges.
+//! Whether this process can do its work, watched in the background: Postgres answers, is migrated, and meets the
+//! requirements (see [`crate::db`]).
 
-use std::{mem, time::Duration};
+use std::{
+    mem,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use anyhow::Context as _;
-use diesel::{QueryResult, QueryableByName, sql_query, sql_types::Text};
-use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 use neonchat_common::lifecycle::Tasks;
 use tokio::sync::watch;
 
-use crate::db::{self, Connector};
+use crate::db::{self, Connector, Session, Unsuitable};
 
 /// How often Postgres is asked again, and the longest that it may take to answer.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
@@ -33,17 +35,20 @@ pub enum State {
 
 /// The state of this process.
 #[derive(Clone, Debug)]
-pub struct Readiness(watch::Sender<State>);
+pub struct Readiness {
+    state: watch::Sender<State>,
+    problem: Arc<Mutex<Option<String>>>,
+}
 
 impl Readiness {
     /// Prepares the database as soon as there is one, and keeps asking it from then on, until the tasks are stopped.
     #[must_use]
     pub fn watch(tasks: &Tasks, connector: Connector) -> Self {
-        let readiness = Self(watch::Sender::new(State::Starting));
+        let readiness = Self { state: watch::Sender::new(State::Starting), problem: Arc::default() };
         let state = readiness.clone();
         tasks.spawn_until_stopped(async move {
-            migrate(&connector).await;
-            let mut watcher = Watcher { connector, connection: None };
+            state.migrate(&connector).await;
+            let mut watcher = Watcher { connector, session: None };
             loop {
                 state.set(watcher.check().await);
                 tokio::time::sleep(CHECK_INTERVAL).await;
@@ -55,24 +60,50 @@ impl Readiness {
     /// The state now.
     #[must_use]
     pub fn state(&self) -> State {
-        *self.0.borrow()
+        *self.state.borrow()
+    }
+
+    /// Why the database cannot be used although it answers, in words for an operator.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The state now and its changes.
     #[must_use]
     pub fn subscribe(&self) -> watch::Receiver<State> {
-        self.0.subscribe()
+        self.state.subscribe()
     }
 
     /// This process is about to end.
     pub fn drain(&self) {
-        self.0.send_replace(State::Draining);
+        self.state.send_replace(State::Draining);
+    }
+
+    fn note(&self, checked: &anyhow::Result<()>) {
+        let problem = checked.as_ref().err().and_then(|error| error.downcast_ref::<Unsuitable>());
+        *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = problem.map(ToString::to_string);
+    }
+
+    /// Migrates, trying again until it is done.
+    async fn migrate(&self, connector: &Connector) {
+        let (mut delay, max_delay) = BACKOFF;
+        loop {
+            let migrated = db::migrate(connector).await;
+            self.note(&migrated);
+            let Err(error) = migrated else { return };
+            tracing::warn!(error.cause = format!("{error:#}"), "database not migrated, trying again");
+            // Jittered, so that many processes do not come at once.
+            tokio::time::sleep(delay.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+            delay = max_delay.min(delay * 2);
+        }
     }
 
     fn set(&self, checked: anyhow::Result<()>) {
+        self.note(&checked);
         let next = if checked.is_ok() { State::Ready } else { State::NotReady };
         let replace = |state: &mut State| *state != State::Draining && mem::replace(state, next) != next;
-        if self.0.send_if_modified(replace) {
+        if self.state.send_if_modified(replace) {
             match checked {
                 Ok(()) => tracing::info!("ready"),
                 Err(error) => tracing::error!(error.cause = format!("{error:#}"), "not ready"),
@@ -81,57 +112,27 @@ impl Readiness {
     }
 }
 
-/// Migrates, trying again until it is done.
-async fn migrate(connector: &Connector) {
-    let (mut delay, max_delay) = BACKOFF;
-    while let Err(error) = try_migrate(connector).await {
-        tracing::warn!(error.cause = format!("{error:#}"), "the database is not migrated, trying again");
-        // Jittered, so that many processes do not come at once.
-        tokio::time::sleep(delay.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
-        delay = max_delay.min(delay * 2);
-    }
-}
-
-async fn try_migrate(connector: &Connector) -> anyhow::Result<()> {
-    db::migrate(connector.connect_without_limits().await?).await
-}
-
 /// Asks over a connection of its own: that all of the pool's are in use is no reason to send requests elsewhere.
 struct Watcher {
     connector: Connector,
-    connection: Option<AsyncPgConnection>,
+    session: Option<Session>,
 }
 
 impl Watcher {
-    /// Asks Postgres whether a commit is on disk when it is acknowledged (guarantee G1). It may be told otherwise at
-    /// any time, so this is asked again and again, and tells at once whether Postgres answers at all.
+    /// Asks Postgres whether it still meets the requirements, such as that a commit is on disk when it is acknowledged
+    /// (guarantee G1). They may change at any time, so this is asked again and again, and tells at once whether Postgres
+    /// answers at all.
     async fn check(&mut self) -> anyhow::Result<()> {
-        // Left out of `self` where asking fails: the next time is by a new connection.
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => self.connector.connect().await?,
-        };
-        let asked = tokio::time::timeout(CHECK_TIMEOUT, switched_off(&mut connection)).await;
-        let off = asked.context("Postgres does not answer")?.context("asking Postgres for its settings")?;
-        self.connection = Some(connection);
-        anyhow::ensure!(
-            off.is_empty(),
-            "Postgres has {} = off, so that a crash may lose acknowledged messages; switch it on",
-            off.join(" = off, ")
-        );
+        // Left out of `self` where the check fails: the next one is over a new connection, to another server maybe.
+        let mut session = self.session.take();
+        let checked = tokio::time::timeout(CHECK_TIMEOUT, async {
+            match &mut session {
+                Some(session) => db::check(session).await,
+                None => db::check_new(&self.connector, session.insert(self.connector.connect().await?)).await,
+            }
+        });
+        checked.await.context("Postgres does not answer")??;
+        self.session = session;
         Ok(())
     }
-}
-
-async fn switched_off(connection: &mut AsyncPgConnection) -> QueryResult<Vec<String>> {
-    #[derive(QueryableByName)]
-    struct Setting {
-        #[diesel(sql_type = Text)]
-        name: String,
-    }
-    let settings = sql_query(
-        "SELECT name FROM unnest(ARRAY['fsync', 'synchronous_commit', 'full_page_writes']) AS name
-          WHERE current_setting(name) = 'off'",
-    );
-    Ok(settings.load::<Setting>(connection).await?.into_iter().map(|setting| setting.name).collect())
 }

@@ -4,7 +4,7 @@ use diesel::result::Error as QueryError;
 use neonchat_common::error::{ApiError, ErrorCode};
 use thiserror::Error;
 
-use crate::db::DbError;
+use crate::db::{DbError, WorkError};
 
 /// Why a request about chats failed.
 #[derive(Debug, Error)]
@@ -27,6 +27,12 @@ pub enum ChatError {
     /// The database failed.
     #[error(transparent)]
     Db(#[from] DbError),
+}
+
+impl WorkError for ChatError {
+    fn database(&self) -> Option<&DbError> {
+        if let Self::Db(error) = self { Some(error) } else { None }
+    }
 }
 
 impl From<QueryError> for ChatError {

@@ -4,12 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use diesel::{ConnectionError, ConnectionResult};
-use diesel_async::AsyncPgConnection;
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection as _};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::runtime::Handle;
 use tokio_postgres::config::SslMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
+use uuid::Uuid;
 
 /// The longest that connecting takes, TLS and login included. Longer than a request waits for it: it is for the next one.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -20,13 +21,32 @@ const TCP_USER_TIMEOUT: Duration = Duration::from_secs(5);
 /// An idle connection is asked after this time whether it is still there.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 
-/// What Postgres itself limits: no statement runs, and none waits for a lock, for as long as somebody waits for its
-/// answer; and a process that hangs in a transaction does not keep its locks.
+/// The settings of a connection for requests.
 ///
-/// And how it plans: each statement once and for all, since every one of them looks rows up by an index, whatever its
-/// values and whatever is believed of the size of a young table. To plan anew for one message takes longer than to store it.
-const SESSION_OPTIONS: &str = "-c statement_timeout=900ms -c lock_timeout=800ms \
-    -c idle_in_transaction_session_timeout=5s -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off";
+/// Timeouts: no statement runs, and none waits for a lock, longer than its caller waits for the answer; and a process that
+/// hangs in a transaction does not keep its locks.
+///
+/// Plans: each statement is planned once, since every statement looks rows up by an index, whatever its values are and
+/// whatever size Postgres believes a young table to have. Planning for one message takes longer than storing it.
+///
+/// Isolation: what [`crate::messages`] locks and then reads has to be as the last transaction left it.
+///
+/// They are set by statements. As startup options they would be refused by PgBouncer.
+const LIMITS: &str = "SET statement_timeout = '900ms'; SET lock_timeout = '800ms'; \
+    SET idle_in_transaction_session_timeout = '5s'; SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; \
+    SET jit = off; SET default_transaction_isolation = 'read committed';";
+
+/// The settings of a connection for work that takes its time, whatever the user's are.
+const NO_LIMITS: &str = "SET statement_timeout = 0; SET lock_timeout = 0;";
+
+/// A connection, and what tells its session from any other.
+pub struct Session {
+    /// The connection.
+    pub connection: AsyncPgConnection,
+    /// The value of the setting `neonchat.session`. Where it is another, the connection is one of a pooler, which gives
+    /// sessions of Postgres to several connections in turn.
+    pub(super) marker: String,
+}
 
 /// Makes connections to one database.
 #[derive(Clone)]
@@ -52,28 +72,29 @@ impl Connector {
         Ok(Self { config: Arc::new(config), tls, runtime: Handle::current() })
     }
 
-    /// A connection for requests, with [`SESSION_OPTIONS`].
+    /// A connection for requests, with [`LIMITS`].
     #[must_use]
-    pub fn connect(&self) -> BoxFuture<'static, ConnectionResult<AsyncPgConnection>> {
-        let mut config = (*self.config).clone();
-        let options = config.get_options().map_or_else(String::new, |options| format!("{options} "));
-        config.options(format!("{options}{SESSION_OPTIONS}"));
-        self.open(config)
+    pub fn connect(&self) -> BoxFuture<'static, ConnectionResult<Session>> {
+        self.open(LIMITS)
     }
 
     /// A connection for work that takes its time.
     #[must_use]
-    pub fn connect_without_limits(&self) -> BoxFuture<'static, ConnectionResult<AsyncPgConnection>> {
-        self.open((*self.config).clone())
+    pub fn connect_without_limits(&self) -> BoxFuture<'static, ConnectionResult<Session>> {
+        self.open(NO_LIMITS)
     }
 
     /// A connection lives in a task, and that task is to be on the main runtime: one on an actix worker's would end
     /// with the HTTP server, while the pool still hands the connection out.
-    fn open(&self, config: tokio_postgres::Config) -> BoxFuture<'static, ConnectionResult<AsyncPgConnection>> {
-        let tls = self.tls.clone();
+    fn open(&self, settings: &str) -> BoxFuture<'static, ConnectionResult<Session>> {
+        let (config, tls) = (Arc::clone(&self.config), self.tls.clone());
+        let marker = Uuid::new_v4().simple().to_string();
+        let settings = format!("{settings} SET neonchat.session = '{marker}'");
         let connecting = self.runtime.spawn(tokio::time::timeout(CONNECT_TIMEOUT, async move {
             let (client, connection) = config.connect(tls).await.map_err(bad_connection)?;
-            AsyncPgConnection::try_from_client_and_connection(client, connection).await
+            let mut connection = AsyncPgConnection::try_from_client_and_connection(client, connection).await?;
+            connection.batch_execute(&settings).await.map_err(ConnectionError::CouldntSetupConfiguration)?;
+            Ok(Session { connection, marker })
         }));
         async { connecting.await.map_err(bad_connection)?.map_err(bad_connection)? }.boxed()
     }

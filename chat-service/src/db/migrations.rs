@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use diesel_async::{AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnection as _};
+use diesel_async::{AsyncMigrationHarness, SimpleAsyncConnection as _};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use tokio::time::{Instant, sleep};
 
-use super::Connector;
+use super::{Connector, connect::Session, requirements};
 
 /// The migrations of `migrations/`, a part of the program.
 pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
@@ -23,7 +23,7 @@ pub async fn migrate_within(wait: Duration, connector: &Connector) -> anyhow::Re
     let started = Instant::now();
     loop {
         match connector.connect_without_limits().await {
-            Ok(connection) => break migrate(connection).await,
+            Ok(session) => break migrate_on(connector, session).await,
             Err(error) if started.elapsed() + PAUSE > wait => {
                 let limit = humantime::format_duration(wait);
                 break Err(error).with_context(|| format!("the database did not answer within {limit}"));
@@ -34,11 +34,17 @@ pub async fn migrate_within(wait: Duration, connector: &Connector) -> anyhow::Re
     }
 }
 
-/// Applies what is pending. Of several processes that start at once one does it, and the others wait for it.
+/// Applies pending migrations. Of several processes that start at once one does it, and the others wait for it.
 ///
 /// # Errors
-/// Postgres went away, or a migration failed; it is then rolled back.
-pub async fn migrate(mut connection: AsyncPgConnection) -> anyhow::Result<()> {
+/// Postgres does not answer, or is not as this program needs it; or a migration failed, and was rolled back.
+pub async fn migrate(connector: &Connector) -> anyhow::Result<()> {
+    migrate_on(connector, connector.connect_without_limits().await?).await
+}
+
+async fn migrate_on(connector: &Connector, mut session: Session) -> anyhow::Result<()> {
+    requirements::check_new(connector, &mut session).await?;
+    let mut connection = session.connection;
     // Released when the connection ends. The number is "neonchat" as bytes.
     connection.batch_execute("SELECT pg_advisory_lock(x'6e656f6e63686174'::bigint)").await.context("the lock")?;
     // diesel's migrations block, so they get a thread of their own.

@@ -11,7 +11,7 @@ use diesel_async::AsyncPgConnection;
 use metrics::{counter, describe_counter};
 use tokio::time::Instant;
 
-use super::{Connector, Db, DbError};
+use super::{Connector, Db, WorkError};
 use crate::config::DatabaseSettings;
 
 /// The longest that a request waits for a connection to the reader, and then for the work: it may have to be done once more.
@@ -45,14 +45,14 @@ impl Reader {
     /// that there is nothing (`None`).
     pub async fn ask<T, E>(&self, work: impl AsyncFnOnce(&mut AsyncPgConnection) -> Result<Option<T>, E>) -> Option<T>
     where
-        E: From<DbError> + fmt::Display,
+        E: WorkError + fmt::Display,
     {
         if self.paused_until().is_some_and(|until| Instant::now() < until) {
             counter!(READS_TOTAL, "outcome" => "away").increment(1);
             return None;
         }
         let answer = match self.db.connection(Instant::now() + CONNECTION_LIMIT).await {
-            Ok(connection) => Db::work(connection, WORK_LIMIT, work).await,
+            Ok(connection) => self.db.work(connection, WORK_LIMIT, work).await.0,
             Err(error) => Err(error.into()),
         };
         let outcome = match &answer {

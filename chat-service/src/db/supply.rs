@@ -1,25 +1,40 @@
-//! New connections for the pool.
+//! New connections for the pool, never more than `DB_MAX_CONNS`.
 //!
-//! Whoever asks the pool for a connection waits for less time than connecting may take. Were it given up with the one who
-//! asked, a Postgres that is slow to accept would be asked again and again, and nobody would ever get a connection. So a few
-//! workers connect, and what they make is for whoever waits then, or asks next.
+//! A request waits for a connection for less time than connecting may take. If connecting were given up with the request, a
+//! Postgres that is slow to accept would be asked again and again, and no request would ever get a connection. So a few
+//! workers connect. What a worker makes goes to the request that has waited longest, or is kept for the next one.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
+use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
 use diesel::{ConnectionError, ConnectionResult};
-use diesel_async::AsyncPgConnection;
+use diesel_async::{AsyncPgConnection, pooled_connection::PoolableConnection as _};
 use tokio::{
     runtime::Handle,
-    sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc},
+    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
 };
 
 use super::Connector;
 
 /// Connections that are made at a time: each is a new process of Postgres.
 const WORKERS: usize = 4;
+
+/// A connection, and its place among those that may be open.
+pub(super) struct Connection {
+    pub(super) inner: AsyncPgConnection,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Connection {
+    /// Whether it is known to have ended. Nothing is sent.
+    pub(super) fn is_broken(&mut self) -> bool {
+        self.inner.is_broken()
+    }
+}
 
 /// See the module.
 #[derive(Clone)]
@@ -28,76 +43,124 @@ pub(super) struct Supply(Arc<Inner>);
 struct Inner {
     connector: Connector,
     runtime: Handle,
-    workers: Arc<Semaphore>,
-    waiting: AtomicUsize,
-    made: mpsc::Sender<ConnectionResult<AsyncPgConnection>>,
-    taken: Mutex<mpsc::Receiver<ConnectionResult<AsyncPgConnection>>>,
+    max_lifetime: Duration,
+    places: Arc<Semaphore>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    workers: usize,
+    waiting: VecDeque<oneshot::Sender<ConnectionResult<Connection>>>,
+    /// Made for requests that no longer waited.
+    spare: Vec<Connection>,
 }
 
 impl Supply {
-    /// Made by `connector`, on the runtime that this is called on.
-    pub(super) fn new(connector: Connector) -> Self {
-        let (made, taken) = mpsc::channel(WORKERS);
+    /// Makes connections by `connector`, on the runtime that this is called on.
+    pub(super) fn new(connector: Connector, max_connections: usize, max_lifetime: Duration) -> Self {
         Self(Arc::new(Inner {
             connector,
             runtime: Handle::current(),
-            workers: Arc::new(Semaphore::new(WORKERS)),
-            waiting: AtomicUsize::new(0),
-            made,
-            taken: Mutex::new(taken),
+            max_lifetime,
+            places: Arc::new(Semaphore::new(max_connections)),
+            state: Mutex::default(),
         }))
     }
 
-    /// The next connection, or why there is none.
-    pub(super) async fn take(&self) -> ConnectionResult<AsyncPgConnection> {
-        let _waiting = Waiting::new(&self.0);
-        self.0.connect();
-        // The sender lives as long as this does.
-        let closed = || Err(ConnectionError::BadConnection("nobody connects".to_owned()));
-        self.0.taken.lock().await.recv().await.unwrap_or_else(closed)
+    /// How many connections are kept for the next request.
+    pub(super) fn spare(&self) -> usize {
+        self.0.lock().spare.len()
+    }
+
+    /// Closes the connections that are kept for the next request.
+    pub(super) fn clear(&self) {
+        self.0.lock().spare.clear();
+    }
+}
+
+impl Manager for Supply {
+    type Type = Connection;
+    type Error = ConnectionError;
+
+    async fn create(&self) -> ConnectionResult<Connection> {
+        match self.0.ask() {
+            Ok(spare) => Ok(spare),
+            Err(given) => given.await.unwrap_or_else(|_| Err(closed("connecting was given up"))),
+        }
+    }
+
+    async fn recycle(&self, connection: &mut Connection, metrics: &Metrics) -> RecycleResult<ConnectionError> {
+        if connection.is_broken() {
+            Err(RecycleError::message("it has ended"))
+        } else if metrics.age() >= self.0.max_lifetime {
+            Err(RecycleError::message("it is older than DB_CONN_MAX_LIFETIME"))
+        } else {
+            Ok(())
+        }
     }
 }
 
 impl Inner {
-    /// Has one more worker connect, if somebody waits and there may be one more.
-    fn connect(self: &Arc<Self>) {
-        if self.is_wanted()
-            && let Ok(permit) = Arc::clone(&self.workers).try_acquire_owned()
-        {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A connection that is there, or where it will come.
+    fn ask(self: &Arc<Self>) -> Result<Connection, oneshot::Receiver<ConnectionResult<Connection>>> {
+        let mut state = self.lock();
+        while let Some(mut spare) = state.spare.pop() {
+            if !spare.is_broken() {
+                return Ok(spare);
+            }
+        }
+        let (give, given) = oneshot::channel();
+        state.waiting.retain(|waiting| !waiting.is_closed());
+        state.waiting.push_back(give);
+        if state.workers < state.waiting.len().min(WORKERS) {
+            state.workers += 1;
             let this = Arc::clone(self);
-            self.runtime.spawn(async move { this.work(permit).await });
+            self.runtime.spawn(async move { this.work().await });
         }
+        Err(given)
     }
 
-    async fn work(self: Arc<Self>, permit: OwnedSemaphorePermit) {
+    async fn work(&self) {
         while self.is_wanted() {
-            let connected = self.connector.connect().await;
-            // Full of what nobody took meanwhile: one more is not wanted either.
-            let _ = self.made.try_send(connected);
+            let made = self.make().await;
+            self.give(made);
         }
-        drop(permit);
-        // Whoever came between the last look and the free place.
-        self.connect();
     }
 
-    /// Whether more are waited for than there are.
+    /// Whether more requests wait than other workers connect. Where not, the worker that asks is one less.
     fn is_wanted(&self) -> bool {
-        self.waiting.load(Ordering::SeqCst) > self.made.max_capacity() - self.made.capacity()
+        let mut state = self.lock();
+        state.waiting.retain(|waiting| !waiting.is_closed());
+        let is_wanted = state.waiting.len() >= state.workers;
+        if !is_wanted {
+            state.workers -= 1;
+        }
+        is_wanted
+    }
+
+    async fn make(&self) -> ConnectionResult<Connection> {
+        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| closed("the pool is closed"))?;
+        Ok(Connection { inner: self.connector.connect().await?.connection, _place: place })
+    }
+
+    /// Gives it to the request that has waited longest. An error is of use to nobody who asks later.
+    fn give(&self, mut made: ConnectionResult<Connection>) {
+        let mut state = self.lock();
+        while let Some(waiting) = state.waiting.pop_front() {
+            match waiting.send(made) {
+                Ok(()) => return,
+                Err(not_taken) => made = not_taken,
+            }
+        }
+        state.spare.extend(made);
     }
 }
 
-/// Somebody waits, until this is dropped.
-struct Waiting<'a>(&'a Inner);
-
-impl<'a> Waiting<'a> {
-    fn new(inner: &'a Inner) -> Self {
-        inner.waiting.fetch_add(1, Ordering::SeqCst);
-        Self(inner)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::SeqCst);
-    }
+fn closed(reason: &str) -> ConnectionError {
+    ConnectionError::BadConnection(reason.to_owned())
 }

@@ -6,7 +6,7 @@ use diesel::result::Error as QueryError;
 use neonchat_common::error::{ApiError, ErrorCode};
 use thiserror::Error;
 
-use crate::db::DbError;
+use crate::db::{DbError, WorkError};
 
 /// Why a request about messages failed.
 #[derive(Clone, Debug, Error)]
@@ -34,6 +34,12 @@ pub enum MessageError {
 impl From<DbError> for MessageError {
     fn from(error: DbError) -> Self {
         Self::Db(Arc::new(error))
+    }
+}
+
+impl WorkError for MessageError {
+    fn database(&self) -> Option<&DbError> {
+        if let Self::Db(error) = self { Some(error) } else { None }
     }
 }
 

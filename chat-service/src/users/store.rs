@@ -28,7 +28,7 @@ struct NewUser<'a> {
 pub(super) async fn insert(db: &Db, username: &Username, password_hash: &str) -> DbResult<Option<UserProfile>> {
     let user =
         NewUser { id: UserId::new().0, username: username.as_str(), username_key: username.key(), password_hash };
-    db.query(async |connection| {
+    db.run_once(async |connection| {
         let insert = diesel::insert_into(users::table)
             .values(&user)
             .on_conflict(users::username_key)

@@ -40,7 +40,7 @@ fn read_state((read_seq, last_seq): (Seq, Seq)) -> ReadState {
 }
 
 /// diesel's UPDATE has no FROM. No row comes back where nothing is to be moved.
-#[derive(QueryId)]
+#[derive(Clone, Copy, QueryId)]
 struct MoveOn {
     user: Uuid,
     chat: Uuid,

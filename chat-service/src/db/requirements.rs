@@ -1,0 +1,104 @@
+//! What this program needs of its database. A database that does not meet it would accept connections and fail requests, so
+//! that readiness has to say what is wrong.
+
+use diesel::{
+    QueryableByName, sql_query,
+    sql_types::{Array, Bool, Integer, Text},
+};
+use diesel_async::RunQueryDsl as _;
+use thiserror::Error;
+
+use super::{Connector, connect::Session};
+
+/// The oldest version that the suite runs on, as `server_version_num`.
+const MIN_VERSION: i32 = 15_00_00;
+
+#[derive(QueryableByName)]
+struct Facts {
+    #[diesel(sql_type = Integer)]
+    version: i32,
+    #[diesel(sql_type = Text)]
+    encoding: String,
+    #[diesel(sql_type = Bool)]
+    is_standby: bool,
+    #[diesel(sql_type = Bool)]
+    is_read_only: bool,
+    #[diesel(sql_type = Text)]
+    session: String,
+    #[diesel(sql_type = Array<Text>)]
+    switched_off: Vec<String>,
+    #[diesel(sql_type = Array<Text>)]
+    missing_privileges: Vec<String>,
+}
+
+/// Names and privileges of tables that do not exist yet are left out.
+const FACTS: &str = "
+    SELECT current_setting('server_version_num')::integer AS version,
+           current_setting('server_encoding') AS encoding,
+           pg_is_in_recovery() AS is_standby,
+           current_setting('transaction_read_only') = 'on' AS is_read_only,
+           coalesce(current_setting('neonchat.session', true), '') AS session,
+           ARRAY(SELECT name FROM unnest(ARRAY['fsync', 'synchronous_commit', 'full_page_writes']) AS name
+                  WHERE current_setting(name) = 'off') AS switched_off,
+           ARRAY(SELECT privilege || ' on ' || name
+                   FROM (VALUES ('users', ARRAY['SELECT', 'INSERT']),
+                                ('chats', ARRAY['SELECT', 'INSERT', 'UPDATE']),
+                                ('chat_members', ARRAY['SELECT', 'INSERT', 'UPDATE']),
+                                ('messages', ARRAY['SELECT', 'INSERT']),
+                                ('revoked_tokens', ARRAY['SELECT', 'INSERT', 'DELETE'])) AS used (name, privileges),
+                        unnest(privileges) AS privilege
+                  WHERE NOT has_table_privilege(to_regclass(name), privilege)) AS missing_privileges";
+
+/// Why the database does not meet the requirements, in words for an operator.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub(crate) struct Unsuitable(String);
+
+/// Checks the database of a session.
+///
+/// # Errors
+/// [`Unsuitable`], or Postgres did not answer.
+pub(crate) async fn check(session: &mut Session) -> anyhow::Result<()> {
+    let facts: Facts = sql_query(FACTS).get_result(&mut session.connection).await?;
+    let problems = facts.problems(&session.marker);
+    if problems.is_empty() { Ok(()) } else { Err(Unsuitable(problems.join("; ")).into()) }
+}
+
+/// As [`check`], for a session that has just begun. Another one is begun after it: a pooler that shares sessions gives
+/// both the same one, or the first one another.
+pub(crate) async fn check_new(connector: &Connector, session: &mut Session) -> anyhow::Result<()> {
+    let _other = connector.connect_without_limits().await?;
+    check(session).await
+}
+
+impl Facts {
+    fn problems(&self, marker: &str) -> Vec<String> {
+        let mut problems = Vec::new();
+        let mut check = |is_wrong: bool, problem: &dyn Fn() -> String| {
+            if is_wrong {
+                problems.push(problem());
+            }
+        };
+        check(self.version < MIN_VERSION, &|| {
+            format!("Postgres is version {}; it has to be 15 or later", self.version / 10_000)
+        });
+        check(self.encoding != "UTF8", &|| {
+            format!("the encoding of the database is {}; it has to be UTF8", self.encoding)
+        });
+        check(self.session != marker, &|| {
+            "a pooler gives the connection another session: PgBouncer has to have pool_mode = session".to_owned()
+        });
+        check(self.is_standby, &|| "Postgres is a standby, which takes no writes".to_owned());
+        check(self.is_read_only && !self.is_standby, &|| {
+            "Postgres is read-only (default_transaction_read_only = on)".to_owned()
+        });
+        check(!self.switched_off.is_empty(), &|| {
+            let off = self.switched_off.join(" = off, ");
+            format!("Postgres has {off} = off, so that a crash may lose acknowledged messages; switch it on")
+        });
+        check(!self.missing_privileges.is_empty(), &|| {
+            format!("the database user lacks {}", self.missing_privileges.join(", "))
+        });
+        problems
+    }
+}
