@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the testbed runs and the machine lacks: the servers of Postgres and Redis, nginx, setpriv, and what
-# k6 is installed with.
+# Installs what the testbed runs and the machine lacks: the servers of Postgres and Redis, nginx, PgBouncer, setpriv, and
+# what k6 is installed with.
 # As root on Debian and its kin; elsewhere it says what to install.
 set -eu
 
@@ -11,6 +11,7 @@ fi
 command -v redis-server >/dev/null && command -v redis-cli >/dev/null || missing="$missing redis-server"
 # Debian has it where only the superuser looks.
 command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing="$missing nginx"
+[ -x /usr/sbin/pgbouncer ] || missing="$missing pgbouncer"
 # The certificate of nginx.
 command -v openssl >/dev/null || missing="$missing openssl"
 command -v setpriv >/dev/null || missing="$missing util-linux"

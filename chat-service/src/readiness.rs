@@ -89,10 +89,11 @@ impl Readiness {
     async fn migrate(&self, connector: &Connector) {
         let (mut delay, max_delay) = BACKOFF;
         loop {
-            let migrated = db::migrate(connector).await;
-            self.note(&migrated);
-            let Err(error) = migrated else { return };
+            let Err(error) = db::migrate(connector).await else { return };
             tracing::warn!(error.cause = format!("{error:#}"), "database not migrated, trying again");
+            if error.is::<Unsuitable>() {
+                self.set(Err(error));
+            }
             // Jittered, so that many processes do not come at once.
             tokio::time::sleep(delay.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
             delay = max_delay.min(delay * 2);

@@ -8,6 +8,7 @@ mod browsers;
 mod catching_up;
 mod changes;
 mod chats;
+mod database;
 mod documents;
 mod events;
 mod faults;

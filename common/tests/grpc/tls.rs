@@ -7,6 +7,7 @@ use neonchat_common::{
     settings::{CommonSettings, GrpcSettings, Reader},
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use tokio::io::AsyncReadExt as _;
 use tonic::Code;
 
 use crate::stand_in::{StandIn, call, peer, peer_with, settings};
@@ -64,8 +65,8 @@ async fn a_silent_connection_is_closed_and_a_known_one_is_not() {
     call(&peer, LIMIT).await.expect("an answer");
     // It has not begun the TLS handshake.
     let mut silent = tokio::net::TcpStream::connect(server.address).await.expect("a connection");
-    let end = tokio::time::timeout(LIMIT, tokio::io::AsyncReadExt::read(&mut silent, &mut [0; 1]));
-    assert!(end.await.expect("the server closes the connection").is_ok_and(|read| read == 0));
+    let end = tokio::time::timeout(LIMIT, silent.read(&mut [0; 1])).await;
+    assert!(end.expect("the server closes the connection").is_ok_and(|read| read == 0));
     call(&peer, LIMIT).await.expect("an answer");
     assert_eq!(server.connections(), 1);
 }
