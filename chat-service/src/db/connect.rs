@@ -31,7 +31,7 @@ const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 ///
 /// Isolation: what [`crate::messages`] locks and then reads has to be as the last transaction left it.
 ///
-/// They are set by statements. As startup options they would be refused by PgBouncer.
+/// They are set by statements. As startup options they would be refused by `PgBouncer`.
 const LIMITS: &str = "SET statement_timeout = '900ms'; SET lock_timeout = '800ms'; \
     SET idle_in_transaction_session_timeout = '5s'; SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; \
     SET jit = off; SET default_transaction_isolation = 'read committed';";

@@ -162,7 +162,7 @@ async fn counts_waits_for_a_connection_that_timed_out() {
     assert!(count().await > before);
 }
 
-/// A PgBouncer in front of a database. It ends with the test.
+/// A `PgBouncer` in front of a database. It ends with the test.
 async fn pgbouncer(folder: &Path, database: &str, pool_mode: &str) -> (Process, String) {
     let port = neonchat_testbed::port::free().expect("a port");
     let config: Config = database.parse().expect("a URL");

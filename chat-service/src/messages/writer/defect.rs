@@ -12,13 +12,13 @@ const LATER: Duration = Duration::from_millis(200);
 
 pub(super) async fn store_and_commit_later(
     db: &Db,
-    start_by: Instant,
+    _: Instant,
     messages: &[&NewMessage],
 ) -> Result<Vec<Outcome>, DbError> {
     let (answer, answered) = oneshot::channel();
     let (db, messages): (_, Vec<_>) = (db.clone(), messages.iter().copied().cloned().collect());
     let working = tokio::spawn(async move {
-        db.run_by(start_by, async |connection| {
+        db.run_once(async |connection| {
             connection.batch_execute("BEGIN").await?;
             // Nobody listens any more where the caller has gone.
             let _ = answer.send(store::store(connection, &messages.iter().collect::<Vec<_>>()).await?);
