@@ -61,7 +61,7 @@ pub fn share(responses: &mut Responses, shared: &mut BTreeMap<String, RefOr<Resp
         let RefOr::T(own) = response else { continue };
         let Some(RefOr::T(content)) = own.content.get_mut(PROBLEM_JSON) else { continue };
         let codes = codes(content);
-        let name = codes.iter().map(|(code, _)| pascal_case(code)).collect::<Vec<_>>().join("Or");
+        let name = codes.keys().map(|code| pascal_case(code)).collect::<Vec<_>>().join("Or");
         content.schema = Some(Ref::from_schema_name("Problem").into());
         let meanings = codes.iter().map(|(code, title)| format!("`{code}`: {title}."));
         own.description = meanings.collect::<Vec<_>>().join(" ");
