@@ -109,7 +109,7 @@ async fn only_members_catch_up_and_only_within_range() {
         ("after=-1", &[("after", "range")]),
         ("after=9223372036854775808", &[("after", "range")]),
         ("after=x&limit=", &[("after", "range"), ("limit", "range")]),
-        ("after=1&after=2", &[("query", "format")]),
+        ("after=1&after=2", &[("after", "duplicate")]),
     ];
     for (query, fields) in cases {
         assert_problem(&app.get(&path(&chat, query), &bob).await, 422, "validation_failed", fields);

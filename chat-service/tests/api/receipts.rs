@@ -144,10 +144,10 @@ async fn a_receipt_that_is_none_is_refused() {
     assert_problem(&app.put(&path("x"), &bob, &one).await, 422, "validation_failed", &[("id", "format")]);
     let cases: [(Value, Fields<'_>); 6] = [
         (json!({}), &[("read", "required")]),
-        (json!({ "read": null }), &[("body", "format")]),
-        (json!({ "read": "1" }), &[("body", "format")]),
-        (json!({ "read": 1.5 }), &[("body", "format")]),
-        (json!({ "read": u64::MAX }), &[("body", "format")]),
+        (json!({ "read": null }), &[("read", "format")]),
+        (json!({ "read": "1" }), &[("read", "format")]),
+        (json!({ "read": 1.5 }), &[("read", "format")]),
+        (json!({ "read": u64::MAX }), &[("read", "format")]),
         (json!({ "read": -1 }), &[("read", "range")]),
     ];
     for (body, fields) in cases {

@@ -177,12 +177,12 @@ async fn what_breaks_a_rule_is_refused_and_not_stored() {
     let mallory = app.user().await;
     let cases: [(Value, Fields<'_>); 8] = [
         (json!({}), &[("text", "required")]),
-        (json!({ "text": 1 }), &[("body", "format")]),
+        (json!({ "text": 1 }), &[("text", "format")]),
         (json!({ "text": "" }), &[("text", "length")]),
         (json!({ "text": "x".repeat(4097) }), &[("text", "length")]),
         (json!({ "text": "a\0b" }), &[("text", "format")]),
         (json!({ "text": "hello", "request_id": "" }), &[("request_id", "format")]),
-        (json!({ "text": "hello", "request_id": 1 }), &[("body", "format")]),
+        (json!({ "text": "hello", "request_id": 1 }), &[("request_id", "format")]),
         (json!({ "text": "", "request_id": "x" }), &[("text", "length"), ("request_id", "format")]),
     ];
     for (body, fields) in cases {

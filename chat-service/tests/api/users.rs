@@ -64,7 +64,7 @@ async fn a_search_out_of_range_is_refused() {
         ("q=a&limit=0", &[("limit", "range")]),
         ("q=a&limit=101&offset=-1", &[("limit", "range"), ("offset", "range")]),
         ("q=a&limit=ten", &[("limit", "range")]),
-        ("q=a&q=b", &[("query", "format")]),
+        ("q=a&q=b", &[("q", "duplicate")]),
     ];
     for (query, fields) in cases {
         assert_problem(&app.get(&format!("/api/v1/users?{query}"), &me).await, 422, "validation_failed", fields);
