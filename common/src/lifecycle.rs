@@ -1,6 +1,6 @@
 //! The life of a process: it runs until it is told to end, drains, and leaves no task behind.
 
-use std::{future::Future, num::NonZero, process::ExitCode, thread, time::Duration};
+use std::{future::Future, num::NonZero, process::ExitCode, sync::mpsc, thread, time::Duration};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::{
@@ -13,15 +13,45 @@ use tokio_util::{
     task::{TaskTracker, task_tracker::TrackedFuture},
 };
 
+use crate::telemetry;
+
+/// The longest that the end of the process waits for threads that block, and for standard error.
+const BLOCKED_LIMIT: Duration = Duration::from_secs(1);
+
 /// Runs a process on a runtime of its own. HTTP and the sockets are served by actix, on a thread for each core; for all else
 /// half as many do, and each thread less is one that need not be woken for a message.
 pub fn run(main: impl Future<Output = anyhow::Result<ExitCode>>) -> ExitCode {
     if let Err(error) = raise_file_limit() {
-        eprintln!("The limit on open files stays as it is: {error}");
+        print_error(format!("The limit on open files stays as it is: {error}"));
     }
+    // Also when `main` panics: the panic is in the logs.
+    let _flush = FlushLogs;
     let threads = thread::available_parallelism().map_or(1, NonZero::get).div_ceil(2);
     let runtime = Builder::new_multi_thread().worker_threads(threads).enable_all().build();
-    exit_code(runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(main)))
+    exit_code(runtime.map_err(Into::into).and_then(|runtime| {
+        let ended = runtime.block_on(main);
+        // A thread that blocks, such as on the resolver, is not waited for.
+        runtime.shutdown_timeout(BLOCKED_LIMIT);
+        ended
+    }))
+}
+
+struct FlushLogs;
+
+impl Drop for FlushLogs {
+    fn drop(&mut self) {
+        telemetry::flush_logs();
+    }
+}
+
+/// Prints a line to standard error. A reader of it that has stopped reading does not keep the process from ending.
+fn print_error(line: String) {
+    let (printed, is_printed) = mpsc::channel();
+    thread::spawn(move || {
+        eprintln!("{line}");
+        let _ = printed.send(());
+    });
+    let _ = is_printed.recv_timeout(BLOCKED_LIMIT);
 }
 
 /// Allows this process and its children as many open files as the system does, each socket being one: a shell sets a low
@@ -53,6 +83,7 @@ pub async fn shutdown_signal() {
             tokio::spawn(async move {
                 next(&mut terminate, &mut interrupt).await;
                 tracing::warn!("second signal: ending at once");
+                telemetry::flush_logs();
                 std::process::exit(1);
             });
         }
@@ -74,7 +105,7 @@ async fn next(terminate: &mut Signal, interrupt: &mut Signal) {
 #[must_use]
 pub fn exit_code(ended: anyhow::Result<ExitCode>) -> ExitCode {
     ended.unwrap_or_else(|error| {
-        eprintln!("Error: {error:#}");
+        print_error(format!("Error: {error:#}"));
         ExitCode::FAILURE
     })
 }

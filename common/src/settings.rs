@@ -110,14 +110,14 @@ impl Reader {
         self.value(name, default).unwrap_or(default).to_owned()
     }
 
-    /// One of some words, each with what it stands for. The first is the default.
+    /// One of some words, each with what it stands for. The first is the default, or empty where none is.
     pub fn choice<T: Copy>(&mut self, name: &str, default: (&str, T), others: &[(&str, T)]) -> T {
         let Some(word) = self.value(name, default.0).map(str::to_owned) else { return default.1 };
         let choices = || std::iter::once(&default).chain(others);
         if let Some((_, value)) = choices().find(|(choice, _)| *choice == word) {
             return *value;
         }
-        let words: Vec<_> = choices().map(|(choice, _)| *choice).collect();
+        let words: Vec<_> = choices().map(|(choice, _)| *choice).filter(|word| !word.is_empty()).collect();
         self.problem(name, &format!("one of {}", words.join(", ")));
         default.1
     }

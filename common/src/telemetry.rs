@@ -1,17 +1,16 @@
 //! Logs and metrics.
 
+mod logs;
+
 use std::{sync::OnceLock, time::Duration};
 
-use anyhow::{Context as _, anyhow};
-use metrics::{describe_gauge, gauge};
+use anyhow::anyhow;
+use metrics::{counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use metrics_process::Collector;
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
-use crate::{
-    lifecycle::Tasks,
-    settings::{CommonSettings, LogFormat},
-};
+pub use self::logs::{flush_logs, init_logs};
+use crate::lifecycle::Tasks;
 
 /// Upper bounds of the buckets of a duration, in seconds.
 const DURATION_BUCKETS: [f64; 13] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
@@ -19,22 +18,7 @@ const DURATION_BUCKETS: [f64; 13] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 
 /// How often the recorder takes in what the histograms gathered.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Starts the logs, to standard output, for the whole process.
-///
-/// # Errors
-/// `LOG_LEVEL` is none, or logs were started before.
-pub fn init_logs(settings: &CommonSettings) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&settings.log_level)
-        .context("LOG_LEVEL should be error, warn, info, debug, trace, or directives such as info,fred=debug")?;
-    let registry = tracing_subscriber::registry().with(filter);
-    match settings.log_format {
-        LogFormat::Text => registry.with(fmt::layer()).try_init(),
-        LogFormat::Json => registry.with(fmt::layer().json().flatten_event(true)).try_init(),
-    }
-    .context("the logs were started before")?;
-    settings.log_warnings();
-    Ok(())
-}
+const LINES_LOST: &str = "log_lines_lost_total";
 
 /// The process's metrics, as Prometheus reads them.
 #[derive(Clone)]
@@ -62,6 +46,7 @@ impl Metrics {
         process.describe();
         describe_gauge!("build_info", "What runs, by its version");
         gauge!("build_info", "version" => env!("CARGO_PKG_VERSION")).set(1);
+        describe_counter!(LINES_LOST, "Log lines that were lost, since standard output did not take them");
         Ok(Self { recorded, process })
     }
 
@@ -81,6 +66,7 @@ impl Metrics {
     #[must_use]
     pub fn render(&self) -> String {
         self.process.collect();
+        counter!(LINES_LOST).absolute(logs::lost_lines());
         self.recorded.render()
     }
 }

@@ -66,6 +66,7 @@ struct Plan {
     missing_secrets: Vec<&'static str>,
     database_url: Option<String>,
     redis_url: Option<String>,
+    log_format: String,
 }
 
 impl Plan {
@@ -78,6 +79,8 @@ impl Plan {
             hosts: HOSTS.map(|name| (name, reader.text(name, THIS_MACHINE))).into(),
             database_url: reader.secret("DATABASE_URL"),
             redis_url: reader.secret("REDIS_URL"),
+            // The logs are files, and a person reads them.
+            log_format: reader.text("LOG_FORMAT", "text"),
         };
         reader.finish()?;
         Ok(plan)
@@ -122,7 +125,7 @@ impl Started {
     /// Starts all of it. Returns when something fails.
     async fn serve(&mut self, folder: &Path, plan: Plan) -> anyhow::Result<()> {
         let mut settings = plan.settings(folder)?;
-        let Plan { ports, hosts, database_url, redis_url, .. } = plan;
+        let Plan { ports, hosts, database_url, redis_url, log_format, .. } = plan;
         let database_url = if let Some(url) = database_url {
             url
         } else {
@@ -144,6 +147,7 @@ impl Started {
         let logs = folder.join("logs");
         settings.push(("DATABASE_URL".to_owned(), database_url.clone()));
         settings.push(("REDIS_URL".to_owned(), redis_url.clone()));
+        settings.push(("LOG_FORMAT".to_owned(), log_format));
         let settings: Vec<_> = settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let system = self.system.insert(System::start(&logs, ports, &settings).await?);
         announce(ports, &database_url, &redis_url, &logs);

@@ -20,8 +20,8 @@ pub struct CommonSettings {
     pub environment: Environment,
     /// `LOG_LEVEL`: a level, or directives as of `tracing_subscriber::EnvFilter`.
     pub log_level: String,
-    /// `LOG_FORMAT`
-    pub log_format: LogFormat,
+    /// `LOG_FORMAT`: where it is not set, text on a terminal and JSON elsewhere.
+    pub log_format: Option<LogFormat>,
     /// `JWT_SECRET`
     pub jwt_secret: SecretString,
     /// `JWT_EXPIRE_HOURS`
@@ -84,7 +84,7 @@ impl CommonSettings {
         Self {
             environment,
             log_level: reader.text("LOG_LEVEL", "info"),
-            log_format: reader.choice("LOG_FORMAT", ("text", LogFormat::Text), &[("json", LogFormat::Json)]),
+            log_format: log_format(reader),
             jwt_secret,
             jwt_lifetime: Duration::from_secs(jwt_hours * 3600),
             grpc,
@@ -101,6 +101,11 @@ impl CommonSettings {
             tracing::warn!(setting, "{text}");
         }
     }
+}
+
+fn log_format(reader: &mut Reader) -> Option<LogFormat> {
+    const FORMATS: [(&str, Option<LogFormat>); 2] = [("text", Some(LogFormat::Text)), ("json", Some(LogFormat::Json))];
+    reader.choice("LOG_FORMAT", ("", None), &FORMATS)
 }
 
 const CA_FILE: &str = "INTERNAL_TLS_CA_FILE";

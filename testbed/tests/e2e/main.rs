@@ -15,5 +15,6 @@ mod proxy;
 mod restarts;
 mod servers;
 mod site;
+mod stalled_output;
 mod traces;
 mod watching;
