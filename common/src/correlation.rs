@@ -8,7 +8,7 @@ use std::{fmt, future::Future, sync::Arc};
 use tracing::{Instrument as _, Span};
 use uuid::Uuid;
 
-use crate::trace::TraceContext;
+use crate::{ids::SendId, trace::TraceContext};
 
 /// The header, over HTTP and gRPC.
 pub const HEADER: &str = "x-request-id";
@@ -34,6 +34,12 @@ impl CorrelationId {
             (1..=MAX_LEN).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\')
         };
         given.filter(sane).map_or_else(Self::new, |id| Self(id.into()))
+    }
+
+    /// The id of a send, for what is done for it outside of a request.
+    #[must_use]
+    pub fn of_send(id: SendId) -> Self {
+        Self(id.to_string().into())
     }
 
     /// The id as text.

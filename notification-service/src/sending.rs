@@ -11,15 +11,18 @@ use std::{
 
 use futures_util::{future::maybe_done, poll};
 use neonchat_common::{
+    correlation::{self, CorrelationId},
     error::ApiError,
     gather::{Size, gather},
     ids::ChatId,
+    trace::TraceContext,
 };
 use tokio::{
     sync::mpsc,
     time::{Instant, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use crate::{
     chat_service::{NewMessage, Stored},
@@ -115,7 +118,10 @@ async fn store_and_deliver(delivery: &Delivery, sends: Vec<Send>) {
     for Send { socket, message, .. } in &sends {
         delivery.hub.sending(message.sender_id, message.request_id, socket.id);
     }
-    let outcomes = match delivery.chat_service.store(sends.iter().map(|send| &send.message), left).await {
+    let call = delivery.chat_service.store(sends.iter().map(|send| &send.message), left);
+    // The call has one id: the first send's. Its traces are those of the messages.
+    let id = CorrelationId::of_send(first.message.request_id);
+    let outcomes = match correlation::scope(id, TraceContext::default(), Span::none(), call).await {
         Ok(outcomes) => outcomes,
         Err(error) => return sends.into_iter().for_each(|send| send.refuse(delivery, &error)),
     };

@@ -36,6 +36,11 @@ async fn one_request_is_found_under_its_id_in_both_services_and_no_secret_is_fou
         // In the span of a request, or of the line itself where one call stores the messages of many.
         let is_ours = |line: &&Value| [&line["span"]["request.id"], &line["request.id"]].contains(&&json!(request_id));
         assert!(lines.iter().find(is_ours).is_some(), "{service} does not tell of {request_id}:\n{log}");
+        if service == "chat-service" {
+            // The call that stores it has its id, and none of its own.
+            let is_call = |line: &&Value| line["grpc.method"] == "StoreMessages" && is_ours(line);
+            assert!(lines.iter().find(is_call).is_some(), "no call has {request_id}:\n{log}");
+        }
         for secret in [TEXT, PASSWORD, alice.token.as_str()] {
             assert!(!log.contains(secret), "{service} tells of {secret}:\n{log}");
         }
