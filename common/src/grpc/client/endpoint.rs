@@ -2,6 +2,8 @@
 
 use std::{
     future::pending,
+    mem,
+    sync::{Arc, Mutex, PoisonError},
     task::{Context as TaskContext, Poll},
     time::Duration,
 };
@@ -48,7 +50,11 @@ pub(super) struct Endpoint {
     address: String,
     channel: Channel,
     breaker: CircuitBreaker<Run, Away>,
+    failure: Failure,
 }
+
+/// Why the last call failed, for the log. A circuit breaker does not say.
+type Failure = Arc<Mutex<String>>;
 
 impl Endpoint {
     /// The one at `host:port`. With TLS, `host` is what its certificate has to be for.
@@ -67,7 +73,8 @@ impl Endpoint {
             .keep_alive_timeout(timeout)
             .keep_alive_while_idle(true)
             .connect_lazy();
-        Ok(Self { address: address.to_owned(), channel, breaker: breaker(address)? })
+        let failure = Failure::default();
+        Ok(Self { address: address.to_owned(), channel, breaker: breaker(address, Arc::clone(&failure))?, failure })
     }
 
     /// Where it is.
@@ -81,13 +88,17 @@ impl Endpoint {
         limit: Duration,
         request: Request<M>,
     ) -> Result<Response<M::Answer>, CircuitBreakerError<Status>> {
-        let channel = self.channel.clone();
+        let (channel, failure) = (self.channel.clone(), Arc::clone(&self.failure));
         // Boxed, or every layer around it would move some kilobytes.
         let call = Box::pin(async move {
             match M::call(channel, request).await {
                 // `within` is about to do the same, and knows whom it counts against.
                 Err(status) if status::is_cut_off(&status) => pending().await,
-                answered => answered.map_err(status::normalize),
+                answered => answered.map_err(status::normalize).inspect_err(|status| {
+                    if status::is_away(status) {
+                        *failure.lock().unwrap_or_else(PoisonError::into_inner) = status::cause(status);
+                    }
+                }),
             }
         });
         let breaker = self.breaker.clone();
@@ -114,7 +125,7 @@ async fn within<T, E: From<Status>>(limit: Duration, call: impl Future<Output = 
     timeout(limit, call).await.unwrap_or_else(|_| Err(status::deadline_exceeded().into()))
 }
 
-fn breaker(address: &str) -> anyhow::Result<CircuitBreaker<Run, Away>> {
+fn breaker(address: &str, failure: Failure) -> anyhow::Result<CircuitBreaker<Run, Away>> {
     let label = address.to_owned();
     gauge!(BREAKER_STATE, "address" => label.clone()).set(CircuitState::Closed as u8);
     let breaker = CircuitBreakerLayer::builder()
@@ -124,9 +135,11 @@ fn breaker(address: &str) -> anyhow::Result<CircuitBreaker<Run, Away>> {
         .on_state_transition(move |from, to| {
             gauge!(BREAKER_STATE, "address" => label.clone()).set(to as u8);
             match (from, to) {
-                (_, CircuitState::Closed) => tracing::info!(grpc.address = label, "it answers again"),
+                (_, CircuitState::Closed) => tracing::info!(grpc.address = label, "circuit breaker closed"),
                 (CircuitState::Closed, CircuitState::Open) => {
-                    tracing::warn!(grpc.address = label, "it does not answer: not called for a while");
+                    let cause = mem::take(&mut *failure.lock().unwrap_or_else(PoisonError::into_inner));
+                    let cause = if cause.is_empty() { "no answer in time" } else { &*cause };
+                    tracing::warn!(grpc.address = label, error.cause = cause, "circuit breaker opened");
                 }
                 _ => {}
             }

@@ -26,7 +26,11 @@ pub trait Method: Clone + Send + Sync + 'static {
 
 /// `Name = function(Request) -> Answer`, as the `.proto` file and the generated client have them.
 macro_rules! methods {
-    ($client:ident, $server:ident: $($name:ident = $function:ident($request:path) -> $answer:path;)+) => {$(
+    ($all:ident, $client:ident, $server:ident: $($name:ident = $function:ident($request:path) -> $answer:path;)+) => {
+        /// The methods that are called of this service, each with the service.
+        pub const $all: &[(&str, &str)] = &[$(($server::SERVICE_NAME, stringify!($name))),+];
+
+        $(
         impl Method for $request {
             const SERVICE: &'static str = $server::SERVICE_NAME;
             const NAME: &'static str = stringify!($name);
@@ -39,7 +43,7 @@ macro_rules! methods {
     )+};
 }
 
-methods! { ChatServiceClient, chat_service_server:
+methods! { CHAT_SERVICE, ChatServiceClient, chat_service_server:
     ValidateAndStoreMessage = validate_and_store_message(chat::ValidateAndStoreMessageRequest)
         -> chat::ValidateAndStoreMessageResponse;
     StoreMessages = store_messages(chat::StoreMessagesRequest) -> chat::StoreMessagesResponse;
@@ -49,9 +53,10 @@ methods! { ChatServiceClient, chat_service_server:
     GetHeads = get_heads(chat::GetHeadsRequest) -> chat::GetHeadsResponse;
     GetEvents = get_events(chat::GetEventsRequest) -> chat::GetEventsResponse;
     MarkRead = mark_read(chat::MarkReadRequest) -> chat::MarkReadResponse;
+    GetDeployment = get_deployment(chat::GetDeploymentRequest) -> chat::GetDeploymentResponse;
 }
 
-methods! { NotificationServiceClient, notification_service_server:
+methods! { NOTIFICATION_SERVICE, NotificationServiceClient, notification_service_server:
     SendMessage = send_message(notification::SendMessageRequest) -> notification::SendMessageResponse;
     GetUsersStatus = get_users_status(notification::GetUsersStatusRequest) -> notification::GetUsersStatusResponse;
     BroadcastSystemMessage = broadcast_system_message(notification::BroadcastSystemMessageRequest)

@@ -27,7 +27,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tower_resilience::circuitbreaker::CircuitBreakerError;
 
 use self::endpoint::{BREAKER_STATE, Endpoint, PATIENCE};
-pub use self::method::Method;
+pub use self::method::{CHAT_SERVICE, Method, NOTIFICATION_SERVICE};
 use super::TOKEN_KEY;
 use crate::{correlation, settings::GrpcSettings, trace};
 
@@ -148,6 +148,13 @@ impl Peer {
         let request = || self.0.request(within, HealthCheckRequest::default(), None);
         let probes = self.0.endpoints.iter().map(|endpoint| Box::pin(endpoint.probe(within, request())));
         select_ok(probes).await.is_ok()
+    }
+}
+
+/// Starts the counters of retries at 0, of these methods and their services.
+pub fn start_counters(methods: &[(&'static str, &'static str)]) {
+    for (service, method) in methods {
+        counter!(RETRIES, "service" => *service, "method" => *method).increment(0);
     }
 }
 

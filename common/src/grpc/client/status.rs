@@ -40,6 +40,18 @@ pub(super) fn normalize(status: Status) -> Status {
     }
 }
 
+/// Why it failed, down to what the system or TLS says: tonic's own message is that there was an error.
+pub(super) fn cause(status: &Status) -> String {
+    let mut cause = status.message().to_owned();
+    for source in successors(status.source(), |&error| error.source()) {
+        let source = source.to_string();
+        if !cause.contains(&source) {
+            cause = format!("{cause}: {source}");
+        }
+    }
+    cause
+}
+
 /// The status of a call that ran out of time.
 pub(super) fn deadline_exceeded() -> Status {
     Status::deadline_exceeded("no answer in time")

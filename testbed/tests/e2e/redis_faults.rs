@@ -1,0 +1,125 @@
+//! What the operator is told when Redis is away, or refuses.
+
+use std::{fs, path::Path, time::Duration};
+
+use neonchat_testbed::{
+    client::Api,
+    harness, poll,
+    redis::{Persistence, Redis},
+    system::{Ports, System},
+};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::time::timeout;
+
+use crate::helpers::QUICK;
+
+const PASSWORD: &str = "not-for-the-log";
+
+/// Both services, with a Redis of their own.
+struct Stage {
+    redis: Redis,
+    system: System,
+    folder: TempDir,
+}
+
+impl Stage {
+    async fn set(redis: Redis, redis_url: &str) -> Self {
+        let (folder, database) = (tempfile::tempdir().expect("a folder"), harness::test_database().await);
+        let mut settings = vec![("DATABASE_URL", &*database), ("REDIS_URL", redis_url)];
+        settings.extend(QUICK);
+        let system =
+            System::start(folder.path(), Ports::free().expect("ports"), &settings).await.expect("both services");
+        Self { redis, system, folder }
+    }
+
+    /// The lines of a service's log with this message. Without a terminal they are JSON.
+    fn lines(&self, service: &str, message: &str) -> Vec<Value> {
+        let log = fs::read_to_string(self.folder.path().join(format!("{service}.log"))).expect("a log");
+        assert!(!log.contains('\u{1b}') && !log.contains(PASSWORD), "{log}");
+        let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).expect("a line of JSON"));
+        lines.filter(|line| line["message"] == message).collect()
+    }
+
+    /// The lines with this message of the connection that both services have.
+    fn of_commands(&self, service: &str, message: &str) -> Vec<Value> {
+        self.lines(service, message).into_iter().filter(|line| line["redis.client"] == "commands").collect()
+    }
+
+    async fn until_redis_error_is(&self, error: Option<&str>) {
+        for api in [self.system.api(), self.system.notification()] {
+            let is_so = async || redis_error(&api).await.as_deref() == error;
+            timeout(Duration::from_secs(30), poll::until(is_so)).await.expect("the error of Redis");
+        }
+    }
+}
+
+async fn redis_error(api: &Api) -> Option<String> {
+    let health = api.call("GET", "/health", None, None).await.expect("an answer");
+    health.body["redis_error"].as_str().map(str::to_owned)
+}
+
+async fn redis(folder: &Path, port: Option<u16>, arguments: &[&str]) -> Redis {
+    Redis::start_with(folder, port, Persistence::None, arguments).await.expect("a Redis")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logs_once_that_redis_is_lost_and_once_that_it_is_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let redis = redis(folder.path(), None, &[]).await;
+    let url = redis.url();
+    let mut stage = Stage::set(redis, &url).await;
+    stage.until_redis_error_is(None).await;
+    let port = stage.redis.port();
+    stage.redis.kill().await.expect("killed");
+    stage.until_redis_error_is(Some("unreachable")).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    stage.redis = self::redis(folder.path(), Some(port), &[]).await;
+    stage.until_redis_error_is(None).await;
+    for service in ["chat-service", "notification-service"] {
+        for message in ["redis connection lost", "redis connection restored"] {
+            let lines = stage.of_commands(service, message);
+            assert_eq!(lines.len(), 1, "{service}: {message}: {lines:?}");
+        }
+        let restored = stage.of_commands(service, "redis connection restored").remove(0);
+        assert!(restored["down_ms"].as_u64().is_some(), "{restored}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tells_that_redis_refuses_the_password() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let redis = redis(folder.path(), None, &["--requirepass", "another"]).await;
+    let url = format!("redis://:{PASSWORD}@127.0.0.1:{}/0", redis.port());
+    let stage = Stage::set(redis, &url).await;
+    stage.until_redis_error_is(Some("WRONGPASS")).await;
+    // It is right from now on, and nothing has to be restarted.
+    let port = stage.redis.port().to_string();
+    let set = ["-p", &*port, "-a", "another", "config", "set", "requirepass", PASSWORD];
+    let done = tokio::process::Command::new("redis-cli").args(set).output().await.expect("redis-cli");
+    assert!(done.status.success(), "{done:?}");
+    stage.until_redis_error_is(None).await;
+    for service in ["chat-service", "notification-service"] {
+        let lines = stage.of_commands(service, "redis refuses commands");
+        assert_eq!(lines.len(), 1, "{service}: {lines:?}");
+        assert_eq!((&lines[0]["error.code"], &lines[0]["level"]), (&"WRONGPASS".into(), &"ERROR".into()));
+        assert_eq!(stage.of_commands(service, "redis connection restored").len(), 1, "{service}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tells_that_redis_takes_no_writes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let redis = redis(folder.path(), None, &[]).await;
+    let url = redis.url();
+    let stage = Stage::set(redis, &url).await;
+    stage.until_redis_error_is(None).await;
+    // A replica of a server that is not there.
+    stage.redis.command("REPLICAOF 127.0.0.1 1").await.expect("a replica");
+    stage.until_redis_error_is(Some("READONLY")).await;
+    stage.redis.command("REPLICAOF NO ONE").await.expect("no replica");
+    stage.until_redis_error_is(None).await;
+    for service in ["chat-service", "notification-service"] {
+        assert_eq!(stage.of_commands(service, "redis refuses commands").len(), 1, "{service}");
+    }
+}
