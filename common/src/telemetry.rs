@@ -18,6 +18,19 @@ const DURATION_BUCKETS: [f64; 13] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 
 /// How often the recorder takes in what the histograms gathered.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
+/// Starts counters at 0: those without labels, and those with one label and all values that it can have. A counter that
+/// appears with its first event has no increase that Prometheus could see.
+pub fn start_at_zero(plain: &[&'static str], labelled: &[(&'static str, &'static str, &[&'static str])]) {
+    for name in plain {
+        counter!(*name).increment(0);
+    }
+    for (name, label, values) in labelled {
+        for value in *values {
+            counter!(*name, *label => *value).increment(0);
+        }
+    }
+}
+
 const LINES_LOST: &str = "log_lines_lost_total";
 
 /// The process's metrics, as Prometheus reads them.

@@ -16,7 +16,10 @@ use opentelemetry_sdk::{
 };
 
 use super::TRACER;
-use crate::settings::TraceSettings;
+use crate::{
+    settings::TraceSettings,
+    telemetry::{Metrics, start_at_zero},
+};
 
 /// The longest that the collector may take for a batch.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -38,7 +41,10 @@ impl Traces {
     /// The collector's address cannot be used.
     pub fn start(settings: &TraceSettings, service: &'static str, version: &'static str) -> anyhow::Result<Self> {
         let Some(endpoint) = &settings.endpoint else { return Ok(Self(None)) };
+        // Or there would be nothing yet to count them.
+        Metrics::install()?;
         describe_counter!(SPANS, "Spans of traces, by whether the collector took them");
+        start_at_zero(&[], &[(SPANS, "outcome", &["exported", "lost"])]);
         let exporter = OtlpExporter::builder()
             .with_tonic()
             .with_endpoint(endpoint)

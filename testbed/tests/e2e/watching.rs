@@ -75,7 +75,7 @@ fn every_metric_and_label_of_an_alert_or_a_panel_is_in_the_code() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_service_tells_of_its_process_and_of_its_state() {
-    let Running { mut system, folder: _folder } = Running::start(&[("WS_MAX_CONNECTIONS", "123")]).await;
+    let Running { mut system, folder: _folder, .. } = Running::start(&[("WS_MAX_CONNECTIONS", "123")]).await;
     let (chat, notification) = (system.api(), system.notification());
     for service in [&chat, &notification] {
         for name in METRICS_OF_PROCESS {
@@ -93,6 +93,24 @@ async fn each_service_tells_of_its_process_and_of_its_state() {
 
     system.kill_chat_service().await.expect("killed");
     assert_eq!(notification.metric("service_ready").await.expect("measured"), "service_ready 0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_counter_exists_before_its_first_event() {
+    // Those of a replica and of a collector, which are not set here.
+    const OF_OTHERS: [&str; 2] = ["db_reader_reads_total", "trace_spans_total"];
+    let running = Running::start(&[]).await;
+    let services = [("chat-service", running.system.api()), ("notification-service", running.system.notification())];
+    for (service, api) in services {
+        let code = sources(&path(service).join("src"));
+        let is_name = |text: &&str| text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        let names: BTreeSet<_> = code.split('"').filter(|text| text.ends_with("_total")).filter(is_name).collect();
+        assert!(names.len() > 2, "{service}: {names:?}");
+        let common = ["grpc_client_retries_total", "log_lines_lost_total", "security_events_total"];
+        for name in names.into_iter().chain(common).filter(|name| !OF_OTHERS.contains(name)) {
+            api.metric(name).await.unwrap_or_else(|error| panic!("{service}: {error}"));
+        }
+    }
 }
 
 #[test]

@@ -1,0 +1,38 @@
+//! Counters that exist before their first event, so that the first one is seen as an increase.
+
+use neonchat_common::{grpc::client, security, telemetry::start_at_zero};
+
+use crate::connection::protocol::SERVER_TYPES;
+
+/// What `type` of `websocket_frames_total` may be of frames that come in.
+const CLIENT_TYPES: [&str; 8] = ["message", "typing", "receipt", "presence", "sync", "auth", "ping", "bad"];
+
+/// Counters without labels.
+const PLAIN: [&str; 8] = [
+    "chat_resyncs_total",
+    "presence_leases_lost_total",
+    "presence_reaped_connections_total",
+    "presence_reaped_leases_total",
+    "presence_retries_total",
+    "redis_foreign_envelopes_total",
+    "redis_subscriber_lagged_total",
+    "websocket_lagged_total",
+];
+
+/// Counters by one label.
+const LABELLED: [(&str, &str, &[&str]); 3] = [
+    ("presence_events_total", "event", &["online", "away", "offline"]),
+    ("redis_publishes_total", "outcome", &["ok", "failed"]),
+    ("websocket_frames_dropped_total", "kind", &["ephemeral", "durable"]),
+];
+
+/// Starts all counters of this service at 0.
+pub(crate) fn start_counters() {
+    security::describe();
+    start_at_zero(&PLAIN, &LABELLED);
+    client::start_counters(client::CHAT_SERVICE);
+    let frames = CLIENT_TYPES.iter().map(|kind| ("in", *kind)).chain(SERVER_TYPES.iter().map(|kind| ("out", *kind)));
+    for (direction, kind) in frames {
+        metrics::counter!("websocket_frames_total", "direction" => direction, "type" => kind).increment(0);
+    }
+}
