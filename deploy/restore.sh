@@ -2,7 +2,8 @@
 # Brings back what deploy/backup.sh saved: deploy/restore.sh FILE
 #
 # DATABASE_URL says into which database. It has to be there and to be empty, so that nothing is overwritten; all of the file
-# is brought back, or nothing. Point the services at it afterwards. Redis needs nothing: it holds nothing that lasts.
+# is brought back, or nothing. Point the services at it afterwards. Redis needs nothing: it holds nothing that lasts. A copy that
+# is to run beside the original needs a Redis, or a REDIS_NAMESPACE, of its own.
 #
 # COMPOSE="docker compose" restores into the Postgres of docker-compose.yml, whose programs are run in its container. There
 # the URL is such as postgres://neon@/neondb_restored.

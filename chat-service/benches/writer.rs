@@ -13,10 +13,11 @@ use chat_service::{
 };
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use neonchat_common::{
+    deployment::OwnDeployment,
     grpc::client::Peer,
     ids::{ChatId, SendId, UserId},
     lifecycle::Tasks,
-    redis,
+    redis::{self, namespace::Namespace},
     trace::TraceContext,
 };
 use neonchat_testbed::harness;
@@ -77,7 +78,7 @@ async fn prepare() -> (Messages, Vec<(ChatId, UserId)>) {
     );
     let chats = sql.query(&chats, &[]).await.expect("chats");
     let chats = chats.iter().map(|row| (ChatId(row.get(0)), UserId(row.get(1)))).collect();
-    (Messages::new(db, Notifier::new(peer, redis), Tasks::new()), chats)
+    (Messages::new(db, Notifier::new(peer, redis, Namespace::default(), OwnDeployment::default()), Tasks::new()), chats)
 }
 
 criterion_group!(benches, writer);

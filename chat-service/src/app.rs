@@ -9,13 +9,14 @@ use actix_web::{App as HttpApp, dev::Server, middleware::from_fn};
 use anyhow::Context as _;
 use fred::{clients::Client, interfaces::ClientLike as _};
 use neonchat_common::{
+    deployment::OwnDeployment,
     grpc::{self, client::Peer, listener::Listener},
     http::{
         edge, security_headers,
         server::{self, Bounds},
     },
     lifecycle::{self, Tasks},
-    redis,
+    redis::{self, monitor::Monitor},
     settings::{Environment, GrpcSettings},
     telemetry::Metrics,
     token::Tokens,
@@ -35,6 +36,7 @@ use crate::{
     health::Health,
     http::{cors, routes},
     limits::{limiter::Limiter, logins::LoginLimit, requests::RequestLimit},
+    measures::start_counters,
     messages::service::Messages,
     notifier::Notifier,
     readiness::{Readiness, State},
@@ -72,6 +74,7 @@ impl App {
         let tasks = Tasks::new();
         let metrics = Metrics::install()?;
         metrics.keep_up(&tasks);
+        start_counters(database.reader.is_some());
         let connector = Connector::new(&database.connection)?;
         let db = Db::new(connector.clone(), &database)?;
         let reader = match &database.reader {
@@ -80,10 +83,13 @@ impl App {
         };
         let redis = redis::client(&common.redis_url).context("REDIS_URL")?;
         let peer = Peer::new(&settings.notification_addresses, &common.grpc).context("NOTIFICATION_SERVICE_ADDR")?;
-        let notifier = Notifier::new(peer, redis.clone());
+        let namespace = common.redis_namespace;
+        let deployment = OwnDeployment::default();
+        let monitor = Monitor::start(&redis, "commands", Some(namespace.name("probe")), &tasks);
+        let notifier = Notifier::new(peer, redis.clone(), namespace.clone(), deployment.clone()).monitored_by(monitor);
         let tokens = Tokens::new(&common.jwt_secret, common.jwt_lifetime);
-        let readiness = Readiness::watch(&tasks, connector);
-        let limiter = Limiter::new(redis.clone());
+        let readiness = Readiness::watch(&tasks, connector, deployment.clone());
+        let limiter = Limiter::new(redis.clone(), namespace);
         let login_limit = LoginLimit::new(limiter.clone(), settings.requests_per_minute > 0);
         let services = Services {
             sessions: Sessions::new(db.clone(), tokens.clone(), notifier.clone(), tasks.clone()),
@@ -91,6 +97,7 @@ impl App {
             chats: Chats::new(db.clone(), notifier.clone(), tasks.clone()),
             messages: Messages::new(db.clone(), notifier.clone(), tasks.clone()).reading_from(reader),
             db: db.clone(),
+            deployment,
             health: Health { db, notifier, readiness, metrics },
             request_limit: RequestLimit::new(limiter, settings.requests_per_minute),
             trusted_proxies: settings.trusted_proxies,

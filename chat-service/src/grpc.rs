@@ -1,15 +1,15 @@
 //! The gRPC edge: one thin method for each call (contract, section 6).
 
 use neonchat_proto::chat::v1::{
-    GetEventsRequest, GetEventsResponse, GetHeadsRequest, GetHeadsResponse, ListChangedUsersRequest,
-    ListChangedUsersResponse, ListUserChatsRequest, ListUserChatsResponse, MarkReadRequest, MarkReadResponse,
-    StoreMessagesRequest, StoreMessagesResponse, ValidateAndStoreMessageRequest, ValidateAndStoreMessageResponse,
-    ValidateChatAccessRequest, ValidateChatAccessResponse,
+    GetDeploymentRequest, GetDeploymentResponse, GetEventsRequest, GetEventsResponse, GetHeadsRequest,
+    GetHeadsResponse, ListChangedUsersRequest, ListChangedUsersResponse, ListUserChatsRequest, ListUserChatsResponse,
+    MarkReadRequest, MarkReadResponse, StoreMessagesRequest, StoreMessagesResponse, ValidateAndStoreMessageRequest,
+    ValidateAndStoreMessageResponse, ValidateChatAccessRequest, ValidateChatAccessResponse,
     chat_service_server::{ChatService, ChatServiceServer},
 };
 use tonic::{Request, Response, async_trait};
 
-use crate::{changes, chats, messages, services::Services};
+use crate::{changes, chats, deployment, messages, services::Services};
 
 /// The calls of `chat.v1.ChatService`.
 pub struct Api(Services);
@@ -58,6 +58,10 @@ impl ChatService for Api {
 
     async fn mark_read(&self, request: Request<MarkReadRequest>) -> Answer<MarkReadResponse> {
         Ok(Response::new(chats::grpc::mark_read(&self.0.chats, request.into_inner()).await?))
+    }
+
+    async fn get_deployment(&self, _: Request<GetDeploymentRequest>) -> Answer<GetDeploymentResponse> {
+        Ok(Response::new(deployment::get(&self.0.db, &self.0.deployment).await?))
     }
 
     async fn get_events(&self, request: Request<GetEventsRequest>) -> Answer<GetEventsResponse> {

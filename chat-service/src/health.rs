@@ -60,6 +60,9 @@ struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     database_problem: Option<String>,
     redis: Verdict,
+    /// What Redis says, such as `WRONGPASS`, or `unreachable`. Only where something is wrong with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redis_error: Option<String>,
     notification_service: Verdict,
 }
 
@@ -80,7 +83,9 @@ async fn health(health: Data<Health>) -> HttpResponse {
     let database_problem = health.readiness.problem();
     let database = if database_problem.is_some() { Verdict::Unhealthy } else { database };
     let is_healthy = [database, redis, notification_service].into_iter().all(|verdict| verdict == Verdict::Healthy);
-    let report = Report { status: is_healthy.into(), database, database_problem, redis, notification_service };
+    let redis_error = health.notifier.redis_fault();
+    let report =
+        Report { status: is_healthy.into(), database, database_problem, redis, redis_error, notification_service };
     if is_healthy { HttpResponse::Ok().json(report) } else { HttpResponse::ServiceUnavailable().json(report) }
 }
 

@@ -10,10 +10,12 @@ use futures_util::future::join_all;
 use neonchat_common::{
     bus::{Channel, Envelope, Event},
     correlation,
+    deployment::OwnDeployment,
     error::ApiError,
     grpc::client::Peer,
     ids::{ChatId, Seq, TokenId, UserId},
-    redis, trace,
+    redis::{self, monitor::Monitor, namespace::Namespace},
+    trace,
 };
 use neonchat_proto::notification::v1::{GetUsersStatusRequest, SendMessageRequest};
 use serde_json::value::to_raw_value;
@@ -42,6 +44,9 @@ const PUBLISH_TIMEOUT: Duration = Duration::from_millis(300);
 pub struct Notifier {
     peer: Peer,
     redis: Client,
+    namespace: Namespace,
+    deployment: OwnDeployment,
+    monitor: Monitor,
 }
 
 /// What one member is to be told of a new chat.
@@ -53,10 +58,16 @@ pub struct NewChat {
 }
 
 impl Notifier {
-    /// By these connections.
+    /// Asks over this connection, and publishes over this one, on channels of this namespace, as this deployment.
     #[must_use]
-    pub fn new(peer: Peer, redis: Client) -> Self {
-        Self { peer, redis }
+    pub fn new(peer: Peer, redis: Client, namespace: Namespace, deployment: OwnDeployment) -> Self {
+        Self { peer, redis, namespace, deployment, monitor: Monitor::default() }
+    }
+
+    /// Knows from this monitor what is wrong with Redis.
+    #[must_use]
+    pub fn monitored_by(self, monitor: Monitor) -> Self {
+        Self { monitor, ..self }
     }
 
     /// Those of the users who have a socket open, be it `away`. Nobody, where that cannot be known in time.
@@ -130,10 +141,11 @@ impl Notifier {
         let request_id = correlation::current();
         let mut trace = trace::Span::part(&correlation::current_trace(), || trace::publish(channel));
         let traceparent = trace.context().traceparent().map(Into::into);
-        let envelope = Envelope { instance: None, request_id: request_id.as_str().into(), traceparent, event };
+        let (deployment, request_id) = (self.deployment.id(), request_id.as_str().into());
+        let envelope = Envelope { instance: None, deployment, request_id, traceparent, event };
         let publishing = async {
             let payload = envelope.encode()?;
-            Ok::<(), anyhow::Error>(redis::pubsub::publish(&self.redis, channel.to_string(), payload).await?)
+            Ok::<(), anyhow::Error>(redis::pubsub::publish(&self.redis, self.namespace.name(channel), payload).await?)
         };
         match tokio::time::timeout(PUBLISH_TIMEOUT, publishing).await {
             Ok(Ok(())) => return,
@@ -143,9 +155,15 @@ impl Notifier {
         trace.fail("not_published");
     }
 
-    /// Whether Redis answers.
+    /// Whether Redis answers, and takes commands.
     pub async fn is_redis_healthy(&self) -> bool {
-        redis::is_healthy(&self.redis).await
+        self.monitor.fault().is_none() && redis::is_healthy(&self.redis).await
+    }
+
+    /// Returns what is wrong with Redis, as [`Monitor::fault`].
+    #[must_use]
+    pub fn redis_fault(&self) -> Option<String> {
+        self.monitor.fault()
     }
 
     /// Whether notification-service answers, and says that it serves.

@@ -8,10 +8,13 @@ use std::{
 };
 
 use anyhow::Context as _;
-use neonchat_common::lifecycle::Tasks;
+use neonchat_common::{deployment::OwnDeployment, lifecycle::Tasks};
 use tokio::sync::watch;
 
-use crate::db::{self, Connector, Session, Unsuitable};
+use crate::{
+    db::{self, Connector, Session, Unsuitable},
+    deployment,
+};
 
 /// How often Postgres is asked again, and the longest that it may take to answer.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
@@ -43,11 +46,11 @@ pub struct Readiness {
 impl Readiness {
     /// Prepares the database as soon as there is one, and keeps asking it from then on, until the tasks are stopped.
     #[must_use]
-    pub fn watch(tasks: &Tasks, connector: Connector) -> Self {
+    pub fn watch(tasks: &Tasks, connector: Connector, own: OwnDeployment) -> Self {
         let readiness = Self { state: watch::Sender::new(State::Starting), problem: Arc::default() };
         let state = readiness.clone();
         tasks.spawn_until_stopped(async move {
-            state.migrate(&connector).await;
+            state.prepare(&connector, &own).await;
             let mut watcher = Watcher { connector, session: None };
             loop {
                 state.set(watcher.check().await);
@@ -85,12 +88,11 @@ impl Readiness {
         *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = problem.map(ToString::to_string);
     }
 
-    /// Migrates, trying again until it is done.
-    async fn migrate(&self, connector: &Connector) {
+    /// Migrates and identifies the deployment, trying again until it is done.
+    async fn prepare(&self, connector: &Connector, own: &OwnDeployment) {
         let (mut delay, max_delay) = BACKOFF;
-        loop {
-            let Err(error) = db::migrate(connector).await else { return };
-            tracing::warn!(error.cause = format!("{error:#}"), "database not migrated, trying again");
+        while let Err(error) = try_prepare(connector, own).await {
+            tracing::warn!(error.cause = format!("{error:#}"), "database not prepared, trying again");
             if error.is::<Unsuitable>() {
                 self.set(Err(error));
             }
@@ -111,6 +113,13 @@ impl Readiness {
             }
         }
     }
+}
+
+async fn try_prepare(connector: &Connector, own: &OwnDeployment) -> anyhow::Result<()> {
+    db::migrate(connector).await?;
+    let mut session = connector.connect().await?;
+    own.set(deployment::identify(&mut session.connection).await.context("identifying the deployment")?);
+    Ok(())
 }
 
 /// Asks over a connection of its own: that all of the pool's are in use is no reason to send requests elsewhere.

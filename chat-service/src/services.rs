@@ -1,6 +1,6 @@
 //! All that the edges call, in one place.
 
-use neonchat_common::origin::AllowedOrigins;
+use neonchat_common::{deployment::OwnDeployment, origin::AllowedOrigins};
 
 use crate::{
     chats::service::Chats,
@@ -17,6 +17,8 @@ use crate::{
 pub struct Services {
     /// The database.
     pub db: Db,
+    /// The deployment that the database belongs to.
+    pub deployment: OwnDeployment,
     /// Sessions.
     pub sessions: Sessions,
     /// Users.

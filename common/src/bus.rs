@@ -8,13 +8,14 @@ use std::{borrow::Cow, fmt};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::ids::{ChatId, InstanceId, SendId, Seq, TokenId, UserId};
+use crate::ids::{ChatId, DeploymentId, InstanceId, SendId, Seq, TokenId, UserId};
 
 const CHAT_PREFIX: &str = "chat:";
 const USER_PREFIX: &str = "user:";
 const SYSTEM: &str = "system";
+const DEPLOYMENTS: &str = "deployments";
 
-/// A channel. [`Display`](fmt::Display) is its name on Redis.
+/// A channel. [`Display`](fmt::Display) is its name on Redis, without the namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Channel {
     /// Of a chat: its durable events, and typing.
@@ -23,6 +24,8 @@ pub enum Channel {
     User(UserId),
     /// Of everybody.
     System,
+    /// On which deployments announce themselves.
+    Deployments,
 }
 
 impl fmt::Display for Channel {
@@ -31,6 +34,7 @@ impl fmt::Display for Channel {
             Self::Chat(id) => write!(f, "{CHAT_PREFIX}{id}"),
             Self::User(id) => write!(f, "{USER_PREFIX}{id}"),
             Self::System => f.write_str(SYSTEM),
+            Self::Deployments => f.write_str(DEPLOYMENTS),
         }
     }
 }
@@ -41,6 +45,8 @@ impl Channel {
     pub fn parse(name: &str) -> Option<Self> {
         if name == SYSTEM {
             Some(Self::System)
+        } else if name == DEPLOYMENTS {
+            Some(Self::Deployments)
         } else if let Some(id) = name.strip_prefix(CHAT_PREFIX) {
             id.parse().ok().map(Self::Chat)
         } else {
@@ -55,6 +61,7 @@ impl Channel {
             Self::Chat(_) => "chat:{chat_id}",
             Self::User(_) => "user:{user_id}",
             Self::System => SYSTEM,
+            Self::Deployments => DEPLOYMENTS,
         }
     }
 }
@@ -65,6 +72,9 @@ pub struct Envelope<'a> {
     /// The notification-service that published it. It has delivered it to its own sockets already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance: Option<InstanceId>,
+    /// The deployment that published it. Versions without deployments publish without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<DeploymentId>,
     /// The id of the request that caused it, for the logs.
     #[serde(borrow)]
     pub request_id: Cow<'a, str>,
@@ -166,6 +176,7 @@ mod tests {
         let frame = r#"{"type":"new_message",  "text":"\u041f"}"#;
         let envelope = Envelope {
             instance: Some(InstanceId::new()),
+            deployment: Some(DeploymentId::new()),
             request_id: "abc".into(),
             traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into()),
             event: Event::Durable {
@@ -181,13 +192,48 @@ mod tests {
         let back: Envelope<'_> = serde_json::from_str(&text).expect("an envelope");
         let Event::Durable { seq, frame: got, .. } = back.event else { panic!("another event") };
         assert_eq!((back.instance, back.request_id.as_ref(), seq), (envelope.instance, "abc", 7));
-        assert_eq!(back.traceparent, envelope.traceparent);
+        assert_eq!((back.deployment, back.traceparent), (envelope.deployment, envelope.traceparent));
         assert_eq!(got.get(), frame);
     }
 
     #[test]
+    fn an_envelope_of_a_version_without_deployments_is_read() {
+        let text =
+            r#"{"instance":"9b2d4f8e-3c1a-4e57-8f06-d15c7a90b3e4","request_id":"abc","event":{"system":{"frame":{}}}}"#;
+        let envelope: Envelope<'_> = serde_json::from_str(text).expect("an envelope");
+        assert_eq!(envelope.deployment, None);
+        // What such a version sends is also what this one sends as long as it does not know its deployment.
+        assert_eq!(envelope.encode().expect("JSON"), text);
+    }
+
+    #[test]
+    fn versions_without_deployments_read_an_envelope_with_one() {
+        #[derive(Deserialize)]
+        struct Before<'a> {
+            instance: Option<InstanceId>,
+            #[serde(borrow)]
+            request_id: Cow<'a, str>,
+            #[serde(borrow)]
+            event: Event<'a>,
+        }
+        let text = Envelope {
+            instance: Some(InstanceId::new()),
+            deployment: Some(DeploymentId::new()),
+            request_id: "abc".into(),
+            traceparent: None,
+            event: Event::Receipt { user_id: UserId::new(), read: 7 },
+        };
+        let (instance, text) = (text.instance, text.encode().expect("JSON"));
+        let before: Before<'_> = serde_json::from_str(&text).expect("an envelope");
+        assert_eq!((before.instance, before.request_id.as_ref()), (instance, "abc"));
+        assert!(matches!(before.event, Event::Receipt { read: 7, .. }));
+    }
+
+    #[test]
     fn channels_come_back_as_their_ids() {
-        for channel in [Channel::Chat(ChatId::new()), Channel::User(UserId::new()), Channel::System] {
+        for channel in
+            [Channel::Chat(ChatId::new()), Channel::User(UserId::new()), Channel::System, Channel::Deployments]
+        {
             assert_eq!(Channel::parse(&channel.to_string()), Some(channel));
         }
         assert_eq!(Channel::parse("chat:x"), None);

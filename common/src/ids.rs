@@ -81,6 +81,12 @@ id!(
     new_v4,
     "9b2d4f8e-3c1a-4e57-8f06-d15c7a90b3e4"
 );
+id!(
+    /// A deployment: the services that share a database.
+    DeploymentId,
+    new_v4,
+    "2f1c9a54-6b0e-4c7d-9a3f-58e1d0b7c642"
+);
 
 /// The place of a durable event in its chat: 1, 2, 3 … without a gap. 0 stands before the first.
 pub type Seq = i64;

@@ -3,6 +3,7 @@
 
 pub mod bus;
 pub mod correlation;
+pub mod deployment;
 pub mod error;
 pub mod gather;
 pub mod grpc;

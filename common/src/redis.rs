@@ -3,6 +3,8 @@
 //! By its URL it is one Redis, one that Sentinel watches, or a cluster. No command has keys of two slots; what else is not
 //! the same on a cluster is in [`pubsub`].
 
+pub mod monitor;
+pub mod namespace;
 pub mod pubsub;
 
 use std::time::Duration;

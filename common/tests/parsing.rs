@@ -5,7 +5,7 @@ use std::time::Duration;
 use neonchat_common::{
     bus::{Channel, Envelope, Event},
     correlation::CorrelationId,
-    ids::{ChatId, SendId, UserId},
+    ids::{ChatId, DeploymentId, SendId, UserId},
     message::{MAX_CHARS, MessageText},
     origin::AllowedOrigins,
     settings::Reader,
@@ -45,7 +45,9 @@ proptest! {
         let frame: &RawValue = serde_json::from_str(&frame).expect("JSON");
         let (user_id, send_id) = (UserId::new(), Some(SendId::new()));
         let event = Event::Durable { seq, user_id, send_id, frame };
-        let encoded = Envelope { instance: None, request_id: id.as_str().into(), traceparent: None, event }.encode().expect("JSON");
+        let (deployment, request_id) = (Some(DeploymentId::new()), id.as_str().into());
+        let envelope = Envelope { instance: None, deployment, request_id, traceparent: None, event };
+        let encoded = envelope.encode().expect("JSON");
         let back: Envelope<'_> = serde_json::from_str(&encoded).expect("an envelope");
         let Event::Durable { seq: read_seq, user_id: read_user, send_id: read_send, frame: read } = back.event else {
             panic!("another event");

@@ -17,7 +17,7 @@ use neonchat_common::{
     http::{self as edge, server::Bounds},
     ids::InstanceId,
     lifecycle::{self, Readiness, Tasks},
-    redis,
+    redis::{self, monitor::Monitor, namespace::Namespace},
     telemetry::Metrics,
     token::Tokens,
 };
@@ -25,7 +25,7 @@ use neonchat_proto::notification::v1::notification_service_server::NotificationS
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
-    bus::{Publisher, Subscriptions, receive},
+    bus::{Inbox, Publisher, Subscriptions},
     chat_service::ChatService,
     config::Settings,
     connection::{
@@ -36,6 +36,7 @@ use crate::{
     delivery::Delivery,
     grpc, http,
     hub::Hub,
+    measures::start_counters,
     presence::Presence,
     repair::Repair,
     sending::Sending,
@@ -75,6 +76,7 @@ impl App {
         let tasks = Tasks::new();
         let instance = InstanceId::new();
         let metrics = Metrics::install()?;
+        start_counters();
         let peer = Peer::new(&settings.chat_service, &common.grpc).context("CHAT_SERVICE_ADDR")?;
         let chat_service = ChatService::new(peer);
         let commands = redis::client(&common.redis_url).context("REDIS_URL")?;
@@ -84,15 +86,24 @@ impl App {
         redis::wait_briefly(&[&commands, &subscriber]).await;
         let hub = Arc::new(Hub::default());
         let repair = Arc::new(Repair::new(Arc::clone(&hub), chat_service.clone()));
-        let subscriptions = Arc::new(Subscriptions::new(subscriber.clone(), Arc::clone(&hub), Arc::clone(&repair)));
+        let namespace = common.redis_namespace.clone();
+        let subscriptions =
+            Subscriptions::new(subscriber.clone(), namespace.clone(), Arc::clone(&hub), Arc::clone(&repair));
+        let subscriptions = Arc::new(subscriptions);
         let delivery = Delivery {
             instance,
+            deployments: Arc::default(),
             hub: Arc::clone(&hub),
             chat_service,
-            publisher: Publisher::new(commands.clone()),
+            publisher: Publisher::new(commands.clone(), namespace.clone()),
             tasks: tasks.clone(),
         };
-        let presence = Arc::new(Presence::new(commands.clone(), delivery.clone(), settings.offline_grace));
+        let presence = Presence::new(commands.clone(), namespace.clone(), delivery.clone(), settings.offline_grace);
+        let presence = Arc::new(presence);
+        let redis_monitors = [
+            Monitor::start(&commands, "commands", Some(namespace.name("probe")), &tasks),
+            Monitor::start(&subscriber, "subscriber", None, &tasks),
+        ];
         let state = Data::new(State {
             tokens: Tokens::new(&common.jwt_secret, common.jwt_lifetime),
             allowed_origins: common.allowed_origins.clone(),
@@ -104,6 +115,7 @@ impl App {
             delivery,
             presence,
             redis: commands,
+            redis_monitors,
             metrics,
             tasks,
             readiness: Readiness::default(),
@@ -136,7 +148,7 @@ impl App {
     /// A listener broke.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
         let Self { state, subscriber, http, grpc, settings, .. } = self;
-        start_workers(&state, &subscriber);
+        start_workers(&state, &subscriber, settings.common.redis_namespace.clone());
 
         let http_handle = http.handle();
         let mut http = state.tasks.spawn(http);
@@ -174,17 +186,22 @@ impl App {
     }
 }
 
-fn start_workers(state: &Data<State>, subscriber: &Client) {
+fn start_workers(state: &Data<State>, subscriber: &Client, namespace: Namespace) {
     let tasks = &state.tasks;
     state.metrics.keep_up(tasks);
     state.repair.start(tasks);
     // Listened to before the subscriber connects, so that nothing is missed.
     let messages = subscriber.message_rx();
+    let Delivery { instance, deployments, chat_service, publisher, .. } = state.delivery.clone();
     let (hub, repair) = (Arc::clone(&state.hub), Arc::clone(&state.repair));
-    let instance = state.delivery.instance;
-    tasks.spawn_until_stopped(async move { receive(messages, instance, &hub, &repair).await });
+    let inbox = Inbox { instance, namespace, deployments: Arc::clone(&deployments), hub, repair };
+    tasks.spawn_until_stopped(async move { inbox.receive(messages).await });
     let subscriptions = Arc::clone(&state.subscriptions);
     tasks.spawn_until_stopped(async move { subscriptions.run().await });
+    let subscriptions = Arc::clone(&state.subscriptions);
+    tasks.spawn_until_stopped(async move {
+        deployments.run(instance, chat_service, publisher, &subscriptions).await;
+    });
     state.presence.start(tasks);
 }
 

@@ -1,33 +1,31 @@
 //! Redis Pub/Sub: publishing, and keeping subscribed to just what the sockets of this instance need.
 
+mod inbox;
+
 use std::{collections::HashSet, mem, sync::Arc, time::Duration};
 
 use fred::{
     error::Error as RedisError,
     interfaces::{ClientLike as _, EventInterface as _},
     prelude::Client,
-    types::Message,
 };
 use neonchat_common::{
     bus::{Channel, Envelope, Event},
-    ids::InstanceId,
-    redis::pubsub::{self, Slots},
+    deployment::Announcement,
+    ids::{DeploymentId, InstanceId},
+    redis::{
+        namespace::Namespace,
+        pubsub::{self, Slots},
+    },
     trace::{self, TraceContext},
 };
 use tokio::{
-    sync::{
-        broadcast::{Receiver, error::RecvError},
-        watch,
-    },
+    sync::{broadcast::error::RecvError, watch},
     time::{MissedTickBehavior, interval},
 };
 
-use crate::{
-    chat_service::UserChat,
-    connection::protocol::{Frame, ServerFrame},
-    hub::{DurableEvent, Hub},
-    repair::Repair,
-};
+pub(crate) use self::inbox::Inbox;
+use crate::{hub::Hub, repair::Repair};
 
 /// Channels in one SUBSCRIBE or UNSUBSCRIBE.
 const CHANNELS_PER_COMMAND: usize = 1000;
@@ -41,15 +39,27 @@ const RETRY_PAUSE: Duration = Duration::from_millis(100);
 /// How often a cluster is asked whether channels have moved to another node.
 const SLOTS_INTERVAL: Duration = Duration::from_secs(4);
 
+/// Channels that every instance is subscribed to.
+const ALWAYS: [Channel; 2] = [Channel::System, Channel::Deployments];
+
 /// Publishing. See the module.
 #[derive(Clone)]
 pub(crate) struct Publisher {
     client: Client,
+    namespace: Namespace,
 }
 
 impl Publisher {
-    pub(crate) const fn new(client: Client) -> Self {
-        Self { client }
+    pub(crate) const fn new(client: Client, namespace: Namespace) -> Self {
+        Self { client, namespace }
+    }
+
+    /// Announces a deployment. Where Redis does not take it, the next announcement follows soon.
+    pub(crate) async fn announce(&self, announcement: &Announcement) {
+        let Ok(payload) = serde_json::to_string(announcement) else { return };
+        if let Err(error) = pubsub::publish(&self.client, self.namespace.name(Channel::Deployments), payload).await {
+            not_published(&error);
+        }
     }
 
     /// Publishes to every instance that is subscribed; returns whether Redis took it.
@@ -65,7 +75,7 @@ impl Publisher {
             let pipeline = self.client.pipeline();
             for Publication { channel, payload, .. } in &mut publications {
                 // Only queued here.
-                let _ = pubsub::publish(&pipeline, channel.to_string(), mem::take(payload)).await;
+                let _ = pubsub::publish(&pipeline, self.namespace.name(channel), mem::take(payload)).await;
             }
             let results = pipeline.try_all::<()>().await;
             results.into_iter().map(|result| result.inspect_err(not_published).is_ok()).collect()
@@ -100,10 +110,11 @@ pub(crate) struct Publication {
 }
 
 impl Publication {
-    /// Of an event that a request of this id has caused, as a part of its trace; by `instance`, where its own sockets have it
-    /// already.
+    /// Of an event of this deployment that a request of this id has caused, as a part of its trace; by `instance`, where its
+    /// own sockets have it already.
     pub(crate) fn new(
         channel: Channel,
+        deployment: Option<DeploymentId>,
         instance: Option<InstanceId>,
         request_id: &str,
         event: Event<'_>,
@@ -111,7 +122,7 @@ impl Publication {
     ) -> Self {
         let trace = trace::Span::part(trace, || trace::publish(channel));
         let traceparent = trace.context().traceparent().map(Into::into);
-        let envelope = Envelope { instance, request_id: request_id.into(), traceparent, event };
+        let envelope = Envelope { instance, deployment, request_id: request_id.into(), traceparent, event };
         // Cannot fail: every part can be JSON.
         Self { channel, payload: envelope.encode().unwrap_or_default(), trace }
     }
@@ -121,15 +132,16 @@ impl Publication {
 /// what the hub wants now, and not at what was asked for in between.
 pub(crate) struct Subscriptions {
     client: Client,
+    namespace: Namespace,
     hub: Arc<Hub>,
     repair: Arc<Repair>,
     current: watch::Sender<HashSet<Channel>>,
 }
 
 impl Subscriptions {
-    /// Of a client that is used for nothing else.
-    pub(crate) fn new(client: Client, hub: Arc<Hub>, repair: Arc<Repair>) -> Self {
-        Self { client, hub, repair, current: watch::Sender::default() }
+    /// Of a client that is used for nothing else, to channels of this namespace.
+    pub(crate) fn new(client: Client, namespace: Namespace, hub: Arc<Hub>, repair: Arc<Repair>) -> Self {
+        Self { client, namespace, hub, repair, current: watch::Sender::default() }
     }
 
     /// Waits, for a short while, until a channel is subscribed to.
@@ -147,7 +159,7 @@ impl Subscriptions {
         let mut look = interval(SLOTS_INTERVAL);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut slots = Slots::default();
-        self.hub.interest.add([Channel::System]);
+        self.hub.interest.add(ALWAYS);
         loop {
             tokio::select! {
                 event = connected.recv() => match event {
@@ -186,7 +198,7 @@ impl Subscriptions {
         self.hub.interest.add(before);
         let (chats, users) = (self.hub.chats(), self.hub.users());
         self.hub.interest.add(chats.into_iter().map(Channel::Chat));
-        self.hub.interest.add(users.iter().copied().map(Channel::User).chain([Channel::System]));
+        self.hub.interest.add(users.iter().copied().map(Channel::User).chain(ALWAYS));
         self.repair.refresh_users(users);
     }
 
@@ -198,18 +210,18 @@ impl Subscriptions {
             wanted.into_iter().filter(|channel| !current.contains(channel)).collect()
         };
         for channels in missing.chunks(CHANNELS_PER_COMMAND) {
-            if let Err(error) = pubsub::subscribe(&self.client, names(channels)).await {
+            if let Err(error) = pubsub::subscribe(&self.client, self.names(channels)).await {
                 return self.postpone(&missing, &superfluous, &error).await;
             }
             self.current.send_modify(|current| current.extend(channels));
             // What was published before the subscription is found by comparing heads.
             self.repair.check_heads(channels.iter().filter_map(|channel| match channel {
                 Channel::Chat(chat) => Some(*chat),
-                Channel::User(_) | Channel::System => None,
+                Channel::User(_) | Channel::System | Channel::Deployments => None,
             }));
         }
         for channels in superfluous.chunks(CHANNELS_PER_COMMAND) {
-            if let Err(error) = pubsub::unsubscribe(&self.client, names(channels)).await {
+            if let Err(error) = pubsub::unsubscribe(&self.client, self.names(channels)).await {
                 return self.postpone(&[], &superfluous, &error).await;
             }
             self.current.send_modify(|current| {
@@ -220,6 +232,10 @@ impl Subscriptions {
         }
     }
 
+    fn names(&self, channels: &[Channel]) -> Vec<String> {
+        channels.iter().map(|channel| self.namespace.name(channel)).collect()
+    }
+
     async fn postpone(&self, missing: &[Channel], superfluous: &[Channel], error: &RedisError) {
         tracing::warn!(error.cause = %error, "redis: subscriptions wait");
         self.hub.interest.add(missing.iter().chain(superfluous).copied());
@@ -227,66 +243,4 @@ impl Subscriptions {
         tokio::time::sleep(RETRY_PAUSE).await;
         let _ = self.client.wait_for_connect().await;
     }
-}
-
-fn names(channels: &[Channel]) -> Vec<String> {
-    channels.iter().map(Channel::to_string).collect()
-}
-
-/// Reads publications until the client ends.
-pub(crate) async fn receive(mut messages: Receiver<Message>, instance: InstanceId, hub: &Hub, repair: &Repair) {
-    let ours = Envelope::beginning(instance);
-    loop {
-        match messages.recv().await {
-            // Delivered here before it was published.
-            Ok(message) if message.value.as_bytes().is_some_and(|payload| payload.starts_with(ours.as_bytes())) => {}
-            Ok(message) => {
-                if let Err(error) = handle(&message, hub) {
-                    tracing::error!(redis.channel = %message.channel, error.cause = %error, "redis: bad publication");
-                }
-            }
-            Err(RecvError::Lagged(count)) => {
-                tracing::warn!(count, "redis: publications were lost in this process");
-                metrics::counter!("redis_subscriber_lagged_total").increment(1);
-                repair.check_heads(hub.chats());
-                repair.refresh_users(hub.users());
-            }
-            Err(RecvError::Closed) => return,
-        }
-    }
-}
-
-fn handle(message: &Message, hub: &Hub) -> anyhow::Result<()> {
-    let Some(channel) = Channel::parse(&message.channel) else { anyhow::bail!("no channel of ours") };
-    let payload = message.value.as_bytes().unwrap_or_default();
-    let envelope: Envelope<'_> = serde_json::from_slice(payload)?;
-    tracing::debug!(request.id = %envelope.request_id, redis.channel = %message.channel, "redis: received");
-    let publication = TraceContext::accept(envelope.traceparent.as_deref());
-    let mut trace = trace::Span::part(&publication, || trace::deliver(channel));
-    match (channel, envelope.event) {
-        (Channel::Chat(chat), Event::Durable { seq, user_id, send_id, frame }) => {
-            // It may have been sent here too, at the same time, and stored by another instance's call.
-            let origins = send_id.map(|request| hub.senders(user_id, request, chat, seq)).unwrap_or_default();
-            let accepted = hub.deliver(chat, DurableEvent { seq, frame: Frame::from(frame.get()), origins });
-            trace.delivered(accepted.sockets());
-        }
-        (Channel::Chat(chat), Event::Ephemeral { user_id, frame }) => {
-            hub.tell_chat(chat, |socket| socket.user != user_id, &Frame::from(frame.get()));
-        }
-        (Channel::Chat(chat), Event::Receipt { user_id, read }) => {
-            hub.tell_chat(chat, |_| true, &ServerFrame::Receipt { chat_id: chat, user_id, read }.encode());
-        }
-        (Channel::User(user), Event::SessionRevoked { token_id }) => hub.revoke(user, token_id),
-        (Channel::System, Event::System { frame }) => hub.tell_all(&Frame::from(frame.get())),
-        (Channel::User(user), Event::Presence { chat_ids, frame }) => {
-            hub.tell_user(user, &chat_ids, &Frame::from(frame.get()));
-        }
-        (Channel::User(user), Event::ChatCreated { chat_id, last_seq, partner_ids, chat }) => {
-            // The frame first, so that it comes before the chat's first message.
-            hub.tell_user(user, &[chat_id], &ServerFrame::ChatCreated { chat }.encode());
-            hub.learn(user, &[UserChat { id: chat_id, last_seq, partners: partner_ids }]);
-        }
-        (channel, _) => anyhow::bail!("an event that does not belong on {channel:?}"),
-    }
-    Ok(())
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use neonchat_common::{
+    deployment::Deployment,
     error::ApiError,
     grpc::client::{Method, Peer},
     ids::{ChatId, MessageId, SendId, Seq, TokenId, UserId},
@@ -11,9 +12,10 @@ use neonchat_common::{
     time, trace,
 };
 use neonchat_proto::chat::v1::{
-    ChatEvent, GetEventsRequest, GetHeadsRequest, ListChangedUsersRequest, ListUserChatsRequest, MarkReadRequest,
-    Refusal, StoreMessageResult, StoreMessagesRequest, UserChat as ProtoUserChat, ValidateAndStoreMessageRequest,
-    ValidateChatAccessRequest, chat_event::Event, store_message_result::Result as Outcome,
+    ChatEvent, GetDeploymentRequest, GetEventsRequest, GetHeadsRequest, ListChangedUsersRequest, ListUserChatsRequest,
+    MarkReadRequest, Refusal, StoreMessageResult, StoreMessagesRequest, UserChat as ProtoUserChat,
+    ValidateAndStoreMessageRequest, ValidateChatAccessRequest, chat_event::Event,
+    store_message_result::Result as Outcome,
 };
 use tonic::{Code, Status};
 
@@ -164,6 +166,18 @@ impl ChatService {
         let request = MarkReadRequest { chat_id: chat.to_string(), user_id: user.to_string(), read };
         let marked = self.peer.call(INTERACTIVE_DEADLINE, request).await?;
         Ok((marked.read_seq, marked.changed))
+    }
+
+    /// Returns the deployment that its database belongs to; `None` where its version has none.
+    pub(crate) async fn deployment(&self) -> Result<Option<Deployment>, ApiError> {
+        match self.peer.call(INTERACTIVE_DEADLINE, GetDeploymentRequest {}).await {
+            Ok(answer) => {
+                let id = answer.id.parse().map_err(ApiError::internal)?;
+                Ok(Some(Deployment { created_at_micros: answer.created_at_micros, id }))
+            }
+            Err(status) if status.code() == Code::Unimplemented => Ok(None),
+            Err(status) => Err(status.into()),
+        }
     }
 
     /// The last `seq` of each of at most [`MAX_HEADS`] chats.

@@ -16,6 +16,7 @@ use crate::{
     bus::{Publication, Publisher},
     chat_service::{ChatService, StoredMessage, UserChat},
     connection::protocol::{DeliveryStatus, Frame, ServerFrame},
+    deployment::Deployments,
     hub::{DurableEvent, Hub, Socket},
 };
 
@@ -23,6 +24,7 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct Delivery {
     pub(crate) instance: InstanceId,
+    pub(crate) deployments: Arc<Deployments>,
     pub(crate) hub: Arc<Hub>,
     pub(crate) chat_service: ChatService,
     pub(crate) publisher: Publisher,
@@ -62,7 +64,8 @@ impl Delivery {
             send_id: message.request_id,
             frame: json(&frame),
         };
-        (delivered, Publication::new(channel, Some(self.instance), request_id, event, trace))
+        let deployment = self.deployments.own.id();
+        (delivered, Publication::new(channel, deployment, Some(self.instance), request_id, event, trace))
     }
 
     /// Looks whether a user is a member of a chat that is not known here. From then on it is.
@@ -111,7 +114,8 @@ impl Delivery {
     /// Publishes an event; returns whether Redis took it. `instance` is ours where our own sockets have it already.
     async fn publish(&self, channel: Channel, instance: Option<InstanceId>, event: Event<'_>) -> bool {
         let (id, trace) = (correlation::current(), correlation::current_trace());
-        let publication = Publication::new(channel, instance, id.as_str(), event, &trace);
+        let deployment = self.deployments.own.id();
+        let publication = Publication::new(channel, deployment, instance, id.as_str(), event, &trace);
         // Boxed: each connection has room for the largest thing that it may have to wait for, and this would be 6 KiB.
         Box::pin(self.publisher.publish(publication)).await
     }

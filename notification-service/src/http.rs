@@ -2,12 +2,16 @@
 
 use actix_web::{
     HttpResponse,
+    http::StatusCode,
     web::{Data, ServiceConfig, get, resource},
 };
-use neonchat_common::redis;
+use neonchat_common::redis::{self, monitor::Monitor};
 use serde::Serialize;
 
 use crate::{connection::handshake, state::State};
+
+/// Why an instance is not ready that found an older deployment on its Redis.
+const SHARED_REDIS: &str = "another deployment uses this redis";
 
 /// The routes.
 pub(crate) fn configure(config: &mut ServiceConfig) {
@@ -21,7 +25,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
 
 /// As long as the process can answer. A dependency that is away is no reason to restart it.
 async fn live() -> HttpResponse {
-    HttpResponse::Ok().json(serde_json::json!({ "status": "alive" }))
+    HttpResponse::Ok().json(serde_json::json!({ "status": "live" }))
 }
 
 async fn ready(state: Data<State>) -> HttpResponse {
@@ -37,6 +41,9 @@ async fn readiness(state: &State) -> Result<(), &'static str> {
     if state.readiness.is_draining() {
         return Err("draining");
     }
+    if state.delivery.deployments.must_yield() {
+        return Err(SHARED_REDIS);
+    }
     if state.delivery.chat_service.is_healthy().await { Ok(()) } else { Err("waiting for chat-service") }
 }
 
@@ -44,18 +51,27 @@ async fn readiness(state: &State) -> Result<(), &'static str> {
 struct Health {
     status: &'static str,
     redis: &'static str,
+    /// What is wrong with Redis: what it says, such as `WRONGPASS`, or a word of ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redis_error: Option<String>,
     chat_service: &'static str,
+}
+
+impl Health {
+    fn new(redis_answers: bool, redis_error: Option<String>, chat_service: bool) -> Self {
+        let word = |healthy| if healthy { "healthy" } else { "unhealthy" };
+        let redis = redis_answers && redis_error.is_none();
+        Self { status: word(redis && chat_service), redis: word(redis), redis_error, chat_service: word(chat_service) }
+    }
 }
 
 async fn health(state: Data<State>) -> HttpResponse {
     let (redis, chat_service) = tokio::join!(redis::is_healthy(&state.redis), state.delivery.chat_service.is_healthy());
-    let word = |healthy| if healthy { "healthy" } else { "unhealthy" };
-    let health = Health { status: word(redis && chat_service), redis: word(redis), chat_service: word(chat_service) };
-    if redis && chat_service {
-        HttpResponse::Ok().json(health)
-    } else {
-        HttpResponse::ServiceUnavailable().json(health)
-    }
+    let shared = state.delivery.deployments.must_yield().then(|| SHARED_REDIS.to_owned());
+    let redis_error = shared.or_else(|| state.redis_monitors.iter().find_map(Monitor::fault));
+    let health = Health::new(redis, redis_error, chat_service);
+    let status = if health.status == "healthy" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    HttpResponse::build(status).json(health)
 }
 
 async fn metrics(state: Data<State>) -> HttpResponse {

@@ -6,6 +6,7 @@ use fred::prelude::Client;
 use neonchat_common::{
     lifecycle::{Readiness, Tasks},
     origin::AllowedOrigins,
+    redis::monitor::Monitor,
     telemetry::Metrics,
     token::Tokens,
 };
@@ -28,6 +29,8 @@ pub(crate) struct State {
     pub(crate) sending: Sending,
     pub(crate) presence: Arc<Presence>,
     pub(crate) redis: Client,
+    /// What is wrong with its connections, first the one for commands.
+    pub(crate) redis_monitors: [Monitor; 2],
     pub(crate) metrics: Metrics,
     pub(crate) tasks: Tasks,
     pub(crate) readiness: Readiness,

@@ -33,6 +33,12 @@ pub fn redis_url() -> String {
     variable(REDIS_VARIABLE)
 }
 
+/// A `REDIS_NAMESPACE` of the test's own. Each database is a deployment, and deployments that share a Redis need one each.
+#[must_use]
+pub fn redis_namespace() -> String {
+    uuid::Uuid::new_v4().simple().to_string()
+}
+
 fn variable(name: &str) -> String {
     env::var(name).unwrap_or_else(|_| {
         panic!("{name} is not set: run the tests with `make test`, one of them with `make test ARGS='-p CRATE NAME'`")

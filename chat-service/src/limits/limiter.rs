@@ -12,6 +12,7 @@ use fred::{
     error::Error as RedisError,
     interfaces::{ClientLike as _, KeysInterface as _, LuaInterface as _},
 };
+use neonchat_common::redis::namespace::Namespace;
 use thiserror::Error;
 
 /// The longest that a request waits for Redis before it passes unlimited.
@@ -57,20 +58,21 @@ pub enum Taken {
 #[derive(Clone)]
 pub struct Limiter {
     redis: Client,
+    namespace: Namespace,
 }
 
 impl Limiter {
-    /// By this connection.
+    /// Counts over this connection, under keys of this namespace.
     #[must_use]
-    pub fn new(redis: Client) -> Self {
-        Self { redis }
+    pub fn new(redis: Client, namespace: Namespace) -> Self {
+        Self { redis, namespace }
     }
 
     /// Counts one, if the rule has room for it.
     pub async fn take(&self, key: &str, rule: Rule) -> Taken {
         let Rule { limit, window } = rule;
         let arguments = vec![limit.to_string(), window.as_millis().to_string()];
-        match self.ask(self.redis.eval(TAKE, key, arguments)).await {
+        match self.ask(self.redis.eval(TAKE, self.namespace.name(key), arguments)).await {
             Ok((remaining, _, wait)) if wait > 0 => {
                 Taken::Refused(Quota { limit, remaining, reset: Duration::from_millis(wait) })
             }
@@ -85,6 +87,7 @@ impl Limiter {
 
     /// Takes one back that passed. Where Redis is away it stays counted.
     pub async fn give_back(&self, key: &str) {
+        let key = self.namespace.name(key);
         if let Err(cause) = self.ask(self.redis.eval::<(), _, _, _>(GIVE_BACK, key, Vec::<String>::new())).await {
             tracing::debug!(error.cause = %cause, "a count was not taken back");
         }
@@ -92,7 +95,7 @@ impl Limiter {
 
     /// Forgets all that passed.
     pub async fn forget(&self, key: &str) {
-        if let Err(cause) = self.ask(self.redis.del::<(), _>(key)).await {
+        if let Err(cause) = self.ask(self.redis.del::<(), _>(self.namespace.name(key))).await {
             tracing::debug!(error.cause = %cause, "a count was not forgotten");
         }
     }

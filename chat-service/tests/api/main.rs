@@ -9,6 +9,7 @@ mod catching_up;
 mod changes;
 mod chats;
 mod database;
+mod deployment;
 mod documents;
 mod events;
 mod faults;

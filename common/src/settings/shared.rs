@@ -11,6 +11,7 @@ use super::{
 use crate::{
     grpc::tls::{Tls, TlsError},
     origin::AllowedOrigins,
+    redis::namespace::Namespace,
 };
 
 /// The settings that both services have.
@@ -30,6 +31,8 @@ pub struct CommonSettings {
     pub grpc: GrpcSettings,
     /// `REDIS_URL`, or made of `REDIS_HOST REDIS_PORT REDIS_PASSWORD REDIS_DB`.
     pub redis_url: SecretString,
+    /// `REDIS_NAMESPACE`: the prefix of every key and channel.
+    pub redis_namespace: Namespace,
     /// `CORS_ALLOWED_ORIGINS`: the pages that may talk to us from a browser, beside our own.
     pub allowed_origins: AllowedOrigins,
     /// Where traces go.
@@ -89,6 +92,7 @@ impl CommonSettings {
             jwt_lifetime: Duration::from_secs(jwt_hours * 3600),
             grpc,
             redis_url: redis::url(reader, environment),
+            redis_namespace: redis_namespace(reader),
             allowed_origins: allowed_origins(reader),
             traces: TraceSettings::read(reader),
             warnings: Vec::new(),
@@ -145,6 +149,15 @@ fn allowed_origins(reader: &mut Reader) -> AllowedOrigins {
     AllowedOrigins::parse(list.iter().map(String::as_str)).unwrap_or_else(|_| {
         reader.problem(NAME, "a comma list of origins such as https://chat.example.org, each without a path");
         AllowedOrigins::default()
+    })
+}
+
+fn redis_namespace(reader: &mut Reader) -> Namespace {
+    const NAME: &str = "REDIS_NAMESPACE";
+    let Some(name) = reader.optional(NAME) else { return Namespace::default() };
+    Namespace::parse(name).unwrap_or_else(|| {
+        reader.problem(NAME, "1 to 32 of a-z, 0-9, _ and -");
+        Namespace::default()
     })
 }
 

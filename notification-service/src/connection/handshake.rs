@@ -66,6 +66,7 @@ pub(crate) async fn connect(
     let Parameters { token, chat_id } = parameters.into_inner();
     let chat_id = chat_id.as_deref().map(parse_chat_id).transpose()?;
     let claims = authenticate(&request, token.as_deref(), &state)?;
+    keep_away(&state).await?;
     let place = Place::take(&state)?;
     let turn = timeout(TURN_WAIT, state.handshakes.acquire()).await;
     let turn = turn.map_err(|_| ApiError::unavailable("WebSocket of this instance", "too many connect at once"))?;
@@ -121,6 +122,13 @@ fn authenticate(request: &HttpRequest, query: Option<&str>, state: &State) -> Re
         protocols.map(str::trim).find_map(|protocol| protocol.strip_prefix(BEARER_PREFIX))
     };
     state.tokens.verify(query.or_else(header).or_else(offered).ok_or(TokenError::Missing)?)
+}
+
+/// Refuses sockets while an older deployment uses the same Redis. Asks which deployment this is, where that is not known.
+async fn keep_away(state: &State) -> Result<(), ApiError> {
+    let deployments = &state.delivery.deployments;
+    deployments.settle(&state.delivery.chat_service).await?;
+    if deployments.must_yield() { Err(ApiError::away("WebSocket of this deployment")) } else { Ok(()) }
 }
 
 /// Enters the user and joins the chats. From here on the socket misses nothing.

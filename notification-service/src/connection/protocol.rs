@@ -319,7 +319,7 @@ pub(crate) struct Message<'a> {
 }
 
 /// The types of the frames that the server sends: what [`type_of`] tells.
-const SERVER_TYPES: [&str; 12] = [
+pub(crate) const SERVER_TYPES: [&str; 12] = [
     "message_sent",
     "new_message",
     "chat_created",

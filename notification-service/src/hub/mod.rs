@@ -278,7 +278,7 @@ impl Hub {
         match channel {
             Channel::Chat(chat) => self.chats.contains_key(&chat),
             Channel::User(user) => self.users.contains_key(&user),
-            Channel::System => true,
+            Channel::System | Channel::Deployments => true,
         }
     }
 

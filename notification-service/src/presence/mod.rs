@@ -1,4 +1,4 @@
-//! Who is online, over all instances. The truth is in Redis:
+//! Who is online, over all instances. The truth is in Redis, each key in the namespace of the deployment:
 //!
 //! - `user:{id}:ws_connections`: the user's connections, each named `lease:socket`
 //! - `{user:{id}:ws_connections}:away`: those of them that said that the user is away
@@ -28,6 +28,7 @@ use neonchat_common::{
     correlation,
     ids::{ChatId, UserId},
     lifecycle::Tasks,
+    redis::namespace::Namespace,
 };
 use tokio::{
     sync::watch,
@@ -85,9 +86,9 @@ pub(crate) struct Presence {
 }
 
 impl Presence {
-    pub(crate) fn new(redis: Client, delivery: Delivery, grace: Duration) -> Self {
+    pub(crate) fn new(redis: Client, namespace: Namespace, delivery: Delivery, grace: Duration) -> Self {
         Self {
-            store: Store::new(redis.clone()),
+            store: Store::new(redis.clone(), namespace),
             redis,
             hub: Arc::clone(&delivery.hub),
             delivery,
@@ -241,6 +242,10 @@ impl Presence {
         }
         let (gone, living) = watch.look(&leases, &own);
         metrics::gauge!("presence_instances").set(living);
+        if self.delivery.deployments.must_yield() {
+            // Leases of another deployment are cleared up after by that one: it alone can tell its users.
+            return Ok(());
+        }
         for lease in &gone {
             if leases.get(lease).is_some_and(|beats| *beats >= 0) {
                 self.store.mark_gone(lease).await?;

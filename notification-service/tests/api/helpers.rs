@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chat_service::app::App as ChatApp;
-use neonchat_common::settings::Reader;
+use neonchat_common::{redis::namespace::Namespace, settings::Reader};
 use neonchat_testbed::{
     client::{Api, Socket, User},
     harness, port,
@@ -27,6 +27,7 @@ pub(crate) struct TestApp {
     pub(crate) notification: Notification,
     database: String,
     redis_url: String,
+    namespace: String,
     chat_grpc: u16,
 }
 
@@ -74,11 +75,12 @@ pub(crate) struct NotificationProcess {
 }
 
 impl NotificationProcess {
-    async fn start(redis_url: &str, chat_grpc: u16) -> Self {
+    async fn start(redis_url: &str, namespace: &str, chat_grpc: u16) -> Self {
         let log = tempfile::tempdir().expect("a folder");
         let (chat, port) = (format!("127.0.0.1:{chat_grpc}"), port::free().expect("a port"));
         let mut command = Process::command(&binary("notification-service").expect("a binary"), Signal::SIGKILL);
         command.envs(defaults(redis_url, &chat)).env("NOTIFICATION_WS_PORT", port.to_string());
+        command.env("REDIS_NAMESPACE", namespace);
         let process = Process::spawn("notification-service", &mut command, &log.path().join("log"));
         let process = process.expect("a process");
         Api::new(format!("http://127.0.0.1:{port}")).until_ready().await.expect("ready");
@@ -129,10 +131,19 @@ impl TestApp {
 
     /// With a Redis, and settings of notification-service, of the test's own.
     pub(crate) async fn start_with(redis_url: &str, settings: &[(&str, &str)]) -> Self {
+        // A Redis of the test's own has one deployment, with the names of the specification.
+        let is_shared = redis_url == harness::redis_url();
+        let namespace = if is_shared { harness::redis_namespace() } else { String::new() };
+        Self::start_in(&namespace, redis_url, settings).await
+    }
+
+    /// In this namespace of Redis.
+    pub(crate) async fn start_in(namespace: &str, redis_url: &str, settings: &[(&str, &str)]) -> Self {
         let (database, chat_grpc) = (harness::test_database().await, port::free().expect("a port"));
-        let (api, chat) = start_chat_service(&database, redis_url, chat_grpc).await;
-        let notification = Notification::start(redis_url, chat_grpc, settings).await;
-        Self { api, chat: Some(chat), notification, database, redis_url: redis_url.to_owned(), chat_grpc }
+        let (api, chat) = start_chat_service(&database, redis_url, namespace, chat_grpc).await;
+        let notification = Notification::start(redis_url, chat_grpc, &in_namespace(namespace, settings)).await;
+        let (redis_url, namespace) = (redis_url.to_owned(), namespace.to_owned());
+        Self { api, chat: Some(chat), notification, database, redis_url, namespace, chat_grpc }
     }
 
     /// A further instance of notification-service.
@@ -142,17 +153,22 @@ impl TestApp {
 
     /// A further instance, which has another Redis than chat-service.
     pub(crate) async fn another_beside(&self, redis_url: &str) -> Notification {
-        Notification::start(redis_url, self.chat_grpc, &[]).await
+        Notification::start(redis_url, self.chat_grpc, &in_namespace(&self.namespace, &[])).await
     }
 
     /// A further instance of notification-service, with settings of its own.
     pub(crate) async fn another_with(&self, settings: &[(&str, &str)]) -> Notification {
-        Notification::start(&self.redis_url, self.chat_grpc, settings).await
+        Notification::start(&self.redis_url, self.chat_grpc, &in_namespace(&self.namespace, settings)).await
     }
 
     /// A further instance of notification-service that can be killed.
     pub(crate) async fn another_process(&self) -> NotificationProcess {
-        NotificationProcess::start(&self.redis_url, self.chat_grpc).await
+        NotificationProcess::start(&self.redis_url, &self.namespace, self.chat_grpc).await
+    }
+
+    /// The name in Redis of a key.
+    pub(crate) fn key(&self, name: &str) -> String {
+        Namespace::parse(&self.namespace).unwrap_or_default().name(name)
     }
 
     /// Stops chat-service.
@@ -162,7 +178,7 @@ impl TestApp {
 
     /// Starts it again behind notification-service.
     pub(crate) async fn start_chat_service_again(&mut self) {
-        self.chat = Some(start_chat_service(&self.database, &self.redis_url, self.chat_grpc).await.1);
+        self.chat = Some(start_chat_service(&self.database, &self.redis_url, &self.namespace, self.chat_grpc).await.1);
     }
 
     /// Two users, and the id of their chat.
@@ -195,7 +211,12 @@ impl TestApp {
     }
 }
 
-async fn start_chat_service(database: &str, redis_url: &str, grpc_port: u16) -> (Api, Running) {
+/// Settings of an instance in a namespace of Redis.
+fn in_namespace<'a>(namespace: &'a str, settings: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    settings.iter().copied().chain([("REDIS_NAMESPACE", namespace)]).collect()
+}
+
+async fn start_chat_service(database: &str, redis_url: &str, namespace: &str, grpc_port: u16) -> (Api, Running) {
     let settings = chat_service::config::Settings::from_values([
         ("CHAT_SERVICE_HOST", "127.0.0.1"),
         ("CHAT_SERVICE_PORT", "0"),
@@ -203,6 +224,7 @@ async fn start_chat_service(database: &str, redis_url: &str, grpc_port: u16) -> 
         ("DATABASE_URL", database),
         ("DB_MAX_CONNS", "5"),
         ("REDIS_URL", redis_url),
+        ("REDIS_NAMESPACE", namespace),
         ("BCRYPT_COST", "4"),
         ("RATE_LIMIT_PER_MINUTE", "0"),
     ]);

@@ -16,7 +16,7 @@ async fn it_says_how_it_is() {
     let http = &app.notification.http;
     http.until_ready().await.expect("ready");
     for (path, body) in [
-        ("/live", json!({ "status": "alive" })),
+        ("/live", json!({ "status": "live" })),
         ("/ready", json!({ "status": "ready" })),
         ("/health", json!({ "status": "healthy", "redis": "healthy", "chat_service": "healthy" })),
     ] {

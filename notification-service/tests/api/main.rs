@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod catching_up;
+mod deployments;
 mod faults;
 mod frames;
 mod handshake;

@@ -97,19 +97,19 @@ async fn redis_has_the_keys_of_the_contract() {
     bobs.expect("presence").await.expect("presence");
 
     let redis = redis_client().await;
-    let online: String = redis.get(format!("online:{}", alice.id)).await.expect("a value");
+    let online: String = redis.get(app.key(&format!("online:{}", alice.id))).await.expect("a value");
     let online: Value = serde_json::from_str(&online).expect("JSON");
     assert_eq!((&online["user_id"], &online["status"]), (&json!(alice.id), &json!("online")));
-    let ttl: i64 = redis.ttl(format!("online:{}", alice.id)).await.expect("a TTL");
+    let ttl: i64 = redis.ttl(app.key(&format!("online:{}", alice.id))).await.expect("a TTL");
     assert!((60..=65).contains(&ttl), "{ttl}");
     let connections: Vec<String> =
-        redis.smembers(format!("user:{}:ws_connections", alice.id)).await.expect("connections");
+        redis.smembers(app.key(&format!("user:{}:ws_connections", alice.id))).await.expect("connections");
     assert_eq!(connections.len(), 1);
 
     alices.close().await.expect("closed");
     bobs.expect("presence").await.expect("presence");
-    let left: i64 = redis.exists(format!("online:{}", alice.id)).await.expect("a count");
-    let connections: i64 = redis.scard(format!("user:{}:ws_connections", alice.id)).await.expect("a count");
+    let left: i64 = redis.exists(app.key(&format!("online:{}", alice.id))).await.expect("a count");
+    let connections: i64 = redis.scard(app.key(&format!("user:{}:ws_connections", alice.id))).await.expect("a count");
     assert_eq!((left, connections), (0, 0));
 }
 

@@ -26,6 +26,8 @@ pub(crate) fn folder() -> TempDir {
 
 pub(crate) struct Running {
     pub(crate) system: System,
+    /// The prefix of channels and keys.
+    pub(crate) namespace: String,
     pub(crate) folder: TempDir,
 }
 
@@ -37,13 +39,13 @@ impl Running {
     /// On a database that may have something in it.
     pub(crate) async fn start_on(database: &str, settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let redis = harness::redis_url();
-        let mut all = vec![("DATABASE_URL", database), ("REDIS_URL", redis.as_str())];
+        let (redis, namespace) = (harness::redis_url(), harness::redis_namespace());
+        let mut all = vec![("DATABASE_URL", database), ("REDIS_URL", &*redis), ("REDIS_NAMESPACE", &*namespace)];
         all.extend(QUICK);
         all.extend(settings);
         let ports = Ports::free().expect("ports");
         let system = System::start(folder.path(), ports, &all).await.expect("both services");
-        Self { system, folder }
+        Self { system, namespace, folder }
     }
 
     pub(crate) fn log(&self, service: &str) -> String {

@@ -69,7 +69,7 @@ async fn two_people_meet_talk_part_and_meet_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_ends_both_with_zero_and_every_socket_with_4100() {
-    let Running { system, folder: _folder } = Running::start(&[]).await;
+    let Running { system, folder: _folder, .. } = Running::start(&[]).await;
     let (api, ws) = (system.api(), system.websocket());
     let user = api.any_user().await.expect("a user");
     let mut sockets = Vec::new();

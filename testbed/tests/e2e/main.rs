@@ -12,6 +12,7 @@ mod load;
 mod logs;
 mod nginx;
 mod proxy;
+mod redis_faults;
 mod restarts;
 mod servers;
 mod site;

@@ -24,6 +24,7 @@ pub(crate) struct Site {
 impl Site {
     pub(crate) async fn start() -> Self {
         let (folder, database, redis) = (folder(), harness::test_database().await, harness::redis_url());
+        let namespace = harness::redis_namespace();
         // Those that nginx looks for while nobody listens there have to stay free.
         let ports = [(); 2].map(|()| {
             let kept = || port::kept().expect("a port");
@@ -34,6 +35,7 @@ impl Site {
         let mut settings = vec![
             ("DATABASE_URL", &*database),
             ("REDIS_URL", &*redis),
+            ("REDIS_NAMESPACE", &*namespace),
             ("CHAT_SERVICE_ADDR", &*chat),
             ("NOTIFICATION_SERVICE_ADDR", &*notification),
             ("APP_ENV", "production"),

@@ -63,7 +63,7 @@ impl Stage {
         let [first, second] = running.system.websocket_addresses().try_into().expect("two instances");
         let alices = Socket::open(&format!("ws://{first}"), &alice, Some(&chat)).await.expect("a socket");
         let bobs = Socket::open(&format!("ws://{second}"), &bob, Some(&chat)).await.expect("a socket");
-        until_subscribed(&chat).await;
+        until_subscribed(&running.namespace, &chat).await;
         Self { running, alice, chat, alices, bobs }
     }
 
@@ -76,10 +76,10 @@ impl Stage {
 }
 
 /// Waits until both instances have subscribed to a chat, of which nobody is told.
-async fn until_subscribed(chat: &str) {
+async fn until_subscribed(namespace: &str, chat: &str) {
     let client = redis::client(&harness::redis_url().into()).expect("a client");
     client.wait_for_connect().await.expect("connected");
-    let channel = format!("chat:{chat}");
+    let channel = format!("{namespace}:chat:{chat}");
     let are_subscribed =
         async || client.pubsub_numsub::<Vec<(String, u64)>, _>(channel.as_str()).await.expect("a count")[0].1 >= 2;
     timeout(Duration::from_secs(30), poll::until(are_subscribed)).await.expect("two subscribers");
@@ -197,7 +197,7 @@ async fn a_collector_that_is_away_or_hangs_changes_nothing() {
             stage.bobs.expect_beside_presence("new_message").await.expect("the message");
         }
         drop((stage.alices, stage.bobs));
-        let Running { system, folder } = stage.running;
+        let Running { system, folder, .. } = stage.running;
         let started = Instant::now();
         // Each of them well, and in its time.
         system.stop().await.expect("an end");

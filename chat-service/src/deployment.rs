@@ -1,0 +1,114 @@
+//! The deployment that the database belongs to: one row of it, made by the first process that asks.
+//!
+//! A database that was restored from a dump elsewhere has the row of the one that was dumped. It is a deployment of its own,
+//! so its row is replaced: the identifier of the Postgres cluster and the number of the database tell the two apart. A physical
+//! copy (a base backup) has the same ones; for it there is `chat-service deployment renew`.
+
+use anyhow::Context as _;
+use chrono::{DateTime, Utc};
+use diesel::{
+    OptionalExtension as _, QueryResult, QueryableByName, sql_query,
+    sql_types::{BigInt, Bool, Nullable, Oid, Timestamptz, Uuid as SqlUuid},
+};
+use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
+use neonchat_common::{
+    deployment::{Deployment, OwnDeployment},
+    error::ApiError,
+    ids::DeploymentId,
+};
+use neonchat_proto::chat::v1::GetDeploymentResponse;
+use uuid::Uuid;
+
+use crate::db::{Connector, Db};
+
+/// Where the database is. Managed services may forbid `pg_control_system`.
+const DATABASE: &str = "SELECT oid, has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE') AS may_ask
+      FROM pg_database WHERE datname = current_database()";
+
+const CLUSTER: &str = "SELECT system_identifier FROM pg_control_system()";
+
+const READ: &str = "SELECT id, created_at FROM deployment
+     WHERE database_oid = $1 AND (system_identifier = $2) IS NOT FALSE";
+
+/// Of several processes that do it at once one has its way.
+const REPLACE: &str = "INSERT INTO deployment (id, created_at, database_oid, system_identifier)
+    VALUES ($3, clock_timestamp(), $1, $2)
+    ON CONFLICT (is_only) DO UPDATE SET (id, created_at, database_oid, system_identifier)
+        = (EXCLUDED.id, EXCLUDED.created_at, EXCLUDED.database_oid, EXCLUDED.system_identifier)
+    WHERE deployment.database_oid <> EXCLUDED.database_oid
+       OR deployment.system_identifier <> EXCLUDED.system_identifier";
+
+#[derive(QueryableByName)]
+struct Database {
+    #[diesel(sql_type = Oid)]
+    oid: u32,
+    #[diesel(sql_type = Bool)]
+    may_ask: bool,
+}
+
+#[derive(QueryableByName)]
+struct Cluster {
+    #[diesel(sql_type = BigInt)]
+    system_identifier: i64,
+}
+
+#[derive(QueryableByName)]
+struct Row {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+    #[diesel(sql_type = Timestamptz)]
+    created_at: DateTime<Utc>,
+}
+
+impl From<Row> for Deployment {
+    fn from(row: Row) -> Self {
+        Self { created_at_micros: row.created_at.timestamp_micros(), id: DeploymentId(row.id) }
+    }
+}
+
+/// Reads which deployment the database belongs to, and makes it one where it is new or was copied.
+///
+/// # Errors
+/// Those of Postgres.
+pub async fn identify(connection: &mut AsyncPgConnection) -> QueryResult<Deployment> {
+    let Database { oid, may_ask } = sql_query(DATABASE).get_result(connection).await?;
+    let cluster = if may_ask {
+        Some(sql_query(CLUSTER).get_result::<Cluster>(connection).await?.system_identifier)
+    } else {
+        None
+    };
+    if let Some(known) = read(connection, oid, cluster).await.optional()? {
+        return Ok(known);
+    }
+    let replace = sql_query(REPLACE).bind::<Oid, _>(oid).bind::<Nullable<BigInt>, _>(cluster);
+    replace.bind::<SqlUuid, _>(DeploymentId::new().0).execute(connection).await?;
+    read(connection, oid, cluster).await
+}
+
+async fn read(connection: &mut AsyncPgConnection, oid: u32, cluster: Option<i64>) -> QueryResult<Deployment> {
+    let read = sql_query(READ).bind::<Oid, _>(oid).bind::<Nullable<BigInt>, _>(cluster);
+    read.get_result::<Row>(connection).await.map(Deployment::from)
+}
+
+/// The call. What it finds is from then on the deployment of this process.
+///
+/// # Errors
+/// Those of the database.
+pub async fn get(db: &Db, own: &OwnDeployment) -> Result<GetDeploymentResponse, ApiError> {
+    let deployment = db.query(async |connection| identify(connection).await).await?;
+    own.set(deployment);
+    let Deployment { id, created_at_micros } = deployment;
+    Ok(GetDeploymentResponse { id: id.to_string(), created_at_micros })
+}
+
+/// `chat-service deployment renew`: makes the database one of a new deployment.
+///
+/// # Errors
+/// Postgres does not answer, or the database was not migrated.
+pub async fn renew(connector: &Connector) -> anyhow::Result<()> {
+    let mut connection = connector.connect().await?;
+    sql_query("DELETE FROM deployment").execute(&mut connection).await.context("forgetting the deployment")?;
+    let deployment = identify(&mut connection).await.context("making a new deployment")?;
+    tracing::info!(deployment.id = %deployment.id, "deployment renewed: restart both services");
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! The deployment that a database belongs to.
+
+use std::process::Output;
+
+use neonchat_proto::chat::v1::{GetDeploymentRequest, GetDeploymentResponse};
+use neonchat_testbed::harness;
+use tokio::process::Command;
+use uuid::Uuid;
+
+use crate::support::{TestApp, sql};
+
+async fn deployment(app: &TestApp) -> GetDeploymentResponse {
+    let answer = app.chat_service().get_deployment(app.grpc.request(GetDeploymentRequest {})).await;
+    answer.expect("an answer").into_inner()
+}
+
+async fn started_on(database: &str) -> TestApp {
+    let app = TestApp::launch(database, &[]).await;
+    app.api.until_ready().await.expect("ready");
+    app
+}
+
+async fn stop(app: TestApp) {
+    app.stop().await.expect("no panic").expect("a clean end");
+}
+
+/// The URL of another database of the same cluster.
+fn beside(database: &str, name: &str) -> String {
+    let (server, _) = database.rsplit_once('/').expect("a URL with a database");
+    format!("{server}/{name}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_processes_of_a_database_have_one_deployment_and_keep_it() {
+    let first = TestApp::start().await;
+    let known = deployment(&first).await;
+    assert!(Uuid::parse_str(&known.id).is_ok() && known.created_at_micros > 0, "{known:?}");
+    let second = started_on(&first.database).await;
+    assert_eq!(deployment(&second).await, known);
+    let other = TestApp::start().await;
+    assert_ne!(deployment(&other).await.id, known.id);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_copy_is_a_younger_deployment() {
+    let original = TestApp::start().await;
+    let (known, database) = (deployment(&original).await, original.database.clone());
+    stop(original).await;
+    let copy = format!("test_{}", Uuid::new_v4().simple());
+    let name = database.rsplit('/').next().expect("a name");
+    let create = format!("CREATE DATABASE {copy} TEMPLATE {name}");
+    sql(&beside(&database, "postgres")).await.batch_execute(&create).await.expect("copy the database");
+
+    let restored = deployment(&started_on(&beside(&database, &copy)).await).await;
+    assert_ne!(restored.id, known.id);
+    assert!(restored.created_at_micros > known.created_at_micros, "{restored:?} {known:?}");
+    assert_eq!(deployment(&started_on(&database).await).await, known);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_cluster_is_another_deployment() {
+    let app = TestApp::start().await;
+    let known = deployment(&app).await;
+    // As a dump brings the row to another cluster, in which the database may have the same number.
+    let moved = "UPDATE deployment SET system_identifier = system_identifier + 1";
+    sql(&app.database).await.batch_execute(moved).await.expect("move the database");
+    assert_ne!(deployment(&app).await.id, known.id);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_who_may_not_ask_for_the_cluster_has_a_deployment() {
+    let database = harness::test_database().await;
+    let (role, name) = (format!("r{}", Uuid::new_v4().simple()), database.rsplit('/').next().expect("a name"));
+    let limit = format!(
+        "CREATE ROLE {role} LOGIN PASSWORD 'p'; ALTER DATABASE {name} OWNER TO {role}; ALTER SCHEMA public OWNER TO {role};
+         REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC"
+    );
+    sql(&database).await.batch_execute(&limit).await.expect("limit the user");
+    let (_, address) = database.rsplit_once('@').expect("a URL with a user");
+    let app = started_on(&format!("postgres://{role}:p@{address}")).await;
+    assert_eq!(deployment(&app).await, deployment(&app).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn renewing_makes_a_new_deployment_which_running_processes_learn() {
+    let app = TestApp::start().await;
+    let known = deployment(&app).await;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chat-service"));
+    command.args(["deployment", "renew"]).env("DATABASE_URL", &app.database).kill_on_drop(true);
+    let Output { status, stdout, .. } = command.output().await.expect("a process");
+    let renewed = deployment(&app).await;
+    assert!(status.success() && String::from_utf8_lossy(&stdout).contains(&renewed.id), "{stdout:?}");
+    assert_ne!(renewed.id, known.id);
+}

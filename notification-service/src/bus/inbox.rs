@@ -1,0 +1,102 @@
+//! What Redis Pub/Sub brings to this instance.
+
+use std::sync::Arc;
+
+use fred::types::Message;
+use neonchat_common::{
+    bus::{Channel, Envelope, Event},
+    ids::InstanceId,
+    redis::namespace::Namespace,
+    trace::{self, TraceContext},
+};
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+
+use crate::{
+    chat_service::UserChat,
+    connection::protocol::{Frame, ServerFrame},
+    deployment::Deployments,
+    hub::{DurableEvent, Hub},
+    repair::Repair,
+};
+
+/// Hands publications to the hub.
+pub(crate) struct Inbox {
+    pub(crate) instance: InstanceId,
+    pub(crate) namespace: Namespace,
+    pub(crate) deployments: Arc<Deployments>,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) repair: Arc<Repair>,
+}
+
+impl Inbox {
+    /// Reads publications until the client ends.
+    pub(crate) async fn receive(&self, mut messages: Receiver<Message>) {
+        let ours = Envelope::beginning(self.instance);
+        loop {
+            match messages.recv().await {
+                // Delivered here before it was published.
+                Ok(message) if message.value.as_bytes().is_some_and(|payload| payload.starts_with(ours.as_bytes())) => {
+                }
+                Ok(message) => {
+                    if let Err(error) = self.handle(&message) {
+                        tracing::error!(redis.channel = %message.channel, error.cause = %error, "redis: bad publication");
+                    }
+                }
+                Err(RecvError::Lagged(count)) => {
+                    tracing::warn!(count, "redis: publications were lost in this process");
+                    metrics::counter!("redis_subscriber_lagged_total").increment(1);
+                    self.repair.check_heads(self.hub.chats());
+                    self.repair.refresh_users(self.hub.users());
+                }
+                Err(RecvError::Closed) => return,
+            }
+        }
+    }
+
+    fn handle(&self, message: &Message) -> anyhow::Result<()> {
+        let channel = self.namespace.strip(&message.channel).and_then(Channel::parse);
+        let Some(channel) = channel else { anyhow::bail!("no channel of ours") };
+        let payload = message.value.as_bytes().unwrap_or_default();
+        if channel == Channel::Deployments {
+            self.deployments.hear(&serde_json::from_slice(payload)?);
+            return Ok(());
+        }
+        let envelope: Envelope<'_> = serde_json::from_slice(payload)?;
+        if !self.deployments.accepts(envelope.deployment) {
+            return Ok(());
+        }
+        tracing::debug!(request.id = %envelope.request_id, redis.channel = %message.channel, "redis: received");
+        deliver(&self.hub, channel, envelope)
+    }
+}
+
+fn deliver(hub: &Hub, channel: Channel, envelope: Envelope<'_>) -> anyhow::Result<()> {
+    let publication = TraceContext::accept(envelope.traceparent.as_deref());
+    let mut trace = trace::Span::part(&publication, || trace::deliver(channel));
+    match (channel, envelope.event) {
+        (Channel::Chat(chat), Event::Durable { seq, user_id, send_id, frame }) => {
+            // It may have been sent here too, at the same time, and stored by another instance's call.
+            let origins = send_id.map(|request| hub.senders(user_id, request, chat, seq)).unwrap_or_default();
+            let accepted = hub.deliver(chat, DurableEvent { seq, frame: Frame::from(frame.get()), origins });
+            trace.delivered(accepted.sockets());
+        }
+        (Channel::Chat(chat), Event::Ephemeral { user_id, frame }) => {
+            hub.tell_chat(chat, |socket| socket.user != user_id, &Frame::from(frame.get()));
+        }
+        (Channel::Chat(chat), Event::Receipt { user_id, read }) => {
+            hub.tell_chat(chat, |_| true, &ServerFrame::Receipt { chat_id: chat, user_id, read }.encode());
+        }
+        (Channel::User(user), Event::SessionRevoked { token_id }) => hub.revoke(user, token_id),
+        (Channel::System, Event::System { frame }) => hub.tell_all(&Frame::from(frame.get())),
+        (Channel::User(user), Event::Presence { chat_ids, frame }) => {
+            hub.tell_user(user, &chat_ids, &Frame::from(frame.get()));
+        }
+        (Channel::User(user), Event::ChatCreated { chat_id, last_seq, partner_ids, chat }) => {
+            // The frame first, so that it comes before the chat's first message.
+            hub.tell_user(user, &[chat_id], &ServerFrame::ChatCreated { chat }.encode());
+            hub.learn(user, &[UserChat { id: chat_id, last_seq, partners: partner_ids }]);
+        }
+        (channel, _) => anyhow::bail!("an event that does not belong on {channel:?}"),
+    }
+    Ok(())
+}
