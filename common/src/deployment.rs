@@ -45,7 +45,7 @@ impl OwnDeployment {
         match before {
             Some(before) if before == deployment => {}
             Some(before) => {
-                tracing::warn!(deployment.id = %deployment.id, previous.id = %before.id, "deployment changed")
+                tracing::warn!(deployment.id = %deployment.id, previous.id = %before.id, "deployment changed");
             }
             None => tracing::info!(deployment.id = %deployment.id, "deployment known"),
         }

@@ -159,7 +159,7 @@ fn write_all(output: &mut impl Write, mut bytes: &[u8]) -> u64 {
         match output.write(bytes) {
             Ok(written) if written > 0 => bytes = &bytes[written..],
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Ok(_) | Err(_) => return bytes.iter().filter(|byte| **byte == b'\n').count() as u64,
+            Ok(_) | Err(_) => return bytes.split_inclusive(|byte| *byte == b'\n').count() as u64,
         }
     }
     0
