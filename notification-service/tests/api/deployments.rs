@@ -34,7 +34,7 @@ async fn ready(http: &Api) -> (u16, Value) {
 
 async fn until_ready_is(http: &Api, status: u16) {
     let is_so = async || ready(http).await.0 == status;
-    timeout(Duration::from_secs(60), poll::until(is_so)).await.expect("readiness");
+    timeout(Duration::from_mins(1), poll::until(is_so)).await.expect("readiness");
 }
 
 #[tokio::test(flavor = "multi_thread")]
