@@ -106,7 +106,7 @@ pub async fn get(db: &Db, own: &OwnDeployment) -> Result<GetDeploymentResponse, 
 /// # Errors
 /// Postgres does not answer, or the database was not migrated.
 pub async fn renew(connector: &Connector) -> anyhow::Result<()> {
-    let mut connection = connector.connect().await?;
+    let mut connection = connector.connect().await?.connection;
     sql_query("DELETE FROM deployment").execute(&mut connection).await.context("forgetting the deployment")?;
     let deployment = identify(&mut connection).await.context("making a new deployment")?;
     tracing::info!(deployment.id = %deployment.id, "deployment renewed: restart both services");
