@@ -241,19 +241,15 @@ impl Db {
             return (Err(DbError::Timeout.into()), Fate::Closed);
         };
         let Some(error) = result.as_ref().err().and_then(WorkError::database) else { return (result, Fate::Kept) };
-        if error.is_read_only() {
-            // Their server is the same. New connections may find one that takes writes.
+        // Postgres says why it ends a connection, and then ends it: it is asked whether this was the end.
+        let is_lost = error.is_read_only()
+            || error.may_be_of_connection()
+                && !matches!(timeout_at(end, connection.inner.batch_execute("")).await, Ok(Ok(())));
+        if is_lost {
+            // The idle ones were to the same server. New ones may find another.
             drop(Object::take(connection));
             self.clear();
             return (result, Fate::Lost);
-        }
-        if error.may_be_of_connection() {
-            // Postgres says why it ends a connection, and then ends it: it is asked whether this was the end.
-            let alive = timeout_at(end, connection.inner.batch_execute("")).await;
-            if !matches!(alive, Ok(Ok(()))) {
-                drop(Object::take(connection));
-                return (result, Fate::Lost);
-            }
         }
         (result, Fate::Kept)
     }

@@ -58,6 +58,7 @@ struct Report {
     database: Verdict,
     /// Why the database cannot be used although it answers, such as that it is read-only.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(examples("Postgres is a standby, which takes no writes"))]
     database_problem: Option<String>,
     redis: Verdict,
     /// What Redis says, such as `WRONGPASS`, or `unreachable`. Only where something is wrong with it.
