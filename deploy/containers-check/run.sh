@@ -111,6 +111,14 @@ site() {
     target/quick/testbed site --address "localhost:$HTTPS_PORT" --certificate "$certificate" "$@"
 }
 
+# A machine that is busy may refuse a step as `unavailable`.
+demo() {
+    for _ in 1 2 3; do
+        if site demo >"$work/demo"; then return; fi
+    done
+    fail "the demo scenario fails: $(cat "$work/demo")"
+}
+
 sql() {
     "${compose[@]}" exec -T postgres psql --no-psqlrc --tuples-only --no-align --username "$DB_USER" --dbname "$1" --command "$2" |
         tr -d '\r'
@@ -138,7 +146,7 @@ status=$(curl --silent --output /dev/null --write-out '%{http_code}' --header 'H
 [[ $status == 404 ]] || fail "a host of somebody else is answered $status"
 
 step "The demo scenario"
-site demo >"$work/demo"
+demo
 tail -n 4 "$work/demo"
 
 step "Two instances of each service"
@@ -148,7 +156,7 @@ for service in chat-service notification-service; do
 done
 # nginx asks the name server every 2 s.
 sleep 5
-site demo >"$work/demo"
+demo
 for service in chat-service notification-service; do
     [[ $(containers "$service" | wc -l) == 2 ]] || fail "$service does not run twice"
 done
@@ -185,7 +193,7 @@ if DB_PASSWORD=wrong READY_LIMIT=15 deploy/compose-upgrade.sh chat-service; then
     fail "the upgrade succeeded"
 fi
 [[ $(containers chat-service | sort) == "$before" ]] || fail "the old instances were touched"
-site demo >"$work/demo"
+demo
 
 step "Backup and restore"
 messages=$(sql neondb 'SELECT count(*), count(DISTINCT chat_id) FROM messages')
@@ -195,7 +203,7 @@ DATABASE_URL="postgres://$DB_USER@/neondb_restored" deploy/restore.sh "$work/neo
 [[ $(sql neondb_restored 'SELECT count(*), count(DISTINCT chat_id) FROM messages') == "$messages" ]] ||
     fail "the restored database has not the same messages"
 DB_NAME=neondb_restored deploy/compose-upgrade.sh chat-service
-site demo >"$work/demo"
+demo
 [[ $(sql neondb 'SELECT count(*), count(DISTINCT chat_id) FROM messages') == "$messages" ]] ||
     fail "the services do not use the restored database"
 echo "messages, chats: $messages"

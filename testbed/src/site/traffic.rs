@@ -24,13 +24,17 @@ const PACE: Duration = Duration::from_millis(800);
 /// Between two attempts to connect or to send.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
+/// One request in so many may fail: a busy machine refuses some. An upgrade that recreates everything at once fails a tenth.
+const MAX_FAILED: u64 = 100;
+
 /// The longest that an answer to a send takes before the connection is given up.
 const ACK_LIMIT: Duration = Duration::from_secs(10);
 
 /// Talks until SIGTERM, then holds the history against what was acknowledged, and prints a summary.
 ///
 /// # Errors
-/// An acknowledged message is lost or stored twice, or a handshake or a request was answered 5xx or not at all.
+/// An acknowledged message is lost or stored twice, or more than one in a hundred handshakes and requests was answered 5xx or
+/// not at all.
 pub(super) async fn traffic(site: &Site) -> anyhow::Result<()> {
     let (stop, stopped) = watch::channel(false);
     let mut chats = Vec::new();
@@ -64,7 +68,8 @@ pub(super) async fn traffic(site: &Site) -> anyhow::Result<()> {
         all.refused_sends,
         all.failures
     );
-    ensure!(all.failures.is_empty(), "requests failed, by status: {:?}", all.failures);
+    let failed: u64 = all.failures.values().sum();
+    ensure!(failed * MAX_FAILED <= all.acked.len() as u64, "too many requests failed, by status: {:?}", all.failures);
     Ok(())
 }
 
