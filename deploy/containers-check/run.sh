@@ -169,7 +169,8 @@ echo "$instances"
 
 step "An upgrade under traffic"
 before=$(containers chat-service; containers notification-service)
-site traffic >"$work/traffic" 2>&1 &
+# Not by the function, whose shell would take the signal.
+target/quick/testbed site --address "localhost:$HTTPS_PORT" --certificate "$certificate" traffic >"$work/traffic" 2>&1 &
 traffic=$!
 until grep -q started "$work/traffic"; do
     kill -0 "$traffic" 2>/dev/null || fail "the traffic does not start: $(cat "$work/traffic")"
