@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt, ops::RangeInclusive, str::FromStr};
 use neonchat_common::{
     error::{ApiError, FieldError},
     ids::Seq,
-    message::{InvalidText, MessageText},
+    message::MessageText,
 };
 use utoipa::{
     PartialSchema, ToSchema,
@@ -170,13 +170,7 @@ pub fn parse_flag(text: Option<&str>) -> Result<bool, Violation> {
 /// # Errors
 /// The rule that it breaks.
 pub fn parse_text(text: String) -> Result<MessageText, Violation> {
-    MessageText::try_from(text).map_err(|error| {
-        let code = match error {
-            InvalidText::Empty | InvalidText::TooLong => "length",
-            InvalidText::Nul => "format",
-        };
-        Violation::new(code, error.to_string())
-    })
+    MessageText::try_from(text).map_err(|error| Violation::new(error.code(), error.to_string()))
 }
 
 /// Reads an id.

@@ -11,14 +11,15 @@ use neonchat_common::{
     settings::Reader,
     time,
     token::{self, TokenError, Tokens},
+    visible::has_visible,
 };
 use proptest::prelude::*;
 use serde_json::value::RawValue;
 
 proptest! {
     #[test]
-    fn a_text_has_1_to_4096_characters_and_no_nul(text in prop_oneof![any::<String>(), "[aя😀\0]{0,5000}"]) {
-        let is_good = (1..=MAX_CHARS).contains(&text.chars().count()) && !text.contains('\0');
+    fn a_text_has_1_to_4096_characters_one_visible_and_no_nul(text in prop_oneof![any::<String>(), "[aя😀\0]{0,5000}", "[ \u{3164}a]{0,3}"]) {
+        let is_good = (1..=MAX_CHARS).contains(&text.chars().count()) && !text.contains('\0') && has_visible(&text);
         let read = MessageText::try_from(text.clone());
         prop_assert_eq!(read.is_ok(), is_good);
         prop_assert!(read.map_or(true, |read| read.into_string() == text));

@@ -104,8 +104,7 @@ impl NotificationService for Service {
         &self,
         request: Request<BroadcastSystemMessageRequest>,
     ) -> Result<Response<BroadcastSystemMessageResponse>, Status> {
-        let text = MessageText::try_from(request.into_inner().text);
-        let text = text.map_err(|error| ApiError::invalid("text", "length", error.to_string()))?;
+        let text = MessageText::try_from(request.into_inner().text).map_err(ApiError::from)?;
         let success = self.delivery.tell_all(text.as_str()).await;
         Ok(Response::new(BroadcastSystemMessageResponse { success }))
     }

@@ -82,8 +82,8 @@ async fn history(
 // Without `Debug`: the text of a message is in no log.
 #[derive(Deserialize, ToSchema)]
 struct SendRequest {
-    /// 1 to 4096 Unicode code points, none of them U+0000.
-    #[schema(min_length = 1, max_length = 4096, pattern = r"^[^\u0000]*$", examples("Привет!"))]
+    /// 1 to 4096 Unicode code points, at least one of them visible and none of them U+0000.
+    #[schema(min_length = 1, max_length = 4096, pattern = r"^[^\u0000]*[^\s\u0000][^\u0000]*$", examples("Привет!"))]
     text: String,
     /// Chosen by the client: sending again under it stores nothing new. Without one, every request is a new message.
     #[schema(value_type = Option<SendId>)]

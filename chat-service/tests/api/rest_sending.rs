@@ -175,18 +175,20 @@ async fn what_breaks_a_rule_is_refused_and_not_stored() {
     let app = TestApp::start().await;
     let (alice, _, chat) = app.pair().await;
     let mallory = app.user().await;
-    let cases: [(Value, Fields<'_>); 8] = [
+    let cases: &[(Value, Fields<'_>)] = &[
         (json!({}), &[("text", "required")]),
         (json!({ "text": 1 }), &[("text", "format")]),
         (json!({ "text": "" }), &[("text", "length")]),
         (json!({ "text": "x".repeat(4097) }), &[("text", "length")]),
         (json!({ "text": "a\0b" }), &[("text", "format")]),
+        (json!({ "text": " \n\t" }), &[("text", "blank")]),
+        (json!({ "text": "\u{3164}\u{200b}" }), &[("text", "blank")]),
         (json!({ "text": "hello", "request_id": "" }), &[("request_id", "format")]),
         (json!({ "text": "hello", "request_id": 1 }), &[("request_id", "format")]),
         (json!({ "text": "", "request_id": "x" }), &[("text", "length"), ("request_id", "format")]),
     ];
     for (body, fields) in cases {
-        assert_problem(&post(&app, &chat, &alice, body).await, 422, "validation_failed", fields);
+        assert_problem(&post(&app, &chat, &alice, body.clone()).await, 422, "validation_failed", fields);
     }
     let good = json!({ "text": "😀".repeat(4096) });
     assert_problem(&post(&app, &chat, &mallory, good.clone()).await, 404, "not_found", &[]);

@@ -147,6 +147,7 @@ async fn what_breaks_a_rule_is_refused_by_name() {
         (bad(|message| message.sender_id = "alice".to_owned()), "sender_id: should be a UUID"),
         (bad(|message| message.request_id.clear()), "request_id: should be a UUID"),
         (bad(|message| message.text.clear()), "text: should have at least 1 character"),
+        (bad(|message| message.text = " \u{3164}".to_owned()), "text: should have at least one visible character"),
         (bad(|message| message.text.push('!')), "text: should have at most 4096 characters"),
         (bad(|message| message.text = "a\0b".to_owned()), "text: cannot contain the character U+0000"),
     ];

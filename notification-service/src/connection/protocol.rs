@@ -124,10 +124,9 @@ impl ClientFrame {
         match kind.as_str() {
             "message" => {
                 let text: String = required("text", fields.text, "a string")?;
-                let text = MessageText::try_from(text);
                 Ok(Self::Message {
                     chat_id: optional("chat_id", fields.chat_id, "a UUID")?,
-                    text: text.map_err(|error| ApiError::invalid("text", "length", error.to_string()))?,
+                    text: MessageText::try_from(text)?,
                     request_id: optional("request_id", fields.request_id, "a UUID")?,
                 })
             }

@@ -30,8 +30,10 @@ async fn it_reaches_every_socket_of_every_instance() {
         assert_eq!(frame, json!({ "type": "system", "text": "Back in five minutes" }));
     }
 
-    let error = broadcast(&settings(&[]), String::new()).await.expect_err("no text");
-    assert!(format!("{error:#}").contains("at least one character"), "{error:#}");
+    for (text, reason) in [("", "at least 1 character"), (" \u{200b}\n", "at least one visible character")] {
+        let error = broadcast(&settings(&[]), text.to_owned()).await.expect_err("no text");
+        assert!(format!("{error:#}").contains(reason), "{error:#}");
+    }
     let stranger = settings(&[("INTERNAL_TOKEN", "guess")]);
     let error = broadcast(&stranger, "x".to_owned()).await.expect_err("no token");
     assert!(format!("{error:#}").contains("internal token"), "{error:#}");

@@ -50,7 +50,7 @@ fn tells_apart_what_is_no_json_no_frame_and_no_known_frame() {
     }
     assert_eq!(code("{}"), ErrorCode::ValidationFailed);
     assert_eq!(code(r#"{"type":"dance"}"#), ErrorCode::UnknownType);
-    for text in [r#""a\u0000b""#, r#""""#, r#""\ud800""#] {
+    for text in [r#""a\u0000b""#, r#""""#, r#""\ud800""#, r#"" \n""#, r#""\u3164\u200b""#] {
         let frame = format!(r#"{{"type":"message","chat_id":"{CHAT}","text":{text}}}"#);
         assert_eq!(code(&frame), ErrorCode::ValidationFailed, "{text}");
     }
