@@ -9,7 +9,7 @@ table! {
         id -> Uuid,
         /// As its owner writes it.
         username -> Text,
-        /// Folded: see [`crate::users::model::Username::key`].
+        /// Folded: see [`crate::users::username::Username::key`].
         username_key -> Text,
         /// bcrypt.
         password_hash -> Text,

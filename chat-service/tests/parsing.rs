@@ -3,8 +3,8 @@
 use chat_service::{
     limits::address::TrustedProxies,
     users::{
-        model::{NamePrefix, Username},
         password::Password,
+        username::{NamePrefix, Username},
     },
     validation::{Offset, PageLimit, parse_flag, parse_id, parse_seq},
 };

@@ -12,7 +12,7 @@ use super::{
     address::ClientAddress,
     limiter::{Limiter, Rule, Taken},
 };
-use crate::users::model::Username;
+use crate::users::username::Username;
 
 const WINDOW: Duration = Duration::from_mins(15);
 

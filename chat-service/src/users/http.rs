@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    model::{FoundUsers, MAX_STATUSES, NamePrefix, SearchLimit, Statuses, UserProfile, Username},
+    model::{FoundUsers, MAX_STATUSES, SearchLimit, Statuses, UserProfile},
     password::Password,
     service::{Login, Users},
+    username::{NamePrefix, Username},
 };
 use crate::{
     http::{

@@ -6,3 +6,4 @@ pub mod model;
 pub mod password;
 pub mod service;
 mod store;
+pub mod username;

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Semaphore;
 
-use super::{error::UserError, model::Username};
+use super::{error::UserError, username::Username};
 use crate::validation::Violation;
 
 /// The fewest characters.

@@ -6,9 +6,10 @@ use secrecy::SecretString;
 
 use super::{
     error::UserError,
-    model::{FoundUsers, NamePrefix, SearchLimit, Statuses, UserProfile, Username},
+    model::{FoundUsers, SearchLimit, Statuses, UserProfile},
     password::{Hasher, Password},
     store,
+    username::{NamePrefix, Username},
 };
 use crate::{
     db::Db,

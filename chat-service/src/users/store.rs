@@ -8,7 +8,10 @@ use diesel_async::RunQueryDsl as _;
 use neonchat_common::ids::UserId;
 use uuid::Uuid;
 
-use super::model::{NamePrefix, SearchLimit, UserProfile, Username};
+use super::{
+    model::{SearchLimit, UserProfile},
+    username::{NamePrefix, Username},
+};
 use crate::{
     db::{Db, DbResult},
     schema::{chat_members, users},
