@@ -41,7 +41,7 @@ struct Change {
 /// # Errors
 /// Those of the database.
 pub async fn list(db: &Db, request: ListChangedUsersRequest) -> Result<ListChangedUsersResponse, ApiError> {
-    let since = (request.since_micros != 0).then(|| time::from_micros(request.since_micros));
+    let since = (request.since_micros != 0).then(|| time::from_micros(request.since_micros.max(0)));
     let (until, changes) = read(db, since).await?;
     let is_cut = i64::try_from(changes.len()).is_ok_and(|found| found >= MAX_USERS);
     // The rest comes with the next answer.

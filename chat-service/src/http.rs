@@ -83,7 +83,7 @@ pub fn openapi() -> OpenApi {
     document::document(operations, API, api)
 }
 
-/// The session that a request is part of, as its token says, which is valid and was not revoked. A handler that takes
+/// The session of a request: its token is valid and was not revoked, and its user exists. A handler that takes
 /// one is closed to everybody else.
 #[derive(Clone, Debug)]
 pub struct Session(pub Claims);
@@ -97,7 +97,7 @@ impl FromRequest for Session {
         let claims = claims(request);
         Box::pin(async {
             let claims = claims?;
-            sessions?.check(claims.jti).await?;
+            sessions?.check(claims.user_id, claims.jti).await?;
             Ok(Self(claims))
         })
     }

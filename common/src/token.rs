@@ -6,7 +6,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{
-    Algorithm, DecodingKey, EncodingKey, Header, Validation,
+    Algorithm, DecodingKey, EncodingKey, Header, TokenData, Validation,
     crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils},
     errors::{Error as JwtError, ErrorKind},
     signature::{Error as SignatureError, Signer, Verifier},
@@ -45,7 +45,7 @@ pub enum TokenError {
     /// None was given.
     #[error("A token is required. Send the header Authorization: Bearer TOKEN.")]
     Missing,
-    /// Malformed, forged, of another algorithm, or without a claim.
+    /// Malformed, forged, of another algorithm, without a claim, or not valid yet.
     #[error("The token is not valid. Log in again.")]
     Invalid,
     /// It was good until its `exp`.
@@ -80,6 +80,7 @@ impl Tokens {
         let _ = PROVIDER.install_default();
         let mut validation = Validation::new(Algorithm::HS256);
         validation.leeway = LEEWAY_SECS;
+        validation.validate_nbf = true;
         let secret = secret.expose_secret().as_bytes();
         Self {
             encoding: EncodingKey::from_secret(secret),
@@ -100,24 +101,41 @@ impl Tokens {
     /// # Errors
     /// None that is known of: HMAC takes a key of any length.
     pub fn issue(&self, user_id: UserId, username: &str) -> Result<String, ApiError> {
-        let iat = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let exp = iat + self.lifetime.as_secs();
+        let iat = now().as_secs();
+        let exp = iat.saturating_add(self.lifetime.as_secs());
         let claims = Claims { user_id, username: username.to_owned(), iat, exp, jti: TokenId::new() };
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding).map_err(ApiError::internal)
     }
 
-    /// The claims of a token, once its signature, algorithm and `exp` have been checked.
+    /// The claims of a token, once its signature, header, and times have been checked (RFC 7519, RFC 8725).
     ///
     /// # Errors
     /// [`TokenError::Invalid`] or [`TokenError::Expired`].
     pub fn verify(&self, token: &str) -> Result<Claims, TokenError> {
-        jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation).map(|token| token.claims).map_err(
-            |error| match error.kind() {
-                ErrorKind::ExpiredSignature => TokenError::Expired,
-                _ => TokenError::Invalid,
-            },
-        )
+        let decoded = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation);
+        let TokenData { header, claims, .. } = decoded.map_err(|error| match error.kind() {
+            ErrorKind::ExpiredSignature => TokenError::Expired,
+            _ => TokenError::Invalid,
+        })?;
+        // No extension is known here, so a critical one is not understood (RFC 7515, section 4.1.11). Another type is a
+        // token for another purpose.
+        let is_known = header.crit.is_none() && header.typ.is_none_or(|typ| typ.eq_ignore_ascii_case("JWT"));
+        let is_from_future = claims.iat > now().as_secs() + LEEWAY_SECS;
+        if is_known && !is_from_future { Ok(claims) } else { Err(TokenError::Invalid) }
     }
+}
+
+impl Claims {
+    /// For how long the token stays valid. With a huge `exp` that is more than a clock can be moved by.
+    #[must_use]
+    pub fn time_left(&self) -> Duration {
+        Duration::from_secs(self.exp).saturating_sub(now())
+    }
+}
+
+/// The time since the Unix epoch.
+fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// The token of an `Authorization: Bearer …` header. The scheme's case does not matter (RFC 9110, section 11.1).
@@ -204,6 +222,56 @@ mod tests {
         claims.exp = claims.iat - 3600;
         let expired = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &tokens.encoding).expect("a token");
         assert_eq!(tokens.verify(&expired), Err(TokenError::Expired));
+    }
+
+    fn sign(tokens: &Tokens, header: &Header, claims: &serde_json::Value) -> String {
+        jsonwebtoken::encode(header, claims, &tokens.encoding).expect("a token")
+    }
+
+    #[test]
+    fn rejects_token_that_is_not_valid_yet() {
+        let tokens = tokens("secret");
+        let good = tokens.verify(&tokens.issue(UserId::new(), "alice").expect("a token")).expect("claims");
+        let good = serde_json::to_value(good).expect("JSON");
+        let with = |claim: &str, value: serde_json::Value| {
+            let mut claims = good.clone();
+            claims[claim] = value;
+            tokens.verify(&sign(&tokens, &Header::new(Algorithm::HS256), &claims)).map(drop)
+        };
+        let now = now().as_secs();
+        assert_eq!([with("iat", now.into()), with("nbf", (now - 60).into())], [Ok(()), Ok(())]);
+        for time in [now + 60, u64::MAX] {
+            assert_eq!(with("iat", time.into()), Err(TokenError::Invalid), "iat {time}");
+            assert_eq!(with("nbf", time.into()), Err(TokenError::Invalid), "nbf {time}");
+        }
+        for (claim, value) in [("iat", "x".into()), ("nbf", "x".into()), ("exp", (-1).into()), ("exp", 1e300.into())] {
+            assert_eq!(with(claim, value), Err(TokenError::Invalid), "{claim}");
+        }
+    }
+
+    #[test]
+    fn rejects_header_that_it_does_not_understand() {
+        let tokens = tokens("secret");
+        let claims = tokens.verify(&tokens.issue(UserId::new(), "alice").expect("a token")).expect("claims");
+        let claims = serde_json::to_value(claims).expect("JSON");
+        let verify = |typ: Option<&str>, crit: Option<&[&str]>| {
+            let mut header = Header::new(Algorithm::HS256);
+            header.typ = typ.map(str::to_owned);
+            header.crit = crit.map(|names| names.iter().map(ToString::to_string).collect());
+            tokens.verify(&sign(&tokens, &header, &claims)).map(drop)
+        };
+        assert_eq!([verify(None, None), verify(Some("jwt"), None)], [Ok(()), Ok(())]);
+        for (typ, crit) in [(Some("at+jwt"), None), (Some("JWT"), Some(&["b64"][..])), (None, Some(&[]))] {
+            assert_eq!(verify(typ, crit), Err(TokenError::Invalid), "{typ:?} {crit:?}");
+        }
+    }
+
+    #[test]
+    fn accepts_a_token_that_expires_after_the_end_of_time() {
+        let tokens = Tokens::new(&SecretString::from("secret"), Duration::MAX);
+        let claims = tokens.verify(&tokens.issue(UserId::new(), "alice").expect("a token")).expect("claims");
+        assert_eq!(claims.exp, u64::MAX);
+        assert!(claims.time_left() > Duration::from_hours(24));
     }
 
     #[test]

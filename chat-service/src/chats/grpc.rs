@@ -28,7 +28,7 @@ pub async fn validate_access(
     Ok(ValidateChatAccessResponse { has_access: chat.is_some(), chat })
 }
 
-/// A page of a user's chats, where the token by which the user connects was not revoked.
+/// A page of a user's chats, where the token by which the user connects was not revoked and its user exists.
 pub async fn list(
     chats: &Chats,
     sessions: &Sessions,
@@ -43,7 +43,7 @@ pub async fn list(
         return Err(invalid.into());
     };
     if let Some(token) = token {
-        sessions.check(token).await?;
+        sessions.check(user, token).await?;
     }
     let (chats, has_more) = chats.of_user(user, after, limit).await?;
     Ok(ListUserChatsResponse { chats: chats.iter().map(to_wire).collect(), has_more })

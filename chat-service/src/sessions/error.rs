@@ -14,6 +14,9 @@ pub enum SessionError {
     /// The token by itself is no good.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// The token is valid, but its user was deleted or never existed here.
+    #[error("the token's user does not exist")]
+    NoUser,
     /// Its bearer logged out.
     #[error("The token was revoked. Log in again.")]
     Revoked,
@@ -29,7 +32,7 @@ impl From<SessionError> for ApiError {
     fn from(error: SessionError) -> Self {
         match error {
             SessionError::Token(error) => error.into(),
-            SessionError::Revoked => Self::new(ErrorCode::Unauthorized, error.to_string()),
+            SessionError::NoUser | SessionError::Revoked => Self::new(ErrorCode::Unauthorized, error.to_string()),
             SessionError::Task(error) => Self::internal(error),
             SessionError::Db(error) => error.into(),
         }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use neonchat_common::{
     correlation,
-    ids::TokenId,
+    ids::{TokenId, UserId},
     lifecycle::Tasks,
     token::{Claims, Tokens},
 };
@@ -35,12 +35,17 @@ impl Sessions {
         Ok(self.tokens.verify(token)?)
     }
 
-    /// That a token was not revoked. Asked of Postgres each time, so that a logout holds on every instance at once.
+    /// Checks that a token's user exists and that the token was not revoked. One query to Postgres each time, so that a
+    /// logout holds on every instance at once.
     ///
     /// # Errors
-    /// [`SessionError::Revoked`]
-    pub async fn check(&self, token: TokenId) -> Result<(), SessionError> {
-        if store::is_revoked(&self.db, token).await? { Err(SessionError::Revoked) } else { Ok(()) }
+    /// [`SessionError::NoUser`], [`SessionError::Revoked`]
+    pub async fn check(&self, user: UserId, token: TokenId) -> Result<(), SessionError> {
+        match store::standing(&self.db, user, token).await? {
+            (false, _) => Err(SessionError::NoUser),
+            (true, true) => Err(SessionError::Revoked),
+            (true, false) => Ok(()),
+        }
     }
 
     /// Revokes a token. When this returns it is refused everywhere, and the sockets that it opened are being closed.

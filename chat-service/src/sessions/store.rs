@@ -11,15 +11,15 @@ use uuid::Uuid;
 
 use crate::{
     db::{Db, DbResult},
-    schema::revoked_tokens,
+    schema::{revoked_tokens, users},
 };
 
 /// Expired ones that are deleted for each new one, so that the table keeps only what is of use.
 const SWEEP: i64 = 100;
 
-/// Whether a token was revoked.
-pub(super) async fn is_revoked(db: &Db, token: TokenId) -> DbResult<bool> {
-    let query = diesel::select(exists(revoked_tokens::table.find(token.0)));
+/// Whether a user exists, and whether a token was revoked.
+pub(super) async fn standing(db: &Db, user: UserId, token: TokenId) -> DbResult<(bool, bool)> {
+    let query = diesel::select((exists(users::table.find(user.0)), exists(revoked_tokens::table.find(token.0))));
     db.query(async |connection| query.get_result(connection).await).await
 }
 

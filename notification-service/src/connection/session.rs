@@ -6,7 +6,7 @@ use std::{
     collections::BTreeMap,
     mem,
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use chrono::Utc;
@@ -28,6 +28,9 @@ use super::{
     protocol::{ClientFrame, Frame, ServerFrame, Token},
 };
 use crate::{chat_service::NewMessage, hub::Socket, state::State};
+
+/// The longest that a connection lives. An `exp` may be a number that no timer can hold.
+const MAX_TIME: Duration = Duration::from_hours(24 * 365);
 
 /// An authenticated connection.
 pub(crate) struct Session<'a> {
@@ -162,10 +165,9 @@ impl<'a> Session<'a> {
     }
 }
 
-/// When a token expires, by the clock that timers go by.
+/// When a token expires, by the clock of the timers.
 fn expiry(claims: &Claims) -> Instant {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Instant::now() + Duration::from_secs(claims.exp).saturating_sub(now)
+    Instant::now() + claims.time_left().min(MAX_TIME)
 }
 
 /// The same for a chat that there is not, one of others, and one that the socket is not about.
