@@ -11,6 +11,9 @@ table! {
         username -> Text,
         /// Folded: see [`crate::users::username::Username::key`].
         username_key -> Text,
+        /// See [`crate::users::username::Username::skeleton`]. NULL where an older user has the same one, or it was
+        /// not computed yet.
+        username_skeleton -> Nullable<Text>,
         /// bcrypt.
         password_hash -> Text,
         /// When the user registered.

@@ -8,6 +8,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use tokio::time::{Instant, sleep};
 
 use super::{Connector, connect::Session, requirements};
+use crate::users::skeletons;
 
 /// The migrations of `migrations/`, a part of the program.
 pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
@@ -53,7 +54,9 @@ async fn migrate_on(connector: &Connector, mut session: Session) -> anyhow::Resu
         for version in harness.run_pending_migrations(MIGRATIONS).map_err(|error| anyhow!(error))? {
             tracing::info!(migration.version = %version, "migration applied");
         }
-        Ok(())
+        anyhow::Ok(harness.into_inner())
     };
-    tokio::task::spawn_blocking(pending).await?
+    let mut connection = tokio::task::spawn_blocking(pending).await??;
+    // What SQL cannot compute, also for users whom an instance of an older version has registered since.
+    skeletons::fill(&mut connection).await.context("the skeletons of usernames")
 }

@@ -17,8 +17,8 @@ pub enum UserError {
     /// The token is good, but its user is not there any more.
     #[error("The user of this token no longer exists. Log in again.")]
     Gone,
-    /// Another user has this name, or one that differs only by case.
-    #[error("This username is taken. Choose another one.")]
+    /// Another user has this name, one that differs only by case, or one that looks the same.
+    #[error("This username is taken, or looks like one that is. Choose another one.")]
     UsernameTaken,
     /// No such user, or another password. Which of the two is not told.
     #[error("The username or the password is wrong.")]

@@ -33,7 +33,9 @@ pub fn routes() -> Routes {
 
 #[derive(Deserialize, ToSchema)]
 struct Credentials {
-    /// Letters of any script, digits, `_`, `.` and `-`. Names that differ only by case are one.
+    /// Letters of one script, digits, `_`, `.` and `-`, with at least one letter or digit; white space around the name is
+    /// ignored. Chinese, Japanese and Korean names may also have Latin letters. Names that differ only by case are one, and
+    /// a name that looks like another user's is taken.
     #[schema(min_length = 3, max_length = 50, pattern = r"^[\p{L}\p{M}\p{N}_.-]+$", examples("alice"))]
     username: String,
     /// At most 72 bytes of UTF-8; not the username, and not one of the commonest.
@@ -89,7 +91,7 @@ async fn log_in(
     Body(body): Body<Credentials>,
 ) -> Result<Json<LoginAnswer>, ApiError> {
     // What cannot be a name is nobody's, and is answered like any other wrong one.
-    let username = Username::parse(&body.username).ok();
+    let username = Username::existing(&body.username);
     let Login { user, token, expires_in } = users.log_in(username, body.password, from).await?;
     let user = LoggedIn { id: user.id, username: user.username };
     Ok(Json(LoginAnswer { token, expires_in, user }))

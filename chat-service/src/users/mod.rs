@@ -5,5 +5,6 @@ pub mod http;
 pub mod model;
 pub mod password;
 pub mod service;
+pub mod skeletons;
 mod store;
 pub mod username;

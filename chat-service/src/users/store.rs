@@ -24,18 +24,23 @@ struct NewUser<'a> {
     id: Uuid,
     username: &'a str,
     username_key: String,
+    username_skeleton: String,
     password_hash: &'a str,
 }
 
-/// Stores a new user. `None` where the name is another user's.
+/// Stores a new user. `None` where the name is another user's, or looks like it.
 pub(super) async fn insert(db: &Db, username: &Username, password_hash: &str) -> DbResult<Option<UserProfile>> {
-    let user =
-        NewUser { id: UserId::new().0, username: username.as_str(), username_key: username.key(), password_hash };
+    let user = NewUser {
+        id: UserId::new().0,
+        username: username.as_str(),
+        username_key: username.key(),
+        username_skeleton: username.skeleton(),
+        password_hash,
+    };
     db.run_once(async |connection| {
         let insert = diesel::insert_into(users::table)
             .values(&user)
-            .on_conflict(users::username_key)
-            .do_nothing()
+            .on_conflict_do_nothing()
             .returning(UserProfile::as_returning());
         // All of the answer, and not its first row alone, which comes before the commit.
         Ok(insert.load(connection).await?.pop())

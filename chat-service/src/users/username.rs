@@ -1,35 +1,66 @@
 //! Usernames: which are accepted, and which are alike.
+//!
+//! A name must not pass for another one. Two rules of UTS #39 see to that: a new name has the letters of one script
+//! (section 5.2, "Highly Restrictive"), and no other account has a name with the same skeleton (section 4), since a whole
+//! name can look like one of another script: Cyrillic `сосо` and Latin `coco`.
 
+use neonchat_common::visible::is_visible;
 use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
+use unicode_script::Script;
+use unicode_security::{confusable_detection::skeleton, mixed_script::AugmentedScriptSet};
 
 use crate::validation::Violation;
 
 /// The fewest and the most characters of a username.
 const USERNAME_CHARS: std::ops::RangeInclusive<usize> = 3..=50;
 
+/// The most marks that stand on one letter.
+const MAX_MARKS: usize = 3;
+
 /// The greatest character there is, and part of no name: what starts with a text sorts before the text followed by it.
 const LAST_CHAR: char = char::MAX;
 
-/// A username: letters of any script, digits, `_`, `.` and `-`.
+/// A username, without white space around it and in one normalisation form (NFC).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Username(String);
 
 impl Username {
-    /// Reads one.
+    /// Reads the name of a new account: letters of one script, digits, `_`, `.` and `-`.
     ///
     /// # Errors
     /// The rule that it breaks.
     pub fn parse(text: &str) -> Result<Self, Violation> {
-        // The same name may be typed as different characters: `é`, or `e` and an accent.
-        let name: String = text.nfc().collect();
+        let violation = |code, message| Err(Violation::new(code, message));
+        let Self(name) = Self::normalise(text);
+        let is_allowed = |c: char| "_.-".contains(c) || (c.is_alphanumeric() || is_combining_mark(c)) && is_visible(c);
         if !USERNAME_CHARS.contains(&name.chars().count()) {
-            return Err(Violation::new("length", "should have 3 to 50 characters"));
+            violation("length", "should have 3 to 50 characters")
+        } else if name.starts_with(is_combining_mark) || !name.chars().all(is_allowed) {
+            violation("format", "should have only letters, digits, '_', '.' and '-'")
+        } else if !name.contains(char::is_alphanumeric) {
+            violation("format", "should have at least one letter or digit")
+        } else if has_stacked_marks(&name) {
+            violation("format", "should have at most 3 different marks on a letter")
+        } else if !is_of_one_script(&name) {
+            violation("mixed_scripts", "should not mix letters of different scripts, such as Latin and Cyrillic")
+        } else {
+            Ok(Self(name))
         }
-        let is_allowed = |c: char| c.is_alphanumeric() || is_combining_mark(c) || "_.-".contains(c);
-        if name.starts_with(is_combining_mark) || !name.chars().all(is_allowed) {
-            return Err(Violation::new("format", "should have only letters, digits, '_', '.' and '-'"));
-        }
-        Ok(Self(name))
+    }
+
+    /// Reads the name of an account that exists already: it may be older than a rule of [`Username::parse`]. `None` for
+    /// what was never a name.
+    #[must_use]
+    pub fn existing(text: &str) -> Option<Self> {
+        let name = Self::normalise(text);
+        let is_name = USERNAME_CHARS.contains(&name.0.chars().count()) && !name.0.contains('\0');
+        is_name.then_some(name)
+    }
+
+    /// The same name may be typed as different characters: `é`, or `e` and an accent.
+    fn normalise(text: &str) -> Self {
+        Self(text.trim().nfc().collect())
     }
 
     /// The name as its owner writes it.
@@ -42,6 +73,14 @@ impl Username {
     #[must_use]
     pub fn key(&self) -> String {
         fold(&self.0)
+    }
+
+    /// What looks the same has the same skeleton, which is unique among users. Only good for comparing.
+    #[must_use]
+    pub fn skeleton(&self) -> String {
+        // Of the name as it is displayed, since `I` looks like `l` and `i` does not. Then without case, as names are.
+        let compatible: String = self.0.nfkc().collect();
+        fold(&skeleton(&compatible).collect::<String>())
     }
 
     /// Whether `text` is this name, but for case.
@@ -61,7 +100,7 @@ impl NamePrefix {
     /// # Errors
     /// It is missing, empty, longer than a name, or not the start of any.
     pub fn parse(text: Option<&str>) -> Result<Self, Violation> {
-        let text = text.ok_or_else(|| Violation::new("required", "is missing"))?;
+        let text = text.ok_or_else(|| Violation::new("required", "is missing"))?.trim();
         if text.is_empty() || text.chars().count() > *USERNAME_CHARS.end() {
             return Err(Violation::new("length", "should have 1 to 50 characters"));
         }
@@ -78,6 +117,35 @@ impl NamePrefix {
     }
 }
 
+/// Whether a letter bears more marks than any script needs, or the same one twice, which looks like once (UTS #39,
+/// section 5.4).
+fn has_stacked_marks(name: &str) -> bool {
+    let mut marks: Vec<char> = Vec::new();
+    name.nfd().any(|c| {
+        match c.general_category() {
+            GeneralCategory::NonspacingMark | GeneralCategory::EnclosingMark => marks.push(c),
+            // It takes a place of its own in the line.
+            GeneralCategory::SpacingMark => {}
+            _ => marks.clear(),
+        }
+        marks.len() > MAX_MARKS || marks.iter().rev().skip(1).any(|mark| Some(mark) == marks.last())
+    })
+}
+
+/// Whether all letters are of one script, or of those that Chinese, Japanese or Korean is written in, with Latin ones
+/// between them. Digits and marks go with any script.
+fn is_of_one_script(name: &str) -> bool {
+    let scripts = |keep: fn(&AugmentedScriptSet) -> bool| {
+        let sets = name.chars().map(AugmentedScriptSet::for_char).filter(keep);
+        sets.fold(AugmentedScriptSet::default(), |mut common, set| {
+            common.intersect_with(set);
+            common
+        })
+    };
+    let beside_latin = scripts(|set| !set.base.contains_script(Script::Latin));
+    !scripts(|_| true).is_empty() || beside_latin.hanb || beside_latin.jpan || beside_latin.kore
+}
+
 /// Compatible forms are one (NFKC), and so are upper and lower case. By way of upper case, so that `ß` is `ss`, and `ς`
 /// is `σ`.
 fn fold(name: &str) -> String {
@@ -90,9 +158,28 @@ mod tests {
 
     #[test]
     fn a_name_has_letters_of_any_script() {
-        for good in ["bob", "Алиса", "李小龙", "हिन्दी", "a_b.c-1", "e\u{301}lodie", &"x".repeat(50)]
-        {
-            assert!(Username::parse(good).is_ok(), "{good}");
+        let names = [
+            "bob",
+            "Алиса",
+            "李小龙",
+            "हिन्दी",
+            "a_b.c-1",
+            "e\u{301}lodie",
+            "Nguyễn",
+            "ひらがなカタカナ漢字",
+            "ロック_rock漢字",
+            "김철수金",
+            "Kim김",
+            "עברית",
+            "محمد٣",
+            "မြွှာ",
+            "བསྒྲུབས",
+            "Ａｌｉ",
+            "007",
+            &"x".repeat(50),
+        ];
+        for good in names {
+            assert_eq!(Username::parse(good).map(drop), Ok(()), "{good}");
         }
         let cases = [
             ("", "length"),
@@ -104,6 +191,21 @@ mod tests {
             ("bob😀", "format"),
             ("\u{301}bob", "format"),
             ("bob\u{200b}", "format"),
+            ("bob\u{34f}", "format"),
+            ("bob\u{fe0f}", "format"),
+            ("bob\u{115f}", "format"),
+            ("\u{3164}\u{3164}\u{3164}", "format"),
+            ("bob\u{2800}", "format"),
+            ("bob\u{e000}", "format"),
+            ("bob\u{378}", "format"),
+            ("bob\u{202e}", "format"),
+            ("_.-", "format"),
+            ("bo\u{301}\u{302}\u{303}\u{304}b", "format"),
+            ("bo\u{302}\u{302}b", "format"),
+            (&format!("b{}", "\u{301}\u{302}".repeat(20)), "format"),
+            ("аlice", "mixed_scripts"),
+            ("αlice", "mixed_scripts"),
+            ("李小龙я", "mixed_scripts"),
         ];
         for (bad, code) in cases {
             assert_eq!(Username::parse(bad).map_err(|violation| violation.code), Err(code), "{bad:?}");
@@ -111,8 +213,54 @@ mod tests {
     }
 
     #[test]
+    fn names_that_look_alike_have_one_skeleton() {
+        let skeleton = |name| Username::parse(name).expect("a name").skeleton();
+        for (a, b) in
+            [("coco", "сосо"), ("alice", "aIice"), ("alice", "a1ice"), ("ALEX", "аlех".to_uppercase().as_str())]
+        {
+            assert_eq!(
+                Username::existing(a).map(|a| a.skeleton()),
+                Username::existing(b).map(|b| b.skeleton()),
+                "{a} {b}"
+            );
+        }
+        assert_eq!(skeleton("Сосо"), skeleton("coco"));
+        for (a, b) in
+            [("elodie", "élodie"), ("alice", "alicе2"), ("Егор", "Игорь"), ("user_1", "user_2"), ("bill", "ball")]
+        {
+            assert_ne!(
+                Username::existing(a).map(|a| a.skeleton()),
+                Username::existing(b).map(|b| b.skeleton()),
+                "{a} {b}"
+            );
+        }
+    }
+
+    #[test]
+    fn white_space_around_a_name_is_left_out() {
+        let name = Username::parse("alice").expect("a name");
+        for typed in [" alice", "alice\t", "\u{a0}alice\u{3000}\n"] {
+            assert_eq!(Username::parse(typed).as_ref(), Ok(&name));
+            assert_eq!(Username::existing(typed).as_ref(), Some(&name));
+            assert_eq!(NamePrefix::parse(Some(typed)), NamePrefix::parse(Some("alice")));
+        }
+        assert!(NamePrefix::parse(Some("  ")).is_err());
+    }
+
+    #[test]
+    fn a_name_from_before_a_rule_still_names_its_account() {
+        for old in ["alice\u{34f}", "аlice", "___", "\u{3164}\u{3164}\u{3164}"] {
+            assert!(Username::parse(old).is_err(), "{old}");
+            assert_eq!(Username::existing(old).map(|name| name.key()), Some(fold(old)), "{old}");
+        }
+        for never in ["", "ab", "a\0b", &*"x".repeat(51)] {
+            assert_eq!(Username::existing(never), None, "{never}");
+        }
+    }
+
+    #[test]
     fn names_are_alike_whatever_their_case_or_form() {
-        let key = |name| Username::parse(name).expect("a name").key();
+        let key = |name| Username::existing(name).expect("a name").key();
         for (a, b) in
             [("Alice", "aLICE"), ("ÉLODIE", "e\u{301}lodie"), ("Straße", "STRASSE"), ("ΣΑΣ", "σας"), ("Ａｌｉ", "ali")]
         {

@@ -1,0 +1,64 @@
+//! Fills in the skeletons of names that were registered before there were any.
+
+use std::collections::HashMap;
+
+use diesel::{
+    ExpressionMethods as _, QueryDsl as _, QueryResult,
+    result::{DatabaseErrorKind, Error as QueryError},
+    sql_types::{Array, Text, Uuid as SqlUuid},
+};
+use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
+use uuid::Uuid;
+
+use super::username::Username;
+use crate::schema::users;
+
+/// How many users are updated by one statement.
+const BATCH: i64 = 1000;
+
+const FILL: &str = "UPDATE users SET username_skeleton = given.skeleton
+    FROM unnest($1, $2) AS given (id, skeleton)
+    WHERE users.id = given.id
+      AND NOT EXISTS (SELECT FROM users AS other WHERE other.username_skeleton = given.skeleton)";
+
+/// Computes the skeletons that are missing. Of users whose names look alike one gets it, which is enough to keep it from
+/// new users.
+///
+/// # Errors
+/// Those of the database.
+pub async fn fill(connection: &mut AsyncPgConnection) -> QueryResult<()> {
+    let (mut after, mut filled, mut alike) = (Uuid::nil(), 0, 0);
+    loop {
+        let batch: Vec<(Uuid, String)> = users::table
+            .filter(users::username_skeleton.is_null())
+            .filter(users::id.gt(after))
+            .order(users::id)
+            .limit(BATCH)
+            .select((users::id, users::username))
+            .load(connection)
+            .await?;
+        let Some((last, _)) = batch.last() else { break };
+        after = *last;
+        let found = batch.len();
+        let skeletons = batch.into_iter().filter_map(|(id, name)| Some((Username::existing(&name)?.skeleton(), id)));
+        let (skeletons, ids): (Vec<_>, Vec<_>) = skeletons.collect::<HashMap<_, _>>().into_iter().unzip();
+        let updated = update(connection, &ids, &skeletons).await?;
+        filled += updated;
+        alike += found - updated;
+    }
+    if filled > 0 {
+        tracing::info!(users.filled = filled, users.alike = alike, "skeletons of usernames filled in");
+    }
+    Ok(())
+}
+
+async fn update(connection: &mut AsyncPgConnection, ids: &[Uuid], skeletons: &[String]) -> QueryResult<usize> {
+    loop {
+        let update = diesel::sql_query(FILL).bind::<Array<SqlUuid>, _>(ids).bind::<Array<Text>, _>(skeletons);
+        match update.execute(connection).await {
+            // A user of such a name has just registered, and is seen the next time.
+            Err(QueryError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {}
+            result => return result,
+        }
+    }
+}
