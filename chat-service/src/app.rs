@@ -93,7 +93,14 @@ impl App {
         let login_limit = LoginLimit::new(limiter.clone(), settings.requests_per_minute > 0);
         let services = Services {
             sessions: Sessions::new(db.clone(), tokens.clone(), notifier.clone(), tasks.clone()),
-            users: Users::new(db.clone(), Hasher::new(settings.bcrypt_cost), tokens, login_limit, notifier.clone()),
+            users: Users::new(
+                db.clone(),
+                Hasher::new(settings.bcrypt_cost),
+                tokens,
+                login_limit,
+                notifier.clone(),
+                tasks.clone(),
+            ),
             chats: Chats::new(db.clone(), notifier.clone(), tasks.clone()),
             messages: Messages::new(db.clone(), notifier.clone(), tasks.clone()).reading_from(reader),
             db: db.clone(),

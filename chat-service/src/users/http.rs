@@ -38,7 +38,8 @@ struct Credentials {
     /// a name that looks like another user's is taken.
     #[schema(min_length = 3, max_length = 50, pattern = r"^[\p{L}\p{M}\p{N}_.-]+$", examples("alice"))]
     username: String,
-    /// At most 72 bytes of UTF-8; not the username, and not one of the commonest.
+    /// At most 72 bytes of UTF-8 when normalised (RFC 8265, OpaqueString), no control characters; not the username, and not
+    /// one of the commonest.
     #[schema(value_type = String, format = Password, min_length = 6, max_length = 72, examples("securepass123"))]
     password: SecretString,
 }
@@ -52,7 +53,7 @@ struct Credentials {
 async fn register(users: Data<Users>, Body(body): Body<Credentials>) -> Result<HttpResponse, ApiError> {
     let mut invalid = Invalid::default();
     let username = invalid.check("username", Username::parse(&body.username));
-    let password = invalid.check("password", Password::parse(body.password, username.as_ref()));
+    let password = invalid.check("password", Password::choose(body.password, username.as_ref()));
     let (Some(username), Some(password)) = (username, password) else { return Err(invalid.into()) };
     let user = users.register(username, password).await?;
     Ok(HttpResponse::Created().json(user))
@@ -90,9 +91,9 @@ async fn log_in(
     from: ClientAddress,
     Body(body): Body<Credentials>,
 ) -> Result<Json<LoginAnswer>, ApiError> {
-    // What cannot be a name is nobody's, and is answered like any other wrong one.
+    // What cannot be a name or a password is answered like any other wrong one.
     let username = Username::existing(&body.username);
-    let Login { user, token, expires_in } = users.log_in(username, body.password, from).await?;
+    let Login { user, token, expires_in } = users.log_in(username, Password::parse(body.password).ok(), from).await?;
     let user = LoggedIn { id: user.id, username: user.username };
     Ok(Json(LoginAnswer { token, expires_in, user }))
 }

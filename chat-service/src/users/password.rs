@@ -1,10 +1,19 @@
 //! Passwords: which are accepted, and how they are kept.
 
-use std::{collections::HashSet, num::NonZero, sync::Arc, sync::LazyLock, time::Duration};
+use std::{
+    collections::HashSet,
+    num::NonZero,
+    ops::Range,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use anyhow::Context as _;
+use bcrypt::{BcryptResult, HashParts};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Semaphore;
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
 
 use super::{error::UserError, username::Username};
 use crate::validation::Violation;
@@ -15,6 +24,12 @@ const MIN_CHARS: usize = 6;
 /// The most bytes: what bcrypt looks at. It would cut off a longer one without a word.
 const MAX_BYTES: usize = 72;
 
+/// More bytes than any password has before it is normalised.
+const MAX_TYPED_BYTES: usize = 8 * MAX_BYTES;
+
+/// How many times as many bytes a text has at most when it is normalised (Unicode Standard Annex #15, section 6).
+const MAX_GROWTH: usize = 3;
+
 /// The longest that a password waits for its turn to be hashed.
 const MAX_WAIT: Duration = Duration::from_millis(1500);
 
@@ -23,33 +38,78 @@ const DUMMY_SALT_AND_HASH: &str = "N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZ
 
 static COMMON: LazyLock<HashSet<&str>> = LazyLock::new(|| include_str!("common_passwords.txt").lines().collect());
 
-/// A password that a user may choose.
+/// A password in the one form that is hashed: the profile OpaqueString of RFC 8265, so that it is the same whichever
+/// characters a keyboard composes `é` of.
 #[derive(Clone, Debug)]
-pub struct Password(SecretString);
+pub struct Password {
+    text: SecretString,
+    /// As typed, where that differs: the hash of an older account may be of this form.
+    typed: Option<SecretString>,
+}
 
 impl Password {
-    /// A password as `username` may choose it.
+    /// Reads a password, in the same way at registering and at logging in.
     ///
     /// # Errors
     /// The rule that it breaks.
-    pub fn parse(password: SecretString, username: Option<&Username>) -> Result<Self, Violation> {
-        let text = password.expose_secret();
-        let lower = text.to_lowercase();
+    pub fn parse(typed: SecretString) -> Result<Self, Violation> {
         let violation = |code, message| Err(Violation::new(code, message));
-        if text.chars().count() < MIN_CHARS {
+        let bytes = typed.expose_secret().len();
+        if bytes > MAX_TYPED_BYTES {
+            return violation("length", "should have at most 72 bytes");
+        }
+        // With room for all of it: a text that grows leaves copies of the secret behind.
+        let mut text = String::with_capacity(bytes * MAX_GROWTH);
+        text.extend(typed.expose_secret().chars().map(plain_space).nfc());
+        let text = SecretString::from(text);
+        let opaque = text.expose_secret();
+        if opaque.chars().count() < MIN_CHARS {
             violation("length", "should have at least 6 characters")
-        } else if text.len() > MAX_BYTES {
+        } else if opaque.len() > MAX_BYTES {
             violation("length", "should have at most 72 bytes")
-        } else if text.contains('\0') {
-            violation("format", "cannot contain the character U+0000")
-        } else if username.is_some_and(|username| username.is_alike(text)) {
-            violation("username", "should not be the username")
-        } else if COMMON.contains(lower.as_str()) {
-            violation("common", "is one of the commonest passwords: choose another")
+        } else if opaque.contains(char::is_control) {
+            violation("format", "cannot contain control characters, such as a tab or U+0000")
         } else {
-            Ok(Self(password))
+            let typed = (bytes <= MAX_BYTES && typed.expose_secret() != opaque).then_some(typed);
+            Ok(Self { text, typed })
         }
     }
+
+    /// Reads a password that the user of this name wants to have.
+    ///
+    /// # Errors
+    /// The rule that it breaks.
+    pub fn choose(typed: SecretString, username: Option<&Username>) -> Result<Self, Violation> {
+        let password = Self::parse(typed)?;
+        let text = password.text.expose_secret();
+        if username.is_some_and(|username| username.is_alike(text)) {
+            Err(Violation::new("username", "should not be the username"))
+        } else if COMMON.contains(text.to_lowercase().as_str()) {
+            Err(Violation::new("common", "is one of the commonest passwords: choose another"))
+        } else {
+            Ok(password)
+        }
+    }
+
+    fn forms(&self) -> impl Iterator<Item = &SecretString> {
+        [&self.text].into_iter().chain(&self.typed)
+    }
+}
+
+/// Any other space is one that a keyboard put in its place (RFC 8265, section 4.2.2).
+fn plain_space(c: char) -> char {
+    if c.general_category() == GeneralCategory::SpaceSeparator { ' ' } else { c }
+}
+
+/// What a password is to a hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Another one, or there is no such user.
+    Wrong,
+    /// The one that was hashed.
+    Right,
+    /// The one that was hashed, at another cost or in another form than new ones are.
+    Outdated,
 }
 
 /// Hashes and checks passwords with bcrypt: on threads where it holds nobody up, and never on all cores at once, so
@@ -72,28 +132,40 @@ impl Hasher {
     ///
     /// # Errors
     /// [`UserError::Busy`]
-    pub async fn hash(&self, Password(password): Password) -> Result<String, UserError> {
+    pub async fn hash(&self, Password { text, .. }: Password) -> Result<String, UserError> {
         let cost = self.cost;
         // `non_truncating_hash` refuses 72 bytes, since it counts the zero that C puts behind a text. `Password` has
         // seen to it that nothing of the password is cut off.
-        self.in_turn(move || bcrypt::hash(password.expose_secret(), cost)).await
+        self.in_turn(move || bcrypt::hash(text.expose_secret(), cost)).await
     }
 
-    /// Whether `password` is the one that was hashed. Where there is no hash it is not, and that takes as long to find
-    /// out: the time of an answer does not tell whether there is such a user.
+    /// Compares a password with the one that was hashed; `None` for what cannot be a password, or for no user.
+    ///
+    /// `highest` is the highest cost of all users' hashes. A comparison that fails takes as long as one with such a hash,
+    /// whatever the cost of this hash is and whether there is one: the time does not tell whether there is such a user.
     ///
     /// # Errors
     /// [`UserError::Busy`]
-    pub async fn verify(&self, password: SecretString, hash: Option<String>) -> Result<bool, UserError> {
-        let could_match = hash.is_some() && password.expose_secret().len() <= MAX_BYTES;
-        let hash = hash.unwrap_or_else(|| format!("$2b${:02}${DUMMY_SALT_AND_HASH}", self.cost));
-        let matches = self.in_turn(move || bcrypt::verify(password.expose_secret(), &hash)).await?;
-        Ok(matches && could_match)
+    pub async fn verify(
+        &self,
+        password: Option<Password>,
+        hash: Option<String>,
+        highest: Option<u32>,
+    ) -> Result<Verdict, UserError> {
+        let (current, level) = (self.cost, self.cost.max(highest.unwrap_or_default()));
+        self.in_turn(move || match (password, hash) {
+            (Some(password), Some(hash)) => compare(&password, &hash, current, level),
+            (password, _) => {
+                let forms = password.map_or(1, |password| password.forms().count());
+                (0..forms).try_for_each(|_| burn(level)).map(|()| Verdict::Wrong)
+            }
+        })
+        .await
     }
 
     async fn in_turn<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> bcrypt::BcryptResult<T> + Send + 'static,
+        work: impl FnOnce() -> BcryptResult<T> + Send + 'static,
     ) -> Result<T, UserError> {
         let turn = tokio::time::timeout(MAX_WAIT, Arc::clone(&self.turns).acquire_owned());
         let turn = turn.await.map_err(|_| UserError::Busy)?.context("the semaphore is closed")?;
@@ -106,13 +178,36 @@ impl Hasher {
     }
 }
 
+fn compare(password: &Password, hash: &str, current: u32, level: u32) -> BcryptResult<Verdict> {
+    let cost = hash.parse::<HashParts>()?.get_cost();
+    for (n, form) in password.forms().enumerate() {
+        if bcrypt::verify(form.expose_secret(), hash)? {
+            let is_current = n == 0 && cost == current;
+            return Ok(if is_current { Verdict::Right } else { Verdict::Outdated });
+        }
+        padding(cost, level).try_for_each(burn)?;
+    }
+    Ok(Verdict::Wrong)
+}
+
+/// The costs of further comparisons that make one at `cost` take as long as one at `level`. Each cost is twice the work
+/// of the one below, so 2^cost + 2^cost + 2^(cost + 1) + … + 2^(level - 1) = 2^level.
+const fn padding(cost: u32, level: u32) -> Range<u32> {
+    cost..level
+}
+
+/// Does the work of a comparison.
+fn burn(cost: u32) -> BcryptResult<()> {
+    bcrypt::verify("", &format!("$2b${cost:02}${DUMMY_SALT_AND_HASH}")).map(drop)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn parse(password: &str) -> Result<(), &'static str> {
         let username = Username::parse("Алиса_1").expect("a username");
-        Password::parse(password.into(), Some(&username)).map(drop).map_err(|violation| violation.code)
+        Password::choose(password.into(), Some(&username)).map(drop).map_err(|violation| violation.code)
     }
 
     #[test]
@@ -125,6 +220,8 @@ mod tests {
             ("ab😀de", "length"),
             (&*format!("{seventy_two_bytes}a"), "length"),
             ("abc\0def", "format"),
+            ("abc\tdef", "format"),
+            ("cafe\u{301}s", "length"),
             ("алиса_1", "username"),
             ("123456", "common"),
             ("PassWord", "common"),
@@ -136,21 +233,65 @@ mod tests {
 
     #[test]
     fn debug_shows_no_password() {
-        let password = Password::parse("hunter2-hunter2".into(), None).expect("a password");
+        let password = Password::parse("hunter2-hunter2".into()).expect("a password");
         assert!(!format!("{password:?}").contains("hunter2"));
+    }
+
+    fn password(typed: &str) -> Password {
+        Password::parse(typed.into()).expect("a password")
+    }
+
+    #[test]
+    fn a_password_is_the_same_in_every_normalisation_form() {
+        let text = |typed| password(typed).text.expose_secret().to_owned();
+        for typed in ["cafe\u{301} noir", "café\u{a0}noir", "café\u{3000}noir"] {
+            assert_eq!(text(typed), "café noir", "{typed:?}");
+            assert_eq!(password(typed).forms().count(), 2);
+        }
+        // Neither case nor compatible characters are changed.
+        assert_eq!(text("Ｐａｓｓ-word"), "Ｐａｓｓ-word");
+        assert_eq!(password("café noir").forms().count(), 1);
+        assert!(Password::parse("e\u{301}".repeat(36).into()).is_ok());
+        assert!(Password::parse("x".repeat(MAX_TYPED_BYTES + 1).into()).is_err());
     }
 
     #[tokio::test]
     async fn verifies_the_password_and_nothing_else() {
         let hasher = Hasher::new(4);
         let longest = "x".repeat(MAX_BYTES);
-        let password = Password::parse(longest.clone().into(), None).expect("a password");
-        let hash = hasher.hash(password).await.expect("a hash");
-        let verify = async |password: String, hash| hasher.verify(password.into(), hash).await.expect("an answer");
-        assert!(verify(longest.clone(), Some(hash.clone())).await);
-        assert!(!verify(format!("{longest}y"), Some(hash.clone())).await);
-        assert!(!verify("other".to_owned(), Some(hash)).await);
-        assert!(!verify(longest, None).await);
+        let hash = hasher.hash(password(&longest)).await.expect("a hash");
+        let verify = async |typed: String, hash| {
+            hasher.verify(Password::parse(typed.into()).ok(), hash, None).await.expect("an answer")
+        };
+        assert_eq!(verify(longest.clone(), Some(hash.clone())).await, Verdict::Right);
+        assert_eq!(verify(format!("{longest}y"), Some(hash.clone())).await, Verdict::Wrong);
+        assert_eq!(verify("another".to_owned(), Some(hash)).await, Verdict::Wrong);
+        assert_eq!(verify(longest, None).await, Verdict::Wrong);
+    }
+
+    #[tokio::test]
+    async fn finds_hashes_of_another_cost_or_form_outdated() {
+        let hasher = Hasher::new(5);
+        let verify = async |typed: &str, hash| hasher.verify(Some(password(typed)), Some(hash), Some(6)).await;
+        for (typed, hashed, cost, verdict) in [
+            ("café noir", "café noir", 5, Verdict::Right),
+            ("cafe\u{301} noir", "café noir", 5, Verdict::Right),
+            ("café noir", "café noir", 4, Verdict::Outdated),
+            ("café noir", "café noir", 6, Verdict::Outdated),
+            ("cafe\u{301} noir", "cafe\u{301} noir", 5, Verdict::Outdated),
+            ("café noir", "cafe\u{301} noir", 5, Verdict::Wrong),
+        ] {
+            let hash = bcrypt::hash(hashed, cost).expect("a hash");
+            assert_eq!(verify(typed, hash).await.expect("an answer"), verdict, "{typed:?} {hashed:?} {cost}");
+        }
+    }
+
+    #[test]
+    fn a_failed_comparison_is_the_same_work_at_every_cost() {
+        for cost in 4..=12 {
+            let work: u64 = [cost].into_iter().chain(padding(cost, 12)).map(|cost| 1 << cost).sum();
+            assert_eq!(work, 1 << 12, "{cost}");
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -158,6 +299,6 @@ mod tests {
         let hasher = Hasher::new(4);
         let all_turns = u32::try_from(hasher.turns.available_permits()).expect("a few");
         let _taken = hasher.turns.acquire_many(all_turns).await.expect("turns");
-        assert!(matches!(hasher.verify("x".into(), None).await, Err(UserError::Busy)));
+        assert!(matches!(hasher.verify(None, None, None).await, Err(UserError::Busy)));
     }
 }

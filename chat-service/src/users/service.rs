@@ -1,13 +1,12 @@
 //! Registering, logging in, and looking people up.
 
 use anyhow::Context as _;
-use neonchat_common::{error::ApiError, ids::UserId, token::Tokens};
-use secrecy::SecretString;
+use neonchat_common::{correlation, error::ApiError, ids::UserId, lifecycle::Tasks, token::Tokens};
 
 use super::{
     error::UserError,
     model::{FoundUsers, SearchLimit, Statuses, UserProfile},
-    password::{Hasher, Password},
+    password::{Hasher, Password, Verdict},
     store,
     username::{NamePrefix, Username},
 };
@@ -26,6 +25,7 @@ pub struct Users {
     tokens: Tokens,
     login_limit: LoginLimit,
     notifier: Notifier,
+    tasks: Tasks,
 }
 
 /// A login that did well.
@@ -41,8 +41,15 @@ pub struct Login {
 impl Users {
     /// With what they stand on.
     #[must_use]
-    pub fn new(db: Db, hasher: Hasher, tokens: Tokens, login_limit: LoginLimit, notifier: Notifier) -> Self {
-        Self { db, hasher, tokens, login_limit, notifier }
+    pub fn new(
+        db: Db,
+        hasher: Hasher,
+        tokens: Tokens,
+        login_limit: LoginLimit,
+        notifier: Notifier,
+        tasks: Tasks,
+    ) -> Self {
+        Self { db, hasher, tokens, login_limit, notifier, tasks }
     }
 
     /// Makes a new user.
@@ -56,14 +63,14 @@ impl Users {
         Ok(user)
     }
 
-    /// Issues a token to who knows the password. Without a `username` there is no such user.
+    /// Issues a token to a user who knows the password. `None` for what cannot be a name or a password.
     ///
     /// # Errors
     /// [`UserError::InvalidCredentials`], [`UserError::TooManyFailures`], [`UserError::Busy`]
     pub async fn log_in(
         &self,
         username: Option<Username>,
-        password: SecretString,
+        password: Option<Password>,
         from: ClientAddress,
     ) -> Result<Login, UserError> {
         let attempt = self.login_limit.begin(username.as_ref(), from).await?;
@@ -76,16 +83,30 @@ impl Users {
         login
     }
 
-    async fn check_login(&self, username: Option<Username>, password: SecretString) -> Result<Login, UserError> {
-        let found = match username {
-            Some(username) => store::find_login(&self.db, &username).await?,
-            None => None,
-        };
+    async fn check_login(&self, username: Option<Username>, password: Option<Password>) -> Result<Login, UserError> {
+        let (found, highest) = store::find_login(&self.db, username.as_ref()).await?;
         let (user, hash) = found.unzip();
-        let is_right = self.hasher.verify(password, hash).await?;
-        let user = user.filter(|_| is_right).ok_or(UserError::InvalidCredentials)?;
+        let verdict = self.hasher.verify(password.clone(), hash.clone(), highest).await?;
+        let user = user.filter(|_| verdict != Verdict::Wrong).ok_or(UserError::InvalidCredentials)?;
+        if let (Verdict::Outdated, Some(password), Some(old)) = (verdict, password, hash) {
+            // The answer does not wait for it.
+            self.tasks.spawn(correlation::carry(self.clone().rehash(user.id, password, old)));
+        }
         let token = self.tokens.issue(user.id, &user.username).context("issuing a token")?;
         Ok(Login { user, token, expires_in: self.tokens.lifetime().as_secs() })
+    }
+
+    /// Replaces a hash of another cost or form than new ones have. What fails is tried again at the next login.
+    async fn rehash(self, user: UserId, password: Password, old: String) {
+        let replaced = async {
+            let new = self.hasher.hash(password).await?;
+            Ok::<_, UserError>(store::replace_hash(&self.db, user, &old, &new).await?)
+        };
+        match replaced.await {
+            Ok(true) => tracing::info!(user.id = %user, "password hash upgraded"),
+            Ok(false) => tracing::debug!(user.id = %user, "password hash was changed by another login"),
+            Err(error) => tracing::warn!(user.id = %user, error.cause = %error, "password hash could not be upgraded"),
+        }
     }
 
     /// The user who asks.

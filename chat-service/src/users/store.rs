@@ -1,8 +1,10 @@
 //! Users in Postgres.
 
 use diesel::{
-    ExpressionMethods as _, HasQuery as _, Insertable, JoinOnDsl as _, OptionalExtension as _, QueryDsl as _,
-    SelectableHelper as _, dsl::exists,
+    ExpressionMethods as _, HasQuery as _, Insertable, JoinOnDsl as _, NullableExpressionMethods as _,
+    OptionalExtension as _, QueryDsl as _, SelectableHelper as _,
+    dsl::{exists, sql},
+    sql_types::{Nullable, Text},
 };
 use diesel_async::RunQueryDsl as _;
 use neonchat_common::ids::UserId;
@@ -48,18 +50,33 @@ pub(super) async fn insert(db: &Db, username: &Username, password_hash: &str) ->
     .await
 }
 
-/// The user of this name, and the hash of the password.
-pub(super) async fn find_login(db: &Db, username: &Username) -> DbResult<Option<(UserProfile, String)>> {
-    let key = username.key();
+/// The user of this name with the hash of the password, and the highest cost of all users' hashes. The same queries
+/// whether or not there is such a user.
+pub(super) async fn find_login(
+    db: &Db,
+    username: Option<&Username>,
+) -> DbResult<(Option<(UserProfile, String)>, Option<u32>)> {
+    let key = username.map(Username::key);
+    // The expression of an index: the last entry is read, and not the table. `$2b$10$…`
+    let highest = users::table.select(sql::<Nullable<Text>>("max(substr(password_hash, 5, 2) COLLATE \"C\")"));
     db.query(async |connection| {
-        users::table
-            .filter(users::username_key.eq(&key))
+        let found = users::table
+            .filter(users::username_key.nullable().eq(&key))
             .select((UserProfile::as_select(), users::password_hash))
             .first(connection)
             .await
-            .optional()
+            .optional()?;
+        let highest: Option<String> = highest.get_result(connection).await?;
+        Ok((found, highest.and_then(|cost| cost.parse().ok())))
     })
     .await
+}
+
+/// Replaces the hash of a user's password. `false` where it is not `old` any more: whatever replaced it is newer.
+pub(super) async fn replace_hash(db: &Db, user: UserId, old: &str, new: &str) -> DbResult<bool> {
+    let unchanged = users::table.find(user.0).filter(users::password_hash.eq(old));
+    let update = diesel::update(unchanged).set(users::password_hash.eq(new));
+    db.query(async |connection| update.execute(connection).await.map(|updated| updated > 0)).await
 }
 
 /// The user of this id.

@@ -7,10 +7,10 @@ use neonchat_common::{
     ids::{TokenId, UserId},
     token::{Claims, Tokens},
 };
-use neonchat_testbed::client::PASSWORD;
+use neonchat_testbed::client::{PASSWORD, User};
 use serde_json::{Value, json};
 
-use crate::support::{Fields, TestApp, assert_problem};
+use crate::support::{Fields, TestApp, assert_problem, sql};
 
 /// The secret where none is set.
 const SECRET: &str = "your-super-secret-jwt-key-change-in-production";
@@ -137,4 +137,81 @@ async fn a_good_token_of_a_user_who_is_gone_is_no_good() {
     assert_problem(&app.get("/api/v1/users/me", &gone).await, 401, "unauthorized", &[]);
     let body = json!({ "partner_id": user.id });
     assert_problem(&app.post("/api/v1/chats", &gone, &body).await, 401, "unauthorized", &[]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rejects_username_that_looks_like_another() {
+    let app = TestApp::start().await;
+    for name in ["alice", "coco", "Егор"] {
+        assert_eq!(register(&app, name, PASSWORD).await.status, 201, "{name}");
+    }
+    for alike in ["aIice", "a1ice", "сосо", "СОСО", "Eгop"] {
+        let answer = register(&app, alike, PASSWORD).await;
+        assert!([409, 422].contains(&answer.status), "{alike}: {answer:?}");
+    }
+    for invisible in ["alice\u{34f}", "alice\u{fe0f}", "alice\u{115f}", "\u{3164}\u{3164}\u{3164}", "___"] {
+        let answer = register(&app, invisible, PASSWORD).await;
+        assert_problem(&answer, 422, "validation_failed", &[("username", "format")]);
+    }
+    let mixed = register(&app, "аlice", PASSWORD).await;
+    assert_problem(&mixed, 422, "validation_failed", &[("username", "mixed_scripts")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ignores_white_space_around_a_username() {
+    let app = TestApp::start().await;
+    assert_eq!(register(&app, " alice\u{a0}", PASSWORD).await.body["username"], "alice");
+    assert_problem(&register(&app, "alice ", PASSWORD).await, 409, "username_taken", &[]);
+    for typed in ["alice ", "\talice", "Alice\u{3000}"] {
+        assert_eq!(log_in(&app, typed, PASSWORD).await.status, 200, "{typed:?}");
+    }
+    assert_problem(&log_in(&app, "alice", &format!("{PASSWORD} ")).await, 401, "invalid_credentials", &[]);
+    let me = app.user().await;
+    assert_eq!(app.get("/api/v1/users?q=%20ali%20", &me).await.body["users"][0]["username"], "alice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fills_in_skeletons_of_older_names_and_lets_their_users_log_in() {
+    let app = TestApp::start().await;
+    let user = app.user().await;
+    let sql = sql(&app.database).await;
+    for (name, key) in [("coco", "coco"), ("сосо", "сосо"), ("аlice\u{34f}", "аlice\u{34f}")] {
+        let insert = "INSERT INTO users (id, username, username_key, password_hash)
+            SELECT gen_random_uuid(), $1, $2, password_hash FROM users WHERE username = $3";
+        sql.execute(insert, &[&name, &key, &user.name]).await.expect("a user of before");
+    }
+    let other = TestApp::launch(&app.database, &[]).await;
+    other.api.until_ready().await.expect("ready");
+    for old in ["coco", "сосо", "аlice\u{34f}"] {
+        assert_eq!(log_in(&other, old, PASSWORD).await.status, 200, "{old}");
+    }
+    for taken in ["CoCo", "СОСО", "alice"] {
+        assert_problem(&register(&other, taken, PASSWORD).await, 409, "username_taken", &[]);
+    }
+    let filled = "SELECT count(username_skeleton), count(*) FROM users WHERE username IN ('coco', 'сосо')";
+    let row = sql.query_one(filled, &[]).await.expect("a row");
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (1, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rejects_token_of_unknown_user_on_every_path() {
+    let app = TestApp::start().await;
+    let (alice, _, chat) = app.pair().await;
+    let tokens = Tokens::new(&SECRET.into(), Duration::MAX);
+    let stranger = User { token: tokens.issue(UserId::new(), "stranger").expect("a token"), ..alice.clone() };
+    let profile = format!("/users/{}", alice.id);
+    let messages = format!("/chats/{chat}/messages");
+    for path in ["/users?q=a", "/users/me", &profile, "/users/status?ids=", "/chats", &messages] {
+        let answer = app.get(&format!("/api/v1{path}"), &stranger).await;
+        assert_problem(&answer, 401, "unauthorized", &[]);
+    }
+    let logout = app.api.call("POST", "/api/v1/auth/logout", Some(&stranger.token), None).await.expect("an answer");
+    assert_problem(&logout, 401, "unauthorized", &[]);
+
+    // A token that never expires is valid, and can be revoked.
+    let for_ever = User { token: tokens.issue(alice.id.parse().expect("an id"), "u").expect("a token"), ..alice };
+    assert_eq!(app.get("/api/v1/users/me", &for_ever).await.status, 200);
+    let logout = app.api.call("POST", "/api/v1/auth/logout", Some(&for_ever.token), None).await.expect("an answer");
+    assert_eq!(logout.status, 204);
+    assert_problem(&app.get("/api/v1/users/me", &for_ever).await, 401, "unauthorized", &[]);
 }

@@ -20,6 +20,7 @@ mod limits;
 mod login_limits;
 mod migrating;
 mod operations;
+mod passwords;
 mod reader;
 mod receipts;
 mod rest_sending;

@@ -77,3 +77,29 @@ async fn a_bad_newer_token_is_an_error_and_the_old_one_stays() {
     }
     socket.expect_quiet().await.expect("still open");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_with_the_greatest_exp_opens_a_socket_that_works_and_ends() {
+    let app = TestApp::start().await;
+    let (alice, bob, chat) = app.two_users().await;
+    let mut bobs = app.socket(&bob).await;
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("now").as_secs();
+    let for_ever = User { token: token(&alice, u64::MAX - now - 5), ..alice.clone() };
+    let mut alices = app.socket(&for_ever).await;
+    bobs.expect("presence").await.expect("online");
+    alices.send(&json!({ "type": "message", "chat_id": chat, "text": "hi" })).await.expect("sent");
+    alices.expect_beside_presence("message_sent").await.expect("an ack");
+    drop(alices);
+    bobs.expect("new_message").await.expect("the message");
+    assert_eq!(bobs.expect("presence").await.expect("offline")["event"], "user_offline");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rejects_handshake_of_unknown_user() {
+    let app = TestApp::start().await;
+    let known = app.api.any_user().await.expect("a user");
+    let stranger = User { id: uuid::Uuid::new_v4().to_string(), ..known };
+    let url = format!("{}/ws?token={}", app.notification.websocket, token(&stranger, 60));
+    let Err(Refused(answer)) = Socket::request(&url, &[]).await.expect("an answer") else { panic!("let in") };
+    assert_eq!((answer.status, &answer.body["code"]), (401, &json!("unauthorized")));
+}

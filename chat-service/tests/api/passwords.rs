@@ -1,0 +1,85 @@
+//! How passwords are compared and kept.
+
+use std::time::{Duration, Instant};
+
+use neonchat_testbed::client::{Answer, PASSWORD};
+use serde_json::json;
+
+use crate::support::{TestApp, assert_problem, sql, until};
+
+async fn call(app: &TestApp, path: &str, username: &str, password: &str) -> Answer {
+    let body = json!({ "username": username, "password": password });
+    app.api.call("POST", &format!("/api/v1/auth/{path}"), None, Some(&body)).await.expect("an answer")
+}
+
+async fn hash_of(database: &str, username: &str) -> String {
+    let row = sql(database).await.query_one("SELECT password_hash FROM users WHERE username = $1", &[&username]).await;
+    row.expect("a user").get(0)
+}
+
+async fn set_hash(database: &str, username: &str, hash: &str) {
+    let update = "UPDATE users SET password_hash = $2 WHERE username = $1";
+    assert_eq!(sql(database).await.execute(update, &[&username, &hash]).await.expect("an update"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accepts_a_password_in_every_normalisation_form() {
+    let app = TestApp::start().await;
+    assert_eq!(call(&app, "register", "alice", "cafe\u{301} noir").await.status, 201);
+    for typed in ["café noir", "cafe\u{301} noir", "café\u{a0}noir"] {
+        assert_eq!(call(&app, "login", "alice", typed).await.status, 200, "{typed:?}");
+    }
+    for wrong in ["cafe noir", "Café noir", "café\tnoir", "café", ""] {
+        assert_problem(&call(&app, "login", "alice", wrong).await, 401, "invalid_credentials", &[]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn upgrades_the_hash_of_a_password_that_was_not_normalised() {
+    let app = TestApp::start().await;
+    app.api.user("alice").await.expect("a user");
+    let old = bcrypt::hash("cafe\u{301} noir", 4).expect("a hash");
+    set_hash(&app.database, "alice", &old).await;
+    assert_problem(&call(&app, "login", "alice", "café noir").await, 401, "invalid_credentials", &[]);
+    assert_eq!(call(&app, "login", "alice", "cafe\u{301} noir").await.status, 200);
+    until("the hash is upgraded", async || hash_of(&app.database, "alice").await != old).await;
+    assert_eq!(call(&app, "login", "alice", "café noir").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn upgrades_a_hash_of_another_cost_at_the_next_login() {
+    let app = TestApp::start().await;
+    app.api.user("alice").await.expect("a user");
+    let old = hash_of(&app.database, "alice").await;
+    assert!(old.starts_with("$2b$04$"), "{old}");
+    let raised = TestApp::launch(&app.database, &[("BCRYPT_COST", "6")]).await;
+    raised.api.until_ready().await.expect("ready");
+    assert_eq!(call(&raised, "login", "alice", "wrong-password").await.status, 401);
+    assert_eq!(hash_of(&app.database, "alice").await, old);
+    assert_eq!(call(&raised, "login", "alice", PASSWORD).await.status, 200);
+    until("raised", async || hash_of(&app.database, "alice").await.starts_with("$2b$06$")).await;
+    assert_eq!(call(&app, "login", "alice", PASSWORD).await.status, 200);
+    until("lowered", async || hash_of(&app.database, "alice").await.starts_with("$2b$04$")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_login_takes_as_long_whatever_the_cost_of_the_hash() {
+    let app = TestApp::start_with(&[("BCRYPT_COST", "8")]).await;
+    for (name, cost) in [("older", 4), ("current", 8), ("dearer", 10)] {
+        app.api.user(name).await.expect("a user");
+        set_hash(&app.database, name, &bcrypt::hash(PASSWORD, cost).expect("a hash")).await;
+    }
+    let mut times = Vec::new();
+    for name in ["older", "current", "dearer", "nobody"] {
+        let mut shortest = Duration::MAX;
+        for _ in 0..4 {
+            let started = Instant::now();
+            assert_eq!(call(&app, "login", name, "wrong-password").await.status, 401);
+            shortest = shortest.min(started.elapsed());
+        }
+        times.push(shortest);
+    }
+    let (least, most) = (times.iter().min().expect("times"), times.iter().max().expect("times"));
+    // Without padding a hash of cost 4 takes a 64th of the time of one of cost 10.
+    assert!(*most < *least * 3, "{times:?}");
+}
