@@ -28,7 +28,8 @@ const MAX_UNANSWERED: usize = 256 * 1024;
 /// What a send weighs at least: a socket may have 128 of them under way.
 const MIN_WEIGHT: usize = 2 * 1024;
 
-/// The queue between the hub, which never waits, and the one task that writes to the socket.
+/// The queue between the hub, which never waits, and the one task that writes to the socket. The task is woken after the
+/// lock is released: otherwise it would run into it.
 ///
 /// A durable event that finds no room freezes its chat: this and all further events of the chat are left out, and when
 /// the queue has drained one `lagged` says which.
@@ -97,32 +98,19 @@ impl Outbox {
 
     /// Queues a durable event of a chat, or notes that it was left out.
     pub(crate) fn push_durable(&self, chat: ChatId, seq: Seq, frame: &Frame) {
-        let mut state = self.lock();
-        if let Some(gap) = state.frozen.get_mut(&chat) {
-            gap.head = seq;
-            metrics::counter!("websocket_frames_dropped_total", "kind" => "durable").increment(1);
-        } else if state.bytes + frame.len() > MAX_QUEUED_BYTES {
-            state.frozen.insert(chat, Gap { from: seq, head: seq });
-            metrics::counter!("websocket_frames_dropped_total", "kind" => "durable").increment(1);
-        } else {
-            state.push(frame.clone(), None);
+        if self.lock().push_durable(chat, seq, frame) {
             self.changed.notify_one();
+        } else {
+            metrics::counter!("websocket_frames_dropped_total", "kind" => "durable").increment(1);
         }
     }
 
     /// Queues an event that the socket missed; waits until there is room.
     pub(crate) async fn push_missed(&self, frame: Frame) {
-        loop {
-            {
-                let mut state = self.lock();
-                if state.queue.is_empty() || state.bytes + frame.len() <= MAX_QUEUED_BYTES_FOR_MISSED {
-                    state.push(frame, None);
-                    self.changed.notify_one();
-                    return;
-                }
-            }
+        while !self.lock().push_missed(&frame) {
             self.drained.notified().await;
         }
+        self.changed.notify_one();
     }
 
     /// Notes that events of a chat, both ends included, are left out.
@@ -136,12 +124,10 @@ impl Outbox {
 
     /// Queues what matters only now, if there is ample room.
     pub(crate) fn push_ephemeral(&self, frame: &Frame) {
-        let mut state = self.lock();
-        if state.bytes + frame.len() > MAX_QUEUED_BYTES_FOR_EPHEMERAL {
-            metrics::counter!("websocket_frames_dropped_total", "kind" => "ephemeral").increment(1);
-        } else {
-            state.push(frame.clone(), None);
+        if self.lock().push_ephemeral(frame) {
             self.changed.notify_one();
+        } else {
+            metrics::counter!("websocket_frames_dropped_total", "kind" => "ephemeral").increment(1);
         }
     }
 
@@ -154,7 +140,8 @@ impl Outbox {
     /// What the writer does next; waits until there is something.
     pub(crate) async fn next(&self) -> Next {
         loop {
-            if let Some(next) = self.lock().next() {
+            let next = self.lock().next();
+            if let Some(next) = next {
                 self.drained.notify_one();
                 return next;
             }
@@ -172,6 +159,38 @@ impl State {
     fn push(&mut self, frame: Frame, answers: Option<Weight>) {
         self.bytes += frame.len();
         self.queue.push_back(Queued { frame, answers });
+    }
+
+    /// Returns whether the event was queued. If not, it is in the chat's gap.
+    fn push_durable(&mut self, chat: ChatId, seq: Seq, frame: &Frame) -> bool {
+        if let Some(gap) = self.frozen.get_mut(&chat) {
+            gap.head = seq;
+            return false;
+        }
+        if self.bytes + frame.len() > MAX_QUEUED_BYTES {
+            self.frozen.insert(chat, Gap { from: seq, head: seq });
+            return false;
+        }
+        self.push(frame.clone(), None);
+        true
+    }
+
+    /// Returns whether there was room.
+    fn push_missed(&mut self, frame: &Frame) -> bool {
+        let has_room = self.queue.is_empty() || self.bytes + frame.len() <= MAX_QUEUED_BYTES_FOR_MISSED;
+        if has_room {
+            self.push(frame.clone(), None);
+        }
+        has_room
+    }
+
+    /// Returns whether there was room.
+    fn push_ephemeral(&mut self, frame: &Frame) -> bool {
+        let has_room = self.bytes + frame.len() <= MAX_QUEUED_BYTES_FOR_EPHEMERAL;
+        if has_room {
+            self.push(frame.clone(), None);
+        }
+        has_room
     }
 
     fn next(&mut self) -> Option<Next> {

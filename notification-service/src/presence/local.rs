@@ -95,7 +95,9 @@ impl Local {
         {
             known.remove();
         }
-        if users.is_empty() {
+        let is_empty = users.is_empty();
+        drop(users);
+        if is_empty {
             self.emptied.notify_waiters();
         }
     }
