@@ -56,7 +56,7 @@ impl Settings {
             notification_addresses: reader.addresses("NOTIFICATION_SERVICE_ADDR", "localhost:8081"),
             bcrypt_cost: bcrypt_cost(reader, common.environment),
             requests_per_minute: requests_per_minute(reader, common.environment),
-            trusted_proxies: trusted_proxies(reader),
+            trusted_proxies: TrustedProxies::read(reader),
             common,
         }
     }
@@ -89,15 +89,6 @@ fn requests_per_minute(reader: &mut Reader, environment: Environment) -> u32 {
         reader.problem(NAME, "above 0 where APP_ENV=production; 0 lets anyone guess passwords");
     }
     limit
-}
-
-fn trusted_proxies(reader: &mut Reader) -> TrustedProxies {
-    const NAME: &str = "TRUSTED_PROXIES";
-    let list = reader.list(NAME, "");
-    TrustedProxies::parse(list.iter().map(String::as_str)).unwrap_or_else(|_| {
-        reader.problem(NAME, "a comma list of addresses and networks such as 10.0.0.7 or 10.0.0.0/8");
-        TrustedProxies::default()
-    })
 }
 
 #[cfg(test)]

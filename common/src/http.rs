@@ -1,5 +1,6 @@
 //! What every HTTP edge of ours has: errors as problem+json (RFC 9457), the request id, and strict reading of input.
 
+pub mod address;
 pub mod object;
 pub mod probe;
 pub mod server;

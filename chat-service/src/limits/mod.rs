@@ -3,7 +3,8 @@
 //! [`limiter`] counts in Redis; [`requests`] limits every call of the API by user or address, [`logins`] those that fail
 //! by name and address; [`address`] says which address a request comes from.
 
-pub mod address;
 pub mod limiter;
 pub mod logins;
 pub mod requests;
+
+pub use neonchat_common::http::address;

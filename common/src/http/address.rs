@@ -8,8 +8,9 @@ use std::{
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header::X_FORWARDED_FOR, web::Data};
 use ipnet::IpNet;
-use neonchat_common::error::ApiError;
 use thiserror::Error;
+
+use crate::{error::ApiError, settings::Reader};
 
 /// The part of an IPv6 address that one customer has at least: the rest is theirs to choose.
 const IPV6_PREFIX: u8 = 64;
@@ -24,6 +25,17 @@ pub struct InvalidProxy;
 pub struct TrustedProxies(Vec<IpNet>);
 
 impl TrustedProxies {
+    /// Reads the setting.
+    #[must_use]
+    pub fn read(reader: &mut Reader) -> Self {
+        const NAME: &str = "TRUSTED_PROXIES";
+        let list = reader.list(NAME, "");
+        Self::parse(list.iter().map(String::as_str)).unwrap_or_else(|_| {
+            reader.problem(NAME, "a comma list of addresses and networks such as 10.0.0.7 or 10.0.0.0/8");
+            Self::default()
+        })
+    }
+
     /// Reads a list.
     ///
     /// # Errors
