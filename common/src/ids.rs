@@ -1,10 +1,14 @@
 //! Identifiers as types, so that a chat's id is never passed for a user's.
 
+mod request_id;
+
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
+
+pub use self::request_id::RequestId;
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $new:ident, $example:literal) => {
