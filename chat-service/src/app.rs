@@ -101,7 +101,7 @@ impl App {
                 notifier.clone(),
                 tasks.clone(),
             ),
-            chats: Chats::new(db.clone(), notifier.clone(), tasks.clone()),
+            chats: Chats::new(db.clone(), notifier.clone(), tasks.clone(), settings.max_chats),
             messages: Messages::new(db.clone(), notifier.clone(), tasks.clone()).reading_from(reader),
             db: db.clone(),
             deployment,

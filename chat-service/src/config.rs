@@ -29,6 +29,8 @@ pub struct Settings {
     /// `RATE_LIMIT_PER_MINUTE`: requests of one user, or before a login of one address. With 0 there is no limit, and none
     /// on logins either.
     pub requests_per_minute: u32,
+    /// `DIRECT_CHATS_PER_USER`: the most chats that a user may have and open another one; 0 for any number.
+    pub max_chats: u32,
     /// `TRUSTED_PROXIES`: whose `X-Forwarded-For` is believed.
     pub trusted_proxies: TrustedProxies,
 }
@@ -56,6 +58,7 @@ impl Settings {
             notification_addresses: reader.addresses("NOTIFICATION_SERVICE_ADDR", "localhost:8081"),
             bcrypt_cost: bcrypt_cost(reader, common.environment),
             requests_per_minute: requests_per_minute(reader, common.environment),
+            max_chats: reader.number("DIRECT_CHATS_PER_USER", 5000, 0, 1_000_000),
             trusted_proxies: TrustedProxies::read(reader),
             common,
         }

@@ -30,6 +30,8 @@ pub enum ErrorCode {
     UsernameTaken,
     /// It contradicts what is stored.
     Conflict,
+    /// The user has as many as a user may have.
+    LimitReached,
     /// The body or frame is larger than its limit.
     PayloadTooLarge,
     /// The body is of a type that is not read.
@@ -51,7 +53,7 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 19] = [
         Self::BadJson,
         Self::Unauthorized,
         Self::TokenExpired,
@@ -61,6 +63,7 @@ impl ErrorCode {
         Self::MethodNotAllowed,
         Self::UsernameTaken,
         Self::Conflict,
+        Self::LimitReached,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
         Self::ValidationFailed,
@@ -91,6 +94,7 @@ impl ErrorCode {
             }
             Self::UsernameTaken => ("username_taken", Http::CONFLICT, Code::AlreadyExists, "The username is taken"),
             Self::Conflict => ("conflict", Http::CONFLICT, Code::AlreadyExists, "Conflict"),
+            Self::LimitReached => ("limit_reached", Http::CONFLICT, Code::FailedPrecondition, "A limit is reached"),
             Self::PayloadTooLarge => ("payload_too_large", Http::PAYLOAD_TOO_LARGE, Code::InvalidArgument, "Too large"),
             Self::UnsupportedMediaType => (
                 "unsupported_media_type",

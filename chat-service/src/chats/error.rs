@@ -18,6 +18,9 @@ pub enum ChatError {
     /// A chat with oneself.
     #[error("should be the id of another user")]
     PartnerIsOneself,
+    /// The user has as many chats as a user may open.
+    #[error("a user opens at most {0} chats")]
+    TooMany(u32),
     /// The token is good, but its user is not there any more.
     #[error("The user of this token no longer exists. Log in again.")]
     Gone,
@@ -47,6 +50,7 @@ impl From<ChatError> for ApiError {
         match error {
             ChatError::NotFound | ChatError::NoSuchPartner => Self::new(ErrorCode::NotFound, text),
             ChatError::PartnerIsOneself => Self::invalid("partner_id", "oneself", text),
+            ChatError::TooMany(_) => Self::new(ErrorCode::LimitReached, text),
             ChatError::Gone => Self::new(ErrorCode::Unauthorized, text),
             ChatError::Task(error) => Self::internal(error),
             ChatError::Db(error) => error.into(),

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     http::{
         Authenticated, Body,
-        problems::{NoSuchChat, NoSuchPartner},
+        problems::{NoSuchChat, NoSuchPartner, TooManyChats},
         routes::{Routes, routes},
     },
     validation::{Invalid, Offset, check_seq, parse_flag, parse_id},
@@ -39,7 +39,8 @@ struct OpenRequest {
 
 /// Opens the chat with a user.
 ///
-/// There is one chat for two users, whoever opens it, and however often.
+/// There is one chat for two users, whoever opens it, and however often. A user may have a number of chats before a new one is
+/// refused; others may still open chats with that user.
 #[utoipa::path(
     post, path = "/chats", tag = "chats", operation_id = "open_chat", security(("bearer" = [])),
     request_body = OpenRequest,
@@ -47,6 +48,7 @@ struct OpenRequest {
         (status = 201, description = "The chat, which is new.", body = ChatItem),
         (status = 200, description = "The chat, which there was.", body = ChatItem),
         NoSuchPartner,
+        TooManyChats,
     ),
 )]
 async fn open(

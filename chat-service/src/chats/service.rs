@@ -22,20 +22,22 @@ pub struct Chats {
     db: Db,
     notifier: Notifier,
     tasks: Tasks,
+    /// The most chats that a user may have and open another one; 0 for any number.
+    limit: u32,
 }
 
 impl Chats {
     /// With what they stand on.
     #[must_use]
-    pub fn new(db: Db, notifier: Notifier, tasks: Tasks) -> Self {
-        Self { db, notifier, tasks }
+    pub fn new(db: Db, notifier: Notifier, tasks: Tasks, limit: u32) -> Self {
+        Self { db, notifier, tasks, limit }
     }
 
     /// The direct chat of two users, which is made where there is none. When this returns, both members' sockets have
     /// been told of a new one, so that its first message does not come before it.
     ///
     /// # Errors
-    /// [`ChatError::PartnerIsOneself`], [`ChatError::NoSuchPartner`], [`ChatError::Gone`]
+    /// [`ChatError::PartnerIsOneself`], [`ChatError::NoSuchPartner`], [`ChatError::TooMany`], [`ChatError::Gone`]
     pub async fn open(&self, user: UserId, partner: UserId) -> Result<Opened<ChatItem>, ChatError> {
         if user == partner {
             return Err(ChatError::PartnerIsOneself);
@@ -46,7 +48,7 @@ impl Chats {
     }
 
     async fn open_and_tell(&self, user: UserId, partner: UserId) -> Result<Opened<ChatItem>, ChatError> {
-        match store::open(&self.db, user, partner).await? {
+        match store::open(&self.db, user, partner, self.limit).await? {
             Opened::Existing(mut item) => {
                 self.mark_online([&mut item]).await;
                 Ok(Opened::Existing(item))

@@ -27,32 +27,52 @@ use crate::{
 pub(super) type OpenedItems = Opened<(ChatItem, ChatItem), ChatItem>;
 
 /// The direct chat of two users, which is made where there is none. Both may ask for it at once.
-pub(super) async fn open(db: &Db, user: UserId, partner: UserId) -> Result<OpenedItems, ChatError> {
+pub(super) async fn open(db: &Db, user: UserId, partner: UserId, max_chats: u32) -> Result<OpenedItems, ChatError> {
     db.run(async |connection| {
         let partner_exists = diesel::select(exists(users::table.find(partner.0)));
         if !partner_exists.get_result::<bool>(connection).await? {
             return Err(ChatError::NoSuchPartner);
         }
-        match connection.transaction(async |connection| open_pair(connection, user, partner).await).await {
-            Ok(opened) => Ok(opened),
-            // Users are not deleted, so the partner still is there; the one who asks may have a token from before a
-            // time when the database was made anew.
-            Err(QueryError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _)) => Err(ChatError::Gone),
-            Err(error) => Err(error.into()),
-        }
+        connection.transaction(async |connection| open_pair(connection, user, partner, max_chats).await).await
     })
     .await
 }
 
-async fn open_pair(connection: &mut AsyncPgConnection, user: UserId, partner: UserId) -> QueryResult<OpenedItems> {
-    if let Some(chat) = insert(connection, user, partner).await? {
+async fn open_pair(
+    connection: &mut AsyncPgConnection,
+    user: UserId,
+    partner: UserId,
+    max_chats: u32,
+) -> Result<OpenedItems, ChatError> {
+    let inserted = insert(connection, user, partner).await.map_err(|error| match error {
+        // Users are not deleted, so the partner is still there; the one who asks may have a token from before a time when the
+        // database was made anew.
+        QueryError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _) => ChatError::Gone,
+        error => error.into(),
+    })?;
+    if let Some(chat) = inserted {
+        if max_chats > 0 && has_more_chats(connection, user, max_chats).await? {
+            return Err(ChatError::TooMany(max_chats));
+        }
         let mine = items::find(connection, user, chat).await?;
         let theirs = items::find(connection, partner, chat).await?;
         Ok(Opened::Created((mine, theirs)))
     } else {
         let chat = find_pair(connection, user, partner).await?;
-        items::find(connection, user, chat).await.map(Opened::Existing)
+        Ok(Opened::Existing(items::find(connection, user, chat).await?))
     }
+}
+
+/// Whether a user has more chats than `max`, the new one included. A user who opens several at once is locked, so that each is
+/// counted. Reads one entry of the index more than `max` at most.
+async fn has_more_chats(connection: &mut AsyncPgConnection, user: UserId, max: u32) -> QueryResult<bool> {
+    users::table.find(user.0).select(users::id).for_no_key_update().get_result::<Uuid>(connection).await?;
+    let beyond = chat_members::table
+        .filter(chat_members::user_id.eq(user.0))
+        .select(chat_members::chat_id)
+        .offset(max.into())
+        .limit(1);
+    Ok(beyond.first::<Uuid>(connection).await.optional()?.is_some())
 }
 
 #[derive(Insertable)]

@@ -39,6 +39,7 @@ problems! {
     WrongCredentials: UserError::InvalidCredentials;
     NoSuchPartner: ChatError::NoSuchPartner;
     NoSuchChat: ChatError::NotFound;
+    TooManyChats: ChatError::TooMany(5000);
     OtherContent: MessageError::IdempotencyMismatch;
 }
 

@@ -53,6 +53,36 @@ async fn a_chat_needs_somebody_else_who_exists() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_user_opens_so_many_chats_and_finds_those_that_there_are() {
+    let app = TestApp::start_with(&[("DIRECT_CHATS_PER_USER", "3")]).await;
+    let alice = app.user().await;
+    let mut partners = Vec::new();
+    for _ in 0..8 {
+        partners.push(app.user().await);
+    }
+    // All at once: each is counted.
+    let opened = partners.iter().map(async |partner| {
+        let answer = app.post("/api/v1/chats", &alice, &json!({ "partner_id": partner.id })).await;
+        if answer.status != 201 {
+            assert_problem(&answer, 409, "limit_reached", &[]);
+        }
+        (partner, answer.status == 201)
+    });
+    let opened = join_all(opened).await;
+    assert_eq!(opened.iter().filter(|(_, is_new)| *is_new).count(), 3);
+    assert_eq!(app.get("/api/v1/chats", &alice).await.body["total"], 3);
+    for (partner, is_open) in opened {
+        let again = app.post("/api/v1/chats", &alice, &json!({ "partner_id": partner.id })).await;
+        assert_eq!(again.status, if is_open { 200 } else { 409 });
+        if !is_open {
+            // It is she who has too many.
+            let answer = app.post("/api/v1/chats", partner, &json!({ "partner_id": alice.id })).await;
+            assert_eq!(answer.status, 201);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn opened_from_both_sides_at_once_it_is_one_chat() {
     let app = TestApp::start().await;
     let (alice, bob) = (app.user().await, app.user().await);
