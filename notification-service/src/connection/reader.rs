@@ -10,6 +10,7 @@ use actix_ws::AggregatedMessage as Message;
 use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
 use futures_util::{Stream, StreamExt as _};
+use tokio::time::Instant;
 
 use super::{close::CloseReason, protocol::MAX_FRAME_BYTES};
 
@@ -19,17 +20,30 @@ const CONTROL: u8 = 0x08;
 const LENGTH: u8 = 0x7f;
 const MAX_CONTROL_LENGTH: u8 = 125;
 
-/// The reading half of a socket. It holds one frame, one message and what else came with them: each has a limit.
+/// The longest that what stands before a payload is: two bytes, the length and the mask.
+const MAX_HEADER_BYTES: usize = 14;
+
+/// The reading half of a socket. While it waits for more, what it holds has one limit: the fragments of a message and the next
+/// frame of it are together no longer than the largest message, and nothing else is kept in memory with them.
 pub(super) struct Reader<S> {
     bytes: S,
     unread: BytesMut,
+    /// Whether what is unread has a buffer to itself. What has just come is in one that it shares.
+    is_compact: bool,
     /// The message of which fragments came, and not yet the last.
     fragments: Option<Fragments>,
+    /// Since when it holds a part of a message.
+    message_begun: Option<Instant>,
 }
 
 impl<S: Stream<Item = Result<Bytes, PayloadError>> + Unpin> Reader<S> {
     pub(super) fn new(bytes: S) -> Self {
-        Self { bytes, unread: BytesMut::new(), fragments: None }
+        Self { bytes, unread: BytesMut::new(), is_compact: false, fragments: None, message_begun: None }
+    }
+
+    /// Since when the client has been sending a message of which the end has not come. Known once the reader waits for it.
+    pub(super) const fn message_begun(&self) -> Option<Instant> {
+        self.message_begun
     }
 
     /// The next message, put together from its fragments. May be dropped half-way and called again: nothing is lost.
@@ -39,14 +53,16 @@ impl<S: Stream<Item = Result<Bytes, PayloadError>> + Unpin> Reader<S> {
     pub(super) async fn next(&mut self) -> Result<Message, CloseReason> {
         loop {
             while let Some((is_last, opcode, payload)) = self.frame()? {
-                if let Some(message) = self.message(is_last, opcode, payload)? {
+                self.is_compact = false;
+                let message = self.message(is_last, opcode, payload)?;
+                if self.fragments.is_none() {
+                    self.message_begun = None;
+                }
+                if let Some(message) = message {
                     return Ok(message);
                 }
             }
-            if self.unread.is_empty() {
-                // What is read is gone: a view of it would hold on to all of the buffer that it came in.
-                self.unread = BytesMut::new();
-            }
+            self.compact();
             match self.bytes.next().await {
                 Some(Ok(bytes)) if self.unread.is_empty() => self.unread = bytes.into(),
                 Some(Ok(bytes)) => self.unread.extend_from_slice(&bytes),
@@ -55,13 +71,30 @@ impl<S: Stream<Item = Result<Bytes, PayloadError>> + Unpin> Reader<S> {
         }
     }
 
+    /// Before it waits: gives what is unread a buffer of its own, as large as the frame, for it would hold on to all of the
+    /// buffer that it came in; and notes since when.
+    fn compact(&mut self) {
+        if self.unread.is_empty() {
+            self.unread = BytesMut::new();
+        } else if !self.is_compact {
+            let length = payload_length(&self.unread).and_then(|length| usize::try_from(length).ok());
+            let mut own = BytesMut::with_capacity(length.unwrap_or_default() + MAX_HEADER_BYTES);
+            own.extend_from_slice(&self.unread);
+            self.unread = own;
+            // Until its length is known, the buffer is not that of the frame.
+            self.is_compact = length.is_some();
+        }
+        let is_idle = self.unread.is_empty() && self.fragments.is_none();
+        self.message_begun = if is_idle { None } else { self.message_begun.or_else(|| Some(Instant::now())) };
+    }
+
     /// Throws away what comes next; `None` once the connection is gone.
     pub(super) async fn discard(&mut self) -> Option<()> {
         self.bytes.next().await.and_then(Result::ok).map(drop)
     }
 
     fn frame(&mut self) -> Result<Option<(bool, OpCode, BytesMut)>, CloseReason> {
-        check_header(&self.unread)?;
+        check_header(&self.unread, self.fragments.as_ref().map_or(0, |fragments| fragments.bytes.len()))?;
         let frame = Parser::parse(&mut self.unread, true, MAX_FRAME_BYTES);
         let frame = frame.map_err(|_| CloseReason::ProtocolError)?;
         Ok(frame.map(|(is_last, opcode, payload)| (is_last, opcode, payload.unwrap_or_default())))
@@ -78,10 +111,11 @@ impl<S: Stream<Item = Result<Bytes, PayloadError>> + Unpin> Reader<S> {
             }
             _ => return Err(CloseReason::ProtocolError),
         };
-        fragments.push(payload)?;
         if is_last {
+            fragments.push_last(payload)?;
             return fragments.end().map(Some);
         }
+        fragments.push(&payload)?;
         self.fragments = Some(fragments);
         Ok(None)
     }
@@ -95,22 +129,29 @@ fn control(opcode: OpCode, payload: BytesMut) -> Result<Message, CloseReason> {
     }
 }
 
-/// Refuses a frame by its first bytes, as far as they have come: what is too large is not waited for.
-fn check_header(header: &[u8]) -> Result<(), CloseReason> {
-    let [first, second, rest @ ..] = header else { return Ok(()) };
-    let length = second & LENGTH;
-    if first & RESERVED_BITS != 0 || first & CONTROL != 0 && (first & FIN == 0 || length > MAX_CONTROL_LENGTH) {
+/// Refuses a frame by its first bytes, as far as they have come: what is too large is not waited for. `held` is how long the
+/// fragments before it are.
+fn check_header(header: &[u8], held: usize) -> Result<(), CloseReason> {
+    let [first, second, ..] = header else { return Ok(()) };
+    let is_control = first & CONTROL != 0;
+    if first & RESERVED_BITS != 0 || is_control && (first & FIN == 0 || second & LENGTH > MAX_CONTROL_LENGTH) {
         return Err(CloseReason::ProtocolError);
     }
-    let length = match length {
+    let room = MAX_FRAME_BYTES - if is_control { 0 } else { held };
+    match payload_length(header) {
+        Some(length) if length > i64::MAX.unsigned_abs() => Err(CloseReason::ProtocolError),
+        Some(length) if length > room as u64 => Err(CloseReason::TooBig),
+        _ => Ok(()),
+    }
+}
+
+/// How long the payload of a frame is, where that has come.
+fn payload_length(header: &[u8]) -> Option<u64> {
+    let [_, second, rest @ ..] = header else { return None };
+    match second & LENGTH {
         126 => rest.first_chunk().map(|length| u64::from(u16::from_be_bytes(*length))),
         127 => rest.first_chunk().map(|length| u64::from_be_bytes(*length)),
         length => Some(length.into()),
-    };
-    match length {
-        Some(length) if length > i64::MAX.unsigned_abs() => Err(CloseReason::ProtocolError),
-        Some(length) if length > MAX_FRAME_BYTES as u64 => Err(CloseReason::TooBig),
-        _ => Ok(()),
     }
 }
 
@@ -127,15 +168,32 @@ impl Fragments {
         Self { is_text, bytes: BytesMut::new(), checked: 0 }
     }
 
-    fn push(&mut self, payload: BytesMut) -> Result<(), CloseReason> {
-        if self.bytes.len() + payload.len() > MAX_FRAME_BYTES {
+    /// Copies a payload: it would hold on to the buffer that it came in.
+    fn push(&mut self, payload: &[u8]) -> Result<(), CloseReason> {
+        let length = self.bytes.len() + payload.len();
+        if length > MAX_FRAME_BYTES {
             return Err(CloseReason::TooBig);
         }
-        if self.bytes.is_empty() {
-            self.bytes = payload;
-        } else {
-            self.bytes.extend_from_slice(&payload);
+        if length > self.bytes.capacity() {
+            // Twice as large each time, so that not every fragment is copied again; and never larger than a message.
+            let mut larger = BytesMut::with_capacity((2 * length).min(MAX_FRAME_BYTES));
+            larger.extend_from_slice(&self.bytes);
+            self.bytes = larger;
         }
+        self.bytes.extend_from_slice(payload);
+        self.check()
+    }
+
+    /// The last payload. A message in one frame is not copied.
+    fn push_last(&mut self, payload: BytesMut) -> Result<(), CloseReason> {
+        if !self.bytes.is_empty() {
+            return self.push(&payload);
+        }
+        self.bytes = payload;
+        self.check()
+    }
+
+    fn check(&mut self) -> Result<(), CloseReason> {
         if self.is_text {
             self.checked += match str::from_utf8(&self.bytes[self.checked..]) {
                 Ok(text) => text.len(),

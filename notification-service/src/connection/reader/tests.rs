@@ -93,6 +93,47 @@ fn fragments_are_put_together_and_have_a_limit_as_a_whole() {
 }
 
 #[test]
+fn fragments_and_what_is_unread_have_one_limit_and_buffers_of_their_own() {
+    let half = vec![b'x'; MAX_FRAME_BYTES / 2];
+    // Refused by its header: the payload is not waited for.
+    let too_large = [frame(TEXT_BEGINS, &half), vec![ENDS, LENGTH_IN_2, 0xff, 0xff]].concat();
+    assert_eq!(read([too_large.as_slice()]), (vec![], Some(CloseReason::TooBig)));
+    // A ping in between has its own.
+    let ping = [frame(TEXT_BEGINS, &[&half[..], &half[..]].concat()), frame(PING, b"?")].concat();
+    assert_eq!(read([ping.as_slice()]), (vec![Message::Ping("?".into())], None));
+
+    let unfinished = [frame(TEXT_BEGINS, &half), frame(GOES_ON, b"x"), frame(ENDS, &half[1..])].concat();
+    let unfinished = &unfinished[..unfinished.len() - 1];
+    let pieces: Vec<_> = unfinished.chunks(8192).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+    let mut reader = Reader::new(stream::iter(pieces).chain(stream::pending()));
+    assert_eq!(reader.message_begun(), None);
+    assert!(reader.next().now_or_never().is_none());
+    assert!(reader.message_begun().is_some());
+    let fragments = reader.fragments.as_ref().expect("fragments");
+    assert_eq!(fragments.bytes.len() + reader.unread.len(), MAX_FRAME_BYTES + 8 - 1);
+    assert!(reader.unread.capacity() <= half.len() + MAX_HEADER_BYTES);
+}
+
+#[tokio::test(start_paused = true)]
+async fn knows_since_when_a_message_has_not_ended() {
+    let bytes = [frame(TEXT_BEGINS, b"x"), frame(PING, b"?"), frame(ENDS, b"y"), frame(TEXT, b"z")].concat();
+    let (first, rest) = bytes.split_at(3);
+    let (second, third) = rest.split_at(rest.len() - 3);
+    let pieces = [first, second, third].map(|piece| Ok(Bytes::copy_from_slice(piece)));
+    let slowly = stream::iter(pieces).then(async |piece| {
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        piece
+    });
+    let (mut reader, start) = (Reader::new(Box::pin(slowly)), Instant::now());
+    assert_eq!(reader.next().await, Ok(Message::Ping("?".into())));
+    assert_eq!(reader.message_begun(), Some(start + std::time::Duration::from_secs(1)), "since its first byte");
+    assert_eq!(reader.next().await, Ok(text("xy")));
+    assert_eq!(reader.message_begun(), None);
+    assert_eq!(reader.next().await, Ok(text("z")));
+    assert_eq!(reader.message_begun(), None);
+}
+
+#[test]
 fn text_is_utf_8_and_a_fragment_that_is_not_is_refused_at_once() {
     let split = [frame(TEXT_BEGINS, &"я".as_bytes()[..1]), frame(ENDS, &"я".as_bytes()[1..])].concat();
     assert_eq!(read([split.as_slice()]), (vec![text("я")], None));
