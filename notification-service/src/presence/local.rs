@@ -9,12 +9,18 @@ use std::{
 use neonchat_common::ids::UserId;
 use tokio::{sync::Notify, time::Instant};
 
-use super::{Peers, lease::BEAT};
-use crate::{connection::protocol::Status, hub::Socket};
+use super::lease::BEAT;
+use crate::{
+    connection::protocol::Status,
+    hub::{Peers, Socket},
+};
 
 /// How long the other instances have to enter a user again of whom Redis has lost everything. One that takes longer
 /// announces all of its users, for it cannot know what was said of them meanwhile.
 const REENTRY_LIMIT: Duration = Duration::from_secs(8);
+
+/// The least time between two changes of a user's status that are announced because a client said so.
+const FLIP_PAUSE: Duration = Duration::from_secs(1);
 
 /// Its users, and those who have just left.
 #[derive(Debug, Default)]
@@ -35,6 +41,8 @@ pub(super) struct LastKnown {
 #[derive(Debug, Default)]
 struct Known {
     last: LastKnown,
+    /// When a change of status by a client is announced, or was.
+    flipped: Option<Instant>,
     /// Since when Redis does not know it any more.
     lost: Option<Instant>,
     leaving: Option<Leaving>,
@@ -80,6 +88,20 @@ impl Local {
             Some(leaving) if now < leaving.until => Standing::Grace,
             Some(leaving) => Standing::Left(leaving.peers.clone()),
         }
+    }
+
+    /// A client has changed the status of a user, who is connected here. Returns when that is to be announced; `None` where an
+    /// announcement that comes later includes it. The first one is at once, and no two are closer than [`FLIP_PAUSE`].
+    pub(super) fn flip(&self, user: UserId, now: Instant) -> Option<Instant> {
+        let mut users = self.lock();
+        let known = users.entry(user).or_default();
+        let at = match known.flipped {
+            Some(flipped) if flipped > now => return None,
+            Some(flipped) => now.max(flipped + FLIP_PAUSE),
+            None => now,
+        };
+        known.flipped = Some(at);
+        Some(at)
     }
 
     /// A user's last socket here was closed.
@@ -211,6 +233,20 @@ mod tests {
         assert!(matches!(local.standing(user, Vec::new, start + SECOND), Standing::Grace));
         local.left(user, start + 2 * SECOND);
         assert!(matches!(local.standing(user, Vec::new, start + 2 * SECOND), Standing::Unknown));
+    }
+
+    #[test]
+    fn flips_of_one_user_are_announced_at_a_bounded_rate_and_the_last_one_counts() {
+        let (start, millis) = (Instant::now(), Duration::from_millis);
+        let (local, user) = (Local::default(), UserId::new());
+        assert_eq!(local.flip(user, start), Some(start));
+        assert_eq!(local.flip(user, start + millis(10)), Some(start + SECOND));
+        for later in [20, 500, 999] {
+            assert_eq!(local.flip(user, start + millis(later)), None);
+        }
+        assert_eq!(local.flip(user, start + millis(1001)), Some(start + 2 * SECOND));
+        assert_eq!(local.flip(UserId::new(), start), Some(start));
+        assert_eq!(local.flip(user, start + 9 * SECOND), Some(start + 9 * SECOND));
     }
 
     #[test]

@@ -15,24 +15,20 @@ mod local;
 mod settle;
 mod store;
 mod sweep;
+mod turns;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use fred::{error::Error as RedisError, interfaces::ClientLike as _, prelude::Client};
-use futures_util::{FutureExt as _, StreamExt as _, stream};
-use neonchat_common::{
-    correlation,
-    ids::{ChatId, UserId},
-    lifecycle::Tasks,
-    redis::namespace::Namespace,
-};
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use neonchat_common::{correlation, ids::UserId, lifecycle::Tasks, redis::namespace::Namespace};
 use tokio::{
     sync::watch,
-    time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout},
+    time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -41,11 +37,12 @@ use self::{
     local::Local,
     settle::Unsettled,
     store::{OnlineStatus, Store},
+    turns::Turns,
 };
 use crate::{
     connection::protocol::Status,
     delivery::Delivery,
-    hub::{Hub, Socket},
+    hub::{Hub, Peers, Socket},
     work_set::WorkSet,
 };
 
@@ -60,9 +57,6 @@ const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
 /// The longest that withdrawing all users takes beyond their grace, and in all.
 const WITHDRAW_LIMITS: (Duration, Duration) = (Duration::from_secs(3), Duration::from_secs(10));
-
-/// Those who are told of a user's presence, and the chats that they share with the user.
-pub(crate) type Peers = HashMap<UserId, Vec<ChatId>>;
 
 /// See the module.
 pub(crate) struct Presence {
@@ -121,13 +115,21 @@ impl Presence {
 
     /// A socket's user went away, or came back.
     pub(crate) fn set_status(&self, socket: &Socket, status: Status) {
-        socket.set_away(status == Status::Away);
-        self.changed.add([socket.user]);
+        if !socket.set_away(status == Status::Away) {
+            return;
+        }
+        let now = Instant::now();
+        match self.local.flip(socket.user, now) {
+            Some(at) if at > now => self.settle_at(socket.user, at),
+            Some(_) => self.changed.add([socket.user]),
+            None => {}
+        }
     }
 
-    /// A socket was closed, and the hub knows it no longer. A user without any is offline after the grace.
-    pub(crate) fn disconnected(&self, user: UserId, peers: Peers) {
-        if self.hub.sockets_of(user).is_empty() {
+    /// A socket was closed, and the hub knows it no longer. If it was the user's last, the user is offline after the grace, and
+    /// these are told.
+    pub(crate) fn disconnected(&self, user: UserId, left: Option<Peers>) {
+        if let Some(peers) = left.filter(|_| self.hub.sockets_of(user).is_empty()) {
             let until = Instant::now() + self.grace;
             self.local.leave(user, until, peers);
             self.settle_at(user, until);
@@ -164,29 +166,49 @@ impl Presence {
         });
     }
 
-    /// Settles whoever has to be, a batch at a time, so that no user is settled twice at once.
+    /// Settles the users that have to be, several at a time.
     async fn settle_all(&self) {
         let mut lease = self.lease.subscribe();
+        let (mut turns, mut settling) = (Turns::default(), FuturesUnordered::new());
+        let mut failed: Vec<(UserId, Unsettled)> = Vec::new();
+        // When those that failed, and those that wait for Redis, have another turn.
+        let mut retry_at = None;
         loop {
-            self.changed.wait().await;
-            let Ok(lease) = lease.wait_for(Option::is_some).await.map(|lease| lease.clone()) else { return };
-            let Some(lease) = lease.filter(|_| self.redis.is_connected()) else {
-                sleep(RETRY_PAUSE).await;
-                continue;
-            };
-            let settled = stream::iter(self.changed.take())
-                .map(|user| correlation::carry(self.settle(&lease, user)).map(move |settled| (user, settled)))
-                .buffer_unordered(CONCURRENCY)
-                .collect::<Vec<_>>()
-                .await;
-            let failed = settled.into_iter().filter_map(|(user, settled)| Some((user, settled.err()?)));
-            let failed: Vec<(UserId, Unsettled)> = failed.collect();
-            if let Some((_, error)) = failed.first() {
-                tracing::warn!(users = failed.len(), error.cause = %error, "presence waits");
-                metrics::counter!("presence_retries_total").increment(failed.len() as u64);
-                sleep(RETRY_PAUSE).await;
-                self.changed.add(failed.into_iter().map(|(user, _)| user));
+            let held = lease.borrow_and_update().clone().filter(|_| self.redis.is_connected());
+            if let Some(held) = &held {
+                while settling.len() < CONCURRENCY
+                    && let Some(user) = turns.begin()
+                {
+                    settling.push(correlation::carry(self.settle_one(held.clone(), user)));
+                }
             }
+            if !failed.is_empty() || held.is_none() && turns.is_waiting() {
+                retry_at.get_or_insert_with(|| Instant::now() + RETRY_PAUSE);
+            }
+            tokio::select! {
+                () = self.changed.wait() => turns.add(self.changed.take()),
+                Some((user, settled)) = settling.next() => {
+                    turns.end(user);
+                    failed.extend(settled.err().map(|error| (user, error)));
+                }
+                changed = lease.changed() => if changed.is_err() { return },
+                () = sleep_until(retry_at.unwrap_or_else(Instant::now)), if retry_at.is_some() => {
+                    retry_at = None;
+                    Self::report(&failed);
+                    turns.add(failed.drain(..).map(|(user, _)| user));
+                }
+            }
+        }
+    }
+
+    async fn settle_one(&self, lease: Lease, user: UserId) -> (UserId, Result<(), Unsettled>) {
+        (user, self.settle(&lease, user).await)
+    }
+
+    fn report(failed: &[(UserId, Unsettled)]) {
+        if let Some((_, error)) = failed.first() {
+            tracing::warn!(users = failed.len(), error.cause = %error, "presence not announced, trying again");
+            metrics::counter!("presence_retries_total").increment(failed.len() as u64);
         }
     }
 

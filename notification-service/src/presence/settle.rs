@@ -1,33 +1,26 @@
 //! One user: what is true of this instance is entered in Redis, what follows from all of it is announced.
 
-use std::{
-    borrow::Cow,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::{borrow::Cow, sync::Arc};
 
 use chrono::Utc;
 use fred::error::Error as RedisError;
-use futures_util::{StreamExt as _, stream};
 use neonchat_common::{error::ApiError, ids::UserId};
 use thiserror::Error;
 use tokio::time::Instant;
 
 use super::{
-    Peers, Presence,
+    Presence,
     lease::Lease,
     local::{LastKnown, Standing},
     store::Connections,
 };
 use crate::{
     connection::protocol::{PresenceEvent, ServerFrame, Status},
-    hub::Socket,
+    hub::{Peers, Socket},
 };
 
-/// Peers of a user that are told at a time.
-const TELL_CONCURRENCY: usize = 64;
+/// Peers of a user that are told with one pipeline. What others are told goes in between.
+const TOLD_AT_ONCE: usize = 128;
 
 /// How often a status is derived anew when it changes in the same moment.
 const MAX_ATTEMPTS: usize = 5;
@@ -137,15 +130,13 @@ impl Presence {
         metrics::counter!("presence_events_total", "event" => label).increment(1);
         let frame = ServerFrame::Presence { event, user_id, timestamp: Utc::now().timestamp() }.encode();
         let peers = peers.map_or_else(|| Cow::Owned(self.hub.peers(user_id)), Cow::Borrowed);
-        let all_heard = AtomicBool::new(true);
-        stream::iter(peers.as_ref())
-            .for_each_concurrent(TELL_CONCURRENCY, async |(peer, chats)| {
-                if !self.delivery.tell_presence(*peer, chats.clone(), &frame).await {
-                    all_heard.store(false, Ordering::Relaxed);
-                }
-            })
-            .await;
-        if all_heard.into_inner() { Ok(()) } else { Err(Unsettled::Unheard) }
+        let mut all_heard = true;
+        let mut peers = peers.iter().peekable();
+        while peers.peek().is_some() {
+            let some = peers.by_ref().take(TOLD_AT_ONCE).map(|(peer, chats)| (*peer, chats.clone()));
+            all_heard &= self.delivery.tell_presence(some, &frame).await;
+        }
+        if all_heard { Ok(()) } else { Err(Unsettled::Unheard) }
     }
 }
 

@@ -9,7 +9,8 @@ use std::{
 use futures_util::{StreamExt as _, stream};
 use neonchat_common::{correlation, error::ApiError, ids::UserId};
 
-use super::{Peers, Presence, lease::Lease, local::LastKnown, settle::Unsettled};
+use super::{Presence, lease::Lease, local::LastKnown, settle::Unsettled};
+use crate::hub::Peers;
 
 /// Users that are read at a time, at random, so that several instances share the work.
 const PAGE: usize = 256;
