@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use neonchat_common::{
     bus::{Channel, Event},
-    correlation,
+    correlation::{self, CorrelationId},
     error::ApiError,
     ids::{ChatId, InstanceId, Seq, UserId},
     lifecycle::Tasks,
@@ -17,7 +17,7 @@ use crate::{
     chat_service::{ChatService, StoredMessage, UserChat},
     connection::protocol::{DeliveryStatus, Frame, ServerFrame},
     deployment::Deployments,
-    hub::{DurableEvent, Hub, Socket},
+    hub::{DurableEvent, Hub, Socket, Told, Typing},
 };
 
 /// See the module.
@@ -82,10 +82,16 @@ impl Delivery {
         Ok(true)
     }
 
-    /// A member has read a chat up to a `seq`: the other sockets of the chat are told of it.
+    /// A member has read a chat up to a `seq`: the other sockets of the chat are told of it. chat-service is not asked where it
+    /// is known to have read that far.
     pub(crate) async fn mark_read(&self, socket: &Socket, chat: ChatId, read: Seq) -> Result<(), ApiError> {
         let user_id = socket.user;
-        let (read, changed) = self.chat_service.mark_read(user_id, chat, read).await?;
+        if !self.hub.is_new_receipt(user_id, chat, read) {
+            return Ok(());
+        }
+        let receipt = read;
+        let (read, changed) = self.chat_service.mark_read(user_id, chat, receipt).await?;
+        self.hub.has_read(user_id, chat, receipt, read);
         if changed {
             let frame = ServerFrame::Receipt { chat_id: chat, user_id, read }.encode();
             self.hub.tell_chat(chat, |other| other.id != socket.id, &frame);
@@ -94,14 +100,23 @@ impl Delivery {
         Ok(())
     }
 
-    /// Tells the other members of a chat that somebody began or ended typing.
-    pub(crate) async fn tell_typing(&self, chat: ChatId, user_id: UserId, frame: &Frame) {
-        self.publish(Channel::Chat(chat), None, Event::Ephemeral { user_id, frame: json(frame) }).await;
+    /// The worker that tells the other members of a chat that somebody began or ended typing.
+    pub(crate) async fn tell_typing(&self) {
+        let mut looks = Typing::looks();
+        loop {
+            let publications = self.hub.typing.next(&mut looks).await.into_iter().map(typing);
+            self.publisher.publish_all(publications.collect()).await;
+        }
     }
 
-    /// Tells a user of the presence of somebody with whom the user shares `chat_ids`. Returns whether Redis took it.
-    pub(crate) async fn tell_presence(&self, to: UserId, chat_ids: Vec<ChatId>, frame: &Frame) -> bool {
-        self.publish(Channel::User(to), None, Event::Presence { chat_ids, frame: json(frame) }).await
+    /// Tells users of the presence of somebody with whom each shares these chats. Returns whether Redis took all of it.
+    pub(crate) async fn tell_presence(&self, to: impl Iterator<Item = (UserId, Vec<ChatId>)>, frame: &Frame) -> bool {
+        let (id, trace) = (correlation::current(), correlation::current_trace());
+        let publication = |(user, chat_ids)| {
+            let event = Event::Presence { chat_ids, frame: json(frame) };
+            Publication::new(Channel::User(user), None, id.as_str(), event, &trace)
+        };
+        self.publisher.publish_all(to.map(publication).collect()).await.into_iter().all(|published| published)
     }
 
     /// Tells every socket of every instance. Returns whether the other instances could be told.
@@ -119,6 +134,12 @@ impl Delivery {
         // Boxed: each connection has room for the largest thing that it may have to wait for, and this would be 6 KiB.
         Box::pin(self.publisher.publish(publication)).await
     }
+}
+
+fn typing(Told { user, chat, is_typing }: Told) -> Publication {
+    let frame = ServerFrame::Typing { user_id: user, chat_id: chat, is_typing }.encode();
+    let event = Event::Ephemeral { user_id: user, frame: json(&frame) };
+    Publication::new(Channel::Chat(chat), None, CorrelationId::new().as_str(), event, &TraceContext::default())
 }
 
 /// A frame as a part of other JSON.

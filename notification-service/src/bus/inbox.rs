@@ -77,7 +77,8 @@ fn deliver(hub: &Hub, channel: Channel, envelope: Envelope<'_>) -> anyhow::Resul
         (Channel::Chat(chat), Event::Durable { seq, user_id, send_id, frame }) => {
             // It may have been sent here too, at the same time, and stored by another instance's call.
             let origins = send_id.map(|request| hub.senders(user_id, request, chat, seq)).unwrap_or_default();
-            let accepted = hub.deliver(chat, DurableEvent { seq, frame: Frame::from(frame.get()), origins });
+            let event = DurableEvent { seq, sender: user_id, frame: Frame::from(frame.get()), origins };
+            let accepted = hub.deliver(chat, event);
             trace.delivered(accepted.sockets());
         }
         (Channel::Chat(chat), Event::Ephemeral { user_id, frame }) => {

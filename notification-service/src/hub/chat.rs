@@ -2,7 +2,7 @@
 
 use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 
-use neonchat_common::ids::{ChatId, Seq};
+use neonchat_common::ids::{ChatId, Seq, UserId};
 
 use super::{Socket, SocketId};
 use crate::{
@@ -18,6 +18,8 @@ const MAX_HELD: usize = 256;
 pub(crate) struct DurableEvent {
     /// Its place in the chat.
     pub(crate) seq: Seq,
+    /// Who caused it.
+    pub(crate) sender: UserId,
     /// What the sockets get.
     pub(crate) frame: Frame,
     /// The sockets that caused it: they get an ack instead.
@@ -29,7 +31,7 @@ impl DurableEvent {
     pub(crate) fn message(message: &StoredMessage, origins: Vec<SocketId>) -> Self {
         let StoredMessage { id, chat_id, sender_id, ref text, created_at, updated_at, seq, .. } = *message;
         let message = Message { id, chat_id, sender_id, text, created_at, updated_at, seq };
-        Self { seq, frame: ServerFrame::NewMessage { chat_id, seq, message }.encode(), origins }
+        Self { seq, sender: sender_id, frame: ServerFrame::NewMessage { chat_id, seq, message }.encode(), origins }
     }
 }
 
@@ -70,10 +72,12 @@ struct Member {
     socket: Arc<Socket>,
     /// Where it came in: it was told of nothing up to here.
     joined_after: Seq,
-    /// It has everything up to here, or does not want it.
+    /// It was told of everything up to here.
     after: Seq,
     /// What it missed is on its way: events wait until that is there.
     is_catching_up: bool,
+    /// It was sent what it missed before it joined. That happens once, or a client could have it sent again and again.
+    has_caught_up: bool,
 }
 
 /// What a socket misses that has everything up to some `seq`.
@@ -81,10 +85,12 @@ struct Member {
 pub(crate) enum Missed {
     /// Nothing. The head of the chat is here.
     Nothing { head: Seq },
-    /// So much that the client has to fetch it. What comes after `head` comes by itself.
+    /// The cursor is ahead of what this instance has delivered. Only chat-service knows whether there is such an event.
+    Ahead,
+    /// The client has to fetch it: it is too much, or was sent before. What comes after `head` comes by itself.
     TooMuch { head: Seq },
-    /// What comes after this. Further events wait until [`Chat::caught_up`].
-    After(Seq),
+    /// What comes after the cursor. Further events wait until [`Chat::caught_up`].
+    Events,
 }
 
 impl Chat {
@@ -105,7 +111,13 @@ impl Chat {
         if self.member(socket.id).is_none() {
             let after = self.next - 1;
             let socket = Arc::clone(socket);
-            self.members.push(Member { socket, joined_after: after, after, is_catching_up: false });
+            self.members.push(Member {
+                socket,
+                joined_after: after,
+                after,
+                is_catching_up: false,
+                has_caught_up: false,
+            });
         }
     }
 
@@ -129,24 +141,34 @@ impl Chat {
         self.members.iter_mut().find(|member| member.socket.id == socket)
     }
 
-    /// A socket says that it has everything up to `cursor`. `limit` is how much it may get over itself.
+    /// A socket says that it has everything up to `cursor`. `may_have` says whether it may be sent so many events.
+    ///
+    /// The cursor only adds events: no event is left out because a client says that it has it.
     ///
     /// `None` where the socket is gone.
-    pub(super) fn catch_up(&mut self, socket: SocketId, cursor: Seq, limit: Seq) -> Option<Missed> {
+    pub(super) fn catch_up(
+        &mut self,
+        socket: SocketId,
+        cursor: Seq,
+        may_have: impl FnOnce(Seq) -> bool,
+    ) -> Option<Missed> {
         let head = self.next - 1;
         let member = self.member(socket)?;
+        if cursor > head {
+            return Some(Missed::Ahead);
+        }
         if cursor >= member.joined_after {
-            // Ahead of this instance, perhaps: what the client has already does not come again.
-            member.after = member.after.max(cursor);
-            return Some(Missed::Nothing { head: head.max(cursor) });
+            return Some(Missed::Nothing { head });
         }
         // What it missed comes before what it was told since: too late to send it in its order.
-        if member.after > member.joined_after || head - cursor > limit {
+        let is_too_late = member.has_caught_up || member.after > member.joined_after;
+        if is_too_late || !may_have(head - cursor) {
             return Some(Missed::TooMuch { head });
         }
         member.after = cursor;
         member.is_catching_up = true;
-        Some(Missed::After(cursor))
+        member.has_caught_up = true;
+        Some(Missed::Events)
     }
 
     /// A socket that catches up has got everything up to `seq`. Returns whether that is all there is: it is then told of

@@ -10,6 +10,7 @@ mod sends;
 mod socket;
 #[cfg(test)]
 mod tests;
+mod typing;
 mod user;
 
 use std::{
@@ -24,9 +25,15 @@ use neonchat_common::{
 };
 
 pub(crate) use self::chat::{Accepted, DurableEvent, Missed};
-pub(crate) use self::socket::{Socket, SocketId};
 use self::{chat::Chat, sends::Sends, user::User};
+pub(crate) use self::{
+    socket::{Socket, SocketId},
+    typing::{Told, Typing},
+};
 use crate::{chat_service::UserChat, connection::protocol::Frame, work_set::WorkSet};
+
+/// Those who share a chat with a user, and the chats that they share.
+pub(crate) type Peers = HashMap<UserId, Vec<ChatId>>;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -34,6 +41,7 @@ pub(crate) struct Hub {
     users: DashMap<UserId, User>,
     chats: DashMap<ChatId, Chat>,
     sends: Sends,
+    pub(crate) typing: Typing,
     /// Channels that may have to be subscribed to, or no longer.
     pub(crate) interest: WorkSet<Channel>,
     /// Chats of which an event may be missing.
@@ -78,9 +86,7 @@ impl Hub {
             entry.add(&socket);
             (new, others)
         };
-        for chat in chats.iter().filter(|chat| socket.carries(chat.id)) {
-            self.join(chat.id, chat.last_seq, &socket);
-        }
+        self.join(chats.iter().filter(|chat| socket.carries(chat.id)), &socket);
         // Chats made while the list was on its way.
         let listed: HashSet<ChatId> = chats.iter().map(|chat| chat.id).collect();
         for chat in self.chats_of(user).into_iter().filter(|chat| !listed.contains(chat) && socket.carries(*chat)) {
@@ -92,25 +98,29 @@ impl Hub {
         socket
     }
 
-    /// The socket is gone.
-    pub(crate) fn detach(&self, socket: &Socket) {
-        let mut chats = Vec::new();
+    /// The socket is gone. Returns the user's peers if it was the last socket: they are not known here any more.
+    pub(crate) fn detach(&self, socket: &Socket) -> Option<Peers> {
+        let (mut chats, mut peers) = (Vec::new(), None);
         self.release(socket.user, |user| {
             user.sockets.retain(|other| other.id != socket.id);
             chats = user.chats.keys().copied().collect();
+            peers = user.sockets.is_empty().then(|| user.peers());
         });
-        for chat in chats.into_iter().filter(|chat| socket.carries(*chat)) {
-            self.part(chat, socket.id);
-        }
+        self.part(chats.into_iter().filter(|chat| socket.carries(*chat)), socket.id);
+        peers
     }
 
-    fn part(&self, chat: ChatId, socket: SocketId) {
-        if let Entry::Occupied(mut entry) = self.chats.entry(chat)
-            && entry.get_mut().leave(socket)
-        {
-            entry.remove();
-            self.interest.add([Channel::Chat(chat)]);
-        }
+    fn part(&self, chats: impl IntoIterator<Item = ChatId>, socket: SocketId) {
+        let is_empty = |chat: &ChatId| {
+            let Entry::Occupied(mut entry) = self.chats.entry(*chat) else { return false };
+            let is_empty = entry.get_mut().leave(socket);
+            if is_empty {
+                entry.remove();
+            }
+            is_empty
+        };
+        let empty: Vec<_> = chats.into_iter().filter(is_empty).map(Channel::Chat).collect();
+        self.interest.add(empty);
     }
 
     fn release(&self, user: UserId, change: impl FnOnce(&mut User)) {
@@ -165,7 +175,7 @@ impl Hub {
         self.interest.add([Channel::Chat(chat)]);
         // One that was closed in this moment has left all chats already.
         for socket in sockets.iter().filter(|socket| !self.is_attached(socket)) {
-            self.part(chat, socket.id);
+            self.part([chat], socket.id);
         }
     }
 
@@ -173,9 +183,11 @@ impl Hub {
         self.users.get(&socket.user).is_some_and(|user| user.sockets.iter().any(|other| other.id == socket.id))
     }
 
-    fn join(&self, chat: ChatId, last_seq: Seq, socket: &Arc<Socket>) {
-        self.chats.entry(chat).or_insert_with(|| Chat::after(chat, last_seq)).join(socket);
-        self.interest.add([Channel::Chat(chat)]);
+    fn join<'a>(&self, chats: impl Iterator<Item = &'a UserChat> + Clone, socket: &Arc<Socket>) {
+        for &UserChat { id, last_seq, .. } in chats.clone() {
+            self.chats.entry(id).or_insert_with(|| Chat::after(id, last_seq)).join(socket);
+        }
+        self.interest.add(chats.map(|chat| Channel::Chat(chat.id)));
     }
 
     /// A socket sends a message. Until [`Hub::sent`], this is known as its cause, whichever way it comes back.
@@ -204,12 +216,14 @@ impl Hub {
 
     /// Delivers a durable event to the chat's sockets, in its turn. Without sockets there is nothing to do.
     pub(crate) fn deliver(&self, chat: ChatId, event: DurableEvent) -> Accepted {
+        let sender = event.sender;
         let Some(mut entry) = self.chats.get_mut(&chat) else { return Accepted::Delivered(0) };
         let accepted = entry.accept(event);
         drop(entry);
         if accepted == Accepted::Held {
             self.gaps.add([chat]);
         }
+        self.typing.end(sender, chat);
         accepted
     }
 
@@ -221,8 +235,14 @@ impl Hub {
     }
 
     /// See [`Chat::catch_up`].
-    pub(crate) fn catch_up(&self, socket: &Socket, chat: ChatId, cursor: Seq, limit: Seq) -> Option<Missed> {
-        self.chats.get_mut(&chat)?.catch_up(socket.id, cursor, limit)
+    pub(crate) fn catch_up(
+        &self,
+        socket: &Socket,
+        chat: ChatId,
+        cursor: Seq,
+        may_have: impl FnOnce(Seq) -> bool,
+    ) -> Option<Missed> {
+        self.chats.get_mut(&chat)?.catch_up(socket.id, cursor, may_have)
     }
 
     /// See [`Chat::caught_up`].
@@ -261,16 +281,26 @@ impl Hub {
     }
 
     /// Everybody who shares a chat with the user, and the chats that they share.
-    pub(crate) fn peers(&self, user: UserId) -> HashMap<UserId, Vec<ChatId>> {
-        let mut peers: HashMap<UserId, Vec<ChatId>> = HashMap::new();
-        if let Some(entry) = self.users.get(&user) {
-            for (chat, partners) in &entry.chats {
-                for partner in partners {
-                    peers.entry(*partner).or_default().push(*chat);
-                }
-            }
+    pub(crate) fn peers(&self, user: UserId) -> Peers {
+        self.users.get(&user).map(|entry| entry.peers()).unwrap_or_default()
+    }
+
+    /// Whether a receipt says something new, as far as is known here.
+    pub(crate) fn is_new_receipt(&self, user: UserId, chat: ChatId, read: Seq) -> bool {
+        let next = self.next_seq(chat);
+        let entry = self.users.get(&user);
+        let membership = entry.as_ref().and_then(|entry| entry.chats.get(&chat));
+        membership.is_none_or(|membership| membership.is_new_receipt(read, next))
+    }
+
+    /// A receipt was answered: the user has read the chat up to `read`.
+    pub(crate) fn has_read(&self, user: UserId, chat: ChatId, receipt: Seq, read: Seq) {
+        let next = self.next_seq(chat);
+        if let Some(mut entry) = self.users.get_mut(&user)
+            && let Some(membership) = entry.chats.get_mut(&chat)
+        {
+            membership.answered(receipt, next, read);
         }
-        peers
     }
 
     /// Whether a channel has to be subscribed to.

@@ -64,9 +64,9 @@ impl Socket {
         self.is_away.load(Ordering::Relaxed)
     }
 
-    /// It says that the user is away, or is not.
-    pub(crate) fn set_away(&self, is_away: bool) {
-        self.is_away.store(is_away, Ordering::Relaxed);
+    /// It says that the user is away, or is not. Returns whether that is new.
+    pub(crate) fn set_away(&self, is_away: bool) -> bool {
+        self.is_away.swap(is_away, Ordering::Relaxed) != is_away
     }
 
     /// Whether the socket carries a chat, given that its user is a member.

@@ -17,7 +17,8 @@ fn a_message_that_comes_back_before_its_answer_is_not_told_to_its_sender() {
     for socket in senders {
         hub.sending(user, request, socket.id);
     }
-    let event = DurableEvent { seq: 1, frame: "x".into(), origins: hub.senders(user, request, chats[0].id, 1) };
+    let origins = hub.senders(user, request, chats[0].id, 1);
+    let event = DurableEvent { seq: 1, sender: user, frame: "x".into(), origins };
     assert_eq!(hub.deliver(chats[0].id, event), Accepted::Delivered(1));
     assert!(other.outbox.next().now_or_never().is_some());
     for socket in senders {
@@ -38,7 +39,7 @@ fn a_sender_who_gets_no_ack_for_what_is_stored_is_told_of_it() {
         _ => String::new(),
     };
     let requests = [SendId::new(), SendId::new()];
-    let event = |seq: Seq, origins| DurableEvent { seq, frame: seq.to_string().into(), origins };
+    let event = |seq: Seq, origins| DurableEvent { seq, sender: user, frame: seq.to_string().into(), origins };
     for request in requests {
         hub.sending(user, request, socket.id);
     }

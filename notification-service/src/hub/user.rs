@@ -1,13 +1,13 @@
 //! A user with sockets on this instance, or about to have one.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, VecDeque, hash_map::Entry},
     sync::Arc,
 };
 
-use neonchat_common::ids::{ChatId, TokenId, UserId};
+use neonchat_common::ids::{ChatId, Seq, TokenId, UserId};
 
-use super::Socket;
+use super::{Peers, Socket};
 use crate::{chat_service::UserChat, connection::close::CloseReason};
 
 /// Revoked tokens of a user that are remembered. A handshake takes two seconds at most.
@@ -21,8 +21,33 @@ pub(super) struct User {
     pub(super) sockets: Vec<Arc<Socket>>,
     /// The last tokens that were revoked: one of them may be on its way through a handshake.
     revoked: VecDeque<TokenId>,
-    /// The user's chats, and the other members of each.
-    pub(super) chats: HashMap<ChatId, Vec<UserId>>,
+    /// The user's chats.
+    pub(super) chats: HashMap<ChatId, Membership>,
+}
+
+/// A chat of a user.
+#[derive(Debug)]
+pub(super) struct Membership {
+    partners: Vec<UserId>,
+    /// Up to where the user has read it, as far as is known here.
+    read: Seq,
+    /// The last receipt that was answered, and the next event of the chat then.
+    answered: (Seq, Option<Seq>),
+}
+
+impl Membership {
+    /// Whether a receipt may move what chat-service knows. One that is ahead of the chat's head moves nothing as long as the head
+    /// stays where it is.
+    pub(super) fn is_new_receipt(&self, read: Seq, next: Option<Seq>) -> bool {
+        let (answered, answered_at) = self.answered;
+        read > self.read && (read > answered || next != answered_at)
+    }
+
+    /// chat-service has answered a receipt: the user has read the chat up to `read`.
+    pub(super) fn answered(&mut self, receipt: Seq, next: Option<Seq>, read: Seq) {
+        self.answered = (receipt, next);
+        self.read = self.read.max(read);
+    }
 }
 
 impl User {
@@ -30,11 +55,26 @@ impl User {
     pub(super) fn learn(&mut self, chats: &[UserChat]) -> Vec<ChatId> {
         let mut new = Vec::new();
         for chat in chats {
-            if self.chats.insert(chat.id, chat.partners.clone()).is_none() {
-                new.push(chat.id);
+            match self.chats.entry(chat.id) {
+                Entry::Occupied(mut known) => known.get_mut().partners.clone_from(&chat.partners),
+                Entry::Vacant(unknown) => {
+                    unknown.insert(Membership { partners: chat.partners.clone(), read: 0, answered: (0, None) });
+                    new.push(chat.id);
+                }
             }
         }
         new
+    }
+
+    /// Everybody who shares a chat with the user.
+    pub(super) fn peers(&self) -> Peers {
+        let mut peers = Peers::new();
+        for (chat, Membership { partners, .. }) in &self.chats {
+            for partner in partners {
+                peers.entry(*partner).or_default().push(*chat);
+            }
+        }
+        peers
     }
 
     /// A token is not good any more: the sockets that are open by it are closed.

@@ -5,6 +5,11 @@ use serde_json::{Value, json};
 
 use crate::helpers::TestApp;
 
+/// More cursors than a frame may have.
+fn too_many() -> Value {
+    (0..1001).map(|_| (uuid::Uuid::new_v4().to_string(), json!(1))).collect::<serde_json::Map<_, _>>().into()
+}
+
 async fn send(socket: &mut Socket, chat: &str, texts: impl IntoIterator<Item = String>) {
     for text in texts {
         socket.send_message(chat, &text).await.expect("an ack");
@@ -118,6 +123,87 @@ async fn more_than_a_thousand_are_to_be_fetched_and_the_rest_comes_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cursor_ahead_of_the_head_is_answered_by_the_head_and_leaves_no_message_out() {
+    let app = TestApp::start().await;
+    let (alice, bob, chat) = app.two_users().await;
+    let (mut alices, mut bobs) = (app.socket(&alice).await, app.socket(&bob).await);
+    send(&mut alices, &chat, (1..=2).map(|n| n.to_string())).await;
+    for seq in 1..=2 {
+        assert_eq!(bobs.expect_beside_presence("new_message").await.expect("a message")["seq"], seq);
+    }
+    for cursor in [3, 1000, i64::MAX] {
+        bobs.send(&sync(&chat, cursor)).await.expect("sent");
+        let head = json!([{ "chat_id": chat, "head_seq": 2, "complete": false }]);
+        assert_eq!(synced(&mut bobs).await, (vec![], head), "{cursor}");
+    }
+    send(&mut alices, &chat, ["next".to_owned()]).await;
+    assert_eq!(bobs.expect_beside_presence("new_message").await.expect("a message")["seq"], 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_has_more_than_its_instance_is_believed_if_it_is_true() {
+    let app = TestApp::start().await;
+    // It hears nothing of the others, and is behind until it compares.
+    let nowhere = format!("redis://127.0.0.1:{}/0", neonchat_testbed::port::free().expect("a port"));
+    let (alice, bob, chat) = app.two_users().await;
+    let deaf = app.another_beside(&nowhere).await;
+    let mut bobs = Socket::open(&deaf.websocket, &bob, None).await.expect("a socket");
+    let mut alices = app.socket(&alice).await;
+    send(&mut alices, &chat, (1..=3).map(|n| n.to_string())).await;
+    bobs.send(&sync(&chat, 3)).await.expect("sent");
+    let (early, chats) = synced(&mut bobs).await;
+    assert_eq!(chats, json!([{ "chat_id": chat, "head_seq": 3, "complete": true }]));
+    send(&mut alices, &chat, ["next".to_owned()]).await;
+    let mut seqs = early;
+    while seqs.last() != Some(&4) {
+        let message = bobs.expect_beside_presence("new_message").await.expect("a message");
+        seqs.push(message["seq"].as_i64().expect("a seq"));
+    }
+    assert_eq!(seqs, [1, 2, 3, 4]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_missed_is_sent_over_a_socket_once_however_often_it_is_asked_for() {
+    const MESSAGES: i64 = 30;
+    let app = TestApp::start().await;
+    let (alice, bob, chat) = app.two_users().await;
+    let mut alices = app.socket(&alice).await;
+    send(&mut alices, &chat, (0..MESSAGES).map(|_| "x".repeat(4000))).await;
+    let mut bobs = app.socket(&bob).await;
+    bobs.send(&sync(&chat, 0)).await.expect("sent");
+    assert_eq!(synced(&mut bobs).await.0, (1..=MESSAGES).collect::<Vec<_>>());
+    for cursor in 0..20 {
+        bobs.send(&sync(&chat, cursor)).await.expect("sent");
+        let fetch = json!([{ "chat_id": chat, "head_seq": MESSAGES, "complete": false }]);
+        assert_eq!(synced(&mut bobs).await, (vec![], fetch));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_user_is_sent_over_all_sockets_is_bounded_and_the_rest_is_to_be_fetched() {
+    const MESSAGES: i64 = 100;
+    // 250 events at once, and five a second.
+    let settings = [("WS_MESSAGES_PER_SECOND", "1")];
+    let app = TestApp::start().await;
+    let limited = app.another_with(&settings).await;
+    let (alice, bob, chat) = app.two_users().await;
+    let mut alices = app.socket(&alice).await;
+    send(&mut alices, &chat, (0..MESSAGES).map(|n| n.to_string())).await;
+    let begun = std::time::Instant::now();
+    let mut sent = 0;
+    for _ in 0..6 {
+        let mut bobs = Socket::open(&limited.websocket, &bob, None).await.expect("a socket");
+        bobs.send(&sync(&chat, 0)).await.expect("sent");
+        let (seqs, chats) = synced(&mut bobs).await;
+        assert_eq!(chats[0]["complete"], !seqs.is_empty());
+        sent += seqs.len();
+        bobs.close().await.expect("closed");
+    }
+    let refilled = usize::try_from(begun.elapsed().as_secs()).expect("a few") * 5 + 5;
+    assert!((200..=250 + refilled).contains(&sent), "{sent} events");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn chats_of_others_are_left_out_and_bad_cursors_are_named() {
     let app = TestApp::start().await;
     let (alice, _, chat) = app.two_users().await;
@@ -127,7 +213,8 @@ async fn chats_of_others_are_left_out_and_bad_cursors_are_named() {
     let mut mallorys = app.socket(&mallory).await;
     mallorys.send(&sync(&chat, 0)).await.expect("sent");
     assert_eq!(synced(&mut mallorys).await, (vec![], json!([])));
-    for cursors in [json!(null), json!([]), json!({ "x": 1 }), json!({ &chat: -1 }), json!({ &chat: "1" })] {
+    for cursors in [json!(null), json!([]), json!({ "x": 1 }), json!({ &chat: -1 }), json!({ &chat: "1" }), too_many()]
+    {
         mallorys.send(&json!({ "type": "sync", "request_id": "s", "cursors": cursors })).await.expect("sent");
         let error = mallorys.expect("error").await.expect("an error");
         assert_eq!((&error["code"], &error["request_id"]), (&json!("validation_failed"), &json!("s")));

@@ -1,7 +1,8 @@
 //! One chat, event by event.
 
 use futures_util::FutureExt as _;
-use neonchat_common::ids::{TokenId, UserId};
+use neonchat_common::ids::TokenId;
+use proptest::prelude::*;
 
 use super::*;
 use crate::connection::outbox::Next;
@@ -11,7 +12,7 @@ fn socket() -> Arc<Socket> {
 }
 
 fn event(seq: Seq) -> DurableEvent {
-    DurableEvent { seq, frame: seq.to_string().into(), origins: Vec::new() }
+    DurableEvent { seq, sender: UserId::new(), frame: seq.to_string().into(), origins: Vec::new() }
 }
 
 fn received(socket: &Socket) -> Vec<String> {
@@ -90,4 +91,85 @@ fn what_waits_is_bounded() {
         chat.accept(event(seq));
     }
     assert_eq!(chat.held.len(), MAX_HELD);
+}
+
+#[test]
+fn a_cursor_ahead_of_the_head_leaves_no_event_out() {
+    let mut chat = Chat::after(ChatId::new(), 2);
+    let socket = socket();
+    chat.join(&socket);
+    for cursor in [3, 100, Seq::MAX] {
+        assert_eq!(chat.catch_up(socket.id, cursor, |_| true), Some(Missed::Ahead));
+    }
+    chat.accept(event(3));
+    assert_eq!(received(&socket), ["3"]);
+    assert_eq!(chat.catch_up(socket.id, 3, |_| true), Some(Missed::Nothing { head: 3 }));
+}
+
+#[test]
+fn what_was_missed_is_sent_once_and_as_far_as_it_may_be() {
+    let mut chat = Chat::after(ChatId::new(), 10);
+    let socket = socket();
+    chat.join(&socket);
+    let may_have = |limit| move |events| events <= limit;
+    assert_eq!(chat.catch_up(socket.id, 4, may_have(5)), Some(Missed::TooMuch { head: 10 }));
+    assert_eq!(chat.catch_up(socket.id, 4, may_have(6)), Some(Missed::Events));
+    assert_eq!(chat.caught_up(socket.id, 10), Some(true));
+    assert_eq!(chat.catch_up(socket.id, 4, |_| true), Some(Missed::TooMuch { head: 10 }));
+    assert_eq!(chat.catch_up(socket.id, 10, |_| true), Some(Missed::Nothing { head: 10 }));
+    assert_eq!(chat.catch_up(SocketId::for_test(), 4, |_| true), None);
+}
+
+/// What happens in a chat.
+#[derive(Clone, Debug)]
+enum Step {
+    /// An event comes, perhaps too early, or again.
+    Accept(Seq),
+    /// The socket says what it has, true or not.
+    Sync(Seq),
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_client_claims_it_gets_every_event_in_order_and_once(
+        joined_after in 0..10i64,
+        steps in prop::collection::vec(
+            prop_oneof![(1..40i64).prop_map(Step::Accept), (0..60i64).prop_map(Step::Sync)],
+            0..80,
+        ),
+    ) {
+        let mut chat = Chat::after(ChatId::new(), joined_after);
+        let socket = socket();
+        chat.join(&socket);
+        let mut got: Vec<Seq> = Vec::new();
+        let mut catch_ups = 0;
+        for step in steps {
+            match step {
+                Step::Accept(seq) => drop(chat.accept(event(seq))),
+                Step::Sync(cursor) => {
+                    let head = chat.next() - 1;
+                    match chat.catch_up(socket.id, cursor, |_| true) {
+                        Some(Missed::Ahead) => prop_assert!(cursor > head),
+                        Some(Missed::Nothing { head: told }) => prop_assert_eq!(told, head),
+                        Some(Missed::TooMuch { head: told }) => prop_assert!(told == head && cursor < head),
+                        Some(Missed::Events) => {
+                            // One comes while what was missed is on its way.
+                            chat.accept(event(head + 1));
+                            got.extend(cursor + 1..=head);
+                            prop_assert_eq!(chat.caught_up(socket.id, head), Some(false));
+                            got.extend(head + 1..chat.next());
+                            prop_assert_eq!(chat.caught_up(socket.id, chat.next() - 1), Some(true));
+                            catch_ups += 1;
+                        }
+                        None => prop_assert!(false, "the socket is there"),
+                    }
+                }
+            }
+            got.extend(received(&socket).iter().map(|seq| seq.parse::<Seq>().expect("a seq")));
+        }
+        let first = got.first().copied().unwrap_or(chat.next());
+        prop_assert!(first <= joined_after + 1);
+        prop_assert!(catch_ups == 1 || catch_ups == 0 && first == joined_after.min(chat.next() - 1) + 1);
+        prop_assert_eq!(got, (first..chat.next()).collect::<Vec<_>>());
+    }
 }
