@@ -22,7 +22,7 @@ use neonchat_common::{
     token::Tokens,
 };
 use neonchat_proto::notification::v1::notification_service_server::NotificationServiceServer;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 
 use crate::{
     bus::{Inbox, Publisher, Subscriptions},
@@ -31,11 +31,13 @@ use crate::{
     connection::{
         close::{CloseReason, RECONNECT_DELAY_MS},
         handshake::MAX_HANDSHAKES,
+        places::Places,
         wire::DISCONNECT_TIMEOUT,
     },
     delivery::Delivery,
     grpc, http,
     hub::Hub,
+    limits::Limits,
     measures::start_counters,
     presence::Presence,
     repair::Repair,
@@ -120,7 +122,8 @@ impl App {
             tasks,
             readiness: Readiness::default(),
             handshakes: Semaphore::new(MAX_HANDSHAKES),
-            sockets: watch::Sender::new(0),
+            limits: Limits::new(settings.socket),
+            places: Places::new(settings.socket),
         });
 
         let listener = edge::server::bind(&settings.host, settings.ws_port, "NOTIFICATION_WS_PORT").await?;
@@ -203,10 +206,13 @@ fn start_workers(state: &Data<State>, subscriber: &Client, namespace: Namespace)
         deployments.run(instance, chat_service, publisher, &subscriptions).await;
     });
     state.presence.start(tasks);
+    let delivery = state.delivery.clone();
+    tasks.spawn_until_stopped(async move { delivery.tell_typing().await });
 }
 
 fn serve_http(listener: TcpListener, settings: &Settings, state: Data<State>) -> std::io::Result<Server> {
     let environment = settings.common.environment;
+    let trusted_proxies = Data::new(settings.trusted_proxies.clone());
     let bounds = Bounds::default();
     let bounds = Bounds {
         disconnect: DISCONNECT_TIMEOUT,
@@ -220,6 +226,7 @@ fn serve_http(listener: TcpListener, settings: &Settings, state: Data<State>) ->
     edge::server::server(listener, bounds, move || {
         ActixApp::new()
             .app_data(state.clone())
+            .app_data(trusted_proxies.clone())
             .app_data(edge::query_config())
             .wrap(from_fn(edge::edge))
             .wrap(edge::security_headers(environment))
@@ -230,14 +237,13 @@ fn serve_http(listener: TcpListener, settings: &Settings, state: Data<State>) ->
 /// Ends all connections: each finishes what it does, and is told to come back at a time of its own.
 async fn close_sockets(state: &State) {
     state.readiness.drain();
-    let window = (*state.sockets.borrow() as u64 * 1000 / RECONNECTS_PER_SECOND).max(1000);
+    state.places.close();
+    let window = (state.places.taken() as u64 * 1000 / RECONNECTS_PER_SECOND).max(1000);
     for socket in state.hub.sockets() {
         let after_ms = RECONNECT_DELAY_MS + fastrand::u64(0..window);
         socket.outbox.close(CloseReason::Restart { after_ms });
     }
-    let mut open = state.sockets.subscribe();
-    let all_closed = open.wait_for(|sockets| *sockets == 0);
-    if tokio::time::timeout(CLOSE_LIMIT, all_closed).await.is_err() {
-        tracing::warn!(sockets = *state.sockets.borrow(), "sockets did not close in time");
+    if tokio::time::timeout(CLOSE_LIMIT, state.places.until_all_free()).await.is_err() {
+        tracing::warn!(sockets = state.places.taken(), "sockets did not close in time");
     }
 }

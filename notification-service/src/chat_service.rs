@@ -7,7 +7,7 @@ use neonchat_common::{
     deployment::Deployment,
     error::ApiError,
     grpc::client::{Method, Peer},
-    ids::{ChatId, MessageId, SendId, Seq, TokenId, UserId},
+    ids::{ChatId, MessageId, RequestId, SendId, Seq, TokenId, UserId},
     message::MessageText,
     time, trace,
 };
@@ -57,7 +57,7 @@ pub(crate) struct NewMessage {
     pub(crate) chat_id: ChatId,
     pub(crate) sender_id: UserId,
     pub(crate) text: MessageText,
-    pub(crate) request_id: SendId,
+    pub(crate) request_id: RequestId,
     /// All that is done for it, until its sender is answered.
     pub(crate) trace: trace::Span,
 }
@@ -205,7 +205,7 @@ impl NewMessage {
             chat_id: self.chat_id.to_string(),
             sender_id: self.sender_id.to_string(),
             text: self.text.as_str().to_owned(),
-            request_id: self.request_id.to_string(),
+            request_id: self.request_id.id().to_string(),
             traceparent: call.context().traceparent(),
         };
         (message, call)
@@ -232,7 +232,7 @@ impl Stored {
             id: self.message_id,
             chat_id: sent.chat_id,
             sender_id: sent.sender_id,
-            request_id: Some(sent.request_id),
+            request_id: Some(sent.request_id.id()),
             text: sent.text.as_str().to_owned(),
             created_at: self.created_at,
             updated_at: self.created_at,

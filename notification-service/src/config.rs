@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use neonchat_common::settings::{CommonSettings, Environment, InvalidSettings, Reader};
+use neonchat_common::{
+    http::address::TrustedProxies,
+    settings::{CommonSettings, Environment, InvalidSettings, Reader},
+};
 
 /// The settings.
 #[derive(Clone, Debug)]
@@ -21,6 +24,8 @@ pub struct Settings {
     pub chat_service: Vec<String>,
     /// The WebSocket ones.
     pub socket: SocketSettings,
+    /// `TRUSTED_PROXIES`: whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: TrustedProxies,
     /// `PRESENCE_OFFLINE_GRACE`: how long after the last close a user is offline.
     pub offline_grace: Duration,
 }
@@ -32,7 +37,9 @@ pub struct SocketSettings {
     pub max_connections: usize,
     /// `WS_MAX_CONNECTIONS_PER_USER`: sockets of one user on this instance; 0 for any number.
     pub max_connections_per_user: usize,
-    /// `WS_MESSAGES_PER_SECOND`: messages that a socket sends, twice as many at once; 0 for any number.
+    /// `WS_MAX_CONNECTIONS_PER_ADDRESS`: sockets of one client address on this instance; 0 for any number.
+    pub max_connections_per_address: usize,
+    /// `WS_MESSAGES_PER_SECOND`: messages that a user sends, twice as many at once; 0 for any number.
     pub messages_per_second: u32,
     /// `WS_HEARTBEAT_INTERVAL`: how often the server pings.
     pub heartbeat: Duration,
@@ -68,11 +75,13 @@ impl Settings {
             socket: SocketSettings {
                 max_connections: r.number("WS_MAX_CONNECTIONS", 10_000, 1, 1_000_000),
                 max_connections_per_user: r.number("WS_MAX_CONNECTIONS_PER_USER", 64, 0, 1_000_000),
+                max_connections_per_address: r.number("WS_MAX_CONNECTIONS_PER_ADDRESS", 0, 0, 1_000_000),
                 messages_per_second: r.number("WS_MESSAGES_PER_SECOND", 20, 0, 1_000_000),
                 heartbeat: r.duration("WS_HEARTBEAT_INTERVAL", secs(30), HOUR),
                 read_timeout: r.duration("WS_READ_TIMEOUT", secs(60), HOUR),
                 write_timeout: r.duration("WS_WRITE_TIMEOUT", secs(10), HOUR),
             },
+            trusted_proxies: TrustedProxies::read(r),
             offline_grace: r.duration("PRESENCE_OFFLINE_GRACE", secs(5), secs(60)),
         };
         if settings.socket.heartbeat.is_zero() {

@@ -17,6 +17,7 @@ mod deployment;
 mod grpc;
 mod http;
 mod hub;
+mod limits;
 mod measures;
 mod presence;
 mod repair;

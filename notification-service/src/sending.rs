@@ -116,7 +116,7 @@ async fn store_and_deliver(delivery: &Delivery, sends: Vec<Send>) {
     let Some(first) = sends.first() else { return };
     let left = (first.accepted + SEND_DEADLINE).saturating_duration_since(Instant::now());
     for Send { socket, message, .. } in &sends {
-        delivery.hub.sending(message.sender_id, message.request_id, socket.id);
+        delivery.hub.sending(message.sender_id, message.request_id.id(), socket.id);
     }
     let call = delivery.chat_service.store(sends.iter().map(|send| &send.message), left);
     // The call has one id: the first send's. Its traces are those of the messages.
@@ -130,9 +130,9 @@ async fn store_and_deliver(delivery: &Delivery, sends: Vec<Send>) {
         match outcome {
             Ok(outcome) => {
                 metrics::histogram!("message_store_duration_seconds").record(send.accepted.elapsed());
-                let id = send.message.request_id.to_string();
+                let id = send.message.request_id.as_str();
                 let trace = send.message.trace.context();
-                publications.push(delivery.deliver_here(&outcome.message(&send.message), &id, &trace).1);
+                publications.push(delivery.deliver_here(&outcome.message(&send.message), id, &trace).1);
                 stored.push((send, outcome));
             }
             Err(error) => send.refuse(delivery, &error),
@@ -174,16 +174,16 @@ impl Send {
             created_at: stored.created_at,
             duplicate: stored.duplicate,
         };
-        hub.sent(self.socket.user, request_id, self.socket.id);
+        hub.sent(self.socket.user, request_id.id(), self.socket.id);
         self.answer(&ack);
     }
 
     fn refuse(mut self, delivery: &Delivery, error: &ApiError) {
         self.message.trace.fail(error.code.as_str());
-        let request_id = self.message.request_id.to_string();
+        let request_id = self.message.request_id;
         tracing::debug!(request.id = %request_id, user.id = %self.socket.user, error.code = %error.code, "refused");
-        delivery.hub.refused(self.socket.user, self.message.request_id, self.socket.id);
-        self.answer(&ServerFrame::error(Some(request_id.into()), error));
+        delivery.hub.refused(self.socket.user, request_id.id(), self.socket.id);
+        self.answer(&ServerFrame::error(Some(request_id.as_str().into()), error));
     }
 
     fn answer(&self, frame: &ServerFrame<'_>) {

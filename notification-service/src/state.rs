@@ -10,11 +10,11 @@ use neonchat_common::{
     telemetry::Metrics,
     token::Tokens,
 };
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 
 use crate::{
-    bus::Subscriptions, config::SocketSettings, delivery::Delivery, hub::Hub, presence::Presence, repair::Repair,
-    sending::Sending,
+    bus::Subscriptions, config::SocketSettings, connection::places::Places, delivery::Delivery, hub::Hub,
+    limits::Limits, presence::Presence, repair::Repair, sending::Sending,
 };
 
 /// See the module.
@@ -36,6 +36,8 @@ pub(crate) struct State {
     pub(crate) readiness: Readiness,
     /// Handshakes that may ask chat-service at the same time.
     pub(crate) handshakes: Semaphore,
-    /// How many sockets are open.
-    pub(crate) sockets: watch::Sender<usize>,
+    /// The limits of each user.
+    pub(crate) limits: Limits,
+    /// The sockets that are open, and those that are about to be.
+    pub(crate) places: Places,
 }

@@ -70,11 +70,13 @@ fn parse_hop(text: &str) -> Option<IpAddr> {
 }
 
 /// Where a request comes from, as far as limits tell clients apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ClientAddress(IpAddr);
 
 impl ClientAddress {
-    fn of(address: IpAddr) -> Self {
+    /// That of a host.
+    #[must_use]
+    pub fn of(address: IpAddr) -> Self {
         match address {
             IpAddr::V4(_) => Self(address),
             IpAddr::V6(address) => {

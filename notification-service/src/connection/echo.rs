@@ -1,16 +1,20 @@
 //! An echo over the loop and the wire of a connection: what Autobahn's test suite is run against (docs/TESTING.md). Not
 //! part of the service.
 
-use std::{cell::Cell, time::Duration};
+use std::time::Duration;
 
 use actix_web::{App, HttpRequest, HttpResponse, rt, web};
 use bytestring::ByteString;
-use neonchat_common::http::server::{Bounds, bind, server};
+use neonchat_common::{
+    error::ApiError,
+    http::server::{Bounds, bind, server},
+};
 use tokio::time::Instant;
 
 use super::{
     outbox::Outbox,
-    run::run,
+    protocol::Frame,
+    run::{Handler, run},
     wire::{ActixWire, DISCONNECT_TIMEOUT},
 };
 use crate::config::SocketSettings;
@@ -19,6 +23,7 @@ use crate::config::SocketSettings;
 const SETTINGS: SocketSettings = SocketSettings {
     max_connections: 1,
     max_connections_per_user: 0,
+    max_connections_per_address: 0,
     messages_per_second: 0,
     heartbeat: Duration::from_secs(30),
     read_timeout: Duration::from_mins(1),
@@ -39,9 +44,22 @@ pub async fn serve(port: u16, bound: impl FnOnce()) -> anyhow::Result<()> {
 
 async fn connect(request: HttpRequest, body: web::Payload) -> actix_web::Result<HttpResponse> {
     let (response, wire) = ActixWire::accept(&request, body, &[]).await?;
-    rt::spawn(async {
-        let never = Cell::new(Instant::now() + Duration::from_hours(24));
-        run(&Outbox::default(), async |text: ByteString| Some(text), wire, &never, SETTINGS).await
-    });
+    rt::spawn(async { run(&Outbox::default(), &Echo, wire, SETTINGS).await });
     Ok(response)
+}
+
+struct Echo;
+
+impl Handler for Echo {
+    async fn text(&self, text: ByteString) -> Option<Frame> {
+        Some(text)
+    }
+
+    fn count(&self) -> Result<(), ApiError> {
+        Ok(())
+    }
+
+    fn expires(&self) -> Instant {
+        Instant::now() + Duration::from_hours(24)
+    }
 }

@@ -8,19 +8,25 @@ use actix_web::{
     rt,
     web::{Data, Payload, Query},
 };
-use bytestring::ByteString;
 use neonchat_common::{
     bus::Channel,
     correlation,
     error::{ApiError, ErrorCode},
+    http::address::ClientAddress,
     ids::{ChatId, TokenId, UserId},
+    security::SecurityEvent,
+    security_event,
     token::{Claims, TokenError, bearer},
 };
 use serde::Deserialize;
-use tokio::time::timeout;
+use tokio::{
+    sync::{AcquireError, SemaphorePermit},
+    time::{Instant, timeout},
+};
 
 use super::{
     close::{CloseReason, RECONNECT_DELAY_MS},
+    places::Place,
     run::run,
     session::Session,
     wire::ActixWire,
@@ -28,6 +34,7 @@ use super::{
 use crate::{
     chat_service::UserChat,
     hub::{Hub, Socket},
+    limits::UserLimits,
     state::State,
 };
 
@@ -43,6 +50,9 @@ pub(crate) const MAX_HANDSHAKES: usize = 32;
 
 /// The longest that a handshake waits for its turn. Whoever finds no place may find one on another instance.
 const TURN_WAIT: Duration = Duration::from_secs(5);
+
+/// When a user who has too many sockets may try again: they do not close by the second.
+const SOCKET_RETRY_AFTER: Duration = Duration::from_secs(10);
 
 /// The query of `/ws`.
 #[derive(Deserialize)]
@@ -62,48 +72,67 @@ pub(crate) async fn connect(
     let Ok((response, wire)) = ActixWire::accept(&request, body, &[SUBPROTOCOL]).await else {
         return Ok(upgrade_required());
     };
-    check_origin(&request, &state)?;
+    let address = ClientAddress::of_request(&request)?;
+    check_origin(&request, address, &state)?;
     let Parameters { token, chat_id } = parameters.into_inner();
     let chat_id = chat_id.as_deref().map(parse_chat_id).transpose()?;
     let claims = authenticate(&request, token.as_deref(), &state)?;
     keep_away(&state).await?;
-    let place = Place::take(&state)?;
-    let turn = timeout(TURN_WAIT, state.handshakes.acquire()).await;
-    let turn = turn.map_err(|_| ApiError::unavailable("WebSocket of this instance", "too many connect at once"))?;
-    let socket = admit(&claims, chat_id, &state).await?;
-    drop(turn);
+    let limits = state.limits.of(claims.user_id, Instant::now());
+    limits.take_handshake(Instant::now())?;
+    let place = state.places.take(address)?;
+    let socket = {
+        let _turn = turn(&limits, &state).await?;
+        admit(&claims, chat_id, &state).await?
+    };
 
     state.presence.connected(&socket);
-    let connection = serve(socket, claims, wire, place, state.clone());
+    let connection = serve(socket, claims, limits, wire, place, state.clone());
     // On this worker's runtime, since the stream of the request's body cannot leave it.
     rt::spawn(state.tasks.track(correlation::carry_untraced(connection)));
     Ok(response)
 }
 
+/// Waits until it is this handshake's turn to ask chat-service. A user's own handshakes wait for each other before they wait
+/// for those of others.
+async fn turn<'a>(limits: &'a UserLimits, state: &'a State) -> Result<[SemaphorePermit<'a>; 2], ApiError> {
+    // The semaphores are never closed.
+    let turns = async { Ok::<_, AcquireError>([limits.turns.acquire().await?, state.handshakes.acquire().await?]) };
+    let turns = timeout(TURN_WAIT, turns).await.ok().and_then(Result::ok);
+    turns.ok_or_else(|| ApiError::unavailable("WebSocket of this instance", "too many connect at once"))
+}
+
 /// The connection from here on. What it holds is given back on the one way out.
-async fn serve(socket: Arc<Socket>, claims: Claims, wire: ActixWire, _place: Place, state: Data<State>) {
+async fn serve(
+    socket: Arc<Socket>,
+    claims: Claims,
+    limits: Arc<UserLimits>,
+    wire: ActixWire,
+    _place: Place,
+    state: Data<State>,
+) {
     tracing::info!(user.id = %socket.user, socket.id = %socket.id, "socket opened");
     if state.readiness.is_draining() {
         // It was half-way when the drain began.
         socket.outbox.close(CloseReason::Restart { after_ms: RECONNECT_DELAY_MS });
     }
-    let session = Session::new(Arc::clone(&socket), &claims, &state);
-    let handle = async |text: ByteString| session.handle(&text).await;
-    let reason = run(&socket.outbox, handle, wire, &session.expires, state.settings).await;
-    let peers = state.hub.peers(socket.user);
-    state.hub.detach(&socket);
-    state.presence.disconnected(socket.user, peers);
+    let session = Session::new(Arc::clone(&socket), &claims, limits, &state);
+    let reason = run(&socket.outbox, &session, wire, state.settings).await;
+    session.end();
+    let left = state.hub.detach(&socket);
+    state.presence.disconnected(socket.user, left);
     tracing::info!(user.id = %socket.user, socket.id = %socket.id, close.reason = ?reason, "socket closed");
 }
 
 /// A browser sends the origin of the page that asks, and lets any page open a WebSocket: it is here that a page of somebody
 /// else is kept from talking in the name of its visitor (RFC 6455, section 10.2). Other clients send none.
-fn check_origin(request: &HttpRequest, state: &State) -> Result<(), ApiError> {
+fn check_origin(request: &HttpRequest, address: ClientAddress, state: &State) -> Result<(), ApiError> {
     let Some(origin) = request.headers().get(header::ORIGIN) else { return Ok(()) };
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     if origin.to_str().is_ok_and(|origin| state.allowed_origins.allows(origin, host)) {
         Ok(())
     } else {
+        security_event!(SecurityEvent::OriginRejected, client.address = %address, http.origin = ?origin);
         Err(ApiError::new(ErrorCode::Forbidden, "Web pages of this origin are not allowed to connect."))
     }
 }
@@ -156,33 +185,6 @@ fn upgrade_required() -> HttpResponse {
     response
 }
 
-/// One of the sockets that this instance has room for; given back when it is dropped.
-struct Place(Data<State>);
-
-impl Place {
-    fn take(state: &Data<State>) -> Result<Self, ApiError> {
-        let max = state.settings.max_connections;
-        // None once the drain has begun.
-        let taken = state.sockets.send_if_modified(|sockets| {
-            let free = !state.readiness.is_draining() && *sockets < max;
-            *sockets += usize::from(free);
-            free
-        });
-        if !taken {
-            return Err(ApiError::unavailable("WebSocket of this instance", "it is full, or draining"));
-        }
-        metrics::gauge!("websocket_connections_current").increment(1);
-        Ok(Self(state.clone()))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.sockets.send_modify(|sockets| *sockets -= 1);
-        metrics::gauge!("websocket_connections_current").decrement(1);
-    }
-}
-
 /// A user who has entered the hub, and leaves it again if no socket comes of it: the client may be gone at any moment.
 struct Entry {
     hub: Arc<Hub>,
@@ -196,7 +198,8 @@ impl Entry {
         let holders = hub.enter(user);
         let entry = Self { hub, user, attached: false };
         if max > 0 && holders > max {
-            return Err(ApiError::new(ErrorCode::RateLimited, format!("A user has at most {max} sockets.")));
+            let error = ApiError::new(ErrorCode::RateLimited, format!("A user has at most {max} sockets."));
+            return Err(ApiError { retry_after: Some(SOCKET_RETRY_AFTER), ..error });
         }
         Ok(entry)
     }

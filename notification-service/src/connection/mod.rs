@@ -6,7 +6,7 @@ pub(crate) mod close;
 pub mod echo;
 pub(crate) mod handshake;
 pub(crate) mod outbox;
-mod pace;
+pub(crate) mod places;
 pub(crate) mod protocol;
 mod reader;
 pub(crate) mod run;

@@ -6,7 +6,7 @@ use bytestring::ByteString;
 use chrono::{DateTime, Utc};
 use neonchat_common::{
     error::{ApiError, ErrorCode},
-    ids::{ChatId, MessageId, SendId, Seq, UserId},
+    ids::{ChatId, MessageId, RequestId, SendId, Seq, UserId},
     message::MessageText,
     time,
 };
@@ -16,6 +16,9 @@ use serde_json::value::RawValue;
 /// The largest frame that a client may send, in bytes.
 pub(crate) const MAX_FRAME_BYTES: usize = 64 * 1024;
 
+/// The most chats in one `sync`.
+pub(crate) const MAX_CURSORS: usize = 1000;
+
 /// The longest `request_id` that is repeated in an answer, in bytes.
 const MAX_REQUEST_ID_BYTES: usize = 128;
 
@@ -23,7 +26,7 @@ const MAX_REQUEST_ID_BYTES: usize = 128;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum ClientFrame {
     /// Send a message.
-    Message { chat_id: Option<ChatId>, text: MessageText, request_id: Option<SendId> },
+    Message { chat_id: Option<ChatId>, text: MessageText, request_id: Option<RequestId> },
     /// The user began or ended typing.
     Typing { chat_id: Option<ChatId>, is_typing: bool },
     /// The user has read a chat up to here.
@@ -141,6 +144,9 @@ impl ClientFrame {
             "sync" => {
                 let expected = "an object that has a seq, a whole number, for the UUID of each chat";
                 let cursors: BTreeMap<ChatId, Seq> = required("cursors", fields.cursors, expected)?;
+                if cursors.len() > MAX_CURSORS {
+                    return Err(ApiError::invalid("cursors", "length", format!("has at most {MAX_CURSORS} chats")));
+                }
                 cursors.values().try_for_each(|cursor| not_negative("cursors", *cursor).map(drop))?;
                 Ok(Self::Sync { request_id: request_id(fields)?, cursors })
             }
@@ -174,7 +180,7 @@ impl ClientFrame {
     /// The same, with a `request_id` where a message has none: so that it is stored once, whatever is tried again.
     pub(crate) fn with_request_id(mut self) -> Self {
         if let Self::Message { request_id, .. } = &mut self {
-            request_id.get_or_insert_with(SendId::new);
+            request_id.get_or_insert_with(|| SendId::new().into());
         }
         self
     }
@@ -225,7 +231,7 @@ fn optional<T: DeserializeOwned>(
 pub(crate) enum ServerFrame<'a> {
     /// The message is stored.
     MessageSent {
-        request_id: SendId,
+        request_id: RequestId,
         status: DeliveryStatus,
         message_id: MessageId,
         chat_id: ChatId,

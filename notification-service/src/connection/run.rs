@@ -1,11 +1,11 @@
 //! The loop of a connection: the only one that writes to its socket.
 
 use std::{
-    cell::Cell,
     pin::{Pin, pin},
     time::Duration,
 };
 
+use bytes::Bytes;
 use bytestring::ByteString;
 use futures_util::future::{Fuse, FusedFuture as _, FutureExt as _};
 use neonchat_common::error::{ApiError, ErrorCode};
@@ -25,20 +25,31 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// The longest that finishing what the client asked for takes: longer than a send is worked on.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// Runs a connection until it ends. Returns why it did. `handle` does what a text frame asks for; `expires` is when the
-/// token of the connection does, which `handle` may put off.
+/// What the peer of a connection may do.
+pub(crate) trait Handler {
+    /// Does what a text frame asks for. Returns what is to be answered, if anything.
+    async fn text(&self, text: ByteString) -> Option<Frame>;
+    /// Counts a frame that is not text.
+    ///
+    /// # Errors
+    /// It came too soon.
+    fn count(&self) -> Result<(), ApiError>;
+    /// When the token of the connection expires. A text frame may put that off.
+    fn expires(&self) -> Instant;
+}
+
+/// Runs a connection until it ends. Returns why it did.
 ///
 /// The frames of a client are handled one after another. While one is, and while too many of its sends are unanswered, no
 /// further is read: a client that sends faster than its messages can be stored is slowed down by TCP. What others cause is
 /// written in the meantime.
 pub(crate) async fn run(
     outbox: &Outbox,
-    handle: impl AsyncFn(ByteString) -> Option<Frame>,
+    handler: &impl Handler,
     mut wire: impl Wire,
-    expires: &Cell<Instant>,
     settings: SocketSettings,
 ) -> CloseReason {
-    let reason = serve(outbox, handle, &mut wire, expires, settings).await;
+    let reason = serve(outbox, handler, &mut wire, settings).await;
     let goodbye = async {
         if let CloseReason::Restart { after_ms } = reason {
             let _ = wire.send(ServerFrame::Reconnect { after_ms, reason: "restart" }.encode()).await;
@@ -49,16 +60,11 @@ pub(crate) async fn run(
     reason
 }
 
-async fn serve(
-    outbox: &Outbox,
-    handle: impl AsyncFn(ByteString) -> Option<Frame>,
-    wire: &mut impl Wire,
-    expires: &Cell<Instant>,
-    settings: SocketSettings,
-) -> CloseReason {
+async fn serve(outbox: &Outbox, handler: &impl Handler, wire: &mut impl Wire, settings: SocketSettings) -> CloseReason {
     let mut heartbeat = Heartbeat::new(settings);
     let mut handling = pin!(Fuse::terminated());
     loop {
+        let message_begun = wire.message_begun();
         let step = tokio::select! {
             answer = &mut handling => Step::Write(answer),
             next = outbox.next() => match next {
@@ -69,15 +75,20 @@ async fn serve(
                 heartbeat.heard();
                 match incoming {
                     Incoming::Text(text) => {
-                        handling.set(handle(text).fuse());
+                        handling.set(handler.text(text).fuse());
                         Step::Write(None)
                     }
-                    Incoming::Binary => Step::Write(Some(not_text())),
-                    Incoming::Alive => Step::Write(None),
+                    Incoming::Binary => Step::Write(Some(not_text(handler.count()))),
+                    // Where too many come, no more are answered: RFC 6455, section 5.5.3, lets pings share an answer.
+                    Incoming::Ping(payload) => handler.count().map_or(Step::Write(None), |()| Step::Pong(payload)),
+                    Incoming::Pong => {
+                        let _ = handler.count();
+                        Step::Write(None)
+                    }
                     Incoming::Closed(reason) => Step::End(reason),
                 }
             }
-            beat = heartbeat.next(expires.get()) => match beat {
+            beat = heartbeat.next(handler.expires(), message_begun) => match beat {
                 Beat::Ping => Step::Ping,
                 Beat::Dead => Step::End(CloseReason::Heartbeat),
                 Beat::Expired => Step::End(CloseReason::Expired),
@@ -91,6 +102,7 @@ async fn serve(
                 timeout(settings.write_timeout, wire.send(frame)).await
             }
             Step::Ping => timeout(settings.write_timeout, wire.ping()).await,
+            Step::Pong(payload) => timeout(settings.write_timeout, wire.pong(payload)).await,
             Step::End(reason) => {
                 let finish = async {
                     let answer = if handling.is_terminated() { None } else { handling.await };
@@ -123,15 +135,15 @@ async fn finish(outbox: &Outbox, answer: Option<Frame>, wire: &mut impl Wire, re
 enum Step {
     Write(Option<Frame>),
     Ping,
+    Pong(Bytes),
     End(CloseReason),
 }
 
-fn not_text() -> Frame {
-    ServerFrame::error(
-        None,
-        &ApiError::new(ErrorCode::BadJson, "Binary frames are not supported. Send JSON in text frames."),
-    )
-    .encode()
+fn not_text(counted: Result<(), ApiError>) -> Frame {
+    let error = counted.err().unwrap_or_else(|| {
+        ApiError::new(ErrorCode::BadJson, "Binary frames are not supported. Send JSON in text frames.")
+    });
+    ServerFrame::error(None, &error).encode()
 }
 
 /// When to ping, and when to give up.
@@ -169,8 +181,10 @@ impl Heartbeat {
         self.last_heard = Instant::now();
     }
 
-    async fn next(&mut self, expires: Instant) -> Beat {
-        let dead = self.last_heard + self.read_timeout;
+    /// `message_begun` is since when the peer has been sending a message that has not ended: other frames that it sends in
+    /// between do not put off the end of that.
+    async fn next(&mut self, expires: Instant, message_begun: Option<Instant>) -> Beat {
+        let dead = message_begun.map_or(self.last_heard, |begun| begun.min(self.last_heard)) + self.read_timeout;
         let first = self.next_ping.min(dead).min(expires);
         if self.timer.deadline() != first {
             self.timer.as_mut().reset(first);
@@ -189,137 +203,4 @@ impl Heartbeat {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{collections::VecDeque, future::pending};
-
-    use neonchat_common::ids::ChatId;
-
-    use super::*;
-
-    const SETTINGS: SocketSettings = SocketSettings {
-        max_connections: 1,
-        max_connections_per_user: 1,
-        messages_per_second: 0,
-        heartbeat: Duration::from_secs(30),
-        read_timeout: Duration::from_mins(1),
-        write_timeout: Duration::from_secs(10),
-    };
-
-    /// A peer that says what it is told to, then nothing any more.
-    #[derive(Default)]
-    struct Script {
-        says: VecDeque<Incoming>,
-        reads: bool,
-        written: Vec<String>,
-    }
-
-    impl Script {
-        fn saying(says: impl IntoIterator<Item = Incoming>) -> Self {
-            Self { says: says.into_iter().collect(), reads: true, written: Vec::new() }
-        }
-    }
-
-    impl Wire for &mut Script {
-        async fn receive(&mut self) -> Incoming {
-            match self.says.pop_front() {
-                Some(incoming) => incoming,
-                None => pending().await,
-            }
-        }
-
-        async fn send(&mut self, frame: Frame) -> Result<(), Gone> {
-            if !self.reads {
-                pending::<()>().await;
-            }
-            self.written.push(frame.to_string());
-            Ok(())
-        }
-
-        async fn ping(&mut self) -> Result<(), Gone> {
-            self.written.push("ping".to_owned());
-            Ok(())
-        }
-
-        async fn close(self, reason: CloseReason) {
-            self.written.push(format!("close {}", reason.code().0));
-        }
-    }
-
-    fn never() -> Cell<Instant> {
-        Cell::new(Instant::now() + Duration::from_hours(24))
-    }
-
-    async fn echo(text: ByteString) -> Option<Frame> {
-        Some(format!("echo {text}").into())
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn answers_in_the_order_of_the_frames() {
-        let slow_first = async |text: ByteString| {
-            tokio::time::sleep(Duration::from_millis(if &*text == "a" { 50 } else { 0 })).await;
-            echo(text).await
-        };
-        let text = |text: &'static str| Incoming::Text(ByteString::from_static(text));
-        let mut script = Script::saying([text("a"), text("b"), Incoming::Closed(CloseReason::Normal)]);
-        let reason = run(&Outbox::default(), slow_first, &mut script, &never(), SETTINGS).await;
-        assert_eq!(reason, CloseReason::Normal);
-        assert_eq!(script.written, ["echo a", "echo b", "close 1000"]);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_frame_that_is_not_text_is_an_error_and_no_end() {
-        let mut script = Script::saying([Incoming::Binary, Incoming::Closed(CloseReason::TooBig)]);
-        assert_eq!(run(&Outbox::default(), echo, &mut script, &never(), SETTINGS).await, CloseReason::TooBig);
-        assert!(script.written[0].contains("bad_json"), "{:?}", script.written);
-        assert_eq!(script.written[1], "close 1009");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_quiet_peer_is_pinged_and_then_given_up() {
-        let mut script = Script::saying([]);
-        let started = Instant::now();
-        assert_eq!(run(&Outbox::default(), echo, &mut script, &never(), SETTINGS).await, CloseReason::Heartbeat);
-        assert_eq!(started.elapsed().as_secs(), SETTINGS.read_timeout.as_secs());
-        assert_eq!(script.written, ["ping", "ping", "close 4102"]);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_peer_that_takes_nothing_is_given_up() {
-        let mut script = Script { reads: false, ..Script::saying([]) };
-        let outbox = Outbox::default();
-        outbox.push_durable(ChatId::new(), 1, &"x".into());
-        let started = Instant::now();
-        assert_eq!(run(&outbox, echo, &mut script, &never(), SETTINGS).await, CloseReason::Slow);
-        assert_eq!(started.elapsed().as_secs(), SETTINGS.write_timeout.as_secs());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_drain_lets_what_is_under_way_finish_and_says_when_to_come_back() {
-        let outbox = Outbox::default();
-        let drained_meanwhile = async |text: ByteString| {
-            outbox.close(CloseReason::Restart { after_ms: 700 });
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            echo(text).await
-        };
-        let mut script = Script::saying([Incoming::Text("a".into())]);
-        run(&outbox, drained_meanwhile, &mut script, &never(), SETTINGS).await;
-        assert_eq!(
-            script.written,
-            ["echo a", r#"{"type":"reconnect","after_ms":700,"reason":"restart"}"#, "close 4100"]
-        );
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_connection_ends_with_its_token_unless_it_is_renewed() {
-        let expires = Cell::new(Instant::now() + Duration::from_secs(5));
-        let started = Instant::now();
-        let renew = async |text: ByteString| {
-            expires.set(started + Duration::from_secs(20));
-            echo(text).await
-        };
-        let mut script = Script::saying([Incoming::Text("a".into())]);
-        assert_eq!(run(&Outbox::default(), renew, &mut script, &expires, SETTINGS).await, CloseReason::Expired);
-        assert_eq!(started.elapsed().as_secs(), 20);
-        assert_eq!(script.written, ["echo a", "close 4002"]);
-    }
-}
+mod tests;

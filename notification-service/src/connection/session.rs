@@ -3,18 +3,21 @@
 use std::{
     borrow::Cow,
     cell::{Cell, RefCell},
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     mem,
     sync::Arc,
     time::Duration,
 };
 
+use bytestring::ByteString;
 use chrono::Utc;
 use neonchat_common::{
     correlation::{self, CorrelationId},
     error::{ApiError, ErrorCode},
-    ids::{ChatId, SendId, Seq},
+    ids::{ChatId, RequestId, SendId, Seq},
     message::MessageText,
+    security::SecurityEvent,
+    security_event,
     token::Claims,
     trace::{self, TraceContext},
 };
@@ -24,10 +27,18 @@ use tracing::info_span;
 use super::{
     catch_up::catch_up,
     close::CloseReason,
-    pace::{Pace, Weight},
     protocol::{ClientFrame, Frame, ServerFrame, Token},
+    run::Handler,
 };
-use crate::{chat_service::NewMessage, hub::Socket, state::State};
+use crate::{
+    chat_service::NewMessage,
+    hub::Socket,
+    limits::{Asked, Refusals, UserLimits},
+    state::State,
+};
+
+/// The chats in which a socket may be typing that are remembered until it is closed. In others typing ends by itself.
+const MAX_TYPING: usize = 32;
 
 /// The longest that a connection lives. An `exp` may be a number that no timer can hold.
 const MAX_TIME: Duration = Duration::from_hours(24 * 365);
@@ -36,19 +47,35 @@ const MAX_TIME: Duration = Duration::from_hours(24 * 365);
 pub(crate) struct Session<'a> {
     socket: Arc<Socket>,
     state: &'a State,
-    pace: RefCell<Pace>,
+    limits: Arc<UserLimits>,
+    refusals: Refusals,
+    /// The chats in which it said last that its user is typing.
+    typing: RefCell<VecDeque<ChatId>>,
     /// When its token expires, and it with it.
-    pub(crate) expires: Cell<Instant>,
+    expires: Cell<Instant>,
 }
 
 impl<'a> Session<'a> {
-    pub(crate) fn new(socket: Arc<Socket>, claims: &Claims, state: &'a State) -> Self {
-        let pace = Pace::new(state.settings.messages_per_second, Instant::now());
-        Self { socket, state, pace: RefCell::new(pace), expires: Cell::new(expiry(claims)) }
+    pub(crate) fn new(socket: Arc<Socket>, claims: &Claims, limits: Arc<UserLimits>, state: &'a State) -> Self {
+        Self {
+            socket,
+            state,
+            limits,
+            refusals: Refusals::new(Instant::now()),
+            typing: RefCell::default(),
+            expires: Cell::new(expiry(claims)),
+        }
+    }
+
+    /// The socket is closed: its user does not type there any more.
+    pub(crate) fn end(&self) {
+        for chat in self.typing.take() {
+            self.state.hub.typing.close(self.socket.user, chat, self.socket.id);
+        }
     }
 
     /// Does what a frame asks for. Returns what is to be answered, if anything.
-    pub(crate) async fn handle(&self, json: &str) -> Option<Frame> {
+    async fn handle(&self, json: &str) -> Option<Frame> {
         let (frame, request_id) = match ClientFrame::parse(json) {
             Ok(frame) => {
                 let frame = frame.with_request_id();
@@ -58,16 +85,8 @@ impl<'a> Session<'a> {
             Err(bad) => (Err(bad.error), bad.request_id),
         };
         metrics::counter!("websocket_frames_total", "direction" => "in", "type" => label(&frame)).increment(1);
-        let weight = if matches!(frame, Ok(ClientFrame::Message { .. })) { Weight::Message } else { Weight::Light };
-        let paced = self.pace.borrow_mut().take(weight, Instant::now());
-        let answer = match (paced, frame) {
-            (Err(too_fast), _) => {
-                if too_fast.is_abuse {
-                    self.socket.outbox.close(CloseReason::Abuse);
-                }
-                Err(ApiError::from(&too_fast))
-            }
-            (Ok(()), Err(error)) => Err(error),
+        let answer = match (self.take(asked(&frame)), frame) {
+            (Err(error), _) | (Ok(()), Err(error)) => Err(error),
             (Ok(()), Ok(frame)) => {
                 // A send is found in the logs under the id that its sender knows.
                 let id = CorrelationId::accept(request_id.as_deref());
@@ -82,10 +101,21 @@ impl<'a> Session<'a> {
         answer.unwrap_or_else(|error| Some(ServerFrame::error(request_id.map(Cow::Owned), &error).encode()))
     }
 
+    /// Counts what the client asks for. A client that goes on although it is refused is closed.
+    fn take(&self, asked: Asked) -> Result<(), ApiError> {
+        let now = Instant::now();
+        self.limits.take(asked, now).inspect_err(|_| {
+            if self.refusals.add(now) {
+                security_event!(SecurityEvent::SocketAbuse, user.id = %self.socket.user, socket.id = %self.socket.id);
+                self.socket.outbox.close(CloseReason::Abuse);
+            }
+        })
+    }
+
     async fn act(&self, frame: ClientFrame, trace: &mut trace::Span) -> Result<Option<Frame>, ApiError> {
         match frame {
             ClientFrame::Message { chat_id, text, request_id } => {
-                self.send(chat_id, text, request_id.unwrap_or_else(SendId::new), trace).await.map(|()| None)
+                self.send(chat_id, text, request_id.unwrap_or_else(|| SendId::new().into()), trace).await.map(|()| None)
             }
             ClientFrame::Typing { chat_id, is_typing } => self.typing(chat_id, is_typing).await.map(|()| None),
             ClientFrame::Receipt { chat_id, read } => self.receipt(chat_id, read).await.map(|()| None),
@@ -104,7 +134,7 @@ impl<'a> Session<'a> {
         &self,
         chat: Option<ChatId>,
         text: MessageText,
-        request_id: SendId,
+        request_id: RequestId,
         trace: &mut trace::Span,
     ) -> Result<(), ApiError> {
         let chat_id = self.chat(chat).await?;
@@ -114,10 +144,17 @@ impl<'a> Session<'a> {
     }
 
     async fn typing(&self, chat: Option<ChatId>, is_typing: bool) -> Result<(), ApiError> {
-        let chat_id = self.chat(chat).await?;
-        let user_id = self.socket.user;
-        let frame = ServerFrame::Typing { user_id, chat_id, is_typing }.encode();
-        self.state.delivery.tell_typing(chat_id, user_id, &frame).await;
+        let chat = self.chat(chat).await?;
+        if !is_typing {
+            self.state.hub.typing.end(self.socket.user, chat);
+            return Ok(());
+        }
+        self.state.hub.typing.begin(self.socket.user, chat, self.socket.id, Instant::now());
+        let mut typing = self.typing.borrow_mut();
+        if !typing.contains(&chat) {
+            typing.truncate(MAX_TYPING - 1);
+            typing.push_front(chat);
+        }
         Ok(())
     }
 
@@ -127,7 +164,8 @@ impl<'a> Session<'a> {
     }
 
     async fn sync(&self, request_id: Option<String>, cursors: BTreeMap<ChatId, Seq>) -> Result<(), ApiError> {
-        let chats = Box::pin(catch_up(&self.state.delivery, &self.socket, cursors)).await?;
+        let may_have = |events| self.limits.take_missed(events, Instant::now());
+        let chats = Box::pin(catch_up(&self.state.delivery, &self.socket, cursors, may_have)).await?;
         // Through the outbox, so that it comes behind what was missed.
         self.socket.outbox.push_missed(ServerFrame::Synced { request_id, chats }.encode()).await;
         Ok(())
@@ -162,6 +200,33 @@ impl<'a> Session<'a> {
             // connection needs no room for it.
             || self.socket.carries(chat) && Box::pin(self.state.delivery.learn(self.socket.user, chat)).await?;
         if is_joined { Ok(chat) } else { Err(no_such_chat()) }
+    }
+}
+
+impl Handler for Session<'_> {
+    async fn text(&self, text: ByteString) -> Option<Frame> {
+        self.handle(&text).await
+    }
+
+    fn count(&self) -> Result<(), ApiError> {
+        self.take(Asked::Other)
+    }
+
+    fn expires(&self) -> Instant {
+        self.expires.get()
+    }
+}
+
+/// What a frame asks for, as far as it is limited.
+fn asked(frame: &Result<ClientFrame, ApiError>) -> Asked {
+    match frame {
+        Ok(ClientFrame::Message { .. }) => Asked::Message,
+        Ok(ClientFrame::Sync { cursors, .. }) => Asked::Sync(cursors.len()),
+        Ok(ClientFrame::Auth { .. }) => Asked::Auth,
+        Ok(
+            ClientFrame::Typing { .. } | ClientFrame::Receipt { .. } | ClientFrame::Presence { .. } | ClientFrame::Ping,
+        )
+        | Err(_) => Asked::Other,
     }
 }
 

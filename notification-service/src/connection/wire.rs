@@ -9,9 +9,13 @@ use actix_web::{
     web::Payload,
 };
 use actix_ws::{AggregatedMessage as Message, CloseCode, Session};
+use bytes::Bytes;
 use bytestring::ByteString;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
-use tokio::{sync::oneshot, time::timeout};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout},
+};
 
 use super::{close::CloseReason, protocol::Frame, reader::Reader};
 
@@ -29,8 +33,10 @@ pub(crate) enum Incoming {
     Text(ByteString),
     /// A frame that is not text.
     Binary,
-    /// A sign of life, answered if need be.
-    Alive,
+    /// A question for a sign of life, with what the answer has to repeat.
+    Ping(Bytes),
+    /// A sign of life.
+    Pong,
     /// It ends, for this reason; the last of it.
     Closed(CloseReason),
 }
@@ -47,6 +53,10 @@ pub(crate) trait Wire {
     async fn send(&mut self, frame: Frame) -> Result<(), Gone>;
     /// Asks for a sign of life.
     async fn ping(&mut self) -> Result<(), Gone>;
+    /// Gives one.
+    async fn pong(&mut self, payload: Bytes) -> Result<(), Gone>;
+    /// Since when the peer has been sending a message that has not ended yet.
+    fn message_begun(&self) -> Option<Instant>;
     /// Says goodbye.
     async fn close(self, reason: CloseReason);
 }
@@ -90,11 +100,8 @@ impl Wire for ActixWire {
         match self.reader.next().await {
             Ok(Message::Text(text)) => Incoming::Text(text),
             Ok(Message::Binary(_)) => Incoming::Binary,
-            Ok(Message::Ping(payload)) => match self.session.pong(&payload).await {
-                Ok(()) => Incoming::Alive,
-                Err(_) => Incoming::Closed(CloseReason::Normal),
-            },
-            Ok(Message::Pong(_)) => Incoming::Alive,
+            Ok(Message::Ping(payload)) => Incoming::Ping(payload),
+            Ok(Message::Pong(_)) => Incoming::Pong,
             Ok(Message::Close(_)) => Incoming::Closed(CloseReason::Normal),
             Err(reason) => Incoming::Closed(reason),
         }
@@ -106,6 +113,14 @@ impl Wire for ActixWire {
 
     async fn ping(&mut self) -> Result<(), Gone> {
         self.session.ping(b"").await.map_err(|_| Gone)
+    }
+
+    async fn pong(&mut self, payload: Bytes) -> Result<(), Gone> {
+        self.session.pong(&payload).await.map_err(|_| Gone)
+    }
+
+    fn message_begun(&self) -> Option<Instant> {
+        self.reader.message_begun()
     }
 
     async fn close(mut self, reason: CloseReason) {

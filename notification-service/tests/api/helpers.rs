@@ -195,6 +195,25 @@ impl TestApp {
 
     /// What is received by a client that sends these bytes after the handshake, and then waits for the server to close TCP.
     pub(crate) async fn raw(&self, user: &User, bytes: &[u8]) -> Vec<u8> {
+        let mut stream = self.handshake(user).await;
+        stream.write_all(bytes).await.expect("sent");
+        let mut received = Vec::new();
+        let ended = timeout(Duration::from_secs(10), stream.read_to_end(&mut received)).await;
+        ended.expect("an end").expect("a clean end");
+        received
+    }
+
+    /// The status and the headers of the answer to a handshake.
+    pub(crate) async fn raw_head(&self, user: &User) -> String {
+        let mut stream = self.handshake(user).await;
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.expect("an answer"));
+        }
+        String::from_utf8(head).expect("text")
+    }
+
+    async fn handshake(&self, user: &User) -> TcpStream {
         let authority = self.notification.websocket.trim_start_matches("ws://");
         let mut stream = TcpStream::connect(authority).await.expect("a connection");
         let upgrade = format!(
@@ -203,11 +222,7 @@ impl TestApp {
             user.token
         );
         stream.write_all(upgrade.as_bytes()).await.expect("sent");
-        stream.write_all(bytes).await.expect("sent");
-        let mut received = Vec::new();
-        let ended = timeout(Duration::from_secs(10), stream.read_to_end(&mut received)).await;
-        ended.expect("an end").expect("a clean end");
-        received
+        stream
     }
 }
 

@@ -1,10 +1,15 @@
 //! How much one client may ask for.
 
+use std::time::Instant;
+
 use neonchat_testbed::{
-    client::{Refused, Socket},
+    client::{Refused, Socket, User},
     harness,
+    poll::until,
 };
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
+use uuid::Uuid;
 
 use crate::helpers::TestApp;
 
@@ -17,6 +22,7 @@ async fn a_user_has_so_many_sockets_and_another_one_has_as_many() {
     let url = format!("{}/ws?token={}", app.notification.websocket, alice.token);
     let Err(Refused(answer)) = Socket::request(&url, &[]).await.expect("an answer") else { panic!("let in") };
     assert_eq!((answer.status, &answer.body["code"]), (429, &json!("rate_limited")));
+    assert!(head_of_refusal(&app, &alice).await.contains("\r\nretry-after: 10\r\n"));
     app.socket(&bob).await.expect_quiet().await.expect("a pong");
     first.close().await.expect("closed");
 }
@@ -44,18 +50,148 @@ async fn messages_that_come_too_fast_are_refused_and_not_stored() {
     assert_eq!(history.body["messages"].as_array().map(Vec::len), Some(2));
 }
 
+/// What an answer to a handshake that is refused begins with.
+async fn head_of_refusal(app: &TestApp, user: &User) -> String {
+    let received = app.raw_head(user).await;
+    assert!(received.starts_with("HTTP/1.1 429 "), "{received}");
+    received.to_lowercase()
+}
+
+/// The close code that a socket gets which sends this again and again.
+async fn flood(mut socket: Socket, message: Message) -> u16 {
+    for _ in 0..20_000 {
+        if socket.send_raw(message.clone()).await.is_err() {
+            break;
+        }
+    }
+    socket.closed().await.expect("a close frame").1
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn who_does_not_listen_is_closed() {
-    let app = TestApp::start_with(&harness::redis_url(), &[("WS_MESSAGES_PER_SECOND", "1")]).await;
-    let user = app.api.any_user().await.expect("a user");
-    let mut socket = app.socket(&user).await;
-    let flood = async {
-        for _ in 0..2000 {
-            if socket.send(&json!({ "type": "ping" })).await.is_err() {
-                break;
+async fn who_goes_on_although_some_is_let_through_in_between_is_closed() {
+    // A hundred frames a second are let through.
+    let app = TestApp::start_with(&harness::redis_url(), &[("WS_MESSAGES_PER_SECOND", "20")]).await;
+    for message in [
+        Message::text(json!({ "type": "ping" }).to_string()),
+        Message::text("{"),
+        Message::binary(vec![1]),
+        Message::Ping("?".into()),
+        Message::Pong("?".into()),
+    ] {
+        let user = app.api.any_user().await.expect("a user");
+        assert_eq!(flood(app.socket(&user).await, message.clone()).await, 4008, "{message:?}");
+    }
+    let events = app.notification.http.metric("security_events_total{event=\"socket_abuse\"}").await.expect("a metric");
+    assert!(!events.ends_with(" 0"), "{events}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sockets_of_a_user_share_the_limit_and_a_reconnect_does_not_fill_it_again() {
+    let app = TestApp::start_with(&harness::redis_url(), &[("WS_MESSAGES_PER_SECOND", "2")]).await;
+    let (alice, bob, chat) = app.two_users().await;
+    let begun = Instant::now();
+    let (mut taken, mut refused) = (0, 0);
+    for _ in 0..4 {
+        let mut sockets = [app.socket(&alice).await, app.socket(&alice).await];
+        for socket in &mut sockets {
+            for _ in 0..4 {
+                let message = json!({ "type": "message", "chat_id": chat, "text": "x", "request_id": Uuid::new_v4() });
+                socket.send(&message).await.expect("sent");
+                loop {
+                    let frame = socket.next().await.expect("an answer");
+                    match frame["type"].as_str() {
+                        Some("message_sent") => taken += 1,
+                        Some("error") => refused += 1,
+                        _ => continue,
+                    }
+                    break;
+                }
             }
         }
-        socket.closed().await
+        for socket in sockets {
+            socket.close().await.expect("closed");
+        }
+    }
+    // Four at once, and two a second.
+    let most = 4 + 2 * (begun.elapsed().as_secs() + 1);
+    assert!((4..=most).contains(&taken) && taken + refused == 32, "{taken} of {most}, {refused} refused");
+    // Another user has as many.
+    app.socket(&bob).await.send_message(&chat, "y").await.expect("an ack");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_who_connects_again_and_again_is_refused_for_a_while() {
+    let app = TestApp::start_with(&harness::redis_url(), &[("WS_MAX_CONNECTIONS_PER_USER", "1")]).await;
+    let (alice, bob, _) = app.two_users().await;
+    let url = format!("{}/ws?token={}", app.notification.websocket, alice.token);
+    let mut refused = None;
+    for _ in 0..20 {
+        match Socket::request(&url, &[]).await.expect("an answer") {
+            Ok(socket) => socket.close().await.expect("closed"),
+            Err(Refused(answer)) => refused = Some(answer),
+        }
+    }
+    let answer = refused.expect("a refusal");
+    assert_eq!((answer.status, &answer.body["code"]), (429, &json!("rate_limited")));
+    assert!(head_of_refusal(&app, &alice).await.contains("\r\nretry-after: "));
+    app.socket(&bob).await.expect_quiet().await.expect("a pong");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_has_so_many_sockets_and_proxies_say_which_it_is() {
+    let settings = [("WS_MAX_CONNECTIONS_PER_ADDRESS", "1"), ("TRUSTED_PROXIES", "127.0.0.1")];
+    let app = TestApp::start_with(&harness::redis_url(), &settings).await;
+    let (alice, bob, _) = app.two_users().await;
+    let request = async |user: &User, address: &str| {
+        let url = format!("{}/ws?token={}", app.notification.websocket, user.token);
+        Socket::request(&url, &[("x-forwarded-for", address)]).await.expect("an answer")
     };
-    assert_eq!(flood.await.expect("a close frame").1, 4008);
+    let first = request(&alice, "203.0.113.1").await.expect("a socket");
+    let Err(Refused(answer)) = request(&bob, "203.0.113.1").await else { panic!("let in") };
+    assert_eq!((answer.status, &answer.body["code"]), (429, &json!("rate_limited")));
+    let _second = request(&bob, "203.0.113.2").await.expect("a socket");
+    first.close().await.expect("closed");
+    until(async || request(&bob, "203.0.113.1").await.is_ok()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn typing_and_presence_of_a_user_are_told_at_a_bounded_rate() {
+    let app = TestApp::start().await;
+    let (alice, bob, chat) = app.two_users().await;
+    let mut bobs = app.socket(&bob).await;
+    let begun = Instant::now();
+    let mut sockets = Vec::new();
+    for _ in 0..5 {
+        sockets.push(app.socket(&alice).await);
+    }
+    for n in 0..100 {
+        for socket in &mut sockets {
+            socket.send(&json!({ "type": "typing", "chat_id": chat, "is_typing": n % 2 == 0 })).await.expect("sent");
+            let status = if n % 2 == 0 { "away" } else { "online" };
+            socket.send(&json!({ "type": "presence", "status": status })).await.expect("sent");
+        }
+    }
+    for socket in &mut sockets {
+        socket.expect_quiet().await.expect("a pong");
+    }
+    // What was said last counts.
+    for socket in &mut sockets {
+        socket.send(&json!({ "type": "presence", "status": "away" })).await.expect("sent");
+    }
+    sockets[0].send_message(&chat, "the end").await.expect("an ack");
+    let (mut told, mut has_message, mut last) = (0, false, Value::Null);
+    while !(has_message && last == "user_away") {
+        let frame = bobs.next().await.expect("a frame");
+        match frame["type"].as_str() {
+            Some("new_message") => has_message = true,
+            Some("presence") => {
+                last = frame["event"].clone();
+                told += 1;
+            }
+            _ => told += 1,
+        }
+    }
+    // A beginning, an end and a flip a second, and the user's coming.
+    let most = 3 * (begun.elapsed().as_secs() + 2) + 1;
+    assert!(told <= most, "{told} frames, {most} at most");
 }

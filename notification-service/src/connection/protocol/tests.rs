@@ -68,7 +68,7 @@ fn frames_look_as_the_contract_has_them() {
             "id": id, "chat_id": chat_id, "sender_id": sender_id, "text": "hi", "seq": 42,
             "created_at": "2023-11-14T22:13:20.123456Z", "updated_at": "2023-11-14T22:13:20.123456Z"}})
     );
-    let request_id = SendId::new();
+    let request_id = RequestId::from(SendId::new());
     let status = DeliveryStatus::Delivered;
     let sent =
         ServerFrame::MessageSent { request_id, status, message_id: id, chat_id, seq: 42, created_at, duplicate: false };

@@ -1,0 +1,195 @@
+//! The loop with a scripted peer.
+
+use std::{cell::Cell, collections::VecDeque, future::pending, rc::Rc};
+
+use neonchat_common::ids::ChatId;
+
+use super::*;
+
+const SETTINGS: SocketSettings = SocketSettings {
+    max_connections: 1,
+    max_connections_per_user: 1,
+    max_connections_per_address: 0,
+    messages_per_second: 0,
+    heartbeat: Duration::from_secs(30),
+    read_timeout: Duration::from_mins(1),
+    write_timeout: Duration::from_secs(10),
+};
+
+/// A peer that says what it is told to, then nothing any more.
+#[derive(Default)]
+struct Script {
+    says: VecDeque<Incoming>,
+    /// Nothing more comes of a message that began then.
+    message_begun: Option<Instant>,
+    /// Before each thing that it says.
+    pause: Duration,
+    reads: bool,
+    written: Vec<String>,
+}
+
+impl Script {
+    fn saying(says: impl IntoIterator<Item = Incoming>) -> Self {
+        Self { says: says.into_iter().collect(), reads: true, ..Self::default() }
+    }
+}
+
+impl Wire for &mut Script {
+    async fn receive(&mut self) -> Incoming {
+        if !self.pause.is_zero() {
+            tokio::time::sleep(self.pause).await;
+        }
+        match self.says.pop_front() {
+            Some(incoming) => incoming,
+            None => pending().await,
+        }
+    }
+
+    async fn send(&mut self, frame: Frame) -> Result<(), Gone> {
+        if !self.reads {
+            pending::<()>().await;
+        }
+        self.written.push(frame.to_string());
+        Ok(())
+    }
+
+    async fn ping(&mut self) -> Result<(), Gone> {
+        self.written.push("ping".to_owned());
+        Ok(())
+    }
+
+    async fn pong(&mut self, payload: Bytes) -> Result<(), Gone> {
+        self.written.push(format!("pong {}", String::from_utf8_lossy(&payload)));
+        Ok(())
+    }
+
+    fn message_begun(&self) -> Option<Instant> {
+        self.message_begun
+    }
+
+    async fn close(self, reason: CloseReason) {
+        self.written.push(format!("close {}", reason.code().0));
+    }
+}
+
+/// Handles text by a function, and so many other frames.
+struct Rules<F> {
+    handle: F,
+    others: Cell<usize>,
+    expires: Rc<Cell<Instant>>,
+}
+
+impl<F: AsyncFn(ByteString) -> Option<Frame>> Handler for Rules<F> {
+    async fn text(&self, text: ByteString) -> Option<Frame> {
+        (self.handle)(text).await
+    }
+
+    fn count(&self) -> Result<(), ApiError> {
+        let left = self.others.get().checked_sub(1);
+        self.others.set(left.unwrap_or_default());
+        left.map(drop).ok_or_else(|| ApiError::new(ErrorCode::RateLimited, "too many"))
+    }
+
+    fn expires(&self) -> Instant {
+        self.expires.get()
+    }
+}
+
+fn rules<F: AsyncFn(ByteString) -> Option<Frame>>(handle: F) -> Rules<F> {
+    Rules { handle, others: Cell::new(2), expires: Rc::new(Cell::new(Instant::now() + Duration::from_hours(24))) }
+}
+
+async fn echo(text: ByteString) -> Option<Frame> {
+    Some(format!("echo {text}").into())
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_in_the_order_of_the_frames() {
+    let slow_first = async |text: ByteString| {
+        tokio::time::sleep(Duration::from_millis(if &*text == "a" { 50 } else { 0 })).await;
+        echo(text).await
+    };
+    let text = |text: &'static str| Incoming::Text(ByteString::from_static(text));
+    let mut script = Script::saying([text("a"), text("b"), Incoming::Closed(CloseReason::Normal)]);
+    let reason = run(&Outbox::default(), &rules(slow_first), &mut script, SETTINGS).await;
+    assert_eq!(reason, CloseReason::Normal);
+    assert_eq!(script.written, ["echo a", "echo b", "close 1000"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frame_that_is_not_text_is_an_error_and_no_end() {
+    let mut script = Script::saying([Incoming::Binary, Incoming::Closed(CloseReason::TooBig)]);
+    assert_eq!(run(&Outbox::default(), &rules(echo), &mut script, SETTINGS).await, CloseReason::TooBig);
+    assert!(script.written[0].contains("bad_json"), "{:?}", script.written);
+    assert_eq!(script.written[1], "close 1009");
+}
+
+#[tokio::test(start_paused = true)]
+async fn frames_that_are_not_text_are_counted_and_too_many_pings_not_answered() {
+    let (ping, end) = (|payload: &'static str| Incoming::Ping(payload.into()), Incoming::Closed(CloseReason::Normal));
+    let mut script = Script::saying([ping("a"), Incoming::Pong, ping("b"), Incoming::Binary, end]);
+    run(&Outbox::default(), &rules(echo), &mut script, SETTINGS).await;
+    assert_eq!(script.written[0], "pong a");
+    assert!(script.written[1].contains("rate_limited"), "{:?}", script.written);
+    assert_eq!(script.written[2..], ["close 1000"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_does_not_end_is_given_up_whatever_comes_in_between() {
+    let started = Instant::now();
+    let mut script = Script { message_begun: Some(started), ..Script::saying([]) };
+    for _ in 0..1000 {
+        script.says.push_back(Incoming::Pong);
+    }
+    script.pause = Duration::from_secs(1);
+    assert_eq!(run(&Outbox::default(), &rules(echo), &mut script, SETTINGS).await, CloseReason::Heartbeat);
+    assert_eq!(started.elapsed().as_secs(), SETTINGS.read_timeout.as_secs());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quiet_peer_is_pinged_and_then_given_up() {
+    let mut script = Script::saying([]);
+    let started = Instant::now();
+    assert_eq!(run(&Outbox::default(), &rules(echo), &mut script, SETTINGS).await, CloseReason::Heartbeat);
+    assert_eq!(started.elapsed().as_secs(), SETTINGS.read_timeout.as_secs());
+    assert_eq!(script.written, ["ping", "ping", "close 4102"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_takes_nothing_is_given_up() {
+    let mut script = Script { reads: false, ..Script::saying([]) };
+    let outbox = Outbox::default();
+    outbox.push_durable(ChatId::new(), 1, &"x".into());
+    let started = Instant::now();
+    assert_eq!(run(&outbox, &rules(echo), &mut script, SETTINGS).await, CloseReason::Slow);
+    assert_eq!(started.elapsed().as_secs(), SETTINGS.write_timeout.as_secs());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_lets_what_is_under_way_finish_and_says_when_to_come_back() {
+    let outbox = Outbox::default();
+    let drained_meanwhile = async |text: ByteString| {
+        outbox.close(CloseReason::Restart { after_ms: 700 });
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        echo(text).await
+    };
+    let mut script = Script::saying([Incoming::Text("a".into())]);
+    run(&outbox, &rules(drained_meanwhile), &mut script, SETTINGS).await;
+    assert_eq!(script.written, ["echo a", r#"{"type":"reconnect","after_ms":700,"reason":"restart"}"#, "close 4100"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_ends_with_its_token_unless_it_is_renewed() {
+    let started = Instant::now();
+    let expires = Rc::new(Cell::new(started + Duration::from_secs(5)));
+    let renewed = Rc::clone(&expires);
+    let renew = async |text: ByteString| {
+        renewed.set(started + Duration::from_secs(20));
+        echo(text).await
+    };
+    let mut script = Script::saying([Incoming::Text("a".into())]);
+    let rules = Rules { expires, ..rules(renew) };
+    assert_eq!(run(&Outbox::default(), &rules, &mut script, SETTINGS).await, CloseReason::Expired);
+    assert_eq!(started.elapsed().as_secs(), 20);
+    assert_eq!(script.written, ["echo a", "close 4002"]);
+}
