@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "a test that cannot go on says so by a panic")]
 
+mod abuse;
 mod backup;
 mod certificates;
 mod commands;

@@ -1,0 +1,216 @@
+//! What one hostile client costs the processes, and those beside it.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use neonchat_testbed::{
+    client::{Refused, Socket, User},
+    harness,
+    poll::until,
+    system::System,
+};
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+use tokio_postgres::NoTls;
+
+use crate::helpers::Running;
+
+/// The largest message, in bytes.
+const MAX_MESSAGE: usize = 64 * 1024;
+
+/// A socket that nothing reads, after its handshake.
+async fn raw_socket(system: &System, user: &User) -> TcpStream {
+    let mut stream = TcpStream::connect(system.websocket_addresses()[0]).await.expect("a connection");
+    let upgrade = format!(
+        "GET /ws?token={} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        user.token
+    );
+    stream.write_all(upgrade.as_bytes()).await.expect("sent");
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.expect("an answer"));
+    }
+    assert!(head.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&head));
+    stream
+}
+
+/// A frame of a client with a payload of so many bytes.
+fn frame(first: u8, payload: usize) -> Vec<u8> {
+    let length = (payload as u64).to_be_bytes();
+    [&[first, 0xff], length.as_slice(), &[0; 4], &vec![b'x'; payload]].concat()
+}
+
+async fn metric(system: &System, name: &str) -> f64 {
+    let line = system.notification().metric(name).await.expect("a metric");
+    line.split(' ').next_back().and_then(|value| value.parse().ok()).expect("a number")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_that_do_not_end_cost_little_more_than_the_largest_message() {
+    const SOCKETS: u32 = 256;
+    let running = Running::start(&[("WS_MAX_CONNECTIONS_PER_USER", "0"), ("WS_MESSAGES_PER_SECOND", "0")]).await;
+    let system = &running.system;
+    let user = system.api().any_user().await.expect("a user");
+    let sockets = (0..SOCKETS).map(|_| raw_socket(system, &user));
+    let mut sockets = join_all(sockets).await;
+    let idle = metric(system, "process_resident_memory_bytes").await;
+
+    // Half of a message, then a byte in a frame of its own, then all but the last byte of the rest.
+    let rest = MAX_MESSAGE / 2 - 1;
+    let unfinished = [frame(0x01, MAX_MESSAGE / 2), frame(0x00, 1), frame(0x80, rest)].concat();
+    let unfinished = &unfinished[..unfinished.len() - 1];
+    for socket in &mut sockets {
+        socket.write_all(unfinished).await.expect("sent");
+    }
+    // The server has read all of it: it answers a ping that comes behind a message, and this is none yet.
+    let mut one = sockets.pop().expect("a socket");
+    one.write_all(b"x").await.expect("sent");
+    assert_eq!(one.read_u8().await.expect("an answer"), 0x81);
+    let read = || async { metric(system, "process_resident_memory_bytes").await };
+    let mut grown = read().await;
+    until(async || {
+        let before = std::mem::replace(&mut grown, read().await);
+        (grown - before).abs() < 64.0 * 1024.0
+    })
+    .await;
+    let each = (grown - idle) / f64::from(SOCKETS) / 1024.0;
+    println!("{each:.0} KiB a socket");
+    assert!(each < 100.0, "{each:.0} KiB a socket");
+
+    // More than one message is not held at all.
+    let mut greedy = raw_socket(system, &user).await;
+    let beyond = [frame(0x01, MAX_MESSAGE - 1), frame(0x80, 2)].concat();
+    greedy.write_all(&beyond[..beyond.len() - 2]).await.expect("sent");
+    let mut received = Vec::new();
+    greedy.read_to_end(&mut received).await.expect("an end");
+    assert_eq!(received[2..4], 1009u16.to_be_bytes(), "{received:x?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_has_a_time_to_end_whatever_is_sent_in_between() {
+    let settings = [("WS_READ_TIMEOUT", "2s"), ("WS_HEARTBEAT_INTERVAL", "500ms")];
+    let running = Running::start(&settings).await;
+    let user = running.system.api().any_user().await.expect("a user");
+    let mut socket = raw_socket(&running.system, &user).await;
+    socket.write_all(&frame(0x01, 10)).await.expect("sent");
+    let (mut reader, mut writer) = socket.into_split();
+    let pings = tokio::spawn(async move {
+        let mut tick = tokio::time::interval(Duration::from_millis(100));
+        while writer.write_all(&[0x89, 0x80, 0, 0, 0, 0]).await.is_ok() {
+            tick.tick().await;
+        }
+    });
+    let mut received = Vec::new();
+    let _ = reader.read_to_end(&mut received).await;
+    let code = 4102u16.to_be_bytes();
+    assert!(received.windows(2).any(|bytes| bytes == code), "{received:x?}");
+    pings.await.expect("no panic");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn receipts_that_say_nothing_new_do_not_go_to_chat_service() {
+    let running = Running::start(&[]).await;
+    let api = running.system.api();
+    let (alice, bob) = (api.any_user().await.expect("a user"), api.any_user().await.expect("a user"));
+    let chat = api.chat(&alice, &bob).await.expect("a chat");
+    let websocket = running.system.websocket();
+    let mut alices = Socket::open(&websocket, &alice, None).await.expect("a socket");
+    let mut bobs = Socket::open(&websocket, &bob, None).await.expect("a socket");
+    alices.send_message(&chat, "x").await.expect("an ack");
+    bobs.expect_beside_presence("new_message").await.expect("the message");
+    // The first one, and the first one that is ahead of the head.
+    for read in [1, 1000] {
+        for _ in 0..50 {
+            bobs.send(&json!({ "type": "receipt", "chat_id": chat, "read": read })).await.expect("sent");
+        }
+    }
+    bobs.expect_quiet().await.expect("a pong");
+    let receipt = alices.expect_beside_presence("receipt").await.expect("a receipt");
+    assert_eq!(receipt["read"], 1);
+    let calls = "grpc_client_request_duration_seconds_count{service=\"chat.v1.ChatService\",method=\"MarkRead\"";
+    let calls = metric(&running.system, calls).await;
+    assert!(calls <= 2.0, "{calls} calls");
+    // A new event may be read.
+    alices.send_message(&chat, "y").await.expect("an ack");
+    bobs.expect_beside_presence("new_message").await.expect("the message");
+    bobs.send(&json!({ "type": "receipt", "chat_id": chat, "read": 2 })).await.expect("sent");
+    assert_eq!(alices.expect_beside_presence("receipt").await.expect("a receipt")["read"], 2);
+}
+
+/// Gives a user so many chats, each with a partner of its own.
+async fn give_chats(database: &str, user: &User, count: u32) {
+    let (client, connection) = tokio_postgres::connect(database, NoTls).await.expect("a connection");
+    let connection = tokio::spawn(connection);
+    let sql = format!(
+        "CREATE TEMP TABLE made AS
+             SELECT gen_random_uuid() AS chat, gen_random_uuid() AS partner, n FROM generate_series(1, {count}) AS n;
+         INSERT INTO users (id, username, username_key, password_hash)
+             SELECT partner, 'partner-' || n, 'partner-' || n, '' FROM made;
+         INSERT INTO chats (id, user1_id, user2_id) SELECT chat, '{user}', partner FROM made;
+         INSERT INTO chat_members (chat_id, user_id) SELECT chat, '{user}' FROM made
+             UNION ALL SELECT chat, partner FROM made;
+         ANALYZE chat_members",
+        user = user.id
+    );
+    client.batch_execute(&sql).await.expect("chats");
+    drop(client);
+    connection.await.expect("no panic").expect("a clean end");
+}
+
+/// How long a user needs to connect and to be seen by a partner, in the middle of several times.
+async fn time_to_be_seen(system: &System, user: &User, partner: &mut Socket) -> Duration {
+    let mut times = Vec::new();
+    for _ in 0..15 {
+        let begun = Instant::now();
+        let socket = Socket::open(&system.websocket(), user, None).await.expect("a socket");
+        assert_eq!(partner.expect("presence").await.expect("presence")["event"], "user_online");
+        times.push(begun.elapsed());
+        socket.close().await.expect("closed");
+        assert_eq!(partner.expect("presence").await.expect("presence")["event"], "user_offline");
+    }
+    times.sort();
+    times[times.len() / 2]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_with_thousands_of_chats_keeps_nobody_from_connecting_or_from_being_seen() {
+    let database = harness::test_database().await;
+    let running = Running::start_on(&database, &[]).await;
+    let (system, api) = (&running.system, running.system.api());
+    let (alice, bob) = (api.any_user().await.expect("a user"), api.any_user().await.expect("a user"));
+    api.chat(&alice, &bob).await.expect("a chat");
+    let mallory = api.any_user().await.expect("a user");
+    give_chats(&database, &mallory, 20_000).await;
+    let mut bobs = Socket::open(&system.websocket(), &bob, None).await.expect("a socket");
+    let alone = time_to_be_seen(system, &alice, &mut bobs).await;
+
+    // All sockets that she may have connect again and again, and flip her status.
+    let attack = (0..64).map(|_| {
+        let (websocket, mallory) = (system.websocket(), mallory.clone());
+        tokio::spawn(async move {
+            loop {
+                match Socket::request(&format!("{websocket}/ws?token={}", mallory.token), &[]).await {
+                    Ok(Ok(mut socket)) => {
+                        for status in ["away", "online"] {
+                            let _ = socket.send(&json!({ "type": "presence", "status": status })).await;
+                        }
+                    }
+                    Ok(Err(Refused(_))) | Err(_) => tokio::task::yield_now().await,
+                }
+            }
+        })
+    });
+    let attack: Vec<_> = attack.collect();
+    until(async || metric(system, "websocket_connections_current").await > 2.0).await;
+    let beside = time_to_be_seen(system, &alice, &mut bobs).await;
+    for attacker in &attack {
+        attacker.abort();
+    }
+    println!("alone {alone:?}, beside {beside:?}");
+    // Both share the processors with the attackers. Without limits for each user it was seconds, or a refusal.
+    assert!(beside < 40 * alone.max(Duration::from_millis(10)), "alone {alone:?}, beside {beside:?}");
+}
