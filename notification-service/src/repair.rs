@@ -4,7 +4,7 @@
 //! fetch the difference. It is applied to a chat that was just subscribed to, to one whose events came out of order, to
 //! all chats when publications were lost, and to all chats every few seconds for what nobody noticed.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt as _, stream};
 use neonchat_common::{
@@ -105,8 +105,10 @@ impl Repair {
             self.unchecked.wait().await;
             let chats: Vec<ChatId> = self.unchecked.take().into_iter().collect();
             for chats in chats.chunks(MAX_HEADS) {
+                let delivered = chats.iter().map(|chat| (*chat, self.hub.next_seq(*chat))).collect();
                 match self.chat_service.heads(chats).await {
                     Ok(heads) => {
+                        self.restore(&heads, &delivered);
                         let is_behind =
                             |(chat, head): &(ChatId, Seq)| self.hub.next_seq(*chat).is_some_and(|next| next <= *head);
                         let mut behind: Vec<_> = heads.into_iter().filter(is_behind).collect();
@@ -123,6 +125,21 @@ impl Repair {
                     }
                 }
             }
+        }
+    }
+
+    /// Looks for chats of which more was delivered here, before their heads were asked for, than is stored. What was delivered
+    /// had been committed: it is lost.
+    fn restore(&self, heads: &[(ChatId, Seq)], delivered: &HashMap<ChatId, Option<Seq>>) {
+        let is_less =
+            |(chat, head): &&(ChatId, Seq)| delivered.get(chat).copied().flatten().is_some_and(|next| next - 1 > *head);
+        let mut count = 0;
+        for (chat, head) in heads.iter().filter(is_less) {
+            self.hub.restore(*chat, *head);
+            count += 1;
+        }
+        if count > 0 {
+            tracing::error!(chats = count, "database has less than was delivered, closing the sockets of these chats");
         }
     }
 

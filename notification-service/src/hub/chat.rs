@@ -218,6 +218,17 @@ impl Chat {
         }
     }
 
+    /// The chat has less than was delivered here: what comes next is what follows its head. The sockets are closed, for they have
+    /// events that there are no longer.
+    pub(super) fn restore(&mut self, head: Seq, close: impl Fn(&Socket)) {
+        self.next = head + 1;
+        self.held.clear();
+        for member in &mut self.members {
+            (member.joined_after, member.after) = (head, head);
+            close(&member.socket);
+        }
+    }
+
     /// A socket that was held to be the cause of an event gets no ack for it: so it gets the event, if that waits still, or
     /// is told that it was left out.
     pub(super) fn will_get_no_ack(&mut self, socket: SocketId, seq: Seq) {

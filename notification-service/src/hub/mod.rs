@@ -30,7 +30,17 @@ pub(crate) use self::{
     socket::{Socket, SocketId},
     typing::{Told, Typing},
 };
-use crate::{chat_service::UserChat, connection::protocol::Frame, work_set::WorkSet};
+use crate::{
+    chat_service::UserChat,
+    connection::{
+        close::{CloseReason, RECONNECT_DELAY_MS},
+        protocol::Frame,
+    },
+    work_set::WorkSet,
+};
+
+/// Within this time clients come back whose chats were restored from a backup.
+const RESTORE_WINDOW_MS: u64 = 5000;
 
 /// Those who share a chat with a user, and the chats that they share.
 pub(crate) type Peers = HashMap<UserId, Vec<ChatId>>;
@@ -315,6 +325,17 @@ impl Hub {
     /// The next event that a chat waits for.
     pub(crate) fn next_seq(&self, chat: ChatId) -> Option<Seq> {
         self.chats.get(&chat).map(|entry| entry.next())
+    }
+
+    /// The chat ends at `head`, although more was delivered here: the database was restored from a backup, or is a replica that
+    /// was promoted while it was behind. Its sockets have to connect again, and learn of it by `sync`.
+    pub(crate) fn restore(&self, chat: ChatId, head: Seq) {
+        if let Some(mut entry) = self.chats.get_mut(&chat) {
+            entry.restore(head, |socket| {
+                let after_ms = RECONNECT_DELAY_MS + fastrand::u64(0..RESTORE_WINDOW_MS);
+                socket.outbox.close(CloseReason::Restart { after_ms });
+            });
+        }
     }
 
     /// Whether events of a chat wait for an earlier one.

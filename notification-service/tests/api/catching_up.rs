@@ -204,6 +204,29 @@ async fn what_a_user_is_sent_over_all_sockets_is_bounded_and_the_rest_is_to_be_f
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn clients_notice_that_a_backup_was_restored_and_get_what_comes_next() {
+    let app = TestApp::start().await;
+    let (alice, bob, chat) = app.two_users().await;
+    let (mut alices, mut bobs) = (app.socket(&alice).await, app.socket(&bob).await);
+    send(&mut alices, &chat, (1..=3).map(|n| n.to_string())).await;
+    app.sql(&format!(
+        "DELETE FROM messages WHERE chat_id = '{chat}' AND seq = 3;
+         UPDATE chats SET last_seq = 2 WHERE id = '{chat}';
+         UPDATE chat_members SET read_seq = least(read_seq, 2) WHERE chat_id = '{chat}'"
+    ))
+    .await;
+    assert_eq!(bobs.closed().await.expect("a close frame").1, 4100);
+    let mut bobs = app.socket(&bob).await;
+    bobs.send(&sync(&chat, 3)).await.expect("sent");
+    let head = json!([{ "chat_id": chat, "head_seq": 2, "complete": false }]);
+    assert_eq!(synced(&mut bobs).await, (vec![], head));
+    let mut alices = app.socket(&alice).await;
+    send(&mut alices, &chat, ["another third".to_owned()]).await;
+    let message = bobs.expect_beside_presence("new_message").await.expect("a message");
+    assert_eq!((&message["seq"], &message["message"]["text"]), (&json!(3), &json!("another third")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn chats_of_others_are_left_out_and_bad_cursors_are_named() {
     let app = TestApp::start().await;
     let (alice, _, chat) = app.two_users().await;

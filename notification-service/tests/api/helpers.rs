@@ -18,6 +18,7 @@ use tokio::{
     task::JoinHandle,
     time::timeout,
 };
+use tokio_postgres::NoTls;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Both services.
@@ -179,6 +180,15 @@ impl TestApp {
     /// Starts it again behind notification-service.
     pub(crate) async fn start_chat_service_again(&mut self) {
         self.chat = Some(start_chat_service(&self.database, &self.redis_url, &self.namespace, self.chat_grpc).await.1);
+    }
+
+    /// Runs statements in the database of chat-service.
+    pub(crate) async fn sql(&self, statements: &str) {
+        let (client, connection) = tokio_postgres::connect(&self.database, NoTls).await.expect("connect to Postgres");
+        let connection = tokio::spawn(connection);
+        client.batch_execute(statements).await.expect("run statements");
+        drop(client);
+        connection.await.expect("no panic").expect("a clean end");
     }
 
     /// Two users, and the id of their chat.
