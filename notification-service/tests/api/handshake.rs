@@ -155,4 +155,7 @@ async fn only_pages_of_ours_may_connect() {
     ] {
         assert_eq!(refusal(&url, &[("origin", origin)]).await, (403, "forbidden".to_owned()), "{origin}");
     }
+    let rejected =
+        app.notification.http.metric("security_events_total{event=\"origin_rejected\"}").await.expect("a metric");
+    assert!(!rejected.ends_with(" 0"), "{rejected}");
 }

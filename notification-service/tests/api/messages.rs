@@ -194,3 +194,67 @@ async fn typing_reaches_the_other_member_alone() {
         socket.expect_quiet().await.expect("nothing");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn typing_ends_with_its_socket_although_another_one_stays_and_with_the_message() {
+    let app = TestApp::start().await;
+    let (alice, bob, chat) = app.two_users().await;
+    let mut bobs = app.socket(&bob).await;
+    let _laptop = app.socket(&alice).await;
+    let mut phone = app.socket(&alice).await;
+    let typing = json!({ "type": "typing", "chat_id": chat, "is_typing": true });
+    phone.send(&typing).await.expect("sent");
+    assert_eq!(bobs.expect_beside_presence("typing").await.expect("typing")["is_typing"], true);
+    drop(phone);
+    assert_eq!(bobs.expect_beside_presence("typing").await.expect("typing")["is_typing"], false);
+
+    let mut phone = app.socket(&alice).await;
+    phone.send(&typing).await.expect("sent");
+    assert_eq!(bobs.expect_beside_presence("typing").await.expect("typing")["is_typing"], true);
+    // From another device, and not over a socket.
+    let path = format!("/api/v1/chats/{chat}/messages");
+    let sent = app.api.post(&path, &alice, &json!({ "text": "x" })).await.expect("an answer");
+    assert_eq!(sent.status, 201);
+    let mut kinds = Vec::new();
+    while kinds.len() < 2 {
+        let frame = bobs.next().await.expect("a frame");
+        match frame["type"].as_str() {
+            Some("typing") => {
+                assert_eq!(frame["is_typing"], false);
+                kinds.push("typing");
+            }
+            Some("new_message") => kinds.push("new_message"),
+            _ => {}
+        }
+    }
+    kinds.sort_unstable();
+    assert_eq!(kinds, ["new_message", "typing"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_id_comes_back_as_it_was_written_and_is_the_same_in_any_spelling() {
+    let app = TestApp::start().await;
+    let (alice, _, chat) = app.two_users().await;
+    let mut alices = app.socket(&alice).await;
+    let id = uuid::Uuid::new_v4();
+    let upper = id.to_string().to_uppercase();
+    for (spelling, duplicate) in [(upper.clone(), false), (id.to_string(), true), (id.simple().to_string(), true)] {
+        let message = json!({ "type": "message", "chat_id": chat, "text": "x", "request_id": spelling });
+        alices.send(&message).await.expect("sent");
+        let ack = alices.expect_beside_presence("message_sent").await.expect("an ack");
+        assert_eq!(
+            (&ack["request_id"], &ack["duplicate"], &ack["seq"]),
+            (&json!(spelling), &json!(duplicate), &json!(1))
+        );
+    }
+    // Refused here, refused by chat-service.
+    let no_chat = uuid::Uuid::now_v7();
+    for message in [
+        json!({ "type": "message", "chat_id": chat, "text": "", "request_id": upper }),
+        json!({ "type": "message", "chat_id": no_chat, "text": "x", "request_id": upper }),
+        json!({ "type": "message", "chat_id": chat, "text": "other", "request_id": upper }),
+    ] {
+        alices.send(&message).await.expect("sent");
+        assert_eq!(alices.expect_beside_presence("error").await.expect("an error")["request_id"], *upper, "{message}");
+    }
+}

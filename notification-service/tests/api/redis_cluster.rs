@@ -53,7 +53,7 @@ impl Stage {
                     let Message::Text(frame) = received.expect("a frame") else { continue };
                     let frame: Value = serde_json::from_str(&frame).expect("JSON");
                     match frame["type"].as_str() {
-                        Some("typing") => return,
+                        Some("typing") if frame["is_typing"] == true => return,
                         Some("new_message") => messages.push(frame),
                         _ => {}
                     }
