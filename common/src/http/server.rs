@@ -115,9 +115,14 @@ fn accept(io: TcpStream, silence: Duration) -> (Watched<TcpStream>, Protocol, Op
     (Watched::new(io, silence), Protocol::Http1, peer)
 }
 
-/// A connection that breaks when nothing was written for too long.
+/// A connection that breaks when nothing was written for too long, and is read in pieces.
+///
+/// actix reads as long as there is something to be read, up to 128 KiB, into one buffer that it then keeps. A reader that is
+/// interrupted once the buffer is full handles what is in it before it goes on, so that the buffer stays small.
 struct Watched<T> {
     io: T,
+    /// The last read has filled the buffer.
+    is_full: bool,
     silence: Duration,
     written: Instant,
     /// Set for a moment that lies not after the one at which it breaks: a write does not touch it.
@@ -126,7 +131,7 @@ struct Watched<T> {
 
 impl<T> Watched<T> {
     fn new(io: T, silence: Duration) -> Self {
-        Self { io, silence, written: Instant::now(), alarm: Box::pin(sleep(silence)) }
+        Self { io, is_full: false, silence, written: Instant::now(), alarm: Box::pin(sleep(silence)) }
     }
 
     /// Ready when it is to break.
@@ -160,7 +165,13 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
         if let Poll::Ready(error) = self.poll_broken(cx) {
             return Poll::Ready(Err(error));
         }
-        Pin::new(&mut self.io).poll_read(cx, buffer)
+        if std::mem::take(&mut self.is_full) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let read = Pin::new(&mut self.io).poll_read(cx, buffer);
+        self.is_full = matches!(read, Poll::Ready(Ok(()))) && buffer.remaining() == 0;
+        read
     }
 }
 
