@@ -175,8 +175,8 @@ impl Fragments {
             return Err(CloseReason::TooBig);
         }
         if length > self.bytes.capacity() {
-            // Twice as large each time, so that not every fragment is copied again; and never larger than a message.
-            let mut larger = BytesMut::with_capacity((2 * length).min(MAX_FRAME_BYTES));
+            // A quarter larger than needed, so that not every fragment is copied again; and never larger than a message.
+            let mut larger = BytesMut::with_capacity((length + length / 4).min(MAX_FRAME_BYTES));
             larger.extend_from_slice(&self.bytes);
             self.bytes = larger;
         }

@@ -79,7 +79,7 @@ async fn messages_that_do_not_end_cost_little_more_than_the_largest_message() {
     .await;
     let each = (grown - idle) / f64::from(SOCKETS) / 1024.0;
     println!("{each:.0} KiB a socket");
-    assert!(each < 100.0, "{each:.0} KiB a socket");
+    assert!(each < 130.0, "{each:.0} KiB a socket");
 
     // More than one message is not held at all.
     let mut greedy = raw_socket(system, &user).await;
