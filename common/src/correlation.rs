@@ -8,7 +8,7 @@ use std::{fmt, future::Future, sync::Arc};
 use tracing::{Instrument as _, Span};
 use uuid::Uuid;
 
-use crate::{ids::SendId, trace::TraceContext};
+use crate::{ids::RequestId, trace::TraceContext};
 
 /// The header, over HTTP and gRPC.
 pub const HEADER: &str = "x-request-id";
@@ -38,8 +38,8 @@ impl CorrelationId {
 
     /// The id of a send, for what is done for it outside of a request.
     #[must_use]
-    pub fn of_send(id: SendId) -> Self {
-        Self(id.to_string().into())
+    pub fn of_send(id: &RequestId) -> Self {
+        Self(id.as_str().into())
     }
 
     /// The id as text.

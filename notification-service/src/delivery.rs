@@ -104,17 +104,26 @@ impl Delivery {
     pub(crate) async fn tell_typing(&self) {
         let mut looks = Typing::looks();
         loop {
-            let publications = self.hub.typing.next(&mut looks).await.into_iter().map(typing);
-            self.publisher.publish_all(publications.collect()).await;
+            let told = self.hub.typing.next(&mut looks).await;
+            let publications = told.into_iter().map(|told| self.typing(told)).collect();
+            self.publisher.publish_all(publications).await;
         }
+    }
+
+    fn typing(&self, Told { user, chat, is_typing }: Told) -> Publication {
+        let frame = ServerFrame::Typing { user_id: user, chat_id: chat, is_typing }.encode();
+        let event = Event::Ephemeral { user_id: user, frame: json(&frame) };
+        let (deployment, id) = (self.deployments.own.id(), CorrelationId::new());
+        Publication::new(Channel::Chat(chat), deployment, None, id.as_str(), event, &TraceContext::default())
     }
 
     /// Tells users of the presence of somebody with whom each shares these chats. Returns whether Redis took all of it.
     pub(crate) async fn tell_presence(&self, to: impl Iterator<Item = (UserId, Vec<ChatId>)>, frame: &Frame) -> bool {
         let (id, trace) = (correlation::current(), correlation::current_trace());
+        let deployment = self.deployments.own.id();
         let publication = |(user, chat_ids)| {
             let event = Event::Presence { chat_ids, frame: json(frame) };
-            Publication::new(Channel::User(user), None, id.as_str(), event, &trace)
+            Publication::new(Channel::User(user), deployment, None, id.as_str(), event, &trace)
         };
         self.publisher.publish_all(to.map(publication).collect()).await.into_iter().all(|published| published)
     }
@@ -134,12 +143,6 @@ impl Delivery {
         // Boxed: each connection has room for the largest thing that it may have to wait for, and this would be 6 KiB.
         Box::pin(self.publisher.publish(publication)).await
     }
-}
-
-fn typing(Told { user, chat, is_typing }: Told) -> Publication {
-    let frame = ServerFrame::Typing { user_id: user, chat_id: chat, is_typing }.encode();
-    let event = Event::Ephemeral { user_id: user, frame: json(&frame) };
-    Publication::new(Channel::Chat(chat), None, CorrelationId::new().as_str(), event, &TraceContext::default())
 }
 
 /// A frame as a part of other JSON.
