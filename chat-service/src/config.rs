@@ -2,7 +2,7 @@
 
 mod database;
 
-use neonchat_common::settings::{CommonSettings, Environment, InvalidSettings, Reader};
+use neonchat_common::settings::{CommonSettings, Environment, InvalidSettings, OperationsAddress, Reader};
 
 pub use self::database::DatabaseSettings;
 use crate::limits::address::TrustedProxies;
@@ -20,6 +20,8 @@ pub struct Settings {
     pub grpc_host: String,
     /// `CHAT_GRPC_PORT`: gRPC.
     pub grpc_port: u16,
+    /// `CHAT_METRICS_HOST CHAT_METRICS_PORT`: where the operations endpoints are, if not on the REST port.
+    pub operations: Option<OperationsAddress>,
     /// Postgres.
     pub database: DatabaseSettings,
     /// `NOTIFICATION_SERVICE_ADDR`: one `host:port` for each instance.
@@ -51,6 +53,7 @@ impl Settings {
         let host = reader.text("CHAT_SERVICE_HOST", "0.0.0.0");
         Self {
             grpc_host: reader.optional("CHAT_GRPC_HOST").unwrap_or(&host).to_owned(),
+            operations: OperationsAddress::read(reader, "CHAT_METRICS_HOST", "CHAT_METRICS_PORT", &host),
             host,
             http_port: reader.port("CHAT_SERVICE_PORT", 8080),
             grpc_port: reader.port("CHAT_GRPC_PORT", 8083),

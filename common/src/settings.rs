@@ -4,6 +4,7 @@
 //! is told of all of them at once, by name.
 
 mod dotenv;
+mod operations;
 mod redis;
 mod secret;
 mod shared;
@@ -25,6 +26,7 @@ use url::Host;
 
 use self::sources::Sources;
 pub use self::{
+    operations::OperationsAddress,
     redis::is_loopback,
     secret::{DEFAULT_PASSWORD, is_public},
     shared::{CommonSettings, GrpcSettings},
@@ -144,6 +146,15 @@ impl Reader {
         self.number(name, default, 0, u16::MAX)
     }
 
+    /// A TCP port that has no default; 0 lets the system choose.
+    pub fn optional_port(&mut self, name: &str) -> Option<u16> {
+        let value = self.optional(name)?.parse();
+        if value.is_err() {
+            self.problem(name, &format!("a whole number from 0 to {}", u16::MAX));
+        }
+        value.ok()
+    }
+
     /// A duration such as `30s`, `5m` or `250ms`, not longer than `max`.
     pub fn duration(&mut self, name: &str, default: Duration, max: Duration) -> Duration {
         match self.value(name, humantime::format_duration(default)).map(humantime::parse_duration) {
@@ -222,14 +233,17 @@ mod tests {
 
     #[test]
     fn names_every_bad_setting_and_shows_no_value() {
-        let mut reader = Reader::from_values([("PORT", "80800"), ("TIMEOUT", "soon"), ("LOG_FORMAT", "xml")]);
+        let values = [("PORT", "80800"), ("OTHER_PORT", "http"), ("TIMEOUT", "soon"), ("LOG_FORMAT", "xml")];
+        let mut reader = Reader::from_values(values);
         reader.port("PORT", 1);
+        reader.optional_port("OTHER_PORT");
         reader.duration("TIMEOUT", Duration::ZERO, Duration::from_mins(1));
         reader.choice("LOG_FORMAT", ("text", LogFormat::Text), &[("json", LogFormat::Json)]);
         let error = reader.finish().expect_err("bad settings").to_string();
         assert_eq!(
             error,
             "PORT should be a whole number from 0 to 65535\n\
+             OTHER_PORT should be a whole number from 0 to 65535\n\
              TIMEOUT should be a duration such as 500ms, 30s or 5m, 1m at most\n\
              LOG_FORMAT should be one of text, json"
         );

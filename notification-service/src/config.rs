@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use neonchat_common::{
     http::address::TrustedProxies,
-    settings::{CommonSettings, Environment, InvalidSettings, Reader},
+    settings::{CommonSettings, Environment, InvalidSettings, OperationsAddress, Reader},
 };
 
 /// The settings.
@@ -20,6 +20,9 @@ pub struct Settings {
     pub grpc_host: String,
     /// `NOTIFICATION_GRPC_PORT`
     pub grpc_port: u16,
+    /// `NOTIFICATION_METRICS_HOST NOTIFICATION_METRICS_PORT`: where the operations endpoints are, if not on the WebSocket
+    /// port.
+    pub operations: Option<OperationsAddress>,
     /// `CHAT_SERVICE_ADDR`: where chat-service's gRPC is, `host:port` each.
     pub chat_service: Vec<String>,
     /// The WebSocket ones.
@@ -65,8 +68,10 @@ impl Settings {
         let secs = Duration::from_secs;
         let common = CommonSettings::read(r);
         let host = r.text("NOTIFICATION_SERVICE_HOST", "0.0.0.0");
+        let (metrics_host, metrics_port) = ("NOTIFICATION_METRICS_HOST", "NOTIFICATION_METRICS_PORT");
         let settings = Self {
             common,
+            operations: OperationsAddress::read(r, metrics_host, metrics_port, &host),
             grpc_host: r.optional("NOTIFICATION_GRPC_HOST").unwrap_or(&host).to_owned(),
             host,
             ws_port: r.port("NOTIFICATION_WS_PORT", 8082),
