@@ -12,7 +12,7 @@ use neonchat_common::{
     deployment::OwnDeployment,
     grpc::{self, client::Peer, listener::Listener},
     http::{
-        edge, security_headers,
+        answer_head_and_options, edge, refuse_encoded_bodies, security_headers,
         server::{self, Bounds},
     },
     lifecycle::{self, Tasks},
@@ -167,6 +167,7 @@ fn serve_http(listener: TcpListener, environment: Environment, services: Service
     server::server(listener, Bounds::default(), move || {
         let app = HttpApp::new().configure(|config| routes(config, &services));
         // The last is the outermost.
+        let app = app.wrap(from_fn(refuse_encoded_bodies)).wrap(from_fn(answer_head_and_options));
         app.wrap(from_fn(cors)).wrap(from_fn(edge)).wrap(security_headers(environment))
     })
 }

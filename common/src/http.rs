@@ -1,6 +1,8 @@
 //! What every HTTP edge of ours has: errors as problem+json (RFC 9457), the request id, and strict reading of input.
 
 pub mod address;
+mod encoding;
+mod methods;
 pub mod object;
 pub mod probe;
 pub mod server;
@@ -23,6 +25,7 @@ use serde::Serialize;
 use tracing::info_span;
 use utoipa::ToSchema;
 
+pub use self::{encoding::refuse_encoded_bodies, methods::answer_head_and_options};
 use crate::{
     correlation::{self, CorrelationId},
     error::{ApiError, ErrorCode, FieldError},
@@ -151,6 +154,8 @@ async fn handle(
     mut trace: trace::Span,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
+    // HEAD becomes GET on the way.
+    let method = request.method().clone();
     // Not before: routing needs to be the only owner of the request.
     let mut response = next.call(request).await?.map_into_boxed_body();
     let http_request = response.request().clone();
@@ -172,12 +177,12 @@ async fn handle(
     let route = pattern.clone().unwrap_or_else(|| "unknown".to_owned());
     let elapsed = started.elapsed();
     let status = response.status().as_u16();
-    let method = method_label(http_request.method().as_str());
-    metrics::histogram!("http_request_duration_seconds", "method" => method, "route" => route.clone(),
+    let label = method_label(method.as_str());
+    metrics::histogram!("http_request_duration_seconds", "method" => label, "route" => route.clone(),
         "status" => status.to_string())
     .record(elapsed);
-    trace.answer_http(method, pattern, status);
-    tracing::info!(http.method = %http_request.method(), http.route = route, http.status = status,
+    trace.answer_http(label, pattern, status);
+    tracing::info!(http.method = %method, http.route = route, http.status = status,
         duration_ms = elapsed.as_secs_f64() * 1e3, "request");
     Ok(response)
 }

@@ -228,6 +228,8 @@ fn serve_http(listener: TcpListener, settings: &Settings, state: Data<State>) ->
             .app_data(state.clone())
             .app_data(trusted_proxies.clone())
             .app_data(edge::query_config())
+            .wrap(from_fn(edge::refuse_encoded_bodies))
+            .wrap(from_fn(edge::answer_head_and_options))
             .wrap(from_fn(edge::edge))
             .wrap(edge::security_headers(environment))
             .configure(http::configure)

@@ -1,13 +1,15 @@
 //! `/openapi.json`, and Swagger UI, which shows it, at `/swagger-ui/`.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, io::Write as _, sync::OnceLock};
 
 use actix_web::{
     HttpResponse,
-    http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, ContentEncoding},
-    middleware::Compress,
-    web::{self, Bytes, Data, Path, ServiceConfig},
+    http::header::{
+        AcceptEncoding, CACHE_CONTROL, CONTENT_SECURITY_POLICY, ContentEncoding, ContentType, Encoding, VARY,
+    },
+    web::{self, Bytes, Data, Header, Path, ServiceConfig},
 };
+use flate2::{Compression, write::GzEncoder};
 use neonchat_common::error::{ApiError, ErrorCode};
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::Config;
@@ -19,21 +21,50 @@ const DOCUMENT: &str = "/openapi.json";
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// The document as it is sent.
+struct Document {
+    json: Bytes,
+    /// Compressed when it is first asked for.
+    gzip: OnceLock<Bytes>,
+}
+
+impl Document {
+    fn gzip(&self) -> std::io::Result<Bytes> {
+        if let Some(bytes) = self.gzip.get() {
+            return Ok(bytes.clone());
+        }
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(&self.json)?;
+        let bytes = Bytes::from(encoder.finish()?);
+        Ok(self.gzip.get_or_init(|| bytes).clone())
+    }
+}
+
 /// The paths.
 pub(super) fn routes(config: &mut ServiceConfig, document: OpenApi) {
     // Its other layout has a bar with a style written into it, and asks for the address of a document.
     let ui = Config::from(DOCUMENT).use_base_layout();
     let ui = ui.deep_linking(true).display_request_duration(true).validator_url("none");
+    // Cannot fail: the keys of its maps are strings.
+    let body = serde_json::to_vec(&document).unwrap_or_default().into();
     config
-        .app_data(Data::new(document))
+        .app_data(Data::new(Document { json: body, gzip: OnceLock::new() }))
         .app_data(Data::new(ui))
-        .service(web::resource(DOCUMENT).wrap(Compress::default()).route(web::get().to(json)))
+        .service(web::resource(DOCUMENT).route(web::get().to(json)))
         .service(web::redirect("/swagger-ui", "/swagger-ui/").permanent())
         .service(web::resource("/swagger-ui/{file:.*}").route(web::get().to(file)));
 }
 
-async fn json(document: Data<OpenApi>) -> HttpResponse {
-    HttpResponse::Ok().json(document)
+async fn json(document: Data<Document>, accept: Option<Header<AcceptEncoding>>) -> Result<HttpResponse, ApiError> {
+    let codings = [Encoding::identity(), Encoding::gzip()];
+    let chosen = accept.and_then(|Header(accept)| accept.negotiate(codings.iter()));
+    let mut response = HttpResponse::Ok();
+    response.insert_header((VARY, "Accept-Encoding")).content_type(ContentType::json());
+    if chosen == Some(Encoding::gzip()) {
+        response.insert_header(ContentEncoding::Gzip);
+        return Ok(response.body(document.gzip().map_err(ApiError::internal)?));
+    }
+    Ok(response.body(document.json.clone()))
 }
 
 async fn file(name: Path<String>, ui: Data<Config<'static>>) -> Result<HttpResponse, ApiError> {

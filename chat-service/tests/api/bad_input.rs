@@ -82,9 +82,9 @@ async fn an_unknown_path_and_a_wrong_method_are_problems_too() {
     let cases = [
         (Method::GET, "/api/v1/nothing", 404, "not_found", None),
         (Method::GET, "/nothing", 404, "not_found", None),
-        (Method::GET, "/api/v1/auth/login", 405, "method_not_allowed", Some("POST")),
-        (Method::DELETE, "/api/v1/users/me", 405, "method_not_allowed", Some("GET")),
-        (Method::PATCH, "/api/v1/chats", 405, "method_not_allowed", Some("GET, POST")),
+        (Method::GET, "/api/v1/auth/login", 405, "method_not_allowed", Some("POST, OPTIONS")),
+        (Method::DELETE, "/api/v1/users/me", 405, "method_not_allowed", Some("GET, HEAD, OPTIONS")),
+        (Method::PATCH, "/api/v1/chats", 405, "method_not_allowed", Some("GET, HEAD, POST, OPTIONS")),
     ];
     for (method, path, status, code, allow) in cases {
         let raw = Raw { method, path, content_type: "", body: Vec::new() };

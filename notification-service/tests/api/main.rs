@@ -9,6 +9,7 @@ mod faults;
 mod frames;
 mod handshake;
 mod helpers;
+mod http;
 mod instances;
 mod lifecycle;
 mod limits;

@@ -11,6 +11,7 @@ mod helpers;
 mod journey;
 mod load;
 mod logs;
+mod memory;
 mod nginx;
 mod proxy;
 mod redis_faults;

@@ -1,0 +1,122 @@
+//! HEAD and OPTIONS.
+
+use reqwest::{Client, Method, header::HeaderMap};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+use crate::support::TestApp;
+
+/// Headers that differ from answer to answer.
+const VARYING: [&str; 3] = ["date", "x-request-id", "content-length"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn head_answers_as_get_without_the_body() {
+    let app = TestApp::start().await;
+    let (alice, _, chat) = app.pair().await;
+    // One that does not decode answers: it would hide their length.
+    let client = Client::builder().no_gzip().build().expect("a client");
+    let chat = format!("/api/v1/chats/{chat}");
+    let (messages, events) = (format!("{chat}/messages"), format!("{chat}/events?after=0"));
+    let user = format!("/api/v1/users/{}", alice.id);
+    for path in [
+        "/health",
+        "/live",
+        "/ready",
+        "/metrics",
+        "/openapi.json",
+        "/swagger-ui/",
+        "/swagger-ui/swagger-ui.css",
+        "/api/v1/users/me",
+        "/api/v1/users?q=u",
+        "/api/v1/chats",
+        "/api/v1/chats/nonsense",
+        "/api/v1/auth/login",
+        "/api/v1/nothing",
+        &user,
+        &chat,
+        &messages,
+        &events,
+    ] {
+        let ask = async |method: Method| {
+            let request = client.request(method, format!("{}{path}", app.base)).bearer_auth(&alice.token);
+            let response = request.send().await.expect("an answer");
+            let (status, headers) = (response.status().as_u16(), response.headers().clone());
+            (status, headers, response.bytes().await.expect("a body").len())
+        };
+        let (status, headers, length) = ask(Method::GET).await;
+        let (head_status, head_headers, head_length) = ask(Method::HEAD).await;
+        assert_eq!((head_status, head_length), (status, 0), "{path}");
+        let constant = |headers: &HeaderMap| {
+            let mut headers = headers.clone();
+            VARYING.map(|name| headers.remove(name));
+            headers
+        };
+        assert_eq!(constant(&head_headers), constant(&headers), "{path}");
+        // Metrics change from one request to the next.
+        if path != "/metrics" {
+            assert_eq!(head_headers["content-length"], length.to_string(), "{path}");
+        }
+    }
+    let metrics =
+        client.get(format!("{}/metrics", app.base)).send().await.expect("metrics").text().await.expect("text");
+    assert!(metrics.contains(r#"method="HEAD",route="/live",status="200""#), "the metrics tell HEAD from GET");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_goes_on_after_head() {
+    let app = TestApp::start().await;
+    let mut stream = TcpStream::connect(app.base.trim_start_matches("http://")).await.expect("a connection");
+    let request = |method: &str, more: &str| format!("{method} /openapi.json HTTP/1.1\r\nHost: x\r\n{more}\r\n");
+    let requests =
+        request("GET", "") + &request("HEAD", "") + &request("HEAD", "") + &request("GET", "Connection: close\r\n");
+    stream.write_all(requests.as_bytes()).await.expect("sent");
+    let mut received = String::new();
+    stream.read_to_string(&mut received).await.expect("answers");
+    let answers: Vec<_> = received.split("HTTP/1.1 200 OK\r\n").skip(1).collect();
+    let bodies: Vec<_> = answers.iter().map(|answer| answer.split_once("\r\n\r\n").expect("a head").1).collect();
+    assert_eq!(bodies.len(), 4, "{received}");
+    assert!(bodies[0].starts_with('{') && bodies[0] == bodies[3]);
+    assert_eq!((bodies[1], bodies[2]), ("", ""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn options_lists_the_methods_of_a_path() {
+    let app = TestApp::start().await;
+    for (path, status, allow) in [
+        ("/live", 204, Some("GET, HEAD, OPTIONS")),
+        ("/openapi.json", 204, Some("GET, HEAD, OPTIONS")),
+        ("/api/v1/auth/login", 204, Some("POST, OPTIONS")),
+        ("/api/v1/chats", 204, Some("GET, HEAD, POST, OPTIONS")),
+        ("/nothing", 404, None),
+    ] {
+        let answer = Client::new().request(Method::OPTIONS, format!("{}{path}", app.base)).send().await;
+        let answer = answer.expect("an answer");
+        let told = answer.headers().get("allow").map(|allow| allow.to_str().expect("text").to_owned());
+        assert_eq!((answer.status().as_u16(), told.as_deref()), (status, allow), "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_document_is_compressed_for_clients_that_accept_it() {
+    let app = TestApp::start().await;
+    let get = async |accept: &'static str| {
+        let request = Client::builder().no_gzip().build().expect("a client").get(format!("{}/openapi.json", app.base));
+        request.header("accept-encoding", accept).send().await.expect("an answer")
+    };
+    for accept in ["identity", "br", "gzip;q=0"] {
+        let answer = get(accept).await;
+        assert_eq!(
+            (answer.headers().get("content-encoding"), &answer.headers()["vary"]),
+            (None, &"Accept-Encoding".parse().expect("a value"))
+        );
+        assert!(answer.text().await.expect("text").starts_with('{'));
+    }
+    let answer = get("gzip, br;q=0.5").await;
+    assert_eq!(answer.headers()["content-encoding"], "gzip");
+    let mut document = String::new();
+    let bytes = answer.bytes().await.expect("a body");
+    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&*bytes), &mut document).expect("gzip");
+    assert!(document.starts_with('{'));
+}

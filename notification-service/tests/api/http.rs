@@ -1,0 +1,55 @@
+//! The HTTP endpoints beside the WebSocket.
+
+use reqwest::{Client, Method};
+
+use crate::helpers::TestApp;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn head_answers_as_get_and_opens_no_socket() {
+    let app = TestApp::start().await;
+    let user = app.api.any_user().await.expect("a user");
+    let base = app.notification.websocket.replace("ws://", "http://");
+    let client = Client::new();
+    for path in ["/live", "/ready", "/health", "/metrics", "/ws", "/nothing"] {
+        let ask =
+            async |method: Method| client.request(method, format!("{base}{path}")).send().await.expect("an answer");
+        let (get, head) = (ask(Method::GET).await, ask(Method::HEAD).await);
+        assert_eq!(head.status(), get.status(), "{path}");
+        assert_eq!(head.headers()["content-type"], get.headers()["content-type"], "{path}");
+        if path != "/metrics" {
+            let length = get.bytes().await.expect("a body").len();
+            // Problems differ by their request id alone, which is as long.
+            assert_eq!(head.headers()["content-length"], length.to_string(), "{path}");
+        }
+        assert_eq!(head.bytes().await.expect("no body").len(), 0, "{path}");
+        let allow = |method: Method| {
+            let answer = client.request(method, format!("{base}{path}")).send();
+            async { answer.await.expect("an answer").headers().get("allow").cloned() }
+        };
+        let expected = (path != "/nothing").then(|| "GET, HEAD, OPTIONS".parse().expect("a value"));
+        assert_eq!((allow(Method::POST).await, allow(Method::OPTIONS).await), (expected.clone(), expected), "{path}");
+    }
+    let upgrade = client
+        .head(format!("{base}/ws?token={}", user.token))
+        .header("connection", "upgrade")
+        .header("upgrade", "websocket")
+        .header("sec-websocket-version", "13")
+        .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+    assert_eq!(upgrade.send().await.expect("an answer").status(), 426);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_with_a_content_coding_is_refused() {
+    let app = TestApp::start().await;
+    let base = app.notification.websocket.replace("ws://", "http://");
+    for path in ["/live", "/metrics", "/ws", "/nothing"] {
+        let request = Client::new().post(format!("{base}{path}")).header("content-encoding", "gzip").body("bomb");
+        let answer = request.send().await.expect("an answer");
+        assert_eq!(
+            (answer.status().as_u16(), &answer.headers()["accept-encoding"]),
+            (415, &"identity".parse().expect("a value"))
+        );
+        let problem: serde_json::Value = answer.json().await.expect("JSON");
+        assert_eq!(problem["code"], "unsupported_media_type");
+    }
+}

@@ -1,0 +1,57 @@
+//! What requests cost in memory.
+
+use std::{fs, io::Write as _};
+
+use flate2::{Compression, write::GzEncoder};
+use futures_util::future::join_all;
+use reqwest::Client;
+
+use crate::helpers::Running;
+
+/// The most that all bombs together may add.
+const MOST_KIB: u64 = 16 * 1024;
+
+/// JSON that is 64 KiB compressed and some 60 MiB otherwise.
+fn bomb() -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(b"{\"username\":\"alice\",\"password\":\"").expect("compressed");
+    let block = [b'x'; 64 * 1024];
+    for _ in 0..960 {
+        encoder.write_all(&block).expect("compressed");
+    }
+    encoder.write_all(b"\"}").expect("compressed");
+    encoder.finish().expect("compressed")
+}
+
+/// The most memory that a process has had, in KiB.
+fn peak_kib(process: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("a status");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+    line.trim().trim_end_matches("kB").trim().parse().expect("a number")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn compressed_bodies_are_not_expanded() {
+    let running = Running::start(&[]).await;
+    let bomb = bomb();
+    assert!(bomb.len() <= 64 * 1024, "{}", bomb.len());
+    let client = Client::new();
+    let notification = running.system.websocket().replace("ws://", "http://");
+    let chat = (running.system.rest(), running.system.chat_id().expect("a process"));
+    let notification = (notification, running.system.notification_ids().expect("processes")[0]);
+    for ((base, process), path) in
+        [(&chat, "/api/v1/auth/login"), (&chat, "/api/v1/auth/register"), (&notification, "/live")]
+    {
+        let send = || async {
+            let request = client.post(format!("{base}{path}")).header("content-type", "application/json");
+            request.header("content-encoding", "gzip").body(bomb.clone()).send().await.expect("an answer").status()
+        };
+        // What the first requests take is not the bomb's.
+        join_all((0..32).map(|_| send())).await;
+        let before = peak_kib(*process);
+        let statuses = join_all((0..96).map(|_| send())).await;
+        assert!(statuses.iter().all(|status| *status == 415), "{path}: {statuses:?}");
+        let grown = peak_kib(*process) - before;
+        assert!(grown < MOST_KIB, "{path}: {grown} KiB");
+    }
+}
