@@ -16,12 +16,14 @@ use actix_web::{
 };
 use neonchat_common::origin::AllowedOrigins;
 
-/// What a page may ask with. Not with cookies, of which we have none.
-const METHODS: &str = "GET, POST, PUT, PATCH, DELETE";
-const REQUEST_HEADERS: &str = "authorization, content-type, x-request-id";
+/// What a page may ask with: every method, and every header that the documents tell callers to send. No cookies: there are
+/// none.
+const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+const REQUEST_HEADERS: &str = "authorization, content-type, x-request-id, traceparent, tracestate";
 
 /// What a page may see of an answer's headers.
-const ANSWER_HEADERS: &str = "x-request-id, ratelimit-limit, ratelimit-remaining, ratelimit-reset, retry-after";
+const ANSWER_HEADERS: &str = "x-request-id, ratelimit-limit, ratelimit-remaining, ratelimit-reset, retry-after, allow, \
+                              www-authenticate, accept-encoding";
 
 /// For how many seconds a browser need not ask again. Chromium's longest.
 const MAX_AGE: &str = "7200";

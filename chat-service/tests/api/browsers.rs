@@ -30,7 +30,17 @@ async fn a_listed_page_may_ask_and_read_whatever_the_answer_is() {
         assert_eq!(header(&answer, "access-control-allow-origin"), Some(PAGE));
         assert_eq!(header(&answer, "vary"), Some("Origin"));
         let exposed = header(&answer, "access-control-expose-headers").expect("a list");
-        for name in ["x-request-id", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "retry-after"] {
+        // All that an answer of ours has and a page may not see by itself.
+        for name in [
+            "x-request-id",
+            "ratelimit-limit",
+            "ratelimit-remaining",
+            "ratelimit-reset",
+            "retry-after",
+            "allow",
+            "www-authenticate",
+            "accept-encoding",
+        ] {
             assert!(exposed.split(", ").any(|exposed| exposed == name), "{name}");
         }
         assert_eq!(header(&answer, "access-control-allow-credentials"), None);
@@ -48,14 +58,20 @@ async fn a_preflight_is_answered_before_anybody_is_asked_for_a_token() {
     let answer = ask(&app, Method::OPTIONS, "/api/v1/chats", &asked).await;
     assert_eq!(answer.status(), 204);
     assert_eq!(header(&answer, "access-control-allow-origin"), Some(PAGE));
-    assert_eq!(header(&answer, "access-control-allow-methods"), Some("GET, POST, PUT, PATCH, DELETE"));
-    assert_eq!(header(&answer, "access-control-allow-headers"), Some("authorization, content-type, x-request-id"));
+    assert_eq!(header(&answer, "access-control-allow-methods"), Some("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+    let headers = header(&answer, "access-control-allow-headers").expect("a list");
+    // Those of the examples in the documents, and those of a trace.
+    for name in ["authorization", "content-type", "x-request-id", "traceparent", "tracestate"] {
+        assert!(headers.split(", ").any(|allowed| allowed == name), "{name}");
+    }
     assert_eq!(header(&answer, "access-control-max-age"), Some("7200"));
     assert_eq!(header(&answer, "vary"), Some("Origin"));
     assert!(header(&answer, "x-request-id").is_some());
 
-    // Without the headers of a preflight it is a method like any other.
-    assert_eq!(ask(&app, Method::OPTIONS, "/api/v1/chats", &[("origin", PAGE)]).await.status(), 405);
+    // Without the headers of a preflight it asks for the methods of the path.
+    let answer = ask(&app, Method::OPTIONS, "/api/v1/chats", &[("origin", PAGE)]).await;
+    assert_eq!((answer.status().as_u16(), header(&answer, "allow")), (204, Some("GET, HEAD, POST, OPTIONS")));
+    assert_eq!(header(&answer, "access-control-allow-origin"), Some(PAGE));
 }
 
 #[tokio::test(flavor = "multi_thread")]
