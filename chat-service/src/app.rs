@@ -90,7 +90,8 @@ impl App {
         let tokens = Tokens::new(&common.jwt_secret, common.jwt_lifetime);
         let readiness = Readiness::watch(&tasks, connector, deployment.clone());
         let limiter = Limiter::new(redis.clone(), namespace);
-        let login_limit = LoginLimit::new(limiter.clone(), settings.requests_per_minute > 0);
+        let limits = settings.limits;
+        let login_limit = LoginLimit::new(limiter.clone(), limits.failures_per_name, limits.failures_per_address);
         let services = Services {
             sessions: Sessions::new(db.clone(), tokens.clone(), notifier.clone(), tasks.clone()),
             users: Users::new(
@@ -106,7 +107,7 @@ impl App {
             db: db.clone(),
             deployment,
             health: Health { db, notifier, readiness, metrics },
-            request_limit: RequestLimit::new(limiter, settings.requests_per_minute),
+            request_limit: RequestLimit::new(limiter, limits.requests_per_minute, limits.auth_per_minute),
             trusted_proxies: settings.trusted_proxies,
             allowed_origins: common.allowed_origins,
         };

@@ -1,10 +1,11 @@
 //! The settings of chat-service (contract, section 1).
 
 mod database;
+mod limits;
 
 use neonchat_common::settings::{CommonSettings, Environment, InvalidSettings, OperationsAddress, Reader};
 
-pub use self::database::DatabaseSettings;
+pub use self::{database::DatabaseSettings, limits::LimitSettings};
 use crate::limits::address::TrustedProxies;
 
 /// Everything that can be set.
@@ -28,9 +29,8 @@ pub struct Settings {
     pub notification_addresses: Vec<String>,
     /// `BCRYPT_COST`: one more doubles the time that a password takes.
     pub bcrypt_cost: u32,
-    /// `RATE_LIMIT_PER_MINUTE`: requests of one user, or before a login of one address. With 0 there is no limit, and none
-    /// on logins either.
-    pub requests_per_minute: u32,
+    /// `RATE_LIMIT_PER_MINUTE` and others
+    pub limits: LimitSettings,
     /// `DIRECT_CHATS_PER_USER`: the most chats that a user may have and open another one; 0 for any number.
     pub max_chats: u32,
     /// `TRUSTED_PROXIES`: whose `X-Forwarded-For` is believed.
@@ -60,7 +60,7 @@ impl Settings {
             database: DatabaseSettings::read(reader, common.environment),
             notification_addresses: reader.addresses("NOTIFICATION_SERVICE_ADDR", "localhost:8081"),
             bcrypt_cost: bcrypt_cost(reader, common.environment),
-            requests_per_minute: requests_per_minute(reader, common.environment),
+            limits: LimitSettings::read(reader, common.environment),
             max_chats: reader.number("DIRECT_CHATS_PER_USER", 5000, 0, 1_000_000),
             trusted_proxies: TrustedProxies::read(reader),
             common,
@@ -88,15 +88,6 @@ fn bcrypt_cost(reader: &mut Reader, environment: Environment) -> u32 {
     cost
 }
 
-fn requests_per_minute(reader: &mut Reader, environment: Environment) -> u32 {
-    const NAME: &str = "RATE_LIMIT_PER_MINUTE";
-    let limit = reader.number(NAME, 100, 0, 1_000_000);
-    if environment == Environment::Production && limit == 0 {
-        reader.problem(NAME, "above 0 where APP_ENV=production; 0 lets anyone guess passwords");
-    }
-    limit
-}
-
 #[cfg(test)]
 mod tests {
     use neonchat_testbed::env_example;
@@ -118,7 +109,7 @@ mod tests {
         assert_eq!((connection.get_user(), connection.get_dbname()), (Some("neon"), Some("neondb")));
         assert_eq!(connection.get_ssl_mode(), SslMode::Disable);
         assert_eq!(settings.notification_addresses, ["localhost:8081"]);
-        assert_eq!(settings.requests_per_minute, 100);
+        assert_eq!(settings.limits.requests_per_minute, 100);
     }
 
     #[test]

@@ -20,6 +20,8 @@ use neonchat_common::{
     error::{ApiError, ErrorCode},
     http::{json_config, object::read_object, path_config, query_config},
     ids::UserId,
+    security::SecurityEvent,
+    security_event,
     token::{self, Claims, TokenError},
 };
 use serde::de::DeserializeOwned;
@@ -30,10 +32,10 @@ pub use self::cors::cors;
 use self::routes::Routes;
 use crate::{
     chats, health,
-    limits::requests::limit_requests,
+    limits::{address::ClientAddress, requests::limit_requests},
     messages,
     services::Services,
-    sessions::{self, service::Sessions},
+    sessions::{self, error::SessionError, service::Sessions},
     users,
 };
 
@@ -88,17 +90,26 @@ pub fn openapi() -> OpenApi {
 #[derive(Clone, Debug)]
 pub struct Session(pub Claims);
 
+impl Session {
+    async fn check(sessions: &Sessions, claims: Result<Claims, TokenError>) -> Result<Self, SessionError> {
+        let claims = claims?;
+        sessions.check(claims.user_id, claims.jti).await?;
+        Ok(Self(claims))
+    }
+}
+
 impl FromRequest for Session {
     type Error = ApiError;
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let sessions = sessions(request).cloned();
-        let claims = claims(request);
+        let parts = sessions(request).and_then(|sessions| {
+            Ok((sessions.clone(), claims(request, sessions), ClientAddress::of_request(request)?))
+        });
         Box::pin(async {
-            let claims = claims?;
-            sessions?.check(claims.user_id, claims.jti).await?;
-            Ok(Self(claims))
+            let (sessions, claims, from) = parts?;
+            let session = Self::check(&sessions, claims).await;
+            Ok(session.inspect_err(|error| report_refusal(error, from))?)
         })
     }
 }
@@ -121,10 +132,23 @@ impl FromRequest for Authenticated {
 ///
 /// # Errors
 /// There is no token, or one that is no good.
-pub fn claims(request: &HttpRequest) -> Result<Claims, ApiError> {
+pub fn claims(request: &HttpRequest, sessions: &Sessions) -> Result<Claims, TokenError> {
     let header = request.headers().get(AUTHORIZATION).ok_or(TokenError::Missing)?;
     let token = header.to_str().map_err(|_| TokenError::Invalid).and_then(token::bearer)?;
-    Ok(sessions(request)?.verify(token)?)
+    sessions.verify(token)
+}
+
+fn report_refusal(error: &SessionError, from: ClientAddress) {
+    let event = match error {
+        SessionError::Token(TokenError::Invalid) | SessionError::NoUser => SecurityEvent::TokenRejected,
+        SessionError::Revoked => SecurityEvent::TokenRevoked,
+        SessionError::Token(TokenError::Missing | TokenError::Expired)
+        | SessionError::Task(_)
+        | SessionError::Db(_) => {
+            return;
+        }
+    };
+    security_event!(event, client.address = %from);
 }
 
 fn sessions(request: &HttpRequest) -> Result<&Sessions, ApiError> {

@@ -6,7 +6,7 @@ use neonchat_common::{grpc::client, security, telemetry::start_at_zero};
 const PLAIN: [&str; 1] = ["rate_limit_bypassed_total"];
 
 /// Counters by one label.
-const LABELLED: [(&str, &str, &[&str]); 1] = [("rate_limited_total", "limit", &["user", "address", "login"])];
+const LABELLED: [(&str, &str, &[&str]); 1] = [("rate_limited_total", "limit", &["user", "address", "auth", "login"])];
 
 /// Counters that exist only where there is a replica.
 const OF_READER: (&str, &str, &[&str]) = ("db_reader_reads_total", "outcome", &["answered", "behind", "away"]);

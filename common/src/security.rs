@@ -57,6 +57,15 @@ impl SecurityEvent {
     }
 }
 
+/// The most characters of a client's text in the log.
+const MAX_CHARS: usize = 64;
+
+/// A text that a client chose, as it may be in the log: its first 64 characters, each that does not print escaped.
+#[must_use]
+pub fn shown(text: &str) -> String {
+    text.chars().take(MAX_CHARS).flat_map(char::escape_debug).collect()
+}
+
 /// Describes the metric and makes every event's series start at 0, so that the first event is an increase.
 pub fn describe() {
     describe_counter!(TOTAL, "Requests, calls and sockets that were refused for reasons of security");
@@ -73,4 +82,16 @@ macro_rules! security_event {
         event.count();
         ::tracing::warn!(target: "security", { security.event = event.as_str(), $($($field)*)? }, "security event");
     }};
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_the_start_of_a_text_on_one_line() {
+        assert_eq!(shown("алиса"), "алиса");
+        assert_eq!(shown("a\nb\u{1b}[31m\u{202e}"), "a\\nb\\u{1b}[31m\\u{202e}");
+        assert_eq!(shown(&"x".repeat(1000)).len(), MAX_CHARS);
+    }
 }

@@ -11,6 +11,7 @@ use fred::{
     clients::Client,
     error::Error as RedisError,
     interfaces::{ClientLike as _, KeysInterface as _, LuaInterface as _},
+    types::Expiration,
 };
 use neonchat_common::redis::namespace::Namespace;
 use thiserror::Error;
@@ -98,6 +99,21 @@ impl Limiter {
         if let Err(cause) = self.ask(self.redis.del::<(), _>(self.namespace.name(key))).await {
             tracing::debug!(error.cause = %cause, "a count was not forgotten");
         }
+    }
+
+    /// Remembers a key for a time, without a value.
+    pub async fn remember(&self, key: &str, time: Duration) {
+        let expire = Expiration::PX(time.as_millis().try_into().unwrap_or(i64::MAX));
+        if let Err(cause) =
+            self.ask(self.redis.set::<(), _, _>(self.namespace.name(key), 1, Some(expire), None, false)).await
+        {
+            tracing::debug!(error.cause = %cause, "a key was not remembered");
+        }
+    }
+
+    /// Whether a key is remembered. It is not where Redis is away.
+    pub async fn remembers(&self, key: &str) -> bool {
+        self.ask(self.redis.exists::<u32, _>(self.namespace.name(key))).await.is_ok_and(|count| count > 0)
     }
 
     /// Not at all where Redis is known to be away, and for a moment where it does not answer.

@@ -1,8 +1,9 @@
 //! The limits on logins that fail.
 //!
-//! By name and address, so that nobody can lock a user out from elsewhere; and by address, whatever the name, so that
-//! one host cannot try a password on many users. A login is counted before its password is looked at, and taken back
-//! when it did not fail: many at once cannot pass before the first is counted.
+//! By name and address, so that nobody can lock a user out from elsewhere. And by address whatever the name, so that one
+//! host cannot try a password on many users: this limit is larger, since many users may share an address, and a user who
+//! has logged in from the address before is not subject to it. A login is counted before its password is checked, and the
+//! count is taken back if it did not fail, so that many at once cannot pass before the first is counted.
 
 use std::time::Duration;
 
@@ -14,19 +15,21 @@ use super::{
 };
 use crate::users::username::Username;
 
-const WINDOW: Duration = Duration::from_mins(15);
+/// In which time failures of one name from one address are counted.
+const NAME_WINDOW: Duration = Duration::from_mins(15);
 
-/// For one user from one address.
-const OF_NAME: Rule = Rule { limit: 10, window: WINDOW };
+/// In which time failures from one address are counted.
+const ADDRESS_WINDOW: Duration = Duration::from_hours(1);
 
-/// For all users from one address.
-const OF_ADDRESS: Rule = Rule { limit: 30, window: WINDOW };
+/// How long after a login a user is known at an address.
+const KNOWN_FOR: Duration = Duration::from_hours(30 * 24);
 
 /// The limits on failed logins.
 #[derive(Clone)]
 pub struct LoginLimit {
     limiter: Limiter,
-    is_on: bool,
+    per_name: Option<Rule>,
+    per_address: Option<Rule>,
 }
 
 /// Too many logins failed: under this name from this address, or from this address.
@@ -37,22 +40,23 @@ pub struct TooManyFailures {
     pub wait: Duration,
 }
 
-/// A login of which it is not known yet whether it fails. It counts as failed until it is told otherwise.
+/// A login whose outcome is not known yet. It counts as failed until it is told otherwise.
 pub struct Attempt<'a> {
-    limit: &'a LoginLimit,
-    keys: Option<Keys>,
-}
-
-struct Keys {
+    limiter: &'a Limiter,
+    /// What it was counted under.
     of_name: Option<String>,
-    of_address: String,
+    of_address: Option<String>,
+    /// Under what the user is known at the address.
+    known: Option<String>,
 }
 
 impl LoginLimit {
-    /// With `is_on` false there is none.
+    /// With these numbers of failures, for one name from one address in 15 minutes and for one address in an hour. 0 is no
+    /// limit.
     #[must_use]
-    pub fn new(limiter: Limiter, is_on: bool) -> Self {
-        Self { limiter, is_on }
+    pub fn new(limiter: Limiter, per_name: u32, per_address: u32) -> Self {
+        let rule = |limit, window| (limit > 0).then_some(Rule { limit, window });
+        Self { limiter, per_name: rule(per_name, NAME_WINDOW), per_address: rule(per_address, ADDRESS_WINDOW) }
     }
 
     /// Counts a login. What cannot be a name is counted by address alone.
@@ -60,45 +64,62 @@ impl LoginLimit {
     /// # Errors
     /// Too many failed before. This one is then not counted.
     pub async fn begin(&self, name: Option<&Username>, from: ClientAddress) -> Result<Attempt<'_>, TooManyFailures> {
-        if !self.is_on {
-            return Ok(Attempt { limit: self, keys: None });
-        }
         let of_address = format!("limit:login:{from}");
         let of_name = name.map(|name| format!("{of_address}:{}", name.key()));
-        if let Some(key) = &of_name {
-            self.take(key, OF_NAME).await?;
+        let known = name.filter(|_| self.per_address.is_some()).map(|name| format!("known:{from}:{}", name.key()));
+        let mut attempt = Attempt { limiter: &self.limiter, of_name: None, of_address: None, known };
+        if let (Some(rule), Some(key)) = (self.per_name, of_name) {
+            self.take(&key, rule).await?;
+            attempt.of_name = Some(key);
         }
-        self.take(&of_address, OF_ADDRESS).await?;
-        Ok(Attempt { limit: self, keys: Some(Keys { of_name, of_address }) })
+        if let Some(rule) = self.per_address {
+            match self.take(&of_address, rule).await {
+                Ok(()) => attempt.of_address = Some(of_address),
+                Err(refused) => {
+                    if !attempt.is_of_known_user().await {
+                        attempt.void().await;
+                        return Err(refused);
+                    }
+                }
+            }
+        }
+        Ok(attempt)
     }
 
     async fn take(&self, key: &str, rule: Rule) -> Result<(), TooManyFailures> {
         match self.limiter.take(key, rule).await {
             Taken::Passed(_) | Taken::Uncounted => Ok(()),
-            Taken::Refused(quota) => {
-                metrics::counter!("rate_limited_total", "limit" => "login").increment(1);
-                Err(TooManyFailures { wait: quota.reset })
-            }
+            Taken::Refused(quota) => Err(TooManyFailures { wait: quota.reset }),
         }
     }
 }
 
 impl Attempt<'_> {
-    /// It was the user: the failures under this name are forgotten, those of the address are not, or who has a login of
-    /// their own could try on for ever.
-    pub async fn succeeded(self) {
-        let Some(Keys { of_name, of_address }) = self.keys else { return };
-        if let Some(key) = of_name {
-            self.limit.limiter.forget(&key).await;
+    async fn is_of_known_user(&self) -> bool {
+        match &self.known {
+            Some(key) => self.limiter.remembers(key).await,
+            None => false,
         }
-        self.limit.limiter.give_back(&of_address).await;
+    }
+
+    /// The password was right: the failures under this name are forgotten. Those of the address are not, since otherwise
+    /// an attacker with an account could go on for ever.
+    pub async fn succeeded(self) {
+        if let Some(key) = self.of_name {
+            self.limiter.forget(&key).await;
+        }
+        if let Some(key) = self.of_address {
+            self.limiter.give_back(&key).await;
+        }
+        if let Some(key) = self.known {
+            self.limiter.remember(&key, KNOWN_FOR).await;
+        }
     }
 
     /// It came to nothing, for a reason that is not the client's.
     pub async fn void(self) {
-        let Some(Keys { of_name, of_address }) = self.keys else { return };
-        for key in of_name.into_iter().chain([of_address]) {
-            self.limit.limiter.give_back(&key).await;
+        for key in self.of_name.into_iter().chain(self.of_address) {
+            self.limiter.give_back(&key).await;
         }
     }
 }

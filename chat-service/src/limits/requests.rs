@@ -1,4 +1,5 @@
-//! The limit on all calls of the API: by user, and before a login by address.
+//! The limits on all calls of the API: by user, by address without a valid token, and always by address where passwords
+//! are made and checked.
 
 use std::time::Duration;
 
@@ -13,13 +14,16 @@ use actix_web::{
     middleware::Next,
     web::Data,
 };
-use neonchat_common::error::{ApiError, ErrorCode};
+use neonchat_common::{
+    error::{ApiError, ErrorCode},
+    token::Claims,
+};
 
 use super::{
     address::ClientAddress,
     limiter::{Limiter, Quota, Rule, Taken},
 };
-use crate::http::claims;
+use crate::{http::claims, sessions::service::Sessions};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -28,33 +32,70 @@ const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 
-/// The limit on requests.
+/// Where the paths begin that make and check passwords.
+const AUTH: &str = "/api/v1/auth/";
+
+/// The limits on requests.
 #[derive(Clone)]
 pub struct RequestLimit {
     limiter: Limiter,
-    rule: Option<Rule>,
+    /// Of one user, and of one address without a valid token.
+    general: Option<Rule>,
+    /// Of one address, on the paths of [`AUTH`].
+    auth: Option<Rule>,
+}
+
+/// Whose requests are counted together.
+enum Client {
+    User(Claims),
+    Address(ClientAddress),
+    /// An address on the paths of [`AUTH`], where a token makes no difference.
+    Auth(ClientAddress),
 }
 
 impl RequestLimit {
-    /// So many a minute. 0 is no limit.
+    /// With these numbers a minute. 0 is no limit; `per_minute` 0 switches both off.
     #[must_use]
-    pub fn new(limiter: Limiter, per_minute: u32) -> Self {
-        let rule = (per_minute > 0).then_some(Rule { limit: per_minute, window: MINUTE });
-        Self { limiter, rule }
+    pub fn new(limiter: Limiter, per_minute: u32, auth_per_minute: u32) -> Self {
+        let rule = |limit| (per_minute > 0 && limit > 0).then_some(Rule { limit, window: MINUTE });
+        Self { limiter, general: rule(per_minute), auth: rule(auth_per_minute) }
     }
 
-    async fn take(&self, request: &HttpRequest) -> Result<Taken, ApiError> {
-        let Some(rule) = self.rule else { return Ok(Taken::Uncounted) };
-        // A token that is no good is no token: whoever makes tokens up is limited by address.
-        let (kind, key) = match claims(request) {
-            Ok(claims) => ("user", format!("limit:user:{}", claims.user_id)),
-            Err(_) => ("address", format!("limit:address:{}", ClientAddress::of_request(request)?)),
+    async fn take(&self, client: &Client) -> Taken {
+        let (label, rule) = match client {
+            Client::User(_) => ("user", self.general),
+            Client::Address(_) => ("address", self.general),
+            Client::Auth(_) => ("auth", self.auth),
         };
-        let taken = self.limiter.take(&key, rule).await;
+        let Some(rule) = rule else { return Taken::Uncounted };
+        let taken = self.limiter.take(&client.key(), rule).await;
         if matches!(taken, Taken::Refused(_)) {
-            metrics::counter!("rate_limited_total", "limit" => kind).increment(1);
+            metrics::counter!("rate_limited_total", "limit" => label).increment(1);
         }
-        Ok(taken)
+        taken
+    }
+}
+
+impl Client {
+    fn of(request: &HttpRequest, sessions: &Sessions) -> Result<Self, ApiError> {
+        // Not the path as it was sent: `%61uth` is `auth`.
+        if request.match_info().as_str().starts_with(AUTH) {
+            return ClientAddress::of_request(request).map(Self::Auth);
+        }
+        // A token that is not valid counts as none: an address cannot make tokens up to get more requests, nor use up the
+        // requests of a user by a token that was revoked.
+        match claims(request, sessions) {
+            Ok(claims) if !sessions.has_refused(claims.jti) => Ok(Self::User(claims)),
+            _ => ClientAddress::of_request(request).map(Self::Address),
+        }
+    }
+
+    fn key(&self) -> String {
+        match self {
+            Self::User(claims) => format!("limit:user:{}", claims.user_id),
+            Self::Address(address) => format!("limit:address:{address}"),
+            Self::Auth(address) => format!("limit:auth:{address}"),
+        }
     }
 }
 
@@ -64,16 +105,37 @@ impl RequestLimit {
 /// Those of what is inside.
 pub async fn limit_requests(
     limit: Data<RequestLimit>,
+    sessions: Data<Sessions>,
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let (quota, mut response) = match limit.take(request.request()).await {
-        Ok(Taken::Passed(quota)) => (quota, next.call(request).await?.map_into_boxed_body()),
-        Ok(Taken::Refused(quota)) => (quota, request.error_response(too_many(quota.reset))),
-        Ok(Taken::Uncounted) => return Ok(next.call(request).await?.map_into_boxed_body()),
+    let client = match Client::of(request.request(), &sessions) {
+        Ok(client) => client,
         Err(error) => return Ok(request.error_response(error)),
     };
-    tell(quota, &mut response);
+    let mut taken = limit.take(&client).await;
+    if let Taken::Refused(quota) = taken {
+        let mut response = request.error_response(too_many(quota.reset));
+        tell(quota, &mut response);
+        return Ok(response);
+    }
+    let mut response = next.call(request).await?.map_into_boxed_body();
+    // The first request with a token that was revoked: it was counted for the user before that was known.
+    if let Client::User(claims) = &client
+        && sessions.has_refused(claims.jti)
+    {
+        limit.limiter.give_back(&client.key()).await;
+        let address = Client::Address(ClientAddress::of_request(response.request())?);
+        taken = limit.take(&address).await;
+    }
+    match taken {
+        Taken::Passed(quota) => tell(quota, &mut response),
+        Taken::Refused(quota) => {
+            response = response.error_response(too_many(quota.reset));
+            tell(quota, &mut response);
+        }
+        Taken::Uncounted => {}
+    }
     Ok(response)
 }
 

@@ -2,5 +2,6 @@
 
 pub mod error;
 pub mod http;
+mod refused;
 pub mod service;
 mod store;

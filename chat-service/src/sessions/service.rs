@@ -5,10 +5,10 @@ use neonchat_common::{
     correlation,
     ids::{TokenId, UserId},
     lifecycle::Tasks,
-    token::{Claims, Tokens},
+    token::{Claims, TokenError, Tokens},
 };
 
-use super::{error::SessionError, store};
+use super::{error::SessionError, refused::Refused, store};
 use crate::{db::Db, notifier::Notifier};
 
 /// The sessions, each of them a token.
@@ -18,21 +18,28 @@ pub struct Sessions {
     tokens: Tokens,
     notifier: Notifier,
     tasks: Tasks,
+    refused: Refused,
 }
 
 impl Sessions {
     /// With what they stand on.
     #[must_use]
     pub fn new(db: Db, tokens: Tokens, notifier: Notifier, tasks: Tasks) -> Self {
-        Self { db, tokens, notifier, tasks }
+        Self { db, tokens, notifier, tasks, refused: Refused::default() }
     }
 
     /// Whose token it is. That of a good signature, whether or not it was revoked: see [`Sessions::check`].
     ///
     /// # Errors
-    /// [`SessionError::Token`]
-    pub fn verify(&self, token: &str) -> Result<Claims, SessionError> {
-        Ok(self.tokens.verify(token)?)
+    /// It is malformed, forged or has expired.
+    pub fn verify(&self, token: &str) -> Result<Claims, TokenError> {
+        self.tokens.verify(token)
+    }
+
+    /// Whether this process has found before that a token is refused, although its signature is good.
+    #[must_use]
+    pub fn has_refused(&self, token: TokenId) -> bool {
+        self.refused.has(token)
     }
 
     /// Checks that a token's user exists and that the token was not revoked. One query to Postgres each time, so that a
@@ -41,11 +48,13 @@ impl Sessions {
     /// # Errors
     /// [`SessionError::NoUser`], [`SessionError::Revoked`]
     pub async fn check(&self, user: UserId, token: TokenId) -> Result<(), SessionError> {
-        match store::standing(&self.db, user, token).await? {
-            (false, _) => Err(SessionError::NoUser),
-            (true, true) => Err(SessionError::Revoked),
-            (true, false) => Ok(()),
-        }
+        let refusal = match store::standing(&self.db, user, token).await? {
+            (true, false) => return Ok(()),
+            (true, true) => SessionError::Revoked,
+            (false, _) => SessionError::NoUser,
+        };
+        self.refused.add(token);
+        Err(refusal)
     }
 
     /// Revokes a token. When this returns it is refused everywhere, and the sockets that it opened are being closed.

@@ -4,12 +4,18 @@ use actix_web::{
     HttpResponse,
     web::{Data, Json, Path, Query},
 };
-use neonchat_common::{error::ApiError, ids::UserId};
+use neonchat_common::{
+    error::ApiError,
+    ids::UserId,
+    security::{self, SecurityEvent},
+    security_event,
+};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
+    error::UserError,
     model::{FoundUsers, MAX_STATUSES, SearchLimit, Statuses, UserProfile},
     password::Password,
     service::{Login, Users},
@@ -93,9 +99,25 @@ async fn log_in(
 ) -> Result<Json<LoginAnswer>, ApiError> {
     // What cannot be a name or a password is answered like any other wrong one.
     let username = Username::existing(&body.username);
-    let Login { user, token, expires_in } = users.log_in(username, Password::parse(body.password).ok(), from).await?;
+    let login = users.log_in(username, Password::parse(body.password).ok(), from).await;
+    let login = login.inspect_err(|error| report_refusal(error, &body.username, from));
+    let Login { user, token, expires_in } = login?;
     let user = LoggedIn { id: user.id, username: user.username };
     Ok(Json(LoginAnswer { token, expires_in, user }))
+}
+
+fn report_refusal(error: &UserError, name: &str, from: ClientAddress) {
+    let event = match error {
+        UserError::InvalidCredentials => SecurityEvent::LoginFailed,
+        UserError::TooManyFailures(_) => SecurityEvent::LoginLimited,
+        UserError::NotFound
+        | UserError::Gone
+        | UserError::UsernameTaken
+        | UserError::Busy
+        | UserError::Internal(_)
+        | UserError::Db(_) => return,
+    };
+    security_event!(event, user.name = security::shown(name), client.address = %from);
 }
 
 /// The user whose token it is.

@@ -7,4 +7,5 @@ pub mod password;
 pub mod service;
 pub mod skeletons;
 mod store;
+mod turns;
 pub mod username;

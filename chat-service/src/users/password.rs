@@ -1,21 +1,18 @@
 //! Passwords: which are accepted, and how they are kept.
 
-use std::{
-    collections::HashSet,
-    num::NonZero,
-    ops::Range,
-    sync::{Arc, LazyLock},
-    time::Duration,
-};
+use std::{collections::HashSet, num::NonZero, ops::Range, sync::LazyLock};
 
 use anyhow::Context as _;
 use bcrypt::{BcryptResult, HashParts};
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::sync::Semaphore;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
 
-use super::{error::UserError, username::Username};
+use super::{
+    error::UserError,
+    turns::{Purpose, Turns},
+    username::Username,
+};
 use crate::validation::Violation;
 
 /// The fewest characters.
@@ -29,9 +26,6 @@ const MAX_TYPED_BYTES: usize = 8 * MAX_BYTES;
 
 /// How many times as many bytes a text has at most when it is normalised (Unicode Standard Annex #15, section 6).
 const MAX_GROWTH: usize = 3;
-
-/// The longest that a password waits for its turn to be hashed.
-const MAX_WAIT: Duration = Duration::from_millis(1500);
 
 /// The salt and the hash of no password in particular.
 const DUMMY_SALT_AND_HASH: &str = "N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy";
@@ -117,7 +111,7 @@ pub enum Verdict {
 #[derive(Clone)]
 pub struct Hasher {
     cost: u32,
-    turns: Arc<Semaphore>,
+    turns: Turns,
 }
 
 impl Hasher {
@@ -125,7 +119,7 @@ impl Hasher {
     #[must_use]
     pub fn new(cost: u32) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-        Self { cost, turns: Arc::new(Semaphore::new((cores - 1).max(1))) }
+        Self { cost, turns: Turns::new((cores - 1).max(1)) }
     }
 
     /// The hash to keep.
@@ -136,7 +130,7 @@ impl Hasher {
         let cost = self.cost;
         // `non_truncating_hash` refuses 72 bytes, since it counts the zero that C puts behind a text. `Password` has
         // seen to it that nothing of the password is cut off.
-        self.in_turn(move || bcrypt::hash(text.expose_secret(), cost)).await
+        self.in_turn(Purpose::Register, move || bcrypt::hash(text.expose_secret(), cost)).await
     }
 
     /// Compares a password with the one that was hashed; `None` for what cannot be a password, or for no user.
@@ -153,7 +147,7 @@ impl Hasher {
         highest: Option<u32>,
     ) -> Result<Verdict, UserError> {
         let (current, level) = (self.cost, self.cost.max(highest.unwrap_or_default()));
-        self.in_turn(move || match (password, hash) {
+        self.in_turn(Purpose::LogIn, move || match (password, hash) {
             (Some(password), Some(hash)) => compare(&password, &hash, current, level),
             (password, _) => {
                 let forms = password.map_or(1, |password| password.forms().count());
@@ -165,10 +159,10 @@ impl Hasher {
 
     async fn in_turn<T: Send + 'static>(
         &self,
+        purpose: Purpose,
         work: impl FnOnce() -> BcryptResult<T> + Send + 'static,
     ) -> Result<T, UserError> {
-        let turn = tokio::time::timeout(MAX_WAIT, Arc::clone(&self.turns).acquire_owned());
-        let turn = turn.await.map_err(|_| UserError::Busy)?.context("the semaphore is closed")?;
+        let turn = self.turns.take(purpose).await?;
         let done = tokio::task::spawn_blocking(move || {
             // The turn ends with the work, and not with a client that does not wait for it.
             let _turn = turn;
@@ -292,13 +286,5 @@ mod tests {
             let work: u64 = [cost].into_iter().chain(padding(cost, 12)).map(|cost| 1 << cost).sum();
             assert_eq!(work, 1 << 12, "{cost}");
         }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn waits_only_so_long_for_its_turn() {
-        let hasher = Hasher::new(4);
-        let all_turns = u32::try_from(hasher.turns.available_permits()).expect("a few");
-        let _taken = hasher.turns.acquire_many(all_turns).await.expect("turns");
-        assert!(matches!(hasher.verify(None, None, None).await, Err(UserError::Busy)));
     }
 }

@@ -57,6 +57,10 @@ impl Users {
     /// # Errors
     /// [`UserError::UsernameTaken`], [`UserError::Busy`]
     pub async fn register(&self, username: Username, password: Password) -> Result<UserProfile, UserError> {
+        // Before the password is hashed, which is what costs. Of two who want a name at once, the second fails below.
+        if store::is_taken(&self.db, &username).await? {
+            return Err(UserError::UsernameTaken);
+        }
         let hash = self.hasher.hash(password).await?;
         let user = store::insert(&self.db, &username, &hash).await?.ok_or(UserError::UsernameTaken)?;
         tracing::info!(user.id = %user.id, "user registered");
@@ -73,7 +77,9 @@ impl Users {
         password: Option<Password>,
         from: ClientAddress,
     ) -> Result<Login, UserError> {
-        let attempt = self.login_limit.begin(username.as_ref(), from).await?;
+        let attempt = self.login_limit.begin(username.as_ref(), from).await;
+        let attempt =
+            attempt.inspect_err(|_| metrics::counter!("rate_limited_total", "limit" => "login").increment(1))?;
         let login = self.check_login(username, password).await;
         match &login {
             Ok(_) => attempt.succeeded().await,

@@ -1,8 +1,8 @@
 //! Users in Postgres.
 
 use diesel::{
-    ExpressionMethods as _, HasQuery as _, Insertable, JoinOnDsl as _, NullableExpressionMethods as _,
-    OptionalExtension as _, QueryDsl as _, SelectableHelper as _,
+    BoolExpressionMethods as _, ExpressionMethods as _, HasQuery as _, Insertable, JoinOnDsl as _,
+    NullableExpressionMethods as _, OptionalExtension as _, QueryDsl as _, SelectableHelper as _,
     dsl::{exists, sql},
     sql_types::{Nullable, Text},
 };
@@ -48,6 +48,13 @@ pub(super) async fn insert(db: &Db, username: &Username, password_hash: &str) ->
         Ok(insert.load(connection).await?.pop())
     })
     .await
+}
+
+/// Whether another user has this name, or one that looks the same.
+pub(super) async fn is_taken(db: &Db, username: &Username) -> DbResult<bool> {
+    let same = users::username_key.eq(username.key()).or(users::username_skeleton.eq(username.skeleton()));
+    let query = diesel::select(exists(users::table.filter(same)));
+    db.query(async |connection| query.get_result(connection).await).await
 }
 
 /// The user of this name with the hash of the password, and the highest cost of all users' hashes. The same queries

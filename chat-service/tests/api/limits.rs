@@ -6,8 +6,13 @@ use fred::{
     interfaces::{ClientLike as _, HashesInterface as _, KeysInterface as _},
     prelude::{Builder, Config},
 };
-use neonchat_testbed::{client::User, process::Signal, redis::cluster::RedisCluster};
+use neonchat_testbed::{
+    client::{PASSWORD, User},
+    process::Signal,
+    redis::cluster::RedisCluster,
+};
 use reqwest::{Client as Http, header::HeaderMap};
+use serde_json::json;
 
 use crate::support::{TestApp, own_redis, until};
 
@@ -78,7 +83,6 @@ async fn bypassed(app: &TestApp) -> u64 {
 async fn a_user_may_ask_so_often_a_minute_and_no_more() {
     let (redis, _folder) = own_redis().await;
     let app = limited(&redis.url(), &[]).await;
-    // Four calls, by address: all that it has.
     let (alice, bob) = (app.user().await, app.user().await);
     for remaining in [3, 2, 1, 0] {
         me(&app, &alice).await.assert_passed(200, 4, remaining);
@@ -130,9 +134,11 @@ async fn on_a_cluster_each_node_counts_its_users_and_another_one_does_when_it_is
 async fn before_a_login_the_address_is_limited() {
     let (redis, _folder) = own_redis().await;
     let app = limited(&redis.url(), &[]).await;
-    let user = app.user().await; // Two calls.
-    get(&app, "/api/v1/chats", None, "").await.assert_passed(401, 4, 1);
-    get(&app, "/api/v1/chats", Some("made up"), "").await.assert_passed(401, 4, 0);
+    let user = app.user().await; // Registering and logging in count elsewhere.
+    get(&app, "/api/v1/chats", None, "").await.assert_passed(401, 4, 3);
+    get(&app, "/api/v1/chats", None, "").await.assert_passed(401, 4, 2);
+    get(&app, "/api/v1/chats", Some("made up"), "").await.assert_passed(401, 4, 1);
+    get(&app, "/api/v1/nothing", Some("made up"), "").await.assert_passed(404, 4, 0);
     get(&app, "/api/v1/chats", Some("another"), "").await.assert_refused(4);
     // Nobody believes a stranger.
     get(&app, "/api/v1/chats", None, "203.0.113.9").await.assert_refused(4);
@@ -254,5 +260,54 @@ async fn it_can_be_switched_off() {
     for _ in 0..150 {
         let told = get(&app, "/api/v1/chats", None, "").await;
         assert_eq!((told.status, told.limit), (401, None));
+    }
+}
+
+async fn post(app: &TestApp, path: &str, token: &str, body: &serde_json::Value) -> Told {
+    let request = Http::new().post(format!("{}{path}", app.base)).bearer_auth(token).json(body);
+    let response = request.send().await.expect("an answer");
+    Told::new(response.status().as_u16(), response.headers())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn auth_is_limited_by_address_whatever_the_token() {
+    let (redis, _folder) = own_redis().await;
+    let limits = [("RATE_LIMIT_PER_MINUTE", "100"), ("AUTH_RATE_LIMIT_PER_MINUTE", "8")];
+    let app = limited(&redis.url(), &limits).await;
+    let (alice, bob) = (app.user().await, app.user().await); // Four of the eight.
+    let login = json!({ "username": alice.name, "password": PASSWORD });
+    post(&app, "/api/v1/auth/login", &alice.token, &login).await.assert_passed(200, 8, 3);
+    post(&app, "/api/v1/auth/login", &bob.token, &login).await.assert_passed(200, 8, 2);
+    post(&app, "/api/v1/auth/register", &bob.token, &login).await.assert_passed(409, 8, 1);
+    // The same path, otherwise written.
+    post(&app, "/api/v1/%61uth/login", &bob.token, &login).await.assert_passed(200, 8, 0);
+    for path in ["/api/v1/auth/login", "/api/v1/auth/register", "/api/v1/%61uth/login", "/api/v1/auth/logout"] {
+        post(&app, path, &alice.token, &login).await.assert_refused(8);
+    }
+    // What users do otherwise is not concerned.
+    me(&app, &alice).await.assert_passed(200, 100, 99);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_token_counts_for_the_address_and_not_for_the_user() {
+    let (redis, _folder) = own_redis().await;
+    let app = limited(&redis.url(), &[("RATE_LIMIT_PER_MINUTE", "6")]).await;
+    let other = TestApp::launch(&app.database, &[("REDIS_URL", &redis.url()), ("RATE_LIMIT_PER_MINUTE", "6")]).await;
+    other.api.until_ready().await.expect("ready");
+    other.until_redis().await;
+    let stolen = app.user().await;
+    let login = json!({ "username": stolen.name, "password": PASSWORD });
+    let login = app.api.call("POST", "/api/v1/auth/login", None, Some(&login)).await.expect("an answer");
+    let alice = User { token: login.body["token"].as_str().expect("a token").to_owned(), ..stolen.clone() };
+    post(&app, "/api/v1/auth/logout", &stolen.token, &json!({})).await.assert_passed(204, 60, 56);
+
+    for (instance, remaining) in [(&app, 5), (&app, 4), (&other, 3), (&other, 2), (&app, 1), (&other, 0)] {
+        me(instance, &stolen).await.assert_passed(401, 6, remaining);
+    }
+    for instance in [&app, &other] {
+        me(instance, &stolen).await.assert_refused(6);
+    }
+    for (instance, remaining) in [(&app, 5), (&other, 4)] {
+        me(instance, &alice).await.assert_passed(200, 6, remaining);
     }
 }

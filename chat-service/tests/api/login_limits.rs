@@ -9,10 +9,20 @@ use serde_json::{Value, json};
 
 use crate::support::{TestApp, assert_problem, folder, own_redis};
 
-/// One that believes what it is told of addresses.
+/// One that believes what it is told of addresses, and limits nothing but failed logins.
 async fn limited(redis: &str) -> TestApp {
-    let settings = [("REDIS_URL", redis), ("RATE_LIMIT_PER_MINUTE", "1000"), ("TRUSTED_PROXIES", "127.0.0.1")];
-    let app = TestApp::start_with(&settings).await;
+    limited_with(redis, &[]).await
+}
+
+async fn limited_with(redis: &str, settings: &[(&str, &str)]) -> TestApp {
+    let mut all = vec![
+        ("REDIS_URL", redis),
+        ("RATE_LIMIT_PER_MINUTE", "1000"),
+        ("AUTH_RATE_LIMIT_PER_MINUTE", "1000"),
+        ("TRUSTED_PROXIES", "127.0.0.1"),
+    ];
+    all.extend(settings);
+    let app = TestApp::start_with(&all).await;
     app.until_redis().await;
     app
 }
@@ -66,18 +76,78 @@ async fn whether_a_name_exists_makes_no_difference() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_address_that_tries_many_names_has_to_wait_and_a_login_of_its_own_does_not_help() {
+async fn an_address_that_tries_many_names_has_to_wait() {
     let (redis, _folder) = own_redis().await;
-    let app = limited(&redis.url()).await;
+    let app = limited_with(&redis.url(), &[("LOGIN_FAILURES_PER_ADDRESS", "20")]).await;
     let mallory = app.user().await;
-    for attempt in 0..30 {
+    for attempt in 0..20 {
         // What cannot be a name counts too.
         let name = if attempt % 3 == 0 { "no name".to_owned() } else { format!("victim-{attempt}") };
         assert_eq!(log_in(&app, &name, "wrong-password", HERE).await, 401);
-        assert_eq!(log_in(&app, &mallory.name, PASSWORD, HERE).await, if attempt < 29 { 200 } else { 429 });
+        // A login of the attacker's own does not reset the count.
+        assert_eq!(log_in(&app, &mallory.name, PASSWORD, HERE).await, 200);
     }
-    assert_eq!(log_in(&app, "victim", "wrong-password", HERE).await, 429);
-    assert_eq!(log_in(&app, &mallory.name, PASSWORD, ELSEWHERE).await, 200);
+    for name in ["victim", "no name", "victim-1"] {
+        assert_eq!(log_in(&app, name, "wrong-password", HERE).await, 429);
+    }
+    assert_eq!(log_in(&app, "victim", "wrong-password", ELSEWHERE).await, 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_failures_of_neighbours_do_not_lock_a_user_out() {
+    let (redis, _folder) = own_redis().await;
+    let app = limited(&redis.url()).await;
+    let (resident, newcomer, late) = (app.user().await, app.user().await, app.user().await);
+    assert_eq!(log_in(&app, &resident.name, PASSWORD, HERE).await, 200);
+    let fail = async |attempt: usize| log_in(&app, &format!("victim-{attempt}"), "wrong-password", HERE).await;
+    for attempt in 0..30 {
+        assert_eq!(fail(attempt).await, 401);
+    }
+    for user in [&resident, &newcomer] {
+        assert_eq!(log_in(&app, &user.name, PASSWORD, HERE).await, 200);
+    }
+    for attempt in 30..100 {
+        assert_eq!(fail(attempt).await, 401);
+    }
+    // From here on the address is that of an attacker. Those who are known there still log in.
+    assert_eq!(fail(100).await, 429);
+    for user in [&resident, &newcomer] {
+        assert_eq!(log_in(&app, &user.name, PASSWORD, HERE).await, 200);
+    }
+    // An attempt that is refused by the limit of the address does not use up that of the name.
+    for _ in 0..12 {
+        assert_eq!(log_in(&app, &late.name, PASSWORD, HERE).await, 429);
+    }
+    assert_eq!(log_in(&app, &late.name, PASSWORD, ELSEWHERE).await, 200);
+    // Their own failures count all the same.
+    for attempt in 0..11 {
+        let status = log_in(&app, &resident.name, "wrong-password", HERE).await;
+        assert_eq!(status, if attempt < 10 { 401 } else { 429 });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_limit_can_be_switched_off_and_all_of_them_at_once() {
+    let (redis, _folder) = own_redis().await;
+    let limits = [("LOGIN_FAILURES_PER_NAME", "2"), ("LOGIN_FAILURES_PER_ADDRESS", "3")];
+    let app = limited_with(&redis.url(), &limits).await;
+    let unlimited_names = limited_with(&redis.url(), &[limits[1], ("LOGIN_FAILURES_PER_NAME", "0")]).await;
+    let unlimited_addresses = limited_with(&redis.url(), &[limits[0], ("LOGIN_FAILURES_PER_ADDRESS", "0")]).await;
+    let unlimited = limited_with(&redis.url(), &[limits[0], limits[1], ("RATE_LIMIT_PER_MINUTE", "0")]).await;
+    for (app, address, same_name, many_names) in [
+        (&app, "203.0.113.1", [401, 401, 429, 429], [401, 429, 429, 429]),
+        (&unlimited_names, "203.0.113.2", [401, 401, 401, 429], [429; 4]),
+        (&unlimited_addresses, "203.0.113.3", [401, 401, 429, 429], [401; 4]),
+        (&unlimited, "203.0.113.4", [401; 4], [401; 4]),
+    ] {
+        for (attempt, status) in same_name.into_iter().enumerate() {
+            assert_eq!(log_in(app, "victim", "wrong-password", address).await, status, "{address} {attempt}");
+        }
+        for (attempt, status) in many_names.into_iter().enumerate() {
+            let name = format!("victim-{attempt}");
+            assert_eq!(log_in(app, &name, "wrong-password", address).await, status, "{address} {name}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -111,7 +181,7 @@ async fn what_fails_for_our_reasons_does_not_count() {
     let folder = folder();
     let postgres = Postgres::start(folder.path(), None).await.expect("Postgres");
     let (port, url) = (postgres.port(), redis.url());
-    let settings = [("REDIS_URL", &*url), ("RATE_LIMIT_PER_MINUTE", "1000"), ("TRUSTED_PROXIES", "127.0.0.1")];
+    let settings = [("REDIS_URL", &*url), ("TRUSTED_PROXIES", "127.0.0.1"), ("RATE_LIMIT_PER_MINUTE", "1000")];
     let app = TestApp::launch(&postgres.url("postgres"), &settings).await;
     app.api.until_ready().await.expect("ready");
     app.until_redis().await;

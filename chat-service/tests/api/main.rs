@@ -16,6 +16,7 @@ mod events;
 mod faults;
 mod grpc;
 mod history;
+mod hostile_registrations;
 mod lifecycle;
 mod limits;
 mod login_limits;

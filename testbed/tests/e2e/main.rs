@@ -16,6 +16,7 @@ mod nginx;
 mod proxy;
 mod redis_faults;
 mod restarts;
+mod security_events;
 mod servers;
 mod site;
 mod stalled_output;

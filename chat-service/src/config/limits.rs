@@ -1,0 +1,40 @@
+//! How often clients may ask.
+
+use neonchat_common::settings::{Environment, Reader};
+
+const MAX: u32 = 1_000_000;
+
+/// How often clients may ask. 0 is no limit.
+#[derive(Clone, Copy, Debug)]
+pub struct LimitSettings {
+    /// `RATE_LIMIT_PER_MINUTE`: requests of one user, and of one address without a valid token. With 0, the limits below are
+    /// 0 too.
+    pub requests_per_minute: u32,
+    /// `AUTH_RATE_LIMIT_PER_MINUTE`: requests of one address to `/auth`.
+    pub auth_per_minute: u32,
+    /// `LOGIN_FAILURES_PER_NAME`: failed logins for one name from one address in 15 minutes.
+    pub failures_per_name: u32,
+    /// `LOGIN_FAILURES_PER_ADDRESS`: failed logins from one address in an hour.
+    pub failures_per_address: u32,
+}
+
+impl LimitSettings {
+    pub(super) fn read(reader: &mut Reader, environment: Environment) -> Self {
+        let limits = Self {
+            requests_per_minute: against_guessing(reader, "RATE_LIMIT_PER_MINUTE", 100, environment),
+            auth_per_minute: reader.number("AUTH_RATE_LIMIT_PER_MINUTE", 60, 0, MAX),
+            failures_per_name: against_guessing(reader, "LOGIN_FAILURES_PER_NAME", 10, environment),
+            failures_per_address: reader.number("LOGIN_FAILURES_PER_ADDRESS", 100, 0, MAX),
+        };
+        let off = Self { requests_per_minute: 0, auth_per_minute: 0, failures_per_name: 0, failures_per_address: 0 };
+        if limits.requests_per_minute == 0 { off } else { limits }
+    }
+}
+
+fn against_guessing(reader: &mut Reader, name: &str, default: u32, environment: Environment) -> u32 {
+    let limit = reader.number(name, default, 0, MAX);
+    if environment == Environment::Production && limit == 0 {
+        reader.problem(name, "above 0 where APP_ENV=production; 0 lets anyone guess passwords");
+    }
+    limit
+}

@@ -1,0 +1,71 @@
+//! Refusals that an operator must be able to see.
+
+use neonchat_testbed::{
+    client::PASSWORD,
+    redis::{Persistence, Redis},
+};
+use serde_json::{Value, json};
+
+use crate::helpers::{Running, folder};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_is_a_log_line_and_a_count_without_secrets() {
+    const WRONG: &str = "wrong-password-1";
+    // A Redis of its own: the limits of an address would meet those of other tests.
+    let folder = folder();
+    let redis = Redis::start(folder.path(), None, Persistence::None).await.expect("a Redis");
+    let url = redis.url();
+    let settings = [
+        ("LOG_FORMAT", "json"),
+        ("REDIS_URL", &*url),
+        ("RATE_LIMIT_PER_MINUTE", "1000"),
+        ("LOGIN_FAILURES_PER_NAME", "3"),
+    ];
+    let running = Running::start(&settings).await;
+    let api = running.system.api();
+    let name = format!("victim-{}", uuid::Uuid::new_v4().simple());
+    let alice = api.user(&name).await.expect("a user");
+    let log_in = async |name: &str, password: &str| {
+        let body = json!({ "username": name, "password": password });
+        api.call("POST", "/api/v1/auth/login", None, Some(&body)).await.expect("an answer").status
+    };
+    let odd = format!("no\nname {}", "x".repeat(1000));
+    assert_eq!(log_in(&odd, WRONG).await, 401);
+    for status in [401, 401, 401, 429, 429] {
+        assert_eq!(log_in(&name, WRONG).await, status);
+    }
+    let me =
+        async |token: &str| api.call("GET", "/api/v1/users/me", Some(token), None).await.expect("an answer").status;
+    let forged = alice.token.rsplit_once('.').expect("three parts").0.to_owned() + ".c2lnbmF0dXJl";
+    assert_eq!((me(&forged).await, me("nonsense").await), (401, 401));
+    assert_eq!(api.call("POST", "/api/v1/auth/logout", Some(&alice.token), None).await.expect("an answer").status, 204);
+    for _ in 0..2 {
+        assert_eq!(me(&alice.token).await, 401);
+    }
+    // Normal, and no event: no token at all.
+    assert_eq!(api.call("GET", "/api/v1/users/me", None, None).await.expect("an answer").status, 401);
+
+    let log = running.log("chat-service");
+    let lines = log.lines().map(|line| serde_json::from_str(line).expect("a line of JSON"));
+    let events: Vec<Value> = lines.filter(|line: &Value| line["target"] == "security").collect();
+    let expected = [("login_failed", 4), ("login_limited", 2), ("token_rejected", 2), ("token_revoked", 2)];
+    for (event, times) in expected {
+        let of_event: Vec<_> = events.iter().filter(|line| line["security.event"] == event).collect();
+        assert_eq!(of_event.len(), times, "{event}: {log}");
+        assert!(of_event.iter().all(|line| line["client.address"] == "127.0.0.1" && line["level"] == "WARN"), "{log}");
+        let count = api.metric(&format!("security_events_total{{event=\"{event}\"}}")).await.expect("a metric");
+        assert!(count.ends_with(&format!(" {times}")), "{count}");
+    }
+    assert_eq!(events.len(), 10, "{log}");
+    let names: Vec<_> = events.iter().filter_map(|line| line["user.name"].as_str()).collect();
+    let escaped = format!("no\\nname {}", "x".repeat(56));
+    assert_eq!(names, [&[&*escaped][..], &[&*name; 5]].concat());
+    for secret in [WRONG, PASSWORD, &alice.token, &forged] {
+        assert!(!log.contains(secret), "{secret}: {log}");
+    }
+    // Events that have not happened are counted as 0 from the start, by both services.
+    for service in [&api, &running.system.notification()] {
+        let count = service.metric("security_events_total{event=\"socket_abuse\"}").await.expect("a metric");
+        assert!(count.ends_with(" 0"), "{count}");
+    }
+}
