@@ -34,7 +34,7 @@ use crate::{
     db::{Connector, Db, Reader},
     grpc::Api,
     health::Health,
-    http::{cors, routes},
+    http::{cors, operations_routes, routes},
     limits::{limiter::Limiter, logins::LoginLimit, requests::RequestLimit},
     measures::start_counters,
     messages::service::Messages,
@@ -51,6 +51,7 @@ const TASKS_DRAIN: Duration = Duration::from_secs(3);
 /// A chat-service that listens, and does not serve yet.
 pub struct App {
     http: TcpListener,
+    operations: Option<TcpListener>,
     grpc: Listener,
     grpc_addr: SocketAddr,
     grpc_settings: GrpcSettings,
@@ -69,6 +70,7 @@ impl App {
     pub async fn build(settings: Settings) -> anyhow::Result<Self> {
         let Settings { common, database, .. } = settings;
         let http = server::bind(&settings.host, settings.http_port, "CHAT_SERVICE_PORT").await?;
+        let operations = server::bind_operations(settings.operations.as_ref(), "CHAT_METRICS_PORT").await?;
         let (grpc, grpc_addr) = grpc::server::bind(&settings.grpc_host, settings.grpc_port, "CHAT_GRPC_PORT").await?;
 
         let tasks = Tasks::new();
@@ -113,7 +115,7 @@ impl App {
         };
         let grpc_settings = common.grpc;
         let environment = common.environment;
-        Ok(Self { http, grpc, grpc_addr, grpc_settings, environment, services, redis, tasks })
+        Ok(Self { http, operations, grpc, grpc_addr, grpc_settings, environment, services, redis, tasks })
     }
 
     /// Where REST is served.
@@ -122,6 +124,14 @@ impl App {
     /// The system does not say.
     pub fn http_addr(&self) -> std::io::Result<SocketAddr> {
         self.http.local_addr()
+    }
+
+    /// Where the operations endpoints are served, if not where REST is.
+    ///
+    /// # Errors
+    /// The system does not say.
+    pub fn operations_addr(&self) -> std::io::Result<Option<SocketAddr>> {
+        self.operations.as_ref().map(TcpListener::local_addr).transpose()
     }
 
     /// Where gRPC is served.
@@ -135,7 +145,7 @@ impl App {
     /// # Errors
     /// A server failed.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { http, grpc, grpc_settings, environment, services, redis, tasks, .. } = self;
+        let Self { http, operations, grpc, grpc_settings, environment, services, redis, tasks, .. } = self;
         let Health { db, readiness, .. } = services.health.clone();
         let stop_grpc = CancellationToken::new();
         let mut grpc = tasks.spawn(
@@ -144,7 +154,12 @@ impl App {
                 .add_service(Api::server(&services))
                 .serve_with_incoming_shutdown(grpc.incoming(), stop_grpc.clone().cancelled_owned()),
         );
-        let http = serve_http(http, environment, services)?;
+        let has_operations = operations.is_none();
+        let operations = operations.map(|listener| serve_operations(listener, environment, services.clone()));
+        let operations = operations.transpose()?;
+        let operations_handle = operations.as_ref().map(Server::handle);
+        operations.map(|server| tasks.spawn(server));
+        let http = serve_http(http, environment, services, has_operations)?;
         let http_handle = http.handle();
         let mut http = tasks.spawn(http);
 
@@ -156,6 +171,10 @@ impl App {
         readiness.drain();
         stop_grpc.cancel();
         http_handle.stop(true).await;
+        // Last, so that the drain can be watched.
+        if let Some(operations) = operations_handle {
+            operations.stop(true).await;
+        }
         tasks.finish(TASKS_DRAIN).await;
         let _ = redis.quit().await;
         db.close();
@@ -164,12 +183,27 @@ impl App {
     }
 }
 
-fn serve_http(listener: TcpListener, environment: Environment, services: Services) -> std::io::Result<Server> {
+/// Serves REST, and the operations endpoints if `has_operations`.
+fn serve_http(
+    listener: TcpListener,
+    environment: Environment,
+    services: Services,
+    has_operations: bool,
+) -> std::io::Result<Server> {
     server::server(listener, Bounds::default(), move || {
-        let app = HttpApp::new().configure(|config| routes(config, &services));
+        let app = HttpApp::new().configure(|config| routes(config, &services, has_operations));
         // The last is the outermost.
         let app = app.wrap(from_fn(refuse_encoded_bodies)).wrap(from_fn(answer_head_and_options));
         app.wrap(from_fn(cors)).wrap(from_fn(edge)).wrap(security_headers(environment))
+    })
+}
+
+/// Serves the operations endpoints alone.
+fn serve_operations(listener: TcpListener, environment: Environment, services: Services) -> std::io::Result<Server> {
+    server::server(listener, Bounds::of_operations(), move || {
+        let app = HttpApp::new().configure(|config| operations_routes(config, &services));
+        let app = app.wrap(from_fn(refuse_encoded_bodies)).wrap(from_fn(answer_head_and_options));
+        app.wrap(from_fn(edge)).wrap(security_headers(environment))
     })
 }
 

@@ -45,9 +45,16 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Where the API begins.
 const API: &str = "/api/v1";
 
-/// All paths, with what their handlers need.
-pub fn routes(config: &mut ServiceConfig, services: &Services) {
-    let (operations, operations_document) = health::routes().split();
+/// The operations endpoints, with what their handlers need.
+pub fn operations_routes(config: &mut ServiceConfig, services: &Services) {
+    let (operations, _) = health::routes().split();
+    config.app_data(Data::new(services.health.clone())).configure(operations);
+}
+
+/// The paths for clients, with what their handlers need; and the operations endpoints if `has_operations`.
+pub fn routes(config: &mut ServiceConfig, services: &Services, has_operations: bool) {
+    let operations = if has_operations { health::routes() } else { Routes::default() };
+    let (operations, operations_document) = operations.split();
     let (api, api_document) = api_routes().split();
     let document = document::document(operations_document, API, api_document);
     config
@@ -63,7 +70,7 @@ pub fn routes(config: &mut ServiceConfig, services: &Services) {
         .app_data(Data::new(services.messages.clone()))
         .app_data(Data::new(services.health.clone()))
         .configure(operations)
-        .configure(|config| documents::routes(config, document))
+        .configure(|config| documents::routes(config, &document))
         .service(
             web::scope(API)
                 .wrap(from_fn(limit_requests))

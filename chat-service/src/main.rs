@@ -12,7 +12,7 @@ use clap::{Parser, Subcommand};
 use neonchat_common::{
     http::probe::{Probe, probe},
     lifecycle::{self, shutdown_signal},
-    settings::Reader,
+    settings::{OperationsAddress, Reader},
     telemetry,
     trace::Traces,
 };
@@ -79,7 +79,9 @@ async fn run(command: Option<Command>) -> anyhow::Result<()> {
     let settings = Settings::read(Reader::load()?)?;
     if let Some(Command::Healthcheck { ready }) = command {
         let what = if ready { Probe::Ready } else { Probe::Live };
-        return probe(&settings.host, settings.http_port, what).await;
+        let operations = settings.operations.as_ref();
+        let (host, port) = OperationsAddress::or_public(operations, &settings.host, settings.http_port);
+        return probe(host, port, what).await;
     }
     telemetry::init_logs(&settings.common)?;
     if let Some(Command::Migrate { wait }) = command {
@@ -90,7 +92,8 @@ async fn run(command: Option<Command>) -> anyhow::Result<()> {
     }
     let traces = Traces::start(&settings.common.traces, env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))?;
     let app = App::build(settings).await?;
-    tracing::info!(http.addr = %app.http_addr()?, grpc.addr = %app.grpc_addr(), "listening");
+    let operations = app.operations_addr()?.map(tracing::field::display);
+    tracing::info!(http.addr = %app.http_addr()?, operations.addr = operations, grpc.addr = %app.grpc_addr(), "listening");
     let ended = app.run(shutdown_signal()).await;
     traces.finish().await;
     ended

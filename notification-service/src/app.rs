@@ -63,6 +63,8 @@ pub struct App {
     subscriber: Client,
     http: Server,
     http_addr: SocketAddr,
+    operations: Option<Server>,
+    operations_addr: Option<SocketAddr>,
     grpc: Listener,
     grpc_addr: SocketAddr,
     settings: Settings,
@@ -129,14 +131,24 @@ impl App {
         let listener = edge::server::bind(&settings.host, settings.ws_port, "NOTIFICATION_WS_PORT").await?;
         let http_addr = listener.local_addr()?;
         let http = serve_http(listener, &settings, state.clone())?;
+        let address = settings.operations.as_ref();
+        let listener = edge::server::bind_operations(address, "NOTIFICATION_METRICS_PORT").await?;
+        let operations_addr = listener.as_ref().map(TcpListener::local_addr).transpose()?;
+        let operations = listener.map(|listener| serve_operations(listener, &settings, state.clone())).transpose()?;
         let (grpc, grpc_addr) = server::bind(&settings.grpc_host, settings.grpc_port, "NOTIFICATION_GRPC_PORT").await?;
-        Ok(Self { state, subscriber, http, http_addr, grpc, grpc_addr, settings })
+        Ok(Self { state, subscriber, http, http_addr, operations, operations_addr, grpc, grpc_addr, settings })
     }
 
     /// Where HTTP and WebSocket are served.
     #[must_use]
     pub const fn http_addr(&self) -> SocketAddr {
         self.http_addr
+    }
+
+    /// Where the operations endpoints are served, if not where WebSocket is.
+    #[must_use]
+    pub const fn operations_addr(&self) -> Option<SocketAddr> {
+        self.operations_addr
     }
 
     /// Where gRPC is served.
@@ -150,11 +162,13 @@ impl App {
     /// # Errors
     /// A listener broke.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { state, subscriber, http, grpc, settings, .. } = self;
+        let Self { state, subscriber, http, operations, grpc, settings, .. } = self;
         start_workers(&state, &subscriber, settings.common.redis_namespace.clone());
 
         let http_handle = http.handle();
         let mut http = state.tasks.spawn(http);
+        let operations_handle = operations.as_ref().map(Server::handle);
+        operations.map(|server| state.tasks.spawn(server));
         let grpc_stop = tokio_util::sync::CancellationToken::new();
         let stopped = grpc_stop.clone().cancelled_owned();
         let service = grpc::Service { delivery: state.delivery.clone(), presence: Arc::clone(&state.presence) };
@@ -165,7 +179,9 @@ impl App {
             .add_service(NotificationServiceServer::new(service))
             .serve_with_incoming_shutdown(grpc.incoming(), stopped);
         let mut grpc = state.tasks.spawn(grpc);
-        tracing::info!(http.addr = %self.http_addr, grpc.addr = %self.grpc_addr, "notification-service serves");
+        let operations_addr = self.operations_addr.map(tracing::field::display);
+        tracing::info!(http.addr = %self.http_addr, operations.addr = operations_addr, grpc.addr = %self.grpc_addr,
+            "listening");
 
         let ended = tokio::select! {
             () = shutdown => Ok(()),
@@ -178,6 +194,10 @@ impl App {
         http_handle.stop(true).await;
         grpc_stop.cancel();
         state.presence.withdraw().await;
+        // Last, so that the drain can be watched.
+        if let Some(operations) = operations_handle {
+            operations.stop(true).await;
+        }
         state.tasks.finish(TASKS_LIMIT).await;
         for client in [&state.redis, &subscriber] {
             if let Err(error) = client.quit().await {
@@ -213,6 +233,7 @@ fn start_workers(state: &Data<State>, subscriber: &Client, namespace: Namespace)
 fn serve_http(listener: TcpListener, settings: &Settings, state: Data<State>) -> std::io::Result<Server> {
     let environment = settings.common.environment;
     let trusted_proxies = Data::new(settings.trusted_proxies.clone());
+    let has_operations = settings.operations.is_none();
     let bounds = Bounds::default();
     let bounds = Bounds {
         disconnect: DISCONNECT_TIMEOUT,
@@ -232,7 +253,26 @@ fn serve_http(listener: TcpListener, settings: &Settings, state: Data<State>) ->
             .wrap(from_fn(edge::answer_head_and_options))
             .wrap(from_fn(edge::edge))
             .wrap(edge::security_headers(environment))
-            .configure(http::configure)
+            .configure(http::websocket)
+            .configure(|config| {
+                if has_operations {
+                    http::operations(config);
+                }
+            })
+    })
+}
+
+/// Serves the operations endpoints alone.
+fn serve_operations(listener: TcpListener, settings: &Settings, state: Data<State>) -> std::io::Result<Server> {
+    let environment = settings.common.environment;
+    edge::server::server(listener, Bounds::of_operations(), move || {
+        ActixApp::new()
+            .app_data(state.clone())
+            .wrap(from_fn(edge::refuse_encoded_bodies))
+            .wrap(from_fn(edge::answer_head_and_options))
+            .wrap(from_fn(edge::edge))
+            .wrap(edge::security_headers(environment))
+            .configure(http::operations)
     })
 }
 

@@ -13,10 +13,14 @@ use crate::{connection::handshake, state::State};
 /// Why an instance is not ready that found an older deployment on its Redis.
 const SHARED_REDIS: &str = "another deployment uses this redis";
 
-/// The routes.
-pub(crate) fn configure(config: &mut ServiceConfig) {
+/// The WebSocket's route.
+pub(crate) fn websocket(config: &mut ServiceConfig) {
+    config.service(resource("/ws").route(get().to(handshake::connect)));
+}
+
+/// The routes of the operations endpoints.
+pub(crate) fn operations(config: &mut ServiceConfig) {
     config
-        .service(resource("/ws").route(get().to(handshake::connect)))
         .service(resource("/live").route(get().to(live)))
         .service(resource("/ready").route(get().to(ready)))
         .service(resource("/health").route(get().to(health)))

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use neonchat_common::{
     http::probe::{Probe, probe},
     lifecycle::{self, shutdown_signal},
-    settings::Reader,
+    settings::{OperationsAddress, Reader},
     telemetry,
     trace::Traces,
 };
@@ -55,7 +55,9 @@ async fn run(command: Option<Command>) -> anyhow::Result<()> {
         Some(Command::Broadcast { text }) => return broadcast(&settings, text).await,
         Some(Command::Healthcheck { ready }) => {
             let what = if ready { Probe::Ready } else { Probe::Live };
-            return probe(&settings.host, settings.ws_port, what).await;
+            let operations = settings.operations.as_ref();
+            let (host, port) = OperationsAddress::or_public(operations, &settings.host, settings.ws_port);
+            return probe(host, port, what).await;
         }
         Some(Command::Serve) | None => {}
     }

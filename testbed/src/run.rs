@@ -171,14 +171,16 @@ impl Started {
 }
 
 fn announce(ports: Ports, database_url: &str, redis_url: &str, logs: &Path) {
-    let Ports { rest, chat_grpc, notification_grpc, websocket } = ports;
+    let Ports { rest, chat_grpc, notification_grpc, websocket, .. } = ports;
+    let chat = ports.chat_operations.unwrap_or(rest);
+    let notification = ports.notification_operations.unwrap_or(websocket);
     println!(
         "\nNeonChat runs. Ctrl-C ends it; the data stays.\n\n\
          \x20 REST        http://localhost:{rest}/api/v1, described at http://localhost:{rest}/swagger-ui/\n\
          \x20 WebSocket   ws://localhost:{websocket}/ws?token=…\n\
          \x20 gRPC        localhost:{chat_grpc} (chat-service), localhost:{notification_grpc} (notification-service)\n\
-         \x20 Health      http://localhost:{rest}/health, http://localhost:{websocket}/health\n\
-         \x20 Metrics     http://localhost:{rest}/metrics, http://localhost:{websocket}/metrics\n\
+         \x20 Health      http://localhost:{chat}/health, http://localhost:{notification}/health\n\
+         \x20 Metrics     http://localhost:{chat}/metrics, http://localhost:{notification}/metrics\n\
          \x20 Postgres    {}\n\
          \x20 Redis       {}\n\
          \x20 Logs        {}",

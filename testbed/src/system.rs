@@ -22,8 +22,14 @@ pub(crate) const START_LIMIT: Duration = Duration::from_secs(30);
 pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(30);
 
 /// The settings of the addresses that the services listen at.
-pub(crate) const HOSTS: [&str; 4] =
-    ["CHAT_SERVICE_HOST", "CHAT_GRPC_HOST", "NOTIFICATION_SERVICE_HOST", "NOTIFICATION_GRPC_HOST"];
+pub(crate) const HOSTS: [&str; 6] = [
+    "CHAT_SERVICE_HOST",
+    "CHAT_GRPC_HOST",
+    "CHAT_METRICS_HOST",
+    "NOTIFICATION_SERVICE_HOST",
+    "NOTIFICATION_GRPC_HOST",
+    "NOTIFICATION_METRICS_HOST",
+];
 
 /// What they are here: the secrets of tests are known to everyone.
 pub(crate) const THIS_MACHINE: &str = "127.0.0.1";
@@ -39,6 +45,10 @@ pub struct Ports {
     pub notification_grpc: u16,
     /// `NOTIFICATION_WS_PORT`: WebSocket.
     pub websocket: u16,
+    /// `CHAT_METRICS_PORT`: where chat-service answers `/ready`, if not on the REST port.
+    pub chat_operations: Option<u16>,
+    /// `NOTIFICATION_METRICS_PORT`: where notification-service does, if not on the WebSocket port.
+    pub notification_operations: Option<u16>,
 }
 
 impl Ports {
@@ -49,6 +59,8 @@ impl Ports {
             chat_grpc: reader.port("CHAT_GRPC_PORT", 8083),
             notification_grpc: reader.port("NOTIFICATION_GRPC_PORT", 8081),
             websocket: reader.port("NOTIFICATION_WS_PORT", 8082),
+            chat_operations: reader.optional_port("CHAT_METRICS_PORT"),
+            notification_operations: reader.optional_port("NOTIFICATION_METRICS_PORT"),
         }
     }
 
@@ -62,6 +74,8 @@ impl Ports {
             chat_grpc: port::free()?,
             notification_grpc: port::free()?,
             websocket: port::free()?,
+            chat_operations: None,
+            notification_operations: None,
         })
     }
 
@@ -76,9 +90,26 @@ impl Ports {
         ]
     }
 
+    const fn operations(self) -> [(&'static str, Option<u16>); 2] {
+        [("CHAT_METRICS_PORT", self.chat_operations), ("NOTIFICATION_METRICS_PORT", self.notification_operations)]
+    }
+
+    /// Where chat-service answers `/ready`.
+    fn chat_ready(self) -> u16 {
+        self.chat_operations.unwrap_or(self.rest)
+    }
+
+    /// Where notification-service does.
+    fn notification_ready(self) -> u16 {
+        self.notification_operations.unwrap_or(self.websocket)
+    }
+
     fn environment(self) -> Vec<(&'static str, String)> {
         let mut variables: Vec<_> = self.named().map(|(name, port)| (name, port.to_string())).into();
         variables.extend(HOSTS.map(|name| (name, THIS_MACHINE.to_owned())));
+        for (name, port) in self.operations() {
+            variables.extend(port.map(|port| (name, port.to_string())));
+        }
         variables.push(("CHAT_SERVICE_ADDR", format!("127.0.0.1:{}", self.chat_grpc)));
         variables.push(("NOTIFICATION_SERVICE_ADDR", format!("127.0.0.1:{}", self.notification_grpc)));
         variables
@@ -130,7 +161,9 @@ impl System {
         let launch = Launch { environment, logs: logs.to_owned() };
         let (chat, notification) = (launch.spawn("chat-service")?, launch.spawn("notification-service")?);
         let mut system = Self { chat, notification, further: Vec::new(), ports, launch };
-        for (process, port) in [(&mut system.chat, ports.rest), (&mut system.notification, ports.websocket)] {
+        for (process, port) in
+            [(&mut system.chat, ports.chat_ready()), (&mut system.notification, ports.notification_ready())]
+        {
             process.ready_when(START_LIMIT, async || is_ready(port).await).await?;
         }
         Ok(system)
@@ -188,7 +221,7 @@ impl System {
     pub async fn kill_and_restart_chat_service(&mut self) -> anyhow::Result<()> {
         self.kill_chat_service().await?;
         self.chat = self.launch.spawn("chat-service")?;
-        self.chat.ready_when(START_LIMIT, async || is_ready(self.ports.rest).await).await
+        self.chat.ready_when(START_LIMIT, async || is_ready(self.ports.chat_ready()).await).await
     }
 
     /// Ends notification-service by SIGTERM, starts it again at the same ports, and waits until it is ready.
@@ -196,8 +229,8 @@ impl System {
     /// # Errors
     /// It does not end well, or does not start.
     pub async fn restart_notification_service(&mut self) -> anyhow::Result<()> {
-        let websocket = self.ports.websocket;
-        restart(&mut self.notification, websocket, || self.launch.spawn("notification-service")).await
+        let port = self.ports.notification_ready();
+        restart(&mut self.notification, port, || self.launch.spawn("notification-service")).await
     }
 
     /// The same for chat-service.
@@ -205,8 +238,8 @@ impl System {
     /// # Errors
     /// It does not end well, or does not start.
     pub async fn restart_chat_service(&mut self) -> anyhow::Result<()> {
-        let rest = self.ports.rest;
-        restart(&mut self.chat, rest, || self.launch.spawn("chat-service")).await
+        let port = self.ports.chat_ready();
+        restart(&mut self.chat, port, || self.launch.spawn("chat-service")).await
     }
 
     /// Starts a further instance of notification-service, and waits until it is ready.

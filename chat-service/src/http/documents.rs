@@ -41,12 +41,12 @@ impl Document {
 }
 
 /// The paths.
-pub(super) fn routes(config: &mut ServiceConfig, document: OpenApi) {
+pub(super) fn routes(config: &mut ServiceConfig, document: &OpenApi) {
     // Its other layout has a bar with a style written into it, and asks for the address of a document.
     let ui = Config::from(DOCUMENT).use_base_layout();
     let ui = ui.deep_linking(true).display_request_duration(true).validator_url("none");
     // Cannot fail: the keys of its maps are strings.
-    let body = serde_json::to_vec(&document).unwrap_or_default().into();
+    let body = serde_json::to_vec(document).unwrap_or_default().into();
     config
         .app_data(Data::new(Document { json: body, gzip: OnceLock::new() }))
         .app_data(Data::new(ui))

@@ -50,7 +50,9 @@ async fn head_answers_as_get_without_the_body() {
         assert_eq!((head_status, head_length), (status, 0), "{path}");
         let constant = |headers: &HeaderMap| {
             let mut headers = headers.clone();
-            VARYING.map(|name| headers.remove(name));
+            for name in VARYING {
+                headers.remove(name);
+            }
             headers
         };
         assert_eq!(constant(&head_headers), constant(&headers), "{path}");

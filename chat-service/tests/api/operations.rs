@@ -1,6 +1,9 @@
 //! What an operator's tools ask.
 
-use neonchat_testbed::client::Answer;
+use neonchat_testbed::{
+    client::{Answer, Api},
+    harness,
+};
 use serde_json::json;
 
 use crate::support::TestApp;
@@ -40,4 +43,30 @@ async fn metrics_have_the_names_of_the_specification() {
         assert!(metrics.contains(name), "{name}");
     }
     assert!(!metrics.contains(&chat), "no label has an id");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_port_of_their_own_the_operations_endpoints_are_there_alone() {
+    let settings = [("CHAT_METRICS_HOST", "127.0.0.1"), ("CHAT_METRICS_PORT", "0")];
+    let app = TestApp::launch(&harness::test_database().await, &settings).await;
+    let operations = Api::new(app.operations.clone().expect("an address"));
+    operations.until_ready().await.expect("ready");
+    for path in ["/health", "/live", "/ready", "/metrics"] {
+        for method in ["GET", "HEAD"] {
+            let public = app.api.call(method, path, None, None).await.expect("an answer").status;
+            let own = operations.call(method, path, None, None).await.expect("an answer").status;
+            // Its health is bad: there is no notification-service.
+            assert_eq!((public, own), (404, if path == "/health" { 503 } else { 200 }), "{method} {path}");
+        }
+    }
+    for path in ["/openapi.json", "/swagger-ui/", "/api/v1/users/me"] {
+        assert_eq!(operations.call("GET", path, None, None).await.expect("an answer").status, 404, "{path}");
+    }
+    let document = ask(&app, "/openapi.json").await.body;
+    assert!(document["paths"].get("/live").is_none() && document["paths"].get("/api/v1/users/me").is_some());
+    app.user().await;
+    let requests = operations.metric(r#"http_request_duration_seconds_count{method="POST",route="/api/v1/auth/login""#);
+    requests.await.expect("what the other port measured");
+    app.stop().await.expect("no panic").expect("a clean end");
+    assert!(operations.call("GET", "/live", None, None).await.is_err());
 }

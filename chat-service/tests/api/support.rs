@@ -43,6 +43,8 @@ pub(crate) struct TestApp {
     pub(crate) api: Api,
     /// Its REST port, for what `api` cannot say.
     pub(crate) base: String,
+    /// Its operations port, if it has one.
+    pub(crate) operations: Option<String>,
     /// Its gRPC port.
     pub(crate) grpc: Grpc,
     /// Where that is.
@@ -85,6 +87,7 @@ impl TestApp {
         let settings = Settings::from_values(defaults.into_iter().chain(settings.iter().copied())).expect("settings");
         let app = App::build(settings).await.expect("an app");
         let base = format!("http://{}", app.http_addr().expect("an address"));
+        let operations = app.operations_addr().expect("an address").map(|address| format!("http://{address}"));
         let grpc_addr = app.grpc_addr();
         let grpc = Grpc::new(&grpc_addr.to_string(), INTERNAL_TOKEN);
         let (stop, stopped) = oneshot::channel();
@@ -92,7 +95,7 @@ impl TestApp {
             // A test that ends without stopping its app drops the sender.
             let _ = stopped.await;
         }));
-        Self { api: Api::new(&base), base, grpc, grpc_addr, database: database.to_owned(), stop, running }
+        Self { api: Api::new(&base), base, operations, grpc, grpc_addr, database: database.to_owned(), stop, running }
     }
 
     /// Waits until it has reached Redis, of which `/ready` says nothing.

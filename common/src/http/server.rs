@@ -28,7 +28,9 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-/// How long a connection may take.
+use crate::settings::OperationsAddress;
+
+/// How long a connection may take, and how many there are.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     /// For its first head.
@@ -43,8 +45,18 @@ pub struct Bounds {
     pub silence: Duration,
     /// For requests under way, when the process ends.
     pub drain: Duration,
-    /// How many a worker has at once. A further one waits to be accepted.
+    /// How many threads serve.
+    pub workers: usize,
+    /// How many connections a worker has at once. A further one waits to be accepted.
     pub connections_per_worker: usize,
+}
+
+impl Bounds {
+    /// Those of the operations endpoints: few ask.
+    #[must_use]
+    pub fn of_operations() -> Self {
+        Self { workers: 1, connections_per_worker: 256, ..Self::default() }
+    }
 }
 
 impl Default for Bounds {
@@ -55,6 +67,7 @@ impl Default for Bounds {
             disconnect: Duration::from_secs(1),
             silence: Duration::from_secs(90),
             drain: Duration::from_secs(5),
+            workers: std::thread::available_parallelism().map_or(1, NonZero::get),
             connections_per_worker: 8192,
         }
     }
@@ -67,6 +80,20 @@ impl Default for Bounds {
 pub async fn bind(host: &str, port: u16, setting: &'static str) -> anyhow::Result<TcpListener> {
     let bound = tokio::net::TcpListener::bind((host, port)).await;
     Ok(bound.with_context(|| format!("{setting}: {host}:{port} cannot be listened on"))?.into_std()?)
+}
+
+/// Listens at the address of the operations endpoints, if they have one; `setting` is where the port comes from.
+///
+/// # Errors
+/// It cannot be listened on.
+pub async fn bind_operations(
+    address: Option<&OperationsAddress>,
+    setting: &'static str,
+) -> anyhow::Result<Option<TcpListener>> {
+    match address {
+        Some(OperationsAddress { host, port }) => bind(host, *port, setting).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 /// A server for an app, which `app` makes once for each of its workers. It leaves signals to the process.
@@ -86,7 +113,7 @@ where
     B: MessageBody + 'static,
 {
     let builder = Server::build()
-        .workers(std::thread::available_parallelism().map_or(1, NonZero::get))
+        .workers(bounds.workers)
         .max_concurrent_connections(bounds.connections_per_worker)
         .shutdown_timeout(bounds.drain.as_secs())
         .disable_signals();

@@ -64,6 +64,8 @@ impl Running {
 pub(crate) struct Notification {
     pub(crate) running: Running,
     pub(crate) http: Api,
+    /// Its operations port, if it has one.
+    pub(crate) operations: Option<Api>,
     pub(crate) websocket: String,
     pub(crate) grpc: String,
 }
@@ -116,9 +118,11 @@ impl Notification {
         let settings = notification_service::config::Settings::read(Reader::from_values(values)).expect("settings");
         let app = App::build(settings).await.expect("an app");
         let (http, grpc) = (app.http_addr(), app.grpc_addr());
+        let operations = app.operations_addr().map(|address| Api::new(format!("http://{address}")));
         Self {
             running: Running::start(|stop| app.run(async move { stop.cancelled().await })),
             http: Api::new(format!("http://{http}")),
+            operations,
             websocket: format!("ws://{http}"),
             grpc: grpc.to_string(),
         }

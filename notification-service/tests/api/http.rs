@@ -1,5 +1,6 @@
 //! The HTTP endpoints beside the WebSocket.
 
+use neonchat_testbed::client::{Api, Socket};
 use reqwest::{Client, Method};
 
 use crate::helpers::TestApp;
@@ -52,4 +53,23 @@ async fn a_body_with_a_content_coding_is_refused() {
         let problem: serde_json::Value = answer.json().await.expect("JSON");
         assert_eq!(problem["code"], "unsupported_media_type");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_port_of_their_own_the_operations_endpoints_are_there_alone() {
+    let app = TestApp::start().await;
+    let settings = [("NOTIFICATION_METRICS_HOST", "127.0.0.1"), ("NOTIFICATION_METRICS_PORT", "0")];
+    let other = app.another_with(&settings).await;
+    let operations = other.operations.expect("an address");
+    operations.until_ready().await.expect("ready");
+    let ask = async |api: &Api, path| api.call("GET", path, None, None).await.expect("an answer").status;
+    for path in ["/live", "/ready", "/metrics", "/health"] {
+        assert_eq!(ask(&other.http, path).await, 404, "{path}");
+        assert_ne!(ask(&operations, path).await, 404, "{path}");
+    }
+    assert_eq!((ask(&other.http, "/ws").await, ask(&operations, "/ws").await), (426, 404));
+    let user = app.api.any_user().await.expect("a user");
+    let _socket = Socket::open(&other.websocket, &user, None).await.expect("a socket");
+    other.running.stop().await;
+    assert!(operations.call("GET", "/live", None, None).await.is_err());
 }

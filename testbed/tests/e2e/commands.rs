@@ -6,7 +6,7 @@ use neonchat_common::token::Tokens;
 use neonchat_testbed::{
     client::{Api, PASSWORD},
     process::{Process, Signal},
-    system::{Ports, binary},
+    system::{Ports, System, binary},
 };
 use serde_json::json;
 use tokio::process::Command;
@@ -102,6 +102,37 @@ async fn healthcheck_tells_a_service_that_is_alive_and_one_that_is_ready() {
     assert_eq!(of_notification(&[]).await, (Some(0), String::new()));
     let (code, said) = of_notification(&["--ready"]).await;
     assert!(code == Some(1) && said.contains("HTTP/1.1 503"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_healthcheck_asks_the_operations_port_where_there_is_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let database = neonchat_testbed::harness::test_database().await;
+    let redis = neonchat_testbed::harness::redis_url();
+    let [chat, notification] = [(); 2].map(|()| neonchat_testbed::port::free().expect("a port"));
+    let ports = Ports {
+        chat_operations: Some(chat),
+        notification_operations: Some(notification),
+        ..Ports::free().expect("ports")
+    };
+    let mut settings = vec![("DATABASE_URL", database.as_str()), ("REDIS_URL", redis.as_str())];
+    settings.extend(QUICK);
+    let system = System::start(folder.path(), ports, &settings).await.expect("both services");
+    for (name, public, own, port) in [
+        ("chat-service", ("CHAT_SERVICE_PORT", ports.rest), "CHAT_METRICS_PORT", chat),
+        ("notification-service", ("NOTIFICATION_WS_PORT", ports.websocket), "NOTIFICATION_METRICS_PORT", notification),
+    ] {
+        let healthcheck = async |port: Option<u16>| {
+            let mut command = Command::new(binary(name).expect("a binary"));
+            command.arg("healthcheck").current_dir(&folder).env(public.0, public.1.to_string());
+            command.envs(port.map(|port| (own, port.to_string())));
+            output(&mut command).await
+        };
+        assert_eq!(healthcheck(Some(port)).await, (Some(0), String::new()), "{name}");
+        let (code, said) = healthcheck(None).await;
+        assert!(code == Some(1) && said.contains("404"), "{name}: {said}");
+    }
+    system.stop().await.expect("a clean end");
 }
 
 #[tokio::test(flavor = "multi_thread")]

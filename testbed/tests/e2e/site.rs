@@ -28,7 +28,14 @@ impl Site {
         // Those that nginx looks for while nobody listens there have to stay free.
         let ports = [(); 2].map(|()| {
             let kept = || port::kept().expect("a port");
-            Ports { rest: kept(), chat_grpc: kept(), notification_grpc: kept(), websocket: kept() }
+            Ports {
+                rest: kept(),
+                chat_grpc: kept(),
+                notification_grpc: kept(),
+                websocket: kept(),
+                chat_operations: None,
+                notification_operations: None,
+            }
         });
         let addresses = |port: fn(Ports) -> u16| ports.map(|ports| format!("127.0.0.1:{}", port(ports))).join(",");
         let (chat, notification) = (addresses(|ports| ports.chat_grpc), addresses(|ports| ports.notification_grpc));
