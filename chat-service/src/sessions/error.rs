@@ -15,7 +15,7 @@ pub enum SessionError {
     #[error(transparent)]
     Token(#[from] TokenError),
     /// The token is valid, but its user was deleted or never existed here.
-    #[error("the token's user does not exist")]
+    #[error("The user of this token no longer exists. Log in again.")]
     NoUser,
     /// Its bearer logged out.
     #[error("The token was revoked. Log in again.")]

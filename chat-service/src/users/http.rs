@@ -44,7 +44,7 @@ struct Credentials {
     /// a name that looks like another user's is taken.
     #[schema(min_length = 3, max_length = 50, pattern = r"^[\p{L}\p{M}\p{N}_.-]+$", examples("alice"))]
     username: String,
-    /// At most 72 bytes of UTF-8 when normalised (RFC 8265, OpaqueString), no control characters; not the username, and not
+    /// At most 72 bytes of UTF-8 when normalised (RFC 8265, `OpaqueString`), no control characters; not the username, and not
     /// one of the commonest.
     #[schema(value_type = String, format = Password, min_length = 6, max_length = 72, examples("securepass123"))]
     password: SecretString,

@@ -32,7 +32,7 @@ const DUMMY_SALT_AND_HASH: &str = "N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZ
 
 static COMMON: LazyLock<HashSet<&str>> = LazyLock::new(|| include_str!("common_passwords.txt").lines().collect());
 
-/// A password in the one form that is hashed: the profile OpaqueString of RFC 8265, so that it is the same whichever
+/// A password in the one form that is hashed: the profile `OpaqueString` of RFC 8265, so that it is the same whichever
 /// characters a keyboard composes `é` of.
 #[derive(Clone, Debug)]
 pub struct Password {
