@@ -63,7 +63,8 @@ clean_up() {
         for service in chat-service notification-service nginx postgres; do
             for container in $(containers "$service"); do
                 echo "-- $service $container" >&2
-                "$ENGINE" logs --tail 15 "$container" >&2 || true
+                # What went wrong, rather than the last of many requests.
+                "$ENGINE" logs "$container" 2>&1 | grep -vE '"level":"INFO"|"status":[1-4]' | tail -n 15 >&2 || true
             done
         done
     fi
