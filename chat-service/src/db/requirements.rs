@@ -41,11 +41,12 @@ const FACTS: &str = "
            ARRAY(SELECT name FROM unnest(ARRAY['fsync', 'synchronous_commit', 'full_page_writes']) AS name
                   WHERE current_setting(name) = 'off') AS switched_off,
            ARRAY(SELECT privilege || ' on ' || name
-                   FROM (VALUES ('users', ARRAY['SELECT', 'INSERT']),
+                   FROM (VALUES ('users', ARRAY['SELECT', 'INSERT', 'UPDATE']),
                                 ('chats', ARRAY['SELECT', 'INSERT', 'UPDATE']),
                                 ('chat_members', ARRAY['SELECT', 'INSERT', 'UPDATE']),
                                 ('messages', ARRAY['SELECT', 'INSERT']),
-                                ('revoked_tokens', ARRAY['SELECT', 'INSERT', 'DELETE'])) AS used (name, privileges),
+                                ('revoked_tokens', ARRAY['SELECT', 'INSERT', 'DELETE']),
+                                ('deployment', ARRAY['SELECT', 'INSERT', 'UPDATE'])) AS used (name, privileges),
                         unnest(privileges) AS privilege
                   WHERE NOT has_table_privilege(to_regclass(name), privilege)) AS missing_privileges";
 
