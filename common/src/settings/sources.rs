@@ -6,11 +6,12 @@
 use std::{
     collections::{BTreeSet, HashMap},
     ffi::OsString,
-    fs, io,
+    fmt, fs, io, mem,
     path::Path,
 };
 
 use anyhow::{Context as _, anyhow};
+use config::{Config, ConfigError, Map, Source, Value};
 
 use super::{dotenv, yaml};
 
@@ -25,7 +26,8 @@ const ALIKE: f64 = 0.7;
 
 /// The values of the sources, and what is wrong with them, one line each.
 pub(super) struct Sources {
-    pub(super) values: HashMap<String, OsString>,
+    /// `None` for a value that is not text in UTF-8.
+    pub(super) values: HashMap<String, Option<String>>,
     pub(super) problems: Vec<String>,
 }
 
@@ -44,24 +46,61 @@ impl Sources {
         let problems = unknown(&entries).map(|problem| format!("{}: {problem}", yaml.display())).collect();
         let lines = dotenv::parse(&text(dotenv)?).map_err(|error| of_file(dotenv, error))?;
 
-        let mut values = HashMap::new();
-        overlay(&mut values, entries.into_iter().map(|entry| (entry.name, entry.value.into())));
-        overlay(&mut values, lines.into_iter().map(|(name, value)| (name, value.into())));
-        // A name that is not Unicode is not one of ours.
-        overlay(&mut values, environment.filter_map(|(name, value)| Some((name.into_string().ok()?, value))));
-        Ok(Self { values, problems })
+        let entries = entries.into_iter().map(|entry| (entry.name, Some(entry.value)));
+        let lines = lines.into_iter().map(|(name, value)| (name, Some(value)));
+        let environment =
+            environment.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok())));
+        let config = Config::builder()
+            .add_source(Layer::new(entries))
+            .add_source(Layer::new(lines))
+            .add_source(Layer::new(environment))
+            .build()?;
+        Ok(Self { values: config.try_deserialize()?, problems })
     }
 }
 
-/// Puts one source over those before it.
-fn overlay(values: &mut HashMap<String, OsString>, source: impl Iterator<Item = (String, OsString)>) {
-    let is_set = |value: &OsString| value.to_str().is_none_or(|value| !value.trim().is_empty());
-    let source: Vec<_> = source.filter(|(_, value)| is_set(value)).collect();
-    for (name, _) in &source {
-        let other = name.strip_suffix(FILE).map_or_else(|| format!("{name}{FILE}"), str::to_owned);
-        values.remove(&other);
+/// The settings of one source, as `config` puts them over those of the sources before it.
+#[derive(Clone)]
+struct Layer(Map<String, Value>);
+
+impl Layer {
+    /// Keeps the values that are not empty, of the names that a setting can have: `config` would read `A.B` and `A[0]`
+    /// as paths to values inside of `A`.
+    fn new(values: impl Iterator<Item = (String, Option<String>)>) -> Self {
+        let is_name = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let is_set = |value: &Option<String>| value.as_ref().is_none_or(|value| !value.trim().is_empty());
+        let values = values.filter(|(name, value)| is_name(name) && is_set(value));
+        Self(values.map(|(name, value)| (name, Value::new(None, value))).collect())
     }
-    values.extend(source);
+}
+
+impl fmt::Debug for Layer {
+    /// Without the values: they include secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl Source for Layer {
+    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn collect(&self) -> Result<Map<String, Value>, ConfigError> {
+        Ok(self.0.clone())
+    }
+
+    /// Replaces `NAME` by `NAME_FILE`, and `NAME_FILE` by `NAME`.
+    fn collect_to(&self, cache: &mut Value) -> Result<(), ConfigError> {
+        let mut values = mem::take(cache).into_table()?;
+        for name in self.0.keys() {
+            let other = name.strip_suffix(FILE).map_or_else(|| format!("{name}{FILE}"), str::to_owned);
+            values.remove(&other);
+        }
+        values.extend(self.collect()?);
+        *cache = values.into();
+        Ok(())
+    }
 }
 
 /// The text of a file; empty where there is no file.
@@ -123,7 +162,7 @@ mod tests {
             ("REDIS_HOST", "yaml"),
             ("DB_PASSWORD", "environment"),
         ] {
-            assert_eq!(values[name], value, "{name}");
+            assert_eq!(values[name].as_deref(), Some(value), "{name}");
         }
     }
 
@@ -168,8 +207,22 @@ mod tests {
     #[test]
     fn a_value_that_is_not_unicode_is_kept_for_its_reader_to_refuse() {
         let value = OsString::from_vec(vec![b'a', 0xff]);
-        let environment = [(OsString::from("JWT_SECRET"), value.clone())].into_iter();
+        let environment = [(OsString::from("JWT_SECRET"), value)].into_iter();
         let sources = Sources::read(Path::new("/nowhere"), Path::new("/nowhere"), environment).expect("settings");
-        assert_eq!(sources.values["JWT_SECRET"], value);
+        assert_eq!(sources.values["JWT_SECRET"], None);
+    }
+
+    #[test]
+    fn names_of_the_environment_are_no_paths_and_keep_their_case() {
+        let environment = [("DB_HOST", "1"), ("DB_HOST.A", "2"), ("DB_HOST[9999999999999]", "3"), ("db_host", "4")];
+        let values = read(b"", b"DB_HOST-A=5", &environment).expect("settings").values;
+        let expected = [("DB_HOST", "1"), ("db_host", "4")];
+        assert_eq!(values, HashMap::from(expected.map(|(name, value)| (name.to_owned(), Some(value.to_owned())))));
+    }
+
+    #[test]
+    fn shows_no_value_of_a_source_in_debug() {
+        let layer = Layer::new([("JWT_SECRET".to_owned(), Some("hunter22".to_owned()))].into_iter());
+        assert_eq!(format!("{layer:?}"), r#"{"JWT_SECRET"}"#);
     }
 }
