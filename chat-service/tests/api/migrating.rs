@@ -1,6 +1,6 @@
 //! `chat-service migrate`, which a job runs before an upgrade.
 
-use std::{path::Path, process::Output, time::Duration};
+use std::{collections::BTreeSet, path::Path, process::Output, time::Duration};
 
 use chat_service::db::MIGRATIONS;
 use diesel::{migration::MigrationSource, pg::Pg};
@@ -29,6 +29,13 @@ async fn applied(database: &str) -> usize {
 
 fn known() -> usize {
     MigrationSource::<Pg>::migrations(&MIGRATIONS).expect("migrations").len()
+}
+
+#[test]
+fn each_migration_has_a_version_of_its_own() {
+    let migrations = MigrationSource::<Pg>::migrations(&MIGRATIONS).expect("migrations");
+    let versions: BTreeSet<_> = migrations.iter().map(|migration| migration.name().version().to_string()).collect();
+    assert_eq!(versions.len(), migrations.len(), "{versions:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
