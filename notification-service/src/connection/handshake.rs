@@ -76,14 +76,23 @@ pub(crate) async fn connect(
     check_origin(&request, address, &state)?;
     let Parameters { token, chat_id } = parameters.into_inner();
     let chat_id = chat_id.as_deref().map(parse_chat_id).transpose()?;
-    let claims = authenticate(&request, token.as_deref(), &state)?;
+    let claims = authenticate(&request, token.as_deref(), &state).inspect_err(|error| {
+        if *error == TokenError::Invalid {
+            security_event!(SecurityEvent::TokenRejected, client.address = %address);
+        }
+    })?;
     keep_away(&state).await?;
     let limits = state.limits.of(claims.user_id, Instant::now());
     limits.take_handshake(Instant::now())?;
     let place = state.places.take(address)?;
     let socket = {
         let _turn = turn(&limits, &state).await?;
-        admit(&claims, chat_id, &state).await?
+        admit(&claims, chat_id, &state).await.inspect_err(|error| {
+            // Its signature was good: chat-service knows that it was revoked, or that its user does not exist.
+            if error.code == ErrorCode::Unauthorized {
+                security_event!(SecurityEvent::TokenRevoked, user.id = %claims.user_id, client.address = %address);
+            }
+        })?
     };
 
     state.presence.connected(&socket);

@@ -18,7 +18,7 @@ use neonchat_common::{
     message::MessageText,
     security::SecurityEvent,
     security_event,
-    token::Claims,
+    token::{Claims, TokenError},
     trace::{self, TraceContext},
 };
 use tokio::time::Instant;
@@ -173,17 +173,30 @@ impl<'a> Session<'a> {
 
     /// A newer token keeps the connection open for longer.
     async fn renew(&self, Token(token): &Token) -> Result<(), ApiError> {
-        let claims = self.state.tokens.verify(token)?;
+        let claims = self.state.tokens.verify(token).inspect_err(|error| {
+            if *error == TokenError::Invalid {
+                self.report(SecurityEvent::TokenRejected);
+            }
+        })?;
         if claims.user_id != self.socket.user {
             return Err(ApiError::new(
                 ErrorCode::Forbidden,
                 "The token belongs to another user. Open a new connection for that user.",
             ));
         }
-        Box::pin(self.state.delivery.chat_service.check_token(claims.user_id, claims.jti)).await?;
+        let check = Box::pin(self.state.delivery.chat_service.check_token(claims.user_id, claims.jti)).await;
+        check.inspect_err(|error| {
+            if error.code == ErrorCode::Unauthorized {
+                self.report(SecurityEvent::TokenRevoked);
+            }
+        })?;
         self.socket.renew(claims.jti);
         self.expires.set(expiry(&claims));
         Ok(())
+    }
+
+    fn report(&self, event: SecurityEvent) {
+        security_event!(event, user.id = %self.socket.user, socket.id = %self.socket.id);
     }
 
     /// The chat that a frame is about: the one that it names, or the one that the socket is about.

@@ -1,7 +1,7 @@
 //! Refusals that an operator must be able to see.
 
 use neonchat_testbed::{
-    client::PASSWORD,
+    client::{PASSWORD, Socket, User},
     redis::{Persistence, Redis},
 };
 use serde_json::{Value, json};
@@ -63,6 +63,32 @@ async fn each_is_a_log_line_and_a_count_without_secrets() {
     for secret in [WRONG, PASSWORD, &alice.token, &forged] {
         assert!(!log.contains(secret), "{secret}: {log}");
     }
+    // The same for sockets: two handshakes, and two frames that bring another token.
+    let (ws, bob) = (running.system.websocket(), api.any_user().await.expect("a user"));
+    for token in [&forged, &alice.token] {
+        let refused = Socket::open(&ws, &User { token: token.clone(), ..alice.clone() }, None).await;
+        assert!(refused.is_err());
+    }
+    let mut socket = Socket::open(&ws, &bob, None).await.expect("a socket");
+    let revoked =
+        api.call("POST", "/api/v1/auth/login", None, Some(&json!({ "username": bob.name, "password": PASSWORD })));
+    let revoked = revoked.await.expect("an answer").body["token"].as_str().expect("a token").to_owned();
+    api.call("POST", "/api/v1/auth/logout", Some(&revoked), None).await.expect("an answer");
+    for token in [&forged, &revoked] {
+        socket.send(&json!({ "type": "auth", "token": token })).await.expect("sent");
+        assert_eq!(socket.expect_beside_presence("error").await.expect("an error")["code"], "unauthorized");
+    }
+    let log = running.log("notification-service");
+    for event in ["token_rejected", "token_revoked"] {
+        let of_event = log.lines().filter(|line| line.contains(&format!("\"{event}\"")));
+        let of_event: Vec<Value> = of_event.map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+        assert_eq!(of_event.len(), 2, "{event}: {log}");
+        assert_eq!((&of_event[0]["client.address"], &of_event[1]["user.id"]), (&json!("127.0.0.1"), &json!(bob.id)));
+        let count = running.system.notification().metric(&format!("security_events_total{{event=\"{event}\"}}")).await;
+        assert!(count.expect("a metric").ends_with(" 2"), "{event}");
+    }
+    assert!(!log.contains(&forged) && !log.contains(&revoked), "{log}");
+
     // Events that have not happened are counted as 0 from the start, by both services.
     for service in [&api, &running.system.notification()] {
         let count = service.metric("security_events_total{event=\"socket_abuse\"}").await.expect("a metric");
