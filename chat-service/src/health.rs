@@ -63,6 +63,7 @@ struct Report {
     redis: Verdict,
     /// What Redis says, such as `WRONGPASS`, or `unreachable`. Only where something is wrong with it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(examples("WRONGPASS"))]
     redis_error: Option<String>,
     notification_service: Verdict,
 }

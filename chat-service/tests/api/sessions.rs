@@ -38,7 +38,7 @@ async fn a_token_is_refused_from_its_logout_on_by_every_instance_and_no_other_is
     for instance in [&app, &other] {
         let refused = instance.get("/api/v1/users/me", &phone).await;
         assert_problem(&refused, 401, "unauthorized", &[]);
-        assert_eq!(refused.body["detail"], "the token was revoked: log in again");
+        assert_eq!(refused.body["detail"], "The token was revoked. Log in again.");
         assert_eq!(instance.get("/api/v1/users/me", &laptop).await.status, 200);
         assert_eq!(log_out(instance, &phone).await, 401);
     }
