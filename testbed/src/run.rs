@@ -245,9 +245,9 @@ mod tests {
             let plan = Plan::read(Reader::from_values(values.iter().copied())).expect("a plan");
             plan.hosts.into_iter().map(|(_, host)| host).collect::<Vec<_>>()
         };
-        assert_eq!(hosts(&[]), [THIS_MACHINE; 4]);
-        let all = hosts(&[("NOTIFICATION_SERVICE_HOST", "0.0.0.0")]);
-        assert_eq!(all, [THIS_MACHINE, THIS_MACHINE, "0.0.0.0", THIS_MACHINE]);
+        assert_eq!(hosts(&[]), [THIS_MACHINE; HOSTS.len()]);
+        let expected = HOSTS.map(|name| if name == "NOTIFICATION_SERVICE_HOST" { "0.0.0.0" } else { THIS_MACHINE });
+        assert_eq!(hosts(&[("NOTIFICATION_SERVICE_HOST", "0.0.0.0")]), expected);
     }
 
     #[test]
