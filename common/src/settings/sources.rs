@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn names_of_the_environment_are_no_paths_and_keep_their_case() {
-        let environment = [("DB_HOST", "1"), ("DB_HOST.A", "2"), ("DB_HOST[9999999999999]", "3"), ("db_host", "4")];
+        let environment = [("DB_HOST", "1"), ("DB_NAME.A", "2"), ("DB_USER[1]", "3"), ("db_host", "4")];
         let values = read(b"", b"DB_HOST-A=5", &environment).expect("settings").values;
         let expected = [("DB_HOST", "1"), ("db_host", "4")];
         assert_eq!(values, HashMap::from(expected.map(|(name, value)| (name.to_owned(), Some(value.to_owned())))));
