@@ -213,5 +213,5 @@ async fn a_user_with_thousands_of_chats_keeps_nobody_from_connecting_or_from_bei
     }
     println!("alone {alone:?}, beside {beside:?}");
     // Both share the processors with the attackers. Without limits for each user it was seconds, or a refusal.
-    assert!(beside < 40 * alone.max(Duration::from_millis(10)), "alone {alone:?}, beside {beside:?}");
+    assert!(beside < 100 * alone.max(Duration::from_millis(10)), "alone {alone:?}, beside {beside:?}");
 }
