@@ -113,6 +113,9 @@ async fn talk(chat: &str, alices: &mut Socket, bobs: &mut Socket) -> anyhow::Res
     let message = bobs.expect_beside_presence("new_message").await?;
     said("bob", "receives", &message);
     ensure!(message["message"]["text"] == "Привет, Боб!", "that is another text");
+    let typing = bobs.expect_beside_presence("typing").await?;
+    said("bob", "receives", &typing);
+    ensure!(typing["is_typing"] == false, "Alice has sent her message and is still typing");
     let ack = bobs.send_message(chat, "Привет, Алиса!").await?;
     said("bob", "sends «Привет, Алиса!» and gets", &ack);
     ensure!(ack["seq"] == 2, "the second message of a chat has seq 2");
