@@ -16,7 +16,7 @@ use crate::{
 /// The most events of one chat that a client gets over its socket. Of more it is told to fetch them.
 const MAX_MISSED: Seq = 1000;
 
-/// Sends the socket what it missed of the chats that it is in, as far as `may_have` lets it have so many events. Chats that it
+/// Sends the socket what it missed of the chats that it is in, as far as `may_have` allows that number of events. Chats that it
 /// is not in are left out.
 pub(super) async fn catch_up(
     delivery: &Delivery,
@@ -33,8 +33,8 @@ pub(super) async fn catch_up(
         }
         let (head_seq, complete) = match delivery.hub.catch_up(socket, chat_id, cursor, may_have) {
             None => continue,
-            Some(Missed::Ahead) => {
-                ahead.push((chat_id, cursor));
+            Some(Missed::Ahead { after }) => {
+                ahead.push(Ahead { chat_id, cursor, after });
                 continue;
             }
             Some(Missed::Nothing { head }) => (head, true),
@@ -49,24 +49,43 @@ pub(super) async fn catch_up(
         };
         chats.push(SyncedChat { chat_id, head_seq, complete });
     }
-    chats.extend(check_ahead(delivery, ahead).await?);
+    let checked = check_ahead(delivery, socket, &ahead).await;
+    if checked.is_err() {
+        // Those that were checked before the error are not catching up any more, and stay as they are.
+        ahead.iter().for_each(|Ahead { chat_id, .. }| delivery.hub.give_up_catching_up(socket, *chat_id));
+    }
+    chats.extend(checked?);
     Ok(chats)
 }
 
-/// Of cursors that are ahead of what was delivered here. Either the client got an event from another instance, and this one is a
-/// moment behind; or there is no such event, since the database was restored from a backup, and the client has to be told.
-async fn check_ahead(delivery: &Delivery, cursors: Vec<(ChatId, Seq)>) -> Result<Vec<SyncedChat>, ApiError> {
-    if cursors.is_empty() {
+/// A cursor that is ahead of what was delivered here. Events of its chat wait.
+struct Ahead {
+    chat_id: ChatId,
+    cursor: Seq,
+    /// The socket was told of everything up to here.
+    after: Seq,
+}
+
+/// Asks chat-service about cursors that are ahead. Either the client got the events from another instance, and this one is a
+/// moment behind: they are not sent again. Or there are no such events, since the database was restored from a backup: the
+/// client has to be told, and gets every event.
+async fn check_ahead(delivery: &Delivery, socket: &Socket, ahead: &[Ahead]) -> Result<Vec<SyncedChat>, ApiError> {
+    if ahead.is_empty() {
         return Ok(Vec::new());
     }
-    let chats: Vec<ChatId> = cursors.iter().map(|(chat, _)| *chat).collect();
+    let chats: Vec<ChatId> = ahead.iter().map(|ahead| ahead.chat_id).collect();
     let heads: HashMap<ChatId, Seq> = delivery.chat_service.heads(&chats).await?.into_iter().collect();
-    let synced = |(chat_id, cursor): (ChatId, Seq)| {
-        let head = *heads.get(&chat_id)?;
-        // What lies between the cursor and the head comes by itself.
-        Some(SyncedChat { chat_id, head_seq: head.min(cursor), complete: cursor <= head })
-    };
-    Ok(cursors.into_iter().filter_map(synced).collect())
+    let mut synced = Vec::with_capacity(ahead.len());
+    for &Ahead { chat_id, cursor, after } in ahead {
+        let head = heads.get(&chat_id).copied().unwrap_or_default();
+        let complete = cursor <= head;
+        let from = if complete { cursor } else { after };
+        // `None` where the socket is gone.
+        let is_all = delivery.hub.caught_up(socket, chat_id, from).unwrap_or(true);
+        let sent = if is_all { from } else { send_missed(delivery, socket, chat_id, from).await? };
+        synced.push(SyncedChat { chat_id, head_seq: if complete { sent } else { head }, complete });
+    }
+    Ok(synced)
 }
 
 /// Sends what comes after a `seq`, until that is all there is. Returns up to where that was.

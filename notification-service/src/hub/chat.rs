@@ -85,8 +85,9 @@ struct Member {
 pub(crate) enum Missed {
     /// Nothing. The head of the chat is here.
     Nothing { head: Seq },
-    /// The cursor is ahead of what this instance has delivered. Only chat-service knows whether there is such an event.
-    Ahead,
+    /// The cursor is ahead of what this instance has delivered. Only chat-service knows whether there is such an event. Further
+    /// events wait until [`Chat::caught_up`]; the socket was told of everything up to `after`.
+    Ahead { after: Seq },
     /// The client has to fetch it: it is too much, or was sent before. What comes after `head` comes by itself.
     TooMuch { head: Seq },
     /// What comes after the cursor. Further events wait until [`Chat::caught_up`].
@@ -143,7 +144,7 @@ impl Chat {
 
     /// A socket says that it has everything up to `cursor`. `may_have` says whether it may be sent so many events.
     ///
-    /// The cursor only adds events: no event is left out because a client says that it has it.
+    /// No event is left out only because a client says that it has it: it has to be stored, too.
     ///
     /// `None` where the socket is gone.
     pub(super) fn catch_up(
@@ -155,7 +156,8 @@ impl Chat {
         let head = self.next - 1;
         let member = self.member(socket)?;
         if cursor > head {
-            return Some(Missed::Ahead);
+            member.is_catching_up = true;
+            return Some(Missed::Ahead { after: member.after });
         }
         if cursor >= member.joined_after {
             return Some(Missed::Nothing { head });
@@ -186,9 +188,11 @@ impl Chat {
     /// A socket that was to catch up cannot: it is told of what happens next, and that something is missing before it.
     pub(super) fn give_up_catching_up(&mut self, socket: SocketId) {
         let (chat, head) = (self.id, self.next - 1);
-        if let Some(member) = self.member(socket) {
-            member.socket.outbox.leave_out(chat, member.after + 1, head);
-            member.after = head;
+        if let Some(member) = self.member(socket).filter(|member| member.is_catching_up) {
+            if head > member.after {
+                member.socket.outbox.leave_out(chat, member.after + 1, head);
+                member.after = head;
+            }
             member.is_catching_up = false;
         }
     }

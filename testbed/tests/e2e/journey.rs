@@ -23,6 +23,7 @@ async fn two_people_meet_talk_part_and_meet_again() {
     assert_eq!(bobs.expect_beside_presence("typing").await.expect("typing")["user_id"], *alice.id);
     let first = alices.send_message(&chat, "Привет").await.expect("an ack");
     assert_eq!(bobs.expect_beside_presence("new_message").await.expect("a message")["message"]["text"], "Привет");
+    assert_eq!(bobs.expect_beside_presence("typing").await.expect("typing")["is_typing"], false);
     bobs.send_message(&chat, "Hi").await.expect("an ack");
     assert_eq!(alices.expect("new_message").await.expect("a message")["message"]["text"], "Hi");
 

@@ -94,16 +94,50 @@ fn what_waits_is_bounded() {
 }
 
 #[test]
-fn a_cursor_ahead_of_the_head_leaves_no_event_out() {
+fn withholds_events_until_a_cursor_ahead_is_checked() {
     let mut chat = Chat::after(ChatId::new(), 2);
     let socket = socket();
     chat.join(&socket);
     for cursor in [3, 100, Seq::MAX] {
-        assert_eq!(chat.catch_up(socket.id, cursor, |_| true), Some(Missed::Ahead));
+        assert_eq!(chat.catch_up(socket.id, cursor, |_| true), Some(Missed::Ahead { after: 2 }));
     }
     chat.accept(event(3));
-    assert_eq!(received(&socket), ["3"]);
+    assert_eq!(received(&socket), [""; 0]);
+    // There are no such events: the one that was withheld has to be sent.
+    assert_eq!(chat.caught_up(socket.id, 2), Some(false));
+    assert_eq!(chat.caught_up(socket.id, 3), Some(true));
     assert_eq!(chat.catch_up(socket.id, 3, |_| true), Some(Missed::Nothing { head: 3 }));
+}
+
+#[test]
+fn does_not_repeat_what_a_client_has_from_another_instance() {
+    let mut chat = Chat::after(ChatId::new(), 2);
+    let socket = socket();
+    chat.join(&socket);
+    assert_eq!(chat.catch_up(socket.id, 4, |_| true), Some(Missed::Ahead { after: 2 }));
+    chat.accept(event(3));
+    assert_eq!(chat.caught_up(socket.id, 4), Some(true));
+    chat.accept(event(4));
+    chat.accept(event(5));
+    assert_eq!(received(&socket), ["5"]);
+}
+
+#[test]
+fn tells_what_was_withheld_when_a_cursor_cannot_be_checked() {
+    let mut chat = Chat::after(ChatId::new(), 2);
+    let socket = socket();
+    chat.join(&socket);
+    chat.catch_up(socket.id, 9, |_| true);
+    chat.give_up_catching_up(socket.id);
+    assert_eq!(received(&socket), [""; 0]);
+    chat.catch_up(socket.id, 9, |_| true);
+    chat.accept(event(3));
+    chat.give_up_catching_up(socket.id);
+    chat.give_up_catching_up(socket.id);
+    let lagged = ServerFrame::Lagged { chat_id: chat.id, from_seq: 3, head_seq: 3 }.encode();
+    assert_eq!(received(&socket), [lagged.to_string()]);
+    chat.accept(event(4));
+    assert_eq!(received(&socket), ["4"]);
 }
 
 #[test]
@@ -149,7 +183,14 @@ proptest! {
                 Step::Sync(cursor) => {
                     let head = chat.next() - 1;
                     match chat.catch_up(socket.id, cursor, |_| true) {
-                        Some(Missed::Ahead) => prop_assert!(cursor > head),
+                        // There is no such event: what comes meanwhile is sent afterwards.
+                        Some(Missed::Ahead { after }) => {
+                            prop_assert!(cursor > head && after <= head);
+                            chat.accept(event(head + 1));
+                            prop_assert_eq!(chat.caught_up(socket.id, after), Some(false));
+                            got.extend(after + 1..chat.next());
+                            prop_assert_eq!(chat.caught_up(socket.id, chat.next() - 1), Some(true));
+                        }
                         Some(Missed::Nothing { head: told }) => prop_assert_eq!(told, head),
                         Some(Missed::TooMuch { head: told }) => prop_assert!(told == head && cursor < head),
                         Some(Missed::Events) => {
