@@ -52,7 +52,9 @@ pub(super) async fn catch_up(
     let checked = check_ahead(delivery, socket, &ahead).await;
     if checked.is_err() {
         // Those that were checked before the error are not catching up any more, and stay as they are.
-        ahead.iter().for_each(|Ahead { chat_id, .. }| delivery.hub.give_up_catching_up(socket, *chat_id));
+        for Ahead { chat_id, .. } in &ahead {
+            delivery.hub.give_up_catching_up(socket, *chat_id);
+        }
     }
     chats.extend(checked?);
     Ok(chats)

@@ -15,7 +15,7 @@ const MOST_KIB: u64 = 16 * 1024;
 fn bomb() -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(b"{\"username\":\"alice\",\"password\":\"").expect("compressed");
-    let block = [b'x'; 64 * 1024];
+    let block = vec![b'x'; 64 * 1024];
     for _ in 0..960 {
         encoder.write_all(&block).expect("compressed");
     }

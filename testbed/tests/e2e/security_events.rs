@@ -70,9 +70,9 @@ async fn each_is_a_log_line_and_a_count_without_secrets() {
         assert!(refused.is_err());
     }
     let mut socket = Socket::open(&ws, &bob, None).await.expect("a socket");
-    let login = json!({ "username": bob.name, "password": PASSWORD });
-    let login = api.call("POST", "/api/v1/auth/login", None, Some(&login)).await.expect("an answer");
-    let revoked = login.body["token"].as_str().expect("a token").to_owned();
+    let credentials = json!({ "username": bob.name, "password": PASSWORD });
+    let answer = api.call("POST", "/api/v1/auth/login", None, Some(&credentials)).await.expect("an answer");
+    let revoked = answer.body["token"].as_str().expect("a token").to_owned();
     api.call("POST", "/api/v1/auth/logout", Some(&revoked), None).await.expect("an answer");
     for token in [&forged, &revoked] {
         socket.send(&json!({ "type": "auth", "token": token })).await.expect("sent");
