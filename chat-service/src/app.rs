@@ -158,7 +158,7 @@ impl App {
         let operations = operations.map(|listener| serve_operations(listener, environment, services.clone()));
         let operations = operations.transpose()?;
         let operations_handle = operations.as_ref().map(Server::handle);
-        operations.map(|server| tasks.spawn(server));
+        let mut operations = operations.map(|server| tasks.spawn(server));
         let http = serve_http(http, environment, services, has_operations)?;
         let http_handle = http.handle();
         let mut http = tasks.spawn(http);
@@ -167,6 +167,7 @@ impl App {
             () = shutdown => Ok(()),
             result = &mut http => lifecycle::outcome(result).context("the HTTP server"),
             result = &mut grpc => lifecycle::outcome(result).context("the gRPC server"),
+            result = lifecycle::end_of(&mut operations) => lifecycle::outcome(result).context("the operations server"),
         };
         readiness.drain();
         stop_grpc.cancel();

@@ -64,12 +64,23 @@ pub fn raise_file_limit() -> anyhow::Result<()> {
     Ok(setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?)
 }
 
-/// What became of a task, be it a panic.
+/// The result of a task. A panic of the task is an error.
 ///
 /// # Errors
 /// The task's own, or that it did not come to its end.
 pub fn outcome<E: Into<anyhow::Error>>(ended: Result<Result<(), E>, JoinError>) -> anyhow::Result<()> {
     ended?.map_err(Into::into)
+}
+
+/// Waits for the end of a task that is optional. Never resolves if there is no task.
+///
+/// # Errors
+/// The task panicked or was cancelled.
+pub async fn end_of<T>(task: &mut Option<JoinHandle<T>>) -> Result<T, JoinError> {
+    match task {
+        Some(task) => task.await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Waits for SIGTERM or SIGINT. After the first one the process drains; a second one ends it at once.

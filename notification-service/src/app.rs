@@ -168,7 +168,7 @@ impl App {
         let http_handle = http.handle();
         let mut http = state.tasks.spawn(http);
         let operations_handle = operations.as_ref().map(Server::handle);
-        operations.map(|server| state.tasks.spawn(server));
+        let mut operations = operations.map(|server| state.tasks.spawn(server));
         let grpc_stop = tokio_util::sync::CancellationToken::new();
         let stopped = grpc_stop.clone().cancelled_owned();
         let service = grpc::Service { delivery: state.delivery.clone(), presence: Arc::clone(&state.presence) };
@@ -187,6 +187,7 @@ impl App {
             () = shutdown => Ok(()),
             result = &mut http => lifecycle::outcome(result).context("HTTP"),
             result = &mut grpc => lifecycle::outcome(result).context("gRPC"),
+            result = lifecycle::end_of(&mut operations) => lifecycle::outcome(result).context("the operations server"),
         };
 
         health.set_not_serving::<NotificationServiceServer<grpc::Service>>().await;
