@@ -4,6 +4,8 @@
 //! so its row is replaced: the identifier of the Postgres cluster and the number of the database tell the two apart. A physical
 //! copy (a base backup) has the same ones; for it there is `chat-service deployment renew`.
 
+use std::sync::Once;
+
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -30,13 +32,30 @@ const CLUSTER: &str = "SELECT system_identifier FROM pg_control_system()";
 const READ: &str = "SELECT id, created_at FROM deployment
      WHERE database_oid = $1 AND (system_identifier = $2) IS NOT FALSE";
 
-/// Of several processes that do it at once one has its way.
-const REPLACE: &str = "INSERT INTO deployment (id, created_at, database_oid, system_identifier)
-    VALUES ($3, clock_timestamp(), $1, $2)
-    ON CONFLICT (is_only) DO UPDATE SET (id, created_at, database_oid, system_identifier)
-        = (EXCLUDED.id, EXCLUDED.created_at, EXCLUDED.database_oid, EXCLUDED.system_identifier)
-    WHERE deployment.database_oid <> EXCLUDED.database_oid
-       OR deployment.system_identifier <> EXCLUDED.system_identifier";
+/// Makes a new row, or replaces the one that there is.
+macro_rules! replace {
+    ($condition:literal) => {
+        concat!(
+            "INSERT INTO deployment (id, created_at, database_oid, system_identifier)
+             VALUES ($3, clock_timestamp(), $1, $2)
+             ON CONFLICT (is_only) DO UPDATE SET (id, created_at, database_oid, system_identifier)
+                 = (EXCLUDED.id, EXCLUDED.created_at, EXCLUDED.database_oid, EXCLUDED.system_identifier)",
+            $condition
+        )
+    };
+}
+
+/// Replaces the row of a copied database. If several processes do it at once, the first one succeeds.
+const REPLACE: &str = replace!(
+    " WHERE deployment.database_oid <> EXCLUDED.database_oid
+         OR deployment.system_identifier <> EXCLUDED.system_identifier"
+);
+
+/// Replaces the row in any case.
+const RENEW: &str = replace!("");
+
+/// The missing permission is logged once for each process.
+static WARN_ONCE: Once = Once::new();
 
 #[derive(QueryableByName)]
 struct Database {
@@ -71,18 +90,33 @@ impl From<Row> for Deployment {
 /// # Errors
 /// Those of Postgres.
 pub async fn identify(connection: &mut AsyncPgConnection) -> QueryResult<Deployment> {
-    let Database { oid, may_ask } = sql_query(DATABASE).get_result(connection).await?;
-    let cluster = if may_ask {
-        Some(sql_query(CLUSTER).get_result::<Cluster>(connection).await?.system_identifier)
-    } else {
-        None
-    };
+    let (oid, cluster) = locate(connection).await?;
     if let Some(known) = read(connection, oid, cluster).await.optional()? {
         return Ok(known);
     }
-    let replace = sql_query(REPLACE).bind::<Oid, _>(oid).bind::<Nullable<BigInt>, _>(cluster);
-    replace.bind::<SqlUuid, _>(DeploymentId::new().0).execute(connection).await?;
+    replace(connection, REPLACE, oid, cluster).await?;
     read(connection, oid, cluster).await
+}
+
+/// The number of the database and the identifier of its Postgres cluster, if that may be read.
+async fn locate(connection: &mut AsyncPgConnection) -> QueryResult<(u32, Option<i64>)> {
+    let Database { oid, may_ask } = sql_query(DATABASE).get_result(connection).await?;
+    if !may_ask {
+        WARN_ONCE.call_once(|| {
+            tracing::warn!(
+                "pg_control_system is not permitted: a copy of the database in another cluster may not be recognized"
+            );
+        });
+        return Ok((oid, None));
+    }
+    let Cluster { system_identifier } = sql_query(CLUSTER).get_result(connection).await?;
+    Ok((oid, Some(system_identifier)))
+}
+
+async fn replace(connection: &mut AsyncPgConnection, sql: &str, oid: u32, cluster: Option<i64>) -> QueryResult<()> {
+    let replace = sql_query(sql).bind::<Oid, _>(oid).bind::<Nullable<BigInt>, _>(cluster);
+    replace.bind::<SqlUuid, _>(DeploymentId::new().0).execute(connection).await?;
+    Ok(())
 }
 
 async fn read(connection: &mut AsyncPgConnection, oid: u32, cluster: Option<i64>) -> QueryResult<Deployment> {
@@ -107,8 +141,9 @@ pub async fn get(db: &Db, own: &OwnDeployment) -> Result<GetDeploymentResponse, 
 /// Postgres does not answer, or the database was not migrated.
 pub async fn renew(connector: &Connector) -> anyhow::Result<()> {
     let mut connection = connector.connect().await?.connection;
-    sql_query("DELETE FROM deployment").execute(&mut connection).await.context("forgetting the deployment")?;
-    let deployment = identify(&mut connection).await.context("making a new deployment")?;
+    let (oid, cluster) = locate(&mut connection).await.context("identifying the database")?;
+    replace(&mut connection, RENEW, oid, cluster).await.context("making a new deployment")?;
+    let deployment = read(&mut connection, oid, cluster).await.context("reading the new deployment")?;
     tracing::info!(deployment.id = %deployment.id, "deployment renewed: restart both services");
     Ok(())
 }
