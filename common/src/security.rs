@@ -1,6 +1,7 @@
 //! Security events: refusals that operators must be able to see.
 //!
-//! Each is one log line with target `security` and one count of `security_events_total`. Neither contains a token, a password
+//! Each is one count of `security_events_total` and one log line with target `security`, except that refused gRPC calls are
+//! logged once per connection. Neither contains a token, a password
 //! or a message's text.
 
 use metrics::{counter, describe_counter};
@@ -14,7 +15,7 @@ pub enum SecurityEvent {
     LoginFailed,
     /// A login that was not tried, since too many failed before.
     LoginLimited,
-    /// A token that is malformed, forged, or of a user that does not exist. Expired tokens are none: they are normal.
+    /// A token that is malformed, forged, or of a user that does not exist. Expired tokens are not counted.
     TokenRejected,
     /// A token that was revoked.
     TokenRevoked,

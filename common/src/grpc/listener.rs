@@ -155,7 +155,13 @@ impl Connections {
         let close = CancellationToken::new();
         open.unknown.insert(number, close.clone());
         let connections = self.clone();
-        let caller = Caller(Arc::new(Inner { addr, number, is_known: AtomicBool::new(false), connections }));
+        let caller = Caller(Arc::new(Inner {
+            addr,
+            number,
+            is_known: AtomicBool::new(false),
+            was_refused: AtomicBool::new(false),
+            connections,
+        }));
         Some((caller, close))
     }
 }
@@ -169,6 +175,7 @@ struct Inner {
     addr: SocketAddr,
     number: u64,
     is_known: AtomicBool,
+    was_refused: AtomicBool,
     connections: Connections,
 }
 
@@ -193,6 +200,11 @@ impl Caller {
                 self.0.is_known.store(true, Ordering::Relaxed);
             }
         }
+    }
+
+    /// Notes that a call was refused. Returns whether it is the first one of the connection.
+    pub(super) fn refuse(&self) -> bool {
+        !self.0.was_refused.swap(true, Ordering::Relaxed)
     }
 
     fn close(&self) {

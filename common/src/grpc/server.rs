@@ -122,13 +122,22 @@ impl<S> Edge<S> {
         }
         let is_open = request.uri().path().starts_with("/grpc.health.v1.Health/");
         if !is_open {
-            security_event!(
-                SecurityEvent::InternalTokenRejected,
-                client.address = caller.map(|caller| display(caller.addr())),
-                reason = if token.is_some() { "wrong" } else { "missing" }
-            );
+            refuse(caller, if token.is_some() { "wrong" } else { "missing" });
         }
         is_open
+    }
+}
+
+/// Counts every refused call. Logs the first one of a connection, so that a caller cannot flood the log.
+fn refuse(caller: Option<&Caller>, reason: &'static str) {
+    if caller.is_none_or(Caller::refuse) {
+        security_event!(
+            SecurityEvent::InternalTokenRejected,
+            client.address = caller.map(|caller| display(caller.addr())),
+            reason = reason
+        );
+    } else {
+        SecurityEvent::InternalTokenRejected.count();
     }
 }
 
