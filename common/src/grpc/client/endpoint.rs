@@ -94,19 +94,15 @@ impl Endpoint {
             match M::call(channel, request).await {
                 // `within` is about to do the same, and knows whom it counts against.
                 Err(status) if status::is_cut_off(&status) => pending().await,
-                answered => answered.map_err(status::normalize).inspect_err(|status| {
-                    if status::is_away(status) {
-                        *failure.lock().unwrap_or_else(PoisonError::into_inner) = status::cause(status);
-                    }
-                }),
+                answered => answered.map_err(status::normalize),
             }
         });
         let breaker = self.breaker.clone();
         // What the limit cuts off outside of the breaker counts neither for the address nor against it.
         if limit >= PATIENCE {
-            breaker.oneshot(within(limit, call)).await
+            breaker.oneshot(record(failure, within(limit, call))).await
         } else {
-            within(limit, breaker.oneshot(call)).await
+            within(limit, breaker.oneshot(record(failure, call))).await
         }
     }
 
@@ -119,6 +115,15 @@ impl Endpoint {
             _ => Err(()),
         }
     }
+}
+
+/// Keeps the cause of every failure that counts against the address, time-outs too. The last one opens the circuit.
+async fn record<T>(failure: Failure, call: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
+    call.await.inspect_err(|status| {
+        if status::is_away(status) {
+            *failure.lock().unwrap_or_else(PoisonError::into_inner) = status::cause(status);
+        }
+    })
 }
 
 async fn within<T, E: From<Status>>(limit: Duration, call: impl Future<Output = Result<T, E>>) -> Result<T, E> {
@@ -138,7 +143,6 @@ fn breaker(address: &str, failure: Failure) -> anyhow::Result<CircuitBreaker<Run
                 (_, CircuitState::Closed) => tracing::info!(grpc.address = label, "circuit breaker closed"),
                 (CircuitState::Closed, CircuitState::Open) => {
                     let cause = mem::take(&mut *failure.lock().unwrap_or_else(PoisonError::into_inner));
-                    let cause = if cause.is_empty() { "no answer in time" } else { &*cause };
                     tracing::warn!(grpc.address = label, error.cause = cause, "circuit breaker opened");
                 }
                 _ => {}
