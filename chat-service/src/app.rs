@@ -98,7 +98,7 @@ impl App {
             sessions: Sessions::new(db.clone(), tokens.clone(), notifier.clone(), tasks.clone()),
             users: Users::new(
                 db.clone(),
-                Hasher::new(settings.bcrypt_cost),
+                Hasher::new(settings.bcrypt_cost, settings.hash_permits),
                 tokens,
                 login_limit,
                 notifier.clone(),

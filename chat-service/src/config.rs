@@ -3,6 +3,8 @@
 mod database;
 mod limits;
 
+use std::thread::available_parallelism;
+
 use neonchat_common::settings::{CommonSettings, Environment, InvalidSettings, OperationsAddress, Reader};
 
 pub use self::{database::DatabaseSettings, limits::LimitSettings};
@@ -29,9 +31,11 @@ pub struct Settings {
     pub notification_addresses: Vec<String>,
     /// `BCRYPT_COST`: one more doubles the time that a password takes.
     pub bcrypt_cost: u32,
+    /// The most passwords that are hashed at once: the number of cores but one. Only tests change it.
+    pub hash_permits: usize,
     /// `RATE_LIMIT_PER_MINUTE` and others
     pub limits: LimitSettings,
-    /// `DIRECT_CHATS_PER_USER`: the most chats that a user may have and open another one; 0 for any number.
+    /// `DIRECT_CHATS_PER_USER`: a user who has this many direct chats cannot open another. 0 is no limit.
     pub max_chats: u32,
     /// `TRUSTED_PROXIES`: whose `X-Forwarded-For` is believed.
     pub trusted_proxies: TrustedProxies,
@@ -60,8 +64,9 @@ impl Settings {
             database: DatabaseSettings::read(reader, common.environment),
             notification_addresses: reader.addresses("NOTIFICATION_SERVICE_ADDR", "localhost:8081"),
             bcrypt_cost: bcrypt_cost(reader, common.environment),
+            hash_permits: available_parallelism().map_or(1, |cores| (cores.get() - 1).max(1)),
             limits: LimitSettings::read(reader, common.environment),
-            max_chats: reader.number("DIRECT_CHATS_PER_USER", 5000, 0, 1_000_000),
+            max_chats: max_chats(reader, common.environment),
             trusted_proxies: TrustedProxies::read(reader),
             common,
         }
@@ -86,6 +91,15 @@ fn bcrypt_cost(reader: &mut Reader, environment: Environment) -> u32 {
         reader.warn(NAME, "passwords of a stolen database are cheap to guess below 10");
     }
     cost
+}
+
+fn max_chats(reader: &mut Reader, environment: Environment) -> u32 {
+    const NAME: &str = "DIRECT_CHATS_PER_USER";
+    let limit = reader.number(NAME, 5000, 0, 1_000_000);
+    if environment == Environment::Production && limit == 0 {
+        reader.warn(NAME, "0 lets a user open any number of chats, and each socket costs by that number");
+    }
+    limit
 }
 
 #[cfg(test)]
@@ -159,6 +173,16 @@ mod tests {
         let warnings = Settings::from_values(PRODUCTION.into_iter().chain(values)).expect("settings").common.warnings;
         let names: Vec<_> = warnings.iter().map(|warning| warning.setting.as_str()).collect();
         assert_eq!(names, ["INTERNAL_TLS_CA_FILE", "BCRYPT_COST"]);
+    }
+
+    #[test]
+    fn production_warns_of_each_limit_that_is_off() {
+        let off = ["AUTH_RATE_LIMIT_PER_MINUTE", "LOGIN_FAILURES_PER_ADDRESS", "DIRECT_CHATS_PER_USER"];
+        let passwords = [("DB_PASSWORD", "hunter22"), ("REDIS_PASSWORD", "hunter22")];
+        let values = PRODUCTION.into_iter().chain(passwords).chain(off.map(|name| (name, "0")));
+        let warnings = Settings::from_values(values).expect("settings").common.warnings;
+        let names: Vec<_> = warnings.iter().map(|warning| warning.setting.as_str()).collect();
+        assert_eq!(names[1..], off, "{names:?}");
     }
 
     #[test]

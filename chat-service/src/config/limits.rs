@@ -22,13 +22,22 @@ impl LimitSettings {
     pub(super) fn read(reader: &mut Reader, environment: Environment) -> Self {
         let limits = Self {
             requests_per_minute: against_guessing(reader, "RATE_LIMIT_PER_MINUTE", 100, environment),
-            auth_per_minute: reader.number("AUTH_RATE_LIMIT_PER_MINUTE", 60, 0, MAX),
+            auth_per_minute: bounding(reader, "AUTH_RATE_LIMIT_PER_MINUTE", 60, environment),
             failures_per_name: against_guessing(reader, "LOGIN_FAILURES_PER_NAME", 10, environment),
-            failures_per_address: reader.number("LOGIN_FAILURES_PER_ADDRESS", 100, 0, MAX),
+            failures_per_address: bounding(reader, "LOGIN_FAILURES_PER_ADDRESS", 100, environment),
         };
         let off = Self { requests_per_minute: 0, auth_per_minute: 0, failures_per_name: 0, failures_per_address: 0 };
         if limits.requests_per_minute == 0 { off } else { limits }
     }
+}
+
+/// A limit that may be switched off in production, with a warning.
+fn bounding(reader: &mut Reader, name: &str, default: u32, environment: Environment) -> u32 {
+    let limit = reader.number(name, default, 0, MAX);
+    if environment == Environment::Production && limit == 0 {
+        reader.warn(name, "0 switches this limit off");
+    }
+    limit
 }
 
 fn against_guessing(reader: &mut Reader, name: &str, default: u32, environment: Environment) -> u32 {

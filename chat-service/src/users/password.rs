@@ -1,6 +1,6 @@
 //! Passwords: which are accepted, and how they are kept.
 
-use std::{collections::HashSet, num::NonZero, ops::Range, sync::LazyLock};
+use std::{collections::HashSet, ops::Range, sync::LazyLock};
 
 use anyhow::Context as _;
 use bcrypt::{BcryptResult, HashParts};
@@ -115,11 +115,10 @@ pub struct Hasher {
 }
 
 impl Hasher {
-    /// With this cost of bcrypt's.
+    /// With this cost of bcrypt's. Hashes at most `permits` passwords at once.
     #[must_use]
-    pub fn new(cost: u32) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-        Self { cost, turns: Turns::new((cores - 1).max(1)) }
+    pub fn new(cost: u32, permits: usize) -> Self {
+        Self { cost, turns: Turns::new(permits) }
     }
 
     /// The hash to keep.
@@ -251,7 +250,7 @@ mod tests {
 
     #[tokio::test]
     async fn verifies_the_password_and_nothing_else() {
-        let hasher = Hasher::new(4);
+        let hasher = Hasher::new(4, 1);
         let longest = "x".repeat(MAX_BYTES);
         let hash = hasher.hash(password(&longest)).await.expect("a hash");
         let verify = async |typed: String, hash| {
@@ -265,7 +264,7 @@ mod tests {
 
     #[tokio::test]
     async fn finds_hashes_of_another_cost_or_form_outdated() {
-        let hasher = Hasher::new(5);
+        let hasher = Hasher::new(5, 1);
         let verify = async |typed: &str, hash| hasher.verify(Some(password(typed)), Some(hash), Some(6)).await;
         for (typed, hashed, cost, verdict) in [
             ("café noir", "café noir", 5, Verdict::Right),

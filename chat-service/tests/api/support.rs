@@ -69,8 +69,21 @@ impl TestApp {
         app
     }
 
+    /// As [`TestApp::start_with`]. Hashes one password at a time, on a machine of any number of cores.
+    pub(crate) async fn start_with_one_hash_at_a_time(settings: &[(&str, &str)]) -> Self {
+        let database = harness::test_database().await;
+        let settings = Settings { hash_permits: 1, ..Self::settings(&database, settings) };
+        let app = Self::launch_as(&database, settings).await;
+        app.api.until_ready().await.expect("ready");
+        app
+    }
+
     /// One that has only just begun.
     pub(crate) async fn launch(database: &str, settings: &[(&str, &str)]) -> Self {
+        Self::launch_as(database, Self::settings(database, settings)).await
+    }
+
+    fn settings(database: &str, settings: &[(&str, &str)]) -> Settings {
         let redis = harness::redis_url();
         let defaults = [
             ("CHAT_SERVICE_HOST", "127.0.0.1"),
@@ -84,7 +97,10 @@ impl TestApp {
             // All tests come from one address.
             ("RATE_LIMIT_PER_MINUTE", "0"),
         ];
-        let settings = Settings::from_values(defaults.into_iter().chain(settings.iter().copied())).expect("settings");
+        Settings::from_values(defaults.into_iter().chain(settings.iter().copied())).expect("settings")
+    }
+
+    async fn launch_as(database: &str, settings: Settings) -> Self {
         let app = App::build(settings).await.expect("an app");
         let base = format!("http://{}", app.http_addr().expect("an address"));
         let operations = app.operations_addr().expect("an address").map(|address| format!("http://{address}"));
