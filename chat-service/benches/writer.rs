@@ -1,4 +1,4 @@
-//! Storing messages: so many in one call, in as many chats, on a real Postgres. `make microbench` runs it.
+//! Storing messages: a number of them in one call, each in its own chat, on a real Postgres. `make microbench` runs it.
 
 #![expect(clippy::expect_used, reason = "a benchmark may fail")]
 

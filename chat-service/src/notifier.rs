@@ -70,7 +70,7 @@ impl Notifier {
         Self { monitor, ..self }
     }
 
-    /// Those of the users who have a socket open, be it `away`. Nobody, where that cannot be known in time.
+    /// The users who have a socket open, also if it is `away`. Empty if that cannot be known in time.
     pub async fn online(&self, users: impl IntoIterator<Item = UserId>) -> HashSet<UserId> {
         let statuses = self.statuses(users).await.unwrap_or_else(|error| {
             tracing::debug!(error.cause = %error, "presence is not known");

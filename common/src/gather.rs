@@ -65,7 +65,7 @@ mod tests {
 
     const FULL: Size = Size { messages: 3, bytes: 100 };
 
-    /// One message of so many bytes.
+    /// One message with this number of bytes.
     const SIZE: fn(&usize) -> Size = |bytes| Size { messages: 1, bytes: *bytes };
 
     #[tokio::test]

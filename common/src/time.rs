@@ -3,7 +3,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serializer;
 
-/// The moment that lies so many microseconds after the Unix epoch; the epoch itself for a number out of range.
+/// The moment that lies this many microseconds after the Unix epoch; the epoch itself for a number out of range.
 #[must_use]
 pub fn from_micros(micros: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(micros).unwrap_or_default()

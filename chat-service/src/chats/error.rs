@@ -18,8 +18,8 @@ pub enum ChatError {
     /// A chat with oneself.
     #[error("should be the id of another user")]
     PartnerIsOneself,
-    /// The user has as many chats as a user may open.
-    #[error("a user opens at most {0} chats")]
+    /// The user has as many chats as allowed, and cannot open another.
+    #[error("You have as many chats as allowed ({0}). Others can still open chats with you.")]
     TooMany(u32),
     /// The token is good, but its user is not there any more.
     #[error("The user of this token no longer exists. Log in again.")]

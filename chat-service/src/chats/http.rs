@@ -39,8 +39,8 @@ struct OpenRequest {
 
 /// Opens the chat with a user.
 ///
-/// There is one chat for two users, whoever opens it, and however often. A user may have a number of chats before a new one is
-/// refused; others may still open chats with that user.
+/// Two users have one chat, which either of them opens; opening it again returns the same chat. A user who has 5,000 direct
+/// chats cannot open another. Others may still open chats with that user.
 #[utoipa::path(
     post, path = "/chats", tag = "chats", operation_id = "open_chat", security(("bearer" = [])),
     request_body = OpenRequest,

@@ -56,7 +56,7 @@ pub struct Partner {
     /// The name.
     #[schema(examples("bob"))]
     pub username: String,
-    /// Whether any of the partner's sockets is open, be it `away`.
+    /// Whether any of the partner's sockets is open, also if it is `away`.
     pub online: bool,
 }
 

@@ -110,7 +110,7 @@ define_sql_function! {
     fn greatest(a: SqlUuid, b: SqlUuid) -> SqlUuid;
 }
 
-/// By `idx_chat_pair`: whoever of the two opened the chat.
+/// By `idx_chat_pair`, which does not depend on which of the two opened the chat.
 async fn find_pair(connection: &mut AsyncPgConnection, a: UserId, b: UserId) -> QueryResult<ChatId> {
     chats::table
         .filter(least(chats::user1_id, chats::user2_id).eq(a.0.min(b.0)))

@@ -158,7 +158,7 @@ fn tell(quota: Quota, response: &mut ServiceResponse<BoxBody>) {
     headers.insert(RESET, stricter.unwrap_or_else(|| whole_seconds(quota.reset).into()));
 }
 
-/// Rounded up, so that whoever comes back then does not come too soon.
+/// Rounded up, so that a client that comes back then does not come too soon.
 fn whole_seconds(duration: Duration) -> u64 {
     duration.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
 }

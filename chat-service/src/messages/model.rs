@@ -25,7 +25,7 @@ pub type EventsLimit = PageLimit<200, 1000>;
 pub struct NewMessage {
     /// In which chat.
     pub chat: ChatId,
-    /// By whom.
+    /// The id of the sender.
     pub sender: UserId,
     /// What is written.
     pub text: MessageText,
@@ -89,7 +89,7 @@ pub struct Message {
     /// In which chat.
     #[diesel(deserialize_as = Uuid)]
     pub chat_id: ChatId,
-    /// By whom.
+    /// The id of the sender.
     #[diesel(deserialize_as = Uuid)]
     pub sender_id: UserId,
     /// What the sender chose. It concerns nobody else, so history does not show it.

@@ -1,6 +1,6 @@
 //! Log lines on their way to standard output, by a thread of their own.
 //!
-//! Whoever reads standard output may stop reading: a log shipper that hangs, Ctrl-S at a terminal, a full disk. A write then
+//! The reader of standard output may stop reading: a log shipper that hangs, Ctrl-S at a terminal, a full disk. A write then
 //! blocks, and a thread that serves requests must never wait for it. So lines are put into a buffer in memory, and a line
 //! that finds no room in it is lost and counted.
 

@@ -62,7 +62,7 @@ pub fn work_on_database() -> SpanBuilder {
     span("postgresql", SpanKind::Client, vec![KeyValue::new("db.system.name", "postgresql")])
 }
 
-/// One statement, of so many rows.
+/// One statement, with its number of rows.
 #[must_use]
 pub fn statement(operation: &'static str, table: &'static str, rows: usize) -> SpanBuilder {
     let mut attributes = vec![
@@ -148,14 +148,14 @@ impl Span {
         }
     }
 
-    /// So many sockets got it.
+    /// The number of sockets that got it.
     pub fn delivered(&mut self, sockets: usize) {
         if self.is_recording() {
             self.set("neonchat.sockets", count(sockets));
         }
     }
 
-    /// The work is done for so many messages at once. One alone is no batch.
+    /// The number of messages that the work is done for. One message is not a batch.
     pub fn shared_by(&mut self, messages: usize) {
         if messages > 1 {
             self.set("messaging.batch.message_count", count(messages));
