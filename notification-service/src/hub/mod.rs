@@ -233,7 +233,10 @@ impl Hub {
         if accepted == Accepted::Held {
             self.gaps.add([chat]);
         }
-        self.typing.end(sender, chat);
+        // The sender may have begun to type again since the first delivery.
+        if accepted != Accepted::Duplicate {
+            self.typing.end(sender, chat);
+        }
         accepted
     }
 
