@@ -107,6 +107,9 @@ impl SocketSettings {
         if self.max_connections_per_user == 0 {
             r.warn("WS_MAX_CONNECTIONS_PER_USER", "one user can take all sockets of an instance");
         }
+        if self.max_connections_per_address == 0 {
+            r.warn("WS_MAX_CONNECTIONS_PER_ADDRESS", "one address can take all sockets of an instance");
+        }
         if self.messages_per_second == 0 {
             r.warn("WS_MESSAGES_PER_SECOND", "one user can send without a limit");
         }
@@ -145,7 +148,13 @@ mod tests {
         ];
         let warnings = Settings::read(Reader::from_values(values)).expect("settings").common.warnings;
         let names: Vec<_> = warnings.iter().map(|warning| warning.setting.as_str()).collect();
-        assert_eq!(names, ["INTERNAL_TLS_CA_FILE", "WS_MAX_CONNECTIONS_PER_USER", "WS_MESSAGES_PER_SECOND"]);
+        let expected = [
+            "INTERNAL_TLS_CA_FILE",
+            "WS_MAX_CONNECTIONS_PER_USER",
+            "WS_MAX_CONNECTIONS_PER_ADDRESS",
+            "WS_MESSAGES_PER_SECOND",
+        ];
+        assert_eq!(names, expected);
     }
 
     #[test]
