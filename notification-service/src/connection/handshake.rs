@@ -14,7 +14,7 @@ use neonchat_common::{
     error::{ApiError, ErrorCode},
     http::address::ClientAddress,
     ids::{ChatId, TokenId, UserId},
-    security::SecurityEvent,
+    security::{SecurityEvent, shown},
     security_event,
     token::{Claims, TokenError, bearer},
 };
@@ -26,7 +26,7 @@ use tokio::{
 
 use super::{
     close::{CloseReason, RECONNECT_DELAY_MS},
-    places::Place,
+    places::{Place, RETRY_AFTER},
     run::run,
     session::Session,
     wire::ActixWire,
@@ -48,11 +48,8 @@ const BEARER_PREFIX: &str = "bearer.";
 /// would wait for longer than it has to answer, and most of what it does would be for nobody.
 pub(crate) const MAX_HANDSHAKES: usize = 32;
 
-/// The longest that a handshake waits for its turn. Whoever finds no place may find one on another instance.
+/// The longest that a handshake waits for its turn. A client that finds no place may find one on another instance.
 const TURN_WAIT: Duration = Duration::from_secs(5);
-
-/// When a user who has too many sockets may try again: they do not close by the second.
-const SOCKET_RETRY_AFTER: Duration = Duration::from_secs(10);
 
 /// The query of `/ws`.
 #[derive(Deserialize)]
@@ -81,12 +78,12 @@ pub(crate) async fn connect(
             security_event!(SecurityEvent::TokenRejected, client.address = %address);
         }
     })?;
-    keep_away(&state).await?;
     let limits = state.limits.of(claims.user_id, Instant::now());
     limits.take_handshake(Instant::now())?;
     let place = state.places.take(address)?;
     let socket = {
         let _turn = turn(&limits, &state).await?;
+        keep_away(&state).await?;
         admit(&claims, chat_id, &state).await.inspect_err(|error| {
             // Its signature was good: chat-service knows that it was revoked, or that its user does not exist.
             if error.code == ErrorCode::Unauthorized {
@@ -141,7 +138,8 @@ fn check_origin(request: &HttpRequest, address: ClientAddress, state: &State) ->
     if origin.to_str().is_ok_and(|origin| state.allowed_origins.allows(origin, host)) {
         Ok(())
     } else {
-        security_event!(SecurityEvent::OriginRejected, client.address = %address, http.origin = ?origin);
+        let origin = shown(&String::from_utf8_lossy(origin.as_bytes()));
+        security_event!(SecurityEvent::OriginRejected, client.address = %address, http.origin = %origin);
         Err(ApiError::new(ErrorCode::Forbidden, "Web pages of this origin are not allowed to connect."))
     }
 }
@@ -208,7 +206,7 @@ impl Entry {
         let entry = Self { hub, user, attached: false };
         if max > 0 && holders > max {
             let error = ApiError::new(ErrorCode::RateLimited, format!("A user has at most {max} sockets."));
-            return Err(ApiError { retry_after: Some(SOCKET_RETRY_AFTER), ..error });
+            return Err(ApiError { retry_after: Some(RETRY_AFTER), ..error });
         }
         Ok(entry)
     }

@@ -14,8 +14,8 @@ use tokio::sync::watch;
 
 use crate::config::SocketSettings;
 
-/// When a client that found no room at its address may try again: sockets do not close by the second.
-const RETRY_AFTER: Duration = Duration::from_secs(10);
+/// When a user or an address that has too many sockets may try again: sockets rarely close within a second.
+pub(super) const RETRY_AFTER: Duration = Duration::from_secs(10);
 
 /// The places of this instance.
 #[derive(Debug)]
