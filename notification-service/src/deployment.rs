@@ -2,7 +2,7 @@
 //!
 //! Two deployments that share a Redis under the same names ignore each other's publications, but share keys: presence, leases
 //! and the limits on requests. It is a mistake of configuration, so it is detected: each instance announces its deployment
-//! from time to time, and whoever hears of an older deployment than its own serves no sockets as long as that one is there.
+//! from time to time, and an instance that hears of an older deployment opens no new sockets as long as that one is there.
 //! So production is not affected when staging is pointed at its Redis.
 
 use std::{
@@ -48,7 +48,7 @@ const REMEDY: &str =
 #[derive(Debug, Default)]
 pub(crate) struct Deployments {
     pub(crate) own: OwnDeployment,
-    /// Whether chat-service has answered, be it that it knows no deployments.
+    /// Whether chat-service has answered, also if it knows no deployments.
     is_settled: AtomicBool,
     /// When others were heard last.
     others: Mutex<HashMap<Deployment, Instant>>,
@@ -78,7 +78,7 @@ impl Deployments {
             tracing::warn!(deployment.other = %deployment, "another deployment uses this redis: {REMEDY}");
         } else {
             tracing::error!(deployment.other = %deployment,
-                "an older deployment uses this redis, so this one serves no sockets: {REMEDY}");
+                "an older deployment uses this redis, so this one opens no new sockets: {REMEDY}");
         }
         self.answer.notify_one();
     }
