@@ -20,7 +20,7 @@ pub(crate) enum CloseReason {
     InvalidUtf8,
     /// A frame over [`MAX_FRAME_BYTES`](super::protocol::MAX_FRAME_BYTES).
     TooBig,
-    /// The server ends. The client comes back after so many milliseconds.
+    /// The server stops, or its database was restored. The client reconnects after this number of milliseconds.
     Restart { after_ms: u64 },
     /// It took nothing for too long.
     Slow,

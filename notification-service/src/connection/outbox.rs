@@ -78,7 +78,7 @@ pub(crate) enum Next {
 }
 
 impl Outbox {
-    /// A send of so many bytes is on its way: an answer will be queued. Until then the connection does not end.
+    /// A send of this number of bytes is on its way: an answer will be queued. Until then the connection does not end.
     pub(crate) fn begin_send(&self, bytes: usize) -> Weight {
         let weight = Weight(bytes.max(MIN_WEIGHT));
         self.lock().unanswered += weight.0;

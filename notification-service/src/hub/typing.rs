@@ -24,7 +24,7 @@ const REPEAT: Duration = Duration::from_secs(3);
 /// How often everyone who is typing is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Whoever is typing, and where.
+/// Who is typing, and where.
 type Key = (UserId, ChatId);
 
 /// See the module.

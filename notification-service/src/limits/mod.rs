@@ -22,7 +22,8 @@ use crate::config::SocketSettings;
 /// How many seconds' worth of messages, and of other frames, may come at once.
 const BURST_SECS: f64 = 2.0;
 
-/// For each message that a user may send, the user may send so many other frames, and be sent so many missed events.
+/// For each message that a user may send, the user may send this number of other frames, and be sent this number of missed
+/// events.
 const FRAMES_PER_MESSAGE: f64 = 5.0;
 
 /// How many seconds' worth of missed events a user may be sent at once: 5,000 with the default rate.
@@ -31,13 +32,13 @@ const MISSED_BURST_SECS: f64 = 50.0;
 /// An `auth` costs a call to chat-service.
 const AUTH_COST: f64 = 10.0;
 
-/// So many cursors of a `sync` cost as much as a frame.
+/// This number of cursors of a `sync` costs as much as a frame.
 const CURSORS_PER_FRAME: f64 = 20.0;
 
 /// Handshakes of one user that ask chat-service at the same time: one user cannot take the turns of all.
 const HANDSHAKES_AT_ONCE: usize = 2;
 
-/// A user may open all allowed sockets twice at once, and then again within so many seconds.
+/// A user may open all allowed sockets twice at once, and then again within this number of seconds.
 const REOPEN_SECS: f64 = 16.0;
 
 /// The fewest handshakes that a user may make at once.
@@ -92,7 +93,7 @@ struct Buckets {
 pub(crate) enum Asked {
     /// To store a message.
     Message,
-    /// To look so many chats up.
+    /// To look up this number of chats.
     Sync(usize),
     /// To check a token.
     Auth,

@@ -4,10 +4,10 @@ use std::{cell::Cell, time::Duration};
 
 use tokio::time::Instant;
 
-/// Within this time
+/// The time within which the refused frames of a socket are counted.
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// so many frames of one socket are refused, whatever else is let through, and it is closed (4008).
+/// A socket is closed (4008) when this number of its frames is refused within [`WINDOW`].
 pub(super) const MAX_REFUSED: u32 = 300;
 
 /// The refusals of one socket.
