@@ -71,3 +71,17 @@ fn nothing_is_left_when_the_last_socket_has_gone() {
     hub.leave(user);
     assert!(!hub.wants(Channel::User(user)));
 }
+
+#[tokio::test]
+async fn a_duplicate_event_does_not_end_typing() {
+    let (hub, user) = (Hub::default(), UserId::new());
+    let chat = UserChat { id: ChatId::new(), last_seq: 0, partners: vec![UserId::new()] };
+    hub.enter(user);
+    let socket = hub.attach(user, TokenId::new(), None, std::slice::from_ref(&chat));
+    let deliver = || hub.deliver(chat.id, DurableEvent { seq: 1, sender: user, frame: "x".into(), origins: vec![] });
+    assert_eq!(deliver(), Accepted::Delivered(1));
+    hub.typing.begin(user, chat.id, socket.id, tokio::time::Instant::now());
+    assert_eq!(deliver(), Accepted::Duplicate);
+    let told = hub.typing.next(&mut Typing::looks()).now_or_never();
+    assert_eq!(told, Some(vec![Told { user, chat: chat.id, is_typing: true }]));
+}
