@@ -49,7 +49,7 @@ grep -ohE '^ +(- name: )?[A-Z][A-Z0-9_]{2,}' "$built"/{rolling,canary,blue-green
             exit 1
         }
     done
-# Without a cluster nothing is asked of whoever listens at localhost:8080.
+# Without a cluster, nothing is asked of the program that listens at localhost:8080.
 if KUBECONFIG=/dev/null KUBERNETES_SERVICE_HOST='' ./deploy.sh status >"$built/said" 2>&1 || ! grep -q 'no current context' "$built/said"; then
     cat "$built/said" >&2
     exit 1
