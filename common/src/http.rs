@@ -273,10 +273,7 @@ pub fn query_config() -> QueryConfig {
             QueryPayloadError::Deserialize(error) => object::repeated_field(&error.to_string()),
             _ => None,
         };
-        match repeated {
-            Some(name) => ApiError::invalid(name, "duplicate", "is given more than once"),
-            None => ApiError::invalid("query", "format", "should be name=value pairs, separated by &"),
-        }
-        .into()
+        let malformed = || ApiError::invalid("query", "format", "should be name=value pairs, separated by &");
+        repeated.unwrap_or_else(malformed).into()
     })
 }

@@ -10,8 +10,7 @@ use crate::error::{ApiError, ErrorCode};
 /// `bad_json` if `json` is not valid JSON. `validation_failed` if it is not an object or a field is missing, given twice
 /// or of the wrong type; the error names the field. No error repeats a value: it may be a password.
 pub fn read_object<T: DeserializeOwned>(json: &str) -> Result<T, ApiError> {
-    // A derived `Deserialize` also accepts an array with the values of the fields in their order.
-    if json.trim_start().starts_with('[') {
+    if is_array(json) {
         return Err(ApiError::invalid("body", "format", "should be a JSON object"));
     }
     let deserializer = &mut serde_json::Deserializer::from_str(json);
@@ -34,17 +33,25 @@ fn wrong_shape(field: String, text: &str) -> ApiError {
     if let Some(field) = quoted_after(text, "missing field `") {
         return ApiError::invalid(field, "required", "is missing");
     }
-    if let Some(field) = repeated_field(text) {
-        return ApiError::invalid(field, "duplicate", "is given more than once");
+    if let Some(error) = repeated_field(text) {
+        return error;
     }
     // The value comes first, and may contain anything.
     let expected = text.rsplit_once("expected ").map_or("", |(_, expected)| expected);
     ApiError::invalid(field, "format", requirement(expected.split(" at line ").next().unwrap_or_default()))
 }
 
-/// The field that a text of serde says is given twice.
-pub(super) fn repeated_field(text: &str) -> Option<String> {
-    quoted_after(text, "duplicate field `")
+/// Whether JSON is an array. A derived `Deserialize` accepts one with the values of the fields in their order.
+#[must_use]
+pub fn is_array(json: &str) -> bool {
+    json.trim_start().starts_with('[')
+}
+
+/// What to answer where a text of serde says that a field is given twice.
+#[must_use]
+pub fn repeated_field(text: &str) -> Option<ApiError> {
+    let field = quoted_after(text, "duplicate field `")?;
+    Some(ApiError::invalid(field, "duplicate", "is given more than once"))
 }
 
 fn quoted_after(text: &str, start: &str) -> Option<String> {

@@ -6,6 +6,7 @@ use bytestring::ByteString;
 use chrono::{DateTime, Utc};
 use neonchat_common::{
     error::{ApiError, ErrorCode},
+    http::object,
     ids::{ChatId, MessageId, RequestId, SendId, Seq, UserId},
     message::MessageText,
     time,
@@ -92,18 +93,19 @@ struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     fn read(json: &'a str) -> Result<Self, ApiError> {
-        // A derived `Deserialize` also accepts an array with the values of the fields in their order.
-        if json.trim_start().starts_with('[') {
+        if object::is_array(json) {
             return Err(not_an_object());
         }
         serde_json::from_str(json).map_err(|error| {
             let text = error.to_string();
-            match text.strip_prefix("duplicate field `").and_then(|rest| rest.split('`').next()) {
-                Some(field) => ApiError::invalid(field.to_owned(), "duplicate", "is given more than once"),
-                // Serde's text names Rust types.
-                None if error.is_data() => not_an_object(),
-                None => ApiError::new(ErrorCode::BadJson, format!("The frame is not valid JSON: {text}.")),
-            }
+            object::repeated_field(&text).unwrap_or_else(|| {
+                if error.is_data() {
+                    // Serde's text names Rust types.
+                    not_an_object()
+                } else {
+                    ApiError::new(ErrorCode::BadJson, format!("The frame is not valid JSON: {text}."))
+                }
+            })
         })
     }
 }
