@@ -46,7 +46,7 @@ async fn open_pair(
 ) -> Result<OpenedItems, ChatError> {
     let inserted = insert(connection, user, partner).await.map_err(|error| match error {
         // Users are not deleted, so the partner is still there; the one who asks may have a token from before a time when the
-        // database was made anew.
+        // database was created again.
         QueryError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _) => ChatError::Gone,
         error => error.into(),
     })?;

@@ -49,7 +49,7 @@ impl Places {
     /// Takes a place.
     ///
     /// # Errors
-    /// There is none, or none for this address.
+    /// Every place is taken, or every place of this address.
     pub(crate) fn take(&self, address: ClientAddress) -> Result<Place, ApiError> {
         let mut taken = Ok(());
         self.taken.send_if_modified(|places| {

@@ -142,7 +142,7 @@ impl Chat {
         self.members.iter_mut().find(|member| member.socket.id == socket)
     }
 
-    /// A socket says that it has everything up to `cursor`. `may_have` says whether it may be sent so many events.
+    /// A socket says that it has everything up to `cursor`. `may_have` says whether it may be sent that number of events.
     ///
     /// No event is left out only because a client says that it has it: it has to be stored, too.
     ///

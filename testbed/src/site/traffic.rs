@@ -24,7 +24,7 @@ const PACE: Duration = Duration::from_millis(800);
 /// Between two attempts to connect or to send.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
-/// One request in so many may fail: a busy machine refuses some. An upgrade that recreates everything at once fails
+/// One request in this number may fail: a busy machine refuses some. An upgrade that recreates everything at once fails
 /// all of them for seconds.
 const MAX_FAILED: u64 = 100;
 

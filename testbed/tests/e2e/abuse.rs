@@ -38,7 +38,7 @@ async fn raw_socket(system: &System, user: &User) -> TcpStream {
     stream
 }
 
-/// A frame of a client with a payload of so many bytes.
+/// A frame of a client with a payload of this number of bytes.
 fn frame(first: u8, payload: usize) -> Vec<u8> {
     let length = (payload as u64).to_be_bytes();
     [&[first, 0xff], length.as_slice(), &[0; 4], &vec![b'x'; payload]].concat()
@@ -67,7 +67,7 @@ async fn messages_that_do_not_end_cost_little_more_than_the_largest_message() {
     for socket in &mut sockets {
         socket.write_all(unfinished).await.expect("sent");
     }
-    // The server has read all of it: it answers a ping that comes behind a message, and this is none yet.
+    // The server has read all of it: it answers a ping that comes behind a message, and this message is not complete.
     let mut one = sockets.pop().expect("a socket");
     one.write_all(b"x").await.expect("sent");
     assert_eq!(one.read_u8().await.expect("an answer"), 0x81);
@@ -142,7 +142,7 @@ async fn receipts_that_say_nothing_new_do_not_go_to_chat_service() {
     assert_eq!(alices.expect_beside_presence("receipt").await.expect("a receipt")["read"], 2);
 }
 
-/// Gives a user so many chats, each with a partner of its own.
+/// Gives a user this number of chats, each with a partner of its own.
 async fn give_chats(database: &str, user: &User, count: u32) {
     let (client, connection) = tokio_postgres::connect(database, NoTls).await.expect("a connection");
     let connection = tokio::spawn(connection);

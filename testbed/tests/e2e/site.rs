@@ -78,7 +78,7 @@ impl Site {
         let metric = async |system: &System| system.notification().metric("websocket_connections_current").await;
         let mut sockets = Vec::new();
         for system in &self.instances {
-            // There is none before the first socket.
+            // The line appears with the first socket.
             let line = metric(system).await.unwrap_or_default();
             sockets.push(line.rsplit(' ').next().unwrap_or_default().to_owned());
         }

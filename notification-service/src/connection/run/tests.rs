@@ -72,7 +72,7 @@ impl Wire for &mut Script {
     }
 }
 
-/// Handles text by a function, and so many other frames.
+/// Handles text by a function, and accepts this number of other frames.
 struct Rules<F> {
     handle: F,
     others: Cell<usize>,
