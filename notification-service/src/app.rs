@@ -27,20 +27,16 @@ use tokio::sync::Semaphore;
 use crate::{
     bus::{Inbox, Publisher, Subscriptions},
     chat_service::ChatService,
+    close::{CloseReason, RECONNECT_DELAY_MS},
     config::Settings,
-    connection::{
-        close::{CloseReason, RECONNECT_DELAY_MS},
-        handshake::MAX_HANDSHAKES,
-        places::Places,
-        wire::DISCONNECT_TIMEOUT,
-    },
+    connection::{handshake::MAX_HANDSHAKES, places::Places, wire::DISCONNECT_TIMEOUT},
     delivery::Delivery,
     grpc, http,
     hub::Hub,
     limits::Limits,
     measures::start_counters,
     presence::Presence,
-    repair::Repair,
+    resync::Repair,
     sending::Sending,
     state::State,
 };

@@ -8,8 +8,8 @@ use neonchat_common::ids::{MessageId, SendId, Seq, TokenId, UserId};
 
 use crate::{
     chat_service::{StoredMessage, UserChat},
-    connection::protocol::ClientFrame,
     hub::{DurableEvent, Hub, Socket},
+    protocol::ClientFrame,
 };
 
 /// Reads a frame; returns whether it is one.

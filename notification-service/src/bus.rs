@@ -25,7 +25,7 @@ use tokio::{
 };
 
 pub(crate) use self::inbox::Inbox;
-use crate::{hub::Hub, repair::Repair};
+use crate::{hub::Hub, resync::Repair};
 
 /// Channels in one SUBSCRIBE or UNSUBSCRIBE.
 const CHANNELS_PER_COMMAND: usize = 1000;

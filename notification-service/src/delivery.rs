@@ -15,9 +15,9 @@ use serde_json::value::RawValue;
 use crate::{
     bus::{Publication, Publisher},
     chat_service::{ChatService, StoredMessage, UserChat},
-    connection::protocol::{DeliveryStatus, Frame, ServerFrame},
     deployment::Deployments,
     hub::{DurableEvent, Hub, Socket, Told, Typing},
+    protocol::{DeliveryStatus, Frame, ServerFrame},
 };
 
 /// See the module.

@@ -17,9 +17,9 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     chat_service::StoredMessage,
-    connection::protocol::{self, DeliveryStatus},
     delivery::Delivery,
     presence::Presence,
+    protocol::{self, DeliveryStatus},
 };
 
 /// The most users in one question after their status.

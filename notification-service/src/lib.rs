@@ -2,7 +2,7 @@
 //! connected member, in order and once.
 //!
 //! Start reading at [`connection::session`] (what a socket may say), then [`delivery`] (the way of a message), [`hub`]
-//! (who gets what, in which order) and [`repair`] (what makes it true when something was lost).
+//! (who gets what, in which order) and [`resync`] (what makes it true when something was lost).
 
 pub mod app;
 #[cfg(feature = "bench")]
@@ -10,6 +10,7 @@ pub mod benches;
 pub mod broadcast;
 mod bus;
 mod chat_service;
+mod close;
 pub mod config;
 mod connection;
 mod delivery;
@@ -20,7 +21,8 @@ mod hub;
 mod limits;
 mod measures;
 mod presence;
-mod repair;
+mod protocol;
+mod resync;
 mod sending;
 mod state;
 mod work_set;

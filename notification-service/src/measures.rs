@@ -2,7 +2,7 @@
 
 use neonchat_common::{grpc::client, security, telemetry::start_at_zero};
 
-use crate::connection::protocol::SERVER_TYPES;
+use crate::protocol::SERVER_TYPES;
 
 /// What `type` of `websocket_frames_total` may be of frames that come in.
 const CLIENT_TYPES: [&str; 8] = ["message", "typing", "receipt", "presence", "sync", "auth", "ping", "bad"];

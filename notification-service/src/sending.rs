@@ -26,12 +26,9 @@ use tracing::Span;
 
 use crate::{
     chat_service::{NewMessage, Stored},
-    connection::{
-        outbox::Weight,
-        protocol::{DeliveryStatus, ServerFrame},
-    },
     delivery::Delivery,
-    hub::{Hub, Socket},
+    hub::{Hub, Socket, outbox::Weight},
+    protocol::{DeliveryStatus, ServerFrame},
 };
 
 /// While chat-service works on the call of one lane, the next call comes to it from another. More lanes make smaller calls.

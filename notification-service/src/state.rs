@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     bus::Subscriptions, config::SocketSettings, connection::places::Places, delivery::Delivery, hub::Hub,
-    limits::Limits, presence::Presence, repair::Repair, sending::Sending,
+    limits::Limits, presence::Presence, resync::Repair, sending::Sending,
 };
 
 /// See the module.

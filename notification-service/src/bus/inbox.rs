@@ -13,10 +13,10 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use crate::{
     chat_service::UserChat,
-    connection::protocol::{Frame, ServerFrame},
     deployment::Deployments,
     hub::{DurableEvent, Hub},
-    repair::Repair,
+    protocol::{Frame, ServerFrame},
+    resync::Repair,
 };
 
 /// Hands publications to the hub.

@@ -7,10 +7,10 @@ use neonchat_common::{
     ids::{ChatId, Seq},
 };
 
-use super::protocol::SyncedChat;
 use crate::{
     delivery::Delivery,
     hub::{DurableEvent, Missed, Socket},
+    protocol::SyncedChat,
 };
 
 /// The most events of one chat that a client gets over its socket. Of more it is told to fetch them.

@@ -12,12 +12,10 @@ use neonchat_common::{
 use tokio::time::Instant;
 
 use super::{
-    outbox::Outbox,
-    protocol::Frame,
     run::{Handler, run},
     wire::{ActixWire, DISCONNECT_TIMEOUT},
 };
-use crate::config::SocketSettings;
+use crate::{config::SocketSettings, hub::outbox::Outbox, protocol::Frame};
 
 /// The defaults, without a limit on frames a second.
 const SETTINGS: SocketSettings = SocketSettings {

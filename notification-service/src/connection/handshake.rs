@@ -25,7 +25,6 @@ use tokio::{
 };
 
 use super::{
-    close::{CloseReason, RECONNECT_DELAY_MS},
     places::{Place, RETRY_AFTER},
     run::run,
     session::Session,
@@ -33,6 +32,7 @@ use super::{
 };
 use crate::{
     chat_service::UserChat,
+    close::{CloseReason, RECONNECT_DELAY_MS},
     hub::{Hub, Socket},
     limits::UserLimits,
     state::State,

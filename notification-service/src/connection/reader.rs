@@ -12,7 +12,7 @@ use bytestring::ByteString;
 use futures_util::{Stream, StreamExt as _};
 use tokio::time::Instant;
 
-use super::{close::CloseReason, protocol::MAX_FRAME_BYTES};
+use crate::{close::CloseReason, protocol::MAX_FRAME_BYTES};
 
 const FIN: u8 = 0x80;
 const RESERVED_BITS: u8 = 0x70;

@@ -11,13 +11,13 @@ use futures_util::future::{Fuse, FusedFuture as _, FutureExt as _};
 use neonchat_common::error::{ApiError, ErrorCode};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
-use super::{
+use super::wire::{Gone, Incoming, Wire};
+use crate::{
     close::CloseReason,
-    outbox::{Next, Outbox},
+    config::SocketSettings,
+    hub::outbox::{Next, Outbox},
     protocol::{Frame, ServerFrame, type_of},
-    wire::{Gone, Incoming, Wire},
 };
-use crate::config::SocketSettings;
 
 /// The longest that saying goodbye takes.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);

@@ -24,16 +24,13 @@ use neonchat_common::{
 use tokio::time::Instant;
 use tracing::info_span;
 
-use super::{
-    catch_up::catch_up,
-    close::CloseReason,
-    protocol::{ClientFrame, Frame, ServerFrame, Token},
-    run::Handler,
-};
+use super::{catch_up::catch_up, run::Handler};
 use crate::{
     chat_service::NewMessage,
+    close::CloseReason,
     hub::Socket,
     limits::{Asked, Refusals, UserLimits},
+    protocol::{ClientFrame, Frame, ServerFrame, Token},
     state::State,
 };
 

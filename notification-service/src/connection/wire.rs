@@ -17,7 +17,8 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{close::CloseReason, protocol::Frame, reader::Reader};
+use super::reader::Reader;
+use crate::{close::CloseReason, protocol::Frame};
 
 /// How long actix reads on when a body has ended, before it closes TCP: not at all, for [`ActixWire::close`] has done so.
 /// Else each closing handshake takes that long, where RFC 6455, section 7.1.1, wants the server to close at once.

@@ -7,7 +7,7 @@ use neonchat_common::ids::{ChatId, Seq, UserId};
 use super::{Socket, SocketId};
 use crate::{
     chat_service::StoredMessage,
-    connection::protocol::{Frame, Message, ServerFrame},
+    protocol::{Frame, Message, ServerFrame},
 };
 
 /// Events that wait for an earlier one. What finds no room is fetched again when the gap is closed.

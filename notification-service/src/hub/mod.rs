@@ -6,6 +6,7 @@
 //! No lock of a user's entry is held while one of a chat's is taken, nor the other way round.
 
 mod chat;
+pub(crate) mod outbox;
 mod sends;
 mod socket;
 #[cfg(test)]
@@ -32,10 +33,8 @@ pub(crate) use self::{
 };
 use crate::{
     chat_service::UserChat,
-    connection::{
-        close::{CloseReason, RECONNECT_DELAY_MS},
-        protocol::Frame,
-    },
+    close::{CloseReason, RECONNECT_DELAY_MS},
+    protocol::Frame,
     work_set::WorkSet,
 };
 

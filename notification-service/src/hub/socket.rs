@@ -7,7 +7,7 @@ use std::sync::{
 
 use neonchat_common::ids::{ChatId, TokenId, UserId};
 
-use crate::connection::outbox::Outbox;
+use crate::hub::outbox::Outbox;
 
 /// A socket of this instance. Never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

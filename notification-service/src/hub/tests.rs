@@ -3,7 +3,7 @@
 use futures_util::FutureExt as _;
 
 use super::*;
-use crate::connection::{outbox::Next, protocol::ServerFrame};
+use crate::{hub::outbox::Next, protocol::ServerFrame};
 
 #[test]
 fn a_message_that_comes_back_before_its_answer_is_not_told_to_its_sender() {

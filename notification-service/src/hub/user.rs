@@ -8,7 +8,7 @@ use std::{
 use neonchat_common::ids::{ChatId, Seq, TokenId, UserId};
 
 use super::{Peers, Socket};
-use crate::{chat_service::UserChat, connection::close::CloseReason};
+use crate::{chat_service::UserChat, close::CloseReason};
 
 /// Revoked tokens of a user that are remembered. A handshake takes two seconds at most.
 const MAX_REVOKED: usize = 16;

@@ -11,8 +11,8 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::lease::BEAT;
 use crate::{
-    connection::protocol::Status,
     hub::{Peers, Socket},
+    protocol::Status,
 };
 
 /// How long the other instances have to enter a user again of whom Redis has lost everything. One that takes longer

@@ -40,9 +40,9 @@ use self::{
     turns::Turns,
 };
 use crate::{
-    connection::protocol::Status,
     delivery::Delivery,
     hub::{Hub, Peers, Socket},
+    protocol::Status,
     work_set::WorkSet,
 };
 

@@ -15,8 +15,8 @@ use super::{
     store::Connections,
 };
 use crate::{
-    connection::protocol::{PresenceEvent, ServerFrame, Status},
     hub::{Peers, Socket},
+    protocol::{PresenceEvent, ServerFrame, Status},
 };
 
 /// Peers of a user that are told with one pipeline. What others are told goes in between.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::lease::{GONE, Lease};
-use crate::connection::protocol::Status;
+use crate::protocol::Status;
 
 /// How long a status lasts that nobody renews, in seconds (contract, section 7).
 const STATUS_TTL_SECS: i64 = 65;

@@ -5,7 +5,7 @@ use neonchat_common::ids::TokenId;
 use proptest::prelude::*;
 
 use super::*;
-use crate::connection::outbox::Next;
+use crate::hub::outbox::Next;
 
 fn socket() -> Arc<Socket> {
     Arc::new(Socket::new(SocketId::for_test(), UserId::new(), TokenId::new(), None))

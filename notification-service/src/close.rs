@@ -18,7 +18,7 @@ pub(crate) enum CloseReason {
     ProtocolError,
     /// Text that is not UTF-8.
     InvalidUtf8,
-    /// A frame over [`MAX_FRAME_BYTES`](super::protocol::MAX_FRAME_BYTES).
+    /// A frame over [`MAX_FRAME_BYTES`](crate::protocol::MAX_FRAME_BYTES).
     TooBig,
     /// The server stops, or its database was restored. The client reconnects after this number of milliseconds.
     Restart { after_ms: u64 },

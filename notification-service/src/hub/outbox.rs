@@ -8,7 +8,7 @@ use std::{
 use neonchat_common::ids::{ChatId, Seq};
 use tokio::sync::Notify;
 
-use super::{
+use crate::{
     close::CloseReason,
     protocol::{Frame, ServerFrame},
 };

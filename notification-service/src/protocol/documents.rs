@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::*;
 
-const PROTOCOL: &str = include_str!("../../../../docs/PROTOCOL.md");
-const ASYNCAPI: &str = include_str!("../../../../docs/asyncapi.json");
+const PROTOCOL: &str = include_str!("../../../docs/PROTOCOL.md");
+const ASYNCAPI: &str = include_str!("../../../docs/asyncapi.json");
 
 /// The examples of a section of PROTOCOL.md.
 fn examples(title: &str) -> Vec<String> {
