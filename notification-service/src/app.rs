@@ -36,7 +36,7 @@ use crate::{
     limits::Limits,
     measures::start_counters,
     presence::Presence,
-    resync::Repair,
+    resync::Resync,
     sending::Sending,
     state::State,
 };
@@ -85,10 +85,10 @@ impl App {
         // Or what the first sockets cause would not be published.
         redis::wait_briefly(&[&commands, &subscriber]).await;
         let hub = Arc::new(Hub::default());
-        let repair = Arc::new(Repair::new(Arc::clone(&hub), chat_service.clone()));
+        let resync = Arc::new(Resync::new(Arc::clone(&hub), chat_service.clone()));
         let namespace = common.redis_namespace.clone();
         let subscriptions =
-            Subscriptions::new(subscriber.clone(), namespace.clone(), Arc::clone(&hub), Arc::clone(&repair));
+            Subscriptions::new(subscriber.clone(), namespace.clone(), Arc::clone(&hub), Arc::clone(&resync));
         let subscriptions = Arc::new(subscriptions);
         let delivery = Delivery {
             instance,
@@ -110,7 +110,7 @@ impl App {
             settings: settings.socket,
             hub,
             subscriptions,
-            repair,
+            resync,
             sending: Sending::start(&delivery),
             delivery,
             presence,
@@ -209,12 +209,12 @@ impl App {
 fn start_workers(state: &Data<State>, subscriber: &Client, namespace: Namespace) {
     let tasks = &state.tasks;
     state.metrics.keep_up(tasks);
-    state.repair.start(tasks);
+    state.resync.start(tasks);
     // Listened to before the subscriber connects, so that nothing is missed.
     let messages = subscriber.message_rx();
     let Delivery { instance, deployments, chat_service, publisher, .. } = state.delivery.clone();
-    let (hub, repair) = (Arc::clone(&state.hub), Arc::clone(&state.repair));
-    let inbox = Inbox { instance, namespace, deployments: Arc::clone(&deployments), hub, repair };
+    let (hub, resync) = (Arc::clone(&state.hub), Arc::clone(&state.resync));
+    let inbox = Inbox { instance, namespace, deployments: Arc::clone(&deployments), hub, resync };
     tasks.spawn_until_stopped(async move { inbox.receive(messages).await });
     let subscriptions = Arc::clone(&state.subscriptions);
     tasks.spawn_until_stopped(async move { subscriptions.run().await });

@@ -25,7 +25,7 @@ use tokio::{
 };
 
 pub(crate) use self::inbox::Inbox;
-use crate::{hub::Hub, resync::Repair};
+use crate::{hub::Hub, resync::Resync};
 
 /// Channels in one SUBSCRIBE or UNSUBSCRIBE.
 const CHANNELS_PER_COMMAND: usize = 1000;
@@ -134,14 +134,14 @@ pub(crate) struct Subscriptions {
     client: Client,
     namespace: Namespace,
     hub: Arc<Hub>,
-    repair: Arc<Repair>,
+    resync: Arc<Resync>,
     current: watch::Sender<HashSet<Channel>>,
 }
 
 impl Subscriptions {
     /// Of a client that is used for nothing else, to channels of this namespace.
-    pub(crate) fn new(client: Client, namespace: Namespace, hub: Arc<Hub>, repair: Arc<Repair>) -> Self {
-        Self { client, namespace, hub, repair, current: watch::Sender::default() }
+    pub(crate) fn new(client: Client, namespace: Namespace, hub: Arc<Hub>, resync: Arc<Resync>) -> Self {
+        Self { client, namespace, hub, resync, current: watch::Sender::default() }
     }
 
     /// Waits, for a short while, until a channel is subscribed to.
@@ -199,7 +199,7 @@ impl Subscriptions {
         let (chats, users) = (self.hub.chats(), self.hub.users());
         self.hub.interest.add(chats.into_iter().map(Channel::Chat));
         self.hub.interest.add(users.iter().copied().map(Channel::User).chain(ALWAYS));
-        self.repair.refresh_users(users);
+        self.resync.refresh_users(users);
     }
 
     async fn settle(&self) {
@@ -215,7 +215,7 @@ impl Subscriptions {
             }
             self.current.send_modify(|current| current.extend(channels));
             // What was published before the subscription is found by comparing heads.
-            self.repair.check_heads(channels.iter().filter_map(|channel| match channel {
+            self.resync.check_heads(channels.iter().filter_map(|channel| match channel {
                 Channel::Chat(chat) => Some(*chat),
                 Channel::User(_) | Channel::System | Channel::Deployments => None,
             }));

@@ -34,7 +34,7 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 const CONCURRENCY: usize = 8;
 
 /// See the module.
-pub(crate) struct Repair {
+pub(crate) struct Resync {
     hub: Arc<Hub>,
     chat_service: ChatService,
     unchecked: WorkSet<ChatId>,
@@ -43,7 +43,7 @@ pub(crate) struct Repair {
     stale: WorkSet<UserId>,
 }
 
-impl Repair {
+impl Resync {
     pub(crate) fn new(hub: Arc<Hub>, chat_service: ChatService) -> Self {
         Self { hub, chat_service, unchecked: WorkSet::default(), failed: WorkSet::default(), stale: WorkSet::default() }
     }

@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     bus::Subscriptions, config::SocketSettings, connection::places::Places, delivery::Delivery, hub::Hub,
-    limits::Limits, presence::Presence, resync::Repair, sending::Sending,
+    limits::Limits, presence::Presence, resync::Resync, sending::Sending,
 };
 
 /// See the module.
@@ -24,7 +24,7 @@ pub(crate) struct State {
     pub(crate) settings: SocketSettings,
     pub(crate) hub: Arc<Hub>,
     pub(crate) subscriptions: Arc<Subscriptions>,
-    pub(crate) repair: Arc<Repair>,
+    pub(crate) resync: Arc<Resync>,
     pub(crate) delivery: Delivery,
     pub(crate) sending: Sending,
     pub(crate) presence: Arc<Presence>,

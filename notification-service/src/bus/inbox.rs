@@ -16,7 +16,7 @@ use crate::{
     deployment::Deployments,
     hub::{DurableEvent, Hub},
     protocol::{Frame, ServerFrame},
-    resync::Repair,
+    resync::Resync,
 };
 
 /// Hands publications to the hub.
@@ -25,7 +25,7 @@ pub(crate) struct Inbox {
     pub(crate) namespace: Namespace,
     pub(crate) deployments: Arc<Deployments>,
     pub(crate) hub: Arc<Hub>,
-    pub(crate) repair: Arc<Repair>,
+    pub(crate) resync: Arc<Resync>,
 }
 
 impl Inbox {
@@ -45,8 +45,8 @@ impl Inbox {
                 Err(RecvError::Lagged(count)) => {
                     tracing::warn!(count, "redis: publications were lost in this process");
                     metrics::counter!("redis_subscriber_lagged_total").increment(1);
-                    self.repair.check_heads(self.hub.chats());
-                    self.repair.refresh_users(self.hub.users());
+                    self.resync.check_heads(self.hub.chats());
+                    self.resync.refresh_users(self.hub.users());
                 }
                 Err(RecvError::Closed) => return,
             }
