@@ -14,11 +14,11 @@ use neonchat_common::{
     error::ApiError,
     grpc::client::Peer,
     ids::{ChatId, Seq, TokenId, UserId},
+    json,
     redis::{self, monitor::Monitor, namespace::Namespace},
     trace,
 };
 use neonchat_proto::notification::v1::{GetUsersStatusRequest, SendMessageRequest};
-use serde_json::value::to_raw_value;
 
 use crate::{
     chats::model::ChatItem,
@@ -101,10 +101,7 @@ impl Notifier {
                 partner_ids: vec![item.partner.id],
                 chat,
             };
-            match to_raw_value(&item) {
-                Ok(chat) => self.publish(Channel::User(member), event(&chat)).await,
-                Err(error) => tracing::error!(error.cause = %error, "a new chat is no JSON"),
-            }
+            self.publish(Channel::User(member), event(&json::raw(&item))).await;
         }))
         .await;
     }
@@ -143,10 +140,7 @@ impl Notifier {
         let traceparent = trace.context().traceparent().map(Into::into);
         let (deployment, request_id) = (self.deployment.id(), request_id.as_str().into());
         let envelope = Envelope { instance: None, deployment, request_id, traceparent, event };
-        let publishing = async {
-            let payload = envelope.encode()?;
-            Ok::<(), anyhow::Error>(redis::pubsub::publish(&self.redis, self.namespace.name(channel), payload).await?)
-        };
+        let publishing = redis::pubsub::publish(&self.redis, self.namespace.name(channel), envelope.encode());
         match tokio::time::timeout(PUBLISH_TIMEOUT, publishing).await {
             Ok(Ok(())) => return,
             Ok(Err(error)) => tracing::warn!(redis.channel = %channel, error.cause = %error, "not published"),

@@ -9,6 +9,7 @@ pub mod gather;
 pub mod grpc;
 pub mod http;
 pub mod ids;
+pub mod json;
 pub mod lifecycle;
 pub mod message;
 pub mod origin;

@@ -48,7 +48,7 @@ proptest! {
         let event = Event::Durable { seq, user_id, send_id, frame };
         let (deployment, request_id) = (Some(DeploymentId::new()), id.as_str().into());
         let envelope = Envelope { instance: None, deployment, request_id, traceparent: None, event };
-        let encoded = envelope.encode().expect("JSON");
+        let encoded = envelope.encode();
         let back: Envelope<'_> = serde_json::from_str(&encoded).expect("an envelope");
         let Event::Durable { seq: read_seq, user_id: read_user, send_id: read_send, frame: read } = back.event else {
             panic!("another event");

@@ -53,13 +53,15 @@ impl FanOut {
     /// Encodes the next message; returns how long the frame is, in bytes.
     #[must_use]
     pub fn encode(&self) -> usize {
-        DurableEvent::message(&self.message, Vec::new()).frame.len()
+        self.message.frame().encode().len()
     }
 
     /// Delivers the next message to all sockets, and takes it from each outbox; returns its place.
     pub fn deliver(&mut self) -> Seq {
         self.message.seq += 1;
-        self.hub.deliver(self.message.chat_id, DurableEvent::message(&self.message, Vec::new()));
+        let StoredMessage { seq, chat_id, sender_id, .. } = self.message;
+        let frame = Some(self.message.frame().encode());
+        self.hub.deliver(chat_id, DurableEvent { seq, sender: Some(sender_id), frame, origins: Vec::new() });
         for socket in &self.sockets {
             let _ = socket.outbox.next().now_or_never();
         }

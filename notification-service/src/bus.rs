@@ -123,8 +123,7 @@ impl Publication {
         let trace = trace::Span::part(trace, || trace::publish(channel));
         let traceparent = trace.context().traceparent().map(Into::into);
         let envelope = Envelope { instance, deployment, request_id: request_id.into(), traceparent, event };
-        // Cannot fail: every part can be JSON.
-        Self { channel, payload: envelope.encode().unwrap_or_default(), trace }
+        Self { channel, payload: envelope.encode(), trace }
     }
 }
 

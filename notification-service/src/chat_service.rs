@@ -1,23 +1,23 @@
 //! chat-service, as this service asks it: with our types in and out, and every wait bounded.
 
+mod model;
+
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use neonchat_common::{
     deployment::Deployment,
     error::ApiError,
-    grpc::client::{Method, Peer},
-    ids::{ChatId, MessageId, RequestId, SendId, Seq, TokenId, UserId},
-    message::MessageText,
-    time, trace,
+    grpc::client::Peer,
+    ids::{ChatId, Seq, TokenId, UserId},
 };
 use neonchat_proto::chat::v1::{
-    ChatEvent, GetDeploymentRequest, GetEventsRequest, GetHeadsRequest, ListChangedUsersRequest, ListUserChatsRequest,
-    MarkReadRequest, Refusal, StoreMessageResult, StoreMessagesRequest, UserChat as ProtoUserChat,
-    ValidateAndStoreMessageRequest, ValidateChatAccessRequest, chat_event::Event,
-    store_message_result::Result as Outcome,
+    GetDeploymentRequest, GetEventsRequest, GetHeadsRequest, ListChangedUsersRequest, ListUserChatsRequest,
+    MarkReadRequest, StoreMessagesRequest, ValidateChatAccessRequest,
 };
 use tonic::{Code, Status};
+
+use self::model::parse;
+pub(crate) use self::model::{EventsPage, NewMessage, Stored, StoredEvent, StoredMessage, UserChat};
 
 /// The longest that a client waits for its chats while it connects, or for the answer to a receipt.
 const INTERACTIVE_DEADLINE: Duration = Duration::from_millis(1800);
@@ -32,7 +32,7 @@ const HEALTH_DEADLINE: Duration = Duration::from_millis(800);
 pub(crate) const MAX_HEADS: usize = 1000;
 
 /// The most events in one answer.
-const EVENTS_PAGE: u32 = 200;
+const EVENTS_LIMIT: u32 = 200;
 
 /// The most pages of chats that are read for one user.
 const MAX_CHAT_PAGES: usize = 100;
@@ -41,48 +41,6 @@ const MAX_CHAT_PAGES: usize = 100;
 #[derive(Clone, Debug)]
 pub(crate) struct ChatService {
     peer: Peer,
-}
-
-/// A chat, as one of its members delivers in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct UserChat {
-    pub(crate) id: ChatId,
-    pub(crate) last_seq: Seq,
-    pub(crate) partners: Vec<UserId>,
-}
-
-/// A message to be stored.
-#[derive(Debug)]
-pub(crate) struct NewMessage {
-    pub(crate) chat_id: ChatId,
-    pub(crate) sender_id: UserId,
-    pub(crate) text: MessageText,
-    pub(crate) request_id: RequestId,
-    /// All that is done for it, until its sender is answered.
-    pub(crate) trace: trace::Span,
-}
-
-/// A message that is stored.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Stored {
-    pub(crate) message_id: MessageId,
-    pub(crate) seq: Seq,
-    pub(crate) created_at: DateTime<Utc>,
-    pub(crate) duplicate: bool,
-}
-
-/// A message of the history.
-#[derive(Clone, Debug)]
-pub(crate) struct StoredMessage {
-    pub(crate) id: MessageId,
-    pub(crate) chat_id: ChatId,
-    pub(crate) sender_id: UserId,
-    /// The sender's, where it is known.
-    pub(crate) request_id: Option<SendId>,
-    pub(crate) text: String,
-    pub(crate) created_at: DateTime<Utc>,
-    pub(crate) updated_at: DateTime<Utc>,
-    pub(crate) seq: Seq,
 }
 
 impl ChatService {
@@ -187,89 +145,11 @@ impl ChatService {
         heads.into_iter().map(|head| Ok((parse(&head.chat_id)?, head.last_seq))).collect()
     }
 
-    /// The events of a chat after a `seq`, a page of them; and the head of the chat.
-    pub(crate) async fn events(&self, chat: ChatId, after: Seq) -> Result<(Vec<StoredMessage>, Seq), ApiError> {
-        let request = GetEventsRequest { chat_id: chat.to_string(), after, limit: EVENTS_PAGE };
+    /// Returns the first events of a chat after a `seq`, and the head of the chat.
+    pub(crate) async fn events(&self, chat: ChatId, after: Seq) -> Result<EventsPage, ApiError> {
+        let request = GetEventsRequest { chat_id: chat.to_string(), after, limit: EVENTS_LIMIT };
         let page = self.peer.call(BACKGROUND_DEADLINE, request).await?;
-        let events = page.events.into_iter().map(StoredMessage::try_from).collect::<Result<_, _>>()?;
-        Ok((events, page.head_seq))
+        let events = page.events.into_iter().map(StoredEvent::try_from).collect::<Result<_, _>>()?;
+        Ok(EventsPage { events, head: page.head_seq })
     }
-}
-
-impl NewMessage {
-    fn to_call(&self) -> (ValidateAndStoreMessageRequest, trace::Span) {
-        let call = trace::Span::part(&self.trace.context(), || {
-            trace::rpc_client(StoreMessagesRequest::SERVICE, StoreMessagesRequest::NAME)
-        });
-        let message = ValidateAndStoreMessageRequest {
-            chat_id: self.chat_id.to_string(),
-            sender_id: self.sender_id.to_string(),
-            text: self.text.as_str().to_owned(),
-            request_id: self.request_id.id().to_string(),
-            traceparent: call.context().traceparent(),
-        };
-        (message, call)
-    }
-}
-
-impl Stored {
-    fn from_wire(result: StoreMessageResult) -> Result<Self, ApiError> {
-        match result.result {
-            Some(Outcome::Stored(stored)) => Ok(Self {
-                message_id: parse(&stored.message_id)?,
-                seq: stored.seq,
-                created_at: time::from_micros(stored.created_at_micros),
-                duplicate: stored.duplicate,
-            }),
-            Some(Outcome::Refused(Refusal { code, detail })) => Err(ApiError::told(&code, detail)),
-            None => Err(ApiError::internal("chat-service answered without a result")),
-        }
-    }
-
-    /// The message that was stored so.
-    pub(crate) fn message(&self, sent: &NewMessage) -> StoredMessage {
-        StoredMessage {
-            id: self.message_id,
-            chat_id: sent.chat_id,
-            sender_id: sent.sender_id,
-            request_id: Some(sent.request_id.id()),
-            text: sent.text.as_str().to_owned(),
-            created_at: self.created_at,
-            updated_at: self.created_at,
-            seq: self.seq,
-        }
-    }
-}
-
-impl TryFrom<ProtoUserChat> for UserChat {
-    type Error = ApiError;
-
-    fn try_from(chat: ProtoUserChat) -> Result<Self, ApiError> {
-        let partners = chat.partner_ids.iter().map(|id| parse(id)).collect::<Result<_, _>>()?;
-        Ok(Self { id: parse(&chat.chat_id)?, last_seq: chat.last_seq, partners })
-    }
-}
-
-impl TryFrom<ChatEvent> for StoredMessage {
-    type Error = ApiError;
-
-    fn try_from(event: ChatEvent) -> Result<Self, ApiError> {
-        let Some(Event::MessageCreated(message)) = event.event else {
-            return Err(ApiError::internal("chat-service sent an event of a kind that is not known here"));
-        };
-        Ok(Self {
-            id: parse(&message.id)?,
-            chat_id: parse(&message.chat_id)?,
-            sender_id: parse(&message.sender_id)?,
-            request_id: Some(parse(&message.request_id)?),
-            text: message.text,
-            created_at: time::from_micros(message.created_at_micros),
-            updated_at: time::from_micros(message.updated_at_micros),
-            seq: message.seq,
-        })
-    }
-}
-
-fn parse<T: std::str::FromStr<Err = uuid::Error>>(id: &str) -> Result<T, ApiError> {
-    id.parse().map_err(|_| ApiError::internal("chat-service answered with an id that is no UUID"))
 }

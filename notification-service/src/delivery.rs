@@ -50,22 +50,19 @@ impl Delivery {
         trace: &TraceContext,
     ) -> (usize, Publication) {
         let StoredMessage { chat_id, sender_id, seq, .. } = *message;
+        let (channel, frame) = (Channel::Chat(chat_id), message.frame());
+        let json = frame.to_json();
+        let event = Event::Durable { seq, user_id: sender_id, send_id: message.request_id, frame: &json };
+        let deployment = self.deployments.own.id();
+        let publication = Publication::new(channel, deployment, Some(self.instance), request_id, event, trace);
+
         let origins = message.request_id.map(|request| self.hub.senders(sender_id, request, chat_id, seq));
-        let event = DurableEvent::message(message, origins.unwrap_or_default());
-        let frame = event.frame.clone();
-        let channel = Channel::Chat(chat_id);
+        let frame = Some(Frame::new(frame.kind(), json));
+        let event = DurableEvent { seq, sender: Some(sender_id), frame, origins: origins.unwrap_or_default() };
         let mut delivery = trace::Span::part(trace, || trace::deliver_own(channel));
         let delivered = self.hub.deliver(chat_id, event).sockets();
         delivery.delivered(delivered);
-        drop(delivery);
-        let event = Event::Durable {
-            seq: message.seq,
-            user_id: message.sender_id,
-            send_id: message.request_id,
-            frame: json(&frame),
-        };
-        let deployment = self.deployments.own.id();
-        (delivered, Publication::new(channel, deployment, Some(self.instance), request_id, event, trace))
+        (delivered, publication)
     }
 
     /// Looks whether a user is a member of a chat that is not known here. From then on it is.
@@ -111,18 +108,22 @@ impl Delivery {
     }
 
     fn typing(&self, Told { user, chat, is_typing }: Told) -> Publication {
-        let frame = ServerFrame::Typing { user_id: user, chat_id: chat, is_typing }.encode();
-        let event = Event::Ephemeral { user_id: user, frame: json(&frame) };
+        let frame = ServerFrame::Typing { user_id: user, chat_id: chat, is_typing }.to_json();
+        let event = Event::Ephemeral { user_id: user, frame: &frame };
         let (deployment, id) = (self.deployments.own.id(), CorrelationId::new());
         Publication::new(Channel::Chat(chat), deployment, None, id.as_str(), event, &TraceContext::default())
     }
 
     /// Tells users of the presence of somebody with whom each shares these chats. Returns whether Redis took all of it.
-    pub(crate) async fn tell_presence(&self, to: impl Iterator<Item = (UserId, Vec<ChatId>)>, frame: &Frame) -> bool {
+    pub(crate) async fn tell_presence(
+        &self,
+        to: impl Iterator<Item = (UserId, Vec<ChatId>)>,
+        frame: &RawValue,
+    ) -> bool {
         let (id, trace) = (correlation::current(), correlation::current_trace());
         let deployment = self.deployments.own.id();
         let publication = |(user, chat_ids)| {
-            let event = Event::Presence { chat_ids, frame: json(frame) };
+            let event = Event::Presence { chat_ids, frame };
             Publication::new(Channel::User(user), deployment, None, id.as_str(), event, &trace)
         };
         self.publisher.publish_all(to.map(publication).collect()).await.into_iter().all(|published| published)
@@ -130,9 +131,9 @@ impl Delivery {
 
     /// Tells every socket of every instance. Returns whether the other instances could be told.
     pub(crate) async fn tell_all(&self, text: &str) -> bool {
-        let frame = ServerFrame::System { text }.encode();
-        self.hub.tell_all(&frame);
-        self.publish(Channel::System, Some(self.instance), Event::System { frame: json(&frame) }).await
+        let frame = ServerFrame::System { text };
+        self.hub.tell_all(&frame.encode());
+        self.publish(Channel::System, Some(self.instance), Event::System { frame: &frame.to_json() }).await
     }
 
     /// Publishes an event; returns whether Redis took it. `instance` is ours where our own sockets have it already.
@@ -143,10 +144,4 @@ impl Delivery {
         // Boxed: each connection has room for the largest thing that it may have to wait for, and this would be 6 KiB.
         Box::pin(self.publisher.publish(publication)).await
     }
-}
-
-/// A frame as a part of other JSON.
-fn json(frame: &Frame) -> &RawValue {
-    // A frame of ours is JSON.
-    serde_json::from_str(frame).unwrap_or(RawValue::NULL)
 }

@@ -2,7 +2,7 @@
 
 use neonchat_common::{grpc::client, security, telemetry::start_at_zero};
 
-use crate::protocol::SERVER_TYPES;
+use crate::protocol::{OTHER_TYPE, SERVER_TYPES};
 
 /// What `type` of `websocket_frames_total` may be of frames that come in.
 const CLIENT_TYPES: [&str; 8] = ["message", "typing", "receipt", "presence", "sync", "auth", "ping", "bad"];
@@ -31,8 +31,9 @@ pub(crate) fn start_counters() {
     security::describe();
     start_at_zero(&PLAIN, &LABELLED);
     client::start_counters(client::CHAT_SERVICE);
-    let frames = CLIENT_TYPES.iter().map(|kind| ("in", *kind)).chain(SERVER_TYPES.iter().map(|kind| ("out", *kind)));
-    for (direction, kind) in frames {
+    let received = CLIENT_TYPES.iter().map(|kind| ("in", *kind));
+    let sent = SERVER_TYPES.iter().chain([&OTHER_TYPE]).map(|kind| ("out", *kind));
+    for (direction, kind) in received.chain(sent) {
         metrics::counter!("websocket_frames_total", "direction" => direction, "type" => kind).increment(0);
     }
 }

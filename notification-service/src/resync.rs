@@ -14,7 +14,7 @@ use neonchat_common::{
 };
 
 use crate::{
-    chat_service::{ChatService, MAX_HEADS},
+    chat_service::{ChatService, MAX_HEADS, StoredEvent},
     hub::{DurableEvent, Hub},
     work_set::WorkSet,
 };
@@ -193,18 +193,25 @@ impl Resync {
         metrics::counter!("chat_resyncs_total").increment(1);
         let mut until = Seq::MAX;
         while let Some(next) = self.hub.next_seq(chat).filter(|next| *next <= until) {
-            let (events, head) = self.chat_service.events(chat, next - 1).await?;
-            until = until.min(head);
-            if events.is_empty() {
+            let page = self.chat_service.events(chat, next - 1).await?;
+            until = until.min(page.head);
+            if page.events.is_empty() {
                 break;
             }
-            for message in events {
-                // It may have been sent here, and its answer be slower than this.
-                let origins =
-                    message.request_id.map(|request| self.hub.senders(message.sender_id, request, chat, message.seq));
-                self.hub.deliver(chat, DurableEvent::message(&message, origins.unwrap_or_default()));
+            for event in page.events {
+                self.deliver(chat, event);
             }
         }
         Ok(())
+    }
+
+    fn deliver(&self, chat: ChatId, event: StoredEvent) {
+        let StoredEvent { seq, actor, request_id, frame } = event;
+        if frame.is_none() {
+            tracing::warn!(chat.id = %chat, event.seq = seq, "event of an unknown kind, sockets are told to fetch it");
+        }
+        // It may have been sent here, and its answer be slower than this.
+        let origins = actor.zip(request_id).map(|(actor, request)| self.hub.senders(actor, request, chat, seq));
+        self.hub.deliver(chat, DurableEvent { seq, sender: actor, frame, origins: origins.unwrap_or_default() });
     }
 }

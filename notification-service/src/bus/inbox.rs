@@ -77,25 +77,25 @@ fn deliver(hub: &Hub, channel: Channel, envelope: Envelope<'_>) -> anyhow::Resul
         (Channel::Chat(chat), Event::Durable { seq, user_id, send_id, frame }) => {
             // It may have been sent here too, at the same time, and stored by another instance's call.
             let origins = send_id.map(|request| hub.senders(user_id, request, chat, seq)).unwrap_or_default();
-            let event = DurableEvent { seq, sender: user_id, frame: Frame::from(frame.get()), origins };
+            let event = DurableEvent { seq, sender: Some(user_id), frame: Some(Frame::opaque(frame.get())), origins };
             let accepted = hub.deliver(chat, event);
             trace.delivered(accepted.sockets());
         }
         (Channel::Chat(chat), Event::Ephemeral { user_id, frame }) => {
-            hub.tell_chat(chat, |socket| socket.user != user_id, &Frame::from(frame.get()));
+            hub.tell_chat(chat, |socket| socket.user != user_id, &Frame::opaque(frame.get()));
         }
         (Channel::Chat(chat), Event::Receipt { user_id, read }) => {
             hub.tell_chat(chat, |_| true, &ServerFrame::Receipt { chat_id: chat, user_id, read }.encode());
         }
         (Channel::User(user), Event::SessionRevoked { token_id }) => hub.revoke(user, token_id),
-        (Channel::System, Event::System { frame }) => hub.tell_all(&Frame::from(frame.get())),
+        (Channel::System, Event::System { frame }) => hub.tell_all(&Frame::opaque(frame.get())),
         (Channel::User(user), Event::Presence { chat_ids, frame }) => {
-            hub.tell_user(user, &chat_ids, &Frame::from(frame.get()));
+            hub.tell_user(user, &chat_ids, &Frame::opaque(frame.get()));
         }
         (Channel::User(user), Event::ChatCreated { chat_id, last_seq, partner_ids, chat }) => {
             // The frame first, so that it comes before the chat's first message.
             hub.tell_user(user, &[chat_id], &ServerFrame::ChatCreated { chat }.encode());
-            hub.learn(user, &[UserChat { id: chat_id, last_seq, partners: partner_ids }]);
+            hub.learn_announced(user, UserChat { id: chat_id, last_seq, partners: partner_ids });
         }
         (channel, _) => anyhow::bail!("an event that does not belong on {channel:?}"),
     }

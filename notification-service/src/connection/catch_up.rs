@@ -9,7 +9,7 @@ use neonchat_common::{
 
 use crate::{
     delivery::Delivery,
-    hub::{DurableEvent, Missed, Socket},
+    hub::{Missed, Socket},
     protocol::SyncedChat,
 };
 
@@ -40,7 +40,7 @@ pub(super) async fn catch_up(
             Some(Missed::Nothing { head }) => (head, true),
             Some(Missed::TooMuch { head }) => (head, false),
             Some(Missed::Events) => match send_missed(delivery, socket, chat_id, cursor).await {
-                Ok(head) => (head, true),
+                Ok(Sent { head, is_all }) => (head, is_all),
                 Err(error) => {
                     delivery.hub.give_up_catching_up(socket, chat_id);
                     return Err(error);
@@ -84,28 +84,48 @@ async fn check_ahead(delivery: &Delivery, socket: &Socket, ahead: &[Ahead]) -> R
         let from = if complete { cursor } else { after };
         // `None` where the socket is gone.
         let is_all = delivery.hub.caught_up(socket, chat_id, from).unwrap_or(true);
-        let sent = if is_all { from } else { send_missed(delivery, socket, chat_id, from).await? };
-        synced.push(SyncedChat { chat_id, head_seq: if complete { sent } else { head }, complete });
+        let sent =
+            if is_all { Sent { head: from, is_all } } else { send_missed(delivery, socket, chat_id, from).await? };
+        let complete = complete && sent.is_all;
+        synced.push(SyncedChat { chat_id, head_seq: if complete { sent.head } else { head.max(sent.head) }, complete });
     }
     Ok(synced)
 }
 
-/// Sends what comes after a `seq`, until that is all there is. Returns up to where that was.
-async fn send_missed(delivery: &Delivery, socket: &Socket, chat: ChatId, after: Seq) -> Result<Seq, ApiError> {
+/// What a socket was sent of the events that it missed.
+struct Sent {
+    /// The last event that the socket was sent or has to fetch.
+    head: Seq,
+    is_all: bool,
+}
+
+/// Sends the events after a `seq`, up to the head of the chat. Where one is of a kind that this version cannot deliver, the client
+/// has to fetch it and what follows.
+async fn send_missed(delivery: &Delivery, socket: &Socket, chat: ChatId, after: Seq) -> Result<Sent, ApiError> {
     let mut sent = after;
     loop {
-        let (events, _) = delivery.chat_service.events(chat, sent).await?;
-        let is_stuck = events.is_empty();
-        for message in events {
-            sent = message.seq;
-            socket.outbox.push_missed(DurableEvent::message(&message, Vec::new()).frame).await;
+        let page = delivery.chat_service.events(chat, sent).await?;
+        let is_stuck = page.events.is_empty();
+        for event in page.events {
+            let Some(frame) = event.frame else { return Ok(leave_to_client(delivery, socket, chat, page.head)) };
+            sent = event.seq;
+            socket.outbox.push_missed(frame).await;
         }
         // `None` where the socket is gone.
         if delivery.hub.caught_up(socket, chat, sent).unwrap_or(true) {
-            return Ok(sent);
+            return Ok(Sent { head: sent, is_all: true });
         }
         if is_stuck {
             return Err(ApiError::internal("chat-service has not stored what was delivered here"));
         }
     }
+}
+
+/// Ends catching up before everything is sent: the client fetches the events up to `head`. Of those after it that were withheld
+/// it is told by `lagged`.
+fn leave_to_client(delivery: &Delivery, socket: &Socket, chat: ChatId, head: Seq) -> Sent {
+    if delivery.hub.caught_up(socket, chat, head) == Some(false) {
+        delivery.hub.give_up_catching_up(socket, chat);
+    }
+    Sent { head, is_all: false }
 }

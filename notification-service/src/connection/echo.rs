@@ -50,7 +50,7 @@ struct Echo;
 
 impl Handler for Echo {
     async fn text(&self, text: ByteString) -> Option<Frame> {
-        Some(text)
+        Some(Frame::opaque(text))
     }
 
     fn count(&self) -> Result<(), ApiError> {

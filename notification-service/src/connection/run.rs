@@ -16,7 +16,7 @@ use crate::{
     close::CloseReason,
     config::SocketSettings,
     hub::outbox::{Next, Outbox},
-    protocol::{Frame, ServerFrame, type_of},
+    protocol::{Frame, ServerFrame},
 };
 
 /// The longest that saying goodbye takes.
@@ -97,8 +97,7 @@ async fn serve(outbox: &Outbox, handler: &impl Handler, wire: &mut impl Wire, se
         let written = match step {
             Step::Write(None) => continue,
             Step::Write(Some(frame)) => {
-                metrics::counter!("websocket_frames_total", "direction" => "out", "type" => type_of(&frame))
-                    .increment(1);
+                metrics::counter!("websocket_frames_total", "direction" => "out", "type" => frame.kind()).increment(1);
                 timeout(settings.write_timeout, wire.send(frame)).await
             }
             Step::Ping => timeout(settings.write_timeout, wire.ping()).await,

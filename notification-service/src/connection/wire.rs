@@ -109,7 +109,7 @@ impl Wire for ActixWire {
     }
 
     async fn send(&mut self, frame: Frame) -> Result<(), Gone> {
-        self.session.text(frame).await.map_err(|_| Gone)
+        self.session.text(frame.into_json()).await.map_err(|_| Gone)
     }
 
     async fn ping(&mut self) -> Result<(), Gone> {

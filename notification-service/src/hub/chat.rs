@@ -5,34 +5,21 @@ use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 use neonchat_common::ids::{ChatId, Seq, UserId};
 
 use super::{Socket, SocketId};
-use crate::{
-    chat_service::StoredMessage,
-    protocol::{Frame, Message, ServerFrame},
-};
+use crate::protocol::Frame;
 
 /// Events that wait for an earlier one. What finds no room is fetched again when the gap is closed.
 const MAX_HELD: usize = 256;
 
 /// A durable event on its way to the sockets.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct DurableEvent {
-    /// Its place in the chat.
     pub(crate) seq: Seq,
-    /// Who caused it.
-    pub(crate) sender: UserId,
-    /// What the sockets get.
-    pub(crate) frame: Frame,
+    /// The user who caused it; `None` where this version does not know the kind of the event.
+    pub(crate) sender: Option<UserId>,
+    /// What the sockets get. Without a frame, they are told to fetch the event.
+    pub(crate) frame: Option<Frame>,
     /// The sockets that caused it: they get an ack instead.
     pub(crate) origins: Vec<SocketId>,
-}
-
-impl DurableEvent {
-    /// A message that is stored.
-    pub(crate) fn message(message: &StoredMessage, origins: Vec<SocketId>) -> Self {
-        let StoredMessage { id, chat_id, sender_id, ref text, created_at, updated_at, seq, .. } = *message;
-        let message = Message { id, chat_id, sender_id, text, created_at, updated_at, seq };
-        Self { seq, sender: sender_id, frame: ServerFrame::NewMessage { chat_id, seq, message }.encode(), origins }
-    }
 }
 
 /// What became of an event.
@@ -122,12 +109,12 @@ impl Chat {
         }
     }
 
-    /// As [`Chat::join`], for a socket that is older than the chat: where events were delivered here already, it is told
-    /// which ones it has to fetch.
-    pub(super) fn join_from_start(&mut self, socket: &Arc<Socket>) {
+    /// As [`Chat::join`], for a socket that was opened before its instance learned of the chat, and knows of events up to
+    /// `known`: it is told which ones it has to fetch.
+    pub(super) fn join_late(&mut self, socket: &Arc<Socket>, known: Seq) {
         let head = self.next - 1;
-        if head > 0 && self.member(socket.id).is_none() {
-            socket.outbox.leave_out(self.id, 1, head);
+        if head > known && self.member(socket.id).is_none() {
+            socket.outbox.leave_out(self.id, known + 1, head);
         }
         self.join(socket);
     }
@@ -252,10 +239,14 @@ impl Chat {
                 continue;
             }
             member.after = event.seq;
-            if !event.origins.contains(&member.socket.id) {
-                member.socket.outbox.push_durable(self.id, event.seq, &event.frame);
-                delivered += 1;
+            if event.origins.contains(&member.socket.id) {
+                continue;
             }
+            match &event.frame {
+                Some(frame) => member.socket.outbox.push_durable(self.id, event.seq, frame),
+                None => member.socket.outbox.leave_out(self.id, event.seq, event.seq),
+            }
+            delivered += 1;
         }
         delivered
     }

@@ -98,11 +98,11 @@ impl Hub {
         self.join(chats.iter().filter(|chat| socket.carries(chat.id)), &socket);
         // Chats made while the list was on its way.
         let listed: HashSet<ChatId> = chats.iter().map(|chat| chat.id).collect();
-        for chat in self.chats_of(user).into_iter().filter(|chat| !listed.contains(chat) && socket.carries(*chat)) {
-            self.join_new(chat, std::slice::from_ref(&socket));
+        for (chat, last_seq) in self.chats_of(user).into_iter().filter(|(chat, _)| !listed.contains(chat)) {
+            self.join_late(chat, last_seq, 0, std::slice::from_ref(&socket));
         }
         for chat in new {
-            self.join_new(chat, &others);
+            self.join_late(chat.id, chat.last_seq, 0, &others);
         }
         socket
     }
@@ -158,27 +158,37 @@ impl Hub {
             .unwrap_or_default()
     }
 
-    /// A user of this instance is a member of these chats. Those that were not known are newer than the user's sockets,
-    /// which get them from the first event on.
+    /// Adds chats of a user of this instance. The user's sockets join those that were not known, each after its `last_seq`;
+    /// what came before they are told to fetch.
     pub(crate) fn learn(&self, user: UserId, chats: &[UserChat]) {
+        self.learn_after(user, chats, |_| 0);
+    }
+
+    /// As [`Hub::learn`], for a chat of which the user's sockets were told together with its `last_seq`.
+    pub(crate) fn learn_announced(&self, user: UserId, chat: UserChat) {
+        self.learn_after(user, &[chat], |chat| chat.last_seq);
+    }
+
+    fn learn_after(&self, user: UserId, chats: &[UserChat], known: impl Fn(&UserChat) -> Seq) {
         let (new, sockets) = {
             let Some(mut entry) = self.users.get_mut(&user) else { return };
             (entry.learn(chats), entry.sockets.clone())
         };
         for chat in new {
-            self.join_new(chat, &sockets);
+            self.join_late(chat.id, chat.last_seq, known(chat), &sockets);
         }
     }
 
-    /// Has sockets join a chat that was made after they were opened.
-    fn join_new(&self, chat: ChatId, sockets: &[Arc<Socket>]) {
+    /// Lets sockets join a chat that this instance learned of after they were opened. Its last event is `last_seq`, if the chat
+    /// has no socket here yet; the sockets know of events up to `known`.
+    fn join_late(&self, chat: ChatId, last_seq: Seq, known: Seq, sockets: &[Arc<Socket>]) {
         let sockets = sockets.iter().filter(|socket| socket.carries(chat)).cloned().collect::<Vec<_>>();
         if sockets.is_empty() {
             return;
         }
-        let mut entry = self.chats.entry(chat).or_insert_with(|| Chat::after(chat, 0));
+        let mut entry = self.chats.entry(chat).or_insert_with(|| Chat::after(chat, last_seq));
         for socket in &sockets {
-            entry.join_from_start(socket);
+            entry.join_late(socket, known);
         }
         drop(entry);
         self.interest.add([Channel::Chat(chat)]);
@@ -233,7 +243,9 @@ impl Hub {
             self.gaps.add([chat]);
         }
         // The sender may have begun to type again since the first delivery.
-        if accepted != Accepted::Duplicate {
+        if let Some(sender) = sender
+            && accepted != Accepted::Duplicate
+        {
             self.typing.end(sender, chat);
         }
         accepted
@@ -370,7 +382,8 @@ impl Hub {
         self.users.get(&user).map(|entry| entry.sockets.clone()).unwrap_or_default()
     }
 
-    fn chats_of(&self, user: UserId) -> Vec<ChatId> {
-        self.users.get(&user).map(|entry| entry.chats.keys().copied().collect()).unwrap_or_default()
+    fn chats_of(&self, user: UserId) -> Vec<(ChatId, Seq)> {
+        let Some(entry) = self.users.get(&user) else { return Vec::new() };
+        entry.chats.iter().map(|(chat, membership)| (*chat, membership.last_seq())).collect()
     }
 }

@@ -215,12 +215,12 @@ mod tests {
     use super::*;
 
     fn frame(len: usize) -> Frame {
-        "x".repeat(len).into()
+        Frame::opaque("x".repeat(len))
     }
 
     fn drain(outbox: &Outbox) -> Vec<String> {
         let next = || match outbox.next().now_or_never()? {
-            Next::Frame(frame) => Some(frame.to_string()),
+            Next::Frame(frame) => Some(frame.as_str().to_owned()),
             Next::Close(reason) => Some(format!("close {}", reason.code().0)),
         };
         std::iter::from_fn(next).take(1000).collect()

@@ -18,7 +18,7 @@ fn a_message_that_comes_back_before_its_answer_is_not_told_to_its_sender() {
         hub.sending(user, request, socket.id);
     }
     let origins = hub.senders(user, request, chats[0].id, 1);
-    let event = DurableEvent { seq: 1, sender: user, frame: "x".into(), origins };
+    let event = DurableEvent { seq: 1, sender: Some(user), frame: Some(Frame::opaque("x")), origins };
     assert_eq!(hub.deliver(chats[0].id, event), Accepted::Delivered(1));
     assert!(other.outbox.next().now_or_never().is_some());
     for socket in senders {
@@ -35,11 +35,16 @@ fn a_sender_who_gets_no_ack_for_what_is_stored_is_told_of_it() {
     hub.enter(user);
     let socket = hub.attach(user, TokenId::new(), None, std::slice::from_ref(&chat));
     let next = || match socket.outbox.next().now_or_never() {
-        Some(Next::Frame(frame)) => frame.to_string(),
+        Some(Next::Frame(frame)) => frame.as_str().to_owned(),
         _ => String::new(),
     };
     let requests = [SendId::new(), SendId::new()];
-    let event = |seq: Seq, origins| DurableEvent { seq, sender: user, frame: seq.to_string().into(), origins };
+    let event = |seq: Seq, origins| DurableEvent {
+        seq,
+        sender: Some(user),
+        frame: Some(Frame::opaque(seq.to_string())),
+        origins,
+    };
     for request in requests {
         hub.sending(user, request, socket.id);
     }
@@ -54,7 +59,7 @@ fn a_sender_who_gets_no_ack_for_what_is_stored_is_told_of_it() {
     assert_eq!(next(), "2");
     hub.refused(user, requests[0], socket.id);
     let lagged = ServerFrame::Lagged { chat_id: chat.id, from_seq: 1, head_seq: 1 }.encode();
-    assert_eq!((next(), next()), (lagged.to_string(), String::new()));
+    assert_eq!((next(), next()), (lagged.as_str().to_owned(), String::new()));
     assert!(hub.sends.is_empty());
 }
 
@@ -78,10 +83,51 @@ async fn a_duplicate_event_does_not_end_typing() {
     let chat = UserChat { id: ChatId::new(), last_seq: 0, partners: vec![UserId::new()] };
     hub.enter(user);
     let socket = hub.attach(user, TokenId::new(), None, std::slice::from_ref(&chat));
-    let deliver = || hub.deliver(chat.id, DurableEvent { seq: 1, sender: user, frame: "x".into(), origins: vec![] });
+    let deliver = || {
+        hub.deliver(
+            chat.id,
+            DurableEvent { seq: 1, sender: Some(user), frame: Some(Frame::opaque("x")), origins: vec![] },
+        )
+    };
     assert_eq!(deliver(), Accepted::Delivered(1));
     hub.typing.begin(user, chat.id, socket.id, tokio::time::Instant::now());
     assert_eq!(deliver(), Accepted::Duplicate);
     let told = hub.typing.next(&mut Typing::looks()).now_or_never();
     assert_eq!(told, Some(vec![Told { user, chat: chat.id, is_typing: true }]));
+}
+
+/// A user with one socket, and the JSON of the frame that the socket gets next.
+fn user_with_socket(hub: &Hub) -> (UserId, impl Fn() -> Option<String> + use<>) {
+    let user = UserId::new();
+    hub.enter(user);
+    let socket = hub.attach(user, TokenId::new(), None, &[]);
+    let next = move || match socket.outbox.next().now_or_never()? {
+        Next::Frame(frame) => Some(frame.as_str().to_owned()),
+        Next::Close(_) => None,
+    };
+    (user, next)
+}
+
+#[test]
+fn starts_a_chat_that_is_learned_late_at_its_last_seq() {
+    let hub = Hub::default();
+    let (user, next) = user_with_socket(&hub);
+    let chat = UserChat { id: ChatId::new(), last_seq: 40, partners: vec![UserId::new()] };
+    hub.learn(user, std::slice::from_ref(&chat));
+    let lagged = ServerFrame::Lagged { chat_id: chat.id, from_seq: 1, head_seq: 40 }.encode();
+    assert_eq!(next().as_deref(), Some(lagged.as_str()));
+    assert_eq!((next(), hub.next_seq(chat.id)), (None, Some(41)), "nothing before it is fetched for the socket");
+}
+
+#[test]
+fn tells_nothing_of_the_past_of_a_chat_that_was_announced() {
+    let hub = Hub::default();
+    let (user, next) = user_with_socket(&hub);
+    let chat = UserChat { id: ChatId::new(), last_seq: 40, partners: vec![UserId::new()] };
+    hub.learn_announced(user, chat.clone());
+    let event = |seq| DurableEvent { seq, sender: Some(user), frame: Some(Frame::opaque("x")), origins: Vec::new() };
+    assert_eq!(next(), None);
+    assert_eq!(hub.deliver(chat.id, event(40)), Accepted::Duplicate);
+    assert_eq!(hub.deliver(chat.id, event(41)), Accepted::Delivered(1));
+    assert_eq!(next().as_deref(), Some("x"));
 }

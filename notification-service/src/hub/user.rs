@@ -29,6 +29,8 @@ pub(super) struct User {
 #[derive(Debug)]
 pub(super) struct Membership {
     partners: Vec<UserId>,
+    /// The last event of the chat when this instance learned of it.
+    last_seq: Seq,
     /// Up to where the user has read it, as far as is known here.
     read: Seq,
     /// The last receipt that was answered, and the next event of the chat then.
@@ -36,6 +38,14 @@ pub(super) struct Membership {
 }
 
 impl Membership {
+    fn new(chat: &UserChat) -> Self {
+        Self { partners: chat.partners.clone(), last_seq: chat.last_seq, read: 0, answered: (0, None) }
+    }
+
+    pub(super) const fn last_seq(&self) -> Seq {
+        self.last_seq
+    }
+
     /// Whether a receipt may move what chat-service knows. One that is ahead of the chat's head moves nothing as long as the head
     /// stays where it is.
     pub(super) fn is_new_receipt(&self, read: Seq, next: Option<Seq>) -> bool {
@@ -51,15 +61,15 @@ impl Membership {
 }
 
 impl User {
-    /// Notes these chats. Returns those that were not known.
-    pub(super) fn learn(&mut self, chats: &[UserChat]) -> Vec<ChatId> {
+    /// Adds these chats. Returns those that were not known.
+    pub(super) fn learn<'a>(&mut self, chats: &'a [UserChat]) -> Vec<&'a UserChat> {
         let mut new = Vec::new();
         for chat in chats {
             match self.chats.entry(chat.id) {
                 Entry::Occupied(mut known) => known.get_mut().partners.clone_from(&chat.partners),
                 Entry::Vacant(unknown) => {
-                    unknown.insert(Membership { partners: chat.partners.clone(), read: 0, answered: (0, None) });
-                    new.push(chat.id);
+                    unknown.insert(Membership::new(chat));
+                    new.push(chat);
                 }
             }
         }

@@ -128,7 +128,7 @@ impl Presence {
             None => (PresenceEvent::Offline, "offline"),
         };
         metrics::counter!("presence_events_total", "event" => label).increment(1);
-        let frame = ServerFrame::Presence { event, user_id, timestamp: Utc::now().timestamp() }.encode();
+        let frame = ServerFrame::Presence { event, user_id, timestamp: Utc::now().timestamp() }.to_json();
         let peers = peers.map_or_else(|| Cow::Owned(self.hub.peers(user_id)), Cow::Borrowed);
         let mut all_heard = true;
         let mut peers = peers.iter().peekable();

@@ -1,3 +1,9 @@
+use neonchat_common::{
+    error::{ApiError, ErrorCode},
+    ids::{ChatId, MessageId, RequestId, SendId, UserId},
+    message::MessageText,
+    time,
+};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -58,7 +64,8 @@ fn tells_apart_what_is_no_json_no_frame_and_no_known_frame() {
 
 #[test]
 fn frames_look_as_the_contract_has_them() {
-    let seen = |frame: ServerFrame<'_>| serde_json::from_str::<serde_json::Value>(&frame.encode()).expect("JSON");
+    let seen =
+        |frame: ServerFrame<'_>| serde_json::from_str::<serde_json::Value>(frame.encode().as_str()).expect("JSON");
     let created_at = time::from_micros(1_700_000_000_123_456);
     let (id, chat_id, sender_id) = (MessageId::new(), ChatId::new(), UserId::new());
     let message = Message { id, chat_id, sender_id, text: "hi", created_at, updated_at: created_at, seq: 42 };
@@ -144,7 +151,7 @@ proptest! {
             Ok(_) => {}
             Err(bad) => {
                 let frame = ServerFrame::error(bad.request_id.as_deref().map(Into::into), &bad.error).encode();
-                let error: serde_json::Value = serde_json::from_str(&frame).expect("JSON");
+                let error: serde_json::Value = serde_json::from_str(frame.as_str()).expect("JSON");
                 prop_assert_eq!(&error["type"], "error");
             }
         }
@@ -159,7 +166,7 @@ proptest! {
         let message =
             Message { id, chat_id, sender_id, text: read.as_str(), created_at: at, updated_at: at, seq: 1 };
         let frame = ServerFrame::NewMessage { chat_id, seq: 1, message }.encode();
-        let written: serde_json::Value = serde_json::from_str(&frame).expect("JSON");
+        let written: serde_json::Value = serde_json::from_str(frame.as_str()).expect("JSON");
         prop_assert_eq!(&written["message"]["text"], &json!(text));
     }
 }

@@ -49,7 +49,7 @@ impl Wire for &mut Script {
         if !self.reads {
             pending::<()>().await;
         }
-        self.written.push(frame.to_string());
+        self.written.push(frame.as_str().to_owned());
         Ok(())
     }
 
@@ -100,7 +100,7 @@ fn rules<F: AsyncFn(ByteString) -> Option<Frame>>(handle: F) -> Rules<F> {
 }
 
 async fn echo(text: ByteString) -> Option<Frame> {
-    Some(format!("echo {text}").into())
+    Some(Frame::opaque(format!("echo {text}")))
 }
 
 #[tokio::test(start_paused = true)]
@@ -159,7 +159,7 @@ async fn a_quiet_peer_is_pinged_and_then_given_up() {
 async fn a_peer_that_takes_nothing_is_given_up() {
     let mut script = Script { reads: false, ..Script::saying([]) };
     let outbox = Outbox::default();
-    outbox.push_durable(ChatId::new(), 1, &"x".into());
+    outbox.push_durable(ChatId::new(), 1, &Frame::opaque("x"));
     let started = Instant::now();
     assert_eq!(run(&outbox, &rules(echo), &mut script, SETTINGS).await, CloseReason::Slow);
     assert_eq!(started.elapsed().as_secs(), SETTINGS.write_timeout.as_secs());

@@ -5,19 +5,19 @@ use neonchat_common::ids::TokenId;
 use proptest::prelude::*;
 
 use super::*;
-use crate::hub::outbox::Next;
+use crate::{hub::outbox::Next, protocol::ServerFrame};
 
 fn socket() -> Arc<Socket> {
     Arc::new(Socket::new(SocketId::for_test(), UserId::new(), TokenId::new(), None))
 }
 
 fn event(seq: Seq) -> DurableEvent {
-    DurableEvent { seq, sender: UserId::new(), frame: seq.to_string().into(), origins: Vec::new() }
+    DurableEvent { seq, sender: Some(UserId::new()), frame: Some(Frame::opaque(seq.to_string())), origins: Vec::new() }
 }
 
 fn received(socket: &Socket) -> Vec<String> {
     let next = || match socket.outbox.next().now_or_never()? {
-        Next::Frame(frame) => Some(frame.to_string()),
+        Next::Frame(frame) => Some(frame.as_str().to_owned()),
         Next::Close(_) => None,
     };
     std::iter::from_fn(next).collect()
@@ -73,15 +73,28 @@ fn every_cause_is_remembered_while_an_event_waits() {
 fn a_socket_older_than_the_chat_is_told_what_it_missed() {
     let mut chat = Chat::after(ChatId::new(), 0);
     let (first, late) = (socket(), socket());
-    chat.join_from_start(&first);
+    chat.join_late(&first, 0);
     chat.accept(event(1));
     chat.accept(event(2));
-    chat.join_from_start(&late);
-    chat.join_from_start(&late);
+    chat.join_late(&late, 0);
+    chat.join_late(&late, 0);
     let lagged = ServerFrame::Lagged { chat_id: chat.id, from_seq: 1, head_seq: 2 }.encode();
-    assert_eq!(received(&late), [lagged.to_string()]);
+    assert_eq!(received(&late), [lagged.as_str().to_owned()]);
     chat.accept(event(3));
     assert_eq!((received(&first), received(&late)), (["1", "2", "3"].map(String::from).into(), vec!["3".to_owned()]));
+}
+
+#[test]
+fn tells_sockets_to_fetch_an_event_without_a_frame() {
+    let mut chat = Chat::after(ChatId::new(), 0);
+    let socket = socket();
+    chat.join(&socket);
+    chat.accept(event(1));
+    chat.accept(DurableEvent { sender: None, frame: None, ..event(2) });
+    let lagged = ServerFrame::Lagged { chat_id: chat.id, from_seq: 2, head_seq: 2 }.encode();
+    assert_eq!(received(&socket), ["1", lagged.as_str()]);
+    chat.accept(event(3));
+    assert_eq!(received(&socket), ["3"]);
 }
 
 #[test]
@@ -135,7 +148,7 @@ fn tells_what_was_withheld_when_a_cursor_cannot_be_checked() {
     chat.give_up_catching_up(socket.id);
     chat.give_up_catching_up(socket.id);
     let lagged = ServerFrame::Lagged { chat_id: chat.id, from_seq: 3, head_seq: 3 }.encode();
-    assert_eq!(received(&socket), [lagged.to_string()]);
+    assert_eq!(received(&socket), [lagged.as_str().to_owned()]);
     chat.accept(event(4));
     assert_eq!(received(&socket), ["4"]);
 }

@@ -1,0 +1,221 @@
+//! What chat-service is asked with, and answers with, as types of this service.
+
+use bytestring::ByteString;
+use chrono::{DateTime, Utc};
+use neonchat_common::{
+    error::ApiError,
+    grpc::client::Method,
+    ids::{ChatId, MessageId, RequestId, SendId, Seq, UserId},
+    message::MessageText,
+    time, trace,
+};
+use neonchat_proto::chat::v1::{
+    Change, ChatEvent, Message as ProtoMessage, Refusal, StoreMessageResult, StoreMessagesRequest,
+    UserChat as ProtoUserChat, ValidateAndStoreMessageRequest, chat_event::Event,
+    store_message_result::Result as Outcome,
+};
+
+use crate::protocol::{Frame, Message, ServerFrame};
+
+/// A chat, as one of its members delivers in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct UserChat {
+    pub(crate) id: ChatId,
+    pub(crate) last_seq: Seq,
+    pub(crate) partners: Vec<UserId>,
+}
+
+/// A message to be stored.
+#[derive(Debug)]
+pub(crate) struct NewMessage {
+    pub(crate) chat_id: ChatId,
+    pub(crate) sender_id: UserId,
+    pub(crate) text: MessageText,
+    pub(crate) request_id: RequestId,
+    /// All that is done for it, until its sender is answered.
+    pub(crate) trace: trace::Span,
+}
+
+/// A message that is stored.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stored {
+    pub(crate) message_id: MessageId,
+    pub(crate) seq: Seq,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) duplicate: bool,
+}
+
+/// A message of the history.
+#[derive(Clone, Debug)]
+pub(crate) struct StoredMessage {
+    pub(crate) id: MessageId,
+    pub(crate) chat_id: ChatId,
+    pub(crate) sender_id: UserId,
+    /// The sender's, where it is known.
+    pub(crate) request_id: Option<SendId>,
+    pub(crate) text: String,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) updated_at: DateTime<Utc>,
+    pub(crate) seq: Seq,
+}
+
+/// A durable event of the history, of any kind.
+#[derive(Debug)]
+pub(crate) struct StoredEvent {
+    pub(crate) seq: Seq,
+    /// The user who caused it, where this version knows the kind.
+    pub(crate) actor: Option<UserId>,
+    /// The actor's, where there is one.
+    pub(crate) request_id: Option<SendId>,
+    /// What the members' sockets get; `None` where this version has no way to deliver the kind.
+    pub(crate) frame: Option<Frame>,
+}
+
+/// A page of a chat's events.
+#[derive(Debug)]
+pub(crate) struct EventsPage {
+    pub(crate) events: Vec<StoredEvent>,
+    /// The chat's last `seq`.
+    pub(crate) head: Seq,
+}
+
+impl NewMessage {
+    pub(super) fn to_call(&self) -> (ValidateAndStoreMessageRequest, trace::Span) {
+        let call = trace::Span::part(&self.trace.context(), || {
+            trace::rpc_client(StoreMessagesRequest::SERVICE, StoreMessagesRequest::NAME)
+        });
+        let message = ValidateAndStoreMessageRequest {
+            chat_id: self.chat_id.to_string(),
+            sender_id: self.sender_id.to_string(),
+            text: self.text.as_str().to_owned(),
+            request_id: self.request_id.id().to_string(),
+            traceparent: call.context().traceparent(),
+        };
+        (message, call)
+    }
+}
+
+impl Stored {
+    pub(super) fn from_wire(result: StoreMessageResult) -> Result<Self, ApiError> {
+        match result.result {
+            Some(Outcome::Stored(stored)) => Ok(Self {
+                message_id: parse(&stored.message_id)?,
+                seq: stored.seq,
+                created_at: time::from_micros(stored.created_at_micros),
+                duplicate: stored.duplicate,
+            }),
+            Some(Outcome::Refused(Refusal { code, detail })) => Err(ApiError::told(&code, detail)),
+            None => Err(ApiError::internal("chat-service answered without a result")),
+        }
+    }
+
+    /// The message that was stored so.
+    pub(crate) fn message(&self, sent: &NewMessage) -> StoredMessage {
+        StoredMessage {
+            id: self.message_id,
+            chat_id: sent.chat_id,
+            sender_id: sent.sender_id,
+            request_id: Some(sent.request_id.id()),
+            text: sent.text.as_str().to_owned(),
+            created_at: self.created_at,
+            updated_at: self.created_at,
+            seq: self.seq,
+        }
+    }
+}
+
+impl TryFrom<ProtoUserChat> for UserChat {
+    type Error = ApiError;
+
+    fn try_from(chat: ProtoUserChat) -> Result<Self, ApiError> {
+        let partners = chat.partner_ids.iter().map(|id| parse(id)).collect::<Result<_, _>>()?;
+        Ok(Self { id: parse(&chat.chat_id)?, last_seq: chat.last_seq, partners })
+    }
+}
+
+impl TryFrom<ChatEvent> for StoredEvent {
+    type Error = ApiError;
+
+    fn try_from(event: ChatEvent) -> Result<Self, ApiError> {
+        match event.event {
+            Some(Event::MessageCreated(message)) => StoredMessage::try_from(message).map(Self::from),
+            Some(Event::Change(change)) => Self::changed(event.seq, change),
+            None => Ok(Self { seq: event.seq, actor: None, request_id: None, frame: None }),
+        }
+    }
+}
+
+impl StoredEvent {
+    fn changed(seq: Seq, change: Change) -> Result<Self, ApiError> {
+        let Change { actor_id, request_id, frame } = change;
+        let request_id = if request_id.is_empty() { None } else { Some(parse(&request_id)?) };
+        let frame = ByteString::try_from(frame)
+            .map_err(|_| ApiError::internal("chat-service sent a frame that is not UTF-8"))?;
+        Ok(Self { seq, actor: Some(parse(&actor_id)?), request_id, frame: Some(Frame::opaque(frame)) })
+    }
+}
+
+impl From<StoredMessage> for StoredEvent {
+    fn from(message: StoredMessage) -> Self {
+        let frame = Some(message.frame().encode());
+        Self { seq: message.seq, actor: Some(message.sender_id), request_id: message.request_id, frame }
+    }
+}
+
+impl StoredMessage {
+    /// Returns the frame that the members' sockets get.
+    pub(crate) fn frame(&self) -> ServerFrame<'_> {
+        let Self { id, chat_id, sender_id, ref text, created_at, updated_at, seq, .. } = *self;
+        let message = Message { id, chat_id, sender_id, text, created_at, updated_at, seq };
+        ServerFrame::NewMessage { chat_id, seq, message }
+    }
+}
+
+impl TryFrom<ProtoMessage> for StoredMessage {
+    type Error = ApiError;
+
+    fn try_from(message: ProtoMessage) -> Result<Self, ApiError> {
+        Ok(Self {
+            id: parse(&message.id)?,
+            chat_id: parse(&message.chat_id)?,
+            sender_id: parse(&message.sender_id)?,
+            request_id: Some(parse(&message.request_id)?),
+            text: message.text,
+            created_at: time::from_micros(message.created_at_micros),
+            updated_at: time::from_micros(message.updated_at_micros),
+            seq: message.seq,
+        })
+    }
+}
+
+pub(super) fn parse<T: std::str::FromStr<Err = uuid::Error>>(id: &str) -> Result<T, ApiError> {
+    id.parse().map_err(|_| ApiError::internal("chat-service answered with an id that is no UUID"))
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message as _;
+
+    use super::*;
+
+    #[test]
+    fn takes_over_the_frame_of_an_event_of_another_kind() {
+        let json = r#"{"type":"message_edited","chat_id":"x","seq":7}"#;
+        let (actor, request) = (UserId::new(), SendId::new());
+        let change = Change { actor_id: actor.to_string(), request_id: request.to_string(), frame: json.into() };
+        let event = ChatEvent { seq: 7, event: Some(Event::Change(change)) };
+        let event = StoredEvent::try_from(event).expect("convert event");
+        assert_eq!((event.seq, event.actor, event.request_id), (7, Some(actor), Some(request)));
+        let frame = event.frame.expect("frame");
+        assert_eq!((frame.as_str(), frame.kind()), (json, "other"));
+    }
+
+    #[test]
+    fn counts_an_event_of_an_unknown_kind() {
+        // Field 9 of a later version, and field 1, `seq`.
+        let bytes = [0x4a, 0x01, b'x', 0x08, 0x07];
+        let event = ChatEvent::decode(bytes.as_slice()).expect("decode event");
+        let event = StoredEvent::try_from(event).expect("convert event");
+        assert_eq!((event.seq, event.actor, event.frame), (7, None, None));
+    }
+}

@@ -1,0 +1,219 @@
+//! The frames that a client sends, and how they are parsed.
+
+use std::{collections::BTreeMap, fmt};
+
+use neonchat_common::{
+    error::{ApiError, ErrorCode},
+    http::object,
+    ids::{ChatId, RequestId, SendId, Seq},
+    message::MessageText,
+};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
+
+use super::Status;
+
+/// The largest frame that a client may send, in bytes.
+pub(crate) const MAX_FRAME_BYTES: usize = 64 * 1024;
+
+/// The most chats in one `sync`.
+pub(crate) const MAX_CURSORS: usize = 1000;
+
+/// The longest `request_id` that is repeated in an answer, in bytes.
+const MAX_REQUEST_ID_BYTES: usize = 128;
+
+/// What a client says.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum ClientFrame {
+    /// Send a message.
+    Message { chat_id: Option<ChatId>, text: MessageText, request_id: Option<RequestId> },
+    /// The user began or ended typing.
+    Typing { chat_id: Option<ChatId>, is_typing: bool },
+    /// The user has read a chat up to here.
+    Receipt { chat_id: Option<ChatId>, read: Seq },
+    /// The user is at this device, or not.
+    Presence { status: Status },
+    /// The client has everything up to here, in these chats.
+    Sync { request_id: Option<String>, cursors: BTreeMap<ChatId, Seq> },
+    /// A newer token for this connection.
+    Auth { request_id: Option<String>, token: Token },
+    /// Is anybody there?
+    Ping,
+}
+
+/// A token. `Debug` does not show it.
+#[derive(PartialEq, Eq, Deserialize)]
+pub(crate) struct Token(pub(crate) String);
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token")
+    }
+}
+
+/// A frame that could not be read, and the `request_id` under which its sender waits for an answer.
+#[derive(Debug)]
+pub(crate) struct BadFrame {
+    pub(crate) request_id: Option<String>,
+    pub(crate) error: ApiError,
+}
+
+/// Every field of every frame, unread. Which of them have to be there, and be what, depends on `type`; so the JSON is
+/// gone through once, and a fault is told by the field's name.
+#[derive(Deserialize)]
+struct Fields<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Option<&'a RawValue>,
+    #[serde(borrow)]
+    request_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    chat_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    text: Option<&'a RawValue>,
+    #[serde(borrow)]
+    is_typing: Option<&'a RawValue>,
+    #[serde(borrow)]
+    status: Option<&'a RawValue>,
+    #[serde(borrow)]
+    read: Option<&'a RawValue>,
+    #[serde(borrow)]
+    cursors: Option<&'a RawValue>,
+    #[serde(borrow)]
+    token: Option<&'a RawValue>,
+}
+
+impl<'a> Fields<'a> {
+    fn read(json: &'a str) -> Result<Self, ApiError> {
+        if object::is_array(json) {
+            return Err(not_an_object());
+        }
+        serde_json::from_str(json).map_err(|error| {
+            let text = error.to_string();
+            object::repeated_field(&text).unwrap_or_else(|| {
+                if error.is_data() {
+                    // Serde's text names Rust types.
+                    not_an_object()
+                } else {
+                    ApiError::new(ErrorCode::BadJson, format!("The frame is not valid JSON: {text}."))
+                }
+            })
+        })
+    }
+}
+
+fn not_an_object() -> ApiError {
+    ApiError::new(ErrorCode::BadJson, "A frame should be one JSON object with a \"type\".")
+}
+
+impl ClientFrame {
+    /// Reads a text frame.
+    pub(crate) fn parse(json: &str) -> Result<Self, Box<BadFrame>> {
+        let fields = Fields::read(json).map_err(|error| Box::new(BadFrame { request_id: None, error }))?;
+        Self::from_fields(&fields).map_err(|error| {
+            let request_id = fields.request_id.and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
+            Box::new(BadFrame { request_id: request_id.filter(|id| id.len() <= MAX_REQUEST_ID_BYTES), error })
+        })
+    }
+
+    fn from_fields(fields: &Fields<'_>) -> Result<Self, ApiError> {
+        let kind: String = required("type", fields.kind, "a string")?;
+        match kind.as_str() {
+            "message" => {
+                let text: String = required("text", fields.text, "a string")?;
+                Ok(Self::Message {
+                    chat_id: optional("chat_id", fields.chat_id, "a UUID")?,
+                    text: MessageText::try_from(text)?,
+                    request_id: optional("request_id", fields.request_id, "a UUID")?,
+                })
+            }
+            "typing" => Ok(Self::Typing {
+                chat_id: optional("chat_id", fields.chat_id, "a UUID")?,
+                is_typing: required("is_typing", fields.is_typing, "true or false")?,
+            }),
+            "receipt" => Ok(Self::Receipt {
+                chat_id: optional("chat_id", fields.chat_id, "a UUID")?,
+                read: not_negative("read", required("read", fields.read, "a seq, a whole number")?)?,
+            }),
+            "sync" => {
+                let expected = "an object that has a seq, a whole number, for the UUID of each chat";
+                let cursors: BTreeMap<ChatId, Seq> = required("cursors", fields.cursors, expected)?;
+                if cursors.len() > MAX_CURSORS {
+                    return Err(ApiError::invalid("cursors", "length", format!("has at most {MAX_CURSORS} chats")));
+                }
+                cursors.values().try_for_each(|cursor| not_negative("cursors", *cursor).map(drop))?;
+                Ok(Self::Sync { request_id: request_id(fields)?, cursors })
+            }
+            "auth" => {
+                Ok(Self::Auth { request_id: request_id(fields)?, token: required("token", fields.token, "a string")? })
+            }
+            "presence" => Ok(Self::Presence { status: required("status", fields.status, "\"online\" or \"away\"")? }),
+            "ping" => Ok(Self::Ping),
+            _ => Err(ApiError::new(
+                ErrorCode::UnknownType,
+                "This frame type is unknown. See the protocol's list of client frames.",
+            )),
+        }
+    }
+}
+
+impl ClientFrame {
+    /// Its `type`.
+    pub(crate) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Message { .. } => "message",
+            Self::Typing { .. } => "typing",
+            Self::Receipt { .. } => "receipt",
+            Self::Presence { .. } => "presence",
+            Self::Sync { .. } => "sync",
+            Self::Auth { .. } => "auth",
+            Self::Ping => "ping",
+        }
+    }
+
+    /// The same, with a `request_id` where a message has none: so that it is stored once, whatever is tried again.
+    pub(crate) fn with_request_id(mut self) -> Self {
+        if let Self::Message { request_id, .. } = &mut self {
+            request_id.get_or_insert_with(|| SendId::new().into());
+        }
+        self
+    }
+
+    /// Under what its sender waits for an answer.
+    pub(crate) fn request_id(&self) -> Option<String> {
+        match self {
+            Self::Message { request_id, .. } => request_id.map(|id| id.to_string()),
+            Self::Sync { request_id, .. } | Self::Auth { request_id, .. } => request_id.clone(),
+            Self::Typing { .. } | Self::Receipt { .. } | Self::Presence { .. } | Self::Ping => None,
+        }
+    }
+}
+
+/// The `request_id` of a frame that is only answered, and not stored: any short text.
+fn request_id(fields: &Fields<'_>) -> Result<Option<String>, ApiError> {
+    let id: Option<String> = optional("request_id", fields.request_id, "a string")?;
+    match id {
+        Some(id) if id.len() > MAX_REQUEST_ID_BYTES => {
+            Err(ApiError::invalid("request_id", "length", format!("should have at most {MAX_REQUEST_ID_BYTES} bytes")))
+        }
+        id => Ok(id),
+    }
+}
+
+fn not_negative(name: &'static str, seq: Seq) -> Result<Seq, ApiError> {
+    if seq < 0 { Err(ApiError::invalid(name, "range", "should not be negative")) } else { Ok(seq) }
+}
+
+fn required<T: DeserializeOwned>(name: &'static str, raw: Option<&RawValue>, expected: &str) -> Result<T, ApiError> {
+    optional(name, raw, expected)?.ok_or_else(|| ApiError::invalid(name, "required", "is missing"))
+}
+
+fn optional<T: DeserializeOwned>(
+    name: &'static str,
+    raw: Option<&RawValue>,
+    expected: &str,
+) -> Result<Option<T>, ApiError> {
+    // What is wrong is not repeated: it may be the text of a message.
+    raw.map(|raw| serde_json::from_str(raw.get()))
+        .transpose()
+        .map_err(|_| ApiError::invalid(name, "format", format!("should be {expected}")))
+}
