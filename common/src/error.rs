@@ -193,6 +193,8 @@ pub struct ApiError {
     pub fields: Vec<FieldError>,
     /// When it may be worth trying again.
     pub retry_after: Option<Duration>,
+    /// The cause of an internal error, or of a dependency that is away. Logged where the error leaves the service, never shown.
+    pub cause: Option<String>,
 }
 
 /// How long a client waits before it tries again what was [`ErrorCode::Unavailable`].
@@ -206,7 +208,7 @@ impl ApiError {
     /// An error of this code, with what a person should read.
     #[must_use]
     pub fn new(code: ErrorCode, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, detail: detail.into(), fields: Vec::new(), retry_after: None }
+        Self { code, detail: detail.into(), fields: Vec::new(), retry_after: None, cause: None }
     }
 
     /// One field breaks its rule.
@@ -222,31 +224,41 @@ impl ApiError {
         Self { fields, ..Self::new(ErrorCode::ValidationFailed, detail.join("; ")) }
     }
 
-    /// A fault of the server: logs the cause, and shows none of it.
+    /// A fault of the server. The client sees nothing of the cause.
     #[must_use]
     pub fn internal(cause: impl fmt::Display) -> Self {
-        tracing::error!(error.cause = %cause, "internal error");
-        Self::new(ErrorCode::Internal, INTERNAL)
+        Self { cause: Some(cause.to_string()), ..Self::new(ErrorCode::Internal, INTERNAL) }
     }
 
-    /// A dependency is away: logs the cause, and names only the dependency.
+    /// A dependency is away. The client sees its name, and nothing of the cause.
     #[must_use]
     pub fn unavailable(dependency: &'static str, cause: impl fmt::Display) -> Self {
-        tracing::warn!(error.cause = %cause, dependency, "dependency unavailable");
-        Self::away(dependency)
+        Self { cause: Some(cause.to_string()), ..Self::away(dependency) }
     }
 
-    /// A dependency is away, and the log says so already.
+    /// A dependency is away, for a cause that the log has already.
     #[must_use]
     pub fn away(dependency: &'static str) -> Self {
         let detail = format!("The {dependency} is temporarily unavailable. Try again in a moment.");
         Self { retry_after: Some(UNAVAILABLE_RETRY_AFTER), ..Self::new(ErrorCode::Unavailable, detail) }
     }
+
+    /// Logs the cause, if there is one. Every edge calls it once, for an error that it answers with; code that handles an error in
+    /// another way does not.
+    pub fn log(&self) {
+        match &self.cause {
+            None => {}
+            Some(cause) if self.code == ErrorCode::Internal => tracing::error!(error.cause = cause, "internal error"),
+            Some(cause) => tracing::warn!(error.cause = cause, error.detail = %self.detail, "dependency unavailable"),
+        }
+    }
 }
 
+/// For logs: with the cause.
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.code, self.detail)
+        write!(f, "{}: {}", self.code, self.detail)?;
+        self.cause.as_ref().map_or(Ok(()), |cause| write!(f, ": {cause}"))
     }
 }
 
@@ -256,7 +268,9 @@ impl std::error::Error for ApiError {}
 const ERROR_DOMAIN: &str = "neonchat";
 
 impl From<ApiError> for tonic::Status {
+    /// The edge of gRPC: logs the cause.
     fn from(error: ApiError) -> Self {
+        error.log();
         let mut details = ErrorDetails::with_error_info(error.code.as_str(), ERROR_DOMAIN, []);
         for field in error.fields {
             details.add_bad_request_violation(field.field, field.message);
@@ -340,5 +354,36 @@ mod tests {
         let error = ApiError::from(tonic::Status::internal("secret"));
         assert_eq!(error.code, ErrorCode::Internal);
         assert!(!error.detail.contains("secret"));
+    }
+
+    #[test]
+    fn logs_a_cause_where_the_error_leaves_the_service_and_not_before() {
+        let log = Log::default();
+        let lines = || String::from_utf8_lossy(&log.0.lock().expect("lock log")).lines().count();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+        tracing::subscriber::with_default(subscriber, || {
+            let errors = [ApiError::internal("disk"), ApiError::unavailable("database", "down")];
+            assert_eq!(lines(), 0);
+            for error in errors {
+                assert!(error.to_string().ends_with(&format!(": {}", error.cause.as_deref().expect("cause"))));
+                drop(tonic::Status::from(error));
+            }
+            drop(tonic::Status::from(ApiError::away("database")));
+            assert_eq!(lines(), 2);
+        });
+    }
+
+    #[derive(Clone, Default)]
+    struct Log(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().expect("lock log").write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
     }
 }

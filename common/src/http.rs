@@ -95,7 +95,9 @@ impl ResponseError for ApiError {
         StatusCode::from_u16(self.code.http_status().as_u16()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
+    /// The edge of HTTP: logs the cause.
     fn error_response(&self) -> HttpResponse {
+        self.log();
         let status = self.status_code();
         let mut response = HttpResponse::build(status);
         if status == StatusCode::UNAUTHORIZED {

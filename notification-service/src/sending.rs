@@ -115,7 +115,8 @@ async fn store_and_deliver(delivery: &Delivery, sends: Vec<Send>) {
     for Send { socket, message, .. } in &sends {
         delivery.hub.sending(message.sender_id, message.request_id.id(), socket.id);
     }
-    let call = delivery.chat_service.store(sends.iter().map(|send| &send.message), left);
+    let messages = sends.iter().map(|send| &send.message);
+    let call = async { delivery.chat_service.store(messages, left).await.inspect_err(ApiError::log) };
     // The call has one id: the first send's. Its traces are those of the messages.
     let id = CorrelationId::of_send(&first.message.request_id);
     let outcomes = match correlation::scope(id, TraceContext::default(), Span::none(), call).await {
@@ -132,7 +133,10 @@ async fn store_and_deliver(delivery: &Delivery, sends: Vec<Send>) {
                 publications.push(delivery.deliver_here(&outcome.message(&send.message), id, &trace).1);
                 stored.push((send, outcome));
             }
-            Err(error) => send.refuse(delivery, &error),
+            Err(error) => {
+                error.log();
+                send.refuse(delivery, &error);
+            }
         }
     }
     // Begun here, so that what is published in a chat keeps its order; and waited for elsewhere, so that the next call does

@@ -68,12 +68,14 @@ async fn store_each(
         Some(invalid) => Err(ApiError::from(invalid)),
         None => outcomes.next().unwrap_or(Err(MessageError::Ending)).map_err(ApiError::from),
     };
-    let outcomes: Vec<_> = bad.into_iter().map(&mut outcome).collect();
+    let mut outcomes: Vec<_> = bad.into_iter().map(&mut outcome).collect();
     // Where the database is away, the caller is told so as by any other call: it may ask again, or another instance.
-    if let Some(Err(error)) = outcomes.first()
-        && outcomes.iter().all(|outcome| outcome.as_ref().is_err_and(|error| error.code == ErrorCode::Unavailable))
+    let is_unavailable =
+        |outcome: &Result<_, ApiError>| outcome.as_ref().is_err_and(|error| error.code == ErrorCode::Unavailable);
+    if outcomes.iter().all(is_unavailable)
+        && let Some(Err(error)) = outcomes.pop()
     {
-        return Err(ApiError::new(ErrorCode::Unavailable, error.detail.clone()));
+        return Err(error);
     }
     Ok(StoreMessagesResponse { results: outcomes.into_iter().map(outcome_to_wire).collect() })
 }
@@ -82,6 +84,7 @@ fn outcome_to_wire(outcome: Result<Sent, ApiError>) -> StoreMessageResult {
     let result = match outcome {
         Ok(sent) => WireOutcome::Stored(sent_to_wire(sent)),
         Err(error) => {
+            error.log();
             WireOutcome::Refused(Refusal { code: error.code.as_str().to_owned(), detail: error.detail.into_owned() })
         }
     };

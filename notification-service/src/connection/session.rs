@@ -91,7 +91,8 @@ impl<'a> Session<'a> {
                 let place = trace.context();
                 let span = info_span!("frame", request.id = %id, user.id = %self.socket.user,
                     trace.id = place.trace_id().map(display));
-                let acted = correlation::scope(id, place, span, self.act(frame, &mut trace)).await;
+                let act = async { self.act(frame, &mut trace).await.inspect_err(ApiError::log) };
+                let acted = correlation::scope(id, place, span, act).await;
                 acted.inspect_err(|error| trace.fail(error.code.as_str()))
             }
         };
