@@ -5,10 +5,12 @@ mod limits;
 
 use std::thread::available_parallelism;
 
-use neonchat_common::settings::{CommonSettings, Environment, InvalidSettings, OperationsAddress, Reader};
+use neonchat_common::{
+    http::address::TrustedProxies,
+    settings::{CommonSettings, Environment, InvalidSettings, OperationsAddress, Reader},
+};
 
 pub use self::{database::DatabaseSettings, limits::LimitSettings};
-use crate::limits::address::TrustedProxies;
 
 /// Everything that can be set.
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ use neonchat_proto::chat::v1::{
 };
 use tonic::{Request, Response, async_trait};
 
-use crate::{changes, chats, deployment, messages, services::Services};
+use crate::{chats, deployment, messages, services::Services, sync};
 
 /// The calls of `chat.v1.ChatService`.
 pub struct Api(Services);
@@ -49,7 +49,7 @@ impl ChatService for Api {
     }
 
     async fn list_changed_users(&self, request: Request<ListChangedUsersRequest>) -> Answer<ListChangedUsersResponse> {
-        Ok(Response::new(changes::list(&self.0.db, request.into_inner()).await?))
+        Ok(Response::new(sync::grpc::list_changed_users(&self.0.db, request.into_inner()).await?))
     }
 
     async fn get_heads(&self, request: Request<GetHeadsRequest>) -> Answer<GetHeadsResponse> {

@@ -5,7 +5,6 @@
 //! together.
 
 pub mod app;
-pub mod changes;
 pub mod chats;
 pub mod config;
 pub mod db;
@@ -21,5 +20,6 @@ pub mod readiness;
 pub mod schema;
 pub mod services;
 pub mod sessions;
+pub mod sync;
 pub mod users;
 pub mod validation;

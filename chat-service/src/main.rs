@@ -73,7 +73,7 @@ fn main() -> ExitCode {
 
 async fn run(command: Option<Command>) -> anyhow::Result<()> {
     if let Some(Command::Openapi) = command {
-        println!("{}", http::openapi().to_pretty_json()?);
+        println!("{}", http::router::openapi().to_pretty_json()?);
         return Ok(());
     }
     let settings = Settings::read(Reader::load()?)?;

@@ -1,15 +1,10 @@
 //! All that the edges call, in one place.
 
-use neonchat_common::{deployment::OwnDeployment, origin::AllowedOrigins};
+use neonchat_common::{deployment::OwnDeployment, http::address::TrustedProxies, origin::AllowedOrigins};
 
 use crate::{
-    chats::service::Chats,
-    db::Db,
-    health::Health,
-    limits::{address::TrustedProxies, requests::RequestLimit},
-    messages::service::Messages,
-    sessions::service::Sessions,
-    users::service::Users,
+    chats::service::Chats, db::Db, health::Health, http::rate_limit::RequestLimit, messages::service::Messages,
+    sessions::service::Sessions, users::service::Users,
 };
 
 /// What the edges call.

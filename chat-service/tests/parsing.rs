@@ -1,14 +1,13 @@
 //! Whatever a client sends, what is read of it keeps its promises, and nothing panics.
 
 use chat_service::{
-    limits::address::TrustedProxies,
     users::{
         password::Password,
         username::{NamePrefix, Username},
     },
     validation::{Offset, PageLimit, parse_flag, parse_id, parse_seq},
 };
-use neonchat_common::ids::ChatId;
+use neonchat_common::{http::address::TrustedProxies, ids::ChatId};
 use proptest::prelude::*;
 use unicode_normalization::UnicodeNormalization as _;
 

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     http::{
-        Authenticated, Body,
+        extract::{Authenticated, Body},
         problems::{NoSuchChat, NoSuchPartner, TooManyChats},
         routes::{Routes, routes},
     },

@@ -17,7 +17,7 @@ use utoipa::{
 };
 
 use super::problems;
-use crate::limits::requests::too_many;
+use crate::limits::limiter::too_many;
 
 /// The security scheme that handlers name.
 const BEARER: &str = "bearer";

@@ -13,7 +13,10 @@ use fred::{
     interfaces::{ClientLike as _, KeysInterface as _, LuaInterface as _},
     types::Expiration,
 };
-use neonchat_common::redis::namespace::Namespace;
+use neonchat_common::{
+    error::{ApiError, ErrorCode},
+    redis::namespace::Namespace,
+};
 use thiserror::Error;
 
 /// The longest that a request waits for Redis before it passes unlimited.
@@ -135,4 +138,18 @@ enum Unanswered {
     TooLate,
     #[error(transparent)]
     Failed(#[from] RedisError),
+}
+
+/// The answer to what comes too soon.
+#[must_use]
+pub fn too_many(wait: Duration) -> ApiError {
+    let seconds = whole_seconds(wait);
+    let detail = format!("Too many requests. Try again in {seconds} s.");
+    ApiError { retry_after: Some(Duration::from_secs(seconds)), ..ApiError::new(ErrorCode::RateLimited, detail) }
+}
+
+/// Returns the seconds of a duration, rounded up: a client that comes back then does not come too soon.
+#[must_use]
+pub fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
 }

@@ -7,13 +7,10 @@
 
 use std::time::Duration;
 
+use neonchat_common::http::address::ClientAddress;
 use thiserror::Error;
 
-use super::{
-    address::ClientAddress,
-    limiter::{Limiter, Rule, Taken},
-};
-use crate::users::username::Username;
+use super::limiter::{Limiter, Rule, Taken};
 
 /// In which time failures of one name from one address are counted.
 const NAME_WINDOW: Duration = Duration::from_mins(15);
@@ -59,14 +56,15 @@ impl LoginLimit {
         Self { limiter, per_name: rule(per_name, NAME_WINDOW), per_address: rule(per_address, ADDRESS_WINDOW) }
     }
 
-    /// Counts a login. What cannot be a name is counted by address alone.
+    /// Counts a login, under the key of its username: spellings of one name share a key. What cannot be a name is counted by
+    /// address alone.
     ///
     /// # Errors
     /// Too many failed before. This one is then not counted.
-    pub async fn begin(&self, name: Option<&Username>, from: ClientAddress) -> Result<Attempt<'_>, TooManyFailures> {
+    pub async fn begin(&self, name: Option<String>, from: ClientAddress) -> Result<Attempt<'_>, TooManyFailures> {
         let of_address = format!("limit:login:{from}");
-        let of_name = name.map(|name| format!("{of_address}:{}", name.key()));
-        let known = name.filter(|_| self.per_address.is_some()).map(|name| format!("known:{from}:{}", name.key()));
+        let of_name = name.as_ref().map(|name| format!("{of_address}:{name}"));
+        let known = name.filter(|_| self.per_address.is_some()).map(|name| format!("known:{from}:{name}"));
         let mut attempt = Attempt { limiter: &self.limiter, of_name: None, of_address: None, known };
         if let (Some(rule), Some(key)) = (self.per_name, of_name) {
             self.take(&key, rule).await?;

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     http::{
-        Authenticated, Body,
+        extract::{Authenticated, Body},
         problems::{NoSuchChat, OtherContent},
         routes::{Routes, routes},
     },

@@ -5,7 +5,7 @@ use neonchat_common::error::ApiError;
 
 use super::service::Sessions;
 use crate::http::{
-    Session,
+    extract::Session,
     routes::{Routes, routes},
 };
 

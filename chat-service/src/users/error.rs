@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use crate::{
     db::DbError,
-    limits::{logins::TooManyFailures, requests::too_many},
+    limits::{limiter::too_many, logins::TooManyFailures},
 };
 
 /// Why a user's request failed.

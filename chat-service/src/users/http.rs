@@ -6,6 +6,7 @@ use actix_web::{
 };
 use neonchat_common::{
     error::ApiError,
+    http::address::ClientAddress,
     ids::UserId,
     security::{self, SecurityEvent},
     security_event,
@@ -23,11 +24,10 @@ use super::{
 };
 use crate::{
     http::{
-        Authenticated, Body,
+        extract::{Authenticated, Body},
         problems::{NoSuchUser, UsernameTaken, WrongCredentials},
         routes::{Routes, routes},
     },
-    limits::address::ClientAddress,
     validation::{Invalid, Offset, Violation, parse_ids},
 };
 

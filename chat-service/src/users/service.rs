@@ -1,7 +1,9 @@
 //! Registering, logging in, and looking people up.
 
 use anyhow::Context as _;
-use neonchat_common::{correlation, error::ApiError, ids::UserId, lifecycle::Tasks, token::Tokens};
+use neonchat_common::{
+    correlation, error::ApiError, http::address::ClientAddress, ids::UserId, lifecycle::Tasks, token::Tokens,
+};
 
 use super::{
     error::UserError,
@@ -10,12 +12,7 @@ use super::{
     store,
     username::{NamePrefix, Username},
 };
-use crate::{
-    db::Db,
-    limits::{address::ClientAddress, logins::LoginLimit},
-    notifier::Notifier,
-    validation::Offset,
-};
+use crate::{db::Db, limits::logins::LoginLimit, notifier::Notifier, validation::Offset};
 
 /// The users.
 #[derive(Clone)]
@@ -77,7 +74,7 @@ impl Users {
         password: Option<Password>,
         from: ClientAddress,
     ) -> Result<Login, UserError> {
-        let attempt = self.login_limit.begin(username.as_ref(), from).await;
+        let attempt = self.login_limit.begin(username.as_ref().map(Username::key), from).await;
         let attempt =
             attempt.inspect_err(|_| metrics::counter!("rate_limited_total", "limit" => "login").increment(1))?;
         let login = self.check_login(username, password).await;

@@ -14,16 +14,13 @@ use actix_web::{
     middleware::Next,
     web::Data,
 };
-use neonchat_common::{
-    error::{ApiError, ErrorCode},
-    token::Claims,
-};
+use neonchat_common::{error::ApiError, http::address::ClientAddress, token::Claims};
 
-use super::{
-    address::ClientAddress,
-    limiter::{Limiter, Quota, Rule, Taken},
+use super::extract::claims;
+use crate::{
+    limits::limiter::{Limiter, Quota, Rule, Taken, too_many, whole_seconds},
+    sessions::service::Sessions,
 };
-use crate::{http::claims, sessions::service::Sessions};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -139,14 +136,6 @@ pub async fn limit_requests(
     Ok(response)
 }
 
-/// The answer to what comes too soon.
-#[must_use]
-pub fn too_many(wait: Duration) -> ApiError {
-    let seconds = whole_seconds(wait);
-    let detail = format!("Too many requests. Try again in {seconds} s.");
-    ApiError { retry_after: Some(Duration::from_secs(seconds)), ..ApiError::new(ErrorCode::RateLimited, detail) }
-}
-
 fn tell(quota: Quota, response: &mut ServiceResponse<BoxBody>) {
     let is_refused = response.status() == StatusCode::TOO_MANY_REQUESTS;
     let headers = response.headers_mut();
@@ -156,9 +145,4 @@ fn tell(quota: Quota, response: &mut ServiceResponse<BoxBody>) {
     let remaining = if is_refused { 0 } else { quota.remaining };
     headers.insert(REMAINING, remaining.into());
     headers.insert(RESET, stricter.unwrap_or_else(|| whole_seconds(quota.reset).into()));
-}
-
-/// Rounded up, so that a client that comes back then does not come too soon.
-fn whole_seconds(duration: Duration) -> u64 {
-    duration.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
 }

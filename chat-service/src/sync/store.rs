@@ -1,7 +1,4 @@
-//! Whose chats or tokens changed lately.
-//!
-//! notification-service is told of a new chat and of a logout over Redis, as they happen. It asks here for what it was not
-//! told of, because the publication was lost: its sockets would not get the messages of that chat, or not be closed.
+//! The users whose chats or sessions changed lately, from Postgres.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{
@@ -9,14 +6,13 @@ use diesel::{
     sql_types::{BigInt, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl as _;
-use neonchat_common::{error::ApiError, time};
-use neonchat_proto::chat::v1::{ListChangedUsersRequest, ListChangedUsersResponse};
+use neonchat_common::ids::UserId;
 use uuid::Uuid;
 
 use crate::db::{Db, DbResult};
 
-/// The most users in one answer.
-const MAX_USERS: i64 = 10_000;
+/// The most changes in one answer.
+const MAX_CHANGES: i64 = 10_000;
 
 /// What bears an older time has been committed, or never will be: a transaction bears the time at which it began, and is
 /// cut off long before this.
@@ -36,28 +32,34 @@ struct Change {
     at: DateTime<Utc>,
 }
 
-/// The call.
+/// What changed.
+pub struct Changes {
+    /// The users whose chats or sessions changed, each once.
+    pub users: Vec<UserId>,
+    /// All changes up to this time are known, by the clock of Postgres.
+    pub until: DateTime<Utc>,
+}
+
+/// Returns what changed since a time, or nothing without one; at most 10,000 changes, the oldest first.
 ///
 /// # Errors
-/// Those of the database.
-pub async fn list(db: &Db, request: ListChangedUsersRequest) -> Result<ListChangedUsersResponse, ApiError> {
-    let since = (request.since_micros != 0).then(|| time::from_micros(request.since_micros.max(0)));
+/// The database failed.
+pub async fn changes(db: &Db, since: Option<DateTime<Utc>>) -> DbResult<Changes> {
     let (until, changes) = read(db, since).await?;
-    let is_cut = i64::try_from(changes.len()).is_ok_and(|found| found >= MAX_USERS);
+    let is_cut = i64::try_from(changes.len()).is_ok_and(|found| found >= MAX_CHANGES);
     // The rest comes with the next answer.
     let until = changes.last().filter(|_| is_cut).map_or(until, |last| last.at);
-    let mut user_ids: Vec<_> = changes.into_iter().map(|change| change.user_id).collect();
-    user_ids.sort_unstable();
-    user_ids.dedup();
-    let user_ids = user_ids.iter().map(Uuid::to_string).collect();
-    Ok(ListChangedUsersResponse { user_ids, until_micros: until.timestamp_micros() })
+    let mut users: Vec<_> = changes.into_iter().map(|change| change.user_id).collect();
+    users.sort_unstable();
+    users.dedup();
+    Ok(Changes { users: users.into_iter().map(UserId::from).collect(), until })
 }
 
 /// Up to when all is known, by the clock of Postgres, and what changed since; nothing where nothing was known before.
 async fn read(db: &Db, since: Option<DateTime<Utc>>) -> DbResult<(DateTime<Utc>, Vec<Change>)> {
     let now = diesel::select(diesel::dsl::now.into_sql::<Timestamptz>());
     let changes =
-        since.map(|since| diesel::sql_query(CHANGES).bind::<Timestamptz, _>(since).bind::<BigInt, _>(MAX_USERS));
+        since.map(|since| diesel::sql_query(CHANGES).bind::<Timestamptz, _>(since).bind::<BigInt, _>(MAX_CHANGES));
     db.query(async |connection| {
         // The clock first: what is committed in between is told of again the next time.
         let now: DateTime<Utc> = now.get_result(connection).await?;

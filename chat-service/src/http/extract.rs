@@ -1,0 +1,114 @@
+//! What handlers take from a request: its session, and its body.
+
+use std::time::Duration;
+
+use actix_web::{
+    Error, FromRequest, HttpRequest,
+    dev::Payload,
+    http::header::AUTHORIZATION,
+    web::{self, Data},
+};
+use futures_util::future::LocalBoxFuture;
+use neonchat_common::{
+    error::{ApiError, ErrorCode},
+    http::{address::ClientAddress, object::read_object},
+    ids::UserId,
+    security::SecurityEvent,
+    security_event,
+    token::{self, Claims, TokenError},
+};
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use crate::sessions::{error::SessionError, service::Sessions};
+
+/// The longest that a client may take to send a body. Without a limit, one that never ends is waited for.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The session of a request: its token is valid and was not revoked, and its user exists. A handler that takes
+/// one is closed to everybody else.
+#[derive(Clone, Debug)]
+pub struct Session(pub Claims);
+
+impl Session {
+    async fn check(sessions: &Sessions, claims: Result<Claims, TokenError>) -> Result<Self, SessionError> {
+        let claims = claims?;
+        sessions.check(claims.user_id, claims.jti).await?;
+        Ok(Self(claims))
+    }
+}
+
+impl FromRequest for Session {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let parts = sessions(request).and_then(|sessions| {
+            Ok((sessions.clone(), claims(request, sessions), ClientAddress::of_request(request)?))
+        });
+        Box::pin(async {
+            let (sessions, claims, from) = parts?;
+            let session = Self::check(&sessions, claims).await;
+            Ok(session.inspect_err(|error| report_refusal(error, from))?)
+        })
+    }
+}
+
+/// The user whose [`Session`] it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Authenticated(pub UserId);
+
+impl FromRequest for Authenticated {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let session = Session::from_request(request, payload);
+        Box::pin(async { session.await.map(|Session(claims)| Self(claims.user_id)) })
+    }
+}
+
+/// What the token of a request says, if its signature is good and it has not expired. Whether it was revoked is not asked.
+///
+/// # Errors
+/// There is no token, or one that is no good.
+pub fn claims(request: &HttpRequest, sessions: &Sessions) -> Result<Claims, TokenError> {
+    let header = request.headers().get(AUTHORIZATION).ok_or(TokenError::Missing)?;
+    let token = header.to_str().map_err(|_| TokenError::Invalid).and_then(token::bearer)?;
+    sessions.verify(token)
+}
+
+fn report_refusal(error: &SessionError, from: ClientAddress) {
+    let event = match error {
+        SessionError::Token(TokenError::Invalid) | SessionError::NoUser => SecurityEvent::TokenRejected,
+        SessionError::Revoked => SecurityEvent::TokenRevoked,
+        SessionError::Token(TokenError::Missing | TokenError::Expired)
+        | SessionError::Task(_)
+        | SessionError::Db(_) => {
+            return;
+        }
+    };
+    security_event!(event, client.address = %from);
+}
+
+fn sessions(request: &HttpRequest) -> Result<&Sessions, ApiError> {
+    let sessions = request.app_data::<Data<Sessions>>();
+    sessions.map(Data::get_ref).ok_or_else(|| ApiError::internal("no sessions in the app's data"))
+}
+
+/// A JSON body, which arrives in time.
+pub struct Body<T>(pub T);
+
+impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let json = tokio::time::timeout(BODY_TIMEOUT, web::Json::<Box<RawValue>>::from_request(request, payload));
+        Box::pin(async {
+            let too_slow = |_| ApiError::new(ErrorCode::BadJson, "The body did not arrive in time. Send it again.");
+            let json = json.await.map_err(too_slow)??;
+            Ok(Self(read_object(json.get())?))
+        })
+    }
+}

@@ -1,0 +1,62 @@
+//! Which handler has which path.
+
+use actix_web::{
+    http::header::CACHE_CONTROL,
+    middleware::{DefaultHeaders, from_fn},
+    web::{self, Data, ServiceConfig},
+};
+use neonchat_common::http::{json_config, path_config, query_config};
+use utoipa::openapi::OpenApi;
+
+use super::{document, documents, rate_limit::limit_requests, routes::Routes};
+use crate::{chats, health, messages, services::Services, sessions, users};
+
+/// Where the API begins.
+const API: &str = "/api/v1";
+
+/// The operations endpoints, with what their handlers need.
+pub fn operations_routes(config: &mut ServiceConfig, services: &Services) {
+    let (operations, _) = health::routes().split();
+    config.app_data(Data::new(services.health.clone())).configure(operations);
+}
+
+/// The paths for clients, with what their handlers need; and the operations endpoints if `has_operations`.
+pub fn routes(config: &mut ServiceConfig, services: &Services, has_operations: bool) {
+    let operations = if has_operations { health::routes() } else { Routes::default() };
+    let (operations, operations_document) = operations.split();
+    let (api, api_document) = api_routes().split();
+    let document = document::document(operations_document, API, api_document);
+    config
+        .app_data(json_config())
+        .app_data(path_config())
+        .app_data(query_config())
+        .app_data(Data::new(services.allowed_origins.clone()))
+        .app_data(Data::new(services.trusted_proxies.clone()))
+        .app_data(Data::new(services.request_limit.clone()))
+        .app_data(Data::new(services.sessions.clone()))
+        .app_data(Data::new(services.users.clone()))
+        .app_data(Data::new(services.chats.clone()))
+        .app_data(Data::new(services.messages.clone()))
+        .app_data(Data::new(services.health.clone()))
+        .configure(operations)
+        .configure(|config| documents::routes(config, &document))
+        .service(
+            web::scope(API)
+                .wrap(from_fn(limit_requests))
+                .wrap(DefaultHeaders::new().add((CACHE_CONTROL, "no-store")))
+                .configure(api),
+        );
+}
+
+/// The paths below [`API`].
+fn api_routes() -> Routes {
+    users::http::routes().and(sessions::http::routes()).and(chats::http::routes()).and(messages::http::routes())
+}
+
+/// The `OpenAPI` document, as `/openapi.json` serves it.
+#[must_use]
+pub fn openapi() -> OpenApi {
+    let (_, operations) = health::routes().split();
+    let (_, api) = api_routes().split();
+    document::document(operations, API, api)
+}

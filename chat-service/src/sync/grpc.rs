@@ -1,0 +1,21 @@
+//! The gRPC call `ListChangedUsers`.
+
+use neonchat_common::{error::ApiError, time};
+use neonchat_proto::chat::v1::{ListChangedUsersRequest, ListChangedUsersResponse};
+
+use super::store::{Changes, changes};
+use crate::db::Db;
+
+/// Lists the users whose chats or sessions changed since the end of an earlier answer.
+///
+/// # Errors
+/// The database failed.
+pub async fn list_changed_users(
+    db: &Db,
+    request: ListChangedUsersRequest,
+) -> Result<ListChangedUsersResponse, ApiError> {
+    let since = (request.since_micros != 0).then(|| time::from_micros(request.since_micros.max(0)));
+    let Changes { users, until } = changes(db, since).await?;
+    let user_ids = users.iter().map(ToString::to_string).collect();
+    Ok(ListChangedUsersResponse { user_ids, until_micros: until.timestamp_micros() })
+}
