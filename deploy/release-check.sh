@@ -46,9 +46,7 @@ for file in */Cargo.toml; do
         grep -q "^$field.workspace = true" "$file" || fail "$file has a $field of its own"
     done
 done
-for file in */Dockerfile; do
-    grep -q "^FROM rust:$oldest-" "$file" || fail "$file does not build with Rust $oldest"
-done
+grep -q "^FROM rust:$oldest-" Dockerfile || fail "Dockerfile does not build with Rust $oldest"
 grep -q "Rust $oldest or newer" README.md || fail "README.md does not ask for Rust $oldest"
 heading=$(grep -F "## [$version] - " CHANGELOG.md) || fail "CHANGELOG.md has no section [$version]"
 case $heading in

@@ -132,7 +132,7 @@ read -ra flags <<<"${BUILD_FLAGS:-}"
 [[ $ENGINE != podman ]] || flags+=(--format docker)
 for service in chat-service notification-service; do
     [[ ${BUILD:-1} == 1 ]] || break
-    "$ENGINE" build "${flags[@]}" --file "$service/Dockerfile" --tag "neonchat/$service:$VERSION" .
+    "$ENGINE" build "${flags[@]}" --target "$service" --tag "neonchat/$service:$VERSION" .
 done
 "${CARGO:-cargo}" build --profile quick --package neonchat-testbed --bin testbed
 
