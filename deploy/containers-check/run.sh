@@ -1,35 +1,35 @@
 #!/usr/bin/env bash
-# Builds both images, runs docker-compose.yml with them, and drives it from outside: `make containers-check`
+# Builds both images, runs docker-compose.yml with them, and tests it from outside: `make containers-check`
 #
-# The demo scenario; two and three instances; an upgrade under traffic, in which no acknowledged message may be lost and no
-# request refused; a database that is away; backup and restore. The system runs beside yours: a project, volumes, ports and a
-# network of its own, which are removed at the end.
+# The demo scenario; two instances of each service; an upgrade under traffic, in which no acknowledged message may be lost;
+# an upgrade that fails; backup and restore; a database that is down. The project, volumes, ports and network are separate from
+# yours, and are removed at the end.
 #
 #   ENGINE=docker                 or podman, with podman-compose (1.6 or newer)
-#   STAND_INS=1                   makes stand-ins for public images that cannot be pulled (stand-ins.sh, with podman)
-#   LOW_LIMITS=1                  with low-limits.yml
-#   BUILD_FLAGS="--network host"  further flags of `docker build`: what this machine needs to reach crates.io
-#   BUILD=0                       with the images that the last run built
-#   KEEP=1                        leaves everything running, to look at it
+#   STAND_INS=1                   builds stand-ins for public images that cannot be pulled (stand-ins.sh, needs podman)
+#   LOW_LIMITS=1                  adds low-limits.yml
+#   BUILD_FLAGS="--network host"  further flags of `docker build`, such as what this machine needs to reach crates.io
+#   BUILD=0                       uses the images of the last run
+#   KEEP=1                        leaves everything running
 set -euo pipefail
 cd -P "$(dirname "$0")/../.."
 
 export ENGINE=${ENGINE:-docker}
 export COMPOSE_PROJECT_NAME=neonchat-check VERSION=check
 export HTTPS_PORT=18443 HTTP_PORT=18080 EDGE_SUBNET=10.213.78.0/24 EDGE_RANGE=10.213.78.128/25 NGINX_ADDRESS=10.213.78.10
-# Of the check alone: nothing is read from .env but what Compose puts in there itself.
+# Values of this check, which win over those in .env.
 export DB_NAME=neondb DB_USER=neon DB_PASSWORD=check-database REDIS_PASSWORD=check-redis
 
 case $ENGINE in
 docker) compose=(docker compose) ;;
 podman) compose=("${PODMAN_COMPOSE:-podman-compose}" --in-pod false) ;;
-*) echo "ENGINE should be docker or podman" >&2 && exit 1 ;;
+*) echo "ENGINE has to be docker or podman" >&2 && exit 1 ;;
 esac
 compose+=(--project-name "$COMPOSE_PROJECT_NAME" --file docker-compose.yml)
 [[ -z ${LOW_LIMITS:-} ]] || compose+=(--file deploy/containers-check/low-limits.yml)
 export COMPOSE="${compose[*]}"
 "${compose[@]}" version >/dev/null || {
-    echo "Docker with Compose, or podman and podman-compose, is needed (ENGINE=…)." >&2
+    echo "Docker with Compose, or podman and podman-compose, is required (ENGINE=…)." >&2
     exit 1
 }
 
@@ -63,13 +63,13 @@ clean_up() {
         for service in chat-service notification-service nginx postgres; do
             for container in $(containers "$service"); do
                 echo "-- $service $container" >&2
-                # What went wrong, rather than the last of many requests.
+                # Warnings and errors, without the lines of requests that succeeded.
                 "$ENGINE" logs "$container" 2>&1 | grep -vE '"level":"INFO"|"status":[1-4]' | tail -n 15 >&2 || true
             done
         done
     fi
     if [[ -z ${KEEP:-} ]]; then
-        # podman-compose does not know of instances beyond the first.
+        # podman-compose does not remove instances beyond the first.
         "$ENGINE" ps --all --quiet --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME" |
             xargs --no-run-if-empty "$ENGINE" rm --force >/dev/null 2>&1 || true
         "${compose[@]}" down --volumes >/dev/null 2>&1 || true
@@ -78,8 +78,7 @@ clean_up() {
 }
 trap clean_up EXIT
 
-# The health check of each container, run here: Podman runs it by itself only where there is systemd, and before 4.6 does not
-# wait for it.
+# Podman runs health checks by itself only with systemd, and waits for them only from 4.6 on. So they are run here.
 is_healthy() {
     if [[ $ENGINE == podman ]]; then
         podman healthcheck run "$1" >/dev/null 2>&1
@@ -91,7 +90,7 @@ is_healthy() {
 until_healthy() {
     local give_up=$((SECONDS + 180)) container
     for service in "$@"; do
-        [[ -n $(containers "$service") ]] || fail "$service does not run"
+        [[ -n $(containers "$service") ]] || fail "$service is not running"
         for container in $(containers "$service"); do
             until is_healthy "$container"; do
                 ((SECONDS < give_up)) || fail "$service is not healthy"
@@ -102,7 +101,7 @@ until_healthy() {
 }
 
 up() {
-    # Podman does not remove a container on which another one depends, so none depends on any: the services wait by themselves.
+    # Podman does not remove a container on which another one depends. The services wait for their dependencies by themselves.
     [[ $ENGINE != podman ]] || set -- --no-deps "$@"
     "${compose[@]}" up --detach --no-build "$@"
     until_healthy postgres redis chat-service notification-service nginx
@@ -112,7 +111,7 @@ site() {
     target/quick/testbed site --address "localhost:$HTTPS_PORT" --certificate "$certificate" "$@"
 }
 
-# A machine that is busy may refuse a step as `unavailable`.
+# On a busy machine a step may be refused as `unavailable`.
 demo() {
     for _ in 1 2 3; do
         if site demo >"$work/demo"; then return; fi
@@ -128,7 +127,7 @@ sql() {
 step "Images"
 [[ -z ${STAND_INS:-} ]] || deploy/containers-check/stand-ins.sh
 read -ra flags <<<"${BUILD_FLAGS:-}"
-# Podman's own format has no health check.
+# Podman's default format has no health check.
 [[ $ENGINE != podman ]] || flags+=(--format docker)
 for service in chat-service notification-service; do
     [[ ${BUILD:-1} == 1 ]] || break
@@ -140,18 +139,26 @@ step "Everything starts: one instance of each service"
 up
 "${compose[@]}" exec -T nginx cat /etc/nginx/certificates/fullchain.pem >"$certificate"
 [[ $("$ENGINE" exec "$(first chat-service)" /usr/local/bin/chat-service --version) == "chat-service "* ]]
-curl --fail --silent --show-error --cacert "$certificate" "https://localhost:$HTTPS_PORT/health" && echo
-status=$(curl --silent --output /dev/null --write-out '%{http_code} %{redirect_url}' "http://localhost:$HTTP_PORT/health")
-[[ $status == "308 https://localhost:$HTTPS_PORT/health" ]] || fail "plain HTTP is answered $status"
+curl --fail --silent --show-error --output /dev/null --cacert "$certificate" "https://localhost:$HTTPS_PORT/openapi.json"
+for path in health live metrics ready; do
+    status=$(curl --silent --output /dev/null --write-out '%{http_code}' --cacert "$certificate" "https://localhost:$HTTPS_PORT/$path")
+    [[ $status == 404 ]] || fail "/$path is public: status $status"
+done
+for target in chat-service:8084 notification-service:8085; do
+    "${compose[@]}" exec -T nginx curl --fail --silent --show-error "http://$target/health" && echo
+    "${compose[@]}" exec -T nginx curl --fail --silent --show-error --output /dev/null "http://$target/metrics"
+done
+status=$(curl --silent --output /dev/null --write-out '%{http_code} %{redirect_url}' "http://localhost:$HTTP_PORT/api")
+[[ $status == "308 https://localhost:$HTTPS_PORT/api" ]] || fail "plain HTTP answers $status"
 status=$(curl --silent --output /dev/null --write-out '%{http_code}' --header 'Host: elsewhere.example' "http://localhost:$HTTP_PORT/")
-[[ $status == 404 ]] || fail "a host of somebody else is answered $status"
+[[ $status == 404 ]] || fail "an unknown host answers $status"
 
 step "The demo scenario"
 demo
 tail -n 4 "$work/demo"
 
 step "Two instances of each service"
-# One at a time: podman-compose heeds one --scale.
+# One at a time: podman-compose accepts one --scale.
 for service in chat-service notification-service; do
     up --no-recreate --no-deps --scale "$service=2" "$service"
 done
@@ -159,22 +166,22 @@ done
 sleep 5
 demo
 for service in chat-service notification-service; do
-    [[ $(containers "$service" | wc -l) == 2 ]] || fail "$service does not run twice"
+    [[ $(containers "$service" | wc -l) == 2 ]] || fail "$service does not have two instances"
 done
 for _ in {1..20}; do
-    curl --fail --silent --output /dev/null --cacert "$certificate" "https://localhost:$HTTPS_PORT/health"
+    curl --fail --silent --output /dev/null --cacert "$certificate" "https://localhost:$HTTPS_PORT/openapi.json"
 done
 instances=$("$ENGINE" logs "$(first nginx)" 2>/dev/null | tail -n 20 | grep -o '"upstream":"[^"]*"' | sort | uniq -c)
 echo "$instances"
-[[ $(wc -l <<<"$instances") == 2 ]] || fail "requests do not go to both instances of chat-service"
+[[ $(wc -l <<<"$instances") == 2 ]] || fail "requests do not reach both instances of chat-service"
 
 step "An upgrade under traffic"
 before=$(containers chat-service; containers notification-service)
-# Not by the function, whose shell would take the signal.
+# Without the function: its subshell would receive the signal instead.
 target/quick/testbed site --address "localhost:$HTTPS_PORT" --certificate "$certificate" traffic >"$work/traffic" 2>&1 &
 traffic=$!
 until grep -q started "$work/traffic"; do
-    kill -0 "$traffic" 2>/dev/null || fail "the traffic does not start: $(cat "$work/traffic")"
+    kill -0 "$traffic" 2>/dev/null || fail "the traffic did not start: $(cat "$work/traffic")"
     sleep 0.2
 done
 sleep 5
@@ -189,12 +196,12 @@ for container in $(containers chat-service; containers notification-service); do
 done
 "$ENGINE" logs "$(first nginx)" 2>/dev/null | grep -o '"status":5[0-9]*' | sort | uniq -c | sed 's/^/nginx answered:/' || true
 
-step "An upgrade to a version that does not get ready leaves the old instances alone"
+step "An upgrade to a version that never gets ready keeps the old instances"
 before=$(containers chat-service | sort)
 if DB_PASSWORD=wrong READY_LIMIT=15 deploy/compose-upgrade.sh chat-service; then
     fail "the upgrade succeeded"
 fi
-[[ $(containers chat-service | sort) == "$before" ]] || fail "the old instances were touched"
+[[ $(containers chat-service | sort) == "$before" ]] || fail "the old instances were replaced"
 demo
 
 step "Backup and restore"
@@ -203,20 +210,20 @@ deploy/backup.sh "$work/neonchat.dump"
 "${compose[@]}" exec -T postgres createdb --username "$DB_USER" neondb_restored
 DATABASE_URL="postgres://$DB_USER@/neondb_restored" deploy/restore.sh "$work/neonchat.dump"
 [[ $(sql neondb_restored 'SELECT count(*), count(DISTINCT chat_id) FROM messages') == "$messages" ]] ||
-    fail "the restored database has not the same messages"
+    fail "the restored database has other messages"
 DB_NAME=neondb_restored deploy/compose-upgrade.sh chat-service
 demo
 [[ $(sql neondb 'SELECT count(*), count(DISTINCT chat_id) FROM messages') == "$messages" ]] ||
     fail "the services do not use the restored database"
 echo "messages, chats: $messages"
 
-step "Without the database nothing is ready, and says so"
+step "Without Postgres chat-service is not ready, and keeps running"
 "$ENGINE" stop -t 20 "$(first postgres)" >/dev/null
 give_up=$((SECONDS + 60))
 while is_healthy "$(first chat-service)"; do
     ((SECONDS < give_up)) || fail "chat-service is healthy without Postgres"
     sleep 1
 done
-[[ $("$ENGINE" inspect --format '{{.State.Running}}' "$(first chat-service)") == true ]] || fail "chat-service ended"
+[[ $("$ENGINE" inspect --format '{{.State.Running}}' "$(first chat-service)") == true ]] || fail "chat-service stopped"
 
-step "Done: everything did what it should"
+step "Done: all checks passed"

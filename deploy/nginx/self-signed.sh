@@ -1,8 +1,8 @@
 #!/bin/sh
-# A certificate for the first time: deploy/nginx/self-signed.sh FOLDER [HOST]
+# Creates a self-signed certificate: deploy/nginx/self-signed.sh FOLDER [HOST]
 #
-# Writes fullchain.pem and privkey.pem for HOST (localhost, where none is named), signed by itself, good for a year. What is
-# there already stays. OWNER=uid:gid hands both over to that user.
+# Writes fullchain.pem and privkey.pem for HOST (default: localhost), valid for a year. Existing files are kept.
+# OWNER=uid:gid sets the owner of both.
 set -eu
 
 folder=${1:?a folder}
@@ -14,11 +14,11 @@ if [ -s "$certificate" ] && [ -s "$key" ]; then
     exit 0
 fi
 if [ -e "$certificate" ] || [ -e "$key" ]; then
-    echo "$folder has one of fullchain.pem and privkey.pem: it should have both, or none" >&2
+    echo "$folder has one of fullchain.pem and privkey.pem: expected both or neither" >&2
     exit 1
 fi
 
-# Only for its owner; and under its name once it is whole.
+# Readable by the owner only. Renamed when complete, so that nobody reads half a file.
 umask 077
 trap 'rm -f "$certificate.part" "$key.part"' EXIT
 names="DNS:$host"
@@ -29,4 +29,4 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 
 [ -z "${OWNER:-}" ] || chown "$OWNER" "$key.part" "$certificate.part"
 mv "$key.part" "$key"
 mv "$certificate.part" "$certificate"
-echo "$certificate: for $host, signed by itself"
+echo "$certificate: self-signed, for $host"

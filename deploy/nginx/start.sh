@@ -1,22 +1,22 @@
 #!/bin/sh
-# Writes what nginx.conf cannot know into FILE, then runs COMMAND: deploy/nginx/start.sh FILE COMMAND…
+# Writes the configuration that depends on the environment to FILE, then runs COMMAND: deploy/nginx/start.sh FILE COMMAND…
 #
-# - the name server, from /etc/resolv.conf: Docker, Podman and Kubernetes each have another;
-# - SERVER_NAMES: the hosts that this site serves, separated by spaces;
-# - HTTPS_PORT: the public port, to which plain HTTP is redirected.
+# - the name server, from /etc/resolv.conf: Docker, Podman and Kubernetes have different ones;
+# - SERVER_NAMES: the hosts of the site, separated by spaces;
+# - HTTPS_PORT: the public port, for redirects from plain HTTP.
 set -eu
 
 file=${1:?which file}
 shift
 
-# The first one alone: nginx would ask all of them in turn, and only the first knows the containers.
+# Only the first: nginx would rotate over all of them, and only the first knows the containers.
 name_server=$(awk '$1 == "nameserver" { print $2; exit }' "${RESOLV_CONF:-/etc/resolv.conf}")
 case $name_server in
 "") echo "start.sh: /etc/resolv.conf has no nameserver" >&2 && exit 1 ;;
 *:*) name_server="[$name_server]" ;;
 esac
 case ${HTTPS_PORT:=443} in
-*[!0-9]*) echo "start.sh: HTTPS_PORT should be a number, and is $HTTPS_PORT" >&2 && exit 1 ;;
+*[!0-9]*) echo "start.sh: HTTPS_PORT is not a number: $HTTPS_PORT" >&2 && exit 1 ;;
 443) port= ;;
 *) port=:$HTTPS_PORT ;;
 esac

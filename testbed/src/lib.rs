@@ -4,6 +4,8 @@ pub mod bench;
 pub mod chaos;
 pub mod client;
 pub mod demo;
+#[cfg(test)]
+mod deployment;
 pub mod env_example;
 pub mod exec;
 pub mod harness;

@@ -94,13 +94,15 @@ impl Ports {
         [("CHAT_METRICS_PORT", self.chat_operations), ("NOTIFICATION_METRICS_PORT", self.notification_operations)]
     }
 
-    /// Where chat-service answers `/ready`.
-    fn chat_ready(self) -> u16 {
+    /// The port on which chat-service answers `/ready`.
+    #[must_use]
+    pub fn chat_ready(self) -> u16 {
         self.chat_operations.unwrap_or(self.rest)
     }
 
-    /// Where notification-service does.
-    fn notification_ready(self) -> u16 {
+    /// The port on which notification-service answers `/ready`.
+    #[must_use]
+    pub fn notification_ready(self) -> u16 {
         self.notification_operations.unwrap_or(self.websocket)
     }
 

@@ -10,6 +10,7 @@ use neonchat_testbed::{
     client::Api,
     port,
     process::{Process, Signal},
+    system::Ports,
     tunnel::tunnel,
 };
 use nix::{sys::signal::killpg, unistd::Pid};
@@ -24,13 +25,14 @@ pub(crate) struct Nginx {
     process: Process,
     https: u16,
     http: u16,
+    health: u16,
     certificate: PathBuf,
 }
 
 impl Nginx {
-    /// Starts one with its files in `folder`, which others than its owner may enter, before instances of chat-service and of
-    /// notification-service at these ports.
-    pub(crate) async fn start(folder: &Path, chat: &[u16], notification: &[u16]) -> Self {
+    /// Starts nginx in front of instances of both services. Its files are in `folder`, which other users have to be able to
+    /// enter.
+    pub(crate) async fn start(folder: &Path, instances: &[Ports]) -> Self {
         let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/nginx");
         let [https, http, health] = [(); 3].map(|()| port::kept().expect("a port"));
         let mut conf = fs::read_to_string(deploy.join("nginx.conf")).expect("a file");
@@ -45,7 +47,7 @@ impl Nginx {
         }
         fs::write(folder.join("nginx.conf"), conf).expect("a file");
         let upstreams = fs::read_to_string(deploy.join("upstreams.conf")).expect("a file");
-        fs::write(folder.join("upstreams.conf"), with_ports(&upstreams, chat, notification)).expect("a file");
+        fs::write(folder.join("upstreams.conf"), with_ports(&upstreams, instances)).expect("a file");
         let certificates = folder.join("certificates");
         fs::create_dir(&certificates).expect("a folder");
         let made = Command::new(deploy.join("self-signed.sh")).arg(&certificates).output().await.expect("a shell");
@@ -57,9 +59,8 @@ impl Nginx {
         command.args(["-e", "stderr", "-c", "nginx.conf", "-p"]).arg(folder);
         command.env("HTTPS_PORT", https.to_string());
         let process = Process::spawn("nginx", &mut command, &folder.join("nginx.log")).expect("a process");
-        let mut nginx = Self { process, https, http, certificate: certificates.join("fullchain.pem") };
-        // As the health check of the container asks.
-        let health = Api::new(format!("http://127.0.0.1:{health}"));
+        let mut nginx = Self { process, https, http, health, certificate: certificates.join("fullchain.pem") };
+        let health = nginx.health();
         let answers = async || health.call("GET", "/", None, None).await.is_ok_and(|answer| answer.status == 200);
         nginx.process.ready_when(LIMIT, answers).await.expect("nginx");
         nginx
@@ -73,6 +74,11 @@ impl Nginx {
     /// Where it answers plain HTTP.
     pub(crate) const fn http(&self) -> u16 {
         self.http
+    }
+
+    /// The server for the health check of the container.
+    pub(crate) fn health(&self) -> Api {
+        Api::new(format!("http://127.0.0.1:{}", self.health))
     }
 
     /// A port that leads to its HTTPS.
@@ -109,20 +115,22 @@ impl Drop for Nginx {
 }
 
 /// The upstreams of docker-compose.yml, each with the instances at these ports. A name server is not asked.
-fn with_ports(conf: &str, chat: &[u16], notification: &[u16]) -> String {
+fn with_ports(conf: &str, instances: &[Ports]) -> String {
     let mut lines = Vec::new();
     for line in conf.lines() {
-        let ports = match line.trim_start() {
-            server if server.starts_with("server chat-service:8080 resolve ") => chat,
-            server if server.starts_with("server notification-service:8082 resolve ") => notification,
-            server if server.starts_with("server ") => panic!("upstreams.conf has an unknown server: {server}"),
-            _ => {
-                lines.push(line.to_owned());
-                continue;
-            }
+        let Some(server) = line.trim_start().strip_prefix("server ") else {
+            lines.push(line.to_owned());
+            continue;
         };
-        let (_, parameters) = line.split_once(" resolve ").expect("`resolve`");
-        lines.extend(ports.iter().map(|port| format!("server 127.0.0.1:{port} {parameters}")));
+        let (address, parameters) = server.split_once(" resolve ").expect("`resolve`");
+        let port: fn(&Ports) -> u16 = match address {
+            "chat-service:8080" => |ports| ports.rest,
+            "chat-service:8084" => |ports| ports.chat_ready(),
+            "notification-service:8082" => |ports| ports.websocket,
+            "notification-service:8085" => |ports| ports.notification_ready(),
+            _ => panic!("upstreams.conf has an unknown server: {address}"),
+        };
+        lines.extend(instances.iter().map(|ports| format!("server 127.0.0.1:{} {parameters}", port(ports))));
     }
     lines.join("\n")
 }

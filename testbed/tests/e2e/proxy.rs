@@ -4,17 +4,14 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 use neonchat_common::error::ErrorCode;
-use neonchat_testbed::{
-    client::{Refused, Socket},
-    port,
-};
+use neonchat_testbed::client::{Refused, Socket};
 use reqwest::{Response, header::HeaderMap, redirect::Policy};
 use serde_json::{Value, json};
 
 use crate::{
     helpers::folder,
     nginx::Nginx,
-    site::{Site, assert_no_token},
+    site::{Site, assert_no_token, kept_ports},
 };
 
 async fn get(port: u16, path: &str) -> Response {
@@ -126,8 +123,7 @@ async fn what_the_public_may_not_see_or_send_is_refused() {
     assert_eq!((documents.status().as_u16(), documents.headers()["location"].as_bytes()), (302, &b"/swagger-ui/"[..]));
     assert_eq!(get(site.port, "/swagger-ui/").await.status(), 200);
 
-    assert_eq!(get(site.port, "/health").await.status(), 200);
-    for path in ["/metrics", "/live", "/ready", "/metrics?x=1"] {
+    for path in ["/health", "/metrics", "/live", "/ready", "/metrics?x=1"] {
         assert_is_problem(get(site.port, path).await, ErrorCode::NotFound, "There is no such path.").await;
     }
     let post = async |bytes: usize| {
@@ -143,12 +139,29 @@ async fn what_the_public_may_not_see_or_send_is_refused() {
     assert_is_problem(post(129 * 1024).await, ErrorCode::PayloadTooLarge, "The body is too large.").await;
 }
 
+/// The health check of the container asks the operations ports of the services.
+#[tokio::test(flavor = "multi_thread")]
+async fn health_check_fails_while_no_instance_of_a_service_is_ready() {
+    let mut site = Site::start().await;
+    let health = site.nginx.health();
+    let status =
+        async |service: &str| health.call("GET", &format!("/{service}"), None, None).await.expect("ask nginx").status;
+    site.instances.remove(0).stop().await.expect("stop the first instances");
+    for service in ["chat-service", "notification-service"] {
+        assert_eq!(status(service).await, 200, "{service}");
+    }
+    site.instances.remove(0).stop().await.expect("stop the second instances");
+    for service in ["chat-service", "notification-service"] {
+        assert!(status(service).await >= 500, "{service}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_only_for_hosts_of_the_site() {
     let site = Site::start().await;
     let client = reqwest::Client::builder().redirect(Policy::none()).build().expect("build client");
     let get = async |port: u16, host: &str| {
-        let request = client.get(format!("http://127.0.0.1:{port}/health")).header("x-request-id", "mine");
+        let request = client.get(format!("http://127.0.0.1:{port}/openapi.json")).header("x-request-id", "mine");
         request.header("host", host).send().await.expect("an answer")
     };
     for host in ["elsewhere.example", "localhost.elsewhere.example", "elsewhere.example:8443"] {
@@ -159,7 +172,7 @@ async fn answers_only_for_hosts_of_the_site() {
     }
     for host in ["localhost", "LOCALHOST", "[::1]"] {
         let redirected = get(site.nginx.http(), host).await;
-        let location = format!("https://{}:{}/health", host.to_lowercase(), site.nginx.https());
+        let location = format!("https://{}:{}/openapi.json", host.to_lowercase(), site.nginx.https());
         assert_eq!(redirected.headers()["location"].as_bytes(), location.as_bytes());
         assert_eq!(get(site.port, host).await.status(), 200);
     }
@@ -168,8 +181,7 @@ async fn answers_only_for_hosts_of_the_site() {
 #[tokio::test(flavor = "multi_thread")]
 async fn where_nobody_answers_and_where_somebody_asks_too_much_nginx_says_so() {
     let folder = folder();
-    let dead = [port::kept().expect("a port"), port::kept().expect("a port")];
-    let nginx = Nginx::start(folder.path(), &dead[..1], &dead[1..]).await;
+    let nginx = Nginx::start(folder.path(), &[kept_ports()]).await;
     let port = nginx.tunnel().await;
     for path in ["/api/v1/users/me", "/ws"] {
         assert_is_problem(get(port, path).await, ErrorCode::Unavailable, "No instance answered.").await;

@@ -25,18 +25,7 @@ impl Site {
     pub(crate) async fn start() -> Self {
         let (folder, database, redis) = (folder(), harness::test_database().await, harness::redis_url());
         let namespace = harness::redis_namespace();
-        // Those that nginx looks for while nobody listens there have to stay free.
-        let ports = [(); 2].map(|()| {
-            let kept = || port::kept().expect("a port");
-            Ports {
-                rest: kept(),
-                chat_grpc: kept(),
-                notification_grpc: kept(),
-                websocket: kept(),
-                chat_operations: None,
-                notification_operations: None,
-            }
-        });
+        let ports = [(); 2].map(|()| kept_ports());
         let addresses = |port: fn(Ports) -> u16| ports.map(|ports| format!("127.0.0.1:{}", port(ports))).join(",");
         let (chat, notification) = (addresses(|ports| ports.chat_grpc), addresses(|ports| ports.notification_grpc));
         let mut settings = vec![
@@ -56,8 +45,7 @@ impl Site {
         for (name, ports) in ["first", "second"].into_iter().zip(ports) {
             instances.push(System::start(&folder.path().join(name), ports, &settings).await.expect("both services"));
         }
-        let nginx =
-            Nginx::start(folder.path(), &ports.map(|ports| ports.rest), &ports.map(|ports| ports.websocket)).await;
+        let nginx = Nginx::start(folder.path(), &ports).await;
         Self { port: nginx.tunnel().await, nginx, instances, _folder: folder }
     }
 
@@ -75,7 +63,10 @@ impl Site {
 
     /// How many sockets each instance has open.
     pub(crate) async fn sockets(&self) -> Vec<String> {
-        let metric = async |system: &System| system.notification().metric("websocket_connections_current").await;
+        let metric = async |system: &System| {
+            let operations = Api::new(format!("http://127.0.0.1:{}", system.ports().notification_ready()));
+            operations.metric("websocket_connections_current").await
+        };
         let mut sockets = Vec::new();
         for system in &self.instances {
             // The line appears with the first socket.
@@ -97,6 +88,19 @@ impl Site {
         let (alice, bob) = (api.any_user().await.expect("a user"), api.any_user().await.expect("a user"));
         let chat = api.chat(&alice, &bob).await.expect("a chat");
         (alice, bob, chat)
+    }
+}
+
+/// Free ports, with operations ports as in docker-compose.yml. They stay free while nginx asks for an instance that is gone.
+pub(crate) fn kept_ports() -> Ports {
+    let kept = || port::kept().expect("a port");
+    Ports {
+        rest: kept(),
+        chat_grpc: kept(),
+        notification_grpc: kept(),
+        websocket: kept(),
+        chat_operations: Some(kept()),
+        notification_operations: Some(kept()),
     }
 }
 
