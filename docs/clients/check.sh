@@ -5,6 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
+ran="" skipped=""
 sources=$PWD/docs/clients
 work=$PWD/target/clients
 mkdir -p "$work"
@@ -19,7 +20,7 @@ install() {
   if "$@" > "$work/$name.log" 2>&1; then
     cp "$versions" "$stamp"
   else
-    echo "$name: the tools cannot be installed here, skipped (see target/clients/$name.log)"
+    reason="its tools cannot be installed, see target/clients/$name.log"
     return 1
   fi
 }
@@ -71,13 +72,22 @@ python() {
     || { echo "python: events of two types are not a union" >&2; exit 1; }
 }
 
-if ! command -v node > /dev/null || ! command -v npm > /dev/null; then
-  echo "typescript, asyncapi: Node.js is not installed, skipped"
-elif install npm "$sources/package.json" npm_tools; then
+# did_run NAME, did_not_run NAME REASON: for the last line.
+did_run() { ran="${ran:+$ran, }$1"; }
+did_not_run() { skipped="${skipped:+$skipped, }$1 ($2)"; }
+
+reason="Node.js is not installed"
+if command -v node > /dev/null && command -v npm > /dev/null && install npm "$sources/package.json" npm_tools; then
   typescript
+  did_run "typescript, asyncapi"
+else
+  did_not_run "typescript, asyncapi" "$reason"
 fi
-if ! command -v python3 > /dev/null; then
-  echo "python: Python is not installed, skipped"
-elif install pip "$sources/requirements.txt" pip_tools; then
+reason="Python is not installed"
+if command -v python3 > /dev/null && install pip "$sources/requirements.txt" pip_tools; then
   python
+  did_run python
+else
+  did_not_run python "$reason"
 fi
+echo "clients-check: ran: ${ran:-nothing}; skipped: ${skipped:-nothing}"
