@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Saves all that NeonChat keeps, which is in Postgres, into one file, while the services run: deploy/backup.sh [FILE]
+# Backs up all data of NeonChat, which is in Postgres, to one file while the services run: deploy/backup.sh [FILE]
 #
-# DATABASE_URL says of which database; without it, of the one of `make run`. The file is complete, or is not there.
+# DATABASE_URL is the database; the default is the one of `make run`. The file appears only when it is complete.
 #
-# COMPOSE="docker compose" saves the database of docker-compose.yml instead: Postgres' own programs are run in its container.
+# COMPOSE="docker compose" backs up the database of docker-compose.yml, with the programs in the container of Postgres.
 set -euo pipefail
 
 if [[ -n ${COMPOSE:-} ]]; then
     read -ra within <<<"$COMPOSE exec -T postgres"
-    # As it is reached within its container.
+    # The address inside the container.
     url=${DATABASE_URL:-postgres://${DB_USER:-neon}@/${DB_NAME:-neondb}}
 else
     within=()
@@ -16,11 +16,11 @@ else
 fi
 file=${1:-neonchat-$(date --utc +%Y%m%dT%H%M%SZ).dump}
 
-# Only for who makes it: it has everybody's messages.
+# Readable by its owner only: it contains the messages of all users.
 umask 077
 trap 'rm -f "$file.partial"' EXIT
 "${within[@]}" pg_dump --format=custom --no-owner --no-privileges "$url" >"$file.partial"
-# That it can be read.
+# The archive has to be readable.
 "${within[@]}" pg_restore --list <"$file.partial" >/dev/null
 sync "$file.partial"
 mv "$file.partial" "$file"

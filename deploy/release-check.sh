@@ -1,11 +1,10 @@
 #!/bin/sh
-# What has to be true of a release beside the tests: dependencies with good licences, without known holes, and none unused;
-# one version everywhere; and that the oldest compiler that is promised builds it. Writes bills of materials to target/sbom.
-# What could not be checked is told at the end.
+# Checks a release beside the tests: licences, advisories and unused dependencies; one version everywhere; a build with the oldest
+# supported compiler. Writes SBOMs to target/sbom. Prints at the end what could not be checked.
 set -eu
 
 CARGO=${CARGO:-cargo}
-# A copy of RustSec's advisories (github.com/RustSec/advisory-db), for where GitHub cannot be reached.
+# A copy of RustSec's advisories (github.com/RustSec/advisory-db), for machines without access to GitHub.
 ADVISORY_DB=${ADVISORY_DB:-}
 target=${CARGO_TARGET_DIR:-target}
 unchecked=""
@@ -24,7 +23,7 @@ has() {
     $CARGO "$1" --help >/dev/null 2>&1
 }
 
-# --- What it needs
+# --- Tools
 
 missing=""
 for tool in deny machete cyclonedx; do
@@ -51,7 +50,7 @@ grep -q "Rust $oldest or newer" README.md || fail "README.md does not ask for Ru
 heading=$(grep -F "## [$version] - " CHANGELOG.md) || fail "CHANGELOG.md has no section [$version]"
 case $heading in
     *-[0-9][0-9]-[0-9][0-9]) ;;
-    *) not_checked "the date of $version: CHANGELOG.md has none yet" ;;
+    *) not_checked "the date of $version: CHANGELOG.md has none" ;;
 esac
 $CARGO metadata --locked --format-version 1 >/dev/null || fail "Cargo.lock is not up to date"
 
@@ -61,7 +60,7 @@ case $(rustc --version) in
         if rustup run "$oldest" rustc --version >/dev/null 2>&1; then
             CARGO_TARGET_DIR=$target/oldest rustup run "$oldest" cargo check --quiet --locked --workspace --all-targets
         else
-            not_checked "that Rust $oldest builds it: rustup toolchain install $oldest --profile minimal"
+            not_checked "the build with Rust $oldest: rustup toolchain install $oldest --profile minimal"
         fi ;;
 esac
 
@@ -75,16 +74,16 @@ if [ -n "$ADVISORY_DB" ]; then
 elif $CARGO deny fetch db >/dev/null 2>&1; then
     $CARGO deny check advisories
 else
-    not_checked "advisories: RustSec's data could not be fetched. ADVISORY_DB=a copy of github.com/RustSec/advisory-db"
+    not_checked "advisories: RustSec's data could not be fetched. Set ADVISORY_DB to a copy of github.com/RustSec/advisory-db"
 fi
 echo "== unused dependencies"
 $CARGO machete
 
-# --- Bills of materials
+# --- SBOMs
 
-echo "== bills of materials"
+echo "== SBOMs"
 mkdir -p "$target/sbom"
-# It writes beside the Cargo.toml of each program, and names this folder in it.
+# cargo-cyclonedx writes next to each Cargo.toml, with the path of this folder.
 trap 'rm -f ./*/*_bin.cdx.json' EXIT
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct) $CARGO cyclonedx --quiet --format json --spec-version 1.5 --describe binaries
 for service in chat-service notification-service; do

@@ -1,4 +1,4 @@
-// The specification's endurance: all three loads at the same time, for 30 minutes.
+// The endurance load of the specification: sockets, messages and REST together, for 30 minutes.
 
 import { pairs } from './lib/api.js';
 import * as chatEndpoints from './lib/chat_endpoints.js';

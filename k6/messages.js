@@ -1,4 +1,4 @@
-// The specification's load of messages: 500 a second, between 200 users.
+// The message load of the specification: 500 a second between 200 users.
 
 import { pairs } from './lib/api.js';
 import * as conversations from './lib/conversations.js';

@@ -1,4 +1,4 @@
-// The specification's load of the REST API: 100 requests a second to the chat endpoints.
+// The REST load of the specification: 100 requests a second to the chat endpoints.
 
 import { pairs } from './lib/api.js';
 import * as chatEndpoints from './lib/chat_endpoints.js';

@@ -1,4 +1,4 @@
-// The specification's peak of connections: 5,000 sockets at the same time, each of a user of its own, who write a little.
+// The connection peak of the specification: 5,000 open sockets, one per user, with few messages.
 
 import { pairs } from './lib/api.js';
 import * as conversations from './lib/conversations.js';

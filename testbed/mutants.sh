@@ -1,6 +1,6 @@
 #!/bin/sh
-# Builds the services with one defect after another, and has `testbed chaos` find each by a breach of the promise that it
-# breaks. First without any, which has to be green.
+# Builds the services with one deliberate defect at a time. `testbed chaos` has to find each by the guarantee that it breaks. A
+# run without a defect comes first and has to pass.
 set -eu
 
 CARGO=${CARGO:-cargo}
@@ -9,12 +9,12 @@ target=${CARGO_TARGET_DIR:-target}/mutant
 chaos() {
     features=$1
     shift
-    # shellcheck disable=SC2086 # a list of words, or none
+    # shellcheck disable=SC2086 # a list of words, may be empty
     $CARGO build --quiet --profile mutant --workspace --bins $features
     "$target/testbed" chaos --quick --seed 1 "$@"
 }
 
-# The defect, the breach that has to be found, and by which faults.
+# DEFECT BREACH FAULTS…: the breach that the faults have to find.
 must_be_found() {
     defect=$1 breach=$2
     shift 2
@@ -27,7 +27,7 @@ must_be_found() {
     echo "$output"
     case $output in
         *"    $breach: "*"Promises were broken"*) ;;
-        *) echo "$defect: nothing was found to be $breach" >&2; exit 1 ;;
+        *) echo "$defect: chaos found no breach of the kind $breach" >&2; exit 1 ;;
     esac
 }
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Builds stand-ins for the public images of Docker Hub and gcr.io, under the same names, where neither can be reached:
+# Builds stand-ins for public images under the same names, for machines without access to Docker Hub and gcr.io:
 # deploy/containers-check/stand-ins.sh
 #
-# They are made of Debian packages, of Postgres from the PyPI package pgserver, and of this machine's Rust. Needs root, podman,
-# debootstrap, and Python 3.9 to 3.12 with pip. An image that exists is left as it is, so a real one is never replaced.
+# They consist of Debian packages, Postgres from the PyPI package pgserver, and this machine's Rust toolchain. Needs root, podman,
+# debootstrap, and Python 3.9 to 3.12 with pip. Existing images are never replaced.
 set -euo pipefail
 cd -P "$(dirname "$0")"
 
@@ -56,7 +56,7 @@ database() {
 }
 
 debian docker.io/library/debian:12-slim bookworm
-# nginx from 1.27.3 on, for `resolve`, and a newer Prometheus are in no older suite.
+# Only this suite has nginx 1.27.3 or newer, which `resolve` needs.
 debian localhost/neonchat-debian-unstable sid
 image gcr.io/distroless/cc-debian12:nonroot distroless
 compiler

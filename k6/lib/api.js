@@ -1,17 +1,17 @@
-// The REST API, and the users that a load is made of.
+// The REST API, and the users of a load.
 
 import { sleep } from 'k6';
 import exec from 'k6/execution';
 import http from 'k6/http';
 import { baseUrl } from './settings.js';
 
-// How often a request of the setup is made at most, and the longest wait between two attempts, in seconds.
+// The attempts per request of the setup, and the longest wait between two attempts, in seconds.
 const ATTEMPTS = 8;
 const LONGEST_WAIT = 30;
 
 const PASSWORD = 'k6-load-secret';
 
-/** What `http.batch` and `send` take. */
+/** A request for `http.batch` and `send`. */
 export function request(name, method, path, { token, body } = {}) {
   const headers = { 'Content-Type': 'application/json' };
   if (token) headers.Authorization = `Bearer ${token}`;
@@ -23,14 +23,14 @@ export function request(name, method, path, { token, body } = {}) {
   };
 }
 
-/** Asks, and returns the response, whatever its status. */
+/** Sends a request and returns the response of any status. */
 export function send({ method, url, body, params }) {
   return limited(http.request(method, url, body, params));
 }
 
 /**
- * Users in pairs, each pair with its chat: `{ chat, partner, tokens }`, where `partner` is the id of the second user.
- * Those of an earlier run are used again. To be called from `setup`.
+ * Creates pairs of users with a chat: `{ chat, partner, tokens }`, where `partner` is the id of the second user. Users of an
+ * earlier run are reused. Call it from `setup`.
  */
 export function pairs(group, users) {
   const credentials = [];
@@ -48,13 +48,13 @@ export function pairs(group, users) {
   return made;
 }
 
-/** Asks for all of it, and ends the run where an answer is not one of those expected. Returns the bodies. */
+/** Sends all requests and returns the bodies. Aborts the run on a response with an unexpected status. */
 function prepare(requests, expected) {
   const bodies = [];
   for (const { params } of requests) params.responseCallback = http.expectedStatuses(...expected, 429, 503);
   for (let n = 0; n < requests.length; n += 100) {
     for (const response of patiently(requests.slice(n, n + 100))) {
-      if (response.status === 0) exec.test.abort(`nobody answers at ${baseUrl} (${response.error}): \`make run\`, or BASE_URL=…`);
+      if (response.status === 0) exec.test.abort(`no answer from ${baseUrl} (${response.error}): start \`make run\`, or set BASE_URL=…`);
       if (!expected.includes(response.status)) {
         exec.test.abort(`${response.request.method} ${response.url}: ${response.status} ${response.body}`);
       }
@@ -64,7 +64,7 @@ function prepare(requests, expected) {
   return bodies;
 }
 
-/** Asks for all of it, and again for what the server was too busy for, as a client does. Returns the last answers. */
+/** Sends all requests, and retries those answered with 429 or 503 as a client does. Returns the last responses. */
 function patiently(requests) {
   const answers = new Array(requests.length);
   let waiting = requests.map((_, n) => n);
@@ -77,18 +77,18 @@ function patiently(requests) {
   return answers;
 }
 
-/** The seconds until the next attempt: as long as the server asks for, otherwise doubled each time; and up to a second more. */
+/** Returns the seconds until the next attempt: Retry-After, or exponential backoff, and up to a second of jitter. */
 function wait(answers, attempt) {
   const asked = answers.map(({ headers }) => Number(headers['Retry-After'])).filter((seconds) => seconds > 0);
   const seconds = asked.length > 0 ? Math.max(...asked) : 2 ** (attempt - 2);
   return Math.min(seconds, LONGEST_WAIT) + Math.random();
 }
 
-/** A load comes from one address and few users, so it says nothing of a system that limits their requests. */
+/** Aborts the run if the system limits requests: a load from one address and few users would measure only the limit. */
 function limited(response) {
-  // Only such a system tells of its limit. A 429 without one is of a proxy in front.
+  // The services send this header. A 429 without it comes from a proxy.
   if (response.status === 429 && response.headers['Ratelimit-Limit']) {
-    exec.test.abort('the system limits requests, and a load comes from one address. One that is fit for it: ' +
+    exec.test.abort('the system limits requests, and a load comes from one address. Start it with: ' +
       'RATE_LIMIT_PER_MINUTE=0 BCRYPT_COST=4 make run');
   }
   return response;

@@ -1,38 +1,38 @@
-// Requests to the chat endpoints of the REST API, at an even rate, however long the answers take.
+// Requests to the chat endpoints of the REST API, at a constant rate that does not depend on response times.
 
 import { check } from 'k6';
 import exec from 'k6/execution';
 import { request, send } from './api.js';
 import { restP95 } from './settings.js';
 
-// Of ten requests in a row, which: clients read more than they write.
+// The sequence of ten requests: clients read more than they write.
 const MIX = [list, history, list, history, list, write, list, history, open, history];
 
-/** The scenario of `rate` requests a second for `seconds`. */
+/** Returns the scenario of `rate` requests a second for `seconds`. */
 export function scenario({ rate, seconds }, exec) {
   return {
     executor: 'constant-arrival-rate',
     rate,
     duration: `${seconds}s`,
-    // As many as are busy where an answer takes half a second. Made before: k6 is late while it makes one.
+    // Enough for responses of half a second. Allocated in advance, because allocation delays requests.
     preAllocatedVUs: Math.ceil(rate / 2),
     exec,
   };
 }
 
-/** Every request made and answered well, in time: all of them, and of each kind. */
+/** Returns thresholds: every request is sent and succeeds, and each kind meets the p95. */
 export function thresholds({ rate, seconds }, scenario) {
   const inTime = [`p(95)<${restP95}`];
   const each = MIX.map(({ name }) => [`http_req_duration{name:${name}}`, inTime]);
   return {
     ...Object.fromEntries(each),
     [`http_req_duration{scenario:${scenario}}`]: inTime,
-    [`http_reqs{scenario:${scenario}}`]: [`count>=${Math.floor(rate * seconds * 0.99)}`], // k6 drops one where all its users wait
+    [`http_reqs{scenario:${scenario}}`]: [`count>=${Math.floor(rate * seconds * 0.99)}`], // k6 drops a request if all its virtual users wait
     checks: ['rate==1'],
   };
 }
 
-/** One iteration: one request. */
+/** Sends the one request of an iteration. */
 export function ask(pairs) {
   const number = exec.scenario.iterationInTest;
   const pair = pairs[Math.floor(number / MIX.length) % pairs.length];

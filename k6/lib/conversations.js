@@ -1,4 +1,4 @@
-// Pairs of users who write to one another over WebSocket, for as long as the load lasts.
+// Pairs of users who send each other messages over WebSocket.
 
 import exec from 'k6/execution';
 import { Counter, Trend } from 'k6/metrics';
@@ -8,33 +8,33 @@ import { WebSocket } from './websocket.js';
 
 const PAIRS_PER_VU = 25;
 const OPENED_PER_SECOND = number('OPENED_PER_SECOND', 250);
-// What the last socket may take to open, and the last message to arrive. In seconds.
+// Seconds for the last socket to open, and for the last message to arrive.
 const SETTLE = number('SETTLE', 5, 2);
 const DRAIN = 10;
 
-// From when a message was to be sent until the partner has it, or the sender its ack: a generator or a socket that is late
-// counts as time too.
+// From the scheduled time of a message to its arrival at the partner, or to its ack at the sender. Delays of k6 and of the
+// socket count.
 const deliveryTime = new Trend('delivery_time', true);
 const ackTime = new Trend('ack_time', true);
 const delivered = new Counter('messages_delivered');
 const acknowledged = new Counter('messages_acknowledged');
-// Sockets that were open all together, from the first message until after the last.
+// Sockets that were open from the first message to the end.
 const held = new Counter('sockets_held');
 const problems = new Counter('problems');
 
-/** After how many seconds all sockets are open and the first message is sent. */
+/** Returns the seconds until all sockets are open and the first message is sent. */
 export function opening({ users }) {
   return Math.ceil(users / OPENED_PER_SECOND) + SETTLE;
 }
 
-/** The scenario of `users` sockets, over which `rate` messages a second are sent for `seconds`. */
+/** Returns the scenario: `users` sockets, and `rate` messages a second for `seconds`. */
 export function scenario({ users, seconds }, exec) {
-  if (users % 2 !== 0) throw new Error('SOCKETS should be an even number: users write to one another in pairs');
+  if (users % 2 !== 0) throw new Error('SOCKETS has to be even: users write to each other in pairs');
   const longest = opening({ users }) + seconds + DRAIN + 30;
   return { executor: 'per-vu-iterations', vus: vus(users), iterations: 1, maxDuration: `${longest}s`, exec };
 }
 
-/** All sockets held, every message there, once, in time. */
+/** Returns thresholds: all sockets stay open, and every message arrives once and in time. */
 export function thresholds({ users, rate, seconds }) {
   const messages = rate * seconds;
   return {
@@ -47,8 +47,8 @@ export function thresholds({ users, rate, seconds }) {
 }
 
 /**
- * The pairs, dealt out to the virtual users, as JSON: k6 gives each of them a copy of all that `setup` returns, and thousands of
- * objects in hundreds of copies are what it is slow at.
+ * Distributes the pairs over the virtual users, as JSON: each gets a copy of the result of `setup`, and k6 copies thousands of
+ * objects slowly.
  */
 export function deal(pairs) {
   const shares = Array.from({ length: vus(pairs.length * 2) }, () => []);
@@ -56,7 +56,7 @@ export function deal(pairs) {
   return shares.map((share) => JSON.stringify(share));
 }
 
-/** What one virtual user does: its share of the pairs. */
+/** Runs the pairs of one virtual user. */
 export function converse(shares, { users, rate, seconds }) {
   const begun = scenarioStart();
   const start = begun + opening({ users }) * 1000;
@@ -79,17 +79,17 @@ let complained = false;
 
 function problem(text) {
   problems.add(1);
-  // The first of each virtual user: what breaks breaks often.
+  // Only the first problem of each virtual user is printed.
   if (!complained) console.error(text);
   complained = true;
 }
 
-/** Two users, each with a socket; the messages of the plan fall to each conversation in turn, and in it to each user. */
+/** Two users with a socket each. The messages of the plan go round-robin to the conversations, and in each to its users. */
 class Conversation {
   constructor({ chat, tokens, place }, plan) {
     Object.assign(this, { chat, place, plan });
     this.sides = tokens.map((token) => ({ token, socket: null, open: false, seq: 0 }));
-    // By number, what is not delivered yet; by request_id, when what is not acknowledged yet was due.
+    // Undelivered messages by number, and the scheduled times of unacknowledged ones by request_id.
     this.travelling = new Set();
     this.unacknowledged = new Map();
     this.closing = false;
@@ -110,7 +110,7 @@ class Conversation {
     });
     side.socket.addEventListener('message', ({ data }) => this.receive(side, JSON.parse(data)));
     side.socket.addEventListener('error', ({ error }) => {
-      // k6 may answer a ping behind its own close, and calls that an error.
+      // k6 may answer a ping after its own close, and reports that as an error.
       if (!this.closing) problem(`a socket failed: ${error}`);
     });
     side.socket.addEventListener('close', ({ code }) => {
@@ -142,15 +142,15 @@ class Conversation {
     switch (frame.type) {
       case 'new_message': {
         const [number, due] = frame.message.text.split(' ').map(Number);
-        if (!this.travelling.delete(number)) return problem('a message came twice, or from another run');
-        if (frame.seq <= side.seq) problem('a message came out of order');
+        if (!this.travelling.delete(number)) return problem('a message arrived twice, or is from another run');
+        if (frame.seq <= side.seq) problem('a message arrived out of order');
         side.seq = frame.seq;
         deliveryTime.add(now() - due);
         return delivered.add(1);
       }
       case 'message_sent': {
         const due = this.unacknowledged.get(frame.request_id);
-        if (!this.unacknowledged.delete(frame.request_id)) return problem('an ack came twice');
+        if (!this.unacknowledged.delete(frame.request_id)) return problem('an ack arrived twice');
         ackTime.add(now() - due);
         return acknowledged.add(1);
       }
@@ -161,11 +161,11 @@ class Conversation {
     }
   }
 
-  /** Closes both sockets, once the last messages are there or have had their time. */
+  /** Closes both sockets when the last messages have arrived, or after DRAIN. */
   end() {
     const missing = this.travelling.size + this.unacknowledged.size;
     if (missing > 0 && now() < this.plan.end + DRAIN * 1000) return at(now() + 50, () => this.end());
-    if (missing > 0) problem(`${this.travelling.size} messages and ${this.unacknowledged.size} acks did not come`);
+    if (missing > 0) problem(`${this.travelling.size} messages and ${this.unacknowledged.size} acks are missing`);
     this.closing = true;
     for (const side of this.sides.filter(({ open }) => open)) {
       held.add(1);

@@ -1,4 +1,4 @@
-// k6's WebSocket has left "experimental" lately: this takes it from where this k6 has it.
+// Newer versions of k6 have WebSocket outside of `experimental`. Both are supported.
 
 function websockets() {
   try {
