@@ -54,4 +54,74 @@ if KUBECONFIG=/dev/null KUBERNETES_SERVICE_HOST='' ./deploy.sh status >"$built/o
     cat "$built/output" >&2
     exit 1
 fi
-echo "The manifests are valid for Kubernetes 1.30 and 1.37."
+
+# deploy.sh with a stand-in for kubectl. It records what changes the cluster, and answers `get` with files of its folder.
+stand_in=$built/stand-in
+export REAL_KUBECTL=$KUBECTL
+mkdir "$stand_in"
+cat >"$stand_in/kubectl" <<'EOF'
+#!/usr/bin/env bash
+set -euo pipefail
+folder=${0%/*}
+[[ $1 != --namespace ]] || shift 2
+case "$1 ${2:-}" in
+"kustomize "*) exec "$REAL_KUBECTL" "$@" ;;
+"config current-context") echo test ;;
+"config view") echo https://cluster.example ;;
+"get "*) cat "$folder/$2-$3" ;;
+"apply --selector") echo "apply $3 $(grep -cE 'image: neonchat/(chat|notification)-service:2$')" >>"$folder/changes" ;;
+*) echo "$1 ${2:-} ${3:-}" >>"$folder/changes" ;;
+esac
+EOF
+chmod +x "$stand_in/kubectl"
+
+# Runs a command of deploy.sh. What it changes has to equal the input.
+expect() {
+    : >"$stand_in/changes"
+    VERSION=2 KUBECTL=$PWD/$stand_in/kubectl ./deploy.sh "$1" >"$built/output" 2>&1 ||
+        echo failed >>"$stand_in/changes"
+    diff - "$stand_in/changes" || {
+        cat "$built/output" >&2
+        echo "deploy.sh $1 makes other changes than expected" >&2
+        exit 1
+    }
+}
+
+echo secret/neonchat >"$stand_in/secret-neonchat"
+echo SuccessCriteriaMet Complete >"$stand_in/job-chat-service-migrate"
+# The number counts the images of the new version: of the job and of both Deployments.
+expect rolling <<'EOF'
+delete job chat-service-migrate
+apply step=prepare 3
+apply step=run,app.kubernetes.io/name=chat-service 3
+rollout status deployment/chat-service
+apply step=run,app.kubernetes.io/name=notification-service 3
+rollout status deployment/notification-service
+apply step=open 3
+EOF
+
+echo FailureTarget Failed >"$stand_in/job-chat-service-migrate"
+expect rolling <<'EOF'
+delete job chat-service-migrate
+apply step=prepare 3
+logs job/chat-service-migrate --tail
+failed
+EOF
+
+echo neonchat/chat-service:2 >"$stand_in/deployment-chat-service"
+echo neonchat/notification-service:2 >"$stand_in/deployment-notification-service"
+expect rolling-rollback <<'EOF'
+rollout undo deployment/notification-service
+rollout status deployment/notification-service
+rollout undo deployment/chat-service
+rollout status deployment/chat-service
+EOF
+
+# A release that stopped after chat-service.
+echo neonchat/notification-service:1 >"$stand_in/deployment-notification-service"
+expect rolling-rollback <<'EOF'
+rollout undo deployment/chat-service
+rollout status deployment/chat-service
+EOF
+
+echo "The manifests are valid for Kubernetes 1.30 and 1.37, and deploy.sh makes the expected changes."
