@@ -6,7 +6,10 @@ mod reader;
 mod requirements;
 mod supply;
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use deadpool::managed::{Object, Pool, PoolError, QueueMode};
@@ -134,6 +137,17 @@ enum Fate {
     Lost,
 }
 
+/// The attempts at a piece of work, which tell the second one that it is not the first.
+#[derive(Debug, Default)]
+pub(crate) struct Attempts(AtomicBool);
+
+impl Attempts {
+    /// Begins an attempt. Returns whether it is a repeat.
+    pub(crate) fn begin(&self) -> bool {
+        self.0.swap(true, Ordering::Relaxed)
+    }
+}
+
 /// An error of work on the database, which may be of the database itself.
 pub trait WorkError: From<DbError> {
     /// What the database failed with.
@@ -171,6 +185,9 @@ impl Db {
     /// Does a piece of work on one connection, within a time limit. The work is idempotent: where its connection turns out
     /// to have ended, or to be one to a server that became read-only, it is done once more on another one.
     ///
+    /// The first attempt may have been committed, and only its answer lost. So work that returns whether it changed something
+    /// has to recognize what the first attempt did: by an id that is made outside of it, or by [`Attempts`].
+    ///
     /// # Errors
     /// Those of the work, and [`DbError`]. A connection that did not answer in time is closed: nobody else waits behind
     /// what it does.
@@ -200,7 +217,8 @@ impl Db {
     ///
     /// # Errors
     /// As [`Db::run`].
-    pub async fn run_once<T, E: WorkError>(
+    #[cfg(feature = "defect-ack-before-commit")]
+    pub(crate) async fn run_once<T, E: WorkError>(
         &self,
         work: impl AsyncFnOnce(&mut AsyncPgConnection) -> Result<T, E>,
     ) -> Result<T, E> {

@@ -28,38 +28,40 @@ pub(super) type OpenedItems = Opened<(ChatItem, ChatItem), ChatItem>;
 
 /// The direct chat of two users, which is made where there is none. Both may ask for it at once.
 pub(super) async fn open(db: &Db, user: UserId, partner: UserId, max_chats: u32) -> Result<OpenedItems, ChatError> {
+    let new = ChatId::new();
     db.run(async |connection| {
         let partner_exists = diesel::select(exists(users::table.find(partner.0)));
         if !partner_exists.get_result::<bool>(connection).await? {
             return Err(ChatError::NoSuchPartner);
         }
-        connection.transaction(async |connection| open_pair(connection, user, partner, max_chats).await).await
+        connection.transaction(async |connection| open_pair(connection, new, user, partner, max_chats).await).await
     })
     .await
 }
 
 async fn open_pair(
     connection: &mut AsyncPgConnection,
+    new: ChatId,
     user: UserId,
     partner: UserId,
     max_chats: u32,
 ) -> Result<OpenedItems, ChatError> {
-    let inserted = insert(connection, user, partner).await.map_err(|error| match error {
+    let is_inserted = insert(connection, new, user, partner).await.map_err(|error| match error {
         // Users are not deleted, so the partner is still there; the one who asks may have a token from before a time when the
         // database was created again.
         QueryError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _) => ChatError::Gone,
         error => error.into(),
     })?;
-    if let Some(chat) = inserted {
-        if max_chats > 0 && has_more_chats(connection, user, max_chats).await? {
-            return Err(ChatError::TooMany(max_chats));
-        }
-        let mine = items::find(connection, user, chat).await?;
-        let theirs = items::find(connection, partner, chat).await?;
-        Ok(Opened::Created((mine, theirs)))
+    if is_inserted && max_chats > 0 && has_more_chats(connection, user, max_chats).await? {
+        return Err(ChatError::TooMany(max_chats));
+    }
+    let chat = if is_inserted { new } else { find_pair(connection, user, partner).await? };
+    let mine = items::find(connection, user, chat).await?;
+    // Also where an earlier attempt has inserted it, whose answer was lost.
+    if chat == new {
+        Ok(Opened::Created((mine, items::find(connection, partner, chat).await?)))
     } else {
-        let chat = find_pair(connection, user, partner).await?;
-        Ok(Opened::Existing(items::find(connection, user, chat).await?))
+        Ok(Opened::Existing(mine))
     }
 }
 
@@ -83,22 +85,21 @@ struct NewChat {
     user2_id: Uuid,
 }
 
-/// The id of the new chat, or `None` where the pair has one: then another transaction has committed it, and what comes
-/// next in this one sees it.
-async fn insert(connection: &mut AsyncPgConnection, user: UserId, partner: UserId) -> QueryResult<Option<ChatId>> {
-    let chat = ChatId::new();
+/// Whether the chat was inserted. Where the pair has one, another transaction has committed it, and what comes next in this
+/// one sees it.
+async fn insert(connection: &mut AsyncPgConnection, chat: ChatId, user: UserId, partner: UserId) -> QueryResult<bool> {
     let inserted = diesel::insert_into(chats::table)
         .values(NewChat { id: chat.0, user1_id: user.0, user2_id: partner.0 })
         .on_conflict_do_nothing()
         .execute(connection)
         .await?;
     if inserted == 0 {
-        return Ok(None);
+        return Ok(false);
     }
     let member = |user: UserId| (chat_members::chat_id.eq(chat.0), chat_members::user_id.eq(user.0));
     let members = [member(user), member(partner)];
     diesel::insert_into(chat_members::table).values(&members).execute(connection).await?;
-    Ok(Some(chat))
+    Ok(true)
 }
 
 define_sql_function! {

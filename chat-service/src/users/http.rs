@@ -51,6 +51,9 @@ struct Credentials {
 }
 
 /// Makes an account.
+///
+/// After 503, or where the answer is lost, the account may exist, and another registration be refused as `username_taken`: log
+/// in to find out.
 #[utoipa::path(
     post, path = "/auth/register", tag = "auth", operation_id = "register",
     request_body = Credentials,

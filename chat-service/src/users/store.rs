@@ -39,13 +39,17 @@ pub(super) async fn insert(db: &Db, username: &Username, password_hash: &str) ->
         username_skeleton: username.skeleton(),
         password_hash,
     };
-    db.run_once(async |connection| {
+    db.query(async |connection| {
         let insert = diesel::insert_into(users::table)
             .values(&user)
             .on_conflict_do_nothing()
             .returning(UserProfile::as_returning());
         // All of the answer, and not its first row alone, which comes before the commit.
-        Ok(insert.load(connection).await?.pop())
+        if let Some(inserted) = insert.load(connection).await?.pop() {
+            return Ok(Some(inserted));
+        }
+        // An earlier attempt may have inserted the user, and its answer was lost.
+        UserProfile::query().find(user.id).first(connection).await.optional()
     })
     .await
 }

@@ -20,6 +20,8 @@ mod hostile_registrations;
 mod lifecycle;
 mod limits;
 mod login_limits;
+mod lossy_link;
+mod lost_answers;
 mod methods;
 mod migrating;
 mod operations;

@@ -37,6 +37,9 @@ const INTERNAL_TOKEN: &str = "internal-token-for-development";
 /// Where nobody listens.
 const NOWHERE: &str = "127.0.0.1:1";
 
+/// The longest that a test waits for something.
+const PATIENCE: Duration = Duration::from_secs(15);
+
 /// A running chat-service. It ends with the test.
 pub(crate) struct TestApp {
     /// Its REST port.
@@ -276,7 +279,7 @@ impl fmt::Display for Shown<'_> {
 /// Waits for something that tells nobody when it happens.
 pub(crate) async fn until(what: &str, happened: impl AsyncFnMut() -> bool) {
     let polling = poll::until(happened);
-    tokio::time::timeout(Duration::from_secs(15), polling).await.unwrap_or_else(|_| panic!("not in time: {what}"));
+    tokio::time::timeout(PATIENCE, polling).await.unwrap_or_else(|_| panic!("not in time: {what}"));
 }
 
 /// What is published on some channels.
@@ -300,7 +303,8 @@ impl Listener {
 
     /// The next publication: on which channel, and an [`Envelope`](neonchat_common::bus::Envelope) as text.
     pub(crate) async fn next(&mut self) -> (Channel, String) {
-        let message = self.messages.recv().await.expect("a message");
+        let next = tokio::time::timeout(PATIENCE, self.messages.recv());
+        let message = next.await.expect("a publication in time").expect("a message");
         let channel = Channel::parse(&message.channel).expect("a channel of ours");
         (channel, message.value.convert().expect("text"))
     }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     chats::model::{Marked, ReadState, unread_count},
-    db::{Db, DbResult},
+    db::{Attempts, Db, DbResult},
     schema::{chat_members, chats},
 };
 
@@ -22,7 +22,9 @@ use crate::{
 /// Postgres looks at it again once it has the row's lock.
 pub(in crate::chats) async fn mark_read(db: &Db, user: UserId, chat: ChatId, read: Seq) -> DbResult<Option<Marked>> {
     let statement = MoveOn { user: user.0, chat: chat.0, read };
+    let attempts = Attempts::default();
     db.query(async |connection| {
+        let is_repeat = attempts.begin();
         // All of the answer, and not its first row alone, which comes before the commit.
         if let Some(row) = statement.load(connection).await?.pop() {
             return Ok(Some(Marked::Moved(read_state(row))));
@@ -30,7 +32,9 @@ pub(in crate::chats) async fn mark_read(db: &Db, user: UserId, chat: ChatId, rea
         // In a statement of its own, which sees what a lock was waited for.
         let member = chat_members::table.find((chat.0, user.0)).inner_join(chats::table);
         let row = member.select((chat_members::read_seq, chats::last_seq)).first(connection).await.optional()?;
-        Ok(row.map(|row| Marked::Unmoved(read_state(row))))
+        // The first attempt may have moved it. A receipt that is published twice changes nothing for clients.
+        let marked = if is_repeat { Marked::Moved } else { Marked::Unmoved };
+        Ok(row.map(|row| marked(read_state(row))))
     })
     .await
 }

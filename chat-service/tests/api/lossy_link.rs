@@ -1,0 +1,89 @@
+//! A link to Postgres that breaks between a commit and its answer.
+
+use std::{
+    io,
+    net::Ipv4Addr,
+    sync::{Arc, Mutex},
+};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+};
+
+/// What Postgres sends last in each answer when no transaction is open (`ReadyForQuery`): what went before is committed.
+const READY: &[u8] = b"Z\0\0\0\x05I";
+
+const BUFFER: usize = 64 * 1024;
+
+/// A TCP relay in front of a Postgres. It ends with the test.
+pub(crate) struct LossyLink {
+    port: u16,
+    lost: Arc<Mutex<Option<&'static str>>>,
+}
+
+impl LossyLink {
+    /// Leads to this port of 127.0.0.1.
+    pub(crate) async fn to(upstream: u16) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let lost = Arc::new(Mutex::new(None));
+        let shared = Arc::clone(&lost);
+        tokio::spawn(async move {
+            while let Ok((near, _)) = listener.accept().await {
+                let far = TcpStream::connect((Ipv4Addr::LOCALHOST, upstream)).await.expect("connect to Postgres");
+                let ((near_read, near_write), (far_read, far_write)) = (near.into_split(), far.into_split());
+                tokio::spawn(pass_on(near_read, far_write, Arc::default()));
+                tokio::spawn(pass_on(far_read, near_write, Arc::clone(&shared)));
+            }
+        });
+        Self { port, lost }
+    }
+
+    /// Where it listens.
+    pub(crate) const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Breaks the connection that next commits a command with this tag (`INSERT 0 1`), in place of the answer.
+    pub(crate) fn lose_answer(&self, tag: &'static str) {
+        *self.lost.lock().expect("no panic") = Some(tag);
+    }
+
+    /// Whether the answer was lost.
+    pub(crate) fn has_lost(&self) -> bool {
+        self.lost.lock().expect("no panic").is_none()
+    }
+}
+
+/// Passes on what comes, until an answer is to be lost.
+async fn pass_on(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, lost: Arc<Mutex<Option<&'static str>>>) {
+    let work = async {
+        // Room for all that Postgres writes at once, so that no tag is split.
+        let mut answer = Vec::with_capacity(BUFFER);
+        loop {
+            if from.read_buf(&mut answer).await? == 0 {
+                return Ok(());
+            }
+            let tag = *lost.lock().expect("no panic");
+            if tag.is_some_and(|tag| contains(&answer, tag.as_bytes())) {
+                if !answer.ends_with(READY) {
+                    continue;
+                }
+                *lost.lock().expect("no panic") = None;
+                return Ok(());
+            }
+            to.write_all(&answer).await?;
+            answer.clear();
+        }
+    };
+    // Both halves are dropped, and the other direction ends with them.
+    let _: io::Result<()> = work.await;
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
