@@ -119,11 +119,12 @@ impl ChatService {
         Ok((users, changed.until_micros))
     }
 
-    /// A member has read a chat up to a `seq`. Returns up to where that is now, and whether it was moved.
+    /// A member has read a chat up to a `seq`. Returns up to where that is now, and whether it was moved, or may have been by
+    /// an attempt whose answer was lost.
     pub(crate) async fn mark_read(&self, user: UserId, chat: ChatId, read: Seq) -> Result<(Seq, bool), ApiError> {
         let request = MarkReadRequest { chat_id: chat.to_string(), user_id: user.to_string(), read };
-        let marked = self.peer.call(INTERACTIVE_DEADLINE, request).await?;
-        Ok((marked.read_seq, marked.changed))
+        let (marked, attempts) = self.peer.call_counted(INTERACTIVE_DEADLINE, request).await?;
+        Ok((marked.read_seq, marked.changed || attempts > 1))
     }
 
     /// Returns the deployment that its database belongs to; `None` where its version has none.

@@ -29,7 +29,7 @@ pub(crate) struct TestApp {
     database: String,
     redis_url: String,
     namespace: String,
-    chat_grpc: u16,
+    pub(crate) chat_grpc: u16,
 }
 
 /// A service that runs.
@@ -159,6 +159,11 @@ impl TestApp {
     /// A further instance, which has another Redis than chat-service.
     pub(crate) async fn another_beside(&self, redis_url: &str) -> Notification {
         Notification::start(redis_url, self.chat_grpc, &in_namespace(&self.namespace, &[])).await
+    }
+
+    /// A further instance, which reaches chat-service at this port.
+    pub(crate) async fn another_at(&self, chat_grpc: u16) -> Notification {
+        Notification::start(&self.redis_url, chat_grpc, &in_namespace(&self.namespace, &[])).await
     }
 
     /// A further instance of notification-service, with settings of its own.

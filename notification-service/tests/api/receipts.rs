@@ -1,9 +1,21 @@
 //! Receipts: up to where a member has read, told to everybody else in the chat.
 
-use neonchat_testbed::client::{Socket, User};
+use std::time::Duration;
+
+use neonchat_testbed::{
+    chaos::proxy::{Disturbance, Proxy},
+    client::{Socket, User},
+    poll,
+};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use crate::helpers::TestApp;
+
+async fn until(what: &str, condition: impl AsyncFnMut() -> bool) {
+    let polling = timeout(Duration::from_secs(15), poll::until(condition));
+    polling.await.unwrap_or_else(|_| panic!("not in time: {what}"));
+}
 
 async fn unread(app: &TestApp, user: &User) -> Value {
     let list = app.api.get("/api/v1/chats", user).await.expect("an answer").body;
@@ -73,4 +85,35 @@ async fn nobody_reads_in_a_chat_of_others() {
         mallorys.send(&json!({ "type": "receipt", "chat_id": chat, "read": read })).await.expect("sent");
         assert_eq!(mallorys.expect("error").await.expect("an error")["code"], code);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn announces_receipt_whose_first_call_was_not_answered() {
+    let app = TestApp::start().await;
+    let link = Proxy::start(app.chat_grpc).expect("a link to chat-service");
+    let behind_link = app.another_at(link.port()).await;
+    let (alice, bob, chat) = app.two_users().await;
+    let mut alices = app.socket(&alice).await;
+    let mut bobs = Socket::open(&behind_link.websocket, &bob, None).await.expect("a socket");
+    alices.send_message(&chat, "1").await.expect("an ack");
+    bobs.expect_beside_presence("new_message").await.expect("a message");
+    let retries = async || {
+        let name = "grpc_client_retries_total{service=\"chat.v1.ChatService\",method=\"MarkRead\"}";
+        behind_link.http.metric(name).await.expect("the metric, from the start")
+    };
+    let before = retries().await;
+
+    // Long enough to break the connection between the commit and its answer.
+    link.disturb(Disturbance::Delay(Duration::from_millis(400)));
+    bobs.send(&json!({ "type": "receipt", "chat_id": chat, "read": 1 })).await.expect("sent");
+    until("the marker is moved", async || {
+        let list = app.api.get("/api/v1/chats", &bob).await.expect("an answer").body;
+        list["chats"][0]["unread_count"] == 0
+    })
+    .await;
+    link.disturb(Disturbance::Reset);
+    until("the call is repeated", async || retries().await != before).await;
+    link.heal();
+    let receipt = alices.expect_beside_presence("receipt").await.expect("a receipt");
+    assert_eq!(receipt, json!({ "type": "receipt", "chat_id": chat, "user_id": bob.id, "read": 1 }));
 }

@@ -98,6 +98,15 @@ impl Peer {
     /// The service's own; or `UNAVAILABLE` or `DEADLINE_EXCEEDED`, both of which are
     /// [`Unavailable`](crate::error::ErrorCode::Unavailable) as an [`ApiError`](crate::error::ApiError).
     pub async fn call<M: Method>(&self, within: Duration, message: M) -> Result<M::Answer, Status> {
+        Ok(self.call_counted(within, message).await?.0)
+    }
+
+    /// As [`Peer::call`]. Also returns how many attempts were made: an earlier one than the last may have done its work,
+    /// and only its answer was lost.
+    ///
+    /// # Errors
+    /// As [`Peer::call`].
+    pub async fn call_counted<M: Method>(&self, within: Duration, message: M) -> Result<(M::Answer, usize), Status> {
         let Inner { turn, deadline, attempts, .. } = &*self.0;
         let started = Instant::now();
         let deadline = started + within.min(*deadline);
@@ -138,7 +147,7 @@ impl Peer {
         trace.answered(code);
         histogram!(DURATION, "service" => M::SERVICE, "method" => M::NAME, "code" => format!("{code:?}"))
             .record(started.elapsed());
-        result
+        result.map(|answer| (answer, begun))
     }
 
     /// Whether one of the addresses says, within this time, that it serves. They are all asked at once, past their circuit
