@@ -18,7 +18,7 @@ pub(crate) enum CloseReason {
     ProtocolError,
     /// Text that is not UTF-8.
     InvalidUtf8,
-    /// A frame over [`MAX_FRAME_BYTES`](crate::protocol::MAX_FRAME_BYTES).
+    /// A message of too many fragments, or over [`MAX_FRAME_BYTES`](crate::protocol::MAX_FRAME_BYTES).
     TooBig,
     /// The server stops, or its database was restored. The client reconnects after this number of milliseconds.
     Restart { after_ms: u64 },
@@ -38,7 +38,7 @@ impl CloseReason {
             Self::Abuse => (4008, "too many frames"),
             Self::ProtocolError => (1002, "protocol error"),
             Self::InvalidUtf8 => (1007, "text is not UTF-8"),
-            Self::TooBig => (1009, "a frame has at most 65536 bytes"),
+            Self::TooBig => (1009, "a frame has at most 65536 bytes and 1024 fragments"),
             Self::Restart { .. } => (4100, "restart"),
             Self::Slow => (4101, "too slow"),
             Self::Heartbeat => (4102, "nothing heard"),

@@ -20,6 +20,10 @@ const CONTROL: u8 = 0x08;
 const LENGTH: u8 = 0x7f;
 const MAX_CONTROL_LENGTH: u8 = 125;
 
+/// The most fragments of one message. Only whole messages are counted by the rate limiter, and a fragment may be empty: without
+/// this limit a client could keep a core busy with one message.
+pub(crate) const MAX_FRAGMENTS: usize = 1024;
+
 /// The longest that what stands before a payload is: two bytes, the length and the mask.
 const MAX_HEADER_BYTES: usize = 14;
 
@@ -159,19 +163,22 @@ fn payload_length(header: &[u8]) -> Option<u64> {
 struct Fragments {
     is_text: bool,
     bytes: BytesMut,
+    /// The number of frames so far.
+    count: usize,
     /// So many of the bytes are whole characters.
     checked: usize,
 }
 
 impl Fragments {
     fn new(is_text: bool) -> Self {
-        Self { is_text, bytes: BytesMut::new(), checked: 0 }
+        Self { is_text, bytes: BytesMut::new(), count: 0, checked: 0 }
     }
 
     /// Copies a payload: it would hold on to the buffer that it came in.
     fn push(&mut self, payload: &[u8]) -> Result<(), CloseReason> {
+        self.count += 1;
         let length = self.bytes.len() + payload.len();
-        if length > MAX_FRAME_BYTES {
+        if length > MAX_FRAME_BYTES || self.count > MAX_FRAGMENTS {
             return Err(CloseReason::TooBig);
         }
         if length > self.bytes.capacity() {

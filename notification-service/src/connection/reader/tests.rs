@@ -93,6 +93,21 @@ fn fragments_are_put_together_and_have_a_limit_as_a_whole() {
 }
 
 #[test]
+fn closes_after_too_many_fragments_even_if_they_are_empty() {
+    let begins = frame(TEXT_BEGINS, b"x");
+    let fragments = |count: usize, payload| [begins.clone(), frame(GOES_ON, payload).repeat(count - 2)].concat();
+    for payload in [b"".as_slice(), b"x"] {
+        let most = [fragments(MAX_FRAGMENTS, payload), frame(ENDS, b"x")].concat();
+        let expected = text(&"x".repeat(2 + payload.len() * (MAX_FRAGMENTS - 2)));
+        assert_eq!(read([most.as_slice()]), (vec![expected], None));
+        let too_many = fragments(MAX_FRAGMENTS + 1, payload);
+        assert_eq!(read([too_many.as_slice()]), (vec![], None), "the limit is reached");
+        let too_many = [too_many, frame(GOES_ON, payload)].concat();
+        assert_eq!(read([too_many.as_slice()]), (vec![], Some(CloseReason::TooBig)));
+    }
+}
+
+#[test]
 fn fragments_and_what_is_unread_have_one_limit_and_buffers_of_their_own() {
     let half = vec![b'x'; MAX_FRAME_BYTES / 2];
     // Refused by its header: the payload is not waited for.
@@ -159,7 +174,7 @@ fn a_close_frame_has_a_code_that_there_is_and_a_reason_in_utf_8() {
 proptest! {
     #[test]
     fn messages_are_the_same_however_they_are_fragmented_and_wherever_they_are_cut(
-        texts in prop::collection::vec((".{0,300}", 1usize..50), 1..5),
+        texts in prop::collection::vec((".{0,300}", 2usize..50), 1..5),
         piece in 1usize..2000,
     ) {
         let mut bytes = Vec::new();
