@@ -2,10 +2,12 @@
 
 use std::{future, pin::Pin, time::Duration};
 
+use actix_http::ws::HandshakeError;
 use actix_web::{
     FromRequest as _, HttpRequest, HttpResponse,
     body::{BodyStream, BoxBody, MessageBody as _},
     dev,
+    http::{Version, header},
     web::Payload,
 };
 use actix_ws::{AggregatedMessage as Message, CloseCode, Session};
@@ -80,6 +82,9 @@ impl ActixWire {
         bytes: Payload,
         protocols: &[&str],
     ) -> actix_web::Result<(HttpResponse, Self)> {
+        if !is_handshake(request) {
+            return Err(HandshakeError::NoWebsocketUpgrade.into());
+        }
         // The bytes are read here: see `reader.rs`.
         let none = Payload::from_request(request, &mut dev::Payload::None).await?;
         let (response, session, _) = actix_ws::handle_with_protocols(request, none, protocols)?;
@@ -87,6 +92,18 @@ impl ActixWire {
         let response = response.map_body(|_, body| held_open(body, closed));
         Ok((response, Self { session, reader: Reader::new(bytes), _open: open }))
     }
+}
+
+/// Whether the connection becomes a WebSocket after the head. actix-ws also accepts requests of HTTP/1.0, `Upgrade` headers that
+/// only contain the word, and requests with a chunked body. After these heads actix-http goes on in HTTP, and would answer a
+/// further request behind the 101, which a proxy takes for a part of the socket.
+fn is_handshake(request: &HttpRequest) -> bool {
+    let headers = request.headers();
+    let is_upgrade =
+        headers.get(header::UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    let has_body = headers.contains_key(header::TRANSFER_ENCODING)
+        || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0");
+    request.version() == Version::HTTP_11 && is_upgrade && !has_body
 }
 
 /// A body that does not end with the close frame, but with the connection.

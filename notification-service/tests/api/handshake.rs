@@ -97,6 +97,26 @@ async fn a_refusal_names_the_parameter_and_nothing_of_the_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rejects_handshakes_after_which_http_would_go_on() {
+    let app = TestApp::start().await;
+    let user = app.api.any_user().await.expect("a user");
+    let upgrade = "Upgrade: websocket\r\n";
+    for (version, headers, body, status) in [
+        ("1.1", upgrade.to_owned(), "", 101),
+        ("1.1", "Upgrade: WebSocket\r\nContent-Length: 0\r\n".to_owned(), "", 101),
+        ("1.0", upgrade.to_owned(), "", 426),
+        ("1.1", format!("{upgrade}Transfer-Encoding: chunked\r\n"), "0\r\n\r\n", 426),
+        ("1.1", format!("{upgrade}Content-Length: 6\r\n"), "\u{9}\0\0\0\0\0", 426),
+        ("1.1", "Upgrade: websocket, h2c\r\n".to_owned(), "", 426),
+        ("1.1", "Upgrade: not-a-websocket\r\n".to_owned(), "", 426),
+    ] {
+        let head = app.raw_head_of(&user, version, &headers, body).await;
+        let expected = format!("HTTP/{version} {status} ");
+        assert!(head.starts_with(&expected), "{headers}: {head}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_websocket_is_told_so() {
     let app = TestApp::start().await;
     let answer = app.notification.http.call("GET", "/ws", None, None).await.expect("an answer");

@@ -224,7 +224,12 @@ impl TestApp {
 
     /// The status and the headers of the answer to a handshake.
     pub(crate) async fn raw_head(&self, user: &User) -> String {
-        let mut stream = self.handshake(user).await;
+        self.raw_head_of(user, "1.1", "Upgrade: websocket\r\n", "").await
+    }
+
+    /// The same for one of this version of HTTP, with these headers and this body.
+    pub(crate) async fn raw_head_of(&self, user: &User, version: &str, headers: &str, body: &str) -> String {
+        let mut stream = self.handshake_with(user, version, headers, body).await;
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             head.push(stream.read_u8().await.expect("an answer"));
@@ -233,11 +238,15 @@ impl TestApp {
     }
 
     async fn handshake(&self, user: &User) -> TcpStream {
+        self.handshake_with(user, "1.1", "Upgrade: websocket\r\n", "").await
+    }
+
+    async fn handshake_with(&self, user: &User, version: &str, headers: &str, body: &str) -> TcpStream {
         let authority = self.notification.websocket.trim_start_matches("ws://");
         let mut stream = TcpStream::connect(authority).await.expect("a connection");
         let upgrade = format!(
-            "GET /ws?token={} HTTP/1.1\r\nHost: {authority}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            "GET /ws?token={} HTTP/{version}\r\nHost: {authority}\r\nConnection: Upgrade\r\n{headers}\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n{body}",
             user.token
         );
         stream.write_all(upgrade.as_bytes()).await.expect("sent");
