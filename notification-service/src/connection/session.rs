@@ -188,7 +188,7 @@ impl<'a> Session<'a> {
                 self.report(SecurityEvent::TokenRevoked);
             }
         })?;
-        self.socket.renew(claims.jti);
+        self.state.hub.renew(&self.socket, claims.jti);
         self.expires.set(expiry(&claims));
         Ok(())
     }

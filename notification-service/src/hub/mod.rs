@@ -150,6 +150,13 @@ impl Hub {
         }
     }
 
+    /// A socket is open by a newer token from now on.
+    pub(crate) fn renew(&self, socket: &Socket, token: TokenId) {
+        if let Some(mut entry) = self.users.get_mut(&socket.user) {
+            entry.renew(socket, token);
+        }
+    }
+
     /// The tokens by which a user's sockets are open here.
     pub(crate) fn tokens_of(&self, user: UserId) -> HashSet<TokenId> {
         self.users

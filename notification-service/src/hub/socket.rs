@@ -55,7 +55,7 @@ impl Socket {
     }
 
     /// It is open by a newer token.
-    pub(crate) fn renew(&self, token: TokenId) {
+    pub(super) fn renew(&self, token: TokenId) {
         *self.token.lock().unwrap_or_else(PoisonError::into_inner) = token;
     }
 

@@ -64,6 +64,23 @@ fn a_sender_who_gets_no_ack_for_what_is_stored_is_told_of_it() {
 }
 
 #[test]
+fn closes_sockets_of_a_token_that_was_revoked_while_it_was_checked() {
+    let (hub, user) = (Hub::default(), UserId::new());
+    let [handshake, auth] = [(); 2].map(|()| TokenId::new());
+    hub.enter(user);
+    let renewed = hub.attach(user, TokenId::new(), None, &[]);
+    hub.enter(user);
+    hub.revoke(user, handshake);
+    hub.revoke(user, auth);
+    assert_eq!(renewed.outbox.next().now_or_never(), None);
+    hub.renew(&renewed, auth);
+    let opened = hub.attach(user, handshake, None, &[]);
+    for socket in [renewed, opened] {
+        assert_eq!(socket.outbox.next().now_or_never(), Some(Next::Close(CloseReason::Revoked)));
+    }
+}
+
+#[test]
 fn nothing_is_left_when_the_last_socket_has_gone() {
     let (hub, user) = (Hub::default(), UserId::new());
     let chats = [UserChat { id: ChatId::new(), last_seq: 0, partners: vec![UserId::new()] }];

@@ -10,7 +10,7 @@ use neonchat_common::ids::{ChatId, Seq, TokenId, UserId};
 use super::{Peers, Socket};
 use crate::{chat_service::UserChat, close::CloseReason};
 
-/// Revoked tokens of a user that are remembered. A handshake takes two seconds at most.
+/// Revoked tokens of a user that are remembered. A handshake, or an `auth`, takes two seconds at most.
 const MAX_REVOKED: usize = 16;
 
 /// See the module.
@@ -19,7 +19,7 @@ pub(super) struct User {
     /// Handshakes and sockets that need this entry.
     pub(super) holders: usize,
     pub(super) sockets: Vec<Arc<Socket>>,
-    /// The last tokens that were revoked: one of them may be on its way through a handshake.
+    /// The last tokens that were revoked: one of them may be on its way through a handshake or an `auth`.
     revoked: VecDeque<TokenId>,
     /// The user's chats.
     pub(super) chats: HashMap<ChatId, Membership>,
@@ -101,6 +101,16 @@ impl User {
     /// Takes a socket in, unless its token was revoked during its handshake: then it is closed.
     pub(super) fn add(&mut self, socket: &Arc<Socket>) {
         self.sockets.push(Arc::clone(socket));
+        self.close_if_revoked(socket);
+    }
+
+    /// Gives a socket a newer token. If the token was revoked since chat-service checked it, the socket is closed.
+    pub(super) fn renew(&mut self, socket: &Socket, token: TokenId) {
+        socket.renew(token);
+        self.close_if_revoked(socket);
+    }
+
+    fn close_if_revoked(&self, socket: &Socket) {
         if self.revoked.contains(&socket.token()) {
             socket.outbox.close(CloseReason::Revoked);
         }
