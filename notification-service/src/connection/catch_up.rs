@@ -18,16 +18,35 @@ const MAX_MISSED: Seq = 1000;
 
 /// Sends the socket what it missed of the chats that it is in, as far as `may_have` allows that number of events. Chats that it
 /// is not in are left out.
+///
+/// # Errors
+/// chat-service does not answer. No chat is left waiting: events that were withheld and are not sent are announced by `lagged`.
 pub(super) async fn catch_up(
     delivery: &Delivery,
     socket: &Socket,
-    cursors: BTreeMap<ChatId, Seq>,
+    cursors: &BTreeMap<ChatId, Seq>,
+    may_have: impl Fn(Seq) -> bool,
+) -> Result<Vec<SyncedChat>, ApiError> {
+    let synced = send_all(delivery, socket, cursors, may_have).await;
+    if synced.is_err() {
+        // Has no effect on chats that are not catching up any more.
+        for chat in cursors.keys() {
+            delivery.hub.give_up_catching_up(socket, *chat);
+        }
+    }
+    synced
+}
+
+async fn send_all(
+    delivery: &Delivery,
+    socket: &Socket,
+    cursors: &BTreeMap<ChatId, Seq>,
     may_have: impl Fn(Seq) -> bool,
 ) -> Result<Vec<SyncedChat>, ApiError> {
     let mut chats = Vec::with_capacity(cursors.len());
     let mut ahead = Vec::new();
     let may_have = |events| events <= MAX_MISSED && may_have(events);
-    for (chat_id, cursor) in cursors {
+    for (&chat_id, &cursor) in cursors {
         if !delivery.hub.is_joined(socket, chat_id) {
             continue;
         }
@@ -39,24 +58,14 @@ pub(super) async fn catch_up(
             }
             Some(Missed::Nothing { head }) => (head, true),
             Some(Missed::TooMuch { head }) => (head, false),
-            Some(Missed::Events) => match send_missed(delivery, socket, chat_id, cursor).await {
-                Ok(Sent { head, is_all }) => (head, is_all),
-                Err(error) => {
-                    delivery.hub.give_up_catching_up(socket, chat_id);
-                    return Err(error);
-                }
-            },
+            Some(Missed::Events) => {
+                let Sent { head, is_all } = send_missed(delivery, socket, chat_id, cursor).await?;
+                (head, is_all)
+            }
         };
         chats.push(SyncedChat { chat_id, head_seq, complete });
     }
-    let checked = check_ahead(delivery, socket, &ahead).await;
-    if checked.is_err() {
-        // Those that were checked before the error are not catching up any more, and stay as they are.
-        for Ahead { chat_id, .. } in &ahead {
-            delivery.hub.give_up_catching_up(socket, *chat_id);
-        }
-    }
-    chats.extend(checked?);
+    chats.extend(check_ahead(delivery, socket, &ahead).await?);
     Ok(chats)
 }
 

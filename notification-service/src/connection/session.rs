@@ -163,7 +163,7 @@ impl<'a> Session<'a> {
 
     async fn sync(&self, request_id: Option<String>, cursors: BTreeMap<ChatId, Seq>) -> Result<(), ApiError> {
         let may_have = |events| self.limits.take_missed(events, Instant::now());
-        let chats = Box::pin(catch_up(&self.state.delivery, &self.socket, cursors, may_have)).await?;
+        let chats = Box::pin(catch_up(&self.state.delivery, &self.socket, &cursors, may_have)).await?;
         // Through the outbox, so that it comes behind what was missed.
         self.socket.outbox.push_missed(ServerFrame::Synced { request_id, chats }.encode()).await;
         Ok(())

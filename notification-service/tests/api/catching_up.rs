@@ -1,6 +1,6 @@
 //! `sync`: what a client missed comes over its socket, in order, before what happens next.
 
-use neonchat_testbed::client::Socket;
+use neonchat_testbed::{client::Socket, poll::until};
 use serde_json::{Value, json};
 
 use crate::helpers::TestApp;
@@ -196,6 +196,42 @@ async fn what_a_user_is_sent_over_all_sockets_is_bounded_and_the_rest_is_to_be_f
     }
     let refilled = usize::try_from(begun.elapsed().as_secs()).expect("a few") * 5 + 5;
     assert!((200..=250 + refilled).contains(&sent), "{sent} events");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sync_that_fails_in_one_chat_withholds_nothing_of_the_others() {
+    let mut app = TestApp::start().await;
+    let (alice, bob, chat) = app.two_users().await;
+    let carol = app.api.any_user().await.expect("a user");
+    let missed = app.api.chat(&carol, &bob).await.expect("a chat");
+    assert!(chat < missed, "chats are synced in the order of their ids");
+    send(&mut app.socket(&carol).await, &missed, ["missed".to_owned()]).await;
+    let (mut alices, mut bobs) = (app.socket(&alice).await, app.socket(&bob).await);
+
+    app.stop_chat_service().await;
+    // A cursor that has to be checked, and an event that has to be fetched.
+    let cursors = json!({ &chat: 5, &missed: 0 });
+    bobs.send(&json!({ "type": "sync", "request_id": "s", "cursors": cursors })).await.expect("sent");
+    let error = bobs.expect_beside_presence("error").await.expect("an error");
+    assert_eq!((&error["code"], &error["request_id"]), (&json!("unavailable"), &json!("s")));
+
+    app.start_chat_service_again().await;
+    let request_id = uuid::Uuid::new_v4();
+    let next = json!({ "type": "message", "chat_id": chat, "text": "next", "request_id": request_id });
+    until(async || {
+        alices.send(&next).await.expect("sent");
+        loop {
+            match alices.next().await.expect("an answer")["type"].as_str() {
+                Some("presence") => {}
+                kind => return kind == Some("message_sent"),
+            }
+        }
+    })
+    .await;
+    let lagged = bobs.expect_beside_presence("lagged").await.expect("what could not be fetched");
+    assert_eq!((&lagged["chat_id"], &lagged["head_seq"]), (&json!(missed), &json!(1)));
+    let message = bobs.expect_beside_presence("new_message").await.expect("the message");
+    assert_eq!((&message["chat_id"], &message["seq"]), (&json!(chat), &json!(1)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
