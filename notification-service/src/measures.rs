@@ -1,11 +1,13 @@
-//! Counters that exist before their first event, so that the first one is seen as an increase.
+//! Counters that exist before their first event, so that the first one is seen as an increase; and how sends are counted.
 
-use neonchat_common::{grpc::client, security, telemetry::start_at_zero};
+use neonchat_common::{error::ApiError, grpc::client, security, telemetry::start_at_zero};
 
 use crate::protocol::{OTHER_TYPE, SERVER_TYPES};
 
 /// What `type` of `websocket_frames_total` may be of frames that come in.
 const CLIENT_TYPES: [&str; 8] = ["message", "typing", "receipt", "presence", "sync", "auth", "ping", "bad"];
+
+const SENDS: &str = "sends_total";
 
 /// Counters without labels.
 const PLAIN: [&str; 8] = [
@@ -20,9 +22,10 @@ const PLAIN: [&str; 8] = [
 ];
 
 /// Counters by one label.
-const LABELLED: [(&str, &str, &[&str]); 3] = [
+const LABELLED: [(&str, &str, &[&str]); 4] = [
     ("presence_events_total", "event", &["online", "away", "offline"]),
     ("redis_publishes_total", "outcome", &["ok", "failed"]),
+    (SENDS, "outcome", &["stored", "refused", "unavailable"]),
     ("websocket_frames_dropped_total", "kind", &["ephemeral", "durable"]),
 ];
 
@@ -36,4 +39,15 @@ pub(crate) fn start_counters() {
     for (direction, kind) in received.chain(sent) {
         metrics::counter!("websocket_frames_total", "direction" => direction, "type" => kind).increment(0);
     }
+}
+
+/// Counts messages of sockets that are stored, duplicates included.
+pub(crate) fn stored_sends(count: usize) {
+    metrics::counter!(SENDS, "outcome" => "stored").increment(count as u64);
+}
+
+/// Counts a message of a socket that is not stored, because of the client (`refused`) or of the server (`unavailable`).
+pub(crate) fn refused_send(error: &ApiError) {
+    let outcome = if error.code.http_status().is_server_error() { "unavailable" } else { "refused" };
+    metrics::counter!(SENDS, "outcome" => outcome).increment(1);
 }

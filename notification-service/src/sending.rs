@@ -28,6 +28,7 @@ use crate::{
     chat_service::{NewMessage, Stored},
     delivery::Delivery,
     hub::{Hub, Socket, outbox::Weight},
+    measures,
     protocol::{DeliveryStatus, ServerFrame},
 };
 
@@ -139,6 +140,7 @@ async fn store_and_deliver(delivery: &Delivery, sends: Vec<Send>) {
             }
         }
     }
+    measures::stored_sends(stored.len());
     // Begun here, so that what is published in a chat keeps its order; and waited for elsewhere, so that the next call does
     // not wait for Redis.
     let bus = delivery.publisher.clone();
@@ -180,6 +182,7 @@ impl Send {
     }
 
     fn refuse(mut self, delivery: &Delivery, error: &ApiError) {
+        measures::refused_send(error);
         self.message.trace.fail(error.code.as_str());
         let request_id = self.message.request_id;
         tracing::debug!(request.id = %request_id, user.id = %self.socket.user, error.code = %error.code, "refused");

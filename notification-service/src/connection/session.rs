@@ -30,6 +30,7 @@ use crate::{
     close::CloseReason,
     hub::Socket,
     limits::{Asked, Refusals, UserLimits},
+    measures,
     protocol::{ClientFrame, Frame, ServerFrame, Token},
     state::State,
 };
@@ -113,7 +114,8 @@ impl<'a> Session<'a> {
     async fn act(&self, frame: ClientFrame, trace: &mut trace::Span) -> Result<Option<Frame>, ApiError> {
         match frame {
             ClientFrame::Message { chat_id, text, request_id } => {
-                self.send(chat_id, text, request_id.unwrap_or_else(|| SendId::new().into()), trace).await.map(|()| None)
+                let request_id = request_id.unwrap_or_else(|| SendId::new().into());
+                self.send(chat_id, text, request_id, trace).await.inspect_err(measures::refused_send).map(|()| None)
             }
             ClientFrame::Typing { chat_id, is_typing } => self.typing(chat_id, is_typing).await.map(|()| None),
             ClientFrame::Receipt { chat_id, read } => self.receipt(chat_id, read).await.map(|()| None),

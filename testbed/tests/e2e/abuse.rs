@@ -16,7 +16,7 @@ use tokio::{
 };
 use tokio_postgres::NoTls;
 
-use crate::helpers::Running;
+use crate::helpers::{Running, metric};
 
 /// The largest message, in bytes.
 const MAX_MESSAGE: usize = 64 * 1024;
@@ -42,11 +42,6 @@ async fn raw_socket(system: &System, user: &User) -> TcpStream {
 fn frame(first: u8, payload: usize) -> Vec<u8> {
     let length = (payload as u64).to_be_bytes();
     [&[first, 0xff], length.as_slice(), &[0; 4], &vec![b'x'; payload]].concat()
-}
-
-async fn metric(system: &System, name: &str) -> f64 {
-    let line = system.notification().metric(name).await.expect("a metric");
-    line.split(' ').next_back().and_then(|value| value.parse().ok()).expect("a number")
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -53,3 +53,9 @@ impl Running {
         fs::read_to_string(log).expect("a log")
     }
 }
+
+/// The value of a metric of notification-service.
+pub(crate) async fn metric(system: &System, name: &str) -> f64 {
+    let line = system.notification().metric(name).await.expect("a metric");
+    line.split(' ').next_back().and_then(|value| value.parse().ok()).expect("a number")
+}

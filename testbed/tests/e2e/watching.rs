@@ -6,11 +6,14 @@ use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
-use serde_json::Value;
+use neonchat_testbed::client::Socket;
+use serde_json::{Value, json};
+use uuid::Uuid;
 
-use crate::helpers::Running;
+use crate::helpers::{Running, metric};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
@@ -110,6 +113,36 @@ async fn every_counter_exists_before_its_first_event() {
         for name in names.into_iter().chain(common).filter(|name| !OF_OTHERS.contains(name)) {
             api.metric(name).await.unwrap_or_else(|error| panic!("{service}: {error}"));
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counts_sends_that_are_refused_before_chat_service_is_asked() {
+    let running = Running::start(&[]).await;
+    let (system, api) = (&running.system, running.system.api());
+    let (alice, bob) = (api.any_user().await.expect("a user"), api.any_user().await.expect("a user"));
+    let chat = api.chat(&alice, &bob).await.expect("a chat");
+    let mut socket = Socket::open(&system.websocket(), &alice, None).await.expect("a socket");
+    socket.send_message(&chat, "stored").await.expect("an ack");
+    socket.send(&json!({ "type": "message", "chat_id": Uuid::now_v7(), "text": "refused" })).await.expect("sent");
+    socket.expect_beside_presence("error").await.expect("an error");
+
+    let chat_service = system.chat_id().expect("a process").to_string();
+    let signal = |name| Command::new("kill").args([name, chat_service.as_str()]).status().expect("a signal");
+    assert!(signal("-STOP").success());
+    // The second one waits for the call of the first, which uses up the time of both.
+    for text in ["fails", "is too late"] {
+        socket.send(&json!({ "type": "message", "chat_id": chat, "text": text })).await.expect("sent");
+        socket.send(&json!({ "type": "ping" })).await.expect("sent");
+        socket.expect_beside_presence("pong").await.expect("a pong");
+    }
+    for _ in 0..2 {
+        assert_eq!(socket.expect_beside_presence("error").await.expect("an error")["code"], "unavailable");
+    }
+    assert!(signal("-CONT").success());
+    for (outcome, count) in [("stored", 1.0), ("refused", 1.0), ("unavailable", 2.0)] {
+        let counted = metric(system, &format!("sends_total{{outcome=\"{outcome}\"")).await;
+        assert!((counted - count).abs() < 0.5, "{outcome}: {counted}");
     }
 }
 
