@@ -17,7 +17,10 @@ use neonchat_common::{
 use tokio::{io::AsyncReadExt as _, net::TcpListener, sync::mpsc};
 use tonic::{Code, Status};
 
-use crate::stand_in::{NOWHERE, StandIn, black_hole, call, peer, peer_with, settings};
+use crate::{
+    log::Log,
+    stand_in::{NOWHERE, StandIn, black_hole, call, peer, peer_with, settings},
+};
 
 /// As long as the sender of a message waits.
 const SEND: Duration = Duration::from_millis(1800);
@@ -118,9 +121,16 @@ async fn a_circuit_opens_fails_fast_and_closes_when_the_service_is_back() {
     let address = server.address;
     let peer = peer(&[address]);
     call(&peer, SEND).await.expect("an answer");
+    let (log, _guard) = Log::start();
+    let line_of = |message: &str| log.text().lines().find(|line| line.contains(message)).map(str::to_owned);
 
     server.stop().await;
     until_open(&peer).await;
+    let opened = line_of("circuit breaker opened").expect("a line in the log");
+    for part in ["WARN", &format!("grpc.address=\"{address}\""), "Connection refused"] {
+        assert!(opened.contains(part), "{part}: {opened}");
+    }
+    assert_eq!(line_of("circuit breaker closed"), None);
     let error = ApiError::from(call(&peer, SEND).await.expect_err("away"));
     assert_eq!((error.code, error.retry_after.is_some()), (ErrorCode::Unavailable, true));
 
@@ -130,6 +140,12 @@ async fn a_circuit_opens_fails_fast_and_closes_when_the_service_is_back() {
         assert!(back.elapsed() < Duration::from_secs(10), "guarantees.md, G13: {status}");
         tokio::task::yield_now().await;
     }
+    let closed = line_of("circuit breaker closed").expect("a line in the log");
+    for part in ["INFO", &format!("grpc.address=\"{address}\"")] {
+        assert!(closed.contains(part), "{part}: {closed}");
+    }
+    // One line each, although probes failed in between.
+    assert_eq!(log.text().matches("circuit breaker").count(), 2, "{}", log.text());
     // And all is as before.
     for answer in join_all((0..20).map(|_| call(&peer, SEND))).await {
         answer.expect("an answer");

@@ -4,6 +4,7 @@
 
 mod availability;
 mod calls;
+mod log;
 mod retries;
 mod stand_in;
 mod strangers;

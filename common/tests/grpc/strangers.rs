@@ -1,10 +1,6 @@
 //! Connections without an authorised call: what they may hold, and for how long.
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{io, time::Duration};
 
 use neonchat_common::{settings::GrpcSettings, telemetry::Metrics};
 use tokio::{
@@ -15,9 +11,11 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Request, transport::Channel};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
-use tracing_subscriber::fmt::MakeWriter;
 
-use crate::stand_in::{StandIn, call, peer, peer_with, settings};
+use crate::{
+    log::Log,
+    stand_in::{StandIn, call, peer, peer_with, settings},
+};
 
 const LIMIT: Duration = Duration::from_secs(5);
 
@@ -192,9 +190,7 @@ async fn metadata_that_is_too_large_is_refused() {
 #[tokio::test]
 async fn a_refused_token_is_a_security_event() {
     let metrics = Metrics::install().expect("a recorder");
-    let log = Log::default();
-    let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (log, _guard) = Log::start();
     let server = StandIn::start(async |_| Ok(())).await;
     let stranger = peer_with(&[server.address], &GrpcSettings { internal_token: "another".into(), ..settings() });
     let count = || {
@@ -213,35 +209,6 @@ async fn a_refused_token_is_a_security_event() {
     let [line] = lines[..] else { panic!("one line for the connection: {log}") };
     assert!(line.contains("client.address=127.0.0.1:") && line.contains("reason=\"wrong\""), "{line}");
     assert!(!log.contains("another"), "no token is in the log: {log}");
-}
-
-/// What was logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().expect("no panic").clone()).expect("UTF-8")
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("no panic").extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
 }
 
 /// A relay of one connection, which can stop passing on what the caller sends, and sees whether the server closes it.
