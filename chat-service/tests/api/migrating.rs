@@ -8,7 +8,7 @@ use neonchat_testbed::{harness, port, postgres::Postgres, process::Process};
 use tempfile::tempdir;
 use tokio::process::Command;
 
-use crate::support::{TestApp, folder, sql};
+use crate::support::{TestApp, folder, sql, until};
 
 fn command(folder: &Path, database: &str, wait: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chat-service"));
@@ -80,4 +80,27 @@ async fn a_migration_that_fails_is_an_error() {
     let (code, said) = migrate(&database, "1m").await;
     assert!(code == Some(1) && said.contains("\"users\" already exists"), "{said}");
     assert_eq!(applied(&database).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn starting_again_does_not_scan_the_users() {
+    let database = harness::test_database().await;
+    assert_eq!(migrate(&database, "1m").await.0, Some(0));
+    let sql = sql(&database).await;
+    let fill = "INSERT INTO users (id, username, username_key, username_skeleton, password_hash)
+        SELECT gen_random_uuid(), 'u' || n, 'u' || n, 'u' || n, '' FROM generate_series(1, 10000) AS n;
+        ANALYZE users";
+    sql.batch_execute(fill).await.expect("users");
+    let scans = async || {
+        let scans =
+            "SELECT t.seq_scan, i.idx_scan FROM pg_stat_user_tables AS t JOIN pg_stat_user_indexes AS i USING (relid)
+            WHERE i.indexrelname = 'idx_users_username_skeleton'";
+        let row = sql.query_one(scans, &[]).await.expect("the index");
+        (row.get::<_, i64>(0), row.get::<_, i64>(1))
+    };
+    let (of_table, of_index) = scans().await;
+    assert_eq!(migrate(&database, "1m").await.0, Some(0));
+    // A session reports its scans when it ends.
+    until("the index was read", async || scans().await.1 > of_index).await;
+    assert_eq!(scans().await.0, of_table);
 }
