@@ -24,6 +24,16 @@ async fn stop(app: TestApp) {
     app.stop().await.expect("no panic").expect("a clean end");
 }
 
+/// Makes a new deployment. Returns the log.
+async fn renew(database: &str) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chat-service"));
+    command.args(["deployment", "renew"]).env("DATABASE_URL", database).kill_on_drop(true);
+    let Output { status, stdout, stderr } = command.output().await.expect("a process");
+    let said = String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned();
+    assert!(status.success(), "{said}");
+    said
+}
+
 /// The URL of another database of the same cluster.
 fn beside(database: &str, name: &str) -> String {
     let (server, _) = database.rsplit_once('/').expect("a URL with a database");
@@ -85,10 +95,25 @@ async fn a_user_who_may_not_ask_for_the_cluster_has_a_deployment() {
 async fn renewing_makes_a_new_deployment_which_running_processes_learn() {
     let app = TestApp::start().await;
     let known = deployment(&app).await;
-    let mut command = Command::new(env!("CARGO_BIN_EXE_chat-service"));
-    command.args(["deployment", "renew"]).env("DATABASE_URL", &app.database).kill_on_drop(true);
-    let Output { status, stdout, .. } = command.output().await.expect("a process");
+    let said = renew(&app.database).await;
     let renewed = deployment(&app).await;
-    assert!(status.success() && String::from_utf8_lossy(&stdout).contains(&renewed.id), "{stdout:?}");
+    assert!(said.contains(&renewed.id), "{said}");
     assert_ne!(renewed.id, known.id);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn renews_by_the_privileges_that_readiness_asks_for() {
+    let app = TestApp::start().await;
+    let known = deployment(&app).await;
+    let role = format!("r{}", Uuid::new_v4().simple());
+    let grant = format!(
+        "CREATE ROLE {role} LOGIN PASSWORD 'p'; GRANT SELECT, INSERT, UPDATE ON deployment TO {role};
+         REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC"
+    );
+    sql(&app.database).await.batch_execute(&grant).await.expect("create a role");
+    let (_, address) = app.database.rsplit_once('@').expect("a URL with a user");
+    let said = renew(&format!("postgres://{role}:p@{address}")).await;
+    assert!(said.contains("pg_control_system is not permitted"), "{said}");
+    let renewed = deployment(&app).await;
+    assert!(said.contains(&renewed.id) && renewed.id != known.id, "{said}");
 }

@@ -1,7 +1,11 @@
 //! What the operator sees, and what nobody may.
 
-use neonchat_testbed::client::{PASSWORD, Socket};
+use neonchat_testbed::{
+    client::{PASSWORD, Socket},
+    harness,
+};
 use serde_json::{Value, json};
+use tokio_postgres::NoTls;
 
 use crate::helpers::Running;
 
@@ -45,4 +49,23 @@ async fn one_request_is_found_under_its_id_in_both_services_and_no_secret_is_fou
             assert!(!log.contains(secret), "{service} tells of {secret}:\n{log}");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn warns_once_of_copies_that_cannot_be_recognized() {
+    let database = harness::test_database().await;
+    let (client, connection) = tokio_postgres::connect(&database, NoTls).await.expect("Postgres");
+    tokio::spawn(connection);
+    let (role, name) = (format!("r{}", uuid::Uuid::new_v4().simple()), database.rsplit('/').next().expect("a name"));
+    let limit = format!(
+        "CREATE ROLE {role} LOGIN PASSWORD 'p'; ALTER DATABASE {name} OWNER TO {role}; ALTER SCHEMA public OWNER TO {role};
+         REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC"
+    );
+    client.batch_execute(&limit).await.expect("limit the user");
+    let (_, address) = database.rsplit_once('@').expect("a URL with a user");
+    let running = Running::start_on(&format!("postgres://{role}:p@{address}"), &[]).await;
+    let log = running.log("chat-service");
+    let lines: Vec<_> = log.lines().filter(|line| line.contains("pg_control_system is not permitted")).collect();
+    let [line] = lines[..] else { panic!("one line: {log}") };
+    assert!(line.contains("WARN"), "{line}");
 }
