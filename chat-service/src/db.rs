@@ -171,7 +171,6 @@ impl Db {
     /// The pool's settings contradict each other.
     pub fn new(connector: Connector, settings: &DatabaseSettings) -> anyhow::Result<Self> {
         describe_counter!(POOL_TIMEOUTS_TOTAL, "Requests that got no connection to Postgres in time");
-        counter!(POOL_TIMEOUTS_TOTAL).absolute(0);
         let DatabaseSettings { max_connections, max_lifetime, .. } = *settings;
         let pool = Pool::builder(Supply::new(connector, max_connections, max_lifetime))
             .max_size(max_connections)

@@ -6,6 +6,8 @@
 
 use metrics::{counter, describe_counter};
 
+use crate::telemetry::start_at_zero;
+
 const TOTAL: &str = "security_events_total";
 
 /// What was refused. [`security_event!`](crate::security_event) logs and counts it.
@@ -70,9 +72,7 @@ pub fn shown(text: &str) -> String {
 /// Describes the metric and makes every event's series start at 0, so that the first event is an increase.
 pub fn describe() {
     describe_counter!(TOTAL, "Requests, calls and sockets that were refused for reasons of security");
-    for event in SecurityEvent::ALL {
-        counter!(TOTAL, "event" => event.as_str()).absolute(0);
-    }
+    start_at_zero(TOTAL, SecurityEvent::ALL.map(|event| [("event", event.as_str())]));
 }
 
 /// Logs and counts a [`SecurityEvent`](crate::security::SecurityEvent), with fields as those of `tracing::warn!`.

@@ -18,17 +18,20 @@ const DURATION_BUCKETS: [f64; 13] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 
 /// How often the recorder takes in what the histograms gathered.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Starts counters at 0: those without labels, and those with one label and all values that it can have. A counter that
-/// appears with its first event has no increase that Prometheus could see.
-pub fn start_at_zero(plain: &[&'static str], labelled: &[(&'static str, &'static str, &[&'static str])]) {
-    for name in plain {
-        counter!(*name).increment(0);
+/// A label of a metric, and its value.
+pub type Label = (&'static str, &'static str);
+
+/// Starts a counter at 0, with each of these sets of labels; `[[]]` for none. A counter that appears with its first event
+/// has no increase that Prometheus could see.
+pub fn start_at_zero<const N: usize>(name: &'static str, series: impl IntoIterator<Item = [Label; N]>) {
+    for labels in series {
+        counter!(name, &labels).increment(0);
     }
-    for (name, label, values) in labelled {
-        for value in *values {
-            counter!(*name, *label => *value).increment(0);
-        }
-    }
+}
+
+/// The series of a counter that has one label, with these values. For [`start_at_zero`].
+pub fn by_label(label: &'static str, values: &[&'static str]) -> impl Iterator<Item = [Label; 1]> {
+    values.iter().map(move |value| [(label, *value)])
 }
 
 const LINES_LOST: &str = "log_lines_lost_total";

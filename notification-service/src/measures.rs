@@ -1,6 +1,11 @@
 //! Counters that exist before their first event, so that the first one is seen as an increase; and how sends are counted.
 
-use neonchat_common::{error::ApiError, grpc::client, security, telemetry::start_at_zero};
+use neonchat_common::{
+    error::ApiError,
+    grpc::client,
+    security,
+    telemetry::{by_label, start_at_zero},
+};
 
 use crate::protocol::{OTHER_TYPE, SERVER_TYPES};
 
@@ -21,24 +26,21 @@ const PLAIN: [&str; 8] = [
     "websocket_lagged_total",
 ];
 
-/// Counters by one label.
-const LABELLED: [(&str, &str, &[&str]); 4] = [
-    ("presence_events_total", "event", &["online", "away", "offline"]),
-    ("redis_publishes_total", "outcome", &["ok", "failed"]),
-    (SENDS, "outcome", &["stored", "refused", "unavailable"]),
-    ("websocket_frames_dropped_total", "kind", &["ephemeral", "durable"]),
-];
-
 /// Starts all counters of this service at 0.
 pub(crate) fn start_counters() {
     security::describe();
-    start_at_zero(&PLAIN, &LABELLED);
     client::start_counters(client::CHAT_SERVICE);
+    for name in PLAIN {
+        start_at_zero(name, [[]]);
+    }
+    start_at_zero("presence_events_total", by_label("event", &["online", "away", "offline"]));
+    start_at_zero("redis_publishes_total", by_label("outcome", &["ok", "failed"]));
+    start_at_zero(SENDS, by_label("outcome", &["stored", "refused", "unavailable"]));
+    start_at_zero("websocket_frames_dropped_total", by_label("kind", &["ephemeral", "durable"]));
     let received = CLIENT_TYPES.iter().map(|kind| ("in", *kind));
     let sent = SERVER_TYPES.iter().chain([&OTHER_TYPE]).map(|kind| ("out", *kind));
-    for (direction, kind) in received.chain(sent) {
-        metrics::counter!("websocket_frames_total", "direction" => direction, "type" => kind).increment(0);
-    }
+    let frames = received.chain(sent).map(|(direction, kind)| [("direction", direction), ("type", kind)]);
+    start_at_zero("websocket_frames_total", frames);
 }
 
 /// Counts messages of sockets that are stored, duplicates included.

@@ -28,6 +28,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::Connected;
 
+use crate::telemetry::start_at_zero;
+
 /// The most connections that a server has. Each instance of the other service has one, and so has each health check.
 const MAX_CONNECTIONS: usize = 1024;
 
@@ -74,9 +76,7 @@ pub struct Listener {
 impl Listener {
     pub(super) fn new(tcp: TcpListener) -> Self {
         describe_counter!(CLOSED_TOTAL, "gRPC connections that were closed because of a limit");
-        for reason in Reason::ALL {
-            counter!(CLOSED_TOTAL, "reason" => reason.as_str()).absolute(0);
-        }
+        start_at_zero(CLOSED_TOTAL, Reason::ALL.map(|reason| [("reason", reason.as_str())]));
         let open = Open { max: MAX_CONNECTIONS, next: 0, known: 0, unknown: BTreeMap::new() };
         Self { tcp, connections: Connections(Arc::new(Mutex::new(open))), unknown_limit: UNKNOWN_LIMIT }
     }

@@ -18,7 +18,7 @@ use opentelemetry_sdk::{
 use super::TRACER;
 use crate::{
     settings::TraceSettings,
-    telemetry::{Metrics, start_at_zero},
+    telemetry::{Metrics, by_label, start_at_zero},
 };
 
 /// The longest that the collector may take for a batch.
@@ -44,7 +44,7 @@ impl Traces {
         // Or there would be nothing yet to count them.
         Metrics::install()?;
         describe_counter!(SPANS, "Spans of traces, by whether the collector took them");
-        start_at_zero(&[], &[(SPANS, "outcome", &["exported", "lost"])]);
+        start_at_zero(SPANS, by_label("outcome", &["exported", "lost"]));
         let exporter = OtlpExporter::builder()
             .with_tonic()
             .with_endpoint(endpoint)

@@ -29,7 +29,7 @@ use tower_resilience::circuitbreaker::CircuitBreakerError;
 use self::endpoint::{BREAKER_STATE, Endpoint, PATIENCE};
 pub use self::method::{CHAT_SERVICE, Method, NOTIFICATION_SERVICE};
 use super::TOKEN_KEY;
-use crate::{correlation, settings::GrpcSettings, trace};
+use crate::{correlation, settings::GrpcSettings, telemetry::start_at_zero, trace};
 
 /// How long a call waits before its second attempt; twice as long before the third, and so on up to the longest wait.
 /// As much again is added at random, up to double.
@@ -162,9 +162,7 @@ impl Peer {
 
 /// Starts the counters of retries at 0, of these methods and their services.
 pub fn start_counters(methods: &[(&'static str, &'static str)]) {
-    for (service, method) in methods {
-        counter!(RETRIES, "service" => *service, "method" => *method).increment(0);
-    }
+    start_at_zero(RETRIES, methods.iter().map(|(service, method)| [("service", *service), ("method", *method)]));
 }
 
 impl Inner {
