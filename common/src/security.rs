@@ -17,9 +17,9 @@ pub enum SecurityEvent {
     LoginFailed,
     /// A login that was not tried, since too many failed before.
     LoginLimited,
-    /// A token that is malformed, forged, or of a user that does not exist. Expired tokens are not counted.
+    /// A token that is malformed or forged. Expired tokens are not counted.
     TokenRejected,
-    /// A token that was revoked.
+    /// A token with a good signature that was revoked, or whose user does not exist.
     TokenRevoked,
     /// A call to a gRPC server without the internal token, or with a wrong one.
     InternalTokenRejected,

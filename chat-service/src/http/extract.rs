@@ -80,8 +80,8 @@ pub fn claims(request: &HttpRequest, sessions: &Sessions) -> Result<Claims, Toke
 
 fn report_refusal(error: &SessionError, from: ClientAddress) {
     let event = match error {
-        SessionError::Token(TokenError::Invalid) | SessionError::NoUser => SecurityEvent::TokenRejected,
-        SessionError::Revoked => SecurityEvent::TokenRevoked,
+        SessionError::Token(TokenError::Invalid) => SecurityEvent::TokenRejected,
+        SessionError::Revoked | SessionError::NoUser => SecurityEvent::TokenRevoked,
         SessionError::Token(TokenError::Missing | TokenError::Expired)
         | SessionError::Task(_)
         | SessionError::Db(_) => {

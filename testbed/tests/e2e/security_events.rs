@@ -1,5 +1,8 @@
 //! Refusals that an operator must be able to see.
 
+use std::time::Duration;
+
+use neonchat_common::{ids::UserId, token::Tokens};
 use neonchat_testbed::{
     client::{PASSWORD, Socket, User},
     redis::{Persistence, Redis},
@@ -11,6 +14,7 @@ use crate::helpers::{Running, folder};
 #[tokio::test(flavor = "multi_thread")]
 async fn each_is_a_log_line_and_a_count_without_secrets() {
     const WRONG: &str = "wrong-password-1";
+    const SECRET: &str = "the-secret-of-the-tokens-of-this-test";
     // A Redis of its own: the limits of an address would meet those of other tests.
     let folder = folder();
     let redis = Redis::start(folder.path(), None, Persistence::None).await.expect("a Redis");
@@ -18,6 +22,7 @@ async fn each_is_a_log_line_and_a_count_without_secrets() {
     let settings = [
         ("LOG_FORMAT", "json"),
         ("REDIS_URL", &*url),
+        ("JWT_SECRET", SECRET),
         ("RATE_LIMIT_PER_MINUTE", "1000"),
         ("LOGIN_FAILURES_PER_NAME", "3"),
     ];
@@ -42,13 +47,17 @@ async fn each_is_a_log_line_and_a_count_without_secrets() {
     for _ in 0..2 {
         assert_eq!(me(&alice.token).await, 401);
     }
+    // Its signature is good, as that of a revoked one, and its user does not exist.
+    let stranger = Tokens::new(&SECRET.into(), Duration::from_hours(1)).issue(UserId::new(), "stranger");
+    let stranger = stranger.expect("a token");
+    assert_eq!(me(&stranger).await, 401);
     // Normal, and no event: no token at all.
     assert_eq!(api.call("GET", "/api/v1/users/me", None, None).await.expect("an answer").status, 401);
 
     let log = running.log("chat-service");
     let lines = log.lines().map(|line| serde_json::from_str(line).expect("a line of JSON"));
     let events: Vec<Value> = lines.filter(|line: &Value| line["target"] == "security").collect();
-    let expected = [("login_failed", 4), ("login_limited", 2), ("token_rejected", 2), ("token_revoked", 2)];
+    let expected = [("login_failed", 4), ("login_limited", 2), ("token_rejected", 2), ("token_revoked", 3)];
     for (event, times) in expected {
         let of_event: Vec<_> = events.iter().filter(|line| line["security.event"] == event).collect();
         assert_eq!(of_event.len(), times, "{event}: {log}");
@@ -56,16 +65,16 @@ async fn each_is_a_log_line_and_a_count_without_secrets() {
         let count = api.metric(&format!("security_events_total{{event=\"{event}\"}}")).await.expect("a metric");
         assert!(count.ends_with(&format!(" {times}")), "{count}");
     }
-    assert_eq!(events.len(), 10, "{log}");
+    assert_eq!(events.len(), 11, "{log}");
     let names: Vec<_> = events.iter().filter_map(|line| line["user.name"].as_str()).collect();
     let escaped = format!("no\\nname {}", "x".repeat(56));
     assert_eq!(names, [&[&*escaped][..], &[&*name; 5]].concat());
     for secret in [WRONG, PASSWORD, &alice.token, &forged] {
         assert!(!log.contains(secret), "{secret}: {log}");
     }
-    // The same for sockets: two handshakes, and two frames that bring another token.
+    // The same for sockets: three handshakes, and two frames that bring another token.
     let (ws, bob) = (running.system.websocket(), api.any_user().await.expect("a user"));
-    for token in [&forged, &alice.token] {
+    for token in [&forged, &alice.token, &stranger] {
         let refused = Socket::open(&ws, &User { token: token.clone(), ..alice.clone() }, None).await;
         assert!(refused.is_err());
     }
@@ -79,13 +88,15 @@ async fn each_is_a_log_line_and_a_count_without_secrets() {
         assert_eq!(socket.expect_beside_presence("error").await.expect("an error")["code"], "unauthorized");
     }
     let log = running.log("notification-service");
-    for event in ["token_rejected", "token_revoked"] {
+    for (event, times) in [("token_rejected", 2), ("token_revoked", 3)] {
         let of_event = log.lines().filter(|line| line.contains(&format!("\"{event}\"")));
         let of_event: Vec<Value> = of_event.map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
-        assert_eq!(of_event.len(), 2, "{event}: {log}");
-        assert_eq!((&of_event[0]["client.address"], &of_event[1]["user.id"]), (&json!("127.0.0.1"), &json!(bob.id)));
+        assert_eq!(of_event.len(), times, "{event}: {log}");
+        let (handshakes, frames) = of_event.split_at(times - 1);
+        assert!(handshakes.iter().all(|line| line["client.address"] == "127.0.0.1"), "{log}");
+        assert_eq!(frames[0]["user.id"], bob.id);
         let count = running.system.notification().metric(&format!("security_events_total{{event=\"{event}\"}}")).await;
-        assert!(count.expect("a metric").ends_with(" 2"), "{event}");
+        assert!(count.expect("a metric").ends_with(&format!(" {times}")), "{event}");
     }
     assert!(!log.contains(&forged) && !log.contains(&revoked), "{log}");
 
