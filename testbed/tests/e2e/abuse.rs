@@ -157,7 +157,8 @@ async fn give_chats(database: &str, user: &User, count: u32) {
     connection.await.expect("no panic").expect("a clean end");
 }
 
-/// How long a user needs to connect and to be seen by a partner, in the middle of several times.
+/// How long a user needs to connect and to be seen by a partner. The lower quartile of 15 times: other work on the machine delays
+/// some of them, but what keeps a user waiting delays all.
 async fn time_to_be_seen(system: &System, user: &User, partner: &mut Socket) -> Duration {
     let mut times = Vec::new();
     for _ in 0..15 {
@@ -169,7 +170,7 @@ async fn time_to_be_seen(system: &System, user: &User, partner: &mut Socket) -> 
         assert_eq!(partner.expect("presence").await.expect("presence")["event"], "user_offline");
     }
     times.sort();
-    times[times.len() / 2]
+    times[times.len() / 4]
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -208,6 +209,7 @@ async fn a_user_with_thousands_of_chats_keeps_nobody_from_connecting_or_from_bei
         attacker.abort();
     }
     println!("alone {alone:?}, beside {beside:?}");
-    // Both share the processors with the attackers. Without limits for each user it was seconds, or a refusal.
-    assert!(beside < 100 * alone.max(Duration::from_millis(10)), "alone {alone:?}, beside {beside:?}");
+    // Both share the processors with the attackers: on two busy cores it is 5 to 8 times as long. Without turns of each user's own
+    // it is seconds, or a refusal.
+    assert!(beside < 40 * alone.max(Duration::from_millis(10)), "alone {alone:?}, beside {beside:?}");
 }
