@@ -1,4 +1,21 @@
-//! What this instance knows of the presence of its users, whatever becomes of Redis.
+//! What this instance knows of the presence of its users, independent of Redis.
+//!
+//! A user of this instance is in one of three phases:
+//!
+//! | phase | event | action | next phase |
+//! |---|---|---|---|
+//! | – | a socket opened | enter its connection in Redis, announce the status | connected |
+//! | connected | the last socket closed | none yet | grace, for the grace period |
+//! | grace | a socket opened | none: the user never was offline | connected |
+//! | grace | the period ended, Redis has a status or connections | remove our connections, announce what follows from the others | – |
+//! | grace | the period ended, Redis has neither | find out why: see below | confirming |
+//! | confirming | a socket opened | announce, since others may have announced `offline` | connected |
+//! | confirming | the time ended, Redis lost no data | another instance announced `offline`: nothing to do | – |
+//! | confirming | the time ended, Redis lost its data | announce `offline` | – |
+//!
+//! Redis knows nothing of a user either because another instance has announced that the user is offline, or because it lost its
+//! data. In the second case other instances need time to enter their connections of the user again. The lease tells which:
+//! it is renewed every second, and a renewal finds lost data.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -9,113 +26,141 @@ use std::{
 use neonchat_common::ids::UserId;
 use tokio::{sync::Notify, time::Instant};
 
-use super::lease::BEAT;
+use super::lease::RENEW_INTERVAL;
 use crate::{
     hub::{Peers, Socket},
     protocol::Status,
 };
 
-/// How long the other instances have to enter a user again of whom Redis has lost everything. One that takes longer
-/// announces all of its users, for it cannot know what was said of them meanwhile.
-const REENTRY_LIMIT: Duration = Duration::from_secs(8);
+/// The time that other instances get to enter a user again after Redis lost its data. An instance that takes longer announces
+/// all of its users, since it cannot know what was announced of them meanwhile.
+const REENTRY_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// The least time between two changes of a user's status that are announced because a client said so.
-const FLIP_PAUSE: Duration = Duration::from_secs(1);
+/// The least time between two announcements of a user's status that clients cause by `presence` frames.
+const STATUS_CHANGE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Its users, and those who have just left.
+/// The users of this instance, and those whose last socket closed a short time ago.
 #[derive(Debug, Default)]
-pub(super) struct Local {
-    users: Mutex<HashMap<UserId, Known>>,
+pub(super) struct LocalUsers {
+    users: Mutex<HashMap<UserId, UserRecord>>,
     emptied: Notify,
 }
 
-/// What is known of a user.
+/// The last announcement of a user's status.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct LastKnown {
-    /// The status that was announced last, as far as this instance knows.
-    pub(super) announced: Option<Status>,
-    /// An announcement was begun, and nobody knows whether it was heard.
-    pub(super) is_unsure: bool,
+pub(super) struct LastAnnounced {
+    /// The status, as far as this instance knows.
+    pub(super) status: Option<Status>,
+    /// The announcement was begun, and it is unknown whether it reached all instances.
+    pub(super) is_unacked: bool,
 }
 
 #[derive(Debug, Default)]
-struct Known {
-    last: LastKnown,
-    /// When a change of status by a client is announced, or was.
-    flipped: Option<Instant>,
-    /// Since when Redis does not know it any more.
+struct UserRecord {
+    phase: Phase,
+    last: LastAnnounced,
+    /// When the next change of status by a client is announced, or when the last one was.
+    status_change: Option<Instant>,
+    /// When Redis lost the user's data.
     lost: Option<Instant>,
-    leaving: Option<Leaving>,
 }
 
-/// A user whose last socket here was closed.
+#[derive(Debug, Default)]
+enum Phase {
+    /// The user has sockets here.
+    #[default]
+    Connected,
+    /// The last socket closed. The user stays online until then.
+    Grace { until: Instant, peers: Peers },
+    /// Redis knows nothing of the user. The reason is known then.
+    Confirming { until: Instant, peers: Peers },
+}
+
+/// What has to be true of a user in Redis.
 #[derive(Debug)]
-struct Leaving {
-    /// Until then the user is not offline.
-    until: Instant,
-    peers: Peers,
-    is_doubted: bool,
-}
-
-/// How it stands with a user.
-pub(super) enum Standing {
-    /// Connected here, by these sockets.
-    Here(Vec<Arc<Socket>>),
-    /// Not connected any more, and not offline yet.
-    Grace,
-    /// Not connected any more. These are to be told.
-    Left(Peers),
-    /// Somebody else's.
+pub(super) enum LocalPresence {
+    /// The user is connected by these sockets.
+    Connected(Vec<Arc<Socket>>),
+    /// Nothing is to be done yet.
+    Waiting,
+    /// The user has no connections here. These peers are told.
+    Disconnected(Peers),
+    /// The user is not one of this instance.
     Unknown,
 }
 
-impl Local {
-    /// How it stands with a user, who has these sockets here.
-    pub(super) fn standing(&self, user: UserId, sockets: impl FnOnce() -> Vec<Arc<Socket>>, now: Instant) -> Standing {
+/// Whether a user of whom Redis knows nothing is offline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Confirmation {
+    /// It is not known before this moment.
+    Later(Instant),
+    /// Another instance has announced it.
+    Announced,
+    /// Redis lost its data, and nobody has announced it.
+    Unannounced,
+}
+
+impl LocalUsers {
+    /// Returns what has to be true of a user. Moves a user who has sockets to the phase *connected*.
+    pub(super) fn presence(
+        &self,
+        user: UserId,
+        sockets: impl FnOnce() -> Vec<Arc<Socket>>,
+        now: Instant,
+    ) -> LocalPresence {
         let mut users = self.lock();
-        // Looked at under the lock, so that a socket that is closed meanwhile is not forgotten by what was true before.
+        // Read under the lock: a socket that closes meanwhile starts its grace period after this.
         let sockets = sockets();
         if !sockets.is_empty() {
-            let known = users.entry(user).or_default();
-            if known.leaving.take().is_some_and(|leaving| leaving.until <= now || leaving.is_doubted) {
-                // Others may have announced that the user is offline.
-                known.last.announced = None;
+            let record = users.entry(user).or_default();
+            let was_maybe_offline = match std::mem::take(&mut record.phase) {
+                Phase::Connected => false,
+                Phase::Grace { until, .. } => until <= now,
+                Phase::Confirming { .. } => true,
+            };
+            if was_maybe_offline {
+                record.last.status = None;
             }
-            return Standing::Here(sockets);
+            return LocalPresence::Connected(sockets);
         }
-        match users.get(&user).and_then(|known| known.leaving.as_ref()) {
-            None => Standing::Unknown,
-            Some(leaving) if now < leaving.until => Standing::Grace,
-            Some(leaving) => Standing::Left(leaving.peers.clone()),
+        match users.get(&user).map(|record| &record.phase) {
+            None | Some(Phase::Connected) => LocalPresence::Unknown,
+            Some(Phase::Grace { until, .. } | Phase::Confirming { until, .. }) if now < *until => {
+                LocalPresence::Waiting
+            }
+            Some(Phase::Grace { peers, .. } | Phase::Confirming { peers, .. }) => {
+                LocalPresence::Disconnected(peers.clone())
+            }
         }
     }
 
-    /// A client has changed the status of a user, who is connected here. Returns when that is to be announced; `None` where an
-    /// announcement that comes later includes it. The first one is at once, and no two are closer than [`FLIP_PAUSE`].
-    pub(super) fn flip(&self, user: UserId, now: Instant) -> Option<Instant> {
+    /// Takes in that a client changed the status of a connected user. Returns when to announce it: the first change at once, and
+    /// later ones at most once in [`STATUS_CHANGE_INTERVAL`]. `None` where an announcement that is due later covers it.
+    pub(super) fn status_changed(&self, user: UserId, now: Instant) -> Option<Instant> {
         let mut users = self.lock();
-        let known = users.entry(user).or_default();
-        let at = match known.flipped {
-            Some(flipped) if flipped > now => return None,
-            Some(flipped) => now.max(flipped + FLIP_PAUSE),
+        let record = users.entry(user).or_default();
+        let at = match record.status_change {
+            Some(at) if at > now => return None,
+            Some(at) => now.max(at + STATUS_CHANGE_INTERVAL),
             None => now,
         };
-        known.flipped = Some(at);
+        record.status_change = Some(at);
         Some(at)
     }
 
-    /// A user's last socket here was closed.
-    pub(super) fn leave(&self, user: UserId, until: Instant, peers: Peers) {
-        self.lock().entry(user).or_default().leaving = Some(Leaving { until, peers, is_doubted: false });
+    /// Starts the grace period of a user whose last socket here closed.
+    pub(super) fn start_grace(&self, user: UserId, until: Instant, peers: Peers) {
+        self.lock().entry(user).or_default().phase = Phase::Grace { until, peers };
     }
 
-    /// A user who has left is settled, unless the user was here again meanwhile.
-    pub(super) fn left(&self, user: UserId, now: Instant) {
+    /// Removes a user who was reconciled as disconnected, unless the user has connected since, or has another grace period.
+    pub(super) fn remove(&self, user: UserId, now: Instant) {
         let mut users = self.lock();
-        if let Entry::Occupied(known) = users.entry(user)
-            && known.get().leaving.as_ref().is_some_and(|leaving| leaving.until <= now)
+        if let Entry::Occupied(record) = users.entry(user)
+            && let Phase::Grace { until, .. } | Phase::Confirming { until, .. } = &record.get().phase
+            && *until <= now
         {
-            known.remove();
+            record.remove();
         }
         let is_empty = users.is_empty();
         drop(users);
@@ -124,65 +169,72 @@ impl Local {
         }
     }
 
-    /// What is known of a user.
-    pub(super) fn last(&self, user: UserId) -> LastKnown {
-        self.lock().get(&user).map(|known| known.last).unwrap_or_default()
+    /// Returns what was announced of a user last.
+    pub(super) fn last_announced(&self, user: UserId) -> LastAnnounced {
+        self.lock().get(&user).map(|record| record.last).unwrap_or_default()
     }
 
-    /// A status is about to be announced.
-    pub(super) fn begin(&self, user: UserId) {
-        if let Some(known) = self.lock().get_mut(&user) {
-            known.last.is_unsure = true;
+    /// Takes in that a status is about to be announced.
+    pub(super) fn begin_announcement(&self, user: UserId) {
+        if let Some(record) = self.lock().get_mut(&user) {
+            record.last.is_unacked = true;
         }
     }
 
-    /// It was announced, or did not need to be.
-    pub(super) fn end(&self, user: UserId, announced: Option<Status>) {
-        if let Some(known) = self.lock().get_mut(&user) {
-            known.last = LastKnown { announced, is_unsure: false };
-            known.lost = None;
+    /// Takes in that this status was announced, or had been before.
+    pub(super) fn end_announcement(&self, user: UserId, status: Option<Status>) {
+        if let Some(record) = self.lock().get_mut(&user) {
+            record.last = LastAnnounced { status, is_unacked: false };
+            record.lost = None;
         }
     }
 
-    /// A user has left, and Redis knows neither of connections nor of a status. Either another instance has announced that
-    /// the user is offline; or Redis has lost it, and perhaps other connections of the user too, which have to be given time
-    /// to be entered again. Returns when to look again, until that is known and they have had that time.
-    pub(super) fn doubt(&self, user: UserId, now: Instant) -> Option<Instant> {
+    /// Returns whether a disconnected user, of whom Redis knows neither connections nor a status, was announced as offline.
+    pub(super) fn confirm_offline(&self, user: UserId, now: Instant) -> Confirmation {
         let mut users = self.lock();
-        let known = users.get_mut(&user)?;
-        let leaving = known.leaving.as_mut()?;
-        let until = match known.lost {
-            Some(lost) => lost + REENTRY_LIMIT,
+        let Some(record) = users.get_mut(&user) else { return Confirmation::Announced };
+        let (peers, is_confirming) = match std::mem::take(&mut record.phase) {
+            // The user has connected since.
+            Phase::Connected => return Confirmation::Announced,
+            // And the last socket closed again.
+            Phase::Grace { until, peers } if until > now => {
+                record.phase = Phase::Grace { until, peers };
+                return Confirmation::Later(until);
+            }
+            Phase::Grace { peers, .. } => (peers, false),
+            Phase::Confirming { peers, .. } => (peers, true),
+        };
+        let until = match record.lost {
+            Some(lost) => lost + REENTRY_TIMEOUT,
             // By then the lease was renewed, or found lost.
-            None if !leaving.is_doubted => now + 2 * BEAT,
+            None if !is_confirming => now + 2 * RENEW_INTERVAL,
             None => now,
         };
-        leaving.is_doubted = true;
-        leaving.until = until;
-        Some(until).filter(|until| *until > now)
+        record.phase = Phase::Confirming { until, peers };
+        match record.lost {
+            _ if until > now => Confirmation::Later(until),
+            Some(_) => Confirmation::Unannounced,
+            None => Confirmation::Announced,
+        }
     }
 
-    /// Whether Redis has lost what was announced of a user.
-    pub(super) fn is_lost(&self, user: UserId) -> bool {
-        self.lock().get(&user).is_some_and(|known| known.lost.is_some())
-    }
-
-    /// Redis has lost everything; or, perhaps, others have announced that those who are here are not.
-    pub(super) fn lose(&self, now: Instant, perhaps_reaped: bool) {
-        for known in self.lock().values_mut() {
-            known.lost = Some(now);
-            if perhaps_reaped && known.leaving.is_none() {
-                known.last.announced = None;
+    /// Takes in that the lease was lost, and all entries of this instance with it. `maybe_evicted`: others may have announced that
+    /// connected users are offline.
+    pub(super) fn lose(&self, now: Instant, maybe_evicted: bool) {
+        for record in self.lock().values_mut() {
+            record.lost = Some(now);
+            if maybe_evicted && matches!(record.phase, Phase::Connected) {
+                record.last.status = None;
             }
         }
     }
 
-    /// All of them.
+    /// Returns all users.
     pub(super) fn users(&self) -> Vec<UserId> {
         self.lock().keys().copied().collect()
     }
 
-    /// Waits until nobody is here, and everybody who was is settled.
+    /// Waits until no user is connected, and all have been reconciled.
     pub(super) async fn until_empty(&self) {
         loop {
             let emptied = self.emptied.notified();
@@ -193,100 +245,11 @@ impl Local {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<UserId, Known>> {
-        // Whatever a thread that panicked left behind is whole.
+    fn lock(&self) -> MutexGuard<'_, HashMap<UserId, UserRecord>> {
+        // A panic leaves no record in an invalid state.
         self.users.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use neonchat_common::ids::TokenId;
-
-    use super::*;
-    use crate::hub::SocketId;
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    /// A user who was announced online, and has left.
-    fn left(at: Instant) -> (Local, UserId) {
-        let (local, user) = (Local::default(), UserId::new());
-        assert!(matches!(local.standing(user, || here(user), at), Standing::Here(_)));
-        local.end(user, Some(Status::Online));
-        local.leave(user, at, Peers::new());
-        (local, user)
-    }
-
-    fn here(user: UserId) -> Vec<Arc<Socket>> {
-        vec![Arc::new(Socket::new(SocketId::for_test(), user, TokenId::new(), None))]
-    }
-
-    #[test]
-    fn a_user_has_left_when_the_grace_is_over() {
-        let start = Instant::now();
-        let (local, user) = left(start + SECOND);
-        assert!(matches!(local.standing(user, Vec::new, start), Standing::Grace));
-        assert!(matches!(local.standing(user, Vec::new, start + SECOND), Standing::Left(_)));
-        // Another close in the meantime begins another grace.
-        local.leave(user, start + 2 * SECOND, Peers::new());
-        local.left(user, start + SECOND);
-        assert!(matches!(local.standing(user, Vec::new, start + SECOND), Standing::Grace));
-        local.left(user, start + 2 * SECOND);
-        assert!(matches!(local.standing(user, Vec::new, start + 2 * SECOND), Standing::Unknown));
-    }
-
-    #[test]
-    fn flips_of_one_user_are_announced_at_a_bounded_rate_and_the_last_one_counts() {
-        let (start, millis) = (Instant::now(), Duration::from_millis);
-        let (local, user) = (Local::default(), UserId::new());
-        assert_eq!(local.flip(user, start), Some(start));
-        assert_eq!(local.flip(user, start + millis(10)), Some(start + SECOND));
-        for later in [20, 500, 999] {
-            assert_eq!(local.flip(user, start + millis(later)), None);
-        }
-        assert_eq!(local.flip(user, start + millis(1001)), Some(start + 2 * SECOND));
-        assert_eq!(local.flip(UserId::new(), start), Some(start));
-        assert_eq!(local.flip(user, start + 9 * SECOND), Some(start + 9 * SECOND));
-    }
-
-    #[test]
-    fn where_nothing_was_lost_another_instance_has_announced_it() {
-        let start = Instant::now();
-        let (local, user) = left(start);
-        let later = local.doubt(user, start).expect("a doubt");
-        assert!(later >= start + BEAT);
-        assert_eq!(local.doubt(user, later), None);
-        assert!(!local.is_lost(user));
-    }
-
-    #[test]
-    fn where_redis_has_lost_it_others_have_time_to_enter_the_user_again() {
-        let start = Instant::now();
-        let (local, user) = left(start);
-        let later = local.doubt(user, start).expect("a doubt");
-        local.lose(start + BEAT, false);
-        let limit = start + BEAT + REENTRY_LIMIT;
-        assert_eq!(local.doubt(user, later), Some(limit));
-        assert_eq!(local.doubt(user, limit), None);
-        assert!(local.is_lost(user));
-        assert_eq!(local.last(user).announced, Some(Status::Online));
-    }
-
-    #[test]
-    fn what_others_may_have_announced_meanwhile_is_not_known() {
-        let start = Instant::now();
-        let user = UserId::new();
-        let local = Local::default();
-        local.standing(user, || here(user), start);
-        local.end(user, Some(Status::Online));
-        local.lose(start, false);
-        assert_eq!(local.last(user).announced, Some(Status::Online));
-        local.lose(start, true);
-        assert_eq!(local.last(user).announced, None);
-
-        // Nor of one who was gone for longer than the grace.
-        let (local, user) = left(start);
-        local.standing(user, || here(user), start + SECOND);
-        assert_eq!(local.last(user).announced, None);
-    }
-}
+mod tests;

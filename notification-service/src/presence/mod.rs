@@ -1,21 +1,21 @@
-//! Who is online, over all instances. The truth is in Redis, each key in the namespace of the deployment:
+//! Presence of users over all instances. The shared state is in Redis, each key in the namespace of the deployment:
 //!
 //! - `user:{id}:ws_connections`: the user's connections, each named `lease:socket`
-//! - `{user:{id}:ws_connections}:away`: those of them that said that the user is away
-//! - `online:{id}`: the status that follows from the two, as it was last announced, for a little over a minute
+//! - `{user:{id}:ws_connections}:away`: those of them on which the user is away
+//! - `online:{id}`: the status that was announced last, with a lifetime of 65 s
 //! - `instances`: the lease of each instance (see [`lease`])
-//! - `instance:{lease}:users`: of whom an instance has connections
+//! - `instance:{lease}:users`: the index of a lease, the users with connections under it
 //!
-//! Whatever happens to a user, the user is settled: see [`settle`]. The announced status is exchanged with one command, so
-//! that of several instances that see the same change just one announces it. No command touches two keys, so that it works
-//! on a cluster. What an instance leaves behind that is killed, the others clear up: see [`sweep`].
+//! Every change of a user leads to [`reconcile`]. The announced status is replaced with one command: of several instances that
+//! see the same change, exactly one announces it. No command touches two keys, so all of it works on a cluster. Live instances
+//! clean up after dead ones: see [`sweep`].
 
 mod lease;
 mod local;
-mod settle;
+mod queue;
+mod reconcile;
 mod store;
 mod sweep;
-mod turns;
 
 use std::{
     collections::HashSet,
@@ -33,11 +33,11 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    lease::{BEAT, Holding, Lease, Renewed, Watch},
-    local::Local,
-    settle::Unsettled,
+    lease::{FailureDetector, Lease, LeaseState, RENEW_INTERVAL, Renewal},
+    local::LocalUsers,
+    queue::ReconcileQueue,
+    reconcile::ReconcileError,
     store::{OnlineStatus, Store},
-    turns::Turns,
 };
 use crate::{
     delivery::Delivery,
@@ -46,36 +46,36 @@ use crate::{
     work_set::WorkSet,
 };
 
-/// How often each user is settled even if nothing happens: a status lasts for twice as long, and a little longer.
-const RENEWALS: Duration = Duration::from_secs(30);
+/// How often each user is reconciled even without a change. The lifetime of a status is a little more than twice as long.
+const RECONCILE_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Users that are settled at a time.
+/// Users that are reconciled at the same time.
 const CONCURRENCY: usize = 64;
 
-/// How long users that could not be settled wait until they are tried again.
+/// The pause before users that could not be reconciled are tried again.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
-/// The longest that withdrawing all users takes beyond their grace, and in all.
-const WITHDRAW_LIMITS: (Duration, Duration) = (Duration::from_secs(3), Duration::from_secs(10));
+/// The longest that removing all users takes: after their grace period, and in total.
+const WITHDRAW_TIMEOUTS: (Duration, Duration) = (Duration::from_secs(3), Duration::from_secs(10));
 
-/// See the module.
+/// The presence of the users of this instance.
 pub(crate) struct Presence {
     redis: Client,
     store: Store,
     hub: Arc<Hub>,
     delivery: Delivery,
-    /// How long a user without connections is still online.
+    /// How long a user without connections stays online.
     grace: Duration,
-    local: Local,
-    /// Users that have to be settled.
+    local: LocalUsers,
+    /// Users to reconcile.
     changed: Arc<WorkSet<UserId>>,
-    /// Leases of instances that are gone.
-    gone: WorkSet<Lease>,
-    /// Users of theirs of whom something was announced, and nobody knows whether it was heard.
-    unheard: Mutex<HashSet<UserId>>,
+    /// Leases of dead instances.
+    dead: WorkSet<Lease>,
+    /// Users of dead instances whose announcement was begun, and may not have reached all instances.
+    unacked: Mutex<HashSet<UserId>>,
     /// The lease that this instance holds.
     lease: watch::Sender<Option<Lease>>,
-    /// No lease is to be held any more.
+    /// Cancelled when the lease is to be given back.
     ending: CancellationToken,
 }
 
@@ -87,10 +87,10 @@ impl Presence {
             hub: Arc::clone(&delivery.hub),
             delivery,
             grace,
-            local: Local::default(),
+            local: LocalUsers::default(),
             changed: Arc::default(),
-            gone: WorkSet::default(),
-            unheard: Mutex::default(),
+            dead: WorkSet::default(),
+            unacked: Mutex::default(),
             lease: watch::Sender::default(),
             ending: CancellationToken::new(),
         }
@@ -101,64 +101,64 @@ impl Presence {
         let this = Arc::clone(self);
         tasks.spawn_until_stopped(async move { this.hold_lease().await });
         let this = Arc::clone(self);
-        tasks.spawn_until_stopped(async move { this.settle_all().await });
+        tasks.spawn_until_stopped(async move { this.reconcile_all().await });
         let this = Arc::clone(self);
-        tasks.spawn_until_stopped(async move { this.renew_all().await });
+        tasks.spawn_until_stopped(async move { this.reconcile_periodically().await });
         let this = Arc::clone(self);
         tasks.spawn_until_stopped(async move { this.sweep_all().await });
     }
 
-    /// A socket was opened.
+    /// Takes in that a socket opened.
     pub(crate) fn connected(&self, socket: &Socket) {
         self.changed.add([socket.user]);
     }
 
-    /// A socket's user went away, or came back.
+    /// Takes in that the user of a socket went away or came back.
     pub(crate) fn set_status(&self, socket: &Socket, status: Status) {
         if !socket.set_away(status == Status::Away) {
             return;
         }
         let now = Instant::now();
-        match self.local.flip(socket.user, now) {
-            Some(at) if at > now => self.settle_at(socket.user, at),
+        match self.local.status_changed(socket.user, now) {
+            Some(at) if at > now => self.reconcile_at(socket.user, at),
             Some(_) => self.changed.add([socket.user]),
             None => {}
         }
     }
 
-    /// A socket was closed, and the hub knows it no longer. If it was the user's last, the user is offline after the grace, and
-    /// these are told.
-    pub(crate) fn disconnected(&self, user: UserId, left: Option<Peers>) {
-        if let Some(peers) = left.filter(|_| self.hub.sockets_of(user).is_empty()) {
+    /// Takes in that a socket closed and was removed from the hub. If it was the user's last one, the user is offline after the
+    /// grace period, and `last_peers` are notified.
+    pub(crate) fn disconnected(&self, user: UserId, last_peers: Option<Peers>) {
+        if let Some(peers) = last_peers.filter(|_| self.hub.sockets_of(user).is_empty()) {
             let until = Instant::now() + self.grace;
-            self.local.leave(user, until, peers);
-            self.settle_at(user, until);
+            self.local.start_grace(user, until, peers);
+            self.reconcile_at(user, until);
         } else {
             self.changed.add([user]);
         }
     }
 
-    /// The statuses of these users; one who is offline is left out.
+    /// Returns the statuses of those of the users who are not offline.
     pub(crate) async fn statuses(&self, users: &[UserId]) -> Result<Vec<OnlineStatus>, RedisError> {
         self.store.statuses(users).await
     }
 
-    /// After the last socket was closed: waits until all users are settled, and gives the lease back. What cannot be
-    /// settled is left to the others, with the lease.
+    /// Waits, after the last socket closed, until all users are reconciled, and gives the lease back. What cannot be reconciled in
+    /// time is left to the other instances, together with the lease.
     pub(crate) async fn withdraw(&self) {
-        let (beyond_grace, in_all) = WITHDRAW_LIMITS;
+        let (after_grace, in_total) = WITHDRAW_TIMEOUTS;
         let withdrawn = async {
             self.local.until_empty().await;
             self.ending.cancel();
-            // The sender lives as long as this does.
+            // Cannot fail: `self` keeps the sender.
             let _ = self.lease.subscribe().wait_for(Option::is_none).await;
         };
-        if timeout((self.grace + beyond_grace).min(in_all), withdrawn).await.is_err() {
-            tracing::warn!("presence is left to the other instances");
+        if timeout((self.grace + after_grace).min(in_total), withdrawn).await.is_err() {
+            tracing::warn!("presence not removed in time, left to the other instances");
         }
     }
 
-    fn settle_at(&self, user: UserId, at: Instant) {
+    fn reconcile_at(&self, user: UserId, at: Instant) {
         let changed = Arc::clone(&self.changed);
         self.delivery.tasks.spawn_until_stopped(async move {
             sleep_until(at).await;
@@ -166,55 +166,55 @@ impl Presence {
         });
     }
 
-    /// Settles the users that have to be, several at a time.
-    async fn settle_all(&self) {
+    /// Reconciles users that changed, several at the same time.
+    async fn reconcile_all(&self) {
         let mut lease = self.lease.subscribe();
-        let (mut turns, mut settling) = (Turns::default(), FuturesUnordered::new());
-        let mut failed: Vec<(UserId, Unsettled)> = Vec::new();
-        // When those that failed, and those that wait for Redis, have another turn.
+        let (mut queue, mut in_progress) = (ReconcileQueue::default(), FuturesUnordered::new());
+        let mut failed: Vec<(UserId, ReconcileError)> = Vec::new();
+        // When users that failed, or wait for Redis, are tried again.
         let mut retry_at = None;
         loop {
             let held = lease.borrow_and_update().clone().filter(|_| self.redis.is_connected());
             if let Some(held) = &held {
-                while settling.len() < CONCURRENCY
-                    && let Some(user) = turns.begin()
+                while in_progress.len() < CONCURRENCY
+                    && let Some(user) = queue.begin()
                 {
-                    settling.push(correlation::carry(self.settle_one(held.clone(), user)));
+                    in_progress.push(correlation::carry(self.reconcile_one(held.clone(), user)));
                 }
             }
-            if !failed.is_empty() || held.is_none() && turns.is_waiting() {
+            if !failed.is_empty() || held.is_none() && queue.is_waiting() {
                 retry_at.get_or_insert_with(|| Instant::now() + RETRY_PAUSE);
             }
             tokio::select! {
-                () = self.changed.wait() => turns.add(self.changed.take()),
-                Some((user, settled)) = settling.next() => {
-                    turns.end(user);
-                    failed.extend(settled.err().map(|error| (user, error)));
+                () = self.changed.wait() => queue.add(self.changed.take()),
+                Some((user, result)) = in_progress.next() => {
+                    queue.end(user);
+                    failed.extend(result.err().map(|error| (user, error)));
                 }
                 changed = lease.changed() => if changed.is_err() { return },
                 () = sleep_until(retry_at.unwrap_or_else(Instant::now)), if retry_at.is_some() => {
                     retry_at = None;
                     Self::report(&failed);
-                    turns.add(failed.drain(..).map(|(user, _)| user));
+                    queue.add(failed.drain(..).map(|(user, _)| user));
                 }
             }
         }
     }
 
-    async fn settle_one(&self, lease: Lease, user: UserId) -> (UserId, Result<(), Unsettled>) {
-        (user, self.settle(&lease, user).await)
+    async fn reconcile_one(&self, lease: Lease, user: UserId) -> (UserId, Result<(), ReconcileError>) {
+        (user, self.reconcile(&lease, user).await)
     }
 
-    fn report(failed: &[(UserId, Unsettled)]) {
+    fn report(failed: &[(UserId, ReconcileError)]) {
         if let Some((_, error)) = failed.first() {
-            tracing::warn!(users = failed.len(), error.cause = %error, "presence not announced, trying again");
+            tracing::warn!(users = failed.len(), error.cause = %error, "presence update failed, retrying");
             metrics::counter!("presence_retries_total").increment(failed.len() as u64);
         }
     }
 
-    /// Settles every user from time to time, some each second: what nobody noticed is mended, and nothing expires.
-    async fn renew_all(&self) {
-        let turns = RENEWALS.as_secs();
+    /// Reconciles every user within each interval, some each second. Repairs what was missed, and renews what would expire.
+    async fn reconcile_periodically(&self) {
+        let turns = RECONCILE_INTERVAL.as_secs();
         let mut tick = interval(Duration::from_secs(1));
         for turn in (0..turns).cycle() {
             tick.tick().await;
@@ -223,57 +223,57 @@ impl Presence {
         }
     }
 
-    /// Renews the lease of this instance and looks at those of the others, until it is given back.
+    /// Renews the lease of this instance and observes those of the others, until the lease is given back.
     async fn hold_lease(&self) {
-        let mut holding = Holding::new(self.delivery.instance);
-        let mut watch = Watch::new(self.grace);
-        let mut tick = interval(BEAT);
-        // Looks that come late are not made up for: they say something only if time has passed between them.
+        let mut state = LeaseState::new(self.delivery.instance);
+        let mut detector = FailureDetector::new(self.grace);
+        let mut tick = interval(RENEW_INTERVAL);
+        // Late observations are not made up for: each is evidence only if time has passed since the one before.
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while self.ending.run_until_cancelled(tick.tick()).await.is_some() {
             if self.redis.is_connected()
-                && let Err(error) = self.beat(&mut holding, &mut watch).await
+                && let Err(error) = self.renew_lease(&mut state, &mut detector).await
             {
-                tracing::warn!(error.cause = %error, "the lease was not renewed");
+                tracing::warn!(error.cause = %error, "lease not renewed");
             }
         }
         if self.redis.is_connected()
-            && let Err(error) = self.store.forget(&holding.lease()).await
+            && let Err(error) = self.store.delete_lease(&state.lease()).await
         {
-            tracing::warn!(error.cause = %error, "the lease was not given back");
+            tracing::warn!(error.cause = %error, "lease not given back");
         }
         self.lease.send_replace(None);
     }
 
-    async fn beat(&self, holding: &mut Holding, watch: &mut Watch) -> Result<(), RedisError> {
-        let (mut beats, mut leases) = self.store.beat(&holding.lease()).await?;
-        if let Renewed::Lost { perhaps_reaped } = holding.renewed(beats, Instant::now()) {
-            tracing::warn!(perhaps_reaped, "the lease was lost");
+    async fn renew_lease(&self, state: &mut LeaseState, detector: &mut FailureDetector) -> Result<(), RedisError> {
+        let (mut counter, mut leases) = self.store.renew(&state.lease()).await?;
+        if let Renewal::Lost { maybe_evicted } = state.renewed(counter, Instant::now()) {
+            tracing::warn!(maybe_evicted, "lease lost");
             metrics::counter!("presence_leases_lost_total").increment(1);
             self.lease.send_replace(None);
-            self.local.lose(Instant::now(), perhaps_reaped);
-            self.unheard().clear();
-            (beats, leases) = self.store.beat(&holding.lease()).await?;
-            holding.renewed(beats, Instant::now());
+            self.local.lose(Instant::now(), maybe_evicted);
+            self.unacked().clear();
+            (counter, leases) = self.store.renew(&state.lease()).await?;
+            state.renewed(counter, Instant::now());
         }
-        let own = holding.lease();
+        let own = state.lease();
         if self.lease.borrow().is_none() {
-            // Only now, so that nothing is entered under a lease that nobody could find gone.
+            // Only now: no entry is made under a lease that other instances do not observe yet.
             self.lease.send_replace(Some(own.clone()));
             self.changed.add(self.hub.users().into_iter().chain(self.local.users()));
         }
-        let (gone, living) = watch.look(&leases, &own);
-        metrics::gauge!("presence_instances").set(living);
+        let (dead, alive) = detector.observe(&leases, &own);
+        metrics::gauge!("presence_instances").set(alive);
         if self.delivery.deployments.must_yield() {
-            // Leases of another deployment are cleared up after by that one: it alone can tell its users.
+            // The leases of another deployment are its own to clean up: only it can notify its users.
             return Ok(());
         }
-        for lease in &gone {
-            if leases.get(lease).is_some_and(|beats| *beats >= 0) {
-                self.store.mark_gone(lease).await?;
+        for lease in &dead {
+            if leases.get(lease).is_some_and(|counter| *counter >= 0) {
+                self.store.mark_dead(lease).await?;
             }
         }
-        self.gone.add(gone);
+        self.dead.add(dead);
         Ok(())
     }
 }

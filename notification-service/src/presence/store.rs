@@ -1,4 +1,4 @@
-//! Presence in Redis: the keys, and the commands. Each key may be on another node of a cluster.
+//! Presence in Redis: keys and commands. Each key may be on another node of a cluster.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,17 +13,16 @@ use neonchat_common::{ids::UserId, redis::namespace::Namespace};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::lease::{GONE, Lease};
+use super::lease::{DEAD, Lease};
 use crate::protocol::Status;
 
-/// How long a status lasts that nobody renews, in seconds (contract, section 7).
+/// The lifetime of a status that is not renewed, in seconds (contract, section 7).
 const STATUS_TTL_SECS: i64 = 65;
 
-/// How long it is kept of whom an instance had connections, in seconds. It is of use as long as there may be somebody to
-/// clear up after that instance.
-const USERS_TTL_SECS: i64 = 3600;
+/// The lifetime of the index of a lease's users, in seconds. It is of use until other instances have cleaned up after its instance.
+const INDEX_TTL_SECS: i64 = 3600;
 
-/// All leases, and the number of each.
+/// The hash of all leases and their counters.
 const INSTANCES: &str = "instances";
 
 /// The value of `online:{id}`.
@@ -47,18 +46,18 @@ impl Connections {
         self.all.is_empty() && self.away.is_empty()
     }
 
-    /// Those that `which` takes in.
-    pub(super) fn filter(&self, which: impl Fn(&str) -> bool) -> Self {
-        let filter = |names: &HashSet<String>| names.iter().filter(|name| which(name)).cloned().collect();
+    /// Returns those that `predicate` accepts.
+    pub(super) fn filter(&self, predicate: impl Fn(&str) -> bool) -> Self {
+        let filter = |names: &HashSet<String>| names.iter().filter(|name| predicate(name)).cloned().collect();
         Self { all: filter(&self.all), away: filter(&self.away) }
     }
 
-    /// Those that are not in `others`.
+    /// Returns those that are not in `others`.
     pub(super) fn without(&self, others: &Self) -> Self {
         Self { all: &self.all - &others.all, away: &self.away - &others.away }
     }
 
-    /// What follows from them.
+    /// Returns the status that follows from the connections; `None` is offline.
     pub(super) fn status(&self) -> Option<Status> {
         if self.all.is_empty() {
             None
@@ -70,7 +69,7 @@ impl Connections {
     }
 }
 
-/// See the module.
+/// The commands of presence.
 #[derive(Clone)]
 pub(super) struct Store {
     redis: Client,
@@ -90,10 +89,10 @@ impl Store {
         Ok(Connections { all, away })
     }
 
-    /// Enters connections, and says which of them are away.
+    /// Enters connections, and which of them are away.
     pub(super) async fn enter(&self, user: UserId, new: &Connections) -> Result<(), RedisError> {
         let pipeline = self.redis.pipeline();
-        // In an order in which nobody who looks in between takes one that is away for one that is not.
+        // The away mark comes first: a reader in between never takes a connection that is away for one that is not.
         for (key, names) in [(self.away_key(user), &new.away), (self.connections_key(user), &new.all)] {
             if !names.is_empty() {
                 let () = pipeline.sadd(&key, names.iter().cloned().collect::<Vec<_>>()).await?;
@@ -103,23 +102,23 @@ impl Store {
         pipeline.last().await
     }
 
-    /// Withdraws connections, and that some are away. Returns how many were still there.
-    pub(super) async fn withdraw(&self, user: UserId, old: &Connections) -> Result<usize, RedisError> {
+    /// Removes connections and away marks. Returns how many connections were still there.
+    pub(super) async fn remove(&self, user: UserId, old: &Connections) -> Result<usize, RedisError> {
         let remove = async |key: String, names: &HashSet<String>| match names.len() {
             0 => Ok(0),
             _ => self.redis.srem(key, names.iter().cloned().collect::<Vec<_>>()).await,
         };
-        let withdrawn = remove(self.connections_key(user), &old.all).await?;
-        remove(self.away_key(user), &old.away).await.map(|_: usize| withdrawn)
+        let removed = remove(self.connections_key(user), &old.all).await?;
+        remove(self.away_key(user), &old.away).await.map(|_: usize| removed)
     }
 
-    /// Sets the announced status, for a little over a minute, and returns the one before. Where there is none, only an
-    /// instance that has the user, and so `may_enter`, sets it: for others it may be old.
-    pub(super) async fn exchange(
+    /// Replaces the announced status in one step, with a lifetime of 65 s, and returns the one before. Only the instance that has
+    /// the user may create a missing status: what another one knows may be out of date.
+    pub(super) async fn swap_status(
         &self,
         user: UserId,
         connections: &Connections,
-        may_enter: bool,
+        create_if_missing: bool,
     ) -> Result<Option<Status>, RedisError> {
         let key = self.online_key(user);
         let before: Option<String> = match connections.status() {
@@ -132,7 +131,7 @@ impl Store {
                     let () = pipeline.expire(self.away_key(user), STATUS_TTL_SECS, None).await?;
                 }
                 let expiration = Some(Expiration::EX(STATUS_TTL_SECS));
-                let only = Some(SetOptions::XX).filter(|_| !may_enter);
+                let only = Some(SetOptions::XX).filter(|_| !create_if_missing);
                 let () = pipeline.set(key, json!(value).to_string(), expiration, only, true).await?;
                 pipeline.last().await?
             }
@@ -140,57 +139,57 @@ impl Store {
         Ok(before.and_then(|json| parse(&json)).map(|before| before.status))
     }
 
-    /// The status that was announced last.
+    /// Returns the status that was announced last.
     pub(super) async fn announced(&self, user: UserId) -> Result<Option<Status>, RedisError> {
         Ok(self.statuses(&[user]).await?.first().map(|online| online.status))
     }
 
-    /// Keeps the announced status for as long again.
+    /// Extends the lifetime of the announced status.
     pub(super) async fn keep_announced(&self, user: UserId) -> Result<(), RedisError> {
         self.redis.expire(self.online_key(user), STATUS_TTL_SECS, None).await
     }
 
-    /// The statuses of these users; one who is offline is left out.
+    /// Returns the statuses of those of the users who are not offline.
     pub(super) async fn statuses(&self, users: &[UserId]) -> Result<Vec<OnlineStatus>, RedisError> {
         let values = users.iter().map(|user| self.redis.get::<Option<String>, _>(self.online_key(*user)));
         let values = try_join_all(values).await?;
         Ok(values.into_iter().flatten().filter_map(|json| parse(&json)).collect())
     }
 
-    /// Renews a lease. Returns its number, and all leases with theirs.
-    pub(super) async fn beat(&self, lease: &Lease) -> Result<(i64, HashMap<Lease, i64>), RedisError> {
+    /// Renews a lease. Returns its counter, and all leases with their counters.
+    pub(super) async fn renew(&self, lease: &Lease) -> Result<(i64, HashMap<Lease, i64>), RedisError> {
         let (pipeline, instances) = (self.redis.pipeline(), self.namespace.name(INSTANCES));
         let () = pipeline.hincrby(&instances, lease.name(), 1).await?;
         let () = pipeline.hgetall(&instances).await?;
-        let () = pipeline.expire(self.users_key(lease), USERS_TTL_SECS, None).await?;
-        let (beats, leases, _): (i64, HashMap<String, i64>, i64) = pipeline.all().await?;
-        Ok((beats, leases.into_iter().map(|(name, beats)| (Lease::named(&name), beats)).collect()))
+        let () = pipeline.expire(self.index_key(lease), INDEX_TTL_SECS, None).await?;
+        let (counter, leases, _): (i64, HashMap<String, i64>, i64) = pipeline.all().await?;
+        Ok((counter, leases.into_iter().map(|(name, counter)| (Lease::named(&name), counter)).collect()))
     }
 
-    /// The instance of a lease is gone: tells the others, and the instance too, should it only have stood still.
-    pub(super) async fn mark_gone(&self, lease: &Lease) -> Result<(), RedisError> {
-        self.redis.hset(self.namespace.name(INSTANCES), (lease.name(), GONE)).await
+    /// Marks the instance of a lease as dead, for the other instances, and for that instance if it was only suspended.
+    pub(super) async fn mark_dead(&self, lease: &Lease) -> Result<(), RedisError> {
+        self.redis.hset(self.namespace.name(INSTANCES), (lease.name(), DEAD)).await
     }
 
-    /// A lease is done with. Returns whether nobody else has said so.
-    pub(super) async fn forget(&self, lease: &Lease) -> Result<bool, RedisError> {
-        let () = self.redis.del(self.users_key(lease)).await?;
+    /// Deletes a lease. Returns whether it was there.
+    pub(super) async fn delete_lease(&self, lease: &Lease) -> Result<bool, RedisError> {
+        let () = self.redis.del(self.index_key(lease)).await?;
         self.redis.hdel(self.namespace.name(INSTANCES), lease.name()).await
     }
 
-    /// A user has connections under a lease.
+    /// Adds a user to the index of a lease.
     pub(super) async fn register(&self, lease: &Lease, user: UserId) -> Result<(), RedisError> {
-        self.redis.sadd(self.users_key(lease), user.to_string()).await
+        self.redis.sadd(self.index_key(lease), user.to_string()).await
     }
 
-    /// A user has none any more.
+    /// Removes a user from the index of a lease.
     pub(super) async fn unregister(&self, lease: &Lease, user: UserId) -> Result<(), RedisError> {
-        self.redis.srem(self.users_key(lease), user.to_string()).await
+        self.redis.srem(self.index_key(lease), user.to_string()).await
     }
 
-    /// Some of the users who have connections under a lease; none where nobody has.
+    /// Returns at most `count` random users of a lease's index.
     pub(super) async fn some_users(&self, lease: &Lease, count: usize) -> Result<Vec<UserId>, RedisError> {
-        let users: Vec<String> = self.redis.srandmember(self.users_key(lease), Some(count)).await?;
+        let users: Vec<String> = self.redis.srandmember(self.index_key(lease), Some(count)).await?;
         Ok(users.iter().filter_map(|user| user.parse().ok()).collect())
     }
 }
@@ -199,7 +198,7 @@ fn parse(json: &str) -> Option<OnlineStatus> {
     serde_json::from_str(json).ok()
 }
 
-/// The keys.
+/// Keys.
 impl Store {
     fn online_key(&self, user: UserId) -> String {
         self.namespace.name(format_args!("online:{user}"))
@@ -209,13 +208,13 @@ impl Store {
         self.namespace.name(format_args!("user:{user}:ws_connections"))
     }
 
-    /// By its hash tag, which has the namespace inside, it is on the same node of a cluster as the connections, so that one
-    /// pipeline reads and writes both in its order.
+    /// The hash tag, which includes the namespace, puts it on the same cluster node as the connections: one pipeline reads and
+    /// writes both in order.
     fn away_key(&self, user: UserId) -> String {
         format!("{{{}}}:away", self.connections_key(user))
     }
 
-    fn users_key(&self, lease: &Lease) -> String {
+    fn index_key(&self, lease: &Lease) -> String {
         self.namespace.name(format_args!("instance:{}:users", lease.name()))
     }
 }
