@@ -1,11 +1,11 @@
 //! What both services use, and nothing else: identifiers, tokens, the one table of errors, settings, the life of a
 //! process, logs, metrics and traces, the gRPC stack, and the shape of what travels on Redis.
 
+pub mod batch;
 pub mod bus;
 pub mod correlation;
 pub mod deployment;
 pub mod error;
-pub mod gather;
 pub mod grpc;
 pub mod http;
 pub mod ids;

@@ -13,7 +13,7 @@ use futures_util::{future::maybe_done, poll};
 use neonchat_common::{
     correlation::{self, CorrelationId},
     error::ApiError,
-    gather::{Size, gather},
+    batch::{BatchSize, recv_batch},
     ids::ChatId,
     trace::TraceContext,
 };
@@ -39,7 +39,7 @@ const LANES: usize = 2;
 const MAX_WAITING: usize = 4096;
 
 /// With so much a call takes no further messages.
-const FULL: Size = Size { messages: 500, bytes: 1024 * 1024 };
+const FULL: BatchSize = BatchSize { messages: 500, bytes: 1024 * 1024 };
 
 /// The longest that a client waits for the answer to a send (guarantee G11: two seconds).
 const SEND_DEADLINE: Duration = Duration::from_millis(1800);
@@ -98,7 +98,7 @@ impl Sending {
 
 async fn run(delivery: Delivery, mut sends: mpsc::Receiver<Send>, stopped: CancellationToken) {
     loop {
-        let Some(sends) = gather(&mut sends, &stopped, FULL, Send::size).await else { return };
+        let Some(sends) = recv_batch(&mut sends, &stopped, FULL, Send::size).await else { return };
         let latest = Instant::now() + MIN_TIME - SEND_DEADLINE;
         let (sends, late): (Vec<_>, Vec<_>) = sends.into_iter().partition(|send| send.accepted > latest);
         for send in late {
@@ -158,8 +158,8 @@ async fn store_and_deliver(delivery: &Delivery, sends: Vec<Send>) {
 }
 
 impl Send {
-    fn size(&self) -> Size {
-        Size { messages: 1, bytes: self.message.text.as_str().len() }
+    fn size(&self) -> BatchSize {
+        BatchSize { messages: 1, bytes: self.message.text.as_str().len() }
     }
 
     fn acknowledge(self, hub: &Hub, stored: Stored, is_published: bool) {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use neonchat_common::{
-    gather::{Size, gather},
+    batch::{BatchSize, recv_batch},
     lifecycle::Tasks,
     trace,
 };
@@ -26,7 +26,7 @@ use crate::db::{CONNECTION_LIMIT, Db, DbError};
 mod defect;
 
 /// With so much a statement takes no further messages.
-const FULL: Size = Size { messages: 512, bytes: 1024 * 1024 };
+const FULL: BatchSize = BatchSize { messages: 512, bytes: 1024 * 1024 };
 
 /// Callers that may wait for a statement to begin.
 const MAX_WAITING: usize = 4096;
@@ -48,9 +48,9 @@ struct Job {
 }
 
 impl Job {
-    fn size(&self) -> Size {
+    fn size(&self) -> BatchSize {
         let bytes = self.messages.iter().map(|message| message.text.as_str().len()).sum();
-        Size { messages: self.messages.len(), bytes }
+        BatchSize { messages: self.messages.len(), bytes }
     }
 }
 
@@ -80,7 +80,7 @@ impl Writer {
 /// messages, and costs nearly the same (docs/PERFORMANCE.md).
 async fn run(db: Db, mut jobs: mpsc::Receiver<Job>, tasks: Tasks) {
     let stopped = tasks.stopped();
-    while let Some(jobs) = gather(&mut jobs, &stopped, FULL, Job::size).await {
+    while let Some(jobs) = recv_batch(&mut jobs, &stopped, FULL, Job::size).await {
         // In a task of its own: a panic there answers nobody, and ends nothing else.
         let _ = tasks.spawn(write(db.clone(), jobs)).await;
     }

@@ -10,20 +10,20 @@ use tokio_util::sync::CancellationToken;
 
 /// How much something is.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Size {
+pub struct BatchSize {
     /// Messages.
     pub messages: usize,
     /// Bytes of their texts.
     pub bytes: usize,
 }
 
-impl Size {
+impl BatchSize {
     const fn reaches(self, limit: Self) -> bool {
         self.messages >= limit.messages || self.bytes >= limit.bytes
     }
 }
 
-impl Add for Size {
+impl Add for BatchSize {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
@@ -31,13 +31,13 @@ impl Add for Size {
     }
 }
 
-/// Waits until something is in the queue, and takes what is there in its order, until it reaches `full`: the last of them
+/// Waits until something is in the queue, and takes what is there in its order, until it reaches `limit`: the last of them
 /// may go beyond. `None` when the queue is closed and empty: `stopped` closes it.
-pub async fn gather<T>(
+pub async fn recv_batch<T>(
     queue: &mut Receiver<T>,
     stopped: &CancellationToken,
-    full: Size,
-    size: impl Fn(&T) -> Size,
+    limit: BatchSize,
+    size: impl Fn(&T) -> BatchSize,
 ) -> Option<Vec<T>> {
     let first = loop {
         tokio::select! {
@@ -46,15 +46,15 @@ pub async fn gather<T>(
             () = stopped.cancelled(), if !queue.is_closed() => queue.close(),
         }
     };
-    let mut gathered_size = size(&first);
-    let mut gathered = vec![first];
-    while !gathered_size.reaches(full)
+    let mut batch_size = size(&first);
+    let mut batch = vec![first];
+    while !batch_size.reaches(limit)
         && let Ok(next) = queue.try_recv()
     {
-        gathered_size = gathered_size + size(&next);
-        gathered.push(next);
+        batch_size = batch_size + size(&next);
+        batch.push(next);
     }
-    Some(gathered)
+    Some(batch)
 }
 
 #[cfg(test)]
@@ -63,10 +63,10 @@ mod tests {
 
     use super::*;
 
-    const FULL: Size = Size { messages: 3, bytes: 100 };
+    const FULL: BatchSize = BatchSize { messages: 3, bytes: 100 };
 
     /// One message with this number of bytes.
-    const SIZE: fn(&usize) -> Size = |bytes| Size { messages: 1, bytes: *bytes };
+    const SIZE: fn(&usize) -> BatchSize = |bytes| BatchSize { messages: 1, bytes: *bytes };
 
     #[tokio::test]
     async fn takes_what_waits_until_it_is_full() {
@@ -75,9 +75,9 @@ mod tests {
         for bytes in [1, 2, 3, 60, 40, 5] {
             sender.send(bytes).await.expect("room");
         }
-        assert_eq!(gather(&mut queue, &stopped, FULL, SIZE).await, Some(vec![1, 2, 3]));
-        assert_eq!(gather(&mut queue, &stopped, FULL, SIZE).await, Some(vec![60, 40]));
-        assert_eq!(gather(&mut queue, &stopped, FULL, SIZE).await, Some(vec![5]));
+        assert_eq!(recv_batch(&mut queue, &stopped, FULL, SIZE).await, Some(vec![1, 2, 3]));
+        assert_eq!(recv_batch(&mut queue, &stopped, FULL, SIZE).await, Some(vec![60, 40]));
+        assert_eq!(recv_batch(&mut queue, &stopped, FULL, SIZE).await, Some(vec![5]));
     }
 
     #[tokio::test]
@@ -86,8 +86,8 @@ mod tests {
         let stopped = CancellationToken::new();
         sender.send(1).await.expect("room");
         stopped.cancel();
-        assert_eq!(gather(&mut queue, &stopped, FULL, SIZE).await, Some(vec![1]));
-        assert_eq!(gather(&mut queue, &stopped, FULL, SIZE).await, None);
+        assert_eq!(recv_batch(&mut queue, &stopped, FULL, SIZE).await, Some(vec![1]));
+        assert_eq!(recv_batch(&mut queue, &stopped, FULL, SIZE).await, None);
         assert!(sender.send(2).await.is_err());
     }
 }
