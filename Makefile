@@ -45,7 +45,7 @@ demo: ## Play the demo scenario and print a transcript
 	@$(CARGO) build --workspace --bins
 	@exec target/debug/testbed demo
 
-# Arguments for `testbed chaos`, for instance: make chaos CHAOS='--fault kill-chat --seed 7'
+# Arguments for the `chaos` binary, for instance: make chaos CHAOS='--fault kill-chat --seed 7'
 CHAOS ?=
 # The duration of `make soak`.
 MINUTES ?= 30
@@ -53,12 +53,12 @@ MINUTES ?= 30
 chaos: ## Inject every fault into a cluster under load, and check that every guarantee holds
 	@testbed/install.sh
 	@$(CARGO) build --profile quick --workspace --bins
-	@exec target/quick/testbed chaos $(CHAOS)
+	@exec target/quick/chaos $(CHAOS)
 
 soak: ## Inject random faults for MINUTES=30, with the same checks
 	@testbed/install.sh
 	@$(CARGO) build --profile quick --workspace --bins
-	@exec target/quick/testbed chaos --minutes $(MINUTES) $(CHAOS)
+	@exec target/quick/chaos --minutes $(MINUTES) $(CHAOS)
 
 mutants: ## Build services with deliberate defects, and check that chaos finds each
 	@testbed/install.sh
@@ -76,13 +76,13 @@ SCENARIO ?= smoke
 load: ## Load `make run`, or BASE_URL=… WS_URL=…, with k6; SCENARIO=smoke (see docs/TESTING.md)
 	@k6/run.sh $(SCENARIO)
 
-# Arguments for `testbed bench`, for instance: make bench BENCH='--only pairs-1 --seconds 30'
+# Arguments for the `bench` binary, for instance: make bench BENCH='--only pairs-1 --seconds 30'
 BENCH ?=
 
 bench: ## Measure the release build under load, and compare with its targets
 	@testbed/install.sh
 	@$(CARGO) build --release --workspace --bins
-	@exec target/release/testbed bench $(BENCH)
+	@exec target/release/bench $(BENCH)
 
 # The checkers of Prometheus and of Alertmanager.
 PROMTOOL ?= promtool

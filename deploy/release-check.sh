@@ -40,7 +40,7 @@ package() {
 version=$(package version)
 oldest=$(package rust-version)
 echo "== version $version, Rust $oldest or newer"
-for file in */Cargo.toml; do
+for file in */Cargo.toml testbed/*/Cargo.toml; do
     for field in version rust-version; do
         grep -q "^$field.workspace = true" "$file" || fail "$file has a $field of its own"
     done

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the services with one deliberate defect at a time. `testbed chaos` has to find each by the guarantee that it breaks. A
+# Builds the services with one deliberate defect at a time. `chaos` has to find each by the guarantee that it breaks. A
 # run without a defect comes first and has to pass.
 set -eu
 
@@ -11,7 +11,7 @@ chaos() {
     shift
     # shellcheck disable=SC2086 # a list of words, may be empty
     $CARGO build --quiet --profile mutant --workspace --bins $features
-    "$target/testbed" chaos --quick --seed 1 "$@"
+    "$target/chaos" --quick --seed 1 "$@"
 }
 
 # DEFECT BREACH FAULTS…: the breach that the faults have to find.

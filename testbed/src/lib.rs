@@ -1,7 +1,5 @@
-//! Real Postgres, real Redis, real services, real clients: what `make run`, `make demo` and every test stand on.
+//! Private Postgres and Redis servers, the services as processes, and clients, for tests, `make run` and `make demo`.
 
-pub mod bench;
-pub mod chaos;
 pub mod client;
 pub mod demo;
 #[cfg(test)]
@@ -14,6 +12,7 @@ pub mod poll;
 pub mod port;
 pub mod postgres;
 pub mod process;
+pub mod proxy;
 pub mod redis;
 pub mod run;
 pub mod site;

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use tokio::time::{Duration, sleep};
 
 /// Pauses between two looks.
-pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(20);
+pub const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Looks until it is true.
 pub async fn until(mut is_true: impl AsyncFnMut() -> bool) {
@@ -13,7 +13,7 @@ pub async fn until(mut is_true: impl AsyncFnMut() -> bool) {
 }
 
 /// Looks until it is true, or cannot be told.
-pub(crate) async fn try_until<E>(mut is_true: impl AsyncFnMut() -> Result<bool, E>) -> Result<(), E> {
+pub async fn try_until<E>(mut is_true: impl AsyncFnMut() -> Result<bool, E>) -> Result<(), E> {
     while !is_true().await? {
         sleep(POLL_INTERVAL).await;
     }

@@ -105,6 +105,7 @@ impl Postgres {
 
     /// The URL of a database in it, for the superuser.
     #[must_use]
+    /// Returns the URL of a database on this machine, for the superuser.
     pub fn url(&self, database: &str) -> String {
         url(self.port, database)
     }
@@ -166,7 +167,9 @@ pub async fn create_database(url: &str, name: &str) -> anyhow::Result<()> {
     Ok(connection?)
 }
 
-pub(crate) fn url(port: u16, database: &str) -> String {
+/// Returns the URL of a database on this machine, for the superuser.
+#[must_use]
+pub fn url(port: u16, database: &str) -> String {
     format!("postgres://neon@127.0.0.1:{port}/{database}")
 }
 

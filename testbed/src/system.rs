@@ -16,10 +16,10 @@ use crate::{
 };
 
 /// The longest that a service takes to be ready. The database may have to be migrated first.
-pub(crate) const START_LIMIT: Duration = Duration::from_secs(30);
+pub const START_LIMIT: Duration = Duration::from_secs(30);
 
 /// The longest that a service takes to drain (contract, section 5).
-pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(30);
+pub const STOP_LIMIT: Duration = Duration::from_secs(30);
 
 /// The settings of the addresses that the services listen at.
 pub(crate) const HOSTS: [&str; 6] = [
@@ -321,7 +321,8 @@ async fn restart(
     process.ready_when(START_LIMIT, async || is_ready(port).await).await
 }
 
-pub(crate) async fn is_ready(port: u16) -> bool {
+/// Returns whether the service that answers `/ready` on this port is ready.
+pub async fn is_ready(port: u16) -> bool {
     let api = Api::new(format!("http://127.0.0.1:{port}"));
     api.call("GET", "/ready", None, None).await.is_ok_and(|answer| answer.status == 200)
 }

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use neonchat_common::error::ErrorCode;
 use neonchat_testbed::{
-    chaos::proxy::{Disturbance, Proxy},
     client::{Answer, PASSWORD, User},
     harness,
     postgres::Postgres,
+    proxy::{Disturbance, Proxy},
 };
 use serde_json::json;
 use uuid::Uuid;

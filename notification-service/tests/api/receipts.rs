@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use neonchat_testbed::{
-    chaos::proxy::{Disturbance, Proxy},
     client::{Socket, User},
     poll,
+    proxy::{Disturbance, Proxy},
 };
 use serde_json::{Value, json};
 use tokio::time::timeout;

@@ -23,7 +23,7 @@ async fn output(command: &mut Command) -> (Option<i32>, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_binary_explains_itself() {
-    for name in ["chat-service", "notification-service", "testbed"] {
+    for name in ["chat-service", "notification-service", "testbed", "chaos", "bench"] {
         let binary = binary(name).expect("a binary");
         let (code, said) = output(Command::new(&binary).arg("--help")).await;
         assert!(code == Some(0) && said.contains("Usage"), "{name}: {said}");

@@ -1,0 +1,139 @@
+//! `make bench`: the system under load, beside what it is to do.
+//!
+//! The load is made on the machine that runs the system, so it has to be cheap: `generator` is a thread with an epoll and
+//! frames made by hand, and what it takes is printed with the rest.
+
+mod fan_out;
+mod generator;
+mod growth;
+mod limits;
+mod messages;
+mod percentiles;
+mod play;
+mod population;
+mod report;
+mod rest;
+mod sockets;
+mod stage;
+mod usage;
+mod worker;
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
+
+use self::report::Figure;
+pub use self::worker::work;
+
+/// What is measured, and how.
+#[derive(Args, Debug)]
+pub struct Options {
+    /// One scenario alone; may be given several times
+    #[arg(long, value_name = "NAME")]
+    only: Vec<Scenario>,
+    /// How long each load is measured, in seconds
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    seconds: u64,
+    /// How many messages `growth` stores
+    #[arg(long, default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(10_000..=100_000_000))]
+    rows: u64,
+    /// A file for the figures, as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// A folder for the logs of the services, which otherwise go
+    #[arg(long, value_name = "FOLDER")]
+    logs: Option<PathBuf>,
+}
+
+impl Options {
+    const fn lasts(&self) -> Duration {
+        Duration::from_secs(self.seconds)
+    }
+}
+
+/// A load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Scenario {
+    /// 200 pairs of users, one message in flight each
+    #[value(name = "pairs-1")]
+    Pairs1,
+    /// 200 pairs of users, eight messages in flight each
+    #[value(name = "pairs-8")]
+    Pairs8,
+    /// 500 messages a second between 200 pairs, whatever becomes of them
+    #[value(name = "open-500")]
+    Open500,
+    /// 1,000 messages a second between 200 pairs
+    #[value(name = "open-1000")]
+    Open1000,
+    /// One chat of two, 128 messages in flight
+    HotChat,
+    /// 100 requests a second on the chat endpoints, while messages flow at 500 a second
+    Rest,
+    /// 18,000 sockets on one instance
+    Sockets,
+    /// 50,000 sockets over three instances
+    #[value(name = "sockets-3")]
+    Sockets3,
+    /// One message to 1,000 sockets of one chat
+    FanOut,
+    /// What the machine does at most: Postgres, Redis and a WebSocket relay, each alone
+    Limits,
+    /// A page of history, a list of chats and a send, with 1,000 messages stored and with 10 million; only where it is
+    /// asked for: to store so many takes minutes
+    Growth,
+}
+
+/// The figures of a scenario, and what failed.
+type Measured = anyhow::Result<(Vec<Figure>, Option<String>)>;
+
+impl Scenario {
+    async fn measure(self, options: &Options) -> Measured {
+        match self {
+            Self::Pairs1 => messages::measure(&messages::PAIRS_1, options).await,
+            Self::Pairs8 => messages::measure(&messages::PAIRS_8, options).await,
+            Self::Open500 => messages::measure(&messages::OPEN_500, options).await,
+            Self::Open1000 => messages::measure(&messages::OPEN_1000, options).await,
+            Self::HotChat => messages::measure(&messages::HOT_CHAT, options).await,
+            Self::Rest => rest::measure(options).await,
+            Self::Sockets => sockets::measure(&sockets::ONE_INSTANCE, options).await,
+            Self::Sockets3 => sockets::measure(&sockets::THREE_INSTANCES, options).await,
+            Self::FanOut => fan_out::measure(options).await,
+            Self::Limits => limits::measure(options).await,
+            Self::Growth => growth::measure(options).await,
+        }
+    }
+}
+
+/// Runs the scenarios and prints the figures. Returns whether every message arrived and every target is met.
+///
+/// # Errors
+/// Something does not start, or ends.
+pub async fn run(options: &Options) -> anyhow::Result<bool> {
+    if cfg!(debug_assertions) {
+        println!("This is no release build: the figures are of no use.\n");
+    }
+    let all: Vec<_> =
+        Scenario::value_variants().iter().copied().filter(|scenario| *scenario != Scenario::Growth).collect();
+    let chosen = if options.only.is_empty() { &all } else { &options.only };
+    let (mut figures, mut failures) = (Vec::new(), Vec::new());
+    for scenario in chosen {
+        let (found, failure) = scenario.measure(options).await?;
+        println!("{}", report::table(&found));
+        figures.extend(found);
+        failures.extend(failure);
+    }
+    figures.extend(limits::ratios(&figures));
+    if chosen.len() > 1 {
+        println!("{}", report::table(&figures));
+    }
+    for failure in &failures {
+        println!("FAILED {failure}");
+    }
+    if let Some(path) = &options.json {
+        let json: serde_json::Value = figures.iter().map(Figure::json).collect();
+        std::fs::write(path, format!("{json:#}\n")).with_context(|| path.display().to_string())?;
+    }
+    Ok(failures.is_empty() && figures.iter().all(|figure| figure.is_met() != Some(false)))
+}

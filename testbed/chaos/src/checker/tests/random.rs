@@ -1,0 +1,190 @@
+//! Random runs: a good one is green, and any single thing that goes wrong in it is red.
+
+use neonchat_common::ids::{MessageId, SendId};
+use proptest::{prelude::*, sample::Index};
+
+use super::model::{MEMBERS, Model, Sending};
+use crate::checker::{Answer, Event, Evidence, check};
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Send(usize, Sending),
+    Connect(usize, bool),
+    Lag(usize, i64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let sendings =
+        [Sending::Acked, Sending::Rest, Sending::Resent, Sending::Refused, Sending::Unsure, Sending::Vanished];
+    let sending = prop::sample::select(sendings.to_vec());
+    prop_oneof![
+        6 => (0..MEMBERS, sending).prop_map(|(member, sending)| Step::Send(member, sending)),
+        1 => (0..MEMBERS, any::<bool>()).prop_map(|(member, complete)| Step::Connect(member, complete)),
+        1 => (0..MEMBERS, 1..4_i64).prop_map(|(member, count)| Step::Lag(member, count)),
+    ]
+}
+
+fn run(steps: &[Step]) -> Evidence {
+    let mut model = Model::new();
+    // Whatever is to go wrong, there is something for it to go wrong with.
+    for member in 0..MEMBERS {
+        model.send(member, Sending::Acked);
+        model.send(member, Sending::Refused);
+    }
+    for step in steps {
+        match *step {
+            Step::Send(member, sending) => {
+                model.send(member, sending);
+            }
+            Step::Connect(member, complete) => model.connect(member, complete),
+            Step::Lag(member, count) => model.lag(member, count),
+        }
+    }
+    model.finish()
+}
+
+/// One thing that goes wrong.
+#[derive(Clone, Copy, Debug)]
+enum Mutation {
+    LoseRow,
+    RepeatRequest,
+    MakeUpRow,
+    SwapRows,
+    ForgetInView,
+    StoreRefused,
+    MoveAck,
+    DropFrame,
+    RepeatFrame,
+    SwapFrames,
+    ForgeFrame,
+    LeakFrame,
+    LeakFetch,
+}
+
+const MUTATIONS: [Mutation; 13] = [
+    Mutation::LoseRow,
+    Mutation::RepeatRequest,
+    Mutation::MakeUpRow,
+    Mutation::SwapRows,
+    Mutation::ForgetInView,
+    Mutation::StoreRefused,
+    Mutation::MoveAck,
+    Mutation::DropFrame,
+    Mutation::RepeatFrame,
+    Mutation::SwapFrames,
+    Mutation::ForgeFrame,
+    Mutation::LeakFrame,
+    Mutation::LeakFetch,
+];
+
+impl Mutation {
+    /// Returns whether there was anything to do it to.
+    fn apply(self, evidence: &mut Evidence, at: Index) -> bool {
+        match self {
+            Self::LoseRow | Self::RepeatRequest | Self::MakeUpRow | Self::SwapRows | Self::ForgetInView => {
+                self.change_history(evidence, at)
+            }
+            Self::StoreRefused | Self::MoveAck => self.change_answer(evidence, at),
+            Self::DropFrame | Self::RepeatFrame | Self::SwapFrames | Self::ForgeFrame => {
+                self.change_frame(evidence, at)
+            }
+            Self::LeakFrame | Self::LeakFetch => {
+                let rows = &evidence.chats.values().next().expect("a chat").rows;
+                let message = rows[at.index(rows.len())].message.clone();
+                let stranger = &mut evidence.clients[MEMBERS];
+                if matches!(self, Self::LeakFrame) {
+                    stranger.connections[0].events.push(Event::Message(message));
+                } else {
+                    stranger.fetched.push(message);
+                }
+                true
+            }
+        }
+    }
+
+    fn change_history(self, evidence: &mut Evidence, at: Index) -> bool {
+        let chat = evidence.chats.values_mut().next().expect("a chat");
+        let index = at.index(chat.rows.len());
+        match self {
+            Self::LoseRow => {
+                chat.rows.remove(index);
+            }
+            Self::SwapRows if index == 0 => return false,
+            Self::SwapRows => chat.rows.swap(index - 1, index),
+            Self::ForgetInView => {
+                chat.views[0].messages.remove(index);
+            }
+            _ => {
+                let mut row = chat.rows[index].clone();
+                let last = chat.rows.last().expect("a row");
+                (row.message.seq, row.created_at) = (last.message.seq + 1, last.created_at + 1);
+                row.message.id = MessageId::new();
+                if matches!(self, Self::MakeUpRow) {
+                    row.request = SendId::new();
+                }
+                chat.rows.push(row);
+            }
+        }
+        true
+    }
+
+    fn change_answer(self, evidence: &mut Evidence, at: Index) -> bool {
+        let clients = evidence.clients.iter_mut();
+        let sends =
+            clients.flat_map(|client| client.sends.values_mut()).filter(|send| send.answers.len() == send.attempts);
+        let mut acked: Vec<_> =
+            sends.flat_map(|send| &mut send.answers).filter(|answer| matches!(answer, Answer::Acked(_))).collect();
+        let index = at.index(acked.len());
+        if let (Self::MoveAck, Answer::Acked(ack)) = (self, &mut *acked[index]) {
+            ack.seq += 1;
+        } else {
+            *acked[index] = Answer::Refused;
+        }
+        true
+    }
+
+    /// Changes what an open connection was told of what others wrote. What it does not get it never gets.
+    fn change_frame(self, evidence: &mut Evidence, at: Index) -> bool {
+        let client = &mut evidence.clients[at.index(MEMBERS)];
+        let events = &mut client.connections.last_mut().expect("a connection").events;
+        let is_other = |event: &Event| matches!(event, Event::Message(message) if message.sender != client.user);
+        let messages: Vec<usize> = (0..events.len()).filter(|index| is_other(&events[*index])).collect();
+        if messages.len() < 2 {
+            return false;
+        }
+        let nth = at.index(messages.len() - 1);
+        let (first, second) = (messages[nth], messages[nth + 1]);
+        match self {
+            Self::DropFrame => {
+                events.remove(first);
+            }
+            Self::RepeatFrame => events.insert(first, events[first].clone()),
+            Self::SwapFrames => events.swap(first, second),
+            _ => {
+                if let Event::Message(message) = &mut events[first] {
+                    message.text.push('?');
+                }
+            }
+        }
+        true
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_good_run_is_green(steps in prop::collection::vec(step(), 0..40)) {
+        let verdict = check(&run(&steps));
+        prop_assert!(verdict.is_green(), "{verdict}");
+    }
+
+    #[test]
+    fn one_thing_that_goes_wrong_is_red(
+        steps in prop::collection::vec(step(), 0..40),
+        mutation in prop::sample::select(MUTATIONS.to_vec()),
+        at in any::<Index>(),
+    ) {
+        let mut evidence = run(&steps);
+        prop_assume!(mutation.apply(&mut evidence, at));
+        prop_assert!(!check(&evidence).is_green(), "{mutation:?}");
+    }
+}

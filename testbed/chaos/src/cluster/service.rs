@@ -1,0 +1,114 @@
+//! One instance of a service, which may be killed, frozen, ended and started again.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::ensure;
+use neonchat_testbed::{
+    process::{Process, Signal},
+    system::{START_LIMIT, STOP_LIMIT, binary, is_ready},
+};
+
+use super::memory::Pids;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Service {
+    name: String,
+    program: &'static str,
+    /// Where it listens for HTTP.
+    pub http_port: u16,
+    environment: Vec<(String, String)>,
+    logs: PathBuf,
+    pids: Pids,
+    process: Option<Process>,
+}
+
+impl Service {
+    /// Instance `index` of a program, not started yet.
+    pub(super) fn new(
+        program: &'static str,
+        index: usize,
+        http_port: u16,
+        environment: Vec<(String, String)>,
+        logs: &Path,
+        pids: Pids,
+    ) -> Self {
+        let name = format!("{program}-{index}");
+        Self { name, program, http_port, environment, logs: logs.to_owned(), pids, process: None }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Starts it, with further variables in its environment, and returns at once.
+    ///
+    /// # Errors
+    /// It is not built.
+    pub fn spawn(&mut self, further: &[(String, String)]) -> anyhow::Result<()> {
+        let mut command = Process::command(&binary(self.program)?, Signal::SIGTERM);
+        command.envs(self.environment.iter().chain(further).map(|(name, value)| (name, value)));
+        let process = Process::spawn(&self.name, &mut command, &self.logs.join(format!("{}.log", self.name)))?;
+        self.pids.set(&self.name, process.id());
+        self.process = Some(process);
+        Ok(())
+    }
+
+    /// Waits until it is ready.
+    ///
+    /// # Errors
+    /// It is not, within a while.
+    pub async fn ready(&mut self) -> anyhow::Result<()> {
+        let port = self.http_port;
+        match &mut self.process {
+            Some(process) => process.ready_when(START_LIMIT, async || is_ready(port).await).await,
+            None => anyhow::bail!("{} does not run", self.name),
+        }
+    }
+
+    /// Starts it and waits until it is ready.
+    ///
+    /// # Errors
+    /// As [`Service::spawn`] and [`Service::ready`].
+    pub async fn start(&mut self, further: &[(String, String)]) -> anyhow::Result<()> {
+        self.spawn(further)?;
+        self.ready().await
+    }
+
+    /// Sends it a signal, if it runs.
+    ///
+    /// # Errors
+    /// As kill(2).
+    pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        self.process.as_ref().map_or(Ok(()), |process| process.signal(signal))
+    }
+
+    /// Kills it as a power cut would, if it runs.
+    ///
+    /// # Errors
+    /// As kill(2) and waitpid(2).
+    pub async fn kill(&mut self) -> anyhow::Result<()> {
+        if let Some(mut process) = self.process.take() {
+            self.pids.set(&self.name, None);
+            process.signal(Signal::SIGKILL)?;
+            process.wait().await?;
+        }
+        Ok(())
+    }
+
+    /// Tells it to end, if it runs, and waits until it has drained.
+    ///
+    /// # Errors
+    /// It does not end in time, or not well.
+    pub async fn stop(&mut self) -> anyhow::Result<()> {
+        if let Some(mut process) = self.process.take() {
+            let status = process.stop(Signal::SIGTERM, STOP_LIMIT).await;
+            self.pids.set(&self.name, None);
+            let status = status?;
+            ensure!(status.success(), "{} ended with {status}:\n{}", self.name, process.tail());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,136 @@
+//! The frames of the protocol (`docs/PROTOCOL.md`), as a client reads them.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use anyhow::Context as _;
+use neonchat_common::ids::{ChatId, SendId, Seq};
+use serde_json::{Value, json};
+
+use crate::checker::{Ack, Answer, Event, Message};
+
+/// A frame of the server.
+#[derive(Debug)]
+pub(super) enum Frame {
+    /// One to be logged as it is.
+    Event(Event),
+    /// Where the chats stand, in answer to a sync.
+    Synced(Vec<(ChatId, Seq, bool)>),
+    /// Something was refused.
+    Error { request: Option<String>, refusal: Refusal },
+    /// The connection is about to end.
+    Reconnect { after: Duration },
+    /// A pong.
+    Nothing,
+}
+
+/// Why something was refused, and whether it may be taken later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) code: String,
+    pub(super) retry_after: Option<Duration>,
+    /// Whether it may be done all the same.
+    pub(super) is_unsure: bool,
+}
+
+/// The least pause before something that was refused is sent again.
+const MIN_PAUSE_MS: u64 = 100;
+
+impl Frame {
+    pub(super) fn parse(text: &str) -> anyhow::Result<Self> {
+        let value: Value = serde_json::from_str(text)?;
+        parse(&value).with_context(|| format!("a frame: {}", value["type"]))
+    }
+}
+
+fn parse(value: &Value) -> anyhow::Result<Frame> {
+    let event = match value["type"].as_str().unwrap_or_default() {
+        "message_sent" => Event::Acked { request: id(&value["request_id"])?, ack: ack(value, "message_id")? },
+        "new_message" => Event::Message(message(&value["message"])?),
+        "lagged" => Event::Lagged {
+            chat: id(&value["chat_id"])?,
+            from: number(&value["from_seq"])?,
+            head: number(&value["head_seq"])?,
+        },
+        "synced" => {
+            let chats = value["chats"].as_array().context("no chats")?.iter();
+            let chat = |chat: &Value| {
+                let complete = chat["complete"].as_bool().context("complete")?;
+                Ok((id(&chat["chat_id"])?, number(&chat["head_seq"])?, complete))
+            };
+            return Ok(Frame::Synced(chats.map(chat).collect::<anyhow::Result<_>>()?));
+        }
+        "error" => {
+            let request = value["request_id"].as_str().map(str::to_owned);
+            return Ok(Frame::Error { request, refusal: Refusal::of(value)? });
+        }
+        "reconnect" => {
+            let after = value["after_ms"].as_u64().context("after_ms")?;
+            return Ok(Frame::Reconnect { after: Duration::from_millis(after) });
+        }
+        "pong" => return Ok(Frame::Nothing),
+        kind => Event::Seen {
+            kind: kind.to_owned(),
+            chat: optional(&value["chat_id"]).or_else(|| optional(&value["chat"]["id"])),
+            user: optional(&value["user_id"]),
+        },
+    };
+    Ok(Frame::Event(event))
+}
+
+/// Where a message was stored: an ack has the message under another name than an answer over REST.
+pub(super) fn ack(value: &Value, message: &str) -> anyhow::Result<Ack> {
+    Ok(Ack {
+        chat: id(&value["chat_id"])?,
+        seq: number(&value["seq"])?,
+        id: id(&value[message])?,
+        duplicate: value["duplicate"].as_bool().unwrap_or(false),
+    })
+}
+
+pub(super) fn message(value: &Value) -> anyhow::Result<Message> {
+    Ok(Message {
+        chat: id(&value["chat_id"])?,
+        seq: number(&value["seq"])?,
+        id: id(&value["id"])?,
+        sender: id(&value["sender_id"])?,
+        text: value["text"].as_str().context("no text")?.to_owned(),
+    })
+}
+
+fn number(value: &Value) -> anyhow::Result<Seq> {
+    value.as_i64().with_context(|| format!("{value} is no number"))
+}
+
+fn id<T: From<uuid::Uuid>>(value: &Value) -> anyhow::Result<T> {
+    optional(value).with_context(|| format!("{value} is no id"))
+}
+
+fn optional<T: From<uuid::Uuid>>(value: &Value) -> Option<T> {
+    value.as_str()?.parse::<uuid::Uuid>().ok().map(T::from)
+}
+
+impl Refusal {
+    pub(super) const fn answer(&self) -> Answer {
+        if self.is_unsure { Answer::Unsure } else { Answer::Refused }
+    }
+
+    /// Of an `error` frame, or of a problem document.
+    pub(super) fn of(value: &Value) -> anyhow::Result<Self> {
+        let code = value["code"].as_str().context("no code")?.to_owned();
+        let is_unsure = matches!(code.as_str(), "unavailable" | "internal");
+        let is_retryable = is_unsure || code == "rate_limited";
+        let pause = Duration::from_millis(value["retry_after_ms"].as_u64().unwrap_or(0).max(MIN_PAUSE_MS));
+        Ok(Self { code, retry_after: is_retryable.then_some(pause), is_unsure })
+    }
+}
+
+/// The frames of a client.
+pub(super) fn send(chat: ChatId, request: SendId, text: &str) -> Value {
+    json!({ "type": "message", "chat_id": chat, "text": text, "request_id": request })
+}
+
+pub(super) fn sync(request: &str, cursors: &BTreeMap<ChatId, Seq>) -> Value {
+    let cursors: serde_json::Map<String, Value> =
+        cursors.iter().map(|(chat, seq)| (chat.to_string(), json!(seq))).collect();
+    json!({ "type": "sync", "request_id": request, "cursors": cursors })
+}

@@ -1,0 +1,131 @@
+//! What a device does over REST: it sends, and it fetches what it was told that it would not be told.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use neonchat_common::ids::{ChatId, SendId, Seq};
+use neonchat_testbed::client::{Answer, Api, User};
+use serde_json::{Value, json};
+use tokio::{sync::mpsc, time::timeout};
+
+use super::{
+    Load, Phase,
+    frames::{self, Refusal},
+    session::{compose, pause},
+    state::Shared,
+};
+use crate::checker::{Ack, Message};
+
+/// A client that got no answer for so long tries another instance.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+
+/// So many times as rarely as over the socket.
+const RARITY: u32 = 6;
+
+const RETRY_PAUSE: Duration = Duration::from_millis(300);
+
+/// Sends messages over REST: new ones, and such as were sent over the socket, and not answered there.
+pub(super) struct Poster {
+    shared: Shared,
+    load: Load,
+    rng: fastrand::Rng,
+}
+
+impl Poster {
+    pub(super) const fn new(shared: Shared, load: Load, rng: fastrand::Rng) -> Self {
+        Self { shared, load, rng }
+    }
+
+    pub(super) async fn run(mut self) {
+        while !self.shared.is(Phase::End) {
+            tokio::time::sleep(pause(self.load.pause * RARITY, &mut self.rng)).await;
+            let state = &self.shared.state;
+            let request = match state.next_again() {
+                Ok(request) => Some(request),
+                Err(_) if self.shared.is(Phase::Talk) => compose(state, self.load, &mut self.rng),
+                Err(_) => None,
+            };
+            if let Some(request) = request {
+                self.send(request).await;
+            }
+        }
+    }
+
+    async fn send(&mut self, request: SendId) {
+        let Some((chat, text)) = self.shared.state.attempt(request) else { return };
+        let body = json!({ "text": text, "request_id": request });
+        let api = self.shared.endpoints.api(&mut self.rng);
+        let path = format!("/api/v1/chats/{chat}/messages");
+        let answer = timeout(ANSWER_LIMIT, api.post(&path, &self.shared.user, &body)).await;
+        let state = &self.shared.state;
+        match answer.context("no answer").flatten().and_then(|answer| read(&answer)) {
+            Ok(Ok(ack)) => state.acked(request, ack),
+            Ok(Err(refusal)) => state.refused_or_put_off(request, &refusal, &mut self.rng),
+            Err(_) => state.send_again(request, RETRY_PAUSE),
+        }
+    }
+}
+
+/// Whether messages are taken over REST at all: an empty one is refused, but not its method.
+pub(super) async fn may_send(api: &Api, user: &User) -> anyhow::Result<bool> {
+    let path = format!("/api/v1/chats/{}/messages", ChatId::new());
+    Ok(api.post(&path, user, &json!({})).await?.status != 405)
+}
+
+/// An ack, or a refusal.
+fn read(answer: &Answer) -> anyhow::Result<Result<Ack, Refusal>> {
+    if matches!(answer.status, 200 | 201) {
+        let ack = frames::ack(&answer.body, "id")?;
+        return Ok(Ok(Ack { duplicate: answer.status == 200, ..ack }));
+    }
+    Refusal::of(&answer.body).map(Err)
+}
+
+/// A chat of which the device does not have everything up to `head`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fetch {
+    pub(super) chat: ChatId,
+    pub(super) head: Seq,
+}
+
+/// Fetches what was left out.
+pub(super) struct Fetcher {
+    shared: Shared,
+    queue: mpsc::Receiver<Fetch>,
+    rng: fastrand::Rng,
+}
+
+impl Fetcher {
+    pub(super) const fn new(shared: Shared, queue: mpsc::Receiver<Fetch>, rng: fastrand::Rng) -> Self {
+        Self { shared, queue, rng }
+    }
+
+    pub(super) async fn run(mut self) {
+        while let Some(fetch) = self.queue.recv().await {
+            while self.shared.state.cursor(fetch.chat) < fetch.head && !self.shared.is(Phase::End) {
+                let page = timeout(ANSWER_LIMIT, self.page(fetch.chat)).await;
+                match page.context("no answer").flatten() {
+                    Ok(messages) => self.shared.state.fetched(messages),
+                    Err(_) => tokio::time::sleep(pause(RETRY_PAUSE, &mut self.rng)).await,
+                }
+            }
+        }
+    }
+
+    async fn page(&mut self, chat: ChatId) -> anyhow::Result<Vec<Message>> {
+        let api = self.shared.endpoints.api(&mut self.rng);
+        let after = self.shared.state.cursor(chat);
+        let path = format!("/api/v1/chats/{chat}/events?after={after}&limit=500");
+        let answer = api.get(&path, &self.shared.user).await?;
+        ensure!(answer.status == 200, "events: {}", answer.status);
+        let messages = events(&answer.body)?;
+        ensure!(!messages.is_empty(), "nothing after {after}");
+        Ok(messages)
+    }
+}
+
+/// The messages of a page of events.
+pub(super) fn events(page: &Value) -> anyhow::Result<Vec<Message>> {
+    let events = page["events"].as_array().context("no events")?;
+    events.iter().map(|event| frames::message(&event["message"])).collect()
+}

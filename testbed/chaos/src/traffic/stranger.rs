@@ -1,0 +1,98 @@
+//! A client who is in none of the chats, and tries to see something of them all the same.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use neonchat_common::ids::{ChatId, SendId};
+use neonchat_testbed::client::Socket;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_tungstenite::tungstenite::Message as WsMessage;
+
+use super::{
+    Phase,
+    evidence::history,
+    frames::{self, Frame},
+    rest::events,
+    state::Shared,
+};
+use crate::checker::Event;
+
+/// How long each connection lasts, and how long the stranger waits before the next attempt.
+const STAY: Duration = Duration::from_secs(2);
+
+/// The longest that anything is waited for.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// See the module.
+pub(super) struct Stranger {
+    shared: Shared,
+    chats: Vec<ChatId>,
+    rng: fastrand::Rng,
+}
+
+impl Stranger {
+    pub(super) const fn new(shared: Shared, chats: Vec<ChatId>, rng: fastrand::Rng) -> Self {
+        Self { shared, chats, rng }
+    }
+
+    pub(super) async fn run(mut self) {
+        let mut is_about_one = false;
+        while let Some(chat) = self.rng.choice(&self.chats).copied()
+            && !self.shared.is(Phase::End)
+        {
+            let _ = timeout(LIMIT, self.read(chat)).await;
+            let deadline = Instant::now() + STAY;
+            // Once about one chat, which is to be refused, and once about all, which is not.
+            is_about_one = !is_about_one;
+            let _ = timeout_at(deadline, self.listen(chat, is_about_one)).await;
+            self.shared.state.close();
+            tokio::time::sleep_until(deadline).await;
+        }
+    }
+
+    /// Over REST. Whatever is shown is kept.
+    async fn read(&mut self, chat: ChatId) -> anyhow::Result<()> {
+        let api = self.shared.endpoints.api(&mut self.rng);
+        let page = api.get(&format!("/api/v1/chats/{chat}/events?after=0"), &self.shared.user).await?;
+        self.shared.state.fetched(events(&page.body).unwrap_or_default());
+        let page = api.get(&format!("/api/v1/chats/{chat}/messages"), &self.shared.user).await?;
+        self.shared.state.fetched(history(&page.body).unwrap_or_default());
+        Ok(())
+    }
+
+    async fn listen(&mut self, chat: ChatId, is_about_one: bool) -> anyhow::Result<()> {
+        let base = self.shared.endpoints.socket(&mut self.rng);
+        let named = chat.to_string();
+        let about = is_about_one.then_some(named.as_str());
+        let mut socket = Socket::open(&base, &self.shared.user, about).await?;
+        let state = &self.shared.state;
+        state.open();
+        let cursors: BTreeMap<_, _> = self.chats.iter().map(|chat| (*chat, 0)).collect();
+        socket.send(&frames::sync("s", &cursors)).await?;
+        let request = SendId::new();
+        state.write(chat, request, format!("{request} from a stranger"));
+        if let Some((chat, text)) = state.attempt(request) {
+            state.note(Event::Sent { request });
+            socket.send(&frames::send(chat, request, &text)).await?;
+        }
+        loop {
+            let WsMessage::Text(text) = socket.receive().await? else { continue };
+            match Frame::parse(&text)? {
+                Frame::Event(event) => {
+                    if let Event::Acked { request, ack } = event {
+                        state.acked(request, ack);
+                    }
+                    state.note(event);
+                }
+                Frame::Synced(chats) => {
+                    for (chat, head, complete) in chats {
+                        state.note(Event::Synced { chat, head, complete });
+                    }
+                }
+                Frame::Error { request: Some(id), refusal } if id == request.to_string() => {
+                    state.refused(request, &refusal);
+                }
+                _ => {}
+            }
+        }
+    }
+}
