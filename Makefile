@@ -60,7 +60,7 @@ soak: ## Inject random faults for MINUTES=30, with the same checks
 	@$(CARGO) build --profile quick --workspace --bins
 	@exec target/quick/chaos --minutes $(MINUTES) $(CHAOS)
 
-mutants: ## Build services with deliberate defects, and check that chaos finds each
+mutants: ## Build services with deliberate defects, and check that chaos finds each one
 	@testbed/install.sh
 	@CARGO="$(CARGO)" testbed/mutants.sh
 

@@ -1,25 +1,61 @@
 #!/bin/sh
-# Builds the services with one deliberate defect at a time. `chaos` has to find each by the guarantee that it breaks. A
-# run without a defect comes first and has to pass.
+# Tests that `chaos` finds defects. Each patch in testbed/mutants puts one defect into a copy of the tracked files. `chaos` has to
+# find it with the faults and as the kind of breach that the head of the patch names. A run without a defect comes first and has
+# to pass. The first argument, if any, is the name of the only defect to test.
 set -eu
 
+cd "$(dirname "$0")/.."
 CARGO=${CARGO:-cargo}
-target=${CARGO_TARGET_DIR:-target}/mutant
+only=${1:-*}
+patches=$PWD/testbed/mutants
+folder=$(realpath -m "${CARGO_TARGET_DIR:-target}")/mutants
+copy=$folder/tree
+# The defective services are built there, apart from those of the tree itself.
+export CARGO_TARGET_DIR="$folder/target"
+# The copy is below the repository. Without this, git would take the paths in a patch as those of the repository.
+export GIT_CEILING_DIRECTORIES="$folder"
 
-chaos() {
-    features=$1
+# Fails if there is no such patch.
+ls "$patches"/$only.patch >/dev/null
+
+rm -rf "$copy"
+mkdir -p "$copy"
+# --touch: cargo rebuilds files that are newer than its last build. The last build may have had a defect.
+git ls-files -z | tar --create --null --files-from=- | tar --extract --touch --directory "$copy"
+
+# FIELD PATCH…: the value of a field in the head of each patch.
+field() {
+    name=$1
     shift
-    # shellcheck disable=SC2086 # a list of words, may be empty
-    $CARGO build --quiet --profile mutant --workspace --bins $features
-    "$target/chaos" --quick --seed 1 "$@"
+    sed -n "s/^$name: //p" "$@"
 }
 
-# DEFECT BREACH FAULTS…: the breach that the faults have to find.
-must_be_found() {
-    defect=$1 breach=$2
-    shift 2
+build() {
+    $CARGO build --quiet --manifest-path "$copy/Cargo.toml" --workspace --bins
+}
+
+# FAULT…: runs chaos with these faults.
+chaos() {
+    for fault in "$@"; do
+        shift
+        set -- "$@" --fault "$fault"
+    done
+    "$CARGO_TARGET_DIR/debug/chaos" --quick --seed 1 "$@"
+}
+
+echo "== no defect"
+build
+# shellcheck disable=SC2046 # a list of words
+chaos $(field Faults "$patches"/$only.patch | tr ' ' '\n' | sort -u)
+
+for patch in "$patches"/$only.patch; do
+    defect=$(basename "$patch" .patch)
+    breach=$(field Breach "$patch")
     echo "== $defect"
-    if output=$(chaos "--features $defect" "$@"); then
+    git -C "$copy" apply "$patch"
+    build
+    # shellcheck disable=SC2046 # a list of words
+    if output=$(chaos $(field Faults "$patch")); then
         echo "$output"
         echo "$defect was not found" >&2
         exit 1
@@ -29,11 +65,6 @@ must_be_found() {
         *"    $breach: "*"Promises were broken"*) ;;
         *) echo "$defect: chaos found no breach of the kind $breach" >&2; exit 1 ;;
     esac
-}
-
-echo "== no defect"
-chaos "" --fault kill-postgres --fault kill-chat --fault slow-redis --fault silence
-must_be_found chat-service/defect-ack-before-commit lost --fault kill-postgres --fault kill-chat
-must_be_found notification-service/defect-no-reorder-buffer skip --fault slow-redis
-must_be_found notification-service/defect-no-resync skip --fault silence
+    git -C "$copy" apply --reverse "$patch"
+done
 echo "Each defect was found."

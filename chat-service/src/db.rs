@@ -212,18 +212,6 @@ impl Db {
         }
     }
 
-    /// As [`Db::run`], for work that must not be done twice.
-    ///
-    /// # Errors
-    /// As [`Db::run`].
-    #[cfg(feature = "defect-ack-before-commit")]
-    pub(crate) async fn run_once<T, E: WorkError>(
-        &self,
-        work: impl AsyncFnOnce(&mut AsyncPgConnection) -> Result<T, E>,
-    ) -> Result<T, E> {
-        self.attempt(Instant::now() + CONNECTION_LIMIT, work).await.0
-    }
-
     async fn attempt<T, E: WorkError>(
         &self,
         start_by: Instant,

@@ -22,9 +22,6 @@ use super::{
 };
 use crate::db::{CONNECTION_LIMIT, Db, DbError};
 
-#[cfg(feature = "defect-ack-before-commit")]
-mod defect;
-
 /// With so much a statement takes no further messages.
 const FULL: BatchSize = BatchSize { messages: 512, bytes: 1024 * 1024 };
 
@@ -148,18 +145,12 @@ async fn store_at_once(db: &Db, start_by: Instant, messages: &[&NewMessage]) -> 
     // The one statement is a part of the trace of each message.
     let statement = || trace::statement("INSERT", "messages", messages.len());
     let mut statements = trace::Span::parts(messages.iter().map(|message| &message.trace), statement);
-    let stored = store_by_one_statement(db, start_by, messages).await;
+    let stored =
+        db.run_by(start_by, async |connection| Ok::<_, DbError>(store::store(connection, messages).await?)).await;
     if let Err(error) = &stored {
         for statement in &mut statements {
             statement.fail(error.kind());
         }
     }
     stored
-}
-
-async fn store_by_one_statement(db: &Db, start_by: Instant, messages: &[&NewMessage]) -> Result<Vec<Outcome>, DbError> {
-    #[cfg(feature = "defect-ack-before-commit")]
-    return defect::store_and_commit_later(db, start_by, messages).await;
-    #[cfg(not(feature = "defect-ack-before-commit"))]
-    db.run_by(start_by, async |connection| Ok(store::store(connection, messages).await?)).await
 }

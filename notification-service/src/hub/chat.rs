@@ -187,9 +187,6 @@ impl Chat {
     pub(super) fn accept(&mut self, event: DurableEvent) -> Accepted {
         match event.seq.cmp(&self.next) {
             Ordering::Less => Accepted::Duplicate,
-            Ordering::Greater if cfg!(feature = "defect-no-reorder-buffer") => {
-                Accepted::Delivered(self.deliver(&event))
-            }
             Ordering::Greater => {
                 if let Some(held) = self.held.get_mut(&event.seq) {
                     // It came again, by another of its senders.
