@@ -26,7 +26,7 @@ coverage: ## Measure line coverage of all tests; fails below MINIMUM=80 percent
 	@CARGO="$(CARGO)" testbed/coverage.sh
 
 autobahn: ## Run the Autobahn WebSocket test suite; PYTHON2=a Python 2.7 with pip (see docs/TESTING.md)
-	@$(CARGO) build -p notification-service --features echo --example echo
+	@$(CARGO) build -p notification-service --features test-support --example echo
 	@notification-service/tests/autobahn/run.sh
 
 schemathesis: ## Test the REST API with requests generated from its OpenAPI document (see docs/TESTING.md)
@@ -67,8 +67,8 @@ mutants: ## Build services with deliberate defects, and check that chaos finds e
 microbench: ## Run micro-benchmarks: frames, fan-out, storing messages
 	@testbed/install.sh
 	@$(CARGO) build --workspace --bins
-	@$(CARGO) bench -p notification-service --features bench --bench frames
-	@exec target/debug/testbed exec $(CARGO) bench -p chat-service --bench writer
+	@$(CARGO) bench -p notification-service --features test-support --bench frames
+	@exec target/debug/testbed exec $(CARGO) bench -p chat-service --features test-support --bench writer
 
 # The scenario of `make load`: smoke, sockets, messages, rest or endurance.
 SCENARIO ?= smoke

@@ -4,22 +4,11 @@
 
 use chat_service::{
     config::Settings,
-    db::{Connector, Db, migrate},
-    messages::{
-        model::{NewMessage, Sent},
-        service::Messages,
-    },
-    notifier::Notifier,
+    db::{Connector, migrate},
+    test_support::MessageStore,
 };
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use neonchat_common::{
-    deployment::OwnDeployment,
-    grpc::client::Peer,
-    ids::{ChatId, SendId, UserId},
-    lifecycle::Tasks,
-    redis::{self, namespace::Namespace},
-    trace::TraceContext,
-};
+use neonchat_common::ids::{ChatId, UserId};
 use neonchat_testbed::harness;
 use tokio::runtime::Runtime;
 use tokio_postgres::NoTls;
@@ -31,38 +20,26 @@ const TEXT: &str = "Привет! Завтра в семь, у входа. Bring
 
 fn writer(criterion: &mut Criterion) {
     let runtime = Runtime::new().expect("a runtime");
-    let (messages, chats) = runtime.block_on(prepare());
+    let (store, chats) = runtime.block_on(prepare());
     let mut group = criterion.benchmark_group("store");
     for size in [1, 10, 100, CHATS] {
         group.throughput(Throughput::Elements(size as u64));
         group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
-            bencher.to_async(&runtime).iter(async || store(&messages, &chats[..size]).await);
+            bencher
+                .to_async(&runtime)
+                .iter(async || assert!(store.store(&chats[..size], TEXT).await, "not all messages were stored"));
         });
     }
 }
 
-async fn store(messages: &Messages, chats: &[(ChatId, UserId)]) {
-    let message = |(chat, sender): &(ChatId, UserId)| NewMessage {
-        chat: *chat,
-        sender: *sender,
-        text: TEXT.to_owned().try_into().expect("a text"),
-        request: SendId::new(),
-        trace: TraceContext::default(),
-    };
-    let outcomes = messages.store(chats.iter().map(message).collect()).await.expect("outcomes");
-    assert!(outcomes.iter().all(|outcome| matches!(outcome, Ok(Sent::Stored(_)))));
-}
-
-/// A service of its own, and chats with one of the members of each.
-async fn prepare() -> (Messages, Vec<(ChatId, UserId)>) {
+/// Returns a message store on its own database, and chats with one of the members of each.
+async fn prepare() -> (MessageStore, Vec<(ChatId, UserId)>) {
     let database = harness::test_database().await;
     let settings = [("DATABASE_URL", database.as_str()), ("REDIS_URL", &harness::redis_url())];
     let settings = Settings::from_values(settings).expect("settings");
     let connector = Connector::new(&settings.database.connection).expect("a connector");
     migrate(&connector).await.expect("tables");
-    let db = Db::new(connector, &settings.database).expect("a pool");
-    let peer = Peer::new(&settings.notification_addresses, &settings.common.grpc).expect("a peer");
-    let redis = redis::client(&settings.common.redis_url).expect("a client");
+    let store = MessageStore::start(connector, &settings).expect("start the message store");
 
     let (sql, connection) = tokio_postgres::connect(&database, NoTls).await.expect("Postgres");
     tokio::spawn(connection);
@@ -78,7 +55,7 @@ async fn prepare() -> (Messages, Vec<(ChatId, UserId)>) {
     );
     let chats = sql.query(&chats, &[]).await.expect("chats");
     let chats = chats.iter().map(|row| (ChatId(row.get(0)), UserId(row.get(1)))).collect();
-    (Messages::new(db, Notifier::new(peer, redis, Namespace::default(), OwnDeployment::default()), Tasks::new()), chats)
+    (store, chats)
 }
 
 criterion_group!(benches, writer);

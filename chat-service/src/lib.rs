@@ -21,5 +21,7 @@ pub mod schema;
 pub mod services;
 pub mod sessions;
 pub mod sync;
+#[cfg(feature = "test-support")]
+pub mod test_support;
 pub mod users;
 pub mod validation;

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use notification_service::benches::{FanOut, parse};
+use notification_service::test_support::{FanOut, parse};
 use uuid::Uuid;
 
 const TEXT: &str = "Привет! Завтра в семь, у входа. Bring the tickets, please.";

@@ -1,11 +1,36 @@
-//! An echo over the WebSocket stack: `echo PORT`. It is what Autobahn's test suite is run against (docs/TESTING.md).
+//! A WebSocket server that echoes every text: `echo PORT`. The Autobahn test suite runs against it (docs/TESTING.md).
 
-use std::env;
+use std::{env, time::Duration};
 
+use actix_web::{App, HttpRequest, HttpResponse, web};
 use anyhow::Context as _;
+use neonchat_common::http::server::{Bounds, bind, server};
+use notification_service::{
+    config::SocketSettings,
+    test_support::{DISCONNECT_TIMEOUT, accept},
+};
+
+/// The defaults, without a rate limit.
+const SETTINGS: SocketSettings = SocketSettings {
+    max_connections: 1,
+    max_connections_per_user: 0,
+    max_connections_per_address: 0,
+    messages_per_second: 0,
+    heartbeat: Duration::from_secs(30),
+    read_timeout: Duration::from_mins(1),
+    write_timeout: Duration::from_secs(10),
+};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let port = env::args().nth(1).and_then(|port| port.parse().ok()).context("usage: echo PORT")?;
-    notification_service::echo::serve(port, || println!("ws://127.0.0.1:{port}")).await
+    let listener = bind("127.0.0.1", port, "port").await?;
+    let bounds = Bounds { disconnect: DISCONNECT_TIMEOUT, ..Bounds::default() };
+    let server = server(listener, bounds, || App::new().route("/", web::get().to(echo)))?;
+    println!("ws://127.0.0.1:{port}");
+    Ok(server.await?)
+}
+
+async fn echo(request: HttpRequest, body: web::Payload) -> actix_web::Result<HttpResponse> {
+    accept(&request, body, SETTINGS, |text| text).await
 }

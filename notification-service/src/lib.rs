@@ -5,8 +5,6 @@
 //! (who gets what, in which order) and [`resync`] (what makes it true when something was lost).
 
 pub mod app;
-#[cfg(feature = "bench")]
-pub mod benches;
 pub mod broadcast;
 mod bus;
 mod chat_service;
@@ -25,7 +23,6 @@ mod protocol;
 mod resync;
 mod sending;
 mod state;
+#[cfg(feature = "test-support")]
+pub mod test_support;
 mod work_set;
-
-#[cfg(feature = "echo")]
-pub use connection::echo;

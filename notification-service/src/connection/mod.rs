@@ -1,8 +1,6 @@
 //! One WebSocket connection, from the handshake to the close frame.
 
 mod catch_up;
-#[cfg(feature = "echo")]
-pub mod echo;
 pub(crate) mod handshake;
 pub(crate) mod places;
 mod reader;

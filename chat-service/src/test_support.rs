@@ -1,0 +1,51 @@
+//! Access to internals for `benches/writer.rs` (feature `test-support`). The service does not use it.
+
+use neonchat_common::{
+    deployment::OwnDeployment,
+    grpc::client::Peer,
+    ids::{ChatId, SendId, UserId},
+    lifecycle::Tasks,
+    redis::{self, namespace::Namespace},
+    trace::TraceContext,
+};
+
+use crate::{
+    config::Settings,
+    db::{Connector, Db},
+    messages::{
+        model::{NewMessage, Sent},
+        service::Messages,
+    },
+    notifier::Notifier,
+};
+
+/// The part of the service that stores messages.
+#[derive(Clone)]
+pub struct MessageStore {
+    messages: Messages,
+}
+
+impl MessageStore {
+    /// Starts it on the database of `connector`.
+    ///
+    /// # Errors
+    /// A setting cannot be used.
+    pub fn start(connector: Connector, settings: &Settings) -> anyhow::Result<Self> {
+        let db = Db::new(connector, &settings.database)?;
+        let peer = Peer::new(&settings.notification_addresses, &settings.common.grpc)?;
+        let redis = redis::client(&settings.common.redis_url)?;
+        let notifier = Notifier::new(peer, redis, Namespace::default(), OwnDeployment::default());
+        Ok(Self { messages: Messages::new(db, notifier, Tasks::new()) })
+    }
+
+    /// Stores a new message in each chat by one call. Returns whether all were stored.
+    pub async fn store(&self, chats: &[(ChatId, UserId)], text: &str) -> bool {
+        let message = |&(chat, sender): &(ChatId, UserId)| {
+            let (request, trace) = (SendId::new(), TraceContext::default());
+            text.to_owned().try_into().ok().map(|text| NewMessage { chat, sender, text, request, trace })
+        };
+        let Some(messages) = chats.iter().map(message).collect() else { return false };
+        let outcomes = self.messages.store(messages).await;
+        outcomes.is_ok_and(|outcomes| outcomes.iter().all(|outcome| matches!(outcome, Ok(Sent::Stored(_)))))
+    }
+}

@@ -1,0 +1,115 @@
+//! Access to internals for `benches/frames.rs` and `examples/echo.rs` (feature `test-support`). The service does not use it.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, HttpResponse, rt, web::Payload};
+use bytestring::ByteString;
+use chrono::Utc;
+use futures_util::FutureExt as _;
+use neonchat_common::{
+    error::ApiError,
+    ids::{ChatId, MessageId, SendId, Seq, TokenId, UserId},
+};
+use tokio::time::{Duration, Instant};
+
+use crate::{
+    chat_service::{StoredMessage, UserChat},
+    config::SocketSettings,
+    connection::{
+        run::{Handler, run},
+        wire::{self, ActixWire},
+    },
+    hub::{DurableEvent, Hub, Socket, outbox::Outbox},
+    protocol::{ClientFrame, Frame},
+};
+
+/// The `Bounds::disconnect` of the server that [`accept`] needs.
+pub const DISCONNECT_TIMEOUT: Duration = wire::DISCONNECT_TIMEOUT;
+
+/// Parses a client frame. Returns whether it is valid.
+#[must_use]
+pub fn parse(json: &str) -> bool {
+    ClientFrame::parse(json).is_ok()
+}
+
+/// Answers a handshake and runs the socket. Each text is answered with what `answer` returns.
+///
+/// # Errors
+/// The request is not a WebSocket handshake.
+pub async fn accept(
+    request: &HttpRequest,
+    body: Payload,
+    settings: SocketSettings,
+    answer: fn(ByteString) -> ByteString,
+) -> actix_web::Result<HttpResponse> {
+    let (response, wire) = ActixWire::accept(request, body, &[]).await?;
+    rt::spawn(async move { run(&Outbox::default(), &Answering(answer), wire, settings).await });
+    Ok(response)
+}
+
+struct Answering(fn(ByteString) -> ByteString);
+
+impl Handler for Answering {
+    async fn text(&self, text: ByteString) -> Option<Frame> {
+        Some(Frame::opaque(self.0(text)))
+    }
+
+    fn count(&self) -> Result<(), ApiError> {
+        Ok(())
+    }
+
+    fn expires(&self) -> Instant {
+        Instant::now() + Duration::from_hours(24)
+    }
+}
+
+/// A hub with one chat, and sockets that carry it.
+#[derive(Debug)]
+pub struct FanOut {
+    hub: Hub,
+    sockets: Vec<Arc<Socket>>,
+    message: StoredMessage,
+}
+
+impl FanOut {
+    /// Returns a chat with `sockets` sockets. Each message in it has this text.
+    #[must_use]
+    pub fn new(sockets: usize, text: &str) -> Self {
+        let (hub, user, now) = (Hub::default(), UserId::new(), Utc::now());
+        let chat = UserChat { id: ChatId::new(), last_seq: 0, partners: vec![UserId::new()] };
+        let message = StoredMessage {
+            id: MessageId::new(),
+            chat_id: chat.id,
+            sender_id: user,
+            request_id: Some(SendId::new()),
+            text: text.to_owned(),
+            created_at: now,
+            updated_at: now,
+            seq: 0,
+        };
+        let attach = |_| {
+            hub.enter(user);
+            hub.attach(user, TokenId::new(), None, std::slice::from_ref(&chat))
+        };
+        let sockets = (0..sockets).map(attach).collect();
+        Self { hub, sockets, message }
+    }
+
+    /// Encodes the next message. Returns the size of the frame in bytes.
+    #[must_use]
+    pub fn encode(&self) -> usize {
+        self.message.frame().encode().len()
+    }
+
+    /// Delivers the next message to all sockets and takes it from each outbox. Returns its `seq`.
+    pub fn deliver(&mut self) -> Seq {
+        self.message.seq += 1;
+        let StoredMessage { seq, chat_id, sender_id, .. } = self.message;
+        let frame = Some(self.message.frame().encode());
+        self.hub.deliver(chat_id, DurableEvent { seq, sender: Some(sender_id), frame, origins: Vec::new() });
+        for socket in &self.sockets {
+            let _ = socket.outbox.next().now_or_never();
+        }
+        self.message.seq
+    }
+}
