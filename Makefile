@@ -101,7 +101,7 @@ alerts-check: ## Check the configuration of Prometheus, and test its alerts
 containers-check: ## Build the images, run docker-compose.yml and test it; ENGINE=docker or podman (see docs/TESTING.md)
 	@CARGO="$(CARGO)" deploy/containers-check/run.sh
 
-k8s: ## List the commands make k8s-… for a Kubernetes cluster (see docs/OPERATIONS.md)
+k8s: ## List the commands make k8s-… for a Kubernetes cluster (see docs/operations/kubernetes.md)
 	@deploy/k8s/deploy.sh
 
 k8s-check: ## Check the manifests in deploy/k8s without a cluster

@@ -8,7 +8,7 @@
 #   status              what runs, in which version
 #
 # VERSION=1.2.3 is the tag of the images, IMAGES=registry.example.org/neonchat their registry.
-# See docs/OPERATIONS.md, "Kubernetes".
+# See docs/operations/kubernetes.md.
 set -euo pipefail
 cd -P "$(dirname "$0")"
 

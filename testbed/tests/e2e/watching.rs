@@ -148,7 +148,7 @@ async fn counts_sends_that_are_refused_before_chat_service_is_asked() {
 
 #[test]
 fn every_alert_is_explained_and_tested() {
-    let run_book = read("docs/OPERATIONS.md");
+    let run_book = read("docs/operations/runbook.md");
     let tests = read("deploy/prometheus/alerts.test.yml");
     let recoveries = read("deploy/prometheus/alerts.recovery.test.yml");
     let rules = rules();
@@ -158,10 +158,10 @@ fn every_alert_is_explained_and_tested() {
         for line in ["severity: ", "summary: ", "description: "] {
             assert!(text.contains(line), "{name} has no {line}");
         }
-        let link = format!("runbook_url: docs/OPERATIONS.md#{}", name.to_lowercase());
+        let link = format!("runbook_url: docs/operations/runbook.md#{}", name.to_lowercase());
         assert!(text.lines().any(|line| line.trim() == link), "{name} should have {link}");
         let heading = format!("### {name}");
-        assert!(run_book.lines().any(|line| line == heading), "docs/OPERATIONS.md should have {heading}");
+        assert!(run_book.lines().any(|line| line == heading), "docs/operations/runbook.md should have {heading}");
         let is_tested = [format!("alertname: {name}\n"), format!("alertname=\"{name}\"")];
         assert!(is_tested.iter().any(|words| tests.contains(words.as_str())), "{name} has no test");
         let ends = format!("alertname=\"{name}\", alertstate=\"firing\"}}[");
