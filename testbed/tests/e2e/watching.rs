@@ -160,7 +160,7 @@ fn every_alert_is_explained_and_tested() {
         }
         let link = format!("runbook_url: docs/operations/runbook.md#{}", name.to_lowercase());
         assert!(text.lines().any(|line| line.trim() == link), "{name} should have {link}");
-        let heading = format!("### {name}");
+        let heading = format!("## {name}");
         assert!(run_book.lines().any(|line| line == heading), "docs/operations/runbook.md should have {heading}");
         let is_tested = [format!("alertname: {name}\n"), format!("alertname=\"{name}\"")];
         assert!(is_tested.iter().any(|words| tests.contains(words.as_str())), "{name} has no test");
