@@ -36,7 +36,11 @@ fn every_link_of_a_document_leads_to_a_file_and_a_heading() {
             let target = if file.is_empty() { path.clone() } else { path.with_file_name("").join(file) };
             assert!(target.exists(), "{}: {link} does not exist", path.display());
             if !anchor.is_empty() {
-                assert!(Document::read(&target).anchors().contains(anchor), "{}: no heading for {link}", path.display());
+                assert!(
+                    Document::read(&target).anchors().contains(anchor),
+                    "{}: no heading for {link}",
+                    path.display()
+                );
             }
             checked += 1;
         }
@@ -55,6 +59,23 @@ fn every_document_that_a_source_names_exists() {
                 assert!(Path::new(ROOT).join(name).exists(), "{} names {name}", path.display());
                 checked += 1;
             }
+        }
+    }
+    assert!(checked > 20, "only {checked} names");
+}
+
+#[test]
+fn every_source_file_that_a_document_names_exists() {
+    let sources: Vec<_> = files().filter(|path| has_extension(path, "rs")).collect();
+    let mut checked = 0;
+    for path in files().filter(|path| has_extension(path, "md")) {
+        let text = fs::read_to_string(&path).expect("read a document");
+        // Every second part is code.
+        for name in
+            text.split('`').skip(1).step_by(2).filter(|code| code.ends_with(".rs") && !code.contains([' ', '*']))
+        {
+            assert!(sources.iter().any(|source| source.ends_with(name)), "{}: {name} does not exist", path.display());
+            checked += 1;
         }
     }
     assert!(checked > 20, "only {checked} names");
