@@ -70,10 +70,9 @@ fn every_source_file_that_a_document_names_exists() {
     let mut checked = 0;
     for path in files().filter(|path| has_extension(path, "md")) {
         let text = fs::read_to_string(&path).expect("read a document");
+        let is_source = |code: &&str| has_extension(Path::new(code), "rs") && !code.contains([' ', '*']);
         // Every second part is code.
-        for name in
-            text.split('`').skip(1).step_by(2).filter(|code| code.ends_with(".rs") && !code.contains([' ', '*']))
-        {
+        for name in text.split('`').skip(1).step_by(2).filter(is_source) {
             assert!(sources.iter().any(|source| source.ends_with(name)), "{}: {name} does not exist", path.display());
             checked += 1;
         }
