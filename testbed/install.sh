@@ -14,6 +14,9 @@ command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing="$missing nginx
 [ -x /usr/sbin/pgbouncer ] || missing="$missing pgbouncer"
 # For the certificate of nginx.
 command -v openssl >/dev/null || missing="$missing openssl"
+# For the commands of README.md.
+command -v curl >/dev/null || missing="$missing curl"
+command -v jq >/dev/null || missing="$missing jq"
 command -v setpriv >/dev/null || missing="$missing util-linux"
 # For the clock faults of `make chaos`.
 find /usr/lib*/ -maxdepth 3 -name libfaketime.so.1 2>/dev/null | grep -q . || missing="$missing libfaketime"

@@ -60,3 +60,19 @@ async fn every_example_request_works_as_printed() {
     let metrics = Command::new("curl").arg("-sf").arg(format!("{http}/metrics")).output().await.expect("curl");
     assert!(String::from_utf8_lossy(&metrics.stdout).contains("websocket_connections_current 1"));
 }
+
+/// «First message» of the README, with another port.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_readme_sends_a_first_message() {
+    let Running { system, .. } = &Running::start(&[]).await;
+    let readme = include_str!("../../../README.md");
+    let blocks: Vec<_> =
+        readme.split("\n```").skip(1).step_by(2).filter_map(|block| block.strip_prefix("sh\n")).collect();
+    let script = blocks.iter().find(|block| block.starts_with("api=")).expect("the commands of the README");
+    let script = script.replace("http://localhost:8080", &system.rest());
+    let output = Command::new("sh").arg("-c").arg(&script).output().await.expect("run a shell");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let last = serde_json::Deserializer::from_str(&printed).into_iter::<Value>().last();
+    let message = last.unwrap_or_else(|| panic!("{output:?}")).expect("JSON");
+    assert_eq!((&message["text"], &message["seq"]), (&"Are you there?".into(), &1.into()), "{output:?}");
+}
