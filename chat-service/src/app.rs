@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use fred::{clients::Client, interfaces::ClientLike as _};
 use neonchat_common::{
     deployment::OwnDeployment,
-    grpc::{self, client::Peer, listener::Listener},
+    grpc::{self, client::GrpcClient, listener::Listener},
     http::{
         answer_head_and_options, edge, refuse_encoded_bodies, security_headers,
         server::{self, Bounds},
@@ -88,7 +88,7 @@ impl App {
             None => None,
         };
         let redis = redis::client(&common.redis_url).context("REDIS_URL")?;
-        let peer = Peer::new(&settings.notification_addresses, &common.grpc).context("NOTIFICATION_SERVICE_ADDR")?;
+        let peer = GrpcClient::new(&settings.notification_addresses, &common.grpc).context("NOTIFICATION_SERVICE_ADDR")?;
         let namespace = common.redis_namespace;
         let deployment = OwnDeployment::default();
         let monitor = Monitor::start(&redis, "commands", Some(namespace.name("probe")), &tasks);

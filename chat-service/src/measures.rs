@@ -9,7 +9,7 @@ use neonchat_common::{
 /// Starts all counters of this service at 0.
 pub(crate) fn start_counters(has_reader: bool) {
     security::describe();
-    client::start_counters(client::NOTIFICATION_SERVICE);
+    client::start_counters(client::NOTIFICATION_SERVICE_RPCS);
     start_at_zero("db_pool_timeouts_total", [[]]);
     start_at_zero("rate_limit_bypassed_total", [[]]);
     start_at_zero("rate_limited_total", by_label("limit", &["user", "address", "auth", "login"]));

@@ -12,7 +12,7 @@ use neonchat_common::{
     correlation,
     deployment::OwnDeployment,
     error::ApiError,
-    grpc::client::Peer,
+    grpc::client::GrpcClient,
     ids::{ChatId, Seq, TokenId, UserId},
     json,
     redis::{self, monitor::Monitor, namespace::Namespace},
@@ -42,7 +42,7 @@ const PUBLISH_TIMEOUT: Duration = Duration::from_millis(300);
 /// The way to notification-service: by gRPC to one instance, by Redis to all of them.
 #[derive(Clone)]
 pub struct Notifier {
-    peer: Peer,
+    peer: GrpcClient,
     redis: Client,
     namespace: Namespace,
     deployment: OwnDeployment,
@@ -60,7 +60,7 @@ pub struct NewChat {
 impl Notifier {
     /// Asks over this connection, and publishes over this one, on channels of this namespace, as this deployment.
     #[must_use]
-    pub fn new(peer: Peer, redis: Client, namespace: Namespace, deployment: OwnDeployment) -> Self {
+    pub fn new(peer: GrpcClient, redis: Client, namespace: Namespace, deployment: OwnDeployment) -> Self {
         Self { peer, redis, namespace, deployment, monitor: Monitor::default() }
     }
 

@@ -2,7 +2,7 @@
 
 use neonchat_common::{
     deployment::OwnDeployment,
-    grpc::client::Peer,
+    grpc::client::GrpcClient,
     ids::{ChatId, SendId, UserId},
     lifecycle::Tasks,
     redis::{self, namespace::Namespace},
@@ -32,7 +32,7 @@ impl MessageStore {
     /// A setting cannot be used.
     pub fn start(connector: Connector, settings: &Settings) -> anyhow::Result<Self> {
         let db = Db::new(connector, &settings.database)?;
-        let peer = Peer::new(&settings.notification_addresses, &settings.common.grpc)?;
+        let peer = GrpcClient::new(&settings.notification_addresses, &settings.common.grpc)?;
         let redis = redis::client(&settings.common.redis_url)?;
         let notifier = Notifier::new(peer, redis, Namespace::default(), OwnDeployment::default());
         Ok(Self { messages: Messages::new(db, notifier, Tasks::new()) })

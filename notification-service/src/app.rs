@@ -13,7 +13,7 @@ use fred::{
     prelude::Client,
 };
 use neonchat_common::{
-    grpc::{client::Peer, listener::Listener, server},
+    grpc::{client::GrpcClient, listener::Listener, server},
     http::{self as edge, server::Bounds},
     ids::InstanceId,
     lifecycle::{self, Readiness, Tasks},
@@ -77,7 +77,7 @@ impl App {
         let instance = InstanceId::new();
         let metrics = Metrics::install()?;
         start_counters();
-        let peer = Peer::new(&settings.chat_service, &common.grpc).context("CHAT_SERVICE_ADDR")?;
+        let peer = GrpcClient::new(&settings.chat_service, &common.grpc).context("CHAT_SERVICE_ADDR")?;
         let chat_service = ChatService::new(peer);
         let commands = redis::client(&common.redis_url).context("REDIS_URL")?;
         let subscriber = redis::client(&common.redis_url).context("REDIS_URL")?;

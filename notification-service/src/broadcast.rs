@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use anyhow::Context as _;
-use neonchat_common::{grpc::client::Peer, settings::GrpcSettings};
+use neonchat_common::{grpc::client::GrpcClient, settings::GrpcSettings};
 use neonchat_proto::notification::v1::BroadcastSystemMessageRequest;
 
 use crate::config::Settings;
@@ -16,7 +16,7 @@ pub async fn broadcast(settings: &Settings, text: String) -> anyhow::Result<()> 
     let address = own_address(&settings.grpc_host, settings.grpc_port);
     // Not attempted again: everybody would be told twice.
     let grpc = GrpcSettings { attempts: 1, ..settings.common.grpc.clone() };
-    let peer = Peer::new(&[address], &grpc)?;
+    let peer = GrpcClient::new(&[address], &grpc)?;
     let answer = peer.call(grpc.timeout, BroadcastSystemMessageRequest { text }).await;
     let answer = answer.map_err(|status| anyhow::anyhow!(status.message().to_owned())).context("not broadcast")?;
     anyhow::ensure!(answer.success, "Redis is away: only the sockets of this instance were told");

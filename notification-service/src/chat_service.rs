@@ -7,7 +7,7 @@ use std::time::Duration;
 use neonchat_common::{
     deployment::Deployment,
     error::ApiError,
-    grpc::client::Peer,
+    grpc::client::GrpcClient,
     ids::{ChatId, Seq, TokenId, UserId},
 };
 use neonchat_proto::chat::v1::{
@@ -40,11 +40,11 @@ const MAX_CHAT_PAGES: usize = 100;
 /// See the module.
 #[derive(Clone, Debug)]
 pub(crate) struct ChatService {
-    peer: Peer,
+    peer: GrpcClient,
 }
 
 impl ChatService {
-    pub(crate) const fn new(peer: Peer) -> Self {
+    pub(crate) const fn new(peer: GrpcClient) -> Self {
         Self { peer }
     }
 

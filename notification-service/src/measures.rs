@@ -29,7 +29,7 @@ const PLAIN: [&str; 8] = [
 /// Starts all counters of this service at 0.
 pub(crate) fn start_counters() {
     security::describe();
-    client::start_counters(client::CHAT_SERVICE);
+    client::start_counters(client::CHAT_SERVICE_RPCS);
     for name in PLAIN {
         start_at_zero(name, [[]]);
     }

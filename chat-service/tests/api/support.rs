@@ -206,7 +206,7 @@ pub(crate) async fn sql(database: &str) -> tokio_postgres::Client {
     client
 }
 
-/// A gRPC port, called with a token. Unlike by `Peer`, each call is one attempt.
+/// A gRPC port, called with a token. Unlike by `GrpcClient`, each call is one attempt.
 #[derive(Clone)]
 pub(crate) struct Grpc {
     channel: Transport,

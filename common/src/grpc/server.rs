@@ -58,7 +58,7 @@ const MAX_FRAME_BYTES: u32 = 16 * 1024;
 ///
 /// # Errors
 /// The certificates cannot be used.
-pub fn builder(settings: &GrpcSettings) -> anyhow::Result<Server<Stack<EdgeLayer, tower::layer::util::Identity>>> {
+pub fn builder(settings: &GrpcSettings) -> anyhow::Result<Server<Stack<AuthLayer, tower::layer::util::Identity>>> {
     let mut server = Server::builder();
     if let Some(tls) = &settings.tls {
         server = server.tls_config(tls.server.clone()).context("INTERNAL_TLS_CERT_FILE")?;
@@ -72,7 +72,7 @@ pub fn builder(settings: &GrpcSettings) -> anyhow::Result<Server<Stack<EdgeLayer
         .http2_keepalive_timeout(Some(limit))
         .http2_max_header_list_size(MAX_METADATA_BYTES)
         .max_frame_size(MAX_FRAME_BYTES)
-        .layer(EdgeLayer { token: Arc::new(settings.internal_token.clone()) }))
+        .layer(AuthLayer { token: Arc::new(settings.internal_token.clone()) }))
 }
 
 /// Listens at `host:port`; `setting` is where the port comes from.
@@ -89,26 +89,26 @@ pub async fn bind(host: &str, port: u16, setting: &'static str) -> anyhow::Resul
 
 /// See [`builder`].
 #[derive(Clone, Debug)]
-pub struct EdgeLayer {
+pub struct AuthLayer {
     token: Arc<SecretString>,
 }
 
-impl<S> Layer<S> for EdgeLayer {
-    type Service = Edge<S>;
+impl<S> Layer<S> for AuthLayer {
+    type Service = AuthService<S>;
 
-    fn layer(&self, inner: S) -> Edge<S> {
-        Edge { inner, token: Arc::clone(&self.token) }
+    fn layer(&self, inner: S) -> AuthService<S> {
+        AuthService { inner, token: Arc::clone(&self.token) }
     }
 }
 
 /// See [`builder`].
 #[derive(Clone, Debug)]
-pub struct Edge<S> {
+pub struct AuthService<S> {
     inner: S,
     token: Arc<SecretString>,
 }
 
-impl<S> Edge<S> {
+impl<S> AuthService<S> {
     /// Whether the call may be answered. Notes that its connection is known, or that it is refused.
     fn authorise(&self, request: &Request<Body>) -> bool {
         let token = request.headers().get(TOKEN_KEY);
@@ -147,7 +147,7 @@ fn caller(request: &Request<Body>) -> Option<&Caller> {
     extensions.get().or_else(over_tls)
 }
 
-impl<S> Service<Request<Body>> for Edge<S>
+impl<S> Service<Request<Body>> for AuthService<S>
 where
     S: Service<Request<Body>, Response = Response<Body>> + Send + 'static,
     S::Future: Send + 'static,

@@ -11,7 +11,7 @@ use std::{
 use futures_util::future::join_all;
 use neonchat_common::{
     error::{ApiError, ErrorCode},
-    grpc::client::Peer,
+    grpc::client::GrpcClient,
     settings::GrpcSettings,
 };
 use tokio::{io::AsyncReadExt as _, net::TcpListener, sync::mpsc};
@@ -38,7 +38,7 @@ fn is_refused_at_once(status: &Status) -> bool {
 }
 
 /// Calls until nobody is asked any more.
-async fn until_open(peer: &Peer) {
+async fn until_open(peer: &GrpcClient) {
     let limit = Instant::now() + Duration::from_secs(20);
     while !call(peer, SEND).await.is_err_and(|status| is_refused_at_once(&status)) {
         assert!(Instant::now() < limit, "the circuit does not open");

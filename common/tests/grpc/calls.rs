@@ -83,7 +83,7 @@ async fn it_serves_where_one_of_its_addresses_does() {
 
 #[tokio::test]
 async fn an_address_that_is_none_is_refused() {
-    use neonchat_common::grpc::client::Peer;
-    assert!(Peer::new(&[], &settings()).is_err());
-    assert!(Peer::new(&["no address".to_owned()], &settings()).is_err());
+    use neonchat_common::grpc::client::GrpcClient;
+    assert!(GrpcClient::new(&[], &settings()).is_err());
+    assert!(GrpcClient::new(&["no address".to_owned()], &settings()).is_err());
 }

@@ -12,9 +12,9 @@ use std::{
 
 use neonchat_common::{
     grpc::{
-        client::Peer,
+        client::GrpcClient,
         listener::{Caller, Listener},
-        server::{self, EdgeLayer},
+        server::{self, AuthLayer},
     },
     settings::GrpcSettings,
 };
@@ -39,7 +39,7 @@ pub(crate) const TOKEN: &str = "a-token";
 pub(crate) const NOWHERE: &str = "127.0.0.1:1";
 
 /// A server to which services can be added.
-pub(crate) type Builder = Server<Stack<EdgeLayer, Identity>>;
+pub(crate) type Builder = Server<Stack<AuthLayer, Identity>>;
 
 /// What a call is answered.
 pub(crate) type Answer = Result<(), Status>;
@@ -212,17 +212,17 @@ pub(crate) fn settings() -> GrpcSettings {
 }
 
 /// The service at these addresses.
-pub(crate) fn peer(addresses: &[impl ToString]) -> Peer {
+pub(crate) fn peer(addresses: &[impl ToString]) -> GrpcClient {
     peer_with(addresses, &settings())
 }
 
 /// The service at these addresses, called by these settings.
-pub(crate) fn peer_with(addresses: &[impl ToString], settings: &GrpcSettings) -> Peer {
+pub(crate) fn peer_with(addresses: &[impl ToString], settings: &GrpcSettings) -> GrpcClient {
     let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-    Peer::new(&addresses, settings).expect("a peer")
+    GrpcClient::new(&addresses, settings).expect("a peer")
 }
 
 /// Calls it.
-pub(crate) async fn call(peer: &Peer, within: Duration) -> Answer {
+pub(crate) async fn call(peer: &GrpcClient, within: Duration) -> Answer {
     peer.call(within, GetUsersStatusRequest::default()).await.map(drop)
 }

@@ -4,7 +4,7 @@ use bytestring::ByteString;
 use chrono::{DateTime, Utc};
 use neonchat_common::{
     error::ApiError,
-    grpc::client::Method,
+    grpc::client::Rpc,
     ids::{ChatId, MessageId, RequestId, SendId, Seq, UserId},
     message::MessageText,
     time, trace,

@@ -21,7 +21,7 @@ use tower_resilience::circuitbreaker::{
     CircuitBreaker, CircuitBreakerError, CircuitBreakerLayer, CircuitState, FailureClassifier,
 };
 
-use super::{method::Method, status};
+use super::{rpc::Rpc, status};
 use crate::grpc::tls::Tls;
 
 /// The longest that connecting takes before the call fails.
@@ -34,7 +34,7 @@ const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_
 
 /// An address that has not answered for so long is held to be away. One that had less time is not: its caller was in a
 /// hurry.
-pub(super) const PATIENCE: Duration = Duration::from_millis(400);
+pub(super) const MIN_ATTEMPT_TIMEOUT: Duration = Duration::from_millis(400);
 
 /// Failures one after the other that open a circuit. Unlike a rate over a window this costs the same however many calls
 /// there are; what fails now and then is left to retries.
@@ -83,23 +83,23 @@ impl Endpoint {
     }
 
     /// Calls it, for as long as `limit`. An open circuit refuses at once.
-    pub(super) async fn call<M: Method>(
+    pub(super) async fn call<M: Rpc>(
         &self,
         limit: Duration,
         request: Request<M>,
-    ) -> Result<Response<M::Answer>, CircuitBreakerError<Status>> {
+    ) -> Result<Response<M::Response>, CircuitBreakerError<Status>> {
         let (channel, failure) = (self.channel.clone(), Arc::clone(&self.failure));
         // Boxed, or every layer around it would move some kilobytes.
         let call = Box::pin(async move {
             match M::call(channel, request).await {
                 // `within` is about to do the same, and knows whom it counts against.
-                Err(status) if status::is_cut_off(&status) => pending().await,
+                Err(status) if status::is_cancelled_by_timeout(&status) => pending().await,
                 answered => answered.map_err(status::normalize),
             }
         });
         let breaker = self.breaker.clone();
         // What the limit cuts off outside of the breaker counts neither for the address nor against it.
-        if limit >= PATIENCE {
+        if limit >= MIN_ATTEMPT_TIMEOUT {
             breaker.oneshot(record(failure, within(limit, call))).await
         } else {
             within(limit, breaker.oneshot(record(failure, call))).await
@@ -120,7 +120,7 @@ impl Endpoint {
 /// Keeps the cause of every failure that counts against the address, time-outs too. The last one opens the circuit.
 async fn record<T>(failure: Failure, call: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
     call.await.inspect_err(|status| {
-        if status::is_away(status) {
+        if status::is_unreachable(status) {
             *failure.lock().unwrap_or_else(PoisonError::into_inner) = status::cause(status);
         }
     })
@@ -177,6 +177,6 @@ struct Away;
 
 impl<T> FailureClassifier<T, Status> for Away {
     fn classify(&self, result: &Result<T, Status>) -> bool {
-        result.as_ref().is_err_and(status::is_away)
+        result.as_ref().is_err_and(status::is_unreachable)
     }
 }

@@ -1,7 +1,7 @@
 //! Calling another service: its addresses in turn, each behind a circuit breaker, with retries, all under one deadline.
 
 mod endpoint;
-mod method;
+mod rpc;
 mod status;
 
 use std::{
@@ -26,8 +26,8 @@ use tonic::{
 use tonic_health::pb::HealthCheckRequest;
 use tower_resilience::circuitbreaker::CircuitBreakerError;
 
-use self::endpoint::{BREAKER_STATE, Endpoint, PATIENCE};
-pub use self::method::{CHAT_SERVICE, Method, NOTIFICATION_SERVICE};
+use self::endpoint::{BREAKER_STATE, Endpoint, MIN_ATTEMPT_TIMEOUT};
+pub use self::rpc::{CHAT_SERVICE_RPCS, Rpc, NOTIFICATION_SERVICE_RPCS};
 use super::TOKEN_KEY;
 use crate::{correlation, settings::GrpcSettings, telemetry::start_at_zero, trace};
 
@@ -41,7 +41,7 @@ const RETRIES: &str = "grpc_client_retries_total";
 /// Another service, at one or more addresses. It is connected to when it is first called, and again whenever a
 /// connection breaks, so that start order does not matter.
 #[derive(Clone)]
-pub struct Peer(Arc<Inner>);
+pub struct GrpcClient(Arc<Inner>);
 
 struct Inner {
     endpoints: Box<[Endpoint]>,
@@ -52,7 +52,7 @@ struct Inner {
     attempts: usize,
 }
 
-impl fmt::Debug for Peer {
+impl fmt::Debug for GrpcClient {
     /// Without the token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let addresses = self.0.endpoints.iter().map(Endpoint::address);
@@ -60,7 +60,7 @@ impl fmt::Debug for Peer {
     }
 }
 
-impl Peer {
+impl GrpcClient {
     /// The service at `addresses` (`host:port`). Its connections belong to the runtime that this is called on.
     ///
     /// # Errors
@@ -97,16 +97,16 @@ impl Peer {
     /// # Errors
     /// The service's own; or `UNAVAILABLE` or `DEADLINE_EXCEEDED`, both of which are
     /// [`Unavailable`](crate::error::ErrorCode::Unavailable) as an [`ApiError`](crate::error::ApiError).
-    pub async fn call<M: Method>(&self, within: Duration, message: M) -> Result<M::Answer, Status> {
+    pub async fn call<M: Rpc>(&self, within: Duration, message: M) -> Result<M::Response, Status> {
         Ok(self.call_counted(within, message).await?.0)
     }
 
-    /// As [`Peer::call`]. Also returns how many attempts were made: an earlier one than the last may have done its work,
+    /// As [`GrpcClient::call`]. Also returns how many attempts were made: an earlier one than the last may have done its work,
     /// and only its answer was lost.
     ///
     /// # Errors
-    /// As [`Peer::call`].
-    pub async fn call_counted<M: Method>(&self, within: Duration, message: M) -> Result<(M::Answer, usize), Status> {
+    /// As [`GrpcClient::call`].
+    pub async fn call_counted<M: Rpc>(&self, within: Duration, message: M) -> Result<(M::Response, usize), Status> {
         let Inner { turn, deadline, attempts, .. } = &*self.0;
         let started = Instant::now();
         let deadline = started + within.min(*deadline);
@@ -120,7 +120,7 @@ impl Peer {
             begun += 1;
             let left = deadline.saturating_duration_since(Instant::now());
             // A silent address must not use up the time in which another would answer.
-            let limit = if begun < *attempts && left >= 2 * PATIENCE { left / 2 } else { left };
+            let limit = if begun < *attempts && left >= 2 * MIN_ATTEMPT_TIMEOUT { left / 2 } else { left };
             self.0.attempt(turn, limit, &message, traceparent.as_deref())
         };
         let (min, max) = BACKOFF;
@@ -167,13 +167,13 @@ pub fn start_counters(methods: &[(&'static str, &'static str)]) {
 
 impl Inner {
     /// Calls the first address, from this turn on, whose circuit breaker lets a call through.
-    async fn attempt<M: Method>(
+    async fn attempt<M: Rpc>(
         &self,
         turn: usize,
         limit: Duration,
         message: &M,
         traceparent: Option<&str>,
-    ) -> Result<Response<M::Answer>, CircuitBreakerError<Status>> {
+    ) -> Result<Response<M::Response>, CircuitBreakerError<Status>> {
         let (before, from) = self.endpoints.split_at(turn % self.endpoints.len());
         for endpoint in from.iter().chain(before) {
             let request = self.request(limit, message.clone(), traceparent);

@@ -17,13 +17,13 @@ struct Broken;
 
 /// Whether the service itself was not there, or did not answer. One that says with a code of ours that what it depends
 /// on is away is well.
-pub(super) fn is_away(status: &Status) -> bool {
+pub(super) fn is_unreachable(status: &Status) -> bool {
     let is_broken = status.source().is_some_and(<dyn Error>::is::<Broken>);
     is_transient(status) && !is_broken && status.get_details_error_info().is_none()
 }
 
 /// Whether tonic, here or there, cut the call off because its deadline was over.
-pub(super) fn is_cut_off(status: &Status) -> bool {
+pub(super) fn is_cancelled_by_timeout(status: &Status) -> bool {
     status.code() == Code::Cancelled && status.message() == TimeoutExpired(()).to_string()
 }
 

@@ -9,32 +9,32 @@ use neonchat_proto::{
 use tonic::{Request, Response, Status, transport::Channel};
 
 /// The method that takes this message. It is idempotent, or called with one attempt.
-pub trait Method: Clone + Send + Sync + 'static {
+pub trait Rpc: Clone + Send + Sync + 'static {
     /// Its service, with the package.
     const SERVICE: &'static str;
     /// Its name.
     const NAME: &'static str;
     /// What it answers.
-    type Answer: Send + 'static;
+    type Response: Send + 'static;
 
     /// Calls it.
     fn call(
         channel: Channel,
         request: Request<Self>,
-    ) -> impl Future<Output = Result<Response<Self::Answer>, Status>> + Send + 'static;
+    ) -> impl Future<Output = Result<Response<Self::Response>, Status>> + Send + 'static;
 }
 
 /// `Name = function(Request) -> Answer`, as the `.proto` file and the generated client have them.
-macro_rules! methods {
+macro_rules! rpcs {
     ($all:ident, $client:ident, $server:ident: $($name:ident = $function:ident($request:path) -> $answer:path;)+) => {
         /// The methods that are called of this service, each with the service.
         pub const $all: &[(&str, &str)] = &[$(($server::SERVICE_NAME, stringify!($name))),+];
 
         $(
-        impl Method for $request {
+        impl Rpc for $request {
             const SERVICE: &'static str = $server::SERVICE_NAME;
             const NAME: &'static str = stringify!($name);
-            type Answer = $answer;
+            type Response = $answer;
 
             async fn call(channel: Channel, request: Request<Self>) -> Result<Response<$answer>, Status> {
                 $client::new(channel).$function(request).await
@@ -43,7 +43,7 @@ macro_rules! methods {
     )+};
 }
 
-methods! { CHAT_SERVICE, ChatServiceClient, chat_service_server:
+rpcs! { CHAT_SERVICE_RPCS, ChatServiceClient, chat_service_server:
     ValidateAndStoreMessage = validate_and_store_message(chat::ValidateAndStoreMessageRequest)
         -> chat::ValidateAndStoreMessageResponse;
     StoreMessages = store_messages(chat::StoreMessagesRequest) -> chat::StoreMessagesResponse;
@@ -56,7 +56,7 @@ methods! { CHAT_SERVICE, ChatServiceClient, chat_service_server:
     GetDeployment = get_deployment(chat::GetDeploymentRequest) -> chat::GetDeploymentResponse;
 }
 
-methods! { NOTIFICATION_SERVICE, NotificationServiceClient, notification_service_server:
+rpcs! { NOTIFICATION_SERVICE_RPCS, NotificationServiceClient, notification_service_server:
     SendMessage = send_message(notification::SendMessageRequest) -> notification::SendMessageResponse;
     GetUsersStatus = get_users_status(notification::GetUsersStatusRequest) -> notification::GetUsersStatusResponse;
     BroadcastSystemMessage = broadcast_system_message(notification::BroadcastSystemMessageRequest)
