@@ -88,7 +88,8 @@ impl App {
             None => None,
         };
         let redis = redis::client(&common.redis_url).context("REDIS_URL")?;
-        let peer = GrpcClient::new(&settings.notification_addresses, &common.grpc).context("NOTIFICATION_SERVICE_ADDR")?;
+        let peer =
+            GrpcClient::new(&settings.notification_addresses, &common.grpc).context("NOTIFICATION_SERVICE_ADDR")?;
         let namespace = common.redis_namespace;
         let deployment = OwnDeployment::default();
         let monitor = Monitor::start(&redis, "commands", Some(namespace.name("probe")), &tasks);

@@ -7,7 +7,7 @@ use std::thread::available_parallelism;
 
 use neonchat_common::{
     http::address::TrustedProxies,
-    settings::{CommonSettings, Environment, InvalidSettings, OperationsAddress, Reader},
+    settings::{CommonSettings, Environment, InvalidSettings, OperationsAddress, SettingsSource},
 };
 
 pub use self::{database::DatabaseSettings, limits::LimitSettings};
@@ -48,13 +48,13 @@ impl Settings {
     ///
     /// # Errors
     /// Every setting that is not what it should be, by name.
-    pub fn read(mut reader: Reader) -> Result<Self, InvalidSettings> {
+    pub fn read(mut reader: SettingsSource) -> Result<Self, InvalidSettings> {
         let mut settings = Self::ask(&mut reader);
         settings.common.warnings = reader.finish()?;
         Ok(settings)
     }
 
-    fn ask(reader: &mut Reader) -> Self {
+    fn ask(reader: &mut SettingsSource) -> Self {
         let common = CommonSettings::read(reader);
         let host = reader.text("CHAT_SERVICE_HOST", "0.0.0.0");
         Self {
@@ -79,14 +79,14 @@ impl Settings {
     /// # Errors
     /// As [`Settings::read`].
     pub fn from_values<'a>(values: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, InvalidSettings> {
-        Self::read(Reader::from_values(values))
+        Self::read(SettingsSource::from_values(values))
     }
 }
 
 /// Lower costs are for tests.
 const MIN_PRODUCTION_BCRYPT_COST: u32 = 10;
 
-fn bcrypt_cost(reader: &mut Reader, environment: Environment) -> u32 {
+fn bcrypt_cost(reader: &mut SettingsSource, environment: Environment) -> u32 {
     const NAME: &str = "BCRYPT_COST";
     let cost = reader.number(NAME, 10, 4, 16);
     if environment == Environment::Production && cost < MIN_PRODUCTION_BCRYPT_COST {
@@ -95,7 +95,7 @@ fn bcrypt_cost(reader: &mut Reader, environment: Environment) -> u32 {
     cost
 }
 
-fn max_chats(reader: &mut Reader, environment: Environment) -> u32 {
+fn max_chats(reader: &mut SettingsSource, environment: Environment) -> u32 {
     const NAME: &str = "DIRECT_CHATS_PER_USER";
     let limit = reader.number(NAME, 5000, 0, 1_000_000);
     if environment == Environment::Production && limit == 0 {
@@ -189,9 +189,9 @@ mod tests {
 
     #[test]
     fn the_example_lists_each_with_its_default() {
-        let mut reader = Reader::from_values([]);
+        let mut reader = SettingsSource::from_values([]);
         Settings::ask(&mut reader);
-        assert_eq!(*reader.asked(), env_example::listed_for("chat-service"));
+        assert_eq!(*reader.requested(), env_example::listed_for("chat-service"));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use clap::{Parser, Subcommand};
 use neonchat_common::{
     http::probe::{Probe, probe},
     lifecycle::{self, shutdown_signal},
-    settings::{OperationsAddress, Reader},
+    settings::{OperationsAddress, SettingsSource},
     telemetry,
     trace::Traces,
 };
@@ -76,11 +76,11 @@ async fn run(command: Option<Command>) -> anyhow::Result<()> {
         println!("{}", http::router::openapi().to_pretty_json()?);
         return Ok(());
     }
-    let settings = Settings::read(Reader::load()?)?;
+    let settings = Settings::read(SettingsSource::load()?)?;
     if let Some(Command::Healthcheck { ready }) = command {
         let what = if ready { Probe::Ready } else { Probe::Live };
         let operations = settings.operations.as_ref();
-        let (host, port) = OperationsAddress::or_public(operations, &settings.host, settings.http_port);
+        let (host, port) = OperationsAddress::probe_target(operations, &settings.host, settings.http_port);
         return probe(host, port, what).await;
     }
     telemetry::init_logs(&settings.common)?;

@@ -1,14 +1,14 @@
 //! Settings: defaults, then `config.yaml`, then `.env`, then the environment; the last one wins (contract, section 1).
 //!
-//! Each service reads its settings one by one through a [`Reader`], which remembers every bad one, so that the operator
+//! Each service reads its settings one by one through a [`SettingsSource`], which remembers every bad one, so that the operator
 //! is told of all of them at once, by name.
 
 mod dotenv;
+mod merge;
 mod operations;
 mod redis;
 mod secret;
 mod shared;
-mod sources;
 mod traces;
 mod yaml;
 
@@ -23,11 +23,11 @@ use std::{
 use thiserror::Error;
 use url::Host;
 
-use self::sources::Sources;
+use self::merge::MergedValues;
 pub use self::{
     operations::OperationsAddress,
     redis::is_loopback,
-    secret::{DEFAULT_PASSWORD, is_public},
+    secret::{DEFAULT_PASSWORD, is_well_known},
     shared::{CommonSettings, GrpcSettings},
     traces::TraceSettings,
 };
@@ -47,30 +47,30 @@ pub struct Warning {
 }
 
 /// Reads settings by name.
-pub struct Reader {
+pub struct SettingsSource {
     /// `None` for a value that is not text in UTF-8.
     values: HashMap<String, Option<String>>,
     /// What was asked for, and its default.
-    asked: BTreeMap<String, String>,
+    requested: BTreeMap<String, String>,
     problems: Vec<String>,
     warnings: Vec<Warning>,
 }
 
-impl fmt::Debug for Reader {
+impl fmt::Debug for SettingsSource {
     /// Without the values: they include secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reader").field("asked", &self.asked).finish_non_exhaustive()
+        f.debug_struct("SettingsSource").field("requested", &self.requested).finish_non_exhaustive()
     }
 }
 
-impl Reader {
+impl SettingsSource {
     /// The settings of this process: those of `config.yaml` and `.env` in the working directory, and the environment.
     ///
     /// # Errors
     /// A file is there that cannot be read as what it is.
     pub fn load() -> anyhow::Result<Self> {
-        let sources = Sources::read(Path::new("config.yaml"), Path::new(".env"), std::env::vars_os())?;
-        Ok(Self { problems: sources.problems, ..Self::new(sources.values) })
+        let merged = MergedValues::read(Path::new("config.yaml"), Path::new(".env"), std::env::vars_os())?;
+        Ok(Self { problems: merged.problems, ..Self::new(merged.values) })
     }
 
     /// Settings from these values alone, for a process inside a test.
@@ -80,13 +80,13 @@ impl Reader {
     }
 
     const fn new(values: HashMap<String, Option<String>>) -> Self {
-        Self { values, asked: BTreeMap::new(), problems: Vec::new(), warnings: Vec::new() }
+        Self { values, requested: BTreeMap::new(), problems: Vec::new(), warnings: Vec::new() }
     }
 
     /// The names that were asked for so far, each with its default as it is written in a file: empty where there is none.
     #[must_use]
-    pub const fn asked(&self) -> &BTreeMap<String, String> {
-        &self.asked
+    pub const fn requested(&self) -> &BTreeMap<String, String> {
+        &self.requested
     }
 
     /// The value of a setting that has no default; an empty one counts as not set.
@@ -99,7 +99,7 @@ impl Reader {
     }
 
     fn untrimmed(&mut self, name: &str, default: impl fmt::Display) -> Option<&str> {
-        self.asked.insert(name.to_owned(), default.to_string());
+        self.requested.insert(name.to_owned(), default.to_string());
         let value = self.values.get(name)?.as_deref();
         if value.is_none() {
             self.problems.push(format!("{name} should be text in UTF-8"));
@@ -234,12 +234,12 @@ mod tests {
     #[test]
     fn names_every_bad_setting_and_shows_no_value() {
         let values = [("PORT", "80800"), ("OTHER_PORT", "http"), ("TIMEOUT", "soon"), ("LOG_FORMAT", "xml")];
-        let mut reader = Reader::from_values(values);
-        reader.port("PORT", 1);
-        reader.optional_port("OTHER_PORT");
-        reader.duration("TIMEOUT", Duration::ZERO, Duration::from_mins(1));
-        reader.choice("LOG_FORMAT", ("text", LogFormat::Text), &[("json", LogFormat::Json)]);
-        let error = reader.finish().expect_err("bad settings").to_string();
+        let mut source = SettingsSource::from_values(values);
+        source.port("PORT", 1);
+        source.optional_port("OTHER_PORT");
+        source.duration("TIMEOUT", Duration::ZERO, Duration::from_mins(1));
+        source.choice("LOG_FORMAT", ("text", LogFormat::Text), &[("json", LogFormat::Json)]);
+        let error = source.finish().expect_err("bad settings").to_string();
         assert_eq!(
             error,
             "PORT should be a whole number from 0 to 65535\n\
@@ -253,26 +253,26 @@ mod tests {
     fn names_a_setting_that_is_not_unicode_and_shows_no_value_in_debug() {
         let values = [("HOST", None), ("SECRET", Some("hunter22")), ("OTHER", None)];
         let values = values.map(|(name, value)| (name.to_owned(), value.map(str::to_owned)));
-        let mut reader = Reader::new(HashMap::from(values));
-        reader.text("HOST", "localhost");
-        assert_eq!(reader.secret("SECRET").as_deref(), Some("hunter22"));
-        assert!(!format!("{reader:?}").contains("hunter"), "{reader:?}");
-        assert_eq!(reader.finish().expect_err("a bad setting").to_string(), "HOST should be text in UTF-8");
+        let mut source = SettingsSource::new(HashMap::from(values));
+        source.text("HOST", "localhost");
+        assert_eq!(source.secret("SECRET").as_deref(), Some("hunter22"));
+        assert!(!format!("{source:?}").contains("hunter"), "{source:?}");
+        assert_eq!(source.finish().expect_err("a bad setting").to_string(), "HOST should be text in UTF-8");
     }
 
     #[test]
     fn an_address_is_a_host_and_a_port() {
         for good in ["localhost:8083", "10.0.0.1:1", "[::1]:8083", "chat-service-1.chat.svc.cluster.local:8083, b_c:1"]
         {
-            let mut reader = Reader::from_values([("PEERS", good)]);
-            reader.addresses("PEERS", "");
-            assert!(reader.finish().is_ok(), "{good}");
+            let mut source = SettingsSource::from_values([("PEERS", good)]);
+            source.addresses("PEERS", "");
+            assert!(source.finish().is_ok(), "{good}");
         }
         let bad = ["localhost", "http://localhost:8083", "a:b@localhost:8083", "localhost:8083/", ":8083", "::1:8083"];
         for bad in bad.into_iter().chain(["localhost:0", "localhost:65536", "localhost:8083;a:1", ","]) {
-            let mut reader = Reader::from_values([("PEERS", bad)]);
-            reader.addresses("PEERS", "localhost:1");
-            let error = reader.finish().expect_err(bad).to_string();
+            let mut source = SettingsSource::from_values([("PEERS", bad)]);
+            source.addresses("PEERS", "localhost:1");
+            let error = source.finish().expect_err(bad).to_string();
             assert_eq!(error, "PEERS should be a comma list of host:port", "{bad}");
         }
     }

@@ -8,7 +8,7 @@ use neonchat_common::{
     ids::{ChatId, DeploymentId, SendId, UserId},
     message::{MAX_CHARS, MessageText},
     origin::AllowedOrigins,
-    settings::Reader,
+    settings::SettingsSource,
     time,
     token::{self, TokenError, Tokens},
     visible::has_visible,
@@ -105,7 +105,7 @@ proptest! {
 
     #[test]
     fn a_setting_is_within_its_range_or_named(value in prop_oneof![any::<String>(), "[0-9]{1,6}(ms|s|m|h)?"]) {
-        let mut reader = Reader::from_values([("NUMBER", value.as_str()), ("SPAN", value.as_str())]);
+        let mut reader = SettingsSource::from_values([("NUMBER", value.as_str()), ("SPAN", value.as_str())]);
         let number: u32 = reader.number("NUMBER", 5, 1, 10);
         let span = reader.duration("SPAN", Duration::from_secs(5), Duration::from_mins(1));
         prop_assert!((1..=10).contains(&number) && span <= Duration::from_mins(1));

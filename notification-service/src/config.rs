@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use neonchat_common::{
     http::address::TrustedProxies,
-    settings::{CommonSettings, Environment, InvalidSettings, OperationsAddress, Reader},
+    settings::{CommonSettings, Environment, InvalidSettings, OperationsAddress, SettingsSource},
 };
 
 /// The settings.
@@ -57,13 +57,13 @@ impl Settings {
     ///
     /// # Errors
     /// Names every setting that is not what it should be.
-    pub fn read(mut reader: Reader) -> Result<Self, InvalidSettings> {
+    pub fn read(mut reader: SettingsSource) -> Result<Self, InvalidSettings> {
         let mut settings = Self::ask(&mut reader);
         settings.common.warnings = reader.finish()?;
         Ok(settings)
     }
 
-    fn ask(r: &mut Reader) -> Self {
+    fn ask(r: &mut SettingsSource) -> Self {
         const HOUR: Duration = Duration::from_hours(1);
         let secs = Duration::from_secs;
         let common = CommonSettings::read(r);
@@ -103,7 +103,7 @@ impl Settings {
 }
 
 impl SocketSettings {
-    fn warn_of_missing_limits(&self, r: &mut Reader) {
+    fn warn_of_missing_limits(&self, r: &mut SettingsSource) {
         if self.max_connections_per_user == 0 {
             r.warn("WS_MAX_CONNECTIONS_PER_USER", "one user can take all sockets of an instance");
         }
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn defaults_are_the_contracts() {
-        let settings = Settings::read(Reader::from_values([])).expect("settings");
+        let settings = Settings::read(SettingsSource::from_values([])).expect("settings");
         assert_eq!((settings.ws_port, settings.grpc_port), (8082, 8081));
         assert_eq!(settings.chat_service, ["localhost:8083"]);
         assert_eq!(settings.socket.heartbeat, Duration::from_secs(30));
@@ -132,7 +132,8 @@ mod tests {
 
     #[test]
     fn a_read_timeout_below_the_heartbeat_is_refused() {
-        let error = Settings::read(Reader::from_values([("WS_READ_TIMEOUT", "10s")])).expect_err("bad settings");
+        let error =
+            Settings::read(SettingsSource::from_values([("WS_READ_TIMEOUT", "10s")])).expect_err("bad settings");
         assert!(error.to_string().starts_with("WS_READ_TIMEOUT"), "{error}");
     }
 
@@ -146,7 +147,7 @@ mod tests {
             ("WS_MAX_CONNECTIONS_PER_USER", "0"),
             ("WS_MESSAGES_PER_SECOND", "0"),
         ];
-        let warnings = Settings::read(Reader::from_values(values)).expect("settings").common.warnings;
+        let warnings = Settings::read(SettingsSource::from_values(values)).expect("settings").common.warnings;
         let names: Vec<_> = warnings.iter().map(|warning| warning.setting.as_str()).collect();
         let expected = [
             "INTERNAL_TLS_CA_FILE",
@@ -159,8 +160,8 @@ mod tests {
 
     #[test]
     fn the_example_lists_each_with_its_default() {
-        let mut reader = Reader::from_values([]);
+        let mut reader = SettingsSource::from_values([]);
         Settings::ask(&mut reader);
-        assert_eq!(*reader.asked(), env_example::listed_for("notification-service"));
+        assert_eq!(*reader.requested(), env_example::listed_for("notification-service"));
     }
 }

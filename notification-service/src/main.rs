@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use neonchat_common::{
     http::probe::{Probe, probe},
     lifecycle::{self, shutdown_signal},
-    settings::{OperationsAddress, Reader},
+    settings::{OperationsAddress, SettingsSource},
     telemetry,
     trace::Traces,
 };
@@ -50,13 +50,13 @@ fn main() -> ExitCode {
 }
 
 async fn run(command: Option<Command>) -> anyhow::Result<()> {
-    let settings = Settings::read(Reader::load()?)?;
+    let settings = Settings::read(SettingsSource::load()?)?;
     match command {
         Some(Command::Broadcast { text }) => return broadcast(&settings, text).await,
         Some(Command::Healthcheck { ready }) => {
             let what = if ready { Probe::Ready } else { Probe::Live };
             let operations = settings.operations.as_ref();
-            let (host, port) = OperationsAddress::or_public(operations, &settings.host, settings.ws_port);
+            let (host, port) = OperationsAddress::probe_target(operations, &settings.host, settings.ws_port);
             return probe(host, port, what).await;
         }
         Some(Command::Serve) | None => {}

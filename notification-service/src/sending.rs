@@ -11,9 +11,9 @@ use std::{
 
 use futures_util::{future::maybe_done, poll};
 use neonchat_common::{
+    batch::{BatchSize, recv_batch},
     correlation::{self, CorrelationId},
     error::ApiError,
-    batch::{BatchSize, recv_batch},
     ids::ChatId,
     trace::TraceContext,
 };

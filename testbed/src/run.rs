@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use neonchat_common::{
     lifecycle::shutdown_signal,
-    settings::{Reader, is_loopback, is_public},
+    settings::{SettingsSource, is_loopback, is_well_known},
 };
 use uuid::Uuid;
 
@@ -39,7 +39,7 @@ const SECRETS: [&str; 2] = ["JWT_SECRET", "INTERNAL_TOKEN"];
 /// # Errors
 /// Something does not start, or ends by itself. Whatever was started is ended.
 pub async fn run() -> anyhow::Result<()> {
-    let plan = Plan::read(Reader::load()?)?;
+    let plan = Plan::read(SettingsSource::load()?)?;
     fs::create_dir_all(STATE_FOLDER)?;
     let folder = fs::canonicalize(STATE_FOLDER)?;
     let _lock = lock(&folder)?;
@@ -70,9 +70,9 @@ struct Plan {
 }
 
 impl Plan {
-    fn read(mut reader: Reader) -> anyhow::Result<Self> {
+    fn read(mut reader: SettingsSource) -> anyhow::Result<Self> {
         let mut is_missing =
-            |name: &&str| reader.secret(name).is_none_or(|secret: String| is_public(secret.as_bytes()));
+            |name: &&str| reader.secret(name).is_none_or(|secret: String| is_well_known(secret.as_bytes()));
         let plan = Self {
             missing_secrets: SECRETS.into_iter().filter(&mut is_missing).collect(),
             ports: Ports::configured(&mut reader),
@@ -233,7 +233,8 @@ mod tests {
 
     #[test]
     fn asks_for_secrets_of_its_own_unless_others_are_set() {
-        let plan = |values: &[(&str, &str)]| Plan::read(Reader::from_values(values.iter().copied())).expect("a plan");
+        let plan =
+            |values: &[(&str, &str)]| Plan::read(SettingsSource::from_values(values.iter().copied())).expect("a plan");
         assert_eq!(plan(&[]).missing_secrets, SECRETS);
         let example = [("JWT_SECRET", "your-super-secret-jwt-key-change-in-production"), ("INTERNAL_TOKEN", "mine")];
         assert_eq!(plan(&example).missing_secrets, ["JWT_SECRET"]);
@@ -242,7 +243,7 @@ mod tests {
     #[test]
     fn listens_on_this_machine_alone_unless_another_address_is_set() {
         let hosts = |values: &[(&str, &str)]| {
-            let plan = Plan::read(Reader::from_values(values.iter().copied())).expect("a plan");
+            let plan = Plan::read(SettingsSource::from_values(values.iter().copied())).expect("a plan");
             plan.hosts.into_iter().map(|(_, host)| host).collect::<Vec<_>>()
         };
         assert_eq!(hosts(&[]), [THIS_MACHINE; HOSTS.len()]);

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
-use neonchat_common::settings::Reader;
+use neonchat_common::settings::SettingsSource;
 
 use crate::{
     client::Api,
@@ -53,7 +53,7 @@ pub struct Ports {
 
 impl Ports {
     /// Those of the contract, or as they are set.
-    pub fn configured(reader: &mut Reader) -> Self {
+    pub fn configured(reader: &mut SettingsSource) -> Self {
         Self {
             rest: reader.port("CHAT_SERVICE_PORT", 8080),
             chat_grpc: reader.port("CHAT_GRPC_PORT", 8083),

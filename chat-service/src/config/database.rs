@@ -2,7 +2,7 @@
 
 use std::{fmt, net::IpAddr, time::Duration};
 
-use neonchat_common::settings::{DEFAULT_PASSWORD, Environment, Reader, is_loopback};
+use neonchat_common::settings::{DEFAULT_PASSWORD, Environment, SettingsSource, is_loopback};
 use secrecy::ExposeSecret as _;
 use tokio_postgres::config::{Host, SslMode};
 
@@ -30,7 +30,7 @@ impl fmt::Debug for DatabaseSettings {
 }
 
 impl DatabaseSettings {
-    pub(super) fn read(reader: &mut Reader, environment: Environment) -> Self {
+    pub(super) fn read(reader: &mut SettingsSource, environment: Environment) -> Self {
         let (disable, others) = SSL_MODES.split_first().unwrap_or((&("disable", SslMode::Disable), &[]));
         let tls = reader.choice("DB_SSLMODE", *disable, others);
         let mut url = |name| reader.secret(name).map(|url| from_url(reader, name, url.trim(), environment, tls));
@@ -76,7 +76,7 @@ const PARAMETERS: [&str; 17] = [
 ];
 
 fn from_url(
-    reader: &mut Reader,
+    reader: &mut SettingsSource,
     name: &'static str,
     url: &str,
     environment: Environment,
@@ -84,7 +84,7 @@ fn from_url(
 ) -> tokio_postgres::Config {
     match parse(url, tls) {
         Ok(connection) => {
-            reader.refuse_public(name, connection.get_password().unwrap_or_default(), environment);
+            reader.refuse_well_known(name, connection.get_password().unwrap_or_default(), environment);
             warn_of_plain_text(reader, name, &connection, environment);
             connection
         }
@@ -95,7 +95,7 @@ fn from_url(
     }
 }
 
-fn from_parts(reader: &mut Reader, environment: Environment, tls: SslMode) -> tokio_postgres::Config {
+fn from_parts(reader: &mut SettingsSource, environment: Environment, tls: SslMode) -> tokio_postgres::Config {
     let password = reader.password("DB_PASSWORD", DEFAULT_PASSWORD, environment);
     let mut connection = tokio_postgres::Config::new();
     connection
@@ -164,7 +164,12 @@ fn unknown(parameter: &str) -> String {
     format!("a URL whose parameters are among sslmode, {}; not {parameter}{hint}", PARAMETERS.join(", "))
 }
 
-fn warn_of_plain_text(reader: &mut Reader, name: &str, connection: &tokio_postgres::Config, environment: Environment) {
+fn warn_of_plain_text(
+    reader: &mut SettingsSource,
+    name: &str,
+    connection: &tokio_postgres::Config,
+    environment: Environment,
+) {
     let is_remote = connection.get_hosts().iter().any(|host| matches!(host, Host::Tcp(name) if !is_loopback(name)))
         || !connection.get_hostaddrs().iter().all(IpAddr::is_loopback);
     if environment == Environment::Production && is_remote && connection.get_ssl_mode() != SslMode::Require {
@@ -234,7 +239,7 @@ mod tests {
     fn parts_may_have_any_character() {
         let password = " a/b@c?sslmode=disable#'\"\\$%41 ";
         let values = [("DB_PASSWORD", password), ("DB_USER", "u@x"), ("DB_NAME", "a/b?c"), ("DB_SSLMODE", "verify-ca")];
-        let mut reader = Reader::from_values(values);
+        let mut reader = SettingsSource::from_values(values);
         let connection = DatabaseSettings::read(&mut reader, Environment::Development).connection;
         assert!(reader.finish().is_ok());
         assert_eq!((connection.get_user(), connection.get_dbname()), (Some("u@x"), Some("a/b?c")));
@@ -252,7 +257,7 @@ mod tests {
             ("DATABASE_READ_URL", "postgres://neon:secret@localhost/neondb"),
         ] {
             let own = if name == "DATABASE_READ_URL" { ("DB_PASSWORD", "hunter22") } else { ("DB_USER", "neon") };
-            let mut reader = Reader::from_values([(name, value), own]);
+            let mut reader = SettingsSource::from_values([(name, value), own]);
             DatabaseSettings::read(&mut reader, Environment::Production);
             let error = reader.finish().expect_err("a bad setting").to_string();
             assert!(error.starts_with(&format!("{name} should be a password of your own")), "{error}");
@@ -272,7 +277,7 @@ mod tests {
             ("DATABASE_URL", "postgres://u:p@localhost/d?hostaddr=10.0.0.1", true),
             ("DATABASE_READ_URL", "postgres://u:p@db.example/d", true),
         ] {
-            let mut reader = Reader::from_values([(name, value), ("DB_PASSWORD", "hunter22")]);
+            let mut reader = SettingsSource::from_values([(name, value), ("DB_PASSWORD", "hunter22")]);
             DatabaseSettings::read(&mut reader, Environment::Production);
             let warnings = reader.finish().expect("settings");
             let expected = if name == "DB_HOST" { "DB_SSLMODE" } else { name };

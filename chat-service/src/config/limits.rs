@@ -1,6 +1,6 @@
 //! How often clients may ask.
 
-use neonchat_common::settings::{Environment, Reader};
+use neonchat_common::settings::{Environment, SettingsSource};
 
 const MAX: u32 = 1_000_000;
 
@@ -19,7 +19,7 @@ pub struct LimitSettings {
 }
 
 impl LimitSettings {
-    pub(super) fn read(reader: &mut Reader, environment: Environment) -> Self {
+    pub(super) fn read(reader: &mut SettingsSource, environment: Environment) -> Self {
         let limits = Self {
             requests_per_minute: against_guessing(reader, "RATE_LIMIT_PER_MINUTE", 100, environment),
             auth_per_minute: bounding(reader, "AUTH_RATE_LIMIT_PER_MINUTE", 60, environment),
@@ -32,7 +32,7 @@ impl LimitSettings {
 }
 
 /// A limit that may be switched off in production, with a warning.
-fn bounding(reader: &mut Reader, name: &str, default: u32, environment: Environment) -> u32 {
+fn bounding(reader: &mut SettingsSource, name: &str, default: u32, environment: Environment) -> u32 {
     let limit = reader.number(name, default, 0, MAX);
     if environment == Environment::Production && limit == 0 {
         reader.warn(name, "0 switches this limit off");
@@ -40,7 +40,7 @@ fn bounding(reader: &mut Reader, name: &str, default: u32, environment: Environm
     limit
 }
 
-fn against_guessing(reader: &mut Reader, name: &str, default: u32, environment: Environment) -> u32 {
+fn against_guessing(reader: &mut SettingsSource, name: &str, default: u32, environment: Environment) -> u32 {
     let limit = reader.number(name, default, 0, MAX);
     if environment == Environment::Production && limit == 0 {
         reader.problem(name, "above 0 where APP_ENV=production; 0 lets anyone guess passwords");

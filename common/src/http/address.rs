@@ -10,7 +10,7 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header::X_FORWARDE
 use ipnet::IpNet;
 use thiserror::Error;
 
-use crate::{error::ApiError, settings::Reader};
+use crate::{error::ApiError, settings::SettingsSource};
 
 /// The part of an IPv6 address that one customer has at least: the rest is theirs to choose.
 const IPV6_PREFIX: u8 = 64;
@@ -27,11 +27,11 @@ pub struct TrustedProxies(Vec<IpNet>);
 impl TrustedProxies {
     /// Reads the setting.
     #[must_use]
-    pub fn read(reader: &mut Reader) -> Self {
+    pub fn read(source: &mut SettingsSource) -> Self {
         const NAME: &str = "TRUSTED_PROXIES";
-        let list = reader.list(NAME, "");
+        let list = source.list(NAME, "");
         Self::parse(list.iter().map(String::as_str)).unwrap_or_else(|_| {
-            reader.problem(NAME, "a comma list of addresses and networks such as 10.0.0.7 or 10.0.0.0/8");
+            source.problem(NAME, "a comma list of addresses and networks such as 10.0.0.7 or 10.0.0.0/8");
             Self::default()
         })
     }

@@ -1,6 +1,6 @@
 //! Where `/health`, `/live`, `/ready` and `/metrics` are served.
 
-use super::Reader;
+use super::SettingsSource;
 
 /// An address for the operations endpoints alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,14 +14,14 @@ pub struct OperationsAddress {
 impl OperationsAddress {
     /// Reads it. `None` if `port_name` is not set: the service then serves these endpoints on its public port. The host is
     /// `service_host` unless `host_name` is set.
-    pub fn read(reader: &mut Reader, host_name: &str, port_name: &str, service_host: &str) -> Option<Self> {
-        let host = reader.optional(host_name).unwrap_or(service_host).to_owned();
-        reader.optional_port(port_name).map(|port| Self { host, port })
+    pub fn read(source: &mut SettingsSource, host_name: &str, port_name: &str, service_host: &str) -> Option<Self> {
+        let host = source.optional(host_name).unwrap_or(service_host).to_owned();
+        source.optional_port(port_name).map(|port| Self { host, port })
     }
 
     /// Where a process asks whether another one on this machine lives: here, or on the public port.
     #[must_use]
-    pub fn or_public<'a>(address: Option<&'a Self>, host: &'a str, port: u16) -> (&'a str, u16) {
+    pub fn probe_target<'a>(address: Option<&'a Self>, host: &'a str, port: u16) -> (&'a str, u16) {
         address.map_or((host, port), |Self { host, port }| (host, *port))
     }
 }
@@ -31,9 +31,9 @@ mod tests {
     use super::*;
 
     fn read(values: &[(&str, &str)]) -> Option<OperationsAddress> {
-        let mut reader = Reader::from_values(values.iter().copied());
-        let address = OperationsAddress::read(&mut reader, "HOST", "PORT", "0.0.0.0");
-        reader.finish().expect("settings");
+        let mut source = SettingsSource::from_values(values.iter().copied());
+        let address = OperationsAddress::read(&mut source, "HOST", "PORT", "0.0.0.0");
+        source.finish().expect("settings");
         address
     }
 

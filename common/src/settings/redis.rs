@@ -10,7 +10,7 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode
 use secrecy::SecretString;
 use url::Url;
 
-use super::{Environment, Reader};
+use super::{Environment, SettingsSource};
 
 const URL: &str = "REDIS_URL";
 
@@ -21,26 +21,26 @@ const SCHEMES: [&str; 6] = ["redis", "rediss", "redis-sentinel", "rediss-sentine
 const PARAMETERS: [&str; 4] = ["node", "sentinelServiceName", "sentinelUsername", "sentinelPassword"];
 
 /// Reads the URL.
-pub(super) fn url(reader: &mut Reader, environment: Environment) -> SecretString {
-    let given = reader.secret(URL);
+pub(super) fn url(source: &mut SettingsSource, environment: Environment) -> SecretString {
+    let given = source.secret(URL);
     let name = if given.is_some() { URL } else { "REDIS_PASSWORD" };
-    let text = given.unwrap_or_else(|| from_parts(reader));
+    let text = given.unwrap_or_else(|| from_parts(source));
     let text = text.trim();
     match parse(text) {
-        Ok(url) => check(reader, name, &url, environment),
-        Err(problem) if name == URL => reader.problem(URL, &problem),
+        Ok(url) => check(source, name, &url, environment),
+        Err(problem) if name == URL => source.problem(URL, &problem),
         // The only part that can be wrong.
-        Err(_) => reader.problem("REDIS_HOST", "a host name or an address"),
+        Err(_) => source.problem("REDIS_HOST", "a host name or an address"),
     }
     SecretString::from(text)
 }
 
-fn from_parts(reader: &mut Reader) -> String {
-    let host = reader.text("REDIS_HOST", "localhost");
+fn from_parts(source: &mut SettingsSource) -> String {
+    let host = source.text("REDIS_HOST", "localhost");
     let host = if host.parse::<Ipv6Addr>().is_ok() { format!("[{host}]") } else { host };
-    let port = reader.port("REDIS_PORT", 6379);
-    let db = reader.number("REDIS_DB", 0, 0, 255);
-    let credentials = reader.secret("REDIS_PASSWORD").map_or_else(String::new, |password| {
+    let port = source.port("REDIS_PORT", 6379);
+    let db = source.number("REDIS_DB", 0, 0, 255);
+    let credentials = source.secret("REDIS_PASSWORD").map_or_else(String::new, |password| {
         // It may have any character.
         format!(":{}@", utf8_percent_encode(&password, NON_ALPHANUMERIC))
     });
@@ -70,14 +70,14 @@ fn parse(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-fn check(reader: &mut Reader, name: &str, url: &Url, environment: Environment) {
+fn check(source: &mut SettingsSource, name: &str, url: &Url, environment: Environment) {
     if environment != Environment::Production {
         return;
     }
     match url.password() {
-        None => reader.warn(name, "redis has no password"),
+        None => source.warn(name, "redis has no password"),
         Some(password) => {
-            reader.refuse_public(name, &Cow::from(percent_decode_str(password)), environment);
+            source.refuse_well_known(name, &Cow::from(percent_decode_str(password)), environment);
         }
     }
     let nodes = url.query_pairs().filter(|(name, _)| name == "node").map(|(_, node)| node.into_owned());
@@ -85,7 +85,7 @@ fn check(reader: &mut Reader, name: &str, url: &Url, environment: Environment) {
         nodes.filter_map(|node| Some(node.rsplit_once(':')?.0.to_owned())).chain(url.host_str().map(str::to_owned));
     let is_remote = hosts.into_iter().any(|host| !is_loopback(&host));
     if is_remote && !url.scheme().starts_with("rediss") {
-        reader.warn(URL, "the connection to redis is not encrypted; rediss:// is TLS");
+        source.warn(URL, "the connection to redis is not encrypted; rediss:// is TLS");
     }
 }
 
@@ -105,9 +105,9 @@ mod tests {
     use super::*;
 
     fn read(values: &[(&str, &str)]) -> Result<String, String> {
-        let mut reader = Reader::from_values(values.iter().copied());
-        let url = url(&mut reader, Environment::Development);
-        reader.finish().map(|_| url.expose_secret().to_owned()).map_err(|error| error.to_string())
+        let mut source = SettingsSource::from_values(values.iter().copied());
+        let url = url(&mut source, Environment::Development);
+        source.finish().map(|_| url.expose_secret().to_owned()).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -167,9 +167,9 @@ mod tests {
             ("REDIS_URL", "redis://:secret@a:6379/0"),
             ("REDIS_URL", "redis://:s%65cret@a:6379/0"),
         ] {
-            let mut reader = Reader::from_values([(name, value)]);
-            url(&mut reader, Environment::Production);
-            let error = reader.finish().expect_err("a bad setting").to_string();
+            let mut source = SettingsSource::from_values([(name, value)]);
+            url(&mut source, Environment::Production);
+            let error = source.finish().expect_err("a bad setting").to_string();
             assert!(error.starts_with(&format!("{name} should be a password of your own")), "{error}");
         }
     }

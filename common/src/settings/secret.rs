@@ -4,10 +4,10 @@ use std::{collections::BTreeSet, fs::File, io::Read as _};
 
 use secrecy::SecretString;
 
-use super::{Environment, Reader, sources::FILE};
+use super::{Environment, SettingsSource, merge::FILE};
 
 /// The default secrets of this project, which everyone knows. `secret` is the password of Postgres and of Redis.
-const PUBLIC: [&str; 3] = [DEFAULT_JWT_SECRET, DEFAULT_INTERNAL_TOKEN, DEFAULT_PASSWORD];
+const WELL_KNOWN: [&str; 3] = [DEFAULT_JWT_SECRET, DEFAULT_INTERNAL_TOKEN, DEFAULT_PASSWORD];
 pub(super) const DEFAULT_JWT_SECRET: &str = "your-super-secret-jwt-key-change-in-production";
 pub(super) const DEFAULT_INTERNAL_TOKEN: &str = "internal-token-for-development";
 
@@ -25,11 +25,11 @@ const MAX_FILE_LEN: u64 = 64 * 1024;
 
 /// Whether a secret is a default of this project, and so known to everyone.
 #[must_use]
-pub fn is_public(secret: &[u8]) -> bool {
-    PUBLIC.iter().any(|public| public.as_bytes() == secret)
+pub fn is_well_known(secret: &[u8]) -> bool {
+    WELL_KNOWN.iter().any(|public| public.as_bytes() == secret)
 }
 
-impl Reader {
+impl SettingsSource {
     /// A secret without a default: the value of `name`, or the content of the file that `name`_FILE names. Without the line
     /// ending that editors and `echo` leave at the end.
     pub fn secret(&mut self, name: &str) -> Option<String> {
@@ -39,7 +39,7 @@ impl Reader {
     /// A password. In production the defaults of this project are refused.
     pub fn password(&mut self, name: &str, default: &str, environment: Environment) -> SecretString {
         let value = self.secret_or(name, default).unwrap_or_else(|| default.to_owned());
-        self.refuse_public(name, value.as_bytes(), environment);
+        self.refuse_well_known(name, value.as_bytes(), environment);
         SecretString::from(value)
     }
 
@@ -47,7 +47,8 @@ impl Reader {
     pub(super) fn key(&mut self, name: &str, default: &str, environment: Environment) -> SecretString {
         let value = self.secret_or(name, default).unwrap_or_else(|| default.to_owned());
         let different: BTreeSet<_> = value.bytes().collect();
-        let is_strong = value.len() >= MIN_KEY_LEN && different.len() >= MIN_KEY_BYTES && !is_public(value.as_bytes());
+        let is_strong =
+            value.len() >= MIN_KEY_LEN && different.len() >= MIN_KEY_BYTES && !is_well_known(value.as_bytes());
         if environment == Environment::Production && !is_strong {
             self.problem(
                 name,
@@ -58,8 +59,8 @@ impl Reader {
     }
 
     /// Notes a problem where a secret is known to everyone in production.
-    pub fn refuse_public(&mut self, name: &str, secret: &[u8], environment: Environment) {
-        if environment == Environment::Production && is_public(secret) {
+    pub fn refuse_well_known(&mut self, name: &str, secret: &[u8], environment: Environment) {
+        if environment == Environment::Production && is_well_known(secret) {
             self.problem(name, "a password of your own where APP_ENV=production; the default is known to everyone");
         }
     }
@@ -105,8 +106,8 @@ mod tests {
 
     use super::*;
 
-    fn problems(reader: Reader) -> String {
-        reader.finish().map_or_else(|error| error.to_string(), |_| String::new())
+    fn problems(source: SettingsSource) -> String {
+        source.finish().map_or_else(|error| error.to_string(), |_| String::new())
     }
 
     #[test]
@@ -115,9 +116,9 @@ mod tests {
         let path = folder.path().join("secret");
         for (content, expected) in [("hunter22", "hunter22"), ("hunter22\n", "hunter22"), (" $a 'b\r\n", " $a 'b")] {
             fs::write(&path, content).expect("write a file");
-            let mut reader = Reader::from_values([("TOKEN_FILE", path.to_str().expect("a path"))]);
-            assert_eq!(reader.secret("TOKEN").as_deref(), Some(expected));
-            assert_eq!(problems(reader), "");
+            let mut source = SettingsSource::from_values([("TOKEN_FILE", path.to_str().expect("a path"))]);
+            assert_eq!(source.secret("TOKEN").as_deref(), Some(expected));
+            assert_eq!(problems(source), "");
         }
     }
 
@@ -137,9 +138,9 @@ mod tests {
             ("bytes", "it is not UTF-8"),
             ("large", "it is larger than 64 KiB"),
         ] {
-            let mut reader = Reader::from_values([("TOKEN_FILE", &*path(file))]);
-            assert_eq!(reader.secret("TOKEN"), None);
-            let problems = problems(reader);
+            let mut source = SettingsSource::from_values([("TOKEN_FILE", &*path(file))]);
+            assert_eq!(source.secret("TOKEN"), None);
+            let problems = problems(source);
             assert!(problems.starts_with("TOKEN_FILE should be the path of a file"), "{problems}");
             assert!(problems.contains(expected) && !problems.contains("hunter"), "{problems}");
         }
@@ -147,16 +148,16 @@ mod tests {
 
     #[test]
     fn a_secret_and_its_file_are_refused_together() {
-        let mut reader = Reader::from_values([("TOKEN", "a"), ("TOKEN_FILE", "/nowhere")]);
-        reader.secret("TOKEN");
-        assert_eq!(problems(reader), "TOKEN_FILE should be unset where TOKEN is set");
+        let mut source = SettingsSource::from_values([("TOKEN", "a"), ("TOKEN_FILE", "/nowhere")]);
+        source.secret("TOKEN");
+        assert_eq!(problems(source), "TOKEN_FILE should be unset where TOKEN is set");
     }
 
     #[test]
     fn spaces_are_part_of_a_secret_and_a_line_ending_is_not() {
-        let mut reader = Reader::from_values([("TOKEN", " a b \n"), ("NONE", " \n")]);
-        assert_eq!(reader.secret("TOKEN").as_deref(), Some(" a b "));
-        assert_eq!(reader.secret("NONE"), None);
+        let mut source = SettingsSource::from_values([("TOKEN", " a b \n"), ("NONE", " \n")]);
+        assert_eq!(source.secret("TOKEN").as_deref(), Some(" a b "));
+        assert_eq!(source.secret("NONE"), None);
     }
 
     #[test]
@@ -172,9 +173,9 @@ mod tests {
             (DEFAULT_JWT_SECRET, false),
         ] {
             let refused = |environment| {
-                let mut reader = Reader::from_values([("KEY", key)]);
-                reader.key("KEY", DEFAULT_INTERNAL_TOKEN, environment);
-                problems(reader)
+                let mut source = SettingsSource::from_values([("KEY", key)]);
+                source.key("KEY", DEFAULT_INTERNAL_TOKEN, environment);
+                problems(source)
             };
             assert_eq!(refused(Environment::Production).is_empty(), is_good, "{key}");
             assert_eq!(refused(Environment::Development), "", "{key}");

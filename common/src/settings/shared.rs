@@ -5,7 +5,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{
-    Environment, LogFormat, Reader, TraceSettings, Warning, redis,
+    Environment, LogFormat, SettingsSource, TraceSettings, Warning, redis,
     secret::{DEFAULT_INTERNAL_TOKEN, DEFAULT_JWT_SECRET},
 };
 use crate::{
@@ -56,15 +56,15 @@ pub struct GrpcSettings {
 }
 
 impl GrpcSettings {
-    fn read(reader: &mut Reader, environment: Environment) -> Self {
+    fn read(source: &mut SettingsSource, environment: Environment) -> Self {
         let settings = Self {
-            internal_token: reader.key("INTERNAL_TOKEN", DEFAULT_INTERNAL_TOKEN, environment),
-            timeout: reader.duration("GRPC_TIMEOUT", Duration::from_secs(10), Duration::from_mins(1)),
-            attempts: reader.number("GRPC_MAX_RETRIES", 3, 1, 10),
-            tls: tls(reader),
+            internal_token: source.key("INTERNAL_TOKEN", DEFAULT_INTERNAL_TOKEN, environment),
+            timeout: source.duration("GRPC_TIMEOUT", Duration::from_secs(10), Duration::from_mins(1)),
+            attempts: source.number("GRPC_MAX_RETRIES", 3, 1, 10),
+            tls: tls(source),
         };
         if environment == Environment::Production && settings.tls.is_none() {
-            reader.warn(CA_FILE, "calls between the services are not encrypted");
+            source.warn(CA_FILE, "calls between the services are not encrypted");
         }
         settings
     }
@@ -72,29 +72,29 @@ impl GrpcSettings {
 
 impl CommonSettings {
     /// Reads them.
-    pub fn read(reader: &mut Reader) -> Self {
-        let environment = reader.choice(
+    pub fn read(source: &mut SettingsSource) -> Self {
+        let environment = source.choice(
             "APP_ENV",
             ("development", Environment::Development),
             &[("test", Environment::Development), ("production", Environment::Production)],
         );
-        let jwt_secret = reader.key("JWT_SECRET", DEFAULT_JWT_SECRET, environment);
-        let grpc = GrpcSettings::read(reader, environment);
+        let jwt_secret = source.key("JWT_SECRET", DEFAULT_JWT_SECRET, environment);
+        let grpc = GrpcSettings::read(source, environment);
         if environment == Environment::Production && grpc.internal_token.expose_secret() == jwt_secret.expose_secret() {
-            reader.problem("INTERNAL_TOKEN", "another secret than JWT_SECRET where APP_ENV=production");
+            source.problem("INTERNAL_TOKEN", "another secret than JWT_SECRET where APP_ENV=production");
         }
-        let jwt_hours = reader.number("JWT_EXPIRE_HOURS", 24, 1, 24 * 365);
+        let jwt_hours = source.number("JWT_EXPIRE_HOURS", 24, 1, 24 * 365);
         Self {
             environment,
-            log_level: reader.text("LOG_LEVEL", "info"),
-            log_format: log_format(reader),
+            log_level: source.text("LOG_LEVEL", "info"),
+            log_format: log_format(source),
             jwt_secret,
             jwt_lifetime: Duration::from_secs(jwt_hours * 3600),
             grpc,
-            redis_url: redis::url(reader, environment),
-            redis_namespace: redis_namespace(reader),
-            allowed_origins: allowed_origins(reader),
-            traces: TraceSettings::read(reader),
+            redis_url: redis::url(source, environment),
+            redis_namespace: redis_namespace(source),
+            allowed_origins: allowed_origins(source),
+            traces: TraceSettings::read(source),
             warnings: Vec::new(),
         }
     }
@@ -107,27 +107,27 @@ impl CommonSettings {
     }
 }
 
-fn log_format(reader: &mut Reader) -> Option<LogFormat> {
+fn log_format(source: &mut SettingsSource) -> Option<LogFormat> {
     const FORMATS: [(&str, Option<LogFormat>); 2] = [("text", Some(LogFormat::Text)), ("json", Some(LogFormat::Json))];
-    reader.choice("LOG_FORMAT", ("", None), &FORMATS)
+    source.choice("LOG_FORMAT", ("", None), &FORMATS)
 }
 
 const CA_FILE: &str = "INTERNAL_TLS_CA_FILE";
 
-fn tls(reader: &mut Reader) -> Option<Tls> {
+fn tls(source: &mut SettingsSource) -> Option<Tls> {
     const NAMES: [&str; 3] = [CA_FILE, "INTERNAL_TLS_CERT_FILE", "INTERNAL_TLS_KEY_FILE"];
-    let paths = NAMES.map(|name| reader.optional(name).map(str::to_owned));
+    let paths = NAMES.map(|name| source.optional(name).map(str::to_owned));
     if paths.iter().all(Option::is_none) {
         return None;
     }
     let mut read = |at: usize| match &paths[at] {
         None => {
-            reader.problem(NAMES[at], "set where the other INTERNAL_TLS_ files are");
+            source.problem(NAMES[at], "set where the other INTERNAL_TLS_ files are");
             None
         }
         Some(path) => {
             let pem = std::fs::read_to_string(path);
-            pem.inspect_err(|error| reader.problem(NAMES[at], &format!("a PEM file that can be read ({error})"))).ok()
+            pem.inspect_err(|error| source.problem(NAMES[at], &format!("a PEM file that can be read ({error})"))).ok()
         }
     };
     let (authority, certificate, key) = (read(0), read(1), read(2).map(SecretString::from));
@@ -138,25 +138,25 @@ fn tls(reader: &mut Reader) -> Option<Tls> {
             TlsError::Certificate => NAMES[1],
             TlsError::Key => NAMES[2],
         };
-        reader.problem(name, &error.to_string());
+        source.problem(name, &error.to_string());
     })
     .ok()
 }
 
-fn allowed_origins(reader: &mut Reader) -> AllowedOrigins {
+fn allowed_origins(source: &mut SettingsSource) -> AllowedOrigins {
     const NAME: &str = "CORS_ALLOWED_ORIGINS";
-    let list = reader.list(NAME, "");
+    let list = source.list(NAME, "");
     AllowedOrigins::parse(list.iter().map(String::as_str)).unwrap_or_else(|_| {
-        reader.problem(NAME, "a comma list of origins such as https://chat.example.org, each without a path");
+        source.problem(NAME, "a comma list of origins such as https://chat.example.org, each without a path");
         AllowedOrigins::default()
     })
 }
 
-fn redis_namespace(reader: &mut Reader) -> Namespace {
+fn redis_namespace(source: &mut SettingsSource) -> Namespace {
     const NAME: &str = "REDIS_NAMESPACE";
-    let Some(name) = reader.optional(NAME) else { return Namespace::default() };
+    let Some(name) = source.optional(NAME) else { return Namespace::default() };
     Namespace::parse(name).unwrap_or_else(|| {
-        reader.problem(NAME, "1 to 32 of a-z, 0-9, _ and -");
+        source.problem(NAME, "1 to 32 of a-z, 0-9, _ and -");
         Namespace::default()
     })
 }
@@ -170,9 +170,9 @@ mod tests {
 
     fn production(values: &[(&str, &str)]) -> Result<Vec<Warning>, String> {
         let values = [("APP_ENV", "production")].into_iter().chain(values.iter().copied());
-        let mut reader = Reader::from_values(values);
-        CommonSettings::read(&mut reader);
-        reader.finish().map_err(|error| error.to_string())
+        let mut source = SettingsSource::from_values(values);
+        CommonSettings::read(&mut source);
+        source.finish().map_err(|error| error.to_string())
     }
 
     #[test]
@@ -215,11 +215,11 @@ mod tests {
 
     #[test]
     fn an_origin_that_is_none_is_told() {
-        let read = |list| CommonSettings::read(&mut Reader::from_values([("CORS_ALLOWED_ORIGINS", list)]));
+        let read = |list| CommonSettings::read(&mut SettingsSource::from_values([("CORS_ALLOWED_ORIGINS", list)]));
         assert!(read("https://a.example, http://b.example:3000").allowed_origins.lists("http://b.example:3000"));
-        let mut reader = Reader::from_values([("CORS_ALLOWED_ORIGINS", "https://a.example,*")]);
-        CommonSettings::read(&mut reader);
-        let error = reader.finish().expect_err("a bad setting").to_string();
+        let mut source = SettingsSource::from_values([("CORS_ALLOWED_ORIGINS", "https://a.example,*")]);
+        CommonSettings::read(&mut source);
+        let error = source.finish().expect_err("a bad setting").to_string();
         assert!(error.starts_with("CORS_ALLOWED_ORIGINS should be a comma list of origins"), "{error}");
     }
 }

@@ -3,7 +3,7 @@
 use opentelemetry_sdk::trace::Sampler;
 use url::Url;
 
-use super::Reader;
+use super::SettingsSource;
 
 /// Where traces go.
 #[derive(Clone, Debug)]
@@ -17,30 +17,30 @@ pub struct TraceSettings {
 }
 
 impl TraceSettings {
-    pub(super) fn read(reader: &mut Reader) -> Self {
+    pub(super) fn read(source: &mut SettingsSource) -> Self {
         Self {
-            endpoint: endpoint(reader),
-            service_name: reader.optional("OTEL_SERVICE_NAME").map(str::to_owned),
-            sampler: sampler(reader),
+            endpoint: endpoint(source),
+            service_name: source.optional("OTEL_SERVICE_NAME").map(str::to_owned),
+            sampler: sampler(source),
         }
     }
 }
 
-fn endpoint(reader: &mut Reader) -> Option<String> {
+fn endpoint(source: &mut SettingsSource) -> Option<String> {
     const NAME: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
-    let endpoint = reader.optional(NAME)?.to_owned();
+    let endpoint = source.optional(NAME)?.to_owned();
     let is_usable =
         |url: &Url| matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none();
     let is_url = Url::parse(&endpoint).is_ok_and(|url| is_usable(&url));
     if !is_url {
-        reader.problem(NAME, "a URL such as http://collector:4317, without user and password");
+        source.problem(NAME, "a URL such as http://collector:4317, without user and password");
     }
     is_url.then_some(endpoint)
 }
 
-fn sampler(reader: &mut Reader) -> Sampler {
+fn sampler(source: &mut SettingsSource) -> Sampler {
     type Make = fn(f64) -> Sampler;
-    let make = reader.choice::<Make>(
+    let make = source.choice::<Make>(
         "OTEL_TRACES_SAMPLER",
         ("parentbased_always_on", |_| of_new_traces(Sampler::AlwaysOn)),
         &[
@@ -51,18 +51,18 @@ fn sampler(reader: &mut Reader) -> Sampler {
             ("traceidratio", Sampler::TraceIdRatioBased),
         ],
     );
-    make(ratio(reader))
+    make(ratio(source))
 }
 
 fn of_new_traces(sampler: Sampler) -> Sampler {
     Sampler::ParentBased(Box::new(sampler))
 }
 
-fn ratio(reader: &mut Reader) -> f64 {
+fn ratio(source: &mut SettingsSource) -> f64 {
     const NAME: &str = "OTEL_TRACES_SAMPLER_ARG";
-    let ratio = reader.text(NAME, "1").parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
+    let ratio = source.text(NAME, "1").parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
     ratio.unwrap_or_else(|| {
-        reader.problem(NAME, "a number from 0 to 1");
+        source.problem(NAME, "a number from 0 to 1");
         1.0
     })
 }
@@ -73,7 +73,8 @@ mod tests {
 
     #[test]
     fn there_are_no_traces_unless_a_collector_is_set() {
-        let read = |values: &[(&str, &str)]| TraceSettings::read(&mut Reader::from_values(values.iter().copied()));
+        let read =
+            |values: &[(&str, &str)]| TraceSettings::read(&mut SettingsSource::from_values(values.iter().copied()));
         assert_eq!(read(&[]).endpoint, None);
         let set = read(&[
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4317"),
@@ -87,13 +88,13 @@ mod tests {
 
     #[test]
     fn each_bad_setting_is_told() {
-        let mut reader = Reader::from_values([
+        let mut source = SettingsSource::from_values([
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317"),
             ("OTEL_TRACES_SAMPLER", "sometimes"),
             ("OTEL_TRACES_SAMPLER_ARG", "2"),
         ]);
-        TraceSettings::read(&mut reader);
-        let error = reader.finish().expect_err("bad settings").to_string();
+        TraceSettings::read(&mut source);
+        let error = source.finish().expect_err("bad settings").to_string();
         for name in ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_SAMPLER ", "OTEL_TRACES_SAMPLER_ARG"] {
             assert!(error.contains(name), "{name}: {error}");
         }
@@ -101,9 +102,10 @@ mod tests {
 
     #[test]
     fn an_endpoint_has_no_password() {
-        let mut reader = Reader::from_values([("OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:hunter22@collector:4317")]);
-        TraceSettings::read(&mut reader);
-        let error = reader.finish().expect_err("a bad setting").to_string();
+        let mut source =
+            SettingsSource::from_values([("OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:hunter22@collector:4317")]);
+        TraceSettings::read(&mut source);
+        let error = source.finish().expect_err("a bad setting").to_string();
         assert!(error.starts_with("OTEL_EXPORTER_OTLP_ENDPOINT") && !error.contains("hunter22"), "{error}");
     }
 }

@@ -4,7 +4,7 @@ use std::{fs, time::Duration};
 
 use neonchat_common::{
     grpc::tls::{Tls, TlsError},
-    settings::{CommonSettings, GrpcSettings, Reader},
+    settings::{CommonSettings, GrpcSettings, SettingsSource},
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tokio::io::AsyncReadExt as _;
@@ -131,7 +131,7 @@ fn files_that_do_not_fit_are_told_by_name() {
     let files = [file("ca", &authority.pem()), file("cert", &certificate), file("key", &key)];
     let names = ["INTERNAL_TLS_CA_FILE", "INTERNAL_TLS_CERT_FILE", "INTERNAL_TLS_KEY_FILE"];
     let read = |files: [&str; 3]| {
-        let mut reader = Reader::from_values(names.into_iter().zip(files));
+        let mut reader = SettingsSource::from_values(names.into_iter().zip(files));
         let settings = CommonSettings::read(&mut reader);
         reader.finish().map(|_| settings.grpc.tls.is_some()).map_err(|error| error.to_string())
     };

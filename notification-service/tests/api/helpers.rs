@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chat_service::app::App as ChatApp;
-use neonchat_common::{redis::namespace::Namespace, settings::Reader};
+use neonchat_common::{redis::namespace::Namespace, settings::SettingsSource};
 use neonchat_testbed::{
     client::{Api, Socket, User},
     harness, port,
@@ -115,7 +115,8 @@ impl Notification {
         let chat = format!("127.0.0.1:{chat_grpc}");
         let mut values: Vec<(&str, &str)> = defaults(redis_url, &chat).into();
         values.extend(settings);
-        let settings = notification_service::config::Settings::read(Reader::from_values(values)).expect("settings");
+        let settings =
+            notification_service::config::Settings::read(SettingsSource::from_values(values)).expect("settings");
         let app = App::build(settings).await.expect("an app");
         let (http, grpc) = (app.http_addr(), app.grpc_addr());
         let operations = app.operations_addr().map(|address| Api::new(format!("http://{address}")));

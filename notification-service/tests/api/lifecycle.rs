@@ -99,7 +99,7 @@ async fn a_port_that_is_taken_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = taken.local_addr().expect("an address").port().to_string();
     let values = [("NOTIFICATION_SERVICE_HOST", "127.0.0.1"), ("NOTIFICATION_WS_PORT", port.as_str())];
-    let reader = neonchat_common::settings::Reader::from_values(values);
+    let reader = neonchat_common::settings::SettingsSource::from_values(values);
     let settings = notification_service::config::Settings::read(reader).expect("settings");
     let Err(error) = notification_service::app::App::build(settings).await else { panic!("the port is taken") };
     assert!(format!("{error:#}").contains(&format!("NOTIFICATION_WS_PORT: 127.0.0.1:{port}")), "{error:#}");

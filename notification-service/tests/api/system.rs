@@ -1,6 +1,6 @@
 //! A word from those who run the server.
 
-use neonchat_common::settings::Reader;
+use neonchat_common::settings::SettingsSource;
 use neonchat_testbed::client::Socket;
 use notification_service::{broadcast::broadcast, config::Settings};
 use serde_json::json;
@@ -22,7 +22,7 @@ async fn it_reaches_every_socket_of_every_instance() {
     let port = app.notification.grpc.rsplit_once(':').expect("a port").1.to_owned();
     let settings = |values: &[(&str, &str)]| {
         let values = [("NOTIFICATION_GRPC_PORT", port.as_str())].into_iter().chain(values.iter().copied());
-        Settings::read(Reader::from_values(values)).expect("settings")
+        Settings::read(SettingsSource::from_values(values)).expect("settings")
     };
     broadcast(&settings(&[]), "Back in five minutes".to_owned()).await.expect("told");
     for socket in [&mut alices, &mut bobs] {

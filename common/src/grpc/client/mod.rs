@@ -27,7 +27,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tower_resilience::circuitbreaker::CircuitBreakerError;
 
 use self::endpoint::{BREAKER_STATE, Endpoint, MIN_ATTEMPT_TIMEOUT};
-pub use self::rpc::{CHAT_SERVICE_RPCS, Rpc, NOTIFICATION_SERVICE_RPCS};
+pub use self::rpc::{CHAT_SERVICE_RPCS, NOTIFICATION_SERVICE_RPCS, Rpc};
 use super::TOKEN_KEY;
 use crate::{correlation, settings::GrpcSettings, telemetry::start_at_zero, trace};
 

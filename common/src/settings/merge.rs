@@ -25,13 +25,13 @@ const EXAMPLE: &str = include_str!("../../../.env.example");
 const ALIKE: f64 = 0.7;
 
 /// The values of the sources, and what is wrong with them, one line each.
-pub(super) struct Sources {
+pub(super) struct MergedValues {
     /// `None` for a value that is not text in UTF-8.
     pub(super) values: HashMap<String, Option<String>>,
     pub(super) problems: Vec<String>,
 }
 
-impl Sources {
+impl MergedValues {
     /// Reads all of them. A file may be missing.
     ///
     /// # Errors
@@ -138,14 +138,14 @@ mod tests {
 
     use super::*;
 
-    fn read(yaml: &[u8], dotenv: &[u8], environment: &[(&str, &str)]) -> anyhow::Result<Sources> {
+    fn read(yaml: &[u8], dotenv: &[u8], environment: &[(&str, &str)]) -> anyhow::Result<MergedValues> {
         let folder = tempfile::tempdir().expect("create a folder");
         let paths = ["config.yaml", ".env"].map(|name| folder.path().join(name));
         for (path, content) in paths.iter().zip([yaml, dotenv]) {
             fs::write(path, content).expect("write a file");
         }
         let environment = environment.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
-        Sources::read(&paths[0], &paths[1], environment)
+        MergedValues::read(&paths[0], &paths[1], environment)
     }
 
     #[test]
@@ -179,9 +179,9 @@ mod tests {
     #[test]
     fn names_the_keys_that_neither_service_reads() {
         let yaml = b"REDSI_HOST: a\nws_max_connections: 5\nDB_MAX_CONNS: 5\njwt_secret_file: a\nCOLOUR: b\n";
-        let sources = read(yaml, b"PUBLISH_ADDRESS=127.0.0.1", &[("PATH", "/bin")]).expect("settings");
+        let merged = read(yaml, b"PUBLISH_ADDRESS=127.0.0.1", &[("PATH", "/bin")]).expect("settings");
         let problems: Vec<_> =
-            sources.problems.iter().filter_map(|problem| Some(problem.split_once("config.yaml: ")?.1)).collect();
+            merged.problems.iter().filter_map(|problem| Some(problem.split_once("config.yaml: ")?.1)).collect();
         assert_eq!(
             problems,
             ["line 1: there is no setting REDSI_HOST; did you mean REDIS_HOST?", "line 5: there is no setting COLOUR"]
@@ -200,7 +200,8 @@ mod tests {
             assert!(error.contains(expected) && !error.contains("hunter"), "{error}");
         }
         let folder = tempfile::tempdir().expect("create a folder");
-        let error = Sources::read(folder.path(), Path::new("/nowhere"), std::iter::empty()).err().expect("an error");
+        let error =
+            MergedValues::read(folder.path(), Path::new("/nowhere"), std::iter::empty()).err().expect("an error");
         assert!(format!("{error:#}").contains("cannot be read"), "{error:#}");
     }
 
@@ -208,8 +209,8 @@ mod tests {
     fn a_value_that_is_not_unicode_is_kept_for_its_reader_to_refuse() {
         let value = OsString::from_vec(vec![b'a', 0xff]);
         let environment = [(OsString::from("JWT_SECRET"), value)].into_iter();
-        let sources = Sources::read(Path::new("/nowhere"), Path::new("/nowhere"), environment).expect("settings");
-        assert_eq!(sources.values["JWT_SECRET"], None);
+        let merged = MergedValues::read(Path::new("/nowhere"), Path::new("/nowhere"), environment).expect("settings");
+        assert_eq!(merged.values["JWT_SECRET"], None);
     }
 
     #[test]
