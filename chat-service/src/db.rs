@@ -238,7 +238,7 @@ impl Db {
         limit: Duration,
         work: impl AsyncFnOnce(&mut AsyncPgConnection) -> Result<T, E>,
     ) -> (Result<T, E>, Fate) {
-        let mut trace = trace::Span::part(&correlation::current_trace(), trace::work_on_database);
+        let mut trace = trace::Span::child(&correlation::current_trace(), trace::database);
         let end = Instant::now() + limit;
         let Ok(result) = timeout_at(end, work(&mut connection.inner)).await else {
             drop(Object::take(connection));

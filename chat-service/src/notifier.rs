@@ -136,7 +136,7 @@ impl Notifier {
 
     async fn publish(&self, channel: Channel, event: Event<'_>) {
         let request_id = correlation::current();
-        let mut trace = trace::Span::part(&correlation::current_trace(), || trace::publish(channel));
+        let mut trace = trace::Span::child(&correlation::current_trace(), || trace::publish(channel));
         let traceparent = trace.context().traceparent().map(Into::into);
         let (deployment, request_id) = (self.deployment.id(), request_id.as_str().into());
         let envelope = Envelope { instance: None, deployment, request_id, traceparent, event };

@@ -38,7 +38,7 @@ impl CorrelationId {
 
     /// The id of a send, for what is done for it outside of a request.
     #[must_use]
-    pub fn of_send(id: &RequestId) -> Self {
+    pub fn for_send(id: &RequestId) -> Self {
         Self(id.as_str().into())
     }
 
@@ -93,12 +93,12 @@ pub fn scope<F: Future>(
 }
 
 /// For a future that another task runs: as part of the request that the current task handles.
-pub fn carry<F: Future>(future: F) -> impl Future<Output = F::Output> {
+pub fn in_current_scope<F: Future>(future: F) -> impl Future<Output = F::Output> {
     scope(current(), current_trace(), Span::current(), future)
 }
 
-/// As [`carry`], for what goes on when the request is long over: its trace does not grow for as long.
-pub fn carry_untraced<F: Future>(future: F) -> impl Future<Output = F::Output> {
+/// As [`in_current_scope`], for what goes on when the request is long over: its trace does not grow for as long.
+pub fn in_current_scope_untraced<F: Future>(future: F) -> impl Future<Output = F::Output> {
     scope(current(), TraceContext::default(), Span::current(), future)
 }
 

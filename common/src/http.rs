@@ -142,7 +142,7 @@ pub async fn edge(
         trace::Span::default()
     } else {
         let caller = TraceContext::accept(given(trace::HEADER));
-        trace::Span::entry(&caller, || trace::http_request(method_label(request.method().as_str()), request.path()))
+        trace::Span::root(&caller, || trace::http_request(method_label(request.method().as_str()), request.path()))
     };
     let place = trace.context();
     let span = info_span!("http", request.id = %id, trace.id = place.trace_id().map(display));
@@ -183,7 +183,7 @@ async fn handle(
     metrics::histogram!("http_request_duration_seconds", "method" => label, "route" => route.clone(),
         "status" => status.to_string())
     .record(elapsed);
-    trace.answer_http(label, pattern, status);
+    trace.end_http(label, pattern, status);
     tracing::info!(http.method = %method, http.route = route, http.status = status,
         duration_ms = elapsed.as_secs_f64() * 1e3, "request");
     Ok(response)

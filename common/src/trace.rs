@@ -21,7 +21,7 @@ use opentelemetry_sdk::{
 
 pub use self::{
     conventions::{
-        deliver, deliver_own, frame, http_request, publish, rpc_client, rpc_server, statement, work_on_database,
+        database, deliver_local, deliver_received, frame, http_request, publish, rpc_client, rpc_server, statement,
     },
     export::Traces,
 };
@@ -86,7 +86,7 @@ pub struct Span(Option<Box<SdkSpan>>);
 
 impl Span {
     /// Of what comes from outside: a part of the caller's trace, or the first of a new one.
-    pub fn entry(caller: &TraceContext, what: impl FnOnce() -> SpanBuilder) -> Self {
+    pub fn root(caller: &TraceContext, what: impl FnOnce() -> SpanBuilder) -> Self {
         let Some(tracer) = TRACER.get() else { return Self::default() };
         let context = match &caller.0 {
             Some(span) => Context::new().with_remote_span_context((**span).clone()),
@@ -97,13 +97,13 @@ impl Span {
     }
 
     /// A part of a trace. Nowhere it is nothing: what nobody outside asked for, such as comparing heads, has no trace.
-    pub fn part(of: &TraceContext, what: impl FnOnce() -> SpanBuilder) -> Self {
-        if of.0.is_some() { Self::entry(of, what) } else { Self::default() }
+    pub fn child(of: &TraceContext, what: impl FnOnce() -> SpanBuilder) -> Self {
+        if of.0.is_some() { Self::root(of, what) } else { Self::default() }
     }
 
     /// Work that is done for many at once, as a part of each of their traces.
-    pub fn parts<'a>(of: impl Iterator<Item = &'a TraceContext>, what: impl Fn() -> SpanBuilder) -> Vec<Self> {
-        of.map(|of| Self::part(of, &what)).filter(Self::is_recording).collect()
+    pub fn children<'a>(of: impl Iterator<Item = &'a TraceContext>, what: impl Fn() -> SpanBuilder) -> Vec<Self> {
+        of.map(|of| Self::child(of, &what)).filter(Self::is_recording).collect()
     }
 
     /// Where it is, for its parts.
@@ -171,7 +171,7 @@ mod tests {
     fn without_a_collector_there_is_nothing() {
         let given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         assert_eq!(TraceContext::accept(Some(given)).traceparent(), None);
-        let span = Span::entry(&TraceContext::parse(given), || unreachable!("nobody asks what it is"));
+        let span = Span::root(&TraceContext::parse(given), || unreachable!("nobody asks what it is"));
         assert_eq!(span.context().traceparent(), None);
     }
 }

@@ -85,7 +85,7 @@ impl Publisher {
         // One error may stand for all.
         published.resize(count, false);
         for (Publication { trace, .. }, published) in publications.iter_mut().zip(&published) {
-            trace.shared_by(count);
+            trace.set_batch_size(count);
             if !published {
                 trace.fail("not_published");
             }
@@ -120,7 +120,7 @@ impl Publication {
         event: Event<'_>,
         trace: &TraceContext,
     ) -> Self {
-        let trace = trace::Span::part(trace, || trace::publish(channel));
+        let trace = trace::Span::child(trace, || trace::publish(channel));
         let traceparent = trace.context().traceparent().map(Into::into);
         let envelope = Envelope { instance, deployment, request_id: request_id.into(), traceparent, event };
         Self { channel, payload: envelope.encode(), trace }

@@ -64,8 +64,8 @@ impl ChatService {
         let count = messages.len();
         let answer = self.peer.call(within, StoreMessagesRequest { messages }).await;
         for call in &mut calls {
-            call.shared_by(count);
-            call.answered(answer.as_ref().err().map_or(Code::Ok, Status::code));
+            call.set_batch_size(count);
+            call.end_client_call(answer.as_ref().err().map_or(Code::Ok, Status::code));
         }
         let results = answer?.results;
         if results.len() != count {

@@ -59,9 +59,9 @@ impl Delivery {
         let origins = message.request_id.map(|request| self.hub.senders(sender_id, request, chat_id, seq));
         let frame = Some(Frame::new(frame.kind(), json));
         let event = DurableEvent { seq, sender: Some(sender_id), frame, origins: origins.unwrap_or_default() };
-        let mut delivery = trace::Span::part(trace, || trace::deliver_own(channel));
+        let mut delivery = trace::Span::child(trace, || trace::deliver_local(channel));
         let delivered = self.hub.deliver(chat_id, event).sockets();
-        delivery.delivered(delivered);
+        delivery.set_socket_count(delivered);
         (delivered, publication)
     }
 

@@ -119,7 +119,7 @@ async fn store_and_deliver(delivery: &Delivery, sends: Vec<Send>) {
     let messages = sends.iter().map(|send| &send.message);
     let call = async { delivery.chat_service.store(messages, left).await.inspect_err(ApiError::log) };
     // The call has one id: the first send's. Its traces are those of the messages.
-    let id = CorrelationId::of_send(&first.message.request_id);
+    let id = CorrelationId::for_send(&first.message.request_id);
     let outcomes = match correlation::scope(id, TraceContext::default(), Span::none(), call).await {
         Ok(outcomes) => outcomes,
         Err(error) => return sends.into_iter().for_each(|send| send.refuse(delivery, &error)),

@@ -44,7 +44,7 @@ impl Chats {
         }
         // In a task: a client that goes away after the commit does not keep the partner from being told.
         let chats = self.clone();
-        self.tasks.spawn(correlation::carry(async move { chats.open_and_tell(user, partner).await })).await?
+        self.tasks.spawn(correlation::in_current_scope(async move { chats.open_and_tell(user, partner).await })).await?
     }
 
     async fn open_and_tell(&self, user: UserId, partner: UserId) -> Result<Opened<ChatItem>, ChatError> {
@@ -116,7 +116,7 @@ impl Chats {
                 Marked::Unmoved(state) => Ok(state),
             }
         };
-        self.tasks.spawn(correlation::carry(work)).await?
+        self.tasks.spawn(correlation::in_current_scope(work)).await?
     }
 
     /// A chat as another service delivers in it, where the user is a member.

@@ -40,15 +40,15 @@ pub async fn store(messages: &Messages, request: StoreMessagesRequest) -> Result
     let stored = store_each(messages, request.messages, &calls).await;
     let code = stored.as_ref().err().map_or(Code::Ok, |error| error.code.grpc_code());
     for call in &mut calls {
-        call.shared_by(count);
-        call.answer(code);
+        call.set_batch_size(count);
+        call.end_server_call(code);
     }
     stored
 }
 
 fn begin_call(message: &ValidateAndStoreMessageRequest) -> trace::Span {
     let caller = TraceContext::accept(message.traceparent.as_deref());
-    trace::Span::part(&caller, || trace::rpc_server(SERVICE_NAME, "StoreMessages"))
+    trace::Span::child(&caller, || trace::rpc_server(SERVICE_NAME, "StoreMessages"))
 }
 
 async fn store_each(

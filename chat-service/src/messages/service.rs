@@ -83,10 +83,10 @@ impl Messages {
         let work = async move {
             let sent = messages.send(message.clone()).await?.map(|receipt| Message::new(message, receipt));
             let (notifier, message) = (messages.notifier, sent.get().clone());
-            messages.tasks.spawn(correlation::carry(async move { notifier.message_stored(message).await }));
+            messages.tasks.spawn(correlation::in_current_scope(async move { notifier.message_stored(message).await }));
             Ok(sent)
         };
-        self.tasks.spawn(correlation::carry(work)).await.unwrap_or(Err(MessageError::Ending))
+        self.tasks.spawn(correlation::in_current_scope(work)).await.unwrap_or(Err(MessageError::Ending))
     }
 
     /// A page of a chat's history, as one of its members reads it.

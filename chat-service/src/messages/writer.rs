@@ -144,7 +144,7 @@ async fn store_distinct(db: &Db, start_by: Instant, messages: &[&NewMessage]) ->
 async fn store_at_once(db: &Db, start_by: Instant, messages: &[&NewMessage]) -> Result<Vec<Outcome>, DbError> {
     // The one statement is a part of the trace of each message.
     let statement = || trace::statement("INSERT", "messages", messages.len());
-    let mut statements = trace::Span::parts(messages.iter().map(|message| &message.trace), statement);
+    let mut statements = trace::Span::children(messages.iter().map(|message| &message.trace), statement);
     let stored =
         db.run_by(start_by, async |connection| Ok::<_, DbError>(store::store(connection, messages).await?)).await;
     if let Err(error) = &stored {

@@ -72,6 +72,6 @@ impl Sessions {
             sessions.notifier.session_revoked(claims.user_id, claims.jti).await;
             Ok(())
         };
-        self.tasks.spawn(correlation::carry(work)).await?
+        self.tasks.spawn(correlation::in_current_scope(work)).await?
     }
 }

@@ -93,7 +93,7 @@ impl Users {
         let user = user.filter(|_| verdict != Verdict::Wrong).ok_or(UserError::InvalidCredentials)?;
         if let (Verdict::Outdated, Some(password), Some(old)) = (verdict, password, hash) {
             // The answer does not wait for it.
-            self.tasks.spawn(correlation::carry(self.clone().rehash(user.id, password, old)));
+            self.tasks.spawn(correlation::in_current_scope(self.clone().rehash(user.id, password, old)));
         }
         let token = self.tokens.issue(user.id, &user.username).context("issuing a token")?;
         Ok(Login { user, token, expires_in: self.tokens.lifetime().as_secs() })

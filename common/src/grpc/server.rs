@@ -169,7 +169,7 @@ where
         let id = CorrelationId::accept(given(correlation::HEADER));
         let caller = TraceContext::accept(given(trace::HEADER));
         let path = request.uri().path().to_owned();
-        let mut trace = trace::Span::part(&caller, || {
+        let mut trace = trace::Span::child(&caller, || {
             let (service, method) = split(&path);
             trace::rpc_server(service, method)
         });
@@ -179,7 +179,7 @@ where
         Box::pin(correlation::scope(id, place, span, async move {
             let started = Instant::now();
             let response = answer.await?;
-            trace.answer(observe(&path, &response, started.elapsed()));
+            trace.end_server_call(observe(&path, &response, started.elapsed()));
             Ok(response)
         }))
     }

@@ -58,7 +58,7 @@ pub fn rpc_server(service: &str, method: &str) -> SpanBuilder {
 
 /// Whatever is asked of Postgres on one connection.
 #[must_use]
-pub fn work_on_database() -> SpanBuilder {
+pub fn database() -> SpanBuilder {
     span("postgresql", SpanKind::Client, vec![KeyValue::new("db.system.name", "postgresql")])
 }
 
@@ -84,13 +84,13 @@ pub fn publish(channel: Channel) -> SpanBuilder {
 
 /// An event that arose here, on its way into the outboxes of the sockets of this instance.
 #[must_use]
-pub fn deliver_own(channel: Channel) -> SpanBuilder {
+pub fn deliver_local(channel: Channel) -> SpanBuilder {
     span(format!("deliver {}", channel.template()), SpanKind::Internal, Vec::new())
 }
 
-/// As [`deliver_own`], of an event that Redis brought.
+/// As [`deliver_local`], of an event that Redis brought.
 #[must_use]
-pub fn deliver(channel: Channel) -> SpanBuilder {
+pub fn deliver_received(channel: Channel) -> SpanBuilder {
     messaging("deliver", "process", SpanKind::Consumer, channel)
 }
 
@@ -108,7 +108,7 @@ fn messaging(name: &'static str, kind: &'static str, span_kind: SpanKind, channe
 
 impl Span {
     /// The answer to a request over HTTP: the pattern of its route, where there is one, and the status.
-    pub fn answer_http(&mut self, method: &'static str, route: Option<String>, status: u16) {
+    pub fn end_http(&mut self, method: &'static str, route: Option<String>, status: u16) {
         if let Some(route) = route {
             self.rename(|| format!("{method} {route}"));
             self.set("http.route", route);
@@ -120,12 +120,12 @@ impl Span {
     }
 
     /// The status of a call, for its caller.
-    pub fn answered(&mut self, code: Code) {
+    pub fn end_client_call(&mut self, code: Code) {
         self.end_rpc(code, code != Code::Ok);
     }
 
     /// The status of a call, for the service that was called: what was wrong with the request is no error of its.
-    pub fn answer(&mut self, code: Code) {
+    pub fn end_server_call(&mut self, code: Code) {
         let is_error = matches!(
             code,
             Code::Unknown
@@ -149,14 +149,14 @@ impl Span {
     }
 
     /// The number of sockets that got it.
-    pub fn delivered(&mut self, sockets: usize) {
+    pub fn set_socket_count(&mut self, sockets: usize) {
         if self.is_recording() {
             self.set("neonchat.sockets", count(sockets));
         }
     }
 
     /// The number of messages that the work is done for. One message is not a batch.
-    pub fn shared_by(&mut self, messages: usize) {
+    pub fn set_batch_size(&mut self, messages: usize) {
         if messages > 1 {
             self.set("messaging.batch.message_count", count(messages));
         }

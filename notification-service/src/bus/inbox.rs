@@ -72,14 +72,14 @@ impl Inbox {
 
 fn deliver(hub: &Hub, channel: Channel, envelope: Envelope<'_>) -> anyhow::Result<()> {
     let publication = TraceContext::accept(envelope.traceparent.as_deref());
-    let mut trace = trace::Span::part(&publication, || trace::deliver(channel));
+    let mut trace = trace::Span::child(&publication, || trace::deliver_received(channel));
     match (channel, envelope.event) {
         (Channel::Chat(chat), Event::Durable { seq, user_id, send_id, frame }) => {
             // It may have been sent here too, at the same time, and stored by another instance's call.
             let origins = send_id.map(|request| hub.senders(user_id, request, chat, seq)).unwrap_or_default();
             let event = DurableEvent { seq, sender: Some(user_id), frame: Some(Frame::opaque(frame.get())), origins };
             let accepted = hub.deliver(chat, event);
-            trace.delivered(accepted.sockets());
+            trace.set_socket_count(accepted.sockets());
         }
         (Channel::Chat(chat), Event::Ephemeral { user_id, frame }) => {
             hub.tell_chat(chat, |socket| socket.user != user_id, &Frame::opaque(frame.get()));

@@ -81,7 +81,7 @@ pub(crate) struct EventsPage {
 
 impl NewMessage {
     pub(super) fn to_call(&self) -> (ValidateAndStoreMessageRequest, trace::Span) {
-        let call = trace::Span::part(&self.trace.context(), || {
+        let call = trace::Span::child(&self.trace.context(), || {
             trace::rpc_client(StoreMessagesRequest::SERVICE, StoreMessagesRequest::NAME)
         });
         let message = ValidateAndStoreMessageRequest {

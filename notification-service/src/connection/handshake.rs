@@ -95,7 +95,7 @@ pub(crate) async fn connect(
     state.presence.connected(&socket);
     let connection = serve(socket, claims, limits, wire, place, state.clone());
     // On this worker's runtime, since the stream of the request's body cannot leave it.
-    rt::spawn(state.tasks.track(correlation::carry_untraced(connection)));
+    rt::spawn(state.tasks.track(correlation::in_current_scope_untraced(connection)));
     Ok(response)
 }
 

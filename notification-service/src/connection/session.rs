@@ -257,7 +257,7 @@ fn no_such_chat() -> ApiError {
 fn begin_trace(frame: &ClientFrame) -> trace::Span {
     match frame {
         ClientFrame::Ping | ClientFrame::Presence { .. } => trace::Span::default(),
-        frame => trace::Span::entry(&TraceContext::default(), || trace::frame(frame.kind())),
+        frame => trace::Span::root(&TraceContext::default(), || trace::frame(frame.kind())),
     }
 }
 

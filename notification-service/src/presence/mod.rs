@@ -179,7 +179,7 @@ impl Presence {
                 while in_progress.len() < CONCURRENCY
                     && let Some(user) = queue.begin()
                 {
-                    in_progress.push(correlation::carry(self.reconcile_one(held.clone(), user)));
+                    in_progress.push(correlation::in_current_scope(self.reconcile_one(held.clone(), user)));
                 }
             }
             if !failed.is_empty() || held.is_none() && queue.is_waiting() {

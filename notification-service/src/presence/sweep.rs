@@ -39,7 +39,7 @@ impl Presence {
                 break;
             }
             let reaped = stream::iter(users)
-                .map(|user| correlation::carry(self.reap(dead, user)))
+                .map(|user| correlation::in_current_scope(self.reap(dead, user)))
                 .buffer_unordered(CONCURRENCY)
                 .collect::<Vec<_>>();
             reaped.await.into_iter().collect::<Result<(), _>>()?;

@@ -110,7 +110,7 @@ impl GrpcClient {
         let Inner { turn, deadline, attempts, .. } = &*self.0;
         let started = Instant::now();
         let deadline = started + within.min(*deadline);
-        let mut trace = trace::Span::part(&correlation::current_trace(), || trace::rpc_client(M::SERVICE, M::NAME));
+        let mut trace = trace::Span::child(&correlation::current_trace(), || trace::rpc_client(M::SERVICE, M::NAME));
         let traceparent = trace.context().traceparent();
         // A retry goes to the address after the one that failed, whatever turn it is by then.
         let first = turn.fetch_add(1, Ordering::Relaxed);
@@ -144,7 +144,7 @@ impl GrpcClient {
                 error.into_inner().unwrap_or_else(|| Status::unavailable("no address answered lately: not asked"))
             });
         let code = result.as_ref().err().map_or(Code::Ok, Status::code);
-        trace.answered(code);
+        trace.end_client_call(code);
         histogram!(DURATION, "service" => M::SERVICE, "method" => M::NAME, "code" => format!("{code:?}"))
             .record(started.elapsed());
         result.map(|answer| (answer, begun))
