@@ -16,5 +16,6 @@ pub mod proxy;
 pub mod redis;
 pub mod run;
 pub mod site;
+pub mod stand_in;
 pub mod system;
 pub mod tunnel;

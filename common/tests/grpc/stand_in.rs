@@ -19,14 +19,13 @@ use neonchat_common::{
     settings::GrpcSettings,
 };
 use neonchat_proto::notification::v1::{
-    BroadcastSystemMessageRequest, BroadcastSystemMessageResponse, GetUsersStatusRequest, GetUsersStatusResponse,
-    SendMessageRequest, SendMessageResponse, ValidateChatAccessRequest, ValidateChatAccessResponse,
-    notification_service_server::{NotificationService, NotificationServiceServer},
+    GetUsersStatusRequest, GetUsersStatusResponse, notification_service_server::NotificationServiceServer,
 };
+use neonchat_testbed::stand_in::NotificationStandIn;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tonic::{
-    Request, Response, Status,
+    Request, Status,
     metadata::MetadataMap,
     transport::{Server, server::TlsConnectInfo},
 };
@@ -118,13 +117,22 @@ impl StandIn {
         answer: impl Fn(usize) -> A + Send + Sync + 'static,
     ) -> Self {
         let (stop, calls, callers) = (CancellationToken::new(), Arc::default(), Arc::default());
-        let (number, seen) = (AtomicUsize::new(0), (Arc::clone(&calls), Arc::clone(&callers)));
-        let service = Service { calls: seen.0, callers: seen.1, number, answer };
+        let status = {
+            let (calls, callers): (Arc<Mutex<Vec<_>>>, Arc<Mutex<HashSet<_>>>) =
+                (Arc::clone(&calls), Arc::clone(&callers));
+            let number = AtomicUsize::new(0);
+            move |request: Request<GetUsersStatusRequest>| {
+                calls.lock().expect("no panic").push(request.metadata().clone());
+                callers.lock().expect("no panic").extend(caller_of(&request).map(Caller::addr));
+                let answer = answer(number.fetch_add(1, Ordering::Relaxed));
+                async { answer.await.map(|()| GetUsersStatusResponse::default()) }
+            }
+        };
         let (health, health_service) = tonic_health::server::health_reporter();
         health.set_service_status("", tonic_health::ServingStatus::Serving).await;
         let server = builder
             .add_service(health_service)
-            .add_service(NotificationServiceServer::new(service))
+            .add_service(NotificationServiceServer::new(NotificationStandIn { status, delivered: None }))
             .serve_with_incoming_shutdown(listener.incoming(), stop.clone().cancelled_owned());
         Self { address, calls, callers, stop, running: tokio::spawn(server) }
     }
@@ -155,48 +163,6 @@ fn caller_of<T>(request: &Request<T>) -> Option<&Caller> {
     let extensions = request.extensions();
     let over_tls = || extensions.get::<TlsConnectInfo<Caller>>().map(TlsConnectInfo::get_ref);
     extensions.get().or_else(over_tls)
-}
-
-struct Service<F> {
-    calls: Arc<Mutex<Vec<MetadataMap>>>,
-    callers: Arc<Mutex<HashSet<SocketAddr>>>,
-    number: AtomicUsize,
-    answer: F,
-}
-
-#[tonic::async_trait]
-impl<F, A> NotificationService for Service<F>
-where
-    F: Fn(usize) -> A + Send + Sync + 'static,
-    A: Future<Output = Answer> + Send,
-{
-    async fn get_users_status(
-        &self,
-        request: Request<GetUsersStatusRequest>,
-    ) -> Result<Response<GetUsersStatusResponse>, Status> {
-        self.calls.lock().expect("no panic").push(request.metadata().clone());
-        self.callers.lock().expect("no panic").extend(caller_of(&request).map(Caller::addr));
-        (self.answer)(self.number.fetch_add(1, Ordering::Relaxed)).await?;
-        Ok(Response::new(GetUsersStatusResponse::default()))
-    }
-
-    async fn send_message(&self, _: Request<SendMessageRequest>) -> Result<Response<SendMessageResponse>, Status> {
-        Err(Status::unimplemented("not asked"))
-    }
-
-    async fn validate_chat_access(
-        &self,
-        _: Request<ValidateChatAccessRequest>,
-    ) -> Result<Response<ValidateChatAccessResponse>, Status> {
-        Err(Status::unimplemented("not asked"))
-    }
-
-    async fn broadcast_system_message(
-        &self,
-        _: Request<BroadcastSystemMessageRequest>,
-    ) -> Result<Response<BroadcastSystemMessageResponse>, Status> {
-        Err(Status::unimplemented("not asked"))
-    }
 }
 
 /// A listener that nobody accepts from: the system connects, and nothing is ever answered. So is a process that hangs.
