@@ -1,8 +1,10 @@
 //! What the tests of every crate stand on: a Postgres and a Redis that `make test` has started.
 
-use std::env;
+use std::{env, time::Duration};
 
-use crate::postgres;
+use tokio::time::timeout;
+
+use crate::{poll, postgres};
 
 /// The superuser's URL of the cluster that the tests share.
 pub const DATABASE_VARIABLE: &str = "NEONCHAT_TEST_DATABASE_URL";
@@ -37,6 +39,18 @@ pub fn redis_url() -> String {
 #[must_use]
 pub fn redis_namespace() -> String {
     uuid::Uuid::new_v4().simple().to_string()
+}
+
+/// The longest that [`until`] waits.
+const CONDITION_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Waits until `condition` holds, for tests of what no event announces.
+///
+/// # Panics
+/// The condition, which `what` describes, does not hold within 30 s.
+pub async fn until(what: &str, condition: impl AsyncFnMut() -> bool) {
+    let polling = timeout(CONDITION_TIMEOUT, poll::until(condition));
+    polling.await.unwrap_or_else(|_| panic!("not within {CONDITION_TIMEOUT:?}: {what}"));
 }
 
 fn variable(name: &str) -> String {

@@ -4,14 +4,14 @@ use std::{fmt::Write as _, path::Path};
 
 use neonchat_testbed::{
     client::{Answer, Api},
-    harness,
+    harness::{self, until},
     postgres::Postgres,
     process::{Process, Signal},
 };
 use serde_json::json;
 use tokio_postgres::Config;
 
-use crate::support::{TestApp, folder, sql, until};
+use crate::support::{TestApp, folder, sql};
 
 async fn ask(app: &TestApp, path: &str) -> Answer {
     app.api.call("GET", path, None, None).await.expect("an answer")

@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 use neonchat_common::error::ErrorCode;
 use neonchat_testbed::{
     client::{Answer, PASSWORD, User},
-    harness,
+    harness::{self, until},
     postgres::Postgres,
     proxy::{Disturbance, Proxy},
 };
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::support::{TestApp, assert_problem, folder, sql, until};
+use crate::support::{TestApp, assert_problem, folder, sql};
 
 /// One way over a link on which connecting takes longer than a request waits for a connection, and a query does not.
 const FAR: Duration = Duration::from_millis(120);

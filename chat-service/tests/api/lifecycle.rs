@@ -5,11 +5,15 @@ use std::time::{Duration, Instant};
 use chat_service::db::MIGRATIONS;
 use diesel_async::{AsyncConnection as _, AsyncMigrationHarness, AsyncPgConnection};
 use diesel_migrations::MigrationHarness as _;
-use neonchat_testbed::{exec::Servers, harness, postgres::Postgres};
+use neonchat_testbed::{
+    exec::Servers,
+    harness::{self, until},
+    postgres::Postgres,
+};
 use serde_json::json;
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 
-use crate::support::{TestApp, folder, sql, until};
+use crate::support::{TestApp, folder, sql};
 
 async fn ready(app: &TestApp) -> (u16, String) {
     let answer = app.api.call("GET", "/ready", None, None).await.expect("an answer");

@@ -8,13 +8,14 @@ use fred::{
 };
 use neonchat_testbed::{
     client::{PASSWORD, User},
+    harness::until,
     process::Signal,
     redis::cluster::RedisCluster,
 };
 use reqwest::{Client as Http, header::HeaderMap};
 use serde_json::json;
 
-use crate::support::{TestApp, own_redis, until};
+use crate::support::{TestApp, own_redis};
 
 /// What a client learns of its limit.
 #[derive(Debug, PartialEq, Eq)]

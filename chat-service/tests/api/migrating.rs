@@ -4,11 +4,16 @@ use std::{collections::BTreeSet, path::Path, process::Output, time::Duration};
 
 use chat_service::db::MIGRATIONS;
 use diesel::{migration::MigrationSource, pg::Pg};
-use neonchat_testbed::{harness, port, postgres::Postgres, process::Process};
+use neonchat_testbed::{
+    harness::{self, until},
+    port,
+    postgres::Postgres,
+    process::Process,
+};
 use tempfile::tempdir;
 use tokio::process::Command;
 
-use crate::support::{TestApp, folder, sql, until};
+use crate::support::{TestApp, folder, sql};
 
 fn command(folder: &Path, database: &str, wait: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chat-service"));

@@ -2,10 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use neonchat_testbed::client::{Answer, PASSWORD};
+use neonchat_testbed::{
+    client::{Answer, PASSWORD},
+    harness::until,
+};
 use serde_json::json;
 
-use crate::support::{TestApp, assert_problem, sql, until};
+use crate::support::{TestApp, assert_problem, sql};
 
 async fn call(app: &TestApp, path: &str, username: &str, password: &str) -> Answer {
     let body = json!({ "username": username, "password": password });

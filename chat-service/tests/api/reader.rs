@@ -2,12 +2,13 @@
 
 use neonchat_testbed::{
     client::User,
+    harness::until,
     postgres::{Postgres, create_database},
 };
 use serde_json::Value;
 use tokio_postgres::Client;
 
-use crate::support::{TestApp, folder, sql, until};
+use crate::support::{TestApp, folder, sql};
 
 const DATABASE: &str = "chat";
 

@@ -15,7 +15,7 @@ use neonchat_proto::chat::v1::{
 };
 use neonchat_testbed::{
     client::{Answer, Api, User},
-    harness, poll,
+    harness::{self, until},
     redis::{Persistence, Redis},
 };
 use serde_json::Value;
@@ -274,12 +274,6 @@ impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {:#}", self.0.status, self.0.body)
     }
-}
-
-/// Waits for something that tells nobody when it happens.
-pub(crate) async fn until(what: &str, happened: impl AsyncFnMut() -> bool) {
-    let polling = poll::until(happened);
-    tokio::time::timeout(PATIENCE, polling).await.unwrap_or_else(|_| panic!("not in time: {what}"));
 }
 
 /// What is published on some channels.

@@ -1,6 +1,6 @@
 //! `sync`: what a client missed comes over its socket, in order, before what happens next.
 
-use neonchat_testbed::{client::Socket, poll::until};
+use neonchat_testbed::{client::Socket, harness::until};
 use serde_json::{Value, json};
 
 use crate::helpers::TestApp;
@@ -218,7 +218,7 @@ async fn a_sync_that_fails_in_one_chat_withholds_nothing_of_the_others() {
     app.start_chat_service_again().await;
     let request_id = uuid::Uuid::new_v4();
     let next = json!({ "type": "message", "chat_id": chat, "text": "next", "request_id": request_id });
-    until(async || {
+    until("chat-service stores the message", async || {
         alices.send(&next).await.expect("sent");
         loop {
             match alices.next().await.expect("an answer")["type"].as_str() {

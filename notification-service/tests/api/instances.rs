@@ -1,7 +1,5 @@
 //! Presence when an instance is killed, stands still or drains, and when Redis forgets (guarantees.md, G8).
 
-use std::time::Duration;
-
 use fred::{
     interfaces::{ClientLike as _, HashesInterface as _, KeysInterface as _, SetsInterface as _},
     prelude::Client,
@@ -9,13 +7,12 @@ use fred::{
 use neonchat_common::redis;
 use neonchat_testbed::{
     client::{Socket, User},
-    poll,
+    harness::until,
     process::Signal,
     redis::{Persistence, Redis},
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::time::timeout;
 
 use crate::helpers::TestApp;
 
@@ -39,7 +36,10 @@ impl Stage {
 
     /// Waits until Redis knows of so many instances, and of all that there were before.
     async fn until_instances(&self, count: usize) {
-        until(async || self.commands.hlen::<usize, _>("instances").await.expect("a count") == count).await;
+        until("Redis has the instances", async || {
+            self.commands.hlen::<usize, _>("instances").await.expect("a count") == count
+        })
+        .await;
     }
 
     async fn keys(&self, pattern: &str) -> Vec<String> {
@@ -56,11 +56,6 @@ impl Stage {
         let value: Value = serde_json::from_str(&value?).expect("JSON");
         value["status"].as_str().map(str::to_owned)
     }
-}
-
-/// Waits for what nobody tells when it comes true.
-async fn until(condition: impl AsyncFn() -> bool) {
-    timeout(Duration::from_secs(30), poll::until(condition)).await.expect("it does not come true");
 }
 
 /// The next frame has to be this event of this user. It may take as long as it takes to find an instance gone.
@@ -124,7 +119,7 @@ async fn a_user_with_a_socket_elsewhere_stays_online_and_goes_offline_with_that(
     let _on_killed = Socket::open(&killed.websocket, &alice, None).await.expect("a socket");
     expect_event(&mut bobs, "user_online", &alice).await;
     let here = app.socket(&alice).await;
-    until(async || stage.connections(&alice).await == 2).await;
+    until("both sockets are registered", async || stage.connections(&alice).await == 2).await;
 
     killed.kill().await;
     stage.until_instances(1).await;
@@ -147,7 +142,7 @@ async fn a_user_is_away_when_the_device_in_use_was_on_a_killed_instance() {
     let mut idle = Socket::open(&third.websocket, &alice, None).await.expect("a socket");
     idle.send(&json!({ "type": "presence", "status": "away" })).await.expect("sent");
     let away = format!("{{user:{}:ws_connections}}:away", alice.id);
-    until(async || stage.commands.scard::<usize, _>(&away).await.expect("a count") == 1).await;
+    until("one socket is away", async || stage.commands.scard::<usize, _>(&away).await.expect("a count") == 1).await;
 
     killed.kill().await;
     expect_event(&mut bobs, "user_away", &alice).await;
@@ -189,12 +184,12 @@ async fn after_a_flush_all_is_as_before_and_nobody_hears_of_it() {
     expect_event(&mut bobs, "user_online", &carol).await;
     carols.send(&json!({ "type": "presence", "status": "away" })).await.expect("sent");
     expect_event(&mut bobs, "user_away", &carol).await;
-    until(async || stage.connections(&alice).await == 2).await;
+    until("both sockets are registered", async || stage.connections(&alice).await == 2).await;
 
     let () = stage.commands.flushall(false).await.expect("flushed");
     // One device leaves before anything is entered again.
     alices.close().await.expect("closed");
-    until(async || {
+    until("every presence entry is restored", async || {
         (stage.connections(&alice).await, stage.connections(&carol).await) == (1, 1)
             && stage.status(&alice).await.as_deref() == Some("online")
             && stage.status(&carol).await.as_deref() == Some("away")
@@ -301,7 +296,7 @@ async fn who_has_to_be_told_is_asked_again_when_chat_service_is_back() {
     let mut bobs = stage.app.socket(&bob).await;
     stage.app.stop_chat_service().await;
     leave_behind(&stage, std::slice::from_ref(&alice.id)).await;
-    until(async || stage.connections(&alice).await == 0).await;
+    until("the entries of the dead instance are removed", async || stage.connections(&alice).await == 0).await;
     expect_silence(&mut bobs).await;
 
     stage.app.start_chat_service_again().await;

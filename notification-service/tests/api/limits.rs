@@ -4,8 +4,7 @@ use std::time::Instant;
 
 use neonchat_testbed::{
     client::{Refused, Socket, User},
-    harness,
-    poll::until,
+    harness::{self, until},
 };
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
@@ -151,7 +150,7 @@ async fn an_address_has_so_many_sockets_and_proxies_say_which_it_is() {
     assert_eq!((answer.status, &answer.body["code"]), (429, &json!("rate_limited")));
     let _second = request(&bob, "203.0.113.2").await.expect("a socket");
     first.close().await.expect("closed");
-    until(async || request(&bob, "203.0.113.1").await.is_ok()).await;
+    until("the closed socket is no longer counted", async || request(&bob, "203.0.113.1").await.is_ok()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,18 +4,12 @@ use std::time::Duration;
 
 use neonchat_testbed::{
     client::{Socket, User},
-    poll,
+    harness::until,
     proxy::{Disturbance, Proxy},
 };
 use serde_json::{Value, json};
-use tokio::time::timeout;
 
 use crate::helpers::TestApp;
-
-async fn until(what: &str, condition: impl AsyncFnMut() -> bool) {
-    let polling = timeout(Duration::from_secs(15), poll::until(condition));
-    polling.await.unwrap_or_else(|_| panic!("not in time: {what}"));
-}
 
 async fn unread(app: &TestApp, user: &User) -> Value {
     let list = app.api.get("/api/v1/chats", user).await.expect("an answer").body;

@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::{StreamExt as _, stream};
 use neonchat_testbed::{
     client::{Refused, Socket, User},
-    harness,
-    poll::until,
+    harness::{self, until},
     system::System,
 };
 use serde_json::json;
@@ -68,7 +67,7 @@ async fn messages_that_do_not_end_cost_little_more_than_the_largest_message() {
     assert_eq!(one.read_u8().await.expect("an answer"), 0x81);
     let read = || async { metric(system, "process_resident_memory_bytes").await };
     let mut grown = read().await;
-    until(async || {
+    until("memory no longer grows", async || {
         let before = std::mem::replace(&mut grown, read().await);
         (grown - before).abs() < 64.0 * 1024.0
     })
@@ -203,7 +202,7 @@ async fn a_user_with_thousands_of_chats_keeps_nobody_from_connecting_or_from_bei
         })
     });
     let attack: Vec<_> = attack.collect();
-    until(async || metric(system, "websocket_connections_current").await > 2.0).await;
+    until("the attack is under way", async || metric(system, "websocket_connections_current").await > 2.0).await;
     let beside = time_to_be_seen(system, &alice, &mut bobs).await;
     for attacker in &attack {
         attacker.abort();

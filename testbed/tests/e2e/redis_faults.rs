@@ -1,16 +1,15 @@
 //! What the operator is told when Redis is away, or refuses.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path};
 
 use neonchat_testbed::{
     client::Api,
-    harness, poll,
+    harness::{self, until},
     redis::{Persistence, Redis},
     system::{Ports, System},
 };
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::time::timeout;
 
 use crate::helpers::QUICK;
 
@@ -49,7 +48,7 @@ impl Stage {
     async fn until_redis_error_is(&self, error: Option<&str>) {
         for api in [self.system.api(), self.system.notification()] {
             let is_so = async || redis_error(&api).await.as_deref() == error;
-            timeout(Duration::from_secs(30), poll::until(is_so)).await.expect("the error of Redis");
+            until("health shows the error of Redis", is_so).await;
         }
     }
 }

@@ -4,6 +4,7 @@ use std::{io::PipeReader, path::Path, time::Duration};
 
 use neonchat_testbed::{
     client::Api,
+    harness::until,
     port,
     process::{Process, Signal},
     system::binary,
@@ -41,7 +42,7 @@ impl Stalled {
         let api = Api::new(format!("http://127.0.0.1:{port}"));
         let stalled = Self { child, api, _unread: unread };
         let answers = async || stalled.live().await.is_ok_and(|status| status == 200);
-        timeout(Duration::from_secs(30), neonchat_testbed::poll::until(answers)).await.expect("an answer");
+        until("the service is live", answers).await;
         stalled
     }
 

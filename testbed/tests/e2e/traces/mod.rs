@@ -8,11 +8,12 @@ use fred::interfaces::{ClientLike as _, PubsubInterface as _};
 use neonchat_common::redis;
 use neonchat_testbed::{
     client::{PASSWORD, Socket, User},
-    harness, poll, port,
+    harness::{self, until},
+    port,
 };
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use serde_json::json;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use self::collector::{Collector, Seen, by_trace, hex, one, tree};
 use crate::helpers::Running;
@@ -82,7 +83,7 @@ async fn until_subscribed(namespace: &str, chat: &str) {
     let channel = format!("{namespace}:chat:{chat}");
     let are_subscribed =
         async || client.pubsub_numsub::<Vec<(String, u64)>, _>(channel.as_str()).await.expect("a count")[0].1 >= 2;
-    timeout(Duration::from_secs(30), poll::until(are_subscribed)).await.expect("two subscribers");
+    until("both instances have subscribed", are_subscribed).await;
 }
 
 fn has_traces(seen: &[Seen], first: &str, count: usize, spans: usize) -> bool {
