@@ -1,4 +1,4 @@
-//! The process put together: built, run, drained.
+//! Builds, runs and drains the process.
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -29,33 +29,34 @@ use crate::{
     chat_service::ChatService,
     close::{CloseReason, RECONNECT_DELAY_MS},
     config::Settings,
-    connection::{handshake::MAX_HANDSHAKES, places::Places, wire::DISCONNECT_TIMEOUT},
+    connection::{handshake::MAX_CONCURRENT_HANDSHAKES, slots::ConnectionSlots, socket_io::DISCONNECT_TIMEOUT},
     delivery::Delivery,
+    deployment::Deployments,
     grpc, http,
     hub::Hub,
     limits::Limits,
-    measures::start_counters,
-    presence::Presence,
+    metrics::start_counters,
+    outgoing::Outgoing,
+    presence::{Dependencies, Presence},
     resync::Resync,
-    sending::Sending,
-    state::State,
+    state::AppState,
 };
 
-/// The longest that sockets take to close while the process drains.
-const CLOSE_LIMIT: Duration = Duration::from_secs(10);
+/// How long sockets may take to close while the process drains.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The longest that what is still running then takes.
-const TASKS_LIMIT: Duration = Duration::from_secs(10);
+/// How long the remaining tasks may take after that.
+const TASKS_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Clients that come back after a restart do so at no more than this many a second, and not all in the first one.
+/// The highest rate at which clients reconnect after a restart. Their delays are spread over at least one second.
 const RECONNECTS_PER_SECOND: u64 = 2000;
 
-/// Connections that are no sockets: probes, metrics, handshakes that are refused.
+/// Connections besides the sockets: probes, metrics, refused handshakes.
 const OTHER_CONNECTIONS: usize = 1024;
 
-/// notification-service, bound to its ports and not yet serving.
+/// The service, bound to its ports but not serving yet.
 pub struct App {
-    state: Data<State>,
+    state: Data<AppState>,
     subscriber: Client,
     http: Server,
     http_addr: SocketAddr,
@@ -67,10 +68,10 @@ pub struct App {
 }
 
 impl App {
-    /// Binds the ports and makes the clients. Nothing that it depends on needs to be there yet.
+    /// Binds the ports and creates the clients. No dependency has to be available yet.
     ///
     /// # Errors
-    /// A port is taken, or an address is malformed.
+    /// Fails if a port is in use or an address is malformed.
     pub async fn build(settings: Settings) -> anyhow::Result<Self> {
         let common = &settings.common;
         let tasks = Tasks::new();
@@ -82,7 +83,7 @@ impl App {
         let commands = redis::client(&common.redis_url).context("REDIS_URL")?;
         let subscriber = redis::client(&common.redis_url).context("REDIS_URL")?;
 
-        // Or what the first sockets cause would not be published.
+        // Without a connection to Redis, the first sockets could not publish their presence.
         redis::wait_briefly(&[&commands, &subscriber]).await;
         let hub = Arc::new(Hub::default());
         let resync = Arc::new(Resync::new(Arc::clone(&hub), chat_service.clone()));
@@ -90,28 +91,41 @@ impl App {
         let subscriptions =
             Subscriptions::new(subscriber.clone(), namespace.clone(), Arc::clone(&hub), Arc::clone(&resync));
         let subscriptions = Arc::new(subscriptions);
-        let delivery = Delivery {
+        let deployments = Arc::<Deployments>::default();
+        let publisher = Publisher::new(commands.clone(), namespace.clone());
+        let delivery = Delivery::new(
             instance,
-            deployments: Arc::default(),
+            Arc::clone(&deployments),
+            Arc::clone(&hub),
+            chat_service.clone(),
+            publisher.clone(),
+        );
+        let dependencies = Dependencies {
+            instance,
+            deployments: Arc::clone(&deployments),
             hub: Arc::clone(&hub),
-            chat_service,
-            publisher: Publisher::new(commands.clone(), namespace.clone()),
+            chat_service: chat_service.clone(),
+            delivery: delivery.clone(),
             tasks: tasks.clone(),
         };
-        let presence = Presence::new(commands.clone(), namespace.clone(), delivery.clone(), settings.offline_grace);
+        let presence = Presence::new(commands.clone(), namespace.clone(), dependencies, settings.offline_grace);
         let presence = Arc::new(presence);
         let redis_monitors = [
             Monitor::start(&commands, "commands", Some(namespace.name("probe")), &tasks),
             Monitor::start(&subscriber, "subscriber", None, &tasks),
         ];
-        let state = Data::new(State {
+        let state = Data::new(AppState {
             tokens: Tokens::new(&common.jwt_secret, common.jwt_lifetime),
             allowed_origins: common.allowed_origins.clone(),
             settings: settings.socket,
+            outgoing: Outgoing::start(&hub, &chat_service, &delivery, &tasks),
+            instance,
             hub,
+            chat_service,
+            deployments,
             subscriptions,
             resync,
-            sending: Sending::start(&delivery),
+            publisher,
             delivery,
             presence,
             redis: commands,
@@ -119,9 +133,9 @@ impl App {
             metrics,
             tasks,
             readiness: Readiness::default(),
-            handshakes: Semaphore::new(MAX_HANDSHAKES),
+            handshakes: Semaphore::new(MAX_CONCURRENT_HANDSHAKES),
             limits: Limits::new(settings.socket),
-            places: Places::new(settings.socket),
+            slots: ConnectionSlots::new(settings.socket),
         });
 
         let listener = edge::server::bind(&settings.host, settings.ws_port, "NOTIFICATION_WS_PORT").await?;
@@ -135,19 +149,19 @@ impl App {
         Ok(Self { state, subscriber, http, http_addr, operations, operations_addr, grpc, grpc_addr, settings })
     }
 
-    /// Where HTTP and WebSocket are served.
+    /// Returns the address of HTTP and WebSocket.
     #[must_use]
     pub const fn http_addr(&self) -> SocketAddr {
         self.http_addr
     }
 
-    /// Where the operations endpoints are served, if not where WebSocket is.
+    /// Returns the address of the operations endpoints, if they have a port of their own.
     #[must_use]
     pub const fn operations_addr(&self) -> Option<SocketAddr> {
         self.operations_addr
     }
 
-    /// Where gRPC is served.
+    /// Returns the address of gRPC.
     #[must_use]
     pub const fn grpc_addr(&self) -> SocketAddr {
         self.grpc_addr
@@ -156,7 +170,7 @@ impl App {
     /// Serves until `shutdown` resolves, then drains.
     ///
     /// # Errors
-    /// A listener broke.
+    /// Fails if a listener fails.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
         let Self { state, subscriber, http, operations, grpc, settings, .. } = self;
         start_workers(&state, &subscriber, settings.common.redis_namespace.clone());
@@ -167,7 +181,11 @@ impl App {
         let mut operations = operations.map(|server| state.tasks.spawn(server));
         let grpc_stop = tokio_util::sync::CancellationToken::new();
         let stopped = grpc_stop.clone().cancelled_owned();
-        let service = grpc::Service { delivery: state.delivery.clone(), presence: Arc::clone(&state.presence) };
+        let service = grpc::Service {
+            chat_service: state.chat_service.clone(),
+            delivery: state.delivery.clone(),
+            presence: Arc::clone(&state.presence),
+        };
         let (health, health_service) = tonic_health::server::health_reporter();
         health.set_serving::<NotificationServiceServer<grpc::Service>>().await;
         let grpc = server::builder(&settings.common.grpc)?
@@ -191,53 +209,54 @@ impl App {
         http_handle.stop(true).await;
         grpc_stop.cancel();
         state.presence.withdraw().await;
-        // Last, so that the drain can be watched.
+        // The operations server stops last, so that the drain can be observed.
         if let Some(operations) = operations_handle {
             operations.stop(true).await;
         }
-        state.tasks.finish(TASKS_LIMIT).await;
+        state.tasks.finish(TASKS_TIMEOUT).await;
         for client in [&state.redis, &subscriber] {
             if let Err(error) = client.quit().await {
-                tracing::debug!(error.cause = %error, "redis: quit");
+                tracing::debug!(error.cause = %error, "redis quit failed");
             }
         }
-        tracing::info!("ended");
+        tracing::info!("stopped");
         ended
     }
 }
 
-fn start_workers(state: &Data<State>, subscriber: &Client, namespace: Namespace) {
+fn start_workers(state: &Data<AppState>, subscriber: &Client, namespace: Namespace) {
     let tasks = &state.tasks;
     state.metrics.keep_up(tasks);
     state.resync.start(tasks);
-    // Listened to before the subscriber connects, so that nothing is missed.
+    // The receiver is created before the subscriber connects, so that it gets every publication.
     let messages = subscriber.message_rx();
-    let Delivery { instance, deployments, chat_service, publisher, .. } = state.delivery.clone();
+    let (instance, deployments) = (state.instance, Arc::clone(&state.deployments));
     let (hub, resync) = (Arc::clone(&state.hub), Arc::clone(&state.resync));
     let inbox = Inbox { instance, namespace, deployments: Arc::clone(&deployments), hub, resync };
     tasks.spawn_until_stopped(async move { inbox.receive(messages).await });
     let subscriptions = Arc::clone(&state.subscriptions);
     tasks.spawn_until_stopped(async move { subscriptions.run().await });
     let subscriptions = Arc::clone(&state.subscriptions);
+    let (chat_service, publisher) = (state.chat_service.clone(), state.publisher.clone());
     tasks.spawn_until_stopped(async move {
         deployments.run(instance, chat_service, publisher, &subscriptions).await;
     });
     state.presence.start(tasks);
     let delivery = state.delivery.clone();
-    tasks.spawn_until_stopped(async move { delivery.tell_typing().await });
+    tasks.spawn_until_stopped(async move { delivery.publish_typing().await });
 }
 
-fn serve_http(listener: TcpListener, settings: &Settings, state: Data<State>) -> std::io::Result<Server> {
+fn serve_http(listener: TcpListener, settings: &Settings, state: Data<AppState>) -> std::io::Result<Server> {
     let environment = settings.common.environment;
     let trusted_proxies = Data::new(settings.trusted_proxies.clone());
     let has_operations = settings.operations.is_none();
     let bounds = Bounds::default();
     let bounds = Bounds {
         disconnect: DISCONNECT_TIMEOUT,
-        // A socket is written to at each ping.
+        // The server writes to a socket at each ping.
         silence: bounds.silence + settings.socket.heartbeat,
-        drain: CLOSE_LIMIT,
-        // One worker may have all of them.
+        drain: CLOSE_TIMEOUT,
+        // In the worst case one worker gets all connections.
         connections_per_worker: settings.socket.max_connections + OTHER_CONNECTIONS,
         ..bounds
     };
@@ -259,8 +278,8 @@ fn serve_http(listener: TcpListener, settings: &Settings, state: Data<State>) ->
     })
 }
 
-/// Serves the operations endpoints alone.
-fn serve_operations(listener: TcpListener, settings: &Settings, state: Data<State>) -> std::io::Result<Server> {
+/// Serves the operations endpoints on a port of their own.
+fn serve_operations(listener: TcpListener, settings: &Settings, state: Data<AppState>) -> std::io::Result<Server> {
     let environment = settings.common.environment;
     edge::server::server(listener, Bounds::of_operations(), move || {
         ActixApp::new()
@@ -273,16 +292,16 @@ fn serve_operations(listener: TcpListener, settings: &Settings, state: Data<Stat
     })
 }
 
-/// Ends all connections: each finishes what it does, and is told to come back at a time of its own.
-async fn close_sockets(state: &State) {
+/// Closes all sockets. Each one finishes its work in progress and gets a reconnect time of its own.
+async fn close_sockets(state: &AppState) {
     state.readiness.drain();
-    state.places.close();
-    let window = (state.places.taken() as u64 * 1000 / RECONNECTS_PER_SECOND).max(1000);
+    state.slots.close();
+    let window = (state.slots.in_use() as u64 * 1000 / RECONNECTS_PER_SECOND).max(1000);
     for socket in state.hub.sockets() {
         let after_ms = RECONNECT_DELAY_MS + fastrand::u64(0..window);
         socket.outbox.close(CloseReason::Restart { after_ms });
     }
-    if tokio::time::timeout(CLOSE_LIMIT, state.places.until_all_free()).await.is_err() {
-        tracing::warn!(sockets = state.places.taken(), "sockets did not close in time");
+    if tokio::time::timeout(CLOSE_TIMEOUT, state.slots.until_all_released()).await.is_err() {
+        tracing::warn!(sockets = state.slots.in_use(), "sockets did not close in time");
     }
 }

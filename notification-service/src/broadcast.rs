@@ -1,4 +1,4 @@
-//! `notification-service broadcast`: a word from those who run the server to every socket of every instance.
+//! `notification-service broadcast`: sends an operator's message to every socket of every instance.
 
 use std::net::IpAddr;
 
@@ -8,25 +8,26 @@ use neonchat_proto::notification::v1::BroadcastSystemMessageRequest;
 
 use crate::config::Settings;
 
-/// Asks the instance on this machine, by the same settings as its own, to tell everybody.
+/// Asks the local instance to broadcast a system message. `settings` are those of that instance.
 ///
 /// # Errors
-/// It is not there, or the text is none; or Redis is away, so that other instances were not told.
+/// Fails if the instance does not answer, if the text is invalid, or if Redis is unavailable, so that only the sockets of
+/// the local instance got the message.
 pub async fn broadcast(settings: &Settings, text: String) -> anyhow::Result<()> {
     let address = own_address(&settings.grpc_host, settings.grpc_port);
-    // Not attempted again: everybody would be told twice.
+    // One attempt: a retry could send the message twice.
     let grpc = GrpcSettings { attempts: 1, ..settings.common.grpc.clone() };
     let peer = GrpcClient::new(&[address], &grpc)?;
     let answer = peer.call(grpc.timeout, BroadcastSystemMessageRequest { text }).await;
-    let answer = answer.map_err(|status| anyhow::anyhow!(status.message().to_owned())).context("not broadcast")?;
-    anyhow::ensure!(answer.success, "Redis is away: only the sockets of this instance were told");
+    let answer = answer.map_err(|status| anyhow::anyhow!(status.message().to_owned())).context("broadcast failed")?;
+    anyhow::ensure!(answer.success, "Redis is unavailable: only the sockets of this instance got the message");
     Ok(())
 }
 
-/// Where the process that listens at `host` is reached from this machine.
+/// Returns the address at which the local process that listens at `host` can be reached.
 fn own_address(host: &str, port: u16) -> String {
     match host.parse() {
-        // It listens at all addresses.
+        // The process listens at all addresses.
         Ok(address) if IpAddr::is_unspecified(&address) => format!("localhost:{port}"),
         Ok(IpAddr::V6(address)) => format!("[{address}]:{port}"),
         _ => format!("{host}:{port}"),
@@ -38,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_address_is_the_one_that_grpc_listens_on() {
+    fn address_matches_grpc_listener() {
         for (host, address) in [
             ("0.0.0.0", "localhost:81"),
             ("::", "localhost:81"),

@@ -1,4 +1,4 @@
-//! Redis Pub/Sub: publishing, and keeping subscribed to just what the sockets of this instance need.
+//! Redis Pub/Sub: publishes events, and keeps the subscriptions equal to what the sockets of this instance need.
 
 mod inbox;
 
@@ -27,22 +27,22 @@ use tokio::{
 pub(crate) use self::inbox::Inbox;
 use crate::{hub::Hub, resync::Resync};
 
-/// Channels in one SUBSCRIBE or UNSUBSCRIBE.
+/// The most channels in one SUBSCRIBE or UNSUBSCRIBE.
 const CHANNELS_PER_COMMAND: usize = 1000;
 
-/// The longest that a handshake waits for the user's channel. Where Redis is away it goes on without.
-const SUBSCRIBE_WAIT: Duration = Duration::from_millis(500);
+/// How long a handshake may wait for the subscription to the user's channel. After that it continues without it.
+const SUBSCRIBE_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// How long subscriptions that failed wait before they are tried again.
-const RETRY_PAUSE: Duration = Duration::from_millis(100);
+/// The delay before failed subscriptions are tried again.
+const RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// How often a cluster is asked whether channels have moved to another node.
+/// How often a Redis Cluster is asked whether slots have moved to another node.
 const SLOTS_INTERVAL: Duration = Duration::from_secs(4);
 
-/// Channels that every instance is subscribed to.
-const ALWAYS: [Channel; 2] = [Channel::System, Channel::Deployments];
+/// Channels that every instance subscribes to.
+const PERMANENT_CHANNELS: [Channel; 2] = [Channel::System, Channel::Deployments];
 
-/// Publishing. See the module.
+/// Publishes on the channels of a namespace.
 #[derive(Clone)]
 pub(crate) struct Publisher {
     client: Client,
@@ -54,35 +54,35 @@ impl Publisher {
         Self { client, namespace }
     }
 
-    /// Announces a deployment. Where Redis does not take it, the next announcement follows soon.
+    /// Announces a deployment. A failure is only logged, because announcements are repeated.
     pub(crate) async fn announce(&self, announcement: &Announcement) {
         let Ok(payload) = serde_json::to_string(announcement) else { return };
         if let Err(error) = pubsub::publish(&self.client, self.namespace.name(Channel::Deployments), payload).await {
-            not_published(&error);
+            log_publish_failure(&error);
         }
     }
 
-    /// Publishes to every instance that is subscribed; returns whether Redis took it.
+    /// Publishes to the subscribed instances. Returns whether Redis accepted the publication.
     pub(crate) async fn publish(&self, publication: Publication) -> bool {
         self.publish_all(vec![publication]).await.first().copied().unwrap_or_default()
     }
 
-    /// Publishes to every instance that is subscribed, in this order and in one go. Returns of each whether Redis took it.
-    /// Fails at once where Redis is known to be away.
+    /// Publishes to the subscribed instances, in this order and in one pipeline. Returns for each publication whether Redis
+    /// accepted it. Fails without waiting if there is no connection to Redis.
     pub(crate) async fn publish_all(&self, mut publications: Vec<Publication>) -> Vec<bool> {
         let count = publications.len();
         let mut published = if self.client.is_connected() {
             let pipeline = self.client.pipeline();
             for Publication { channel, payload, .. } in &mut publications {
-                // Only queued here.
+                // A pipeline only queues the command here.
                 let _ = pubsub::publish(&pipeline, self.namespace.name(channel), mem::take(payload)).await;
             }
             let results = pipeline.try_all::<()>().await;
-            results.into_iter().map(|result| result.inspect_err(not_published).is_ok()).collect()
+            results.into_iter().map(|result| result.inspect_err(log_publish_failure).is_ok()).collect()
         } else {
             Vec::new()
         };
-        // One error may stand for all.
+        // If the whole pipeline fails, there is one error for all publications.
         published.resize(count, false);
         for (Publication { trace, .. }, published) in publications.iter_mut().zip(&published) {
             trace.set_batch_size(count);
@@ -97,11 +97,11 @@ impl Publisher {
     }
 }
 
-fn not_published(error: &RedisError) {
-    tracing::debug!(error.cause = %error, "not published");
+fn log_publish_failure(error: &RedisError) {
+    tracing::debug!(error.cause = %error, "redis publish failed");
 }
 
-/// An event on its way to the other instances.
+/// An encoded event for the other instances.
 #[derive(Debug)]
 pub(crate) struct Publication {
     channel: Channel,
@@ -110,8 +110,8 @@ pub(crate) struct Publication {
 }
 
 impl Publication {
-    /// Of an event of this deployment that a request of this id has caused, as a part of its trace; by `instance`, where its
-    /// own sockets have it already.
+    /// Encodes an event of this deployment. `request_id` is the ID of the request that caused it, and `trace` its trace.
+    /// `instance` is this instance if the local sockets have the event already.
     pub(crate) fn new(
         channel: Channel,
         deployment: Option<DeploymentId>,
@@ -127,8 +127,8 @@ impl Publication {
     }
 }
 
-/// Subscriptions. One worker alone subscribes and unsubscribes, so that the two never overtake one another; it looks at
-/// what the hub wants now, and not at what was asked for in between.
+/// The subscriptions of this instance. A single worker subscribes and unsubscribes, so that these commands cannot overtake
+/// each other. It compares with what the hub needs at that moment, so that intermediate changes have no effect.
 pub(crate) struct Subscriptions {
     client: Client,
     namespace: Namespace,
@@ -138,27 +138,27 @@ pub(crate) struct Subscriptions {
 }
 
 impl Subscriptions {
-    /// Of a client that is used for nothing else, to channels of this namespace.
+    /// `client` is used for these subscriptions only.
     pub(crate) fn new(client: Client, namespace: Namespace, hub: Arc<Hub>, resync: Arc<Resync>) -> Self {
         Self { client, namespace, hub, resync, current: watch::Sender::default() }
     }
 
-    /// Waits, for a short while, until a channel is subscribed to.
+    /// Waits until a channel is subscribed to, at most [`SUBSCRIBE_TIMEOUT`].
     pub(crate) async fn wait_for(&self, channel: Channel) {
         if self.client.is_connected() {
             let mut current = self.current.subscribe();
             let subscribed = current.wait_for(|channels| channels.contains(&channel));
-            let _ = tokio::time::timeout(SUBSCRIBE_WAIT, subscribed).await;
+            let _ = tokio::time::timeout(SUBSCRIBE_TIMEOUT, subscribed).await;
         }
     }
 
-    /// The worker: keeps the subscriptions as the hub wants them.
+    /// Runs the worker that keeps the subscriptions equal to what the hub needs.
     pub(crate) async fn run(&self) {
         let mut connected = self.client.reconnect_rx();
-        let mut look = interval(SLOTS_INTERVAL);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut slot_checks = interval(SLOTS_INTERVAL);
+        slot_checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut slots = Slots::default();
-        self.hub.interest.add(ALWAYS);
+        self.hub.changed_channels.add(PERMANENT_CHANNELS);
         loop {
             tokio::select! {
                 event = connected.recv() => match event {
@@ -166,62 +166,63 @@ impl Subscriptions {
                     Ok(_) | Err(RecvError::Lagged(_)) => {
                         tracing::info!("redis subscriber connected");
                         slots = Slots::known(&self.client);
-                        self.start_over();
+                        self.resubscribe();
                     }
                 },
-                _ = look.tick(), if self.client.is_clustered() && self.client.is_connected() => {
-                    self.follow(&mut slots).await;
+                _ = slot_checks.tick(), if self.client.is_clustered() && self.client.is_connected() => {
+                    self.detect_moved_slots(&mut slots).await;
                 }
-                () = self.hub.interest.wait() => self.settle().await,
+                () = self.hub.changed_channels.wait() => self.sync_subscriptions().await,
             }
         }
     }
 
-    /// Looks whether slots of a cluster have moved: their subscriptions did not move with them.
-    async fn follow(&self, slots: &mut Slots) {
+    /// Subscribes again if slots of a Redis Cluster have moved: their subscriptions did not move with them.
+    async fn detect_moved_slots(&self, slots: &mut Slots) {
         match Slots::ask(&self.client).await {
             Ok(now) if now == *slots => {}
             Ok(now) => {
-                tracing::info!("redis cluster: slots moved");
+                tracing::info!("redis cluster slots moved");
                 *slots = now;
-                self.start_over();
+                self.resubscribe();
             }
-            Err(error) => tracing::warn!(error.cause = %error, "redis cluster: where its slots are is not known"),
+            Err(error) => tracing::warn!(error.cause = %error, "redis cluster slots could not be listed"),
         }
     }
 
-    /// A new connection has no subscriptions; and what was published in between is lost.
-    fn start_over(&self) {
-        // On a cluster this was one node of several: of the others, what is not wanted any more has to go.
+    /// Subscribes to all needed channels again: a new connection has no subscriptions, and publications have been lost.
+    fn resubscribe(&self) {
+        // On a cluster only one node has reconnected. The others may have subscriptions that are not needed any more.
         let before = self.current.send_replace(HashSet::new());
-        self.hub.interest.add(before);
+        self.hub.changed_channels.add(before);
         let (chats, users) = (self.hub.chats(), self.hub.users());
-        self.hub.interest.add(chats.into_iter().map(Channel::Chat));
-        self.hub.interest.add(users.iter().copied().map(Channel::User).chain(ALWAYS));
+        self.hub.changed_channels.add(chats.into_iter().map(Channel::Chat));
+        self.hub.changed_channels.add(users.iter().copied().map(Channel::User).chain(PERMANENT_CHANNELS));
         self.resync.refresh_users(users);
     }
 
-    async fn settle(&self) {
-        let changed = self.hub.interest.take();
-        let (wanted, superfluous): (Vec<_>, Vec<_>) = changed.into_iter().partition(|channel| self.hub.wants(*channel));
+    async fn sync_subscriptions(&self) {
+        let changed = self.hub.changed_channels.take();
+        let (wanted, unwanted): (Vec<_>, Vec<_>) =
+            changed.into_iter().partition(|channel| self.hub.needs_channel(*channel));
         let missing: Vec<_> = {
             let current = self.current.borrow();
             wanted.into_iter().filter(|channel| !current.contains(channel)).collect()
         };
         for channels in missing.chunks(CHANNELS_PER_COMMAND) {
             if let Err(error) = pubsub::subscribe(&self.client, self.names(channels)).await {
-                return self.postpone(&missing, &superfluous, &error).await;
+                return self.retry_later(&missing, &unwanted, &error).await;
             }
             self.current.send_modify(|current| current.extend(channels));
-            // What was published before the subscription is found by comparing heads.
+            // Comparing heads finds what was published before the subscription.
             self.resync.check_heads(channels.iter().filter_map(|channel| match channel {
                 Channel::Chat(chat) => Some(*chat),
                 Channel::User(_) | Channel::System | Channel::Deployments => None,
             }));
         }
-        for channels in superfluous.chunks(CHANNELS_PER_COMMAND) {
+        for channels in unwanted.chunks(CHANNELS_PER_COMMAND) {
             if let Err(error) = pubsub::unsubscribe(&self.client, self.names(channels)).await {
-                return self.postpone(&[], &superfluous, &error).await;
+                return self.retry_later(&[], &unwanted, &error).await;
             }
             self.current.send_modify(|current| {
                 for channel in channels {
@@ -235,11 +236,11 @@ impl Subscriptions {
         channels.iter().map(|channel| self.namespace.name(channel)).collect()
     }
 
-    async fn postpone(&self, missing: &[Channel], superfluous: &[Channel], error: &RedisError) {
-        tracing::warn!(error.cause = %error, "redis: subscriptions wait");
-        self.hub.interest.add(missing.iter().chain(superfluous).copied());
-        // Not only until it is connected: where it never will be, this fails at once, and would be tried again at once.
-        tokio::time::sleep(RETRY_PAUSE).await;
+    async fn retry_later(&self, missing: &[Channel], unwanted: &[Channel], error: &RedisError) {
+        tracing::warn!(error.cause = %error, "redis subscribe failed, retrying");
+        self.hub.changed_channels.add(missing.iter().chain(unwanted).copied());
+        // A pause even if the client is connected: a permanent error would otherwise cause a busy loop.
+        tokio::time::sleep(RETRY_DELAY).await;
         let _ = self.client.wait_for_connect().await;
     }
 }

@@ -1,35 +1,35 @@
-//! How a connection ends.
+//! Reasons for closing a connection.
 
-/// Clients that are told to come back do so no sooner than this, in milliseconds.
+/// The least delay before a client reconnects, in milliseconds.
 pub(crate) const RECONNECT_DELAY_MS: u64 = 500;
 
-/// Why the server ends a connection (contract, section 5; RFC 6455, section 7.4).
+/// Why the server closes a connection (contract, section 5; RFC 6455, section 7.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CloseReason {
-    /// The client closed it.
+    /// The client closed the connection.
     Normal,
     /// The token has expired.
     Expired,
     /// The token was revoked.
     Revoked,
-    /// It went on although it was told that it is too fast.
+    /// The client kept exceeding its rate limit.
     Abuse,
-    /// Not WebSocket as RFC 6455 has it.
+    /// The client violated RFC 6455.
     ProtocolError,
     /// Text that is not UTF-8.
     InvalidUtf8,
-    /// A message of too many fragments, or over [`MAX_FRAME_BYTES`](crate::protocol::MAX_FRAME_BYTES).
+    /// A message with too many fragments, or larger than [`MAX_FRAME_BYTES`](crate::protocol::MAX_FRAME_BYTES).
     TooBig,
-    /// The server stops, or its database was restored. The client reconnects after this number of milliseconds.
+    /// The server stops, or its database was restored. The client reconnects after `after_ms` milliseconds.
     Restart { after_ms: u64 },
-    /// It took nothing for too long.
+    /// Slow consumer: no write completed within `WS_WRITE_TIMEOUT`.
     Slow,
-    /// Nothing was heard of it for too long.
+    /// The client sent nothing within `WS_READ_TIMEOUT`.
     Heartbeat,
 }
 
 impl CloseReason {
-    /// The close code, and a word for it.
+    /// Returns the close code and its description.
     pub(crate) const fn code(self) -> (u16, &'static str) {
         match self {
             Self::Normal => (1000, "bye"),

@@ -7,59 +7,59 @@ use neonchat_common::{
     settings::{CommonSettings, Environment, InvalidSettings, OperationsAddress, SettingsSource},
 };
 
-/// The settings.
+/// All settings of the service.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Those that both services have.
+    /// The settings that both services have.
     pub common: CommonSettings,
-    /// `NOTIFICATION_SERVICE_HOST`: the address that WebSocket listens on.
+    /// `NOTIFICATION_SERVICE_HOST`: the address at which WebSocket listens.
     pub host: String,
     /// `NOTIFICATION_WS_PORT`
     pub ws_port: u16,
-    /// `NOTIFICATION_GRPC_HOST`: the address that gRPC listens on, by default that of WebSocket.
+    /// `NOTIFICATION_GRPC_HOST`: the address at which gRPC listens, by default that of WebSocket.
     pub grpc_host: String,
     /// `NOTIFICATION_GRPC_PORT`
     pub grpc_port: u16,
-    /// `NOTIFICATION_METRICS_HOST NOTIFICATION_METRICS_PORT`: where the operations endpoints are, if not on the WebSocket
-    /// port.
+    /// `NOTIFICATION_METRICS_HOST`, `NOTIFICATION_METRICS_PORT`: the address of the operations endpoints, if they are not on
+    /// the WebSocket port.
     pub operations: Option<OperationsAddress>,
-    /// `CHAT_SERVICE_ADDR`: where chat-service's gRPC is, `host:port` each.
+    /// `CHAT_SERVICE_ADDR`: the gRPC addresses of chat-service, each as `host:port`.
     pub chat_service: Vec<String>,
-    /// The WebSocket ones.
+    /// The settings of sockets.
     pub socket: SocketSettings,
-    /// `TRUSTED_PROXIES`: whose `X-Forwarded-For` is believed.
+    /// `TRUSTED_PROXIES`: the proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: TrustedProxies,
-    /// `PRESENCE_OFFLINE_GRACE`: how long after the last close a user is offline.
+    /// `PRESENCE_OFFLINE_GRACE`: how long a user stays online after the last socket closed.
     pub offline_grace: Duration,
 }
 
-/// How a socket is treated.
+/// Limits and timeouts of sockets.
 #[derive(Clone, Copy, Debug)]
 pub struct SocketSettings {
-    /// `WS_MAX_CONNECTIONS`: sockets on this instance.
+    /// `WS_MAX_CONNECTIONS`: the most sockets on this instance.
     pub max_connections: usize,
-    /// `WS_MAX_CONNECTIONS_PER_USER`: sockets of one user on this instance; 0 for any number.
+    /// `WS_MAX_CONNECTIONS_PER_USER`: the most sockets of one user on this instance; 0 means no limit.
     pub max_connections_per_user: usize,
-    /// `WS_MAX_CONNECTIONS_PER_ADDRESS`: sockets of one client address on this instance; 0 for any number.
+    /// `WS_MAX_CONNECTIONS_PER_ADDRESS`: the most sockets of one client address on this instance; 0 means no limit.
     pub max_connections_per_address: usize,
-    /// `WS_MESSAGES_PER_SECOND`: messages that a user sends, twice as many at once; 0 for any number.
+    /// `WS_MESSAGES_PER_SECOND`: the messages that a user may send each second, with a burst of twice as many; 0 means no limit.
     pub messages_per_second: u32,
     /// `WS_HEARTBEAT_INTERVAL`: how often the server pings.
     pub heartbeat: Duration,
-    /// `WS_READ_TIMEOUT`: a socket of which nothing was heard for so long is closed.
+    /// `WS_READ_TIMEOUT`: a socket from which nothing arrives for this time is closed.
     pub read_timeout: Duration,
-    /// `WS_WRITE_TIMEOUT`: a socket that takes nothing for so long is closed.
+    /// `WS_WRITE_TIMEOUT`: a socket that takes no data for this time is closed.
     pub write_timeout: Duration,
 }
 
 impl Settings {
-    /// Reads them.
+    /// Reads all settings.
     ///
     /// # Errors
-    /// Names every setting that is not what it should be.
-    pub fn read(mut reader: SettingsSource) -> Result<Self, InvalidSettings> {
-        let mut settings = Self::ask(&mut reader);
-        settings.common.warnings = reader.finish()?;
+    /// Names every invalid setting.
+    pub fn read(mut source: SettingsSource) -> Result<Self, InvalidSettings> {
+        let mut settings = Self::ask(&mut source);
+        settings.common.warnings = source.finish()?;
         Ok(settings)
     }
 
@@ -90,10 +90,10 @@ impl Settings {
             offline_grace: r.duration("PRESENCE_OFFLINE_GRACE", secs(5), secs(60)),
         };
         if settings.socket.heartbeat.is_zero() {
-            r.problem("WS_HEARTBEAT_INTERVAL", "longer than nothing");
+            r.problem("WS_HEARTBEAT_INTERVAL", "longer than 0");
         }
         if settings.socket.read_timeout <= settings.socket.heartbeat {
-            r.problem("WS_READ_TIMEOUT", "longer than WS_HEARTBEAT_INTERVAL, or every quiet socket is closed");
+            r.problem("WS_READ_TIMEOUT", "longer than WS_HEARTBEAT_INTERVAL, or every idle socket is closed");
         }
         if settings.common.environment == Environment::Production {
             settings.socket.warn_of_missing_limits(r);
@@ -111,7 +111,7 @@ impl SocketSettings {
             r.warn("WS_MAX_CONNECTIONS_PER_ADDRESS", "one address can take all sockets of an instance");
         }
         if self.messages_per_second == 0 {
-            r.warn("WS_MESSAGES_PER_SECOND", "one user can send without a limit");
+            r.warn("WS_MESSAGES_PER_SECOND", "one user can send messages without a limit");
         }
     }
 }
@@ -123,22 +123,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn defaults_are_the_contracts() {
-        let settings = Settings::read(SettingsSource::from_values([])).expect("settings");
+    fn defaults_match_contract() {
+        let settings = Settings::read(SettingsSource::from_values([])).expect("read settings");
         assert_eq!((settings.ws_port, settings.grpc_port), (8082, 8081));
         assert_eq!(settings.chat_service, ["localhost:8083"]);
         assert_eq!(settings.socket.heartbeat, Duration::from_secs(30));
     }
 
     #[test]
-    fn a_read_timeout_below_the_heartbeat_is_refused() {
+    fn rejects_read_timeout_below_heartbeat() {
         let error =
-            Settings::read(SettingsSource::from_values([("WS_READ_TIMEOUT", "10s")])).expect_err("bad settings");
+            Settings::read(SettingsSource::from_values([("WS_READ_TIMEOUT", "10s")])).expect_err("read settings");
         assert!(error.to_string().starts_with("WS_READ_TIMEOUT"), "{error}");
     }
 
     #[test]
-    fn production_warns_of_limits_that_are_off() {
+    fn warns_of_missing_limits_in_production() {
         let values = [
             ("APP_ENV", "production"),
             ("JWT_SECRET", "8f3f0c1a5e7b92d64c80a1b3d5e7f901"),
@@ -147,7 +147,7 @@ mod tests {
             ("WS_MAX_CONNECTIONS_PER_USER", "0"),
             ("WS_MESSAGES_PER_SECOND", "0"),
         ];
-        let warnings = Settings::read(SettingsSource::from_values(values)).expect("settings").common.warnings;
+        let warnings = Settings::read(SettingsSource::from_values(values)).expect("read settings").common.warnings;
         let names: Vec<_> = warnings.iter().map(|warning| warning.setting.as_str()).collect();
         let expected = [
             "INTERNAL_TLS_CA_FILE",
@@ -159,9 +159,9 @@ mod tests {
     }
 
     #[test]
-    fn the_example_lists_each_with_its_default() {
-        let mut reader = SettingsSource::from_values([]);
-        Settings::ask(&mut reader);
-        assert_eq!(*reader.requested(), env_example::listed_for("notification-service"));
+    fn example_lists_each_setting_with_its_default() {
+        let mut source = SettingsSource::from_values([]);
+        Settings::ask(&mut source);
+        assert_eq!(*source.requested(), env_example::listed_for("notification-service"));
     }
 }

@@ -1,4 +1,4 @@
-//! The way of a message that is stored: the sockets here get it, and Redis carries it to the other instances.
+//! Delivers a stored message to the local sockets and publishes it to the other instances.
 
 use std::sync::Arc;
 
@@ -7,48 +7,72 @@ use neonchat_common::{
     correlation::{self, CorrelationId},
     error::ApiError,
     ids::{ChatId, InstanceId, Seq, UserId},
-    lifecycle::Tasks,
     trace::{self, TraceContext},
 };
 use serde_json::value::RawValue;
 
 use crate::{
     bus::{Publication, Publisher},
-    chat_service::{ChatService, StoredMessage, UserChat},
+    chat_service::{ChatService, ReadUpdate, StoredMessage, UserChat},
     deployment::Deployments,
-    hub::{DurableEvent, Hub, Socket, Told, Typing},
+    hub::{DurableEvent, Hub, Socket, Typing, TypingChange},
     protocol::{DeliveryStatus, Frame, ServerFrame},
 };
 
-/// See the module.
+/// Delivers events to the local sockets and to the other instances.
 #[derive(Clone)]
 pub(crate) struct Delivery {
-    pub(crate) instance: InstanceId,
-    pub(crate) deployments: Arc<Deployments>,
-    pub(crate) hub: Arc<Hub>,
-    pub(crate) chat_service: ChatService,
-    pub(crate) publisher: Publisher,
-    pub(crate) tasks: Tasks,
+    instance: InstanceId,
+    deployments: Arc<Deployments>,
+    hub: Arc<Hub>,
+    chat_service: ChatService,
+    publisher: Publisher,
+}
+
+/// A message that the local sockets have.
+#[derive(Debug)]
+pub(crate) struct LocalDelivery {
+    /// The number of local sockets that got the message.
+    pub(crate) sockets: usize,
+    /// The publication for the other instances.
+    pub(crate) publication: Publication,
+}
+
+/// The result of [`Delivery::deliver`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DeliveryReport {
+    /// The number of local sockets that got the message.
+    pub(crate) sockets: usize,
+    pub(crate) status: DeliveryStatus,
 }
 
 impl Delivery {
-    /// Delivers a message that is stored: first to the sockets here, which do not wait for Redis, then to the other
-    /// instances. Returns how many sockets here got it.
-    pub(crate) async fn deliver(&self, message: &StoredMessage) -> (usize, DeliveryStatus) {
-        let (delivered, publication) =
-            self.deliver_here(message, correlation::current().as_str(), &correlation::current_trace());
-        let published = self.publisher.publish(publication).await;
-        (delivered, if published { DeliveryStatus::Delivered } else { DeliveryStatus::Stored })
+    pub(crate) const fn new(
+        instance: InstanceId,
+        deployments: Arc<Deployments>,
+        hub: Arc<Hub>,
+        chat_service: ChatService,
+        publisher: Publisher,
+    ) -> Self {
+        Self { instance, deployments, hub, chat_service, publisher }
     }
 
-    /// Delivers a message that is stored to the sockets here. Returns to how many, and what the other instances are to be
-    /// told, under the id of the request that caused it and as a part of its trace.
-    pub(crate) fn deliver_here(
+    /// Delivers a stored message: first to the local sockets, which do not wait for Redis, then to the other instances.
+    pub(crate) async fn deliver(&self, message: &StoredMessage) -> DeliveryReport {
+        let LocalDelivery { sockets, publication } =
+            self.deliver_locally(message, correlation::current().as_str(), &correlation::current_trace());
+        let is_published = self.publisher.publish(publication).await;
+        DeliveryReport { sockets, status: DeliveryStatus::of_published(is_published) }
+    }
+
+    /// Delivers a stored message to the local sockets. The publication carries the ID of the request that caused it and
+    /// belongs to the request's trace.
+    pub(crate) fn deliver_locally(
         &self,
         message: &StoredMessage,
         request_id: &str,
         trace: &TraceContext,
-    ) -> (usize, Publication) {
+    ) -> LocalDelivery {
         let StoredMessage { chat_id, sender_id, seq, .. } = *message;
         let (channel, frame) = (Channel::Chat(chat_id), message.frame());
         let json = frame.to_json();
@@ -56,66 +80,72 @@ impl Delivery {
         let deployment = self.deployments.own.id();
         let publication = Publication::new(channel, deployment, Some(self.instance), request_id, event, trace);
 
-        let origins = message.request_id.map(|request| self.hub.senders(sender_id, request, chat_id, seq));
+        let exclude = message.request_id.map(|request| self.hub.sending_sockets(sender_id, request, chat_id, seq));
         let frame = Some(Frame::new(frame.kind(), json));
-        let event = DurableEvent { seq, sender: Some(sender_id), frame, origins: origins.unwrap_or_default() };
-        let mut delivery = trace::Span::child(trace, || trace::deliver_local(channel));
-        let delivered = self.hub.deliver(chat_id, event).sockets();
-        delivery.set_socket_count(delivered);
-        (delivered, publication)
+        let event = DurableEvent { seq, sender: Some(sender_id), frame, exclude: exclude.unwrap_or_default() };
+        let mut span = trace::Span::child(trace, || trace::deliver_local(channel));
+        let sockets = self.hub.deliver(chat_id, event).sockets();
+        span.set_socket_count(sockets);
+        LocalDelivery { sockets, publication }
     }
 
-    /// Looks whether a user is a member of a chat that is not known here. From then on it is.
-    pub(crate) async fn learn(&self, user: UserId, chat: ChatId) -> Result<bool, ApiError> {
+    /// Publishes in this order, in one pipeline. Returns for each publication whether Redis accepted it.
+    pub(crate) async fn publish_all(&self, publications: Vec<Publication>) -> Vec<bool> {
+        self.publisher.publish_all(publications).await
+    }
+
+    /// Asks chat-service whether a user is a member of a chat that this instance does not know. If so, adds the chat to
+    /// the hub.
+    pub(crate) async fn discover_chat(&self, user: UserId, chat: ChatId) -> Result<bool, ApiError> {
         let Some(UserChat { id, last_seq, partners }) = self.chat_service.chat_of(user, chat).await? else {
             return Ok(false);
         };
-        // The other members were not told of it either.
+        // The other members may not have been told about the chat either.
         let members = || partners.iter().copied().chain([user]);
         for member in members() {
             let partners = members().filter(|other| *other != member).collect();
-            self.hub.learn(member, &[UserChat { id, last_seq, partners }]);
+            self.hub.add_chats(member, &[UserChat { id, last_seq, partners }]);
         }
         Ok(true)
     }
 
-    /// A member has read a chat up to a `seq`: the other sockets of the chat are told of it. chat-service is not asked where it
-    /// is known to have read that far.
+    /// Moves a member's read marker and sends the receipt to the other sockets of the chat. Skips chat-service if this
+    /// instance knows that the marker is there already.
     pub(crate) async fn mark_read(&self, socket: &Socket, chat: ChatId, read: Seq) -> Result<(), ApiError> {
         let user_id = socket.user;
         if !self.hub.is_new_receipt(user_id, chat, read) {
             return Ok(());
         }
-        let receipt = read;
-        let (read, changed) = self.chat_service.mark_read(user_id, chat, receipt).await?;
-        self.hub.has_read(user_id, chat, receipt, read);
-        if changed {
+        let update = self.chat_service.mark_read(user_id, chat, read).await?;
+        self.hub.set_read(user_id, chat, read, update.read());
+        if let ReadUpdate::Moved(read) = update {
             let frame = ServerFrame::Receipt { chat_id: chat, user_id, read }.encode();
-            self.hub.tell_chat(chat, |other| other.id != socket.id, &frame);
+            self.hub.notify_chat(chat, |other| other.id != socket.id, &frame);
             self.publish(Channel::Chat(chat), Some(self.instance), Event::Receipt { user_id, read }).await;
         }
         Ok(())
     }
 
-    /// The worker that tells the other members of a chat that somebody began or ended typing.
-    pub(crate) async fn tell_typing(&self) {
-        let mut looks = Typing::looks();
+    /// Runs the worker that publishes when users begin and end typing.
+    pub(crate) async fn publish_typing(&self) {
+        let mut checks = Typing::check_interval();
         loop {
-            let told = self.hub.typing.next(&mut looks).await;
-            let publications = told.into_iter().map(|told| self.typing(told)).collect();
+            let changes = self.hub.typing.next(&mut checks).await;
+            let publications = changes.into_iter().map(|change| self.typing_publication(change)).collect();
             self.publisher.publish_all(publications).await;
         }
     }
 
-    fn typing(&self, Told { user, chat, is_typing }: Told) -> Publication {
+    fn typing_publication(&self, TypingChange { user, chat, is_typing }: TypingChange) -> Publication {
         let frame = ServerFrame::Typing { user_id: user, chat_id: chat, is_typing }.to_json();
         let event = Event::Ephemeral { user_id: user, frame: &frame };
         let (deployment, id) = (self.deployments.own.id(), CorrelationId::new());
         Publication::new(Channel::Chat(chat), deployment, None, id.as_str(), event, &TraceContext::default())
     }
 
-    /// Tells users of the presence of somebody with whom each shares these chats. Returns whether Redis took all of it.
-    pub(crate) async fn tell_presence(
+    /// Publishes a user's presence to the users of the audience, each with the chats that both share. Returns whether Redis
+    /// accepted every publication.
+    pub(crate) async fn publish_presence(
         &self,
         to: impl Iterator<Item = (UserId, Vec<ChatId>)>,
         frame: &RawValue,
@@ -126,22 +156,23 @@ impl Delivery {
             let event = Event::Presence { chat_ids, frame };
             Publication::new(Channel::User(user), deployment, None, id.as_str(), event, &trace)
         };
-        self.publisher.publish_all(to.map(publication).collect()).await.into_iter().all(|published| published)
+        self.publish_all(to.map(publication).collect()).await.into_iter().all(|published| published)
     }
 
-    /// Tells every socket of every instance. Returns whether the other instances could be told.
-    pub(crate) async fn tell_all(&self, text: &str) -> bool {
+    /// Sends a system message to every socket of every instance. Returns whether Redis accepted the publication.
+    pub(crate) async fn broadcast_system(&self, text: &str) -> bool {
         let frame = ServerFrame::System { text };
-        self.hub.tell_all(&frame.encode());
+        self.hub.broadcast(&frame.encode());
         self.publish(Channel::System, Some(self.instance), Event::System { frame: &frame.to_json() }).await
     }
 
-    /// Publishes an event; returns whether Redis took it. `instance` is ours where our own sockets have it already.
+    /// Publishes an event and returns whether Redis accepted it. `instance` is this instance if the local sockets have the
+    /// event already.
     async fn publish(&self, channel: Channel, instance: Option<InstanceId>, event: Event<'_>) -> bool {
         let (id, trace) = (correlation::current(), correlation::current_trace());
         let deployment = self.deployments.own.id();
         let publication = Publication::new(channel, deployment, instance, id.as_str(), event, &trace);
-        // Boxed: each connection has room for the largest thing that it may have to wait for, and this would be 6 KiB.
+        // Boxed, because each connection reserves memory for its largest future, and this one takes 6 KiB.
         Box::pin(self.publisher.publish(publication)).await
     }
 }

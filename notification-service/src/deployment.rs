@@ -1,9 +1,9 @@
-//! The deployment of this instance, and others on the same Redis.
+//! Detects other deployments on the same Redis.
 //!
-//! Two deployments that share a Redis under the same names ignore each other's publications, but share keys: presence, leases
-//! and the limits on requests. It is a mistake of configuration, so it is detected: each instance announces its deployment
-//! from time to time, and an instance that hears of an older deployment opens no new sockets as long as that one is there.
-//! So production is not affected when staging is pointed at its Redis.
+//! Two deployments that share a Redis and a namespace ignore each other's publications, but they share keys: presence, leases
+//! and rate limiters. That is a configuration error, so it is detected: each instance announces its deployment periodically,
+//! and an instance that receives the announcement of an older deployment opens no new sockets until that one is gone. So
+//! production is not affected if staging is pointed at its Redis.
 
 use std::{
     collections::HashMap,
@@ -31,33 +31,33 @@ use crate::{
     chat_service::ChatService,
 };
 
-/// How often an instance announces its deployment, after it has asked chat-service which one that is.
-const INTERVAL: Duration = Duration::from_secs(3);
+/// How often an instance asks chat-service for its deployment and announces it.
+const ANNOUNCE_INTERVAL: Duration = Duration::from_secs(3);
 
-/// How often chat-service is asked as long as it has not answered.
-const RETRY_PAUSE: Duration = Duration::from_millis(500);
+/// How often chat-service is asked until it has answered once.
+const RETRY_DELAY: Duration = Duration::from_millis(500);
 
-/// A deployment of which nothing was heard for so long is gone.
+/// A deployment without an announcement for this time is gone.
 const EXPIRY: Duration = Duration::from_secs(10);
 
-/// What to do about it, for the log.
+/// The remedy that the log messages name.
 const REMEDY: &str =
     "set REDIS_NAMESPACE of one of them, or point its REDIS_URL at another Redis; REDIS_DB does not separate them";
 
-/// See the module.
+/// The deployment of this instance, and the others on its Redis.
 #[derive(Debug, Default)]
 pub(crate) struct Deployments {
     pub(crate) own: OwnDeployment,
-    /// Whether chat-service has answered, also if it knows no deployments.
-    is_settled: AtomicBool,
-    /// When others were heard last.
+    /// Whether chat-service has answered. Its version may have no deployments.
+    is_known: AtomicBool,
+    /// The other deployments, with the time of their last announcement.
     others: Mutex<HashMap<Deployment, Instant>>,
-    /// Others that were not known have announced themselves: they are answered.
-    answer: Notify,
+    /// Signals that an unknown deployment was announced, so that this one is announced in return.
+    new_deployment: Notify,
 }
 
 impl Deployments {
-    /// Whether a publication of this deployment is for this instance. One that is not is counted.
+    /// Returns whether this instance handles publications of a deployment. Counts those that it ignores.
     pub(crate) fn accepts(&self, publisher: Option<DeploymentId>) -> bool {
         let accepts = self.own.accepts(publisher);
         if !accepts {
@@ -66,8 +66,8 @@ impl Deployments {
         accepts
     }
 
-    /// An instance, not this one, has announced its deployment.
-    pub(crate) fn hear(&self, Announcement { deployment, .. }: &Announcement) {
+    /// Records the announcement of another instance.
+    pub(crate) fn record_announcement(&self, Announcement { deployment, .. }: &Announcement) {
         if self.accepts(Some(deployment.id)) {
             return;
         }
@@ -78,23 +78,23 @@ impl Deployments {
             tracing::warn!(deployment.other = %deployment, "another deployment uses this redis: {REMEDY}");
         } else {
             tracing::error!(deployment.other = %deployment,
-                "an older deployment uses this redis, so this one opens no new sockets: {REMEDY}");
+                "an older deployment uses this redis, this one opens no new sockets: {REMEDY}");
         }
-        self.answer.notify_one();
+        self.new_deployment.notify_one();
     }
 
-    /// Whether an older deployment uses this Redis, so that this one has to keep away.
+    /// Returns whether an older deployment uses this Redis, so that this one must open no sockets.
     pub(crate) fn must_yield(&self) -> bool {
         let others = self.others();
         !others.is_empty() && self.own.get().is_some_and(|own| others.keys().any(|other| *other < own))
     }
 
-    /// Makes sure that chat-service was asked which deployment this is, before the first socket is opened.
-    pub(crate) async fn settle(&self, chat_service: &ChatService) -> Result<(), ApiError> {
-        if self.is_settled.load(Ordering::Relaxed) { Ok(()) } else { self.ask(chat_service).await }
+    /// Asks chat-service for the deployment if it is not known. Called before the first socket opens.
+    pub(crate) async fn ensure_known(&self, chat_service: &ChatService) -> Result<(), ApiError> {
+        if self.is_known.load(Ordering::Relaxed) { Ok(()) } else { self.refresh(chat_service).await }
     }
 
-    /// The worker: announces this deployment, and forgets others that are gone.
+    /// Runs the worker that announces this deployment and removes those that are gone.
     pub(crate) async fn run(
         &self,
         instance: InstanceId,
@@ -102,42 +102,42 @@ impl Deployments {
         publisher: Publisher,
         subscriptions: &Subscriptions,
     ) {
-        // Or the others' answers to the first announcement would not be heard.
+        // Without the subscription, the others' answers to the first announcement would be lost.
         subscriptions.wait_for(Channel::Deployments).await;
         loop {
-            if let Err(error) = self.ask(&chat_service).await {
-                tracing::debug!(error.cause = %error, "deployment not known");
+            if let Err(error) = self.refresh(&chat_service).await {
+                tracing::debug!(error.cause = %error, "deployment could not be determined");
             }
             if let Some(deployment) = self.own.get() {
                 publisher.announce(&Announcement { instance, deployment }).await;
             }
-            self.forget_gone();
-            let pause = if self.is_settled.load(Ordering::Relaxed) { INTERVAL } else { RETRY_PAUSE };
+            self.remove_expired();
+            let pause = if self.is_known.load(Ordering::Relaxed) { ANNOUNCE_INTERVAL } else { RETRY_DELAY };
             select! {
                 () = sleep(pause) => {}
-                () = self.answer.notified() => {}
+                () = self.new_deployment.notified() => {}
             }
         }
     }
 
-    async fn ask(&self, chat_service: &ChatService) -> Result<(), ApiError> {
+    async fn refresh(&self, chat_service: &ChatService) -> Result<(), ApiError> {
         if let Some(deployment) = chat_service.deployment().await? {
             self.own.set(deployment);
-            // One that was renewed, and that this instance belonged to.
+            // The ID of this deployment may have changed to one that others have announced.
             self.others().remove(&deployment);
         }
-        self.is_settled.store(true, Ordering::Relaxed);
+        self.is_known.store(true, Ordering::Relaxed);
         Ok(())
     }
 
-    fn forget_gone(&self) {
+    fn remove_expired(&self) {
         let mut others = self.others();
         others.retain(|deployment, heard| {
-            let is_there = heard.elapsed() < EXPIRY;
-            if !is_there {
-                tracing::info!(deployment.other = %deployment, "another deployment no longer uses this redis");
+            let is_present = heard.elapsed() < EXPIRY;
+            if !is_present {
+                tracing::info!(deployment.other = %deployment, "another deployment stopped using this redis");
             }
-            is_there
+            is_present
         });
         let count = u32::try_from(others.len()).unwrap_or(u32::MAX);
         metrics::gauge!("redis_foreign_deployments").set(count);

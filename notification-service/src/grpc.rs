@@ -1,6 +1,6 @@
-//! `notification.v1.NotificationService`: what chat-service asks of this one.
+//! The gRPC service `notification.v1.NotificationService`, which chat-service calls.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use neonchat_common::{
     error::ApiError,
@@ -16,17 +16,18 @@ use neonchat_proto::notification::v1::{
 use tonic::{Request, Response, Status};
 
 use crate::{
-    chat_service::StoredMessage,
-    delivery::Delivery,
+    chat_service::{ChatService, StoredMessage},
+    delivery::{Delivery, DeliveryReport},
     presence::Presence,
     protocol::{self, DeliveryStatus},
 };
 
-/// The most users in one question after their status.
+/// The most users in one `GetUsersStatus` call.
 const MAX_USERS: usize = 1000;
 
-/// See the module.
+/// The implementation of the gRPC service.
 pub(crate) struct Service {
+    pub(crate) chat_service: ChatService,
     pub(crate) delivery: Delivery,
     pub(crate) presence: Arc<Presence>,
 }
@@ -50,14 +51,14 @@ impl NotificationService for Service {
             updated_at: created_at,
             seq: seq.ok_or_else(|| ApiError::invalid("metadata.seq", "required", "should be the message's seq"))?,
         };
-        let (delivered_to, status) = self.delivery.deliver(&message).await;
+        let DeliveryReport { sockets, status } = self.delivery.deliver(&message).await;
         Ok(Response::new(SendMessageResponse {
             success: status == DeliveryStatus::Delivered,
-            delivered_to: i32::try_from(delivered_to).unwrap_or(i32::MAX),
+            delivered_to: i32::try_from(sockets).unwrap_or(i32::MAX),
             failed_users: Vec::new(),
             error_message: match status {
                 DeliveryStatus::Delivered => String::new(),
-                DeliveryStatus::Stored => "Redis is away: other instances deliver it when it is back".to_owned(),
+                DeliveryStatus::Stored => "Redis is unavailable: other instances deliver the message later".to_owned(),
             },
         }))
     }
@@ -69,8 +70,8 @@ impl NotificationService for Service {
         let request = request.into_inner();
         let user: UserId = parse("user_id", &request.user_id)?;
         let chat: ChatId = parse("chat_id", &request.chat_id)?;
-        let has_access = self.delivery.chat_service.chat_of(user, chat).await?.is_some();
-        let error_message = if has_access { "" } else { "There is no such chat, or the user is not in it." };
+        let has_access = self.chat_service.chat_of(user, chat).await?.is_some();
+        let error_message = if has_access { "" } else { "There is no such chat, or the user is not a member of it." };
         Ok(Response::new(ValidateChatAccessResponse { has_access, error_message: error_message.to_owned() }))
     }
 
@@ -84,8 +85,9 @@ impl NotificationService for Service {
         }
         let users = ids.iter().map(|id| parse("user_ids", id)).collect::<Result<Vec<UserId>, _>>()?;
         let online = self.presence.statuses(&users).await.map_err(|error| ApiError::unavailable("presence", error))?;
+        let online: HashMap<UserId, _> = online.into_iter().map(|status| (status.user_id, status)).collect();
         let status = |user: &UserId| {
-            let known = online.iter().find(|known| known.user_id == *user);
+            let known = online.get(user);
             UserStatus {
                 user_id: user.to_string(),
                 status: match known.map(|known| known.status) {
@@ -105,7 +107,7 @@ impl NotificationService for Service {
         request: Request<BroadcastSystemMessageRequest>,
     ) -> Result<Response<BroadcastSystemMessageResponse>, Status> {
         let text = MessageText::try_from(request.into_inner().text).map_err(ApiError::from)?;
-        let success = self.delivery.tell_all(text.as_str()).await;
+        let success = self.delivery.broadcast_system(text.as_str()).await;
         Ok(Response::new(BroadcastSystemMessageResponse { success }))
     }
 }

@@ -1,4 +1,4 @@
-//! What the operator asks over HTTP: whether the process lives, is ready, is healthy, and its metrics.
+//! The operations endpoints over HTTP: liveness, readiness, health and metrics; and the route of the WebSocket.
 
 use actix_web::{
     HttpResponse,
@@ -8,17 +8,17 @@ use actix_web::{
 use neonchat_common::redis::{self, monitor::Monitor};
 use serde::Serialize;
 
-use crate::{connection::handshake, state::State};
+use crate::{connection::handshake, state::AppState};
 
-/// Why an instance is not ready that found an older deployment on its Redis.
+/// The status of an instance that found an older deployment on its Redis.
 const SHARED_REDIS: &str = "another deployment uses this redis";
 
-/// The WebSocket's route.
+/// Adds the route of the WebSocket.
 pub(crate) fn websocket(config: &mut ServiceConfig) {
     config.service(resource("/ws").route(get().to(handshake::connect)));
 }
 
-/// The routes of the operations endpoints.
+/// Adds the routes of the operations endpoints.
 pub(crate) fn operations(config: &mut ServiceConfig) {
     config
         .service(resource("/live").route(get().to(live)))
@@ -27,35 +27,35 @@ pub(crate) fn operations(config: &mut ServiceConfig) {
         .service(resource("/metrics").route(get().to(metrics)));
 }
 
-/// As long as the process can answer. A dependency that is away is no reason to restart it.
+/// Reports that the process can answer. An unavailable dependency is no reason to restart it.
 async fn live() -> HttpResponse {
     HttpResponse::Ok().json(serde_json::json!({ "status": "live" }))
 }
 
-async fn ready(state: Data<State>) -> HttpResponse {
+async fn ready(state: Data<AppState>) -> HttpResponse {
     match readiness(&state).await {
         Ok(()) => HttpResponse::Ok().json(serde_json::json!({ "status": "ready" })),
-        Err(obstacle) => HttpResponse::ServiceUnavailable().json(serde_json::json!({ "status": obstacle })),
+        Err(reason) => HttpResponse::ServiceUnavailable().json(serde_json::json!({ "status": reason })),
     }
 }
 
-/// Whether new sockets can be opened, or what keeps them from it: chat-service, without which none can, is there, and no
-/// drain has begun. Without Redis sockets are served all the same.
-async fn readiness(state: &State) -> Result<(), &'static str> {
+/// Returns why new sockets cannot be opened, if that is so. Sockets need chat-service; without Redis they are served all the
+/// same.
+async fn readiness(state: &AppState) -> Result<(), &'static str> {
     if state.readiness.is_draining() {
         return Err("draining");
     }
-    if state.delivery.deployments.must_yield() {
+    if state.deployments.must_yield() {
         return Err(SHARED_REDIS);
     }
-    if state.delivery.chat_service.is_healthy().await { Ok(()) } else { Err("waiting for chat-service") }
+    if state.chat_service.is_healthy().await { Ok(()) } else { Err("waiting for chat-service") }
 }
 
 #[derive(Serialize)]
 struct Health {
     status: &'static str,
     redis: &'static str,
-    /// What is wrong with Redis: what it says, such as `WRONGPASS`, or a word of ours.
+    /// The error of the Redis connection: an error code of Redis, such as `WRONGPASS`, or a description.
     #[serde(skip_serializing_if = "Option::is_none")]
     redis_error: Option<String>,
     chat_service: &'static str,
@@ -69,18 +69,18 @@ impl Health {
     }
 }
 
-async fn health(state: Data<State>) -> HttpResponse {
-    let (redis, chat_service) = tokio::join!(redis::is_healthy(&state.redis), state.delivery.chat_service.is_healthy());
-    let shared = state.delivery.deployments.must_yield().then(|| SHARED_REDIS.to_owned());
+async fn health(state: Data<AppState>) -> HttpResponse {
+    let (redis, chat_service) = tokio::join!(redis::is_healthy(&state.redis), state.chat_service.is_healthy());
+    let shared = state.deployments.must_yield().then(|| SHARED_REDIS.to_owned());
     let redis_error = shared.or_else(|| state.redis_monitors.iter().find_map(Monitor::fault));
     let health = Health::new(redis, redis_error, chat_service);
     let status = if health.status == "healthy" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     HttpResponse::build(status).json(health)
 }
 
-async fn metrics(state: Data<State>) -> HttpResponse {
+async fn metrics(state: Data<AppState>) -> HttpResponse {
     metrics::gauge!("service_ready").set(u8::from(readiness(&state).await.is_ok()));
-    // A million is the most that can be set.
+    // The setting has a maximum of one million.
     let max_connections = u32::try_from(state.settings.max_connections).unwrap_or(u32::MAX);
     metrics::gauge!("websocket_connections_max").set(max_connections);
     HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(state.metrics.render())

@@ -1,8 +1,8 @@
-//! notification-service: holds the WebSocket connections, has chat-service store each message, and delivers it to every
-//! connected member, in order and once.
+//! notification-service holds the WebSocket connections, stores each message through chat-service, and delivers it to
+//! every connected member in order and exactly once.
 //!
-//! Start reading at [`connection::session`] (what a socket may say), then [`delivery`] (the way of a message), [`hub`]
-//! (who gets what, in which order) and [`resync`] (what makes it true when something was lost).
+//! Start with [`connection::frame_handler`] (the frames of a client), then [`outgoing`] and [`delivery`] (the path of a
+//! message), [`hub`] (the registry of sockets and the order of events) and [`resync`] (the repair of lost events).
 
 pub mod app;
 pub mod broadcast;
@@ -11,18 +11,18 @@ mod chat_service;
 mod close;
 pub mod config;
 mod connection;
+mod dedup_queue;
 mod delivery;
 mod deployment;
 mod grpc;
 mod http;
 mod hub;
 mod limits;
-mod measures;
+mod metrics;
+mod outgoing;
 mod presence;
 mod protocol;
 mod resync;
-mod sending;
 mod state;
 #[cfg(feature = "test-support")]
 pub mod test_support;
-mod work_set;

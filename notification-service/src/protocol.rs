@@ -7,12 +7,12 @@ mod server;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::{
-    client::{ClientFrame, MAX_FRAME_BYTES, Token},
+    client::{CLIENT_TYPES, ClientFrame, MAX_FRAME_BYTES, Token},
     frame::{Frame, OTHER_TYPE, SERVER_TYPES},
     server::{DeliveryStatus, Message, PresenceEvent, ServerFrame, SyncedChat},
 };
 
-/// Whether a user is at the device.
+/// Whether a user is active, as a client reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Status {

@@ -1,9 +1,10 @@
-//! What the handlers of HTTP, WebSocket and gRPC use.
+//! The state that the HTTP, WebSocket and gRPC handlers share.
 
 use std::sync::Arc;
 
 use fred::prelude::Client;
 use neonchat_common::{
+    ids::InstanceId,
     lifecycle::{Readiness, Tasks},
     origin::AllowedOrigins,
     redis::monitor::Monitor,
@@ -13,31 +14,44 @@ use neonchat_common::{
 use tokio::sync::Semaphore;
 
 use crate::{
-    bus::Subscriptions, config::SocketSettings, connection::places::Places, delivery::Delivery, hub::Hub,
-    limits::Limits, presence::Presence, resync::Resync, sending::Sending,
+    bus::{Publisher, Subscriptions},
+    chat_service::ChatService,
+    config::SocketSettings,
+    connection::slots::ConnectionSlots,
+    delivery::Delivery,
+    deployment::Deployments,
+    hub::Hub,
+    limits::Limits,
+    outgoing::Outgoing,
+    presence::Presence,
+    resync::Resync,
 };
 
-/// See the module.
-pub(crate) struct State {
+/// The shared state of one process.
+pub(crate) struct AppState {
     pub(crate) tokens: Tokens,
     pub(crate) allowed_origins: AllowedOrigins,
     pub(crate) settings: SocketSettings,
+    pub(crate) instance: InstanceId,
     pub(crate) hub: Arc<Hub>,
+    pub(crate) chat_service: ChatService,
+    pub(crate) deployments: Arc<Deployments>,
     pub(crate) subscriptions: Arc<Subscriptions>,
     pub(crate) resync: Arc<Resync>,
+    pub(crate) publisher: Publisher,
     pub(crate) delivery: Delivery,
-    pub(crate) sending: Sending,
+    pub(crate) outgoing: Outgoing,
     pub(crate) presence: Arc<Presence>,
     pub(crate) redis: Client,
-    /// What is wrong with its connections, first the one for commands.
+    /// The monitors of both Redis connections: the one for commands, then the subscriber.
     pub(crate) redis_monitors: [Monitor; 2],
     pub(crate) metrics: Metrics,
     pub(crate) tasks: Tasks,
     pub(crate) readiness: Readiness,
-    /// Handshakes that may ask chat-service at the same time.
+    /// Permits for handshakes that call chat-service.
     pub(crate) handshakes: Semaphore,
-    /// The limits of each user.
+    /// The rate limiters of each user.
     pub(crate) limits: Limits,
-    /// The sockets that are open, and those that are about to be.
-    pub(crate) places: Places,
+    /// The slots of open sockets and of handshakes under way.
+    pub(crate) slots: ConnectionSlots,
 }

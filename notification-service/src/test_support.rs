@@ -17,14 +17,14 @@ use crate::{
     config::SocketSettings,
     connection::{
         run::{Handler, run},
-        wire::{self, ActixWire},
+        socket_io::{self, ActixSocket},
     },
     hub::{DurableEvent, Hub, Socket, outbox::Outbox},
     protocol::{ClientFrame, Frame},
 };
 
 /// The `Bounds::disconnect` of the server that [`accept`] needs.
-pub const DISCONNECT_TIMEOUT: Duration = wire::DISCONNECT_TIMEOUT;
+pub const DISCONNECT_TIMEOUT: Duration = socket_io::DISCONNECT_TIMEOUT;
 
 /// Parses a client frame. Returns whether it is valid.
 #[must_use]
@@ -42,28 +42,28 @@ pub async fn accept(
     settings: SocketSettings,
     answer: fn(ByteString) -> ByteString,
 ) -> actix_web::Result<HttpResponse> {
-    let (response, wire) = ActixWire::accept(request, body, &[]).await?;
-    rt::spawn(async move { run(&Outbox::default(), &Answering(answer), wire, settings).await });
+    let (response, socket) = ActixSocket::accept(request, body, &[]).await?;
+    rt::spawn(async move { run(&Outbox::default(), &Answering(answer), socket, settings).await });
     Ok(response)
 }
 
 struct Answering(fn(ByteString) -> ByteString);
 
 impl Handler for Answering {
-    async fn text(&self, text: ByteString) -> Option<Frame> {
+    async fn on_text(&self, text: ByteString) -> Option<Frame> {
         Some(Frame::opaque(self.0(text)))
     }
 
-    fn count(&self) -> Result<(), ApiError> {
+    fn on_other(&self) -> Result<(), ApiError> {
         Ok(())
     }
 
-    fn expires(&self) -> Instant {
+    fn expires_at(&self) -> Instant {
         Instant::now() + Duration::from_hours(24)
     }
 }
 
-/// A hub with one chat, and sockets that carry it.
+/// A hub with one chat, and sockets that cover it.
 #[derive(Debug)]
 pub struct FanOut {
     hub: Hub,
@@ -87,11 +87,11 @@ impl FanOut {
             updated_at: now,
             seq: 0,
         };
-        let attach = |_| {
-            hub.enter(user);
-            hub.attach(user, TokenId::new(), None, std::slice::from_ref(&chat))
+        let register = |_| {
+            hub.reserve(user);
+            hub.register(user, TokenId::new(), None, std::slice::from_ref(&chat))
         };
-        let sockets = (0..sockets).map(attach).collect();
+        let sockets = (0..sockets).map(register).collect();
         Self { hub, sockets, message }
     }
 
@@ -106,7 +106,7 @@ impl FanOut {
         self.message.seq += 1;
         let StoredMessage { seq, chat_id, sender_id, .. } = self.message;
         let frame = Some(self.message.frame().encode());
-        self.hub.deliver(chat_id, DurableEvent { seq, sender: Some(sender_id), frame, origins: Vec::new() });
+        self.hub.deliver(chat_id, DurableEvent { seq, sender: Some(sender_id), frame, exclude: Vec::new() });
         for socket in &self.sockets {
             let _ = socket.outbox.next().now_or_never();
         }

@@ -1,4 +1,4 @@
-//! What Redis Pub/Sub brings to this instance.
+//! Handles the publications that arrive on this instance.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::{
     resync::Resync,
 };
 
-/// Hands publications to the hub.
+/// Passes publications to the hub.
 pub(crate) struct Inbox {
     pub(crate) instance: InstanceId,
     pub(crate) namespace: Namespace,
@@ -29,21 +29,21 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
-    /// Reads publications until the client ends.
+    /// Receives publications until the client ends.
     pub(crate) async fn receive(&self, mut messages: Receiver<Message>) {
-        let ours = Envelope::beginning(self.instance);
+        let own_prefix = Envelope::beginning(self.instance);
         loop {
             match messages.recv().await {
-                // Delivered here before it was published.
-                Ok(message) if message.value.as_bytes().is_some_and(|payload| payload.starts_with(ours.as_bytes())) => {
-                }
+                // The local sockets had this event before it was published.
+                Ok(message)
+                    if message.value.as_bytes().is_some_and(|payload| payload.starts_with(own_prefix.as_bytes())) => {}
                 Ok(message) => {
                     if let Err(error) = self.handle(&message) {
-                        tracing::error!(redis.channel = %message.channel, error.cause = %error, "redis: bad publication");
+                        tracing::error!(redis.channel = %message.channel, error.cause = %error, "bad publication ignored");
                     }
                 }
                 Err(RecvError::Lagged(count)) => {
-                    tracing::warn!(count, "redis: publications were lost in this process");
+                    tracing::warn!(count, "publications lost, receive buffer full");
                     metrics::counter!("redis_subscriber_lagged_total").increment(1);
                     self.resync.check_heads(self.hub.chats());
                     self.resync.refresh_users(self.hub.users());
@@ -55,17 +55,17 @@ impl Inbox {
 
     fn handle(&self, message: &Message) -> anyhow::Result<()> {
         let channel = self.namespace.strip(&message.channel).and_then(Channel::parse);
-        let Some(channel) = channel else { anyhow::bail!("no channel of ours") };
+        let Some(channel) = channel else { anyhow::bail!("unknown channel") };
         let payload = message.value.as_bytes().unwrap_or_default();
         if channel == Channel::Deployments {
-            self.deployments.hear(&serde_json::from_slice(payload)?);
+            self.deployments.record_announcement(&serde_json::from_slice(payload)?);
             return Ok(());
         }
         let envelope: Envelope<'_> = serde_json::from_slice(payload)?;
         if !self.deployments.accepts(envelope.deployment) {
             return Ok(());
         }
-        tracing::debug!(request.id = %envelope.request_id, redis.channel = %message.channel, "redis: received");
+        tracing::debug!(request.id = %envelope.request_id, redis.channel = %message.channel, "publication received");
         deliver(&self.hub, channel, envelope)
     }
 }
@@ -75,29 +75,29 @@ fn deliver(hub: &Hub, channel: Channel, envelope: Envelope<'_>) -> anyhow::Resul
     let mut trace = trace::Span::child(&publication, || trace::deliver_received(channel));
     match (channel, envelope.event) {
         (Channel::Chat(chat), Event::Durable { seq, user_id, send_id, frame }) => {
-            // It may have been sent here too, at the same time, and stored by another instance's call.
-            let origins = send_id.map(|request| hub.senders(user_id, request, chat, seq)).unwrap_or_default();
-            let event = DurableEvent { seq, sender: Some(user_id), frame: Some(Frame::opaque(frame.get())), origins };
+            // A local socket may be sending the same message, stored by the call of another instance.
+            let exclude = send_id.map(|request| hub.sending_sockets(user_id, request, chat, seq)).unwrap_or_default();
+            let event = DurableEvent { seq, sender: Some(user_id), frame: Some(Frame::opaque(frame.get())), exclude };
             let accepted = hub.deliver(chat, event);
             trace.set_socket_count(accepted.sockets());
         }
         (Channel::Chat(chat), Event::Ephemeral { user_id, frame }) => {
-            hub.tell_chat(chat, |socket| socket.user != user_id, &Frame::opaque(frame.get()));
+            hub.notify_chat(chat, |socket| socket.user != user_id, &Frame::opaque(frame.get()));
         }
         (Channel::Chat(chat), Event::Receipt { user_id, read }) => {
-            hub.tell_chat(chat, |_| true, &ServerFrame::Receipt { chat_id: chat, user_id, read }.encode());
+            hub.notify_chat(chat, |_| true, &ServerFrame::Receipt { chat_id: chat, user_id, read }.encode());
         }
-        (Channel::User(user), Event::SessionRevoked { token_id }) => hub.revoke(user, token_id),
-        (Channel::System, Event::System { frame }) => hub.tell_all(&Frame::opaque(frame.get())),
+        (Channel::User(user), Event::SessionRevoked { token_id }) => hub.revoke_token(user, token_id),
+        (Channel::System, Event::System { frame }) => hub.broadcast(&Frame::opaque(frame.get())),
         (Channel::User(user), Event::Presence { chat_ids, frame }) => {
-            hub.tell_user(user, &chat_ids, &Frame::opaque(frame.get()));
+            hub.notify_user(user, &chat_ids, &Frame::opaque(frame.get()));
         }
         (Channel::User(user), Event::ChatCreated { chat_id, last_seq, partner_ids, chat }) => {
-            // The frame first, so that it comes before the chat's first message.
-            hub.tell_user(user, &[chat_id], &ServerFrame::ChatCreated { chat }.encode());
-            hub.learn_announced(user, UserChat { id: chat_id, last_seq, partners: partner_ids });
+            // The frame goes first, so that it precedes the chat's first message.
+            hub.notify_user(user, &[chat_id], &ServerFrame::ChatCreated { chat }.encode());
+            hub.add_announced_chat(user, UserChat { id: chat_id, last_seq, partners: partner_ids });
         }
-        (channel, _) => anyhow::bail!("an event that does not belong on {channel:?}"),
+        (channel, _) => anyhow::bail!("event does not belong on {channel:?}"),
     }
     Ok(())
 }

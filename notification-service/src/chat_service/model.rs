@@ -1,4 +1,4 @@
-//! What chat-service is asked with, and answers with, as types of this service.
+//! The requests and answers of chat-service, as types of this service.
 
 use bytestring::ByteString;
 use chrono::{DateTime, Utc};
@@ -17,7 +17,7 @@ use neonchat_proto::chat::v1::{
 
 use crate::protocol::{Frame, Message, ServerFrame};
 
-/// A chat, as one of its members delivers in it.
+/// A chat of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UserChat {
     pub(crate) id: ChatId,
@@ -25,18 +25,18 @@ pub(crate) struct UserChat {
     pub(crate) partners: Vec<UserId>,
 }
 
-/// A message to be stored.
+/// A message that is not stored yet.
 #[derive(Debug)]
 pub(crate) struct NewMessage {
     pub(crate) chat_id: ChatId,
     pub(crate) sender_id: UserId,
     pub(crate) text: MessageText,
     pub(crate) request_id: RequestId,
-    /// All that is done for it, until its sender is answered.
+    /// The trace of the message. It ends when the sender gets the answer.
     pub(crate) trace: trace::Span,
 }
 
-/// A message that is stored.
+/// Where and when a message was stored.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stored {
     pub(crate) message_id: MessageId,
@@ -45,13 +45,13 @@ pub(crate) struct Stored {
     pub(crate) duplicate: bool,
 }
 
-/// A message of the history.
+/// A stored message.
 #[derive(Clone, Debug)]
 pub(crate) struct StoredMessage {
     pub(crate) id: MessageId,
     pub(crate) chat_id: ChatId,
     pub(crate) sender_id: UserId,
-    /// The sender's, where it is known.
+    /// The sender's `request_id`, if known.
     pub(crate) request_id: Option<SendId>,
     pub(crate) text: String,
     pub(crate) created_at: DateTime<Utc>,
@@ -59,28 +59,54 @@ pub(crate) struct StoredMessage {
     pub(crate) seq: Seq,
 }
 
-/// A durable event of the history, of any kind.
+/// A stored durable event of any kind.
 #[derive(Debug)]
 pub(crate) struct StoredEvent {
     pub(crate) seq: Seq,
-    /// The user who caused it, where this version knows the kind.
+    /// The user who caused the event; `None` for a kind that this version does not know.
     pub(crate) actor: Option<UserId>,
-    /// The actor's, where there is one.
+    /// The `request_id` of the actor, if there is one.
     pub(crate) request_id: Option<SendId>,
-    /// What the members' sockets get; `None` where this version has no way to deliver the kind.
+    /// The frame for the members' sockets; `None` for a kind that this version cannot deliver.
     pub(crate) frame: Option<Frame>,
 }
 
-/// A page of a chat's events.
+/// A page of a chat's durable events.
 #[derive(Debug)]
 pub(crate) struct EventsPage {
     pub(crate) events: Vec<StoredEvent>,
-    /// The chat's last `seq`.
+    /// The head of the chat.
     pub(crate) head: Seq,
 }
 
+/// The result of moving a read marker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReadUpdate {
+    /// The marker moved, or may have moved, to this `seq`.
+    Moved(Seq),
+    /// The marker was at this `seq` already.
+    Unmoved(Seq),
+}
+
+impl ReadUpdate {
+    /// Returns where the marker is now.
+    pub(crate) const fn read(self) -> Seq {
+        match self {
+            Self::Moved(read) | Self::Unmoved(read) => read,
+        }
+    }
+}
+
+/// Users whose chats or tokens have changed.
+#[derive(Debug)]
+pub(crate) struct ChangedUsers {
+    pub(crate) users: Vec<UserId>,
+    /// The end of the listed period. The next call continues there.
+    pub(crate) until_micros: i64,
+}
+
 impl NewMessage {
-    pub(super) fn to_call(&self) -> (ValidateAndStoreMessageRequest, trace::Span) {
+    pub(super) fn to_request(&self) -> (ValidateAndStoreMessageRequest, trace::Span) {
         let call = trace::Span::child(&self.trace.context(), || {
             trace::rpc_client(StoreMessagesRequest::SERVICE, StoreMessagesRequest::NAME)
         });
@@ -109,7 +135,7 @@ impl Stored {
         }
     }
 
-    /// The message that was stored so.
+    /// Combines this with the sent message.
     pub(crate) fn message(&self, sent: &NewMessage) -> StoredMessage {
         StoredMessage {
             id: self.message_id,
@@ -189,7 +215,7 @@ impl TryFrom<ProtoMessage> for StoredMessage {
 }
 
 pub(super) fn parse<T: std::str::FromStr<Err = uuid::Error>>(id: &str) -> Result<T, ApiError> {
-    id.parse().map_err(|_| ApiError::internal("chat-service answered with an id that is no UUID"))
+    id.parse().map_err(|_| ApiError::internal("chat-service sent an ID that is not a UUID"))
 }
 
 #[cfg(test)]
@@ -199,7 +225,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn takes_over_the_frame_of_an_event_of_another_kind() {
+    fn keeps_frame_of_change_event() {
         let json = r#"{"type":"message_edited","chat_id":"x","seq":7}"#;
         let (actor, request) = (UserId::new(), SendId::new());
         let change = Change { actor_id: actor.to_string(), request_id: request.to_string(), frame: json.into() };
@@ -211,8 +237,8 @@ mod tests {
     }
 
     #[test]
-    fn counts_an_event_of_an_unknown_kind() {
-        // Field 9 of a later version, and field 1, `seq`.
+    fn keeps_seq_of_unknown_event_kind() {
+        // Field 9, of a later version, and field 1, `seq`.
         let bytes = [0x4a, 0x01, b'x', 0x08, 0x07];
         let event = ChatEvent::decode(bytes.as_slice()).expect("decode event");
         let event = StoredEvent::try_from(event).expect("convert event");

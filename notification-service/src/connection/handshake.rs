@@ -1,4 +1,4 @@
-//! From an HTTP request to a running connection. Every refusal comes before the upgrade, as an HTTP status.
+//! The handshake: from the HTTP request to a running connection. Every refusal precedes the upgrade and has an HTTP status.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,48 +25,48 @@ use tokio::{
 };
 
 use super::{
-    places::{Place, RETRY_AFTER},
+    frame_handler::FrameHandler,
     run::run,
-    session::Session,
-    wire::ActixWire,
+    slots::{ConnectionSlot, RETRY_AFTER},
+    socket_io::ActixSocket,
 };
 use crate::{
     chat_service::UserChat,
     close::{CloseReason, RECONNECT_DELAY_MS},
     hub::{Hub, Socket},
     limits::UserLimits,
-    state::State,
+    state::AppState,
 };
 
-/// The subprotocol. A browser, which cannot set headers, offers it together with its token.
+/// The subprotocol. A browser cannot set headers, so it offers the token together with this subprotocol.
 const SUBPROTOCOL: &str = "neonchat.v1";
 
-/// What stands before a token that is offered as a subprotocol.
+/// The prefix of a token that is offered as a subprotocol.
 const BEARER_PREFIX: &str = "bearer.";
 
-/// Handshakes that ask chat-service at the same time. Were it asked by thousands at once, when an instance was killed, say, all
-/// would wait for longer than it has to answer, and most of what it does would be for nobody.
-pub(crate) const MAX_HANDSHAKES: usize = 32;
+/// The most handshakes that call chat-service at the same time. Without this limit, thousands of concurrent reconnects, for
+/// example after an instance was killed, would all exceed their timeout, and most of chat-service's work would be wasted.
+pub(crate) const MAX_CONCURRENT_HANDSHAKES: usize = 32;
 
-/// The longest that a handshake waits for its turn. A client that finds no place may find one on another instance.
-const TURN_WAIT: Duration = Duration::from_secs(5);
+/// How long a handshake waits for its permits. After that the client may succeed on another instance.
+const PERMIT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The query of `/ws`.
+/// The query parameters of `/ws`.
 #[derive(Deserialize)]
 pub(crate) struct Parameters {
     token: Option<String>,
-    /// As text, so that an error can name the parameter.
+    /// Unparsed, so that an error can name the parameter.
     chat_id: Option<String>,
 }
 
-/// `GET /ws`
+/// Handles `GET /ws`.
 pub(crate) async fn connect(
     request: HttpRequest,
     body: Payload,
     parameters: Query<Parameters>,
-    state: Data<State>,
+    state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
-    let Ok((response, wire)) = ActixWire::accept(&request, body, &[SUBPROTOCOL]).await else {
+    let Ok((response, socket_io)) = ActixSocket::accept(&request, body, &[SUBPROTOCOL]).await else {
         return Ok(upgrade_required());
     };
     let address = ClientAddress::of_request(&request)?;
@@ -79,13 +79,13 @@ pub(crate) async fn connect(
         }
     })?;
     let limits = state.limits.of(claims.user_id, Instant::now());
-    limits.take_handshake(Instant::now())?;
-    let place = state.places.take(address)?;
+    limits.acquire_handshake(Instant::now())?;
+    let slot = state.slots.acquire(address)?;
     let socket = {
-        let _turn = turn(&limits, &state).await?;
-        keep_away(&state).await?;
-        admit(&claims, chat_id, &state).await.inspect_err(|error| {
-            // Its signature was good: chat-service knows that it was revoked, or that its user does not exist.
+        let _permits = acquire_permits(&limits, &state).await?;
+        check_deployment(&state).await?;
+        register(&claims, chat_id, &state).await.inspect_err(|error| {
+            // The signature is valid: chat-service knows that the token is revoked, or that its user does not exist.
             if error.code == ErrorCode::Unauthorized {
                 security_event!(SecurityEvent::TokenRevoked, user.id = %claims.user_id, client.address = %address);
             }
@@ -93,46 +93,50 @@ pub(crate) async fn connect(
     };
 
     state.presence.connected(&socket);
-    let connection = serve(socket, claims, limits, wire, place, state.clone());
-    // On this worker's runtime, since the stream of the request's body cannot leave it.
+    let connection = run_connection(socket, claims, limits, socket_io, slot, state.clone());
+    // Spawned on this worker's runtime, because the stream of the request body cannot leave it.
     rt::spawn(state.tasks.track(correlation::in_current_scope_untraced(connection)));
     Ok(response)
 }
 
-/// Waits until it is this handshake's turn to ask chat-service. A user's own handshakes wait for each other before they wait
-/// for those of others.
-async fn turn<'a>(limits: &'a UserLimits, state: &'a State) -> Result<[SemaphorePermit<'a>; 2], ApiError> {
+/// Waits for the permits to call chat-service. A handshake waits for the other handshakes of its user first, and then for those
+/// of other users.
+async fn acquire_permits<'a>(
+    limits: &'a UserLimits,
+    state: &'a AppState,
+) -> Result<[SemaphorePermit<'a>; 2], ApiError> {
     // The semaphores are never closed.
-    let turns = async { Ok::<_, AcquireError>([limits.turns.acquire().await?, state.handshakes.acquire().await?]) };
-    let turns = timeout(TURN_WAIT, turns).await.ok().and_then(Result::ok);
-    turns.ok_or_else(|| ApiError::unavailable("WebSocket of this instance", "too many connect at once"))
+    let permits =
+        async { Ok::<_, AcquireError>([limits.handshake_permits.acquire().await?, state.handshakes.acquire().await?]) };
+    let permits = timeout(PERMIT_TIMEOUT, permits).await.ok().and_then(Result::ok);
+    permits.ok_or_else(|| ApiError::unavailable("WebSocket of this instance", "too many connect at once"))
 }
 
-/// The connection from here on. What it holds is given back on the one way out.
-async fn serve(
+/// Runs the connection and releases everything it holds on a single path.
+async fn run_connection(
     socket: Arc<Socket>,
     claims: Claims,
     limits: Arc<UserLimits>,
-    wire: ActixWire,
-    _place: Place,
-    state: Data<State>,
+    socket_io: ActixSocket,
+    _slot: ConnectionSlot,
+    state: Data<AppState>,
 ) {
     tracing::info!(user.id = %socket.user, socket.id = %socket.id, "socket opened");
     if state.readiness.is_draining() {
-        // It was half-way when the drain began.
+        // The drain began during this handshake.
         socket.outbox.close(CloseReason::Restart { after_ms: RECONNECT_DELAY_MS });
     }
-    let session = Session::new(Arc::clone(&socket), &claims, limits, &state);
-    let reason = run(&socket.outbox, &session, wire, state.settings).await;
-    session.end();
-    let left = state.hub.detach(&socket);
-    state.presence.disconnected(socket.user, left);
+    let handler = FrameHandler::new(Arc::clone(&socket), &claims, limits, &state);
+    let reason = run(&socket.outbox, &handler, socket_io, state.settings).await;
+    handler.end();
+    let audience = state.hub.unregister(&socket);
+    state.presence.disconnected(socket.user, audience);
     tracing::info!(user.id = %socket.user, socket.id = %socket.id, close.reason = ?reason, "socket closed");
 }
 
-/// A browser sends the origin of the page that asks, and lets any page open a WebSocket: it is here that a page of somebody
-/// else is kept from talking in the name of its visitor (RFC 6455, section 10.2). Other clients send none.
-fn check_origin(request: &HttpRequest, address: ClientAddress, state: &State) -> Result<(), ApiError> {
+/// Refuses browsers on pages of other sites. A browser lets any page open a WebSocket and sends the page's origin, so the
+/// server has to keep a foreign page from acting as its visitor (RFC 6455, section 10.2). Other clients send no origin.
+fn check_origin(request: &HttpRequest, address: ClientAddress, state: &AppState) -> Result<(), ApiError> {
     let Some(origin) = request.headers().get(header::ORIGIN) else { return Ok(()) };
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     if origin.to_str().is_ok_and(|origin| state.allowed_origins.allows(origin, host)) {
@@ -148,9 +152,9 @@ fn parse_chat_id(text: &str) -> Result<ChatId, ApiError> {
     text.parse().map_err(|_| ApiError::invalid("chat_id", "format", "should be a UUID"))
 }
 
-/// Who it is, by the token in the query, in the header, or among the subprotocols. A header of another scheme is for somebody
-/// else, such as a proxy that asks for `Basic`, and browsers send it on their own.
-fn authenticate(request: &HttpRequest, query: Option<&str>, state: &State) -> Result<Claims, TokenError> {
+/// Verifies the token from the query, the `Authorization` header, or the subprotocols. Ignores headers of other schemes:
+/// browsers add them for a proxy that asks for `Basic`.
+fn authenticate(request: &HttpRequest, query: Option<&str>, state: &AppState) -> Result<Claims, TokenError> {
     let values = |name| request.headers().get_all(name).filter_map(|value: &HeaderValue| value.to_str().ok());
     let header = || values(header::AUTHORIZATION).find_map(|authorization| bearer(authorization).ok());
     let offered = || {
@@ -160,26 +164,26 @@ fn authenticate(request: &HttpRequest, query: Option<&str>, state: &State) -> Re
     state.tokens.verify(query.or_else(header).or_else(offered).ok_or(TokenError::Missing)?)
 }
 
-/// Refuses sockets while an older deployment uses the same Redis. Asks which deployment this is, where that is not known.
-async fn keep_away(state: &State) -> Result<(), ApiError> {
-    let deployments = &state.delivery.deployments;
-    deployments.settle(&state.delivery.chat_service).await?;
+/// Refuses sockets while an older deployment uses the same Redis. Asks for this deployment first if it is not known.
+async fn check_deployment(state: &AppState) -> Result<(), ApiError> {
+    let deployments = &state.deployments;
+    deployments.ensure_known(&state.chat_service).await?;
     if deployments.must_yield() { Err(ApiError::away("WebSocket of this deployment")) } else { Ok(()) }
 }
 
-/// Enters the user and joins the chats. From here on the socket misses nothing.
-async fn admit(claims: &Claims, scope: Option<ChatId>, state: &State) -> Result<Arc<Socket>, ApiError> {
+/// Registers the socket with the hub and joins its chats. From then on the socket misses no event.
+async fn register(claims: &Claims, scope: Option<ChatId>, state: &AppState) -> Result<Arc<Socket>, ApiError> {
     let user = claims.user_id;
-    let entry = Entry::new(Arc::clone(&state.hub), user, state.settings.max_connections_per_user)?;
-    // Before the chats are listed: a chat made meanwhile is either in the list or told on this channel.
+    let guard = UserGuard::new(Arc::clone(&state.hub), user, state.settings.max_connections_per_user)?;
+    // The subscription precedes the listing: a new chat is either in the list or announced on this channel.
     state.subscriptions.wait_for(Channel::User(user)).await;
-    let chats = state.delivery.chat_service.chats_of(user, Some(claims.jti)).await?;
+    let chats = state.chat_service.chats_of(user, Some(claims.jti)).await?;
     if let Some(scope) = scope
         && !chats.iter().any(|chat| chat.id == scope)
     {
         return Err(ApiError::new(ErrorCode::Forbidden, "There is no such chat, or you are not a member of it."));
     }
-    Ok(entry.attach(claims.jti, scope, &chats))
+    Ok(guard.register(claims.jti, scope, &chats))
 }
 
 fn upgrade_required() -> HttpResponse {
@@ -192,35 +196,36 @@ fn upgrade_required() -> HttpResponse {
     response
 }
 
-/// A user who has entered the hub, and leaves it again if no socket comes of it: the client may be gone at any moment.
-struct Entry {
+/// A reserved user in the hub. Dropping it undoes the reservation unless a socket was registered: the client may disconnect at
+/// any moment.
+struct UserGuard {
     hub: Arc<Hub>,
     user: UserId,
-    attached: bool,
+    registered: bool,
 }
 
-impl Entry {
-    /// Refused where the user has `max` sockets here already; 0 for any number.
+impl UserGuard {
+    /// Fails with `rate_limited` if the user has `max` sockets on this instance already; 0 means no limit.
     fn new(hub: Arc<Hub>, user: UserId, max: usize) -> Result<Self, ApiError> {
-        let holders = hub.enter(user);
-        let entry = Self { hub, user, attached: false };
-        if max > 0 && holders > max {
+        let sockets = hub.reserve(user);
+        let guard = Self { hub, user, registered: false };
+        if max > 0 && sockets > max {
             let error = ApiError::new(ErrorCode::RateLimited, format!("A user has at most {max} sockets."));
             return Err(ApiError { retry_after: Some(RETRY_AFTER), ..error });
         }
-        Ok(entry)
+        Ok(guard)
     }
 
-    fn attach(mut self, token: TokenId, scope: Option<ChatId>, chats: &[UserChat]) -> Arc<Socket> {
-        self.attached = true;
-        self.hub.attach(self.user, token, scope, chats)
+    fn register(mut self, token: TokenId, scope: Option<ChatId>, chats: &[UserChat]) -> Arc<Socket> {
+        self.registered = true;
+        self.hub.register(self.user, token, scope, chats)
     }
 }
 
-impl Drop for Entry {
+impl Drop for UserGuard {
     fn drop(&mut self) {
-        if !self.attached {
-            self.hub.leave(self.user);
+        if !self.registered {
+            self.hub.unreserve(self.user);
         }
     }
 }

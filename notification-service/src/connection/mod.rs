@@ -1,9 +1,9 @@
-//! One WebSocket connection, from the handshake to the close frame.
+//! A WebSocket connection, from the handshake to the close frame.
 
 mod catch_up;
+pub(crate) mod frame_handler;
+mod frame_reader;
 pub(crate) mod handshake;
-pub(crate) mod places;
-mod reader;
 pub(crate) mod run;
-pub(crate) mod session;
-pub(crate) mod wire;
+pub(crate) mod slots;
+pub(crate) mod socket_io;

@@ -1,4 +1,4 @@
-//! The loop of a connection: the only one that writes to its socket.
+//! The loop of a connection, the only code that writes to its socket.
 
 use std::{
     pin::{Pin, pin},
@@ -11,7 +11,7 @@ use futures_util::future::{Fuse, FusedFuture as _, FutureExt as _};
 use neonchat_common::error::{ApiError, ErrorCode};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
-use super::wire::{Gone, Incoming, Wire};
+use super::socket_io::{Disconnected, Incoming, SocketIo};
 use crate::{
     close::CloseReason,
     config::SocketSettings,
@@ -19,93 +19,98 @@ use crate::{
     protocol::{Frame, ServerFrame},
 };
 
-/// The longest that saying goodbye takes.
+/// How long the closing handshake may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The longest that finishing what the client asked for takes: longer than a send is worked on.
+/// How long the client's requests in progress may take at the end: longer than the timeout of a send.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// What the peer of a connection may do.
+/// Handles the frames of a client.
 pub(crate) trait Handler {
-    /// Does what a text frame asks for. Returns what is to be answered, if anything.
-    async fn text(&self, text: ByteString) -> Option<Frame>;
+    /// Handles a text frame. Returns the answer, if there is one.
+    async fn on_text(&self, text: ByteString) -> Option<Frame>;
     /// Counts a frame that is not text.
     ///
     /// # Errors
-    /// It came too soon.
-    fn count(&self) -> Result<(), ApiError>;
-    /// When the token of the connection expires. A text frame may put that off.
-    fn expires(&self) -> Instant;
+    /// Fails if the frame exceeds the rate limit.
+    fn on_other(&self) -> Result<(), ApiError>;
+    /// Returns when the connection's token expires. A text frame may renew the token.
+    fn expires_at(&self) -> Instant;
 }
 
-/// Runs a connection until it ends. Returns why it did.
+/// Runs a connection until it ends. Returns the reason.
 ///
-/// The frames of a client are handled one after another. While one is, and while too many of its sends are unanswered, no
-/// further is read: a client that sends faster than its messages can be stored is slowed down by TCP. What others cause is
-/// written in the meantime.
+/// The frames of a client are handled one after another. No further frame is read while one is handled, or while too many
+/// sends are unanswered: TCP slows down a client that sends faster than its messages can be stored. Frames from the outbox
+/// are written all the time.
 pub(crate) async fn run(
     outbox: &Outbox,
     handler: &impl Handler,
-    mut wire: impl Wire,
+    mut socket: impl SocketIo,
     settings: SocketSettings,
 ) -> CloseReason {
-    let reason = serve(outbox, handler, &mut wire, settings).await;
-    let goodbye = async {
+    let reason = serve(outbox, handler, &mut socket, settings).await;
+    let close = async {
         if let CloseReason::Restart { after_ms } = reason {
-            let _ = wire.send(ServerFrame::Reconnect { after_ms, reason: "restart" }.encode()).await;
+            let _ = socket.send(ServerFrame::Reconnect { after_ms, reason: "restart" }.encode()).await;
         }
-        wire.close(reason).await;
+        socket.close(reason).await;
     };
-    let _ = timeout(CLOSE_TIMEOUT, goodbye).await;
+    let _ = timeout(CLOSE_TIMEOUT, close).await;
     reason
 }
 
-async fn serve(outbox: &Outbox, handler: &impl Handler, wire: &mut impl Wire, settings: SocketSettings) -> CloseReason {
+async fn serve(
+    outbox: &Outbox,
+    handler: &impl Handler,
+    socket: &mut impl SocketIo,
+    settings: SocketSettings,
+) -> CloseReason {
     let mut heartbeat = Heartbeat::new(settings);
     let mut handling = pin!(Fuse::terminated());
     loop {
-        let message_begun = wire.message_begun();
-        let step = tokio::select! {
-            answer = &mut handling => Step::Write(answer),
+        let message_started_at = socket.message_started_at();
+        let action = tokio::select! {
+            answer = &mut handling => Action::Write(answer),
             next = outbox.next() => match next {
-                Next::Frame(frame) => Step::Write(Some(frame)),
-                Next::Close(reason) => Step::End(reason),
+                Next::Frame(frame) => Action::Write(Some(frame)),
+                Next::Close(reason) => Action::End(reason),
             },
-            incoming = wire.receive(), if handling.is_terminated() && outbox.may_send() => {
-                heartbeat.heard();
+            incoming = socket.receive(), if handling.is_terminated() && outbox.has_send_capacity() => {
+                heartbeat.record_received();
                 match incoming {
                     Incoming::Text(text) => {
-                        handling.set(handler.text(text).fuse());
-                        Step::Write(None)
+                        handling.set(handler.on_text(text).fuse());
+                        Action::Write(None)
                     }
-                    Incoming::Binary => Step::Write(Some(not_text(handler.count()))),
-                    // Where too many come, no more are answered: RFC 6455, section 5.5.3, lets pings share an answer.
-                    Incoming::Ping(payload) => handler.count().map_or(Step::Write(None), |()| Step::Pong(payload)),
+                    Incoming::Binary => Action::Write(Some(binary_error(handler.on_other()))),
+                    // Pings above the rate limit get no answer: RFC 6455, section 5.5.3, lets pings share an answer.
+                    Incoming::Ping(payload) => handler.on_other().map_or(Action::Write(None), |()| Action::Pong(payload)),
                     Incoming::Pong => {
-                        let _ = handler.count();
-                        Step::Write(None)
+                        let _ = handler.on_other();
+                        Action::Write(None)
                     }
-                    Incoming::Closed(reason) => Step::End(reason),
+                    Incoming::Closed(reason) => Action::End(reason),
                 }
             }
-            beat = heartbeat.next(handler.expires(), message_begun) => match beat {
-                Beat::Ping => Step::Ping,
-                Beat::Dead => Step::End(CloseReason::Heartbeat),
-                Beat::Expired => Step::End(CloseReason::Expired),
+            event = heartbeat.next(handler.expires_at(), message_started_at) => match event {
+                HeartbeatEvent::Ping => Action::Ping,
+                HeartbeatEvent::TimedOut => Action::End(CloseReason::Heartbeat),
+                HeartbeatEvent::TokenExpired => Action::End(CloseReason::Expired),
             },
         };
-        let written = match step {
-            Step::Write(None) => continue,
-            Step::Write(Some(frame)) => {
+        let written = match action {
+            Action::Write(None) => continue,
+            Action::Write(Some(frame)) => {
                 metrics::counter!("websocket_frames_total", "direction" => "out", "type" => frame.kind()).increment(1);
-                timeout(settings.write_timeout, wire.send(frame)).await
+                timeout(settings.write_timeout, socket.send(frame)).await
             }
-            Step::Ping => timeout(settings.write_timeout, wire.ping()).await,
-            Step::Pong(payload) => timeout(settings.write_timeout, wire.pong(payload)).await,
-            Step::End(reason) => {
+            Action::Ping => timeout(settings.write_timeout, socket.ping()).await,
+            Action::Pong(payload) => timeout(settings.write_timeout, socket.pong(payload)).await,
+            Action::End(reason) => {
                 let finish = async {
                     let answer = if handling.is_terminated() { None } else { handling.await };
-                    finish(outbox, answer, wire, reason).await
+                    finish(outbox, answer, socket, reason).await
                 };
                 let _ = timeout(FINISH_TIMEOUT, finish).await;
                 return reason;
@@ -119,46 +124,51 @@ async fn serve(outbox: &Outbox, handler: &impl Handler, wire: &mut impl Wire, se
     }
 }
 
-/// What the client asked for last is still done and answered: it may be messages that are stored already.
-async fn finish(outbox: &Outbox, answer: Option<Frame>, wire: &mut impl Wire, reason: CloseReason) -> Result<(), Gone> {
+/// Completes the last frame of the client and its answer: it may concern messages that are stored already.
+async fn finish(
+    outbox: &Outbox,
+    answer: Option<Frame>,
+    socket: &mut impl SocketIo,
+    reason: CloseReason,
+) -> Result<(), Disconnected> {
     if let Some(answer) = answer {
-        wire.send(answer).await?;
+        socket.send(answer).await?;
     }
     outbox.close(reason);
     while let Next::Frame(frame) = outbox.next().await {
-        wire.send(frame).await?;
+        socket.send(frame).await?;
     }
     Ok(())
 }
 
-enum Step {
+enum Action {
     Write(Option<Frame>),
     Ping,
     Pong(Bytes),
     End(CloseReason),
 }
 
-fn not_text(counted: Result<(), ApiError>) -> Frame {
+fn binary_error(counted: Result<(), ApiError>) -> Frame {
     let error = counted.err().unwrap_or_else(|| {
         ApiError::new(ErrorCode::BadJson, "Binary frames are not supported. Send JSON in text frames.")
     });
     ServerFrame::error(None, &error).encode()
 }
 
-/// When to ping, and when to give up.
+/// Decides when to ping and when the connection has timed out.
 struct Heartbeat {
     interval: Duration,
     read_timeout: Duration,
-    last_heard: Instant,
+    last_received: Instant,
     next_ping: Instant,
-    /// One for the whole connection: to begin and to end a timer around each frame costs more than to let it run.
+    /// One timer for the whole connection: starting and cancelling a timer around each frame is more expensive.
     timer: Pin<Box<Sleep>>,
 }
 
-enum Beat {
+enum HeartbeatEvent {
     Ping,
-    Dead,
-    Expired,
+    TimedOut,
+    TokenExpired,
 }
 
 impl Heartbeat {
@@ -166,38 +176,39 @@ impl Heartbeat {
         let now = Instant::now();
         let SocketSettings { heartbeat: interval, read_timeout, .. } = settings;
         let timer = Box::pin(sleep_until(now));
-        let mut this = Self { interval, read_timeout, last_heard: now, next_ping: now, timer };
+        let mut this = Self { interval, read_timeout, last_received: now, next_ping: now, timer };
         this.schedule(now);
         this
     }
 
-    /// With jitter (80 to 100 % of the interval), so that the pings of thousands of sockets spread out.
+    /// Schedules the next ping with jitter (80 to 100 % of the interval), so that the pings of thousands of sockets spread out.
     fn schedule(&mut self, now: Instant) {
         self.next_ping = now + self.interval.mul_f64(fastrand::f64().mul_add(0.2, 0.8));
     }
 
-    fn heard(&mut self) {
-        self.last_heard = Instant::now();
+    fn record_received(&mut self) {
+        self.last_received = Instant::now();
     }
 
-    /// `message_begun` is since when the peer has been sending a message that has not ended: other frames that it sends in
-    /// between do not put off the end of that.
-    async fn next(&mut self, expires: Instant, message_begun: Option<Instant>) -> Beat {
-        let dead = message_begun.map_or(self.last_heard, |begun| begun.min(self.last_heard)) + self.read_timeout;
-        let first = self.next_ping.min(dead).min(expires);
+    /// Waits for the next event. `message_started_at` is when the client began a message that has not ended: other frames that
+    /// the client sends in between do not extend the timeout.
+    async fn next(&mut self, expires: Instant, message_started_at: Option<Instant>) -> HeartbeatEvent {
+        let timeout_at =
+            message_started_at.map_or(self.last_received, |begun| begun.min(self.last_received)) + self.read_timeout;
+        let first = self.next_ping.min(timeout_at).min(expires);
         if self.timer.deadline() != first {
             self.timer.as_mut().reset(first);
         }
         self.timer.as_mut().await;
         let now = Instant::now();
         if now >= expires {
-            return Beat::Expired;
+            return HeartbeatEvent::TokenExpired;
         }
-        if now >= dead {
-            return Beat::Dead;
+        if now >= timeout_at {
+            return HeartbeatEvent::TimedOut;
         }
         self.schedule(now);
-        Beat::Ping
+        HeartbeatEvent::Ping
     }
 }
 

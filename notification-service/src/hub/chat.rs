@@ -1,4 +1,4 @@
-//! One chat on this instance: its events in order, each once, whichever way and in whichever order they come.
+//! A chat on this instance: delivers its events in order and once, whatever the order of their arrival.
 
 use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 
@@ -7,84 +7,94 @@ use neonchat_common::ids::{ChatId, Seq, UserId};
 use super::{Socket, SocketId};
 use crate::protocol::Frame;
 
-/// Events that wait for an earlier one. What finds no room is fetched again when the gap is closed.
-const MAX_HELD: usize = 256;
+/// The most events in a reorder buffer. Events beyond it are fetched when the gap is filled.
+const MAX_BUFFERED: usize = 256;
 
-/// A durable event on its way to the sockets.
+/// A durable event that the chat's sockets have to get.
 #[derive(Debug)]
 pub(crate) struct DurableEvent {
     pub(crate) seq: Seq,
     /// The user who caused it; `None` where this version does not know the kind of the event.
     pub(crate) sender: Option<UserId>,
-    /// What the sockets get. Without a frame, they are told to fetch the event.
+    /// The frame for the sockets. Without one, the sockets are told to fetch the event.
     pub(crate) frame: Option<Frame>,
-    /// The sockets that caused it: they get an ack instead.
-    pub(crate) origins: Vec<SocketId>,
+    /// The sockets that sent it: they get an ack instead.
+    pub(crate) exclude: Vec<SocketId>,
 }
 
-/// What became of an event.
+/// What happened to an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Accepted {
-    /// It is on its way to this many sockets.
+    /// It is in the outboxes of this number of sockets.
     Delivered(usize),
-    /// An earlier one is missing: it waits for that.
-    Held,
-    /// It was here before.
+    /// It waits in the reorder buffer for an earlier event.
+    Buffered,
+    /// It was delivered before.
     Duplicate,
 }
 
 impl Accepted {
-    /// How many sockets get it now.
+    /// Returns the number of sockets that got the event.
     pub(crate) const fn sockets(self) -> usize {
         match self {
             Self::Delivered(sockets) => sockets,
-            Self::Held | Self::Duplicate => 0,
+            Self::Buffered | Self::Duplicate => 0,
         }
     }
 }
 
-/// See the module.
+/// A chat that has sockets on this instance.
 #[derive(Debug)]
 pub(super) struct Chat {
     id: ChatId,
-    /// The next event to deliver.
+    /// The `seq` of the next event to deliver.
     next: Seq,
-    held: BTreeMap<Seq, DurableEvent>,
-    members: Vec<Member>,
+    reorder_buffer: BTreeMap<Seq, DurableEvent>,
+    sockets: Vec<ChatSocket>,
 }
 
-/// A socket of the chat, and how far it has come in it.
+/// A socket of the chat, with its cursor.
 #[derive(Debug)]
-struct Member {
+struct ChatSocket {
     socket: Arc<Socket>,
-    /// Where it came in: it was told of nothing up to here.
-    joined_after: Seq,
-    /// It was told of everything up to here.
-    after: Seq,
-    /// What it missed is on its way: events wait until that is there.
+    /// The cursor at the time of joining: earlier events were not sent.
+    join_cursor: Seq,
+    /// The socket was sent everything from `join_cursor` up to here.
+    cursor: Seq,
+    /// Whether missed events are on their way. Later events are withheld until these are sent.
     is_catching_up: bool,
-    /// It was sent what it missed before it joined. That happens once, or a client could have it sent again and again.
+    /// Whether missed events were sent once. There is no second time, or a client could request them again and again.
     has_caught_up: bool,
 }
 
-/// What a socket misses that has everything up to some `seq`.
+/// How a socket catches up from the cursor of its client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Missed {
-    /// Nothing. The head of the chat is here.
-    Nothing { head: Seq },
-    /// The cursor is ahead of what this instance has delivered. Only chat-service knows whether there is such an event. Further
-    /// events wait until [`Chat::caught_up`]; the socket was told of everything up to `after`.
-    Ahead { after: Seq },
-    /// The client has to fetch it: it is too much, or was sent before. What comes after `head` comes by itself.
-    TooMuch { head: Seq },
-    /// What comes after the cursor. Further events wait until [`Chat::caught_up`].
-    Events,
+pub(crate) enum CatchUp {
+    /// The client has everything up to the head.
+    Complete { head: Seq },
+    /// The client's cursor is ahead of what this instance has delivered. Only chat-service knows whether those events exist.
+    /// Later events are withheld until [`Chat::advance_catch_up`]. The socket was sent everything up to `cursor`.
+    Ahead { cursor: Seq },
+    /// The client has to fetch the events: there are too many, or they were sent before. Events after `head` are sent.
+    TooMany { head: Seq },
+    /// The events after the client's cursor have to be sent. Later events are withheld until [`Chat::advance_catch_up`].
+    Fetch,
+}
+
+/// How far a socket is in its catch-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CatchUpProgress {
+    /// The socket has everything. Later events are sent to it.
+    Complete,
+    /// There are further events to send.
+    Behind,
+    SocketClosed,
 }
 
 impl Chat {
-    /// A chat of which everything up to `last_seq` is past.
-    pub(super) fn after(id: ChatId, last_seq: Seq) -> Self {
-        Self { id, next: last_seq + 1, held: BTreeMap::new(), members: Vec::new() }
+    /// Creates a chat whose next event follows `last_seq`.
+    pub(super) fn new(id: ChatId, last_seq: Seq) -> Self {
+        Self { id, next: last_seq + 1, reorder_buffer: BTreeMap::new(), sockets: Vec::new() }
     }
 
     pub(super) const fn next(&self) -> Seq {
@@ -92,113 +102,110 @@ impl Chat {
     }
 
     pub(super) fn has_gap(&self) -> bool {
-        !self.held.is_empty()
+        !self.reorder_buffer.is_empty()
     }
 
     pub(super) fn join(&mut self, socket: &Arc<Socket>) {
-        if self.member(socket.id).is_none() {
-            let after = self.next - 1;
+        if self.socket(socket.id).is_none() {
+            let cursor = self.next - 1;
             let socket = Arc::clone(socket);
-            self.members.push(Member {
+            self.sockets.push(ChatSocket {
                 socket,
-                joined_after: after,
-                after,
+                join_cursor: cursor,
+                cursor,
                 is_catching_up: false,
                 has_caught_up: false,
             });
         }
     }
 
-    /// As [`Chat::join`], for a socket that was opened before its instance learned of the chat, and knows of events up to
-    /// `known`: it is told which ones it has to fetch.
+    /// Like [`Chat::join`], for a socket that was opened before this instance knew the chat. The client knows the events up to
+    /// `known` and is told to fetch the later ones.
     pub(super) fn join_late(&mut self, socket: &Arc<Socket>, known: Seq) {
         let head = self.next - 1;
-        if head > known && self.member(socket.id).is_none() {
-            socket.outbox.leave_out(self.id, known + 1, head);
+        if head > known && self.socket(socket.id).is_none() {
+            socket.outbox.mark_lagged(self.id, known + 1, head);
         }
         self.join(socket);
     }
 
-    /// Returns whether the chat has no socket any more.
+    /// Removes a socket. Returns whether the chat has no more sockets.
     pub(super) fn leave(&mut self, socket: SocketId) -> bool {
-        self.members.retain(|member| member.socket.id != socket);
-        self.members.is_empty()
+        self.sockets.retain(|entry| entry.socket.id != socket);
+        self.sockets.is_empty()
     }
 
-    fn member(&mut self, socket: SocketId) -> Option<&mut Member> {
-        self.members.iter_mut().find(|member| member.socket.id == socket)
+    fn socket(&mut self, socket: SocketId) -> Option<&mut ChatSocket> {
+        self.sockets.iter_mut().find(|entry| entry.socket.id == socket)
     }
 
-    /// A socket says that it has everything up to `cursor`. `may_have` says whether it may be sent that number of events.
+    /// Starts catch-up for a client that has everything up to `client_cursor`. `may_send` tells whether this number of events may
+    /// be sent to it. Returns `None` if the socket is closed.
     ///
-    /// No event is left out only because a client says that it has it: it has to be stored, too.
-    ///
-    /// `None` where the socket is gone.
+    /// A client's cursor alone never suppresses an event: chat-service must have stored the event.
     pub(super) fn catch_up(
         &mut self,
         socket: SocketId,
-        cursor: Seq,
-        may_have: impl FnOnce(Seq) -> bool,
-    ) -> Option<Missed> {
+        client_cursor: Seq,
+        may_send: impl FnOnce(Seq) -> bool,
+    ) -> Option<CatchUp> {
         let head = self.next - 1;
-        let member = self.member(socket)?;
-        if cursor > head {
-            member.is_catching_up = true;
-            return Some(Missed::Ahead { after: member.after });
+        let entry = self.socket(socket)?;
+        if client_cursor > head {
+            entry.is_catching_up = true;
+            return Some(CatchUp::Ahead { cursor: entry.cursor });
         }
-        if cursor >= member.joined_after {
-            return Some(Missed::Nothing { head });
+        if client_cursor >= entry.join_cursor {
+            return Some(CatchUp::Complete { head });
         }
-        // What it missed comes before what it was told since: too late to send it in its order.
-        let is_too_late = member.has_caught_up || member.after > member.joined_after;
-        if is_too_late || !may_have(head - cursor) {
-            return Some(Missed::TooMuch { head });
+        // Missed events precede events that were sent since the join: they can no longer be sent in order.
+        let is_too_late = entry.has_caught_up || entry.cursor > entry.join_cursor;
+        if is_too_late || !may_send(head - client_cursor) {
+            return Some(CatchUp::TooMany { head });
         }
-        member.after = cursor;
-        member.is_catching_up = true;
-        member.has_caught_up = true;
-        Some(Missed::Events)
+        entry.cursor = client_cursor;
+        entry.is_catching_up = true;
+        entry.has_caught_up = true;
+        Some(CatchUp::Fetch)
     }
 
-    /// A socket that catches up has got everything up to `seq`. Returns whether that is all there is: it is then told of
-    /// what happens next.
-    ///
-    /// `None` where the socket is gone.
-    pub(super) fn caught_up(&mut self, socket: SocketId, seq: Seq) -> Option<bool> {
+    /// Records that a socket in catch-up was sent everything up to `seq`.
+    pub(super) fn advance_catch_up(&mut self, socket: SocketId, seq: Seq) -> CatchUpProgress {
         let head = self.next - 1;
-        let member = self.member(socket)?;
-        member.after = seq;
-        member.is_catching_up = seq < head;
-        Some(seq >= head)
+        let Some(entry) = self.socket(socket) else { return CatchUpProgress::SocketClosed };
+        entry.cursor = seq;
+        entry.is_catching_up = seq < head;
+        if entry.is_catching_up { CatchUpProgress::Behind } else { CatchUpProgress::Complete }
     }
 
-    /// A socket that was to catch up cannot: it is told of what happens next, and that something is missing before it.
-    pub(super) fn give_up_catching_up(&mut self, socket: SocketId) {
+    /// Ends a catch-up that failed. Withheld events are announced by `lagged`; later events are sent.
+    pub(super) fn abort_catch_up(&mut self, socket: SocketId) {
         let (chat, head) = (self.id, self.next - 1);
-        if let Some(member) = self.member(socket).filter(|member| member.is_catching_up) {
-            if head > member.after {
-                member.socket.outbox.leave_out(chat, member.after + 1, head);
-                member.after = head;
+        if let Some(entry) = self.socket(socket).filter(|entry| entry.is_catching_up) {
+            if head > entry.cursor {
+                entry.socket.outbox.mark_lagged(chat, entry.cursor + 1, head);
+                entry.cursor = head;
             }
-            member.is_catching_up = false;
+            entry.is_catching_up = false;
         }
     }
 
+    /// Delivers an event in order, buffers it, or drops a duplicate.
     pub(super) fn accept(&mut self, event: DurableEvent) -> Accepted {
         match event.seq.cmp(&self.next) {
             Ordering::Less => Accepted::Duplicate,
             Ordering::Greater => {
-                if let Some(held) = self.held.get_mut(&event.seq) {
-                    // It came again, by another of its senders.
-                    held.origins.extend(event.origins);
-                } else if self.held.len() < MAX_HELD {
-                    self.held.insert(event.seq, event);
+                if let Some(buffered) = self.reorder_buffer.get_mut(&event.seq) {
+                    // The same event from another of its senders.
+                    buffered.exclude.extend(event.exclude);
+                } else if self.reorder_buffer.len() < MAX_BUFFERED {
+                    self.reorder_buffer.insert(event.seq, event);
                 }
-                Accepted::Held
+                Accepted::Buffered
             }
             Ordering::Equal => {
                 let delivered = self.deliver(&event);
-                while let Some(event) = self.held.remove(&self.next) {
+                while let Some(event) = self.reorder_buffer.remove(&self.next) {
                     self.deliver(&event);
                 }
                 Accepted::Delivered(delivered)
@@ -206,52 +213,52 @@ impl Chat {
         }
     }
 
-    /// The chat has less than was delivered here: what comes next is what follows its head. The sockets are closed, for they have
-    /// events that there are no longer.
-    pub(super) fn restore(&mut self, head: Seq, close: impl Fn(&Socket)) {
+    /// Continues after `head`, although more was delivered: the database has lost the later events. `close` closes the sockets,
+    /// because their clients have events that do not exist.
+    pub(super) fn rewind(&mut self, head: Seq, close: impl Fn(&Socket)) {
         self.next = head + 1;
-        self.held.clear();
-        for member in &mut self.members {
-            (member.joined_after, member.after) = (head, head);
-            close(&member.socket);
+        self.reorder_buffer.clear();
+        for entry in &mut self.sockets {
+            (entry.join_cursor, entry.cursor) = (head, head);
+            close(&entry.socket);
         }
     }
 
-    /// A socket that was held to be the cause of an event gets no ack for it: so it gets the event, if that waits still, or
-    /// is told that it was left out.
-    pub(super) fn will_get_no_ack(&mut self, socket: SocketId, seq: Seq) {
+    /// Handles a send that failed from the view of its socket, although its event has arrived. The socket gets the event, if it is
+    /// still in the reorder buffer, or `lagged`.
+    pub(super) fn send_failed(&mut self, socket: SocketId, seq: Seq) {
         let (chat, is_past) = (self.id, seq < self.next);
-        if let Some(event) = self.held.get_mut(&seq) {
-            event.origins.retain(|origin| *origin != socket);
-        } else if let Some(member) = self.member(socket).filter(|_| is_past) {
-            member.socket.outbox.leave_out(chat, seq, seq);
+        if let Some(event) = self.reorder_buffer.get_mut(&seq) {
+            event.exclude.retain(|origin| *origin != socket);
+        } else if let Some(entry) = self.socket(socket).filter(|_| is_past) {
+            entry.socket.outbox.mark_lagged(chat, seq, seq);
         }
     }
 
     fn deliver(&mut self, event: &DurableEvent) -> usize {
         self.next = event.seq + 1;
         let mut delivered = 0;
-        for member in &mut self.members {
-            if member.is_catching_up || event.seq <= member.after {
+        for entry in &mut self.sockets {
+            if entry.is_catching_up || event.seq <= entry.cursor {
                 continue;
             }
-            member.after = event.seq;
-            if event.origins.contains(&member.socket.id) {
+            entry.cursor = event.seq;
+            if event.exclude.contains(&entry.socket.id) {
                 continue;
             }
             match &event.frame {
-                Some(frame) => member.socket.outbox.push_durable(self.id, event.seq, frame),
-                None => member.socket.outbox.leave_out(self.id, event.seq, event.seq),
+                Some(frame) => entry.socket.outbox.push_durable(self.id, event.seq, frame),
+                None => entry.socket.outbox.mark_lagged(self.id, event.seq, event.seq),
             }
             delivered += 1;
         }
         delivered
     }
 
-    /// What matters only now, to the sockets that `audience` takes in.
-    pub(super) fn tell(&self, audience: impl Fn(&Socket) -> bool, frame: &Frame) {
-        for member in self.members.iter().filter(|member| audience(&member.socket)) {
-            member.socket.outbox.push_ephemeral(frame);
+    /// Sends an ephemeral event to the sockets that `audience` selects.
+    pub(super) fn notify(&self, audience: impl Fn(&Socket) -> bool, frame: &Frame) {
+        for entry in self.sockets.iter().filter(|entry| audience(&entry.socket)) {
+            entry.socket.outbox.push_ephemeral(frame);
         }
     }
 }

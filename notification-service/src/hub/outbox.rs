@@ -1,4 +1,4 @@
-//! What waits to be written to one socket: bounded in bytes, whatever the reader does.
+//! The outbox: the queue of frames that wait to be written to one socket, bounded in bytes.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -13,53 +13,53 @@ use crate::{
     protocol::{Frame, ServerFrame},
 };
 
-/// The most bytes that wait for one socket.
+/// The most bytes in an outbox.
 const MAX_QUEUED_BYTES: usize = 256 * 1024;
 
-/// With more bytes than this waiting, what matters only now (typing, presence) is dropped.
+/// Ephemeral events (typing, presence) are dropped if the outbox would hold more bytes than this.
 const MAX_QUEUED_BYTES_FOR_EPHEMERAL: usize = MAX_QUEUED_BYTES / 4;
 
-/// With more bytes than this waiting, what a client catches up on waits in Postgres.
-const MAX_QUEUED_BYTES_FOR_MISSED: usize = MAX_QUEUED_BYTES / 2;
+/// Missed events stay in Postgres while the outbox would hold more bytes than this.
+const MAX_QUEUED_BYTES_FOR_BACKLOG: usize = MAX_QUEUED_BYTES / 2;
 
-/// What the sends of one socket may weigh that are not answered yet. With more, nothing further is read from it.
-const MAX_UNANSWERED: usize = 256 * 1024;
+/// The most bytes of unanswered sends of one socket. With more, no further frame is read from the socket.
+const MAX_UNANSWERED_BYTES: usize = 256 * 1024;
 
-/// What a send weighs at least: a socket may have 128 of them under way.
-const MIN_WEIGHT: usize = 2 * 1024;
+/// The least number of bytes that a send counts as: a socket can have 128 sends under way.
+const MIN_SEND_BYTES: usize = 2 * 1024;
 
-/// The queue between the hub, which never waits, and the one task that writes to the socket. The task is woken after the
-/// lock is released: otherwise it would run into it.
+/// The queue between the hub, which never waits, and the one task that writes to the socket. The task is woken after the lock is
+/// released, or it would block on the lock.
 ///
-/// A durable event that finds no room freezes its chat: this and all further events of the chat are left out, and when
-/// the queue has drained one `lagged` says which.
+/// If a durable event does not fit, its chat is lagging: this event and the chat's later ones are left out, and when the queue
+/// is empty, one `lagged` names them.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    state: Mutex<State>,
+    queue: Mutex<Queue>,
     changed: Notify,
     drained: Notify,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    queue: VecDeque<Queued>,
+struct Queue {
+    frames: VecDeque<Queued>,
     bytes: usize,
-    /// What the sends weigh whose answers are not written.
-    unanswered: usize,
-    frozen: BTreeMap<ChatId, Gap>,
+    /// The bytes of sends whose answers are not written.
+    unanswered_bytes: usize,
+    lagging: BTreeMap<ChatId, Gap>,
     close: Option<CloseReason>,
 }
 
 #[derive(Debug)]
 struct Queued {
     frame: Frame,
-    /// Of the send that it answers.
-    answers: Option<Weight>,
+    /// The permit of the send that the frame answers.
+    permit: Option<SendPermit>,
 }
 
-/// What a send weighs.
+/// The bytes that an unanswered send occupies.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Weight(usize);
+pub(crate) struct SendPermit(usize);
 
 /// The events that were left out, both ends included.
 #[derive(Clone, Copy, Debug)]
@@ -68,35 +68,35 @@ struct Gap {
     head: Seq,
 }
 
-/// What the writer does next.
+/// The next step of the writer.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// Write this.
+    /// Write a frame.
     Frame(Frame),
-    /// All is written: close.
+    /// Everything is written: close the socket.
     Close(CloseReason),
 }
 
 impl Outbox {
-    /// A send of this number of bytes is on its way: an answer will be queued. Until then the connection does not end.
-    pub(crate) fn begin_send(&self, bytes: usize) -> Weight {
-        let weight = Weight(bytes.max(MIN_WEIGHT));
-        self.lock().unanswered += weight.0;
-        weight
+    /// Counts a send of this number of bytes. The connection does not end before [`Outbox::answer`] queues its answer.
+    pub(crate) fn begin_send(&self, bytes: usize) -> SendPermit {
+        let permit = SendPermit(bytes.max(MIN_SEND_BYTES));
+        self.lock().unanswered_bytes += permit.0;
+        permit
     }
 
-    /// Queues the answer of a send.
-    pub(crate) fn answer(&self, send: Weight, frame: Frame) {
+    /// Queues the answer to a send.
+    pub(crate) fn answer(&self, send: SendPermit, frame: Frame) {
         self.lock().push(frame, Some(send));
         self.changed.notify_one();
     }
 
-    /// Whether a further frame may be read from the client: so many sends are unanswered, and no more.
-    pub(crate) fn may_send(&self) -> bool {
-        self.lock().unanswered < MAX_UNANSWERED
+    /// Returns whether a further frame may be read from the client.
+    pub(crate) fn has_send_capacity(&self) -> bool {
+        self.lock().unanswered_bytes < MAX_UNANSWERED_BYTES
     }
 
-    /// Queues a durable event of a chat, or notes that it was left out.
+    /// Queues a durable event of a chat, or marks the chat as lagging.
     pub(crate) fn push_durable(&self, chat: ChatId, seq: Seq, frame: &Frame) {
         if self.lock().push_durable(chat, seq, frame) {
             self.changed.notify_one();
@@ -105,24 +105,24 @@ impl Outbox {
         }
     }
 
-    /// Queues an event that the socket missed; waits until there is room.
-    pub(crate) async fn push_missed(&self, frame: Frame) {
-        while !self.lock().push_missed(&frame) {
+    /// Queues an event that the client missed. Waits until there is room.
+    pub(crate) async fn push_backlog(&self, frame: Frame) {
+        while !self.lock().push_backlog(&frame) {
             self.drained.notified().await;
         }
         self.changed.notify_one();
     }
 
-    /// Notes that events of a chat, both ends included, are left out.
-    pub(crate) fn leave_out(&self, chat: ChatId, from: Seq, head: Seq) {
-        let mut state = self.lock();
-        let gap = state.frozen.entry(chat).or_insert(Gap { from, head });
+    /// Marks a chat as lagging: the events from `from` to `head`, both included, are left out.
+    pub(crate) fn mark_lagged(&self, chat: ChatId, from: Seq, head: Seq) {
+        let mut queue = self.lock();
+        let gap = queue.lagging.entry(chat).or_insert(Gap { from, head });
         *gap = Gap { from: gap.from.min(from), head: gap.head.max(head) };
-        drop(state);
+        drop(queue);
         self.changed.notify_one();
     }
 
-    /// Queues what matters only now, if there is ample room.
+    /// Queues an ephemeral event if there is ample room.
     pub(crate) fn push_ephemeral(&self, frame: &Frame) {
         if self.lock().push_ephemeral(frame) {
             self.changed.notify_one();
@@ -131,13 +131,13 @@ impl Outbox {
         }
     }
 
-    /// Ends the connection once every send is answered and all that is queued is written. The first reason counts.
+    /// Closes the socket once every send is answered and everything queued is written. The first reason counts.
     pub(crate) fn close(&self, reason: CloseReason) {
         self.lock().close.get_or_insert(reason);
         self.changed.notify_one();
     }
 
-    /// What the writer does next; waits until there is something.
+    /// Returns the next step of the writer. Waits until there is one.
     pub(crate) async fn next(&self) -> Next {
         loop {
             let next = self.lock().next();
@@ -149,26 +149,26 @@ impl Outbox {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Each change leaves the state whole, so that a panic elsewhere does no harm here.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        // No critical section can panic between two changes, so a poisoned lock guards a consistent queue.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
-    fn push(&mut self, frame: Frame, answers: Option<Weight>) {
+impl Queue {
+    fn push(&mut self, frame: Frame, permit: Option<SendPermit>) {
         self.bytes += frame.len();
-        self.queue.push_back(Queued { frame, answers });
+        self.frames.push_back(Queued { frame, permit });
     }
 
-    /// Returns whether the event was queued. If not, it is in the chat's gap.
+    /// Returns whether the event was queued. If not, the chat's gap contains it.
     fn push_durable(&mut self, chat: ChatId, seq: Seq, frame: &Frame) -> bool {
-        if let Some(gap) = self.frozen.get_mut(&chat) {
+        if let Some(gap) = self.lagging.get_mut(&chat) {
             gap.head = seq;
             return false;
         }
         if self.bytes + frame.len() > MAX_QUEUED_BYTES {
-            self.frozen.insert(chat, Gap { from: seq, head: seq });
+            self.lagging.insert(chat, Gap { from: seq, head: seq });
             return false;
         }
         self.push(frame.clone(), None);
@@ -176,8 +176,8 @@ impl State {
     }
 
     /// Returns whether there was room.
-    fn push_missed(&mut self, frame: &Frame) -> bool {
-        let has_room = self.queue.is_empty() || self.bytes + frame.len() <= MAX_QUEUED_BYTES_FOR_MISSED;
+    fn push_backlog(&mut self, frame: &Frame) -> bool {
+        let has_room = self.frames.is_empty() || self.bytes + frame.len() <= MAX_QUEUED_BYTES_FOR_BACKLOG;
         if has_room {
             self.push(frame.clone(), None);
         }
@@ -194,17 +194,17 @@ impl State {
     }
 
     fn next(&mut self) -> Option<Next> {
-        if let Some(Queued { frame, answers }) = self.queue.pop_front() {
+        if let Some(Queued { frame, permit }) = self.frames.pop_front() {
             self.bytes -= frame.len();
-            self.unanswered -= answers.map_or(0, |send| send.0);
+            self.unanswered_bytes -= permit.map_or(0, |send| send.0);
             return Some(Next::Frame(frame));
         }
-        if let Some((chat_id, Gap { from, head })) = self.frozen.pop_first() {
+        if let Some((chat_id, Gap { from, head })) = self.lagging.pop_first() {
             metrics::counter!("websocket_lagged_total").increment(1);
             let lagged = ServerFrame::Lagged { chat_id, from_seq: from, head_seq: head };
             return Some(Next::Frame(lagged.encode()));
         }
-        self.close.filter(|_| self.unanswered == 0).map(Next::Close)
+        self.close.filter(|_| self.unanswered_bytes == 0).map(Next::Close)
     }
 }
 
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_queue_freezes_the_chat_and_says_so_once_it_has_drained() {
+    fn full_queue_marks_chat_as_lagging_and_reports_gap_once_drained() {
         let outbox = Outbox::default();
         let (slow, other) = (ChatId::new(), ChatId::new());
         for seq in 1..=6 {
@@ -237,15 +237,15 @@ mod tests {
         let got = drain(&outbox);
         assert_eq!(got.len(), 6, "four frames, and a `lagged` for each of the two chats");
         assert_eq!(
-            serde_json::from_str::<serde_json::Value>(&got[4]).expect("JSON"),
+            serde_json::from_str::<serde_json::Value>(&got[4]).expect("parse frame"),
             serde_json::json!({ "type": "lagged", "chat_id": slow, "from_seq": 5, "head_seq": 6 })
         );
         outbox.push_durable(slow, 7, &frame(1));
-        assert_eq!(drain(&outbox), ["x"], "the chat goes on after its `lagged`");
+        assert_eq!(drain(&outbox), ["x"], "events are queued again after `lagged`");
     }
 
     #[test]
-    fn what_matters_only_now_is_dropped_first() {
+    fn drops_ephemeral_events_first() {
         let outbox = Outbox::default();
         outbox.push_durable(ChatId::new(), 1, &frame(MAX_QUEUED_BYTES_FOR_EPHEMERAL));
         outbox.push_ephemeral(&frame(1));
@@ -255,31 +255,31 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_has_so_many_unanswered_sends_and_does_not_end_before_they_are_answered() {
+    fn bounds_unanswered_sends_and_closes_after_their_answers() {
         let outbox = Outbox::default();
-        let sends: Vec<_> = std::iter::from_fn(|| outbox.may_send().then(|| outbox.begin_send(1))).collect();
-        assert_eq!(sends.len(), MAX_UNANSWERED / MIN_WEIGHT);
+        let sends: Vec<_> = std::iter::from_fn(|| outbox.has_send_capacity().then(|| outbox.begin_send(1))).collect();
+        assert_eq!(sends.len(), MAX_UNANSWERED_BYTES / MIN_SEND_BYTES);
         outbox.close(CloseReason::Normal);
         assert!(outbox.next().now_or_never().is_none());
         for send in sends {
             outbox.answer(send, frame(1));
-            assert!(!outbox.may_send(), "answered is not written");
+            assert!(!outbox.has_send_capacity(), "the answer is not written yet");
             assert_eq!(outbox.next().now_or_never(), Some(Next::Frame(frame(1))));
-            assert!(outbox.may_send());
+            assert!(outbox.has_send_capacity());
             outbox.begin_send(1);
         }
         assert!(outbox.next().now_or_never().is_none());
 
         let outbox = Outbox::default();
-        let long = outbox.begin_send(MAX_UNANSWERED);
-        assert!(!outbox.may_send());
+        let long = outbox.begin_send(MAX_UNANSWERED_BYTES);
+        assert!(!outbox.has_send_capacity());
         outbox.close(CloseReason::Normal);
         outbox.answer(long, frame(1));
         assert_eq!(drain(&outbox)[..2], ["x", "close 1000"]);
     }
 
     #[test]
-    fn closes_after_what_is_queued_and_for_the_first_reason() {
+    fn closes_after_queued_frames_with_first_reason() {
         let outbox = Outbox::default();
         outbox.push_ephemeral(&frame(1));
         outbox.close(CloseReason::Slow);

@@ -1,4 +1,4 @@
-//! A connected socket.
+//! A socket, as the hub sees it.
 
 use std::sync::{
     Mutex, PoisonError,
@@ -9,7 +9,7 @@ use neonchat_common::ids::{ChatId, TokenId, UserId};
 
 use crate::hub::outbox::Outbox;
 
-/// A socket of this instance. Never used twice.
+/// The ID of a socket, unique within this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct SocketId(u64);
 
@@ -31,12 +31,12 @@ impl std::fmt::Display for SocketId {
     }
 }
 
-/// A connected socket, as the hub sees it.
+/// A registered socket.
 #[derive(Debug)]
 pub(crate) struct Socket {
     pub(crate) id: SocketId,
     pub(crate) user: UserId,
-    /// The one chat that it is about; none where it is about all of the user's.
+    /// The chat of a scoped socket; `None` for a socket that covers all chats of the user.
     pub(crate) scope: Option<ChatId>,
     pub(crate) outbox: Outbox,
     token: Mutex<TokenId>,
@@ -49,28 +49,28 @@ impl Socket {
         Self { id, user, scope, outbox, token, is_away }
     }
 
-    /// The `jti` of the token by which it is open.
+    /// Returns the `jti` of the current token.
     pub(crate) fn token(&self) -> TokenId {
         *self.token.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// It is open by a newer token.
-    pub(super) fn renew(&self, token: TokenId) {
+    /// Replaces the token by a newer one.
+    pub(super) fn replace_token(&self, token: TokenId) {
         *self.token.lock().unwrap_or_else(PoisonError::into_inner) = token;
     }
 
-    /// Whether it said that the user is away.
+    /// Returns whether the client said that the user is away.
     pub(crate) fn is_away(&self) -> bool {
         self.is_away.load(Ordering::Relaxed)
     }
 
-    /// It says that the user is away, or is not. Returns whether that is new.
+    /// Sets whether the user is away. Returns whether that is a change.
     pub(crate) fn set_away(&self, is_away: bool) -> bool {
         self.is_away.swap(is_away, Ordering::Relaxed) != is_away
     }
 
-    /// Whether the socket carries a chat, given that its user is a member.
-    pub(crate) fn carries(&self, chat: ChatId) -> bool {
+    /// Returns whether the socket covers a chat of its user.
+    pub(crate) fn covers(&self, chat: ChatId) -> bool {
         self.scope.is_none_or(|scope| scope == chat)
     }
 }

@@ -1,7 +1,7 @@
-//! Who is typing in which chat, by a socket of this instance; and what of it the other members are told.
+//! Which users type in which chats on the sockets of this instance, and when the other members are notified.
 //!
-//! Typing ends when the client says so, when the user's message comes, when the socket closes, and after a while by itself.
-//! A client may say that it goes on or changes as often as it likes: the others are told of that at a bounded rate.
+//! Typing ends by the client, by the user's message, when the socket closes, or by a timeout. A client may repeat or change its
+//! typing as often as it likes: the notifications of the other members have a bounded rate.
 
 use std::time::Duration;
 
@@ -10,80 +10,87 @@ use neonchat_common::ids::{ChatId, UserId};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
 use super::SocketId;
-use crate::work_set::WorkSet;
+use crate::dedup_queue::DedupQueue;
 
 /// Typing that the client does not repeat ends after this time (docs/PROTOCOL.md).
-const TIMEOUT: Duration = Duration::from_secs(10);
+const TYPING_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The others are told of no more than one beginning within this time.
-const MIN_PAUSE: Duration = Duration::from_secs(1);
+/// The least time between two notifications that typing began.
+const MIN_BEGIN_INTERVAL: Duration = Duration::from_secs(1);
 
-/// While it goes on, the others are told again after this time, so that their own timeouts do not end it.
-const REPEAT: Duration = Duration::from_secs(3);
+/// How often the notification is repeated while typing goes on, so that the members' own timeouts do not end it.
+const REPEAT_INTERVAL: Duration = Duration::from_secs(3);
 
-/// How often everyone who is typing is looked at.
-const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+/// How often all typing users are checked.
+const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Who is typing, and where.
+/// A user and the chat in which the user types.
 type Key = (UserId, ChatId);
 
-/// See the module.
+/// The typing users of this instance.
 #[derive(Debug, Default)]
 pub(crate) struct Typing {
-    entries: DashMap<Key, Entry>,
-    changed: WorkSet<Key>,
+    entries: DashMap<Key, TypingState>,
+    changed: DedupQueue<Key>,
 }
 
-/// What the other members of a chat are told.
+/// A notification for the other members of a chat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct TypingChange {
     pub(crate) user: UserId,
     pub(crate) chat: ChatId,
     pub(crate) is_typing: bool,
 }
 
 #[derive(Debug)]
-struct Entry {
-    /// The socket that said so last.
+struct TypingState {
+    /// The socket of the last update.
     socket: SocketId,
     is_typing: bool,
-    /// Until then, if it is not repeated.
-    until: Instant,
-    /// Whether it was repeated since the others were told.
-    is_repeated: bool,
-    /// What the others were told last.
-    told: bool,
-    /// When they were told last that it began or goes on.
-    told_at: Option<Instant>,
+    /// When typing ends unless the client repeats it.
+    expires_at: Instant,
+    /// Whether the client has repeated it since the last notification.
+    is_refreshed: bool,
+    /// What the last notification said.
+    announced: bool,
+    /// When the last notification said that typing began or goes on.
+    announced_at: Option<Instant>,
 }
 
 impl Typing {
-    /// A user types, by this socket.
+    /// Records that a user types, by a socket.
     pub(crate) fn begin(&self, user: UserId, chat: ChatId, socket: SocketId, now: Instant) {
-        let until = now + TIMEOUT;
+        let expires_at = now + TYPING_TIMEOUT;
         self.entries
             .entry((user, chat))
             .and_modify(|entry| {
                 entry.socket = socket;
                 entry.is_typing = true;
-                entry.until = until;
-                entry.is_repeated = true;
+                entry.expires_at = expires_at;
+                entry.is_refreshed = true;
             })
-            .or_insert(Entry { socket, is_typing: true, until, is_repeated: false, told: false, told_at: None });
+            .or_insert(TypingState {
+                socket,
+                is_typing: true,
+                expires_at,
+                is_refreshed: false,
+                announced: false,
+                announced_at: None,
+            });
         self.changed.add([(user, chat)]);
     }
 
-    /// A user does not type any more, or has sent what was typed.
+    /// Records that a user does not type any more, or has sent the message.
     pub(crate) fn end(&self, user: UserId, chat: ChatId) {
         self.end_if(user, chat, |_| true);
     }
 
-    /// A socket is closed.
+    /// Ends typing by a socket that is closed.
     pub(crate) fn close(&self, user: UserId, chat: ChatId, socket: SocketId) {
         self.end_if(user, chat, |entry| entry.socket == socket);
     }
 
-    fn end_if(&self, user: UserId, chat: ChatId, is_ended: impl FnOnce(&Entry) -> bool) {
+    fn end_if(&self, user: UserId, chat: ChatId, is_ended: impl FnOnce(&TypingState) -> bool) {
         if let Some(mut entry) = self.entries.get_mut(&(user, chat))
             && entry.is_typing
             && is_ended(&entry)
@@ -94,68 +101,68 @@ impl Typing {
         }
     }
 
-    /// When everyone who is typing is looked at, for [`Typing::next`].
-    pub(crate) fn looks() -> Interval {
-        let mut looks = interval(LOOK_INTERVAL);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        looks
+    /// Returns the interval at which [`Typing::next`] checks all typing users.
+    pub(crate) fn check_interval() -> Interval {
+        let mut checks = interval(CHECK_INTERVAL);
+        checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        checks
     }
 
-    /// Waits until the others have to be told something. Returns all that they have to be told now. Meant for one worker.
-    pub(crate) async fn next(&self, looks: &mut Interval) -> Vec<Told> {
+    /// Waits until notifications are due and returns them. Supports one worker.
+    pub(crate) async fn next(&self, checks: &mut Interval) -> Vec<TypingChange> {
         loop {
-            let told = tokio::select! {
-                () = self.changed.wait() => self.settle_changed(Instant::now()),
-                _ = looks.tick(), if !self.entries.is_empty() => self.settle_all(Instant::now()),
+            let changes = tokio::select! {
+                () = self.changed.wait() => self.poll_changed(Instant::now()),
+                _ = checks.tick(), if !self.entries.is_empty() => self.poll_all(Instant::now()),
             };
-            if !told.is_empty() {
-                return told;
+            if !changes.is_empty() {
+                return changes;
             }
         }
     }
 
-    fn settle_changed(&self, now: Instant) -> Vec<Told> {
-        let settle = |(user, chat): Key| {
-            let is_typing = self.entries.get_mut(&(user, chat))?.settle(now)?;
-            Some(Told { user, chat, is_typing })
+    fn poll_changed(&self, now: Instant) -> Vec<TypingChange> {
+        let poll = |(user, chat): Key| {
+            let is_typing = self.entries.get_mut(&(user, chat))?.poll(now)?;
+            Some(TypingChange { user, chat, is_typing })
         };
-        self.changed.take().into_iter().filter_map(settle).collect()
+        self.changed.take().into_iter().filter_map(poll).collect()
     }
 
-    fn settle_all(&self, now: Instant) -> Vec<Told> {
+    fn poll_all(&self, now: Instant) -> Vec<TypingChange> {
         let mut all = Vec::new();
         self.entries.retain(|&(user, chat), entry| {
-            all.extend(entry.settle(now).map(|is_typing| Told { user, chat, is_typing }));
-            !entry.is_over(now)
+            all.extend(entry.poll(now).map(|is_typing| TypingChange { user, chat, is_typing }));
+            !entry.is_finished(now)
         });
         all
     }
 }
 
-impl Entry {
-    /// What the others have to be told now, if anything.
-    fn settle(&mut self, now: Instant) -> Option<bool> {
-        self.is_typing &= now < self.until;
-        let is_past = |pause| self.told_at.is_none_or(|at| now >= at + pause);
-        let is_due = match (self.is_typing, self.told) {
-            (true, false) => is_past(MIN_PAUSE),
-            (true, true) => self.is_repeated && is_past(REPEAT),
-            (false, told) => told,
+impl TypingState {
+    /// Returns the notification that is due, if any.
+    fn poll(&mut self, now: Instant) -> Option<bool> {
+        self.is_typing &= now < self.expires_at;
+        let is_past = |pause| self.announced_at.is_none_or(|at| now >= at + pause);
+        let is_due = match (self.is_typing, self.announced) {
+            (true, false) => is_past(MIN_BEGIN_INTERVAL),
+            (true, true) => self.is_refreshed && is_past(REPEAT_INTERVAL),
+            (false, announced) => announced,
         };
         if !is_due {
             return None;
         }
-        self.told = self.is_typing;
+        self.announced = self.is_typing;
         if self.is_typing {
-            self.told_at = Some(now);
-            self.is_repeated = false;
+            self.announced_at = Some(now);
+            self.is_refreshed = false;
         }
         Some(self.is_typing)
     }
 
-    /// Whether nothing follows from it any more.
-    fn is_over(&self, now: Instant) -> bool {
-        !self.is_typing && !self.told && self.told_at.is_none_or(|at| now >= at + MIN_PAUSE)
+    /// Returns whether the entry can be removed.
+    fn is_finished(&self, now: Instant) -> bool {
+        !self.is_typing && !self.announced && self.announced_at.is_none_or(|at| now >= at + MIN_BEGIN_INTERVAL)
     }
 }
 
@@ -165,18 +172,24 @@ mod tests {
 
     use super::*;
 
-    struct Stage {
+    struct Fixture {
         typing: Typing,
         user: UserId,
         chat: ChatId,
         socket: SocketId,
-        looks: Interval,
+        checks: Interval,
     }
 
-    impl Stage {
+    impl Fixture {
         fn new() -> Self {
             let (user, chat) = (UserId::new(), ChatId::new());
-            Self { typing: Typing::default(), user, chat, socket: SocketId::for_test(), looks: Typing::looks() }
+            Self {
+                typing: Typing::default(),
+                user,
+                chat,
+                socket: SocketId::for_test(),
+                checks: Typing::check_interval(),
+            }
         }
 
         fn begin(&self) {
@@ -187,81 +200,81 @@ mod tests {
             self.typing.end(self.user, self.chat);
         }
 
-        /// What the others are told next, and after how many seconds.
+        /// Returns the next notification, and after how many seconds it comes.
         async fn next(&mut self) -> (bool, u64) {
-            let begun = Instant::now();
-            let [told] = self.typing.next(&mut self.looks).await[..] else { panic!("more than one") };
-            (told.is_typing, begun.elapsed().as_secs())
+            let start = Instant::now();
+            let [change] = self.typing.next(&mut self.checks).await[..] else { panic!("more than one") };
+            (change.is_typing, start.elapsed().as_secs())
         }
 
-        /// How much they are told now.
-        fn told(&mut self) -> usize {
-            self.typing.next(&mut self.looks).now_or_never().map_or(0, |told| told.len())
+        /// Returns the number of notifications that are due.
+        fn due(&mut self) -> usize {
+            self.typing.next(&mut self.checks).now_or_never().map_or(0, |changes| changes.len())
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn ends_when_the_client_says_so_and_by_itself_if_it_says_nothing() {
-        let mut stage = Stage::new();
-        stage.begin();
-        assert_eq!(stage.next().await, (true, 0));
-        stage.end();
-        assert_eq!(stage.next().await, (false, 0));
-        stage.end();
-        assert_eq!(stage.told(), 0);
+    async fn ends_by_client_or_timeout() {
+        let mut fixture = Fixture::new();
+        fixture.begin();
+        assert_eq!(fixture.next().await, (true, 0));
+        fixture.end();
+        assert_eq!(fixture.next().await, (false, 0));
+        fixture.end();
+        assert_eq!(fixture.due(), 0);
 
-        tokio::time::advance(MIN_PAUSE).await;
-        stage.begin();
-        assert_eq!(stage.next().await, (true, 0));
-        assert_eq!(stage.next().await, (false, TIMEOUT.as_secs()));
+        tokio::time::advance(MIN_BEGIN_INTERVAL).await;
+        fixture.begin();
+        assert_eq!(fixture.next().await, (true, 0));
+        assert_eq!(fixture.next().await, (false, TYPING_TIMEOUT.as_secs()));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn ends_with_the_socket_that_said_so_last() {
-        let mut stage = Stage::new();
-        stage.begin();
-        assert_eq!(stage.next().await, (true, 0));
-        stage.typing.close(stage.user, stage.chat, SocketId::for_test());
-        assert_eq!(stage.told(), 0);
-        stage.typing.close(stage.user, stage.chat, stage.socket);
-        assert_eq!(stage.next().await, (false, 0));
+    async fn ends_with_socket_of_last_update() {
+        let mut fixture = Fixture::new();
+        fixture.begin();
+        assert_eq!(fixture.next().await, (true, 0));
+        fixture.typing.close(fixture.user, fixture.chat, SocketId::for_test());
+        assert_eq!(fixture.due(), 0);
+        fixture.typing.close(fixture.user, fixture.chat, fixture.socket);
+        assert_eq!(fixture.next().await, (false, 0));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whatever_a_client_says_the_others_are_told_at_a_bounded_rate() {
-        let mut stage = Stage::new();
-        let mut told = 0;
+    async fn bounds_rate_of_notifications() {
+        let mut fixture = Fixture::new();
+        let mut count = 0;
         for _ in 0..1000 {
             for _ in 0..10 {
-                stage.begin();
-                told += stage.told();
-                stage.end();
-                told += stage.told();
+                fixture.begin();
+                count += fixture.due();
+                fixture.end();
+                count += fixture.due();
             }
             tokio::time::advance(Duration::from_millis(10)).await;
         }
-        assert!((18..=22).contains(&told), "{told} within ten seconds");
-        // What was said last counts.
-        stage.begin();
-        tokio::time::advance(MIN_PAUSE).await;
-        assert_eq!(stage.next().await, (true, 0));
+        assert!((18..=22).contains(&count), "{count} within ten seconds");
+        // The last update counts.
+        fixture.begin();
+        tokio::time::advance(MIN_BEGIN_INTERVAL).await;
+        assert_eq!(fixture.next().await, (true, 0));
         for seconds in 0..9 {
-            stage.begin();
+            fixture.begin();
             tokio::time::advance(Duration::from_secs(1)).await;
-            let repeated = stage.told();
+            let repeated = fixture.due();
             assert_eq!(repeated, usize::from(seconds % 3 == 2), "after {seconds} s");
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nothing_is_kept_of_what_is_over() {
-        let mut stage = Stage::new();
+    async fn removes_finished_entries() {
+        let mut fixture = Fixture::new();
         for _ in 0..100 {
-            stage.typing.begin(UserId::new(), stage.chat, stage.socket, Instant::now());
+            fixture.typing.begin(UserId::new(), fixture.chat, fixture.socket, Instant::now());
         }
-        assert_eq!(stage.typing.next(&mut stage.looks).await.len(), 100);
-        assert_eq!(stage.typing.next(&mut stage.looks).await.len(), 100);
-        assert!(tokio::time::timeout(Duration::from_secs(5), stage.typing.next(&mut stage.looks)).await.is_err());
-        assert!(stage.typing.entries.is_empty());
+        assert_eq!(fixture.typing.next(&mut fixture.checks).await.len(), 100);
+        assert_eq!(fixture.typing.next(&mut fixture.checks).await.len(), 100);
+        assert!(tokio::time::timeout(Duration::from_secs(5), fixture.typing.next(&mut fixture.checks)).await.is_err());
+        assert!(fixture.typing.entries.is_empty());
     }
 }

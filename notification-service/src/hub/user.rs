@@ -1,4 +1,4 @@
-//! A user with sockets on this instance, or about to have one.
+//! A user with sockets on this instance, or with a reservation.
 
 use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},
@@ -10,30 +10,30 @@ use neonchat_common::ids::{ChatId, Seq, TokenId, UserId};
 use super::{Peers, Socket};
 use crate::{chat_service::UserChat, close::CloseReason};
 
-/// Revoked tokens of a user that are remembered. A handshake, or an `auth`, takes two seconds at most.
+/// How many revoked tokens of a user are remembered. A handshake or an `auth` takes at most two seconds.
 const MAX_REVOKED: usize = 16;
 
-/// See the module.
+/// A user's entry in the hub.
 #[derive(Debug, Default)]
 pub(super) struct User {
-    /// Handshakes and sockets that need this entry.
-    pub(super) holders: usize,
+    /// The number of handshakes and sockets that need this entry.
+    pub(super) refcount: usize,
     pub(super) sockets: Vec<Arc<Socket>>,
-    /// The last tokens that were revoked: one of them may be on its way through a handshake or an `auth`.
+    /// The last revoked tokens: a concurrent handshake or `auth` may still use one of them.
     revoked: VecDeque<TokenId>,
-    /// The user's chats.
+    /// The chats of which the user is a member.
     pub(super) chats: HashMap<ChatId, Membership>,
 }
 
-/// A chat of a user.
+/// A user's membership of a chat.
 #[derive(Debug)]
 pub(super) struct Membership {
     partners: Vec<UserId>,
-    /// The last event of the chat when this instance learned of it.
+    /// The head of the chat when this instance added it.
     last_seq: Seq,
-    /// Up to where the user has read it, as far as is known here.
+    /// The user's read marker, as far as this instance knows.
     read: Seq,
-    /// The last receipt that was answered, and the next event of the chat then.
+    /// The last answered receipt, and the chat's next `seq` at that time.
     answered: (Seq, Option<Seq>),
 }
 
@@ -46,14 +46,14 @@ impl Membership {
         self.last_seq
     }
 
-    /// Whether a receipt may move what chat-service knows. One that is ahead of the chat's head moves nothing as long as the head
-    /// stays where it is.
+    /// Returns whether a receipt may move the read marker. A receipt ahead of the chat's head moves nothing until the head has
+    /// moved.
     pub(super) fn is_new_receipt(&self, read: Seq, next: Option<Seq>) -> bool {
         let (answered, answered_at) = self.answered;
         read > self.read && (read > answered || next != answered_at)
     }
 
-    /// chat-service has answered a receipt: the user has read the chat up to `read`.
+    /// Records the answer of chat-service to a receipt: the user has read the chat up to `read`.
     pub(super) fn answered(&mut self, receipt: Seq, next: Option<Seq>, read: Seq) {
         self.answered = (receipt, next);
         self.read = self.read.max(read);
@@ -61,8 +61,8 @@ impl Membership {
 }
 
 impl User {
-    /// Adds these chats. Returns those that were not known.
-    pub(super) fn learn<'a>(&mut self, chats: &'a [UserChat]) -> Vec<&'a UserChat> {
+    /// Adds chats. Returns those that were unknown.
+    pub(super) fn add_chats<'a>(&mut self, chats: &'a [UserChat]) -> Vec<&'a UserChat> {
         let mut new = Vec::new();
         for chat in chats {
             match self.chats.entry(chat.id) {
@@ -76,7 +76,7 @@ impl User {
         new
     }
 
-    /// Everybody who shares a chat with the user.
+    /// Returns the users who share a chat with this user, each with the shared chats.
     pub(super) fn peers(&self) -> Peers {
         let mut peers = Peers::new();
         for (chat, Membership { partners, .. }) in &self.chats {
@@ -87,8 +87,8 @@ impl User {
         peers
     }
 
-    /// A token is not good any more: the sockets that are open by it are closed.
-    pub(super) fn revoke(&mut self, token: TokenId) {
+    /// Closes the sockets that use a revoked token.
+    pub(super) fn revoke_token(&mut self, token: TokenId) {
         if self.revoked.len() == MAX_REVOKED {
             self.revoked.pop_front();
         }
@@ -98,15 +98,15 @@ impl User {
         }
     }
 
-    /// Takes a socket in, unless its token was revoked during its handshake: then it is closed.
+    /// Adds a socket. Closes it if its token was revoked during the handshake.
     pub(super) fn add(&mut self, socket: &Arc<Socket>) {
         self.sockets.push(Arc::clone(socket));
         self.close_if_revoked(socket);
     }
 
-    /// Gives a socket a newer token. If the token was revoked since chat-service checked it, the socket is closed.
-    pub(super) fn renew(&mut self, socket: &Socket, token: TokenId) {
-        socket.renew(token);
+    /// Replaces the token of a socket. Closes the socket if the token was revoked after chat-service checked it.
+    pub(super) fn replace_token(&mut self, socket: &Socket, token: TokenId) {
+        socket.replace_token(token);
         self.close_if_revoked(socket);
     }
 

@@ -4,55 +4,55 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How much may come: a burst, refilled at a steady rate.
+/// The refill rate and the capacity of a bucket.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rate {
-    /// A second. 0 is no limit.
+    /// Tokens each second. 0 means no limit.
     pub(super) per_second: f64,
-    /// At once.
+    /// The capacity.
     pub(super) burst: f64,
 }
 
-/// See the module.
+/// A token bucket.
 #[derive(Debug)]
 pub(super) struct Bucket {
     rate: Rate,
-    filled: f64,
-    at: Instant,
+    level: f64,
+    updated_at: Instant,
 }
 
 impl Bucket {
-    /// A full one.
+    /// Creates a full bucket.
     pub(super) fn new(rate: Rate, now: Instant) -> Self {
-        Self { rate, filled: rate.burst, at: now }
+        Self { rate, level: rate.burst, updated_at: now }
     }
 
-    /// Takes `cost` out. A cost above the burst counts as the burst.
+    /// Takes `cost` tokens. A cost above the capacity counts as the capacity.
     ///
     /// # Errors
-    /// There is not so much in it. Returns after how long there is.
-    pub(super) fn take(&mut self, cost: f64, now: Instant) -> Result<(), Duration> {
+    /// Fails if there are too few tokens. Returns the time until there are enough.
+    pub(super) fn acquire(&mut self, cost: f64, now: Instant) -> Result<(), Duration> {
         if self.rate.per_second <= 0.0 {
             return Ok(());
         }
-        self.filled = self.level(now);
-        self.at = now;
-        let missing = cost.min(self.rate.burst) - self.filled;
+        self.level = self.level_at(now);
+        self.updated_at = now;
+        let missing = cost.min(self.rate.burst) - self.level;
         if missing > 0.0 {
             return Err(Duration::from_secs_f64(missing / self.rate.per_second));
         }
-        self.filled -= cost.min(self.rate.burst);
+        self.level -= cost.min(self.rate.burst);
         Ok(())
     }
 
-    /// Whether it is as a new one.
+    /// Returns whether the bucket is full, like a new one.
     pub(super) fn is_full(&self, now: Instant) -> bool {
-        self.level(now) >= self.rate.burst
+        self.level_at(now) >= self.rate.burst
     }
 
-    fn level(&self, now: Instant) -> f64 {
-        let gained = now.duration_since(self.at).as_secs_f64() * self.rate.per_second;
-        (self.filled + gained).min(self.rate.burst)
+    fn level_at(&self, now: Instant) -> f64 {
+        let gained = now.duration_since(self.updated_at).as_secs_f64() * self.rate.per_second;
+        (self.level + gained).min(self.rate.burst)
     }
 }
 
@@ -60,35 +60,35 @@ impl Bucket {
 mod tests {
     use super::*;
 
-    fn taken(bucket: &mut Bucket, cost: f64, now: Instant) -> usize {
-        (0..100).take_while(|_| bucket.take(cost, now).is_ok()).count()
+    fn acquired(bucket: &mut Bucket, cost: f64, now: Instant) -> usize {
+        (0..100).take_while(|_| bucket.acquire(cost, now).is_ok()).count()
     }
 
     #[test]
     fn gives_a_burst_then_a_steady_rate() {
         let start = Instant::now();
         let mut bucket = Bucket::new(Rate { per_second: 10.0, burst: 20.0 }, start);
-        assert_eq!(taken(&mut bucket, 1.0, start), 20);
-        assert_eq!(bucket.take(1.0, start), Err(Duration::from_millis(100)));
-        assert_eq!(taken(&mut bucket, 1.0, start + Duration::from_millis(500)), 5);
-        assert_eq!(taken(&mut bucket, 2.0, start + Duration::from_mins(1)), 10);
+        assert_eq!(acquired(&mut bucket, 1.0, start), 20);
+        assert_eq!(bucket.acquire(1.0, start), Err(Duration::from_millis(100)));
+        assert_eq!(acquired(&mut bucket, 1.0, start + Duration::from_millis(500)), 5);
+        assert_eq!(acquired(&mut bucket, 2.0, start + Duration::from_mins(1)), 10);
         assert!(!bucket.is_full(start + Duration::from_mins(1)));
         assert!(bucket.is_full(start + Duration::from_mins(2)));
     }
 
     #[test]
-    fn takes_a_cost_above_the_burst_as_the_burst() {
+    fn counts_cost_above_capacity_as_capacity() {
         let start = Instant::now();
         let mut bucket = Bucket::new(Rate { per_second: 1.0, burst: 2.0 }, start);
-        assert_eq!(bucket.take(50.0, start), Ok(()));
-        assert_eq!(bucket.take(50.0, start), Err(Duration::from_secs(2)));
+        assert_eq!(bucket.acquire(50.0, start), Ok(()));
+        assert_eq!(bucket.acquire(50.0, start), Err(Duration::from_secs(2)));
     }
 
     #[test]
     fn has_no_limit_at_rate_zero() {
         let now = Instant::now();
         let mut bucket = Bucket::new(Rate { per_second: 0.0, burst: 0.0 }, now);
-        assert_eq!(taken(&mut bucket, 1000.0, now), 100);
+        assert_eq!(acquired(&mut bucket, 1000.0, now), 100);
         assert!(bucket.is_full(now));
     }
 }

@@ -25,7 +25,12 @@ use std::{
 
 use fred::{error::Error as RedisError, interfaces::ClientLike as _, prelude::Client};
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
-use neonchat_common::{correlation, ids::UserId, lifecycle::Tasks, redis::namespace::Namespace};
+use neonchat_common::{
+    correlation,
+    ids::{InstanceId, UserId},
+    lifecycle::Tasks,
+    redis::namespace::Namespace,
+};
 use tokio::{
     sync::watch,
     time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
@@ -40,10 +45,12 @@ use self::{
     store::{OnlineStatus, Store},
 };
 use crate::{
+    chat_service::ChatService,
+    dedup_queue::DedupQueue,
     delivery::Delivery,
+    deployment::Deployments,
     hub::{Hub, Peers, Socket},
     protocol::Status,
-    work_set::WorkSet,
 };
 
 /// How often each user is reconciled even without a change. The lifetime of a status is a little more than twice as long.
@@ -58,19 +65,33 @@ const RETRY_PAUSE: Duration = Duration::from_millis(500);
 /// The longest that removing all users takes: after their grace period, and in total.
 const WITHDRAW_TIMEOUTS: (Duration, Duration) = (Duration::from_secs(3), Duration::from_secs(10));
 
+/// The parts of the service that presence uses.
+pub(crate) struct Dependencies {
+    pub(crate) instance: InstanceId,
+    pub(crate) deployments: Arc<Deployments>,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) chat_service: ChatService,
+    pub(crate) delivery: Delivery,
+    pub(crate) tasks: Tasks,
+}
+
 /// The presence of the users of this instance.
 pub(crate) struct Presence {
     redis: Client,
     store: Store,
+    instance: InstanceId,
+    deployments: Arc<Deployments>,
     hub: Arc<Hub>,
+    chat_service: ChatService,
     delivery: Delivery,
+    tasks: Tasks,
     /// How long a user without connections stays online.
     grace: Duration,
     local: LocalUsers,
     /// Users to reconcile.
-    changed: Arc<WorkSet<UserId>>,
+    changed: Arc<DedupQueue<UserId>>,
     /// Leases of dead instances.
-    dead: WorkSet<Lease>,
+    dead: DedupQueue<Lease>,
     /// Users of dead instances whose announcement was begun, and may not have reached all instances.
     unacked: Mutex<HashSet<UserId>>,
     /// The lease that this instance holds.
@@ -80,16 +101,21 @@ pub(crate) struct Presence {
 }
 
 impl Presence {
-    pub(crate) fn new(redis: Client, namespace: Namespace, delivery: Delivery, grace: Duration) -> Self {
+    pub(crate) fn new(redis: Client, namespace: Namespace, dependencies: Dependencies, grace: Duration) -> Self {
+        let Dependencies { instance, deployments, hub, chat_service, delivery, tasks } = dependencies;
         Self {
             store: Store::new(redis.clone(), namespace),
             redis,
-            hub: Arc::clone(&delivery.hub),
+            instance,
+            deployments,
+            hub,
+            chat_service,
             delivery,
+            tasks,
             grace,
             local: LocalUsers::default(),
             changed: Arc::default(),
-            dead: WorkSet::default(),
+            dead: DedupQueue::default(),
             unacked: Mutex::default(),
             lease: watch::Sender::default(),
             ending: CancellationToken::new(),
@@ -160,7 +186,7 @@ impl Presence {
 
     fn reconcile_at(&self, user: UserId, at: Instant) {
         let changed = Arc::clone(&self.changed);
-        self.delivery.tasks.spawn_until_stopped(async move {
+        self.tasks.spawn_until_stopped(async move {
             sleep_until(at).await;
             changed.add([user]);
         });
@@ -225,7 +251,7 @@ impl Presence {
 
     /// Renews the lease of this instance and observes those of the others, until the lease is given back.
     async fn hold_lease(&self) {
-        let mut state = LeaseState::new(self.delivery.instance);
+        let mut state = LeaseState::new(self.instance);
         let mut detector = FailureDetector::new(self.grace);
         let mut tick = interval(RENEW_INTERVAL);
         // Late observations are not made up for: each is evidence only if time has passed since the one before.
@@ -264,7 +290,7 @@ impl Presence {
         }
         let (dead, alive) = detector.observe(&leases, &own);
         metrics::gauge!("presence_instances").set(alive);
-        if self.delivery.deployments.must_yield() {
+        if self.deployments.must_yield() {
             // The leases of another deployment are its own to clean up: only it can notify its users.
             return Ok(());
         }

@@ -152,7 +152,7 @@ impl Presence {
         let mut peers = peers.iter().peekable();
         while peers.peek().is_some() {
             let some = peers.by_ref().take(PEERS_PER_PIPELINE).map(|(peer, chats)| (*peer, chats.clone()));
-            is_published &= self.delivery.tell_presence(some, &frame).await;
+            is_published &= self.delivery.publish_presence(some, &frame).await;
         }
         if is_published { Ok(()) } else { Err(ReconcileError::Unpublished) }
     }

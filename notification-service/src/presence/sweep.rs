@@ -88,7 +88,7 @@ impl Presence {
             return Ok(self.hub.peers(user));
         }
         let mut peers = Peers::new();
-        for chat in self.delivery.chat_service.chats_of(user, None).await? {
+        for chat in self.chat_service.chats_of(user, None).await? {
             for partner in chat.partners {
                 peers.entry(partner).or_default().push(chat.id);
             }

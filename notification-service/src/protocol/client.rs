@@ -1,4 +1,4 @@
-//! The frames that a client sends, and how they are parsed.
+//! The frames that clients send, and their parser.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -13,35 +13,38 @@ use serde_json::value::RawValue;
 
 use super::Status;
 
-/// The largest frame that a client may send, in bytes.
+/// The largest frame of a client, in bytes.
 pub(crate) const MAX_FRAME_BYTES: usize = 64 * 1024;
 
 /// The most chats in one `sync`.
 pub(crate) const MAX_CURSORS: usize = 1000;
 
-/// The longest `request_id` that is repeated in an answer, in bytes.
+/// The types of the frames that clients send.
+pub(crate) const CLIENT_TYPES: [&str; 7] = ["message", "typing", "receipt", "presence", "sync", "auth", "ping"];
+
+/// The longest `request_id` that an answer repeats, in bytes.
 const MAX_REQUEST_ID_BYTES: usize = 128;
 
-/// What a client says.
+/// A frame of a client.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum ClientFrame {
-    /// Send a message.
-    Message { chat_id: Option<ChatId>, text: MessageText, request_id: Option<RequestId> },
+    /// Sends a message. The server chooses a `request_id` if the client did not, so that retries store the message once.
+    Message { chat_id: Option<ChatId>, text: MessageText, request_id: RequestId },
     /// The user began or ended typing.
     Typing { chat_id: Option<ChatId>, is_typing: bool },
-    /// The user has read a chat up to here.
+    /// The user has read a chat up to a `seq`.
     Receipt { chat_id: Option<ChatId>, read: Seq },
-    /// The user is at this device, or not.
+    /// The user is active on this device, or away.
     Presence { status: Status },
-    /// The client has everything up to here, in these chats.
+    /// The client has everything up to these cursors.
     Sync { request_id: Option<String>, cursors: BTreeMap<ChatId, Seq> },
     /// A newer token for this connection.
     Auth { request_id: Option<String>, token: Token },
-    /// Is anybody there?
+    /// Asks for a `pong`.
     Ping,
 }
 
-/// A token. `Debug` does not show it.
+/// A token. `Debug` does not print it.
 #[derive(PartialEq, Eq, Deserialize)]
 pub(crate) struct Token(pub(crate) String);
 
@@ -51,15 +54,15 @@ impl fmt::Debug for Token {
     }
 }
 
-/// A frame that could not be read, and the `request_id` under which its sender waits for an answer.
+/// A frame that does not parse, with its `request_id` if that is readable.
 #[derive(Debug)]
 pub(crate) struct BadFrame {
     pub(crate) request_id: Option<String>,
     pub(crate) error: ApiError,
 }
 
-/// Every field of every frame, unread. Which of them have to be there, and be what, depends on `type`; so the JSON is
-/// gone through once, and a fault is told by the field's name.
+/// The unparsed fields of all frames. `type` decides which fields are required and what they contain. So the JSON is scanned once,
+/// and an error names the field.
 #[derive(Deserialize)]
 struct Fields<'a> {
     #[serde(borrow, rename = "type")]
@@ -91,7 +94,7 @@ impl<'a> Fields<'a> {
             let text = error.to_string();
             object::repeated_field(&text).unwrap_or_else(|| {
                 if error.is_data() {
-                    // Serde's text names Rust types.
+                    // The error text of serde names Rust types.
                     not_an_object()
                 } else {
                     ApiError::new(ErrorCode::BadJson, format!("The frame is not valid JSON: {text}."))
@@ -106,7 +109,7 @@ fn not_an_object() -> ApiError {
 }
 
 impl ClientFrame {
-    /// Reads a text frame.
+    /// Parses a text frame.
     pub(crate) fn parse(json: &str) -> Result<Self, Box<BadFrame>> {
         let fields = Fields::read(json).map_err(|error| Box::new(BadFrame { request_id: None, error }))?;
         Self::from_fields(&fields).map_err(|error| {
@@ -120,10 +123,11 @@ impl ClientFrame {
         match kind.as_str() {
             "message" => {
                 let text: String = required("text", fields.text, "a string")?;
+                let request_id: Option<RequestId> = optional("request_id", fields.request_id, "a UUID")?;
                 Ok(Self::Message {
                     chat_id: optional("chat_id", fields.chat_id, "a UUID")?,
                     text: MessageText::try_from(text)?,
-                    request_id: optional("request_id", fields.request_id, "a UUID")?,
+                    request_id: request_id.unwrap_or_else(|| SendId::new().into()),
                 })
             }
             "typing" => Ok(Self::Typing {
@@ -157,7 +161,7 @@ impl ClientFrame {
 }
 
 impl ClientFrame {
-    /// Its `type`.
+    /// Returns its `type`.
     pub(crate) const fn kind(&self) -> &'static str {
         match self {
             Self::Message { .. } => "message",
@@ -170,25 +174,17 @@ impl ClientFrame {
         }
     }
 
-    /// The same, with a `request_id` where a message has none: so that it is stored once, whatever is tried again.
-    pub(crate) fn with_request_id(mut self) -> Self {
-        if let Self::Message { request_id, .. } = &mut self {
-            request_id.get_or_insert_with(|| SendId::new().into());
-        }
-        self
-    }
-
-    /// Under what its sender waits for an answer.
+    /// Returns the `request_id` that an answer repeats.
     pub(crate) fn request_id(&self) -> Option<String> {
         match self {
-            Self::Message { request_id, .. } => request_id.map(|id| id.to_string()),
+            Self::Message { request_id, .. } => Some(request_id.to_string()),
             Self::Sync { request_id, .. } | Self::Auth { request_id, .. } => request_id.clone(),
             Self::Typing { .. } | Self::Receipt { .. } | Self::Presence { .. } | Self::Ping => None,
         }
     }
 }
 
-/// The `request_id` of a frame that is only answered, and not stored: any short text.
+/// Parses the `request_id` of a frame that is answered but not stored: any short text.
 fn request_id(fields: &Fields<'_>) -> Result<Option<String>, ApiError> {
     let id: Option<String> = optional("request_id", fields.request_id, "a string")?;
     match id {
@@ -212,7 +208,7 @@ fn optional<T: DeserializeOwned>(
     raw: Option<&RawValue>,
     expected: &str,
 ) -> Result<Option<T>, ApiError> {
-    // What is wrong is not repeated: it may be the text of a message.
+    // The error does not repeat the value: it may be the text of a message.
     raw.map(|raw| serde_json::from_str(raw.get()))
         .transpose()
         .map_err(|_| ApiError::invalid(name, "format", format!("should be {expected}")))

@@ -1,4 +1,4 @@
-//! Holds docs/PROTOCOL.md and docs/asyncapi.json against the frames.
+//! Tests docs/PROTOCOL.md and docs/asyncapi.json against the frames.
 
 use neonchat_common::{
     error::{ApiError, ErrorCode},
@@ -12,40 +12,41 @@ use super::*;
 const PROTOCOL: &str = include_str!("../../../docs/PROTOCOL.md");
 const ASYNCAPI: &str = include_str!("../../../docs/asyncapi.json");
 
-/// The examples of a section of PROTOCOL.md.
+/// Returns the examples of a section of PROTOCOL.md.
 fn examples(title: &str) -> Vec<String> {
-    let (_, section) = PROTOCOL.split_once(title).expect("the section");
-    let section = section.split("\n### ").next().and_then(|section| section.split("\n## ").next()).expect("a section");
-    section.split("```json\n").skip(1).map(|block| block.lines().next().expect("an example").to_owned()).collect()
+    let (_, section) = PROTOCOL.split_once(title).expect("find section");
+    let section =
+        section.split("\n### ").next().and_then(|section| section.split("\n## ").next()).expect("end section");
+    section.split("```json\n").skip(1).map(|block| block.lines().next().expect("read example").to_owned()).collect()
 }
 
-/// The examples of the messages that asyncapi.json has for an operation.
+/// Returns the examples of an operation's messages in asyncapi.json.
 fn asyncapi_examples(operation: &str) -> Vec<Value> {
-    let document: Value = serde_json::from_str(ASYNCAPI).expect("JSON");
-    let messages = document["operations"][operation]["messages"].as_array().expect("messages");
+    let document: Value = serde_json::from_str(ASYNCAPI).expect("parse document");
+    let messages = document["operations"][operation]["messages"].as_array().expect("find messages");
     let example = |message: &Value| {
-        let name = message["$ref"].as_str().and_then(|path| path.rsplit('/').next()).expect("a name");
+        let name = message["$ref"].as_str().and_then(|path| path.rsplit('/').next()).expect("find message name");
         document["components"]["messages"][name]["examples"][0]["payload"].clone()
     };
     messages.iter().map(example).collect()
 }
 
 #[test]
-fn the_frames_of_clients_are_all_documented_and_as_they_are_read() {
-    let read = |json: &str| ClientFrame::parse(json).map(|frame| frame.kind()).expect("a frame that the server reads");
-    let all = ["message", "typing", "receipt", "presence", "sync", "auth", "ping"];
-    assert_eq!(examples("### Client to server").iter().map(|json| read(json)).collect::<Vec<_>>(), all);
-    assert_eq!(asyncapi_examples("send").iter().map(|json| read(&json.to_string())).collect::<Vec<_>>(), all);
+fn documents_have_every_client_frame_as_it_is_parsed() {
+    let read = |json: &str| ClientFrame::parse(json).map(|frame| frame.kind()).expect("parse frame");
+    assert_eq!(examples("### Client to server").iter().map(|json| read(json)).collect::<Vec<_>>(), CLIENT_TYPES);
+    let asyncapi = asyncapi_examples("send");
+    assert_eq!(asyncapi.iter().map(|json| read(&json.to_string())).collect::<Vec<_>>(), CLIENT_TYPES);
 }
 
 #[test]
-fn the_frames_of_the_server_are_all_documented_and_as_they_are_written() {
-    let chat_id: ChatId = "01890a5d-ac96-774b-bcce-b302099a8057".parse().expect("a UUID");
-    let message_id: MessageId = "01890a5d-ac96-774b-bcce-b302099a8058".parse().expect("a UUID");
-    let user_id: UserId = "7c9e6679-7425-40de-944b-e07fc1f90ae7".parse().expect("a UUID");
+fn documents_have_every_server_frame_as_it_is_encoded() {
+    let chat_id: ChatId = "01890a5d-ac96-774b-bcce-b302099a8057".parse().expect("parse UUID");
+    let message_id: MessageId = "01890a5d-ac96-774b-bcce-b302099a8058".parse().expect("parse UUID");
+    let user_id: UserId = "7c9e6679-7425-40de-944b-e07fc1f90ae7".parse().expect("parse UUID");
     let request = "550e8400-e29b-41d4-a716-446655440000";
     let at = time::from_micros(1_767_323_045_000_006);
-    // As chat-service writes it.
+    // The encoding of chat-service.
     let item = format!(
         r#"{{"id":"{chat_id}","type":"direct","partner":{{"id":"{user_id}","username":"bob","online":true}},"last_message":null,"unread_count":0,"last_seq":0,"read_seq":0,"updated_at":"2026-01-02T03:04:05.000006Z"}}"#
     );
@@ -55,7 +56,7 @@ fn the_frames_of_the_server_are_all_documented_and_as_they_are_written() {
     };
     let frames = [
         ServerFrame::MessageSent {
-            request_id: request.parse().expect("a UUID"),
+            request_id: request.parse().expect("parse UUID"),
             status: DeliveryStatus::Delivered,
             message_id,
             chat_id,
@@ -76,7 +77,7 @@ fn the_frames_of_the_server_are_all_documented_and_as_they_are_written() {
                 seq: 42,
             },
         },
-        ServerFrame::ChatCreated { chat: serde_json::from_str(&item).expect("JSON") },
+        ServerFrame::ChatCreated { chat: serde_json::from_str(&item).expect("parse chat") },
         ServerFrame::Presence { event: PresenceEvent::Online, user_id, timestamp: 1_767_323_045 },
         ServerFrame::Typing { user_id, chat_id, is_typing: true },
         ServerFrame::Receipt { chat_id, user_id, read: 41 },
@@ -93,8 +94,8 @@ fn the_frames_of_the_server_are_all_documented_and_as_they_are_written() {
     let written: Vec<String> = frames.iter().map(|frame| frame.encode().as_str().to_owned()).collect();
     assert_eq!(examples("### Server to client"), written);
     let kinds = written.iter().map(|json| Frame::opaque(json.as_str()).kind());
-    assert_eq!(kinds.collect::<Vec<_>>(), SERVER_TYPES, "of frames that another instance encoded");
-    let written: Vec<Value> = written.iter().map(|json| serde_json::from_str(json).expect("JSON")).collect();
+    assert_eq!(kinds.collect::<Vec<_>>(), SERVER_TYPES, "frames that another instance encoded");
+    let written: Vec<Value> = written.iter().map(|json| serde_json::from_str(json).expect("parse frame")).collect();
     assert_eq!(asyncapi_examples("receive"), written);
     assert_eq!(frames.map(|frame| frame.kind()), SERVER_TYPES);
 }

@@ -3,7 +3,7 @@
 use bytestring::ByteString;
 use serde_json::value::RawValue;
 
-/// The types of the frames that this version of the server sends.
+/// The types of the frames that this version sends.
 pub(crate) const SERVER_TYPES: [&str; 12] = [
     "message_sent",
     "new_message",
@@ -19,10 +19,10 @@ pub(crate) const SERVER_TYPES: [&str; 12] = [
     "error",
 ];
 
-/// The type, in metrics, of a frame that another process encoded and this version does not know.
+/// The type, in metrics, of a frame that another process encoded and that this version does not know.
 pub(crate) const OTHER_TYPE: &str = "other";
 
-/// An encoded frame. A clone only counts a reference: a message to 1,000 sockets is encoded once.
+/// An encoded frame. A clone shares the bytes: a message to 1,000 sockets is encoded once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Frame {
     kind: &'static str,
@@ -30,12 +30,12 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    /// Takes over the JSON of a frame of this type.
+    /// Wraps the JSON of a frame of this type.
     pub(crate) fn new(kind: &'static str, json: Box<RawValue>) -> Self {
         Self { kind, json: String::from(Box::<str>::from(json)).into() }
     }
 
-    /// Takes over a frame that another process encoded.
+    /// Wraps a frame that another process encoded.
     pub(crate) fn opaque(json: impl Into<ByteString>) -> Self {
         let json = json.into();
         let name = json.strip_prefix(r#"{"type":""#).and_then(|rest| rest.split('"').next());

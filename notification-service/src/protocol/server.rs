@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 use super::Frame;
 
-/// What the server says.
+/// A frame of the server.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum ServerFrame<'a> {
@@ -28,32 +28,32 @@ pub(crate) enum ServerFrame<'a> {
         created_at: DateTime<Utc>,
         duplicate: bool,
     },
-    /// Somebody sent a message.
+    /// A new message of another socket.
     NewMessage { chat_id: ChatId, seq: Seq, message: Message<'a> },
-    /// There is a new chat with this user.
+    /// The user has a new chat.
     ChatCreated { chat: &'a RawValue },
-    /// Somebody came, went away, or left.
+    /// The presence of a user changed.
     Presence { event: PresenceEvent, user_id: UserId, timestamp: i64 },
-    /// Somebody began or ended typing.
+    /// A user began or ended typing.
     Typing { user_id: UserId, chat_id: ChatId, is_typing: bool },
-    /// Somebody has read a chat up to here.
+    /// A user has read a chat up to a `seq`.
     Receipt { chat_id: ChatId, user_id: UserId, read: Seq },
-    /// What the client missed has been sent.
+    /// Catch-up has ended.
     Synced {
         #[serde(skip_serializing_if = "Option::is_none")]
         request_id: Option<String>,
         chats: Vec<SyncedChat>,
     },
-    /// The socket was too slow: these events of the chat were left out, and have to be fetched.
+    /// Events of the chat were left out. The client has to fetch them.
     Lagged { chat_id: ChatId, from_seq: Seq, head_seq: Seq },
-    /// A word from those who run the server.
+    /// A message of the operator.
     System { text: &'a str },
     /// The answer to a ping.
     Pong {
         #[serde(serialize_with = "time::serialize")]
         server_time: DateTime<Utc>,
     },
-    /// The server is about to end: come back after so long.
+    /// The server closes the connection. The client reconnects after this delay.
     Reconnect { after_ms: u64, reason: &'static str },
     /// A frame was refused.
     Error {
@@ -67,26 +67,33 @@ pub(crate) enum ServerFrame<'a> {
     },
 }
 
-/// A chat in which a client caught up.
+/// The result of catch-up in a chat.
 #[derive(Debug, Serialize)]
 pub(crate) struct SyncedChat {
     pub(crate) chat_id: ChatId,
     pub(crate) head_seq: Seq,
-    /// Whether all up to `head_seq` was sent. Where not, the client fetches it: `GET /chats/{id}/events`.
+    /// Whether everything up to `head_seq` was sent. If not, the client has to fetch it: `GET /chats/{id}/events`.
     pub(crate) complete: bool,
 }
 
-/// How far a message got.
+/// How far delivery of a message has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum DeliveryStatus {
     /// Committed, and published on Redis.
     Delivered,
-    /// Committed. Redis is away, so that members on other instances get it later.
+    /// Committed. Redis was unavailable, so members on other instances get the message later.
     Stored,
 }
 
-/// A change of presence.
+impl DeliveryStatus {
+    /// Returns the status of a stored message.
+    pub(crate) const fn of_published(is_published: bool) -> Self {
+        if is_published { Self::Delivered } else { Self::Stored }
+    }
+}
+
+/// A change of a user's presence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(crate) enum PresenceEvent {
     #[serde(rename = "user_online")]
@@ -97,7 +104,7 @@ pub(crate) enum PresenceEvent {
     Offline,
 }
 
-/// A message, as in the history over REST.
+/// A message, encoded as in the history over REST.
 #[derive(Debug, Serialize)]
 pub(crate) struct Message<'a> {
     pub(crate) id: MessageId,
@@ -112,7 +119,7 @@ pub(crate) struct Message<'a> {
 }
 
 impl<'a> ServerFrame<'a> {
-    /// The answer to a frame that was refused.
+    /// Creates the answer to a refused frame.
     pub(crate) fn error(request_id: Option<Cow<'a, str>>, error: &'a ApiError) -> Self {
         Self::Error {
             request_id,
@@ -146,7 +153,7 @@ impl<'a> ServerFrame<'a> {
         json::raw(self)
     }
 
-    /// Returns the frame as it is sent.
+    /// Returns the encoded frame.
     pub(crate) fn encode(&self) -> Frame {
         Frame::new(self.kind(), self.to_json())
     }

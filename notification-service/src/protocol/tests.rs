@@ -17,12 +17,12 @@ fn parse(json: &serde_json::Value) -> Result<ClientFrame, (Option<String>, Error
 }
 
 #[test]
-fn reads_every_frame_and_ignores_what_it_does_not_know() {
-    let chat_id = Some(CHAT.parse().expect("a UUID"));
-    let text = MessageText::try_from("hi".to_owned()).expect("a text");
+fn parses_every_frame_and_ignores_unknown_fields() {
+    let chat_id = Some(CHAT.parse().expect("parse UUID"));
+    let text = MessageText::try_from("hi".to_owned()).expect("parse text");
     assert_eq!(
         parse(&json!({"type": "message", "chat_id": CHAT, "text": "hi", "request_id": REQUEST, "mood": 1})),
-        Ok(ClientFrame::Message { chat_id, text, request_id: Some(REQUEST.parse().expect("a UUID")) })
+        Ok(ClientFrame::Message { chat_id, text, request_id: REQUEST.parse().expect("parse UUID") })
     );
     assert_eq!(
         parse(&json!({"type": "typing", "is_typing": true})),
@@ -36,21 +36,21 @@ fn reads_every_frame_and_ignores_what_it_does_not_know() {
 }
 
 #[test]
-fn names_the_fault_under_the_senders_request_id_and_repeats_no_text() {
+fn error_names_field_and_request_id_but_repeats_no_text() {
     let (request_id, code, detail) =
         parse(&json!({"type": "message", "chat_id": "x", "text": "secret", "request_id": REQUEST}))
-            .expect_err("a bad chat_id");
+            .expect_err("parse bad chat_id");
     assert_eq!((request_id.as_deref(), code), (Some(REQUEST), ErrorCode::ValidationFailed));
     assert_eq!(detail, "chat_id: should be a UUID");
 
     let (_, code, detail) =
-        parse(&json!({"type": "message", "chat_id": CHAT, "text": {"secret": 1}})).expect_err("a text that is none");
+        parse(&json!({"type": "message", "chat_id": CHAT, "text": {"secret": 1}})).expect_err("parse bad text");
     assert_eq!((code, detail.as_str()), (ErrorCode::ValidationFailed, "text: should be a string"));
 }
 
 #[test]
-fn tells_apart_what_is_no_json_no_frame_and_no_known_frame() {
-    let code = |json: &str| ClientFrame::parse(json).expect_err("a bad frame").error.code;
+fn distinguishes_bad_json_bad_fields_and_unknown_type() {
+    let code = |json: &str| ClientFrame::parse(json).expect_err("parse bad frame").error.code;
     for bad in ["", "{", "[]", "1", r#"{"type":"ping"} x"#] {
         assert_eq!(code(bad), ErrorCode::BadJson, "{bad}");
     }
@@ -63,9 +63,10 @@ fn tells_apart_what_is_no_json_no_frame_and_no_known_frame() {
 }
 
 #[test]
-fn frames_look_as_the_contract_has_them() {
-    let seen =
-        |frame: ServerFrame<'_>| serde_json::from_str::<serde_json::Value>(frame.encode().as_str()).expect("JSON");
+fn frames_match_contract() {
+    let seen = |frame: ServerFrame<'_>| {
+        serde_json::from_str::<serde_json::Value>(frame.encode().as_str()).expect("parse frame")
+    };
     let created_at = time::from_micros(1_700_000_000_123_456);
     let (id, chat_id, sender_id) = (MessageId::new(), ChatId::new(), UserId::new());
     let message = Message { id, chat_id, sender_id, text: "hi", created_at, updated_at: created_at, seq: 42 };
@@ -95,8 +96,8 @@ fn frames_look_as_the_contract_has_them() {
     );
 }
 
-/// JSON of any shape, with the names of our fields among the keys, so that it is often almost a frame.
-fn almost_a_frame() -> impl Strategy<Value = serde_json::Value> {
+/// Generates JSON of any shape with the names of our fields among the keys, so that it is often nearly a frame.
+fn near_frame() -> impl Strategy<Value = serde_json::Value> {
     let kinds = ["message", "typing", "receipt", "presence", "sync", "auth", "ping", "dance"];
     let leaf = prop_oneof![
         Just(serde_json::Value::Null),
@@ -134,14 +135,14 @@ fn almost_a_frame() -> impl Strategy<Value = serde_json::Value> {
 
 proptest! {
     #[test]
-    fn any_text_is_a_frame_or_an_error_with_a_reason(text in any::<String>()) {
+    fn any_text_parses_or_fails_with_a_detail(text in any::<String>()) {
         if let Err(bad) = ClientFrame::parse(&text) {
             prop_assert!(!bad.error.detail.is_empty());
         }
     }
 
     #[test]
-    fn whatever_is_almost_a_frame_keeps_the_promises_of_the_types(json in almost_a_frame()) {
+    fn near_frames_respect_the_types_limits(json in near_frame()) {
         match ClientFrame::parse(&json.to_string()) {
             Ok(ClientFrame::Message { text, .. }) => {
                 prop_assert!((1..=4096).contains(&text.as_str().chars().count()) && !text.as_str().contains('\0'));
@@ -151,14 +152,14 @@ proptest! {
             Ok(_) => {}
             Err(bad) => {
                 let frame = ServerFrame::error(bad.request_id.as_deref().map(Into::into), &bad.error).encode();
-                let error: serde_json::Value = serde_json::from_str(frame.as_str()).expect("JSON");
+                let error: serde_json::Value = serde_json::from_str(frame.as_str()).expect("parse frame");
                 prop_assert_eq!(&error["type"], "error");
             }
         }
     }
 
     #[test]
-    fn a_message_of_any_text_is_written_as_it_was_read(text in "\\PC{1,200}") {
+    fn text_survives_parsing_and_encoding(text in "\\PC{1,200}") {
         let json = json!({"type": "message", "chat_id": CHAT, "text": text}).to_string();
         let Ok(ClientFrame::Message { text: read, .. }) = ClientFrame::parse(&json) else { panic!("{json}") };
         let (id, chat_id, sender_id) = (MessageId::new(), ChatId::new(), UserId::new());
@@ -166,7 +167,7 @@ proptest! {
         let message =
             Message { id, chat_id, sender_id, text: read.as_str(), created_at: at, updated_at: at, seq: 1 };
         let frame = ServerFrame::NewMessage { chat_id, seq: 1, message }.encode();
-        let written: serde_json::Value = serde_json::from_str(frame.as_str()).expect("JSON");
+        let written: serde_json::Value = serde_json::from_str(frame.as_str()).expect("parse frame");
         prop_assert_eq!(&written["message"]["text"], &json!(text));
     }
 }

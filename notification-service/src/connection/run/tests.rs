@@ -1,4 +1,4 @@
-//! The loop with a scripted peer.
+//! The loop with a scripted client.
 
 use std::{cell::Cell, collections::VecDeque, future::pending, rc::Rc};
 
@@ -16,36 +16,36 @@ const SETTINGS: SocketSettings = SocketSettings {
     write_timeout: Duration::from_secs(10),
 };
 
-/// A peer that says what it is told to, then nothing any more.
+/// A client that sends the scripted frames and then nothing.
 #[derive(Default)]
 struct Script {
-    says: VecDeque<Incoming>,
-    /// Nothing more comes of a message that began then.
-    message_begun: Option<Instant>,
-    /// Before each thing that it says.
+    incoming: VecDeque<Incoming>,
+    /// The start of a message that never ends.
+    message_started_at: Option<Instant>,
+    /// The delay before each frame.
     pause: Duration,
     reads: bool,
     written: Vec<String>,
 }
 
 impl Script {
-    fn saying(says: impl IntoIterator<Item = Incoming>) -> Self {
-        Self { says: says.into_iter().collect(), reads: true, ..Self::default() }
+    fn sending(incoming: impl IntoIterator<Item = Incoming>) -> Self {
+        Self { incoming: incoming.into_iter().collect(), reads: true, ..Self::default() }
     }
 }
 
-impl Wire for &mut Script {
+impl SocketIo for &mut Script {
     async fn receive(&mut self) -> Incoming {
         if !self.pause.is_zero() {
             tokio::time::sleep(self.pause).await;
         }
-        match self.says.pop_front() {
-            Some(incoming) => incoming,
+        match self.incoming.pop_front() {
+            Some(next) => next,
             None => pending().await,
         }
     }
 
-    async fn send(&mut self, frame: Frame) -> Result<(), Gone> {
+    async fn send(&mut self, frame: Frame) -> Result<(), Disconnected> {
         if !self.reads {
             pending::<()>().await;
         }
@@ -53,18 +53,18 @@ impl Wire for &mut Script {
         Ok(())
     }
 
-    async fn ping(&mut self) -> Result<(), Gone> {
+    async fn ping(&mut self) -> Result<(), Disconnected> {
         self.written.push("ping".to_owned());
         Ok(())
     }
 
-    async fn pong(&mut self, payload: Bytes) -> Result<(), Gone> {
+    async fn pong(&mut self, payload: Bytes) -> Result<(), Disconnected> {
         self.written.push(format!("pong {}", String::from_utf8_lossy(&payload)));
         Ok(())
     }
 
-    fn message_begun(&self) -> Option<Instant> {
-        self.message_begun
+    fn message_started_at(&self) -> Option<Instant> {
+        self.message_started_at
     }
 
     async fn close(self, reason: CloseReason) {
@@ -72,7 +72,7 @@ impl Wire for &mut Script {
     }
 }
 
-/// Handles text by a function, and accepts this number of other frames.
+/// A handler that passes text to a function and accepts a number of other frames.
 struct Rules<F> {
     handle: F,
     others: Cell<usize>,
@@ -80,17 +80,17 @@ struct Rules<F> {
 }
 
 impl<F: AsyncFn(ByteString) -> Option<Frame>> Handler for Rules<F> {
-    async fn text(&self, text: ByteString) -> Option<Frame> {
+    async fn on_text(&self, text: ByteString) -> Option<Frame> {
         (self.handle)(text).await
     }
 
-    fn count(&self) -> Result<(), ApiError> {
+    fn on_other(&self) -> Result<(), ApiError> {
         let left = self.others.get().checked_sub(1);
         self.others.set(left.unwrap_or_default());
         left.map(drop).ok_or_else(|| ApiError::new(ErrorCode::RateLimited, "too many"))
     }
 
-    fn expires(&self) -> Instant {
+    fn expires_at(&self) -> Instant {
         self.expires.get()
     }
 }
@@ -110,24 +110,24 @@ async fn answers_in_the_order_of_the_frames() {
         echo(text).await
     };
     let text = |text: &'static str| Incoming::Text(ByteString::from_static(text));
-    let mut script = Script::saying([text("a"), text("b"), Incoming::Closed(CloseReason::Normal)]);
+    let mut script = Script::sending([text("a"), text("b"), Incoming::Closed(CloseReason::Normal)]);
     let reason = run(&Outbox::default(), &rules(slow_first), &mut script, SETTINGS).await;
     assert_eq!(reason, CloseReason::Normal);
     assert_eq!(script.written, ["echo a", "echo b", "close 1000"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_frame_that_is_not_text_is_an_error_and_no_end() {
-    let mut script = Script::saying([Incoming::Binary, Incoming::Closed(CloseReason::TooBig)]);
+async fn answers_binary_frame_with_error_and_stays_open() {
+    let mut script = Script::sending([Incoming::Binary, Incoming::Closed(CloseReason::TooBig)]);
     assert_eq!(run(&Outbox::default(), &rules(echo), &mut script, SETTINGS).await, CloseReason::TooBig);
     assert!(script.written[0].contains("bad_json"), "{:?}", script.written);
     assert_eq!(script.written[1], "close 1009");
 }
 
 #[tokio::test(start_paused = true)]
-async fn frames_that_are_not_text_are_counted_and_too_many_pings_not_answered() {
+async fn rate_limits_frames_that_are_not_text() {
     let (ping, end) = (|payload: &'static str| Incoming::Ping(payload.into()), Incoming::Closed(CloseReason::Normal));
-    let mut script = Script::saying([ping("a"), Incoming::Pong, ping("b"), Incoming::Binary, end]);
+    let mut script = Script::sending([ping("a"), Incoming::Pong, ping("b"), Incoming::Binary, end]);
     run(&Outbox::default(), &rules(echo), &mut script, SETTINGS).await;
     assert_eq!(script.written[0], "pong a");
     assert!(script.written[1].contains("rate_limited"), "{:?}", script.written);
@@ -135,11 +135,11 @@ async fn frames_that_are_not_text_are_counted_and_too_many_pings_not_answered() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_that_does_not_end_is_given_up_whatever_comes_in_between() {
+async fn times_out_unfinished_message_despite_other_frames() {
     let started = Instant::now();
-    let mut script = Script { message_begun: Some(started), ..Script::saying([]) };
+    let mut script = Script { message_started_at: Some(started), ..Script::sending([]) };
     for _ in 0..1000 {
-        script.says.push_back(Incoming::Pong);
+        script.incoming.push_back(Incoming::Pong);
     }
     script.pause = Duration::from_secs(1);
     assert_eq!(run(&Outbox::default(), &rules(echo), &mut script, SETTINGS).await, CloseReason::Heartbeat);
@@ -147,8 +147,8 @@ async fn a_message_that_does_not_end_is_given_up_whatever_comes_in_between() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_quiet_peer_is_pinged_and_then_given_up() {
-    let mut script = Script::saying([]);
+async fn pings_idle_client_then_times_out() {
+    let mut script = Script::sending([]);
     let started = Instant::now();
     assert_eq!(run(&Outbox::default(), &rules(echo), &mut script, SETTINGS).await, CloseReason::Heartbeat);
     assert_eq!(started.elapsed().as_secs(), SETTINGS.read_timeout.as_secs());
@@ -156,8 +156,8 @@ async fn a_quiet_peer_is_pinged_and_then_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_takes_nothing_is_given_up() {
-    let mut script = Script { reads: false, ..Script::saying([]) };
+async fn closes_client_that_does_not_read() {
+    let mut script = Script { reads: false, ..Script::sending([]) };
     let outbox = Outbox::default();
     outbox.push_durable(ChatId::new(), 1, &Frame::opaque("x"));
     let started = Instant::now();
@@ -166,20 +166,20 @@ async fn a_peer_that_takes_nothing_is_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_drain_lets_what_is_under_way_finish_and_says_when_to_come_back() {
+async fn drain_finishes_work_and_sends_reconnect() {
     let outbox = Outbox::default();
     let drained_meanwhile = async |text: ByteString| {
         outbox.close(CloseReason::Restart { after_ms: 700 });
         tokio::time::sleep(Duration::from_millis(50)).await;
         echo(text).await
     };
-    let mut script = Script::saying([Incoming::Text("a".into())]);
+    let mut script = Script::sending([Incoming::Text("a".into())]);
     run(&outbox, &rules(drained_meanwhile), &mut script, SETTINGS).await;
     assert_eq!(script.written, ["echo a", r#"{"type":"reconnect","after_ms":700,"reason":"restart"}"#, "close 4100"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_ends_with_its_token_unless_it_is_renewed() {
+async fn closes_when_token_expires_unless_renewed() {
     let started = Instant::now();
     let expires = Rc::new(Cell::new(started + Duration::from_secs(5)));
     let renewed = Rc::clone(&expires);
@@ -187,7 +187,7 @@ async fn a_connection_ends_with_its_token_unless_it_is_renewed() {
         renewed.set(started + Duration::from_secs(20));
         echo(text).await
     };
-    let mut script = Script::saying([Incoming::Text("a".into())]);
+    let mut script = Script::sending([Incoming::Text("a".into())]);
     let rules = Rules { expires, ..rules(renew) };
     assert_eq!(run(&Outbox::default(), &rules, &mut script, SETTINGS).await, CloseReason::Expired);
     assert_eq!(started.elapsed().as_secs(), 20);

@@ -1,4 +1,4 @@
-//! One chat, event by event.
+//! Tests of a single chat.
 
 use futures_util::FutureExt as _;
 use neonchat_common::ids::TokenId;
@@ -12,7 +12,7 @@ fn socket() -> Arc<Socket> {
 }
 
 fn event(seq: Seq) -> DurableEvent {
-    DurableEvent { seq, sender: Some(UserId::new()), frame: Some(Frame::opaque(seq.to_string())), origins: Vec::new() }
+    DurableEvent { seq, sender: Some(UserId::new()), frame: Some(Frame::opaque(seq.to_string())), exclude: Vec::new() }
 }
 
 fn received(socket: &Socket) -> Vec<String> {
@@ -24,8 +24,8 @@ fn received(socket: &Socket) -> Vec<String> {
 }
 
 #[test]
-fn events_in_any_order_and_number_arrive_once_and_in_order() {
-    let mut chat = Chat::after(ChatId::new(), 0);
+fn delivers_in_order_and_once_for_any_arrival() {
+    let mut chat = Chat::new(ChatId::new(), 0);
     let socket = socket();
     chat.join(&socket);
     for seq in [2, 1, 1, 5, 3, 2, 5, 4, 6] {
@@ -36,42 +36,42 @@ fn events_in_any_order_and_number_arrive_once_and_in_order() {
 }
 
 #[test]
-fn says_what_became_of_an_event() {
-    let mut chat = Chat::after(ChatId::new(), 40);
+fn reports_what_happened_to_event() {
+    let mut chat = Chat::new(ChatId::new(), 40);
     chat.join(&socket());
     assert_eq!(chat.accept(event(40)), Accepted::Duplicate);
-    assert_eq!(chat.accept(event(42)), Accepted::Held);
+    assert_eq!(chat.accept(event(42)), Accepted::Buffered);
     assert_eq!(chat.accept(event(41)), Accepted::Delivered(1));
     assert_eq!(chat.next(), 43);
 }
 
 #[test]
-fn the_cause_gets_an_ack_and_not_the_event() {
-    let mut chat = Chat::after(ChatId::new(), 0);
+fn sender_does_not_get_its_event() {
+    let mut chat = Chat::new(ChatId::new(), 0);
     let (sender, other) = (socket(), socket());
     chat.join(&sender);
     chat.join(&other);
-    chat.accept(DurableEvent { origins: vec![sender.id], ..event(1) });
+    chat.accept(DurableEvent { exclude: vec![sender.id], ..event(1) });
     assert_eq!(received(&sender), [""; 0]);
     assert_eq!(received(&other), ["1"]);
 }
 
 #[test]
-fn every_cause_is_remembered_while_an_event_waits() {
-    let mut chat = Chat::after(ChatId::new(), 0);
+fn remembers_all_senders_of_buffered_event() {
+    let mut chat = Chat::new(ChatId::new(), 0);
     let (first, second) = (socket(), socket());
     chat.join(&first);
     chat.join(&second);
     for socket in [&first, &second] {
-        chat.accept(DurableEvent { origins: vec![socket.id], ..event(2) });
+        chat.accept(DurableEvent { exclude: vec![socket.id], ..event(2) });
     }
     chat.accept(event(1));
     assert_eq!([received(&first), received(&second)], [["1"], ["1"]]);
 }
 
 #[test]
-fn a_socket_older_than_the_chat_is_told_what_it_missed() {
-    let mut chat = Chat::after(ChatId::new(), 0);
+fn late_socket_gets_lagged_for_earlier_events() {
+    let mut chat = Chat::new(ChatId::new(), 0);
     let (first, late) = (socket(), socket());
     chat.join_late(&first, 0);
     chat.accept(event(1));
@@ -85,8 +85,8 @@ fn a_socket_older_than_the_chat_is_told_what_it_missed() {
 }
 
 #[test]
-fn tells_sockets_to_fetch_an_event_without_a_frame() {
-    let mut chat = Chat::after(ChatId::new(), 0);
+fn sends_lagged_for_event_without_frame() {
+    let mut chat = Chat::new(ChatId::new(), 0);
     let socket = socket();
     chat.join(&socket);
     chat.accept(event(1));
@@ -98,55 +98,55 @@ fn tells_sockets_to_fetch_an_event_without_a_frame() {
 }
 
 #[test]
-fn what_waits_is_bounded() {
-    let mut chat = Chat::after(ChatId::new(), 0);
+fn bounds_reorder_buffer() {
+    let mut chat = Chat::new(ChatId::new(), 0);
     for seq in 2..2000 {
         chat.accept(event(seq));
     }
-    assert_eq!(chat.held.len(), MAX_HELD);
+    assert_eq!(chat.reorder_buffer.len(), MAX_BUFFERED);
 }
 
 #[test]
 fn withholds_events_until_a_cursor_ahead_is_checked() {
-    let mut chat = Chat::after(ChatId::new(), 2);
+    let mut chat = Chat::new(ChatId::new(), 2);
     let socket = socket();
     chat.join(&socket);
     for cursor in [3, 100, Seq::MAX] {
-        assert_eq!(chat.catch_up(socket.id, cursor, |_| true), Some(Missed::Ahead { after: 2 }));
+        assert_eq!(chat.catch_up(socket.id, cursor, |_| true), Some(CatchUp::Ahead { cursor: 2 }));
     }
     chat.accept(event(3));
     assert_eq!(received(&socket), [""; 0]);
-    // There are no such events: the one that was withheld has to be sent.
-    assert_eq!(chat.caught_up(socket.id, 2), Some(false));
-    assert_eq!(chat.caught_up(socket.id, 3), Some(true));
-    assert_eq!(chat.catch_up(socket.id, 3, |_| true), Some(Missed::Nothing { head: 3 }));
+    // The events do not exist: the withheld event has to be sent.
+    assert_eq!(chat.advance_catch_up(socket.id, 2), CatchUpProgress::Behind);
+    assert_eq!(chat.advance_catch_up(socket.id, 3), CatchUpProgress::Complete);
+    assert_eq!(chat.catch_up(socket.id, 3, |_| true), Some(CatchUp::Complete { head: 3 }));
 }
 
 #[test]
-fn does_not_repeat_what_a_client_has_from_another_instance() {
-    let mut chat = Chat::after(ChatId::new(), 2);
+fn does_not_repeat_events_that_client_has_from_another_instance() {
+    let mut chat = Chat::new(ChatId::new(), 2);
     let socket = socket();
     chat.join(&socket);
-    assert_eq!(chat.catch_up(socket.id, 4, |_| true), Some(Missed::Ahead { after: 2 }));
+    assert_eq!(chat.catch_up(socket.id, 4, |_| true), Some(CatchUp::Ahead { cursor: 2 }));
     chat.accept(event(3));
-    assert_eq!(chat.caught_up(socket.id, 4), Some(true));
+    assert_eq!(chat.advance_catch_up(socket.id, 4), CatchUpProgress::Complete);
     chat.accept(event(4));
     chat.accept(event(5));
     assert_eq!(received(&socket), ["5"]);
 }
 
 #[test]
-fn tells_what_was_withheld_when_a_cursor_cannot_be_checked() {
-    let mut chat = Chat::after(ChatId::new(), 2);
+fn sends_lagged_for_withheld_events_when_cursor_cannot_be_checked() {
+    let mut chat = Chat::new(ChatId::new(), 2);
     let socket = socket();
     chat.join(&socket);
     chat.catch_up(socket.id, 9, |_| true);
-    chat.give_up_catching_up(socket.id);
+    chat.abort_catch_up(socket.id);
     assert_eq!(received(&socket), [""; 0]);
     chat.catch_up(socket.id, 9, |_| true);
     chat.accept(event(3));
-    chat.give_up_catching_up(socket.id);
-    chat.give_up_catching_up(socket.id);
+    chat.abort_catch_up(socket.id);
+    chat.abort_catch_up(socket.id);
     let lagged = ServerFrame::Lagged { chat_id: chat.id, from_seq: 3, head_seq: 3 }.encode();
     assert_eq!(received(&socket), [lagged.as_str().to_owned()]);
     chat.accept(event(4));
@@ -154,38 +154,40 @@ fn tells_what_was_withheld_when_a_cursor_cannot_be_checked() {
 }
 
 #[test]
-fn what_was_missed_is_sent_once_and_as_far_as_it_may_be() {
-    let mut chat = Chat::after(ChatId::new(), 10);
+fn sends_missed_events_once_and_within_limit() {
+    let mut chat = Chat::new(ChatId::new(), 10);
     let socket = socket();
     chat.join(&socket);
-    let may_have = |limit| move |events| events <= limit;
-    assert_eq!(chat.catch_up(socket.id, 4, may_have(5)), Some(Missed::TooMuch { head: 10 }));
-    assert_eq!(chat.catch_up(socket.id, 4, may_have(6)), Some(Missed::Events));
-    assert_eq!(chat.caught_up(socket.id, 10), Some(true));
-    assert_eq!(chat.catch_up(socket.id, 4, |_| true), Some(Missed::TooMuch { head: 10 }));
-    assert_eq!(chat.catch_up(socket.id, 10, |_| true), Some(Missed::Nothing { head: 10 }));
+    let may_send = |limit| move |events| events <= limit;
+    assert_eq!(chat.catch_up(socket.id, 4, may_send(5)), Some(CatchUp::TooMany { head: 10 }));
+    assert_eq!(chat.catch_up(socket.id, 4, may_send(6)), Some(CatchUp::Fetch));
+    assert_eq!(chat.advance_catch_up(socket.id, 10), CatchUpProgress::Complete);
+    let unknown = SocketId::for_test();
+    assert_eq!(chat.advance_catch_up(unknown, 10), CatchUpProgress::SocketClosed);
+    assert_eq!(chat.catch_up(socket.id, 4, |_| true), Some(CatchUp::TooMany { head: 10 }));
+    assert_eq!(chat.catch_up(socket.id, 10, |_| true), Some(CatchUp::Complete { head: 10 }));
     assert_eq!(chat.catch_up(SocketId::for_test(), 4, |_| true), None);
 }
 
-/// What happens in a chat.
+/// A step of a generated run.
 #[derive(Clone, Debug)]
 enum Step {
-    /// An event comes, perhaps too early, or again.
+    /// An event arrives, perhaps too early or again.
     Accept(Seq),
-    /// The socket says what it has, true or not.
+    /// The client sends its cursor, true or not.
     Sync(Seq),
 }
 
 proptest! {
     #[test]
-    fn whatever_a_client_claims_it_gets_every_event_in_order_and_once(
+    fn delivers_in_order_and_once_for_any_claimed_cursor(
         joined_after in 0..10i64,
         steps in prop::collection::vec(
             prop_oneof![(1..40i64).prop_map(Step::Accept), (0..60i64).prop_map(Step::Sync)],
             0..80,
         ),
     ) {
-        let mut chat = Chat::after(ChatId::new(), joined_after);
+        let mut chat = Chat::new(ChatId::new(), joined_after);
         let socket = socket();
         chat.join(&socket);
         let mut got: Vec<Seq> = Vec::new();
@@ -196,30 +198,32 @@ proptest! {
                 Step::Sync(cursor) => {
                     let head = chat.next() - 1;
                     match chat.catch_up(socket.id, cursor, |_| true) {
-                        // There is no such event: what comes meanwhile is sent afterwards.
-                        Some(Missed::Ahead { after }) => {
+                        // The events do not exist: the withheld ones are sent.
+                        Some(CatchUp::Ahead { cursor: after }) => {
                             prop_assert!(cursor > head && after <= head);
                             chat.accept(event(head + 1));
-                            prop_assert_eq!(chat.caught_up(socket.id, after), Some(false));
+                            prop_assert_eq!(chat.advance_catch_up(socket.id, after), CatchUpProgress::Behind);
                             got.extend(after + 1..chat.next());
-                            prop_assert_eq!(chat.caught_up(socket.id, chat.next() - 1), Some(true));
+                            let progress = chat.advance_catch_up(socket.id, chat.next() - 1);
+                            prop_assert_eq!(progress, CatchUpProgress::Complete);
                         }
-                        Some(Missed::Nothing { head: told }) => prop_assert_eq!(told, head),
-                        Some(Missed::TooMuch { head: told }) => prop_assert!(told == head && cursor < head),
-                        Some(Missed::Events) => {
-                            // One comes while what was missed is on its way.
+                        Some(CatchUp::Complete { head: reported }) => prop_assert_eq!(reported, head),
+                        Some(CatchUp::TooMany { head: reported }) => prop_assert!(reported == head && cursor < head),
+                        Some(CatchUp::Fetch) => {
+                            // An event arrives while the missed events are sent.
                             chat.accept(event(head + 1));
                             got.extend(cursor + 1..=head);
-                            prop_assert_eq!(chat.caught_up(socket.id, head), Some(false));
+                            prop_assert_eq!(chat.advance_catch_up(socket.id, head), CatchUpProgress::Behind);
                             got.extend(head + 1..chat.next());
-                            prop_assert_eq!(chat.caught_up(socket.id, chat.next() - 1), Some(true));
+                            let progress = chat.advance_catch_up(socket.id, chat.next() - 1);
+                            prop_assert_eq!(progress, CatchUpProgress::Complete);
                             catch_ups += 1;
                         }
-                        None => prop_assert!(false, "the socket is there"),
+                        None => prop_assert!(false, "the socket is open"),
                     }
                 }
             }
-            got.extend(received(&socket).iter().map(|seq| seq.parse::<Seq>().expect("a seq")));
+            got.extend(received(&socket).iter().map(|seq| seq.parse::<Seq>().expect("parse seq")));
         }
         let first = got.first().copied().unwrap_or(chat.next());
         prop_assert!(first <= joined_after + 1);

@@ -1,8 +1,7 @@
-//! What a client sends: bytes to frames, frames to messages (RFC 6455, section 5).
+//! Reads a socket: bytes to frames, frames to messages (RFC 6455, section 5).
 //!
-//! actix-http parses the frames. What stands between it and the socket is not actix-ws' `MessageStream`, since that takes
-//! a frame in whole before it looks at its size, tells a reserved bit as it tells bad UTF-8, and loses what came together
-//! with a bad frame and before it.
+//! actix-http parses the frames. This replaces the `MessageStream` of actix-ws, which reads a whole frame before it checks its
+//! size, reports a reserved bit like invalid UTF-8, and loses valid frames that arrive together with an invalid one.
 
 use actix_http::ws::{OpCode, Parser};
 use actix_web::error::PayloadError;
@@ -14,53 +13,53 @@ use tokio::time::Instant;
 
 use crate::{close::CloseReason, protocol::MAX_FRAME_BYTES};
 
-const FIN: u8 = 0x80;
+const FIN_BIT: u8 = 0x80;
 const RESERVED_BITS: u8 = 0x70;
-const CONTROL: u8 = 0x08;
-const LENGTH: u8 = 0x7f;
+const CONTROL_BIT: u8 = 0x08;
+const LENGTH_BITS: u8 = 0x7f;
 const MAX_CONTROL_LENGTH: u8 = 125;
 
-/// The most fragments of one message. Only whole messages are counted by the rate limiter, and a fragment may be empty: without
-/// this limit a client could keep a core busy with one message.
+/// The most fragments of one message. The rate limiter counts only whole messages, and a fragment may be empty: without this
+/// limit a client could keep a core busy with one message.
 pub(crate) const MAX_FRAGMENTS: usize = 1024;
 
-/// The longest that what stands before a payload is: two bytes, the length and the mask.
+/// The longest header of a frame: two bytes, the length and the mask.
 const MAX_HEADER_BYTES: usize = 14;
 
-/// The reading half of a socket. While it waits for more, what it holds has one limit: the fragments of a message and the next
-/// frame of it are together no longer than the largest message, and nothing else is kept in memory with them.
-pub(super) struct Reader<S> {
+/// The reading half of a socket. Its memory is bounded while it waits for data: the fragments of a message and its next frame
+/// are together no longer than the largest message, and keep no other data in memory.
+pub(super) struct FrameReader<S> {
     bytes: S,
     unread: BytesMut,
-    /// Whether what is unread has a buffer to itself. What has just come is in one that it shares.
+    /// Whether `unread` has a buffer of its own. Data that has just arrived shares its buffer.
     is_compact: bool,
-    /// The message of which fragments came, and not yet the last.
+    /// The fragments of an incomplete message.
     fragments: Option<Fragments>,
-    /// Since when it holds a part of a message.
-    message_begun: Option<Instant>,
+    /// When the first part of the incomplete message arrived.
+    message_started_at: Option<Instant>,
 }
 
-impl<S: Stream<Item = Result<Bytes, PayloadError>> + Unpin> Reader<S> {
+impl<S: Stream<Item = Result<Bytes, PayloadError>> + Unpin> FrameReader<S> {
     pub(super) fn new(bytes: S) -> Self {
-        Self { bytes, unread: BytesMut::new(), is_compact: false, fragments: None, message_begun: None }
+        Self { bytes, unread: BytesMut::new(), is_compact: false, fragments: None, message_started_at: None }
     }
 
-    /// Since when the client has been sending a message of which the end has not come. Known once the reader waits for it.
-    pub(super) const fn message_begun(&self) -> Option<Instant> {
-        self.message_begun
+    /// Returns when the client began a message whose end has not arrived. Set once the reader waits for that end.
+    pub(super) const fn message_started_at(&self) -> Option<Instant> {
+        self.message_started_at
     }
 
-    /// The next message, put together from its fragments. May be dropped half-way and called again: nothing is lost.
+    /// Returns the next message, assembled from its fragments. Cancel-safe.
     ///
     /// # Errors
-    /// None comes any more, for this reason: `Normal` where the connection is gone, else what is wrong with the frame.
+    /// Fails when no further message can be read: with `Normal` if the connection is closed, else with the violation.
     pub(super) async fn next(&mut self) -> Result<Message, CloseReason> {
         loop {
             while let Some((is_last, opcode, payload)) = self.frame()? {
                 self.is_compact = false;
                 let message = self.message(is_last, opcode, payload)?;
                 if self.fragments.is_none() {
-                    self.message_begun = None;
+                    self.message_started_at = None;
                 }
                 if let Some(message) = message {
                     return Ok(message);
@@ -75,8 +74,8 @@ impl<S: Stream<Item = Result<Bytes, PayloadError>> + Unpin> Reader<S> {
         }
     }
 
-    /// Before it waits: gives what is unread a buffer of its own, as large as the frame, for it would hold on to all of the
-    /// buffer that it came in; and notes since when.
+    /// Prepares for waiting: copies unread bytes to a buffer as large as the frame, because they would keep the whole buffer
+    /// of their arrival in memory; and records when the message began.
     fn compact(&mut self) {
         if self.unread.is_empty() {
             self.unread = BytesMut::new();
@@ -85,14 +84,14 @@ impl<S: Stream<Item = Result<Bytes, PayloadError>> + Unpin> Reader<S> {
             let mut own = BytesMut::with_capacity(length.unwrap_or_default() + MAX_HEADER_BYTES);
             own.extend_from_slice(&self.unread);
             self.unread = own;
-            // Until its length is known, the buffer is not that of the frame.
+            // Until the frame's length is known, the buffer is too small for it.
             self.is_compact = length.is_some();
         }
         let is_idle = self.unread.is_empty() && self.fragments.is_none();
-        self.message_begun = if is_idle { None } else { self.message_begun.or_else(|| Some(Instant::now())) };
+        self.message_started_at = if is_idle { None } else { self.message_started_at.or_else(|| Some(Instant::now())) };
     }
 
-    /// Throws away what comes next; `None` once the connection is gone.
+    /// Discards the next bytes. Returns `None` once the connection is closed.
     pub(super) async fn discard(&mut self) -> Option<()> {
         self.bytes.next().await.and_then(Result::ok).map(drop)
     }
@@ -104,7 +103,7 @@ impl<S: Stream<Item = Result<Bytes, PayloadError>> + Unpin> Reader<S> {
         Ok(frame.map(|(is_last, opcode, payload)| (is_last, opcode, payload.unwrap_or_default())))
     }
 
-    /// The message that ends with this frame, if one does.
+    /// Adds a frame. Returns the message that the frame completes, if it completes one.
     fn message(&mut self, is_last: bool, opcode: OpCode, payload: BytesMut) -> Result<Option<Message>, CloseReason> {
         let mut fragments = match (opcode, self.fragments.take()) {
             (OpCode::Text | OpCode::Binary, None) => Fragments::new(opcode == OpCode::Text),
@@ -133,15 +132,14 @@ fn control(opcode: OpCode, payload: BytesMut) -> Result<Message, CloseReason> {
     }
 }
 
-/// Refuses a frame by its first bytes, as far as they have come: what is too large is not waited for. `held` is how long the
-/// fragments before it are.
-fn check_header(header: &[u8], held: usize) -> Result<(), CloseReason> {
+/// Refuses a frame by its header, before its payload arrives. `buffered` is the length of the fragments before it.
+fn check_header(header: &[u8], buffered: usize) -> Result<(), CloseReason> {
     let [first, second, ..] = header else { return Ok(()) };
-    let is_control = first & CONTROL != 0;
-    if first & RESERVED_BITS != 0 || is_control && (first & FIN == 0 || second & LENGTH > MAX_CONTROL_LENGTH) {
+    let is_control = first & CONTROL_BIT != 0;
+    if first & RESERVED_BITS != 0 || is_control && (first & FIN_BIT == 0 || second & LENGTH_BITS > MAX_CONTROL_LENGTH) {
         return Err(CloseReason::ProtocolError);
     }
-    let room = MAX_FRAME_BYTES - if is_control { 0 } else { held };
+    let room = MAX_FRAME_BYTES - if is_control { 0 } else { buffered };
     match payload_length(header) {
         Some(length) if length > i64::MAX.unsigned_abs() => Err(CloseReason::ProtocolError),
         Some(length) if length > room as u64 => Err(CloseReason::TooBig),
@@ -149,23 +147,23 @@ fn check_header(header: &[u8], held: usize) -> Result<(), CloseReason> {
     }
 }
 
-/// How long the payload of a frame is, where that has come.
+/// Returns the payload length of a frame, if the header has arrived.
 fn payload_length(header: &[u8]) -> Option<u64> {
     let [_, second, rest @ ..] = header else { return None };
-    match second & LENGTH {
+    match second & LENGTH_BITS {
         126 => rest.first_chunk().map(|length| u64::from(u16::from_be_bytes(*length))),
         127 => rest.first_chunk().map(|length| u64::from_be_bytes(*length)),
         length => Some(length.into()),
     }
 }
 
-/// The payloads of a message's frames, one behind the other.
+/// The concatenated payloads of a message's frames.
 struct Fragments {
     is_text: bool,
     bytes: BytesMut,
-    /// The number of frames so far.
+    /// The number of frames.
     count: usize,
-    /// So many of the bytes are whole characters.
+    /// The number of bytes that are known to be valid UTF-8.
     checked: usize,
 }
 
@@ -174,7 +172,7 @@ impl Fragments {
         Self { is_text, bytes: BytesMut::new(), count: 0, checked: 0 }
     }
 
-    /// Copies a payload: it would hold on to the buffer that it came in.
+    /// Copies a payload, because it would keep the whole buffer of its arrival in memory.
     fn push(&mut self, payload: &[u8]) -> Result<(), CloseReason> {
         self.count += 1;
         let length = self.bytes.len() + payload.len();
@@ -182,7 +180,7 @@ impl Fragments {
             return Err(CloseReason::TooBig);
         }
         if length > self.bytes.capacity() {
-            // A quarter larger than needed, so that not every fragment is copied again; and never larger than a message.
+            // A quarter larger than needed, so that not every fragment causes a copy; but never larger than a message.
             let mut larger = BytesMut::with_capacity((length + length / 4).min(MAX_FRAME_BYTES));
             larger.extend_from_slice(&self.bytes);
             self.bytes = larger;
@@ -191,7 +189,7 @@ impl Fragments {
         self.check()
     }
 
-    /// The last payload. A message in one frame is not copied.
+    /// Adds the last payload. The payload of an unfragmented message is not copied.
     fn push_last(&mut self, payload: BytesMut) -> Result<(), CloseReason> {
         if !self.bytes.is_empty() {
             return self.push(&payload);
@@ -204,7 +202,7 @@ impl Fragments {
         if self.is_text {
             self.checked += match str::from_utf8(&self.bytes[self.checked..]) {
                 Ok(text) => text.len(),
-                // A character that is cut off may go on in the next frame.
+                // A truncated character may continue in the next frame.
                 Err(error) if error.error_len().is_none() => error.valid_up_to(),
                 Err(_) => return Err(CloseReason::InvalidUtf8),
             };

@@ -1,4 +1,4 @@
-//! Counters that exist before their first event, so that the first one is seen as an increase; and how sends are counted.
+//! Metrics that exist before their first event, so that a monitor sees that event as an increase; and counters of sends.
 
 use neonchat_common::{
     error::ApiError,
@@ -7,14 +7,14 @@ use neonchat_common::{
     telemetry::{by_label, start_at_zero},
 };
 
-use crate::protocol::{OTHER_TYPE, SERVER_TYPES};
+use crate::protocol::{CLIENT_TYPES, OTHER_TYPE, SERVER_TYPES};
 
-/// What `type` of `websocket_frames_total` may be of frames that come in.
-const CLIENT_TYPES: [&str; 8] = ["message", "typing", "receipt", "presence", "sync", "auth", "ping", "bad"];
+/// The `type` of `websocket_frames_total` for incoming frames that do not parse.
+pub(crate) const BAD_TYPE: &str = "bad";
 
 const SENDS: &str = "sends_total";
 
-/// Counters without labels.
+/// Counters that have no labels.
 const PLAIN: [&str; 8] = [
     "chat_resyncs_total",
     "presence_leases_lost_total",
@@ -37,19 +37,19 @@ pub(crate) fn start_counters() {
     start_at_zero("redis_publishes_total", by_label("outcome", &["ok", "failed"]));
     start_at_zero(SENDS, by_label("outcome", &["stored", "refused", "unavailable"]));
     start_at_zero("websocket_frames_dropped_total", by_label("kind", &["ephemeral", "durable"]));
-    let received = CLIENT_TYPES.iter().map(|kind| ("in", *kind));
+    let received = CLIENT_TYPES.iter().chain([&BAD_TYPE]).map(|kind| ("in", *kind));
     let sent = SERVER_TYPES.iter().chain([&OTHER_TYPE]).map(|kind| ("out", *kind));
     let frames = received.chain(sent).map(|(direction, kind)| [("direction", direction), ("type", kind)]);
     start_at_zero("websocket_frames_total", frames);
 }
 
-/// Counts messages of sockets that are stored, duplicates included.
-pub(crate) fn stored_sends(count: usize) {
+/// Counts stored messages of sockets, duplicates included.
+pub(crate) fn count_stored_sends(count: usize) {
     metrics::counter!(SENDS, "outcome" => "stored").increment(count as u64);
 }
 
-/// Counts a message of a socket that is not stored, because of the client (`refused`) or of the server (`unavailable`).
-pub(crate) fn refused_send(error: &ApiError) {
+/// Counts a message of a socket that was not stored. The cause is the client (`refused`) or the server (`unavailable`).
+pub(crate) fn count_refused_send(error: &ApiError) {
     let outcome = if error.code.http_status().is_server_error() { "unavailable" } else { "refused" };
     metrics::counter!(SENDS, "outcome" => outcome).increment(1);
 }

@@ -1,44 +1,44 @@
-//! A queue of work in which each thing stands at most once.
+//! A queue of work without duplicates.
 
 use std::{collections::HashSet, hash::Hash, sync::Mutex};
 
 use tokio::sync::Notify;
 
-/// Things that some worker should look at again. Adding one that is in already changes nothing, so that the set is
-/// never larger than the number of things there are.
+/// Items that a worker has to process. Adding an item that is queued already has no effect, so that the queue never holds
+/// more items than exist.
 #[derive(Debug)]
-pub(crate) struct WorkSet<T> {
+pub(crate) struct DedupQueue<T> {
     items: Mutex<HashSet<T>>,
     added: Notify,
 }
 
-impl<T> Default for WorkSet<T> {
+impl<T> Default for DedupQueue<T> {
     fn default() -> Self {
         Self { items: Mutex::default(), added: Notify::new() }
     }
 }
 
-impl<T: Hash + Eq> WorkSet<T> {
-    /// Adds things.
+impl<T: Hash + Eq> DedupQueue<T> {
+    /// Queues items.
     pub(crate) fn add(&self, items: impl IntoIterator<Item = T>) {
         self.lock().extend(items);
         self.added.notify_one();
     }
 
-    /// Waits until there is something. Meant for one worker.
+    /// Waits until the queue is not empty. Supports one waiting worker.
     pub(crate) async fn wait(&self) {
         while self.lock().is_empty() {
             self.added.notified().await;
         }
     }
 
-    /// Takes all there is now.
+    /// Removes and returns all queued items.
     pub(crate) fn take(&self) -> HashSet<T> {
         std::mem::take(&mut *self.lock())
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashSet<T>> {
-        // A thread that panicked while it held the lock left a whole set behind.
+        // No critical section can panic between two changes, so a poisoned lock guards a consistent set.
         self.items.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

@@ -1,0 +1,270 @@
+//! Handles the frames of a connected client.
+
+use std::{
+    borrow::Cow,
+    cell::{Cell, RefCell},
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use bytestring::ByteString;
+use chrono::Utc;
+use neonchat_common::{
+    correlation::{self, CorrelationId},
+    error::{ApiError, ErrorCode},
+    ids::{ChatId, RequestId, Seq},
+    message::MessageText,
+    security::SecurityEvent,
+    security_event,
+    token::{Claims, TokenError},
+    trace::{self, TraceContext},
+};
+use tokio::time::Instant;
+use tracing::info_span;
+
+use super::{catch_up::CatchUpSender, run::Handler};
+use crate::{
+    chat_service::NewMessage,
+    close::CloseReason,
+    hub::Socket,
+    limits::{RejectionCounter, RequestKind, UserLimits},
+    metrics::{BAD_TYPE, count_refused_send},
+    protocol::{ClientFrame, Frame, ServerFrame, Token},
+    state::AppState,
+};
+
+/// The most chats per socket in which typing is remembered until the socket closes. In further chats typing ends by its
+/// timeout.
+const MAX_TYPING_CHATS: usize = 32;
+
+/// The longest lifetime of a connection. An `exp` may exceed what a timer can hold.
+const MAX_CONNECTION_LIFETIME: Duration = Duration::from_hours(24 * 365);
+
+/// The frame handler of an authenticated connection.
+pub(crate) struct FrameHandler<'a> {
+    socket: Arc<Socket>,
+    state: &'a AppState,
+    limits: Arc<UserLimits>,
+    rejections: RejectionCounter,
+    /// The chats in which the client last said that its user is typing.
+    typing: RefCell<VecDeque<ChatId>>,
+    /// When the token, and with it the connection, expires.
+    expires_at: Cell<Instant>,
+}
+
+impl<'a> FrameHandler<'a> {
+    pub(crate) fn new(socket: Arc<Socket>, claims: &Claims, limits: Arc<UserLimits>, state: &'a AppState) -> Self {
+        Self {
+            socket,
+            state,
+            limits,
+            rejections: RejectionCounter::new(Instant::now()),
+            typing: RefCell::default(),
+            expires_at: Cell::new(expiry(claims)),
+        }
+    }
+
+    /// Ends typing, because the socket is closed.
+    pub(crate) fn end(&self) {
+        for chat in self.typing.take() {
+            self.state.hub.typing.close(self.socket.user, chat, self.socket.id);
+        }
+    }
+
+    /// Handles a text frame. Returns the answer, if there is one.
+    async fn handle(&self, json: &str) -> Option<Frame> {
+        let (frame, request_id) = match ClientFrame::parse(json) {
+            Ok(frame) => {
+                let request_id = frame.request_id();
+                (Ok(frame), request_id)
+            }
+            Err(bad) => (Err(bad.error), bad.request_id),
+        };
+        metrics::counter!("websocket_frames_total", "direction" => "in", "type" => label(&frame)).increment(1);
+        let answer = match (self.check_rate(request_kind(&frame)), frame) {
+            (Err(error), _) | (Ok(()), Err(error)) => Err(error),
+            (Ok(()), Ok(frame)) => {
+                // The logs have a send under the ID that its sender chose.
+                let id = CorrelationId::accept(request_id.as_deref());
+                let trace = start_trace(&frame);
+                let context = trace.context();
+                let span = info_span!("frame", request.id = %id, user.id = %self.socket.user,
+                    trace.id = context.trace_id().map(display));
+                let act = async { self.act(frame, trace).await.inspect_err(ApiError::log) };
+                correlation::scope(id, context, span, act).await
+            }
+        };
+        answer.unwrap_or_else(|error| Some(ServerFrame::error(request_id.map(Cow::Owned), &error).encode()))
+    }
+
+    /// Checks the user's rate limit. Closes a client that keeps exceeding it.
+    fn check_rate(&self, kind: RequestKind) -> Result<(), ApiError> {
+        let now = Instant::now();
+        self.limits.acquire(kind, now).inspect_err(|_| {
+            if self.rejections.record(now) {
+                security_event!(SecurityEvent::SocketAbuse, user.id = %self.socket.user, socket.id = %self.socket.id);
+                self.socket.outbox.close(CloseReason::Abuse);
+            }
+        })
+    }
+
+    async fn act(&self, frame: ClientFrame, mut trace: trace::Span) -> Result<Option<Frame>, ApiError> {
+        let done = match frame {
+            ClientFrame::Message { chat_id, text, request_id } => {
+                return self
+                    .send(chat_id, text, request_id, trace)
+                    .await
+                    .inspect_err(count_refused_send)
+                    .map(|()| None);
+            }
+            ClientFrame::Typing { chat_id, is_typing } => self.typing(chat_id, is_typing).await,
+            ClientFrame::Receipt { chat_id, read } => self.receipt(chat_id, read).await,
+            ClientFrame::Presence { status } => {
+                self.state.presence.set_status(&self.socket, status);
+                Ok(())
+            }
+            ClientFrame::Sync { request_id, cursors } => self.sync(request_id, cursors).await,
+            ClientFrame::Auth { token, .. } => self.renew_token(&token).await,
+            ClientFrame::Ping => return Ok(Some(ServerFrame::Pong { server_time: Utc::now() }.encode())),
+        };
+        done.inspect_err(|error| trace.fail(error.code.as_str())).map(|()| None)
+    }
+
+    /// Queues a message. The answer follows when the message is stored.
+    async fn send(
+        &self,
+        chat: Option<ChatId>,
+        text: MessageText,
+        request_id: RequestId,
+        mut trace: trace::Span,
+    ) -> Result<(), ApiError> {
+        let chat_id = self.chat(chat).await.inspect_err(|error| trace.fail(error.code.as_str()))?;
+        let message = NewMessage { chat_id, sender_id: self.socket.user, text, request_id, trace };
+        self.state.outgoing.submit(&self.socket, message).await
+    }
+
+    async fn typing(&self, chat: Option<ChatId>, is_typing: bool) -> Result<(), ApiError> {
+        let chat = self.chat(chat).await?;
+        if !is_typing {
+            self.state.hub.typing.end(self.socket.user, chat);
+            return Ok(());
+        }
+        self.state.hub.typing.begin(self.socket.user, chat, self.socket.id, Instant::now());
+        let mut typing = self.typing.borrow_mut();
+        if !typing.contains(&chat) {
+            typing.truncate(MAX_TYPING_CHATS - 1);
+            typing.push_front(chat);
+        }
+        Ok(())
+    }
+
+    async fn receipt(&self, chat: Option<ChatId>, read: Seq) -> Result<(), ApiError> {
+        let chat = self.chat(chat).await?;
+        Box::pin(self.state.delivery.mark_read(&self.socket, chat, read)).await
+    }
+
+    async fn sync(&self, request_id: Option<String>, cursors: BTreeMap<ChatId, Seq>) -> Result<(), ApiError> {
+        let may_send = |events| self.limits.acquire_backlog(events, Instant::now());
+        let sender =
+            CatchUpSender { hub: &self.state.hub, chat_service: &self.state.chat_service, socket: &self.socket };
+        let chats = Box::pin(sender.run(&cursors, may_send)).await?;
+        // Through the outbox, so that it follows the missed events.
+        self.socket.outbox.push_backlog(ServerFrame::Synced { request_id, chats }.encode()).await;
+        Ok(())
+    }
+
+    /// Replaces the connection's token by a newer one.
+    async fn renew_token(&self, Token(token): &Token) -> Result<(), ApiError> {
+        let claims = self.state.tokens.verify(token).inspect_err(|error| {
+            if *error == TokenError::Invalid {
+                self.report(SecurityEvent::TokenRejected);
+            }
+        })?;
+        if claims.user_id != self.socket.user {
+            return Err(ApiError::new(
+                ErrorCode::Forbidden,
+                "The token belongs to another user. Open a new connection for that user.",
+            ));
+        }
+        let check = Box::pin(self.state.chat_service.check_token(claims.user_id, claims.jti)).await;
+        check.inspect_err(|error| {
+            if error.code == ErrorCode::Unauthorized {
+                self.report(SecurityEvent::TokenRevoked);
+            }
+        })?;
+        self.state.hub.replace_token(&self.socket, claims.jti);
+        self.expires_at.set(expiry(&claims));
+        Ok(())
+    }
+
+    fn report(&self, event: SecurityEvent) {
+        security_event!(event, user.id = %self.socket.user, socket.id = %self.socket.id);
+    }
+
+    /// Returns the chat that a frame names, or the chat of a scoped socket.
+    async fn chat(&self, named: Option<ChatId>) -> Result<ChatId, ApiError> {
+        let Some(chat) = named.or(self.socket.scope) else {
+            return Err(ApiError::invalid(
+                "chat_id",
+                "required",
+                "is missing; it may be left out only on a connection opened with chat_id",
+            ));
+        };
+        let is_joined = self.state.hub.is_joined(&self.socket, chat)
+            // A new chat whose announcement has not arrived, or was lost. Boxed, like all rare futures, so that a connection
+            // reserves no memory for it.
+            || self.socket.covers(chat) && Box::pin(self.state.delivery.discover_chat(self.socket.user, chat)).await?;
+        if is_joined { Ok(chat) } else { Err(no_such_chat()) }
+    }
+}
+
+impl Handler for FrameHandler<'_> {
+    async fn on_text(&self, text: ByteString) -> Option<Frame> {
+        self.handle(&text).await
+    }
+
+    fn on_other(&self) -> Result<(), ApiError> {
+        self.check_rate(RequestKind::Other)
+    }
+
+    fn expires_at(&self) -> Instant {
+        self.expires_at.get()
+    }
+}
+
+/// Returns the kind of a frame for the rate limiter.
+fn request_kind(frame: &Result<ClientFrame, ApiError>) -> RequestKind {
+    match frame {
+        Ok(ClientFrame::Message { .. }) => RequestKind::Message,
+        Ok(ClientFrame::Sync { cursors, .. }) => RequestKind::Sync(cursors.len()),
+        Ok(ClientFrame::Auth { .. }) => RequestKind::Auth,
+        Ok(
+            ClientFrame::Typing { .. } | ClientFrame::Receipt { .. } | ClientFrame::Presence { .. } | ClientFrame::Ping,
+        )
+        | Err(_) => RequestKind::Other,
+    }
+}
+
+/// Returns when a token expires, by the clock of the timers.
+fn expiry(claims: &Claims) -> Instant {
+    Instant::now() + claims.time_left().min(MAX_CONNECTION_LIFETIME)
+}
+
+/// The same error for an unknown chat, a chat of others, and a chat that a scoped socket does not cover.
+fn no_such_chat() -> ApiError {
+    ApiError::new(ErrorCode::NotFound, "There is no such chat, or you are not a member of it.")
+}
+
+/// Starts the trace of a frame. Frames that clients send periodically have no trace.
+fn start_trace(frame: &ClientFrame) -> trace::Span {
+    match frame {
+        ClientFrame::Ping | ClientFrame::Presence { .. } => trace::Span::default(),
+        frame => trace::Span::root(&TraceContext::default(), || trace::frame(frame.kind())),
+    }
+}
+
+/// Returns the type of a frame for a metric; never text of the client.
+fn label(frame: &Result<ClientFrame, ApiError>) -> &'static str {
+    frame.as_ref().map_or(BAD_TYPE, ClientFrame::kind)
+}

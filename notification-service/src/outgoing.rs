@@ -1,0 +1,235 @@
+//! The queue of messages from sockets to chat-service. Messages that wait at the same time share one call, one statement
+//! and one commit.
+//!
+//! All sends of a chat go through the same shard, and a shard has one call under way at a time: so the messages that a
+//! client sends in a chat are stored in the order in which they arrive. Sends that arrive during a call go with the next
+//! call.
+
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    sync::Arc,
+    time::Duration,
+};
+
+use futures_util::{future::maybe_done, poll};
+use neonchat_common::{
+    batch::{BatchSize, recv_batch},
+    correlation::{self, CorrelationId},
+    error::ApiError,
+    ids::ChatId,
+    lifecycle::Tasks,
+    trace::TraceContext,
+};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout_at},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::Span;
+
+use crate::{
+    bus::Publication,
+    chat_service::{ChatService, NewMessage, Stored},
+    delivery::Delivery,
+    hub::{Hub, Socket, outbox::SendPermit},
+    metrics::{count_refused_send, count_stored_sends},
+    protocol::{DeliveryStatus, ServerFrame},
+};
+
+/// While chat-service works on the call of one shard, the next call comes from another shard. More shards make smaller
+/// batches.
+const SHARDS: usize = 2;
+
+/// The most sends that wait in one shard.
+const MAX_QUEUED: usize = 4096;
+
+/// A batch that has reached this size takes no further messages.
+const MAX_BATCH: BatchSize = BatchSize { messages: 500, bytes: 1024 * 1024 };
+
+/// How long a client may wait for the answer to a send (guarantee G11: two seconds).
+const SEND_TIMEOUT: Duration = Duration::from_millis(1800);
+
+/// A send with less time left than this is refused before the call: its answer would come too late.
+const MIN_TIME_LEFT: Duration = Duration::from_millis(100);
+
+/// The shards of sends.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    shards: Box<[mpsc::Sender<QueuedSend>]>,
+    hasher: RandomState,
+}
+
+/// A message that waits in a shard.
+#[derive(Debug)]
+struct QueuedSend {
+    socket: Arc<Socket>,
+    message: NewMessage,
+    permit: SendPermit,
+    accepted_at: Instant,
+}
+
+/// Stores and delivers the sends of one shard.
+#[derive(Clone)]
+struct Worker {
+    hub: Arc<Hub>,
+    chat_service: ChatService,
+    delivery: Delivery,
+    tasks: Tasks,
+}
+
+impl Outgoing {
+    /// Starts the shards. They end with the process, after their queued sends.
+    pub(crate) fn start(hub: &Arc<Hub>, chat_service: &ChatService, delivery: &Delivery, tasks: &Tasks) -> Self {
+        let worker = Worker {
+            hub: Arc::clone(hub),
+            chat_service: chat_service.clone(),
+            delivery: delivery.clone(),
+            tasks: tasks.clone(),
+        };
+        let shard = |_| {
+            let (shard, sends) = mpsc::channel(MAX_QUEUED);
+            tasks.spawn(worker.clone().run(sends, tasks.stopped()));
+            shard
+        };
+        Self { shards: (0..SHARDS).map(shard).collect(), hasher: RandomState::new() }
+    }
+
+    /// Queues a message. The answer comes through the socket's outbox.
+    ///
+    /// # Errors
+    /// Fails with `unavailable` if the shard stays full.
+    pub(crate) async fn submit(&self, socket: &Arc<Socket>, mut message: NewMessage) -> Result<(), ApiError> {
+        let accepted_at = Instant::now();
+        let Ok(Ok(slot)) = timeout_at(accepted_at + SEND_TIMEOUT, self.shard(message.chat_id).reserve()).await else {
+            let error = ApiError::service_away();
+            message.trace.fail(error.code.as_str());
+            return Err(error);
+        };
+        let permit = socket.outbox.begin_send(message.text.as_str().len());
+        slot.send(QueuedSend { socket: Arc::clone(socket), message, permit, accepted_at });
+        Ok(())
+    }
+
+    fn shard(&self, chat: ChatId) -> &mpsc::Sender<QueuedSend> {
+        let shard = self.hasher.hash_one(chat) % self.shards.len() as u64;
+        &self.shards[usize::try_from(shard).unwrap_or_default()]
+    }
+}
+
+impl Worker {
+    async fn run(self, mut sends: mpsc::Receiver<QueuedSend>, stopped: CancellationToken) {
+        loop {
+            let Some(sends) = recv_batch(&mut sends, &stopped, MAX_BATCH, QueuedSend::size).await else { return };
+            let latest = Instant::now() + MIN_TIME_LEFT - SEND_TIMEOUT;
+            let (sends, late): (Vec<_>, Vec<_>) = sends.into_iter().partition(|send| send.accepted_at > latest);
+            for send in late {
+                send.refuse(&self.hub, &ApiError::service_away());
+            }
+            self.store_and_deliver(sends).await;
+        }
+    }
+
+    /// Stores the batch with one call. Stored messages go to the local sockets, then to Redis; then the senders get acks.
+    async fn store_and_deliver(&self, sends: Vec<QueuedSend>) {
+        // The first send has waited longest.
+        let Some(first) = sends.first() else { return };
+        let timeout = (first.accepted_at + SEND_TIMEOUT).saturating_duration_since(Instant::now());
+        // The call has one request ID, that of the first send. It belongs to the traces of all messages.
+        let id = CorrelationId::for_send(&first.message.request_id);
+        let call = self.store(&sends, timeout);
+        let sends = match correlation::scope(id, TraceContext::default(), Span::none(), call).await {
+            Ok(outcomes) => sends.into_iter().zip(outcomes),
+            Err(error) => return sends.into_iter().for_each(|send| send.refuse(&self.hub, &error)),
+        };
+        let (mut stored, mut publications) = (Vec::with_capacity(sends.len()), Vec::with_capacity(sends.len()));
+        for (send, outcome) in sends {
+            match outcome {
+                Ok(outcome) => {
+                    metrics::histogram!("message_store_duration_seconds").record(send.accepted_at.elapsed());
+                    let id = send.message.request_id.as_str();
+                    let trace = send.message.trace.context();
+                    let message = outcome.message(&send.message);
+                    publications.push(self.delivery.deliver_locally(&message, id, &trace).publication);
+                    stored.push((send, outcome));
+                }
+                Err(error) => {
+                    error.log();
+                    send.refuse(&self.hub, &error);
+                }
+            }
+        }
+        count_stored_sends(stored.len());
+        let published = start_publishing(self.delivery.clone(), publications).await;
+        let hub = Arc::clone(&self.hub);
+        // A task of its own, so that the shard's next call does not wait for Redis.
+        self.tasks.spawn(async move {
+            let published = published.await;
+            for (index, (send, outcome)) in stored.into_iter().enumerate() {
+                let is_published = published.get(index).copied().unwrap_or_default();
+                send.acknowledge(&hub, outcome, is_published);
+            }
+        });
+    }
+
+    async fn store(&self, sends: &[QueuedSend], timeout: Duration) -> Result<Vec<Result<Stored, ApiError>>, ApiError> {
+        for QueuedSend { socket, message, .. } in sends {
+            self.hub.begin_send(message.sender_id, message.request_id.id(), socket.id);
+        }
+        let messages = sends.iter().map(|send| &send.message);
+        self.chat_service.store_messages(messages, timeout).await.inspect_err(ApiError::log)
+    }
+}
+
+/// Starts publishing and returns a future of the results. The publications are in the Redis client's queue when this
+/// returns, so that batches of one shard are published in the order of their calls.
+async fn start_publishing(
+    delivery: Delivery,
+    publications: Vec<Publication>,
+) -> impl Future<Output = Vec<bool>> + Send {
+    let mut published = Box::pin(maybe_done(async move { delivery.publish_all(publications).await }));
+    // The first poll fills the queue.
+    let _ = poll!(&mut published);
+    async move {
+        published.as_mut().await;
+        published.as_mut().take_output().unwrap_or_default()
+    }
+}
+
+impl QueuedSend {
+    fn size(&self) -> BatchSize {
+        BatchSize { messages: 1, bytes: self.message.text.as_str().len() }
+    }
+
+    fn acknowledge(self, hub: &Hub, stored: Stored, is_published: bool) {
+        let NewMessage { chat_id, request_id, .. } = self.message;
+        // The time until the message is in the local outboxes and in Redis.
+        metrics::histogram!("message_delivery_duration_seconds").record(self.accepted_at.elapsed());
+        tracing::debug!(request.id = %request_id, user.id = %self.socket.user, chat.id = %chat_id,
+            message.id = %stored.message_id, message.seq = stored.seq, "message sent");
+        let ack = ServerFrame::MessageSent {
+            request_id,
+            status: DeliveryStatus::of_published(is_published),
+            message_id: stored.message_id,
+            chat_id,
+            seq: stored.seq,
+            created_at: stored.created_at,
+            duplicate: stored.duplicate,
+        };
+        hub.end_send(self.socket.user, request_id.id(), self.socket.id);
+        self.answer(&ack);
+    }
+
+    fn refuse(mut self, hub: &Hub, error: &ApiError) {
+        count_refused_send(error);
+        self.message.trace.fail(error.code.as_str());
+        let request_id = self.message.request_id;
+        tracing::debug!(request.id = %request_id, user.id = %self.socket.user, error.code = %error.code,
+            "message refused");
+        hub.fail_send(self.socket.user, request_id.id(), self.socket.id);
+        self.answer(&ServerFrame::error(Some(request_id.as_str().into()), error));
+    }
+
+    fn answer(&self, frame: &ServerFrame<'_>) {
+        self.socket.outbox.answer(self.permit, frame.encode());
+    }
+}
