@@ -1,4 +1,4 @@
-//! Bad input gets an `error` frame, and the socket stays open; only what is no WebSocket closes it.
+//! Bad input is answered by an `error` frame and the socket stays open. Only violations of RFC 6455 close it.
 
 use neonchat_testbed::{client::Socket, plain::internals_in};
 use serde_json::json;
@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::{
 use crate::helpers::TestApp;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_bad_frame_is_answered_and_nothing_of_it_is_stored() {
+async fn answers_every_bad_frame_and_stores_nothing() {
     let app = TestApp::start().await;
     let (alice, _, chat) = app.two_users().await;
     let mut socket = app.socket(&alice).await;
@@ -51,42 +51,42 @@ async fn every_bad_frame_is_answered_and_nothing_of_it_is_stored() {
         (r#"{"type":"typing","is_typing":true}"#, "validation_failed"),
         (r#"{"type":"presence","status":"asleep"}"#, "validation_failed"),
     ] {
-        socket.send_raw(Message::text(frame)).await.expect("sent");
-        let error = socket.expect("error").await.expect("an error");
+        socket.send_raw(Message::text(frame)).await.expect("send");
+        let error = socket.expect("error").await.expect("receive error");
         assert_eq!(error["code"], code, "{frame}");
         assert_eq!(error["retryable"], false);
-        assert_eq!(internals_in(error["message"].as_str().expect("a text")), None, "{frame}: {error}");
+        assert_eq!(internals_in(error["message"].as_str().expect("read text")), None, "{frame}: {error}");
     }
-    socket.send_raw(Message::binary(vec![1, 2, 3])).await.expect("sent");
-    let error = socket.expect("error").await.expect("an error");
+    socket.send_raw(Message::binary(vec![1, 2, 3])).await.expect("send");
+    let error = socket.expect("error").await.expect("receive error");
     assert_eq!(error["code"], "bad_json");
-    assert_eq!(internals_in(error["message"].as_str().expect("a text")), None, "{error}");
+    assert_eq!(internals_in(error["message"].as_str().expect("read text")), None, "{error}");
 
-    let history = app.api.get(&format!("/api/v1/chats/{chat}/messages"), &alice).await.expect("an answer");
+    let history = app.api.get(&format!("/api/v1/chats/{chat}/messages"), &alice).await.expect("call API");
     assert_eq!(history.body["messages"], json!([]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_longest_message_fits_even_if_each_character_is_escaped() {
+async fn accepts_longest_message_with_every_character_escaped() {
     let app = TestApp::start().await;
     let (alice, bob, chat) = app.two_users().await;
     let (mut alices, mut bobs) = (app.socket(&alice).await, app.socket(&bob).await);
     let frame = format!(r#"{{"type":"message","chat_id":"{chat}","text":"{}"}}"#, r"\ud83d\ude00".repeat(4096));
-    alices.send_raw(Message::text(frame)).await.expect("sent");
-    alices.expect_beside_presence("message_sent").await.expect("an ack");
-    let message = bobs.expect_beside_presence("new_message").await.expect("the message");
+    alices.send_raw(Message::text(frame)).await.expect("send");
+    alices.expect_beside_presence("message_sent").await.expect("receive ack");
+    let message = bobs.expect_beside_presence("new_message").await.expect("receive message");
     assert_eq!(message["message"]["text"], "😀".repeat(4096));
 }
 
 async fn close_code(socket: &mut Socket, message: Message) -> u16 {
-    socket.send_raw(message).await.expect("sent");
-    socket.closed().await.expect("a close frame").1
+    socket.send_raw(message).await.expect("send");
+    socket.closed().await.expect("receive close frame").1
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_breaks_the_protocol_is_closed_with_the_code_for_it() {
+async fn closes_with_code_of_protocol_violation() {
     let app = TestApp::start().await;
-    let user = app.api.any_user().await.expect("a user");
+    let user = app.api.any_user().await.expect("register user");
     let too_big = Message::text("x".repeat(64 * 1024 + 1));
     assert_eq!(close_code(&mut app.socket(&user).await, too_big).await, 1009);
 

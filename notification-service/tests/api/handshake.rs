@@ -1,4 +1,4 @@
-//! Who gets in, and what is answered to those who do not.
+//! Accepted and refused handshakes.
 
 use std::time::Duration;
 
@@ -12,9 +12,9 @@ use serde_json::json;
 
 use crate::helpers::{Notification, TestApp};
 
-/// The status and the code of a refusal.
+/// Returns the HTTP status and the error code of a refused handshake.
 async fn refusal(url: &str, headers: &[(&'static str, &str)]) -> (u16, String) {
-    let Err(Refused(answer)) = Socket::request(url, headers).await.expect("an answer") else {
+    let Err(Refused(answer)) = Socket::request(url, headers).await.expect("call API") else {
         panic!("{url} was not refused");
     };
     assert_eq!(answer.body["status"], answer.status);
@@ -22,14 +22,14 @@ async fn refusal(url: &str, headers: &[(&'static str, &str)]) -> (u16, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_may_come_in_the_query_in_a_header_or_as_a_subprotocol() {
+async fn accepts_token_in_query_header_or_subprotocol() {
     let app = TestApp::start().await;
-    let user = app.api.any_user().await.expect("a user");
+    let user = app.api.any_user().await.expect("register user");
     let ws = format!("{}/ws", app.notification.websocket);
     let bearer = format!("Bearer {}", user.token);
     let offered = format!("neonchat.v1, bearer.{}", user.token);
     let alone = format!("bearer.{}", user.token);
-    // What a browser adds on a site that asks for a password of its own.
+    // The header that browsers add on a site behind HTTP basic authentication.
     let basic = ("authorization", "Basic YWxpY2U6c2VjcmV0");
     for (url, headers) in [
         (format!("{ws}?token={}", user.token), vec![]),
@@ -40,25 +40,25 @@ async fn a_token_may_come_in_the_query_in_a_header_or_as_a_subprotocol() {
         (ws.clone(), vec![basic, ("authorization", bearer.as_str())]),
         (ws.clone(), vec![basic, ("sec-websocket-protocol", offered.as_str())]),
     ] {
-        let mut socket = Socket::request(&url, &headers).await.expect("an answer").expect("a socket");
-        socket.expect_quiet().await.expect("a pong");
+        let mut socket = Socket::request(&url, &headers).await.expect("call API").expect("open socket");
+        socket.expect_quiet().await.expect("receive pong");
     }
     assert_eq!(refusal(&ws, &[basic]).await, (401, "unauthorized".to_owned()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_may_not_is_refused_before_the_upgrade() {
+async fn rejects_unauthorized_clients_before_upgrade() {
     let app = TestApp::start().await;
     let (alice, bob, _) = app.two_users().await;
-    let stranger = app.api.any_user().await.expect("a user");
-    let foreign = app.api.chat(&bob, &stranger).await.expect("a chat");
+    let stranger = app.api.any_user().await.expect("register user");
+    let foreign = app.api.chat(&bob, &stranger).await.expect("create chat");
     let unknown = uuid::Uuid::now_v7();
     let ws = format!("{}/ws", app.notification.websocket);
     let forged = Tokens::new(&"another secret".into(), Duration::from_mins(1));
-    let forged = forged.issue(UserId::new(), "mallory").expect("a token");
+    let forged = forged.issue(UserId::new(), "mallory").expect("create token");
     let past = json!({ "user_id": alice.id, "username": alice.name, "iat": 1000, "exp": 2000, "jti": unknown });
     let secret = EncodingKey::from_secret(b"your-super-secret-jwt-key-change-in-production");
-    let expired = jsonwebtoken::encode(&Header::default(), &past, &secret).expect("a token");
+    let expired = jsonwebtoken::encode(&Header::default(), &past, &secret).expect("create token");
 
     for (query, expected) in [
         (String::new(), (401, "unauthorized")),
@@ -75,9 +75,9 @@ async fn whoever_may_not_is_refused_before_the_upgrade() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_names_the_parameter_and_nothing_of_the_server() {
+async fn refusal_names_parameter_but_no_internals() {
     let app = TestApp::start().await;
-    let alice = app.api.any_user().await.expect("a user");
+    let alice = app.api.any_user().await.expect("register user");
     let url = format!("{}/ws", app.notification.websocket);
     let own = app.notification.websocket.replace("ws://", "http://");
     for (query, origin, field) in [
@@ -89,17 +89,17 @@ async fn a_refusal_names_the_parameter_and_nothing_of_the_server() {
         ("?token=x".to_owned(), &own, json!(null)),
         (format!("?token={}", alice.token), &"https://elsewhere.example".to_owned(), json!(null)),
     ] {
-        let opened = Socket::request(&format!("{url}{query}"), &[("origin", origin)]).await.expect("an answer");
+        let opened = Socket::request(&format!("{url}{query}"), &[("origin", origin)]).await.expect("call API");
         let Err(Refused(Answer { body, .. })) = opened else { panic!("opened: {query}") };
         assert_eq!(body["errors"][0]["field"], field, "{query}: {body}");
-        assert_eq!(internals_in(body["detail"].as_str().expect("a text")), None, "{query}: {body}");
+        assert_eq!(internals_in(body["detail"].as_str().expect("read text")), None, "{query}: {body}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rejects_handshakes_after_which_http_would_go_on() {
+async fn rejects_handshakes_after_which_http_would_continue() {
     let app = TestApp::start().await;
-    let user = app.api.any_user().await.expect("a user");
+    let user = app.api.any_user().await.expect("register user");
     let upgrade = "Upgrade: websocket\r\n";
     for (version, headers, body, status) in [
         ("1.1", upgrade.to_owned(), "", 101),
@@ -117,34 +117,34 @@ async fn rejects_handshakes_after_which_http_would_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_websocket_is_told_so() {
+async fn rejects_requests_that_are_no_handshake() {
     let app = TestApp::start().await;
-    let answer = app.notification.http.call("GET", "/ws", None, None).await.expect("an answer");
+    let answer = app.notification.http.call("GET", "/ws", None, None).await.expect("call API");
     assert_eq!((answer.status, &answer.body["code"]), (426, &json!("upgrade_required")));
-    let answer = app.notification.http.call("POST", "/ws", None, None).await.expect("an answer");
+    let answer = app.notification.http.call("POST", "/ws", None, None).await.expect("call API");
     assert_eq!((answer.status, &answer.body["code"]), (405, &json!("method_not_allowed")));
-    let answer = app.notification.http.call("GET", "/nowhere", None, None).await.expect("an answer");
+    let answer = app.notification.http.call("GET", "/nowhere", None, None).await.expect("call API");
     assert_eq!((answer.status, &answer.body["code"]), (404, &json!("not_found")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_instance_and_one_without_chat_service_refuse_with_503() {
+async fn full_instance_and_instance_without_chat_service_answer_503() {
     let app = TestApp::start_with(&neonchat_testbed::harness::redis_url(), &[("WS_MAX_CONNECTIONS", "1")]).await;
-    let user = app.api.any_user().await.expect("a user");
+    let user = app.api.any_user().await.expect("register user");
     let first = app.socket(&user).await;
     let url = |websocket: &str| format!("{websocket}/ws?token={}", user.token);
     assert_eq!(refusal(&url(&app.notification.websocket), &[]).await, (503, "unavailable".to_owned()));
-    first.close().await.expect("closed");
+    first.close().await.expect("close socket");
 
-    let nowhere = neonchat_testbed::port::free().expect("a port");
+    let nowhere = neonchat_testbed::port::free().expect("find port");
     let alone = Notification::start(&neonchat_testbed::harness::redis_url(), nowhere, &[]).await;
     assert_eq!(refusal(&url(&alone.websocket), &[]).await, (503, "unavailable".to_owned()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refused_handshake_leaves_nothing_behind() {
+async fn refused_handshake_leaves_nothing_behind() {
     let app = TestApp::start().await;
-    let user: User = app.api.any_user().await.expect("a user");
+    let user: User = app.api.any_user().await.expect("register user");
     let url = format!("{}/ws?token={}&chat_id={}", app.notification.websocket, user.token, uuid::Uuid::now_v7());
     for _ in 0..3 {
         assert_eq!(refusal(&url, &[]).await.0, 403);
@@ -153,17 +153,17 @@ async fn a_refused_handshake_leaves_nothing_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_pages_of_ours_may_connect() {
+async fn rejects_foreign_origins() {
     let settings = [("CORS_ALLOWED_ORIGINS", "https://chat.example.org, capacitor://localhost")];
     let app = TestApp::start_with(&neonchat_testbed::harness::redis_url(), &settings).await;
-    let user = app.api.any_user().await.expect("a user");
+    let user = app.api.any_user().await.expect("register user");
     let url = format!("{}/ws?token={}", app.notification.websocket, user.token);
     let own = app.notification.websocket.replace("ws://", "http://");
     for origin in ["https://chat.example.org", "capacitor://localhost", &own] {
-        let mut socket = Socket::request(&url, &[("origin", origin)]).await.expect("an answer").expect("a socket");
-        socket.expect_quiet().await.expect("a pong");
+        let mut socket = Socket::request(&url, &[("origin", origin)]).await.expect("call API").expect("open socket");
+        socket.expect_quiet().await.expect("receive pong");
     }
-    // The app is not listed, but its host is called as the server's is.
+    // Not listed, although its host equals that of the server.
     let namesake = own.replace("http://", "tauri://");
     for origin in [
         "https://evil.example",
@@ -176,6 +176,6 @@ async fn only_pages_of_ours_may_connect() {
         assert_eq!(refusal(&url, &[("origin", origin)]).await, (403, "forbidden".to_owned()), "{origin}");
     }
     let rejected =
-        app.notification.http.metric("security_events_total{event=\"origin_rejected\"}").await.expect("a metric");
+        app.notification.http.metric("security_events_total{event=\"origin_rejected\"}").await.expect("read metric");
     assert!(!rejected.ends_with(" 0"), "{rejected}");
 }

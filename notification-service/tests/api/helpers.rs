@@ -1,4 +1,4 @@
-//! A chat-service and as many notification-services as a test wants, in this process, on ports of their own.
+//! Runs a chat-service and one or more notification-services in the test process.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ pub(crate) struct TestApp {
     pub(crate) chat_grpc: u16,
 }
 
-/// A service that runs.
+/// A running service.
 pub(crate) struct Running {
     stop: DropGuard,
     ended: JoinHandle<anyhow::Result<()>>,
@@ -48,15 +48,15 @@ impl Running {
         Self { stop: stop.drop_guard(), ended }
     }
 
-    /// Tells it to end.
+    /// Starts the shutdown.
     pub(crate) fn end(self) -> JoinHandle<anyhow::Result<()>> {
         drop(self.stop);
         self.ended
     }
 
-    /// Tells it to end and waits until it has.
+    /// Shuts the service down and waits for its end.
     pub(crate) async fn stop(self) {
-        self.end().await.expect("no panic").expect("a clean end");
+        self.end().await.expect("join task").expect("end without error");
     }
 }
 
@@ -64,13 +64,13 @@ impl Running {
 pub(crate) struct Notification {
     pub(crate) running: Running,
     pub(crate) http: Api,
-    /// Its operations port, if it has one.
+    /// The operations endpoints, if they have a port of their own.
     pub(crate) operations: Option<Api>,
     pub(crate) websocket: String,
     pub(crate) grpc: String,
 }
 
-/// An instance of notification-service that is a process of its own.
+/// An instance of notification-service in a process of its own.
 pub(crate) struct NotificationProcess {
     pub(crate) process: Process,
     pub(crate) websocket: String,
@@ -79,25 +79,25 @@ pub(crate) struct NotificationProcess {
 
 impl NotificationProcess {
     async fn start(redis_url: &str, namespace: &str, chat_grpc: u16) -> Self {
-        let log = tempfile::tempdir().expect("a folder");
-        let (chat, port) = (format!("127.0.0.1:{chat_grpc}"), port::free().expect("a port"));
-        let mut command = Process::command(&binary("notification-service").expect("a binary"), Signal::SIGKILL);
+        let log = tempfile::tempdir().expect("create directory");
+        let (chat, port) = (format!("127.0.0.1:{chat_grpc}"), port::free().expect("find port"));
+        let mut command = Process::command(&binary("notification-service").expect("find binary"), Signal::SIGKILL);
         command.envs(defaults(redis_url, &chat)).env("NOTIFICATION_WS_PORT", port.to_string());
         command.env("REDIS_NAMESPACE", namespace);
         let process = Process::spawn("notification-service", &mut command, &log.path().join("log"));
-        let process = process.expect("a process");
-        Api::new(format!("http://127.0.0.1:{port}")).until_ready().await.expect("ready");
+        let process = process.expect("spawn process");
+        Api::new(format!("http://127.0.0.1:{port}")).until_ready().await.expect("become ready");
         Self { process, websocket: format!("ws://127.0.0.1:{port}"), _log: log }
     }
 
-    /// Kills it, as a power cut would.
+    /// Kills the process, like a power failure.
     pub(crate) async fn kill(mut self) {
-        self.process.signal(Signal::SIGKILL).expect("killed");
-        self.process.wait().await.expect("an end");
+        self.process.signal(Signal::SIGKILL).expect("kill process");
+        self.process.wait().await.expect("end");
     }
 }
 
-/// Settings by which an instance runs beside others and is quick.
+/// Settings for several instances on one machine and for fast tests.
 fn defaults<'a>(redis_url: &'a str, chat_service: &'a str) -> [(&'static str, &'a str); 7] {
     [
         ("NOTIFICATION_SERVICE_HOST", "127.0.0.1"),
@@ -116,8 +116,8 @@ impl Notification {
         let mut values: Vec<(&str, &str)> = defaults(redis_url, &chat).into();
         values.extend(settings);
         let settings =
-            notification_service::config::Settings::read(SettingsSource::from_values(values)).expect("settings");
-        let app = App::build(settings).await.expect("an app");
+            notification_service::config::Settings::read(SettingsSource::from_values(values)).expect("read settings");
+        let app = App::build(settings).await.expect("build app");
         let (http, grpc) = (app.http_addr(), app.grpc_addr());
         let operations = app.operations_addr().map(|address| Api::new(format!("http://{address}")));
         Self {
@@ -135,60 +135,60 @@ impl TestApp {
         Self::start_with(&harness::redis_url(), &[]).await
     }
 
-    /// With a Redis, and settings of notification-service, of the test's own.
+    /// Starts both services with this Redis and these settings of notification-service.
     pub(crate) async fn start_with(redis_url: &str, settings: &[(&str, &str)]) -> Self {
-        // A Redis of the test's own has one deployment, with the names of the specification.
+        // A Redis of a single test needs no namespace, so its keys are those of the specification.
         let is_shared = redis_url == harness::redis_url();
         let namespace = if is_shared { harness::redis_namespace() } else { String::new() };
         Self::start_in(&namespace, redis_url, settings).await
     }
 
-    /// In this namespace of Redis.
+    /// Like [`TestApp::start_with`], in this namespace of Redis.
     pub(crate) async fn start_in(namespace: &str, redis_url: &str, settings: &[(&str, &str)]) -> Self {
-        let (database, chat_grpc) = (harness::test_database().await, port::free().expect("a port"));
+        let (database, chat_grpc) = (harness::test_database().await, port::free().expect("find port"));
         let (api, chat) = start_chat_service(&database, redis_url, namespace, chat_grpc).await;
         let notification = Notification::start(redis_url, chat_grpc, &in_namespace(namespace, settings)).await;
         let (redis_url, namespace) = (redis_url.to_owned(), namespace.to_owned());
         Self { api, chat: Some(chat), notification, database, redis_url, namespace, chat_grpc }
     }
 
-    /// A further instance of notification-service.
+    /// Starts a further instance of notification-service.
     pub(crate) async fn another(&self) -> Notification {
         self.another_with(&[]).await
     }
 
-    /// A further instance, which has another Redis than chat-service.
+    /// Starts a further instance with another Redis than chat-service.
     pub(crate) async fn another_beside(&self, redis_url: &str) -> Notification {
         Notification::start(redis_url, self.chat_grpc, &in_namespace(&self.namespace, &[])).await
     }
 
-    /// A further instance, which reaches chat-service at this port.
+    /// Starts a further instance that connects to chat-service at this port.
     pub(crate) async fn another_at(&self, chat_grpc: u16) -> Notification {
         Notification::start(&self.redis_url, chat_grpc, &in_namespace(&self.namespace, &[])).await
     }
 
-    /// A further instance of notification-service, with settings of its own.
+    /// Starts a further instance of notification-service with these settings.
     pub(crate) async fn another_with(&self, settings: &[(&str, &str)]) -> Notification {
         Notification::start(&self.redis_url, self.chat_grpc, &in_namespace(&self.namespace, settings)).await
     }
 
-    /// A further instance of notification-service that can be killed.
+    /// Starts a further instance of notification-service in a process that can be killed.
     pub(crate) async fn another_process(&self) -> NotificationProcess {
         NotificationProcess::start(&self.redis_url, &self.namespace, self.chat_grpc).await
     }
 
-    /// The name in Redis of a key.
+    /// Returns the name of a key in the test's namespace.
     pub(crate) fn key(&self, name: &str) -> String {
         Namespace::parse(&self.namespace).unwrap_or_default().name(name)
     }
 
     /// Stops chat-service.
     pub(crate) async fn stop_chat_service(&mut self) {
-        self.chat.take().expect("a running chat-service").stop().await;
+        self.chat.take().expect("have running chat-service").stop().await;
     }
 
-    /// Starts it again behind notification-service.
-    pub(crate) async fn start_chat_service_again(&mut self) {
+    /// Starts chat-service again on the same port.
+    pub(crate) async fn restart_chat_service(&mut self) {
         self.chat = Some(start_chat_service(&self.database, &self.redis_url, &self.namespace, self.chat_grpc).await.1);
     }
 
@@ -198,44 +198,45 @@ impl TestApp {
         let connection = tokio::spawn(connection);
         client.batch_execute(statements).await.expect("run statements");
         drop(client);
-        connection.await.expect("no panic").expect("a clean end");
+        connection.await.expect("join task").expect("end without error");
     }
 
-    /// Two users, and the id of their chat.
+    /// Registers two users and creates their chat. Returns both users and the chat's ID.
     pub(crate) async fn two_users(&self) -> (User, User, String) {
-        let (alice, bob) = (self.api.any_user().await.expect("a user"), self.api.any_user().await.expect("a user"));
-        let chat = self.api.chat(&alice, &bob).await.expect("a chat");
+        let (alice, bob) =
+            (self.api.any_user().await.expect("register user"), self.api.any_user().await.expect("register user"));
+        let chat = self.api.chat(&alice, &bob).await.expect("create chat");
         (alice, bob, chat)
     }
 
-    /// A socket for all of a user's chats.
+    /// Opens a socket that covers all chats of a user.
     pub(crate) async fn socket(&self, user: &User) -> Socket {
-        Socket::open(&self.notification.websocket, user, None).await.expect("a socket")
+        Socket::open(&self.notification.websocket, user, None).await.expect("open socket")
     }
 
-    /// What is received by a client that sends these bytes after the handshake, and then waits for the server to close TCP.
+    /// Sends bytes after the handshake and returns everything received until the server closes TCP.
     pub(crate) async fn raw(&self, user: &User, bytes: &[u8]) -> Vec<u8> {
         let mut stream = self.handshake(user).await;
-        stream.write_all(bytes).await.expect("sent");
+        stream.write_all(bytes).await.expect("send");
         let mut received = Vec::new();
         let ended = timeout(Duration::from_secs(10), stream.read_to_end(&mut received)).await;
-        ended.expect("an end").expect("a clean end");
+        ended.expect("end").expect("end without error");
         received
     }
 
-    /// The status and the headers of the answer to a handshake.
+    /// Returns the status line and the headers of the answer to a handshake.
     pub(crate) async fn raw_head(&self, user: &User) -> String {
         self.raw_head_of(user, "1.1", "Upgrade: websocket\r\n", "").await
     }
 
-    /// The same for one of this version of HTTP, with these headers and this body.
+    /// Like [`TestApp::raw_head`], with this version of HTTP, these headers and this body.
     pub(crate) async fn raw_head_of(&self, user: &User, version: &str, headers: &str, body: &str) -> String {
         let mut stream = self.handshake_with(user, version, headers, body).await;
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
-            head.push(stream.read_u8().await.expect("an answer"));
+            head.push(stream.read_u8().await.expect("call API"));
         }
-        String::from_utf8(head).expect("text")
+        String::from_utf8(head).expect("decode text")
     }
 
     async fn handshake(&self, user: &User) -> TcpStream {
@@ -244,18 +245,18 @@ impl TestApp {
 
     async fn handshake_with(&self, user: &User, version: &str, headers: &str, body: &str) -> TcpStream {
         let authority = self.notification.websocket.trim_start_matches("ws://");
-        let mut stream = TcpStream::connect(authority).await.expect("a connection");
+        let mut stream = TcpStream::connect(authority).await.expect("connect");
         let upgrade = format!(
             "GET /ws?token={} HTTP/{version}\r\nHost: {authority}\r\nConnection: Upgrade\r\n{headers}\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n{body}",
             user.token
         );
-        stream.write_all(upgrade.as_bytes()).await.expect("sent");
+        stream.write_all(upgrade.as_bytes()).await.expect("send");
         stream
     }
 }
 
-/// Settings of an instance in a namespace of Redis.
+/// Adds the namespace to the settings of an instance.
 fn in_namespace<'a>(namespace: &'a str, settings: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     settings.iter().copied().chain([("REDIS_NAMESPACE", namespace)]).collect()
 }
@@ -272,9 +273,9 @@ async fn start_chat_service(database: &str, redis_url: &str, namespace: &str, gr
         ("BCRYPT_COST", "4"),
         ("RATE_LIMIT_PER_MINUTE", "0"),
     ]);
-    let app = ChatApp::build(settings.expect("settings")).await.expect("an app");
-    let api = Api::new(format!("http://{}", app.http_addr().expect("an address")));
+    let app = ChatApp::build(settings.expect("read settings")).await.expect("build app");
+    let api = Api::new(format!("http://{}", app.http_addr().expect("read address")));
     let running = Running::start(|stop| app.run(async move { stop.cancelled().await }));
-    api.until_ready().await.expect("a ready chat-service");
+    api.until_ready().await.expect("become ready");
     (api, running)
 }

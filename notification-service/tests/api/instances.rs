@@ -1,4 +1,4 @@
-//! Presence when an instance is killed, stands still or drains, and when Redis forgets (guarantees.md, G8).
+//! Presence when an instance is killed, paused or drained, and when Redis loses its data (guarantees.md, G8).
 
 use fred::{
     interfaces::{ClientLike as _, HashesInterface as _, KeysInterface as _, SetsInterface as _},
@@ -16,49 +16,49 @@ use tempfile::TempDir;
 
 use crate::helpers::TestApp;
 
-/// The services with a Redis of their own: where tests share one, the instances of one clear up after those of another.
-struct Stage {
+/// The services with a Redis of their own. On a shared Redis, the instances of one test would sweep those of another.
+struct Fixture {
     app: TestApp,
     redis: Redis,
     commands: Client,
     folder: TempDir,
 }
 
-impl Stage {
-    async fn set(settings: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let redis = Redis::start(folder.path(), None, Persistence::None).await.expect("a Redis");
+impl Fixture {
+    async fn start(settings: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("create directory");
+        let redis = Redis::start(folder.path(), None, Persistence::None).await.expect("start Redis");
         let app = TestApp::start_with(&redis.url(), settings).await;
-        let commands = redis::client(&redis.url().into()).expect("a client");
-        commands.wait_for_connect().await.expect("connected");
+        let commands = redis::client(&redis.url().into()).expect("create Redis client");
+        commands.wait_for_connect().await.expect("connect to Redis");
         Self { app, redis, commands, folder }
     }
 
-    /// Waits until Redis knows of so many instances, and of all that there were before.
+    /// Waits until this number of instances is registered in Redis.
     async fn until_instances(&self, count: usize) {
         until("Redis has the instances", async || {
-            self.commands.hlen::<usize, _>("instances").await.expect("a count") == count
+            self.commands.hlen::<usize, _>("instances").await.expect("read count") == count
         })
         .await;
     }
 
     async fn keys(&self, pattern: &str) -> Vec<String> {
         let page = self.commands.scan_page::<(String, _), _, _>("0", pattern, Some(100_000), None);
-        page.await.expect("all of them").1
+        page.await.expect("scan keys").1
     }
 
     async fn connections(&self, user: &User) -> usize {
-        self.commands.scard(format!("user:{}:ws_connections", user.id)).await.expect("a count")
+        self.commands.scard(format!("user:{}:ws_connections", user.id)).await.expect("read count")
     }
 
     async fn status(&self, user: &User) -> Option<String> {
-        let value: Option<String> = self.commands.get(format!("online:{}", user.id)).await.expect("a value");
-        let value: Value = serde_json::from_str(&value?).expect("JSON");
+        let value: Option<String> = self.commands.get(format!("online:{}", user.id)).await.expect("read value");
+        let value: Value = serde_json::from_str(&value?).expect("convert JSON");
         value["status"].as_str().map(str::to_owned)
     }
 }
 
-/// The next frame has to be this event of this user. It may take as long as it takes to find an instance gone.
+/// Expects this presence event of this user as the next frame. Waits long enough for the failure detector.
 async fn expect_event(socket: &mut Socket, event: &str, user: &User) {
     let mut frame = socket.next().await;
     for _ in 0..2 {
@@ -66,133 +66,135 @@ async fn expect_event(socket: &mut Socket, event: &str, user: &User) {
             frame = socket.next().await;
         }
     }
-    let frame = frame.expect("a frame");
+    let frame = frame.expect("receive frame");
     assert_eq!((&frame["event"], &frame["user_id"]), (&json!(event), &json!(user.id)), "{frame}");
 }
 
-/// Nothing has come, presence included.
+/// Expects that no frame has arrived, not even presence.
 async fn expect_silence(socket: &mut Socket) {
-    socket.send(&json!({ "type": "ping" })).await.expect("sent");
-    socket.expect("pong").await.expect("nothing but a pong");
+    socket.send(&json!({ "type": "ping" })).await.expect("send");
+    socket.expect("pong").await.expect("receive only pong");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn those_who_share_a_chat_are_told_once_that_a_user_of_a_killed_instance_is_offline() {
-    let stage = Stage::set(&[]).await;
-    let app = &stage.app;
+async fn peers_learn_once_that_user_of_killed_instance_is_offline() {
+    let fixture = Fixture::start(&[]).await;
+    let app = &fixture.app;
     let (second, killed) = (app.another().await, app.another_process().await);
     let (alice, bob, _) = app.two_users().await;
-    let (carol, stranger) = (app.api.any_user().await.expect("a user"), app.api.any_user().await.expect("a user"));
-    app.api.chat(&alice, &carol).await.expect("a chat");
+    let (carol, stranger) =
+        (app.api.any_user().await.expect("register user"), app.api.any_user().await.expect("register user"));
+    app.api.chat(&alice, &carol).await.expect("create chat");
     let mut bobs = app.socket(&bob).await;
-    let mut carols = Socket::open(&second.websocket, &carol, None).await.expect("a socket");
+    let mut carols = Socket::open(&second.websocket, &carol, None).await.expect("open socket");
     let mut strangers = app.socket(&stranger).await;
-    let _alices = Socket::open(&killed.websocket, &alice, None).await.expect("a socket");
+    let _alices = Socket::open(&killed.websocket, &alice, None).await.expect("open socket");
     for socket in [&mut bobs, &mut carols] {
         expect_event(socket, "user_online", &alice).await;
     }
-    stage.until_instances(3).await;
+    fixture.until_instances(3).await;
 
     killed.kill().await;
     for socket in [&mut bobs, &mut carols] {
         expect_event(socket, "user_offline", &alice).await;
     }
-    stage.until_instances(2).await;
-    assert_eq!((stage.connections(&alice).await, stage.status(&alice).await), (0, None));
-    // Whoever is told of the next change has been told of nothing in between.
+    fixture.until_instances(2).await;
+    assert_eq!((fixture.connections(&alice).await, fixture.status(&alice).await), (0, None));
+    // The next event shows that there was no other event in between.
     let _alices = app.socket(&alice).await;
     for socket in [&mut bobs, &mut carols] {
         expect_event(socket, "user_online", &alice).await;
     }
     expect_silence(&mut strangers).await;
-    let reaped = app.notification.http.metric("presence_reaped_connections_total").await.expect("the metric");
+    let reaped = app.notification.http.metric("presence_reaped_connections_total").await.expect("read metric");
     assert!(!reaped.ends_with(" 0"), "{reaped}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_with_a_socket_elsewhere_stays_online_and_goes_offline_with_that() {
-    let stage = Stage::set(&[]).await;
-    let app = &stage.app;
+async fn user_with_socket_on_another_instance_stays_online() {
+    let fixture = Fixture::start(&[]).await;
+    let app = &fixture.app;
     let killed = app.another_process().await;
     let (alice, bob, _) = app.two_users().await;
     let mut bobs = app.socket(&bob).await;
-    let _on_killed = Socket::open(&killed.websocket, &alice, None).await.expect("a socket");
+    let _on_killed = Socket::open(&killed.websocket, &alice, None).await.expect("open socket");
     expect_event(&mut bobs, "user_online", &alice).await;
     let here = app.socket(&alice).await;
-    until("both sockets are registered", async || stage.connections(&alice).await == 2).await;
+    until("both sockets are registered", async || fixture.connections(&alice).await == 2).await;
 
     killed.kill().await;
-    stage.until_instances(1).await;
-    assert_eq!((stage.connections(&alice).await, stage.status(&alice).await.as_deref()), (1, Some("online")));
+    fixture.until_instances(1).await;
+    assert_eq!((fixture.connections(&alice).await, fixture.status(&alice).await.as_deref()), (1, Some("online")));
     expect_silence(&mut bobs).await;
-    here.close().await.expect("closed");
+    here.close().await.expect("close socket");
     expect_event(&mut bobs, "user_offline", &alice).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_is_away_when_the_device_in_use_was_on_a_killed_instance() {
-    let stage = Stage::set(&[]).await;
-    let app = &stage.app;
-    // Nobody whom the survivor knows of but Bob: Alice's other device is on a third instance.
+async fn user_is_away_when_active_device_was_on_killed_instance() {
+    let fixture = Fixture::start(&[]).await;
+    let app = &fixture.app;
+    // The surviving instance has no socket of Alice: her other device is on a third instance.
     let (third, killed) = (app.another_process().await, app.another_process().await);
     let (alice, bob, _) = app.two_users().await;
     let mut bobs = app.socket(&bob).await;
-    let _in_use = Socket::open(&killed.websocket, &alice, None).await.expect("a socket");
+    let _in_use = Socket::open(&killed.websocket, &alice, None).await.expect("open socket");
     expect_event(&mut bobs, "user_online", &alice).await;
-    let mut idle = Socket::open(&third.websocket, &alice, None).await.expect("a socket");
-    idle.send(&json!({ "type": "presence", "status": "away" })).await.expect("sent");
+    let mut idle = Socket::open(&third.websocket, &alice, None).await.expect("open socket");
+    idle.send(&json!({ "type": "presence", "status": "away" })).await.expect("send");
     let away = format!("{{user:{}:ws_connections}}:away", alice.id);
-    until("one socket is away", async || stage.commands.scard::<usize, _>(&away).await.expect("a count") == 1).await;
+    until("one socket is away", async || fixture.commands.scard::<usize, _>(&away).await.expect("read count") == 1)
+        .await;
 
     killed.kill().await;
     expect_event(&mut bobs, "user_away", &alice).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_instance_that_stood_still_comes_back_with_all_of_its_users() {
-    let stage = Stage::set(&[]).await;
-    let app = &stage.app;
+async fn paused_instance_restores_presence_of_its_users() {
+    let fixture = Fixture::start(&[]).await;
+    let app = &fixture.app;
     let stopped = app.another_process().await;
     let (alice, bob, chat) = app.two_users().await;
     let mut bobs = app.socket(&bob).await;
-    let mut alices = Socket::open(&stopped.websocket, &alice, None).await.expect("a socket");
+    let mut alices = Socket::open(&stopped.websocket, &alice, None).await.expect("open socket");
     expect_event(&mut bobs, "user_online", &alice).await;
 
-    stopped.process.signal(Signal::SIGSTOP).expect("stopped");
+    stopped.process.signal(Signal::SIGSTOP).expect("stop process");
     expect_event(&mut bobs, "user_offline", &alice).await;
-    stage.until_instances(1).await;
-    stopped.process.signal(Signal::SIGCONT).expect("continued");
+    fixture.until_instances(1).await;
+    stopped.process.signal(Signal::SIGCONT).expect("continue process");
     expect_event(&mut bobs, "user_online", &alice).await;
-    alices.send_message(&chat, "still here").await.expect("an ack");
-    bobs.expect("new_message").await.expect("the message");
-    assert_eq!(stage.connections(&alice).await, 1);
+    alices.send_message(&chat, "still here").await.expect("receive ack");
+    bobs.expect("new_message").await.expect("receive message");
+    assert_eq!(fixture.connections(&alice).await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_a_flush_all_is_as_before_and_nobody_hears_of_it() {
-    let stage = Stage::set(&[]).await;
-    let app = &stage.app;
+async fn presence_recovers_silently_after_flush() {
+    let fixture = Fixture::start(&[]).await;
+    let app = &fixture.app;
     let other = app.another().await;
     let (alice, bob, _) = app.two_users().await;
-    let carol = app.api.any_user().await.expect("a user");
-    app.api.chat(&carol, &bob).await.expect("a chat");
+    let carol = app.api.any_user().await.expect("register user");
+    app.api.chat(&carol, &bob).await.expect("create chat");
     let mut bobs = app.socket(&bob).await;
     let alices = app.socket(&alice).await;
     expect_event(&mut bobs, "user_online", &alice).await;
-    let _alices_too = Socket::open(&other.websocket, &alice, None).await.expect("a socket");
-    let mut carols = Socket::open(&other.websocket, &carol, None).await.expect("a socket");
+    let _alices_too = Socket::open(&other.websocket, &alice, None).await.expect("open socket");
+    let mut carols = Socket::open(&other.websocket, &carol, None).await.expect("open socket");
     expect_event(&mut bobs, "user_online", &carol).await;
-    carols.send(&json!({ "type": "presence", "status": "away" })).await.expect("sent");
+    carols.send(&json!({ "type": "presence", "status": "away" })).await.expect("send");
     expect_event(&mut bobs, "user_away", &carol).await;
-    until("both sockets are registered", async || stage.connections(&alice).await == 2).await;
+    until("both sockets are registered", async || fixture.connections(&alice).await == 2).await;
 
-    let () = stage.commands.flushall(false).await.expect("flushed");
-    // One device leaves before anything is entered again.
-    alices.close().await.expect("closed");
+    let () = fixture.commands.flushall(false).await.expect("flush Redis");
+    // One device disconnects before presence is restored.
+    alices.close().await.expect("close socket");
     until("every presence entry is restored", async || {
-        (stage.connections(&alice).await, stage.connections(&carol).await) == (1, 1)
-            && stage.status(&alice).await.as_deref() == Some("online")
-            && stage.status(&carol).await.as_deref() == Some("away")
+        (fixture.connections(&alice).await, fixture.connections(&carol).await) == (1, 1)
+            && fixture.status(&alice).await.as_deref() == Some("online")
+            && fixture.status(&carol).await.as_deref() == Some("away")
     })
     .await;
     expect_silence(&mut bobs).await;
@@ -201,87 +203,88 @@ async fn after_a_flush_all_is_as_before_and_nobody_hears_of_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_leaves_while_redis_is_away_is_offline_when_it_is_back_and_nobody_else_is() {
-    let Stage { app, redis, folder, .. } = Stage::set(&[]).await;
+async fn user_who_left_without_redis_is_offline_when_it_is_back() {
+    let Fixture { app, redis, folder, .. } = Fixture::start(&[]).await;
     let other = app.another().await;
     let (alice, bob, _) = app.two_users().await;
-    let carol = app.api.any_user().await.expect("a user");
-    app.api.chat(&carol, &bob).await.expect("a chat");
+    let carol = app.api.any_user().await.expect("register user");
+    app.api.chat(&carol, &bob).await.expect("create chat");
     let mut bobs = app.socket(&bob).await;
     let alices = app.socket(&alice).await;
     expect_event(&mut bobs, "user_online", &alice).await;
-    let _carols = Socket::open(&other.websocket, &carol, None).await.expect("a socket");
+    let _carols = Socket::open(&other.websocket, &carol, None).await.expect("open socket");
     expect_event(&mut bobs, "user_online", &carol).await;
 
     let port = redis.port();
-    redis.stop().await.expect("stopped");
-    alices.close().await.expect("closed");
-    let _redis = Redis::start(folder.path(), Some(port), Persistence::None).await.expect("a Redis");
+    redis.stop().await.expect("stop process");
+    alices.close().await.expect("close socket");
+    let _redis = Redis::start(folder.path(), Some(port), Persistence::None).await.expect("start Redis");
     expect_event(&mut bobs, "user_offline", &alice).await;
     expect_silence(&mut bobs).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_drained_instance_leaves_nothing_behind_and_who_reconnects_was_never_offline() {
+async fn drained_instance_leaves_no_keys_and_reconnected_user_stays_online() {
     let settings = [("PRESENCE_OFFLINE_GRACE", "3s")];
-    let stage = Stage::set(&settings).await;
-    let app = &stage.app;
+    let fixture = Fixture::start(&settings).await;
+    let app = &fixture.app;
     let drained = app.another_with(&settings).await;
     let (alice, bob, _) = app.two_users().await;
-    let carol = app.api.any_user().await.expect("a user");
-    app.api.chat(&carol, &bob).await.expect("a chat");
+    let carol = app.api.any_user().await.expect("register user");
+    app.api.chat(&carol, &bob).await.expect("create chat");
     let mut bobs = app.socket(&bob).await;
-    let mut alices = Socket::open(&drained.websocket, &alice, None).await.expect("a socket");
+    let mut alices = Socket::open(&drained.websocket, &alice, None).await.expect("open socket");
     expect_event(&mut bobs, "user_online", &alice).await;
-    let mut carols = Socket::open(&drained.websocket, &carol, None).await.expect("a socket");
+    let mut carols = Socket::open(&drained.websocket, &carol, None).await.expect("open socket");
     expect_event(&mut bobs, "user_online", &carol).await;
-    stage.until_instances(2).await;
+    fixture.until_instances(2).await;
 
     let ended = drained.running.end();
-    assert_eq!(alices.closed().await.expect("a close frame").1, 4100);
+    assert_eq!(alices.closed().await.expect("receive close frame").1, 4100);
     let _alices = app.socket(&alice).await;
-    assert_eq!(carols.closed().await.expect("a close frame").1, 4100);
-    ended.await.expect("no panic").expect("a clean end");
+    assert_eq!(carols.closed().await.expect("receive close frame").1, 4100);
+    ended.await.expect("join task").expect("end without error");
     expect_event(&mut bobs, "user_offline", &carol).await;
     expect_silence(&mut bobs).await;
-    assert_eq!((stage.connections(&alice).await, stage.connections(&carol).await), (1, 0));
-    assert_eq!(stage.commands.hlen::<usize, _>("instances").await.expect("a count"), 1);
-    let registers: Vec<String> = stage.keys("instance:*:users").await;
+    assert_eq!((fixture.connections(&alice).await, fixture.connections(&carol).await), (1, 0));
+    assert_eq!(fixture.commands.hlen::<usize, _>("instances").await.expect("read count"), 1);
+    let registers: Vec<String> = fixture.keys("instance:*:users").await;
     assert_eq!(registers.len(), 1, "{registers:?}");
 }
 
-/// What an instance leaves behind over which the one that cleared up after it died too.
-async fn leave_behind(stage: &Stage, users: &[String]) {
+/// Writes the keys of a dead instance whose cleanup was interrupted by another death.
+async fn write_dead_instance(fixture: &Fixture, users: &[String]) {
     const LEASE: &str = "0b0e5c1e-6f0a-4b7e-9d55-1f8a6a3f6a11.1";
-    let pipeline = stage.commands.pipeline();
+    let pipeline = fixture.commands.pipeline();
     for user in users {
-        let () = pipeline.sadd(format!("instance:{LEASE}:users"), user).await.expect("queued");
-        let () = pipeline.sadd(format!("user:{user}:ws_connections"), format!("{LEASE}:7")).await.expect("queued");
+        let () = pipeline.sadd(format!("instance:{LEASE}:users"), user).await.expect("queue command");
+        let () =
+            pipeline.sadd(format!("user:{user}:ws_connections"), format!("{LEASE}:7")).await.expect("queue command");
         let online = json!({ "user_id": user, "status": "online", "last_seen": 1 }).to_string();
-        let () = pipeline.set(format!("online:{user}"), online, None, None, false).await.expect("queued");
+        let () = pipeline.set(format!("online:{user}"), online, None, None, false).await.expect("queue command");
     }
-    let () = pipeline.hset("instances", (LEASE, -1)).await.expect("queued");
-    let () = pipeline.last().await.expect("done");
+    let () = pipeline.hset("instances", (LEASE, -1)).await.expect("queue command");
+    let () = pipeline.last().await.expect("run pipeline");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn several_survivors_finish_what_another_one_began() {
-    let stage = Stage::set(&[]).await;
-    let app = &stage.app;
+async fn several_instances_finish_interrupted_cleanup() {
+    let fixture = Fixture::start(&[]).await;
+    let app = &fixture.app;
     let second = app.another().await;
     let (alice, bob, _) = app.two_users().await;
     let mut bobs = app.socket(&bob).await;
-    let mut bobs_too = Socket::open(&second.websocket, &bob, None).await.expect("a socket");
-    stage.until_instances(2).await;
+    let mut bobs_too = Socket::open(&second.websocket, &bob, None).await.expect("open socket");
+    fixture.until_instances(2).await;
 
     let mut users: Vec<String> = (0..1000).map(|_| uuid::Uuid::new_v4().to_string()).collect();
     users.push(alice.id.clone());
-    leave_behind(&stage, &users).await;
+    write_dead_instance(&fixture, &users).await;
     for socket in [&mut bobs, &mut bobs_too] {
         expect_event(socket, "user_offline", &alice).await;
     }
-    stage.until_instances(2).await;
-    let left: Vec<String> = stage.keys("user:*:ws_connections").await;
+    fixture.until_instances(2).await;
+    let left: Vec<String> = fixture.keys("user:*:ws_connections").await;
     assert_eq!(left, [format!("user:{}:ws_connections", bob.id)]);
     let _alices = app.socket(&alice).await;
     for socket in [&mut bobs, &mut bobs_too] {
@@ -290,15 +293,15 @@ async fn several_survivors_finish_what_another_one_began() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_has_to_be_told_is_asked_again_when_chat_service_is_back() {
-    let mut stage = Stage::set(&[]).await;
-    let (alice, bob, _) = stage.app.two_users().await;
-    let mut bobs = stage.app.socket(&bob).await;
-    stage.app.stop_chat_service().await;
-    leave_behind(&stage, std::slice::from_ref(&alice.id)).await;
-    until("the entries of the dead instance are removed", async || stage.connections(&alice).await == 0).await;
+async fn announces_offline_user_when_chat_service_is_back() {
+    let mut fixture = Fixture::start(&[]).await;
+    let (alice, bob, _) = fixture.app.two_users().await;
+    let mut bobs = fixture.app.socket(&bob).await;
+    fixture.app.stop_chat_service().await;
+    write_dead_instance(&fixture, std::slice::from_ref(&alice.id)).await;
+    until("the entries of the dead instance are removed", async || fixture.connections(&alice).await == 0).await;
     expect_silence(&mut bobs).await;
 
-    stage.app.start_chat_service_again().await;
+    fixture.app.restart_chat_service().await;
     expect_event(&mut bobs, "user_offline", &alice).await;
 }

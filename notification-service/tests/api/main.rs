@@ -1,9 +1,9 @@
-//! notification-service through its public ports, beside a real chat-service, Postgres and Redis.
+//! Tests notification-service through its public ports, with a real chat-service, Postgres and Redis.
 
 #![expect(clippy::expect_used, reason = "a test that cannot go on says so by a panic")]
 
 mod bad_input;
-mod catching_up;
+mod catch_up;
 mod deployments;
 mod faults;
 mod frames;

@@ -1,4 +1,4 @@
-//! A connection is as good as its token.
+//! Connections and the validity of their tokens.
 
 use jsonwebtoken::{EncodingKey, Header};
 use neonchat_common::token::Tokens;
@@ -7,63 +7,64 @@ use serde_json::json;
 
 use crate::helpers::TestApp;
 
-/// A token of a user that is good for so many seconds.
+/// Returns a token of a user that expires after `seconds`.
 fn token(user: &User, seconds: u64) -> String {
-    // Installs what signs.
+    // Installs the signing provider.
     let _ = Tokens::new(&"x".into(), std::time::Duration::ZERO);
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("now").as_secs();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("read clock").as_secs();
     let claims = json!({ "user_id": user.id, "username": user.name, "iat": now, "exp": now + seconds,
         "jti": uuid::Uuid::new_v4() });
     let secret = EncodingKey::from_secret(b"your-super-secret-jwt-key-change-in-production");
-    jsonwebtoken::encode(&Header::default(), &claims, &secret).expect("a token")
+    jsonwebtoken::encode(&Header::default(), &claims, &secret).expect("create token")
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_logout_closes_the_sockets_of_that_token_everywhere_and_no_other() {
+async fn logout_closes_all_sockets_of_its_token_only() {
     let app = TestApp::start().await;
     let other = app.another().await;
-    let phone = app.api.any_user().await.expect("a user");
+    let phone = app.api.any_user().await.expect("register user");
     let login = json!({ "username": phone.name, "password": PASSWORD });
-    let login = app.api.call("POST", "/api/v1/auth/login", None, Some(&login)).await.expect("an answer");
-    let laptop = User { token: text(&login.body["token"]).expect("a token"), ..phone.clone() };
+    let login = app.api.call("POST", "/api/v1/auth/login", None, Some(&login)).await.expect("call API");
+    let laptop = User { token: text(&login.body["token"]).expect("create token"), ..phone.clone() };
     let mut here = app.socket(&phone).await;
-    let mut there = Socket::open(&other.websocket, &phone, None).await.expect("a socket");
+    let mut there = Socket::open(&other.websocket, &phone, None).await.expect("open socket");
     let mut laptops = app.socket(&laptop).await;
 
-    let answer = app.api.call("POST", "/api/v1/auth/logout", Some(&phone.token), None).await.expect("an answer");
+    let answer = app.api.call("POST", "/api/v1/auth/logout", Some(&phone.token), None).await.expect("call API");
     assert_eq!(answer.status, 204);
     for socket in [&mut here, &mut there] {
-        assert_eq!(socket.closed().await.expect("a close frame").1, 4004);
+        assert_eq!(socket.closed().await.expect("receive close frame").1, 4004);
     }
-    laptops.expect_quiet().await.expect("still open");
+    laptops.expect_quiet().await.expect("stay open");
     for websocket in [&app.notification.websocket, &other.websocket] {
         let url = format!("{websocket}/ws?token={}", phone.token);
-        let Err(Refused(answer)) = Socket::request(&url, &[]).await.expect("an answer") else { panic!("let in") };
+        let Err(Refused(answer)) = Socket::request(&url, &[]).await.expect("call API") else { panic!("accepted") };
         assert_eq!((answer.status, &answer.body["code"]), (401, &json!("unauthorized")));
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_socket_ends_with_its_token_unless_it_shows_a_newer_one() {
+async fn socket_closes_when_token_expires_unless_renewed() {
     let app = TestApp::start().await;
-    let user = app.api.any_user().await.expect("a user");
+    let user = app.api.any_user().await.expect("register user");
     let short = User { token: token(&user, 2), ..user.clone() };
     let (mut ends, mut goes_on) = (app.socket(&short).await, app.socket(&short).await);
-    goes_on.send(&json!({ "type": "auth", "token": user.token })).await.expect("sent");
-    assert_eq!(ends.closed().await.expect("a close frame").1, 4002);
-    goes_on.expect_quiet().await.expect("still open");
+    goes_on.send(&json!({ "type": "auth", "token": user.token })).await.expect("send");
+    assert_eq!(ends.closed().await.expect("receive close frame").1, 4002);
+    goes_on.expect_quiet().await.expect("stay open");
 
-    // From then on it is the newer one that counts.
-    app.api.call("POST", "/api/v1/auth/logout", Some(&user.token), None).await.expect("an answer");
-    assert_eq!(goes_on.closed().await.expect("a close frame").1, 4004);
+    // From then on the newer token decides.
+    app.api.call("POST", "/api/v1/auth/logout", Some(&user.token), None).await.expect("call API");
+    assert_eq!(goes_on.closed().await.expect("receive close frame").1, 4004);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bad_newer_token_is_an_error_and_the_old_one_stays() {
+async fn keeps_old_token_after_rejected_auth() {
     let app = TestApp::start().await;
-    let (alice, bob) = (app.api.any_user().await.expect("a user"), app.api.any_user().await.expect("a user"));
+    let (alice, bob) =
+        (app.api.any_user().await.expect("register user"), app.api.any_user().await.expect("register user"));
     let revoked = User { token: token(&alice, 60), ..alice.clone() };
-    app.api.call("POST", "/api/v1/auth/logout", Some(&revoked.token), None).await.expect("an answer");
+    app.api.call("POST", "/api/v1/auth/logout", Some(&revoked.token), None).await.expect("call API");
     let mut socket = app.socket(&alice).await;
     for (token, code) in [
         (json!("nonsense"), "unauthorized"),
@@ -71,35 +72,35 @@ async fn a_bad_newer_token_is_an_error_and_the_old_one_stays() {
         (json!(revoked.token), "unauthorized"),
         (json!(5), "validation_failed"),
     ] {
-        socket.send(&json!({ "type": "auth", "token": token, "request_id": "a" })).await.expect("sent");
-        let error = socket.expect("error").await.expect("an error");
+        socket.send(&json!({ "type": "auth", "token": token, "request_id": "a" })).await.expect("send");
+        let error = socket.expect("error").await.expect("receive error");
         assert_eq!((&error["code"], &error["request_id"]), (&json!(code), &json!("a")));
     }
-    socket.expect_quiet().await.expect("still open");
+    socket.expect_quiet().await.expect("stay open");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_with_the_greatest_exp_opens_a_socket_that_works_and_ends() {
+async fn accepts_token_with_largest_exp() {
     let app = TestApp::start().await;
     let (alice, bob, chat) = app.two_users().await;
     let mut bobs = app.socket(&bob).await;
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("now").as_secs();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("read clock").as_secs();
     let for_ever = User { token: token(&alice, u64::MAX - now - 5), ..alice.clone() };
     let mut alices = app.socket(&for_ever).await;
-    bobs.expect("presence").await.expect("online");
-    alices.send(&json!({ "type": "message", "chat_id": chat, "text": "hi" })).await.expect("sent");
-    alices.expect_beside_presence("message_sent").await.expect("an ack");
+    bobs.expect("presence").await.expect("receive presence");
+    alices.send(&json!({ "type": "message", "chat_id": chat, "text": "hi" })).await.expect("send");
+    alices.expect_beside_presence("message_sent").await.expect("receive ack");
     drop(alices);
-    bobs.expect("new_message").await.expect("the message");
-    assert_eq!(bobs.expect("presence").await.expect("offline")["event"], "user_offline");
+    bobs.expect("new_message").await.expect("receive message");
+    assert_eq!(bobs.expect("presence").await.expect("receive presence")["event"], "user_offline");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rejects_handshake_of_unknown_user() {
     let app = TestApp::start().await;
-    let known = app.api.any_user().await.expect("a user");
+    let known = app.api.any_user().await.expect("register user");
     let stranger = User { id: uuid::Uuid::new_v4().to_string(), ..known };
     let url = format!("{}/ws?token={}", app.notification.websocket, token(&stranger, 60));
-    let Err(Refused(answer)) = Socket::request(&url, &[]).await.expect("an answer") else { panic!("let in") };
+    let Err(Refused(answer)) = Socket::request(&url, &[]).await.expect("call API") else { panic!("accepted") };
     assert_eq!((answer.status, &answer.body["code"]), (401, &json!("unauthorized")));
 }
