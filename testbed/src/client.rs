@@ -149,7 +149,7 @@ impl Api {
 ///
 /// # Errors
 /// The last one.
-pub async fn insist<T>(work: impl AsyncFn() -> anyhow::Result<T>) -> anyhow::Result<T> {
+pub async fn retry<T>(work: impl AsyncFn() -> anyhow::Result<T>) -> anyhow::Result<T> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         match work().await {

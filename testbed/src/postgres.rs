@@ -22,13 +22,13 @@ use crate::{
 };
 
 /// The longest that it takes to start. After a crash it has its log to replay first.
-const START_LIMIT: Duration = Duration::from_mins(1);
+const START_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The longest that the processes of a server that was killed take to notice it, and end.
 const LEFTOVERS_LIMIT: Duration = Duration::from_secs(5);
 
 /// The longest that it takes to end.
-const STOP_LIMIT: Duration = Duration::from_secs(30);
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A running cluster. It listens on 127.0.0.1 alone, and asks for no password: its data is a developer's.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ impl Postgres {
         }
         let mut process = Process::spawn("postgres", &mut command, &folder.join("postgres.log"))?;
         let url = url(port, "postgres");
-        process.ready_when(START_LIMIT, async || answers(&url).await).await?;
+        process.ready_when(START_TIMEOUT, async || answers(&url).await).await?;
         Ok(Self { process, port })
     }
 
@@ -142,7 +142,7 @@ impl Postgres {
     /// # Errors
     /// It does not end.
     pub async fn stop(mut self) -> anyhow::Result<()> {
-        let status = self.process.stop(Signal::SIGINT, STOP_LIMIT).await?;
+        let status = self.process.stop(Signal::SIGINT, STOP_TIMEOUT).await?;
         ensure!(status.success(), "postgres ended with {status}:\n{}", self.process.tail());
         Ok(())
     }

@@ -19,8 +19,8 @@ use crate::{
     process::{Process, Signal},
 };
 
-const START_LIMIT: Duration = Duration::from_secs(20);
-const STOP_LIMIT: Duration = Duration::from_secs(10);
+const START_TIMEOUT: Duration = Duration::from_secs(20);
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The longest that several servers take to agree on something.
 const AGREEMENT_LIMIT: Duration = Duration::from_mins(1);
@@ -85,7 +85,7 @@ impl Redis {
 
     async fn spawn(command: &mut Command, folder: &Path, port: u16) -> anyhow::Result<Self> {
         let mut process = Process::spawn("redis", command, &folder.join("redis.log"))?;
-        process.ready_when(START_LIMIT, async || answers(port).await).await?;
+        process.ready_when(START_TIMEOUT, async || answers(port).await).await?;
         Ok(Self { process, port })
     }
 
@@ -148,7 +148,7 @@ impl Redis {
     /// # Errors
     /// It does not end.
     pub async fn stop(mut self) -> anyhow::Result<()> {
-        let status = self.process.stop(Signal::SIGTERM, STOP_LIMIT).await?;
+        let status = self.process.stop(Signal::SIGTERM, STOP_TIMEOUT).await?;
         ensure!(status.success(), "redis ended with {status}:\n{}", self.process.tail());
         Ok(())
     }

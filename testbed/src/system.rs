@@ -16,10 +16,10 @@ use crate::{
 };
 
 /// The longest that a service takes to be ready. The database may have to be migrated first.
-pub const START_LIMIT: Duration = Duration::from_secs(30);
+pub const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The longest that a service takes to drain (contract, section 5).
-pub const STOP_LIMIT: Duration = Duration::from_secs(30);
+pub const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The settings of the addresses that the services listen at.
 pub(crate) const HOSTS: [&str; 6] = [
@@ -166,7 +166,7 @@ impl System {
         for (process, port) in
             [(&mut system.chat, ports.chat_ready()), (&mut system.notification, ports.notification_ready())]
         {
-            process.ready_when(START_LIMIT, async || is_ready(port).await).await?;
+            process.ready_when(START_TIMEOUT, async || is_ready(port).await).await?;
         }
         Ok(system)
     }
@@ -223,7 +223,7 @@ impl System {
     pub async fn kill_and_restart_chat_service(&mut self) -> anyhow::Result<()> {
         self.kill_chat_service().await?;
         self.chat = self.launch.spawn("chat-service")?;
-        self.chat.ready_when(START_LIMIT, async || is_ready(self.ports.chat_ready()).await).await
+        self.chat.ready_when(START_TIMEOUT, async || is_ready(self.ports.chat_ready()).await).await
     }
 
     /// Ends notification-service by SIGTERM, starts it again at the same ports, and waits until it is ready.
@@ -253,7 +253,7 @@ impl System {
         let log = format!("notification-service-{}", self.further.len() + 1);
         let ports = [("NOTIFICATION_GRPC_PORT", grpc), ("NOTIFICATION_WS_PORT", websocket)];
         let mut process = self.launch.spawn_with("notification-service", &ports, &log)?;
-        process.ready_when(START_LIMIT, async || is_ready(websocket).await).await?;
+        process.ready_when(START_TIMEOUT, async || is_ready(websocket).await).await?;
         self.further.push((process, websocket));
         Ok(())
     }
@@ -306,7 +306,7 @@ impl System {
 }
 
 async fn drain(process: &mut Process) -> anyhow::Result<()> {
-    let status = process.stop(Signal::SIGTERM, STOP_LIMIT).await?;
+    let status = process.stop(Signal::SIGTERM, STOP_TIMEOUT).await?;
     ensure!(status.success(), "{} ended with {status}:\n{}", process.name(), process.tail());
     Ok(())
 }
@@ -318,7 +318,7 @@ async fn restart(
 ) -> anyhow::Result<()> {
     drain(process).await?;
     *process = spawn()?;
-    process.ready_when(START_LIMIT, async || is_ready(port).await).await
+    process.ready_when(START_TIMEOUT, async || is_ready(port).await).await
 }
 
 /// Returns whether the service that answers `/ready` on this port is ready.

@@ -1,4 +1,4 @@
-//! `make chaos`: real clients of several instances of each service, faults, and a checker that believes nobody.
+//! `make chaos`: injects faults into a cluster under load, and checks the guarantees from what clients observed.
 
 pub mod checker;
 pub mod cluster;
@@ -14,38 +14,38 @@ use tokio::time::Instant;
 
 use self::{
     cluster::Cluster,
-    fault::{Fault, Pace},
-    round::{Outcome, round},
+    fault::{Fault, Profile},
+    round::{RoundOutcome, round},
     summary::Summary,
 };
 
-/// What is to happen.
+/// The options of a run.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Which faults; all of them where none is named.
+    /// The faults to inject. Empty for all.
     pub faults: Vec<Fault>,
-    /// What chance begins with.
+    /// The seed of all random choices.
     pub seed: u64,
-    /// How long faults follow one another at random. Otherwise each happens once, in its order.
+    /// How long random faults are injected. `None` injects each fault once, in order.
     pub random_for: Option<Duration>,
-    /// Whether each fault is as short as makes sense.
+    /// Whether each fault is as short as possible.
     pub quick: bool,
-    /// Where the logs of the services are to stay.
+    /// The directory in which the logs of the services are kept.
     pub logs: Option<PathBuf>,
     /// Whether a fault that this machine cannot cause fails the run. Otherwise it is only counted as skipped.
     pub require_all: bool,
 }
 
 impl Plan {
-    const fn pace(&self) -> Pace {
-        if self.quick { Pace::QUICK } else { Pace::FULL }
+    const fn profile(&self) -> Profile {
+        if self.quick { Profile::QUICK } else { Profile::FULL }
     }
 
-    /// The faults that happen to the same clients, each time with the seed that makes it happen like that again.
+    /// Returns the faults of each round with the seed that repeats it. The clients of a round are the same for all its faults.
     fn rounds(&self) -> impl Iterator<Item = (Vec<Fault>, u64)> {
         let faults = if self.faults.is_empty() { Fault::all() } else { self.faults.clone() };
         let mut rng = fastrand::Rng::with_seed(self.seed);
-        let chain = self.pace().chain;
+        let chain = self.profile().chain;
         let once = if self.random_for.is_none() { faults.clone() } else { Vec::new() };
         let once: Vec<_> = once.chunks(chain).map(|faults| (faults.to_vec(), self.seed)).collect();
         let deadline = self.random_for.map(|duration| Instant::now() + duration);
@@ -60,33 +60,33 @@ impl Plan {
     }
 }
 
-/// Has it happen, and prints what came of it. Returns whether every promise was kept, and no required fault was skipped.
+/// Runs a plan and prints the results. Returns whether every guarantee held and no required fault was skipped.
 ///
 /// # Errors
-/// The harness itself fails.
+/// The harness failed.
 pub async fn run(plan: &Plan) -> anyhow::Result<bool> {
     println!("seed {}", plan.seed);
-    let pace = plan.pace();
+    let profile = plan.profile();
     let settings = [
-        ("WS_HEARTBEAT_INTERVAL", format!("{}s", pace.heartbeat)),
-        ("WS_READ_TIMEOUT", format!("{}s", pace.read_timeout)),
+        ("WS_HEARTBEAT_INTERVAL", format!("{}s", profile.heartbeat)),
+        ("WS_READ_TIMEOUT", format!("{}s", profile.read_timeout)),
     ];
     let mut cluster = Cluster::start(&settings, plan.logs.as_deref()).await?;
     println!("{}", table::head());
     let mut summary = Summary::new(plan.require_all);
     for (faults, seed) in plan.rounds() {
-        let outcome = round(&mut cluster, &faults, pace, seed).await?;
+        let outcome = round(&mut cluster, &faults, profile, seed).await?;
         println!("{}", table::row(&outcome));
         for step in &outcome.steps {
-            if let Some(reason) = &step.happened.skipped {
+            if let Some(reason) = &step.outcome.skipped {
                 summary.add_skipped(step.fault, reason);
             }
         }
-        if !outcome.is_green() {
-            for line in complaints(&outcome) {
+        if !outcome.passed() {
+            for line in failure_lines(&outcome) {
                 println!("    {line}");
             }
-            summary.add_broken(again(&faults, seed, plan.quick));
+            summary.add_failed(repeat_command(&faults, seed, plan.quick));
         }
     }
     println!("\n{}", table::LEGEND);
@@ -95,18 +95,18 @@ pub async fn run(plan: &Plan) -> anyhow::Result<bool> {
     }
     cluster.stop().await?;
     println!("\n{summary}");
-    Ok(summary.is_green())
+    Ok(summary.passed())
 }
 
-/// What has the same happen again.
-fn again(faults: &[Fault], seed: u64, quick: bool) -> String {
+/// Returns the command that repeats a round.
+fn repeat_command(faults: &[Fault], seed: u64, quick: bool) -> String {
     let faults: Vec<String> = faults.iter().map(|fault| format!("--fault {fault}")).collect();
     let quick = if quick { " --quick" } else { "" };
     format!("chaos {} --seed {seed}{quick}", faults.join(" "))
 }
 
-fn complaints(outcome: &Outcome) -> Vec<String> {
+fn failure_lines(outcome: &RoundOutcome) -> Vec<String> {
     let verdict = outcome.verdict.to_string();
-    let steps = outcome.steps.iter().flat_map(|step| &step.happened.complaints);
-    verdict.lines().map(str::to_owned).chain(outcome.restless.clone()).chain(steps.cloned()).collect()
+    let steps = outcome.steps.iter().flat_map(|step| &step.outcome.failures);
+    verdict.lines().map(str::to_owned).chain(outcome.unsettled.clone()).chain(steps.cloned()).collect()
 }

@@ -1,13 +1,13 @@
-//! The outcomes, as a table that grows while the rounds go on.
+//! The table of results. A row is printed after each round.
 
 use std::time::Duration;
 
 use super::{
     checker::Breach,
-    round::{Outcome, Step},
+    round::{RoundOutcome, Step},
 };
 
-/// The columns after the name of the fault: what stands above them, and how wide they are.
+/// The columns after the name of the fault: heading and width in characters.
 const COLUMNS: [(&str, usize); 14] = [
     ("messages", 8),
     ("acked", 6),
@@ -29,21 +29,21 @@ const NAME_WIDTH: usize = 26;
 
 /// What the columns mean.
 pub const LEGEND: &str = "\
-refused: answers that were refusals, those to messages included that were stored when they were sent again
-unknown: messages that were not answered, or answered `unavailable`, and not sent again
-doubt: messages that were stored by a send that was answered `unavailable`
+refused: error answers to sends, including sends that a later attempt stored
+unknown: messages without a definite answer: none came, or `unavailable` or `internal`, and the client did not retry
+doubt: messages stored by a send that was answered `unavailable` or `internal`
 other: aborted, phantom, leaked    ack s: from the end of the fault to the first ack
-all s: from the end of the fault until everybody had everything    MiB: the most that an instance of a service took";
+all s: from the end of the fault until every client had every message    MiB: peak memory of a service instance";
 
-/// The head of the table.
+/// Returns the heading of the table.
 #[must_use]
 pub fn head() -> String {
     line("fault", &COLUMNS.map(|(name, _)| name.to_owned()))
 }
 
-/// A row of it; and, where there were several faults, a line for each of them.
+/// Returns the row of a round. If it had several faults, a line for each of them follows.
 #[must_use]
-pub fn row(outcome: &Outcome) -> String {
+pub fn row(outcome: &RoundOutcome) -> String {
     let (figures, verdict) = (outcome.verdict.figures, &outcome.verdict);
     let others = [Breach::Aborted, Breach::Phantom, Breach::Leak];
     let other: usize = others.into_iter().map(|breach| verdict.count(breach)).sum();
@@ -62,7 +62,7 @@ pub fn row(outcome: &Outcome) -> String {
         longest(steps.iter().map(|step| step.first_ack)),
         longest(steps.iter().map(|step| step.caught_up)),
         (outcome.peak_memory / 1024).to_string(),
-        if outcome.is_green() { "ok" } else { "BROKEN" }.to_owned(),
+        if outcome.passed() { "ok" } else { "FAILED" }.to_owned(),
     ];
     match steps.as_slice() {
         [step] => format!("{}{}", line(&step.fault.to_string(), &cells), detail(step)),
@@ -77,7 +77,7 @@ pub fn row(outcome: &Outcome) -> String {
 }
 
 fn detail(step: &Step) -> String {
-    let detail = &step.happened.detail;
+    let detail = &step.outcome.detail;
     if detail.is_empty() { String::new() } else { format!("  ({detail})") }
 }
 
@@ -86,7 +86,7 @@ fn line(name: &str, cells: &[String; COLUMNS.len()]) -> String {
     format!("{name:<NAME_WIDTH$}{}", cells.collect::<String>())
 }
 
-/// `None` is longer than anything.
+/// `None` counts as the longest.
 fn longest(durations: impl Iterator<Item = Option<Duration>>) -> String {
     seconds(durations.collect::<Option<Vec<_>>>().and_then(|durations| durations.into_iter().max()))
 }

@@ -13,7 +13,7 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{Site, ledger::Ledger};
-use crate::client::{Refused, Socket, User, insist};
+use crate::client::{Refused, Socket, User, retry};
 
 /// Chats, of two clients each.
 const PAIRS: usize = 4;
@@ -40,7 +40,7 @@ pub(super) async fn traffic(site: &Site) -> anyhow::Result<()> {
     let (stop, stopped) = watch::channel(false);
     let mut chats = Vec::new();
     for _ in 0..PAIRS {
-        let (first, second) = (insist(|| site.api.any_user()).await?, insist(|| site.api.any_user()).await?);
+        let (first, second) = (retry(|| site.api.any_user()).await?, retry(|| site.api.any_user()).await?);
         let chat = site.api.chat(&first, &second).await?;
         let mut clients = JoinSet::new();
         for user in [&first, &second] {
@@ -152,7 +152,7 @@ async fn history(site: &Site, user: &User, chat: &str) -> anyhow::Result<BTreeMa
     let mut before = String::new();
     loop {
         let path = format!("/api/v1/chats/{chat}/messages?limit=100{before}");
-        let answer = insist(|| site.api.get(&path, user)).await?;
+        let answer = retry(|| site.api.get(&path, user)).await?;
         let page = answer.body["messages"].as_array().with_context(|| format!("{path}: {answer:?}"))?;
         for message in page {
             let seq = message["seq"].as_i64().context("a message without seq")?;

@@ -18,7 +18,7 @@ use tokio::{
 const REQUESTS: usize = 200;
 
 /// The longest that a service takes to end. It serves nobody.
-const STOP_LIMIT: Duration = Duration::from_secs(10);
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A service with both outputs on a pipe that is never read.
 struct Stalled {
@@ -72,7 +72,7 @@ impl Stalled {
         let id = self.child.id().expect("a running service");
         let status = Command::new("kill").arg(id.to_string()).status().await.expect("kill");
         assert!(status.success());
-        let ended = timeout(STOP_LIMIT, self.child.wait()).await.expect("an end in time").expect("a status");
+        let ended = timeout(STOP_TIMEOUT, self.child.wait()).await.expect("an end in time").expect("a status");
         assert!(ended.success(), "{ended}");
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn check(client: &Client, evidence: &Evidence, verdict: &mut Verdict)
 fn acks(client: &Client) -> impl Iterator<Item = (ChatId, Seq)> {
     client.sends.values().flat_map(|send| &send.answers).filter_map(|answer| match answer {
         Answer::Acked(ack) => Some((ack.chat, ack.seq)),
-        Answer::Refused | Answer::Unsure => None,
+        Answer::Refused | Answer::Indefinite => None,
     })
 }
 

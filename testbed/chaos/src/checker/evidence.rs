@@ -101,7 +101,7 @@ pub enum Answer {
     /// It is not.
     Refused,
     /// Something failed, and it may be stored or not: `unavailable` and `internal` (`docs/PROTOCOL.md`).
-    Unsure,
+    Indefinite,
 }
 
 /// Where a message was stored.

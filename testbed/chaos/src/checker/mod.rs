@@ -14,7 +14,7 @@ mod verdict;
 
 pub use self::{
     evidence::{Ack, Answer, Chat, Client, Connection, Event, Evidence, Message, Row, Send, View},
-    verdict::{Breach, Figures, Found, Verdict},
+    verdict::{Breach, Breaches, Figures, Verdict},
 };
 
 /// Checks a run that has come to rest: nothing is under way any more, and everybody had time to catch up.

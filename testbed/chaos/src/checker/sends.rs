@@ -60,8 +60,8 @@ fn is_unanswered(send: &Send) -> bool {
 }
 
 /// Whether an answer left open what became of it.
-fn is_unsure(send: &Send) -> bool {
-    send.answers.contains(&Answer::Unsure)
+fn is_indefinite(send: &Send) -> bool {
+    send.answers.contains(&Answer::Indefinite)
 }
 
 fn count(send: &Send, is_stored: bool, figures: &mut Figures) {
@@ -69,10 +69,10 @@ fn count(send: &Send, is_stored: bool, figures: &mut Figures) {
     figures.messages += 1;
     figures.refusals += send.answers.len() - acked;
     let was_new = acks(send).any(|ack| !ack.duplicate);
-    figures.in_doubt += usize::from(is_stored && is_unsure(send) && !was_new && !is_unanswered(send));
+    figures.in_doubt += usize::from(is_stored && is_indefinite(send) && !was_new && !is_unanswered(send));
     if acked > 0 {
         figures.acked += 1;
-    } else if is_unanswered(send) || is_unsure(send) {
+    } else if is_unanswered(send) || is_indefinite(send) {
         figures.unknown += 1;
     } else {
         figures.refused += 1;
@@ -83,7 +83,7 @@ fn check_send(request: SendId, send: &Send, stored: Option<&Row>, verdict: &mut 
     if let Some(row) = stored
         && acks(send).next().is_none()
         && !is_unanswered(send)
-        && !is_unsure(send)
+        && !is_indefinite(send)
     {
         let Message { chat, seq, .. } = row.message;
         verdict.add(Breach::Aborted, || format!("{request} was refused, and is {chat} #{seq}"));

@@ -40,7 +40,7 @@ const MAX_EXAMPLES: usize = 10;
 
 /// Breaches of one kind.
 #[derive(Clone, Debug, Default)]
-pub struct Found {
+pub struct Breaches {
     /// How many.
     pub count: usize,
     /// The first of them.
@@ -70,7 +70,7 @@ pub struct Verdict {
     /// What came of the messages.
     pub figures: Figures,
     /// The breaches, by kind.
-    pub breaches: BTreeMap<Breach, Found>,
+    pub breaches: BTreeMap<Breach, Breaches>,
 }
 
 impl Verdict {
@@ -84,7 +84,7 @@ impl Verdict {
 
     /// Whether every promise was kept.
     #[must_use]
-    pub fn is_green(&self) -> bool {
+    pub fn passed(&self) -> bool {
         self.breaches.is_empty()
     }
 
@@ -98,7 +98,7 @@ impl Verdict {
 impl fmt::Display for Verdict {
     /// One line for each example.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (breach, Found { count, examples }) in &self.breaches {
+        for (breach, Breaches { count, examples }) in &self.breaches {
             for example in examples {
                 writeln!(f, "{breach}: {example}")?;
             }

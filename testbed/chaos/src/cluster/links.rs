@@ -1,4 +1,4 @@
-//! The links between the processes, each through a proxy of its own.
+//! The links between the processes. Each goes through its own proxy.
 
 use neonchat_testbed::proxy::{Disturbance, Proxy};
 
@@ -18,10 +18,10 @@ pub enum Link {
 }
 
 impl Link {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 5] = [Self::Postgres, Self::Redis, Self::ChatGrpc, Self::NotificationGrpc, Self::Socket];
 
-    /// As it is called in the name of a fault.
+    /// Returns the name that is part of the names of faults.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -34,13 +34,12 @@ impl Link {
     }
 }
 
-/// The proxies. Where a link begins at an instance, the proxy is under that instance's number; a client's is under that
-/// of the instance that it leads to.
+/// The proxies, each with the index of an instance: the source of the link, or the target of a client's link.
 #[derive(Debug, Default)]
 pub struct Links(Vec<(Link, usize, Proxy)>);
 
 impl Links {
-    /// Puts a proxy before `port`; returns where it listens.
+    /// Starts a proxy in front of `port`. Returns the port of the proxy.
     pub(super) fn add(&mut self, link: Link, instance: usize, port: u16) -> anyhow::Result<u16> {
         let proxy = Proxy::start(port)?;
         let port = proxy.port();
@@ -48,15 +47,15 @@ impl Links {
         Ok(port)
     }
 
-    /// Disturbs the links of a kind: those of one instance, or of all.
+    /// Disturbs the links of a kind, for one instance or for all.
     pub fn disturb(&self, link: Link, instance: Option<usize>, disturbance: Disturbance) {
-        let is_meant = |of: usize| instance.is_none_or(|instance| instance == of);
-        for (_, _, proxy) in self.0.iter().filter(|(kind, of, _)| *kind == link && is_meant(*of)) {
+        let is_selected = |of: usize| instance.is_none_or(|instance| instance == of);
+        for (_, _, proxy) in self.0.iter().filter(|(kind, of, _)| *kind == link && is_selected(*of)) {
             proxy.disturb(disturbance);
         }
     }
 
-    /// Heals all of them.
+    /// Restores all links.
     pub fn heal(&self) {
         for (_, _, proxy) in &self.0 {
             proxy.heal();

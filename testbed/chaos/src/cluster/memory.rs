@@ -1,4 +1,4 @@
-//! How much memory the services take.
+//! Measures the memory of the services.
 
 use std::{
     collections::HashMap,
@@ -12,15 +12,15 @@ use std::{
 
 use tokio::task::JoinSet;
 
-/// Pauses between two looks.
+/// The sampling interval.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// The processes that are looked at, by name.
+/// The observed processes by name.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pids(Arc<Mutex<HashMap<String, u32>>>);
 
 impl Pids {
-    /// What the process of this name is now, if it runs.
+    /// Sets the process ID of a name, or removes it.
     pub(super) fn set(&self, name: &str, pid: Option<u32>) {
         let mut pids = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match pid {
@@ -35,14 +35,14 @@ impl Pids {
     }
 }
 
-/// The resident memory of a process in KiB, as Linux tells it.
+/// Returns the resident memory of a process in KiB.
 fn resident(pid: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     line.trim().trim_end_matches("kB").trim().parse().ok()
 }
 
-/// Looks until it is dropped.
+/// Samples memory until it is dropped.
 #[derive(Debug)]
 pub struct Memory {
     peak: Arc<AtomicU64>,
@@ -63,7 +63,7 @@ impl Memory {
         Self { peak, _task: task }
     }
 
-    /// The most that any one of the processes took, in KiB.
+    /// Returns the peak memory of a process, in KiB.
     #[must_use]
     pub fn peak(&self) -> u64 {
         self.peak.load(Ordering::Relaxed)
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_process_takes_some() {
+    fn measures_this_process() {
         assert!(resident(std::process::id()).is_some_and(|kib| kib > 100));
         let pids = Pids::default();
         assert_eq!(pids.largest(), 0);

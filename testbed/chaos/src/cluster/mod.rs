@@ -1,5 +1,5 @@
-//! The whole system as processes of its own: Postgres, Redis, and several instances of each service, every link between
-//! them through a proxy.
+//! The system under test as private processes: Postgres, Redis and several instances of each service. Every link between
+//! them goes through a proxy.
 
 mod links;
 mod memory;
@@ -30,15 +30,15 @@ pub use self::{
     service::Service,
 };
 
-/// How many instances of each service run.
+/// The number of running instances of each service.
 pub const INSTANCES: usize = 2;
 
-/// One more of each, that is started by the fault that adds an instance.
+/// One more instance of each service is prepared for the fault `add-instance`.
 const PREPARED: usize = INSTANCES + 1;
 
 const DATABASE: &str = "neondb";
 
-/// What is not as by default: quicker, and without the limits that would slow the traffic down.
+/// Settings that differ from the defaults: fast password hashing, and no limits that would slow the traffic down.
 const SETTINGS: [(&str, &str); 6] = [
     ("BCRYPT_COST", "4"),
     ("DB_MAX_CONNS", "10"),
@@ -48,7 +48,7 @@ const SETTINGS: [(&str, &str); 6] = [
     ("PRESENCE_OFFLINE_GRACE", "1s"),
 ];
 
-/// Where clients find the services. Shared with them: instances come and go.
+/// The addresses of the services. Shared with the clients, because instances are added and removed.
 #[derive(Clone, Debug, Default)]
 pub struct Endpoints(Arc<RwLock<Ports>>);
 
@@ -59,19 +59,19 @@ struct Ports {
 }
 
 impl Endpoints {
-    /// chat-service over REST, one instance at random.
+    /// Returns a REST client of a random instance of chat-service.
     pub fn api(&self, rng: &mut fastrand::Rng) -> Api {
         let ports = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         Api::new(format!("http://127.0.0.1:{}", rng.choice(&ports.rest).copied().unwrap_or(0)))
     }
 
-    /// notification-service over WebSocket, one instance at random.
+    /// Returns the WebSocket URL of a random instance of notification-service.
     pub fn socket(&self, rng: &mut fastrand::Rng) -> String {
         let ports = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         format!("ws://127.0.0.1:{}", rng.choice(&ports.sockets).copied().unwrap_or(0))
     }
 
-    /// notification-service over WebSocket, each instance.
+    /// Returns the WebSocket URL of each instance of notification-service.
     #[must_use]
     pub fn sockets(&self) -> Vec<String> {
         let ports = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -83,22 +83,22 @@ impl Endpoints {
     }
 }
 
-/// See the module.
+/// The system under test.
 #[derive(Debug)]
 pub struct Cluster {
     /// Postgres.
     pub postgres: Postgres,
     /// Redis.
     pub redis: Redis,
-    /// The instances of chat-service; the last one does not run, unless a fault starts it.
+    /// The instances of chat-service. The last one runs only during a fault that starts it.
     pub chat: Vec<Service>,
-    /// The instances of notification-service; the last one does not run, unless a fault starts it.
+    /// The instances of notification-service. The last one runs only during a fault that starts it.
     pub notification: Vec<Service>,
-    /// What is between all these.
+    /// The links between the processes.
     pub links: Links,
-    /// Where clients find the services.
+    /// The addresses of the services for clients.
     pub endpoints: Endpoints,
-    /// The proxies before the sockets of each instance of notification-service.
+    /// The ports of the proxies in front of each instance of notification-service.
     socket_ports: Vec<u16>,
     pids: Pids,
     folder: TempDir,
@@ -117,15 +117,15 @@ impl InstancePorts {
 }
 
 impl Cluster {
-    /// Starts all of it, with these settings beside its own, and waits until it is ready. The logs of the services are
-    /// in `logs`, or go with the cluster.
+    /// Starts the cluster with additional settings and waits until it is ready. The services log to `logs`, or to the
+    /// temporary directory of the cluster.
     ///
     /// # Errors
-    /// Something is not installed, not built, or does not start.
+    /// A program is not installed, not built, or does not start.
     pub async fn start(settings: &[(&str, String)], logs: Option<&Path>) -> anyhow::Result<Self> {
         raise_file_limit()?;
         let folder = tempfile::Builder::new().prefix("neonchat-chaos-").tempdir()?;
-        // Postgres may run as another user, who has to be able to enter.
+        // Postgres may run as another user, who needs access.
         std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
         let logs = logs.map_or_else(|| folder.path().join("logs"), Path::to_owned);
         std::fs::create_dir_all(&logs)?;
@@ -182,14 +182,14 @@ impl Cluster {
         self.ready().await
     }
 
-    /// Sends clients to all instances that run as a rule, and to no other.
+    /// Directs clients to the [`INSTANCES`] regular instances only.
     pub fn reset_endpoints(&self) {
         let rest = self.chat[..INSTANCES].iter().map(|service| service.http_port).collect();
         let sockets = self.socket_ports[..INSTANCES].to_vec();
         self.endpoints.change(|ports| *ports = Ports { rest, sockets });
     }
 
-    /// Sends clients to this instance of both services, too.
+    /// Directs clients also to this instance of both services.
     pub fn add_endpoints(&self, index: usize) {
         let (rest, socket) = (self.chat[index].http_port, self.socket_ports[index]);
         self.endpoints.change(|ports| {
@@ -198,7 +198,7 @@ impl Cluster {
         });
     }
 
-    /// Sends clients to this instance of either service no longer.
+    /// Directs clients no longer to this instance of both services.
     pub fn remove_endpoints(&self, index: usize) {
         let (rest, socket) = (self.chat[index].http_port, self.socket_ports[index]);
         self.endpoints.change(|ports| {
@@ -207,7 +207,7 @@ impl Cluster {
         });
     }
 
-    /// Starts Postgres again, after it has ended in whatever way, with these variables in its environment.
+    /// Restarts Postgres after it has ended, with these environment variables.
     ///
     /// # Errors
     /// It does not start.
@@ -219,7 +219,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// Starts Redis again, after it has ended in whatever way.
+    /// Restarts Redis after it has ended.
     ///
     /// # Errors
     /// It does not start.
@@ -231,10 +231,10 @@ impl Cluster {
         Ok(())
     }
 
-    /// Waits until all instances that run as a rule are ready.
+    /// Waits until all regular instances are ready.
     ///
     /// # Errors
-    /// One is not, within a while.
+    /// An instance is not ready in time.
     pub async fn ready(&mut self) -> anyhow::Result<()> {
         for service in self.chat[..INSTANCES].iter_mut().chain(&mut self.notification[..INSTANCES]) {
             service.ready().await?;
@@ -242,46 +242,46 @@ impl Cluster {
         Ok(())
     }
 
-    /// A connection to the database that no fault of a link touches.
+    /// Opens a connection to the database that bypasses the proxies.
     ///
     /// # Errors
-    /// Postgres is away.
+    /// Postgres is not available.
     pub async fn sql(&self) -> anyhow::Result<Client> {
         let (client, connection) = tokio_postgres::connect(&self.postgres.url(DATABASE), NoTls).await?;
-        // It ends with the client.
+        // The task ends with the client.
         tokio::spawn(connection);
         Ok(client)
     }
 
-    /// Watches how much memory the services take, from here on.
+    /// Starts to measure the memory of the services.
     #[must_use]
     pub fn watch_memory(&self) -> Memory {
         Memory::watch(self.pids.clone())
     }
 
-    /// Its folder, for what else goes with it.
+    /// Returns the temporary directory of the cluster.
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Where the log of Postgres is.
+    /// Returns the path of the log of Postgres.
     #[must_use]
     pub fn postgres_log(&self) -> PathBuf {
         self.folder.path().join("postgres/postgres.log")
     }
 
-    /// Ends all of it.
+    /// Stops the cluster.
     ///
     /// # Errors
-    /// Something does not end, or not well.
+    /// A process does not end in time, or ends with an error.
     pub async fn stop(mut self) -> anyhow::Result<()> {
         for service in self.notification.iter_mut().chain(&mut self.chat) {
             service.stop().await?;
         }
         self.redis.stop().await?;
         self.postgres.stop().await?;
-        self.folder.close().context("the folder of the cluster")
+        self.folder.close().context("remove the directory of the cluster")
     }
 }
 
@@ -298,7 +298,7 @@ fn common_environment(
     Ok(environment)
 }
 
-/// The list of those instances that run as a rule, each through a proxy.
+/// Returns the comma-separated addresses of the regular instances, each through a proxy.
 fn addresses(links: &mut Links, link: Link, from: usize, to: &[InstancePorts]) -> anyhow::Result<String> {
     let mut addresses = Vec::new();
     for ports in &to[..INSTANCES] {

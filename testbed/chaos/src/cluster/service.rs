@@ -1,21 +1,21 @@
-//! One instance of a service, which may be killed, frozen, ended and started again.
+//! One instance of a service. It can be killed, frozen, stopped and restarted.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::ensure;
 use neonchat_testbed::{
     process::{Process, Signal},
-    system::{START_LIMIT, STOP_LIMIT, binary, is_ready},
+    system::{START_TIMEOUT, STOP_TIMEOUT, binary, is_ready},
 };
 
 use super::memory::Pids;
 
-/// See the module.
+/// One instance of a service.
 #[derive(Debug)]
 pub struct Service {
     name: String,
     program: &'static str,
-    /// Where it listens for HTTP.
+    /// The HTTP port.
     pub http_port: u16,
     environment: Vec<(String, String)>,
     logs: PathBuf,
@@ -24,7 +24,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// Instance `index` of a program, not started yet.
+    /// Returns instance `index` of a program. It is not running yet.
     pub(super) fn new(
         program: &'static str,
         index: usize,
@@ -37,16 +37,16 @@ impl Service {
         Self { name, program, http_port, environment, logs: logs.to_owned(), pids, process: None }
     }
 
-    /// Its name.
+    /// Returns the name, such as `chat-service-0`.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Starts it, with further variables in its environment, and returns at once.
+    /// Starts the process with additional environment variables. Does not wait until it is ready.
     ///
     /// # Errors
-    /// It is not built.
+    /// The binary has not been built.
     pub fn spawn(&mut self, further: &[(String, String)]) -> anyhow::Result<()> {
         let mut command = Process::command(&binary(self.program)?, Signal::SIGTERM);
         command.envs(self.environment.iter().chain(further).map(|(name, value)| (name, value)));
@@ -59,12 +59,12 @@ impl Service {
     /// Waits until it is ready.
     ///
     /// # Errors
-    /// It is not, within a while.
+    /// It is not ready within [`START_TIMEOUT`].
     pub async fn ready(&mut self) -> anyhow::Result<()> {
         let port = self.http_port;
         match &mut self.process {
-            Some(process) => process.ready_when(START_LIMIT, async || is_ready(port).await).await,
-            None => anyhow::bail!("{} does not run", self.name),
+            Some(process) => process.ready_when(START_TIMEOUT, async || is_ready(port).await).await,
+            None => anyhow::bail!("{} is not running", self.name),
         }
     }
 
@@ -77,7 +77,7 @@ impl Service {
         self.ready().await
     }
 
-    /// Sends it a signal, if it runs.
+    /// Sends a signal, if it is running.
     ///
     /// # Errors
     /// As kill(2).
@@ -85,7 +85,7 @@ impl Service {
         self.process.as_ref().map_or(Ok(()), |process| process.signal(signal))
     }
 
-    /// Kills it as a power cut would, if it runs.
+    /// Kills the process with SIGKILL, if it is running.
     ///
     /// # Errors
     /// As kill(2) and waitpid(2).
@@ -98,13 +98,13 @@ impl Service {
         Ok(())
     }
 
-    /// Tells it to end, if it runs, and waits until it has drained.
+    /// Stops the process with SIGTERM, if it is running, and waits until it has drained.
     ///
     /// # Errors
-    /// It does not end in time, or not well.
+    /// It does not end within [`STOP_TIMEOUT`], or ends with an error.
     pub async fn stop(&mut self) -> anyhow::Result<()> {
         if let Some(mut process) = self.process.take() {
-            let status = process.stop(Signal::SIGTERM, STOP_LIMIT).await;
+            let status = process.stop(Signal::SIGTERM, STOP_TIMEOUT).await;
             self.pids.set(&self.name, None);
             let status = status?;
             ensure!(status.success(), "{} ended with {status}:\n{}", self.name, process.tail());

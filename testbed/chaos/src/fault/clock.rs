@@ -1,13 +1,13 @@
-//! Processes whose clock is wrong, by libfaketime.
+//! Wrong clocks, with libfaketime.
 
 use std::path::Path;
 
-use neonchat_testbed::{process::Signal, system::STOP_LIMIT};
+use neonchat_testbed::{process::Signal, system::STOP_TIMEOUT};
 use tokio::time::sleep;
 
-use super::{Happened, Scene};
+use super::{FaultContext, FaultOutcome};
 
-/// Where distributions put the library.
+/// The paths of the library in common distributions.
 const LIBRARIES: [&str; 4] = [
     "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
     "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1",
@@ -15,23 +15,23 @@ const LIBRARIES: [&str; 4] = [
     "/usr/lib/faketime/libfaketime.so.1",
 ];
 
-/// Gives Postgres, and then one instance of each service, another hour, and the right one again. A clock changes when its
-/// process starts: so it goes forward, and back.
-pub(super) async fn change(scene: &mut Scene<'_>, hours: i8) -> anyhow::Result<Happened> {
+/// Shifts the clock of Postgres, then of one instance of each service, and shifts it back. A clock changes when its process
+/// starts, so the time of each jumps forward and backward.
+pub(super) async fn change(context: &mut FaultContext<'_>, hours: i8) -> anyhow::Result<FaultOutcome> {
     let Some(library) = LIBRARIES.into_iter().find(|library| Path::new(library).exists()) else {
-        return Ok(Happened::skipped("libfaketime is not installed"));
+        return Ok(FaultOutcome::skipped("libfaketime is not installed"));
     };
     let wrong = [
         ("LD_PRELOAD", library.to_owned()),
         ("FAKETIME", format!("{hours:+}h")),
-        // Only the time of day: how long something takes is as it was.
+        // Shifts wall-clock time only. The monotonic clock stays right.
         ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
     ];
     let wrong = wrong.map(|(name, value)| (name.to_owned(), value));
-    let (index, hold) = (scene.instance(), scene.pace.hold);
-    let cluster = &mut *scene.cluster;
+    let (index, hold) = (context.instance(), context.profile.hold);
+    let cluster = &mut *context.cluster;
     for environment in [&wrong[..], &[]] {
-        cluster.postgres.process().stop(Signal::SIGINT, STOP_LIMIT).await?;
+        cluster.postgres.process().stop(Signal::SIGINT, STOP_TIMEOUT).await?;
         cluster.start_postgres(environment).await?;
         sleep(hold / 2).await;
     }
@@ -42,5 +42,5 @@ pub(super) async fn change(scene: &mut Scene<'_>, hours: i8) -> anyhow::Result<H
         }
         sleep(hold / 2).await;
     }
-    Ok(Happened::detail(format!("Postgres, then instance {index} of both")))
+    Ok(FaultOutcome::detail(format!("Postgres, then instance {index} of both")))
 }

@@ -1,4 +1,4 @@
-//! A disk without room, on a small file system in memory.
+//! A full disk, on a small file system in memory.
 
 use std::{
     fs,
@@ -10,7 +10,7 @@ use anyhow::{Context as _, ensure};
 use neonchat_testbed::{
     poll::until,
     process::Signal,
-    system::{START_LIMIT, STOP_LIMIT},
+    system::{START_TIMEOUT, STOP_TIMEOUT},
 };
 use nix::unistd::Uid;
 use tokio::{
@@ -18,67 +18,67 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{Happened, Scene};
+use super::{FaultContext, FaultOutcome};
 
-/// The room beside what there is already. A file of WAL takes 16 MiB.
+/// The free space beside the existing data, in MiB. A WAL segment has 16 MiB.
 const ROOM_MIB: u64 = 64;
 
-/// Moves the data of Postgres to a small disk, fills that, and makes room again.
-pub(super) async fn fill(scene: &mut Scene<'_>) -> anyhow::Result<Happened> {
+/// Moves the data of Postgres to a small disk, fills the disk, and frees the space again.
+pub(super) async fn fill(context: &mut FaultContext<'_>) -> anyhow::Result<FaultOutcome> {
     if !Uid::effective().is_root() {
-        return Ok(Happened::skipped("only root can mount a small disk"));
+        return Ok(FaultOutcome::skipped("only root can mount a small disk"));
     }
-    let data = scene.cluster.folder().join("postgres/data");
+    let data = context.cluster.folder().join("postgres/data");
     if data.is_symlink() {
-        return Ok(Happened::skipped("the data of Postgres is not in the folder of the cluster"));
+        return Ok(FaultOutcome::skipped("the data of Postgres is not in the directory of the cluster"));
     }
-    stop(scene).await?;
+    stop(context).await?;
     let Some(disk) = SmallDisk::take_in(&data).await? else {
-        scene.cluster.start_postgres(&[]).await?;
-        return Ok(Happened::skipped("this machine does not let root mount"));
+        context.cluster.start_postgres(&[]).await?;
+        return Ok(FaultOutcome::skipped("this machine does not let root mount"));
     };
-    scene.cluster.start_postgres(&[]).await?;
-    sleep(scene.pace.hold / 2).await;
+    context.cluster.start_postgres(&[]).await?;
+    sleep(context.profile.hold / 2).await;
 
     disk.fill()?;
-    sleep(scene.pace.hold).await;
-    // A new file of WAL finds no room: Postgres gives up, and does not come back until there is some.
-    if let Ok(sql) = scene.cluster.sql().await {
+    sleep(context.profile.hold).await;
+    // There is no space for a new WAL segment: Postgres shuts down, and cannot start until there is some.
+    if let Ok(sql) = context.cluster.sql().await {
         let _ = sql.batch_execute("SELECT pg_switch_wal(); CREATE TABLE room AS SELECT 1").await;
     }
-    sleep(scene.pace.hold / 2).await;
-    disk.make_room()?;
+    sleep(context.profile.hold / 2).await;
+    disk.free_space()?;
 
-    let gave_up = scene.cluster.postgres.process().has_ended()?;
-    if gave_up {
-        scene.cluster.start_postgres(&[]).await?;
+    let shut_down = context.cluster.postgres.process().has_ended()?;
+    if shut_down {
+        context.cluster.start_postgres(&[]).await?;
     }
-    recover(scene).await?;
-    stop(scene).await?;
+    recover(context).await?;
+    stop(context).await?;
     disk.give_back(&data).await?;
-    scene.cluster.start_postgres(&[]).await?;
-    Ok(Happened::detail(if gave_up { "Postgres gave up" } else { "Postgres stayed" }))
+    context.cluster.start_postgres(&[]).await?;
+    Ok(FaultOutcome::detail(if shut_down { "Postgres shut down" } else { "Postgres kept running" }))
 }
 
-async fn stop(scene: &mut Scene<'_>) -> anyhow::Result<()> {
-    scene.cluster.postgres.process().stop(Signal::SIGINT, STOP_LIMIT).await.map(drop)
+async fn stop(context: &mut FaultContext<'_>) -> anyhow::Result<()> {
+    context.cluster.postgres.process().stop(Signal::SIGINT, STOP_TIMEOUT).await.map(drop)
 }
 
-/// Waits until Postgres takes connections: it may be recovering.
-async fn recover(scene: &mut Scene<'_>) -> anyhow::Result<()> {
-    timeout(START_LIMIT, until(async || scene.cluster.sql().await.is_ok()))
+/// Waits until Postgres accepts connections after its recovery.
+async fn recover(context: &mut FaultContext<'_>) -> anyhow::Result<()> {
+    timeout(START_TIMEOUT, until(async || context.cluster.sql().await.is_ok()))
         .await
         .context("Postgres did not recover from a full disk")
 }
 
-/// A file system in memory. It goes when it is dropped.
+/// A file system in memory. It is unmounted on drop.
 #[derive(Debug)]
 struct SmallDisk {
     mount: PathBuf,
 }
 
 impl SmallDisk {
-    /// Moves a folder to a new one; a link stays where the folder was. `None` where nothing can be mounted.
+    /// Moves a directory to a new small disk and leaves a symbolic link. Returns `None` if mounting is not permitted.
     async fn take_in(folder: &Path) -> anyhow::Result<Option<Self>> {
         let mount = folder.with_file_name("small-disk");
         fs::create_dir_all(&mount)?;
@@ -95,7 +95,7 @@ impl SmallDisk {
         Ok(Some(this))
     }
 
-    /// Moves it back.
+    /// Moves the directory back.
     async fn give_back(&self, folder: &Path) -> anyhow::Result<()> {
         fs::remove_file(folder)?;
         run(Command::new("cp").arg("-a").arg(self.data()).arg(folder)).await
@@ -109,7 +109,7 @@ impl SmallDisk {
         self.mount.join("filler")
     }
 
-    /// Takes all the room that is left.
+    /// Fills the free space.
     fn fill(&self) -> anyhow::Result<()> {
         let mut filler = fs::File::create(self.filler())?;
         for size in [1024 * 1024, 4096] {
@@ -119,14 +119,14 @@ impl SmallDisk {
         Ok(())
     }
 
-    fn make_room(&self) -> anyhow::Result<()> {
+    fn free_space(&self) -> anyhow::Result<()> {
         Ok(fs::remove_file(self.filler())?)
     }
 }
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Lazily: where this is an early end, Postgres may be there still.
+        // Lazy, because Postgres may still use it after an early end.
         let _ = std::process::Command::new("umount").arg("-l").arg(&self.mount).status();
     }
 }
@@ -134,7 +134,7 @@ impl Drop for SmallDisk {
 async fn kib_of(folder: &Path) -> anyhow::Result<u64> {
     let output = Command::new("du").arg("-sk").arg(folder).output().await?;
     let text = String::from_utf8(output.stdout)?;
-    text.split_whitespace().next().and_then(|kib| kib.parse().ok()).context("du says no number")
+    text.split_whitespace().next().and_then(|kib| kib.parse().ok()).context("du printed no number")
 }
 
 async fn run(command: &mut Command) -> anyhow::Result<()> {

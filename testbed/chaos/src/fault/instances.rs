@@ -1,80 +1,80 @@
-//! Processes that are killed, frozen, added and removed.
+//! Kills, freezes, adds and removes processes.
 
 use std::time::Duration;
 
-use neonchat_testbed::{process::Signal, system::STOP_LIMIT};
+use neonchat_testbed::{process::Signal, system::STOP_TIMEOUT};
 use tokio::time::{Instant, sleep};
 
-use super::{Happened, Scene, Target};
+use super::{FaultContext, FaultOutcome, Target};
 use crate::cluster::{INSTANCES, Service};
 
-/// The instance of a service that is meant.
-fn service<'a>(scene: &'a mut Scene<'_>, target: Target, index: usize) -> &'a mut Service {
+/// Returns an instance of the target service.
+fn service<'a>(context: &'a mut FaultContext<'_>, target: Target, index: usize) -> &'a mut Service {
     match target {
-        Target::Chat => &mut scene.cluster.chat[index],
-        _ => &mut scene.cluster.notification[index],
+        Target::Chat => &mut context.cluster.chat[index],
+        _ => &mut context.cluster.notification[index],
     }
 }
 
-pub(super) async fn kill(scene: &mut Scene<'_>, target: Target) -> anyhow::Result<Happened> {
-    let hold = scene.pace.hold;
+pub(super) async fn kill(context: &mut FaultContext<'_>, target: Target) -> anyhow::Result<FaultOutcome> {
+    let hold = context.profile.hold;
     match target {
         Target::Postgres => {
-            scene.cluster.postgres.process().signal(Signal::SIGKILL)?;
-            // Its parent waits for it, or the restart finds its process id still taken.
-            scene.cluster.postgres.process().wait().await?;
+            context.cluster.postgres.process().signal(Signal::SIGKILL)?;
+            // Reap the process first. Otherwise the restart finds its process ID in use.
+            context.cluster.postgres.process().wait().await?;
             sleep(hold).await;
-            scene.cluster.start_postgres(&[]).await?;
+            context.cluster.start_postgres(&[]).await?;
         }
         Target::Redis => {
-            scene.cluster.redis.process().signal(Signal::SIGKILL)?;
-            scene.cluster.redis.process().wait().await?;
+            context.cluster.redis.process().signal(Signal::SIGKILL)?;
+            context.cluster.redis.process().wait().await?;
             sleep(hold).await;
-            scene.cluster.start_redis().await?;
+            context.cluster.start_redis().await?;
         }
         Target::Chat | Target::Notification => {
-            let index = scene.instance();
-            let service = service(scene, target, index);
+            let index = context.instance();
+            let service = service(context, target, index);
             service.kill().await?;
             sleep(hold).await;
             service.spawn(&[])?;
-            return Ok(Happened::detail(service.name()));
+            return Ok(FaultOutcome::detail(service.name()));
         }
     }
-    Ok(Happened::default())
+    Ok(FaultOutcome::default())
 }
 
-pub(super) async fn freeze(scene: &mut Scene<'_>, target: Target) -> anyhow::Result<Happened> {
-    let freeze = scene.pace.freeze;
+pub(super) async fn freeze(context: &mut FaultContext<'_>, target: Target) -> anyhow::Result<FaultOutcome> {
+    let freeze = context.profile.freeze;
     match target {
         Target::Postgres => {
-            scene.cluster.postgres.signal_all(Signal::SIGSTOP)?;
+            context.cluster.postgres.signal_all(Signal::SIGSTOP)?;
             sleep(freeze).await;
-            scene.cluster.postgres.signal_all(Signal::SIGCONT)?;
+            context.cluster.postgres.signal_all(Signal::SIGCONT)?;
         }
         Target::Redis => {
-            scene.cluster.redis.process().signal(Signal::SIGSTOP)?;
+            context.cluster.redis.process().signal(Signal::SIGSTOP)?;
             sleep(freeze).await;
-            scene.cluster.redis.process().signal(Signal::SIGCONT)?;
+            context.cluster.redis.process().signal(Signal::SIGCONT)?;
         }
         Target::Chat | Target::Notification => {
-            let index = scene.instance();
-            let service = service(scene, target, index);
+            let index = context.instance();
+            let service = service(context, target, index);
             service.signal(Signal::SIGSTOP)?;
             sleep(freeze).await;
             service.signal(Signal::SIGCONT)?;
-            return Ok(Happened::detail(service.name()));
+            return Ok(FaultOutcome::detail(service.name()));
         }
     }
-    Ok(Happened::default())
+    Ok(FaultOutcome::default())
 }
 
-pub(super) async fn add(scene: &mut Scene<'_>) -> anyhow::Result<()> {
-    let (cluster, hold) = (&mut *scene.cluster, scene.pace.hold);
+pub(super) async fn add(context: &mut FaultContext<'_>) -> anyhow::Result<()> {
+    let (cluster, hold) = (&mut *context.cluster, context.profile.hold);
     cluster.chat[INSTANCES].start(&[]).await?;
     cluster.notification[INSTANCES].start(&[]).await?;
     cluster.add_endpoints(INSTANCES);
-    // Nobody goes there unless somebody has to go anywhere.
+    // Restart an instance, so that its clients reconnect and some of them reach the new one.
     cluster.notification[0].stop().await?;
     cluster.notification[0].spawn(&[])?;
     sleep(hold).await;
@@ -83,9 +83,9 @@ pub(super) async fn add(scene: &mut Scene<'_>) -> anyhow::Result<()> {
     cluster.chat[INSTANCES].stop().await
 }
 
-pub(super) async fn remove(scene: &mut Scene<'_>) -> anyhow::Result<Happened> {
-    let index = scene.instance();
-    let (cluster, hold) = (&mut *scene.cluster, scene.pace.hold);
+pub(super) async fn remove(context: &mut FaultContext<'_>) -> anyhow::Result<FaultOutcome> {
+    let index = context.instance();
+    let (cluster, hold) = (&mut *context.cluster, context.profile.hold);
     cluster.remove_endpoints(index);
     cluster.notification[index].stop().await?;
     cluster.chat[index].stop().await?;
@@ -93,14 +93,14 @@ pub(super) async fn remove(scene: &mut Scene<'_>) -> anyhow::Result<Happened> {
     cluster.chat[index].spawn(&[])?;
     cluster.notification[index].spawn(&[])?;
     cluster.reset_endpoints();
-    Ok(Happened::detail(format!("instance {index} of both")))
+    Ok(FaultOutcome::detail(format!("instance {index} of both")))
 }
 
-/// As a deployment does: one process after another, each ready before the next one ends. Then Redis and Postgres, of
-/// which there is but one.
-pub(super) async fn restart_everything(scene: &mut Scene<'_>) -> anyhow::Result<Happened> {
+/// Restarts everything like a rolling deployment: each process is ready before the next one stops. Redis and Postgres, of
+/// which there is only one, come last.
+pub(super) async fn restart_everything(context: &mut FaultContext<'_>) -> anyhow::Result<FaultOutcome> {
     let begun = Instant::now();
-    let cluster = &mut *scene.cluster;
+    let cluster = &mut *context.cluster;
     let mut longest = Duration::ZERO;
     for service in cluster.notification[..INSTANCES].iter_mut().chain(&mut cluster.chat[..INSTANCES]) {
         let told = Instant::now();
@@ -108,10 +108,10 @@ pub(super) async fn restart_everything(scene: &mut Scene<'_>) -> anyhow::Result<
         longest = longest.max(told.elapsed());
         service.start(&[]).await?;
     }
-    cluster.redis.process().stop(Signal::SIGTERM, STOP_LIMIT).await?;
+    cluster.redis.process().stop(Signal::SIGTERM, STOP_TIMEOUT).await?;
     cluster.start_redis().await?;
-    cluster.postgres.process().stop(Signal::SIGINT, STOP_LIMIT).await?;
+    cluster.postgres.process().stop(Signal::SIGINT, STOP_TIMEOUT).await?;
     cluster.start_postgres(&[]).await?;
     let seconds = (begun.elapsed().as_secs_f64(), longest.as_secs_f64());
-    Ok(Happened::detail(format!("took {:.1} s, the longest drain {:.1} s", seconds.0, seconds.1)))
+    Ok(FaultOutcome::detail(format!("took {:.1} s, the longest drain {:.1} s", seconds.0, seconds.1)))
 }

@@ -1,4 +1,4 @@
-//! The faults, by name, and what each does.
+//! The faults: their names and how each is injected.
 
 mod clock;
 mod crowd;
@@ -21,7 +21,7 @@ use super::{
     traffic::Traffic,
 };
 
-/// A process that may be killed or frozen.
+/// A process that can be killed or frozen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     /// One instance of chat-service.
@@ -34,89 +34,89 @@ pub enum Target {
     Redis,
 }
 
-/// Something that happens to a link.
+/// A fault of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trouble {
-    /// Nothing comes through, and nobody is told.
+pub enum LinkFault {
+    /// Nothing passes, and the connections stay open.
     Cut,
     /// Every connection is reset.
     Reset,
-    /// 200 ms later, each way.
+    /// 200 ms of delay in each direction.
     Slow,
-    /// 20 kB a second.
+    /// 20 kB/s.
     Throttle,
 }
 
 /// A fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// None at all: what the others are compared with.
+    /// No fault, for comparison.
     None,
-    /// `kill -9`, and a start.
+    /// SIGKILL, then a restart.
     Kill(Target),
-    /// SIGSTOP, and SIGCONT.
+    /// SIGSTOP, then SIGCONT.
     Freeze(Target),
-    /// On the links of a kind: those of one instance, or all.
-    Link(Link, Trouble),
-    /// Postgres is stopped at once (`pg_ctl stop -m immediate`), and started.
+    /// A fault of the links of a kind, for one instance or for all.
+    Link(Link, LinkFault),
+    /// Postgres is stopped immediately (`pg_ctl stop -m immediate`) and restarted.
     PostgresStop,
-    /// Postgres takes no writes.
+    /// Postgres is read-only.
     PostgresReadOnly,
-    /// Redis is ended and started.
+    /// Redis is stopped and restarted.
     RedisRestart,
-    /// Redis forgets everything.
+    /// Redis loses all data (`FLUSHALL`).
     RedisFlush,
-    /// Redis cuts its subscribers off.
+    /// Redis closes the connections of its subscribers.
     RedisCutSubscribers,
-    /// One more instance of each service comes, and goes.
+    /// One more instance of each service is started, and stopped later.
     AddInstance,
-    /// One instance of each service goes, and comes back.
+    /// One instance of each service is stopped, and restarted later.
     RemoveInstance,
-    /// Everything is ended well and started again, one after another.
+    /// All processes are stopped cleanly and restarted, one after another.
     Rolling,
     /// The disk of Postgres is full.
     DiskFull,
-    /// The clock of Postgres, or that of an instance of each service, is an hour ahead (1) or behind (-1).
+    /// The clock of Postgres, then of one instance of each service, is an hour ahead (1) or behind (-1).
     Clock(i8),
-    /// Each message is sent five times at once, to both instances.
+    /// Each message is sent five times concurrently, to both instances.
     Resend,
-    /// A client sends what is no frame of the protocol.
+    /// A client sends invalid frames.
     BadFrames,
-    /// Clients are gone, and nobody is told.
+    /// Clients vanish without closing their connections.
     HalfOpen,
-    /// The last messages are published where not everybody hears of them, and nothing comes after them.
+    /// The last messages of the chats are not published to all instances, and no message follows.
     Silence,
-    /// An instance is killed that many users are on, who do not come back.
+    /// An instance with many users is killed. The users do not reconnect.
     Crowd,
-    /// A client does not read at full traffic.
+    /// A client does not read while its chat is flooded.
     FrozenReader,
-    /// Thousands of sockets come back at once.
+    /// Thousands of sockets reconnect at the same time.
     Storm,
 }
 
-/// How long things take, and how many there are.
+/// Durations and sizes of the faults.
 #[derive(Clone, Copy, Debug)]
-pub struct Pace {
-    /// A fault.
+pub struct Profile {
+    /// The duration of a fault.
     pub hold: Duration,
-    /// SIGSTOP.
+    /// The time between SIGSTOP and SIGCONT.
     pub freeze: Duration,
-    /// A client that does not read.
+    /// How long a client does not read.
     pub reader: Duration,
-    /// The sockets that come back at once.
+    /// The number of sockets that reconnect at the same time.
     pub sockets: usize,
-    /// The users of an instance that is killed.
+    /// The number of users of the instance that is killed.
     pub crowd: usize,
     /// `WS_HEARTBEAT_INTERVAL`, in seconds.
     pub heartbeat: u64,
     /// `WS_READ_TIMEOUT`, in seconds.
     pub read_timeout: u64,
-    /// How many faults happen to the same clients, one after another.
+    /// The number of faults in a round.
     pub chain: usize,
 }
 
-impl Pace {
-    /// As the guarantees have it.
+impl Profile {
+    /// The full length, for which the guarantees are stated.
     pub const FULL: Self = Self {
         hold: Duration::from_secs(5),
         freeze: Duration::from_secs(20),
@@ -128,7 +128,7 @@ impl Pace {
         chain: 1,
     };
 
-    /// As short as still makes sense: a frozen process is missed by everybody who waits for it.
+    /// As short as possible. A process stays frozen long enough for its callers to time out.
     pub const QUICK: Self = Self {
         hold: Duration::from_millis(600),
         freeze: Duration::from_millis(2500),
@@ -141,18 +141,18 @@ impl Pace {
     };
 }
 
-/// What became of a fault.
+/// The result of injecting a fault.
 #[derive(Clone, Debug, Default)]
-pub struct Happened {
-    /// What of it was left to chance, or what was measured.
+pub struct FaultOutcome {
+    /// The random choices and measurements, for the table.
     pub detail: String,
-    /// What was seen beside the traffic, and should not have been.
-    pub complaints: Vec<String>,
+    /// Violations that the fault itself observed, beside the traffic.
+    pub failures: Vec<String>,
     /// Why this machine cannot cause the fault, if it cannot.
     pub skipped: Option<String>,
 }
 
-impl Happened {
+impl FaultOutcome {
     fn detail(detail: impl Into<String>) -> Self {
         Self { detail: detail.into(), ..Self::default() }
     }
@@ -162,19 +162,19 @@ impl Happened {
     }
 }
 
-/// What a fault happens to.
-pub struct Scene<'a> {
+/// What a fault needs.
+pub struct FaultContext<'a> {
     /// The system.
     pub cluster: &'a mut Cluster,
-    /// Its clients.
+    /// The clients.
     pub traffic: &'a Traffic,
-    /// How long things take.
-    pub pace: Pace,
-    /// What is left to chance.
+    /// Durations and sizes.
+    pub profile: Profile,
+    /// The source of random choices.
     pub rng: &'a mut fastrand::Rng,
 }
 
-impl Scene<'_> {
+impl FaultContext<'_> {
     fn instance(&mut self) -> usize {
         self.rng.usize(0..INSTANCES)
     }
@@ -185,8 +185,8 @@ impl Fault {
     #[must_use]
     pub fn all() -> Vec<Self> {
         let targets = [Target::Chat, Target::Notification, Target::Postgres, Target::Redis];
-        let troubles = [Trouble::Cut, Trouble::Reset, Trouble::Slow, Trouble::Throttle];
-        let links = Link::ALL.into_iter().flat_map(|link| troubles.map(|trouble| Self::Link(link, trouble)));
+        let troubles = [LinkFault::Cut, LinkFault::Reset, LinkFault::Slow, LinkFault::Throttle];
+        let links = Link::ALL.into_iter().flat_map(|link| troubles.map(|link_fault| Self::Link(link, link_fault)));
         [Self::None]
             .into_iter()
             .chain(targets.map(Self::Kill))
@@ -215,50 +215,52 @@ impl Fault {
             .collect()
     }
 
-    /// Does it, and undoes it.
+    /// Injects the fault and ends it.
     ///
     /// # Errors
-    /// The harness itself fails; or something does not come back.
-    pub async fn happen(self, scene: &mut Scene<'_>) -> anyhow::Result<Happened> {
-        let hold = scene.pace.hold;
+    /// The harness failed, or a process did not recover.
+    pub async fn inject(self, context: &mut FaultContext<'_>) -> anyhow::Result<FaultOutcome> {
+        let hold = context.profile.hold;
         match self {
             Self::None => sleep(hold).await,
-            Self::Kill(target) => return instances::kill(scene, target).await,
-            Self::Freeze(target) => return instances::freeze(scene, target).await,
-            Self::Link(link, trouble) => {
-                let instance = scene.instance();
-                let instance = scene.rng.bool().then_some(instance);
-                scene.cluster.links.disturb(link, instance, trouble.disturbance());
+            Self::Kill(target) => return instances::kill(context, target).await,
+            Self::Freeze(target) => return instances::freeze(context, target).await,
+            Self::Link(link, link_fault) => {
+                let instance = context.instance();
+                let instance = context.rng.bool().then_some(instance);
+                context.cluster.links.disturb(link, instance, link_fault.disturbance());
                 sleep(hold).await;
-                scene.cluster.links.heal();
-                return Ok(Happened::detail(instance.map_or("all".to_owned(), |index| format!("instance {index}"))));
+                context.cluster.links.heal();
+                return Ok(FaultOutcome::detail(
+                    instance.map_or("all".to_owned(), |index| format!("instance {index}")),
+                ));
             }
-            Self::PostgresStop => infrastructure::stop_postgres(scene).await?,
-            Self::PostgresReadOnly => infrastructure::make_read_only(scene).await?,
-            Self::RedisRestart => infrastructure::restart_redis(scene).await?,
-            Self::RedisFlush => infrastructure::command_redis(scene, "FLUSHALL").await?,
-            Self::RedisCutSubscribers => infrastructure::command_redis(scene, "CLIENT KILL TYPE pubsub").await?,
-            Self::AddInstance => instances::add(scene).await?,
-            Self::RemoveInstance => return instances::remove(scene).await,
-            Self::Rolling => return instances::restart_everything(scene).await,
-            Self::DiskFull => return disk::fill(scene).await,
-            Self::Clock(hours) => return clock::change(scene, hours).await,
+            Self::PostgresStop => infrastructure::stop_postgres(context).await?,
+            Self::PostgresReadOnly => infrastructure::make_read_only(context).await?,
+            Self::RedisRestart => infrastructure::restart_redis(context).await?,
+            Self::RedisFlush => infrastructure::command_redis(context, "FLUSHALL").await?,
+            Self::RedisCutSubscribers => infrastructure::command_redis(context, "CLIENT KILL TYPE pubsub").await?,
+            Self::AddInstance => instances::add(context).await?,
+            Self::RemoveInstance => return instances::remove(context).await,
+            Self::Rolling => return instances::restart_everything(context).await,
+            Self::DiskFull => return disk::fill(context).await,
+            Self::Clock(hours) => return clock::change(context, hours).await,
             Self::Resend => {
-                let sent = scene.traffic.resend_at_once(scene.pace.hold, scene.rng).await?;
-                return Ok(Happened::detail(format!("{sent} messages, each five times")));
+                let sent = context.traffic.resend_concurrently(context.profile.hold, context.rng).await?;
+                return Ok(FaultOutcome::detail(format!("{sent} messages, each five times")));
             }
-            Self::BadFrames => return frames::send(scene).await,
-            Self::HalfOpen => return half_open::vanish(scene).await,
-            Self::Silence => return silence::fall(scene).await,
-            Self::Crowd => return crowd::vanish(scene).await,
-            Self::FrozenReader => return reader::freeze(scene).await,
-            Self::Storm => return storm::storm(scene).await,
+            Self::BadFrames => return frames::send_invalid(context).await,
+            Self::HalfOpen => return half_open::disconnect(context).await,
+            Self::Silence => return silence::lose_last_messages(context).await,
+            Self::Crowd => return crowd::kill_instance(context).await,
+            Self::FrozenReader => return reader::freeze(context).await,
+            Self::Storm => return storm::reconnect_all(context).await,
         }
-        Ok(Happened::default())
+        Ok(FaultOutcome::default())
     }
 }
 
-impl Trouble {
+impl LinkFault {
     const fn disturbance(self) -> Disturbance {
         match self {
             Self::Cut => Disturbance::Cut,
@@ -295,7 +297,7 @@ impl fmt::Display for Fault {
             Self::None => f.write_str("none"),
             Self::Kill(target) => write!(f, "kill-{target}"),
             Self::Freeze(target) => write!(f, "freeze-{target}"),
-            Self::Link(link, trouble) => write!(f, "{}-{}", trouble.name(), link.name()),
+            Self::Link(link, link_fault) => write!(f, "{}-{}", link_fault.name(), link.name()),
             Self::PostgresStop => f.write_str("postgres-stop"),
             Self::PostgresReadOnly => f.write_str("postgres-read-only"),
             Self::RedisRestart => f.write_str("redis-restart"),
@@ -324,7 +326,7 @@ impl FromStr for Fault {
         let all = Self::all();
         all.iter().copied().find(|fault| fault.to_string() == name).ok_or_else(|| {
             let names: Vec<String> = all.iter().map(ToString::to_string).collect();
-            format!("there is none of this name. There are: {}", names.join(", "))
+            format!("unknown fault. Known faults: {}", names.join(", "))
         })
     }
 }
@@ -334,10 +336,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_fault_is_found_by_its_name() {
+    fn parses_the_name_of_each_fault() {
         let all = Fault::all();
         assert!(all.iter().all(|fault| fault.to_string().parse() == Ok(*fault)));
-        let error = "earthquake".parse::<Fault>().expect_err("no fault");
+        let error = "earthquake".parse::<Fault>().expect_err("parse an unknown fault");
         assert!(error.contains("kill-chat, ") && error.contains("cut-chat-grpc"), "{error}");
     }
 }

@@ -1,36 +1,36 @@
-//! The last messages are lost on their way, and nothing comes after them by which anybody would notice.
+//! The publications of the last messages are lost, and no later message reveals the gap.
 
 use std::time::Duration;
 
 use neonchat_testbed::proxy::Disturbance;
 use tokio::time::sleep;
 
-use super::{Happened, Scene};
+use super::{FaultContext, FaultOutcome};
 use crate::cluster::Link;
 
-/// As promised (guarantee G6).
-const LIMIT: Duration = Duration::from_secs(10);
+/// Guarantee G6.
+const RESYNC_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What a busy machine may add.
+/// The allowance for a busy machine.
 const SLACK: Duration = Duration::from_secs(10);
 
-/// While Redis is away for one instance, what the others publish is lost to it, and what it publishes itself to them; only the
-/// first of the two is noticed by somebody.
-pub(super) async fn fall(scene: &mut Scene<'_>) -> anyhow::Result<Happened> {
-    let instance = scene.instance();
-    scene.cluster.links.disturb(Link::Redis, Some(instance), Disturbance::Reset);
-    sleep(scene.pace.hold).await;
-    let unanswered = scene.traffic.fall_silent(LIMIT + SLACK).await;
-    scene.cluster.links.heal();
-    let mut happened = if let Some(after) = scene.traffic.catch_up(scene.cluster, LIMIT + SLACK).await? {
-        scene.traffic.talk();
+/// While one instance cannot reach Redis, it misses the publications of the others, and they miss its own. Only the first of
+/// these losses is visible to an instance, by its lost connection.
+pub(super) async fn lose_last_messages(context: &mut FaultContext<'_>) -> anyhow::Result<FaultOutcome> {
+    let instance = context.instance();
+    context.cluster.links.disturb(Link::Redis, Some(instance), Disturbance::Reset);
+    sleep(context.profile.hold).await;
+    let unanswered = context.traffic.stop_sending(RESYNC_TIMEOUT + SLACK).await;
+    context.cluster.links.heal();
+    let mut outcome = if let Some(after) = context.traffic.catch_up(context.cluster, RESYNC_TIMEOUT + SLACK).await? {
+        context.traffic.resume_sending();
         let after = after.as_secs_f64();
-        Happened::detail(format!("instance {instance}: everybody had the last messages after {after:.1} s"))
+        FaultOutcome::detail(format!("instance {instance}: every client had the last messages after {after:.1} s"))
     } else {
-        // It stays silent: the next message would bring what is missing.
-        let complaint = format!("not everybody had the last messages within {:?}", LIMIT + SLACK);
-        Happened { complaints: vec![complaint], ..Happened::detail(format!("instance {instance}")) }
+        // The clients stay silent: the next message would reveal the gap.
+        let failure = format!("not every client had the last messages within {:?}", RESYNC_TIMEOUT + SLACK);
+        FaultOutcome { failures: vec![failure], ..FaultOutcome::detail(format!("instance {instance}")) }
     };
-    happened.complaints.extend(unanswered);
-    Ok(happened)
+    outcome.failures.extend(unanswered);
+    Ok(outcome)
 }

@@ -1,4 +1,4 @@
-//! A device of a user: a socket on whichever instance, opened again whenever it ends, and REST beside it.
+//! A device of a user: a socket to a random instance, reopened when it ends, and REST calls beside it.
 
 use std::time::Duration;
 
@@ -13,16 +13,16 @@ use super::{
     state::Shared,
 };
 
-/// The longest that opening a socket takes before another instance is tried.
-const OPEN_LIMIT: Duration = Duration::from_secs(5);
+/// The longest that a handshake may take before the device tries another instance.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Milliseconds between two attempts to connect, doubled from the first to the last. As much again is added at random.
+/// The first and the longest backoff in milliseconds. It doubles after each attempt. Up to as much again is jitter.
 const BACKOFF_MS: (u64, u64) = (50, 1000);
 
-/// Chats that wait to be fetched. A socket that has to wait for room reads nothing meanwhile.
+/// The capacity of the queue of chats to fetch. A session that waits for space does not read.
 const MAX_FETCHES: usize = 64;
 
-/// See the module.
+/// A device of a user.
 pub(super) struct Device {
     shared: Shared,
     load: Load,
@@ -46,7 +46,7 @@ impl Device {
 
     async fn stay_connected(mut self, fetches: mpsc::Sender<super::rest::Fetch>) {
         let (mut backoff, max) = BACKOFF_MS;
-        while !self.shared.is(Phase::End) {
+        while !self.shared.is(Phase::Stopped) {
             let mut pause = Duration::from_millis(backoff + self.rng.u64(0..=backoff));
             match self.open().await {
                 Ok(socket) => {
@@ -67,6 +67,6 @@ impl Device {
 
     async fn open(&mut self) -> anyhow::Result<Socket> {
         let base = self.shared.endpoints.socket(&mut self.rng);
-        timeout(OPEN_LIMIT, Socket::open(&base, &self.shared.user, None)).await.context("not opened in time")?
+        timeout(OPEN_TIMEOUT, Socket::open(&base, &self.shared.user, None)).await.context("the handshake timed out")?
     }
 }

@@ -1,4 +1,4 @@
-//! The history, as it is at the end: by SQL, and as each member reads it over REST.
+//! Reads the final history: by SQL, and over REST as each member.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -15,14 +15,14 @@ use crate::{
     cluster::Cluster,
 };
 
-/// How long a page is tried for. The system is whole by now; a connection that was kept from before may not be.
-const PAGE_LIMIT: Duration = Duration::from_secs(10);
+/// How long a page is retried. The system has recovered by then, but a pooled connection may be broken.
+const PAGE_TIMEOUT: Duration = Duration::from_secs(10);
 
 fn ids(chats: &Members) -> Vec<Uuid> {
     chats.keys().map(|chat| chat.0).collect()
 }
 
-/// Up to where each chat goes.
+/// Returns the head of each chat.
 pub(super) async fn heads(cluster: &Cluster, chats: &Members) -> anyhow::Result<Heads> {
     let sql = "SELECT chat_id, max(seq) FROM messages WHERE chat_id = ANY($1) GROUP BY chat_id";
     let rows = cluster.sql().await?.query(sql, &[&ids(chats)]).await?;
@@ -61,7 +61,7 @@ pub(super) async fn chats(
     Ok(chats)
 }
 
-/// A whole history, oldest first, page by page from its end.
+/// Reads the whole history, page by page from the end. Returns the oldest message first.
 async fn read(api: &Api, user: &User, chat: ChatId) -> anyhow::Result<Vec<Message>> {
     let mut messages: Vec<Message> = Vec::new();
     loop {
@@ -76,7 +76,7 @@ async fn read(api: &Api, user: &User, chat: ChatId) -> anyhow::Result<Vec<Messag
 }
 
 async fn page(api: &Api, user: &User, path: &str) -> anyhow::Result<Value> {
-    let deadline = Instant::now() + PAGE_LIMIT;
+    let deadline = Instant::now() + PAGE_TIMEOUT;
     loop {
         match api.get(path, user).await {
             Ok(answer) if answer.status == 200 => return Ok(answer.body),
@@ -86,7 +86,7 @@ async fn page(api: &Api, user: &User, path: &str) -> anyhow::Result<Value> {
     }
 }
 
-/// The messages of a page of history.
+/// Returns the messages of a page of history.
 pub(super) fn history(page: &Value) -> anyhow::Result<Vec<Message>> {
     let messages = page["messages"].as_array().context("no messages")?;
     messages.iter().map(frames::message).collect()

@@ -1,4 +1,4 @@
-//! The frames of the protocol (`docs/PROTOCOL.md`), as a client reads them.
+//! The frames of the protocol (`docs/PROTOCOL.md`) for a client.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -11,34 +11,34 @@ use crate::checker::{Ack, Answer, Event, Message};
 /// A frame of the server.
 #[derive(Debug)]
 pub(super) enum Frame {
-    /// One to be logged as it is.
+    /// An event to log.
     Event(Event),
-    /// Where the chats stand, in answer to a sync.
+    /// The answer to a sync: each chat with its head, and whether it is complete.
     Synced(Vec<(ChatId, Seq, bool)>),
-    /// Something was refused.
+    /// An error.
     Error { request: Option<String>, refusal: Refusal },
-    /// The connection is about to end.
+    /// The server is about to close the connection.
     Reconnect { after: Duration },
     /// A pong.
     Nothing,
 }
 
-/// Why something was refused, and whether it may be taken later.
+/// A refusal, and when to retry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub(super) code: String,
     pub(super) retry_after: Option<Duration>,
-    /// Whether it may be done all the same.
-    pub(super) is_unsure: bool,
+    /// Whether the request may have succeeded nevertheless.
+    pub(super) is_indefinite: bool,
 }
 
-/// The least pause before something that was refused is sent again.
+/// The shortest pause before a retry.
 const MIN_PAUSE_MS: u64 = 100;
 
 impl Frame {
     pub(super) fn parse(text: &str) -> anyhow::Result<Self> {
         let value: Value = serde_json::from_str(text)?;
-        parse(&value).with_context(|| format!("a frame: {}", value["type"]))
+        parse(&value).with_context(|| format!("parse frame {}", value["type"]))
     }
 }
 
@@ -77,7 +77,7 @@ fn parse(value: &Value) -> anyhow::Result<Frame> {
     Ok(Frame::Event(event))
 }
 
-/// Where a message was stored: an ack has the message under another name than an answer over REST.
+/// Parses an ack. `message` is the field with the message ID, which differs between WebSocket and REST.
 pub(super) fn ack(value: &Value, message: &str) -> anyhow::Result<Ack> {
     Ok(Ack {
         chat: id(&value["chat_id"])?,
@@ -98,11 +98,11 @@ pub(super) fn message(value: &Value) -> anyhow::Result<Message> {
 }
 
 fn number(value: &Value) -> anyhow::Result<Seq> {
-    value.as_i64().with_context(|| format!("{value} is no number"))
+    value.as_i64().with_context(|| format!("{value} is not a number"))
 }
 
 fn id<T: From<uuid::Uuid>>(value: &Value) -> anyhow::Result<T> {
-    optional(value).with_context(|| format!("{value} is no id"))
+    optional(value).with_context(|| format!("{value} is not an ID"))
 }
 
 fn optional<T: From<uuid::Uuid>>(value: &Value) -> Option<T> {
@@ -111,20 +111,20 @@ fn optional<T: From<uuid::Uuid>>(value: &Value) -> Option<T> {
 
 impl Refusal {
     pub(super) const fn answer(&self) -> Answer {
-        if self.is_unsure { Answer::Unsure } else { Answer::Refused }
+        if self.is_indefinite { Answer::Indefinite } else { Answer::Refused }
     }
 
-    /// Of an `error` frame, or of a problem document.
+    /// Parses an `error` frame or a problem document.
     pub(super) fn of(value: &Value) -> anyhow::Result<Self> {
         let code = value["code"].as_str().context("no code")?.to_owned();
-        let is_unsure = matches!(code.as_str(), "unavailable" | "internal");
-        let is_retryable = is_unsure || code == "rate_limited";
+        let is_indefinite = matches!(code.as_str(), "unavailable" | "internal");
+        let is_retryable = is_indefinite || code == "rate_limited";
         let pause = Duration::from_millis(value["retry_after_ms"].as_u64().unwrap_or(0).max(MIN_PAUSE_MS));
-        Ok(Self { code, retry_after: is_retryable.then_some(pause), is_unsure })
+        Ok(Self { code, retry_after: is_retryable.then_some(pause), is_indefinite })
     }
 }
 
-/// The frames of a client.
+/// Returns a `message` frame.
 pub(super) fn send(chat: ChatId, request: SendId, text: &str) -> Value {
     json!({ "type": "message", "chat_id": chat, "text": text, "request_id": request })
 }

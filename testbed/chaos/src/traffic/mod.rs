@@ -1,4 +1,4 @@
-//! Steady traffic of real clients over many chats. Each logs everything for the checker.
+//! Steady traffic of real clients in many chats. Each client logs everything for the checker.
 
 mod client;
 mod evidence;
@@ -19,7 +19,7 @@ use anyhow::Context as _;
 use futures_util::future::try_join_all;
 use neonchat_common::ids::{ChatId, Seq, UserId};
 use neonchat_testbed::{
-    client::{Api, User, insist},
+    client::{Api, User, retry},
     poll::until,
 };
 use tokio::{
@@ -35,27 +35,27 @@ use super::{
     cluster::{Cluster, Endpoints},
 };
 
-/// How much traffic there is.
+/// The amount of traffic.
 #[derive(Clone, Copy, Debug)]
 pub struct Load {
-    /// Users. Each has a chat with the next ones.
+    /// The number of users. Each has a chat with the next ones.
     pub users: usize,
-    /// With how many of the users after them each has a chat.
+    /// With how many of the next users each user has a chat.
     pub partners: usize,
-    /// Devices of each user, each with a socket of its own.
+    /// The number of devices of each user, each with its own socket.
     pub devices: usize,
     /// The mean pause between two messages of a device.
     pub pause: Duration,
-    /// The most characters that a text has beside the id that makes it unlike any other.
+    /// The maximum length of a text in characters, beside the ID that makes it unique.
     pub text: usize,
-    /// Whether some of them are sent over REST.
+    /// Whether some messages are sent over REST.
     pub rest: bool,
-    /// The one chat that is written to, instead of any.
+    /// The only chat to send to. `None` for a random one.
     pub chat: Option<ChatId>,
 }
 
 impl Load {
-    /// Some hundred messages a second in debug builds on two cores.
+    /// Some hundred messages/s in debug builds on two cores.
     pub const STEADY: Self = Self {
         users: 8,
         partners: 2,
@@ -66,7 +66,7 @@ impl Load {
         chat: None,
     };
 
-    /// As fast as it goes, with texts that fill buffers.
+    /// As fast as possible, with texts that fill buffers.
     const FLOOD: Self = Self {
         users: 1,
         partners: 0,
@@ -78,67 +78,67 @@ impl Load {
     };
 }
 
-/// What clients are to do.
+/// What the clients do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Say something now and then.
-    Talk,
-    /// Say nothing new, but send again what is unanswered.
-    Settle,
-    /// Go.
-    End,
+    /// Send new messages.
+    Active,
+    /// Send no new messages, but retry those without an answer.
+    Settling,
+    /// Disconnect and end.
+    Stopped,
 }
 
-/// The longest that everything takes which a healthy system should do at once.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// The longest until each device of a healthy system has its first ack.
+const FIRST_ACK_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The traffic. It ends when it is dropped.
+/// The traffic. It ends on drop.
 #[derive(Debug)]
 pub struct Traffic {
     phase: watch::Sender<Phase>,
-    /// That of the devices that flood.
+    /// The phase of the devices that flood.
     flood: watch::Sender<Phase>,
     devices: Mutex<Vec<Arc<State>>>,
-    /// Who logs, and is not waited for.
-    witnesses: Mutex<Vec<Arc<State>>>,
+    /// Clients that log but are not waited for.
+    observers: Mutex<Vec<Arc<State>>>,
     users: BTreeMap<UserId, User>,
     chats: Members,
     endpoints: Endpoints,
     tasks: Mutex<JoinSet<()>>,
 }
 
-/// The chats, and who is in them.
+/// The members of each chat.
 type Members = BTreeMap<ChatId, BTreeSet<UserId>>;
 
-/// Up to where chats go.
+/// The head of each chat.
 type Heads = BTreeMap<ChatId, Seq>;
 
 impl Traffic {
-    /// Registers users, makes their chats, connects their devices, and has them talk.
+    /// Registers users, creates their chats, connects their devices, and starts sending.
     ///
     /// # Errors
-    /// The system refuses.
+    /// The system does not accept it in time.
     pub async fn start(cluster: &Cluster, mut load: Load, rng: &mut fastrand::Rng) -> anyhow::Result<Self> {
         let endpoints = cluster.endpoints.clone();
         let api = endpoints.api(rng);
-        let users = try_join_all((0..=load.users).map(|_| insist(async || api.any_user().await))).await?;
+        let users = try_join_all((0..=load.users).map(|_| retry(async || api.any_user().await))).await?;
         let (stranger, users) = users.split_last().context("no users")?;
         let chats =
             try_join_all((0..users.len()).flat_map(|index| (1..=load.partners).map(move |next| (index, next))).map(
                 async |(index, next)| {
                     let (user, partner) = (&users[index], &users[(index + next) % users.len()]);
-                    let chat: ChatId = insist(async || api.chat(user, partner).await).await?.parse()?;
+                    let chat: ChatId = retry(async || api.chat(user, partner).await).await?.parse()?;
                     anyhow::Ok((chat, BTreeSet::from([user.id.parse()?, partner.id.parse()?])))
                 },
             ));
         let chats: Members = chats.await?.into_iter().collect();
-        load.rest &= insist(async || rest::may_send(&api, stranger).await).await?;
+        load.rest &= retry(async || rest::may_send(&api, stranger).await).await?;
 
         let this = Self {
-            phase: watch::Sender::new(Phase::Talk),
-            flood: watch::Sender::new(Phase::Settle),
+            phase: watch::Sender::new(Phase::Active),
+            flood: watch::Sender::new(Phase::Settling),
             devices: Mutex::default(),
-            witnesses: Mutex::default(),
+            observers: Mutex::default(),
             users: users.iter().map(|user| Ok((user.id.parse()?, user.clone()))).collect::<anyhow::Result<_>>()?,
             chats,
             endpoints,
@@ -147,19 +147,19 @@ impl Traffic {
         for user in this.users.keys().flat_map(|user| std::iter::repeat_n(*user, load.devices)) {
             this.add_device(user, load, this.phase.subscribe(), rng)?;
         }
-        let state = this.witness(stranger.id.parse()?);
+        let state = this.observer(stranger.id.parse()?);
         let shared =
             Shared { state, user: stranger.clone(), endpoints: this.endpoints.clone(), phase: this.phase.subscribe() };
         let stranger = Stranger::new(shared, this.chats.keys().copied().collect(), rng.fork());
         lock(&this.tasks).spawn(stranger.run());
-        this.until(PATIENCE, "every device has sent something that was stored", State::has_acks).await?;
+        this.until(FIRST_ACK_TIMEOUT, "each device has an ack", State::has_acks).await?;
         Ok(this)
     }
 
-    /// Whoever logs, beside the devices.
-    fn witness(&self, user: UserId) -> Arc<State> {
+    /// Adds a client that logs, beside the devices.
+    fn observer(&self, user: UserId) -> Arc<State> {
         let state = Arc::new(State::new(user, Vec::new()));
-        lock(&self.witnesses).push(Arc::clone(&state));
+        lock(&self.observers).push(Arc::clone(&state));
         state
     }
 
@@ -179,7 +179,7 @@ impl Traffic {
         Ok(())
     }
 
-    /// Has further devices of a partner write to one of the reader's chats, as fast as it goes.
+    /// Floods one of the chats of `reader` from `writers` additional devices of the other member.
     ///
     /// # Errors
     /// The reader has no chat.
@@ -187,47 +187,47 @@ impl Traffic {
         let chat = rng.choice(reader.chats()).context("no chat")?;
         let mut members = self.chats.get(&chat).context("an unknown chat")?.iter();
         let partner = *members.find(|member| **member != reader.user()).context("no partner")?;
-        self.flood.send_replace(Phase::Talk);
+        self.flood.send_replace(Phase::Active);
         for _ in 0..writers {
             self.add_device(partner, Load { chat: Some(chat), ..Load::FLOOD }, self.flood.subscribe(), rng)?;
         }
         Ok(())
     }
 
-    /// Has them write no more.
+    /// Ends the flood.
     pub fn end_flood(&self) {
-        self.flood.send_replace(Phase::Settle);
+        self.flood.send_replace(Phase::Settling);
     }
 
-    /// Waits until it is true of every device.
+    /// Waits until the condition is true for each device.
     async fn until(&self, limit: Duration, what: &str, is_true: impl Fn(&State) -> bool) -> anyhow::Result<()> {
         let of_all = async || self.devices().iter().all(|state| is_true(state));
         timeout(limit, until(of_all)).await.with_context(|| format!("not within {limit:?}: {what}"))
     }
 
-    /// The devices.
+    /// Returns the devices.
     #[must_use]
     pub fn devices(&self) -> Vec<Arc<State>> {
         lock(&self.devices).clone()
     }
 
-    /// How many messages were acked up to now.
+    /// Returns the number of acks so far.
     #[must_use]
     pub fn acks(&self) -> usize {
         self.devices().iter().map(|state| state.acks()).sum()
     }
 
-    /// Waits until one more message is acked. Returns how long that took, if it was done within `limit`.
+    /// Waits for the next ack. Returns the time it took, or `None` after `limit`.
     pub async fn first_ack(&self, limit: Duration) -> Option<Duration> {
         let (begun, before) = (Instant::now(), self.acks());
         timeout_at(begun + limit, until(async || self.acks() != before)).await.ok().map(|()| begun.elapsed())
     }
 
-    /// Waits until every device has what is stored now, and has an answer to what it had sent. Returns how long that took,
-    /// if it was done within `limit`.
+    /// Waits until each device has every message that is stored now, and an answer to each of its sends. Returns the time
+    /// it took, or `None` after `limit`.
     ///
     /// # Errors
-    /// Postgres is away.
+    /// Postgres is not available.
     pub async fn catch_up(&self, cluster: &Cluster, limit: Duration) -> anyhow::Result<Option<Duration>> {
         let begun = Instant::now();
         let heads = evidence::heads(cluster, &self.chats).await?;
@@ -235,10 +235,10 @@ impl Traffic {
         Ok(self.until(limit, "", has_all).await.ok().map(|()| begun.elapsed()))
     }
 
-    /// Has nobody say anything new, and waits until everything that was sent is answered. Returns what was not, within
+    /// Stops new messages and waits until each send is answered. Returns a description of what was unanswered after
     /// `limit`.
-    pub async fn fall_silent(&self, limit: Duration) -> Option<String> {
-        self.phase.send_replace(Phase::Settle);
+    pub async fn stop_sending(&self, limit: Duration) -> Option<String> {
+        self.phase.send_replace(Phase::Settling);
         let is_answered = |state: &State| state.is_answered_before(Instant::now());
         self.until(limit, "", is_answered).await.err().map(|_| {
             let open: usize = self.devices().iter().map(|state| state.unanswered()).sum();
@@ -246,45 +246,46 @@ impl Traffic {
         })
     }
 
-    /// Has them talk again.
-    pub fn talk(&self) {
-        self.phase.send_replace(Phase::Talk);
+    /// Resumes sending new messages.
+    pub fn resume_sending(&self) {
+        self.phase.send_replace(Phase::Active);
     }
 
-    /// Has nobody say anything new, and waits until everybody has everything. Returns what was not so within `limit`.
+    /// Stops new messages and waits until each device has every message. Returns a description of what was missing after
+    /// `limit`.
     ///
     /// # Errors
-    /// Postgres is away.
+    /// Postgres is not available.
     pub async fn settle(&self, cluster: &Cluster, limit: Duration) -> anyhow::Result<Option<String>> {
         let deadline = Instant::now() + limit;
-        if let Some(unanswered) = self.fall_silent(limit).await {
+        if let Some(unanswered) = self.stop_sending(limit).await {
             return Ok(Some(unanswered));
         }
         let heads = evidence::heads(cluster, &self.chats).await?;
         let has_all = |state: &State| state.is_connected() && state.has_all(&heads);
         if self.until(deadline - Instant::now(), "", has_all).await.is_err() {
             let behind = self.devices().iter().filter(|state| !has_all(state)).count();
-            return Ok(Some(format!("{behind} devices did not have everything within {limit:?}")));
+            return Ok(Some(format!("{behind} devices did not have every message within {limit:?}")));
         }
         Ok(None)
     }
 
-    /// What is known, for the checker. To be asked for when it has settled.
+    /// Returns the evidence for the checker. Call it after [`Traffic::settle`].
     ///
     /// # Errors
     /// The history cannot be read.
     pub async fn evidence(&self, cluster: &Cluster, rng: &mut fastrand::Rng) -> anyhow::Result<Evidence> {
-        let witnesses = lock(&self.witnesses).clone();
-        let clients = self.devices().iter().chain(&witnesses).map(|state| state.log()).collect();
+        let observers = lock(&self.observers).clone();
+        let clients = self.devices().iter().chain(&observers).map(|state| state.log()).collect();
         let api: Api = self.endpoints.api(rng);
-        let chats = evidence::chats(cluster, &api, &self.chats, &self.users).await.context("the history")?;
+        let chats = evidence::chats(cluster, &api, &self.chats, &self.users).await.context("read the history")?;
         Ok(Evidence { chats, clients })
     }
 
-    /// Sends everybody away.
-    pub fn end(&self) {
-        self.phase.send_replace(Phase::End);
-        self.flood.send_replace(Phase::End);
+    /// Disconnects all clients.
+    pub fn stop(&self) {
+        self.phase.send_replace(Phase::Stopped);
+        self.flood.send_replace(Phase::Stopped);
     }
 }
 

@@ -1,11 +1,11 @@
-//! The same message, sent several times at once.
+//! Sends the same message several times concurrently.
 
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use futures_util::future::join_all;
 use neonchat_common::ids::{ChatId, SendId};
-use neonchat_testbed::client::{Socket, User, insist};
+use neonchat_testbed::client::{Socket, User, retry};
 use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::Message as WsMessage;
 
@@ -19,56 +19,59 @@ use crate::checker::Event;
 /// How often each message is sent.
 const TIMES: usize = 5;
 
-/// The longest that the answers are waited for.
-const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+/// The longest wait for an answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// One of the sockets that send the same.
-struct Twin {
+/// One of the sockets that send the same message.
+struct Resender {
     state: Arc<State>,
     socket: Socket,
 }
 
 impl Traffic {
-    /// Sends messages for a while, each over several sockets to all instances at once. Returns how many.
+    /// Sends messages for `duration`, each concurrently over several sockets to all instances. Returns the number of messages.
     ///
     /// # Errors
-    /// No socket can be opened.
-    pub async fn resend_at_once(&self, duration: Duration, rng: &mut fastrand::Rng) -> anyhow::Result<usize> {
+    /// A socket cannot be opened.
+    pub async fn resend_concurrently(&self, duration: Duration, rng: &mut fastrand::Rng) -> anyhow::Result<usize> {
         let (chat, members) = rng.choice(&self.chats).context("no chat")?;
         let user = members.first().and_then(|user| self.users.get(user)).context("an empty chat")?;
-        let mut twins = Vec::new();
+        let mut resenders = Vec::new();
         for base in self.endpoints.sockets().iter().cycle().take(TIMES) {
-            twins.push(self.twin(base, user).await?);
+            resenders.push(self.resender(base, user).await?);
         }
         let deadline = Instant::now() + duration;
         let mut count = 0;
         while Instant::now() < deadline {
             let request = SendId::new();
             let text = format!("{request} many times");
-            join_all(twins.iter_mut().map(|twin| timeout(ANSWER_LIMIT, twin.send(*chat, request, &text)))).await;
+            join_all(
+                resenders.iter_mut().map(|resender| timeout(ANSWER_TIMEOUT, resender.send(*chat, request, &text))),
+            )
+            .await;
             count += 1;
         }
-        for twin in twins {
-            twin.state.close();
+        for resender in resenders {
+            resender.state.close();
         }
         Ok(count)
     }
 
-    async fn twin(&self, base: &str, user: &User) -> anyhow::Result<Twin> {
-        let socket = insist(async || Socket::open(base, user, None).await).await?;
-        let state = self.witness(user.id.parse()?);
+    async fn resender(&self, base: &str, user: &User) -> anyhow::Result<Resender> {
+        let socket = retry(async || Socket::open(base, user, None).await).await?;
+        let state = self.observer(user.id.parse()?);
         state.open();
-        Ok(Twin { state, socket })
+        Ok(Resender { state, socket })
     }
 }
 
-impl Twin {
-    /// Sends a message and waits for its answer. What comes in between is logged.
+impl Resender {
+    /// Sends a message and waits for its answer. Logs the frames in between.
     async fn send(&mut self, chat: ChatId, request: SendId, text: &str) -> anyhow::Result<()> {
         let state = &self.state;
-        state.write(chat, request, text.to_owned());
+        state.add_send(chat, request, text.to_owned());
         state.attempt(request);
-        state.note(Event::Sent { request });
+        state.log_event(Event::Sent { request });
         self.socket.send(&frames::send(chat, request, text)).await?;
         loop {
             let WsMessage::Text(frame) = self.socket.receive().await? else { continue };
@@ -81,7 +84,7 @@ impl Twin {
                         }
                         _ => false,
                     };
-                    state.note(event);
+                    state.log_event(event);
                     if answered {
                         return Ok(());
                     }

@@ -1,4 +1,4 @@
-//! What a device does over REST: it sends, and it fetches what it was told that it would not be told.
+//! The REST calls of a device: it sends, and it fetches what was left out on its socket.
 
 use std::time::Duration;
 
@@ -16,15 +16,15 @@ use super::{
 };
 use crate::checker::{Ack, Message};
 
-/// A client that got no answer for so long tries another instance.
-const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+/// The longest wait for an answer. The client then tries another instance.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// So many times as rarely as over the socket.
-const RARITY: u32 = 6;
+/// The pause between sends, as a multiple of the pause on the socket.
+const REST_SLOWDOWN: u32 = 6;
 
 const RETRY_PAUSE: Duration = Duration::from_millis(300);
 
-/// Sends messages over REST: new ones, and such as were sent over the socket, and not answered there.
+/// Sends messages over REST: new ones, and retries of those without an answer on the socket.
 pub(super) struct Poster {
     shared: Shared,
     load: Load,
@@ -37,12 +37,12 @@ impl Poster {
     }
 
     pub(super) async fn run(mut self) {
-        while !self.shared.is(Phase::End) {
-            tokio::time::sleep(pause(self.load.pause * RARITY, &mut self.rng)).await;
+        while !self.shared.is(Phase::Stopped) {
+            tokio::time::sleep(pause(self.load.pause * REST_SLOWDOWN, &mut self.rng)).await;
             let state = &self.shared.state;
-            let request = match state.next_again() {
+            let request = match state.next_retry() {
                 Ok(request) => Some(request),
-                Err(_) if self.shared.is(Phase::Talk) => compose(state, self.load, &mut self.rng),
+                Err(_) if self.shared.is(Phase::Active) => compose(state, self.load, &mut self.rng),
                 Err(_) => None,
             };
             if let Some(request) = request {
@@ -56,23 +56,23 @@ impl Poster {
         let body = json!({ "text": text, "request_id": request });
         let api = self.shared.endpoints.api(&mut self.rng);
         let path = format!("/api/v1/chats/{chat}/messages");
-        let answer = timeout(ANSWER_LIMIT, api.post(&path, &self.shared.user, &body)).await;
+        let answer = timeout(ANSWER_TIMEOUT, api.post(&path, &self.shared.user, &body)).await;
         let state = &self.shared.state;
         match answer.context("no answer").flatten().and_then(|answer| read(&answer)) {
             Ok(Ok(ack)) => state.acked(request, ack),
-            Ok(Err(refusal)) => state.refused_or_put_off(request, &refusal, &mut self.rng),
-            Err(_) => state.send_again(request, RETRY_PAUSE),
+            Ok(Err(refusal)) => state.refused_or_retry(request, &refusal, &mut self.rng),
+            Err(_) => state.retry_after(request, RETRY_PAUSE),
         }
     }
 }
 
-/// Whether messages are taken over REST at all: an empty one is refused, but not its method.
+/// Returns whether the server accepts messages over REST. It does not if it answers 405 to an invalid message.
 pub(super) async fn may_send(api: &Api, user: &User) -> anyhow::Result<bool> {
     let path = format!("/api/v1/chats/{}/messages", ChatId::new());
     Ok(api.post(&path, user, &json!({})).await?.status != 405)
 }
 
-/// An ack, or a refusal.
+/// Parses an answer as an ack or a refusal.
 fn read(answer: &Answer) -> anyhow::Result<Result<Ack, Refusal>> {
     if matches!(answer.status, 200 | 201) {
         let ack = frames::ack(&answer.body, "id")?;
@@ -81,14 +81,14 @@ fn read(answer: &Answer) -> anyhow::Result<Result<Ack, Refusal>> {
     Refusal::of(&answer.body).map(Err)
 }
 
-/// A chat of which the device does not have everything up to `head`.
+/// A chat of which the device does not have every message up to `head`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fetch {
     pub(super) chat: ChatId,
     pub(super) head: Seq,
 }
 
-/// Fetches what was left out.
+/// Fetches the messages that were left out.
 pub(super) struct Fetcher {
     shared: Shared,
     queue: mpsc::Receiver<Fetch>,
@@ -102,8 +102,8 @@ impl Fetcher {
 
     pub(super) async fn run(mut self) {
         while let Some(fetch) = self.queue.recv().await {
-            while self.shared.state.cursor(fetch.chat) < fetch.head && !self.shared.is(Phase::End) {
-                let page = timeout(ANSWER_LIMIT, self.page(fetch.chat)).await;
+            while self.shared.state.cursor(fetch.chat) < fetch.head && !self.shared.is(Phase::Stopped) {
+                let page = timeout(ANSWER_TIMEOUT, self.page(fetch.chat)).await;
                 match page.context("no answer").flatten() {
                     Ok(messages) => self.shared.state.fetched(messages),
                     Err(_) => tokio::time::sleep(pause(RETRY_PAUSE, &mut self.rng)).await,
@@ -124,7 +124,7 @@ impl Fetcher {
     }
 }
 
-/// The messages of a page of events.
+/// Returns the messages of a page of events.
 pub(super) fn events(page: &Value) -> anyhow::Result<Vec<Message>> {
     let events = page["events"].as_array().context("no events")?;
     events.iter().map(|event| frames::message(&event["message"])).collect()

@@ -1,4 +1,4 @@
-//! One connection of a device, from `sync` to its end.
+//! One connection of a device, from `sync` to the end.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -19,16 +19,16 @@ use super::{
 };
 use crate::checker::Event;
 
-/// Messages on their way at the same time.
+/// The maximum number of messages in flight.
 const WINDOW: usize = 3;
 
-/// A device that heard nothing for so long asks whether anybody is there.
+/// The longest silence before the device sends a ping.
 const QUIET: Duration = Duration::from_secs(2);
 
-/// The longest that an answer takes: the frames of a socket are handled one after another, each within two seconds.
-const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+/// The longest wait for an answer. The server handles the frames of a socket one after another, each within 2 s.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// See the module.
+/// One connection of a device.
 pub(super) struct Session<'a> {
     socket: Socket,
     shared: &'a Shared,
@@ -36,12 +36,12 @@ pub(super) struct Session<'a> {
     fetches: mpsc::Sender<Fetch>,
     rng: fastrand::Rng,
     in_flight: HashMap<SendId, Instant>,
-    last_heard: Instant,
+    last_received: Instant,
     last_ping: Instant,
-    next_talk: Instant,
-    /// The `request_id` of the sync that is not answered yet.
+    next_send: Instant,
+    /// The `request_id` of the unanswered sync.
     sync: Option<String>,
-    sync_again: Option<Instant>,
+    next_sync: Option<Instant>,
     syncs: usize,
 }
 
@@ -63,7 +63,7 @@ impl<'a> Session<'a> {
         mut rng: fastrand::Rng,
     ) -> Self {
         let now = Instant::now();
-        let next_talk = now + pause(load.pause, &mut rng);
+        let next_send = now + pause(load.pause, &mut rng);
         Self {
             socket,
             shared,
@@ -71,11 +71,11 @@ impl<'a> Session<'a> {
             fetches,
             rng,
             in_flight: HashMap::new(),
-            last_heard: now,
+            last_received: now,
             last_ping: now,
-            next_talk,
+            next_send,
             sync: None,
-            sync_again: None,
+            next_sync: None,
             syncs: 0,
         }
     }
@@ -84,17 +84,17 @@ impl<'a> Session<'a> {
         &self.shared.state
     }
 
-    /// Runs until the connection ends. Returns when to come back, where the server said so.
+    /// Runs until the connection ends. Returns the pause before a reconnect, if the server announced one.
     pub(super) async fn run(&mut self) -> Option<Duration> {
         let mut reconnect = None;
         let mut phase = self.shared.phase.clone();
-        if self.synchronise().await.is_err() {
+        if self.sync_chats().await.is_err() {
             return None;
         }
         loop {
-            let talk_at = (self.shared.is(Phase::Talk) && self.in_flight.len() < WINDOW).then_some(self.next_talk);
-            let again = self.state().next_again();
-            let again_at = match again {
+            let send_at = (self.shared.is(Phase::Active) && self.in_flight.len() < WINDOW).then_some(self.next_send);
+            let again = self.state().next_retry();
+            let retry_at = match again {
                 Ok(request) => {
                     if self.send(request).await.is_err() {
                         return reconnect;
@@ -103,27 +103,27 @@ impl<'a> Session<'a> {
                 }
                 Err(at) => at,
             };
-            let (state, check_at, sync_again) = (self.state(), self.next_check(), self.sync_again);
+            let (state, check_at, next_sync) = (self.state(), self.next_check(), self.next_sync);
             let done = tokio::select! {
                 message = self.socket.receive() => match message {
-                    Ok(message) => self.heard(message, &mut reconnect).await,
+                    Ok(message) => self.handle(message, &mut reconnect).await,
                     Err(_) => Err(Ended),
                 },
-                () = until(talk_at) => self.talk().await,
-                () = until(again_at) => Ok(()),
+                () = until(send_at) => self.send_new().await,
+                () = until(retry_at) => Ok(()),
                 () = state.waiting.notified() => Ok(()),
-                () = until(sync_again) => self.synchronise().await,
+                () = until(next_sync) => self.sync_chats().await,
                 () = sleep_until(check_at) => self.check().await,
                 changed = phase.changed() => match changed {
-                    Ok(()) if !self.shared.is(Phase::End) => Ok(()),
+                    Ok(()) if !self.shared.is(Phase::Stopped) => Ok(()),
                     _ => Err(Ended),
                 },
                 () = state.until_frozen() => {
-                    // Whoever hardly reads, and what waits to be read is more than a while's worth, is alive all the same.
+                    // The pong waits behind unread frames. This ping shows the server that the client is alive.
                     let _ = self.socket.send(&json!({ "type": "ping" })).await;
                     let state = self.state();
                     state.until_not_frozen().await;
-                    self.last_heard = Instant::now();
+                    self.last_received = Instant::now();
                     Ok(())
                 }
             };
@@ -133,25 +133,25 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// What was not answered is sent again, over the next connection or over REST.
+    /// Schedules the unanswered messages for a retry, over the next connection or over REST.
     pub(super) fn end(&mut self) {
         for (request, _) in self.in_flight.drain() {
-            self.shared.state.send_again(request, Duration::ZERO);
+            self.shared.state.retry_after(request, Duration::ZERO);
         }
     }
 
-    async fn synchronise(&mut self) -> Result<(), Ended> {
+    async fn sync_chats(&mut self) -> Result<(), Ended> {
         let cursors = self.state().cursors();
         self.syncs += 1;
         let request = format!("sync-{}", self.syncs);
         let frame = frames::sync(&request, &cursors);
-        self.state().note(Event::Sync { cursors });
-        (self.sync, self.sync_again) = (Some(request), None);
+        self.state().log_event(Event::Sync { cursors });
+        (self.sync, self.next_sync) = (Some(request), None);
         Ok(self.socket.send(&frame).await?)
     }
 
-    async fn talk(&mut self) -> Result<(), Ended> {
-        self.next_talk = Instant::now() + pause(self.load.pause, &mut self.rng);
+    async fn send_new(&mut self) -> Result<(), Ended> {
+        self.next_send = Instant::now() + pause(self.load.pause, &mut self.rng);
         match compose(self.state(), self.load, &mut self.rng) {
             Some(request) => self.send(request).await,
             None => Ok(()),
@@ -160,13 +160,13 @@ impl<'a> Session<'a> {
 
     async fn send(&mut self, request: SendId) -> Result<(), Ended> {
         let Some((chat, text)) = self.state().attempt(request) else { return Ok(()) };
-        self.state().note(Event::Sent { request });
+        self.state().log_event(Event::Sent { request });
         self.in_flight.insert(request, Instant::now());
         Ok(self.socket.send(&frames::send(chat, request, &text)).await?)
     }
 
-    async fn heard(&mut self, message: WsMessage, reconnect: &mut Option<Duration>) -> Result<(), Ended> {
-        self.last_heard = Instant::now();
+    async fn handle(&mut self, message: WsMessage, reconnect: &mut Option<Duration>) -> Result<(), Ended> {
+        self.last_received = Instant::now();
         self.state().has_read();
         let text = match message {
             WsMessage::Text(text) => text,
@@ -176,11 +176,11 @@ impl<'a> Session<'a> {
         match Frame::parse(&text)? {
             Frame::Nothing => {}
             Frame::Reconnect { after } => *reconnect = Some(after),
-            Frame::Event(event) => self.told(event).await?,
+            Frame::Event(event) => self.handle_event(event).await?,
             Frame::Synced(chats) => {
                 self.sync = None;
                 for (chat, head, complete) in chats {
-                    self.state().note(Event::Synced { chat, head, complete });
+                    self.state().log_event(Event::Synced { chat, head, complete });
                     if !complete {
                         self.fetch(chat, head).await?;
                     }
@@ -191,14 +191,14 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    async fn told(&mut self, event: Event) -> Result<(), Ended> {
+    async fn handle_event(&mut self, event: Event) -> Result<(), Ended> {
         if let Event::Acked { request, ack } = event
             && self.in_flight.remove(&request).is_some()
         {
             self.state().acked(request, ack);
         }
         let left_out = if let Event::Lagged { chat, head, .. } = event { Some((chat, head)) } else { None };
-        self.state().note(event);
+        self.state().log_event(event);
         match left_out {
             Some((chat, head)) => self.fetch(chat, head).await,
             None => Ok(()),
@@ -207,13 +207,13 @@ impl<'a> Session<'a> {
 
     fn refused(&mut self, request: Option<String>, refusal: &Refusal) {
         if request.is_some() && request == self.sync {
-            self.sync_again = refusal.retry_after.map(|pause| Instant::now() + pause);
+            self.next_sync = refusal.retry_after.map(|pause| Instant::now() + pause);
             return;
         }
         let request = request.and_then(|request| request.parse::<SendId>().ok());
         match request.filter(|request| self.in_flight.remove(request).is_some()) {
-            Some(request) => self.shared.state.refused_or_put_off(request, refusal, &mut self.rng),
-            None => self.state().note(Event::Seen { kind: refusal.code.clone(), chat: None, user: None }),
+            Some(request) => self.shared.state.refused_or_retry(request, refusal, &mut self.rng),
+            None => self.state().log_event(Event::Seen { kind: refusal.code.clone(), chat: None, user: None }),
         }
     }
 
@@ -222,13 +222,13 @@ impl<'a> Session<'a> {
     }
 
     fn next_check(&self) -> Instant {
-        self.last_heard.max(self.last_ping) + QUIET
+        self.last_received.max(self.last_ping) + QUIET
     }
 
-    /// Nothing was heard for a while.
+    /// Ends a dead connection, or sends a ping.
     async fn check(&mut self) -> Result<(), Ended> {
         let oldest = self.in_flight.values().min().copied().unwrap_or_else(Instant::now);
-        if oldest.min(self.last_heard).elapsed() > ANSWER_LIMIT && self.last_heard < self.last_ping {
+        if oldest.min(self.last_received).elapsed() > ANSWER_TIMEOUT && self.last_received < self.last_ping {
             return Err(Ended);
         }
         self.last_ping = Instant::now();
@@ -236,16 +236,16 @@ impl<'a> Session<'a> {
     }
 }
 
-/// Writes a new message to one of the chats.
+/// Creates a new message for one of the chats.
 pub(super) fn compose(state: &State, load: Load, rng: &mut fastrand::Rng) -> Option<SendId> {
     let chat = load.chat.or_else(|| rng.choice(state.chats()))?;
     let request = SendId::new();
     let padding = "x".repeat(rng.usize(0..=load.text));
-    state.write(chat, request, format!("{request} {padding}"));
+    state.add_send(chat, request, format!("{request} {padding}"));
     Some(request)
 }
 
-/// Half of the mean to three halves.
+/// Returns a random pause between 0.5 and 1.5 times the mean.
 pub(super) fn pause(mean: Duration, rng: &mut fastrand::Rng) -> Duration {
     mean.mul_f64(0.5 + rng.f64())
 }

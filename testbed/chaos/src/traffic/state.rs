@@ -1,4 +1,4 @@
-//! What a device knows, has said, and still waits for; and its log.
+//! The state of a device: its messages, its sends and their answers, and its log.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
@@ -19,10 +19,10 @@ use crate::{
     cluster::Endpoints,
 };
 
-/// Of 256 messages that may be sent again so many are not.
-const LOST_PATIENCE: u8 = 32;
+/// Out of 256 retryable refusals, this many are not retried.
+const GIVE_UP_PER_256: u8 = 32;
 
-/// What the tasks of a device share.
+/// The data that the tasks of a device share.
 #[derive(Clone, Debug)]
 pub(super) struct Shared {
     pub(super) state: std::sync::Arc<State>,
@@ -37,13 +37,13 @@ impl Shared {
     }
 }
 
-/// See the module.
+/// The state of a device.
 #[derive(Debug)]
 pub struct State {
     inner: Mutex<Inner>,
-    /// Something waits to be sent.
+    /// Notified when a retry is added.
     pub(super) waiting: Notify,
-    /// How many frames the device reads before it does not read any more; `None` for any number.
+    /// The number of frames that the device reads before it stops reading. `None` for no limit.
     reads: watch::Sender<Option<usize>>,
 }
 
@@ -51,20 +51,26 @@ pub struct State {
 struct Inner {
     log: Client,
     chats: Vec<ChatId>,
-    /// Up to where it has everything, and what it has beyond that.
-    have: BTreeMap<ChatId, (Seq, BTreeSet<Seq>)>,
-    /// What is not answered: when it was first sent.
+    /// The cursor of each chat, and the events beyond it.
+    progress: BTreeMap<ChatId, (Seq, BTreeSet<Seq>)>,
+    /// The unanswered messages, with the time of the first attempt.
     unanswered: HashMap<SendId, Instant>,
-    /// What is to be sent again, and when.
-    again: VecDeque<(Instant, SendId)>,
+    /// The messages to send again, with the time to do so.
+    retries: VecDeque<(Instant, SendId)>,
     acks: usize,
 }
 
 impl State {
     pub(super) fn new(user: UserId, chats: Vec<ChatId>) -> Self {
-        let have = chats.iter().map(|chat| (*chat, (0, BTreeSet::new()))).collect();
-        let inner =
-            Inner { log: Client::new(user), chats, have, unanswered: HashMap::new(), again: VecDeque::new(), acks: 0 };
+        let progress = chats.iter().map(|chat| (*chat, (0, BTreeSet::new()))).collect();
+        let inner = Inner {
+            log: Client::new(user),
+            chats,
+            progress,
+            unanswered: HashMap::new(),
+            retries: VecDeque::new(),
+            acks: 0,
+        };
         Self { inner: Mutex::new(inner), waiting: Notify::new(), reads: watch::Sender::new(None) }
     }
 
@@ -72,26 +78,26 @@ impl State {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    // What the harness asks.
+    // For the faults and the harness.
 
-    /// What it has logged.
+    /// Returns the log.
     #[must_use]
     pub fn log(&self) -> Client {
         self.lock().log.clone()
     }
 
-    /// Has it read so many frames and then none; `None` has it read as ever.
+    /// Lets the device read this many frames and then none. `None` removes the limit.
     pub fn read(&self, frames: Option<usize>) {
         self.reads.send_replace(frames);
     }
 
-    /// How many connections it has had.
+    /// Returns the number of connections so far.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.lock().log.connections.len()
     }
 
-    /// How many events were left out each time it was told that some were.
+    /// Returns the number of events that each `lagged` announced as left out.
     #[must_use]
     pub fn gaps(&self) -> Vec<Seq> {
         let inner = self.lock();
@@ -122,26 +128,26 @@ impl State {
     }
 
     pub(super) fn has_all(&self, heads: &Heads) -> bool {
-        self.lock().have.iter().all(|(chat, (up_to, _))| heads.get(chat).is_none_or(|head| up_to >= head))
+        self.lock().progress.iter().all(|(chat, (up_to, _))| heads.get(chat).is_none_or(|head| up_to >= head))
     }
 
     pub(super) fn is_connected(&self) -> bool {
         self.lock().log.connections.last().is_some_and(|connection| connection.is_open)
     }
 
-    // What its tasks do.
+    // For the tasks of the device.
 
     pub(super) async fn until_not_frozen(&self) {
-        // The sender lives as long as this does.
+        // This owns the sender, so waiting cannot fail.
         let _ = self.reads.subscribe().wait_for(|reads| *reads != Some(0)).await;
     }
 
-    /// Waits until it is not to read any more.
+    /// Waits until the device must stop reading.
     pub(super) async fn until_frozen(&self) {
         let _ = self.reads.subscribe().wait_for(|reads| *reads == Some(0)).await;
     }
 
-    /// It has read a frame.
+    /// Counts a frame that the device has read.
     pub(super) fn has_read(&self) {
         self.reads.send_if_modified(|reads| match reads {
             Some(reads) => {
@@ -157,11 +163,11 @@ impl State {
     }
 
     pub(super) fn cursors(&self) -> BTreeMap<ChatId, Seq> {
-        self.lock().have.iter().map(|(chat, (up_to, _))| (*chat, *up_to)).collect()
+        self.lock().progress.iter().map(|(chat, (up_to, _))| (*chat, *up_to)).collect()
     }
 
     pub(super) fn cursor(&self, chat: ChatId) -> Seq {
-        self.lock().have.get(&chat).map_or(0, |(up_to, _)| *up_to)
+        self.lock().progress.get(&chat).map_or(0, |(up_to, _)| *up_to)
     }
 
     pub(super) fn open(&self) {
@@ -174,12 +180,12 @@ impl State {
         }
     }
 
-    /// Logs what was said on the connection, and learns from it.
-    pub(super) fn note(&self, event: Event) {
+    /// Logs an event of the connection, and records the `seq` in it.
+    pub(super) fn log_event(&self, event: Event) {
         let mut inner = self.lock();
         match &event {
-            Event::Message(message) => inner.learn(message.chat, message.seq),
-            Event::Acked { ack, .. } => inner.learn(ack.chat, ack.seq),
+            Event::Message(message) => inner.record_seq(message.chat, message.seq),
+            Event::Acked { ack, .. } => inner.record_seq(ack.chat, ack.seq),
             _ => {}
         }
         if let Some(connection) = inner.log.connections.last_mut() {
@@ -190,19 +196,19 @@ impl State {
     pub(super) fn fetched(&self, messages: Vec<Message>) {
         let mut inner = self.lock();
         for message in &messages {
-            inner.learn(message.chat, message.seq);
+            inner.record_seq(message.chat, message.seq);
         }
         inner.log.fetched.extend(messages);
     }
 
-    /// A new message.
-    pub(super) fn write(&self, chat: ChatId, request: SendId, text: String) {
+    /// Adds a new message.
+    pub(super) fn add_send(&self, chat: ChatId, request: SendId, text: String) {
         let mut inner = self.lock();
         inner.log.sends.insert(request, Send { chat, text, attempts: 0, answers: Vec::new() });
         inner.unanswered.insert(request, Instant::now());
     }
 
-    /// Begins to send a message; returns what it says, and where.
+    /// Counts an attempt to send a message. Returns its chat and text.
     pub(super) fn attempt(&self, request: SendId) -> Option<(ChatId, String)> {
         let mut inner = self.lock();
         let send = inner.log.sends.get_mut(&request)?;
@@ -213,41 +219,41 @@ impl State {
     pub(super) fn acked(&self, request: SendId, ack: Ack) {
         let mut inner = self.lock();
         inner.answer(request, Answer::Acked(ack));
-        inner.learn(ack.chat, ack.seq);
+        inner.record_seq(ack.chat, ack.seq);
         inner.acks += 1;
         inner.unanswered.remove(&request);
     }
 
-    /// It was refused, and is not sent again.
+    /// Records a refusal. The message is not retried.
     pub(super) fn refused(&self, request: SendId, refusal: &Refusal) {
         let mut inner = self.lock();
         inner.answer(request, refusal.answer());
         inner.unanswered.remove(&request);
     }
 
-    /// It was refused. Where it may be taken later it is sent again, if its sender does not lose patience.
-    pub(super) fn refused_or_put_off(&self, request: SendId, refusal: &Refusal, rng: &mut fastrand::Rng) {
+    /// Records a refusal. A retryable message is retried, unless the client gives up by chance.
+    pub(super) fn refused_or_retry(&self, request: SendId, refusal: &Refusal, rng: &mut fastrand::Rng) {
         match refusal.retry_after {
-            Some(pause) if rng.u8(..) >= LOST_PATIENCE => {
+            Some(pause) if rng.u8(..) >= GIVE_UP_PER_256 => {
                 self.lock().answer(request, refusal.answer());
-                self.send_again(request, pause);
+                self.retry_after(request, pause);
             }
             _ => self.refused(request, refusal),
         }
     }
 
-    pub(super) fn send_again(&self, request: SendId, pause: Duration) {
-        self.lock().again.push_back((Instant::now() + pause, request));
+    pub(super) fn retry_after(&self, request: SendId, pause: Duration) {
+        self.lock().retries.push_back((Instant::now() + pause, request));
         self.waiting.notify_one();
     }
 
-    /// What is to be sent again now; or when something is.
-    pub(super) fn next_again(&self) -> Result<SendId, Option<Instant>> {
+    /// Returns a message whose retry is due, or else the time of the next retry.
+    pub(super) fn next_retry(&self) -> Result<SendId, Option<Instant>> {
         let mut inner = self.lock();
         let now = Instant::now();
-        match inner.again.iter().position(|(due, _)| *due <= now).and_then(|index| inner.again.remove(index)) {
+        match inner.retries.iter().position(|(due, _)| *due <= now).and_then(|index| inner.retries.remove(index)) {
             Some((_, request)) => Ok(request),
-            None => Err(inner.again.iter().map(|(due, _)| *due).min()),
+            None => Err(inner.retries.iter().map(|(due, _)| *due).min()),
         }
     }
 }
@@ -259,8 +265,8 @@ impl Inner {
         }
     }
 
-    fn learn(&mut self, chat: ChatId, seq: Seq) {
-        let (up_to, beyond) = self.have.entry(chat).or_default();
+    fn record_seq(&mut self, chat: ChatId, seq: Seq) {
+        let (up_to, beyond) = self.progress.entry(chat).or_default();
         if seq > *up_to {
             beyond.insert(seq);
         }
@@ -275,25 +281,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_cursor_stops_at_a_gap() {
+    fn cursor_stops_at_a_gap() {
         let chat = ChatId::new();
         let state = State::new(UserId::new(), vec![chat]);
         for (seq, up_to) in [(1, 1), (3, 1), (4, 1), (2, 4), (2, 4), (5, 5)] {
-            state.lock().learn(chat, seq);
+            state.lock().record_seq(chat, seq);
             assert_eq!(state.cursor(chat), up_to);
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_put_off_waits() {
+    async fn returns_retries_when_they_are_due() {
         let state = State::new(UserId::new(), Vec::new());
         let (first, second) = (SendId::new(), SendId::new());
-        state.send_again(first, Duration::from_secs(2));
-        state.send_again(second, Duration::from_secs(1));
-        assert_eq!(state.next_again(), Err(Some(Instant::now() + Duration::from_secs(1))));
+        state.retry_after(first, Duration::from_secs(2));
+        state.retry_after(second, Duration::from_secs(1));
+        assert_eq!(state.next_retry(), Err(Some(Instant::now() + Duration::from_secs(1))));
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!(state.next_again(), Ok(second));
+        assert_eq!(state.next_retry(), Ok(second));
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!((state.next_again(), state.next_again()), (Ok(first), Err(None)));
+        assert_eq!((state.next_retry(), state.next_retry()), (Ok(first), Err(None)));
     }
 }

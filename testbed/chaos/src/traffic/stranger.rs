@@ -1,4 +1,4 @@
-//! A client who is in none of the chats, and tries to see something of them all the same.
+//! A client that is a member of no chat, and tries to read the chats.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -16,13 +16,13 @@ use super::{
 };
 use crate::checker::Event;
 
-/// How long each connection lasts, and how long the stranger waits before the next attempt.
+/// The duration of each connection.
 const STAY: Duration = Duration::from_secs(2);
 
-/// The longest that anything is waited for.
-const LIMIT: Duration = Duration::from_secs(5);
+/// The longest that reading over REST may take.
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// See the module.
+/// A client that is a member of no chat.
 pub(super) struct Stranger {
     shared: Shared,
     chats: Vec<ChatId>,
@@ -35,21 +35,21 @@ impl Stranger {
     }
 
     pub(super) async fn run(mut self) {
-        let mut is_about_one = false;
+        let mut is_scoped = false;
         while let Some(chat) = self.rng.choice(&self.chats).copied()
-            && !self.shared.is(Phase::End)
+            && !self.shared.is(Phase::Stopped)
         {
-            let _ = timeout(LIMIT, self.read(chat)).await;
+            let _ = timeout(READ_TIMEOUT, self.read(chat)).await;
             let deadline = Instant::now() + STAY;
-            // Once about one chat, which is to be refused, and once about all, which is not.
-            is_about_one = !is_about_one;
-            let _ = timeout_at(deadline, self.listen(chat, is_about_one)).await;
+            // Alternates between a scoped socket, which must be refused, and an unscoped one, which is allowed.
+            is_scoped = !is_scoped;
+            let _ = timeout_at(deadline, self.listen(chat, is_scoped)).await;
             self.shared.state.close();
             tokio::time::sleep_until(deadline).await;
         }
     }
 
-    /// Over REST. Whatever is shown is kept.
+    /// Reads over REST. Logs everything that the server returns.
     async fn read(&mut self, chat: ChatId) -> anyhow::Result<()> {
         let api = self.shared.endpoints.api(&mut self.rng);
         let page = api.get(&format!("/api/v1/chats/{chat}/events?after=0"), &self.shared.user).await?;
@@ -59,19 +59,19 @@ impl Stranger {
         Ok(())
     }
 
-    async fn listen(&mut self, chat: ChatId, is_about_one: bool) -> anyhow::Result<()> {
+    async fn listen(&mut self, chat: ChatId, is_scoped: bool) -> anyhow::Result<()> {
         let base = self.shared.endpoints.socket(&mut self.rng);
         let named = chat.to_string();
-        let about = is_about_one.then_some(named.as_str());
+        let about = is_scoped.then_some(named.as_str());
         let mut socket = Socket::open(&base, &self.shared.user, about).await?;
         let state = &self.shared.state;
         state.open();
         let cursors: BTreeMap<_, _> = self.chats.iter().map(|chat| (*chat, 0)).collect();
         socket.send(&frames::sync("s", &cursors)).await?;
         let request = SendId::new();
-        state.write(chat, request, format!("{request} from a stranger"));
+        state.add_send(chat, request, format!("{request} from a stranger"));
         if let Some((chat, text)) = state.attempt(request) {
-            state.note(Event::Sent { request });
+            state.log_event(Event::Sent { request });
             socket.send(&frames::send(chat, request, &text)).await?;
         }
         loop {
@@ -81,11 +81,11 @@ impl Stranger {
                     if let Event::Acked { request, ack } = event {
                         state.acked(request, ack);
                     }
-                    state.note(event);
+                    state.log_event(event);
                 }
                 Frame::Synced(chats) => {
                     for (chat, head, complete) in chats {
-                        state.note(Event::Synced { chat, head, complete });
+                        state.log_event(Event::Synced { chat, head, complete });
                     }
                 }
                 Frame::Error { request: Some(id), refusal } if id == request.to_string() => {

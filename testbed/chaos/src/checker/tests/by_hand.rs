@@ -19,7 +19,7 @@ fn good() -> (Evidence, ChatId) {
     model.send(ALICE, Sending::Refused);
     model.send(BOB, Sending::Vanished);
     model.lag(ALICE, 2);
-    model.send(ALICE, Sending::Unsure);
+    model.send(ALICE, Sending::Indefinite);
     model.connect(BOB, false);
     let chat = model.chat;
     (model.finish(), chat)
@@ -63,7 +63,7 @@ fn answer(client: &mut Client, is_wanted: impl Fn(&Answer) -> bool) -> &mut Answ
 fn a_good_run_is_green() {
     let (evidence, _) = good();
     let verdict = check(&evidence);
-    assert!(verdict.is_green(), "{verdict}");
+    assert!(verdict.passed(), "{verdict}");
     let figures = verdict.figures;
     assert_eq!((figures.messages, figures.acked, figures.refused, figures.unknown), (9, 6, 1, 2));
     assert_eq!((figures.refusals, figures.in_doubt), (2, 1));
@@ -98,7 +98,7 @@ fn a_refused_message_that_is_there_is_aborted() {
     });
     assert!(stored_after_all.contains(&Breach::Aborted));
     let said_so = broken(|evidence, _| {
-        *answer(&mut evidence.clients[ALICE], |answer| *answer == Answer::Unsure) = Answer::Refused;
+        *answer(&mut evidence.clients[ALICE], |answer| *answer == Answer::Indefinite) = Answer::Refused;
     });
     assert_eq!(said_so, [Breach::Aborted]);
 }
@@ -228,13 +228,13 @@ fn the_last_event_that_never_comes_is_a_skip() {
         let chat = model.chat;
         (model.finish(), chat)
     };
-    assert!(check(&evidence).is_green());
+    assert!(check(&evidence).passed());
     let events = events(&mut evidence.clients[BOB], 0);
     events.remove(told(events, 0));
     assert_eq!(check(&evidence).count(Breach::Skip), 2, "on the connection, and all in all");
     // Whoever is not connected gets it another time.
     evidence.clients[BOB].connections[0].is_open = false;
-    assert!(check(&evidence).is_green());
+    assert!(check(&evidence).passed());
 }
 
 #[test]

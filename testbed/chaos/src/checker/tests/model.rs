@@ -21,7 +21,7 @@ pub(super) enum Sending {
     /// Over the socket; refused, and not stored.
     Refused,
     /// Over the socket; stored, but the answer leaves that open, and it is not sent again.
-    Unsure,
+    Indefinite,
     /// Over the socket; never stored, and the connection ends before an answer.
     Vanished,
 }
@@ -119,12 +119,12 @@ impl Model {
                 send.answers.push(Answer::Acked(ack));
                 request
             }
-            Sending::Unsure => {
+            Sending::Indefinite => {
                 let request = self.submit(member);
                 self.log(member, Event::Sent { request });
                 let ack = self.commit(member, request);
                 let send = self.evidence.clients[member].sends.get_mut(&request).expect("a send");
-                send.answers.push(Answer::Unsure);
+                send.answers.push(Answer::Indefinite);
                 (0..MEMBERS).for_each(|member| self.tell(ack.seq, member));
                 request
             }
