@@ -1,4 +1,4 @@
-//! What a client got: on each connection, and all in all.
+//! Checks what each client received: on each connection, and in total.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -34,7 +34,7 @@ fn messages(client: &Client) -> impl Iterator<Item = &Message> {
     told.chain(&client.fetched)
 }
 
-/// Whoever is connected has all of each of their chats.
+/// A client that is connected at the end has every message of its chats.
 fn check_set(client: &Client, evidence: &Evidence, verdict: &mut Verdict) {
     let mut got: BTreeMap<ChatId, HashSet<Seq>> = BTreeMap::new();
     for (chat, seq) in messages(client).map(|message| (message.chat, message.seq)).chain(acks(client)) {
@@ -44,7 +44,7 @@ fn check_set(client: &Client, evidence: &Evidence, verdict: &mut Verdict) {
         let got = got.get(id);
         for seq in chat.rows.iter().map(|row| row.message.seq) {
             if got.is_none_or(|got| !got.contains(&seq)) {
-                verdict.add(Breach::Skip, || format!("{} never got {id} #{seq}", client.user));
+                verdict.add(Breach::Skip, || format!("{} never received {id} #{seq}", client.user));
             }
         }
     }
@@ -75,15 +75,17 @@ fn check_leaks(client: &Client, evidence: &Evidence, verdict: &mut Verdict) {
     }
 }
 
-/// What was told is what is there.
+/// Every message that a client received is in the history.
 fn check_contents(client: &Client, evidence: &Evidence, verdict: &mut Verdict) {
     let rows = evidence.chats.values().flat_map(|chat| &chat.rows);
     let stored: HashSet<&Message> = rows.map(|row| &row.message).collect();
-    // Of a chat that is not known there is no history; whoever saw something of it saw a leak.
+    // An unknown chat has no history. A message of it is a leak, which `check_leaks` reports.
     for message in messages(client).filter(|message| evidence.chats.contains_key(&message.chat)) {
         if !stored.contains(message) {
             let Message { chat, seq, id, .. } = message;
-            verdict.add(Breach::Phantom, || format!("{} was told of {chat} #{seq}, {id}: not there", client.user));
+            verdict.add(Breach::Phantom, || {
+                format!("{} received {chat} #{seq}, {id}, which is not in the history", client.user)
+            });
         }
     }
 }

@@ -1,13 +1,13 @@
-//! What is known of a run.
+//! The evidence of a run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use neonchat_common::ids::{ChatId, MessageId, SendId, Seq, UserId};
 
-/// All of it.
+/// The evidence of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
-    /// The chats, with their histories as they are at the end.
+    /// The chats with their final histories.
     pub chats: BTreeMap<ChatId, Chat>,
     /// The clients. A user may have several.
     pub clients: Vec<Client>,
@@ -16,11 +16,11 @@ pub struct Evidence {
 /// A chat.
 #[derive(Clone, Debug, Default)]
 pub struct Chat {
-    /// Who may see it.
+    /// The members.
     pub members: BTreeSet<UserId>,
-    /// Its messages by SQL, ordered by `seq`.
+    /// The messages by SQL, ordered by `seq`.
     pub rows: Vec<Row>,
-    /// Its messages as its members read them over REST.
+    /// The messages as each member reads them over REST.
     pub views: Vec<View>,
 }
 
@@ -29,13 +29,13 @@ pub struct Chat {
 pub struct Row {
     /// The message.
     pub message: Message,
-    /// What its sender chose.
+    /// The `request_id`.
     pub request: SendId,
-    /// When it was stored, in microseconds.
+    /// The time of storage, in microseconds since 1970.
     pub created_at: i64,
 }
 
-/// A history as one member reads it, oldest first.
+/// The history as one member reads it, oldest first.
 #[derive(Clone, Debug)]
 pub struct View {
     /// The member.
@@ -44,36 +44,36 @@ pub struct View {
     pub messages: Vec<Message>,
 }
 
-/// A message, as somebody saw it.
+/// A message as a client saw it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Message {
-    /// In which chat.
+    /// The chat.
     pub chat: ChatId,
-    /// At which place.
+    /// The `seq`.
     pub seq: Seq,
-    /// Which.
+    /// The ID.
     pub id: MessageId,
-    /// By whom.
+    /// The sender.
     pub sender: UserId,
-    /// What is written. No two messages of a run are alike.
+    /// The text. It is unique in a run.
     pub text: String,
 }
 
 /// A client: one device of a user.
 #[derive(Clone, Debug)]
 pub struct Client {
-    /// Whose.
+    /// The user.
     pub user: UserId,
-    /// What it sent, over whatever transport.
+    /// The messages that it sent, over any transport.
     pub sends: BTreeMap<SendId, Send>,
-    /// Its connections, one after another.
+    /// Its connections, in order.
     pub connections: Vec<Connection>,
-    /// What it read over REST, because it was told to (`lagged`, `complete: false`) or because it tried to.
+    /// The messages that it read over REST, after `lagged` or `complete: false`, or on its own.
     pub fetched: Vec<Message>,
 }
 
 impl Client {
-    /// One that did nothing yet.
+    /// Returns a client with an empty log.
     #[must_use]
     pub const fn new(user: UserId) -> Self {
         Self { user, sends: BTreeMap::new(), connections: Vec::new(), fetched: Vec::new() }
@@ -83,74 +83,74 @@ impl Client {
 /// A message that a client wants to be stored.
 #[derive(Clone, Debug)]
 pub struct Send {
-    /// In which chat.
+    /// The chat.
     pub chat: ChatId,
-    /// What is written.
+    /// The text.
     pub text: String,
-    /// How often it was sent. An attempt without an answer may have been stored, and may be stored yet.
+    /// The number of attempts. An attempt without an answer may have been stored, or may still be.
     pub attempts: usize,
-    /// What was answered.
+    /// The answers.
     pub answers: Vec<Answer>,
 }
 
 /// An answer to a send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// It is stored.
+    /// The message is stored.
     Acked(Ack),
-    /// It is not.
+    /// The message is not stored.
     Refused,
-    /// Something failed, and it may be stored or not: `unavailable` and `internal` (`docs/PROTOCOL.md`).
+    /// The message may be stored or not: `unavailable` and `internal` (`docs/PROTOCOL.md`).
     Indefinite,
 }
 
 /// Where a message was stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ack {
-    /// In which chat.
+    /// The chat.
     pub chat: ChatId,
-    /// At which place.
+    /// The `seq`.
     pub seq: Seq,
-    /// Which message.
+    /// The ID of the message.
     pub id: MessageId,
-    /// Whether it had been stored before.
+    /// Whether the message was stored before.
     pub duplicate: bool,
 }
 
 /// A connection.
 #[derive(Clone, Debug, Default)]
 pub struct Connection {
-    /// What was said on it, both ways, in order.
+    /// The events in both directions, in order.
     pub events: Vec<Event>,
-    /// Whether it was open still when the run had come to rest.
+    /// Whether it was open at the end of the run.
     pub is_open: bool,
 }
 
-/// Something that was said on a connection.
+/// An event on a connection.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// The client: it has everything up to these.
+    /// The client sent its cursors.
     Sync {
         /// The cursors.
         cursors: BTreeMap<ChatId, Seq>,
     },
     /// The client sent a message.
     Sent {
-        /// Which.
+        /// The `request_id`.
         request: SendId,
     },
-    /// The server stored one.
+    /// The server acked a message.
     Acked {
-        /// Which.
+        /// The `request_id`.
         request: SendId,
-        /// Where.
+        /// The ack.
         ack: Ack,
     },
-    /// A message.
+    /// The server sent a message.
     Message(Message),
-    /// Events that are left out, both ends included.
+    /// The server left out events, both ends included.
     Lagged {
-        /// Of which chat.
+        /// The chat.
         chat: ChatId,
         /// The first.
         from: Seq,
@@ -159,20 +159,20 @@ pub enum Event {
     },
     /// The answer to a sync, for one chat.
     Synced {
-        /// Which.
+        /// The chat.
         chat: ChatId,
-        /// Up to where.
+        /// The head of the chat.
         head: Seq,
-        /// Whether all of it came on this connection.
+        /// Whether this connection delivered everything up to the head.
         complete: bool,
     },
-    /// Any other frame that is about a chat or about a user.
+    /// Any other frame of the server.
     Seen {
-        /// What it is.
+        /// The type of the frame.
         kind: String,
-        /// The chat.
+        /// The chat, if it names one.
         chat: Option<ChatId>,
-        /// The user.
+        /// The user, if it names one.
         user: Option<UserId>,
     },
 }

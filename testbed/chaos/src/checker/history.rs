@@ -1,4 +1,4 @@
-//! The history of one chat, in itself and as its members read it.
+//! Checks the history of a chat by itself and as its members read it.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,20 +13,20 @@ use super::{
 pub(super) fn check(id: ChatId, chat: &Chat, sends: &Sends, verdict: &mut Verdict) {
     let (mut requests, mut ids) = (HashSet::<(UserId, SendId)>::new(), HashSet::<MessageId>::new());
     let mut last_created_at = i64::MIN;
-    for (place, row) in (1..).zip(&chat.rows) {
+    for (expected, row) in (1..).zip(&chat.rows) {
         let Message { seq, sender, .. } = row.message;
-        if seq != place {
-            verdict.add(Breach::Order, || format!("{id}: #{seq} stands where #{place} should"));
+        if seq != expected {
+            verdict.add(Breach::Order, || format!("{id}: #{seq} instead of #{expected}"));
         }
         if row.created_at <= last_created_at {
-            verdict.add(Breach::Order, || format!("{id} #{seq} is not later than the one before"));
+            verdict.add(Breach::Order, || format!("{id} #{seq} is not later than its predecessor"));
         }
         last_created_at = row.created_at;
         if !requests.insert((sender, row.request)) || !ids.insert(row.message.id) {
-            verdict.add(Breach::Duplicate, || format!("{id} #{seq}: {} is there twice", row.request));
+            verdict.add(Breach::Duplicate, || format!("{id} #{seq}: {} is stored twice", row.request));
         }
         if row.message.chat != id || !sends.has(&row.message, row.request) {
-            verdict.add(Breach::Phantom, || format!("{id} #{seq}: {} was not sent like this", row.request));
+            verdict.add(Breach::Phantom, || format!("{id} #{seq}: {} was not sent with this content", row.request));
         }
     }
     for view in &chat.views {
@@ -34,11 +34,11 @@ pub(super) fn check(id: ChatId, chat: &Chat, sends: &Sends, verdict: &mut Verdic
     }
 }
 
-/// A member reads what is there, all of it, once, and in its order.
+/// A member reads every stored message once, in order.
 fn check_view(id: ChatId, chat: &Chat, view: &View, verdict: &mut Verdict) {
     let reader = view.reader;
     if !chat.members.contains(&reader) {
-        verdict.add(Breach::Leak, || format!("{id} was read by {reader}, who is not in it"));
+        verdict.add(Breach::Leak, || format!("{id} was read by {reader}, who is not a member"));
     }
     let rows: HashMap<Seq, &Message> = chat.rows.iter().map(|row| (row.message.seq, &row.message)).collect();
     let mut read = HashSet::new();
@@ -46,7 +46,8 @@ fn check_view(id: ChatId, chat: &Chat, view: &View, verdict: &mut Verdict) {
     for message in &view.messages {
         let seq = message.seq;
         if rows.get(&seq).is_none_or(|row| *row != message) {
-            verdict.add(Breach::Phantom, || format!("{reader} reads {id} #{seq}, which is not there like this"));
+            verdict
+                .add(Breach::Phantom, || format!("{reader} reads {id} #{seq}, which differs from the stored message"));
         }
         if !read.insert(seq) {
             verdict.add(Breach::Duplicate, || format!("{reader} reads {id} #{seq} twice"));

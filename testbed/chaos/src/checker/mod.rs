@@ -1,7 +1,7 @@
-//! Decides, from the outside alone, whether a run kept its promises (`docs/TESTING.md`).
+//! Checks the guarantees from the logs of the clients and the final history (`docs/TESTING.md`).
 //!
-//! It is a function of what was logged: what each client sent, what was answered, what each connection got, and what
-//! the history says at the end, over REST to each member and by SQL. It knows nothing of how the services work.
+//! It is a pure function of what each client sent, the answers, the events of each connection, and the final history by SQL
+//! and over REST as each member. It knows nothing about the implementation of the services.
 
 mod clients;
 mod evidence;
@@ -17,7 +17,7 @@ pub use self::{
     verdict::{Breach, Breaches, Figures, Verdict},
 };
 
-/// Checks a run that has come to rest: nothing is under way any more, and everybody had time to catch up.
+/// Checks a run that has settled: nothing is in flight, and every client had time to catch up.
 #[must_use]
 pub fn check(evidence: &Evidence) -> Verdict {
     let mut verdict = Verdict::default();

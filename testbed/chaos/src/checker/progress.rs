@@ -1,4 +1,4 @@
-//! How far one connection came in each of its chats: what it was told rises, and leaves nothing out.
+//! Checks the order and completeness of each chat on one connection: `seq` rises, and no event is missing.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -14,13 +14,13 @@ pub(super) fn check(client: &Client, connection: &Connection, evidence: &Evidenc
     for (id, progress) in follow(connection) {
         let Some(chat) = evidence.chats.get(&id) else { continue };
         for seq in &progress.repeated {
-            verdict.add(Breach::Duplicate, || format!("{user} was told twice of {id} #{seq}"));
+            verdict.add(Breach::Duplicate, || format!("{user} received {id} #{seq} twice"));
         }
         for (seq, position) in &progress.late {
-            verdict.add(Breach::Order, || format!("{user} was told of {id} #{seq} after #{position}"));
+            verdict.add(Breach::Order, || format!("{user} received {id} #{seq} after #{position}"));
         }
         for seq in progress.missing(client, connection, chat) {
-            verdict.add(Breach::Skip, || format!("{user} was not told of {id} #{seq}, but of #{}", progress.position));
+            verdict.add(Breach::Skip, || format!("{user} received {id} #{}, but not #{seq}", progress.position));
         }
     }
 }
@@ -28,16 +28,16 @@ pub(super) fn check(client: &Client, connection: &Connection, evidence: &Evidenc
 /// One chat on one connection.
 #[derive(Debug, Default)]
 struct Progress {
-    /// What the client said it has.
+    /// The cursor that the client sent.
     cursor: Option<Seq>,
-    /// Where what this connection should have been told of begins.
+    /// The first event that this connection must deliver.
     begin: Option<Seq>,
-    /// Up to where it was told.
+    /// The highest event so far.
     position: Seq,
     messages: BTreeSet<Seq>,
-    /// Of its own messages, for which it gets an ack instead; and whether that said that it was a duplicate.
+    /// The client's own messages, which are acked instead of delivered, and whether the ack was a duplicate.
     acked: BTreeMap<Seq, bool>,
-    /// What was announced to be left out, both ends included.
+    /// The announced gaps, both ends included.
     left_out: Vec<(Seq, Seq)>,
     repeated: Vec<Seq>,
     late: Vec<(Seq, Seq)>,
@@ -63,15 +63,16 @@ fn follow(connection: &Connection) -> BTreeMap<ChatId, Progress> {
 }
 
 impl Progress {
-    /// The client asks, for the first time or again. What was left out before may come now; what was told may not.
+    /// The client sends its cursor, for the first time or again. Events that were left out before may come now. Events that
+    /// were delivered must not come again.
     fn sync(&mut self, cursor: Seq) {
         self.cursor = Some(cursor);
         self.position = self.messages.last().copied().unwrap_or(0);
     }
 
     fn message(&mut self, seq: Seq) {
-        let is_caused_here = self.acked.get(&seq) == Some(&false);
-        if !self.messages.insert(seq) || is_caused_here {
+        let is_own = self.acked.get(&seq) == Some(&false);
+        if !self.messages.insert(seq) || is_own {
             self.repeated.push(seq);
         } else if seq <= self.position {
             self.late.push((seq, self.position));
@@ -79,7 +80,7 @@ impl Progress {
         self.reach(seq, seq);
     }
 
-    /// An ack may run ahead of what others wrote before. Whoever caused an event is not told of it beside that.
+    /// An ack may arrive before earlier messages of others. The origin of a message does not get it as an event as well.
     fn ack(&mut self, seq: Seq, duplicate: bool) {
         self.acked.insert(seq, duplicate);
         if !duplicate && self.messages.contains(&seq) {
@@ -105,7 +106,7 @@ impl Progress {
         self.position = self.position.max(to);
     }
 
-    /// What this connection should have been told of, and was not.
+    /// Returns the events that this connection should have delivered and did not.
     fn missing<'a>(
         &'a self,
         client: &'a Client,
@@ -113,7 +114,7 @@ impl Progress {
         chat: &'a Chat,
     ) -> impl Iterator<Item = Seq> + 'a {
         let own = own(client, connection, chat);
-        // One that is open at the end had the time to be told of everything.
+        // A connection that is open at the end had time to deliver everything.
         let (begin, end) = if connection.is_open {
             let head = chat.rows.iter().map(|row| row.message.seq).max().unwrap_or(0);
             (self.begin.or_else(|| Some(self.cursor? + 1)), head.max(self.position))
@@ -122,14 +123,14 @@ impl Progress {
         };
         let range = begin.into_iter().flat_map(move |begin| begin..=end);
         range.filter(move |seq| {
-            let is_told = self.messages.contains(seq) || self.acked.contains_key(seq) || own.contains(seq);
-            !is_told && !self.left_out.iter().any(|(from, head)| (from..=head).contains(&seq))
+            let is_delivered = self.messages.contains(seq) || self.acked.contains_key(seq) || own.contains(seq);
+            !is_delivered && !self.left_out.iter().any(|(from, head)| (from..=head).contains(&seq))
         })
     }
 }
 
-/// The places of the messages that were sent on this connection, and are known to the client by an ack: one that came
-/// elsewhere, or one that was under way when the connection ended.
+/// Returns the `seq` of each message that was sent on this connection and that the client learns of by an ack: one that came
+/// over another way, or one that was in flight when the connection ended.
 fn own(client: &Client, connection: &Connection, chat: &Chat) -> HashSet<Seq> {
     let sent = connection.events.iter().filter_map(|event| match event {
         Event::Sent { request } => Some(*request),
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_announced_counts_as_told() {
+    fn announced_gaps_are_not_missing() {
         let left_out = progress(|chat| {
             chat.message(4);
             chat.leave_out(5, 9);
@@ -171,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_left_out_may_come_when_it_is_asked_for_again() {
+    fn left_out_events_may_come_after_another_sync() {
         let again = progress(|chat| {
             chat.message(4);
             chat.leave_out(5, 9);
@@ -182,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answered_sync_demands_what_came_after_its_cursor() {
+    fn answered_sync_requires_events_after_its_cursor() {
         let synced = progress(|chat| {
             chat.sync(2);
             chat.synced(5, true);

@@ -1,4 +1,4 @@
-//! What was sent, against the history.
+//! Checks the sends against the history.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -9,10 +9,10 @@ use super::{
     verdict::{Breach, Figures, Verdict},
 };
 
-/// A message is known by its sender and by what the sender chose.
+/// A message is identified by its sender and its `request_id`.
 type Key = (UserId, SendId);
 
-/// Everything that was sent. What several clients of a user sent under one id is one message.
+/// All messages that were sent. Sends of several clients of a user with the same `request_id` are one message.
 pub(super) struct Sends(BTreeMap<Key, Send>);
 
 impl Sends {
@@ -32,7 +32,7 @@ impl Sends {
         Self(sends)
     }
 
-    /// Whether a message was sent just like this.
+    /// Returns whether a message was sent with this content.
     pub(super) fn has(&self, message: &Message, request: SendId) -> bool {
         let sent = self.0.get(&(message.sender, request));
         sent.is_some_and(|sent| sent.chat == message.chat && sent.text == message.text)
@@ -43,7 +43,7 @@ impl Sends {
         let stored: HashMap<Key, &Row> = rows.map(|row| ((row.message.sender, row.request), row)).collect();
         for (key, send) in &self.0 {
             check_send(key.1, send, stored.get(key).copied(), verdict);
-            // What a stranger tries says nothing of how the members fared.
+            // The sends of a stranger are not counted.
             if evidence.chats.get(&send.chat).is_some_and(|chat| chat.members.contains(&key.0)) {
                 count(send, stored.contains_key(key), &mut verdict.figures);
             }
@@ -59,7 +59,7 @@ fn is_unanswered(send: &Send) -> bool {
     send.answers.len() < send.attempts
 }
 
-/// Whether an answer left open what became of it.
+/// Returns whether an answer left the outcome open.
 fn is_indefinite(send: &Send) -> bool {
     send.answers.contains(&Answer::Indefinite)
 }
@@ -86,22 +86,23 @@ fn check_send(request: SendId, send: &Send, stored: Option<&Row>, verdict: &mut 
         && !is_indefinite(send)
     {
         let Message { chat, seq, .. } = row.message;
-        verdict.add(Breach::Aborted, || format!("{request} was refused, and is {chat} #{seq}"));
+        verdict.add(Breach::Aborted, || format!("{request} was refused, but is stored as {chat} #{seq}"));
     }
-    let place = stored.map(|row| (row.message.chat, row.message.seq, row.message.id));
+    let stored_at = stored.map(|row| (row.message.chat, row.message.seq, row.message.id));
     for ack in acks(send) {
-        if place != Some(place_of(ack)) || ack.chat != send.chat {
+        if stored_at != Some(location(ack)) || ack.chat != send.chat {
             verdict.add(Breach::Lost, || {
-                let found = place.map_or("nowhere".to_owned(), |(chat, seq, id)| format!("{chat} #{seq}, {id}"));
-                format!("{request} was acked as {} #{}, {}, and is {found}", ack.chat, ack.seq, ack.id)
+                let found = stored_at
+                    .map_or("not stored".to_owned(), |(chat, seq, id)| format!("stored as {chat} #{seq}, {id}"));
+                format!("{request} was acked as {} #{}, {}, but is {found}", ack.chat, ack.seq, ack.id)
             });
         }
     }
     if acks(send).filter(|ack| !ack.duplicate).count() > 1 {
-        verdict.add(Breach::Duplicate, || format!("{request} was acked more than once as new"));
+        verdict.add(Breach::Duplicate, || format!("{request} was acked as new more than once"));
     }
 }
 
-const fn place_of(ack: &Ack) -> (ChatId, Seq, MessageId) {
+const fn location(ack: &Ack) -> (ChatId, Seq, MessageId) {
     (ack.chat, ack.seq, ack.id)
 }

@@ -1,23 +1,23 @@
-//! What the checker found.
+//! The findings of the checker.
 
 use std::{collections::BTreeMap, fmt};
 
-/// The ways to break a promise.
+/// The ways to violate a guarantee.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Breach {
-    /// Acknowledged, and not in the history as acknowledged.
+    /// Acked, but not in the history as acked.
     Lost,
-    /// Refused for good, and in the history.
+    /// Refused, but in the history.
     Aborted,
-    /// In the history, or told to somebody, and never sent like that.
+    /// In the history or delivered, but never sent with this content.
     Phantom,
-    /// A request twice in the history, or an event twice on a connection.
+    /// A message twice in the history, or an event twice on a connection.
     Duplicate,
-    /// A history that is not exactly 1..N in the order of time, or a connection that did not rise.
+    /// A history whose `seq` is not 1..N in the order of time, or a connection on which `seq` does not rise.
     Order,
-    /// An event that somebody should have got, and did not.
+    /// An event that a client should have received and did not.
     Skip,
-    /// Something seen by somebody who is not a member.
+    /// Data that reached a user who is not a member.
     Leak,
 }
 
@@ -35,39 +35,39 @@ impl fmt::Display for Breach {
     }
 }
 
-/// How many examples of a breach are kept. Where everything is broken, ten are as good as a million.
+/// The number of examples that are kept for each kind of breach.
 const MAX_EXAMPLES: usize = 10;
 
 /// Breaches of one kind.
 #[derive(Clone, Debug, Default)]
 pub struct Breaches {
-    /// How many.
+    /// The number of breaches.
     pub count: usize,
     /// The first of them.
     pub examples: Vec<String>,
 }
 
-/// What came of the messages.
+/// The number of messages by outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
-    /// Messages that clients sent, each counted once.
+    /// Messages that members sent, each counted once.
     pub messages: usize,
-    /// Those that were acknowledged in the end.
+    /// Messages that were acked in the end.
     pub acked: usize,
-    /// Those that were refused for good, each time they were sent.
+    /// Messages that were refused at each attempt.
     pub refused: usize,
-    /// Those of which their sender never knew: not answered, or only by answers that left it open.
+    /// Messages without a definite answer.
     pub unknown: usize,
-    /// Answers that were refusals, for good or not, those to messages included that were acknowledged in the end.
+    /// Error answers, including those to messages that were acked in the end.
     pub refusals: usize,
-    /// Messages that were stored by a send whose answer left it open.
+    /// Messages that were stored by an attempt whose answer left the outcome open.
     pub in_doubt: usize,
 }
 
-/// The outcome.
+/// The verdict on a run.
 #[derive(Clone, Debug, Default)]
 pub struct Verdict {
-    /// What came of the messages.
+    /// The number of messages by outcome.
     pub figures: Figures,
     /// The breaches, by kind.
     pub breaches: BTreeMap<Breach, Breaches>,
@@ -82,13 +82,13 @@ impl Verdict {
         }
     }
 
-    /// Whether every promise was kept.
+    /// Returns whether every guarantee held.
     #[must_use]
     pub fn passed(&self) -> bool {
         self.breaches.is_empty()
     }
 
-    /// How many breaches of a kind there are.
+    /// Returns the number of breaches of a kind.
     #[must_use]
     pub fn count(&self, breach: Breach) -> usize {
         self.breaches.get(&breach).map_or(0, |found| found.count)

@@ -49,7 +49,7 @@ pub(super) async fn disconnect(context: &mut FaultContext<'_>) -> anyhow::Result
             outcome.detail = format!("offline after {:.1} s", begun.elapsed().as_secs_f64());
         }
         Err(_) => {
-            outcome.failures.push(format!("the user of {DEVICES} half-open sockets was still online after {limit:?}"))
+            outcome.failures.push(format!("the user of {DEVICES} half-open sockets was still online after {limit:?}"));
         }
     }
     Ok(outcome)

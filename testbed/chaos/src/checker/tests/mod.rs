@@ -1,4 +1,4 @@
-//! The checker itself: a good history is green, and each way to break one is red.
+//! Tests of the checker: it accepts good histories, and finds each kind of breach.
 
 mod by_hand;
 mod model;

@@ -1,4 +1,4 @@
-//! A messenger that makes no mistake, and what its clients would log of it.
+//! A model of a correct messenger. It produces the logs of its clients.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use neonchat_common::ids::{ChatId, MessageId, SendId, Seq, UserId};
 
 use crate::checker::{Ack, Answer, Chat, Client, Connection, Event, Evidence, Message, Row, Send, View};
 
-/// Members of the chat; whoever comes after them is not one.
+/// The number of members of the chat. Later clients are not members.
 pub(super) const MEMBERS: usize = 2;
 
 /// How a message is sent.
@@ -16,17 +16,17 @@ pub(super) enum Sending {
     Acked,
     /// Over REST, and acked.
     Rest,
-    /// Over the socket; stored, but the connection ends before the ack. It is sent again over the next one.
+    /// Over the socket; stored, but the connection ends before the ack. The client retries on the next one.
     Resent,
     /// Over the socket; refused, and not stored.
     Refused,
-    /// Over the socket; stored, but the answer leaves that open, and it is not sent again.
+    /// Over the socket; stored, but the answer leaves that open, and the client does not retry.
     Indefinite,
     /// Over the socket; never stored, and the connection ends before an answer.
     Vanished,
 }
 
-/// A chat of two, with two clients, and a third one who is in no chat.
+/// A direct chat with two clients, and a third client without a chat.
 pub(super) struct Model {
     pub(super) evidence: Evidence,
     pub(super) chat: ChatId,
@@ -63,11 +63,11 @@ impl Model {
     }
 
     fn message(&mut self, seq: Seq) -> Message {
-        let index = usize::try_from(seq - 1).expect("a place");
+        let index = usize::try_from(seq - 1).expect("seq is positive");
         self.rows()[index].message.clone()
     }
 
-    /// Ends the connection of a member and makes another one. What was missed comes over it, or is fetched.
+    /// Replaces the connection of a member. The missed messages come over the new one, or are fetched.
     pub(super) fn connect(&mut self, member: usize, complete: bool) {
         let (chat, head, cursor) = (self.chat, self.head(), self.cursors[member]);
         let connections = &mut self.evidence.clients[member].connections;
@@ -88,7 +88,7 @@ impl Model {
         self.log(member, Event::Synced { chat, head, complete });
     }
 
-    /// Leaves the next `count` messages of the partner out for a member, who is told so, and fetches them.
+    /// Leaves out the next `count` messages of the other member. The client gets `lagged` and fetches them.
     pub(super) fn lag(&mut self, member: usize, count: i64) {
         let (chat, from) = (self.chat, self.head() + 1);
         for _ in 0..count {
@@ -109,7 +109,7 @@ impl Model {
                 let request = self.submit(member);
                 self.log(member, Event::Sent { request });
                 let ack = self.commit(member, request);
-                self.tell(ack.seq, 1 - member);
+                self.deliver(ack.seq, 1 - member);
                 self.connect(member, true);
                 self.log(member, Event::Sent { request });
                 let ack = Ack { duplicate: true, ..ack };
@@ -125,7 +125,7 @@ impl Model {
                 let ack = self.commit(member, request);
                 let send = self.evidence.clients[member].sends.get_mut(&request).expect("a send");
                 send.answers.push(Answer::Indefinite);
-                (0..MEMBERS).for_each(|member| self.tell(ack.seq, member));
+                (0..MEMBERS).for_each(|member| self.deliver(ack.seq, member));
                 request
             }
             Sending::Refused => {
@@ -144,8 +144,8 @@ impl Model {
         }
     }
 
-    /// Stores and acks a message. Its sender is told of it where it was not sent over the socket.
-    fn store(&mut self, member: usize, over_socket: bool, tell_partner: bool) -> SendId {
+    /// Stores and acks a message. The sender gets it as an event if it was not sent over the socket.
+    fn store(&mut self, member: usize, over_socket: bool, deliver_to_partner: bool) -> SendId {
         let request = self.submit(member);
         if over_socket {
             self.log(member, Event::Sent { request });
@@ -157,10 +157,10 @@ impl Model {
             self.log(member, Event::Acked { request, ack });
             self.cursors[member] = ack.seq;
         } else {
-            self.tell(ack.seq, member);
+            self.deliver(ack.seq, member);
         }
-        if tell_partner {
-            self.tell(ack.seq, 1 - member);
+        if deliver_to_partner {
+            self.deliver(ack.seq, 1 - member);
         }
         request
     }
@@ -180,13 +180,13 @@ impl Model {
         Ack { chat, seq, id, duplicate: false }
     }
 
-    fn tell(&mut self, seq: Seq, member: usize) {
+    fn deliver(&mut self, seq: Seq, member: usize) {
         let message = self.message(seq);
         self.log(member, Event::Message(message));
         self.cursors[member] = seq;
     }
 
-    /// What is known when everything has come to rest.
+    /// Returns the evidence of the finished run.
     pub(super) fn finish(mut self) -> Evidence {
         let messages: Vec<Message> = self.rows().iter().map(|row| row.message.clone()).collect();
         let chat = self.evidence.chats.get_mut(&self.chat).expect("the chat");

@@ -1,4 +1,4 @@
-//! Random runs: a good one is green, and any single thing that goes wrong in it is red.
+//! Random runs: the checker accepts good ones, and finds any single fault.
 
 use neonchat_common::ids::{MessageId, SendId};
 use proptest::{prelude::*, sample::Index};
@@ -26,7 +26,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn run(steps: &[Step]) -> Evidence {
     let mut model = Model::new();
-    // Whatever is to go wrong, there is something for it to go wrong with.
+    // Gives each mutation something to change.
     for member in 0..MEMBERS {
         model.send(member, Sending::Acked);
         model.send(member, Sending::Refused);
@@ -43,7 +43,7 @@ fn run(steps: &[Step]) -> Evidence {
     model.finish()
 }
 
-/// One thing that goes wrong.
+/// A single fault in a run.
 #[derive(Clone, Copy, Debug)]
 enum Mutation {
     LoseRow,
@@ -78,7 +78,7 @@ const MUTATIONS: [Mutation; 13] = [
 ];
 
 impl Mutation {
-    /// Returns whether there was anything to do it to.
+    /// Applies the mutation. Returns whether there was anything to change.
     fn apply(self, evidence: &mut Evidence, at: Index) -> bool {
         match self {
             Self::LoseRow | Self::RepeatRequest | Self::MakeUpRow | Self::SwapRows | Self::ForgetInView => {
@@ -143,7 +143,7 @@ impl Mutation {
         true
     }
 
-    /// Changes what an open connection was told of what others wrote. What it does not get it never gets.
+    /// Changes a message of others on an open connection.
     fn change_frame(self, evidence: &mut Evidence, at: Index) -> bool {
         let client = &mut evidence.clients[at.index(MEMBERS)];
         let events = &mut client.connections.last_mut().expect("a connection").events;
@@ -172,13 +172,13 @@ impl Mutation {
 
 proptest! {
     #[test]
-    fn a_good_run_is_green(steps in prop::collection::vec(step(), 0..40)) {
+    fn accepts_good_runs(steps in prop::collection::vec(step(), 0..40)) {
         let verdict = check(&run(&steps));
         prop_assert!(verdict.passed(), "{verdict}");
     }
 
     #[test]
-    fn one_thing_that_goes_wrong_is_red(
+    fn finds_any_single_mutation(
         steps in prop::collection::vec(step(), 0..40),
         mutation in prop::sample::select(MUTATIONS.to_vec()),
         at in any::<Index>(),
