@@ -1,4 +1,4 @@
-//! Clients of the two services, as tests, the demo and load generators use them.
+//! Clients of the two services, for tests, the demo and load generators.
 
 mod socket;
 
@@ -11,36 +11,36 @@ use tokio::time::{Instant, timeout};
 pub use self::socket::{Refused, Socket};
 use crate::poll::until;
 
-/// The longest that anything expected is waited for. What is slowest, a publication that was lost, is found within 10 s.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// The longest wait for an answer or a frame. The slowest case, a lost publication, is repaired within 10 s.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Pauses before something that was refused is tried again.
+/// The pause before a retry.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
 /// The password of every user that [`Api::user`] makes.
 pub const PASSWORD: &str = "securepass123";
 
-/// An answer over HTTP.
+/// An HTTP answer.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// The status.
+    /// The status code.
     pub status: u16,
-    /// The body, `null` where it has none or one that is no JSON.
+    /// The body. `null` if it is empty or not JSON.
     pub body: Value,
 }
 
 /// A registered user with a token.
 #[derive(Clone, Debug)]
 pub struct User {
-    /// The id.
+    /// The ID.
     pub id: String,
-    /// The name.
+    /// The username.
     pub name: String,
-    /// A token, just issued.
+    /// A new token.
     pub token: String,
 }
 
-/// chat-service over REST.
+/// A REST client of chat-service.
 #[derive(Clone, Debug)]
 pub struct Api {
     base: String,
@@ -48,13 +48,13 @@ pub struct Api {
 }
 
 impl Api {
-    /// At `base`, such as `http://127.0.0.1:8080`.
+    /// Returns a client of `base`, such as `http://127.0.0.1:8080`.
     #[must_use]
     pub fn new(base: impl Into<String>) -> Self {
         Self { base: base.into(), http: reqwest::Client::new() }
     }
 
-    /// Asks, with a token and a body where they are given.
+    /// Sends a request, with an optional token and JSON body.
     ///
     /// # Errors
     /// There is no answer.
@@ -65,7 +65,7 @@ impl Api {
         token: Option<&str>,
         body: Option<&Value>,
     ) -> anyhow::Result<Answer> {
-        let mut request = self.http.request(method.parse()?, format!("{}{path}", self.base)).timeout(PATIENCE);
+        let mut request = self.http.request(method.parse()?, format!("{}{path}", self.base)).timeout(ANSWER_TIMEOUT);
         if let Some(token) = token {
             request = request.bearer_auth(token);
         }
@@ -78,7 +78,7 @@ impl Api {
         Ok(Answer { status, body: serde_json::from_slice(&body).unwrap_or_default() })
     }
 
-    /// `GET`, as a user.
+    /// Sends a `GET` request as a user.
     ///
     /// # Errors
     /// There is no answer.
@@ -86,7 +86,7 @@ impl Api {
         self.call("GET", path, Some(&user.token), None).await
     }
 
-    /// `POST`, as a user.
+    /// Sends a `POST` request as a user.
     ///
     /// # Errors
     /// There is no answer.
@@ -94,26 +94,27 @@ impl Api {
         self.call("POST", path, Some(&user.token), Some(body)).await
     }
 
-    /// Waits until `/ready` says so.
+    /// Waits until the service is ready.
     ///
     /// # Errors
-    /// It does not within a while.
+    /// It is not ready in time.
     pub async fn until_ready(&self) -> anyhow::Result<()> {
         let is_ready = async || self.call("GET", "/ready", None, None).await.is_ok_and(|answer| answer.status == 200);
-        timeout(PATIENCE, until(is_ready)).await.context("it was not ready in time")
+        timeout(ANSWER_TIMEOUT, until(is_ready)).await.context("the service was not ready in time")
     }
 
-    /// The first line of a metric.
+    /// Returns the first line of a metric.
     ///
     /// # Errors
-    /// There is none of this name.
+    /// There is no such metric.
     pub async fn metric(&self, name: &str) -> anyhow::Result<String> {
-        let metrics = self.http.get(format!("{}/metrics", self.base)).timeout(PATIENCE).send().await?.text().await?;
+        let metrics =
+            self.http.get(format!("{}/metrics", self.base)).timeout(ANSWER_TIMEOUT).send().await?.text().await?;
         let line = metrics.lines().find(|line| line.starts_with(name));
         line.map(str::to_owned).with_context(|| format!("there is no metric {name}"))
     }
 
-    /// Registers a user under this name and logs in.
+    /// Registers a user with this name and logs in.
     ///
     /// # Errors
     /// Either is refused.
@@ -126,7 +127,7 @@ impl Api {
         Ok(User { id: text(&login.body["user"]["id"])?, name: name.to_owned(), token: text(&login.body["token"])? })
     }
 
-    /// A user of whom the name does not matter.
+    /// Registers a user with a random name and logs in.
     ///
     /// # Errors
     /// As [`Api::user`].
@@ -134,10 +135,10 @@ impl Api {
         self.user(&format!("u-{}", uuid::Uuid::new_v4().simple())).await
     }
 
-    /// The id of the chat of two users, which is made where there is none.
+    /// Returns the ID of the chat of two users. Creates it if necessary.
     ///
     /// # Errors
-    /// It is refused.
+    /// The request is refused.
     pub async fn chat(&self, user: &User, partner: &User) -> anyhow::Result<String> {
         let answer = self.post("/api/v1/chats", user, &json!({ "partner_id": partner.id })).await?;
         ensure!(matches!(answer.status, 200 | 201), "chat: {answer:?}");
@@ -145,12 +146,12 @@ impl Api {
     }
 }
 
-/// Tries until it succeeds, for a while: a system that is busy refuses now and then, and says so.
+/// Retries until it succeeds or a timeout passes. A busy system may refuse requests for a while.
 ///
 /// # Errors
-/// The last one.
+/// The last error.
 pub async fn retry<T>(work: impl AsyncFn() -> anyhow::Result<T>) -> anyhow::Result<T> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + ANSWER_TIMEOUT;
     loop {
         match work().await {
             Err(_) if Instant::now() < deadline => tokio::time::sleep(RETRY_PAUSE).await,
@@ -159,10 +160,10 @@ pub async fn retry<T>(work: impl AsyncFn() -> anyhow::Result<T>) -> anyhow::Resu
     }
 }
 
-/// A JSON string.
+/// Returns the text of a JSON string.
 ///
 /// # Errors
-/// It is none.
+/// The value is not a string.
 pub fn text(value: &Value) -> anyhow::Result<String> {
-    value.as_str().map(str::to_owned).with_context(|| format!("{value} is no text"))
+    value.as_str().map(str::to_owned).with_context(|| format!("{value} is not a string"))
 }

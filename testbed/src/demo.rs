@@ -1,4 +1,4 @@
-//! `testbed demo`: the specification's demo scenario, against the real services, as a transcript.
+//! `testbed demo`: plays the specification's demo scenario on the real services and prints a transcript.
 
 use anyhow::ensure;
 use serde_json::{Value, json};
@@ -10,10 +10,10 @@ use crate::{
     system::{Ports, System},
 };
 
-/// Plays it on a system of its own.
+/// Plays the scenario on a private system.
 ///
 /// # Errors
-/// The first step that did not do what it should.
+/// A step failed.
 pub async fn demo() -> anyhow::Result<()> {
     step("1. Start: Postgres, Redis, chat-service, notification-service");
     let servers = Servers::start().await?;
@@ -27,7 +27,7 @@ pub async fn demo() -> anyhow::Result<()> {
 
     step("8. Health and metrics");
     let health = system.api().call("GET", "/health", None, None).await?;
-    said("operator", "GET /health", &health.body);
+    show("operator", "GET /health", &health.body);
     ensure!(health.status == 200, "not healthy: {health:?}");
     for (name, metric, api) in [
         ("chat-service", "chat_messages_sent_total", &system.api()),
@@ -37,35 +37,35 @@ pub async fn demo() -> anyhow::Result<()> {
         println!("   {name} /metrics: {line}");
     }
 
-    step("9. Both services end");
+    step("9. Both services stop");
     system.stop().await?;
     let (frames, code) = alices.closed().await?;
     for frame in &frames {
-        said("alice", "receives", frame);
+        show("alice", "receives", frame);
     }
     ensure!(code == 4100 && frames.iter().any(|frame| frame["type"] == "reconnect"), "closed with {code}: {frames:?}");
-    done("Alice was told when to come back, and closed with 4100; both exit codes are 0");
+    done("Alice got `reconnect` and close code 4100; both services exited with 0");
     servers.stop().await?;
-    println!("\nEvery step did what it should.");
+    println!("\nEvery step passed.");
     Ok(())
 }
 
-/// Plays steps 2 to 7 on a running system. They need only what the public reaches. Returns the first user's socket.
+/// Plays steps 2 to 7 on a running system, through its public address only. Returns the socket of the first user.
 ///
 /// # Errors
-/// The first step that did not do what it should.
+/// A step failed.
 pub(crate) async fn play(api: &Api, websocket: &str, names: [&str; 2]) -> anyhow::Result<Socket> {
     step("2. Two users register and log in");
     let (alice, bob) = (register(api, names[0]).await?, register(api, names[1]).await?);
 
     step("3. Alice opens a chat with Bob");
     let answer = api.post("/api/v1/chats", &alice, &json!({ "partner_id": bob.id })).await?;
-    said("alice", "POST /api/v1/chats", &answer.body);
-    ensure!(answer.status == 201, "the chat was not made: {answer:?}");
+    show("alice", "POST /api/v1/chats", &answer.body);
+    ensure!(answer.status == 201, "the chat was not created: {answer:?}");
     let chat = text(&answer.body["id"])?;
     let again = api.chat(&bob, &alice).await?;
     ensure!(again == chat, "Bob got another chat: {again}");
-    done("Bob, asking for a chat with Alice, gets the same one");
+    done("Bob opens a chat with Alice and gets the same one");
 
     step("4. Both connect by WebSocket");
     let mut alices = Socket::open(websocket, &alice, None).await?;
@@ -73,55 +73,55 @@ pub(crate) async fn play(api: &Api, websocket: &str, names: [&str; 2]) -> anyhow
     let mut bobs = Socket::open(websocket, &bob, Some(&chat)).await?;
     done("Bob is connected");
     let online = alices.expect("presence").await?;
-    said("alice", "receives", &online);
-    ensure!(online["event"] == "user_online" && online["user_id"] == *bob.id, "that is not Bob, online");
+    show("alice", "receives", &online);
+    ensure!(online["event"] == "user_online" && online["user_id"] == *bob.id, "not the online event of Bob");
 
-    step("5. They talk");
-    talk(&chat, &mut alices, &mut bobs).await?;
+    step("5. They exchange messages");
+    exchange_messages(&chat, &mut alices, &mut bobs).await?;
 
     step("6. Who is online");
     let listed = api.get("/api/v1/chats", &alice).await?;
-    said("alice", "GET /api/v1/chats", &listed.body);
+    show("alice", "GET /api/v1/chats", &listed.body);
     ensure!(listed.body["chats"][0]["partner"]["online"] == true, "Bob is not shown as online");
     bobs.close().await?;
     done("Bob closes his connection");
     let offline = alices.expect("presence").await?;
-    said("alice", "receives, after the grace of a few seconds", &offline);
-    ensure!(offline["event"] == "user_offline", "that is not Bob, offline");
+    show("alice", "receives, after the grace period", &offline);
+    ensure!(offline["event"] == "user_offline", "not the offline event of Bob");
 
     step("7. The history, over REST");
     let history = api.get(&format!("/api/v1/chats/{chat}/messages"), &bob).await?;
-    said("bob", "GET /api/v1/chats/{id}/messages", &history.body);
+    show("bob", "GET /api/v1/chats/{id}/messages", &history.body);
     let texts: Vec<&Value> = history.body["messages"].as_array().into_iter().flatten().map(|m| &m["text"]).collect();
-    ensure!(texts == ["Привет, Алиса!", "Привет, Боб!"], "that is not the history: {texts:?}");
+    ensure!(texts == ["Привет, Алиса!", "Привет, Боб!"], "wrong history: {texts:?}");
     Ok(alices)
 }
 
 async fn register(api: &Api, name: &str) -> anyhow::Result<User> {
     let user = api.user(name).await?;
-    done(&format!("{name} is {}, and has a token", user.id));
+    done(&format!("{name} is {} and has a token", user.id));
     Ok(user)
 }
 
-async fn talk(chat: &str, alices: &mut Socket, bobs: &mut Socket) -> anyhow::Result<()> {
+async fn exchange_messages(chat: &str, alices: &mut Socket, bobs: &mut Socket) -> anyhow::Result<()> {
     alices.send(&json!({ "type": "typing", "chat_id": chat, "is_typing": true })).await?;
     let typing = bobs.expect_beside_presence("typing").await?;
-    said("bob", "receives", &typing);
+    show("bob", "receives", &typing);
     let ack = alices.send_message(chat, "Привет, Боб!").await?;
-    said("alice", "sends «Привет, Боб!» and gets", &ack);
+    show("alice", "sends «Привет, Боб!» and gets", &ack);
     ensure!(ack["seq"] == 1, "the first message of a chat has seq 1");
     let message = bobs.expect_beside_presence("new_message").await?;
-    said("bob", "receives", &message);
-    ensure!(message["message"]["text"] == "Привет, Боб!", "that is another text");
+    show("bob", "receives", &message);
+    ensure!(message["message"]["text"] == "Привет, Боб!", "wrong text");
     let typing = bobs.expect_beside_presence("typing").await?;
-    said("bob", "receives", &typing);
-    ensure!(typing["is_typing"] == false, "Alice has sent her message and is still typing");
+    show("bob", "receives", &typing);
+    ensure!(typing["is_typing"] == false, "Alice is still typing after her message");
     let ack = bobs.send_message(chat, "Привет, Алиса!").await?;
-    said("bob", "sends «Привет, Алиса!» and gets", &ack);
+    show("bob", "sends «Привет, Алиса!» and gets", &ack);
     ensure!(ack["seq"] == 2, "the second message of a chat has seq 2");
     let message = alices.expect("new_message").await?;
-    said("alice", "receives", &message);
-    ensure!(message["message"]["text"] == "Привет, Алиса!", "that is another text");
+    show("alice", "receives", &message);
+    ensure!(message["message"]["text"] == "Привет, Алиса!", "wrong text");
     Ok(())
 }
 
@@ -133,6 +133,6 @@ fn done(what: &str) {
     println!("   ✓ {what}");
 }
 
-fn said(who: &str, how: &str, what: &Value) {
+fn show(who: &str, how: &str, what: &Value) {
     println!("   {who} {how}\n      {what}");
 }

@@ -1,20 +1,20 @@
-//! `.env.example`, which each service's tests hold against what the service reads.
+//! Parses `.env.example`, which the tests of each service compare with its settings.
 
 use std::collections::BTreeMap;
 
 const TEXT: &str = include_str!("../../.env.example");
 
-/// The section of what every service reads, and those of one service each.
+/// The section for both services, and the sections for one service each.
 const SHARED: &str = "Both services";
 const SERVICES: [&str; 2] = ["chat-service", "notification-service"];
 
-/// The settings listed for a service, those that both have included, each with its default.
+/// Returns the settings of a service with their defaults, including those of both services.
 ///
 /// # Panics
-/// The file is not what it should be: in a section that is known, each setting once, below a line that says what it means.
+/// The file is malformed: each setting must occur once, in a known section, below a comment.
 #[must_use]
 pub fn listed_for(service: &str) -> BTreeMap<String, String> {
-    assert!(SERVICES.contains(&service), "no section is for {service}");
+    assert!(SERVICES.contains(&service), "there is no section for {service}");
     parse(TEXT).into_iter().filter(|entry| [SHARED, service].contains(&entry.section)).map(Entry::pair).collect()
 }
 
@@ -42,7 +42,7 @@ fn parse(text: &str) -> Vec<Entry<'_>> {
         } else if line.starts_with('#') {
             is_explained = true;
         } else if let Some((name, default)) = line.split_once('=') {
-            assert!(is_explained, "{name} has no line above that says what it means");
+            assert!(is_explained, "{name} has no comment above");
             assert!(entries.iter().all(|entry| entry.name != name), "{name} is listed twice");
             let Some(section) = section else { panic!("{name} is in no section") };
             entries.push(Entry { section, name, default });
@@ -62,7 +62,7 @@ mod tests {
     const SECTION: &str = "# --- chat-service ---\n";
 
     #[test]
-    fn an_entry_has_a_section_a_name_and_a_default() {
+    fn parses_section_name_and_default() {
         let entries =
             parse("# --- Both services ---\n\n# Of both.\nA=1\n# --- chat-service ---\n# Its own,\n# at length.\nB=\n");
         let entries: Vec<_> = entries.iter().map(|entry| (entry.section, entry.name, entry.default)).collect();
@@ -70,20 +70,20 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "B has no line above")]
-    fn each_is_explained() {
+    #[should_panic(expected = "B has no comment above")]
+    fn rejects_setting_without_comment() {
         parse(&format!("{SECTION}# What it is.\nA=1\nB=2\n"));
     }
 
     #[test]
     #[should_panic(expected = "A is listed twice")]
-    fn each_is_listed_once() {
+    fn rejects_duplicate_setting() {
         parse(&format!("{SECTION}# What it is.\nA=1\n# Again.\nA=1\n"));
     }
 
     #[test]
     #[should_panic(expected = "an unknown section: other-service")]
-    fn none_is_for_somebody_else() {
+    fn rejects_unknown_section() {
         parse("# --- other-service ---\n");
     }
 }

@@ -1,4 +1,4 @@
-//! `testbed exec`: a command with a Postgres and a Redis of its own.
+//! `testbed exec`: runs a command with a private Postgres and Redis.
 
 use std::{
     fs::Permissions,
@@ -18,7 +18,7 @@ use crate::{
     redis::{Persistence, Redis},
 };
 
-/// A Postgres and a Redis in a folder that goes with them.
+/// A private Postgres and Redis in a temporary directory.
 #[derive(Debug)]
 pub struct Servers {
     /// Postgres.
@@ -32,7 +32,7 @@ impl Servers {
     /// Starts both.
     ///
     /// # Errors
-    /// One is not installed, or does not start.
+    /// A server is not installed, or does not start.
     pub async fn start() -> anyhow::Result<Self> {
         Self::start_with(&[]).await
     }
@@ -43,23 +43,23 @@ impl Servers {
     /// As [`Servers::start`].
     pub async fn start_with(postgres_settings: &[&str]) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("neonchat-").tempdir()?;
-        // Postgres may run as another user, who has to be able to enter.
+        // Postgres may run as another user, who needs access.
         std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
         let postgres = Postgres::start_with(&folder.path().join("postgres"), None, &[], postgres_settings).await?;
         let redis = Redis::start(&folder.path().join("redis"), None, Persistence::None).await?;
         Ok(Self { postgres, redis, folder })
     }
 
-    /// Their folder, for what else goes with them.
+    /// Returns the temporary directory, which is removed with the servers.
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Ends both and removes the folder.
+    /// Stops both and removes the directory.
     ///
     /// # Errors
-    /// One does not end.
+    /// A server does not stop.
     pub async fn stop(self) -> anyhow::Result<()> {
         self.redis.stop().await?;
         self.postgres.stop().await?;
@@ -67,7 +67,7 @@ impl Servers {
     }
 }
 
-/// Runs a command; returns its exit code, as a shell would.
+/// Runs a command. Returns its exit code like a shell.
 ///
 /// # Errors
 /// The servers or the command do not start.
@@ -80,7 +80,7 @@ pub async fn exec(program: &str, arguments: &[String]) -> anyhow::Result<u8> {
         .spawn()
         .with_context(|| format!("{program} cannot be started"))?;
     let mut terminate = tokio::signal::unix::signal(SignalKind::terminate())?;
-    // Ctrl-C reaches the command by itself: it is in our process group. We stay to clean up.
+    // Ctrl-C reaches the command too, which is in the same process group. This process waits for it, then cleans up.
     let mut interrupt = tokio::signal::unix::signal(SignalKind::interrupt())?;
     let status = loop {
         tokio::select! {
@@ -100,7 +100,7 @@ fn forward(child: &tokio::process::Child, signal: Signal) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// 128 and the signal, where one ended it.
+/// Returns the exit code, or 128 plus the signal that ended the process.
 fn code(status: ExitStatus) -> u8 {
     let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
     code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)

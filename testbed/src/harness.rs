@@ -1,4 +1,4 @@
-//! What the tests of every crate stand on: a Postgres and a Redis that `make test` has started.
+//! For the tests of all crates: the Postgres and Redis that `make test` has started.
 
 use std::{env, time::Duration};
 
@@ -6,27 +6,27 @@ use tokio::time::timeout;
 
 use crate::{poll, postgres};
 
-/// The superuser's URL of the cluster that the tests share.
+/// The variable with the superuser URL of the shared Postgres.
 pub const DATABASE_VARIABLE: &str = "NEONCHAT_TEST_DATABASE_URL";
 
-/// The URL of the Redis that the tests share. Keys and channels bear ids that no two tests have in common.
+/// The variable with the URL of the shared Redis. Keys and channels contain IDs that are unique to a test.
 pub const REDIS_VARIABLE: &str = "NEONCHAT_TEST_REDIS_URL";
 
-/// A new, empty database. It goes with the cluster.
+/// Creates an empty database and returns its URL.
 ///
 /// # Panics
-/// The test was not started by `make test`, or the cluster refuses.
+/// The test was not started by `make test`, or the database cannot be created.
 pub async fn test_database() -> String {
     let cluster = variable(DATABASE_VARIABLE);
     let name = format!("test_{}", uuid::Uuid::new_v4().simple());
     if let Err(error) = postgres::create_database(&cluster, &name).await {
-        panic!("no database for the test: {error:#}");
+        panic!("create a database for the test: {error:#}");
     }
     let (server, _) = cluster.rsplit_once('/').unwrap_or((&cluster, ""));
     format!("{server}/{name}")
 }
 
-/// The shared Redis.
+/// Returns the URL of the shared Redis.
 ///
 /// # Panics
 /// The test was not started by `make test`.
@@ -35,7 +35,7 @@ pub fn redis_url() -> String {
     variable(REDIS_VARIABLE)
 }
 
-/// A `REDIS_NAMESPACE` of the test's own. Each database is a deployment, and deployments that share a Redis need one each.
+/// Returns a new `REDIS_NAMESPACE`. Each database is a deployment, and each deployment on a shared Redis needs a namespace.
 #[must_use]
 pub fn redis_namespace() -> String {
     uuid::Uuid::new_v4().simple().to_string()

@@ -1,4 +1,4 @@
-//! The testbed binary: what the Makefile calls.
+//! The `testbed` binary, which the Makefile calls.
 
 use std::process::ExitCode;
 
@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use neonchat_common::lifecycle::exit_code;
 use neonchat_testbed::{demo, exec, run, site};
 
-/// Runs `NeonChat` on a Postgres and a Redis of its own.
+/// Runs `NeonChat` on a private Postgres and Redis.
 #[derive(Parser)]
 #[command(name = "testbed", version)]
 struct Arguments {
@@ -16,13 +16,13 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Runs both services until Ctrl-C; the data stays in .neonchat/
+    /// Run both services until Ctrl-C; data is kept in .neonchat/
     Run,
-    /// Plays the specification's demo scenario and prints it
+    /// Play the specification's demo scenario and print a transcript
     Demo,
-    /// Drives a system that runs elsewhere, through its public address
+    /// Drive a deployed system through its public address
     Site(site::Options),
-    /// Runs a command with a Postgres and a Redis that end with it
+    /// Run a command with a private Postgres and Redis
     Exec {
         /// The program
         program: String,
@@ -32,7 +32,7 @@ enum Command {
     },
 }
 
-// One thread: the kernel ends a child when the thread that spawned it does.
+// One thread: the kernel ends a child when the thread that spawned it ends.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     exit_code(match Arguments::parse().command {

@@ -8,40 +8,42 @@ use std::{
 
 use anyhow::Context as _;
 
-/// A port that was free a moment ago.
+/// Returns a port that is free at the moment.
 ///
 /// # Errors
-/// The system has none.
+/// No port is free.
 pub fn free() -> anyhow::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
-/// The ports that a process keeps while it does not run: Linux takes those of outgoing connections from 32768 on, so that
-/// none of these is taken in the meantime, nor connected with itself.
-const KEPT: std::ops::Range<u16> = 20_000..32_000;
+/// The range for processes that are restarted at the same port. Linux uses ports from 32768 for outgoing connections, so none
+/// of these ports is taken in the meantime, or connected to itself.
+const RESERVED: std::ops::Range<u16> = 20_000..32_000;
 
-/// How many ports are tried.
+/// The number of ports that are tried.
 const ATTEMPTS: usize = 1000;
 
-/// Those that were given away, maybe not listened on yet.
-static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+/// The reserved ports. Their processes may not listen yet.
+static TAKEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
 
-/// A port that is free, and stays so while nobody listens on it for a while. No two callers in a process get the same.
+/// Reserves a port that stays free while its process is restarted. Each call in a process returns another port.
 ///
 /// # Errors
-/// There is none.
-pub fn kept() -> anyhow::Result<u16> {
-    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut ports = std::iter::repeat_with(|| fastrand::u16(KEPT)).take(ATTEMPTS);
-    ports.find(|port| require_free("", *port).is_ok() && given.insert(*port)).context("no port below 32000 is free")
+/// No port is free.
+pub fn reserve() -> anyhow::Result<u16> {
+    let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut ports = std::iter::repeat_with(|| fastrand::u16(RESERVED)).take(ATTEMPTS);
+    ports.find(|port| require_free("", *port).is_ok() && taken.insert(*port)).context("no port below 32000 is free")
 }
 
-/// Fails, by name, where a port cannot be listened on.
+/// Checks that a port is free.
 ///
 /// # Errors
-/// Somebody else listens there.
+/// Another process listens on the port. The error names the setting.
 pub fn require_free(setting: &str, port: u16) -> anyhow::Result<()> {
     TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).map(drop).with_context(|| {
-        format!("port {port} ({setting}) is taken: end what listens there, or set {setting} to another port")
+        format!(
+            "port {port} ({setting}) is taken: stop the process that listens there, or set {setting} to another port"
+        )
     })
 }

@@ -1,4 +1,4 @@
-//! Child processes: each with a log of its own, and none that outlives this process.
+//! Child processes. Each has its own log, and none outlives this process.
 
 use std::{
     fs::File,
@@ -17,7 +17,7 @@ use tokio::{
 
 use crate::poll::POLL_INTERVAL;
 
-/// A running child.
+/// A running child process.
 #[derive(Debug)]
 pub struct Process {
     name: String,
@@ -26,10 +26,10 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `command`, whose output is appended to `log`.
+    /// Starts `command` and appends its output to `log`.
     ///
-    /// It is in a process group of its own, so that Ctrl-C reaches this process alone, which then ends its children in
-    /// the right order; and it is ended by the kernel should this process be killed.
+    /// The child has its own process group, so that Ctrl-C reaches only this process, which then stops its children in the
+    /// right order. If this process is killed, the kernel ends the child (see [`Process::command`]).
     ///
     /// # Errors
     /// The program or the log cannot be opened.
@@ -43,7 +43,7 @@ impl Process {
         Ok(Self { name, child, log: log.to_owned() })
     }
 
-    /// A command that the kernel ends with `signal` when the thread that spawns it does.
+    /// Returns a command whose process gets `signal` from the kernel when the thread that spawned it ends.
     #[must_use]
     pub fn command(program: &Path, signal: Signal) -> Command {
         let mut command = Command::new("setpriv");
@@ -51,25 +51,25 @@ impl Process {
         command
     }
 
-    /// Its name.
+    /// Returns the name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Where its output is.
+    /// Returns the path of the log.
     #[must_use]
     pub fn log(&self) -> &Path {
         &self.log
     }
 
-    /// Its process id, while it runs.
+    /// Returns the process ID, while it is running.
     #[must_use]
     pub fn id(&self) -> Option<u32> {
         self.child.id()
     }
 
-    /// Sends a signal, if it still runs.
+    /// Sends a signal, if it is still running.
     ///
     /// # Errors
     /// As kill(2).
@@ -80,7 +80,7 @@ impl Process {
         Ok(())
     }
 
-    /// Whether it has ended by itself.
+    /// Returns whether it has ended.
     ///
     /// # Errors
     /// As waitpid(2).
@@ -88,7 +88,7 @@ impl Process {
         Ok(self.child.try_wait()?.is_some())
     }
 
-    /// Waits for its end.
+    /// Waits until it ends.
     ///
     /// # Errors
     /// As waitpid(2).
@@ -96,10 +96,10 @@ impl Process {
         Ok(self.child.wait().await?)
     }
 
-    /// Sends a signal and waits for the end; after `limit`, kills it and fails.
+    /// Sends a signal and waits until the process ends. Kills it after `limit`.
     ///
     /// # Errors
-    /// It did not end by itself.
+    /// The process did not end within `limit`.
     pub async fn stop(&mut self, signal: Signal, limit: Duration) -> anyhow::Result<ExitStatus> {
         self.signal(signal)?;
         if let Ok(status) = timeout(limit, self.child.wait()).await {
@@ -109,15 +109,15 @@ impl Process {
         bail!("{} did not end within {limit:?} of {signal}", self.name)
     }
 
-    /// Waits until `is_ready` says so, while the process runs.
+    /// Waits until `is_ready` returns true.
     ///
     /// # Errors
-    /// It ended, or was not ready within `limit`. The end of its log is in the error.
+    /// The process ended, or was not ready within `limit`. The error has the last lines of the log.
     pub async fn ready_when(&mut self, limit: Duration, is_ready: impl AsyncFn() -> bool) -> anyhow::Result<()> {
         let deadline = Instant::now() + limit;
         while !is_ready().await {
             if let Some(status) = self.child.try_wait()? {
-                bail!("{} ended while it started ({status}):\n{}", self.name, self.tail());
+                bail!("{} ended during its start ({status}):\n{}", self.name, self.tail());
             }
             if Instant::now() > deadline {
                 bail!("{} was not ready within {limit:?}:\n{}", self.name, self.tail());
@@ -127,7 +127,7 @@ impl Process {
         Ok(())
     }
 
-    /// The last lines of its log.
+    /// Returns the last lines of the log.
     #[must_use]
     pub fn tail(&self) -> String {
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();

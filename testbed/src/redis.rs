@@ -75,7 +75,7 @@ impl Redis {
     /// Starts a sentinel with its files in `folder`, with these lines of configuration.
     async fn start_sentinel(folder: &Path, settings: &[String]) -> anyhow::Result<Self> {
         fs::create_dir_all(folder)?;
-        let (port, file) = (port::kept()?, folder.join("sentinel.conf"));
+        let (port, file) = (port::reserve()?, folder.join("sentinel.conf"));
         // It keeps in this file what it learns.
         fs::write(&file, format!("port {port}\nbind 127.0.0.1\n{}\n", settings.join("\n")))?;
         let mut command = Process::command(Path::new("redis-server"), Signal::SIGTERM);

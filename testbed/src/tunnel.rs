@@ -1,4 +1,4 @@
-//! TLS for the clients of the testbed, which speak none themselves.
+//! A local TLS tunnel for the clients of the testbed, which do not support TLS.
 
 use std::{io, net::Ipv4Addr, path::Path, sync::Arc};
 
@@ -14,8 +14,8 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-/// Opens a port on this machine that leads to a TLS server, whose certificate is `certificate` or signed by it, for
-/// `localhost`. Returns the port.
+/// Opens a local port that forwards to a TLS server. The server must have a certificate for `localhost` that is, or is signed
+/// by, `certificate`. Returns the port.
 ///
 /// # Errors
 /// The certificate cannot be read, or no port is free.

@@ -9,7 +9,7 @@ use tokio_tungstenite::{
     tungstenite::{Error as WsError, Message, client::IntoClientRequest as _, protocol::CloseFrame},
 };
 
-use super::{Answer, PATIENCE, User};
+use super::{ANSWER_TIMEOUT, Answer, User};
 
 /// A WebSocket connection to notification-service.
 #[derive(Debug)]
@@ -17,22 +17,22 @@ pub struct Socket {
     stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
 }
 
-/// Why a connection was not opened.
+/// The answer that refused a handshake.
 #[derive(Clone, Debug)]
 pub struct Refused(pub Answer);
 
 impl Socket {
-    /// Connects to `base`, such as `ws://127.0.0.1:8082`, as a user; about one chat or about all.
+    /// Connects to `base`, such as `ws://127.0.0.1:8082`, as a user. With `chat` the socket is scoped to it.
     ///
     /// # Errors
-    /// It is refused, or there is no answer.
+    /// The handshake is refused, or there is no answer.
     pub async fn open(base: &str, user: &User, chat: Option<&str>) -> anyhow::Result<Self> {
         let chat = chat.map(|chat| format!("&chat_id={chat}")).unwrap_or_default();
         let opened = Self::request(&format!("{base}/ws?token={}{chat}", user.token), &[]).await?;
         opened.map_err(|Refused(answer)| anyhow::anyhow!("refused: {answer:?}"))
     }
 
-    /// Connects to a URL with further headers. The inner result tells a refusal before the upgrade.
+    /// Connects to a URL with additional headers. The inner error is the answer that refused the handshake.
     ///
     /// # Errors
     /// There is no answer.
@@ -41,7 +41,7 @@ impl Socket {
         for (name, value) in headers {
             request.headers_mut().append(*name, value.parse()?);
         }
-        match timeout(PATIENCE, connect_async(request)).await? {
+        match timeout(ANSWER_TIMEOUT, connect_async(request)).await? {
             Ok((stream, _)) => Ok(Ok(Self { stream })),
             Err(WsError::Http(response)) => {
                 let body = response.body().as_deref().unwrap_or_default();
@@ -60,18 +60,18 @@ impl Socket {
         self.send_raw(Message::text(frame.to_string())).await
     }
 
-    /// Sends whatever WebSocket can carry.
+    /// Sends any WebSocket message.
     ///
     /// # Errors
     /// The connection broke.
     pub async fn send_raw(&mut self, message: Message) -> anyhow::Result<()> {
-        Ok(timeout(PATIENCE, self.stream.send(message)).await??)
+        Ok(timeout(ANSWER_TIMEOUT, self.stream.send(message)).await??)
     }
 
-    /// The next frame.
+    /// Returns the next frame.
     ///
     /// # Errors
-    /// None comes, or the connection ends.
+    /// No frame arrives in time, or the connection ends.
     pub async fn next(&mut self) -> anyhow::Result<Value> {
         loop {
             match self.message().await? {
@@ -82,7 +82,7 @@ impl Socket {
         }
     }
 
-    /// Whatever comes next, whenever that is. Nothing is lost where this is dropped before.
+    /// Returns the next WebSocket message, without a timeout. Cancel safe.
     ///
     /// # Errors
     /// The connection ended.
@@ -90,34 +90,34 @@ impl Socket {
         Ok(self.stream.next().await.context("the connection ended without a close frame")??)
     }
 
-    /// The next frame, which has to be of this type.
+    /// Returns the next frame, which must have this type.
     ///
     /// # Errors
-    /// Another one comes, or none.
+    /// Another frame arrives, or none.
     pub async fn expect(&mut self, kind: &str) -> anyhow::Result<Value> {
-        let frame = self.next().await.with_context(|| format!("while {kind} was expected"))?;
-        ensure!(frame["type"] == kind, "{kind} was expected, and {frame} came");
+        let frame = self.next().await.with_context(|| format!("expected {kind}"))?;
+        ensure!(frame["type"] == kind, "expected {kind}, got {frame}");
         Ok(frame)
     }
 
-    /// The next frame of this type; presence, which comes whenever it does, is passed over.
+    /// Returns the next frame, which must have this type. Skips presence, which may arrive at any time.
     ///
     /// # Errors
-    /// Another one comes, or none.
+    /// Another frame arrives, or none.
     pub async fn expect_beside_presence(&mut self, kind: &str) -> anyhow::Result<Value> {
         loop {
-            let frame = self.next().await.with_context(|| format!("while {kind} was expected"))?;
+            let frame = self.next().await.with_context(|| format!("expected {kind}"))?;
             if frame["type"] == kind {
                 return Ok(frame);
             }
-            ensure!(frame["type"] == "presence", "{kind} was expected, and {frame} came");
+            ensure!(frame["type"] == "presence", "expected {kind}, got {frame}");
         }
     }
 
-    /// Sends a message and returns its ack; presence that comes in between is passed over.
+    /// Sends a message and returns its ack. Skips presence.
     ///
     /// # Errors
-    /// Something else is answered.
+    /// The answer is not an ack.
     pub async fn send_message(&mut self, chat: &str, text: &str) -> anyhow::Result<Value> {
         let request_id = uuid::Uuid::new_v4().to_string();
         self.send(&json!({ "type": "message", "chat_id": chat, "text": text, "request_id": request_id })).await?;
@@ -126,19 +126,19 @@ impl Socket {
         Ok(ack)
     }
 
-    /// That nothing else is under way: what the server had for this socket before it answers comes before the answer.
+    /// Checks that no frame but presence is in flight. The pong arrives after all earlier frames.
     ///
     /// # Errors
-    /// Something came.
+    /// Another frame arrived.
     pub async fn expect_quiet(&mut self) -> anyhow::Result<()> {
         self.send(&json!({ "type": "ping" })).await?;
         self.expect_beside_presence("pong").await.map(drop)
     }
 
-    /// Waits for the server to close; returns the frames before that, and the close code.
+    /// Waits until the server closes the connection. Returns the frames before that, and the close code.
     ///
     /// # Errors
-    /// It does not close, or without a close frame.
+    /// The server does not close the connection, or sends no close code.
     pub async fn closed(&mut self) -> anyhow::Result<(Vec<Value>, u16)> {
         let mut frames = Vec::new();
         loop {
@@ -151,13 +151,13 @@ impl Socket {
         }
     }
 
-    /// Closes, and waits until the server has answered.
+    /// Closes the connection and waits for the close frame of the server.
     ///
     /// # Errors
-    /// It does not answer.
+    /// The server does not answer.
     pub async fn close(mut self) -> anyhow::Result<()> {
-        timeout(PATIENCE, self.stream.close(None)).await??;
-        while let Some(message) = timeout(PATIENCE, self.stream.next()).await? {
+        timeout(ANSWER_TIMEOUT, self.stream.close(None)).await??;
+        while let Some(message) = timeout(ANSWER_TIMEOUT, self.stream.next()).await? {
             match message {
                 Ok(_) => {}
                 Err(WsError::ConnectionClosed | WsError::AlreadyClosed) => break,
@@ -168,6 +168,6 @@ impl Socket {
     }
 
     async fn message(&mut self) -> anyhow::Result<Message> {
-        timeout(PATIENCE, self.receive()).await.context("nothing came")?
+        timeout(ANSWER_TIMEOUT, self.receive()).await.context("no message arrived in time")?
     }
 }

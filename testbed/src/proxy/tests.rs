@@ -7,7 +7,7 @@ use tokio::{
 
 use super::*;
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Long enough to see that nothing comes.
 const SILENCE: Duration = Duration::from_millis(200);
@@ -37,7 +37,7 @@ async fn ask(stream: &mut TcpStream, text: &[u8]) -> Duration {
     let mut answer = vec![0; text.len()];
     let (mut read, mut write) = stream.split();
     let talk = async { tokio::try_join!(write.write_all(text), read.read_exact(&mut answer)) };
-    timeout(PATIENCE, talk).await.expect("an answer in time").expect("an answer");
+    timeout(ANSWER_TIMEOUT, talk).await.expect("an answer in time").expect("an answer");
     assert_eq!(answer, text);
     begun.elapsed()
 }
@@ -48,7 +48,7 @@ async fn an_undisturbed_link_carries_everything_both_ways_and_the_end_too() {
     let mut stream = connect(&proxy).await;
     ask(&mut stream, &vec![7; 3_000_000]).await;
     stream.shutdown().await.expect("an end");
-    assert_eq!(timeout(PATIENCE, stream.read(&mut [0])).await.expect("in time").expect("no error"), 0);
+    assert_eq!(timeout(ANSWER_TIMEOUT, stream.read(&mut [0])).await.expect("in time").expect("no error"), 0);
 }
 
 #[tokio::test]
@@ -78,7 +78,7 @@ async fn a_cut_link_is_silent_and_stays_open_and_brings_everything_when_it_is_he
     proxy.heal();
     for mut stream in [stream, late] {
         let mut answer = [0; 4];
-        timeout(PATIENCE, stream.read_exact(&mut answer)).await.expect("in time").expect("an answer");
+        timeout(ANSWER_TIMEOUT, stream.read_exact(&mut answer)).await.expect("in time").expect("an answer");
         assert_eq!(&answer, b"kept");
     }
 }
@@ -89,10 +89,10 @@ async fn a_reset_ends_what_is_open_and_what_is_new_with_an_error() {
     let mut stream = connect(&proxy).await;
     ask(&mut stream, b"before").await;
     proxy.disturb(Disturbance::Reset);
-    let ended = timeout(PATIENCE, stream.read_u8()).await.expect("in time");
+    let ended = timeout(ANSWER_TIMEOUT, stream.read_u8()).await.expect("in time");
     assert_eq!(ended.expect_err("an error").kind(), std::io::ErrorKind::ConnectionReset);
     let mut late = connect(&proxy).await;
-    timeout(PATIENCE, late.read_u8()).await.expect("in time").expect_err("an error");
+    timeout(ANSWER_TIMEOUT, late.read_u8()).await.expect("in time").expect_err("an error");
     proxy.heal();
     ask(&mut connect(&proxy).await, b"after").await;
 }
@@ -112,5 +112,5 @@ async fn where_nobody_listens_the_connection_ends() {
     let port = crate::port::free().expect("a port");
     let proxy = Proxy::start(port).expect("a proxy");
     let mut stream = connect(&proxy).await;
-    timeout(PATIENCE, stream.read_u8()).await.expect("in time").expect_err("an error");
+    timeout(ANSWER_TIMEOUT, stream.read_u8()).await.expect("in time").expect_err("an error");
 }

@@ -200,7 +200,7 @@ impl RedisCluster {
 }
 
 async fn start_node(folder: PathBuf) -> anyhow::Result<Redis> {
-    let bus = port::kept()?.to_string();
+    let bus = port::reserve()?.to_string();
     let arguments = [
         ["--cluster-enabled", "yes"],
         ["--cluster-node-timeout", NODE_TIMEOUT_MS],
@@ -208,7 +208,7 @@ async fn start_node(folder: PathBuf) -> anyhow::Result<Redis> {
         // Replicas begin at once.
         ["--repl-diskless-sync-delay", "0"],
     ];
-    Redis::start_with(&folder, Some(port::kept()?), Persistence::None, arguments.as_flattened()).await
+    Redis::start_with(&folder, Some(port::reserve()?), Persistence::None, arguments.as_flattened()).await
 }
 
 /// `id host:port@bus flags master ping pong epoch link slots…`; one that failed has none.

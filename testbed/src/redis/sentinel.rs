@@ -31,7 +31,7 @@ impl Watched {
         let secrets = ["--requirepass", PASSWORD, "--masterauth", PASSWORD, "--repl-diskless-sync-delay", "0"];
         let start = async |name: &str, arguments: &[&str]| {
             let arguments = [&secrets, arguments].concat();
-            Redis::start_with(&folder.join(name), Some(port::kept()?), Persistence::None, &arguments).await
+            Redis::start_with(&folder.join(name), Some(port::reserve()?), Persistence::None, &arguments).await
         };
         let master = start("master", &[]).await?;
         let port = master.port().to_string();

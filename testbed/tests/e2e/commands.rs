@@ -138,7 +138,7 @@ async fn a_healthcheck_asks_the_operations_port_where_there_is_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_demo_plays_to_its_end() {
     let (code, said) = output(Command::new(TESTBED).arg("demo").env("BCRYPT_COST", "4").kill_on_drop(true)).await;
-    assert!(code == Some(0) && said.ends_with("\nEvery step did what it should.\n"), "{said}");
+    assert!(code == Some(0) && said.ends_with("\nEvery step passed.\n"), "{said}");
 }
 
 fn run(folder: &std::path::Path, ports: Ports) -> Command {
@@ -174,7 +174,7 @@ async fn a_second_run_finds_the_data_of_the_first_and_two_at_once_are_refused() 
         let log = folder.path().join("run.log");
         let mut running = Process::spawn("run", &mut run(folder.path(), ports), &log).expect("a process");
         let api = Api::new(format!("http://127.0.0.1:{}", ports.rest));
-        let said = async || std::fs::read_to_string(&log).is_ok_and(|log| log.contains("NeonChat runs."));
+        let said = async || std::fs::read_to_string(&log).is_ok_and(|log| log.contains("NeonChat is running."));
         running.ready_when(Duration::from_mins(1), said).await.expect("a running system");
 
         let answer = api.call("POST", path, None, Some(&alice)).await.expect("an answer");
@@ -189,7 +189,7 @@ async fn a_second_run_finds_the_data_of_the_first_and_two_at_once_are_refused() 
             assert!(elsewhere.is_err(), "{port} is open at another address than 127.0.0.1");
         }
         let (code, second) = output(&mut run(folder.path(), Ports::free().expect("ports"))).await;
-        assert!(code == Some(1) && second.contains("another `make run` is under way"), "{second}");
+        assert!(code == Some(1) && second.contains("another `make run` is active"), "{second}");
 
         let ended = running.stop(Signal::SIGTERM, Duration::from_secs(30)).await.expect("an end");
         assert!(ended.success(), "{ended}: {}", running.tail());

@@ -93,7 +93,7 @@ impl Site {
 
 /// Free ports, with operations ports as in docker-compose.yml. They stay free while nginx asks for an instance that is gone.
 pub(crate) fn kept_ports() -> Ports {
-    let kept = || port::kept().expect("a port");
+    let kept = || port::reserve().expect("a port");
     Ports {
         rest: kept(),
         chat_grpc: kept(),

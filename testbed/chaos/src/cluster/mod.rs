@@ -112,7 +112,7 @@ struct InstancePorts {
 
 impl InstancePorts {
     fn several() -> anyhow::Result<Vec<Self>> {
-        (0..PREPARED).map(|_| Ok(Self { http: port::kept()?, grpc: port::kept()? })).collect()
+        (0..PREPARED).map(|_| Ok(Self { http: port::reserve()?, grpc: port::reserve()? })).collect()
     }
 }
 
@@ -129,9 +129,9 @@ impl Cluster {
         std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
         let logs = logs.map_or_else(|| folder.path().join("logs"), Path::to_owned);
         std::fs::create_dir_all(&logs)?;
-        let postgres = Postgres::start(&folder.path().join("postgres"), Some(port::kept()?)).await?;
+        let postgres = Postgres::start(&folder.path().join("postgres"), Some(port::reserve()?)).await?;
         postgres::create_database(&postgres.url("postgres"), DATABASE).await?;
-        let redis = Redis::start(&folder.path().join("redis"), Some(port::kept()?), Persistence::None).await?;
+        let redis = Redis::start(&folder.path().join("redis"), Some(port::reserve()?), Persistence::None).await?;
 
         let pids = Pids::default();
         let mut links = Links::default();
