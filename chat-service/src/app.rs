@@ -12,8 +12,8 @@ use neonchat_common::{
     deployment::OwnDeployment,
     grpc::{self, client::GrpcClient, listener::Listener},
     http::{
-        answer_head_and_options, edge, refuse_encoded_bodies, security_headers,
-        server::{self, Bounds},
+        answer_head_and_options, base_middleware, refuse_encoded_bodies, security_headers,
+        server::{self, ServerLimits},
     },
     lifecycle::{self, Tasks},
     redis::{self, monitor::Monitor},
@@ -170,9 +170,9 @@ impl App {
 
         let ended = tokio::select! {
             () = shutdown => Ok(()),
-            result = &mut http => lifecycle::outcome(result).context("the HTTP server"),
-            result = &mut grpc => lifecycle::outcome(result).context("the gRPC server"),
-            result = lifecycle::end_of(&mut operations) => lifecycle::outcome(result).context("the operations server"),
+            result = &mut http => lifecycle::flatten(result).context("the HTTP server"),
+            result = &mut grpc => lifecycle::flatten(result).context("the gRPC server"),
+            result = lifecycle::join_optional(&mut operations) => lifecycle::flatten(result).context("the operations server"),
         };
         readiness.drain();
         stop_grpc.cancel();
@@ -196,20 +196,20 @@ fn serve_http(
     services: Services,
     has_operations: bool,
 ) -> std::io::Result<Server> {
-    server::server(listener, Bounds::default(), move || {
+    server::server(listener, ServerLimits::default(), move || {
         let app = HttpApp::new().configure(|config| routes(config, &services, has_operations));
         // The last is the outermost.
         let app = app.wrap(from_fn(refuse_encoded_bodies)).wrap(from_fn(answer_head_and_options));
-        app.wrap(from_fn(cors)).wrap(from_fn(edge)).wrap(security_headers(environment))
+        app.wrap(from_fn(cors)).wrap(from_fn(base_middleware)).wrap(security_headers(environment))
     })
 }
 
 /// Serves the operations endpoints alone.
 fn serve_operations(listener: TcpListener, environment: Environment, services: Services) -> std::io::Result<Server> {
-    server::server(listener, Bounds::of_operations(), move || {
+    server::server(listener, ServerLimits::for_operations(), move || {
         let app = HttpApp::new().configure(|config| operations_routes(config, &services));
         let app = app.wrap(from_fn(refuse_encoded_bodies)).wrap(from_fn(answer_head_and_options));
-        app.wrap(from_fn(edge)).wrap(security_headers(environment))
+        app.wrap(from_fn(base_middleware)).wrap(security_headers(environment))
     })
 }
 

@@ -151,13 +151,13 @@ impl Notifier {
 
     /// Whether Redis answers, and takes commands.
     pub async fn is_redis_healthy(&self) -> bool {
-        self.monitor.fault().is_none() && redis::is_healthy(&self.redis).await
+        self.monitor.error_code().is_none() && redis::is_healthy(&self.redis).await
     }
 
-    /// Returns what is wrong with Redis, as [`Monitor::fault`].
+    /// Returns what is wrong with Redis, as [`Monitor::error_code`].
     #[must_use]
     pub fn redis_fault(&self) -> Option<String> {
-        self.monitor.fault()
+        self.monitor.error_code()
     }
 
     /// Whether notification-service answers, and says that it serves.

@@ -157,7 +157,7 @@ pub enum Event<'a> {
 impl Envelope<'_> {
     /// How every publication of an instance begins: it is known by that, and is not read.
     #[must_use]
-    pub fn beginning(instance: InstanceId) -> String {
+    pub fn prefix(instance: InstanceId) -> String {
         format!(r#"{{"instance":"{instance}""#)
     }
 
@@ -188,8 +188,8 @@ mod tests {
             },
         };
         let text = envelope.encode();
-        assert!(text.starts_with(&Envelope::beginning(envelope.instance.expect("an instance"))));
-        assert!(!text.starts_with(&Envelope::beginning(InstanceId::new())));
+        assert!(text.starts_with(&Envelope::prefix(envelope.instance.expect("an instance"))));
+        assert!(!text.starts_with(&Envelope::prefix(InstanceId::new())));
         let back: Envelope<'_> = serde_json::from_str(&text).expect("an envelope");
         let Event::Durable { seq, frame: got, .. } = back.event else { panic!("another event") };
         assert_eq!((back.instance, back.request_id.as_ref(), seq), (envelope.instance, "abc", 7));

@@ -97,7 +97,7 @@ mod tests {
         let deployment = Deployment { created_at_micros: 1, id: DeploymentId::new() };
         let announcement = Announcement { instance: InstanceId::new(), deployment };
         let text = serde_json::to_string(&announcement).expect("JSON");
-        assert!(text.starts_with(&Envelope::beginning(announcement.instance)));
+        assert!(text.starts_with(&Envelope::prefix(announcement.instance)));
         let back: Announcement = serde_json::from_str(&text).expect("an announcement");
         assert_eq!(back.deployment, deployment);
     }

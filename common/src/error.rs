@@ -76,12 +76,12 @@ impl ApiError {
     /// A dependency is away. The client sees its name, and nothing of the cause.
     #[must_use]
     pub fn unavailable(dependency: &'static str, cause: impl fmt::Display) -> Self {
-        Self { cause: Some(cause.to_string()), ..Self::away(dependency) }
+        Self { cause: Some(cause.to_string()), ..Self::unavailable_without_cause(dependency) }
     }
 
     /// A dependency is away, for a cause that the log has already.
     #[must_use]
-    pub fn away(dependency: &'static str) -> Self {
+    pub fn unavailable_without_cause(dependency: &'static str) -> Self {
         let detail = format!("The {dependency} is temporarily unavailable. Try again in a moment.");
         Self { retry_after: Some(UNAVAILABLE_RETRY_AFTER), ..Self::new(ErrorCode::Unavailable, detail) }
     }
@@ -126,7 +126,7 @@ impl From<tonic::Status> for ApiError {
     /// A status without a code of ours comes from the transport: the other service is away or too slow.
     fn from(status: tonic::Status) -> Self {
         match (status.get_details_error_info(), status.code()) {
-            (Some(info), _) => Self::told(&info.reason, status.message().to_owned()),
+            (Some(info), _) => Self::from_remote(&info.reason, status.message().to_owned()),
             (None, Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown) => {
                 Self::unavailable(OTHER_SERVICE, status)
             }
@@ -141,7 +141,7 @@ const OTHER_SERVICE: &str = "messaging backend";
 impl ApiError {
     /// The error that another service told of, by its code and detail.
     #[must_use]
-    pub fn told(code: &str, detail: String) -> Self {
+    pub fn from_remote(code: &str, detail: String) -> Self {
         match ErrorCode::from_name(code) {
             Some(ErrorCode::Unavailable) => Self::unavailable(OTHER_SERVICE, detail),
             Some(ErrorCode::Internal) | None => Self::internal(detail),
@@ -151,8 +151,8 @@ impl ApiError {
 
     /// Another service of ours did not answer in time, and the log says so already.
     #[must_use]
-    pub fn service_away() -> Self {
-        Self::away(OTHER_SERVICE)
+    pub fn remote_unavailable() -> Self {
+        Self::unavailable_without_cause(OTHER_SERVICE)
     }
 }
 

@@ -111,7 +111,7 @@ impl ResponseError for ApiError {
     }
 }
 
-/// Middleware, outside of [`edge`]: what a browser is told with every answer. A handler's own value of a header wins, such
+/// Middleware, outside of [`base_middleware`]: what a browser is told with every answer. A handler's own value of a header wins, such
 /// as the policy of a page that has scripts. What actix answers before there is a request (408, 431, a malformed 400) has
 /// no body and none of these.
 #[must_use]
@@ -132,7 +132,7 @@ pub fn security_headers(environment: Environment) -> DefaultHeaders {
 ///
 /// # Errors
 /// Those of a middleware inside this one that does not answer by itself.
-pub async fn edge(
+pub async fn base_middleware(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {

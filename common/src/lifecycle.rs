@@ -16,7 +16,7 @@ use tokio_util::{
 use crate::telemetry;
 
 /// The longest that the end of the process waits for threads that block, and for standard error.
-const BLOCKED_LIMIT: Duration = Duration::from_secs(1);
+const BLOCKED_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Runs a process on a runtime of its own. HTTP and the sockets are served by actix, on a thread for each core; for all else
 /// half as many do, and each thread less is one that need not be woken for a message.
@@ -31,7 +31,7 @@ pub fn run(main: impl Future<Output = anyhow::Result<ExitCode>>) -> ExitCode {
     exit_code(runtime.map_err(Into::into).and_then(|runtime| {
         let ended = runtime.block_on(main);
         // A thread that blocks, such as on the resolver, is not waited for.
-        runtime.shutdown_timeout(BLOCKED_LIMIT);
+        runtime.shutdown_timeout(BLOCKED_TIMEOUT);
         ended
     }))
 }
@@ -51,7 +51,7 @@ fn print_error(line: String) {
         eprintln!("{line}");
         let _ = printed.send(());
     });
-    let _ = is_printed.recv_timeout(BLOCKED_LIMIT);
+    let _ = is_printed.recv_timeout(BLOCKED_TIMEOUT);
 }
 
 /// Allows this process and its children as many open files as the system does, each socket being one: a shell sets a low
@@ -68,7 +68,7 @@ pub fn raise_file_limit() -> anyhow::Result<()> {
 ///
 /// # Errors
 /// The task's own, or that it did not come to its end.
-pub fn outcome<E: Into<anyhow::Error>>(ended: Result<Result<(), E>, JoinError>) -> anyhow::Result<()> {
+pub fn flatten<E: Into<anyhow::Error>>(ended: Result<Result<(), E>, JoinError>) -> anyhow::Result<()> {
     ended?.map_err(Into::into)
 }
 
@@ -76,7 +76,7 @@ pub fn outcome<E: Into<anyhow::Error>>(ended: Result<Result<(), E>, JoinError>) 
 ///
 /// # Errors
 /// The task panicked or was cancelled.
-pub async fn end_of<T>(task: &mut Option<JoinHandle<T>>) -> Result<T, JoinError> {
+pub async fn join_optional<T>(task: &mut Option<JoinHandle<T>>) -> Result<T, JoinError> {
     match task {
         Some(task) => task.await,
         None => std::future::pending().await,
@@ -123,9 +123,9 @@ pub fn exit_code(ended: anyhow::Result<ExitCode>) -> ExitCode {
 
 /// Whether the process takes on new work.
 #[derive(Clone, Debug, Default)]
-pub struct Readiness(CancellationToken);
+pub struct DrainState(CancellationToken);
 
-impl Readiness {
+impl DrainState {
     /// From here on it does not.
     pub fn drain(&self) {
         self.0.cancel();
@@ -180,7 +180,7 @@ impl Tasks {
 
     /// Resolves when the tasks are to end.
     #[must_use]
-    pub fn stopped(&self) -> CancellationToken {
+    pub fn stop_token(&self) -> CancellationToken {
         self.stop.clone()
     }
 

@@ -82,7 +82,7 @@ pub fn client(url: &SecretString) -> Result<Client, Error> {
 }
 
 /// Gives clients a moment to connect. Where Redis is away it goes on without.
-pub async fn wait_briefly(clients: &[&Client]) {
+pub async fn wait_for_connections(clients: &[&Client]) {
     let connected = join_all(clients.iter().map(|client| client.wait_for_connect()));
     let _ = tokio::time::timeout(FIRST_CONNECT_WAIT, connected).await;
 }

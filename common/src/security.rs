@@ -65,7 +65,7 @@ const MAX_CHARS: usize = 64;
 
 /// A text that a client chose, as it may be in the log: its first 64 characters, each that does not print escaped.
 #[must_use]
-pub fn shown(text: &str) -> String {
+pub fn excerpt(text: &str) -> String {
     text.chars().take(MAX_CHARS).flat_map(char::escape_debug).collect()
 }
 
@@ -91,8 +91,8 @@ mod tests {
 
     #[test]
     fn shows_the_start_of_a_text_on_one_line() {
-        assert_eq!(shown("алиса"), "алиса");
-        assert_eq!(shown("a\nb\u{1b}[31m\u{202e}"), "a\\nb\\u{1b}[31m\\u{202e}");
-        assert_eq!(shown(&"x".repeat(1000)).len(), MAX_CHARS);
+        assert_eq!(excerpt("алиса"), "алиса");
+        assert_eq!(excerpt("a\nb\u{1b}[31m\u{202e}"), "a\\nb\\u{1b}[31m\\u{202e}");
+        assert_eq!(excerpt(&"x".repeat(1000)).len(), MAX_CHARS);
     }
 }

@@ -12,7 +12,7 @@ use actix_web::{
     web::{Bytes, get, post},
 };
 use futures_util::stream;
-use neonchat_common::http::server::{Bounds, server};
+use neonchat_common::http::server::{ServerLimits, server};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -45,7 +45,7 @@ fn start() -> (SocketAddr, mpsc::Sender<()>) {
         });
         std::future::ready(HttpResponse::Ok().streaming::<_, actix_web::Error>(chunks))
     };
-    let bounds = Bounds { head: PATIENCE, silence: PATIENCE, ..Bounds::default() };
+    let bounds = ServerLimits { head: PATIENCE, silence: PATIENCE, ..ServerLimits::default() };
     let server = server(listener, bounds, move || {
         App::new()
             .route("/", get().to(HttpResponse::NoContent))

@@ -4,7 +4,7 @@ use std::{env, time::Duration};
 
 use actix_web::{App, HttpRequest, HttpResponse, web};
 use anyhow::Context as _;
-use neonchat_common::http::server::{Bounds, bind, server};
+use neonchat_common::http::server::{ServerLimits, bind, server};
 use notification_service::{
     config::SocketSettings,
     test_support::{DISCONNECT_TIMEOUT, accept},
@@ -25,7 +25,7 @@ const SETTINGS: SocketSettings = SocketSettings {
 async fn main() -> anyhow::Result<()> {
     let port = env::args().nth(1).and_then(|port| port.parse().ok()).context("usage: echo PORT")?;
     let listener = bind("127.0.0.1", port, "port").await?;
-    let bounds = Bounds { disconnect: DISCONNECT_TIMEOUT, ..Bounds::default() };
+    let bounds = ServerLimits { disconnect: DISCONNECT_TIMEOUT, ..ServerLimits::default() };
     let server = server(listener, bounds, || App::new().route("/", web::get().to(echo)))?;
     println!("ws://127.0.0.1:{port}");
     Ok(server.await?)

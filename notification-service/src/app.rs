@@ -14,9 +14,9 @@ use fred::{
 };
 use neonchat_common::{
     grpc::{client::GrpcClient, listener::Listener, server},
-    http::{self as edge, server::Bounds},
+    http::{self as edge, server::ServerLimits},
     ids::InstanceId,
-    lifecycle::{self, Readiness, Tasks},
+    lifecycle::{self, DrainState, Tasks},
     redis::{self, monitor::Monitor, namespace::Namespace},
     telemetry::Metrics,
     token::Tokens,
@@ -84,7 +84,7 @@ impl App {
         let subscriber = redis::client(&common.redis_url).context("REDIS_URL")?;
 
         // Without a connection to Redis, the first sockets could not publish their presence.
-        redis::wait_briefly(&[&commands, &subscriber]).await;
+        redis::wait_for_connections(&[&commands, &subscriber]).await;
         let hub = Arc::new(Hub::default());
         let resync = Arc::new(Resync::new(Arc::clone(&hub), chat_service.clone()));
         let namespace = common.redis_namespace.clone();
@@ -132,7 +132,7 @@ impl App {
             redis_monitors,
             metrics,
             tasks,
-            readiness: Readiness::default(),
+            readiness: DrainState::default(),
             handshakes: Semaphore::new(MAX_CONCURRENT_HANDSHAKES),
             limits: Limits::new(settings.socket),
             slots: ConnectionSlots::new(settings.socket),
@@ -199,9 +199,9 @@ impl App {
 
         let ended = tokio::select! {
             () = shutdown => Ok(()),
-            result = &mut http => lifecycle::outcome(result).context("HTTP"),
-            result = &mut grpc => lifecycle::outcome(result).context("gRPC"),
-            result = lifecycle::end_of(&mut operations) => lifecycle::outcome(result).context("the operations server"),
+            result = &mut http => lifecycle::flatten(result).context("HTTP"),
+            result = &mut grpc => lifecycle::flatten(result).context("gRPC"),
+            result = lifecycle::join_optional(&mut operations) => lifecycle::flatten(result).context("the operations server"),
         };
 
         health.set_not_serving::<NotificationServiceServer<grpc::Service>>().await;
@@ -250,8 +250,8 @@ fn serve_http(listener: TcpListener, settings: &Settings, state: Data<AppState>)
     let environment = settings.common.environment;
     let trusted_proxies = Data::new(settings.trusted_proxies.clone());
     let has_operations = settings.operations.is_none();
-    let bounds = Bounds::default();
-    let bounds = Bounds {
+    let bounds = ServerLimits::default();
+    let bounds = ServerLimits {
         disconnect: DISCONNECT_TIMEOUT,
         // The server writes to a socket at each ping.
         silence: bounds.silence + settings.socket.heartbeat,
@@ -267,7 +267,7 @@ fn serve_http(listener: TcpListener, settings: &Settings, state: Data<AppState>)
             .app_data(edge::query_config())
             .wrap(from_fn(edge::refuse_encoded_bodies))
             .wrap(from_fn(edge::answer_head_and_options))
-            .wrap(from_fn(edge::edge))
+            .wrap(from_fn(edge::base_middleware))
             .wrap(edge::security_headers(environment))
             .configure(http::websocket)
             .configure(|config| {
@@ -281,12 +281,12 @@ fn serve_http(listener: TcpListener, settings: &Settings, state: Data<AppState>)
 /// Serves the operations endpoints on a port of their own.
 fn serve_operations(listener: TcpListener, settings: &Settings, state: Data<AppState>) -> std::io::Result<Server> {
     let environment = settings.common.environment;
-    edge::server::server(listener, Bounds::of_operations(), move || {
+    edge::server::server(listener, ServerLimits::for_operations(), move || {
         ActixApp::new()
             .app_data(state.clone())
             .wrap(from_fn(edge::refuse_encoded_bodies))
             .wrap(from_fn(edge::answer_head_and_options))
-            .wrap(from_fn(edge::edge))
+            .wrap(from_fn(edge::base_middleware))
             .wrap(edge::security_headers(environment))
             .configure(http::operations)
     })

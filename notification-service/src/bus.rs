@@ -165,7 +165,7 @@ impl Subscriptions {
                     Err(RecvError::Closed) => return,
                     Ok(_) | Err(RecvError::Lagged(_)) => {
                         tracing::info!("redis subscriber connected");
-                        slots = Slots::known(&self.client);
+                        slots = Slots::cached(&self.client);
                         self.resubscribe();
                     }
                 },
@@ -179,7 +179,7 @@ impl Subscriptions {
 
     /// Subscribes again if slots of a Redis Cluster have moved: their subscriptions did not move with them.
     async fn detect_moved_slots(&self, slots: &mut Slots) {
-        match Slots::ask(&self.client).await {
+        match Slots::fetch(&self.client).await {
             Ok(now) if now == *slots => {}
             Ok(now) => {
                 tracing::info!("redis cluster slots moved");

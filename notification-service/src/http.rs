@@ -72,7 +72,7 @@ impl Health {
 async fn health(state: Data<AppState>) -> HttpResponse {
     let (redis, chat_service) = tokio::join!(redis::is_healthy(&state.redis), state.chat_service.is_healthy());
     let shared = state.deployments.must_yield().then(|| SHARED_REDIS.to_owned());
-    let redis_error = shared.or_else(|| state.redis_monitors.iter().find_map(Monitor::fault));
+    let redis_error = shared.or_else(|| state.redis_monitors.iter().find_map(Monitor::error_code));
     let health = Health::new(redis, redis_error, chat_service);
     let status = if health.status == "healthy" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     HttpResponse::build(status).json(health)

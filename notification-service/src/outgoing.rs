@@ -88,7 +88,7 @@ impl Outgoing {
         };
         let shard = |_| {
             let (shard, sends) = mpsc::channel(MAX_QUEUED);
-            tasks.spawn(worker.clone().run(sends, tasks.stopped()));
+            tasks.spawn(worker.clone().run(sends, tasks.stop_token()));
             shard
         };
         Self { shards: (0..SHARDS).map(shard).collect(), hasher: RandomState::new() }
@@ -101,7 +101,7 @@ impl Outgoing {
     pub(crate) async fn submit(&self, socket: &Arc<Socket>, mut message: NewMessage) -> Result<(), ApiError> {
         let accepted_at = Instant::now();
         let Ok(Ok(slot)) = timeout_at(accepted_at + SEND_TIMEOUT, self.shard(message.chat_id).reserve()).await else {
-            let error = ApiError::service_away();
+            let error = ApiError::remote_unavailable();
             message.trace.fail(error.code.as_str());
             return Err(error);
         };
@@ -123,7 +123,7 @@ impl Worker {
             let latest = Instant::now() + MIN_TIME_LEFT - SEND_TIMEOUT;
             let (sends, late): (Vec<_>, Vec<_>) = sends.into_iter().partition(|send| send.accepted_at > latest);
             for send in late {
-                send.refuse(&self.hub, &ApiError::service_away());
+                send.refuse(&self.hub, &ApiError::remote_unavailable());
             }
             self.store_and_deliver(sends).await;
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fred::prelude::Client;
 use neonchat_common::{
     ids::InstanceId,
-    lifecycle::{Readiness, Tasks},
+    lifecycle::{DrainState, Tasks},
     origin::AllowedOrigins,
     redis::monitor::Monitor,
     telemetry::Metrics,
@@ -47,7 +47,7 @@ pub(crate) struct AppState {
     pub(crate) redis_monitors: [Monitor; 2],
     pub(crate) metrics: Metrics,
     pub(crate) tasks: Tasks,
-    pub(crate) readiness: Readiness,
+    pub(crate) readiness: DrainState,
     /// Permits for handshakes that call chat-service.
     pub(crate) handshakes: Semaphore,
     /// The rate limiters of each user.

@@ -23,7 +23,7 @@ use crate::{
     protocol::{ClientFrame, Frame},
 };
 
-/// The `Bounds::disconnect` of the server that [`accept`] needs.
+/// The `ServerLimits::disconnect` of the server that [`accept`] needs.
 pub const DISCONNECT_TIMEOUT: Duration = socket_io::DISCONNECT_TIMEOUT;
 
 /// Parses a client frame. Returns whether it is valid.

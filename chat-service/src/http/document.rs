@@ -78,7 +78,7 @@ fn add_shared_problems(operation: &mut Operation) {
     let mut problems = vec![
         too_many(Duration::from_secs(12)),
         ApiError::new(ErrorCode::Internal, INTERNAL),
-        ApiError::away("database"),
+        ApiError::unavailable_without_cause("database"),
     ];
     if operation.security.is_some() {
         problems.extend([TokenError::Missing.into(), TokenError::Expired.into()]);

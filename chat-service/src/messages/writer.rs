@@ -76,7 +76,7 @@ impl Writer {
 /// One statement at a time. With two, Postgres works on the one while it flushes the other; but each then has half of the
 /// messages, and costs nearly the same (docs/PERFORMANCE.md).
 async fn run(db: Db, mut jobs: mpsc::Receiver<Job>, tasks: Tasks) {
-    let stopped = tasks.stopped();
+    let stopped = tasks.stop_token();
     while let Some(jobs) = recv_batch(&mut jobs, &stopped, FULL, Job::size).await {
         // In a task of its own: a panic there answers nobody, and ends nothing else.
         let _ = tasks.spawn(write(db.clone(), jobs)).await;

@@ -120,7 +120,7 @@ fn report_refusal(error: &UserError, name: &str, from: ClientAddress) {
         | UserError::Internal(_)
         | UserError::Db(_) => return,
     };
-    security_event!(event, user.name = security::shown(name), client.address = %from);
+    security_event!(event, user.name = security::excerpt(name), client.address = %from);
 }
 
 /// The user whose token it is.

@@ -52,7 +52,7 @@ fn logs_a_cause_where_the_error_leaves_the_service_and_not_before() {
             assert!(error.to_string().ends_with(&format!(": {}", error.cause.as_deref().expect("cause"))));
             drop(tonic::Status::from(error));
         }
-        drop(tonic::Status::from(ApiError::away("database")));
+        drop(tonic::Status::from(ApiError::unavailable_without_cause("database")));
         assert_eq!(lines(), 2);
     });
 }

@@ -3,7 +3,7 @@
 //! actix bounds the first head of a connection in time and every head in size (128 KiB and 96 fields: 431), and a URL
 //! (64 KiB: 400). It waits for ever for the rest of a later head, for the end of a chunked body that nobody reads any
 //! more, and for a client that does not take its answer. All three are bounded here by one rule: a connection on which
-//! nothing could be written for [`Bounds::silence`] is closed.
+//! nothing could be written for [`ServerLimits::silence`] is closed.
 
 use std::{
     fmt, io,
@@ -32,7 +32,7 @@ use crate::settings::OperationsAddress;
 
 /// How long a connection may take, and how many there are.
 #[derive(Clone, Copy, Debug)]
-pub struct Bounds {
+pub struct ServerLimits {
     /// For its first head.
     pub head: Duration,
     /// Between two requests. Longer than load balancers keep theirs, so that a connection is not closed under a request
@@ -51,15 +51,15 @@ pub struct Bounds {
     pub connections_per_worker: usize,
 }
 
-impl Bounds {
+impl ServerLimits {
     /// Those of the operations endpoints: few ask.
     #[must_use]
-    pub fn of_operations() -> Self {
+    pub fn for_operations() -> Self {
         Self { workers: 1, connections_per_worker: 256, ..Self::default() }
     }
 }
 
-impl Default for Bounds {
+impl Default for ServerLimits {
     fn default() -> Self {
         Self {
             head: Duration::from_secs(5),
@@ -100,7 +100,7 @@ pub async fn bind_operations(
 ///
 /// # Errors
 /// The system refuses.
-pub fn server<F, I, S, B>(listener: TcpListener, bounds: Bounds, app: F) -> io::Result<Server>
+pub fn server<F, I, S, B>(listener: TcpListener, bounds: ServerLimits, app: F) -> io::Result<Server>
 where
     F: Fn() -> I + Send + Clone + 'static,
     I: IntoServiceFactory<S, Request>,

@@ -50,7 +50,7 @@ impl Monitor {
 
     /// Returns what is wrong: the code of Redis' error, such as `WRONGPASS`, or `unreachable`.
     #[must_use]
-    pub fn fault(&self) -> Option<String> {
+    pub fn error_code(&self) -> Option<String> {
         self.lock().as_ref().map(|fault| fault.code.clone())
     }
 

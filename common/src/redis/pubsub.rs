@@ -51,7 +51,7 @@ pub struct Slots(Vec<SlotRange>);
 impl Slots {
     /// As the client knows it now.
     #[must_use]
-    pub fn known(redis: &Client) -> Self {
+    pub fn cached(redis: &Client) -> Self {
         Self(redis.cached_cluster_state().map(|state| state.slots().to_vec()).unwrap_or_default())
     }
 
@@ -60,13 +60,13 @@ impl Slots {
     ///
     /// # Errors
     /// The cluster does not answer.
-    pub async fn ask(redis: &Client) -> Result<Self, Error> {
+    pub async fn fetch(redis: &Client) -> Result<Self, Error> {
         if redis.is_clustered() {
             let answer = tokio::time::timeout(COMMAND_TIMEOUT, redis.sync_cluster()).await;
             answer.unwrap_or_else(|_| {
                 Err(Error::new(ErrorKind::Timeout, "the cluster does not say who has which slots"))
             })?;
         }
-        Ok(Self::known(redis))
+        Ok(Self::cached(redis))
     }
 }

@@ -31,7 +31,7 @@ pub(crate) struct Inbox {
 impl Inbox {
     /// Receives publications until the client ends.
     pub(crate) async fn receive(&self, mut messages: Receiver<Message>) {
-        let own_prefix = Envelope::beginning(self.instance);
+        let own_prefix = Envelope::prefix(self.instance);
         loop {
             match messages.recv().await {
                 // The local sockets had this event before it was published.

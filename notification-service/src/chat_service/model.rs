@@ -130,7 +130,7 @@ impl Stored {
                 created_at: time::from_micros(stored.created_at_micros),
                 duplicate: stored.duplicate,
             }),
-            Some(Outcome::Refused(Refusal { code, detail })) => Err(ApiError::told(&code, detail)),
+            Some(Outcome::Refused(Refusal { code, detail })) => Err(ApiError::from_remote(&code, detail)),
             None => Err(ApiError::internal("chat-service answered without a result")),
         }
     }

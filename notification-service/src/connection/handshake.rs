@@ -14,7 +14,7 @@ use neonchat_common::{
     error::{ApiError, ErrorCode},
     http::address::ClientAddress,
     ids::{ChatId, TokenId, UserId},
-    security::{SecurityEvent, shown},
+    security::{SecurityEvent, excerpt},
     security_event,
     token::{Claims, TokenError, bearer},
 };
@@ -142,7 +142,7 @@ fn check_origin(request: &HttpRequest, address: ClientAddress, state: &AppState)
     if origin.to_str().is_ok_and(|origin| state.allowed_origins.allows(origin, host)) {
         Ok(())
     } else {
-        let origin = shown(&String::from_utf8_lossy(origin.as_bytes()));
+        let origin = excerpt(&String::from_utf8_lossy(origin.as_bytes()));
         security_event!(SecurityEvent::OriginRejected, client.address = %address, http.origin = %origin);
         Err(ApiError::new(ErrorCode::Forbidden, "Web pages of this origin are not allowed to connect."))
     }
@@ -168,7 +168,7 @@ fn authenticate(request: &HttpRequest, query: Option<&str>, state: &AppState) ->
 async fn check_deployment(state: &AppState) -> Result<(), ApiError> {
     let deployments = &state.deployments;
     deployments.ensure_known(&state.chat_service).await?;
-    if deployments.must_yield() { Err(ApiError::away("WebSocket of this deployment")) } else { Ok(()) }
+    if deployments.must_yield() { Err(ApiError::unavailable_without_cause("WebSocket of this deployment")) } else { Ok(()) }
 }
 
 /// Registers the socket with the hub and joins its chats. From then on the socket misses no event.
