@@ -47,6 +47,10 @@ const UNAVAILABLE_RETRY_AFTER: Duration = Duration::from_secs(1);
 pub const INTERNAL: &str =
     "The server could not process this because of an internal error. If it happens again, report the request id.";
 
+/// The detail of `not_found` and `forbidden` for a chat. The text is the same in both cases, so that a user cannot find out
+/// which chats exist.
+pub const NO_SUCH_CHAT: &str = "There is no such chat, or you are not a member of it.";
+
 impl ApiError {
     /// An error of this code, with what a person should read.
     #[must_use]

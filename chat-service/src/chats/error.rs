@@ -1,7 +1,7 @@
 //! What can go wrong with chats.
 
 use diesel::result::Error as QueryError;
-use neonchat_common::error::{ApiError, ErrorCode};
+use neonchat_common::error::{ApiError, ErrorCode, NO_SUCH_CHAT};
 use thiserror::Error;
 
 use crate::db::{DbError, WorkError};
@@ -10,7 +10,7 @@ use crate::db::{DbError, WorkError};
 #[derive(Debug, Error)]
 pub enum ChatError {
     /// There is no such chat, or the user is not a member. Which of the two is not told.
-    #[error("There is no such chat, or you are not a member of it.")]
+    #[error("{NO_SUCH_CHAT}")]
     NotFound,
     /// There is nobody to chat with.
     #[error("There is no such user.")]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use diesel::result::Error as QueryError;
-use neonchat_common::error::{ApiError, ErrorCode};
+use neonchat_common::error::{ApiError, ErrorCode, NO_SUCH_CHAT};
 use thiserror::Error;
 
 use crate::db::{DbError, WorkError};
@@ -12,7 +12,7 @@ use crate::db::{DbError, WorkError};
 #[derive(Clone, Debug, Error)]
 pub enum MessageError {
     /// There is no such chat, or the user is not a member. Which of the two is not told.
-    #[error("There is no such chat, or you are not a member of it.")]
+    #[error("{NO_SUCH_CHAT}")]
     NoSuchChat,
     /// The `request_id` was used before, for another text or in another chat.
     #[error("This request_id was already used for another message. Use a new one for each message.")]

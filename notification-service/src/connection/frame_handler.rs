@@ -12,7 +12,7 @@ use bytestring::ByteString;
 use chrono::Utc;
 use neonchat_common::{
     correlation::{self, CorrelationId},
-    error::{ApiError, ErrorCode},
+    error::{ApiError, ErrorCode, NO_SUCH_CHAT},
     ids::{ChatId, RequestId, Seq},
     message::MessageText,
     security::SecurityEvent,
@@ -253,7 +253,7 @@ fn expiry(claims: &Claims) -> Instant {
 
 /// The same error for an unknown chat, a chat of others, and a chat that a scoped socket does not cover.
 fn no_such_chat() -> ApiError {
-    ApiError::new(ErrorCode::NotFound, "There is no such chat, or you are not a member of it.")
+    ApiError::new(ErrorCode::NotFound, NO_SUCH_CHAT)
 }
 
 /// Starts the trace of a frame. Frames that clients send periodically have no trace.

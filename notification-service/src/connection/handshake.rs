@@ -11,7 +11,7 @@ use actix_web::{
 use neonchat_common::{
     bus::Channel,
     correlation,
-    error::{ApiError, ErrorCode},
+    error::{ApiError, ErrorCode, NO_SUCH_CHAT},
     http::address::ClientAddress,
     ids::{ChatId, TokenId, UserId},
     security::{SecurityEvent, excerpt},
@@ -181,7 +181,7 @@ async fn register(claims: &Claims, scope: Option<ChatId>, state: &AppState) -> R
     if let Some(scope) = scope
         && !chats.iter().any(|chat| chat.id == scope)
     {
-        return Err(ApiError::new(ErrorCode::Forbidden, "There is no such chat, or you are not a member of it."));
+        return Err(ApiError::new(ErrorCode::Forbidden, NO_SUCH_CHAT));
     }
     Ok(guard.register(claims.jti, scope, &chats))
 }
