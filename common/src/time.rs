@@ -1,15 +1,16 @@
-//! Time between Postgres (microseconds), gRPC (microseconds as an integer) and JSON (RFC 3339).
+//! Conversion of times between Postgres and gRPC (microseconds since the Unix epoch) and JSON (RFC 3339).
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike as _, SecondsFormat, Utc};
 use serde::Serializer;
 
-/// The moment that lies this many microseconds after the Unix epoch; the epoch itself for a number out of range.
+/// Returns the time that is `micros` microseconds after the Unix epoch. `None` outside the years 0 to 9999, which RFC 3339
+/// cannot express.
 #[must_use]
-pub fn from_micros(micros: i64) -> DateTime<Utc> {
-    DateTime::from_timestamp_micros(micros).unwrap_or_default()
+pub fn from_micros(micros: i64) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp_micros(micros).filter(|time| (0..=9999).contains(&time.year()))
 }
 
-/// RFC 3339, UTC, always with microseconds, so that times of one chat also sort as text.
+/// Returns the time as RFC 3339 in UTC, always with microseconds, so that times also sort as text.
 #[must_use]
 pub fn rfc3339(time: &DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Micros, true)
@@ -18,7 +19,23 @@ pub fn rfc3339(time: &DateTime<Utc>) -> String {
 /// [`rfc3339`] for `#[serde(serialize_with = "…")]`.
 ///
 /// # Errors
-/// As the serializer.
+/// Returns the error of the serializer.
 pub fn serialize<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&rfc3339(time))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rejects_times_that_rfc_3339_cannot_express() {
+        let (first, last) = (-62_167_219_200_000_000, 253_402_300_799_999_999);
+        let text = |micros| from_micros(micros).map(|time| rfc3339(&time));
+        assert_eq!(text(first).as_deref(), Some("0000-01-01T00:00:00.000000Z"));
+        assert_eq!(text(last).as_deref(), Some("9999-12-31T23:59:59.999999Z"));
+        for micros in [first - 1, last + 1, i64::MIN, i64::MAX] {
+            assert_eq!(text(micros), None, "{micros}");
+        }
+    }
 }

@@ -41,6 +41,8 @@ impl NotificationService for Service {
         let request = request.into_inner();
         let seq: Option<Seq> = request.metadata.get("seq").and_then(|seq| seq.parse().ok()).filter(|seq| *seq > 0);
         let created_at = time::from_micros(request.timestamp);
+        let created_at = created_at
+            .ok_or_else(|| ApiError::invalid("timestamp", "range", "should be a time in the years 0 to 9999"))?;
         let message = StoredMessage {
             id: parse("message_id", &request.message_id)?,
             chat_id: parse("chat_id", &request.chat_id)?,

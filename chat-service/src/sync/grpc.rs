@@ -9,12 +9,17 @@ use crate::db::Db;
 /// Lists the users whose chats or sessions changed since the end of an earlier answer.
 ///
 /// # Errors
-/// The database failed.
+/// `since_micros` is out of range, or the database failed.
 pub async fn list_changed_users(
     db: &Db,
     request: ListChangedUsersRequest,
 ) -> Result<ListChangedUsersResponse, ApiError> {
-    let since = (request.since_micros != 0).then(|| time::from_micros(request.since_micros.max(0)));
+    let since = match request.since_micros {
+        0 => None,
+        micros => Some(time::from_micros(micros).ok_or_else(|| {
+            ApiError::invalid("since_micros", "range", "should be the until_micros of an earlier answer, or 0")
+        })?),
+    };
     let Changes { users, until } = changes(db, since).await?;
     let user_ids = users.iter().map(ToString::to_string).collect();
     Ok(ListChangedUsersResponse { user_ids, until_micros: until.timestamp_micros() })

@@ -32,3 +32,11 @@ async fn members_of_new_chats_and_who_logged_out() {
     sql.batch_execute(past).await.expect("updated");
     assert!(changed(&app, second.until_micros).await.user_ids.is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rejects_a_start_out_of_range() {
+    let app = TestApp::start().await;
+    let request = app.grpc.request(ListChangedUsersRequest { since_micros: i64::MAX });
+    let status = app.chat_service().list_changed_users(request).await.expect_err("reject the start");
+    assert_eq!((status.code(), status.message().starts_with("since_micros: ")), (tonic::Code::InvalidArgument, true));
+}

@@ -189,7 +189,9 @@ async fn unread_are_the_messages_of_others_since_one_has_read() {
     assert_eq!(item(&alice).await, (Some(1), Some(3), Some(2)));
 
     let list = app.get("/api/v1/chats", &alice).await.body;
-    let created_at = neonchat_common::time::rfc3339(&neonchat_common::time::from_micros(answer.created_at_micros));
+    let created_at = neonchat_common::time::rfc3339(
+        &neonchat_common::time::from_micros(answer.created_at_micros).expect("time in range"),
+    );
     let last_message = json!({ "text": "three", "sender_id": bob.id, "created_at": created_at });
     assert_eq!(
         (&list["chats"][0]["last_message"], &list["chats"][0]["updated_at"]),

@@ -62,7 +62,10 @@ async fn every_send_is_delivered_be_it_a_duplicate() {
         let sent = post(&app, &chat, &alice, body.clone()).await;
         assert_eq!((sent.status, &sent.body["duplicate"]), (status, &json!(status == 200)));
         let delivery = deliveries.recv().await.expect("a delivery");
-        assert_eq!(time::rfc3339(&time::from_micros(delivery.timestamp)), sent.body["created_at"]);
+        assert_eq!(
+            time::rfc3339(&time::from_micros(delivery.timestamp).expect("time in range")),
+            sent.body["created_at"]
+        );
         let expected = SendMessageRequest {
             message_id: sent.body["id"].as_str().expect("an id").to_owned(),
             chat_id: chat.clone(),

@@ -127,7 +127,7 @@ impl Stored {
             Some(Outcome::Stored(stored)) => Ok(Self {
                 message_id: parse(&stored.message_id)?,
                 seq: stored.seq,
-                created_at: time::from_micros(stored.created_at_micros),
+                created_at: parse_time(stored.created_at_micros)?,
                 duplicate: stored.duplicate,
             }),
             Some(Outcome::Refused(Refusal { code, detail })) => Err(ApiError::from_remote(&code, detail)),
@@ -207,8 +207,8 @@ impl TryFrom<ProtoMessage> for StoredMessage {
             sender_id: parse(&message.sender_id)?,
             request_id: Some(parse(&message.request_id)?),
             text: message.text,
-            created_at: time::from_micros(message.created_at_micros),
-            updated_at: time::from_micros(message.updated_at_micros),
+            created_at: parse_time(message.created_at_micros)?,
+            updated_at: parse_time(message.updated_at_micros)?,
             seq: message.seq,
         })
     }
@@ -216,6 +216,10 @@ impl TryFrom<ProtoMessage> for StoredMessage {
 
 pub(super) fn parse<T: std::str::FromStr<Err = uuid::Error>>(id: &str) -> Result<T, ApiError> {
     id.parse().map_err(|_| ApiError::internal("chat-service sent an ID that is not a UUID"))
+}
+
+fn parse_time(micros: i64) -> Result<DateTime<Utc>, ApiError> {
+    time::from_micros(micros).ok_or_else(|| ApiError::internal("chat-service answered with a time out of range"))
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ fn documents_have_every_server_frame_as_it_is_encoded() {
     let message_id: MessageId = "01890a5d-ac96-774b-bcce-b302099a8058".parse().expect("parse UUID");
     let user_id: UserId = "7c9e6679-7425-40de-944b-e07fc1f90ae7".parse().expect("parse UUID");
     let request = "550e8400-e29b-41d4-a716-446655440000";
-    let at = time::from_micros(1_767_323_045_000_006);
+    let at = time::from_micros(1_767_323_045_000_006).expect("time in range");
     // The encoding of chat-service.
     let item = format!(
         r#"{{"id":"{chat_id}","type":"direct","partner":{{"id":"{user_id}","username":"bob","online":true}},"last_message":null,"unread_count":0,"last_seq":0,"read_seq":0,"updated_at":"2026-01-02T03:04:05.000006Z"}}"#

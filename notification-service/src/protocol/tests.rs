@@ -67,7 +67,7 @@ fn frames_match_contract() {
     let seen = |frame: ServerFrame<'_>| {
         serde_json::from_str::<serde_json::Value>(frame.encode().as_str()).expect("parse frame")
     };
-    let created_at = time::from_micros(1_700_000_000_123_456);
+    let created_at = time::from_micros(1_700_000_000_123_456).expect("time in range");
     let (id, chat_id, sender_id) = (MessageId::new(), ChatId::new(), UserId::new());
     let message = Message { id, chat_id, sender_id, text: "hi", created_at, updated_at: created_at, seq: 42 };
     assert_eq!(
@@ -163,7 +163,7 @@ proptest! {
         let json = json!({"type": "message", "chat_id": CHAT, "text": text}).to_string();
         let Ok(ClientFrame::Message { text: read, .. }) = ClientFrame::parse(&json) else { panic!("{json}") };
         let (id, chat_id, sender_id) = (MessageId::new(), ChatId::new(), UserId::new());
-        let at = time::from_micros(0);
+        let at = time::from_micros(0).expect("time in range");
         let message =
             Message { id, chat_id, sender_id, text: read.as_str(), created_at: at, updated_at: at, seq: 1 };
         let frame = ServerFrame::NewMessage { chat_id, seq: 1, message }.encode();

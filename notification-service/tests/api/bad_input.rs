@@ -1,6 +1,15 @@
 //! Bad input is answered by an `error` frame and the socket stays open. Only violations of RFC 6455 close it.
 
+use std::{collections::HashMap, time::Duration};
+
+use neonchat_common::{
+    grpc::client::GrpcClient,
+    ids::{ChatId, MessageId, UserId},
+    settings::SettingsSource,
+};
+use neonchat_proto::notification::v1::SendMessageRequest;
 use neonchat_testbed::{client::Socket, plain::internals_in};
+use notification_service::config::Settings;
 use serde_json::json;
 use tokio_tungstenite::tungstenite::{
     Message,
@@ -9,8 +18,11 @@ use tokio_tungstenite::tungstenite::{
         coding::{Data, OpCode},
     },
 };
+use tonic::Code;
 
 use crate::helpers::TestApp;
+
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_every_bad_frame_and_stores_nothing() {
@@ -95,4 +107,24 @@ async fn closes_with_code_of_protocol_violation() {
 
     let continuation_of_nothing = Frame::message(vec![b'x'], OpCode::Data(Data::Continue), true);
     assert_eq!(close_code(&mut app.socket(&user).await, Message::Frame(continuation_of_nothing)).await, 1002);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rejects_a_message_whose_time_is_out_of_range() {
+    let app = TestApp::start().await;
+    let settings = Settings::read(SettingsSource::from_values([])).expect("read settings");
+    let client = GrpcClient::new(std::slice::from_ref(&app.notification.grpc), &settings.common.grpc);
+    let client = client.expect("create gRPC client");
+    let request = |timestamp| SendMessageRequest {
+        message_id: MessageId::new().to_string(),
+        chat_id: ChatId::new().to_string(),
+        sender_id: UserId::new().to_string(),
+        text: "hello".to_owned(),
+        timestamp,
+        metadata: HashMap::from([("seq".to_owned(), "1".to_owned())]),
+    };
+    let status = client.call(TIMEOUT, request(i64::MAX)).await.expect_err("reject the time");
+    let expected = (Code::InvalidArgument, "timestamp: should be a time in the years 0 to 9999");
+    assert_eq!((status.code(), status.message()), expected);
+    client.call(TIMEOUT, request(1_700_000_000_123_456)).await.expect("deliver the message");
 }
