@@ -168,7 +168,11 @@ fn authenticate(request: &HttpRequest, query: Option<&str>, state: &AppState) ->
 async fn check_deployment(state: &AppState) -> Result<(), ApiError> {
     let deployments = &state.deployments;
     deployments.ensure_known(&state.chat_service).await?;
-    if deployments.must_yield() { Err(ApiError::unavailable_without_cause("WebSocket of this deployment")) } else { Ok(()) }
+    if deployments.must_yield() {
+        Err(ApiError::unavailable_without_cause("WebSocket of this deployment"))
+    } else {
+        Ok(())
+    }
 }
 
 /// Registers the socket with the hub and joins its chats. From then on the socket misses no event.
