@@ -1,7 +1,7 @@
 # `make` lists the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test autobahn schemathesis backup restore demo chaos soak mutants bench microbench load alerts-check clients-check containers-check k8s k8s-check coverage check release-check fmt clean-data
+.PHONY: help run test autobahn schemathesis backup restore demo chaos soak mutants bench pgo microbench load alerts-check clients-check containers-check k8s k8s-check coverage check release-check fmt clean-data
 
 CARGO ?= cargo
 # Arguments for `cargo test`, for instance: make test ARGS='-p chat-service login'
@@ -83,6 +83,10 @@ bench: ## Measure the release build under load, and compare with its targets
 	@testbed/install.sh
 	@$(CARGO) build --release --workspace --bins
 	@exec target/release/bench $(BENCH)
+
+pgo: ## Build the services with profile-guided optimisation (see docs/operations/release.md)
+	@testbed/install.sh
+	@CARGO="$(CARGO)" testbed/pgo.sh
 
 # The checkers of Prometheus and of Alertmanager.
 PROMTOOL ?= promtool
