@@ -1,4 +1,4 @@
-//! A private Postgres cluster, made of the machine's own binaries.
+//! A private Postgres from the binaries of this machine.
 
 use std::{
     fs::{self, Permissions},
@@ -21,16 +21,16 @@ use crate::{
     process::{Process, Signal},
 };
 
-/// The longest that it takes to start. After a crash it has its log to replay first.
+/// The longest start, which includes crash recovery.
 const START_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// The longest that the processes of a server that was killed take to notice it, and end.
-const LEFTOVERS_LIMIT: Duration = Duration::from_secs(5);
+/// The longest until the child processes of a killed server end.
+const LEFTOVERS_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The longest that it takes to end.
+/// The longest stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A running cluster. It listens on 127.0.0.1 alone, and asks for no password: its data is a developer's.
+/// A running Postgres. It listens on 127.0.0.1 only and requires no password, because it holds only test data.
 #[derive(Debug)]
 pub struct Postgres {
     process: Process,
@@ -38,16 +38,15 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Starts the cluster whose data is in `folder`, after making it where there is none. `preferred_port` is taken if
-    /// it is free.
+    /// Starts Postgres with its data in `folder`. Creates the data if there is none. Uses `preferred_port` if it is free.
     ///
     /// # Errors
-    /// There is no Postgres on this machine, or it does not start.
+    /// Postgres is not installed, or does not start.
     pub async fn start(folder: &Path, preferred_port: Option<u16>) -> anyhow::Result<Self> {
         Self::start_with(folder, preferred_port, &[], &[]).await
     }
 
-    /// As [`Postgres::start`], with these variables in its environment and these settings (`name=value`).
+    /// As [`Postgres::start`], with environment variables and settings (`name=value`).
     ///
     /// # Errors
     /// As [`Postgres::start`].
@@ -81,7 +80,7 @@ impl Postgres {
         Ok(Self { process, port })
     }
 
-    /// Starts a replica of it, with its data in `folder`: a server that can be read, and follows this one.
+    /// Starts a hot standby replica with its data in `folder`.
     ///
     /// # Errors
     /// As [`Postgres::start`].
@@ -97,50 +96,50 @@ impl Postgres {
         Self::start(folder, None).await
     }
 
-    /// Where it listens.
+    /// Returns the port.
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
     }
 
-    /// The URL of a database in it, for the superuser.
+    /// Returns the URL of a database, for the superuser.
     #[must_use]
     /// Returns the URL of a database on this machine, for the superuser.
     pub fn url(&self, database: &str) -> String {
         url(self.port, database)
     }
 
-    /// The id of its first process, the parent of all others, while it runs.
+    /// Returns the process ID of the postmaster, while it is running.
     #[must_use]
     pub fn id(&self) -> Option<u32> {
         self.process.id()
     }
 
-    /// The process, for faults.
+    /// Returns the process, for fault injection.
     pub const fn process(&mut self) -> &mut Process {
         &mut self.process
     }
 
-    /// Sends a signal to the server and to each of its processes.
+    /// Sends a signal to the postmaster and to each of its children.
     ///
     /// # Errors
     /// As kill(2).
     pub fn signal_all(&self, signal: Signal) -> anyhow::Result<()> {
-        // The server first, so that it starts no further process meanwhile.
+        // The postmaster first, so that it starts no process in the meantime.
         self.process.signal(signal)?;
         let Some(server) = self.process.id() else { return Ok(()) };
         let children = fs::read_to_string(format!("/proc/{server}/task/{server}/children"))?;
         for child in children.split_whitespace() {
-            // One that has just ended needs no signal.
+            // The child may have ended.
             let _ = kill(Pid::from_raw(child.parse()?), signal);
         }
         Ok(())
     }
 
-    /// Ends it: rolls back what is open, and writes everything down.
+    /// Stops Postgres with a fast shutdown.
     ///
     /// # Errors
-    /// It does not end.
+    /// It does not stop.
     pub async fn stop(mut self) -> anyhow::Result<()> {
         let status = self.process.stop(Signal::SIGINT, STOP_TIMEOUT).await?;
         ensure!(status.success(), "postgres ended with {status}:\n{}", self.process.tail());
@@ -148,10 +147,10 @@ impl Postgres {
     }
 }
 
-/// Makes a database in the cluster at `url`, if there is none of this name.
+/// Creates a database on the server at `url`, if it does not exist.
 ///
 /// # Errors
-/// The cluster does not allow it.
+/// The server refuses.
 pub async fn create_database(url: &str, name: &str) -> anyhow::Result<()> {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
     let create = async {
@@ -177,14 +176,14 @@ async fn answers(url: &str) -> bool {
     tokio_postgres::connect(url, NoTls).await.is_ok()
 }
 
-/// Waits for the processes that a killed server has left behind: as long as one of them has the server's shared memory,
-/// no other server starts on the same data. After [`LEFTOVERS_LIMIT`] it may still try, and says why it cannot.
+/// Waits for the children of a killed server. While one of them has the shared memory of the server, no other server starts
+/// on the same data. After [`LEFTOVERS_TIMEOUT`] the start is tried anyway, and reports the error.
 async fn leftovers_gone(data: &Path) {
-    let _ = timeout(LEFTOVERS_LIMIT, until(async || !is_memory_in_use(data))).await;
+    let _ = timeout(LEFTOVERS_TIMEOUT, until(async || !is_memory_in_use(data))).await;
 }
 
-/// The seventh line of `postmaster.pid` has the key and the id of the shared memory; the kernel lists, as
-/// the fifth value after the id, how many processes have it.
+/// The seventh line of `postmaster.pid` has the key and the ID of the shared memory. The kernel lists the number of attached
+/// processes as the fifth value after the ID.
 fn is_memory_in_use(data: &Path) -> bool {
     let Ok(left) = fs::read_to_string(data.join("postmaster.pid")) else { return false };
     let Some(id) = left.lines().nth(6).and_then(|memory| memory.split_whitespace().nth(1)) else { return false };
@@ -193,7 +192,7 @@ fn is_memory_in_use(data: &Path) -> bool {
     segments.any(|mut segment| segment.next() == Some(id) && segment.nth(4).is_some_and(|users| users != "0"))
 }
 
-/// Who runs the server: somebody else where this process is root, for Postgres refuses root.
+/// Returns the user that runs the server. Postgres refuses to run as root.
 fn owner() -> anyhow::Result<Option<User>> {
     if !Uid::effective().is_root() {
         return Ok(None);
@@ -206,8 +205,8 @@ fn owner() -> anyhow::Result<Option<User>> {
     bail!("Postgres refuses to run as root, and there is no user postgres or nobody to run it as")
 }
 
-/// Where the data is. Another user may not be able to enter the folders above `folder` (`/root`, say); the data is then
-/// elsewhere, and `folder` has a link to it, so that it is found again.
+/// Returns the data directory. If the other user cannot enter a directory above `folder`, such as `/root`, the data is below
+/// `/var/lib/neonchat`, and `folder` has a symbolic link to it.
 fn data_folder(folder: &Path, owner: Option<&User>) -> anyhow::Result<PathBuf> {
     let data = fs::canonicalize(folder)?.join("data");
     if data.exists() {
@@ -222,7 +221,7 @@ fn data_folder(folder: &Path, owner: Option<&User>) -> anyhow::Result<PathBuf> {
         data
     } else {
         let elsewhere = Path::new("/var/lib/neonchat").join(uuid::Uuid::new_v4().to_string());
-        fs::create_dir_all(&elsewhere).with_context(|| format!("{} cannot be made", elsewhere.display()))?;
+        fs::create_dir_all(&elsewhere).with_context(|| format!("{} cannot be created", elsewhere.display()))?;
         std::os::unix::fs::symlink(&elsewhere, &data)?;
         elsewhere
     };
@@ -230,7 +229,7 @@ fn data_folder(folder: &Path, owner: Option<&User>) -> anyhow::Result<PathBuf> {
     Ok(real)
 }
 
-/// Whether everybody may enter a folder.
+/// Returns whether every user may enter a directory.
 fn may_enter(folder: &Path) -> bool {
     folder.metadata().is_ok_and(|metadata| metadata.mode() & 0o001 != 0)
 }
@@ -246,10 +245,11 @@ async fn init(data: &Path, owner: Option<&User>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A program of Postgres, run as its owner. It starts in `/`: the owner may not be able to enter where we are.
+/// Returns a command for a program of Postgres, run by its owner. It starts in `/`, because the owner may not have access to
+/// the working directory.
 fn command(program: &str, owner: Option<&User>) -> anyhow::Result<Command> {
     let program = binary(program)?;
-    // SIGINT is Postgres' fast shutdown.
+    // SIGINT is the fast shutdown of Postgres.
     let mut command = Process::command(&program, Signal::SIGINT);
     command.current_dir("/");
     if let Some(owner) = owner {
@@ -258,7 +258,8 @@ fn command(program: &str, owner: Option<&User>) -> anyhow::Result<Command> {
     Ok(command)
 }
 
-/// Debian keeps the server's programs apart from the PATH, in a folder for each version; the newest one counts.
+/// Finds a program of Postgres. On Debian the programs are not in the PATH but in a directory for each version. Prefers the
+/// newest version.
 fn binary(name: &str) -> anyhow::Result<PathBuf> {
     let on_path = std::env::var_os("PATH").unwrap_or_default();
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();

@@ -1,4 +1,4 @@
-//! A private Redis, of the machine's own binary: one, or several as a cluster or under Sentinel.
+//! A private Redis from the binary of this machine: a single server, a cluster, or under Sentinel.
 
 pub mod cluster;
 pub mod sentinel;
@@ -22,19 +22,19 @@ use crate::{
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The longest that several servers take to agree on something.
-const AGREEMENT_LIMIT: Duration = Duration::from_mins(1);
+/// The longest until several servers agree.
+const AGREEMENT_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Whether what Redis holds outlives it.
+/// Whether the data of Redis survives a restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Persistence {
-    /// An append-only file.
+    /// It does, in an append-only file.
     AppendOnly,
-    /// Nothing.
+    /// It does not.
     None,
 }
 
-/// A running Redis. It listens on 127.0.0.1 alone.
+/// A running Redis. It listens on 127.0.0.1 only.
 #[derive(Debug)]
 pub struct Redis {
     process: Process,
@@ -42,15 +42,15 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// Starts one with its files in `folder`. `preferred_port` is taken if it is free.
+    /// Starts Redis with its files in `folder`. Uses `preferred_port` if it is free.
     ///
     /// # Errors
-    /// There is no Redis on this machine, or it does not start.
+    /// Redis is not installed, or does not start.
     pub async fn start(folder: &Path, preferred_port: Option<u16>, persistence: Persistence) -> anyhow::Result<Self> {
         Self::start_with(folder, preferred_port, persistence, &[]).await
     }
 
-    /// As [`Redis::start`], with further arguments of redis-server.
+    /// As [`Redis::start`], with additional arguments of redis-server.
     ///
     /// # Errors
     /// As [`Redis::start`].
@@ -72,11 +72,11 @@ impl Redis {
         Self::spawn(&mut command, folder, port).await
     }
 
-    /// Starts a sentinel with its files in `folder`, with these lines of configuration.
+    /// Starts a sentinel with its files in `folder` and these lines of configuration.
     async fn start_sentinel(folder: &Path, settings: &[String]) -> anyhow::Result<Self> {
         fs::create_dir_all(folder)?;
         let (port, file) = (port::reserve()?, folder.join("sentinel.conf"));
-        // It keeps in this file what it learns.
+        // The sentinel rewrites this file.
         fs::write(&file, format!("port {port}\nbind 127.0.0.1\n{}\n", settings.join("\n")))?;
         let mut command = Process::command(Path::new("redis-server"), Signal::SIGTERM);
         command.arg(file).arg("--sentinel");
@@ -89,19 +89,19 @@ impl Redis {
         Ok(Self { process, port })
     }
 
-    /// Where it listens.
+    /// Returns the port.
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
     }
 
-    /// Its URL.
+    /// Returns the URL.
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/0", self.port)
     }
 
-    /// Gives it a command, without arguments that need quoting, and returns the first line of the answer.
+    /// Sends a command, whose arguments must not need quoting. Returns the first line of the answer.
     ///
     /// # Errors
     /// It does not answer, or answers with an error.
@@ -110,11 +110,11 @@ impl Redis {
         stream.write_all(format!("{command}\r\n").as_bytes()).await?;
         let mut answer = String::new();
         BufReader::new(stream).read_line(&mut answer).await?;
-        ensure!(!answer.is_empty() && !answer.starts_with('-'), "redis answers {command} with {answer:?}");
+        ensure!(!answer.is_empty() && !answer.starts_with('-'), "redis answered {command} with {answer:?}");
         Ok(answer.trim_end().to_owned())
     }
 
-    /// The whole answer to a command, as `redis-cli` tells it.
+    /// Returns the whole answer to a command, as `redis-cli` prints it.
     ///
     /// # Errors
     /// It does not answer, or answers with an error.
@@ -122,7 +122,7 @@ impl Redis {
         cli(self.port, arguments).await
     }
 
-    /// Kills it, as a power cut would.
+    /// Kills Redis with SIGKILL.
     ///
     /// # Errors
     /// As kill(2).
@@ -132,21 +132,21 @@ impl Redis {
         Ok(())
     }
 
-    /// Its process id, while it runs.
+    /// Returns the process ID, while it is running.
     #[must_use]
     pub fn id(&self) -> Option<u32> {
         self.process.id()
     }
 
-    /// The process, for faults.
+    /// Returns the process, for fault injection.
     pub const fn process(&mut self) -> &mut Process {
         &mut self.process
     }
 
-    /// Ends it.
+    /// Stops Redis.
     ///
     /// # Errors
-    /// It does not end.
+    /// It does not stop.
     pub async fn stop(mut self) -> anyhow::Result<()> {
         let status = self.process.stop(Signal::SIGTERM, STOP_TIMEOUT).await?;
         ensure!(status.success(), "redis ended with {status}:\n{}", self.process.tail());
@@ -154,30 +154,30 @@ impl Redis {
     }
 }
 
-/// Waits for what servers agree on among themselves, and tell nobody.
+/// Waits until several servers agree.
 async fn until(what: &str, condition: impl AsyncFn() -> anyhow::Result<bool>) -> anyhow::Result<()> {
-    timeout(AGREEMENT_LIMIT, try_until(condition)).await.with_context(|| format!("not in time: {what}"))?
+    timeout(AGREEMENT_TIMEOUT, try_until(condition)).await.with_context(|| format!("not in time: {what}"))?
 }
 
 async fn cli(port: u16, arguments: &[&str]) -> anyhow::Result<String> {
     let mut command = Command::new("redis-cli");
     command.args(["-e", "--raw", "-p"]).arg(port.to_string()).args(arguments);
     let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.context("redis-cli")?;
-    // Of an empty list it prints an empty line.
+    // It prints an empty line for an empty list.
     let answer = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     let problem = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "redis-cli {arguments:?}: {answer}{problem}");
     Ok(answer)
 }
 
-/// While it loads its file it takes connections, and answers with an error.
+/// Returns whether Redis is ready. While it loads its data it accepts connections and answers with an error.
 async fn answers(port: u16) -> bool {
     let ping = async {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
         stream.write_all(b"PING\r\n").await?;
         let mut answer = [0; 5];
         stream.read_exact(&mut answer).await?;
-        // Or it wants a password first.
+        // The second answer asks for a password.
         std::io::Result::Ok(&answer == b"+PONG" || &answer == b"-NOAU")
     };
     ping.await.unwrap_or(false)

@@ -1,4 +1,4 @@
-//! `testbed run`: all of it, until it is told to end.
+//! `testbed run`: runs the whole system until SIGINT or SIGTERM.
 
 use std::{
     fs::{self, DirBuilder, File},
@@ -21,23 +21,23 @@ use crate::{
     system::{HOSTS, Ports, System, THIS_MACHINE},
 };
 
-/// What outlives a run is here, below the folder that it is started in.
+/// The directory of all data that outlives a run, below the working directory.
 const STATE_FOLDER: &str = ".neonchat";
 
-/// The ports of the private servers, if they are free: a connection that someone has configured finds them again.
+/// The preferred ports of the private servers, so that a configured connection works in the next run too.
 const POSTGRES_PORT: u16 = 15432;
 const REDIS_PORT: u16 = 16379;
 
 const DATABASE: &str = "neondb";
 
-/// The secrets of the services: those in `.env.example` are known to everyone.
+/// The secrets of the services. Those in `.env.example` are public.
 const SECRETS: [&str; 2] = ["JWT_SECRET", "INTERNAL_TOKEN"];
 
-/// Starts Postgres and Redis (or uses those that `DATABASE_URL` and `REDIS_URL` name) and both services, and stays until
-/// SIGINT or SIGTERM.
+/// Starts Postgres and Redis (or uses those of `DATABASE_URL` and `REDIS_URL`) and both services, and runs until SIGINT or
+/// SIGTERM.
 ///
 /// # Errors
-/// Something does not start, or ends by itself. Whatever was started is ended.
+/// A process does not start, or ends unexpectedly. All others are stopped.
 pub async fn run() -> anyhow::Result<()> {
     let plan = Plan::read(SettingsSource::load()?)?;
     fs::create_dir_all(STATE_FOLDER)?;
@@ -52,17 +52,17 @@ pub async fn run() -> anyhow::Result<()> {
         () = shutdown_signal() => Ok(()),
         failed = started.serve(&folder, plan) => failed,
     };
-    println!("\nEnding …");
+    println!("\nStopping …");
     let stopped = started.stop().await;
     outcome.and(stopped)
 }
 
-/// What is set of a run.
+/// The settings of a run.
 struct Plan {
     ports: Ports,
-    /// Of each of [`HOSTS`]: this machine alone, unless another is asked for.
+    /// The address for each of [`HOSTS`]. The default is this machine only.
     hosts: Vec<(&'static str, String)>,
-    /// Those of [`SECRETS`] that are not set, or to what everyone knows.
+    /// Those of [`SECRETS`] that are not set, or set to a public value.
     missing_secrets: Vec<&'static str>,
     database_url: Option<String>,
     redis_url: Option<String>,
@@ -79,31 +79,31 @@ impl Plan {
             hosts: HOSTS.map(|name| (name, reader.text(name, THIS_MACHINE))).into(),
             database_url: reader.secret("DATABASE_URL"),
             redis_url: reader.secret("REDIS_URL"),
-            // The logs are files, and a person reads them.
+            // The logs are files that people read.
             log_format: reader.text("LOG_FORMAT", "text"),
         };
         reader.finish()?;
         Ok(plan)
     }
 
-    /// The settings of the services that are not the same as those of this process. Makes the secrets that are missing.
+    /// Returns the settings of the services that differ from those of this process. Creates missing secrets.
     fn settings(&self, folder: &Path) -> anyhow::Result<Vec<(String, String)>> {
         let hosts = self.hosts.iter().map(|(name, host)| ((*name).to_owned(), host.clone()));
         let secrets = self.missing_secrets.iter().map(|name| {
-            let path = own_secret(folder, name).with_context(|| format!("{name} cannot be kept"))?;
+            let path = own_secret(folder, name).with_context(|| format!("{name} cannot be written"))?;
             Ok((format!("{name}_FILE"), path.display().to_string()))
         });
         hosts.map(Ok).chain(secrets).collect()
     }
 }
 
-/// The file of a secret, at random, for this user alone; made by the first run in a folder.
+/// Returns the file of a random secret that only this user can read. The first run creates it.
 fn own_secret(folder: &Path, name: &str) -> std::io::Result<PathBuf> {
     let folder = folder.join("secrets");
     DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
     let path = folder.join(name);
     if !path.exists() {
-        // Whole, or not there.
+        // Renamed when complete, so that no partial file is read.
         let draft = folder.join(format!("{name}.new"));
         let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
         // 122 random bits each.
@@ -113,7 +113,7 @@ fn own_secret(folder: &Path, name: &str) -> std::io::Result<PathBuf> {
     Ok(path)
 }
 
-/// What runs.
+/// The processes that were started.
 #[derive(Default)]
 struct Started {
     postgres: Option<Postgres>,
@@ -122,7 +122,7 @@ struct Started {
 }
 
 impl Started {
-    /// Starts all of it. Returns when something fails.
+    /// Starts all processes. Returns when one fails.
     async fn serve(&mut self, folder: &Path, plan: Plan) -> anyhow::Result<()> {
         let mut settings = plan.settings(folder)?;
         let Plan { ports, hosts, database_url, redis_url, log_format, .. } = plan;
@@ -155,7 +155,7 @@ impl Started {
         bail!(system.failed().await?)
     }
 
-    /// Ends it, in the order in which the parts need one another.
+    /// Stops all processes, each before those that it depends on.
     async fn stop(self) -> anyhow::Result<()> {
         if let Some(system) = self.system {
             system.stop().await?;
@@ -175,8 +175,8 @@ fn announce(ports: Ports, database_url: &str, redis_url: &str, logs: &Path) {
     let chat = ports.chat_operations.unwrap_or(rest);
     let notification = ports.notification_operations.unwrap_or(websocket);
     println!(
-        "\nNeonChat runs. Ctrl-C ends it; the data stays.\n\n\
-         \x20 REST        http://localhost:{rest}/api/v1, described at http://localhost:{rest}/swagger-ui/\n\
+        "\nNeonChat is running. Ctrl-C stops it; the data is kept.\n\n\
+         \x20 REST        http://localhost:{rest}/api/v1, documented at http://localhost:{rest}/swagger-ui/\n\
          \x20 WebSocket   ws://localhost:{websocket}/ws?token=…\n\
          \x20 gRPC        localhost:{chat_grpc} (chat-service), localhost:{notification_grpc} (notification-service)\n\
          \x20 Health      http://localhost:{chat}/health, http://localhost:{notification}/health\n\
@@ -192,11 +192,11 @@ fn announce(ports: Ports, database_url: &str, redis_url: &str, logs: &Path) {
 
 fn warn_of_others(hosts: &[(&'static str, String)]) {
     for (name, host) in hosts.iter().filter(|(_, host)| !is_loopback(host)) {
-        println!("\n{name}={host}: others can reach it, without TLS.");
+        println!("\n{name}={host}: other machines can connect, without TLS.");
     }
 }
 
-/// A URL as it may be shown: without password and parameters, which may include another one.
+/// Returns a URL without its password and parameters, which may contain another password.
 fn without_password(url: &str) -> String {
     let url = url.split_once('?').map_or(url, |(url, _)| url);
     match (url.split_once("://"), url.rsplit_once('@')) {
@@ -208,11 +208,11 @@ fn without_password(url: &str) -> String {
     }
 }
 
-/// One run at a time in one folder. The lock goes with the process, however it ends.
+/// Locks the directory, so that only one run uses it. The lock ends with the process.
 fn lock(folder: &Path) -> anyhow::Result<File> {
     let path: PathBuf = folder.join("lock");
     let file = File::create(&path).with_context(|| format!("{} cannot be written", path.display()))?;
-    file.try_lock().with_context(|| format!("another `make run` is under way in {}", folder.display()))?;
+    file.try_lock().with_context(|| format!("another `make run` is active in {}", folder.display()))?;
     Ok(file)
 }
 
@@ -223,7 +223,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_is_not_shown() {
+    fn hides_passwords() {
         assert_eq!(without_password("postgres://u:p%40@h:1/d"), "postgres://u@h:1/d");
         assert_eq!(without_password("redis://:p@h:1/0"), "redis://@h:1/0");
         assert_eq!(without_password("redis://h:1/0"), "redis://h:1/0");
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn asks_for_secrets_of_its_own_unless_others_are_set() {
+    fn creates_secrets_unless_they_are_set() {
         let plan =
             |values: &[(&str, &str)]| Plan::read(SettingsSource::from_values(values.iter().copied())).expect("a plan");
         assert_eq!(plan(&[]).missing_secrets, SECRETS);
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn listens_on_this_machine_alone_unless_another_address_is_set() {
+    fn listens_on_this_machine_by_default() {
         let hosts = |values: &[(&str, &str)]| {
             let plan = Plan::read(SettingsSource::from_values(values.iter().copied())).expect("a plan");
             plan.hosts.into_iter().map(|(_, host)| host).collect::<Vec<_>>()
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_random_private_and_kept() {
+    fn secret_is_random_private_and_kept() {
         let read =
             |folder: &Path| fs::read_to_string(own_secret(folder, "JWT_SECRET").expect("a secret")).expect("a file");
         let folders = [tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder")];

@@ -1,4 +1,4 @@
-//! Both services as processes of their own.
+//! Both services as processes.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -15,13 +15,13 @@ use crate::{
     process::{Process, Signal},
 };
 
-/// The longest that a service takes to be ready. The database may have to be migrated first.
+/// The longest start of a service, which includes migrations.
 pub const START_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The longest that a service takes to drain (contract, section 5).
+/// The longest drain of a service (contract, section 5).
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The settings of the addresses that the services listen at.
+/// The settings with the listen addresses of the services.
 pub(crate) const HOSTS: [&str; 6] = [
     "CHAT_SERVICE_HOST",
     "CHAT_GRPC_HOST",
@@ -31,10 +31,10 @@ pub(crate) const HOSTS: [&str; 6] = [
     "NOTIFICATION_METRICS_HOST",
 ];
 
-/// What they are here: the secrets of tests are known to everyone.
+/// The listen address here. The secrets of tests are public, so no other machine may connect.
 pub(crate) const THIS_MACHINE: &str = "127.0.0.1";
 
-/// Where the services listen.
+/// The ports of the services.
 #[derive(Clone, Copy, Debug)]
 pub struct Ports {
     /// `CHAT_SERVICE_PORT`: REST.
@@ -45,14 +45,14 @@ pub struct Ports {
     pub notification_grpc: u16,
     /// `NOTIFICATION_WS_PORT`: WebSocket.
     pub websocket: u16,
-    /// `CHAT_METRICS_PORT`: where chat-service answers `/ready`, if not on the REST port.
+    /// `CHAT_METRICS_PORT`: the operations port of chat-service, if it is not the REST port.
     pub chat_operations: Option<u16>,
-    /// `NOTIFICATION_METRICS_PORT`: where notification-service does, if not on the WebSocket port.
+    /// `NOTIFICATION_METRICS_PORT`: the operations port of notification-service, if it is not the WebSocket port.
     pub notification_operations: Option<u16>,
 }
 
 impl Ports {
-    /// Those of the contract, or as they are set.
+    /// Returns the configured ports. The defaults are those of the contract.
     pub fn configured(reader: &mut SettingsSource) -> Self {
         Self {
             rest: reader.port("CHAT_SERVICE_PORT", 8080),
@@ -64,10 +64,10 @@ impl Ports {
         }
     }
 
-    /// Four that are free.
+    /// Returns four free ports.
     ///
     /// # Errors
-    /// The system has none.
+    /// No port is free.
     pub fn free() -> anyhow::Result<Self> {
         Ok(Self {
             rest: port::free()?,
@@ -79,7 +79,7 @@ impl Ports {
         })
     }
 
-    /// Each by the name of its setting.
+    /// Returns each port with the name of its setting.
     #[must_use]
     pub const fn named(self) -> [(&'static str, u16); 4] {
         [
@@ -94,13 +94,13 @@ impl Ports {
         [("CHAT_METRICS_PORT", self.chat_operations), ("NOTIFICATION_METRICS_PORT", self.notification_operations)]
     }
 
-    /// The port on which chat-service answers `/ready`.
+    /// Returns the port on which chat-service answers `/ready`.
     #[must_use]
     pub fn chat_ready(self) -> u16 {
         self.chat_operations.unwrap_or(self.rest)
     }
 
-    /// The port on which notification-service answers `/ready`.
+    /// Returns the port on which notification-service answers `/ready`.
     #[must_use]
     pub fn notification_ready(self) -> u16 {
         self.notification_operations.unwrap_or(self.websocket)
@@ -118,18 +118,18 @@ impl Ports {
     }
 }
 
-/// Both services, running.
+/// Both services as running processes.
 #[derive(Debug)]
 pub struct System {
     chat: Process,
     notification: Process,
-    /// Further instances, and where their sockets are.
+    /// Additional instances of notification-service with their WebSocket ports.
     further: Vec<(Process, u16)>,
     ports: Ports,
     launch: Launch,
 }
 
-/// How the services are started.
+/// The environment and the log directory of the services.
 #[derive(Debug)]
 struct Launch {
     environment: Vec<(String, String)>,
@@ -141,7 +141,7 @@ impl Launch {
         self.spawn_with(name, &[], name)
     }
 
-    /// With these settings instead of those that all have, and a log of this name.
+    /// Overrides some ports. The log has the name `log`.
     fn spawn_with(&self, name: &str, ports: &[(&str, u16)], log: &str) -> anyhow::Result<Process> {
         let mut command = Process::command(&binary(name)?, Signal::SIGTERM);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
@@ -151,10 +151,10 @@ impl Launch {
 }
 
 impl System {
-    /// Starts both, with further settings, and waits until they are ready. Their logs are in `logs`.
+    /// Starts both services with additional settings and waits until they are ready. They log to the directory `logs`.
     ///
     /// # Errors
-    /// One is not built, or does not start.
+    /// A service is not built, or does not start.
     pub async fn start(logs: &Path, ports: Ports, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
         std::fs::create_dir_all(logs)?;
         let mut environment = ports.environment();
@@ -171,43 +171,43 @@ impl System {
         Ok(system)
     }
 
-    /// Where both listen.
+    /// Returns the ports of both services.
     #[must_use]
     pub const fn ports(&self) -> Ports {
         self.ports
     }
 
-    /// Where notification-service serves gRPC.
+    /// Returns the gRPC port of notification-service.
     #[must_use]
     pub const fn notification_grpc_port(&self) -> u16 {
         self.ports.notification_grpc
     }
 
-    /// The base of chat-service over HTTP.
+    /// Returns the base URL of chat-service.
     #[must_use]
     pub fn rest(&self) -> String {
         format!("http://127.0.0.1:{}", self.ports.rest)
     }
 
-    /// A client of chat-service.
+    /// Returns a client of chat-service.
     #[must_use]
     pub fn api(&self) -> Api {
         Api::new(self.rest())
     }
 
-    /// A client of notification-service over HTTP.
+    /// Returns an HTTP client of notification-service.
     #[must_use]
     pub fn notification(&self) -> Api {
         Api::new(format!("http://127.0.0.1:{}", self.ports.websocket))
     }
 
-    /// The base of notification-service over WebSocket.
+    /// Returns the WebSocket base URL of notification-service.
     #[must_use]
     pub fn websocket(&self) -> String {
         format!("ws://127.0.0.1:{}", self.ports.websocket)
     }
 
-    /// Kills chat-service as a power cut would.
+    /// Kills chat-service with SIGKILL.
     ///
     /// # Errors
     /// As kill(2) and waitpid(2).
@@ -216,7 +216,7 @@ impl System {
         self.chat.wait().await.map(drop)
     }
 
-    /// Kills chat-service as a power cut would, and starts it again.
+    /// Kills chat-service with SIGKILL and restarts it.
     ///
     /// # Errors
     /// It does not start.
@@ -226,25 +226,25 @@ impl System {
         self.chat.ready_when(START_TIMEOUT, async || is_ready(self.ports.chat_ready()).await).await
     }
 
-    /// Ends notification-service by SIGTERM, starts it again at the same ports, and waits until it is ready.
+    /// Stops notification-service with SIGTERM, restarts it on the same ports, and waits until it is ready.
     ///
     /// # Errors
-    /// It does not end well, or does not start.
+    /// It ends with an error, or does not start.
     pub async fn restart_notification_service(&mut self) -> anyhow::Result<()> {
         let port = self.ports.notification_ready();
         restart(&mut self.notification, port, || self.launch.spawn("notification-service")).await
     }
 
-    /// The same for chat-service.
+    /// As [`System::restart_notification_service`], for chat-service.
     ///
     /// # Errors
-    /// It does not end well, or does not start.
+    /// It ends with an error, or does not start.
     pub async fn restart_chat_service(&mut self) -> anyhow::Result<()> {
         let port = self.ports.chat_ready();
         restart(&mut self.chat, port, || self.launch.spawn("chat-service")).await
     }
 
-    /// Starts a further instance of notification-service, and waits until it is ready.
+    /// Starts another instance of notification-service and waits until it is ready.
     ///
     /// # Errors
     /// It does not start.
@@ -258,20 +258,20 @@ impl System {
         Ok(())
     }
 
-    /// Where each instance of notification-service takes WebSocket connections.
+    /// Returns the WebSocket address of each instance of notification-service.
     #[must_use]
     pub fn websocket_addresses(&self) -> Vec<SocketAddr> {
         let further = self.further.iter().map(|(_, port)| *port);
         std::iter::once(self.ports.websocket).chain(further).map(|port| (Ipv4Addr::LOCALHOST, port).into()).collect()
     }
 
-    /// The process id of chat-service, while it runs.
+    /// Returns the process ID of chat-service, while it is running.
     #[must_use]
     pub fn chat_id(&self) -> Option<u32> {
         self.chat.id()
     }
 
-    /// The process ids of notification-service, while all instances run.
+    /// Returns the process IDs of notification-service, while all instances are running.
     #[must_use]
     pub fn notification_ids(&self) -> Option<Vec<u32>> {
         std::iter::once(&self.notification)
@@ -280,7 +280,7 @@ impl System {
             .collect()
     }
 
-    /// Waits until one of the two ends by itself; says which, and how.
+    /// Waits until a service ends unexpectedly. Returns a description with the last lines of its log.
     ///
     /// # Errors
     /// As waitpid(2).
@@ -289,13 +289,13 @@ impl System {
             status = self.chat.wait() => (self.chat.name(), status?, self.chat.tail()),
             status = self.notification.wait() => (self.notification.name(), status?, self.notification.tail()),
         };
-        Ok(format!("{name} ended by itself ({status}):\n{tail}"))
+        Ok(format!("{name} ended unexpectedly ({status}):\n{tail}"))
     }
 
-    /// Ends all, those that hold the sockets first, since they need the other until the last message is stored.
+    /// Stops both services. notification-service stops first, because it needs chat-service to store the last messages.
     ///
     /// # Errors
-    /// One does not end in time, or not well.
+    /// A service does not end in time, or ends with an error.
     pub async fn stop(mut self) -> anyhow::Result<()> {
         let further = self.further.iter_mut().map(|(process, _)| process);
         for process in further.chain([&mut self.notification, &mut self.chat]) {
@@ -327,15 +327,15 @@ pub async fn is_ready(port: u16) -> bool {
     api.call("GET", "/ready", None, None).await.is_ok_and(|answer| answer.status == 200)
 }
 
-/// A binary of the workspace, built with the same profile as this one.
+/// Returns the path of a binary of the workspace with the build profile of this one.
 ///
 /// # Errors
-/// It is not built.
+/// The binary is not built.
 pub fn binary(name: &str) -> anyhow::Result<PathBuf> {
     let this = std::env::current_exe()?;
-    // Tests are one folder deeper than binaries.
-    let mut folders = this.ancestors().skip(1).take(2);
-    folders
+    // Tests are one directory deeper than binaries.
+    let mut directories = this.ancestors().skip(1).take(2);
+    directories
         .find_map(|folder| Some(folder.join(name)).filter(|path| path.is_file()))
         .with_context(|| format!("{name} is not built: cargo build --workspace --bins"))
 }

@@ -1,4 +1,4 @@
-//! A link that can be disturbed: a TCP proxy between one process and another.
+//! A TCP proxy between two processes, which can disturb their link.
 
 mod pump;
 #[cfg(test)]
@@ -15,22 +15,22 @@ use tokio::{
 
 use self::pump::pump;
 
-/// What a link does to what goes over it.
+/// A disturbance of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disturbance {
     /// Nothing.
     None,
-    /// Everything comes later by so much.
+    /// All data is delayed by this time.
     Delay(Duration),
-    /// Nothing comes through, and connections stay open: neither side is told.
+    /// No data passes, and connections stay open.
     Cut,
-    /// Every connection ends with RST, new ones too.
+    /// Each connection, including new ones, ends with RST.
     Reset,
-    /// No more than so many bytes a second come through, each way of each connection.
+    /// The limit in bytes/s for each direction of each connection.
     Throttle(u32),
 }
 
-/// A proxy. It ends when it is dropped.
+/// A proxy. It ends on drop.
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,
@@ -39,12 +39,12 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Listens on a free port of 127.0.0.1, and connects to `upstream` on it.
+    /// Listens on a free port of 127.0.0.1 and forwards to the port `upstream`.
     ///
     /// # Errors
-    /// The system has no port.
+    /// No port is free.
     pub fn start(upstream: u16) -> anyhow::Result<Self> {
-        let listener = listen().context("a port for a proxy")?;
+        let listener = listen().context("open a port for a proxy")?;
         let port = listener.local_addr()?.port();
         let disturbance = watch::Sender::new(Disturbance::None);
         let mut tasks = JoinSet::new();
@@ -52,33 +52,33 @@ impl Proxy {
         Ok(Self { port, disturbance, _tasks: tasks })
     }
 
-    /// Where it listens.
+    /// Returns the port.
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
     }
 
-    /// Disturbs the link from here on.
+    /// Starts a disturbance.
     pub fn disturb(&self, disturbance: Disturbance) {
         self.disturbance.send_replace(disturbance);
     }
 
-    /// Disturbs it no longer. What was held up goes on.
+    /// Ends the disturbance. Delayed data continues.
     pub fn heal(&self) {
         self.disturb(Disturbance::None);
     }
 }
 
-/// What the kernel holds of each way of a connection, on either side of the proxy. By itself it would hold many megabytes,
-/// and a reader that does not read would not be noticed by anybody for a long time.
+/// The size of each socket buffer in bytes. The defaults hold many megabytes, so that a client that does not read would stay
+/// unnoticed for a long time.
 const BUFFER: u32 = 64 * 1024;
 
-/// Connections that wait to be accepted.
+/// The backlog of the listener.
 const BACKLOG: u32 = 1024;
 
 fn listen() -> std::io::Result<TcpListener> {
     let socket = TcpSocket::new_v4()?;
-    // Connections inherit them.
+    // Connections inherit the buffer sizes.
     socket.set_send_buffer_size(BUFFER)?;
     socket.set_recv_buffer_size(BUFFER)?;
     socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
@@ -100,7 +100,7 @@ async fn serve(listener: TcpListener, upstream: u16, disturbance: watch::Sender<
                 Ok((stream, _)) => {
                     connections.spawn(relay(stream, upstream, disturbance.subscribe()));
                 }
-                // Out of descriptors, say: those that are open are to go on.
+                // For example out of file descriptors. Open connections continue.
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             },
             Some(_) = connections.join_next() => {}
@@ -110,10 +110,10 @@ async fn serve(listener: TcpListener, upstream: u16, disturbance: watch::Sender<
 
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
-/// One connection, from its beginning to its end, whichever side causes that.
+/// Relays one connection until either side ends it.
 async fn relay(mut near: TcpStream, upstream: u16, disturbance: watch::Receiver<Disturbance>) {
     let mut disturbed = disturbance.clone();
-    // Where nothing comes through, nothing is known of the other side either.
+    // While the link is cut, a new connection does not reach the other side.
     let Ok(_) = disturbed.wait_for(|disturbance| *disturbance != Disturbance::Cut).await else { return };
     if *disturbed.borrow() == Disturbance::Reset {
         return reset(near);
@@ -135,9 +135,9 @@ async fn relay(mut near: TcpStream, upstream: u16, disturbance: watch::Receiver<
     }
 }
 
-/// Ends a connection by RST, as a host does that knows nothing of it.
+/// Ends a connection with RST.
 fn reset(stream: TcpStream) {
-    // Where it fails the connection ends all the same.
+    // If this fails, the connection ends anyway.
     let _ = stream.set_zero_linger();
     drop(stream);
 }

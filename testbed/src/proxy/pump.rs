@@ -13,10 +13,10 @@ use super::Disturbance;
 
 const CHUNK: usize = 16 * 1024;
 
-/// Chunks that are on their way. Where there is no room for another, the sender is slowed down, as by any full link.
+/// The number of chunks in flight. A full queue slows down the sender like a full link.
 const MAX_CHUNKS: usize = 16;
 
-/// Moves bytes until the sender ends its half, and then ends that of the receiver.
+/// Copies bytes until the sender closes its half, then closes the half of the receiver.
 pub(super) async fn pump(
     from: ReadHalf<'_>,
     to: WriteHalf<'_>,
@@ -26,7 +26,7 @@ pub(super) async fn pump(
     tokio::try_join!(read(from, chunks, disturbance.clone()), write(to, queue, disturbance)).map(drop)
 }
 
-/// Bytes, and when they are due.
+/// Bytes, and the time at which they are due.
 type Chunk = (Instant, Vec<u8>);
 
 async fn read(
@@ -41,7 +41,7 @@ async fn read(
             Disturbance::Delay(delay) => delay,
             _ => Duration::ZERO,
         };
-        // An empty chunk is the end: it comes later, too.
+        // An empty chunk is the end of the stream. It is delayed too.
         let chunk = (Instant::now() + delay, buffer[..read].to_vec());
         if chunks.send(chunk).await.is_err() || read == 0 {
             return Ok(());
@@ -62,7 +62,7 @@ async fn write(
         if bytes.is_empty() {
             break;
         }
-        // Not held over a wait: it is read anew for each chunk.
+        // Read again for each chunk. A borrow must not be held over an await.
         let limit = match *disturbance.borrow() {
             Disturbance::Throttle(bytes_per_second) => Some(bytes_per_second),
             _ => None,
@@ -75,7 +75,7 @@ async fn write(
     to.shutdown().await
 }
 
-/// In ten portions a second.
+/// Writes in ten portions per second.
 async fn write_slowly(to: &mut WriteHalf<'_>, bytes: &[u8], bytes_per_second: u32) -> io::Result<()> {
     let portion = usize::try_from(bytes_per_second / 10).unwrap_or(usize::MAX).max(1);
     for portion in bytes.chunks(portion) {

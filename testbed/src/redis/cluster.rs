@@ -14,7 +14,7 @@ use crate::port;
 
 const MASTERS: usize = 3;
 
-/// After which time nodes take one that does not answer for gone, in milliseconds. Enough for a busy machine.
+/// The time after which an unresponsive node counts as failed, in milliseconds. Long enough for a busy machine.
 const NODE_TIMEOUT_MS: &str = "3000";
 
 /// A running cluster.
@@ -23,30 +23,30 @@ pub struct RedisCluster {
     nodes: Vec<Redis>,
 }
 
-/// How many channels are subscribed to.
+/// The number of subscribed channels.
 #[derive(Debug)]
 pub struct Subscriptions {
-    /// By sharded Pub/Sub, on each master.
+    /// With sharded Pub/Sub, on each master.
     pub sharded: Vec<usize>,
-    /// By plain Pub/Sub, on all nodes.
+    /// With plain Pub/Sub, on all nodes.
     pub plain: usize,
 }
 
-/// A line of CLUSTER NODES.
+/// A line of `CLUSTER NODES`.
 #[derive(PartialEq, Eq)]
 struct Node {
     id: String,
     port: u16,
-    /// Whose replica it is.
+    /// The master, if it is a replica.
     master: Option<String>,
     slots: Vec<(u16, u16)>,
 }
 
 impl RedisCluster {
-    /// Starts one with its files in `folder`, and waits until all of its replicas could take over.
+    /// Starts a cluster with its files in `folder` and waits until all replicas can take over.
     ///
     /// # Errors
-    /// There is no Redis on this machine, or the cluster does not come up.
+    /// Redis is not installed, or the cluster does not start.
     pub async fn start(folder: &Path) -> anyhow::Result<Self> {
         let nodes =
             try_join_all((0..2 * MASTERS).map(|index| start_node(folder.join(format!("node-{index}"))))).await?;
@@ -63,7 +63,7 @@ impl RedisCluster {
         })
         .await?;
         for node in &cluster.nodes {
-            until("the cluster is whole", async || {
+            until("the cluster is complete", async || {
                 let state = node.cli(&["cluster", "info"]).await?;
                 let replication = node.cli(&["info", "replication"]).await?;
                 let is_in_step = replication.contains("role:master") || replication.contains("master_link_status:up");
@@ -74,14 +74,14 @@ impl RedisCluster {
         Ok(cluster)
     }
 
-    /// Its URL, which names two of the nodes.
+    /// Returns the URL, which names two of the nodes.
     #[must_use]
     pub fn url(&self) -> String {
         let port = |index: usize| self.nodes.get(index).map_or(0, Redis::port);
         format!("redis-cluster://127.0.0.1:{}?node=127.0.0.1:{}", port(0), port(1))
     }
 
-    /// The port of the master that has the slot of a key or a channel.
+    /// Returns the port of the master that has the slot of a key or channel.
     ///
     /// # Errors
     /// The nodes do not agree on one.
@@ -89,20 +89,20 @@ impl RedisCluster {
         Ok(self.find_master(key).await?.port)
     }
 
-    /// Kills the master of a key, as a power cut would.
+    /// Kills the master of a key with SIGKILL.
     ///
     /// # Errors
-    /// It is not known.
+    /// The master is unknown.
     pub async fn kill_master_of(&mut self, key: &str) -> anyhow::Result<()> {
         let port = self.master_of(key).await?;
-        let node = self.nodes.iter_mut().find(|node| node.port() == port).context("a node of ours")?;
+        let node = self.nodes.iter_mut().find(|node| node.port() == port).context("find the node")?;
         node.kill().await
     }
 
-    /// Waits until another node than that on the port `before` is the master of a key, and answers for it.
+    /// Waits until the master of a key answers on another port than `before`.
     ///
     /// # Errors
-    /// It does not come to that.
+    /// It does not happen in time.
     pub async fn until_master_is_not(&self, before: u16, key: &str) -> anyhow::Result<()> {
         until("another master", async || {
             let Ok(now) = self.master_of(key).await else { return Ok(false) };
@@ -111,10 +111,10 @@ impl RedisCluster {
         .await
     }
 
-    /// Makes the replica of the master of a key the master, with the consent of both.
+    /// Runs a manual failover from the master of a key to its replica.
     ///
     /// # Errors
-    /// It does not come to that.
+    /// It does not happen in time.
     pub async fn fail_over(&self, key: &str) -> anyhow::Result<()> {
         let master = self.find_master(key).await?;
         let nodes = self.view().await?;
@@ -123,10 +123,10 @@ impl RedisCluster {
         self.until_master_is_not(master.port, key).await
     }
 
-    /// Moves the slot of a key to another master, as resharding does.
+    /// Moves the slot of a key to another master, like resharding.
     ///
     /// # Errors
-    /// It does not come to that.
+    /// It does not happen in time.
     pub async fn move_slot_of(&self, key: &str) -> anyhow::Result<()> {
         let slot = self.slot_of(key).await?.to_string();
         let from = self.find_master(key).await?;
@@ -145,7 +145,7 @@ impl RedisCluster {
         self.until_master_is_not(from.port, key).await
     }
 
-    /// How many channels are subscribed to.
+    /// The number of subscribed channels.
     ///
     /// # Errors
     /// A node does not answer.
@@ -165,7 +165,7 @@ impl RedisCluster {
     }
 
     fn any(&self) -> anyhow::Result<&Redis> {
-        self.running().next().context("no node runs")
+        self.running().next().context("no node is running")
     }
 
     async fn slot_of(&self, key: &str) -> anyhow::Result<u16> {
@@ -175,10 +175,10 @@ impl RedisCluster {
     async fn find_master(&self, key: &str) -> anyhow::Result<Node> {
         let slot = self.slot_of(key).await?;
         let has_it = |node: &Node| node.slots.iter().any(|(first, last)| (*first..=*last).contains(&slot));
-        self.view().await?.into_iter().find(has_it).with_context(|| format!("nobody has slot {slot}"))
+        self.view().await?.into_iter().find(has_it).with_context(|| format!("no master has slot {slot}"))
     }
 
-    /// The cluster, as soon as all nodes that run see the same.
+    /// Returns the nodes as soon as all running nodes agree.
     async fn view(&self) -> anyhow::Result<Vec<Node>> {
         let view = Mutex::default();
         until("the nodes agree", async || {
@@ -189,7 +189,7 @@ impl RedisCluster {
                 nodes.sort_by(|one, other| one.id.cmp(&other.id));
                 views.push(nodes);
             }
-            let first = views.pop().context("no node runs")?;
+            let first = views.pop().context("no node is running")?;
             let agreed = views.iter().all(|other| *other == first);
             *view.lock().await = first;
             Ok(agreed)
@@ -205,13 +205,13 @@ async fn start_node(folder: PathBuf) -> anyhow::Result<Redis> {
         ["--cluster-enabled", "yes"],
         ["--cluster-node-timeout", NODE_TIMEOUT_MS],
         ["--cluster-port", &bus],
-        // Replicas begin at once.
+        // Replicas start without a delay.
         ["--repl-diskless-sync-delay", "0"],
     ];
     Redis::start_with(&folder, Some(port::reserve()?), Persistence::None, arguments.as_flattened()).await
 }
 
-/// `id host:port@bus flags master ping pong epoch link slots…`; one that failed has none.
+/// Parses `id host:port@bus flags master ping pong epoch link slots…`. Returns `None` for a failed node.
 fn parse(line: &str) -> Option<Node> {
     let fields: Vec<&str> = line.split_whitespace().collect();
     let [id, address, flags, master, _, _, _, _, slots @ ..] = fields.as_slice() else { return None };

@@ -7,15 +7,15 @@ use anyhow::Context as _;
 use super::{Persistence, Redis, until};
 use crate::port;
 
-/// Under which name the sentinels know the master.
+/// The name of the master in the configuration of the sentinels.
 const NAME: &str = "neonchat";
 
-/// The password of master and replica. The sentinels themselves have none, as is their default.
+/// The password of master and replica. The sentinels have none, which is the default.
 const PASSWORD: &str = "of-the-servers";
 
 const SENTINELS: usize = 3;
 
-/// A master and a replica, with those who watch them.
+/// A master and a replica with their sentinels.
 #[derive(Debug)]
 pub struct Watched {
     servers: Vec<Redis>,
@@ -23,10 +23,10 @@ pub struct Watched {
 }
 
 impl Watched {
-    /// Starts all of them with their files in `folder`, and waits until the replica could take over.
+    /// Starts all servers with their files in `folder` and waits until the replica can take over.
     ///
     /// # Errors
-    /// There is no Redis on this machine, or they do not come up.
+    /// Redis is not installed, or a server does not start.
     pub async fn start(folder: &Path) -> anyhow::Result<Self> {
         let secrets = ["--requirepass", PASSWORD, "--masterauth", PASSWORD, "--repl-diskless-sync-delay", "0"];
         let start = async |name: &str, arguments: &[&str]| {
@@ -51,7 +51,7 @@ impl Watched {
         Ok(watched)
     }
 
-    /// Its URL.
+    /// Returns the URL.
     #[must_use]
     pub fn url(&self) -> String {
         let mut ports = self.sentinels.iter().map(Redis::port);
@@ -60,13 +60,13 @@ impl Watched {
         format!("redis-sentinel://:{PASSWORD}@127.0.0.1:{first}/0?sentinelServiceName={NAME}{}", others.concat())
     }
 
-    /// Waits until all sentinels know one another, and a replica that could take over.
+    /// Waits until all sentinels know each other and a replica that can take over.
     ///
     /// # Errors
-    /// It does not come to that.
+    /// It does not happen in time.
     pub async fn until_replica(&self) -> anyhow::Result<()> {
         for sentinel in &self.sentinels {
-            until("the sentinels know one another and the replica", async || {
+            until("the sentinels know each other and the replica", async || {
                 let quorum = sentinel.cli(&["sentinel", "ckquorum", NAME]).await.unwrap_or_default();
                 let replicas = sentinel.cli(&["sentinel", "replicas", NAME]).await?;
                 Ok(quorum.starts_with("OK 3 usable") && replicas.contains("master-link-status\nok"))
@@ -76,21 +76,21 @@ impl Watched {
         Ok(())
     }
 
-    /// Kills the master, as a power cut would, and waits until the sentinels have made the other one the master.
+    /// Kills the master with SIGKILL and waits until the sentinels have promoted the replica.
     ///
     /// # Errors
-    /// It does not come to that.
+    /// It does not happen in time.
     pub async fn kill_master(&mut self) -> anyhow::Result<()> {
         let before = self.master().await?;
-        let server = self.servers.iter_mut().find(|server| server.port() == before).context("a server of ours")?;
+        let server = self.servers.iter_mut().find(|server| server.port() == before).context("find the server")?;
         server.kill().await?;
         self.until_master_is_not(before).await
     }
 
-    /// Has the replica made the master, while both run.
+    /// Runs a failover to the replica while both servers are running.
     ///
     /// # Errors
-    /// It does not come to that.
+    /// It does not happen in time.
     pub async fn fail_over(&self) -> anyhow::Result<()> {
         let before = self.master().await?;
         self.any()?.cli(&["sentinel", "failover", NAME]).await?;
@@ -101,7 +101,7 @@ impl Watched {
         self.sentinels.first().context("no sentinel")
     }
 
-    /// Its port.
+    /// Returns the port of the master.
     async fn master(&self) -> anyhow::Result<u16> {
         let address = self.any()?.cli(&["sentinel", "get-master-addr-by-name", NAME]).await?;
         Ok(address.lines().nth(1).context("no port")?.parse()?)

@@ -1,19 +1,19 @@
-//! What happened to the clients of a site, and what is held against the history at the end.
+//! The log of the clients of a site, which is compared with the history at the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::ensure;
 
-/// What one client saw.
+/// The log of one client.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    /// The texts that were acknowledged, with their `seq`.
+    /// The texts that were acked, with their `seq`.
     pub(super) acked: BTreeMap<String, i64>,
-    /// Sockets that were opened.
+    /// The number of sockets that were opened.
     pub(super) opened: u64,
-    /// Sends that were answered with an `error` frame, by its code.
+    /// The number of sends that were answered with an `error` frame, by code.
     pub(super) refused_sends: BTreeMap<String, u64>,
-    /// Handshakes and requests that were not answered as they should, by status; 0 without an answer.
+    /// The number of failed handshakes and requests, by status. 0 stands for no answer.
     pub(super) failures: BTreeMap<u16, u64>,
 }
 
@@ -37,13 +37,13 @@ impl Ledger {
         }
     }
 
-    /// Fails where the history of a chat is not 1..N, has a text twice, or lacks a message that was acknowledged.
+    /// Fails if the history of a chat is not 1..N, has a text twice, or lacks an acked message.
     pub(super) fn check(&self, history: &BTreeMap<i64, String>) -> anyhow::Result<()> {
-        ensure!(history.keys().copied().eq((1..).take(history.len())), "the history has a hole: {:?}", history.keys());
+        ensure!(history.keys().copied().eq((1..).take(history.len())), "the history has a gap: {:?}", history.keys());
         let texts: BTreeSet<_> = history.values().collect();
         ensure!(texts.len() == history.len(), "a message is stored twice");
         let lost: Vec<_> = self.acked.iter().filter(|(text, seq)| history.get(seq) != Some(text)).collect();
-        ensure!(lost.is_empty(), "acknowledged and lost: {lost:?}");
+        ensure!(lost.is_empty(), "acked and lost: {lost:?}");
         Ok(())
     }
 }
@@ -58,14 +58,14 @@ mod tests {
             |messages: &[(i64, &str)]| messages.iter().map(|(seq, text)| (*seq, (*text).to_owned())).collect();
         let ledger = Ledger { acked: [("a".to_owned(), 1), ("b".to_owned(), 2)].into(), ..Ledger::default() };
         assert!(ledger.check(&history(&[(1, "a"), (2, "b"), (3, "of the other member")])).is_ok());
-        for (broken, complaint) in [
+        for (broken, problem) in [
             (&[(1, "a")][..], "lost"),
             (&[(1, "b"), (2, "a")], "lost"),
-            (&[(1, "a"), (2, "b"), (4, "c")], "hole"),
+            (&[(1, "a"), (2, "b"), (4, "c")], "gap"),
             (&[(1, "a"), (2, "b"), (3, "b")], "twice"),
         ] {
-            let error = ledger.check(&history(broken)).expect_err(complaint).to_string();
-            assert!(error.contains(complaint), "{error}");
+            let error = ledger.check(&history(broken)).expect_err(problem).to_string();
+            assert!(error.contains(problem), "{error}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `testbed site`: drives a running system through its public address, as `make containers-check` does.
+//! `testbed site`: drives a deployed system through its public address, for `make containers-check`.
 
 mod ledger;
 mod traffic;
@@ -11,39 +11,39 @@ use clap::{Args, ValueEnum};
 use self::traffic::traffic;
 use crate::{client::Api, demo, tunnel::tunnel};
 
-/// Where the site is, and what is done there.
+/// The address of the site, and the scenario.
 #[derive(Args, Debug)]
 pub struct Options {
-    /// Its public address
+    /// The public address
     #[arg(long, value_name = "HOST:PORT", default_value = "localhost:443")]
     address: String,
-    /// Its certificate, for localhost, PEM
+    /// The certificate for localhost, PEM
     #[arg(long, value_name = "FILE")]
     certificate: PathBuf,
-    /// What to do
+    /// The scenario
     scenario: Scenario,
 }
 
-/// What is done at a site.
+/// A scenario for a site.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum Scenario {
     /// The specification's demo scenario
     Demo,
-    /// Steady traffic until SIGTERM, then a check that no acknowledged message is lost
+    /// Steady traffic until SIGTERM, then a check that no acked message is lost
     Traffic,
 }
 
-/// A site, by a plain port of this machine.
+/// A site behind a local plain-text port.
 #[derive(Clone, Debug)]
 struct Site {
     api: Api,
     websocket: String,
 }
 
-/// Does it.
+/// Runs the scenario.
 ///
 /// # Errors
-/// The site does not do what it should.
+/// The site did not behave as expected.
 pub async fn site(options: &Options) -> anyhow::Result<()> {
     let (host, port) = options.address.rsplit_once(':').context("--address should be HOST:PORT")?;
     let port = tunnel((host.to_owned(), port.parse()?), &options.certificate).await?;

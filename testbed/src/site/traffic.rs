@@ -1,4 +1,4 @@
-//! Clients that talk in pairs, reconnect whenever their socket ends, and send again what was not acknowledged.
+//! Pairs of clients that send messages, reconnect when their socket ends, and retry unacked messages.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -15,27 +15,26 @@ use uuid::Uuid;
 use super::{Site, ledger::Ledger};
 use crate::client::{Refused, Socket, User, retry};
 
-/// Chats, of two clients each.
+/// The number of chats, each with two clients.
 const PAIRS: usize = 4;
 
-/// Between two messages of a client: ten a second in all, below every limit of the services.
-const PACE: Duration = Duration::from_millis(800);
+/// The pause between two messages of a client. All clients together send 10/s, below every limit of the services.
+const SEND_INTERVAL: Duration = Duration::from_millis(800);
 
-/// Between two attempts to connect or to send.
+/// The pause between two attempts to connect or to send.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
-/// One request in this number may fail: a busy machine refuses some. An upgrade that recreates everything at once fails
-/// all of them for seconds.
+/// One request in this number may fail, because a busy machine refuses some. An upgrade that replaces all instances at the
+/// same time fails all requests for seconds.
 const MAX_FAILED: u64 = 100;
 
-/// The longest that an answer to a send takes before the connection is given up.
-const ACK_LIMIT: Duration = Duration::from_secs(10);
+/// The longest wait for the answer to a send. The client then reconnects.
+const ACK_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Talks until SIGTERM, then holds the history against what was acknowledged, and prints a summary.
+/// Sends messages until SIGTERM, then compares the history with the acks and prints a summary.
 ///
 /// # Errors
-/// An acknowledged message is lost or stored twice, or more than one in a hundred handshakes and requests was answered 5xx or
-/// not at all.
+/// An acked message is lost or stored twice, or more than 1 % of the handshakes and requests failed.
 pub(super) async fn traffic(site: &Site) -> anyhow::Result<()> {
     let (stop, stopped) = watch::channel(false);
     let mut chats = Vec::new();
@@ -45,7 +44,7 @@ pub(super) async fn traffic(site: &Site) -> anyhow::Result<()> {
         let mut clients = JoinSet::new();
         for user in [&first, &second] {
             let client = Client { site: site.clone(), user: user.clone(), chat: chat.clone(), pending: None };
-            clients.spawn(client.talk(stopped.clone()));
+            clients.spawn(client.run(stopped.clone()));
         }
         chats.push((first, chat, clients));
     }
@@ -63,7 +62,7 @@ pub(super) async fn traffic(site: &Site) -> anyhow::Result<()> {
         all.merge(ledger);
     }
     println!(
-        "traffic: {} messages acknowledged, none lost; {} sockets opened; refused sends: {:?}; failed requests: {:?}",
+        "traffic: {} messages acked, none lost; {} sockets opened; refused sends: {:?}; failed requests: {:?}",
         all.acked.len(),
         all.opened,
         all.refused_sends,
@@ -79,20 +78,20 @@ struct Client {
     site: Site,
     user: User,
     chat: String,
-    /// The request id and the text of a message that is not acknowledged yet.
+    /// The `request_id` and the text of the unacked message.
     pending: Option<(String, String)>,
 }
 
 impl Client {
-    async fn talk(mut self, stopped: watch::Receiver<bool>) -> Ledger {
+    async fn run(mut self, stopped: watch::Receiver<bool>) -> Ledger {
         let mut ledger = Ledger::default();
         let url = format!("{}/ws?token={}", self.site.websocket, self.user.token);
         while !*stopped.borrow() || self.pending.is_some() {
             match Socket::request(&url, &[]).await {
                 Ok(Ok(mut socket)) => {
                     ledger.opened += 1;
-                    // It ends with the connection.
-                    let _ = self.converse(&mut socket, &stopped, &mut ledger).await;
+                    // The error is the end of the connection.
+                    let _ = self.send_messages(&mut socket, &stopped, &mut ledger).await;
                 }
                 Ok(Err(Refused(answer))) => ledger.fail(answer.status),
                 Err(_) => ledger.fail(0),
@@ -102,7 +101,7 @@ impl Client {
         ledger
     }
 
-    async fn converse(
+    async fn send_messages(
         &mut self,
         socket: &mut Socket,
         stopped: &watch::Receiver<bool>,
@@ -113,12 +112,12 @@ impl Client {
             let (request, text) = self.pending.get_or_insert_with(new).clone();
             let frame = json!({ "type": "message", "chat_id": self.chat, "text": text, "request_id": request });
             socket.send(&frame).await?;
-            let answer = timeout(ACK_LIMIT, answer_to(socket, &request)).await??;
+            let answer = timeout(ACK_TIMEOUT, answer_to(socket, &request)).await??;
             if let Some(seq) = answer["seq"].as_i64() {
                 ledger.acked.insert(text, seq);
                 self.pending = None;
-                self.ask(ledger).await;
-                sleep(PACE).await;
+                self.call_rest(ledger).await;
+                sleep(SEND_INTERVAL).await;
             } else {
                 ledger.refuse(answer["code"].as_str().unwrap_or_default());
                 sleep(RETRY_PAUSE).await;
@@ -127,8 +126,8 @@ impl Client {
         Ok(())
     }
 
-    /// A request beside the socket.
-    async fn ask(&self, ledger: &mut Ledger) {
+    /// Sends a REST request.
+    async fn call_rest(&self, ledger: &mut Ledger) {
         let status = self.site.api.get("/api/v1/users/me", &self.user).await.map_or(0, |answer| answer.status);
         if status != 200 {
             ledger.fail(status);
@@ -136,7 +135,7 @@ impl Client {
     }
 }
 
-/// The ack or the error of a send.
+/// Returns the ack or the error of a send.
 async fn answer_to(socket: &mut Socket, request: &str) -> anyhow::Result<Value> {
     loop {
         let frame = socket.next().await?;
@@ -146,7 +145,7 @@ async fn answer_to(socket: &mut Socket, request: &str) -> anyhow::Result<Value> 
     }
 }
 
-/// All messages of a chat by their `seq`.
+/// Returns all messages of a chat by `seq`.
 async fn history(site: &Site, user: &User, chat: &str) -> anyhow::Result<BTreeMap<i64, String>> {
     let mut messages = BTreeMap::new();
     let mut before = String::new();
