@@ -90,7 +90,7 @@ fn bcrypt_cost(reader: &mut SettingsSource, environment: Environment) -> u32 {
     const NAME: &str = "BCRYPT_COST";
     let cost = reader.number(NAME, 10, 4, 16);
     if environment == Environment::Production && cost < MIN_PRODUCTION_BCRYPT_COST {
-        reader.warn(NAME, "passwords of a stolen database are cheap to guess below 10");
+        reader.warn(NAME, "below 10, passwords from a stolen database are cheap to crack");
     }
     cost
 }
@@ -99,7 +99,7 @@ fn max_chats(reader: &mut SettingsSource, environment: Environment) -> u32 {
     const NAME: &str = "DIRECT_CHATS_PER_USER";
     let limit = reader.number(NAME, 5000, 0, 1_000_000);
     if environment == Environment::Production && limit == 0 {
-        reader.warn(NAME, "0 lets a user open any number of chats, and each socket costs by that number");
+        reader.warn(NAME, "0 lets a user open any number of chats, and the cost of each socket grows with that number");
     }
     limit
 }

@@ -47,7 +47,7 @@ pub enum DbError {
     #[error("no connection: {0}")]
     NoConnection(#[from] PoolError<ConnectionError>),
     /// It took too long.
-    #[error("no answer in time")]
+    #[error("no answer within the timeout")]
     Timeout,
     /// A query failed.
     #[error(transparent)]
@@ -177,7 +177,7 @@ impl Db {
             // The one that was used last: its process has everything at hand, in its own caches and in those of the CPU.
             .queue_mode(QueueMode::Lifo)
             .build()
-            .context("the pool of connections")?;
+            .context("creating the connection pool")?;
         Ok(Self(pool))
     }
 

@@ -142,8 +142,8 @@ pub async fn get(db: &Db, own: &OwnDeployment) -> Result<GetDeploymentResponse, 
 pub async fn renew(connector: &Connector) -> anyhow::Result<()> {
     let mut connection = connector.connect().await?.connection;
     let (oid, cluster) = locate(&mut connection).await.context("identifying the database")?;
-    replace(&mut connection, RENEW, oid, cluster).await.context("making a new deployment")?;
-    let deployment = read(&mut connection, oid, cluster).await.context("reading the new deployment")?;
+    replace(&mut connection, RENEW, oid, cluster).await.context("storing the new deployment id")?;
+    let deployment = read(&mut connection, oid, cluster).await.context("reading the new deployment id")?;
     tracing::info!(deployment.id = %deployment.id, "deployment renewed: restart both services");
     Ok(())
 }

@@ -51,29 +51,29 @@ impl From<bool> for Verdict {
     }
 }
 
-/// How the service is, and each part that it depends on.
+/// The health of the service and of its dependencies.
 #[derive(Serialize, ToSchema)]
 struct Report {
     status: Verdict,
     database: Verdict,
-    /// Why the database cannot be used although it answers, such as that it is read-only.
+    /// Why the database cannot be used although it answers. Absent otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(examples("Postgres is a standby, which takes no writes"))]
+    #[schema(examples("Postgres is a standby and accepts no writes"))]
     database_problem: Option<String>,
     redis: Verdict,
-    /// What Redis says, such as `WRONGPASS`, or `unreachable`. Only where something is wrong with it.
+    /// The error that Redis returned, such as `WRONGPASS`, or `unreachable`. Absent if Redis works.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(examples("WRONGPASS"))]
     redis_error: Option<String>,
     notification_service: Verdict,
 }
 
-/// How the service and its dependencies are.
+/// Returns the health of the service and of its dependencies.
 #[utoipa::path(
     get, path = "/health", tag = "operations", operation_id = "get_health",
     responses(
-        (status = 200, description = "All is well.", body = Report),
-        (status = 503, description = "Something is not, by name.", body = Report),
+        (status = 200, description = "The service and all dependencies are healthy.", body = Report),
+        (status = 503, description = "At least one dependency is unhealthy.", body = Report),
     ),
 )]
 async fn health(health: Data<Health>) -> HttpResponse {
@@ -106,23 +106,23 @@ struct ProcessStatus {
     status: &'static str,
 }
 
-/// Whether the process can answer.
+/// Returns whether the process is alive.
 ///
-/// As long as it does, a restart would help nobody: what is away is away for the next process too.
+/// Dependencies are not checked: if one is unavailable, a restart does not help.
 #[utoipa::path(
     get, path = "/live", tag = "operations", operation_id = "get_live",
-    responses((status = 200, description = "It can.", body = ProcessStatus)),
+    responses((status = 200, description = "The process is alive.", body = ProcessStatus)),
 )]
 async fn live() -> HttpResponse {
     HttpResponse::Ok().json(ProcessStatus { status: "live" })
 }
 
-/// Whether the process can do its work.
+/// Returns whether the process can serve requests.
 #[utoipa::path(
     get, path = "/ready", tag = "operations", operation_id = "get_ready",
     responses(
-        (status = 200, description = "It can.", body = ProcessStatus),
-        (status = 503, description = "It cannot yet, at the moment, or any more.", body = ProcessStatus),
+        (status = 200, description = "The process is ready.", body = ProcessStatus),
+        (status = 503, description = "The process is starting, cannot use the database, or is draining.", body = ProcessStatus),
     ),
 )]
 async fn ready(health: Data<Health>) -> HttpResponse {
@@ -134,7 +134,7 @@ async fn ready(health: Data<Health>) -> HttpResponse {
     }
 }
 
-/// What the process measures, in Prometheus' text format.
+/// Returns the metrics of the process in the text format of Prometheus.
 #[utoipa::path(
     get, path = "/metrics", tag = "operations", operation_id = "get_metrics",
     responses((status = 200, description = "The metrics.", content_type = "text/plain", body = String)),

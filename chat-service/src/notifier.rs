@@ -73,7 +73,7 @@ impl Notifier {
     /// The users who have a socket open, also if it is `away`. Empty if that cannot be known in time.
     pub async fn online(&self, users: impl IntoIterator<Item = UserId>) -> HashSet<UserId> {
         let statuses = self.statuses(users).await.unwrap_or_else(|error| {
-            tracing::debug!(error.cause = %error, "presence is not known");
+            tracing::debug!(error.cause = %error, "presence unknown");
             Vec::new()
         });
         statuses.into_iter().filter(|user| user.status != Status::Offline).map(|user| user.user_id).collect()
@@ -120,7 +120,7 @@ impl Notifier {
             ]),
         };
         if let Err(status) = self.peer.call(DELIVERY_TIMEOUT, request).await {
-            tracing::warn!(message.id = %message.id, error.cause = %status, "not delivered yet");
+            tracing::warn!(message.id = %message.id, error.cause = %status, "message not delivered");
         }
     }
 
@@ -143,8 +143,8 @@ impl Notifier {
         let publishing = redis::pubsub::publish(&self.redis, self.namespace.name(channel), envelope.encode());
         match tokio::time::timeout(PUBLISH_TIMEOUT, publishing).await {
             Ok(Ok(())) => return,
-            Ok(Err(error)) => tracing::warn!(redis.channel = %channel, error.cause = %error, "not published"),
-            Err(_) => tracing::warn!(redis.channel = %channel, "not published in time"),
+            Ok(Err(error)) => tracing::warn!(redis.channel = %channel, error.cause = %error, "redis publish failed"),
+            Err(_) => tracing::warn!(redis.channel = %channel, "redis publish timed out"),
         }
         trace.fail("not_published");
     }

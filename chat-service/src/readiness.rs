@@ -92,7 +92,7 @@ impl Readiness {
     async fn prepare(&self, connector: &Connector, own: &OwnDeployment) {
         let (mut delay, max_delay) = BACKOFF;
         while let Err(error) = try_prepare(connector, own).await {
-            tracing::warn!(error.cause = format!("{error:#}"), "database not prepared, trying again");
+            tracing::warn!(error.cause = format!("{error:#}"), "database preparation failed, retrying");
             if error.is::<Unsuitable>() {
                 self.set(Err(error));
             }

@@ -19,13 +19,13 @@ pub enum ChatError {
     #[error("should be the id of another user")]
     PartnerIsOneself,
     /// The user has as many chats as allowed, and cannot open another.
-    #[error("You have as many chats as allowed ({0}). Others can still open chats with you.")]
+    #[error("You have reached the limit of {0} direct chats. Others can still open chats with you.")]
     TooMany(u32),
     /// The token is good, but its user is not there any more.
     #[error("The user of this token no longer exists. Log in again.")]
     Gone,
     /// A task of ours ended before its work was done.
-    #[error("the task failed: {0}")]
+    #[error("task failed: {0}")]
     Task(#[from] tokio::task::JoinError),
     /// The database failed.
     #[error(transparent)]

@@ -32,21 +32,21 @@ pub fn routes() -> Routes {
 
 #[derive(Deserialize, ToSchema)]
 struct OpenRequest {
-    /// With whom.
+    /// The id of the user to chat with.
     #[schema(value_type = UserId)]
     partner_id: String,
 }
 
-/// Opens the chat with a user.
+/// Opens the direct chat with a user.
 ///
-/// Two users have one chat, which either of them opens; opening it again returns the same chat. A user who has 5,000 direct
-/// chats cannot open another. Others may still open chats with that user.
+/// Two users have at most one direct chat. Opening it again, by either of them, returns the same chat. A user who has 5,000
+/// direct chats cannot open another, but others can still open chats with that user.
 #[utoipa::path(
     post, path = "/chats", tag = "chats", operation_id = "open_chat", security(("bearer" = [])),
     request_body = OpenRequest,
     responses(
-        (status = 201, description = "The chat, which is new.", body = ChatItem),
-        (status = 200, description = "The chat, which there was.", body = ChatItem),
+        (status = 201, description = "The new chat.", body = ChatItem),
+        (status = 200, description = "The existing chat.", body = ChatItem),
         NoSuchPartner,
         TooManyChats,
     ),
@@ -66,13 +66,13 @@ async fn open(
 
 #[derive(Deserialize, IntoParams)]
 struct ListQuery {
-    /// How many chats at most.
+    /// Maximum number of chats to return.
     #[param(value_type = ListLimit, inline, required = false)]
     limit: Option<String>,
-    /// How many chats to leave out first.
+    /// Number of chats to skip.
     #[param(value_type = Offset, inline, required = false)]
     offset: Option<String>,
-    /// Only those with something unread.
+    /// Return only chats with unread messages.
     #[param(value_type = bool, required = false, default = false)]
     unread_only: Option<String>,
 }
@@ -90,11 +90,11 @@ impl ListQuery {
     }
 }
 
-/// The user's chats, latest first.
+/// Returns the chats of the caller, the most recently active first.
 #[utoipa::path(
     get, path = "/chats", tag = "chats", operation_id = "list_chats", security(("bearer" = [])),
     params(ListQuery),
-    responses((status = 200, description = "A page of them.", body = ChatList)),
+    responses((status = 200, description = "A page of chats.", body = ChatList)),
 )]
 async fn list(
     chats: Data<Chats>,
@@ -104,7 +104,7 @@ async fn list(
     Ok(Json(chats.list(user, query.parse()?).await?))
 }
 
-/// A chat.
+/// Returns a chat.
 #[utoipa::path(
     get, path = "/chats/{id}", tag = "chats", operation_id = "get_chat", security(("bearer" = [])),
     params(("id" = ChatId, Path)),
@@ -120,19 +120,19 @@ async fn get(
 
 #[derive(Deserialize, ToSchema)]
 struct ReadRequest {
-    /// Every event up to this `seq` is read.
+    /// The `seq` of the last event that was read. All earlier events count as read too.
     #[schema(value_type = i64, minimum = 0, examples(41))]
     read: Seq,
 }
 
-/// Says how far the user has read a chat.
+/// Moves the read marker of the caller in a chat.
 ///
-/// It never moves back, and not past the chat's last event.
+/// The marker never moves back, and never past the last event of the chat.
 #[utoipa::path(
     put, path = "/chats/{id}/receipt", tag = "chats", operation_id = "mark_read", security(("bearer" = [])),
     params(("id" = ChatId, Path)),
     request_body = ReadRequest,
-    responses((status = 200, description = "How far it is read now.", body = ReadState), NoSuchChat),
+    responses((status = 200, description = "The resulting read marker and unread count.", body = ReadState), NoSuchChat),
 )]
 async fn read(
     chats: Data<Chats>,

@@ -1,4 +1,4 @@
-//! A chat as one of its members sees it.
+//! Chats, as their members and notification-service see them.
 
 use chrono::{DateTime, Utc};
 use neonchat_common::{
@@ -19,30 +19,30 @@ pub type WireLimit = PageLimit<1000, 1000>;
 /// The most chats whose heads are asked for at once.
 pub const MAX_HEADS: usize = 1000;
 
-/// One item of the list of chats.
+/// A chat as one of its members sees it.
 #[derive(Clone, Serialize, ToSchema)]
 pub struct ChatItem {
-    /// Which chat.
+    /// The id of the chat.
     pub id: ChatId,
-    /// `direct`.
+    /// The type of chat: `direct`.
     #[serde(rename = "type")]
     #[schema(examples("direct"))]
     pub kind: String,
     /// The other member.
     pub partner: Partner,
-    /// The newest message.
+    /// The newest message; `null` if there is none.
     #[schema(required)]
     pub last_message: Option<LastMessage>,
-    /// How many messages of others the reader has not read.
+    /// Number of messages by others after the read marker of the member.
     #[schema(minimum = 0, examples(1))]
     pub unread_count: i64,
-    /// The place of the last event.
+    /// The `seq` of the last event; 0 if there is none.
     #[schema(value_type = i64, minimum = 0, examples(42))]
     pub last_seq: Seq,
-    /// The reader has read every event up to this one.
+    /// The read marker of the member: every event up to this `seq` is read.
     #[schema(value_type = i64, minimum = 0, examples(41))]
     pub read_seq: Seq,
-    /// When the last event was made, or the chat.
+    /// When the last event was stored; without events, when the chat was created.
     #[serde(serialize_with = "time::serialize")]
     #[schema(examples("2026-01-02T03:04:05.000006Z"))]
     pub updated_at: DateTime<Utc>,
@@ -51,12 +51,12 @@ pub struct ChatItem {
 /// The other member of a direct chat.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Partner {
-    /// Who.
+    /// The id of the user.
     pub id: UserId,
-    /// The name.
+    /// The username.
     #[schema(examples("bob"))]
     pub username: String,
-    /// Whether any of the partner's sockets is open, also if it is `away`.
+    /// Whether the user has an open socket. Users who are `away` count as online.
     pub online: bool,
 }
 
@@ -64,10 +64,10 @@ pub struct Partner {
 // Without `Debug`: the text of a message is in no log.
 #[derive(Clone, Serialize, ToSchema)]
 pub struct LastMessage {
-    /// What was written.
+    /// The text.
     #[schema(examples("Привет!"))]
     pub text: String,
-    /// Who wrote it.
+    /// The id of the user who sent it.
     pub sender_id: UserId,
     /// When it was stored.
     #[serde(serialize_with = "time::serialize")]
@@ -75,22 +75,22 @@ pub struct LastMessage {
     pub created_at: DateTime<Utc>,
 }
 
-/// How many messages of others a member has not read.
+/// Returns the number of messages by others that a member has not read.
 ///
-/// Numbers without a gap are counted by subtraction. None of those after `read_seq` is the reader's own, since sending
-/// a message reads the chat up to it.
+/// `seq` has no gaps, so a subtraction counts them. None of the messages after `read_seq` is the member's own, because sending
+/// a message moves the read marker to it.
 #[must_use]
 pub const fn unread_count(last_seq: Seq, read_seq: Seq) -> i64 {
     last_seq - read_seq
 }
 
-/// How far a member has read a chat.
+/// The read marker and the unread count of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ReadState {
-    /// Every event up to this one is read.
+    /// The read marker: every event up to this `seq` is read.
     #[schema(value_type = i64, minimum = 0, examples(41))]
     pub read_seq: Seq,
-    /// How many messages of others are not.
+    /// Number of messages by others after the read marker.
     #[schema(minimum = 0, examples(1))]
     pub unread_count: i64,
 }
@@ -115,15 +115,15 @@ pub struct ListFilter {
     pub offset: Offset,
 }
 
-/// A page of the list of chats, latest first.
+/// A page of chats, the most recently active first.
 #[derive(Serialize, ToSchema)]
 pub struct ChatList {
-    /// The chats.
+    /// The chats on this page.
     pub chats: Vec<ChatItem>,
-    /// How many there are on all pages.
+    /// Number of chats on all pages.
     #[schema(minimum = 0, examples(1))]
     pub total: i64,
-    /// Whether more follow.
+    /// Whether there are further pages.
     pub has_more: bool,
 }
 

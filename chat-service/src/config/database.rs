@@ -158,7 +158,7 @@ fn bad_mode() -> String {
 
 fn unknown(parameter: &str) -> String {
     let hint = match parameter {
-        "sslrootcert" => " (SSL_CERT_FILE names the certificates of an authority of your own)",
+        "sslrootcert" => " (set SSL_CERT_FILE to trust a private certificate authority)",
         _ => "",
     };
     format!("a URL whose parameters are among sslmode, {}; not {parameter}{hint}", PARAMETERS.join(", "))
@@ -173,7 +173,7 @@ fn warn_of_plain_text(
     let is_remote = connection.get_hosts().iter().any(|host| matches!(host, Host::Tcp(name) if !is_loopback(name)))
         || !connection.get_hostaddrs().iter().all(IpAddr::is_loopback);
     if environment == Environment::Production && is_remote && connection.get_ssl_mode() != SslMode::Require {
-        reader.warn(name, "the connection to postgres may not be encrypted; sslmode verify-full is TLS");
+        reader.warn(name, "the connection to Postgres may be unencrypted; set sslmode=verify-full for TLS");
     }
 }
 

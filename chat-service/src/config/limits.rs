@@ -43,7 +43,7 @@ fn bounding(reader: &mut SettingsSource, name: &str, default: u32, environment: 
 fn against_guessing(reader: &mut SettingsSource, name: &str, default: u32, environment: Environment) -> u32 {
     let limit = reader.number(name, default, 0, MAX);
     if environment == Environment::Production && limit == 0 {
-        reader.problem(name, "above 0 where APP_ENV=production; 0 lets anyone guess passwords");
+        reader.problem(name, "above 0 if APP_ENV=production; 0 lets anyone guess passwords");
     }
     limit
 }

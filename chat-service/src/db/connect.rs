@@ -112,7 +112,7 @@ fn tls(mode: SslMode) -> anyhow::Result<MakeRustlsConnect> {
     if mode != SslMode::Disable {
         let system = rustls_native_certs::load_native_certs();
         let (added, _) = roots.add_parsable_certificates(system.certs);
-        anyhow::ensure!(added > 0, "DB_SSLMODE asks for TLS, but the system has no certificates to trust");
+        anyhow::ensure!(added > 0, "DB_SSLMODE requires TLS, but the system has no trusted certificates");
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)

@@ -29,7 +29,7 @@ pub async fn migrate_within(wait: Duration, connector: &Connector) -> anyhow::Re
                 let limit = humantime::format_duration(wait);
                 break Err(error).with_context(|| format!("the database did not answer within {limit}"));
             }
-            Err(error) => tracing::warn!(error.cause = %error, "the database does not answer, trying again"),
+            Err(error) => tracing::warn!(error.cause = %error, "database connection failed, retrying"),
         }
         sleep(PAUSE).await;
     }
@@ -47,7 +47,10 @@ async fn migrate_on(connector: &Connector, mut session: Session) -> anyhow::Resu
     requirements::check_new(connector, &mut session).await?;
     let mut connection = session.connection;
     // Released when the connection ends. The number is "neonchat" as bytes.
-    connection.batch_execute("SELECT pg_advisory_lock(x'6e656f6e63686174'::bigint)").await.context("the lock")?;
+    connection
+        .batch_execute("SELECT pg_advisory_lock(x'6e656f6e63686174'::bigint)")
+        .await
+        .context("acquiring the migration lock")?;
     // diesel's migrations block, so they get a thread of their own.
     let pending = move || {
         let mut harness = AsyncMigrationHarness::new(connection);
@@ -58,5 +61,5 @@ async fn migrate_on(connector: &Connector, mut session: Session) -> anyhow::Resu
     };
     let mut connection = tokio::task::spawn_blocking(pending).await??;
     // What SQL cannot compute, also for users whom an instance of an older version has registered since.
-    skeletons::fill(&mut connection).await.context("the skeletons of usernames")
+    skeletons::fill(&mut connection).await.context("backfilling username skeletons")
 }

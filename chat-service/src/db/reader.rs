@@ -37,7 +37,7 @@ impl Reader {
     /// # Errors
     /// As [`Db::new`].
     pub fn new(connector: Connector, settings: &DatabaseSettings) -> anyhow::Result<Self> {
-        describe_counter!(READS_TOTAL, "Reads that the reader was asked for, by what came of them");
+        describe_counter!(READS_TOTAL, "Reads from the replica, by outcome");
         Ok(Self { db: Db::new(connector, settings)?, paused_until: Arc::default() })
     }
 
@@ -59,7 +59,7 @@ impl Reader {
             Ok(Some(_)) => "answered",
             Ok(None) => "behind",
             Err(error) => {
-                tracing::warn!(error.cause = %error, "the reader does not answer");
+                tracing::warn!(error.cause = %error, "replica read failed");
                 *self.paused_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + PAUSE);
                 "away"
             }

@@ -81,21 +81,21 @@ impl Facts {
             }
         };
         check(self.version < MIN_VERSION, &|| {
-            format!("Postgres is version {}; it has to be 15 or later", self.version / 10_000)
+            format!("Postgres has version {}; 15 or later is required", self.version / 10_000)
         });
         check(self.encoding != "UTF8", &|| {
-            format!("the encoding of the database is {}; it has to be UTF8", self.encoding)
+            format!("the encoding of the database is {}; UTF8 is required", self.encoding)
         });
         check(self.session != marker, &|| {
-            "a pooler gives the connection another session: PgBouncer has to have pool_mode = session".to_owned()
+            "a pooler shares sessions between connections; PgBouncer needs pool_mode = session".to_owned()
         });
-        check(self.is_standby, &|| "Postgres is a standby, which takes no writes".to_owned());
+        check(self.is_standby, &|| "Postgres is a standby and accepts no writes".to_owned());
         check(self.is_read_only && !self.is_standby, &|| {
             "Postgres is read-only (default_transaction_read_only = on)".to_owned()
         });
         check(!self.switched_off.is_empty(), &|| {
             let off = self.switched_off.join(" = off, ");
-            format!("Postgres has {off} = off, so that a crash may lose acknowledged messages; switch it on")
+            format!("Postgres has {off} = off, so a crash may lose acknowledged messages; set it to on")
         });
         check(!self.missing_privileges.is_empty(), &|| {
             format!("the database user lacks {}", self.missing_privileges.join(", "))

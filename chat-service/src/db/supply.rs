@@ -86,15 +86,15 @@ impl Manager for Supply {
     async fn create(&self) -> ConnectionResult<Connection> {
         match self.0.ask() {
             Ok(spare) => Ok(spare),
-            Err(given) => given.await.unwrap_or_else(|_| Err(closed("connecting was given up"))),
+            Err(given) => given.await.unwrap_or_else(|_| Err(closed("connecting was abandoned"))),
         }
     }
 
     async fn recycle(&self, connection: &mut Connection, metrics: &Metrics) -> RecycleResult<ConnectionError> {
         if connection.is_broken() {
-            Err(RecycleError::message("it has ended"))
+            Err(RecycleError::message("connection closed"))
         } else if metrics.age() >= self.0.max_lifetime {
-            Err(RecycleError::message("it is older than DB_CONN_MAX_LIFETIME"))
+            Err(RecycleError::message("connection older than DB_CONN_MAX_LIFETIME"))
         } else {
             Ok(())
         }

@@ -26,18 +26,18 @@ const BEARER: &str = "bearer";
 #[openapi(
     info(
         title = "NeonChat",
-        description = "Accounts, chats and history of a messenger. Live events come over WebSocket: see the protocol's \
-                       description in docs/PROTOCOL.md and docs/asyncapi.json.\n\n\
-                       Ids are UUIDs, times are RFC 3339 in UTC. `seq` numbers the durable events of a chat: 1, 2, 3 … \
-                       without a gap. Clients ignore fields, event types and error codes that they do not know: later \
-                       versions add some."
+        description = "Accounts, chats and message history of NeonChat, a messenger. Live events are sent over WebSocket; \
+                       docs/PROTOCOL.md and docs/asyncapi.json describe that protocol.\n\n\
+                       Ids are UUIDs. Times are in UTC, in the format of RFC 3339. `seq` numbers the durable events of a \
+                       chat: 1, 2, 3 … without gaps. Later versions may add fields, event types and error codes; clients \
+                       ignore those that they do not know."
     ),
     servers((url = "/")),
     tags(
         (name = "auth", description = "Accounts and tokens"),
         (name = "users", description = "Profiles and presence"),
-        (name = "chats", description = "Chats and read positions"),
-        (name = "messages", description = "Sending, history and events of a chat"),
+        (name = "chats", description = "Chats and read markers"),
+        (name = "messages", description = "Messages and events of a chat"),
         (name = "operations", description = "Health, readiness and metrics, for operators"),
     ),
     components(schemas(Problem)),
@@ -123,11 +123,15 @@ fn refer_to_headers_of(status: &str, problem: &mut Response) {
 /// The headers that answers refer to.
 fn describe_headers(components: &mut Components) {
     for (name, kind, description) in [
-        ("X-Request-Id", Type::String, "The caller's own, if it sent a valid one. The server's logs contain it."),
-        ("RateLimit-Limit", Type::Integer, "Requests allowed in a window. Absent if requests are not limited."),
-        ("RateLimit-Remaining", Type::Integer, "Requests left in this window."),
-        ("RateLimit-Reset", Type::Integer, "Seconds until the window ends."),
-        ("Retry-After", Type::Integer, "Seconds to wait before trying again."),
+        (
+            "X-Request-Id",
+            Type::String,
+            "The id of the request in the logs of the server. It is the caller's own if the request had a valid one.",
+        ),
+        ("RateLimit-Limit", Type::Integer, "Requests allowed per window. Absent if requests are not limited."),
+        ("RateLimit-Remaining", Type::Integer, "Requests left in the current window."),
+        ("RateLimit-Reset", Type::Integer, "Seconds until the current window ends."),
+        ("Retry-After", Type::Integer, "Seconds to wait before the next attempt."),
         ("WWW-Authenticate", Type::String, "`Bearer`."),
     ] {
         let schema = ObjectBuilder::new().schema_type(kind);

@@ -83,7 +83,7 @@ impl Limiter {
             Ok((remaining, reset, _)) => Taken::Passed(Quota { limit, remaining, reset: Duration::from_millis(reset) }),
             Err(cause) => {
                 metrics::counter!("rate_limit_bypassed_total").increment(1);
-                tracing::debug!(error.cause = %cause, "a request passed uncounted");
+                tracing::debug!(error.cause = %cause, "request passed uncounted");
                 Taken::Uncounted
             }
         }
@@ -93,14 +93,14 @@ impl Limiter {
     pub async fn give_back(&self, key: &str) {
         let key = self.namespace.name(key);
         if let Err(cause) = self.ask(self.redis.eval::<(), _, _, _>(GIVE_BACK, key, Vec::<String>::new())).await {
-            tracing::debug!(error.cause = %cause, "a count was not taken back");
+            tracing::debug!(error.cause = %cause, "rate limit count not reduced");
         }
     }
 
     /// Forgets all that passed.
     pub async fn forget(&self, key: &str) {
         if let Err(cause) = self.ask(self.redis.del::<(), _>(self.namespace.name(key))).await {
-            tracing::debug!(error.cause = %cause, "a count was not forgotten");
+            tracing::debug!(error.cause = %cause, "rate limit count not deleted");
         }
     }
 
@@ -110,7 +110,7 @@ impl Limiter {
         if let Err(cause) =
             self.ask(self.redis.set::<(), _, _>(self.namespace.name(key), 1, Some(expire), None, false)).await
         {
-            tracing::debug!(error.cause = %cause, "a key was not remembered");
+            tracing::debug!(error.cause = %cause, "rate limit key not stored");
         }
     }
 

@@ -27,7 +27,7 @@ pub enum MessageError {
     #[error(transparent)]
     Db(Arc<DbError>),
     /// The process ends.
-    #[error("the process ends")]
+    #[error("the process is shutting down")]
     Ending,
 }
 

@@ -61,7 +61,7 @@ async fn store_each(
     let bad: Vec<Option<Invalid>> =
         requests.into_iter().zip(calls).map(|request| parse(request).map(|message| good.push(message)).err()).collect();
     for message in &good {
-        tracing::debug!(request.id = %message.request, chat.id = %message.chat, "to be stored");
+        tracing::debug!(request.id = %message.request, chat.id = %message.chat, "storing message");
     }
     let mut outcomes = messages.store(good).await?.into_iter();
     let mut outcome = |bad: Option<Invalid>| match bad {

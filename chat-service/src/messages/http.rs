@@ -33,13 +33,13 @@ pub fn routes() -> Routes {
 
 #[derive(Deserialize, IntoParams)]
 struct HistoryQuery {
-    /// How many messages at most.
+    /// Maximum number of messages to return.
     #[param(value_type = HistoryLimit, inline, required = false)]
     limit: Option<String>,
-    /// Only messages older than this one: the page directly before it.
+    /// Return the messages directly before this one.
     #[param(value_type = MessageId, required = false)]
     before_id: Option<String>,
-    /// Only messages newer than this one: the page directly after it. Not together with `before_id`.
+    /// Return the messages directly after this one. It cannot be combined with `before_id`.
     #[param(value_type = MessageId, required = false)]
     after_id: Option<String>,
 }
@@ -53,21 +53,21 @@ impl HistoryQuery {
             (Some(id), None) => invalid.check("before_id", parse_id(id)).map(Position::Before),
             (None, Some(id)) => invalid.check("after_id", parse_id(id)).map(Position::After),
             (Some(_), Some(_)) => {
-                invalid.check("after_id", Err(Violation::new("exclusive", "cannot be given with before_id")))
+                invalid.check("after_id", Err(Violation::new("exclusive", "cannot be combined with before_id")))
             }
         };
         limit.zip(position).map(|(limit, position)| (position, limit)).ok_or(invalid)
     }
 }
 
-/// The messages of a chat, newest first.
+/// Returns a page of the messages of a chat.
 ///
-/// Without a cursor, the newest messages. With `before_id`, the messages directly before that one; with `after_id`, those
-/// directly after it: pages in a row leave no message out. Every page is ordered from newest to oldest.
+/// Without `before_id` and `after_id`, the page has the newest messages. Every page is ordered from newest to oldest. To read
+/// on, pass the id of its last message as `before_id`, or of its first one as `after_id`: the next page follows without a gap.
 #[utoipa::path(
     get, path = "/chats/{id}/messages", tag = "messages", operation_id = "list_messages", security(("bearer" = [])),
     params(("id" = ChatId, Path), HistoryQuery),
-    responses((status = 200, description = "A page of them.", body = History), NoSuchChat),
+    responses((status = 200, description = "A page of messages.", body = History), NoSuchChat),
 )]
 async fn history(
     messages: Data<Messages>,
@@ -82,33 +82,35 @@ async fn history(
 // Without `Debug`: the text of a message is in no log.
 #[derive(Deserialize, ToSchema)]
 struct SendRequest {
-    /// 1 to 4096 Unicode code points, at least one of them visible and none of them U+0000.
+    /// 1 to 4096 Unicode code points. At least one of them must be visible, and U+0000 is not allowed.
     #[schema(min_length = 1, max_length = 4096, pattern = r"^[^\u0000]*[^\s\u0000][^\u0000]*$", examples("Привет!"))]
     text: String,
-    /// Chosen by the client: sending again under it stores nothing new. Without one, every request is a new message.
+    /// An idempotency key that the client chooses. A repeated request with the same `request_id` stores nothing and returns the
+    /// first message. Without it, each request stores a new message.
     #[schema(value_type = Option<SendId>)]
     request_id: Option<String>,
 }
 
-/// The message that was stored.
+/// A stored message.
 #[derive(Serialize, ToSchema)]
 struct SendAnswer {
     #[serde(flatten)]
     message: Message,
-    /// Whether it was stored by an earlier request.
+    /// Whether an earlier request with this `request_id` stored the message.
     duplicate: bool,
 }
 
-/// Sends a message, which everybody in the chat gets at once.
+/// Sends a message to a chat.
 ///
-/// After 500 or 503 it may be stored or not: send it again under its `request_id`.
+/// The open sockets of the members get it at once. After 500 or 503 the message may be stored or not: repeat the request with
+/// the same `request_id`.
 #[utoipa::path(
     post, path = "/chats/{id}/messages", tag = "messages", operation_id = "send_message", security(("bearer" = [])),
     params(("id" = ChatId, Path)),
     request_body = SendRequest,
     responses(
-        (status = 201, description = "The message, which is new.", body = SendAnswer),
-        (status = 200, description = "The message, which was sent before.", body = SendAnswer),
+        (status = 201, description = "The new message.", body = SendAnswer),
+        (status = 200, description = "The message that an earlier request with this `request_id` stored.", body = SendAnswer),
         NoSuchChat,
         OtherContent,
     ),
@@ -135,19 +137,21 @@ async fn send(
 
 #[derive(Deserialize, IntoParams)]
 struct EventsQuery {
-    /// Only events after this `seq`.
+    /// Return only events after this `seq`.
     #[param(value_type = i64, required = false, minimum = 0, default = 0)]
     after: Option<String>,
-    /// How many events at most. There may be fewer, and more to follow, where they are long.
+    /// Maximum number of events to return. A page with long texts may have fewer, although more follow (`has_more`).
     #[param(value_type = EventsLimit, inline, required = false)]
     limit: Option<String>,
 }
 
-/// What has happened in a chat, for a client that was away.
+/// Returns the durable events of a chat after a cursor.
+///
+/// A client that was disconnected uses this to fetch what it missed.
 #[utoipa::path(
     get, path = "/chats/{id}/events", tag = "messages", operation_id = "list_events", security(("bearer" = [])),
     params(("id" = ChatId, Path), EventsQuery),
-    responses((status = 200, description = "Events in the order of their `seq`.", body = Events), NoSuchChat),
+    responses((status = 200, description = "A page of events, ordered by `seq`.", body = Events), NoSuchChat),
 )]
 async fn events(
     messages: Data<Messages>,

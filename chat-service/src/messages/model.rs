@@ -83,31 +83,31 @@ impl<T> Sent<T> {
 // Without `Debug`: its text is in no log.
 #[derive(Clone, Serialize, ToSchema, HasQuery)]
 pub struct Message {
-    /// Which.
+    /// The id of the message.
     #[diesel(deserialize_as = Uuid)]
     pub id: MessageId,
-    /// In which chat.
+    /// The id of the chat.
     #[diesel(deserialize_as = Uuid)]
     pub chat_id: ChatId,
-    /// The id of the sender.
+    /// The id of the user who sent it.
     #[diesel(deserialize_as = Uuid)]
     pub sender_id: UserId,
-    /// What the sender chose. It concerns nobody else, so history does not show it.
+    /// The sender's idempotency key. Only the sender needs it, so history does not show it.
     #[diesel(deserialize_as = Uuid)]
     #[serde(skip)]
     pub request_id: SendId,
-    /// What was written.
+    /// The text.
     #[schema(examples("Привет!"))]
     pub text: String,
     /// When it was stored.
     #[serde(serialize_with = "time::serialize")]
     #[schema(examples("2026-01-02T03:04:05.000006Z"))]
     pub created_at: DateTime<Utc>,
-    /// When it was last changed.
+    /// When it was last changed; for a new message, the same as `created_at`.
     #[serde(serialize_with = "time::serialize")]
     #[schema(examples("2026-01-02T03:04:05.000006Z"))]
     pub updated_at: DateTime<Utc>,
-    /// Its place in its chat.
+    /// The number of the message in the sequence of its chat.
     #[schema(value_type = i64, minimum = 1, examples(42))]
     pub seq: Seq,
 }
@@ -140,21 +140,20 @@ pub enum Position {
     After(MessageId),
 }
 
-/// A page of history, newest first.
+/// A page of messages, the newest first.
 #[derive(Serialize, ToSchema)]
 pub struct History {
-    /// The messages.
+    /// The messages on this page.
     pub messages: Vec<Message>,
-    /// Whether there are older ones.
+    /// Whether there are older messages.
     pub has_previous: bool,
-    /// Whether there are newer ones.
+    /// Whether there are newer messages.
     pub has_next: bool,
 }
 
-/// A durable event of a chat, told apart by its `type`.
+/// A durable event of a chat. Its `type` says which one.
 ///
-/// Later versions add types. A client ignores an event of a type that it does not know, and still counts its `seq` as
-/// received.
+/// Later versions may add types. A client ignores an event of an unknown type, but counts its `seq` as received.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 #[schema(discriminator(property_name = "type", mapping(("message" = "#/components/schemas/MessageEvent"))))]
@@ -182,32 +181,32 @@ impl Event {
 /// A message was sent.
 #[derive(Serialize, ToSchema)]
 pub struct MessageEvent {
-    /// Tells this event from those of other types.
+    /// The type of the event.
     #[serde(rename = "type")]
     pub kind: MessageEventType,
-    /// The place of the event in the chat.
+    /// The number of the event in the sequence of its chat.
     #[schema(value_type = i64, minimum = 1, examples(42))]
     pub seq: Seq,
     /// The message.
     pub message: Message,
 }
 
-/// The `type` of a [`MessageEvent`].
+/// The `type` of an event of a sent message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MessageEventType {
-    /// The one type.
+    /// The only value.
     Message,
 }
 
-/// The events of a chat after some `seq`, ascending.
+/// A page of the durable events of a chat, in ascending order of `seq`.
 #[derive(Serialize, ToSchema)]
 pub struct Events {
-    /// The events: fewer than were asked for where they are long.
+    /// The events on this page. With long texts there are fewer than `limit`.
     pub events: Vec<Event>,
-    /// The place of the chat's last event: not before any of the events.
+    /// The highest `seq` of the chat; at least that of the last event on this page.
     #[schema(value_type = i64, minimum = 0, examples(42))]
     pub head_seq: Seq,
-    /// Whether more follow.
+    /// Whether there are further pages.
     pub has_more: bool,
 }

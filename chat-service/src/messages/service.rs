@@ -34,7 +34,7 @@ impl Messages {
     /// With what they stand on.
     #[must_use]
     pub fn new(db: Db, notifier: Notifier, tasks: Tasks) -> Self {
-        describe_counter!(SENT_TOTAL, "Messages sent, by what came of them");
+        describe_counter!(SENT_TOTAL, "Messages sent, by outcome");
         Self { writer: Writer::start(db.clone(), &tasks), db, reader: None, notifier, tasks }
     }
 

@@ -21,7 +21,7 @@ pub enum SessionError {
     #[error("The token was revoked. Log in again.")]
     Revoked,
     /// A task of ours ended before its work was done.
-    #[error("the task failed: {0}")]
+    #[error("task failed: {0}")]
     Task(#[from] tokio::task::JoinError),
     /// The database failed.
     #[error(transparent)]

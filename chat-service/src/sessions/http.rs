@@ -15,10 +15,12 @@ pub fn routes() -> Routes {
     routes!(log_out)
 }
 
-/// Ends the session: from then on its token is refused everywhere, and its sockets are closed.
+/// Logs the caller out.
+///
+/// The token is revoked on all instances, and the sockets that it opened are closed.
 #[utoipa::path(
     post, path = "/auth/logout", tag = "auth", operation_id = "log_out", security(("bearer" = [])),
-    responses((status = 204, description = "It has ended.")),
+    responses((status = 204, description = "The token is revoked.")),
 )]
 async fn log_out(sessions: Data<Sessions>, Session(claims): Session) -> Result<HttpResponse, ApiError> {
     sessions.end(claims).await?;

@@ -18,7 +18,7 @@ pub enum UserError {
     #[error("The user of this token no longer exists. Log in again.")]
     Gone,
     /// Another user has this name, one that differs only by case, or one that looks the same.
-    #[error("This username is taken, or looks like one that is. Choose another one.")]
+    #[error("This username is taken, or looks like a taken one. Choose another.")]
     UsernameTaken,
     /// No such user, or another password. Which of the two is not told.
     #[error("The username or the password is wrong.")]
@@ -27,7 +27,7 @@ pub enum UserError {
     #[error(transparent)]
     TooManyFailures(#[from] TooManyFailures),
     /// Too many passwords are waiting to be hashed.
-    #[error("too many logins at once")]
+    #[error("too many passwords waiting to be hashed")]
     Busy,
     /// A fault of ours.
     #[error(transparent)]

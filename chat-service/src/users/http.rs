@@ -39,21 +39,21 @@ pub fn routes() -> Routes {
 
 #[derive(Deserialize, ToSchema)]
 struct Credentials {
-    /// Letters of one script, digits, `_`, `.` and `-`, with at least one letter or digit; white space around the name is
-    /// ignored. Chinese, Japanese and Korean names may also have Latin letters. Names that differ only by case are one, and
-    /// a name that looks like another user's is taken.
+    /// Letters of one script, digits, `_`, `.` and `-`, with at least one letter or digit. Chinese, Japanese and Korean names
+    /// may also contain Latin letters. White space around the name is ignored. Names that differ only in case are the same
+    /// name. A name that looks like the name of another user counts as taken.
     #[schema(min_length = 3, max_length = 50, pattern = r"^[\p{L}\p{M}\p{N}_.-]+$", examples("alice"))]
     username: String,
-    /// At most 72 bytes of UTF-8 when normalised (RFC 8265, `OpaqueString`), no control characters; not the username, and not
-    /// one of the commonest.
+    /// At most 72 bytes of UTF-8 after normalization (RFC 8265, `OpaqueString`). It must not contain control characters, be
+    /// the username, or be one of the most common passwords.
     #[schema(value_type = String, format = Password, min_length = 6, max_length = 72, examples("securepass123"))]
     password: SecretString,
 }
 
-/// Makes an account.
+/// Registers a user.
 ///
-/// After 503, or where the answer is lost, the account may exist, and another registration be refused as `username_taken`: log
-/// in to find out.
+/// If the answer is 503 or is lost, the account may exist already, and a repeated registration is refused as `username_taken`.
+/// Log in to find out.
 #[utoipa::path(
     post, path = "/auth/register", tag = "auth", operation_id = "register",
     request_body = Credentials,
@@ -70,16 +70,16 @@ async fn register(users: Data<Users>, Body(body): Body<Credentials>) -> Result<H
 
 #[derive(Serialize, ToSchema)]
 struct LoginAnswer {
-    /// For `Authorization: Bearer`, and for the WebSocket. A JWT.
+    /// A JWT for the header `Authorization: Bearer` and for the WebSocket handshake.
     #[schema(examples("eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiN2M5ZTY2NzkifQ.m1Xl0PZ3Zk8"))]
     token: String,
-    /// In how many seconds it expires.
+    /// Seconds until the token expires.
     #[schema(examples(86400))]
     expires_in: u64,
     user: LoggedIn,
 }
 
-/// Who has logged in.
+/// The user who logged in.
 #[derive(Serialize, ToSchema)]
 struct LoggedIn {
     id: UserId,
@@ -87,20 +87,20 @@ struct LoggedIn {
     username: String,
 }
 
-/// Gives a token for a name and a password.
+/// Issues a token for a username and a password.
 ///
-/// A wrong name and a wrong password are answered alike.
+/// An unknown username and a wrong password get the same answer.
 #[utoipa::path(
     post, path = "/auth/login", tag = "auth", operation_id = "log_in",
     request_body = Credentials,
-    responses((status = 200, description = "A token.", body = LoginAnswer), WrongCredentials),
+    responses((status = 200, description = "The token and its user.", body = LoginAnswer), WrongCredentials),
 )]
 async fn log_in(
     users: Data<Users>,
     from: ClientAddress,
     Body(body): Body<Credentials>,
 ) -> Result<Json<LoginAnswer>, ApiError> {
-    // What cannot be a name or a password is answered like any other wrong one.
+    // An invalid name or password gets the same answer as a wrong one.
     let username = Username::existing(&body.username);
     let login = users.log_in(username, Password::parse(body.password).ok(), from).await;
     let login = login.inspect_err(|error| report_refusal(error, &body.username, from));
@@ -123,20 +123,20 @@ fn report_refusal(error: &UserError, name: &str, from: ClientAddress) {
     security_event!(event, user.name = security::excerpt(name), client.address = %from);
 }
 
-/// The user whose token it is.
+/// Returns the profile of the caller.
 #[utoipa::path(
     get, path = "/users/me", tag = "users", operation_id = "get_myself", security(("bearer" = [])),
-    responses((status = 200, description = "The user.", body = UserProfile)),
+    responses((status = 200, description = "The profile.", body = UserProfile)),
 )]
 async fn myself(users: Data<Users>, Authenticated(user): Authenticated) -> Result<Json<UserProfile>, ApiError> {
     Ok(Json(users.myself(user).await?))
 }
 
-/// A user.
+/// Returns the profile of a user.
 #[utoipa::path(
     get, path = "/users/{id}", tag = "users", operation_id = "get_user", security(("bearer" = [])),
     params(("id" = UserId, Path)),
-    responses((status = 200, description = "The user.", body = UserProfile), NoSuchUser),
+    responses((status = 200, description = "The profile.", body = UserProfile), NoSuchUser),
 )]
 async fn get(users: Data<Users>, _: Authenticated, id: Path<UserId>) -> Result<Json<UserProfile>, ApiError> {
     Ok(Json(users.get(*id).await?))
@@ -144,22 +144,22 @@ async fn get(users: Data<Users>, _: Authenticated, id: Path<UserId>) -> Result<J
 
 #[derive(Deserialize, IntoParams)]
 struct SearchQuery {
-    /// How the name starts, whatever its case.
+    /// The start of the username, in any case.
     #[param(value_type = String, min_length = 1, max_length = 50, pattern = r"^[^\u0000]*$", example = "ali")]
     q: Option<String>,
-    /// How many users at most.
+    /// Maximum number of users to return.
     #[param(value_type = SearchLimit, inline, required = false)]
     limit: Option<String>,
-    /// How many users to leave out first.
+    /// Number of users to skip.
     #[param(value_type = Offset, inline, required = false)]
     offset: Option<String>,
 }
 
-/// Finds users by the start of their names.
+/// Searches users by the start of their names.
 #[utoipa::path(
     get, path = "/users", tag = "users", operation_id = "search_users", security(("bearer" = [])),
     params(SearchQuery),
-    responses((status = 200, description = "Those found, by name.", body = FoundUsers)),
+    responses((status = 200, description = "A page of users, ordered by username.", body = FoundUsers)),
 )]
 async fn search(users: Data<Users>, _: Authenticated, query: Query<SearchQuery>) -> Result<Json<FoundUsers>, ApiError> {
     let mut invalid = Invalid::default();
@@ -172,16 +172,18 @@ async fn search(users: Data<Users>, _: Authenticated, query: Query<SearchQuery>)
 
 #[derive(Deserialize, IntoParams)]
 struct StatusQuery {
-    /// Of whom, separated by commas.
+    /// User ids, separated by commas.
     #[param(value_type = Vec<UserId>, explode = false, min_items = 1, max_items = 100)]
     ids: Option<String>,
 }
 
-/// Whether users are there, of those whom one shares a chat with.
+/// Returns the presence of users who share a chat with the caller.
+///
+/// Other users are left out of the answer.
 #[utoipa::path(
     get, path = "/users/status", tag = "users", operation_id = "get_statuses", security(("bearer" = [])),
     params(StatusQuery),
-    responses((status = 200, description = "Their presence.", body = Statuses)),
+    responses((status = 200, description = "The presence of the users.", body = Statuses)),
 )]
 async fn statuses(
     users: Data<Users>,

@@ -13,14 +13,14 @@ use crate::{schema::users, validation::PageLimit};
 /// How many users a search finds at once.
 pub type SearchLimit = PageLimit<20, 100>;
 
-/// What everybody may know of a user.
+/// The public profile of a user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, HasQuery, ToSchema)]
 #[diesel(table_name = users)]
 pub struct UserProfile {
-    /// Who.
+    /// The id of the user.
     #[diesel(deserialize_as = Uuid)]
     pub id: UserId,
-    /// The name as its owner writes it.
+    /// The username, spelled as at registration.
     #[schema(examples("alice"))]
     pub username: String,
     /// When the user registered.
@@ -29,38 +29,38 @@ pub struct UserProfile {
     pub created_at: DateTime<Utc>,
 }
 
-/// A page of users whose names start alike, in the order of their names.
+/// A page of users, ordered by username.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct FoundUsers {
-    /// The users.
+    /// The users on this page.
     pub users: Vec<UserProfile>,
-    /// Whether more follow.
+    /// Whether there are further pages.
     pub has_more: bool,
 }
 
 /// How many users' presence is asked for at once, at most.
 pub const MAX_STATUSES: usize = 100;
 
-/// Whether a user is there.
+/// The presence status of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// A socket of the user is open.
+    /// The user has an open socket that does not report `away`.
     Online,
-    /// All sockets of the user say that nobody is in front of them.
+    /// All open sockets of the user report `away`.
     Away,
-    /// There is no socket.
+    /// The user has no open socket.
     Offline,
 }
 
 /// The presence of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct UserStatus {
-    /// Who.
+    /// The id of the user.
     pub user_id: UserId,
-    /// Whether the user is there.
+    /// The status of the user.
     pub status: Status,
-    /// When that was last seen to be so, in Unix seconds; of who is offline it is not known.
+    /// When the status was last confirmed, in Unix seconds; `null` if the user is offline.
     #[schema(required, examples(1_767_323_045))]
     pub last_seen: Option<i64>,
 }
@@ -81,9 +81,9 @@ impl UserStatus {
     }
 }
 
-/// The presence of those users whom one may ask about.
+/// The presence of users who share a chat with the caller.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Statuses {
-    /// In no order; who shares no chat with who asks is left out.
+    /// In no particular order, without the users who share no chat with the caller.
     pub statuses: Vec<UserStatus>,
 }

@@ -79,7 +79,7 @@ impl Password {
         if username.is_some_and(|username| username.is_alike(text)) {
             Err(Violation::new("username", "should not be the username"))
         } else if COMMON.contains(text.to_lowercase().as_str()) {
-            Err(Violation::new("common", "is one of the commonest passwords: choose another"))
+            Err(Violation::new("common", "is one of the most common passwords; choose another"))
         } else {
             Ok(password)
         }

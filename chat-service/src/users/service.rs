@@ -107,8 +107,8 @@ impl Users {
         };
         match replaced.await {
             Ok(true) => tracing::info!(user.id = %user, "password hash upgraded"),
-            Ok(false) => tracing::debug!(user.id = %user, "password hash was changed by another login"),
-            Err(error) => tracing::warn!(user.id = %user, error.cause = %error, "password hash could not be upgraded"),
+            Ok(false) => tracing::debug!(user.id = %user, "password hash replaced by another login"),
+            Err(error) => tracing::warn!(user.id = %user, error.cause = %error, "password hash upgrade failed"),
         }
     }
 

@@ -47,7 +47,7 @@ pub async fn fill(connection: &mut AsyncPgConnection) -> QueryResult<()> {
         alike += found - updated;
     }
     if filled > 0 {
-        tracing::info!(users.filled = filled, users.alike = alike, "skeletons of usernames filled in");
+        tracing::info!(users.filled = filled, users.alike = alike, "username skeletons backfilled");
     }
     Ok(())
 }

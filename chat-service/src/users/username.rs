@@ -41,7 +41,7 @@ impl Username {
         } else if !name.contains(char::is_alphanumeric) {
             violation("format", "should have at least one letter or digit")
         } else if has_stacked_marks(&name) {
-            violation("format", "should have at most 3 different marks on a letter")
+            violation("format", "should have at most 3 different combining marks on a letter")
         } else if !is_of_one_script(&name) {
             violation("mixed_scripts", "should not mix letters of different scripts, such as Latin and Cyrillic")
         } else {

@@ -42,7 +42,7 @@ async fn refuses_a_database_of_another_encoding() {
         let create = format!("CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0");
         sql(&url).await.batch_execute(&create).await.expect("a database");
         let app = TestApp::launch(&sibling(&url, &name), &[]).await;
-        until_problem(&app, &format!("the encoding of the database is {encoding}; it has to be UTF8")).await;
+        until_problem(&app, &format!("the encoding of the database is {encoding}; UTF8 is required")).await;
         let tables = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace";
         let made: i64 = app.sql().await.query_one(tables, &[]).await.expect("a count").get(0);
         assert_eq!(made, 0, "it is not migrated");
@@ -209,7 +209,7 @@ async fn is_not_ready_behind_pgbouncer_where_transactions_are_pooled() {
         let folder = folder();
         let (_process, url) = pgbouncer(folder.path(), &database, mode).await;
         let app = TestApp::launch(&url, &[]).await;
-        until_problem(&app, "PgBouncer has to have pool_mode = session").await;
+        until_problem(&app, "PgBouncer needs pool_mode = session").await;
         let api: &Api = &app.api;
         assert_eq!(api.call("GET", "/live", None, None).await.expect("an answer").body, json!({ "status": "live" }));
     }
