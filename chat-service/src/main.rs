@@ -10,9 +10,9 @@ use chat_service::{
 };
 use clap::{Parser, Subcommand};
 use neonchat_common::{
-    http::probe::{Probe, probe},
+    http::probe::healthcheck,
     lifecycle::{self, shutdown_signal},
-    settings::{OperationsAddress, SettingsSource},
+    settings::SettingsSource,
     telemetry,
     trace::Traces,
 };
@@ -70,7 +70,7 @@ static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     let Arguments { command } = Arguments::parse();
-    lifecycle::run(async { run(command).await.map(|()| ExitCode::SUCCESS) })
+    lifecycle::run(run(command))
 }
 
 async fn run(command: Option<Command>) -> anyhow::Result<()> {
@@ -80,10 +80,7 @@ async fn run(command: Option<Command>) -> anyhow::Result<()> {
     }
     let settings = Settings::read(SettingsSource::load()?)?;
     if let Some(Command::Healthcheck { ready }) = command {
-        let what = if ready { Probe::Ready } else { Probe::Live };
-        let operations = settings.operations.as_ref();
-        let (host, port) = OperationsAddress::probe_target(operations, &settings.host, settings.http_port);
-        return probe(host, port, what).await;
+        return healthcheck(settings.operations.as_ref(), &settings.host, settings.http_port, ready).await;
     }
     telemetry::init_logs(&settings.common)?;
     if let Some(Command::Migrate { wait }) = command {

@@ -20,7 +20,7 @@ const BLOCKED_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Runs a process on a runtime of its own. HTTP and the sockets are served by actix, on a thread for each core; for all else
 /// half as many do, and each thread less is one that need not be woken for a message.
-pub fn run(main: impl Future<Output = anyhow::Result<ExitCode>>) -> ExitCode {
+pub fn run(main: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
     if let Err(error) = raise_file_limit() {
         print_error(format!("The limit on open files stays as it is: {error}"));
     }
@@ -32,7 +32,7 @@ pub fn run(main: impl Future<Output = anyhow::Result<ExitCode>>) -> ExitCode {
         let ended = runtime.block_on(main);
         // A thread that blocks, such as on the resolver, is not waited for.
         runtime.shutdown_timeout(BLOCKED_TIMEOUT);
-        ended
+        ended.map(|()| ExitCode::SUCCESS)
     }))
 }
 

@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use neonchat_common::{
-    http::probe::{Probe, probe},
+    http::probe::healthcheck,
     lifecycle::{self, shutdown_signal},
-    settings::{OperationsAddress, SettingsSource},
+    settings::SettingsSource,
     telemetry,
     trace::Traces,
 };
@@ -46,7 +46,7 @@ static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     let Arguments { command } = Arguments::parse();
-    lifecycle::run(async { run(command).await.map(|()| ExitCode::SUCCESS) })
+    lifecycle::run(run(command))
 }
 
 async fn run(command: Option<Command>) -> anyhow::Result<()> {
@@ -54,10 +54,7 @@ async fn run(command: Option<Command>) -> anyhow::Result<()> {
     match command {
         Some(Command::Broadcast { text }) => return broadcast(&settings, text).await,
         Some(Command::Healthcheck { ready }) => {
-            let probed = if ready { Probe::Ready } else { Probe::Live };
-            let operations = settings.operations.as_ref();
-            let (host, port) = OperationsAddress::probe_target(operations, &settings.host, settings.ws_port);
-            return probe(host, port, probed).await;
+            return healthcheck(settings.operations.as_ref(), &settings.host, settings.ws_port, ready).await;
         }
         Some(Command::Serve) | None => {}
     }

@@ -1,4 +1,4 @@
-//! `healthcheck`: asks the process on this machine whether it is alive or ready. For containers, whose images have no curl.
+//! The `healthcheck` command: asks the process on this machine whether it is live or ready. Container images have no curl.
 
 use std::{
     io,
@@ -13,40 +13,34 @@ use tokio::{
     time::timeout,
 };
 
-/// The longest that an answer takes.
-const LIMIT: Duration = Duration::from_secs(3);
+use crate::settings::OperationsAddress;
 
-/// What an answer of 200 begins with.
+/// The longest time that a response may take.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The start of a response with status 200.
 const OK: &[u8] = b"HTTP/1.1 200 ";
 
-/// What a process is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Probe {
-    /// `/live`
-    Live,
-    /// `/ready`
-    Ready,
-}
-
-impl Probe {
-    const fn path(self) -> &'static str {
-        match self {
-            Self::Live => "/live",
-            Self::Ready => "/ready",
-        }
-    }
-}
-
-/// Asks the process that listens at `host:port`.
+/// Asks the process on this machine whether it is live, or `ready`. It is asked at its operations address, or at `host` and
+/// `port` if it has none.
 ///
 /// # Errors
-/// There is no answer in time, or its status is not 200.
-pub async fn probe(host: &str, port: u16, what: Probe) -> anyhow::Result<()> {
-    let path = what.path();
-    // It listens at all addresses: one of them is this machine's own.
+/// There is no response within 3 s, or its status is not 200.
+pub async fn healthcheck(
+    operations: Option<&OperationsAddress>,
+    host: &str,
+    port: u16,
+    ready: bool,
+) -> anyhow::Result<()> {
+    let (host, port) = operations.map_or((host, port), |address| (&address.host, address.port));
+    probe(host, port, if ready { "/ready" } else { "/live" }).await
+}
+
+async fn probe(host: &str, port: u16, path: &str) -> anyhow::Result<()> {
+    // A process that listens on all addresses is reachable at the loopback address.
     let is_any = host.parse().is_ok_and(|address: IpAddr| address.is_unspecified());
     let host = if is_any { Ipv4Addr::LOCALHOST.to_string() } else { host.to_owned() };
-    let ask = async {
+    let exchange = async {
         let mut connection = TcpStream::connect((host.as_str(), port)).await?;
         let request = format!("GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n");
         connection.write_all(request.as_bytes()).await?;
@@ -54,7 +48,8 @@ pub async fn probe(host: &str, port: u16, what: Probe) -> anyhow::Result<()> {
         connection.read_exact(&mut status).await?;
         Ok::<_, io::Error>(status)
     };
-    let status = timeout(LIMIT, ask).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut)).flatten();
+    let timed_out = |_| io::Error::from(io::ErrorKind::TimedOut);
+    let status = timeout(RESPONSE_TIMEOUT, exchange).await.map_err(timed_out).flatten();
     let status = status.with_context(|| format!("http://{host}:{port}{path}"))?;
     ensure!(status == OK, "http://{host}:{port}{path}: {}", status.escape_ascii());
     Ok(())
@@ -66,28 +61,33 @@ mod tests {
 
     use super::*;
 
-    async fn answering(answer: &'static [u8]) -> u16 {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let port = listener.local_addr().expect("an address").port();
+    async fn respond_with(response: &'static [u8]) -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind a port");
+        let port = listener.local_addr().expect("read the local address").port();
         tokio::spawn(async move {
-            let (mut connection, _) = listener.accept().await.expect("a connection");
+            let (mut connection, _) = listener.accept().await.expect("accept a connection");
             let mut request = [0; 1024];
             let _ = connection.read(&mut request).await;
-            let _ = connection.write_all(answer).await;
+            let _ = connection.write_all(response).await;
         });
         port
     }
 
     #[tokio::test]
-    async fn alive_is_who_answers_with_200() {
-        assert!(probe("0.0.0.0", answering(b"HTTP/1.1 200 OK\r\n\r\n").await, Probe::Live).await.is_ok());
-        for answer in [b"HTTP/1.1 503 Service Unavailable\r\n\r\n".as_slice(), b"HTTP/1.1 2", b""] {
-            assert!(
-                probe("127.0.0.1", answering(answer).await, Probe::Live).await.is_err(),
-                "{}",
-                answer.escape_ascii()
-            );
+    async fn succeeds_only_for_status_200() {
+        let port = respond_with(b"HTTP/1.1 200 OK\r\n\r\n").await;
+        assert!(healthcheck(None, "0.0.0.0", port, false).await.is_ok());
+        for response in [b"HTTP/1.1 503 Service Unavailable\r\n\r\n".as_slice(), b"HTTP/1.1 2", b""] {
+            let port = respond_with(response).await;
+            assert!(healthcheck(None, "127.0.0.1", port, false).await.is_err(), "{}", response.escape_ascii());
         }
-        assert!(probe("127.0.0.1", 1, Probe::Ready).await.is_err());
+        assert!(healthcheck(None, "127.0.0.1", 1, true).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn asks_the_operations_address_if_there_is_one() {
+        let port = respond_with(b"HTTP/1.1 200 OK\r\n\r\n").await;
+        let operations = OperationsAddress { host: "127.0.0.1".to_owned(), port };
+        assert!(healthcheck(Some(&operations), "127.0.0.1", 1, true).await.is_ok());
     }
 }

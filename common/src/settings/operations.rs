@@ -18,12 +18,6 @@ impl OperationsAddress {
         let host = source.optional(host_name).unwrap_or(service_host).to_owned();
         source.optional_port(port_name).map(|port| Self { host, port })
     }
-
-    /// Where a process asks whether another one on this machine lives: here, or on the public port.
-    #[must_use]
-    pub fn probe_target<'a>(address: Option<&'a Self>, host: &'a str, port: u16) -> (&'a str, u16) {
-        address.map_or((host, port), |Self { host, port }| (host, *port))
-    }
 }
 
 #[cfg(test)]
