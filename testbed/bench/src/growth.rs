@@ -1,4 +1,4 @@
-//! What a page of history, a list of chats and a send cost with few messages stored, and with many.
+//! The cost of a page of history, a list of chats and a send, with few and with many stored messages.
 
 use std::time::{Duration, Instant};
 
@@ -7,31 +7,31 @@ use uuid::Uuid;
 
 use super::{
     Measured, Options,
+    env::Env,
     generator::{Load, Plan},
+    load_run::run_load,
     percentiles::Percentiles,
-    play::play,
     population::Population,
     report::{Bound, Figure, ms},
     rest::Client,
-    stage::Stage,
     usage::Cpu,
 };
 
 const NAME: &str = "growth";
 
-/// Each has a chat with each other one, and one of these chats has half of all messages.
+/// The number of users. Each has a chat with each other one. One of these chats has half of all messages.
 const PEOPLE: usize = 21;
 
-/// Stored at first.
+/// The number of messages for the first measurement.
 const FEW: u64 = 1000;
 
-/// Stored in one statement, at most.
-const AT_ONCE: u64 = 500_000;
+/// The maximum number of messages in one statement.
+const BATCH: u64 = 500_000;
 
-/// Sent meanwhile, a second: far less than the system can do, so that the cost of each is its own.
+/// The send rate in messages/s: far below the capacity, so that batching does not reduce the cost of a message.
 const SENT_PER_SECOND: u32 = 200;
 
-/// How much more anything may cost with many messages than with few.
+/// The maximum ratio of the costs with many and with few messages.
 const RATIO: Bound = Bound::AtMost(1.2);
 
 /// What is measured.
@@ -50,36 +50,36 @@ const WORK: [(Work, &str); 4] = [
     (Work::Send, "a send"),
 ];
 
-/// What a piece of work takes.
+/// The cost of an operation.
 #[derive(Clone, Copy, Debug)]
 struct Cost {
-    /// Half of them took no longer.
+    /// The median duration.
     p50: Duration,
-    /// CPU of all servers for each.
+    /// The CPU time of all servers per operation.
     cpu: Duration,
 }
 
-/// Measures it.
+/// Measures the scenario.
 ///
 /// # Errors
-/// Something does not start, or ends; a request fails.
+/// A process does not start or ends, or a request fails.
 pub(crate) async fn measure(options: &Options) -> Measured {
-    let mut stage = Stage::start(1, options.logs.as_deref()).await?;
-    let population = stage.circle(PEOPLE).await?;
+    let mut env = Env::start(1, options.logs.as_deref()).await?;
+    let population = env.full_mesh(PEOPLE).await?;
     let (mut costs, mut failure) = (Vec::new(), None);
     for rows in [FEW, options.rows] {
         let began = Instant::now();
-        grow(&mut stage, &population, rows).await?;
-        println!("{NAME}: {} messages stored after {:.0?}", stage.stored().await?, began.elapsed());
+        grow(&mut env, &population, rows).await?;
+        println!("{NAME}: {} messages stored after {:.0?}", env.stored().await?, began.elapsed());
         let mut of_these = Vec::new();
         for (work, _) in WORK {
-            let (cost, failed) = cost(&stage, &population, work, options.lasts()).await.context(NAME)?;
+            let (cost, failed) = cost(&env, &population, work, options.duration()).await.context(NAME)?;
             of_these.push(cost);
             failure = failure.or(failed);
         }
         costs.push(of_these);
     }
-    stage.stop().await?;
+    env.stop().await?;
 
     let mut figures = Vec::new();
     for ((_, name), (few, many)) in WORK.iter().zip(costs[0].iter().zip(&costs[1])) {
@@ -100,58 +100,58 @@ fn ratio(many: Duration, few: Duration) -> f64 {
     many.as_secs_f64() / few.as_secs_f64()
 }
 
-/// Stores messages until there are so many: half of them in the first chat, the rest in all others alike.
-async fn grow(stage: &mut Stage, population: &Population, rows: u64) -> anyhow::Result<()> {
+/// Stores messages up to the total: half of them in the first chat, the rest evenly in the others.
+async fn grow(env: &mut Env, population: &Population, rows: u64) -> anyhow::Result<()> {
     let (one, others) = population.pairs.split_first().context("no chats")?;
     let others: Vec<_> = others.iter().map(|pair| pair.chat).collect();
     let (one, chats) = ([one.chat], others.len() as u64);
-    let stored = u64::try_from(stage.stored().await?)?;
+    let stored = u64::try_from(env.stored().await?)?;
     let each = rows.saturating_sub(stored) / 2 / chats;
-    for messages in portions(each, AT_ONCE / chats) {
-        stage.history(&others, messages).await?;
+    for messages in portions(each, BATCH / chats) {
+        env.history(&others, messages).await?;
     }
-    for messages in portions(rows.saturating_sub(stored + each * chats), AT_ONCE) {
-        stage.history(&one, messages).await?;
+    for messages in portions(rows.saturating_sub(stored + each * chats), BATCH) {
+        env.history(&one, messages).await?;
     }
-    // One by one: several together are a transaction, in which there is no VACUUM.
-    for tidy in ["VACUUM ANALYZE messages, chats, chat_members", "CHECKPOINT"] {
-        stage.database.batch_execute(tidy).await?;
+    // One statement at a time: several would be a transaction, in which VACUUM is not allowed.
+    for maintenance in ["VACUUM ANALYZE messages, chats, chat_members", "CHECKPOINT"] {
+        env.database.batch_execute(maintenance).await?;
     }
     Ok(())
 }
 
-/// `all`, in portions of `most` at most.
+/// Splits `all` into portions of at most `most`.
 fn portions(all: u64, most: u64) -> impl Iterator<Item = i64> {
     (0..all.div_ceil(most)).map(move |done| i64::try_from((all - done * most).min(most)).unwrap_or(i64::MAX))
 }
 
 async fn cost(
-    stage: &Stage,
+    env: &Env,
     population: &Population,
     work: Work,
-    lasts: Duration,
+    duration: Duration,
 ) -> anyhow::Result<(Cost, Option<String>)> {
     let one = population.pairs[0];
     let path = match work {
         Work::Newest => format!("/api/v1/chats/{}/messages", one.chat),
-        Work::Middle => format!("/api/v1/chats/{}/messages?before_id={}", one.chat, middle(stage, one.chat).await?),
+        Work::Middle => format!("/api/v1/chats/{}/messages?before_id={}", one.chat, middle(env, one.chat).await?),
         Work::Chats => "/api/v1/chats".to_owned(),
-        Work::Send => return sends(stage, population, lasts).await,
+        Work::Send => return sends(env, population, duration).await,
     };
-    let (client, token) = (Client::new(stage.rest()), &population.people[one.members[0]].token);
-    let processes = stage.processes()?;
-    // What is not measured warms up.
-    let _ = repeat(&client, &path, token, lasts / 4).await?;
+    let (client, token) = (Client::new(env.rest()), &population.users[one.members[0]].token);
+    let processes = env.processes()?;
+    // Warm-up.
+    let _ = repeat(&client, &path, token, duration / 4).await?;
     let before = Cpu::of(&processes, None)?;
-    let times = repeat(&client, &path, token, lasts).await?;
+    let times = repeat(&client, &path, token, duration).await?;
     let cpu = Cpu::of(&processes, None)?.since(before).servers() / u32::try_from(times.len())?.max(1);
     Ok((Cost { p50: Percentiles::of(times).p50, cpu }, None))
 }
 
-/// Asks again and again for so long, one request at a time.
-async fn repeat(client: &Client, path: &str, token: &str, lasts: Duration) -> anyhow::Result<Vec<Duration>> {
+/// Repeats a request for the duration, one at a time.
+async fn repeat(client: &Client, path: &str, token: &str, duration: Duration) -> anyhow::Result<Vec<Duration>> {
     let (start, mut times) = (Instant::now(), Vec::new());
-    while start.elapsed() < lasts {
+    while start.elapsed() < duration {
         let asked = Instant::now();
         client.get(path, token).await.with_context(|| path.to_owned())?;
         times.push(asked.elapsed());
@@ -159,20 +159,20 @@ async fn repeat(client: &Client, path: &str, token: &str, lasts: Duration) -> an
     Ok(times)
 }
 
-async fn sends(stage: &Stage, population: &Population, lasts: Duration) -> anyhow::Result<(Cost, Option<String>)> {
-    let before = stage.stored().await?;
-    let plan = Plan::new(stage.websocket(), population, Load::Open { per_second: SENT_PER_SECOND });
-    let (played, ()) = play(stage, plan, lasts, async |_| Ok(())).await?;
-    let stored = stage.stored().await?.saturating_sub(before);
-    let cpu = played.cpu.servers() / u32::try_from(played.done())?.max(1);
-    Ok((Cost { p50: played.delivery().p50, cpu }, played.failure(NAME, stored)))
+async fn sends(env: &Env, population: &Population, duration: Duration) -> anyhow::Result<(Cost, Option<String>)> {
+    let before = env.stored().await?;
+    let plan = Plan::new(env.websocket(), population, Load::Open { per_second: SENT_PER_SECOND });
+    let (run, ()) = run_load(env, plan, duration, async |_| Ok(())).await?;
+    let stored = env.stored().await?.saturating_sub(before);
+    let cpu = run.cpu.servers() / u32::try_from(run.done())?.max(1);
+    Ok((Cost { p50: run.delivery().p50, cpu }, run.failure(NAME, stored)))
 }
 
-/// The id of the message in the middle of a chat.
-async fn middle(stage: &Stage, chat: Uuid) -> anyhow::Result<Uuid> {
+/// Returns the ID of the message in the middle of a chat.
+async fn middle(env: &Env, chat: Uuid) -> anyhow::Result<Uuid> {
     let middle = "SELECT messages.id FROM messages JOIN chats ON chats.id = chat_id
                   WHERE chat_id = $1 AND seq = last_seq / 2";
-    Ok(stage.database.query_one(middle, &[&chat]).await?.get(0))
+    Ok(env.database.query_one(middle, &[&chat]).await?.get(0))
 }
 
 #[cfg(test)]
@@ -180,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn portions_are_all_together() {
+    fn portions_add_up() {
         assert_eq!(portions(0, 5).collect::<Vec<_>>(), [0; 0]);
         assert_eq!(portions(10, 5).collect::<Vec<_>>(), [5, 5]);
         assert_eq!(portions(11, 5).collect::<Vec<_>>(), [5, 5, 1]);

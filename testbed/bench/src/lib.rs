@@ -1,20 +1,20 @@
-//! `make bench`: the system under load, beside what it is to do.
+//! `make bench`: measures the system under load and compares the figures with their targets.
 //!
-//! The load is made on the machine that runs the system, so it has to be cheap: `generator` is a thread with an epoll and
-//! frames made by hand, and what it takes is printed with the rest.
+//! The generator shares the machine with the system, so it has to be cheap: one thread with one epoll and hand-made frames.
+//! Its own CPU is printed with the other figures.
 
+mod env;
 mod fan_out;
 mod generator;
 mod growth;
 mod limits;
+mod load_run;
 mod messages;
 mod percentiles;
-mod play;
 mod population;
 mod report;
 mod rest;
 mod sockets;
-mod stage;
 mod usage;
 mod worker;
 
@@ -26,50 +26,50 @@ use clap::{Args, ValueEnum};
 use self::report::Figure;
 pub use self::worker::work;
 
-/// What is measured, and how.
+/// The options of a run.
 #[derive(Args, Debug)]
 pub struct Options {
-    /// One scenario alone; may be given several times
+    /// Run only this scenario; may be given several times
     #[arg(long, value_name = "NAME")]
     only: Vec<Scenario>,
-    /// How long each load is measured, in seconds
+    /// How long to measure each load, in seconds
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     seconds: u64,
-    /// How many messages `growth` stores
+    /// The number of messages that `growth` stores
     #[arg(long, default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(10_000..=100_000_000))]
     rows: u64,
-    /// A file for the figures, as JSON
+    /// A file to write the figures to, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// A folder for the logs of the services, which otherwise go
+    /// A directory in which the logs of the services are kept; by default they are deleted
     #[arg(long, value_name = "FOLDER")]
     logs: Option<PathBuf>,
 }
 
 impl Options {
-    const fn lasts(&self) -> Duration {
+    const fn duration(&self) -> Duration {
         Duration::from_secs(self.seconds)
     }
 }
 
-/// A load.
+/// A scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Scenario {
-    /// 200 pairs of users, one message in flight each
+    /// 200 pairs of users with one message in flight each
     #[value(name = "pairs-1")]
     Pairs1,
-    /// 200 pairs of users, eight messages in flight each
+    /// 200 pairs of users with eight messages in flight each
     #[value(name = "pairs-8")]
     Pairs8,
-    /// 500 messages a second between 200 pairs, whatever becomes of them
+    /// 500 messages/s between 200 pairs (open loop)
     #[value(name = "open-500")]
     Open500,
-    /// 1,000 messages a second between 200 pairs
+    /// 1,000 messages/s between 200 pairs (open loop)
     #[value(name = "open-1000")]
     Open1000,
-    /// One chat of two, 128 messages in flight
+    /// One direct chat with 128 messages in flight
     HotChat,
-    /// 100 requests a second on the chat endpoints, while messages flow at 500 a second
+    /// 100 requests/s to the chat endpoints at 500 messages/s
     Rest,
     /// 18,000 sockets on one instance
     Sockets,
@@ -78,14 +78,14 @@ pub enum Scenario {
     Sockets3,
     /// One message to 1,000 sockets of one chat
     FanOut,
-    /// What the machine does at most: Postgres, Redis and a WebSocket relay, each alone
+    /// The limits of the machine: Postgres, Redis and a WebSocket relay, each alone
     Limits,
-    /// A page of history, a list of chats and a send, with 1,000 messages stored and with 10 million; only where it is
-    /// asked for: to store so many takes minutes
+    /// A page of history, a list of chats and a send, with 1,000 and with 10 million stored messages; runs only if it is
+    /// named, because storing them takes minutes
     Growth,
 }
 
-/// The figures of a scenario, and what failed.
+/// The figures of a scenario, and its failure, if any.
 type Measured = anyhow::Result<(Vec<Figure>, Option<String>)>;
 
 impl Scenario {
@@ -106,13 +106,13 @@ impl Scenario {
     }
 }
 
-/// Runs the scenarios and prints the figures. Returns whether every message arrived and every target is met.
+/// Runs the scenarios and prints the figures. Returns whether no message was lost and every target is met.
 ///
 /// # Errors
-/// Something does not start, or ends.
+/// A process does not start, or ends.
 pub async fn run(options: &Options) -> anyhow::Result<bool> {
     if cfg!(debug_assertions) {
-        println!("This is no release build: the figures are of no use.\n");
+        println!("This is not a release build: the figures are meaningless.\n");
     }
     let all: Vec<_> =
         Scenario::value_variants().iter().copied().filter(|scenario| *scenario != Scenario::Growth).collect();

@@ -1,4 +1,4 @@
-//! The scenarios in which messages flow between pairs.
+//! The scenarios with messages between pairs of users.
 
 use std::time::Duration;
 
@@ -6,16 +6,16 @@ use anyhow::Context as _;
 
 use super::{
     Measured, Options,
+    env::Env,
     generator::{Load, Plan},
-    play::{Played, play},
+    load_run::{LoadRun, run_load},
     report::{Bound, Figure, ms},
-    stage::Stage,
 };
 
-/// The name of the figure.
+/// The name of the figure with the message rate.
 pub(crate) const RATE: &str = "stored and delivered";
 
-/// What a scenario is, and what is wanted of it.
+/// A scenario with its targets.
 pub(crate) struct Case {
     name: &'static str,
     pairs: usize,
@@ -31,19 +31,19 @@ type Wanted = (Option<Bound>, Option<Bound>);
 
 const NOTHING: Wanted = (None, None);
 
-/// 200 pairs of users, one message in flight each.
+/// 200 pairs of users with one message in flight each.
 pub(crate) const PAIRS_1: Case = pairs("pairs-1", 1, 10_000.0);
 
-/// 200 pairs of users, eight messages in flight each.
+/// 200 pairs of users with eight messages in flight each.
 pub(crate) const PAIRS_8: Case = pairs("pairs-8", 8, 16_000.0);
 
-/// 500 messages a second between 200 pairs.
+/// 500 messages/s between 200 pairs.
 pub(crate) const OPEN_500: Case = open("open-500", 500);
 
-/// 1,000 messages a second between 200 pairs.
+/// 1,000 messages/s between 200 pairs.
 pub(crate) const OPEN_1000: Case = open("open-1000", 1000);
 
-/// One chat of two, 128 messages in flight.
+/// One direct chat with 128 messages in flight.
 pub(crate) const HOT_CHAT: Case = Case {
     name: "hot-chat",
     pairs: 1,
@@ -78,27 +78,27 @@ const fn open(name: &'static str, per_second: u32) -> Case {
     }
 }
 
-/// Measures one. Returns the figures, and what failed.
+/// Measures a scenario. Returns the figures and the failure, if any.
 ///
 /// # Errors
-/// Something does not start, or ends.
+/// A process does not start, or ends.
 pub(crate) async fn measure(case: &Case, options: &Options) -> Measured {
-    let stage = Stage::start(1, options.logs.as_deref()).await?;
-    println!("{}: {:?}, {} pairs; {:?}", case.name, case.load, case.pairs, stage.processes()?);
-    println!("postgres: {}", stage.postgres_settings().await?);
-    let population = stage.pairs(case.pairs).await?;
-    let plan = Plan::new(stage.websocket(), &population, case.load);
-    let (played, ()) = play(&stage, plan, options.lasts(), async |_| Ok(())).await.context(case.name)?;
-    let stored = stage.stored().await?;
-    stage.stop().await?;
-    Ok((figures(case, &played), played.failure(case.name, stored)))
+    let env = Env::start(1, options.logs.as_deref()).await?;
+    println!("{}: {:?}, {} pairs; {:?}", case.name, case.load, case.pairs, env.processes()?);
+    println!("postgres: {}", env.postgres_settings().await?);
+    let population = env.pairs(case.pairs).await?;
+    let plan = Plan::new(env.websocket(), &population, case.load);
+    let (run, ()) = run_load(&env, plan, options.duration(), async |_| Ok(())).await.context(case.name)?;
+    let stored = env.stored().await?;
+    env.stop().await?;
+    Ok((figures(case, &run), run.failure(case.name, stored)))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
-fn figures(case: &Case, played: &Played) -> Vec<Figure> {
-    let (cpu, memory, seconds, done) = (played.cpu, played.memory, played.seconds(), played.done() as f64);
-    let delivery = played.delivery();
-    let ack = played.journal.ack(played.measured.start, played.measured.end);
+fn figures(case: &Case, run: &LoadRun) -> Vec<Figure> {
+    let (cpu, memory, seconds, done) = (run.cpu, run.memory, run.seconds(), run.done() as f64);
+    let delivery = run.delivery();
+    let ack = run.journal.ack(run.measured.start, run.measured.end);
     let figure = |name: &str, value: f64, unit: &'static str, wanted: Wanted| {
         Figure::new(case.name, name, value, unit).target(wanted.0).specification(wanted.1)
     };

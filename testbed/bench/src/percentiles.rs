@@ -1,26 +1,25 @@
-//! Percentiles of times, exact: every sample is kept.
+//! Exact percentiles: every sample is kept.
 
 use std::time::Duration;
 
-/// Some of a set of times.
+/// Percentiles of a set of durations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Percentiles {
-    /// Half of them took no longer.
+    /// The median.
     pub(crate) p50: Duration,
-    /// 95 % of them took no longer.
+    /// The 95th percentile.
     pub(crate) p95: Duration,
-    /// 99 % of them took no longer.
+    /// The 99th percentile.
     pub(crate) p99: Duration,
-    /// None took longer.
+    /// The maximum.
     pub(crate) max: Duration,
 }
 
 impl Percentiles {
-    /// Of these; all 0 where there are none.
+    /// Returns the percentiles by nearest rank. All are 0 for an empty set.
     pub(crate) fn of(times: impl IntoIterator<Item = Duration>) -> Self {
         let mut times: Vec<_> = times.into_iter().collect();
         times.sort_unstable();
-        // By nearest rank: the smallest that so many per cent do not exceed.
         let at = |percent: usize| {
             let rank = (times.len() * percent).div_ceil(100);
             times.get(rank.saturating_sub(1)).copied().unwrap_or_default()
@@ -34,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn by_nearest_rank() {
+    fn uses_the_nearest_rank() {
         let ms = Duration::from_millis;
         let of = Percentiles::of((1..=200).rev().map(ms));
         assert_eq!(of, Percentiles { p50: ms(100), p95: ms(190), p99: ms(198), max: ms(200) });

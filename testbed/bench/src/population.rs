@@ -1,5 +1,4 @@
-//! Users, chats, history and tokens in bulk, past the services: a password hashed for each of thousands of users takes
-//! minutes.
+//! Inserts users, chats and history in bulk, bypassing the services. Hashing thousands of passwords would take minutes.
 
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use uuid::Uuid;
 /// Longer than any run.
 const TOKEN_LIFETIME: Duration = Duration::from_hours(12);
 
-/// `$2` further events in each of the chats `$1`: one a millisecond, long ago, the members in turn.
+/// Appends `$2` messages to each of the chats `$1`: one per millisecond in the past, by the members in turn.
 const HISTORY: &str = "
     INSERT INTO messages (id, chat_id, seq, sender_id, request_id, text, created_at, updated_at)
     SELECT overlay(gen_random_uuid()::text PLACING substr(lpad(to_hex(ms), 12, '0'), 1, 8) || '-'
@@ -27,44 +26,44 @@ const HISTORY: &str = "
 
 /// A user.
 #[derive(Clone, Debug)]
-pub(crate) struct Person {
-    /// The id.
+pub(crate) struct BenchUser {
+    /// The ID.
     pub(crate) id: Uuid,
     /// A token.
     pub(crate) token: String,
 }
 
-/// A chat of two.
+/// A direct chat.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pair {
-    /// The chat's id.
+    /// The ID of the chat.
     pub(crate) chat: Uuid,
-    /// Where its members are among the people.
+    /// The indexes of its members among the users.
     pub(crate) members: [usize; 2],
 }
 
-/// Who is there.
+/// The users and chats of a scenario.
 #[derive(Clone, Debug)]
 pub(crate) struct Population {
     /// The users.
-    pub(crate) people: Vec<Person>,
+    pub(crate) users: Vec<BenchUser>,
     /// The chats.
     pub(crate) pairs: Vec<Pair>,
 }
 
 impl Population {
-    /// The tokens of all, in their order.
+    /// Returns the token of each user, in order.
     pub(crate) fn tokens(&self) -> Vec<String> {
-        self.people.iter().map(|person| person.token.clone()).collect()
+        self.users.iter().map(|user| user.token.clone()).collect()
     }
 
-    /// The chats' ids.
+    /// Returns the ID of each chat.
     pub(crate) fn chats(&self) -> Vec<Uuid> {
         self.pairs.iter().map(|pair| pair.chat).collect()
     }
 }
 
-/// Puts so many pairs of users, each with a chat, into a database that chat-service has migrated.
+/// Inserts pairs of users, each with a chat, into a migrated database.
 ///
 /// # Errors
 /// The database refuses them.
@@ -72,40 +71,40 @@ pub(crate) async fn pairs(client: &Client, pairs: usize, secret: &str) -> anyhow
     populate(client, 2 * pairs, (0..pairs).map(|pair| [2 * pair, 2 * pair + 1]), secret).await
 }
 
-/// Puts so many users into it, each of whom has a chat with each other one.
+/// Inserts users, each with a chat with each other user.
 ///
 /// # Errors
 /// The database refuses them.
-pub(crate) async fn circle(client: &Client, people: usize, secret: &str) -> anyhow::Result<Population> {
-    let all = (0..people).flat_map(|one| (one + 1..people).map(move |other| [one, other]));
-    populate(client, people, all, secret).await
+pub(crate) async fn full_mesh(client: &Client, users: usize, secret: &str) -> anyhow::Result<Population> {
+    let all = (0..users).flat_map(|one| (one + 1..users).map(move |other| [one, other]));
+    populate(client, users, all, secret).await
 }
 
 async fn populate(
     client: &Client,
-    people: usize,
+    users: usize,
     pairs: impl Iterator<Item = [usize; 2]>,
     secret: &str,
 ) -> anyhow::Result<Population> {
     let tokens = Tokens::new(&secret.into(), TOKEN_LIFETIME);
-    let people = (0..people).map(|_| {
+    let users = (0..users).map(|_| {
         let id = UserId::new();
         let token = tokens.issue(id, &name(id.0)).map_err(|error| anyhow::anyhow!("{error:?}"))?;
-        Ok(Person { id: id.0, token })
+        Ok(BenchUser { id: id.0, token })
     });
-    let people = people.collect::<anyhow::Result<Vec<_>>>()?;
+    let users = users.collect::<anyhow::Result<Vec<_>>>()?;
     let pairs: Vec<_> = pairs.map(|members| Pair { chat: Uuid::now_v7(), members }).collect();
-    let ids: Vec<_> = people.iter().map(|person| person.id).collect();
+    let ids: Vec<_> = users.iter().map(|user| user.id).collect();
     let names: Vec<_> = ids.iter().map(|id| name(*id)).collect();
     let side = |side: usize| -> Vec<_> { pairs.iter().map(|pair| ids[pair.members[side]]).collect() };
     let (first, second) = (side(0), side(1));
-    let population = Population { people, pairs };
+    let population = Population { users, pairs };
     let chats = population.chats();
 
     let users = "INSERT INTO users (id, username, username_key, password_hash)
-                 SELECT id, name, name, '-' FROM unnest($1::uuid[], $2::text[]) AS people (id, name)";
+                 SELECT id, name, name, '-' FROM unnest($1::uuid[], $2::text[]) AS users (id, name)";
     client.execute(users, &[&ids, &names]).await.context("users")?;
-    // Not made just now: of what is new, every instance is told, and it then asks for the chats of all these users once more.
+    // Not new: for new chats each instance would be notified and reload the chats of all these users.
     let of_two = "INSERT INTO chats (id, user1_id, user2_id, created_at)
                   SELECT *, now() - interval '1 day' FROM unnest($1::uuid[], $2::uuid[], $3::uuid[])";
     client.execute(of_two, &[&chats, &first, &second]).await.context("chats")?;
@@ -113,17 +112,17 @@ async fn populate(
         let insert = "INSERT INTO chat_members (chat_id, user_id) SELECT * FROM unnest($1::uuid[], $2::uuid[])";
         client.execute(insert, &[&chats, members]).await.context("members")?;
     }
-    // Not messages: of an empty table Postgres assumes more than it is told by this.
+    // Without `messages`: the default assumptions of Postgres for an empty table are better than statistics.
     client.batch_execute("ANALYZE users, chats, chat_members; CHECKPOINT").await?;
     Ok(population)
 }
 
-/// A name that nobody else has.
+/// Returns a unique username.
 fn name(id: Uuid) -> String {
     format!("bench-{}", id.simple())
 }
 
-/// Gives each of these chats so many further messages. Both members have read all but a few. `ANALYZE` is the caller's.
+/// Appends messages to each of these chats. Both members have read all but a few. The caller runs `ANALYZE`.
 ///
 /// # Errors
 /// The database refuses them.
@@ -138,13 +137,13 @@ pub(crate) async fn history(client: &mut Client, chats: &[Uuid], messages: i64) 
     Ok(transaction.commit().await?)
 }
 
-/// A connection that lasts as long as its client.
+/// Connects to a database.
 ///
 /// # Errors
-/// There is none to be had.
+/// Postgres refuses.
 pub(crate) async fn connect(url: &str) -> anyhow::Result<Client> {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
-    // It ends with its client.
+    // The task ends with the client.
     tokio::spawn(connection);
     Ok(client)
 }

@@ -1,15 +1,15 @@
-//! Figures, what they should be, and how they are shown.
+//! Figures, their targets, and the table.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-/// What a figure should be.
+/// The bound of a figure.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Bound {
-    /// So much or more.
+    /// This or more.
     AtLeast(f64),
-    /// So much or less.
+    /// This or less.
     AtMost(f64),
 }
 
@@ -41,36 +41,36 @@ pub(crate) struct Figure {
 }
 
 impl Figure {
-    /// One that is just told.
+    /// Returns a figure without a target.
     pub(crate) fn new(scenario: &'static str, name: impl Into<String>, value: f64, unit: &'static str) -> Self {
         Self { scenario, name: name.into(), unit, value, target: None, specification: None }
     }
 
-    /// With what it is to be.
+    /// Sets the target.
     #[must_use]
     pub(crate) const fn target(mut self, target: Option<Bound>) -> Self {
         self.target = target;
         self
     }
 
-    /// With what the specification wants.
+    /// Sets the requirement of the specification.
     #[must_use]
     pub(crate) const fn specification(mut self, specification: Option<Bound>) -> Self {
         self.specification = specification;
         self
     }
 
-    /// Whether it is this one.
+    /// Returns whether it has this scenario and name.
     pub(crate) fn is(&self, scenario: &str, name: &str) -> bool {
         self.scenario == scenario && self.name == name
     }
 
-    /// What was measured.
+    /// Returns the measured value.
     pub(crate) const fn value(&self) -> f64 {
         self.value
     }
 
-    /// Whether it is what it is to be, where it is to be anything.
+    /// Returns whether the target is met, or `None` without a target.
     pub(crate) fn is_met(&self) -> Option<bool> {
         self.target.map(|target| target.is_met(self.value))
     }
@@ -93,7 +93,7 @@ impl Figure {
         ]
     }
 
-    /// As JSON.
+    /// Returns the figure as JSON.
     pub(crate) fn json(&self) -> Value {
         json!({
             "scenario": self.scenario, "figure": self.name, "unit": self.unit, "value": self.value,
@@ -103,12 +103,12 @@ impl Figure {
     }
 }
 
-/// A time in milliseconds.
+/// Returns a duration in milliseconds.
 pub(crate) fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
-/// Three digits that count, or all of a large number, its thousands apart.
+/// Formats a number with three significant digits, or a large one as an integer with thousands separators.
 fn number(value: f64) -> String {
     match value.abs() {
         0.0 => "0".to_owned(),
@@ -128,7 +128,7 @@ fn number(value: f64) -> String {
     }
 }
 
-/// The figures as a table.
+/// Formats the figures as a table.
 pub(crate) fn table(figures: &[Figure]) -> String {
     let head = ["scenario", "figure", "measured", "target", "specification", "met"].map(str::to_owned);
     let rows: Vec<_> = std::iter::once(head).chain(figures.iter().map(Figure::cells)).collect();
@@ -137,7 +137,7 @@ pub(crate) fn table(figures: &[Figure]) -> String {
     let mut table = String::new();
     for row in &rows {
         let cells = row.iter().zip(widths).enumerate().map(|(column, (cell, width))| match column {
-            // Numbers to the right, words to the left.
+            // Numbers are right-aligned, words left-aligned.
             2..=4 => format!("{cell:>width$}  "),
             _ => format!("{cell:<width$}  "),
         });
@@ -152,13 +152,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_as_long_as_they_mean_anything() {
+    fn formats_numbers_with_significant_digits() {
         let shown = [0.0, 0.123, 9.87, 63.25, 110.4, 16_000.0, 1_234_567.8, -1234.0].map(number);
         assert_eq!(shown, ["0", "0.12", "9.87", "63.2", "110", "16,000", "1,234,568", "-1,234"]);
     }
 
     #[test]
-    fn a_figure_is_met_or_not() {
+    fn compares_figure_with_target() {
         let figure = |bound| Figure::new("s", "f", 5.0, "ms").target(Some(bound)).is_met();
         assert_eq!(figure(Bound::AtLeast(5.0)), Some(true));
         assert_eq!(figure(Bound::AtLeast(5.1)), Some(false));
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn the_columns_of_a_table_are_aligned() {
+    fn aligns_the_columns_of_a_table() {
         let figures = [
             Figure::new("pairs", "rate", 12_000.0, "msg/s").target(Some(Bound::AtLeast(10_000.0))),
             Figure::new("open", "p95", 1.5, "ms").target(Some(Bound::AtMost(1.0))),

@@ -1,4 +1,4 @@
-//! Requests to the chat endpoints while messages flow.
+//! REST requests to the chat endpoints under message load.
 
 use std::{
     ops::Range,
@@ -15,12 +15,12 @@ use uuid::Uuid;
 
 use super::{
     Measured, Options,
+    env::Env,
     generator::{Load, Plan, arrivals::Arrivals},
+    load_run::run_load,
     percentiles::Percentiles,
-    play::play,
     population::Population,
     report::{Bound, Figure, ms},
-    stage::Stage,
 };
 
 const NAME: &str = "rest";
@@ -29,22 +29,22 @@ const REQUESTS_PER_SECOND: u32 = 100;
 
 const MESSAGES_PER_SECOND: u32 = 500;
 
-/// The pairs between whom the messages flow.
+/// The number of pairs that exchange messages.
 const PAIRS: usize = 200;
 
-/// People who make the requests. Each has a chat with each other one, so that a list of chats fills a page.
+/// The number of users that make requests. Each has a chat with each other one, so that a list of chats fills a page.
 const PEOPLE: usize = 21;
 
-/// What was said before in each of their chats: two pages.
+/// The number of older messages in each of their chats: two pages.
 const HISTORY: i64 = 100;
 
-/// The longest that a request takes.
+/// The longest wait for an answer.
 const REQUEST_LIMIT: Duration = Duration::from_secs(10);
 
-/// Requests that are due and not made yet.
+/// The capacity of the queue of due requests.
 const WAITING: usize = 1024;
 
-/// What is asked.
+/// An endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Endpoint {
     Chats,
@@ -74,29 +74,29 @@ impl Endpoint {
     }
 }
 
-/// A request, and how long after it was due its whole answer was there.
+/// A request, and the time from when it was due to its complete answer.
 type Answered = (Endpoint, Duration);
 
-/// Measures it.
+/// Measures the scenario.
 ///
 /// # Errors
-/// Something does not start, or ends; a request fails.
+/// A process does not start or ends, or a request fails.
 pub(crate) async fn measure(options: &Options) -> Measured {
-    let mut stage = Stage::start(1, options.logs.as_deref()).await?;
+    let mut env = Env::start(1, options.logs.as_deref()).await?;
     println!("{NAME}: {REQUESTS_PER_SECOND} requests/s beside {MESSAGES_PER_SECOND} messages/s");
-    let (talking, asking) = (stage.pairs(PAIRS).await?, Arc::new(stage.circle(PEOPLE).await?));
-    stage.history(&asking.chats(), HISTORY).await?;
-    stage.database.batch_execute("ANALYZE messages").await?;
-    let past = stage.stored().await?;
+    let (talking, asking) = (env.pairs(PAIRS).await?, Arc::new(env.full_mesh(PEOPLE).await?));
+    env.history(&asking.chats(), HISTORY).await?;
+    env.database.batch_execute("ANALYZE messages").await?;
+    let past = env.stored().await?;
 
-    let plan = Plan::new(stage.websocket(), &talking, Load::Open { per_second: MESSAGES_PER_SECOND });
-    let client = Client::new(stage.rest());
+    let plan = Plan::new(env.websocket(), &talking, Load::Open { per_second: MESSAGES_PER_SECOND });
+    let client = Client::new(env.rest());
     let requests = async |time: Range<Instant>| ask(client, asking, time).await;
-    let (played, answered) = play(&stage, plan, options.lasts(), requests).await.context(NAME)?;
+    let (run, answered) = run_load(&env, plan, options.duration(), requests).await.context(NAME)?;
     let posted = answered.iter().filter(|(endpoint, _)| *endpoint == Endpoint::Send).count();
-    let stored = stage.stored().await?.saturating_sub(past + posted);
-    stage.stop().await?;
-    Ok((figures(&answered, played.delivery(), played.seconds()), played.failure(NAME, stored)))
+    let stored = env.stored().await?.saturating_sub(past + posted);
+    env.stop().await?;
+    Ok((figures(&answered, run.delivery(), run.seconds()), run.failure(NAME, stored)))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
@@ -127,9 +127,9 @@ pub(crate) struct Client {
     http: reqwest::Client,
 }
 
-/// Makes the requests, each when it is due, whatever becomes of those before it.
-async fn ask(client: Client, people: Arc<Population>, time: Range<Instant>) -> anyhow::Result<Vec<Answered>> {
-    // A thread of its own: tokio's clock counts in milliseconds.
+/// Makes each request when it is due, without waiting for earlier ones (open loop).
+async fn ask(client: Client, users: Arc<Population>, time: Range<Instant>) -> anyhow::Result<Vec<Answered>> {
+    // Its own thread, because the timer of tokio has a resolution of a millisecond.
     let (tell, mut due) = mpsc::channel(WAITING);
     tokio::task::spawn_blocking(move || {
         let mut arrivals = Arrivals::new(REQUESTS_PER_SECOND, 2);
@@ -147,8 +147,8 @@ async fn ask(client: Client, people: Arc<Population>, time: Range<Instant>) -> a
     let (mut requests, mut random) = (JoinSet::new(), fastrand::Rng::with_seed(3));
     while let Some(due) = due.recv().await {
         let endpoint = Endpoint::ALL[random.usize(..Endpoint::ALL.len())];
-        let pair = people.pairs[random.usize(..people.pairs.len())];
-        let token = people.people[pair.members[random.usize(..2)]].token.clone();
+        let pair = users.pairs[random.usize(..users.pairs.len())];
+        let token = users.users[pair.members[random.usize(..2)]].token.clone();
         let client = client.clone();
         requests.spawn(async move {
             client.request(endpoint, pair.chat, &token).await.context(endpoint.shown())?;
@@ -159,15 +159,15 @@ async fn ask(client: Client, people: Arc<Population>, time: Range<Instant>) -> a
 }
 
 impl Client {
-    /// Of the chat-service at `base`.
+    /// Returns a client of the chat-service at `base`.
     pub(crate) fn new(base: String) -> Self {
         Self { base, http: reqwest::Client::new() }
     }
 
-    /// Asks, and reads the whole answer.
+    /// Sends a GET request and reads the whole answer.
     ///
     /// # Errors
-    /// There is none, or a refusal.
+    /// There is no answer, or the status is not a success.
     pub(crate) async fn get(&self, path: &str, token: &str) -> anyhow::Result<()> {
         answered(self.http.get(format!("{}{path}", self.base)), token).await
     }

@@ -1,4 +1,4 @@
-//! Sockets that are opened, and then idle.
+//! Many idle sockets.
 
 use std::time::{Duration, Instant};
 
@@ -7,45 +7,45 @@ use tokio::time::sleep;
 
 use super::{
     Measured, Options,
+    env::Env,
     report::{Bound, Figure},
-    stage::Stage,
     usage::{Cpu, Memory},
     worker::Worker,
 };
 
-/// Before what is held is measured: people are told who came, leases are written.
+/// The pause before the measurement, in which presence is announced.
 const SETTLE: Duration = Duration::from_secs(5);
 
-/// How many, on how many instances.
+/// A number of sockets and instances.
 pub(crate) struct Case {
     name: &'static str,
     sockets: usize,
     instances: usize,
 }
 
-/// As many as a process has files for, which is 20,000 here.
+/// As many as the limit of 20,000 file descriptors of a process allows.
 pub(crate) const ONE_INSTANCE: Case = Case { name: "sockets", sockets: 18_000, instances: 1 };
 
-/// Over three instances, each of which a worker of its own connects to.
+/// Over three instances, with one worker for each.
 pub(crate) const THREE_INSTANCES: Case = Case { name: "sockets-3", sockets: 50_000, instances: 3 };
 
-/// Measures it. Each socket is another user's, and carries the user's chat with the next one.
+/// Measures the scenario. Each socket has its own user, and each pair of users has a chat.
 ///
 /// # Errors
-/// Something does not start, or ends; a socket is refused or closed.
+/// A process does not start or ends, or a socket is refused or closed.
 pub(crate) async fn measure(case: &Case, options: &Options) -> Measured {
-    let stage = Stage::start(case.instances, options.logs.as_deref()).await?;
+    let env = Env::start(case.instances, options.logs.as_deref()).await?;
     println!("{}: {} sockets over {} instances", case.name, case.sockets, case.instances);
-    let tokens = stage.pairs(case.sockets / 2).await?.tokens();
+    let tokens = env.pairs(case.sockets / 2).await?.tokens();
     let mut workers = Vec::new();
-    for (address, tokens) in stage.websockets().into_iter().zip(tokens.chunks(tokens.len().div_ceil(case.instances))) {
+    for (address, tokens) in env.websockets().into_iter().zip(tokens.chunks(tokens.len().div_ceil(case.instances))) {
         workers.push(Worker::start(address, tokens).await?);
     }
-    let mut processes = stage.processes()?;
+    let mut processes = env.processes()?;
     processes.workers = workers.iter().map(Worker::id).collect::<Option<_>>().context("a worker has ended")?;
 
-    let look = || anyhow::Ok((Instant::now(), Cpu::of(&processes, None)?, Memory::of(&processes)?));
-    let start = look()?;
+    let sample = || anyhow::Ok((Instant::now(), Cpu::of(&processes, None)?, Memory::of(&processes)?));
+    let start = sample()?;
     for worker in &mut workers {
         worker.begin().await?;
     }
@@ -53,15 +53,15 @@ pub(crate) async fn measure(case: &Case, options: &Options) -> Measured {
     for worker in &mut workers {
         refused += worker.opened().await.context(case.name)?;
     }
-    let open = look()?;
+    let open = sample()?;
     sleep(SETTLE).await;
-    let settled = look()?;
-    sleep(options.lasts()).await;
-    let end = look()?;
+    let settled = sample()?;
+    sleep(options.duration()).await;
+    let end = sample()?;
     for worker in workers {
         worker.end().await.context(case.name)?;
     }
-    stage.stop().await?;
+    env.stop().await?;
 
     Ok((figures(case, refused, &[start, open, settled, end]), None))
 }

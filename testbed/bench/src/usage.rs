@@ -1,10 +1,10 @@
-//! What processes take: CPU and memory, as the kernel counts them.
+//! CPU time and memory of processes, from the kernel.
 
 use std::{fs, time::Duration};
 
 use anyhow::Context as _;
 
-/// What the kernel counts CPU time in, in `/proc/PID/stat`: `USER_HZ`, 100 on every machine that Rust runs on.
+/// The unit of CPU time in `/proc/PID/stat`: 1/`USER_HZ`, which is 1/100 s on all supported machines.
 const TICK: Duration = Duration::from_millis(10);
 
 /// The processes that are measured.
@@ -14,15 +14,15 @@ pub(crate) struct Processes {
     pub(crate) chat: Vec<u32>,
     /// notification-service, all instances.
     pub(crate) notification: Vec<u32>,
-    /// Postgres' first process.
+    /// The postmaster of Postgres.
     pub(crate) postgres: u32,
     /// Redis.
     pub(crate) redis: u32,
-    /// Those that make the load, beside this one.
+    /// The worker processes that generate load.
     pub(crate) workers: Vec<u32>,
 }
 
-/// CPU time, of the user and of the kernel together, since they started; and between two looks.
+/// CPU time (user and system) since the start of the processes, or between two samples.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Cpu {
     /// chat-service.
@@ -33,14 +33,14 @@ pub(crate) struct Cpu {
     pub(crate) postgres: Duration,
     /// Redis.
     pub(crate) redis: Duration,
-    /// What makes the load.
+    /// The load generator.
     pub(crate) generator: Duration,
-    /// The whole machine, over all cores, whoever took it.
+    /// The whole machine, summed over all cores.
     pub(crate) machine: Duration,
 }
 
 impl Cpu {
-    /// What was taken until now. `generator` is the thread of this process that makes load, if one does.
+    /// Returns the CPU time so far. `generator` is the thread of this process that generates load, if any.
     ///
     /// # Errors
     /// A process has ended.
@@ -48,7 +48,7 @@ impl Cpu {
         let sum = |ids: &[u32]| ids.iter().map(|id| cpu(*id, Including::Itself)).sum::<anyhow::Result<Duration>>();
         let mut postgres = cpu(processes.postgres, Including::Ended)?;
         for child in children(processes.postgres)? {
-            // One that has just ended is now in its parent's sum; what it took meanwhile comes with the next look.
+            // The time of a child that has just ended is counted by its parent in the next sample.
             postgres += cpu(child, Including::Itself).unwrap_or_default();
         }
         Ok(Self {
@@ -61,7 +61,7 @@ impl Cpu {
         })
     }
 
-    /// What was taken since `before`.
+    /// Returns the CPU time since `before`.
     #[must_use]
     pub(crate) fn since(self, before: Self) -> Self {
         Self {
@@ -74,20 +74,20 @@ impl Cpu {
         }
     }
 
-    /// That of the servers: everything but the generator's.
+    /// Returns the CPU time of the servers, without the generator.
     #[must_use]
     pub(crate) fn servers(self) -> Duration {
         self.chat + self.notification + self.postgres + self.redis
     }
 
-    /// What the machine was busy with beside: where this is much, the figures are not the system's.
+    /// Returns the CPU time of other processes. If it is high, the figures are not reliable.
     #[must_use]
     pub(crate) fn others(self) -> Duration {
         self.machine.saturating_sub(self.servers() + self.generator)
     }
 }
 
-/// Memory, as PSS: what is shared counts in parts. Bytes.
+/// Memory as PSS, in bytes. Shared pages count proportionally.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Memory {
     /// chat-service.
@@ -101,7 +101,7 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// What is held now.
+    /// Returns the current memory.
     ///
     /// # Errors
     /// A process has ended.
@@ -115,7 +115,7 @@ impl Memory {
         Ok(Self { chat, notification, postgres, redis: pss(processes.redis)? })
     }
 
-    /// That of all.
+    /// Returns the sum of all processes.
     pub(crate) const fn sum(&self) -> u64 {
         self.chat + self.notification + self.postgres + self.redis
     }
@@ -124,7 +124,7 @@ impl Memory {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Including {
     Itself,
-    /// And its children that have ended.
+    /// The process and its children that have ended.
     Ended,
 }
 
@@ -134,7 +134,7 @@ fn read(path: &str) -> anyhow::Result<String> {
 
 fn cpu(id: u32, including: Including) -> anyhow::Result<Duration> {
     let stat = read(&format!("/proc/{id}/stat"))?;
-    ticks(&stat, including).with_context(|| format!("/proc/{id}/stat is not understood"))
+    ticks(&stat, including).with_context(|| format!("/proc/{id}/stat is malformed"))
 }
 
 /// From `proc_pid_stat(5)`: utime, stime, cutime, cstime are the fields 14 to 17. The name before them may have spaces.
@@ -145,14 +145,14 @@ fn ticks(stat: &str, including: Including) -> Option<Duration> {
     Some(TICK * ticks)
 }
 
-/// To the nanosecond: the first figure of schedstat.
+/// Returns the CPU time of a thread with nanosecond precision, the first number of schedstat.
 fn thread(id: i32) -> anyhow::Result<Duration> {
     let stat = read(&format!("/proc/self/task/{id}/schedstat"))?;
     Ok(Duration::from_nanos(stat.split(' ').next().unwrap_or_default().parse()?))
 }
 
 fn machine() -> anyhow::Result<Duration> {
-    busy(&read("/proc/stat")?).context("/proc/stat is not understood")
+    busy(&read("/proc/stat")?).context("/proc/stat is malformed")
 }
 
 /// From `proc_stat(5)`: user, nice, system, (idle, iowait,) irq, softirq.

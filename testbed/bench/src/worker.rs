@@ -1,8 +1,7 @@
-//! Sockets in processes of their own: a process has not enough files for as many as three instances hold.
+//! Worker processes that hold sockets. One process has too few file descriptors for the sockets of three instances.
 //!
-//! A worker is told by its standard input what to open (a line of JSON) and when (another line), says on its standard
-//! output `ready` and `opened` (with how often
-//! the server was too busy), and holds its sockets until its input ends.
+//! A worker reads from its standard input what to open (a line of JSON) and when (another line). It writes `ready` and `opened`
+//! (with the number of 503 answers) to its standard output, and holds its sockets until its input ends.
 
 use std::{
     io::{BufRead as _, stdin},
@@ -24,12 +23,12 @@ use tokio::{
     time::timeout,
 };
 
-use super::generator::connections::{Connections, Deaf};
+use super::generator::connections::{Connections, IgnoreFrames};
 
-/// The longest that a worker takes for anything.
-const LIMIT: Duration = Duration::from_mins(2);
+/// The longest that any step of a worker may take.
+const TIMEOUT: Duration = Duration::from_mins(2);
 
-/// What a worker does.
+/// Runs a worker.
 ///
 /// # Errors
 /// A socket is refused or closed.
@@ -44,12 +43,12 @@ pub fn work() -> anyhow::Result<()> {
     let mut connections = Connections::new()?;
     println!("ready");
     input.read_line(&mut line)?;
-    connections.open_all(address, &tokens, &mut Deaf)?;
+    connections.open_all(address, &tokens, &mut IgnoreFrames)?;
     println!("opened {}", connections.refused);
-    connections.hold_until(stdin().as_fd(), &mut Deaf)
+    connections.hold_until(stdin().as_fd(), &mut IgnoreFrames)
 }
 
-/// A worker, as who started it sees it.
+/// A running worker.
 #[derive(Debug)]
 pub(crate) struct Worker {
     child: Child,
@@ -58,64 +57,66 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Starts one that is to open a socket for each token, and waits until it is ready.
+    /// Starts a worker for these tokens and waits until it is ready.
     ///
     /// # Errors
     /// It does not start.
     pub(crate) async fn start(address: SocketAddr, tokens: &[String]) -> anyhow::Result<Self> {
         let mut command = Process::command(&std::env::current_exe()?, Signal::SIGKILL);
         command.arg("--worker").stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
-        let mut child = command.spawn().context("a worker cannot be started")?;
-        let (input, output) = child.stdin.take().zip(child.stdout.take()).context("a worker without pipes")?;
+        let mut child = command.spawn().context("start a worker")?;
+        let (input, output) = child.stdin.take().zip(child.stdout.take()).context("open the pipes of a worker")?;
         let mut worker = Self { child, input, output: BufReader::new(output) };
-        worker.tell(&json!({ "address": address, "tokens": tokens }).to_string()).await?;
-        worker.says("ready").await?;
+        worker.write_line(&json!({ "address": address, "tokens": tokens }).to_string()).await?;
+        worker.read_line("ready").await?;
         Ok(worker)
     }
 
-    /// Its process id.
+    /// Returns the process ID.
     pub(crate) fn id(&self) -> Option<u32> {
         self.child.id()
     }
 
-    /// Makes it open its sockets.
+    /// Lets the worker open its sockets.
     ///
     /// # Errors
     /// It has ended.
     pub(crate) async fn begin(&mut self) -> anyhow::Result<()> {
-        self.tell("begin").await
+        self.write_line("begin").await
     }
 
-    /// Waits until it has opened all. Returns how often the server was too busy.
+    /// Waits until all sockets are open. Returns the number of 503 answers.
     ///
     /// # Errors
-    /// One was refused; the worker has said which on its standard error.
+    /// A handshake was refused. The worker has written the reason to its standard error.
     pub(crate) async fn opened(&mut self) -> anyhow::Result<usize> {
-        Ok(self.says("opened ").await?.parse()?)
+        Ok(self.read_line("opened ").await?.parse()?)
     }
 
     /// Closes the sockets.
     ///
     /// # Errors
-    /// One was closed before.
+    /// A socket was closed by the server.
     pub(crate) async fn end(self) -> anyhow::Result<()> {
         let Self { mut child, input, .. } = self;
         drop(input);
-        let status = timeout(LIMIT, child.wait()).await.context("a worker does not end")??;
+        let status = timeout(TIMEOUT, child.wait()).await.context("a worker did not end in time")??;
         ensure!(status.success(), "a worker ended with {status}");
         Ok(())
     }
 
-    async fn tell(&mut self, line: &str) -> anyhow::Result<()> {
+    async fn write_line(&mut self, line: &str) -> anyhow::Result<()> {
         let line = format!("{line}\n");
-        timeout(LIMIT, self.input.write_all(line.as_bytes())).await.context("a worker does not listen")??;
+        timeout(TIMEOUT, self.input.write_all(line.as_bytes()))
+            .await
+            .context("a worker did not read its input in time")??;
         Ok(())
     }
 
-    /// Reads a line that begins so; returns the rest.
-    async fn says(&mut self, wanted: &str) -> anyhow::Result<String> {
+    /// Reads a line that starts with `wanted`. Returns the rest.
+    async fn read_line(&mut self, wanted: &str) -> anyhow::Result<String> {
         let mut line = String::new();
-        timeout(LIMIT, self.output.read_line(&mut line))
+        timeout(TIMEOUT, self.output.read_line(&mut line))
             .await
             .with_context(|| format!("a worker is not {wanted}"))??;
         let rest = line.trim_end_matches('\n').strip_prefix(wanted);

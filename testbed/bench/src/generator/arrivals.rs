@@ -1,9 +1,8 @@
-//! When messages are due in an open loop.
+//! The arrival times of messages in an open loop.
 
 use std::time::Duration;
 
-/// Moments at random, so many a second on average, independent of each other (a Poisson process): what many people who
-/// know nothing of one another make.
+/// A Poisson process: independent random arrivals with a mean rate, like the messages of many independent users.
 #[derive(Debug)]
 pub(crate) struct Arrivals {
     mean: Duration,
@@ -12,18 +11,18 @@ pub(crate) struct Arrivals {
 }
 
 impl Arrivals {
-    /// So many a second.
+    /// Returns arrivals with this mean rate.
     pub(crate) fn new(per_second: u32, seed: u64) -> Self {
         let mean = Duration::from_secs(1) / per_second.max(1);
         Self { mean, next: Duration::ZERO, random: fastrand::Rng::with_seed(seed) }
     }
 
-    /// When the next one is due, since the start.
+    /// Returns when the next arrival is due, since the start.
     pub(crate) const fn next(&self) -> Duration {
         self.next
     }
 
-    /// Takes it if it is due at `now`; returns when it was.
+    /// Takes the next arrival if it is due at `now`. Returns when it was due.
     pub(crate) fn take(&mut self, now: Duration) -> Option<Duration> {
         let due = self.next;
         (due <= now).then(|| {
@@ -40,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn so_many_come_a_second_however_late_they_are_taken() {
+    fn keeps_the_rate_when_arrivals_are_taken_late() {
         let mut arrivals = Arrivals::new(1000, 7);
         let (mut taken, mut last) = (0_u32, Duration::ZERO);
         for now in (0..=100).map(|tenths| Duration::from_millis(tenths * 100)) {

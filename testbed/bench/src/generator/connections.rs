@@ -1,4 +1,4 @@
-//! Clients' connections, all on one epoll: how they are opened, and what comes in.
+//! The connections of all clients on one epoll.
 
 use std::{
     collections::VecDeque,
@@ -19,76 +19,76 @@ use super::{
     socket::{Answer, Socket},
 };
 
-/// How many handshakes are under way at once.
-const HANDSHAKES: usize = 64;
+/// The maximum number of concurrent handshakes.
+const MAX_HANDSHAKES: usize = 64;
 
-const SOCKETS_AN_ADDRESS: usize = 2000;
+const SOCKETS_PER_ADDRESS: usize = 2000;
 
-/// The longest that a handshake takes.
-const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+/// The longest until another handshake completes.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Before a socket that the server was too busy for is tried again.
+/// The pause after a 503.
 const BUSY_PAUSE: Duration = Duration::from_millis(200);
 
 /// The longest wait for an event.
-const POLL_LIMIT: Duration = Duration::from_millis(100);
+const POLL_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Longer than any frame of the server's here, and many of them.
+/// The size of the read buffer, which holds many frames.
 const BUFFER: usize = 256 * 1024;
 
 const EVENTS: usize = 1024;
 
-/// The name of the timer among the sockets, which have their numbers.
+/// The token of the timer. The tokens of the sockets are their indexes.
 const TIMER: Token = Token(usize::MAX - 1);
 
-/// The name of what else is watched.
+/// The token of another watched file.
 const OTHER: Token = Token(usize::MAX - 2);
 
-/// Who hears what the server says.
-pub(crate) trait Listener {
-    /// A text frame came on the socket of this number. What it is answered with is written to `sockets`.
+/// Handles the frames of the server.
+pub(crate) trait FrameHandler {
+    /// Handles a text frame of a socket. May write to `sockets`.
     ///
     /// # Errors
-    /// The run cannot go on.
-    fn hear(&mut self, socket: usize, payload: &[u8], sockets: &mut [Socket]) -> anyhow::Result<()>;
+    /// The run cannot continue.
+    fn on_text(&mut self, socket: usize, payload: &[u8], sockets: &mut [Socket]) -> anyhow::Result<()>;
 }
 
-/// Nobody cares what comes.
+/// Ignores all frames.
 #[derive(Debug)]
-pub(crate) struct Deaf;
+pub(crate) struct IgnoreFrames;
 
-impl Listener for Deaf {
-    fn hear(&mut self, _: usize, _: &[u8], _: &mut [Socket]) -> anyhow::Result<()> {
+impl FrameHandler for IgnoreFrames {
+    fn on_text(&mut self, _: usize, _: &[u8], _: &mut [Socket]) -> anyhow::Result<()> {
         Ok(())
     }
 }
 
-/// See the module.
+/// The connections of all clients.
 #[derive(Debug)]
 pub(crate) struct Connections {
     poll: Poll,
     timer: TimerFd,
-    /// The sockets, numbered as their tokens were.
+    /// The sockets, in the order of their tokens.
     pub(crate) sockets: Vec<Socket>,
     open: usize,
-    /// Those that the server was too busy for, and when they are tried again.
+    /// The sockets that got 503, with the time of the next attempt.
     waiting: VecDeque<(Instant, usize)>,
-    /// How often the server was too busy.
+    /// The number of 503 answers.
     pub(crate) refused: usize,
     events: Events,
     buffer: Vec<u8>,
-    /// What else is watched is ready.
+    /// Whether the other watched file is readable.
     called: bool,
 }
 
 impl Connections {
-    /// None yet.
+    /// Returns an empty set.
     ///
     /// # Errors
     /// The system refuses an epoll or a timer.
     pub(crate) fn new() -> anyhow::Result<Self> {
         let poll = Poll::new()?;
-        // An epoll waits in whole milliseconds; this timer fires to the microsecond.
+        // An epoll waits in whole milliseconds. This timer has a resolution of microseconds.
         let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK)?;
         poll.registry().register(&mut SourceFd(&timer.as_fd().as_raw_fd()), TIMER, Interest::READABLE)?;
         let (events, buffer) = (Events::with_capacity(EVENTS), vec![0; BUFFER]);
@@ -108,16 +108,16 @@ impl Connections {
     /// Opens a socket for each token.
     ///
     /// # Errors
-    /// One is refused, or not answered.
+    /// A handshake is refused or times out.
     pub(crate) fn open_all(
         &mut self,
         address: SocketAddr,
         tokens: &[String],
-        listener: &mut impl Listener,
+        handler: &mut impl FrameHandler,
     ) -> anyhow::Result<()> {
         let mut progress = Instant::now();
         while self.open < tokens.len() {
-            while self.sockets.len() < tokens.len() && self.sockets.len() - self.open < HANDSHAKES {
+            while self.sockets.len() < tokens.len() && self.sockets.len() - self.open < MAX_HANDSHAKES {
                 let name = self.sockets.len();
                 self.sockets.push(Socket::connect(
                     spread(address, name),
@@ -131,56 +131,56 @@ impl Connections {
                 self.sockets[name] = Socket::connect(spread(address, name), &tokens[name], registry, Token(name))?;
             }
             let before = self.open;
-            self.turn(listener)?;
+            self.turn(handler)?;
             if self.open > before {
                 progress = Instant::now();
             }
-            ensure!(progress.elapsed() < HANDSHAKE_LIMIT, "no further socket opened after {}", self.open);
+            ensure!(progress.elapsed() < HANDSHAKE_TIMEOUT, "no further socket opened after {}", self.open);
         }
         Ok(())
     }
 
-    /// Makes the next turn end after `wait` at the latest.
+    /// Limits the next turn to `wait`.
     ///
     /// # Errors
     /// As `timerfd_settime(2)`.
     pub(crate) fn wake_after(&self, wait: Duration) -> anyhow::Result<()> {
-        // A timer of 0 is one that is off.
+        // 0 would disarm the timer.
         let wait = wait.max(Duration::from_nanos(1));
         Ok(self.timer.set(Expiration::OneShot(TimeSpec::from_duration(wait)), TimerSetTimeFlags::empty())?)
     }
 
-    /// Listens until there is something to read elsewhere too.
+    /// Handles frames until `other` is readable.
     ///
     /// # Errors
     /// A socket is closed.
-    pub(crate) fn hold_until(&mut self, other: BorrowedFd<'_>, listener: &mut impl Listener) -> anyhow::Result<()> {
+    pub(crate) fn hold_until(&mut self, other: BorrowedFd<'_>, handler: &mut impl FrameHandler) -> anyhow::Result<()> {
         let file = other.as_raw_fd();
         self.poll.registry().register(&mut SourceFd(&file), OTHER, Interest::READABLE)?;
         self.called = false;
         while !self.called {
-            self.turn(listener)?;
+            self.turn(handler)?;
         }
         Ok(self.poll.registry().deregister(&mut SourceFd(&file))?)
     }
 
-    /// Waits for events, a tenth of a second at most, and does what they ask for.
+    /// Waits up to 100 ms for events and handles them.
     ///
     /// # Errors
-    /// A socket is closed, or the listener gives up.
-    pub(crate) fn turn(&mut self, listener: &mut impl Listener) -> anyhow::Result<()> {
-        match self.poll.poll(&mut self.events, Some(POLL_LIMIT)) {
+    /// A socket is closed, or the handler fails.
+    pub(crate) fn turn(&mut self, handler: &mut impl FrameHandler) -> anyhow::Result<()> {
+        match self.poll.poll(&mut self.events, Some(POLL_TIMEOUT)) {
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => return Ok(()),
             polled => polled?,
         }
         let Self { sockets, open, waiting, refused, events, buffer, called, .. } = self;
         for event in &*events {
             match event.token() {
-                // It need not be read: to set it again makes it not ready.
+                // No read is needed: setting the timer again resets it.
                 TIMER => {}
                 OTHER => *called = true,
                 Token(name) => {
-                    let served = serve(event, name, sockets, buffer, listener);
+                    let served = serve(event, name, sockets, buffer, handler);
                     match served.with_context(|| format!("socket {name}"))? {
                         Some(Answer::Open(_)) => *open += 1,
                         Some(Answer::Later) => {
@@ -197,11 +197,11 @@ impl Connections {
     }
 }
 
-/// Another address of this machine for every few thousand sockets: with as many to one address as there are ports for,
-/// the kernel searches longer for a free port than all the rest takes.
+/// Returns another loopback address for each 2,000 sockets. With too many connections to one address, the kernel spends most of
+/// the time on the search for a free port.
 fn spread(address: SocketAddr, name: usize) -> SocketAddr {
     let [a, b, c, d] = Ipv4Addr::LOCALHOST.octets();
-    match u8::try_from(name / SOCKETS_AN_ADDRESS) {
+    match u8::try_from(name / SOCKETS_PER_ADDRESS) {
         Ok(further) if address.ip() == Ipv4Addr::LOCALHOST => {
             (Ipv4Addr::new(a, b, c, d.saturating_add(further)), address.port()).into()
         }
@@ -209,13 +209,13 @@ fn spread(address: SocketAddr, name: usize) -> SocketAddr {
     }
 }
 
-/// Does what an event asks for. Returns the answer to the handshake, where that came.
+/// Handles an event. Returns the answer to the handshake, if it arrived.
 fn serve(
     event: &Event,
     name: usize,
     sockets: &mut [Socket],
     buffer: &mut [u8],
-    listener: &mut impl Listener,
+    handler: &mut impl FrameHandler,
 ) -> anyhow::Result<Option<Answer>> {
     if event.is_writable() {
         sockets[name].flush()?;
@@ -235,7 +235,7 @@ fn serve(
         }
         if sockets[name].is_open() {
             while let Some(frame) = frame::scan(rest) {
-                take(name, &frame, sockets, listener)?;
+                take(name, &frame, sockets, handler)?;
                 rest = &rest[frame.length..];
             }
         }
@@ -245,14 +245,14 @@ fn serve(
     Ok(answer)
 }
 
-fn take(name: usize, frame: &Frame<'_>, sockets: &mut [Socket], listener: &mut impl Listener) -> anyhow::Result<()> {
+fn take(name: usize, frame: &Frame<'_>, sockets: &mut [Socket], handler: &mut impl FrameHandler) -> anyhow::Result<()> {
     match frame.kind {
-        Kind::Text => listener.hear(name, frame.payload, sockets)?,
+        Kind::Text => handler.on_text(name, frame.payload, sockets)?,
         Kind::Ping => sockets[name].write(&frame::pong(frame.payload))?,
         Kind::Pong => {}
         Kind::Close | Kind::Unexpected => {
             let said = String::from_utf8_lossy(frame.payload.get(2..).unwrap_or_default());
-            anyhow::bail!("the server ended it: {:?} {said}", frame.kind);
+            anyhow::bail!("the server closed the connection: {:?} {said}", frame.kind);
         }
     }
     Ok(())

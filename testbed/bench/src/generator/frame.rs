@@ -1,63 +1,63 @@
-//! Frames as the generator writes and reads them: a prepared buffer that is patched, and a scan for the few fields that
-//! matter. A library that parses JSON and unmasks costs more here than the system that is measured.
+//! Frames of the generator: it patches a prepared buffer to write, and scans for a few fields to read. A library that parses
+//! JSON and unmasks would take more CPU than the measured system.
 
 use std::{io::Write as _, ops::Range, sync::LazyLock};
 
 use memchr::memmem::Finder;
 use uuid::{Builder, Uuid};
 
-/// Digits of a message's number, in its text and at the end of its request id.
+/// The number of digits of a message number, in the text and at the end of the `request_id`.
 const DIGITS: usize = 12;
 
-/// The longest payload whose length a frame has in its second byte.
+/// The longest payload whose length fits into the second byte of a frame.
 const SHORT: usize = 125;
 
-/// In the place of a length: it follows, in two bytes.
+/// The length code for a length in the next two bytes.
 const LENGTH_FOLLOWS: u8 = 0x7e;
 
-/// In the place of a length: it follows, in eight bytes.
+/// The length code for a length in the next eight bytes.
 const LONG_LENGTH_FOLLOWS: u8 = 0x7f;
 
-/// What every message of the generator's begins with.
+/// The start of each message of the generator.
 pub(crate) const MESSAGE: &[u8] = br#"{"type":"message""#;
 
-/// A frame of the server's, whole, in one piece.
+/// A complete, unfragmented frame of the server.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Frame<'a> {
-    /// What it is.
+    /// The kind.
     pub(crate) kind: Kind,
-    /// What it carries.
+    /// The payload.
     pub(crate) payload: &'a [u8],
-    /// Its length with the header, bytes.
+    /// The length with the header, in bytes.
     pub(crate) length: usize,
 }
 
-/// What a frame is.
+/// The kind of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Text.
     Text,
-    /// To be answered by a pong.
+    /// A ping.
     Ping,
-    /// An answer to a ping.
+    /// A pong.
     Pong,
-    /// The end.
+    /// A close frame.
     Close,
-    /// What this server does not send: binary, a fragment, a masked frame.
+    /// A frame that the server must not send: binary, fragmented or masked.
     Unexpected,
 }
 
-/// The frame of the server's at the start of `bytes`, once all of it is there.
+/// Returns the frame of the server at the start of `bytes`, if it is complete.
 pub(crate) fn scan(bytes: &[u8]) -> Option<Frame<'_>> {
     scan_after(bytes, 0)
 }
 
-/// The frame of a client's at the start of `bytes`, whose key is 0. What it is, is not told.
+/// Returns the frame of a client with the masking key 0 at the start of `bytes`. Its kind is not determined.
 pub(crate) fn scan_masked(bytes: &[u8]) -> Option<Frame<'_>> {
     scan_after(bytes, 4)
 }
 
-/// With a mask of so many bytes before the payload.
+/// Scans a frame with a masking key of `mask` bytes before the payload.
 fn scan_after(bytes: &[u8], mask: usize) -> Option<Frame<'_>> {
     let (&first, &second) = (bytes.first()?, bytes.get(1)?);
     let (start, length) = match second & 0x7f {
@@ -77,27 +77,27 @@ fn scan_after(bytes: &[u8], mask: usize) -> Option<Frame<'_>> {
     Some(Frame { kind, payload: bytes.get(start..end)?, length: end })
 }
 
-/// What a text frame of the server's says, as far as the generator cares.
+/// An event of the server, as far as the generator needs it.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Heard {
-    /// `message_sent`, for the message of this number.
+pub(crate) enum ServerEvent {
+    /// `message_sent` for the message with this number.
     Acked(u64),
-    /// `new_message` with the text of this number.
+    /// `new_message` with this number in the text.
     Delivered(u64),
-    /// `error`, for the message of this number if it names one.
+    /// `error`, with the number of the message if it names one.
     Refused(Option<u64>),
-    /// What happens beside: presence, typing, receipts, chats.
-    Aside,
-    /// What must not come, such as `lagged`, or is not understood.
+    /// Presence, typing, receipts and new chats.
+    Ignored,
+    /// A frame that must not arrive, such as `lagged`, or is malformed.
     Unexpected,
 }
 
 static TEXT: LazyLock<Finder> = LazyLock::new(|| Finder::new(br#""text":""#));
 static REQUEST: LazyLock<Finder> = LazyLock::new(|| Finder::new(br#""request_id":""#));
 
-/// Reads a text frame.
-pub(crate) fn read(payload: &[u8]) -> Heard {
-    let Some(rest) = payload.strip_prefix(br#"{"type":""#) else { return Heard::Unexpected };
+/// Parses a text frame.
+pub(crate) fn read(payload: &[u8]) -> ServerEvent {
+    let Some(rest) = payload.strip_prefix(br#"{"type":""#) else { return ServerEvent::Unexpected };
     let end = rest.iter().position(|byte| *byte == b'"').unwrap_or(0);
     let number_after = |finder: &Finder, skip: usize| {
         let start = finder.find(rest)? + finder.needle().len() + skip;
@@ -105,11 +105,11 @@ pub(crate) fn read(payload: &[u8]) -> Heard {
     };
     let in_request = || number_after(&REQUEST, uuid::fmt::Hyphenated::LENGTH - DIGITS);
     match &rest[..end] {
-        b"message_sent" => in_request().map_or(Heard::Unexpected, Heard::Acked),
-        b"new_message" => number_after(&TEXT, 0).map_or(Heard::Unexpected, Heard::Delivered),
-        b"error" => Heard::Refused(in_request()),
-        b"presence" | b"typing" | b"receipt" | b"chat_created" => Heard::Aside,
-        _ => Heard::Unexpected,
+        b"message_sent" => in_request().map_or(ServerEvent::Unexpected, ServerEvent::Acked),
+        b"new_message" => number_after(&TEXT, 0).map_or(ServerEvent::Unexpected, ServerEvent::Delivered),
+        b"error" => ServerEvent::Refused(in_request()),
+        b"presence" | b"typing" | b"receipt" | b"chat_created" => ServerEvent::Ignored,
+        _ => ServerEvent::Unexpected,
     }
 }
 
@@ -117,7 +117,7 @@ fn number(digits: &[u8]) -> Option<u64> {
     digits.iter().try_fold(0, |number, digit| Some(number << 4 | u64::from(char::from(*digit).to_digit(16)?)))
 }
 
-/// A frame that sends a message, ready but for what differs from one message to the next.
+/// A prepared frame with a message. Only the differing bytes are patched.
 #[derive(Debug)]
 pub(crate) struct Template {
     bytes: Vec<u8>,
@@ -128,7 +128,7 @@ pub(crate) struct Template {
 }
 
 impl Template {
-    /// For texts of `text_length` characters, those of the number at least.
+    /// Returns a template for texts of `text_length` characters, at least those of the number.
     pub(crate) fn new(text_length: usize) -> Self {
         let padding = ".".repeat(text_length.saturating_sub(DIGITS));
         let (digits, id) = ("0".repeat(DIGITS), Uuid::nil());
@@ -143,42 +143,42 @@ impl Template {
         Self { bytes, chat, text, request, random: fastrand::Rng::new() }
     }
 
-    /// The frame of the message of this number. Its request id is random, as a client's is, but for the end.
+    /// Returns the frame of the message with this number. Its `request_id` is random except for the number at the end.
     pub(crate) fn message(&mut self, chat: Uuid, number: u64) -> &[u8] {
         let random = u128::from(self.random.u64(..)) << 64;
         let request = Builder::from_random_bytes((random | u128::from(number)).to_be_bytes()).into_uuid();
         chat.hyphenated().encode_lower(&mut self.bytes[self.chat.clone()]);
         request.hyphenated().encode_lower(&mut self.bytes[self.request.clone()]);
-        // A slice of this length takes the digits, as long as the number has no more of them.
+        // The slice has room for all digits.
         let _ = write!(&mut self.bytes[self.text.clone()], "{number:012x}");
         &self.bytes
     }
 }
 
-/// The answer to a ping.
+/// Returns the answer to a ping.
 pub(crate) fn pong(payload: &[u8]) -> Vec<u8> {
     masked(0x8a, payload)
 }
 
-/// A text frame as a server sends it, of two parts.
+/// Returns a text frame of a server from two parts.
 pub(crate) fn text(start: &[u8], rest: &[u8]) -> Vec<u8> {
     let length = start.len() + rest.len();
     let mut bytes = Vec::with_capacity(length + 4);
     bytes.extend([0x81, LENGTH_FOLLOWS]);
-    // No frame of the generator's is longer than this has room for, nor short enough for one byte.
+    // The frames of the generator always need a length of two bytes.
     bytes.extend(u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes());
     bytes.extend(start);
     bytes.extend(rest);
     bytes
 }
 
-/// A frame masked by the key 0, which leaves the payload as it is (RFC 6455, section 5.3).
+/// Returns a frame with the masking key 0, which leaves the payload unchanged (RFC 6455, section 5.3).
 fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     let length = payload.len();
     let mut bytes = vec![first];
     match u8::try_from(length) {
         Ok(short) if length <= SHORT => bytes.push(0x80 | short),
-        // No frame of the generator's is longer than this has room for.
+        // The frames of the generator are shorter than 64 KiB.
         _ => {
             bytes.push(0x80 | LENGTH_FOLLOWS);
             bytes.extend(u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes());
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_is_scanned_once_all_of_it_is_there() {
+    fn scans_only_complete_frames() {
         for (payload, header) in [(vec![b'x'; 5], 2), (vec![b'y'; 300], 4)] {
             let mut bytes = frame(0x81, &payload);
             for end in 0..bytes.len() {
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_one_masked_frame_whose_number_is_in_text_and_request_id() {
+    fn message_is_one_masked_frame_with_its_number() {
         let chat = Uuid::new_v4();
         let mut template = Template::new(60);
         for wanted in [0, 7, 0xabc_def0_1234] {
@@ -238,34 +238,34 @@ mod tests {
             let request: Uuid = json["request_id"].as_str().expect("an id").parse().expect("a UUID");
             assert_eq!(request.get_version_num(), 4);
             let ack = format!(r#"{{"type":"message_sent","status":"delivered","request_id":"{request}"}}"#);
-            assert_eq!(read(ack.as_bytes()), Heard::Acked(wanted));
+            assert_eq!(read(ack.as_bytes()), ServerEvent::Acked(wanted));
         }
     }
 
     #[test]
-    fn what_the_server_says_is_told_apart() {
+    fn parses_events_of_the_server() {
         let message = br#"{"type":"new_message","chat_id":"c","seq":4,"message":{"id":"i","text":"0000000000ff...."}}"#;
-        assert_eq!(read(message), Heard::Delivered(255));
-        assert_eq!(read(br#"{"type":"error","code":"unavailable"}"#), Heard::Refused(None));
-        assert_eq!(read(br#"{"type":"presence","event":"user_online"}"#), Heard::Aside);
+        assert_eq!(read(message), ServerEvent::Delivered(255));
+        assert_eq!(read(br#"{"type":"error","code":"unavailable"}"#), ServerEvent::Refused(None));
+        assert_eq!(read(br#"{"type":"presence","event":"user_online"}"#), ServerEvent::Ignored);
         for bad in [&br#"{"type":"lagged"}"#[..], br#"{"type":"new_message","text":"hello"}"#, b"{", b""] {
-            assert_eq!(read(bad), Heard::Unexpected);
+            assert_eq!(read(bad), ServerEvent::Unexpected);
         }
     }
 
     #[test]
-    fn a_relayed_message_is_a_frame_of_the_servers() {
+    fn relayed_message_is_a_server_frame() {
         let mut template = Template::new(60);
         let sent = scan_masked(template.message(Uuid::new_v4(), 7)).expect("a frame").payload.to_vec();
         let said = sent.strip_prefix(MESSAGE).expect("a message");
-        for (start, heard) in [("message_sent", Heard::Acked(7)), ("new_message", Heard::Delivered(7))] {
+        for (start, heard) in [("message_sent", ServerEvent::Acked(7)), ("new_message", ServerEvent::Delivered(7))] {
             let relayed = text(format!(r#"{{"type":"{start}""#).as_bytes(), said);
             assert_eq!(scan(&relayed).map(|frame| (frame.kind, read(frame.payload))), Some((Kind::Text, heard)));
         }
     }
 
     #[test]
-    fn a_ping_is_answered_with_what_it_carries() {
+    fn pong_repeats_the_payload_of_a_ping() {
         assert_eq!(pong(b"hi"), b"\x8a\x82\0\0\0\0hi");
     }
 }

@@ -1,4 +1,4 @@
-//! What became of each message.
+//! The outcome of each message.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::super::percentiles::Percentiles;
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     chat: u32,
-    /// Which of the chat's two members sent it.
+    /// The index of the sender among the two members.
     side: u8,
     refused: bool,
     due: Duration,
@@ -16,7 +16,7 @@ struct Entry {
     delivered: Option<Duration>,
 }
 
-/// A message that the generator need not wait for any more: the chat, and the side that sent it.
+/// The chat and the sender of a message that is now done.
 pub(crate) type Done = Option<(usize, usize)>;
 
 /// All messages of a run.
@@ -24,25 +24,25 @@ pub(crate) type Done = Option<(usize, usize)>;
 pub(crate) struct Journal {
     entries: Vec<Entry>,
     open: usize,
-    /// What must not happen, and how often it did.
-    faults: Faults,
+    /// The number of violations.
+    violations: Violations,
 }
 
-/// What must not happen, and how often it did.
+/// The number of violations of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Faults {
-    /// Answered by an error.
+pub(crate) struct Violations {
+    /// Messages that were answered with an error.
     pub(crate) refused: usize,
-    /// Not acked or not delivered in the end.
+    /// Messages that were not acked or not delivered in the end.
     pub(crate) lost: usize,
-    /// Acked or delivered again, or to somebody else.
+    /// Acks and deliveries that were duplicate or went to the wrong socket.
     pub(crate) stray: usize,
-    /// Frames that have no place in a run.
+    /// Unexpected frames.
     pub(crate) unexpected: usize,
 }
 
 impl Journal {
-    /// Notes a message that was due at `due`; returns its number.
+    /// Records a message that was due at `due`. Returns its number.
     pub(crate) fn send(&mut self, chat: usize, side: usize, due: Duration) -> u64 {
         let (chat, side) = (u32::try_from(chat).unwrap_or(u32::MAX), u8::from(side != 0));
         self.entries.push(Entry { chat, side, refused: false, due, acked: None, delivered: None });
@@ -50,14 +50,14 @@ impl Journal {
         self.entries.len() as u64 - 1
     }
 
-    /// Notes an ack. `is_sender` says, of its chat and the side that sent it, whether to whom it should.
+    /// Records an ack. `is_sender` returns whether the socket belongs to this member of this chat.
     pub(crate) fn acked(&mut self, number: u64, now: Duration, is_sender: impl FnOnce(usize, usize) -> bool) -> Done {
         self.note(number, |entry| {
             is_sender(entry.chat as usize, entry.side.into()) && entry.acked.replace(now).is_none()
         })
     }
 
-    /// Notes that a message was delivered. `is_partner` says, of its chat and the side that sent it, whether to whom it should.
+    /// Records a delivery. `is_partner` returns whether the socket belongs to the other member of this chat.
     pub(crate) fn delivered(
         &mut self,
         number: u64,
@@ -69,9 +69,9 @@ impl Journal {
         })
     }
 
-    /// Notes that a message was refused. It may be stored and delivered all the same.
+    /// Records a refusal. The message may be stored and delivered nevertheless.
     pub(crate) fn refused(&mut self, number: Option<u64>) -> Done {
-        self.faults.refused += 1;
+        self.violations.refused += 1;
         let entry = self.entries.get_mut(usize::try_from(number?).ok()?)?;
         if entry.refused || (entry.acked.is_some() && entry.delivered.is_some()) {
             return None;
@@ -81,18 +81,18 @@ impl Journal {
         Some((entry.chat as usize, entry.side.into()))
     }
 
-    /// Notes a frame that has no place here.
+    /// Records an unexpected frame.
     pub(crate) const fn unexpected(&mut self) {
-        self.faults.unexpected += 1;
+        self.violations.unexpected += 1;
     }
 
     fn note(&mut self, number: u64, what: impl FnOnce(&mut Entry) -> bool) -> Done {
         let Some(entry) = usize::try_from(number).ok().and_then(|number| self.entries.get_mut(number)) else {
-            self.faults.stray += 1;
+            self.violations.stray += 1;
             return None;
         };
         if !what(entry) {
-            self.faults.stray += 1;
+            self.violations.stray += 1;
             return None;
         }
         if entry.refused || entry.acked.is_none() || entry.delivered.is_none() {
@@ -102,22 +102,22 @@ impl Journal {
         Some((entry.chat as usize, entry.side.into()))
     }
 
-    /// How many messages are not both acked and delivered, nor refused.
+    /// Returns the number of messages in flight.
     pub(crate) const fn open(&self) -> usize {
         self.open
     }
 
-    /// How many were sent.
+    /// Returns the number of sent messages.
     pub(crate) const fn sent(&self) -> usize {
         self.entries.len()
     }
 
-    /// What went wrong, as it looks at the end.
-    pub(crate) const fn faults(&self) -> Faults {
-        Faults { lost: self.open, ..self.faults }
+    /// Returns the violations. Messages in flight count as lost.
+    pub(crate) const fn violations(&self) -> Violations {
+        Violations { lost: self.open, ..self.violations }
     }
 
-    /// How many messages became both acked and delivered in this time.
+    /// Returns the number of messages that were done in this interval.
     pub(crate) fn done_within(&self, from: Duration, to: Duration) -> usize {
         let done = |entry: &&Entry| {
             entry
@@ -128,12 +128,12 @@ impl Journal {
         self.entries.iter().filter(done).count()
     }
 
-    /// How long what was due in this time took to the partner.
+    /// Returns the delivery times of the messages that were due in this interval.
     pub(crate) fn delivery(&self, from: Duration, to: Duration) -> Percentiles {
         self.times(from, to, |entry| entry.delivered)
     }
 
-    /// How long what was due in this time took to be acked.
+    /// Returns the ack times of the messages that were due in this interval.
     pub(crate) fn ack(&self, from: Duration, to: Duration) -> Percentiles {
         self.times(from, to, |entry| entry.acked)
     }
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_done_once_it_is_acked_and_delivered_in_any_order() {
+    fn message_is_done_when_acked_and_delivered_in_any_order() {
         let mut journal = Journal::default();
         let (a, b) = (journal.send(3, 0, ms(0)), journal.send(4, 1, ms(1)));
         assert_eq!(journal.acked(a, ms(5), |chat, side| (chat, side) == (3, 0)), None);
@@ -161,27 +161,27 @@ mod tests {
         assert_eq!(journal.delivered(b, ms(6), |_, _| true), None);
         assert_eq!(journal.open(), 1);
         assert_eq!(journal.acked(b, ms(9), |_, _| true), Some((4, 1)));
-        assert_eq!(journal.faults(), Faults::default());
+        assert_eq!(journal.violations(), Violations::default());
         assert_eq!((journal.done_within(ms(0), ms(6)), journal.done_within(ms(5), ms(10))), (1, 2));
         assert_eq!((journal.delivery(ms(0), ms(2)).max, journal.ack(ms(1), ms(2)).max), (ms(5), ms(8)));
     }
 
     #[test]
-    fn what_must_not_happen_is_counted() {
+    fn counts_violations() {
         let mut journal = Journal::default();
         let numbers = [(); 4].map(|()| journal.send(0, 0, ms(0)));
         journal.acked(numbers[0], ms(1), |_, _| true);
-        // Again, to somebody else, of nobody.
+        // Duplicate, to the wrong socket, for an unknown message.
         journal.acked(numbers[0], ms(1), |_, _| true);
         journal.delivered(numbers[1], ms(1), |_, _| false);
         journal.acked(numbers[3], ms(1), |_, _| false);
         journal.acked(99, ms(1), |_, _| true);
         assert_eq!(journal.refused(Some(numbers[2])), Some((0, 0)));
-        // Delivered all the same: done already.
+        // A refused message is done. Its later delivery changes nothing.
         assert_eq!(journal.delivered(numbers[2], ms(2), |_, _| true), None);
         assert_eq!(journal.acked(numbers[2], ms(2), |_, _| true), None);
         journal.refused(None);
         journal.unexpected();
-        assert_eq!(journal.faults(), Faults { refused: 2, lost: 3, stray: 4, unexpected: 1 });
+        assert_eq!(journal.violations(), Violations { refused: 2, lost: 3, stray: 4, unexpected: 1 });
     }
 }

@@ -1,5 +1,5 @@
-//! The load: one thread, one epoll, no task and no allocation a message. The system has what it does not take, so its own
-//! CPU is measured and printed beside the system's.
+//! The load generator: one thread, one epoll, no task and no allocation per message. It takes CPU from the system, so its own
+//! CPU time is measured and printed too.
 
 pub(crate) mod arrivals;
 pub(crate) mod connections;
@@ -16,78 +16,78 @@ use uuid::Uuid;
 
 use self::{
     arrivals::Arrivals,
-    connections::{Connections, Listener},
-    frame::{Heard, Template},
+    connections::{Connections, FrameHandler},
+    frame::{ServerEvent, Template},
     journal::{Done, Journal},
     socket::Socket,
 };
 use super::population::Population;
 
-/// The longest that is waited, at the end, for messages that were sent.
-const DRAIN_LIMIT: Duration = Duration::from_secs(10);
+/// The longest wait for unfinished messages at the end.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Characters of a message's text.
+/// The length of a text in characters.
 pub(crate) const TEXT_LENGTH: usize = 60;
 
 /// When messages are sent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Load {
-    /// So many in flight in each chat: when one is acked and delivered, the other member sends the next.
+    /// A closed loop: when a message is acked and delivered, the other member sends the next.
     Closed {
-        /// How many.
+        /// The number of messages in flight in each chat.
         in_flight: usize,
     },
-    /// So many a second over all chats, whatever becomes of them.
+    /// An open loop: a fixed rate over all chats.
     Open {
-        /// How many.
+        /// The rate in messages/s.
         per_second: u32,
     },
 }
 
-/// What is to be done.
+/// The parameters of a load.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    /// Where the sockets go.
+    /// The address of the server.
     pub(crate) address: SocketAddr,
     /// The token of each socket's user.
     pub(crate) tokens: Vec<String>,
-    /// Each chat, and the sockets of its two members.
+    /// Each chat with the sockets of its two members.
     pub(crate) chats: Vec<(Uuid, [usize; 2])>,
     /// When messages are sent.
     pub(crate) load: Load,
-    /// For how long.
-    pub(crate) lasts: Duration,
+    /// The duration.
+    pub(crate) duration: Duration,
 }
 
 impl Plan {
-    /// Each of these people has a socket. `lasts` is 0 still.
+    /// Returns a plan with a socket for each user. The duration is 0.
     pub(crate) fn new(address: SocketAddr, population: &Population, load: Load) -> Self {
         let chats = population.pairs.iter().map(|pair| (pair.chat, pair.members)).collect();
-        Self { address, tokens: population.tokens(), chats, load, lasts: Duration::ZERO }
+        Self { address, tokens: population.tokens(), chats, load, duration: Duration::ZERO }
     }
 }
 
-/// Runs a plan in this thread. `begin` is called when all sockets are open, and returns when the load begins.
+/// Runs a plan in this thread. Calls `begin` when all sockets are open, which returns the start time of the load.
 ///
 /// # Errors
-/// A socket is refused or closed. Of messages that are refused or lost the journal tells.
+/// A socket is refused or closed. Refused and lost messages are in the journal instead.
 pub(crate) fn run(plan: &Plan, begin: impl FnOnce() -> Instant) -> anyhow::Result<Journal> {
     let mut connections = Connections::new()?;
-    let mut talk = Talk {
+    let mut driver = Driver {
         plan,
         template: Template::new(TEXT_LENGTH),
         journal: Journal::default(),
         epoch: Instant::now(),
         random: fastrand::Rng::with_seed(1),
     };
-    connections.open_all(plan.address, &plan.tokens, &mut talk)?;
-    talk.epoch = begin();
-    talk.play(&mut connections)?;
-    Ok(talk.journal)
+    connections.open_all(plan.address, &plan.tokens, &mut driver)?;
+    driver.epoch = begin();
+    driver.run(&mut connections)?;
+    Ok(driver.journal)
 }
 
-/// What is said, and what was heard of it.
-struct Talk<'a> {
+/// Sends the messages and records the events.
+struct Driver<'a> {
     plan: &'a Plan,
     template: Template,
     journal: Journal,
@@ -95,13 +95,13 @@ struct Talk<'a> {
     random: fastrand::Rng,
 }
 
-impl Talk<'_> {
+impl Driver<'_> {
     fn now(&self) -> Duration {
         self.epoch.elapsed()
     }
 
-    /// The load, until all that was sent is done, or long after it should be.
-    fn play(&mut self, connections: &mut Connections) -> anyhow::Result<()> {
+    /// Runs the load until every message is done, or the drain timeout passes.
+    fn run(&mut self, connections: &mut Connections) -> anyhow::Result<()> {
         while Instant::now() < self.epoch {
             connections.turn(self)?;
         }
@@ -118,8 +118,8 @@ impl Talk<'_> {
         }
         loop {
             let now = self.now();
-            let sending = now < self.plan.lasts;
-            if !sending && (self.journal.open() == 0 || now > self.plan.lasts + DRAIN_LIMIT) {
+            let sending = now < self.plan.duration;
+            if !sending && (self.journal.open() == 0 || now > self.plan.duration + DRAIN_TIMEOUT) {
                 return Ok(());
             }
             if let Some(arrivals) = &mut arrivals
@@ -145,11 +145,11 @@ impl Talk<'_> {
         let (now, chats) = (self.now(), &self.plan.chats);
         let is = |chat: usize, side: usize| chats[chat].1[side] == socket;
         match frame::read(payload) {
-            Heard::Acked(number) => self.journal.acked(number, now, is),
-            Heard::Delivered(number) => self.journal.delivered(number, now, |chat, side| is(chat, 1 - side)),
-            Heard::Refused(number) => self.journal.refused(number),
-            Heard::Aside => None,
-            Heard::Unexpected => {
+            ServerEvent::Acked(number) => self.journal.acked(number, now, is),
+            ServerEvent::Delivered(number) => self.journal.delivered(number, now, |chat, side| is(chat, 1 - side)),
+            ServerEvent::Refused(number) => self.journal.refused(number),
+            ServerEvent::Ignored => None,
+            ServerEvent::Unexpected => {
                 self.journal.unexpected();
                 None
             }
@@ -157,10 +157,10 @@ impl Talk<'_> {
     }
 }
 
-impl Listener for Talk<'_> {
-    fn hear(&mut self, socket: usize, payload: &[u8], sockets: &mut [Socket]) -> anyhow::Result<()> {
+impl FrameHandler for Driver<'_> {
+    fn on_text(&mut self, socket: usize, payload: &[u8], sockets: &mut [Socket]) -> anyhow::Result<()> {
         if let (Some((chat, side)), Load::Closed { .. }) = (self.note(socket, payload), self.plan.load)
-            && self.now() < self.plan.lasts
+            && self.now() < self.plan.duration
         {
             self.send(chat, 1 - side, self.now(), sockets)?;
         }

@@ -1,4 +1,4 @@
-//! A client's connection: non-blocking, one write a frame, no buffer while there is nothing to keep.
+//! A connection of a client: non-blocking, with one write per frame, and no buffer while there is nothing to keep.
 
 use std::{
     io::{ErrorKind, Read as _, Write as _},
@@ -11,39 +11,39 @@ use mio::{Interest, Registry, Token, net::TcpStream};
 /// The longest answer to a handshake.
 const MAX_RESPONSE: usize = 8 * 1024;
 
-/// A connection, which first is HTTP and then WebSocket.
+/// A connection: HTTP first, then WebSocket.
 #[derive(Debug)]
 pub(crate) struct Socket {
     stream: TcpStream,
     open: bool,
-    /// The start of a frame of which the rest has not come.
+    /// The start of an incomplete frame.
     unread: Vec<u8>,
-    /// What the kernel had no room for.
+    /// Bytes that the kernel did not accept yet.
     unwritten: Vec<u8>,
 }
 
-/// What a read brought.
+/// The result of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Received {
-    /// So much of the buffer is filled, what was kept included.
+    /// The filled length of the buffer, including kept bytes.
     pub(crate) length: usize,
-    /// There may be more.
+    /// Whether there may be more to read.
     pub(crate) more: bool,
 }
 
-/// What a handshake is answered with.
+/// The answer to a handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// It is open; the answer is so long.
+    /// The socket is open. The answer has this length in bytes.
     Open(usize),
     /// The server is busy: 503.
     Later,
 }
 
 impl Socket {
-    /// Begins a connection and its handshake.
+    /// Starts a connection and its handshake.
     pub(crate) fn connect(address: SocketAddr, token: &str, registry: &Registry, name: Token) -> anyhow::Result<Self> {
-        let mut stream = TcpStream::connect(address).context("a socket cannot be opened")?;
+        let mut stream = TcpStream::connect(address).context("open a socket")?;
         registry.register(&mut stream, name, Interest::READABLE | Interest::WRITABLE)?;
         let request = format!(
             "GET /ws HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -52,22 +52,22 @@ impl Socket {
         Ok(Self { stream, open: false, unread: Vec::new(), unwritten: request.into_bytes() })
     }
 
-    /// The other end of one, whose handshake is its owner's work.
+    /// Returns the server side of a connection. The caller does the handshake.
     pub(crate) fn accepted(mut stream: TcpStream, registry: &Registry, name: Token) -> anyhow::Result<Self> {
         stream.set_nodelay(true)?;
         registry.register(&mut stream, name, Interest::READABLE | Interest::WRITABLE)?;
         Ok(Self { stream, open: true, unread: Vec::new(), unwritten: Vec::new() })
     }
 
-    /// Whether the handshake is done.
+    /// Returns whether the handshake is done.
     pub(crate) const fn is_open(&self) -> bool {
         self.open
     }
 
-    /// Takes the answer to the handshake from the start of `bytes`, once it is whole.
+    /// Parses the answer to the handshake at the start of `bytes`, if it is complete.
     pub(crate) fn accept(&mut self, bytes: &[u8]) -> anyhow::Result<Option<Answer>> {
         let Some(end) = memchr::memmem::find(bytes, b"\r\n\r\n") else {
-            ensure!(bytes.len() < MAX_RESPONSE, "the answer to the handshake has no end");
+            ensure!(bytes.len() < MAX_RESPONSE, "the answer to the handshake is too long");
             return Ok(None);
         };
         let status = bytes.split(|byte| *byte == b'\r').next().unwrap_or_default();
@@ -75,17 +75,17 @@ impl Socket {
         if status.starts_with("HTTP/1.1 503 ") {
             return Ok(Some(Answer::Later));
         }
-        ensure!(status.starts_with("HTTP/1.1 101 "), "the handshake was answered by {status}");
+        ensure!(status.starts_with("HTTP/1.1 101 "), "the handshake was answered with {status}");
         self.open = true;
         Ok(Some(Answer::Open(end + 4)))
     }
 
-    /// Hears no more of it.
+    /// Stops watching the socket.
     pub(crate) fn leave(&mut self, registry: &Registry) -> anyhow::Result<()> {
         Ok(registry.deregister(&mut self.stream)?)
     }
 
-    /// Writes, or keeps what cannot be written yet.
+    /// Writes bytes. Keeps those that cannot be written yet.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
         if !self.unwritten.is_empty() {
             self.unwritten.extend(bytes);
@@ -100,7 +100,7 @@ impl Socket {
         Ok(())
     }
 
-    /// Writes what was kept.
+    /// Writes the kept bytes.
     pub(crate) fn flush(&mut self) -> anyhow::Result<()> {
         if self.unwritten.is_empty() {
             return Ok(());
@@ -117,15 +117,15 @@ impl Socket {
         Ok(())
     }
 
-    /// Reads what there is, after what was kept. Readiness is told once: read until there is no more.
+    /// Reads available bytes after the kept ones. The epoll is edge-triggered: read until there is no more.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> anyhow::Result<Received> {
         let kept = self.unread.len();
-        ensure!(kept < buffer.len(), "a frame of the server's is longer than {kept} bytes");
+        ensure!(kept < buffer.len(), "a frame of the server is longer than {kept} bytes");
         buffer[..kept].copy_from_slice(&self.unread);
         let room = buffer.len() - kept;
         match self.stream.read(&mut buffer[kept..]) {
             Ok(0) => bail!("the server closed a socket"),
-            // A read that brings less than it might have leaves nothing (epoll(7)).
+            // A short read means that the socket is drained (epoll(7)).
             Ok(read) => Ok(Received { length: kept + read, more: read == room }),
             Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Received { length: kept, more: false }),
             Err(error) => Err(error.into()),

@@ -1,5 +1,5 @@
-//! A bare WebSocket relay: what comes from one socket of a pair goes to the other, and an ack goes back. Nothing is
-//! checked, stored or published: with this generator, on this machine, no messenger does better.
+//! A bare WebSocket relay: it forwards each message to the other socket of a pair and acks it. It does not check, store or
+//! publish anything, so it is the upper limit of any messenger with this generator on this machine.
 
 use std::{
     io::ErrorKind,
@@ -17,10 +17,10 @@ use crate::generator::{
     socket::Socket,
 };
 
-/// The name of the listener among the sockets, which have their numbers.
+/// The token of the listener. The tokens of the sockets are their indexes.
 const LISTENER: Token = Token(usize::MAX - 1);
 
-const POLL_LIMIT: Duration = Duration::from_millis(100);
+const POLL_TIMEOUT: Duration = Duration::from_millis(100);
 
 const EVENTS: usize = 1024;
 
@@ -28,46 +28,46 @@ const BUFFER: usize = 256 * 1024;
 
 const ACCEPTED: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
 
-/// Starts one for people whose tokens are the numbers below `people`, an even one and the next a pair, in a thread
-/// that ends with the last of their sockets. Returns where it listens.
+/// Starts a relay in a thread that ends with its last socket. The tokens of the users are the numbers below `users`. Each even
+/// number and the next are a pair. Returns the address.
 ///
 /// # Errors
-/// There is no port.
-pub(super) fn start(people: usize) -> anyhow::Result<SocketAddr> {
-    let mut listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0).into())?;
-    let address = listener.local_addr()?;
+/// No port is free.
+pub(super) fn start(users: usize) -> anyhow::Result<SocketAddr> {
+    let mut handler = TcpListener::bind((Ipv4Addr::LOCALHOST, 0).into())?;
+    let address = handler.local_addr()?;
     let poll = Poll::new()?;
-    poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-    let relay = Relay { poll, listener, sockets: Vec::new(), people: vec![None; people] };
+    poll.registry().register(&mut handler, LISTENER, Interest::READABLE)?;
+    let relay = Relay { poll, handler, sockets: Vec::new(), users: vec![None; users] };
     thread::spawn(move || relay.serve());
     Ok(address)
 }
 
 struct Relay {
     poll: Poll,
-    listener: TcpListener,
+    handler: TcpListener,
     sockets: Vec<Connected>,
-    /// The socket of each.
-    people: Vec<Option<usize>>,
+    /// The socket of each user.
+    users: Vec<Option<usize>>,
 }
 
 struct Connected {
     socket: Socket,
-    /// Who, once that is known.
-    person: Option<usize>,
+    /// The user, after the handshake.
+    user: Option<usize>,
 }
 
 impl Relay {
     fn serve(mut self) -> anyhow::Result<()> {
         let (mut events, mut buffer) = (Events::with_capacity(EVENTS), vec![0; BUFFER]);
         let mut closed = 0;
-        while closed < self.people.len() {
-            self.poll.poll(&mut events, Some(POLL_LIMIT))?;
+        while closed < self.users.len() {
+            self.poll.poll(&mut events, Some(POLL_TIMEOUT))?;
             for event in &events {
                 match event.token() {
                     LISTENER => self.accept()?,
                     Token(name) => {
-                        // A client that closes has its answers.
+                        // The client has closed the socket and needs no answer.
                         if event.is_writable() && self.sockets[name].socket.flush().is_err() {
                             continue;
                         }
@@ -83,12 +83,12 @@ impl Relay {
 
     fn accept(&mut self) -> anyhow::Result<()> {
         loop {
-            let stream = match self.listener.accept() {
+            let stream = match self.handler.accept() {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 accepted => accepted?.0,
             };
             let socket = Socket::accepted(stream, self.poll.registry(), Token(self.sockets.len()))?;
-            self.sockets.push(Connected { socket, person: None });
+            self.sockets.push(Connected { socket, user: None });
         }
     }
 
@@ -96,21 +96,21 @@ impl Relay {
         loop {
             let received = self.sockets[name].socket.read(buffer)?;
             let mut rest = &buffer[..received.length];
-            if self.sockets[name].person.is_none()
+            if self.sockets[name].user.is_none()
                 && let Some(end) = find(rest, b"\r\n\r\n")
             {
-                let person = token(&rest[..end]).filter(|person| *person < self.people.len());
-                self.people[person.context("a stranger")?] = Some(name);
-                self.sockets[name].person = person;
+                let user = token(&rest[..end]).filter(|user| *user < self.users.len());
+                self.users[user.context("an unknown user")?] = Some(name);
+                self.sockets[name].user = user;
                 self.sockets[name].socket.write(ACCEPTED)?;
                 rest = &rest[end + 4..];
             }
-            if let Some(person) = self.sockets[name].person {
+            if let Some(user) = self.sockets[name].user {
                 while let Some(frame) = frame::scan_masked(rest) {
-                    let (payload, partner) = (frame.payload, self.people[person ^ 1]);
+                    let (payload, partner) = (frame.payload, self.users[user ^ 1]);
                     if let Some(said) = payload.strip_prefix(MESSAGE) {
                         self.sockets[name].socket.write(&frame::text(br#"{"type":"message_sent""#, said))?;
-                        let partner = partner.context("a message to nobody")?;
+                        let partner = partner.context("the partner is not connected")?;
                         self.sockets[partner].socket.write(&frame::text(br#"{"type":"new_message""#, said))?;
                     }
                     rest = &rest[frame.length..];
@@ -124,7 +124,7 @@ impl Relay {
     }
 }
 
-/// The number after `Bearer`.
+/// Parses the number after `Bearer`.
 fn token(request: &[u8]) -> Option<usize> {
     let start = find(request, b"Bearer ")? + 7;
     let digits = request[start..].split(|byte| *byte == b'\r').next()?;

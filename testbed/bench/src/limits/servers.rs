@@ -1,4 +1,4 @@
-//! What Postgres and Redis do on this machine for one who asks nothing else of them.
+//! The limits of Postgres and Redis on this machine without other load.
 
 use std::time::{Duration, Instant};
 
@@ -11,31 +11,31 @@ use uuid::Uuid;
 
 use crate::{percentiles::Percentiles, population};
 
-/// As many as pay: each has a statement under way at any time.
+/// The number of connections, each with a statement in flight. More do not increase the rate.
 const CONNECTIONS: usize = 4;
 
-/// Rows of one statement.
+/// The number of rows in a statement.
 pub(super) const ROWS: usize = 100;
 
-/// All that a message's row has, its indexes included, but for the foreign keys.
+/// Like `messages` with its indexes, without the foreign keys.
 const TABLE: &str = "CREATE TABLE bare (LIKE messages INCLUDING ALL)";
 
 const INSERT: &str = "INSERT INTO bare (id, chat_id, seq, sender_id, request_id, text, created_at, updated_at)
     SELECT id, chat_id, $5, $2, request_id, $4, now(), now() FROM unnest($1::uuid[], $3::uuid[], $6::uuid[])
         AS rows (id, chat_id, request_id)";
 
-/// Characters of a message's text.
+/// The text of a message.
 const TEXT: &str = "As long as a message of the generator's, sixty characters...";
 
-/// Stores rows for so long; returns how many a second.
+/// Inserts rows for the duration. Returns the rate in rows/s.
 ///
 /// # Errors
 /// Postgres refuses.
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
-pub(super) async fn inserts(url: &str, lasts: Duration) -> anyhow::Result<f64> {
+pub(super) async fn inserts(url: &str, duration: Duration) -> anyhow::Result<f64> {
     population::connect(url).await?.batch_execute(TABLE).await?;
     let start = Instant::now();
-    let rows = try_join_all((0..CONNECTIONS).map(|_| insert_until(url, start + lasts))).await?;
+    let rows = try_join_all((0..CONNECTIONS).map(|_| insert_until(url, start + duration))).await?;
     Ok(rows.iter().sum::<usize>() as f64 / start.elapsed().as_secs_f64())
 }
 
@@ -55,16 +55,16 @@ async fn insert_until(url: &str, end: Instant) -> anyhow::Result<usize> {
     Ok(stored)
 }
 
-/// About as long as a `new_message`.
+/// The payload size in bytes, about that of a `new_message`.
 const PAYLOAD: usize = 400;
 
-/// A publisher and a subscriber of Redis.
+/// A publisher and a subscriber.
 #[derive(Debug)]
 pub(super) struct PubSub {
     publisher: TcpStream,
     subscriber: TcpStream,
     command: Vec<u8>,
-    /// The length of what the subscriber gets of each.
+    /// The length of the reply to the subscriber, in bytes.
     length: usize,
 }
 
@@ -89,23 +89,23 @@ impl PubSub {
         Ok(Self { publisher, subscriber, command: resp("PUBLISH").into_bytes(), length: resp("message").len() })
     }
 
-    /// For so long publishes so many at once, and the next when all of these were received. Returns how many a second,
-    /// and how long each lot took.
+    /// Publishes batches for the duration, each after the previous one was received. Returns the rate in messages/s and the
+    /// percentiles of the batch times.
     ///
     /// # Errors
     /// Redis does not answer.
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
-    pub(super) async fn publish(&mut self, at_once: usize, lasts: Duration) -> anyhow::Result<(f64, Percentiles)> {
-        let commands = self.command.repeat(at_once);
-        let (mut received, mut answers) = (vec![0; self.length * at_once], vec![0; ":1\r\n".len() * at_once]);
+    pub(super) async fn publish(&mut self, batch: usize, duration: Duration) -> anyhow::Result<(f64, Percentiles)> {
+        let commands = self.command.repeat(batch);
+        let (mut received, mut answers) = (vec![0; self.length * batch], vec![0; ":1\r\n".len() * batch]);
         let (start, mut times) = (Instant::now(), Vec::new());
-        while start.elapsed() < lasts {
+        while start.elapsed() < duration {
             let sent = Instant::now();
             self.publisher.write_all(&commands).await?;
             self.subscriber.read_exact(&mut received).await?;
             times.push(sent.elapsed());
             self.publisher.read_exact(&mut answers).await?;
         }
-        Ok(((times.len() * at_once) as f64 / start.elapsed().as_secs_f64(), Percentiles::of(times)))
+        Ok(((times.len() * batch) as f64 / start.elapsed().as_secs_f64(), Percentiles::of(times)))
     }
 }

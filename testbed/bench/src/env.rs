@@ -1,4 +1,4 @@
-//! What a scenario is played on: the whole system of its own, on Postgres and Redis of its own.
+//! The environment of a scenario: a private system with its own Postgres and Redis.
 
 use std::{net::SocketAddr, path::Path};
 
@@ -16,43 +16,45 @@ use super::{
     usage::Processes,
 };
 
-/// What Postgres has beside its defaults. All that makes a commit safe is as it is by default: `fsync`,
-/// `synchronous_commit` and `full_page_writes` are on.
+/// The settings of Postgres that differ from the defaults. Durability is unchanged: `fsync`, `synchronous_commit` and
+/// `full_page_writes` are on.
 const POSTGRES_SETTINGS: [&str; 2] = ["shared_buffers=512MB", "max_wal_size=4GB"];
 
-/// What is printed of Postgres' settings, as it says itself.
-const SHOWN: &str = "SELECT string_agg(name || '=' || current_setting(name), ' ' ORDER BY name) FROM pg_settings
+/// Queries the settings of Postgres that are printed.
+const SHOW_SETTINGS: &str =
+    "SELECT string_agg(name || '=' || current_setting(name), ' ' ORDER BY name) FROM pg_settings
     WHERE name IN ('fsync', 'synchronous_commit', 'full_page_writes', 'shared_buffers', 'max_wal_size', 'wal_level',
                    'commit_delay', 'autovacuum')";
 
-/// Signs the tokens.
+/// The key that signs the tokens.
 const SECRET: &str = "a-secret-of-the-benchmark-alone";
 
-/// The services' settings: no limit that a load generator meets and a user does not.
+/// The settings of the services, without the limits that a load generator would reach.
 const SETTINGS: [(&str, &str); 6] = [
     ("JWT_SECRET", SECRET),
     ("RATE_LIMIT_PER_MINUTE", "0"),
     ("WS_MESSAGES_PER_SECOND", "0"),
     ("WS_MAX_CONNECTIONS_PER_USER", "0"),
     ("WS_MAX_CONNECTIONS", "19000"),
-    // At every loopback address: the generator spreads its sockets over them.
+    // All loopback addresses, because the generator spreads its sockets over them.
     ("NOTIFICATION_SERVICE_HOST", "0.0.0.0"),
 ];
 
-/// A running system, and the database beneath it.
+/// A running system and its database.
 #[derive(Debug)]
-pub(crate) struct Stage {
+pub(crate) struct Env {
     servers: Servers,
     system: System,
-    /// Past the services.
+    /// A connection that bypasses the services.
     pub(crate) database: Client,
 }
 
-impl Stage {
-    /// Starts it, with so many instances of notification-service. The services' logs are in `logs`, or go with it.
+impl Env {
+    /// Starts the system with `instances` instances of notification-service. The services log to `logs`, or to a temporary
+    /// directory.
     ///
     /// # Errors
-    /// Something does not start.
+    /// A process does not start.
     pub(crate) async fn start(instances: usize, logs: Option<&Path>) -> anyhow::Result<Self> {
         raise_file_limit()?;
         let servers = Servers::start_with(&POSTGRES_SETTINGS).await?;
@@ -68,7 +70,7 @@ impl Stage {
         Ok(Self { servers, system, database })
     }
 
-    /// Puts so many pairs of users into it, each with a chat.
+    /// Inserts pairs of users, each with a chat.
     ///
     /// # Errors
     /// The database refuses them.
@@ -76,15 +78,15 @@ impl Stage {
         population::pairs(&self.database, pairs, SECRET).await
     }
 
-    /// Puts so many users into it, each of whom has a chat with each other one.
+    /// Inserts users, each with a chat with each other user.
     ///
     /// # Errors
     /// The database refuses them.
-    pub(crate) async fn circle(&self, people: usize) -> anyhow::Result<Population> {
-        population::circle(&self.database, people, SECRET).await
+    pub(crate) async fn full_mesh(&self, users: usize) -> anyhow::Result<Population> {
+        population::full_mesh(&self.database, users, SECRET).await
     }
 
-    /// Gives each of these chats so many further messages, of which all but a few are read.
+    /// Appends messages to each of these chats. All but a few are read.
     ///
     /// # Errors
     /// The database refuses them.
@@ -92,32 +94,32 @@ impl Stage {
         population::history(&mut self.database, chats, messages).await
     }
 
-    /// The base of REST.
+    /// Returns the base URL of REST.
     pub(crate) fn rest(&self) -> String {
         self.system.rest()
     }
 
-    /// Where the Redis is.
+    /// Returns the port of Redis.
     pub(crate) const fn redis_port(&self) -> u16 {
         self.servers.redis.port()
     }
 
-    /// The URL of the database.
+    /// Returns the URL of the database.
     pub(crate) fn database_url(&self) -> String {
         self.servers.postgres.url("postgres")
     }
 
-    /// Where the sockets of each instance are.
+    /// Returns the WebSocket address of each instance.
     pub(crate) fn websockets(&self) -> Vec<SocketAddr> {
         self.system.websocket_addresses()
     }
 
-    /// Where the WebSocket is.
+    /// Returns the WebSocket address of the first instance.
     pub(crate) fn websocket(&self) -> SocketAddr {
         self.websockets()[0]
     }
 
-    /// What is measured.
+    /// Returns the processes to measure.
     pub(crate) fn processes(&self) -> anyhow::Result<Processes> {
         let ended = "a server has ended";
         Ok(Processes {
@@ -129,21 +131,21 @@ impl Stage {
         })
     }
 
-    /// How many messages are stored.
+    /// Returns the number of stored messages.
     pub(crate) async fn stored(&self) -> anyhow::Result<usize> {
         let count: i64 = self.database.query_one("SELECT count(*) FROM messages", &[]).await?.get(0);
         Ok(usize::try_from(count)?)
     }
 
-    /// Postgres' settings, as it says itself.
+    /// Returns the settings of Postgres.
     pub(crate) async fn postgres_settings(&self) -> anyhow::Result<String> {
-        Ok(self.database.query_one(SHOWN, &[]).await?.get(0))
+        Ok(self.database.query_one(SHOW_SETTINGS, &[]).await?.get(0))
     }
 
-    /// Ends it.
+    /// Stops the system.
     ///
     /// # Errors
-    /// Something does not end well.
+    /// A process does not stop, or ends with an error.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         self.system.stop().await?;
         drop(self.database);
