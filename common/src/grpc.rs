@@ -3,7 +3,6 @@
 pub mod client;
 pub mod listener;
 pub mod server;
-pub mod tls;
 
 /// The metadata key of the secret that the services share (`INTERNAL_TOKEN`).
 const TOKEN_KEY: &str = "x-internal-token";

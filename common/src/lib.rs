@@ -18,6 +18,7 @@ pub mod security;
 pub mod settings;
 pub mod telemetry;
 pub mod time;
+pub mod tls;
 pub mod token;
 pub mod trace;
 pub mod visible;

@@ -9,9 +9,9 @@ use super::{
     secret::{DEFAULT_INTERNAL_TOKEN, DEFAULT_JWT_SECRET},
 };
 use crate::{
-    grpc::tls::{Tls, TlsError},
     origin::AllowedOrigins,
     redis::namespace::Namespace,
+    tls::{Tls, TlsError},
 };
 
 /// The settings that both services have.

@@ -3,8 +3,8 @@
 use std::{fs, time::Duration};
 
 use neonchat_common::{
-    grpc::tls::{Tls, TlsError},
     settings::{CommonSettings, GrpcSettings, SettingsSource},
+    tls::{Tls, TlsError},
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tokio::io::AsyncReadExt as _;

@@ -22,7 +22,7 @@ use tower_resilience::circuitbreaker::{
 };
 
 use super::{rpc::Rpc, status};
-use crate::grpc::tls::Tls;
+use crate::tls::Tls;
 
 /// The longest that connecting takes before the call fails.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);

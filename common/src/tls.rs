@@ -16,8 +16,8 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// one authority.
 #[derive(Clone)]
 pub struct Tls {
-    pub(super) client: ClientTlsConfig,
-    pub(super) server: ServerTlsConfig,
+    pub(crate) client: ClientTlsConfig,
+    pub(crate) server: ServerTlsConfig,
 }
 
 /// What is wrong with the PEM that a [`Tls`] should be made of.
