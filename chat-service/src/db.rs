@@ -23,12 +23,15 @@ use neonchat_common::{correlation, error::ApiError, trace};
 use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
 
-pub(crate) use self::requirements::{Unsuitable, check, check_new};
 use self::supply::Supply;
 pub use self::{
-    connect::{Connector, Session},
+    connect::Connector,
     migrations::{MIGRATIONS, migrate, migrate_within},
+};
+pub(crate) use self::{
+    connect::Session,
     reader::Reader,
+    requirements::{Unsuitable, check, check_new},
 };
 use crate::config::DatabaseSettings;
 
@@ -42,7 +45,7 @@ const POOL_TIMEOUTS_TOTAL: &str = "db_pool_timeouts_total";
 
 /// Why the database did not do its work.
 #[derive(Debug, Error)]
-pub enum DbError {
+pub(crate) enum DbError {
     /// No connection could be had.
     #[error("no connection: {0}")]
     NoConnection(#[from] PoolError<ConnectionError>),
@@ -55,7 +58,7 @@ pub enum DbError {
 }
 
 /// What the database answered.
-pub type DbResult<T> = Result<T, DbError>;
+pub(crate) type DbResult<T> = Result<T, DbError>;
 
 impl From<&DbError> for ApiError {
     fn from(error: &DbError) -> Self {
@@ -92,7 +95,7 @@ impl DbError {
 
     /// Whether the same work may be done later.
     #[must_use]
-    pub const fn is_passing(&self) -> bool {
+    pub(crate) const fn is_passing(&self) -> bool {
         match self {
             Self::NoConnection(_) | Self::Timeout => true,
             Self::Query(QueryError::DatabaseError(kind, _)) => is_passing(*kind),
@@ -117,13 +120,13 @@ const fn is_passing(kind: DatabaseErrorKind) -> bool {
 
 /// How a pool is used. Counts, as a gauge takes them.
 #[derive(Clone, Copy, Debug)]
-pub struct Usage {
+pub(crate) struct Usage {
     /// Connections that nobody uses.
-    pub idle: f64,
+    pub(crate) idle: f64,
     /// Connections that are used.
     pub used: f64,
     /// Callers that wait for one.
-    pub waiting: f64,
+    pub(crate) waiting: f64,
 }
 
 /// What became of a connection that was worked on.
@@ -149,7 +152,7 @@ impl Attempts {
 }
 
 /// An error of work on the database, which may be of the database itself.
-pub trait WorkError: From<DbError> {
+pub(crate) trait WorkError: From<DbError> {
     /// What the database failed with.
     fn database(&self) -> Option<&DbError>;
 }
@@ -162,14 +165,14 @@ impl WorkError for DbError {
 
 /// The database.
 #[derive(Clone)]
-pub struct Db(Pool<Supply>);
+pub(crate) struct Db(Pool<Supply>);
 
 impl Db {
     /// A pool that connects when it is first used, on the runtime that this is called on.
     ///
     /// # Errors
     /// The pool's settings contradict each other.
-    pub fn new(connector: Connector, settings: &DatabaseSettings) -> anyhow::Result<Self> {
+    pub(crate) fn new(connector: Connector, settings: &DatabaseSettings) -> anyhow::Result<Self> {
         describe_counter!(POOL_TIMEOUTS_TOTAL, "Requests that got no connection to Postgres in time");
         let DatabaseSettings { max_connections, max_lifetime, .. } = *settings;
         let pool = Pool::builder(Supply::new(connector, max_connections, max_lifetime))
@@ -190,7 +193,7 @@ impl Db {
     /// # Errors
     /// Those of the work, and [`DbError`]. A connection that did not answer in time is closed: nobody else waits behind
     /// what it does.
-    pub async fn run<T, E: WorkError>(
+    pub(crate) async fn run<T, E: WorkError>(
         &self,
         work: impl AsyncFnOnce(&mut AsyncPgConnection) -> Result<T, E> + Clone,
     ) -> Result<T, E> {
@@ -201,7 +204,7 @@ impl Db {
     ///
     /// # Errors
     /// As [`Db::run`].
-    pub async fn run_by<T, E: WorkError>(
+    pub(crate) async fn run_by<T, E: WorkError>(
         &self,
         start_by: Instant,
         work: impl AsyncFnOnce(&mut AsyncPgConnection) -> Result<T, E> + Clone,
@@ -269,7 +272,7 @@ impl Db {
     ///
     /// # Errors
     /// [`DbError`]
-    pub async fn query<T>(
+    pub(crate) async fn query<T>(
         &self,
         query: impl AsyncFnOnce(&mut AsyncPgConnection) -> QueryResult<T> + Clone,
     ) -> DbResult<T> {
@@ -278,7 +281,7 @@ impl Db {
 
     /// How the pool is used at this moment.
     #[must_use]
-    pub fn usage(&self) -> Usage {
+    pub(crate) fn usage(&self) -> Usage {
         let status = self.0.status();
         let count = |number: usize| u32::try_from(number).map_or(f64::INFINITY, f64::from);
         Usage {
@@ -289,7 +292,7 @@ impl Db {
     }
 
     /// Closes all connections.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         self.0.close();
         self.0.manager().clear();
     }

@@ -89,7 +89,7 @@ impl From<Row> for Deployment {
 ///
 /// # Errors
 /// Those of Postgres.
-pub async fn identify(connection: &mut AsyncPgConnection) -> QueryResult<Deployment> {
+pub(crate) async fn identify(connection: &mut AsyncPgConnection) -> QueryResult<Deployment> {
     let (oid, cluster) = locate(connection).await?;
     if let Some(known) = read(connection, oid, cluster).await.optional()? {
         return Ok(known);
@@ -128,7 +128,7 @@ async fn read(connection: &mut AsyncPgConnection, oid: u32, cluster: Option<i64>
 ///
 /// # Errors
 /// Those of the database.
-pub async fn get(db: &Db, own: &OwnDeployment) -> Result<GetDeploymentResponse, ApiError> {
+pub(crate) async fn get(db: &Db, own: &OwnDeployment) -> Result<GetDeploymentResponse, ApiError> {
     let deployment = db.query(async |connection| identify(connection).await).await?;
     own.set(deployment);
     let Deployment { id, created_at_micros } = deployment;

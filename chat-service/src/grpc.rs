@@ -12,12 +12,12 @@ use tonic::{Request, Response, async_trait};
 use crate::{chats, deployment, messages, services::Services, sync};
 
 /// The calls of `chat.v1.ChatService`.
-pub struct Api(Services);
+pub(crate) struct Api(Services);
 
 impl Api {
     /// The service to be served.
     #[must_use]
-    pub fn server(services: &Services) -> ChatServiceServer<Self> {
+    pub(crate) fn server(services: &Services) -> ChatServiceServer<Self> {
         ChatServiceServer::new(Self(services.clone()))
     }
 }

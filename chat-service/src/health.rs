@@ -21,20 +21,20 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What is asked.
 #[derive(Clone)]
-pub struct Health {
+pub(crate) struct Health {
     /// Postgres.
-    pub db: Db,
+    pub(crate) db: Db,
     /// Redis and notification-service.
-    pub notifier: Notifier,
+    pub(crate) notifier: Notifier,
     /// Whether this process can work.
-    pub readiness: Readiness,
+    pub(crate) readiness: Readiness,
     /// What it measures.
-    pub metrics: Metrics,
+    pub(crate) metrics: Metrics,
 }
 
 /// The paths.
 #[must_use]
-pub fn routes() -> Routes {
+pub(crate) fn routes() -> Routes {
     routes!(health, live, ready, metrics)
 }
 

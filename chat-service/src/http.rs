@@ -3,10 +3,10 @@
 mod cors;
 mod document;
 mod documents;
-pub mod extract;
-pub mod problems;
-pub mod rate_limit;
-pub mod router;
-pub mod routes;
+pub(crate) mod extract;
+pub(crate) mod problems;
+pub(crate) mod rate_limit;
+pub(crate) mod router;
+pub(crate) mod routes;
 
-pub use self::cors::cors;
+pub(crate) use self::cors::cors;

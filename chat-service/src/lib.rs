@@ -1,27 +1,29 @@
-//! chat-service: users, chats and history, over REST to clients and over gRPC to the other services.
+//! chat-service: users, chats and message history, over REST for clients and over gRPC for notification-service.
 //!
-//! Data goes one way through each domain ([`users`], [`sessions`], [`chats`], [`messages`]): `http` or `grpc` read a request into
-//! types, `service` decides, `store` asks Postgres; `model` and `error` are known to all of them. [`app`] puts it
+//! Data goes one way through each domain (`users`, `sessions`, `chats`, `messages`): `http` or `grpc` parse a request into
+//! types, `service` decides, `store` queries Postgres. `model` and `error` are known to all of them. [`app`] puts the parts
 //! together.
 
 pub mod app;
-pub mod chats;
+mod chats;
 pub mod config;
 pub mod db;
 pub mod deployment;
-pub mod grpc;
-pub mod health;
-pub mod http;
-pub mod limits;
+mod grpc;
+mod health;
+mod http;
+mod limits;
 mod measures;
-pub mod messages;
-pub mod notifier;
-pub mod readiness;
-pub mod schema;
-pub mod services;
-pub mod sessions;
-pub mod sync;
+mod messages;
+mod notifier;
+mod readiness;
+mod schema;
+mod services;
+mod sessions;
+mod sync;
 #[cfg(feature = "test-support")]
 pub mod test_support;
-pub mod users;
-pub mod validation;
+mod users;
+mod validation;
+
+pub use self::http::router::openapi;

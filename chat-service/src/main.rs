@@ -6,7 +6,7 @@ use chat_service::{
     app::App,
     config::Settings,
     db::{self, Connector},
-    deployment, http,
+    deployment,
 };
 use clap::{Parser, Subcommand};
 use neonchat_common::{
@@ -75,7 +75,7 @@ fn main() -> ExitCode {
 
 async fn run(command: Option<Command>) -> anyhow::Result<()> {
     if let Some(Command::Openapi) = command {
-        println!("{}", http::router::openapi().to_pretty_json()?);
+        println!("{}", chat_service::openapi().to_pretty_json()?);
         return Ok(());
     }
     let settings = Settings::read(SettingsSource::load()?)?;

@@ -41,7 +41,7 @@ const PUBLISH_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// The way to notification-service: by gRPC to one instance, by Redis to all of them.
 #[derive(Clone)]
-pub struct Notifier {
+pub(crate) struct Notifier {
     peer: GrpcClient,
     redis: Client,
     namespace: Namespace,
@@ -50,28 +50,28 @@ pub struct Notifier {
 }
 
 /// What one member is to be told of a new chat.
-pub struct NewChat {
+pub(crate) struct NewChat {
     /// The member.
-    pub member: UserId,
+    pub(crate) member: UserId,
     /// The chat as this member sees it.
-    pub item: ChatItem,
+    pub(crate) item: ChatItem,
 }
 
 impl Notifier {
     /// Asks over this connection, and publishes over this one, on channels of this namespace, as this deployment.
     #[must_use]
-    pub fn new(peer: GrpcClient, redis: Client, namespace: Namespace, deployment: OwnDeployment) -> Self {
+    pub(crate) fn new(peer: GrpcClient, redis: Client, namespace: Namespace, deployment: OwnDeployment) -> Self {
         Self { peer, redis, namespace, deployment, monitor: Monitor::default() }
     }
 
     /// Knows from this monitor what is wrong with Redis.
     #[must_use]
-    pub fn monitored_by(self, monitor: Monitor) -> Self {
+    pub(crate) fn monitored_by(self, monitor: Monitor) -> Self {
         Self { monitor, ..self }
     }
 
     /// The users who have a socket open, also if it is `away`. Empty if that cannot be known in time.
-    pub async fn online(&self, users: impl IntoIterator<Item = UserId>) -> HashSet<UserId> {
+    pub(crate) async fn online(&self, users: impl IntoIterator<Item = UserId>) -> HashSet<UserId> {
         let statuses = self.statuses(users).await.unwrap_or_else(|error| {
             tracing::debug!(error.cause = %error, "presence unknown");
             Vec::new()
@@ -83,7 +83,7 @@ impl Notifier {
     ///
     /// # Errors
     /// It cannot be known in time.
-    pub async fn statuses(&self, users: impl IntoIterator<Item = UserId>) -> Result<Vec<UserStatus>, ApiError> {
+    pub(crate) async fn statuses(&self, users: impl IntoIterator<Item = UserId>) -> Result<Vec<UserStatus>, ApiError> {
         let user_ids: Vec<_> = users.into_iter().map(|user| user.to_string()).collect();
         if user_ids.is_empty() {
             return Ok(Vec::new());
@@ -93,7 +93,7 @@ impl Notifier {
     }
 
     /// Tells each member's sockets, on every instance, of a new chat. With Redis away nobody is told.
-    pub async fn chat_created(&self, chats: impl IntoIterator<Item = NewChat>) {
+    pub(crate) async fn chat_created(&self, chats: impl IntoIterator<Item = NewChat>) {
         join_all(chats.into_iter().map(|NewChat { member, item }| async move {
             let event = |chat| Event::ChatCreated {
                 chat_id: item.id,
@@ -107,7 +107,7 @@ impl Notifier {
     }
 
     /// Has a message that is stored delivered to the sockets of its chat, on every instance.
-    pub async fn message_stored(&self, message: Message) {
+    pub(crate) async fn message_stored(&self, message: Message) {
         let request = SendMessageRequest {
             message_id: message.id.to_string(),
             chat_id: message.chat_id.to_string(),
@@ -125,12 +125,12 @@ impl Notifier {
     }
 
     /// Tells the sockets of a chat, on every instance, how far a member has read. With Redis away nobody is told.
-    pub async fn read(&self, chat: ChatId, user_id: UserId, read: Seq) {
+    pub(crate) async fn read(&self, chat: ChatId, user_id: UserId, read: Seq) {
         self.publish(Channel::Chat(chat), Event::Receipt { user_id, read }).await;
     }
 
     /// Has the sockets that a token opened closed, on every instance. With Redis away they stay until it is back.
-    pub async fn session_revoked(&self, user: UserId, token_id: TokenId) {
+    pub(crate) async fn session_revoked(&self, user: UserId, token_id: TokenId) {
         self.publish(Channel::User(user), Event::SessionRevoked { token_id }).await;
     }
 
@@ -150,18 +150,18 @@ impl Notifier {
     }
 
     /// Whether Redis answers, and takes commands.
-    pub async fn is_redis_healthy(&self) -> bool {
+    pub(crate) async fn is_redis_healthy(&self) -> bool {
         self.monitor.error_code().is_none() && redis::is_healthy(&self.redis).await
     }
 
     /// Returns what is wrong with Redis, as [`Monitor::error_code`].
     #[must_use]
-    pub fn redis_fault(&self) -> Option<String> {
+    pub(crate) fn redis_fault(&self) -> Option<String> {
         self.monitor.error_code()
     }
 
     /// Whether notification-service answers, and says that it serves.
-    pub async fn is_peer_healthy(&self) -> bool {
+    pub(crate) async fn is_peer_healthy(&self) -> bool {
         self.peer.is_serving(HEALTH_TIMEOUT).await
     }
 }

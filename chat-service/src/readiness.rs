@@ -25,7 +25,7 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::fro
 
 /// What a load balancer should know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub(crate) enum State {
     /// Not able to work yet.
     Starting,
     /// Not able to work at the moment.
@@ -38,7 +38,7 @@ pub enum State {
 
 /// The state of this process.
 #[derive(Clone, Debug)]
-pub struct Readiness {
+pub(crate) struct Readiness {
     state: watch::Sender<State>,
     problem: Arc<Mutex<Option<String>>>,
 }
@@ -46,7 +46,7 @@ pub struct Readiness {
 impl Readiness {
     /// Prepares the database as soon as there is one, and keeps asking it from then on, until the tasks are stopped.
     #[must_use]
-    pub fn watch(tasks: &Tasks, connector: Connector, own: OwnDeployment) -> Self {
+    pub(crate) fn watch(tasks: &Tasks, connector: Connector, own: OwnDeployment) -> Self {
         let readiness = Self { state: watch::Sender::new(State::Starting), problem: Arc::default() };
         let state = readiness.clone();
         tasks.spawn_until_stopped(async move {
@@ -62,24 +62,24 @@ impl Readiness {
 
     /// The state now.
     #[must_use]
-    pub fn state(&self) -> State {
+    pub(crate) fn state(&self) -> State {
         *self.state.borrow()
     }
 
     /// Why the database cannot be used although it answers, in words for an operator.
     #[must_use]
-    pub fn problem(&self) -> Option<String> {
+    pub(crate) fn problem(&self) -> Option<String> {
         self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The state now and its changes.
     #[must_use]
-    pub fn subscribe(&self) -> watch::Receiver<State> {
+    pub(crate) fn subscribe(&self) -> watch::Receiver<State> {
         self.state.subscribe()
     }
 
     /// This process is about to end.
-    pub fn drain(&self) {
+    pub(crate) fn drain(&self) {
         self.state.send_replace(State::Draining);
     }
 

@@ -9,25 +9,25 @@ use crate::{
 
 /// What the edges call.
 #[derive(Clone)]
-pub struct Services {
+pub(crate) struct Services {
     /// The database.
-    pub db: Db,
+    pub(crate) db: Db,
     /// The deployment that the database belongs to.
-    pub deployment: OwnDeployment,
+    pub(crate) deployment: OwnDeployment,
     /// Sessions.
-    pub sessions: Sessions,
+    pub(crate) sessions: Sessions,
     /// Users.
-    pub users: Users,
+    pub(crate) users: Users,
     /// Chats.
-    pub chats: Chats,
+    pub(crate) chats: Chats,
     /// Messages.
-    pub messages: Messages,
+    pub(crate) messages: Messages,
     /// The process itself.
-    pub health: Health,
+    pub(crate) health: Health,
     /// How often a client may ask.
-    pub request_limit: RequestLimit,
+    pub(crate) request_limit: RequestLimit,
     /// Who says where a request comes from.
-    pub trusted_proxies: TrustedProxies,
+    pub(crate) trusted_proxies: TrustedProxies,
     /// Whose pages may ask from a browser.
-    pub allowed_origins: AllowedOrigins,
+    pub(crate) allowed_origins: AllowedOrigins,
 }

@@ -14,33 +14,33 @@ use utoipa::{
 
 /// The rule that a value breaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation {
+pub(crate) struct Violation {
     /// A stable code: `length`, `format` …
-    pub code: &'static str,
+    pub(crate) code: &'static str,
     /// For a person.
-    pub message: Cow<'static, str>,
+    pub(crate) message: Cow<'static, str>,
 }
 
 impl Violation {
     /// The rule of this code.
     #[must_use]
-    pub fn new(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn new(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         Self { code, message: message.into() }
     }
 }
 
 /// What is wrong with a request.
 #[derive(Debug, Default)]
-pub struct Invalid(Vec<FieldError>);
+pub(crate) struct Invalid(Vec<FieldError>);
 
 impl Invalid {
     /// Takes the value, or notes which rule the field breaks.
-    pub fn check<T>(&mut self, field: &'static str, parsed: Result<T, Violation>) -> Option<T> {
+    pub(crate) fn check<T>(&mut self, field: &'static str, parsed: Result<T, Violation>) -> Option<T> {
         parsed.map_err(|violation| self.note(field, violation)).ok()
     }
 
     /// Notes that a field breaks a rule.
-    pub fn note(&mut self, field: &'static str, violation: Violation) {
+    pub(crate) fn note(&mut self, field: &'static str, violation: Violation) {
         let Violation { code, message } = violation;
         self.0.push(FieldError { field: field.into(), code, message: message.into_owned() });
     }
@@ -54,14 +54,14 @@ impl From<Invalid> for ApiError {
 
 /// How many items a page has at most: from 1 to `MAX`, and `DEFAULT` where the client does not say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PageLimit<const DEFAULT: u32, const MAX: u32>(u32);
+pub(crate) struct PageLimit<const DEFAULT: u32, const MAX: u32>(u32);
 
 impl<const DEFAULT: u32, const MAX: u32> PageLimit<DEFAULT, MAX> {
     /// Reads one from a query.
     ///
     /// # Errors
     /// It is no number, or out of range.
-    pub fn parse(text: Option<&str>) -> Result<Self, Violation> {
+    pub(crate) fn parse(text: Option<&str>) -> Result<Self, Violation> {
         parse_number(text, DEFAULT, 1..=MAX).map(Self)
     }
 
@@ -69,7 +69,7 @@ impl<const DEFAULT: u32, const MAX: u32> PageLimit<DEFAULT, MAX> {
     ///
     /// # Errors
     /// It is greater than `MAX`.
-    pub fn from_wire(number: u32) -> Result<Self, Violation> {
+    pub(crate) fn from_wire(number: u32) -> Result<Self, Violation> {
         match number {
             0 => Ok(Self(DEFAULT)),
             number if number <= MAX => Ok(Self(number)),
@@ -79,18 +79,18 @@ impl<const DEFAULT: u32, const MAX: u32> PageLimit<DEFAULT, MAX> {
 
     /// The number.
     #[must_use]
-    pub fn get(self) -> i64 {
+    pub(crate) fn get(self) -> i64 {
         self.0.into()
     }
 
     /// One more than the page has: whether it is found tells whether there is a further page.
     #[must_use]
-    pub fn and_one_more(self) -> i64 {
+    pub(crate) fn and_one_more(self) -> i64 {
         self.get() + 1
     }
 
     /// Cuts off the one more that was asked for. Returns whether it was there.
-    pub fn cut<T>(self, items: &mut Vec<T>) -> bool {
+    pub(crate) fn cut<T>(self, items: &mut Vec<T>) -> bool {
         let limit = self.0 as usize;
         let has_more = items.len() > limit;
         items.truncate(limit);
@@ -108,20 +108,20 @@ impl<const DEFAULT: u32, const MAX: u32> ToSchema for PageLimit<DEFAULT, MAX> {}
 
 /// How many items come before a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Offset(u32);
+pub(crate) struct Offset(u32);
 
 impl Offset {
     /// Reads one from a query; 0 where the client does not say.
     ///
     /// # Errors
     /// It is no number, or out of range.
-    pub fn parse(text: Option<&str>) -> Result<Self, Violation> {
+    pub(crate) fn parse(text: Option<&str>) -> Result<Self, Violation> {
         parse_number(text, 0, 0..=MAX_OFFSET).map(Self)
     }
 
     /// The number.
     #[must_use]
-    pub fn get(self) -> i64 {
+    pub(crate) fn get(self) -> i64 {
         self.0.into()
     }
 }
@@ -158,7 +158,7 @@ fn out_of_range<T: fmt::Display>(range: &RangeInclusive<T>) -> Violation {
 ///
 /// # Errors
 /// It is neither.
-pub fn parse_flag(text: Option<&str>) -> Result<bool, Violation> {
+pub(crate) fn parse_flag(text: Option<&str>) -> Result<bool, Violation> {
     match text {
         None => Ok(false),
         Some(text) => text.parse().map_err(|_| Violation::new("format", "should be true or false")),
@@ -169,7 +169,7 @@ pub fn parse_flag(text: Option<&str>) -> Result<bool, Violation> {
 ///
 /// # Errors
 /// The rule that it breaks.
-pub fn parse_text(text: String) -> Result<MessageText, Violation> {
+pub(crate) fn parse_text(text: String) -> Result<MessageText, Violation> {
     MessageText::try_from(text).map_err(|error| Violation::new(error.code(), error.to_string()))
 }
 
@@ -177,7 +177,7 @@ pub fn parse_text(text: String) -> Result<MessageText, Violation> {
 ///
 /// # Errors
 /// It is no UUID.
-pub fn parse_id<T: FromStr>(text: &str) -> Result<T, Violation> {
+pub(crate) fn parse_id<T: FromStr>(text: &str) -> Result<T, Violation> {
     text.parse().map_err(|_| Violation::new("format", "should be a UUID"))
 }
 
@@ -185,7 +185,7 @@ pub fn parse_id<T: FromStr>(text: &str) -> Result<T, Violation> {
 ///
 /// # Errors
 /// It is no UUID.
-pub fn parse_optional_id<T: FromStr>(text: &str) -> Result<Option<T>, Violation> {
+pub(crate) fn parse_optional_id<T: FromStr>(text: &str) -> Result<Option<T>, Violation> {
     if text.is_empty() { Ok(None) } else { parse_id(text).map(Some) }
 }
 
@@ -193,7 +193,10 @@ pub fn parse_optional_id<T: FromStr>(text: &str) -> Result<Option<T>, Violation>
 ///
 /// # Errors
 /// They are more than `max`, or one is no UUID.
-pub fn parse_ids<'a, T: FromStr>(ids: impl IntoIterator<Item = &'a str>, max: usize) -> Result<Vec<T>, Violation> {
+pub(crate) fn parse_ids<'a, T: FromStr>(
+    ids: impl IntoIterator<Item = &'a str>,
+    max: usize,
+) -> Result<Vec<T>, Violation> {
     let ids: Vec<_> = ids.into_iter().take(max + 1).collect();
     if ids.len() > max {
         return Err(Violation::new("length", format!("should have at most {max} ids")));
@@ -205,7 +208,7 @@ pub fn parse_ids<'a, T: FromStr>(ids: impl IntoIterator<Item = &'a str>, max: us
 ///
 /// # Errors
 /// It is no number, or negative.
-pub fn parse_seq(text: Option<&str>) -> Result<Seq, Violation> {
+pub(crate) fn parse_seq(text: Option<&str>) -> Result<Seq, Violation> {
     parse_number(text, 0, 0..=Seq::MAX)
 }
 
@@ -213,9 +216,12 @@ pub fn parse_seq(text: Option<&str>) -> Result<Seq, Violation> {
 ///
 /// # Errors
 /// It is negative.
-pub fn check_seq(seq: i64) -> Result<Seq, Violation> {
+pub(crate) fn check_seq(seq: i64) -> Result<Seq, Violation> {
     if seq < 0 { Err(Violation::new("range", "should not be negative")) } else { Ok(seq) }
 }
+
+#[cfg(test)]
+mod properties;
 
 #[cfg(test)]
 mod tests {

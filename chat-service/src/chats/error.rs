@@ -8,7 +8,7 @@ use crate::db::{DbError, WorkError};
 
 /// Why a request about chats failed.
 #[derive(Debug, Error)]
-pub enum ChatError {
+pub(crate) enum ChatError {
     /// There is no such chat, or the user is not a member. Which of the two is not told.
     #[error("{NO_SUCH_CHAT}")]
     NotFound,

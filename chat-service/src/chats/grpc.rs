@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Whether a user is a member of a chat.
-pub async fn validate_access(
+pub(crate) async fn validate_access(
     chats: &Chats,
     request: ValidateChatAccessRequest,
 ) -> Result<ValidateChatAccessResponse, ApiError> {
@@ -29,7 +29,7 @@ pub async fn validate_access(
 }
 
 /// A page of a user's chats, where the token by which the user connects was not revoked and its user exists.
-pub async fn list(
+pub(crate) async fn list(
     chats: &Chats,
     sessions: &Sessions,
     request: ListUserChatsRequest,
@@ -50,7 +50,7 @@ pub async fn list(
 }
 
 /// The last `seq` of each of the chats.
-pub async fn heads(chats: &Chats, request: GetHeadsRequest) -> Result<GetHeadsResponse, ApiError> {
+pub(crate) async fn heads(chats: &Chats, request: GetHeadsRequest) -> Result<GetHeadsResponse, ApiError> {
     let mut invalid = Invalid::default();
     let ids =
         invalid.check("chat_ids", parse_ids(request.chat_ids.iter().map(String::as_str), MAX_HEADS)).ok_or(invalid)?;
@@ -61,7 +61,7 @@ pub async fn heads(chats: &Chats, request: GetHeadsRequest) -> Result<GetHeadsRe
 }
 
 /// Notes how far a member has read. Who calls publishes it where it has moved.
-pub async fn mark_read(chats: &Chats, request: MarkReadRequest) -> Result<MarkReadResponse, ApiError> {
+pub(crate) async fn mark_read(chats: &Chats, request: MarkReadRequest) -> Result<MarkReadResponse, ApiError> {
     let mut invalid = Invalid::default();
     let chat = invalid.check("chat_id", parse_id(&request.chat_id));
     let user = invalid.check("user_id", parse_id(&request.user_id));

@@ -26,7 +26,7 @@ use crate::{
 
 /// The paths.
 #[must_use]
-pub fn routes() -> Routes {
+pub(crate) fn routes() -> Routes {
     routes!(list, open, get, read)
 }
 

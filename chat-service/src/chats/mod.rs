@@ -1,8 +1,8 @@
 //! Chats: who talks with whom, and what is new in each.
 
-pub mod error;
-pub mod grpc;
-pub mod http;
-pub mod model;
-pub mod service;
+pub(crate) mod error;
+pub(crate) mod grpc;
+pub(crate) mod http;
+pub(crate) mod model;
+pub(crate) mod service;
 mod store;

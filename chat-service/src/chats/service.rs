@@ -18,7 +18,7 @@ use crate::{
 
 /// The chats.
 #[derive(Clone)]
-pub struct Chats {
+pub(crate) struct Chats {
     db: Db,
     notifier: Notifier,
     tasks: Tasks,
@@ -29,7 +29,7 @@ pub struct Chats {
 impl Chats {
     /// With what they stand on.
     #[must_use]
-    pub fn new(db: Db, notifier: Notifier, tasks: Tasks, limit: u32) -> Self {
+    pub(crate) fn new(db: Db, notifier: Notifier, tasks: Tasks, limit: u32) -> Self {
         Self { db, notifier, tasks, limit }
     }
 
@@ -38,7 +38,7 @@ impl Chats {
     ///
     /// # Errors
     /// [`ChatError::PartnerIsOneself`], [`ChatError::NoSuchPartner`], [`ChatError::TooMany`], [`ChatError::Gone`]
-    pub async fn open(&self, user: UserId, partner: UserId) -> Result<Opened<ChatItem>, ChatError> {
+    pub(crate) async fn open(&self, user: UserId, partner: UserId) -> Result<Opened<ChatItem>, ChatError> {
         if user == partner {
             return Err(ChatError::PartnerIsOneself);
         }
@@ -67,7 +67,7 @@ impl Chats {
     ///
     /// # Errors
     /// [`ChatError::NotFound`]
-    pub async fn get(&self, user: UserId, chat: ChatId) -> Result<ChatItem, ChatError> {
+    pub(crate) async fn get(&self, user: UserId, chat: ChatId) -> Result<ChatItem, ChatError> {
         let mut item = store::find_item(&self.db, user, chat).await?.ok_or(ChatError::NotFound)?;
         self.mark_online([&mut item]).await;
         Ok(item)
@@ -77,7 +77,7 @@ impl Chats {
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn list(&self, user: UserId, filter: ListFilter) -> Result<ChatList, ChatError> {
+    pub(crate) async fn list(&self, user: UserId, filter: ListFilter) -> Result<ChatList, ChatError> {
         let (mut chats, total) = store::list(&self.db, user, filter).await?;
         self.mark_online(&mut chats).await;
         let shown = i64::try_from(chats.len()).unwrap_or(i64::MAX);
@@ -96,7 +96,7 @@ impl Chats {
     ///
     /// # Errors
     /// [`ChatError::NotFound`]
-    pub async fn mark_read(&self, user: UserId, chat: ChatId, read: Seq) -> Result<Marked, ChatError> {
+    pub(crate) async fn mark_read(&self, user: UserId, chat: ChatId, read: Seq) -> Result<Marked, ChatError> {
         store::mark_read(&self.db, user, chat, read).await?.ok_or(ChatError::NotFound)
     }
 
@@ -104,7 +104,7 @@ impl Chats {
     ///
     /// # Errors
     /// [`ChatError::NotFound`]
-    pub async fn read(&self, user: UserId, chat: ChatId, read: Seq) -> Result<ReadState, ChatError> {
+    pub(crate) async fn read(&self, user: UserId, chat: ChatId, read: Seq) -> Result<ReadState, ChatError> {
         // In a task: a client that goes away after the commit does not keep the others from being told.
         let chats = self.clone();
         let work = async move {
@@ -123,7 +123,7 @@ impl Chats {
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn access(&self, user: UserId, chat: ChatId) -> Result<Option<UserChat>, ChatError> {
+    pub(crate) async fn access(&self, user: UserId, chat: ChatId) -> Result<Option<UserChat>, ChatError> {
         Ok(store::find_user_chat(&self.db, user, chat).await?)
     }
 
@@ -131,7 +131,7 @@ impl Chats {
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn of_user(
+    pub(crate) async fn of_user(
         &self,
         user: UserId,
         after: Option<ChatId>,
@@ -146,7 +146,7 @@ impl Chats {
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn heads(&self, chats: &[ChatId]) -> Result<Vec<(ChatId, Seq)>, ChatError> {
+    pub(crate) async fn heads(&self, chats: &[ChatId]) -> Result<Vec<(ChatId, Seq)>, ChatError> {
         Ok(store::heads(&self.db, chats).await?)
     }
 }

@@ -40,9 +40,9 @@ const LIMITS: &str = "SET statement_timeout = '900ms'; SET lock_timeout = '800ms
 const NO_LIMITS: &str = "SET statement_timeout = 0; SET lock_timeout = 0;";
 
 /// A connection, and what tells its session from any other.
-pub struct Session {
+pub(crate) struct Session {
     /// The connection.
-    pub connection: AsyncPgConnection,
+    pub(crate) connection: AsyncPgConnection,
     /// The value of the setting `neonchat.session`. Where it is another, the connection is one of a pooler, which gives
     /// sessions of Postgres to several connections in turn.
     pub(super) marker: String,
@@ -74,13 +74,13 @@ impl Connector {
 
     /// A connection for requests, with [`LIMITS`].
     #[must_use]
-    pub fn connect(&self) -> BoxFuture<'static, ConnectionResult<Session>> {
+    pub(crate) fn connect(&self) -> BoxFuture<'static, ConnectionResult<Session>> {
         self.open(LIMITS)
     }
 
     /// A connection for work that takes its time.
     #[must_use]
-    pub fn connect_without_limits(&self) -> BoxFuture<'static, ConnectionResult<Session>> {
+    pub(crate) fn connect_without_limits(&self) -> BoxFuture<'static, ConnectionResult<Session>> {
         self.open(NO_LIMITS)
     }
 

@@ -25,7 +25,7 @@ const READS_TOTAL: &str = "db_reader_reads_total";
 
 /// See the module.
 #[derive(Clone)]
-pub struct Reader {
+pub(crate) struct Reader {
     db: Db,
     /// When it may be asked again, after it failed.
     paused_until: Arc<Mutex<Option<Instant>>>,
@@ -36,14 +36,17 @@ impl Reader {
     ///
     /// # Errors
     /// As [`Db::new`].
-    pub fn new(connector: Connector, settings: &DatabaseSettings) -> anyhow::Result<Self> {
+    pub(crate) fn new(connector: Connector, settings: &DatabaseSettings) -> anyhow::Result<Self> {
         describe_counter!(READS_TOTAL, "Reads from the replica, by outcome");
         Ok(Self { db: Db::new(connector, settings)?, paused_until: Arc::default() })
     }
 
     /// What the reader says, or nothing where it is away or too slow, or where the work finds that it is behind, and so
     /// that there is nothing (`None`).
-    pub async fn ask<T, E>(&self, work: impl AsyncFnOnce(&mut AsyncPgConnection) -> Result<Option<T>, E>) -> Option<T>
+    pub(crate) async fn ask<T, E>(
+        &self,
+        work: impl AsyncFnOnce(&mut AsyncPgConnection) -> Result<Option<T>, E>,
+    ) -> Option<T>
     where
         E: WorkError + fmt::Display,
     {

@@ -32,7 +32,7 @@ const MAX_AGE: &str = "7200";
 ///
 /// # Errors
 /// Those of what is inside.
-pub async fn cors(
+pub(crate) async fn cors(
     allowed: Data<AllowedOrigins>,
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,

@@ -28,7 +28,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The session of a request: its token is valid and was not revoked, and its user exists. A handler that takes
 /// one is closed to everybody else.
 #[derive(Clone, Debug)]
-pub struct Session(pub Claims);
+pub(crate) struct Session(pub Claims);
 
 impl Session {
     async fn check(sessions: &Sessions, claims: Result<Claims, TokenError>) -> Result<Self, SessionError> {
@@ -56,7 +56,7 @@ impl FromRequest for Session {
 
 /// The user whose [`Session`] it is.
 #[derive(Clone, Copy, Debug)]
-pub struct Authenticated(pub UserId);
+pub(crate) struct Authenticated(pub UserId);
 
 impl FromRequest for Authenticated {
     type Error = ApiError;
@@ -72,7 +72,7 @@ impl FromRequest for Authenticated {
 ///
 /// # Errors
 /// There is no token, or one that is no good.
-pub fn claims(request: &HttpRequest, sessions: &Sessions) -> Result<Claims, TokenError> {
+pub(crate) fn claims(request: &HttpRequest, sessions: &Sessions) -> Result<Claims, TokenError> {
     let header = request.headers().get(AUTHORIZATION).ok_or(TokenError::Missing)?;
     let token = header.to_str().map_err(|_| TokenError::Invalid).and_then(token::bearer)?;
     sessions.verify(token)
@@ -97,7 +97,7 @@ fn sessions(request: &HttpRequest) -> Result<&Sessions, ApiError> {
 }
 
 /// A JSON body, which arrives in time.
-pub struct Body<T>(pub T);
+pub(crate) struct Body<T>(pub T);
 
 impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
     type Error = Error;

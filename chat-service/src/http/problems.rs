@@ -21,7 +21,7 @@ const REQUEST_ID: &str = "0199c1a2-7b1e-7f6e-9d3c-5a4b8c7d6e5f";
 macro_rules! problems {
     ($($name:ident: $error:expr;)+) => {$(
         #[doc = concat!("`", stringify!($error), "`, for the `responses` of a handler.")]
-        pub struct $name;
+        pub(crate) struct $name;
 
         impl IntoResponses for $name {
             fn responses() -> BTreeMap<String, RefOr<Response>> {
@@ -44,7 +44,7 @@ problems! {
 }
 
 /// Adds an error to the answers of an operation. Errors of one status share a response, with an example each.
-pub fn add(responses: &mut Responses, name: &str, error: &ApiError) {
+pub(crate) fn add(responses: &mut Responses, name: &str, error: &ApiError) {
     let response = responses.responses.entry(error.code.http_status().as_u16().to_string());
     let RefOr::T(response) = response.or_insert_with(|| Response::default().into()) else { return };
     let content = response.content.entry(PROBLEM_JSON.to_owned()).or_insert_with(|| Content::default().into());
@@ -57,7 +57,7 @@ pub fn add(responses: &mut Responses, name: &str, error: &ApiError) {
 
 /// Moves the problems of an operation into `shared`, where operations with problems of the same codes find the same
 /// response. So clients that are generated have one type for them, and not one for each operation and status.
-pub fn share(responses: &mut Responses, shared: &mut BTreeMap<String, RefOr<Response>>) {
+pub(crate) fn share(responses: &mut Responses, shared: &mut BTreeMap<String, RefOr<Response>>) {
     for response in responses.responses.values_mut() {
         let RefOr::T(own) = response else { continue };
         let Some(RefOr::T(content)) = own.content.get_mut(PROBLEM_JSON) else { continue };

@@ -34,7 +34,7 @@ const AUTH: &str = "/api/v1/auth/";
 
 /// The limits on requests.
 #[derive(Clone)]
-pub struct RequestLimit {
+pub(crate) struct RequestLimit {
     limiter: Limiter,
     /// Of one user, and of one address without a valid token.
     general: Option<Rule>,
@@ -53,7 +53,7 @@ enum Client {
 impl RequestLimit {
     /// With these numbers a minute. 0 is no limit; `per_minute` 0 switches both off.
     #[must_use]
-    pub fn new(limiter: Limiter, per_minute: u32, auth_per_minute: u32) -> Self {
+    pub(crate) fn new(limiter: Limiter, per_minute: u32, auth_per_minute: u32) -> Self {
         let rule = |limit| (per_minute > 0 && limit > 0).then_some(Rule { limit, window: MINUTE });
         Self { limiter, general: rule(per_minute), auth: rule(auth_per_minute) }
     }
@@ -100,7 +100,7 @@ impl Client {
 ///
 /// # Errors
 /// Those of what is inside.
-pub async fn limit_requests(
+pub(crate) async fn limit_requests(
     limit: Data<RequestLimit>,
     sessions: Data<Sessions>,
     request: ServiceRequest,

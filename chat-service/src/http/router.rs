@@ -15,13 +15,13 @@ use crate::{chats, health, messages, services::Services, sessions, users};
 const API: &str = "/api/v1";
 
 /// The operations endpoints, with what their handlers need.
-pub fn operations_routes(config: &mut ServiceConfig, services: &Services) {
+pub(crate) fn operations_routes(config: &mut ServiceConfig, services: &Services) {
     let (operations, _) = health::routes().split();
     config.app_data(Data::new(services.health.clone())).configure(operations);
 }
 
 /// The paths for clients, with what their handlers need; and the operations endpoints if `has_operations`.
-pub fn routes(config: &mut ServiceConfig, services: &Services, has_operations: bool) {
+pub(crate) fn routes(config: &mut ServiceConfig, services: &Services, has_operations: bool) {
     let operations = if has_operations { health::routes() } else { Routes::default() };
     let (operations, operations_document) = operations.split();
     let (api, api_document) = api_routes().split();

@@ -12,7 +12,7 @@ use utoipa::openapi::{OpenApi, PathItem};
 /// Handlers of one path become one resource: a method that it does not have is answered by 405. (Each of actix's own
 /// `#[get]` is a resource by itself, and answers 404.)
 #[derive(Default)]
-pub struct Routes {
+pub(crate) struct Routes {
     /// In the order in which they are tried: `/users/me` before `/users/{id}`.
     resources: Vec<(String, Vec<Route>)>,
     document: OpenApi,
@@ -21,7 +21,7 @@ pub struct Routes {
 impl Routes {
     /// Adds a handler, under the path and the method that its document has.
     #[must_use]
-    pub fn with<F, Args>(mut self, document: OpenApi, handler: &F) -> Self
+    pub(crate) fn with<F, Args>(mut self, document: OpenApi, handler: &F) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
@@ -38,7 +38,7 @@ impl Routes {
 
     /// Adds others. What was here before is tried first.
     #[must_use]
-    pub fn and(mut self, other: Self) -> Self {
+    pub(crate) fn and(mut self, other: Self) -> Self {
         for (path, routes) in other.resources {
             self.add(path, routes);
         }
@@ -47,7 +47,7 @@ impl Routes {
     }
 
     /// What is to be registered, and its document.
-    pub fn split(self) -> (impl FnOnce(&mut ServiceConfig), OpenApi) {
+    pub(crate) fn split(self) -> (impl FnOnce(&mut ServiceConfig), OpenApi) {
         let register = |config: &mut ServiceConfig| {
             for (path, routes) in self.resources {
                 config.service(routes.into_iter().fold(web::resource(path), actix_web::Resource::route));

@@ -29,27 +29,27 @@ const GIVE_BACK: &str = include_str!("give_back.lua");
 
 /// How many may pass in which time.
 #[derive(Clone, Copy, Debug)]
-pub struct Rule {
+pub(crate) struct Rule {
     /// How many. At least 1.
-    pub limit: u32,
+    pub(crate) limit: u32,
     /// In which time.
-    pub window: Duration,
+    pub(crate) window: Duration,
 }
 
 /// What is left of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Quota {
+pub(crate) struct Quota {
     /// How many may pass in a window.
-    pub limit: u32,
+    pub(crate) limit: u32,
     /// How many more may pass at once.
-    pub remaining: u32,
+    pub(crate) remaining: u32,
     /// When more may pass: the end of the running window, or what has to be waited where nothing is left.
-    pub reset: Duration,
+    pub(crate) reset: Duration,
 }
 
 /// What became of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Taken {
+pub(crate) enum Taken {
     /// It was counted, and passes.
     Passed(Quota),
     /// It was not counted, and does not pass.
@@ -60,7 +60,7 @@ pub enum Taken {
 
 /// Counts in Redis.
 #[derive(Clone)]
-pub struct Limiter {
+pub(crate) struct Limiter {
     redis: Client,
     namespace: Namespace,
 }
@@ -68,12 +68,12 @@ pub struct Limiter {
 impl Limiter {
     /// Counts over this connection, under keys of this namespace.
     #[must_use]
-    pub fn new(redis: Client, namespace: Namespace) -> Self {
+    pub(crate) fn new(redis: Client, namespace: Namespace) -> Self {
         Self { redis, namespace }
     }
 
     /// Counts one, if the rule has room for it.
-    pub async fn take(&self, key: &str, rule: Rule) -> Taken {
+    pub(crate) async fn take(&self, key: &str, rule: Rule) -> Taken {
         let Rule { limit, window } = rule;
         let arguments = vec![limit.to_string(), window.as_millis().to_string()];
         match self.ask(self.redis.eval(TAKE, self.namespace.name(key), arguments)).await {
@@ -90,7 +90,7 @@ impl Limiter {
     }
 
     /// Takes one back that passed. Where Redis is away it stays counted.
-    pub async fn give_back(&self, key: &str) {
+    pub(crate) async fn give_back(&self, key: &str) {
         let key = self.namespace.name(key);
         if let Err(cause) = self.ask(self.redis.eval::<(), _, _, _>(GIVE_BACK, key, Vec::<String>::new())).await {
             tracing::debug!(error.cause = %cause, "rate limit count not reduced");
@@ -98,14 +98,14 @@ impl Limiter {
     }
 
     /// Forgets all that passed.
-    pub async fn forget(&self, key: &str) {
+    pub(crate) async fn forget(&self, key: &str) {
         if let Err(cause) = self.ask(self.redis.del::<(), _>(self.namespace.name(key))).await {
             tracing::debug!(error.cause = %cause, "rate limit count not deleted");
         }
     }
 
     /// Remembers a key for a time, without a value.
-    pub async fn remember(&self, key: &str, time: Duration) {
+    pub(crate) async fn remember(&self, key: &str, time: Duration) {
         let expire = Expiration::PX(time.as_millis().try_into().unwrap_or(i64::MAX));
         if let Err(cause) =
             self.ask(self.redis.set::<(), _, _>(self.namespace.name(key), 1, Some(expire), None, false)).await
@@ -115,7 +115,7 @@ impl Limiter {
     }
 
     /// Whether a key is remembered. It is not where Redis is away.
-    pub async fn remembers(&self, key: &str) -> bool {
+    pub(crate) async fn remembers(&self, key: &str) -> bool {
         self.ask(self.redis.exists::<u32, _>(self.namespace.name(key))).await.is_ok_and(|count| count > 0)
     }
 
@@ -142,7 +142,7 @@ enum Unanswered {
 
 /// The answer to what comes too soon.
 #[must_use]
-pub fn too_many(wait: Duration) -> ApiError {
+pub(crate) fn too_many(wait: Duration) -> ApiError {
     let seconds = whole_seconds(wait);
     let detail = format!("Too many requests. Try again in {seconds} s.");
     ApiError { retry_after: Some(Duration::from_secs(seconds)), ..ApiError::new(ErrorCode::RateLimited, detail) }
@@ -150,6 +150,6 @@ pub fn too_many(wait: Duration) -> ApiError {
 
 /// Returns the seconds of a duration, rounded up: a client that comes back then does not come too soon.
 #[must_use]
-pub fn whole_seconds(duration: Duration) -> u64 {
+pub(crate) fn whole_seconds(duration: Duration) -> u64 {
     duration.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
 }

@@ -23,7 +23,7 @@ const KNOWN_FOR: Duration = Duration::from_hours(30 * 24);
 
 /// The limits on failed logins.
 #[derive(Clone)]
-pub struct LoginLimit {
+pub(crate) struct LoginLimit {
     limiter: Limiter,
     per_name: Option<Rule>,
     per_address: Option<Rule>,
@@ -32,13 +32,13 @@ pub struct LoginLimit {
 /// Too many logins failed: under this name from this address, or from this address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("too many logins failed")]
-pub struct TooManyFailures {
+pub(crate) struct TooManyFailures {
     /// What has to be waited before the next.
-    pub wait: Duration,
+    pub(crate) wait: Duration,
 }
 
 /// A login whose outcome is not known yet. It counts as failed until it is told otherwise.
-pub struct Attempt<'a> {
+pub(crate) struct Attempt<'a> {
     limiter: &'a Limiter,
     /// What it was counted under.
     of_name: Option<String>,
@@ -51,7 +51,7 @@ impl LoginLimit {
     /// With these numbers of failures, for one name from one address in 15 minutes and for one address in an hour. 0 is no
     /// limit.
     #[must_use]
-    pub fn new(limiter: Limiter, per_name: u32, per_address: u32) -> Self {
+    pub(crate) fn new(limiter: Limiter, per_name: u32, per_address: u32) -> Self {
         let rule = |limit, window| (limit > 0).then_some(Rule { limit, window });
         Self { limiter, per_name: rule(per_name, NAME_WINDOW), per_address: rule(per_address, ADDRESS_WINDOW) }
     }
@@ -61,7 +61,11 @@ impl LoginLimit {
     ///
     /// # Errors
     /// Too many failed before. This one is then not counted.
-    pub async fn begin(&self, name: Option<String>, from: ClientAddress) -> Result<Attempt<'_>, TooManyFailures> {
+    pub(crate) async fn begin(
+        &self,
+        name: Option<String>,
+        from: ClientAddress,
+    ) -> Result<Attempt<'_>, TooManyFailures> {
         let of_address = format!("limit:login:{from}");
         let of_name = name.as_ref().map(|name| format!("{of_address}:{name}"));
         let known = name.filter(|_| self.per_address.is_some()).map(|name| format!("known:{from}:{name}"));
@@ -102,7 +106,7 @@ impl Attempt<'_> {
 
     /// The password was right: the failures under this name are forgotten. Those of the address are not, since otherwise
     /// an attacker with an account could go on for ever.
-    pub async fn succeeded(self) {
+    pub(crate) async fn succeeded(self) {
         if let Some(key) = self.of_name {
             self.limiter.forget(&key).await;
         }
@@ -115,7 +119,7 @@ impl Attempt<'_> {
     }
 
     /// It came to nothing, for a reason that is not the client's.
-    pub async fn void(self) {
+    pub(crate) async fn void(self) {
         for key in self.of_name.into_iter().chain(self.of_address) {
             self.limiter.give_back(&key).await;
         }

@@ -3,5 +3,5 @@
 //! [`limiter`] counts in Redis; [`logins`] limits failed logins by name and address;
 //! [`rate_limit`](crate::http::rate_limit) limits every call of the API by user or address.
 
-pub mod limiter;
-pub mod logins;
+pub(crate) mod limiter;
+pub(crate) mod logins;

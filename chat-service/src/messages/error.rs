@@ -10,7 +10,7 @@ use crate::db::{DbError, WorkError};
 
 /// Why a request about messages failed.
 #[derive(Clone, Debug, Error)]
-pub enum MessageError {
+pub(crate) enum MessageError {
     /// There is no such chat, or the user is not a member. Which of the two is not told.
     #[error("{NO_SUCH_CHAT}")]
     NoSuchChat,

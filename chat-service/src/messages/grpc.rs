@@ -23,7 +23,7 @@ use crate::validation::{Invalid, check_seq, parse_id, parse_text};
 const MAX_MESSAGES: usize = 1000;
 
 /// Stores a message.
-pub async fn validate_and_store(
+pub(crate) async fn validate_and_store(
     messages: &Messages,
     request: ValidateAndStoreMessageRequest,
 ) -> Result<ValidateAndStoreMessageResponse, ApiError> {
@@ -31,7 +31,10 @@ pub async fn validate_and_store(
 }
 
 /// Stores messages. The one call is a part of the trace of each.
-pub async fn store(messages: &Messages, request: StoreMessagesRequest) -> Result<StoreMessagesResponse, ApiError> {
+pub(crate) async fn store(
+    messages: &Messages,
+    request: StoreMessagesRequest,
+) -> Result<StoreMessagesResponse, ApiError> {
     if request.messages.len() > MAX_MESSAGES {
         return Err(ApiError::invalid("messages", "length", format!("should have at most {MAX_MESSAGES} messages")));
     }
@@ -115,7 +118,7 @@ fn parse_message(request: ValidateAndStoreMessageRequest, trace: TraceContext) -
 }
 
 /// The events of a chat after a `seq`: where they are long, fewer than were asked for. The head tells of further ones.
-pub async fn events(messages: &Messages, request: GetEventsRequest) -> Result<GetEventsResponse, ApiError> {
+pub(crate) async fn events(messages: &Messages, request: GetEventsRequest) -> Result<GetEventsResponse, ApiError> {
     let mut invalid = Invalid::default();
     let chat = invalid.check("chat_id", parse_id(&request.chat_id));
     let after = invalid.check("after", check_seq(request.after));

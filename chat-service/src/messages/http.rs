@@ -27,7 +27,7 @@ use crate::{
 
 /// The paths.
 #[must_use]
-pub fn routes() -> Routes {
+pub(crate) fn routes() -> Routes {
     routes!(history, send, events)
 }
 

@@ -1,9 +1,9 @@
 //! Messages: stored once, in one order, and read back in it.
 
-pub mod error;
-pub mod grpc;
-pub mod http;
-pub mod model;
-pub mod service;
+pub(crate) mod error;
+pub(crate) mod grpc;
+pub(crate) mod http;
+pub(crate) mod model;
+pub(crate) mod service;
 mod store;
 mod writer;

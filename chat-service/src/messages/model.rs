@@ -15,24 +15,24 @@ use uuid::Uuid;
 use crate::{schema::messages, validation::PageLimit};
 
 /// How many messages a page of history has.
-pub type HistoryLimit = PageLimit<50, 200>;
+pub(crate) type HistoryLimit = PageLimit<50, 200>;
 
 /// How many events a page of them has.
-pub type EventsLimit = PageLimit<200, 1000>;
+pub(crate) type EventsLimit = PageLimit<200, 1000>;
 
 /// A message to be stored.
 #[derive(Clone, Debug)]
-pub struct NewMessage {
+pub(crate) struct NewMessage {
     /// In which chat.
-    pub chat: ChatId,
+    pub(crate) chat: ChatId,
     /// The id of the sender.
-    pub sender: UserId,
+    pub(crate) sender: UserId,
     /// What is written.
-    pub text: MessageText,
+    pub(crate) text: MessageText,
     /// What makes sending it again store nothing.
-    pub request: SendId,
+    pub(crate) request: SendId,
     /// Where in a trace it is stored.
-    pub trace: TraceContext,
+    pub(crate) trace: TraceContext,
 }
 
 impl NewMessage {
@@ -44,18 +44,18 @@ impl NewMessage {
 
 /// Where a message was stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Receipt {
+pub(crate) struct Receipt {
     /// The message.
-    pub id: MessageId,
+    pub(crate) id: MessageId,
     /// Its place in its chat.
-    pub seq: Seq,
+    pub(crate) seq: Seq,
     /// When.
-    pub created_at: DateTime<Utc>,
+    pub(crate) created_at: DateTime<Utc>,
 }
 
 /// What came of a message that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sent<T = Receipt> {
+pub(crate) enum Sent<T = Receipt> {
     /// It is new.
     Stored(T),
     /// It was stored before; this is the answer of the first time.
@@ -64,7 +64,7 @@ pub enum Sent<T = Receipt> {
 
 impl<T> Sent<T> {
     /// Tells more of it.
-    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Sent<U> {
+    pub(crate) fn map<U>(self, f: impl FnOnce(T) -> U) -> Sent<U> {
         match self {
             Self::Stored(receipt) => Sent::Stored(f(receipt)),
             Self::Duplicate(receipt) => Sent::Duplicate(f(receipt)),
@@ -72,7 +72,7 @@ impl<T> Sent<T> {
     }
 
     /// What it tells, new or not.
-    pub const fn get(&self) -> &T {
+    pub(crate) const fn get(&self) -> &T {
         match self {
             Self::Stored(receipt) | Self::Duplicate(receipt) => receipt,
         }
@@ -82,40 +82,40 @@ impl<T> Sent<T> {
 /// A message.
 // Without `Debug`: its text is in no log.
 #[derive(Clone, Serialize, ToSchema, HasQuery)]
-pub struct Message {
+pub(crate) struct Message {
     /// The id of the message.
     #[diesel(deserialize_as = Uuid)]
-    pub id: MessageId,
+    pub(crate) id: MessageId,
     /// The id of the chat.
     #[diesel(deserialize_as = Uuid)]
-    pub chat_id: ChatId,
+    pub(crate) chat_id: ChatId,
     /// The id of the user who sent it.
     #[diesel(deserialize_as = Uuid)]
-    pub sender_id: UserId,
+    pub(crate) sender_id: UserId,
     /// The sender's idempotency key. Only the sender needs it, so history does not show it.
     #[diesel(deserialize_as = Uuid)]
     #[serde(skip)]
-    pub request_id: SendId,
+    pub(crate) request_id: SendId,
     /// The text.
     #[schema(examples("Привет!"))]
-    pub text: String,
+    pub(crate) text: String,
     /// When it was stored.
     #[serde(serialize_with = "time::serialize")]
     #[schema(examples("2026-01-02T03:04:05.000006Z"))]
-    pub created_at: DateTime<Utc>,
+    pub(crate) created_at: DateTime<Utc>,
     /// When it was last changed; for a new message, the same as `created_at`.
     #[serde(serialize_with = "time::serialize")]
     #[schema(examples("2026-01-02T03:04:05.000006Z"))]
-    pub updated_at: DateTime<Utc>,
+    pub(crate) updated_at: DateTime<Utc>,
     /// The number of the message in the sequence of its chat.
     #[schema(value_type = i64, minimum = 1, examples(42))]
-    pub seq: Seq,
+    pub(crate) seq: Seq,
 }
 
 impl Message {
     /// The message that was stored so.
     #[must_use]
-    pub fn new(sent: NewMessage, stored: Receipt) -> Self {
+    pub(crate) fn new(sent: NewMessage, stored: Receipt) -> Self {
         Self {
             id: stored.id,
             chat_id: sent.chat,
@@ -131,7 +131,7 @@ impl Message {
 
 /// Where a page of history lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Position {
+pub(crate) enum Position {
     /// At the end: the newest messages.
     Newest,
     /// Before a message: the newest of those that are older.
@@ -142,13 +142,13 @@ pub enum Position {
 
 /// A page of messages, the newest first.
 #[derive(Serialize, ToSchema)]
-pub struct History {
+pub(crate) struct History {
     /// The messages on this page.
-    pub messages: Vec<Message>,
+    pub(crate) messages: Vec<Message>,
     /// Whether there are older messages.
-    pub has_previous: bool,
+    pub(crate) has_previous: bool,
     /// Whether there are newer messages.
-    pub has_next: bool,
+    pub(crate) has_next: bool,
 }
 
 /// A durable event of a chat. Its `type` says which one.
@@ -157,7 +157,7 @@ pub struct History {
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 #[schema(discriminator(property_name = "type", mapping(("message" = "#/components/schemas/MessageEvent"))))]
-pub enum Event {
+pub(crate) enum Event {
     /// A message was sent.
     Message(MessageEvent),
 }
@@ -165,13 +165,13 @@ pub enum Event {
 impl Event {
     /// The event that a message was sent.
     #[must_use]
-    pub const fn message(message: Message) -> Self {
+    pub(crate) const fn message(message: Message) -> Self {
         Self::Message(MessageEvent { kind: MessageEventType::Message, seq: message.seq, message })
     }
 
     /// The place of the event in its chat.
     #[must_use]
-    pub const fn seq(&self) -> Seq {
+    pub(crate) const fn seq(&self) -> Seq {
         match self {
             Self::Message(event) => event.seq,
         }
@@ -180,33 +180,33 @@ impl Event {
 
 /// A message was sent.
 #[derive(Serialize, ToSchema)]
-pub struct MessageEvent {
+pub(crate) struct MessageEvent {
     /// The type of the event.
     #[serde(rename = "type")]
-    pub kind: MessageEventType,
+    pub(crate) kind: MessageEventType,
     /// The number of the event in the sequence of its chat.
     #[schema(value_type = i64, minimum = 1, examples(42))]
-    pub seq: Seq,
+    pub(crate) seq: Seq,
     /// The message.
-    pub message: Message,
+    pub(crate) message: Message,
 }
 
 /// The `type` of an event of a sent message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum MessageEventType {
+pub(crate) enum MessageEventType {
     /// The only value.
     Message,
 }
 
 /// A page of the durable events of a chat, in ascending order of `seq`.
 #[derive(Serialize, ToSchema)]
-pub struct Events {
+pub(crate) struct Events {
     /// The events on this page. With long texts there are fewer than `limit`.
-    pub events: Vec<Event>,
+    pub(crate) events: Vec<Event>,
     /// The highest `seq` of the chat; at least that of the last event on this page.
     #[schema(value_type = i64, minimum = 0, examples(42))]
-    pub head_seq: Seq,
+    pub(crate) head_seq: Seq,
     /// Whether there are further pages.
-    pub has_more: bool,
+    pub(crate) has_more: bool,
 }

@@ -22,7 +22,7 @@ const SENT_TOTAL: &str = "chat_messages_sent_total";
 
 /// The messages.
 #[derive(Clone)]
-pub struct Messages {
+pub(crate) struct Messages {
     db: Db,
     reader: Option<Reader>,
     writer: Writer,
@@ -33,14 +33,14 @@ pub struct Messages {
 impl Messages {
     /// With what they stand on.
     #[must_use]
-    pub fn new(db: Db, notifier: Notifier, tasks: Tasks) -> Self {
+    pub(crate) fn new(db: Db, notifier: Notifier, tasks: Tasks) -> Self {
         describe_counter!(SENT_TOTAL, "Messages sent, by outcome");
         Self { writer: Writer::start(db.clone(), &tasks), db, reader: None, notifier, tasks }
     }
 
     /// With a reader, where there is one, for the pages of history that it is known to have.
     #[must_use]
-    pub fn reading_from(self, reader: Option<Reader>) -> Self {
+    pub(crate) fn reading_from(self, reader: Option<Reader>) -> Self {
         Self { reader, ..self }
     }
 
@@ -50,7 +50,7 @@ impl Messages {
     /// # Errors
     /// Of all of them: the service is busy, or ends. Of each: [`MessageError::NoSuchChat`],
     /// [`MessageError::IdempotencyMismatch`], [`MessageError::Db`]
-    pub async fn store(&self, messages: Vec<NewMessage>) -> Result<Vec<Outcome>, MessageError> {
+    pub(crate) async fn store(&self, messages: Vec<NewMessage>) -> Result<Vec<Outcome>, MessageError> {
         let outcomes = self.writer.store(messages).await?;
         for outcome in &outcomes {
             let status = match outcome {
@@ -67,7 +67,7 @@ impl Messages {
     ///
     /// # Errors
     /// [`MessageError::NoSuchChat`], [`MessageError::IdempotencyMismatch`]
-    pub async fn send(&self, message: NewMessage) -> Result<Sent, MessageError> {
+    pub(crate) async fn send(&self, message: NewMessage) -> Result<Sent, MessageError> {
         // There is one outcome for each message.
         self.store(vec![message]).await?.pop().unwrap_or(Err(MessageError::Ending))
     }
@@ -78,7 +78,7 @@ impl Messages {
     ///
     /// # Errors
     /// [`MessageError::NoSuchChat`], [`MessageError::IdempotencyMismatch`]
-    pub async fn send_and_deliver(&self, message: NewMessage) -> Result<Sent<Message>, MessageError> {
+    pub(crate) async fn send_and_deliver(&self, message: NewMessage) -> Result<Sent<Message>, MessageError> {
         let messages = self.clone();
         let work = async move {
             let sent = messages.send(message.clone()).await?.map(|receipt| Message::new(message, receipt));
@@ -93,7 +93,7 @@ impl Messages {
     ///
     /// # Errors
     /// [`MessageError::NoSuchChat`], [`MessageError::NoSuchCursor`]
-    pub async fn history(
+    pub(crate) async fn history(
         &self,
         user: UserId,
         chat: ChatId,
@@ -107,7 +107,7 @@ impl Messages {
     ///
     /// # Errors
     /// [`MessageError::NoSuchChat`]
-    pub async fn events_for_service(
+    pub(crate) async fn events_for_service(
         &self,
         chat: ChatId,
         after: Seq,
@@ -120,7 +120,7 @@ impl Messages {
     ///
     /// # Errors
     /// [`MessageError::NoSuchChat`]
-    pub async fn events(
+    pub(crate) async fn events(
         &self,
         user: UserId,
         chat: ChatId,

@@ -10,7 +10,7 @@ use crate::db::DbError;
 
 /// Why a session is refused, or could not be ended.
 #[derive(Debug, Error)]
-pub enum SessionError {
+pub(crate) enum SessionError {
     /// The token by itself is no good.
     #[error(transparent)]
     Token(#[from] TokenError),

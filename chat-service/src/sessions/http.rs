@@ -11,7 +11,7 @@ use crate::http::{
 
 /// The path.
 #[must_use]
-pub fn routes() -> Routes {
+pub(crate) fn routes() -> Routes {
     routes!(log_out)
 }
 

@@ -1,7 +1,7 @@
 //! Tokens that are good no longer although they have not expired.
 
-pub mod error;
-pub mod http;
+pub(crate) mod error;
+pub(crate) mod http;
 mod refused;
-pub mod service;
+pub(crate) mod service;
 mod store;

@@ -13,7 +13,7 @@ use crate::{db::Db, notifier::Notifier};
 
 /// The sessions, each of them a token.
 #[derive(Clone)]
-pub struct Sessions {
+pub(crate) struct Sessions {
     db: Db,
     tokens: Tokens,
     notifier: Notifier,
@@ -24,7 +24,7 @@ pub struct Sessions {
 impl Sessions {
     /// With what they stand on.
     #[must_use]
-    pub fn new(db: Db, tokens: Tokens, notifier: Notifier, tasks: Tasks) -> Self {
+    pub(crate) fn new(db: Db, tokens: Tokens, notifier: Notifier, tasks: Tasks) -> Self {
         Self { db, tokens, notifier, tasks, refused: Refused::default() }
     }
 
@@ -32,13 +32,13 @@ impl Sessions {
     ///
     /// # Errors
     /// It is malformed, forged or has expired.
-    pub fn verify(&self, token: &str) -> Result<Claims, TokenError> {
+    pub(crate) fn verify(&self, token: &str) -> Result<Claims, TokenError> {
         self.tokens.verify(token)
     }
 
     /// Whether this process has found before that a token is refused, although its signature is good.
     #[must_use]
-    pub fn has_refused(&self, token: TokenId) -> bool {
+    pub(crate) fn has_refused(&self, token: TokenId) -> bool {
         self.refused.has(token)
     }
 
@@ -47,7 +47,7 @@ impl Sessions {
     ///
     /// # Errors
     /// [`SessionError::NoUser`], [`SessionError::Revoked`]
-    pub async fn check(&self, user: UserId, token: TokenId) -> Result<(), SessionError> {
+    pub(crate) async fn check(&self, user: UserId, token: TokenId) -> Result<(), SessionError> {
         let refusal = match store::standing(&self.db, user, token).await? {
             (true, false) => return Ok(()),
             (true, true) => SessionError::Revoked,
@@ -61,7 +61,7 @@ impl Sessions {
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn end(&self, claims: Claims) -> Result<(), SessionError> {
+    pub(crate) async fn end(&self, claims: Claims) -> Result<(), SessionError> {
         // In a task: a client that goes away after the commit does not leave its sockets open.
         let sessions = self.clone();
         let work = async move {

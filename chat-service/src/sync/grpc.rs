@@ -10,7 +10,7 @@ use crate::db::Db;
 ///
 /// # Errors
 /// `since_micros` is out of range, or the database failed.
-pub async fn list_changed_users(
+pub(crate) async fn list_changed_users(
     db: &Db,
     request: ListChangedUsersRequest,
 ) -> Result<ListChangedUsersResponse, ApiError> {

@@ -33,18 +33,18 @@ struct Change {
 }
 
 /// What changed.
-pub struct Changes {
+pub(crate) struct Changes {
     /// The users whose chats or sessions changed, each once.
-    pub users: Vec<UserId>,
+    pub(crate) users: Vec<UserId>,
     /// All changes up to this time are known, by the clock of Postgres.
-    pub until: DateTime<Utc>,
+    pub(crate) until: DateTime<Utc>,
 }
 
 /// Returns what changed since a time, or nothing without one; at most 10,000 changes, the oldest first.
 ///
 /// # Errors
 /// The database failed.
-pub async fn changes(db: &Db, since: Option<DateTime<Utc>>) -> DbResult<Changes> {
+pub(crate) async fn changes(db: &Db, since: Option<DateTime<Utc>>) -> DbResult<Changes> {
     let (until, changes) = read(db, since).await?;
     let is_cut = i64::try_from(changes.len()).is_ok_and(|found| found >= MAX_CHANGES);
     // The rest comes with the next answer.

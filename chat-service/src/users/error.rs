@@ -10,7 +10,7 @@ use crate::{
 
 /// Why a user's request failed.
 #[derive(Debug, Error)]
-pub enum UserError {
+pub(crate) enum UserError {
     /// There is no such user.
     #[error("There is no such user.")]
     NotFound,

@@ -33,7 +33,7 @@ use crate::{
 
 /// The paths.
 #[must_use]
-pub fn routes() -> Routes {
+pub(crate) fn routes() -> Routes {
     routes!(register, log_in, search, statuses, myself, get)
 }
 

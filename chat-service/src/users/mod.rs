@@ -1,11 +1,11 @@
 //! Users: who they are, how they register and log in, and how they find each other.
 
-pub mod error;
-pub mod http;
-pub mod model;
-pub mod password;
-pub mod service;
-pub mod skeletons;
+pub(crate) mod error;
+pub(crate) mod http;
+pub(crate) mod model;
+pub(crate) mod password;
+pub(crate) mod service;
+pub(crate) mod skeletons;
 mod store;
 mod turns;
-pub mod username;
+pub(crate) mod username;

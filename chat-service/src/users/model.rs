@@ -11,40 +11,40 @@ use uuid::Uuid;
 use crate::{schema::users, validation::PageLimit};
 
 /// How many users a search finds at once.
-pub type SearchLimit = PageLimit<20, 100>;
+pub(crate) type SearchLimit = PageLimit<20, 100>;
 
 /// The public profile of a user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, HasQuery, ToSchema)]
 #[diesel(table_name = users)]
-pub struct UserProfile {
+pub(crate) struct UserProfile {
     /// The id of the user.
     #[diesel(deserialize_as = Uuid)]
-    pub id: UserId,
+    pub(crate) id: UserId,
     /// The username, spelled as at registration.
     #[schema(examples("alice"))]
-    pub username: String,
+    pub(crate) username: String,
     /// When the user registered.
     #[serde(serialize_with = "time::serialize")]
     #[schema(examples("2026-01-02T03:04:05.000006Z"))]
-    pub created_at: DateTime<Utc>,
+    pub(crate) created_at: DateTime<Utc>,
 }
 
 /// A page of users, ordered by username.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct FoundUsers {
+pub(crate) struct FoundUsers {
     /// The users on this page.
-    pub users: Vec<UserProfile>,
+    pub(crate) users: Vec<UserProfile>,
     /// Whether there are further pages.
-    pub has_more: bool,
+    pub(crate) has_more: bool,
 }
 
 /// How many users' presence is asked for at once, at most.
-pub const MAX_STATUSES: usize = 100;
+pub(crate) const MAX_STATUSES: usize = 100;
 
 /// The presence status of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Status {
+pub(crate) enum Status {
     /// The user has an open socket that does not report `away`.
     Online,
     /// All open sockets of the user report `away`.
@@ -55,14 +55,14 @@ pub enum Status {
 
 /// The presence of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct UserStatus {
+pub(crate) struct UserStatus {
     /// The id of the user.
-    pub user_id: UserId,
+    pub(crate) user_id: UserId,
     /// The status of the user.
-    pub status: Status,
+    pub(crate) status: Status,
     /// When the status was last confirmed, in Unix seconds; `null` if the user is offline.
     #[schema(required, examples(1_767_323_045))]
-    pub last_seen: Option<i64>,
+    pub(crate) last_seen: Option<i64>,
 }
 
 impl UserStatus {
@@ -70,7 +70,7 @@ impl UserStatus {
     ///
     /// # Errors
     /// It makes no sense.
-    pub fn from_wire(wire: &WireStatus) -> Result<Self, ApiError> {
+    pub(crate) fn from_wire(wire: &WireStatus) -> Result<Self, ApiError> {
         let user_id = wire.user_id.parse().map_err(ApiError::internal)?;
         let status = match wire.status.as_str() {
             "online" => Status::Online,
@@ -83,7 +83,7 @@ impl UserStatus {
 
 /// The presence of users who share a chat with the caller.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Statuses {
+pub(crate) struct Statuses {
     /// In no particular order, without the users who share no chat with the caller.
-    pub statuses: Vec<UserStatus>,
+    pub(crate) statuses: Vec<UserStatus>,
 }

@@ -35,7 +35,7 @@ static COMMON: LazyLock<HashSet<&str>> = LazyLock::new(|| include_str!("common_p
 /// A password in the one form that is hashed: the profile `OpaqueString` of RFC 8265, so that it is the same whichever
 /// characters a keyboard composes `é` of.
 #[derive(Clone, Debug)]
-pub struct Password {
+pub(crate) struct Password {
     text: SecretString,
     /// As typed, where that differs: the hash of an older account may be of this form.
     typed: Option<SecretString>,
@@ -46,7 +46,7 @@ impl Password {
     ///
     /// # Errors
     /// The rule that it breaks.
-    pub fn parse(typed: SecretString) -> Result<Self, Violation> {
+    pub(crate) fn parse(typed: SecretString) -> Result<Self, Violation> {
         let violation = |code, message| Err(Violation::new(code, message));
         let bytes = typed.expose_secret().len();
         if bytes > MAX_TYPED_BYTES {
@@ -73,7 +73,7 @@ impl Password {
     ///
     /// # Errors
     /// The rule that it breaks.
-    pub fn choose(typed: SecretString, username: Option<&Username>) -> Result<Self, Violation> {
+    pub(crate) fn choose(typed: SecretString, username: Option<&Username>) -> Result<Self, Violation> {
         let password = Self::parse(typed)?;
         let text = password.text.expose_secret();
         if username.is_some_and(|username| username.is_alike(text)) {
@@ -97,7 +97,7 @@ fn plain_space(c: char) -> char {
 
 /// What a password is to a hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// Another one, or there is no such user.
     Wrong,
     /// The one that was hashed.
@@ -109,7 +109,7 @@ pub enum Verdict {
 /// Hashes and checks passwords with bcrypt: on threads where it holds nobody up, and never on all cores at once, so
 /// that logins do not starve everything else.
 #[derive(Clone)]
-pub struct Hasher {
+pub(crate) struct Hasher {
     cost: u32,
     turns: Turns,
 }
@@ -117,7 +117,7 @@ pub struct Hasher {
 impl Hasher {
     /// With this cost of bcrypt's. Hashes at most `permits` passwords at once.
     #[must_use]
-    pub fn new(cost: u32, permits: usize) -> Self {
+    pub(crate) fn new(cost: u32, permits: usize) -> Self {
         Self { cost, turns: Turns::new(permits) }
     }
 
@@ -125,7 +125,7 @@ impl Hasher {
     ///
     /// # Errors
     /// [`UserError::Busy`]
-    pub async fn hash(&self, Password { text, .. }: Password) -> Result<String, UserError> {
+    pub(crate) async fn hash(&self, Password { text, .. }: Password) -> Result<String, UserError> {
         let cost = self.cost;
         // `non_truncating_hash` refuses 72 bytes, since it counts the zero that C puts behind a text. `Password` has
         // seen to it that nothing of the password is cut off.
@@ -139,7 +139,7 @@ impl Hasher {
     ///
     /// # Errors
     /// [`UserError::Busy`]
-    pub async fn verify(
+    pub(crate) async fn verify(
         &self,
         password: Option<Password>,
         hash: Option<String>,

@@ -16,7 +16,7 @@ use crate::{db::Db, limits::logins::LoginLimit, notifier::Notifier, validation::
 
 /// The users.
 #[derive(Clone)]
-pub struct Users {
+pub(crate) struct Users {
     db: Db,
     hasher: Hasher,
     tokens: Tokens,
@@ -26,19 +26,19 @@ pub struct Users {
 }
 
 /// A login that did well.
-pub struct Login {
+pub(crate) struct Login {
     /// Who.
-    pub user: UserProfile,
+    pub(crate) user: UserProfile,
     /// The token to come back with.
-    pub token: String,
+    pub(crate) token: String,
     /// For how many seconds it is good.
-    pub expires_in: u64,
+    pub(crate) expires_in: u64,
 }
 
 impl Users {
     /// With what they stand on.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         db: Db,
         hasher: Hasher,
         tokens: Tokens,
@@ -53,7 +53,7 @@ impl Users {
     ///
     /// # Errors
     /// [`UserError::UsernameTaken`], [`UserError::Busy`]
-    pub async fn register(&self, username: Username, password: Password) -> Result<UserProfile, UserError> {
+    pub(crate) async fn register(&self, username: Username, password: Password) -> Result<UserProfile, UserError> {
         // Before the password is hashed, which is what costs. Of two who want a name at once, the second fails below.
         if store::is_taken(&self.db, &username).await? {
             return Err(UserError::UsernameTaken);
@@ -68,7 +68,7 @@ impl Users {
     ///
     /// # Errors
     /// [`UserError::InvalidCredentials`], [`UserError::TooManyFailures`], [`UserError::Busy`]
-    pub async fn log_in(
+    pub(crate) async fn log_in(
         &self,
         username: Option<Username>,
         password: Option<Password>,
@@ -116,7 +116,7 @@ impl Users {
     ///
     /// # Errors
     /// [`UserError::Gone`]
-    pub async fn myself(&self, id: UserId) -> Result<UserProfile, UserError> {
+    pub(crate) async fn myself(&self, id: UserId) -> Result<UserProfile, UserError> {
         store::find(&self.db, id).await?.ok_or(UserError::Gone)
     }
 
@@ -124,7 +124,7 @@ impl Users {
     ///
     /// # Errors
     /// [`UserError::NotFound`]
-    pub async fn get(&self, id: UserId) -> Result<UserProfile, UserError> {
+    pub(crate) async fn get(&self, id: UserId) -> Result<UserProfile, UserError> {
         store::find(&self.db, id).await?.ok_or(UserError::NotFound)
     }
 
@@ -132,7 +132,7 @@ impl Users {
     ///
     /// # Errors
     /// It cannot be known in time.
-    pub async fn statuses(&self, user: UserId, others: &[UserId]) -> Result<Statuses, ApiError> {
+    pub(crate) async fn statuses(&self, user: UserId, others: &[UserId]) -> Result<Statuses, ApiError> {
         let partners = store::partners_among(&self.db, user, others).await?;
         Ok(Statuses { statuses: self.notifier.statuses(partners).await? })
     }
@@ -141,7 +141,7 @@ impl Users {
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn search(
+    pub(crate) async fn search(
         &self,
         prefix: &NamePrefix,
         limit: SearchLimit,

@@ -26,7 +26,7 @@ const FILL: &str = "UPDATE users SET username_skeleton = given.skeleton
 ///
 /// # Errors
 /// Those of the database.
-pub async fn fill(connection: &mut AsyncPgConnection) -> QueryResult<()> {
+pub(crate) async fn fill(connection: &mut AsyncPgConnection) -> QueryResult<()> {
     let (mut after, mut filled, mut alike) = (Uuid::nil(), 0, 0);
     loop {
         let batch: Vec<(Uuid, String)> = users::table

@@ -23,14 +23,14 @@ const LAST_CHAR: char = char::MAX;
 
 /// A username, without white space around it and in one normalisation form (NFC).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Username(String);
+pub(crate) struct Username(String);
 
 impl Username {
     /// Reads the name of a new account: letters of one script, digits, `_`, `.` and `-`.
     ///
     /// # Errors
     /// The rule that it breaks.
-    pub fn parse(text: &str) -> Result<Self, Violation> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Violation> {
         let violation = |code, message| Err(Violation::new(code, message));
         let Self(name) = Self::normalise(text);
         let is_allowed = |c: char| "_.-".contains(c) || (c.is_alphanumeric() || is_combining_mark(c)) && is_visible(c);
@@ -52,7 +52,7 @@ impl Username {
     /// Reads the name of an account that exists already: it may be older than a rule of [`Username::parse`]. `None` for
     /// what was never a name.
     #[must_use]
-    pub fn existing(text: &str) -> Option<Self> {
+    pub(crate) fn existing(text: &str) -> Option<Self> {
         let name = Self::normalise(text);
         let is_name = USERNAME_CHARS.contains(&name.0.chars().count()) && !name.0.contains('\0');
         is_name.then_some(name)
@@ -65,19 +65,19 @@ impl Username {
 
     /// The name as its owner writes it.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
     /// What is unique among users.
     #[must_use]
-    pub fn key(&self) -> String {
+    pub(crate) fn key(&self) -> String {
         fold(&self.0)
     }
 
     /// What looks the same has the same skeleton, which is unique among users. Only good for comparing.
     #[must_use]
-    pub fn skeleton(&self) -> String {
+    pub(crate) fn skeleton(&self) -> String {
         // Of the name as it is displayed, since `I` looks like `l` and `i` does not. Then without case, as names are.
         let compatible: String = self.0.nfkc().collect();
         fold(&skeleton(&compatible).collect::<String>())
@@ -85,21 +85,21 @@ impl Username {
 
     /// Whether `text` is this name, but for case.
     #[must_use]
-    pub fn is_alike(&self, text: &str) -> bool {
+    pub(crate) fn is_alike(&self, text: &str) -> bool {
         fold(text) == self.key()
     }
 }
 
 /// The start of some usernames.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NamePrefix(String);
+pub(crate) struct NamePrefix(String);
 
 impl NamePrefix {
     /// Reads one.
     ///
     /// # Errors
     /// It is missing, empty, longer than a name, or not the start of any.
-    pub fn parse(text: Option<&str>) -> Result<Self, Violation> {
+    pub(crate) fn parse(text: Option<&str>) -> Result<Self, Violation> {
         let text = text.ok_or_else(|| Violation::new("required", "is missing"))?.trim();
         if text.is_empty() || text.chars().count() > *USERNAME_CHARS.end() {
             return Err(Violation::new("length", "should have 1 to 50 characters"));
@@ -112,7 +112,7 @@ impl NamePrefix {
 
     /// The keys that start with it: from the first bound on, and before the second.
     #[must_use]
-    pub fn key_range(&self) -> (&str, String) {
+    pub(crate) fn key_range(&self) -> (&str, String) {
         (&self.0, format!("{}{LAST_CHAR}", self.0))
     }
 }

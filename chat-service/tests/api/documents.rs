@@ -150,7 +150,7 @@ async fn its_examples_are_what_its_schemas_say() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_command_prints_the_document_that_is_served() {
     let app = TestApp::start().await;
-    let printed = serde_json::to_value(chat_service::http::router::openapi()).expect("JSON");
+    let printed = serde_json::to_value(chat_service::openapi()).expect("JSON");
     assert_eq!(Document::of(&app).await.0, printed);
 }
 

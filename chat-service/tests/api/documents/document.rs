@@ -31,7 +31,7 @@ impl Document {
 
     /// As `chat-service openapi` prints it.
     pub(super) fn printed() -> Self {
-        Self(serde_json::to_value(chat_service::http::router::openapi()).expect("JSON"))
+        Self(serde_json::to_value(chat_service::openapi()).expect("JSON"))
     }
 
     /// The paths.
