@@ -228,7 +228,7 @@ mod tests {
             ("postgres://u:a@h/d?sslmode=", modes),
             ("postgres://u:a@h/d?sslmode", modes),
             ("postgres://u:a@h/d?pgbouncer=true", "not pgbouncer"),
-            ("postgres://u:a@h/d?sslrootcert=a", "not sslrootcert (SSL_CERT_FILE"),
+            ("postgres://u:a@h/d?sslrootcert=a", "not sslrootcert (set SSL_CERT_FILE"),
         ] {
             let error = mode(url).expect_err(url);
             assert!(error.contains(expected) && !error.contains("hunter"), "{url}: {error}");
