@@ -1,6 +1,7 @@
 //! Storing messages: a number of them in one call, each in its own chat, on a real Postgres. `make microbench` runs it.
 
 #![expect(clippy::expect_used, reason = "a benchmark may fail")]
+#![expect(clippy::disallowed_methods, reason = "a task of a benchmark ends with its runtime")]
 
 use chat_service::{
     config::Settings,

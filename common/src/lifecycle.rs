@@ -46,7 +46,7 @@ impl Drop for FlushLogs {
 
 /// Prints a line to standard error. A reader of it that has stopped reading does not keep the process from ending.
 fn print_error(line: String) {
-    let (printed, is_printed) = mpsc::channel();
+    let (printed, is_printed) = mpsc::sync_channel(1);
     thread::spawn(move || {
         eprintln!("{line}");
         let _ = printed.send(());
@@ -90,7 +90,7 @@ pub async fn shutdown_signal() {
     match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
         (Ok(mut terminate), Ok(mut interrupt)) => {
             next(&mut terminate, &mut interrupt).await;
-            // Not tracked: it ends the process, or the process ends without it.
+            #[expect(clippy::disallowed_methods, reason = "it ends the process, or the process ends before it")]
             tokio::spawn(async move {
                 next(&mut terminate, &mut interrupt).await;
                 tracing::warn!("second signal: ending at once");

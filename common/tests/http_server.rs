@@ -1,6 +1,7 @@
 //! The HTTP server against clients that draw things out.
 
 #![expect(clippy::expect_used, reason = "a test that cannot go on says so by a panic")]
+#![expect(clippy::disallowed_methods, reason = "a task of a test ends with the runtime of the test")]
 
 use std::{
     net::{SocketAddr, TcpListener},

@@ -43,6 +43,7 @@ pub async fn accept(
     answer: fn(ByteString) -> ByteString,
 ) -> actix_web::Result<HttpResponse> {
     let (response, socket) = ActixSocket::accept(request, body, &[]).await?;
+    #[expect(clippy::disallowed_methods, reason = "the server of a benchmark")]
     rt::spawn(async move { run(&Outbox::default(), &Answering(answer), socket, settings).await });
     Ok(response)
 }

@@ -1,5 +1,7 @@
 //! Private Postgres and Redis servers, the services as processes, and clients, for tests, `make run` and `make demo`.
 
+#![expect(clippy::disallowed_methods, reason = "the rules are for the services")]
+
 pub mod client;
 pub mod demo;
 #[cfg(test)]

@@ -90,6 +90,7 @@ impl Connector {
         let (config, tls) = (Arc::clone(&self.config), self.tls.clone());
         let marker = Uuid::new_v4().simple().to_string();
         let settings = format!("{settings} SET neonchat.session = '{marker}'");
+        #[expect(clippy::disallowed_methods, reason = "it ends when its connection is dropped")]
         let connecting = self.runtime.spawn(tokio::time::timeout(CONNECT_TIMEOUT, async move {
             let (client, connection) = config.connect(tls).await.map_err(bad_connection)?;
             let mut connection = AsyncPgConnection::try_from_client_and_connection(client, connection).await?;

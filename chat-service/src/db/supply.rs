@@ -120,6 +120,7 @@ impl Inner {
         if state.workers < state.waiting.len().min(WORKERS) {
             state.workers += 1;
             let this = Arc::clone(self);
+            #[expect(clippy::disallowed_methods, reason = "it ends with its attempt to connect, which has a timeout")]
             self.runtime.spawn(async move { this.work().await });
         }
         Err(given)

@@ -56,6 +56,7 @@ async fn probe(host: &str, port: u16, path: &str) -> anyhow::Result<()> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a task of a test ends with the runtime of the test")]
 mod tests {
     use tokio::net::TcpListener;
 

@@ -49,9 +49,11 @@ pub fn init_logs(settings: &CommonSettings) -> anyhow::Result<()> {
     let output = File::from(stdout.as_fd().try_clone_to_owned().context("standard output")?);
     let queue = QUEUE.get_or_init(Queue::default);
     let layer = fmt::layer().with_writer(queue).log_internal_errors(false);
+    #[expect(clippy::disallowed_methods, reason = "NO_COLOR is a convention of terminals, not a setting")]
+    let has_color = is_terminal && std::env::var_os("NO_COLOR").is_none();
     let layer: Box<dyn Layer<_> + Send + Sync> =
         match settings.log_format.unwrap_or(if is_terminal { LogFormat::Text } else { LogFormat::Json }) {
-            LogFormat::Text => layer.with_ansi(is_terminal && std::env::var_os("NO_COLOR").is_none()).boxed(),
+            LogFormat::Text => layer.with_ansi(has_color).boxed(),
             LogFormat::Json => layer.json().flatten_event(true).boxed(),
         };
     tracing_subscriber::registry().with(filter).with(layer).try_init().context("the logs were started before")?;

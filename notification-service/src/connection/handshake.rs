@@ -94,7 +94,10 @@ pub(crate) async fn connect(
 
     state.presence.connected(&socket);
     let connection = run_connection(socket, claims, limits, socket_io, slot, state.clone());
-    // Spawned on this worker's runtime, because the stream of the request body cannot leave it.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it is tracked; the stream of the request body cannot leave this worker"
+    )]
     rt::spawn(state.tasks.track(correlation::in_current_scope_untraced(connection)));
     Ok(response)
 }

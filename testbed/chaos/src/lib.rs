@@ -1,5 +1,7 @@
 //! `make chaos`: injects faults into a cluster under load, and checks the guarantees from what clients observed.
 
+#![expect(clippy::disallowed_methods, reason = "the rules are for the services")]
+
 pub mod checker;
 pub mod cluster;
 pub mod fault;

@@ -1,6 +1,7 @@
 //! Both services as processes, and the commands that a newcomer runs.
 
 #![expect(clippy::expect_used, reason = "a test that cannot go on says so by a panic")]
+#![expect(clippy::disallowed_methods, reason = "a task of a test ends with the runtime of the test")]
 
 mod abuse;
 mod backup;
