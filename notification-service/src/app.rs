@@ -181,13 +181,13 @@ impl App {
         let mut operations = operations.map(|server| state.tasks.spawn(server));
         let grpc_stop = tokio_util::sync::CancellationToken::new();
         let stopped = grpc_stop.clone().cancelled_owned();
-        let service = grpc::Service {
+        let service = grpc::Api {
             chat_service: state.chat_service.clone(),
             delivery: state.delivery.clone(),
             presence: Arc::clone(&state.presence),
         };
         let (health, health_service) = tonic_health::server::health_reporter();
-        health.set_serving::<NotificationServiceServer<grpc::Service>>().await;
+        health.set_serving::<NotificationServiceServer<grpc::Api>>().await;
         let grpc = server::builder(&settings.common.grpc)?
             .add_service(health_service)
             .add_service(NotificationServiceServer::new(service))
@@ -204,7 +204,7 @@ impl App {
             result = lifecycle::join_optional(&mut operations) => lifecycle::flatten(result).context("the operations server"),
         };
 
-        health.set_not_serving::<NotificationServiceServer<grpc::Service>>().await;
+        health.set_not_serving::<NotificationServiceServer<grpc::Api>>().await;
         close_sockets(&state).await;
         http_handle.stop(true).await;
         grpc_stop.cancel();

@@ -26,14 +26,14 @@ use crate::{
 const MAX_USERS: usize = 1000;
 
 /// The implementation of the gRPC service.
-pub(crate) struct Service {
+pub(crate) struct Api {
     pub(crate) chat_service: ChatService,
     pub(crate) delivery: Delivery,
     pub(crate) presence: Arc<Presence>,
 }
 
 #[tonic::async_trait]
-impl NotificationService for Service {
+impl NotificationService for Api {
     async fn send_message(
         &self,
         request: Request<SendMessageRequest>,

@@ -201,6 +201,7 @@ pub(crate) enum MessageEventType {
 
 /// A page of the durable events of a chat, in ascending order of `seq`.
 #[derive(Serialize, ToSchema)]
+#[expect(clippy::struct_field_names, reason = "both names are those of the API")]
 pub(crate) struct Events {
     /// The events on this page. With long texts there are fewer than `limit`.
     pub(crate) events: Vec<Event>,
