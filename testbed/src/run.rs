@@ -233,8 +233,9 @@ mod tests {
 
     #[test]
     fn creates_secrets_unless_they_are_set() {
-        let plan =
-            |values: &[(&str, &str)]| Plan::read(SettingsSource::from_values(values.iter().copied())).expect("a plan");
+        let plan = |values: &[(&str, &str)]| {
+            Plan::read(SettingsSource::from_values(values.iter().copied())).expect("read the settings")
+        };
         assert_eq!(plan(&[]).missing_secrets, SECRETS);
         let example = [("JWT_SECRET", "your-super-secret-jwt-key-change-in-production"), ("INTERNAL_TOKEN", "mine")];
         assert_eq!(plan(&example).missing_secrets, ["JWT_SECRET"]);
@@ -243,7 +244,7 @@ mod tests {
     #[test]
     fn listens_on_this_machine_by_default() {
         let hosts = |values: &[(&str, &str)]| {
-            let plan = Plan::read(SettingsSource::from_values(values.iter().copied())).expect("a plan");
+            let plan = Plan::read(SettingsSource::from_values(values.iter().copied())).expect("read the settings");
             plan.hosts.into_iter().map(|(_, host)| host).collect::<Vec<_>>()
         };
         assert_eq!(hosts(&[]), [THIS_MACHINE; HOSTS.len()]);
@@ -253,9 +254,11 @@ mod tests {
 
     #[test]
     fn secret_is_random_private_and_kept() {
-        let read =
-            |folder: &Path| fs::read_to_string(own_secret(folder, "JWT_SECRET").expect("a secret")).expect("a file");
-        let folders = [tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder")];
+        let read = |folder: &Path| {
+            fs::read_to_string(own_secret(folder, "JWT_SECRET").expect("create a secret")).expect("read the file")
+        };
+        let folders =
+            [tempfile::tempdir().expect("create a directory"), tempfile::tempdir().expect("create a directory")];
         let secrets = folders.each_ref().map(|folder| read(folder.path()));
         assert!(secrets[0] != secrets[1] && secrets[0].trim().len() == 64, "{secrets:?}");
         assert_eq!(read(folders[0].path()), secrets[0]);

@@ -197,8 +197,8 @@ mod tests {
     fn this_process_is_measured() {
         let id = std::process::id();
         assert!(pss(id).expect("memory") > 0);
-        cpu(id, Including::Ended).expect("CPU");
-        assert!(thread(nix::unistd::gettid().as_raw()).expect("CPU") > Duration::ZERO);
-        machine().expect("CPU");
+        cpu(id, Including::Ended).expect("read the CPU time");
+        assert!(thread(nix::unistd::gettid().as_raw()).expect("read the CPU time") > Duration::ZERO);
+        machine().expect("read the CPU time");
     }
 }

@@ -14,8 +14,8 @@ const SILENCE: Duration = Duration::from_millis(200);
 
 /// A proxy before a server that sends everything back.
 async fn echo() -> Proxy {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
-    let port = listener.local_addr().expect("an address").port();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("get a free port");
+    let port = listener.local_addr().expect("get the address").port();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             tokio::spawn(async move {
@@ -24,11 +24,11 @@ async fn echo() -> Proxy {
             });
         }
     });
-    Proxy::start(port).expect("a proxy")
+    Proxy::start(port).expect("start the proxy")
 }
 
 async fn connect(proxy: &Proxy) -> TcpStream {
-    TcpStream::connect((Ipv4Addr::LOCALHOST, proxy.port())).await.expect("a connection")
+    TcpStream::connect((Ipv4Addr::LOCALHOST, proxy.port())).await.expect("connect")
 }
 
 /// Says something and waits until it comes back; returns how long that took.
@@ -37,22 +37,22 @@ async fn ask(stream: &mut TcpStream, text: &[u8]) -> Duration {
     let mut answer = vec![0; text.len()];
     let (mut read, mut write) = stream.split();
     let talk = async { tokio::try_join!(write.write_all(text), read.read_exact(&mut answer)) };
-    timeout(ANSWER_TIMEOUT, talk).await.expect("an answer in time").expect("an answer");
+    timeout(ANSWER_TIMEOUT, talk).await.expect("an answer in time").expect("receive an answer");
     assert_eq!(answer, text);
     begun.elapsed()
 }
 
 #[tokio::test]
-async fn an_undisturbed_link_carries_everything_both_ways_and_the_end_too() {
+async fn undisturbed_link_carries_data_and_close_both_ways() {
     let proxy = echo().await;
     let mut stream = connect(&proxy).await;
     ask(&mut stream, &vec![7; 3_000_000]).await;
-    stream.shutdown().await.expect("an end");
-    assert_eq!(timeout(ANSWER_TIMEOUT, stream.read(&mut [0])).await.expect("in time").expect("no error"), 0);
+    stream.shutdown().await.expect("wait for the end");
+    assert_eq!(timeout(ANSWER_TIMEOUT, stream.read(&mut [0])).await.expect("finish in time").expect("no error"), 0);
 }
 
 #[tokio::test]
-async fn a_delay_is_one_of_time_and_not_of_throughput() {
+async fn delay_does_not_limit_throughput() {
     let proxy = echo().await;
     let mut stream = connect(&proxy).await;
     ask(&mut stream, b"before").await;
@@ -65,7 +65,7 @@ async fn a_delay_is_one_of_time_and_not_of_throughput() {
 }
 
 #[tokio::test]
-async fn a_cut_link_is_silent_and_stays_open_and_brings_everything_when_it_is_healed() {
+async fn cut_link_stays_open_and_delivers_after_healing() {
     let proxy = echo().await;
     let mut stream = connect(&proxy).await;
     ask(&mut stream, b"before").await;
@@ -78,27 +78,30 @@ async fn a_cut_link_is_silent_and_stays_open_and_brings_everything_when_it_is_he
     proxy.heal();
     for mut stream in [stream, late] {
         let mut answer = [0; 4];
-        timeout(ANSWER_TIMEOUT, stream.read_exact(&mut answer)).await.expect("in time").expect("an answer");
+        timeout(ANSWER_TIMEOUT, stream.read_exact(&mut answer))
+            .await
+            .expect("finish in time")
+            .expect("receive an answer");
         assert_eq!(&answer, b"kept");
     }
 }
 
 #[tokio::test]
-async fn a_reset_ends_what_is_open_and_what_is_new_with_an_error() {
+async fn reset_fails_open_and_new_connections() {
     let proxy = echo().await;
     let mut stream = connect(&proxy).await;
     ask(&mut stream, b"before").await;
     proxy.disturb(Disturbance::Reset);
-    let ended = timeout(ANSWER_TIMEOUT, stream.read_u8()).await.expect("in time");
+    let ended = timeout(ANSWER_TIMEOUT, stream.read_u8()).await.expect("finish in time");
     assert_eq!(ended.expect_err("an error").kind(), std::io::ErrorKind::ConnectionReset);
     let mut late = connect(&proxy).await;
-    timeout(ANSWER_TIMEOUT, late.read_u8()).await.expect("in time").expect_err("an error");
+    timeout(ANSWER_TIMEOUT, late.read_u8()).await.expect("finish in time").expect_err("an error");
     proxy.heal();
     ask(&mut connect(&proxy).await, b"after").await;
 }
 
 #[tokio::test]
-async fn a_throttled_link_takes_its_time() {
+async fn throttled_link_limits_throughput() {
     let proxy = echo().await;
     let mut stream = connect(&proxy).await;
     ask(&mut stream, b"before").await;
@@ -108,9 +111,9 @@ async fn a_throttled_link_takes_its_time() {
 }
 
 #[tokio::test]
-async fn where_nobody_listens_the_connection_ends() {
-    let port = crate::port::free().expect("a port");
-    let proxy = Proxy::start(port).expect("a proxy");
+async fn connection_ends_if_the_upstream_does_not_listen() {
+    let port = crate::port::free().expect("get a free port");
+    let proxy = Proxy::start(port).expect("start the proxy");
     let mut stream = connect(&proxy).await;
-    timeout(ANSWER_TIMEOUT, stream.read_u8()).await.expect("in time").expect_err("an error");
+    timeout(ANSWER_TIMEOUT, stream.read_u8()).await.expect("finish in time").expect_err("an error");
 }

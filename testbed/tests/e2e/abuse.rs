@@ -22,16 +22,16 @@ const MAX_MESSAGE: usize = 64 * 1024;
 
 /// A socket that nothing reads, after its handshake.
 async fn raw_socket(system: &System, user: &User) -> TcpStream {
-    let mut stream = TcpStream::connect(system.websocket_addresses()[0]).await.expect("a connection");
+    let mut stream = TcpStream::connect(system.websocket_addresses()[0]).await.expect("connect");
     let upgrade = format!(
         "GET /ws?token={} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
         user.token
     );
-    stream.write_all(upgrade.as_bytes()).await.expect("sent");
+    stream.write_all(upgrade.as_bytes()).await.expect("send");
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
-        head.push(stream.read_u8().await.expect("an answer"));
+        head.push(stream.read_u8().await.expect("receive an answer"));
     }
     assert!(head.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&head));
     stream
@@ -44,11 +44,11 @@ fn frame(first: u8, payload: usize) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn messages_that_do_not_end_cost_little_more_than_the_largest_message() {
+async fn unfinished_messages_cost_little_memory() {
     const SOCKETS: u32 = 256;
     let running = Running::start(&[("WS_MAX_CONNECTIONS_PER_USER", "0"), ("WS_MESSAGES_PER_SECOND", "0")]).await;
     let system = &running.system;
-    let user = system.api().any_user().await.expect("a user");
+    let user = system.api().any_user().await.expect("register a user");
     // A few at a time: more handshakes of one user than that wait for one another.
     let sockets = stream::iter(0..SOCKETS).map(|_| raw_socket(system, &user)).buffered(4);
     let mut sockets: Vec<_> = sockets.collect().await;
@@ -59,12 +59,12 @@ async fn messages_that_do_not_end_cost_little_more_than_the_largest_message() {
     let unfinished = [frame(0x01, MAX_MESSAGE / 2), frame(0x00, 1), frame(0x80, rest)].concat();
     let unfinished = &unfinished[..unfinished.len() - 1];
     for socket in &mut sockets {
-        socket.write_all(unfinished).await.expect("sent");
+        socket.write_all(unfinished).await.expect("send");
     }
     // The server has read all of it: it answers a ping that comes behind a message, and this message is not complete.
-    let mut one = sockets.pop().expect("a socket");
-    one.write_all(b"x").await.expect("sent");
-    assert_eq!(one.read_u8().await.expect("an answer"), 0x81);
+    let mut one = sockets.pop().expect("open a socket");
+    one.write_all(b"x").await.expect("send");
+    assert_eq!(one.read_u8().await.expect("receive an answer"), 0x81);
     let read = || async { metric(system, "process_resident_memory_bytes").await };
     let mut grown = read().await;
     until("memory no longer grows", async || {
@@ -79,19 +79,19 @@ async fn messages_that_do_not_end_cost_little_more_than_the_largest_message() {
     // More than one message is not held at all.
     let mut greedy = raw_socket(system, &user).await;
     let beyond = [frame(0x01, MAX_MESSAGE - 1), frame(0x80, 2)].concat();
-    greedy.write_all(&beyond[..beyond.len() - 2]).await.expect("sent");
+    greedy.write_all(&beyond[..beyond.len() - 2]).await.expect("send");
     let mut received = Vec::new();
-    greedy.read_to_end(&mut received).await.expect("an end");
+    greedy.read_to_end(&mut received).await.expect("wait for the end");
     assert_eq!(received[2..4], 1009u16.to_be_bytes(), "{received:x?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_has_a_time_to_end_whatever_is_sent_in_between() {
+async fn unfinished_message_times_out_despite_other_frames() {
     let settings = [("WS_READ_TIMEOUT", "2s"), ("WS_HEARTBEAT_INTERVAL", "500ms")];
     let running = Running::start(&settings).await;
-    let user = running.system.api().any_user().await.expect("a user");
+    let user = running.system.api().any_user().await.expect("register a user");
     let mut socket = raw_socket(&running.system, &user).await;
-    socket.write_all(&frame(0x01, 10)).await.expect("sent");
+    socket.write_all(&frame(0x01, 10)).await.expect("send");
     let (mut reader, mut writer) = socket.into_split();
     let pings = tokio::spawn(async move {
         let mut tick = tokio::time::interval(Duration::from_millis(100));
@@ -107,38 +107,38 @@ async fn a_message_has_a_time_to_end_whatever_is_sent_in_between() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn receipts_that_say_nothing_new_do_not_go_to_chat_service() {
+async fn redundant_receipts_are_not_sent_to_chat_service() {
     let running = Running::start(&[]).await;
     let api = running.system.api();
-    let (alice, bob) = (api.any_user().await.expect("a user"), api.any_user().await.expect("a user"));
-    let chat = api.chat(&alice, &bob).await.expect("a chat");
+    let (alice, bob) = (api.any_user().await.expect("register a user"), api.any_user().await.expect("register a user"));
+    let chat = api.chat(&alice, &bob).await.expect("create a chat");
     let websocket = running.system.websocket();
-    let mut alices = Socket::open(&websocket, &alice, None).await.expect("a socket");
-    let mut bobs = Socket::open(&websocket, &bob, None).await.expect("a socket");
-    alices.send_message(&chat, "x").await.expect("an ack");
-    bobs.expect_beside_presence("new_message").await.expect("the message");
+    let mut alices = Socket::open(&websocket, &alice, None).await.expect("open a socket");
+    let mut bobs = Socket::open(&websocket, &bob, None).await.expect("open a socket");
+    alices.send_message(&chat, "x").await.expect("receive an ack");
+    bobs.expect_beside_presence("new_message").await.expect("receive the message");
     // The first one, and the first one that is ahead of the head.
     for read in [1, 1000] {
         for _ in 0..50 {
-            bobs.send(&json!({ "type": "receipt", "chat_id": chat, "read": read })).await.expect("sent");
+            bobs.send(&json!({ "type": "receipt", "chat_id": chat, "read": read })).await.expect("send");
         }
     }
-    bobs.expect_quiet().await.expect("a pong");
-    let receipt = alices.expect_beside_presence("receipt").await.expect("a receipt");
+    bobs.expect_quiet().await.expect("receive a pong");
+    let receipt = alices.expect_beside_presence("receipt").await.expect("receive a receipt");
     assert_eq!(receipt["read"], 1);
     let calls = "grpc_client_request_duration_seconds_count{service=\"chat.v1.ChatService\",method=\"MarkRead\"";
     let calls = metric(&running.system, calls).await;
     assert!(calls <= 2.0, "{calls} calls");
     // A new event may be read.
-    alices.send_message(&chat, "y").await.expect("an ack");
-    bobs.expect_beside_presence("new_message").await.expect("the message");
-    bobs.send(&json!({ "type": "receipt", "chat_id": chat, "read": 2 })).await.expect("sent");
-    assert_eq!(alices.expect_beside_presence("receipt").await.expect("a receipt")["read"], 2);
+    alices.send_message(&chat, "y").await.expect("receive an ack");
+    bobs.expect_beside_presence("new_message").await.expect("receive the message");
+    bobs.send(&json!({ "type": "receipt", "chat_id": chat, "read": 2 })).await.expect("send");
+    assert_eq!(alices.expect_beside_presence("receipt").await.expect("receive a receipt")["read"], 2);
 }
 
 /// Gives a user this number of chats, each with a partner of its own.
 async fn give_chats(database: &str, user: &User, count: u32) {
-    let (client, connection) = tokio_postgres::connect(database, NoTls).await.expect("a connection");
+    let (client, connection) = tokio_postgres::connect(database, NoTls).await.expect("connect");
     let connection = tokio::spawn(connection);
     let sql = format!(
         "CREATE TEMP TABLE made AS
@@ -153,7 +153,7 @@ async fn give_chats(database: &str, user: &User, count: u32) {
     );
     client.batch_execute(&sql).await.expect("chats");
     drop(client);
-    connection.await.expect("no panic").expect("a clean end");
+    connection.await.expect("no panic").expect("stop the system");
 }
 
 /// How long a user needs to connect and to be seen by a partner. The lower quartile of 15 times: other work on the machine delays
@@ -162,10 +162,10 @@ async fn time_to_be_seen(system: &System, user: &User, partner: &mut Socket) -> 
     let mut times = Vec::new();
     for _ in 0..15 {
         let begun = Instant::now();
-        let socket = Socket::open(&system.websocket(), user, None).await.expect("a socket");
+        let socket = Socket::open(&system.websocket(), user, None).await.expect("open a socket");
         assert_eq!(partner.expect("presence").await.expect("presence")["event"], "user_online");
         times.push(begun.elapsed());
-        socket.close().await.expect("closed");
+        socket.close().await.expect("close");
         assert_eq!(partner.expect("presence").await.expect("presence")["event"], "user_offline");
     }
     times.sort();
@@ -173,15 +173,15 @@ async fn time_to_be_seen(system: &System, user: &User, partner: &mut Socket) -> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_with_thousands_of_chats_keeps_nobody_from_connecting_or_from_being_seen() {
+async fn user_with_thousands_of_chats_does_not_block_others() {
     let database = harness::test_database().await;
     let running = Running::start_on(&database, &[]).await;
     let (system, api) = (&running.system, running.system.api());
-    let (alice, bob) = (api.any_user().await.expect("a user"), api.any_user().await.expect("a user"));
-    api.chat(&alice, &bob).await.expect("a chat");
-    let mallory = api.any_user().await.expect("a user");
+    let (alice, bob) = (api.any_user().await.expect("register a user"), api.any_user().await.expect("register a user"));
+    api.chat(&alice, &bob).await.expect("create a chat");
+    let mallory = api.any_user().await.expect("register a user");
     give_chats(&database, &mallory, 5000).await;
-    let mut bobs = Socket::open(&system.websocket(), &bob, None).await.expect("a socket");
+    let mut bobs = Socket::open(&system.websocket(), &bob, None).await.expect("open a socket");
     let alone = time_to_be_seen(system, &alice, &mut bobs).await;
 
     // She has as many chats as a user may open. All sockets that she may have connect again and again, and flip her status.

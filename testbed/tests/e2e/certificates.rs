@@ -13,17 +13,17 @@ use serde_json::json;
 use crate::helpers::Running;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn both_ways_and_the_word_to_everybody_go_through_tls() {
+async fn grpc_calls_and_broadcast_work_over_tls() {
     let mut authority = CertificateParams::new([]).expect("parameters");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().expect("a key")).expect("an authority");
     let key = KeyPair::generate().expect("a key");
     let hosts = CertificateParams::new(["127.0.0.1".to_owned(), "localhost".to_owned()]).expect("parameters");
     let certificate = hosts.signed_by(&key, &authority).expect("a certificate");
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = tempfile::tempdir().expect("create a directory");
     let file = |name: &str, pem: String| {
         let path = folder.path().join(name);
-        fs::write(&path, pem).expect("a file");
+        fs::write(&path, pem).expect("write the file");
         path.into_os_string().into_string().expect("Unicode")
     };
     let (ca, cert, key) =
@@ -39,18 +39,18 @@ async fn both_ways_and_the_word_to_everybody_go_through_tls() {
     ];
     let Running { system, .. } = &Running::start(&settings).await;
     let (api, ws) = (system.api(), system.websocket());
-    let (alice, bob) = (api.any_user().await.expect("a user"), api.any_user().await.expect("a user"));
-    let chat = api.chat(&alice, &bob).await.expect("a chat");
+    let (alice, bob) = (api.any_user().await.expect("register a user"), api.any_user().await.expect("register a user"));
+    let chat = api.chat(&alice, &bob).await.expect("create a chat");
 
     // notification-service calls chat-service,
-    let mut alices = Socket::open(&ws, &alice, None).await.expect("a socket");
-    let mut bobs = Socket::open(&ws, &bob, None).await.expect("a socket");
-    alices.send_message(&chat, "x").await.expect("an ack");
-    assert_eq!(bobs.expect_beside_presence("new_message").await.expect("a message")["seq"], 1);
+    let mut alices = Socket::open(&ws, &alice, None).await.expect("open a socket");
+    let mut bobs = Socket::open(&ws, &bob, None).await.expect("open a socket");
+    alices.send_message(&chat, "x").await.expect("receive an ack");
+    assert_eq!(bobs.expect_beside_presence("new_message").await.expect("receive a message")["seq"], 1);
     // and chat-service notification-service.
-    let list = api.get("/api/v1/chats", &alice).await.expect("an answer");
+    let list = api.get("/api/v1/chats", &alice).await.expect("receive an answer");
     assert_eq!(list.body["chats"][0]["partner"]["online"], true);
-    assert_eq!(api.call("GET", "/health", None, None).await.expect("an answer").body["status"], "healthy");
+    assert_eq!(api.call("GET", "/health", None, None).await.expect("receive an answer").body["status"], "healthy");
 
     let told = tokio::process::Command::new(binary("notification-service").expect("built"))
         .args(["broadcast", "Back soon"])

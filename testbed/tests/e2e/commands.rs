@@ -16,7 +16,7 @@ use crate::helpers::{QUICK, Running};
 const TESTBED: &str = env!("CARGO_BIN_EXE_testbed");
 
 async fn output(command: &mut Command) -> (Option<i32>, String) {
-    let output = command.stdin(Stdio::null()).output().await.expect("a process");
+    let output = command.stdin(Stdio::null()).output().await.expect("run the process");
     let said = [output.stdout, output.stderr].concat();
     (output.status.code(), String::from_utf8_lossy(&said).into_owned())
 }
@@ -24,7 +24,7 @@ async fn output(command: &mut Command) -> (Option<i32>, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_binary_explains_itself() {
     for name in ["chat-service", "notification-service", "testbed", "chaos", "bench"] {
-        let binary = binary(name).expect("a binary");
+        let binary = binary(name).expect("find the binary");
         let (code, said) = output(Command::new(&binary).arg("--help")).await;
         assert!(code == Some(0) && said.contains("Usage"), "{name}: {said}");
         let (code, said) = output(Command::new(&binary).arg("--version")).await;
@@ -33,21 +33,21 @@ async fn every_binary_explains_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bad_setting_stops_a_service_and_is_named() {
-    let folder = tempfile::tempdir().expect("a folder");
+async fn invalid_setting_stops_a_service_and_is_named() {
+    let folder = tempfile::tempdir().expect("create a directory");
     for (name, setting) in [("chat-service", "CHAT_SERVICE_PORT"), ("notification-service", "NOTIFICATION_WS_PORT")] {
-        let mut command = Command::new(binary(name).expect("a binary"));
+        let mut command = Command::new(binary(name).expect("find the binary"));
         let (code, said) = output(command.current_dir(&folder).env(setting, "http")).await;
         assert_eq!((code, said), (Some(1), format!("Error: {setting} should be a whole number from 0 to 65535\n")));
 
-        let mut command = Command::new(binary(name).expect("a binary"));
+        let mut command = Command::new(binary(name).expect("find the binary"));
         let (code, said) = output(command.current_dir(&folder).env("APP_ENV", "production")).await;
         assert!(code == Some(1) && said.contains("JWT_SECRET should be a random secret of your own"), "{name}: {said}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bad_file_of_settings_stops_a_service_and_shows_no_secret() {
+async fn invalid_settings_file_stops_a_service_without_showing_secrets() {
     for (file, content, expected) in [
         (".env", "LOG_LEVEL=info\nJWT_SECRET=hunter$22\n", "Error: .env: line 2 has a `$`, which other programs"),
         ("config.yaml", "JWT_SECRET: [hunter22]\n", "Error: config.yaml: line 1: JWT_SECRET should have one value"),
@@ -58,17 +58,17 @@ async fn a_bad_file_of_settings_stops_a_service_and_shows_no_secret() {
         ),
         (".env", "JWT_SECRET_FILE=/nowhere\n", "Error: JWT_SECRET_FILE should be the path of a file with the secret"),
     ] {
-        let folder = tempfile::tempdir().expect("a folder");
-        std::fs::write(folder.path().join(file), content).expect("a file");
+        let folder = tempfile::tempdir().expect("create a directory");
+        std::fs::write(folder.path().join(file), content).expect("write the file");
         for name in ["chat-service", "notification-service"] {
-            let (code, said) = output(Command::new(binary(name).expect("a binary")).current_dir(&folder)).await;
+            let (code, said) = output(Command::new(binary(name).expect("find the binary")).current_dir(&folder)).await;
             assert!(code == Some(1) && said.starts_with(expected) && !said.contains("hunter"), "{name}: {said}");
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn exec_hands_on_the_servers_and_the_exit_code() {
+async fn exec_passes_on_servers_and_exit_code() {
     let script = "test -n \"$NEONCHAT_TEST_DATABASE_URL\" && test -n \"$NEONCHAT_TEST_REDIS_URL\" && exit 7";
     let (code, said) = output(Command::new(TESTBED).args(["exec", "--", "sh", "-c", script])).await;
     assert_eq!(code, Some(7), "{said}");
@@ -77,12 +77,12 @@ async fn exec_hands_on_the_servers_and_the_exit_code() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn healthcheck_tells_a_service_that_is_alive_and_one_that_is_ready() {
+async fn healthcheck_tests_liveness_and_readiness() {
     let mut running = Running::start(&[]).await;
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = tempfile::tempdir().expect("create a directory");
     let ports = running.system.ports();
     let asked = async |name: &str, setting: &str, port: u16, flags: &[&str]| {
-        let mut command = Command::new(binary(name).expect("a binary"));
+        let mut command = Command::new(binary(name).expect("find the binary"));
         output(command.arg("healthcheck").args(flags).current_dir(&folder).env(setting, port.to_string())).await
     };
     for (name, setting, port) in [
@@ -105,25 +105,25 @@ async fn healthcheck_tells_a_service_that_is_alive_and_one_that_is_ready() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_healthcheck_asks_the_operations_port_where_there_is_one() {
-    let folder = tempfile::tempdir().expect("a folder");
+async fn healthcheck_uses_the_operations_port() {
+    let folder = tempfile::tempdir().expect("create a directory");
     let database = neonchat_testbed::harness::test_database().await;
     let redis = neonchat_testbed::harness::redis_url();
-    let [chat, notification] = [(); 2].map(|()| neonchat_testbed::port::free().expect("a port"));
+    let [chat, notification] = [(); 2].map(|()| neonchat_testbed::port::free().expect("get a free port"));
     let ports = Ports {
         chat_operations: Some(chat),
         notification_operations: Some(notification),
-        ..Ports::free().expect("ports")
+        ..Ports::free().expect("get free ports")
     };
     let mut settings = vec![("DATABASE_URL", database.as_str()), ("REDIS_URL", redis.as_str())];
     settings.extend(QUICK);
-    let system = System::start(folder.path(), ports, &settings).await.expect("both services");
+    let system = System::start(folder.path(), ports, &settings).await.expect("start both services");
     for (name, public, own, port) in [
         ("chat-service", ("CHAT_SERVICE_PORT", ports.rest), "CHAT_METRICS_PORT", chat),
         ("notification-service", ("NOTIFICATION_WS_PORT", ports.websocket), "NOTIFICATION_METRICS_PORT", notification),
     ] {
         let healthcheck = async |port: Option<u16>| {
-            let mut command = Command::new(binary(name).expect("a binary"));
+            let mut command = Command::new(binary(name).expect("find the binary"));
             command.arg("healthcheck").current_dir(&folder).env(public.0, public.1.to_string());
             command.envs(port.map(|port| (own, port.to_string())));
             output(&mut command).await
@@ -132,11 +132,11 @@ async fn a_healthcheck_asks_the_operations_port_where_there_is_one() {
         let (code, said) = healthcheck(None).await;
         assert!(code == Some(1) && said.contains("404"), "{name}: {said}");
     }
-    system.stop().await.expect("a clean end");
+    system.stop().await.expect("stop the system");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_demo_plays_to_its_end() {
+async fn demo_passes() {
     let (code, said) = output(Command::new(TESTBED).arg("demo").env("BCRYPT_COST", "4").kill_on_drop(true)).await;
     assert!(code == Some(0) && said.ends_with("\nEvery step passed.\n"), "{said}");
 }
@@ -154,11 +154,11 @@ fn is_signed_with(secret: &str, token: &str) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn run_names_a_port_that_is_taken_and_leaves_nothing_running() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let mut ports = Ports::free().expect("ports");
-    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
-    ports.websocket = taken.local_addr().expect("an address").port();
+async fn run_names_a_taken_port_and_leaves_no_process() {
+    let folder = tempfile::tempdir().expect("create a directory");
+    let mut ports = Ports::free().expect("get free ports");
+    let taken = TcpListener::bind("127.0.0.1:0").expect("get a free port");
+    ports.websocket = taken.local_addr().expect("get the address").port();
     let (code, said) = output(&mut run(folder.path(), ports)).await;
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains(&format!("port {} (NOTIFICATION_WS_PORT) is taken", ports.websocket)), "{said}");
@@ -166,21 +166,22 @@ async fn run_names_a_port_that_is_taken_and_leaves_nothing_running() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_run_finds_the_data_of_the_first_and_two_at_once_are_refused() {
-    let folder = tempfile::tempdir().expect("a folder");
+async fn second_run_keeps_the_data_and_concurrent_runs_are_refused() {
+    let folder = tempfile::tempdir().expect("create a directory");
     let alice = json!({ "username": "alice", "password": PASSWORD });
     for (path, status) in [("/api/v1/auth/register", 201), ("/api/v1/auth/login", 200)] {
-        let ports = Ports::free().expect("ports");
+        let ports = Ports::free().expect("get free ports");
         let log = folder.path().join("run.log");
-        let mut running = Process::spawn("run", &mut run(folder.path(), ports), &log).expect("a process");
+        let mut running = Process::spawn("run", &mut run(folder.path(), ports), &log).expect("run the process");
         let api = Api::new(format!("http://127.0.0.1:{}", ports.rest));
         let said = async || std::fs::read_to_string(&log).is_ok_and(|log| log.contains("NeonChat is running."));
         running.ready_when(Duration::from_mins(1), said).await.expect("a running system");
 
-        let answer = api.call("POST", path, None, Some(&alice)).await.expect("an answer");
+        let answer = api.call("POST", path, None, Some(&alice)).await.expect("receive an answer");
         assert_eq!(answer.status, status, "{path}: {answer:?}");
         if let Some(token) = answer.body["token"].as_str() {
-            let own = std::fs::read_to_string(folder.path().join(".neonchat/secrets/JWT_SECRET")).expect("a secret");
+            let own =
+                std::fs::read_to_string(folder.path().join(".neonchat/secrets/JWT_SECRET")).expect("create a secret");
             assert!(is_signed_with(own.trim(), token));
             assert!(!is_signed_with("your-super-secret-jwt-key-change-in-production", token));
         }
@@ -188,15 +189,15 @@ async fn a_second_run_finds_the_data_of_the_first_and_two_at_once_are_refused() 
             let elsewhere = std::net::TcpStream::connect(("127.0.0.2", port));
             assert!(elsewhere.is_err(), "{port} is open at another address than 127.0.0.1");
         }
-        let (code, second) = output(&mut run(folder.path(), Ports::free().expect("ports"))).await;
+        let (code, second) = output(&mut run(folder.path(), Ports::free().expect("get free ports"))).await;
         assert!(code == Some(1) && second.contains("another `make run` is active"), "{second}");
 
-        let ended = running.stop(Signal::SIGTERM, Duration::from_secs(30)).await.expect("an end");
+        let ended = running.stop(Signal::SIGTERM, Duration::from_secs(30)).await.expect("wait for the end");
         assert!(ended.success(), "{ended}: {}", running.tail());
-        std::fs::remove_file(&log).expect("removed");
+        std::fs::remove_file(&log).expect("remove");
     }
     // Where another user runs Postgres, the data may be elsewhere.
     if let Ok(data) = std::fs::canonicalize(folder.path().join(".neonchat/postgres/data")) {
-        std::fs::remove_dir_all(data).expect("removed");
+        std::fs::remove_dir_all(data).expect("remove");
     }
 }

@@ -7,13 +7,13 @@ use tokio::process::Command;
 use crate::helpers::Running;
 
 async fn shell(script: &str) -> Value {
-    let output = Command::new("sh").arg("-c").arg(script).output().await.expect("a shell");
+    let output = Command::new("sh").arg("-c").arg(script).output().await.expect("run a shell");
     assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{script}: {output:?}"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_example_request_works_as_printed() {
+async fn every_example_request_works() {
     let Running { system, .. } = &Running::start(&[]).await;
     let (api, ws) = (system.api(), system.websocket());
     let http = ws.replace("ws://", "http://");
@@ -32,7 +32,7 @@ async fn every_example_request_works_as_printed() {
     ))
     .await;
     assert_eq!((&login["expires_in"], &login["user"]["id"]), (&86400.into(), &alice["id"]));
-    let token = text(&login["token"]).expect("a token");
+    let token = text(&login["token"]).expect("find a token");
 
     let bob = api.user("bob").await.expect("Bob");
     let chat = shell(&format!(
@@ -43,18 +43,18 @@ async fn every_example_request_works_as_printed() {
         bob.id
     ))
     .await;
-    let chat = text(&chat["id"]).expect("an id");
+    let chat = text(&chat["id"]).expect("find an ID");
 
     // What wscat does with `wscat -c "ws://…/ws?token=…&chat_id=…"`.
-    let alice = User { id: text(&alice["id"]).expect("an id"), name: "alice".to_owned(), token };
-    let mut socket = Socket::open(&ws, &alice, Some(&chat)).await.expect("a socket");
+    let alice = User { id: text(&alice["id"]).expect("find an ID"), name: "alice".to_owned(), token };
+    let mut socket = Socket::open(&ws, &alice, Some(&chat)).await.expect("open a socket");
     // The frame of section 3.3.1, and that of the load script, which leaves the chat out.
     for frame in [
         format!(r#"{{"type":"message","chat_id":"{chat}","text":"Текст","request_id":"{}"}}"#, uuid::Uuid::new_v4()),
         format!(r#"{{"type":"message","text":"Test message","request_id":"{}"}}"#, uuid::Uuid::new_v4()),
     ] {
-        socket.send(&serde_json::from_str(&frame).expect("JSON")).await.expect("sent");
-        let ack = socket.expect("message_sent").await.expect("an ack");
+        socket.send(&serde_json::from_str(&frame).expect("parse JSON")).await.expect("send");
+        let ack = socket.expect("message_sent").await.expect("receive an ack");
         assert_eq!(ack["status"], "delivered");
     }
     let metrics = Command::new("curl").arg("-sf").arg(format!("{http}/metrics")).output().await.expect("curl");
@@ -73,6 +73,6 @@ async fn the_readme_sends_a_first_message() {
     let output = Command::new("sh").arg("-c").arg(&script).output().await.expect("run a shell");
     let printed = String::from_utf8_lossy(&output.stdout);
     let last = serde_json::Deserializer::from_str(&printed).into_iter::<Value>().last();
-    let message = last.unwrap_or_else(|| panic!("{output:?}")).expect("JSON");
+    let message = last.unwrap_or_else(|| panic!("{output:?}")).expect("parse JSON");
     assert_eq!((&message["text"], &message["seq"]), (&"Are you there?".into(), &1.into()), "{output:?}");
 }

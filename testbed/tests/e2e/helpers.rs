@@ -19,8 +19,8 @@ pub(crate) const QUICK: [(&str, &str); 4] = [
 
 /// A folder that others may enter, too: where the superuser runs the tests, Postgres and nginx run as somebody else.
 pub(crate) fn folder() -> TempDir {
-    let folder = tempfile::tempdir().expect("a folder");
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("permissions");
+    let folder = tempfile::tempdir().expect("create a directory");
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("set permissions");
     folder
 }
 
@@ -38,24 +38,24 @@ impl Running {
 
     /// On a database that may have something in it.
     pub(crate) async fn start_on(database: &str, settings: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("create a directory");
         let (redis, namespace) = (harness::redis_url(), harness::redis_namespace());
         let mut all = vec![("DATABASE_URL", database), ("REDIS_URL", &*redis), ("REDIS_NAMESPACE", &*namespace)];
         all.extend(QUICK);
         all.extend(settings);
-        let ports = Ports::free().expect("ports");
-        let system = System::start(folder.path(), ports, &all).await.expect("both services");
+        let ports = Ports::free().expect("get free ports");
+        let system = System::start(folder.path(), ports, &all).await.expect("start both services");
         Self { system, namespace, folder }
     }
 
     pub(crate) fn log(&self, service: &str) -> String {
         let log = self.folder.path().join(format!("{service}.log"));
-        fs::read_to_string(log).expect("a log")
+        fs::read_to_string(log).expect("read the log")
     }
 }
 
 /// The value of a metric of notification-service.
 pub(crate) async fn metric(system: &System, name: &str) -> f64 {
-    let line = system.notification().metric(name).await.expect("a metric");
-    line.split(' ').next_back().and_then(|value| value.parse().ok()).expect("a number")
+    let line = system.notification().metric(name).await.expect("find a metric");
+    line.split(' ').next_back().and_then(|value| value.parse().ok()).expect("parse a number")
 }

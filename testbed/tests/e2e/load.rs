@@ -25,7 +25,7 @@ async fn load(running: &Running, scenario: &str, settings: &[(&str, &str)]) -> (
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_load_is_borne_when_it_is_small() {
+async fn every_load_passes_when_small() {
     let running = Running::start(&[]).await;
     let (code, said) = load(&running, "smoke", &[]).await;
     assert_eq!(code, Some(0), "{said}");
@@ -34,7 +34,7 @@ async fn every_load_is_borne_when_it_is_small() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_load_fails_where_a_limit_of_the_specification_is_missed() {
+async fn load_fails_if_a_limit_is_missed() {
     let running = Running::start(&[]).await;
     for (scenario, limit) in [("messages", "DELIVERY_P95"), ("rest", "REST_P95")] {
         // k6's exit code for thresholds.
@@ -44,7 +44,7 @@ async fn a_load_fails_where_a_limit_of_the_specification_is_missed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_load_says_why_it_cannot_be() {
+async fn load_explains_why_it_cannot_run() {
     let running = Running::start(&[("RATE_LIMIT_PER_MINUTE", "5")]).await;
     let (code, said) = load(&running, "sockets", &[]).await;
     assert_ne!(code, Some(0), "{said}");
@@ -53,11 +53,11 @@ async fn a_load_says_why_it_cannot_be() {
 
 /// Stands before chat-service and answers the first connections with 503. Returns its address.
 async fn busy_for(connections: usize, upstream: String) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("get a free port");
+    let address = listener.local_addr().expect("get the address");
     tokio::spawn(async move {
         for number in 0.. {
-            let (mut client, _) = listener.accept().await.expect("a connection");
+            let (mut client, _) = listener.accept().await.expect("accept a connection");
             let upstream = upstream.clone();
             tokio::spawn(async move {
                 if number < connections {
@@ -77,7 +77,7 @@ const BUSY: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_load_waits_for_a_system_that_is_busy_while_users_are_made() {
+async fn load_retries_registrations_on_a_busy_system() {
     let running = Running::start(&[]).await;
     let address = busy_for(3, format!("127.0.0.1:{}", running.system.ports().rest)).await;
     let base = format!("http://{address}");

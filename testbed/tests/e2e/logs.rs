@@ -10,33 +10,33 @@ use tokio_postgres::NoTls;
 use crate::helpers::Running;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_request_is_found_under_its_id_in_both_services_and_no_secret_is_found_at_all() {
+async fn both_services_log_the_request_id_and_no_secret() {
     const TEXT: &str = "between-the-two-of-us";
     let running = Running::start(&[("LOG_FORMAT", "json"), ("LOG_LEVEL", "debug")]).await;
     let (api, ws) = (running.system.api(), running.system.websocket());
-    let (alice, bob) = (api.any_user().await.expect("a user"), api.any_user().await.expect("a user"));
-    let chat = api.chat(&alice, &bob).await.expect("a chat");
-    let mut alices = Socket::open(&ws, &alice, None).await.expect("a socket");
+    let (alice, bob) = (api.any_user().await.expect("register a user"), api.any_user().await.expect("register a user"));
+    let chat = api.chat(&alice, &bob).await.expect("create a chat");
+    let mut alices = Socket::open(&ws, &alice, None).await.expect("open a socket");
     let request_id = uuid::Uuid::new_v4().to_string();
     alices
         .send(&json!({ "type": "message", "chat_id": chat, "text": TEXT, "request_id": request_id }))
         .await
-        .expect("sent");
-    alices.expect_beside_presence("message_sent").await.expect("an ack");
+        .expect("send");
+    alices.expect_beside_presence("message_sent").await.expect("receive an ack");
     let path = format!("/api/v1/chats/{chat}/messages");
     for body in [json!({ "text": [TEXT] }), json!({ "text": TEXT })] {
-        api.post(&path, &alice, &body).await.expect("an answer");
+        api.post(&path, &alice, &body).await.expect("receive an answer");
     }
-    alices.expect_beside_presence("new_message").await.expect("the message");
+    alices.expect_beside_presence("new_message").await.expect("receive the message");
     // A frame whose fault is in the text, and one that is no JSON.
     for bad in [json!({ "type": "message", "chat_id": 1, "text": TEXT }).to_string(), format!("{{{TEXT}")] {
-        alices.send_raw(tokio_tungstenite::tungstenite::Message::text(bad)).await.expect("sent");
-        alices.expect_beside_presence("error").await.expect("an error");
+        alices.send_raw(tokio_tungstenite::tungstenite::Message::text(bad)).await.expect("send");
+        alices.expect_beside_presence("error").await.expect("receive an error");
     }
 
     for service in ["chat-service", "notification-service"] {
         let log = running.log(service);
-        let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+        let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect("parse a log line")).collect();
         // In the span of a request, or of the line itself where one call stores the messages of many.
         let is_ours = |line: &&Value| [&line["span"]["request.id"], &line["request.id"]].contains(&&json!(request_id));
         assert!(lines.iter().find(is_ours).is_some(), "{service} does not tell of {request_id}:\n{log}");
@@ -56,7 +56,8 @@ async fn warns_once_of_copies_that_cannot_be_recognized() {
     let database = harness::test_database().await;
     let (client, connection) = tokio_postgres::connect(&database, NoTls).await.expect("Postgres");
     tokio::spawn(connection);
-    let (role, name) = (format!("r{}", uuid::Uuid::new_v4().simple()), database.rsplit('/').next().expect("a name"));
+    let (role, name) =
+        (format!("r{}", uuid::Uuid::new_v4().simple()), database.rsplit('/').next().expect("find a name"));
     let limit = format!(
         "CREATE ROLE {role} LOGIN PASSWORD 'p'; ALTER DATABASE {name} OWNER TO {role}; ALTER SCHEMA public OWNER TO {role};
          REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC"

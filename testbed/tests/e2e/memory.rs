@@ -25,9 +25,9 @@ fn bomb() -> Vec<u8> {
 
 /// The most memory that a process has had, in KiB.
 fn peak_kib(process: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("a status");
+    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("read the status");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
-    line.trim().trim_end_matches("kB").trim().parse().expect("a number")
+    line.trim().trim_end_matches("kB").trim().parse().expect("parse a number")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -37,14 +37,20 @@ async fn compressed_bodies_are_not_expanded() {
     assert!(bomb.len() <= 64 * 1024, "{}", bomb.len());
     let client = Client::new();
     let notification = running.system.websocket().replace("ws://", "http://");
-    let chat = (running.system.rest(), running.system.chat_id().expect("a process"));
+    let chat = (running.system.rest(), running.system.chat_id().expect("run the process"));
     let notification = (notification, running.system.notification_ids().expect("processes")[0]);
     for ((base, process), path) in
         [(&chat, "/api/v1/auth/login"), (&chat, "/api/v1/auth/register"), (&notification, "/live")]
     {
         let send = || async {
             let request = client.post(format!("{base}{path}")).header("content-type", "application/json");
-            request.header("content-encoding", "gzip").body(bomb.clone()).send().await.expect("an answer").status()
+            request
+                .header("content-encoding", "gzip")
+                .body(bomb.clone())
+                .send()
+                .await
+                .expect("receive an answer")
+                .status()
         };
         // What the first requests take is not the bomb's.
         join_all((0..32).map(|_| send())).await;

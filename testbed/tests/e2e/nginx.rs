@@ -34,8 +34,8 @@ impl Nginx {
     /// enter.
     pub(crate) async fn start(folder: &Path, instances: &[Ports]) -> Self {
         let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/nginx");
-        let [https, http, health] = [(); 3].map(|()| port::reserve().expect("a port"));
-        let mut conf = fs::read_to_string(deploy.join("nginx.conf")).expect("a file");
+        let [https, http, health] = [(); 3].map(|()| port::reserve().expect("get a free port"));
+        let mut conf = fs::read_to_string(deploy.join("nginx.conf")).expect("read the file");
         for (theirs, ours) in [
             ("listen 8443 ssl;", format!("listen 127.0.0.1:{https} ssl;")),
             ("listen 8000;", format!("listen 127.0.0.1:{http};")),
@@ -45,12 +45,12 @@ impl Nginx {
             assert!(conf.contains(theirs), "nginx.conf has no {theirs}");
             conf = conf.replace(theirs, &ours);
         }
-        fs::write(folder.join("nginx.conf"), conf).expect("a file");
-        let upstreams = fs::read_to_string(deploy.join("upstreams.conf")).expect("a file");
-        fs::write(folder.join("upstreams.conf"), with_ports(&upstreams, instances)).expect("a file");
+        fs::write(folder.join("nginx.conf"), conf).expect("write the file");
+        let upstreams = fs::read_to_string(deploy.join("upstreams.conf")).expect("read the file");
+        fs::write(folder.join("upstreams.conf"), with_ports(&upstreams, instances)).expect("write the file");
         let certificates = folder.join("certificates");
-        fs::create_dir(&certificates).expect("a folder");
-        let made = Command::new(deploy.join("self-signed.sh")).arg(&certificates).output().await.expect("a shell");
+        fs::create_dir(&certificates).expect("create a directory");
+        let made = Command::new(deploy.join("self-signed.sh")).arg(&certificates).output().await.expect("run a shell");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 
         // As the container is started.
@@ -58,7 +58,7 @@ impl Nginx {
         command.arg(folder.join("site.conf")).arg(binary());
         command.args(["-e", "stderr", "-c", "nginx.conf", "-p"]).arg(folder);
         command.env("HTTPS_PORT", https.to_string());
-        let process = Process::spawn("nginx", &mut command, &folder.join("nginx.log")).expect("a process");
+        let process = Process::spawn("nginx", &mut command, &folder.join("nginx.log")).expect("run the process");
         let mut nginx = Self { process, https, http, health, certificate: certificates.join("fullchain.pem") };
         let health = nginx.health();
         let answers = async || health.call("GET", "/", None, None).await.is_ok_and(|answer| answer.status == 200);
@@ -88,14 +88,14 @@ impl Nginx {
 
     /// All that it has written, errors too.
     pub(crate) fn log(&self) -> String {
-        fs::read_to_string(self.process.log()).expect("a log")
+        fs::read_to_string(self.process.log()).expect("read the log")
     }
 
     /// The lines of its access log for this path, as soon as there are so many: one is written after its request has ended.
     pub(crate) async fn requests(&mut self, path: &str, count: usize) -> Vec<Value> {
         let log = self.process.log().to_owned();
         let read = || {
-            let text = fs::read_to_string(&log).expect("a log");
+            let text = fs::read_to_string(&log).expect("read the log");
             // The last line may be half written.
             let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
             lines.filter(|line| line["path"] == path).collect::<Vec<_>>()

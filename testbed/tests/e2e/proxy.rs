@@ -15,8 +15,13 @@ use crate::{
 };
 
 async fn get(port: u16, path: &str) -> Response {
-    let client = reqwest::Client::builder().redirect(Policy::none()).build().expect("a client");
-    client.get(format!("http://127.0.0.1:{port}{path}")).header("x-request-id", "mine").send().await.expect("an answer")
+    let client = reqwest::Client::builder().redirect(Policy::none()).build().expect("create a client");
+    client
+        .get(format!("http://127.0.0.1:{port}{path}"))
+        .header("x-request-id", "mine")
+        .send()
+        .await
+        .expect("receive an answer")
 }
 
 /// What a browser is told with every answer.
@@ -42,7 +47,7 @@ async fn assert_is_problem(response: Response, code: ErrorCode, detail: &str) {
     assert_eq!(response.headers().contains_key("retry-after"), code.is_retryable());
     let status = code.http_status().as_u16();
     assert_eq!(response.status(), status);
-    let body: Value = serde_json::from_slice(&response.bytes().await.expect("a body")).expect("JSON");
+    let body: Value = serde_json::from_slice(&response.bytes().await.expect("a body")).expect("parse JSON");
     let expected = json!({
         "type": format!("urn:neonchat:error:{code}"), "title": code.title(), "status": status, "detail": detail,
         "code": code.as_str(), "request_id": "mine",
@@ -51,14 +56,14 @@ async fn assert_is_problem(response: Response, code: ErrorCode, detail: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_address_is_all_instances_of_both_services() {
+async fn one_address_serves_all_instances_of_both_services() {
     let mut site = Site::start().await;
     let (alice, bob, chat) = site.pair().await;
     let api = site.api();
 
     // Each request goes to the next instance,
     for _ in 0..10 {
-        assert_eq!(api.get("/api/v1/users/me", &alice).await.expect("an answer").body["id"], *alice.id);
+        assert_eq!(api.get("/api/v1/users/me", &alice).await.expect("receive an answer").body["id"], *alice.id);
     }
     let requests = site.nginx.requests("/api/v1/users/me", 10).await;
     let upstreams: Vec<_> = requests.iter().map(|request| &request["upstream"]).collect();
@@ -68,31 +73,31 @@ async fn one_address_is_all_instances_of_both_services() {
     let (mut alices, mut bobs) = (site.open(&alice).await, site.open(&bob).await);
     assert_eq!(site.sockets().await, ["1", "1"]);
     for n in 1..=5 {
-        let ack = alices.send_message(&chat, "over nginx").await.expect("an ack");
+        let ack = alices.send_message(&chat, "over nginx").await.expect("receive an ack");
         assert_eq!((&ack["seq"], &ack["status"]), (&json!(n), &json!("delivered")));
-        assert_eq!(bobs.expect_beside_presence("new_message").await.expect("a message")["seq"], n);
+        assert_eq!(bobs.expect_beside_presence("new_message").await.expect("receive a message")["seq"], n);
     }
     let path = format!("/api/v1/chats/{chat}/messages");
-    assert_eq!(api.post(&path, &bob, &json!({ "text": "by REST" })).await.expect("an answer").status, 201);
+    assert_eq!(api.post(&path, &bob, &json!({ "text": "by REST" })).await.expect("receive an answer").status, 201);
     for socket in [&mut alices, &mut bobs] {
-        assert_eq!(socket.expect_beside_presence("new_message").await.expect("a message")["seq"], 6);
+        assert_eq!(socket.expect_beside_presence("new_message").await.expect("receive a message")["seq"], 6);
     }
     // Bob comes back to the instance that he left: it has fewer. The line of a request is written after it has ended.
-    bobs.close().await.expect("closed");
+    bobs.close().await.expect("close");
     site.nginx.requests("/ws", 1).await;
     let bobs = site.open(&bob).await;
     for (closed, socket) in [(2, alices), (3, bobs)] {
-        socket.close().await.expect("closed");
+        socket.close().await.expect("close");
         site.nginx.requests("/ws", closed).await;
     }
 
     // A page of this site may open a socket, another may not: the services see the Host that the browser sees.
     let url = format!("ws://127.0.0.1:{}/ws?token={}", site.port, alice.token);
     let own = format!("https://127.0.0.1:{}", site.port);
-    let opened = Socket::request(&url, &[("origin", &own)]).await.expect("an answer");
-    opened.expect("a socket").close().await.expect("closed");
+    let opened = Socket::request(&url, &[("origin", &own)]).await.expect("receive an answer");
+    opened.expect("open a socket").close().await.expect("close");
     let Err(Refused(answer)) =
-        Socket::request(&url, &[("origin", "https://elsewhere.example")]).await.expect("an answer")
+        Socket::request(&url, &[("origin", "https://elsewhere.example")]).await.expect("receive an answer")
     else {
         panic!("a page from elsewhere opened a socket")
     };
@@ -107,7 +112,7 @@ async fn one_address_is_all_instances_of_both_services() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_public_may_not_see_or_send_is_refused() {
+async fn proxy_refuses_internal_paths_and_invalid_requests() {
     let site = Site::start().await;
     let from_service = get(site.port, "/api/v1/users/me").await;
     assert_eq!(from_service.status(), 401);
@@ -129,11 +134,16 @@ async fn what_the_public_may_not_see_or_send_is_refused() {
     let post = async |bytes: usize| {
         let url = format!("http://127.0.0.1:{}/api/v1/auth/login", site.port);
         let request = reqwest::Client::new().post(url).header("x-request-id", "mine");
-        request.header("content-type", "application/json").body(vec![b' '; bytes]).send().await.expect("an answer")
+        request
+            .header("content-type", "application/json")
+            .body(vec![b' '; bytes])
+            .send()
+            .await
+            .expect("receive an answer")
     };
     // The service has a limit of its own, below that of nginx.
     let refused = post(100 * 1024).await;
-    let body: Value = serde_json::from_slice(&refused.bytes().await.expect("a body")).expect("JSON");
+    let body: Value = serde_json::from_slice(&refused.bytes().await.expect("a body")).expect("parse JSON");
     assert_eq!(body["code"], ErrorCode::PayloadTooLarge.as_str());
     assert_ne!(body["detail"], "The body is too large.");
     assert_is_problem(post(129 * 1024).await, ErrorCode::PayloadTooLarge, "The body is too large.").await;
@@ -162,7 +172,7 @@ async fn answers_only_for_hosts_of_the_site() {
     let client = reqwest::Client::builder().redirect(Policy::none()).build().expect("build client");
     let get = async |port: u16, host: &str| {
         let request = client.get(format!("http://127.0.0.1:{port}/openapi.json")).header("x-request-id", "mine");
-        request.header("host", host).send().await.expect("an answer")
+        request.header("host", host).send().await.expect("receive an answer")
     };
     for host in ["elsewhere.example", "localhost.elsewhere.example", "elsewhere.example:8443"] {
         let refused = get(site.nginx.http(), host).await;
@@ -179,7 +189,7 @@ async fn answers_only_for_hosts_of_the_site() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_nobody_answers_and_where_somebody_asks_too_much_nginx_says_so() {
+async fn nginx_answers_for_missing_upstreams_and_excess_requests() {
     let folder = folder();
     let nginx = Nginx::start(folder.path(), &[kept_ports()]).await;
     let port = nginx.tunnel().await;
@@ -191,7 +201,9 @@ async fn where_nobody_answers_and_where_somebody_asks_too_much_nginx_says_so() {
     let url = format!("http://127.0.0.1:{port}/api/v1/users/me");
     let answers = stream::repeat_with(|| client.get(&url).header("x-request-id", "mine").send()).buffer_unordered(50);
     let mut refused = answers.filter_map(async |answer| answer.ok().filter(|answer| answer.status() == 429)).boxed();
-    let refused =
-        tokio::time::timeout(Duration::from_mins(1), refused.next()).await.expect("a limit").expect("an answer");
+    let refused = tokio::time::timeout(Duration::from_mins(1), refused.next())
+        .await
+        .expect("a limit")
+        .expect("receive an answer");
     assert_is_problem(refused, ErrorCode::RateLimited, "Too many requests from this address.").await;
 }

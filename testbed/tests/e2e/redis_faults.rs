@@ -24,19 +24,20 @@ struct Stage {
 
 impl Stage {
     async fn set(redis: Redis, redis_url: &str) -> Self {
-        let (folder, database) = (tempfile::tempdir().expect("a folder"), harness::test_database().await);
+        let (folder, database) = (tempfile::tempdir().expect("create a directory"), harness::test_database().await);
         let mut settings = vec![("DATABASE_URL", &*database), ("REDIS_URL", redis_url)];
         settings.extend(QUICK);
-        let system =
-            System::start(folder.path(), Ports::free().expect("ports"), &settings).await.expect("both services");
+        let system = System::start(folder.path(), Ports::free().expect("get free ports"), &settings)
+            .await
+            .expect("start both services");
         Self { redis, system, folder }
     }
 
     /// The lines of a service's log with this message. Without a terminal they are JSON.
     fn lines(&self, service: &str, message: &str) -> Vec<Value> {
-        let log = fs::read_to_string(self.folder.path().join(format!("{service}.log"))).expect("a log");
+        let log = fs::read_to_string(self.folder.path().join(format!("{service}.log"))).expect("read the log");
         assert!(!log.contains('\u{1b}') && !log.contains(PASSWORD), "{log}");
-        let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).expect("a line of JSON"));
+        let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).expect("parse a log line"));
         lines.filter(|line| line["message"] == message).collect()
     }
 
@@ -54,25 +55,25 @@ impl Stage {
 }
 
 async fn redis_error(api: &Api) -> Option<String> {
-    let health = api.call("GET", "/health", None, None).await.expect("an answer");
+    let health = api.call("GET", "/health", None, None).await.expect("receive an answer");
     health.body["redis_error"].as_str().map(str::to_owned)
 }
 
 async fn redis(folder: &Path, port: Option<u16>, arguments: &[&str]) -> Redis {
-    Redis::start_with(folder, port, Persistence::None, arguments).await.expect("a Redis")
+    Redis::start_with(folder, port, Persistence::None, arguments).await.expect("start Redis")
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn logs_once_that_redis_is_lost_and_once_that_it_is_back() {
-    let folder = tempfile::tempdir().expect("a folder");
+async fn logs_loss_and_return_of_redis_once() {
+    let folder = tempfile::tempdir().expect("create a directory");
     let redis = redis(folder.path(), None, &[]).await;
     let url = redis.url();
     let mut stage = Stage::set(redis, &url).await;
     stage.until_redis_error_is(None).await;
     let port = stage.redis.port();
-    stage.redis.kill().await.expect("killed");
+    stage.redis.kill().await.expect("kill");
     stage.until_redis_error_is(Some("unreachable")).await;
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = tempfile::tempdir().expect("create a directory");
     stage.redis = self::redis(folder.path(), Some(port), &[]).await;
     stage.until_redis_error_is(None).await;
     for service in ["chat-service", "notification-service"] {
@@ -86,8 +87,8 @@ async fn logs_once_that_redis_is_lost_and_once_that_it_is_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tells_that_redis_refuses_the_password() {
-    let folder = tempfile::tempdir().expect("a folder");
+async fn health_shows_that_redis_refuses_the_password() {
+    let folder = tempfile::tempdir().expect("create a directory");
     let redis = redis(folder.path(), None, &["--requirepass", "another"]).await;
     let url = format!("redis://:{PASSWORD}@127.0.0.1:{}/0", redis.port());
     let stage = Stage::set(redis, &url).await;
@@ -107,8 +108,8 @@ async fn tells_that_redis_refuses_the_password() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tells_that_redis_takes_no_writes() {
-    let folder = tempfile::tempdir().expect("a folder");
+async fn health_shows_that_redis_is_read_only() {
+    let folder = tempfile::tempdir().expect("create a directory");
     let redis = redis(folder.path(), None, &[]).await;
     let url = redis.url();
     let stage = Stage::set(redis, &url).await;

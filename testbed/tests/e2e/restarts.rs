@@ -33,7 +33,7 @@ async fn while_asking<T>(api: Api, user: User, gone: impl Future<Output = T>) ->
         let mut answers = 0;
         while !stop.load(Relaxed) || answers < 50 {
             pace.tick().await;
-            let answer = api.get("/api/v1/users/me", &user).await.expect("an answer");
+            let answer = api.get("/api/v1/users/me", &user).await.expect("receive an answer");
             assert_eq!(answer.status, 200, "{answer:?}");
             answers += 1;
         }
@@ -45,7 +45,7 @@ async fn while_asking<T>(api: Api, user: User, gone: impl Future<Output = T>) ->
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_instance_that_drains_leaves_its_clients_to_the_other() {
+async fn clients_of_a_draining_instance_move_to_the_other() {
     let mut site = Site::start().await;
     let (alice, bob, chat) = site.pair().await;
     let mut alices = site.open(&alice).await;
@@ -53,19 +53,19 @@ async fn an_instance_that_drains_leaves_its_clients_to_the_other() {
     let mut bobs = site.open(&bob).await;
 
     let (stopped, (frames, code)) = while_asking(site.api(), alice.clone(), async {
-        tokio::join!(system.stop(), async { alices.closed().await.expect("a close frame") })
+        tokio::join!(system.stop(), async { alices.closed().await.expect("receive a close frame") })
     })
     .await;
     stopped.expect("both end well");
     let last = frames.last().expect("a word before");
     assert_eq!((&last["type"], code), (&json!("reconnect"), 4100));
     let mut alices = site.open(&alice).await;
-    assert_eq!(alices.send_message(&chat, "on the other").await.expect("an ack")["seq"], 1);
-    assert_eq!(bobs.expect_beside_presence("new_message").await.expect("a message")["seq"], 1);
+    assert_eq!(alices.send_message(&chat, "on the other").await.expect("receive an ack")["seq"], 1);
+    assert_eq!(bobs.expect_beside_presence("new_message").await.expect("receive a message")["seq"], 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_instance_that_is_killed_leaves_its_clients_to_the_other() {
+async fn clients_of_a_killed_instance_move_to_the_other() {
     let mut site = Site::start().await;
     let (alice, bob, chat) = site.pair().await;
     let mut alices = site.open(&alice).await;
@@ -79,8 +79,8 @@ async fn an_instance_that_is_killed_leaves_its_clients_to_the_other() {
     })
     .await;
     let mut alices = site.open(&alice).await;
-    alices.send_message(&chat, "on the other").await.expect("an ack");
-    assert_eq!(bobs.expect_beside_presence("new_message").await.expect("a message")["seq"], 1);
+    alices.send_message(&chat, "on the other").await.expect("receive an ack");
+    assert_eq!(bobs.expect_beside_presence("new_message").await.expect("receive a message")["seq"], 1);
     // Her new socket was tried at the instance that is gone: a failure of which nginx could tell with her token.
     assert_no_token(&site.nginx, &[&alice]);
 }
@@ -89,7 +89,7 @@ async fn an_instance_that_is_killed_leaves_its_clients_to_the_other() {
 async fn stay_connected(base: String, user: User) -> Answer {
     let url = format!("{base}/ws?token={}", user.token);
     loop {
-        match Socket::request(&url, &[]).await.expect("an answer") {
+        match Socket::request(&url, &[]).await.expect("receive an answer") {
             Ok(mut socket) => while socket.receive().await.is_ok() {},
             Err(Refused(answer)) => return answer,
         }
@@ -109,7 +109,7 @@ impl Site {
 /// With held sockets, since nginx learns how an instance fares when a request ends: a probe by short requests passes where
 /// clients are locked out.
 #[tokio::test(flavor = "multi_thread")]
-async fn restarts_in_a_row_refuse_no_client_while_an_instance_is_ready() {
+async fn rolling_restarts_of_notification_service_refuse_no_client() {
     let mut site = Site::start().await;
     let mut devices = JoinSet::new();
     for _ in 0..USERS {
@@ -134,7 +134,7 @@ async fn restarts_in_a_row_refuse_no_client_while_an_instance_is_ready() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn restarts_of_chat_service_in_a_row_fail_no_request() {
+async fn rolling_restarts_of_chat_service_fail_no_request() {
     let mut site = Site::start().await;
     let (api, user) = (site.api(), site.api().any_user().await.expect("register user"));
     while_asking(api, user, async {

@@ -10,71 +10,71 @@ use tokio_postgres::NoTls;
 use crate::helpers::folder;
 
 async fn query(url: &str, sql: &str) -> Vec<String> {
-    let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("a connection");
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("connect");
     let connection = tokio::spawn(connection);
     let rows = client.query(sql, &[]).await.expect("rows");
     drop(client);
-    connection.await.expect("no panic").expect("a clean end");
+    connection.await.expect("no panic").expect("stop the system");
     rows.iter().map(|row| row.get(0)).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cluster_keeps_its_data_over_a_stop_and_over_a_crash() {
+async fn postgres_keeps_its_data_after_a_stop_and_a_crash() {
     let folder = folder();
-    let postgres = Postgres::start(folder.path(), None).await.expect("a cluster");
-    postgres::create_database(&postgres.url("postgres"), "kept").await.expect("a database");
+    let postgres = Postgres::start(folder.path(), None).await.expect("start Postgres");
+    postgres::create_database(&postgres.url("postgres"), "kept").await.expect("create a database");
     postgres::create_database(&postgres.url("postgres"), "kept").await.expect("the same database");
     assert_eq!(query(&postgres.url("kept"), "SHOW fsync").await, ["on"]);
     assert_eq!(query(&postgres.url("kept"), "SHOW server_encoding").await, ["UTF8"]);
     query(&postgres.url("kept"), "CREATE TABLE t AS SELECT 'a'::text AS a").await;
     let port = postgres.port();
-    postgres.stop().await.expect("stopped");
+    postgres.stop().await.expect("stop");
 
-    let mut postgres = Postgres::start(folder.path(), Some(port)).await.expect("a cluster");
+    let mut postgres = Postgres::start(folder.path(), Some(port)).await.expect("start Postgres");
     assert_eq!(postgres.port(), port);
     assert_eq!(query(&postgres.url("kept"), "SELECT a FROM t").await, ["a"]);
-    postgres.process().signal(Signal::SIGKILL).expect("killed");
-    postgres.process().wait().await.expect("an end");
+    postgres.process().signal(Signal::SIGKILL).expect("kill");
+    postgres.process().wait().await.expect("wait for the end");
     drop(postgres);
 
     let postgres = Postgres::start(folder.path(), None).await.expect("a cluster after the crash");
     assert_eq!(query(&postgres.url("kept"), "SELECT a FROM t").await, ["a"]);
-    postgres.stop().await.expect("stopped");
+    postgres.stop().await.expect("stop");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn postgres_runs_where_its_user_may_not_enter() {
+async fn postgres_runs_in_a_directory_its_user_cannot_enter() {
     use std::os::unix::fs::PermissionsExt as _;
     let outer = folder();
-    std::fs::set_permissions(outer.path(), std::fs::Permissions::from_mode(0o700)).expect("permissions");
+    std::fs::set_permissions(outer.path(), std::fs::Permissions::from_mode(0o700)).expect("set permissions");
     let inner = outer.path().join("checkout");
     for _ in 0..2 {
-        let postgres = Postgres::start(&inner, None).await.expect("a cluster");
-        postgres::create_database(&postgres.url("postgres"), "found").await.expect("a database");
-        postgres.stop().await.expect("stopped");
+        let postgres = Postgres::start(&inner, None).await.expect("start Postgres");
+        postgres::create_database(&postgres.url("postgres"), "found").await.expect("create a database");
+        postgres.stop().await.expect("stop");
     }
     let real = std::fs::canonicalize(inner.join("data")).expect("the data");
-    std::fs::remove_dir_all(real).expect("removed");
+    std::fs::remove_dir_all(real).expect("remove");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn redis_keeps_its_data_where_it_should() {
+async fn append_only_redis_keeps_its_data() {
     let folder = folder();
     let set = |redis: &Redis, value: &'static str| {
         let url = redis.url();
         async move {
             use fred::interfaces::{ClientLike as _, KeysInterface as _};
-            let client = neonchat_common::redis::client(&url.into()).expect("a client");
-            client.wait_for_connect().await.expect("connected");
+            let client = neonchat_common::redis::client(&url.into()).expect("create a client");
+            client.wait_for_connect().await.expect("connect");
             let before: Option<String> = client.set("k", value, None, None, true).await.expect("set");
             client.quit().await.expect("quit");
             before
         }
     };
-    let redis = Redis::start(folder.path(), None, Persistence::AppendOnly).await.expect("a Redis");
+    let redis = Redis::start(folder.path(), None, Persistence::AppendOnly).await.expect("start Redis");
     assert_eq!(set(&redis, "1").await, None);
-    redis.stop().await.expect("stopped");
-    let redis = Redis::start(folder.path(), None, Persistence::AppendOnly).await.expect("a Redis");
+    redis.stop().await.expect("stop");
+    let redis = Redis::start(folder.path(), None, Persistence::AppendOnly).await.expect("start Redis");
     assert_eq!(set(&redis, "2").await.as_deref(), Some("1"));
-    redis.stop().await.expect("stopped");
+    redis.stop().await.expect("stop");
 }

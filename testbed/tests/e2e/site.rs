@@ -43,7 +43,8 @@ impl Site {
         settings.push(("RATE_LIMIT_PER_MINUTE", "1000000"));
         let mut instances = Vec::new();
         for (name, ports) in ["first", "second"].into_iter().zip(ports) {
-            instances.push(System::start(&folder.path().join(name), ports, &settings).await.expect("both services"));
+            instances
+                .push(System::start(&folder.path().join(name), ports, &settings).await.expect("start both services"));
         }
         let nginx = Nginx::start(folder.path(), &ports).await;
         Self { port: nginx.tunnel().await, nginx, instances, _folder: folder }
@@ -58,7 +59,7 @@ impl Site {
     }
 
     pub(crate) async fn open(&self, user: &User) -> Socket {
-        Socket::open(&self.websocket(), user, None).await.expect("a socket")
+        Socket::open(&self.websocket(), user, None).await.expect("open a socket")
     }
 
     /// How many sockets each instance has open.
@@ -85,15 +86,16 @@ impl Site {
     /// Two users with a chat.
     pub(crate) async fn pair(&self) -> (User, User, String) {
         let api = self.api();
-        let (alice, bob) = (api.any_user().await.expect("a user"), api.any_user().await.expect("a user"));
-        let chat = api.chat(&alice, &bob).await.expect("a chat");
+        let (alice, bob) =
+            (api.any_user().await.expect("register a user"), api.any_user().await.expect("register a user"));
+        let chat = api.chat(&alice, &bob).await.expect("create a chat");
         (alice, bob, chat)
     }
 }
 
 /// Free ports, with operations ports as in docker-compose.yml. They stay free while nginx asks for an instance that is gone.
 pub(crate) fn kept_ports() -> Ports {
-    let kept = || port::reserve().expect("a port");
+    let kept = || port::reserve().expect("get a free port");
     Ports {
         rest: kept(),
         chat_grpc: kept(),

@@ -51,8 +51,8 @@ impl Stalled {
     }
 
     async fn lost_lines(&self) -> u64 {
-        let metric = self.api.metric("log_lines_lost_total").await.expect("the metric");
-        metric.rsplit(' ').next().expect("a value").parse().expect("a number")
+        let metric = self.api.metric("log_lines_lost_total").await.expect("find the metric");
+        metric.rsplit(' ').next().expect("a value").parse().expect("parse a number")
     }
 
     /// Sends requests until the pipe and the queue are full.
@@ -64,7 +64,7 @@ impl Stalled {
 
     async fn requests(&self) {
         for _ in 0..REQUESTS {
-            assert_eq!(self.live().await.expect("an answer"), 200);
+            assert_eq!(self.live().await.expect("receive an answer"), 200);
         }
     }
 
@@ -72,13 +72,13 @@ impl Stalled {
         let id = self.child.id().expect("a running service");
         let status = Command::new("kill").arg(id.to_string()).status().await.expect("kill");
         assert!(status.success());
-        let ended = timeout(STOP_TIMEOUT, self.child.wait()).await.expect("an end in time").expect("a status");
+        let ended = timeout(STOP_TIMEOUT, self.child.wait()).await.expect("an end in time").expect("read the status");
         assert!(ended.success(), "{ended}");
     }
 }
 
 async fn serves_and_ends(service: &str, http_port: &str) {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = tempfile::tempdir().expect("create a directory");
     let settings = [("DATABASE_URL", "postgres://neon@127.0.0.1:1/neondb"), ("REDIS_URL", "redis://127.0.0.1:1")];
     let stalled = Stalled::start(folder.path(), service, http_port, &settings).await;
     assert_eq!(stalled.lost_lines().await, 0);
@@ -90,11 +90,11 @@ async fn serves_and_ends(service: &str, http_port: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn chat_service_serves_and_ends_while_nobody_reads_its_output() {
+async fn chat_service_works_while_its_output_is_not_read() {
     serves_and_ends("chat-service", "CHAT_SERVICE_PORT").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn notification_service_serves_and_ends_while_nobody_reads_its_output() {
+async fn notification_service_works_while_its_output_is_not_read() {
     serves_and_ends("notification-service", "NOTIFICATION_WS_PORT").await;
 }

@@ -37,7 +37,7 @@ const METRICS_OF_EXPORTERS: [&str; 2] = ["pg_up", "redis_up"];
 const LABELS_OF_PROMETHEUS: [&str; 4] = ["alertstate", "instance", "job", "le"];
 
 #[test]
-fn every_metric_and_label_of_an_alert_or_a_panel_is_in_the_code() {
+fn alerts_and_panels_use_existing_metrics_and_labels() {
     let code: String = ["common", "chat-service", "notification-service"]
         .iter()
         .map(|name| sources(&path(name).join("src")))
@@ -47,7 +47,7 @@ fn every_metric_and_label_of_an_alert_or_a_panel_is_in_the_code() {
     let mut expressions: Vec<_> = rules.iter().map(|rule| (rule.name.clone(), rule.expression.clone())).collect();
     for dashboard in ["application", "database", "sockets", "resources"] {
         let text = read(&format!("deploy/grafana/dashboards/{dashboard}.json"));
-        let content: Value = serde_json::from_str(&text).expect("JSON");
+        let content: Value = serde_json::from_str(&text).expect("parse JSON");
         let before = expressions.len();
         for panel in content["panels"].as_array().expect("panels") {
             for target in panel["targets"].as_array().expect("targets") {
@@ -77,25 +77,25 @@ fn every_metric_and_label_of_an_alert_or_a_panel_is_in_the_code() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_service_tells_of_its_process_and_of_its_state() {
+async fn each_service_exports_process_and_state_metrics() {
     let Running { mut system, folder: _folder, .. } = Running::start(&[("WS_MAX_CONNECTIONS", "123")]).await;
     let (chat, notification) = (system.api(), system.notification());
     for service in [&chat, &notification] {
         for name in METRICS_OF_PROCESS {
-            let line = service.metric(&format!("{name} ")).await.expect("measured");
-            let value: f64 = line.split(' ').next_back().and_then(|value| value.parse().ok()).expect("a number");
+            let line = service.metric(&format!("{name} ")).await.expect("measure");
+            let value: f64 = line.split(' ').next_back().and_then(|value| value.parse().ok()).expect("parse a number");
             // Less than a second of CPU is none.
             assert!(value > 0.0 || name == "process_cpu_seconds_total", "{line}");
         }
         let build = format!("build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION"));
-        assert_eq!(service.metric("build_info").await.expect("measured"), build);
-        assert_eq!(service.metric("service_ready").await.expect("measured"), "service_ready 1");
+        assert_eq!(service.metric("build_info").await.expect("measure"), build);
+        assert_eq!(service.metric("service_ready").await.expect("measure"), "service_ready 1");
     }
-    let limit = notification.metric("websocket_connections_max").await.expect("measured");
+    let limit = notification.metric("websocket_connections_max").await.expect("measure");
     assert_eq!(limit, "websocket_connections_max 123");
 
-    system.kill_chat_service().await.expect("killed");
-    assert_eq!(notification.metric("service_ready").await.expect("measured"), "service_ready 0");
+    system.kill_chat_service().await.expect("kill");
+    assert_eq!(notification.metric("service_ready").await.expect("measure"), "service_ready 0");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -117,27 +117,27 @@ async fn every_counter_exists_before_its_first_event() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn counts_sends_that_are_refused_before_chat_service_is_asked() {
+async fn counts_sends_refused_before_the_call_to_chat_service() {
     let running = Running::start(&[]).await;
     let (system, api) = (&running.system, running.system.api());
-    let (alice, bob) = (api.any_user().await.expect("a user"), api.any_user().await.expect("a user"));
-    let chat = api.chat(&alice, &bob).await.expect("a chat");
-    let mut socket = Socket::open(&system.websocket(), &alice, None).await.expect("a socket");
-    socket.send_message(&chat, "stored").await.expect("an ack");
-    socket.send(&json!({ "type": "message", "chat_id": Uuid::now_v7(), "text": "refused" })).await.expect("sent");
-    socket.expect_beside_presence("error").await.expect("an error");
+    let (alice, bob) = (api.any_user().await.expect("register a user"), api.any_user().await.expect("register a user"));
+    let chat = api.chat(&alice, &bob).await.expect("create a chat");
+    let mut socket = Socket::open(&system.websocket(), &alice, None).await.expect("open a socket");
+    socket.send_message(&chat, "stored").await.expect("receive an ack");
+    socket.send(&json!({ "type": "message", "chat_id": Uuid::now_v7(), "text": "refused" })).await.expect("send");
+    socket.expect_beside_presence("error").await.expect("receive an error");
 
-    let chat_service = system.chat_id().expect("a process").to_string();
+    let chat_service = system.chat_id().expect("run the process").to_string();
     let signal = |name| Command::new("kill").args([name, chat_service.as_str()]).status().expect("a signal");
     assert!(signal("-STOP").success());
     // The second one waits for the call of the first, which uses up the time of both.
     for text in ["fails", "is too late"] {
-        socket.send(&json!({ "type": "message", "chat_id": chat, "text": text })).await.expect("sent");
-        socket.send(&json!({ "type": "ping" })).await.expect("sent");
-        socket.expect_beside_presence("pong").await.expect("a pong");
+        socket.send(&json!({ "type": "message", "chat_id": chat, "text": text })).await.expect("send");
+        socket.send(&json!({ "type": "ping" })).await.expect("send");
+        socket.expect_beside_presence("pong").await.expect("receive a pong");
     }
     for _ in 0..2 {
-        assert_eq!(socket.expect_beside_presence("error").await.expect("an error")["code"], "unavailable");
+        assert_eq!(socket.expect_beside_presence("error").await.expect("receive an error")["code"], "unavailable");
     }
     assert!(signal("-CONT").success());
     for (outcome, count) in [("stored", 1.0), ("refused", 1.0), ("unavailable", 2.0)] {
@@ -170,7 +170,7 @@ fn every_alert_is_explained_and_tested() {
 }
 
 #[test]
-fn names_in_an_expression_are_found() {
+fn finds_names_in_an_expression() {
     let Names { metrics, labels } = names(
         r#"histogram_quantile(0.95, sum by (le, job) (rate(a_seconds_bucket{route=~"/a/.*", status!="5.."}[$__interval])))
            > bool 14.4 * 0.005 and rest:errors:rate5m or absent(up{job="x"})"#,
@@ -269,7 +269,7 @@ fn rule(text: &str) -> Rule {
 /// All Rust in a folder.
 fn sources(folder: &Path) -> String {
     let mut text = String::new();
-    for entry in fs::read_dir(folder).expect("a folder") {
+    for entry in fs::read_dir(folder).expect("create a directory") {
         let path = entry.expect("an entry").path();
         if path.is_dir() {
             text += &sources(&path);

@@ -49,8 +49,8 @@ pub(crate) struct Collector {
 
 impl Collector {
     pub(crate) async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("get a free port");
+        let endpoint = format!("http://{}", listener.local_addr().expect("get the address"));
         let (sender, seen) = watch::channel(Vec::new());
         let server = Server::builder().add_service(TraceServiceServer::new(Intake(sender)));
         tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));

@@ -59,11 +59,12 @@ impl Stage {
         let mut running = Running::start(&all).await;
         running.system.add_notification_service().await.expect("a second instance");
         let api = running.system.api();
-        let (alice, bob) = (api.any_user().await.expect("a user"), api.any_user().await.expect("a user"));
-        let chat = api.chat(&alice, &bob).await.expect("a chat");
+        let (alice, bob) =
+            (api.any_user().await.expect("register a user"), api.any_user().await.expect("register a user"));
+        let chat = api.chat(&alice, &bob).await.expect("create a chat");
         let [first, second] = running.system.websocket_addresses().try_into().expect("two instances");
-        let alices = Socket::open(&format!("ws://{first}"), &alice, Some(&chat)).await.expect("a socket");
-        let bobs = Socket::open(&format!("ws://{second}"), &bob, Some(&chat)).await.expect("a socket");
+        let alices = Socket::open(&format!("ws://{first}"), &alice, Some(&chat)).await.expect("open a socket");
+        let bobs = Socket::open(&format!("ws://{second}"), &bob, Some(&chat)).await.expect("open a socket");
         until_subscribed(&running.namespace, &chat).await;
         Self { running, alice, chat, alices, bobs }
     }
@@ -71,15 +72,15 @@ impl Stage {
     async fn post(&self, traceparent: &str) {
         let url = format!("{}/api/v1/chats/{}/messages", self.running.system.rest(), self.chat);
         let request = reqwest::Client::new().post(url).bearer_auth(&self.alice.token).json(&json!({ "text": TEXT }));
-        let answer = request.header("traceparent", traceparent).send().await.expect("an answer");
+        let answer = request.header("traceparent", traceparent).send().await.expect("receive an answer");
         assert_eq!(answer.status(), 201);
     }
 }
 
 /// Waits until both instances have subscribed to a chat, of which nobody is told.
 async fn until_subscribed(namespace: &str, chat: &str) {
-    let client = redis::client(&harness::redis_url().into()).expect("a client");
-    client.wait_for_connect().await.expect("connected");
+    let client = redis::client(&harness::redis_url().into()).expect("create a client");
+    client.wait_for_connect().await.expect("connect");
     let channel = format!("{namespace}:chat:{chat}");
     let are_subscribed =
         async || client.pubsub_numsub::<Vec<(String, u64)>, _>(channel.as_str()).await.expect("a count")[0].1 >= 2;
@@ -92,11 +93,11 @@ fn has_traces(seen: &[Seen], first: &str, count: usize, spans: usize) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_on_a_socket_is_one_trace_to_the_socket_on_another_instance() {
+async fn message_over_websocket_is_one_trace_across_instances() {
     let collector = Collector::start().await;
     let mut stage = Stage::set(&collector.endpoint, &[]).await;
-    stage.alices.send_message(&stage.chat, TEXT).await.expect("an ack");
-    stage.bobs.expect_beside_presence("new_message").await.expect("the message");
+    stage.alices.send_message(&stage.chat, TEXT).await.expect("receive an ack");
+    stage.bobs.expect_beside_presence("new_message").await.expect("receive the message");
 
     let seen = collector.until(|seen| has_traces(seen, "websocket message", 1, 7)).await;
     let trace = one(&seen, "websocket message", SpanKind::Server).trace();
@@ -129,18 +130,18 @@ async fn a_message_on_a_socket_is_one_trace_to_the_socket_on_another_instance() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_by_rest_is_a_part_of_its_callers_trace() {
+async fn message_over_rest_joins_the_trace_of_its_caller() {
     const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
     const CALLER: [u8; 8] = [0x00, 0xf0, 0x67, 0xaa, 0x0b, 0xa9, 0x02, 0xb7];
     let collector = Collector::start().await;
     // Of those that begin here, no trace is sampled.
     let sampler = [("OTEL_TRACES_SAMPLER", "parentbased_traceidratio"), ("OTEL_TRACES_SAMPLER_ARG", "0")];
     let mut stage = Stage::set(&collector.endpoint, &sampler).await;
-    stage.alices.send_message(&stage.chat, TEXT).await.expect("an ack");
+    stage.alices.send_message(&stage.chat, TEXT).await.expect("receive an ack");
     stage.post(&format!("00-0af7651916cd43dd8448eb211c80319c-{}-00", hex(&CALLER))).await;
     stage.post(&format!("00-{TRACE}-{}-01", hex(&CALLER))).await;
     for _ in 0..3 {
-        stage.bobs.expect_beside_presence("new_message").await.expect("the message");
+        stage.bobs.expect_beside_presence("new_message").await.expect("receive the message");
     }
 
     let route = "POST /api/v1/chats/{id}/messages";
@@ -154,17 +155,17 @@ async fn a_message_by_rest_is_a_part_of_its_callers_trace() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn messages_that_share_a_call_have_a_trace_each() {
+async fn batched_messages_have_separate_traces() {
     const MESSAGES: usize = 100;
     let collector = Collector::start().await;
     let mut stage = Stage::set(&collector.endpoint, &[("WS_MESSAGES_PER_SECOND", "0")]).await;
     for _ in 0..MESSAGES {
         let request_id = uuid::Uuid::new_v4().to_string();
         let message = json!({ "type": "message", "chat_id": stage.chat, "text": TEXT, "request_id": request_id });
-        stage.alices.send(&message).await.expect("sent");
+        stage.alices.send(&message).await.expect("send");
     }
     for _ in 0..MESSAGES {
-        stage.bobs.expect_beside_presence("new_message").await.expect("a message");
+        stage.bobs.expect_beside_presence("new_message").await.expect("receive a message");
     }
     let seen = collector.until(|seen| has_traces(seen, "websocket message", MESSAGES, 7)).await;
     let is_message = |spans: &Vec<Seen>| spans.iter().any(|seen| seen.span.name == "websocket message");
@@ -179,11 +180,11 @@ async fn messages_that_share_a_call_have_a_trace_each() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_collector_that_is_away_or_hangs_changes_nothing() {
-    let away = format!("http://127.0.0.1:{}", port::free().expect("a port"));
+async fn unavailable_or_hanging_collector_has_no_effect() {
+    let away = format!("http://127.0.0.1:{}", port::free().expect("get a free port"));
     // Connections are made, and nobody reads.
-    let hangs = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let hanging = format!("http://{}", hangs.local_addr().expect("an address"));
+    let hangs = TcpListener::bind("127.0.0.1:0").expect("get a free port");
+    let hanging = format!("http://{}", hangs.local_addr().expect("get the address"));
     let told = [
         (away, "the collector does not take traces: they are lost"),
         (hanging, "the last spans of traces were not exported"),
@@ -193,18 +194,18 @@ async fn a_collector_that_is_away_or_hangs_changes_nothing() {
         let queue = [("OTEL_BSP_MAX_QUEUE_SIZE", "8"), ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "4")];
         let mut stage = Stage::set(&endpoint, &queue).await;
         for _ in 0..20 {
-            let ack = stage.alices.send_message(&stage.chat, TEXT).await.expect("an ack");
+            let ack = stage.alices.send_message(&stage.chat, TEXT).await.expect("receive an ack");
             assert_eq!(ack["status"], "delivered");
-            stage.bobs.expect_beside_presence("new_message").await.expect("the message");
+            stage.bobs.expect_beside_presence("new_message").await.expect("receive the message");
         }
         drop((stage.alices, stage.bobs));
         let Running { system, folder, .. } = stage.running;
         let started = Instant::now();
         // Each of them well, and in its time.
-        system.stop().await.expect("an end");
+        system.stop().await.expect("wait for the end");
         // Three processes, one after the other; a collector has two seconds of each.
         assert!(started.elapsed() < Duration::from_secs(25), "{:?}", started.elapsed());
-        let log = std::fs::read_to_string(folder.path().join("notification-service.log")).expect("a log");
+        let log = std::fs::read_to_string(folder.path().join("notification-service.log")).expect("read the log");
         assert!(log.contains(told), "{log}");
     }
 }
