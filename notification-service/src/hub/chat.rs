@@ -14,7 +14,7 @@ const MAX_BUFFERED: usize = 256;
 #[derive(Debug)]
 pub(crate) struct DurableEvent {
     pub(crate) seq: Seq,
-    /// The user who caused it; `None` where this version does not know the kind of the event.
+    /// The user who caused it; `None` for a kind that this version does not know.
     pub(crate) sender: Option<UserId>,
     /// The frame for the sockets. Without one, the sockets are told to fetch the event.
     pub(crate) frame: Option<Frame>,

@@ -1,9 +1,10 @@
 //! Tests of the hub as a whole.
 
 use futures_util::FutureExt as _;
+use neonchat_common::ids::{SendId, Seq};
 
 use super::*;
-use crate::{hub::outbox::Next, protocol::ServerFrame};
+use crate::{close::CloseReason, hub::outbox::Next, protocol::ServerFrame};
 
 #[test]
 fn excludes_senders_from_event_that_precedes_their_ack() {
