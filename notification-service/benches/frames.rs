@@ -1,4 +1,4 @@
-//! Reading and writing frames, and handing one to every socket of a chat. `make microbench` runs it.
+//! Parsing and encoding of frames, and fan-out to the sockets of a chat. `make microbench` runs these benchmarks.
 
 use std::hint::black_box;
 
