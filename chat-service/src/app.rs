@@ -31,7 +31,7 @@ use tonic_health::{
 use crate::{
     chats::service::Chats,
     config::Settings,
-    db::{Connector, Db, Reader},
+    db::{Connector, Db, Replica},
     grpc::Api,
     health::Health,
     http::{
@@ -43,7 +43,7 @@ use crate::{
     measures::start_counters,
     messages::service::Messages,
     notifier::Notifier,
-    readiness::{Readiness, State},
+    readiness::{Readiness, ReadinessState},
     services::Services,
     sessions::service::Sessions,
     users::{password::Hasher, service::Users},
@@ -80,11 +80,11 @@ impl App {
         let tasks = Tasks::new();
         let metrics = Metrics::install()?;
         metrics.keep_up(&tasks);
-        start_counters(database.reader.is_some());
+        start_counters(database.replica.is_some());
         let connector = Connector::new(&database.connection)?;
         let db = Db::new(connector.clone(), &database)?;
-        let reader = match &database.reader {
-            Some(reader) => Some(Reader::new(Connector::new(reader)?, &database)?),
+        let replica = match &database.replica {
+            Some(replica) => Some(Replica::new(Connector::new(replica)?, &database)?),
             None => None,
         };
         let redis = redis::client(&common.redis_url).context("REDIS_URL")?;
@@ -110,7 +110,7 @@ impl App {
                 tasks.clone(),
             ),
             chats: Chats::new(db.clone(), notifier.clone(), tasks.clone(), settings.max_chats),
-            messages: Messages::new(db.clone(), notifier.clone(), tasks.clone()).reading_from(reader),
+            messages: Messages::new(db.clone(), notifier.clone(), tasks.clone()).with_replica(replica),
             db: db.clone(),
             deployment,
             health: Health { db, notifier, readiness, metrics },
@@ -214,15 +214,17 @@ fn serve_operations(listener: TcpListener, environment: Environment, services: S
 }
 
 /// `grpc.health.v1`, which says what `/ready` says.
-async fn report_health(tasks: &Tasks, mut state: watch::Receiver<State>) -> HealthServer<impl HealthService> {
+async fn report_health(tasks: &Tasks, mut state: watch::Receiver<ReadinessState>) -> HealthServer<impl HealthService> {
     let (reporter, server) = tonic_health::server::health_reporter();
     // It begins as serving.
     reporter.set_service_status("", ServingStatus::NotServing).await;
     tasks.spawn_until_stopped(async move {
         loop {
             let status = match *state.borrow_and_update() {
-                State::Ready => ServingStatus::Serving,
-                State::Starting | State::NotReady | State::Draining => ServingStatus::NotServing,
+                ReadinessState::Ready => ServingStatus::Serving,
+                ReadinessState::Starting | ReadinessState::NotReady | ReadinessState::Draining => {
+                    ServingStatus::NotServing
+                }
             };
             reporter.set_service_status("", status).await;
             if state.changed().await.is_err() {

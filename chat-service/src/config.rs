@@ -48,28 +48,28 @@ impl Settings {
     ///
     /// # Errors
     /// Every setting that is not what it should be, by name.
-    pub fn read(mut reader: SettingsSource) -> Result<Self, InvalidSettings> {
-        let mut settings = Self::ask(&mut reader);
-        settings.common.warnings = reader.finish()?;
+    pub fn read(mut source: SettingsSource) -> Result<Self, InvalidSettings> {
+        let mut settings = Self::read_all(&mut source);
+        settings.common.warnings = source.finish()?;
         Ok(settings)
     }
 
-    fn ask(reader: &mut SettingsSource) -> Self {
-        let common = CommonSettings::read(reader);
-        let host = reader.text("CHAT_SERVICE_HOST", "0.0.0.0");
+    fn read_all(source: &mut SettingsSource) -> Self {
+        let common = CommonSettings::read(source);
+        let host = source.text("CHAT_SERVICE_HOST", "0.0.0.0");
         Self {
-            grpc_host: reader.optional("CHAT_GRPC_HOST").unwrap_or(&host).to_owned(),
-            operations: OperationsAddress::read(reader, "CHAT_METRICS_HOST", "CHAT_METRICS_PORT", &host),
+            grpc_host: source.optional("CHAT_GRPC_HOST").unwrap_or(&host).to_owned(),
+            operations: OperationsAddress::read(source, "CHAT_METRICS_HOST", "CHAT_METRICS_PORT", &host),
             host,
-            http_port: reader.port("CHAT_SERVICE_PORT", 8080),
-            grpc_port: reader.port("CHAT_GRPC_PORT", 8083),
-            database: DatabaseSettings::read(reader, common.environment),
-            notification_addresses: reader.addresses("NOTIFICATION_SERVICE_ADDR", "localhost:8081"),
-            bcrypt_cost: bcrypt_cost(reader, common.environment),
+            http_port: source.port("CHAT_SERVICE_PORT", 8080),
+            grpc_port: source.port("CHAT_GRPC_PORT", 8083),
+            database: DatabaseSettings::read(source, common.environment),
+            notification_addresses: source.addresses("NOTIFICATION_SERVICE_ADDR", "localhost:8081"),
+            bcrypt_cost: bcrypt_cost(source, common.environment),
             hash_permits: available_parallelism().map_or(1, |cores| (cores.get() - 1).max(1)),
-            limits: LimitSettings::read(reader, common.environment),
-            max_chats: max_chats(reader, common.environment),
-            trusted_proxies: TrustedProxies::read(reader),
+            limits: LimitSettings::read(source, common.environment),
+            max_chats: max_chats(source, common.environment),
+            trusted_proxies: TrustedProxies::read(source),
             common,
         }
     }
@@ -86,20 +86,20 @@ impl Settings {
 /// Lower costs are for tests.
 const MIN_PRODUCTION_BCRYPT_COST: u32 = 10;
 
-fn bcrypt_cost(reader: &mut SettingsSource, environment: Environment) -> u32 {
+fn bcrypt_cost(source: &mut SettingsSource, environment: Environment) -> u32 {
     const NAME: &str = "BCRYPT_COST";
-    let cost = reader.number(NAME, 10, 4, 16);
+    let cost = source.number(NAME, 10, 4, 16);
     if environment == Environment::Production && cost < MIN_PRODUCTION_BCRYPT_COST {
-        reader.warn(NAME, "below 10, passwords from a stolen database are cheap to crack");
+        source.warn(NAME, "below 10, passwords from a stolen database are cheap to crack");
     }
     cost
 }
 
-fn max_chats(reader: &mut SettingsSource, environment: Environment) -> u32 {
+fn max_chats(source: &mut SettingsSource, environment: Environment) -> u32 {
     const NAME: &str = "DIRECT_CHATS_PER_USER";
-    let limit = reader.number(NAME, 5000, 0, 1_000_000);
+    let limit = source.number(NAME, 5000, 0, 1_000_000);
     if environment == Environment::Production && limit == 0 {
-        reader.warn(NAME, "0 lets a user open any number of chats, and the cost of each socket grows with that number");
+        source.warn(NAME, "0 lets a user open any number of chats, and the cost of each socket grows with that number");
     }
     limit
 }
@@ -189,9 +189,9 @@ mod tests {
 
     #[test]
     fn the_example_lists_each_with_its_default() {
-        let mut reader = SettingsSource::from_values([]);
-        Settings::ask(&mut reader);
-        assert_eq!(*reader.requested(), env_example::listed_for("chat-service"));
+        let mut source = SettingsSource::from_values([]);
+        Settings::read_all(&mut source);
+        assert_eq!(*source.requested(), env_example::listed_for("chat-service"));
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! Postgres: a pool of connections, and a limit on how long anyone waits for it.
 
 mod connect;
+mod factory;
 mod migrations;
-mod reader;
+mod replica;
 mod requirements;
-mod supply;
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -23,23 +23,23 @@ use neonchat_common::{correlation, error::ApiError, trace};
 use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
 
-use self::supply::Supply;
+use self::factory::ConnectionFactory;
 pub use self::{
     connect::Connector,
-    migrations::{MIGRATIONS, migrate, migrate_within},
+    migrations::{MIGRATIONS, migrate, wait_and_migrate},
 };
 pub(crate) use self::{
     connect::Session,
-    reader::Reader,
-    requirements::{Unsuitable, check, check_new},
+    replica::Replica,
+    requirements::{UnmetRequirements, check, check_new_session},
 };
 use crate::config::DatabaseSettings;
 
 /// The longest that anyone waits for a connection, and then for the work. With Postgres away a client is told so within
 /// 2 s (guarantee G11). Postgres itself gives up before the second of them: what is refused is not stored after all, but
 /// where the answer was lost on its way.
-pub(crate) const CONNECTION_LIMIT: Duration = Duration::from_millis(700);
-const WORK_LIMIT: Duration = Duration::from_secs(1);
+pub(crate) const CONNECTION_TIMEOUT: Duration = Duration::from_millis(700);
+const WORK_TIMEOUT: Duration = Duration::from_secs(1);
 
 const POOL_TIMEOUTS_TOTAL: &str = "db_pool_timeouts_total";
 
@@ -62,7 +62,7 @@ pub(crate) type DbResult<T> = Result<T, DbError>;
 
 impl From<&DbError> for ApiError {
     fn from(error: &DbError) -> Self {
-        if error.is_passing() { Self::unavailable("database", error) } else { Self::internal(error) }
+        if error.is_transient() { Self::unavailable("database", error) } else { Self::internal(error) }
     }
 }
 
@@ -88,17 +88,17 @@ impl DbError {
 
     /// Whether it may be that the connection has ended. A connection that breaks, and one that Postgres ends, have no kind
     /// of their own.
-    const fn may_be_of_connection(&self) -> bool {
+    const fn may_be_connection_loss(&self) -> bool {
         use DatabaseErrorKind::{ClosedConnection, UnableToSendCommand, Unknown};
         matches!(self, Self::Query(QueryError::DatabaseError(ClosedConnection | UnableToSendCommand | Unknown, _)))
     }
 
     /// Whether the same work may be done later.
     #[must_use]
-    pub(crate) const fn is_passing(&self) -> bool {
+    pub(crate) const fn is_transient(&self) -> bool {
         match self {
             Self::NoConnection(_) | Self::Timeout => true,
-            Self::Query(QueryError::DatabaseError(kind, _)) => is_passing(*kind),
+            Self::Query(QueryError::DatabaseError(kind, _)) => is_transient(*kind),
             Self::Query(_) => false,
         }
     }
@@ -106,7 +106,7 @@ impl DbError {
 
 /// Whether the same query may succeed later. diesel has no kind for a server that shuts down, a full disk, or a timeout
 /// of a statement or of a lock: all of these are `Unknown`. So is a mistake in our SQL, but that fails in every test.
-const fn is_passing(kind: DatabaseErrorKind) -> bool {
+const fn is_transient(kind: DatabaseErrorKind) -> bool {
     !matches!(
         kind,
         DatabaseErrorKind::UniqueViolation
@@ -120,7 +120,7 @@ const fn is_passing(kind: DatabaseErrorKind) -> bool {
 
 /// How a pool is used. Counts, as a gauge takes them.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Usage {
+pub(crate) struct PoolUsage {
     /// Connections that nobody uses.
     pub(crate) idle: f64,
     /// Connections that are used.
@@ -154,18 +154,18 @@ impl Attempts {
 /// An error of work on the database, which may be of the database itself.
 pub(crate) trait WorkError: From<DbError> {
     /// What the database failed with.
-    fn database(&self) -> Option<&DbError>;
+    fn db_error(&self) -> Option<&DbError>;
 }
 
 impl WorkError for DbError {
-    fn database(&self) -> Option<&DbError> {
+    fn db_error(&self) -> Option<&DbError> {
         Some(self)
     }
 }
 
 /// The database.
 #[derive(Clone)]
-pub(crate) struct Db(Pool<Supply>);
+pub(crate) struct Db(Pool<ConnectionFactory>);
 
 impl Db {
     /// A pool that connects when it is first used, on the runtime that this is called on.
@@ -175,7 +175,7 @@ impl Db {
     pub(crate) fn new(connector: Connector, settings: &DatabaseSettings) -> anyhow::Result<Self> {
         describe_counter!(POOL_TIMEOUTS_TOTAL, "Requests that got no connection to Postgres in time");
         let DatabaseSettings { max_connections, max_lifetime, .. } = *settings;
-        let pool = Pool::builder(Supply::new(connector, max_connections, max_lifetime))
+        let pool = Pool::builder(ConnectionFactory::new(connector, max_connections, max_lifetime))
             .max_size(max_connections)
             // The one that was used last: its process has everything at hand, in its own caches and in those of the CPU.
             .queue_mode(QueueMode::Lifo)
@@ -197,7 +197,7 @@ impl Db {
         &self,
         work: impl AsyncFnOnce(&mut AsyncPgConnection) -> Result<T, E> + Clone,
     ) -> Result<T, E> {
-        self.run_by(Instant::now() + CONNECTION_LIMIT, work).await
+        self.run_by(Instant::now() + CONNECTION_TIMEOUT, work).await
     }
 
     /// As [`Db::run`], for work that was waiting already: it is begun by `start_by`, or not at all.
@@ -221,7 +221,7 @@ impl Db {
         work: impl AsyncFnOnce(&mut AsyncPgConnection) -> Result<T, E>,
     ) -> (Result<T, E>, Fate) {
         match self.connection(start_by).await {
-            Ok(connection) => self.work(connection, WORK_LIMIT, work).await,
+            Ok(connection) => self.work(connection, WORK_TIMEOUT, work).await,
             Err(error) => {
                 if matches!(error, DbError::Timeout) {
                     counter!(POOL_TIMEOUTS_TOTAL).increment(1);
@@ -231,13 +231,13 @@ impl Db {
         }
     }
 
-    async fn connection(&self, by: Instant) -> DbResult<Object<Supply>> {
+    async fn connection(&self, by: Instant) -> DbResult<Object<ConnectionFactory>> {
         Ok(timeout_at(by, self.0.get()).await.map_err(|_| DbError::Timeout)??)
     }
 
     async fn work<T, E: WorkError>(
         &self,
-        mut connection: Object<Supply>,
+        mut connection: Object<ConnectionFactory>,
         limit: Duration,
         work: impl AsyncFnOnce(&mut AsyncPgConnection) -> Result<T, E>,
     ) -> (Result<T, E>, Fate) {
@@ -248,24 +248,24 @@ impl Db {
             trace.fail(DbError::Timeout.kind());
             return (Err(DbError::Timeout.into()), Fate::Closed);
         };
-        let Some(error) = result.as_ref().err().and_then(WorkError::database) else { return (result, Fate::Kept) };
+        let Some(error) = result.as_ref().err().and_then(WorkError::db_error) else { return (result, Fate::Kept) };
         // Postgres says why it ends a connection, and then ends it: it is asked whether this was the end.
         let is_lost = error.is_read_only()
-            || error.may_be_of_connection()
+            || error.may_be_connection_loss()
                 && !matches!(timeout_at(end, connection.inner.batch_execute("")).await, Ok(Ok(())));
         if is_lost {
             // The idle ones were to the same server. New ones may find another.
             drop(Object::take(connection));
-            self.clear();
+            self.close_idle();
             return (result, Fate::Lost);
         }
         (result, Fate::Kept)
     }
 
     /// Closes the connections that are not in use.
-    fn clear(&self) {
+    fn close_idle(&self) {
         self.0.retain(|_, _| false);
-        self.0.manager().clear();
+        self.0.manager().close_idle();
     }
 
     /// Does one query. See [`Db::run`].
@@ -281,10 +281,10 @@ impl Db {
 
     /// How the pool is used at this moment.
     #[must_use]
-    pub(crate) fn usage(&self) -> Usage {
+    pub(crate) fn usage(&self) -> PoolUsage {
         let status = self.0.status();
         let count = |number: usize| u32::try_from(number).map_or(f64::INFINITY, f64::from);
-        Usage {
+        PoolUsage {
             idle: count(status.available + self.0.manager().spare()),
             used: count(status.size.saturating_sub(status.available)),
             waiting: count(status.waiting),
@@ -294,6 +294,6 @@ impl Db {
     /// Closes all connections.
     pub(crate) fn close(&self) {
         self.0.close();
-        self.0.manager().clear();
+        self.0.manager().close_idle();
     }
 }

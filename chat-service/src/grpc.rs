@@ -34,7 +34,7 @@ impl ChatService for Api {
     }
 
     async fn store_messages(&self, request: Request<StoreMessagesRequest>) -> Answer<StoreMessagesResponse> {
-        Ok(Response::new(messages::grpc::store(&self.0.messages, request.into_inner()).await?))
+        Ok(Response::new(messages::grpc::store_messages(&self.0.messages, request.into_inner()).await?))
     }
 
     async fn validate_chat_access(

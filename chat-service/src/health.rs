@@ -10,10 +10,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    db::{Db, Usage},
+    db::{Db, PoolUsage},
     http::routes::{Routes, routes},
     notifier::Notifier,
-    readiness::{Readiness, State},
+    readiness::{Readiness, ReadinessState},
 };
 
 /// The longest that a dependency may take to say that it is well.
@@ -127,10 +127,10 @@ async fn live() -> HttpResponse {
 )]
 async fn ready(health: Data<Health>) -> HttpResponse {
     match health.readiness.state() {
-        State::Ready => HttpResponse::Ok().json(ProcessStatus { status: "ready" }),
-        State::Starting => HttpResponse::ServiceUnavailable().json(ProcessStatus { status: "starting" }),
-        State::NotReady => HttpResponse::ServiceUnavailable().json(ProcessStatus { status: "not ready" }),
-        State::Draining => HttpResponse::ServiceUnavailable().json(ProcessStatus { status: "draining" }),
+        ReadinessState::Ready => HttpResponse::Ok().json(ProcessStatus { status: "ready" }),
+        ReadinessState::Starting => HttpResponse::ServiceUnavailable().json(ProcessStatus { status: "starting" }),
+        ReadinessState::NotReady => HttpResponse::ServiceUnavailable().json(ProcessStatus { status: "not ready" }),
+        ReadinessState::Draining => HttpResponse::ServiceUnavailable().json(ProcessStatus { status: "draining" }),
     }
 }
 
@@ -140,12 +140,12 @@ async fn ready(health: Data<Health>) -> HttpResponse {
     responses((status = 200, description = "The metrics.", content_type = "text/plain", body = String)),
 )]
 async fn metrics(health: Data<Health>) -> Result<HttpResponse, ApiError> {
-    let Usage { idle, used, waiting } = health.db.usage();
+    let PoolUsage { idle, used, waiting } = health.db.usage();
     // Read off here and not kept up: nobody sees what they were in between.
     metrics::gauge!("db_pool_connections", "state" => "idle").set(idle);
     metrics::gauge!("db_pool_connections", "state" => "used").set(used);
     metrics::gauge!("db_pool_waiting").set(waiting);
-    metrics::gauge!("service_ready").set(u8::from(health.readiness.state() == State::Ready));
+    metrics::gauge!("service_ready").set(u8::from(health.readiness.state() == ReadinessState::Ready));
     let text = "text/plain; version=0.0.4".parse().map_err(ApiError::internal)?;
     Ok(HttpResponse::Ok().insert_header(ContentType(text)).body(health.metrics.render()))
 }

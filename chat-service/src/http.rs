@@ -2,11 +2,11 @@
 
 mod cors;
 mod document;
-mod documents;
 pub(crate) mod extract;
 pub(crate) mod problems;
 pub(crate) mod rate_limit;
 pub(crate) mod router;
 pub(crate) mod routes;
+mod swagger_ui;
 
 pub(crate) use self::cors::cors;

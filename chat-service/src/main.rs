@@ -84,7 +84,7 @@ async fn run(command: Option<Command>) -> anyhow::Result<()> {
     }
     telemetry::init_logs(&settings.common)?;
     if let Some(Command::Migrate { wait }) = command {
-        return db::migrate_within(wait, &Connector::new(&settings.database.connection)?).await;
+        return db::wait_and_migrate(wait, &Connector::new(&settings.database.connection)?).await;
     }
     if let Some(Command::Deployment { command: DeploymentCommand::Renew }) = command {
         return deployment::renew(&Connector::new(&settings.database.connection)?).await;

@@ -7,13 +7,13 @@ use neonchat_common::{
 };
 
 /// Starts all counters of this service at 0.
-pub(crate) fn start_counters(has_reader: bool) {
+pub(crate) fn start_counters(has_replica: bool) {
     security::describe();
     client::start_counters(client::NOTIFICATION_SERVICE_RPCS);
     start_at_zero("db_pool_timeouts_total", [[]]);
     start_at_zero("rate_limit_bypassed_total", [[]]);
     start_at_zero("rate_limited_total", by_label("limit", &["user", "address", "auth", "login"]));
-    if has_reader {
+    if has_replica {
         start_at_zero("db_reader_reads_total", by_label("outcome", &["answered", "behind", "away"]));
     }
     let statuses = ["stored", "duplicate", "refused"];

@@ -12,7 +12,7 @@ use neonchat_common::{deployment::OwnDeployment, lifecycle::Tasks};
 use tokio::sync::watch;
 
 use crate::{
-    db::{self, Connector, Session, Unsuitable},
+    db::{self, Connector, Session, UnmetRequirements},
     deployment,
 };
 
@@ -25,7 +25,7 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::fro
 
 /// What a load balancer should know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum ReadinessState {
     /// Not able to work yet.
     Starting,
     /// Not able to work at the moment.
@@ -39,7 +39,7 @@ pub(crate) enum State {
 /// The state of this process.
 #[derive(Clone, Debug)]
 pub(crate) struct Readiness {
-    state: watch::Sender<State>,
+    state: watch::Sender<ReadinessState>,
     problem: Arc<Mutex<Option<String>>>,
 }
 
@@ -47,7 +47,7 @@ impl Readiness {
     /// Prepares the database as soon as there is one, and keeps asking it from then on, until the tasks are stopped.
     #[must_use]
     pub(crate) fn watch(tasks: &Tasks, connector: Connector, own: OwnDeployment) -> Self {
-        let readiness = Self { state: watch::Sender::new(State::Starting), problem: Arc::default() };
+        let readiness = Self { state: watch::Sender::new(ReadinessState::Starting), problem: Arc::default() };
         let state = readiness.clone();
         tasks.spawn_until_stopped(async move {
             state.prepare(&connector, &own).await;
@@ -62,7 +62,7 @@ impl Readiness {
 
     /// The state now.
     #[must_use]
-    pub(crate) fn state(&self) -> State {
+    pub(crate) fn state(&self) -> ReadinessState {
         *self.state.borrow()
     }
 
@@ -74,17 +74,17 @@ impl Readiness {
 
     /// The state now and its changes.
     #[must_use]
-    pub(crate) fn subscribe(&self) -> watch::Receiver<State> {
+    pub(crate) fn subscribe(&self) -> watch::Receiver<ReadinessState> {
         self.state.subscribe()
     }
 
     /// This process is about to end.
     pub(crate) fn drain(&self) {
-        self.state.send_replace(State::Draining);
+        self.state.send_replace(ReadinessState::Draining);
     }
 
-    fn note(&self, checked: &anyhow::Result<()>) {
-        let problem = checked.as_ref().err().and_then(|error| error.downcast_ref::<Unsuitable>());
+    fn set_problem(&self, checked: &anyhow::Result<()>) {
+        let problem = checked.as_ref().err().and_then(|error| error.downcast_ref::<UnmetRequirements>());
         *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = problem.map(ToString::to_string);
     }
 
@@ -93,7 +93,7 @@ impl Readiness {
         let (mut delay, max_delay) = BACKOFF;
         while let Err(error) = try_prepare(connector, own).await {
             tracing::warn!(error.cause = format!("{error:#}"), "database preparation failed, retrying");
-            if error.is::<Unsuitable>() {
+            if error.is::<UnmetRequirements>() {
                 self.set(Err(error));
             }
             // Jittered, so that many processes do not come at once.
@@ -103,9 +103,10 @@ impl Readiness {
     }
 
     fn set(&self, checked: anyhow::Result<()>) {
-        self.note(&checked);
-        let next = if checked.is_ok() { State::Ready } else { State::NotReady };
-        let replace = |state: &mut State| *state != State::Draining && mem::replace(state, next) != next;
+        self.set_problem(&checked);
+        let next = if checked.is_ok() { ReadinessState::Ready } else { ReadinessState::NotReady };
+        let replace =
+            |state: &mut ReadinessState| *state != ReadinessState::Draining && mem::replace(state, next) != next;
         if self.state.send_if_modified(replace) {
             match checked {
                 Ok(()) => tracing::info!("ready"),
@@ -138,7 +139,7 @@ impl Watcher {
         let checked = tokio::time::timeout(CHECK_TIMEOUT, async {
             match &mut session {
                 Some(session) => db::check(session).await,
-                None => db::check_new(&self.connector, session.insert(self.connector.connect().await?)).await,
+                None => db::check_new_session(&self.connector, session.insert(self.connector.connect().await?)).await,
             }
         });
         checked.await.context("Postgres does not answer")??;

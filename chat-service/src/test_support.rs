@@ -13,7 +13,7 @@ use crate::{
     config::Settings,
     db::{Connector, Db},
     messages::{
-        model::{NewMessage, Sent},
+        model::{NewMessage, StoreOutcome},
         service::Messages,
     },
     notifier::Notifier,
@@ -45,7 +45,7 @@ impl MessageStore {
             text.to_owned().try_into().ok().map(|text| NewMessage { chat, sender, text, request, trace })
         };
         let Some(messages) = chats.iter().map(message).collect() else { return false };
-        let outcomes = self.messages.store(messages).await;
-        outcomes.is_ok_and(|outcomes| outcomes.iter().all(|outcome| matches!(outcome, Ok(Sent::Stored(_)))))
+        let outcomes = self.messages.submit(messages).await;
+        outcomes.is_ok_and(|outcomes| outcomes.iter().all(|outcome| matches!(outcome, Ok(StoreOutcome::Stored(_)))))
     }
 }

@@ -14,14 +14,14 @@ use utoipa::{
 
 /// The rule that a value breaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Violation {
+pub(crate) struct ValidationError {
     /// A stable code: `length`, `format` …
     pub(crate) code: &'static str,
     /// For a person.
     pub(crate) message: Cow<'static, str>,
 }
 
-impl Violation {
+impl ValidationError {
     /// The rule of this code.
     #[must_use]
     pub(crate) fn new(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
@@ -31,23 +31,23 @@ impl Violation {
 
 /// What is wrong with a request.
 #[derive(Debug, Default)]
-pub(crate) struct Invalid(Vec<FieldError>);
+pub(crate) struct ValidationErrors(Vec<FieldError>);
 
-impl Invalid {
+impl ValidationErrors {
     /// Takes the value, or notes which rule the field breaks.
-    pub(crate) fn check<T>(&mut self, field: &'static str, parsed: Result<T, Violation>) -> Option<T> {
+    pub(crate) fn check<T>(&mut self, field: &'static str, parsed: Result<T, ValidationError>) -> Option<T> {
         parsed.map_err(|violation| self.note(field, violation)).ok()
     }
 
     /// Notes that a field breaks a rule.
-    pub(crate) fn note(&mut self, field: &'static str, violation: Violation) {
-        let Violation { code, message } = violation;
+    pub(crate) fn note(&mut self, field: &'static str, violation: ValidationError) {
+        let ValidationError { code, message } = violation;
         self.0.push(FieldError { field: field.into(), code, message: message.into_owned() });
     }
 }
 
-impl From<Invalid> for ApiError {
-    fn from(invalid: Invalid) -> Self {
+impl From<ValidationErrors> for ApiError {
+    fn from(invalid: ValidationErrors) -> Self {
         Self::invalid_fields(invalid.0)
     }
 }
@@ -61,7 +61,7 @@ impl<const DEFAULT: u32, const MAX: u32> PageLimit<DEFAULT, MAX> {
     ///
     /// # Errors
     /// It is no number, or out of range.
-    pub(crate) fn parse(text: Option<&str>) -> Result<Self, Violation> {
+    pub(crate) fn parse(text: Option<&str>) -> Result<Self, ValidationError> {
         parse_number(text, DEFAULT, 1..=MAX).map(Self)
     }
 
@@ -69,7 +69,7 @@ impl<const DEFAULT: u32, const MAX: u32> PageLimit<DEFAULT, MAX> {
     ///
     /// # Errors
     /// It is greater than `MAX`.
-    pub(crate) fn from_wire(number: u32) -> Result<Self, Violation> {
+    pub(crate) fn from_wire(number: u32) -> Result<Self, ValidationError> {
         match number {
             0 => Ok(Self(DEFAULT)),
             number if number <= MAX => Ok(Self(number)),
@@ -85,12 +85,12 @@ impl<const DEFAULT: u32, const MAX: u32> PageLimit<DEFAULT, MAX> {
 
     /// One more than the page has: whether it is found tells whether there is a further page.
     #[must_use]
-    pub(crate) fn and_one_more(self) -> i64 {
+    pub(crate) fn plus_one(self) -> i64 {
         self.get() + 1
     }
 
     /// Cuts off the one more that was asked for. Returns whether it was there.
-    pub(crate) fn cut<T>(self, items: &mut Vec<T>) -> bool {
+    pub(crate) fn truncate<T>(self, items: &mut Vec<T>) -> bool {
         let limit = self.0 as usize;
         let has_more = items.len() > limit;
         items.truncate(limit);
@@ -115,7 +115,7 @@ impl Offset {
     ///
     /// # Errors
     /// It is no number, or out of range.
-    pub(crate) fn parse(text: Option<&str>) -> Result<Self, Violation> {
+    pub(crate) fn parse(text: Option<&str>) -> Result<Self, ValidationError> {
         parse_number(text, 0, 0..=MAX_OFFSET).map(Self)
     }
 
@@ -142,7 +142,7 @@ fn number_schema(min: u32, max: u32, default: u32) -> Object {
     number.minimum(Some(min)).maximum(Some(max)).build()
 }
 
-fn parse_number<T>(text: Option<&str>, default: T, range: RangeInclusive<T>) -> Result<T, Violation>
+fn parse_number<T>(text: Option<&str>, default: T, range: RangeInclusive<T>) -> Result<T, ValidationError>
 where
     T: FromStr + PartialOrd + fmt::Display,
 {
@@ -150,18 +150,18 @@ where
     text.parse().ok().filter(|number| range.contains(number)).ok_or_else(|| out_of_range(&range))
 }
 
-fn out_of_range<T: fmt::Display>(range: &RangeInclusive<T>) -> Violation {
-    Violation::new("range", format!("should be a whole number from {} to {}", range.start(), range.end()))
+fn out_of_range<T: fmt::Display>(range: &RangeInclusive<T>) -> ValidationError {
+    ValidationError::new("range", format!("should be a whole number from {} to {}", range.start(), range.end()))
 }
 
 /// Reads `true` or `false`; `false` where the client does not say.
 ///
 /// # Errors
 /// It is neither.
-pub(crate) fn parse_flag(text: Option<&str>) -> Result<bool, Violation> {
+pub(crate) fn parse_flag(text: Option<&str>) -> Result<bool, ValidationError> {
     match text {
         None => Ok(false),
-        Some(text) => text.parse().map_err(|_| Violation::new("format", "should be true or false")),
+        Some(text) => text.parse().map_err(|_| ValidationError::new("format", "should be true or false")),
     }
 }
 
@@ -169,23 +169,23 @@ pub(crate) fn parse_flag(text: Option<&str>) -> Result<bool, Violation> {
 ///
 /// # Errors
 /// The rule that it breaks.
-pub(crate) fn parse_text(text: String) -> Result<MessageText, Violation> {
-    MessageText::try_from(text).map_err(|error| Violation::new(error.code(), error.to_string()))
+pub(crate) fn parse_text(text: String) -> Result<MessageText, ValidationError> {
+    MessageText::try_from(text).map_err(|error| ValidationError::new(error.code(), error.to_string()))
 }
 
 /// Reads an id.
 ///
 /// # Errors
 /// It is no UUID.
-pub(crate) fn parse_id<T: FromStr>(text: &str) -> Result<T, Violation> {
-    text.parse().map_err(|_| Violation::new("format", "should be a UUID"))
+pub(crate) fn parse_id<T: FromStr>(text: &str) -> Result<T, ValidationError> {
+    text.parse().map_err(|_| ValidationError::new("format", "should be a UUID"))
 }
 
 /// Reads an id that may be left out, as an empty text.
 ///
 /// # Errors
 /// It is no UUID.
-pub(crate) fn parse_optional_id<T: FromStr>(text: &str) -> Result<Option<T>, Violation> {
+pub(crate) fn parse_optional_id<T: FromStr>(text: &str) -> Result<Option<T>, ValidationError> {
     if text.is_empty() { Ok(None) } else { parse_id(text).map(Some) }
 }
 
@@ -196,10 +196,10 @@ pub(crate) fn parse_optional_id<T: FromStr>(text: &str) -> Result<Option<T>, Vio
 pub(crate) fn parse_ids<'a, T: FromStr>(
     ids: impl IntoIterator<Item = &'a str>,
     max: usize,
-) -> Result<Vec<T>, Violation> {
+) -> Result<Vec<T>, ValidationError> {
     let ids: Vec<_> = ids.into_iter().take(max + 1).collect();
     if ids.len() > max {
-        return Err(Violation::new("length", format!("should have at most {max} ids")));
+        return Err(ValidationError::new("length", format!("should have at most {max} ids")));
     }
     ids.into_iter().map(parse_id).collect()
 }
@@ -208,7 +208,7 @@ pub(crate) fn parse_ids<'a, T: FromStr>(
 ///
 /// # Errors
 /// It is no number, or negative.
-pub(crate) fn parse_seq(text: Option<&str>) -> Result<Seq, Violation> {
+pub(crate) fn parse_seq(text: Option<&str>) -> Result<Seq, ValidationError> {
     parse_number(text, 0, 0..=Seq::MAX)
 }
 
@@ -216,8 +216,8 @@ pub(crate) fn parse_seq(text: Option<&str>) -> Result<Seq, Violation> {
 ///
 /// # Errors
 /// It is negative.
-pub(crate) fn check_seq(seq: i64) -> Result<Seq, Violation> {
-    if seq < 0 { Err(Violation::new("range", "should not be negative")) } else { Ok(seq) }
+pub(crate) fn check_seq(seq: i64) -> Result<Seq, ValidationError> {
+    if seq < 0 { Err(ValidationError::new("range", "should not be negative")) } else { Ok(seq) }
 }
 
 #[cfg(test)]
@@ -245,13 +245,13 @@ mod tests {
         let limit = PageLimit::<2, 2>::from_wire(0).expect("a limit");
         for (found, has_more) in [(1, false), (2, false), (3, true)] {
             let mut items = vec![(); found];
-            assert_eq!((limit.cut(&mut items), items.len()), (has_more, found.min(2)));
+            assert_eq!((limit.truncate(&mut items), items.len()), (has_more, found.min(2)));
         }
     }
 
     #[test]
     fn all_that_is_wrong_is_told_at_once() {
-        let mut invalid = Invalid::default();
+        let mut invalid = ValidationErrors::default();
         invalid.check("limit", Limit::parse(Some("0")));
         invalid.check("unread_only", parse_flag(Some("yes")));
         let error = ApiError::from(invalid);

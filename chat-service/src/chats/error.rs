@@ -17,13 +17,13 @@ pub(crate) enum ChatError {
     NoSuchPartner,
     /// A chat with oneself.
     #[error("should be the id of another user")]
-    PartnerIsOneself,
+    PartnerIsCaller,
     /// The user has as many chats as allowed, and cannot open another.
     #[error("You have reached the limit of {0} direct chats. Others can still open chats with you.")]
     TooMany(u32),
     /// The token is good, but its user is not there any more.
     #[error("The user of this token no longer exists. Log in again.")]
-    Gone,
+    CallerNotFound,
     /// A task of ours ended before its work was done.
     #[error("task failed: {0}")]
     Task(#[from] tokio::task::JoinError),
@@ -33,7 +33,7 @@ pub(crate) enum ChatError {
 }
 
 impl WorkError for ChatError {
-    fn database(&self) -> Option<&DbError> {
+    fn db_error(&self) -> Option<&DbError> {
         if let Self::Db(error) = self { Some(error) } else { None }
     }
 }
@@ -49,9 +49,9 @@ impl From<ChatError> for ApiError {
         let text = error.to_string();
         match error {
             ChatError::NotFound | ChatError::NoSuchPartner => Self::new(ErrorCode::NotFound, text),
-            ChatError::PartnerIsOneself => Self::invalid("partner_id", "oneself", text),
+            ChatError::PartnerIsCaller => Self::invalid("partner_id", "oneself", text),
             ChatError::TooMany(_) => Self::new(ErrorCode::LimitReached, text),
-            ChatError::Gone => Self::new(ErrorCode::Unauthorized, text),
+            ChatError::CallerNotFound => Self::new(ErrorCode::Unauthorized, text),
             ChatError::Task(error) => Self::internal(error),
             ChatError::Db(error) => error.into(),
         }

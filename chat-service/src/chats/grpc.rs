@@ -7,12 +7,12 @@ use neonchat_proto::chat::v1::{
 };
 
 use super::{
-    model::{MAX_HEADS, Marked, UserChat, WireLimit},
+    model::{MAX_HEADS, ReadUpdate, RpcPageLimit, UserChat},
     service::Chats,
 };
 use crate::{
     sessions::service::Sessions,
-    validation::{Invalid, check_seq, parse_id, parse_ids, parse_optional_id},
+    validation::{ValidationErrors, check_seq, parse_id, parse_ids, parse_optional_id},
 };
 
 /// Whether a user is a member of a chat.
@@ -20,11 +20,11 @@ pub(crate) async fn validate_access(
     chats: &Chats,
     request: ValidateChatAccessRequest,
 ) -> Result<ValidateChatAccessResponse, ApiError> {
-    let mut invalid = Invalid::default();
+    let mut invalid = ValidationErrors::default();
     let user = invalid.check("user_id", parse_id(&request.user_id));
     let chat = invalid.check("chat_id", parse_id(&request.chat_id));
     let (Some(user), Some(chat)) = (user, chat) else { return Err(invalid.into()) };
-    let chat = chats.access(user, chat).await?.as_ref().map(to_wire);
+    let chat = chats.find_for_member(user, chat).await?.as_ref().map(to_wire);
     Ok(ValidateChatAccessResponse { has_access: chat.is_some(), chat })
 }
 
@@ -34,10 +34,10 @@ pub(crate) async fn list(
     sessions: &Sessions,
     request: ListUserChatsRequest,
 ) -> Result<ListUserChatsResponse, ApiError> {
-    let mut invalid = Invalid::default();
+    let mut invalid = ValidationErrors::default();
     let user = invalid.check("user_id", parse_id(&request.user_id));
     let after = invalid.check("after_chat_id", parse_optional_id(&request.after_chat_id));
-    let limit = invalid.check("limit", WireLimit::from_wire(request.limit));
+    let limit = invalid.check("limit", RpcPageLimit::from_wire(request.limit));
     let token = invalid.check("token_id", parse_optional_id(&request.token_id));
     let (Some(user), Some(after), Some(limit), Some(token)) = (user, after, limit, token) else {
         return Err(invalid.into());
@@ -45,13 +45,13 @@ pub(crate) async fn list(
     if let Some(token) = token {
         sessions.check(user, token).await?;
     }
-    let (chats, has_more) = chats.of_user(user, after, limit).await?;
+    let (chats, has_more) = chats.list_after(user, after, limit).await?;
     Ok(ListUserChatsResponse { chats: chats.iter().map(to_wire).collect(), has_more })
 }
 
 /// The last `seq` of each of the chats.
 pub(crate) async fn heads(chats: &Chats, request: GetHeadsRequest) -> Result<GetHeadsResponse, ApiError> {
-    let mut invalid = Invalid::default();
+    let mut invalid = ValidationErrors::default();
     let ids =
         invalid.check("chat_ids", parse_ids(request.chat_ids.iter().map(String::as_str), MAX_HEADS)).ok_or(invalid)?;
     let heads = chats.heads(&ids).await?.into_iter();
@@ -62,14 +62,14 @@ pub(crate) async fn heads(chats: &Chats, request: GetHeadsRequest) -> Result<Get
 
 /// Notes how far a member has read. Who calls publishes it where it has moved.
 pub(crate) async fn mark_read(chats: &Chats, request: MarkReadRequest) -> Result<MarkReadResponse, ApiError> {
-    let mut invalid = Invalid::default();
+    let mut invalid = ValidationErrors::default();
     let chat = invalid.check("chat_id", parse_id(&request.chat_id));
     let user = invalid.check("user_id", parse_id(&request.user_id));
     let read = invalid.check("read", check_seq(request.read));
     let (Some(chat), Some(user), Some(read)) = (chat, user, read) else { return Err(invalid.into()) };
     let (state, changed) = match chats.mark_read(user, chat, read).await? {
-        Marked::Moved(state) => (state, true),
-        Marked::Unmoved(state) => (state, false),
+        ReadUpdate::Moved(state) => (state, true),
+        ReadUpdate::Unchanged(state) => (state, false),
     };
     Ok(MarkReadResponse { read_seq: state.read_seq, unread_count: state.unread_count, changed })
 }

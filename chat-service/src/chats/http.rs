@@ -12,7 +12,7 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    model::{ChatItem, ChatList, ListFilter, ListLimit, Opened, ReadState},
+    model::{ChatItem, ChatList, GetOrCreate, ListFilter, ListLimit, ReadState},
     service::Chats,
 };
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
         problems::{NoSuchChat, NoSuchPartner, TooManyChats},
         routes::{Routes, routes},
     },
-    validation::{Invalid, Offset, check_seq, parse_flag, parse_id},
+    validation::{Offset, ValidationErrors, check_seq, parse_flag, parse_id},
 };
 
 /// The paths.
@@ -56,11 +56,11 @@ async fn open(
     Authenticated(user): Authenticated,
     Body(body): Body<OpenRequest>,
 ) -> Result<HttpResponse, ApiError> {
-    let mut invalid = Invalid::default();
+    let mut invalid = ValidationErrors::default();
     let partner = invalid.check("partner_id", parse_id::<UserId>(&body.partner_id)).ok_or(invalid)?;
     Ok(match chats.open(user, partner).await? {
-        Opened::Created(item) => HttpResponse::Created().json(item),
-        Opened::Existing(item) => HttpResponse::Ok().json(item),
+        GetOrCreate::Created(item) => HttpResponse::Created().json(item),
+        GetOrCreate::Existing(item) => HttpResponse::Ok().json(item),
     })
 }
 
@@ -78,8 +78,8 @@ struct ListQuery {
 }
 
 impl ListQuery {
-    fn parse(&self) -> Result<ListFilter, Invalid> {
-        let mut invalid = Invalid::default();
+    fn parse(&self) -> Result<ListFilter, ValidationErrors> {
+        let mut invalid = ValidationErrors::default();
         let limit = invalid.check("limit", ListLimit::parse(self.limit.as_deref()));
         let offset = invalid.check("offset", Offset::parse(self.offset.as_deref()));
         let unread_only = invalid.check("unread_only", parse_flag(self.unread_only.as_deref()));
@@ -140,7 +140,7 @@ async fn read(
     chat: Path<ChatId>,
     Body(body): Body<ReadRequest>,
 ) -> Result<Json<ReadState>, ApiError> {
-    let mut invalid = Invalid::default();
+    let mut invalid = ValidationErrors::default();
     let read = invalid.check("read", check_seq(body.read)).ok_or(invalid)?;
-    Ok(Json(chats.read(user, *chat, read).await?))
+    Ok(Json(chats.mark_read_and_publish(user, *chat, read).await?))
 }

@@ -14,7 +14,7 @@ use crate::validation::{Offset, PageLimit};
 pub(crate) type ListLimit = PageLimit<20, 100>;
 
 /// How many chats another service asks for at once.
-pub(crate) type WireLimit = PageLimit<1000, 1000>;
+pub(crate) type RpcPageLimit = PageLimit<1000, 1000>;
 
 /// The most chats whose heads are asked for at once.
 pub(crate) const MAX_HEADS: usize = 1000;
@@ -97,11 +97,11 @@ pub(crate) struct ReadState {
 
 /// What came of a receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Marked {
+pub(crate) enum ReadUpdate {
     /// The member has read more than before.
     Moved(ReadState),
     /// The member had read that far already.
-    Unmoved(ReadState),
+    Unchanged(ReadState),
 }
 
 /// Which chats of the list are asked for.
@@ -128,7 +128,7 @@ pub(crate) struct ChatList {
 }
 
 /// What came of opening a chat.
-pub(crate) enum Opened<New, Existing = New> {
+pub(crate) enum GetOrCreate<New, Existing = New> {
     /// It is new.
     Created(New),
     /// There was one.

@@ -8,7 +8,7 @@ use neonchat_common::{
 
 use super::{
     error::ChatError,
-    model::{ChatItem, ChatList, ListFilter, Marked, Opened, ReadState, UserChat, WireLimit},
+    model::{ChatItem, ChatList, GetOrCreate, ListFilter, ReadState, ReadUpdate, RpcPageLimit, UserChat},
     store,
 };
 use crate::{
@@ -37,28 +37,30 @@ impl Chats {
     /// been told of a new one, so that its first message does not come before it.
     ///
     /// # Errors
-    /// [`ChatError::PartnerIsOneself`], [`ChatError::NoSuchPartner`], [`ChatError::TooMany`], [`ChatError::Gone`]
-    pub(crate) async fn open(&self, user: UserId, partner: UserId) -> Result<Opened<ChatItem>, ChatError> {
+    /// [`ChatError::PartnerIsCaller`], [`ChatError::NoSuchPartner`], [`ChatError::TooMany`], [`ChatError::CallerNotFound`]
+    pub(crate) async fn open(&self, user: UserId, partner: UserId) -> Result<GetOrCreate<ChatItem>, ChatError> {
         if user == partner {
-            return Err(ChatError::PartnerIsOneself);
+            return Err(ChatError::PartnerIsCaller);
         }
         // In a task: a client that goes away after the commit does not keep the partner from being told.
         let chats = self.clone();
-        self.tasks.spawn(correlation::in_current_scope(async move { chats.open_and_tell(user, partner).await })).await?
+        self.tasks
+            .spawn(correlation::in_current_scope(async move { chats.open_and_publish(user, partner).await }))
+            .await?
     }
 
-    async fn open_and_tell(&self, user: UserId, partner: UserId) -> Result<Opened<ChatItem>, ChatError> {
-        match store::open(&self.db, user, partner, self.limit).await? {
-            Opened::Existing(mut item) => {
+    async fn open_and_publish(&self, user: UserId, partner: UserId) -> Result<GetOrCreate<ChatItem>, ChatError> {
+        match store::get_or_create(&self.db, user, partner, self.limit).await? {
+            GetOrCreate::Existing(mut item) => {
                 self.mark_online([&mut item]).await;
-                Ok(Opened::Existing(item))
+                Ok(GetOrCreate::Existing(item))
             }
-            Opened::Created((mut mine, mut theirs)) => {
+            GetOrCreate::Created((mut mine, mut theirs)) => {
                 tracing::info!(chat.id = %mine.id, user.id = %user, "chat created");
                 self.mark_online([&mut mine, &mut theirs]).await;
                 let views = [(user, mine.clone()), (partner, theirs)];
                 self.notifier.chat_created(views.map(|(member, item)| NewChat { member, item })).await;
-                Ok(Opened::Created(mine))
+                Ok(GetOrCreate::Created(mine))
             }
         }
     }
@@ -96,7 +98,7 @@ impl Chats {
     ///
     /// # Errors
     /// [`ChatError::NotFound`]
-    pub(crate) async fn mark_read(&self, user: UserId, chat: ChatId, read: Seq) -> Result<Marked, ChatError> {
+    pub(crate) async fn mark_read(&self, user: UserId, chat: ChatId, read: Seq) -> Result<ReadUpdate, ChatError> {
         store::mark_read(&self.db, user, chat, read).await?.ok_or(ChatError::NotFound)
     }
 
@@ -104,16 +106,21 @@ impl Chats {
     ///
     /// # Errors
     /// [`ChatError::NotFound`]
-    pub(crate) async fn read(&self, user: UserId, chat: ChatId, read: Seq) -> Result<ReadState, ChatError> {
+    pub(crate) async fn mark_read_and_publish(
+        &self,
+        user: UserId,
+        chat: ChatId,
+        read: Seq,
+    ) -> Result<ReadState, ChatError> {
         // In a task: a client that goes away after the commit does not keep the others from being told.
         let chats = self.clone();
         let work = async move {
             match chats.mark_read(user, chat, read).await? {
-                Marked::Moved(state) => {
+                ReadUpdate::Moved(state) => {
                     chats.notifier.read(chat, user, state.read_seq).await;
                     Ok(state)
                 }
-                Marked::Unmoved(state) => Ok(state),
+                ReadUpdate::Unchanged(state) => Ok(state),
             }
         };
         self.tasks.spawn(correlation::in_current_scope(work)).await?
@@ -123,7 +130,7 @@ impl Chats {
     ///
     /// # Errors
     /// Those of the database.
-    pub(crate) async fn access(&self, user: UserId, chat: ChatId) -> Result<Option<UserChat>, ChatError> {
+    pub(crate) async fn find_for_member(&self, user: UserId, chat: ChatId) -> Result<Option<UserChat>, ChatError> {
         Ok(store::find_user_chat(&self.db, user, chat).await?)
     }
 
@@ -131,14 +138,14 @@ impl Chats {
     ///
     /// # Errors
     /// Those of the database.
-    pub(crate) async fn of_user(
+    pub(crate) async fn list_after(
         &self,
         user: UserId,
         after: Option<ChatId>,
-        limit: WireLimit,
+        limit: RpcPageLimit,
     ) -> Result<(Vec<UserChat>, bool), ChatError> {
         let mut chats = store::user_chats(&self.db, user, after, limit).await?;
-        let has_more = limit.cut(&mut chats);
+        let has_more = limit.truncate(&mut chats);
         Ok((chats, has_more))
     }
 

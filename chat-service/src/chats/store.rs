@@ -16,7 +16,7 @@ use uuid::Uuid;
 pub(super) use self::receipts::mark_read;
 use super::{
     error::ChatError,
-    model::{ChatItem, ListFilter, Opened, UserChat, WireLimit},
+    model::{ChatItem, GetOrCreate, ListFilter, RpcPageLimit, UserChat},
 };
 use crate::{
     db::{Db, DbResult},
@@ -24,32 +24,39 @@ use crate::{
 };
 
 /// A new chat as each of its members sees it, or the one that there was as `user` does.
-pub(super) type OpenedItems = Opened<(ChatItem, ChatItem), ChatItem>;
+pub(super) type GetOrCreateItems = GetOrCreate<(ChatItem, ChatItem), ChatItem>;
 
 /// The direct chat of two users, which is made where there is none. Both may ask for it at once.
-pub(super) async fn open(db: &Db, user: UserId, partner: UserId, max_chats: u32) -> Result<OpenedItems, ChatError> {
+pub(super) async fn get_or_create(
+    db: &Db,
+    user: UserId,
+    partner: UserId,
+    max_chats: u32,
+) -> Result<GetOrCreateItems, ChatError> {
     let new = ChatId::new();
     db.run(async |connection| {
         let partner_exists = diesel::select(exists(users::table.find(partner.0)));
         if !partner_exists.get_result::<bool>(connection).await? {
             return Err(ChatError::NoSuchPartner);
         }
-        connection.transaction(async |connection| open_pair(connection, new, user, partner, max_chats).await).await
+        connection
+            .transaction(async |connection| get_or_create_pair(connection, new, user, partner, max_chats).await)
+            .await
     })
     .await
 }
 
-async fn open_pair(
+async fn get_or_create_pair(
     connection: &mut AsyncPgConnection,
     new: ChatId,
     user: UserId,
     partner: UserId,
     max_chats: u32,
-) -> Result<OpenedItems, ChatError> {
+) -> Result<GetOrCreateItems, ChatError> {
     let is_inserted = insert(connection, new, user, partner).await.map_err(|error| match error {
         // Users are not deleted, so the partner is still there; the one who asks may have a token from before a time when the
         // database was created again.
-        QueryError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _) => ChatError::Gone,
+        QueryError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _) => ChatError::CallerNotFound,
         error => error.into(),
     })?;
     if is_inserted && max_chats > 0 && has_more_chats(connection, user, max_chats).await? {
@@ -59,9 +66,9 @@ async fn open_pair(
     let mine = items::find(connection, user, chat).await?;
     // Also where an earlier attempt has inserted it, whose answer was lost.
     if chat == new {
-        Ok(Opened::Created((mine, items::find(connection, partner, chat).await?)))
+        Ok(GetOrCreate::Created((mine, items::find(connection, partner, chat).await?)))
     } else {
-        Ok(Opened::Existing(mine))
+        Ok(GetOrCreate::Existing(mine))
     }
 }
 
@@ -175,7 +182,7 @@ pub(super) async fn user_chats(
     db: &Db,
     user: UserId,
     after: Option<ChatId>,
-    limit: WireLimit,
+    limit: RpcPageLimit,
 ) -> DbResult<Vec<UserChat>> {
     let after = after.map_or(Uuid::nil(), |chat| chat.0);
     let rows = db.query(async |connection| {
@@ -185,7 +192,7 @@ pub(super) async fn user_chats(
             .filter(chat_members::chat_id.gt(after))
             .order(chat_members::chat_id)
             .select(USER_CHAT)
-            .limit(limit.and_one_more())
+            .limit(limit.plus_one())
             .load(connection)
             .await
     });

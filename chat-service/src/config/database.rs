@@ -12,7 +12,7 @@ pub struct DatabaseSettings {
     /// `DATABASE_URL`, or made of `DB_HOST DB_PORT DB_NAME DB_USER DB_PASSWORD DB_SSLMODE`.
     pub connection: tokio_postgres::Config,
     /// `DATABASE_READ_URL`: a server that follows it, for reads that may be a little behind.
-    pub reader: Option<tokio_postgres::Config>,
+    pub replica: Option<tokio_postgres::Config>,
     /// `DB_MAX_CONNS`: to each of the two.
     pub max_connections: usize,
     /// `DB_CONN_MAX_LIFETIME`: an older connection is replaced, so that load spreads again after a failover.
@@ -30,16 +30,16 @@ impl fmt::Debug for DatabaseSettings {
 }
 
 impl DatabaseSettings {
-    pub(super) fn read(reader: &mut SettingsSource, environment: Environment) -> Self {
+    pub(super) fn read(source: &mut SettingsSource, environment: Environment) -> Self {
         let (disable, others) = SSL_MODES.split_first().unwrap_or((&("disable", SslMode::Disable), &[]));
-        let tls = reader.choice("DB_SSLMODE", *disable, others);
-        let mut url = |name| reader.secret(name).map(|url| from_url(reader, name, url.trim(), environment, tls));
+        let tls = source.choice("DB_SSLMODE", *disable, others);
+        let mut url = |name| source.secret(name).map(|url| from_url(source, name, url.trim(), environment, tls));
         let (connection, read_only) = (url("DATABASE_URL"), url("DATABASE_READ_URL"));
         Self {
-            connection: connection.unwrap_or_else(|| from_parts(reader, environment, tls)),
-            reader: read_only,
-            max_connections: reader.number("DB_MAX_CONNS", 25, 1, 1000),
-            max_lifetime: reader.duration("DB_CONN_MAX_LIFETIME", Duration::from_mins(5), Duration::from_hours(24)),
+            connection: connection.unwrap_or_else(|| from_parts(source, environment, tls)),
+            replica: read_only,
+            max_connections: source.number("DB_MAX_CONNS", 25, 1, 1000),
+            max_lifetime: source.duration("DB_CONN_MAX_LIFETIME", Duration::from_mins(5), Duration::from_hours(24)),
         }
     }
 }
@@ -76,7 +76,7 @@ const PARAMETERS: [&str; 17] = [
 ];
 
 fn from_url(
-    reader: &mut SettingsSource,
+    source: &mut SettingsSource,
     name: &'static str,
     url: &str,
     environment: Environment,
@@ -84,28 +84,28 @@ fn from_url(
 ) -> tokio_postgres::Config {
     match parse(url, tls) {
         Ok(connection) => {
-            reader.refuse_well_known(name, connection.get_password().unwrap_or_default(), environment);
-            warn_of_plain_text(reader, name, &connection, environment);
+            source.refuse_well_known(name, connection.get_password().unwrap_or_default(), environment);
+            warn_of_plain_text(source, name, &connection, environment);
             connection
         }
         Err(problem) => {
-            reader.problem(name, &problem);
+            source.problem(name, &problem);
             tokio_postgres::Config::new()
         }
     }
 }
 
-fn from_parts(reader: &mut SettingsSource, environment: Environment, tls: SslMode) -> tokio_postgres::Config {
-    let password = reader.password("DB_PASSWORD", DEFAULT_PASSWORD, environment);
+fn from_parts(source: &mut SettingsSource, environment: Environment, tls: SslMode) -> tokio_postgres::Config {
+    let password = source.password("DB_PASSWORD", DEFAULT_PASSWORD, environment);
     let mut connection = tokio_postgres::Config::new();
     connection
-        .host(reader.text("DB_HOST", "localhost"))
-        .port(reader.port("DB_PORT", 5432))
-        .dbname(reader.text("DB_NAME", "neondb"))
-        .user(reader.text("DB_USER", "neon"))
+        .host(source.text("DB_HOST", "localhost"))
+        .port(source.port("DB_PORT", 5432))
+        .dbname(source.text("DB_NAME", "neondb"))
+        .user(source.text("DB_USER", "neon"))
         .password(password.expose_secret())
         .ssl_mode(tls);
-    warn_of_plain_text(reader, "DB_SSLMODE", &connection, environment);
+    warn_of_plain_text(source, "DB_SSLMODE", &connection, environment);
     connection
 }
 
@@ -165,7 +165,7 @@ fn unknown(parameter: &str) -> String {
 }
 
 fn warn_of_plain_text(
-    reader: &mut SettingsSource,
+    source: &mut SettingsSource,
     name: &str,
     connection: &tokio_postgres::Config,
     environment: Environment,
@@ -173,7 +173,7 @@ fn warn_of_plain_text(
     let is_remote = connection.get_hosts().iter().any(|host| matches!(host, Host::Tcp(name) if !is_loopback(name)))
         || !connection.get_hostaddrs().iter().all(IpAddr::is_loopback);
     if environment == Environment::Production && is_remote && connection.get_ssl_mode() != SslMode::Require {
-        reader.warn(name, "the connection to Postgres may be unencrypted; set sslmode=verify-full for TLS");
+        source.warn(name, "the connection to Postgres may be unencrypted; set sslmode=verify-full for TLS");
     }
 }
 
@@ -239,9 +239,9 @@ mod tests {
     fn parts_may_have_any_character() {
         let password = " a/b@c?sslmode=disable#'\"\\$%41 ";
         let values = [("DB_PASSWORD", password), ("DB_USER", "u@x"), ("DB_NAME", "a/b?c"), ("DB_SSLMODE", "verify-ca")];
-        let mut reader = SettingsSource::from_values(values);
-        let connection = DatabaseSettings::read(&mut reader, Environment::Development).connection;
-        assert!(reader.finish().is_ok());
+        let mut source = SettingsSource::from_values(values);
+        let connection = DatabaseSettings::read(&mut source, Environment::Development).connection;
+        assert!(source.finish().is_ok());
         assert_eq!((connection.get_user(), connection.get_dbname()), (Some("u@x"), Some("a/b?c")));
         assert_eq!(connection.get_password(), Some(password.as_bytes()));
         assert_eq!(connection.get_ssl_mode(), SslMode::Require);
@@ -257,9 +257,9 @@ mod tests {
             ("DATABASE_READ_URL", "postgres://neon:secret@localhost/neondb"),
         ] {
             let own = if name == "DATABASE_READ_URL" { ("DB_PASSWORD", "hunter22") } else { ("DB_USER", "neon") };
-            let mut reader = SettingsSource::from_values([(name, value), own]);
-            DatabaseSettings::read(&mut reader, Environment::Production);
-            let error = reader.finish().expect_err("a bad setting").to_string();
+            let mut source = SettingsSource::from_values([(name, value), own]);
+            DatabaseSettings::read(&mut source, Environment::Production);
+            let error = source.finish().expect_err("a bad setting").to_string();
             assert!(error.starts_with(&format!("{name} should be a password of your own")), "{error}");
         }
     }
@@ -277,9 +277,9 @@ mod tests {
             ("DATABASE_URL", "postgres://u:p@localhost/d?hostaddr=10.0.0.1", true),
             ("DATABASE_READ_URL", "postgres://u:p@db.example/d", true),
         ] {
-            let mut reader = SettingsSource::from_values([(name, value), ("DB_PASSWORD", "hunter22")]);
-            DatabaseSettings::read(&mut reader, Environment::Production);
-            let warnings = reader.finish().expect("settings");
+            let mut source = SettingsSource::from_values([(name, value), ("DB_PASSWORD", "hunter22")]);
+            DatabaseSettings::read(&mut source, Environment::Production);
+            let warnings = source.finish().expect("settings");
             let expected = if name == "DB_HOST" { "DB_SSLMODE" } else { name };
             let warned: Vec<_> = warnings.iter().map(|warning| warning.setting.as_str()).collect();
             assert_eq!(warned, [expected][..usize::from(is_warned)], "{value}");

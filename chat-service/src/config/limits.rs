@@ -19,12 +19,12 @@ pub struct LimitSettings {
 }
 
 impl LimitSettings {
-    pub(super) fn read(reader: &mut SettingsSource, environment: Environment) -> Self {
+    pub(super) fn read(source: &mut SettingsSource, environment: Environment) -> Self {
         let limits = Self {
-            requests_per_minute: against_guessing(reader, "RATE_LIMIT_PER_MINUTE", 100, environment),
-            auth_per_minute: bounding(reader, "AUTH_RATE_LIMIT_PER_MINUTE", 60, environment),
-            failures_per_name: against_guessing(reader, "LOGIN_FAILURES_PER_NAME", 10, environment),
-            failures_per_address: bounding(reader, "LOGIN_FAILURES_PER_ADDRESS", 100, environment),
+            requests_per_minute: against_guessing(source, "RATE_LIMIT_PER_MINUTE", 100, environment),
+            auth_per_minute: bounding(source, "AUTH_RATE_LIMIT_PER_MINUTE", 60, environment),
+            failures_per_name: against_guessing(source, "LOGIN_FAILURES_PER_NAME", 10, environment),
+            failures_per_address: bounding(source, "LOGIN_FAILURES_PER_ADDRESS", 100, environment),
         };
         let off = Self { requests_per_minute: 0, auth_per_minute: 0, failures_per_name: 0, failures_per_address: 0 };
         if limits.requests_per_minute == 0 { off } else { limits }
@@ -32,18 +32,18 @@ impl LimitSettings {
 }
 
 /// A limit that may be switched off in production, with a warning.
-fn bounding(reader: &mut SettingsSource, name: &str, default: u32, environment: Environment) -> u32 {
-    let limit = reader.number(name, default, 0, MAX);
+fn bounding(source: &mut SettingsSource, name: &str, default: u32, environment: Environment) -> u32 {
+    let limit = source.number(name, default, 0, MAX);
     if environment == Environment::Production && limit == 0 {
-        reader.warn(name, "0 switches this limit off");
+        source.warn(name, "0 switches this limit off");
     }
     limit
 }
 
-fn against_guessing(reader: &mut SettingsSource, name: &str, default: u32, environment: Environment) -> u32 {
-    let limit = reader.number(name, default, 0, MAX);
+fn against_guessing(source: &mut SettingsSource, name: &str, default: u32, environment: Environment) -> u32 {
+    let limit = source.number(name, default, 0, MAX);
     if environment == Environment::Production && limit == 0 {
-        reader.problem(name, "above 0 if APP_ENV=production; 0 lets anyone guess passwords");
+        source.problem(name, "above 0 if APP_ENV=production; 0 lets anyone guess passwords");
     }
     limit
 }

@@ -32,12 +32,12 @@ const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 /// Isolation: what [`crate::messages`] locks and then reads has to be as the last transaction left it.
 ///
 /// They are set by statements. As startup options they would be refused by `PgBouncer`.
-const LIMITS: &str = "SET statement_timeout = '900ms'; SET lock_timeout = '800ms'; \
+const REQUEST_SETTINGS: &str = "SET statement_timeout = '900ms'; SET lock_timeout = '800ms'; \
     SET idle_in_transaction_session_timeout = '5s'; SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; \
     SET jit = off; SET default_transaction_isolation = 'read committed';";
 
 /// The settings of a connection for work that takes its time, whatever the user's are.
-const NO_LIMITS: &str = "SET statement_timeout = 0; SET lock_timeout = 0;";
+const MAINTENANCE_SETTINGS: &str = "SET statement_timeout = 0; SET lock_timeout = 0;";
 
 /// A connection, and what tells its session from any other.
 pub(crate) struct Session {
@@ -72,16 +72,16 @@ impl Connector {
         Ok(Self { config: Arc::new(config), tls, runtime: Handle::current() })
     }
 
-    /// A connection for requests, with [`LIMITS`].
+    /// A connection for requests, with [`REQUEST_SETTINGS`].
     #[must_use]
     pub(crate) fn connect(&self) -> BoxFuture<'static, ConnectionResult<Session>> {
-        self.open(LIMITS)
+        self.open(REQUEST_SETTINGS)
     }
 
     /// A connection for work that takes its time.
     #[must_use]
-    pub(crate) fn connect_without_limits(&self) -> BoxFuture<'static, ConnectionResult<Session>> {
-        self.open(NO_LIMITS)
+    pub(crate) fn connect_without_timeouts(&self) -> BoxFuture<'static, ConnectionResult<Session>> {
+        self.open(MAINTENANCE_SETTINGS)
     }
 
     /// A connection lives in a task, and that task is to be on the main runtime: one on an actix worker's would end

@@ -20,10 +20,10 @@ const PAUSE: Duration = Duration::from_millis(500);
 ///
 /// # Errors
 /// It did not answer in time; or as [`migrate`], which is not tried again.
-pub async fn migrate_within(wait: Duration, connector: &Connector) -> anyhow::Result<()> {
+pub async fn wait_and_migrate(wait: Duration, connector: &Connector) -> anyhow::Result<()> {
     let started = Instant::now();
     loop {
-        match connector.connect_without_limits().await {
+        match connector.connect_without_timeouts().await {
             Ok(session) => break migrate_on(connector, session).await,
             Err(error) if started.elapsed() + PAUSE > wait => {
                 let limit = humantime::format_duration(wait);
@@ -40,11 +40,11 @@ pub async fn migrate_within(wait: Duration, connector: &Connector) -> anyhow::Re
 /// # Errors
 /// Postgres does not answer, or is not as this program needs it; or a migration failed, and was rolled back.
 pub async fn migrate(connector: &Connector) -> anyhow::Result<()> {
-    migrate_on(connector, connector.connect_without_limits().await?).await
+    migrate_on(connector, connector.connect_without_timeouts().await?).await
 }
 
 async fn migrate_on(connector: &Connector, mut session: Session) -> anyhow::Result<()> {
-    requirements::check_new(connector, &mut session).await?;
+    requirements::check_new_session(connector, &mut session).await?;
     let mut connection = session.connection;
     // Released when the connection ends. The number is "neonchat" as bytes.
     connection
@@ -61,5 +61,5 @@ async fn migrate_on(connector: &Connector, mut session: Session) -> anyhow::Resu
     };
     let mut connection = tokio::task::spawn_blocking(pending).await??;
     // What SQL cannot compute, also for users whom an instance of an older version has registered since.
-    skeletons::fill(&mut connection).await.context("backfilling username skeletons")
+    skeletons::backfill(&mut connection).await.context("backfilling username skeletons")
 }

@@ -53,22 +53,22 @@ const FACTS: &str = "
 /// Why the database does not meet the requirements, in words for an operator.
 #[derive(Debug, Error)]
 #[error("{0}")]
-pub(crate) struct Unsuitable(String);
+pub(crate) struct UnmetRequirements(String);
 
 /// Checks the database of a session.
 ///
 /// # Errors
-/// [`Unsuitable`], or Postgres did not answer.
+/// [`UnmetRequirements`], or Postgres did not answer.
 pub(crate) async fn check(session: &mut Session) -> anyhow::Result<()> {
     let facts: Facts = sql_query(FACTS).get_result(&mut session.connection).await?;
     let problems = facts.problems(&session.marker);
-    if problems.is_empty() { Ok(()) } else { Err(Unsuitable(problems.join("; ")).into()) }
+    if problems.is_empty() { Ok(()) } else { Err(UnmetRequirements(problems.join("; ")).into()) }
 }
 
 /// As [`check`], for a session that has just begun. Another one is begun after it: a pooler that shares sessions gives
 /// both the same one, or the first one another.
-pub(crate) async fn check_new(connector: &Connector, session: &mut Session) -> anyhow::Result<()> {
-    let _other = connector.connect_without_limits().await?;
+pub(crate) async fn check_new_session(connector: &Connector, session: &mut Session) -> anyhow::Result<()> {
+    let _other = connector.connect_without_timeouts().await?;
     check(session).await
 }
 

@@ -17,7 +17,7 @@ use utoipa::{
 };
 
 use super::problems;
-use crate::limits::limiter::too_many;
+use crate::limits::limiter::rate_limited;
 
 /// The security scheme that handlers name.
 const BEARER: &str = "bearer";
@@ -76,7 +76,7 @@ pub(super) fn document(operators: openapi::OpenApi, prefix: &str, mut api: opena
 /// because of what it reads from a request.
 fn add_shared_problems(operation: &mut Operation) {
     let mut problems = vec![
-        too_many(Duration::from_secs(12)),
+        rate_limited(Duration::from_secs(12)),
         ApiError::new(ErrorCode::Internal, INTERNAL),
         ApiError::unavailable_without_cause("database"),
     ];

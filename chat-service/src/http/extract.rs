@@ -81,7 +81,7 @@ pub(crate) fn claims(request: &HttpRequest, sessions: &Sessions) -> Result<Claim
 fn report_refusal(error: &SessionError, from: ClientAddress) {
     let event = match error {
         SessionError::Token(TokenError::Invalid) => SecurityEvent::TokenRejected,
-        SessionError::Revoked | SessionError::NoUser => SecurityEvent::TokenRevoked,
+        SessionError::Revoked | SessionError::CallerNotFound => SecurityEvent::TokenRevoked,
         SessionError::Token(TokenError::Missing | TokenError::Expired)
         | SessionError::Task(_)
         | SessionError::Db(_) => {

@@ -18,7 +18,7 @@ use neonchat_common::{error::ApiError, http::address::ClientAddress, token::Clai
 
 use super::extract::claims;
 use crate::{
-    limits::limiter::{Limiter, Quota, Rule, Taken, too_many, whole_seconds},
+    limits::limiter::{Decision, Limiter, Quota, Rule, rate_limited, whole_seconds},
     sessions::service::Sessions,
 };
 
@@ -58,18 +58,18 @@ impl RequestLimit {
         Self { limiter, general: rule(per_minute), auth: rule(auth_per_minute) }
     }
 
-    async fn take(&self, client: &Client) -> Taken {
+    async fn acquire(&self, client: &Client) -> Decision {
         let (label, rule) = match client {
             Client::User(_) => ("user", self.general),
             Client::Address(_) => ("address", self.general),
             Client::Auth(_) => ("auth", self.auth),
         };
-        let Some(rule) = rule else { return Taken::Uncounted };
-        let taken = self.limiter.take(&client.key(), rule).await;
-        if matches!(taken, Taken::Refused(_)) {
+        let Some(rule) = rule else { return Decision::Uncounted };
+        let decision = self.limiter.acquire(&client.key(), rule).await;
+        if matches!(decision, Decision::Refused(_)) {
             metrics::counter!("rate_limited_total", "limit" => label).increment(1);
         }
-        taken
+        decision
     }
 }
 
@@ -82,7 +82,7 @@ impl Client {
         // A token that is not valid counts as none: an address cannot make tokens up to get more requests, nor use up the
         // requests of a user by a token that was revoked.
         match claims(request, sessions) {
-            Ok(claims) if !sessions.has_refused(claims.jti) => Ok(Self::User(claims)),
+            Ok(claims) if !sessions.is_known_refused(claims.jti) => Ok(Self::User(claims)),
             _ => ClientAddress::of_request(request).map(Self::Address),
         }
     }
@@ -110,33 +110,33 @@ pub(crate) async fn limit_requests(
         Ok(client) => client,
         Err(error) => return Ok(request.error_response(error)),
     };
-    let mut taken = limit.take(&client).await;
-    if let Taken::Refused(quota) = taken {
-        let mut response = request.error_response(too_many(quota.reset));
-        tell(quota, &mut response);
+    let mut decision = limit.acquire(&client).await;
+    if let Decision::Refused(quota) = decision {
+        let mut response = request.error_response(rate_limited(quota.reset));
+        set_quota_headers(quota, &mut response);
         return Ok(response);
     }
     let mut response = next.call(request).await?.map_into_boxed_body();
     // The first request with a token that was revoked: it was counted for the user before that was known.
     if let Client::User(claims) = &client
-        && sessions.has_refused(claims.jti)
+        && sessions.is_known_refused(claims.jti)
     {
-        limit.limiter.give_back(&client.key()).await;
+        limit.limiter.release(&client.key()).await;
         let address = Client::Address(ClientAddress::of_request(response.request())?);
-        taken = limit.take(&address).await;
+        decision = limit.acquire(&address).await;
     }
-    match taken {
-        Taken::Passed(quota) => tell(quota, &mut response),
-        Taken::Refused(quota) => {
-            response = response.error_response(too_many(quota.reset));
-            tell(quota, &mut response);
+    match decision {
+        Decision::Allowed(quota) => set_quota_headers(quota, &mut response),
+        Decision::Refused(quota) => {
+            response = response.error_response(rate_limited(quota.reset));
+            set_quota_headers(quota, &mut response);
         }
-        Taken::Uncounted => {}
+        Decision::Uncounted => {}
     }
     Ok(response)
 }
 
-fn tell(quota: Quota, response: &mut ServiceResponse<BoxBody>) {
+fn set_quota_headers(quota: Quota, response: &mut ServiceResponse<BoxBody>) {
     let is_refused = response.status() == StatusCode::TOO_MANY_REQUESTS;
     let headers = response.headers_mut();
     headers.insert(LIMIT, quota.limit.into());

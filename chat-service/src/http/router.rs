@@ -8,7 +8,7 @@ use actix_web::{
 use neonchat_common::http::{json_config, path_config, query_config};
 use utoipa::openapi::OpenApi;
 
-use super::{document, documents, rate_limit::limit_requests, routes::Routes};
+use super::{document, rate_limit::limit_requests, routes::Routes, swagger_ui};
 use crate::{chats, health, messages, services::Services, sessions, users};
 
 /// Where the API begins.
@@ -39,7 +39,7 @@ pub(crate) fn routes(config: &mut ServiceConfig, services: &Services, has_operat
         .app_data(Data::new(services.messages.clone()))
         .app_data(Data::new(services.health.clone()))
         .configure(operations)
-        .configure(|config| documents::routes(config, &document))
+        .configure(|config| swagger_ui::routes(config, &document))
         .service(
             web::scope(API)
                 .wrap(from_fn(limit_requests))

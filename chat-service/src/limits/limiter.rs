@@ -20,12 +20,12 @@ use neonchat_common::{
 use thiserror::Error;
 
 /// The longest that a request waits for Redis before it passes unlimited.
-const PATIENCE: Duration = Duration::from_millis(250);
+const REDIS_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// Each is one atomic step with one key, as a cluster wants it. They go along with every call: Redis compiles them once,
 /// and one that has just come up need not be told first. By their hashes was no faster (measured).
-const TAKE: &str = include_str!("take.lua");
-const GIVE_BACK: &str = include_str!("give_back.lua");
+const ACQUIRE: &str = include_str!("acquire.lua");
+const RELEASE: &str = include_str!("release.lua");
 
 /// How many may pass in which time.
 #[derive(Clone, Copy, Debug)]
@@ -49,9 +49,9 @@ pub(crate) struct Quota {
 
 /// What became of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Taken {
+pub(crate) enum Decision {
     /// It was counted, and passes.
-    Passed(Quota),
+    Allowed(Quota),
     /// It was not counted, and does not pass.
     Refused(Quota),
     /// Redis was not there to count it, and it passes.
@@ -73,65 +73,67 @@ impl Limiter {
     }
 
     /// Counts one, if the rule has room for it.
-    pub(crate) async fn take(&self, key: &str, rule: Rule) -> Taken {
+    pub(crate) async fn acquire(&self, key: &str, rule: Rule) -> Decision {
         let Rule { limit, window } = rule;
         let arguments = vec![limit.to_string(), window.as_millis().to_string()];
-        match self.ask(self.redis.eval(TAKE, self.namespace.name(key), arguments)).await {
+        match self.call(self.redis.eval(ACQUIRE, self.namespace.name(key), arguments)).await {
             Ok((remaining, _, wait)) if wait > 0 => {
-                Taken::Refused(Quota { limit, remaining, reset: Duration::from_millis(wait) })
+                Decision::Refused(Quota { limit, remaining, reset: Duration::from_millis(wait) })
             }
-            Ok((remaining, reset, _)) => Taken::Passed(Quota { limit, remaining, reset: Duration::from_millis(reset) }),
+            Ok((remaining, reset, _)) => {
+                Decision::Allowed(Quota { limit, remaining, reset: Duration::from_millis(reset) })
+            }
             Err(cause) => {
                 metrics::counter!("rate_limit_bypassed_total").increment(1);
                 tracing::debug!(error.cause = %cause, "request passed uncounted");
-                Taken::Uncounted
+                Decision::Uncounted
             }
         }
     }
 
     /// Takes one back that passed. Where Redis is away it stays counted.
-    pub(crate) async fn give_back(&self, key: &str) {
+    pub(crate) async fn release(&self, key: &str) {
         let key = self.namespace.name(key);
-        if let Err(cause) = self.ask(self.redis.eval::<(), _, _, _>(GIVE_BACK, key, Vec::<String>::new())).await {
+        if let Err(cause) = self.call(self.redis.eval::<(), _, _, _>(RELEASE, key, Vec::<String>::new())).await {
             tracing::debug!(error.cause = %cause, "rate limit count not reduced");
         }
     }
 
     /// Forgets all that passed.
-    pub(crate) async fn forget(&self, key: &str) {
-        if let Err(cause) = self.ask(self.redis.del::<(), _>(self.namespace.name(key))).await {
+    pub(crate) async fn reset(&self, key: &str) {
+        if let Err(cause) = self.call(self.redis.del::<(), _>(self.namespace.name(key))).await {
             tracing::debug!(error.cause = %cause, "rate limit count not deleted");
         }
     }
 
     /// Remembers a key for a time, without a value.
-    pub(crate) async fn remember(&self, key: &str, time: Duration) {
+    pub(crate) async fn set_flag(&self, key: &str, time: Duration) {
         let expire = Expiration::PX(time.as_millis().try_into().unwrap_or(i64::MAX));
         if let Err(cause) =
-            self.ask(self.redis.set::<(), _, _>(self.namespace.name(key), 1, Some(expire), None, false)).await
+            self.call(self.redis.set::<(), _, _>(self.namespace.name(key), 1, Some(expire), None, false)).await
         {
             tracing::debug!(error.cause = %cause, "rate limit key not stored");
         }
     }
 
     /// Whether a key is remembered. It is not where Redis is away.
-    pub(crate) async fn remembers(&self, key: &str) -> bool {
-        self.ask(self.redis.exists::<u32, _>(self.namespace.name(key))).await.is_ok_and(|count| count > 0)
+    pub(crate) async fn has_flag(&self, key: &str) -> bool {
+        self.call(self.redis.exists::<u32, _>(self.namespace.name(key))).await.is_ok_and(|count| count > 0)
     }
 
     /// Not at all where Redis is known to be away, and for a moment where it does not answer.
-    async fn ask<T>(&self, question: impl Future<Output = Result<T, RedisError>>) -> Result<T, Unanswered> {
+    async fn call<T>(&self, question: impl Future<Output = Result<T, RedisError>>) -> Result<T, RedisUnavailable> {
         if !self.redis.is_connected() {
-            return Err(Unanswered::NotConnected);
+            return Err(RedisUnavailable::NotConnected);
         }
-        let answer = tokio::time::timeout(PATIENCE, question).await;
-        Ok(answer.map_err(|_| Unanswered::TooLate)??)
+        let answer = tokio::time::timeout(REDIS_TIMEOUT, question).await;
+        Ok(answer.map_err(|_| RedisUnavailable::TooLate)??)
     }
 }
 
 /// Why Redis did not count.
 #[derive(Debug, Error)]
-enum Unanswered {
+enum RedisUnavailable {
     #[error("Redis is not connected")]
     NotConnected,
     #[error("Redis did not answer in time")]
@@ -142,7 +144,7 @@ enum Unanswered {
 
 /// The answer to what comes too soon.
 #[must_use]
-pub(crate) fn too_many(wait: Duration) -> ApiError {
+pub(crate) fn rate_limited(wait: Duration) -> ApiError {
     let seconds = whole_seconds(wait);
     let detail = format!("Too many requests. Try again in {seconds} s.");
     ApiError { retry_after: Some(Duration::from_secs(seconds)), ..ApiError::new(ErrorCode::RateLimited, detail) }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use neonchat_common::http::address::ClientAddress;
 use thiserror::Error;
 
-use super::limiter::{Limiter, Rule, Taken};
+use super::limiter::{Decision, Limiter, Rule};
 
 /// In which time failures of one name from one address are counted.
 const NAME_WINDOW: Duration = Duration::from_mins(15);
@@ -71,15 +71,15 @@ impl LoginLimit {
         let known = name.filter(|_| self.per_address.is_some()).map(|name| format!("known:{from}:{name}"));
         let mut attempt = Attempt { limiter: &self.limiter, of_name: None, of_address: None, known };
         if let (Some(rule), Some(key)) = (self.per_name, of_name) {
-            self.take(&key, rule).await?;
+            self.acquire(&key, rule).await?;
             attempt.of_name = Some(key);
         }
         if let Some(rule) = self.per_address {
-            match self.take(&of_address, rule).await {
+            match self.acquire(&of_address, rule).await {
                 Ok(()) => attempt.of_address = Some(of_address),
                 Err(refused) => {
                     if !attempt.is_of_known_user().await {
-                        attempt.void().await;
+                        attempt.cancel().await;
                         return Err(refused);
                     }
                 }
@@ -88,10 +88,10 @@ impl LoginLimit {
         Ok(attempt)
     }
 
-    async fn take(&self, key: &str, rule: Rule) -> Result<(), TooManyFailures> {
-        match self.limiter.take(key, rule).await {
-            Taken::Passed(_) | Taken::Uncounted => Ok(()),
-            Taken::Refused(quota) => Err(TooManyFailures { wait: quota.reset }),
+    async fn acquire(&self, key: &str, rule: Rule) -> Result<(), TooManyFailures> {
+        match self.limiter.acquire(key, rule).await {
+            Decision::Allowed(_) | Decision::Uncounted => Ok(()),
+            Decision::Refused(quota) => Err(TooManyFailures { wait: quota.reset }),
         }
     }
 }
@@ -99,7 +99,7 @@ impl LoginLimit {
 impl Attempt<'_> {
     async fn is_of_known_user(&self) -> bool {
         match &self.known {
-            Some(key) => self.limiter.remembers(key).await,
+            Some(key) => self.limiter.has_flag(key).await,
             None => false,
         }
     }
@@ -108,20 +108,20 @@ impl Attempt<'_> {
     /// an attacker with an account could go on for ever.
     pub(crate) async fn succeeded(self) {
         if let Some(key) = self.of_name {
-            self.limiter.forget(&key).await;
+            self.limiter.reset(&key).await;
         }
         if let Some(key) = self.of_address {
-            self.limiter.give_back(&key).await;
+            self.limiter.release(&key).await;
         }
         if let Some(key) = self.known {
-            self.limiter.remember(&key, KNOWN_FOR).await;
+            self.limiter.set_flag(&key, KNOWN_FOR).await;
         }
     }
 
     /// It came to nothing, for a reason that is not the client's.
-    pub(crate) async fn void(self) {
+    pub(crate) async fn cancel(self) {
         for key in self.of_name.into_iter().chain(self.of_address) {
-            self.limiter.give_back(&key).await;
+            self.limiter.release(&key).await;
         }
     }
 }

@@ -19,7 +19,7 @@ pub(crate) enum MessageError {
     IdempotencyMismatch,
     /// The message that a page of history should start from is not in this chat.
     #[error("should be the id of a message in this chat")]
-    NoSuchCursor {
+    UnknownCursor {
         /// The parameter that named it.
         field: &'static str,
     },
@@ -28,7 +28,7 @@ pub(crate) enum MessageError {
     Db(Arc<DbError>),
     /// The process ends.
     #[error("the process is shutting down")]
-    Ending,
+    ShuttingDown,
 }
 
 impl From<DbError> for MessageError {
@@ -38,7 +38,7 @@ impl From<DbError> for MessageError {
 }
 
 impl WorkError for MessageError {
-    fn database(&self) -> Option<&DbError> {
+    fn db_error(&self) -> Option<&DbError> {
         if let Self::Db(error) = self { Some(error) } else { None }
     }
 }
@@ -55,9 +55,9 @@ impl From<MessageError> for ApiError {
         match error {
             MessageError::NoSuchChat => Self::new(ErrorCode::NotFound, text),
             MessageError::IdempotencyMismatch => Self::new(ErrorCode::IdempotencyMismatch, text),
-            MessageError::NoSuchCursor { field } => Self::invalid(field, "unknown", text),
+            MessageError::UnknownCursor { field } => Self::invalid(field, "unknown", text),
             MessageError::Db(error) => Self::from(&*error),
-            MessageError::Ending => Self::unavailable("service", text),
+            MessageError::ShuttingDown => Self::unavailable("service", text),
         }
     }
 }

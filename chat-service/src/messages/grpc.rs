@@ -14,10 +14,10 @@ use tonic::Code;
 
 use super::{
     error::MessageError,
-    model::{Event, EventsLimit, Message, MessageEvent, NewMessage, Sent},
+    model::{Event, EventsLimit, Message, MessageEvent, NewMessage, StoreOutcome},
     service::Messages,
 };
-use crate::validation::{Invalid, check_seq, parse_id, parse_text};
+use crate::validation::{ValidationErrors, check_seq, parse_id, parse_text};
 
 /// The most messages in one call.
 const MAX_MESSAGES: usize = 1000;
@@ -27,11 +27,11 @@ pub(crate) async fn validate_and_store(
     messages: &Messages,
     request: ValidateAndStoreMessageRequest,
 ) -> Result<ValidateAndStoreMessageResponse, ApiError> {
-    Ok(sent_to_wire(messages.send(parse_message(request, correlation::current_trace())?).await?))
+    Ok(stored_to_wire(messages.submit_one(parse_message(request, correlation::current_trace())?).await?))
 }
 
 /// Stores messages. The one call is a part of the trace of each.
-pub(crate) async fn store(
+pub(crate) async fn store_messages(
     messages: &Messages,
     request: StoreMessagesRequest,
 ) -> Result<StoreMessagesResponse, ApiError> {
@@ -40,7 +40,7 @@ pub(crate) async fn store(
     }
     let count = request.messages.len();
     let mut calls: Vec<_> = request.messages.iter().map(begin_call).collect();
-    let stored = store_each(messages, request.messages, &calls).await;
+    let stored = decode_and_submit(messages, request.messages, &calls).await;
     let code = stored.as_ref().err().map_or(Code::Ok, |error| error.code.grpc_code());
     for call in &mut calls {
         call.set_batch_size(count);
@@ -54,22 +54,22 @@ fn begin_call(message: &ValidateAndStoreMessageRequest) -> trace::Span {
     trace::Span::child(&caller, || trace::rpc_server(SERVICE_NAME, "StoreMessages"))
 }
 
-async fn store_each(
+async fn decode_and_submit(
     messages: &Messages,
     requests: Vec<ValidateAndStoreMessageRequest>,
     calls: &[trace::Span],
 ) -> Result<StoreMessagesResponse, ApiError> {
     let mut good = Vec::with_capacity(requests.len());
     let parse = |(request, call): (_, &trace::Span)| parse_message(request, call.context());
-    let bad: Vec<Option<Invalid>> =
+    let bad: Vec<Option<ValidationErrors>> =
         requests.into_iter().zip(calls).map(|request| parse(request).map(|message| good.push(message)).err()).collect();
     for message in &good {
         tracing::debug!(request.id = %message.request, chat.id = %message.chat, "storing message");
     }
-    let mut outcomes = messages.store(good).await?.into_iter();
-    let mut outcome = |bad: Option<Invalid>| match bad {
+    let mut outcomes = messages.submit(good).await?.into_iter();
+    let mut outcome = |bad: Option<ValidationErrors>| match bad {
         Some(invalid) => Err(ApiError::from(invalid)),
-        None => outcomes.next().unwrap_or(Err(MessageError::Ending)).map_err(ApiError::from),
+        None => outcomes.next().unwrap_or(Err(MessageError::ShuttingDown)).map_err(ApiError::from),
     };
     let mut outcomes: Vec<_> = bad.into_iter().map(&mut outcome).collect();
     // Where the database is away, the caller is told so as by any other call: it may ask again, or another instance.
@@ -83,9 +83,9 @@ async fn store_each(
     Ok(StoreMessagesResponse { results: outcomes.into_iter().map(outcome_to_wire).collect() })
 }
 
-fn outcome_to_wire(outcome: Result<Sent, ApiError>) -> StoreMessageResult {
+fn outcome_to_wire(outcome: Result<StoreOutcome, ApiError>) -> StoreMessageResult {
     let result = match outcome {
-        Ok(sent) => WireOutcome::Stored(sent_to_wire(sent)),
+        Ok(sent) => WireOutcome::Stored(stored_to_wire(sent)),
         Err(error) => {
             error.log();
             WireOutcome::Refused(Refusal { code: error.code.as_str().to_owned(), detail: error.detail.into_owned() })
@@ -94,19 +94,19 @@ fn outcome_to_wire(outcome: Result<Sent, ApiError>) -> StoreMessageResult {
     StoreMessageResult { result: Some(result) }
 }
 
-fn sent_to_wire(sent: Sent) -> ValidateAndStoreMessageResponse {
+fn stored_to_wire(sent: StoreOutcome) -> ValidateAndStoreMessageResponse {
     let receipt = sent.get();
     ValidateAndStoreMessageResponse {
         success: true,
         message_id: receipt.id.to_string(),
         seq: receipt.seq,
         created_at_micros: receipt.created_at.timestamp_micros(),
-        duplicate: matches!(sent, Sent::Duplicate(_)),
+        duplicate: matches!(sent, StoreOutcome::Duplicate(_)),
     }
 }
 
-fn parse_message(request: ValidateAndStoreMessageRequest, trace: TraceContext) -> Result<NewMessage, Invalid> {
-    let mut invalid = Invalid::default();
+fn parse_message(request: ValidateAndStoreMessageRequest, trace: TraceContext) -> Result<NewMessage, ValidationErrors> {
+    let mut invalid = ValidationErrors::default();
     let chat = invalid.check("chat_id", parse_id(&request.chat_id));
     let sender = invalid.check("sender_id", parse_id(&request.sender_id));
     let send_id = invalid.check("request_id", parse_id(&request.request_id));
@@ -119,7 +119,7 @@ fn parse_message(request: ValidateAndStoreMessageRequest, trace: TraceContext) -
 
 /// The events of a chat after a `seq`: where they are long, fewer than were asked for. The head tells of further ones.
 pub(crate) async fn events(messages: &Messages, request: GetEventsRequest) -> Result<GetEventsResponse, ApiError> {
-    let mut invalid = Invalid::default();
+    let mut invalid = ValidationErrors::default();
     let chat = invalid.check("chat_id", parse_id(&request.chat_id));
     let after = invalid.check("after", check_seq(request.after));
     let limit = invalid.check("limit", EventsLimit::from_wire(request.limit));

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    model::{Events, EventsLimit, History, HistoryLimit, Message, NewMessage, Position, Sent},
+    model::{Events, EventsLimit, History, HistoryLimit, Message, NewMessage, Position, StoreOutcome},
     service::Messages,
 };
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
         problems::{NoSuchChat, OtherContent},
         routes::{Routes, routes},
     },
-    validation::{Invalid, Violation, parse_id, parse_seq, parse_text},
+    validation::{ValidationError, ValidationErrors, parse_id, parse_seq, parse_text},
 };
 
 /// The paths.
@@ -45,15 +45,15 @@ struct HistoryQuery {
 }
 
 impl HistoryQuery {
-    fn parse(&self) -> Result<(Position, HistoryLimit), Invalid> {
-        let mut invalid = Invalid::default();
+    fn parse(&self) -> Result<(Position, HistoryLimit), ValidationErrors> {
+        let mut invalid = ValidationErrors::default();
         let limit = invalid.check("limit", HistoryLimit::parse(self.limit.as_deref()));
         let position = match (&self.before_id, &self.after_id) {
             (None, None) => Some(Position::Newest),
             (Some(id), None) => invalid.check("before_id", parse_id(id)).map(Position::Before),
             (None, Some(id)) => invalid.check("after_id", parse_id(id)).map(Position::After),
             (Some(_), Some(_)) => {
-                invalid.check("after_id", Err(Violation::new("exclusive", "cannot be combined with before_id")))
+                invalid.check("after_id", Err(ValidationError::new("exclusive", "cannot be combined with before_id")))
             }
         };
         limit.zip(position).map(|(limit, position)| (position, limit)).ok_or(invalid)
@@ -121,7 +121,7 @@ async fn send(
     chat: Path<ChatId>,
     Body(body): Body<SendRequest>,
 ) -> Result<HttpResponse, ApiError> {
-    let mut invalid = Invalid::default();
+    let mut invalid = ValidationErrors::default();
     let text = invalid.check("text", parse_text(body.text));
     let request = match body.request_id {
         Some(id) => invalid.check("request_id", parse_id(&id)),
@@ -129,9 +129,9 @@ async fn send(
     };
     let (Some(text), Some(request)) = (text, request) else { return Err(invalid.into()) };
     let message = NewMessage { chat: *chat, sender, text, request, trace: correlation::current_trace() };
-    Ok(match messages.send_and_deliver(message).await? {
-        Sent::Stored(message) => HttpResponse::Created().json(SendAnswer { message, duplicate: false }),
-        Sent::Duplicate(message) => HttpResponse::Ok().json(SendAnswer { message, duplicate: true }),
+    Ok(match messages.submit_and_deliver(message).await? {
+        StoreOutcome::Stored(message) => HttpResponse::Created().json(SendAnswer { message, duplicate: false }),
+        StoreOutcome::Duplicate(message) => HttpResponse::Ok().json(SendAnswer { message, duplicate: true }),
     })
 }
 
@@ -159,7 +159,7 @@ async fn events(
     chat: Path<ChatId>,
     query: Query<EventsQuery>,
 ) -> Result<Json<Events>, ApiError> {
-    let mut invalid = Invalid::default();
+    let mut invalid = ValidationErrors::default();
     let after = invalid.check("after", parse_seq(query.after.as_deref()));
     let limit = invalid.check("limit", EventsLimit::parse(query.limit.as_deref()));
     let (Some(after), Some(limit)) = (after, limit) else { return Err(invalid.into()) };

@@ -37,14 +37,14 @@ pub(crate) struct NewMessage {
 
 impl NewMessage {
     /// Whether another one of the same request is just that one again.
-    pub(super) fn has_content_of(&self, other: &Self) -> bool {
+    pub(super) fn has_same_content_as(&self, other: &Self) -> bool {
         self.chat == other.chat && self.text == other.text
     }
 }
 
 /// Where a message was stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Receipt {
+pub(crate) struct StoredAt {
     /// The message.
     pub(crate) id: MessageId,
     /// Its place in its chat.
@@ -55,19 +55,19 @@ pub(crate) struct Receipt {
 
 /// What came of a message that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sent<T = Receipt> {
+pub(crate) enum StoreOutcome<T = StoredAt> {
     /// It is new.
     Stored(T),
     /// It was stored before; this is the answer of the first time.
     Duplicate(T),
 }
 
-impl<T> Sent<T> {
+impl<T> StoreOutcome<T> {
     /// Tells more of it.
-    pub(crate) fn map<U>(self, f: impl FnOnce(T) -> U) -> Sent<U> {
+    pub(crate) fn map<U>(self, f: impl FnOnce(T) -> U) -> StoreOutcome<U> {
         match self {
-            Self::Stored(receipt) => Sent::Stored(f(receipt)),
-            Self::Duplicate(receipt) => Sent::Duplicate(f(receipt)),
+            Self::Stored(receipt) => StoreOutcome::Stored(f(receipt)),
+            Self::Duplicate(receipt) => StoreOutcome::Duplicate(f(receipt)),
         }
     }
 
@@ -115,7 +115,7 @@ pub(crate) struct Message {
 impl Message {
     /// The message that was stored so.
     #[must_use]
-    pub(crate) fn new(sent: NewMessage, stored: Receipt) -> Self {
+    pub(crate) fn new(sent: NewMessage, stored: StoredAt) -> Self {
         Self {
             id: stored.id,
             chat_id: sent.chat,

@@ -1,18 +1,18 @@
 //! Messages in Postgres.
 
-mod send;
+mod insert;
 
 use diesel::{ExpressionMethods as _, HasQuery as _, OptionalExtension as _, QueryDsl as _, QueryResult, dsl::exists};
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 use neonchat_common::ids::{ChatId, MessageId, Seq, UserId};
 
-pub(super) use self::send::{Outcome, store};
+pub(super) use self::insert::{StoreResult, insert_batch};
 use super::{
     error::MessageError,
     model::{Event, Events, EventsLimit, History, HistoryLimit, Message, Position},
 };
 use crate::{
-    db::{Db, Reader},
+    db::{Db, Replica},
     schema::{chat_members, chats, messages},
 };
 
@@ -24,20 +24,20 @@ const EVENT_OVERHEAD: usize = 256;
 
 /// A page of history. By key and not by offset: page 10,000 costs what page 1 costs.
 ///
-/// A page before a message may come from a reader: one that has the message has all before it, since a chat's `seq` is in the
-/// order of commits, and a reader follows in that order. Nobody ever leaves a chat, and no message is changed.
+/// A page before a message may come from a replica: one that has the message has all before it, since a chat's `seq` is in the
+/// order of commits, and a replica follows in that order. Nobody ever leaves a chat, and no message is changed.
 pub(super) async fn history(
     db: &Db,
-    reader: Option<&Reader>,
+    replica: Option<&Replica>,
     user: UserId,
     chat: ChatId,
     position: Position,
     limit: HistoryLimit,
 ) -> Result<History, MessageError> {
-    if let (Position::Before(_), Some(reader)) = (position, reader) {
-        let answer = reader.ask(async |connection| match page(connection, user, chat, position, limit).await {
-            // The member or the message is newer than what the reader has; or there is none.
-            Err(MessageError::NoSuchChat | MessageError::NoSuchCursor { .. }) => Ok(None),
+    if let (Position::Before(_), Some(replica)) = (position, replica) {
+        let answer = replica.try_read(async |connection| match page(connection, user, chat, position, limit).await {
+            // The member or the message is newer than what the replica has; or there is none.
+            Err(MessageError::NoSuchChat | MessageError::UnknownCursor { .. }) => Ok(None),
             answer => answer.map(Some),
         });
         if let Some(page) = answer.await {
@@ -68,8 +68,8 @@ async fn page(
         }
         Position::After(cursor) => {
             let cursor = find_seq(connection, chat, cursor, "after_id").await?;
-            let mut messages = newer_than(connection, chat, cursor, limit.and_one_more()).await?;
-            let has_next = limit.cut(&mut messages);
+            let mut messages = newer_than(connection, chat, cursor, limit.plus_one()).await?;
+            let has_next = limit.truncate(&mut messages);
             messages.reverse();
             Ok(History { messages, has_previous: true, has_next })
         }
@@ -89,7 +89,7 @@ async fn find_seq(
 ) -> Result<Seq, MessageError> {
     let message = messages::table.find(message.0).filter(messages::chat_id.eq(chat.0));
     let seq = message.select(messages::seq).first(connection).await.optional()?;
-    seq.ok_or(MessageError::NoSuchCursor { field })
+    seq.ok_or(MessageError::UnknownCursor { field })
 }
 
 /// The newest messages before a `seq`, newest first, and whether there are older ones.
@@ -103,10 +103,10 @@ async fn older_than(
         .filter(messages::chat_id.eq(chat.0))
         .filter(messages::seq.lt(seq))
         .order(messages::seq.desc())
-        .limit(limit.and_one_more())
+        .limit(limit.plus_one())
         .load(connection)
         .await?;
-    let has_more = limit.cut(&mut messages);
+    let has_more = limit.truncate(&mut messages);
     Ok((messages, has_more))
 }
 
@@ -126,30 +126,30 @@ async fn newer_than(
         .await
 }
 
-/// The events of a chat after a `seq`, as far as they fit on a page. Where there is a `reader`, it has to be a member.
+/// The events of a chat after a `seq`, as far as they fit on a page. If `member` is given, it has to be one.
 pub(super) async fn events(
     db: &Db,
-    reader: Option<UserId>,
+    member: Option<UserId>,
     chat: ChatId,
     after: Seq,
     limit: EventsLimit,
 ) -> Result<Events, MessageError> {
     db.run(async |connection| {
-        if let Some(reader) = reader {
-            check_member(connection, reader, chat).await?;
+        if let Some(member) = member {
+            check_member(connection, member, chat).await?;
         }
         // The head is read last, so that it is not before an event that is stored in between.
         let messages = newer_than(connection, chat, after, limit.get()).await?;
         let head = chats::table.find(chat.0).select(chats::last_seq).first(connection).await.optional()?;
         let head_seq = head.ok_or(MessageError::NoSuchChat)?;
-        let events = what_fits(messages);
+        let events = fit_into_page(messages);
         let last = events.last().map_or(after, Event::seq);
         Ok(Events { events, head_seq, has_more: last < head_seq })
     })
     .await
 }
 
-fn what_fits(messages: Vec<Message>) -> Vec<Event> {
+fn fit_into_page(messages: Vec<Message>) -> Vec<Event> {
     let mut bytes = 0;
     let fits = |message: &Message| {
         bytes += message.text.len() + EVENT_OVERHEAD;

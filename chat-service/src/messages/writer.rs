@@ -17,16 +17,16 @@ use tokio::{
 
 use super::{
     error::MessageError,
-    model::{NewMessage, Sent},
-    store::{self, Outcome},
+    model::{NewMessage, StoreOutcome},
+    store::{self, StoreResult},
 };
-use crate::db::{CONNECTION_LIMIT, Db, DbError};
+use crate::db::{CONNECTION_TIMEOUT, Db, DbError};
 
 /// With so much a statement takes no further messages.
-const FULL: BatchSize = BatchSize { messages: 512, bytes: 1024 * 1024 };
+const MAX_BATCH: BatchSize = BatchSize { messages: 512, bytes: 1024 * 1024 };
 
 /// Callers that may wait for a statement to begin.
-const MAX_WAITING: usize = 4096;
+const QUEUE_CAPACITY: usize = 4096;
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -41,7 +41,7 @@ struct Job {
     /// They are begun by then, or not at all: their sender does not wait for ever, and what it takes for refused is not
     /// to be stored afterwards.
     start_by: Instant,
-    answer: oneshot::Sender<Vec<Outcome>>,
+    answer: oneshot::Sender<Vec<StoreResult>>,
 }
 
 impl Job {
@@ -54,21 +54,21 @@ impl Job {
 impl Writer {
     /// Starts it. It ends with the process, when all that waits is stored.
     pub(super) fn start(db: Db, tasks: &Tasks) -> Self {
-        let (queue, jobs) = mpsc::channel(MAX_WAITING);
+        let (queue, jobs) = mpsc::channel(QUEUE_CAPACITY);
         tasks.spawn(run(db, jobs, tasks.clone()));
         Self { queue }
     }
 
     /// Stores messages, or finds that they were stored before, each for itself and in their order. What is answered with
     /// a receipt is committed. The work is done even where the caller goes away.
-    pub(super) async fn store(&self, messages: Vec<NewMessage>) -> Result<Vec<Outcome>, MessageError> {
-        let start_by = Instant::now() + CONNECTION_LIMIT;
+    pub(super) async fn submit(&self, messages: Vec<NewMessage>) -> Result<Vec<StoreResult>, MessageError> {
+        let start_by = Instant::now() + CONNECTION_TIMEOUT;
         let (answer, answered) = oneshot::channel();
         let job = Job { messages, start_by, answer };
         match timeout_at(start_by, self.queue.send(job)).await {
             Err(_) => Err(DbError::Timeout.into()),
-            Ok(Err(_)) => Err(MessageError::Ending),
-            Ok(Ok(())) => answered.await.map_err(|_| MessageError::Ending),
+            Ok(Err(_)) => Err(MessageError::ShuttingDown),
+            Ok(Ok(())) => answered.await.map_err(|_| MessageError::ShuttingDown),
         }
     }
 }
@@ -77,13 +77,13 @@ impl Writer {
 /// messages, and costs nearly the same (docs/PERFORMANCE.md).
 async fn run(db: Db, mut jobs: mpsc::Receiver<Job>, tasks: Tasks) {
     let stopped = tasks.stop_token();
-    while let Some(jobs) = recv_batch(&mut jobs, &stopped, FULL, Job::size).await {
+    while let Some(jobs) = recv_batch(&mut jobs, &stopped, MAX_BATCH, Job::size).await {
         // In a task of its own: a panic there answers nobody, and ends nothing else.
-        let _ = tasks.spawn(write(db.clone(), jobs)).await;
+        let _ = tasks.spawn(flush(db.clone(), jobs)).await;
     }
 }
 
-async fn write(db: Db, jobs: Vec<Job>) {
+async fn flush(db: Db, jobs: Vec<Job>) {
     let now = Instant::now();
     let (jobs, late): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| now < job.start_by);
     for job in late {
@@ -93,7 +93,7 @@ async fn write(db: Db, jobs: Vec<Job>) {
     }
     let Some(start_by) = jobs.iter().map(|job| job.start_by).min() else { return };
     let messages: Vec<&NewMessage> = jobs.iter().flat_map(|job| &job.messages).collect();
-    let mut outcomes = store_each(&db, start_by, &messages).await.into_iter();
+    let mut outcomes = insert_deduplicated(&db, start_by, &messages).await.into_iter();
     for job in jobs {
         let outcomes = outcomes.by_ref().take(job.messages.len()).collect();
         let _ = job.answer.send(outcomes);
@@ -101,7 +101,7 @@ async fn write(db: Db, jobs: Vec<Job>) {
 }
 
 /// Stores messages, among which the same may come again.
-async fn store_each(db: &Db, start_by: Instant, messages: &[&NewMessage]) -> Vec<Outcome> {
+async fn insert_deduplicated(db: &Db, start_by: Instant, messages: &[&NewMessage]) -> Vec<StoreResult> {
     let mut firsts: HashMap<_, usize> = HashMap::with_capacity(messages.len());
     let mut distinct = Vec::with_capacity(messages.len());
     // For each message, the place in `distinct` of the first of its request, and whether it is that one.
@@ -115,24 +115,24 @@ async fn store_each(db: &Db, start_by: Instant, messages: &[&NewMessage]) -> Vec
             }
         })
         .collect();
-    let outcomes = store_distinct(db, start_by, &distinct).await;
+    let outcomes = insert_batch_or_singly(db, start_by, &distinct).await;
     let outcome = |(message, (place, is_first)): (&&NewMessage, (usize, bool))| match (&outcomes[place], is_first) {
         (outcome, true) => outcome.clone(),
-        (_, false) if !distinct[place].has_content_of(message) => Err(MessageError::IdempotencyMismatch),
-        (Ok(sent), false) => Ok(Sent::Duplicate(*sent.get())),
+        (_, false) if !distinct[place].has_same_content_as(message) => Err(MessageError::IdempotencyMismatch),
+        (Ok(sent), false) => Ok(StoreOutcome::Duplicate(*sent.get())),
         (Err(error), false) => Err(error.clone()),
     };
     messages.iter().zip(places).map(outcome).collect()
 }
 
 /// All in one statement. Where that fails for the sake of one of them, each alone, so that the others are stored.
-async fn store_distinct(db: &Db, start_by: Instant, messages: &[&NewMessage]) -> Vec<Outcome> {
-    match store_at_once(db, start_by, messages).await {
+async fn insert_batch_or_singly(db: &Db, start_by: Instant, messages: &[&NewMessage]) -> Vec<StoreResult> {
+    match insert_traced(db, start_by, messages).await {
         Ok(outcomes) => outcomes,
-        Err(error) if messages.len() > 1 && !error.is_passing() => {
+        Err(error) if messages.len() > 1 && !error.is_transient() => {
             let mut outcomes = Vec::with_capacity(messages.len());
             for message in messages {
-                let alone = store_at_once(db, start_by, slice::from_ref(message)).await;
+                let alone = insert_traced(db, start_by, slice::from_ref(message)).await;
                 outcomes.append(&mut alone.unwrap_or_else(|error| vec![Err(error.into())]));
             }
             outcomes
@@ -141,12 +141,13 @@ async fn store_distinct(db: &Db, start_by: Instant, messages: &[&NewMessage]) ->
     }
 }
 
-async fn store_at_once(db: &Db, start_by: Instant, messages: &[&NewMessage]) -> Result<Vec<Outcome>, DbError> {
+async fn insert_traced(db: &Db, start_by: Instant, messages: &[&NewMessage]) -> Result<Vec<StoreResult>, DbError> {
     // The one statement is a part of the trace of each message.
     let statement = || trace::statement("INSERT", "messages", messages.len());
     let mut statements = trace::Span::children(messages.iter().map(|message| &message.trace), statement);
-    let stored =
-        db.run_by(start_by, async |connection| Ok::<_, DbError>(store::store(connection, messages).await?)).await;
+    let stored = db
+        .run_by(start_by, async |connection| Ok::<_, DbError>(store::insert_batch(connection, messages).await?))
+        .await;
     if let Err(error) = &stored {
         for statement in &mut statements {
             statement.fail(error.kind());

@@ -16,7 +16,7 @@ pub(crate) enum SessionError {
     Token(#[from] TokenError),
     /// The token is valid, but its user was deleted or never existed here.
     #[error("The user of this token no longer exists. Log in again.")]
-    NoUser,
+    CallerNotFound,
     /// Its bearer logged out.
     #[error("The token was revoked. Log in again.")]
     Revoked,
@@ -32,7 +32,9 @@ impl From<SessionError> for ApiError {
     fn from(error: SessionError) -> Self {
         match error {
             SessionError::Token(error) => error.into(),
-            SessionError::NoUser | SessionError::Revoked => Self::new(ErrorCode::Unauthorized, error.to_string()),
+            SessionError::CallerNotFound | SessionError::Revoked => {
+                Self::new(ErrorCode::Unauthorized, error.to_string())
+            }
             SessionError::Task(error) => Self::internal(error),
             SessionError::Db(error) => error.into(),
         }

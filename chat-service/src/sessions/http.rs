@@ -23,6 +23,6 @@ pub(crate) fn routes() -> Routes {
     responses((status = 204, description = "The token is revoked.")),
 )]
 async fn log_out(sessions: Data<Sessions>, Session(claims): Session) -> Result<HttpResponse, ApiError> {
-    sessions.end(claims).await?;
+    sessions.revoke(claims).await?;
     Ok(HttpResponse::NoContent().finish())
 }

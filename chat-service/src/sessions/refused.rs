@@ -14,7 +14,7 @@ const GENERATION: usize = 10_000;
 /// The last 10,000 tokens at least, and 20,000 at most, that this process found to be revoked or without a user. Both are
 /// for good.
 #[derive(Clone, Default)]
-pub(super) struct Refused(Arc<Mutex<Generations>>);
+pub(super) struct RefusedTokens(Arc<Mutex<Generations>>);
 
 #[derive(Default)]
 struct Generations {
@@ -22,7 +22,7 @@ struct Generations {
     previous: HashSet<TokenId>,
 }
 
-impl Refused {
+impl RefusedTokens {
     pub(super) fn add(&self, token: TokenId) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.current.len() == GENERATION {
@@ -43,7 +43,7 @@ mod tests {
 
     #[test]
     fn keeps_the_latest_and_is_bounded() {
-        let refused = Refused::default();
+        let refused = RefusedTokens::default();
         let tokens: Vec<_> = (0..3 * GENERATION).map(|_| TokenId::new()).collect();
         for token in &tokens {
             refused.add(*token);

@@ -8,7 +8,7 @@ use neonchat_common::{
     token::{Claims, TokenError, Tokens},
 };
 
-use super::{error::SessionError, refused::Refused, store};
+use super::{error::SessionError, refused::RefusedTokens, store};
 use crate::{db::Db, notifier::Notifier};
 
 /// The sessions, each of them a token.
@@ -18,14 +18,14 @@ pub(crate) struct Sessions {
     tokens: Tokens,
     notifier: Notifier,
     tasks: Tasks,
-    refused: Refused,
+    refused: RefusedTokens,
 }
 
 impl Sessions {
     /// With what they stand on.
     #[must_use]
     pub(crate) fn new(db: Db, tokens: Tokens, notifier: Notifier, tasks: Tasks) -> Self {
-        Self { db, tokens, notifier, tasks, refused: Refused::default() }
+        Self { db, tokens, notifier, tasks, refused: RefusedTokens::default() }
     }
 
     /// Whose token it is. That of a good signature, whether or not it was revoked: see [`Sessions::check`].
@@ -38,7 +38,7 @@ impl Sessions {
 
     /// Whether this process has found before that a token is refused, although its signature is good.
     #[must_use]
-    pub(crate) fn has_refused(&self, token: TokenId) -> bool {
+    pub(crate) fn is_known_refused(&self, token: TokenId) -> bool {
         self.refused.has(token)
     }
 
@@ -46,12 +46,12 @@ impl Sessions {
     /// logout holds on every instance at once.
     ///
     /// # Errors
-    /// [`SessionError::NoUser`], [`SessionError::Revoked`]
+    /// [`SessionError::CallerNotFound`], [`SessionError::Revoked`]
     pub(crate) async fn check(&self, user: UserId, token: TokenId) -> Result<(), SessionError> {
-        let refusal = match store::standing(&self.db, user, token).await? {
+        let refusal = match store::find_user_and_revocation(&self.db, user, token).await? {
             (true, false) => return Ok(()),
             (true, true) => SessionError::Revoked,
-            (false, _) => SessionError::NoUser,
+            (false, _) => SessionError::CallerNotFound,
         };
         self.refused.add(token);
         Err(refusal)
@@ -61,7 +61,7 @@ impl Sessions {
     ///
     /// # Errors
     /// Those of the database.
-    pub(crate) async fn end(&self, claims: Claims) -> Result<(), SessionError> {
+    pub(crate) async fn revoke(&self, claims: Claims) -> Result<(), SessionError> {
         // In a task: a client that goes away after the commit does not leave its sockets open.
         let sessions = self.clone();
         let work = async move {

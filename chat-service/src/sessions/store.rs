@@ -18,7 +18,7 @@ use crate::{
 const SWEEP: i64 = 100;
 
 /// Whether a user exists, and whether a token was revoked.
-pub(super) async fn standing(db: &Db, user: UserId, token: TokenId) -> DbResult<(bool, bool)> {
+pub(super) async fn find_user_and_revocation(db: &Db, user: UserId, token: TokenId) -> DbResult<(bool, bool)> {
     let query = diesel::select((exists(users::table.find(user.0)), exists(revoked_tokens::table.find(token.0))));
     db.query(async |connection| query.get_result(connection).await).await
 }

@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use crate::{
     db::DbError,
-    limits::{limiter::too_many, logins::TooManyFailures},
+    limits::{limiter::rate_limited, logins::TooManyFailures},
 };
 
 /// Why a user's request failed.
@@ -16,7 +16,7 @@ pub(crate) enum UserError {
     NotFound,
     /// The token is good, but its user is not there any more.
     #[error("The user of this token no longer exists. Log in again.")]
-    Gone,
+    CallerNotFound,
     /// Another user has this name, one that differs only by case, or one that looks the same.
     #[error("This username is taken, or looks like a taken one. Choose another.")]
     UsernameTaken,
@@ -42,10 +42,10 @@ impl From<UserError> for ApiError {
         let text = error.to_string();
         match error {
             UserError::NotFound => Self::new(ErrorCode::NotFound, text),
-            UserError::Gone => Self::new(ErrorCode::Unauthorized, text),
+            UserError::CallerNotFound => Self::new(ErrorCode::Unauthorized, text),
             UserError::UsernameTaken => Self::new(ErrorCode::UsernameTaken, text),
             UserError::InvalidCredentials => Self::new(ErrorCode::InvalidCredentials, text),
-            UserError::TooManyFailures(TooManyFailures { wait }) => too_many(wait),
+            UserError::TooManyFailures(TooManyFailures { wait }) => rate_limited(wait),
             UserError::Busy => Self::unavailable("login", text),
             UserError::Internal(cause) => Self::internal(format_args!("{cause:#}")),
             UserError::Db(error) => error.into(),

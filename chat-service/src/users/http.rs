@@ -28,7 +28,7 @@ use crate::{
         problems::{NoSuchUser, UsernameTaken, WrongCredentials},
         routes::{Routes, routes},
     },
-    validation::{Invalid, Offset, Violation, parse_ids},
+    validation::{Offset, ValidationError, ValidationErrors, parse_ids},
 };
 
 /// The paths.
@@ -60,7 +60,7 @@ struct Credentials {
     responses((status = 201, description = "The new user.", body = UserProfile), UsernameTaken),
 )]
 async fn register(users: Data<Users>, Body(body): Body<Credentials>) -> Result<HttpResponse, ApiError> {
-    let mut invalid = Invalid::default();
+    let mut invalid = ValidationErrors::default();
     let username = invalid.check("username", Username::parse(&body.username));
     let password = invalid.check("password", Password::choose(body.password, username.as_ref()));
     let (Some(username), Some(password)) = (username, password) else { return Err(invalid.into()) };
@@ -101,7 +101,7 @@ async fn log_in(
     Body(body): Body<Credentials>,
 ) -> Result<Json<LoginAnswer>, ApiError> {
     // An invalid name or password gets the same answer as a wrong one.
-    let username = Username::existing(&body.username);
+    let username = Username::parse_existing(&body.username);
     let login = users.log_in(username, Password::parse(body.password).ok(), from).await;
     let login = login.inspect_err(|error| report_refusal(error, &body.username, from));
     let Login { user, token, expires_in } = login?;
@@ -114,7 +114,7 @@ fn report_refusal(error: &UserError, name: &str, from: ClientAddress) {
         UserError::InvalidCredentials => SecurityEvent::LoginFailed,
         UserError::TooManyFailures(_) => SecurityEvent::LoginLimited,
         UserError::NotFound
-        | UserError::Gone
+        | UserError::CallerNotFound
         | UserError::UsernameTaken
         | UserError::Busy
         | UserError::Internal(_)
@@ -162,7 +162,7 @@ struct SearchQuery {
     responses((status = 200, description = "A page of users, ordered by username.", body = FoundUsers)),
 )]
 async fn search(users: Data<Users>, _: Authenticated, query: Query<SearchQuery>) -> Result<Json<FoundUsers>, ApiError> {
-    let mut invalid = Invalid::default();
+    let mut invalid = ValidationErrors::default();
     let prefix = invalid.check("q", NamePrefix::parse(query.q.as_deref()));
     let limit = invalid.check("limit", SearchLimit::parse(query.limit.as_deref()));
     let offset = invalid.check("offset", Offset::parse(query.offset.as_deref()));
@@ -190,8 +190,8 @@ async fn statuses(
     Authenticated(user): Authenticated,
     query: Query<StatusQuery>,
 ) -> Result<Json<Statuses>, ApiError> {
-    let mut invalid = Invalid::default();
-    let list = query.ids.as_deref().ok_or_else(|| Violation::new("required", "is missing"));
+    let mut invalid = ValidationErrors::default();
+    let list = query.ids.as_deref().ok_or_else(|| ValidationError::new("required", "is missing"));
     let ids = list.and_then(|list| parse_ids(list.split(','), MAX_STATUSES));
     let ids: Vec<UserId> = invalid.check("ids", ids).ok_or(invalid)?;
     Ok(Json(users.statuses(user, &ids).await?))

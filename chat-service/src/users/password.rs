@@ -10,10 +10,10 @@ use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
 
 use super::{
     error::UserError,
-    turns::{Purpose, Turns},
+    permits::{HashPermits, Purpose},
     username::Username,
 };
-use crate::validation::Violation;
+use crate::validation::ValidationError;
 
 /// The fewest characters.
 const MIN_CHARS: usize = 6;
@@ -46,8 +46,8 @@ impl Password {
     ///
     /// # Errors
     /// The rule that it breaks.
-    pub(crate) fn parse(typed: SecretString) -> Result<Self, Violation> {
-        let violation = |code, message| Err(Violation::new(code, message));
+    pub(crate) fn parse(typed: SecretString) -> Result<Self, ValidationError> {
+        let violation = |code, message| Err(ValidationError::new(code, message));
         let bytes = typed.expose_secret().len();
         if bytes > MAX_TYPED_BYTES {
             return violation("length", "should have at most 72 bytes");
@@ -73,13 +73,13 @@ impl Password {
     ///
     /// # Errors
     /// The rule that it breaks.
-    pub(crate) fn choose(typed: SecretString, username: Option<&Username>) -> Result<Self, Violation> {
+    pub(crate) fn choose(typed: SecretString, username: Option<&Username>) -> Result<Self, ValidationError> {
         let password = Self::parse(typed)?;
         let text = password.text.expose_secret();
-        if username.is_some_and(|username| username.is_alike(text)) {
-            Err(Violation::new("username", "should not be the username"))
+        if username.is_some_and(|username| username.matches_ignoring_case(text)) {
+            Err(ValidationError::new("username", "should not be the username"))
         } else if COMMON.contains(text.to_lowercase().as_str()) {
-            Err(Violation::new("common", "is one of the most common passwords; choose another"))
+            Err(ValidationError::new("common", "is one of the most common passwords; choose another"))
         } else {
             Ok(password)
         }
@@ -97,7 +97,7 @@ fn plain_space(c: char) -> char {
 
 /// What a password is to a hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum Verification {
     /// Another one, or there is no such user.
     Wrong,
     /// The one that was hashed.
@@ -111,14 +111,14 @@ pub(crate) enum Verdict {
 #[derive(Clone)]
 pub(crate) struct Hasher {
     cost: u32,
-    turns: Turns,
+    permits: HashPermits,
 }
 
 impl Hasher {
     /// With this cost of bcrypt's. Hashes at most `permits` passwords at once.
     #[must_use]
     pub(crate) fn new(cost: u32, permits: usize) -> Self {
-        Self { cost, turns: Turns::new(permits) }
+        Self { cost, permits: HashPermits::new(permits) }
     }
 
     /// The hash to keep.
@@ -129,7 +129,7 @@ impl Hasher {
         let cost = self.cost;
         // `non_truncating_hash` refuses 72 bytes, since it counts the zero that C puts behind a text. `Password` has
         // seen to it that nothing of the password is cut off.
-        self.in_turn(Purpose::Register, move || bcrypt::hash(text.expose_secret(), cost)).await
+        self.with_permit(Purpose::Register, move || bcrypt::hash(text.expose_secret(), cost)).await
     }
 
     /// Compares a password with the one that was hashed; `None` for what cannot be a password, or for no user.
@@ -144,53 +144,53 @@ impl Hasher {
         password: Option<Password>,
         hash: Option<String>,
         highest: Option<u32>,
-    ) -> Result<Verdict, UserError> {
+    ) -> Result<Verification, UserError> {
         let (current, level) = (self.cost, self.cost.max(highest.unwrap_or_default()));
-        self.in_turn(Purpose::LogIn, move || match (password, hash) {
+        self.with_permit(Purpose::LogIn, move || match (password, hash) {
             (Some(password), Some(hash)) => compare(&password, &hash, current, level),
             (password, _) => {
                 let forms = password.map_or(1, |password| password.forms().count());
-                (0..forms).try_for_each(|_| burn(level)).map(|()| Verdict::Wrong)
+                (0..forms).try_for_each(|_| dummy_compare(level)).map(|()| Verification::Wrong)
             }
         })
         .await
     }
 
-    async fn in_turn<T: Send + 'static>(
+    async fn with_permit<T: Send + 'static>(
         &self,
         purpose: Purpose,
         work: impl FnOnce() -> BcryptResult<T> + Send + 'static,
     ) -> Result<T, UserError> {
-        let turn = self.turns.take(purpose).await?;
+        let permit = self.permits.acquire(purpose).await?;
         let done = tokio::task::spawn_blocking(move || {
             // The turn ends with the work, and not with a client that does not wait for it.
-            let _turn = turn;
+            let _permit = permit;
             work()
         });
         Ok(done.await.context("hashing")?.context("bcrypt")?)
     }
 }
 
-fn compare(password: &Password, hash: &str, current: u32, level: u32) -> BcryptResult<Verdict> {
+fn compare(password: &Password, hash: &str, current: u32, level: u32) -> BcryptResult<Verification> {
     let cost = hash.parse::<HashParts>()?.get_cost();
     for (n, form) in password.forms().enumerate() {
         if bcrypt::verify(form.expose_secret(), hash)? {
             let is_current = n == 0 && cost == current;
-            return Ok(if is_current { Verdict::Right } else { Verdict::Outdated });
+            return Ok(if is_current { Verification::Right } else { Verification::Outdated });
         }
-        padding(cost, level).try_for_each(burn)?;
+        padding_costs(cost, level).try_for_each(dummy_compare)?;
     }
-    Ok(Verdict::Wrong)
+    Ok(Verification::Wrong)
 }
 
 /// The costs of further comparisons that make one at `cost` take as long as one at `level`. Each cost is twice the work
 /// of the one below, so 2^cost + 2^cost + 2^(cost + 1) + … + 2^(level - 1) = 2^level.
-const fn padding(cost: u32, level: u32) -> Range<u32> {
+const fn padding_costs(cost: u32, level: u32) -> Range<u32> {
     cost..level
 }
 
 /// Does the work of a comparison.
-fn burn(cost: u32) -> BcryptResult<()> {
+fn dummy_compare(cost: u32) -> BcryptResult<()> {
     bcrypt::verify("", &format!("$2b${cost:02}${DUMMY_SALT_AND_HASH}")).map(drop)
 }
 
@@ -256,10 +256,10 @@ mod tests {
         let verify = async |typed: String, hash| {
             hasher.verify(Password::parse(typed.into()).ok(), hash, None).await.expect("an answer")
         };
-        assert_eq!(verify(longest.clone(), Some(hash.clone())).await, Verdict::Right);
-        assert_eq!(verify(format!("{longest}y"), Some(hash.clone())).await, Verdict::Wrong);
-        assert_eq!(verify("another".to_owned(), Some(hash)).await, Verdict::Wrong);
-        assert_eq!(verify(longest, None).await, Verdict::Wrong);
+        assert_eq!(verify(longest.clone(), Some(hash.clone())).await, Verification::Right);
+        assert_eq!(verify(format!("{longest}y"), Some(hash.clone())).await, Verification::Wrong);
+        assert_eq!(verify("another".to_owned(), Some(hash)).await, Verification::Wrong);
+        assert_eq!(verify(longest, None).await, Verification::Wrong);
     }
 
     #[tokio::test]
@@ -267,12 +267,12 @@ mod tests {
         let hasher = Hasher::new(5, 1);
         let verify = async |typed: &str, hash| hasher.verify(Some(password(typed)), Some(hash), Some(6)).await;
         for (typed, hashed, cost, verdict) in [
-            ("café noir", "café noir", 5, Verdict::Right),
-            ("cafe\u{301} noir", "café noir", 5, Verdict::Right),
-            ("café noir", "café noir", 4, Verdict::Outdated),
-            ("café noir", "café noir", 6, Verdict::Outdated),
-            ("cafe\u{301} noir", "cafe\u{301} noir", 5, Verdict::Outdated),
-            ("café noir", "cafe\u{301} noir", 5, Verdict::Wrong),
+            ("café noir", "café noir", 5, Verification::Right),
+            ("cafe\u{301} noir", "café noir", 5, Verification::Right),
+            ("café noir", "café noir", 4, Verification::Outdated),
+            ("café noir", "café noir", 6, Verification::Outdated),
+            ("cafe\u{301} noir", "cafe\u{301} noir", 5, Verification::Outdated),
+            ("café noir", "cafe\u{301} noir", 5, Verification::Wrong),
         ] {
             let hash = bcrypt::hash(hashed, cost).expect("a hash");
             assert_eq!(verify(typed, hash).await.expect("an answer"), verdict, "{typed:?} {hashed:?} {cost}");
@@ -282,7 +282,7 @@ mod tests {
     #[test]
     fn a_failed_comparison_is_the_same_work_at_every_cost() {
         for cost in 4..=12 {
-            let work: u64 = [cost].into_iter().chain(padding(cost, 12)).map(|cost| 1 << cost).sum();
+            let work: u64 = [cost].into_iter().chain(padding_costs(cost, 12)).map(|cost| 1 << cost).sum();
             assert_eq!(work, 1 << 12, "{cost}");
         }
     }

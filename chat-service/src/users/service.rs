@@ -8,7 +8,7 @@ use neonchat_common::{
 use super::{
     error::UserError,
     model::{FoundUsers, SearchLimit, Statuses, UserProfile},
-    password::{Hasher, Password, Verdict},
+    password::{Hasher, Password, Verification},
     store,
     username::{NamePrefix, Username},
 };
@@ -81,7 +81,7 @@ impl Users {
         match &login {
             Ok(_) => attempt.succeeded().await,
             Err(UserError::InvalidCredentials) => {}
-            Err(_) => attempt.void().await,
+            Err(_) => attempt.cancel().await,
         }
         login
     }
@@ -90,8 +90,8 @@ impl Users {
         let (found, highest) = store::find_login(&self.db, username.as_ref()).await?;
         let (user, hash) = found.unzip();
         let verdict = self.hasher.verify(password.clone(), hash.clone(), highest).await?;
-        let user = user.filter(|_| verdict != Verdict::Wrong).ok_or(UserError::InvalidCredentials)?;
-        if let (Verdict::Outdated, Some(password), Some(old)) = (verdict, password, hash) {
+        let user = user.filter(|_| verdict != Verification::Wrong).ok_or(UserError::InvalidCredentials)?;
+        if let (Verification::Outdated, Some(password), Some(old)) = (verdict, password, hash) {
             // The answer does not wait for it.
             self.tasks.spawn(correlation::in_current_scope(self.clone().rehash(user.id, password, old)));
         }
@@ -115,9 +115,9 @@ impl Users {
     /// The user who asks.
     ///
     /// # Errors
-    /// [`UserError::Gone`]
+    /// [`UserError::CallerNotFound`]
     pub(crate) async fn myself(&self, id: UserId) -> Result<UserProfile, UserError> {
-        store::find(&self.db, id).await?.ok_or(UserError::Gone)
+        store::find(&self.db, id).await?.ok_or(UserError::CallerNotFound)
     }
 
     /// A user.
@@ -148,7 +148,7 @@ impl Users {
         offset: Offset,
     ) -> Result<FoundUsers, UserError> {
         let mut users = store::search(&self.db, prefix, limit, offset).await?;
-        let has_more = limit.cut(&mut users);
+        let has_more = limit.truncate(&mut users);
         Ok(FoundUsers { users, has_more })
     }
 }

@@ -26,7 +26,7 @@ const FILL: &str = "UPDATE users SET username_skeleton = given.skeleton
 ///
 /// # Errors
 /// Those of the database.
-pub(crate) async fn fill(connection: &mut AsyncPgConnection) -> QueryResult<()> {
+pub(crate) async fn backfill(connection: &mut AsyncPgConnection) -> QueryResult<()> {
     let (mut after, mut filled, mut alike) = (Uuid::nil(), 0, 0);
     loop {
         let batch: Vec<(Uuid, String)> = users::table
@@ -40,7 +40,8 @@ pub(crate) async fn fill(connection: &mut AsyncPgConnection) -> QueryResult<()> 
         let Some((last, _)) = batch.last() else { break };
         after = *last;
         let found = batch.len();
-        let skeletons = batch.into_iter().filter_map(|(id, name)| Some((Username::existing(&name)?.skeleton(), id)));
+        let skeletons =
+            batch.into_iter().filter_map(|(id, name)| Some((Username::parse_existing(&name)?.skeleton(), id)));
         let (skeletons, ids): (Vec<_>, Vec<_>) = skeletons.collect::<HashMap<_, _>>().into_iter().unzip();
         let updated = update(connection, &ids, &skeletons).await?;
         filled += updated;

@@ -122,7 +122,7 @@ pub(super) async fn search(
             .filter(users::username_key.ge(from))
             .filter(users::username_key.lt(&to))
             .order(users::username_key)
-            .limit(limit.and_one_more())
+            .limit(limit.plus_one())
             .offset(offset.get())
             .load(connection)
             .await

@@ -10,7 +10,7 @@ use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
 use unicode_script::Script;
 use unicode_security::{confusable_detection::skeleton, mixed_script::AugmentedScriptSet};
 
-use crate::validation::Violation;
+use crate::validation::ValidationError;
 
 /// The fewest and the most characters of a username.
 const USERNAME_CHARS: std::ops::RangeInclusive<usize> = 3..=50;
@@ -30,8 +30,8 @@ impl Username {
     ///
     /// # Errors
     /// The rule that it breaks.
-    pub(crate) fn parse(text: &str) -> Result<Self, Violation> {
-        let violation = |code, message| Err(Violation::new(code, message));
+    pub(crate) fn parse(text: &str) -> Result<Self, ValidationError> {
+        let violation = |code, message| Err(ValidationError::new(code, message));
         let Self(name) = Self::normalise(text);
         let is_allowed = |c: char| "_.-".contains(c) || (c.is_alphanumeric() || is_combining_mark(c)) && is_visible(c);
         if !USERNAME_CHARS.contains(&name.chars().count()) {
@@ -52,7 +52,7 @@ impl Username {
     /// Reads the name of an account that exists already: it may be older than a rule of [`Username::parse`]. `None` for
     /// what was never a name.
     #[must_use]
-    pub(crate) fn existing(text: &str) -> Option<Self> {
+    pub(crate) fn parse_existing(text: &str) -> Option<Self> {
         let name = Self::normalise(text);
         let is_name = USERNAME_CHARS.contains(&name.0.chars().count()) && !name.0.contains('\0');
         is_name.then_some(name)
@@ -85,7 +85,7 @@ impl Username {
 
     /// Whether `text` is this name, but for case.
     #[must_use]
-    pub(crate) fn is_alike(&self, text: &str) -> bool {
+    pub(crate) fn matches_ignoring_case(&self, text: &str) -> bool {
         fold(text) == self.key()
     }
 }
@@ -99,13 +99,13 @@ impl NamePrefix {
     ///
     /// # Errors
     /// It is missing, empty, longer than a name, or not the start of any.
-    pub(crate) fn parse(text: Option<&str>) -> Result<Self, Violation> {
-        let text = text.ok_or_else(|| Violation::new("required", "is missing"))?.trim();
+    pub(crate) fn parse(text: Option<&str>) -> Result<Self, ValidationError> {
+        let text = text.ok_or_else(|| ValidationError::new("required", "is missing"))?.trim();
         if text.is_empty() || text.chars().count() > *USERNAME_CHARS.end() {
-            return Err(Violation::new("length", "should have 1 to 50 characters"));
+            return Err(ValidationError::new("length", "should have 1 to 50 characters"));
         }
         if text.contains('\0') {
-            return Err(Violation::new("format", "cannot contain the character U+0000"));
+            return Err(ValidationError::new("format", "cannot contain the character U+0000"));
         }
         Ok(Self(fold(text)))
     }
@@ -219,8 +219,8 @@ mod tests {
             [("coco", "сосо"), ("alice", "aIice"), ("alice", "a1ice"), ("ALEX", "аlех".to_uppercase().as_str())]
         {
             assert_eq!(
-                Username::existing(a).map(|a| a.skeleton()),
-                Username::existing(b).map(|b| b.skeleton()),
+                Username::parse_existing(a).map(|a| a.skeleton()),
+                Username::parse_existing(b).map(|b| b.skeleton()),
                 "{a} {b}"
             );
         }
@@ -229,8 +229,8 @@ mod tests {
             [("elodie", "élodie"), ("alice", "alicе2"), ("Егор", "Игорь"), ("user_1", "user_2"), ("bill", "ball")]
         {
             assert_ne!(
-                Username::existing(a).map(|a| a.skeleton()),
-                Username::existing(b).map(|b| b.skeleton()),
+                Username::parse_existing(a).map(|a| a.skeleton()),
+                Username::parse_existing(b).map(|b| b.skeleton()),
                 "{a} {b}"
             );
         }
@@ -241,7 +241,7 @@ mod tests {
         let name = Username::parse("alice").expect("a name");
         for typed in [" alice", "alice\t", "\u{a0}alice\u{3000}\n"] {
             assert_eq!(Username::parse(typed).as_ref(), Ok(&name));
-            assert_eq!(Username::existing(typed).as_ref(), Some(&name));
+            assert_eq!(Username::parse_existing(typed).as_ref(), Some(&name));
             assert_eq!(NamePrefix::parse(Some(typed)), NamePrefix::parse(Some("alice")));
         }
         assert!(NamePrefix::parse(Some("  ")).is_err());
@@ -251,16 +251,16 @@ mod tests {
     fn a_name_from_before_a_rule_still_names_its_account() {
         for old in ["alice\u{34f}", "аlice", "___", "\u{3164}\u{3164}\u{3164}"] {
             assert!(Username::parse(old).is_err(), "{old}");
-            assert_eq!(Username::existing(old).map(|name| name.key()), Some(fold(old)), "{old}");
+            assert_eq!(Username::parse_existing(old).map(|name| name.key()), Some(fold(old)), "{old}");
         }
         for never in ["", "ab", "a\0b", &*"x".repeat(51)] {
-            assert_eq!(Username::existing(never), None, "{never}");
+            assert_eq!(Username::parse_existing(never), None, "{never}");
         }
     }
 
     #[test]
     fn names_are_alike_whatever_their_case_or_form() {
-        let key = |name| Username::existing(name).expect("a name").key();
+        let key = |name| Username::parse_existing(name).expect("a name").key();
         for (a, b) in
             [("Alice", "aLICE"), ("ÉLODIE", "e\u{301}lodie"), ("Straße", "STRASSE"), ("ΣΑΣ", "σας"), ("Ａｌｉ", "ali")]
         {

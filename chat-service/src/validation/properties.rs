@@ -18,7 +18,7 @@ proptest! {
             prop_assert!(!name.as_str().contains(|c: char| c.is_whitespace() || c.is_control() || "<>\"'&/\\@:".contains(c)));
             // Parsing it again returns the same name, and comparisons ignore case.
             prop_assert_eq!(Username::parse(name.as_str()).ok(), Some(name.clone()));
-            prop_assert!(name.is_alike(&name.as_str().to_uppercase()));
+            prop_assert!(name.matches_ignoring_case(&name.as_str().to_uppercase()));
         }
     }
 

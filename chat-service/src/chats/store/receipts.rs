@@ -11,7 +11,7 @@ use neonchat_common::ids::{ChatId, Seq, UserId};
 use uuid::Uuid;
 
 use crate::{
-    chats::model::{Marked, ReadState, unread_count},
+    chats::model::{ReadState, ReadUpdate, unread_count},
     db::{Attempts, Db, DbResult},
     schema::{chat_members, chats},
 };
@@ -20,21 +20,26 @@ use crate::{
 ///
 /// A message that the user sends meanwhile is never left unread by it: only a `read_seq` that is less is replaced, and
 /// Postgres looks at it again once it has the row's lock.
-pub(in crate::chats) async fn mark_read(db: &Db, user: UserId, chat: ChatId, read: Seq) -> DbResult<Option<Marked>> {
-    let statement = MoveOn { user: user.0, chat: chat.0, read };
+pub(in crate::chats) async fn mark_read(
+    db: &Db,
+    user: UserId,
+    chat: ChatId,
+    read: Seq,
+) -> DbResult<Option<ReadUpdate>> {
+    let statement = AdvanceReadMarker { user: user.0, chat: chat.0, read };
     let attempts = Attempts::default();
     db.query(async |connection| {
         let is_repeat = attempts.begin();
         // All of the answer, and not its first row alone, which comes before the commit.
         if let Some(row) = statement.load(connection).await?.pop() {
-            return Ok(Some(Marked::Moved(read_state(row))));
+            return Ok(Some(ReadUpdate::Moved(read_state(row))));
         }
         // In a statement of its own, which sees what a lock was waited for.
         let member = chat_members::table.find((chat.0, user.0)).inner_join(chats::table);
         let row = member.select((chat_members::read_seq, chats::last_seq)).first(connection).await.optional()?;
         // The first attempt may have moved it. A receipt that is published twice changes nothing for clients.
-        let marked = if is_repeat { Marked::Moved } else { Marked::Unmoved };
-        Ok(row.map(|row| marked(read_state(row))))
+        let update = if is_repeat { ReadUpdate::Moved } else { ReadUpdate::Unchanged };
+        Ok(row.map(|row| update(read_state(row))))
     })
     .await
 }
@@ -45,17 +50,17 @@ fn read_state((read_seq, last_seq): (Seq, Seq)) -> ReadState {
 
 /// diesel's UPDATE has no FROM. No row comes back where nothing is to be moved.
 #[derive(Clone, Copy, QueryId)]
-struct MoveOn {
+struct AdvanceReadMarker {
     user: Uuid,
     chat: Uuid,
     read: Seq,
 }
 
-impl Query for MoveOn {
+impl Query for AdvanceReadMarker {
     type SqlType = (BigInt, BigInt);
 }
 
-impl QueryFragment<Pg> for MoveOn {
+impl QueryFragment<Pg> for AdvanceReadMarker {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql("UPDATE chat_members AS member SET read_seq = target FROM chats, LATERAL least(chats.last_seq, ");
         out.push_bind_param::<BigInt, _>(&self.read)?;

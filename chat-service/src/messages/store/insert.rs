@@ -14,22 +14,22 @@ use uuid::Uuid;
 
 use crate::messages::{
     error::MessageError,
-    model::{NewMessage, Receipt, Sent},
+    model::{NewMessage, StoreOutcome, StoredAt},
 };
 
 /// How often the same messages are written. Each further time one of them was stored by somebody else meanwhile.
 const ATTEMPTS: usize = 3;
 
 /// What became of one message.
-pub(in crate::messages) type Outcome = Result<Sent, MessageError>;
+pub(in crate::messages) type StoreResult = Result<StoreOutcome, MessageError>;
 
 /// Stores messages, or finds those of their `request_id`s; all of it, or, where the database fails, none. No two of them
 /// have the same sender and `request_id`.
-pub(in crate::messages) async fn store(
+pub(in crate::messages) async fn insert_batch(
     connection: &mut AsyncPgConnection,
     messages: &[&NewMessage],
-) -> QueryResult<Vec<Outcome>> {
-    let statement = StoreMessages::new(messages);
+) -> QueryResult<Vec<StoreResult>> {
+    let statement = InsertMessages::new(messages);
     let mut attempt = 1;
     let rows = loop {
         // Reads the answer to its end. The rows come before the commit: who takes them and goes, as `get_results` of a part
@@ -62,10 +62,10 @@ pub(in crate::messages) async fn store(
 /// time goes on by a microsecond.
 ///
 /// `seen` is what had been committed when the statement began. A message of the same request that is committed while
-/// this one waits is caught by the unique index: see [`store`].
+/// this one waits is caught by the unique index: see [`insert_batch`].
 ///
 /// `OFFSET 0` has Postgres look rows up one by one, by their index, whatever it believes of the size of a young table.
-struct StoreMessages<'a> {
+struct InsertMessages<'a> {
     chats: Vec<Uuid>,
     senders: Vec<Uuid>,
     requests: Vec<Uuid>,
@@ -73,7 +73,7 @@ struct StoreMessages<'a> {
     texts: Vec<&'a str>,
 }
 
-impl<'a> StoreMessages<'a> {
+impl<'a> InsertMessages<'a> {
     fn new(messages: &[&'a NewMessage]) -> Self {
         Self {
             chats: messages.iter().map(|message| message.chat.0).collect(),
@@ -85,7 +85,7 @@ impl<'a> StoreMessages<'a> {
     }
 }
 
-impl QueryFragment<Pg> for StoreMessages<'_> {
+impl QueryFragment<Pg> for InsertMessages<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql("WITH request AS MATERIALIZED (SELECT * FROM unnest(");
         out.push_bind_param::<Array<SqlUuid>, _>(&self.chats)?;
@@ -154,11 +154,11 @@ impl QueryFragment<Pg> for StoreMessages<'_> {
     }
 }
 
-impl QueryId for StoreMessages<'_> {
-    type QueryId = StoreMessages<'static>;
+impl QueryId for InsertMessages<'_> {
+    type QueryId = InsertMessages<'static>;
 }
 
-impl Query for StoreMessages<'_> {
+impl Query for InsertMessages<'_> {
     type SqlType = (BigInt, SqlUuid, BigInt, Timestamptz, Nullable<Bool>);
 }
 
@@ -174,11 +174,11 @@ struct Row {
 }
 
 impl Row {
-    fn outcome(&self) -> Outcome {
-        let receipt = Receipt { id: MessageId(self.id), seq: self.seq, created_at: self.created_at };
+    fn outcome(&self) -> StoreResult {
+        let receipt = StoredAt { id: MessageId(self.id), seq: self.seq, created_at: self.created_at };
         match self.is_same {
-            None => Ok(Sent::Stored(receipt)),
-            Some(true) => Ok(Sent::Duplicate(receipt)),
+            None => Ok(StoreOutcome::Stored(receipt)),
+            Some(true) => Ok(StoreOutcome::Duplicate(receipt)),
             Some(false) => Err(MessageError::IdempotencyMismatch),
         }
     }

@@ -15,8 +15,8 @@ use super::{Connector, Db, WorkError};
 use crate::config::DatabaseSettings;
 
 /// The longest that a request waits for a connection to the reader, and then for the work: it may have to be done once more.
-const CONNECTION_LIMIT: Duration = Duration::from_millis(200);
-const WORK_LIMIT: Duration = Duration::from_millis(300);
+const CONNECTION_TIMEOUT: Duration = Duration::from_millis(200);
+const WORK_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// How long a reader that failed is left alone.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -25,13 +25,13 @@ const READS_TOTAL: &str = "db_reader_reads_total";
 
 /// See the module.
 #[derive(Clone)]
-pub(crate) struct Reader {
+pub(crate) struct Replica {
     db: Db,
     /// When it may be asked again, after it failed.
     paused_until: Arc<Mutex<Option<Instant>>>,
 }
 
-impl Reader {
+impl Replica {
     /// With a pool of its own, as large as that of Postgres.
     ///
     /// # Errors
@@ -43,7 +43,7 @@ impl Reader {
 
     /// What the reader says, or nothing where it is away or too slow, or where the work finds that it is behind, and so
     /// that there is nothing (`None`).
-    pub(crate) async fn ask<T, E>(
+    pub(crate) async fn try_read<T, E>(
         &self,
         work: impl AsyncFnOnce(&mut AsyncPgConnection) -> Result<Option<T>, E>,
     ) -> Option<T>
@@ -54,8 +54,8 @@ impl Reader {
             counter!(READS_TOTAL, "outcome" => "away").increment(1);
             return None;
         }
-        let answer = match self.db.connection(Instant::now() + CONNECTION_LIMIT).await {
-            Ok(connection) => self.db.work(connection, WORK_LIMIT, work).await.0,
+        let answer = match self.db.connection(Instant::now() + CONNECTION_TIMEOUT).await {
+            Ok(connection) => self.db.work(connection, WORK_TIMEOUT, work).await.0,
             Err(error) => Err(error.into()),
         };
         let outcome = match &answer {

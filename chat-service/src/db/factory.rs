@@ -1,6 +1,6 @@
 //! New connections for the pool, never more than `DB_MAX_CONNS`.
 //!
-//! A request waits for a connection for less time than connecting may take. If connecting were given up with the request, a
+//! A request waits for a connection for less time than connecting may take. If connecting were abandoned with the request, a
 //! Postgres that is slow to accept would be asked again and again, and no request would ever get a connection. So a few
 //! workers connect. What a worker makes goes to the request that has waited longest, or is kept for the next one.
 
@@ -21,12 +21,12 @@ use tokio::{
 use super::Connector;
 
 /// Connections that are made at a time: each is a new process of Postgres.
-const WORKERS: usize = 4;
+const MAX_WORKERS: usize = 4;
 
-/// A connection, and its place among those that may be open.
+/// A connection, and its permit among those that may be open.
 pub(super) struct Connection {
     pub(super) inner: AsyncPgConnection,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Connection {
@@ -38,13 +38,13 @@ impl Connection {
 
 /// See the module.
 #[derive(Clone)]
-pub(super) struct Supply(Arc<Inner>);
+pub(super) struct ConnectionFactory(Arc<Inner>);
 
 struct Inner {
     connector: Connector,
     runtime: Handle,
     max_lifetime: Duration,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     state: Mutex<State>,
 }
 
@@ -56,14 +56,14 @@ struct State {
     spare: Vec<Connection>,
 }
 
-impl Supply {
+impl ConnectionFactory {
     /// Makes connections by `connector`, on the runtime that this is called on.
     pub(super) fn new(connector: Connector, max_connections: usize, max_lifetime: Duration) -> Self {
         Self(Arc::new(Inner {
             connector,
             runtime: Handle::current(),
             max_lifetime,
-            places: Arc::new(Semaphore::new(max_connections)),
+            permits: Arc::new(Semaphore::new(max_connections)),
             state: Mutex::default(),
         }))
     }
@@ -74,19 +74,19 @@ impl Supply {
     }
 
     /// Closes the connections that are kept for the next request.
-    pub(super) fn clear(&self) {
+    pub(super) fn close_idle(&self) {
         self.0.lock().spare.clear();
     }
 }
 
-impl Manager for Supply {
+impl Manager for ConnectionFactory {
     type Type = Connection;
     type Error = ConnectionError;
 
     async fn create(&self) -> ConnectionResult<Connection> {
-        match self.0.ask() {
+        match self.0.request() {
             Ok(spare) => Ok(spare),
-            Err(given) => given.await.unwrap_or_else(|_| Err(closed("connecting was abandoned"))),
+            Err(receiver) => receiver.await.unwrap_or_else(|_| Err(closed("connecting was abandoned"))),
         }
     }
 
@@ -107,58 +107,58 @@ impl Inner {
     }
 
     /// A connection that is there, or where it will come.
-    fn ask(self: &Arc<Self>) -> Result<Connection, oneshot::Receiver<ConnectionResult<Connection>>> {
+    fn request(self: &Arc<Self>) -> Result<Connection, oneshot::Receiver<ConnectionResult<Connection>>> {
         let mut state = self.lock();
         while let Some(mut spare) = state.spare.pop() {
             if !spare.is_broken() {
                 return Ok(spare);
             }
         }
-        let (give, given) = oneshot::channel();
+        let (sender, receiver) = oneshot::channel();
         state.waiting.retain(|waiting| !waiting.is_closed());
-        state.waiting.push_back(give);
-        if state.workers < state.waiting.len().min(WORKERS) {
+        state.waiting.push_back(sender);
+        if state.workers < state.waiting.len().min(MAX_WORKERS) {
             state.workers += 1;
             let this = Arc::clone(self);
             #[expect(clippy::disallowed_methods, reason = "it ends with its attempt to connect, which has a timeout")]
             self.runtime.spawn(async move { this.work().await });
         }
-        Err(given)
+        Err(receiver)
     }
 
     async fn work(&self) {
-        while self.is_wanted() {
-            let made = self.make().await;
-            self.give(made);
+        while self.has_demand() {
+            let connection = self.connect().await;
+            self.deliver(connection);
         }
     }
 
     /// Whether more requests wait than other workers connect. Where not, the worker that asks is one less.
-    fn is_wanted(&self) -> bool {
+    fn has_demand(&self) -> bool {
         let mut state = self.lock();
         state.waiting.retain(|waiting| !waiting.is_closed());
-        let is_wanted = state.waiting.len() >= state.workers;
-        if !is_wanted {
+        let has_demand = state.waiting.len() >= state.workers;
+        if !has_demand {
             state.workers -= 1;
         }
-        is_wanted
+        has_demand
     }
 
-    async fn make(&self) -> ConnectionResult<Connection> {
-        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| closed("the pool is closed"))?;
-        Ok(Connection { inner: self.connector.connect().await?.connection, _place: place })
+    async fn connect(&self) -> ConnectionResult<Connection> {
+        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| closed("the pool is closed"))?;
+        Ok(Connection { inner: self.connector.connect().await?.connection, _permit: permit })
     }
 
     /// Gives it to the request that has waited longest. An error is of use to nobody who asks later.
-    fn give(&self, mut made: ConnectionResult<Connection>) {
+    fn deliver(&self, mut connection: ConnectionResult<Connection>) {
         let mut state = self.lock();
         while let Some(waiting) = state.waiting.pop_front() {
-            match waiting.send(made) {
+            match waiting.send(connection) {
                 Ok(()) => return,
-                Err(not_taken) => made = not_taken,
+                Err(unsent) => connection = unsent,
             }
         }
-        state.spare.extend(made);
+        state.spare.extend(connection);
     }
 }
 
