@@ -64,7 +64,7 @@ async fn a_database_that_comes_later_is_waited_for() {
     let log = folder.path().join("migrate.log");
     let mut migrating =
         Process::spawn("migrate", &mut command(folder.path(), &database, "1m"), &log).expect("a process");
-    let waits = async || std::fs::read_to_string(&log).is_ok_and(|said| said.contains("trying again"));
+    let waits = async || std::fs::read_to_string(&log).is_ok_and(|said| said.contains("retrying"));
     migrating.ready_when(Duration::from_secs(30), waits).await.expect("it waits");
 
     let _postgres = Postgres::start(folder.path(), Some(port)).await.expect("Postgres");
