@@ -1,4 +1,4 @@
-//! Compiles the `.proto` files with protox, a protoc in Rust, so that none needs to be installed.
+//! Compiles the `.proto` files with protox, a protoc in Rust. A build does not need an installed protoc.
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = ["chat/v1/chat.proto", "notification/v1/notification.proto"];

@@ -1,4 +1,4 @@
-//! Errors as they leave a service over HTTP, gRPC or a socket.
+//! Errors in the form in which a service returns them over HTTP, gRPC and WebSocket.
 
 mod code;
 
@@ -11,39 +11,40 @@ use utoipa::ToSchema;
 
 pub use self::code::ErrorCode;
 
-/// What is wrong with one field of a request.
+/// An invalid field of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
     /// The field's name in the request.
     #[schema(value_type = String, examples("username"))]
     pub field: Cow<'static, str>,
-    /// The rule that the value breaks, for a program: `required`, `length`, `format`, `range`, `duplicate` and others.
+    /// The violated rule, for programs: `required`, `length`, `format`, `range`, `duplicate` and others.
     #[schema(examples("length"))]
     pub code: &'static str,
-    /// For a person.
+    /// A text for people.
     #[schema(examples("should have 3 to 50 characters"))]
     pub message: String,
 }
 
-/// An error as it leaves a service, over whichever edge. Each domain's own error becomes one of these.
+/// An error in the form in which a service returns it. The error types of all domains convert into this one.
 #[derive(Debug)]
 pub struct ApiError {
-    /// What kind.
+    /// The kind of error.
     pub code: ErrorCode,
-    /// For a person: what happened, and what to do. Never the cause of an internal error.
+    /// A text for people: what happened and what to do. Never contains the cause of an internal error.
     pub detail: Cow<'static, str>,
-    /// The fields that are wrong.
+    /// The invalid fields.
     pub fields: Vec<FieldError>,
-    /// When it may be worth trying again.
+    /// The time after which a retry may succeed.
     pub retry_after: Option<Duration>,
-    /// The cause of an internal error, or of a dependency that is away. Logged where the error leaves the service, never shown.
+    /// The cause of an internal error or of an unavailable dependency. It is logged when the service returns the error. Clients
+    /// do not see it.
     pub cause: Option<String>,
 }
 
-/// How long a client waits before it tries again what was [`ErrorCode::Unavailable`].
+/// The time after which a client may retry a request that failed with [`ErrorCode::Unavailable`].
 const UNAVAILABLE_RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// What a client is told of a fault of the server.
+/// The detail of every internal error.
 pub const INTERNAL: &str =
     "The server could not process this because of an internal error. If it happens again, report the request id.";
 
@@ -52,46 +53,46 @@ pub const INTERNAL: &str =
 pub const NO_SUCH_CHAT: &str = "There is no such chat, or you are not a member of it.";
 
 impl ApiError {
-    /// An error of this code, with what a person should read.
+    /// Returns an error with this code and detail.
     #[must_use]
     pub fn new(code: ErrorCode, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { code, detail: detail.into(), fields: Vec::new(), retry_after: None, cause: None }
     }
 
-    /// One field breaks its rule.
+    /// Returns the error for one invalid field.
     #[must_use]
     pub fn invalid(field: impl Into<Cow<'static, str>>, code: &'static str, message: impl Into<String>) -> Self {
         Self::invalid_fields(vec![FieldError { field: field.into(), code, message: message.into() }])
     }
 
-    /// Some fields break their rules.
+    /// Returns the error for several invalid fields.
     #[must_use]
     pub fn invalid_fields(fields: Vec<FieldError>) -> Self {
         let detail = fields.iter().map(|field| format!("{}: {}", field.field, field.message)).collect::<Vec<_>>();
         Self { fields, ..Self::new(ErrorCode::ValidationFailed, detail.join("; ")) }
     }
 
-    /// A fault of the server. The client sees nothing of the cause.
+    /// Returns an internal error. The client does not see the cause.
     #[must_use]
     pub fn internal(cause: impl fmt::Display) -> Self {
         Self { cause: Some(cause.to_string()), ..Self::new(ErrorCode::Internal, INTERNAL) }
     }
 
-    /// A dependency is away. The client sees its name, and nothing of the cause.
+    /// Returns the error for an unavailable dependency. The client sees its name but not the cause.
     #[must_use]
     pub fn unavailable(dependency: &'static str, cause: impl fmt::Display) -> Self {
         Self { cause: Some(cause.to_string()), ..Self::unavailable_without_cause(dependency) }
     }
 
-    /// A dependency is away, for a cause that the log has already.
+    /// Returns the error for an unavailable dependency whose cause needs no log line, for example because it is already logged.
     #[must_use]
     pub fn unavailable_without_cause(dependency: &'static str) -> Self {
         let detail = format!("The {dependency} is temporarily unavailable. Try again in a moment.");
         Self { retry_after: Some(UNAVAILABLE_RETRY_AFTER), ..Self::new(ErrorCode::Unavailable, detail) }
     }
 
-    /// Logs the cause, if there is one. Every edge calls it once, for an error that it answers with; code that handles an error in
-    /// another way does not.
+    /// Logs the cause, if there is one. The code that returns the error to a client calls this once. Code that handles the error
+    /// in another way does not call it.
     pub fn log(&self) {
         match &self.cause {
             None => {}
@@ -101,7 +102,7 @@ impl ApiError {
     }
 }
 
-/// For logs: with the cause.
+/// Includes the cause. For logs only.
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.code, self.detail)?;
@@ -115,7 +116,7 @@ impl std::error::Error for ApiError {}
 const ERROR_DOMAIN: &str = "neonchat";
 
 impl From<ApiError> for tonic::Status {
-    /// The edge of gRPC: logs the cause.
+    /// Logs the cause.
     fn from(error: ApiError) -> Self {
         error.log();
         let mut details = ErrorDetails::with_error_info(error.code.as_str(), ERROR_DOMAIN, []);
@@ -127,7 +128,7 @@ impl From<ApiError> for tonic::Status {
 }
 
 impl From<tonic::Status> for ApiError {
-    /// A status without a code of ours comes from the transport: the other service is away or too slow.
+    /// A status without one of our codes comes from the transport: the other service is unavailable or too slow.
     fn from(status: tonic::Status) -> Self {
         match (status.get_details_error_info(), status.code()) {
             (Some(info), _) => Self::from_remote(&info.reason, status.message().to_owned()),
@@ -139,11 +140,11 @@ impl From<tonic::Status> for ApiError {
     }
 }
 
-/// Another service of ours. Clients need not know which.
+/// The name of the other service in errors for clients, which need not know the services.
 const OTHER_SERVICE: &str = "messaging backend";
 
 impl ApiError {
-    /// The error that another service told of, by its code and detail.
+    /// Returns the error that another service reported, from its code and detail.
     #[must_use]
     pub fn from_remote(code: &str, detail: String) -> Self {
         match ErrorCode::from_name(code) {
@@ -153,7 +154,7 @@ impl ApiError {
         }
     }
 
-    /// Another service of ours did not answer in time, and the log says so already.
+    /// Returns the error for another service that did not answer in time. The log already has the cause.
     #[must_use]
     pub fn remote_unavailable() -> Self {
         Self::unavailable_without_cause(OTHER_SERVICE)

@@ -1,4 +1,4 @@
-//! gRPC between the services: what every call bears, and what every server asks of it.
+//! gRPC between the services: the client, the server, and the internal token that authenticates each call.
 
 pub mod client;
 pub mod listener;

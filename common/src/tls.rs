@@ -9,10 +9,10 @@ use rustls::{
 use thiserror::Error;
 use tonic::transport::{Certificate, ClientTlsConfig, Identity, Server, ServerTlsConfig};
 
-/// The longest that a handshake takes.
+/// The timeout of a handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How the services know each other: each shows a certificate, when it calls and when it is called, and believes those of
+/// The configuration of mutual TLS. Each service presents a certificate, as client and as server, and trusts the certificates of
 /// one authority.
 #[derive(Clone)]
 pub struct Tls {
@@ -20,27 +20,28 @@ pub struct Tls {
     pub(crate) server: ServerTlsConfig,
 }
 
-/// What is wrong with the PEM that a [`Tls`] should be made of.
+/// The invalid part of the PEM input of a [`Tls`]. The text says what was expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum TlsError {
-    /// The authority is no certificate.
+    /// The authority is not a certificate.
     #[error("a PEM file with the certificate of an authority")]
     Authority,
-    /// The certificate is none.
+    /// The certificate is invalid.
     #[error("a PEM file with a certificate, and those between it and the authority")]
     Certificate,
-    /// The key is none, or another certificate's.
+    /// The key is invalid, or belongs to another certificate.
     #[error("a PEM file with the private key of the certificate")]
     Key,
 }
 
 impl Tls {
-    /// Of PEM: the authority's certificate, one's own (with those between the two), and the key of the latter.
+    /// Builds the configuration from PEM: the certificate of the authority, the certificate of this service with its intermediates,
+    /// and its private key.
     ///
     /// # Errors
-    /// One of them is not what it should be.
+    /// Returns the invalid part.
     pub fn from_pem(authority: &str, certificate: &str, key: &str) -> Result<Self, TlsError> {
-        // tonic's server takes the process's. Whoever else set it, set the same.
+        // The server of tonic uses the default of the process. If it is already installed, it is the same one.
         let _ = ring::default_provider().install_default();
         if !has_certificates(authority) {
             return Err(TlsError::Authority);
@@ -53,14 +54,14 @@ impl Tls {
         let identity = Identity::from_pem(certificate, key);
         let client = ClientTlsConfig::new().ca_certificate(authority.clone()).identity(identity.clone());
         let server = ServerTlsConfig::new().client_ca_root(authority).identity(identity).timeout(HANDSHAKE_TIMEOUT);
-        // What each is by itself is known by now; this is whether they go together.
+        // Each part is valid. This checks that the key belongs to the certificate.
         Server::builder().tls_config(server.clone()).map_err(|_| TlsError::Key)?;
         Ok(Self { client, server })
     }
 }
 
 impl fmt::Debug for Tls {
-    /// Without the key.
+    /// Omits the key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tls").finish_non_exhaustive()
     }

@@ -1,6 +1,6 @@
 //! The gRPC contracts between the services, generated from the `.proto` files beside this crate's `src`.
 
-/// `chat.v1`: what chat-service offers.
+/// `chat.v1`: the API of chat-service.
 pub mod chat {
     /// Version 1.
     #[expect(missing_docs, clippy::pedantic, reason = "generated; the .proto file has the documentation")]
@@ -9,7 +9,7 @@ pub mod chat {
     }
 }
 
-/// `notification.v1`: what notification-service offers.
+/// `notification.v1`: the API of notification-service.
 pub mod notification {
     /// Version 1.
     #[expect(missing_docs, clippy::pedantic, reason = "generated; the .proto file has the documentation")]

@@ -169,7 +169,7 @@ async fn a_taken_port_is_named() {
     let values = [("CHAT_SERVICE_HOST", "127.0.0.1"), ("CHAT_SERVICE_PORT", "0"), ("CHAT_GRPC_PORT", &*port)];
     let settings = chat_service::config::Settings::from_values(values).expect("settings");
     let error = chat_service::app::App::build(settings).await.err().expect("a taken port");
-    assert_eq!(error.to_string(), format!("CHAT_GRPC_PORT: 127.0.0.1:{port} cannot be listened on"));
+    assert_eq!(error.to_string(), format!("CHAT_GRPC_PORT: cannot listen on 127.0.0.1:{port}"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

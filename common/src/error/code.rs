@@ -1,4 +1,4 @@
-//! The one table of error codes (contract, section 3).
+//! The table of error codes (contract, section 3).
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tonic::Code;
 use utoipa::ToSchema;
 
-/// The stable code of an error, the same over REST, WebSocket and gRPC.
+/// The code of an error. It is stable, and the same over REST, WebSocket and gRPC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn names_are_unique_and_as_serialized() {
+fn finds_each_code_by_its_serialized_name() {
     for code in ErrorCode::ALL {
         assert_eq!(ErrorCode::from_name(code.as_str()), Some(code));
         assert_eq!(serde_json::to_value(code).expect("JSON"), code.as_str());
@@ -9,7 +9,7 @@ fn names_are_unique_and_as_serialized() {
 }
 
 #[test]
-fn every_code_is_documented_for_clients() {
+fn protocol_documents_every_code() {
     let protocol = include_str!("../../../docs/PROTOCOL.md");
     for code in ErrorCode::ALL {
         let row = protocol.lines().find(|line| line.starts_with(&format!("| `{code}` |")));
@@ -21,7 +21,7 @@ fn every_code_is_documented_for_clients() {
 }
 
 #[test]
-fn a_code_survives_the_way_through_grpc() {
+fn code_survives_conversion_to_grpc_and_back() {
     for code in ErrorCode::ALL {
         let status = tonic::Status::from(ApiError::new(code, "why"));
         assert_eq!(status.code(), code.grpc_code());
@@ -30,7 +30,7 @@ fn a_code_survives_the_way_through_grpc() {
 }
 
 #[test]
-fn a_transport_error_is_unavailable_and_shows_no_cause() {
+fn transport_error_is_unavailable_and_hides_cause() {
     let error = ApiError::from(tonic::Status::unavailable("tcp connect error: 10.0.0.7:8083"));
     assert_eq!(error.code, ErrorCode::Unavailable);
     assert!(!error.detail.contains("10.0.0.7"));
@@ -40,7 +40,7 @@ fn a_transport_error_is_unavailable_and_shows_no_cause() {
 }
 
 #[test]
-fn logs_a_cause_where_the_error_leaves_the_service_and_not_before() {
+fn logs_cause_only_when_error_is_returned() {
     let log = Log::default();
     let lines = || String::from_utf8_lossy(&log.0.lock().expect("lock log")).lines().count();
     let writer = log.clone();

@@ -1,9 +1,8 @@
-//! The listener of a gRPC server. It bounds the number of connections, and the time that a connection may be open before a
-//! call on it shows the internal token.
+//! The listener of a gRPC server. It limits the number of connections, and the time until a connection is authenticated.
 //!
-//! Such a connection is *unknown*: it may be that of a caller that sends nothing, does not finish the TLS or the HTTP/2
-//! handshake, or only asks for `grpc.health.v1`. It is closed when its time is over, when a new connection needs its place,
-//! and when the server stops. A connection with an authorised call is *known*, and none of this applies to it.
+//! A connection is *authenticated* by its first call with the internal token. Until then the caller may send nothing, not
+//! finish the TLS or HTTP/2 handshake, or only call `grpc.health.v1`. An unauthenticated connection is closed after a timeout,
+//! when a new connection needs its slot, and when the server stops.
 
 use std::{
     collections::BTreeMap,
@@ -30,32 +29,32 @@ use tonic::transport::server::Connected;
 
 use crate::telemetry::start_at_zero;
 
-/// The most connections that a server has. Each instance of the other service has one, and so has each health check.
+/// The maximum number of connections. Each instance of the other service and each health check has one.
 const MAX_CONNECTIONS: usize = 1024;
 
-/// How long a connection may be unknown.
-const UNKNOWN_LIMIT: Duration = Duration::from_secs(5);
+/// The longest time until a connection is authenticated.
+const AUTH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The pause after a connection could not be accepted, mostly because the process has no file descriptor left.
+/// The pause after a failed accept. The usual cause is that the process has no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 const CLOSED_TOTAL: &str = "grpc_connections_closed_total";
 
-/// Why a connection was closed. A label of [`CLOSED_TOTAL`].
+/// The reason why a connection was closed. A label of [`CLOSED_TOTAL`].
 #[derive(Clone, Copy)]
-enum Reason {
-    /// It was unknown for too long.
-    Unknown,
-    /// There were too many, and it was the one that had been unknown for longest, or all others were known.
+enum CloseReason {
+    /// It was not authenticated in time.
+    Unauthenticated,
+    /// The limit was reached, and this was the oldest unauthenticated connection, or all others were authenticated.
     Full,
 }
 
-impl Reason {
-    const ALL: [Self; 2] = [Self::Unknown, Self::Full];
+impl CloseReason {
+    const ALL: [Self; 2] = [Self::Unauthenticated, Self::Full];
 
     const fn as_str(self) -> &'static str {
         match self {
-            Self::Unknown => "unknown",
+            Self::Unauthenticated => "unknown",
             Self::Full => "full",
         }
     }
@@ -65,32 +64,32 @@ impl Reason {
     }
 }
 
-/// A listener, as [`super::server::bind`] makes it.
+/// The listener that [`super::server::bind`] returns.
 #[derive(Debug)]
 pub struct Listener {
     tcp: TcpListener,
     connections: Connections,
-    unknown_limit: Duration,
+    auth_timeout: Duration,
 }
 
 impl Listener {
     pub(super) fn new(tcp: TcpListener) -> Self {
         describe_counter!(CLOSED_TOTAL, "gRPC connections that were closed because of a limit");
-        start_at_zero(CLOSED_TOTAL, Reason::ALL.map(|reason| [("reason", reason.as_str())]));
-        let open = Open { max: MAX_CONNECTIONS, next: 0, known: 0, unknown: BTreeMap::new() };
-        Self { tcp, connections: Connections(Arc::new(Mutex::new(open))), unknown_limit: UNKNOWN_LIMIT }
+        start_at_zero(CLOSED_TOTAL, CloseReason::ALL.map(|reason| [("reason", reason.as_str())]));
+        let open = Open { max: MAX_CONNECTIONS, next: 0, authenticated: 0, unauthenticated: BTreeMap::new() };
+        Self { tcp, connections: Connections(Arc::new(Mutex::new(open))), auth_timeout: AUTH_TIMEOUT }
     }
 
-    /// Replaces the limits: the most connections, and how long one may be unknown.
+    /// Replaces the maximum number of connections and the timeout for authentication.
     #[must_use]
-    pub fn with_limits(mut self, max_connections: usize, unknown: Duration) -> Self {
+    pub fn with_limits(mut self, max_connections: usize, auth_timeout: Duration) -> Self {
         self.connections.lock().max = max_connections;
-        self.unknown_limit = unknown;
+        self.auth_timeout = auth_timeout;
         self
     }
 
-    /// The connections, for a server of tonic. When the stream is dropped, the unknown ones are closed: a server that
-    /// drains waits for all that are open.
+    /// Returns the connections, for a tonic server. Dropping the stream closes the unauthenticated connections, because a draining
+    /// server waits for all open ones.
     pub fn incoming(self) -> impl Stream<Item = io::Result<Connection>> + Send {
         unfold(self, async |listener| {
             let connection = listener.accept().await;
@@ -103,9 +102,9 @@ impl Listener {
             match self.tcp.accept().await {
                 Ok((io, addr)) => {
                     if let Some((caller, close)) = self.connections.open(addr) {
-                        // Fails where the caller is gone.
+                        // Fails if the caller has disconnected.
                         let _ = io.set_nodelay(true);
-                        return Connection::new(io, caller, close, self.unknown_limit);
+                        return Connection::new(io, caller, close, self.auth_timeout);
                     }
                 }
                 Err(error) => {
@@ -119,7 +118,7 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        for close in std::mem::take(&mut self.connections.lock().unknown).into_values() {
+        for close in std::mem::take(&mut self.connections.lock().unauthenticated).into_values() {
             close.cancel();
         }
     }
@@ -132,9 +131,9 @@ struct Connections(Arc<Mutex<Open>>);
 struct Open {
     max: usize,
     next: u64,
-    known: usize,
-    /// By number, so that the first one has been open for longest.
-    unknown: BTreeMap<u64, CancellationToken>,
+    authenticated: usize,
+    /// By number. The first one is the oldest.
+    unauthenticated: BTreeMap<u64, CancellationToken>,
 }
 
 impl Connections {
@@ -142,23 +141,23 @@ impl Connections {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a new connection. `None` where there is no place for it.
+    /// Adds a connection. Returns `None` if there is no slot for it.
     fn open(&self, addr: SocketAddr) -> Option<(Caller, CancellationToken)> {
         let mut open = self.lock();
-        if open.known + open.unknown.len() >= open.max {
-            Reason::Full.count();
-            let (_, oldest) = open.unknown.pop_first()?;
+        if open.authenticated + open.unauthenticated.len() >= open.max {
+            CloseReason::Full.count();
+            let (_, oldest) = open.unauthenticated.pop_first()?;
             oldest.cancel();
         }
         let number = open.next;
         open.next += 1;
         let close = CancellationToken::new();
-        open.unknown.insert(number, close.clone());
+        open.unauthenticated.insert(number, close.clone());
         let connections = self.clone();
         let caller = Caller(Arc::new(Inner {
             addr,
             number,
-            is_known: AtomicBool::new(false),
+            is_authenticated: AtomicBool::new(false),
             was_refused: AtomicBool::new(false),
             connections,
         }));
@@ -166,7 +165,7 @@ impl Connections {
     }
 }
 
-/// The other side of a connection. Each request has it as an extension.
+/// The caller of a connection. Each request has it as an extension.
 #[derive(Clone, Debug)]
 pub struct Caller(Arc<Inner>);
 
@@ -174,63 +173,63 @@ pub struct Caller(Arc<Inner>);
 struct Inner {
     addr: SocketAddr,
     number: u64,
-    is_known: AtomicBool,
+    is_authenticated: AtomicBool,
     was_refused: AtomicBool,
     connections: Connections,
 }
 
 impl Caller {
-    /// Its address.
+    /// Returns its address.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.0.addr
     }
 
-    fn is_known(&self) -> bool {
-        self.0.is_known.load(Ordering::Relaxed)
+    fn is_authenticated(&self) -> bool {
+        self.0.is_authenticated.load(Ordering::Relaxed)
     }
 
-    /// It showed the internal token.
-    pub(super) fn know(&self) {
-        if !self.is_known() {
+    /// Marks the connection as authenticated.
+    pub(super) fn mark_authenticated(&self) {
+        if !self.is_authenticated() {
             let mut open = self.0.connections.lock();
-            // One that was closed meanwhile stays closed.
-            if open.unknown.remove(&self.0.number).is_some() {
-                open.known += 1;
-                self.0.is_known.store(true, Ordering::Relaxed);
+            // The connection may have been closed in the meantime. It stays closed.
+            if open.unauthenticated.remove(&self.0.number).is_some() {
+                open.authenticated += 1;
+                self.0.is_authenticated.store(true, Ordering::Relaxed);
             }
         }
     }
 
-    /// Notes that a call was refused. Returns whether it is the first one of the connection.
-    pub(super) fn refuse(&self) -> bool {
+    /// Marks that a call was refused. Returns whether it is the first one on this connection.
+    pub(super) fn mark_refused(&self) -> bool {
         !self.0.was_refused.swap(true, Ordering::Relaxed)
     }
 
     fn close(&self) {
         let mut open = self.0.connections.lock();
-        if self.is_known() {
-            open.known -= 1;
+        if self.is_authenticated() {
+            open.authenticated -= 1;
         } else {
-            open.unknown.remove(&self.0.number);
+            open.unauthenticated.remove(&self.0.number);
         }
     }
 }
 
-/// A connection. As long as it is unknown, it fails when it is to be closed.
+/// A connection. While it is unauthenticated, reads and writes fail once it has to be closed.
 pub struct Connection {
     io: TcpStream,
     caller: Caller,
-    /// Resolves when it is to be closed. `None` once it is known.
+    /// Resolves when the connection has to be closed. `None` once it is authenticated.
     closed: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 impl Connection {
-    fn new(io: TcpStream, caller: Caller, close: CancellationToken, limit: Duration) -> Self {
-        let known = caller.clone();
+    fn new(io: TcpStream, caller: Caller, close: CancellationToken, auth_timeout: Duration) -> Self {
+        let cloned_caller = caller.clone();
         let closed = async move {
-            if timeout(limit, close.cancelled_owned()).await.is_err() && !known.is_known() {
-                Reason::Unknown.count();
+            if timeout(auth_timeout, close.cancelled_owned()).await.is_err() && !cloned_caller.is_authenticated() {
+                CloseReason::Unauthenticated.count();
             }
         };
         Self { io, caller, closed: Some(Box::pin(closed)) }
@@ -238,17 +237,17 @@ impl Connection {
 
     fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         let Some(closed) = &mut self.closed else { return Poll::Pending };
-        if !self.caller.is_known() {
+        if !self.caller.is_authenticated() {
             ready!(closed.as_mut().poll(cx));
         }
-        if self.caller.is_known() {
+        if self.caller.is_authenticated() {
             self.closed = None;
             return Poll::Pending;
         }
         Poll::Ready(io::ErrorKind::TimedOut.into())
     }
 
-    /// `polled`, or the failure of a connection that is to be closed and can do no more.
+    /// Returns `polled`. If it is pending and the connection has to be closed, returns an error.
     fn or_closed<T>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if polled.is_pending() { self.poll_closed(cx).map(Err) } else { polled }
     }

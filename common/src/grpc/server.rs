@@ -1,4 +1,4 @@
-//! A gRPC server that other services call.
+//! The gRPC server of a service. Other services call it.
 
 use std::{
     net::SocketAddr,
@@ -34,60 +34,59 @@ use crate::{
     trace::{self, TraceContext},
 };
 
-/// Calls that one connection may have under way; a further one waits at the caller.
+/// The maximum number of concurrent calls on one connection. Further calls wait at the caller.
 const MAX_CONCURRENT_STREAMS: u32 = 1024;
 
-/// The longest that a call is worked on, whatever its caller says.
+/// The maximum duration of a call, whatever deadline the caller sets.
 const MAX_DEADLINE: Duration = Duration::from_secs(30);
 
-/// How long a connection is used. Its caller then makes a new one, and finds the instances that have been added. (With
-/// `max_connection_age_grace` tonic 0.14 would break the connection off instead of letting its calls end.)
+/// The maximum age of a connection. The caller then opens a new one and so finds added instances. (With
+/// `max_connection_age_grace`, tonic 0.14 would abort the calls on the connection.)
 const MAX_CONNECTION_AGE: Duration = Duration::from_mins(5);
 
-/// How long a connection may be silent before it is pinged, and how long the answer may take.
+/// The idle time after which a connection is pinged, and the timeout of the answer.
 const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(10));
 
-/// The most bytes of a request's metadata, and of one HTTP/2 frame. (tonic refuses messages of more than 4 MiB.)
+/// The maximum size of a request's metadata and of an HTTP/2 frame. (tonic refuses messages larger than 4 MiB.)
 const MAX_METADATA_BYTES: u32 = 16 * 1024;
 const MAX_FRAME_BYTES: u32 = 16 * 1024;
 
-/// A server whose every call is authorised, logged under the caller's request id, and measured.
+/// Returns a server that authenticates each call, logs it with the caller's request id, traces it and measures it.
 ///
-/// Only `grpc.health.v1` is open to callers without the internal token, so that an orchestrator can ask. Where the services
-/// have certificates, a caller needs one too.
+/// Only `grpc.health.v1` needs no internal token, so that an orchestrator can call it. If the services use TLS, a caller also
+/// needs a certificate.
 ///
 /// # Errors
-/// The certificates cannot be used.
+/// The certificates are invalid.
 pub fn builder(settings: &GrpcSettings) -> anyhow::Result<Server<Stack<AuthLayer, tower::layer::util::Identity>>> {
     let mut server = Server::builder();
     if let Some(tls) = &settings.tls {
         server = server.tls_config(tls.server.clone()).context("INTERNAL_TLS_CERT_FILE")?;
     }
-    let (interval, limit) = KEEPALIVE;
+    let (interval, timeout) = KEEPALIVE;
     Ok(server
         .timeout(MAX_DEADLINE)
         .max_concurrent_streams(MAX_CONCURRENT_STREAMS)
         .max_connection_age(MAX_CONNECTION_AGE)
         .http2_keepalive_interval(Some(interval))
-        .http2_keepalive_timeout(Some(limit))
+        .http2_keepalive_timeout(Some(timeout))
         .http2_max_header_list_size(MAX_METADATA_BYTES)
         .max_frame_size(MAX_FRAME_BYTES)
         .layer(AuthLayer { token: Arc::new(settings.internal_token.clone()) }))
 }
 
-/// Listens at `host:port`; `setting` is where the port comes from.
+/// Listens on `host:port`. `setting` is the name of the setting with the port.
 ///
 /// # Errors
-/// It cannot be listened on.
+/// The port cannot be bound. The error names `setting`.
 pub async fn bind(host: &str, port: u16, setting: &'static str) -> anyhow::Result<(Listener, SocketAddr)> {
-    let listener = TcpListener::bind((host, port))
-        .await
-        .with_context(|| format!("{setting}: {host}:{port} cannot be listened on"))?;
+    let listener =
+        TcpListener::bind((host, port)).await.with_context(|| format!("{setting}: cannot listen on {host}:{port}"))?;
     let addr = listener.local_addr()?;
     Ok((Listener::new(listener), addr))
 }
 
-/// See [`builder`].
+/// The layer of [`builder`]: authenticates, logs, traces and measures each call.
 #[derive(Clone, Debug)]
 pub struct AuthLayer {
     token: Arc<SecretString>,
@@ -101,7 +100,7 @@ impl<S> Layer<S> for AuthLayer {
     }
 }
 
-/// See [`builder`].
+/// The service of [`AuthLayer`].
 #[derive(Clone, Debug)]
 pub struct AuthService<S> {
     inner: S,
@@ -109,28 +108,28 @@ pub struct AuthService<S> {
 }
 
 impl<S> AuthService<S> {
-    /// Whether the call may be answered. Notes that its connection is known, or that it is refused.
-    fn authorise(&self, request: &Request<Body>) -> bool {
+    /// Returns whether the call is allowed, and marks its connection as authenticated or refused.
+    fn authorize(&self, request: &Request<Body>) -> bool {
         let token = request.headers().get(TOKEN_KEY);
         let caller = caller(request);
-        // In constant time: how long a refusal takes tells nothing of the secret.
+        // In constant time, so that the duration does not reveal the secret.
         if token.is_some_and(|token| token.as_bytes().ct_eq(self.token.expose_secret().as_bytes()).into()) {
             if let Some(caller) = caller {
-                caller.know();
+                caller.mark_authenticated();
             }
             return true;
         }
         let is_open = request.uri().path().starts_with("/grpc.health.v1.Health/");
         if !is_open {
-            refuse(caller, if token.is_some() { "wrong" } else { "missing" });
+            report_refusal(caller, if token.is_some() { "wrong" } else { "missing" });
         }
         is_open
     }
 }
 
-/// Counts every refused call. Logs the first one of a connection, so that a caller cannot flood the log.
-fn refuse(caller: Option<&Caller>, reason: &'static str) {
-    if caller.is_none_or(Caller::refuse) {
+/// Counts each refused call, and logs the first one of each connection, so that a caller cannot flood the log.
+fn report_refusal(caller: Option<&Caller>, reason: &'static str) {
+    if caller.is_none_or(Caller::mark_refused) {
         security_event!(
             SecurityEvent::InternalTokenRejected,
             client.address = caller.map(|caller| display(caller.addr())),
@@ -161,8 +160,8 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        if !self.authorise(&request) {
-            let error = ApiError::new(ErrorCode::Unauthorized, "the internal token is missing or wrong");
+        if !self.authorize(&request) {
+            let error = ApiError::new(ErrorCode::Unauthorized, "The internal token is missing or wrong.");
             return Box::pin(async { Ok(tonic::Status::from(error).into_http()) });
         }
         let given = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
@@ -170,36 +169,36 @@ where
         let caller = TraceContext::accept(given(trace::HEADER));
         let path = request.uri().path().to_owned();
         let mut trace = trace::Span::child(&caller, || {
-            let (service, method) = split(&path);
+            let (service, method) = split_path(&path);
             trace::rpc_server(service, method)
         });
-        let place = trace.context();
-        let span = info_span!("grpc", request.id = %id, trace.id = place.trace_id().map(display));
-        let answer = self.inner.call(request);
-        Box::pin(correlation::scope(id, place, span, async move {
+        let context = trace.context();
+        let span = info_span!("grpc", request.id = %id, trace.id = context.trace_id().map(display));
+        let response = self.inner.call(request);
+        Box::pin(correlation::scope(id, context, span, async move {
             let started = Instant::now();
-            let response = answer.await?;
+            let response = response.await?;
             trace.end_server_call(observe(&path, &response, started.elapsed()));
             Ok(response)
         }))
     }
 }
 
-/// `/package.Service/Method`
-fn split(path: &str) -> (&str, &str) {
+/// Splits `/package.Service/Method` into service and method.
+fn split_path(path: &str) -> (&str, &str) {
     path.trim_start_matches('/').split_once('/').unwrap_or(("unknown", "unknown"))
 }
 
-/// Measures and logs a call. Returns how it ended.
+/// Measures and logs a call. Returns its status code.
 fn observe(path: &str, response: &Response<Body>, elapsed: Duration) -> Code {
-    // A failed unary call has its status in the headers; one that did well has it in the trailers.
+    // A failed unary call has its status in the headers. A successful one has it in the trailers.
     let code = response.headers().get("grpc-status").map_or(Code::Ok, |value| Code::from_bytes(value.as_bytes()));
-    // A method that does not exist would be a label that callers make up.
-    let (service, method) = if code == Code::Unimplemented { ("unknown", "unknown") } else { split(path) };
+    // The name of an unknown method is any text of the caller, which must not become a label.
+    let (service, method) = if code == Code::Unimplemented { ("unknown", "unknown") } else { split_path(path) };
     metrics::histogram!("grpc_request_duration_seconds", "service" => service.to_owned(),
         "method" => method.to_owned(), "code" => format!("{code:?}"))
     .record(elapsed);
     tracing::debug!(grpc.service = service, grpc.method = method, grpc.code = ?code,
-        duration_ms = elapsed.as_secs_f64() * 1e3, "call");
+        duration_ms = elapsed.as_secs_f64() * 1e3, "call handled");
     code
 }

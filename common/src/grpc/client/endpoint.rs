@@ -1,4 +1,4 @@
-//! One address of another service, behind its circuit breaker.
+//! An address of another service, behind a circuit breaker.
 
 use std::{
     future::pending,
@@ -24,40 +24,38 @@ use tower_resilience::circuitbreaker::{
 use super::{rpc::Rpc, status};
 use crate::tls::Tls;
 
-/// The longest that connecting takes before the call fails.
+/// The timeout for connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How often an idle connection is asked whether it is still there, and how long the answer may take. A host that
-/// vanished without a word is noticed after the two together. Retransmission would by then take as long again to find
-/// that it is back; a new connection is tried at once.
+/// The interval of pings on an idle connection, and the timeout of the answer. A host that vanishes silently is detected after
+/// the sum of the two. The client then opens a new connection, which finds a restored host sooner than TCP retransmission
+/// would.
 const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(3));
 
-/// An address that has not answered for so long is held to be away. One that had less time is not: its caller was in a
-/// hurry.
+/// The shortest timeout of an attempt that counts as a failure of its address. With less time, the address is not to blame.
 pub(super) const MIN_ATTEMPT_TIMEOUT: Duration = Duration::from_millis(400);
 
-/// Failures one after the other that open a circuit. Unlike a rate over a window this costs the same however many calls
-/// there are; what fails now and then is left to retries.
+/// The number of consecutive failures that open a circuit. Unlike a failure rate over a window, the cost does not depend on the
+/// number of calls. Retries handle occasional failures.
 const FAILURES_TO_OPEN: usize = 5;
 
-/// How long an open circuit refuses calls. Then one goes through, and decides: back to normal, or as long again.
+/// The time for which an open circuit refuses calls. Then one trial call closes the circuit or opens it again.
 const OPEN_FOR: Duration = Duration::from_millis(500);
 
 pub(super) const BREAKER_STATE: &str = "grpc_client_circuit_breaker_state";
 
-/// See the module.
 pub(super) struct Endpoint {
     address: String,
     channel: Channel,
-    breaker: CircuitBreaker<Run, Away>,
-    failure: Failure,
+    breaker: CircuitBreaker<RunFuture, IsUnreachable>,
+    last_failure: LastFailure,
 }
 
-/// Why the last call failed, for the log. A circuit breaker does not say.
-type Failure = Arc<Mutex<String>>;
+/// The cause of the last failure, for the log. The circuit breaker does not keep it.
+type LastFailure = Arc<Mutex<String>>;
 
 impl Endpoint {
-    /// The one at `host:port`. With TLS, `host` is what its certificate has to be for.
+    /// Returns the endpoint at `host:port`. With TLS, its certificate has to be valid for `host`.
     pub(super) fn new(address: &str, tls: Option<&Tls>) -> anyhow::Result<Self> {
         let scheme = if tls.is_some() { "https" } else { "http" };
         let malformed = || format!("{address} should be host:port");
@@ -73,40 +71,45 @@ impl Endpoint {
             .keep_alive_timeout(timeout)
             .keep_alive_while_idle(true)
             .connect_lazy();
-        let failure = Failure::default();
-        Ok(Self { address: address.to_owned(), channel, breaker: breaker(address, Arc::clone(&failure))?, failure })
+        let last_failure = LastFailure::default();
+        Ok(Self {
+            address: address.to_owned(),
+            channel,
+            breaker: breaker(address, Arc::clone(&last_failure))?,
+            last_failure,
+        })
     }
 
-    /// Where it is.
+    /// Returns its `host:port`.
     pub(super) fn address(&self) -> &str {
         &self.address
     }
 
-    /// Calls it, for as long as `limit`. An open circuit refuses at once.
+    /// Makes a call that takes at most `timeout`. An open circuit refuses immediately.
     pub(super) async fn call<M: Rpc>(
         &self,
-        limit: Duration,
+        timeout: Duration,
         request: Request<M>,
     ) -> Result<Response<M::Response>, CircuitBreakerError<Status>> {
-        let (channel, failure) = (self.channel.clone(), Arc::clone(&self.failure));
-        // Boxed, or every layer around it would move some kilobytes.
+        let (channel, last_failure) = (self.channel.clone(), Arc::clone(&self.last_failure));
+        // Boxed, because each layer around the future would move several kilobytes.
         let call = Box::pin(async move {
             match M::call(channel, request).await {
-                // `within` is about to do the same, and knows whom it counts against.
+                // `with_timeout` below is about to fire as well, and decides whether the timeout counts as a failure.
                 Err(status) if status::is_cancelled_by_timeout(&status) => pending().await,
-                answered => answered.map_err(status::normalize),
+                result => result.map_err(status::normalize),
             }
         });
         let breaker = self.breaker.clone();
-        // What the limit cuts off outside of the breaker counts neither for the address nor against it.
-        if limit >= MIN_ATTEMPT_TIMEOUT {
-            breaker.oneshot(record(failure, within(limit, call))).await
+        // A timeout outside the circuit breaker counts neither as a success nor as a failure.
+        if timeout >= MIN_ATTEMPT_TIMEOUT {
+            breaker.oneshot(record_failure(last_failure, with_timeout(timeout, call))).await
         } else {
-            within(limit, breaker.oneshot(record(failure, call))).await
+            with_timeout(timeout, breaker.oneshot(record_failure(last_failure, call))).await
         }
     }
 
-    /// Asks it whether it serves.
+    /// Asks whether the service is serving, with `grpc.health.v1`.
     pub(super) async fn probe(&self, limit: Duration, request: Request<HealthCheckRequest>) -> Result<(), ()> {
         let mut client = HealthClient::new(self.channel.clone());
         let answer = timeout(limit, client.check(request)).await;
@@ -117,20 +120,23 @@ impl Endpoint {
     }
 }
 
-/// Keeps the cause of every failure that counts against the address, time-outs too. The last one opens the circuit.
-async fn record<T>(failure: Failure, call: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
+/// Keeps the cause of each failure of the address, timeouts included.
+async fn record_failure<T>(
+    last_failure: LastFailure,
+    call: impl Future<Output = Result<T, Status>>,
+) -> Result<T, Status> {
     call.await.inspect_err(|status| {
         if status::is_unreachable(status) {
-            *failure.lock().unwrap_or_else(PoisonError::into_inner) = status::cause(status);
+            *last_failure.lock().unwrap_or_else(PoisonError::into_inner) = status::cause(status);
         }
     })
 }
 
-async fn within<T, E: From<Status>>(limit: Duration, call: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+async fn with_timeout<T, E: From<Status>>(limit: Duration, call: impl Future<Output = Result<T, E>>) -> Result<T, E> {
     timeout(limit, call).await.unwrap_or_else(|_| Err(status::deadline_exceeded().into()))
 }
 
-fn breaker(address: &str, failure: Failure) -> anyhow::Result<CircuitBreaker<Run, Away>> {
+fn breaker(address: &str, last_failure: LastFailure) -> anyhow::Result<CircuitBreaker<RunFuture, IsUnreachable>> {
     let label = address.to_owned();
     gauge!(BREAKER_STATE, "address" => label.clone()).set(CircuitState::Closed as u8);
     let breaker = CircuitBreakerLayer::builder()
@@ -142,22 +148,22 @@ fn breaker(address: &str, failure: Failure) -> anyhow::Result<CircuitBreaker<Run
             match (from, to) {
                 (_, CircuitState::Closed) => tracing::info!(grpc.address = label, "circuit breaker closed"),
                 (CircuitState::Closed, CircuitState::Open) => {
-                    let cause = mem::take(&mut *failure.lock().unwrap_or_else(PoisonError::into_inner));
+                    let cause = mem::take(&mut *last_failure.lock().unwrap_or_else(PoisonError::into_inner));
                     tracing::warn!(grpc.address = label, error.cause = cause, "circuit breaker opened");
                 }
                 _ => {}
             }
         })
-        .failure_classifier_type(Away)
+        .failure_classifier_type(IsUnreachable)
         .build()?;
-    Ok(breaker.layer_fn(Run))
+    Ok(breaker.layer_fn(RunFuture))
 }
 
-/// A service whose requests are the calls themselves: what a breaker needs in order to stand around a future.
+/// A tower service whose request is a future, which it runs. The circuit breaker wraps a service, not a future.
 #[derive(Clone)]
-struct Run;
+struct RunFuture;
 
-impl<T, F: Future<Output = Result<T, Status>>> Service<F> for Run {
+impl<T, F: Future<Output = Result<T, Status>>> Service<F> for RunFuture {
     type Response = T;
     type Error = Status;
     type Future = F;
@@ -171,11 +177,11 @@ impl<T, F: Future<Output = Result<T, Status>>> Service<F> for Run {
     }
 }
 
-/// What opens a circuit.
+/// Classifies the failures that open a circuit.
 #[derive(Clone)]
-struct Away;
+struct IsUnreachable;
 
-impl<T> FailureClassifier<T, Status> for Away {
+impl<T> FailureClassifier<T, Status> for IsUnreachable {
     fn classify(&self, result: &Result<T, Status>) -> bool {
         result.as_ref().is_err_and(status::is_unreachable)
     }

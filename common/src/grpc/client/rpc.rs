@@ -1,4 +1,4 @@
-//! The methods that the services call of each other, by the message that each takes.
+//! The gRPC methods that the services call, each as a trait of its request message.
 
 use neonchat_proto::{
     chat::v1::{self as chat, chat_service_client::ChatServiceClient, chat_service_server},
@@ -8,35 +8,35 @@ use neonchat_proto::{
 };
 use tonic::{Request, Response, Status, transport::Channel};
 
-/// The method that takes this message. It is idempotent, or called with one attempt.
+/// A gRPC method, implemented by its request message. The method is idempotent, or is called with one attempt.
 pub trait Rpc: Clone + Send + Sync + 'static {
-    /// Its service, with the package.
+    /// The service, with the package.
     const SERVICE: &'static str;
-    /// Its name.
+    /// The name of the method.
     const NAME: &'static str;
-    /// What it answers.
+    /// The response message.
     type Response: Send + 'static;
 
-    /// Calls it.
+    /// Makes one call.
     fn call(
         channel: Channel,
         request: Request<Self>,
     ) -> impl Future<Output = Result<Response<Self::Response>, Status>> + Send + 'static;
 }
 
-/// `Name = function(Request) -> Answer`, as the `.proto` file and the generated client have them.
+/// `Name = function(Request) -> Response`, with the names of the `.proto` file and the generated client.
 macro_rules! rpcs {
-    ($all:ident, $client:ident, $server:ident: $($name:ident = $function:ident($request:path) -> $answer:path;)+) => {
-        /// The methods that are called of this service, each with the service.
+    ($all:ident, $client:ident, $server:ident: $($name:ident = $function:ident($request:path) -> $response:path;)+) => {
+        /// The methods of this service that are called, each with the name of the service.
         pub const $all: &[(&str, &str)] = &[$(($server::SERVICE_NAME, stringify!($name))),+];
 
         $(
         impl Rpc for $request {
             const SERVICE: &'static str = $server::SERVICE_NAME;
             const NAME: &'static str = stringify!($name);
-            type Response = $answer;
+            type Response = $response;
 
-            async fn call(channel: Channel, request: Request<Self>) -> Result<Response<$answer>, Status> {
+            async fn call(channel: Channel, request: Request<Self>) -> Result<Response<$response>, Status> {
                 $client::new(channel).$function(request).await
             }
         }
