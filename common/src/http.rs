@@ -1,4 +1,4 @@
-//! What every HTTP edge of ours has: errors as problem+json (RFC 9457), the request id, and strict reading of input.
+//! What both HTTP servers share: errors as `application/problem+json` (RFC 9457), the request id, and strict parsing of input.
 
 pub mod address;
 mod encoding;
@@ -33,50 +33,50 @@ use crate::{
     trace::{self, TraceContext},
 };
 
-/// The largest body of a request. A message of 4096 characters needs 49 KB at most, all of it `\u` escapes.
+/// The maximum size of a request body. A message of 4096 characters needs at most 49 KB, if it consists of `\u` escapes.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// The media type of a [`Problem`].
 pub const PROBLEM_JSON: &str = "application/problem+json";
 
-/// What does not hold for another body.
-const ABOUT_A_BODY: [HeaderName; 3] = [header::CONTENT_TYPE, header::CONTENT_LENGTH, header::CONTENT_ENCODING];
+/// The headers that describe a body, and are wrong for another body.
+const BODY_HEADERS: [HeaderName; 3] = [header::CONTENT_TYPE, header::CONTENT_LENGTH, header::CONTENT_ENCODING];
 
-/// Asked every few seconds, by machines: in no trace.
+/// The paths that machines request every few seconds. They are not traced.
 const OPERATIONS: [&str; 4] = ["/health", "/live", "/metrics", "/ready"];
 
-/// For a year.
-const HTTPS_ALONE: &str = "max-age=31536000";
+/// Browsers use only HTTPS for a year.
+const HSTS: &str = "max-age=31536000";
 
 /// The body of an error (RFC 9457).
 #[derive(Serialize, ToSchema)]
 pub struct Problem<'a> {
-    /// `urn:neonchat:error:` and the code.
+    /// `urn:neonchat:error:` followed by the code.
     #[schema(format = "uri", examples("urn:neonchat:error:validation_failed"))]
     r#type: String,
-    /// What the code means.
+    /// A short summary of the code.
     #[schema(examples("Validation failed"))]
     title: &'static str,
     /// The HTTP status.
     #[schema(minimum = 400, maximum = 599, examples(422))]
     status: u16,
-    /// What happened, for a person.
+    /// What happened, for people.
     #[schema(examples("username: should have 3 to 50 characters"))]
     detail: &'a str,
-    /// What happened, for a program.
+    /// What happened, for programs.
     code: ErrorCode,
-    /// The answer's `X-Request-Id`. The server's log has it too.
+    /// The `X-Request-Id` of the response. The log of the server has it as well.
     #[schema(examples("0199c1a2-7b1e-7f6e-9d3c-5a4b8c7d6e5f"))]
     request_id: &'a str,
-    /// Each field that is wrong. Only with `validation_failed`.
+    /// The invalid fields. Only with `validation_failed`.
     #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
     errors: &'a [FieldError],
 }
 
 impl<'a> Problem<'a> {
-    /// The body of this error, answered to the request of this id.
+    /// Returns the body for this error and request id.
     #[must_use]
-    pub fn of(error: &'a ApiError, request_id: &'a str) -> Self {
+    pub fn new(error: &'a ApiError, request_id: &'a str) -> Self {
         Self {
             r#type: format!("urn:neonchat:error:{}", error.code),
             title: error.code.title(),
@@ -91,11 +91,11 @@ impl<'a> Problem<'a> {
 
 impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
-        // actix has an `http` crate of an older major version.
+        // actix uses an older major version of the `http` crate.
         StatusCode::from_u16(self.code.http_status().as_u16()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// The edge of HTTP: logs the cause.
+    /// Logs the cause.
     fn error_response(&self) -> HttpResponse {
         self.log();
         let status = self.status_code();
@@ -107,13 +107,13 @@ impl ResponseError for ApiError {
             response.insert_header((header::RETRY_AFTER, after.as_secs().max(1).to_string()));
         }
         let id = correlation::current();
-        response.insert_header((header::CONTENT_TYPE, PROBLEM_JSON)).json(Problem::of(self, id.as_str()))
+        response.insert_header((header::CONTENT_TYPE, PROBLEM_JSON)).json(Problem::new(self, id.as_str()))
     }
 }
 
-/// Middleware, outside of [`base_middleware`]: what a browser is told with every answer. A handler's own value of a header wins, such
-/// as the policy of a page that has scripts. What actix answers before there is a request (408, 431, a malformed 400) has
-/// no body and none of these.
+/// Returns the middleware that adds security headers for browsers. It wraps [`base_middleware`]. A header that a handler sets
+/// wins, such as the policy of a page with scripts. Responses that actix sends before it has a request (408, 431, malformed
+/// 400) have no body and no such headers.
 #[must_use]
 pub fn security_headers(environment: Environment) -> DefaultHeaders {
     let headers = DefaultHeaders::new()
@@ -123,15 +123,16 @@ pub fn security_headers(environment: Environment) -> DefaultHeaders {
         .add((header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"));
     match environment {
         Environment::Development => headers,
-        // Elsewhere it would make a developer's browser refuse plain HTTP on localhost.
-        Environment::Production => headers.add((header::STRICT_TRANSPORT_SECURITY, HTTPS_ALONE)),
+        // In development it would make a browser refuse plain HTTP on localhost.
+        Environment::Production => headers.add((header::STRICT_TRANSPORT_SECURITY, HSTS)),
     }
 }
 
-/// Middleware: gives each request its id, a place in a trace and a line in the log, and makes every error a problem.
+/// Middleware that every app has: gives each request an id, a span and a log line, measures it, and turns each error into a
+/// problem document.
 ///
 /// # Errors
-/// Those of a middleware inside this one that does not answer by itself.
+/// The error of an inner middleware that returns no response.
 pub async fn base_middleware(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -144,9 +145,9 @@ pub async fn base_middleware(
         let caller = TraceContext::accept(given(trace::HEADER));
         trace::Span::root(&caller, || trace::http_request(method_label(request.method().as_str()), request.path()))
     };
-    let place = trace.context();
-    let span = info_span!("http", request.id = %id, trace.id = place.trace_id().map(display));
-    correlation::scope(id.clone(), place, span, handle(request, next, id, trace)).await
+    let context = trace.context();
+    let span = info_span!("http", request.id = %id, trace.id = context.trace_id().map(display));
+    correlation::scope(id.clone(), context, span, handle(request, next, id, trace)).await
 }
 
 async fn handle(
@@ -156,16 +157,16 @@ async fn handle(
     mut trace: trace::Span,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
-    // HEAD becomes GET on the way.
+    // An inner middleware turns HEAD into GET.
     let method = request.method().clone();
-    // Not before: routing needs to be the only owner of the request.
+    // Not earlier: routing needs to be the only owner of the request.
     let mut response = next.call(request).await?.map_into_boxed_body();
     let http_request = response.request().clone();
     if let Some(error) = bare_error(&response) {
         let mut problem = error.error_response();
-        // What was said beside the body stays: which methods there are, what is left of a limit.
+        // Headers that do not describe the body stay, such as Allow and those of a rate limit.
         for (name, value) in response.headers() {
-            if !ABOUT_A_BODY.contains(name) {
+            if !BODY_HEADERS.contains(name) {
                 problem.headers_mut().append(name.clone(), value.clone());
             }
         }
@@ -174,7 +175,7 @@ async fn handle(
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         response.headers_mut().insert(HeaderName::from_static(correlation::HEADER), value);
     }
-    // The route's pattern and not the path: no id, and no token in a query, gets into the log or a label.
+    // The pattern of the route instead of the path, so that no id and no token from a query gets into the log or a label.
     let pattern = http_request.match_pattern();
     let route = pattern.clone().unwrap_or_else(|| "unknown".to_owned());
     let elapsed = started.elapsed();
@@ -185,17 +186,17 @@ async fn handle(
     .record(elapsed);
     trace.end_http(label, pattern, status);
     tracing::info!(http.method = %method, http.route = route, http.status = status,
-        duration_ms = elapsed.as_secs_f64() * 1e3, "request");
+        duration_ms = elapsed.as_secs_f64() * 1e3, "request handled");
     Ok(response)
 }
 
-/// A method may be any word that a client makes up; a label may not.
+/// Returns the method as a label. A client may send any word as method, but the number of labels has to be bounded.
 fn method_label(method: &str) -> &'static str {
     const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
     KNOWN.into_iter().find(|known| *known == method).unwrap_or("other")
 }
 
-/// The problem for an error that actix itself answered, without a body of ours.
+/// Returns the error to send instead of an error response of actix itself, which is no problem document.
 fn bare_error(response: &ServiceResponse<BoxBody>) -> Option<ApiError> {
     let status = response.status();
     let is_problem = response.headers().get(header::CONTENT_TYPE).is_some_and(|value| value == PROBLEM_JSON);
@@ -222,7 +223,7 @@ fn bare_error(response: &ServiceResponse<BoxBody>) -> Option<ApiError> {
     }
 }
 
-/// The body has more than [`MAX_BODY_BYTES`].
+/// Returns the error for a body larger than [`MAX_BODY_BYTES`].
 #[must_use]
 pub fn too_large() -> ApiError {
     ApiError::new(
@@ -231,7 +232,7 @@ pub fn too_large() -> ApiError {
     )
 }
 
-/// The body is of another type.
+/// Returns the error for a body that is not JSON by its content type.
 #[must_use]
 pub fn not_json() -> ApiError {
     ApiError::new(
@@ -240,7 +241,7 @@ pub fn not_json() -> ApiError {
     )
 }
 
-/// How JSON bodies are read: [`object::read_object`] then says what is wrong with valid JSON.
+/// Returns the configuration for JSON bodies. [`object::read_object`] then validates the JSON.
 #[must_use]
 pub fn json_config() -> JsonConfig {
     JsonConfig::default().limit(MAX_BODY_BYTES).error_handler(|error, _| {
@@ -254,7 +255,7 @@ pub fn json_config() -> JsonConfig {
     })
 }
 
-/// How the parameter in a path is read. A path has one at most, which is a UUID.
+/// Returns the configuration for path parameters. A path has at most one parameter, which is a UUID.
 #[must_use]
 pub fn path_config() -> PathConfig {
     PathConfig::default().error_handler(|error, request| {
@@ -267,7 +268,8 @@ pub fn path_config() -> PathConfig {
     })
 }
 
-/// How a query is read. Handlers take each parameter as text, so all that can be wrong here is one that is given twice.
+/// Returns the configuration for queries. Handlers take each parameter as text, so the only possible error is a repeated
+/// parameter.
 #[must_use]
 pub fn query_config() -> QueryConfig {
     QueryConfig::default().error_handler(|error, _| {

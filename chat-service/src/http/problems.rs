@@ -51,7 +51,7 @@ pub(crate) fn add(responses: &mut Responses, name: &str, error: &ApiError) {
     let RefOr::T(content) = content else { return };
     let mut example = Example::new();
     error.code.title().clone_into(&mut example.summary);
-    example.value = serde_json::to_value(Problem::of(error, REQUEST_ID)).ok();
+    example.value = serde_json::to_value(Problem::new(error, REQUEST_ID)).ok();
     content.examples.insert(name.to_owned(), example.into());
 }
 

@@ -1,4 +1,4 @@
-//! The address that a request comes from: that of the connection, or what proxies of ours say (`TRUSTED_PROXIES`).
+//! The client address of a request: that of the connection, or the one that trusted proxies report (`TRUSTED_PROXIES`).
 
 use std::{
     fmt,
@@ -12,20 +12,20 @@ use thiserror::Error;
 
 use crate::{error::ApiError, settings::SettingsSource};
 
-/// The part of an IPv6 address that one customer has at least: the rest is theirs to choose.
+/// The length of the IPv6 prefix that identifies a client. A customer gets at least a /64 and may choose any address in it.
 const IPV6_PREFIX: u8 = 64;
 
-/// A text that is neither an address nor a network.
+/// The text is neither an address nor a network.
 #[derive(Debug, PartialEq, Eq, Error)]
 #[error("a proxy is an address or a network: 10.0.0.7, 10.0.0.0/8, 2001:db8::/32")]
 pub struct InvalidProxy;
 
-/// The proxies whose `X-Forwarded-For` is believed.
+/// The proxies whose `X-Forwarded-For` header is trusted.
 #[derive(Clone, Debug, Default)]
 pub struct TrustedProxies(Vec<IpNet>);
 
 impl TrustedProxies {
-    /// Reads the setting.
+    /// Reads `TRUSTED_PROXIES`.
     #[must_use]
     pub fn read(source: &mut SettingsSource) -> Self {
         const NAME: &str = "TRUSTED_PROXIES";
@@ -36,16 +36,16 @@ impl TrustedProxies {
         })
     }
 
-    /// Reads a list.
+    /// Parses a list.
     ///
     /// # Errors
-    /// One of them is neither an address nor a network.
+    /// An item is neither an address nor a network.
     pub fn parse<'a>(list: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidProxy> {
         let network = |text: &str| text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
         list.into_iter().map(network).collect::<Result<_, _>>().map(Self).map_err(|_| InvalidProxy)
     }
 
-    /// The last address on the way that is none of ours. What stands before it may have been made up by the client.
+    /// Returns the last address in the chain that is not a trusted proxy. The client may have invented the addresses before it.
     fn client<'a>(&self, peer: IpAddr, forwarded: impl Iterator<Item = &'a str>) -> IpAddr {
         let mut hops: Vec<&str> = forwarded.flat_map(|line| line.split(',')).collect();
         let mut client = peer.to_canonical();
@@ -62,19 +62,19 @@ impl TrustedProxies {
     }
 }
 
-/// An address, with or without a port. `None` for `unknown` and whatever else is none.
+/// Parses an address with or without a port. Returns `None` for anything else, such as `unknown`.
 fn parse_hop(text: &str) -> Option<IpAddr> {
     let text = text.trim();
     let address = text.parse().ok().or_else(|| text.parse().ok().map(|address: SocketAddr| address.ip()));
     address.or_else(|| text.strip_prefix('[')?.strip_suffix(']')?.parse().ok()).map(|address| address.to_canonical())
 }
 
-/// Where a request comes from, as far as limits tell clients apart.
+/// The address of a client, as rate limits distinguish clients: an IPv4 address or an IPv6 /64 network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ClientAddress(IpAddr);
 
 impl ClientAddress {
-    /// That of a host.
+    /// Returns the client address of a host.
     #[must_use]
     pub fn of(address: IpAddr) -> Self {
         match address {
@@ -86,14 +86,14 @@ impl ClientAddress {
         }
     }
 
-    /// That of a request.
+    /// Returns the client address of a request.
     ///
     /// # Errors
     /// The app has no [`TrustedProxies`].
     pub fn of_request(request: &HttpRequest) -> Result<Self, ApiError> {
         let proxies = request.app_data::<Data<TrustedProxies>>();
         let proxies = proxies.ok_or_else(|| ApiError::internal("no trusted proxies in the app's data"))?;
-        // A connection that is gone already has none.
+        // A closed connection has no peer address.
         let peer = request.peer_addr().map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.ip());
         let forwarded = request.headers().get_all(X_FORWARDED_FOR).map_while(|line| line.to_str().ok());
         Ok(Self::of(proxies.client(peer, forwarded)))
@@ -120,19 +120,19 @@ mod tests {
     use super::*;
 
     fn client(proxies: &[&str], peer: &str, forwarded: &[&str]) -> String {
-        let proxies = TrustedProxies::parse(proxies.iter().copied()).expect("proxies");
-        let client = proxies.client(peer.parse().expect("an address"), forwarded.iter().copied());
+        let proxies = TrustedProxies::parse(proxies.iter().copied()).expect("parse proxies");
+        let client = proxies.client(peer.parse().expect("parse address"), forwarded.iter().copied());
         ClientAddress::of(client).to_string()
     }
 
     #[test]
-    fn without_proxies_it_is_the_peer_whatever_it_says() {
+    fn ignores_forwarded_header_without_trusted_proxy() {
         assert_eq!(client(&[], "198.51.100.1", &["203.0.113.9"]), "198.51.100.1");
         assert_eq!(client(&["10.0.0.0/8"], "198.51.100.1", &["203.0.113.9"]), "198.51.100.1");
     }
 
     #[test]
-    fn behind_proxies_it_is_the_last_that_is_none_of_them() {
+    fn uses_last_address_that_is_not_a_proxy() {
         let ours = ["10.0.0.0/8", "192.0.2.7", "2001:db8::/32"];
         for (forwarded, expected) in [
             (&["203.0.113.9"][..], "203.0.113.9"),
@@ -147,12 +147,12 @@ mod tests {
         ] {
             assert_eq!(client(&ours, "10.0.0.1", forwarded), expected, "{forwarded:?}");
         }
-        // As a socket for both families shows an IPv4 peer.
+        // The form of an IPv4 peer on a dual-stack socket.
         assert_eq!(client(&ours, "::ffff:10.0.0.1", &["203.0.113.9"]), "203.0.113.9");
     }
 
     #[test]
-    fn an_ipv6_network_is_one_client() {
+    fn treats_ipv6_network_as_one_client() {
         for host in ["2001:db8:1:2::1", "2001:db8:1:2:ffff::9"] {
             assert_eq!(client(&[], host, &[]), "2001:db8:1:2::");
         }
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_that_is_none_is_refused() {
+    fn rejects_invalid_proxy() {
         for bad in ["", "proxy.example.org", "10.0.0.0/33", "10.0.0.1:80", "*"] {
             assert_eq!(TrustedProxies::parse(["10.0.0.1", bad]).err(), Some(InvalidProxy), "{bad}");
         }

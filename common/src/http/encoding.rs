@@ -1,7 +1,6 @@
-//! Refuses request bodies that have a content coding.
+//! Refuses request bodies with a content coding.
 //!
-//! Nothing that a client sends is large, so that nothing needs to be compressed; and a few KiB of gzip can expand to
-//! gigabytes.
+//! Request bodies are small and need no compression, and a few KiB of gzip can expand to gigabytes.
 
 use actix_web::{
     Error,
@@ -17,7 +16,7 @@ use crate::error::{ApiError, ErrorCode};
 /// read (RFC 9110, section 15.5.16).
 ///
 /// # Errors
-/// Those of the wrapped service.
+/// Returns the error of the wrapped service.
 pub async fn refuse_encoded_bodies(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -37,7 +36,7 @@ fn has_encoded_body(headers: &HeaderMap) -> bool {
     has_body && headers.get_all(CONTENT_ENCODING).any(|codings| !is_identity(codings))
 }
 
-/// Whether a value lists no coding but `identity`, which changes nothing.
+/// Returns whether the value lists only `identity`, which means no coding.
 fn is_identity(codings: &HeaderValue) -> bool {
     let is_identity = |coding: &str| coding.is_empty() || coding.eq_ignore_ascii_case("identity");
     codings.to_str().is_ok_and(|codings| codings.split(',').map(str::trim).all(is_identity))

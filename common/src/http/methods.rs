@@ -1,4 +1,4 @@
-//! The methods that every path has: HEAD where it has GET, and OPTIONS.
+//! The methods that every path supports: OPTIONS, and HEAD if it supports GET.
 
 use actix_web::{
     Error,
@@ -15,14 +15,14 @@ use actix_web::{
 /// (section 9.3.7), and lists both in `Allow`.
 ///
 /// # Errors
-/// Those of the wrapped service.
+/// Returns the error of the wrapped service.
 pub async fn answer_head_and_options(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let is_options = request.method() == Method::OPTIONS;
     if request.method() == Method::HEAD {
-        // The codec has seen the method and sends no body, whatever the handler answers.
+        // The codec has seen the method HEAD and sends no body, whatever the handler returns.
         let head = request.head_mut();
         head.method = Method::GET;
         // Only GET opens a WebSocket (RFC 6455, section 4.1).

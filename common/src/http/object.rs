@@ -22,13 +22,13 @@ pub fn read_object<T: DeserializeOwned>(json: &str) -> Result<T, ApiError> {
     })
 }
 
-/// The body is not valid JSON.
+/// Returns the error for a body that is not valid JSON.
 #[must_use]
 pub fn not_valid_json(error: impl std::fmt::Display) -> ApiError {
     ApiError::new(ErrorCode::BadJson, format!("The body is not valid JSON: {error}."))
 }
 
-/// Serde's texts name Rust types and repeat values. This keeps only what they say about the field.
+/// Converts an error text of serde, which names Rust types and repeats values, into an error about the field.
 fn wrong_shape(field: String, text: &str) -> ApiError {
     if let Some(field) = quoted_after(text, "missing field `") {
         return ApiError::invalid(field, "required", "is missing");
@@ -36,18 +36,18 @@ fn wrong_shape(field: String, text: &str) -> ApiError {
     if let Some(error) = repeated_field(text) {
         return error;
     }
-    // The value comes first, and may contain anything.
+    // The value comes first and may contain any text.
     let expected = text.rsplit_once("expected ").map_or("", |(_, expected)| expected);
     ApiError::invalid(field, "format", requirement(expected.split(" at line ").next().unwrap_or_default()))
 }
 
-/// Whether JSON is an array. A derived `Deserialize` accepts one with the values of the fields in their order.
+/// Returns whether JSON is an array. A derived `Deserialize` accepts an array with the values of the fields in order.
 #[must_use]
 pub fn is_array(json: &str) -> bool {
     json.trim_start().starts_with('[')
 }
 
-/// What to answer where a text of serde says that a field is given twice.
+/// Returns the error for a repeated field, if this text of serde reports one.
 #[must_use]
 pub fn repeated_field(text: &str) -> Option<ApiError> {
     let field = quoted_after(text, "duplicate field `")?;
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn names_the_field_and_what_it_should_be() {
+    fn names_field_and_expected_type() {
         for (json, detail) in [
             ("[]", "body: should be a JSON object"),
             (r#" ["bob",1,true,[]]"#, "body: should be a JSON object"),
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_invalid_json_from_wrong_json() {
+    fn distinguishes_invalid_json_from_wrong_fields() {
         for json in ["", "{", r#"{"name":"\ud800"}"#, r#"{"name":"a""#] {
             assert_eq!(refuse(json).0, ErrorCode::BadJson, "{json}");
         }

@@ -1,9 +1,9 @@
-//! The HTTP server of both services, with a bound on everything that a client may draw out.
+//! The HTTP server of both services, with a limit on everything that a client can delay.
 //!
-//! actix bounds the first head of a connection in time and every head in size (128 KiB and 96 fields: 431), and a URL
-//! (64 KiB: 400). It waits for ever for the rest of a later head, for the end of a chunked body that nobody reads any
-//! more, and for a client that does not take its answer. All three are bounded here by one rule: a connection on which
-//! nothing could be written for [`ServerLimits::silence`] is closed.
+//! actix limits the time of a connection's first request head, the size of each head (128 KiB and 96 fields: 431) and of a URL
+//! (64 KiB: 400). It waits without limit for the rest of a later head, for the end of a chunked body that nobody reads, and
+//! for a client that does not read its response. One rule limits all three: a connection is closed after
+//! [`ServerLimits::silence`] without a successful write.
 
 use std::{
     fmt, io,
@@ -30,29 +30,30 @@ use tokio::{
 
 use crate::settings::OperationsAddress;
 
-/// How long a connection may take, and how many there are.
+/// The timeouts and the sizes of a server.
 #[derive(Clone, Copy, Debug)]
 pub struct ServerLimits {
-    /// For its first head.
+    /// The timeout of the first request head.
     pub head: Duration,
-    /// Between two requests. Longer than load balancers keep theirs, so that a connection is not closed under a request
-    /// that is on its way.
+    /// The longest idle time between two requests. Longer than that of load balancers, so that the server does not close a
+    /// connection while a request is on its way.
     pub keep_alive: Duration,
-    /// To close, when it ends and the client has more to say. Zero is at once; below half a second, connections stay
-    /// unclosed.
+    /// The timeout for closing a connection on which the client still sends. Zero closes immediately. With less than half a
+    /// second, connections stay open.
     pub disconnect: Duration,
-    /// Without anything written. Longer than any handler works, a connection is kept, or a socket waits for its next ping.
+    /// The longest time without a successful write. Longer than any handler takes, than `keep_alive`, and than the interval of
+    /// pings on a socket.
     pub silence: Duration,
-    /// For requests under way, when the process ends.
+    /// The timeout for requests in progress when the process stops.
     pub drain: Duration,
-    /// How many threads serve.
+    /// The number of worker threads.
     pub workers: usize,
-    /// How many connections a worker has at once. A further one waits to be accepted.
+    /// The maximum number of connections of a worker. Further connections wait to be accepted.
     pub connections_per_worker: usize,
 }
 
 impl ServerLimits {
-    /// Those of the operations endpoints: few ask.
+    /// Returns the limits for the operations endpoints, which have few clients.
     #[must_use]
     pub fn for_operations() -> Self {
         Self { workers: 1, connections_per_worker: 256, ..Self::default() }
@@ -73,19 +74,19 @@ impl Default for ServerLimits {
     }
 }
 
-/// Listens at `host:port`; `setting` is where the port comes from.
+/// Listens on `host:port`. `setting` is the name of the setting with the port.
 ///
 /// # Errors
-/// It cannot be listened on.
+/// The port cannot be bound. The error names `setting`.
 pub async fn bind(host: &str, port: u16, setting: &'static str) -> anyhow::Result<TcpListener> {
     let bound = tokio::net::TcpListener::bind((host, port)).await;
-    Ok(bound.with_context(|| format!("{setting}: {host}:{port} cannot be listened on"))?.into_std()?)
+    Ok(bound.with_context(|| format!("{setting}: cannot listen on {host}:{port}"))?.into_std()?)
 }
 
-/// Listens at the address of the operations endpoints, if they have one; `setting` is where the port comes from.
+/// Listens on the address of the operations endpoints, if there is one. `setting` is the name of the setting with the port.
 ///
 /// # Errors
-/// It cannot be listened on.
+/// The port cannot be bound. The error names `setting`.
 pub async fn bind_operations(
     address: Option<&OperationsAddress>,
     setting: &'static str,
@@ -96,11 +97,11 @@ pub async fn bind_operations(
     }
 }
 
-/// A server for an app, which `app` makes once for each of its workers. It leaves signals to the process.
+/// Returns a server for an app. `app` builds the app once for each worker. The process handles signals.
 ///
 /// # Errors
-/// The system refuses.
-pub fn server<F, I, S, B>(listener: TcpListener, bounds: ServerLimits, app: F) -> io::Result<Server>
+/// The operating system refuses.
+pub fn server<F, I, S, B>(listener: TcpListener, limits: ServerLimits, app: F) -> io::Result<Server>
 where
     F: Fn() -> I + Send + Clone + 'static,
     I: IntoServiceFactory<S, Request>,
@@ -113,72 +114,72 @@ where
     B: MessageBody + 'static,
 {
     let builder = Server::build()
-        .workers(bounds.workers)
-        .max_concurrent_connections(bounds.connections_per_worker)
-        .shutdown_timeout(bounds.drain.as_secs())
+        .workers(limits.workers)
+        .max_concurrent_connections(limits.connections_per_worker)
+        .shutdown_timeout(limits.drain.as_secs())
         .disable_signals();
     let draining = builder.graceful_shutdown_signal();
     let builder = builder.listen("http", listener, move || {
         let draining = draining.clone();
         let app = app().into_factory().map_err(|error| error.into().error_response());
         let http = HttpService::build()
-            .keep_alive(bounds.keep_alive)
-            .client_request_timeout(bounds.head)
-            .client_disconnect_timeout(bounds.disconnect)
+            .keep_alive(limits.keep_alive)
+            .client_request_timeout(limits.head)
+            .client_disconnect_timeout(limits.disconnect)
             .graceful_shutdown_signal(move || {
                 let draining = draining.clone();
                 async move { draining.notified().await }
             })
             .finish(map_config(app, |()| AppConfig::default()));
-        fn_service(move |io: TcpStream| async move { Ok(accept(io, bounds.silence)) }).and_then(http)
+        fn_service(move |io: TcpStream| async move { Ok(accept(io, limits.silence)) }).and_then(http)
     })?;
     Ok(builder.run())
 }
 
-fn accept(io: TcpStream, silence: Duration) -> (Watched<TcpStream>, Protocol, Option<SocketAddr>) {
-    // An answer is written in one piece: nothing is gained by waiting for more. Fails where the client is gone.
+fn accept(io: TcpStream, silence: Duration) -> (TimedStream<TcpStream>, Protocol, Option<SocketAddr>) {
+    // A response is written in one piece, so that waiting for more data gains nothing. Fails if the client has disconnected.
     let _ = io.set_nodelay(true);
     let peer = io.peer_addr().ok();
-    (Watched::new(io, silence), Protocol::Http1, peer)
+    (TimedStream::new(io, silence), Protocol::Http1, peer)
 }
 
-/// A connection that breaks when nothing was written for too long, and is read in pieces.
+/// A connection that fails after too long a time without a write, and that limits how much is read at a time.
 ///
-/// actix reads as long as there is something to be read, up to 128 KiB, into one buffer that it then keeps. A reader that is
-/// interrupted once the buffer is full handles what is in it before it goes on, so that the buffer stays small.
-struct Watched<T> {
+/// actix reads while data is available, up to 128 KiB, into a buffer that it then keeps. When a read is pending after a full
+/// buffer, actix handles the data before it reads on, so that the buffer stays small.
+struct TimedStream<T> {
     io: T,
-    /// The last read has filled the buffer.
+    /// Whether the last read filled the buffer.
     is_full: bool,
     silence: Duration,
-    written: Instant,
-    /// Set for a moment that lies not after the one at which it breaks: a write does not touch it.
-    alarm: Pin<Box<Sleep>>,
+    last_write: Instant,
+    /// Fires at or before the time at which the connection fails. A write does not reset it.
+    timer: Pin<Box<Sleep>>,
 }
 
-impl<T> Watched<T> {
+impl<T> TimedStream<T> {
     fn new(io: T, silence: Duration) -> Self {
-        Self { io, is_full: false, silence, written: Instant::now(), alarm: Box::pin(sleep(silence)) }
+        Self { io, is_full: false, silence, last_write: Instant::now(), timer: Box::pin(sleep(silence)) }
     }
 
-    /// Ready when it is to break.
-    fn poll_broken(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+    /// Returns an error once there was no write for too long.
+    fn poll_timeout(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         loop {
-            ready!(self.alarm.as_mut().poll(cx));
-            let end = self.written + self.silence;
+            ready!(self.timer.as_mut().poll(cx));
+            let end = self.last_write + self.silence;
             if Instant::now() >= end {
                 return Poll::Ready(io::ErrorKind::TimedOut.into());
             }
-            self.alarm.as_mut().reset(end);
+            self.timer.as_mut().reset(end);
         }
     }
 
-    /// Takes note of what was written, or why nothing could be.
-    fn note(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    /// Records a completed write, or checks the timeout of a pending one.
+    fn track_write(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match written {
-            Poll::Ready(_) => self.written = Instant::now(),
+            Poll::Ready(_) => self.last_write = Instant::now(),
             Poll::Pending => {
-                if let Poll::Ready(error) = self.poll_broken(cx) {
+                if let Poll::Ready(error) = self.poll_timeout(cx) {
                     return Poll::Ready(Err(error));
                 }
             }
@@ -187,9 +188,9 @@ impl<T> Watched<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
+impl<T: AsyncRead + Unpin> AsyncRead for TimedStream<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if let Poll::Ready(error) = self.poll_broken(cx) {
+        if let Poll::Ready(error) = self.poll_timeout(cx) {
             return Poll::Ready(Err(error));
         }
         if std::mem::take(&mut self.is_full) {
@@ -202,10 +203,10 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
+impl<T: AsyncWrite + Unpin> AsyncWrite for TimedStream<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.io).poll_write(cx, bytes);
-        self.note(cx, written)
+        self.track_write(cx, written)
     }
 
     fn poll_write_vectored(
@@ -214,7 +215,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.io).poll_write_vectored(cx, bytes);
-        self.note(cx, written)
+        self.track_write(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {
