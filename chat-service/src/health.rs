@@ -85,7 +85,7 @@ async fn health(health: Data<Health>) -> HttpResponse {
     let database_problem = health.readiness.problem();
     let database = if database_problem.is_some() { Verdict::Unhealthy } else { database };
     let is_healthy = [database, redis, notification_service].into_iter().all(|verdict| verdict == Verdict::Healthy);
-    let redis_error = health.notifier.redis_fault();
+    let redis_error = health.notifier.redis_error_code();
     let report =
         Report { status: is_healthy.into(), database, database_problem, redis, redis_error, notification_service };
     if is_healthy { HttpResponse::Ok().json(report) } else { HttpResponse::ServiceUnavailable().json(report) }

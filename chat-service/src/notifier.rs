@@ -1,10 +1,15 @@
-//! What chat-service asks of notification-service, and what it publishes for all of its instances.
+//! Calls to notification-service, and publications to all of its instances.
+//!
+//! The domains use this module, so it knows none of their types.
+
+mod presence;
 
 use std::{
     collections::{HashMap, HashSet},
     time::Duration,
 };
 
+use chrono::{DateTime, Utc};
 use fred::clients::Client;
 use futures_util::future::join_all;
 use neonchat_common::{
@@ -13,33 +18,30 @@ use neonchat_common::{
     deployment::OwnDeployment,
     error::ApiError,
     grpc::client::GrpcClient,
-    ids::{ChatId, Seq, TokenId, UserId},
-    json,
+    ids::{ChatId, MessageId, SendId, Seq, TokenId, UserId},
     redis::{self, monitor::Monitor, namespace::Namespace},
     trace,
 };
 use neonchat_proto::notification::v1::{GetUsersStatusRequest, SendMessageRequest};
+use serde_json::value::RawValue;
 
-use crate::{
-    chats::model::ChatItem,
-    messages::model::Message,
-    users::model::{Status, UserStatus},
-};
+pub(crate) use self::presence::{Status, UserStatus};
 
-/// The longest that a list of chats waits to learn who is online. It is then shown with nobody online.
+/// The timeout for presence. A list of chats is then returned with all partners offline.
 const PRESENCE_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// The longest that the delivery of a message may take. It is found without it too, by comparing heads. Nobody waits for
-/// it, so it is long enough for a notification-service that itself waits for a Redis that hangs.
+/// The timeout for the delivery of a message. If it fails, notification-service finds the message by a resync. No request
+/// waits for the delivery, so the timeout allows for a notification-service that itself waits for a hanging Redis.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The longest that asking after the health of notification-service takes.
+/// The timeout for the health check of notification-service.
 const HEALTH_TIMEOUT: Duration = Duration::from_millis(800);
 
-/// The longest that a publication is waited for. What it tells of is stored, and is found without it too.
+/// The timeout for a publication. Its content is stored, so notification-service finds it by a resync if the publication is
+/// lost.
 const PUBLISH_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// The way to notification-service: by gRPC to one instance, by Redis to all of them.
+/// The client of notification-service: gRPC calls go to one instance, publications on Redis to all of them.
 #[derive(Clone)]
 pub(crate) struct Notifier {
     peer: GrpcClient,
@@ -49,28 +51,40 @@ pub(crate) struct Notifier {
     monitor: Monitor,
 }
 
-/// What one member is to be told of a new chat.
-pub(crate) struct NewChat {
-    /// The member.
+/// The announcement of a new chat to one of its members.
+pub(crate) struct ChatCreated {
+    /// Who gets the announcement.
     pub(crate) member: UserId,
-    /// The chat as this member sees it.
-    pub(crate) item: ChatItem,
+    pub(crate) chat_id: ChatId,
+    pub(crate) last_seq: Seq,
+    pub(crate) partner_id: UserId,
+    /// The chat as the member sees it, as JSON.
+    pub(crate) chat: Box<RawValue>,
+}
+
+/// A stored message that has to be delivered.
+pub(crate) struct MessageStored {
+    pub(crate) message_id: MessageId,
+    pub(crate) chat_id: ChatId,
+    pub(crate) sender_id: UserId,
+    pub(crate) request_id: SendId,
+    pub(crate) text: String,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) seq: Seq,
 }
 
 impl Notifier {
-    /// Asks over this connection, and publishes over this one, on channels of this namespace, as this deployment.
-    #[must_use]
     pub(crate) fn new(peer: GrpcClient, redis: Client, namespace: Namespace, deployment: OwnDeployment) -> Self {
         Self { peer, redis, namespace, deployment, monitor: Monitor::default() }
     }
 
-    /// Knows from this monitor what is wrong with Redis.
-    #[must_use]
+    /// Uses this monitor to learn what is wrong with Redis.
     pub(crate) fn monitored_by(self, monitor: Monitor) -> Self {
         Self { monitor, ..self }
     }
 
-    /// The users who have a socket open, also if it is `away`. Empty if that cannot be known in time.
+    /// Returns those of the users who have an open socket, even if it is `away`. Returns nobody if presence is not known within
+    /// the timeout.
     pub(crate) async fn online(&self, users: impl IntoIterator<Item = UserId>) -> HashSet<UserId> {
         let statuses = self.statuses(users).await.unwrap_or_else(|error| {
             tracing::debug!(error.cause = %error, "presence unknown");
@@ -79,10 +93,10 @@ impl Notifier {
         statuses.into_iter().filter(|user| user.status != Status::Offline).map(|user| user.user_id).collect()
     }
 
-    /// The presence of users.
+    /// Returns the presence of users.
     ///
     /// # Errors
-    /// It cannot be known in time.
+    /// notification-service did not answer within the timeout.
     pub(crate) async fn statuses(&self, users: impl IntoIterator<Item = UserId>) -> Result<Vec<UserStatus>, ApiError> {
         let user_ids: Vec<_> = users.into_iter().map(|user| user.to_string()).collect();
         if user_ids.is_empty() {
@@ -92,24 +106,20 @@ impl Notifier {
         answer.statuses.iter().map(UserStatus::from_wire).collect()
     }
 
-    /// Tells each member's sockets, on every instance, of a new chat. With Redis away nobody is told.
-    pub(crate) async fn chat_created(&self, chats: impl IntoIterator<Item = NewChat>) {
-        join_all(chats.into_iter().map(|NewChat { member, item }| async move {
-            let event = |chat| Event::ChatCreated {
-                chat_id: item.id,
-                last_seq: item.last_seq,
-                partner_ids: vec![item.partner.id],
-                chat,
-            };
-            self.publish(Channel::User(member), event(&json::raw(&item))).await;
-        }))
-        .await;
+    /// Announces a new chat to all sockets of its members. The announcement is lost if Redis is unavailable.
+    pub(crate) async fn chat_created(&self, announcements: impl IntoIterator<Item = ChatCreated>) {
+        let publish = |announcement| async move {
+            let ChatCreated { member, chat_id, last_seq, partner_id, chat } = announcement;
+            let event = Event::ChatCreated { chat_id, last_seq, partner_ids: vec![partner_id], chat: &chat };
+            self.publish(Channel::User(member), event).await;
+        };
+        join_all(announcements.into_iter().map(publish)).await;
     }
 
-    /// Has a message that is stored delivered to the sockets of its chat, on every instance.
-    pub(crate) async fn message_stored(&self, message: Message) {
+    /// Asks notification-service to deliver a stored message to all sockets of its chat.
+    pub(crate) async fn message_stored(&self, message: MessageStored) {
         let request = SendMessageRequest {
-            message_id: message.id.to_string(),
+            message_id: message.message_id.to_string(),
             chat_id: message.chat_id.to_string(),
             sender_id: message.sender_id.to_string(),
             text: message.text,
@@ -120,16 +130,16 @@ impl Notifier {
             ]),
         };
         if let Err(status) = self.peer.call(DELIVERY_TIMEOUT, request).await {
-            tracing::warn!(message.id = %message.id, error.cause = %status, "message not delivered");
+            tracing::warn!(message.id = %message.message_id, error.cause = %status, "message not delivered");
         }
     }
 
-    /// Tells the sockets of a chat, on every instance, how far a member has read. With Redis away nobody is told.
+    /// Announces a member's read marker to all sockets of the chat. The announcement is lost if Redis is unavailable.
     pub(crate) async fn read(&self, chat: ChatId, user_id: UserId, read: Seq) {
         self.publish(Channel::Chat(chat), Event::Receipt { user_id, read }).await;
     }
 
-    /// Has the sockets that a token opened closed, on every instance. With Redis away they stay until it is back.
+    /// Closes all sockets that a token opened. If Redis is unavailable, a resync closes them later.
     pub(crate) async fn session_revoked(&self, user: UserId, token_id: TokenId) {
         self.publish(Channel::User(user), Event::SessionRevoked { token_id }).await;
     }
@@ -149,18 +159,17 @@ impl Notifier {
         trace.fail("not_published");
     }
 
-    /// Whether Redis answers, and takes commands.
+    /// Returns whether Redis answers and accepts commands.
     pub(crate) async fn is_redis_healthy(&self) -> bool {
         self.monitor.error_code().is_none() && redis::is_healthy(&self.redis).await
     }
 
     /// Returns what is wrong with Redis, as [`Monitor::error_code`].
-    #[must_use]
-    pub(crate) fn redis_fault(&self) -> Option<String> {
+    pub(crate) fn redis_error_code(&self) -> Option<String> {
         self.monitor.error_code()
     }
 
-    /// Whether notification-service answers, and says that it serves.
+    /// Returns whether notification-service answers and is serving.
     pub(crate) async fn is_peer_healthy(&self) -> bool {
         self.peer.is_serving(HEALTH_TIMEOUT).await
     }

@@ -26,10 +26,10 @@ pub struct MessageStore {
 }
 
 impl MessageStore {
-    /// Starts it on the database of `connector`.
+    /// Starts the store on the database of `connector`.
     ///
     /// # Errors
-    /// A setting cannot be used.
+    /// A setting is invalid.
     pub fn start(connector: Connector, settings: &Settings) -> anyhow::Result<Self> {
         let db = Db::new(connector, &settings.database)?;
         let peer = GrpcClient::new(&settings.notification_addresses, &settings.common.grpc)?;
@@ -38,7 +38,7 @@ impl MessageStore {
         Ok(Self { messages: Messages::new(db, notifier, Tasks::new()) })
     }
 
-    /// Stores a new message in each chat by one call. Returns whether all were stored.
+    /// Stores a new message in each chat by one call. Returns whether all of them were stored.
     pub async fn store(&self, chats: &[(ChatId, UserId)], text: &str) -> bool {
         let message = |&(chat, sender): &(ChatId, UserId)| {
             let (request, trace) = (SendId::new(), TraceContext::default());

@@ -1,4 +1,4 @@
-//! What can go wrong with chats.
+//! Errors of requests about chats.
 
 use diesel::result::Error as QueryError;
 use neonchat_common::error::{ApiError, ErrorCode, NO_SUCH_CHAT};
@@ -9,22 +9,22 @@ use crate::db::{DbError, WorkError};
 /// Why a request about chats failed.
 #[derive(Debug, Error)]
 pub(crate) enum ChatError {
-    /// There is no such chat, or the user is not a member. Which of the two is not told.
+    /// The chat does not exist, or the user is not a member. The client does not learn which.
     #[error("{NO_SUCH_CHAT}")]
     NotFound,
-    /// There is nobody to chat with.
+    /// The partner does not exist.
     #[error("There is no such user.")]
     NoSuchPartner,
-    /// A chat with oneself.
+    /// A user tried to open a chat with themselves.
     #[error("should be the id of another user")]
     PartnerIsCaller,
-    /// The user has as many chats as allowed, and cannot open another.
+    /// The user has reached the limit of chats.
     #[error("You have reached the limit of {0} direct chats. Others can still open chats with you.")]
     TooMany(u32),
-    /// The token is good, but its user is not there any more.
+    /// The token is valid, but its user does not exist.
     #[error("The user of this token no longer exists. Log in again.")]
     CallerNotFound,
-    /// A task of ours ended before its work was done.
+    /// A background task panicked or was cancelled.
     #[error("task failed: {0}")]
     Task(#[from] tokio::task::JoinError),
     /// The database failed.

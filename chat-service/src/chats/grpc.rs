@@ -1,4 +1,4 @@
-//! The calls about chats.
+//! The gRPC calls for chats.
 
 use neonchat_common::error::ApiError;
 use neonchat_proto::chat::v1::{
@@ -15,7 +15,7 @@ use crate::{
     validation::{ValidationErrors, check_seq, parse_id, parse_ids, parse_optional_id},
 };
 
-/// Whether a user is a member of a chat.
+/// Returns whether a user is a member of a chat.
 pub(crate) async fn validate_access(
     chats: &Chats,
     request: ValidateChatAccessRequest,
@@ -28,7 +28,7 @@ pub(crate) async fn validate_access(
     Ok(ValidateChatAccessResponse { has_access: chat.is_some(), chat })
 }
 
-/// A page of a user's chats, where the token by which the user connects was not revoked and its user exists.
+/// Returns a page of a user's chats. If the request names a token, checks first that it is not revoked and its user exists.
 pub(crate) async fn list(
     chats: &Chats,
     sessions: &Sessions,
@@ -49,7 +49,7 @@ pub(crate) async fn list(
     Ok(ListUserChatsResponse { chats: chats.iter().map(to_wire).collect(), has_more })
 }
 
-/// The last `seq` of each of the chats.
+/// Returns the heads of chats.
 pub(crate) async fn heads(chats: &Chats, request: GetHeadsRequest) -> Result<GetHeadsResponse, ApiError> {
     let mut invalid = ValidationErrors::default();
     let ids =
@@ -60,7 +60,7 @@ pub(crate) async fn heads(chats: &Chats, request: GetHeadsRequest) -> Result<Get
     })
 }
 
-/// Notes how far a member has read. Who calls publishes it where it has moved.
+/// Moves a member's read marker. The caller publishes the change, if there is one.
 pub(crate) async fn mark_read(chats: &Chats, request: MarkReadRequest) -> Result<MarkReadResponse, ApiError> {
     let mut invalid = ValidationErrors::default();
     let chat = invalid.check("chat_id", parse_id(&request.chat_id));

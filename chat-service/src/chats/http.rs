@@ -24,8 +24,6 @@ use crate::{
     validation::{Offset, ValidationErrors, check_seq, parse_flag, parse_id},
 };
 
-/// The paths.
-#[must_use]
 pub(crate) fn routes() -> Routes {
     routes!(list, open, get, read)
 }

@@ -1,4 +1,4 @@
-//! Chats: who talks with whom, and what is new in each.
+//! Chats, their members, and the members' read markers.
 
 pub(crate) mod error;
 pub(crate) mod grpc;

@@ -10,13 +10,13 @@ use utoipa::ToSchema;
 
 use crate::validation::{Offset, PageLimit};
 
-/// How many chats a page of the list has.
+/// The page size of the list of chats.
 pub(crate) type ListLimit = PageLimit<20, 100>;
 
-/// How many chats another service asks for at once.
+/// The page size of the gRPC call `ListUserChats`.
 pub(crate) type RpcPageLimit = PageLimit<1000, 1000>;
 
-/// The most chats whose heads are asked for at once.
+/// The maximum number of chats in one `GetHeads` call.
 pub(crate) const MAX_HEADS: usize = 1000;
 
 /// A chat as one of its members sees it.
@@ -79,7 +79,6 @@ pub(crate) struct LastMessage {
 ///
 /// `seq` has no gaps, so a subtraction counts them. None of the messages after `read_seq` is the member's own, because sending
 /// a message moves the read marker to it.
-#[must_use]
 pub(crate) const fn unread_count(last_seq: Seq, read_seq: Seq) -> i64 {
     last_seq - read_seq
 }
@@ -95,23 +94,21 @@ pub(crate) struct ReadState {
     pub(crate) unread_count: i64,
 }
 
-/// What came of a receipt.
+/// The outcome of moving a read marker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReadUpdate {
-    /// The member has read more than before.
+    /// The read marker advanced.
     Moved(ReadState),
-    /// The member had read that far already.
+    /// The read marker was already there, or further.
     Unchanged(ReadState),
 }
 
-/// Which chats of the list are asked for.
+/// The filter and page of a list of chats.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ListFilter {
-    /// Only those with something unread.
+    /// Only chats with unread messages.
     pub(crate) unread_only: bool,
-    /// How many at most.
     pub(crate) limit: ListLimit,
-    /// How many to leave out first.
     pub(crate) offset: Offset,
 }
 
@@ -127,20 +124,16 @@ pub(crate) struct ChatList {
     pub(crate) has_more: bool,
 }
 
-/// What came of opening a chat.
+/// The result of getting the chat of two users, or creating it.
 pub(crate) enum GetOrCreate<New, Existing = New> {
-    /// It is new.
     Created(New),
-    /// There was one.
     Existing(Existing),
 }
 
-/// A chat as another service delivers in it.
+/// A chat of a user, as notification-service needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UserChat {
-    /// Which chat.
     pub(crate) id: ChatId,
-    /// The place of its last event.
     pub(crate) last_seq: Seq,
     /// The other members.
     pub(crate) partners: Vec<UserId>,

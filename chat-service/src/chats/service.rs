@@ -1,8 +1,9 @@
-//! Opening chats and listing them.
+//! Opens and lists chats, and moves read markers.
 
 use neonchat_common::{
     correlation,
     ids::{ChatId, Seq, UserId},
+    json,
     lifecycle::Tasks,
 };
 
@@ -13,36 +14,31 @@ use super::{
 };
 use crate::{
     db::Db,
-    notifier::{NewChat, Notifier},
+    notifier::{ChatCreated, Notifier},
 };
 
-/// The chats.
+/// Opens and lists chats, and moves read markers.
 #[derive(Clone)]
 pub(crate) struct Chats {
     db: Db,
     notifier: Notifier,
     tasks: Tasks,
-    /// The most chats that a user may have and open another one; 0 for any number.
+    /// A user with this many chats cannot open another; 0 is no limit.
     limit: u32,
 }
 
 impl Chats {
-    /// With what they stand on.
-    #[must_use]
     pub(crate) fn new(db: Db, notifier: Notifier, tasks: Tasks, limit: u32) -> Self {
         Self { db, notifier, tasks, limit }
     }
 
-    /// The direct chat of two users, which is made where there is none. When this returns, both members' sockets have
-    /// been told of a new one, so that its first message does not come before it.
-    ///
-    /// # Errors
-    /// [`ChatError::PartnerIsCaller`], [`ChatError::NoSuchPartner`], [`ChatError::TooMany`], [`ChatError::CallerNotFound`]
+    /// Returns the direct chat of two users, and creates it if there is none. A new chat is announced to both members' sockets
+    /// before this returns, so that the announcement precedes its first message.
     pub(crate) async fn open(&self, user: UserId, partner: UserId) -> Result<GetOrCreate<ChatItem>, ChatError> {
         if user == partner {
             return Err(ChatError::PartnerIsCaller);
         }
-        // In a task: a client that goes away after the commit does not keep the partner from being told.
+        // In a task: the announcement is published even if the client disconnects after the commit.
         let chats = self.clone();
         self.tasks
             .spawn(correlation::in_current_scope(async move { chats.open_and_publish(user, partner).await }))
@@ -58,27 +54,20 @@ impl Chats {
             GetOrCreate::Created((mut mine, mut theirs)) => {
                 tracing::info!(chat.id = %mine.id, user.id = %user, "chat created");
                 self.mark_online([&mut mine, &mut theirs]).await;
-                let views = [(user, mine.clone()), (partner, theirs)];
-                self.notifier.chat_created(views.map(|(member, item)| NewChat { member, item })).await;
+                self.notifier.chat_created([announcement(user, &mine), announcement(partner, &theirs)]).await;
                 Ok(GetOrCreate::Created(mine))
             }
         }
     }
 
-    /// One chat of a user.
-    ///
-    /// # Errors
-    /// [`ChatError::NotFound`]
+    /// Returns a chat of a user.
     pub(crate) async fn get(&self, user: UserId, chat: ChatId) -> Result<ChatItem, ChatError> {
         let mut item = store::find_item(&self.db, user, chat).await?.ok_or(ChatError::NotFound)?;
         self.mark_online([&mut item]).await;
         Ok(item)
     }
 
-    /// A page of a user's chats.
-    ///
-    /// # Errors
-    /// Those of the database.
+    /// Returns a page of a user's chats.
     pub(crate) async fn list(&self, user: UserId, filter: ListFilter) -> Result<ChatList, ChatError> {
         let (mut chats, total) = store::list(&self.db, user, filter).await?;
         self.mark_online(&mut chats).await;
@@ -94,25 +83,19 @@ impl Chats {
         }
     }
 
-    /// Notes that a user has read a chat up to a `seq`: never back, and not past the last event.
-    ///
-    /// # Errors
-    /// [`ChatError::NotFound`]
+    /// Moves a user's read marker in a chat to a `seq`: never back, and never past the last event.
     pub(crate) async fn mark_read(&self, user: UserId, chat: ChatId, read: Seq) -> Result<ReadUpdate, ChatError> {
         store::mark_read(&self.db, user, chat, read).await?.ok_or(ChatError::NotFound)
     }
 
-    /// As [`Chats::mark_read`], for a client: the sockets of the chat are told where it has moved.
-    ///
-    /// # Errors
-    /// [`ChatError::NotFound`]
+    /// Moves a user's read marker, as [`Chats::mark_read`] does, and announces a change to the sockets of the chat.
     pub(crate) async fn mark_read_and_publish(
         &self,
         user: UserId,
         chat: ChatId,
         read: Seq,
     ) -> Result<ReadState, ChatError> {
-        // In a task: a client that goes away after the commit does not keep the others from being told.
+        // In a task: the change is published even if the client disconnects after the commit.
         let chats = self.clone();
         let work = async move {
             match chats.mark_read(user, chat, read).await? {
@@ -126,18 +109,12 @@ impl Chats {
         self.tasks.spawn(correlation::in_current_scope(work)).await?
     }
 
-    /// A chat as another service delivers in it, where the user is a member.
-    ///
-    /// # Errors
-    /// Those of the database.
+    /// Returns a chat if the user is a member of it.
     pub(crate) async fn find_for_member(&self, user: UserId, chat: ChatId) -> Result<Option<UserChat>, ChatError> {
         Ok(store::find_user_chat(&self.db, user, chat).await?)
     }
 
-    /// The chats of a user after that one, in the order of their ids, and whether more follow.
-    ///
-    /// # Errors
-    /// Those of the database.
+    /// Returns a page of a user's chats after the chat `after`, ordered by id, and whether more follow.
     pub(crate) async fn list_after(
         &self,
         user: UserId,
@@ -149,11 +126,18 @@ impl Chats {
         Ok((chats, has_more))
     }
 
-    /// The place of the last event in each of the chats that there are.
-    ///
-    /// # Errors
-    /// Those of the database.
+    /// Returns the heads of those of the chats that exist.
     pub(crate) async fn heads(&self, chats: &[ChatId]) -> Result<Vec<(ChatId, Seq)>, ChatError> {
         Ok(store::heads(&self.db, chats).await?)
+    }
+}
+
+fn announcement(member: UserId, item: &ChatItem) -> ChatCreated {
+    ChatCreated {
+        member,
+        chat_id: item.id,
+        last_seq: item.last_seq,
+        partner_id: item.partner.id,
+        chat: json::raw(item),
     }
 }

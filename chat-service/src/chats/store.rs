@@ -23,10 +23,10 @@ use crate::{
     schema::{chat_members, chats, users},
 };
 
-/// A new chat as each of its members sees it, or the one that there was as `user` does.
+/// A new chat as both members see it, or the existing chat as `user` sees it.
 pub(super) type GetOrCreateItems = GetOrCreate<(ChatItem, ChatItem), ChatItem>;
 
-/// The direct chat of two users, which is made where there is none. Both may ask for it at once.
+/// Returns the direct chat of two users, and creates it if there is none. Both users may do this at the same time.
 pub(super) async fn get_or_create(
     db: &Db,
     user: UserId,
@@ -54,8 +54,8 @@ async fn get_or_create_pair(
     max_chats: u32,
 ) -> Result<GetOrCreateItems, ChatError> {
     let is_inserted = insert(connection, new, user, partner).await.map_err(|error| match error {
-        // Users are not deleted, so the partner is still there; the one who asks may have a token from before a time when the
-        // database was created again.
+        // Users are never deleted, so the partner still exists. The caller may have a token from before the database was
+        // recreated.
         QueryError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _) => ChatError::CallerNotFound,
         error => error.into(),
     })?;
@@ -64,7 +64,7 @@ async fn get_or_create_pair(
     }
     let chat = if is_inserted { new } else { find_pair(connection, user, partner).await? };
     let mine = items::find(connection, user, chat).await?;
-    // Also where an earlier attempt has inserted it, whose answer was lost.
+    // Also if an earlier attempt inserted it and its answer was lost.
     if chat == new {
         Ok(GetOrCreate::Created((mine, items::find(connection, partner, chat).await?)))
     } else {
@@ -72,8 +72,8 @@ async fn get_or_create_pair(
     }
 }
 
-/// Whether a user has more chats than `max`, the new one included. A user who opens several at once is locked, so that each is
-/// counted. Reads one entry of the index more than `max` at most.
+/// Returns whether a user has more than `max` chats, including the new one. It locks the user's row, so that concurrent inserts
+/// are counted one after another. It reads at most `max + 1` entries of the index.
 async fn has_more_chats(connection: &mut AsyncPgConnection, user: UserId, max: u32) -> QueryResult<bool> {
     users::table.find(user.0).select(users::id).for_no_key_update().get_result::<Uuid>(connection).await?;
     let beyond = chat_members::table
@@ -92,8 +92,8 @@ struct NewChat {
     user2_id: Uuid,
 }
 
-/// Whether the chat was inserted. Where the pair has one, another transaction has committed it, and what comes next in this
-/// one sees it.
+/// Returns whether the chat was inserted. If not, another transaction has committed the chat of the pair, and the next
+/// statements of this one see it.
 async fn insert(connection: &mut AsyncPgConnection, chat: ChatId, user: UserId, partner: UserId) -> QueryResult<bool> {
     let inserted = diesel::insert_into(chats::table)
         .values(NewChat { id: chat.0, user1_id: user.0, user2_id: partner.0 })
@@ -110,15 +110,15 @@ async fn insert(connection: &mut AsyncPgConnection, chat: ChatId, user: UserId, 
 }
 
 define_sql_function! {
-    /// The lesser of two.
+    /// SQL `least`.
     fn least(a: SqlUuid, b: SqlUuid) -> SqlUuid;
 }
 define_sql_function! {
-    /// The greater of two.
+    /// SQL `greatest`.
     fn greatest(a: SqlUuid, b: SqlUuid) -> SqlUuid;
 }
 
-/// By `idx_chat_pair`, which does not depend on which of the two opened the chat.
+/// Finds the chat by `idx_chat_pair`, in which the order of the two users does not matter.
 async fn find_pair(connection: &mut AsyncPgConnection, a: UserId, b: UserId) -> QueryResult<ChatId> {
     chats::table
         .filter(least(chats::user1_id, chats::user2_id).eq(a.0.min(b.0)))
@@ -129,12 +129,12 @@ async fn find_pair(connection: &mut AsyncPgConnection, a: UserId, b: UserId) -> 
         .map(ChatId)
 }
 
-/// One chat, where the user is a member of it. Nobody is online in it yet.
+/// Returns a chat if the user is a member of it. `online` is not filled in.
 pub(super) async fn find_item(db: &Db, user: UserId, chat: ChatId) -> DbResult<Option<ChatItem>> {
     db.query(async |connection| items::find(connection, user, chat).await.optional()).await
 }
 
-/// A page of a user's chats, and how many there are on all pages. Nobody is online in them yet.
+/// Returns a page of a user's chats, and the number of chats on all pages. `online` is not filled in.
 pub(super) async fn list(db: &Db, user: UserId, filter: ListFilter) -> DbResult<(Vec<ChatItem>, i64)> {
     db.query(async |connection| {
         let total = count(connection, user, filter.unread_only).await?;
@@ -163,7 +163,7 @@ fn user_chat(user: UserId, (id, last_seq, user1, user2): UserChatRow) -> UserCha
     UserChat { id: ChatId(id), last_seq, partners }
 }
 
-/// A chat, where the user is a member of it.
+/// Returns a chat if the user is a member of it.
 pub(super) async fn find_user_chat(db: &Db, user: UserId, chat: ChatId) -> DbResult<Option<UserChat>> {
     let row = db.query(async |connection| {
         chat_members::table
@@ -177,7 +177,7 @@ pub(super) async fn find_user_chat(db: &Db, user: UserId, chat: ChatId) -> DbRes
     Ok(row.await?.map(|row| user_chat(user, row)))
 }
 
-/// The chats of a user after that one, by id, and one more than the limit if there is one.
+/// Returns the chats of a user after the chat `after`, ordered by id: one more than the limit, if there are more.
 pub(super) async fn user_chats(
     db: &Db,
     user: UserId,
@@ -199,7 +199,7 @@ pub(super) async fn user_chats(
     Ok(rows.await?.into_iter().map(|row| user_chat(user, row)).collect())
 }
 
-/// The place of the last event in each of the chats that there are.
+/// Returns the heads of those of the chats that exist.
 pub(super) async fn heads(db: &Db, chats: &[ChatId]) -> DbResult<Vec<(ChatId, Seq)>> {
     let ids: Vec<_> = chats.iter().map(|chat| chat.0).collect();
     let rows = db.query(async |connection| {

@@ -1,4 +1,4 @@
-//! What can go wrong with messages.
+//! Errors of requests about messages.
 
 use std::sync::Arc;
 
@@ -11,22 +11,22 @@ use crate::db::{DbError, WorkError};
 /// Why a request about messages failed.
 #[derive(Clone, Debug, Error)]
 pub(crate) enum MessageError {
-    /// There is no such chat, or the user is not a member. Which of the two is not told.
+    /// The chat does not exist, or the user is not a member. The client does not learn which.
     #[error("{NO_SUCH_CHAT}")]
     NoSuchChat,
-    /// The `request_id` was used before, for another text or in another chat.
+    /// The `request_id` was used before for another text or in another chat.
     #[error("This request_id was already used for another message. Use a new one for each message.")]
     IdempotencyMismatch,
-    /// The message that a page of history should start from is not in this chat.
+    /// The chat has no message with the id that a page of history should start from.
     #[error("should be the id of a message in this chat")]
     UnknownCursor {
-        /// The parameter that named it.
+        /// The query parameter.
         field: &'static str,
     },
-    /// The database failed: for all that it was asked at once.
+    /// The database failed, for all messages of the batch.
     #[error(transparent)]
     Db(Arc<DbError>),
-    /// The process ends.
+    /// The process is shutting down.
     #[error("the process is shutting down")]
     ShuttingDown,
 }

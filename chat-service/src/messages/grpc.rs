@@ -1,4 +1,4 @@
-//! The calls about messages.
+//! The gRPC calls for messages.
 
 use neonchat_common::{
     correlation,
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::validation::{ValidationErrors, check_seq, parse_id, parse_text};
 
-/// The most messages in one call.
+/// The maximum number of messages in one call.
 const MAX_MESSAGES: usize = 1000;
 
 /// Stores a message.
@@ -30,7 +30,7 @@ pub(crate) async fn validate_and_store(
     Ok(stored_to_wire(messages.submit_one(parse_message(request, correlation::current_trace())?).await?))
 }
 
-/// Stores messages. The one call is a part of the trace of each.
+/// Stores messages. The call is a span in the trace of each message.
 pub(crate) async fn store_messages(
     messages: &Messages,
     request: StoreMessagesRequest,
@@ -54,25 +54,39 @@ fn begin_call(message: &ValidateAndStoreMessageRequest) -> trace::Span {
     trace::Span::child(&caller, || trace::rpc_server(SERVICE_NAME, "StoreMessages"))
 }
 
+/// What decoding made of a message in a call.
+enum Decoded {
+    Submitted,
+    Invalid(ValidationErrors),
+}
+
 async fn decode_and_submit(
     messages: &Messages,
     requests: Vec<ValidateAndStoreMessageRequest>,
     calls: &[trace::Span],
 ) -> Result<StoreMessagesResponse, ApiError> {
-    let mut good = Vec::with_capacity(requests.len());
-    let parse = |(request, call): (_, &trace::Span)| parse_message(request, call.context());
-    let bad: Vec<Option<ValidationErrors>> =
-        requests.into_iter().zip(calls).map(|request| parse(request).map(|message| good.push(message)).err()).collect();
-    for message in &good {
-        tracing::debug!(request.id = %message.request, chat.id = %message.chat, "storing message");
+    let mut decoded = Vec::with_capacity(requests.len());
+    let mut valid = Vec::with_capacity(requests.len());
+    for (request, call) in requests.into_iter().zip(calls) {
+        match parse_message(request, call.context()) {
+            Ok(message) => {
+                tracing::debug!(request.id = %message.request, chat.id = %message.chat, "storing message");
+                decoded.push(Decoded::Submitted);
+                valid.push(message);
+            }
+            Err(errors) => decoded.push(Decoded::Invalid(errors)),
+        }
     }
-    let mut outcomes = messages.submit(good).await?.into_iter();
-    let mut outcome = |bad: Option<ValidationErrors>| match bad {
-        Some(invalid) => Err(ApiError::from(invalid)),
-        None => outcomes.next().unwrap_or(Err(MessageError::ShuttingDown)).map_err(ApiError::from),
-    };
-    let mut outcomes: Vec<_> = bad.into_iter().map(&mut outcome).collect();
-    // Where the database is away, the caller is told so as by any other call: it may ask again, or another instance.
+    let mut stored = messages.submit(valid).await?.into_iter();
+    let mut outcomes = Vec::with_capacity(decoded.len());
+    for message in decoded {
+        outcomes.push(match message {
+            // There is one outcome for each submitted message.
+            Decoded::Submitted => stored.next().unwrap_or(Err(MessageError::ShuttingDown)).map_err(ApiError::from),
+            Decoded::Invalid(errors) => Err(errors.into()),
+        });
+    }
+    // If the database is unavailable, the whole call fails with that status, so that the caller can retry on another instance.
     let is_unavailable =
         |outcome: &Result<_, ApiError>| outcome.as_ref().is_err_and(|error| error.code == ErrorCode::Unavailable);
     if outcomes.iter().all(is_unavailable)
@@ -85,7 +99,7 @@ async fn decode_and_submit(
 
 fn outcome_to_wire(outcome: Result<StoreOutcome, ApiError>) -> StoreMessageResult {
     let result = match outcome {
-        Ok(sent) => WireOutcome::Stored(stored_to_wire(sent)),
+        Ok(stored) => WireOutcome::Stored(stored_to_wire(stored)),
         Err(error) => {
             error.log();
             WireOutcome::Refused(Refusal { code: error.code.as_str().to_owned(), detail: error.detail.into_owned() })
@@ -94,14 +108,14 @@ fn outcome_to_wire(outcome: Result<StoreOutcome, ApiError>) -> StoreMessageResul
     StoreMessageResult { result: Some(result) }
 }
 
-fn stored_to_wire(sent: StoreOutcome) -> ValidateAndStoreMessageResponse {
-    let receipt = sent.get();
+fn stored_to_wire(outcome: StoreOutcome) -> ValidateAndStoreMessageResponse {
+    let stored = outcome.get();
     ValidateAndStoreMessageResponse {
         success: true,
-        message_id: receipt.id.to_string(),
-        seq: receipt.seq,
-        created_at_micros: receipt.created_at.timestamp_micros(),
-        duplicate: matches!(sent, StoreOutcome::Duplicate(_)),
+        message_id: stored.id.to_string(),
+        seq: stored.seq,
+        created_at_micros: stored.created_at.timestamp_micros(),
+        duplicate: matches!(outcome, StoreOutcome::Duplicate(_)),
     }
 }
 
@@ -117,7 +131,7 @@ fn parse_message(request: ValidateAndStoreMessageRequest, trace: TraceContext) -
     }
 }
 
-/// The events of a chat after a `seq`: where they are long, fewer than were asked for. The head tells of further ones.
+/// Returns the events of a chat after a `seq`: fewer than `limit` if they are long. `head_seq` shows whether more follow.
 pub(crate) async fn events(messages: &Messages, request: GetEventsRequest) -> Result<GetEventsResponse, ApiError> {
     let mut invalid = ValidationErrors::default();
     let chat = invalid.check("chat_id", parse_id(&request.chat_id));

@@ -25,8 +25,6 @@ use crate::{
     validation::{ValidationError, ValidationErrors, parse_id, parse_seq, parse_text},
 };
 
-/// The paths.
-#[must_use]
 pub(crate) fn routes() -> Routes {
     routes!(history, send, events)
 }
@@ -79,7 +77,7 @@ async fn history(
     Ok(Json(messages.history(user, *chat, position, limit).await?))
 }
 
-// Without `Debug`: the text of a message is in no log.
+// Without `Debug`, so that no log contains the text.
 #[derive(Deserialize, ToSchema)]
 struct SendRequest {
     /// 1 to 4096 Unicode code points. At least one of them must be visible, and U+0000 is not allowed.

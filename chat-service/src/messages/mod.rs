@@ -1,4 +1,4 @@
-//! Messages: stored once, in one order, and read back in it.
+//! Messages: each is stored once, with a number in the sequence of its chat.
 
 pub(crate) mod error;
 pub(crate) mod grpc;

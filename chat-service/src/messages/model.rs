@@ -1,4 +1,4 @@
-//! Messages, and pages of them.
+//! Messages, events, and pages of them.
 
 use chrono::{DateTime, Utc};
 use diesel::HasQuery;
@@ -12,75 +12,67 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{schema::messages, validation::PageLimit};
+use crate::{notifier::MessageStored, schema::messages, validation::PageLimit};
 
-/// How many messages a page of history has.
+/// The page size of history.
 pub(crate) type HistoryLimit = PageLimit<50, 200>;
 
-/// How many events a page of them has.
+/// The page size of events.
 pub(crate) type EventsLimit = PageLimit<200, 1000>;
 
 /// A message to be stored.
 #[derive(Clone, Debug)]
 pub(crate) struct NewMessage {
-    /// In which chat.
     pub(crate) chat: ChatId,
-    /// The id of the sender.
     pub(crate) sender: UserId,
-    /// What is written.
     pub(crate) text: MessageText,
-    /// What makes sending it again store nothing.
+    /// The idempotency key.
     pub(crate) request: SendId,
-    /// Where in a trace it is stored.
+    /// The parent of the spans for storing it.
     pub(crate) trace: TraceContext,
 }
 
 impl NewMessage {
-    /// Whether another one of the same request is just that one again.
+    /// Returns whether a message with the same `request_id` is a repetition of this one.
     pub(super) fn has_same_content_as(&self, other: &Self) -> bool {
         self.chat == other.chat && self.text == other.text
     }
 }
 
-/// Where a message was stored.
+/// The id, number and time that a message got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StoredAt {
-    /// The message.
     pub(crate) id: MessageId,
-    /// Its place in its chat.
     pub(crate) seq: Seq,
-    /// When.
     pub(crate) created_at: DateTime<Utc>,
 }
 
-/// What came of a message that was sent.
+/// The outcome of storing a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StoreOutcome<T = StoredAt> {
     /// It is new.
     Stored(T),
-    /// It was stored before; this is the answer of the first time.
+    /// It was stored before, by a send with the same `request_id`.
     Duplicate(T),
 }
 
 impl<T> StoreOutcome<T> {
-    /// Tells more of it.
     pub(crate) fn map<U>(self, f: impl FnOnce(T) -> U) -> StoreOutcome<U> {
         match self {
-            Self::Stored(receipt) => StoreOutcome::Stored(f(receipt)),
-            Self::Duplicate(receipt) => StoreOutcome::Duplicate(f(receipt)),
+            Self::Stored(stored) => StoreOutcome::Stored(f(stored)),
+            Self::Duplicate(stored) => StoreOutcome::Duplicate(f(stored)),
         }
     }
 
-    /// What it tells, new or not.
     pub(crate) const fn get(&self) -> &T {
         match self {
-            Self::Stored(receipt) | Self::Duplicate(receipt) => receipt,
+            Self::Stored(stored) | Self::Duplicate(stored) => stored,
         }
     }
 }
 
 /// A message.
-// Without `Debug`: its text is in no log.
+// Without `Debug`, so that no log contains the text.
 #[derive(Clone, Serialize, ToSchema, HasQuery)]
 pub(crate) struct Message {
     /// The id of the message.
@@ -113,8 +105,6 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    /// The message that was stored so.
-    #[must_use]
     pub(crate) fn new(sent: NewMessage, stored: StoredAt) -> Self {
         Self {
             id: stored.id,
@@ -129,14 +119,28 @@ impl Message {
     }
 }
 
-/// Where a page of history lies.
+impl From<&Message> for MessageStored {
+    fn from(message: &Message) -> Self {
+        Self {
+            message_id: message.id,
+            chat_id: message.chat_id,
+            sender_id: message.sender_id,
+            request_id: message.request_id,
+            text: message.text.clone(),
+            created_at: message.created_at,
+            seq: message.seq,
+        }
+    }
+}
+
+/// The position of a page in the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Position {
-    /// At the end: the newest messages.
+    /// The newest messages.
     Newest,
-    /// Before a message: the newest of those that are older.
+    /// The messages directly before this one.
     Before(MessageId),
-    /// After a message: the oldest of those that are newer.
+    /// The messages directly after this one.
     After(MessageId),
 }
 
@@ -163,14 +167,10 @@ pub(crate) enum Event {
 }
 
 impl Event {
-    /// The event that a message was sent.
-    #[must_use]
     pub(crate) const fn message(message: Message) -> Self {
         Self::Message(MessageEvent { kind: MessageEventType::Message, seq: message.seq, message })
     }
 
-    /// The place of the event in its chat.
-    #[must_use]
     pub(crate) const fn seq(&self) -> Seq {
         match self {
             Self::Message(event) => event.seq,

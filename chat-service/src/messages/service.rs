@@ -1,4 +1,4 @@
-//! Storing messages and reading them.
+//! Sends messages, and reads history and events.
 
 use metrics::{counter, describe_counter};
 use neonchat_common::{
@@ -15,12 +15,12 @@ use super::{
 };
 use crate::{
     db::{Db, Replica},
-    notifier::Notifier,
+    notifier::{MessageStored, Notifier},
 };
 
 const SENT_TOTAL: &str = "chat_messages_sent_total";
 
-/// The messages.
+/// Sends and reads messages.
 #[derive(Clone)]
 pub(crate) struct Messages {
     db: Db,
@@ -31,25 +31,23 @@ pub(crate) struct Messages {
 }
 
 impl Messages {
-    /// With what they stand on.
-    #[must_use]
+    /// Starts the writer as one of `tasks`.
     pub(crate) fn new(db: Db, notifier: Notifier, tasks: Tasks) -> Self {
         describe_counter!(SENT_TOTAL, "Messages sent, by outcome");
         Self { writer: Writer::start(db.clone(), &tasks), db, replica: None, notifier, tasks }
     }
 
-    /// With a replica, where there is one, for the pages of history that it is known to have.
-    #[must_use]
+    /// Reads from a replica, if there is one, the pages of history that it is known to have.
     pub(crate) fn with_replica(self, replica: Option<Replica>) -> Self {
         Self { replica, ..self }
     }
 
-    /// Stores messages, each for itself and in their order, or finds that they were stored before. Those with a receipt are
-    /// committed when this returns. A caller that goes away does not leave the work half done.
+    /// Stores messages in their order, or finds that they are stored already. Each has its own outcome; `Ok` means that it is
+    /// committed. The work continues if the caller is cancelled.
     ///
     /// # Errors
-    /// Of all of them: the service is busy, or ends. Of each: [`MessageError::NoSuchChat`],
-    /// [`MessageError::IdempotencyMismatch`], [`MessageError::Db`]
+    /// For all messages: the service is busy, or is shutting down. For one message: [`MessageError::NoSuchChat`],
+    /// [`MessageError::IdempotencyMismatch`] or [`MessageError::Db`].
     pub(crate) async fn submit(&self, messages: Vec<NewMessage>) -> Result<Vec<StoreResult>, MessageError> {
         let outcomes = self.writer.submit(messages).await?;
         for outcome in &outcomes {
@@ -63,36 +61,27 @@ impl Messages {
         Ok(outcomes)
     }
 
-    /// As [`Messages::submit`], for one.
-    ///
-    /// # Errors
-    /// [`MessageError::NoSuchChat`], [`MessageError::IdempotencyMismatch`]
+    /// Stores one message, as [`Messages::submit`] does.
     pub(crate) async fn submit_one(&self, message: NewMessage) -> Result<StoreOutcome, MessageError> {
         // There is one outcome for each message.
         self.submit(vec![message]).await?.pop().unwrap_or(Err(MessageError::ShuttingDown))
     }
 
-    /// Sends a message for a client that has no socket: as [`Messages::submit_one`], and has it delivered. Nobody waits for the
-    /// delivery; where notification-service is away, it finds the message when it is back. So is a duplicate delivered:
-    /// who sends again does so because the first time may have been cut short.
-    ///
-    /// # Errors
-    /// [`MessageError::NoSuchChat`], [`MessageError::IdempotencyMismatch`]
+    /// Stores a message that a client sent over REST, and asks notification-service to deliver it. The answer does not wait for
+    /// the delivery. If notification-service is unavailable, it finds the message later, by a resync. Duplicates are delivered
+    /// too, because a client repeats a send when the first one may have failed halfway.
     pub(crate) async fn submit_and_deliver(&self, message: NewMessage) -> Result<StoreOutcome<Message>, MessageError> {
         let messages = self.clone();
         let work = async move {
-            let sent = messages.submit_one(message.clone()).await?.map(|receipt| Message::new(message, receipt));
-            let (notifier, message) = (messages.notifier, sent.get().clone());
-            messages.tasks.spawn(correlation::in_current_scope(async move { notifier.message_stored(message).await }));
-            Ok(sent)
+            let outcome = messages.submit_one(message.clone()).await?.map(|stored| Message::new(message, stored));
+            let (notifier, event) = (messages.notifier, MessageStored::from(outcome.get()));
+            messages.tasks.spawn(correlation::in_current_scope(async move { notifier.message_stored(event).await }));
+            Ok(outcome)
         };
         self.tasks.spawn(correlation::in_current_scope(work)).await.unwrap_or(Err(MessageError::ShuttingDown))
     }
 
-    /// A page of a chat's history, as one of its members reads it.
-    ///
-    /// # Errors
-    /// [`MessageError::NoSuchChat`], [`MessageError::UnknownCursor`]
+    /// Returns a page of a chat's history for one of its members.
     pub(crate) async fn history(
         &self,
         user: UserId,
@@ -103,10 +92,7 @@ impl Messages {
         store::history(&self.db, self.replica.as_ref(), user, chat, position, limit).await
     }
 
-    /// The events of a chat after a `seq`, for a service that has checked membership.
-    ///
-    /// # Errors
-    /// [`MessageError::NoSuchChat`]
+    /// Returns the events of a chat after a `seq`, for a service that has checked the membership itself.
     pub(crate) async fn events_for_service(
         &self,
         chat: ChatId,
@@ -116,10 +102,7 @@ impl Messages {
         store::events(&self.db, None, chat, after, limit).await
     }
 
-    /// The events of a chat after a `seq`, as one of its members reads them.
-    ///
-    /// # Errors
-    /// [`MessageError::NoSuchChat`]
+    /// Returns the events of a chat after a `seq` for one of its members.
     pub(crate) async fn events(
         &self,
         user: UserId,

@@ -16,16 +16,17 @@ use crate::{
     schema::{chat_members, chats, messages},
 };
 
-/// The most bytes of a page of events. gRPC clients refuse answers of more than 4 MiB; one event has 17 KiB at most.
+/// The maximum size of a page of events, in bytes. gRPC clients refuse answers above 4 MiB; an event has at most 17 KiB.
 const MAX_EVENTS_BYTES: usize = 3 * 1024 * 1024;
 
-/// What an event has beside its text, over gRPC and rounded up.
+/// The size of an event without its text, encoded for gRPC and rounded up, in bytes.
 const EVENT_OVERHEAD: usize = 256;
 
-/// A page of history. By key and not by offset: page 10,000 costs what page 1 costs.
+/// Returns a page of history. It is found by key and not by offset, so page 10,000 costs as much as page 1.
 ///
-/// A page before a message may come from a replica: one that has the message has all before it, since a chat's `seq` is in the
-/// order of commits, and a replica follows in that order. Nobody ever leaves a chat, and no message is changed.
+/// A page before a message may come from a replica. A replica that has the message also has all earlier ones, because `seq`
+/// follows the order of commits, and so does replication. This relies on two facts: members never leave a chat, and messages
+/// never change.
 pub(super) async fn history(
     db: &Db,
     replica: Option<&Replica>,
@@ -36,7 +37,7 @@ pub(super) async fn history(
 ) -> Result<History, MessageError> {
     if let (Position::Before(_), Some(replica)) = (position, replica) {
         let answer = replica.try_read(async |connection| match page(connection, user, chat, position, limit).await {
-            // The member or the message is newer than what the replica has; or there is none.
+            // The replica does not have the member or the message yet, or neither exists.
             Err(MessageError::NoSuchChat | MessageError::UnknownCursor { .. }) => Ok(None),
             answer => answer.map(Some),
         });
@@ -60,7 +61,7 @@ async fn page(
             let (messages, has_previous) = older_than(connection, chat, Seq::MAX, limit).await?;
             Ok(History { messages, has_previous, has_next: false })
         }
-        // The message that the page lies before, or after, is itself a newer, or an older, one.
+        // The cursor itself is a newer message than those before it, and an older one than those after it.
         Position::Before(cursor) => {
             let cursor = find_seq(connection, chat, cursor, "before_id").await?;
             let (messages, has_previous) = older_than(connection, chat, cursor, limit).await?;
@@ -92,7 +93,7 @@ async fn find_seq(
     seq.ok_or(MessageError::UnknownCursor { field })
 }
 
-/// The newest messages before a `seq`, newest first, and whether there are older ones.
+/// Returns the messages directly before a `seq`, the newest first, and whether there are older ones.
 async fn older_than(
     connection: &mut AsyncPgConnection,
     chat: ChatId,
@@ -110,7 +111,7 @@ async fn older_than(
     Ok((messages, has_more))
 }
 
-/// The oldest messages after a `seq`, oldest first.
+/// Returns the messages directly after a `seq`, the oldest first.
 async fn newer_than(
     connection: &mut AsyncPgConnection,
     chat: ChatId,
@@ -126,7 +127,7 @@ async fn newer_than(
         .await
 }
 
-/// The events of a chat after a `seq`, as far as they fit on a page. If `member` is given, it has to be one.
+/// Returns the events of a chat after a `seq`, as many as fit into a page. If `member` is given, checks the membership first.
 pub(super) async fn events(
     db: &Db,
     member: Option<UserId>,
@@ -138,7 +139,7 @@ pub(super) async fn events(
         if let Some(member) = member {
             check_member(connection, member, chat).await?;
         }
-        // The head is read last, so that it is not before an event that is stored in between.
+        // The head is read last, so that it is not lower than an event that is stored in between.
         let messages = newer_than(connection, chat, after, limit.get()).await?;
         let head = chats::table.find(chat.0).select(chats::last_seq).first(connection).await.optional()?;
         let head_seq = head.ok_or(MessageError::NoSuchChat)?;

@@ -1,4 +1,4 @@
-//! Messages that come while others are written are stored together, by one statement and one commit.
+//! Batches messages: those that arrive while a statement runs are stored together by the next one, with one commit.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -22,24 +22,24 @@ use super::{
 };
 use crate::db::{CONNECTION_TIMEOUT, Db, DbError};
 
-/// With so much a statement takes no further messages.
+/// The size from which a statement takes no further messages.
 const MAX_BATCH: BatchSize = BatchSize { messages: 512, bytes: 1024 * 1024 };
 
-/// Callers that may wait for a statement to begin.
+/// Callers that can wait for a statement to begin.
 const QUEUE_CAPACITY: usize = 4096;
 
-/// See the module.
+/// A handle to the task that stores messages.
 #[derive(Clone, Debug)]
 pub(super) struct Writer {
     queue: mpsc::Sender<Job>,
 }
 
-/// Messages of one caller.
+/// The messages of one caller.
 #[derive(Debug)]
 struct Job {
     messages: Vec<NewMessage>,
-    /// They are begun by then, or not at all: their sender does not wait for ever, and what it takes for refused is not
-    /// to be stored afterwards.
+    /// The statement begins by then, or not at all: the sender has a timeout, and a message that it was told is refused must not
+    /// be stored afterwards.
     start_by: Instant,
     answer: oneshot::Sender<Vec<StoreResult>>,
 }
@@ -52,15 +52,15 @@ impl Job {
 }
 
 impl Writer {
-    /// Starts it. It ends with the process, when all that waits is stored.
+    /// Starts the task. It ends with the process, after it has stored everything in the queue.
     pub(super) fn start(db: Db, tasks: &Tasks) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE_CAPACITY);
         tasks.spawn(run(db, jobs, tasks.clone()));
         Self { queue }
     }
 
-    /// Stores messages, or finds that they were stored before, each for itself and in their order. What is answered with
-    /// a receipt is committed. The work is done even where the caller goes away.
+    /// Stores messages in their order, or finds that they are stored already. Each has its own outcome; `Ok` means that it is
+    /// committed. The work continues if the caller is cancelled.
     pub(super) async fn submit(&self, messages: Vec<NewMessage>) -> Result<Vec<StoreResult>, MessageError> {
         let start_by = Instant::now() + CONNECTION_TIMEOUT;
         let (answer, answered) = oneshot::channel();
@@ -73,12 +73,12 @@ impl Writer {
     }
 }
 
-/// One statement at a time. With two, Postgres works on the one while it flushes the other; but each then has half of the
-/// messages, and costs nearly the same (docs/PERFORMANCE.md).
+/// Runs one statement at a time. With two, Postgres could execute one while it flushes the other, but each would have half of
+/// the messages at nearly the same cost (docs/PERFORMANCE.md).
 async fn run(db: Db, mut jobs: mpsc::Receiver<Job>, tasks: Tasks) {
     let stopped = tasks.stop_token();
     while let Some(jobs) = recv_batch(&mut jobs, &stopped, MAX_BATCH, Job::size).await {
-        // In a task of its own: a panic there answers nobody, and ends nothing else.
+        // In a separate task, so that a panic fails only this batch.
         let _ = tasks.spawn(flush(db.clone(), jobs)).await;
     }
 }
@@ -88,7 +88,7 @@ async fn flush(db: Db, jobs: Vec<Job>) {
     let (jobs, late): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| now < job.start_by);
     for job in late {
         let late = job.messages.iter().map(|_| Err(DbError::Timeout.into())).collect();
-        // A caller that went away does not ask.
+        // The caller may have been cancelled.
         let _ = job.answer.send(late);
     }
     let Some(start_by) = jobs.iter().map(|job| job.start_by).min() else { return };
@@ -100,12 +100,12 @@ async fn flush(db: Db, jobs: Vec<Job>) {
     }
 }
 
-/// Stores messages, among which the same may come again.
+/// Inserts messages that may contain the same one several times.
 async fn insert_deduplicated(db: &Db, start_by: Instant, messages: &[&NewMessage]) -> Vec<StoreResult> {
     let mut firsts: HashMap<_, usize> = HashMap::with_capacity(messages.len());
     let mut distinct = Vec::with_capacity(messages.len());
-    // For each message, the place in `distinct` of the first of its request, and whether it is that one.
-    let places: Vec<(usize, bool)> = messages
+    // For each message, the index in `distinct` of the first one with its `request_id`, and whether it is that one.
+    let indexes: Vec<(usize, bool)> = messages
         .iter()
         .map(|message| match firsts.entry((message.sender, message.request)) {
             Entry::Occupied(first) => (*first.get(), false),
@@ -116,16 +116,17 @@ async fn insert_deduplicated(db: &Db, start_by: Instant, messages: &[&NewMessage
         })
         .collect();
     let outcomes = insert_batch_or_singly(db, start_by, &distinct).await;
-    let outcome = |(message, (place, is_first)): (&&NewMessage, (usize, bool))| match (&outcomes[place], is_first) {
+    let outcome = |(message, (index, is_first)): (&&NewMessage, (usize, bool))| match (&outcomes[index], is_first) {
         (outcome, true) => outcome.clone(),
-        (_, false) if !distinct[place].has_same_content_as(message) => Err(MessageError::IdempotencyMismatch),
+        (_, false) if !distinct[index].has_same_content_as(message) => Err(MessageError::IdempotencyMismatch),
         (Ok(sent), false) => Ok(StoreOutcome::Duplicate(*sent.get())),
         (Err(error), false) => Err(error.clone()),
     };
-    messages.iter().zip(places).map(outcome).collect()
+    messages.iter().zip(indexes).map(outcome).collect()
 }
 
-/// All in one statement. Where that fails for the sake of one of them, each alone, so that the others are stored.
+/// Inserts all messages by one statement. If it fails because of one of them, inserts each singly, so that the others are
+/// stored.
 async fn insert_batch_or_singly(db: &Db, start_by: Instant, messages: &[&NewMessage]) -> Vec<StoreResult> {
     match insert_traced(db, start_by, messages).await {
         Ok(outcomes) => outcomes,
@@ -142,7 +143,7 @@ async fn insert_batch_or_singly(db: &Db, start_by: Instant, messages: &[&NewMess
 }
 
 async fn insert_traced(db: &Db, start_by: Instant, messages: &[&NewMessage]) -> Result<Vec<StoreResult>, DbError> {
-    // The one statement is a part of the trace of each message.
+    // The statement is a span in the trace of each message.
     let statement = || trace::statement("INSERT", "messages", messages.len());
     let mut statements = trace::Span::children(messages.iter().map(|message| &message.trace), statement);
     let stored = db

@@ -1,16 +1,15 @@
-//! What others see of a user.
+//! Users as other users see them.
 
 use chrono::{DateTime, Utc};
 use diesel::HasQuery;
-use neonchat_common::{error::ApiError, ids::UserId, time};
-use neonchat_proto::notification::v1::UserStatus as WireStatus;
+use neonchat_common::{ids::UserId, time};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{schema::users, validation::PageLimit};
+use crate::{notifier::UserStatus, schema::users, validation::PageLimit};
 
-/// How many users a search finds at once.
+/// The page size of a search.
 pub(crate) type SearchLimit = PageLimit<20, 100>;
 
 /// The public profile of a user.
@@ -38,48 +37,8 @@ pub(crate) struct FoundUsers {
     pub(crate) has_more: bool,
 }
 
-/// How many users' presence is asked for at once, at most.
+/// The maximum number of users whose presence one request can ask for.
 pub(crate) const MAX_STATUSES: usize = 100;
-
-/// The presence status of a user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Status {
-    /// The user has an open socket that does not report `away`.
-    Online,
-    /// All open sockets of the user report `away`.
-    Away,
-    /// The user has no open socket.
-    Offline,
-}
-
-/// The presence of a user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub(crate) struct UserStatus {
-    /// The id of the user.
-    pub(crate) user_id: UserId,
-    /// The status of the user.
-    pub(crate) status: Status,
-    /// When the status was last confirmed, in Unix seconds; `null` if the user is offline.
-    #[schema(required, examples(1_767_323_045))]
-    pub(crate) last_seen: Option<i64>,
-}
-
-impl UserStatus {
-    /// What notification-service says of a user.
-    ///
-    /// # Errors
-    /// It makes no sense.
-    pub(crate) fn from_wire(wire: &WireStatus) -> Result<Self, ApiError> {
-        let user_id = wire.user_id.parse().map_err(ApiError::internal)?;
-        let status = match wire.status.as_str() {
-            "online" => Status::Online,
-            "away" => Status::Away,
-            _ => Status::Offline,
-        };
-        Ok(Self { user_id, status, last_seen: (wire.last_seen > 0).then_some(wire.last_seen) })
-    }
-}
 
 /// The presence of users who share a chat with the caller.
 #[derive(Debug, Serialize, ToSchema)]

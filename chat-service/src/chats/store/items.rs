@@ -1,4 +1,4 @@
-//! Items of the list of chats, each with its partner and its last message, in one statement for all of them.
+//! Reads chats with their partners and last messages, by one statement for all of them.
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -13,13 +13,13 @@ use uuid::Uuid;
 
 use crate::chats::model::{ChatItem, LastMessage, ListFilter, Partner, unread_count};
 
-/// The item of one chat, where the user is a member of it. Nobody is online in it yet.
+/// Returns one chat, if the user is a member of it. `online` is not filled in.
 pub(super) async fn find(connection: &mut AsyncPgConnection, user: UserId, chat: ChatId) -> QueryResult<ChatItem> {
     let query = OneItem { user: user.0, chat: chat.0 };
     Ok(query.get_result::<Row>(connection).await?.into())
 }
 
-/// The items of a page of the list. Nobody is online in them yet.
+/// Returns a page of the list of chats. `online` is not filled in.
 pub(super) async fn list(
     connection: &mut AsyncPgConnection,
     user: UserId,
@@ -30,8 +30,9 @@ pub(super) async fn list(
     Ok(query.load::<Row>(connection).await?.into_iter().map(ChatItem::from).collect())
 }
 
-// diesel has no LATERAL, and prepares `sql_query` anew each time. A type that is its own statement is prepared once a
-// connection. The chats are chosen first, so that partner and last message are looked up for those alone.
+// diesel does not support LATERAL, and does not cache the prepared statement of an `sql_query`. A query type of our own is
+// prepared once per connection. The chats are selected first, so that partners and last messages are looked up only for
+// them.
 
 const CHOSEN: &str = "
     SELECT chat.id, chat.kind, chat.last_seq, chat.updated_at, chat.read_seq,

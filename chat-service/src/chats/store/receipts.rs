@@ -1,4 +1,4 @@
-//! How far a member has read a chat.
+//! Read markers in Postgres.
 
 use diesel::{
     OptionalExtension as _, QueryDsl as _, QueryResult,
@@ -16,10 +16,10 @@ use crate::{
     schema::{chat_members, chats},
 };
 
-/// Notes that a user has read a chat up to a `seq`. `None` where the user is not a member of it.
+/// Moves the read marker of a user in a chat to a `seq`. Returns `None` if the user is not a member.
 ///
-/// A message that the user sends meanwhile is never left unread by it: only a `read_seq` that is less is replaced, and
-/// Postgres looks at it again once it has the row's lock.
+/// A message that the user sends at the same time never becomes unread by this: only a lower `read_seq` is replaced, and
+/// Postgres checks the condition again after it has locked the row.
 pub(in crate::chats) async fn mark_read(
     db: &Db,
     user: UserId,
@@ -30,14 +30,14 @@ pub(in crate::chats) async fn mark_read(
     let attempts = Attempts::default();
     db.query(async |connection| {
         let is_repeat = attempts.begin();
-        // All of the answer, and not its first row alone, which comes before the commit.
+        // `load` reads the answer to its end: the first row arrives before the commit.
         if let Some(row) = statement.load(connection).await?.pop() {
             return Ok(Some(ReadUpdate::Moved(read_state(row))));
         }
-        // In a statement of its own, which sees what a lock was waited for.
+        // A separate statement, which sees the change that the first one may have waited for.
         let member = chat_members::table.find((chat.0, user.0)).inner_join(chats::table);
         let row = member.select((chat_members::read_seq, chats::last_seq)).first(connection).await.optional()?;
-        // The first attempt may have moved it. A receipt that is published twice changes nothing for clients.
+        // The first attempt may have moved the marker. Publishing a receipt twice does no harm.
         let update = if is_repeat { ReadUpdate::Moved } else { ReadUpdate::Unchanged };
         Ok(row.map(|row| update(read_state(row))))
     })
@@ -48,7 +48,7 @@ fn read_state((read_seq, last_seq): (Seq, Seq)) -> ReadState {
     ReadState { read_seq, unread_count: unread_count(last_seq, read_seq) }
 }
 
-/// diesel's UPDATE has no FROM. No row comes back where nothing is to be moved.
+/// Written by hand because diesel's UPDATE has no FROM. It returns no row if the marker does not move.
 #[derive(Clone, Copy, QueryId)]
 struct AdvanceReadMarker {
     user: Uuid,

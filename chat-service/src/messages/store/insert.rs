@@ -1,4 +1,4 @@
-//! Storing messages: the hot path, and one statement for as many as there are.
+//! Storing messages: the hot path. One statement stores any number of them.
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -17,14 +17,14 @@ use crate::messages::{
     model::{NewMessage, StoreOutcome, StoredAt},
 };
 
-/// How often the same messages are written. Each further time one of them was stored by somebody else meanwhile.
+/// How often the same batch is tried. Each retry means that another statement has just stored one of its messages.
 const ATTEMPTS: usize = 3;
 
-/// What became of one message.
+/// The outcome of one message.
 pub(in crate::messages) type StoreResult = Result<StoreOutcome, MessageError>;
 
-/// Stores messages, or finds those of their `request_id`s; all of it, or, where the database fails, none. No two of them
-/// have the same sender and `request_id`.
+/// Stores messages, or finds the stored ones with their `request_id`s. If the database fails, it stores none. No two of the
+/// messages may have the same sender and `request_id`.
 pub(in crate::messages) async fn insert_batch(
     connection: &mut AsyncPgConnection,
     messages: &[&NewMessage],
@@ -32,11 +32,11 @@ pub(in crate::messages) async fn insert_batch(
     let statement = InsertMessages::new(messages);
     let mut attempt = 1;
     let rows = loop {
-        // Reads the answer to its end. The rows come before the commit: who takes them and goes, as `get_results` of a part
-        // would, takes a commit that failed for one that did not.
+        // `load` reads the answer to its end. The rows arrive before the commit, so reading only some of them would take a
+        // failed commit for a successful one.
         match (&statement).load(connection).await {
-            // The same request was stored meanwhile, here or in another chat. Nothing of this attempt is left, and the
-            // next one sees the other message.
+            // The same `request_id` was stored meanwhile, in this chat or another. This attempt is rolled back, and the next
+            // one sees the other message.
             Err(QueryError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) if attempt < ATTEMPTS => attempt += 1,
             rows => break rows?,
         }
@@ -44,27 +44,27 @@ pub(in crate::messages) async fn insert_batch(
     let mut outcomes = vec![Err(MessageError::NoSuchChat); messages.len()];
     for row in rows {
         let row: Row = row;
-        let place = usize::try_from(row.n).ok().and_then(|n| outcomes.get_mut(n.checked_sub(1)?));
-        if let Some(outcome) = place {
+        let outcome = usize::try_from(row.n).ok().and_then(|n| outcomes.get_mut(n.checked_sub(1)?));
+        if let Some(outcome) = outcome {
             *outcome = row.outcome();
         }
     }
     Ok(outcomes)
 }
 
-/// One statement, so one transaction and one round trip. Its messages are arrays, one for each column, so that it is the
-/// same statement for any number of them.
+/// One statement, so one transaction and one round trip. The messages are passed as arrays, one for each column, so that the
+/// statement is the same for any number of them.
 ///
-/// The order of its parts is what keeps the promises (guarantees G2 and G3). The chats' rows are locked first, in the order
-/// of their ids, so that two statements never wait for one another. All who write in a chat stand in line here, and
-/// each reads `last_seq` as the one before has left it. Only then is it looked up whether a request was stored before, so
-/// that a duplicate takes no place in the sequence. The clock is read when all locks are held, and where it has gone back,
-/// time goes on by a microsecond.
+/// The order of its parts keeps guarantees G2 and G3. First it locks the rows of the chats, in the order of their ids, so that
+/// two statements cannot deadlock. This serializes the writers of a chat: each reads `last_seq` as its predecessor left it.
+/// Only then does it look up which `request_id`s are stored already, so that a duplicate gets no number in the sequence. It
+/// reads the clock when it holds all locks. If the clock went back, it uses the last event's time plus a microsecond.
 ///
-/// `seen` is what had been committed when the statement began. A message of the same request that is committed while
-/// this one waits is caught by the unique index: see [`insert_batch`].
+/// `seen` has what was committed when the statement began. The unique index catches a message with the same `request_id` that
+/// was committed while this statement waited for a lock: see [`insert_batch`].
 ///
-/// `OFFSET 0` has Postgres look rows up one by one, by their index, whatever it believes of the size of a young table.
+/// `OFFSET 0` makes Postgres look up the rows one by one through their index, whatever its statistics say about the size of a
+/// new table.
 struct InsertMessages<'a> {
     chats: Vec<Uuid>,
     senders: Vec<Uuid>,
@@ -164,21 +164,21 @@ impl Query for InsertMessages<'_> {
 
 #[derive(Queryable)]
 struct Row {
-    /// The place of the message among those that are stored, from 1.
+    /// The position of the message in the batch, from 1.
     n: i64,
     id: Uuid,
     seq: i64,
     created_at: DateTime<Utc>,
-    /// For a message that was stored before: whether that was for the same content.
+    /// For a message that was stored before: whether the content is the same.
     is_same: Option<bool>,
 }
 
 impl Row {
     fn outcome(&self) -> StoreResult {
-        let receipt = StoredAt { id: MessageId(self.id), seq: self.seq, created_at: self.created_at };
+        let stored = StoredAt { id: MessageId(self.id), seq: self.seq, created_at: self.created_at };
         match self.is_same {
-            None => Ok(StoreOutcome::Stored(receipt)),
-            Some(true) => Ok(StoreOutcome::Duplicate(receipt)),
+            None => Ok(StoreOutcome::Stored(stored)),
+            Some(true) => Ok(StoreOutcome::Duplicate(stored)),
             Some(false) => Err(MessageError::IdempotencyMismatch),
         }
     }
