@@ -1,4 +1,4 @@
-//! What can go wrong with a session.
+//! Errors of sessions.
 
 use neonchat_common::{
     error::{ApiError, ErrorCode},
@@ -8,19 +8,19 @@ use thiserror::Error;
 
 use crate::db::DbError;
 
-/// Why a session is refused, or could not be ended.
+/// Why a session is refused, or could not be revoked.
 #[derive(Debug, Error)]
 pub(crate) enum SessionError {
-    /// The token by itself is no good.
+    /// The token is missing, invalid or expired.
     #[error(transparent)]
     Token(#[from] TokenError),
-    /// The token is valid, but its user was deleted or never existed here.
+    /// The token is valid, but its user does not exist.
     #[error("The user of this token no longer exists. Log in again.")]
     CallerNotFound,
-    /// Its bearer logged out.
+    /// The user logged out.
     #[error("The token was revoked. Log in again.")]
     Revoked,
-    /// A task of ours ended before its work was done.
+    /// A background task panicked or was cancelled.
     #[error("task failed: {0}")]
     Task(#[from] tokio::task::JoinError),
     /// The database failed.

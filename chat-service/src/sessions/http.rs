@@ -9,8 +9,6 @@ use crate::http::{
     routes::{Routes, routes},
 };
 
-/// The path.
-#[must_use]
 pub(crate) fn routes() -> Routes {
     routes!(log_out)
 }

@@ -1,4 +1,4 @@
-//! Tokens that are good no longer although they have not expired.
+//! Sessions: verification and revocation of tokens.
 
 pub(crate) mod error;
 pub(crate) mod http;

@@ -1,4 +1,4 @@
-//! Tokens that are known to be refused although their signature is good.
+//! A cache of tokens that are refused although their signature is valid.
 
 use std::{
     collections::HashSet,
@@ -8,11 +8,10 @@ use std::{
 
 use neonchat_common::ids::TokenId;
 
-/// How many a generation has.
+/// The number of tokens in a generation.
 const GENERATION: usize = 10_000;
 
-/// The last 10,000 tokens at least, and 20,000 at most, that this process found to be revoked or without a user. Both are
-/// for good.
+/// The latest 10,000 to 20,000 tokens that this process found to be revoked or without a user. Neither ever changes back.
 #[derive(Clone, Default)]
 pub(super) struct RefusedTokens(Arc<Mutex<Generations>>);
 
@@ -42,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keeps_the_latest_and_is_bounded() {
+    fn keeps_the_latest_tokens_within_its_bound() {
         let refused = RefusedTokens::default();
         let tokens: Vec<_> = (0..3 * GENERATION).map(|_| TokenId::new()).collect();
         for token in &tokens {
@@ -50,7 +49,7 @@ mod tests {
         }
         assert!(tokens[2 * GENERATION..].iter().all(|token| refused.has(*token)));
         assert!(!refused.has(tokens[0]));
-        let known = refused.0.lock().expect("no panic");
+        let known = refused.0.lock().expect("lock");
         assert!(known.current.len() + known.previous.len() <= 2 * GENERATION);
     }
 }

@@ -1,4 +1,4 @@
-//! Who bears which token, and for how long.
+//! Verifies and revokes sessions.
 
 use chrono::{DateTime, Utc};
 use neonchat_common::{
@@ -11,7 +11,7 @@ use neonchat_common::{
 use super::{error::SessionError, refused::RefusedTokens, store};
 use crate::{db::Db, notifier::Notifier};
 
-/// The sessions, each of them a token.
+/// Verifies and revokes sessions. A session is one token.
 #[derive(Clone)]
 pub(crate) struct Sessions {
     db: Db,
@@ -22,31 +22,22 @@ pub(crate) struct Sessions {
 }
 
 impl Sessions {
-    /// With what they stand on.
-    #[must_use]
     pub(crate) fn new(db: Db, tokens: Tokens, notifier: Notifier, tasks: Tasks) -> Self {
         Self { db, tokens, notifier, tasks, refused: RefusedTokens::default() }
     }
 
-    /// Whose token it is. That of a good signature, whether or not it was revoked: see [`Sessions::check`].
-    ///
-    /// # Errors
-    /// It is malformed, forged or has expired.
+    /// Verifies signature and expiry of a token, and returns its claims. [`Sessions::check`] finds out whether it was revoked.
     pub(crate) fn verify(&self, token: &str) -> Result<Claims, TokenError> {
         self.tokens.verify(token)
     }
 
-    /// Whether this process has found before that a token is refused, although its signature is good.
-    #[must_use]
+    /// Returns whether an earlier [`Sessions::check`] in this process refused the token.
     pub(crate) fn is_known_refused(&self, token: TokenId) -> bool {
         self.refused.has(token)
     }
 
-    /// Checks that a token's user exists and that the token was not revoked. One query to Postgres each time, so that a
-    /// logout holds on every instance at once.
-    ///
-    /// # Errors
-    /// [`SessionError::CallerNotFound`], [`SessionError::Revoked`]
+    /// Checks that a token's user exists and that the token was not revoked. It queries Postgres each time, so a logout takes
+    /// effect on every instance immediately.
     pub(crate) async fn check(&self, user: UserId, token: TokenId) -> Result<(), SessionError> {
         let refusal = match store::find_user_and_revocation(&self.db, user, token).await? {
             (true, false) => return Ok(()),
@@ -57,12 +48,9 @@ impl Sessions {
         Err(refusal)
     }
 
-    /// Revokes a token. When this returns it is refused everywhere, and the sockets that it opened are being closed.
-    ///
-    /// # Errors
-    /// Those of the database.
+    /// Revokes a token. When this returns, all instances refuse it, and the sockets that it opened are being closed.
     pub(crate) async fn revoke(&self, claims: Claims) -> Result<(), SessionError> {
-        // In a task: a client that goes away after the commit does not leave its sockets open.
+        // In a task: the sockets are closed even if the client disconnects after the commit.
         let sessions = self.clone();
         let work = async move {
             let expires_at = i64::try_from(claims.exp).ok().and_then(|secs| DateTime::from_timestamp(secs, 0));

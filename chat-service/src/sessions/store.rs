@@ -14,16 +14,16 @@ use crate::{
     schema::{revoked_tokens, users},
 };
 
-/// Expired ones that are deleted for each new one, so that the table keeps only what is of use.
+/// The number of expired tokens that are deleted with each new one, to keep the table small.
 const SWEEP: i64 = 100;
 
-/// Whether a user exists, and whether a token was revoked.
+/// Returns whether a user exists, and whether a token was revoked.
 pub(super) async fn find_user_and_revocation(db: &Db, user: UserId, token: TokenId) -> DbResult<(bool, bool)> {
     let query = diesel::select((exists(users::table.find(user.0)), exists(revoked_tokens::table.find(token.0))));
     db.query(async |connection| query.get_result(connection).await).await
 }
 
-/// Revokes a token, which expires then. Again is as good as once.
+/// Revokes a token that expires at `expires_at`. Repeating it has no effect.
 pub(super) async fn revoke(db: &Db, token: TokenId, user: UserId, expires_at: DateTime<Utc>) -> DbResult<()> {
     let row =
         (revoked_tokens::id.eq(token.0), revoked_tokens::user_id.eq(user.0), revoked_tokens::expires_at.eq(expires_at));

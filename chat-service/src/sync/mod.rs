@@ -1,7 +1,7 @@
-//! The feed of changes by which notification-service learns of what it was not told.
+//! The feed of changes for the resync of notification-service.
 //!
-//! It is told of a new chat and of a logout over Redis, as they happen. It asks here for those whose publication was lost: its
-//! sockets would not get the messages of that chat, or would not be closed.
+//! New chats and logouts are published on Redis as they happen. From this feed, notification-service learns of those whose
+//! publication was lost. Otherwise its sockets would not get the messages of the chat, or would not be closed.
 
 pub(crate) mod grpc;
 pub(crate) mod store;

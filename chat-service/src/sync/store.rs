@@ -1,4 +1,4 @@
-//! The users whose chats or sessions changed lately, from Postgres.
+//! Reads the users whose chats or sessions changed recently.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{
@@ -11,11 +11,11 @@ use uuid::Uuid;
 
 use crate::db::{Db, DbResult};
 
-/// The most changes in one answer.
+/// The maximum number of changes in one answer.
 const MAX_CHANGES: i64 = 10_000;
 
-/// What bears an older time has been committed, or never will be: a transaction bears the time at which it began, and is
-/// cut off long before this.
+/// Changes older than this are complete. A change has the time at which its transaction began, and the timeouts end a
+/// transaction long before this age.
 const SETTLED: TimeDelta = TimeDelta::seconds(3);
 
 const CHANGES: &str = "SELECT user_id, at FROM (
@@ -32,22 +32,19 @@ struct Change {
     at: DateTime<Utc>,
 }
 
-/// What changed.
+/// A page of changes.
 pub(crate) struct Changes {
     /// The users whose chats or sessions changed, each once.
     pub(crate) users: Vec<UserId>,
-    /// All changes up to this time are known, by the clock of Postgres.
+    /// All changes up to this time are included, by the clock of Postgres.
     pub(crate) until: DateTime<Utc>,
 }
 
-/// Returns what changed since a time, or nothing without one; at most 10,000 changes, the oldest first.
-///
-/// # Errors
-/// The database failed.
+/// Returns at most 10,000 changes since a time, the oldest first; without a time, none.
 pub(crate) async fn changes(db: &Db, since: Option<DateTime<Utc>>) -> DbResult<Changes> {
     let (until, changes) = read(db, since).await?;
     let is_cut = i64::try_from(changes.len()).is_ok_and(|found| found >= MAX_CHANGES);
-    // The rest comes with the next answer.
+    // The next call gets the rest.
     let until = changes.last().filter(|_| is_cut).map_or(until, |last| last.at);
     let mut users: Vec<_> = changes.into_iter().map(|change| change.user_id).collect();
     users.sort_unstable();
@@ -55,13 +52,13 @@ pub(crate) async fn changes(db: &Db, since: Option<DateTime<Utc>>) -> DbResult<C
     Ok(Changes { users: users.into_iter().map(UserId::from).collect(), until })
 }
 
-/// Up to when all is known, by the clock of Postgres, and what changed since; nothing where nothing was known before.
+/// Returns the changes since a time (none without one), and the time up to which they are complete, by the clock of Postgres.
 async fn read(db: &Db, since: Option<DateTime<Utc>>) -> DbResult<(DateTime<Utc>, Vec<Change>)> {
     let now = diesel::select(diesel::dsl::now.into_sql::<Timestamptz>());
     let changes =
         since.map(|since| diesel::sql_query(CHANGES).bind::<Timestamptz, _>(since).bind::<BigInt, _>(MAX_CHANGES));
     db.query(async |connection| {
-        // The clock first: what is committed in between is told of again the next time.
+        // The clock is read first: a change that is committed in between is returned again by the next call.
         let now: DateTime<Utc> = now.get_result(connection).await?;
         let changes = match changes {
             Some(changes) => changes.load(connection).await?,

@@ -1,4 +1,4 @@
-//! What can go wrong with users.
+//! Errors of requests about users.
 
 use neonchat_common::error::{ApiError, ErrorCode};
 use thiserror::Error;
@@ -8,19 +8,19 @@ use crate::{
     limits::{limiter::rate_limited, logins::TooManyFailures},
 };
 
-/// Why a user's request failed.
+/// Why a request about users failed.
 #[derive(Debug, Error)]
 pub(crate) enum UserError {
-    /// There is no such user.
+    /// The user does not exist.
     #[error("There is no such user.")]
     NotFound,
-    /// The token is good, but its user is not there any more.
+    /// The token is valid, but its user does not exist.
     #[error("The user of this token no longer exists. Log in again.")]
     CallerNotFound,
-    /// Another user has this name, one that differs only by case, or one that looks the same.
+    /// Another user has this name, or one that differs only in case or looks the same.
     #[error("This username is taken, or looks like a taken one. Choose another.")]
     UsernameTaken,
-    /// No such user, or another password. Which of the two is not told.
+    /// The user does not exist, or the password is wrong. The client does not learn which.
     #[error("The username or the password is wrong.")]
     InvalidCredentials,
     /// Too many logins failed.
@@ -29,7 +29,7 @@ pub(crate) enum UserError {
     /// Too many passwords are waiting to be hashed.
     #[error("too many passwords waiting to be hashed")]
     Busy,
-    /// A fault of ours.
+    /// An internal error.
     #[error(transparent)]
     Internal(#[from] anyhow::Error),
     /// The database failed.

@@ -31,8 +31,6 @@ use crate::{
     validation::{Offset, ValidationError, ValidationErrors, parse_ids},
 };
 
-/// The paths.
-#[must_use]
 pub(crate) fn routes() -> Routes {
     routes!(register, log_in, search, statuses, myself, get)
 }

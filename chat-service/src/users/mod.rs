@@ -1,4 +1,4 @@
-//! Users: who they are, how they register and log in, and how they find each other.
+//! Users: registration, login, profiles, search and presence.
 
 pub(crate) mod error;
 pub(crate) mod http;

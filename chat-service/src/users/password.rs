@@ -1,4 +1,4 @@
-//! Passwords: which are accepted, and how they are kept.
+//! Passwords: validation, normalization and hashing.
 
 use std::{collections::HashSet, ops::Range, sync::LazyLock};
 
@@ -15,44 +15,41 @@ use super::{
 };
 use crate::validation::ValidationError;
 
-/// The fewest characters.
+/// The minimum length in characters.
 const MIN_CHARS: usize = 6;
 
-/// The most bytes: what bcrypt looks at. It would cut off a longer one without a word.
+/// The maximum length in bytes. bcrypt silently ignores all further bytes.
 const MAX_BYTES: usize = 72;
 
-/// More bytes than any password has before it is normalised.
+/// The maximum length of the typed text in bytes, before normalization.
 const MAX_TYPED_BYTES: usize = 8 * MAX_BYTES;
 
-/// How many times as many bytes a text has at most when it is normalised (Unicode Standard Annex #15, section 6).
+/// The factor by which normalization can lengthen a text (Unicode Standard Annex #15, section 6).
 const MAX_GROWTH: usize = 3;
 
-/// The salt and the hash of no password in particular.
+/// The salt and hash of an arbitrary password.
 const DUMMY_SALT_AND_HASH: &str = "N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy";
 
 static COMMON: LazyLock<HashSet<&str>> = LazyLock::new(|| include_str!("common_passwords.txt").lines().collect());
 
-/// A password in the one form that is hashed: the profile `OpaqueString` of RFC 8265, so that it is the same whichever
-/// characters a keyboard composes `é` of.
+/// A password, normalized by the profile `OpaqueString` of RFC 8265: `é` is the same whether a keyboard enters it as one
+/// character or two.
 #[derive(Clone, Debug)]
 pub(crate) struct Password {
     text: SecretString,
-    /// As typed, where that differs: the hash of an older account may be of this form.
+    /// The text as typed, if it differs: the hash of an older account may be of this form.
     typed: Option<SecretString>,
 }
 
 impl Password {
-    /// Reads a password, in the same way at registering and at logging in.
-    ///
-    /// # Errors
-    /// The rule that it breaks.
+    /// Parses a password, for a registration or a login.
     pub(crate) fn parse(typed: SecretString) -> Result<Self, ValidationError> {
         let violation = |code, message| Err(ValidationError::new(code, message));
         let bytes = typed.expose_secret().len();
         if bytes > MAX_TYPED_BYTES {
             return violation("length", "should have at most 72 bytes");
         }
-        // With room for all of it: a text that grows leaves copies of the secret behind.
+        // With enough capacity: a reallocation would leave a copy of the secret in memory.
         let mut text = String::with_capacity(bytes * MAX_GROWTH);
         text.extend(typed.expose_secret().chars().map(plain_space).nfc());
         let text = SecretString::from(text);
@@ -69,10 +66,7 @@ impl Password {
         }
     }
 
-    /// Reads a password that the user of this name wants to have.
-    ///
-    /// # Errors
-    /// The rule that it breaks.
+    /// Parses the password of a new account, which must not be its username or a common password.
     pub(crate) fn choose(typed: SecretString, username: Option<&Username>) -> Result<Self, ValidationError> {
         let password = Self::parse(typed)?;
         let text = password.text.expose_secret();
@@ -90,24 +84,24 @@ impl Password {
     }
 }
 
-/// Any other space is one that a keyboard put in its place (RFC 8265, section 4.2.2).
+/// Replaces other space characters, which keyboards may enter, by an ASCII space (RFC 8265, section 4.2.2).
 fn plain_space(c: char) -> char {
     if c.general_category() == GeneralCategory::SpaceSeparator { ' ' } else { c }
 }
 
-/// What a password is to a hash.
+/// The result of comparing a password with a hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verification {
-    /// Another one, or there is no such user.
+    /// Another password, or there is no such user.
     Wrong,
-    /// The one that was hashed.
+    /// The password matches.
     Right,
-    /// The one that was hashed, at another cost or in another form than new ones are.
+    /// The password matches, but the cost or form of the hash differs from that of new ones.
     Outdated,
 }
 
-/// Hashes and checks passwords with bcrypt: on threads where it holds nobody up, and never on all cores at once, so
-/// that logins do not starve everything else.
+/// Hashes and verifies passwords with bcrypt, on blocking threads. It never uses all cores at once, so that logins do not
+/// starve other work.
 #[derive(Clone)]
 pub(crate) struct Hasher {
     cost: u32,
@@ -115,27 +109,26 @@ pub(crate) struct Hasher {
 }
 
 impl Hasher {
-    /// With this cost of bcrypt's. Hashes at most `permits` passwords at once.
-    #[must_use]
+    /// Uses bcrypt with this cost, for at most `permits` passwords at once.
     pub(crate) fn new(cost: u32, permits: usize) -> Self {
         Self { cost, permits: HashPermits::new(permits) }
     }
 
-    /// The hash to keep.
+    /// Returns the hash to store.
     ///
     /// # Errors
     /// [`UserError::Busy`]
     pub(crate) async fn hash(&self, Password { text, .. }: Password) -> Result<String, UserError> {
         let cost = self.cost;
-        // `non_truncating_hash` refuses 72 bytes, since it counts the zero that C puts behind a text. `Password` has
-        // seen to it that nothing of the password is cut off.
+        // Not `non_truncating_hash`, which refuses 72 bytes because it counts the terminating zero of C. `Password` ensures that
+        // nothing is cut off.
         self.with_permit(Purpose::Register, move || bcrypt::hash(text.expose_secret(), cost)).await
     }
 
-    /// Compares a password with the one that was hashed; `None` for what cannot be a password, or for no user.
+    /// Compares a password with a hash. `None` stands for an invalid password or a missing user.
     ///
-    /// `highest` is the highest cost of all users' hashes. A comparison that fails takes as long as one with such a hash,
-    /// whatever the cost of this hash is and whether there is one: the time does not tell whether there is such a user.
+    /// `highest` is the highest cost of all users' hashes. A failed comparison takes as long as one with a hash of that cost,
+    /// whatever the cost of this hash is and even without a hash. So the time does not reveal whether the user exists.
     ///
     /// # Errors
     /// [`UserError::Busy`]
@@ -163,7 +156,7 @@ impl Hasher {
     ) -> Result<T, UserError> {
         let permit = self.permits.acquire(purpose).await?;
         let done = tokio::task::spawn_blocking(move || {
-            // The turn ends with the work, and not with a client that does not wait for it.
+            // The permit is held until the work ends, even if the client disconnects.
             let _permit = permit;
             work()
         });
@@ -183,13 +176,13 @@ fn compare(password: &Password, hash: &str, current: u32, level: u32) -> BcryptR
     Ok(Verification::Wrong)
 }
 
-/// The costs of further comparisons that make one at `cost` take as long as one at `level`. Each cost is twice the work
-/// of the one below, so 2^cost + 2^cost + 2^(cost + 1) + … + 2^(level - 1) = 2^level.
+/// Returns the costs of the extra comparisons that make one at `cost` take as long as one at `level`. Each cost doubles the
+/// work, so 2^cost + 2^cost + 2^(cost + 1) + … + 2^(level - 1) = 2^level.
 const fn padding_costs(cost: u32, level: u32) -> Range<u32> {
     cost..level
 }
 
-/// Does the work of a comparison.
+/// Does the work of a comparison without its result.
 fn dummy_compare(cost: u32) -> BcryptResult<()> {
     bcrypt::verify("", &format!("$2b${cost:02}${DUMMY_SALT_AND_HASH}")).map(drop)
 }
@@ -199,12 +192,12 @@ mod tests {
     use super::*;
 
     fn parse(password: &str) -> Result<(), &'static str> {
-        let username = Username::parse("Алиса_1").expect("a username");
+        let username = Username::parse("Алиса_1").expect("parse username");
         Password::choose(password.into(), Some(&username)).map(drop).map_err(|violation| violation.code)
     }
 
     #[test]
-    fn accepts_what_is_neither_short_nor_long_nor_known() {
+    fn accepts_only_passwords_of_valid_length_that_are_not_common() {
         let seventy_two_bytes = "ж".repeat(36);
         for good in ["securepass123", "пароль-мой", "      ", &seventy_two_bytes] {
             assert_eq!(parse(good), Ok(()), "{good}");
@@ -226,22 +219,22 @@ mod tests {
 
     #[test]
     fn debug_shows_no_password() {
-        let password = Password::parse("hunter2-hunter2".into()).expect("a password");
+        let password = Password::parse("hunter2-hunter2".into()).expect("parse password");
         assert!(!format!("{password:?}").contains("hunter2"));
     }
 
     fn password(typed: &str) -> Password {
-        Password::parse(typed.into()).expect("a password")
+        Password::parse(typed.into()).expect("parse password")
     }
 
     #[test]
-    fn a_password_is_the_same_in_every_normalisation_form() {
+    fn normalizes_passwords() {
         let text = |typed| password(typed).text.expose_secret().to_owned();
         for typed in ["cafe\u{301} noir", "café\u{a0}noir", "café\u{3000}noir"] {
             assert_eq!(text(typed), "café noir", "{typed:?}");
             assert_eq!(password(typed).forms().count(), 2);
         }
-        // Neither case nor compatible characters are changed.
+        // Case and compatibility characters are kept.
         assert_eq!(text("Ｐａｓｓ-word"), "Ｐａｓｓ-word");
         assert_eq!(password("café noir").forms().count(), 1);
         assert!(Password::parse("e\u{301}".repeat(36).into()).is_ok());
@@ -249,12 +242,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn verifies_the_password_and_nothing_else() {
+    async fn accepts_only_the_hashed_password() {
         let hasher = Hasher::new(4, 1);
         let longest = "x".repeat(MAX_BYTES);
-        let hash = hasher.hash(password(&longest)).await.expect("a hash");
+        let hash = hasher.hash(password(&longest)).await.expect("hash password");
         let verify = async |typed: String, hash| {
-            hasher.verify(Password::parse(typed.into()).ok(), hash, None).await.expect("an answer")
+            hasher.verify(Password::parse(typed.into()).ok(), hash, None).await.expect("verify password")
         };
         assert_eq!(verify(longest.clone(), Some(hash.clone())).await, Verification::Right);
         assert_eq!(verify(format!("{longest}y"), Some(hash.clone())).await, Verification::Wrong);
@@ -263,10 +256,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn finds_hashes_of_another_cost_or_form_outdated() {
+    async fn reports_hashes_of_other_cost_or_form_as_outdated() {
         let hasher = Hasher::new(5, 1);
         let verify = async |typed: &str, hash| hasher.verify(Some(password(typed)), Some(hash), Some(6)).await;
-        for (typed, hashed, cost, verdict) in [
+        for (typed, hashed, cost, expected) in [
             ("café noir", "café noir", 5, Verification::Right),
             ("cafe\u{301} noir", "café noir", 5, Verification::Right),
             ("café noir", "café noir", 4, Verification::Outdated),
@@ -274,13 +267,13 @@ mod tests {
             ("cafe\u{301} noir", "cafe\u{301} noir", 5, Verification::Outdated),
             ("café noir", "cafe\u{301} noir", 5, Verification::Wrong),
         ] {
-            let hash = bcrypt::hash(hashed, cost).expect("a hash");
-            assert_eq!(verify(typed, hash).await.expect("an answer"), verdict, "{typed:?} {hashed:?} {cost}");
+            let hash = bcrypt::hash(hashed, cost).expect("hash password");
+            assert_eq!(verify(typed, hash).await.expect("verify password"), expected, "{typed:?} {hashed:?} {cost}");
         }
     }
 
     #[test]
-    fn a_failed_comparison_is_the_same_work_at_every_cost() {
+    fn failed_comparison_costs_the_same_for_every_hash() {
         for cost in 4..=12 {
             let work: u64 = [cost].into_iter().chain(padding_costs(cost, 12)).map(|cost| 1 << cost).sum();
             assert_eq!(work, 1 << 12, "{cost}");

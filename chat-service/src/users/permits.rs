@@ -1,7 +1,7 @@
-//! Whose password is hashed next.
+//! Permits to hash passwords.
 //!
-//! Registering and logging in have a lane each, and both share the permits to hash: a flood of one kind takes half of the
-//! permits at most while the other kind waits.
+//! Registrations and logins wait in separate lanes and share the permits. While both lanes wait, a flood in one of them gets at
+//! most half of the permits.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,10 +12,10 @@ use tokio::{
 
 use super::error::UserError;
 
-/// The longest that a password waits to be hashed.
+/// The timeout for a permit.
 const PERMIT_TIMEOUT: Duration = Duration::from_millis(1500);
 
-/// How many of one kind wait at most, for each permit. More could not be hashed within [`PERMIT_TIMEOUT`] at the default cost.
+/// How many passwords can wait in a lane, per permit. More could not be hashed within [`PERMIT_TIMEOUT`] at the default cost.
 const MAX_WAITING_PER_PERMIT: usize = 64;
 
 /// What a password is hashed for.
@@ -27,7 +27,7 @@ pub(super) enum Purpose {
     LogIn,
 }
 
-/// The permits to hash.
+/// The permits to hash passwords.
 #[derive(Clone)]
 pub(super) struct HashPermits(Arc<Lanes>);
 
@@ -56,7 +56,7 @@ pub(super) struct HashPermit {
 }
 
 impl HashPermits {
-    /// Permits to hash `capacity` passwords.
+    /// Allows `capacity` passwords to be hashed at once.
     pub(super) fn new(capacity: usize) -> Self {
         let shared = Arc::new(Semaphore::new(capacity));
         Self(Arc::new(Lanes { shared, registering: Lane::new(capacity), logging_in: Lane::new(capacity) }))
@@ -73,8 +73,7 @@ impl HashPermits {
         };
         let _waiting = lane.waiting.try_acquire().map_err(|_| UserError::Busy)?;
         let acquire = async {
-            // In this order: the queue of the shared permits, which is first in, first out, then has no more of one lane
-            // than there are permits.
+            // In this order, the FIFO queue of the shared permits never holds more waiters of one lane than there are permits.
             let lane_permit = Arc::clone(&lane.permits).acquire_owned().await?;
             let shared = Arc::clone(&self.0.shared).acquire_owned().await?;
             Ok::<_, tokio::sync::AcquireError>(HashPermit { _lane: lane_permit, _shared: shared })
@@ -90,26 +89,26 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn waits_only_for_a_limited_time() {
+    async fn stops_waiting_after_the_timeout() {
         let permits = HashPermits::new(2);
         let _permits = [
-            permits.acquire(Purpose::LogIn).await.expect("a turn"),
-            permits.acquire(Purpose::LogIn).await.expect("a turn"),
+            permits.acquire(Purpose::LogIn).await.expect("acquire permit"),
+            permits.acquire(Purpose::LogIn).await.expect("acquire permit"),
         ];
         assert!(matches!(permits.acquire(Purpose::LogIn).await, Err(UserError::Busy)));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn refuses_at_once_what_finds_the_lane_full() {
+    async fn refuses_immediately_if_the_lane_is_full() {
         let permits = HashPermits::new(1);
-        let permit = permits.acquire(Purpose::Register).await.expect("a turn");
+        let permit = permits.acquire(Purpose::Register).await.expect("acquire permit");
         let mut waiting = Box::pin(join_all((0..MAX_WAITING_PER_PERMIT).map(|_| permits.acquire(Purpose::Register))));
         assert!(waiting.as_mut().now_or_never().is_none());
         assert!(matches!(permits.acquire(Purpose::Register).now_or_never(), Some(Err(UserError::Busy))));
-        // The other lane has waiting, and gets the next turn.
+        // The other lane is empty, and gets the next permit.
         let mut login = Box::pin(permits.acquire(Purpose::LogIn));
         assert!(login.as_mut().now_or_never().is_none());
         drop(permit);
-        let _permit = login.await.expect("a turn");
+        let _permit = login.await.expect("acquire permit");
     }
 }

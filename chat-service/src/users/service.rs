@@ -1,4 +1,4 @@
-//! Registering, logging in, and looking people up.
+//! Registers users, logs them in, and looks them up.
 
 use anyhow::Context as _;
 use neonchat_common::{
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{db::Db, limits::logins::LoginLimit, notifier::Notifier, validation::Offset};
 
-/// The users.
+/// Registers users, logs them in, and looks them up.
 #[derive(Clone)]
 pub(crate) struct Users {
     db: Db,
@@ -25,19 +25,15 @@ pub(crate) struct Users {
     tasks: Tasks,
 }
 
-/// A login that did well.
+/// A successful login.
 pub(crate) struct Login {
-    /// Who.
     pub(crate) user: UserProfile,
-    /// The token to come back with.
     pub(crate) token: String,
-    /// For how many seconds it is good.
+    /// Seconds until the token expires.
     pub(crate) expires_in: u64,
 }
 
 impl Users {
-    /// With what they stand on.
-    #[must_use]
     pub(crate) fn new(
         db: Db,
         hasher: Hasher,
@@ -49,12 +45,9 @@ impl Users {
         Self { db, hasher, tokens, login_limit, notifier, tasks }
     }
 
-    /// Makes a new user.
-    ///
-    /// # Errors
-    /// [`UserError::UsernameTaken`], [`UserError::Busy`]
+    /// Stores a new user.
     pub(crate) async fn register(&self, username: Username, password: Password) -> Result<UserProfile, UserError> {
-        // Before the password is hashed, which is what costs. Of two who want a name at once, the second fails below.
+        // Checked before the expensive hashing. If two users want a name at the same time, `insert` refuses the second one.
         if store::is_taken(&self.db, &username).await? {
             return Err(UserError::UsernameTaken);
         }
@@ -64,10 +57,7 @@ impl Users {
         Ok(user)
     }
 
-    /// Issues a token to a user who knows the password. `None` for what cannot be a name or a password.
-    ///
-    /// # Errors
-    /// [`UserError::InvalidCredentials`], [`UserError::TooManyFailures`], [`UserError::Busy`]
+    /// Issues a token if the password is right. `None` stands for an invalid name or password.
     pub(crate) async fn log_in(
         &self,
         username: Option<Username>,
@@ -89,17 +79,17 @@ impl Users {
     async fn check_login(&self, username: Option<Username>, password: Option<Password>) -> Result<Login, UserError> {
         let (found, highest) = store::find_login(&self.db, username.as_ref()).await?;
         let (user, hash) = found.unzip();
-        let verdict = self.hasher.verify(password.clone(), hash.clone(), highest).await?;
-        let user = user.filter(|_| verdict != Verification::Wrong).ok_or(UserError::InvalidCredentials)?;
-        if let (Verification::Outdated, Some(password), Some(old)) = (verdict, password, hash) {
-            // The answer does not wait for it.
+        let verification = self.hasher.verify(password.clone(), hash.clone(), highest).await?;
+        let user = user.filter(|_| verification != Verification::Wrong).ok_or(UserError::InvalidCredentials)?;
+        if let (Verification::Outdated, Some(password), Some(old)) = (verification, password, hash) {
+            // In the background: the login does not wait for it.
             self.tasks.spawn(correlation::in_current_scope(self.clone().rehash(user.id, password, old)));
         }
         let token = self.tokens.issue(user.id, &user.username).context("issuing a token")?;
         Ok(Login { user, token, expires_in: self.tokens.lifetime().as_secs() })
     }
 
-    /// Replaces a hash of another cost or form than new ones have. What fails is tried again at the next login.
+    /// Replaces a hash whose cost or form differs from that of new ones. If it fails, the next login tries again.
     async fn rehash(self, user: UserId, password: Password, old: String) {
         let replaced = async {
             let new = self.hasher.hash(password).await?;
@@ -112,35 +102,26 @@ impl Users {
         }
     }
 
-    /// The user who asks.
-    ///
-    /// # Errors
-    /// [`UserError::CallerNotFound`]
+    /// Returns the profile of the caller.
     pub(crate) async fn myself(&self, id: UserId) -> Result<UserProfile, UserError> {
         store::find(&self.db, id).await?.ok_or(UserError::CallerNotFound)
     }
 
-    /// A user.
-    ///
-    /// # Errors
-    /// [`UserError::NotFound`]
+    /// Returns the profile of a user.
     pub(crate) async fn get(&self, id: UserId) -> Result<UserProfile, UserError> {
         store::find(&self.db, id).await?.ok_or(UserError::NotFound)
     }
 
-    /// The presence of those of the users with whom `user` shares a chat.
+    /// Returns the presence of those of the users who share a chat with `user`.
     ///
     /// # Errors
-    /// It cannot be known in time.
+    /// notification-service did not answer within the timeout.
     pub(crate) async fn statuses(&self, user: UserId, others: &[UserId]) -> Result<Statuses, ApiError> {
         let partners = store::partners_among(&self.db, user, others).await?;
         Ok(Statuses { statuses: self.notifier.statuses(partners).await? })
     }
 
-    /// Users whose names start so.
-    ///
-    /// # Errors
-    /// Those of the database.
+    /// Returns a page of the users whose names start with `prefix`.
     pub(crate) async fn search(
         &self,
         prefix: &NamePrefix,

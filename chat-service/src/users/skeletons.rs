@@ -1,4 +1,4 @@
-//! Fills in the skeletons of names that were registered before there were any.
+//! Computes the skeletons of usernames that were registered by older versions.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::username::Username;
 use crate::schema::users;
 
-/// How many users are updated by one statement.
+/// The number of users that one statement updates.
 const BATCH: i64 = 1000;
 
 const FILL: &str = "UPDATE users SET username_skeleton = given.skeleton
@@ -21,11 +21,8 @@ const FILL: &str = "UPDATE users SET username_skeleton = given.skeleton
     WHERE users.id = given.id
       AND NOT EXISTS (SELECT FROM users AS other WHERE other.username_skeleton = given.skeleton)";
 
-/// Computes the skeletons that are missing, which the unique index of skeletons finds without a scan of the table. Of users whose names look alike one gets it, which is enough to keep it from
-/// new users.
-///
-/// # Errors
-/// Those of the database.
+/// Computes missing skeletons. The unique index on skeletons finds them without a scan of the table. If the names of several
+/// users look alike, only one of them gets the skeleton. That is enough to refuse it to new users.
 pub(crate) async fn backfill(connection: &mut AsyncPgConnection) -> QueryResult<()> {
     let (mut after, mut filled, mut alike) = (Uuid::nil(), 0, 0);
     loop {
@@ -57,7 +54,7 @@ async fn update(connection: &mut AsyncPgConnection, ids: &[Uuid], skeletons: &[S
     loop {
         let update = diesel::sql_query(FILL).bind::<Array<SqlUuid>, _>(ids).bind::<Array<Text>, _>(skeletons);
         match update.execute(connection).await {
-            // A user of such a name has just registered, and is seen the next time.
+            // A user with the same skeleton has just registered. The next attempt sees it.
             Err(QueryError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {}
             result => return result,
         }

@@ -30,7 +30,7 @@ struct NewUser<'a> {
     password_hash: &'a str,
 }
 
-/// Stores a new user. `None` where the name is another user's, or looks like it.
+/// Stores a new user. Returns `None` if the name is taken or looks like a taken one.
 pub(super) async fn insert(db: &Db, username: &Username, password_hash: &str) -> DbResult<Option<UserProfile>> {
     let user = NewUser {
         id: UserId::new().0,
@@ -44,31 +44,31 @@ pub(super) async fn insert(db: &Db, username: &Username, password_hash: &str) ->
             .values(&user)
             .on_conflict_do_nothing()
             .returning(UserProfile::as_returning());
-        // All of the answer, and not its first row alone, which comes before the commit.
+        // `load` reads the answer to its end: the first row arrives before the commit.
         if let Some(inserted) = insert.load(connection).await?.pop() {
             return Ok(Some(inserted));
         }
-        // An earlier attempt may have inserted the user, and its answer was lost.
+        // An earlier attempt may have inserted the user before its answer was lost.
         UserProfile::query().find(user.id).first(connection).await.optional()
     })
     .await
 }
 
-/// Whether another user has this name, or one that looks the same.
+/// Returns whether another user has this name, or one that looks the same.
 pub(super) async fn is_taken(db: &Db, username: &Username) -> DbResult<bool> {
     let same = users::username_key.eq(username.key()).or(users::username_skeleton.eq(username.skeleton()));
     let query = diesel::select(exists(users::table.filter(same)));
     db.query(async |connection| query.get_result(connection).await).await
 }
 
-/// The user of this name with the hash of the password, and the highest cost of all users' hashes. The same queries
-/// whether or not there is such a user.
+/// Returns the user of this name with the password hash, and the highest cost of all users' hashes. The queries are the same
+/// whether or not the user exists.
 pub(super) async fn find_login(
     db: &Db,
     username: Option<&Username>,
 ) -> DbResult<(Option<(UserProfile, String)>, Option<u32>)> {
     let key = username.map(Username::key);
-    // The expression of an index: the last entry is read, and not the table. `$2b$10$…`
+    // The expression of an index, so Postgres reads its last entry instead of the table. A hash starts with `$2b$10$`.
     let highest = users::table.select(sql::<Nullable<Text>>("max(substr(password_hash, 5, 2) COLLATE \"C\")"));
     db.query(async |connection| {
         let found = users::table
@@ -83,19 +83,18 @@ pub(super) async fn find_login(
     .await
 }
 
-/// Replaces the hash of a user's password. `false` where it is not `old` any more: whatever replaced it is newer.
+/// Replaces a user's password hash. Returns `false` if it is no longer `old`: then it was replaced by a newer one.
 pub(super) async fn replace_hash(db: &Db, user: UserId, old: &str, new: &str) -> DbResult<bool> {
     let unchanged = users::table.find(user.0).filter(users::password_hash.eq(old));
     let update = diesel::update(unchanged).set(users::password_hash.eq(new));
     db.query(async |connection| update.execute(connection).await.map(|updated| updated > 0)).await
 }
 
-/// The user of this id.
 pub(super) async fn find(db: &Db, id: UserId) -> DbResult<Option<UserProfile>> {
     db.query(async |connection| UserProfile::query().find(id.0).first(connection).await.optional()).await
 }
 
-/// Those of the users with whom `user` shares a chat.
+/// Returns those of the users who share a chat with `user`.
 pub(super) async fn partners_among(db: &Db, user: UserId, others: &[UserId]) -> DbResult<Vec<UserId>> {
     let (mine, theirs) = diesel::alias!(chat_members as mine, chat_members as theirs);
     let shares_a_chat = exists(
@@ -109,7 +108,7 @@ pub(super) async fn partners_among(db: &Db, user: UserId, others: &[UserId]) -> 
     Ok(partners.into_iter().map(UserId).filter(|partner| *partner != user).collect())
 }
 
-/// The users whose names start so, and one more than the limit if there is one.
+/// Returns the users whose names start with `prefix`: one more than the limit, if there are more.
 pub(super) async fn search(
     db: &Db,
     prefix: &NamePrefix,

@@ -1,8 +1,8 @@
-//! Usernames: which are accepted, and which are alike.
+//! Usernames: validation, and which of them count as the same.
 //!
-//! A name must not pass for another one. Two rules of UTS #39 see to that: a new name has the letters of one script
-//! (section 5.2, "Highly Restrictive"), and no other account has a name with the same skeleton (section 4), since a whole
-//! name can look like one of another script: Cyrillic `сосо` and Latin `coco`.
+//! A name must not be mistaken for another one. Two rules of UTS #39 ensure that. The letters of a new name are of one script
+//! (section 5.2, "Highly Restrictive"). And no two accounts have names with the same skeleton (section 4), because a whole name
+//! can look like one in another script: Cyrillic `сосо` and Latin `coco`.
 
 use neonchat_common::visible::is_visible;
 use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
@@ -12,24 +12,21 @@ use unicode_security::{confusable_detection::skeleton, mixed_script::AugmentedSc
 
 use crate::validation::ValidationError;
 
-/// The fewest and the most characters of a username.
+/// The allowed lengths of a username, in characters.
 const USERNAME_CHARS: std::ops::RangeInclusive<usize> = 3..=50;
 
-/// The most marks that stand on one letter.
+/// The maximum number of combining marks on a letter.
 const MAX_MARKS: usize = 3;
 
-/// The greatest character there is, and part of no name: what starts with a text sorts before the text followed by it.
+/// The greatest character, which no name contains. All texts that start with a prefix sort before the prefix followed by it.
 const LAST_CHAR: char = char::MAX;
 
-/// A username, without white space around it and in one normalisation form (NFC).
+/// A username without surrounding white space, in normalization form NFC.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Username(String);
 
 impl Username {
-    /// Reads the name of a new account: letters of one script, digits, `_`, `.` and `-`.
-    ///
-    /// # Errors
-    /// The rule that it breaks.
+    /// Parses the name of a new account: letters of one script, digits, `_`, `.` and `-`.
     pub(crate) fn parse(text: &str) -> Result<Self, ValidationError> {
         let violation = |code, message| Err(ValidationError::new(code, message));
         let Self(name) = Self::normalise(text);
@@ -49,56 +46,49 @@ impl Username {
         }
     }
 
-    /// Reads the name of an account that exists already: it may be older than a rule of [`Username::parse`]. `None` for
-    /// what was never a name.
-    #[must_use]
+    /// Parses the name of an existing account, which may be older than a rule of [`Username::parse`]. Returns `None` if no
+    /// version ever accepted the name.
     pub(crate) fn parse_existing(text: &str) -> Option<Self> {
         let name = Self::normalise(text);
         let is_name = USERNAME_CHARS.contains(&name.0.chars().count()) && !name.0.contains('\0');
         is_name.then_some(name)
     }
 
-    /// The same name may be typed as different characters: `é`, or `e` and an accent.
+    /// Makes different spellings of a name equal: `é`, or `e` and an accent.
     fn normalise(text: &str) -> Self {
         Self(text.trim().nfc().collect())
     }
 
-    /// The name as its owner writes it.
-    #[must_use]
+    /// Returns the name as its owner spells it.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What is unique among users.
-    #[must_use]
+    /// Returns the folded name, which is unique among users.
     pub(crate) fn key(&self) -> String {
         fold(&self.0)
     }
 
-    /// What looks the same has the same skeleton, which is unique among users. Only good for comparing.
-    #[must_use]
+    /// Returns the skeleton of the name, which is unique among users: names that look the same have the same skeleton. It is
+    /// only for comparisons.
     pub(crate) fn skeleton(&self) -> String {
-        // Of the name as it is displayed, since `I` looks like `l` and `i` does not. Then without case, as names are.
+        // The skeleton is that of the displayed name, because `I` looks like `l`, but `i` does not. Then case is removed.
         let compatible: String = self.0.nfkc().collect();
         fold(&skeleton(&compatible).collect::<String>())
     }
 
-    /// Whether `text` is this name, but for case.
-    #[must_use]
+    /// Returns whether `text` is this name, ignoring case.
     pub(crate) fn matches_ignoring_case(&self, text: &str) -> bool {
         fold(text) == self.key()
     }
 }
 
-/// The start of some usernames.
+/// The start of a username, for searches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NamePrefix(String);
 
 impl NamePrefix {
-    /// Reads one.
-    ///
-    /// # Errors
-    /// It is missing, empty, longer than a name, or not the start of any.
+    /// Parses the query parameter of a search.
     pub(crate) fn parse(text: Option<&str>) -> Result<Self, ValidationError> {
         let text = text.ok_or_else(|| ValidationError::new("required", "is missing"))?.trim();
         if text.is_empty() || text.chars().count() > *USERNAME_CHARS.end() {
@@ -110,21 +100,20 @@ impl NamePrefix {
         Ok(Self(fold(text)))
     }
 
-    /// The keys that start with it: from the first bound on, and before the second.
-    #[must_use]
+    /// Returns the range of the keys that start with the prefix: the inclusive lower and the exclusive upper bound.
     pub(crate) fn key_range(&self) -> (&str, String) {
         (&self.0, format!("{}{LAST_CHAR}", self.0))
     }
 }
 
-/// Whether a letter bears more marks than any script needs, or the same one twice, which looks like once (UTS #39,
-/// section 5.4).
+/// Returns whether a letter has more combining marks than any script needs, or the same one twice, which looks like one
+/// (UTS #39, section 5.4).
 fn has_stacked_marks(name: &str) -> bool {
     let mut marks: Vec<char> = Vec::new();
     name.nfd().any(|c| {
         match c.general_category() {
             GeneralCategory::NonspacingMark | GeneralCategory::EnclosingMark => marks.push(c),
-            // It takes a place of its own in the line.
+            // It is displayed beside the letter.
             GeneralCategory::SpacingMark => {}
             _ => marks.clear(),
         }
@@ -132,8 +121,8 @@ fn has_stacked_marks(name: &str) -> bool {
     })
 }
 
-/// Whether all letters are of one script, or of those that Chinese, Japanese or Korean is written in, with Latin ones
-/// between them. Digits and marks go with any script.
+/// Returns whether all letters are of one script, or of the scripts of Chinese, Japanese or Korean, which may be mixed with
+/// Latin. Digits and marks belong to any script.
 fn is_of_one_script(name: &str) -> bool {
     let scripts = |keep: fn(&AugmentedScriptSet) -> bool| {
         let sets = name.chars().map(AugmentedScriptSet::for_char).filter(keep);
@@ -146,8 +135,8 @@ fn is_of_one_script(name: &str) -> bool {
     !scripts(|_| true).is_empty() || beside_latin.hanb || beside_latin.jpan || beside_latin.kore
 }
 
-/// Compatible forms are one (NFKC), and so are upper and lower case. By way of upper case, so that `ß` is `ss`, and `ς`
-/// is `σ`.
+/// Removes case and compatibility differences (NFKC). It converts to upper case first, so that `ß` becomes `ss` and `ς`
+/// becomes `σ`.
 fn fold(name: &str) -> String {
     name.nfkc().flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfkc().collect()
 }
@@ -157,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_has_letters_of_any_script() {
+    fn accepts_letters_of_one_script() {
         let names = [
             "bob",
             "Алиса",
@@ -213,8 +202,8 @@ mod tests {
     }
 
     #[test]
-    fn names_that_look_alike_have_one_skeleton() {
-        let skeleton = |name| Username::parse(name).expect("a name").skeleton();
+    fn names_that_look_alike_have_the_same_skeleton() {
+        let skeleton = |name| Username::parse(name).expect("parse username").skeleton();
         for (a, b) in
             [("coco", "сосо"), ("alice", "aIice"), ("alice", "a1ice"), ("ALEX", "аlех".to_uppercase().as_str())]
         {
@@ -237,8 +226,8 @@ mod tests {
     }
 
     #[test]
-    fn white_space_around_a_name_is_left_out() {
-        let name = Username::parse("alice").expect("a name");
+    fn ignores_white_space_around_a_name() {
+        let name = Username::parse("alice").expect("parse username");
         for typed in [" alice", "alice\t", "\u{a0}alice\u{3000}\n"] {
             assert_eq!(Username::parse(typed).as_ref(), Ok(&name));
             assert_eq!(Username::parse_existing(typed).as_ref(), Some(&name));
@@ -248,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_from_before_a_rule_still_names_its_account() {
+    fn finds_accounts_whose_names_break_newer_rules() {
         for old in ["alice\u{34f}", "аlice", "___", "\u{3164}\u{3164}\u{3164}"] {
             assert!(Username::parse(old).is_err(), "{old}");
             assert_eq!(Username::parse_existing(old).map(|name| name.key()), Some(fold(old)), "{old}");
@@ -259,8 +248,8 @@ mod tests {
     }
 
     #[test]
-    fn names_are_alike_whatever_their_case_or_form() {
-        let key = |name| Username::parse_existing(name).expect("a name").key();
+    fn keys_ignore_case_and_normalization_form() {
+        let key = |name| Username::parse_existing(name).expect("parse username").key();
         for (a, b) in
             [("Alice", "aLICE"), ("ÉLODIE", "e\u{301}lodie"), ("Straße", "STRASSE"), ("ΣΑΣ", "σας"), ("Ａｌｉ", "ali")]
         {
@@ -270,15 +259,15 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_is_a_range_of_keys() {
-        let prefix = NamePrefix::parse(Some("АЛ")).expect("a prefix");
+    fn prefix_is_a_range_of_keys() {
+        let prefix = NamePrefix::parse(Some("АЛ")).expect("parse prefix");
         let (from, to) = prefix.key_range();
         let found = |key: &str| key >= from && key < to.as_str();
         assert_eq!(["ал", "алиса", "ам", "а"].map(found), [true, true, false, false]);
     }
 
     #[test]
-    fn an_insane_prefix_is_refused() {
+    fn refuses_invalid_prefixes() {
         for bad in [None, Some(""), Some("a\0"), Some(&*"x".repeat(51))] {
             assert!(NamePrefix::parse(bad).is_err(), "{bad:?}");
         }
