@@ -41,6 +41,14 @@ impl Stage {
         lines.filter(|line| line["message"] == message).collect()
     }
 
+    /// Waits until the commands connection of each service has logged this message. The log is written by a thread of its own, and
+    /// `/health` may know the error from another connection.
+    async fn until_logged(&self, message: &str) {
+        for service in ["chat-service", "notification-service"] {
+            until(message, async || !self.of_commands(service, message).is_empty()).await;
+        }
+    }
+
     /// The lines with this message of the connection that both services have.
     fn of_commands(&self, service: &str, message: &str) -> Vec<Value> {
         self.lines(service, message).into_iter().filter(|line| line["redis.client"] == "commands").collect()
@@ -78,6 +86,7 @@ async fn logs_loss_and_return_of_redis_once() {
     stage.until_redis_error_is(None).await;
     for service in ["chat-service", "notification-service"] {
         for message in ["redis connection lost", "redis connection restored"] {
+            stage.until_logged(message).await;
             let lines = stage.of_commands(service, message);
             assert_eq!(lines.len(), 1, "{service}: {message}: {lines:?}");
         }
@@ -93,12 +102,14 @@ async fn health_shows_that_redis_refuses_the_password() {
     let url = format!("redis://:{PASSWORD}@127.0.0.1:{}/0", redis.port());
     let stage = Stage::set(redis, &url).await;
     stage.until_redis_error_is(Some("WRONGPASS")).await;
+    stage.until_logged("redis refuses commands").await;
     // It is right from now on, and nothing has to be restarted.
     let port = stage.redis.port().to_string();
     let set = ["-p", &*port, "-a", "another", "config", "set", "requirepass", PASSWORD];
     let done = tokio::process::Command::new("redis-cli").args(set).output().await.expect("redis-cli");
     assert!(done.status.success(), "{done:?}");
     stage.until_redis_error_is(None).await;
+    stage.until_logged("redis connection restored").await;
     for service in ["chat-service", "notification-service"] {
         let lines = stage.of_commands(service, "redis refuses commands");
         assert_eq!(lines.len(), 1, "{service}: {lines:?}");
@@ -117,6 +128,7 @@ async fn health_shows_that_redis_is_read_only() {
     // A replica of a server that is not there.
     stage.redis.command("REPLICAOF 127.0.0.1 1").await.expect("a replica");
     stage.until_redis_error_is(Some("READONLY")).await;
+    stage.until_logged("redis refuses commands").await;
     stage.redis.command("REPLICAOF NO ONE").await.expect("no replica");
     stage.until_redis_error_is(None).await;
     for service in ["chat-service", "notification-service"] {
