@@ -1,19 +1,19 @@
-//! Gathering: what comes while a worker is busy waits, and is then taken all at once.
+//! Batching: a worker takes all items that were queued while it was busy.
 //!
-//! Nobody waits for others to come. What comes while the worker is idle is taken at once and alone; under load, the more
-//! waits, the more one piece of work takes, and the less each thing costs.
+//! No item waits for others. An idle worker takes an item immediately, as a batch of one. Under load, batches grow with the
+//! queue, and the cost of each item falls.
 
 use std::ops::Add;
 
 use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
 
-/// How much something is.
+/// The size of an item or of a batch.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BatchSize {
-    /// Messages.
+    /// The number of messages.
     pub messages: usize,
-    /// Bytes of their texts.
+    /// The number of bytes of their texts.
     pub bytes: usize,
 }
 
@@ -31,8 +31,8 @@ impl Add for BatchSize {
     }
 }
 
-/// Waits until something is in the queue, and takes what is there in its order, until it reaches `limit`: the last of them
-/// may go beyond. `None` when the queue is closed and empty: `stopped` closes it.
+/// Waits for an item, and returns it with all further items that are queued, in order. Stops adding items once the batch
+/// reaches `limit`, which the last item may exceed. Returns `None` once the queue is closed and empty. `stopped` closes it.
 pub async fn recv_batch<T>(
     queue: &mut Receiver<T>,
     stopped: &CancellationToken,
@@ -42,7 +42,7 @@ pub async fn recv_batch<T>(
     let first = loop {
         tokio::select! {
             first = queue.recv() => break first?,
-            // What waits is still taken.
+            // Queued items are still returned.
             () = stopped.cancelled(), if !queue.is_closed() => queue.close(),
         }
     };
@@ -69,11 +69,11 @@ mod tests {
     const SIZE: fn(&usize) -> BatchSize = |bytes| BatchSize { messages: 1, bytes: *bytes };
 
     #[tokio::test]
-    async fn takes_what_waits_until_it_is_full() {
+    async fn returns_queued_items_up_to_limit() {
         let (sender, mut queue) = mpsc::channel(10);
         let stopped = CancellationToken::new();
         for bytes in [1, 2, 3, 60, 40, 5] {
-            sender.send(bytes).await.expect("room");
+            sender.send(bytes).await.expect("queue item");
         }
         assert_eq!(recv_batch(&mut queue, &stopped, FULL, SIZE).await, Some(vec![1, 2, 3]));
         assert_eq!(recv_batch(&mut queue, &stopped, FULL, SIZE).await, Some(vec![60, 40]));
@@ -81,10 +81,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn ends_when_it_is_stopped_and_nothing_is_left() {
+    async fn ends_after_last_item_when_stopped() {
         let (sender, mut queue) = mpsc::channel(10);
         let stopped = CancellationToken::new();
-        sender.send(1).await.expect("room");
+        sender.send(1).await.expect("queue item");
         stopped.cancel();
         assert_eq!(recv_batch(&mut queue, &stopped, FULL, SIZE).await, Some(vec![1]));
         assert_eq!(recv_batch(&mut queue, &stopped, FULL, SIZE).await, None);

@@ -1,7 +1,7 @@
-//! What travels on Redis Pub/Sub between all instances of both services (contract, section 7).
+//! The publications on Redis Pub/Sub between all instances of both services (contract, section 7).
 //!
-//! An [`Envelope`] is JSON, so that it can be read with `redis-cli`. The frame inside is ready to be sent: it was encoded
-//! once, where it arose, and who receives it copies its bytes and does not look into them.
+//! An [`Envelope`] is JSON, so that `redis-cli` shows it. The publisher encodes the frame inside once. Receivers copy its bytes
+//! and do not parse them.
 
 use std::{borrow::Cow, fmt};
 
@@ -18,16 +18,16 @@ const USER_PREFIX: &str = "user:";
 const SYSTEM: &str = "system";
 const DEPLOYMENTS: &str = "deployments";
 
-/// A channel. [`Display`](fmt::Display) is its name on Redis, without the namespace.
+/// A channel of Redis. [`Display`](fmt::Display) writes its name without the namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Channel {
-    /// Of a chat: its durable events, and typing.
+    /// The channel of a chat, for its durable events and typing.
     Chat(ChatId),
-    /// Of a user: what concerns this one person on every instance.
+    /// The channel of a user, for events that concern only this user.
     User(UserId),
-    /// Of everybody.
+    /// The channel of all users.
     System,
-    /// On which deployments announce themselves.
+    /// The channel on which deployments announce themselves.
     Deployments,
 }
 
@@ -43,7 +43,7 @@ impl fmt::Display for Channel {
 }
 
 impl Channel {
-    /// The channel of this name, if it is one of ours.
+    /// Parses the name of a channel, without the namespace. Returns `None` if the name is not one of these.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         if name == SYSTEM {
@@ -57,7 +57,7 @@ impl Channel {
         }
     }
 
-    /// Its name without the id, for where there must not be a name for each chat.
+    /// Returns the name with a placeholder for the id, for metrics and spans, whose values have to be bounded.
     #[must_use]
     pub const fn template(self) -> &'static str {
         match self {
@@ -69,66 +69,66 @@ impl Channel {
     }
 }
 
-/// One publication.
+/// A publication.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Envelope<'a> {
-    /// The notification-service that published it. It has delivered it to its own sockets already.
+    /// The publishing instance of notification-service, which has already delivered the event to its own sockets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance: Option<InstanceId>,
-    /// The deployment that published it. Versions without deployments publish without it.
+    /// The publishing deployment. Versions without deployments omit it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deployment: Option<DeploymentId>,
-    /// The id of the request that caused it, for the logs.
+    /// The id of the request that caused the event, for the logs.
     #[serde(borrow)]
     pub request_id: Cow<'a, str>,
-    /// The publication's place in a trace (W3C Trace Context), where there is one.
+    /// The `traceparent` of the publication (W3C Trace Context), if it is traced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<Cow<'a, str>>,
-    /// What happened.
+    /// The event.
     #[serde(borrow)]
     pub event: Event<'a>,
 }
 
-/// What happened.
+/// An event on a channel.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Event<'a> {
-    /// On a chat's channel: a durable event, with its place in the chat.
+    /// On the channel of a chat: a durable event.
     Durable {
-        /// Its place.
+        /// The number of the event in its chat.
         seq: Seq,
-        /// Who did it.
+        /// The user who caused it.
         user_id: UserId,
-        /// Under which id of the sender's: together with the user it tells the sockets that did it.
+        /// The `request_id` of the sender. With the user it identifies the socket that caused the event.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         send_id: Option<SendId>,
-        /// What the members' sockets get.
+        /// The frame for the sockets of the members.
         #[serde(borrow)]
         frame: &'a RawValue,
     },
-    /// On a chat's channel: something that matters only now. It may be lost.
+    /// On the channel of a chat: an ephemeral event, which may be lost.
     Ephemeral {
-        /// Who did it: this user's sockets get no frame of it.
+        /// The user who caused it, whose sockets do not get the frame.
         user_id: UserId,
-        /// What the other members' sockets get.
+        /// The frame for the sockets of the other members.
         #[serde(borrow)]
         frame: &'a RawValue,
     },
-    /// On a user's channel: the presence of somebody with whom the user shares chats.
+    /// On the channel of a user: the presence of a user who shares chats with this one.
     Presence {
-        /// The chats that they share.
+        /// The shared chats.
         chat_ids: Vec<ChatId>,
-        /// What the user's sockets get.
+        /// The frame for the sockets of the user.
         #[serde(borrow)]
         frame: &'a RawValue,
     },
-    /// On the channel of everybody: a word from those who run the server.
+    /// On the channel of all users: a message of the operators.
     System {
-        /// What every socket gets.
+        /// The frame for all sockets.
         #[serde(borrow)]
         frame: &'a RawValue,
     },
-    /// On a user's channel: the user is a member of a new chat.
+    /// On the channel of a user: the user became a member of a new chat.
     ChatCreated {
         /// The chat.
         chat_id: ChatId,
@@ -140,14 +140,14 @@ pub enum Event<'a> {
         #[serde(borrow)]
         chat: &'a RawValue,
     },
-    /// On a chat's channel: a member has read it up to a `seq`. It may be lost.
+    /// On the channel of a chat: a member moved the read marker. It may be lost.
     Receipt {
         /// The member.
         user_id: UserId,
-        /// Every event up to this one is read.
+        /// The new read marker.
         read: Seq,
     },
-    /// On a user's channel: a token is good no longer, and no socket that was opened by it may stay.
+    /// On the channel of a user: a token was revoked. All sockets that were opened with it have to close.
     SessionRevoked {
         /// The token's `jti`.
         token_id: TokenId,
@@ -155,7 +155,8 @@ pub enum Event<'a> {
 }
 
 impl Envelope<'_> {
-    /// How every publication of an instance begins: it is known by that, and is not read.
+    /// Returns the start of every publication of an instance. An instance recognizes its own publications by it and does not
+    /// parse them.
     #[must_use]
     pub fn prefix(instance: InstanceId) -> String {
         format!(r#"{{"instance":"{instance}""#)
@@ -173,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_envelope_comes_back_with_its_frame_untouched() {
+    fn round_trip_keeps_bytes_of_frame() {
         let frame = r#"{"type":"new_message",  "text":"\u041f"}"#;
         let envelope = Envelope {
             instance: Some(InstanceId::new()),
@@ -198,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn an_envelope_of_a_version_without_deployments_is_read() {
+    fn reads_envelope_without_deployment() {
         let text =
             r#"{"instance":"9b2d4f8e-3c1a-4e57-8f06-d15c7a90b3e4","request_id":"abc","event":{"system":{"frame":{}}}}"#;
         let envelope: Envelope<'_> = serde_json::from_str(text).expect("an envelope");
@@ -208,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_without_deployments_read_an_envelope_with_one() {
+    fn old_version_reads_envelope_with_deployment() {
         #[derive(Deserialize)]
         struct Before<'a> {
             instance: Option<InstanceId>,
@@ -231,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn channels_come_back_as_their_ids() {
+    fn parses_names_of_channels() {
         for channel in
             [Channel::Chat(ChatId::new()), Channel::User(UserId::new()), Channel::System, Channel::Deployments]
         {

@@ -1,7 +1,7 @@
-//! The id under which one request is found in the logs of every process that it went through.
+//! The request id, which is the same in the logs of all processes that handle a request.
 //!
-//! It comes in `X-Request-Id` over HTTP and gRPC, and in the envelope over Redis. While a request is handled, its id is
-//! in a task-local, so that neither handlers nor services pass it on by hand; and beside it, its place in a trace.
+//! It is in `X-Request-Id` over HTTP and gRPC, and in the envelope on Redis. While a request is handled, a task-local has its id
+//! and its trace context, so that handlers and services do not pass them as arguments.
 
 use std::{fmt, future::Future, sync::Arc};
 
@@ -10,39 +10,40 @@ use uuid::Uuid;
 
 use crate::{ids::RequestId, trace::TraceContext};
 
-/// The header, over HTTP and gRPC.
+/// The header over HTTP and gRPC.
 pub const HEADER: &str = "x-request-id";
 
-/// The longest id that is taken over from a caller.
+/// The maximum length of an id that a caller may set, in characters.
 const MAX_LEN: usize = 128;
 
-/// The id of a request in the logs.
+/// The request id in the logs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CorrelationId(Arc<str>);
 
 impl CorrelationId {
-    /// A new one.
+    /// Returns a new id.
     #[must_use]
     pub fn new() -> Self {
         Self(Uuid::now_v7().to_string().into())
     }
 
-    /// The caller's, if it is a sane one (1 to 128 visible ASCII characters, none of them `"` or `\`), else a new one.
+    /// Returns the id of the caller if it is valid: 1 to 128 visible ASCII characters without `"` and `\`. Otherwise returns a
+    /// new id.
     #[must_use]
     pub fn accept(given: Option<&str>) -> Self {
-        let sane = |id: &&str| {
+        let is_valid = |id: &&str| {
             (1..=MAX_LEN).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\')
         };
-        given.filter(sane).map_or_else(Self::new, |id| Self(id.into()))
+        given.filter(is_valid).map_or_else(Self::new, |id| Self(id.into()))
     }
 
-    /// The id of a send, for what is done for it outside of a request.
+    /// Returns the id for work on a message outside of a request.
     #[must_use]
     pub fn for_send(id: &RequestId) -> Self {
         Self(id.as_str().into())
     }
 
-    /// The id as text.
+    /// Returns the id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -70,19 +71,19 @@ tokio::task_local! {
     static CURRENT: Current;
 }
 
-/// The id of the request that the current task handles; a new one outside any request.
+/// Returns the id of the request that the current task handles, or a new id outside of a request.
 #[must_use]
 pub fn current() -> CorrelationId {
     CURRENT.try_with(|current| current.id.clone()).unwrap_or_default()
 }
 
-/// Where in a trace the current task is.
+/// Returns the trace context of the current task.
 #[must_use]
 pub fn current_trace() -> TraceContext {
     CURRENT.try_with(|current| current.trace.clone()).unwrap_or_default()
 }
 
-/// Runs `future` as the handling of the request `id`, at this place in a trace, and under `span` in the logs.
+/// Runs `future` as part of the request `id`, in this trace context and log span.
 pub fn scope<F: Future>(
     id: CorrelationId,
     trace: TraceContext,
@@ -92,12 +93,12 @@ pub fn scope<F: Future>(
     CURRENT.scope(Current { id, trace }, future.instrument(span))
 }
 
-/// For a future that another task runs: as part of the request that the current task handles.
+/// Runs a future of another task as part of the request that the current task handles.
 pub fn in_current_scope<F: Future>(future: F) -> impl Future<Output = F::Output> {
     scope(current(), current_trace(), Span::current(), future)
 }
 
-/// As [`in_current_scope`], for what goes on when the request is long over: its trace does not grow for as long.
+/// Like [`in_current_scope`], but without the trace. For work that outlives the request, whose trace would keep growing.
 pub fn in_current_scope_untraced<F: Future>(future: F) -> impl Future<Output = F::Output> {
     scope(current(), TraceContext::default(), Span::current(), future)
 }
@@ -107,16 +108,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn takes_over_only_sane_ids() {
+    fn accepts_only_valid_ids() {
         assert_eq!(CorrelationId::accept(Some("a-1")).as_str(), "a-1");
-        for insane in [None, Some(""), Some("a b"), Some("a\nb"), Some("a\"b"), Some("я")] {
-            assert!(Uuid::parse_str(CorrelationId::accept(insane).as_str()).is_ok());
+        for invalid in [None, Some(""), Some("a b"), Some("a\nb"), Some("a\"b"), Some("я")] {
+            assert!(Uuid::parse_str(CorrelationId::accept(invalid).as_str()).is_ok());
         }
         assert_ne!(CorrelationId::accept(Some(&"x".repeat(MAX_LEN + 1))).as_str().len(), MAX_LEN + 1);
     }
 
     #[tokio::test]
-    async fn is_the_same_throughout_a_scope() {
+    async fn stays_the_same_within_scope() {
         let id = CorrelationId::accept(Some("abc"));
         scope(id.clone(), TraceContext::default(), Span::none(), async move { assert_eq!(current(), id) }).await;
         assert_ne!(current(), current());

@@ -1,8 +1,8 @@
-//! Which deployment a process belongs to.
+//! The deployment of a process.
 //!
-//! The services of one deployment share one database, so the id of the deployment is kept there (by chat-service). Channels
-//! of Redis Pub/Sub have no database number: two deployments on one Redis hear each other, whatever their `REDIS_DB`. By the
-//! id in each publication they ignore each other.
+//! The services of a deployment share a database, in which chat-service keeps the id of the deployment. Channels of Redis
+//! Pub/Sub do not belong to a database number, so two deployments on one Redis receive each other's publications, whatever
+//! their `REDIS_DB`. The id in each publication lets them ignore those of the other.
 
 use std::{
     fmt,
@@ -13,33 +13,33 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{DeploymentId, InstanceId};
 
-/// A deployment. The older one is the lesser.
+/// A deployment. Older ones compare as less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Deployment {
-    /// When its database was made, in microseconds since the Unix epoch.
+    /// The creation time of its database, in microseconds since the Unix epoch.
     pub created_at_micros: i64,
     /// Its id.
     pub id: DeploymentId,
 }
 
-/// The deployment of this process. Not known until the database or chat-service was asked.
+/// The deployment of this process. Unknown until the database or chat-service has returned it.
 #[derive(Clone, Debug, Default)]
 pub struct OwnDeployment(Arc<RwLock<Option<Deployment>>>);
 
 impl OwnDeployment {
-    /// Returns it, where it is known.
+    /// Returns the deployment, if it is known.
     #[must_use]
     pub fn get(&self) -> Option<Deployment> {
         *self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns its id, where it is known.
+    /// Returns the id of the deployment, if it is known.
     #[must_use]
     pub fn id(&self) -> Option<DeploymentId> {
         self.get().map(|deployment| deployment.id)
     }
 
-    /// Sets it. A change of a known one is logged.
+    /// Sets the deployment. Logs a warning if it differs from a known one.
     pub fn set(&self, deployment: Deployment) {
         let before = self.0.write().unwrap_or_else(PoisonError::into_inner).replace(deployment);
         match before {
@@ -51,8 +51,8 @@ impl OwnDeployment {
         }
     }
 
-    /// Whether a publication of this deployment is for this process. Where one of the two ids is not known, it is: versions
-    /// before the id published without one.
+    /// Returns whether this process handles publications of the deployment `publisher`. If one of the two ids is unknown, it
+    /// does: older versions publish without an id.
     #[must_use]
     pub fn accepts(&self, publisher: Option<DeploymentId>) -> bool {
         match (publisher, self.id()) {
@@ -62,10 +62,10 @@ impl OwnDeployment {
     }
 }
 
-/// What an instance of notification-service tells from time to time, so that deployments that share a Redis notice it.
+/// The periodic announcement of an instance of notification-service. By it deployments detect that they share a Redis.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Announcement {
-    /// The instance. Stays the first field: an instance knows its own publications by their beginning.
+    /// The instance. Has to be the first field, because an instance recognizes its own publications by their start.
     pub instance: InstanceId,
     /// Its deployment.
     pub deployment: Deployment,
@@ -83,7 +83,7 @@ mod tests {
     use crate::bus::Envelope;
 
     #[test]
-    fn accepts_its_own_and_what_has_no_id() {
+    fn accepts_own_and_unknown_deployment() {
         let (own, other) = (DeploymentId::new(), DeploymentId::new());
         let deployment = OwnDeployment::default();
         assert!(deployment.accepts(Some(other)) && deployment.accepts(None));
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn an_announcement_begins_like_every_publication_of_its_instance() {
+    fn announcement_starts_with_prefix_of_its_instance() {
         let deployment = Deployment { created_at_micros: 1, id: DeploymentId::new() };
         let announcement = Announcement { instance: InstanceId::new(), deployment };
         let text = serde_json::to_string(&announcement).expect("JSON");

@@ -19,9 +19,9 @@ macro_rules! id {
         pub struct $name(pub Uuid);
 
         impl $name {
-            /// A new, unique one.
+            /// Returns a new, unique id.
             #[must_use]
-            #[expect(clippy::new_without_default, reason = "no two are equal, so there is no default")]
+            #[expect(clippy::new_without_default, reason = "each new id is different, so there is no default")]
             pub fn new() -> Self {
                 Self(Uuid::$new())
             }
@@ -68,7 +68,7 @@ id!(
     "01890a5d-ac96-774b-bcce-b302099a8058"
 );
 id!(
-    /// The id that a client chooses for a send, so that sending again stores nothing new.
+    /// The id that a client chooses for a message, so that a repeated send does not store it again.
     SendId,
     new_v4,
     "550e8400-e29b-41d4-a716-446655440000"
@@ -80,7 +80,7 @@ id!(
     "6ec0bd7f-11c0-43da-975e-2a8ad9ebae0b"
 );
 id!(
-    /// A running notification-service.
+    /// A running instance of notification-service.
     InstanceId,
     new_v4,
     "9b2d4f8e-3c1a-4e57-8f06-d15c7a90b3e4"
@@ -92,5 +92,5 @@ id!(
     "2f1c9a54-6b0e-4c7d-9a3f-58e1d0b7c642"
 );
 
-/// The place of a durable event in its chat: 1, 2, 3 … without a gap. 0 stands before the first.
+/// The number of a durable event in its chat: 1, 2, 3 … without gaps. 0 is before the first event.
 pub type Seq = i64;

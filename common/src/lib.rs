@@ -1,5 +1,5 @@
-//! What both services use, and nothing else: identifiers, tokens, the one table of errors, settings, the life of a
-//! process, logs, metrics and traces, the gRPC stack, and the shape of what travels on Redis.
+//! Code that both services use: identifiers, tokens, the table of errors, settings, the process lifecycle, logs, metrics and
+//! traces, the gRPC and HTTP stacks, and the envelope of publications on Redis.
 
 pub mod batch;
 pub mod bus;

@@ -1,4 +1,4 @@
-//! The life of a process: it runs until it is told to end, drains, and leaves no task behind.
+//! The lifecycle of a process: it runs until a signal, drains, and waits for all its tasks.
 
 use std::{future::Future, num::NonZero, process::ExitCode, sync::mpsc, thread, time::Duration};
 
@@ -15,22 +15,22 @@ use tokio_util::{
 
 use crate::telemetry;
 
-/// The longest that the end of the process waits for threads that block, and for standard error.
+/// The longest time that a stopping process waits for blocked threads and for standard error.
 const BLOCKED_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Runs a process on a runtime of its own. HTTP and the sockets are served by actix, on a thread for each core; for all else
-/// half as many do, and each thread less is one that need not be woken for a message.
+/// Runs a process on a new runtime. The runtime has half a thread for each core: actix serves HTTP and the sockets on its own
+/// threads, one for each core, and fewer threads mean fewer wake-ups for a message.
 pub fn run(main: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
     if let Err(error) = raise_file_limit() {
-        print_error(format!("The limit on open files stays as it is: {error}"));
+        print_error(format!("The limit on open files could not be raised: {error}"));
     }
-    // Also when `main` panics: the panic is in the logs.
+    // Also flushes when `main` panics, because the logs have the panic.
     let _flush = FlushLogs;
     let threads = thread::available_parallelism().map_or(1, NonZero::get).div_ceil(2);
     let runtime = Builder::new_multi_thread().worker_threads(threads).enable_all().build();
     exit_code(runtime.map_err(Into::into).and_then(|runtime| {
         let ended = runtime.block_on(main);
-        // A thread that blocks, such as on the resolver, is not waited for.
+        // Does not wait longer for a blocked thread, for example one in the DNS resolver.
         runtime.shutdown_timeout(BLOCKED_TIMEOUT);
         ended.map(|()| ExitCode::SUCCESS)
     }))
@@ -44,7 +44,7 @@ impl Drop for FlushLogs {
     }
 }
 
-/// Prints a line to standard error. A reader of it that has stopped reading does not keep the process from ending.
+/// Prints a line to standard error. A reader that no longer reads does not keep the process from exiting.
 fn print_error(line: String) {
     let (printed, is_printed) = mpsc::sync_channel(1);
     thread::spawn(move || {
@@ -54,25 +54,25 @@ fn print_error(line: String) {
     let _ = is_printed.recv_timeout(BLOCKED_TIMEOUT);
 }
 
-/// Allows this process and its children as many open files as the system does, each socket being one: a shell sets a low
-/// limit for the sake of old programs.
+/// Raises the limit on open files of this process and its children to the hard limit. Each socket is an open file, and shells set
+/// a low limit for old programs.
 ///
 /// # Errors
-/// As setrlimit(2).
+/// The errors of setrlimit(2).
 pub fn raise_file_limit() -> anyhow::Result<()> {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     Ok(setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?)
 }
 
-/// The result of a task. A panic of the task is an error.
+/// Flattens the result of a task.
 ///
 /// # Errors
-/// The task's own, or that it did not come to its end.
-pub fn flatten<E: Into<anyhow::Error>>(ended: Result<Result<(), E>, JoinError>) -> anyhow::Result<()> {
-    ended?.map_err(Into::into)
+/// Returns the error of the task, or that it panicked or was cancelled.
+pub fn flatten<E: Into<anyhow::Error>>(result: Result<Result<(), E>, JoinError>) -> anyhow::Result<()> {
+    result?.map_err(Into::into)
 }
 
-/// Waits for the end of a task that is optional. Never resolves if there is no task.
+/// Waits for an optional task. Never resolves if there is no task.
 ///
 /// # Errors
 /// The task panicked or was cancelled.
@@ -83,9 +83,9 @@ pub async fn join_optional<T>(task: &mut Option<JoinHandle<T>>) -> Result<T, Joi
     }
 }
 
-/// Waits for SIGTERM or SIGINT. After the first one the process drains; a second one ends it at once.
+/// Waits for SIGTERM or SIGINT, after which the process drains. A second signal exits the process immediately.
 ///
-/// A process that could not be told to end does not begin: it resolves at once where signals cannot be listened to.
+/// Resolves immediately if signals cannot be handled, so that no process starts that cannot be stopped.
 pub async fn shutdown_signal() {
     match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
         (Ok(mut terminate), Ok(mut interrupt)) => {
@@ -93,55 +93,55 @@ pub async fn shutdown_signal() {
             #[expect(clippy::disallowed_methods, reason = "it ends the process, or the process ends before it")]
             tokio::spawn(async move {
                 next(&mut terminate, &mut interrupt).await;
-                tracing::warn!("second signal: ending at once");
+                tracing::warn!("second signal received, exiting immediately");
                 telemetry::flush_logs();
                 std::process::exit(1);
             });
         }
         (Err(error), _) | (_, Err(error)) => {
-            tracing::error!(error.cause = %error, "signals cannot be listened to: ending");
+            tracing::error!(error.cause = %error, "signal handlers could not be installed, stopping");
         }
     }
 }
 
 async fn next(terminate: &mut Signal, interrupt: &mut Signal) {
     tokio::select! {
-        _ = terminate.recv() => tracing::info!("SIGTERM: draining"),
-        _ = interrupt.recv() => tracing::info!("SIGINT: draining"),
+        _ = terminate.recv() => tracing::info!("SIGTERM received, draining"),
+        _ = interrupt.recv() => tracing::info!("SIGINT received, draining"),
     }
 }
 
-/// The exit code of a process that ended like this. An error is told in one line: a backtrace, which `anyhow` would add
-/// where `RUST_BACKTRACE` is set, tells an operator nothing of a port that is taken.
+/// Returns the exit code for a result. Prints an error in one line, without the backtrace that `anyhow` adds if `RUST_BACKTRACE`
+/// is set: it does not help an operator with an error such as a port in use.
 #[must_use]
-pub fn exit_code(ended: anyhow::Result<ExitCode>) -> ExitCode {
-    ended.unwrap_or_else(|error| {
+pub fn exit_code(result: anyhow::Result<ExitCode>) -> ExitCode {
+    result.unwrap_or_else(|error| {
         print_error(format!("Error: {error:#}"));
         ExitCode::FAILURE
     })
 }
 
-/// Whether the process takes on new work.
+/// Whether the process accepts new work.
 #[derive(Clone, Debug, Default)]
 pub struct DrainState(CancellationToken);
 
 impl DrainState {
-    /// From here on it does not.
+    /// Starts the drain: the process no longer accepts new work.
     pub fn drain(&self) {
         self.0.cancel();
     }
 
-    /// Whether a drain has begun.
+    /// Returns whether the drain has started.
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.0.is_cancelled()
     }
 }
 
-/// The tasks of a process, all on its main runtime, and the signal that ends them.
+/// The tasks of a process, on its main runtime, and the token that stops them.
 ///
-/// actix runs each handler on the current-thread runtime of one of its workers, which ends with the HTTP server. What has
-/// to outlive a request is spawned here instead.
+/// actix runs each handler on the current-thread runtime of a worker, which ends with the HTTP server. Work that has to outlive a
+/// request is spawned here instead.
 #[derive(Clone, Debug)]
 pub struct Tasks {
     tracker: TaskTracker,
@@ -150,7 +150,7 @@ pub struct Tasks {
 }
 
 impl Tasks {
-    /// For the runtime that this is called on.
+    /// Returns an empty set of tasks for the current runtime.
     #[must_use]
     pub fn new() -> Self {
         Self { tracker: TaskTracker::new(), stop: CancellationToken::new(), runtime: Handle::current() }
@@ -165,7 +165,7 @@ impl Tasks {
         self.tracker.spawn_on(future, &self.runtime)
     }
 
-    /// Spawns a task that is dropped, at whichever `await` it is, when the process drains.
+    /// Spawns a task that is cancelled at its current `await` by [`Tasks::finish`].
     pub fn spawn_until_stopped(&self, future: impl Future<Output = ()> + Send + 'static) {
         let stop = self.stop.clone();
         self.spawn(async move {
@@ -173,22 +173,22 @@ impl Tasks {
         });
     }
 
-    /// A task that is spawned elsewhere, for it cannot leave its thread, and that [`Tasks::finish`] waits for.
+    /// Tracks a future that the caller spawns, because it cannot leave its thread. [`Tasks::finish`] waits for it.
     pub fn track<F: Future>(&self, future: F) -> TrackedFuture<F> {
         self.tracker.track_future(future)
     }
 
-    /// Resolves when the tasks are to end.
+    /// Returns the token that is cancelled when the tasks have to stop.
     #[must_use]
     pub fn stop_token(&self) -> CancellationToken {
         self.stop.clone()
     }
 
-    /// Tells all tasks to end and waits for them, for `limit` at most. Returns whether all of them did.
-    pub async fn finish(&self, limit: Duration) -> bool {
+    /// Stops all tasks and waits for them, at most for `timeout`. Returns whether all of them ended.
+    pub async fn finish(&self, timeout: Duration) -> bool {
         self.stop.cancel();
         self.tracker.close();
-        let finished = tokio::time::timeout(limit, self.tracker.wait()).await.is_ok();
+        let finished = tokio::time::timeout(timeout, self.tracker.wait()).await.is_ok();
         if !finished {
             tracing::warn!(tasks = self.tracker.len(), "tasks did not end in time");
         }
@@ -207,7 +207,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn finish_waits_for_work_and_ends_loops() {
+    async fn finish_waits_for_work_and_stops_loops() {
         let tasks = Tasks::new();
         let work = tasks.spawn(tokio::time::sleep(Duration::from_secs(1)));
         tasks.spawn_until_stopped(std::future::pending());
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn finish_gives_up_at_its_limit() {
+    async fn finish_gives_up_after_timeout() {
         let tasks = Tasks::new();
         tasks.spawn(std::future::pending::<()>());
         assert!(!tasks.finish(Duration::from_secs(5)).await);

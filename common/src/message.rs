@@ -1,4 +1,4 @@
-//! The text of a message, checked once at the edge.
+//! The text of a message, validated once when it enters a service.
 
 use std::fmt;
 
@@ -7,35 +7,35 @@ use thiserror::Error;
 
 use crate::{error::ApiError, visible::has_visible};
 
-/// The most characters (Unicode scalar values) in a message.
+/// The maximum number of characters (Unicode scalar values) of a message.
 pub const MAX_CHARS: usize = 4096;
 
 /// The text of a message: 1 to 4096 characters, at least one of them visible and none of them U+0000.
 ///
-/// `Debug` shows only the length: the text of a message is in no log.
+/// `Debug` shows only the length, because logs must not contain the text of a message.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct MessageText(String);
 
-/// Why a text is none.
+/// The reason why a text is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum InvalidText {
     /// It is empty.
     #[error("should have at least 1 character")]
     Empty,
-    /// It has only white space and characters that nobody can see.
+    /// It has only white space and invisible characters.
     #[error("should have at least one visible character")]
     Blank,
     /// It has more than [`MAX_CHARS`] characters.
     #[error("should have at most 4096 characters")]
     TooLong,
-    /// It has a U+0000, which Postgres' text cannot hold.
+    /// It has a U+0000, which the type `text` of Postgres cannot store.
     #[error("cannot contain the character U+0000")]
     Nul,
 }
 
 impl InvalidText {
-    /// The code of the rule, as clients read it.
+    /// Returns the code of the violated rule, for clients.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
@@ -53,13 +53,13 @@ impl From<InvalidText> for ApiError {
 }
 
 impl MessageText {
-    /// The text.
+    /// Returns the text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The text, owned.
+    /// Returns the text as a `String`.
     #[must_use]
     pub fn into_string(self) -> String {
         self.0
@@ -106,13 +106,13 @@ mod tests {
     }
 
     #[test]
-    fn refuses_empty_and_nul() {
+    fn rejects_empty_text_and_nul() {
         assert_eq!(parse(""), Err(InvalidText::Empty));
         assert_eq!(parse("a\0b"), Err(InvalidText::Nul));
     }
 
     #[test]
-    fn refuses_text_that_nobody_can_see() {
+    fn rejects_invisible_text() {
         for blank in [" ", "\n\t", "\u{3164}", "\u{200b}\u{2800}", &*" ".repeat(MAX_CHARS)] {
             assert_eq!(parse(blank), Err(InvalidText::Blank), "{blank:?}");
         }
@@ -120,8 +120,8 @@ mod tests {
     }
 
     #[test]
-    fn keeps_the_text_as_it_is_and_out_of_debug() {
-        let text = parse(" Привет ").expect("a text");
+    fn keeps_text_unchanged_and_out_of_debug() {
+        let text = parse(" Привет ").expect("parse text");
         assert_eq!(text.as_str(), " Привет ");
         assert!(!format!("{text:?}").contains("Привет"));
     }

@@ -1,70 +1,71 @@
-//! The web pages and apps that may talk to us from a browser or a web view (`CORS_ALLOWED_ORIGINS`).
+//! The origins of web pages and apps that may use the API from a browser or a web view (`CORS_ALLOWED_ORIGINS`).
 
 use thiserror::Error;
 use url::Url;
 
-/// A text that is not an origin.
+/// The text is not an origin.
 #[derive(Debug, PartialEq, Eq, Error)]
 #[error("an origin is a scheme, a host, and a port where it is not the usual one: https://chat.example.org")]
 pub struct InvalidOrigin;
 
-/// The origins that are allowed beside our own.
+/// The allowed origins, besides the origin of the service itself.
 #[derive(Clone, Debug, Default)]
 pub struct AllowedOrigins(Vec<Origin>);
 
 impl AllowedOrigins {
-    /// Reads a list.
+    /// Parses a list.
     ///
     /// # Errors
-    /// One of them is not an origin. Neither is `*`: to allow all of the web, name it.
+    /// An item is not an origin. `*` is not an origin either: each allowed origin has to be listed.
     pub fn parse<'a>(list: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidOrigin> {
         list.into_iter().map(|text| Origin::parse(text).ok_or(InvalidOrigin)).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Whether an `Origin` header names one of the list.
+    /// Returns whether the value of an `Origin` header is in the list.
     #[must_use]
     pub fn lists(&self, origin: &str) -> bool {
         Origin::parse(origin).is_some_and(|origin| self.0.contains(&origin))
     }
 
-    /// Whether an `Origin` header names one of the list, or the page comes from where the request went, which its `Host`
-    /// header says. Only host and port are compared: behind a proxy that ends TLS we do not see the scheme.
+    /// Returns whether the value of an `Origin` header is in the list or matches the `Host` header of the request. The match
+    /// compares only host and port, because the scheme is unknown behind a proxy that terminates TLS.
     #[must_use]
     pub fn allows(&self, origin: &str, host: Option<&str>) -> bool {
-        self.lists(origin) || Origin::parse(origin).zip(host).is_some_and(|(origin, host)| origin.is_of(host))
+        self.lists(origin) || Origin::parse(origin).zip(host).is_some_and(|(origin, host)| origin.is_at(host))
     }
 }
 
-/// An origin (RFC 6454, section 4): equal where all three parts are.
+/// An origin (RFC 6454, section 4). Two origins are equal if all three parts are equal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Origin {
     scheme: String,
     host: String,
-    /// `None` for a scheme without a usual port where none is given.
+    /// `None` if the origin has no port and its scheme has no default port.
     port: Option<u16>,
 }
 
-/// Schemes of which no page comes. A page of a file has the origin `null`.
-const OF_NO_PAGE: [&str; 4] = ["file", "ftp", "ws", "wss"];
+/// Schemes that are not origins of pages. A page from a file has the origin `null`.
+const EXCLUDED_SCHEMES: [&str; 4] = ["file", "ftp", "ws", "wss"];
 
 impl Origin {
-    /// Reads an origin as a browser writes it (RFC 6454, section 6.2): no path, not even `/`. `null` is not one.
+    /// Parses an origin in the form of a browser (RFC 6454, section 6.2): without a path, not even `/`. Rejects `null`.
     fn parse(text: &str) -> Option<Self> {
         let url = Url::parse(text).ok()?;
         // The parser adds a path to https:// and drops an empty query.
         let is_bare = matches!(url.path(), "" | "/") && !text.ends_with(['/', '?', '#']);
         let is_bare = is_bare && url.query().is_none() && url.fragment().is_none();
-        // `*` may stand in the name of a host, but would not be a pattern.
-        let is_plain = !OF_NO_PAGE.contains(&url.scheme()) && !text.contains(['@', '*']);
+        // A host name may contain `*`, but it would not be a pattern.
+        let is_plain = !EXCLUDED_SCHEMES.contains(&url.scheme()) && !text.contains(['@', '*']);
         let host = url.host_str().filter(|host| is_bare && is_plain && !host.is_empty())?;
         let (scheme, host, port) = (url.scheme().to_owned(), host.to_ascii_lowercase(), url.port_or_known_default());
         Some(Self { scheme, host, port })
     }
 
-    /// Whether it is a page from `authority`. One of an app is from the device, whatever its host is called.
-    fn is_of(&self, authority: &str) -> bool {
+    /// Returns whether this is the origin of a page from `authority`. Only http and https origins are: the page of an app comes
+    /// from the device, whatever its host name.
+    fn is_at(&self, authority: &str) -> bool {
         matches!(&*self.scheme, "http" | "https")
-            // Read as a part of the same URL, so that its usual port may be left out, and letters may be of either case.
+            // Parsed with the same scheme, so that the default port may be omitted and the case does not matter.
             && Self::parse(&format!("{}://{authority}", self.scheme)).as_ref() == Some(self)
     }
 }
@@ -74,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_origins_and_nothing_else() {
+    fn parses_only_origins() {
         for good in [
             "http://a",
             "https://chat.example.org",
@@ -134,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn allows_what_is_listed() {
+    fn allows_listed_origins() {
         let allowed = AllowedOrigins::parse(["https://Chat.Example.org", "http://localhost:3000"]).expect("origins");
         for origin in ["https://chat.example.org", "https://chat.example.org:443", "http://localhost:3000"] {
             assert!(allowed.lists(origin) && allowed.allows(origin, None), "{origin}");

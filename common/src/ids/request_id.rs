@@ -1,4 +1,4 @@
-//! A [`SendId`] and the text by which its client wrote it.
+//! A [`SendId`] with the text that the client sent.
 
 use std::{fmt, str::FromStr};
 
@@ -6,11 +6,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::SendId;
 
-/// The longest way to write a UUID: `urn:uuid:` and 36 characters.
+/// The length of the longest form of a UUID: `urn:uuid:` and 36 characters.
 const MAX_LEN: usize = 45;
 
-/// The `request_id` of a message. Messages are told apart by its value; the client gets its own text back, byte for byte, since
-/// it may compare texts. (Apple's UUIDs are in upper case.)
+/// The `request_id` of a message. Its value identifies the message. The client gets its own text back unchanged, because it may
+/// compare texts. (Apple's UUIDs are in upper case.)
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct RequestId {
     id: SendId,
@@ -19,20 +19,20 @@ pub struct RequestId {
 }
 
 impl RequestId {
-    /// The value.
+    /// Returns the value.
     #[must_use]
     pub const fn id(&self) -> SendId {
         self.id
     }
 
-    /// The text.
+    /// Returns the text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        // It was copied from a text.
+        // The bytes are valid UTF-8, because they were copied from a string.
         self.text.get(..self.len).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default()
     }
 
-    fn written(id: SendId, as_text: &str) -> Self {
+    fn with_text(id: SendId, as_text: &str) -> Self {
         let mut text = [0; MAX_LEN];
         let len = as_text.len().min(MAX_LEN);
         text[..len].copy_from_slice(&as_text.as_bytes()[..len]);
@@ -41,9 +41,9 @@ impl RequestId {
 }
 
 impl From<SendId> for RequestId {
-    /// As the server writes it.
+    /// Uses the lower-case, hyphenated form.
     fn from(id: SendId) -> Self {
-        Self::written(id, id.0.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()))
+        Self::with_text(id, id.0.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()))
     }
 }
 
@@ -51,7 +51,7 @@ impl FromStr for RequestId {
     type Err = uuid::Error;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().map(|id| Self::written(id, text))
+        text.parse().map(|id| Self::with_text(id, text))
     }
 }
 
@@ -98,8 +98,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_compared_by_value_and_comes_back_as_it_was_written() {
-        let id: SendId = "550e8400-e29b-41d4-a716-446655440000".parse().expect("a UUID");
+    fn compares_by_value_and_keeps_text() {
+        let id: SendId = "550e8400-e29b-41d4-a716-446655440000".parse().expect("parse UUID");
         for text in [
             "550e8400-e29b-41d4-a716-446655440000",
             "550E8400-E29B-41D4-A716-446655440000",
@@ -107,7 +107,7 @@ mod tests {
             "{550e8400-e29b-41d4-a716-446655440000}",
             "urn:uuid:550e8400-e29b-41d4-a716-44665544000A",
         ] {
-            let request: RequestId = serde_json::from_value(text.into()).expect("a UUID");
+            let request: RequestId = serde_json::from_value(text.into()).expect("parse UUID");
             assert_eq!(request.id() == id, !text.ends_with('A'));
             assert_eq!(serde_json::to_value(request).expect("JSON"), text);
         }
