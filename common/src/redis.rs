@@ -1,7 +1,7 @@
-//! Connections to Redis that come up by themselves, whenever Redis does, and never make a caller wait for long.
+//! Redis clients that reconnect automatically and fail a command after a short timeout.
 //!
-//! By its URL it is one Redis, one that Sentinel watches, or a cluster. No command has keys of two slots; what else is not
-//! the same on a cluster is in [`pubsub`].
+//! The URL selects a single Redis, one behind Sentinel, or a cluster. No command has keys of two slots. All other differences of a
+//! cluster are in [`pubsub`].
 
 pub mod monitor;
 pub mod namespace;
@@ -17,28 +17,28 @@ use fred::{
 use futures_util::future::join_all;
 use secrecy::{ExposeSecret as _, SecretString};
 
-/// The longest that a command waits for its answer.
+/// The timeout of a command.
 pub const COMMAND_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How often a command is written: what Redis did not answer fails at once.
+/// The number of attempts of a command: a command without an answer is not retried.
 const ATTEMPTS: u32 = 1;
 
-/// On a cluster once more: another node may have the key by now.
+/// The number of attempts on a cluster, where another node may have the key in the meantime.
 const CLUSTER_ATTEMPTS: u32 = 2;
 
-/// Publications that may wait in this process to be handled. One that finds no room tells the reader that it lagged.
+/// The capacity of the queue of received publications. When it is full, the receiver gets a `Lagged` error.
 const BROADCAST_CAPACITY: usize = 8192;
 
-/// Commands that may wait for their answers.
+/// The maximum number of commands that wait for their answers.
 const MAX_COMMANDS_IN_FLIGHT: usize = 100_000;
 
-/// Milliseconds between two attempts to connect, doubled from the first to the last.
+/// The first and the longest delay between two attempts to connect, in milliseconds. The delay doubles with each attempt.
 const RECONNECT_DELAY_MS: (u32, u32) = (20, 2000);
 
-/// The most that is added to it at random, so that instances do not come all at once.
+/// The maximum jitter of that delay, in milliseconds. It keeps instances from reconnecting at the same time.
 const RECONNECT_JITTER_MS: u32 = 50;
 
-/// How long a process that starts waits for Redis.
+/// The longest time that a starting process waits for Redis.
 const FIRST_CONNECT_WAIT: Duration = Duration::from_millis(500);
 
 fn builder(url: &SecretString) -> Result<Builder, Error> {
@@ -47,7 +47,7 @@ fn builder(url: &SecretString) -> Result<Builder, Error> {
     config.fail_fast = false;
     let mut attempts = ATTEMPTS;
     if let ServerConfig::Clustered { policy, .. } = &mut config.server {
-        // Or a client would be lost with the nodes that the URL names.
+        // Otherwise a client could not reconnect after the nodes in the URL are gone.
         *policy = ClusterDiscoveryPolicy::UseCache;
         attempts = CLUSTER_ATTEMPTS;
     }
@@ -71,23 +71,23 @@ fn builder(url: &SecretString) -> Result<Builder, Error> {
     Ok(builder)
 }
 
-/// A client. It connects in the background, on the runtime that this is called on.
+/// Returns a client, which connects in the background on the current runtime.
 ///
 /// # Errors
-/// The URL is none.
+/// The URL is invalid.
 pub fn client(url: &SecretString) -> Result<Client, Error> {
     let client = builder(url)?.build()?;
     drop(client.connect());
     Ok(client)
 }
 
-/// Gives clients a moment to connect. Where Redis is away it goes on without.
+/// Waits up to 500 ms until the clients are connected. Returns in any case.
 pub async fn wait_for_connections(clients: &[&Client]) {
     let connected = join_all(clients.iter().map(|client| client.wait_for_connect()));
     let _ = tokio::time::timeout(FIRST_CONNECT_WAIT, connected).await;
 }
 
-/// Whether Redis answers.
+/// Returns whether Redis answers.
 pub async fn is_healthy(client: &Client) -> bool {
     client.is_connected() && client.ping::<String>(None).await.is_ok()
 }

@@ -15,7 +15,7 @@ const TOTAL: &str = "security_events_total";
 pub enum SecurityEvent {
     /// A login with an unknown name or a wrong password.
     LoginFailed,
-    /// A login that was not tried, since too many failed before.
+    /// A login that was refused without checking the password, because too many failed before.
     LoginLimited,
     /// A token that is malformed or forged. Expired tokens are not counted.
     TokenRejected,
@@ -40,7 +40,7 @@ impl SecurityEvent {
         Self::SocketAbuse,
     ];
 
-    /// The name in the log and in the metric's label `event`.
+    /// Returns the name in the log and in the label `event` of the metric.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -60,10 +60,10 @@ impl SecurityEvent {
     }
 }
 
-/// The most characters of a client's text in the log.
+/// The maximum number of characters of a client's text in the log.
 const MAX_CHARS: usize = 64;
 
-/// A text that a client chose, as it may be in the log: its first 64 characters, each that does not print escaped.
+/// Returns a text of a client for the log: its first 64 characters, with non-printable characters escaped.
 #[must_use]
 pub fn excerpt(text: &str) -> String {
     text.chars().take(MAX_CHARS).flat_map(char::escape_debug).collect()
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shows_the_start_of_a_text_on_one_line() {
+    fn excerpt_is_short_and_on_one_line() {
         assert_eq!(excerpt("алиса"), "алиса");
         assert_eq!(excerpt("a\nb\u{1b}[31m\u{202e}"), "a\\nb\\u{1b}[31m\\u{202e}");
         assert_eq!(excerpt(&"x".repeat(1000)).len(), MAX_CHARS);

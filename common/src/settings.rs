@@ -1,7 +1,7 @@
 //! Settings: defaults, then `config.yaml`, then `.env`, then the environment; the last one wins (contract, section 1).
 //!
-//! Each service reads its settings one by one through a [`SettingsSource`], which remembers every bad one, so that the operator
-//! is told of all of them at once, by name.
+//! Each service reads its settings through a [`SettingsSource`], which collects all invalid settings, so that the operator sees all
+//! of them in one error.
 
 mod dotenv;
 mod merge;
@@ -32,48 +32,48 @@ pub use self::{
     traces::TraceSettings,
 };
 
-/// Settings that could not be read, one line each.
+/// The invalid settings, one line each.
 #[derive(Debug, Error)]
 #[error("{}", .0.join("\n"))]
 pub struct InvalidSettings(Vec<String>);
 
-/// A setting that is accepted, and that an operator should think about.
+/// A valid setting with a consequence that the operator should know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
     /// The name of the setting.
     pub setting: String,
-    /// What follows from its value.
+    /// The consequence of its value.
     pub text: String,
 }
 
-/// Reads settings by name.
+/// The values of all settings. Settings are read by name.
 pub struct SettingsSource {
-    /// `None` for a value that is not text in UTF-8.
+    /// `None` for a value that is not UTF-8.
     values: HashMap<String, Option<String>>,
-    /// What was asked for, and its default.
+    /// The names that were read, and their defaults.
     requested: BTreeMap<String, String>,
     problems: Vec<String>,
     warnings: Vec<Warning>,
 }
 
 impl fmt::Debug for SettingsSource {
-    /// Without the values: they include secrets.
+    /// Omits the values, which include secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SettingsSource").field("requested", &self.requested).finish_non_exhaustive()
     }
 }
 
 impl SettingsSource {
-    /// The settings of this process: those of `config.yaml` and `.env` in the working directory, and the environment.
+    /// Loads the settings of this process from `config.yaml` and `.env` in the working directory, and from the environment.
     ///
     /// # Errors
-    /// A file is there that cannot be read as what it is.
+    /// A file exists but cannot be read or parsed.
     pub fn load() -> anyhow::Result<Self> {
         let merged = MergedValues::read(Path::new("config.yaml"), Path::new(".env"), std::env::vars_os())?;
         Ok(Self { problems: merged.problems, ..Self::new(merged.values) })
     }
 
-    /// Settings from these values alone, for a process inside a test.
+    /// Returns a source with only these values, for tests.
     #[must_use]
     pub fn from_values<'a>(values: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         Self::new(values.into_iter().map(|(name, value)| (name.to_owned(), Some(value.to_owned()))).collect())
@@ -83,13 +83,14 @@ impl SettingsSource {
         Self { values, requested: BTreeMap::new(), problems: Vec::new(), warnings: Vec::new() }
     }
 
-    /// The names that were asked for so far, each with its default as it is written in a file: empty where there is none.
+    /// Returns the names that were read so far, with their defaults as written in a file. A setting without a default has an empty
+    /// one.
     #[must_use]
     pub const fn requested(&self) -> &BTreeMap<String, String> {
         &self.requested
     }
 
-    /// The value of a setting that has no default; an empty one counts as not set.
+    /// Returns the value of a setting without a default. An empty value counts as not set.
     pub fn optional(&mut self, name: &str) -> Option<&str> {
         self.value(name, "")
     }
@@ -102,17 +103,17 @@ impl SettingsSource {
         self.requested.insert(name.to_owned(), default.to_string());
         let value = self.values.get(name)?.as_deref();
         if value.is_none() {
-            self.problems.push(format!("{name} should be text in UTF-8"));
+            self.problems.push(format!("{name} should be UTF-8 text"));
         }
         value.filter(|value| !value.trim().is_empty())
     }
 
-    /// A text.
+    /// Returns a text.
     pub fn text(&mut self, name: &str, default: &str) -> String {
         self.value(name, default).unwrap_or(default).to_owned()
     }
 
-    /// One of some words, each with what it stands for. The first is the default, or empty where none is.
+    /// Returns the value of one of several words. The first word is the default. It is empty if there is none.
     pub fn choice<T: Copy>(&mut self, name: &str, default: (&str, T), others: &[(&str, T)]) -> T {
         let Some(word) = self.value(name, default.0).map(str::to_owned) else { return default.1 };
         let choices = || std::iter::once(&default).chain(others);
@@ -124,7 +125,7 @@ impl SettingsSource {
         default.1
     }
 
-    /// A number between two bounds, both included.
+    /// Returns a number from `min` to `max`, inclusive.
     pub fn number<T>(&mut self, name: &str, default: T, min: T, max: T) -> T
     where
         T: FromStr + PartialOrd + fmt::Display + Copy,
@@ -141,12 +142,12 @@ impl SettingsSource {
         }
     }
 
-    /// A TCP port; 0 lets the system choose.
+    /// Returns a TCP port. With 0 the system chooses one.
     pub fn port(&mut self, name: &str, default: u16) -> u16 {
         self.number(name, default, 0, u16::MAX)
     }
 
-    /// A TCP port that has no default; 0 lets the system choose.
+    /// Returns a TCP port without a default. With 0 the system chooses one.
     pub fn optional_port(&mut self, name: &str) -> Option<u16> {
         let value = self.optional(name)?.parse();
         if value.is_err() {
@@ -155,75 +156,75 @@ impl SettingsSource {
         value.ok()
     }
 
-    /// A duration such as `30s`, `5m` or `250ms`, not longer than `max`.
+    /// Returns a duration such as `30s`, `5m` or `250ms`, of at most `max`.
     pub fn duration(&mut self, name: &str, default: Duration, max: Duration) -> Duration {
         match self.value(name, humantime::format_duration(default)).map(humantime::parse_duration) {
             None => default,
             Some(Ok(value)) if value <= max => value,
             Some(_) => {
                 let max = humantime::format_duration(max);
-                self.problem(name, &format!("a duration such as 500ms, 30s or 5m, {max} at most"));
+                self.problem(name, &format!("a duration such as 500ms, 30s or 5m, at most {max}"));
                 default
             }
         }
     }
 
-    /// A comma-separated list.
+    /// Returns the items of a comma-separated list.
     pub fn list(&mut self, name: &str, default: &str) -> Vec<String> {
         let items = self.value(name, default).unwrap_or(default).split(',');
         items.map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
     }
 
-    /// A comma-separated list of `host:port`.
+    /// Returns the items of a comma-separated list of `host:port`.
     pub fn addresses(&mut self, name: &str, default: &str) -> Vec<String> {
         let addresses = self.list(name, default);
         if addresses.is_empty() || !addresses.iter().all(|address| is_address(address)) {
-            self.problem(name, "a comma list of host:port");
+            self.problem(name, "a comma-separated list of host:port");
         }
         addresses
     }
 
-    /// Notes what an operator should know of a setting that is accepted.
+    /// Adds a warning about a valid setting.
     pub fn warn(&mut self, name: &str, text: &str) {
         self.warnings.push(Warning { setting: name.to_owned(), text: text.to_owned() });
     }
 
-    /// Notes that a setting is not what it should be. The value itself is not shown: it may be a secret.
+    /// Records that a setting is invalid. Does not show the value, which may be a secret.
     pub fn problem(&mut self, name: &str, expected: &str) {
         self.problems.push(format!("{name} should be {expected}"));
     }
 
-    /// Ends the reading. Returns the warnings.
+    /// Returns the warnings.
     ///
     /// # Errors
-    /// Every setting that was bad.
+    /// Returns all invalid settings.
     pub fn finish(self) -> Result<Vec<Warning>, InvalidSettings> {
         if self.problems.is_empty() { Ok(self.warnings) } else { Err(InvalidSettings(self.problems)) }
     }
 }
 
-/// Whether a text is `host:port`, or `[address]:port` for IPv6.
+/// Returns whether a text is `host:port`, or `[address]:port` for IPv6.
 fn is_address(text: &str) -> bool {
     let Some((host, port)) = text.rsplit_once(':') else { return false };
     let is_host = Host::parse(host).is_ok_and(|parsed| matches!(parsed, Host::Ipv6(_)) || !host.contains(':'));
     is_host && port.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
-/// Where the process runs (`APP_ENV`).
+/// The environment of the process (`APP_ENV`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Environment {
-    /// A developer's machine or a test: default secrets will do.
+    /// A developer's machine or a test. Default secrets are allowed.
     Development,
-    /// For users: default secrets are refused.
+    /// Production. Default secrets are rejected.
     Production,
 }
 
-/// How log lines look (`LOG_FORMAT`).
+/// The format of log lines (`LOG_FORMAT`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For a person at a terminal.
+    /// Text for people.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
@@ -232,36 +233,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_every_bad_setting_and_shows_no_value() {
+    fn names_every_invalid_setting_and_hides_values() {
         let values = [("PORT", "80800"), ("OTHER_PORT", "http"), ("TIMEOUT", "soon"), ("LOG_FORMAT", "xml")];
         let mut source = SettingsSource::from_values(values);
         source.port("PORT", 1);
         source.optional_port("OTHER_PORT");
         source.duration("TIMEOUT", Duration::ZERO, Duration::from_mins(1));
         source.choice("LOG_FORMAT", ("text", LogFormat::Text), &[("json", LogFormat::Json)]);
-        let error = source.finish().expect_err("bad settings").to_string();
+        let error = source.finish().expect_err("reject settings").to_string();
         assert_eq!(
             error,
             "PORT should be a whole number from 0 to 65535\n\
              OTHER_PORT should be a whole number from 0 to 65535\n\
-             TIMEOUT should be a duration such as 500ms, 30s or 5m, 1m at most\n\
+             TIMEOUT should be a duration such as 500ms, 30s or 5m, at most 1m\n\
              LOG_FORMAT should be one of text, json"
         );
     }
 
     #[test]
-    fn names_a_setting_that_is_not_unicode_and_shows_no_value_in_debug() {
+    fn names_setting_that_is_not_utf_8_and_hides_values_in_debug() {
         let values = [("HOST", None), ("SECRET", Some("hunter22")), ("OTHER", None)];
         let values = values.map(|(name, value)| (name.to_owned(), value.map(str::to_owned)));
         let mut source = SettingsSource::new(HashMap::from(values));
         source.text("HOST", "localhost");
         assert_eq!(source.secret("SECRET").as_deref(), Some("hunter22"));
         assert!(!format!("{source:?}").contains("hunter"), "{source:?}");
-        assert_eq!(source.finish().expect_err("a bad setting").to_string(), "HOST should be text in UTF-8");
+        assert_eq!(source.finish().expect_err("reject setting").to_string(), "HOST should be UTF-8 text");
     }
 
     #[test]
-    fn an_address_is_a_host_and_a_port() {
+    fn accepts_only_host_and_port_as_address() {
         for good in ["localhost:8083", "10.0.0.1:1", "[::1]:8083", "chat-service-1.chat.svc.cluster.local:8083, b_c:1"]
         {
             let mut source = SettingsSource::from_values([("PEERS", good)]);
@@ -273,7 +274,7 @@ mod tests {
             let mut source = SettingsSource::from_values([("PEERS", bad)]);
             source.addresses("PEERS", "localhost:1");
             let error = source.finish().expect_err(bad).to_string();
-            assert_eq!(error, "PEERS should be a comma list of host:port", "{bad}");
+            assert_eq!(error, "PEERS should be a comma-separated list of host:port", "{bad}");
         }
     }
 }

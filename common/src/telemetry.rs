@@ -15,7 +15,7 @@ use crate::lifecycle::Tasks;
 /// Upper bounds of the buckets of a duration, in seconds.
 const DURATION_BUCKETS: [f64; 13] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
-/// How often the recorder takes in what the histograms gathered.
+/// The interval at which the recorder aggregates the samples of histograms.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// A label of a metric, and its value.
@@ -36,7 +36,7 @@ pub fn by_label(label: &'static str, values: &[&'static str]) -> impl Iterator<I
 
 const LINES_LOST: &str = "log_lines_lost_total";
 
-/// The process's metrics, as Prometheus reads them.
+/// The metrics of the process, in the format of Prometheus.
 #[derive(Clone)]
 pub struct Metrics {
     recorded: PrometheusHandle,
@@ -45,10 +45,10 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// The recorder of this process; installed by the first call, and the same for every further one.
+    /// Installs the recorder of this process. Further calls return the same one.
     ///
     /// # Errors
-    /// Another recorder is installed.
+    /// Another recorder is already installed.
     pub fn install() -> anyhow::Result<Self> {
         static INSTALLED: OnceLock<Result<PrometheusHandle, String>> = OnceLock::new();
         let install = || {
@@ -60,13 +60,13 @@ impl Metrics {
         let recorded = INSTALLED.get_or_init(install).clone().map_err(|error| anyhow!(error))?;
         let process = Collector::default();
         process.describe();
-        describe_gauge!("build_info", "What runs, by its version");
+        describe_gauge!("build_info", "Version of the running process");
         gauge!("build_info", "version" => env!("CARGO_PKG_VERSION")).set(1);
-        describe_counter!(LINES_LOST, "Log lines that were lost, since standard output did not take them");
+        describe_counter!(LINES_LOST, "Log lines that were lost because standard output did not accept them");
         Ok(Self { recorded, process })
     }
 
-    /// Keeps the recorder's memory bounded until the process ends.
+    /// Starts a task that keeps the memory of the recorder bounded.
     pub fn keep_up(&self, tasks: &Tasks) {
         let handle = self.recorded.clone();
         tasks.spawn_until_stopped(async move {
@@ -78,7 +78,7 @@ impl Metrics {
         });
     }
 
-    /// The metrics as Prometheus text. Those of the process are read off now.
+    /// Returns the metrics as Prometheus text. Collects the metrics of the process first.
     #[must_use]
     pub fn render(&self) -> String {
         self.process.collect();

@@ -1,7 +1,7 @@
-//! JSON Web Tokens: HS256 and nothing else (contract, section 4).
+//! JSON Web Tokens, only with HS256 (contract, section 4).
 //!
-//! `jsonwebtoken` wants a provider of cryptography. Its own are a C build (`aws_lc_rs`) or pull in `rsa` with an open
-//! advisory (`rust_crypto`); HMAC-SHA-256 is all that is needed here, and ring, which TLS brings anyway, has it.
+//! `jsonwebtoken` needs a cryptography provider. Its own providers build C code (`aws_lc_rs`) or depend on `rsa` with an open
+//! advisory (`rust_crypto`). This module only needs HMAC-SHA-256 and takes it from ring, which TLS already depends on.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -21,34 +21,34 @@ use crate::{
     ids::{TokenId, UserId},
 };
 
-/// How far the clocks of two instances may be apart, in seconds.
+/// The tolerated difference between the clocks of two instances, in seconds.
 const LEEWAY_SECS: u64 = 2;
 
-/// What a token says of its bearer.
+/// The claims of a token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
-    /// Who.
+    /// The user.
     pub user_id: UserId,
-    /// The name at the time of the login.
+    /// The username at the time of the login.
     pub username: String,
-    /// Issued at, Unix seconds.
+    /// The time of issue, in Unix seconds.
     pub iat: u64,
-    /// Expires at, Unix seconds.
+    /// The time of expiry, in Unix seconds.
     pub exp: u64,
-    /// The token's own id, by which it is revoked.
+    /// The id of the token. Revocation uses it.
     pub jti: TokenId,
 }
 
-/// Why a token is not accepted.
+/// The reason why a token is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum TokenError {
-    /// None was given.
+    /// There is no token.
     #[error("A token is required. Send the header Authorization: Bearer TOKEN.")]
     Missing,
-    /// Malformed, forged, of another algorithm, without a claim, or not valid yet.
+    /// The token is malformed, forged, of another algorithm, without a required claim, or not valid yet.
     #[error("The token is not valid. Log in again.")]
     Invalid,
-    /// It was good until its `exp`.
+    /// The token was valid until its `exp`.
     #[error("The token has expired. Log in again.")]
     Expired,
 }
@@ -63,7 +63,7 @@ impl From<TokenError> for ApiError {
     }
 }
 
-/// Issues and checks tokens with one secret.
+/// Issues and verifies tokens with one secret.
 #[derive(Clone)]
 pub struct Tokens {
     encoding: EncodingKey,
@@ -73,10 +73,10 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// Tokens signed with `secret` that are good for `lifetime`.
+    /// Returns an issuer of tokens that are signed with `secret` and valid for `lifetime`.
     #[must_use]
     pub fn new(secret: &SecretString, lifetime: Duration) -> Self {
-        // Fails where it is installed already, which is as good.
+        // Fails if the provider is already installed.
         let _ = PROVIDER.install_default();
         let mut validation = Validation::new(Algorithm::HS256);
         validation.leeway = LEEWAY_SECS;
@@ -90,16 +90,16 @@ impl Tokens {
         }
     }
 
-    /// How long a new token is good.
+    /// Returns the lifetime of a new token.
     #[must_use]
     pub const fn lifetime(&self) -> Duration {
         self.lifetime
     }
 
-    /// A new token for a user.
+    /// Issues a token for a user.
     ///
     /// # Errors
-    /// None that is known of: HMAC takes a key of any length.
+    /// Signing fails. No such case is known: HMAC accepts a key of any length.
     pub fn issue(&self, user_id: UserId, username: &str) -> Result<String, ApiError> {
         let iat = now().as_secs();
         let exp = iat.saturating_add(self.lifetime.as_secs());
@@ -107,7 +107,7 @@ impl Tokens {
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding).map_err(ApiError::internal)
     }
 
-    /// The claims of a token, once its signature, header, and times have been checked (RFC 7519, RFC 8725).
+    /// Verifies the signature, header and times of a token (RFC 7519, RFC 8725). Returns its claims.
     ///
     /// # Errors
     /// [`TokenError::Invalid`] or [`TokenError::Expired`].
@@ -117,31 +117,31 @@ impl Tokens {
             ErrorKind::ExpiredSignature => TokenError::Expired,
             _ => TokenError::Invalid,
         })?;
-        // No extension is known here, so a critical one is not understood (RFC 7515, section 4.1.11). Another type is a
-        // token for another purpose.
-        let is_known = header.crit.is_none() && header.typ.is_none_or(|typ| typ.eq_ignore_ascii_case("JWT"));
+        // No extension is supported, so a critical one has to be rejected (RFC 7515, section 4.1.11). A token of another type
+        // is for another purpose.
+        let is_supported = header.crit.is_none() && header.typ.is_none_or(|typ| typ.eq_ignore_ascii_case("JWT"));
         let is_from_future = claims.iat > now().as_secs() + LEEWAY_SECS;
-        if is_known && !is_from_future { Ok(claims) } else { Err(TokenError::Invalid) }
+        if is_supported && !is_from_future { Ok(claims) } else { Err(TokenError::Invalid) }
     }
 }
 
 impl Claims {
-    /// For how long the token stays valid. With a huge `exp` that is more than a clock can be moved by.
+    /// Returns the time until the token expires. With a huge `exp`, adding it to the current time overflows.
     #[must_use]
     pub fn time_left(&self) -> Duration {
         Duration::from_secs(self.exp).saturating_sub(now())
     }
 }
 
-/// The time since the Unix epoch.
+/// Returns the time since the Unix epoch.
 fn now() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// The token of an `Authorization: Bearer …` header. The scheme's case does not matter (RFC 9110, section 11.1).
+/// Returns the token of an `Authorization: Bearer …` header. The case of the scheme does not matter (RFC 9110, section 11.1).
 ///
 /// # Errors
-/// [`TokenError::Missing`] where it is another scheme.
+/// [`TokenError::Missing`] if the header has another scheme.
 pub fn bearer(header: &str) -> Result<&str, TokenError> {
     match header.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
@@ -201,38 +201,39 @@ mod tests {
     }
 
     #[test]
-    fn a_token_comes_back_as_its_claims() {
+    fn verifies_issued_token() {
         let tokens = tokens("secret");
         let user = UserId::new();
-        let claims = tokens.verify(&tokens.issue(user, "alice").expect("a token")).expect("claims");
+        let claims = tokens.verify(&tokens.issue(user, "alice").expect("issue token")).expect("verify token");
         assert_eq!((claims.user_id, claims.username.as_str()), (user, "alice"));
         assert_eq!(claims.exp - claims.iat, 3600);
     }
 
     #[test]
-    fn refuses_forged_foreign_and_expired() {
+    fn rejects_forged_foreign_and_expired_tokens() {
         let tokens = tokens("secret");
-        let good = tokens.issue(UserId::new(), "alice").expect("a token");
-        let other = super::tests::tokens("other").issue(UserId::new(), "alice").expect("a token");
+        let good = tokens.issue(UserId::new(), "alice").expect("issue token");
+        let other = super::tests::tokens("other").issue(UserId::new(), "alice").expect("issue token");
         assert_eq!(tokens.verify(&other), Err(TokenError::Invalid));
         assert_eq!(tokens.verify("not.a.token"), Err(TokenError::Invalid));
         assert_eq!(tokens.verify(&good[..good.len() - 2]), Err(TokenError::Invalid));
 
-        let mut claims = tokens.verify(&good).expect("claims");
+        let mut claims = tokens.verify(&good).expect("verify token");
         claims.exp = claims.iat - 3600;
-        let expired = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &tokens.encoding).expect("a token");
+        let expired =
+            jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &tokens.encoding).expect("issue token");
         assert_eq!(tokens.verify(&expired), Err(TokenError::Expired));
     }
 
     fn sign(tokens: &Tokens, header: &Header, claims: &serde_json::Value) -> String {
-        jsonwebtoken::encode(header, claims, &tokens.encoding).expect("a token")
+        jsonwebtoken::encode(header, claims, &tokens.encoding).expect("issue token")
     }
 
     #[test]
-    fn rejects_token_that_is_not_valid_yet() {
+    fn rejects_token_before_its_start() {
         let tokens = tokens("secret");
-        let good = tokens.verify(&tokens.issue(UserId::new(), "alice").expect("a token")).expect("claims");
-        let good = serde_json::to_value(good).expect("JSON");
+        let good = tokens.verify(&tokens.issue(UserId::new(), "alice").expect("issue token")).expect("verify token");
+        let good = serde_json::to_value(good).expect("encode JSON");
         let with = |claim: &str, value: serde_json::Value| {
             let mut claims = good.clone();
             claims[claim] = value;
@@ -250,10 +251,10 @@ mod tests {
     }
 
     #[test]
-    fn rejects_header_that_it_does_not_understand() {
+    fn rejects_unsupported_header() {
         let tokens = tokens("secret");
-        let claims = tokens.verify(&tokens.issue(UserId::new(), "alice").expect("a token")).expect("claims");
-        let claims = serde_json::to_value(claims).expect("JSON");
+        let claims = tokens.verify(&tokens.issue(UserId::new(), "alice").expect("issue token")).expect("verify token");
+        let claims = serde_json::to_value(claims).expect("encode JSON");
         let verify = |typ: Option<&str>, crit: Option<&[&str]>| {
             let mut header = Header::new(Algorithm::HS256);
             header.typ = typ.map(str::to_owned);
@@ -267,34 +268,37 @@ mod tests {
     }
 
     #[test]
-    fn accepts_a_token_that_expires_after_the_end_of_time() {
+    fn accepts_token_with_maximal_expiry() {
         let tokens = Tokens::new(&SecretString::from("secret"), Duration::MAX);
-        let claims = tokens.verify(&tokens.issue(UserId::new(), "alice").expect("a token")).expect("claims");
+        let claims = tokens.verify(&tokens.issue(UserId::new(), "alice").expect("issue token")).expect("verify token");
         assert_eq!(claims.exp, u64::MAX);
         assert!(claims.time_left() > Duration::from_hours(24));
     }
 
     #[test]
-    fn refuses_any_other_algorithm() {
+    fn rejects_other_algorithms() {
         // {"alg":"none"} and {"alg":"HS512"}, each with good claims and no or a wrong signature.
         let tokens = tokens("secret");
-        let good = tokens.issue(UserId::new(), "alice").expect("a token");
-        let payload = good.split('.').nth(1).expect("a payload");
+        let good = tokens.issue(UserId::new(), "alice").expect("issue token");
+        let payload = good.split('.').nth(1).expect("split token");
         for header in ["eyJhbGciOiJub25lIn0", "eyJhbGciOiJIUzUxMiIsInR5cCI6IkpXVCJ9"] {
             assert_eq!(tokens.verify(&format!("{header}.{payload}.")), Err(TokenError::Invalid));
         }
     }
 
     #[test]
-    fn agrees_with_the_vector_of_rfc_7515_appendix_a_1() {
+    fn verifies_test_vector_of_rfc_7515_appendix_a_1() {
         let message = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.\
                        eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
         let key = DecodingKey::from_base64_secret(
             "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ+EstJQLr/T+1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow==",
         )
-        .expect("a key");
+        .expect("decode key");
         let _ = PROVIDER.install_default();
         let signature = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-        assert!(jsonwebtoken::crypto::verify(signature, message.as_bytes(), &key, Algorithm::HS256).expect("verified"));
+        assert!(
+            jsonwebtoken::crypto::verify(signature, message.as_bytes(), &key, Algorithm::HS256)
+                .expect("verify signature")
+        );
     }
 }

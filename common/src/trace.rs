@@ -1,8 +1,8 @@
-//! Traces: spans of OpenTelemetry, where a collector is set. Without one there are none, and nothing is done for them.
+//! Traces of OpenTelemetry. Without a configured collector there are no spans and no cost.
 //!
-//! A span begins in one task and ends in another, and one gRPC call or one SQL statement works for many messages, each of
-//! which has a trace of its own. So a span is a value that goes with the work, and ends when it is dropped; it is not made
-//! of the spans of the logs, which follow the tasks.
+//! A span may start in one task and end in another. A gRPC call or an SQL statement may serve many messages, each with its own trace.
+//! So a span is a value that moves with the work and ends when it is dropped. It is independent of the log spans, which follow the
+//! tasks.
 
 mod conventions;
 mod export;
@@ -26,18 +26,18 @@ pub use self::{
     export::Traces,
 };
 
-/// The header of W3C Trace Context, over HTTP and gRPC. Its other one, `tracestate`, is not handed on.
+/// The header of W3C Trace Context over HTTP and gRPC. The second header, `tracestate`, is not propagated.
 pub const HEADER: &str = "traceparent";
 
-/// What begins spans; absent where no collector is set.
+/// The tracer. Not set without a collector.
 static TRACER: OnceLock<SdkTracer> = OnceLock::new();
 
-/// A place in a trace, for what is done there to become part of it. Nowhere, where there is no trace.
+/// The context of a span, which is the parent of new spans. Empty if there is no trace.
 #[derive(Clone, Debug, Default)]
 pub struct TraceContext(Option<Box<SpanContext>>);
 
 impl TraceContext {
-    /// The place that a `traceparent` names; nowhere, where it is none, or where there are no traces here.
+    /// Parses a `traceparent`. Returns an empty context if it is invalid or tracing is off.
     #[must_use]
     pub fn accept(traceparent: Option<&str>) -> Self {
         match (TRACER.get(), traceparent) {
@@ -52,7 +52,7 @@ impl TraceContext {
         Self(span.is_valid().then(|| Box::new(span)))
     }
 
-    /// The same as a `traceparent`, for another process.
+    /// Returns the `traceparent` for another process.
     #[must_use]
     pub fn traceparent(&self) -> Option<String> {
         self.0
@@ -60,14 +60,14 @@ impl TraceContext {
             .map(|span| format!("00-{}-{}-{:02x}", span.trace_id(), span.span_id(), span.trace_flags().to_u8()))
     }
 
-    /// The trace, for the logs.
+    /// Returns the id of the trace, for the logs.
     #[must_use]
     pub fn trace_id(&self) -> Option<TraceId> {
         self.0.as_ref().map(|span| span.trace_id())
     }
 }
 
-/// The one header that is read.
+/// An extractor for the header `traceparent`.
 struct Header<'a>(&'a str);
 
 impl Extractor for Header<'_> {
@@ -80,58 +80,60 @@ impl Extractor for Header<'_> {
     }
 }
 
-/// A piece of work in a trace, until it is dropped. Nothing, where the work is in no trace, or in one that is not sampled.
+/// A span, which ends when it is dropped. Empty if the work is not traced or the trace is not sampled.
 #[derive(Debug, Default)]
 pub struct Span(Option<Box<SdkSpan>>);
 
 impl Span {
-    /// Of what comes from outside: a part of the caller's trace, or the first of a new one.
-    pub fn root(caller: &TraceContext, what: impl FnOnce() -> SpanBuilder) -> Self {
+    /// Starts the first span of this process for a request: a child of the caller's span, or the root of a new trace.
+    pub fn root(caller: &TraceContext, builder: impl FnOnce() -> SpanBuilder) -> Self {
         let Some(tracer) = TRACER.get() else { return Self::default() };
         let context = match &caller.0 {
             Some(span) => Context::new().with_remote_span_context((**span).clone()),
             None => Context::new(),
         };
-        let span = tracer.build_with_context(what(), &context);
+        let span = tracer.build_with_context(builder(), &context);
         Self(span.is_recording().then(|| Box::new(span)))
     }
 
-    /// A part of a trace. Nowhere it is nothing: what nobody outside asked for, such as comparing heads, has no trace.
-    pub fn child(of: &TraceContext, what: impl FnOnce() -> SpanBuilder) -> Self {
-        if of.0.is_some() { Self::root(of, what) } else { Self::default() }
+    /// Starts a child span. Empty for an empty parent: background work, such as comparing heads, is not traced.
+    pub fn child(parent: &TraceContext, builder: impl FnOnce() -> SpanBuilder) -> Self {
+        if parent.0.is_some() { Self::root(parent, builder) } else { Self::default() }
     }
 
-    /// Work that is done for many at once, as a part of each of their traces.
-    pub fn children<'a>(of: impl Iterator<Item = &'a TraceContext>, what: impl Fn() -> SpanBuilder) -> Vec<Self> {
-        of.map(|of| Self::child(of, &what)).filter(Self::is_recording).collect()
+    /// Starts a child span in each trace, for work that serves all of them.
+    pub fn children<'a>(
+        parents: impl Iterator<Item = &'a TraceContext>,
+        builder: impl Fn() -> SpanBuilder,
+    ) -> Vec<Self> {
+        parents.map(|parent| Self::child(parent, &builder)).filter(Self::is_recording).collect()
     }
 
-    /// Where it is, for its parts.
+    /// Returns the context for child spans.
     #[must_use]
     pub fn context(&self) -> TraceContext {
         TraceContext(self.0.as_ref().map(|span| Box::new(span.span_context().clone())))
     }
 
-    /// Whether it is anything.
     fn is_recording(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Tells more of it.
+    /// Sets an attribute.
     fn set(&mut self, key: &'static str, value: impl Into<Value>) {
         if let Some(span) = &mut self.0 {
             span.set_attribute(KeyValue::new(key, value));
         }
     }
 
-    /// Names it by what was not known when it began.
+    /// Sets the name, when its parts were unknown at the start.
     fn rename(&mut self, name: impl FnOnce() -> String) {
         if let Some(span) = &mut self.0 {
             span.update_name(name());
         }
     }
 
-    /// It failed, by an error of this kind: a code and not a text, of which there are as many as there are causes.
+    /// Marks the span as failed. `kind` is an error code: the number of values has to be bounded, so it is no error text.
     pub fn fail(&mut self, kind: impl Into<Cow<'static, str>>) {
         if let Some(span) = &mut self.0 {
             let kind = kind.into();
@@ -146,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_traceparent_comes_back_as_it_was() {
+    fn round_trip_keeps_traceparent() {
         for flags in ["00", "01"] {
             let given = format!("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-{flags}");
             assert_eq!(TraceContext::parse(&given).traceparent(), Some(given));
@@ -154,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_traceparent_names_no_place() {
+    fn rejects_invalid_traceparent() {
         for bad in [
             "",
             "00",
@@ -168,10 +170,10 @@ mod tests {
     }
 
     #[test]
-    fn without_a_collector_there_is_nothing() {
+    fn records_nothing_without_collector() {
         let given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         assert_eq!(TraceContext::accept(Some(given)).traceparent(), None);
-        let span = Span::root(&TraceContext::parse(given), || unreachable!("nobody asks what it is"));
+        let span = Span::root(&TraceContext::parse(given), || unreachable!("no span is built"));
         assert_eq!(span.context().traceparent(), None);
     }
 }

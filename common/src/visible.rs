@@ -1,17 +1,16 @@
-//! Which characters a reader can see.
+//! Detection of visible characters, with data of the Unicode Character Database.
 //!
-//! From the Unicode Character Database. Unassigned characters count as visible: a newer version of Unicode may have made
-//! them an emoji.
+//! Unassigned characters count as visible, because a newer version of Unicode may have assigned them to an emoji.
 
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
 
-/// Whether a text has at least one visible character.
+/// Returns whether a text has at least one visible character.
 #[must_use]
 pub fn has_visible(text: &str) -> bool {
     text.chars().any(is_visible)
 }
 
-/// Whether a character by itself leaves a mark on the screen.
+/// Returns whether a character on its own is visible.
 #[must_use]
 pub fn is_visible(c: char) -> bool {
     if c.is_ascii() {

@@ -31,7 +31,7 @@ impl TrustedProxies {
         const NAME: &str = "TRUSTED_PROXIES";
         let list = source.list(NAME, "");
         Self::parse(list.iter().map(String::as_str)).unwrap_or_else(|_| {
-            source.problem(NAME, "a comma list of addresses and networks such as 10.0.0.7 or 10.0.0.0/8");
+            source.problem(NAME, "a comma-separated list of addresses and networks such as 10.0.0.7 or 10.0.0.0/8");
             Self::default()
         })
     }

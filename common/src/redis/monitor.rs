@@ -1,7 +1,7 @@
-//! Tells the operator what is wrong with a connection to Redis: once when it goes wrong, and once when it is well again.
+//! Logs when a Redis connection fails and when it recovers, once each.
 //!
-//! Clients connect again by themselves and commands fail one by one, at a level that nobody reads. What Redis answers
-//! (`WRONGPASS`, `NOAUTH`, `NOPERM`, `READONLY` …) would otherwise be in no log.
+//! Clients reconnect automatically, and log failed commands only at levels that are off by default. Without the
+//! monitor, no log would have the error of Redis (`WRONGPASS`, `NOAUTH`, `NOPERM`, `READONLY` …).
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -20,26 +20,26 @@ use tokio::{
 
 use crate::lifecycle::Tasks;
 
-/// How often a command is tried.
+/// The interval of probes.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What is wrong where Redis gave no code.
+/// The error code if Redis did not answer with one.
 const UNREACHABLE: &str = "unreachable";
 
-/// Watches one connection. Clones watch the same one.
+/// Watches a connection. Clones share the state.
 #[derive(Clone, Debug, Default)]
-pub struct Monitor(Arc<Mutex<Option<Fault>>>);
+pub struct Monitor(Arc<Mutex<Option<Failure>>>);
 
 #[derive(Debug)]
-struct Fault {
-    /// The first word of Redis' error, or [`UNREACHABLE`].
+struct Failure {
+    /// The first word of the error of Redis, or [`UNREACHABLE`].
     code: String,
     since: Instant,
 }
 
 impl Monitor {
-    /// Starts watching a client, which the log calls `name`. Where there is a `probe`, the key of this name is deleted every
-    /// second, which shows whether Redis takes commands that write.
+    /// Starts watching a client. `name` identifies it in the log. If `probe` is set, the monitor deletes the key of this name every
+    /// second, which checks that Redis accepts writes.
     #[must_use]
     pub fn start(client: &Client, name: &'static str, probe: Option<String>, tasks: &Tasks) -> Self {
         let monitor = Self::default();
@@ -48,13 +48,13 @@ impl Monitor {
         monitor
     }
 
-    /// Returns what is wrong: the code of Redis' error, such as `WRONGPASS`, or `unreachable`.
+    /// Returns the code of the current error: a code of Redis such as `WRONGPASS`, or `unreachable`.
     #[must_use]
     pub fn error_code(&self) -> Option<String> {
         self.lock().as_ref().map(|fault| fault.code.clone())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Fault>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Failure>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -73,7 +73,7 @@ impl Watch {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             select! {
-                // The error that ended a connection comes before the next connection.
+                // The error that closed a connection has to be handled before the next connection.
                 biased;
                 error = errors.recv() => match error {
                     Ok((error, _)) => self.failed(&error),
@@ -84,20 +84,20 @@ impl Watch {
                     Ok(_) | Err(RecvError::Lagged(_)) => self.probe(true).await,
                     Err(RecvError::Closed) => return,
                 },
-                // On a cluster one node may be away, and the probe asks another one.
+                // On a cluster another node may answer the probe although one is unreachable.
                 _ = tick.tick(), if self.client.is_connected() => self.probe(!self.client.is_clustered()).await,
             }
         }
     }
 
-    /// Tries a command. Where it succeeds, the connection is well if that `clears` it.
+    /// Sends a probe. If it succeeds and `clears` is set, the connection counts as restored.
     async fn probe(&self, clears: bool) {
         let answer = match &self.probe {
             Some(key) => self.client.del::<(), _>(key).await,
             None => Ok(()),
         };
         match answer {
-            Ok(()) if clears => self.well(),
+            Ok(()) if clears => self.restored(),
             Ok(()) => {}
             Err(error) => self.failed(&error),
         }
@@ -110,23 +110,23 @@ impl Watch {
             return;
         }
         let since = fault.as_ref().map_or_else(Instant::now, |fault| fault.since);
-        *fault = Some(Fault { code: code.to_owned(), since });
+        *fault = Some(Failure { code: code.to_owned(), since });
         drop(fault);
         if code == UNREACHABLE {
             tracing::warn!(redis.client = self.name, error.cause = %error, "redis connection lost");
         } else {
-            tracing::error!(redis.client = self.name, error.code = code, error.cause = %error, "redis refuses commands");
+            tracing::error!(redis.client = self.name, error.code = code, error.cause = %error, "redis refused a command");
         }
     }
 
-    fn well(&self) {
-        let Some(Fault { since, .. }) = self.monitor.lock().take() else { return };
+    fn restored(&self) {
+        let Some(Failure { since, .. }) = self.monitor.lock().take() else { return };
         let down_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(redis.client = self.name, down_ms, "redis connection restored");
     }
 }
 
-/// The first word of an answer of Redis: upper case by convention. `ERR`, which says nothing, is the word for the rest.
+/// Returns the first word of an error of Redis if it is a code, which is upper case by convention. `ERR` is the generic code.
 fn code(details: &str) -> &str {
     let word = details.split_whitespace().next().unwrap_or_default();
     let is_code = word.len() >= 3 && word.bytes().all(|byte| byte.is_ascii_uppercase());
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_code_is_what_redis_says_first() {
+    fn code_is_first_word_of_redis_error() {
         assert_eq!(code("WRONGPASS invalid username-password pair or user is disabled."), "WRONGPASS");
         assert_eq!(code("READONLY You can't write against a read only replica."), "READONLY");
         for other in ["Connection refused (os error 111)", "IO error", "", "A b", "Request timed out."] {

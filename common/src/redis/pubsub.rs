@@ -1,7 +1,7 @@
-//! Pub/Sub on one Redis, and on a cluster: the one place where the two differ.
+//! Pub/Sub on a single Redis and on a cluster. All code that differs between the two is here.
 //!
-//! On a cluster it is sharded: a channel belongs to a slot, as a key does, and a publication goes to the node of that slot
-//! alone, and to its replicas. By plain PUBLISH each publication would go to every node, and more nodes would carry no more.
+//! A cluster uses sharded Pub/Sub: a channel belongs to a slot, like a key, and a publication goes only to the node of that slot
+//! and its replicas. Plain PUBLISH would send each publication to all nodes, so that more nodes would not carry more load.
 
 use fred::{
     interfaces::{ClientLike as _, ClusterInterface as _, PubsubInterface},
@@ -12,31 +12,31 @@ use futures_util::future::try_join_all;
 
 use super::COMMAND_TIMEOUT;
 
-/// Publishes, or queues it in a pipeline. The count of receivers is not told: it would be that of one node alone.
+/// Publishes `payload`, or queues it in a pipeline. Does not return the number of receivers, which would be that of one node.
 ///
 /// # Errors
-/// Redis did not take it.
+/// Redis did not accept the publication.
 pub async fn publish(redis: &impl PubsubInterface, channel: String, payload: String) -> Result<(), Error> {
     if redis.is_clustered() { redis.spublish(channel, payload).await } else { redis.publish(channel, payload).await }
 }
 
-/// Subscribes to channels, all of which are sent at once: keep them to some thousands.
+/// Subscribes to channels. Sends all of them at the same time, so callers should pass at most some thousands.
 ///
 /// # Errors
-/// Redis did not take all of them. Some may be subscribed to.
+/// A subscription failed. Others may have succeeded.
 pub async fn subscribe(redis: &Client, channels: Vec<String>) -> Result<(), Error> {
     if !redis.is_clustered() {
         return redis.subscribe(channels).await;
     }
-    // Each by itself: those of one command have to be of one slot, and fred takes one answer for a command, of which
-    // Redis sends one for each channel.
+    // One command for each channel: the channels of a command have to be in the same slot, and fred expects one answer to a
+    // command, but Redis sends one for each channel.
     try_join_all(channels.into_iter().map(|channel| redis.ssubscribe(channel))).await.map(drop)
 }
 
-/// Unsubscribes from channels, whether or not they are subscribed to.
+/// Unsubscribes from channels. Ignores channels without a subscription.
 ///
 /// # Errors
-/// Redis could not be told.
+/// Redis did not accept the command.
 pub async fn unsubscribe(redis: &Client, channels: Vec<String>) -> Result<(), Error> {
     if !redis.is_clustered() {
         return redis.unsubscribe(channels).await;
@@ -44,19 +44,19 @@ pub async fn unsubscribe(redis: &Client, channels: Vec<String>) -> Result<(), Er
     try_join_all(channels.into_iter().map(|channel| redis.sunsubscribe(channel))).await.map(drop)
 }
 
-/// Which node of a cluster has which slots, as a client knows it. Of one Redis it is always the same.
+/// The assignment of slots to the nodes of a cluster. For a single Redis it is always equal.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Slots(Vec<SlotRange>);
 
 impl Slots {
-    /// As the client knows it now.
+    /// Returns the assignment that the client has cached.
     #[must_use]
     pub fn cached(redis: &Client) -> Self {
         Self(redis.cached_cluster_state().map(|state| state.slots().to_vec()).unwrap_or_default())
     }
 
-    /// As the cluster says. A node from which a slot is moved drops the subscriptions of that slot, and the client does not
-    /// tell of it.
+    /// Fetches the assignment from the cluster. When a slot moves, its old node drops the subscriptions, and the client does not
+    /// report it.
     ///
     /// # Errors
     /// The cluster does not answer.
@@ -64,7 +64,7 @@ impl Slots {
         if redis.is_clustered() {
             let answer = tokio::time::timeout(COMMAND_TIMEOUT, redis.sync_cluster()).await;
             answer.unwrap_or_else(|_| {
-                Err(Error::new(ErrorKind::Timeout, "the cluster does not say who has which slots"))
+                Err(Error::new(ErrorKind::Timeout, "the cluster did not return its slots in time"))
             })?;
         }
         Ok(Self::cached(redis))

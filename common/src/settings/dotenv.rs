@@ -1,14 +1,14 @@
-//! `.env`: lines of `NAME=value`, read so that every program that reads the file sees the same value.
+//! The parser of `.env`: lines of `NAME=value`, with the same value in every program that reads the file.
 //!
-//! Shells, Docker Compose and dotenv libraries agree on single quotes, on double quotes with escapes, and on plain words.
-//! They disagree on `$`, quotes and backslashes elsewhere: some substitute, some cut, some keep them. A line that has
-//! these is refused. An error names the line and never shows it: it may contain a secret.
+//! Shells, Docker Compose and dotenv libraries agree on single quotes, on double quotes with escapes, and on plain words. They
+//! disagree on `$`, quotes and backslashes elsewhere: some substitute them, some cut the value, some keep them. The parser rejects
+//! lines with these. An error has the number of the line but not its text, which may contain a secret.
 
 use std::collections::HashMap;
 
 use thiserror::Error;
 
-/// Why a line cannot be read.
+/// The reason why a line is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 enum LineError {
     #[error("is not NAME=value")]
@@ -27,10 +27,10 @@ enum LineError {
     Escape,
 }
 
-/// Reads the text of a file. Of two lines with the same name the last one wins.
+/// Parses the text of a file. The last of several lines with the same name wins.
 ///
 /// # Errors
-/// The number of the first line that cannot be read, and why.
+/// Returns the number of the first invalid line and the reason.
 pub(super) fn parse(text: &str) -> Result<HashMap<String, String>, String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut values = HashMap::new();
@@ -41,7 +41,7 @@ pub(super) fn parse(text: &str) -> Result<HashMap<String, String>, String> {
     Ok(values)
 }
 
-/// The name and the value in a line; `None` for an empty line and a comment.
+/// Parses a line. Returns `None` for an empty line and for a comment.
 fn pair(line: &str) -> Result<Option<(&str, String)>, LineError> {
     if line.is_empty() || line.starts_with('#') {
         return Ok(None);
@@ -78,7 +78,7 @@ fn value(rest: &str) -> Result<String, LineError> {
     }
 }
 
-/// The value that begins behind a double quote, and what follows the closing one.
+/// Parses a value after its opening double quote. Returns it and the text after the closing quote.
 fn double_quoted(text: &str) -> Result<(String, &str), LineError> {
     let mut value = String::new();
     let mut rest = text.chars();
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_values_as_they_are_written() {
+    fn parses_values() {
         for (line, expected) in [
             ("A=plain", "plain"),
             ("A = spaces around \t", "spaces around"),
@@ -134,13 +134,13 @@ mod tests {
     }
 
     #[test]
-    fn reads_files_of_other_editors() {
-        let values = parse("\u{feff}A=1\r\nB='2'\r\n\r\nA=3\r\n").expect("values");
+    fn parses_files_with_bom_and_crlf() {
+        let values = parse("\u{feff}A=1\r\nB='2'\r\n\r\nA=3\r\n").expect("parse file");
         assert_eq!((values["A"].as_str(), values["B"].as_str()), ("3", "2"));
     }
 
     #[test]
-    fn refuses_what_programs_read_differently_and_shows_no_value() {
+    fn rejects_ambiguous_values_and_hides_them() {
         for (line, expected) in [
             ("A=Tr0ub4$1x9", LineError::Dollar),
             (r#"A="Tr0ub4$1x9""#, LineError::Dollar),

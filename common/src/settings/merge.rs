@@ -1,7 +1,7 @@
-//! Where settings come from: `config.yaml`, `.env` and the environment.
+//! Merging of the sources of settings: `config.yaml`, `.env` and the environment.
 //!
-//! A later source replaces what an earlier one says of a setting; `NAME` and `NAME_FILE` say it of the same setting. An
-//! empty value says nothing, in any source.
+//! A later source overrides an earlier one. `NAME` and `NAME_FILE` are the same setting. An empty value counts as not set in each
+//! source.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -15,27 +15,27 @@ use config::{Config, ConfigError, Map, Source, Value};
 
 use super::{dotenv, yaml};
 
-/// What a name ends with whose value is the path of a file with the value.
+/// The suffix of a name whose value is the path of a file with the actual value.
 pub(super) const FILE: &str = "_FILE";
 
-/// Every setting of both services, which tests hold against what they read.
+/// All settings of both services. Tests compare it with the settings that the services read.
 const EXAMPLE: &str = include_str!("../../../.env.example");
 
-/// How alike two names have to be for one to be a misspelling of the other, from 0 to 1.
-const ALIKE: f64 = 0.7;
+/// The minimum similarity of a misspelled name and a setting, from 0 to 1.
+const MIN_SIMILARITY: f64 = 0.7;
 
-/// The values of the sources, and what is wrong with them, one line each.
+/// The merged values, and the problems of the sources, one line each.
 pub(super) struct MergedValues {
-    /// `None` for a value that is not text in UTF-8.
+    /// `None` for a value that is not UTF-8.
     pub(super) values: HashMap<String, Option<String>>,
     pub(super) problems: Vec<String>,
 }
 
 impl MergedValues {
-    /// Reads all of them. A file may be missing.
+    /// Reads all sources. A file may be missing.
     ///
     /// # Errors
-    /// A file cannot be read.
+    /// A file cannot be read or parsed.
     pub(super) fn read(
         yaml: &Path,
         dotenv: &Path,
@@ -43,7 +43,7 @@ impl MergedValues {
     ) -> anyhow::Result<Self> {
         let of_file = |path: &Path, error: String| anyhow!("{}: {error}", path.display());
         let entries = yaml::parse(&text(yaml)?).map_err(|error| of_file(yaml, error))?;
-        let problems = unknown(&entries).map(|problem| format!("{}: {problem}", yaml.display())).collect();
+        let problems = unknown_keys(&entries).map(|problem| format!("{}: {problem}", yaml.display())).collect();
         let lines = dotenv::parse(&text(dotenv)?).map_err(|error| of_file(dotenv, error))?;
 
         let entries = entries.into_iter().map(|entry| (entry.name, Some(entry.value)));
@@ -59,13 +59,12 @@ impl MergedValues {
     }
 }
 
-/// The settings of one source, as `config` puts them over those of the sources before it.
+/// The settings of one source, which `config` merges over those of the previous sources.
 #[derive(Clone)]
 struct Layer(Map<String, Value>);
 
 impl Layer {
-    /// Keeps the values that are not empty, of the names that a setting can have: `config` would read `A.B` and `A[0]`
-    /// as paths to values inside of `A`.
+    /// Keeps non-empty values with valid names. `config` would parse `A.B` and `A[0]` as paths to values inside `A`.
     fn new(values: impl Iterator<Item = (String, Option<String>)>) -> Self {
         let is_name = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         let is_set = |value: &Option<String>| value.as_ref().is_none_or(|value| !value.trim().is_empty());
@@ -75,7 +74,7 @@ impl Layer {
 }
 
 impl fmt::Debug for Layer {
-    /// Without the values: they include secrets.
+    /// Omits the values, which include secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
     }
@@ -90,7 +89,7 @@ impl Source for Layer {
         Ok(self.0.clone())
     }
 
-    /// Replaces `NAME` by `NAME_FILE`, and `NAME_FILE` by `NAME`.
+    /// Merges this source. `NAME` replaces `NAME_FILE` of an earlier source, and the reverse.
     fn collect_to(&self, cache: &mut Value) -> Result<(), ConfigError> {
         let mut values = mem::take(cache).into_table()?;
         for name in self.0.keys() {
@@ -103,7 +102,7 @@ impl Source for Layer {
     }
 }
 
-/// The text of a file; empty where there is no file.
+/// Returns the text of a file, or an empty text if there is no file.
 fn text(path: &Path) -> anyhow::Result<String> {
     let bytes = match fs::read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
@@ -116,8 +115,8 @@ fn text(path: &Path) -> anyhow::Result<String> {
     })
 }
 
-/// What is said of the keys of `config.yaml` that neither service reads.
-fn unknown(entries: &[yaml::Entry]) -> impl Iterator<Item = String> {
+/// Returns a problem for each key of `config.yaml` that neither service reads.
+fn unknown_keys(entries: &[yaml::Entry]) -> impl Iterator<Item = String> {
     let is_entry = |line: &&str| !line.starts_with('#');
     let known: BTreeSet<_> =
         EXAMPLE.lines().filter(is_entry).filter_map(|line| Some(line.split_once('=')?.0)).collect();
@@ -125,9 +124,10 @@ fn unknown(entries: &[yaml::Entry]) -> impl Iterator<Item = String> {
         if known.contains(name.as_str()) {
             return None;
         }
-        let likeness = |known: &str| strsim::normalized_damerau_levenshtein(name, known);
-        let closest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-        let hint = closest.filter(|known| likeness(known) >= ALIKE).map(|known| format!("; did you mean {known}?"));
+        let similarity = |known: &str| strsim::normalized_damerau_levenshtein(name, known);
+        let closest = known.iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
+        let hint =
+            closest.filter(|known| similarity(known) >= MIN_SIMILARITY).map(|known| format!("; did you mean {known}?"));
         Some(format!("line {line}: there is no setting {name}{}", hint.unwrap_or_default()))
     })
 }
@@ -139,21 +139,21 @@ mod tests {
     use super::*;
 
     fn read(yaml: &[u8], dotenv: &[u8], environment: &[(&str, &str)]) -> anyhow::Result<MergedValues> {
-        let folder = tempfile::tempdir().expect("create a folder");
+        let folder = tempfile::tempdir().expect("create folder");
         let paths = ["config.yaml", ".env"].map(|name| folder.path().join(name));
         for (path, content) in paths.iter().zip([yaml, dotenv]) {
-            fs::write(path, content).expect("write a file");
+            fs::write(path, content).expect("write file");
         }
         let environment = environment.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
         MergedValues::read(&paths[0], &paths[1], environment)
     }
 
     #[test]
-    fn a_later_source_wins_and_an_empty_value_counts_as_not_set() {
+    fn later_source_wins_and_empty_value_is_not_set() {
         let yaml = b"LOG_LEVEL: yaml\nDB_HOST: yaml\nDB_NAME: \"00123\"\nDB_USER: 00123\nREDIS_HOST: yaml\n";
         let dotenv = b"DB_HOST=dotenv\nDB_PASSWORD=dotenv\nREDIS_HOST=\n";
         let environment = [("DB_PASSWORD", "environment"), ("DB_HOST", ""), ("LOG_LEVEL", "  ")];
-        let values = read(yaml, dotenv, &environment).expect("settings").values;
+        let values = read(yaml, dotenv, &environment).expect("merge sources").values;
         for (name, value) in [
             ("LOG_LEVEL", "yaml"),
             ("DB_HOST", "dotenv"),
@@ -167,19 +167,19 @@ mod tests {
     }
 
     #[test]
-    fn a_later_source_replaces_a_secret_by_its_file_and_a_file_by_the_secret() {
+    fn later_source_replaces_secret_by_file_and_file_by_secret() {
         let dotenv = b"JWT_SECRET=dotenv\nINTERNAL_TOKEN_FILE=dotenv\nDB_PASSWORD=1\nDB_PASSWORD_FILE=1\n";
         let environment = [("JWT_SECRET_FILE", "environment"), ("INTERNAL_TOKEN", "environment")];
-        let values = read(b"", dotenv, &environment).expect("settings").values;
+        let values = read(b"", dotenv, &environment).expect("merge sources").values;
         let mut names: Vec<_> = values.keys().map(String::as_str).collect();
         names.sort_unstable();
         assert_eq!(names, ["DB_PASSWORD", "DB_PASSWORD_FILE", "INTERNAL_TOKEN", "JWT_SECRET_FILE"]);
     }
 
     #[test]
-    fn names_the_keys_that_neither_service_reads() {
+    fn names_unknown_keys() {
         let yaml = b"REDSI_HOST: a\nws_max_connections: 5\nDB_MAX_CONNS: 5\njwt_secret_file: a\nCOLOUR: b\n";
-        let merged = read(yaml, b"PUBLISH_ADDRESS=127.0.0.1", &[("PATH", "/bin")]).expect("settings");
+        let merged = read(yaml, b"PUBLISH_ADDRESS=127.0.0.1", &[("PATH", "/bin")]).expect("merge sources");
         let problems: Vec<_> =
             merged.problems.iter().filter_map(|problem| Some(problem.split_once("config.yaml: ")?.1)).collect();
         assert_eq!(
@@ -189,40 +189,41 @@ mod tests {
     }
 
     #[test]
-    fn names_the_file_and_the_line_that_cannot_be_read() {
+    fn names_file_and_line_of_error() {
         for (yaml, dotenv, expected) in [
             (&b"A: [hunter22]\n"[..], &b""[..], "config.yaml: line 1: A should have one value"),
             (b"DB_HOST: \xff\n", b"", "config.yaml: line 1 is not UTF-8"),
             (b"", b"A=1\nB=hunter$22\n", ".env: line 2 has a `$`"),
             (b"", b"A=1\n\nB=hunter22\xff\n", ".env: line 3 is not UTF-8"),
         ] {
-            let error = format!("{:#}", read(yaml, dotenv, &[]).err().expect("an error"));
+            let error = format!("{:#}", read(yaml, dotenv, &[]).err().expect("report error"));
             assert!(error.contains(expected) && !error.contains("hunter"), "{error}");
         }
-        let folder = tempfile::tempdir().expect("create a folder");
+        let folder = tempfile::tempdir().expect("create folder");
         let error =
-            MergedValues::read(folder.path(), Path::new("/nowhere"), std::iter::empty()).err().expect("an error");
+            MergedValues::read(folder.path(), Path::new("/nowhere"), std::iter::empty()).err().expect("report error");
         assert!(format!("{error:#}").contains("cannot be read"), "{error:#}");
     }
 
     #[test]
-    fn a_value_that_is_not_unicode_is_kept_for_its_reader_to_refuse() {
+    fn keeps_value_that_is_not_utf_8() {
         let value = OsString::from_vec(vec![b'a', 0xff]);
         let environment = [(OsString::from("JWT_SECRET"), value)].into_iter();
-        let merged = MergedValues::read(Path::new("/nowhere"), Path::new("/nowhere"), environment).expect("settings");
+        let merged =
+            MergedValues::read(Path::new("/nowhere"), Path::new("/nowhere"), environment).expect("merge sources");
         assert_eq!(merged.values["JWT_SECRET"], None);
     }
 
     #[test]
-    fn names_of_the_environment_are_no_paths_and_keep_their_case() {
+    fn keeps_names_of_environment_unchanged() {
         let environment = [("DB_HOST", "1"), ("DB_NAME.A", "2"), ("DB_USER[1]", "3"), ("db_host", "4")];
-        let values = read(b"", b"DB_HOST-A=5", &environment).expect("settings").values;
+        let values = read(b"", b"DB_HOST-A=5", &environment).expect("merge sources").values;
         let expected = [("DB_HOST", "1"), ("db_host", "4")];
         assert_eq!(values, HashMap::from(expected.map(|(name, value)| (name.to_owned(), Some(value.to_owned())))));
     }
 
     #[test]
-    fn shows_no_value_of_a_source_in_debug() {
+    fn hides_values_in_debug() {
         let layer = Layer::new([("JWT_SECRET".to_owned(), Some("hunter22".to_owned()))].into_iter());
         assert_eq!(format!("{layer:?}"), r#"{"JWT_SECRET"}"#);
     }

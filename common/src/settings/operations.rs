@@ -1,19 +1,19 @@
-//! Where `/health`, `/live`, `/ready` and `/metrics` are served.
+//! The address of `/health`, `/live`, `/ready` and `/metrics`.
 
 use super::SettingsSource;
 
-/// An address for the operations endpoints alone.
+/// A separate address for the operations endpoints.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OperationsAddress {
     /// The host.
     pub host: String,
-    /// The port; 0 lets the system choose.
+    /// The port. With 0 the system chooses one.
     pub port: u16,
 }
 
 impl OperationsAddress {
-    /// Reads it. `None` if `port_name` is not set: the service then serves these endpoints on its public port. The host is
-    /// `service_host` unless `host_name` is set.
+    /// Reads the address. Returns `None` if `port_name` is not set. The service then serves these endpoints on its public port.
+    /// The host is `service_host` unless `host_name` is set.
     pub fn read(source: &mut SettingsSource, host_name: &str, port_name: &str, service_host: &str) -> Option<Self> {
         let host = source.optional(host_name).unwrap_or(service_host).to_owned();
         source.optional_port(port_name).map(|port| Self { host, port })
@@ -27,12 +27,12 @@ mod tests {
     fn read(values: &[(&str, &str)]) -> Option<OperationsAddress> {
         let mut source = SettingsSource::from_values(values.iter().copied());
         let address = OperationsAddress::read(&mut source, "HOST", "PORT", "0.0.0.0");
-        source.finish().expect("settings");
+        source.finish().expect("read settings");
         address
     }
 
     #[test]
-    fn is_set_by_its_port_and_has_the_service_host_by_default() {
+    fn needs_port_and_defaults_to_host_of_service() {
         let address = |host: &str| Some(OperationsAddress { host: host.to_owned(), port: 9090 });
         assert_eq!(read(&[]), None);
         assert_eq!(read(&[("HOST", "127.0.0.1"), ("PORT", "")]), None);

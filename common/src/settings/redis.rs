@@ -1,4 +1,4 @@
-//! `REDIS_URL`, or the URL that its parts make.
+//! The URL of Redis: `REDIS_URL`, or a URL from the single settings.
 
 use std::{
     borrow::Cow,
@@ -14,13 +14,13 @@ use super::{Environment, SettingsSource};
 
 const URL: &str = "REDIS_URL";
 
-/// One Redis, one behind Sentinel, a cluster; each with TLS too.
+/// A single Redis, one behind Sentinel, and a cluster, each without and with TLS.
 const SCHEMES: [&str; 6] = ["redis", "rediss", "redis-sentinel", "rediss-sentinel", "redis-cluster", "rediss-cluster"];
 
-/// What may follow the `?`.
+/// The allowed query parameters.
 const PARAMETERS: [&str; 4] = ["node", "sentinelServiceName", "sentinelUsername", "sentinelPassword"];
 
-/// Reads the URL.
+/// Reads the URL and checks it.
 pub(super) fn url(source: &mut SettingsSource, environment: Environment) -> SecretString {
     let given = source.secret(URL);
     let name = if given.is_some() { URL } else { "REDIS_PASSWORD" };
@@ -29,7 +29,7 @@ pub(super) fn url(source: &mut SettingsSource, environment: Environment) -> Secr
     match parse(text) {
         Ok(url) => check(source, name, &url, environment),
         Err(problem) if name == URL => source.problem(URL, &problem),
-        // The only part that can be wrong.
+        // The host is the only part that can be invalid.
         Err(_) => source.problem("REDIS_HOST", "a host name or an address"),
     }
     SecretString::from(text)
@@ -41,15 +41,15 @@ fn from_parts(source: &mut SettingsSource) -> String {
     let port = source.port("REDIS_PORT", 6379);
     let db = source.number("REDIS_DB", 0, 0, 255);
     let credentials = source.secret("REDIS_PASSWORD").map_or_else(String::new, |password| {
-        // It may have any character.
+        // The password may have any character.
         format!(":{}@", utf8_percent_encode(&password, NON_ALPHANUMERIC))
     });
-    // A host may not: it would be another part of the URL.
+    // A host with these characters would change other parts of the URL.
     let host = if host.contains(['/', '?', '#', '@']) { String::new() } else { host };
     format!("redis://{credentials}{host}:{port}/{db}")
 }
 
-/// Reads a URL; says what it should be where it is not one. The text of an error has nothing of a password in it.
+/// Parses a URL. An error says what was expected. It never contains a part of a password.
 fn parse(text: &str) -> Result<Url, String> {
     let malformed = || {
         "a URL such as redis://:password@host:6379/0, where /, ?, #, @ and % of a password are percent-encoded"
@@ -59,7 +59,7 @@ fn parse(text: &str) -> Result<Url, String> {
     if !SCHEMES.contains(&url.scheme()) {
         return Err(format!("a URL that begins with one of {}, each followed by ://", SCHEMES.join(", ")));
     }
-    // One more `@` was meant to be part of a password, and then so is what looks like a parameter.
+    // A second `@` was probably part of a password, and then the apparent parameters are as well.
     if url.fragment().is_some() || url.path().contains('@') || url.query().is_some_and(|query| query.contains('@')) {
         return Err(malformed());
     }
@@ -89,7 +89,7 @@ fn check(source: &mut SettingsSource, name: &str, url: &Url, environment: Enviro
     }
 }
 
-/// Whether a host is this machine by its name or address.
+/// Returns whether a host is the loopback address or `localhost`.
 #[must_use]
 pub fn is_loopback(host: &str) -> bool {
     let unbracketed = host.trim_start_matches('[').trim_end_matches(']');
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn the_url_is_made_of_its_parts_or_wins_over_them() {
+    fn url_overrides_its_parts() {
         let parts = [("REDIS_HOST", "r"), ("REDIS_PASSWORD", "a/b@c"), ("REDIS_DB", "2")];
         assert_eq!(read(&parts).as_deref(), Ok("redis://:a%2Fb%40c@r:6379/2"));
         assert_eq!(read(&[("REDIS_HOST", "::1")]).as_deref(), Ok("redis://[::1]:6379/0"));
@@ -119,10 +119,10 @@ mod tests {
     }
 
     #[test]
-    fn a_password_may_have_any_character() {
+    fn accepts_any_character_in_password() {
         for password in ["a%41", "a b", "пароль", "#?&=:/@[]%", "$x'\"\\`"] {
-            let url = read(&[("REDIS_PASSWORD", password)]).expect("a URL");
-            let config = Config::from_url(&url).expect("a configuration");
+            let url = read(&[("REDIS_PASSWORD", password)]).expect("read URL");
+            let config = Config::from_url(&url).expect("parse URL");
             assert_eq!(config.password.as_deref(), Some(password), "{url}");
         }
     }
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_not_such_a_url_and_shows_no_password() {
+    fn rejects_invalid_url_and_hides_password() {
         for (url, expected) in [
             ("localhost:6379", "REDIS_URL should be a URL that begins with one of redis, rediss"),
             ("nonsense", "REDIS_URL should be a URL such as"),
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn production_refuses_the_default_password() {
+    fn production_rejects_default_password() {
         for (name, value) in [
             ("REDIS_PASSWORD", "secret"),
             ("REDIS_URL", "redis://:secret@a:6379/0"),
@@ -169,7 +169,7 @@ mod tests {
         ] {
             let mut source = SettingsSource::from_values([(name, value)]);
             url(&mut source, Environment::Production);
-            let error = source.finish().expect_err("a bad setting").to_string();
+            let error = source.finish().expect_err("reject setting").to_string();
             assert!(error.starts_with(&format!("{name} should be a password of your own")), "{error}");
         }
     }

@@ -1,4 +1,4 @@
-//! Secrets: from a setting or from the file that it names, and what makes one fit for production.
+//! Secrets, from a setting or from a file that a setting names, and the rules for them in production.
 
 use std::{collections::BTreeSet, fs::File, io::Read as _};
 
@@ -6,44 +6,44 @@ use secrecy::SecretString;
 
 use super::{Environment, SettingsSource, merge::FILE};
 
-/// The default secrets of this project, which everyone knows. `secret` is the password of Postgres and of Redis.
+/// The default secrets of this project, which are public. `secret` is the password of Postgres and of Redis.
 const WELL_KNOWN: [&str; 3] = [DEFAULT_JWT_SECRET, DEFAULT_INTERNAL_TOKEN, DEFAULT_PASSWORD];
 pub(super) const DEFAULT_JWT_SECRET: &str = "your-super-secret-jwt-key-change-in-production";
 pub(super) const DEFAULT_INTERNAL_TOKEN: &str = "internal-token-for-development";
 
-/// The default of passwords.
+/// The default password.
 pub const DEFAULT_PASSWORD: &str = "secret";
 
-/// The shortest key in production, in bytes: the length of an HS256 signature (RFC 7518, section 3.2).
+/// The minimum length of a key in production, in bytes: the length of an HS256 signature (RFC 7518, section 3.2).
 const MIN_KEY_LEN: usize = 32;
 
-/// The fewest different bytes of a key in production. A random one has more, even of decimal digits.
+/// The minimum number of different bytes of a key in production. A random key has more, even one of decimal digits.
 const MIN_KEY_BYTES: usize = 6;
 
-/// The largest file that a secret is read from, in bytes.
+/// The maximum size of a file with a secret, in bytes.
 const MAX_FILE_LEN: u64 = 64 * 1024;
 
-/// Whether a secret is a default of this project, and so known to everyone.
+/// Returns whether a secret is a default of this project, and so public.
 #[must_use]
 pub fn is_well_known(secret: &[u8]) -> bool {
     WELL_KNOWN.iter().any(|public| public.as_bytes() == secret)
 }
 
 impl SettingsSource {
-    /// A secret without a default: the value of `name`, or the content of the file that `name`_FILE names. Without the line
-    /// ending that editors and `echo` leave at the end.
+    /// Returns a secret without a default: the value of `name`, or the content of the file that `name`_FILE names. Removes a line
+    /// ending at the end, which editors and `echo` add.
     pub fn secret(&mut self, name: &str) -> Option<String> {
         self.secret_or(name, "")
     }
 
-    /// A password. In production the defaults of this project are refused.
+    /// Returns a password. In production, a default of this project is invalid.
     pub fn password(&mut self, name: &str, default: &str, environment: Environment) -> SecretString {
         let value = self.secret_or(name, default).unwrap_or_else(|| default.to_owned());
         self.refuse_well_known(name, value.as_bytes(), environment);
         SecretString::from(value)
     }
 
-    /// A key. In production it has to be long and random.
+    /// Returns a key. In production it has to be long and random.
     pub(super) fn key(&mut self, name: &str, default: &str, environment: Environment) -> SecretString {
         let value = self.secret_or(name, default).unwrap_or_else(|| default.to_owned());
         let different: BTreeSet<_> = value.bytes().collect();
@@ -58,10 +58,10 @@ impl SettingsSource {
         SecretString::from(value)
     }
 
-    /// Notes a problem where a secret is known to everyone in production.
+    /// In production, records a problem if a secret is a default of this project.
     pub fn refuse_well_known(&mut self, name: &str, secret: &[u8], environment: Environment) {
         if environment == Environment::Production && is_well_known(secret) {
-            self.problem(name, "a password of your own where APP_ENV=production; the default is known to everyone");
+            self.problem(name, "a password of your own where APP_ENV=production; the default is public");
         }
     }
 
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_read_from_a_file() {
+    fn reads_secret_from_file() {
         let folder = tempfile::tempdir().expect("create a folder");
         let path = folder.path().join("secret");
         for (content, expected) in [("hunter22", "hunter22"), ("hunter22\n", "hunter22"), (" $a 'b\r\n", " $a 'b")] {
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_has_no_secret_is_refused_by_name() {
+    fn rejects_file_without_secret_and_names_setting() {
         let folder = tempfile::tempdir().expect("create a folder");
         let path = |name: &str| folder.path().join(name).to_str().expect("a path").to_owned();
         for (name, content) in
@@ -147,21 +147,21 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_and_its_file_are_refused_together() {
+    fn rejects_secret_and_file_together() {
         let mut source = SettingsSource::from_values([("TOKEN", "a"), ("TOKEN_FILE", "/nowhere")]);
         source.secret("TOKEN");
         assert_eq!(problems(source), "TOKEN_FILE should be unset where TOKEN is set");
     }
 
     #[test]
-    fn spaces_are_part_of_a_secret_and_a_line_ending_is_not() {
+    fn keeps_spaces_of_secret_but_not_line_ending() {
         let mut source = SettingsSource::from_values([("TOKEN", " a b \n"), ("NONE", " \n")]);
         assert_eq!(source.secret("TOKEN").as_deref(), Some(" a b "));
         assert_eq!(source.secret("NONE"), None);
     }
 
     #[test]
-    fn production_refuses_weak_keys() {
+    fn production_rejects_weak_keys() {
         let (good, digits) = ("b7Kq0zP2vX9mW4sT1nR8yL5uC3eH6gJd", "31415926535897932384626433832795");
         for (key, is_good) in [
             (good, true),

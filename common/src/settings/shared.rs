@@ -1,4 +1,4 @@
-//! The settings that both services have.
+//! The settings of both services.
 
 use std::time::Duration;
 
@@ -14,14 +14,14 @@ use crate::{
     tls::{Tls, TlsError},
 };
 
-/// The settings that both services have.
+/// The settings of both services.
 #[derive(Clone, Debug)]
 pub struct CommonSettings {
     /// `APP_ENV`
     pub environment: Environment,
-    /// `LOG_LEVEL`: a level, or directives as of `tracing_subscriber::EnvFilter`.
+    /// `LOG_LEVEL`: a level, or directives of `tracing_subscriber::EnvFilter`.
     pub log_level: String,
-    /// `LOG_FORMAT`: where it is not set, text on a terminal and JSON elsewhere.
+    /// `LOG_FORMAT`: by default text on a terminal and JSON elsewhere.
     pub log_format: Option<LogFormat>,
     /// `JWT_SECRET`
     pub jwt_secret: SecretString,
@@ -29,29 +29,29 @@ pub struct CommonSettings {
     pub jwt_lifetime: Duration,
     /// gRPC between the services.
     pub grpc: GrpcSettings,
-    /// `REDIS_URL`, or made of `REDIS_HOST REDIS_PORT REDIS_PASSWORD REDIS_DB`.
+    /// `REDIS_URL`, or the URL from `REDIS_HOST`, `REDIS_PORT`, `REDIS_PASSWORD` and `REDIS_DB`.
     pub redis_url: SecretString,
-    /// `REDIS_NAMESPACE`: the prefix of every key and channel.
+    /// `REDIS_NAMESPACE`: the prefix of all keys and channels.
     pub redis_namespace: Namespace,
-    /// `CORS_ALLOWED_ORIGINS`: the pages that may talk to us from a browser, beside our own.
+    /// `CORS_ALLOWED_ORIGINS`: the origins of pages that may use the API from a browser.
     pub allowed_origins: AllowedOrigins,
-    /// Where traces go.
+    /// The export of traces.
     pub traces: TraceSettings,
-    /// What an operator should know of the settings, those of the service included.
+    /// The warnings about all settings, including those of the service.
     pub warnings: Vec<Warning>,
 }
 
 /// gRPC between the services.
 #[derive(Clone, Debug)]
 pub struct GrpcSettings {
-    /// `INTERNAL_TOKEN`: the secret on every call.
+    /// `INTERNAL_TOKEN`: the secret in each call.
     pub internal_token: SecretString,
-    /// `GRPC_TIMEOUT`: the longest that a call takes, with all its attempts.
+    /// `GRPC_TIMEOUT`: the maximum timeout of a call, for all its attempts.
     pub timeout: Duration,
-    /// `GRPC_MAX_RETRIES`: how often a call is attempted in all.
+    /// `GRPC_MAX_RETRIES`: the maximum number of attempts of a call.
     pub attempts: usize,
-    /// `INTERNAL_TLS_CA_FILE INTERNAL_TLS_CERT_FILE INTERNAL_TLS_KEY_FILE`: the certificates by which the services know each
-    /// other; without them calls are not encrypted.
+    /// `INTERNAL_TLS_CA_FILE`, `INTERNAL_TLS_CERT_FILE` and `INTERNAL_TLS_KEY_FILE`: mutual TLS between the services. Without it,
+    /// calls are not encrypted.
     pub tls: Option<Tls>,
 }
 
@@ -71,7 +71,7 @@ impl GrpcSettings {
 }
 
 impl CommonSettings {
-    /// Reads them.
+    /// Reads the settings.
     pub fn read(source: &mut SettingsSource) -> Self {
         let environment = source.choice(
             "APP_ENV",
@@ -99,7 +99,7 @@ impl CommonSettings {
         }
     }
 
-    /// Writes the warnings to the log.
+    /// Logs the warnings.
     pub fn log_warnings(&self) {
         for Warning { setting, text } in &self.warnings {
             tracing::warn!(setting, "{text}");
@@ -147,7 +147,7 @@ fn allowed_origins(source: &mut SettingsSource) -> AllowedOrigins {
     const NAME: &str = "CORS_ALLOWED_ORIGINS";
     let list = source.list(NAME, "");
     AllowedOrigins::parse(list.iter().map(String::as_str)).unwrap_or_else(|_| {
-        source.problem(NAME, "a comma list of origins such as https://chat.example.org, each without a path");
+        source.problem(NAME, "a comma-separated list of origins such as https://chat.example.org, each without a path");
         AllowedOrigins::default()
     })
 }
@@ -165,7 +165,7 @@ fn redis_namespace(source: &mut SettingsSource) -> Namespace {
 mod tests {
     use super::*;
 
-    /// Two random secrets, and two that are equal or shorter than RFC 7518 asks for.
+    /// Two random secrets.
     const KEYS: [&str; 2] = ["8f3f0c1a5e7b92d64c80a1b3d5e7f901", "f0e1d2c3b4a5968778695a4b3c2d1e0f"];
 
     fn production(values: &[(&str, &str)]) -> Result<Vec<Warning>, String> {
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn production_asks_for_two_random_keys() {
+    fn production_requires_two_random_keys() {
         let [jwt, internal] = KEYS;
         assert!(production(&[("JWT_SECRET", jwt), ("INTERNAL_TOKEN", internal)]).is_ok());
         for (jwt, internal, expected) in [
@@ -186,20 +186,20 @@ mod tests {
             (jwt, DEFAULT_JWT_SECRET, &["INTERNAL_TOKEN should be a random secret"]),
             (jwt, jwt, &["INTERNAL_TOKEN should be another secret than JWT_SECRET"]),
         ] {
-            let error = production(&[("JWT_SECRET", jwt), ("INTERNAL_TOKEN", internal)]).expect_err("bad settings");
+            let error = production(&[("JWT_SECRET", jwt), ("INTERNAL_TOKEN", internal)]).expect_err("reject settings");
             assert_eq!(error.lines().count(), expected.len(), "{error}");
             assert!(error.lines().zip(expected).all(|(line, start)| line.starts_with(start)), "{error}");
         }
     }
 
     #[test]
-    fn production_warns_of_what_others_can_read() {
+    fn production_warns_about_unprotected_connections() {
         let warned = |more: &[(&str, &str)]| {
             let values: Vec<_> = [("JWT_SECRET", KEYS[0]), ("INTERNAL_TOKEN", KEYS[1])]
                 .into_iter()
                 .chain(more.iter().copied())
                 .collect();
-            let warnings = production(&values).expect("settings").into_iter();
+            let warnings = production(&values).expect("read settings").into_iter();
             warnings.map(|warning| format!("{}: {}", warning.setting, warning.text)).collect::<Vec<_>>()
         };
         let calls = "INTERNAL_TLS_CA_FILE: calls between the services are not encrypted".to_owned();
@@ -214,12 +214,12 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_that_is_none_is_told() {
+    fn rejects_invalid_origin() {
         let read = |list| CommonSettings::read(&mut SettingsSource::from_values([("CORS_ALLOWED_ORIGINS", list)]));
         assert!(read("https://a.example, http://b.example:3000").allowed_origins.lists("http://b.example:3000"));
         let mut source = SettingsSource::from_values([("CORS_ALLOWED_ORIGINS", "https://a.example,*")]);
         CommonSettings::read(&mut source);
-        let error = source.finish().expect_err("a bad setting").to_string();
-        assert!(error.starts_with("CORS_ALLOWED_ORIGINS should be a comma list of origins"), "{error}");
+        let error = source.finish().expect_err("reject setting").to_string();
+        assert!(error.starts_with("CORS_ALLOWED_ORIGINS should be a comma-separated list of origins"), "{error}");
     }
 }

@@ -1,18 +1,18 @@
-//! The settings of traces, by the names that OpenTelemetry has for them.
+//! The settings of traces, with the names of OpenTelemetry.
 
 use opentelemetry_sdk::trace::Sampler;
 use url::Url;
 
 use super::SettingsSource;
 
-/// Where traces go.
+/// The export of traces.
 #[derive(Clone, Debug)]
 pub struct TraceSettings {
-    /// `OTEL_EXPORTER_OTLP_ENDPOINT`: the collector's OTLP over gRPC. Without one there are no traces.
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`: the URL of the collector, for OTLP over gRPC. Without it there are no traces.
     pub endpoint: Option<String>,
-    /// `OTEL_SERVICE_NAME`: what the service is called in them, if not by its own name.
+    /// `OTEL_SERVICE_NAME`: the name of the service in traces, if it differs from the default.
     pub service_name: Option<String>,
-    /// `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG`: which of them there are.
+    /// `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG`: selects the traces to export.
     pub sampler: Sampler,
 }
 
@@ -42,10 +42,10 @@ fn sampler(source: &mut SettingsSource) -> Sampler {
     type Make = fn(f64) -> Sampler;
     let make = source.choice::<Make>(
         "OTEL_TRACES_SAMPLER",
-        ("parentbased_always_on", |_| of_new_traces(Sampler::AlwaysOn)),
+        ("parentbased_always_on", |_| parent_based(Sampler::AlwaysOn)),
         &[
-            ("parentbased_always_off", |_| of_new_traces(Sampler::AlwaysOff)),
-            ("parentbased_traceidratio", |ratio| of_new_traces(Sampler::TraceIdRatioBased(ratio))),
+            ("parentbased_always_off", |_| parent_based(Sampler::AlwaysOff)),
+            ("parentbased_traceidratio", |ratio| parent_based(Sampler::TraceIdRatioBased(ratio))),
             ("always_on", |_| Sampler::AlwaysOn),
             ("always_off", |_| Sampler::AlwaysOff),
             ("traceidratio", Sampler::TraceIdRatioBased),
@@ -54,7 +54,7 @@ fn sampler(source: &mut SettingsSource) -> Sampler {
     make(ratio(source))
 }
 
-fn of_new_traces(sampler: Sampler) -> Sampler {
+fn parent_based(sampler: Sampler) -> Sampler {
     Sampler::ParentBased(Box::new(sampler))
 }
 
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_are_no_traces_unless_a_collector_is_set() {
+    fn exports_only_with_collector() {
         let read =
             |values: &[(&str, &str)]| TraceSettings::read(&mut SettingsSource::from_values(values.iter().copied()));
         assert_eq!(read(&[]).endpoint, None);
@@ -87,25 +87,25 @@ mod tests {
     }
 
     #[test]
-    fn each_bad_setting_is_told() {
+    fn names_each_invalid_setting() {
         let mut source = SettingsSource::from_values([
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317"),
             ("OTEL_TRACES_SAMPLER", "sometimes"),
             ("OTEL_TRACES_SAMPLER_ARG", "2"),
         ]);
         TraceSettings::read(&mut source);
-        let error = source.finish().expect_err("bad settings").to_string();
+        let error = source.finish().expect_err("reject settings").to_string();
         for name in ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_SAMPLER ", "OTEL_TRACES_SAMPLER_ARG"] {
             assert!(error.contains(name), "{name}: {error}");
         }
     }
 
     #[test]
-    fn an_endpoint_has_no_password() {
+    fn rejects_endpoint_with_password() {
         let mut source =
             SettingsSource::from_values([("OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:hunter22@collector:4317")]);
         TraceSettings::read(&mut source);
-        let error = source.finish().expect_err("a bad setting").to_string();
+        let error = source.finish().expect_err("reject setting").to_string();
         assert!(error.starts_with("OTEL_EXPORTER_OTLP_ENDPOINT") && !error.contains("hunter22"), "{error}");
     }
 }

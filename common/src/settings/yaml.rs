@@ -1,7 +1,7 @@
-//! `config.yaml`: a flat mapping of names to values.
+//! The parser of `config.yaml`: a flat mapping of names to values.
 //!
-//! It is read event by event, so that a value is the text in the file: `00123` stays a text of five characters, where a
-//! document would turn it into the number 123. An error names the line or the key and never shows a value.
+//! It parses the events of YAML, so that a value is the text in the file: `00123` stays a text of five characters. A YAML document
+//! would have the number 123. An error names the line or the key and never contains a value.
 
 use yaml_rust2::{
     Event,
@@ -9,7 +9,7 @@ use yaml_rust2::{
     scanner::{Marker, TScalarStyle},
 };
 
-/// A name, its value, and the line that it is in.
+/// A name with its value and line number.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) name: String,
@@ -17,10 +17,10 @@ pub(super) struct Entry {
     pub(super) line: usize,
 }
 
-/// Reads the text of a file. Names are returned in upper case.
+/// Parses the text of a file. Returns the names in upper case.
 ///
 /// # Errors
-/// The line that cannot be read, and why.
+/// Returns the number of the invalid line and the reason.
 pub(super) fn parse(text: &str) -> Result<Vec<Entry>, String> {
     let mut events = Events(Parser::new_from_str(text));
     let mut entries: Vec<Entry> = Vec::new();
@@ -52,7 +52,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Entry>, String> {
 struct Events<'a>(Parser<std::str::Chars<'a>>);
 
 impl Events<'_> {
-    /// The next event that is not to be skipped.
+    /// Returns the next event for which `skip` is false.
     fn next(&mut self, skip: impl Fn(&Event) -> bool) -> Result<(Event, Marker), String> {
         loop {
             let next = self.0.next_token();
@@ -63,14 +63,14 @@ impl Events<'_> {
         }
     }
 
-    /// The value of `name`.
+    /// Parses the value of `name`.
     fn entry(&mut self, name: String, line: usize) -> Result<Entry, String> {
         match self.next(|_| false)?.0 {
             Event::Scalar(value, style, ..) => {
                 let is_null = style == TScalarStyle::Plain && matches!(&*value, "~" | "null" | "Null" | "NULL");
                 Ok(Entry { name, value: if is_null { String::new() } else { value }, line })
             }
-            _ => Err(format!("line {line}: {name} should have one value; a list is separated by commas")),
+            _ => Err(format!("line {line}: {name} should have one value; use commas for a list")),
         }
     }
 }
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_values_as_they_are_written() {
+    fn keeps_text_of_values() {
         let text =
             "# Settings\nzeros: 00123\nFLOAT: 1.50\nEXPONENT: 1e5\nBOOL: true\nQUOTED: 'a # b: $c'\nEMPTY:\nNULL: ~\n";
         let expected = [
@@ -105,23 +105,23 @@ mod tests {
     }
 
     #[test]
-    fn reads_a_file_without_settings() {
+    fn accepts_file_without_settings() {
         for text in ["", "# A comment\n", "{}", "---\n{}\n...\n"] {
             assert_eq!(pairs(text), [], "{text}");
         }
     }
 
     #[test]
-    fn refuses_anything_but_a_flat_mapping_and_shows_no_value() {
+    fn rejects_all_but_flat_mapping_and_hides_values() {
         for (text, expected) in [
             ("A: 1\nB: \"hunter22\n", "line"),
             ("A: 1\nhunter22\n", "line"),
             ("hunter22", "line 1 is not NAME: value"),
             ("- hunter22", "line 1 is not NAME: value"),
             ("A: 1\n[a]: hunter22\n", "line 2 is not NAME: value"),
-            ("A: 1\nB: [hunter22]\n", "line 2: B should have one value; a list is separated by commas"),
-            ("A: 1\nB:\n  C: hunter22\n", "line 2: B should have one value; a list is separated by commas"),
-            ("A: &x hunter22\nB: *x\n", "line 2: B should have one value; a list is separated by commas"),
+            ("A: 1\nB: [hunter22]\n", "line 2: B should have one value; use commas for a list"),
+            ("A: 1\nB:\n  C: hunter22\n", "line 2: B should have one value; use commas for a list"),
+            ("A: &x hunter22\nB: *x\n", "line 2: B should have one value; use commas for a list"),
             ("A: 1\na: hunter22\n", "line 2: A is set in line 1 too"),
             ("A: 1\n---\nB: hunter22\n", "line 2 begins a second document"),
         ] {

@@ -1,8 +1,7 @@
-//! Log lines on their way to standard output, by a thread of their own.
+//! Logging to standard output through a queue and a writer thread.
 //!
-//! The reader of standard output may stop reading: a log shipper that hangs, Ctrl-S at a terminal, a full disk. A write then
-//! blocks, and a thread that serves requests must never wait for it. So lines are put into a buffer in memory, and a line
-//! that finds no room in it is lost and counted.
+//! A write to standard output may block: a log shipper hangs, a user presses Ctrl-S at a terminal, a disk is full. A thread that
+//! serves requests must not wait for it. So lines go to a buffer in memory. A line that does not fit is lost and counted.
 
 use std::{
     fs::File,
@@ -28,24 +27,24 @@ use tracing_subscriber::{
 
 use crate::settings::{CommonSettings, LogFormat};
 
-/// Bytes of lines that may wait to be written.
+/// The capacity of the buffer, in bytes.
 const CAPACITY: usize = 1024 * 1024;
 
-/// The longest that the end of the process waits for its last lines to be written.
-const FLUSH_LIMIT: Duration = Duration::from_secs(1);
+/// The longest time that a stopping process waits until its last lines are written.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 static QUEUE: OnceLock<Queue> = OnceLock::new();
 
-/// Starts the logs, to standard output, for the whole process. A panic is logged, too.
+/// Starts logging to standard output for the whole process, panics included.
 ///
 /// # Errors
-/// `LOG_LEVEL` is malformed, logs were started before, or the system refuses a thread.
+/// `LOG_LEVEL` is malformed, logging is already started, or the operating system refuses a thread.
 pub fn init_logs(settings: &CommonSettings) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&settings.log_level)
         .context("LOG_LEVEL should be error, warn, info, debug, trace, or directives such as info,fred=debug")?;
     let stdout = io::stdout();
     let is_terminal = stdout.is_terminal();
-    // Not the handle of the standard library, which has a lock that a write that blocks would hold.
+    // A separate file handle, because a blocked write would hold the lock of the standard library's handle.
     let output = File::from(stdout.as_fd().try_clone_to_owned().context("standard output")?);
     let queue = QUEUE.get_or_init(Queue::default);
     let layer = fmt::layer().with_writer(queue).log_internal_errors(false);
@@ -56,7 +55,7 @@ pub fn init_logs(settings: &CommonSettings) -> anyhow::Result<()> {
             LogFormat::Text => layer.with_ansi(has_color).boxed(),
             LogFormat::Json => layer.json().flatten_event(true).boxed(),
         };
-    tracing_subscriber::registry().with(filter).with(layer).try_init().context("the logs were started before")?;
+    tracing_subscriber::registry().with(filter).with(layer).try_init().context("logging is already started")?;
     thread::Builder::new().name("log-writer".to_owned()).spawn(move || queue.write_to(output))?;
     panic::set_hook(Box::new(|panic| {
         let message = panic.payload_as_str().unwrap_or("(no text)");
@@ -70,42 +69,42 @@ pub fn init_logs(settings: &CommonSettings) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits until the lines that were logged are written, for a second at most.
+/// Waits up to 1 s until all log lines are written.
 pub fn flush_logs() {
     if let Some(queue) = QUEUE.get() {
-        queue.flush(FLUSH_LIMIT);
+        queue.flush(FLUSH_TIMEOUT);
     }
 }
 
-/// Lines that found no room, or that standard output did not take.
+/// Returns the number of lines that did not fit into the buffer or that standard output did not accept.
 pub(super) fn lost_lines() -> u64 {
     QUEUE.get().map_or(0, |queue| queue.lost.load(Ordering::Relaxed))
 }
 
-/// Lines that wait to be written.
+/// The queue of lines to write.
 #[derive(Debug, Default)]
 struct Queue {
-    state: Mutex<State>,
-    /// There is something to write.
+    state: Mutex<Buffer>,
+    /// Signals that the buffer is no longer empty.
     filled: Condvar,
-    /// Nothing is left to write.
+    /// Signals that all lines are written.
     emptied: Condvar,
     lost: AtomicU64,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Buffer {
     waiting: Vec<u8>,
-    /// The writer is at work on what it took.
+    /// Whether the writer is writing lines that it took from the buffer.
     is_writing: bool,
 }
 
 impl Queue {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Buffer> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a line on, or loses it where there is no room. Never waits for a write.
+    /// Adds a line, or drops and counts it if it does not fit. Never waits for a write.
     fn push(&self, line: &[u8]) {
         let mut state = self.lock();
         if state.waiting.len() + line.len() > CAPACITY {
@@ -122,9 +121,9 @@ impl Queue {
         }
     }
 
-    /// The writer: writes what waits, all of it at once, for as long as the process lives.
+    /// Writes all queued lines, in one write each time, until the process exits.
     fn write_to(&self, mut output: impl Write) {
-        let (mut lines, mut told) = (Vec::new(), 0);
+        let (mut lines, mut reported) = (Vec::new(), 0);
         loop {
             let mut state = self.lock();
             state.is_writing = false;
@@ -142,20 +141,20 @@ impl Queue {
             self.lost.fetch_add(unwritten, Ordering::Relaxed);
             lines.clear();
             let lost = self.lost.load(Ordering::Relaxed);
-            if lost > told && unwritten == 0 {
-                tracing::warn!(lines = lost - told, "log lines lost");
-                told = lost;
+            if lost > reported && unwritten == 0 {
+                tracing::warn!(lines = lost - reported, "log lines lost");
+                reported = lost;
             }
         }
     }
 
-    fn flush(&self, limit: Duration) {
-        let is_busy = |state: &mut State| state.is_writing || !state.waiting.is_empty();
-        drop(self.emptied.wait_timeout_while(self.lock(), limit, is_busy));
+    fn flush(&self, timeout: Duration) {
+        let is_busy = |state: &mut Buffer| state.is_writing || !state.waiting.is_empty();
+        drop(self.emptied.wait_timeout_while(self.lock(), timeout, is_busy));
     }
 }
 
-/// Writes; returns how many lines could not be written.
+/// Writes all lines. Returns the number of lines that could not be written.
 fn write_all(output: &mut impl Write, mut bytes: &[u8]) -> u64 {
     while !bytes.is_empty() {
         match output.write(bytes) {
@@ -175,7 +174,7 @@ impl<'a> MakeWriter<'a> for &'static Queue {
     }
 }
 
-/// Takes one line, in one write, as the formatter does it.
+/// The writer for one line. The formatter writes a line in one call.
 struct Line(&'static Queue);
 
 impl Write for Line {
@@ -194,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn loses_and_counts_what_finds_no_room() {
+    fn drops_and_counts_lines_that_do_not_fit() {
         let queue = Queue::default();
         let line = [b'x'; 1000];
         for _ in 0..=CAPACITY / line.len() {
@@ -205,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_lines_that_the_output_refuses() {
+    fn counts_lines_that_output_refuses() {
         struct Full(usize);
         impl Write for Full {
             fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -221,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn flush_ends_with_the_last_line_written() {
+    fn flush_waits_for_last_line() {
         let queue: &'static Queue = Box::leak(Box::default());
         let (reader, writer) = io::pipe().expect("create pipe");
         thread::spawn(move || queue.write_to(writer));

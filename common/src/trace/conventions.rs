@@ -1,5 +1,5 @@
-//! What spans are called, and what they tell, as OpenTelemetry's semantic conventions have it. Never the text of a message,
-//! a query of a URL, or a token.
+//! Names and attributes of spans, by the semantic conventions of OpenTelemetry. They never contain the text of a message, the query
+//! of a URL, or a token.
 
 use std::borrow::Cow;
 
@@ -12,17 +12,17 @@ use tonic::Code;
 use super::Span;
 use crate::bus::Channel;
 
-/// The longest path that is told: no longer one is ours.
-const MAX_PATH: usize = 256;
+/// The maximum length of a path in a span, in characters. All paths of the services are shorter.
+const MAX_PATH_LEN: usize = 256;
 
 fn span(name: impl Into<Cow<'static, str>>, kind: SpanKind, attributes: Vec<KeyValue>) -> SpanBuilder {
     SpanBuilder::from_name(name).with_kind(kind).with_attributes(attributes)
 }
 
-/// A request over HTTP. Its route becomes a part of the name when it is known.
+/// Returns the span of an HTTP request. [`Span::end_http`] adds the route to its name.
 #[must_use]
 pub fn http_request(method: &'static str, path: &str) -> SpanBuilder {
-    let path: String = path.chars().take(MAX_PATH).collect();
+    let path: String = path.chars().take(MAX_PATH_LEN).collect();
     let method = if method == "other" { "_OTHER" } else { method };
     let attributes = vec![
         KeyValue::new("http.request.method", method),
@@ -32,7 +32,7 @@ pub fn http_request(method: &'static str, path: &str) -> SpanBuilder {
     span(method, SpanKind::Server, attributes)
 }
 
-/// A frame of a client over WebSocket, for which there is no convention.
+/// Returns the span of a WebSocket frame of a client. There is no convention for it.
 #[must_use]
 pub fn frame(kind: &'static str) -> SpanBuilder {
     span(format!("websocket {kind}"), SpanKind::Server, vec![KeyValue::new("network.protocol.name", "websocket")])
@@ -44,25 +44,25 @@ fn rpc(service: &str, method: &str, kind: SpanKind) -> SpanBuilder {
     span(name, kind, attributes)
 }
 
-/// A call of another service.
+/// Returns the span of a call to another service.
 #[must_use]
 pub fn rpc_client(service: &str, method: &str) -> SpanBuilder {
     rpc(service, method, SpanKind::Client)
 }
 
-/// A call by another service.
+/// Returns the span of a call from another service.
 #[must_use]
 pub fn rpc_server(service: &str, method: &str) -> SpanBuilder {
     rpc(service, method, SpanKind::Server)
 }
 
-/// Whatever is asked of Postgres on one connection.
+/// Returns the span of the queries of one unit of work on a Postgres connection.
 #[must_use]
 pub fn database() -> SpanBuilder {
     span("postgresql", SpanKind::Client, vec![KeyValue::new("db.system.name", "postgresql")])
 }
 
-/// One statement, with its number of rows.
+/// Returns the span of an SQL statement for a number of rows.
 #[must_use]
 pub fn statement(operation: &'static str, table: &'static str, rows: usize) -> SpanBuilder {
     let mut attributes = vec![
@@ -76,19 +76,19 @@ pub fn statement(operation: &'static str, table: &'static str, rows: usize) -> S
     span(format!("{operation} {table}"), SpanKind::Client, attributes)
 }
 
-/// A publication on Redis.
+/// Returns the span of a publication on Redis.
 #[must_use]
 pub fn publish(channel: Channel) -> SpanBuilder {
     messaging("publish", "send", SpanKind::Producer, channel)
 }
 
-/// An event that arose here, on its way into the outboxes of the sockets of this instance.
+/// Returns the span of the delivery of a local event to the outboxes of the sockets of this instance.
 #[must_use]
 pub fn deliver_local(channel: Channel) -> SpanBuilder {
     span(format!("deliver {}", channel.template()), SpanKind::Internal, Vec::new())
 }
 
-/// As [`deliver_local`], of an event that Redis brought.
+/// Like [`deliver_local`], for an event that was received from Redis.
 #[must_use]
 pub fn deliver_received(channel: Channel) -> SpanBuilder {
     messaging("deliver", "process", SpanKind::Consumer, channel)
@@ -107,7 +107,7 @@ fn messaging(name: &'static str, kind: &'static str, span_kind: SpanKind, channe
 }
 
 impl Span {
-    /// The answer to a request over HTTP: the pattern of its route, where there is one, and the status.
+    /// Records the pattern of the route, if there is one, and the status of an HTTP response.
     pub fn end_http(&mut self, method: &'static str, route: Option<String>, status: u16) {
         if let Some(route) = route {
             self.rename(|| format!("{method} {route}"));
@@ -119,12 +119,12 @@ impl Span {
         }
     }
 
-    /// The status of a call, for its caller.
+    /// Records the status of a gRPC call in the span of the caller.
     pub fn end_client_call(&mut self, code: Code) {
         self.end_rpc(code, code != Code::Ok);
     }
 
-    /// The status of a call, for the service that was called: what was wrong with the request is no error of its.
+    /// Records the status of a gRPC call in the span of the called service. A bad request is no error of this service.
     pub fn end_server_call(&mut self, code: Code) {
         let is_error = matches!(
             code,
@@ -148,14 +148,14 @@ impl Span {
         }
     }
 
-    /// The number of sockets that got it.
+    /// Records the number of sockets that received the event.
     pub fn set_socket_count(&mut self, sockets: usize) {
         if self.is_recording() {
             self.set("neonchat.sockets", count(sockets));
         }
     }
 
-    /// The number of messages that the work is done for. One message is not a batch.
+    /// Records the number of messages of a batch. A single message is not a batch.
     pub fn set_batch_size(&mut self, messages: usize) {
         if messages > 1 {
             self.set("messaging.batch.message_count", count(messages));
@@ -163,7 +163,7 @@ impl Span {
     }
 }
 
-/// `DEADLINE_EXCEEDED`, as the standard spells it.
+/// Returns the name of a code in the spelling of the gRPC standard, such as `DEADLINE_EXCEEDED`.
 fn code_name(code: Code) -> String {
     let mut name = String::new();
     for letter in format!("{code:?}").chars() {
@@ -184,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_spelled_as_in_the_standard() {
+    fn spells_codes_like_the_standard() {
         let names = [Code::Ok, Code::DeadlineExceeded, Code::NotFound].map(code_name);
         assert_eq!(names, ["OK", "DEADLINE_EXCEEDED", "NOT_FOUND"]);
     }

@@ -1,4 +1,4 @@
-//! Spans on their way to the collector: over OTLP, in batches, from a queue that drops what it has no room for.
+//! Export of spans to the collector: over OTLP, in batches, from a bounded queue that drops spans when it is full.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -21,29 +21,29 @@ use crate::{
     telemetry::{Metrics, by_label, start_at_zero},
 };
 
-/// The longest that the collector may take for a batch.
+/// The timeout of the export of a batch.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The longest that the last spans may take when the process ends. Then they are lost.
-const FLUSH_LIMIT: Duration = Duration::from_secs(2);
+/// The timeout of the export of the last spans when the process stops. After it they are lost.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 const SPANS: &str = "trace_spans_total";
 
-/// The export of a process's traces. See [`Traces::finish`].
+/// The export of the spans of a process. Call [`Traces::finish`] before the process exits.
 #[must_use]
 #[derive(Debug)]
 pub struct Traces(Option<SdkTracerProvider>);
 
 impl Traces {
-    /// Begins it, for a service of this name and version, where a collector is set. Called on the process's main runtime.
+    /// Starts the export for a service of this name and version, if a collector is set. Has to be called on the main runtime.
     ///
     /// # Errors
-    /// The collector's address cannot be used.
+    /// The address of the collector is invalid.
     pub fn start(settings: &TraceSettings, service: &'static str, version: &'static str) -> anyhow::Result<Self> {
         let Some(endpoint) = &settings.endpoint else { return Ok(Self(None)) };
-        // Or there would be nothing yet to count them.
+        // The counters below need the recorder.
         Metrics::install()?;
-        describe_counter!(SPANS, "Spans of traces, by whether the collector took them");
+        describe_counter!(SPANS, "Spans of traces, by whether the collector accepted them");
         start_at_zero(SPANS, by_label("outcome", &["exported", "lost"]));
         let exporter = OtlpExporter::builder()
             .with_tonic()
@@ -62,32 +62,32 @@ impl Traces {
             ])
             .build();
         let provider = SdkTracerProvider::builder()
-            .with_batch_exporter(Watched { inner: exporter, is_failing: AtomicBool::new(false) })
+            .with_batch_exporter(LoggingExporter { inner: exporter, is_failing: AtomicBool::new(false) })
             .with_sampler(settings.sampler.clone())
             .with_resource(resource)
             .build();
-        anyhow::ensure!(TRACER.set(provider.tracer("neonchat")).is_ok(), "traces were started before");
+        anyhow::ensure!(TRACER.set(provider.tracer("neonchat")).is_ok(), "the export of traces is already started");
         Ok(Self(Some(provider)))
     }
 
-    /// Sends what is left, for a short while, when the process ends.
+    /// Exports the remaining spans, for at most 2 s.
     pub async fn finish(self) {
         let Some(provider) = self.0 else { return };
-        let flush = tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(FLUSH_LIMIT));
+        let flush = tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(FLUSH_TIMEOUT));
         if !matches!(flush.await, Ok(Ok(()))) {
-            tracing::warn!("the last spans of traces were not exported");
+            tracing::warn!("last trace spans not exported");
         }
     }
 }
 
-/// Tells when the collector goes away and when it is back, once each: the SDK would for each batch, or never.
+/// Logs when the export starts to fail and when it recovers, once each. The SDK would log each batch, or nothing.
 #[derive(Debug)]
-struct Watched<E> {
+struct LoggingExporter<E> {
     inner: E,
     is_failing: AtomicBool,
 }
 
-impl<E: SpanExporter> SpanExporter for Watched<E> {
+impl<E: SpanExporter> SpanExporter for LoggingExporter<E> {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let spans = batch.len() as u64;
         let result = self.inner.export(batch).await;
@@ -98,9 +98,9 @@ impl<E: SpanExporter> SpanExporter for Watched<E> {
         };
         counter!(SPANS, "outcome" => outcome).increment(spans);
         match &result {
-            Ok(()) if was_failing => tracing::info!("the collector takes traces again"),
+            Ok(()) if was_failing => tracing::info!("trace collector available again"),
             Err(error) if !was_failing => {
-                tracing::warn!(error.cause = %error, "the collector does not take traces: they are lost");
+                tracing::warn!(error.cause = %error, "trace export failed, spans are lost");
             }
             _ => {}
         }

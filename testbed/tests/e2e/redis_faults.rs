@@ -111,7 +111,7 @@ async fn health_shows_that_redis_refuses_the_password() {
     stage.until_redis_error_is(None).await;
     stage.until_logged("redis connection restored").await;
     for service in ["chat-service", "notification-service"] {
-        let lines = stage.of_commands(service, "redis refuses commands");
+        let lines = stage.of_commands(service, "redis refused a command");
         assert_eq!(lines.len(), 1, "{service}: {lines:?}");
         assert_eq!((&lines[0]["error.code"], &lines[0]["level"]), (&"WRONGPASS".into(), &"ERROR".into()));
         assert_eq!(stage.of_commands(service, "redis connection restored").len(), 1, "{service}");
@@ -132,6 +132,6 @@ async fn health_shows_that_redis_is_read_only() {
     stage.redis.command("REPLICAOF NO ONE").await.expect("no replica");
     stage.until_redis_error_is(None).await;
     for service in ["chat-service", "notification-service"] {
-        assert_eq!(stage.of_commands(service, "redis refuses commands").len(), 1, "{service}");
+        assert_eq!(stage.of_commands(service, "redis refused a command").len(), 1, "{service}");
     }
 }
