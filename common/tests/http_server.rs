@@ -1,4 +1,4 @@
-//! The HTTP server against clients that draw things out.
+//! The HTTP server with slow clients.
 
 #![expect(clippy::expect_used, reason = "a test that cannot go on says so by a panic")]
 #![expect(clippy::disallowed_methods, reason = "a task of a test ends with the runtime of the test")]
@@ -21,128 +21,128 @@ use tokio::{
     time::{interval, timeout},
 };
 
-/// What the server grants, made short.
-const PATIENCE: Duration = Duration::from_millis(400);
+/// The timeouts of the server, short for tests.
+const SERVER_TIMEOUT: Duration = Duration::from_millis(400);
 
-/// The longest that a test waits for it to lose its patience.
-const LIMIT: Duration = Duration::from_secs(10);
+/// The longest time that a test waits for the server.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-const ASK: &str = "GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+const REQUEST: &str = "GET / HTTP/1.1\r\nhost: x\r\n\r\n";
 
 static CHUNK: [u8; 65_536] = [0; 65_536];
 
-/// A server, and what is told when it has given up an answer that nobody takes.
+/// Starts a server. The returned sender is closed when the server drops the endless response.
 fn start() -> (SocketAddr, mpsc::Sender<()>) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("an address");
-    let (told, hearing) = mpsc::channel::<()>(1);
-    let hearing = std::sync::Arc::new(std::sync::Mutex::new(Some(hearing)));
+    let listener = TcpListener::bind("127.0.0.1:0").expect("bind port");
+    let address = listener.local_addr().expect("read address");
+    let (dropped, receiver) = mpsc::channel::<()>(1);
+    let receiver = std::sync::Arc::new(std::sync::Mutex::new(Some(receiver)));
     let endless = move || {
-        let hearing = hearing.lock().expect("a receiver").take();
+        let receiver = receiver.lock().expect("lock receiver").take();
         let chunk = Ok::<_, actix_web::Error>(Bytes::from_static(&CHUNK));
-        let chunks = stream::unfold(hearing, move |hearing| {
+        let chunks = stream::unfold(receiver, move |receiver| {
             let chunk = chunk.as_ref().map(Bytes::clone).map_err(|_| unreachable!());
-            std::future::ready(Some((chunk, hearing)))
+            std::future::ready(Some((chunk, receiver)))
         });
         std::future::ready(HttpResponse::Ok().streaming::<_, actix_web::Error>(chunks))
     };
-    let bounds = ServerLimits { head: PATIENCE, silence: PATIENCE, ..ServerLimits::default() };
-    let server = server(listener, bounds, move || {
+    let limits = ServerLimits { head: SERVER_TIMEOUT, silence: SERVER_TIMEOUT, ..ServerLimits::default() };
+    let server = server(listener, limits, move || {
         App::new()
             .route("/", get().to(HttpResponse::NoContent))
             .route("/", post().to(HttpResponse::NoContent))
             .route("/endless", get().to(endless.clone()))
     });
-    tokio::spawn(server.expect("a server"));
-    (address, told)
+    tokio::spawn(server.expect("build server"));
+    (address, dropped)
 }
 
 async fn connect(address: SocketAddr) -> TcpStream {
-    TcpStream::connect(address).await.expect("a connection")
+    TcpStream::connect(address).await.expect("connect")
 }
 
-/// The next answer, of which there is no body.
-async fn answer(client: &mut TcpStream) -> String {
+/// Reads the next response, which has no body.
+async fn read_response(client: &mut TcpStream) -> String {
     let mut answer = Vec::new();
     while !answer.ends_with(b"\r\n\r\n") {
-        answer.push(timeout(LIMIT, client.read_u8()).await.expect("in time").expect("a byte"));
+        answer.push(timeout(TIMEOUT, client.read_u8()).await.expect("response in time").expect("read byte"));
     }
-    String::from_utf8(answer).expect("text")
+    String::from_utf8(answer).expect("response is UTF-8")
 }
 
-/// What comes until the connection is closed.
-async fn rest(client: &mut TcpStream) -> String {
+/// Reads until the connection is closed.
+async fn read_to_end(client: &mut TcpStream) -> String {
     let mut rest = Vec::new();
-    // It may be reset: we have sent what nobody read.
-    let _ = timeout(LIMIT, client.read_to_end(&mut rest)).await.expect("closed in time");
-    String::from_utf8(rest).expect("text")
+    // The connection may be reset, because the server did not read all bytes.
+    let _ = timeout(TIMEOUT, client.read_to_end(&mut rest)).await.expect("server closes connection in time");
+    String::from_utf8(rest).expect("response is UTF-8")
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_head_that_does_not_end_is_not_waited_for() {
+async fn closes_connection_with_incomplete_head() {
     let (address, _) = start();
     let mut client = connect(address).await;
-    client.write_all(b"GET / HT").await.expect("written");
-    assert!(rest(&mut client).await.starts_with("HTTP/1.1 408 "));
+    client.write_all(b"GET / HT").await.expect("write request");
+    assert!(read_to_end(&mut client).await.starts_with("HTTP/1.1 408 "));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nor_is_a_later_one() {
+async fn closes_connection_with_incomplete_second_head() {
     let (address, _) = start();
     let mut client = connect(address).await;
-    client.write_all(ASK.as_bytes()).await.expect("written");
-    answer(&mut client).await;
-    client.write_all(b"GET / HT").await.expect("written");
-    assert_eq!(rest(&mut client).await, "");
+    client.write_all(REQUEST.as_bytes()).await.expect("write request");
+    read_response(&mut client).await;
+    client.write_all(b"GET / HT").await.expect("write request");
+    assert_eq!(read_to_end(&mut client).await, "");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nor_is_a_body_that_nobody_reads() {
+async fn closes_connection_with_endless_unread_body() {
     let (address, _) = start();
     let mut client = connect(address).await;
-    client.write_all(b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n").await.expect("written");
-    assert!(answer(&mut client).await.starts_with("HTTP/1.1 204 "));
-    // It goes on and on, slowly.
-    let mut drops = interval(PATIENCE / 10);
+    client.write_all(b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n").await.expect("write request");
+    assert!(read_response(&mut client).await.starts_with("HTTP/1.1 204 "));
+    // The client keeps sending, slowly.
+    let mut drops = interval(SERVER_TIMEOUT / 10);
     let dripping = async {
         while client.write_all(b"1\r\nx\r\n").await.is_ok() {
             drops.tick().await;
         }
     };
-    timeout(LIMIT, dripping).await.expect("closed in time");
+    timeout(TIMEOUT, dripping).await.expect("server closes connection in time");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nor_is_a_client_that_does_not_take_its_answer() {
-    let (address, told) = start();
+async fn closes_connection_of_client_that_does_not_read() {
+    let (address, dropped) = start();
     let mut client = connect(address).await;
-    client.write_all(b"GET /endless HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("written");
-    timeout(LIMIT, told.closed()).await.expect("given up in time");
+    client.write_all(b"GET /endless HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("write request");
+    timeout(TIMEOUT, dropped.closed()).await.expect("server drops response in time");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_goes_on_asking_is_answered_on_one_connection() {
+async fn keeps_connection_of_active_client() {
     let (address, _) = start();
     let mut client = connect(address).await;
-    let mut turns = interval(PATIENCE / 4);
+    let mut turns = interval(SERVER_TIMEOUT / 4);
     for _ in 0..12 {
         turns.tick().await;
-        client.write_all(ASK.as_bytes()).await.expect("written");
-        assert!(answer(&mut client).await.starts_with("HTTP/1.1 204 "));
+        client.write_all(REQUEST.as_bytes()).await.expect("write request");
+        assert!(read_response(&mut client).await.starts_with("HTTP/1.1 204 "));
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_head_has_a_size() {
+async fn rejects_too_large_head() {
     let (address, _) = start();
     let mut client = connect(address).await;
     let head = format!("GET / HTTP/1.1\r\nhost: x\r\nx-much: {}\r\n\r\n", "x".repeat(256 * 1024));
-    // It may stop reading before all is written.
+    // The server may stop reading before the client has written everything.
     let _ = client.write_all(head.as_bytes()).await;
-    let answer = rest(&mut client).await;
+    let answer = read_to_end(&mut client).await;
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431 "), "{answer}");
-    // And whoever keeps to it is answered.
+    // A small request is answered.
     let mut client = connect(address).await;
-    client.write_all(ASK.as_bytes()).await.expect("written");
-    assert!(self::answer(&mut client).await.starts_with("HTTP/1.1 204 "));
+    client.write_all(REQUEST.as_bytes()).await.expect("write request");
+    assert!(read_response(&mut client).await.starts_with("HTTP/1.1 204 "));
 }

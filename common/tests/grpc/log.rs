@@ -1,4 +1,4 @@
-//! The log of a test.
+//! Captures the log in tests.
 
 use std::{
     io,
@@ -8,27 +8,27 @@ use std::{
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// What was logged.
+/// The captured log.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    /// Takes in what this thread logs, until the guard is dropped.
+    /// Captures the log of this thread until the guard is dropped.
     pub(crate) fn start() -> (Self, DefaultGuard) {
         let log = Self::default();
         let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).finish();
         (log, tracing::subscriber::set_default(subscriber))
     }
 
-    /// All lines so far.
+    /// Returns the captured text.
     pub(crate) fn text(&self) -> String {
-        String::from_utf8(self.0.lock().expect("no panic").clone()).expect("UTF-8")
+        String::from_utf8(self.0.lock().expect("lock is not poisoned").clone()).expect("log is UTF-8")
     }
 }
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("no panic").extend_from_slice(bytes);
+        self.0.lock().expect("lock is not poisoned").extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

@@ -8,5 +8,5 @@ mod calls;
 mod log;
 mod retries;
 mod stand_in;
-mod strangers;
 mod tls;
+mod unauthenticated;

@@ -1,4 +1,4 @@
-//! What stands in for another service, and what is in its place when it is away.
+//! Stand-ins for another service, and for an unavailable one.
 
 use std::{
     collections::HashSet,
@@ -31,21 +31,21 @@ use tonic::{
 };
 use tower::layer::util::{Identity, Stack};
 
-/// The secret that the services of a test share.
+/// The internal token in tests.
 pub(crate) const TOKEN: &str = "a-token";
 
-/// Where nobody listens.
-pub(crate) const NOWHERE: &str = "127.0.0.1:1";
+/// An address without a listener.
+pub(crate) const UNUSED_ADDRESS: &str = "127.0.0.1:1";
 
 /// A server to which services can be added.
 pub(crate) type Builder = Server<Stack<AuthLayer, Identity>>;
 
-/// What a call is answered.
+/// The answer to a call.
 pub(crate) type Answer = Result<(), Status>;
 
-/// A notification-service that answers `GetUsersStatus` as it is told to, and nothing else.
+/// A notification-service that answers only `GetUsersStatus`, with a given function.
 pub(crate) struct StandIn {
-    /// Where it is.
+    /// The address of the server.
     pub(crate) address: SocketAddr,
     calls: Arc<Mutex<Vec<MetadataMap>>>,
     callers: Arc<Mutex<HashSet<SocketAddr>>>,
@@ -54,14 +54,14 @@ pub(crate) struct StandIn {
 }
 
 impl StandIn {
-    /// One that answers each call by its number, from 0.
+    /// Starts a server that answers each call by its number, from 0.
     pub(crate) async fn start<A: Future<Output = Answer> + Send>(
         answer: impl Fn(usize) -> A + Send + Sync + 'static,
     ) -> Self {
-        Self::start_at("127.0.0.1:0".parse().expect("an address"), answer).await
+        Self::start_at("127.0.0.1:0".parse().expect("read address"), answer).await
     }
 
-    /// As [`StandIn::start`], at a port that another one had.
+    /// Like [`StandIn::start`], with the address of an earlier server.
     pub(crate) async fn start_at<A: Future<Output = Answer> + Send>(
         address: SocketAddr,
         answer: impl Fn(usize) -> A + Send + Sync + 'static,
@@ -69,22 +69,22 @@ impl StandIn {
         Self::start_with(&settings(), address, answer).await
     }
 
-    /// As [`StandIn::start_at`], with other settings.
+    /// Like [`StandIn::start_at`], with other settings.
     pub(crate) async fn start_with<A: Future<Output = Answer> + Send>(
         settings: &GrpcSettings,
         address: SocketAddr,
         answer: impl Fn(usize) -> A + Send + Sync + 'static,
     ) -> Self {
-        Self::start_from(server::builder(settings).expect("a server"), address, answer).await
+        Self::start_from(server::builder(settings).expect("build server"), address, answer).await
     }
 
-    /// As [`StandIn::start`], whose connections grow no older than this.
+    /// Like [`StandIn::start`], with a maximum age of connections.
     pub(crate) async fn start_aging<A: Future<Output = Answer> + Send>(
         age: Duration,
         answer: impl Fn(usize) -> A + Send + Sync + 'static,
     ) -> Self {
-        let builder = server::builder(&settings()).expect("a server").max_connection_age(age);
-        Self::start_from(builder, "127.0.0.1:0".parse().expect("an address"), answer).await
+        let builder = server::builder(&settings()).expect("build server").max_connection_age(age);
+        Self::start_from(builder, "127.0.0.1:0".parse().expect("read address"), answer).await
     }
 
     async fn start_from<A: Future<Output = Answer> + Send>(
@@ -93,21 +93,20 @@ impl StandIn {
         answer: impl Fn(usize) -> A + Send + Sync + 'static,
     ) -> Self {
         let (listener, address) =
-            server::bind(&address.ip().to_string(), address.port(), "PORT").await.expect("a port");
+            server::bind(&address.ip().to_string(), address.port(), "PORT").await.expect("bind port");
         Self::serve(builder, listener, address, answer).await
     }
 
-    /// As [`StandIn::start`], with limits on its connections (see [`Listener::with_limits`]) and the builder's settings as
-    /// they are changed.
+    /// Like [`StandIn::start`], with limits of connections (see [`Listener::with_limits`]) and a changed builder.
     pub(crate) async fn start_limited(
         settings: &GrpcSettings,
         connections: usize,
-        unknown: Duration,
+        auth_timeout: Duration,
         change: impl FnOnce(Builder) -> Builder,
     ) -> Self {
-        let (listener, address) = server::bind("127.0.0.1", 0, "PORT").await.expect("a port");
-        let builder = change(server::builder(settings).expect("a server"));
-        Self::serve(builder, listener.with_limits(connections, unknown), address, async |_| Ok(())).await
+        let (listener, address) = server::bind("127.0.0.1", 0, "PORT").await.expect("bind port");
+        let builder = change(server::builder(settings).expect("build server"));
+        Self::serve(builder, listener.with_limits(connections, auth_timeout), address, async |_| Ok(())).await
     }
 
     async fn serve<A: Future<Output = Answer> + Send>(
@@ -122,8 +121,8 @@ impl StandIn {
                 (Arc::clone(&calls), Arc::clone(&callers));
             let number = AtomicUsize::new(0);
             move |request: Request<GetUsersStatusRequest>| {
-                calls.lock().expect("no panic").push(request.metadata().clone());
-                callers.lock().expect("no panic").extend(caller_of(&request).map(Caller::addr));
+                calls.lock().expect("lock is not poisoned").push(request.metadata().clone());
+                callers.lock().expect("lock is not poisoned").extend(caller_of(&request).map(Caller::addr));
                 let answer = answer(number.fetch_add(1, Ordering::Relaxed));
                 async { answer.await.map(|()| GetUsersStatusResponse::default()) }
             }
@@ -137,25 +136,25 @@ impl StandIn {
         Self { address, calls, callers, stop, running: tokio::spawn(server) }
     }
 
-    /// By how many connections it was called.
+    /// Returns the number of connections with a call.
     pub(crate) fn connections(&self) -> usize {
-        self.callers.lock().expect("no panic").len()
+        self.callers.lock().expect("lock is not poisoned").len()
     }
 
-    /// How often it was called.
+    /// Returns the number of calls.
     pub(crate) fn calls(&self) -> usize {
-        self.calls.lock().expect("no panic").len()
+        self.calls.lock().expect("lock is not poisoned").len()
     }
 
-    /// The metadata of each call.
+    /// Returns the metadata of each call.
     pub(crate) fn metadata(&self) -> Vec<MetadataMap> {
-        self.calls.lock().expect("no panic").clone()
+        self.calls.lock().expect("lock is not poisoned").clone()
     }
 
-    /// Ends it, with its connections.
+    /// Stops the server and its connections.
     pub(crate) async fn stop(self) {
         self.stop.cancel();
-        self.running.await.expect("no panic").expect("a clean end");
+        self.running.await.expect("lock is not poisoned").expect("server stops without error");
     }
 }
 
@@ -165,30 +164,30 @@ fn caller_of<T>(request: &Request<T>) -> Option<&Caller> {
     extensions.get().or_else(over_tls)
 }
 
-/// A listener that nobody accepts from: the system connects, and nothing is ever answered. So is a process that hangs.
+/// Returns a listener that does not accept. The system connects, but there is never an answer, as with a hanging process.
 pub(crate) async fn black_hole() -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind port");
+    let address = listener.local_addr().expect("read address");
     (listener, address)
 }
 
-/// The settings of a test.
+/// Returns the settings for tests.
 pub(crate) fn settings() -> GrpcSettings {
     GrpcSettings { internal_token: TOKEN.into(), timeout: Duration::from_secs(10), attempts: 3, tls: None }
 }
 
-/// The service at these addresses.
-pub(crate) fn peer(addresses: &[impl ToString]) -> GrpcClient {
-    peer_with(addresses, &settings())
+/// Returns a client for these addresses.
+pub(crate) fn client(addresses: &[impl ToString]) -> GrpcClient {
+    client_with(addresses, &settings())
 }
 
-/// The service at these addresses, called by these settings.
-pub(crate) fn peer_with(addresses: &[impl ToString], settings: &GrpcSettings) -> GrpcClient {
+/// Returns a client for these addresses, with these settings.
+pub(crate) fn client_with(addresses: &[impl ToString], settings: &GrpcSettings) -> GrpcClient {
     let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-    GrpcClient::new(&addresses, settings).expect("a peer")
+    GrpcClient::new(&addresses, settings).expect("create client")
 }
 
-/// Calls it.
-pub(crate) async fn call(peer: &GrpcClient, within: Duration) -> Answer {
-    peer.call(within, GetUsersStatusRequest::default()).await.map(drop)
+/// Makes a call.
+pub(crate) async fn call(client: &GrpcClient, timeout: Duration) -> Answer {
+    client.call(timeout, GetUsersStatusRequest::default()).await.map(drop)
 }

@@ -1,4 +1,4 @@
-//! Services that know each other by certificates.
+//! Mutual TLS between services.
 
 use std::{fs, time::Duration};
 
@@ -10,130 +10,130 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use tokio::io::AsyncReadExt as _;
 use tonic::Code;
 
-use crate::stand_in::{StandIn, call, peer, peer_with, settings};
+use crate::stand_in::{StandIn, call, client, client_with, settings};
 
-const LIMIT: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// An authority, and what it signs.
+/// A certificate authority.
 struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
     fn new() -> Self {
-        let mut params = CertificateParams::new([]).expect("parameters");
+        let mut params = CertificateParams::new([]).expect("create parameters");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("an authority"))
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().expect("generate key")).expect("sign authority"))
     }
 
     fn pem(&self) -> String {
         self.0.pem()
     }
 
-    /// A certificate for a host, and its key.
+    /// Returns a certificate for a host, and its key.
     fn sign(&self, host: &str) -> (String, String) {
-        let key = KeyPair::generate().expect("a key");
-        let params = CertificateParams::new([host.to_owned()]).expect("parameters");
-        (params.signed_by(&key, &self.0).expect("a certificate").pem(), key.serialize_pem())
+        let key = KeyPair::generate().expect("generate key");
+        let params = CertificateParams::new([host.to_owned()]).expect("create parameters");
+        (params.signed_by(&key, &self.0).expect("sign certificate").pem(), key.serialize_pem())
     }
 
-    /// The settings of a service at this host, which believes this authority.
+    /// Returns the settings of a service at this host that trusts this authority.
     fn settings(&self, host: &str) -> GrpcSettings {
         let (certificate, key) = self.sign(host);
-        let tls = Tls::from_pem(&self.pem(), &certificate, &key).expect("certificates");
+        let tls = Tls::from_pem(&self.pem(), &certificate, &key).expect("load certificates");
         GrpcSettings { attempts: 1, tls: Some(tls), ..settings() }
     }
 }
 
 async fn server(settings: &GrpcSettings) -> StandIn {
-    StandIn::start_with(settings, "127.0.0.1:0".parse().expect("an address"), async |_| Ok(())).await
+    StandIn::start_with(settings, "127.0.0.1:0".parse().expect("read address"), async |_| Ok(())).await
 }
 
 #[tokio::test]
-async fn those_who_believe_the_same_authority_hear_each_other() {
+async fn services_of_same_authority_connect() {
     let authority = Authority::new();
     let server = server(&authority.settings("127.0.0.1")).await;
-    let peer = peer_with(&[server.address], &authority.settings("another.example"));
-    call(&peer, LIMIT).await.expect("an answer");
-    assert!(peer.is_serving(LIMIT).await);
+    let client = client_with(&[server.address], &authority.settings("another.example"));
+    call(&client, TIMEOUT).await.expect("call succeeds");
+    assert!(client.is_serving(TIMEOUT).await);
 }
 
 #[tokio::test]
-async fn a_silent_connection_is_closed_and_a_known_one_is_not() {
+async fn closes_silent_but_not_authenticated_connection() {
     let authority = Authority::new();
     let settings = authority.settings("127.0.0.1");
     let server = StandIn::start_limited(&settings, 16, Duration::from_millis(300), |builder| builder).await;
-    let peer = peer_with(&[server.address], &settings);
-    call(&peer, LIMIT).await.expect("an answer");
-    // It has not begun the TLS handshake.
-    let mut silent = tokio::net::TcpStream::connect(server.address).await.expect("a connection");
-    let end = tokio::time::timeout(LIMIT, silent.read(&mut [0; 1])).await;
-    assert!(end.expect("the server closes the connection").is_ok_and(|read| read == 0));
-    call(&peer, LIMIT).await.expect("an answer");
+    let client = client_with(&[server.address], &settings);
+    call(&client, TIMEOUT).await.expect("call succeeds");
+    // It does not start the TLS handshake.
+    let mut silent = tokio::net::TcpStream::connect(server.address).await.expect("connect");
+    let end = tokio::time::timeout(TIMEOUT, silent.read(&mut [0; 1])).await;
+    assert!(end.expect("server closes connection").is_ok_and(|read| read == 0));
+    call(&client, TIMEOUT).await.expect("call succeeds");
     assert_eq!(server.connections(), 1);
 }
 
 #[tokio::test]
-async fn nobody_else_is_heard_whatever_the_token() {
+async fn server_rejects_client_of_other_authority_or_without_certificate() {
     let (authority, another) = (Authority::new(), Authority::new());
     let server = server(&authority.settings("127.0.0.1")).await;
-    // Of another authority, but one that believes ours.
+    // A certificate of another authority, in a configuration that trusts ours.
     let (certificate, key) = another.sign("127.0.0.1");
-    let stranger = Tls::from_pem(&authority.pem(), &certificate, &key).expect("certificates");
-    for tls in [Some(stranger), None] {
-        let peer = peer_with(&[server.address], &GrpcSettings { tls, attempts: 1, ..settings() });
-        assert_eq!(call(&peer, LIMIT).await.expect_err("refused").code(), Code::Unavailable);
-        assert!(!peer.is_serving(LIMIT).await);
+    let untrusted = Tls::from_pem(&authority.pem(), &certificate, &key).expect("load certificates");
+    for tls in [Some(untrusted), None] {
+        let client = client_with(&[server.address], &GrpcSettings { tls, attempts: 1, ..settings() });
+        assert_eq!(call(&client, TIMEOUT).await.expect_err("call is refused").code(), Code::Unavailable);
+        assert!(!client.is_serving(TIMEOUT).await);
     }
     assert_eq!(server.calls(), 0);
 }
 
 #[tokio::test]
-async fn a_server_that_cannot_show_who_it_is_is_told_nothing() {
+async fn client_rejects_server_without_valid_certificate() {
     let (authority, another) = (Authority::new(), Authority::new());
     let ours = authority.settings("127.0.0.1");
-    // Of another authority; for another host; in the clear.
+    // A certificate of another authority, one for another host, and no TLS.
     let (certificate, key) = another.sign("127.0.0.1");
-    let stranger = Tls::from_pem(&authority.pem(), &certificate, &key).expect("certificates");
-    let strangers = [
-        GrpcSettings { tls: Some(stranger), ..settings() },
+    let untrusted = Tls::from_pem(&authority.pem(), &certificate, &key).expect("load certificates");
+    let untrusted_servers = [
+        GrpcSettings { tls: Some(untrusted), ..settings() },
         authority.settings("another.example"),
         GrpcSettings { tls: None, ..settings() },
     ];
-    for stranger in strangers {
-        let server = server(&stranger).await;
-        let status = call(&peer_with(&[server.address], &ours), LIMIT).await.expect_err("refused");
+    for settings in untrusted_servers {
+        let server = server(&settings).await;
+        let status = call(&client_with(&[server.address], &ours), TIMEOUT).await.expect_err("call is refused");
         assert_eq!((status.code(), server.calls()), (Code::Unavailable, 0));
     }
 }
 
 #[tokio::test]
-async fn without_certificates_calls_are_made_in_the_clear() {
+async fn calls_without_tls_if_there_are_no_certificates() {
     let server = server(&settings()).await;
-    call(&peer(&[server.address]), LIMIT).await.expect("an answer");
+    call(&client(&[server.address]), TIMEOUT).await.expect("call succeeds");
 }
 
 #[test]
-fn files_that_do_not_fit_are_told_by_name() {
+fn names_setting_of_invalid_file() {
     let authority = Authority::new();
     let (certificate, key) = authority.sign("a.example");
     let (_, other_key) = authority.sign("a.example");
-    let error = |ca: &str, cert: &str, key: &str| Tls::from_pem(ca, cert, key).expect_err("no certificates");
+    let error = |ca: &str, cert: &str, key: &str| Tls::from_pem(ca, cert, key).expect_err("reject certificates");
     assert_eq!(error("", &certificate, &key), TlsError::Authority);
     assert_eq!(error(&authority.pem(), "", &key), TlsError::Certificate);
     assert_eq!(error(&authority.pem(), &certificate, &certificate), TlsError::Key);
     assert_eq!(error(&authority.pem(), &certificate, &other_key), TlsError::Key);
 
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = tempfile::tempdir().expect("create folder");
     let file = |name: &str, pem: &str| {
         let path = folder.path().join(name);
-        fs::write(&path, pem).expect("a file");
-        path.into_os_string().into_string().expect("Unicode")
+        fs::write(&path, pem).expect("write file");
+        path.into_os_string().into_string().expect("path is UTF-8")
     };
     let files = [file("ca", &authority.pem()), file("cert", &certificate), file("key", &key)];
     let names = ["INTERNAL_TLS_CA_FILE", "INTERNAL_TLS_CERT_FILE", "INTERNAL_TLS_KEY_FILE"];
     let read = |files: [&str; 3]| {
-        let mut reader = SettingsSource::from_values(names.into_iter().zip(files));
-        let settings = CommonSettings::read(&mut reader);
-        reader.finish().map(|_| settings.grpc.tls.is_some()).map_err(|error| error.to_string())
+        let mut source = SettingsSource::from_values(names.into_iter().zip(files));
+        let settings = CommonSettings::read(&mut source);
+        source.finish().map(|_| settings.grpc.tls.is_some()).map_err(|error| error.to_string())
     };
     let [ca, cert, key] = files.each_ref().map(String::as_str);
     assert_eq!(read([ca, cert, key]), Ok(true));
