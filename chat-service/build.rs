@@ -1,4 +1,4 @@
-//! Tells cargo that the migrations are part of the program: a change of one alone builds it anew.
+//! Makes cargo rebuild the crate when a migration changes, because the migrations are embedded.
 
 fn main() {
     println!("cargo::rerun-if-changed=migrations");

@@ -1,4 +1,4 @@
-//! The process: built, run, and drained.
+//! Builds, runs and drains the process.
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -49,10 +49,10 @@ use crate::{
     users::{password::Hasher, service::Users},
 };
 
-/// How long what is still running may take when the process ends, once no request is under way.
+/// The timeout for background tasks at the end of the drain, when no request is under way.
 const TASKS_DRAIN: Duration = Duration::from_secs(3);
 
-/// A chat-service that listens, and does not serve yet.
+/// A chat-service that is bound to its ports but does not serve yet.
 pub struct App {
     http: TcpListener,
     operations: Option<TcpListener>,
@@ -66,11 +66,11 @@ pub struct App {
 }
 
 impl App {
-    /// Binds the ports and prepares everything. What it depends on is connected to in the background: the order in
-    /// which the processes start does not matter.
+    /// Binds the ports and creates the clients. They connect to the dependencies in the background, so the order in
+    /// which processes start does not matter.
     ///
     /// # Errors
-    /// A port is taken, or a setting cannot be used.
+    /// A port is taken, or a setting is invalid.
     pub async fn build(settings: Settings) -> anyhow::Result<Self> {
         let Settings { common, database, .. } = settings;
         let http = server::bind(&settings.host, settings.http_port, "CHAT_SERVICE_PORT").await?;
@@ -123,23 +123,23 @@ impl App {
         Ok(Self { http, operations, grpc, grpc_addr, grpc_settings, environment, services, redis, tasks })
     }
 
-    /// Where REST is served.
+    /// Returns the address of REST.
     ///
     /// # Errors
-    /// The system does not say.
+    /// The operating system does not report it.
     pub fn http_addr(&self) -> std::io::Result<SocketAddr> {
         self.http.local_addr()
     }
 
-    /// Where the operations endpoints are served, if not where REST is.
+    /// Returns the address of the operations endpoints, if it is not that of REST.
     ///
     /// # Errors
-    /// The system does not say.
+    /// The operating system does not report it.
     pub fn operations_addr(&self) -> std::io::Result<Option<SocketAddr>> {
         self.operations.as_ref().map(TcpListener::local_addr).transpose()
     }
 
-    /// Where gRPC is served.
+    /// Returns the address of gRPC.
     #[must_use]
     pub const fn grpc_addr(&self) -> SocketAddr {
         self.grpc_addr
@@ -177,7 +177,7 @@ impl App {
         readiness.drain();
         stop_grpc.cancel();
         http_handle.stop(true).await;
-        // Last, so that the drain can be watched.
+        // Last, so that the drain can be observed.
         if let Some(operations) = operations_handle {
             operations.stop(true).await;
         }
@@ -198,13 +198,13 @@ fn serve_http(
 ) -> std::io::Result<Server> {
     server::server(listener, ServerLimits::default(), move || {
         let app = HttpApp::new().configure(|config| routes(config, &services, has_operations));
-        // The last is the outermost.
+        // The last middleware is the outermost one.
         let app = app.wrap(from_fn(refuse_encoded_bodies)).wrap(from_fn(answer_head_and_options));
         app.wrap(from_fn(cors)).wrap(from_fn(base_middleware)).wrap(security_headers(environment))
     })
 }
 
-/// Serves the operations endpoints alone.
+/// Serves only the operations endpoints.
 fn serve_operations(listener: TcpListener, environment: Environment, services: Services) -> std::io::Result<Server> {
     server::server(listener, ServerLimits::for_operations(), move || {
         let app = HttpApp::new().configure(|config| operations_routes(config, &services));
@@ -213,10 +213,10 @@ fn serve_operations(listener: TcpListener, environment: Environment, services: S
     })
 }
 
-/// `grpc.health.v1`, which says what `/ready` says.
+/// Returns the service `grpc.health.v1`, which reports the same as `/ready`.
 async fn report_health(tasks: &Tasks, mut state: watch::Receiver<ReadinessState>) -> HealthServer<impl HealthService> {
     let (reporter, server) = tonic_health::server::health_reporter();
-    // It begins as serving.
+    // The initial status would be `Serving`.
     reporter.set_service_status("", ServingStatus::NotServing).await;
     tasks.spawn_until_stopped(async move {
         loop {

@@ -12,10 +12,10 @@ use neonchat_common::{
 
 pub use self::{database::DatabaseSettings, limits::LimitSettings};
 
-/// Everything that can be set.
+/// All settings.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// What both services have.
+    /// The settings of both services.
     pub common: CommonSettings,
     /// `CHAT_SERVICE_HOST`: the address that REST listens on.
     pub host: String,
@@ -31,23 +31,23 @@ pub struct Settings {
     pub database: DatabaseSettings,
     /// `NOTIFICATION_SERVICE_ADDR`: one `host:port` for each instance.
     pub notification_addresses: Vec<String>,
-    /// `BCRYPT_COST`: one more doubles the time that a password takes.
+    /// `BCRYPT_COST`: each increment doubles the time to hash a password.
     pub bcrypt_cost: u32,
-    /// The most passwords that are hashed at once: the number of cores but one. Only tests change it.
+    /// How many passwords can be hashed at once: the number of cores minus one. Only tests change it.
     pub hash_permits: usize,
-    /// `RATE_LIMIT_PER_MINUTE` and others
+    /// `RATE_LIMIT_PER_MINUTE` and others.
     pub limits: LimitSettings,
     /// `DIRECT_CHATS_PER_USER`: a user who has this many direct chats cannot open another. 0 is no limit.
     pub max_chats: u32,
-    /// `TRUSTED_PROXIES`: whose `X-Forwarded-For` is believed.
+    /// `TRUSTED_PROXIES`: the proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: TrustedProxies,
 }
 
 impl Settings {
-    /// Reads them.
+    /// Reads the settings.
     ///
     /// # Errors
-    /// Every setting that is not what it should be, by name.
+    /// The names of all invalid settings.
     pub fn read(mut source: SettingsSource) -> Result<Self, InvalidSettings> {
         let mut settings = Self::read_all(&mut source);
         settings.common.warnings = source.finish()?;
@@ -74,16 +74,16 @@ impl Settings {
         }
     }
 
-    /// Settings from these values and the defaults alone, for a process inside a test.
+    /// Makes settings from these values and the defaults, for tests.
     ///
     /// # Errors
-    /// As [`Settings::read`].
+    /// The names of all invalid settings.
     pub fn from_values<'a>(values: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, InvalidSettings> {
         Self::read(SettingsSource::from_values(values))
     }
 }
 
-/// Lower costs are for tests.
+/// The lowest cost without a warning. Lower ones are for tests.
 const MIN_PRODUCTION_BCRYPT_COST: u32 = 10;
 
 fn bcrypt_cost(source: &mut SettingsSource, environment: Environment) -> u32 {
@@ -118,8 +118,8 @@ mod tests {
     ];
 
     #[test]
-    fn defaults_are_those_of_the_specification() {
-        let settings = Settings::from_values([]).expect("settings");
+    fn has_the_defaults_of_the_specification() {
+        let settings = Settings::from_values([]).expect("read settings");
         assert_eq!((settings.http_port, settings.grpc_port, settings.bcrypt_cost), (8080, 8083, 10));
         let connection = &settings.database.connection;
         assert_eq!((connection.get_user(), connection.get_dbname()), (Some("neon"), Some("neondb")));
@@ -129,15 +129,15 @@ mod tests {
     }
 
     #[test]
-    fn the_url_wins_over_its_parts() {
+    fn prefers_the_url_to_its_parts() {
         let values = [("DATABASE_URL", "postgres://u:p@h:1/d"), ("DB_HOST", "other"), ("DB_SSLMODE", "require")];
-        let connection = Settings::from_values(values).expect("settings").database.connection;
+        let connection = Settings::from_values(values).expect("read settings").database.connection;
         assert_eq!((connection.get_dbname(), connection.get_ports()), (Some("d"), &[1][..]));
         assert_eq!(connection.get_ssl_mode(), SslMode::Require);
     }
 
     #[test]
-    fn bad_settings_are_named_together() {
+    fn reports_all_invalid_settings_together() {
         let values = [
             ("DATABASE_URL", "nonsense"),
             ("DATABASE_READ_URL", "nonsense too"),
@@ -146,7 +146,7 @@ mod tests {
             ("RATE_LIMIT_PER_MINUTE", "-1"),
             ("TRUSTED_PROXIES", "10.0.0.1, everyone"),
         ];
-        let error = Settings::from_values(values).expect_err("bad settings").to_string();
+        let error = Settings::from_values(values).expect_err("refuse settings").to_string();
         let names: Vec<_> = error.lines().filter_map(|line| line.split(' ').next()).collect();
         assert_eq!(
             names,
@@ -164,38 +164,39 @@ mod tests {
     #[test]
     fn production_refuses_the_default_password_and_no_limits() {
         let values = PRODUCTION.into_iter().chain([("RATE_LIMIT_PER_MINUTE", "0")]);
-        let error = Settings::from_values(values).expect_err("bad settings").to_string();
+        let error = Settings::from_values(values).expect_err("refuse settings").to_string();
         let names: Vec<_> = error.lines().filter_map(|line| line.split(' ').next()).collect();
         assert_eq!(names, ["DB_PASSWORD", "RATE_LIMIT_PER_MINUTE"]);
     }
 
     #[test]
-    fn production_starts_with_warnings() {
+    fn production_accepts_weak_settings_with_warnings() {
         let values = [("DB_PASSWORD", "hunter22"), ("REDIS_PASSWORD", "hunter22"), ("BCRYPT_COST", "4")];
-        let warnings = Settings::from_values(PRODUCTION.into_iter().chain(values)).expect("settings").common.warnings;
+        let warnings =
+            Settings::from_values(PRODUCTION.into_iter().chain(values)).expect("read settings").common.warnings;
         let names: Vec<_> = warnings.iter().map(|warning| warning.setting.as_str()).collect();
         assert_eq!(names, ["INTERNAL_TLS_CA_FILE", "BCRYPT_COST"]);
     }
 
     #[test]
-    fn production_warns_of_each_limit_that_is_off() {
+    fn production_warns_of_each_disabled_limit() {
         let off = ["AUTH_RATE_LIMIT_PER_MINUTE", "LOGIN_FAILURES_PER_ADDRESS", "DIRECT_CHATS_PER_USER"];
         let passwords = [("DB_PASSWORD", "hunter22"), ("REDIS_PASSWORD", "hunter22")];
         let values = PRODUCTION.into_iter().chain(passwords).chain(off.map(|name| (name, "0")));
-        let warnings = Settings::from_values(values).expect("settings").common.warnings;
+        let warnings = Settings::from_values(values).expect("read settings").common.warnings;
         let names: Vec<_> = warnings.iter().map(|warning| warning.setting.as_str()).collect();
         assert_eq!(names[1..], off, "{names:?}");
     }
 
     #[test]
-    fn the_example_lists_each_with_its_default() {
+    fn env_example_lists_each_setting_with_its_default() {
         let mut source = SettingsSource::from_values([]);
         Settings::read_all(&mut source);
         assert_eq!(*source.requested(), env_example::listed_for("chat-service"));
     }
 
     #[test]
-    fn no_secret_is_in_debug() {
+    fn debug_shows_no_secret() {
         let secrets = [
             ("DB_PASSWORD", "hunter22"),
             ("DATABASE_READ_URL", "postgres://u:hunter22@h/d"),
@@ -203,7 +204,7 @@ mod tests {
             ("JWT_SECRET", "hunter22"),
             ("INTERNAL_TOKEN", "hunter22"),
         ];
-        let settings = Settings::from_values(secrets).expect("settings");
+        let settings = Settings::from_values(secrets).expect("read settings");
         assert!(!format!("{settings:?}").contains("hunter22"));
     }
 }

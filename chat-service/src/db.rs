@@ -1,4 +1,4 @@
-//! Postgres: a pool of connections, and a limit on how long anyone waits for it.
+//! Access to Postgres through a pool of connections, with timeouts.
 
 mod connect;
 mod factory;
@@ -35,9 +35,9 @@ pub(crate) use self::{
 };
 use crate::config::DatabaseSettings;
 
-/// The longest that anyone waits for a connection, and then for the work. With Postgres away a client is told so within
-/// 2 s (guarantee G11). Postgres itself gives up before the second of them: what is refused is not stored after all, but
-/// where the answer was lost on its way.
+/// The timeouts for a connection, and then for the work on it. Together they end a request within 2 s if Postgres is
+/// unavailable (guarantee G11). `statement_timeout` is shorter than the second one, so refused work is not stored
+/// afterwards, unless only its answer was lost.
 pub(crate) const CONNECTION_TIMEOUT: Duration = Duration::from_millis(700);
 const WORK_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -46,10 +46,10 @@ const POOL_TIMEOUTS_TOTAL: &str = "db_pool_timeouts_total";
 /// Why the database did not do its work.
 #[derive(Debug, Error)]
 pub(crate) enum DbError {
-    /// No connection could be had.
+    /// The pool provided no connection.
     #[error("no connection: {0}")]
     NoConnection(#[from] PoolError<ConnectionError>),
-    /// It took too long.
+    /// The timeout expired.
     #[error("no answer within the timeout")]
     Timeout,
     /// A query failed.
@@ -57,7 +57,6 @@ pub(crate) enum DbError {
     Query(#[from] QueryError),
 }
 
-/// What the database answered.
 pub(crate) type DbResult<T> = Result<T, DbError>;
 
 impl From<&DbError> for ApiError {
@@ -73,7 +72,7 @@ impl From<DbError> for ApiError {
 }
 
 impl DbError {
-    /// What kind of error it is, in a word.
+    /// Returns the kind of error as one word, for traces.
     pub(crate) const fn kind(&self) -> &'static str {
         match self {
             Self::NoConnection(_) => "no_connection",
@@ -86,15 +85,14 @@ impl DbError {
         matches!(self, Self::Query(QueryError::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _)))
     }
 
-    /// Whether it may be that the connection has ended. A connection that breaks, and one that Postgres ends, have no kind
-    /// of their own.
+    /// Returns whether the connection may be lost. diesel has no error kind for a broken connection, or for one that
+    /// Postgres ends.
     const fn may_be_connection_loss(&self) -> bool {
         use DatabaseErrorKind::{ClosedConnection, UnableToSendCommand, Unknown};
         matches!(self, Self::Query(QueryError::DatabaseError(ClosedConnection | UnableToSendCommand | Unknown, _)))
     }
 
-    /// Whether the same work may be done later.
-    #[must_use]
+    /// Returns whether the same work may succeed later.
     pub(crate) const fn is_transient(&self) -> bool {
         match self {
             Self::NoConnection(_) | Self::Timeout => true,
@@ -104,8 +102,9 @@ impl DbError {
     }
 }
 
-/// Whether the same query may succeed later. diesel has no kind for a server that shuts down, a full disk, or a timeout
-/// of a statement or of a lock: all of these are `Unknown`. So is a mistake in our SQL, but that fails in every test.
+/// Returns whether the same query may succeed later. diesel has no kind for a server that shuts down, a full disk, or a
+/// timeout of a statement or lock: all of these are `Unknown`. So is a mistake in our SQL, but that fails in every
+/// test.
 const fn is_transient(kind: DatabaseErrorKind) -> bool {
     !matches!(
         kind,
@@ -118,29 +117,29 @@ const fn is_transient(kind: DatabaseErrorKind) -> bool {
     )
 }
 
-/// How a pool is used. Counts, as a gauge takes them.
+/// The usage of a pool, as values of gauges.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PoolUsage {
-    /// Connections that nobody uses.
+    /// Idle connections.
     pub(crate) idle: f64,
-    /// Connections that are used.
+    /// Connections in use.
     pub used: f64,
-    /// Callers that wait for one.
+    /// Callers that wait for a connection.
     pub(crate) waiting: f64,
 }
 
-/// What became of a connection that was worked on.
+/// What happened to a connection after the work on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
-    /// It goes on, if there was one.
+    /// It is usable, or there was none.
     Kept,
-    /// It was closed, since it did not answer.
+    /// It was closed because it did not answer.
     Closed,
-    /// It could not be used, and another one may do.
+    /// It was lost; the work may succeed on another one.
     Lost,
 }
 
-/// The attempts at a piece of work, which tell the second one that it is not the first.
+/// Distinguishes the first attempt at a piece of work from a repeat.
 #[derive(Debug, Default)]
 pub(crate) struct Attempts(AtomicBool);
 
@@ -151,9 +150,9 @@ impl Attempts {
     }
 }
 
-/// An error of work on the database, which may be of the database itself.
+/// An error of work on the database, which may be an error of the database itself.
 pub(crate) trait WorkError: From<DbError> {
-    /// What the database failed with.
+    /// Returns the error of the database, if it is one.
     fn db_error(&self) -> Option<&DbError>;
 }
 
@@ -163,36 +162,34 @@ impl WorkError for DbError {
     }
 }
 
-/// The database.
+/// A pool of connections to Postgres.
 #[derive(Clone)]
 pub(crate) struct Db(Pool<ConnectionFactory>);
 
 impl Db {
-    /// A pool that connects when it is first used, on the runtime that this is called on.
-    ///
-    /// # Errors
-    /// The pool's settings contradict each other.
+    /// Creates a pool that connects at its first use, on the current runtime.
     pub(crate) fn new(connector: Connector, settings: &DatabaseSettings) -> anyhow::Result<Self> {
         describe_counter!(POOL_TIMEOUTS_TOTAL, "Requests that got no connection to Postgres in time");
         let DatabaseSettings { max_connections, max_lifetime, .. } = *settings;
         let pool = Pool::builder(ConnectionFactory::new(connector, max_connections, max_lifetime))
             .max_size(max_connections)
-            // The one that was used last: its process has everything at hand, in its own caches and in those of the CPU.
+            // The most recently used connection first: the caches of its process and of the CPU are warm.
             .queue_mode(QueueMode::Lifo)
             .build()
             .context("creating the connection pool")?;
         Ok(Self(pool))
     }
 
-    /// Does a piece of work on one connection, within a time limit. The work is idempotent: where its connection turns out
-    /// to have ended, or to be one to a server that became read-only, it is done once more on another one.
+    /// Does a piece of work on one connection, within a timeout. The work must be idempotent: if the connection is
+    /// lost, or its server has become read-only, the work is repeated once on another connection.
     ///
-    /// The first attempt may have been committed, and only its answer lost. So work that returns whether it changed something
-    /// has to recognize what the first attempt did: by an id that is made outside of it, or by [`Attempts`].
+    /// The first attempt may have been committed although its answer was lost. So work that returns whether it changed
+    /// something must recognize the effect of the first attempt: by an id that is created outside of it, or by
+    /// [`Attempts`].
     ///
     /// # Errors
-    /// Those of the work, and [`DbError`]. A connection that did not answer in time is closed: nobody else waits behind
-    /// what it does.
+    /// Those of the work, and [`DbError`]. A connection that does not answer within the timeout is closed, so that
+    /// nobody waits behind its statement.
     pub(crate) async fn run<T, E: WorkError>(
         &self,
         work: impl AsyncFnOnce(&mut AsyncPgConnection) -> Result<T, E> + Clone,
@@ -200,10 +197,7 @@ impl Db {
         self.run_by(Instant::now() + CONNECTION_TIMEOUT, work).await
     }
 
-    /// As [`Db::run`], for work that was waiting already: it is begun by `start_by`, or not at all.
-    ///
-    /// # Errors
-    /// As [`Db::run`].
+    /// Does the same as [`Db::run`] for work that has already waited: it starts by `start_by`, or not at all.
     pub(crate) async fn run_by<T, E: WorkError>(
         &self,
         start_by: Instant,
@@ -249,12 +243,12 @@ impl Db {
             return (Err(DbError::Timeout.into()), Fate::Closed);
         };
         let Some(error) = result.as_ref().err().and_then(WorkError::db_error) else { return (result, Fate::Kept) };
-        // Postgres says why it ends a connection, and then ends it: it is asked whether this was the end.
+        // Postgres sends an error before it ends a connection. An empty query finds out whether it has.
         let is_lost = error.is_read_only()
             || error.may_be_connection_loss()
                 && !matches!(timeout_at(end, connection.inner.batch_execute("")).await, Ok(Ok(())));
         if is_lost {
-            // The idle ones were to the same server. New ones may find another.
+            // The idle connections went to the same server. New ones may reach another.
             drop(Object::take(connection));
             self.close_idle();
             return (result, Fate::Lost);
@@ -262,16 +256,13 @@ impl Db {
         (result, Fate::Kept)
     }
 
-    /// Closes the connections that are not in use.
+    /// Closes the idle connections.
     fn close_idle(&self) {
         self.0.retain(|_, _| false);
         self.0.manager().close_idle();
     }
 
-    /// Does one query. See [`Db::run`].
-    ///
-    /// # Errors
-    /// [`DbError`]
+    /// Does the same as [`Db::run`] for work that only fails with errors of diesel.
     pub(crate) async fn query<T>(
         &self,
         query: impl AsyncFnOnce(&mut AsyncPgConnection) -> QueryResult<T> + Clone,
@@ -279,8 +270,7 @@ impl Db {
         self.run(async move |connection| Ok(query(connection).await?)).await
     }
 
-    /// How the pool is used at this moment.
-    #[must_use]
+    /// Returns the current usage of the pool.
     pub(crate) fn usage(&self) -> PoolUsage {
         let status = self.0.status();
         let count = |number: usize| u32::try_from(number).map_or(f64::INFINITY, f64::from);

@@ -1,8 +1,9 @@
-//! The deployment that the database belongs to: one row of it, made by the first process that asks.
+//! The deployment that the database belongs to. It is one row, which the first process that needs it creates.
 //!
-//! A database that was restored from a dump elsewhere has the row of the one that was dumped. It is a deployment of its own,
-//! so its row is replaced: the identifier of the Postgres cluster and the number of the database tell the two apart. A physical
-//! copy (a base backup) has the same ones; for it there is `chat-service deployment renew`.
+//! A database that was restored from a dump elsewhere contains the row of the original. It is a separate deployment, so
+//! its row is replaced. The copy is recognized by the identifier of the Postgres cluster and the OID of the database.
+//! In a physical copy (a base backup) both are the same as in the original, so the operator runs `chat-service
+//! deployment renew`.
 
 use std::sync::Once;
 
@@ -23,7 +24,7 @@ use uuid::Uuid;
 
 use crate::db::{Connector, Db};
 
-/// Where the database is. Managed services may forbid `pg_control_system`.
+/// Finds the OID of the database. Managed services may forbid `pg_control_system`.
 const DATABASE: &str = "SELECT oid, has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE') AS may_ask
       FROM pg_database WHERE datname = current_database()";
 
@@ -32,7 +33,7 @@ const CLUSTER: &str = "SELECT system_identifier FROM pg_control_system()";
 const READ: &str = "SELECT id, created_at FROM deployment
      WHERE database_oid = $1 AND (system_identifier = $2) IS NOT FALSE";
 
-/// Makes a new row, or replaces the one that there is.
+/// Inserts the row, or replaces the existing one.
 macro_rules! replace {
     ($condition:literal) => {
         concat!(
@@ -85,10 +86,7 @@ impl From<Row> for Deployment {
     }
 }
 
-/// Reads which deployment the database belongs to, and makes it one where it is new or was copied.
-///
-/// # Errors
-/// Those of Postgres.
+/// Returns the deployment of the database. Creates one if the database is new or a copy.
 pub(crate) async fn identify(connection: &mut AsyncPgConnection) -> QueryResult<Deployment> {
     let (oid, cluster) = locate(connection).await?;
     if let Some(known) = read(connection, oid, cluster).await.optional()? {
@@ -98,7 +96,7 @@ pub(crate) async fn identify(connection: &mut AsyncPgConnection) -> QueryResult<
     read(connection, oid, cluster).await
 }
 
-/// The number of the database and the identifier of its Postgres cluster, if that may be read.
+/// Returns the OID of the database, and the identifier of its Postgres cluster if that may be read.
 async fn locate(connection: &mut AsyncPgConnection) -> QueryResult<(u32, Option<i64>)> {
     let Database { oid, may_ask } = sql_query(DATABASE).get_result(connection).await?;
     if !may_ask {
@@ -124,10 +122,7 @@ async fn read(connection: &mut AsyncPgConnection, oid: u32, cluster: Option<i64>
     read.get_result::<Row>(connection).await.map(Deployment::from)
 }
 
-/// The call. What it finds is from then on the deployment of this process.
-///
-/// # Errors
-/// Those of the database.
+/// Implements the gRPC call `GetDeployment`, and makes the result the deployment of this process.
 pub(crate) async fn get(db: &Db, own: &OwnDeployment) -> Result<GetDeploymentResponse, ApiError> {
     let deployment = db.query(async |connection| identify(connection).await).await?;
     own.set(deployment);
@@ -135,7 +130,7 @@ pub(crate) async fn get(db: &Db, own: &OwnDeployment) -> Result<GetDeploymentRes
     Ok(GetDeploymentResponse { id: id.to_string(), created_at_micros })
 }
 
-/// `chat-service deployment renew`: makes the database one of a new deployment.
+/// Implements `chat-service deployment renew`: gives the database a new deployment id.
 ///
 /// # Errors
 /// Postgres does not answer, or the database was not migrated.

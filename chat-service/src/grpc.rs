@@ -1,4 +1,4 @@
-//! The gRPC edge: one thin method for each call (contract, section 6).
+//! The gRPC edge: one short method for each call (contract, section 6).
 
 use neonchat_proto::chat::v1::{
     GetDeploymentRequest, GetDeploymentResponse, GetEventsRequest, GetEventsResponse, GetHeadsRequest,
@@ -11,12 +11,10 @@ use tonic::{Request, Response, async_trait};
 
 use crate::{chats, deployment, messages, services::Services, sync};
 
-/// The calls of `chat.v1.ChatService`.
+/// Implements `chat.v1.ChatService`.
 pub(crate) struct Api(Services);
 
 impl Api {
-    /// The service to be served.
-    #[must_use]
     pub(crate) fn server(services: &Services) -> ChatServiceServer<Self> {
         ChatServiceServer::new(Self(services.clone()))
     }

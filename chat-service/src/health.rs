@@ -1,4 +1,4 @@
-//! What an operator's tools ask: is it healthy, alive, ready, and what does it measure (contract, section 4).
+//! The operations endpoints: health, liveness, readiness and metrics (contract, section 4).
 
 use std::time::Duration;
 
@@ -16,24 +16,19 @@ use crate::{
     readiness::{Readiness, ReadinessState},
 };
 
-/// The longest that a dependency may take to say that it is well.
+/// The timeout for the check of a dependency.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What is asked.
+/// What the operations endpoints report on.
 #[derive(Clone)]
 pub(crate) struct Health {
-    /// Postgres.
     pub(crate) db: Db,
-    /// Redis and notification-service.
+    /// For Redis and notification-service.
     pub(crate) notifier: Notifier,
-    /// Whether this process can work.
     pub(crate) readiness: Readiness,
-    /// What it measures.
     pub(crate) metrics: Metrics,
 }
 
-/// The paths.
-#[must_use]
 pub(crate) fn routes() -> Routes {
     routes!(health, live, ready, metrics)
 }
@@ -141,7 +136,7 @@ async fn ready(health: Data<Health>) -> HttpResponse {
 )]
 async fn metrics(health: Data<Health>) -> Result<HttpResponse, ApiError> {
     let PoolUsage { idle, used, waiting } = health.db.usage();
-    // Read off here and not kept up: nobody sees what they were in between.
+    // These gauges are set here, when they are read, instead of at each change.
     metrics::gauge!("db_pool_connections", "state" => "idle").set(idle);
     metrics::gauge!("db_pool_connections", "state" => "used").set(used);
     metrics::gauge!("db_pool_waiting").set(waiting);

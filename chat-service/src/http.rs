@@ -1,4 +1,4 @@
-//! The HTTP edge: which handler has which path ([`router`]), and how a request is read ([`extract`]).
+//! The HTTP edge: the paths of the handlers ([`router`]), and the extractors of requests ([`extract`]).
 
 mod cors;
 mod document;

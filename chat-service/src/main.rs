@@ -1,4 +1,4 @@
-//! The process: settings, telemetry, build, run, drain.
+//! The command line, and the life of the process: settings, telemetry, build, run, drain.
 
 use std::{process::ExitCode, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Counters that exist before their first event, so that the first one is seen as an increase.
+//! Counters that start at 0 before their first event, so that the first event shows as an increase.
 
 use neonchat_common::{
     grpc::client,

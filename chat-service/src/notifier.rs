@@ -83,8 +83,8 @@ impl Notifier {
         Self { monitor, ..self }
     }
 
-    /// Returns those of the users who have an open socket, even if it is `away`. Returns nobody if presence is not known within
-    /// the timeout.
+    /// Returns those of the users who have an open socket, even if it is `away`. Returns nobody if presence is not
+    /// known within the timeout.
     pub(crate) async fn online(&self, users: impl IntoIterator<Item = UserId>) -> HashSet<UserId> {
         let statuses = self.statuses(users).await.unwrap_or_else(|error| {
             tracing::debug!(error.cause = %error, "presence unknown");

@@ -1,4 +1,4 @@
-//! Whether this process can do its work, watched in the background: Postgres answers, is migrated, and meets the
+//! The readiness of this process. A background task watches whether Postgres answers, is migrated, and meets the
 //! requirements (see [`crate::db`]).
 
 use std::{
@@ -16,27 +16,26 @@ use crate::{
     deployment,
 };
 
-/// How often Postgres is asked again, and the longest that it may take to answer.
+/// The interval of the checks of Postgres, and their timeout.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The wait after the first attempt that failed, and the longest.
+/// The first and the longest delay between attempts.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
-/// What a load balancer should know.
+/// Whether a load balancer may send requests to this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReadinessState {
-    /// Not able to work yet.
+    /// The database is not prepared yet.
     Starting,
-    /// Not able to work at the moment.
+    /// The database cannot be used at the moment.
     NotReady,
-    /// Able to work.
     Ready,
-    /// About to end. It never becomes ready again.
+    /// The process is shutting down. It never becomes ready again.
     Draining,
 }
 
-/// The state of this process.
+/// The readiness of this process.
 #[derive(Clone, Debug)]
 pub(crate) struct Readiness {
     state: watch::Sender<ReadinessState>,
@@ -60,25 +59,20 @@ impl Readiness {
         readiness
     }
 
-    /// The state now.
-    #[must_use]
     pub(crate) fn state(&self) -> ReadinessState {
         *self.state.borrow()
     }
 
-    /// Why the database cannot be used although it answers, in words for an operator.
-    #[must_use]
+    /// Returns why the database cannot be used although it answers, as a text for an operator.
     pub(crate) fn problem(&self) -> Option<String> {
         self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The state now and its changes.
-    #[must_use]
     pub(crate) fn subscribe(&self) -> watch::Receiver<ReadinessState> {
         self.state.subscribe()
     }
 
-    /// This process is about to end.
+    /// Starts the drain.
     pub(crate) fn drain(&self) {
         self.state.send_replace(ReadinessState::Draining);
     }
@@ -88,7 +82,7 @@ impl Readiness {
         *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = problem.map(ToString::to_string);
     }
 
-    /// Migrates and identifies the deployment, trying again until it is done.
+    /// Migrates the database and identifies the deployment. Retries until it succeeds.
     async fn prepare(&self, connector: &Connector, own: &OwnDeployment) {
         let (mut delay, max_delay) = BACKOFF;
         while let Err(error) = try_prepare(connector, own).await {
@@ -96,7 +90,7 @@ impl Readiness {
             if error.is::<UnmetRequirements>() {
                 self.set(Err(error));
             }
-            // Jittered, so that many processes do not come at once.
+            // With jitter, so that processes do not retry at the same time.
             tokio::time::sleep(delay.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
             delay = max_delay.min(delay * 2);
         }
@@ -123,18 +117,18 @@ async fn try_prepare(connector: &Connector, own: &OwnDeployment) -> anyhow::Resu
     Ok(())
 }
 
-/// Asks over a connection of its own: that all of the pool's are in use is no reason to send requests elsewhere.
+/// Checks Postgres over its own connection: a busy pool is no reason to send requests to another instance.
 struct Watcher {
     connector: Connector,
     session: Option<Session>,
 }
 
 impl Watcher {
-    /// Asks Postgres whether it still meets the requirements, such as that a commit is on disk when it is acknowledged
-    /// (guarantee G1). They may change at any time, so this is asked again and again, and tells at once whether Postgres
-    /// answers at all.
+    /// Checks whether Postgres answers and meets the requirements, for example that a commit is on disk when it is
+    /// acknowledged (guarantee G1). Its settings may change at any time, so this is repeated.
     async fn check(&mut self) -> anyhow::Result<()> {
-        // Left out of `self` where the check fails: the next one is over a new connection, to another server maybe.
+        // Put back into `self` only if the check succeeds. Otherwise the next check opens a new connection, perhaps to
+        // another server.
         let mut session = self.session.take();
         let checked = tokio::time::timeout(CHECK_TIMEOUT, async {
             match &mut session {

@@ -1,20 +1,20 @@
-//! The tables, as `migrations/` makes them. Columns that no query uses yet are left out.
+//! The tables that `migrations/` creates, without the columns that no query uses.
 
 use diesel::{allow_tables_to_appear_in_same_query, table};
 
 table! {
-    /// People.
+    /// The users.
     users (id) {
         /// UUID v4.
         id -> Uuid,
-        /// As its owner writes it.
+        /// The name as its owner spells it.
         username -> Text,
-        /// Folded: see [`crate::users::username::Username::key`].
+        /// The folded name: see [`crate::users::username::Username::key`].
         username_key -> Text,
-        /// See [`crate::users::username::Username::skeleton`]. NULL where an older user has the same one, or it was
-        /// not computed yet.
+        /// See [`crate::users::username::Username::skeleton`]. NULL if an older user has the same one, or if it was not
+        /// computed yet.
         username_skeleton -> Nullable<Text>,
-        /// bcrypt.
+        /// A bcrypt hash.
         password_hash -> Text,
         /// When the user registered.
         created_at -> Timestamptz,
@@ -22,49 +22,49 @@ table! {
 }
 
 table! {
-    /// Chats, each with the one sequence of its events.
+    /// The chats, each with the head of its sequence of events.
     chats (id) {
         /// UUID v7.
         id -> Uuid,
         /// `direct`.
         kind -> Text,
-        /// Who opened it.
+        /// The user who opened the chat.
         user1_id -> Uuid,
-        /// The other one.
+        /// The other member.
         user2_id -> Uuid,
-        /// The place of the last event.
+        /// The `seq` of the last event.
         last_seq -> BigInt,
-        /// When the last event was made, or the chat.
+        /// When the last event was stored; without events, when the chat was created.
         updated_at -> Timestamptz,
     }
 }
 
 table! {
-    /// Who is in which chat.
+    /// The members of chats.
     chat_members (chat_id, user_id) {
-        /// The chat.
+        /// The id of the chat.
         chat_id -> Uuid,
-        /// The member.
+        /// The id of the member.
         user_id -> Uuid,
-        /// The member has read every event up to this one.
+        /// The read marker: every event up to this `seq` is read.
         read_seq -> BigInt,
     }
 }
 
 table! {
-    /// Messages.
+    /// The messages.
     messages (id) {
         /// UUID v7.
         id -> Uuid,
-        /// The chat.
+        /// The id of the chat.
         chat_id -> Uuid,
-        /// Its place among the chat's events.
+        /// The number of the message in the sequence of its chat.
         seq -> BigInt,
-        /// Who wrote it.
+        /// The user who sent it.
         sender_id -> Uuid,
-        /// Chosen by who wrote it: the same one again stores nothing.
+        /// The idempotency key of the sender.
         request_id -> Uuid,
-        /// What was written.
+        /// The text.
         text -> Text,
         /// When it was stored.
         created_at -> Timestamptz,
@@ -74,13 +74,13 @@ table! {
 }
 
 table! {
-    /// Tokens that are refused although they have not expired.
+    /// The tokens that are refused although they have not expired.
     revoked_tokens (id) {
         /// The token's `jti`.
         id -> Uuid,
-        /// Whose it was.
+        /// The user of the token.
         user_id -> Uuid,
-        /// From when on it is refused anyway.
+        /// When the token expires.
         expires_at -> Timestamptz,
     }
 }

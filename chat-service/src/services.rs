@@ -1,4 +1,4 @@
-//! All that the edges call, in one place.
+//! Everything that the HTTP and gRPC edges call.
 
 use neonchat_common::{deployment::OwnDeployment, http::address::TrustedProxies, origin::AllowedOrigins};
 
@@ -7,27 +7,19 @@ use crate::{
     sessions::service::Sessions, users::service::Users,
 };
 
-/// What the edges call.
+/// Everything that the HTTP and gRPC edges call.
 #[derive(Clone)]
 pub(crate) struct Services {
-    /// The database.
     pub(crate) db: Db,
-    /// The deployment that the database belongs to.
     pub(crate) deployment: OwnDeployment,
-    /// Sessions.
     pub(crate) sessions: Sessions,
-    /// Users.
     pub(crate) users: Users,
-    /// Chats.
     pub(crate) chats: Chats,
-    /// Messages.
     pub(crate) messages: Messages,
-    /// The process itself.
     pub(crate) health: Health,
-    /// How often a client may ask.
     pub(crate) request_limit: RequestLimit,
-    /// Who says where a request comes from.
+    /// The proxies whose `X-Forwarded-For` is trusted.
     pub(crate) trusted_proxies: TrustedProxies,
-    /// Whose pages may ask from a browser.
+    /// The origins whose pages may call the API from a browser.
     pub(crate) allowed_origins: AllowedOrigins,
 }

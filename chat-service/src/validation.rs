@@ -1,4 +1,4 @@
-//! Reading what a client sent into types, and telling the client of all that is wrong with it at once.
+//! Parses input of clients into types, and reports all invalid fields together.
 
 use std::{borrow::Cow, fmt, ops::RangeInclusive, str::FromStr};
 
@@ -12,36 +12,34 @@ use utoipa::{
     openapi::{Object, ObjectBuilder, RefOr, Schema, Type},
 };
 
-/// The rule that a value breaks.
+/// Why a value is invalid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ValidationError {
-    /// A stable code: `length`, `format` …
+    /// A stable code, such as `length` or `format`.
     pub(crate) code: &'static str,
-    /// For a person.
+    /// A description for people.
     pub(crate) message: Cow<'static, str>,
 }
 
 impl ValidationError {
-    /// The rule of this code.
-    #[must_use]
     pub(crate) fn new(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         Self { code, message: message.into() }
     }
 }
 
-/// What is wrong with a request.
+/// All invalid fields of a request.
 #[derive(Debug, Default)]
 pub(crate) struct ValidationErrors(Vec<FieldError>);
 
 impl ValidationErrors {
-    /// Takes the value, or notes which rule the field breaks.
+    /// Returns the value, or records the error of the field.
     pub(crate) fn check<T>(&mut self, field: &'static str, parsed: Result<T, ValidationError>) -> Option<T> {
-        parsed.map_err(|violation| self.note(field, violation)).ok()
+        parsed.map_err(|error| self.push(field, error)).ok()
     }
 
-    /// Notes that a field breaks a rule.
-    pub(crate) fn note(&mut self, field: &'static str, violation: ValidationError) {
-        let ValidationError { code, message } = violation;
+    /// Records the error of a field.
+    pub(crate) fn push(&mut self, field: &'static str, error: ValidationError) {
+        let ValidationError { code, message } = error;
         self.0.push(FieldError { field: field.into(), code, message: message.into_owned() });
     }
 }
@@ -52,23 +50,17 @@ impl From<ValidationErrors> for ApiError {
     }
 }
 
-/// How many items a page has at most: from 1 to `MAX`, and `DEFAULT` where the client does not say.
+/// The maximum number of items on a page: from 1 to `MAX`; `DEFAULT` if the client gives none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PageLimit<const DEFAULT: u32, const MAX: u32>(u32);
 
 impl<const DEFAULT: u32, const MAX: u32> PageLimit<DEFAULT, MAX> {
-    /// Reads one from a query.
-    ///
-    /// # Errors
-    /// It is no number, or out of range.
+    /// Parses a query parameter.
     pub(crate) fn parse(text: Option<&str>) -> Result<Self, ValidationError> {
         parse_number(text, DEFAULT, 1..=MAX).map(Self)
     }
 
-    /// Reads one from a gRPC request, where 0 stands for a number that is not given.
-    ///
-    /// # Errors
-    /// It is greater than `MAX`.
+    /// Reads a field of a gRPC request, in which 0 means that no limit is given.
     pub(crate) fn from_wire(number: u32) -> Result<Self, ValidationError> {
         match number {
             0 => Ok(Self(DEFAULT)),
@@ -77,19 +69,16 @@ impl<const DEFAULT: u32, const MAX: u32> PageLimit<DEFAULT, MAX> {
         }
     }
 
-    /// The number.
-    #[must_use]
     pub(crate) fn get(self) -> i64 {
         self.0.into()
     }
 
-    /// One more than the page has: whether it is found tells whether there is a further page.
-    #[must_use]
+    /// Returns the limit of a query that finds out whether there is a further page.
     pub(crate) fn plus_one(self) -> i64 {
         self.get() + 1
     }
 
-    /// Cuts off the one more that was asked for. Returns whether it was there.
+    /// Removes the extra item of such a query. Returns whether there was one.
     pub(crate) fn truncate<T>(self, items: &mut Vec<T>) -> bool {
         let limit = self.0 as usize;
         let has_more = items.len() > limit;
@@ -106,27 +95,22 @@ impl<const DEFAULT: u32, const MAX: u32> PartialSchema for PageLimit<DEFAULT, MA
 
 impl<const DEFAULT: u32, const MAX: u32> ToSchema for PageLimit<DEFAULT, MAX> {}
 
-/// How many items come before a page.
+/// The number of items before a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Offset(u32);
 
 impl Offset {
-    /// Reads one from a query; 0 where the client does not say.
-    ///
-    /// # Errors
-    /// It is no number, or out of range.
+    /// Parses a query parameter; 0 if the client gives none.
     pub(crate) fn parse(text: Option<&str>) -> Result<Self, ValidationError> {
         parse_number(text, 0, 0..=MAX_OFFSET).map(Self)
     }
 
-    /// The number.
-    #[must_use]
     pub(crate) fn get(self) -> i64 {
         self.0.into()
     }
 }
 
-/// The greatest offset.
+/// The maximum offset.
 const MAX_OFFSET: u32 = i32::MAX.unsigned_abs();
 
 impl PartialSchema for Offset {
@@ -154,10 +138,7 @@ fn out_of_range<T: fmt::Display>(range: &RangeInclusive<T>) -> ValidationError {
     ValidationError::new("range", format!("should be a whole number from {} to {}", range.start(), range.end()))
 }
 
-/// Reads `true` or `false`; `false` where the client does not say.
-///
-/// # Errors
-/// It is neither.
+/// Parses `true` or `false`; `false` if the client gives none.
 pub(crate) fn parse_flag(text: Option<&str>) -> Result<bool, ValidationError> {
     match text {
         None => Ok(false),
@@ -165,34 +146,22 @@ pub(crate) fn parse_flag(text: Option<&str>) -> Result<bool, ValidationError> {
     }
 }
 
-/// Reads the text of a message.
-///
-/// # Errors
-/// The rule that it breaks.
+/// Parses the text of a message.
 pub(crate) fn parse_text(text: String) -> Result<MessageText, ValidationError> {
     MessageText::try_from(text).map_err(|error| ValidationError::new(error.code(), error.to_string()))
 }
 
-/// Reads an id.
-///
-/// # Errors
-/// It is no UUID.
+/// Parses an id.
 pub(crate) fn parse_id<T: FromStr>(text: &str) -> Result<T, ValidationError> {
     text.parse().map_err(|_| ValidationError::new("format", "should be a UUID"))
 }
 
-/// Reads an id that may be left out, as an empty text.
-///
-/// # Errors
-/// It is no UUID.
+/// Parses an optional id. An empty text stands for none.
 pub(crate) fn parse_optional_id<T: FromStr>(text: &str) -> Result<Option<T>, ValidationError> {
     if text.is_empty() { Ok(None) } else { parse_id(text).map(Some) }
 }
 
-/// Reads a list of ids.
-///
-/// # Errors
-/// They are more than `max`, or one is no UUID.
+/// Parses a list of at most `max` ids.
 pub(crate) fn parse_ids<'a, T: FromStr>(
     ids: impl IntoIterator<Item = &'a str>,
     max: usize,
@@ -204,18 +173,12 @@ pub(crate) fn parse_ids<'a, T: FromStr>(
     ids.into_iter().map(parse_id).collect()
 }
 
-/// Reads a `seq` from a query; 0, the place before the first, where the client does not say.
-///
-/// # Errors
-/// It is no number, or negative.
+/// Parses a `seq` in a query; 0, which is before the first event, if the client gives none.
 pub(crate) fn parse_seq(text: Option<&str>) -> Result<Seq, ValidationError> {
     parse_number(text, 0, 0..=Seq::MAX)
 }
 
-/// A `seq`, or 0 for the place before the first.
-///
-/// # Errors
-/// It is negative.
+/// Checks that a `seq` is not negative. 0 is before the first event.
 pub(crate) fn check_seq(seq: i64) -> Result<Seq, ValidationError> {
     if seq < 0 { Err(ValidationError::new("range", "should not be negative")) } else { Ok(seq) }
 }
@@ -230,7 +193,7 @@ mod tests {
     type Limit = PageLimit<20, 100>;
 
     #[test]
-    fn a_limit_is_within_its_range() {
+    fn accepts_only_limits_within_the_range() {
         let get = |text| Limit::parse(text).map(PageLimit::get).ok();
         assert_eq!([None, Some("1"), Some("100")].map(get), [Some(20), Some(1), Some(100)]);
         for bad in ["0", "101", "-1", "x", "", "1.5", "99999999999999999999"] {
@@ -241,8 +204,8 @@ mod tests {
     }
 
     #[test]
-    fn the_one_more_tells_of_a_further_page() {
-        let limit = PageLimit::<2, 2>::from_wire(0).expect("a limit");
+    fn extra_item_shows_a_further_page() {
+        let limit = PageLimit::<2, 2>::from_wire(0).expect("read limit");
         for (found, has_more) in [(1, false), (2, false), (3, true)] {
             let mut items = vec![(); found];
             assert_eq!((limit.truncate(&mut items), items.len()), (has_more, found.min(2)));
@@ -250,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_is_wrong_is_told_at_once() {
+    fn reports_all_invalid_fields_together() {
         let mut invalid = ValidationErrors::default();
         invalid.check("limit", Limit::parse(Some("0")));
         invalid.check("unread_only", parse_flag(Some("yes")));

@@ -1,8 +1,8 @@
 CREATE TABLE users (
     id            UUID PRIMARY KEY,
     username      TEXT NOT NULL,
-    -- The username folded (NFKC, without case) by the service, so that which names are alike does not depend on the
-    -- database's locale. COLLATE "C" makes a search by start of name a range of the index.
+    -- The username, folded by the service (NFKC, without case), so that the equality of names does not depend on the
+    -- locale of the database. With COLLATE "C", a search by prefix is a range of the index.
     username_key  TEXT COLLATE "C" NOT NULL,
     password_hash TEXT NOT NULL,
     email         TEXT UNIQUE,

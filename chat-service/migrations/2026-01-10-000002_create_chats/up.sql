@@ -3,25 +3,25 @@ CREATE TABLE chats (
     kind          TEXT NOT NULL DEFAULT 'direct' CHECK (kind IN ('direct')),
     user1_id      UUID NOT NULL REFERENCES users,
     user2_id      UUID NOT NULL REFERENCES users,
-    -- The place of the chat's last durable event. The lock of this row is what gives each event its place.
+    -- The seq of the chat's last durable event. Events get their seq under the lock of this row.
     last_seq      BIGINT NOT NULL DEFAULT 0,
-    -- When that event was made: the next one is made later, whatever the clock says.
+    -- The time of that event. The next one gets a later time, whatever the clock says.
     last_event_at TIMESTAMPTZ,
     created_at    TIMESTAMPTZ NOT NULL DEFAULT now(),
     updated_at    TIMESTAMPTZ NOT NULL DEFAULT now(),
 
     CONSTRAINT chats_of_two CHECK (user1_id <> user2_id)
 )
--- Each message updates this row. With no index on what changes and room in the page, the update stays in the page (HOT).
+-- Each message updates this row. No changed column is indexed and the page has room, so the update stays in the page (HOT).
 WITH (fillfactor = 80);
 
--- One direct chat per unordered pair.
+-- One direct chat per unordered pair of users.
 CREATE UNIQUE INDEX idx_chat_pair ON chats (LEAST(user1_id, user2_id), GREATEST(user1_id, user2_id));
 
 CREATE TABLE chat_members (
     chat_id   UUID NOT NULL REFERENCES chats,
     user_id   UUID NOT NULL REFERENCES users,
-    -- The member has read every event up to this one.
+    -- The read marker: the member has read every event up to this seq.
     read_seq  BIGINT NOT NULL DEFAULT 0,
     joined_at TIMESTAMPTZ NOT NULL DEFAULT now(),
 

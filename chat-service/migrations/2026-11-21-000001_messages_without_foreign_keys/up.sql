@@ -1,5 +1,5 @@
--- A message is written by one statement alone, which gives it a place under the lock of its chat's row and only where its
--- sender is in `chat_members`; and that table refers to both chats and users. To look both up once more, and to lock the
--- user's row for it, took a fifth of what storing a message costs Postgres (docs/PERFORMANCE.md). Whoever makes chats or users
--- go has to make their messages go, or stay, on purpose.
+-- Only one statement inserts messages. It does so under the lock of the chat's row, and only if the sender is in
+-- `chat_members`, which refers to both chats and users. Checking both again, and locking the user's row for it, took a
+-- fifth of the time that Postgres needs to store a message (docs/PERFORMANCE.md). Code that deletes chats or users must
+-- decide explicitly what happens to their messages.
 ALTER TABLE messages DROP CONSTRAINT messages_chat_id_fkey, DROP CONSTRAINT messages_sender_id_fkey;

@@ -1,5 +1,5 @@
 -- One row: the deployment that this database belongs to. The services put its id into what they publish on Redis.
--- system_identifier and database_oid tell a database restored from a dump elsewhere from the one that was dumped.
+-- system_identifier and database_oid distinguish a database that was restored from a dump from the original.
 CREATE TABLE deployment (
     is_only           boolean PRIMARY KEY DEFAULT true CHECK (is_only),
     id                uuid NOT NULL,

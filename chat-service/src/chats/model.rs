@@ -77,8 +77,8 @@ pub(crate) struct LastMessage {
 
 /// Returns the number of messages by others that a member has not read.
 ///
-/// `seq` has no gaps, so a subtraction counts them. None of the messages after `read_seq` is the member's own, because sending
-/// a message moves the read marker to it.
+/// `seq` has no gaps, so a subtraction counts them. None of the messages after `read_seq` is the member's own, because
+/// sending a message moves the read marker to it.
 pub(crate) const fn unread_count(last_seq: Seq, read_seq: Seq) -> i64 {
     last_seq - read_seq
 }

@@ -32,8 +32,8 @@ impl Chats {
         Self { db, notifier, tasks, limit }
     }
 
-    /// Returns the direct chat of two users, and creates it if there is none. A new chat is announced to both members' sockets
-    /// before this returns, so that the announcement precedes its first message.
+    /// Returns the direct chat of two users, and creates it if there is none. A new chat is announced to both members'
+    /// sockets before this returns, so that the announcement precedes its first message.
     pub(crate) async fn open(&self, user: UserId, partner: UserId) -> Result<GetOrCreate<ChatItem>, ChatError> {
         if user == partner {
             return Err(ChatError::PartnerIsCaller);

@@ -72,8 +72,8 @@ async fn get_or_create_pair(
     }
 }
 
-/// Returns whether a user has more than `max` chats, including the new one. It locks the user's row, so that concurrent inserts
-/// are counted one after another. It reads at most `max + 1` entries of the index.
+/// Returns whether a user has more than `max` chats, including the new one. It locks the user's row, so that concurrent
+/// inserts are counted one after another. It reads at most `max + 1` entries of the index.
 async fn has_more_chats(connection: &mut AsyncPgConnection, user: UserId, max: u32) -> QueryResult<bool> {
     users::table.find(user.0).select(users::id).for_no_key_update().get_result::<Uuid>(connection).await?;
     let beyond = chat_members::table

@@ -1,4 +1,4 @@
-//! The settings of Postgres: a URL, or its parts.
+//! The settings of Postgres: a URL or its parts.
 
 use std::{fmt, net::IpAddr, time::Duration};
 
@@ -6,21 +6,21 @@ use neonchat_common::settings::{DEFAULT_PASSWORD, Environment, SettingsSource, i
 use secrecy::ExposeSecret as _;
 use tokio_postgres::config::{Host, SslMode};
 
-/// Where Postgres is, and how many connections there are to it.
+/// The address of Postgres, and the limits of the pool.
 #[derive(Clone)]
 pub struct DatabaseSettings {
-    /// `DATABASE_URL`, or made of `DB_HOST DB_PORT DB_NAME DB_USER DB_PASSWORD DB_SSLMODE`.
+    /// `DATABASE_URL`, or `DB_HOST DB_PORT DB_NAME DB_USER DB_PASSWORD DB_SSLMODE`.
     pub connection: tokio_postgres::Config,
-    /// `DATABASE_READ_URL`: a server that follows it, for reads that may be a little behind.
+    /// `DATABASE_READ_URL`: a replica, for reads that may lag behind.
     pub replica: Option<tokio_postgres::Config>,
-    /// `DB_MAX_CONNS`: to each of the two.
+    /// `DB_MAX_CONNS`: the size of each of the two pools.
     pub max_connections: usize,
-    /// `DB_CONN_MAX_LIFETIME`: an older connection is replaced, so that load spreads again after a failover.
+    /// `DB_CONN_MAX_LIFETIME`: older connections are replaced, so that load spreads again after a failover.
     pub max_lifetime: Duration,
 }
 
 impl fmt::Debug for DatabaseSettings {
-    /// Without the connection: it has the password.
+    /// Omits the connection, which contains the password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DatabaseSettings")
             .field("max_connections", &self.max_connections)
@@ -44,8 +44,9 @@ impl DatabaseSettings {
     }
 }
 
-/// The words of `DB_SSLMODE` and of `sslmode` in a URL. Where TLS is spoken, the server's certificate is checked, host name
-/// included: `require` and `verify-ca` are as strict as `verify-full`. A private authority is trusted by `SSL_CERT_FILE`.
+/// The values of `DB_SSLMODE`, and of `sslmode` in a URL. With TLS, the server's certificate and its host name are
+/// always checked: `require` and `verify-ca` are as strict as `verify-full`. `SSL_CERT_FILE` adds a private certificate
+/// authority.
 const SSL_MODES: [(&str, SslMode); 5] = [
     ("disable", SslMode::Disable),
     ("prefer", SslMode::Prefer),
@@ -54,7 +55,7 @@ const SSL_MODES: [(&str, SslMode); 5] = [
     ("verify-full", SslMode::Require),
 ];
 
-/// What else may follow the `?` of a URL.
+/// The other parameters that a URL may have.
 const PARAMETERS: [&str; 17] = [
     "application_name",
     "channel_binding",
@@ -109,14 +110,14 @@ fn from_parts(source: &mut SettingsSource, environment: Environment, tls: SslMod
     connection
 }
 
-/// Reads a URL; says what it should be where it is not one. The text of an error has nothing of a password in it.
+/// Parses a URL. An error says what is expected, and never contains a part of a password.
 fn parse(url: &str, tls: SslMode) -> Result<tokio_postgres::Config, String> {
     let malformed = || {
         "a URL such as postgres://user:password@host:5432/database, where /, ?, #, @ and % of a password are percent-encoded"
             .to_owned()
     };
     let rest = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://")).ok_or_else(malformed)?;
-    // As tokio-postgres reads it: user and password end at the first `@`. A second one was meant to be part of them.
+    // For tokio-postgres, user and password end at the first `@`. A second `@` was probably meant as a part of the password.
     let address = match rest.split_once('@') {
         Some((_, address)) if address.contains('@') => return Err(malformed()),
         Some((_, address)) => address,
@@ -140,7 +141,7 @@ fn parse(url: &str, tls: SslMode) -> Result<tokio_postgres::Config, String> {
         }
     }
     let mut connection: tokio_postgres::Config = format!("{base}?{}", others.join("&")).parse().map_err(|error| {
-        // Of a parameter with a bad value, its name; of anything else, nothing that could be part of a password.
+        // The name of a parameter with a bad value, but nothing that could be part of a password.
         let cause = std::error::Error::source(&error).map(ToString::to_string);
         let cause = cause.filter(|cause| cause.starts_with("invalid value for option"));
         cause.map_or_else(malformed, |cause| format!("{}: {cause}", malformed()))
@@ -186,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn sslmode_is_a_parameter_and_not_part_of_a_password() {
+    fn reads_sslmode_only_from_the_parameters() {
         for (url, expected) in [
             ("postgres://u:p@h/d", SslMode::Require),
             ("postgres://u:sslmode=disable@h/d", SslMode::Require),
@@ -204,9 +205,9 @@ mod tests {
     }
 
     #[test]
-    fn a_url_is_read_whole() {
+    fn reads_all_parts_of_a_url() {
         let url = "postgres://us%40er:a%2Fb%3F%40c%25@h1:1,h2:2/d%20b?sslmode=disable&connect_timeout=3&host=%2Frun";
-        let connection = parse(url, SslMode::Require).expect("a connection");
+        let connection = parse(url, SslMode::Require).expect("parse URL");
         assert_eq!((connection.get_user(), connection.get_dbname()), (Some("us@er"), Some("d b")));
         assert_eq!(connection.get_password(), Some(&b"a/b?@c%"[..]));
         assert_eq!(connection.get_connect_timeout(), Some(&Duration::from_secs(3)));
@@ -214,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_not_such_a_url_and_shows_no_password() {
+    fn refuses_invalid_urls_without_showing_passwords() {
         let modes = "a URL whose sslmode is one of disable, prefer, require, verify-ca, verify-full";
         for (url, expected) in [
             ("nonsense", "a URL such as postgres://"),
@@ -236,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_may_have_any_character() {
+    fn accepts_any_character_in_the_parts() {
         let password = " a/b@c?sslmode=disable#'\"\\$%41 ";
         let values = [("DB_PASSWORD", password), ("DB_USER", "u@x"), ("DB_NAME", "a/b?c"), ("DB_SSLMODE", "verify-ca")];
         let mut source = SettingsSource::from_values(values);
@@ -248,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn production_refuses_the_default_password_wherever_it_is() {
+    fn production_refuses_the_default_password_in_every_setting() {
         for (name, value) in [
             ("DB_PASSWORD", ""),
             ("DATABASE_URL", "postgres://neon:secret@localhost/neondb"),
@@ -259,13 +260,13 @@ mod tests {
             let own = if name == "DATABASE_READ_URL" { ("DB_PASSWORD", "hunter22") } else { ("DB_USER", "neon") };
             let mut source = SettingsSource::from_values([(name, value), own]);
             DatabaseSettings::read(&mut source, Environment::Production);
-            let error = source.finish().expect_err("a bad setting").to_string();
+            let error = source.finish().expect_err("refuse settings").to_string();
             assert!(error.starts_with(&format!("{name} should be a password of your own")), "{error}");
         }
     }
 
     #[test]
-    fn production_warns_of_a_connection_that_others_can_read() {
+    fn production_warns_of_unencrypted_connections() {
         for (name, value, is_warned) in [
             ("DB_HOST", "localhost", false),
             ("DB_HOST", "/run/postgresql", false),
@@ -279,7 +280,7 @@ mod tests {
         ] {
             let mut source = SettingsSource::from_values([(name, value), ("DB_PASSWORD", "hunter22")]);
             DatabaseSettings::read(&mut source, Environment::Production);
-            let warnings = source.finish().expect("settings");
+            let warnings = source.finish().expect("read settings");
             let expected = if name == "DB_HOST" { "DB_SSLMODE" } else { name };
             let warned: Vec<_> = warnings.iter().map(|warning| warning.setting.as_str()).collect();
             assert_eq!(warned, [expected][..usize::from(is_warned)], "{value}");

@@ -1,16 +1,16 @@
-//! How often clients may ask.
+//! The settings of the rate limits.
 
 use neonchat_common::settings::{Environment, SettingsSource};
 
 const MAX: u32 = 1_000_000;
 
-/// How often clients may ask. 0 is no limit.
+/// The rate limits on clients. 0 is no limit.
 #[derive(Clone, Copy, Debug)]
 pub struct LimitSettings {
-    /// `RATE_LIMIT_PER_MINUTE`: requests of one user, and of one address without a valid token. With 0, the limits below are
-    /// 0 too.
+    /// `RATE_LIMIT_PER_MINUTE`: requests of a user, or of an address without a valid token. If it is 0, the other
+    /// limits are 0 too.
     pub requests_per_minute: u32,
-    /// `AUTH_RATE_LIMIT_PER_MINUTE`: requests of one address to `/auth`.
+    /// `AUTH_RATE_LIMIT_PER_MINUTE`: requests of an address to `/auth`.
     pub auth_per_minute: u32,
     /// `LOGIN_FAILURES_PER_NAME`: failed logins for one name from one address in 15 minutes.
     pub failures_per_name: u32,
@@ -31,7 +31,7 @@ impl LimitSettings {
     }
 }
 
-/// A limit that may be switched off in production, with a warning.
+/// Reads a limit that production may switch off, with a warning.
 fn bounding(source: &mut SettingsSource, name: &str, default: u32, environment: Environment) -> u32 {
     let limit = source.number(name, default, 0, MAX);
     if environment == Environment::Production && limit == 0 {
@@ -40,6 +40,7 @@ fn bounding(source: &mut SettingsSource, name: &str, default: u32, environment: 
     limit
 }
 
+/// Reads a limit that production must not switch off.
 fn against_guessing(source: &mut SettingsSource, name: &str, default: u32, environment: Environment) -> u32 {
     let limit = source.number(name, default, 0, MAX);
     if environment == Environment::Production && limit == 0 {

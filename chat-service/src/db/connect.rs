@@ -1,4 +1,4 @@
-//! How a connection is made.
+//! Connecting to Postgres.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,43 +12,43 @@ use tokio_postgres::config::SslMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
 use uuid::Uuid;
 
-/// The longest that connecting takes, TLS and login included. Longer than a request waits for it: it is for the next one.
+/// The timeout for connecting, including TLS and login. It is longer than a request waits: a later request gets the
+/// connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long a host may leave what we sent without an answer before the connection is given up.
+/// How long sent data may stay unacknowledged before the connection is closed.
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// An idle connection is asked after this time whether it is still there.
+/// The idle time after which TCP keepalive probes start.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 
 /// The settings of a connection for requests.
 ///
-/// Timeouts: no statement runs, and none waits for a lock, longer than its caller waits for the answer; and a process that
-/// hangs in a transaction does not keep its locks.
+/// Timeouts: no statement runs or waits for a lock longer than its caller waits for the answer. A process that hangs in a
+/// transaction loses its locks.
 ///
-/// Plans: each statement is planned once, since every statement looks rows up by an index, whatever its values are and
-/// whatever size Postgres believes a young table to have. Planning for one message takes longer than storing it.
+/// Plans: each statement is planned once per connection. Every statement finds rows by an index, whatever its values are and
+/// whatever Postgres assumes about the size of a new table. Planning takes longer than storing a message.
 ///
-/// Isolation: what [`crate::messages`] locks and then reads has to be as the last transaction left it.
+/// Isolation: the rows that [`crate::messages`] locks and then reads must be as the last transaction left them.
 ///
-/// They are set by statements. As startup options they would be refused by `PgBouncer`.
+/// They are set by statements, because `PgBouncer` refuses them as startup options.
 const REQUEST_SETTINGS: &str = "SET statement_timeout = '900ms'; SET lock_timeout = '800ms'; \
     SET idle_in_transaction_session_timeout = '5s'; SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; \
     SET jit = off; SET default_transaction_isolation = 'read committed';";
 
-/// The settings of a connection for work that takes its time, whatever the user's are.
+/// The settings of a connection for long-running work. They override those of the database user.
 const MAINTENANCE_SETTINGS: &str = "SET statement_timeout = 0; SET lock_timeout = 0;";
 
-/// A connection, and what tells its session from any other.
+/// A connection with a marker of its session.
 pub(crate) struct Session {
-    /// The connection.
     pub(crate) connection: AsyncPgConnection,
-    /// The value of the setting `neonchat.session`. Where it is another, the connection is one of a pooler, which gives
-    /// sessions of Postgres to several connections in turn.
+    /// The value that the setting `neonchat.session` must have. If it has another, a pooler shares the sessions of Postgres
+    /// between connections.
     pub(super) marker: String,
 }
 
-/// Makes connections to one database.
+/// Opens connections to one database.
 #[derive(Clone)]
 pub struct Connector {
     config: Arc<tokio_postgres::Config>,
@@ -57,10 +57,10 @@ pub struct Connector {
 }
 
 impl Connector {
-    /// For the database of `config`.
+    /// Creates a connector for the database of `config`, which connects on the current runtime.
     ///
     /// # Errors
-    /// TLS is asked for, and the system's certificates cannot be read.
+    /// TLS is required, and the system's certificates cannot be read.
     pub fn new(config: &tokio_postgres::Config) -> anyhow::Result<Self> {
         let mut config = config.clone();
         config
@@ -72,20 +72,18 @@ impl Connector {
         Ok(Self { config: Arc::new(config), tls, runtime: Handle::current() })
     }
 
-    /// A connection for requests, with [`REQUEST_SETTINGS`].
-    #[must_use]
+    /// Opens a connection for requests, with [`REQUEST_SETTINGS`].
     pub(crate) fn connect(&self) -> BoxFuture<'static, ConnectionResult<Session>> {
         self.open(REQUEST_SETTINGS)
     }
 
-    /// A connection for work that takes its time.
-    #[must_use]
+    /// Opens a connection for long-running work, with [`MAINTENANCE_SETTINGS`].
     pub(crate) fn connect_without_timeouts(&self) -> BoxFuture<'static, ConnectionResult<Session>> {
         self.open(MAINTENANCE_SETTINGS)
     }
 
-    /// A connection lives in a task, and that task is to be on the main runtime: one on an actix worker's would end
-    /// with the HTTP server, while the pool still hands the connection out.
+    /// The task of a connection must run on the main runtime. On the runtime of an actix worker it would end with the
+    /// HTTP server, while the pool still provides the connection.
     fn open(&self, settings: &str) -> BoxFuture<'static, ConnectionResult<Session>> {
         let (config, tls) = (Arc::clone(&self.config), self.tls.clone());
         let marker = Uuid::new_v4().simple().to_string();
@@ -102,12 +100,12 @@ impl Connector {
 }
 
 fn bad_connection(error: impl std::error::Error) -> ConnectionError {
-    // The outermost message of tokio-postgres is "error connecting to server"; what it means is in its source.
+    // The message of tokio-postgres is only "error connecting to server"; its source has the reason.
     let cause = error.source().map_or_else(String::new, |source| format!(": {source}"));
     ConnectionError::BadConnection(format!("{error}{cause}"))
 }
 
-/// The server's certificate is always checked. Where TLS is off, nothing is trusted and nothing is loaded.
+/// Returns a TLS connector that always checks the server's certificate. Without TLS, it trusts nothing and loads nothing.
 fn tls(mode: SslMode) -> anyhow::Result<MakeRustlsConnect> {
     let mut roots = RootCertStore::empty();
     if mode != SslMode::Disable {

@@ -1,8 +1,8 @@
-//! New connections for the pool, never more than `DB_MAX_CONNS`.
+//! Opens connections for the pool, never more than `DB_MAX_CONNS`.
 //!
-//! A request waits for a connection for less time than connecting may take. If connecting were abandoned with the request, a
-//! Postgres that is slow to accept would be asked again and again, and no request would ever get a connection. So a few
-//! workers connect. What a worker makes goes to the request that has waited longest, or is kept for the next one.
+//! A request waits less time for a connection than connecting may take. If an attempt were cancelled with its request,
+//! a slow Postgres would get endless attempts, and no request would ever get a connection. So a few background workers
+//! connect. A new connection goes to the request that has waited longest, or is kept for the next one.
 
 use std::{
     collections::VecDeque,
@@ -20,23 +20,23 @@ use tokio::{
 
 use super::Connector;
 
-/// Connections that are made at a time: each is a new process of Postgres.
+/// The maximum number of concurrent attempts. Each starts a new process of Postgres.
 const MAX_WORKERS: usize = 4;
 
-/// A connection, and its permit among those that may be open.
+/// A connection, with its permit to be open.
 pub(super) struct Connection {
     pub(super) inner: AsyncPgConnection,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Connection {
-    /// Whether it is known to have ended. Nothing is sent.
+    /// Returns whether the connection is known to be closed. Sends nothing.
     pub(super) fn is_broken(&mut self) -> bool {
         self.inner.is_broken()
     }
 }
 
-/// See the module.
+/// The connection manager of the pool.
 #[derive(Clone)]
 pub(super) struct ConnectionFactory(Arc<Inner>);
 
@@ -52,12 +52,12 @@ struct Inner {
 struct State {
     workers: usize,
     waiting: VecDeque<oneshot::Sender<ConnectionResult<Connection>>>,
-    /// Made for requests that no longer waited.
+    /// Connections whose requests no longer waited.
     spare: Vec<Connection>,
 }
 
 impl ConnectionFactory {
-    /// Makes connections by `connector`, on the runtime that this is called on.
+    /// Connects with `connector`, on the current runtime.
     pub(super) fn new(connector: Connector, max_connections: usize, max_lifetime: Duration) -> Self {
         Self(Arc::new(Inner {
             connector,
@@ -68,12 +68,12 @@ impl ConnectionFactory {
         }))
     }
 
-    /// How many connections are kept for the next request.
+    /// Returns the number of spare connections.
     pub(super) fn spare(&self) -> usize {
         self.0.lock().spare.len()
     }
 
-    /// Closes the connections that are kept for the next request.
+    /// Closes the spare connections.
     pub(super) fn close_idle(&self) {
         self.0.lock().spare.clear();
     }
@@ -106,7 +106,7 @@ impl Inner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A connection that is there, or where it will come.
+    /// Returns a spare connection, or the receiver of a future one.
     fn request(self: &Arc<Self>) -> Result<Connection, oneshot::Receiver<ConnectionResult<Connection>>> {
         let mut state = self.lock();
         while let Some(mut spare) = state.spare.pop() {
@@ -133,7 +133,7 @@ impl Inner {
         }
     }
 
-    /// Whether more requests wait than other workers connect. Where not, the worker that asks is one less.
+    /// Returns whether more requests wait than other workers serve. If not, deregisters the calling worker.
     fn has_demand(&self) -> bool {
         let mut state = self.lock();
         state.waiting.retain(|waiting| !waiting.is_closed());
@@ -149,7 +149,8 @@ impl Inner {
         Ok(Connection { inner: self.connector.connect().await?.connection, _permit: permit })
     }
 
-    /// Gives it to the request that has waited longest. An error is of use to nobody who asks later.
+    /// Passes the result to the request that has waited longest. A connection that nobody takes becomes a spare; an error is
+    /// dropped.
     fn deliver(&self, mut connection: ConnectionResult<Connection>) {
         let mut state = self.lock();
         while let Some(waiting) = state.waiting.pop_front() {

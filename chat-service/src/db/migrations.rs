@@ -1,4 +1,4 @@
-//! Bringing the database to the form that this program knows.
+//! Migrations of the database.
 
 use std::time::Duration;
 
@@ -10,16 +10,16 @@ use tokio::time::{Instant, sleep};
 use super::{Connector, connect::Session, requirements};
 use crate::users::skeletons;
 
-/// The migrations of `migrations/`, a part of the program.
+/// The migrations in `migrations/`, embedded in the program.
 pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
 
-/// How long to wait before a database that did not answer is asked again.
+/// The pause between attempts to connect.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// [`migrate`], for a process that does nothing else: the database may take as long as `wait` to answer.
+/// Does the same as [`migrate`], but waits up to `wait` for a database that does not answer.
 ///
 /// # Errors
-/// It did not answer in time; or as [`migrate`], which is not tried again.
+/// The database did not answer in time, or [`migrate`] failed, which is not repeated.
 pub async fn wait_and_migrate(wait: Duration, connector: &Connector) -> anyhow::Result<()> {
     let started = Instant::now();
     loop {
@@ -35,10 +35,10 @@ pub async fn wait_and_migrate(wait: Duration, connector: &Connector) -> anyhow::
     }
 }
 
-/// Applies pending migrations. Of several processes that start at once one does it, and the others wait for it.
+/// Applies pending migrations. If several processes start at the same time, one of them does it while the others wait.
 ///
 /// # Errors
-/// Postgres does not answer, or is not as this program needs it; or a migration failed, and was rolled back.
+/// Postgres does not answer or does not meet the requirements, or a migration failed and was rolled back.
 pub async fn migrate(connector: &Connector) -> anyhow::Result<()> {
     migrate_on(connector, connector.connect_without_timeouts().await?).await
 }
@@ -46,12 +46,12 @@ pub async fn migrate(connector: &Connector) -> anyhow::Result<()> {
 async fn migrate_on(connector: &Connector, mut session: Session) -> anyhow::Result<()> {
     requirements::check_new_session(connector, &mut session).await?;
     let mut connection = session.connection;
-    // Released when the connection ends. The number is "neonchat" as bytes.
+    // The lock is released when the connection closes. Its number is the bytes of "neonchat".
     connection
         .batch_execute("SELECT pg_advisory_lock(x'6e656f6e63686174'::bigint)")
         .await
         .context("acquiring the migration lock")?;
-    // diesel's migrations block, so they get a thread of their own.
+    // diesel's migrations block, so they run on a blocking thread.
     let pending = move || {
         let mut harness = AsyncMigrationHarness::new(connection);
         for version in harness.run_pending_migrations(MIGRATIONS).map_err(|error| anyhow!(error))? {
@@ -60,6 +60,7 @@ async fn migrate_on(connector: &Connector, mut session: Session) -> anyhow::Resu
         anyhow::Ok(harness.into_inner())
     };
     let mut connection = tokio::task::spawn_blocking(pending).await??;
-    // What SQL cannot compute, also for users whom an instance of an older version has registered since.
+    // SQL cannot compute skeletons. Instances of an older version may have registered users without them since the last
+    // start.
     skeletons::backfill(&mut connection).await.context("backfilling username skeletons")
 }

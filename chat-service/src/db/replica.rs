@@ -1,5 +1,5 @@
-//! A reader: a server that follows Postgres by streaming replication, and is behind it by more or less. It is asked for what
-//! it can be known to have, and whenever it does not answer, Postgres itself is.
+//! A read replica: a server that follows the primary by streaming replication, with some lag. It is used for data that
+//! it is known to have. If it does not answer, the primary is used.
 
 use std::{
     fmt,
@@ -14,35 +14,33 @@ use tokio::time::Instant;
 use super::{Connector, Db, WorkError};
 use crate::config::DatabaseSettings;
 
-/// The longest that a request waits for a connection to the reader, and then for the work: it may have to be done once more.
+/// The timeouts for a connection to the replica, and then for the work. They are short, because the primary may have to
+/// repeat the work.
 const CONNECTION_TIMEOUT: Duration = Duration::from_millis(200);
 const WORK_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// How long a reader that failed is left alone.
+/// How long a replica that failed is not used.
 const PAUSE: Duration = Duration::from_secs(2);
 
 const READS_TOTAL: &str = "db_reader_reads_total";
 
-/// See the module.
+/// A pool of connections to the replica.
 #[derive(Clone)]
 pub(crate) struct Replica {
     db: Db,
-    /// When it may be asked again, after it failed.
+    /// When it may be used again after a failure.
     paused_until: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Replica {
-    /// With a pool of its own, as large as that of Postgres.
-    ///
-    /// # Errors
-    /// As [`Db::new`].
+    /// Creates a pool that is as large as that of the primary.
     pub(crate) fn new(connector: Connector, settings: &DatabaseSettings) -> anyhow::Result<Self> {
         describe_counter!(READS_TOTAL, "Reads from the replica, by outcome");
         Ok(Self { db: Db::new(connector, settings)?, paused_until: Arc::default() })
     }
 
-    /// What the reader says, or nothing where it is away or too slow, or where the work finds that it is behind, and so
-    /// that there is nothing (`None`).
+    /// Does read-only work on the replica. Returns `None` if the replica is unavailable or too slow, or if the work
+    /// returns `None` because the replica lags behind.
     pub(crate) async fn try_read<T, E>(
         &self,
         work: impl AsyncFnOnce(&mut AsyncPgConnection) -> Result<Option<T>, E>,

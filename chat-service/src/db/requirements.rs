@@ -1,5 +1,5 @@
-//! What this program needs of its database. A database that does not meet it would accept connections and fail requests, so
-//! that readiness has to say what is wrong.
+//! The requirements on the database. A database that does not meet them accepts connections but fails requests, so readiness
+//! reports what is wrong.
 
 use diesel::{
     QueryableByName, sql_query,
@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use super::{Connector, connect::Session};
 
-/// The oldest version that the suite runs on, as `server_version_num`.
+/// The oldest tested version, as `server_version_num`.
 const MIN_VERSION: i32 = 15_00_00;
 
 #[derive(QueryableByName)]
@@ -31,7 +31,7 @@ struct Facts {
     missing_privileges: Vec<String>,
 }
 
-/// Names and privileges of tables that do not exist yet are left out.
+/// Ignores the privileges of tables that do not exist yet.
 const FACTS: &str = "
     SELECT current_setting('server_version_num')::integer AS version,
            current_setting('server_encoding') AS encoding,
@@ -50,7 +50,7 @@ const FACTS: &str = "
                         unnest(privileges) AS privilege
                   WHERE NOT has_table_privilege(to_regclass(name), privilege)) AS missing_privileges";
 
-/// Why the database does not meet the requirements, in words for an operator.
+/// Why the database does not meet the requirements, as a text for an operator.
 #[derive(Debug, Error)]
 #[error("{0}")]
 pub(crate) struct UnmetRequirements(String);
@@ -65,8 +65,8 @@ pub(crate) async fn check(session: &mut Session) -> anyhow::Result<()> {
     if problems.is_empty() { Ok(()) } else { Err(UnmetRequirements(problems.join("; ")).into()) }
 }
 
-/// As [`check`], for a session that has just begun. Another one is begun after it: a pooler that shares sessions gives
-/// both the same one, or the first one another.
+/// Does the same as [`check`] for a new session. It opens another session first: a pooler that shares sessions then
+/// gives both the same one, or moves the first one to another.
 pub(crate) async fn check_new_session(connector: &Connector, session: &mut Session) -> anyhow::Result<()> {
     let _other = connector.connect_without_timeouts().await?;
     check(session).await

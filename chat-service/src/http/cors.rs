@@ -1,7 +1,7 @@
 //! Cross-origin requests of browsers, from the origins in `CORS_ALLOWED_ORIGINS` (Fetch Standard, section 3.2).
 //!
-//! Of our own, for it is little: the origins are those that the WebSocket handshake knows too, and nothing is refused
-//! here. A browser keeps an answer from a page whose origin is not told to be allowed.
+//! Written here because it is short: the WebSocket handshake uses the same list of origins, and nothing is refused. The
+//! browser hides an answer from a page whose origin is not allowed.
 
 use actix_web::{
     Error, HttpResponse,
@@ -16,22 +16,18 @@ use actix_web::{
 };
 use neonchat_common::origin::AllowedOrigins;
 
-/// What a page may ask with: every method, and every header that the documents tell callers to send. No cookies: there are
-/// none.
+/// What a page may send: all methods, and all documented request headers. The API uses no cookies.
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 const REQUEST_HEADERS: &str = "authorization, content-type, x-request-id, traceparent, tracestate";
 
-/// What a page may see of an answer's headers.
+/// The response headers that a page may read.
 const ANSWER_HEADERS: &str = "x-request-id, ratelimit-limit, ratelimit-remaining, ratelimit-reset, retry-after, allow, \
                               www-authenticate, accept-encoding";
 
-/// For how many seconds a browser need not ask again. Chromium's longest.
+/// How long a browser may cache a preflight, in seconds. This is the maximum of Chromium.
 const MAX_AGE: &str = "7200";
 
-/// Middleware: answers preflights, and says which pages may read an answer.
-///
-/// # Errors
-/// Those of what is inside.
+/// Middleware that answers preflights, and sets the headers by which pages may read an answer.
 pub(crate) async fn cors(
     allowed: Data<AllowedOrigins>,
     request: ServiceRequest,
@@ -63,7 +59,7 @@ fn is_preflight(request: &ServiceRequest) -> bool {
 }
 
 fn answer(headers: &mut HeaderMap, origin: Option<HeaderValue>, allow: impl FnOnce(&mut HeaderMap)) {
-    // Also where the origin is not allowed, or is not sent: a cache must not give that answer to another page.
+    // Also if the origin is not allowed or not sent: a cache must not serve that answer to another page.
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
     if let Some(origin) = origin {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);

@@ -1,4 +1,4 @@
-//! The `OpenAPI` document: what is above each handler, and what holds for all of them.
+//! The `OpenAPI` document: the documentation of each handler, and what all of them share.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -44,7 +44,7 @@ const BEARER: &str = "bearer";
 )]
 struct Base;
 
-/// The document of the service: of what operators ask, and of the API, which lies below `prefix`.
+/// Returns the document of the operations endpoints, and of the API below `prefix`.
 pub(super) fn document(operators: openapi::OpenApi, prefix: &str, mut api: openapi::OpenApi) -> openapi::OpenApi {
     for operation in operations(&mut api) {
         add_shared_problems(operation);
@@ -72,8 +72,7 @@ pub(super) fn document(operators: openapi::OpenApi, prefix: &str, mut api: opena
     document
 }
 
-/// What every operation of the API may answer: because it is asked too often, has a fault, needs the database; and
-/// because of what it reads from a request.
+/// Adds the problems that every operation of the API may answer, and those that follow from what it reads of a request.
 fn add_shared_problems(operation: &mut Operation) {
     let mut problems = vec![
         rate_limited(Duration::from_secs(12)),
@@ -95,7 +94,7 @@ fn add_shared_problems(operation: &mut Operation) {
     }
 }
 
-/// An example of what may be wrong with the values of a request, where it has any.
+/// Returns an example of an invalid value, if the request has any values.
 fn invalid(operation: &Operation) -> Option<(&'static str, ApiError)> {
     let first = operation.parameters.iter().flatten().find_map(|parameter| match parameter {
         RefOr::T(parameter) => Some(parameter.name.as_str()),
@@ -111,7 +110,7 @@ fn invalid(operation: &Operation) -> Option<(&'static str, ApiError)> {
     })
 }
 
-/// Names the headers that come with problems of a status.
+/// Adds the headers of problems with a status.
 fn refer_to_headers_of(status: &str, problem: &mut Response) {
     match status {
         "401" => refer(problem, &["WWW-Authenticate"]),
@@ -120,7 +119,7 @@ fn refer_to_headers_of(status: &str, problem: &mut Response) {
     }
 }
 
-/// The headers that answers refer to.
+/// Adds the headers that answers refer to.
 fn describe_headers(components: &mut Components) {
     for (name, kind, description) in [
         (

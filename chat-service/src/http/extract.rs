@@ -1,4 +1,4 @@
-//! What handlers take from a request: its session, and its body.
+//! Extractors for handlers: the session and the body of a request.
 
 use std::time::Duration;
 
@@ -22,11 +22,11 @@ use serde_json::value::RawValue;
 
 use crate::sessions::{error::SessionError, service::Sessions};
 
-/// The longest that a client may take to send a body. Without a limit, one that never ends is waited for.
+/// The timeout for a body. Without it, a request with an endless body would never end.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The session of a request: its token is valid and was not revoked, and its user exists. A handler that takes
-/// one is closed to everybody else.
+/// The session of a request: its token is valid and not revoked, and its user exists. Requests without one do not reach a
+/// handler that takes it.
 #[derive(Clone, Debug)]
 pub(crate) struct Session(pub Claims);
 
@@ -54,7 +54,7 @@ impl FromRequest for Session {
     }
 }
 
-/// The user whose [`Session`] it is.
+/// The user of a [`Session`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Authenticated(pub UserId);
 
@@ -68,10 +68,7 @@ impl FromRequest for Authenticated {
     }
 }
 
-/// What the token of a request says, if its signature is good and it has not expired. Whether it was revoked is not asked.
-///
-/// # Errors
-/// There is no token, or one that is no good.
+/// Returns the claims of a request's token if it is valid and not expired. Does not check whether it was revoked.
 pub(crate) fn claims(request: &HttpRequest, sessions: &Sessions) -> Result<Claims, TokenError> {
     let header = request.headers().get(AUTHORIZATION).ok_or(TokenError::Missing)?;
     let token = header.to_str().map_err(|_| TokenError::Invalid).and_then(token::bearer)?;
@@ -96,7 +93,7 @@ fn sessions(request: &HttpRequest) -> Result<&Sessions, ApiError> {
     sessions.map(Data::get_ref).ok_or_else(|| ApiError::internal("no sessions in the app's data"))
 }
 
-/// A JSON body, which arrives in time.
+/// A JSON body that arrived within [`BODY_TIMEOUT`].
 pub(crate) struct Body<T>(pub T);
 
 impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {

@@ -1,7 +1,7 @@
-//! The errors that an operation may answer, as its document has them.
+//! The documented errors of the operations.
 //!
-//! A handler names those of its own; [`document`](super::document) adds what every operation of a kind may answer, so that
-//! no handler can forget it. The examples are answers to real errors.
+//! A handler names its own errors. [`document`](super::document) adds those that every operation of a kind may answer,
+//! so that no handler can omit them. The examples are made from real errors.
 
 use std::collections::BTreeMap;
 
@@ -43,7 +43,7 @@ problems! {
     OtherContent: MessageError::IdempotencyMismatch;
 }
 
-/// Adds an error to the answers of an operation. Errors of one status share a response, with an example each.
+/// Adds an error to the responses of an operation. Errors with the same status share a response, with one example each.
 pub(crate) fn add(responses: &mut Responses, name: &str, error: &ApiError) {
     let response = responses.responses.entry(error.code.http_status().as_u16().to_string());
     let RefOr::T(response) = response.or_insert_with(|| Response::default().into()) else { return };
@@ -55,8 +55,8 @@ pub(crate) fn add(responses: &mut Responses, name: &str, error: &ApiError) {
     content.examples.insert(name.to_owned(), example.into());
 }
 
-/// Moves the problems of an operation into `shared`, where operations with problems of the same codes find the same
-/// response. So clients that are generated have one type for them, and not one for each operation and status.
+/// Moves the problems of an operation into `shared`, in which operations with the same codes share a response. So a
+/// generated client has one type for them instead of one for each operation and status.
 pub(crate) fn share(responses: &mut Responses, shared: &mut BTreeMap<String, RefOr<Response>>) {
     for response in responses.responses.values_mut() {
         let RefOr::T(own) = response else { continue };
@@ -77,7 +77,7 @@ pub(crate) fn share(responses: &mut Responses, shared: &mut BTreeMap<String, Ref
     }
 }
 
-/// The codes of the problems in a response, with their titles, as its examples have them.
+/// Returns the codes and titles of the problems in a response, taken from its examples.
 fn codes(content: &Content) -> BTreeMap<String, String> {
     let example = |example: &RefOr<Example>| match example {
         RefOr::T(Example { value: Some(value), summary, .. }) => {

@@ -1,5 +1,5 @@
-//! The limits on all calls of the API: by user, by address without a valid token, and always by address where passwords
-//! are made and checked.
+//! Rate limits on all API calls: by user, or by address without a valid token. Calls that create or check passwords are
+//! always limited by address.
 
 use std::time::Duration;
 
@@ -24,35 +24,34 @@ use crate::{
 
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// Of draft-ietf-httpapi-ratelimit-headers: in a window, left in it, and seconds until there is more.
+/// The headers of draft-ietf-httpapi-ratelimit-headers: requests per window, requests left, and seconds until the reset.
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 
-/// Where the paths begin that make and check passwords.
+/// The prefix of the paths that create or check passwords.
 const AUTH: &str = "/api/v1/auth/";
 
-/// The limits on requests.
+/// The rate limits on API calls.
 #[derive(Clone)]
 pub(crate) struct RequestLimit {
     limiter: Limiter,
-    /// Of one user, and of one address without a valid token.
+    /// For a user, or for an address without a valid token.
     general: Option<Rule>,
-    /// Of one address, on the paths of [`AUTH`].
+    /// For an address, on the paths of [`AUTH`].
     auth: Option<Rule>,
 }
 
-/// Whose requests are counted together.
+/// Whose requests share a limit.
 enum Client {
     User(Claims),
     Address(ClientAddress),
-    /// An address on the paths of [`AUTH`], where a token makes no difference.
+    /// An address on the paths of [`AUTH`], where tokens are ignored.
     Auth(ClientAddress),
 }
 
 impl RequestLimit {
-    /// With these numbers a minute. 0 is no limit; `per_minute` 0 switches both off.
-    #[must_use]
+    /// Allows these numbers of requests per minute. 0 is no limit; a `per_minute` of 0 switches both limits off.
     pub(crate) fn new(limiter: Limiter, per_minute: u32, auth_per_minute: u32) -> Self {
         let rule = |limit| (per_minute > 0 && limit > 0).then_some(Rule { limit, window: MINUTE });
         Self { limiter, general: rule(per_minute), auth: rule(auth_per_minute) }
@@ -75,12 +74,12 @@ impl RequestLimit {
 
 impl Client {
     fn of(request: &HttpRequest, sessions: &Sessions) -> Result<Self, ApiError> {
-        // Not the path as it was sent: `%61uth` is `auth`.
+        // The decoded path, since `%61uth` is `auth`.
         if request.match_info().as_str().starts_with(AUTH) {
             return ClientAddress::of_request(request).map(Self::Auth);
         }
-        // A token that is not valid counts as none: an address cannot make tokens up to get more requests, nor use up the
-        // requests of a user by a token that was revoked.
+        // An invalid token counts as none: nobody can invent tokens to get more requests, or use up the requests of a
+        // user with a revoked token.
         match claims(request, sessions) {
             Ok(claims) if !sessions.is_known_refused(claims.jti) => Ok(Self::User(claims)),
             _ => ClientAddress::of_request(request).map(Self::Address),
@@ -96,10 +95,7 @@ impl Client {
     }
 }
 
-/// Middleware, of the API alone: lets a request through, or answers that it came too soon.
-///
-/// # Errors
-/// Those of what is inside.
+/// Middleware of the API that refuses requests above the limit.
 pub(crate) async fn limit_requests(
     limit: Data<RequestLimit>,
     sessions: Data<Sessions>,
@@ -117,7 +113,8 @@ pub(crate) async fn limit_requests(
         return Ok(response);
     }
     let mut response = next.call(request).await?.map_into_boxed_body();
-    // The first request with a token that was revoked: it was counted for the user before that was known.
+    // The first request with a revoked token was counted for its user, because the revocation was not known yet. Count
+    // it for the address instead.
     if let Client::User(claims) = &client
         && sessions.is_known_refused(claims.jti)
     {
@@ -140,7 +137,7 @@ fn set_quota_headers(quota: Quota, response: &mut ServiceResponse<BoxBody>) {
     let is_refused = response.status() == StatusCode::TOO_MANY_REQUESTS;
     let headers = response.headers_mut();
     headers.insert(LIMIT, quota.limit.into());
-    // A stricter limit may have refused what passed this one: failed logins.
+    // The stricter limit on failed logins may have refused a request that passed this one.
     let stricter = headers.get(RETRY_AFTER).cloned().filter(|_| is_refused);
     let remaining = if is_refused { 0 } else { quota.remaining };
     headers.insert(REMAINING, remaining.into());

@@ -1,4 +1,4 @@
-//! Which handler has which path.
+//! The paths of the handlers.
 
 use actix_web::{
     http::header::CACHE_CONTROL,
@@ -11,16 +11,16 @@ use utoipa::openapi::OpenApi;
 use super::{document, rate_limit::limit_requests, routes::Routes, swagger_ui};
 use crate::{chats, health, messages, services::Services, sessions, users};
 
-/// Where the API begins.
+/// The prefix of the API.
 const API: &str = "/api/v1";
 
-/// The operations endpoints, with what their handlers need.
+/// Registers the operations endpoints and the data of their handlers.
 pub(crate) fn operations_routes(config: &mut ServiceConfig, services: &Services) {
     let (operations, _) = health::routes().split();
     config.app_data(Data::new(services.health.clone())).configure(operations);
 }
 
-/// The paths for clients, with what their handlers need; and the operations endpoints if `has_operations`.
+/// Registers the paths for clients and the data of their handlers, and the operations endpoints if `has_operations`.
 pub(crate) fn routes(config: &mut ServiceConfig, services: &Services, has_operations: bool) {
     let operations = if has_operations { health::routes() } else { Routes::default() };
     let (operations, operations_document) = operations.split();
@@ -48,12 +48,12 @@ pub(crate) fn routes(config: &mut ServiceConfig, services: &Services, has_operat
         );
 }
 
-/// The paths below [`API`].
+/// Returns the paths below [`API`].
 fn api_routes() -> Routes {
     users::http::routes().and(sessions::http::routes()).and(chats::http::routes()).and(messages::http::routes())
 }
 
-/// The `OpenAPI` document, as `/openapi.json` serves it.
+/// Returns the `OpenAPI` document that `/openapi.json` serves.
 #[must_use]
 pub fn openapi() -> OpenApi {
     let (_, operations) = health::routes().split();

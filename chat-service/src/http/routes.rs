@@ -1,4 +1,4 @@
-//! Paths with their handlers and their documentation, all from one place: the `#[utoipa::path]` above a handler.
+//! Registers handlers and collects their documentation, both from the `#[utoipa::path]` of the handler.
 
 use actix_web::{
     FromRequest, Handler, Responder, Route,
@@ -7,20 +7,19 @@ use actix_web::{
 };
 use utoipa::openapi::{OpenApi, PathItem};
 
-/// Some paths, not registered yet.
+/// Paths that are not registered yet.
 ///
-/// Handlers of one path become one resource: a method that it does not have is answered by 405. (Each of actix's own
-/// `#[get]` is a resource by itself, and answers 404.)
+/// All handlers of a path become one resource, so an unsupported method is answered with 405. (With actix's own
+/// `#[get]`, each handler is a separate resource, and the answer is 404.)
 #[derive(Default)]
 pub(crate) struct Routes {
-    /// In the order in which they are tried: `/users/me` before `/users/{id}`.
+    /// In the order of matching: `/users/me` before `/users/{id}`.
     resources: Vec<(String, Vec<Route>)>,
     document: OpenApi,
 }
 
 impl Routes {
-    /// Adds a handler, under the path and the method that its document has.
-    #[must_use]
+    /// Adds a handler with the path and method of its document.
     pub(crate) fn with<F, Args>(mut self, document: OpenApi, handler: &F) -> Self
     where
         F: Handler<Args>,
@@ -36,8 +35,7 @@ impl Routes {
         self
     }
 
-    /// Adds others. What was here before is tried first.
-    #[must_use]
+    /// Appends other routes. Earlier ones are matched first.
     pub(crate) fn and(mut self, other: Self) -> Self {
         for (path, routes) in other.resources {
             self.add(path, routes);
@@ -46,7 +44,7 @@ impl Routes {
         self
     }
 
-    /// What is to be registered, and its document.
+    /// Returns the function that registers the routes, and their document.
     pub(crate) fn split(self) -> (impl FnOnce(&mut ServiceConfig), OpenApi) {
         let register = |config: &mut ServiceConfig| {
             for (path, routes) in self.resources {
@@ -75,7 +73,7 @@ fn methods(item: &PathItem) -> impl Iterator<Item = Method> {
     operations.into_iter().filter(|(_, operation)| operation.is_some()).map(|(method, _)| method)
 }
 
-/// The [`Routes`] of some handlers that bear `#[utoipa::path]`.
+/// Makes [`Routes`] from handlers with `#[utoipa::path]`.
 macro_rules! routes {
     ($($handler:ident),+ $(,)?) => {
         $crate::http::routes::Routes::default()$(.with(

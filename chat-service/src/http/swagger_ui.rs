@@ -1,4 +1,4 @@
-//! `/openapi.json`, and Swagger UI, which shows it, at `/swagger-ui/`.
+//! Serves `/openapi.json`, and Swagger UI for it at `/swagger-ui/`.
 
 use std::{borrow::Cow, io::Write as _, sync::OnceLock};
 
@@ -16,15 +16,14 @@ use utoipa_swagger_ui::Config;
 
 const DOCUMENT: &str = "/openapi.json";
 
-/// The page's own scripts and styles, and none that is written into it; pictures that are written into its styles; and
-/// requests to this service.
+/// Allows the page's own script and style files but no inline ones, images in `data:` URLs, and requests to this service.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The document as it is sent.
 struct Document {
     json: Bytes,
-    /// Compressed when it is first asked for.
+    /// Compressed at the first request.
     gzip: OnceLock<Bytes>,
 }
 
@@ -40,9 +39,8 @@ impl Document {
     }
 }
 
-/// The paths.
 pub(super) fn routes(config: &mut ServiceConfig, document: &OpenApi) {
-    // Its other layout has a bar with a style written into it, and asks for the address of a document.
+    // The standalone layout has inline styles, and lets the user enter the URL of a document.
     let ui = Config::from(DOCUMENT).use_base_layout();
     let ui = ui.deep_linking(true).display_request_duration(true).validator_url("none");
     // Cannot fail: the keys of its maps are strings.
@@ -73,7 +71,7 @@ async fn file(name: Path<String>, ui: Data<Config<'static>>) -> Result<HttpRespo
     let mut response = HttpResponse::Ok();
     response.insert_header((CONTENT_SECURITY_POLICY, POLICY)).insert_header((CACHE_CONTROL, "max-age=3600"));
     if file.gzpipped {
-        // So it was built. There is no browser that cannot read it.
+        // The embedded files are compressed. Every browser can read them.
         response.insert_header(ContentEncoding::Gzip);
     }
     let body = match file.bytes {

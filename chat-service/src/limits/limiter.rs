@@ -1,9 +1,9 @@
-//! A limit that all instances share.
+//! A rate limiter in Redis, shared by all instances.
 //!
-//! A sliding window of two counters: what was let through in the running window, and as much of the window before as is
-//! still within reach. It begins with the first request, so that the first `limit` pass whenever they come, and never
-//! lets many more through in any window. A fixed window lets twice the limit through around its end, and a token bucket (GCRA)
-//! nearly twice in its first window; a log of all requests is exact, and costs memory by the limit instead of two numbers.
+//! It is a sliding window of two counters: the requests in the current window, and a share of those in the previous
+//! one. The first window starts with the first request, so the first `limit` requests always pass, and hardly more pass
+//! in any window. A fixed window allows twice the limit around its end, and a token bucket (GCRA) nearly twice in its
+//! first window. A log of all requests is exact, but its memory grows with the limit, while this takes two numbers.
 
 use std::time::Duration;
 
@@ -19,46 +19,46 @@ use neonchat_common::{
 };
 use thiserror::Error;
 
-/// The longest that a request waits for Redis before it passes unlimited.
+/// The timeout for Redis. After it, a request passes without a limit.
 const REDIS_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// Each is one atomic step with one key, as a cluster wants it. They go along with every call: Redis compiles them once,
-/// and one that has just come up need not be told first. By their hashes was no faster (measured).
+/// Each script is atomic and uses one key, as Redis Cluster requires. Every call sends the text of the script. Redis
+/// caches the compiled script, and a restarted Redis needs no preparation. Calling scripts by their hashes was not
+/// faster when measured.
 const ACQUIRE: &str = include_str!("acquire.lua");
 const RELEASE: &str = include_str!("release.lua");
 
-/// How many may pass in which time.
+/// A limit: the number of requests in a window of time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rule {
-    /// How many. At least 1.
+    /// The number of requests. At least 1.
     pub(crate) limit: u32,
-    /// In which time.
     pub(crate) window: Duration,
 }
 
-/// What is left of a rule.
+/// What is left of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Quota {
-    /// How many may pass in a window.
+    /// Requests allowed per window.
     pub(crate) limit: u32,
-    /// How many more may pass at once.
+    /// Requests that may still pass now.
     pub(crate) remaining: u32,
-    /// When more may pass: the end of the running window, or what has to be waited where nothing is left.
+    /// The time until the window ends; if nothing remains, until the next request may pass.
     pub(crate) reset: Duration,
 }
 
-/// What became of a request.
+/// The decision about a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Decision {
-    /// It was counted, and passes.
+    /// It passes, and was counted.
     Allowed(Quota),
-    /// It was not counted, and does not pass.
+    /// It is refused, and was not counted.
     Refused(Quota),
-    /// Redis was not there to count it, and it passes.
+    /// It passes without being counted, because Redis is unavailable.
     Uncounted,
 }
 
-/// Counts in Redis.
+/// Counts requests in Redis.
 #[derive(Clone)]
 pub(crate) struct Limiter {
     redis: Client,
@@ -66,13 +66,11 @@ pub(crate) struct Limiter {
 }
 
 impl Limiter {
-    /// Counts over this connection, under keys of this namespace.
-    #[must_use]
     pub(crate) fn new(redis: Client, namespace: Namespace) -> Self {
         Self { redis, namespace }
     }
 
-    /// Counts one, if the rule has room for it.
+    /// Counts a request if the limit allows it.
     pub(crate) async fn acquire(&self, key: &str, rule: Rule) -> Decision {
         let Rule { limit, window } = rule;
         let arguments = vec![limit.to_string(), window.as_millis().to_string()];
@@ -91,7 +89,7 @@ impl Limiter {
         }
     }
 
-    /// Takes one back that passed. Where Redis is away it stays counted.
+    /// Uncounts a request that passed. If Redis is unavailable, it stays counted.
     pub(crate) async fn release(&self, key: &str) {
         let key = self.namespace.name(key);
         if let Err(cause) = self.call(self.redis.eval::<(), _, _, _>(RELEASE, key, Vec::<String>::new())).await {
@@ -99,14 +97,14 @@ impl Limiter {
         }
     }
 
-    /// Forgets all that passed.
+    /// Deletes the counts of a key.
     pub(crate) async fn reset(&self, key: &str) {
         if let Err(cause) = self.call(self.redis.del::<(), _>(self.namespace.name(key))).await {
             tracing::debug!(error.cause = %cause, "rate limit count not deleted");
         }
     }
 
-    /// Remembers a key for a time, without a value.
+    /// Sets a key that expires after `time`.
     pub(crate) async fn set_flag(&self, key: &str, time: Duration) {
         let expire = Expiration::PX(time.as_millis().try_into().unwrap_or(i64::MAX));
         if let Err(cause) =
@@ -116,42 +114,40 @@ impl Limiter {
         }
     }
 
-    /// Whether a key is remembered. It is not where Redis is away.
+    /// Returns whether a key is set; `false` if Redis is unavailable.
     pub(crate) async fn has_flag(&self, key: &str) -> bool {
         self.call(self.redis.exists::<u32, _>(self.namespace.name(key))).await.is_ok_and(|count| count > 0)
     }
 
-    /// Not at all where Redis is known to be away, and for a moment where it does not answer.
-    async fn call<T>(&self, question: impl Future<Output = Result<T, RedisError>>) -> Result<T, RedisUnavailable> {
+    /// Calls Redis within [`REDIS_TIMEOUT`], or fails immediately if the connection is known to be lost.
+    async fn call<T>(&self, command: impl Future<Output = Result<T, RedisError>>) -> Result<T, RedisUnavailable> {
         if !self.redis.is_connected() {
             return Err(RedisUnavailable::NotConnected);
         }
-        let answer = tokio::time::timeout(REDIS_TIMEOUT, question).await;
-        Ok(answer.map_err(|_| RedisUnavailable::TooLate)??)
+        let answer = tokio::time::timeout(REDIS_TIMEOUT, command).await;
+        Ok(answer.map_err(|_| RedisUnavailable::Timeout)??)
     }
 }
 
-/// Why Redis did not count.
+/// Why Redis did not execute a command.
 #[derive(Debug, Error)]
 enum RedisUnavailable {
     #[error("Redis is not connected")]
     NotConnected,
     #[error("Redis did not answer in time")]
-    TooLate,
+    Timeout,
     #[error(transparent)]
     Failed(#[from] RedisError),
 }
 
-/// The answer to what comes too soon.
-#[must_use]
+/// Returns the error for a request that exceeds a limit.
 pub(crate) fn rate_limited(wait: Duration) -> ApiError {
     let seconds = whole_seconds(wait);
     let detail = format!("Too many requests. Try again in {seconds} s.");
     ApiError { retry_after: Some(Duration::from_secs(seconds)), ..ApiError::new(ErrorCode::RateLimited, detail) }
 }
 
-/// Returns the seconds of a duration, rounded up: a client that comes back then does not come too soon.
-#[must_use]
+/// Returns the seconds of a duration, rounded up, so that a client that waits for them is not refused again.
 pub(crate) fn whole_seconds(duration: Duration) -> u64 {
     duration.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
 }

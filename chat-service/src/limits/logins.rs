@@ -1,9 +1,9 @@
-//! The limits on logins that fail.
+//! Limits on failed logins.
 //!
-//! By name and address, so that nobody can lock a user out from elsewhere. And by address whatever the name, so that one
-//! host cannot try a password on many users: this limit is larger, since many users may share an address, and a user who
-//! has logged in from the address before is not subject to it. A login is counted before its password is checked, and the
-//! count is taken back if it did not fail, so that many at once cannot pass before the first is counted.
+//! One limit is by name and address, so that nobody can lock a user out from another address. The other is by address
+//! alone, so that one host cannot try a password on many users. It is larger, because many users may share an address,
+//! and does not apply to a user who has logged in from the address before. A login is counted before its password is
+//! checked, and uncounted if it did not fail, so that concurrent logins cannot exceed the limit.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use thiserror::Error;
 
 use super::limiter::{Decision, Limiter, Rule};
 
-/// In which time failures of one name from one address are counted.
+/// The window for failures of one name from one address.
 const NAME_WINDOW: Duration = Duration::from_mins(15);
 
-/// In which time failures from one address are counted.
+/// The window for failures from one address.
 const ADDRESS_WINDOW: Duration = Duration::from_hours(1);
 
-/// How long after a login a user is known at an address.
+/// How long a user counts as known at an address after a login.
 const KNOWN_FOR: Duration = Duration::from_hours(30 * 24);
 
 /// The limits on failed logins.
@@ -29,38 +29,37 @@ pub(crate) struct LoginLimit {
     per_address: Option<Rule>,
 }
 
-/// Too many logins failed: under this name from this address, or from this address.
+/// Too many logins failed: for this name from this address, or from this address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("too many logins failed")]
 pub(crate) struct TooManyFailures {
-    /// What has to be waited before the next.
+    /// How long to wait before the next login.
     pub(crate) wait: Duration,
 }
 
-/// A login whose outcome is not known yet. It counts as failed until it is told otherwise.
+/// A login whose outcome is not known yet. It counts as failed until [`Attempt::succeeded`] or [`Attempt::cancel`].
 pub(crate) struct Attempt<'a> {
     limiter: &'a Limiter,
-    /// What it was counted under.
+    /// The keys under which it was counted.
     of_name: Option<String>,
     of_address: Option<String>,
-    /// Under what the user is known at the address.
+    /// The key that says that the user is known at the address.
     known: Option<String>,
 }
 
 impl LoginLimit {
-    /// With these numbers of failures, for one name from one address in 15 minutes and for one address in an hour. 0 is no
-    /// limit.
-    #[must_use]
+    /// Allows `per_name` failures for one name from one address in 15 minutes, and `per_address` failures from one
+    /// address in an hour. 0 is no limit.
     pub(crate) fn new(limiter: Limiter, per_name: u32, per_address: u32) -> Self {
         let rule = |limit, window| (limit > 0).then_some(Rule { limit, window });
         Self { limiter, per_name: rule(per_name, NAME_WINDOW), per_address: rule(per_address, ADDRESS_WINDOW) }
     }
 
-    /// Counts a login, under the key of its username: spellings of one name share a key. What cannot be a name is counted by
-    /// address alone.
+    /// Counts a login under the key of its username, which all spellings of the name share. Without a name, it is
+    /// counted only by address.
     ///
     /// # Errors
-    /// Too many failed before. This one is then not counted.
+    /// Too many logins failed before. This one is then not counted.
     pub(crate) async fn begin(
         &self,
         name: Option<String>,
@@ -104,8 +103,8 @@ impl Attempt<'_> {
         }
     }
 
-    /// The password was right: the failures under this name are forgotten. Those of the address are not, since otherwise
-    /// an attacker with an account could go on for ever.
+    /// Deletes the failures for this name, because the password was right. The failures of the address stay: otherwise an
+    /// attacker with an own account could reset them.
     pub(crate) async fn succeeded(self) {
         if let Some(key) = self.of_name {
             self.limiter.reset(&key).await;
@@ -118,7 +117,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// It came to nothing, for a reason that is not the client's.
+    /// Uncounts the login, because it failed for a reason that is not the client's.
     pub(crate) async fn cancel(self) {
         for key in self.of_name.into_iter().chain(self.of_address) {
             self.limiter.release(&key).await;

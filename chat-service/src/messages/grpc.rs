@@ -86,7 +86,8 @@ async fn decode_and_submit(
             Decoded::Invalid(errors) => Err(errors.into()),
         });
     }
-    // If the database is unavailable, the whole call fails with that status, so that the caller can retry on another instance.
+    // If the database is unavailable, the whole call fails with that status, so that the caller can retry on another
+    // instance.
     let is_unavailable =
         |outcome: &Result<_, ApiError>| outcome.as_ref().is_err_and(|error| error.code == ErrorCode::Unavailable);
     if outcomes.iter().all(is_unavailable)

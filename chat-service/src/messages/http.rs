@@ -60,8 +60,9 @@ impl HistoryQuery {
 
 /// Returns a page of the messages of a chat.
 ///
-/// Without `before_id` and `after_id`, the page has the newest messages. Every page is ordered from newest to oldest. To read
-/// on, pass the id of its last message as `before_id`, or of its first one as `after_id`: the next page follows without a gap.
+/// Without `before_id` and `after_id`, the page has the newest messages. Every page is ordered from newest to oldest.
+/// To read on, pass the id of its last message as `before_id`, or of its first one as `after_id`: the next page follows
+/// without a gap.
 #[utoipa::path(
     get, path = "/chats/{id}/messages", tag = "messages", operation_id = "list_messages", security(("bearer" = [])),
     params(("id" = ChatId, Path), HistoryQuery),
@@ -83,8 +84,8 @@ struct SendRequest {
     /// 1 to 4096 Unicode code points. At least one of them must be visible, and U+0000 is not allowed.
     #[schema(min_length = 1, max_length = 4096, pattern = r"^[^\u0000]*[^\s\u0000][^\u0000]*$", examples("Привет!"))]
     text: String,
-    /// An idempotency key that the client chooses. A repeated request with the same `request_id` stores nothing and returns the
-    /// first message. Without it, each request stores a new message.
+    /// An idempotency key that the client chooses. A repeated request with the same `request_id` stores nothing and
+    /// returns the first message. Without it, each request stores a new message.
     #[schema(value_type = Option<SendId>)]
     request_id: Option<String>,
 }
@@ -100,8 +101,8 @@ struct SendAnswer {
 
 /// Sends a message to a chat.
 ///
-/// The open sockets of the members get it at once. After 500 or 503 the message may be stored or not: repeat the request with
-/// the same `request_id`.
+/// The open sockets of the members get it at once. After 500 or 503 the message may be stored or not: repeat the
+/// request with the same `request_id`.
 #[utoipa::path(
     post, path = "/chats/{id}/messages", tag = "messages", operation_id = "send_message", security(("bearer" = [])),
     params(("id" = ChatId, Path)),

@@ -42,8 +42,8 @@ impl Messages {
         Self { replica, ..self }
     }
 
-    /// Stores messages in their order, or finds that they are stored already. Each has its own outcome; `Ok` means that it is
-    /// committed. The work continues if the caller is cancelled.
+    /// Stores messages in their order, or finds that they are stored already. Each has its own outcome; `Ok` means that
+    /// it is committed. The work continues if the caller is cancelled.
     ///
     /// # Errors
     /// For all messages: the service is busy, or is shutting down. For one message: [`MessageError::NoSuchChat`],
@@ -67,9 +67,9 @@ impl Messages {
         self.submit(vec![message]).await?.pop().unwrap_or(Err(MessageError::ShuttingDown))
     }
 
-    /// Stores a message that a client sent over REST, and asks notification-service to deliver it. The answer does not wait for
-    /// the delivery. If notification-service is unavailable, it finds the message later, by a resync. Duplicates are delivered
-    /// too, because a client repeats a send when the first one may have failed halfway.
+    /// Stores a message that a client sent over REST, and asks notification-service to deliver it. The answer does not
+    /// wait for the delivery. If notification-service is unavailable, it finds the message later, by a resync.
+    /// Duplicates are delivered too, because a client repeats a send when the first one may have failed halfway.
     pub(crate) async fn submit_and_deliver(&self, message: NewMessage) -> Result<StoreOutcome<Message>, MessageError> {
         let messages = self.clone();
         let work = async move {

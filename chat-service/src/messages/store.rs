@@ -127,7 +127,8 @@ async fn newer_than(
         .await
 }
 
-/// Returns the events of a chat after a `seq`, as many as fit into a page. If `member` is given, checks the membership first.
+/// Returns the events of a chat after a `seq`, as many as fit into a page. If `member` is given, checks the membership
+/// first.
 pub(super) async fn events(
     db: &Db,
     member: Option<UserId>,

@@ -38,8 +38,8 @@ pub(super) struct Writer {
 #[derive(Debug)]
 struct Job {
     messages: Vec<NewMessage>,
-    /// The statement begins by then, or not at all: the sender has a timeout, and a message that it was told is refused must not
-    /// be stored afterwards.
+    /// The statement begins by then, or not at all: the sender has a timeout, and a message that was reported as
+    /// refused must not be stored afterwards.
     start_by: Instant,
     answer: oneshot::Sender<Vec<StoreResult>>,
 }
@@ -59,8 +59,8 @@ impl Writer {
         Self { queue }
     }
 
-    /// Stores messages in their order, or finds that they are stored already. Each has its own outcome; `Ok` means that it is
-    /// committed. The work continues if the caller is cancelled.
+    /// Stores messages in their order, or finds that they are stored already. Each has its own outcome; `Ok` means that
+    /// it is committed. The work continues if the caller is cancelled.
     pub(super) async fn submit(&self, messages: Vec<NewMessage>) -> Result<Vec<StoreResult>, MessageError> {
         let start_by = Instant::now() + CONNECTION_TIMEOUT;
         let (answer, answered) = oneshot::channel();
@@ -73,8 +73,8 @@ impl Writer {
     }
 }
 
-/// Runs one statement at a time. With two, Postgres could execute one while it flushes the other, but each would have half of
-/// the messages at nearly the same cost (docs/PERFORMANCE.md).
+/// Runs one statement at a time. With two, Postgres could execute one while it flushes the other, but each would have
+/// half of the messages at nearly the same cost (docs/PERFORMANCE.md).
 async fn run(db: Db, mut jobs: mpsc::Receiver<Job>, tasks: Tasks) {
     let stopped = tasks.stop_token();
     while let Some(jobs) = recv_batch(&mut jobs, &stopped, MAX_BATCH, Job::size).await {
@@ -119,7 +119,7 @@ async fn insert_deduplicated(db: &Db, start_by: Instant, messages: &[&NewMessage
     let outcome = |(message, (index, is_first)): (&&NewMessage, (usize, bool))| match (&outcomes[index], is_first) {
         (outcome, true) => outcome.clone(),
         (_, false) if !distinct[index].has_same_content_as(message) => Err(MessageError::IdempotencyMismatch),
-        (Ok(sent), false) => Ok(StoreOutcome::Duplicate(*sent.get())),
+        (Ok(first), false) => Ok(StoreOutcome::Duplicate(*first.get())),
         (Err(error), false) => Err(error.clone()),
     };
     messages.iter().zip(indexes).map(outcome).collect()

@@ -30,8 +30,8 @@ pub(crate) struct UserStatus {
 }
 
 impl UserStatus {
-    /// Reads a status from an answer of notification-service. A status that this version does not know counts as offline, and
-    /// is logged.
+    /// Reads a status from an answer of notification-service. A status that this version does not know counts as
+    /// offline, and is logged.
     ///
     /// # Errors
     /// The user id is not a UUID.

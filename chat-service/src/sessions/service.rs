@@ -26,7 +26,8 @@ impl Sessions {
         Self { db, tokens, notifier, tasks, refused: RefusedTokens::default() }
     }
 
-    /// Verifies signature and expiry of a token, and returns its claims. [`Sessions::check`] finds out whether it was revoked.
+    /// Verifies signature and expiry of a token, and returns its claims. [`Sessions::check`] finds out whether it was
+    /// revoked.
     pub(crate) fn verify(&self, token: &str) -> Result<Claims, TokenError> {
         self.tokens.verify(token)
     }
@@ -36,8 +37,8 @@ impl Sessions {
         self.refused.has(token)
     }
 
-    /// Checks that a token's user exists and that the token was not revoked. It queries Postgres each time, so a logout takes
-    /// effect on every instance immediately.
+    /// Checks that a token's user exists and that the token was not revoked. It queries Postgres each time, so a logout
+    /// takes effect on every instance immediately.
     pub(crate) async fn check(&self, user: UserId, token: TokenId) -> Result<(), SessionError> {
         let refusal = match store::find_user_and_revocation(&self.db, user, token).await? {
             (true, false) => return Ok(()),

@@ -52,7 +52,8 @@ pub(crate) async fn changes(db: &Db, since: Option<DateTime<Utc>>) -> DbResult<C
     Ok(Changes { users: users.into_iter().map(UserId::from).collect(), until })
 }
 
-/// Returns the changes since a time (none without one), and the time up to which they are complete, by the clock of Postgres.
+/// Returns the changes since a time (none without one), and the time up to which they are complete, by the clock of
+/// Postgres.
 async fn read(db: &Db, since: Option<DateTime<Utc>>) -> DbResult<(DateTime<Utc>, Vec<Change>)> {
     let now = diesel::select(diesel::dsl::now.into_sql::<Timestamptz>());
     let changes =

@@ -37,9 +37,9 @@ pub(crate) fn routes() -> Routes {
 
 #[derive(Deserialize, ToSchema)]
 struct Credentials {
-    /// Letters of one script, digits, `_`, `.` and `-`, with at least one letter or digit. Chinese, Japanese and Korean names
-    /// may also contain Latin letters. White space around the name is ignored. Names that differ only in case are the same
-    /// name. A name that looks like the name of another user counts as taken.
+    /// Letters of one script, digits, `_`, `.` and `-`, with at least one letter or digit. Chinese, Japanese and Korean
+    /// names may also contain Latin letters. White space around the name is ignored. Names that differ only in case are
+    /// the same name. A name that looks like the name of another user counts as taken.
     #[schema(min_length = 3, max_length = 50, pattern = r"^[\p{L}\p{M}\p{N}_.-]+$", examples("alice"))]
     username: String,
     /// At most 72 bytes of UTF-8 after normalization (RFC 8265, `OpaqueString`). It must not contain control characters, be
@@ -50,8 +50,8 @@ struct Credentials {
 
 /// Registers a user.
 ///
-/// If the answer is 503 or is lost, the account may exist already, and a repeated registration is refused as `username_taken`.
-/// Log in to find out.
+/// If the answer is 503 or is lost, the account may exist already, and a repeated registration is refused as
+/// `username_taken`. Log in to find out.
 #[utoipa::path(
     post, path = "/auth/register", tag = "auth", operation_id = "register",
     request_body = Credentials,

@@ -120,15 +120,16 @@ impl Hasher {
     /// [`UserError::Busy`]
     pub(crate) async fn hash(&self, Password { text, .. }: Password) -> Result<String, UserError> {
         let cost = self.cost;
-        // Not `non_truncating_hash`, which refuses 72 bytes because it counts the terminating zero of C. `Password` ensures that
-        // nothing is cut off.
+        // Not `non_truncating_hash`, which refuses 72 bytes because it counts the terminating zero of C. `Password`
+        // ensures that nothing is cut off.
         self.with_permit(Purpose::Register, move || bcrypt::hash(text.expose_secret(), cost)).await
     }
 
     /// Compares a password with a hash. `None` stands for an invalid password or a missing user.
     ///
-    /// `highest` is the highest cost of all users' hashes. A failed comparison takes as long as one with a hash of that cost,
-    /// whatever the cost of this hash is and even without a hash. So the time does not reveal whether the user exists.
+    /// `highest` is the highest cost of all users' hashes. A failed comparison takes as long as one with a hash of that
+    /// cost, whatever the cost of this hash is and even without a hash. So the time does not reveal whether the user
+    /// exists.
     ///
     /// # Errors
     /// [`UserError::Busy`]

@@ -1,7 +1,7 @@
 //! Permits to hash passwords.
 //!
-//! Registrations and logins wait in separate lanes and share the permits. While both lanes wait, a flood in one of them gets at
-//! most half of the permits.
+//! Registrations and logins wait in separate lanes and share the permits. While both lanes wait, a flood in one of them
+//! gets at most half of the permits.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,7 +15,8 @@ use super::error::UserError;
 /// The timeout for a permit.
 const PERMIT_TIMEOUT: Duration = Duration::from_millis(1500);
 
-/// How many passwords can wait in a lane, per permit. More could not be hashed within [`PERMIT_TIMEOUT`] at the default cost.
+/// How many passwords can wait in a lane, per permit. More could not be hashed within [`PERMIT_TIMEOUT`] at the default
+/// cost.
 const MAX_WAITING_PER_PERMIT: usize = 64;
 
 /// What a password is hashed for.
@@ -73,7 +74,8 @@ impl HashPermits {
         };
         let _waiting = lane.waiting.try_acquire().map_err(|_| UserError::Busy)?;
         let acquire = async {
-            // In this order, the FIFO queue of the shared permits never holds more waiters of one lane than there are permits.
+            // In this order, the FIFO queue of the shared permits never holds more waiters of one lane than there are
+            // permits.
             let lane_permit = Arc::clone(&lane.permits).acquire_owned().await?;
             let shared = Arc::clone(&self.0.shared).acquire_owned().await?;
             Ok::<_, tokio::sync::AcquireError>(HashPermit { _lane: lane_permit, _shared: shared })

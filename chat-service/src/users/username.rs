@@ -1,8 +1,8 @@
 //! Usernames: validation, and which of them count as the same.
 //!
-//! A name must not be mistaken for another one. Two rules of UTS #39 ensure that. The letters of a new name are of one script
-//! (section 5.2, "Highly Restrictive"). And no two accounts have names with the same skeleton (section 4), because a whole name
-//! can look like one in another script: Cyrillic `сосо` and Latin `coco`.
+//! A name must not be mistaken for another one. Two rules of UTS #39 ensure that. The letters of a new name are of one
+//! script (section 5.2, "Highly Restrictive"). And no two accounts have names with the same skeleton (section 4),
+//! because a whole name can look like one in another script: Cyrillic `сосо` and Latin `coco`.
 
 use neonchat_common::visible::is_visible;
 use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};

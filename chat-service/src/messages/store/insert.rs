@@ -55,16 +55,17 @@ pub(in crate::messages) async fn insert_batch(
 /// One statement, so one transaction and one round trip. The messages are passed as arrays, one for each column, so that the
 /// statement is the same for any number of them.
 ///
-/// The order of its parts keeps guarantees G2 and G3. First it locks the rows of the chats, in the order of their ids, so that
-/// two statements cannot deadlock. This serializes the writers of a chat: each reads `last_seq` as its predecessor left it.
-/// Only then does it look up which `request_id`s are stored already, so that a duplicate gets no number in the sequence. It
-/// reads the clock when it holds all locks. If the clock went back, it uses the last event's time plus a microsecond.
+/// The order of its parts keeps guarantees G2 and G3. First it locks the rows of the chats, in the order of their ids,
+/// so that two statements cannot deadlock. This serializes the writers of a chat: each reads `last_seq` as its
+/// predecessor left it. Only then does it look up which `request_id`s are stored already, so that a duplicate gets no
+/// number in the sequence. It reads the clock when it holds all locks. If the clock went back, it uses the last event's
+/// time plus a microsecond.
 ///
-/// `seen` has what was committed when the statement began. The unique index catches a message with the same `request_id` that
-/// was committed while this statement waited for a lock: see [`insert_batch`].
+/// `seen` has what was committed when the statement began. The unique index catches a message with the same
+/// `request_id` that was committed while this statement waited for a lock: see [`insert_batch`].
 ///
-/// `OFFSET 0` makes Postgres look up the rows one by one through their index, whatever its statistics say about the size of a
-/// new table.
+/// `OFFSET 0` makes Postgres look up the rows one by one through their index, whatever its statistics say about the
+/// size of a new table.
 struct InsertMessages<'a> {
     chats: Vec<Uuid>,
     senders: Vec<Uuid>,
