@@ -102,7 +102,7 @@ async fn health_shows_that_redis_refuses_the_password() {
     let url = format!("redis://:{PASSWORD}@127.0.0.1:{}/0", redis.port());
     let stage = Stage::set(redis, &url).await;
     stage.until_redis_error_is(Some("WRONGPASS")).await;
-    stage.until_logged("redis refuses commands").await;
+    stage.until_logged("redis refused a command").await;
     // It is right from now on, and nothing has to be restarted.
     let port = stage.redis.port().to_string();
     let set = ["-p", &*port, "-a", "another", "config", "set", "requirepass", PASSWORD];
@@ -128,7 +128,7 @@ async fn health_shows_that_redis_is_read_only() {
     // A replica of a server that is not there.
     stage.redis.command("REPLICAOF 127.0.0.1 1").await.expect("a replica");
     stage.until_redis_error_is(Some("READONLY")).await;
-    stage.until_logged("redis refuses commands").await;
+    stage.until_logged("redis refused a command").await;
     stage.redis.command("REPLICAOF NO ONE").await.expect("no replica");
     stage.until_redis_error_is(None).await;
     for service in ["chat-service", "notification-service"] {
