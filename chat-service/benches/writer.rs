@@ -1,4 +1,4 @@
-//! Storing messages: a number of them in one call, each in its own chat, on a real Postgres. `make microbench` runs it.
+//! Stores messages in a real Postgres: several in one call, each in its own chat. `make microbench` runs it.
 
 #![expect(clippy::expect_used, reason = "a benchmark may fail")]
 #![expect(clippy::disallowed_methods, reason = "a task of a benchmark ends with its runtime")]
@@ -14,13 +14,13 @@ use neonchat_testbed::harness;
 use tokio::runtime::Runtime;
 use tokio_postgres::NoTls;
 
-/// The largest call, and so the number of chats.
+/// The size of the largest call, which is also the number of chats.
 const CHATS: usize = 500;
 
 const TEXT: &str = "Привет! Завтра в семь, у входа. Bring the tickets, please.";
 
 fn writer(criterion: &mut Criterion) {
-    let runtime = Runtime::new().expect("a runtime");
+    let runtime = Runtime::new().expect("create runtime");
     let (store, chats) = runtime.block_on(prepare());
     let mut group = criterion.benchmark_group("store");
     for size in [1, 10, 100, CHATS] {
@@ -37,12 +37,12 @@ fn writer(criterion: &mut Criterion) {
 async fn prepare() -> (MessageStore, Vec<(ChatId, UserId)>) {
     let database = harness::test_database().await;
     let settings = [("DATABASE_URL", database.as_str()), ("REDIS_URL", &harness::redis_url())];
-    let settings = Settings::from_values(settings).expect("settings");
-    let connector = Connector::new(&settings.database.connection).expect("a connector");
-    migrate(&connector).await.expect("tables");
+    let settings = Settings::from_values(settings).expect("read settings");
+    let connector = Connector::new(&settings.database.connection).expect("create connector");
+    migrate(&connector).await.expect("run migrations");
     let store = MessageStore::start(connector, &settings).expect("start the message store");
 
-    let (sql, connection) = tokio_postgres::connect(&database, NoTls).await.expect("Postgres");
+    let (sql, connection) = tokio_postgres::connect(&database, NoTls).await.expect("connect to Postgres");
     tokio::spawn(connection);
     let chats = format!(
         "WITH pair AS (SELECT n, gen_random_uuid() AS chat, gen_random_uuid() AS a, gen_random_uuid() AS b \
@@ -54,7 +54,7 @@ async fn prepare() -> (MessageStore, Vec<(ChatId, UserId)>) {
                          SELECT chat, id FROM pair, LATERAL (VALUES (a), (b)) AS person (id)) \
          SELECT chat, a FROM pair"
     );
-    let chats = sql.query(&chats, &[]).await.expect("chats");
+    let chats = sql.query(&chats, &[]).await.expect("create chats");
     let chats = chats.iter().map(|row| (ChatId(row.get(0)), UserId(row.get(1)))).collect();
     (store, chats)
 }

@@ -1,4 +1,4 @@
-//! Registering, logging in, and who is let in.
+//! Registration, login and authentication.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,42 +12,42 @@ use serde_json::{Value, json};
 
 use crate::support::{Fields, TestApp, assert_problem, sql};
 
-/// The secret where none is set.
+/// The default secret.
 const SECRET: &str = "your-super-secret-jwt-key-change-in-production";
 
 async fn register(app: &TestApp, username: &str, password: &str) -> neonchat_testbed::client::Answer {
     let body = json!({ "username": username, "password": password });
-    app.api.call("POST", "/api/v1/auth/register", None, Some(&body)).await.expect("an answer")
+    app.api.call("POST", "/api/v1/auth/register", None, Some(&body)).await.expect("call API")
 }
 
 async fn log_in(app: &TestApp, username: &str, password: &str) -> neonchat_testbed::client::Answer {
     let body = json!({ "username": username, "password": password });
-    app.api.call("POST", "/api/v1/auth/login", None, Some(&body)).await.expect("an answer")
+    app.api.call("POST", "/api/v1/auth/login", None, Some(&body)).await.expect("call API")
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_registers_can_log_in() {
+async fn registered_user_can_log_in() {
     let app = TestApp::start().await;
 
     let registered = register(&app, "alice", PASSWORD).await;
-    let id = registered.body["id"].as_str().expect("an id");
-    let created_at = registered.body["created_at"].as_str().expect("a time");
+    let id = registered.body["id"].as_str().expect("id as string");
+    let created_at = registered.body["created_at"].as_str().expect("time as string");
     assert_eq!(registered.status, 201);
     assert_eq!(registered.body, json!({ "id": id, "username": "alice", "created_at": created_at }));
     assert_eq!((created_at.len(), &created_at[26..]), ("2026-01-01T00:00:00.000000Z".len(), "Z"));
-    assert_eq!(uuid::Uuid::parse_str(id).expect("a UUID").get_version_num(), 4);
+    assert_eq!(uuid::Uuid::parse_str(id).expect("parse UUID").get_version_num(), 4);
 
     let login = log_in(&app, "ALICE", PASSWORD).await;
-    let token = login.body["token"].as_str().expect("a token");
+    let token = login.body["token"].as_str().expect("token as string");
     assert_eq!(login.status, 200);
     assert_eq!(login.body, json!({ "token": token, "expires_in": 86400, "user": { "id": id, "username": "alice" } }));
-    let claims = Tokens::new(&SECRET.into(), Duration::ZERO).verify(token).expect("claims");
+    let claims = Tokens::new(&SECRET.into(), Duration::ZERO).verify(token).expect("verify token");
     assert_eq!((claims.user_id.to_string().as_str(), claims.username.as_str()), (id, "alice"));
     assert_eq!(claims.exp - claims.iat, 86400);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_name_is_taken_whatever_its_case_or_form() {
+async fn rejects_taken_name_in_any_case_or_normalization_form() {
     let app = TestApp::start().await;
     assert_eq!(register(&app, "Élodie", PASSWORD).await.status, 201);
     for alike in ["Élodie", "élodie", "ÉLODIE", "E\u{301}lodie", "Ｅ\u{301}lodie"] {
@@ -57,7 +57,7 @@ async fn a_name_is_taken_whatever_its_case_or_form() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_who_want_a_name_at_once_one_gets_it() {
+async fn concurrent_registrations_of_a_name_create_one_user() {
     let app = TestApp::start().await;
     let attempts = (0..8).map(|_| register(&app, "alice", PASSWORD));
     let mut statuses: Vec<_> =
@@ -67,7 +67,7 @@ async fn of_many_who_want_a_name_at_once_one_gets_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_breaks_a_rule_is_told_field_by_field() {
+async fn reports_each_invalid_field_of_a_registration() {
     let app = TestApp::start().await;
     let too_long = "x".repeat(73);
     let cases: &[(&str, &str, Fields<'_>)] = &[
@@ -89,7 +89,7 @@ async fn what_breaks_a_rule_is_told_field_by_field() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_name_and_a_wrong_password_are_answered_alike() {
+async fn unknown_name_and_wrong_password_get_the_same_answer() {
     let app = TestApp::start().await;
     register(&app, "alice", PASSWORD).await;
     let mut bodies = Vec::new();
@@ -104,14 +104,15 @@ async fn a_wrong_name_and_a_wrong_password_are_answered_alike() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_a_good_token_lets_in() {
+async fn accepts_only_valid_tokens() {
     let app = TestApp::start().await;
     let user = app.user().await;
-    let get = async |path: &str, token: Option<&str>| app.api.call("GET", path, token, None).await.expect("an answer");
+    let get = async |path: &str, token: Option<&str>| app.api.call("GET", path, token, None).await.expect("call API");
 
     assert_eq!(get("/api/v1/users/me", Some(&user.token)).await.status, 200);
-    let user_id: UserId = user.id.parse().expect("an id");
-    let forged = Tokens::new(&"another secret".into(), Duration::from_hours(1)).issue(user_id, "u").expect("a token");
+    let user_id: UserId = user.id.parse().expect("parse id");
+    let forged =
+        Tokens::new(&"another secret".into(), Duration::from_hours(1)).issue(user_id, "u").expect("issue token");
     for path in ["/users/me", "/users?q=a", "/chats", "/chats/x", "/chats/x/messages"] {
         let path = format!("/api/v1{path}");
         for token in [None, Some("nonsense"), Some(&*forged)] {
@@ -122,18 +123,19 @@ async fn only_a_good_token_lets_in() {
 }
 
 fn expired_token(user_id: UserId) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time").as_secs();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("clock after 1970").as_secs();
     let claims = Claims { user_id, username: "u".to_owned(), iat: now - 7200, exp: now - 3600, jti: TokenId::new() };
-    jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(SECRET.as_bytes())).expect("a token")
+    jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(SECRET.as_bytes()))
+        .expect("token in answer")
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_good_token_of_a_user_who_is_gone_is_no_good() {
+async fn rejects_valid_token_of_deleted_user() {
     let app = TestApp::start().await;
     let user = app.user().await;
     let mut gone = user.clone();
     let tokens = Tokens::new(&SECRET.into(), Duration::from_hours(1));
-    gone.token = tokens.issue(UserId::new(), "gone").expect("a token");
+    gone.token = tokens.issue(UserId::new(), "gone").expect("issue token");
     assert_problem(&app.get("/api/v1/users/me", &gone).await, 401, "unauthorized", &[]);
     let body = json!({ "partner_id": user.id });
     assert_problem(&app.post("/api/v1/chats", &gone, &body).await, 401, "unauthorized", &[]);
@@ -171,17 +173,17 @@ async fn ignores_white_space_around_a_username() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fills_in_skeletons_of_older_names_and_lets_their_users_log_in() {
+async fn backfills_skeletons_and_keeps_older_users_able_to_log_in() {
     let app = TestApp::start().await;
     let user = app.user().await;
     let sql = sql(&app.database).await;
     for (name, key) in [("coco", "coco"), ("сосо", "сосо"), ("аlice\u{34f}", "аlice\u{34f}")] {
         let insert = "INSERT INTO users (id, username, username_key, password_hash)
             SELECT gen_random_uuid(), $1, $2, password_hash FROM users WHERE username = $3";
-        sql.execute(insert, &[&name, &key, &user.name]).await.expect("a user of before");
+        sql.execute(insert, &[&name, &key, &user.name]).await.expect("insert older user");
     }
     let other = TestApp::launch(&app.database, &[]).await;
-    other.api.until_ready().await.expect("ready");
+    other.api.until_ready().await.expect("become ready");
     for old in ["coco", "сосо", "аlice\u{34f}"] {
         assert_eq!(log_in(&other, old, PASSWORD).await.status, 200, "{old}");
     }
@@ -189,7 +191,7 @@ async fn fills_in_skeletons_of_older_names_and_lets_their_users_log_in() {
         assert_problem(&register(&other, taken, PASSWORD).await, 409, "username_taken", &[]);
     }
     let filled = "SELECT count(username_skeleton), count(*) FROM users WHERE username IN ('coco', 'сосо')";
-    let row = sql.query_one(filled, &[]).await.expect("a row");
+    let row = sql.query_one(filled, &[]).await.expect("find row");
     assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (1, 2));
 }
 
@@ -198,20 +200,21 @@ async fn rejects_token_of_unknown_user_on_every_path() {
     let app = TestApp::start().await;
     let (alice, _, chat) = app.pair().await;
     let tokens = Tokens::new(&SECRET.into(), Duration::MAX);
-    let stranger = User { token: tokens.issue(UserId::new(), "stranger").expect("a token"), ..alice.clone() };
+    let stranger = User { token: tokens.issue(UserId::new(), "stranger").expect("issue token"), ..alice.clone() };
     let profile = format!("/users/{}", alice.id);
     let messages = format!("/chats/{chat}/messages");
     for path in ["/users?q=a", "/users/me", &profile, "/users/status?ids=", "/chats", &messages] {
         let answer = app.get(&format!("/api/v1{path}"), &stranger).await;
         assert_problem(&answer, 401, "unauthorized", &[]);
     }
-    let logout = app.api.call("POST", "/api/v1/auth/logout", Some(&stranger.token), None).await.expect("an answer");
+    let logout = app.api.call("POST", "/api/v1/auth/logout", Some(&stranger.token), None).await.expect("call API");
     assert_problem(&logout, 401, "unauthorized", &[]);
 
     // A token that never expires is valid, and can be revoked.
-    let for_ever = User { token: tokens.issue(alice.id.parse().expect("an id"), "u").expect("a token"), ..alice };
+    let for_ever =
+        User { token: tokens.issue(alice.id.parse().expect("parse id"), "u").expect("issue token"), ..alice };
     assert_eq!(app.get("/api/v1/users/me", &for_ever).await.status, 200);
-    let logout = app.api.call("POST", "/api/v1/auth/logout", Some(&for_ever.token), None).await.expect("an answer");
+    let logout = app.api.call("POST", "/api/v1/auth/logout", Some(&for_ever.token), None).await.expect("call API");
     assert_eq!(logout.status, 204);
     assert_problem(&app.get("/api/v1/users/me", &for_ever).await, 401, "unauthorized", &[]);
 }

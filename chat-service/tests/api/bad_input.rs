@@ -1,4 +1,4 @@
-//! What is not understood gets the contract's error, whatever it is.
+//! Invalid requests get the errors of the contract.
 
 use neonchat_testbed::{client::Answer, plain::internals_in};
 use reqwest::{Client, Method};
@@ -26,9 +26,9 @@ impl<'a> Raw<'a> {
         if let Some(token) = token {
             request = request.bearer_auth(token);
         }
-        let response = request.send().await.expect("an answer");
+        let response = request.send().await.expect("send request");
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let body = serde_json::from_slice(&response.bytes().await.expect("a body")).expect("JSON");
+        let body = serde_json::from_slice(&response.bytes().await.expect("read body")).expect("parse JSON");
         (Answer { status, body }, headers)
     }
 }
@@ -36,7 +36,7 @@ impl<'a> Raw<'a> {
 const JSON: &str = "application/json";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_that_is_not_understood_is_refused() {
+async fn rejects_body_that_is_not_the_expected_json() {
     let app = TestApp::start().await;
     let huge = json!({ "username": "alice", "password": "x".repeat(64 * 1024) }).to_string();
     let cases: Vec<(&str, Vec<u8>, u16, &str, Fields<'_>)> = vec![
@@ -59,16 +59,16 @@ async fn a_body_that_is_not_understood_is_refused() {
             assert_problem(&answer, status, code, fields);
             assert_plain(&answer);
             assert_eq!(headers["content-type"], "application/problem+json");
-            assert_eq!(headers["x-request-id"], answer.body["request_id"].as_str().expect("an id"));
+            assert_eq!(headers["x-request-id"], answer.body["request_id"].as_str().expect("id as string"));
         }
     }
     let sql = app.sql().await;
-    let users: i64 = sql.query_one("SELECT count(*) FROM users", &[]).await.expect("a count").get(0);
+    let users: i64 = sql.query_one("SELECT count(*) FROM users", &[]).await.expect("count rows").get(0);
     assert_eq!(users, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unknown_field_is_ignored() {
+async fn ignores_unknown_fields() {
     let app = TestApp::start().await;
     let body = json!({ "username": "alice", "password": "securepass123", "color": "green" });
     let (answer, _) = Raw::post("/api/v1/auth/register", JSON, body.to_string()).send(&app, None).await;
@@ -76,7 +76,7 @@ async fn an_unknown_field_is_ignored() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unknown_path_and_a_wrong_method_are_problems_too() {
+async fn answers_unknown_path_and_wrong_method_with_problems() {
     let app = TestApp::start().await;
     let user = app.user().await;
     let cases = [
@@ -90,12 +90,12 @@ async fn an_unknown_path_and_a_wrong_method_are_problems_too() {
         let raw = Raw { method, path, content_type: "", body: Vec::new() };
         let (answer, headers) = raw.send(&app, Some(&user.token)).await;
         assert_problem(&answer, status, code, &[]);
-        assert_eq!(headers.get("allow").map(|allow| allow.to_str().expect("text")), allow, "{path}");
+        assert_eq!(headers.get("allow").map(|allow| allow.to_str().expect("header as text")), allow, "{path}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_id_that_is_none_is_named() {
+async fn rejects_invalid_id_in_path() {
     let app = TestApp::start().await;
     let user = app.user().await;
     for path in ["/api/v1/users/1", "/api/v1/chats/1", "/api/v1/chats/1/messages"] {
@@ -108,27 +108,27 @@ async fn an_id_that_is_none_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_id_of_a_request_is_the_callers() {
+async fn uses_request_id_of_the_caller() {
     let app = TestApp::start().await;
     let client = Client::new();
     let echo = async |id: &str| {
         let response = client.get(format!("{}/live", app.base)).header("X-Request-Id", id).send().await;
-        response.expect("an answer").headers()["x-request-id"].to_str().expect("text").to_owned()
+        response.expect("get answer").headers()["x-request-id"].to_str().expect("header as text").to_owned()
     };
     assert_eq!(echo("my-request-1").await, "my-request-1");
     assert_ne!(echo("not sane").await, "not sane");
 }
 
-/// The texts of a problem are for the client's author: they name nothing of the server's code and configuration.
+/// Problems are written for client developers, so they contain no name from the server's code or configuration.
 fn assert_plain(answer: &Answer) {
     let errors = answer.body["errors"].as_array().into_iter().flatten().map(|error| &error["message"]);
     for text in errors.chain([&answer.body["title"], &answer.body["detail"]]) {
-        assert_eq!(internals_in(text.as_str().expect("a text")), None, "{}", answer.body);
+        assert_eq!(internals_in(text.as_str().expect("text as string")), None, "{}", answer.body);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_bad_parameter_is_named_and_explained_without_internals() {
+async fn explains_every_invalid_parameter_without_internals() {
     let app = TestApp::start().await;
     let (alice, bob, chat) = app.pair().await;
     let chats = format!("/api/v1/chats/{chat}");
@@ -175,14 +175,14 @@ async fn every_bad_parameter_is_named_and_explained_without_internals() {
         ("PUT", format!("{chats}/receipt"), json!(null), "body", "format"),
     ];
     for (method, path, body, field, code) in bodies {
-        let answer = app.api.call(method, &path, Some(&alice.token), Some(&body)).await.expect("an answer");
+        let answer = app.api.call(method, &path, Some(&alice.token), Some(&body)).await.expect("call API");
         assert_problem(&answer, 422, "validation_failed", &[(field, code)]);
         assert_plain(&answer);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_other_refusal_is_explained_without_internals() {
+async fn explains_every_other_refusal_without_internals() {
     let app = TestApp::start().await;
     let (alice, _, chat) = app.pair().await;
     let nobody = uuid::Uuid::new_v4();
@@ -199,7 +199,7 @@ async fn every_other_refusal_is_explained_without_internals() {
         ("GET", format!("/api/v1/chats/{chat}/nothing"), Some(&*alice.token), None, "not_found"),
     ];
     for (method, path, token, body, code) in refusals {
-        let answer = app.api.call(method, &path, token, body.as_ref()).await.expect("an answer");
+        let answer = app.api.call(method, &path, token, body.as_ref()).await.expect("call API");
         assert_eq!(answer.body["code"], code, "{method} {path}: {}", answer.body);
         assert_plain(&answer);
     }

@@ -1,4 +1,4 @@
-//! What a browser is told: by which pages it may be asked, and what it may do with an answer.
+//! Headers for browsers: CORS and security headers.
 
 use neonchat_testbed::harness;
 use reqwest::{
@@ -11,26 +11,28 @@ use crate::support::TestApp;
 const PAGE: &str = "https://chat.example.org";
 
 async fn ask(app: &TestApp, method: Method, path: &str, headers: &[(&'static str, &'static str)]) -> Response {
-    let headers: HeaderMap =
-        headers.iter().map(|(name, value)| (name.parse().expect("a name"), HeaderValue::from_static(value))).collect();
+    let headers: HeaderMap = headers
+        .iter()
+        .map(|(name, value)| (name.parse().expect("parse header name"), HeaderValue::from_static(value)))
+        .collect();
     let request = Client::new().request(method, format!("{}{path}", app.base)).headers(headers);
-    request.send().await.expect("an answer")
+    request.send().await.expect("send request")
 }
 
 fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
-    response.headers().get(name).map(|value| value.to_str().expect("text"))
+    response.headers().get(name).map(|value| value.to_str().expect("header as text"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_listed_page_may_ask_and_read_whatever_the_answer_is() {
+async fn allowed_origin_may_read_every_answer() {
     let app = TestApp::start_with(&[("CORS_ALLOWED_ORIGINS", "http://localhost:3000, https://chat.example.org")]).await;
     for (path, status) in [("/api/v1/users/me", 401), ("/api/v1/nothing", 404), ("/live", 200)] {
         let answer = ask(&app, Method::GET, path, &[("origin", PAGE)]).await;
         assert_eq!(answer.status(), status);
         assert_eq!(header(&answer, "access-control-allow-origin"), Some(PAGE));
         assert_eq!(header(&answer, "vary"), Some("Origin"));
-        let exposed = header(&answer, "access-control-expose-headers").expect("a list");
-        // All that an answer of ours has and a page may not see by itself.
+        let exposed = header(&answer, "access-control-expose-headers").expect("header is present");
+        // The headers of our answers that are hidden from pages by default.
         for name in [
             "x-request-id",
             "ratelimit-limit",
@@ -48,7 +50,7 @@ async fn a_listed_page_may_ask_and_read_whatever_the_answer_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_preflight_is_answered_before_anybody_is_asked_for_a_token() {
+async fn answers_preflight_without_token() {
     let app = TestApp::start_with(&[("CORS_ALLOWED_ORIGINS", PAGE)]).await;
     let asked = [
         ("origin", PAGE),
@@ -59,8 +61,8 @@ async fn a_preflight_is_answered_before_anybody_is_asked_for_a_token() {
     assert_eq!(answer.status(), 204);
     assert_eq!(header(&answer, "access-control-allow-origin"), Some(PAGE));
     assert_eq!(header(&answer, "access-control-allow-methods"), Some("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
-    let headers = header(&answer, "access-control-allow-headers").expect("a list");
-    // Those of the examples in the documents, and those of a trace.
+    let headers = header(&answer, "access-control-allow-headers").expect("header is present");
+    // The headers in the documented examples, and those of traces.
     for name in ["authorization", "content-type", "x-request-id", "traceparent", "tracestate"] {
         assert!(headers.split(", ").any(|allowed| allowed == name), "{name}");
     }
@@ -68,7 +70,7 @@ async fn a_preflight_is_answered_before_anybody_is_asked_for_a_token() {
     assert_eq!(header(&answer, "vary"), Some("Origin"));
     assert!(header(&answer, "x-request-id").is_some());
 
-    // Without the headers of a preflight it asks for the methods of the path.
+    // Without the headers of a preflight, OPTIONS returns the methods of the path.
     let answer = ask(&app, Method::OPTIONS, "/api/v1/chats", &[("origin", PAGE)]).await;
     assert_eq!((answer.status().as_u16(), header(&answer, "allow")), (204, Some("GET, HEAD, POST, OPTIONS")));
     assert_eq!(header(&answer, "access-control-allow-origin"), Some(PAGE));
@@ -89,7 +91,7 @@ async fn answers_an_app_whose_origin_is_listed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn any_other_page_is_told_nothing() {
+async fn sends_no_cors_headers_to_other_origins() {
     let listed = TestApp::start_with(&[("CORS_ALLOWED_ORIGINS", PAGE)]).await;
     let unlisted = TestApp::launch(&harness::test_database().await, &[]).await;
     for (app, origin) in [(&listed, "https://evil.example"), (&listed, "null"), (&unlisted, PAGE)] {
@@ -104,7 +106,7 @@ async fn any_other_page_is_told_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_answer_says_how_to_be_careful_with_it() {
+async fn sends_security_headers_with_every_answer() {
     let app = TestApp::start().await;
     for path in ["/live", "/metrics", "/nothing", "/api/v1/users/me", "/api/v1/nothing"] {
         let answer = ask(&app, Method::GET, path, &[]).await;
@@ -119,7 +121,7 @@ async fn every_answer_says_how_to_be_careful_with_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn in_production_https_alone_is_spoken() {
+async fn sends_hsts_in_production() {
     let production = [
         ("APP_ENV", "production"),
         ("JWT_SECRET", "8f3f0c1a5e7b92d64c80a1b3d5e7f901"),

@@ -1,4 +1,4 @@
-//! Reading what happened in a chat after a `seq`, as a client that was away does.
+//! Catch-up over REST: events of a chat after a `seq`.
 
 use neonchat_testbed::client::Answer;
 use serde_json::json;
@@ -10,17 +10,17 @@ fn path(chat: impl std::fmt::Display, query: &str) -> String {
     format!("/api/v1/chats/{chat}/events?{query}")
 }
 
-/// The places of the events, the last one of the chat, and whether more follow.
+/// Returns the `seq`s of a page of events, the head, and whether more follow.
 fn page(answer: &Answer) -> (Vec<i64>, i64, bool) {
     assert_eq!(answer.status, 200, "{answer:?}");
-    let events = answer.body["events"].as_array().expect("events");
-    let seqs = events.iter().map(|event| event["seq"].as_i64().expect("a seq")).collect();
-    let head = answer.body["head_seq"].as_i64().expect("a seq");
-    (seqs, head, answer.body["has_more"].as_bool().expect("a flag"))
+    let events = answer.body["events"].as_array().expect("array of events");
+    let seqs = events.iter().map(|event| event["seq"].as_i64().expect("seq as integer")).collect();
+    let head = answer.body["head_seq"].as_i64().expect("seq as integer");
+    (seqs, head, answer.body["has_more"].as_bool().expect("flag as boolean"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_is_the_message_as_history_shows_it() {
+async fn event_contains_the_message_as_in_history() {
     let app = TestApp::start().await;
     let (alice, bob, chat) = app.pair().await;
     app.send(&chat, &alice, "hello").await;
@@ -62,7 +62,7 @@ async fn pages_ascend_without_gap_or_overlap() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_long_absence_is_caught_up_with_page_by_page() {
+async fn catches_up_with_many_long_messages_page_by_page() {
     const MESSAGES: i64 = 1300;
 
     let app = TestApp::start().await;
@@ -74,7 +74,7 @@ async fn a_long_absence_is_caught_up_with_page_by_page() {
          UPDATE chats SET last_seq = {MESSAGES};",
         alice.id
     );
-    app.sql().await.batch_execute(&fill).await.expect("messages");
+    app.sql().await.batch_execute(&fill).await.expect("insert messages");
 
     let (seqs, ..) = page(&app.get(&path(&chat, ""), &bob).await);
     assert_eq!(seqs, (1..=200).collect::<Vec<_>>());
@@ -82,7 +82,7 @@ async fn a_long_absence_is_caught_up_with_page_by_page() {
     while more {
         let after = seqs.last().copied().unwrap_or(0);
         let (events, head, has_more) = page(&app.get(&path(&chat, &format!("after={after}&limit=1000")), &bob).await);
-        // They are long: a page has fewer than were asked for, and more than nothing.
+        // The events are long, so a page has fewer than `limit`, but at least one.
         assert!((1..1000).contains(&events.len()), "{}", events.len());
         assert_eq!((head, has_more), (MESSAGES, events.last() != Some(&MESSAGES)));
         seqs.extend(events);
@@ -92,7 +92,7 @@ async fn a_long_absence_is_caught_up_with_page_by_page() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_members_catch_up_and_only_within_range() {
+async fn rejects_events_of_foreign_chats_and_invalid_ranges() {
     let app = TestApp::start().await;
     let (alice, bob, chat) = app.pair().await;
     let mallory = app.user().await;
@@ -100,7 +100,7 @@ async fn only_members_catch_up_and_only_within_range() {
     assert_problem(&app.get(&path(&chat, ""), &mallory).await, 404, "not_found", &[]);
     assert_problem(&app.get(&path(Uuid::now_v7(), ""), &bob).await, 404, "not_found", &[]);
     assert_problem(&app.get(&path("x", ""), &bob).await, 422, "validation_failed", &[("id", "format")]);
-    let nobody = app.api.call("GET", &path(&chat, ""), None, None).await.expect("an answer");
+    let nobody = app.api.call("GET", &path(&chat, ""), None, None).await.expect("call API");
     assert_problem(&nobody, 401, "unauthorized", &[]);
 
     let cases: [(&str, Fields<'_>); 6] = [

@@ -1,4 +1,4 @@
-//! Whose chats or tokens changed, for a service that was not told.
+//! The feed of users whose chats or tokens changed (`ListChangedUsers`).
 
 use neonchat_proto::chat::v1::{ListChangedUsersRequest, ListChangedUsersResponse};
 
@@ -6,18 +6,18 @@ use crate::support::TestApp;
 
 async fn changed(app: &TestApp, since_micros: i64) -> ListChangedUsersResponse {
     let request = app.grpc.request(ListChangedUsersRequest { since_micros });
-    app.chat_service().list_changed_users(request).await.expect("an answer").into_inner()
+    app.chat_service().list_changed_users(request).await.expect("call chat-service").into_inner()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn members_of_new_chats_and_who_logged_out() {
+async fn lists_members_of_new_chats_and_users_who_logged_out() {
     let app = TestApp::start().await;
     let first = changed(&app, 0).await;
     assert!(first.user_ids.is_empty() && first.until_micros > 0, "{first:?}");
 
     let (alice, bob, _) = app.pair().await;
     let (carol, _dave) = (app.user().await, app.user().await);
-    let logout = app.api.call("POST", "/api/v1/auth/logout", Some(&carol.token), None).await.expect("an answer");
+    let logout = app.api.call("POST", "/api/v1/auth/logout", Some(&carol.token), None).await.expect("call API");
     assert_eq!(logout.status, 204);
     let second = changed(&app, first.until_micros).await;
     let mut expected = vec![alice.id, bob.id, carol.id];
@@ -25,16 +25,16 @@ async fn members_of_new_chats_and_who_logged_out() {
     assert_eq!(second.user_ids, expected);
     assert!(second.until_micros >= first.until_micros, "{first:?} {second:?}");
 
-    // A while ago, and so no news any more.
+    // Older than the start of the feed.
     let sql = app.sql().await;
     let past = "UPDATE chats SET created_at = now() - interval '1 hour';
                 UPDATE revoked_tokens SET revoked_at = now() - interval '1 hour'";
-    sql.batch_execute(past).await.expect("updated");
+    sql.batch_execute(past).await.expect("update row");
     assert!(changed(&app, second.until_micros).await.user_ids.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rejects_a_start_out_of_range() {
+async fn rejects_start_out_of_range() {
     let app = TestApp::start().await;
     let request = app.grpc.request(ListChangedUsersRequest { since_micros: i64::MAX });
     let status = app.chat_service().list_changed_users(request).await.expect_err("reject the start");

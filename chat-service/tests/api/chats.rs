@@ -1,4 +1,4 @@
-//! Opening chats and listing them.
+//! Opening and listing chats.
 
 use futures_util::future::join_all;
 use neonchat_testbed::client::Answer;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::{Fields, TestApp, assert_problem};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_chat_is_made_once_and_found_from_both_sides() {
+async fn opens_one_chat_for_both_members() {
     let app = TestApp::start().await;
     let (alice, bob) = (app.user().await, app.user().await);
 
@@ -26,14 +26,16 @@ async fn a_chat_is_made_once_and_found_from_both_sides() {
     };
     assert_eq!((created.status, &created.body), (201, &item(&bob)));
     assert_eq!(
-        uuid::Uuid::parse_str(created.body["id"].as_str().expect("an id")).expect("a UUID").get_version_num(),
+        uuid::Uuid::parse_str(created.body["id"].as_str().expect("id as string"))
+            .expect("parse UUID")
+            .get_version_num(),
         7
     );
 
     for (user, partner) in [(&alice, &bob), (&bob, &alice)] {
         let again = app.post("/api/v1/chats", user, &json!({ "partner_id": partner.id })).await;
         assert_eq!((again.status, &again.body), (200, &item(partner)));
-        let one = app.get(&format!("/api/v1/chats/{}", created.body["id"].as_str().expect("an id")), user).await;
+        let one = app.get(&format!("/api/v1/chats/{}", created.body["id"].as_str().expect("id as string")), user).await;
         assert_eq!((one.status, &one.body), (200, &item(partner)));
         let list = app.get("/api/v1/chats", user).await;
         let expected = json!({ "chats": [item(partner)], "total": 1, "has_more": false });
@@ -42,7 +44,7 @@ async fn a_chat_is_made_once_and_found_from_both_sides() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_chat_needs_somebody_else_who_exists() {
+async fn rejects_chat_with_oneself_or_unknown_user() {
     let app = TestApp::start().await;
     let alice = app.user().await;
     let unknown = json!({ "partner_id": uuid::Uuid::new_v4() });
@@ -53,14 +55,14 @@ async fn a_chat_needs_somebody_else_who_exists() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_opens_so_many_chats_and_finds_those_that_there_are() {
+async fn limits_the_chats_that_a_user_can_open() {
     let app = TestApp::start_with(&[("DIRECT_CHATS_PER_USER", "3")]).await;
     let alice = app.user().await;
     let mut partners = Vec::new();
     for _ in 0..8 {
         partners.push(app.user().await);
     }
-    // All at once: each is counted.
+    // Concurrent requests are all counted.
     let opened = partners.iter().map(async |partner| {
         let answer = app.post("/api/v1/chats", &alice, &json!({ "partner_id": partner.id })).await;
         if answer.status != 201 {
@@ -75,7 +77,7 @@ async fn a_user_opens_so_many_chats_and_finds_those_that_there_are() {
         let again = app.post("/api/v1/chats", &alice, &json!({ "partner_id": partner.id })).await;
         assert_eq!(again.status, if is_open { 200 } else { 409 });
         if !is_open {
-            // It is she who has too many.
+            // The partner is below the limit.
             let answer = app.post("/api/v1/chats", partner, &json!({ "partner_id": alice.id })).await;
             assert_eq!(answer.status, 201);
         }
@@ -83,7 +85,7 @@ async fn a_user_opens_so_many_chats_and_finds_those_that_there_are() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn opened_from_both_sides_at_once_it_is_one_chat() {
+async fn concurrent_opens_create_one_chat() {
     let app = TestApp::start().await;
     let (alice, bob) = (app.user().await, app.user().await);
     let opened = join_all((0..16).map(|turn| {
@@ -93,7 +95,7 @@ async fn opened_from_both_sides_at_once_it_is_one_chat() {
         async move { app.post("/api/v1/chats", user, &body).await }
     }))
     .await;
-    let mut ids: Vec<_> = opened.iter().map(|answer| answer.body["id"].as_str().expect("an id")).collect();
+    let mut ids: Vec<_> = opened.iter().map(|answer| answer.body["id"].as_str().expect("id as string")).collect();
     ids.dedup();
     assert_eq!(ids.len(), 1, "{opened:?}");
     let mut statuses: Vec<_> = opened.iter().map(|answer| answer.status).collect();
@@ -103,7 +105,7 @@ async fn opened_from_both_sides_at_once_it_is_one_chat() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_foreign_chat_looks_like_an_unknown_one() {
+async fn foreign_chat_looks_like_an_unknown_one() {
     let app = TestApp::start().await;
     let (_, _, chat) = app.pair().await;
     let mallory = app.user().await;
@@ -121,21 +123,21 @@ async fn a_foreign_chat_looks_like_an_unknown_one() {
 
 fn ids(list: &Answer) -> Vec<&str> {
     assert_eq!(list.status, 200, "{list:?}");
-    let chats = list.body["chats"].as_array().expect("chats");
-    chats.iter().map(|chat| chat["id"].as_str().expect("an id")).collect()
+    let chats = list.body["chats"].as_array().expect("array of chats");
+    chats.iter().map(|chat| chat["id"].as_str().expect("id as string")).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_list_is_paged_latest_first() {
+async fn lists_chats_by_latest_activity_in_pages() {
     let app = TestApp::start().await;
     let me = app.user().await;
     let mut chats = Vec::new();
     for _ in 0..3 {
         let partner = app.user().await;
-        let chat = app.api.chat(&me, &partner).await.expect("a chat");
+        let chat = app.api.chat(&me, &partner).await.expect("open chat");
         chats.push((chat, partner));
     }
-    // The first of them becomes the latest.
+    // A message makes the first chat the latest one.
     app.send(&chats[0].0, &chats[0].1, "hello").await;
     let expected = [&*chats[0].0, &chats[2].0, &chats[1].0];
 
@@ -154,7 +156,7 @@ async fn the_list_is_paged_latest_first() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_list_out_of_range_is_refused() {
+async fn rejects_list_parameters_out_of_range() {
     let app = TestApp::start().await;
     let me = app.user().await;
     let cases: &[(&str, Fields<'_>)] = &[
@@ -171,7 +173,7 @@ async fn a_list_out_of_range_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn unread_are_the_messages_of_others_since_one_has_read() {
+async fn counts_messages_of_others_after_the_read_marker() {
     let app = TestApp::start().await;
     let (alice, bob, chat) = app.pair().await;
     let item = async |user| {
@@ -183,7 +185,7 @@ async fn unread_are_the_messages_of_others_since_one_has_read() {
     assert_eq!(item(&alice).await, (Some(0), Some(2), Some(2)));
     assert_eq!(item(&bob).await, (Some(2), Some(2), Some(0)));
 
-    // An answer reads what was before it.
+    // Sending a message marks the earlier ones as read.
     let answer = app.send(&chat, &bob, "three").await;
     assert_eq!(item(&bob).await, (Some(0), Some(3), Some(3)));
     assert_eq!(item(&alice).await, (Some(1), Some(3), Some(2)));

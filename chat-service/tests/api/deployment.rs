@@ -1,4 +1,4 @@
-//! The deployment that a database belongs to.
+//! The deployment of a database.
 
 use std::process::Output;
 
@@ -11,37 +11,37 @@ use crate::support::{TestApp, sql};
 
 async fn deployment(app: &TestApp) -> GetDeploymentResponse {
     let answer = app.chat_service().get_deployment(app.grpc.request(GetDeploymentRequest {})).await;
-    answer.expect("an answer").into_inner()
+    answer.expect("get answer").into_inner()
 }
 
 async fn started_on(database: &str) -> TestApp {
     let app = TestApp::launch(database, &[]).await;
-    app.api.until_ready().await.expect("ready");
+    app.api.until_ready().await.expect("become ready");
     app
 }
 
 async fn stop(app: TestApp) {
-    app.stop().await.expect("no panic").expect("a clean end");
+    app.stop().await.expect("join task").expect("stop app");
 }
 
-/// Makes a new deployment. Returns the log.
+/// Runs `deployment renew`. Returns the log.
 async fn renew(database: &str) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chat-service"));
     command.args(["deployment", "renew"]).env("DATABASE_URL", database).kill_on_drop(true);
-    let Output { status, stdout, stderr } = command.output().await.expect("a process");
+    let Output { status, stdout, stderr } = command.output().await.expect("run process");
     let said = String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned();
     assert!(status.success(), "{said}");
     said
 }
 
-/// The URL of another database of the same cluster.
+/// Returns the URL of another database of the same cluster.
 fn beside(database: &str, name: &str) -> String {
-    let (server, _) = database.rsplit_once('/').expect("a URL with a database");
+    let (server, _) = database.rsplit_once('/').expect("URL has a database");
     format!("{server}/{name}")
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_processes_of_a_database_have_one_deployment_and_keep_it() {
+async fn processes_of_a_database_share_one_permanent_deployment() {
     let first = TestApp::start().await;
     let known = deployment(&first).await;
     assert!(Uuid::parse_str(&known.id).is_ok() && known.created_at_micros > 0, "{known:?}");
@@ -52,12 +52,12 @@ async fn all_processes_of_a_database_have_one_deployment_and_keep_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restored_copy_is_a_younger_deployment() {
+async fn restored_copy_is_a_younger_deployment() {
     let original = TestApp::start().await;
     let (known, database) = (deployment(&original).await, original.database.clone());
     stop(original).await;
     let copy = format!("test_{}", Uuid::new_v4().simple());
-    let name = database.rsplit('/').next().expect("a name");
+    let name = database.rsplit('/').next().expect("URL has a database name");
     let create = format!("CREATE DATABASE {copy} TEMPLATE {name}");
     sql(&beside(&database, "postgres")).await.batch_execute(&create).await.expect("copy the database");
 
@@ -68,31 +68,32 @@ async fn a_restored_copy_is_a_younger_deployment() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_cluster_is_another_deployment() {
+async fn database_in_another_cluster_is_another_deployment() {
     let app = TestApp::start().await;
     let known = deployment(&app).await;
-    // As a dump brings the row to another cluster, in which the database may have the same number.
+    // Like a dump restored in another cluster, in which the database may have the same OID.
     let moved = "UPDATE deployment SET system_identifier = system_identifier + 1";
     sql(&app.database).await.batch_execute(moved).await.expect("move the database");
     assert_ne!(deployment(&app).await.id, known.id);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_who_may_not_ask_for_the_cluster_has_a_deployment() {
+async fn has_a_deployment_without_permission_to_read_the_cluster() {
     let database = harness::test_database().await;
-    let (role, name) = (format!("r{}", Uuid::new_v4().simple()), database.rsplit('/').next().expect("a name"));
+    let (role, name) =
+        (format!("r{}", Uuid::new_v4().simple()), database.rsplit('/').next().expect("URL has a database name"));
     let limit = format!(
         "CREATE ROLE {role} LOGIN PASSWORD 'p'; ALTER DATABASE {name} OWNER TO {role}; ALTER SCHEMA public OWNER TO {role};
          REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC"
     );
     sql(&database).await.batch_execute(&limit).await.expect("limit the user");
-    let (_, address) = database.rsplit_once('@').expect("a URL with a user");
+    let (_, address) = database.rsplit_once('@').expect("URL has a user");
     let app = started_on(&format!("postgres://{role}:p@{address}")).await;
     assert_eq!(deployment(&app).await, deployment(&app).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn renewing_makes_a_new_deployment_which_running_processes_learn() {
+async fn running_processes_learn_of_a_renewed_deployment() {
     let app = TestApp::start().await;
     let known = deployment(&app).await;
     let said = renew(&app.database).await;
@@ -102,7 +103,7 @@ async fn renewing_makes_a_new_deployment_which_running_processes_learn() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn renews_by_the_privileges_that_readiness_asks_for() {
+async fn renews_with_the_privileges_that_readiness_requires() {
     let app = TestApp::start().await;
     let known = deployment(&app).await;
     let role = format!("r{}", Uuid::new_v4().simple());
@@ -111,7 +112,7 @@ async fn renews_by_the_privileges_that_readiness_asks_for() {
          REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC"
     );
     sql(&app.database).await.batch_execute(&grant).await.expect("create a role");
-    let (_, address) = app.database.rsplit_once('@').expect("a URL with a user");
+    let (_, address) = app.database.rsplit_once('@').expect("URL has a user");
     let said = renew(&format!("postgres://{role}:p@{address}")).await;
     assert!(said.contains("pg_control_system is not permitted"), "{said}");
     let renewed = deployment(&app).await;

@@ -1,4 +1,4 @@
-//! The `OpenAPI` document says what the service does.
+//! The `OpenAPI` document matches the service.
 
 mod document;
 
@@ -15,7 +15,7 @@ use crate::{
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_is_of_this_version_and_every_operation_has_a_name_and_a_tag() {
+async fn document_has_this_version_and_every_operation_an_id_and_a_tag() {
     let app = TestApp::start().await;
     let document = Document::of(&app).await;
     let info = &document.0["info"];
@@ -26,25 +26,28 @@ async fn it_is_of_this_version_and_every_operation_has_a_name_and_a_tag() {
     let bearer = &document.0["components"]["securitySchemes"]["bearer"];
     assert_eq!([&bearer["type"], &bearer["scheme"], &bearer["bearerFormat"]], ["http", "bearer", "JWT"]);
     let tags: BTreeSet<_> =
-        document.0["tags"].as_array().expect("tags").iter().map(|tag| tag["name"].as_str()).collect();
+        document.0["tags"].as_array().expect("array of tags").iter().map(|tag| tag["name"].as_str()).collect();
     let mut names = BTreeSet::new();
     for Operation { path, method, value } in document.operations() {
-        assert!(names.insert(value["operationId"].as_str().expect("a name")), "{method} {path}: the name is taken");
+        assert!(
+            names.insert(value["operationId"].as_str().expect("name as string")),
+            "{method} {path}: the name is taken"
+        );
         assert!(tags.contains(&value["tags"][0].as_str()), "{method} {path}: {}", value["tags"]);
         assert!(value["summary"].is_string(), "{method} {path}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_has_the_methods_that_answer_and_says_which_need_a_token() {
+async fn document_has_all_methods_and_says_which_need_a_token() {
     let app = TestApp::start().await;
     let document = Document::of(&app).await;
     for path in document.paths() {
         let url = format!("{}{}", app.base, path.replace("{id}", &Uuid::new_v4().to_string()));
-        let answer = Client::new().patch(&url).send().await.expect("an answer");
+        let answer = Client::new().patch(&url).send().await.expect("send request");
         let documented = METHODS.into_iter().filter(|method| document.operation(path, method.clone()).is_some());
         let documented = documented.map(|method| method.to_string()).collect::<Vec<_>>().join(", ");
-        // What every path has is not in the document.
+        // The document omits the methods that every path has.
         let allowed = documented.replace("GET", "GET, HEAD") + ", OPTIONS";
         assert_eq!(answer.headers()["allow"], allowed, "{path}");
         for method in METHODS {
@@ -57,7 +60,7 @@ async fn it_has_the_methods_that_answer_and_says_which_need_a_token() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn success_is_answered_as_documented() {
+async fn successful_answers_match_the_document() {
     let (address, serve) = notification_port().await;
     let app = TestApp::start_with(&[("NOTIFICATION_SERVICE_ADDR", &address.to_string())]).await;
     serve(StandIn::default());
@@ -67,7 +70,7 @@ async fn success_is_answered_as_documented() {
     let mut asked = BTreeSet::new();
     let mut ask = async |method: &str, path: &'static str, query: &str, id: &str, body: Option<Value>| {
         asked.insert((path, method.to_owned()));
-        let operation = document.operation(path, method.parse().expect("a method")).expect("an operation");
+        let operation = document.operation(path, method.parse().expect("parse method")).expect("documented operation");
         let url = format!("{}{}{query}", app.base, path.replace("{id}", id));
         document.ask(&operation, &url, Some(&alice.token), body.as_ref()).await.0
     };
@@ -105,11 +108,11 @@ async fn success_is_answered_as_documented() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn its_examples_of_requests_are_read() {
+async fn accepts_the_documented_examples_of_requests() {
     let app = TestApp::start().await;
     let document = Document::of(&app).await;
     for operation in document.operations() {
-        // Each has a user of its own: one of the operations is the logout.
+        // Each operation gets its own user, because one of them is the logout.
         let (alice, _, chat) = app.pair().await;
         let parameters = operation.value["parameters"].as_array().into_iter().flatten();
         let parameters = parameters.filter(|parameter| parameter["in"] == "query" && parameter["required"] == true);
@@ -125,7 +128,7 @@ async fn its_examples_of_requests_are_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn its_examples_are_what_its_schemas_say() {
+async fn examples_match_their_schemas() {
     let app = TestApp::start().await;
     let document = Document::of(&app).await;
     let mut found = 0;
@@ -140,17 +143,17 @@ async fn its_examples_are_what_its_schemas_say() {
         }
     });
     assert!(found > 50, "only {found}");
-    // Every schema has one, or its parts do.
-    for (name, schema) in document.0["components"]["schemas"].as_object().expect("schemas") {
+    // Every schema has an example, or its parts do.
+    for (name, schema) in document.0["components"]["schemas"].as_object().expect("object of schemas") {
         let example = document.example(schema);
         assert_eq!(document.errors(schema, &example), [""; 0], "{name}: {example:#}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_command_prints_the_document_that_is_served() {
+async fn command_prints_the_served_document() {
     let app = TestApp::start().await;
-    let printed = serde_json::to_value(chat_service::openapi()).expect("JSON");
+    let printed = serde_json::to_value(chat_service::openapi()).expect("parse JSON");
     assert_eq!(Document::of(&app).await.0, printed);
 }
 
@@ -158,15 +161,15 @@ async fn the_command_prints_the_document_that_is_served() {
 fn problems_are_plain_references_to_shared_responses() {
     let document = Document::printed();
     let mut shared = 0;
-    for (name, response) in document.0["components"]["responses"].as_object().expect("responses") {
+    for (name, response) in document.0["components"]["responses"].as_object().expect("object of responses") {
         let content = &response["content"]["application/problem+json"];
         assert_eq!(content["schema"], json!({ "$ref": "#/components/schemas/Problem" }), "{name}");
-        assert!(!content["examples"].as_object().expect("examples").is_empty(), "{name}");
+        assert!(!content["examples"].as_object().expect("object of examples").is_empty(), "{name}");
         shared += 1;
     }
     assert!((5..30).contains(&shared), "{shared} shared responses");
     for Operation { path, method, value } in document.operations() {
-        for (status, response) in value["responses"].as_object().expect("responses") {
+        for (status, response) in value["responses"].as_object().expect("object of responses") {
             let is_inline = response["content"]["application/problem+json"].is_object();
             assert!(!is_inline, "{method} {path} {status}: the problem is not shared");
         }
@@ -178,7 +181,7 @@ fn problems_are_plain_references_to_shared_responses() {
 #[test]
 fn ids_are_named_schemas() {
     let document = Document::printed();
-    let named = document.0["components"]["schemas"].as_object().expect("schemas");
+    let named = document.0["components"]["schemas"].as_object().expect("object of schemas");
     let named = named.values().filter(|schema| schema["format"] == "uuid").count();
     let mut all = 0;
     each(&document.0, &mut |value| all += usize::from(value["format"] == "uuid"));
@@ -187,20 +190,23 @@ fn ids_are_named_schemas() {
 }
 
 #[test]
-fn events_are_a_union_told_apart_by_their_type() {
+fn events_are_a_union_with_a_discriminator() {
     let document = Document::printed();
     let schemas = &document.0["components"]["schemas"];
     let event = &schemas["Event"];
     assert_eq!(event["discriminator"]["propertyName"], "type");
-    let mapping = event["discriminator"]["mapping"].as_object().expect("a mapping");
-    let arms = event["oneOf"].as_array().expect("arms");
+    let mapping = event["discriminator"]["mapping"].as_object().expect("object of mapping");
+    let arms = event["oneOf"].as_array().expect("array of arms");
     assert_eq!(mapping.len(), arms.len());
     for (kind, target) in mapping {
         assert!(arms.iter().any(|arm| arm["$ref"] == *target), "{kind} is not an arm");
-        let arm = document.0.pointer(target.as_str().expect("a reference").trim_start_matches('#')).expect("a schema");
+        let arm = document
+            .0
+            .pointer(target.as_str().expect("reference as string").trim_start_matches('#'))
+            .expect("compile schema");
         let type_schema = document.resolve(&arm["properties"]["type"]);
         assert_eq!(type_schema["enum"], json!([kind]), "{kind}");
-        assert!(arm["required"].as_array().expect("names").contains(&json!("type")), "{kind}");
+        assert!(arm["required"].as_array().expect("array of names").contains(&json!("type")), "{kind}");
     }
 }
 
@@ -208,9 +214,9 @@ fn events_are_a_union_told_apart_by_their_type() {
 fn asyncapi_has_the_same_schemas_and_valid_examples() {
     let ours = Document::printed();
     let asyncapi = include_str!("../../../docs/asyncapi.json");
-    let theirs = Document(serde_json::from_str(asyncapi).expect("JSON"));
+    let theirs = Document(serde_json::from_str(asyncapi).expect("parse JSON"));
     let mut shared = Vec::new();
-    for (name, schema) in theirs.0["components"]["schemas"].as_object().expect("schemas") {
+    for (name, schema) in theirs.0["components"]["schemas"].as_object().expect("object of schemas") {
         if let Some(own) = ours.0["components"]["schemas"].get(name) {
             assert_eq!(schema, own, "{name}");
             shared.push(name.as_str());
@@ -219,9 +225,9 @@ fn asyncapi_has_the_same_schemas_and_valid_examples() {
     for name in ["ChatId", "ChatItem", "ErrorCode", "Message", "MessageId", "SendId", "UserId"] {
         assert!(shared.contains(&name), "{name} is missing in one of the documents");
     }
-    for (name, message) in theirs.0["components"]["messages"].as_object().expect("messages") {
+    for (name, message) in theirs.0["components"]["messages"].as_object().expect("object of messages") {
         assert!(message["payload"]["$ref"].is_string(), "{name}: the payload has no name");
-        let examples = message["examples"].as_array().expect("examples");
+        let examples = message["examples"].as_array().expect("array of examples");
         assert!(!examples.is_empty(), "{name}");
         for example in examples {
             assert_eq!(theirs.errors(&message["payload"], &example["payload"]), [""; 0], "{name}");
@@ -229,7 +235,7 @@ fn asyncapi_has_the_same_schemas_and_valid_examples() {
     }
 }
 
-/// Visits a value and all that are in it.
+/// Visits a value and all values in it.
 fn each<'a>(value: &'a Value, visit: &mut impl FnMut(&'a Value)) {
     visit(value);
     match value {

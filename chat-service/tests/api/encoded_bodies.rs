@@ -1,4 +1,4 @@
-//! Bodies with a content coding, and other requests that would cost more than they should.
+//! Bodies with a content coding, and other requests that would be disproportionately expensive.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use tokio::{
 use crate::support::{TestApp, assert_problem};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_with_a_content_coding_is_refused_on_every_path() {
+async fn rejects_body_with_content_coding_on_every_path() {
     let app = TestApp::start_with(&[("CORS_ALLOWED_ORIGINS", "https://chat.example.org")]).await;
     let body = json!({ "username": "alice", "password": "securepass123" }).to_string();
     let ask = async |method: Method, path: &str, codings: &[&str]| {
@@ -23,7 +23,7 @@ async fn a_body_with_a_content_coding_is_refused_on_every_path() {
         for coding in codings {
             request = request.header("content-encoding", *coding);
         }
-        let response = request.send().await.expect("an answer");
+        let response = request.send().await.expect("send request");
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         (Answer { status, body: response.json().await.unwrap_or_default() }, headers)
     };
@@ -55,26 +55,26 @@ async fn a_body_with_a_content_coding_is_refused_on_every_path() {
     for (codings, status) in [(&["identity"][..], 201), (&["Identity", ""], 409)] {
         assert_eq!(ask(Method::POST, "/api/v1/auth/register", codings).await.0.status, status);
     }
-    // There is nothing in it that would have to be decoded.
+    // The body is empty, so there is nothing to decode.
     let bare = Client::new().get(format!("{}/live", app.base)).header("content-encoding", "gzip").send().await;
-    assert_eq!(bare.expect("an answer").status(), 200);
+    assert_eq!(bare.expect("get answer").status(), 200);
 }
 
-/// What is answered to these bytes. The connection is closed by then, or after the answer's head.
+/// Sends bytes, and returns the answer. The connection is closed before it, or after the head of the answer.
 async fn raw(app: &TestApp, request: &str) -> String {
-    let mut stream = TcpStream::connect(app.base.trim_start_matches("http://")).await.expect("a connection");
-    stream.write_all(request.as_bytes()).await.expect("sent");
+    let mut stream = TcpStream::connect(app.base.trim_start_matches("http://")).await.expect("connect");
+    stream.write_all(request.as_bytes()).await.expect("send bytes");
     let mut received = Vec::new();
     let reading = async {
         while !received.windows(4).any(|four| four == b"\r\n\r\n") && stream.read_buf(&mut received).await? > 0 {}
         Ok::<_, std::io::Error>(())
     };
-    timeout(Duration::from_secs(10), reading).await.expect("in time").expect("an answer");
+    timeout(Duration::from_secs(10), reading).await.expect("end within the timeout").expect("get answer");
     String::from_utf8_lossy(&received).into_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_refusal_does_not_wait_for_the_body() {
+async fn rejects_content_coding_before_reading_the_body() {
     let app = TestApp::start().await;
     let head =
         "POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\n";
@@ -85,7 +85,7 @@ async fn the_refusal_does_not_wait_for_the_body() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_transfer_coding_other_than_chunked_is_refused() {
+async fn rejects_transfer_coding_other_than_chunked() {
     let app = TestApp::start().await;
     for coding in ["gzip, chunked", "gzip", "chunked, gzip", "deflate, chunked"] {
         let request =
@@ -96,14 +96,15 @@ async fn a_transfer_coding_other_than_chunked_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn deep_json_and_long_queries_are_refused() {
+async fn rejects_deep_json_and_long_queries() {
     let app = TestApp::start().await;
     let user = app.user().await;
     let post = async |body: String| {
         let request = Client::new().post(format!("{}/api/v1/chats", app.base)).bearer_auth(&user.token);
-        let response = request.header("content-type", "application/json").body(body).send().await.expect("an answer");
+        let response =
+            request.header("content-type", "application/json").body(body).send().await.expect("send request");
         let status = response.status().as_u16();
-        Answer { status, body: response.json().await.expect("JSON") }
+        Answer { status, body: response.json().await.expect("parse JSON") }
     };
     let (open, deep) = ("[".repeat(30_000), format!("{}{}", "[".repeat(30_000), "]".repeat(30_000)));
     assert_problem(&post(open.clone()).await, 400, "bad_json", &[]);

@@ -1,4 +1,4 @@
-//! What other processes hear, and what chat-service hears from them.
+//! Publications of chat-service, and the presence that it gets from notification-service.
 
 use neonchat_common::bus::{Channel, Envelope, Event};
 use neonchat_testbed::client::User;
@@ -10,30 +10,30 @@ use crate::{
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_member_is_told_of_a_new_chat_once() {
+async fn announces_new_chat_to_each_member_once() {
     let app = TestApp::start().await;
     let (alice, bob) = (app.user().await, app.user().await);
     app.until_redis().await;
-    let channel = |user: &User| Channel::User(user.id.parse().expect("an id"));
+    let channel = |user: &User| Channel::User(user.id.parse().expect("parse id"));
     let mut listener = Listener::on([&alice, &bob].map(channel)).await;
     let created = reqwest::Client::new()
         .post(format!("{}/api/v1/chats", app.base))
         .bearer_auth(&alice.token)
         .header("X-Request-Id", "traced")
         .json(&json!({ "partner_id": bob.id }));
-    assert_eq!(created.send().await.expect("an answer").status(), 201);
+    assert_eq!(created.send().await.expect("send request").status(), 201);
     assert_eq!(app.post("/api/v1/chats", &bob, &json!({ "partner_id": alice.id })).await.status, 200);
-    // A third chat closes the series: what was published before has arrived before it.
+    // When the announcement of a third chat arrives, all earlier publications have arrived.
     let carol = app.user().await;
-    app.api.chat(&alice, &carol).await.expect("a chat");
+    app.api.chat(&alice, &carol).await.expect("open chat");
 
     let mut heard = Vec::new();
     for _ in 0..3 {
         let (channel, text) = listener.next().await;
-        let envelope: Envelope<'_> = serde_json::from_str(&text).expect("an envelope");
+        let envelope: Envelope<'_> = serde_json::from_str(&text).expect("parse envelope");
         let Event::ChatCreated { chat_id, last_seq, partner_ids, chat } = envelope.event else { panic!("{text}") };
         assert_eq!((envelope.instance, last_seq), (None, 0));
-        let item: Value = serde_json::from_str(chat.get()).expect("JSON");
+        let item: Value = serde_json::from_str(chat.get()).expect("parse JSON");
         assert_eq!(item["id"], chat_id.to_string());
         assert_eq!(item["partner"]["id"], partner_ids[0].to_string());
         let is_traced = envelope.request_id == "traced";
@@ -45,7 +45,7 @@ async fn each_member_is_told_of_a_new_chat_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_redis_away_a_chat_is_made_all_the_same() {
+async fn creates_chat_without_redis() {
     let app = TestApp::start_with(&[("REDIS_URL", "redis://127.0.0.1:1/0")]).await;
     let (alice, bob) = (app.user().await, app.user().await);
     assert_eq!(app.post("/api/v1/chats", &alice, &json!({ "partner_id": bob.id })).await.status, 201);
@@ -53,23 +53,23 @@ async fn with_redis_away_a_chat_is_made_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_partner_with_an_open_socket_is_online() {
+async fn shows_partner_with_open_socket_as_online() {
     let (address, serve) = notification_port().await;
     let app = TestApp::start_with(&[("NOTIFICATION_SERVICE_ADDR", &address.to_string())]).await;
     let (alice, bob, carol) = (app.user().await, app.user().await, app.user().await);
-    let chat = app.api.chat(&alice, &bob).await.expect("a chat");
-    app.api.chat(&alice, &carol).await.expect("a chat");
+    let chat = app.api.chat(&alice, &bob).await.expect("open chat");
+    app.api.chat(&alice, &carol).await.expect("open chat");
     let online = async |user: &User| {
         let list = app.get("/api/v1/chats", user).await.body;
-        let partners = list["chats"].as_array().expect("chats").iter().map(|chat| &chat["partner"]);
+        let partners = list["chats"].as_array().expect("array of chats").iter().map(|chat| &chat["partner"]);
         partners.map(|partner| (partner["username"].clone(), partner["online"] == true)).collect::<Vec<_>>()
     };
-    // It accepts connections and does not answer: the list does not wait for long, and shows nobody online.
+    // It accepts connections but does not answer. The list does not wait for long, and shows everybody as offline.
     assert_eq!(online(&bob).await, [(json!(alice.name), false)]);
 
     serve(StandIn { online: alice.id.clone(), away: bob.id.clone(), ..StandIn::default() });
     app.until_redis().await;
-    let health = app.api.call("GET", "/health", None, None).await.expect("an answer");
+    let health = app.api.call("GET", "/health", None, None).await.expect("call API");
     let healthy = json!({
         "status": "healthy", "database": "healthy", "redis": "healthy", "notification_service": "healthy",
     });

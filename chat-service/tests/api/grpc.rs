@@ -1,4 +1,4 @@
-//! The calls of the other services, beside sending.
+//! The gRPC calls, except for sending.
 
 use std::time::Duration;
 
@@ -14,20 +14,20 @@ use uuid::Uuid;
 use crate::support::{Grpc, TestApp};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_the_internal_token_there_is_no_answer() {
+async fn rejects_calls_without_the_internal_token() {
     let app = TestApp::start().await;
     let mut client = app.chat_service();
     let request = GetHeadsRequest { chat_ids: vec![] };
     let stranger = Grpc::new("127.0.0.1:1", "wrong");
     for request in [tonic::Request::new(request.clone()), stranger.request(request)] {
-        let status = client.get_heads(request).await.expect_err("refused");
+        let status = client.get_heads(request).await.expect_err("refuse request");
         assert_eq!(status.code(), Code::Unauthenticated);
         assert_eq!(ApiError::from(status).code, ErrorCode::Unauthorized);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn access_is_the_members() {
+async fn only_members_have_access() {
     let app = TestApp::start().await;
     let (alice, bob, chat) = app.pair().await;
     let mallory = app.user().await;
@@ -37,15 +37,15 @@ async fn access_is_the_members() {
         app.chat_service().validate_chat_access(app.grpc.request(request)).await.map(tonic::Response::into_inner)
     };
 
-    let granted = access(&alice.id, &chat).await.expect("an answer");
+    let granted = access(&alice.id, &chat).await.expect("get answer");
     let expected = UserChat { chat_id: chat.clone(), last_seq: 1, partner_ids: vec![bob.id.clone()] };
     assert_eq!((granted.has_access, granted.chat), (true, Some(expected)));
-    assert_eq!(access(&bob.id, &chat).await.expect("an answer").chat.expect("a chat").partner_ids, [alice.id]);
+    assert_eq!(access(&bob.id, &chat).await.expect("get answer").chat.expect("chat in answer").partner_ids, [alice.id]);
     for (user, chat) in [(&mallory.id, &chat), (&bob.id, &Uuid::now_v7().to_string())] {
-        let refused = access(user, chat).await.expect("an answer");
+        let refused = access(user, chat).await.expect("get answer");
         assert_eq!((refused.has_access, refused.chat), (false, None));
     }
-    let error = ApiError::from(access("", "x").await.expect_err("refused"));
+    let error = ApiError::from(access("", "x").await.expect_err("refuse request"));
     assert_eq!(
         (error.code, &*error.detail),
         (ErrorCode::ValidationFailed, "user_id: should be a UUID; chat_id: should be a UUID",)
@@ -53,12 +53,12 @@ async fn access_is_the_members() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_chats_of_a_user_come_in_pages() {
+async fn lists_chats_of_a_user_in_pages() {
     let app = TestApp::start().await;
     let alice = app.user().await;
     let mut expected = Vec::new();
     for _ in 0..3 {
-        expected.push(app.api.chat(&alice, &app.user().await).await.expect("a chat"));
+        expected.push(app.api.chat(&alice, &app.user().await).await.expect("open chat"));
     }
     expected.sort_unstable();
     let list = async |after: &str, limit: u32| {
@@ -73,17 +73,17 @@ async fn the_chats_of_a_user_come_in_pages() {
         Ok::<_, tonic::Status>((ids, page.has_more))
     };
 
-    assert_eq!(list("", 0).await.expect("a page"), (expected.clone(), false));
-    assert_eq!(list("", 3).await.expect("a page"), (expected.clone(), false));
-    assert_eq!(list("", 2).await.expect("a page"), (expected[..2].to_vec(), true));
-    assert_eq!(list(&expected[1], 2).await.expect("a page"), (expected[2..].to_vec(), false));
+    assert_eq!(list("", 0).await.expect("get page"), (expected.clone(), false));
+    assert_eq!(list("", 3).await.expect("get page"), (expected.clone(), false));
+    assert_eq!(list("", 2).await.expect("get page"), (expected[..2].to_vec(), true));
+    assert_eq!(list(&expected[1], 2).await.expect("get page"), (expected[2..].to_vec(), false));
     for (after, limit) in [("x", 0), ("", 1001)] {
-        assert_eq!(list(after, limit).await.expect_err("refused").code(), Code::InvalidArgument);
+        assert_eq!(list(after, limit).await.expect_err("refuse request").code(), Code::InvalidArgument);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn heads_are_those_of_the_chats_that_there_are() {
+async fn returns_heads_of_existing_chats() {
     let app = TestApp::start().await;
     let (alice, _, chat) = app.pair().await;
     app.send(&chat, &alice, "hello").await;
@@ -91,46 +91,46 @@ async fn heads_are_those_of_the_chats_that_there_are() {
         app.chat_service().get_heads(app.grpc.request(GetHeadsRequest { chat_ids })).await
     };
 
-    let found = heads(vec![chat.clone(), Uuid::now_v7().to_string()]).await.expect("heads").into_inner().heads;
+    let found = heads(vec![chat.clone(), Uuid::now_v7().to_string()]).await.expect("get heads").into_inner().heads;
     assert_eq!(found, [ChatHead { chat_id: chat.clone(), last_seq: 1 }]);
-    assert_eq!(heads(vec![chat.clone(); 1000]).await.expect("heads").into_inner().heads.len(), 1);
+    assert_eq!(heads(vec![chat.clone(); 1000]).await.expect("get heads").into_inner().heads.len(), 1);
     for bad in [vec![chat; 1001], vec!["x".to_owned()]] {
-        assert_eq!(heads(bad).await.expect_err("refused").code(), Code::InvalidArgument);
+        assert_eq!(heads(bad).await.expect_err("refuse request").code(), Code::InvalidArgument);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn events_follow_a_seq() {
+async fn returns_events_after_a_seq() {
     let app = TestApp::start().await;
     let (alice, bob, chat) = app.pair().await;
     let (mut sent, request) = (Vec::new(), Uuid::new_v4());
     for (sender, text) in [(&alice, "message 1"), (&bob, "message 2"), (&alice, "message 3")] {
         let request = if sender.id == bob.id { request } else { Uuid::new_v4() };
-        sent.push(app.send_again(&chat, sender, text, request).await.expect("a message"));
+        sent.push(app.send_again(&chat, sender, text, request).await.expect("send message"));
     }
     let events = async |chat_id: &str, after, limit| {
         let request = GetEventsRequest { chat_id: chat_id.to_owned(), after, limit };
         app.chat_service().get_events(app.grpc.request(request)).await.map(tonic::Response::into_inner)
     };
 
-    let all = events(&chat, 0, 0).await.expect("events");
+    let all = events(&chat, 0, 0).await.expect("get events");
     assert_eq!((all.head_seq, all.events.iter().map(|event| event.seq).collect::<Vec<_>>()), (3, vec![1, 2, 3]));
     let Some(Event::MessageCreated(message)) = &all.events[1].event else { panic!("another event") };
     assert_eq!((&message.id, &message.sender_id, &*message.text), (&sent[1].message_id, &bob.id, "message 2"));
     assert_eq!((message.created_at_micros, message.seq), (sent[1].created_at_micros, 2));
     assert_eq!(message.request_id, request.to_string());
 
-    let some = events(&chat, 1, 1).await.expect("events");
+    let some = events(&chat, 1, 1).await.expect("get events");
     assert_eq!((some.head_seq, some.events.len(), some.events[0].seq), (3, 1, 2));
-    assert_eq!(events(&chat, 3, 0).await.expect("events").events.len(), 0);
-    assert_eq!(events(&Uuid::now_v7().to_string(), 0, 0).await.expect_err("refused").code(), Code::NotFound);
+    assert_eq!(events(&chat, 3, 0).await.expect("get events").events.len(), 0);
+    assert_eq!(events(&Uuid::now_v7().to_string(), 0, 0).await.expect_err("refuse request").code(), Code::NotFound);
     for (after, limit) in [(-1, 0), (0, 1001)] {
-        assert_eq!(events(&chat, after, limit).await.expect_err("refused").code(), Code::InvalidArgument);
+        assert_eq!(events(&chat, after, limit).await.expect_err("refuse request").code(), Code::InvalidArgument);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn long_events_come_in_smaller_pages() {
+async fn returns_long_events_in_smaller_pages() {
     const MESSAGES: i64 = 300;
 
     let app = TestApp::start().await;
@@ -142,12 +142,12 @@ async fn long_events_come_in_smaller_pages() {
          UPDATE chats SET last_seq = {MESSAGES};",
         alice.id
     );
-    app.sql().await.batch_execute(&fill).await.expect("messages");
+    app.sql().await.batch_execute(&fill).await.expect("insert messages");
 
     let (mut seqs, mut pages) = (Vec::new(), 0);
     while seqs.last() != Some(&MESSAGES) {
         let request = GetEventsRequest { chat_id: chat.clone(), after: seqs.last().copied().unwrap_or(0), limit: 1000 };
-        let page = app.chat_service().get_events(app.grpc.request(request)).await.expect("a page").into_inner();
+        let page = app.chat_service().get_events(app.grpc.request(request)).await.expect("get page").into_inner();
         assert_eq!(page.head_seq, MESSAGES);
         seqs.extend(page.events.iter().map(|event| event.seq));
         pages += 1;
@@ -156,11 +156,11 @@ async fn long_events_come_in_smaller_pages() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn closes_a_connection_that_says_nothing() {
+async fn closes_connection_that_sends_nothing() {
     let app = TestApp::launch("postgres://neon@127.0.0.1:1/neondb", &[("CHAT_GRPC_HOST", "127.0.0.2")]).await;
     assert_eq!(app.grpc_addr.ip().to_string(), "127.0.0.2");
-    let mut silent = tokio::net::TcpStream::connect(app.grpc_addr).await.expect("a connection");
-    // The server greets first, and then waits.
+    let mut silent = tokio::net::TcpStream::connect(app.grpc_addr).await.expect("connect");
+    // The server sends its HTTP/2 settings first, and then waits.
     let end = tokio::time::timeout(Duration::from_secs(30), silent.read_to_end(&mut Vec::new())).await;
-    end.expect("the service closes the connection").expect("an orderly end");
+    end.expect("the service closes the connection").expect("end orderly");
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::support::{Fields, TestApp, assert_problem};
 
-/// A chat with this many messages, their ids in order, and one of its members.
+/// Creates a chat with messages. Returns it, the ids of the messages in order, and a member.
 async fn chat_with(app: &TestApp, messages: usize) -> (User, String, Vec<String>) {
     let (alice, bob, chat) = app.pair().await;
     let mut ids = Vec::new();
@@ -18,9 +18,9 @@ async fn chat_with(app: &TestApp, messages: usize) -> (User, String, Vec<String>
 
 fn page(answer: &Answer) -> (Vec<i64>, bool, bool) {
     assert_eq!(answer.status, 200, "{answer:?}");
-    let messages = answer.body["messages"].as_array().expect("messages");
-    let seqs = messages.iter().map(|message| message["seq"].as_i64().expect("a seq")).collect();
-    let flag = |name: &str| answer.body[name].as_bool().expect("a flag");
+    let messages = answer.body["messages"].as_array().expect("array of messages");
+    let seqs = messages.iter().map(|message| message["seq"].as_i64().expect("seq as integer")).collect();
+    let flag = |name: &str| answer.body[name].as_bool().expect("flag as boolean");
     (seqs, flag("has_previous"), flag("has_next"))
 }
 
@@ -48,7 +48,7 @@ async fn pages_meet_without_gap_or_overlap() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_reads_as_it_was_sent() {
+async fn history_shows_message_as_sent() {
     let app = TestApp::start().await;
     let (alice, bob, chat) = app.pair().await;
     let text = " Привет, 😀\n\u{202e}\"quoted\" ".to_owned() + &"я".repeat(4000);
@@ -76,7 +76,7 @@ async fn a_message_reads_as_it_was_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_empty_chat_has_an_empty_history() {
+async fn empty_chat_has_an_empty_history() {
     let app = TestApp::start().await;
     let (me, chat, _) = chat_with(&app, 0).await;
     let history = app.get(&format!("/api/v1/chats/{chat}/messages"), &me).await;
@@ -84,7 +84,7 @@ async fn an_empty_chat_has_an_empty_history() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_that_cannot_be_is_refused() {
+async fn rejects_invalid_pages() {
     let app = TestApp::start().await;
     let (me, chat, ids) = chat_with(&app, 1).await;
     let (_, _, foreign) = chat_with(&app, 1).await;

@@ -1,4 +1,4 @@
-//! Registering beside logins: neither takes the hashing of passwords from the other.
+//! Registrations and logins under load: neither takes all permits for hashing.
 
 use futures_util::future::join_all;
 use neonchat_testbed::client::PASSWORD;
@@ -7,7 +7,7 @@ use tokio::{sync::watch, task::JoinSet};
 
 use crate::support::TestApp;
 
-/// Clients that register again and again, and how their attempts were answered.
+/// Clients that register again and again, and the statuses that they got.
 struct Flood {
     stop: watch::Sender<bool>,
     clients: JoinSet<Vec<u16>>,
@@ -24,7 +24,7 @@ impl Flood {
                 while !*stopped.borrow() {
                     let body = json!({ "username": name(client, statuses.len()), "password": PASSWORD });
                     let answer = api.call("POST", "/api/v1/auth/register", None, Some(&body)).await;
-                    statuses.push(answer.expect("an answer").status);
+                    statuses.push(answer.expect("get answer").status);
                 }
                 statuses
             });
@@ -43,14 +43,14 @@ async fn log_in(app: &TestApp, name: &str, times: usize) -> Vec<u16> {
     for _ in 0..times {
         let body = json!({ "username": name, "password": PASSWORD });
         let answer = app.api.call("POST", "/api/v1/auth/login", None, Some(&body)).await;
-        statuses.push(answer.expect("an answer").status);
+        statuses.push(answer.expect("get answer").status);
     }
     statuses
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_taken_name_is_refused_before_its_password_is_hashed() {
-    // A hash takes so long that each of 64 clients would wait for more than it may.
+async fn rejects_taken_name_before_hashing_the_password() {
+    // A hash takes so long that 64 clients exceed the timeout for a permit.
     let app = TestApp::start_with_one_hash_at_a_time(&[("BCRYPT_COST", "10")]).await;
     let alice = app.user().await;
     let taken = alice.name.clone();
@@ -61,27 +61,27 @@ async fn a_taken_name_is_refused_before_its_password_is_hashed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn new_names_do_not_keep_users_from_logging_in() {
+async fn flood_of_registrations_does_not_block_logins() {
     let app = TestApp::start_with_one_hash_at_a_time(&[("BCRYPT_COST", "9")]).await;
     let alice = app.user().await;
     let flood = Flood::start(&app, 96, |client, attempt| format!("u-{client}-{attempt}"));
     assert_eq!(log_in(&app, &alice.name, 10).await, [200; 10]);
     let answered = flood.stop().await;
-    // It was more than could be hashed, and some of it was.
+    // Some of the passwords were hashed, but not all.
     for status in [201, 503] {
         assert!(answered.contains(&status), "{answered:?}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn logins_do_not_keep_new_users_from_registering() {
+async fn flood_of_logins_does_not_block_registrations() {
     let app = TestApp::start_with_one_hash_at_a_time(&[("BCRYPT_COST", "9")]).await;
     let alice = app.user().await;
     let logins = join_all((0..64).map(|_| log_in(&app, &alice.name, 3)));
     let register = async |attempt: usize| {
         let body = json!({ "username": format!("newcomer-{attempt}"), "password": PASSWORD });
         let answer = app.api.call("POST", "/api/v1/auth/register", None, Some(&body)).await;
-        answer.expect("an answer").status
+        answer.expect("get answer").status
     };
     let registrations = async {
         let mut statuses = Vec::new();

@@ -1,4 +1,4 @@
-//! How often a client may ask. Each test has a Redis of its own: limits by address would meet there.
+//! Rate limits. Each test has its own Redis, because all tests share one address.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use serde_json::json;
 
 use crate::support::{TestApp, own_redis};
 
-/// What a client learns of its limit.
+/// The rate limit headers of an answer.
 #[derive(Debug, PartialEq, Eq)]
 struct Told {
     status: u16,
@@ -29,7 +29,9 @@ struct Told {
 
 impl Told {
     fn new(status: u16, headers: &HeaderMap) -> Self {
-        let number = |name| headers.get(name).map(|value| value.to_str().expect("text").parse().expect("a number"));
+        let number = |name| {
+            headers.get(name).map(|value| value.to_str().expect("header as text").parse().expect("parse number"))
+        };
         Self {
             status,
             limit: number("ratelimit-limit"),
@@ -58,7 +60,7 @@ async fn get(app: &TestApp, path: &str, token: Option<&str>, forwarded_for: &str
     if let Some(token) = token {
         request = request.bearer_auth(token);
     }
-    let response = request.send().await.expect("an answer");
+    let response = request.send().await.expect("send request");
     Told::new(response.status().as_u16(), response.headers())
 }
 
@@ -66,7 +68,7 @@ async fn me(app: &TestApp, user: &User) -> Told {
     get(app, "/api/v1/users/me", Some(&user.token), "").await
 }
 
-/// An instance that has reached its Redis.
+/// Starts an instance and waits until it has connected to Redis.
 async fn limited(redis: &str, settings: &[(&str, &str)]) -> TestApp {
     let mut all = vec![("REDIS_URL", redis), ("RATE_LIMIT_PER_MINUTE", "4")];
     all.extend(settings);
@@ -81,7 +83,7 @@ async fn bypassed(app: &TestApp) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_may_ask_so_often_a_minute_and_no_more() {
+async fn limits_requests_of_a_user_per_minute() {
     let (redis, _folder) = own_redis().await;
     let app = limited(&redis.url(), &[]).await;
     let (alice, bob) = (app.user().await, app.user().await);
@@ -91,7 +93,7 @@ async fn a_user_may_ask_so_often_a_minute_and_no_more() {
     let refused = app.get("/api/v1/users/me", &alice).await;
     crate::support::assert_problem(&refused, 429, "rate_limited", &[]);
     me(&app, &alice).await.assert_refused(4);
-    // It is the user who is limited, whatever the path, and whether there is anything at it.
+    // The limit is for the user on all paths, even unknown ones.
     get(&app, "/api/v1/nothing", Some(&alice.token), "").await.assert_refused(4);
     get(&app, "/api/v1/nothing", Some(&bob.token), "").await.assert_passed(404, 4, 3);
     get(&app, "/api/v1/chats/1", Some(&bob.token), "").await.assert_passed(422, 4, 2);
@@ -105,10 +107,10 @@ async fn a_user_may_ask_so_often_a_minute_and_no_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn on_a_cluster_each_node_counts_its_users_and_another_one_does_when_it_is_killed() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let mut cluster = RedisCluster::start(folder.path()).await.expect("a cluster");
-    // Where users register without a limit: they all come from one address.
+async fn redis_cluster_keeps_limits_after_a_node_is_killed() {
+    let folder = tempfile::tempdir().expect("create folder");
+    let mut cluster = RedisCluster::start(folder.path()).await.expect("start cluster");
+    // Registrations are not limited here, because they all come from one address.
     let unlimited = TestApp::start().await;
     let url = cluster.url();
     let app = TestApp::launch(&unlimited.database, &[("REDIS_URL", &url), ("RATE_LIMIT_PER_MINUTE", "2")]).await;
@@ -124,15 +126,15 @@ async fn on_a_cluster_each_node_counts_its_users_and_another_one_does_when_it_is
 
     let key = format!("limit:user:{}", users[0].id);
     let before = cluster.master_of(&key).await.expect("a master");
-    cluster.kill_master_of(&key).await.expect("killed");
-    // Nobody is kept out by a Redis that is away.
+    cluster.kill_master_of(&key).await.expect("kill process");
+    // Requests pass while a node of Redis is unavailable.
     assert_eq!(me(&app, &users[0]).await.status, 200);
     cluster.until_master_is_not(before, &key).await.expect("another master");
-    until("it is counted again", async || me(&app, &users[0]).await.status == 429).await;
+    until("requests are counted again", async || me(&app, &users[0]).await.status == 429).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn before_a_login_the_address_is_limited() {
+async fn limits_by_address_without_a_token() {
     let (redis, _folder) = own_redis().await;
     let app = limited(&redis.url(), &[]).await;
     let user = app.user().await; // Registering and logging in count elsewhere.
@@ -141,17 +143,17 @@ async fn before_a_login_the_address_is_limited() {
     get(&app, "/api/v1/chats", Some("made up"), "").await.assert_passed(401, 4, 1);
     get(&app, "/api/v1/nothing", Some("made up"), "").await.assert_passed(404, 4, 0);
     get(&app, "/api/v1/chats", Some("another"), "").await.assert_refused(4);
-    // Nobody believes a stranger.
+    // `X-Forwarded-For` of an untrusted client is ignored.
     get(&app, "/api/v1/chats", None, "203.0.113.9").await.assert_refused(4);
     me(&app, &user).await.assert_passed(200, 4, 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn behind_a_trusted_proxy_the_address_is_the_clients() {
+async fn uses_client_address_behind_trusted_proxy() {
     let (redis, _folder) = own_redis().await;
     let app = limited(&redis.url(), &[("TRUSTED_PROXIES", "127.0.0.1,10.0.0.0/8")]).await;
     for remaining in [3, 2, 1, 0] {
-        // What the client itself wrote in front makes no difference.
+        // Addresses that the client itself put in front are ignored.
         let way = format!("198.51.100.{remaining}, 203.0.113.9, 10.1.1.{remaining}");
         get(&app, "/api/v1/chats", None, &way).await.assert_passed(401, 4, remaining);
     }
@@ -160,7 +162,7 @@ async fn behind_a_trusted_proxy_the_address_is_the_clients() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_instances_count_together() {
+async fn instances_share_limits() {
     let (redis, _folder) = own_redis().await;
     let one = limited(&redis.url(), &[("RATE_LIMIT_PER_MINUTE", "20")]).await;
     let settings = [("REDIS_URL", redis.url()), ("RATE_LIMIT_PER_MINUTE", "20".to_owned())];
@@ -170,8 +172,8 @@ async fn all_instances_count_together() {
     me(&one, &user).await.assert_passed(200, 20, 19);
     me(&other, &user).await.assert_passed(200, 20, 18);
 
-    // All at once, to both: not one too many, and none too few. On a busy machine one that passed may find no connection to
-    // Postgres (503): that is no matter of the limit.
+    // Concurrent requests to both instances: exactly the limit passes. On a busy machine, one that passed may get no
+    // connection to Postgres (503), which does not concern the limit.
     let asking = (0..40).map(|turn| me(if turn % 2 == 0 { &one } else { &other }, &user));
     let told = futures_util::future::join_all(asking).await;
     let passed = || told.iter().filter(|told| told.status != 429);
@@ -182,44 +184,46 @@ async fn all_instances_count_together() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_window_slides() {
+async fn limit_uses_a_sliding_window() {
     let (redis, _folder) = own_redis().await;
     let app = limited(&redis.url(), &[]).await;
-    let client = Builder::from_config(Config::from_url(&redis.url()).expect("a URL")).build().expect("a client");
-    client.init().await.expect("Redis");
+    let client =
+        Builder::from_config(Config::from_url(&redis.url()).expect("parse URL")).build().expect("build client");
+    client.init().await.expect("connect to Redis");
     let user = app.user().await;
     let key = format!("limit:user:{}", user.id);
-    let later = async |seconds: i64| client.hincrby::<(), _, _>(&key, "start", -1000 * seconds).await.expect("moved");
+    let later =
+        async |seconds: i64| client.hincrby::<(), _, _>(&key, "start", -1000 * seconds).await.expect("move row");
 
     for remaining in [3, 2, 1, 0] {
         me(&app, &user).await.assert_passed(200, 4, remaining);
     }
-    // At the end of the window all four are within the last minute; a quarter of a minute later, three are.
+    // At the end of the window, all four are within the last minute; 15 s later, three are.
     let first = me(&app, &user).await;
     first.assert_refused(4);
-    assert!((70..=75).contains(&first.retry_after.expect("a time")), "{first:?}");
+    assert!((70..=75).contains(&first.retry_after.expect("time in answer")), "{first:?}");
     later(61).await;
     me(&app, &user).await.assert_refused(4);
     later(15).await;
     me(&app, &user).await.assert_passed(200, 4, 0);
-    // What was refused does not count: the next is let through as early as was said.
+    // Refused requests are not counted: the next one passes at the announced time.
     let refused = me(&app, &user).await;
     refused.assert_refused(4);
-    assert!(refused.retry_after.expect("a time") <= 15, "{refused:?}");
+    assert!(refused.retry_after.expect("time in answer") <= 15, "{refused:?}");
     later(15).await;
     me(&app, &user).await.assert_passed(200, 4, 0);
     later(120).await;
     me(&app, &user).await.assert_passed(200, 4, 3);
 
-    // Nothing stays for ever, and a clock that went back does not block anybody.
-    let ttl: i64 = client.ttl(&key).await.expect("a time");
+    // All keys expire, and a clock that went back blocks nobody.
+    let ttl: i64 = client.ttl(&key).await.expect("time in answer");
     assert!((110..=120).contains(&ttl), "{ttl}");
     later(-3600).await;
     me(&app, &user).await.assert_passed(200, 4, 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_redis_all_pass_and_are_counted_as_such() {
+async fn passes_and_counts_requests_without_redis() {
     let (mut redis, folder) = own_redis().await;
     let port = redis.port();
     let app = limited(&redis.url(), &[]).await;
@@ -230,32 +234,32 @@ async fn without_redis_all_pass_and_are_counted_as_such() {
     me(&app, &user).await.assert_refused(4);
     let before = bypassed(&app).await;
 
-    // It does not answer: each waits for a moment.
-    redis.process().signal(Signal::SIGSTOP).expect("stopped");
+    // Redis hangs: each request waits for the timeout.
+    redis.process().signal(Signal::SIGSTOP).expect("stop server");
     let began = Instant::now();
     let told = me(&app, &user).await;
     assert_eq!((told.status, told.limit), (200, None));
     assert!(began.elapsed() < Duration::from_millis(500), "{:?}", began.elapsed());
-    redis.process().signal(Signal::SIGCONT).expect("continued");
+    redis.process().signal(Signal::SIGCONT).expect("continue process");
 
-    // It is gone.
-    redis.stop().await.expect("stopped");
+    // Redis is stopped.
+    redis.stop().await.expect("stop server");
     for _ in 0..6 {
         let told = me(&app, &user).await;
         assert_eq!((told.status, told.limit), (200, None));
     }
     assert!(bypassed(&app).await >= before + 7, "{} {before}", bypassed(&app).await);
 
-    // It is back, and knows nothing: neither counts nor scripts.
+    // Redis is back, without counts and cached scripts.
     let redis =
         neonchat_testbed::redis::Redis::start(folder.path(), Some(port), neonchat_testbed::redis::Persistence::None);
-    let _redis = redis.await.expect("Redis");
+    let _redis = redis.await.expect("connect to Redis");
     app.until_redis().await;
-    until("it is limited again", async || me(&app, &user).await.limit.is_some()).await;
+    until("requests are limited again", async || me(&app, &user).await.limit.is_some()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_can_be_switched_off() {
+async fn limits_can_be_switched_off() {
     let (redis, _folder) = own_redis().await;
     let app = limited(&redis.url(), &[("RATE_LIMIT_PER_MINUTE", "0")]).await;
     for _ in 0..150 {
@@ -266,12 +270,12 @@ async fn it_can_be_switched_off() {
 
 async fn post(app: &TestApp, path: &str, token: &str, body: &serde_json::Value) -> Told {
     let request = Http::new().post(format!("{}{path}", app.base)).bearer_auth(token).json(body);
-    let response = request.send().await.expect("an answer");
+    let response = request.send().await.expect("send request");
     Told::new(response.status().as_u16(), response.headers())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn auth_is_limited_by_address_whatever_the_token() {
+async fn limits_auth_by_address_with_any_token() {
     let (redis, _folder) = own_redis().await;
     let limits = [("RATE_LIMIT_PER_MINUTE", "100"), ("AUTH_RATE_LIMIT_PER_MINUTE", "8")];
     let app = limited(&redis.url(), &limits).await;
@@ -280,26 +284,26 @@ async fn auth_is_limited_by_address_whatever_the_token() {
     post(&app, "/api/v1/auth/login", &alice.token, &login).await.assert_passed(200, 8, 3);
     post(&app, "/api/v1/auth/login", &bob.token, &login).await.assert_passed(200, 8, 2);
     post(&app, "/api/v1/auth/register", &bob.token, &login).await.assert_passed(409, 8, 1);
-    // The same path, otherwise written.
+    // The same path in another spelling.
     post(&app, "/api/v1/%61uth/login", &bob.token, &login).await.assert_passed(200, 8, 0);
     for path in ["/api/v1/auth/login", "/api/v1/auth/register", "/api/v1/%61uth/login", "/api/v1/auth/logout"] {
         post(&app, path, &alice.token, &login).await.assert_refused(8);
     }
-    // What users do otherwise is not concerned.
+    // Other requests of the users are not affected.
     me(&app, &alice).await.assert_passed(200, 100, 99);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_revoked_token_counts_for_the_address_and_not_for_the_user() {
+async fn counts_revoked_token_for_the_address() {
     let (redis, _folder) = own_redis().await;
     let app = limited(&redis.url(), &[("RATE_LIMIT_PER_MINUTE", "6")]).await;
     let other = TestApp::launch(&app.database, &[("REDIS_URL", &redis.url()), ("RATE_LIMIT_PER_MINUTE", "6")]).await;
-    other.api.until_ready().await.expect("ready");
+    other.api.until_ready().await.expect("become ready");
     other.until_redis().await;
     let stolen = app.user().await;
     let login = json!({ "username": stolen.name, "password": PASSWORD });
-    let login = app.api.call("POST", "/api/v1/auth/login", None, Some(&login)).await.expect("an answer");
-    let alice = User { token: login.body["token"].as_str().expect("a token").to_owned(), ..stolen.clone() };
+    let login = app.api.call("POST", "/api/v1/auth/login", None, Some(&login)).await.expect("call API");
+    let alice = User { token: login.body["token"].as_str().expect("token as string").to_owned(), ..stolen.clone() };
     post(&app, "/api/v1/auth/logout", &stolen.token, &json!({})).await.assert_passed(204, 60, 56);
 
     for (instance, remaining) in [(&app, 5), (&app, 4), (&other, 3), (&other, 2), (&app, 1), (&other, 0)] {

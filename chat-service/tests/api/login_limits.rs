@@ -1,4 +1,4 @@
-//! How often a login may fail. Each test has a Redis of its own.
+//! Limits on failed logins. Each test has its own Redis.
 
 use neonchat_testbed::{
     client::{Answer, PASSWORD},
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::{TestApp, assert_problem, folder, own_redis};
 
-/// One that believes what it is told of addresses, and limits nothing but failed logins.
+/// Starts a service that trusts `X-Forwarded-For` and limits only failed logins.
 async fn limited(redis: &str) -> TestApp {
     limited_with(redis, &[]).await
 }
@@ -29,7 +29,7 @@ async fn limited_with(redis: &str, settings: &[(&str, &str)]) -> TestApp {
 
 async fn post(app: &TestApp, name: &str, password: &str, address: &str) -> Response {
     let request = Client::new().post(format!("{}/api/v1/auth/login", app.base)).header("X-Forwarded-For", address);
-    request.json(&json!({ "username": name, "password": password })).send().await.expect("an answer")
+    request.json(&json!({ "username": name, "password": password })).send().await.expect("send request")
 }
 
 async fn log_in(app: &TestApp, name: &str, password: &str, address: &str) -> u16 {
@@ -40,21 +40,21 @@ const HERE: &str = "203.0.113.9";
 const ELSEWHERE: &str = "203.0.113.10";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_fails_too_often_has_to_wait_and_the_user_elsewhere_has_not() {
+async fn limits_failed_logins_only_for_the_address() {
     let (redis, _folder) = own_redis().await;
     let app = limited(&redis.url()).await;
     let alice = app.user().await;
     for attempt in 0..10 {
-        // The same name, whatever its case.
+        // The same name in another case.
         let name = if attempt % 2 == 0 { alice.name.clone() } else { alice.name.to_uppercase() };
         assert_eq!(log_in(&app, &name, "wrong-password", HERE).await, 401);
     }
     let refused = post(&app, &alice.name, PASSWORD, HERE).await;
-    let header = |name| refused.headers()[name].to_str().expect("text").to_owned();
-    let wait: u64 = header("retry-after").parse().expect("seconds");
+    let header = |name| refused.headers()[name].to_str().expect("header as text").to_owned();
+    let wait: u64 = header("retry-after").parse().expect("parse seconds");
     assert!((15 * 60..=30 * 60).contains(&wait), "{wait}");
     assert_eq!((header("ratelimit-remaining"), header("ratelimit-reset")), ("0".to_owned(), wait.to_string()));
-    let (status, body) = (refused.status().as_u16(), refused.json::<Value>().await.expect("JSON"));
+    let (status, body) = (refused.status().as_u16(), refused.json::<Value>().await.expect("parse JSON"));
     assert_problem(&Answer { status, body }, 429, "rate_limited", &[]);
 
     assert_eq!(log_in(&app, &alice.name, PASSWORD, ELSEWHERE).await, 200);
@@ -62,7 +62,7 @@ async fn who_fails_too_often_has_to_wait_and_the_user_elsewhere_has_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whether_a_name_exists_makes_no_difference() {
+async fn limits_unknown_names_like_known_ones() {
     let (redis, _folder) = own_redis().await;
     let app = limited(&redis.url()).await;
     let alice = app.user().await;
@@ -76,15 +76,15 @@ async fn whether_a_name_exists_makes_no_difference() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_address_that_tries_many_names_has_to_wait() {
+async fn limits_an_address_that_tries_many_names() {
     let (redis, _folder) = own_redis().await;
     let app = limited_with(&redis.url(), &[("LOGIN_FAILURES_PER_ADDRESS", "20")]).await;
     let mallory = app.user().await;
     for attempt in 0..20 {
-        // What cannot be a name counts too.
+        // An invalid name counts too.
         let name = if attempt % 3 == 0 { "no name".to_owned() } else { format!("victim-{attempt}") };
         assert_eq!(log_in(&app, &name, "wrong-password", HERE).await, 401);
-        // A login of the attacker's own does not reset the count.
+        // A login to the attacker's own account does not reset the count.
         assert_eq!(log_in(&app, &mallory.name, PASSWORD, HERE).await, 200);
     }
     for name in ["victim", "no name", "victim-1"] {
@@ -94,7 +94,7 @@ async fn an_address_that_tries_many_names_has_to_wait() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_failures_of_neighbours_do_not_lock_a_user_out() {
+async fn failures_of_neighbours_do_not_lock_out_known_users() {
     let (redis, _folder) = own_redis().await;
     let app = limited(&redis.url()).await;
     let (resident, newcomer, late) = (app.user().await, app.user().await, app.user().await);
@@ -109,17 +109,17 @@ async fn the_failures_of_neighbours_do_not_lock_a_user_out() {
     for attempt in 30..100 {
         assert_eq!(fail(attempt).await, 401);
     }
-    // From here on the address is that of an attacker. Those who are known there still log in.
+    // Now the address is that of an attacker. Users who are known there can still log in.
     assert_eq!(fail(100).await, 429);
     for user in [&resident, &newcomer] {
         assert_eq!(log_in(&app, &user.name, PASSWORD, HERE).await, 200);
     }
-    // An attempt that is refused by the limit of the address does not use up that of the name.
+    // An attempt that the limit of the address refuses does not count for the limit of the name.
     for _ in 0..12 {
         assert_eq!(log_in(&app, &late.name, PASSWORD, HERE).await, 429);
     }
     assert_eq!(log_in(&app, &late.name, PASSWORD, ELSEWHERE).await, 200);
-    // Their own failures count all the same.
+    // Failures of known users still count.
     for attempt in 0..11 {
         let status = log_in(&app, &resident.name, "wrong-password", HERE).await;
         assert_eq!(status, if attempt < 10 { 401 } else { 429 });
@@ -127,7 +127,7 @@ async fn the_failures_of_neighbours_do_not_lock_a_user_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_limit_can_be_switched_off_and_all_of_them_at_once() {
+async fn each_login_limit_can_be_switched_off() {
     let (redis, _folder) = own_redis().await;
     let limits = [("LOGIN_FAILURES_PER_NAME", "2"), ("LOGIN_FAILURES_PER_ADDRESS", "3")];
     let app = limited_with(&redis.url(), &limits).await;
@@ -151,7 +151,7 @@ async fn each_limit_can_be_switched_off_and_all_of_them_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_login_forgets_the_failures_before_it() {
+async fn successful_login_resets_the_failures() {
     let (redis, _folder) = own_redis().await;
     let app = limited(&redis.url()).await;
     let alice = app.user().await;
@@ -164,34 +164,34 @@ async fn a_login_forgets_the_failures_before_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_at_once_are_counted_one_by_one() {
+async fn counts_concurrent_failures() {
     let (redis, _folder) = own_redis().await;
     let app = limited(&redis.url()).await;
     let alice = app.user().await;
     let attempts = (0..40).map(|_| log_in(&app, &alice.name, "wrong-password", HERE));
     let statuses = futures_util::future::join_all(attempts).await;
-    // Some may find too many passwords waiting, and are given back.
+    // Some logins may be refused because too many passwords are waiting. They are uncounted.
     let failed = statuses.iter().filter(|status| **status == 401).count();
     assert!(failed <= 10 && statuses.iter().all(|status| [401, 429, 503].contains(status)), "{statuses:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_fails_for_our_reasons_does_not_count() {
+async fn does_not_count_logins_that_fail_for_internal_reasons() {
     let (redis, _folder) = own_redis().await;
     let folder = folder();
-    let postgres = Postgres::start(folder.path(), None).await.expect("Postgres");
+    let postgres = Postgres::start(folder.path(), None).await.expect("start Postgres");
     let (port, url) = (postgres.port(), redis.url());
     let settings = [("REDIS_URL", &*url), ("TRUSTED_PROXIES", "127.0.0.1"), ("RATE_LIMIT_PER_MINUTE", "1000")];
     let app = TestApp::launch(&postgres.url("postgres"), &settings).await;
-    app.api.until_ready().await.expect("ready");
+    app.api.until_ready().await.expect("become ready");
     app.until_redis().await;
     let alice = app.user().await;
 
-    postgres.stop().await.expect("stopped");
+    postgres.stop().await.expect("stop server");
     for _ in 0..12 {
         assert_eq!(log_in(&app, &alice.name, PASSWORD, HERE).await, 503);
     }
-    let _postgres = Postgres::start(folder.path(), Some(port)).await.expect("Postgres");
-    app.api.until_ready().await.expect("ready again");
+    let _postgres = Postgres::start(folder.path(), Some(port)).await.expect("start Postgres");
+    app.api.until_ready().await.expect("become ready again");
     assert_eq!(log_in(&app, &alice.name, PASSWORD, HERE).await, 200);
 }

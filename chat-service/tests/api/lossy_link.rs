@@ -1,4 +1,4 @@
-//! A link to Postgres that breaks between a commit and its answer.
+//! A TCP link to Postgres that breaks between a commit and its answer.
 
 use std::{
     io,
@@ -14,22 +14,22 @@ use tokio::{
     },
 };
 
-/// What Postgres sends last in each answer when no transaction is open (`ReadyForQuery`): what went before is committed.
+/// The end of each answer of Postgres outside a transaction (`ReadyForQuery`): everything before it is committed.
 const READY: &[u8] = b"Z\0\0\0\x05I";
 
 const BUFFER: usize = 64 * 1024;
 
-/// A TCP relay in front of a Postgres. It ends with the test.
+/// A TCP relay in front of Postgres. It ends with the test.
 pub(crate) struct LossyLink {
     port: u16,
     lost: Arc<Mutex<Option<&'static str>>>,
 }
 
 impl LossyLink {
-    /// Leads to this port of 127.0.0.1.
+    /// Starts a relay to a port of 127.0.0.1.
     pub(crate) async fn to(upstream: u16) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
-        let port = listener.local_addr().expect("an address").port();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("bind port");
+        let port = listener.local_addr().expect("get address").port();
         let lost = Arc::new(Mutex::new(None));
         let shared = Arc::clone(&lost);
         tokio::spawn(async move {
@@ -43,44 +43,44 @@ impl LossyLink {
         Self { port, lost }
     }
 
-    /// Where it listens.
+    /// The port that it listens on.
     pub(crate) const fn port(&self) -> u16 {
         self.port
     }
 
-    /// Breaks the connection that next commits a command with this tag (`INSERT 0 1`), in place of the answer.
+    /// Breaks the next connection that commits a command with this tag (`INSERT 0 1`), instead of passing on the answer.
     pub(crate) fn lose_answer(&self, tag: &'static str) {
-        *self.lost.lock().expect("no panic") = Some(tag);
+        *self.lost.lock().expect("lock") = Some(tag);
     }
 
-    /// Whether the answer was lost.
+    /// Returns whether the answer was lost.
     pub(crate) fn has_lost(&self) -> bool {
-        self.lost.lock().expect("no panic").is_none()
+        self.lost.lock().expect("lock").is_none()
     }
 }
 
-/// Passes on what comes, until an answer is to be lost.
+/// Relays bytes until an answer has to be lost.
 async fn pass_on(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, lost: Arc<Mutex<Option<&'static str>>>) {
     let work = async {
-        // Room for all that Postgres writes at once, so that no tag is split.
+        // The buffer is larger than any single write of Postgres, so that no tag is split.
         let mut answer = Vec::with_capacity(BUFFER);
         loop {
             if from.read_buf(&mut answer).await? == 0 {
                 return Ok(());
             }
-            let tag = *lost.lock().expect("no panic");
+            let tag = *lost.lock().expect("lock");
             if tag.is_some_and(|tag| contains(&answer, tag.as_bytes())) {
                 if !answer.ends_with(READY) {
                     continue;
                 }
-                *lost.lock().expect("no panic") = None;
+                *lost.lock().expect("lock") = None;
                 return Ok(());
             }
             to.write_all(&answer).await?;
             answer.clear();
         }
     };
-    // Both halves are dropped, and the other direction ends with them.
+    // Dropping both halves also ends the other direction.
     let _: io::Result<()> = work.await;
 }
 

@@ -1,4 +1,4 @@
-//! Commits whose answer is lost: the work is repeated, and what it publishes and returns is that of the first attempt.
+//! Commits whose answer is lost: the repeated work publishes and returns what the first attempt did.
 
 use neonchat_common::bus::{Channel, Envelope, Event};
 use neonchat_testbed::{
@@ -12,19 +12,19 @@ use crate::{
     support::{Listener, TestApp},
 };
 
-/// A service, and its link to Postgres.
+/// Starts a service, and its link to Postgres.
 async fn start() -> (TestApp, LossyLink) {
     let url = harness::test_database().await;
-    let port = url.parse::<tokio_postgres::Config>().expect("a URL").get_ports()[0];
+    let port = url.parse::<tokio_postgres::Config>().expect("parse URL").get_ports()[0];
     let link = LossyLink::to(port).await;
     let app = TestApp::launch(&url.replace(&format!(":{port}/"), &format!(":{}/", link.port())), &[]).await;
-    app.api.until_ready().await.expect("ready");
+    app.api.until_ready().await.expect("become ready");
     app.until_redis().await;
     (app, link)
 }
 
 fn channel(user: &User) -> Channel {
-    Channel::User(user.id.parse().expect("an id"))
+    Channel::User(user.id.parse().expect("parse id"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -40,7 +40,7 @@ async fn announces_chat_whose_first_commit_was_not_answered() {
     let mut told = Vec::new();
     for _ in 0..2 {
         let (heard_on, text) = listener.next().await;
-        let envelope: Envelope<'_> = serde_json::from_str(&text).expect("an envelope");
+        let envelope: Envelope<'_> = serde_json::from_str(&text).expect("parse envelope");
         let Event::ChatCreated { chat_id, .. } = envelope.event else { panic!("{text}") };
         assert_eq!(answer.body["id"], chat_id.to_string());
         told.push(heard_on);
@@ -55,14 +55,14 @@ async fn announces_receipt_whose_first_commit_was_not_answered() {
     let (app, link) = start().await;
     let (alice, bob, chat) = app.pair().await;
     app.send(&chat, &alice, "hello").await;
-    let mut listener = Listener::on([Channel::Chat(chat.parse().expect("an id"))]).await;
+    let mut listener = Listener::on([Channel::Chat(chat.parse().expect("parse id"))]).await;
     link.lose_answer("UPDATE 1\0");
     let answer = app.put(&format!("/api/v1/chats/{chat}/receipt"), &bob, &json!({ "read": 1 })).await;
     assert!(link.has_lost());
     assert_eq!((answer.status, answer.body), (200, json!({ "read_seq": 1, "unread_count": 0 })));
 
     let (_, text) = listener.next().await;
-    let envelope: Envelope<'_> = serde_json::from_str(&text).expect("an envelope");
+    let envelope: Envelope<'_> = serde_json::from_str(&text).expect("parse envelope");
     let Event::Receipt { user_id, read } = envelope.event else { panic!("{text}") };
     assert_eq!((user_id.to_string(), read), (bob.id, 1));
 }
@@ -73,11 +73,11 @@ async fn closes_sockets_of_logout_whose_first_commit_was_not_answered() {
     let alice = app.user().await;
     let mut listener = Listener::on([channel(&alice)]).await;
     link.lose_answer("INSERT 0 1\0");
-    let logout = app.api.call("POST", "/api/v1/auth/logout", Some(&alice.token), None).await.expect("an answer");
+    let logout = app.api.call("POST", "/api/v1/auth/logout", Some(&alice.token), None).await.expect("call API");
     assert!(link.has_lost());
     assert_eq!(logout.status, 204);
     let (_, text) = listener.next().await;
-    let envelope: Envelope<'_> = serde_json::from_str(&text).expect("an envelope");
+    let envelope: Envelope<'_> = serde_json::from_str(&text).expect("parse envelope");
     assert!(matches!(envelope.event, Event::SessionRevoked { .. }), "{text}");
 }
 
@@ -87,10 +87,13 @@ async fn returns_user_whose_first_commit_was_not_answered() {
     link.lose_answer("INSERT 0 1\0");
     let credentials = json!({ "username": "alice", "password": PASSWORD });
     let register = async || app.api.call("POST", "/api/v1/auth/register", None, Some(&credentials)).await;
-    let answer = register().await.expect("an answer");
+    let answer = register().await.expect("get answer");
     assert!(link.has_lost(), "{} {}", answer.status, answer.body);
     assert_eq!((answer.status, &answer.body["username"]), (201, &json!("alice")));
-    assert_eq!(register().await.expect("an answer").status, 409);
-    let users = app.sql().await.query("SELECT id::text FROM users", &[]).await.expect("rows");
-    assert_eq!(users.iter().map(|row| row.get(0)).collect::<Vec<&str>>(), [answer.body["id"].as_str().expect("an id")]);
+    assert_eq!(register().await.expect("get answer").status, 409);
+    let users = app.sql().await.query("SELECT id::text FROM users", &[]).await.expect("query rows");
+    assert_eq!(
+        users.iter().map(|row| row.get(0)).collect::<Vec<&str>>(),
+        [answer.body["id"].as_str().expect("id as string")]
+    );
 }

@@ -8,15 +8,15 @@ use tokio::{
 
 use crate::support::TestApp;
 
-/// Headers that differ from answer to answer.
+/// Headers that differ between answers.
 const VARYING: [&str; 3] = ["date", "x-request-id", "content-length"];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn head_answers_as_get_without_the_body() {
+async fn head_answers_like_get_without_a_body() {
     let app = TestApp::start().await;
     let (alice, _, chat) = app.pair().await;
-    // One that does not decode answers: it would hide their length.
-    let client = Client::builder().no_gzip().build().expect("a client");
+    // Without decompression, which would hide the length of an answer.
+    let client = Client::builder().no_gzip().build().expect("build client");
     let chat = format!("/api/v1/chats/{chat}");
     let (messages, events) = (format!("{chat}/messages"), format!("{chat}/events?after=0"));
     let user = format!("/api/v1/users/{}", alice.id);
@@ -41,9 +41,9 @@ async fn head_answers_as_get_without_the_body() {
     ] {
         let ask = async |method: Method| {
             let request = client.request(method, format!("{}{path}", app.base)).bearer_auth(&alice.token);
-            let response = request.send().await.expect("an answer");
+            let response = request.send().await.expect("send request");
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
-            (status, headers, response.bytes().await.expect("a body").len())
+            (status, headers, response.bytes().await.expect("read body").len())
         };
         let (status, headers, length) = ask(Method::GET).await;
         let (head_status, head_headers, head_length) = ask(Method::HEAD).await;
@@ -56,33 +56,33 @@ async fn head_answers_as_get_without_the_body() {
             headers
         };
         assert_eq!(constant(&head_headers), constant(&headers), "{path}");
-        // Metrics change from one request to the next.
+        // Metrics change between requests.
         if path != "/metrics" {
             assert_eq!(head_headers["content-length"], length.to_string(), "{path}");
         }
     }
     let metrics =
-        client.get(format!("{}/metrics", app.base)).send().await.expect("metrics").text().await.expect("text");
+        client.get(format!("{}/metrics", app.base)).send().await.expect("get metrics").text().await.expect("read text");
     assert!(metrics.contains(r#"method="HEAD",route="/live",status="200""#), "the metrics tell HEAD from GET");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_goes_on_after_head() {
+async fn connection_stays_usable_after_head() {
     let app = TestApp::start().await;
-    let mut stream = TcpStream::connect(app.base.trim_start_matches("http://")).await.expect("a connection");
+    let mut stream = TcpStream::connect(app.base.trim_start_matches("http://")).await.expect("connect");
     for method in ["GET", "HEAD", "HEAD", "GET"] {
         let request = format!("{method} /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.expect("sent");
+        stream.write_all(request.as_bytes()).await.expect("send bytes");
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
-            head.push(stream.read_u8().await.expect("a byte"));
+            head.push(stream.read_u8().await.expect("read byte"));
         }
-        let head = String::from_utf8(head).expect("text");
+        let head = String::from_utf8(head).expect("body as UTF-8");
         assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{method}: {head}");
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).expect("a length");
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).expect("read content length");
         if method == "GET" {
-            let mut body = vec![0; length.parse().expect("a number")];
-            stream.read_exact(&mut body).await.expect("a body");
+            let mut body = vec![0; length.parse().expect("parse number")];
+            stream.read_exact(&mut body).await.expect("read body");
             assert!(body.starts_with(b"{") && body.ends_with(b"}"));
         }
     }
@@ -99,31 +99,32 @@ async fn options_lists_the_methods_of_a_path() {
         ("/nothing", 404, None),
     ] {
         let answer = Client::new().request(Method::OPTIONS, format!("{}{path}", app.base)).send().await;
-        let answer = answer.expect("an answer");
-        let told = answer.headers().get("allow").map(|allow| allow.to_str().expect("text").to_owned());
+        let answer = answer.expect("get answer");
+        let told = answer.headers().get("allow").map(|allow| allow.to_str().expect("header as text").to_owned());
         assert_eq!((answer.status().as_u16(), told.as_deref()), (status, allow), "{path}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_document_is_compressed_for_clients_that_accept_it() {
+async fn compresses_the_document_for_clients_that_accept_gzip() {
     let app = TestApp::start().await;
     let get = async |accept: &'static str| {
-        let request = Client::builder().no_gzip().build().expect("a client").get(format!("{}/openapi.json", app.base));
-        request.header("accept-encoding", accept).send().await.expect("an answer")
+        let request =
+            Client::builder().no_gzip().build().expect("build client").get(format!("{}/openapi.json", app.base));
+        request.header("accept-encoding", accept).send().await.expect("send request")
     };
     for accept in ["identity", "br", "gzip;q=0"] {
         let answer = get(accept).await;
         assert_eq!(
             (answer.headers().get("content-encoding"), &answer.headers()["vary"]),
-            (None, &"Accept-Encoding".parse().expect("a value"))
+            (None, &"Accept-Encoding".parse().expect("parse header value"))
         );
-        assert!(answer.text().await.expect("text").starts_with('{'));
+        assert!(answer.text().await.expect("read text").starts_with('{'));
     }
     let answer = get("gzip, br;q=0.5").await;
     assert_eq!(answer.headers()["content-encoding"], "gzip");
     let mut document = String::new();
-    let bytes = answer.bytes().await.expect("a body");
-    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&*bytes), &mut document).expect("gzip");
+    let bytes = answer.bytes().await.expect("read body");
+    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&*bytes), &mut document).expect("decompress body");
     assert!(document.starts_with('{'));
 }

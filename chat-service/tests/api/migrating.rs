@@ -22,29 +22,29 @@ fn command(folder: &Path, database: &str, wait: &str) -> Command {
 }
 
 async fn migrate(database: &str, wait: &str) -> (Option<i32>, String) {
-    let folder = tempdir().expect("a folder");
-    let Output { status, stdout, stderr } = command(folder.path(), database, wait).output().await.expect("a process");
+    let folder = tempdir().expect("create folder");
+    let Output { status, stdout, stderr } = command(folder.path(), database, wait).output().await.expect("run process");
     (status.code(), String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned())
 }
 
 async fn applied(database: &str) -> usize {
     let sql = sql(database).await;
-    sql.query("SELECT version FROM __diesel_schema_migrations", &[]).await.expect("rows").len()
+    sql.query("SELECT version FROM __diesel_schema_migrations", &[]).await.expect("query rows").len()
 }
 
 fn known() -> usize {
-    MigrationSource::<Pg>::migrations(&MIGRATIONS).expect("migrations").len()
+    MigrationSource::<Pg>::migrations(&MIGRATIONS).expect("run migrations").len()
 }
 
 #[test]
-fn each_migration_has_a_version_of_its_own() {
-    let migrations = MigrationSource::<Pg>::migrations(&MIGRATIONS).expect("migrations");
+fn migrations_have_unique_versions() {
+    let migrations = MigrationSource::<Pg>::migrations(&MIGRATIONS).expect("run migrations");
     let versions: BTreeSet<_> = migrations.iter().map(|migration| migration.name().version().to_string()).collect();
     assert_eq!(versions.len(), migrations.len(), "{versions:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_empty_database_is_migrated_once() {
+async fn migrates_an_empty_database_once() {
     let database = harness::test_database().await;
     let (code, said) = migrate(&database, "1m").await;
     assert_eq!((code, said.matches("migration applied").count()), (Some(0), known()), "{said}");
@@ -52,50 +52,50 @@ async fn an_empty_database_is_migrated_once() {
     assert_eq!(applied(&database).await, known());
 
     let app = TestApp::launch(&database, &[]).await;
-    app.api.until_ready().await.expect("ready");
+    app.api.until_ready().await.expect("become ready");
     app.pair().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_comes_later_is_waited_for() {
-    let port = port::free().expect("a port");
+async fn waits_for_a_database_that_starts_later() {
+    let port = port::free().expect("find free port");
     let database = format!("postgres://neon@127.0.0.1:{port}/postgres");
     let folder = folder();
     let log = folder.path().join("migrate.log");
     let mut migrating =
-        Process::spawn("migrate", &mut command(folder.path(), &database, "1m"), &log).expect("a process");
+        Process::spawn("migrate", &mut command(folder.path(), &database, "1m"), &log).expect("run process");
     let waits = async || std::fs::read_to_string(&log).is_ok_and(|said| said.contains("retrying"));
-    migrating.ready_when(Duration::from_secs(30), waits).await.expect("it waits");
+    migrating.ready_when(Duration::from_secs(30), waits).await.expect("wait for the database");
 
-    let _postgres = Postgres::start(folder.path(), Some(port)).await.expect("Postgres");
-    assert!(migrating.wait().await.expect("an end").success(), "{}", migrating.tail());
+    let _postgres = Postgres::start(folder.path(), Some(port)).await.expect("start Postgres");
+    assert!(migrating.wait().await.expect("wait for the process").success(), "{}", migrating.tail());
     assert_eq!(applied(&database).await, known());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_does_not_come_is_an_error() {
+async fn fails_if_the_database_does_not_start() {
     let (code, said) = migrate("postgres://neon@127.0.0.1:1/neondb", "0s").await;
     assert!(code == Some(1) && said.contains("the database did not answer within 0s"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_migration_that_fails_is_an_error() {
+async fn fails_if_a_migration_fails() {
     let database = harness::test_database().await;
-    sql(&database).await.batch_execute("CREATE TABLE users (name text)").await.expect("a table in the way");
+    sql(&database).await.batch_execute("CREATE TABLE users (name text)").await.expect("create conflicting table");
     let (code, said) = migrate(&database, "1m").await;
     assert!(code == Some(1) && said.contains("\"users\" already exists"), "{said}");
     assert_eq!(applied(&database).await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn starting_again_does_not_scan_the_users() {
+async fn restart_does_not_scan_the_users() {
     let database = harness::test_database().await;
     assert_eq!(migrate(&database, "1m").await.0, Some(0));
     let sql = sql(&database).await;
     let fill = "INSERT INTO users (id, username, username_key, username_skeleton, password_hash)
         SELECT gen_random_uuid(), 'u' || n, 'u' || n, 'u' || n, '' FROM generate_series(1, 10000) AS n;
         ANALYZE users";
-    sql.batch_execute(fill).await.expect("users");
+    sql.batch_execute(fill).await.expect("insert users");
     let scans = async || {
         let scans =
             "SELECT t.seq_scan, i.idx_scan FROM pg_stat_user_tables AS t JOIN pg_stat_user_indexes AS i USING (relid)

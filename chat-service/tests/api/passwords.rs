@@ -1,4 +1,4 @@
-//! How passwords are compared and kept.
+//! Tests of password hashing over REST.
 
 use std::time::{Duration, Instant};
 
@@ -12,21 +12,21 @@ use crate::support::{TestApp, assert_problem, sql};
 
 async fn call(app: &TestApp, path: &str, username: &str, password: &str) -> Answer {
     let body = json!({ "username": username, "password": password });
-    app.api.call("POST", &format!("/api/v1/auth/{path}"), None, Some(&body)).await.expect("an answer")
+    app.api.call("POST", &format!("/api/v1/auth/{path}"), None, Some(&body)).await.expect("call API")
 }
 
 async fn hash_of(database: &str, username: &str) -> String {
     let row = sql(database).await.query_one("SELECT password_hash FROM users WHERE username = $1", &[&username]).await;
-    row.expect("a user").get(0)
+    row.expect("find user").get(0)
 }
 
 async fn set_hash(database: &str, username: &str, hash: &str) {
     let update = "UPDATE users SET password_hash = $2 WHERE username = $1";
-    assert_eq!(sql(database).await.execute(update, &[&username, &hash]).await.expect("an update"), 1);
+    assert_eq!(sql(database).await.execute(update, &[&username, &hash]).await.expect("update row"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn accepts_a_password_in_every_normalisation_form() {
+async fn accepts_password_in_every_normalization_form() {
     let app = TestApp::start().await;
     assert_eq!(call(&app, "register", "alice", "cafe\u{301} noir").await.status, 201);
     for typed in ["café noir", "cafe\u{301} noir", "café\u{a0}noir"] {
@@ -38,10 +38,10 @@ async fn accepts_a_password_in_every_normalisation_form() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn upgrades_the_hash_of_a_password_that_was_not_normalised() {
+async fn upgrades_hash_of_a_password_that_was_not_normalized() {
     let app = TestApp::start().await;
-    app.api.user("alice").await.expect("a user");
-    let old = bcrypt::hash("cafe\u{301} noir", 4).expect("a hash");
+    app.api.user("alice").await.expect("register user");
+    let old = bcrypt::hash("cafe\u{301} noir", 4).expect("hash password");
     set_hash(&app.database, "alice", &old).await;
     assert_problem(&call(&app, "login", "alice", "café noir").await, 401, "invalid_credentials", &[]);
     assert_eq!(call(&app, "login", "alice", "cafe\u{301} noir").await.status, 200);
@@ -50,27 +50,27 @@ async fn upgrades_the_hash_of_a_password_that_was_not_normalised() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn upgrades_a_hash_of_another_cost_at_the_next_login() {
+async fn upgrades_hash_of_another_cost_at_the_next_login() {
     let app = TestApp::start().await;
-    app.api.user("alice").await.expect("a user");
+    app.api.user("alice").await.expect("register user");
     let old = hash_of(&app.database, "alice").await;
     assert!(old.starts_with("$2b$04$"), "{old}");
     let raised = TestApp::launch(&app.database, &[("BCRYPT_COST", "6")]).await;
-    raised.api.until_ready().await.expect("ready");
+    raised.api.until_ready().await.expect("become ready");
     assert_eq!(call(&raised, "login", "alice", "wrong-password").await.status, 401);
     assert_eq!(hash_of(&app.database, "alice").await, old);
     assert_eq!(call(&raised, "login", "alice", PASSWORD).await.status, 200);
-    until("raised", async || hash_of(&app.database, "alice").await.starts_with("$2b$06$")).await;
+    until("the cost is raised", async || hash_of(&app.database, "alice").await.starts_with("$2b$06$")).await;
     assert_eq!(call(&app, "login", "alice", PASSWORD).await.status, 200);
-    until("lowered", async || hash_of(&app.database, "alice").await.starts_with("$2b$04$")).await;
+    until("the cost is lowered", async || hash_of(&app.database, "alice").await.starts_with("$2b$04$")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failed_login_takes_as_long_whatever_the_cost_of_the_hash() {
+async fn failed_login_takes_the_same_time_for_every_hash_cost() {
     let app = TestApp::start_with(&[("BCRYPT_COST", "8")]).await;
     for (name, cost) in [("older", 4), ("current", 8), ("dearer", 10)] {
-        app.api.user(name).await.expect("a user");
-        set_hash(&app.database, name, &bcrypt::hash(PASSWORD, cost).expect("a hash")).await;
+        app.api.user(name).await.expect("register user");
+        set_hash(&app.database, name, &bcrypt::hash(PASSWORD, cost).expect("hash password")).await;
     }
     let mut times = Vec::new();
     for name in ["older", "current", "dearer", "nobody"] {
@@ -82,7 +82,7 @@ async fn a_failed_login_takes_as_long_whatever_the_cost_of_the_hash() {
         }
         times.push(shortest);
     }
-    let (least, most) = (times.iter().min().expect("times"), times.iter().max().expect("times"));
-    // Without padding a hash of cost 4 takes a 64th of the time of one of cost 10.
+    let (least, most) = (times.iter().min().expect("measured times"), times.iter().max().expect("measured times"));
+    // Without padding, a hash of cost 4 would take 1/64 of the time of one of cost 10.
     assert!(*most < *least * 3, "{times:?}");
 }

@@ -1,4 +1,4 @@
-//! How far a member has read, over REST and gRPC.
+//! Read markers, over REST and gRPC.
 
 use futures_util::future::join_all;
 use neonchat_common::{
@@ -17,19 +17,19 @@ async fn mark(app: &TestApp, chat: &str, user: &User, read: i64) -> Result<MarkR
     Ok(app.chat_service().mark_read(app.grpc.request(request)).await?.into_inner())
 }
 
-/// What a member has read, and what not, as the list of chats says.
+/// Returns a member's read marker and unread count from the list of chats.
 async fn listed(app: &TestApp, chat: &str, user: &User) -> (i64, i64) {
     let item = app.get(&format!("/api/v1/chats/{chat}"), user).await.body;
     let list = app.get("/api/v1/chats", user).await.body;
     assert_eq!(list["chats"][0], item);
-    let unread = item["unread_count"].as_i64().expect("a count");
+    let unread = item["unread_count"].as_i64().expect("count as integer");
     let unread_only = app.get("/api/v1/chats?unread_only=true", user).await.body;
     assert_eq!(unread_only["total"], i64::from(unread > 0));
-    (item["read_seq"].as_i64().expect("a seq"), unread)
+    (item["read_seq"].as_i64().expect("seq as integer"), unread)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_read_never_moves_back_nor_past_the_last() {
+async fn read_marker_never_moves_back_or_past_the_head() {
     let app = TestApp::start().await;
     let (alice, bob, chat) = app.pair().await;
     for _ in 0..5 {
@@ -37,7 +37,7 @@ async fn what_is_read_never_moves_back_nor_past_the_last() {
     }
     let cases = [(0, 0, 5, false), (2, 2, 3, true), (1, 2, 3, false), (2, 2, 3, false), (i64::MAX, 5, 0, true)];
     for (read, read_seq, unread_count, changed) in cases {
-        let marked = mark(&app, &chat, &bob, read).await.expect("marked");
+        let marked = mark(&app, &chat, &bob, read).await.expect("mark read");
         assert_eq!(marked, MarkReadResponse { read_seq, unread_count, changed }, "{read}");
         assert_eq!(listed(&app, &chat, &bob).await, (read_seq, unread_count));
     }
@@ -48,7 +48,7 @@ async fn what_is_read_never_moves_back_nor_past_the_last() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn several_devices_agree_on_the_furthest() {
+async fn concurrent_receipts_keep_the_furthest_marker() {
     let app = TestApp::start().await;
     let (alice, bob, chat) = app.pair().await;
     for _ in 0..16 {
@@ -56,7 +56,7 @@ async fn several_devices_agree_on_the_furthest() {
     }
     let marked = join_all((0..=16).map(|read| mark(&app, &chat, &bob, read))).await;
     for (read, marked) in (0..).zip(marked) {
-        let marked = marked.expect("marked");
+        let marked = marked.expect("mark read");
         assert!(marked.read_seq >= read, "{marked:?}");
         assert_eq!(marked.read_seq + marked.unread_count, 16);
     }
@@ -64,35 +64,35 @@ async fn several_devices_agree_on_the_furthest() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn unread_are_the_messages_of_others_whatever_comes_between() {
+async fn unread_count_stays_right_under_concurrent_sends_and_receipts() {
     let app = TestApp::start().await;
     let (alice, bob, chat) = app.pair().await;
-    // Both write and read, each on several devices, all at once.
+    // Both users send and read concurrently, as if on several devices.
     let writing = join_all((0..32).map(|n| app.send(&chat, if n % 2 == 0 { &alice } else { &bob }, "hello")));
     let reading = join_all((0..32).map(|n| mark(&app, &chat, if n % 2 == 0 { &alice } else { &bob }, n)));
     let (_, marked) = tokio::join!(writing, reading);
-    assert!(marked.into_iter().all(|marked| marked.expect("marked").unread_count >= 0));
+    assert!(marked.into_iter().all(|marked| marked.expect("mark read").unread_count >= 0));
 
     let sql = app.sql().await;
     let unread = "SELECT count(*) FROM messages WHERE sender_id::text <> $1 AND seq > $2";
     for user in [&alice, &bob] {
         let (read_seq, unread_count) = listed(&app, &chat, user).await;
-        let counted: i64 = sql.query_one(unread, &[&user.id, &read_seq]).await.expect("a count").get(0);
+        let counted: i64 = sql.query_one(unread, &[&user.id, &read_seq]).await.expect("count rows").get(0);
         assert_eq!(unread_count, counted);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_members_read_and_only_what_is_there() {
+async fn rejects_receipts_of_others_and_out_of_range() {
     let app = TestApp::start().await;
     let (_, bob, chat) = app.pair().await;
     let mallory = app.user().await;
-    let code = async |chat: &str, user, read| mark(&app, chat, user, read).await.expect_err("refused").code;
+    let code = async |chat: &str, user, read| mark(&app, chat, user, read).await.expect_err("refuse request").code;
     assert_eq!(code(&chat, &mallory, 1).await, ErrorCode::NotFound);
     assert_eq!(code(&Uuid::now_v7().to_string(), &bob, 1).await, ErrorCode::NotFound);
     assert_eq!(code(&chat, &bob, -1).await, ErrorCode::ValidationFailed);
     assert_eq!(code("x", &bob, 1).await, ErrorCode::ValidationFailed);
-    assert_eq!(mark(&app, &chat, &bob, 1).await.expect("an empty chat"), MarkReadResponse::default());
+    assert_eq!(mark(&app, &chat, &bob, 1).await.expect("mark empty chat"), MarkReadResponse::default());
 }
 
 fn path(chat: impl std::fmt::Display) -> String {
@@ -100,11 +100,11 @@ fn path(chat: impl std::fmt::Display) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn over_rest_it_is_the_same_and_the_chat_is_told_of_each_move() {
+async fn rest_receipt_is_published_if_the_marker_moves() {
     let app = TestApp::start().await;
     let (alice, bob, chat) = app.pair().await;
     app.until_redis().await;
-    let channel = Channel::Chat(chat.parse().expect("an id"));
+    let channel = Channel::Chat(chat.parse().expect("parse id"));
     let mut listener = Listener::on([channel]).await;
     for _ in 0..4 {
         app.send(&chat, &alice, "hello").await;
@@ -117,8 +117,8 @@ async fn over_rest_it_is_the_same_and_the_chat_is_told_of_each_move() {
 
     assert_eq!(put(2).await, state(2));
     assert_eq!(put(1).await, state(2));
-    // Another device, by way of its socket.
-    mark(&app, &chat, &bob, 3).await.expect("marked");
+    // Another device, over its socket.
+    mark(&app, &chat, &bob, 3).await.expect("mark read");
     assert_eq!(put(3).await, state(3));
     assert_eq!(put(99).await, state(4));
     assert_eq!(listed(&app, &chat, &bob).await, (4, 0));
@@ -126,7 +126,7 @@ async fn over_rest_it_is_the_same_and_the_chat_is_told_of_each_move() {
 
     for expected in [2, 4] {
         let (heard_on, text) = listener.next().await;
-        let envelope: Envelope<'_> = serde_json::from_str(&text).expect("an envelope");
+        let envelope: Envelope<'_> = serde_json::from_str(&text).expect("parse envelope");
         let Event::Receipt { user_id, read } = envelope.event else { panic!("{text}") };
         assert_eq!((heard_on, envelope.instance), (channel, None));
         assert_eq!((user_id.to_string(), read), (bob.id.clone(), expected));
@@ -134,7 +134,7 @@ async fn over_rest_it_is_the_same_and_the_chat_is_told_of_each_move() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_receipt_that_is_none_is_refused() {
+async fn rejects_invalid_receipt() {
     let app = TestApp::start().await;
     let (_, bob, chat) = app.pair().await;
     let mallory = app.user().await;
@@ -153,12 +153,12 @@ async fn a_receipt_that_is_none_is_refused() {
     for (body, fields) in cases {
         assert_problem(&app.put(&path(&chat), &bob, &body).await, 422, "validation_failed", fields);
     }
-    let nobody = app.api.call("PUT", &path(&chat), None, Some(&one)).await.expect("an answer");
+    let nobody = app.api.call("PUT", &path(&chat), None, Some(&one)).await.expect("call API");
     assert_problem(&nobody, 401, "unauthorized", &[]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_redis_away_it_is_read_all_the_same() {
+async fn stores_receipt_without_redis() {
     let app = TestApp::start_with(&[("REDIS_URL", "redis://127.0.0.1:1/0")]).await;
     let (alice, bob, chat) = app.pair().await;
     app.send(&chat, &alice, "hello").await;

@@ -1,4 +1,4 @@
-//! Sending over REST: stored like a message of a socket, and delivered like one.
+//! Sending over REST: the message is stored and delivered like one from a socket.
 
 use futures_util::future::join_all;
 use neonchat_common::{error::ErrorCode, time};
@@ -26,11 +26,11 @@ async fn history(app: &TestApp, chat: &str, user: &User) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_is_stored_and_answered_as_history_shows_it() {
+async fn answers_with_the_message_as_history_shows_it() {
     let app = TestApp::start().await;
     let (alice, bob, chat) = app.pair().await;
     let text = " Привет, 😀\n\"quoted\" ";
-    // notification-service is away: it is stored all the same.
+    // The message is stored although notification-service is unavailable.
     let sent = post(&app, &chat, &alice, json!({ "text": text })).await;
     let expected = json!({
         "id": sent.body["id"],
@@ -49,7 +49,7 @@ async fn it_is_stored_and_answered_as_history_shows_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_send_is_delivered_be_it_a_duplicate() {
+async fn delivers_every_send_and_every_duplicate() {
     let (address, serve) = notification_port().await;
     let (delivered, mut deliveries) = mpsc::channel(8);
     serve(StandIn { delivered: Some(delivered), ..StandIn::default() });
@@ -61,13 +61,13 @@ async fn every_send_is_delivered_be_it_a_duplicate() {
     for status in [201, 200] {
         let sent = post(&app, &chat, &alice, body.clone()).await;
         assert_eq!((sent.status, &sent.body["duplicate"]), (status, &json!(status == 200)));
-        let delivery = deliveries.recv().await.expect("a delivery");
+        let delivery = deliveries.recv().await.expect("receive delivery");
         assert_eq!(
             time::rfc3339(&time::from_micros(delivery.timestamp).expect("time in range")),
             sent.body["created_at"]
         );
         let expected = SendMessageRequest {
-            message_id: sent.body["id"].as_str().expect("an id").to_owned(),
+            message_id: sent.body["id"].as_str().expect("id as string").to_owned(),
             chat_id: chat.clone(),
             sender_id: alice.id.clone(),
             text: "hello".to_owned(),
@@ -81,19 +81,19 @@ async fn every_send_is_delivered_be_it_a_duplicate() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_waits_for_a_delivery() {
-    // It accepts connections, and answers only when the message has long been acknowledged.
+async fn send_does_not_wait_for_delivery() {
+    // It accepts connections, but answers only after the message was acknowledged.
     let (address, serve) = notification_port().await;
     let app = TestApp::start_with(&[("NOTIFICATION_SERVICE_ADDR", &address.to_string())]).await;
     let (alice, _, chat) = app.pair().await;
     assert_eq!(post(&app, &chat, &alice, json!({ "text": "hello" })).await.status, 201);
     let (delivered, mut deliveries) = mpsc::channel(8);
     serve(StandIn { delivered: Some(delivered), ..StandIn::default() });
-    assert_eq!(deliveries.recv().await.expect("a delivery").text, "hello");
+    assert_eq!(deliveries.recv().await.expect("receive delivery").text, "hello");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_drain_waits_for_what_is_to_be_delivered() {
+async fn drain_waits_for_deliveries() {
     let (address, serve) = notification_port().await;
     let app = TestApp::start_with(&[("NOTIFICATION_SERVICE_ADDR", &address.to_string())]).await;
     let (alice, _, chat) = app.pair().await;
@@ -101,32 +101,32 @@ async fn a_drain_waits_for_what_is_to_be_delivered() {
     let drained = app.stop();
     let (delivered, mut deliveries) = mpsc::channel(8);
     serve(StandIn { delivered: Some(delivered), ..StandIn::default() });
-    drained.await.expect("no panic").expect("drained");
-    assert_eq!(deliveries.try_recv().expect("a delivery").text, "hello");
+    drained.await.expect("join task").expect("drain");
+    assert_eq!(deliveries.try_recv().expect("receive delivery").text, "hello");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_id_is_the_same_over_rest_and_grpc() {
+async fn request_ids_are_shared_by_rest_and_grpc() {
     let app = TestApp::start().await;
     let (alice, bob, chat) = app.pair().await;
     let (first, second) = (Uuid::new_v4(), Uuid::new_v4());
     let body = |text: &str, request: Uuid| json!({ "text": text, "request_id": request });
 
-    let over_grpc = app.send_again(&chat, &alice, "one", first).await.expect("a message");
+    let over_grpc = app.send_again(&chat, &alice, "one", first).await.expect("send message");
     let again = post(&app, &chat, &alice, body("one", first)).await;
     assert_eq!((again.status, &again.body["duplicate"]), (200, &json!(true)));
     assert_eq!((&again.body["id"], &again.body["seq"]), (&json!(over_grpc.message_id), &json!(1)));
 
     let over_rest = post(&app, &chat, &alice, body("two", second)).await;
     assert_eq!((over_rest.status, &over_rest.body["seq"]), (201, &json!(2)));
-    let again = app.send_again(&chat, &alice, "two", second).await.expect("the same");
+    let again = app.send_again(&chat, &alice, "two", second).await.expect("repeat send");
     assert_eq!((json!(again.message_id), again.seq, again.duplicate), (over_rest.body["id"].clone(), 2, true));
 
-    // Other content under the same id, over either of them.
+    // Other content with the same `request_id`, over each of the two.
     assert_problem(&post(&app, &chat, &alice, body("two", first)).await, 422, "idempotency_mismatch", &[]);
-    let mismatch = app.send_again(&chat, &alice, "one", second).await.expect_err("refused");
+    let mismatch = app.send_again(&chat, &alice, "one", second).await.expect_err("refuse request");
     assert_eq!(mismatch.code, ErrorCode::IdempotencyMismatch);
-    // It is the sender's alone; and without one each is a new message.
+    // A `request_id` belongs to its sender. Without one, each request is a new message.
     assert_eq!(post(&app, &chat, &bob, body("one", first)).await.body["seq"], 3);
     for seq in [4, 5] {
         let sent = post(&app, &chat, &alice, json!({ "text": "same", "request_id": null })).await;
@@ -135,7 +135,7 @@ async fn a_request_id_is_the_same_over_rest_and_grpc() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sent_at_once_over_rest_and_grpc_it_is_stored_once() {
+async fn concurrent_sends_over_rest_and_grpc_store_one_message() {
     let app = TestApp::start().await;
     let (alice, _, chat) = app.pair().await;
     let request = Uuid::new_v4();
@@ -151,7 +151,7 @@ async fn sent_at_once_over_rest_and_grpc_it_is_stored_once() {
         );
     }
     for answer in over_grpc {
-        let answer = answer.expect("an answer");
+        let answer = answer.expect("get answer");
         duplicates += u32::from(answer.duplicate);
         assert_eq!(answer.seq, 1);
     }
@@ -159,7 +159,7 @@ async fn sent_at_once_over_rest_and_grpc_it_is_stored_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_is_unread_by_the_other_and_read_by_the_sender() {
+async fn message_is_unread_for_the_partner_only() {
     let app = TestApp::start().await;
     let (alice, bob, chat) = app.pair().await;
     let unread = async |user| app.get(&format!("/api/v1/chats/{chat}"), user).await.body["unread_count"].as_i64();
@@ -174,7 +174,7 @@ async fn it_is_unread_by_the_other_and_read_by_the_sender() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_breaks_a_rule_is_refused_and_not_stored() {
+async fn rejects_invalid_messages_without_storing_them() {
     let app = TestApp::start().await;
     let (alice, _, chat) = app.pair().await;
     let mallory = app.user().await;
@@ -197,7 +197,7 @@ async fn what_breaks_a_rule_is_refused_and_not_stored() {
     assert_problem(&post(&app, &chat, &mallory, good.clone()).await, 404, "not_found", &[]);
     assert_problem(&post(&app, &Uuid::now_v7().to_string(), &alice, good.clone()).await, 404, "not_found", &[]);
     assert_problem(&post(&app, "x", &alice, good.clone()).await, 422, "validation_failed", &[("id", "format")]);
-    let nobody = app.api.call("POST", &path(&chat), None, Some(&good)).await.expect("an answer");
+    let nobody = app.api.call("POST", &path(&chat), None, Some(&good)).await.expect("call API");
     assert_problem(&nobody, 401, "unauthorized", &[]);
     assert_eq!(history(&app, &chat, &alice).await, json!([]));
     assert_eq!(post(&app, &chat, &alice, good).await.body["seq"], 1);

@@ -1,4 +1,4 @@
-//! Storing messages: once, in one order, and never by halves.
+//! Storing messages: once, in one order, and atomically.
 
 use std::collections::HashSet;
 
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::support::TestApp;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_at_once_stand_in_one_line() {
+async fn concurrent_sends_get_consecutive_seqs() {
     let app = TestApp::start().await;
     let (alice, bob, chat) = app.pair().await;
     let senders = (0..64).map(|n| if n % 2 == 0 { &alice } else { &bob });
@@ -23,34 +23,34 @@ async fn many_at_once_stand_in_one_line() {
     assert!(sent.iter().all(|message| message.success && !message.duplicate));
 
     let history = app.get(&format!("/api/v1/chats/{chat}/messages?limit=200"), &alice).await.body;
-    let stored: Vec<_> = history["messages"].as_array().expect("messages").iter().rev().collect();
-    let ids: Vec<_> = stored.iter().map(|message| message["id"].as_str().expect("an id")).collect();
+    let stored: Vec<_> = history["messages"].as_array().expect("array of messages").iter().rev().collect();
+    let ids: Vec<_> = stored.iter().map(|message| message["id"].as_str().expect("id as string")).collect();
     assert_eq!(ids, sent.iter().map(|message| message.message_id.as_str()).collect::<Vec<_>>());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sent_again_it_is_answered_as_the_first_time() {
+async fn repeated_send_gets_the_first_answer() {
     let app = TestApp::start().await;
     let (alice, bob, chat) = app.pair().await;
     let request = Uuid::new_v4();
-    let first = app.send_again(&chat, &alice, "hello", request).await.expect("a message");
+    let first = app.send_again(&chat, &alice, "hello", request).await.expect("send message");
     app.send(&chat, &bob, "something between").await;
 
-    let mut again = app.send_again(&chat, &alice, "hello", request).await.expect("the same");
+    let mut again = app.send_again(&chat, &alice, "hello", request).await.expect("repeat send");
     assert!(again.duplicate);
     again.duplicate = false;
     assert_eq!(again, first);
-    // It took no place of its own, and it is the sender's alone.
+    // The duplicate has no `seq` of its own, and the `request_id` belongs to its sender.
     assert_eq!(app.send_again(&chat, &bob, "hello", request).await.expect("another").seq, 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sent_many_times_at_once_it_is_stored_once() {
+async fn concurrent_repeats_store_one_message() {
     let app = TestApp::start().await;
     let (alice, _, chat) = app.pair().await;
     let request = Uuid::new_v4();
     let sent = join_all((0..8).map(|_| app.send_again(&chat, &alice, "hello", request))).await;
-    let sent: Vec<_> = sent.into_iter().map(|sent| sent.expect("an answer")).collect();
+    let sent: Vec<_> = sent.into_iter().map(|sent| sent.expect("get answer")).collect();
     assert_eq!(sent.iter().filter(|sent| !sent.duplicate).count(), 1);
     let answers: HashSet<_> = sent.iter().map(|sent| (&sent.message_id, sent.seq, sent.created_at_micros)).collect();
     assert_eq!(answers.len(), 1);
@@ -62,28 +62,28 @@ fn code<T>(result: Result<T, ApiError>) -> Option<ErrorCode> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_id_stands_for_one_content_in_one_chat() {
+async fn rejects_request_id_with_other_content_or_chat() {
     let app = TestApp::start().await;
     let (alice, _, chat) = app.pair().await;
-    let other = app.api.chat(&alice, &app.user().await).await.expect("a chat");
+    let other = app.api.chat(&alice, &app.user().await).await.expect("open chat");
     let request = Uuid::new_v4();
-    app.send_again(&chat, &alice, "hello", request).await.expect("a message");
+    app.send_again(&chat, &alice, "hello", request).await.expect("send message");
 
     let mismatch = Some(ErrorCode::IdempotencyMismatch);
     assert_eq!(code(app.send_again(&chat, &alice, "hello!", request).await), mismatch);
     assert_eq!(code(app.send_again(&other, &alice, "hello", request).await), mismatch);
-    // A refusal takes no place.
+    // A refused message uses no `seq`.
     assert_eq!(app.send(&chat, &alice, "next").await.seq, 2);
     assert_eq!(app.send(&other, &alice, "first").await.seq, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_one_request_in_many_chats_at_once_one_is_stored() {
+async fn concurrent_sends_of_a_request_id_to_many_chats_store_one_message() {
     let app = TestApp::start().await;
     let alice = app.user().await;
     let mut chats = Vec::new();
     for _ in 0..4 {
-        chats.push(app.api.chat(&alice, &app.user().await).await.expect("a chat"));
+        chats.push(app.api.chat(&alice, &app.user().await).await.expect("open chat"));
     }
     let request = Uuid::new_v4();
     let sent = join_all(chats.iter().map(|chat| app.send_again(chat, &alice, "hello", request))).await;
@@ -97,34 +97,35 @@ async fn of_one_request_in_many_chats_at_once_one_is_stored() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn time_goes_on_even_where_the_clock_went_back() {
+async fn message_times_ascend_after_the_clock_went_back() {
     let app = TestApp::start().await;
     let (alice, _, chat) = app.pair().await;
     app.send(&chat, &alice, "one").await;
     let sql = app.sql().await;
     let ahead = "UPDATE chats SET last_event_at = last_event_at + interval '1 hour' RETURNING \
                  (extract(epoch FROM last_event_at) * 1000000)::bigint";
-    let last: i64 = sql.query_one(ahead, &[]).await.expect("a chat").get(0);
+    let last: i64 = sql.query_one(ahead, &[]).await.expect("chat in answer").get(0);
     for n in 1..=2 {
         assert_eq!(app.send(&chat, &alice, "later").await.created_at_micros, last + n);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_no_member_is_told_nothing() {
+async fn send_to_a_foreign_chat_reveals_nothing() {
     let app = TestApp::start().await;
     let (alice, _, chat) = app.pair().await;
     let mallory = app.user().await;
     let request = Uuid::new_v4();
-    app.send_again(&chat, &alice, "hello", request).await.expect("a message");
-    let foreign = app.send_again(&chat, &mallory, "hello", request).await.expect_err("refused");
-    let unknown = app.send_again(&Uuid::now_v7().to_string(), &mallory, "hello", request).await.expect_err("refused");
+    app.send_again(&chat, &alice, "hello", request).await.expect("send message");
+    let foreign = app.send_again(&chat, &mallory, "hello", request).await.expect_err("refuse request");
+    let unknown =
+        app.send_again(&Uuid::now_v7().to_string(), &mallory, "hello", request).await.expect_err("refuse request");
     assert_eq!((foreign.code, &foreign.detail), (ErrorCode::NotFound, &unknown.detail));
     assert_eq!(unknown.code, ErrorCode::NotFound);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_breaks_a_rule_is_refused_by_name() {
+async fn reports_invalid_fields_of_a_send() {
     let app = TestApp::start().await;
     let (alice, _, chat) = app.pair().await;
     let good = ValidateAndStoreMessageRequest {
@@ -152,20 +153,20 @@ async fn what_breaks_a_rule_is_refused_by_name() {
         (bad(|message| message.text = "a\0b".to_owned()), "text: cannot contain the character U+0000"),
     ];
     for (message, detail) in cases {
-        let error = send(message).await.expect_err("refused");
+        let error = send(message).await.expect_err("refuse request");
         assert_eq!((error.code, error.detail.as_ref()), (ErrorCode::ValidationFailed, detail));
     }
-    assert_eq!(send(good).await.expect("a message").into_inner().seq, 1);
+    assert_eq!(send(good).await.expect("send message").into_inner().seq, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_in_one_call_are_stored_each_for_itself_and_in_their_order() {
+async fn batch_has_an_outcome_for_each_message_and_keeps_order() {
     let app = TestApp::start().await;
     let (alice, bob, chat) = app.pair().await;
     let mallory = app.user().await;
-    let other = app.api.chat(&alice, &mallory).await.expect("a chat");
+    let other = app.api.chat(&alice, &mallory).await.expect("open chat");
     let known = Uuid::new_v4();
-    app.send_again(&chat, &alice, "before", known).await.expect("a message");
+    app.send_again(&chat, &alice, "before", known).await.expect("send message");
     let message = |chat_id: &str, sender: &User, text: &str, request: Uuid| ValidateAndStoreMessageRequest {
         chat_id: chat_id.to_owned(),
         sender_id: sender.id.clone(),
@@ -186,8 +187,8 @@ async fn many_in_one_call_are_stored_each_for_itself_and_in_their_order() {
         message(&other, &alice, "elsewhere", four),
         message(&chat, &bob, "three", five),
     ];
-    let answer = app.store_messages(messages).await.expect("an answer");
-    let results: Vec<_> = answer.into_iter().map(|result| result.result.expect("a result")).collect();
+    let answer = app.store_messages(messages).await.expect("get answer");
+    let results: Vec<_> = answer.into_iter().map(|result| result.result.expect("get result")).collect();
     let told = |result: &Outcome| match result {
         Outcome::Stored(stored) => format!("{}{}", stored.seq, if stored.duplicate { " again" } else { "" }),
         Outcome::Refused(refusal) => refusal.code.clone(),
@@ -208,7 +209,7 @@ async fn many_in_one_call_are_stored_each_for_itself_and_in_their_order() {
         ]
     );
     let history = app.get(&format!("/api/v1/chats/{chat}/messages"), &alice).await.body;
-    let stored = history["messages"].as_array().expect("messages");
+    let stored = history["messages"].as_array().expect("array of messages");
     let stored: Vec<_> = stored.iter().rev().map(|message| (&message["id"], &message["text"])).collect();
     assert_eq!(stored.iter().map(|(_, text)| *text).collect::<Vec<_>>(), ["before", "one", "two", "three"]);
     for (place, seq) in [(0, 2), (1, 3), (6, 2), (9, 4)] {
@@ -218,9 +219,9 @@ async fn many_in_one_call_are_stored_each_for_itself_and_in_their_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_has_so_many_messages_and_no_more() {
+async fn rejects_batches_that_are_too_large() {
     let app = TestApp::start().await;
-    assert_eq!(app.store_messages(Vec::new()).await.expect("an answer"), []);
+    assert_eq!(app.store_messages(Vec::new()).await.expect("get answer"), []);
     let refused = app.store_messages(vec![ValidateAndStoreMessageRequest::default(); 1001]).await;
     assert_eq!(code(refused), Some(ErrorCode::ValidationFailed));
 }

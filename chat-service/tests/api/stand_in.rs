@@ -1,4 +1,4 @@
-//! What stands in for notification-service.
+//! A stand-in for notification-service.
 
 use std::net::SocketAddr;
 
@@ -10,21 +10,21 @@ use neonchat_testbed::stand_in::NotificationStandIn;
 use tokio::sync::mpsc;
 use tonic::{Request, transport::server::TcpIncoming};
 
-/// When who is online was seen last.
+/// The `last_seen` of online users.
 pub(crate) const LAST_SEEN: i64 = 1_767_225_600;
 
-/// A notification-service that knows of two users, and delivers messages to a test.
+/// A notification-service that knows two users, and delivers messages to a test.
 #[derive(Default)]
 pub(crate) struct StandIn {
-    /// Who is online.
+    /// The user who is online.
     pub(crate) online: String,
-    /// Who is away.
+    /// The user who is away.
     pub(crate) away: String,
-    /// Where messages are delivered to.
+    /// The test's end of the delivery.
     pub(crate) delivered: Option<mpsc::Sender<SendMessageRequest>>,
 }
 
-/// The answer to `GetUsersStatus`.
+/// Answers `GetUsersStatus`.
 fn statuses(online: &str, away: &str, request: Request<GetUsersStatusRequest>) -> GetUsersStatusResponse {
     let status = |user_id: String| {
         let (status, last_seen) = match &*user_id {
@@ -37,10 +37,10 @@ fn statuses(online: &str, away: &str, request: Request<GetUsersStatusRequest>) -
     GetUsersStatusResponse { statuses: request.into_inner().user_ids.into_iter().map(status).collect() }
 }
 
-/// A port that accepts connections, and that answers from when it is told what.
+/// Returns a port that accepts connections, and a function that starts answering on it.
 pub(crate) async fn notification_port() -> (SocketAddr, impl FnOnce(StandIn)) {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bind port");
+    let address = listener.local_addr().expect("get address");
     let serve = |StandIn { online, away, delivered }: StandIn| {
         let status = move |request| std::future::ready(Ok(statuses(&online, &away, request)));
         let (_, health) = tonic_health::server::health_reporter();

@@ -1,4 +1,4 @@
-//! Who is there, of those one shares a chat with.
+//! The presence of users who share a chat.
 
 use serde_json::json;
 use uuid::Uuid;
@@ -9,19 +9,19 @@ use crate::{
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_partners_and_of_nobody_else() {
+async fn returns_statuses_only_of_partners() {
     let (address, serve) = notification_port().await;
     let app = TestApp::start_with(&[("NOTIFICATION_SERVICE_ADDR", &address.to_string())]).await;
     let (alice, bob, _) = app.pair().await;
     let (carol, stranger) = (app.user().await, app.user().await);
-    app.api.chat(&carol, &alice).await.expect("a chat");
-    app.api.chat(&stranger, &bob).await.expect("a chat");
+    app.api.chat(&carol, &alice).await.expect("open chat");
+    app.api.chat(&stranger, &bob).await.expect("open chat");
     serve(StandIn { online: bob.id.clone(), away: stranger.id.clone(), ..StandIn::default() });
 
     let unknown = Uuid::new_v4().to_string();
     let ids = [&bob.id, &carol.id, &stranger.id, &alice.id, &bob.id, &unknown].map(String::as_str);
     let answer = app.get(&format!("/api/v1/users/status?ids={}", ids.join(",")), &alice).await;
-    let mut statuses = answer.body["statuses"].as_array().expect("a list").clone();
+    let mut statuses = answer.body["statuses"].as_array().expect("array").clone();
     statuses.sort_by_key(|status| status["user_id"] != json!(bob.id));
     let expected = [
         json!({ "user_id": bob.id, "status": "online", "last_seen": LAST_SEEN }),
@@ -33,18 +33,18 @@ async fn of_partners_and_of_nobody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_known_is_said_to_be_so() {
+async fn answers_unavailable_without_notification_service() {
     let app = TestApp::start().await;
     let (alice, bob, _) = app.pair().await;
     let answer = app.get(&format!("/api/v1/users/status?ids={}", bob.id), &alice).await;
     assert_problem(&answer, 503, "unavailable", &[]);
-    // Of nobody there is nothing to be known.
+    // A list without partners needs no notification-service.
     let answer = app.get(&format!("/api/v1/users/status?ids={}", Uuid::new_v4()), &alice).await;
     assert_eq!((answer.status, answer.body), (200, json!({ "statuses": [] })));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bad_list_is_refused() {
+async fn rejects_invalid_list_of_ids() {
     let app = TestApp::start().await;
     let alice = app.user().await;
     let many = vec![alice.id.as_str(); 101].join(",");
@@ -58,6 +58,6 @@ async fn a_bad_list_is_refused() {
         let answer = app.get(&format!("/api/v1/users/status{query}"), &alice).await;
         assert_problem(&answer, 422, "validation_failed", &[("ids", code)]);
     }
-    let nobody = app.api.call("GET", "/api/v1/users/status?ids=x", None, None).await.expect("an answer");
+    let nobody = app.api.call("GET", "/api/v1/users/status?ids=x", None, None).await.expect("call API");
     assert_problem(&nobody, 401, "unauthorized", &[]);
 }

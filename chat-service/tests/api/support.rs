@@ -1,4 +1,4 @@
-//! A chat-service inside the test's process, and clients of its ports.
+//! A chat-service in the process of the test, and clients of its ports.
 
 use std::{fmt, net::SocketAddr, time::Duration};
 
@@ -31,57 +31,57 @@ use tonic::{
 };
 use uuid::Uuid;
 
-/// The internal token where none is set.
+/// The default internal token.
 const INTERNAL_TOKEN: &str = "internal-token-for-development";
 
-/// Where nobody listens.
+/// An address on which nothing listens.
 const NOWHERE: &str = "127.0.0.1:1";
 
-/// The longest that a test waits for something.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// The timeout of a test's waits.
+const WAIT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A running chat-service. It ends with the test.
 pub(crate) struct TestApp {
-    /// Its REST port.
+    /// The client of REST.
     pub(crate) api: Api,
-    /// Its REST port, for what `api` cannot say.
+    /// The URL of REST, for requests that `api` cannot make.
     pub(crate) base: String,
-    /// Its operations port, if it has one.
+    /// The URL of the operations endpoints, if they have their own port.
     pub(crate) operations: Option<String>,
-    /// Its gRPC port.
+    /// The client of gRPC.
     pub(crate) grpc: Grpc,
-    /// Where that is.
+    /// The address of gRPC.
     pub(crate) grpc_addr: SocketAddr,
-    /// Its database.
+    /// The URL of the database.
     pub(crate) database: String,
     stop: oneshot::Sender<()>,
     running: JoinHandle<anyhow::Result<()>>,
 }
 
 impl TestApp {
-    /// One with a database of its own, ready to work.
+    /// Starts a service with its own database, and waits until it is ready.
     pub(crate) async fn start() -> Self {
         Self::start_with(&[]).await
     }
 
-    /// As [`TestApp::start`], with other settings.
+    /// Does the same as [`TestApp::start`] with other settings.
     pub(crate) async fn start_with(settings: &[(&str, &str)]) -> Self {
         let database = harness::test_database().await;
         let app = Self::launch(&database, settings).await;
-        app.api.until_ready().await.expect("ready");
+        app.api.until_ready().await.expect("become ready");
         app
     }
 
-    /// As [`TestApp::start_with`]. Hashes one password at a time, on a machine of any number of cores.
+    /// Does the same as [`TestApp::start_with`], but hashes one password at a time on any number of cores.
     pub(crate) async fn start_with_one_hash_at_a_time(settings: &[(&str, &str)]) -> Self {
         let database = harness::test_database().await;
         let settings = Settings { hash_permits: 1, ..Self::settings(&database, settings) };
         let app = Self::launch_as(&database, settings).await;
-        app.api.until_ready().await.expect("ready");
+        app.api.until_ready().await.expect("become ready");
         app
     }
 
-    /// One that has only just begun.
+    /// Starts a service without waiting until it is ready.
     pub(crate) async fn launch(database: &str, settings: &[(&str, &str)]) -> Self {
         Self::launch_as(database, Self::settings(database, settings)).await
     }
@@ -97,16 +97,16 @@ impl TestApp {
             ("REDIS_URL", &redis),
             ("NOTIFICATION_SERVICE_ADDR", NOWHERE),
             ("BCRYPT_COST", "4"),
-            // All tests come from one address.
+            // All tests share one address.
             ("RATE_LIMIT_PER_MINUTE", "0"),
         ];
-        Settings::from_values(defaults.into_iter().chain(settings.iter().copied())).expect("settings")
+        Settings::from_values(defaults.into_iter().chain(settings.iter().copied())).expect("read settings")
     }
 
     async fn launch_as(database: &str, settings: Settings) -> Self {
-        let app = App::build(settings).await.expect("an app");
-        let base = format!("http://{}", app.http_addr().expect("an address"));
-        let operations = app.operations_addr().expect("an address").map(|address| format!("http://{address}"));
+        let app = App::build(settings).await.expect("build app");
+        let base = format!("http://{}", app.http_addr().expect("get address"));
+        let operations = app.operations_addr().expect("get address").map(|address| format!("http://{address}"));
         let grpc_addr = app.grpc_addr();
         let grpc = Grpc::new(&grpc_addr.to_string(), INTERNAL_TOKEN);
         let (stop, stopped) = oneshot::channel();
@@ -117,56 +117,56 @@ impl TestApp {
         Self { api: Api::new(&base), base, operations, grpc, grpc_addr, database: database.to_owned(), stop, running }
     }
 
-    /// Waits until it has reached Redis, of which `/ready` says nothing.
+    /// Waits until the service has connected to Redis, which `/ready` does not check.
     pub(crate) async fn until_redis(&self) {
-        let health = async || self.api.call("GET", "/health", None, None).await.expect("an answer").body;
-        until("Redis is reached", async || health().await["redis"] == "healthy").await;
+        let health = async || self.api.call("GET", "/health", None, None).await.expect("call API").body;
+        until("Redis is connected", async || health().await["redis"] == "healthy").await;
     }
 
-    /// Begins to drain. What is returned resolves when that is done.
+    /// Starts the drain. The returned handle resolves when it is finished.
     pub(crate) fn stop(self) -> JoinHandle<anyhow::Result<()>> {
-        self.stop.send(()).expect("it runs");
+        self.stop.send(()).expect("run statement");
         self.running
     }
 
-    /// Two users and the id of their chat.
+    /// Creates two users and their chat.
     pub(crate) async fn pair(&self) -> (User, User, String) {
         let (a, b) = (self.user().await, self.user().await);
-        let chat = self.api.chat(&a, &b).await.expect("a chat");
+        let chat = self.api.chat(&a, &b).await.expect("open chat");
         (a, b, chat)
     }
 
-    /// A new user.
+    /// Registers a user with a random name.
     pub(crate) async fn user(&self) -> User {
-        self.api.any_user().await.expect("a user")
+        self.api.any_user().await.expect("find user")
     }
 
-    /// `GET`, as a user.
+    /// Sends a `GET` request as a user.
     pub(crate) async fn get(&self, path: &str, user: &User) -> Answer {
-        self.api.get(path, user).await.expect("an answer")
+        self.api.get(path, user).await.expect("get answer")
     }
 
-    /// `POST`, as a user.
+    /// Sends a `POST` request as a user.
     pub(crate) async fn post(&self, path: &str, user: &User, body: &Value) -> Answer {
-        self.api.post(path, user, body).await.expect("an answer")
+        self.api.post(path, user, body).await.expect("get answer")
     }
 
-    /// `PUT`, as a user.
+    /// Sends a `PUT` request as a user.
     pub(crate) async fn put(&self, path: &str, user: &User, body: &Value) -> Answer {
-        self.api.call("PUT", path, Some(&user.token), Some(body)).await.expect("an answer")
+        self.api.call("PUT", path, Some(&user.token), Some(body)).await.expect("call API")
     }
 
-    /// A client of the gRPC port.
+    /// Returns a client of the gRPC port.
     pub(crate) fn chat_service(&self) -> ChatServiceClient<Transport> {
         ChatServiceClient::new(self.grpc.channel())
     }
 
-    /// Sends a message under a new `request_id`.
+    /// Sends a message with a new `request_id`.
     pub(crate) async fn send(&self, chat: &str, sender: &User, text: &str) -> ValidateAndStoreMessageResponse {
-        self.send_again(chat, sender, text, Uuid::new_v4()).await.expect("a message")
+        self.send_again(chat, sender, text, Uuid::new_v4()).await.expect("send message")
     }
 
-    /// Sends a message under a `request_id`.
+    /// Sends a message with this `request_id`.
     pub(crate) async fn send_again(
         &self,
         chat: &str,
@@ -193,20 +193,20 @@ impl TestApp {
         Ok(self.chat_service().store_messages(request).await?.into_inner().results)
     }
 
-    /// A connection to its database.
+    /// Connects to the database of the service.
     pub(crate) async fn sql(&self) -> tokio_postgres::Client {
         sql(&self.database).await
     }
 }
 
-/// A connection to a database.
+/// Connects to a database.
 pub(crate) async fn sql(database: &str) -> tokio_postgres::Client {
-    let (client, connection) = tokio_postgres::connect(database, NoTls).await.expect("Postgres");
+    let (client, connection) = tokio_postgres::connect(database, NoTls).await.expect("connect to Postgres");
     tokio::spawn(connection);
     client
 }
 
-/// A gRPC port, called with a token. Unlike by `GrpcClient`, each call is one attempt.
+/// A gRPC client with a token. Unlike `GrpcClient`, it never repeats a call.
 #[derive(Clone)]
 pub(crate) struct Grpc {
     channel: Transport,
@@ -215,8 +215,8 @@ pub(crate) struct Grpc {
 
 impl Grpc {
     pub(crate) fn new(address: &str, token: &str) -> Self {
-        let channel = Transport::from_shared(format!("http://{address}")).expect("an address").connect_lazy();
-        Self { channel, token: token.parse().expect("a token") }
+        let channel = Transport::from_shared(format!("http://{address}")).expect("get address").connect_lazy();
+        Self { channel, token: token.parse().expect("token in answer") }
     }
 
     pub(crate) fn channel(&self) -> Transport {
@@ -231,7 +231,7 @@ impl Grpc {
     }
 }
 
-/// What matters of a problem: status, code, and for each wrong field its name and code.
+/// The relevant parts of a problem: the status, the code, and the name and code of each invalid field.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Problem {
     status: u16,
@@ -239,10 +239,10 @@ pub(crate) struct Problem {
     fields: Vec<(String, String)>,
 }
 
-/// Which fields are wrong, and the codes of the rules that they break.
+/// The invalid fields, and the codes of their errors.
 pub(crate) type Fields<'a> = &'a [(&'a str, &'a str)];
 
-/// The problem that should be the answer.
+/// The expected problem.
 pub(crate) fn problem(status: u16, code: &str, fields: Fields<'_>) -> Problem {
     let fields = fields.iter().map(|(field, code)| ((*field).to_owned(), (*code).to_owned())).collect();
     Problem { status, code: code.to_owned(), fields }
@@ -262,7 +262,7 @@ impl From<&Answer> for Problem {
     }
 }
 
-/// Panics where the answer is not this problem.
+/// Asserts that an answer is this problem.
 #[track_caller]
 pub(crate) fn assert_problem(answer: &Answer, status: u16, code: &str, fields: Fields<'_>) {
     assert_eq!(Problem::from(answer), problem(status, code, fields), "{}", Shown(answer));
@@ -276,45 +276,45 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// What is published on some channels.
+/// The publications on some channels.
 pub(crate) struct Listener {
     messages: broadcast::Receiver<fred::types::Message>,
     _client: SubscriberClient,
 }
 
 impl Listener {
-    /// Hears everything from here on.
+    /// Subscribes to channels.
     pub(crate) async fn on(channels: impl IntoIterator<Item = Channel>) -> Self {
-        let config = Config::from_url(&harness::redis_url()).expect("a URL");
-        let client = Builder::from_config(config).build_subscriber_client().expect("a client");
-        client.init().await.expect("Redis");
+        let config = Config::from_url(&harness::redis_url()).expect("parse URL");
+        let client = Builder::from_config(config).build_subscriber_client().expect("build client");
+        client.init().await.expect("connect to Redis");
         let messages = client.message_rx();
         for channel in channels {
-            client.subscribe(channel.to_string()).await.expect("subscribed");
+            client.subscribe(channel.to_string()).await.expect("subscribe");
         }
         Self { messages, _client: client }
     }
 
-    /// The next publication: on which channel, and an [`Envelope`](neonchat_common::bus::Envelope) as text.
+    /// Returns the channel and the text of the next publication, an [`Envelope`](neonchat_common::bus::Envelope).
     pub(crate) async fn next(&mut self) -> (Channel, String) {
-        let next = tokio::time::timeout(PATIENCE, self.messages.recv());
-        let message = next.await.expect("a publication in time").expect("a message");
-        let channel = Channel::parse(&message.channel).expect("a channel of ours");
-        (channel, message.value.convert().expect("text"))
+        let next = tokio::time::timeout(WAIT_TIMEOUT, self.messages.recv());
+        let message = next.await.expect("receive publication").expect("send message");
+        let channel = Channel::parse(&message.channel).expect("known channel");
+        (channel, message.value.convert().expect("read text"))
     }
 }
 
-/// A Redis of the test's own, in its folder.
+/// Starts a Redis for one test, in its own folder.
 pub(crate) async fn own_redis() -> (Redis, tempfile::TempDir) {
-    let folder = tempfile::tempdir().expect("a folder");
-    let redis = Redis::start(folder.path(), None, Persistence::None).await.expect("Redis");
+    let folder = tempfile::tempdir().expect("create folder");
+    let redis = Redis::start(folder.path(), None, Persistence::None).await.expect("start Redis");
     (redis, folder)
 }
 
-/// A folder that Postgres, which may run as another user, can enter.
+/// Creates a folder that Postgres can enter, which may run as another user.
 pub(crate) fn folder() -> tempfile::TempDir {
     use std::os::unix::fs::PermissionsExt as _;
-    let folder = tempfile::tempdir().expect("a folder");
-    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).expect("permissions");
+    let folder = tempfile::tempdir().expect("create folder");
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).expect("set permissions");
     folder
 }

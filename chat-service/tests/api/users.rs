@@ -1,4 +1,4 @@
-//! Who is who.
+//! Profiles and search.
 
 use neonchat_testbed::client::Answer;
 use serde_json::json;
@@ -6,9 +6,9 @@ use serde_json::json;
 use crate::support::{Fields, TestApp, assert_problem};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_profile_shows_no_secret() {
+async fn profile_contains_no_secret() {
     let app = TestApp::start().await;
-    let (alice, bob) = (app.api.user("alice").await.expect("a user"), app.user().await);
+    let (alice, bob) = (app.api.user("alice").await.expect("register user"), app.user().await);
 
     let me = app.get("/api/v1/users/me", &alice).await;
     let profile = json!({ "id": alice.id, "username": "alice", "created_at": me.body["created_at"] });
@@ -18,7 +18,7 @@ async fn a_profile_shows_no_secret() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unknown_user_is_not_found() {
+async fn unknown_user_is_not_found() {
     let app = TestApp::start().await;
     let user = app.user().await;
     let unknown = format!("/api/v1/users/{}", uuid::Uuid::new_v4());
@@ -28,18 +28,18 @@ async fn an_unknown_user_is_not_found() {
 
 fn names(answer: &Answer) -> (Vec<&str>, bool) {
     assert_eq!(answer.status, 200, "{answer:?}");
-    let users = answer.body["users"].as_array().expect("users");
-    let names = users.iter().map(|user| user["username"].as_str().expect("a name")).collect();
-    (names, answer.body["has_more"].as_bool().expect("a flag"))
+    let users = answer.body["users"].as_array().expect("array of users");
+    let names = users.iter().map(|user| user["username"].as_str().expect("name as string")).collect();
+    (names, answer.body["has_more"].as_bool().expect("flag as boolean"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn search_is_by_start_of_name() {
+async fn searches_by_prefix() {
     let app = TestApp::start().await;
     for name in ["anna", "Ann", "annika", "a_n", "bob", "Анна"] {
-        app.api.user(name).await.expect("a user");
+        app.api.user(name).await.expect("register user");
     }
-    let me = app.api.user("searcher").await.expect("a user");
+    let me = app.api.user("searcher").await.expect("register user");
     let search = async |query: &str| app.get(&format!("/api/v1/users?{query}"), &me).await;
 
     assert_eq!(names(&search("q=AN").await), (vec!["Ann", "anna", "annika"], false));
@@ -48,13 +48,13 @@ async fn search_is_by_start_of_name() {
     assert_eq!(names(&search("q=an&limit=3").await), (vec!["Ann", "anna", "annika"], false));
     assert_eq!(names(&search("q=an&offset=100").await), (vec![], false));
     assert_eq!(names(&search("q=%D0%B0%D0%BD").await), (vec!["Анна"], false));
-    // No wildcards.
+    // The query has no wildcards.
     assert_eq!(names(&search("q=a_").await), (vec!["a_n"], false));
     assert_eq!(names(&search("q=%25").await), (vec![], false));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_search_out_of_range_is_refused() {
+async fn rejects_search_parameters_out_of_range() {
     let app = TestApp::start().await;
     let me = app.user().await;
     let cases: &[(&str, Fields<'_>)] = &[

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Holds the running system against its OpenAPI document, with schemathesis (https://schemathesis.io).
-# What is given to this script is handed on to it: `-n 500`, `--seed 1`.
+# Tests the running system against its OpenAPI document with schemathesis (https://schemathesis.io).
+# Arguments are passed on to schemathesis: `--max-examples 500`, `--seed 1`.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 target=${CARGO_TARGET_DIR:-$(cd "$here/../../.." && pwd)/target}
@@ -12,7 +12,7 @@ if [ ! -x "$venv/bin/schemathesis" ]; then
     "$venv/bin/pip" install --quiet "schemathesis==$version"
 fi
 
-# The system, in a folder and on ports of its own, until this script ends.
+# Runs the system in its own folder and on its own ports until this script ends.
 folder=$(mktemp -d)
 chmod 755 "$folder"
 read -r rest chat_grpc notification_grpc websocket < <(python3 -c '
@@ -40,7 +40,7 @@ for _ in $(seq 300); do
     sleep 0.2
 done
 
-# Two users and their chat.
+# Creates two users and their chat.
 ask() { curl --silent --show-error --fail --header 'Content-Type: application/json' "$@"; }
 field() { python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
 export SCHEMATHESIS_USER=schemathesis SCHEMATHESIS_PASSWORD=securepass123

@@ -1,70 +1,71 @@
-//! `/openapi.json` as tests ask it.
+//! The `OpenAPI` document, with helpers for tests.
 
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 
 use crate::support::TestApp;
 
-/// The methods that an operation may have.
+/// All methods of operations.
 pub(super) const METHODS: [Method; 5] = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
 
 /// The document.
 pub(super) struct Document(pub(super) Value);
 
-/// One operation of it.
+/// An operation of the document.
 pub(super) struct Operation<'a> {
-    /// Its path, with `{id}` in it.
+    /// The path, with `{id}` in it.
     pub(super) path: &'a str,
-    /// Its method.
+    /// The method.
     pub(super) method: Method,
-    /// What the document says of it.
+    /// The operation object of the document.
     pub(super) value: &'a Value,
 }
 
 impl Document {
-    /// As it is served.
+    /// Fetches the served document.
     pub(super) async fn of(app: &TestApp) -> Self {
-        let answer = app.api.call("GET", "/openapi.json", None, None).await.expect("an answer");
+        let answer = app.api.call("GET", "/openapi.json", None, None).await.expect("call API");
         assert_eq!(answer.status, 200);
         Self(answer.body)
     }
 
-    /// As `chat-service openapi` prints it.
+    /// Returns the document that `chat-service openapi` prints.
     pub(super) fn printed() -> Self {
-        Self(serde_json::to_value(chat_service::openapi()).expect("JSON"))
+        Self(serde_json::to_value(chat_service::openapi()).expect("parse JSON"))
     }
 
-    /// The paths.
+    /// Returns the paths.
     pub(super) fn paths(&self) -> impl Iterator<Item = &str> {
-        self.0["paths"].as_object().expect("paths").keys().map(String::as_str)
+        self.0["paths"].as_object().expect("object of paths").keys().map(String::as_str)
     }
 
-    /// The operations.
+    /// Returns the operations.
     pub(super) fn operations(&self) -> impl Iterator<Item = Operation<'_>> {
         self.paths().flat_map(|path| METHODS.into_iter().filter_map(|method| self.operation(path, method)))
     }
 
-    /// The operation of a path and a method, if there is one.
+    /// Returns the operation of a path and a method, if there is one.
     pub(super) fn operation<'a>(&'a self, path: &'a str, method: Method) -> Option<Operation<'a>> {
         let value = self.0["paths"][path].get(method.as_str().to_lowercase())?;
         Some(Operation { path, method, value })
     }
 
-    /// What a reference into the document refers to; a value that is not a reference is returned as it is.
+    /// Resolves a reference into the document. Returns any other value unchanged.
     pub(super) fn resolve<'a>(&'a self, value: &'a Value) -> &'a Value {
-        let target = value["$ref"].as_str().map(|name| self.0.pointer(name.trim_start_matches('#')).expect("a target"));
+        let target =
+            value["$ref"].as_str().map(|name| self.0.pointer(name.trim_start_matches('#')).expect("resolve reference"));
         target.unwrap_or(value)
     }
 
-    /// What is wrong with a value, by a schema of the document.
+    /// Returns the errors of a value against a schema of the document.
     pub(super) fn errors(&self, schema: &Value, value: &Value) -> Vec<String> {
-        // References of the schema lead into the document.
+        // References in the schema point into the document.
         let schema = json!({ "allOf": [schema], "components": self.0["components"] });
         let validator = jsonschema::draft202012::options().should_validate_formats(true).build(&schema);
-        validator.expect("a schema").iter_errors(value).map(|error| error.to_string()).collect()
+        validator.expect("compile schema").iter_errors(value).map(|error| error.to_string()).collect()
     }
 
-    /// Makes a request of an operation, and returns the status and the body. Panics where the answer is not documented.
+    /// Sends a request for an operation. Returns the status and body. Panics if the answer is not documented.
     pub(super) async fn ask(
         &self,
         operation: &Operation<'_>,
@@ -79,20 +80,21 @@ impl Document {
         if let Some(body) = body {
             request = request.json(body);
         }
-        self.check(operation, request.send().await.expect("an answer")).await
+        self.check(operation, request.send().await.expect("send request")).await
     }
 
-    /// Panics where an answer is not one that the operation is documented to have.
+    /// Panics if the answer is not documented for the operation.
     async fn check(&self, Operation { path, method, value }: &Operation<'_>, answer: Response) -> (u16, Value) {
         let status = answer.status().as_u16();
         let documented = self.resolve(&value["responses"][status.to_string()]);
         assert!(documented.is_object(), "{method} {path} answers {status}, of which the document says nothing");
-        for name in documented["headers"].as_object().expect("headers").keys() {
-            // Requests are not counted in these tests.
+        for name in documented["headers"].as_object().expect("object of headers").keys() {
+            // These tests have no rate limits.
             assert!(answer.headers().contains_key(name) || name.starts_with("RateLimit-"), "{method} {path}: {name}");
         }
-        let media_type = answer.headers().get("content-type").map(|value| value.to_str().expect("text").to_owned());
-        let text = answer.text().await.expect("a body");
+        let media_type =
+            answer.headers().get("content-type").map(|value| value.to_str().expect("header as text").to_owned());
+        let text = answer.text().await.expect("read body");
         let Some(media_type) = media_type else {
             assert!(documented["content"].is_null() && text.is_empty(), "{method} {path} {status}");
             return (status, Value::Null);
@@ -105,7 +107,7 @@ impl Document {
         (status, body)
     }
 
-    /// `name=value`, as an example has it.
+    /// Returns `name=value` from the example of a parameter.
     pub(super) fn parameter_example(&self, parameter: &Value) -> String {
         let example = parameter.get("example").cloned().unwrap_or_else(|| self.example(&parameter["schema"]));
         let value = match example {
@@ -113,10 +115,10 @@ impl Document {
             Value::Array(items) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(","),
             example => example.to_string(),
         };
-        format!("{}={value}", parameter["name"].as_str().expect("a name"))
+        format!("{}={value}", parameter["name"].as_str().expect("name as string"))
     }
 
-    /// The value that the examples of a schema and of its parts make up.
+    /// Builds a value from the examples of a schema and its parts.
     pub(super) fn example(&self, schema: &Value) -> Value {
         let schema = self.resolve(schema);
         if let Some(example) = schema["examples"].get(0) {
@@ -131,7 +133,7 @@ impl Document {
             }
             _ if schema["oneOf"].is_array() => self.example(&schema["oneOf"][0]),
             Some("object") => {
-                let properties = schema["properties"].as_object().expect("properties");
+                let properties = schema["properties"].as_object().expect("object of properties");
                 properties.iter().map(|(name, schema)| (name.clone(), self.example(schema))).collect()
             }
             Some("array") => json!([self.example(&schema["items"])]),

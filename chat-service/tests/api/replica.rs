@@ -1,4 +1,4 @@
-//! A reader of Postgres: what it is asked for, and that nobody gets less than Postgres itself has.
+//! Reads from a replica: which requests use it, and that its lag never hides data.
 
 use neonchat_testbed::{
     client::User,
@@ -12,57 +12,60 @@ use crate::support::{TestApp, folder, sql};
 
 const DATABASE: &str = "chat";
 
-/// How many reads came to this. Only the one test counts them.
+/// Returns the number of replica reads with an outcome. Only one test uses this metric.
 async fn count(app: &TestApp, outcome: &str) -> u64 {
     let line = app.api.metric(&format!(r#"db_reader_reads_total{{outcome="{outcome}"}}"#)).await.unwrap_or_default();
     line.rsplit(' ').next().and_then(|count| count.parse().ok()).unwrap_or_default()
 }
 
-/// The `seq`s of a page of history.
+/// Returns the `seq`s of a page of history.
 async fn page(app: &TestApp, user: &User, chat: &str, query: &str) -> Vec<i64> {
     let answer = app.get(&format!("/api/v1/chats/{chat}/messages?{query}"), user).await;
     assert_eq!(answer.status, 200, "{answer:?}");
-    let messages = answer.body["messages"].as_array().expect("messages").iter();
-    messages.map(|message: &Value| message["seq"].as_i64().expect("a seq")).collect()
+    let messages = answer.body["messages"].as_array().expect("array of messages").iter();
+    messages.map(|message: &Value| message["seq"].as_i64().expect("seq as integer")).collect()
 }
 
-/// Waits until the reader has all that Postgres has.
-async fn until_in_step(primary: &Client, reader: &Client) {
+/// Waits until the replica has replayed everything.
+async fn until_in_step(primary: &Client, replica: &Client) {
     let position = "SELECT pg_current_wal_lsn()::text";
     let position: String = primary.query_one(position, &[]).await.expect("a position").get(0);
     let replayed = format!("SELECT pg_last_wal_replay_lsn() >= '{position}'");
-    until("the reader is in step", async || reader.query_one(&replayed, &[]).await.expect("an answer").get(0)).await;
+    until("the replica has replayed everything", async || {
+        replica.query_one(&replayed, &[]).await.expect("query Postgres").get(0)
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn older_pages_come_from_the_reader_and_are_whole_however_far_it_is_behind() {
+async fn replica_serves_older_pages_without_gaps_despite_lag() {
     let folder = folder();
-    let primary = Postgres::start(&folder.path().join("primary"), None).await.expect("Postgres");
-    create_database(&primary.url("postgres"), DATABASE).await.expect("a database");
-    let reader = primary.replica(&folder.path().join("reader")).await.expect("a replica");
-    let (database, read_url) = (primary.url(DATABASE), reader.url(DATABASE));
+    let primary = Postgres::start(&folder.path().join("primary"), None).await.expect("start Postgres");
+    create_database(&primary.url("postgres"), DATABASE).await.expect("create database");
+    let replica = primary.replica(&folder.path().join("replica")).await.expect("start replica");
+    let (database, read_url) = (primary.url(DATABASE), replica.url(DATABASE));
     let app = TestApp::launch(&database, &[("DATABASE_READ_URL", &read_url)]).await;
-    app.api.until_ready().await.expect("ready");
-    let (on_primary, on_reader) = (sql(&database).await, sql(&read_url).await);
+    app.api.until_ready().await.expect("become ready");
+    let (on_primary, on_replica) = (sql(&database).await, sql(&read_url).await);
 
     let (alice, _, chat) = app.pair().await;
     let mut ids = Vec::new();
     for _ in 0..4 {
         ids.push(app.send(&chat, &alice, "x").await.message_id);
     }
-    until_in_step(&on_primary, &on_reader).await;
+    until_in_step(&on_primary, &on_replica).await;
     assert_eq!(page(&app, &alice, &chat, &format!("before_id={}", ids[3])).await, [3, 2, 1]);
     assert_eq!((count(&app, "answered").await, count(&app, "behind").await), (1, 0));
 
-    on_reader.execute("SELECT pg_wal_replay_pause()", &[]).await.expect("paused");
+    on_replica.execute("SELECT pg_wal_replay_pause()", &[]).await.expect("pause replay");
     let paused = "SELECT pg_get_wal_replay_pause_state() = 'paused'";
-    until("it is paused", async || on_reader.query_one(paused, &[]).await.expect("an answer").get(0)).await;
+    until("replay is paused", async || on_replica.query_one(paused, &[]).await.expect("query Postgres").get(0)).await;
     for _ in 0..3 {
         ids.push(app.send(&chat, &alice, "x").await.message_id);
     }
     let (carol, _, newer_chat) = app.pair().await;
     let in_newer_chat = app.send(&newer_chat, &carol, "x").await.message_id;
-    // What is new is there at once: by the newest page, after a message, before a new one, and in a new chat.
+    // New messages are visible immediately: on the newest page, after a message, before a new one, and in a new chat.
     assert_eq!(page(&app, &alice, &chat, "").await, [7, 6, 5, 4, 3, 2, 1]);
     assert_eq!(page(&app, &alice, &chat, &format!("after_id={}", ids[3])).await, [7, 6, 5]);
     let events = app.get(&format!("/api/v1/chats/{chat}/events?after=4"), &alice).await;
@@ -71,29 +74,29 @@ async fn older_pages_come_from_the_reader_and_are_whole_however_far_it_is_behind
     assert_eq!(page(&app, &alice, &chat, &format!("before_id={}", ids[6])).await, [6, 5, 4, 3, 2, 1]);
     assert!(page(&app, &carol, &newer_chat, &format!("before_id={in_newer_chat}")).await.is_empty());
     assert_eq!((count(&app, "answered").await, count(&app, "behind").await), (1, 2));
-    // What the reader has, it still tells.
+    // The replica still serves what it has.
     assert_eq!(page(&app, &alice, &chat, &format!("before_id={}", ids[2])).await, [2, 1]);
     assert_eq!(count(&app, "answered").await, 2);
     let stranger = app.get(&format!("/api/v1/chats/{chat}/messages?before_id={}", ids[2]), &carol).await;
     assert_eq!(stranger.status, 404);
 
-    on_reader.execute("SELECT pg_wal_replay_resume()", &[]).await.expect("resumed");
-    until_in_step(&on_primary, &on_reader).await;
+    on_replica.execute("SELECT pg_wal_replay_resume()", &[]).await.expect("resume replay");
+    until_in_step(&on_primary, &on_replica).await;
     assert_eq!(page(&app, &alice, &chat, &format!("before_id={}", ids[6])).await, [6, 5, 4, 3, 2, 1]);
     assert_eq!(count(&app, "answered").await, 3);
 
-    let port = reader.port();
-    drop(on_reader);
-    reader.stop().await.expect("stopped");
+    let port = replica.port();
+    drop(on_replica);
+    replica.stop().await.expect("stop server");
     assert_eq!(page(&app, &alice, &chat, &format!("before_id={}", ids[6])).await, [6, 5, 4, 3, 2, 1]);
     assert_eq!((count(&app, "answered").await, count(&app, "away").await), (3, 1));
-    let reader = Postgres::start(&folder.path().join("reader"), Some(port)).await.expect("a replica");
-    until("the reader is asked again", async || {
+    let replica = Postgres::start(&folder.path().join("replica"), Some(port)).await.expect("start replica");
+    until("the replica is used again", async || {
         assert_eq!(page(&app, &alice, &chat, &format!("before_id={}", ids[1])).await, [1]);
         count(&app, "answered").await == 4
     })
     .await;
-    app.stop().await.expect("no panic").expect("a clean end");
-    reader.stop().await.expect("stopped");
-    primary.stop().await.expect("stopped");
+    app.stop().await.expect("join task").expect("stop app");
+    replica.stop().await.expect("stop server");
+    primary.stop().await.expect("stop server");
 }
