@@ -72,17 +72,20 @@ async fn failed_login_takes_the_same_time_for_every_hash_cost() {
         app.api.user(name).await.expect("register user");
         set_hash(&app.database, name, &bcrypt::hash(PASSWORD, cost).expect("hash password")).await;
     }
-    let mut times = Vec::new();
-    for name in ["older", "current", "dearer", "nobody"] {
-        let mut shortest = Duration::MAX;
-        for _ in 0..4 {
+    // The shortest time of a name converges to the time of its work; a busy machine only takes more rounds.
+    let names = ["older", "current", "dearer", "nobody"];
+    let mut shortest = names.map(|_| Duration::MAX);
+    for round in 1..=40 {
+        for (name, shortest) in names.iter().zip(&mut shortest) {
             let started = Instant::now();
             assert_eq!(call(&app, "login", name, "wrong-password").await.status, 401);
-            shortest = shortest.min(started.elapsed());
+            *shortest = started.elapsed().min(*shortest);
         }
-        times.push(shortest);
+        let least = shortest.iter().min().expect("shortest time");
+        // Without padding, a hash of cost 4 takes 1/64 of the time of one of cost 10.
+        if round >= 4 && shortest.iter().all(|time| *time < *least * 3) {
+            return;
+        }
     }
-    let (least, most) = (times.iter().min().expect("measured times"), times.iter().max().expect("measured times"));
-    // Without padding, a hash of cost 4 would take 1/64 of the time of one of cost 10.
-    assert!(*most < *least * 3, "{times:?}");
+    panic!("{shortest:?}");
 }
