@@ -102,5 +102,8 @@ async fn names_port_that_is_in_use() {
     let reader = neonchat_common::settings::SettingsSource::from_values(values);
     let settings = notification_service::config::Settings::read(reader).expect("read settings");
     let Err(error) = notification_service::app::App::build(settings).await else { panic!("the port is taken") };
-    assert!(format!("{error:#}").contains(&format!("NOTIFICATION_WS_PORT: cannot listen on 127.0.0.1:{port}")), "{error:#}");
+    assert!(
+        format!("{error:#}").contains(&format!("NOTIFICATION_WS_PORT: cannot listen on 127.0.0.1:{port}")),
+        "{error:#}"
+    );
 }
