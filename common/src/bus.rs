@@ -204,7 +204,7 @@ mod tests {
             r#"{"instance":"9b2d4f8e-3c1a-4e57-8f06-d15c7a90b3e4","request_id":"abc","event":{"system":{"frame":{}}}}"#;
         let envelope: Envelope<'_> = serde_json::from_str(text).expect("an envelope");
         assert_eq!(envelope.deployment, None);
-        // What such a version sends is also what this one sends as long as it does not know its deployment.
+        // This version sends the same while it does not know its deployment.
         assert_eq!(envelope.encode(), text);
     }
 

@@ -10,7 +10,7 @@ use crate::telemetry::start_at_zero;
 
 const TOTAL: &str = "security_events_total";
 
-/// What was refused. [`security_event!`](crate::security_event) logs and counts it.
+/// The kind of refusal. [`security_event!`](crate::security_event) logs and counts it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SecurityEvent {
     /// A login with an unknown name or a wrong password.
@@ -19,7 +19,7 @@ pub enum SecurityEvent {
     LoginLimited,
     /// A token that is malformed or forged. Expired tokens are not counted.
     TokenRejected,
-    /// A token with a good signature that was revoked, or whose user does not exist.
+    /// A token with a valid signature that was revoked, or whose user does not exist.
     TokenRevoked,
     /// A call to a gRPC server without the internal token, or with a wrong one.
     InternalTokenRejected,

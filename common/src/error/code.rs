@@ -11,43 +11,43 @@ use utoipa::ToSchema;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
-    /// The body or frame is not the JSON that it should be.
+    /// The body or frame is not valid JSON, or a frame is not a JSON object.
     BadJson,
-    /// No token, a malformed or a forged one.
+    /// The token is missing, malformed, forged or revoked.
     Unauthorized,
-    /// The token was good until its `exp`.
+    /// The token was valid until its `exp`.
     TokenExpired,
-    /// No such user, or another password.
+    /// The username is unknown, or the password is wrong.
     InvalidCredentials,
-    /// Known, but not allowed.
+    /// The user is not allowed to do this.
     Forbidden,
-    /// There is none, or none for this user.
+    /// The resource does not exist, or the user must not see it.
     NotFound,
-    /// The path exists, the method does not.
+    /// The path does not support this method.
     MethodNotAllowed,
-    /// The username is another user's.
+    /// Another user has this username.
     UsernameTaken,
-    /// It contradicts what is stored.
+    /// The request conflicts with stored data.
     Conflict,
-    /// The user has as many as a user may have.
+    /// The user has reached a limit.
     LimitReached,
     /// The body or frame is larger than its limit.
     PayloadTooLarge,
-    /// The body is of a type that is not read.
+    /// The content type of the body is not supported.
     UnsupportedMediaType,
-    /// A value breaks its rule.
+    /// A value is invalid.
     ValidationFailed,
-    /// The `request_id` was used before, for other content.
+    /// The `request_id` was already used for other content.
     IdempotencyMismatch,
-    /// Too many in too short a time.
+    /// There were too many requests in a short time.
     RateLimited,
-    /// The path speaks WebSocket, the request does not.
+    /// The path needs a WebSocket handshake.
     UpgradeRequired,
-    /// A frame's `type` is none that the server knows. WebSocket only.
+    /// The server does not know the `type` of the frame. WebSocket only.
     UnknownType,
-    /// A fault of the server. The cause is in its log. What was asked for may be done or not.
+    /// An internal error. The log has the cause. The request may or may not have taken effect.
     Internal,
-    /// A dependency is away, or did not answer; trying again later may help. What was asked for may be done or not.
+    /// A dependency is unavailable or did not answer. A later retry may succeed. The request may or may not have taken effect.
     Unavailable,
 }
 
@@ -74,7 +74,7 @@ impl ErrorCode {
         Self::Unavailable,
     ];
 
-    /// The table: name on the wire, HTTP status, gRPC status, title.
+    /// Returns the row of the table: name on the wire, HTTP status, gRPC status, title.
     const fn row(self) -> (&'static str, StatusCode, Code, &'static str) {
         use StatusCode as Http;
         match self {
@@ -124,37 +124,37 @@ impl ErrorCode {
         }
     }
 
-    /// The name on the wire.
+    /// Returns the name on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         self.row().0
     }
 
-    /// The HTTP status.
+    /// Returns the HTTP status.
     #[must_use]
     pub const fn http_status(self) -> StatusCode {
         self.row().1
     }
 
-    /// The gRPC status.
+    /// Returns the gRPC status.
     #[must_use]
     pub const fn grpc_code(self) -> Code {
         self.row().2
     }
 
-    /// What the code means, in a few words.
+    /// Returns a short title for people.
     #[must_use]
     pub const fn title(self) -> &'static str {
         self.row().3
     }
 
-    /// Whether the same request may succeed later.
+    /// Returns whether the same request may succeed later.
     #[must_use]
     pub const fn is_retryable(self) -> bool {
         matches!(self, Self::RateLimited | Self::Internal | Self::Unavailable)
     }
 
-    /// The code of this name.
+    /// Returns the code with this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|code| code.as_str() == name)
