@@ -189,9 +189,9 @@ mod tests {
             },
         };
         let text = envelope.encode();
-        assert!(text.starts_with(&Envelope::prefix(envelope.instance.expect("an instance"))));
+        assert!(text.starts_with(&Envelope::prefix(envelope.instance.expect("instance is set"))));
         assert!(!text.starts_with(&Envelope::prefix(InstanceId::new())));
-        let back: Envelope<'_> = serde_json::from_str(&text).expect("an envelope");
+        let back: Envelope<'_> = serde_json::from_str(&text).expect("parse envelope");
         let Event::Durable { seq, frame: got, .. } = back.event else { panic!("another event") };
         assert_eq!((back.instance, back.request_id.as_ref(), seq), (envelope.instance, "abc", 7));
         assert_eq!((back.deployment, back.traceparent), (envelope.deployment, envelope.traceparent));
@@ -202,7 +202,7 @@ mod tests {
     fn reads_envelope_without_deployment() {
         let text =
             r#"{"instance":"9b2d4f8e-3c1a-4e57-8f06-d15c7a90b3e4","request_id":"abc","event":{"system":{"frame":{}}}}"#;
-        let envelope: Envelope<'_> = serde_json::from_str(text).expect("an envelope");
+        let envelope: Envelope<'_> = serde_json::from_str(text).expect("parse envelope");
         assert_eq!(envelope.deployment, None);
         // This version sends the same while it does not know its deployment.
         assert_eq!(envelope.encode(), text);
@@ -226,7 +226,7 @@ mod tests {
             event: Event::Receipt { user_id: UserId::new(), read: 7 },
         };
         let (instance, text) = (text.instance, text.encode());
-        let before: Before<'_> = serde_json::from_str(&text).expect("an envelope");
+        let before: Before<'_> = serde_json::from_str(&text).expect("parse envelope");
         assert_eq!((before.instance, before.request_id.as_ref()), (instance, "abc"));
         assert!(matches!(before.event, Event::Receipt { read: 7, .. }));
     }

@@ -98,7 +98,7 @@ mod tests {
         let announcement = Announcement { instance: InstanceId::new(), deployment };
         let text = serde_json::to_string(&announcement).expect("JSON");
         assert!(text.starts_with(&Envelope::prefix(announcement.instance)));
-        let back: Announcement = serde_json::from_str(&text).expect("an announcement");
+        let back: Announcement = serde_json::from_str(&text).expect("parse announcement");
         assert_eq!(back.deployment, deployment);
     }
 }

@@ -116,7 +116,7 @@ mod tests {
         let path = folder.path().join("secret");
         for (content, expected) in [("hunter22", "hunter22"), ("hunter22\n", "hunter22"), (" $a 'b\r\n", " $a 'b")] {
             fs::write(&path, content).expect("write a file");
-            let mut source = SettingsSource::from_values([("TOKEN_FILE", path.to_str().expect("a path"))]);
+            let mut source = SettingsSource::from_values([("TOKEN_FILE", path.to_str().expect("path is UTF-8"))]);
             assert_eq!(source.secret("TOKEN").as_deref(), Some(expected));
             assert_eq!(problems(source), "");
         }
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn rejects_file_without_secret_and_names_setting() {
         let folder = tempfile::tempdir().expect("create a folder");
-        let path = |name: &str| folder.path().join(name).to_str().expect("a path").to_owned();
+        let path = |name: &str| folder.path().join(name).to_str().expect("path is UTF-8").to_owned();
         for (name, content) in
             [("empty", b"\n".to_vec()), ("bytes", b"hunter\xff".to_vec()), ("large", vec![b'a'; 65537])]
         {
