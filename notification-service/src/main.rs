@@ -1,4 +1,4 @@
-//! The notification-service binary.
+//! The command line, and the life of the process: settings, telemetry, build, run, drain.
 
 use std::process::ExitCode;
 
@@ -13,9 +13,9 @@ use neonchat_common::{
 use notification_service::{app::App, broadcast::broadcast, config::Settings};
 use tikv_jemallocator::Jemalloc;
 
-/// Holds the WebSocket connections of `NeonChat` and delivers messages to them.
+/// NeonChat's WebSocket connections: delivery, typing and presence.
 ///
-/// Environment variables, `.env` and `config.yaml` configure it: see `.env.example`.
+/// Settings come from config.yaml, .env and the environment; the last one wins.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -25,22 +25,22 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serves until SIGTERM (the default command)
+    /// Runs the service until SIGTERM (the default command)
     Serve,
-    /// Checks that the local instance is alive: exits with 0, or with 1 and prints the reason
+    /// Checks whether the instance on this machine is alive: exits with 0, or with 1 and the reason
     Healthcheck {
-        /// Checks that the instance is ready instead
+        /// Checks whether it is ready instead
         #[arg(long)]
         ready: bool,
     },
-    /// Broadcasts a system message to every socket of every instance, through the local instance
+    /// Broadcasts a system message to every socket of every instance, through the instance on this machine
     Broadcast {
         /// The message, 1 to 4096 characters
         text: String,
     },
 }
 
-// Each message costs a fifth less CPU than with the system allocator (docs/PERFORMANCE.md).
+// Reduces the CPU time per message by a fifth compared with the system's allocator (docs/PERFORMANCE.md).
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 
