@@ -77,8 +77,7 @@ impl Delivery {
         let (channel, frame) = (Channel::Chat(chat_id), message.frame());
         let json = frame.to_json();
         let event = Event::Durable { seq, user_id: sender_id, send_id: message.request_id, frame: &json };
-        let deployment = self.deployments.own.id();
-        let publication = Publication::new(channel, deployment, Some(self.instance), request_id, event, trace);
+        let publication = self.publication(channel, Some(self.instance), request_id, event, trace);
 
         let exclude = message.request_id.map(|request| self.hub.sending_sockets(sender_id, request, chat_id, seq));
         let frame = Some(Frame::new(frame.kind(), json));
@@ -139,8 +138,7 @@ impl Delivery {
     fn typing_publication(&self, TypingChange { user, chat, is_typing }: TypingChange) -> Publication {
         let frame = ServerFrame::Typing { user_id: user, chat_id: chat, is_typing }.to_json();
         let event = Event::Ephemeral { user_id: user, frame: &frame };
-        let (deployment, id) = (self.deployments.own.id(), CorrelationId::new());
-        Publication::new(Channel::Chat(chat), deployment, None, id.as_str(), event, &TraceContext::default())
+        self.publication(Channel::Chat(chat), None, CorrelationId::new().as_str(), event, &TraceContext::default())
     }
 
     /// Publishes a user's presence to the users of the audience, each with the chats that both share. Returns whether Redis
@@ -151,10 +149,9 @@ impl Delivery {
         frame: &RawValue,
     ) -> bool {
         let (id, trace) = (correlation::current(), correlation::current_trace());
-        let deployment = self.deployments.own.id();
         let publication = |(user, chat_ids)| {
             let event = Event::Presence { chat_ids, frame };
-            Publication::new(Channel::User(user), deployment, None, id.as_str(), event, &trace)
+            self.publication(Channel::User(user), None, id.as_str(), event, &trace)
         };
         self.publish_all(to.map(publication).collect()).await.into_iter().all(|published| published)
     }
@@ -170,9 +167,20 @@ impl Delivery {
     /// event already.
     async fn publish(&self, channel: Channel, instance: Option<InstanceId>, event: Event<'_>) -> bool {
         let (id, trace) = (correlation::current(), correlation::current_trace());
-        let deployment = self.deployments.own.id();
-        let publication = Publication::new(channel, deployment, instance, id.as_str(), event, &trace);
+        let publication = self.publication(channel, instance, id.as_str(), event, &trace);
         // Boxed, because each connection reserves memory for its largest future, and this one takes 6 KiB.
         Box::pin(self.publisher.publish(publication)).await
+    }
+
+    /// Returns the publication of an event of this deployment.
+    fn publication(
+        &self,
+        channel: Channel,
+        instance: Option<InstanceId>,
+        request_id: &str,
+        event: Event<'_>,
+        trace: &TraceContext,
+    ) -> Publication {
+        Publication::new(channel, self.deployments.own.id(), instance, request_id, event, trace)
     }
 }
