@@ -91,7 +91,7 @@ impl Nginx {
         fs::read_to_string(self.process.log()).expect("read the log")
     }
 
-    /// The lines of its access log for this path, as soon as there are so many: one is written after its request has ended.
+    /// Waits for `count` lines of the access log for this path and returns them. nginx writes a line after the request has ended.
     pub(crate) async fn requests(&mut self, path: &str, count: usize) -> Vec<Value> {
         let log = self.process.log().to_owned();
         let read = || {

@@ -37,7 +37,9 @@ impl Stage {
     fn lines(&self, service: &str, message: &str) -> Vec<Value> {
         let log = fs::read_to_string(self.folder.path().join(format!("{service}.log"))).expect("read the log");
         assert!(!log.contains('\u{1b}') && !log.contains(PASSWORD), "{log}");
-        let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).expect("parse a log line"));
+        // The last line may be half written.
+        let (complete, _) = log.rsplit_once('\n').unwrap_or_default();
+        let lines = complete.lines().map(|line| serde_json::from_str::<Value>(line).expect("parse a log line"));
         lines.filter(|line| line["message"] == message).collect()
     }
 
