@@ -54,6 +54,7 @@ impl Presence {
         if !is_connected && connections.status().is_none() && last.status.is_some() {
             let confirmation = match self.store.announced(user).await? {
                 None => self.local.confirm_offline(user, now),
+                // The instance that removes this status from Redis announces the change.
                 Some(_) => Confirmation::Announced,
             };
             match confirmation {
