@@ -41,8 +41,8 @@ impl MessageStore {
     /// Stores a new message in each chat by one call. Returns whether all of them were stored.
     pub async fn store(&self, chats: &[(ChatId, UserId)], text: &str) -> bool {
         let message = |&(chat, sender): &(ChatId, UserId)| {
-            let (request, trace) = (SendId::new(), TraceContext::default());
-            text.to_owned().try_into().ok().map(|text| NewMessage { chat, sender, text, request, trace })
+            let (request_id, trace) = (SendId::new(), TraceContext::default());
+            text.to_owned().try_into().ok().map(|text| NewMessage { chat, sender, text, request_id, trace })
         };
         let Some(messages) = chats.iter().map(message).collect() else { return false };
         let outcomes = self.messages.submit(messages).await;

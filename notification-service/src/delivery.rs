@@ -79,7 +79,8 @@ impl Delivery {
         let event = Event::Durable { seq, user_id: sender_id, send_id: message.request_id, frame: &json };
         let publication = self.publication(channel, Some(self.instance), request_id, event, trace);
 
-        let exclude = message.request_id.map(|request| self.hub.sending_sockets(sender_id, request, chat_id, seq));
+        let exclude =
+            message.request_id.map(|request_id| self.hub.sending_sockets(sender_id, request_id, chat_id, seq));
         let frame = Some(Frame::new(frame.kind(), json));
         let event = DurableEvent { seq, sender: Some(sender_id), frame, exclude: exclude.unwrap_or_default() };
         let mut span = trace::Span::child(trace, || trace::deliver_local(channel));

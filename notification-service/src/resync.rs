@@ -217,7 +217,8 @@ impl Resync {
             tracing::warn!(chat.id = %chat, event.seq = seq, "event of unknown kind, clients have to fetch it");
         }
         // A local socket may be sending the message and may not have its ack yet.
-        let exclude = actor.zip(request_id).map(|(actor, request)| self.hub.sending_sockets(actor, request, chat, seq));
+        let exclude =
+            actor.zip(request_id).map(|(actor, request_id)| self.hub.sending_sockets(actor, request_id, chat, seq));
         self.hub.deliver(chat, DurableEvent { seq, sender: actor, frame, exclude: exclude.unwrap_or_default() });
     }
 }

@@ -70,7 +70,7 @@ async fn decode_and_submit(
     for (request, call) in requests.into_iter().zip(calls) {
         match parse_message(request, call.context()) {
             Ok(message) => {
-                tracing::debug!(request.id = %message.request, chat.id = %message.chat, "storing message");
+                tracing::debug!(request.id = %message.request_id, chat.id = %message.chat, "storing message");
                 decoded.push(Decoded::Submitted);
                 valid.push(message);
             }
@@ -124,10 +124,12 @@ fn parse_message(request: ValidateAndStoreMessageRequest, trace: TraceContext) -
     let mut invalid = ValidationErrors::default();
     let chat = invalid.check("chat_id", parse_id(&request.chat_id));
     let sender = invalid.check("sender_id", parse_id(&request.sender_id));
-    let send_id = invalid.check("request_id", parse_id(&request.request_id));
+    let request_id = invalid.check("request_id", parse_id(&request.request_id));
     let text = invalid.check("text", parse_text(request.text));
-    match (chat, sender, text, send_id) {
-        (Some(chat), Some(sender), Some(text), Some(request)) => Ok(NewMessage { chat, sender, text, request, trace }),
+    match (chat, sender, text, request_id) {
+        (Some(chat), Some(sender), Some(text), Some(request_id)) => {
+            Ok(NewMessage { chat, sender, text, request_id, trace })
+        }
         _ => Err(invalid),
     }
 }

@@ -122,12 +122,12 @@ async fn send(
 ) -> Result<HttpResponse, ApiError> {
     let mut invalid = ValidationErrors::default();
     let text = invalid.check("text", parse_text(body.text));
-    let request = match body.request_id {
+    let request_id = match body.request_id {
         Some(id) => invalid.check("request_id", parse_id(&id)),
         None => Some(SendId::new()),
     };
-    let (Some(text), Some(request)) = (text, request) else { return Err(invalid.into()) };
-    let message = NewMessage { chat: *chat, sender, text, request, trace: correlation::current_trace() };
+    let (Some(text), Some(request_id)) = (text, request_id) else { return Err(invalid.into()) };
+    let message = NewMessage { chat: *chat, sender, text, request_id, trace: correlation::current_trace() };
     Ok(match messages.submit_and_deliver(message).await? {
         StoreOutcome::Stored(message) => HttpResponse::Created().json(SendAnswer { message, duplicate: false }),
         StoreOutcome::Duplicate(message) => HttpResponse::Ok().json(SendAnswer { message, duplicate: true }),

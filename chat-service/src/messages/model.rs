@@ -27,7 +27,7 @@ pub(crate) struct NewMessage {
     pub(crate) sender: UserId,
     pub(crate) text: MessageText,
     /// The idempotency key.
-    pub(crate) request: SendId,
+    pub(crate) request_id: SendId,
     /// The parent of the spans for storing it.
     pub(crate) trace: TraceContext,
 }
@@ -110,7 +110,7 @@ impl Message {
             id: stored.id,
             chat_id: sent.chat,
             sender_id: sent.sender,
-            request_id: sent.request,
+            request_id: sent.request_id,
             text: sent.text.into_string(),
             created_at: stored.created_at,
             updated_at: stored.created_at,

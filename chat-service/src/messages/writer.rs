@@ -107,7 +107,7 @@ async fn insert_deduplicated(db: &Db, start_by: Instant, messages: &[&NewMessage
     // For each message, the index in `distinct` of the first one with its `request_id`, and whether it is that one.
     let indexes: Vec<(usize, bool)> = messages
         .iter()
-        .map(|message| match firsts.entry((message.sender, message.request)) {
+        .map(|message| match firsts.entry((message.sender, message.request_id)) {
             Entry::Occupied(first) => (*first.get(), false),
             Entry::Vacant(first) => {
                 distinct.push(*message);

@@ -76,7 +76,8 @@ fn deliver(hub: &Hub, channel: Channel, envelope: Envelope<'_>) -> anyhow::Resul
     match (channel, envelope.event) {
         (Channel::Chat(chat), Event::Durable { seq, user_id, send_id, frame }) => {
             // A local socket may be sending the same message, stored by the call of another instance.
-            let exclude = send_id.map(|request| hub.sending_sockets(user_id, request, chat, seq)).unwrap_or_default();
+            let exclude =
+                send_id.map(|request_id| hub.sending_sockets(user_id, request_id, chat, seq)).unwrap_or_default();
             let event = DurableEvent { seq, sender: Some(user_id), frame: Some(Frame::opaque(frame.get())), exclude };
             let accepted = hub.deliver(chat, event);
             trace.set_socket_count(accepted.sockets());

@@ -13,19 +13,19 @@ const RESTORE_WINDOW_MS: u64 = 5000;
 
 impl Hub {
     /// Records that a socket sends a message, so that the socket is excluded from the message's event until [`Hub::end_send`].
-    pub(crate) fn begin_send(&self, user: UserId, request: SendId, socket: SocketId) {
-        self.pending_sends.begin(user, request, socket);
+    pub(crate) fn begin_send(&self, user: UserId, request_id: SendId, socket: SocketId) {
+        self.pending_sends.begin(user, request_id, socket);
     }
 
     /// Records that the message was delivered here and acked.
-    pub(crate) fn end_send(&self, user: UserId, request: SendId, socket: SocketId) {
-        self.pending_sends.end(user, request, socket);
+    pub(crate) fn end_send(&self, user: UserId, request_id: SendId, socket: SocketId) {
+        self.pending_sends.end(user, request_id, socket);
     }
 
     /// Records that the socket gets no ack. If the message was stored all the same and its event has
     /// arrived, the socket gets `lagged`.
-    pub(crate) fn fail_send(&self, user: UserId, request: SendId, socket: SocketId) {
-        if let Some((chat, seq)) = self.pending_sends.end(user, request, socket)
+    pub(crate) fn fail_send(&self, user: UserId, request_id: SendId, socket: SocketId) {
+        if let Some((chat, seq)) = self.pending_sends.end(user, request_id, socket)
             && let Some(mut entry) = self.chats.get_mut(&chat)
         {
             entry.send_failed(socket, seq);
@@ -33,8 +33,8 @@ impl Hub {
     }
 
     /// Records the event of a message. Returns the sockets that are sending the message.
-    pub(crate) fn sending_sockets(&self, user: UserId, request: SendId, chat: ChatId, seq: Seq) -> Vec<SocketId> {
-        self.pending_sends.record_event(user, request, chat, seq)
+    pub(crate) fn sending_sockets(&self, user: UserId, request_id: SendId, chat: ChatId, seq: Seq) -> Vec<SocketId> {
+        self.pending_sends.record_event(user, request_id, chat, seq)
     }
 
     /// Delivers a durable event to the chat's sockets, in order. Does nothing if the chat has no sockets here.

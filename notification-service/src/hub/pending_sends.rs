@@ -20,13 +20,13 @@ struct PendingSend {
 
 impl PendingSends {
     /// Adds a sending socket.
-    pub(super) fn begin(&self, user: UserId, request: SendId, socket: SocketId) {
-        self.0.entry((user, request)).or_default().sockets.push(socket);
+    pub(super) fn begin(&self, user: UserId, request_id: SendId, socket: SocketId) {
+        self.0.entry((user, request_id)).or_default().sockets.push(socket);
     }
 
     /// Removes a socket that got its answer. Returns the event of the message, if it has arrived.
-    pub(super) fn end(&self, user: UserId, request: SendId, socket: SocketId) -> Option<(ChatId, Seq)> {
-        let Entry::Occupied(mut send) = self.0.entry((user, request)) else { return None };
+    pub(super) fn end(&self, user: UserId, request_id: SendId, socket: SocketId) -> Option<(ChatId, Seq)> {
+        let Entry::Occupied(mut send) = self.0.entry((user, request_id)) else { return None };
         send.get_mut().sockets.retain(|other| *other != socket);
         let event = send.get().event;
         if send.get().sockets.is_empty() {
@@ -36,8 +36,8 @@ impl PendingSends {
     }
 
     /// Records the event of the message. Returns the sending sockets.
-    pub(super) fn record_event(&self, user: UserId, request: SendId, chat: ChatId, seq: Seq) -> Vec<SocketId> {
-        let Some(mut send) = self.0.get_mut(&(user, request)) else { return Vec::new() };
+    pub(super) fn record_event(&self, user: UserId, request_id: SendId, chat: ChatId, seq: Seq) -> Vec<SocketId> {
+        let Some(mut send) = self.0.get_mut(&(user, request_id)) else { return Vec::new() };
         send.event = Some((chat, seq));
         send.sockets.clone()
     }

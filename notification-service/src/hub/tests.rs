@@ -8,7 +8,7 @@ use crate::{close::CloseReason, hub::outbox::Next, protocol::ServerFrame};
 
 #[test]
 fn excludes_senders_from_event_that_precedes_their_ack() {
-    let (hub, user, request) = (Hub::default(), UserId::new(), SendId::new());
+    let (hub, user, request_id) = (Hub::default(), UserId::new(), SendId::new());
     let chats = [UserChat { id: ChatId::new(), last_seq: 0, partners: vec![UserId::new()] }];
     let [sender, again, other] = [(); 3].map(|()| {
         hub.reserve(user);
@@ -16,17 +16,17 @@ fn excludes_senders_from_event_that_precedes_their_ack() {
     });
     let senders = [&sender, &again];
     for socket in senders {
-        hub.begin_send(user, request, socket.id);
+        hub.begin_send(user, request_id, socket.id);
     }
-    let exclude = hub.sending_sockets(user, request, chats[0].id, 1);
+    let exclude = hub.sending_sockets(user, request_id, chats[0].id, 1);
     let event = DurableEvent { seq: 1, sender: Some(user), frame: Some(Frame::opaque("x")), exclude };
     assert_eq!(hub.deliver(chats[0].id, event), Accepted::Delivered(1));
     assert!(other.outbox.next().now_or_never().is_some());
     for socket in senders {
         assert!(socket.outbox.next().now_or_never().is_none());
-        hub.end_send(user, request, socket.id);
+        hub.end_send(user, request_id, socket.id);
     }
-    assert!(hub.sending_sockets(user, request, chats[0].id, 1).is_empty() && hub.pending_sends.is_empty());
+    assert!(hub.sending_sockets(user, request_id, chats[0].id, 1).is_empty() && hub.pending_sends.is_empty());
 }
 
 #[test]
@@ -39,26 +39,26 @@ fn sender_without_ack_is_told_of_stored_message() {
         Some(Next::Frame(frame)) => frame.as_str().to_owned(),
         _ => String::new(),
     };
-    let requests = [SendId::new(), SendId::new()];
+    let request_ids = [SendId::new(), SendId::new()];
     let event = |seq: Seq, exclude| DurableEvent {
         seq,
         sender: Some(user),
         frame: Some(Frame::opaque(seq.to_string())),
         exclude,
     };
-    for request in requests {
-        hub.begin_send(user, request, socket.id);
+    for request_id in request_ids {
+        hub.begin_send(user, request_id, socket.id);
     }
     // The second event waits for the first.
-    for (seq, request) in [(2, requests[1]), (1, requests[0])] {
+    for (seq, request_id) in [(2, request_ids[1]), (1, request_ids[0])] {
         if seq == 1 {
-            hub.fail_send(user, requests[1], socket.id);
+            hub.fail_send(user, request_ids[1], socket.id);
             assert_eq!(next(), "");
         }
-        hub.deliver(chat.id, event(seq, hub.sending_sockets(user, request, chat.id, seq)));
+        hub.deliver(chat.id, event(seq, hub.sending_sockets(user, request_id, chat.id, seq)));
     }
     assert_eq!(next(), "2");
-    hub.fail_send(user, requests[0], socket.id);
+    hub.fail_send(user, request_ids[0], socket.id);
     let lagged = ServerFrame::Lagged { chat_id: chat.id, from_seq: 1, head_seq: 1 }.encode();
     assert_eq!((next(), next()), (lagged.as_str().to_owned(), String::new()));
     assert!(hub.pending_sends.is_empty());

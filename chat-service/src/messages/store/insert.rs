@@ -69,7 +69,7 @@ pub(in crate::messages) async fn insert_batch(
 struct InsertMessages<'a> {
     chats: Vec<Uuid>,
     senders: Vec<Uuid>,
-    requests: Vec<Uuid>,
+    request_ids: Vec<Uuid>,
     ids: Vec<Uuid>,
     texts: Vec<&'a str>,
 }
@@ -79,7 +79,7 @@ impl<'a> InsertMessages<'a> {
         Self {
             chats: messages.iter().map(|message| message.chat.0).collect(),
             senders: messages.iter().map(|message| message.sender.0).collect(),
-            requests: messages.iter().map(|message| message.request.0).collect(),
+            request_ids: messages.iter().map(|message| message.request_id.0).collect(),
             ids: messages.iter().map(|_| MessageId::new().0).collect(),
             texts: messages.iter().map(|message| message.text.as_str()).collect(),
         }
@@ -93,7 +93,7 @@ impl QueryFragment<Pg> for InsertMessages<'_> {
         out.push_sql(", ");
         out.push_bind_param::<Array<SqlUuid>, _>(&self.senders)?;
         out.push_sql(", ");
-        out.push_bind_param::<Array<SqlUuid>, _>(&self.requests)?;
+        out.push_bind_param::<Array<SqlUuid>, _>(&self.request_ids)?;
         out.push_sql(", ");
         out.push_bind_param::<Array<SqlUuid>, _>(&self.ids)?;
         out.push_sql(", ");

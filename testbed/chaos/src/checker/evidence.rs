@@ -30,7 +30,7 @@ pub struct Row {
     /// The message.
     pub message: Message,
     /// The `request_id`.
-    pub request: SendId,
+    pub request_id: SendId,
     /// The time of storage, in microseconds since 1970.
     pub created_at: i64,
 }
@@ -137,12 +137,12 @@ pub enum Event {
     /// The client sent a message.
     Sent {
         /// The `request_id`.
-        request: SendId,
+        request_id: SendId,
     },
     /// The server acked a message.
     Acked {
         /// The `request_id`.
-        request: SendId,
+        request_id: SendId,
         /// The ack.
         ack: Ack,
     },

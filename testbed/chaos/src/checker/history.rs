@@ -22,11 +22,11 @@ pub(super) fn check(id: ChatId, chat: &Chat, sends: &Sends, verdict: &mut Verdic
             verdict.add(Breach::Order, || format!("{id} #{seq} is not later than its predecessor"));
         }
         last_created_at = row.created_at;
-        if !requests.insert((sender, row.request)) || !ids.insert(row.message.id) {
-            verdict.add(Breach::Duplicate, || format!("{id} #{seq}: {} is stored twice", row.request));
+        if !requests.insert((sender, row.request_id)) || !ids.insert(row.message.id) {
+            verdict.add(Breach::Duplicate, || format!("{id} #{seq}: {} is stored twice", row.request_id));
         }
-        if row.message.chat != id || !sends.has(&row.message, row.request) {
-            verdict.add(Breach::Phantom, || format!("{id} #{seq}: {} was not sent with this content", row.request));
+        if row.message.chat != id || !sends.has(&row.message, row.request_id) {
+            verdict.add(Breach::Phantom, || format!("{id} #{seq}: {} was not sent with this content", row.request_id));
         }
     }
     for view in &chat.views {

@@ -133,16 +133,16 @@ impl Progress {
 /// over another way, or one that was in flight when the connection ended.
 fn own(client: &Client, connection: &Connection, chat: &Chat) -> HashSet<Seq> {
     let sent = connection.events.iter().filter_map(|event| match event {
-        Event::Sent { request } => Some(*request),
+        Event::Sent { request_id } => Some(*request_id),
         _ => None,
     });
     let sent: HashSet<SendId> = sent.collect();
-    let is_acked = |request| {
-        let answers = client.sends.get(&request).map(|send| send.answers.as_slice()).unwrap_or_default();
+    let is_acked = |request_id| {
+        let answers = client.sends.get(&request_id).map(|send| send.answers.as_slice()).unwrap_or_default();
         answers.iter().any(|answer| matches!(answer, Answer::Acked(_)))
     };
-    let rows = chat.rows.iter().filter(|row| row.message.sender == client.user && sent.contains(&row.request));
-    rows.filter(|row| !connection.is_open || is_acked(row.request)).map(|row| row.message.seq).collect()
+    let rows = chat.rows.iter().filter(|row| row.message.sender == client.user && sent.contains(&row.request_id));
+    rows.filter(|row| !connection.is_open || is_acked(row.request_id)).map(|row| row.message.seq).collect()
 }
 
 #[cfg(test)]

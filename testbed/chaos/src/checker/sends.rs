@@ -19,9 +19,9 @@ impl Sends {
     pub(super) fn of(evidence: &Evidence) -> Self {
         let mut sends: BTreeMap<Key, Send> = BTreeMap::new();
         for client in &evidence.clients {
-            for (request, send) in &client.sends {
+            for (request_id, send) in &client.sends {
                 sends
-                    .entry((client.user, *request))
+                    .entry((client.user, *request_id))
                     .and_modify(|known| {
                         known.attempts += send.attempts;
                         known.answers.extend(&send.answers);
@@ -33,14 +33,14 @@ impl Sends {
     }
 
     /// Returns whether a message was sent with this content.
-    pub(super) fn has(&self, message: &Message, request: SendId) -> bool {
-        let sent = self.0.get(&(message.sender, request));
+    pub(super) fn has(&self, message: &Message, request_id: SendId) -> bool {
+        let sent = self.0.get(&(message.sender, request_id));
         sent.is_some_and(|sent| sent.chat == message.chat && sent.text == message.text)
     }
 
     pub(super) fn check(&self, evidence: &Evidence, verdict: &mut Verdict) {
         let rows = evidence.chats.values().flat_map(|chat| &chat.rows);
-        let stored: HashMap<Key, &Row> = rows.map(|row| ((row.message.sender, row.request), row)).collect();
+        let stored: HashMap<Key, &Row> = rows.map(|row| ((row.message.sender, row.request_id), row)).collect();
         for (key, send) in &self.0 {
             check_send(key.1, send, stored.get(key).copied(), verdict);
             // The sends of a stranger are not counted.
@@ -79,14 +79,14 @@ fn count(send: &Send, is_stored: bool, figures: &mut Figures) {
     }
 }
 
-fn check_send(request: SendId, send: &Send, stored: Option<&Row>, verdict: &mut Verdict) {
+fn check_send(request_id: SendId, send: &Send, stored: Option<&Row>, verdict: &mut Verdict) {
     if let Some(row) = stored
         && acks(send).next().is_none()
         && !is_unanswered(send)
         && !is_indefinite(send)
     {
         let Message { chat, seq, .. } = row.message;
-        verdict.add(Breach::Aborted, || format!("{request} was refused, but is stored as {chat} #{seq}"));
+        verdict.add(Breach::Aborted, || format!("{request_id} was refused, but is stored as {chat} #{seq}"));
     }
     let stored_at = stored.map(|row| (row.message.chat, row.message.seq, row.message.id));
     for ack in acks(send) {
@@ -94,12 +94,12 @@ fn check_send(request: SendId, send: &Send, stored: Option<&Row>, verdict: &mut 
             verdict.add(Breach::Lost, || {
                 let found = stored_at
                     .map_or("not stored".to_owned(), |(chat, seq, id)| format!("stored as {chat} #{seq}, {id}"));
-                format!("{request} was acked as {} #{}, {}, but is {found}", ack.chat, ack.seq, ack.id)
+                format!("{request_id} was acked as {} #{}, {}, but is {found}", ack.chat, ack.seq, ack.id)
             });
         }
     }
     if acks(send).filter(|ack| !ack.duplicate).count() > 1 {
-        verdict.add(Breach::Duplicate, || format!("{request} was acked as new more than once"));
+        verdict.add(Breach::Duplicate, || format!("{request_id} was acked as new more than once"));
     }
 }
 

@@ -49,7 +49,7 @@ pub(super) async fn chats(
             sender: UserId(row.get(3)),
             text: row.get(4),
         };
-        let row = Row { message, request: SendId(row.get(5)), created_at: row.get(6) };
+        let row = Row { message, request_id: SendId(row.get(5)), created_at: row.get(6) };
         chats.entry(chat).or_default().rows.push(row);
     }
     for (id, chat) in &mut chats {

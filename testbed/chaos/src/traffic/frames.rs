@@ -16,7 +16,7 @@ pub(super) enum Frame {
     /// The answer to a sync: each chat with its head, and whether it is complete.
     Synced(Vec<(ChatId, Seq, bool)>),
     /// An error.
-    Error { request: Option<String>, refusal: Refusal },
+    Error { request_id: Option<String>, refusal: Refusal },
     /// The server is about to close the connection.
     Reconnect { after: Duration },
     /// A pong.
@@ -44,7 +44,7 @@ impl Frame {
 
 fn parse(value: &Value) -> anyhow::Result<Frame> {
     let event = match value["type"].as_str().unwrap_or_default() {
-        "message_sent" => Event::Acked { request: id(&value["request_id"])?, ack: ack(value, "message_id")? },
+        "message_sent" => Event::Acked { request_id: id(&value["request_id"])?, ack: ack(value, "message_id")? },
         "new_message" => Event::Message(message(&value["message"])?),
         "lagged" => Event::Lagged {
             chat: id(&value["chat_id"])?,
@@ -60,8 +60,8 @@ fn parse(value: &Value) -> anyhow::Result<Frame> {
             return Ok(Frame::Synced(chats.map(chat).collect::<anyhow::Result<_>>()?));
         }
         "error" => {
-            let request = value["request_id"].as_str().map(str::to_owned);
-            return Ok(Frame::Error { request, refusal: Refusal::of(value)? });
+            let request_id = value["request_id"].as_str().map(str::to_owned);
+            return Ok(Frame::Error { request_id, refusal: Refusal::of(value)? });
         }
         "reconnect" => {
             let after = value["after_ms"].as_u64().context("after_ms")?;
@@ -125,12 +125,12 @@ impl Refusal {
 }
 
 /// Returns a `message` frame.
-pub(super) fn send(chat: ChatId, request: SendId, text: &str) -> Value {
-    json!({ "type": "message", "chat_id": chat, "text": text, "request_id": request })
+pub(super) fn send(chat: ChatId, request_id: SendId, text: &str) -> Value {
+    json!({ "type": "message", "chat_id": chat, "text": text, "request_id": request_id })
 }
 
-pub(super) fn sync(request: &str, cursors: &BTreeMap<ChatId, Seq>) -> Value {
+pub(super) fn sync(request_id: &str, cursors: &BTreeMap<ChatId, Seq>) -> Value {
     let cursors: serde_json::Map<String, Value> =
         cursors.iter().map(|(chat, seq)| (chat.to_string(), json!(seq))).collect();
-    json!({ "type": "sync", "request_id": request, "cursors": cursors })
+    json!({ "type": "sync", "request_id": request_id, "cursors": cursors })
 }

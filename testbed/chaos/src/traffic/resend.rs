@@ -43,10 +43,10 @@ impl Traffic {
         let deadline = Instant::now() + duration;
         let mut count = 0;
         while Instant::now() < deadline {
-            let request = SendId::new();
-            let text = format!("{request} many times");
+            let request_id = SendId::new();
+            let text = format!("{request_id} many times");
             join_all(
-                resenders.iter_mut().map(|resender| timeout(ANSWER_TIMEOUT, resender.send(*chat, request, &text))),
+                resenders.iter_mut().map(|resender| timeout(ANSWER_TIMEOUT, resender.send(*chat, request_id, &text))),
             )
             .await;
             count += 1;
@@ -67,19 +67,19 @@ impl Traffic {
 
 impl Resender {
     /// Sends a message and waits for its answer. Logs the frames in between.
-    async fn send(&mut self, chat: ChatId, request: SendId, text: &str) -> anyhow::Result<()> {
+    async fn send(&mut self, chat: ChatId, request_id: SendId, text: &str) -> anyhow::Result<()> {
         let state = &self.state;
-        state.add_send(chat, request, text.to_owned());
-        state.attempt(request);
-        state.log_event(Event::Sent { request });
-        self.socket.send(&frames::send(chat, request, text)).await?;
+        state.add_send(chat, request_id, text.to_owned());
+        state.attempt(request_id);
+        state.log_event(Event::Sent { request_id });
+        self.socket.send(&frames::send(chat, request_id, text)).await?;
         loop {
             let WsMessage::Text(frame) = self.socket.receive().await? else { continue };
             match Frame::parse(&frame)? {
                 Frame::Event(event) => {
                     let answered = match event {
-                        Event::Acked { request: acked, ack } if acked == request => {
-                            state.acked(request, ack);
+                        Event::Acked { request_id: acked, ack } if acked == request_id => {
+                            state.acked(request_id, ack);
                             true
                         }
                         _ => false,
@@ -89,8 +89,8 @@ impl Resender {
                         return Ok(());
                     }
                 }
-                Frame::Error { request: Some(refused), refusal } if refused == request.to_string() => {
-                    state.refused(request, &refusal);
+                Frame::Error { request_id: Some(refused), refusal } if refused == request_id.to_string() => {
+                    state.refused(request_id, &refusal);
                     return Ok(());
                 }
                 _ => {}

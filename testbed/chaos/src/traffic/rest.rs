@@ -40,28 +40,28 @@ impl Poster {
         while !self.shared.is(Phase::Stopped) {
             tokio::time::sleep(pause(self.load.pause * REST_SLOWDOWN, &mut self.rng)).await;
             let state = &self.shared.state;
-            let request = match state.next_retry() {
-                Ok(request) => Some(request),
+            let request_id = match state.next_retry() {
+                Ok(request_id) => Some(request_id),
                 Err(_) if self.shared.is(Phase::Active) => compose(state, self.load, &mut self.rng),
                 Err(_) => None,
             };
-            if let Some(request) = request {
-                self.send(request).await;
+            if let Some(request_id) = request_id {
+                self.send(request_id).await;
             }
         }
     }
 
-    async fn send(&mut self, request: SendId) {
-        let Some((chat, text)) = self.shared.state.attempt(request) else { return };
-        let body = json!({ "text": text, "request_id": request });
+    async fn send(&mut self, request_id: SendId) {
+        let Some((chat, text)) = self.shared.state.attempt(request_id) else { return };
+        let body = json!({ "text": text, "request_id": request_id });
         let api = self.shared.endpoints.api(&mut self.rng);
         let path = format!("/api/v1/chats/{chat}/messages");
         let answer = timeout(ANSWER_TIMEOUT, api.post(&path, &self.shared.user, &body)).await;
         let state = &self.shared.state;
         match answer.context("no answer").flatten().and_then(|answer| read(&answer)) {
-            Ok(Ok(ack)) => state.acked(request, ack),
-            Ok(Err(refusal)) => state.refused_or_retry(request, &refusal, &mut self.rng),
-            Err(_) => state.retry_after(request, RETRY_PAUSE),
+            Ok(Ok(ack)) => state.acked(request_id, ack),
+            Ok(Err(refusal)) => state.refused_or_retry(request_id, &refusal, &mut self.rng),
+            Err(_) => state.retry_after(request_id, RETRY_PAUSE),
         }
     }
 }

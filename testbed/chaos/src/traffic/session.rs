@@ -95,8 +95,8 @@ impl<'a> Session<'a> {
             let send_at = (self.shared.is(Phase::Active) && self.in_flight.len() < WINDOW).then_some(self.next_send);
             let again = self.state().next_retry();
             let retry_at = match again {
-                Ok(request) => {
-                    if self.send(request).await.is_err() {
+                Ok(request_id) => {
+                    if self.send(request_id).await.is_err() {
                         return reconnect;
                     }
                     continue;
@@ -135,34 +135,34 @@ impl<'a> Session<'a> {
 
     /// Schedules the unanswered messages for a retry, over the next connection or over REST.
     pub(super) fn end(&mut self) {
-        for (request, _) in self.in_flight.drain() {
-            self.shared.state.retry_after(request, Duration::ZERO);
+        for (request_id, _) in self.in_flight.drain() {
+            self.shared.state.retry_after(request_id, Duration::ZERO);
         }
     }
 
     async fn sync_chats(&mut self) -> Result<(), Ended> {
         let cursors = self.state().cursors();
         self.syncs += 1;
-        let request = format!("sync-{}", self.syncs);
-        let frame = frames::sync(&request, &cursors);
+        let request_id = format!("sync-{}", self.syncs);
+        let frame = frames::sync(&request_id, &cursors);
         self.state().log_event(Event::Sync { cursors });
-        (self.sync, self.next_sync) = (Some(request), None);
+        (self.sync, self.next_sync) = (Some(request_id), None);
         Ok(self.socket.send(&frame).await?)
     }
 
     async fn send_new(&mut self) -> Result<(), Ended> {
         self.next_send = Instant::now() + pause(self.load.pause, &mut self.rng);
         match compose(self.state(), self.load, &mut self.rng) {
-            Some(request) => self.send(request).await,
+            Some(request_id) => self.send(request_id).await,
             None => Ok(()),
         }
     }
 
-    async fn send(&mut self, request: SendId) -> Result<(), Ended> {
-        let Some((chat, text)) = self.state().attempt(request) else { return Ok(()) };
-        self.state().log_event(Event::Sent { request });
-        self.in_flight.insert(request, Instant::now());
-        Ok(self.socket.send(&frames::send(chat, request, &text)).await?)
+    async fn send(&mut self, request_id: SendId) -> Result<(), Ended> {
+        let Some((chat, text)) = self.state().attempt(request_id) else { return Ok(()) };
+        self.state().log_event(Event::Sent { request_id });
+        self.in_flight.insert(request_id, Instant::now());
+        Ok(self.socket.send(&frames::send(chat, request_id, &text)).await?)
     }
 
     async fn handle(&mut self, message: WsMessage, reconnect: &mut Option<Duration>) -> Result<(), Ended> {
@@ -186,16 +186,16 @@ impl<'a> Session<'a> {
                     }
                 }
             }
-            Frame::Error { request, refusal } => self.refused(request, &refusal),
+            Frame::Error { request_id, refusal } => self.refused(request_id, &refusal),
         }
         Ok(())
     }
 
     async fn handle_event(&mut self, event: Event) -> Result<(), Ended> {
-        if let Event::Acked { request, ack } = event
-            && self.in_flight.remove(&request).is_some()
+        if let Event::Acked { request_id, ack } = event
+            && self.in_flight.remove(&request_id).is_some()
         {
-            self.state().acked(request, ack);
+            self.state().acked(request_id, ack);
         }
         let left_out = if let Event::Lagged { chat, head, .. } = event { Some((chat, head)) } else { None };
         self.state().log_event(event);
@@ -205,14 +205,14 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn refused(&mut self, request: Option<String>, refusal: &Refusal) {
-        if request.is_some() && request == self.sync {
+    fn refused(&mut self, request_id: Option<String>, refusal: &Refusal) {
+        if request_id.is_some() && request_id == self.sync {
             self.next_sync = refusal.retry_after.map(|pause| Instant::now() + pause);
             return;
         }
-        let request = request.and_then(|request| request.parse::<SendId>().ok());
-        match request.filter(|request| self.in_flight.remove(request).is_some()) {
-            Some(request) => self.shared.state.refused_or_retry(request, refusal, &mut self.rng),
+        let request_id = request_id.and_then(|request_id| request_id.parse::<SendId>().ok());
+        match request_id.filter(|request_id| self.in_flight.remove(request_id).is_some()) {
+            Some(request_id) => self.shared.state.refused_or_retry(request_id, refusal, &mut self.rng),
             None => self.state().log_event(Event::Seen { kind: refusal.code.clone(), chat: None, user: None }),
         }
     }
@@ -239,10 +239,10 @@ impl<'a> Session<'a> {
 /// Creates a new message for one of the chats.
 pub(super) fn compose(state: &State, load: Load, rng: &mut fastrand::Rng) -> Option<SendId> {
     let chat = load.chat.or_else(|| rng.choice(state.chats()))?;
-    let request = SendId::new();
+    let request_id = SendId::new();
     let padding = "x".repeat(rng.usize(0..=load.text));
-    state.add_send(chat, request, format!("{request} {padding}"));
-    Some(request)
+    state.add_send(chat, request_id, format!("{request_id} {padding}"));
+    Some(request_id)
 }
 
 /// Returns a random pause between 0.5 and 1.5 times the mean.

@@ -202,48 +202,48 @@ impl State {
     }
 
     /// Adds a new message.
-    pub(super) fn add_send(&self, chat: ChatId, request: SendId, text: String) {
+    pub(super) fn add_send(&self, chat: ChatId, request_id: SendId, text: String) {
         let mut inner = self.lock();
-        inner.log.sends.insert(request, Send { chat, text, attempts: 0, answers: Vec::new() });
-        inner.unanswered.insert(request, Instant::now());
+        inner.log.sends.insert(request_id, Send { chat, text, attempts: 0, answers: Vec::new() });
+        inner.unanswered.insert(request_id, Instant::now());
     }
 
     /// Counts an attempt to send a message. Returns its chat and text.
-    pub(super) fn attempt(&self, request: SendId) -> Option<(ChatId, String)> {
+    pub(super) fn attempt(&self, request_id: SendId) -> Option<(ChatId, String)> {
         let mut inner = self.lock();
-        let send = inner.log.sends.get_mut(&request)?;
+        let send = inner.log.sends.get_mut(&request_id)?;
         send.attempts += 1;
         Some((send.chat, send.text.clone()))
     }
 
-    pub(super) fn acked(&self, request: SendId, ack: Ack) {
+    pub(super) fn acked(&self, request_id: SendId, ack: Ack) {
         let mut inner = self.lock();
-        inner.answer(request, Answer::Acked(ack));
+        inner.answer(request_id, Answer::Acked(ack));
         inner.record_seq(ack.chat, ack.seq);
         inner.acks += 1;
-        inner.unanswered.remove(&request);
+        inner.unanswered.remove(&request_id);
     }
 
     /// Records a refusal. The message is not retried.
-    pub(super) fn refused(&self, request: SendId, refusal: &Refusal) {
+    pub(super) fn refused(&self, request_id: SendId, refusal: &Refusal) {
         let mut inner = self.lock();
-        inner.answer(request, refusal.answer());
-        inner.unanswered.remove(&request);
+        inner.answer(request_id, refusal.answer());
+        inner.unanswered.remove(&request_id);
     }
 
     /// Records a refusal. A retryable message is retried, unless the client gives up by chance.
-    pub(super) fn refused_or_retry(&self, request: SendId, refusal: &Refusal, rng: &mut fastrand::Rng) {
+    pub(super) fn refused_or_retry(&self, request_id: SendId, refusal: &Refusal, rng: &mut fastrand::Rng) {
         match refusal.retry_after {
             Some(pause) if rng.u8(..) >= GIVE_UP_PER_256 => {
-                self.lock().answer(request, refusal.answer());
-                self.retry_after(request, pause);
+                self.lock().answer(request_id, refusal.answer());
+                self.retry_after(request_id, pause);
             }
-            _ => self.refused(request, refusal),
+            _ => self.refused(request_id, refusal),
         }
     }
 
-    pub(super) fn retry_after(&self, request: SendId, pause: Duration) {
-        self.lock().retries.push_back((Instant::now() + pause, request));
+    pub(super) fn retry_after(&self, request_id: SendId, pause: Duration) {
+        self.lock().retries.push_back((Instant::now() + pause, request_id));
         self.waiting.notify_one();
     }
 
@@ -252,15 +252,15 @@ impl State {
         let mut inner = self.lock();
         let now = Instant::now();
         match inner.retries.iter().position(|(due, _)| *due <= now).and_then(|index| inner.retries.remove(index)) {
-            Some((_, request)) => Ok(request),
+            Some((_, request_id)) => Ok(request_id),
             None => Err(inner.retries.iter().map(|(due, _)| *due).min()),
         }
     }
 }
 
 impl Inner {
-    fn answer(&mut self, request: SendId, answer: Answer) {
-        if let Some(send) = self.log.sends.get_mut(&request) {
+    fn answer(&mut self, request_id: SendId, answer: Answer) {
+        if let Some(send) = self.log.sends.get_mut(&request_id) {
             send.answers.push(answer);
         }
     }

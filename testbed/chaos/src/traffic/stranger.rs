@@ -68,18 +68,18 @@ impl Stranger {
         state.open();
         let cursors: BTreeMap<_, _> = self.chats.iter().map(|chat| (*chat, 0)).collect();
         socket.send(&frames::sync("s", &cursors)).await?;
-        let request = SendId::new();
-        state.add_send(chat, request, format!("{request} from a stranger"));
-        if let Some((chat, text)) = state.attempt(request) {
-            state.log_event(Event::Sent { request });
-            socket.send(&frames::send(chat, request, &text)).await?;
+        let request_id = SendId::new();
+        state.add_send(chat, request_id, format!("{request_id} from a stranger"));
+        if let Some((chat, text)) = state.attempt(request_id) {
+            state.log_event(Event::Sent { request_id });
+            socket.send(&frames::send(chat, request_id, &text)).await?;
         }
         loop {
             let WsMessage::Text(text) = socket.receive().await? else { continue };
             match Frame::parse(&text)? {
                 Frame::Event(event) => {
-                    if let Event::Acked { request, ack } = event {
-                        state.acked(request, ack);
+                    if let Event::Acked { request_id, ack } = event {
+                        state.acked(request_id, ack);
                     }
                     state.log_event(event);
                 }
@@ -88,8 +88,8 @@ impl Stranger {
                         state.log_event(Event::Synced { chat, head, complete });
                     }
                 }
-                Frame::Error { request: Some(id), refusal } if id == request.to_string() => {
-                    state.refused(request, &refusal);
+                Frame::Error { request_id: Some(id), refusal } if id == request_id.to_string() => {
+                    state.refused(request_id, &refusal);
                 }
                 _ => {}
             }

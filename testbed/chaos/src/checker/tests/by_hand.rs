@@ -108,7 +108,7 @@ fn message_that_was_not_sent_is_a_phantom() {
     let made_up = breaches_after(|evidence, id| {
         let chat = chat(evidence, id);
         let mut row = chat.rows[5].clone();
-        (row.message.seq, row.message.id, row.request, row.created_at) = (8, MessageId::new(), SendId::new(), 1000);
+        (row.message.seq, row.message.id, row.request_id, row.created_at) = (8, MessageId::new(), SendId::new(), 1000);
         for view in &mut chat.views {
             view.messages.push(row.message.clone());
         }
@@ -242,10 +242,10 @@ fn own_stored_message_without_an_ack_is_a_skip() {
     let (mut evidence, _) = good();
     let client = &mut evidence.clients[ALICE];
     let first = client.connections[0].events.iter().position(|event| matches!(event, Event::Acked { .. }));
-    let Event::Acked { request, .. } = client.connections[0].events.remove(first.expect("an ack")) else {
+    let Event::Acked { request_id, .. } = client.connections[0].events.remove(first.expect("an ack")) else {
         unreachable!()
     };
-    client.sends.get_mut(&request).expect("a send").answers.clear();
+    client.sends.get_mut(&request_id).expect("a send").answers.clear();
     let breaches: Vec<Breach> = check(&evidence).breaches.into_keys().collect();
     assert_eq!(breaches, [Breach::Skip]);
 }

@@ -106,55 +106,55 @@ impl Model {
             Sending::Acked => self.store(member, true, true),
             Sending::Rest => self.store(member, false, true),
             Sending::Resent => {
-                let request = self.submit(member);
-                self.log(member, Event::Sent { request });
-                let ack = self.commit(member, request);
+                let request_id = self.submit(member);
+                self.log(member, Event::Sent { request_id });
+                let ack = self.commit(member, request_id);
                 self.deliver(ack.seq, 1 - member);
                 self.connect(member, true);
-                self.log(member, Event::Sent { request });
+                self.log(member, Event::Sent { request_id });
                 let ack = Ack { duplicate: true, ..ack };
-                self.log(member, Event::Acked { request, ack });
-                let send = self.evidence.clients[member].sends.get_mut(&request).expect("a send");
+                self.log(member, Event::Acked { request_id, ack });
+                let send = self.evidence.clients[member].sends.get_mut(&request_id).expect("a send");
                 send.attempts += 1;
                 send.answers.push(Answer::Acked(ack));
-                request
+                request_id
             }
             Sending::Indefinite => {
-                let request = self.submit(member);
-                self.log(member, Event::Sent { request });
-                let ack = self.commit(member, request);
-                let send = self.evidence.clients[member].sends.get_mut(&request).expect("a send");
+                let request_id = self.submit(member);
+                self.log(member, Event::Sent { request_id });
+                let ack = self.commit(member, request_id);
+                let send = self.evidence.clients[member].sends.get_mut(&request_id).expect("a send");
                 send.answers.push(Answer::Indefinite);
                 (0..MEMBERS).for_each(|member| self.deliver(ack.seq, member));
-                request
+                request_id
             }
             Sending::Refused => {
-                let request = self.submit(member);
-                self.log(member, Event::Sent { request });
-                let send = self.evidence.clients[member].sends.get_mut(&request).expect("a send");
+                let request_id = self.submit(member);
+                self.log(member, Event::Sent { request_id });
+                let send = self.evidence.clients[member].sends.get_mut(&request_id).expect("a send");
                 send.answers.push(Answer::Refused);
-                request
+                request_id
             }
             Sending::Vanished => {
-                let request = self.submit(member);
-                self.log(member, Event::Sent { request });
+                let request_id = self.submit(member);
+                self.log(member, Event::Sent { request_id });
                 self.connect(member, true);
-                request
+                request_id
             }
         }
     }
 
     /// Stores and acks a message. The sender gets it as an event if it was not sent over the socket.
     fn store(&mut self, member: usize, over_socket: bool, deliver_to_partner: bool) -> SendId {
-        let request = self.submit(member);
+        let request_id = self.submit(member);
         if over_socket {
-            self.log(member, Event::Sent { request });
+            self.log(member, Event::Sent { request_id });
         }
-        let ack = self.commit(member, request);
-        let send = self.evidence.clients[member].sends.get_mut(&request).expect("a send");
+        let ack = self.commit(member, request_id);
+        let send = self.evidence.clients[member].sends.get_mut(&request_id).expect("a send");
         send.answers.push(Answer::Acked(ack));
         if over_socket {
-            self.log(member, Event::Acked { request, ack });
+            self.log(member, Event::Acked { request_id, ack });
             self.cursors[member] = ack.seq;
         } else {
             self.deliver(ack.seq, member);
@@ -162,21 +162,21 @@ impl Model {
         if deliver_to_partner {
             self.deliver(ack.seq, 1 - member);
         }
-        request
+        request_id
     }
 
     fn submit(&mut self, member: usize) -> SendId {
-        let request = SendId::new();
-        let send = Send { chat: self.chat, text: request.to_string(), attempts: 1, answers: Vec::new() };
-        self.evidence.clients[member].sends.insert(request, send);
-        request
+        let request_id = SendId::new();
+        let send = Send { chat: self.chat, text: request_id.to_string(), attempts: 1, answers: Vec::new() };
+        self.evidence.clients[member].sends.insert(request_id, send);
+        request_id
     }
 
-    fn commit(&mut self, member: usize, request: SendId) -> Ack {
+    fn commit(&mut self, member: usize, request_id: SendId) -> Ack {
         self.count += 1;
         let (chat, seq, id, sender) = (self.chat, self.count, MessageId::new(), self.evidence.clients[member].user);
-        let message = Message { chat, seq, id, sender, text: request.to_string() };
-        self.rows().push(Row { message, request, created_at: 10 * seq });
+        let message = Message { chat, seq, id, sender, text: request_id.to_string() };
+        self.rows().push(Row { message, request_id, created_at: 10 * seq });
         Ack { chat, seq, id, duplicate: false }
     }
 

@@ -120,7 +120,7 @@ impl Mutation {
                 (row.message.seq, row.created_at) = (last.message.seq + 1, last.created_at + 1);
                 row.message.id = MessageId::new();
                 if matches!(self, Self::MakeUpRow) {
-                    row.request = SendId::new();
+                    row.request_id = SendId::new();
                 }
                 chat.rows.push(row);
             }
