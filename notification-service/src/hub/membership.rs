@@ -8,7 +8,7 @@ use neonchat_common::{
     ids::{ChatId, Seq, UserId},
 };
 
-use super::{Hub, Peers, Socket, SocketId, chat::Chat};
+use super::{Hub, PresenceAudience, Socket, SocketId, chat::Chat};
 use crate::chat_service::UserChat;
 
 impl Hub {
@@ -78,8 +78,8 @@ impl Hub {
     }
 
     /// Returns the users who share a chat with the user, each with the shared chats.
-    pub(crate) fn peers(&self, user: UserId) -> Peers {
-        self.users.get(&user).map(|entry| entry.peers()).unwrap_or_default()
+    pub(crate) fn presence_audience(&self, user: UserId) -> PresenceAudience {
+        self.users.get(&user).map(|entry| entry.presence_audience()).unwrap_or_default()
     }
 
     /// Returns whether a receipt may move the read marker, as far as this instance knows.

@@ -36,7 +36,7 @@ pub(crate) use self::{
 use crate::{chat_service::UserChat, dedup_queue::DedupQueue, protocol::Frame};
 
 /// The users who share a chat with a user, each with the shared chats.
-pub(crate) type Peers = HashMap<UserId, Vec<ChatId>>;
+pub(crate) type PresenceAudience = HashMap<UserId, Vec<ChatId>>;
 
 /// The registry of an instance.
 #[derive(Debug, Default)]
@@ -101,16 +101,16 @@ impl Hub {
         socket
     }
 
-    /// Unregisters a closed socket. Returns the user's peers if it was the user's last socket here.
-    pub(crate) fn unregister(&self, socket: &Socket) -> Option<Peers> {
-        let (mut chats, mut peers) = (Vec::new(), None);
+    /// Unregisters a closed socket. Returns the user's presence audience if it was the user's last socket here.
+    pub(crate) fn unregister(&self, socket: &Socket) -> Option<PresenceAudience> {
+        let (mut chats, mut audience) = (Vec::new(), None);
         self.release_user(socket.user, |user| {
             user.sockets.retain(|other| other.id != socket.id);
             chats = user.chats.keys().copied().collect();
-            peers = user.sockets.is_empty().then(|| user.peers());
+            audience = user.sockets.is_empty().then(|| user.presence_audience());
         });
         self.leave_chats(chats.into_iter().filter(|chat| socket.covers(*chat)), socket.id);
-        peers
+        audience
     }
 
     /// Applies a change to a user's entry and releases one reservation.

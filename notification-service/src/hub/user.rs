@@ -7,7 +7,7 @@ use std::{
 
 use neonchat_common::ids::{ChatId, Seq, TokenId, UserId};
 
-use super::{Peers, Socket};
+use super::{PresenceAudience, Socket};
 use crate::{chat_service::UserChat, close::CloseReason};
 
 /// How many revoked tokens of a user are remembered. A handshake or an `auth` takes at most two seconds.
@@ -77,14 +77,14 @@ impl User {
     }
 
     /// Returns the users who share a chat with this user, each with the shared chats.
-    pub(super) fn peers(&self) -> Peers {
-        let mut peers = Peers::new();
+    pub(super) fn presence_audience(&self) -> PresenceAudience {
+        let mut audience = PresenceAudience::new();
         for (chat, Membership { partners, .. }) in &self.chats {
             for partner in partners {
-                peers.entry(*partner).or_default().push(*chat);
+                audience.entry(*partner).or_default().push(*chat);
             }
         }
-        peers
+        audience
     }
 
     /// Closes the sockets that use a revoked token.

@@ -28,7 +28,7 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::lease::RENEW_INTERVAL;
 use crate::{
-    hub::{Peers, Socket},
+    hub::{PresenceAudience, Socket},
     protocol::Status,
 };
 
@@ -71,9 +71,9 @@ enum Phase {
     #[default]
     Connected,
     /// The last socket closed. The user stays online until then.
-    Grace { until: Instant, peers: Peers },
+    Grace { until: Instant, audience: PresenceAudience },
     /// Redis knows nothing of the user. The reason is known then.
-    Confirming { until: Instant, peers: Peers },
+    Confirming { until: Instant, audience: PresenceAudience },
 }
 
 /// What has to be true of a user in Redis.
@@ -83,8 +83,8 @@ pub(super) enum LocalPresence {
     Connected(Vec<Arc<Socket>>),
     /// Nothing is to be done yet.
     Waiting,
-    /// The user has no connections here. These peers are told.
-    Disconnected(Peers),
+    /// The user has no connections here. The audience is the one at the close of the last socket.
+    Disconnected(PresenceAudience),
     /// The user is not one of this instance.
     Unknown,
 }
@@ -128,8 +128,8 @@ impl LocalUsers {
             Some(Phase::Grace { until, .. } | Phase::Confirming { until, .. }) if now < *until => {
                 LocalPresence::Waiting
             }
-            Some(Phase::Grace { peers, .. } | Phase::Confirming { peers, .. }) => {
-                LocalPresence::Disconnected(peers.clone())
+            Some(Phase::Grace { audience, .. } | Phase::Confirming { audience, .. }) => {
+                LocalPresence::Disconnected(audience.clone())
             }
         }
     }
@@ -149,8 +149,8 @@ impl LocalUsers {
     }
 
     /// Starts the grace period of a user whose last socket here closed.
-    pub(super) fn start_grace(&self, user: UserId, until: Instant, peers: Peers) {
-        self.lock().entry(user).or_default().phase = Phase::Grace { until, peers };
+    pub(super) fn start_grace(&self, user: UserId, until: Instant, audience: PresenceAudience) {
+        self.lock().entry(user).or_default().phase = Phase::Grace { until, audience };
     }
 
     /// Removes a user who was reconciled as disconnected, unless the user has connected since, or has another grace period.
@@ -193,16 +193,16 @@ impl LocalUsers {
     pub(super) fn confirm_offline(&self, user: UserId, now: Instant) -> Confirmation {
         let mut users = self.lock();
         let Some(record) = users.get_mut(&user) else { return Confirmation::Announced };
-        let (peers, is_confirming) = match std::mem::take(&mut record.phase) {
+        let (audience, is_confirming) = match std::mem::take(&mut record.phase) {
             // The user has connected since.
             Phase::Connected => return Confirmation::Announced,
             // And the last socket closed again.
-            Phase::Grace { until, peers } if until > now => {
-                record.phase = Phase::Grace { until, peers };
+            Phase::Grace { until, audience } if until > now => {
+                record.phase = Phase::Grace { until, audience };
                 return Confirmation::Later(until);
             }
-            Phase::Grace { peers, .. } => (peers, false),
-            Phase::Confirming { peers, .. } => (peers, true),
+            Phase::Grace { audience, .. } => (audience, false),
+            Phase::Confirming { audience, .. } => (audience, true),
         };
         let until = match record.lost {
             Some(lost) => lost + REENTRY_TIMEOUT,
@@ -210,7 +210,7 @@ impl LocalUsers {
             None if !is_confirming => now + 2 * RENEW_INTERVAL,
             None => now,
         };
-        record.phase = Phase::Confirming { until, peers };
+        record.phase = Phase::Confirming { until, audience };
         match record.lost {
             _ if until > now => Confirmation::Later(until),
             Some(_) => Confirmation::Unannounced,

@@ -50,7 +50,7 @@ use crate::{
     dedup_queue::DedupQueue,
     delivery::Delivery,
     deployment::Deployments,
-    hub::{Hub, Peers, Socket},
+    hub::{Hub, PresenceAudience, Socket},
     protocol::Status,
 };
 
@@ -154,11 +154,11 @@ impl Presence {
     }
 
     /// Takes in that a socket closed and was removed from the hub. If it was the user's last one, the user is offline after the
-    /// grace period, and `last_peers` are notified.
-    pub(crate) fn disconnected(&self, user: UserId, last_peers: Option<Peers>) {
-        if let Some(peers) = last_peers.filter(|_| self.hub.sockets_of(user).is_empty()) {
+    /// grace period, and `audience` is notified.
+    pub(crate) fn disconnected(&self, user: UserId, audience: Option<PresenceAudience>) {
+        if let Some(audience) = audience.filter(|_| self.hub.sockets_of(user).is_empty()) {
             let until = Instant::now() + self.grace;
-            self.local.start_grace(user, until, peers);
+            self.local.start_grace(user, until, audience);
             self.reconcile_at(user, until);
         } else {
             self.changed.add([user]);

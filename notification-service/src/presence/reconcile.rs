@@ -15,12 +15,12 @@ use super::{
     store::Connections,
 };
 use crate::{
-    hub::{Peers, Socket},
+    hub::{PresenceAudience, Socket},
     protocol::{PresenceEvent, ServerFrame, Status},
 };
 
-/// Peers who are notified with one pipeline. Other publications go between the pipelines.
-const PEERS_PER_PIPELINE: usize = 128;
+/// Users who are notified with one pipeline. Other publications go between the pipelines.
+const USERS_PER_PIPELINE: usize = 128;
 
 /// How often a status is derived again that changes while it is announced.
 const MAX_ATTEMPTS: usize = 5;
@@ -31,8 +31,8 @@ pub(super) enum ReconcileError {
     #[error("Redis failed: {0}")]
     Redis(#[from] RedisError),
     #[error("the presence audience is not known: {0}")]
-    Peers(#[from] ApiError),
-    #[error("the status was not published to all peers")]
+    Audience(#[from] ApiError),
+    #[error("the status was not published to the whole presence audience")]
     Unpublished,
     #[error("the status changes too fast")]
     Unstable,
@@ -43,10 +43,10 @@ impl Presence {
     /// Idempotent. The queue never runs it twice at the same time for one user.
     pub(super) async fn reconcile(&self, lease: &Lease, user: UserId) -> Result<(), ReconcileError> {
         let now = Instant::now();
-        let (sockets, peers) = match self.local.presence(user, || self.hub.sockets_of(user), now) {
+        let (sockets, audience) = match self.local.presence(user, || self.hub.sockets_of(user), now) {
             LocalPresence::Unknown | LocalPresence::Waiting => return Ok(()),
             LocalPresence::Connected(sockets) => (sockets, None),
-            LocalPresence::Disconnected(peers) => (Vec::new(), Some(peers)),
+            LocalPresence::Disconnected(audience) => (Vec::new(), Some(audience)),
         };
         let connections = self.update_connections(lease, user, &sockets).await?;
         let is_connected = !sockets.is_empty();
@@ -67,7 +67,7 @@ impl Presence {
             }
         }
         self.local.begin_announcement(user);
-        let announced = self.announce(user, connections, is_connected, peers.as_ref(), last).await?;
+        let announced = self.announce(user, connections, is_connected, audience.as_ref(), last).await?;
         self.local.end_announcement(user, announced);
         if !is_connected {
             self.store.unregister(lease, user).await?;
@@ -101,14 +101,14 @@ impl Presence {
         Ok(self.store.connections(user).await?)
     }
 
-    /// Announces the status that follows from a user's connections, unless it was announced last. The audience is `peers`, or the
-    /// peers that the hub knows. Returns the status.
+    /// Announces the status that follows from a user's connections, unless it was announced last. Without an `audience`, the users
+    /// that the hub knows are notified. Returns the status.
     pub(super) async fn announce(
         &self,
         user: UserId,
         mut connections: Connections,
         is_connected: bool,
-        peers: Option<&Peers>,
+        audience: Option<&PresenceAudience>,
         mut last: LastAnnounced,
     ) -> Result<Option<Status>, ReconcileError> {
         let mut create_if_missing = is_connected;
@@ -123,7 +123,7 @@ impl Presence {
             if before.or(last.status) == status && !last.is_unacked {
                 return Ok(status);
             }
-            self.publish_status(user, status, peers).await?;
+            self.publish_status(user, status, audience).await?;
             // Another instance may have derived another status, and stored it before this one.
             connections = self.store.connections(user).await?;
             if connections.status() == status {
@@ -139,7 +139,7 @@ impl Presence {
         &self,
         user_id: UserId,
         status: Option<Status>,
-        peers: Option<&Peers>,
+        audience: Option<&PresenceAudience>,
     ) -> Result<(), ReconcileError> {
         let (event, label) = match status {
             Some(Status::Online) => (PresenceEvent::Online, "online"),
@@ -148,11 +148,11 @@ impl Presence {
         };
         metrics::counter!("presence_events_total", "event" => label).increment(1);
         let frame = ServerFrame::Presence { event, user_id, timestamp: Utc::now().timestamp() }.to_json();
-        let peers = peers.map_or_else(|| Cow::Owned(self.hub.peers(user_id)), Cow::Borrowed);
+        let audience = audience.map_or_else(|| Cow::Owned(self.hub.presence_audience(user_id)), Cow::Borrowed);
         let mut is_published = true;
-        let mut peers = peers.iter().peekable();
-        while peers.peek().is_some() {
-            let some = peers.by_ref().take(PEERS_PER_PIPELINE).map(|(peer, chats)| (*peer, chats.clone()));
+        let mut audience = audience.iter().peekable();
+        while audience.peek().is_some() {
+            let some = audience.by_ref().take(USERS_PER_PIPELINE).map(|(user, chats)| (*user, chats.clone()));
             is_published &= self.delivery.publish_presence(some, &frame).await;
         }
         if is_published { Ok(()) } else { Err(ReconcileError::Unpublished) }

@@ -10,7 +10,7 @@ use futures_util::{StreamExt as _, stream};
 use neonchat_common::{correlation, error::ApiError, ids::UserId};
 
 use super::{Presence, lease::Lease, local::LastAnnounced, reconcile::ReconcileError};
-use crate::hub::Peers;
+use crate::hub::PresenceAudience;
 
 /// Users that are read from Redis at a time, at random: so several instances share the work.
 const PAGE: usize = 256;
@@ -62,8 +62,8 @@ impl Presence {
         }
         let is_unacked = self.unacked().contains(&user);
         if is_unacked || self.store.announced(user).await? != connections.status() {
-            let peers = match self.peers(user).await {
-                Ok(peers) => peers,
+            let audience = match self.presence_audience(user).await {
+                Ok(audience) => audience,
                 Err(error) => {
                     // The stored status is what shows later that a change is not announced yet.
                     self.store.keep_announced(user).await?;
@@ -72,7 +72,7 @@ impl Presence {
             };
             self.unacked().insert(user);
             let last = LastAnnounced { status: None, is_unacked };
-            self.announce(user, connections, false, Some(&peers), last).await?;
+            self.announce(user, connections, false, Some(&audience), last).await?;
             self.unacked().remove(&user);
         }
         Ok(self.store.unregister(dead, user).await?)
@@ -83,16 +83,16 @@ impl Presence {
     }
 
     /// Returns the presence audience of a user who may have no socket here.
-    async fn peers(&self, user: UserId) -> Result<Peers, ApiError> {
+    async fn presence_audience(&self, user: UserId) -> Result<PresenceAudience, ApiError> {
         if !self.hub.sockets_of(user).is_empty() {
-            return Ok(self.hub.peers(user));
+            return Ok(self.hub.presence_audience(user));
         }
-        let mut peers = Peers::new();
+        let mut audience = PresenceAudience::new();
         for chat in self.chat_service.chats_of(user, None).await? {
             for partner in chat.partners {
-                peers.entry(partner).or_default().push(chat.id);
+                audience.entry(partner).or_default().push(chat.id);
             }
         }
-        Ok(peers)
+        Ok(audience)
     }
 }

@@ -15,7 +15,7 @@ fn disconnected(until: Instant) -> (LocalUsers, UserId) {
     let (local, user) = (LocalUsers::default(), UserId::new());
     assert!(matches!(local.presence(user, || sockets(user), until), LocalPresence::Connected(_)));
     local.end_announcement(user, Some(Status::Online));
-    local.start_grace(user, until, Peers::new());
+    local.start_grace(user, until, PresenceAudience::new());
     (local, user)
 }
 
@@ -26,7 +26,7 @@ fn disconnects_a_user_when_the_grace_period_ends() {
     assert!(matches!(local.presence(user, Vec::new, start), LocalPresence::Waiting));
     assert!(matches!(local.presence(user, Vec::new, start + SECOND), LocalPresence::Disconnected(_)));
     // A further socket has closed in the meantime.
-    local.start_grace(user, start + 2 * SECOND, Peers::new());
+    local.start_grace(user, start + 2 * SECOND, PresenceAudience::new());
     local.remove(user, start + SECOND);
     assert!(matches!(local.presence(user, Vec::new, start + SECOND), LocalPresence::Waiting));
     local.remove(user, start + 2 * SECOND);
@@ -72,7 +72,7 @@ fn gives_other_instances_time_to_enter_a_user_again_after_redis_lost_its_data() 
 fn keeps_a_grace_period_that_began_while_the_user_was_reconciled() {
     let start = Instant::now();
     let (local, user) = disconnected(start);
-    local.start_grace(user, start + 9 * SECOND, Peers::new());
+    local.start_grace(user, start + 9 * SECOND, PresenceAudience::new());
     assert_eq!(local.confirm_offline(user, start), Confirmation::Later(start + 9 * SECOND));
     assert!(matches!(local.presence(user, Vec::new, start + 8 * SECOND), LocalPresence::Waiting));
 }
@@ -146,7 +146,7 @@ impl Model {
             Event::Connect => self.is_connected = true,
             Event::Disconnect { grace } if self.is_connected => {
                 let until = self.now + grace * SECOND;
-                self.local.start_grace(self.user, until, Peers::new());
+                self.local.start_grace(self.user, until, PresenceAudience::new());
                 (self.is_connected, self.grace_until) = (false, Some(until));
             }
             Event::Disconnect { .. } => {}
