@@ -133,12 +133,12 @@ fn expired_token(user_id: UserId) -> String {
 async fn rejects_valid_token_of_deleted_user() {
     let app = TestApp::start().await;
     let user = app.user().await;
-    let mut gone = user.clone();
+    let mut deleted = user.clone();
     let tokens = Tokens::new(&SECRET.into(), Duration::from_hours(1));
-    gone.token = tokens.issue(UserId::new(), "gone").expect("issue token");
-    assert_problem(&app.get("/api/v1/users/me", &gone).await, 401, "unauthorized", &[]);
+    deleted.token = tokens.issue(UserId::new(), "deleted").expect("issue token");
+    assert_problem(&app.get("/api/v1/users/me", &deleted).await, 401, "unauthorized", &[]);
     let body = json!({ "partner_id": user.id });
-    assert_problem(&app.post("/api/v1/chats", &gone, &body).await, 401, "unauthorized", &[]);
+    assert_problem(&app.post("/api/v1/chats", &deleted, &body).await, 401, "unauthorized", &[]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -99,8 +99,8 @@ async fn sends_no_cors_headers_to_other_origins() {
             let asked = [("origin", origin), ("access-control-request-method", "GET")];
             let answer = ask(app, method, "/live", &asked).await;
             assert_eq!(header(&answer, "vary"), Some("Origin"));
-            let told = answer.headers().keys().find(|name| name.as_str().starts_with("access-control"));
-            assert_eq!(told, None, "{origin}");
+            let cors_header = answer.headers().keys().find(|name| name.as_str().starts_with("access-control"));
+            assert_eq!(cors_header, None, "{origin}");
         }
     }
 }

@@ -21,8 +21,8 @@ async fn ask(app: &TestApp, path: &str) -> Answer {
 async fn until_problem(app: &TestApp, problem: &str) {
     until(problem, async || {
         let health = ask(app, "/health").await;
-        let told = health.body["database_problem"].as_str().is_some_and(|told| told.contains(problem));
-        told && health.body["database"] == "unhealthy" && ask(app, "/ready").await.status == 503
+        let is_reported = health.body["database_problem"].as_str().is_some_and(|reported| reported.contains(problem));
+        is_reported && health.body["database"] == "unhealthy" && ask(app, "/ready").await.status == 503
     })
     .await;
 }

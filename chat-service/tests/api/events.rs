@@ -27,7 +27,7 @@ async fn announces_new_chat_to_each_member_once() {
     let carol = app.user().await;
     app.api.chat(&alice, &carol).await.expect("open chat");
 
-    let mut heard = Vec::new();
+    let mut announced = Vec::new();
     for _ in 0..3 {
         let (channel, text) = listener.next().await;
         let envelope: Envelope<'_> = serde_json::from_str(&text).expect("parse envelope");
@@ -37,11 +37,14 @@ async fn announces_new_chat_to_each_member_once() {
         assert_eq!(item["id"], chat_id.to_string());
         assert_eq!(item["partner"]["id"], partner_ids[0].to_string());
         let is_traced = envelope.request_id == "traced";
-        heard.push((channel, item["partner"]["username"].clone(), is_traced));
+        announced.push((channel, item["partner"]["username"].clone(), is_traced));
     }
-    let told = |member: &User, partner: &User, is_traced| (channel(member), json!(partner.name), is_traced);
-    heard[..2].sort_unstable_by_key(|(heard_on, ..)| *heard_on != channel(&alice));
-    assert_eq!(heard, [told(&alice, &bob, true), told(&bob, &alice, true), told(&alice, &carol, false)]);
+    let announcement = |member: &User, partner: &User, is_traced| (channel(member), json!(partner.name), is_traced);
+    announced[..2].sort_unstable_by_key(|(published_on, ..)| *published_on != channel(&alice));
+    assert_eq!(
+        announced,
+        [announcement(&alice, &bob, true), announcement(&bob, &alice, true), announcement(&alice, &carol, false)]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

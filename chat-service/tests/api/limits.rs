@@ -17,9 +17,9 @@ use serde_json::json;
 
 use crate::support::{TestApp, own_redis};
 
-/// The rate limit headers of an answer.
+/// The status and the rate limit headers of an answer.
 #[derive(Debug, PartialEq, Eq)]
-struct Told {
+struct Outcome {
     status: u16,
     limit: Option<u64>,
     remaining: Option<u64>,
@@ -27,7 +27,7 @@ struct Told {
     retry_after: Option<u64>,
 }
 
-impl Told {
+impl Outcome {
     fn new(status: u16, headers: &HeaderMap) -> Self {
         let number = |name| {
             headers.get(name).map(|value| value.to_str().expect("header as text").parse().expect("parse number"))
@@ -50,21 +50,21 @@ impl Told {
     #[track_caller]
     fn assert_refused(&self, limit: u64) {
         assert_eq!((self.status, self.limit, self.remaining), (429, Some(limit), Some(0)), "{self:?}");
-        let wait = self.retry_after.expect("a time to wait");
+        let wait = self.retry_after.expect("find Retry-After");
         assert!(self.reset == Some(wait) && (1..=120).contains(&wait), "{self:?}");
     }
 }
 
-async fn get(app: &TestApp, path: &str, token: Option<&str>, forwarded_for: &str) -> Told {
+async fn get(app: &TestApp, path: &str, token: Option<&str>, forwarded_for: &str) -> Outcome {
     let mut request = Http::new().get(format!("{}{path}", app.base)).header("X-Forwarded-For", forwarded_for);
     if let Some(token) = token {
         request = request.bearer_auth(token);
     }
     let response = request.send().await.expect("send request");
-    Told::new(response.status().as_u16(), response.headers())
+    Outcome::new(response.status().as_u16(), response.headers())
 }
 
-async fn me(app: &TestApp, user: &User) -> Told {
+async fn me(app: &TestApp, user: &User) -> Outcome {
     get(app, "/api/v1/users/me", Some(&user.token), "").await
 }
 
@@ -100,8 +100,8 @@ async fn limits_requests_of_a_user_per_minute() {
 
     for path in ["/health", "/live", "/ready", "/metrics"] {
         for _ in 0..6 {
-            let told = get(&app, path, Some(&alice.token), "").await;
-            assert!(told.status != 429 && told.limit.is_none(), "{path} {told:?}");
+            let outcome = get(&app, path, Some(&alice.token), "").await;
+            assert!(outcome.status != 429 && outcome.limit.is_none(), "{path} {outcome:?}");
         }
     }
 }
@@ -175,10 +175,10 @@ async fn instances_share_limits() {
     // Concurrent requests to both instances: exactly the limit passes. On a busy machine, one that passed may get no
     // connection to Postgres (503), which does not concern the limit.
     let asking = (0..40).map(|turn| me(if turn % 2 == 0 { &one } else { &other }, &user));
-    let told = futures_util::future::join_all(asking).await;
-    let passed = || told.iter().filter(|told| told.status != 429);
-    assert_eq!(passed().count(), 18, "{told:?}");
-    let mut left: Vec<_> = passed().filter_map(|told| told.remaining).collect();
+    let outcomes = futures_util::future::join_all(asking).await;
+    let passed = || outcomes.iter().filter(|outcome| outcome.status != 429);
+    assert_eq!(passed().count(), 18, "{outcomes:?}");
+    let mut left: Vec<_> = passed().filter_map(|outcome| outcome.remaining).collect();
     left.sort_unstable();
     assert_eq!(left, (0..18).collect::<Vec<_>>());
 }
@@ -237,16 +237,16 @@ async fn passes_and_counts_requests_without_redis() {
     // Redis hangs: each request waits for the timeout.
     redis.process().signal(Signal::SIGSTOP).expect("stop server");
     let began = Instant::now();
-    let told = me(&app, &user).await;
-    assert_eq!((told.status, told.limit), (200, None));
+    let outcome = me(&app, &user).await;
+    assert_eq!((outcome.status, outcome.limit), (200, None));
     assert!(began.elapsed() < Duration::from_millis(500), "{:?}", began.elapsed());
     redis.process().signal(Signal::SIGCONT).expect("continue process");
 
     // Redis is stopped.
     redis.stop().await.expect("stop server");
     for _ in 0..6 {
-        let told = me(&app, &user).await;
-        assert_eq!((told.status, told.limit), (200, None));
+        let outcome = me(&app, &user).await;
+        assert_eq!((outcome.status, outcome.limit), (200, None));
     }
     assert!(bypassed(&app).await >= before + 7, "{} {before}", bypassed(&app).await);
 
@@ -263,15 +263,15 @@ async fn limits_can_be_switched_off() {
     let (redis, _folder) = own_redis().await;
     let app = limited(&redis.url(), &[("RATE_LIMIT_PER_MINUTE", "0")]).await;
     for _ in 0..150 {
-        let told = get(&app, "/api/v1/chats", None, "").await;
-        assert_eq!((told.status, told.limit), (401, None));
+        let outcome = get(&app, "/api/v1/chats", None, "").await;
+        assert_eq!((outcome.status, outcome.limit), (401, None));
     }
 }
 
-async fn post(app: &TestApp, path: &str, token: &str, body: &serde_json::Value) -> Told {
+async fn post(app: &TestApp, path: &str, token: &str, body: &serde_json::Value) -> Outcome {
     let request = Http::new().post(format!("{}{path}", app.base)).bearer_auth(token).json(body);
     let response = request.send().await.expect("send request");
-    Told::new(response.status().as_u16(), response.headers())
+    Outcome::new(response.status().as_u16(), response.headers())
 }
 
 #[tokio::test(flavor = "multi_thread")]

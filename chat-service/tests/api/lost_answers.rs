@@ -37,15 +37,15 @@ async fn announces_chat_whose_first_commit_was_not_answered() {
     assert!(link.has_lost());
     assert_eq!(answer.status, 201, "{}", answer.body);
 
-    let mut told = Vec::new();
+    let mut notified = Vec::new();
     for _ in 0..2 {
-        let (heard_on, text) = listener.next().await;
+        let (published_on, text) = listener.next().await;
         let envelope: Envelope<'_> = serde_json::from_str(&text).expect("parse envelope");
         let Event::ChatCreated { chat_id, .. } = envelope.event else { panic!("{text}") };
         assert_eq!(answer.body["id"], chat_id.to_string());
-        told.push(heard_on);
+        notified.push(published_on);
     }
-    assert!(told.contains(&channel(&alice)) && told.contains(&channel(&bob)), "{told:?}");
+    assert!(notified.contains(&channel(&alice)) && notified.contains(&channel(&bob)), "{notified:?}");
     let again = app.post("/api/v1/chats", &alice, &json!({ "partner_id": bob.id })).await;
     assert_eq!((again.status, &again.body["id"]), (200, &answer.body["id"]));
 }

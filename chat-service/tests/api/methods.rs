@@ -63,7 +63,7 @@ async fn head_answers_like_get_without_a_body() {
     }
     let metrics =
         client.get(format!("{}/metrics", app.base)).send().await.expect("get metrics").text().await.expect("read text");
-    assert!(metrics.contains(r#"method="HEAD",route="/live",status="200""#), "the metrics tell HEAD from GET");
+    assert!(metrics.contains(r#"method="HEAD",route="/live",status="200""#), "metrics distinguish HEAD from GET");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -100,8 +100,8 @@ async fn options_lists_the_methods_of_a_path() {
     ] {
         let answer = Client::new().request(Method::OPTIONS, format!("{}{path}", app.base)).send().await;
         let answer = answer.expect("get answer");
-        let told = answer.headers().get("allow").map(|allow| allow.to_str().expect("header as text").to_owned());
-        assert_eq!((answer.status().as_u16(), told.as_deref()), (status, allow), "{path}");
+        let allowed = answer.headers().get("allow").map(|allow| allow.to_str().expect("header as text").to_owned());
+        assert_eq!((answer.status().as_u16(), allowed.as_deref()), (status, allow), "{path}");
     }
 }
 

@@ -125,10 +125,10 @@ async fn rest_receipt_is_published_if_the_marker_moves() {
     assert_eq!(put(0).await, state(4));
 
     for expected in [2, 4] {
-        let (heard_on, text) = listener.next().await;
+        let (published_on, text) = listener.next().await;
         let envelope: Envelope<'_> = serde_json::from_str(&text).expect("parse envelope");
         let Event::Receipt { user_id, read } = envelope.event else { panic!("{text}") };
-        assert_eq!((heard_on, envelope.instance), (channel, None));
+        assert_eq!((published_on, envelope.instance), (channel, None));
         assert_eq!((user_id.to_string(), read), (bob.id.clone(), expected));
     }
 }

@@ -189,12 +189,12 @@ async fn batch_has_an_outcome_for_each_message_and_keeps_order() {
     ];
     let answer = app.store_messages(messages).await.expect("get answer");
     let results: Vec<_> = answer.into_iter().map(|result| result.result.expect("get result")).collect();
-    let told = |result: &Outcome| match result {
+    let summary = |result: &Outcome| match result {
         Outcome::Stored(stored) => format!("{}{}", stored.seq, if stored.duplicate { " again" } else { "" }),
         Outcome::Refused(refusal) => refusal.code.clone(),
     };
     assert_eq!(
-        results.iter().map(told).collect::<Vec<_>>(),
+        results.iter().map(summary).collect::<Vec<_>>(),
         [
             "2",
             "3",

@@ -64,10 +64,10 @@ async fn logout_is_published_and_checked_for_notification_service() {
     let channel = Channel::User(alice.id.parse().expect("parse id"));
     let mut listener = Listener::on([channel]).await;
     assert_eq!(log_out(&app, &alice).await, 204);
-    let (heard_on, heard) = listener.next().await;
-    let envelope: Envelope<'_> = serde_json::from_str(&heard).expect("parse envelope");
-    let Event::SessionRevoked { token_id: revoked } = envelope.event else { panic!("{heard}") };
-    assert_eq!((heard_on, revoked.to_string()), (channel, token_id(&alice)));
+    let (published_on, text) = listener.next().await;
+    let envelope: Envelope<'_> = serde_json::from_str(&text).expect("parse envelope");
+    let Event::SessionRevoked { token_id: revoked } = envelope.event else { panic!("{text}") };
+    assert_eq!((published_on, revoked.to_string()), (channel, token_id(&alice)));
 
     assert_eq!(list(&alice).await.expect_err("refuse request").code, ErrorCode::Unauthorized);
     assert_eq!(list(&bob).await.expect("list chats"), [chat]);

@@ -251,7 +251,7 @@ pub(crate) fn problem(status: u16, code: &str, fields: Fields<'_>) -> Problem {
 impl From<&Answer> for Problem {
     fn from(Answer { status, body }: &Answer) -> Self {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        assert_eq!(body["status"], *status, "the body tells the status too: {body}");
+        assert_eq!(body["status"], *status, "status in the body: {body}");
         assert_eq!(body["type"], format!("urn:neonchat:error:{}", text(&body["code"])));
         let fields = body["errors"].as_array().into_iter().flatten();
         Self {
