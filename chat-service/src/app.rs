@@ -88,12 +88,13 @@ impl App {
             None => None,
         };
         let redis = redis::client(&common.redis_url).context("REDIS_URL")?;
-        let peer =
+        let notification_service =
             GrpcClient::new(&settings.notification_addresses, &common.grpc).context("NOTIFICATION_SERVICE_ADDR")?;
         let namespace = common.redis_namespace;
         let deployment = OwnDeployment::default();
         let monitor = Monitor::start(&redis, "commands", Some(namespace.name("probe")), &tasks);
-        let notifier = Notifier::new(peer, redis.clone(), namespace.clone(), deployment.clone()).monitored_by(monitor);
+        let notifier = Notifier::new(notification_service, redis.clone(), namespace.clone(), deployment.clone())
+            .monitored_by(monitor);
         let tokens = Tokens::new(&common.jwt_secret, common.jwt_lifetime);
         let readiness = Readiness::watch(&tasks, connector, deployment.clone());
         let limiter = Limiter::new(redis.clone(), namespace);

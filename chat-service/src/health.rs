@@ -75,7 +75,7 @@ async fn health(health: Data<Health>) -> HttpResponse {
     let (database, redis, notification_service) = tokio::join!(
         within_timeout(is_database_healthy(&health.db)),
         within_timeout(health.notifier.is_redis_healthy()),
-        within_timeout(health.notifier.is_peer_healthy()),
+        within_timeout(health.notifier.is_notification_service_healthy()),
     );
     let database_problem = health.readiness.problem();
     let database = if database_problem.is_some() { Verdict::Unhealthy } else { database };

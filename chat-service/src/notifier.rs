@@ -44,7 +44,7 @@ const PUBLISH_TIMEOUT: Duration = Duration::from_millis(300);
 /// The client of notification-service: gRPC calls go to one instance, publications on Redis to all of them.
 #[derive(Clone)]
 pub(crate) struct Notifier {
-    peer: GrpcClient,
+    grpc: GrpcClient,
     redis: Client,
     namespace: Namespace,
     deployment: OwnDeployment,
@@ -74,8 +74,8 @@ pub(crate) struct MessageStored {
 }
 
 impl Notifier {
-    pub(crate) fn new(peer: GrpcClient, redis: Client, namespace: Namespace, deployment: OwnDeployment) -> Self {
-        Self { peer, redis, namespace, deployment, monitor: Monitor::default() }
+    pub(crate) fn new(grpc: GrpcClient, redis: Client, namespace: Namespace, deployment: OwnDeployment) -> Self {
+        Self { grpc, redis, namespace, deployment, monitor: Monitor::default() }
     }
 
     /// Uses this monitor to learn what is wrong with Redis.
@@ -102,7 +102,7 @@ impl Notifier {
         if user_ids.is_empty() {
             return Ok(Vec::new());
         }
-        let answer = self.peer.call(PRESENCE_TIMEOUT, GetUsersStatusRequest { user_ids }).await?;
+        let answer = self.grpc.call(PRESENCE_TIMEOUT, GetUsersStatusRequest { user_ids }).await?;
         answer.statuses.iter().map(UserStatus::from_wire).collect()
     }
 
@@ -129,7 +129,7 @@ impl Notifier {
                 ("request_id".to_owned(), message.request_id.to_string()),
             ]),
         };
-        if let Err(status) = self.peer.call(DELIVERY_TIMEOUT, request).await {
+        if let Err(status) = self.grpc.call(DELIVERY_TIMEOUT, request).await {
             tracing::warn!(message.id = %message.message_id, error.cause = %status, "message not delivered");
         }
     }
@@ -170,7 +170,7 @@ impl Notifier {
     }
 
     /// Returns whether notification-service answers and is serving.
-    pub(crate) async fn is_peer_healthy(&self) -> bool {
-        self.peer.is_serving(HEALTH_TIMEOUT).await
+    pub(crate) async fn is_notification_service_healthy(&self) -> bool {
+        self.grpc.is_serving(HEALTH_TIMEOUT).await
     }
 }

@@ -32,9 +32,9 @@ impl MessageStore {
     /// A setting is invalid.
     pub fn start(connector: Connector, settings: &Settings) -> anyhow::Result<Self> {
         let db = Db::new(connector, &settings.database)?;
-        let peer = GrpcClient::new(&settings.notification_addresses, &settings.common.grpc)?;
+        let grpc = GrpcClient::new(&settings.notification_addresses, &settings.common.grpc)?;
         let redis = redis::client(&settings.common.redis_url)?;
-        let notifier = Notifier::new(peer, redis, Namespace::default(), OwnDeployment::default());
+        let notifier = Notifier::new(grpc, redis, Namespace::default(), OwnDeployment::default());
         Ok(Self { messages: Messages::new(db, notifier, Tasks::new()) })
     }
 

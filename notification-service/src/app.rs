@@ -78,8 +78,8 @@ impl App {
         let instance = InstanceId::new();
         let metrics = Metrics::install()?;
         start_counters();
-        let peer = GrpcClient::new(&settings.chat_service, &common.grpc).context("CHAT_SERVICE_ADDR")?;
-        let chat_service = ChatService::new(peer);
+        let grpc = GrpcClient::new(&settings.chat_service, &common.grpc).context("CHAT_SERVICE_ADDR")?;
+        let chat_service = ChatService::new(grpc);
         let commands = redis::client(&common.redis_url).context("REDIS_URL")?;
         let subscriber = redis::client(&common.redis_url).context("REDIS_URL")?;
 

@@ -17,8 +17,8 @@ pub async fn broadcast(settings: &Settings, text: String) -> anyhow::Result<()> 
     let address = own_address(&settings.grpc_host, settings.grpc_port);
     // One attempt: a retry could send the message twice.
     let grpc = GrpcSettings { attempts: 1, ..settings.common.grpc.clone() };
-    let peer = GrpcClient::new(&[address], &grpc)?;
-    let answer = peer.call(grpc.timeout, BroadcastSystemMessageRequest { text }).await;
+    let client = GrpcClient::new(&[address], &grpc)?;
+    let answer = client.call(grpc.timeout, BroadcastSystemMessageRequest { text }).await;
     let answer = answer.map_err(|status| anyhow::anyhow!(status.message().to_owned())).context("broadcast failed")?;
     anyhow::ensure!(answer.success, "Redis is unavailable: only the sockets of this instance got the message");
     Ok(())

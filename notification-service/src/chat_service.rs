@@ -42,17 +42,17 @@ const MAX_CHAT_PAGES: usize = 100;
 /// The client of chat-service.
 #[derive(Clone, Debug)]
 pub(crate) struct ChatService {
-    peer: GrpcClient,
+    grpc: GrpcClient,
 }
 
 impl ChatService {
-    pub(crate) const fn new(peer: GrpcClient) -> Self {
-        Self { peer }
+    pub(crate) const fn new(grpc: GrpcClient) -> Self {
+        Self { grpc }
     }
 
     /// Returns whether chat-service reports that it serves.
     pub(crate) async fn is_healthy(&self) -> bool {
-        self.peer.is_serving(HEALTH_TIMEOUT).await
+        self.grpc.is_serving(HEALTH_TIMEOUT).await
     }
 
     /// Stores messages and returns the outcome of each. A message with an `Ok` outcome is committed.
@@ -64,7 +64,7 @@ impl ChatService {
         // The one call belongs to the trace of each message.
         let (messages, mut calls): (Vec<_>, Vec<_>) = messages.map(NewMessage::to_request).unzip();
         let count = messages.len();
-        let answer = self.peer.call(timeout, StoreMessagesRequest { messages }).await;
+        let answer = self.grpc.call(timeout, StoreMessagesRequest { messages }).await;
         for call in &mut calls {
             call.set_batch_size(count);
             call.end_client_call(answer.as_ref().err().map_or(Code::Ok, Status::code));
@@ -79,7 +79,7 @@ impl ChatService {
     /// Returns a chat if the user is a member of it.
     pub(crate) async fn chat_of(&self, user: UserId, chat: ChatId) -> Result<Option<UserChat>, ApiError> {
         let request = ValidateChatAccessRequest { user_id: user.to_string(), chat_id: chat.to_string() };
-        let answer = self.peer.call(INTERACTIVE_TIMEOUT, request).await?;
+        let answer = self.grpc.call(INTERACTIVE_TIMEOUT, request).await?;
         answer.chat.map(UserChat::try_from).transpose()
     }
 
@@ -91,7 +91,7 @@ impl ChatService {
             let after_chat_id = chats.last().map(|chat| chat.id.to_string()).unwrap_or_default();
             let request =
                 ListUserChatsRequest { user_id: user.to_string(), after_chat_id, limit: 0, token_id: token_id.clone() };
-            let page = self.peer.call(INTERACTIVE_TIMEOUT, request).await?;
+            let page = self.grpc.call(INTERACTIVE_TIMEOUT, request).await?;
             for chat in page.chats {
                 chats.push(chat.try_into()?);
             }
@@ -110,13 +110,13 @@ impl ChatService {
             limit: 1,
             token_id: token.to_string(),
         };
-        self.peer.call(INTERACTIVE_TIMEOUT, request).await?;
+        self.grpc.call(INTERACTIVE_TIMEOUT, request).await?;
         Ok(())
     }
 
     /// Lists users whose chats or tokens changed after the `until_micros` of an earlier call.
     pub(crate) async fn changed_users(&self, since_micros: i64) -> Result<ChangedUsers, ApiError> {
-        let changed = self.peer.call(BACKGROUND_TIMEOUT, ListChangedUsersRequest { since_micros }).await?;
+        let changed = self.grpc.call(BACKGROUND_TIMEOUT, ListChangedUsersRequest { since_micros }).await?;
         let users = changed.user_ids.iter().map(|id| parse(id)).collect::<Result<_, _>>()?;
         Ok(ChangedUsers { users, until_micros: changed.until_micros })
     }
@@ -125,14 +125,14 @@ impl ChatService {
     /// an attempt whose answer was lost may have moved it.
     pub(crate) async fn mark_read(&self, user: UserId, chat: ChatId, read: Seq) -> Result<ReadUpdate, ApiError> {
         let request = MarkReadRequest { chat_id: chat.to_string(), user_id: user.to_string(), read };
-        let (marked, attempts) = self.peer.call_counted(INTERACTIVE_TIMEOUT, request).await?;
+        let (marked, attempts) = self.grpc.call_counted(INTERACTIVE_TIMEOUT, request).await?;
         let has_moved = marked.changed || attempts > 1;
         Ok(if has_moved { ReadUpdate::Moved(marked.read_seq) } else { ReadUpdate::Unmoved(marked.read_seq) })
     }
 
     /// Returns the deployment of chat-service's database; `None` if chat-service is a version without deployments.
     pub(crate) async fn deployment(&self) -> Result<Option<Deployment>, ApiError> {
-        match self.peer.call(INTERACTIVE_TIMEOUT, GetDeploymentRequest {}).await {
+        match self.grpc.call(INTERACTIVE_TIMEOUT, GetDeploymentRequest {}).await {
             Ok(answer) => {
                 let id = answer.id.parse().map_err(ApiError::internal)?;
                 Ok(Some(Deployment { created_at_micros: answer.created_at_micros, id }))
@@ -145,14 +145,14 @@ impl ChatService {
     /// Returns the heads of at most [`MAX_HEADS`] chats.
     pub(crate) async fn heads(&self, chats: &[ChatId]) -> Result<Vec<(ChatId, Seq)>, ApiError> {
         let chat_ids = chats.iter().map(ToString::to_string).collect();
-        let heads = self.peer.call(BACKGROUND_TIMEOUT, GetHeadsRequest { chat_ids }).await?.heads;
+        let heads = self.grpc.call(BACKGROUND_TIMEOUT, GetHeadsRequest { chat_ids }).await?.heads;
         heads.into_iter().map(|head| Ok((parse(&head.chat_id)?, head.last_seq))).collect()
     }
 
     /// Returns the first page of a chat's events after a `seq`, with the chat's head.
     pub(crate) async fn events(&self, chat: ChatId, after: Seq) -> Result<EventsPage, ApiError> {
         let request = GetEventsRequest { chat_id: chat.to_string(), after, limit: EVENTS_PAGE_SIZE };
-        let page = self.peer.call(BACKGROUND_TIMEOUT, request).await?;
+        let page = self.grpc.call(BACKGROUND_TIMEOUT, request).await?;
         let events = page.events.into_iter().map(StoredEvent::try_from).collect::<Result<_, _>>()?;
         Ok(EventsPage { events, head: page.head_seq })
     }

@@ -70,19 +70,19 @@ struct Plan {
 }
 
 impl Plan {
-    fn read(mut reader: SettingsSource) -> anyhow::Result<Self> {
+    fn read(mut source: SettingsSource) -> anyhow::Result<Self> {
         let mut is_missing =
-            |name: &&str| reader.secret(name).is_none_or(|secret: String| is_well_known(secret.as_bytes()));
+            |name: &&str| source.secret(name).is_none_or(|secret: String| is_well_known(secret.as_bytes()));
         let plan = Self {
             missing_secrets: SECRETS.into_iter().filter(&mut is_missing).collect(),
-            ports: Ports::configured(&mut reader),
-            hosts: HOSTS.map(|name| (name, reader.text(name, THIS_MACHINE))).into(),
-            database_url: reader.secret("DATABASE_URL"),
-            redis_url: reader.secret("REDIS_URL"),
+            ports: Ports::configured(&mut source),
+            hosts: HOSTS.map(|name| (name, source.text(name, THIS_MACHINE))).into(),
+            database_url: source.secret("DATABASE_URL"),
+            redis_url: source.secret("REDIS_URL"),
             // The logs are files that people read.
-            log_format: reader.text("LOG_FORMAT", "text"),
+            log_format: source.text("LOG_FORMAT", "text"),
         };
-        reader.finish()?;
+        source.finish()?;
         Ok(plan)
     }
 

@@ -53,14 +53,14 @@ pub struct Ports {
 
 impl Ports {
     /// Returns the configured ports. The defaults are those of the contract.
-    pub fn configured(reader: &mut SettingsSource) -> Self {
+    pub fn configured(source: &mut SettingsSource) -> Self {
         Self {
-            rest: reader.port("CHAT_SERVICE_PORT", 8080),
-            chat_grpc: reader.port("CHAT_GRPC_PORT", 8083),
-            notification_grpc: reader.port("NOTIFICATION_GRPC_PORT", 8081),
-            websocket: reader.port("NOTIFICATION_WS_PORT", 8082),
-            chat_operations: reader.optional_port("CHAT_METRICS_PORT"),
-            notification_operations: reader.optional_port("NOTIFICATION_METRICS_PORT"),
+            rest: source.port("CHAT_SERVICE_PORT", 8080),
+            chat_grpc: source.port("CHAT_GRPC_PORT", 8083),
+            notification_grpc: source.port("NOTIFICATION_GRPC_PORT", 8081),
+            websocket: source.port("NOTIFICATION_WS_PORT", 8082),
+            chat_operations: source.optional_port("CHAT_METRICS_PORT"),
+            notification_operations: source.optional_port("NOTIFICATION_METRICS_PORT"),
         }
     }
 

@@ -99,8 +99,8 @@ async fn names_port_that_is_in_use() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("find port");
     let port = taken.local_addr().expect("read address").port().to_string();
     let values = [("NOTIFICATION_SERVICE_HOST", "127.0.0.1"), ("NOTIFICATION_WS_PORT", port.as_str())];
-    let reader = neonchat_common::settings::SettingsSource::from_values(values);
-    let settings = notification_service::config::Settings::read(reader).expect("read settings");
+    let source = neonchat_common::settings::SettingsSource::from_values(values);
+    let settings = notification_service::config::Settings::read(source).expect("read settings");
     let Err(error) = notification_service::app::App::build(settings).await else { panic!("the port is taken") };
     assert!(
         format!("{error:#}").contains(&format!("NOTIFICATION_WS_PORT: cannot listen on 127.0.0.1:{port}")),
