@@ -1,6 +1,6 @@
 //! The HTTP server with slow clients.
 
-#![expect(clippy::expect_used, reason = "a test that cannot go on says so by a panic")]
+#![expect(clippy::expect_used, reason = "a failed step of a test panics")]
 #![expect(clippy::disallowed_methods, reason = "a task of a test ends with the runtime of the test")]
 
 use std::{

@@ -2,7 +2,7 @@
 //!
 //! Two deployments that share a Redis and a namespace ignore each other's publications, but they share keys: presence, leases
 //! and rate limiters. That is a configuration error, so it is detected: each instance announces its deployment periodically,
-//! and an instance that receives the announcement of an older deployment opens no new sockets until that one is gone. So
+//! and an instance that receives the announcement of an older deployment opens no new sockets while that one is present. So
 //! production is not affected if staging is pointed at its Redis.
 
 use std::{
@@ -37,7 +37,7 @@ const ANNOUNCE_INTERVAL: Duration = Duration::from_secs(3);
 /// How often chat-service is asked until it has answered once.
 const RETRY_DELAY: Duration = Duration::from_millis(500);
 
-/// A deployment without an announcement for this time is gone.
+/// A deployment without an announcement for this time is removed.
 const EXPIRY: Duration = Duration::from_secs(10);
 
 /// The remedy that the log messages name.
@@ -94,7 +94,7 @@ impl Deployments {
         if self.is_known.load(Ordering::Relaxed) { Ok(()) } else { self.refresh(chat_service).await }
     }
 
-    /// Runs the worker that announces this deployment and removes those that are gone.
+    /// Runs the worker that announces this deployment and removes expired ones.
     pub(crate) async fn run(
         &self,
         instance: InstanceId,
@@ -132,8 +132,8 @@ impl Deployments {
 
     fn remove_expired(&self) {
         let mut others = self.others();
-        others.retain(|deployment, heard| {
-            let is_present = heard.elapsed() < EXPIRY;
+        others.retain(|deployment, announced_at| {
+            let is_present = announced_at.elapsed() < EXPIRY;
             if !is_present {
                 tracing::info!(deployment.other = %deployment, "another deployment stopped using this redis");
             }

@@ -1,6 +1,6 @@
 //! chat-service through its public ports, on a real Postgres and a real Redis.
 
-#![expect(clippy::expect_used, reason = "a test that cannot go on says so by a panic")]
+#![expect(clippy::expect_used, reason = "a failed step of a test panics")]
 #![expect(clippy::disallowed_methods, reason = "a task of a test ends with the runtime of the test")]
 
 mod auth;

@@ -1,6 +1,6 @@
 //! Tests notification-service through its public ports, with a real chat-service, Postgres and Redis.
 
-#![expect(clippy::expect_used, reason = "a test that cannot go on says so by a panic")]
+#![expect(clippy::expect_used, reason = "a failed step of a test panics")]
 #![expect(clippy::disallowed_methods, reason = "a task of a test ends with the runtime of the test")]
 
 mod bad_input;

@@ -1,4 +1,4 @@
-//! The services know each other by certificates.
+//! Mutual TLS between the services.
 
 use std::fs;
 
@@ -14,22 +14,24 @@ use crate::helpers::Running;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn grpc_calls_and_broadcast_work_over_tls() {
-    let mut authority = CertificateParams::new([]).expect("parameters");
+    let mut authority = CertificateParams::new([]).expect("create certificate parameters");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().expect("a key")).expect("an authority");
-    let key = KeyPair::generate().expect("a key");
-    let hosts = CertificateParams::new(["127.0.0.1".to_owned(), "localhost".to_owned()]).expect("parameters");
-    let certificate = hosts.signed_by(&key, &authority).expect("a certificate");
-    let folder = tempfile::tempdir().expect("create a directory");
+    let authority =
+        CertifiedIssuer::self_signed(authority, KeyPair::generate().expect("generate key")).expect("sign authority");
+    let key = KeyPair::generate().expect("generate key");
+    let hosts = CertificateParams::new(["127.0.0.1".to_owned(), "localhost".to_owned()])
+        .expect("create certificate parameters");
+    let certificate = hosts.signed_by(&key, &authority).expect("sign certificate");
+    let folder = tempfile::tempdir().expect("create directory");
     let file = |name: &str, pem: String| {
         let path = folder.path().join(name);
-        fs::write(&path, pem).expect("write the file");
-        path.into_os_string().into_string().expect("Unicode")
+        fs::write(&path, pem).expect("write file");
+        path.into_os_string().into_string().expect("path is UTF-8")
     };
     let (ca, cert, key) =
         (file("ca.pem", authority.pem()), file("cert.pem", certificate.pem()), file("key.pem", key.serialize_pem()));
-    // A Redis of its own: a word to everybody would reach the sockets of the other tests.
-    let redis = Redis::start(&folder.path().join("redis"), None, Persistence::None).await.expect("Redis");
+    // A separate Redis: the broadcast would reach the sockets of other tests.
+    let redis = Redis::start(&folder.path().join("redis"), None, Persistence::None).await.expect("start Redis");
     let url = redis.url();
     let settings = [
         ("INTERNAL_TLS_CA_FILE", &*ca),
@@ -39,27 +41,27 @@ async fn grpc_calls_and_broadcast_work_over_tls() {
     ];
     let Running { system, .. } = &Running::start(&settings).await;
     let (api, ws) = (system.api(), system.websocket());
-    let (alice, bob) = (api.any_user().await.expect("register a user"), api.any_user().await.expect("register a user"));
-    let chat = api.chat(&alice, &bob).await.expect("create a chat");
+    let (alice, bob) = (api.any_user().await.expect("register user"), api.any_user().await.expect("register user"));
+    let chat = api.chat(&alice, &bob).await.expect("create chat");
 
-    // notification-service calls chat-service,
-    let mut alices = Socket::open(&ws, &alice, None).await.expect("open a socket");
-    let mut bobs = Socket::open(&ws, &bob, None).await.expect("open a socket");
-    alices.send_message(&chat, "x").await.expect("receive an ack");
-    assert_eq!(bobs.expect_beside_presence("new_message").await.expect("receive a message")["seq"], 1);
-    // and chat-service notification-service.
-    let list = api.get("/api/v1/chats", &alice).await.expect("receive an answer");
+    // notification-service calls chat-service.
+    let mut alices = Socket::open(&ws, &alice, None).await.expect("open socket");
+    let mut bobs = Socket::open(&ws, &bob, None).await.expect("open socket");
+    alices.send_message(&chat, "x").await.expect("receive ack");
+    assert_eq!(bobs.expect_beside_presence("new_message").await.expect("receive message")["seq"], 1);
+    // chat-service calls notification-service.
+    let list = api.get("/api/v1/chats", &alice).await.expect("receive answer");
     assert_eq!(list.body["chats"][0]["partner"]["online"], true);
-    assert_eq!(api.call("GET", "/health", None, None).await.expect("receive an answer").body["status"], "healthy");
+    assert_eq!(api.call("GET", "/health", None, None).await.expect("receive answer").body["status"], "healthy");
 
-    let told = tokio::process::Command::new(binary("notification-service").expect("built"))
+    let broadcast = tokio::process::Command::new(binary("notification-service").expect("find binary"))
         .args(["broadcast", "Back soon"])
         .envs(settings)
         .env("NOTIFICATION_GRPC_PORT", system.notification_grpc_port().to_string())
         .status();
-    assert!(told.await.expect("ended").success());
+    assert!(broadcast.await.expect("run broadcast").success());
     assert_eq!(
-        bobs.expect_beside_presence("system").await.expect("a word"),
+        bobs.expect_beside_presence("system").await.expect("receive broadcast"),
         json!({ "type": "system", "text": "Back soon" })
     );
 }

@@ -1,4 +1,4 @@
-//! The binaries, as a newcomer and an operator meet them.
+//! The command lines of the binaries.
 
 use std::{net::TcpListener, process::Stdio, time::Duration};
 
@@ -16,7 +16,7 @@ use crate::helpers::{QUICK, Running};
 const TESTBED: &str = env!("CARGO_BIN_EXE_testbed");
 
 async fn output(command: &mut Command) -> (Option<i32>, String) {
-    let output = command.stdin(Stdio::null()).output().await.expect("run the process");
+    let output = command.stdin(Stdio::null()).output().await.expect("run process");
     let said = [output.stdout, output.stderr].concat();
     (output.status.code(), String::from_utf8_lossy(&said).into_owned())
 }
@@ -24,7 +24,7 @@ async fn output(command: &mut Command) -> (Option<i32>, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_binary_explains_itself() {
     for name in ["chat-service", "notification-service", "testbed", "chaos", "bench"] {
-        let binary = binary(name).expect("find the binary");
+        let binary = binary(name).expect("find binary");
         let (code, said) = output(Command::new(&binary).arg("--help")).await;
         assert!(code == Some(0) && said.contains("Usage"), "{name}: {said}");
         let (code, said) = output(Command::new(&binary).arg("--version")).await;
@@ -34,13 +34,13 @@ async fn every_binary_explains_itself() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn invalid_setting_stops_a_service_and_is_named() {
-    let folder = tempfile::tempdir().expect("create a directory");
+    let folder = tempfile::tempdir().expect("create directory");
     for (name, setting) in [("chat-service", "CHAT_SERVICE_PORT"), ("notification-service", "NOTIFICATION_WS_PORT")] {
-        let mut command = Command::new(binary(name).expect("find the binary"));
+        let mut command = Command::new(binary(name).expect("find binary"));
         let (code, said) = output(command.current_dir(&folder).env(setting, "http")).await;
         assert_eq!((code, said), (Some(1), format!("Error: {setting} should be a whole number from 0 to 65535\n")));
 
-        let mut command = Command::new(binary(name).expect("find the binary"));
+        let mut command = Command::new(binary(name).expect("find binary"));
         let (code, said) = output(command.current_dir(&folder).env("APP_ENV", "production")).await;
         assert!(code == Some(1) && said.contains("JWT_SECRET should be a random secret of your own"), "{name}: {said}");
     }
@@ -58,10 +58,10 @@ async fn invalid_settings_file_stops_a_service_without_showing_secrets() {
         ),
         (".env", "JWT_SECRET_FILE=/nowhere\n", "Error: JWT_SECRET_FILE should be the path of a file with the secret"),
     ] {
-        let folder = tempfile::tempdir().expect("create a directory");
-        std::fs::write(folder.path().join(file), content).expect("write the file");
+        let folder = tempfile::tempdir().expect("create directory");
+        std::fs::write(folder.path().join(file), content).expect("write file");
         for name in ["chat-service", "notification-service"] {
-            let (code, said) = output(Command::new(binary(name).expect("find the binary")).current_dir(&folder)).await;
+            let (code, said) = output(Command::new(binary(name).expect("find binary")).current_dir(&folder)).await;
             assert!(code == Some(1) && said.starts_with(expected) && !said.contains("hunter"), "{name}: {said}");
         }
     }
@@ -79,10 +79,10 @@ async fn exec_passes_on_servers_and_exit_code() {
 #[tokio::test(flavor = "multi_thread")]
 async fn healthcheck_tests_liveness_and_readiness() {
     let mut running = Running::start(&[]).await;
-    let folder = tempfile::tempdir().expect("create a directory");
+    let folder = tempfile::tempdir().expect("create directory");
     let ports = running.system.ports();
     let asked = async |name: &str, setting: &str, port: u16, flags: &[&str]| {
-        let mut command = Command::new(binary(name).expect("find the binary"));
+        let mut command = Command::new(binary(name).expect("find binary"));
         output(command.arg("healthcheck").args(flags).current_dir(&folder).env(setting, port.to_string())).await
     };
     for (name, setting, port) in [
@@ -95,7 +95,7 @@ async fn healthcheck_tests_liveness_and_readiness() {
             assert!(code == Some(1) && said.contains(&format!(":1/{path}")), "{name}: {said}");
         }
     }
-    // Without chat-service it is alive and cannot do its work.
+    // Without chat-service, notification-service is live but not ready.
     running.system.kill_chat_service().await.expect("kill chat-service");
     let of_notification =
         async |flags: &[&str]| asked("notification-service", "NOTIFICATION_WS_PORT", ports.websocket, flags).await;
@@ -106,10 +106,10 @@ async fn healthcheck_tests_liveness_and_readiness() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn healthcheck_uses_the_operations_port() {
-    let folder = tempfile::tempdir().expect("create a directory");
+    let folder = tempfile::tempdir().expect("create directory");
     let database = neonchat_testbed::harness::test_database().await;
     let redis = neonchat_testbed::harness::redis_url();
-    let [chat, notification] = [(); 2].map(|()| neonchat_testbed::port::free().expect("get a free port"));
+    let [chat, notification] = [(); 2].map(|()| neonchat_testbed::port::free().expect("get free port"));
     let ports = Ports {
         chat_operations: Some(chat),
         notification_operations: Some(notification),
@@ -123,7 +123,7 @@ async fn healthcheck_uses_the_operations_port() {
         ("notification-service", ("NOTIFICATION_WS_PORT", ports.websocket), "NOTIFICATION_METRICS_PORT", notification),
     ] {
         let healthcheck = async |port: Option<u16>| {
-            let mut command = Command::new(binary(name).expect("find the binary"));
+            let mut command = Command::new(binary(name).expect("find binary"));
             command.arg("healthcheck").current_dir(&folder).env(public.0, public.1.to_string());
             command.envs(port.map(|port| (own, port.to_string())));
             output(&mut command).await
@@ -132,7 +132,7 @@ async fn healthcheck_uses_the_operations_port() {
         let (code, said) = healthcheck(None).await;
         assert!(code == Some(1) && said.contains("404"), "{name}: {said}");
     }
-    system.stop().await.expect("stop the system");
+    system.stop().await.expect("stop system");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -148,17 +148,17 @@ fn run(folder: &std::path::Path, ports: Ports) -> Command {
     command
 }
 
-/// Whether a token is signed with `secret`.
+/// Returns whether a token is signed with `secret`.
 fn is_signed_with(secret: &str, token: &str) -> bool {
     Tokens::new(&secret.into(), Duration::from_mins(1)).verify(token).is_ok()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn run_names_a_taken_port_and_leaves_no_process() {
-    let folder = tempfile::tempdir().expect("create a directory");
+    let folder = tempfile::tempdir().expect("create directory");
     let mut ports = Ports::free().expect("get free ports");
-    let taken = TcpListener::bind("127.0.0.1:0").expect("get a free port");
-    ports.websocket = taken.local_addr().expect("get the address").port();
+    let taken = TcpListener::bind("127.0.0.1:0").expect("get free port");
+    ports.websocket = taken.local_addr().expect("get address").port();
     let (code, said) = output(&mut run(folder.path(), ports)).await;
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains(&format!("port {} (NOTIFICATION_WS_PORT) is taken", ports.websocket)), "{said}");
@@ -167,21 +167,20 @@ async fn run_names_a_taken_port_and_leaves_no_process() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn second_run_keeps_the_data_and_concurrent_runs_are_refused() {
-    let folder = tempfile::tempdir().expect("create a directory");
+    let folder = tempfile::tempdir().expect("create directory");
     let alice = json!({ "username": "alice", "password": PASSWORD });
     for (path, status) in [("/api/v1/auth/register", 201), ("/api/v1/auth/login", 200)] {
         let ports = Ports::free().expect("get free ports");
         let log = folder.path().join("run.log");
-        let mut running = Process::spawn("run", &mut run(folder.path(), ports), &log).expect("run the process");
+        let mut running = Process::spawn("run", &mut run(folder.path(), ports), &log).expect("run process");
         let api = Api::new(format!("http://127.0.0.1:{}", ports.rest));
         let said = async || std::fs::read_to_string(&log).is_ok_and(|log| log.contains("NeonChat is running."));
-        running.ready_when(Duration::from_mins(1), said).await.expect("a running system");
+        running.ready_when(Duration::from_mins(1), said).await.expect("start system");
 
-        let answer = api.call("POST", path, None, Some(&alice)).await.expect("receive an answer");
+        let answer = api.call("POST", path, None, Some(&alice)).await.expect("receive answer");
         assert_eq!(answer.status, status, "{path}: {answer:?}");
         if let Some(token) = answer.body["token"].as_str() {
-            let own =
-                std::fs::read_to_string(folder.path().join(".neonchat/secrets/JWT_SECRET")).expect("create a secret");
+            let own = std::fs::read_to_string(folder.path().join(".neonchat/secrets/JWT_SECRET")).expect("read secret");
             assert!(is_signed_with(own.trim(), token));
             assert!(!is_signed_with("your-super-secret-jwt-key-change-in-production", token));
         }
@@ -192,12 +191,12 @@ async fn second_run_keeps_the_data_and_concurrent_runs_are_refused() {
         let (code, second) = output(&mut run(folder.path(), Ports::free().expect("get free ports"))).await;
         assert!(code == Some(1) && second.contains("another `make run` is active"), "{second}");
 
-        let ended = running.stop(Signal::SIGTERM, Duration::from_secs(30)).await.expect("wait for the end");
+        let ended = running.stop(Signal::SIGTERM, Duration::from_secs(30)).await.expect("wait for end");
         assert!(ended.success(), "{ended}: {}", running.tail());
-        std::fs::remove_file(&log).expect("remove");
+        std::fs::remove_file(&log).expect("remove files");
     }
-    // Where another user runs Postgres, the data may be elsewhere.
+    // If another user runs Postgres, the data may be in another directory.
     if let Ok(data) = std::fs::canonicalize(folder.path().join(".neonchat/postgres/data")) {
-        std::fs::remove_dir_all(data).expect("remove");
+        std::fs::remove_dir_all(data).expect("remove files");
     }
 }

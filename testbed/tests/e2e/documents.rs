@@ -1,4 +1,4 @@
-//! The Markdown files: their links lead somewhere, and the README says the same in both languages.
+//! The Markdown files: links, names of files, and the two languages of the README.
 
 use std::{
     collections::BTreeSet,
@@ -8,16 +8,16 @@ use std::{
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// Folders that hold no source.
+/// Folders without source files.
 const SKIPPED: [&str; 4] = [".git", ".neonchat", "node_modules", "target"];
 
 #[test]
-fn the_russian_readme_is_in_step_with_the_english_one() {
+fn russian_readme_matches_english_readme() {
     let [english, russian] = ["README.md", "README.ru.md"].map(|name| Document::read(&Path::new(ROOT).join(name)));
     let levels = |document: &Document| document.headings.iter().map(|heading| heading.level).collect::<Vec<_>>();
     assert_eq!(levels(&english), levels(&russian), "levels of headings");
     assert_eq!(english.code, russian.code, "code blocks");
-    // Each links to the other.
+    // They link to each other, which is not compared.
     let is_own = |link: &&String| !["README.md", "README.ru.md"].contains(&link.as_str());
     let links = |document: &Document| document.links.iter().filter(is_own).cloned().collect::<Vec<_>>();
     assert_eq!(links(&english), links(&russian), "targets of links");
@@ -25,7 +25,7 @@ fn the_russian_readme_is_in_step_with_the_english_one() {
 }
 
 #[test]
-fn every_link_of_a_document_leads_to_a_file_and_a_heading() {
+fn links_in_documents_have_existing_targets() {
     let mut checked = 0;
     for path in files().filter(|path| has_extension(path, "md")) {
         for link in Document::read(&path).links {
@@ -49,7 +49,7 @@ fn every_link_of_a_document_leads_to_a_file_and_a_heading() {
 }
 
 #[test]
-fn every_document_that_a_source_names_exists() {
+fn documents_named_in_sources_exist() {
     let mut checked = 0;
     for path in files().filter(|path| !has_extension(path, "md")) {
         let Ok(text) = fs::read_to_string(&path) else { continue };
@@ -65,11 +65,11 @@ fn every_document_that_a_source_names_exists() {
 }
 
 #[test]
-fn every_source_file_that_a_document_names_exists() {
+fn source_files_named_in_documents_exist() {
     let sources: Vec<_> = files().filter(|path| has_extension(path, "rs")).collect();
     let mut checked = 0;
     for path in files().filter(|path| has_extension(path, "md")) {
-        let text = fs::read_to_string(&path).expect("read a document");
+        let text = fs::read_to_string(&path).expect("read document");
         let is_source = |code: &&str| has_extension(Path::new(code), "rs") && !code.contains([' ', '*']);
         // Every second part is code.
         for name in text.split('`').skip(1).step_by(2).filter(is_source) {
@@ -80,12 +80,12 @@ fn every_source_file_that_a_document_names_exists() {
     assert!(checked > 20, "only {checked} names");
 }
 
-/// What the tests need of a Markdown file.
+/// The parts of a Markdown file that the tests compare.
 struct Document {
     headings: Vec<Heading>,
     /// Fenced code blocks, with their language.
     code: Vec<String>,
-    /// Targets of links and images, in their order.
+    /// Targets of links and images, in order.
     links: Vec<String>,
 }
 
@@ -105,7 +105,7 @@ impl Heading {
 impl Document {
     fn read(path: &Path) -> Self {
         let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        // Prose and fenced code in turn.
+        // Prose and fenced code alternate.
         let parts: Vec<_> = text.split("\n```").collect();
         assert!(parts.len() % 2 == 1, "{}: a code block has no end", path.display());
         let code = parts.iter().skip(1).step_by(2).map(|&part| part.to_owned()).collect();
@@ -117,7 +117,7 @@ impl Document {
         Self { headings, code, links: targets.map(|(target, _)| target.to_owned()).collect() }
     }
 
-    /// The anchors that GitHub gives to the headings.
+    /// Returns the anchors that GitHub generates for the headings.
     fn anchors(&self) -> BTreeSet<String> {
         let kept = |character: &char| character.is_alphanumeric() || " -_".contains(*character);
         let anchor = |heading: &Heading| heading.text.to_lowercase().chars().filter(kept).collect::<String>();
@@ -129,13 +129,13 @@ fn has_extension(path: &Path, extension: &str) -> bool {
     path.extension().is_some_and(|found| found == extension)
 }
 
-/// All files of the repository.
+/// Returns all files of the repository.
 fn files() -> impl Iterator<Item = PathBuf> {
     let mut folders = vec![PathBuf::from(ROOT)];
     let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).expect("read a folder") {
-            let path = entry.expect("read an entry").path();
+        for entry in fs::read_dir(&folder).expect("read folder") {
+            let path = entry.expect("read entry").path();
             let is_skipped = path.file_name().is_some_and(|name| SKIPPED.iter().any(|skipped| name == *skipped));
             if path.is_symlink() || is_skipped {
                 continue;

@@ -1,4 +1,4 @@
-//! The example requests of the specification («Примеры запросов»), as printed but for ids, tokens and ports.
+//! The example requests of the specification («Примеры запросов»), unchanged except for ids, tokens and ports.
 
 use neonchat_testbed::client::{Socket, User, text};
 use serde_json::Value;
@@ -7,7 +7,7 @@ use tokio::process::Command;
 use crate::helpers::Running;
 
 async fn shell(script: &str) -> Value {
-    let output = Command::new("sh").arg("-c").arg(script).output().await.expect("run a shell");
+    let output = Command::new("sh").arg("-c").arg(script).output().await.expect("run shell");
     assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{script}: {output:?}"))
 }
@@ -32,9 +32,9 @@ async fn every_example_request_works() {
     ))
     .await;
     assert_eq!((&login["expires_in"], &login["user"]["id"]), (&86400.into(), &alice["id"]));
-    let token = text(&login["token"]).expect("find a token");
+    let token = text(&login["token"]).expect("find token");
 
-    let bob = api.user("bob").await.expect("Bob");
+    let bob = api.user("bob").await.expect("register Bob");
     let chat = shell(&format!(
         r#"curl -X POST {rest}/api/v1/chats \
   -H "Authorization: Bearer {token}" \
@@ -43,34 +43,34 @@ async fn every_example_request_works() {
         bob.id
     ))
     .await;
-    let chat = text(&chat["id"]).expect("find an ID");
+    let chat = text(&chat["id"]).expect("find ID");
 
-    // What wscat does with `wscat -c "ws://…/ws?token=…&chat_id=…"`.
-    let alice = User { id: text(&alice["id"]).expect("find an ID"), name: "alice".to_owned(), token };
-    let mut socket = Socket::open(&ws, &alice, Some(&chat)).await.expect("open a socket");
-    // The frame of section 3.3.1, and that of the load script, which leaves the chat out.
+    // Equivalent to `wscat -c "ws://…/ws?token=…&chat_id=…"`.
+    let alice = User { id: text(&alice["id"]).expect("find ID"), name: "alice".to_owned(), token };
+    let mut socket = Socket::open(&ws, &alice, Some(&chat)).await.expect("open socket");
+    // The frame of section 3.3.1, and the frame of the load script, which omits the chat.
     for frame in [
         format!(r#"{{"type":"message","chat_id":"{chat}","text":"Текст","request_id":"{}"}}"#, uuid::Uuid::new_v4()),
         format!(r#"{{"type":"message","text":"Test message","request_id":"{}"}}"#, uuid::Uuid::new_v4()),
     ] {
         socket.send(&serde_json::from_str(&frame).expect("parse JSON")).await.expect("send");
-        let ack = socket.expect("message_sent").await.expect("receive an ack");
+        let ack = socket.expect("message_sent").await.expect("receive ack");
         assert_eq!(ack["status"], "delivered");
     }
-    let metrics = Command::new("curl").arg("-sf").arg(format!("{http}/metrics")).output().await.expect("curl");
+    let metrics = Command::new("curl").arg("-sf").arg(format!("{http}/metrics")).output().await.expect("run curl");
     assert!(String::from_utf8_lossy(&metrics.stdout).contains("websocket_connections_current 1"));
 }
 
-/// «First message» of the README, with another port.
+/// Runs “First message” of the README with another port.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_readme_sends_a_first_message() {
+async fn first_message_of_the_readme_works() {
     let Running { system, .. } = &Running::start(&[]).await;
     let readme = include_str!("../../../README.md");
     let blocks: Vec<_> =
         readme.split("\n```").skip(1).step_by(2).filter_map(|block| block.strip_prefix("sh\n")).collect();
-    let script = blocks.iter().find(|block| block.starts_with("api=")).expect("the commands of the README");
+    let script = blocks.iter().find(|block| block.starts_with("api=")).expect("find commands of the README");
     let script = script.replace("http://localhost:8080", &system.rest());
-    let output = Command::new("sh").arg("-c").arg(&script).output().await.expect("run a shell");
+    let output = Command::new("sh").arg("-c").arg(&script).output().await.expect("run shell");
     let printed = String::from_utf8_lossy(&output.stdout);
     let last = serde_json::Deserializer::from_str(&printed).into_iter::<Value>().last();
     let message = last.unwrap_or_else(|| panic!("{output:?}")).expect("parse JSON");

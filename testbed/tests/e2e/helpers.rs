@@ -1,4 +1,4 @@
-//! The system as processes, with a database of its own.
+//! Both services as processes, with a separate database.
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
@@ -8,18 +8,18 @@ use neonchat_testbed::{
 };
 use tempfile::TempDir;
 
-/// Settings that make tests quick, and let them run side by side.
+/// Settings that make tests fast and let them run in parallel.
 pub(crate) const QUICK: [(&str, &str); 4] = [
     ("BCRYPT_COST", "4"),
     ("PRESENCE_OFFLINE_GRACE", "100ms"),
     ("DB_MAX_CONNS", "5"),
-    // All tests come from one address.
+    // All tests use one client address.
     ("RATE_LIMIT_PER_MINUTE", "0"),
 ];
 
-/// A folder that others may enter, too: where the superuser runs the tests, Postgres and nginx run as somebody else.
+/// Creates a folder that other users can enter: if root runs the tests, Postgres and nginx run as another user.
 pub(crate) fn folder() -> TempDir {
-    let folder = tempfile::tempdir().expect("create a directory");
+    let folder = tempfile::tempdir().expect("create directory");
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("set permissions");
     folder
 }
@@ -36,9 +36,9 @@ impl Running {
         Self::start_on(&harness::test_database().await, settings).await
     }
 
-    /// On a database that may have something in it.
+    /// Starts both services on a database that may contain data.
     pub(crate) async fn start_on(database: &str, settings: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().expect("create a directory");
+        let folder = tempfile::tempdir().expect("create directory");
         let (redis, namespace) = (harness::redis_url(), harness::redis_namespace());
         let mut all = vec![("DATABASE_URL", database), ("REDIS_URL", &*redis), ("REDIS_NAMESPACE", &*namespace)];
         all.extend(QUICK);
@@ -50,12 +50,12 @@ impl Running {
 
     pub(crate) fn log(&self, service: &str) -> String {
         let log = self.folder.path().join(format!("{service}.log"));
-        fs::read_to_string(log).expect("read the log")
+        fs::read_to_string(log).expect("read log")
     }
 }
 
-/// The value of a metric of notification-service.
+/// Returns the value of a metric of notification-service.
 pub(crate) async fn metric(system: &System, name: &str) -> f64 {
-    let line = system.notification().metric(name).await.expect("find a metric");
-    line.split(' ').next_back().and_then(|value| value.parse().ok()).expect("parse a number")
+    let line = system.notification().metric(name).await.expect("find metric");
+    line.split(' ').next_back().and_then(|value| value.parse().ok()).expect("parse number")
 }

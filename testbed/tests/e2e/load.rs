@@ -1,4 +1,4 @@
-//! The load scripts in `k6/`, each as small as it can be, through the script that `make load` calls.
+//! The load scripts in `k6/` at their smallest size, run by the script that `make load` calls.
 
 use std::{net::SocketAddr, process::Stdio};
 
@@ -10,17 +10,17 @@ use tokio::{
 
 use crate::helpers::Running;
 
-/// A debug build beside the other tests is no measure of speed: ten seconds are allowed where milliseconds should be, and
-/// five for the sockets to open.
+/// Thresholds for a debug build that runs in parallel with other tests: ten seconds instead of milliseconds, and five seconds to
+/// open the sockets.
 const GENEROUS: [(&str, &str); 4] =
     [("DELIVERY_P95", "10000"), ("REST_P95", "10000"), ("SETTLE", "5"), ("DURATION", "2s")];
 
-/// Runs a scenario. Returns its exit code, and what was said.
+/// Runs a scenario. Returns its exit code and its output.
 async fn load(running: &Running, scenario: &str, settings: &[(&str, &str)]) -> (Option<i32>, String) {
     let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../k6/run.sh"));
     command.arg(scenario).env("BASE_URL", running.system.rest()).env("WS_URL", running.system.websocket());
     command.env("SMOKE", "true").envs(GENEROUS).envs(settings.iter().copied());
-    let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.expect("bash");
+    let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.expect("run bash");
     (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
 }
 
@@ -51,13 +51,13 @@ async fn load_explains_why_it_cannot_run() {
     assert!(said.contains("RATE_LIMIT_PER_MINUTE=0 BCRYPT_COST=4 make run"), "{said}");
 }
 
-/// Stands before chat-service and answers the first connections with 503. Returns its address.
+/// Starts a proxy for chat-service that answers the first connections with 503. Returns its address.
 async fn busy_for(connections: usize, upstream: String) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("get a free port");
-    let address = listener.local_addr().expect("get the address");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("get free port");
+    let address = listener.local_addr().expect("get address");
     tokio::spawn(async move {
         for number in 0.. {
-            let (mut client, _) = listener.accept().await.expect("accept a connection");
+            let (mut client, _) = listener.accept().await.expect("accept connection");
             let upstream = upstream.clone();
             tokio::spawn(async move {
                 if number < connections {

@@ -1,6 +1,6 @@
-//! Both services as processes, and the commands that a newcomer runs.
+//! End-to-end tests: both services as processes, and the commands of the project.
 
-#![expect(clippy::expect_used, reason = "a test that cannot go on says so by a panic")]
+#![expect(clippy::expect_used, reason = "a failed step of a test panics")]
 #![expect(clippy::disallowed_methods, reason = "a task of a test ends with the runtime of the test")]
 
 mod abuse;

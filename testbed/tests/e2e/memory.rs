@@ -1,4 +1,4 @@
-//! What requests cost in memory.
+//! The memory use of requests.
 
 use std::{fs, io::Write as _};
 
@@ -8,26 +8,26 @@ use reqwest::Client;
 
 use crate::helpers::Running;
 
-/// The most that all bombs together may add.
+/// The limit for the growth by all compressed bodies together.
 const MOST_KIB: u64 = 16 * 1024;
 
-/// JSON that is 64 KiB compressed and some 60 MiB otherwise.
+/// Returns JSON of some 60 MiB, compressed to 64 KiB.
 fn bomb() -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(b"{\"username\":\"alice\",\"password\":\"").expect("compressed");
+    encoder.write_all(b"{\"username\":\"alice\",\"password\":\"").expect("compress body");
     let block = vec![b'x'; 64 * 1024];
     for _ in 0..960 {
-        encoder.write_all(&block).expect("compressed");
+        encoder.write_all(&block).expect("compress body");
     }
-    encoder.write_all(b"\"}").expect("compressed");
-    encoder.finish().expect("compressed")
+    encoder.write_all(b"\"}").expect("compress body");
+    encoder.finish().expect("compress body")
 }
 
-/// The most memory that a process has had, in KiB.
+/// Returns the peak memory of a process, in KiB.
 fn peak_kib(process: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("read the status");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
-    line.trim().trim_end_matches("kB").trim().parse().expect("parse a number")
+    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("read status");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("find peak");
+    line.trim().trim_end_matches("kB").trim().parse().expect("parse number")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -37,22 +37,16 @@ async fn compressed_bodies_are_not_expanded() {
     assert!(bomb.len() <= 64 * 1024, "{}", bomb.len());
     let client = Client::new();
     let notification = running.system.websocket().replace("ws://", "http://");
-    let chat = (running.system.rest(), running.system.chat_id().expect("run the process"));
-    let notification = (notification, running.system.notification_ids().expect("processes")[0]);
+    let chat = (running.system.rest(), running.system.chat_id().expect("get process ID"));
+    let notification = (notification, running.system.notification_ids().expect("get process IDs")[0]);
     for ((base, process), path) in
         [(&chat, "/api/v1/auth/login"), (&chat, "/api/v1/auth/register"), (&notification, "/live")]
     {
         let send = || async {
             let request = client.post(format!("{base}{path}")).header("content-type", "application/json");
-            request
-                .header("content-encoding", "gzip")
-                .body(bomb.clone())
-                .send()
-                .await
-                .expect("receive an answer")
-                .status()
+            request.header("content-encoding", "gzip").body(bomb.clone()).send().await.expect("receive answer").status()
         };
-        // What the first requests take is not the bomb's.
+        // The first requests allocate memory regardless of the body.
         join_all((0..32).map(|_| send())).await;
         let before = peak_kib(*process);
         let statuses = join_all((0..96).map(|_| send())).await;

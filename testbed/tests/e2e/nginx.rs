@@ -1,4 +1,4 @@
-//! nginx as `deploy/nginx` configures it, of the machine's own binary, at ports of its own.
+//! nginx with the configuration of `deploy/nginx`, the binary of this machine, and free ports.
 
 use std::{
     fs,
@@ -17,8 +17,8 @@ use nix::{sys::signal::killpg, unistd::Pid};
 use serde_json::Value;
 use tokio::process::Command;
 
-/// The longest that it takes to start, and to write a line to its log.
-const LIMIT: Duration = Duration::from_secs(20);
+/// The timeout for the start and for a line of the log.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A running nginx.
 pub(crate) struct Nginx {
@@ -30,12 +30,12 @@ pub(crate) struct Nginx {
 }
 
 impl Nginx {
-    /// Starts nginx in front of instances of both services. Its files are in `folder`, which other users have to be able to
+    /// Starts nginx in front of instances of both services. Its files are in `folder`, which other users must be able to
     /// enter.
     pub(crate) async fn start(folder: &Path, instances: &[Ports]) -> Self {
         let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/nginx");
-        let [https, http, health] = [(); 3].map(|()| port::reserve().expect("get a free port"));
-        let mut conf = fs::read_to_string(deploy.join("nginx.conf")).expect("read the file");
+        let [https, http, health] = [(); 3].map(|()| port::reserve().expect("get free port"));
+        let mut conf = fs::read_to_string(deploy.join("nginx.conf")).expect("read file");
         for (theirs, ours) in [
             ("listen 8443 ssl;", format!("listen 127.0.0.1:{https} ssl;")),
             ("listen 8000;", format!("listen 127.0.0.1:{http};")),
@@ -45,68 +45,68 @@ impl Nginx {
             assert!(conf.contains(theirs), "nginx.conf has no {theirs}");
             conf = conf.replace(theirs, &ours);
         }
-        fs::write(folder.join("nginx.conf"), conf).expect("write the file");
-        let upstreams = fs::read_to_string(deploy.join("upstreams.conf")).expect("read the file");
-        fs::write(folder.join("upstreams.conf"), with_ports(&upstreams, instances)).expect("write the file");
+        fs::write(folder.join("nginx.conf"), conf).expect("write file");
+        let upstreams = fs::read_to_string(deploy.join("upstreams.conf")).expect("read file");
+        fs::write(folder.join("upstreams.conf"), with_ports(&upstreams, instances)).expect("write file");
         let certificates = folder.join("certificates");
-        fs::create_dir(&certificates).expect("create a directory");
-        let made = Command::new(deploy.join("self-signed.sh")).arg(&certificates).output().await.expect("run a shell");
+        fs::create_dir(&certificates).expect("create directory");
+        let made = Command::new(deploy.join("self-signed.sh")).arg(&certificates).output().await.expect("run shell");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 
-        // As the container is started.
+        // The command of the container.
         let mut command = Process::command(&deploy.join("start.sh"), Signal::SIGTERM);
         command.arg(folder.join("site.conf")).arg(binary());
         command.args(["-e", "stderr", "-c", "nginx.conf", "-p"]).arg(folder);
         command.env("HTTPS_PORT", https.to_string());
-        let process = Process::spawn("nginx", &mut command, &folder.join("nginx.log")).expect("run the process");
+        let process = Process::spawn("nginx", &mut command, &folder.join("nginx.log")).expect("run process");
         let mut nginx = Self { process, https, http, health, certificate: certificates.join("fullchain.pem") };
         let health = nginx.health();
         let answers = async || health.call("GET", "/", None, None).await.is_ok_and(|answer| answer.status == 200);
-        nginx.process.ready_when(LIMIT, answers).await.expect("nginx");
+        nginx.process.ready_when(TIMEOUT, answers).await.expect("start nginx");
         nginx
     }
 
-    /// Its public port.
+    /// Returns the HTTPS port.
     pub(crate) const fn https(&self) -> u16 {
         self.https
     }
 
-    /// Where it answers plain HTTP.
+    /// Returns the port for plain HTTP.
     pub(crate) const fn http(&self) -> u16 {
         self.http
     }
 
-    /// The server for the health check of the container.
+    /// Returns a client of the server for the health check of the container.
     pub(crate) fn health(&self) -> Api {
         Api::new(format!("http://127.0.0.1:{}", self.health))
     }
 
-    /// A port that leads to its HTTPS.
+    /// Opens a tunnel to the HTTPS port. Returns the port of the tunnel.
     pub(crate) async fn tunnel(&self) -> u16 {
         tunnel(("127.0.0.1".to_owned(), self.https), &self.certificate).await.expect("open tunnel")
     }
 
-    /// All that it has written, errors too.
+    /// Returns the access log and the error log.
     pub(crate) fn log(&self) -> String {
-        fs::read_to_string(self.process.log()).expect("read the log")
+        fs::read_to_string(self.process.log()).expect("read log")
     }
 
     /// Waits for `count` lines of the access log for this path and returns them. nginx writes a line after the request has ended.
     pub(crate) async fn requests(&mut self, path: &str, count: usize) -> Vec<Value> {
         let log = self.process.log().to_owned();
         let read = || {
-            let text = fs::read_to_string(&log).expect("read the log");
+            let text = fs::read_to_string(&log).expect("read log");
             // The last line may be half written.
             let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
             lines.filter(|line| line["path"] == path).collect::<Vec<_>>()
         };
-        self.process.ready_when(LIMIT, async || read().len() >= count).await.expect("lines");
+        self.process.ready_when(TIMEOUT, async || read().len() >= count).await.expect("log requests");
         read()
     }
 }
 
 impl Drop for Nginx {
-    /// A child that is dropped is killed, and has no time to end its workers.
+    /// A dropped child is killed, which would leave its workers running.
     fn drop(&mut self) {
         if let Some(id) = self.process.id().and_then(|id| i32::try_from(id).ok()) {
             let _ = killpg(Pid::from_raw(id), Signal::SIGTERM);
@@ -114,7 +114,7 @@ impl Drop for Nginx {
     }
 }
 
-/// The upstreams of docker-compose.yml, each with the instances at these ports. A name server is not asked.
+/// Replaces the servers of the upstreams by the instances at these ports. No name is resolved.
 fn with_ports(conf: &str, instances: &[Ports]) -> String {
     let mut lines = Vec::new();
     for line in conf.lines() {
@@ -122,7 +122,7 @@ fn with_ports(conf: &str, instances: &[Ports]) -> String {
             lines.push(line.to_owned());
             continue;
         };
-        let (address, parameters) = server.split_once(" resolve ").expect("`resolve`");
+        let (address, parameters) = server.split_once(" resolve ").expect("find `resolve`");
         let port: fn(&Ports) -> u16 = match address {
             "chat-service:8080" => |ports| ports.rest,
             "chat-service:8084" => |ports| ports.chat_ready(),
@@ -135,7 +135,7 @@ fn with_ports(conf: &str, instances: &[Ports]) -> String {
     lines.join("\n")
 }
 
-/// Debian has it where only the superuser looks.
+/// Finds nginx. Debian installs it in a folder that is only in root's PATH.
 fn binary() -> PathBuf {
     let on_path = std::env::var_os("PATH").unwrap_or_default();
     let mut folders = std::env::split_paths(&on_path).chain(["/usr/sbin".into()]);

@@ -1,4 +1,4 @@
-//! The system as the public meets it: nginx in front of two instances of each service.
+//! nginx in front of two instances of each service.
 
 use std::time::Duration;
 
@@ -15,23 +15,23 @@ use crate::{
 };
 
 async fn get(port: u16, path: &str) -> Response {
-    let client = reqwest::Client::builder().redirect(Policy::none()).build().expect("create a client");
+    let client = reqwest::Client::builder().redirect(Policy::none()).build().expect("create client");
     client
         .get(format!("http://127.0.0.1:{port}{path}"))
         .header("x-request-id", "mine")
         .send()
         .await
-        .expect("receive an answer")
+        .expect("receive answer")
 }
 
-/// What a browser is told with every answer.
-fn assert_is_careful(headers: &HeaderMap) {
+/// Asserts the headers that every response has.
+fn assert_security_headers(headers: &HeaderMap) {
     for (name, value) in [
         ("x-content-type-options", "nosniff"),
         ("x-frame-options", "DENY"),
         ("referrer-policy", "no-referrer"),
         ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
-        // Not which version.
+        // Without the version.
         ("server", "nginx"),
         ("x-request-id", "mine"),
     ] {
@@ -40,14 +40,14 @@ fn assert_is_careful(headers: &HeaderMap) {
     }
 }
 
-/// A refusal of nginx itself, in the words of the services.
+/// Asserts that nginx itself refused the request, with a body in the format of the services.
 async fn assert_is_problem(response: Response, code: ErrorCode, detail: &str) {
-    assert_is_careful(response.headers());
+    assert_security_headers(response.headers());
     assert_eq!(response.headers()["content-type"], "application/problem+json");
     assert_eq!(response.headers().contains_key("retry-after"), code.is_retryable());
     let status = code.http_status().as_u16();
     assert_eq!(response.status(), status);
-    let body: Value = serde_json::from_slice(&response.bytes().await.expect("a body")).expect("parse JSON");
+    let body: Value = serde_json::from_slice(&response.bytes().await.expect("read body")).expect("parse JSON");
     let expected = json!({
         "type": format!("urn:neonchat:error:{code}"), "title": code.title(), "status": status, "detail": detail,
         "code": code.as_str(), "request_id": "mine",
@@ -61,43 +61,43 @@ async fn one_address_serves_all_instances_of_both_services() {
     let (alice, bob, chat) = site.pair().await;
     let api = site.api();
 
-    // Each request goes to the next instance,
+    // Requests go to the instances in turn.
     for _ in 0..10 {
-        assert_eq!(api.get("/api/v1/users/me", &alice).await.expect("receive an answer").body["id"], *alice.id);
+        assert_eq!(api.get("/api/v1/users/me", &alice).await.expect("receive answer").body["id"], *alice.id);
     }
     let requests = site.nginx.requests("/api/v1/users/me", 10).await;
     let upstreams: Vec<_> = requests.iter().map(|request| &request["upstream"]).collect();
     assert!(upstreams.windows(2).all(|pair| pair[0] != pair[1]), "{upstreams:?}");
 
-    // each socket where the fewest are, and stays there; what is said on one comes out of the other.
+    // A socket goes to the instance with the fewest sockets. Messages cross instances.
     let (mut alices, mut bobs) = (site.open(&alice).await, site.open(&bob).await);
     assert_eq!(site.sockets().await, ["1", "1"]);
     for n in 1..=5 {
-        let ack = alices.send_message(&chat, "over nginx").await.expect("receive an ack");
+        let ack = alices.send_message(&chat, "over nginx").await.expect("receive ack");
         assert_eq!((&ack["seq"], &ack["status"]), (&json!(n), &json!("delivered")));
-        assert_eq!(bobs.expect_beside_presence("new_message").await.expect("receive a message")["seq"], n);
+        assert_eq!(bobs.expect_beside_presence("new_message").await.expect("receive message")["seq"], n);
     }
     let path = format!("/api/v1/chats/{chat}/messages");
-    assert_eq!(api.post(&path, &bob, &json!({ "text": "by REST" })).await.expect("receive an answer").status, 201);
+    assert_eq!(api.post(&path, &bob, &json!({ "text": "by REST" })).await.expect("receive answer").status, 201);
     for socket in [&mut alices, &mut bobs] {
-        assert_eq!(socket.expect_beside_presence("new_message").await.expect("receive a message")["seq"], 6);
+        assert_eq!(socket.expect_beside_presence("new_message").await.expect("receive message")["seq"], 6);
     }
-    // Bob comes back to the instance that he left: it has fewer. The line of a request is written after it has ended.
-    bobs.close().await.expect("close");
+    // Bob reconnects to the same instance, which has fewer sockets. nginx logs a request after it has ended.
+    bobs.close().await.expect("close socket");
     site.nginx.requests("/ws", 1).await;
     let bobs = site.open(&bob).await;
     for (closed, socket) in [(2, alices), (3, bobs)] {
-        socket.close().await.expect("close");
+        socket.close().await.expect("close socket");
         site.nginx.requests("/ws", closed).await;
     }
 
-    // A page of this site may open a socket, another may not: the services see the Host that the browser sees.
+    // Only a page of this site may open a socket: nginx passes the browser's Host to the services.
     let url = format!("ws://127.0.0.1:{}/ws?token={}", site.port, alice.token);
     let own = format!("https://127.0.0.1:{}", site.port);
-    let opened = Socket::request(&url, &[("origin", &own)]).await.expect("receive an answer");
-    opened.expect("open a socket").close().await.expect("close");
+    let opened = Socket::request(&url, &[("origin", &own)]).await.expect("receive answer");
+    opened.expect("open socket").close().await.expect("close socket");
     let Err(Refused(answer)) =
-        Socket::request(&url, &[("origin", "https://elsewhere.example")]).await.expect("receive an answer")
+        Socket::request(&url, &[("origin", "https://elsewhere.example")]).await.expect("receive answer")
     else {
         panic!("a page from elsewhere opened a socket")
     };
@@ -116,12 +116,12 @@ async fn proxy_refuses_internal_paths_and_invalid_requests() {
     let site = Site::start().await;
     let from_service = get(site.port, "/api/v1/users/me").await;
     assert_eq!(from_service.status(), 401);
-    assert_is_careful(from_service.headers());
+    assert_security_headers(from_service.headers());
     assert_eq!(from_service.headers()["strict-transport-security"], "max-age=31536000");
     let plain = get(site.nginx.http(), "/api/v1/users/me?q=1").await;
     assert_eq!(
         (plain.status().as_u16(), &plain.headers()["location"]),
-        (308, &format!("https://127.0.0.1:{}/api/v1/users/me?q=1", site.nginx.https()).parse().expect("a header"))
+        (308, &format!("https://127.0.0.1:{}/api/v1/users/me?q=1", site.nginx.https()).parse().expect("parse header"))
     );
 
     let documents = get(site.port, "/").await;
@@ -134,16 +134,11 @@ async fn proxy_refuses_internal_paths_and_invalid_requests() {
     let post = async |bytes: usize| {
         let url = format!("http://127.0.0.1:{}/api/v1/auth/login", site.port);
         let request = reqwest::Client::new().post(url).header("x-request-id", "mine");
-        request
-            .header("content-type", "application/json")
-            .body(vec![b' '; bytes])
-            .send()
-            .await
-            .expect("receive an answer")
+        request.header("content-type", "application/json").body(vec![b' '; bytes]).send().await.expect("receive answer")
     };
-    // The service has a limit of its own, below that of nginx.
+    // The limit of the service is below that of nginx.
     let refused = post(100 * 1024).await;
-    let body: Value = serde_json::from_slice(&refused.bytes().await.expect("a body")).expect("parse JSON");
+    let body: Value = serde_json::from_slice(&refused.bytes().await.expect("read body")).expect("parse JSON");
     assert_eq!(body["code"], ErrorCode::PayloadTooLarge.as_str());
     assert_ne!(body["detail"], "The body is too large.");
     assert_is_problem(post(129 * 1024).await, ErrorCode::PayloadTooLarge, "The body is too large.").await;
@@ -155,12 +150,12 @@ async fn health_check_fails_while_no_instance_of_a_service_is_ready() {
     let mut site = Site::start().await;
     let health = site.nginx.health();
     let status =
-        async |service: &str| health.call("GET", &format!("/{service}"), None, None).await.expect("ask nginx").status;
-    site.instances.remove(0).stop().await.expect("stop the first instances");
+        async |service: &str| health.call("GET", &format!("/{service}"), None, None).await.expect("call nginx").status;
+    site.instances.remove(0).stop().await.expect("stop first instances");
     for service in ["chat-service", "notification-service"] {
         assert_eq!(status(service).await, 200, "{service}");
     }
-    site.instances.remove(0).stop().await.expect("stop the second instances");
+    site.instances.remove(0).stop().await.expect("stop second instances");
     for service in ["chat-service", "notification-service"] {
         assert!(status(service).await >= 500, "{service}");
     }
@@ -172,7 +167,7 @@ async fn answers_only_for_hosts_of_the_site() {
     let client = reqwest::Client::builder().redirect(Policy::none()).build().expect("build client");
     let get = async |port: u16, host: &str| {
         let request = client.get(format!("http://127.0.0.1:{port}/openapi.json")).header("x-request-id", "mine");
-        request.header("host", host).send().await.expect("receive an answer")
+        request.header("host", host).send().await.expect("receive answer")
     };
     for host in ["elsewhere.example", "localhost.elsewhere.example", "elsewhere.example:8443"] {
         let refused = get(site.nginx.http(), host).await;
@@ -196,14 +191,14 @@ async fn nginx_answers_for_missing_upstreams_and_excess_requests() {
     for path in ["/api/v1/users/me", "/ws"] {
         assert_is_problem(get(port, path).await, ErrorCode::Unavailable, "No instance answered.").await;
     }
-    // 100 a second, and 200 more at once.
+    // The limit is 100 requests per second with a burst of 200.
     let client = reqwest::Client::new();
     let url = format!("http://127.0.0.1:{port}/api/v1/users/me");
     let answers = stream::repeat_with(|| client.get(&url).header("x-request-id", "mine").send()).buffer_unordered(50);
     let mut refused = answers.filter_map(async |answer| answer.ok().filter(|answer| answer.status() == 429)).boxed();
     let refused = tokio::time::timeout(Duration::from_mins(1), refused.next())
         .await
-        .expect("a limit")
-        .expect("receive an answer");
+        .expect("reach limit in time")
+        .expect("receive answer");
     assert_is_problem(refused, ErrorCode::RateLimited, "Too many requests from this address.").await;
 }

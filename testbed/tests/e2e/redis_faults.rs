@@ -1,4 +1,4 @@
-//! What the operator is told when Redis is away, or refuses.
+//! Logs and health while Redis is unavailable or refuses commands.
 
 use std::{fs, path::Path};
 
@@ -15,7 +15,7 @@ use crate::helpers::QUICK;
 
 const PASSWORD: &str = "not-for-the-log";
 
-/// Both services, with a Redis of their own.
+/// Both services with a separate Redis.
 struct Stage {
     redis: Redis,
     system: System,
@@ -24,7 +24,7 @@ struct Stage {
 
 impl Stage {
     async fn set(redis: Redis, redis_url: &str) -> Self {
-        let (folder, database) = (tempfile::tempdir().expect("create a directory"), harness::test_database().await);
+        let (folder, database) = (tempfile::tempdir().expect("create directory"), harness::test_database().await);
         let mut settings = vec![("DATABASE_URL", &*database), ("REDIS_URL", redis_url)];
         settings.extend(QUICK);
         let system = System::start(folder.path(), Ports::free().expect("get free ports"), &settings)
@@ -33,13 +33,13 @@ impl Stage {
         Self { redis, system, folder }
     }
 
-    /// The lines of a service's log with this message. Without a terminal they are JSON.
+    /// Returns the lines of a service's log with this message. Without a terminal they are JSON.
     fn lines(&self, service: &str, message: &str) -> Vec<Value> {
-        let log = fs::read_to_string(self.folder.path().join(format!("{service}.log"))).expect("read the log");
+        let log = fs::read_to_string(self.folder.path().join(format!("{service}.log"))).expect("read log");
         assert!(!log.contains('\u{1b}') && !log.contains(PASSWORD), "{log}");
         // The last line may be half written.
         let (complete, _) = log.rsplit_once('\n').unwrap_or_default();
-        let lines = complete.lines().map(|line| serde_json::from_str::<Value>(line).expect("parse a log line"));
+        let lines = complete.lines().map(|line| serde_json::from_str::<Value>(line).expect("parse log line"));
         lines.filter(|line| line["message"] == message).collect()
     }
 
@@ -51,7 +51,7 @@ impl Stage {
         }
     }
 
-    /// The lines with this message of the connection that both services have.
+    /// Returns the lines with this message about the commands connection, which both services have.
     fn of_commands(&self, service: &str, message: &str) -> Vec<Value> {
         self.lines(service, message).into_iter().filter(|line| line["redis.client"] == "commands").collect()
     }
@@ -65,7 +65,7 @@ impl Stage {
 }
 
 async fn redis_error(api: &Api) -> Option<String> {
-    let health = api.call("GET", "/health", None, None).await.expect("receive an answer");
+    let health = api.call("GET", "/health", None, None).await.expect("receive answer");
     health.body["redis_error"].as_str().map(str::to_owned)
 }
 
@@ -75,15 +75,15 @@ async fn redis(folder: &Path, port: Option<u16>, arguments: &[&str]) -> Redis {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn logs_loss_and_return_of_redis_once() {
-    let folder = tempfile::tempdir().expect("create a directory");
+    let folder = tempfile::tempdir().expect("create directory");
     let redis = redis(folder.path(), None, &[]).await;
     let url = redis.url();
     let mut stage = Stage::set(redis, &url).await;
     stage.until_redis_error_is(None).await;
     let port = stage.redis.port();
-    stage.redis.kill().await.expect("kill");
+    stage.redis.kill().await.expect("kill process");
     stage.until_redis_error_is(Some("unreachable")).await;
-    let folder = tempfile::tempdir().expect("create a directory");
+    let folder = tempfile::tempdir().expect("create directory");
     stage.redis = self::redis(folder.path(), Some(port), &[]).await;
     stage.until_redis_error_is(None).await;
     for service in ["chat-service", "notification-service"] {
@@ -99,13 +99,13 @@ async fn logs_loss_and_return_of_redis_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn health_shows_that_redis_refuses_the_password() {
-    let folder = tempfile::tempdir().expect("create a directory");
+    let folder = tempfile::tempdir().expect("create directory");
     let redis = redis(folder.path(), None, &["--requirepass", "another"]).await;
     let url = format!("redis://:{PASSWORD}@127.0.0.1:{}/0", redis.port());
     let stage = Stage::set(redis, &url).await;
     stage.until_redis_error_is(Some("WRONGPASS")).await;
     stage.until_logged("redis refused a command").await;
-    // It is right from now on, and nothing has to be restarted.
+    // The password becomes valid. No restart is needed.
     let port = stage.redis.port().to_string();
     let set = ["-p", &*port, "-a", "another", "config", "set", "requirepass", PASSWORD];
     let done = tokio::process::Command::new("redis-cli").args(set).output().await.expect("redis-cli");
@@ -122,16 +122,16 @@ async fn health_shows_that_redis_refuses_the_password() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn health_shows_that_redis_is_read_only() {
-    let folder = tempfile::tempdir().expect("create a directory");
+    let folder = tempfile::tempdir().expect("create directory");
     let redis = redis(folder.path(), None, &[]).await;
     let url = redis.url();
     let stage = Stage::set(redis, &url).await;
     stage.until_redis_error_is(None).await;
-    // A replica of a server that is not there.
-    stage.redis.command("REPLICAOF 127.0.0.1 1").await.expect("a replica");
+    // A replica of a primary that does not exist.
+    stage.redis.command("REPLICAOF 127.0.0.1 1").await.expect("make Redis a replica");
     stage.until_redis_error_is(Some("READONLY")).await;
     stage.until_logged("redis refused a command").await;
-    stage.redis.command("REPLICAOF NO ONE").await.expect("no replica");
+    stage.redis.command("REPLICAOF NO ONE").await.expect("make Redis a primary");
     stage.until_redis_error_is(None).await;
     for service in ["chat-service", "notification-service"] {
         assert_eq!(stage.of_commands(service, "redis refused a command").len(), 1, "{service}");

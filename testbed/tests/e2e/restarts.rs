@@ -1,4 +1,4 @@
-//! Instances that end, and come back, behind nginx: clients are left to the others.
+//! Restarts of instances behind nginx: clients move to the other instances.
 
 use std::{
     sync::{
@@ -17,30 +17,30 @@ use tokio::{task::JoinSet, time::timeout};
 
 use crate::site::{Site, assert_no_token};
 
-/// The longest that all clients take until they are connected again.
-const RECONNECT_LIMIT: Duration = Duration::from_secs(30);
+/// The timeout for all clients to reconnect.
+const RECONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Users, each with two devices.
 const USERS: usize = 12;
 
-/// Asks for something all the time until `gone` is done. Each has to be answered.
-async fn while_asking<T>(api: Api, user: User, gone: impl Future<Output = T>) -> T {
+/// Sends requests until `work` is done. Every request must succeed.
+async fn while_requesting<T>(api: Api, user: User, work: impl Future<Output = T>) -> T {
     let is_done = Arc::new(AtomicBool::new(false));
     let stop = Arc::clone(&is_done);
-    let asking = tokio::spawn(async move {
-        // Half as fast as nginx allows.
+    let requests = tokio::spawn(async move {
+        // Half of the rate limit of nginx.
         let mut pace = tokio::time::interval(Duration::from_millis(20));
         let mut answers = 0;
         while !stop.load(Relaxed) || answers < 50 {
             pace.tick().await;
-            let answer = api.get("/api/v1/users/me", &user).await.expect("receive an answer");
+            let answer = api.get("/api/v1/users/me", &user).await.expect("receive answer");
             assert_eq!(answer.status, 200, "{answer:?}");
             answers += 1;
         }
     });
-    let outcome = gone.await;
+    let outcome = work.await;
     is_done.store(true, Relaxed);
-    asking.await.expect("every request is answered");
+    requests.await.expect("answer every request");
     outcome
 }
 
@@ -52,16 +52,16 @@ async fn clients_of_a_draining_instance_move_to_the_other() {
     let system = site.take_instance_of_socket().await;
     let mut bobs = site.open(&bob).await;
 
-    let (stopped, (frames, code)) = while_asking(site.api(), alice.clone(), async {
-        tokio::join!(system.stop(), async { alices.closed().await.expect("receive a close frame") })
+    let (stopped, (frames, code)) = while_requesting(site.api(), alice.clone(), async {
+        tokio::join!(system.stop(), async { alices.closed().await.expect("receive close frame") })
     })
     .await;
-    stopped.expect("both end well");
-    let last = frames.last().expect("a word before");
+    stopped.expect("stop both services");
+    let last = frames.last().expect("receive reconnect frame");
     assert_eq!((&last["type"], code), (&json!("reconnect"), 4100));
     let mut alices = site.open(&alice).await;
-    assert_eq!(alices.send_message(&chat, "on the other").await.expect("receive an ack")["seq"], 1);
-    assert_eq!(bobs.expect_beside_presence("new_message").await.expect("receive a message")["seq"], 1);
+    assert_eq!(alices.send_message(&chat, "on the other").await.expect("receive ack")["seq"], 1);
+    assert_eq!(bobs.expect_beside_presence("new_message").await.expect("receive message")["seq"], 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -72,24 +72,24 @@ async fn clients_of_a_killed_instance_move_to_the_other() {
     let system = site.take_instance_of_socket().await;
     let mut bobs = site.open(&bob).await;
 
-    while_asking(site.api(), alice.clone(), async {
-        // It kills both services.
+    while_requesting(site.api(), alice.clone(), async {
+        // Dropping it kills both services.
         drop(system);
         while alices.next().await.is_ok() {}
     })
     .await;
     let mut alices = site.open(&alice).await;
-    alices.send_message(&chat, "on the other").await.expect("receive an ack");
-    assert_eq!(bobs.expect_beside_presence("new_message").await.expect("receive a message")["seq"], 1);
-    // Her new socket was tried at the instance that is gone: a failure of which nginx could tell with her token.
+    alices.send_message(&chat, "on the other").await.expect("receive ack");
+    assert_eq!(bobs.expect_beside_presence("new_message").await.expect("receive message")["seq"], 1);
+    // nginx first tried her new socket at the killed instance. The logged error must not contain the token.
     assert_no_token(&site.nginx, &[&alice]);
 }
 
-/// A device that reconnects as soon as its socket ends. Returns when it is refused.
+/// Runs a device that reconnects as soon as its socket closes. Returns the answer that refuses it.
 async fn stay_connected(base: String, user: User) -> Answer {
     let url = format!("{base}/ws?token={}", user.token);
     loop {
-        match Socket::request(&url, &[]).await.expect("receive an answer") {
+        match Socket::request(&url, &[]).await.expect("receive answer") {
             Ok(mut socket) => while socket.receive().await.is_ok() {},
             Err(Refused(answer)) => return answer,
         }
@@ -102,12 +102,12 @@ impl Site {
             let open = self.sockets().await;
             open.iter().filter_map(|open| open.parse::<usize>().ok()).sum::<usize>() == sockets
         };
-        timeout(RECONNECT_LIMIT, until(all)).await.expect("all clients are connected");
+        timeout(RECONNECT_TIMEOUT, until(all)).await.expect("connect all clients");
     }
 }
 
-/// With held sockets, since nginx learns how an instance fares when a request ends: a probe by short requests passes where
-/// clients are locked out.
+/// Uses open sockets, because nginx counts a failure of an instance when a request ends: short requests would pass although sockets
+/// are refused.
 #[tokio::test(flavor = "multi_thread")]
 async fn rolling_restarts_of_notification_service_refuse_no_client() {
     let mut site = Site::start().await;
@@ -137,7 +137,7 @@ async fn rolling_restarts_of_notification_service_refuse_no_client() {
 async fn rolling_restarts_of_chat_service_fail_no_request() {
     let mut site = Site::start().await;
     let (api, user) = (site.api(), site.api().any_user().await.expect("register user"));
-    while_asking(api, user, async {
+    while_requesting(api, user, async {
         for _ in 0..2 {
             for system in &mut site.instances {
                 system.restart_chat_service().await.expect("restart chat-service");

@@ -12,10 +12,10 @@ use crate::{
     nginx::Nginx,
 };
 
-/// The system as the public meets it.
+/// The system behind nginx.
 pub(crate) struct Site {
     pub(crate) nginx: Nginx,
-    /// Where nginx is reached without TLS of one's own.
+    /// The port of the tunnel to nginx, without TLS.
     pub(crate) port: u16,
     pub(crate) instances: Vec<System>,
     _folder: TempDir,
@@ -39,7 +39,7 @@ impl Site {
             ("INTERNAL_TOKEN", "f0e1d2c3b4a5968778695a4b3c2d1e0f"),
         ];
         settings.extend(QUICK);
-        // Production does not start without limits.
+        // Production rejects 0.
         settings.push(("RATE_LIMIT_PER_MINUTE", "1000000"));
         let mut instances = Vec::new();
         for (name, ports) in ["first", "second"].into_iter().zip(ports) {
@@ -59,10 +59,10 @@ impl Site {
     }
 
     pub(crate) async fn open(&self, user: &User) -> Socket {
-        Socket::open(&self.websocket(), user, None).await.expect("open a socket")
+        Socket::open(&self.websocket(), user, None).await.expect("open socket")
     }
 
-    /// How many sockets each instance has open.
+    /// Returns the number of open sockets of each instance.
     pub(crate) async fn sockets(&self) -> Vec<String> {
         let metric = async |system: &System| {
             let operations = Api::new(format!("http://127.0.0.1:{}", system.ports().notification_ready()));
@@ -77,25 +77,24 @@ impl Site {
         sockets
     }
 
-    /// The instance of the only socket.
+    /// Removes and returns the instance of the only socket.
     pub(crate) async fn take_instance_of_socket(&mut self) -> System {
-        let place = self.sockets().await.iter().position(|open| open == "1").expect("an instance with a socket");
+        let place = self.sockets().await.iter().position(|open| open == "1").expect("find instance with a socket");
         self.instances.remove(place)
     }
 
-    /// Two users with a chat.
+    /// Registers two users and creates their chat.
     pub(crate) async fn pair(&self) -> (User, User, String) {
         let api = self.api();
-        let (alice, bob) =
-            (api.any_user().await.expect("register a user"), api.any_user().await.expect("register a user"));
-        let chat = api.chat(&alice, &bob).await.expect("create a chat");
+        let (alice, bob) = (api.any_user().await.expect("register user"), api.any_user().await.expect("register user"));
+        let chat = api.chat(&alice, &bob).await.expect("create chat");
         (alice, bob, chat)
     }
 }
 
-/// Free ports, with operations ports as in docker-compose.yml. They stay free while nginx asks for an instance that is gone.
+/// Reserves ports, with operations ports as in docker-compose.yml. No other process gets the ports of a stopped instance.
 pub(crate) fn kept_ports() -> Ports {
-    let kept = || port::reserve().expect("get a free port");
+    let kept = || port::reserve().expect("get free port");
     Ports {
         rest: kept(),
         chat_grpc: kept(),
@@ -106,8 +105,8 @@ pub(crate) fn kept_ports() -> Ports {
     }
 }
 
-/// A socket has its token in the query.
+/// Asserts that the log of nginx contains no token. A handshake has its token in the query.
 pub(crate) fn assert_no_token(nginx: &Nginx, users: &[&User]) {
     let log = nginx.log();
-    assert!(users.iter().all(|user| !log.contains(&user.token)), "the log of nginx has a token:\n{log}");
+    assert!(users.iter().all(|user| !log.contains(&user.token)), "nginx logged a token:\n{log}");
 }

@@ -1,4 +1,4 @@
-//! A collector of traces in the test's own process, and traces as text.
+//! A trace collector in the process of the test, and traces as text.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -16,10 +16,10 @@ use tonic::{
     transport::{Server, server::TcpIncoming},
 };
 
-/// The longest that spans take to come, on a machine that has much else to do.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The timeout for spans to arrive on a busy machine.
+const SPANS_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A span, and who exported it.
+/// A span with the service and the instance that exported it.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) service: String,
@@ -41,7 +41,7 @@ impl Seen {
     }
 }
 
-/// OTLP over gRPC: what the services export to.
+/// An OTLP collector over gRPC.
 pub(crate) struct Collector {
     pub(crate) endpoint: String,
     seen: watch::Receiver<Vec<Seen>>,
@@ -49,21 +49,21 @@ pub(crate) struct Collector {
 
 impl Collector {
     pub(crate) async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("get a free port");
-        let endpoint = format!("http://{}", listener.local_addr().expect("get the address"));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("get free port");
+        let endpoint = format!("http://{}", listener.local_addr().expect("get address"));
         let (sender, seen) = watch::channel(Vec::new());
         let server = Server::builder().add_service(TraceServiceServer::new(Intake(sender)));
         tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
         Self { endpoint, seen }
     }
 
-    /// All that came, as soon as it is enough.
+    /// Waits until the received spans are enough. Returns them.
     pub(crate) async fn until(&self, enough: impl Fn(&[Seen]) -> bool) -> Vec<Seen> {
         let mut seen = self.seen.clone();
-        let waited = timeout(PATIENCE, seen.wait_for(|seen| enough(seen))).await;
+        let waited = timeout(SPANS_TIMEOUT, seen.wait_for(|seen| enough(seen))).await;
         let met = matches!(waited, Ok(Ok(_)));
         let seen = self.seen.borrow().clone();
-        assert!(met, "the spans did not come:\n{}", forest(&seen));
+        assert!(met, "the spans did not arrive:\n{}", forest(&seen));
         seen
     }
 }
@@ -101,7 +101,7 @@ pub(crate) fn hex(id: &[u8]) -> String {
     id.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
-/// Traces by their ids.
+/// Returns the spans by trace ID.
 pub(crate) fn by_trace(seen: &[Seen]) -> BTreeMap<String, Vec<Seen>> {
     let mut traces: BTreeMap<String, Vec<Seen>> = BTreeMap::new();
     for span in seen {
@@ -110,8 +110,8 @@ pub(crate) fn by_trace(seen: &[Seen]) -> BTreeMap<String, Vec<Seen>> {
     traces
 }
 
-/// The spans below one, each with what is below it: `service: name (kind)`. The parent of the first ones is 0, or of another
-/// process.
+/// Returns the descendants of a span as indented lines: `service: name (kind)`. The parent of a root span is empty, or a span of
+/// another process.
 pub(crate) fn tree(spans: &[Seen], parent: &[u8]) -> String {
     let mut below: Vec<_> = spans
         .iter()
@@ -127,16 +127,16 @@ pub(crate) fn tree(spans: &[Seen], parent: &[u8]) -> String {
     below.concat()
 }
 
-/// What came, for a person.
+/// Returns all traces as text for a failed assertion.
 fn forest(seen: &[Seen]) -> String {
     by_trace(seen).values().map(|spans| tree(spans, &[]) + "\n").collect()
 }
 
-/// The one span of this name and kind.
+/// Returns the only span with this name and kind.
 pub(crate) fn one<'a>(spans: &'a [Seen], name: &str, kind: SpanKind) -> &'a Seen {
     let mut found = spans.iter().filter(|seen| seen.span.name == name && seen.span.kind() == kind);
     match (found.next(), found.next()) {
         (Some(one), None) => one,
-        _ => panic!("not one {name}:\n{}", forest(spans)),
+        _ => panic!("expected one span {name}:\n{}", forest(spans)),
     }
 }

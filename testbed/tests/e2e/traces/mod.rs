@@ -1,4 +1,4 @@
-//! One trace for one message, across both services, Postgres and Redis (issue 6), as a collector gets it.
+//! One trace for one message across both services, Postgres and Redis (issue 6), as received by a collector.
 
 mod collector;
 
@@ -31,7 +31,7 @@ notification-service: websocket message (server)
     notification-service: deliver chat:{chat_id} (consumer)
 ";
 
-/// Eight: what comes before the message is whether the token was revoked.
+/// Eight spans. The last one is the query whether the token was revoked.
 const MESSAGE_BY_REST: &str = "\
 chat-service: POST /api/v1/chats/{id}/messages (server)
   chat-service: INSERT messages (client)
@@ -43,7 +43,7 @@ chat-service: POST /api/v1/chats/{id}/messages (server)
   chat-service: postgresql (client)
 ";
 
-/// Alice on one instance, Bob on another, which is subscribed to their chat.
+/// Alice on one instance and Bob on another, both subscribed to their chat.
 struct Stage {
     running: Running,
     alice: User,
@@ -57,14 +57,13 @@ impl Stage {
         let mut all = vec![("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint), ("OTEL_BSP_SCHEDULE_DELAY", "100")];
         all.extend(settings);
         let mut running = Running::start(&all).await;
-        running.system.add_notification_service().await.expect("a second instance");
+        running.system.add_notification_service().await.expect("start second instance");
         let api = running.system.api();
-        let (alice, bob) =
-            (api.any_user().await.expect("register a user"), api.any_user().await.expect("register a user"));
-        let chat = api.chat(&alice, &bob).await.expect("create a chat");
-        let [first, second] = running.system.websocket_addresses().try_into().expect("two instances");
-        let alices = Socket::open(&format!("ws://{first}"), &alice, Some(&chat)).await.expect("open a socket");
-        let bobs = Socket::open(&format!("ws://{second}"), &bob, Some(&chat)).await.expect("open a socket");
+        let (alice, bob) = (api.any_user().await.expect("register user"), api.any_user().await.expect("register user"));
+        let chat = api.chat(&alice, &bob).await.expect("create chat");
+        let [first, second] = running.system.websocket_addresses().try_into().expect("list two instances");
+        let alices = Socket::open(&format!("ws://{first}"), &alice, Some(&chat)).await.expect("open socket");
+        let bobs = Socket::open(&format!("ws://{second}"), &bob, Some(&chat)).await.expect("open socket");
         until_subscribed(&running.namespace, &chat).await;
         Self { running, alice, chat, alices, bobs }
     }
@@ -72,18 +71,19 @@ impl Stage {
     async fn post(&self, traceparent: &str) {
         let url = format!("{}/api/v1/chats/{}/messages", self.running.system.rest(), self.chat);
         let request = reqwest::Client::new().post(url).bearer_auth(&self.alice.token).json(&json!({ "text": TEXT }));
-        let answer = request.header("traceparent", traceparent).send().await.expect("receive an answer");
+        let answer = request.header("traceparent", traceparent).send().await.expect("receive answer");
         assert_eq!(answer.status(), 201);
     }
 }
 
-/// Waits until both instances have subscribed to a chat, of which nobody is told.
+/// Waits until both instances have subscribed to a chat. Clients get no event for it.
 async fn until_subscribed(namespace: &str, chat: &str) {
-    let client = redis::client(&harness::redis_url().into()).expect("create a client");
+    let client = redis::client(&harness::redis_url().into()).expect("create client");
     client.wait_for_connect().await.expect("connect");
     let channel = format!("{namespace}:chat:{chat}");
-    let are_subscribed =
-        async || client.pubsub_numsub::<Vec<(String, u64)>, _>(channel.as_str()).await.expect("a count")[0].1 >= 2;
+    let are_subscribed = async || {
+        client.pubsub_numsub::<Vec<(String, u64)>, _>(channel.as_str()).await.expect("count subscribers")[0].1 >= 2
+    };
     until("both instances have subscribed", are_subscribed).await;
 }
 
@@ -96,12 +96,12 @@ fn has_traces(seen: &[Seen], first: &str, count: usize, spans: usize) -> bool {
 async fn message_over_websocket_is_one_trace_across_instances() {
     let collector = Collector::start().await;
     let mut stage = Stage::set(&collector.endpoint, &[]).await;
-    stage.alices.send_message(&stage.chat, TEXT).await.expect("receive an ack");
-    stage.bobs.expect_beside_presence("new_message").await.expect("receive the message");
+    stage.alices.send_message(&stage.chat, TEXT).await.expect("receive ack");
+    stage.bobs.expect_beside_presence("new_message").await.expect("receive message");
 
     let seen = collector.until(|seen| has_traces(seen, "websocket message", 1, 7)).await;
     let trace = one(&seen, "websocket message", SpanKind::Server).trace();
-    let spans = by_trace(&seen).remove(&trace).expect("the trace");
+    let spans = by_trace(&seen).remove(&trace).expect("find trace");
     assert_eq!(tree(&spans, &[]), MESSAGE_BY_SOCKET);
     let deliver = "deliver chat:{chat_id}";
     let (here, there) = (one(&spans, deliver, SpanKind::Internal), one(&spans, deliver, SpanKind::Consumer));
@@ -118,12 +118,12 @@ async fn message_over_websocket_is_one_trace_across_instances() {
     }
     for seen in &seen {
         assert!(!seen.is_error(), "{seen:?}");
-        let told = format!("{seen:?}");
+        let text = format!("{seen:?}");
         for secret in [TEXT, PASSWORD, stage.alice.token.as_str()] {
-            assert!(!told.contains(secret), "{told}");
+            assert!(!text.contains(secret), "{text}");
         }
     }
-    // The handshakes, the chat, the users; and no probe, nor what the services do by themselves.
+    // Root spans are handshakes, REST requests and frames. Probes and background work are not traced.
     for seen in seen.iter().filter(|seen| seen.span.parent_span_id.is_empty()) {
         assert!(["POST ", "GET /ws", "websocket "].iter().any(|name| seen.span.name.starts_with(name)), "{seen:?}");
     }
@@ -134,14 +134,14 @@ async fn message_over_rest_joins_the_trace_of_its_caller() {
     const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
     const CALLER: [u8; 8] = [0x00, 0xf0, 0x67, 0xaa, 0x0b, 0xa9, 0x02, 0xb7];
     let collector = Collector::start().await;
-    // Of those that begin here, no trace is sampled.
+    // Traces without a sampled parent are not exported.
     let sampler = [("OTEL_TRACES_SAMPLER", "parentbased_traceidratio"), ("OTEL_TRACES_SAMPLER_ARG", "0")];
     let mut stage = Stage::set(&collector.endpoint, &sampler).await;
-    stage.alices.send_message(&stage.chat, TEXT).await.expect("receive an ack");
+    stage.alices.send_message(&stage.chat, TEXT).await.expect("receive ack");
     stage.post(&format!("00-0af7651916cd43dd8448eb211c80319c-{}-00", hex(&CALLER))).await;
     stage.post(&format!("00-{TRACE}-{}-01", hex(&CALLER))).await;
     for _ in 0..3 {
-        stage.bobs.expect_beside_presence("new_message").await.expect("receive the message");
+        stage.bobs.expect_beside_presence("new_message").await.expect("receive message");
     }
 
     let route = "POST /api/v1/chats/{id}/messages";
@@ -150,8 +150,8 @@ async fn message_over_rest_joins_the_trace_of_its_caller() {
     assert_eq!(tree(&seen, &CALLER), MESSAGE_BY_REST);
     let request = one(&seen, route, SpanKind::Server);
     let attributes = ["http.request.method", "http.route", "http.response.status_code"];
-    let told = attributes.map(|key| request.attribute(key).unwrap_or_default());
-    assert_eq!(told, ["POST", "/api/v1/chats/{id}/messages", "201"]);
+    let values = attributes.map(|key| request.attribute(key).unwrap_or_default());
+    assert_eq!(values, ["POST", "/api/v1/chats/{id}/messages", "201"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -165,14 +165,14 @@ async fn batched_messages_have_separate_traces() {
         stage.alices.send(&message).await.expect("send");
     }
     for _ in 0..MESSAGES {
-        stage.bobs.expect_beside_presence("new_message").await.expect("receive a message");
+        stage.bobs.expect_beside_presence("new_message").await.expect("receive message");
     }
     let seen = collector.until(|seen| has_traces(seen, "websocket message", MESSAGES, 7)).await;
     let is_message = |spans: &Vec<Seen>| spans.iter().any(|seen| seen.span.name == "websocket message");
     for spans in by_trace(&seen).into_values().filter(is_message) {
         assert_eq!(tree(&spans, &[]), MESSAGE_BY_SOCKET);
     }
-    // The first one alone, and what came meanwhile together.
+    // The first message is stored alone, the messages that arrive meanwhile in batches.
     let batch = |key: &str| seen.iter().filter_map(|seen| seen.attribute(key)?.parse().ok()).max();
     for key in ["messaging.batch.message_count", "db.operation.batch.size"] {
         assert!(batch(key) > Some(1), "{key}: {:?}", batch(key));
@@ -181,28 +181,27 @@ async fn batched_messages_have_separate_traces() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unavailable_or_hanging_collector_has_no_effect() {
-    let away = format!("http://127.0.0.1:{}", port::free().expect("get a free port"));
-    // Connections are made, and nobody reads.
-    let hangs = TcpListener::bind("127.0.0.1:0").expect("get a free port");
-    let hanging = format!("http://{}", hangs.local_addr().expect("get the address"));
-    let told = [(away, "trace export failed, spans are lost"), (hanging, "last trace spans not exported")];
-    for (endpoint, told) in told {
-        // A queue that is full at once.
+    let away = format!("http://127.0.0.1:{}", port::free().expect("get free port"));
+    // Accepts connections and never reads.
+    let hangs = TcpListener::bind("127.0.0.1:0").expect("get free port");
+    let hanging = format!("http://{}", hangs.local_addr().expect("get address"));
+    let cases = [(away, "trace export failed, spans are lost"), (hanging, "last trace spans not exported")];
+    for (endpoint, message) in cases {
+        // A queue that is full after a few spans.
         let queue = [("OTEL_BSP_MAX_QUEUE_SIZE", "8"), ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "4")];
         let mut stage = Stage::set(&endpoint, &queue).await;
         for _ in 0..20 {
-            let ack = stage.alices.send_message(&stage.chat, TEXT).await.expect("receive an ack");
+            let ack = stage.alices.send_message(&stage.chat, TEXT).await.expect("receive ack");
             assert_eq!(ack["status"], "delivered");
-            stage.bobs.expect_beside_presence("new_message").await.expect("receive the message");
+            stage.bobs.expect_beside_presence("new_message").await.expect("receive message");
         }
         drop((stage.alices, stage.bobs));
         let Running { system, folder, .. } = stage.running;
         let started = Instant::now();
-        // Each of them well, and in its time.
-        system.stop().await.expect("wait for the end");
-        // Three processes, one after the other; a collector has two seconds of each.
+        system.stop().await.expect("wait for end");
+        // Three processes stop one after the other. Each waits at most two seconds for the collector.
         assert!(started.elapsed() < Duration::from_secs(25), "{:?}", started.elapsed());
-        let log = std::fs::read_to_string(folder.path().join("notification-service.log")).expect("read the log");
-        assert!(log.contains(told), "{log}");
+        let log = std::fs::read_to_string(folder.path().join("notification-service.log")).expect("read log");
+        assert!(log.contains(message), "{log}");
     }
 }
