@@ -27,8 +27,8 @@ fn environment(service: &Yaml) -> BTreeMap<String, Yaml> {
     let mut variables = BTreeMap::new();
     let mut mappings = vec![&service["environment"]];
     while let Some(mapping) = mappings.pop() {
-        for (name, value) in mapping.as_hash().expect("a mapping of names to values") {
-            match name.as_str().expect("a name") {
+        for (name, value) in mapping.as_hash().expect("environment as mapping") {
+            match name.as_str().expect("name as string") {
                 "<<" => mappings.push(value),
                 name => drop(variables.entry(name.to_owned()).or_insert_with(|| value.clone())),
             }
@@ -44,10 +44,10 @@ fn is_from_env(name: &str, value: &Yaml) -> bool {
 
 /// The settings of `x-not-from-env`.
 fn not_from_env(compose: &Yaml) -> BTreeSet<String> {
-    let groups = compose["x-not-from-env"].as_vec().expect("a list");
+    let groups = compose["x-not-from-env"].as_vec().expect("list of groups");
     assert!(groups.iter().all(|group| group["reason"].as_str().is_some_and(|reason| !reason.is_empty())));
-    let names = groups.iter().flat_map(|group| group["settings"].as_vec().expect("a list of settings"));
-    names.map(|name| name.as_str().expect("a name").to_owned()).collect()
+    let names = groups.iter().flat_map(|group| group["settings"].as_vec().expect("list of settings"));
+    names.map(|name| name.as_str().expect("name as string").to_owned()).collect()
 }
 
 /// The environment variable of the operations port.
@@ -90,9 +90,9 @@ fn compose_scrapes_the_operations_ports_and_publishes_only_nginx() {
     let prometheus = load("deploy/prometheus/prometheus.yml").remove(0);
     for service in SERVICES {
         let environment = environment(&compose["services"][service]);
-        let port = environment[operations_setting(service)].as_str().expect("a port");
+        let port = environment[operations_setting(service)].as_str().expect("port as string");
         let mut jobs = prometheus["scrape_configs"].as_vec().expect("jobs").iter();
-        let job = jobs.find(|job| job["job_name"].as_str() == Some(service)).expect("a job for the service");
+        let job = jobs.find(|job| job["job_name"].as_str() == Some(service)).expect("find job of the service");
         assert_eq!(job["dns_sd_configs"][0]["port"].as_i64().map(|port| port.to_string()).as_deref(), Some(port));
         assert!(compose["services"][service]["ports"].is_badvalue(), "{service} publishes ports");
     }
@@ -113,8 +113,8 @@ fn kubernetes_probes_and_scrapes_the_operations_ports() {
         let template = &object(&documents, "Deployment", service)["spec"]["template"];
         let container = &template["spec"]["containers"][0];
         let mut ports = container["ports"].as_vec().expect("ports").iter();
-        let operations = ports.find(|port| port["name"].as_str() == Some("operations")).expect("an operations port");
-        let port = operations["containerPort"].as_i64().expect("a number").to_string();
+        let operations = ports.find(|port| port["name"].as_str() == Some("operations")).expect("find operations port");
+        let port = operations["containerPort"].as_i64().expect("port as integer").to_string();
         let mut variables = container["env"].as_vec().expect("variables").iter();
         let setting = variables.find(|variable| variable["name"].as_str() == Some(operations_setting(service)));
         assert_eq!(setting.and_then(|setting| setting["value"].as_str()), Some(&*port), "{service}");

@@ -159,7 +159,7 @@ async fn counts_waits_for_a_connection_that_timed_out() {
     app.api.until_ready().await.expect("become ready");
     let alice = app.user().await;
     let count = async || {
-        let line = app.api.metric("db_pool_timeouts_total").await.expect("the metric, from the start");
+        let line = app.api.metric("db_pool_timeouts_total").await.expect("find metric from the start");
         line.rsplit(' ').next().and_then(|count| count.parse::<u64>().ok()).expect("parse number")
     };
     let before = count().await;
@@ -183,7 +183,7 @@ async fn pgbouncer(folder: &Path, database: &str, pool_mode: &str) -> (Process, 
     // Every client connects as this user.
     let text = text.replace(&format!("port={server}\n"), &format!("port={server} user=neon\n"));
     let file = folder.join("pgbouncer.ini");
-    std::fs::write(&file, text).expect("a file");
+    std::fs::write(&file, text).expect("write file");
     let program = Path::new("/usr/sbin/pgbouncer");
     let mut command = Process::command(program, Signal::SIGTERM);
     command.arg("--user").arg("nobody").arg(&file);

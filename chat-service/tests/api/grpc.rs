@@ -162,5 +162,5 @@ async fn closes_connection_that_sends_nothing() {
     let mut silent = tokio::net::TcpStream::connect(app.grpc_addr).await.expect("connect");
     // The server sends its HTTP/2 settings first, and then waits.
     let end = tokio::time::timeout(Duration::from_secs(30), silent.read_to_end(&mut Vec::new())).await;
-    end.expect("the service closes the connection").expect("end orderly");
+    end.expect("close connection in time").expect("close connection without error");
 }

@@ -125,11 +125,11 @@ async fn redis_cluster_keeps_limits_after_a_node_is_killed() {
     }
 
     let key = format!("limit:user:{}", users[0].id);
-    let before = cluster.master_of(&key).await.expect("a master");
+    let before = cluster.master_of(&key).await.expect("find master");
     cluster.kill_master_of(&key).await.expect("kill process");
     // Requests pass while a node of Redis is unavailable.
     assert_eq!(me(&app, &users[0]).await.status, 200);
-    cluster.until_master_is_not(before, &key).await.expect("another master");
+    cluster.until_master_is_not(before, &key).await.expect("elect another master");
     until("requests are counted again", async || me(&app, &users[0]).await.status == 429).await;
 }
 

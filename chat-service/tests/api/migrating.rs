@@ -100,7 +100,7 @@ async fn restart_does_not_scan_the_users() {
         let scans =
             "SELECT t.seq_scan, i.idx_scan FROM pg_stat_user_tables AS t JOIN pg_stat_user_indexes AS i USING (relid)
             WHERE i.indexrelname = 'idx_users_username_skeleton'";
-        let row = sql.query_one(scans, &[]).await.expect("the index");
+        let row = sql.query_one(scans, &[]).await.expect("find index");
         (row.get::<_, i64>(0), row.get::<_, i64>(1))
     };
     let (of_table, of_index) = scans().await;

@@ -29,7 +29,7 @@ async fn page(app: &TestApp, user: &User, chat: &str, query: &str) -> Vec<i64> {
 /// Waits until the replica has replayed everything.
 async fn until_in_step(primary: &Client, replica: &Client) {
     let position = "SELECT pg_current_wal_lsn()::text";
-    let position: String = primary.query_one(position, &[]).await.expect("a position").get(0);
+    let position: String = primary.query_one(position, &[]).await.expect("read position").get(0);
     let replayed = format!("SELECT pg_last_wal_replay_lsn() >= '{position}'");
     until("the replica has replayed everything", async || {
         replica.query_one(&replayed, &[]).await.expect("query Postgres").get(0)

@@ -125,7 +125,7 @@ impl TestApp {
 
     /// Starts the drain. The returned handle resolves when it is finished.
     pub(crate) fn stop(self) -> JoinHandle<anyhow::Result<()>> {
-        self.stop.send(()).expect("run statement");
+        self.stop.send(()).expect("stop app");
         self.running
     }
 
@@ -138,7 +138,7 @@ impl TestApp {
 
     /// Registers a user with a random name.
     pub(crate) async fn user(&self) -> User {
-        self.api.any_user().await.expect("find user")
+        self.api.any_user().await.expect("register user")
     }
 
     /// Sends a `GET` request as a user.
@@ -215,8 +215,8 @@ pub(crate) struct Grpc {
 
 impl Grpc {
     pub(crate) fn new(address: &str, token: &str) -> Self {
-        let channel = Transport::from_shared(format!("http://{address}")).expect("get address").connect_lazy();
-        Self { channel, token: token.parse().expect("token in answer") }
+        let channel = Transport::from_shared(format!("http://{address}")).expect("parse address").connect_lazy();
+        Self { channel, token: token.parse().expect("parse token") }
     }
 
     pub(crate) fn channel(&self) -> Transport {
@@ -298,7 +298,7 @@ impl Listener {
     /// Returns the channel and the text of the next publication, an [`Envelope`](neonchat_common::bus::Envelope).
     pub(crate) async fn next(&mut self) -> (Channel, String) {
         let next = tokio::time::timeout(WAIT_TIMEOUT, self.messages.recv());
-        let message = next.await.expect("receive publication").expect("send message");
+        let message = next.await.expect("receive publication in time").expect("receive publication");
         let channel = Channel::parse(&message.channel).expect("known channel");
         (channel, message.value.convert().expect("read text"))
     }

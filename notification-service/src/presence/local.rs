@@ -89,7 +89,7 @@ pub(super) enum LocalPresence {
     Unknown,
 }
 
-/// Whether a user of whom Redis knows nothing is offline.
+/// Whether a user without an entry in Redis is offline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Confirmation {
     /// It is not known before this moment.
@@ -189,7 +189,7 @@ impl LocalUsers {
         }
     }
 
-    /// Returns whether a disconnected user, of whom Redis knows neither connections nor a status, was announced as offline.
+    /// Returns whether a disconnected user without connections and status in Redis was announced as offline.
     pub(super) fn confirm_offline(&self, user: UserId, now: Instant) -> Confirmation {
         let mut users = self.lock();
         let Some(record) = users.get_mut(&user) else { return Confirmation::Announced };

@@ -35,7 +35,7 @@ fn each_patch_applies() {
         let mut command = Command::new("git");
         command.args(["apply", "--check"]).arg(&patch).current_dir(&root);
         // If this tree is no repository but is inside one, git would look for the files there.
-        command.env("GIT_CEILING_DIRECTORIES", root.parent().expect("a parent"));
+        command.env("GIT_CEILING_DIRECTORIES", root.parent().expect("find parent"));
         let output = command.output().expect("run git");
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{} does not apply: {error}", patch.display());

@@ -233,9 +233,9 @@ mod tests {
             assert_eq!((usize::from(bytes[2]) << 8 | usize::from(bytes[3])) + 8, bytes.len());
             let json: serde_json::Value = serde_json::from_slice(&bytes[8..]).expect("parse JSON");
             assert_eq!(json["chat_id"], chat.to_string());
-            let text = json["text"].as_str().expect("a text");
+            let text = json["text"].as_str().expect("text as string");
             assert_eq!((text.len(), number(&text.as_bytes()[..DIGITS])), (60, Some(wanted)));
-            let request: Uuid = json["request_id"].as_str().expect("find an ID").parse().expect("a UUID");
+            let request: Uuid = json["request_id"].as_str().expect("find an ID").parse().expect("parse UUID");
             assert_eq!(request.get_version_num(), 4);
             let ack = format!(r#"{{"type":"message_sent","status":"delivered","request_id":"{request}"}}"#);
             assert_eq!(read(ack.as_bytes()), ServerEvent::Acked(wanted));
@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn relayed_message_is_a_server_frame() {
         let mut template = Template::new(60);
-        let sent = scan_masked(template.message(Uuid::new_v4(), 7)).expect("a frame").payload.to_vec();
+        let sent = scan_masked(template.message(Uuid::new_v4(), 7)).expect("scan frame").payload.to_vec();
         let said = sent.strip_prefix(MESSAGE).expect("find the prefix");
         for (start, heard) in [("message_sent", ServerEvent::Acked(7)), ("new_message", ServerEvent::Delivered(7))] {
             let relayed = text(format!(r#"{{"type":"{start}""#).as_bytes(), said);

@@ -33,7 +33,7 @@ fn breaches_after(change: impl FnOnce(&mut Evidence, ChatId)) -> Vec<Breach> {
 }
 
 fn chat(evidence: &mut Evidence, id: ChatId) -> &mut Chat {
-    evidence.chats.get_mut(&id).expect("the chat")
+    evidence.chats.get_mut(&id).expect("find chat")
 }
 
 /// Removes a message from the history and from every view.
@@ -51,12 +51,12 @@ fn events(client: &mut Client, connection: usize) -> &mut Vec<Event> {
 /// Returns the index of the nth message among the events.
 fn nth_message(events: &[Event], nth: usize) -> usize {
     let is_message = |(_, event): &(usize, &Event)| matches!(event, Event::Message(_));
-    events.iter().enumerate().filter(is_message).nth(nth).expect("a message").0
+    events.iter().enumerate().filter(is_message).nth(nth).expect("find message").0
 }
 
 fn answer(client: &mut Client, is_wanted: impl Fn(&Answer) -> bool) -> &mut Answer {
     let mut answers = client.sends.values_mut().flat_map(|send| &mut send.answers);
-    answers.find(|answer| is_wanted(answer)).expect("an answer")
+    answers.find(|answer| is_wanted(answer)).expect("find answer")
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn missing_event_is_a_skip() {
     });
     assert_eq!(unannounced, [Breach::Skip]);
     let unfetched = breaches_after(|evidence, _| {
-        evidence.clients[ALICE].fetched.pop().expect("something that was fetched");
+        evidence.clients[ALICE].fetched.pop().expect("find fetched message");
     });
     assert_eq!(unfetched, [Breach::Skip]);
 }
@@ -242,10 +242,10 @@ fn own_stored_message_without_an_ack_is_a_skip() {
     let (mut evidence, _) = good();
     let client = &mut evidence.clients[ALICE];
     let first = client.connections[0].events.iter().position(|event| matches!(event, Event::Acked { .. }));
-    let Event::Acked { request_id, .. } = client.connections[0].events.remove(first.expect("an ack")) else {
+    let Event::Acked { request_id, .. } = client.connections[0].events.remove(first.expect("find ack")) else {
         unreachable!()
     };
-    client.sends.get_mut(&request_id).expect("a send").answers.clear();
+    client.sends.get_mut(&request_id).expect("find send").answers.clear();
     let breaches: Vec<Breach> = check(&evidence).breaches.into_keys().collect();
     assert_eq!(breaches, [Breach::Skip]);
 }

@@ -50,12 +50,12 @@ impl Model {
     }
 
     fn log(&mut self, client: usize, event: Event) {
-        let connection = self.evidence.clients[client].connections.last_mut().expect("a connection");
+        let connection = self.evidence.clients[client].connections.last_mut().expect("find connection");
         connection.events.push(event);
     }
 
     fn rows(&mut self) -> &mut Vec<Row> {
-        &mut self.evidence.chats.get_mut(&self.chat).expect("the chat").rows
+        &mut self.evidence.chats.get_mut(&self.chat).expect("find chat").rows
     }
 
     fn head(&mut self) -> Seq {
@@ -114,7 +114,7 @@ impl Model {
                 self.log(member, Event::Sent { request_id });
                 let ack = Ack { duplicate: true, ..ack };
                 self.log(member, Event::Acked { request_id, ack });
-                let send = self.evidence.clients[member].sends.get_mut(&request_id).expect("a send");
+                let send = self.evidence.clients[member].sends.get_mut(&request_id).expect("find send");
                 send.attempts += 1;
                 send.answers.push(Answer::Acked(ack));
                 request_id
@@ -123,7 +123,7 @@ impl Model {
                 let request_id = self.submit(member);
                 self.log(member, Event::Sent { request_id });
                 let ack = self.commit(member, request_id);
-                let send = self.evidence.clients[member].sends.get_mut(&request_id).expect("a send");
+                let send = self.evidence.clients[member].sends.get_mut(&request_id).expect("find send");
                 send.answers.push(Answer::Indefinite);
                 (0..MEMBERS).for_each(|member| self.deliver(ack.seq, member));
                 request_id
@@ -131,7 +131,7 @@ impl Model {
             Sending::Refused => {
                 let request_id = self.submit(member);
                 self.log(member, Event::Sent { request_id });
-                let send = self.evidence.clients[member].sends.get_mut(&request_id).expect("a send");
+                let send = self.evidence.clients[member].sends.get_mut(&request_id).expect("find send");
                 send.answers.push(Answer::Refused);
                 request_id
             }
@@ -151,7 +151,7 @@ impl Model {
             self.log(member, Event::Sent { request_id });
         }
         let ack = self.commit(member, request_id);
-        let send = self.evidence.clients[member].sends.get_mut(&request_id).expect("a send");
+        let send = self.evidence.clients[member].sends.get_mut(&request_id).expect("find send");
         send.answers.push(Answer::Acked(ack));
         if over_socket {
             self.log(member, Event::Acked { request_id, ack });
@@ -189,7 +189,7 @@ impl Model {
     /// Returns the evidence of the finished run.
     pub(super) fn finish(mut self) -> Evidence {
         let messages: Vec<Message> = self.rows().iter().map(|row| row.message.clone()).collect();
-        let chat = self.evidence.chats.get_mut(&self.chat).expect("the chat");
+        let chat = self.evidence.chats.get_mut(&self.chat).expect("find chat");
         chat.views = chat.members.iter().map(|reader| View { reader: *reader, messages: messages.clone() }).collect();
         self.evidence
     }

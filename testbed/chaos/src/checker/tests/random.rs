@@ -89,7 +89,7 @@ impl Mutation {
                 self.change_frame(evidence, at)
             }
             Self::LeakFrame | Self::LeakFetch => {
-                let rows = &evidence.chats.values().next().expect("a chat").rows;
+                let rows = &evidence.chats.values().next().expect("find chat").rows;
                 let message = rows[at.index(rows.len())].message.clone();
                 let stranger = &mut evidence.clients[MEMBERS];
                 if matches!(self, Self::LeakFrame) {
@@ -103,7 +103,7 @@ impl Mutation {
     }
 
     fn change_history(self, evidence: &mut Evidence, at: Index) -> bool {
-        let chat = evidence.chats.values_mut().next().expect("a chat");
+        let chat = evidence.chats.values_mut().next().expect("find chat");
         let index = at.index(chat.rows.len());
         match self {
             Self::LoseRow => {
@@ -116,7 +116,7 @@ impl Mutation {
             }
             _ => {
                 let mut row = chat.rows[index].clone();
-                let last = chat.rows.last().expect("a row");
+                let last = chat.rows.last().expect("find row");
                 (row.message.seq, row.created_at) = (last.message.seq + 1, last.created_at + 1);
                 row.message.id = MessageId::new();
                 if matches!(self, Self::MakeUpRow) {
@@ -146,7 +146,7 @@ impl Mutation {
     /// Changes a message of others on an open connection.
     fn change_frame(self, evidence: &mut Evidence, at: Index) -> bool {
         let client = &mut evidence.clients[at.index(MEMBERS)];
-        let events = &mut client.connections.last_mut().expect("a connection").events;
+        let events = &mut client.connections.last_mut().expect("find connection").events;
         let is_other = |event: &Event| matches!(event, Event::Message(message) if message.sender != client.user);
         let messages: Vec<usize> = (0..events.len()).filter(|index| is_other(&events[*index])).collect();
         if messages.len() < 2 {
