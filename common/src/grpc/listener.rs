@@ -4,29 +4,25 @@
 //! finish the TLS or HTTP/2 handshake, or only call `grpc.health.v1`. An unauthenticated connection is closed after a timeout,
 //! when a new connection needs its slot, and when the server stops.
 
+mod connection;
+
 use std::{
     collections::BTreeMap,
     io,
     net::SocketAddr,
-    pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Context, Poll, ready},
     time::Duration,
 };
 
 use futures_util::{Stream, stream::unfold};
 use metrics::{counter, describe_counter};
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpListener, TcpStream},
-    time::{sleep, timeout},
-};
+use tokio::{net::TcpListener, time::sleep};
 use tokio_util::sync::CancellationToken;
-use tonic::transport::server::Connected;
 
+pub use self::connection::Connection;
 use crate::telemetry::start_at_zero;
 
 /// The maximum number of connections. Each instance of the other service and each health check has one.
@@ -213,94 +209,5 @@ impl Caller {
         } else {
             open.unauthenticated.remove(&self.0.number);
         }
-    }
-}
-
-/// A connection. While it is unauthenticated, reads and writes fail once it has to be closed.
-pub struct Connection {
-    io: TcpStream,
-    caller: Caller,
-    /// Resolves when the connection has to be closed. `None` once it is authenticated.
-    closed: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-}
-
-impl Connection {
-    fn new(io: TcpStream, caller: Caller, close: CancellationToken, auth_timeout: Duration) -> Self {
-        let cloned_caller = caller.clone();
-        let closed = async move {
-            if timeout(auth_timeout, close.cancelled_owned()).await.is_err() && !cloned_caller.is_authenticated() {
-                CloseReason::Unauthenticated.count();
-            }
-        };
-        Self { io, caller, closed: Some(Box::pin(closed)) }
-    }
-
-    fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        let Some(closed) = &mut self.closed else { return Poll::Pending };
-        if !self.caller.is_authenticated() {
-            ready!(closed.as_mut().poll(cx));
-        }
-        if self.caller.is_authenticated() {
-            self.closed = None;
-            return Poll::Pending;
-        }
-        Poll::Ready(io::ErrorKind::TimedOut.into())
-    }
-
-    /// Returns `polled`. If it is pending and the connection has to be closed, returns an error.
-    fn or_closed<T>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if polled.is_pending() { self.poll_closed(cx).map(Err) } else { polled }
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.caller.close();
-    }
-}
-
-impl Connected for Connection {
-    type ConnectInfo = Caller;
-
-    fn connect_info(&self) -> Caller {
-        self.caller.clone()
-    }
-}
-
-impl AsyncRead for Connection {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if let Poll::Ready(error) = self.poll_closed(cx) {
-            return Poll::Ready(Err(error));
-        }
-        Pin::new(&mut self.io).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for Connection {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.io).poll_write(cx, bytes);
-        self.or_closed(cx, written)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.io).poll_write_vectored(cx, bytes);
-        self.or_closed(cx, written)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = Pin::new(&mut self.io).poll_flush(cx);
-        self.or_closed(cx, flushed)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }
