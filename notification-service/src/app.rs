@@ -1,12 +1,14 @@
 //! Builds, runs and drains the process.
 
+mod http_servers;
+
 use std::{
     net::{SocketAddr, TcpListener},
     sync::Arc,
     time::Duration,
 };
 
-use actix_web::{App as ActixApp, dev::Server, middleware::from_fn, web::Data};
+use actix_web::{dev::Server, web::Data};
 use anyhow::Context as _;
 use fred::{
     interfaces::{ClientLike as _, EventInterface as _},
@@ -14,7 +16,7 @@ use fred::{
 };
 use neonchat_common::{
     grpc::{client::GrpcClient, listener::Listener, server},
-    http::{self as edge, server::ServerLimits},
+    http as edge,
     ids::InstanceId,
     lifecycle::{self, DrainState, Tasks},
     redis::{self, monitor::Monitor, namespace::Namespace},
@@ -24,15 +26,16 @@ use neonchat_common::{
 use neonchat_proto::notification::v1::notification_service_server::NotificationServiceServer;
 use tokio::sync::Semaphore;
 
+use self::http_servers::{serve_http, serve_operations};
 use crate::{
     bus::{Inbox, Publisher, Subscriptions},
     chat_service::ChatService,
     close::{CloseReason, RECONNECT_DELAY_MS},
     config::Settings,
-    connection::{handshake::MAX_CONCURRENT_HANDSHAKES, slots::ConnectionSlots, socket_io::DISCONNECT_TIMEOUT},
+    connection::{handshake::MAX_CONCURRENT_HANDSHAKES, slots::ConnectionSlots},
     delivery::Delivery,
     deployment::Deployments,
-    grpc, http,
+    grpc,
     hub::Hub,
     limits::Limits,
     metrics::start_counters,
@@ -50,9 +53,6 @@ const TASKS_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The highest rate at which clients reconnect after a restart. Their delays are spread over at least one second.
 const RECONNECTS_PER_SECOND: u64 = 2000;
-
-/// Connections besides the sockets: probes, metrics, refused handshakes.
-const OTHER_CONNECTIONS: usize = 1024;
 
 /// The service, bound to its ports but not serving yet.
 pub struct App {
@@ -244,52 +244,6 @@ fn start_workers(state: &Data<AppState>, subscriber: &Client, namespace: Namespa
     state.presence.start(tasks);
     let delivery = state.delivery.clone();
     tasks.spawn_until_stopped(async move { delivery.publish_typing().await });
-}
-
-fn serve_http(listener: TcpListener, settings: &Settings, state: Data<AppState>) -> std::io::Result<Server> {
-    let environment = settings.common.environment;
-    let trusted_proxies = Data::new(settings.trusted_proxies.clone());
-    let has_operations = settings.operations.is_none();
-    let bounds = ServerLimits::default();
-    let bounds = ServerLimits {
-        disconnect: DISCONNECT_TIMEOUT,
-        // The server writes to a socket at each ping.
-        silence: bounds.silence + settings.socket.heartbeat,
-        drain: CLOSE_TIMEOUT,
-        // In the worst case one worker gets all connections.
-        connections_per_worker: settings.socket.max_connections + OTHER_CONNECTIONS,
-        ..bounds
-    };
-    edge::server::server(listener, bounds, move || {
-        ActixApp::new()
-            .app_data(state.clone())
-            .app_data(trusted_proxies.clone())
-            .app_data(edge::query_config())
-            .wrap(from_fn(edge::refuse_encoded_bodies))
-            .wrap(from_fn(edge::answer_head_and_options))
-            .wrap(from_fn(edge::base_middleware))
-            .wrap(edge::security_headers(environment))
-            .configure(http::websocket)
-            .configure(|config| {
-                if has_operations {
-                    http::operations(config);
-                }
-            })
-    })
-}
-
-/// Serves the operations endpoints on a port of their own.
-fn serve_operations(listener: TcpListener, settings: &Settings, state: Data<AppState>) -> std::io::Result<Server> {
-    let environment = settings.common.environment;
-    edge::server::server(listener, ServerLimits::for_operations(), move || {
-        ActixApp::new()
-            .app_data(state.clone())
-            .wrap(from_fn(edge::refuse_encoded_bodies))
-            .wrap(from_fn(edge::answer_head_and_options))
-            .wrap(from_fn(edge::base_middleware))
-            .wrap(edge::security_headers(environment))
-            .configure(http::operations)
-    })
 }
 
 /// Closes all sockets. Each one finishes its work in progress and gets a reconnect time of its own.
