@@ -1,6 +1,7 @@
 //! The system under test as private processes: Postgres, Redis and several instances of each service. Every link between
 //! them goes through a proxy.
 
+mod endpoints;
 mod links;
 mod memory;
 mod service;
@@ -9,13 +10,11 @@ use std::{
     fs::Permissions,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
-    sync::{Arc, RwLock},
 };
 
 use anyhow::{Context as _, ensure};
 use neonchat_common::lifecycle::raise_file_limit;
 use neonchat_testbed::{
-    client::Api,
     port,
     postgres::{self, Postgres},
     redis::{Persistence, Redis},
@@ -23,12 +22,13 @@ use neonchat_testbed::{
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
 
-use self::memory::Pids;
 pub use self::{
+    endpoints::Endpoints,
     links::{Link, Links},
     memory::Memory,
     service::Service,
 };
+use self::{endpoints::Ports, memory::Pids};
 
 /// The number of running instances of each service.
 pub const INSTANCES: usize = 2;
@@ -47,41 +47,6 @@ const SETTINGS: [(&str, &str); 6] = [
     ("WS_MAX_CONNECTIONS_PER_USER", "0"),
     ("PRESENCE_OFFLINE_GRACE", "1s"),
 ];
-
-/// The addresses of the services. Shared with the clients, because instances are added and removed.
-#[derive(Clone, Debug, Default)]
-pub struct Endpoints(Arc<RwLock<Ports>>);
-
-#[derive(Debug, Default)]
-struct Ports {
-    rest: Vec<u16>,
-    sockets: Vec<u16>,
-}
-
-impl Endpoints {
-    /// Returns a REST client of a random instance of chat-service.
-    pub fn api(&self, rng: &mut fastrand::Rng) -> Api {
-        let ports = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        Api::new(format!("http://127.0.0.1:{}", rng.choice(&ports.rest).copied().unwrap_or(0)))
-    }
-
-    /// Returns the WebSocket URL of a random instance of notification-service.
-    pub fn socket(&self, rng: &mut fastrand::Rng) -> String {
-        let ports = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        format!("ws://127.0.0.1:{}", rng.choice(&ports.sockets).copied().unwrap_or(0))
-    }
-
-    /// Returns the WebSocket URL of each instance of notification-service.
-    #[must_use]
-    pub fn sockets(&self) -> Vec<String> {
-        let ports = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        ports.sockets.iter().map(|port| format!("ws://127.0.0.1:{port}")).collect()
-    }
-
-    fn change(&self, change: impl FnOnce(&mut Ports)) {
-        change(&mut self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner));
-    }
-}
 
 /// The system under test.
 #[derive(Debug)]
