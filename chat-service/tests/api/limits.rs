@@ -1,5 +1,7 @@
 //! Rate limits. Each test has its own Redis, because all tests share one address.
 
+mod client;
+
 use std::time::{Duration, Instant};
 
 use fred::{
@@ -12,61 +14,10 @@ use neonchat_testbed::{
     process::Signal,
     redis::cluster::RedisCluster,
 };
-use reqwest::{Client as Http, header::HeaderMap};
 use serde_json::json;
 
+use self::client::{get, me, post};
 use crate::support::{TestApp, own_redis};
-
-/// The status and the rate limit headers of an answer.
-#[derive(Debug, PartialEq, Eq)]
-struct Outcome {
-    status: u16,
-    limit: Option<u64>,
-    remaining: Option<u64>,
-    reset: Option<u64>,
-    retry_after: Option<u64>,
-}
-
-impl Outcome {
-    fn new(status: u16, headers: &HeaderMap) -> Self {
-        let number = |name| {
-            headers.get(name).map(|value| value.to_str().expect("header as text").parse().expect("parse number"))
-        };
-        Self {
-            status,
-            limit: number("ratelimit-limit"),
-            remaining: number("ratelimit-remaining"),
-            reset: number("ratelimit-reset"),
-            retry_after: number("retry-after"),
-        }
-    }
-
-    #[track_caller]
-    fn assert_passed(&self, status: u16, limit: u64, remaining: u64) {
-        assert_eq!((self.status, self.limit, self.remaining), (status, Some(limit), Some(remaining)), "{self:?}");
-        assert!(self.reset.is_some_and(|reset| (1..=60).contains(&reset)) && self.retry_after.is_none(), "{self:?}");
-    }
-
-    #[track_caller]
-    fn assert_refused(&self, limit: u64) {
-        assert_eq!((self.status, self.limit, self.remaining), (429, Some(limit), Some(0)), "{self:?}");
-        let wait = self.retry_after.expect("find Retry-After");
-        assert!(self.reset == Some(wait) && (1..=120).contains(&wait), "{self:?}");
-    }
-}
-
-async fn get(app: &TestApp, path: &str, token: Option<&str>, forwarded_for: &str) -> Outcome {
-    let mut request = Http::new().get(format!("{}{path}", app.base)).header("X-Forwarded-For", forwarded_for);
-    if let Some(token) = token {
-        request = request.bearer_auth(token);
-    }
-    let response = request.send().await.expect("send request");
-    Outcome::new(response.status().as_u16(), response.headers())
-}
-
-async fn me(app: &TestApp, user: &User) -> Outcome {
-    get(app, "/api/v1/users/me", Some(&user.token), "").await
-}
 
 /// Starts an instance and waits until it has connected to Redis.
 async fn limited(redis: &str, settings: &[(&str, &str)]) -> TestApp {
@@ -266,12 +217,6 @@ async fn limits_can_be_switched_off() {
         let outcome = get(&app, "/api/v1/chats", None, "").await;
         assert_eq!((outcome.status, outcome.limit), (401, None));
     }
-}
-
-async fn post(app: &TestApp, path: &str, token: &str, body: &serde_json::Value) -> Outcome {
-    let request = Http::new().post(format!("{}{path}", app.base)).bearer_auth(token).json(body);
-    let response = request.send().await.expect("send request");
-    Outcome::new(response.status().as_u16(), response.headers())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,8 @@
 //! A chat-service in the process of the test, and clients of its ports.
 
-use std::{fmt, net::SocketAddr, time::Duration};
+mod problem;
+
+use std::{net::SocketAddr, time::Duration};
 
 use chat_service::{app::App, config::Settings};
 use fred::{
@@ -30,6 +32,8 @@ use tonic::{
     transport::Channel as Transport,
 };
 use uuid::Uuid;
+
+pub(crate) use self::problem::{Fields, assert_problem};
 
 /// The default internal token.
 const INTERNAL_TOKEN: &str = "internal-token-for-development";
@@ -228,51 +232,6 @@ impl Grpc {
         request.set_timeout(Duration::from_secs(10));
         request.metadata_mut().insert("x-internal-token", self.token.clone());
         request
-    }
-}
-
-/// The relevant parts of a problem: the status, the code, and the name and code of each invalid field.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Problem {
-    status: u16,
-    code: String,
-    fields: Vec<(String, String)>,
-}
-
-/// The invalid fields, and the codes of their errors.
-pub(crate) type Fields<'a> = &'a [(&'a str, &'a str)];
-
-/// The expected problem.
-pub(crate) fn problem(status: u16, code: &str, fields: Fields<'_>) -> Problem {
-    let fields = fields.iter().map(|(field, code)| ((*field).to_owned(), (*code).to_owned())).collect();
-    Problem { status, code: code.to_owned(), fields }
-}
-
-impl From<&Answer> for Problem {
-    fn from(Answer { status, body }: &Answer) -> Self {
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        assert_eq!(body["status"], *status, "status in the body: {body}");
-        assert_eq!(body["type"], format!("urn:neonchat:error:{}", text(&body["code"])));
-        let fields = body["errors"].as_array().into_iter().flatten();
-        Self {
-            status: *status,
-            code: text(&body["code"]),
-            fields: fields.map(|error| (text(&error["field"]), text(&error["code"]))).collect(),
-        }
-    }
-}
-
-/// Asserts that an answer is this problem.
-#[track_caller]
-pub(crate) fn assert_problem(answer: &Answer, status: u16, code: &str, fields: Fields<'_>) {
-    assert_eq!(Problem::from(answer), problem(status, code, fields), "{}", Shown(answer));
-}
-
-struct Shown<'a>(&'a Answer);
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {:#}", self.0.status, self.0.body)
     }
 }
 
