@@ -15,9 +15,10 @@ use neonchat_common::{
         answer_head_and_options, base_middleware, refuse_encoded_bodies, security_headers,
         server::{self, ServerLimits},
     },
-    lifecycle::{self, Tasks},
+    lifecycle,
     redis::{self, monitor::Monitor},
     settings::{Environment, GrpcSettings},
+    tasks::Tasks,
     telemetry::Metrics,
     token::Tokens,
 };

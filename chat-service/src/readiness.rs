@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use neonchat_common::{deployment::OwnDeployment, lifecycle::Tasks};
+use neonchat_common::{deployment::OwnDeployment, tasks::Tasks};
 use tokio::sync::watch;
 
 use crate::{

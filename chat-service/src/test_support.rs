@@ -4,8 +4,8 @@ use neonchat_common::{
     deployment::OwnDeployment,
     grpc::client::GrpcClient,
     ids::{ChatId, SendId, UserId},
-    lifecycle::Tasks,
     redis::{self, namespace::Namespace},
+    tasks::Tasks,
     trace::TraceContext,
 };
 

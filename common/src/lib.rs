@@ -1,4 +1,4 @@
-//! Code that both services use: identifiers, tokens, the table of errors, settings, the process lifecycle, logs, metrics and
+//! Code that both services use: identifiers, tokens, the table of errors, settings, the process and its tasks, logs, metrics and
 //! traces, the gRPC and HTTP stacks, and the envelope of publications on Redis.
 
 pub mod batch;
@@ -16,6 +16,7 @@ pub mod origin;
 pub mod redis;
 pub mod security;
 pub mod settings;
+pub mod tasks;
 pub mod telemetry;
 pub mod time;
 pub mod tls;

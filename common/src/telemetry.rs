@@ -10,7 +10,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use metrics_process::Collector;
 
 pub use self::logs::{flush_logs, init_logs};
-use crate::lifecycle::Tasks;
+use crate::tasks::Tasks;
 
 /// Upper bounds of the buckets of a duration, in seconds.
 const DURATION_BUCKETS: [f64; 13] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];

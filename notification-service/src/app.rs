@@ -18,8 +18,9 @@ use neonchat_common::{
     grpc::{client::GrpcClient, listener::Listener, server},
     http as edge,
     ids::InstanceId,
-    lifecycle::{self, DrainState, Tasks},
+    lifecycle,
     redis::{self, monitor::Monitor, namespace::Namespace},
+    tasks::{DrainState, Tasks},
     telemetry::Metrics,
     token::Tokens,
 };

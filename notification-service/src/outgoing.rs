@@ -17,7 +17,7 @@ use neonchat_common::{
     correlation::{self, CorrelationId},
     error::ApiError,
     ids::ChatId,
-    lifecycle::Tasks,
+    tasks::Tasks,
     trace::TraceContext,
 };
 use tokio::{

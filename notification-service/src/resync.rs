@@ -11,7 +11,7 @@ use futures_util::{StreamExt as _, stream};
 use neonchat_common::{
     error::{ApiError, ErrorCode},
     ids::{ChatId, Seq, TokenId, UserId},
-    lifecycle::Tasks,
+    tasks::Tasks,
 };
 
 use crate::{

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use fred::prelude::Client;
 use neonchat_common::{
     ids::InstanceId,
-    lifecycle::{DrainState, Tasks},
     origin::AllowedOrigins,
     redis::monitor::Monitor,
+    tasks::{DrainState, Tasks},
     telemetry::Metrics,
     token::Tokens,
 };

@@ -4,7 +4,7 @@ use neonchat_common::{
     correlation,
     ids::{ChatId, Seq, UserId},
     json,
-    lifecycle::Tasks,
+    tasks::Tasks,
 };
 
 use super::{

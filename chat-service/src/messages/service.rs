@@ -4,7 +4,7 @@ use metrics::{counter, describe_counter};
 use neonchat_common::{
     correlation,
     ids::{ChatId, Seq, UserId},
-    lifecycle::Tasks,
+    tasks::Tasks,
 };
 
 use super::{

@@ -7,7 +7,7 @@ use std::{
 
 use neonchat_common::{
     batch::{BatchSize, recv_batch},
-    lifecycle::Tasks,
+    tasks::Tasks,
     trace,
 };
 use tokio::{

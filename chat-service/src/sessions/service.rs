@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use neonchat_common::{
     correlation,
     ids::{TokenId, UserId},
-    lifecycle::Tasks,
+    tasks::Tasks,
     token::{Claims, TokenError, Tokens},
 };
 

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use neonchat_common::{
-    correlation, error::ApiError, http::address::ClientAddress, ids::UserId, lifecycle::Tasks, token::Tokens,
+    correlation, error::ApiError, http::address::ClientAddress, ids::UserId, tasks::Tasks, token::Tokens,
 };
 
 use super::{

@@ -18,7 +18,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval},
 };
 
-use crate::lifecycle::Tasks;
+use crate::tasks::Tasks;
 
 /// The interval of probes.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);

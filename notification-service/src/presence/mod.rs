@@ -29,8 +29,8 @@ use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use neonchat_common::{
     correlation,
     ids::{InstanceId, UserId},
-    lifecycle::Tasks,
     redis::namespace::Namespace,
+    tasks::Tasks,
 };
 use tokio::{
     sync::watch,
