@@ -1,12 +1,10 @@
-//! The HTTP edge: the paths of the handlers ([`router`]), and the extractors of requests ([`extract`]).
+//! What the `http.rs` of each domain is made of: the extractor of bodies, documented errors, routes; and CORS.
+//!
+//! The domains use this module, so it knows none of them. [`router`](crate::router) puts their handlers together.
 
 mod cors;
-mod document;
 pub(crate) mod extract;
 pub(crate) mod problems;
-pub(crate) mod rate_limit;
-pub(crate) mod router;
 pub(crate) mod routes;
-mod swagger_ui;
 
 pub(crate) use self::cors::cors;

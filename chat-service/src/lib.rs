@@ -17,6 +17,8 @@ mod messages;
 mod metrics;
 mod notifier;
 mod readiness;
+mod request_limit;
+mod router;
 mod schema;
 mod services;
 mod sessions;
@@ -26,4 +28,4 @@ pub mod test_support;
 mod users;
 mod validation;
 
-pub use self::http::router::openapi;
+pub use self::router::openapi;

@@ -3,7 +3,7 @@
 use neonchat_common::{deployment::OwnDeployment, http::address::TrustedProxies, origin::AllowedOrigins};
 
 use crate::{
-    chats::service::Chats, db::Db, health::Health, http::rate_limit::RequestLimit, messages::service::Messages,
+    chats::service::Chats, db::Db, health::Health, messages::service::Messages, request_limit::RequestLimit,
     sessions::service::Sessions, users::service::Users,
 };
 

@@ -12,17 +12,25 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
+    error::ChatError,
     model::{ChatItem, ChatList, GetOrCreate, ListFilter, ListLimit, ReadState},
     service::Chats,
 };
 use crate::{
     http::{
-        extract::{Authenticated, Body},
-        problems::{NoSuchChat, NoSuchPartner, TooManyChats},
+        extract::Body,
+        problems::problems,
         routes::{Routes, routes},
     },
+    sessions::extract::Authenticated,
     validation::{Offset, ValidationErrors, check_seq, parse_flag, parse_id},
 };
+
+problems! {
+    NoSuchPartner: ChatError::NoSuchPartner;
+    NoSuchChat: ChatError::NotFound;
+    TooManyChats: ChatError::TooMany(5000);
+}
 
 pub(crate) fn routes() -> Routes {
     routes!(list, open, get, read)

@@ -1,6 +1,6 @@
 //! The documented errors of the operations.
 //!
-//! A handler names its own errors. [`document`](super::document) adds those that every operation of a kind may answer,
+//! A handler names its own errors. The [`router`](crate::router) adds those that every operation of a kind may answer,
 //! so that no handler can omit them. The examples are made from real errors.
 
 use std::collections::BTreeMap;
@@ -9,38 +9,31 @@ use neonchat_common::{
     error::ApiError,
     http::{PROBLEM_JSON, Problem},
 };
-use utoipa::{
-    IntoResponses,
-    openapi::{Content, Ref, RefOr, Response, Responses, example::Example},
-};
-
-use crate::{chats::error::ChatError, messages::error::MessageError, users::error::UserError};
+use utoipa::openapi::{Content, Ref, RefOr, Response, Responses, example::Example};
 
 const REQUEST_ID: &str = "0199c1a2-7b1e-7f6e-9d3c-5a4b8c7d6e5f";
 
+/// Documents errors of a domain, each as a type that the `responses` of a handler may name.
 macro_rules! problems {
     ($($name:ident: $error:expr;)+) => {$(
         #[doc = concat!("`", stringify!($error), "`, for the `responses` of a handler.")]
-        pub(crate) struct $name;
+        struct $name;
 
-        impl IntoResponses for $name {
-            fn responses() -> BTreeMap<String, RefOr<Response>> {
-                let mut responses = Responses::new();
-                add(&mut responses, stringify!($name), &ApiError::from($error));
-                responses.responses
+        impl utoipa::IntoResponses for $name {
+            fn responses() -> std::collections::BTreeMap<String, utoipa::openapi::RefOr<utoipa::openapi::Response>> {
+                $crate::http::problems::responses(stringify!($name), &neonchat_common::error::ApiError::from($error))
             }
         }
     )+};
 }
 
-problems! {
-    NoSuchUser: UserError::NotFound;
-    UsernameTaken: UserError::UsernameTaken;
-    WrongCredentials: UserError::InvalidCredentials;
-    NoSuchPartner: ChatError::NoSuchPartner;
-    NoSuchChat: ChatError::NotFound;
-    TooManyChats: ChatError::TooMany(5000);
-    OtherContent: MessageError::IdempotencyMismatch;
+pub(crate) use problems;
+
+/// Returns the responses of an operation that has only this error.
+pub(crate) fn responses(name: &str, error: &ApiError) -> BTreeMap<String, RefOr<Response>> {
+    let mut responses = Responses::new();
+    add(&mut responses, name, error);
+    responses.responses
 }
 
 /// Adds an error to the responses of an operation. Errors with the same status share a response, with one example each.

@@ -13,17 +13,24 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
+    error::MessageError,
     model::{Events, EventsLimit, History, HistoryLimit, Message, NewMessage, Position, StoreOutcome},
     service::Messages,
 };
 use crate::{
     http::{
-        extract::{Authenticated, Body},
-        problems::{NoSuchChat, OtherContent},
+        extract::Body,
+        problems::problems,
         routes::{Routes, routes},
     },
+    sessions::extract::Authenticated,
     validation::{ValidationError, ValidationErrors, parse_id, parse_seq, parse_text},
 };
+
+problems! {
+    NoSuchChat: MessageError::NoSuchChat;
+    OtherContent: MessageError::IdempotencyMismatch;
+}
 
 pub(crate) fn routes() -> Routes {
     routes!(history, send, events)

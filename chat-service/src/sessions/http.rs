@@ -3,11 +3,8 @@
 use actix_web::{HttpResponse, web::Data};
 use neonchat_common::error::ApiError;
 
-use super::service::Sessions;
-use crate::http::{
-    extract::Session,
-    routes::{Routes, routes},
-};
+use super::{extract::Session, service::Sessions};
+use crate::http::routes::{Routes, routes};
 
 pub(crate) fn routes() -> Routes {
     routes!(log_out)

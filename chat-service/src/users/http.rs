@@ -24,12 +24,19 @@ use super::{
 };
 use crate::{
     http::{
-        extract::{Authenticated, Body},
-        problems::{NoSuchUser, UsernameTaken, WrongCredentials},
+        extract::Body,
+        problems::problems,
         routes::{Routes, routes},
     },
+    sessions::extract::Authenticated,
     validation::{Offset, ValidationError, ValidationErrors, parse_ids},
 };
+
+problems! {
+    NoSuchUser: UserError::NotFound;
+    UsernameTaken: UserError::UsernameTaken;
+    WrongCredentials: UserError::InvalidCredentials;
+}
 
 pub(crate) fn routes() -> Routes {
     routes!(register, log_in, search, statuses, myself, get)

@@ -1,4 +1,7 @@
-//! The paths of the handlers.
+//! The router: the paths of all handlers, and the `OpenAPI` document of them.
+
+mod openapi;
+mod swagger_ui;
 
 use actix_web::{
     http::header::CACHE_CONTROL,
@@ -8,8 +11,9 @@ use actix_web::{
 use neonchat_common::http::{json_config, path_config, query_config};
 use utoipa::openapi::OpenApi;
 
-use super::{document, rate_limit::limit_requests, routes::Routes, swagger_ui};
-use crate::{chats, health, messages, services::Services, sessions, users};
+use crate::{
+    chats, health, http::routes::Routes, messages, request_limit::limit_requests, services::Services, sessions, users,
+};
 
 /// The prefix of the API.
 const API: &str = "/api/v1";
@@ -25,7 +29,7 @@ pub(crate) fn routes(config: &mut ServiceConfig, services: &Services, has_operat
     let operations = if has_operations { health::routes() } else { Routes::default() };
     let (operations, operations_document) = operations.split();
     let (api, api_document) = api_routes().split();
-    let document = document::document(operations_document, API, api_document);
+    let document = openapi::document(operations_document, API, api_document);
     config
         .app_data(json_config())
         .app_data(path_config())
@@ -58,5 +62,5 @@ fn api_routes() -> Routes {
 pub fn openapi() -> OpenApi {
     let (_, operations) = health::routes().split();
     let (_, api) = api_routes().split();
-    document::document(operations, API, api)
+    openapi::document(operations, API, api)
 }

@@ -16,8 +16,7 @@ use utoipa::{
     },
 };
 
-use super::problems;
-use crate::limits::limiter::rate_limited;
+use crate::{http::problems, limits::limiter::rate_limited};
 
 /// The security scheme that handlers name.
 const BEARER: &str = "bearer";

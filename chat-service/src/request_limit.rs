@@ -16,10 +16,9 @@ use actix_web::{
 };
 use neonchat_common::{error::ApiError, http::address::ClientAddress, token::Claims};
 
-use super::extract::claims;
 use crate::{
     limits::limiter::{Decision, Limiter, Quota, Rule, rate_limited, whole_seconds},
-    sessions::service::Sessions,
+    sessions::{extract::claims, service::Sessions},
 };
 
 const MINUTE: Duration = Duration::from_mins(1);
