@@ -3,11 +3,7 @@
 #![expect(clippy::expect_used, reason = "a benchmark may fail")]
 #![expect(clippy::disallowed_methods, reason = "a task of a benchmark ends with its runtime")]
 
-use chat_service::{
-    config::Settings,
-    db::{Connector, migrate},
-    test_support::MessageStore,
-};
+use chat_service::{config::Settings, db::Connector, migrate::migrate, test_support::MessageStore};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use neonchat_common::ids::{ChatId, UserId};
 use neonchat_testbed::harness;

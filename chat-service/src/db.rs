@@ -23,13 +23,11 @@ use neonchat_common::{correlation, error::ApiError, trace};
 use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
 
+pub use self::{connect::Connector, migrations::MIGRATIONS};
 use self::factory::ConnectionFactory;
-pub use self::{
-    connect::Connector,
-    migrations::{MIGRATIONS, migrate, wait_and_migrate},
-};
 pub(crate) use self::{
     connect::Session,
+    migrations::apply_migrations,
     replica::Replica,
     requirements::{UnmetRequirements, check, check_new_session},
 };

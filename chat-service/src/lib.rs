@@ -15,6 +15,7 @@ mod http;
 mod limits;
 mod messages;
 mod metrics;
+pub mod migrate;
 mod notifier;
 mod readiness;
 mod request_limit;

@@ -2,12 +2,7 @@
 
 use std::{process::ExitCode, time::Duration};
 
-use chat_service::{
-    app::App,
-    config::Settings,
-    db::{self, Connector},
-    deployment,
-};
+use chat_service::{app::App, config::Settings, db::Connector, deployment, migrate};
 use clap::{Parser, Subcommand};
 use neonchat_common::{
     http::probe::healthcheck,
@@ -84,7 +79,7 @@ async fn run(command: Option<Command>) -> anyhow::Result<()> {
     }
     telemetry::init_logs(&settings.common)?;
     if let Some(Command::Migrate { wait }) = command {
-        return db::wait_and_migrate(wait, &Connector::new(&settings.database.connection)?).await;
+        return migrate::wait_and_migrate(wait, &Connector::new(&settings.database.connection)?).await;
     }
     if let Some(Command::Deployment { command: DeploymentCommand::Renew }) = command {
         return deployment::renew(&Connector::new(&settings.database.connection)?).await;

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use crate::{
     db::{self, Connector, Session, UnmetRequirements},
-    deployment,
+    deployment, migrate,
 };
 
 /// The interval of the checks of Postgres, and their timeout.
@@ -111,7 +111,7 @@ impl Readiness {
 }
 
 async fn try_prepare(connector: &Connector, own: &OwnDeployment) -> anyhow::Result<()> {
-    db::migrate(connector).await?;
+    migrate::migrate(connector).await?;
     let mut session = connector.connect().await?;
     own.set(deployment::identify(&mut session.connection).await.context("identifying the deployment")?);
     Ok(())

@@ -24,7 +24,7 @@ const FILL: &str = "UPDATE users SET username_skeleton = given.skeleton
 /// Computes missing skeletons. The unique index on skeletons finds them without a scan of the table. If the names of several
 /// users look alike, only one of them gets the skeleton. That is enough to refuse it to new users.
 pub(crate) async fn backfill(connection: &mut AsyncPgConnection) -> QueryResult<()> {
-    let (mut after, mut filled, mut alike) = (Uuid::nil(), 0, 0);
+    let (mut after, mut filled, mut skipped) = (Uuid::nil(), 0, 0);
     loop {
         let batch: Vec<(Uuid, String)> = users::table
             .filter(users::username_skeleton.is_null())
@@ -42,10 +42,10 @@ pub(crate) async fn backfill(connection: &mut AsyncPgConnection) -> QueryResult<
         let (skeletons, ids): (Vec<_>, Vec<_>) = skeletons.collect::<HashMap<_, _>>().into_iter().unzip();
         let updated = update(connection, &ids, &skeletons).await?;
         filled += updated;
-        alike += found - updated;
+        skipped += found - updated;
     }
     if filled > 0 {
-        tracing::info!(users.filled = filled, users.alike = alike, "username skeletons backfilled");
+        tracing::info!(users.filled = filled, users.skipped = skipped, "username skeletons backfilled");
     }
     Ok(())
 }
