@@ -23,8 +23,8 @@ use neonchat_common::{correlation, error::ApiError, trace};
 use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
 
-pub use self::{connect::Connector, migrations::MIGRATIONS};
 use self::factory::ConnectionFactory;
+pub use self::{connect::Connector, migrations::MIGRATIONS};
 pub(crate) use self::{
     connect::Session,
     migrations::apply_migrations,
@@ -266,6 +266,11 @@ impl Db {
         query: impl AsyncFnOnce(&mut AsyncPgConnection) -> QueryResult<T> + Clone,
     ) -> DbResult<T> {
         self.run(async move |connection| Ok(query(connection).await?)).await
+    }
+
+    /// Returns whether Postgres answers a query.
+    pub(crate) async fn is_healthy(&self) -> bool {
+        self.query(async |connection| connection.batch_execute("SELECT 1").await).await.is_ok()
     }
 
     /// Returns the current usage of the pool.

@@ -3,8 +3,6 @@
 use std::time::Duration;
 
 use actix_web::{HttpResponse, http::header::ContentType, web::Data};
-use diesel::{dsl::sql, sql_types::Integer};
-use diesel_async::RunQueryDsl as _;
 use neonchat_common::{error::ApiError, telemetry::Metrics};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -73,7 +71,7 @@ struct Report {
 )]
 async fn health(health: Data<Health>) -> HttpResponse {
     let (database, redis, notification_service) = tokio::join!(
-        within_timeout(is_database_healthy(&health.db)),
+        within_timeout(health.db.is_healthy()),
         within_timeout(health.notifier.is_redis_healthy()),
         within_timeout(health.notifier.is_notification_service_healthy()),
     );
@@ -88,11 +86,6 @@ async fn health(health: Data<Health>) -> HttpResponse {
 
 async fn within_timeout(check: impl Future<Output = bool>) -> Verdict {
     tokio::time::timeout(CHECK_TIMEOUT, check).await.unwrap_or(false).into()
-}
-
-async fn is_database_healthy(db: &Db) -> bool {
-    let one = db.query(async |connection| diesel::select(sql::<Integer>("1")).get_result::<i32>(connection).await);
-    one.await.is_ok()
 }
 
 #[derive(Serialize, ToSchema)]

@@ -3,7 +3,7 @@
 use neonchat_common::{error::ApiError, time};
 use neonchat_proto::chat::v1::{ListChangedUsersRequest, ListChangedUsersResponse};
 
-use super::store::{Changes, changes};
+use super::service::{Changes, list_changes};
 use crate::db::Db;
 
 /// Lists the users whose chats or sessions changed since the end of an earlier answer.
@@ -20,7 +20,7 @@ pub(crate) async fn list_changed_users(
             ApiError::invalid("since_micros", "range", "should be the until_micros of an earlier answer, or 0")
         })?),
     };
-    let Changes { users, until } = changes(db, since).await?;
+    let Changes { users, until } = list_changes(db, since).await?;
     let user_ids = users.iter().map(ToString::to_string).collect();
     Ok(ListChangedUsersResponse { user_ids, until_micros: until.timestamp_micros() })
 }

@@ -4,4 +4,5 @@
 //! publication was lost. Otherwise its sockets would not get the messages of the chat, or would not be closed.
 
 pub(crate) mod grpc;
-pub(crate) mod store;
+pub(crate) mod service;
+mod store;
