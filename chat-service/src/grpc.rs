@@ -59,7 +59,7 @@ impl ChatService for Api {
     }
 
     async fn get_deployment(&self, _: Request<GetDeploymentRequest>) -> Answer<GetDeploymentResponse> {
-        Ok(Response::new(deployment::get(&self.0.db, &self.0.deployment).await?))
+        Ok(Response::new(deployment::grpc::get(&self.0.db, &self.0.deployment).await?))
     }
 
     async fn get_events(&self, request: Request<GetEventsRequest>) -> Answer<GetEventsResponse> {

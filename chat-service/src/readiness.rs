@@ -113,7 +113,7 @@ impl Readiness {
 async fn try_prepare(connector: &Connector, own: &OwnDeployment) -> anyhow::Result<()> {
     migrate::migrate(connector).await?;
     let mut session = connector.connect().await?;
-    own.set(deployment::identify(&mut session.connection).await.context("identifying the deployment")?);
+    deployment::load(&mut session.connection, own).await.context("identifying the deployment")?;
     Ok(())
 }
 

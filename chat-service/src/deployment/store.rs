@@ -1,9 +1,4 @@
-//! The deployment that the database belongs to. It is one row, which the first process that needs it creates.
-//!
-//! A database that was restored from a dump elsewhere contains the row of the original. It is a separate deployment, so
-//! its row is replaced. The copy is recognized by the identifier of the Postgres cluster and the OID of the database.
-//! In a physical copy (a base backup) both are the same as in the original, so the operator runs `chat-service
-//! deployment renew`.
+//! The row of the deployment in Postgres.
 
 use std::sync::Once;
 
@@ -14,15 +9,8 @@ use diesel::{
     sql_types::{BigInt, Bool, Nullable, Oid, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
-use neonchat_common::{
-    deployment::{Deployment, OwnDeployment},
-    error::ApiError,
-    ids::DeploymentId,
-};
-use neonchat_proto::chat::v1::GetDeploymentResponse;
+use neonchat_common::{deployment::Deployment, ids::DeploymentId};
 use uuid::Uuid;
-
-use crate::db::{Connector, Db};
 
 /// Finds the OID of the database. Managed services may forbid `pg_control_system`.
 const DATABASE: &str = "SELECT oid, has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE') AS may_ask
@@ -87,7 +75,7 @@ impl From<Row> for Deployment {
 }
 
 /// Returns the deployment of the database. Creates one if the database is new or a copy.
-pub(crate) async fn identify(connection: &mut AsyncPgConnection) -> QueryResult<Deployment> {
+pub(super) async fn identify(connection: &mut AsyncPgConnection) -> QueryResult<Deployment> {
     let (oid, cluster) = locate(connection).await?;
     if let Some(known) = read(connection, oid, cluster).await.optional()? {
         return Ok(known);
@@ -111,6 +99,16 @@ async fn locate(connection: &mut AsyncPgConnection) -> QueryResult<(u32, Option<
     Ok((oid, Some(system_identifier)))
 }
 
+/// Gives the database a new deployment id, and returns the new deployment.
+///
+/// # Errors
+/// Postgres does not answer, or the database was not migrated.
+pub(super) async fn renew(connection: &mut AsyncPgConnection) -> anyhow::Result<Deployment> {
+    let (oid, cluster) = locate(connection).await.context("identifying the database")?;
+    replace(connection, RENEW, oid, cluster).await.context("storing the new deployment id")?;
+    read(connection, oid, cluster).await.context("reading the new deployment id")
+}
+
 async fn replace(connection: &mut AsyncPgConnection, sql: &str, oid: u32, cluster: Option<i64>) -> QueryResult<()> {
     let replace = sql_query(sql).bind::<Oid, _>(oid).bind::<Nullable<BigInt>, _>(cluster);
     replace.bind::<SqlUuid, _>(DeploymentId::new().0).execute(connection).await?;
@@ -120,25 +118,4 @@ async fn replace(connection: &mut AsyncPgConnection, sql: &str, oid: u32, cluste
 async fn read(connection: &mut AsyncPgConnection, oid: u32, cluster: Option<i64>) -> QueryResult<Deployment> {
     let read = sql_query(READ).bind::<Oid, _>(oid).bind::<Nullable<BigInt>, _>(cluster);
     read.get_result::<Row>(connection).await.map(Deployment::from)
-}
-
-/// Implements the gRPC call `GetDeployment`, and makes the result the deployment of this process.
-pub(crate) async fn get(db: &Db, own: &OwnDeployment) -> Result<GetDeploymentResponse, ApiError> {
-    let deployment = db.query(async |connection| identify(connection).await).await?;
-    own.set(deployment);
-    let Deployment { id, created_at_micros } = deployment;
-    Ok(GetDeploymentResponse { id: id.to_string(), created_at_micros })
-}
-
-/// Implements `chat-service deployment renew`: gives the database a new deployment id.
-///
-/// # Errors
-/// Postgres does not answer, or the database was not migrated.
-pub async fn renew(connector: &Connector) -> anyhow::Result<()> {
-    let mut connection = connector.connect().await?.connection;
-    let (oid, cluster) = locate(&mut connection).await.context("identifying the database")?;
-    replace(&mut connection, RENEW, oid, cluster).await.context("storing the new deployment id")?;
-    let deployment = read(&mut connection, oid, cluster).await.context("reading the new deployment id")?;
-    tracing::info!(deployment.id = %deployment.id, "deployment renewed: restart both services");
-    Ok(())
 }
