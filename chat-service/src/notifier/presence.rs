@@ -1,13 +1,10 @@
-//! The presence of users, as notification-service reports it and the API shows it.
+//! The presence of users, as notification-service reports it.
 
 use neonchat_common::{error::ApiError, ids::UserId};
 use neonchat_proto::notification::v1::UserStatus as WireStatus;
-use serde::Serialize;
-use utoipa::ToSchema;
 
 /// The presence status of a user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
     /// The user has an open socket that does not report `away`.
     Online,
@@ -18,14 +15,11 @@ pub(crate) enum Status {
 }
 
 /// The presence of a user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct UserStatus {
-    /// The id of the user.
     pub(crate) user_id: UserId,
-    /// The status of the user.
     pub(crate) status: Status,
-    /// When the status was last confirmed, in Unix seconds; `null` if the user is offline.
-    #[schema(required, examples(1_767_323_045))]
+    /// When the status was last confirmed, in Unix seconds; `None` if the user is offline.
     pub(crate) last_seen: Option<i64>,
 }
 

@@ -29,6 +29,9 @@ pub(crate) enum UserError {
     /// Too many passwords are waiting to be hashed.
     #[error("too many passwords waiting to be hashed")]
     Busy,
+    /// notification-service did not report the presence of users.
+    #[error(transparent)]
+    PresenceUnavailable(ApiError),
     /// An internal error.
     #[error(transparent)]
     Internal(#[from] anyhow::Error),
@@ -47,6 +50,7 @@ impl From<UserError> for ApiError {
             UserError::InvalidCredentials => Self::new(ErrorCode::InvalidCredentials, text),
             UserError::TooManyFailures(TooManyFailures { wait }) => rate_limited(wait),
             UserError::Busy => Self::unavailable("login", text),
+            UserError::PresenceUnavailable(error) => error,
             UserError::Internal(cause) => Self::internal(format_args!("{cause:#}")),
             UserError::Db(error) => error.into(),
         }

@@ -122,6 +122,7 @@ fn report_refusal(error: &UserError, name: &str, from: ClientAddress) {
         | UserError::CallerNotFound
         | UserError::UsernameTaken
         | UserError::Busy
+        | UserError::PresenceUnavailable(_)
         | UserError::Internal(_)
         | UserError::Db(_) => return,
     };

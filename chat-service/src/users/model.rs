@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{notifier::UserStatus, schema::users, validation::PageLimit};
+use crate::{notifier, schema::users, validation::PageLimit};
 
 /// The page size of a search.
 pub(crate) type SearchLimit = PageLimit<20, 100>;
@@ -45,4 +45,39 @@ pub(crate) const MAX_STATUSES: usize = 100;
 pub(crate) struct Statuses {
     /// In no particular order, without the users who share no chat with the caller.
     pub(crate) statuses: Vec<UserStatus>,
+}
+
+/// The presence of a user.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct UserStatus {
+    /// The id of the user.
+    user_id: UserId,
+    /// The status of the user.
+    status: Status,
+    /// When the status was last confirmed, in Unix seconds; `null` if the user is offline.
+    #[schema(required, examples(1_767_323_045))]
+    last_seen: Option<i64>,
+}
+
+/// The presence status of a user.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Status {
+    /// The user has an open socket that does not report `away`.
+    Online,
+    /// All open sockets of the user report `away`.
+    Away,
+    /// The user has no open socket.
+    Offline,
+}
+
+impl From<notifier::UserStatus> for UserStatus {
+    fn from(user: notifier::UserStatus) -> Self {
+        let status = match user.status {
+            notifier::Status::Online => Status::Online,
+            notifier::Status::Away => Status::Away,
+            notifier::Status::Offline => Status::Offline,
+        };
+        Self { user_id: user.user_id, status, last_seen: user.last_seen }
+    }
 }

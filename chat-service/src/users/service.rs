@@ -1,9 +1,7 @@
 //! Registers users, logs them in, and looks them up.
 
 use anyhow::Context as _;
-use neonchat_common::{
-    correlation, error::ApiError, http::address::ClientAddress, ids::UserId, tasks::Tasks, token::Tokens,
-};
+use neonchat_common::{correlation, http::address::ClientAddress, ids::UserId, tasks::Tasks, token::Tokens};
 
 use super::{
     error::UserError,
@@ -116,9 +114,10 @@ impl Users {
     ///
     /// # Errors
     /// notification-service did not answer within the timeout.
-    pub(crate) async fn statuses(&self, user: UserId, others: &[UserId]) -> Result<Statuses, ApiError> {
+    pub(crate) async fn statuses(&self, user: UserId, others: &[UserId]) -> Result<Statuses, UserError> {
         let partners = store::partners_among(&self.db, user, others).await?;
-        Ok(Statuses { statuses: self.notifier.statuses(partners).await? })
+        let statuses = self.notifier.statuses(partners).await.map_err(UserError::PresenceUnavailable)?;
+        Ok(Statuses { statuses: statuses.into_iter().map(Into::into).collect() })
     }
 
     /// Returns a page of the users whose names start with `prefix`.
