@@ -44,11 +44,17 @@ const POOL_TIMEOUTS_TOTAL: &str = "db_pool_timeouts_total";
 /// Why the database did not do its work.
 #[derive(Debug, Error)]
 pub(crate) enum DbError {
-    /// The pool provided no connection.
+    /// A connection could not be opened.
     #[error("no connection: {0}")]
     NoConnection(#[from] PoolError<ConnectionError>),
-    /// The timeout expired.
-    #[error("no answer within the timeout")]
+    /// No connection of the pool was free within the timeout.
+    #[error("no connection from the pool within the timeout")]
+    PoolTimeout,
+    /// The work did not start within the timeout, because the message writer had other work.
+    #[error("waited too long for the message writer")]
+    QueueTimeout,
+    /// Postgres did not answer within the timeout.
+    #[error("no answer from Postgres within the timeout")]
     Timeout,
     /// A query failed.
     #[error(transparent)]
@@ -74,6 +80,8 @@ impl DbError {
     pub(crate) const fn kind(&self) -> &'static str {
         match self {
             Self::NoConnection(_) => "no_connection",
+            Self::PoolTimeout => "pool_timeout",
+            Self::QueueTimeout => "queue_timeout",
             Self::Timeout => "timeout",
             Self::Query(_) => "query",
         }
@@ -93,7 +101,7 @@ impl DbError {
     /// Returns whether the same work may succeed later.
     pub(crate) const fn is_transient(&self) -> bool {
         match self {
-            Self::NoConnection(_) | Self::Timeout => true,
+            Self::NoConnection(_) | Self::PoolTimeout | Self::QueueTimeout | Self::Timeout => true,
             Self::Query(QueryError::DatabaseError(kind, _)) => is_transient(*kind),
             Self::Query(_) => false,
         }
@@ -215,7 +223,7 @@ impl Db {
         match self.connection(start_by).await {
             Ok(connection) => self.work(connection, WORK_TIMEOUT, work).await,
             Err(error) => {
-                if matches!(error, DbError::Timeout) {
+                if matches!(error, DbError::PoolTimeout) {
                     counter!(POOL_TIMEOUTS_TOTAL).increment(1);
                 }
                 (Err(error.into()), Fate::Kept)
@@ -224,7 +232,7 @@ impl Db {
     }
 
     async fn connection(&self, by: Instant) -> DbResult<Object<ConnectionFactory>> {
-        Ok(timeout_at(by, self.0.get()).await.map_err(|_| DbError::Timeout)??)
+        Ok(timeout_at(by, self.0.get()).await.map_err(|_| DbError::PoolTimeout)??)
     }
 
     async fn work<T, E: WorkError>(

@@ -66,7 +66,7 @@ impl Writer {
         let (answer, answered) = oneshot::channel();
         let job = Job { messages, start_by, answer };
         match timeout_at(start_by, self.queue.send(job)).await {
-            Err(_) => Err(DbError::Timeout.into()),
+            Err(_) => Err(DbError::QueueTimeout.into()),
             Ok(Err(_)) => Err(MessageError::ShuttingDown),
             Ok(Ok(())) => answered.await.map_err(|_| MessageError::ShuttingDown),
         }
@@ -87,7 +87,7 @@ async fn flush(db: Db, jobs: Vec<Job>) {
     let now = Instant::now();
     let (jobs, late): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| now < job.start_by);
     for job in late {
-        let late = job.messages.iter().map(|_| Err(DbError::Timeout.into())).collect();
+        let late = job.messages.iter().map(|_| Err(DbError::QueueTimeout.into())).collect();
         // The caller may have been cancelled.
         let _ = job.answer.send(late);
     }
