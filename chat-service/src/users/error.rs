@@ -27,7 +27,7 @@ pub(crate) enum UserError {
     #[error(transparent)]
     TooManyFailures(#[from] TooManyFailures),
     /// Too many passwords are waiting to be hashed.
-    #[error("too many passwords waiting to be hashed")]
+    #[error("Too many sign-ups and logins at the moment. Try again.")]
     Busy,
     /// notification-service did not report the presence of users.
     #[error(transparent)]
@@ -49,10 +49,24 @@ impl From<UserError> for ApiError {
             UserError::UsernameTaken => Self::new(ErrorCode::UsernameTaken, text),
             UserError::InvalidCredentials => Self::new(ErrorCode::InvalidCredentials, text),
             UserError::TooManyFailures(TooManyFailures { wait }) => rate_limited(wait),
-            UserError::Busy => Self::unavailable("login", text),
+            // No cause: the limit was reached, but nothing failed.
+            UserError::Busy => Self { detail: text.into(), ..Self::unavailable_without_cause("service") },
             UserError::PresenceUnavailable(error) => error,
             UserError::Internal(cause) => Self::internal(format_args!("{cause:#}")),
             UserError::Db(error) => error.into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_queue_of_passwords_is_no_failed_dependency() {
+        let error = ApiError::from(UserError::Busy);
+        assert_eq!((error.code, error.cause), (ErrorCode::Unavailable, None));
+        assert_eq!(error.detail, "Too many sign-ups and logins at the moment. Try again.");
+        assert!(error.retry_after.is_some());
     }
 }
