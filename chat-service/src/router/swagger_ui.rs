@@ -10,7 +10,10 @@ use actix_web::{
     web::{self, Bytes, Data, Header, Path, ServiceConfig},
 };
 use flate2::{Compression, write::GzEncoder};
-use neonchat_common::error::{ApiError, ErrorCode};
+use neonchat_common::{
+    error::{ApiError, ErrorCode},
+    json,
+};
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::Config;
 
@@ -43,17 +46,18 @@ pub(super) fn routes(config: &mut ServiceConfig, document: &OpenApi) {
     // The standalone layout has inline styles, and lets the user enter the URL of a document.
     let ui = Config::from(DOCUMENT).use_base_layout();
     let ui = ui.deep_linking(true).display_request_duration(true).validator_url("none");
-    // Cannot fail: the keys of its maps are strings.
-    let body = serde_json::to_vec(document).unwrap_or_default().into();
     config
-        .app_data(Data::new(Document { json: body, gzip: OnceLock::new() }))
+        .app_data(Data::new(Document { json: json::text(document).into(), gzip: OnceLock::new() }))
         .app_data(Data::new(ui))
-        .service(web::resource(DOCUMENT).route(web::get().to(json)))
+        .service(web::resource(DOCUMENT).route(web::get().to(openapi_json)))
         .service(web::redirect("/swagger-ui", "/swagger-ui/").permanent())
         .service(web::resource("/swagger-ui/{file:.*}").route(web::get().to(file)));
 }
 
-async fn json(document: Data<Document>, accept: Option<Header<AcceptEncoding>>) -> Result<HttpResponse, ApiError> {
+async fn openapi_json(
+    document: Data<Document>,
+    accept: Option<Header<AcceptEncoding>>,
+) -> Result<HttpResponse, ApiError> {
     let codings = [Encoding::identity(), Encoding::gzip()];
     let chosen = accept.and_then(|Header(accept)| accept.negotiate(codings.iter()));
     let mut response = HttpResponse::Ok();
