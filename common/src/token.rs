@@ -134,8 +134,15 @@ impl Claims {
 }
 
 /// Returns the time since the Unix epoch.
+///
+/// # Panics
+/// The clock is set to a time before 1970. jsonwebtoken panics then, too.
+#[expect(
+    clippy::expect_used,
+    reason = "no token can be issued or verified without the time"
+)]
 fn now() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("read a clock that is set to a time after 1970")
 }
 
 /// Returns the token of an `Authorization: Bearer …` header. The case of the scheme does not matter (RFC 9110, section 11.1).
