@@ -82,31 +82,37 @@ impl Readiness {
         *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = problem.map(ToString::to_string);
     }
 
-    /// Migrates the database and identifies the deployment. Retries until it succeeds.
+    /// Migrates the database and identifies the deployment. Retries until it succeeds. Logs a cause once, not at every attempt.
     async fn prepare(&self, connector: &Connector, own: &OwnDeployment) {
         let (mut delay, max_delay) = BACKOFF;
+        let mut known_cause = None;
         while let Err(error) = try_prepare(connector, own).await {
-            tracing::warn!(error.cause = format!("{error:#}"), "database preparation failed, retrying");
-            if error.is::<UnmetRequirements>() {
-                self.set(Err(error));
+            let cause = format!("{error:#}");
+            let is_logged = error.is::<UnmetRequirements>() && self.set(Err(error));
+            if !is_logged && known_cause.as_ref() != Some(&cause) {
+                tracing::warn!(error.cause = cause, "database preparation failed, retrying");
             }
+            known_cause = Some(cause);
             // With jitter, so that processes do not retry at the same time.
             tokio::time::sleep(delay.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
             delay = max_delay.min(delay * 2);
         }
     }
 
-    fn set(&self, checked: anyhow::Result<()>) {
+    /// Sets the state, and logs a change of it. Returns whether it changed.
+    fn set(&self, checked: anyhow::Result<()>) -> bool {
         self.set_problem(&checked);
         let next = if checked.is_ok() { ReadinessState::Ready } else { ReadinessState::NotReady };
         let replace =
             |state: &mut ReadinessState| *state != ReadinessState::Draining && mem::replace(state, next) != next;
-        if self.state.send_if_modified(replace) {
+        let has_changed = self.state.send_if_modified(replace);
+        if has_changed {
             match checked {
                 Ok(()) => tracing::info!("ready"),
                 Err(error) => tracing::error!(error.cause = format!("{error:#}"), "not ready"),
             }
         }
+        has_changed
     }
 }
 
