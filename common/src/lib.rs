@@ -9,6 +9,7 @@ pub mod error;
 pub mod grpc;
 pub mod http;
 pub mod ids;
+pub mod io;
 pub mod json;
 pub mod lifecycle;
 pub mod message;

@@ -137,10 +137,7 @@ impl Claims {
 ///
 /// # Panics
 /// The clock is set to a time before 1970. jsonwebtoken panics then, too.
-#[expect(
-    clippy::expect_used,
-    reason = "no token can be issued or verified without the time"
-)]
+#[expect(clippy::expect_used, reason = "no token can be issued or verified without the time")]
 fn now() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("read a clock that is set to a time after 1970")
 }

@@ -22,8 +22,8 @@ use metrics::{counter, describe_counter};
 use tokio::{net::TcpListener, time::sleep};
 use tokio_util::sync::CancellationToken;
 
-pub use self::connection::Connection;
-use crate::telemetry::start_at_zero;
+pub use self::connection::{Authentication, Connection};
+use crate::{io::Guarded, telemetry::start_at_zero};
 
 /// The maximum number of connections. Each instance of the other service and each health check has one.
 const MAX_CONNECTIONS: usize = 1024;
@@ -100,7 +100,7 @@ impl Listener {
                     if let Some((caller, close)) = self.connections.open(addr) {
                         // Fails if the caller has disconnected.
                         let _ = io.set_nodelay(true);
-                        return Connection::new(io, caller, close, self.auth_timeout);
+                        return Guarded::new(io, Authentication::new(caller, close, self.auth_timeout));
                     }
                 }
                 Err(error) => {

@@ -23,12 +23,12 @@ use actix_web::{
     rt::net::TcpStream,
 };
 use anyhow::Context as _;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::{Instant, Sleep, sleep},
-};
+use tokio::time::{Instant, Sleep, sleep};
 
-use crate::settings::OperationsAddress;
+use crate::{
+    io::{Guard, Guarded},
+    settings::OperationsAddress,
+};
 
 /// The timeouts and the sizes of a server.
 #[derive(Clone, Copy, Debug)]
@@ -136,37 +136,37 @@ where
     Ok(builder.run())
 }
 
-fn accept(io: TcpStream, silence: Duration) -> (TimedStream<TcpStream>, Protocol, Option<SocketAddr>) {
+fn accept(io: TcpStream, silence: Duration) -> (Guarded<TcpStream, Silence>, Protocol, Option<SocketAddr>) {
     // A response is written in one piece, so that waiting for more data gains nothing. Fails if the client has disconnected.
     let _ = io.set_nodelay(true);
     let peer = io.peer_addr().ok();
-    (TimedStream::new(io, silence), Protocol::Http1, peer)
+    (Guarded::new(io, Silence::new(silence)), Protocol::Http1, peer)
 }
 
-/// A connection that fails after too long a time without a write, and that limits how much is read at a time.
+/// Ends a connection after too long a time without a write, and limits how much is read at a time.
 ///
 /// actix reads while data is available, up to 128 KiB, into a buffer that it then keeps. When a read is pending after a full
 /// buffer, actix handles the data before it reads on, so that the buffer stays small.
-struct TimedStream<T> {
-    io: T,
-    /// Whether the last read filled the buffer.
-    is_full: bool,
-    silence: Duration,
+struct Silence {
+    max: Duration,
     last_write: Instant,
     /// Fires at or before the time at which the connection fails. A write does not reset it.
     timer: Pin<Box<Sleep>>,
+    /// Whether the last read filled the buffer.
+    is_full: bool,
 }
 
-impl<T> TimedStream<T> {
-    fn new(io: T, silence: Duration) -> Self {
-        Self { io, is_full: false, silence, last_write: Instant::now(), timer: Box::pin(sleep(silence)) }
+impl Silence {
+    fn new(max: Duration) -> Self {
+        Self { max, last_write: Instant::now(), timer: Box::pin(sleep(max)), is_full: false }
     }
+}
 
-    /// Returns an error once there was no write for too long.
-    fn poll_timeout(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+impl Guard for Silence {
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         loop {
             ready!(self.timer.as_mut().poll(cx));
-            let end = self.last_write + self.silence;
+            let end = self.last_write + self.max;
             if Instant::now() >= end {
                 return Poll::Ready(io::ErrorKind::TimedOut.into());
             }
@@ -174,59 +174,19 @@ impl<T> TimedStream<T> {
         }
     }
 
-    /// Records a completed write, or checks the timeout of a pending one.
-    fn track_write(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        match written {
-            Poll::Ready(_) => self.last_write = Instant::now(),
-            Poll::Pending => {
-                if let Poll::Ready(error) = self.poll_timeout(cx) {
-                    return Poll::Ready(Err(error));
-                }
-            }
-        }
-        written
-    }
-}
-
-impl<T: AsyncRead + Unpin> AsyncRead for TimedStream<T> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if let Poll::Ready(error) = self.poll_timeout(cx) {
-            return Poll::Ready(Err(error));
-        }
+    fn poll_may_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if std::mem::take(&mut self.is_full) {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let read = Pin::new(&mut self.io).poll_read(cx, buffer);
-        self.is_full = matches!(read, Poll::Ready(Ok(()))) && buffer.remaining() == 0;
-        read
-    }
-}
-
-impl<T: AsyncWrite + Unpin> AsyncWrite for TimedStream<T> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.io).poll_write(cx, bytes);
-        self.track_write(cx, written)
+        Poll::Ready(())
     }
 
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.io).poll_write_vectored(cx, bytes);
-        self.track_write(cx, written)
+    fn on_read(&mut self, is_full: bool) {
+        self.is_full = is_full;
     }
 
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
+    fn on_write(&mut self) {
+        self.last_write = Instant::now();
     }
 }
