@@ -1,4 +1,4 @@
-//! The settings of chat-service (contract, section 1).
+//! The settings of chat-service (`.env.example`).
 
 mod database;
 mod limits;

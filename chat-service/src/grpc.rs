@@ -1,4 +1,4 @@
-//! The gRPC edge: one short method for each call (contract, section 6).
+//! The gRPC edge: one short method for each call (`proto/chat/v1/chat.proto`).
 
 use neonchat_proto::chat::v1::{
     GetDeploymentRequest, GetDeploymentResponse, GetEventsRequest, GetEventsResponse, GetHeadsRequest,

@@ -1,4 +1,4 @@
-//! The operations endpoints: health, liveness, readiness and metrics (contract, section 4).
+//! The operations endpoints: health, liveness, readiness and metrics.
 
 use std::time::Duration;
 

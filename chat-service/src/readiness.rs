@@ -131,7 +131,7 @@ struct Watcher {
 
 impl Watcher {
     /// Checks whether Postgres answers and meets the requirements, for example that a commit is on disk when it is
-    /// acknowledged (guarantee G1). Its settings may change at any time, so this is repeated.
+    /// acknowledged. Its settings may change at any time, so this is repeated.
     async fn check(&mut self) -> anyhow::Result<()> {
         // Put back into `self` only if the check succeeds. Otherwise the next check opens a new connection, perhaps to
         // another server.

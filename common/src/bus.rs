@@ -1,4 +1,4 @@
-//! The publications on Redis Pub/Sub between all instances of both services (contract, section 7).
+//! The publications on Redis Pub/Sub between all instances of both services.
 //!
 //! An [`Envelope`] is JSON, so that `redis-cli` shows it. The publisher encodes the frame inside once. Receivers copy its bytes
 //! and do not parse them.

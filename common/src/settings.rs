@@ -1,4 +1,4 @@
-//! Settings: defaults, then `config.yaml`, then `.env`, then the environment; the last one wins (contract, section 1).
+//! Settings: defaults, then `config.yaml`, then `.env`, then the environment; the last one wins.
 //!
 //! Each service reads its settings through a [`SettingsSource`], which collects all invalid settings, so that the operator sees all
 //! of them in one error.

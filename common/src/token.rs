@@ -1,4 +1,4 @@
-//! JSON Web Tokens, only with HS256 (contract, section 4).
+//! JSON Web Tokens, only with HS256.
 //!
 //! `jsonwebtoken` needs a cryptography provider. Its own providers build C code (`aws_lc_rs`) or depend on `rsa` with an open
 //! advisory (`rust_crypto`). This module only needs HMAC-SHA-256 and takes it from ring, which TLS already depends on.

@@ -3,7 +3,7 @@
 /// The least delay before a client reconnects, in milliseconds.
 pub(crate) const RECONNECT_DELAY_MS: u64 = 500;
 
-/// Why the server closes a connection (contract, section 5; RFC 6455, section 7.4).
+/// Why the server closes a connection (docs/PROTOCOL.md, "Close codes"; RFC 6455, section 7.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CloseReason {
     /// The client closed the connection.

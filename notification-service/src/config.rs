@@ -1,4 +1,4 @@
-//! The settings of notification-service (contract, section 1).
+//! The settings of notification-service (`.env.example`).
 
 use std::time::Duration;
 

@@ -46,7 +46,7 @@ const MAX_QUEUED: usize = 4096;
 /// A batch that has reached this size takes no further messages.
 const MAX_BATCH: BatchSize = BatchSize { messages: 500, bytes: 1024 * 1024 };
 
-/// How long a client may wait for the answer to a send (guarantee G11: two seconds).
+/// How long a client waits for the answer to a send. It must come within two seconds, even if Postgres is unavailable.
 const SEND_TIMEOUT: Duration = Duration::from_millis(1800);
 
 /// A send with less time left than this is refused before the call: its answer would come too late.

@@ -1,4 +1,4 @@
-//! The frames of the WebSocket protocol (contract, section 5).
+//! The frames of the WebSocket protocol (docs/PROTOCOL.md, "Frames").
 
 mod client;
 mod frame;

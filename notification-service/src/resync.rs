@@ -25,7 +25,7 @@ use crate::{
 const REORDER_WINDOW: Duration = Duration::from_millis(200);
 
 /// How often all heads are compared and changed users are listed. A lost last event is found within this interval plus
-/// the duration of the comparison. The guarantee is 10 s.
+/// the duration of the comparison. It must be found within 10 s.
 const RESYNC_INTERVAL: Duration = Duration::from_secs(8);
 
 /// The delay before a failed chat is checked again.

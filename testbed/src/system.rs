@@ -21,7 +21,7 @@ use crate::{
 /// The longest start of a service, which includes migrations.
 pub const START_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The longest drain of a service (contract, section 5).
+/// The longest drain of a service.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Both services as running processes.

@@ -1,4 +1,4 @@
-//! Rate limits, shared by all instances (contract, section 4).
+//! Rate limits, shared by all instances (docs/PROTOCOL.md, "Limits").
 //!
 //! [`limiter`] counts in Redis. [`logins`] limits failed logins by name and address.
 //! [`request_limit`](crate::request_limit) limits all API calls by user or address.

@@ -1,4 +1,4 @@
-//! Invalid requests get the errors of the contract.
+//! Invalid requests get the documented errors.
 
 use neonchat_testbed::{client::Answer, plain::internals_in};
 use reqwest::{Client, Method};

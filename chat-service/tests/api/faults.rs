@@ -17,7 +17,7 @@ use crate::support::{TestApp, assert_problem, folder, sql};
 /// The one-way delay of a link on which connecting takes longer than a request waits, but a query does not.
 const FAR: Duration = Duration::from_millis(120);
 
-/// The longest time until a client learns that Postgres is unavailable (guarantee G11).
+/// The longest time until a client learns that Postgres is unavailable.
 const UNAVAILABLE_TIMEOUT: Duration = Duration::from_secs(2);
 
 async fn in_time<T>(asking: impl Future<Output = T>) -> T {

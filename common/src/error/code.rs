@@ -1,4 +1,4 @@
-//! The table of error codes (contract, section 3).
+//! The table of error codes (docs/PROTOCOL.md, "Errors").
 
 use std::fmt;
 

@@ -137,7 +137,7 @@ async fn circuit_opens_fails_fast_and_closes_after_recovery() {
     let server = StandIn::start_at(address, async |_| Ok(())).await;
     let restarted = Instant::now();
     while let Err(status) = call(&client, SEND_TIMEOUT).await {
-        assert!(restarted.elapsed() < Duration::from_secs(10), "guarantees.md, G13: {status}");
+        assert!(restarted.elapsed() < Duration::from_secs(10), "calls work again within 10 s: {status}");
         tokio::task::yield_now().await;
     }
     let closed = line_of("circuit breaker closed").expect("find log line");

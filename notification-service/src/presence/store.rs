@@ -16,7 +16,7 @@ use serde_json::json;
 use super::lease::{DEAD, Lease};
 use crate::protocol::Status;
 
-/// The lifetime of a status that is not renewed, in seconds (contract, section 7).
+/// The lifetime of a status that is not renewed, in seconds.
 const STATUS_TTL_SECS: i64 = 65;
 
 /// The lifetime of the index of a lease's users, in seconds. It is of use until other instances have cleaned up after its instance.

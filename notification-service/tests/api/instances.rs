@@ -1,4 +1,4 @@
-//! Presence when an instance is killed, paused or drained, and when Redis loses its data (guarantees.md, G8).
+//! Presence when an instance is killed, paused or drained, and when Redis loses its data.
 
 use fred::{
     interfaces::{ClientLike as _, HashesInterface as _, KeysInterface as _, SetsInterface as _},

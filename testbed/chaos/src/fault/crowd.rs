@@ -25,7 +25,7 @@ const USERS_PER_FRIEND: usize = 50;
 /// The number of concurrent registrations or handshakes.
 const CONCURRENCY: usize = 16;
 
-/// Guarantee G8.
+/// The longest time until the users of a killed instance are offline.
 const OFFLINE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The allowance for a busy machine.

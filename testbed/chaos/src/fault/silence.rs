@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use super::{FaultContext, FaultOutcome};
 use crate::cluster::Link;
 
-/// Guarantee G6.
+/// The longest time until a lost last event is found.
 const RESYNC_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The allowance for a busy machine.
