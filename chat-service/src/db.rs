@@ -34,8 +34,8 @@ pub(crate) use self::{
 use crate::config::DatabaseSettings;
 
 /// The timeouts for a connection, and then for the work on it. Together they end a request within 2 s if Postgres is
-/// unavailable. `statement_timeout` is shorter than the second one, so refused work is not stored
-/// afterwards, unless only its answer was lost.
+/// unavailable. `statement_timeout` is shorter than the second one, so refused work is not stored afterwards, unless only
+/// its answer was lost.
 pub(crate) const CONNECTION_TIMEOUT: Duration = Duration::from_millis(700);
 const WORK_TIMEOUT: Duration = Duration::from_secs(1);
 

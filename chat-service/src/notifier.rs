@@ -87,7 +87,7 @@ impl Notifier {
     /// known within the timeout.
     pub(crate) async fn online(&self, users: impl IntoIterator<Item = UserId>) -> HashSet<UserId> {
         let statuses = self.statuses(users).await.unwrap_or_else(|error| {
-            tracing::debug!(error.cause = %error, "presence unknown");
+            tracing::debug!(error.cause = %error, "presence unavailable, showing partners as offline");
             Vec::new()
         });
         statuses.into_iter().filter(|user| user.status != Status::Offline).map(|user| user.user_id).collect()

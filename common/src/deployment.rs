@@ -47,7 +47,7 @@ impl OwnDeployment {
             Some(before) => {
                 tracing::warn!(deployment.id = %deployment.id, previous.id = %before.id, "deployment changed");
             }
-            None => tracing::info!(deployment.id = %deployment.id, "deployment known"),
+            None => tracing::info!(deployment.id = %deployment.id, "deployment id loaded"),
         }
     }
 

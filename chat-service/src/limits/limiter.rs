@@ -83,7 +83,7 @@ impl Limiter {
             }
             Err(cause) => {
                 metrics::counter!("rate_limit_bypassed_total").increment(1);
-                tracing::debug!(error.cause = %cause, "request passed uncounted");
+                tracing::debug!(error.cause = %cause, "redis unavailable, request allowed without rate limit");
                 Decision::Uncounted
             }
         }

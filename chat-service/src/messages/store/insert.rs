@@ -55,8 +55,8 @@ pub(in crate::messages) async fn insert_batch(
 /// One statement, so one transaction and one round trip. The messages are passed as arrays, one for each column, so that the
 /// statement is the same for any number of them.
 ///
-/// The order of its parts stores a message once, and numbers the events of a chat in the order of commits. First it locks the rows of the chats, in the order of their ids,
-/// so that two statements cannot deadlock. This serializes the writers of a chat: each reads `last_seq` as its
+/// The order of its parts stores a message once, and numbers the events of a chat in the order of commits, without gaps.
+/// First it locks the rows of the chats, in the order of their ids, so that two statements cannot deadlock. This serializes the writers of a chat: each reads `last_seq` as its
 /// predecessor left it. Only then does it look up which `request_id`s are stored already, so that a duplicate gets no
 /// number in the sequence. It reads the clock when it holds all locks. If the clock went back, it uses the last event's
 /// time plus a microsecond.
