@@ -1,6 +1,9 @@
 //! Start and end of the process.
 
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use chat_service::db::MIGRATIONS;
 use diesel_async::{AsyncConnection as _, AsyncMigrationHarness, AsyncPgConnection};
@@ -9,8 +12,10 @@ use neonchat_testbed::{
     exec::Servers,
     harness::{self, until},
     postgres::Postgres,
+    process::Process,
 };
 use serde_json::json;
+use tokio::process::Command;
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 
 use crate::support::{TestApp, folder, sql};
@@ -73,6 +78,28 @@ async fn is_not_ready_if_commits_may_be_lost() {
         }
     }
     servers.stop().await.expect("stop server");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logs_an_unmet_requirement_once() {
+    let database = harness::test_database().await;
+    let name = database.rsplit('/').next().expect("URL has a database name");
+    let sql = sql(&database).await;
+    let set = |value: &str| format!("ALTER DATABASE {name} SET synchronous_commit = {value}");
+    sql.batch_execute(&set("off")).await.expect("change setting");
+    let folder = folder();
+    let log = folder.path().join("chat-service.log");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chat-service"));
+    command.current_dir(folder.path()).env("DATABASE_URL", &database).env("CHAT_SERVICE_HOST", "127.0.0.1");
+    command.env("CHAT_SERVICE_PORT", "0").env("CHAT_GRPC_PORT", "0").kill_on_drop(true);
+    let mut service = Process::spawn("chat-service", &mut command, &log).expect("run process");
+    let lines = |text: &str| fs::read_to_string(&log).map_or(0, |log| log.lines().filter(|l| l.contains(text)).count());
+    let timeout = Duration::from_secs(30);
+    service.ready_when(timeout, async || lines("synchronous_commit") > 0).await.expect("log the cause");
+
+    sql.batch_execute(&set("on")).await.expect("change setting");
+    service.ready_when(timeout, async || lines("ready") > 1).await.expect("become ready");
+    assert_eq!(lines("synchronous_commit"), 1, "{}", service.tail());
 }
 
 #[tokio::test(flavor = "multi_thread")]
