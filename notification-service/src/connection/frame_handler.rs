@@ -65,13 +65,6 @@ impl<'a> FrameHandler<'a> {
         }
     }
 
-    /// Ends typing, because the socket is closed.
-    pub(crate) fn end(&self) {
-        for chat in self.typing.take() {
-            self.state.hub.typing.close(self.socket.user, chat, self.socket.id);
-        }
-    }
-
     /// Handles a text frame. Returns the answer, if there is one.
     async fn handle(&self, json: &str) -> Option<Frame> {
         let (frame, request_id) = match ClientFrame::parse(json) {
@@ -230,6 +223,15 @@ impl Handler for FrameHandler<'_> {
 
     fn expires_at(&self) -> Instant {
         self.expires_at.get()
+    }
+}
+
+/// Ends typing, because the socket is closed.
+impl Drop for FrameHandler<'_> {
+    fn drop(&mut self) {
+        for chat in self.typing.take() {
+            self.state.hub.typing.close(self.socket.user, chat, self.socket.id);
+        }
     }
 }
 

@@ -26,8 +26,9 @@ use tokio::{
 
 use super::{
     frame_handler::FrameHandler,
+    guard::ConnectionGuard,
     run::run,
-    slots::{ConnectionSlot, RETRY_AFTER},
+    slots::RETRY_AFTER,
     socket_io::ActixSocket,
 };
 use crate::{
@@ -92,8 +93,8 @@ pub(crate) async fn connect(
         })?
     };
 
-    state.presence.connected(&socket);
-    let connection = run_connection(socket, claims, limits, socket_io, slot, state.clone());
+    let guard = ConnectionGuard::new(socket, Arc::clone(&state.hub), Arc::clone(&state.presence), slot);
+    let connection = run_connection(guard, claims, limits, socket_io, state.clone());
     #[expect(
         clippy::disallowed_methods,
         reason = "it is tracked; the stream of the request body cannot leave this worker"
@@ -115,26 +116,24 @@ async fn acquire_permits<'a>(
     permits.ok_or_else(|| ApiError::unavailable("WebSocket of this instance", "too many connect at once"))
 }
 
-/// Runs the connection and releases everything it holds on a single path.
+/// Runs the connection to its end.
 async fn run_connection(
-    socket: Arc<Socket>,
+    guard: ConnectionGuard,
     claims: Claims,
     limits: Arc<UserLimits>,
     socket_io: ActixSocket,
-    _slot: ConnectionSlot,
     state: Data<AppState>,
 ) {
-    tracing::info!(user.id = %socket.user, socket.id = %socket.id, "socket opened");
+    let socket = &guard.socket;
     if state.readiness.is_draining() {
         // The drain began during this handshake.
         socket.outbox.close(CloseReason::Restart { after_ms: RECONNECT_DELAY_MS });
     }
-    let handler = FrameHandler::new(Arc::clone(&socket), &claims, limits, &state);
-    let reason = run(&socket.outbox, &handler, socket_io, state.settings).await;
-    handler.end();
-    let audience = state.hub.unregister(&socket);
-    state.presence.disconnected(socket.user, audience);
-    tracing::info!(user.id = %socket.user, socket.id = %socket.id, close.reason = ?reason, "socket closed");
+    let reason = {
+        let handler = FrameHandler::new(Arc::clone(socket), &claims, limits, &state);
+        run(&socket.outbox, &handler, socket_io, state.settings).await
+    };
+    guard.end(reason);
 }
 
 /// Refuses browsers on pages of other sites. A browser lets any page open a WebSocket and sends the page's origin, so the

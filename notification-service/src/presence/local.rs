@@ -234,6 +234,12 @@ impl LocalUsers {
         self.lock().keys().copied().collect()
     }
 
+    /// Returns whether the grace period of a user has started.
+    #[cfg(test)]
+    pub(super) fn is_in_grace(&self, user: UserId) -> bool {
+        self.lock().get(&user).is_some_and(|record| matches!(record.phase, Phase::Grace { .. }))
+    }
+
     /// Waits until no user is connected, and all have been reconciled.
     pub(super) async fn until_empty(&self) {
         loop {

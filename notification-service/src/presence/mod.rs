@@ -165,6 +165,12 @@ impl Presence {
         }
     }
 
+    /// Returns whether the grace period of a user has started.
+    #[cfg(test)]
+    pub(crate) fn is_in_grace(&self, user: UserId) -> bool {
+        self.local.is_in_grace(user)
+    }
+
     /// Returns the statuses of those of the users who are not offline.
     pub(crate) async fn statuses(&self, users: &[UserId]) -> Result<Vec<OnlineStatus>, RedisError> {
         self.store.statuses(users).await
