@@ -94,9 +94,8 @@ fn deliver(hub: &Hub, channel: Channel, envelope: Envelope<'_>) -> anyhow::Resul
             hub.notify_user(user, &chat_ids, &Frame::opaque(frame.get()));
         }
         (Channel::User(user), Event::ChatCreated { chat_id, last_seq, partner_ids, chat }) => {
-            // The frame goes first, so that it precedes the chat's first message.
-            hub.notify_user(user, &[chat_id], &ServerFrame::ChatCreated { chat }.encode());
-            hub.add_announced_chat(user, UserChat { id: chat_id, last_seq, partners: partner_ids });
+            let announcement = ServerFrame::ChatCreated { chat }.encode();
+            hub.announce_chat(user, UserChat { id: chat_id, last_seq, partners: partner_ids }, &announcement);
         }
         (channel, _) => anyhow::bail!("event does not belong on {channel:?}"),
     }

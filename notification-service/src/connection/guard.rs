@@ -60,21 +60,18 @@ mod tests {
 
     use super::*;
     use crate::{
-        bus::Publisher, chat_service::ChatService, connection::slots::ConnectionSlots, config::SocketSettings,
+        bus::Publisher, chat_service::ChatService, config::SocketSettings, connection::slots::ConnectionSlots,
         delivery::Delivery, presence::Dependencies,
     };
 
     /// Returns the presence of an instance without dependencies.
     fn presence(hub: &Arc<Hub>, tasks: &Tasks) -> Arc<Presence> {
-        let grpc = GrpcSettings {
-            internal_token: "token".into(),
-            timeout: Duration::from_secs(1),
-            attempts: 1,
-            tls: None,
-        };
+        let grpc =
+            GrpcSettings { internal_token: "token".into(), timeout: Duration::from_secs(1), attempts: 1, tls: None };
         let (instance, deployments) = (InstanceId::new(), Arc::default());
         let redis = redis::client(&"redis://127.0.0.1:1".into()).expect("create Redis client");
-        let chat_service = ChatService::new(GrpcClient::new(&["127.0.0.1:1".to_owned()], &grpc).expect("create client"));
+        let chat_service =
+            ChatService::new(GrpcClient::new(&["127.0.0.1:1".to_owned()], &grpc).expect("create client"));
         let publisher = Publisher::new(redis.clone(), Namespace::default());
         let delivery =
             Delivery::new(instance, Arc::clone(&deployments), Arc::clone(hub), chat_service.clone(), publisher);

@@ -25,11 +25,7 @@ use tokio::{
 };
 
 use super::{
-    frame_handler::FrameHandler,
-    guard::ConnectionGuard,
-    run::run,
-    slots::RETRY_AFTER,
-    socket_io::ActixSocket,
+    frame_handler::FrameHandler, guard::ConnectionGuard, run::run, slots::RETRY_AFTER, socket_io::ActixSocket,
 };
 use crate::{
     chat_service::UserChat,

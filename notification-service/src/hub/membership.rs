@@ -1,6 +1,6 @@
 //! The chats of users, and their sockets in them.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use dashmap::Entry;
 use neonchat_common::{
@@ -9,7 +9,7 @@ use neonchat_common::{
 };
 
 use super::{Hub, PresenceAudience, Socket, SocketId, chat::Chat};
-use crate::chat_service::UserChat;
+use crate::{chat_service::UserChat, protocol::Frame};
 
 impl Hub {
     pub(super) fn leave_chats(&self, chats: impl IntoIterator<Item = ChatId>, socket: SocketId) {
@@ -28,34 +28,46 @@ impl Hub {
     /// Adds chats of a user. The user's sockets join the unknown ones, each after its `last_seq`, and are told to fetch the
     /// earlier events.
     pub(crate) fn add_chats(&self, user: UserId, chats: &[UserChat]) {
-        self.add_chats_known_up_to(user, chats, |_| 0);
+        self.add_chats_known_up_to(user, chats, |_, _| 0);
     }
 
-    /// Like [`Hub::add_chats`], for a chat that was announced to the sockets together with its `last_seq`.
-    pub(crate) fn add_announced_chat(&self, user: UserId, chat: UserChat) {
-        self.add_chats_known_up_to(user, &[chat], |chat| chat.last_seq);
+    /// Announces a chat to those sockets of a user that cover it, and adds the chat. The announcement precedes the chat's first
+    /// event and contains the chat up to its `last_seq`. A socket whose outbox has no room for it is told to fetch the events.
+    pub(crate) fn announce_chat(&self, user: UserId, chat: UserChat, announcement: &Frame) {
+        let sockets = self.sockets_of(user);
+        let is_announced =
+            |socket: &&Arc<Socket>| socket.covers(chat.id) && socket.outbox.push_announcement(announcement);
+        let announced: HashSet<SocketId> = sockets.iter().filter(is_announced).map(|socket| socket.id).collect();
+        let known = |chat: &UserChat, socket: &Socket| if announced.contains(&socket.id) { chat.last_seq } else { 0 };
+        self.add_chats_known_up_to(user, &[chat], known);
     }
 
-    fn add_chats_known_up_to(&self, user: UserId, chats: &[UserChat], known: impl Fn(&UserChat) -> Seq) {
+    fn add_chats_known_up_to(&self, user: UserId, chats: &[UserChat], known: impl Fn(&UserChat, &Socket) -> Seq) {
         let (new, sockets) = {
             let Some(mut entry) = self.users.get_mut(&user) else { return };
             (entry.add_chats(chats), entry.sockets.clone())
         };
         for chat in new {
-            self.join_late(chat.id, chat.last_seq, known(chat), &sockets);
+            self.join_late(chat.id, chat.last_seq, |socket| known(chat, socket), &sockets);
         }
     }
 
     /// Lets sockets join a chat that was added after they were opened. `last_seq` is the chat's head if the chat has no sockets
-    /// here yet. The clients know of events up to `known`.
-    pub(super) fn join_late(&self, chat: ChatId, last_seq: Seq, known: Seq, sockets: &[Arc<Socket>]) {
+    /// here yet. The client of each socket knows of events up to `known`.
+    pub(super) fn join_late(
+        &self,
+        chat: ChatId,
+        last_seq: Seq,
+        known: impl Fn(&Socket) -> Seq,
+        sockets: &[Arc<Socket>],
+    ) {
         let sockets = sockets.iter().filter(|socket| socket.covers(chat)).cloned().collect::<Vec<_>>();
         if sockets.is_empty() {
             return;
         }
         let mut entry = self.chats.entry(chat).or_insert_with(|| Chat::new(chat, last_seq));
         for socket in &sockets {
-            entry.join_late(socket, known);
+            entry.join_late(socket, known(socket));
         }
         drop(entry);
         self.changed_channels.add([Channel::Chat(chat)]);

@@ -93,10 +93,10 @@ impl Hub {
         // Chats that were created while the list was on its way.
         let listed: HashSet<ChatId> = chats.iter().map(|chat| chat.id).collect();
         for (chat, last_seq) in self.chats_of(user).into_iter().filter(|(chat, _)| !listed.contains(chat)) {
-            self.join_late(chat, last_seq, 0, std::slice::from_ref(&socket));
+            self.join_late(chat, last_seq, |_| 0, std::slice::from_ref(&socket));
         }
         for chat in new {
-            self.join_late(chat.id, chat.last_seq, 0, &others);
+            self.join_late(chat.id, chat.last_seq, |_| 0, &others);
         }
         socket
     }
@@ -151,7 +151,7 @@ impl Hub {
         self.users.get(&socket.user).is_some_and(|user| user.sockets.iter().any(|other| other.id == socket.id))
     }
 
-    /// Sends an ephemeral event to those sockets of a user that cover one of `chats`.
+    /// Sends an ephemeral event to those sockets of a user that cover one of `chats`, except to slow consumers.
     pub(crate) fn notify_user(&self, user: UserId, chats: &[ChatId], frame: &Frame) {
         if let Some(entry) = self.users.get(&user) {
             for socket in entry.sockets.iter().filter(|socket| chats.iter().any(|chat| socket.covers(*chat))) {
@@ -160,7 +160,7 @@ impl Hub {
         }
     }
 
-    /// Sends a frame to every socket.
+    /// Sends an ephemeral event to every socket, except to slow consumers.
     pub(crate) fn broadcast(&self, frame: &Frame) {
         for entry in &self.users {
             for socket in &entry.sockets {

@@ -124,11 +124,22 @@ impl Outbox {
 
     /// Queues an ephemeral event if there is ample room.
     pub(crate) fn push_ephemeral(&self, frame: &Frame) {
-        if self.lock().push_ephemeral(frame) {
+        if self.lock().push_within(MAX_QUEUED_BYTES_FOR_EPHEMERAL, frame) {
             self.changed.notify_one();
         } else {
             metrics::counter!("websocket_frames_dropped_total", "kind" => "ephemeral").increment(1);
         }
+    }
+
+    /// Queues the announcement of a chat. Returns whether there was room.
+    pub(crate) fn push_announcement(&self, frame: &Frame) -> bool {
+        let is_queued = self.lock().push_within(MAX_QUEUED_BYTES, frame);
+        if is_queued {
+            self.changed.notify_one();
+        } else {
+            metrics::counter!("websocket_frames_dropped_total", "kind" => "ephemeral").increment(1);
+        }
+        is_queued
     }
 
     /// Closes the socket once every send is answered and everything queued is written. The first reason counts.
@@ -184,9 +195,9 @@ impl Queue {
         has_room
     }
 
-    /// Returns whether there was room.
-    fn push_ephemeral(&mut self, frame: &Frame) -> bool {
-        let has_room = self.bytes + frame.len() <= MAX_QUEUED_BYTES_FOR_EPHEMERAL;
+    /// Returns whether there was room: the queue may hold `max` bytes with this frame.
+    fn push_within(&mut self, max: usize, frame: &Frame) -> bool {
+        let has_room = self.bytes + frame.len() <= max;
         if has_room {
             self.push(frame.clone(), None);
         }
@@ -252,6 +263,15 @@ mod tests {
         assert_eq!(drain(&outbox).len(), 1);
         outbox.push_ephemeral(&frame(1));
         assert_eq!(drain(&outbox).len(), 1);
+    }
+
+    #[test]
+    fn queues_announcement_up_to_the_full_limit() {
+        let outbox = Outbox::default();
+        outbox.push_durable(ChatId::new(), 1, &frame(MAX_QUEUED_BYTES - 1));
+        assert!(outbox.push_announcement(&frame(1)));
+        assert!(!outbox.push_announcement(&frame(1)));
+        assert_eq!(drain(&outbox).len(), 2);
     }
 
     #[test]

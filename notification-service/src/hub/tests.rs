@@ -142,10 +142,32 @@ fn sends_no_lagged_for_announced_chat() {
     let hub = Hub::default();
     let (user, next) = user_with_socket(&hub);
     let chat = UserChat { id: ChatId::new(), last_seq: 40, partners: vec![UserId::new()] };
-    hub.add_announced_chat(user, chat.clone());
+    hub.announce_chat(user, chat.clone(), &Frame::opaque("announcement"));
+    assert_eq!(next().as_deref(), Some("announcement"));
     let event = |seq| DurableEvent { seq, sender: Some(user), frame: Some(Frame::opaque("x")), exclude: Vec::new() };
     assert_eq!(next(), None);
     assert_eq!(hub.deliver(chat.id, event(40)), Accepted::Duplicate);
     assert_eq!(hub.deliver(chat.id, event(41)), Accepted::Delivered(1));
     assert_eq!(next().as_deref(), Some("x"));
+}
+
+#[test]
+fn sends_lagged_if_outbox_has_no_room_for_announcement() {
+    let hub = Hub::default();
+    let (user, next) = user_with_socket(&hub);
+    let busy = UserChat { id: ChatId::new(), last_seq: 0, partners: vec![UserId::new()] };
+    let chat = UserChat { id: ChatId::new(), last_seq: 40, partners: vec![UserId::new()] };
+    hub.add_chats(user, std::slice::from_ref(&busy));
+    // A slow consumer gets no ephemeral event, but the announcement.
+    for seq in [1, 2] {
+        let frame = Some(Frame::opaque("x".repeat(120 * 1024)));
+        hub.deliver(busy.id, DurableEvent { seq, sender: None, frame, exclude: Vec::new() });
+    }
+    hub.notify_user(user, &[busy.id], &Frame::opaque("ephemeral"));
+    let announced = UserChat { id: ChatId::new(), ..chat.clone() };
+    hub.announce_chat(user, announced, &Frame::opaque("announcement"));
+    hub.announce_chat(user, chat.clone(), &Frame::opaque("x".repeat(20 * 1024)));
+    let lagged = ServerFrame::Lagged { chat_id: chat.id, from_seq: 1, head_seq: 40 }.encode();
+    let got: Vec<String> = std::iter::from_fn(next).skip(2).collect();
+    assert_eq!(got, ["announcement", lagged.as_str()]);
 }
