@@ -7,7 +7,10 @@
 
 use std::{
     hash::{BuildHasher as _, RandomState},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -15,7 +18,7 @@ use futures_util::{future::maybe_done, poll};
 use neonchat_common::{
     batch::{BatchSize, recv_batch},
     correlation::{self, CorrelationId},
-    error::ApiError,
+    error::{ApiError, ErrorCode},
     ids::ChatId,
     tasks::Tasks,
     trace::TraceContext,
@@ -55,8 +58,16 @@ const MIN_TIME_LEFT: Duration = Duration::from_millis(100);
 /// The shards of sends.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
-    shards: Box<[mpsc::Sender<QueuedSend>]>,
+    shards: Box<[Shard]>,
     hasher: RandomState,
+}
+
+/// The queue of a shard.
+#[derive(Debug)]
+struct Shard {
+    sends: mpsc::Sender<QueuedSend>,
+    /// The number of messages that found the queue full since the last batch.
+    rejected: Arc<AtomicUsize>,
 }
 
 /// A message that waits in a shard.
@@ -87,8 +98,8 @@ impl Outgoing {
             tasks: tasks.clone(),
         };
         let shard = |_| {
-            let (shard, sends) = mpsc::channel(MAX_QUEUED);
-            tasks.spawn(worker.clone().run(sends, tasks.stop_token()));
+            let (shard, sends) = Shard::new(MAX_QUEUED);
+            tasks.spawn(worker.clone().run(sends, Arc::clone(&shard.rejected), tasks.stop_token()));
             shard
         };
         Self { shards: (0..SHARDS).map(shard).collect(), hasher: RandomState::new() }
@@ -100,7 +111,9 @@ impl Outgoing {
     /// Fails with `unavailable` if the shard stays full.
     pub(crate) async fn submit(&self, socket: &Arc<Socket>, mut message: NewMessage) -> Result<(), ApiError> {
         let accepted_at = Instant::now();
-        let Ok(Ok(slot)) = timeout_at(accepted_at + SEND_TIMEOUT, self.shard(message.chat_id).reserve()).await else {
+        let shard = self.shard(message.chat_id);
+        let Ok(Ok(slot)) = timeout_at(accepted_at + SEND_TIMEOUT, shard.sends.reserve()).await else {
+            shard.rejected.fetch_add(1, Ordering::Relaxed);
             let error = ApiError::remote_unavailable();
             message.trace.fail(error.code.as_str());
             return Err(error);
@@ -110,18 +123,29 @@ impl Outgoing {
         Ok(())
     }
 
-    fn shard(&self, chat: ChatId) -> &mpsc::Sender<QueuedSend> {
-        let shard = self.hasher.hash_one(chat) % self.shards.len() as u64;
-        &self.shards[usize::try_from(shard).unwrap_or_default()]
+    fn shard(&self, chat: ChatId) -> &Shard {
+        let index = self.hasher.hash_one(chat) % self.shards.len() as u64;
+        // Cannot fail: the index is less than a `usize`.
+        &self.shards[usize::try_from(index).unwrap_or(0)]
+    }
+}
+
+impl Shard {
+    fn new(capacity: usize) -> (Self, mpsc::Receiver<QueuedSend>) {
+        let (sends, queued) = mpsc::channel(capacity);
+        (Self { sends, rejected: Arc::default() }, queued)
     }
 }
 
 impl Worker {
-    async fn run(self, mut sends: mpsc::Receiver<QueuedSend>, stopped: CancellationToken) {
+    async fn run(self, mut queued: mpsc::Receiver<QueuedSend>, rejected: Arc<AtomicUsize>, stopped: CancellationToken) {
         loop {
-            let Some(sends) = recv_batch(&mut sends, &stopped, MAX_BATCH, QueuedSend::size).await else { return };
+            let sends = recv_batch(&mut queued, &stopped, MAX_BATCH, QueuedSend::size).await;
+            log_refused(rejected.swap(0, Ordering::Relaxed), "the send queue of the shard is full");
+            let Some(sends) = sends else { return };
             let latest = Instant::now() + MIN_TIME_LEFT - SEND_TIMEOUT;
             let (sends, late): (Vec<_>, Vec<_>) = sends.into_iter().partition(|send| send.accepted_at > latest);
+            log_refused(late.len(), "the send waited too long in its shard");
             for send in late {
                 send.refuse(&self.hub, &ApiError::remote_unavailable());
             }
@@ -142,6 +166,7 @@ impl Worker {
             Err(error) => return sends.into_iter().for_each(|send| send.refuse(&self.hub, &error)),
         };
         let (mut stored, mut publications) = (Vec::with_capacity(sends.len()), Vec::with_capacity(sends.len()));
+        let mut errors = Vec::new();
         for (send, outcome) in sends {
             match outcome {
                 Ok(outcome) => {
@@ -153,11 +178,12 @@ impl Worker {
                     stored.push((send, outcome));
                 }
                 Err(error) => {
-                    error.log();
                     send.refuse(&self.hub, &error);
+                    errors.push(error);
                 }
             }
         }
+        log_causes(&errors);
         count_stored_sends(stored.len());
         let published = start_publishing(self.delivery.clone(), publications).await;
         let hub = Arc::clone(&self.hub);
@@ -165,7 +191,8 @@ impl Worker {
         self.tasks.spawn(async move {
             let published = published.await;
             for (index, (send, outcome)) in stored.into_iter().enumerate() {
-                let is_published = published.get(index).copied().unwrap_or_default();
+                // Without a result, the other instances may not have the message.
+                let is_published = published.get(index).copied().unwrap_or(false);
                 send.acknowledge(&hub, outcome, is_published);
             }
         });
@@ -180,6 +207,25 @@ impl Worker {
     }
 }
 
+fn log_refused(count: usize, cause: &str) {
+    if count > 0 {
+        tracing::warn!(count, error.cause = cause, "messages refused");
+    }
+}
+
+/// Logs the causes of the errors of a batch, in one line for each kind: errors of one kind usually have the same cause.
+fn log_causes(errors: &[ApiError]) {
+    for code in [ErrorCode::Internal, ErrorCode::Unavailable] {
+        let mut causes = errors.iter().filter(|error| error.code == code).filter_map(|error| error.cause.as_deref());
+        let count = causes.clone().count();
+        match causes.next() {
+            None => {}
+            Some(cause) if code == ErrorCode::Internal => tracing::error!(count, error.cause = cause, "internal error"),
+            Some(cause) => tracing::warn!(count, error.cause = cause, "dependency unavailable"),
+        }
+    }
+}
+
 /// Starts publishing and returns a future of the results. The publications are in the Redis client's queue when this
 /// returns, so that batches of one shard are published in the order of their calls.
 async fn start_publishing(
@@ -191,7 +237,8 @@ async fn start_publishing(
     let _ = poll!(&mut published);
     async move {
         published.as_mut().await;
-        published.as_mut().take_output().unwrap_or_default()
+        // Taken once, so that there is a result. Without one, no message counts as published.
+        published.as_mut().take_output().unwrap_or_else(Vec::new)
     }
 }
 
@@ -233,3 +280,6 @@ impl QueuedSend {
         self.socket.outbox.answer(self.permit, frame.encode());
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,110 @@
+use std::{
+    io,
+    sync::{Mutex, PoisonError},
+};
+
+use neonchat_common::{
+    grpc::client::GrpcClient,
+    ids::{InstanceId, RequestId, SendId, TokenId, UserId},
+    message::MessageText,
+    redis::{self, namespace::Namespace},
+    settings::GrpcSettings,
+    trace,
+};
+use tracing::subscriber::DefaultGuard;
+
+use super::*;
+use crate::{bus::Publisher, hub::outbox::Next};
+
+/// The captured log.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    /// Captures the log of this thread until the guard is dropped.
+    fn start() -> (Self, DefaultGuard) {
+        let log = Self::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
+        (log, tracing::subscriber::set_default(subscriber))
+    }
+
+    /// Returns the lines that contain `text`.
+    fn lines(&self, text: &str) -> Vec<String> {
+        let log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&log).lines().filter(|line| line.contains(text)).map(str::to_owned).collect()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Returns the worker of an instance without dependencies.
+fn worker(hub: &Arc<Hub>) -> Worker {
+    let grpc = GrpcSettings { internal_token: "token".into(), timeout: Duration::from_secs(1), attempts: 1, tls: None };
+    let client = GrpcClient::new(&["127.0.0.1:1".to_owned()], &grpc).expect("create client");
+    let chat_service = ChatService::new(client);
+    let redis = redis::client(&"redis://127.0.0.1:1".into()).expect("create Redis client");
+    let publisher = Publisher::new(redis, Namespace::default());
+    let delivery = Delivery::new(InstanceId::new(), Arc::default(), Arc::clone(hub), chat_service.clone(), publisher);
+    Worker { hub: Arc::clone(hub), chat_service, delivery, tasks: Tasks::new() }
+}
+
+fn message(sender_id: UserId) -> NewMessage {
+    NewMessage {
+        chat_id: ChatId::new(),
+        sender_id,
+        text: MessageText::try_from("x".to_owned()).expect("valid text"),
+        request_id: SendId::new().to_string().parse::<RequestId>().expect("parse ID"),
+        trace: trace::Span::default(),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn logs_once_why_messages_were_refused() {
+    let (log, _guard) = Log::start();
+    let (hub, user) = (Arc::<Hub>::default(), UserId::new());
+    hub.reserve(user);
+    let socket = hub.register(user, TokenId::new(), None, &[]);
+    let (shard, queued) = Shard::new(2);
+    let rejected = Arc::clone(&shard.rejected);
+    let queue = Outgoing { shards: Box::new([shard]), hasher: RandomState::new() };
+    for _ in 0..2 {
+        queue.submit(&socket, message(user)).await.expect("queue message");
+    }
+    for _ in 0..3 {
+        let error = queue.submit(&socket, message(user)).await.expect_err("exceed capacity");
+        assert_eq!(error.code, ErrorCode::Unavailable);
+    }
+    drop(queue);
+    // The queued messages have waited too long by now.
+    worker(&hub).run(queued, rejected, CancellationToken::new()).await;
+    for (count, cause) in [(3, "the send queue of the shard is full"), (2, "the send waited too long in its shard")] {
+        let lines = log.lines(cause);
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].contains(&format!("count={count}")), "{lines:?}");
+    }
+    for _ in 0..2 {
+        let Next::Frame(frame) = socket.outbox.next().await else { panic!("socket closed") };
+        assert!(frame.as_str().contains("unavailable"), "{}", frame.as_str());
+    }
+}
+
+#[test]
+fn logs_equal_causes_of_a_batch_once() {
+    let (log, _guard) = Log::start();
+    let mut errors: Vec<_> = (0..500).map(|_| ApiError::unavailable("database", "down")).collect();
+    errors.push(ApiError::internal("a bug"));
+    errors.push(ApiError::new(ErrorCode::NotFound, "no such chat"));
+    log_causes(&errors);
+    assert_eq!(log.lines("").len(), 2);
+    assert!(log.lines("dependency unavailable")[0].contains("count=500"));
+    assert!(log.lines("internal error")[0].contains("count=1"));
+}
