@@ -12,7 +12,7 @@ use neonchat_common::{
 };
 use neonchat_proto::chat::v1::{
     GetDeploymentRequest, GetEventsRequest, GetHeadsRequest, ListChangedUsersRequest, ListUserChatsRequest,
-    MarkReadRequest, StoreMessagesRequest, ValidateChatAccessRequest,
+    ListUserChatsResponse, MarkReadRequest, StoreMessagesRequest, ValidateChatAccessRequest,
 };
 use tonic::{Code, Status};
 
@@ -85,21 +85,21 @@ impl ChatService {
 
     /// Returns all chats of a user. Fails with `unauthorized` if `token` is revoked.
     pub(crate) async fn chats_of(&self, user: UserId, token: Option<TokenId>) -> Result<Vec<UserChat>, ApiError> {
-        let token_id = token.map(|token| token.to_string()).unwrap_or_default();
-        let mut chats: Vec<UserChat> = Vec::new();
-        for _ in 0..MAX_CHAT_PAGES {
-            let after_chat_id = chats.last().map(|chat| chat.id.to_string()).unwrap_or_default();
-            let request =
-                ListUserChatsRequest { user_id: user.to_string(), after_chat_id, limit: 0, token_id: token_id.clone() };
+        // An empty `token_id` is not checked.
+        let token_id = token.map_or_else(String::new, |token| token.to_string());
+        let mut list = ChatList::default();
+        loop {
+            let request = ListUserChatsRequest {
+                user_id: user.to_string(),
+                after_chat_id: list.after(),
+                limit: 0,
+                token_id: token_id.clone(),
+            };
             let page = self.grpc.call(INTERACTIVE_TIMEOUT, request).await?;
-            for chat in page.chats {
-                chats.push(chat.try_into()?);
-            }
-            if !page.has_more {
-                break;
+            if list.add(page)? {
+                return Ok(list.chats);
             }
         }
-        Ok(chats)
     }
 
     /// Fails with `unauthorized` if the token is revoked.
@@ -155,5 +155,58 @@ impl ChatService {
         let page = self.grpc.call(BACKGROUND_TIMEOUT, request).await?;
         let events = page.events.into_iter().map(StoredEvent::try_from).collect::<Result<_, _>>()?;
         Ok(EventsPage { events, head: page.head_seq })
+    }
+}
+
+/// The chats of a user, read in pages.
+#[derive(Default)]
+struct ChatList {
+    chats: Vec<UserChat>,
+    /// The number of pages.
+    pages: usize,
+}
+
+impl ChatList {
+    /// Returns the `after_chat_id` of the next page. It is empty for the first one.
+    fn after(&self) -> String {
+        self.chats.last().map_or_else(String::new, |chat| chat.id.to_string())
+    }
+
+    /// Adds the next page. Returns whether it is the last one.
+    ///
+    /// # Errors
+    /// Fails if there are more than [`MAX_CHAT_PAGES`] pages: a part of the list would be taken for all of it.
+    fn add(&mut self, page: ListUserChatsResponse) -> Result<bool, ApiError> {
+        self.pages += 1;
+        if page.has_more && self.pages >= MAX_CHAT_PAGES {
+            return Err(ApiError::internal(format!("a user has more than {MAX_CHAT_PAGES} pages of chats")));
+        }
+        for chat in page.chats {
+            self.chats.push(chat.try_into()?);
+        }
+        Ok(!page.has_more)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use neonchat_common::error::ErrorCode;
+    use neonchat_proto::chat::v1::UserChat as ProtoUserChat;
+
+    use super::*;
+
+    #[test]
+    fn fails_if_list_of_chats_is_incomplete() {
+        let page = |has_more| {
+            let chat = ProtoUserChat { chat_id: ChatId::new().to_string(), ..ProtoUserChat::default() };
+            ListUserChatsResponse { chats: vec![chat], has_more }
+        };
+        for (has_more, expected) in [(false, Ok(true)), (true, Err(ErrorCode::Internal))] {
+            let mut list = ChatList::default();
+            for _ in 1..MAX_CHAT_PAGES {
+                assert!(!list.add(page(true)).expect("add page"));
+            }
+            assert_eq!(list.add(page(has_more)).map_err(|error| error.code), expected);
+        }
     }
 }
