@@ -8,6 +8,8 @@ pub(crate) const RECONNECT_DELAY_MS: u64 = 500;
 pub(crate) enum CloseReason {
     /// The client closed the connection.
     Normal,
+    /// The TCP connection was lost, so that no close frame can be sent.
+    ConnectionLost,
     /// The token has expired.
     Expired,
     /// The token was revoked.
@@ -33,6 +35,8 @@ impl CloseReason {
     pub(crate) const fn code(self) -> (u16, &'static str) {
         match self {
             Self::Normal => (1000, "bye"),
+            // Reserved for connections that ended without a close frame.
+            Self::ConnectionLost => (1006, "connection lost"),
             Self::Expired => (4002, "token expired"),
             Self::Revoked => (4004, "token revoked"),
             Self::Abuse => (4008, "too many frames"),

@@ -52,7 +52,7 @@ impl<S: Stream<Item = Result<Bytes, PayloadError>> + Unpin> FrameReader<S> {
     /// Returns the next message, assembled from its fragments. Cancel-safe.
     ///
     /// # Errors
-    /// Fails when no further message can be read: with `Normal` if the connection is closed, else with the violation.
+    /// Fails when no further message can be read: with `ConnectionLost` if the client sent no close frame, else with the violation.
     pub(super) async fn next(&mut self) -> Result<Message, CloseReason> {
         loop {
             while let Some((is_last, opcode, payload)) = self.frame()? {
@@ -69,7 +69,7 @@ impl<S: Stream<Item = Result<Bytes, PayloadError>> + Unpin> FrameReader<S> {
             match self.bytes.next().await {
                 Some(Ok(bytes)) if self.unread.is_empty() => self.unread = bytes.into(),
                 Some(Ok(bytes)) => self.unread.extend_from_slice(&bytes),
-                Some(Err(_)) | None => return Err(CloseReason::Normal),
+                Some(Err(_)) | None => return Err(CloseReason::ConnectionLost),
             }
         }
     }

@@ -50,6 +50,9 @@ pub(crate) async fn run(
     settings: SocketSettings,
 ) -> CloseReason {
     let reason = serve(outbox, handler, &mut socket, settings).await;
+    if reason == CloseReason::ConnectionLost {
+        return reason;
+    }
     let close = async {
         if let CloseReason::Restart { after_ms } = reason {
             let _ = socket.send(ServerFrame::Reconnect { after_ms, reason: "restart" }.encode()).await;
@@ -118,7 +121,7 @@ async fn serve(
         };
         match written {
             Ok(Ok(())) => {}
-            Ok(Err(_)) => return CloseReason::Normal,
+            Ok(Err(Disconnected)) => return CloseReason::ConnectionLost,
             Err(_) => return CloseReason::Slow,
         }
     }

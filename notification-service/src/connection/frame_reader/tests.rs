@@ -55,6 +55,15 @@ fn reads_messages_before_invalid_frame_and_none_after() {
 }
 
 #[test]
+fn end_without_close_frame_is_a_lost_connection() {
+    for end in [None, Some(Err(PayloadError::Incomplete(None)))] {
+        let mut reader = FrameReader::new(stream::iter([Ok(frame(TEXT, b"a").into())].into_iter().chain(end)));
+        assert_eq!(reader.next().now_or_never().expect("read message"), Ok(text("a")));
+        assert_eq!(reader.next().now_or_never().expect("read end"), Err(CloseReason::ConnectionLost));
+    }
+}
+
+#[test]
 fn refuses_frames_by_their_header() {
     let header = |first: u8, length: &[u8]| [&[first], length].concat();
     let extended = |length: u64| [&[LENGTH_IN_8], length.to_be_bytes().as_slice()].concat();

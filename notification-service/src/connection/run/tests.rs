@@ -25,6 +25,7 @@ struct Script {
     /// The delay before each frame.
     pause: Duration,
     reads: bool,
+    is_disconnected: bool,
     written: Vec<String>,
 }
 
@@ -46,6 +47,9 @@ impl SocketIo for &mut Script {
     }
 
     async fn send(&mut self, frame: Frame) -> Result<(), Disconnected> {
+        if self.is_disconnected {
+            return Err(Disconnected);
+        }
         if !self.reads {
             pending::<()>().await;
         }
@@ -163,6 +167,18 @@ async fn closes_client_that_does_not_read() {
     let started = Instant::now();
     assert_eq!(run(&outbox, &rules(echo), &mut script, SETTINGS).await, CloseReason::Slow);
     assert_eq!(started.elapsed().as_secs(), SETTINGS.write_timeout.as_secs());
+}
+
+#[tokio::test(start_paused = true)]
+async fn sends_no_close_frame_after_connection_was_lost() {
+    let lost = [
+        Script::sending([Incoming::Closed(CloseReason::ConnectionLost)]),
+        Script { is_disconnected: true, ..Script::sending([Incoming::Text("a".into())]) },
+    ];
+    for mut script in lost {
+        let reason = run(&Outbox::default(), &rules(echo), &mut script, SETTINGS).await;
+        assert_eq!((reason, script.written), (CloseReason::ConnectionLost, Vec::new()));
+    }
 }
 
 #[tokio::test(start_paused = true)]
