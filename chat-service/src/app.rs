@@ -22,12 +22,7 @@ use neonchat_common::{
     telemetry::Metrics,
     token::Tokens,
 };
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tonic_health::{
-    ServingStatus,
-    pb::health_server::{Health as HealthService, HealthServer},
-};
 
 use crate::{
     chats::service::Chats,
@@ -152,10 +147,12 @@ impl App {
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
         let Self { http, operations, grpc, grpc_settings, environment, services, redis, tasks, .. } = self;
         let Health { db, readiness, .. } = services.health.clone();
+        let grpc_health =
+            grpc::health::service(&tasks, &[""], readiness.subscribe(), |state| *state == ReadinessState::Ready).await;
         let stop_grpc = CancellationToken::new();
         let mut grpc = tasks.spawn(
             grpc::server::builder(&grpc_settings)?
-                .add_service(report_health(&tasks, readiness.subscribe()).await)
+                .add_service(grpc_health)
                 .add_service(Api::server(&services))
                 .serve_with_incoming_shutdown(grpc.incoming(), stop_grpc.clone().cancelled_owned()),
         );
@@ -211,26 +208,4 @@ fn serve_operations(listener: TcpListener, environment: Environment, services: S
         let app = app.wrap(from_fn(refuse_encoded_bodies)).wrap(from_fn(answer_head_and_options));
         app.wrap(from_fn(base_middleware)).wrap(security_headers(environment))
     })
-}
-
-/// Returns the service `grpc.health.v1`, which reports the same as `/ready`.
-async fn report_health(tasks: &Tasks, mut state: watch::Receiver<ReadinessState>) -> HealthServer<impl HealthService> {
-    let (reporter, server) = tonic_health::server::health_reporter();
-    // The initial status would be `Serving`.
-    reporter.set_service_status("", ServingStatus::NotServing).await;
-    tasks.spawn_until_stopped(async move {
-        loop {
-            let status = match *state.borrow_and_update() {
-                ReadinessState::Ready => ServingStatus::Serving,
-                ReadinessState::Starting | ReadinessState::NotReady | ReadinessState::Draining => {
-                    ServingStatus::NotServing
-                }
-            };
-            reporter.set_service_status("", status).await;
-            if state.changed().await.is_err() {
-                return;
-            }
-        }
-    });
-    server
 }

@@ -1,6 +1,7 @@
 //! gRPC between the services: the client, the server, and the internal token that authenticates each call.
 
 pub mod client;
+pub mod health;
 pub mod listener;
 pub mod server;
 

@@ -15,16 +15,16 @@ use fred::{
     prelude::Client,
 };
 use neonchat_common::{
-    grpc::{client::GrpcClient, listener::Listener, server},
+    grpc::{client::GrpcClient, health, listener::Listener, server},
     http as edge,
     ids::InstanceId,
-    lifecycle,
+    lifecycle::{self, Tasks},
     redis::{self, monitor::Monitor, namespace::Namespace},
     tasks::{DrainState, Tasks},
     telemetry::Metrics,
     token::Tokens,
 };
-use neonchat_proto::notification::v1::notification_service_server::NotificationServiceServer;
+use neonchat_proto::notification::v1::notification_service_server::{self, NotificationServiceServer};
 use tokio::sync::Semaphore;
 
 use self::http_servers::{serve_http, serve_operations};
@@ -42,6 +42,7 @@ use crate::{
     metrics::start_counters,
     outgoing::Outgoing,
     presence::{Dependencies, Presence},
+    readiness::Readiness,
     resync::Resync,
     state::AppState,
 };
@@ -54,6 +55,9 @@ const TASKS_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The highest rate at which clients reconnect after a restart. Their delays are spread over at least one second.
 const RECONNECTS_PER_SECOND: u64 = 2000;
+
+/// The names under which `grpc.health.v1` reports this server.
+const GRPC_NAMES: [&str; 2] = ["", notification_service_server::SERVICE_NAME];
 
 /// The service, bound to its ports but not serving yet.
 pub struct App {
@@ -115,6 +119,7 @@ impl App {
             Monitor::start(&commands, "commands", Some(namespace.name("probe")), &tasks),
             Monitor::start(&subscriber, "subscriber", None, &tasks),
         ];
+        let readiness = Arc::new(Readiness::new(Arc::clone(&deployments), chat_service.clone()));
         let state = Data::new(AppState {
             tokens: Tokens::new(&common.jwt_secret, common.jwt_lifetime),
             allowed_origins: common.allowed_origins.clone(),
@@ -133,7 +138,7 @@ impl App {
             redis_monitors,
             metrics,
             tasks,
-            readiness: DrainState::default(),
+            readiness,
             handshakes: Semaphore::new(MAX_CONCURRENT_HANDSHAKES),
             limits: Limits::new(settings.socket),
             slots: ConnectionSlots::new(settings.socket),
@@ -187,10 +192,10 @@ impl App {
             delivery: state.delivery.clone(),
             presence: Arc::clone(&state.presence),
         };
-        let (health, health_service) = tonic_health::server::health_reporter();
-        health.set_serving::<NotificationServiceServer<grpc::Api>>().await;
+        let health =
+            health::service(&state.tasks, &GRPC_NAMES, state.readiness.subscribe(), |is_ready| *is_ready).await;
         let grpc = server::builder(&settings.common.grpc)?
-            .add_service(health_service)
+            .add_service(health)
             .add_service(NotificationServiceServer::new(service))
             .serve_with_incoming_shutdown(grpc.incoming(), stopped);
         let mut grpc = state.tasks.spawn(grpc);
@@ -205,7 +210,6 @@ impl App {
             result = lifecycle::join_optional(&mut operations) => lifecycle::flatten(result).context("the operations server"),
         };
 
-        health.set_not_serving::<NotificationServiceServer<grpc::Api>>().await;
         close_sockets(&state).await;
         http_handle.stop(true).await;
         grpc_stop.cancel();
@@ -229,6 +233,8 @@ fn start_workers(state: &Data<AppState>, subscriber: &Client, namespace: Namespa
     let tasks = &state.tasks;
     state.metrics.keep_up(tasks);
     state.resync.start(tasks);
+    let readiness = Arc::clone(&state.readiness);
+    tasks.spawn_until_stopped(async move { readiness.run().await });
     // The receiver is created before the subscriber connects, so that it gets every publication.
     let messages = subscriber.message_rx();
     let (instance, deployments) = (state.instance, Arc::clone(&state.deployments));

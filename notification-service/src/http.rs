@@ -8,10 +8,7 @@ use actix_web::{
 use neonchat_common::redis::{self, monitor::Monitor};
 use serde::Serialize;
 
-use crate::{connection::handshake, state::AppState};
-
-/// The status of an instance that found an older deployment on its Redis.
-const SHARED_REDIS: &str = "another deployment uses this redis";
+use crate::{connection::handshake, readiness::SHARED_REDIS, state::AppState};
 
 /// Adds the route of the WebSocket.
 pub(crate) fn websocket(config: &mut ServiceConfig) {
@@ -33,22 +30,10 @@ async fn live() -> HttpResponse {
 }
 
 async fn ready(state: Data<AppState>) -> HttpResponse {
-    match readiness(&state).await {
+    match state.readiness.check().await {
         Ok(()) => HttpResponse::Ok().json(serde_json::json!({ "status": "ready" })),
         Err(reason) => HttpResponse::ServiceUnavailable().json(serde_json::json!({ "status": reason })),
     }
-}
-
-/// Returns why new sockets cannot be opened, if that is so. Sockets need chat-service; without Redis they are served all the
-/// same.
-async fn readiness(state: &AppState) -> Result<(), &'static str> {
-    if state.readiness.is_draining() {
-        return Err("draining");
-    }
-    if state.deployments.must_yield() {
-        return Err(SHARED_REDIS);
-    }
-    if state.chat_service.is_healthy().await { Ok(()) } else { Err("waiting for chat-service") }
 }
 
 #[derive(Serialize)]
@@ -79,7 +64,7 @@ async fn health(state: Data<AppState>) -> HttpResponse {
 }
 
 async fn metrics(state: Data<AppState>) -> HttpResponse {
-    metrics::gauge!("service_ready").set(u8::from(readiness(&state).await.is_ok()));
+    metrics::gauge!("service_ready").set(u8::from(state.readiness.check().await.is_ok()));
     // The setting has a maximum of one million.
     let max_connections = u32::try_from(state.settings.max_connections).unwrap_or(u32::MAX);
     metrics::gauge!("websocket_connections_max").set(max_connections);

@@ -22,6 +22,7 @@ mod metrics;
 mod outgoing;
 mod presence;
 mod protocol;
+mod readiness;
 mod resync;
 mod state;
 #[cfg(feature = "test-support")]

@@ -4,11 +4,7 @@ use std::sync::Arc;
 
 use fred::prelude::Client;
 use neonchat_common::{
-    ids::InstanceId,
-    origin::AllowedOrigins,
-    redis::monitor::Monitor,
-    tasks::{DrainState, Tasks},
-    telemetry::Metrics,
+    ids::InstanceId, lifecycle::Tasks, origin::AllowedOrigins, redis::monitor::Monitor, telemetry::Metrics,
     token::Tokens,
 };
 use tokio::sync::Semaphore;
@@ -24,6 +20,7 @@ use crate::{
     limits::Limits,
     outgoing::Outgoing,
     presence::Presence,
+    readiness::Readiness,
     resync::Resync,
 };
 
@@ -47,7 +44,7 @@ pub(crate) struct AppState {
     pub(crate) redis_monitors: [Monitor; 2],
     pub(crate) metrics: Metrics,
     pub(crate) tasks: Tasks,
-    pub(crate) readiness: DrainState,
+    pub(crate) readiness: Arc<Readiness>,
     /// Permits for handshakes that call chat-service.
     pub(crate) handshakes: Semaphore,
     /// The rate limiters of each user.

@@ -10,6 +10,7 @@ use neonchat_common::{
 };
 use neonchat_testbed::{
     client::{Api, Refused, Socket},
+    harness::until,
     poll,
     redis::{Persistence, Redis, cluster::RedisCluster},
 };
@@ -50,6 +51,8 @@ async fn younger_deployment_serves_no_sockets_until_older_is_gone() {
     assert_eq!(ready(&staging.notification.http).await, (503, json!("another deployment uses this redis")));
     let health = staging.notification.http.call("GET", "/health", None, None).await.expect("call API");
     assert_eq!((health.status, &health.body["redis_error"]), (503, &json!("another deployment uses this redis")));
+    let is_serving = async |expected| staging.notification.is_serving().await == expected;
+    until("grpc.health.v1 reports the same", async || is_serving(false).await).await;
     let user = staging.api.any_user().await.expect("register user");
     let url = format!("{}/ws?token={}", staging.notification.websocket, user.token);
     let Refused(refused) = Socket::request(&url, &[]).await.expect("call API").expect_err("be refused");
@@ -60,6 +63,7 @@ async fn younger_deployment_serves_no_sockets_until_older_is_gone() {
 
     production.notification.running.stop().await;
     until_ready_is(&staging.notification.http, 200).await;
+    until("grpc.health.v1 reports the same", async || is_serving(true).await).await;
     staging.socket(&user).await;
 }
 

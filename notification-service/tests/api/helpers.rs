@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chat_service::app::App as ChatApp;
-use neonchat_common::{redis::namespace::Namespace, settings::SettingsSource};
+use neonchat_common::{grpc::client::GrpcClient, redis::namespace::Namespace, settings::SettingsSource};
 use neonchat_testbed::{
     client::{Api, Socket, User},
     harness, port,
@@ -127,6 +127,16 @@ impl Notification {
             websocket: format!("ws://{http}"),
             grpc: grpc.to_string(),
         }
+    }
+}
+
+impl Notification {
+    /// Returns whether `grpc.health.v1` reports that the instance serves.
+    pub(crate) async fn is_serving(&self) -> bool {
+        let settings = notification_service::config::Settings::read(SettingsSource::from_values([]));
+        let grpc = settings.expect("read settings").common.grpc;
+        let client = GrpcClient::new(std::slice::from_ref(&self.grpc), &grpc).expect("create client");
+        client.is_serving(Duration::from_secs(5)).await
     }
 }
 

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use neonchat_testbed::{
     client::{Refused, Socket},
-    harness, port,
+    harness::{self, until},
+    port,
 };
 use serde_json::json;
 
@@ -23,6 +24,7 @@ async fn reports_liveness_readiness_and_health() {
         let answer = http.call("GET", path, None, None).await.expect("call API");
         assert_eq!((answer.status, answer.body), (200, body), "{path}");
     }
+    until("grpc.health.v1 reports the same", async || app.notification.is_serving().await).await;
     let user = app.api.any_user().await.expect("register user");
     let _socket = app.socket(&user).await;
     // The tests of this process share one metrics recorder, so the value is not checked.
@@ -38,6 +40,7 @@ async fn starts_without_chat_service_and_is_not_ready() {
     assert_eq!(answer.status, 503);
     let answer = alone.http.call("GET", "/health", None, None).await.expect("call API");
     assert_eq!((answer.status, &answer.body["chat_service"]), (503, &json!("unhealthy")));
+    assert!(!alone.is_serving().await);
     alone.running.stop().await;
 }
 
