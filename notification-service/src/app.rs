@@ -29,11 +29,12 @@ use tokio::sync::Semaphore;
 
 use self::http_servers::{serve_http, serve_operations};
 use crate::{
-    bus::{Inbox, Publisher, Subscriptions},
+    bus::{Publisher, Subscriptions},
     chat_service::ChatService,
     close::{CloseReason, RECONNECT_DELAY_MS},
     config::Settings,
-    connection::{handshake::MAX_CONCURRENT_HANDSHAKES, slots::ConnectionSlots},
+    connection::handshake::MAX_CONCURRENT_HANDSHAKES,
+    connection_slots::ConnectionSlots,
     delivery::Delivery,
     deployment::Deployments,
     grpc,
@@ -43,6 +44,7 @@ use crate::{
     outgoing::Outgoing,
     presence::{Dependencies, Presence},
     readiness::Readiness,
+    receive::Receiver,
     resync::Resync,
     state::AppState,
 };
@@ -239,8 +241,8 @@ fn start_workers(state: &Data<AppState>, subscriber: &Client, namespace: Namespa
     let messages = subscriber.message_rx();
     let (instance, deployments) = (state.instance, Arc::clone(&state.deployments));
     let (hub, resync) = (Arc::clone(&state.hub), Arc::clone(&state.resync));
-    let inbox = Inbox { instance, namespace, deployments: Arc::clone(&deployments), hub, resync };
-    tasks.spawn_until_stopped(async move { inbox.receive(messages).await });
+    let receiver = Receiver { instance, namespace, deployments: Arc::clone(&deployments), hub, resync };
+    tasks.spawn_until_stopped(async move { receiver.run(messages).await });
     let subscriptions = Arc::clone(&state.subscriptions);
     tasks.spawn_until_stopped(async move { subscriptions.run().await });
     let subscriptions = Arc::clone(&state.subscriptions);

@@ -11,6 +11,7 @@ mod chat_service;
 mod close;
 pub mod config;
 mod connection;
+mod connection_slots;
 mod dedup_queue;
 mod delivery;
 mod deployment;
@@ -23,6 +24,7 @@ mod outgoing;
 mod presence;
 mod protocol;
 mod readiness;
+mod receive;
 mod resync;
 mod state;
 #[cfg(feature = "test-support")]

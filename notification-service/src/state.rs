@@ -13,7 +13,7 @@ use crate::{
     bus::{Publisher, Subscriptions},
     chat_service::ChatService,
     config::SocketSettings,
-    connection::slots::ConnectionSlots,
+    connection_slots::ConnectionSlots,
     delivery::Delivery,
     deployment::Deployments,
     hub::Hub,

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::slots::ConnectionSlot;
 use crate::{
     close::CloseReason,
+    connection_slots::ConnectionSlot,
     hub::{Hub, Socket},
     presence::Presence,
 };
@@ -60,7 +60,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        bus::Publisher, chat_service::ChatService, config::SocketSettings, connection::slots::ConnectionSlots,
+        bus::Publisher, chat_service::ChatService, config::SocketSettings, connection_slots::ConnectionSlots,
         delivery::Delivery, presence::Dependencies,
     };
 

@@ -24,12 +24,11 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{
-    frame_handler::FrameHandler, guard::ConnectionGuard, run::run, slots::RETRY_AFTER, socket_io::ActixSocket,
-};
+use super::{frame_handler::FrameHandler, guard::ConnectionGuard, run::run, socket_io::ActixSocket};
 use crate::{
     chat_service::UserChat,
     close::{CloseReason, RECONNECT_DELAY_MS},
+    connection_slots::RETRY_AFTER,
     hub::{Hub, Socket},
     limits::UserLimits,
     state::AppState,

@@ -6,5 +6,4 @@ mod frame_reader;
 mod guard;
 pub(crate) mod handshake;
 pub(crate) mod run;
-pub(crate) mod slots;
 pub(crate) mod socket_io;

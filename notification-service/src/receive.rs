@@ -9,7 +9,7 @@ use neonchat_common::{
     redis::namespace::Namespace,
     trace::{self, TraceContext},
 };
-use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::sync::broadcast::{self, error::RecvError};
 
 use crate::{
     chat_service::UserChat,
@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Passes publications to the hub.
-pub(crate) struct Inbox {
+pub(crate) struct Receiver {
     pub(crate) instance: InstanceId,
     pub(crate) namespace: Namespace,
     pub(crate) deployments: Arc<Deployments>,
@@ -28,9 +28,9 @@ pub(crate) struct Inbox {
     pub(crate) resync: Arc<Resync>,
 }
 
-impl Inbox {
+impl Receiver {
     /// Receives publications until the client ends.
-    pub(crate) async fn receive(&self, mut messages: Receiver<Message>) {
+    pub(crate) async fn run(&self, mut messages: broadcast::Receiver<Message>) {
         let own_prefix = Envelope::prefix(self.instance);
         loop {
             match messages.recv().await {

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use crate::config::SocketSettings;
 
 /// The `Retry-After` of a user or an address with too many sockets: sockets rarely close within a second.
-pub(super) const RETRY_AFTER: Duration = Duration::from_secs(10);
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(10);
 
 /// The slots of this instance.
 #[derive(Debug)]
