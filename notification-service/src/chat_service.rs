@@ -17,9 +17,8 @@ use neonchat_proto::chat::v1::{
 use tonic::{Code, Status};
 
 use self::model::parse;
-pub(crate) use self::model::{
-    ChangedUsers, EventsPage, NewMessage, ReadUpdate, Stored, StoredEvent, StoredMessage, UserChat,
-};
+pub(crate) use self::model::{ChangedUsers, EventsPage, NewMessage, ReadUpdate, Stored, StoredEvent, StoredMessage};
+use crate::hub::UserChat;
 
 /// The timeout of calls for which a client waits: listing chats for a handshake, or moving a read marker.
 const INTERACTIVE_TIMEOUT: Duration = Duration::from_millis(1800);

@@ -13,9 +13,10 @@ use serde_json::value::RawValue;
 
 use crate::{
     bus::{Publication, Publisher},
-    chat_service::{ChatService, ReadUpdate, StoredMessage, UserChat},
+    chat_service::{ChatService, ReadUpdate, StoredMessage},
     deployment::Deployments,
-    hub::{DurableEvent, Hub, Socket, Typing, TypingChange},
+    event_frame,
+    hub::{DurableEvent, Hub, Socket, Typing, TypingChange, UserChat},
     protocol::{DeliveryStatus, Frame, ServerFrame},
 };
 
@@ -74,7 +75,7 @@ impl Delivery {
         trace: &TraceContext,
     ) -> LocalDelivery {
         let StoredMessage { chat_id, sender_id, seq, .. } = *message;
-        let (channel, frame) = (Channel::Chat(chat_id), message.frame());
+        let (channel, frame) = (Channel::Chat(chat_id), event_frame::new_message(message));
         let json = frame.to_json();
         let event = Event::Durable { seq, user_id: sender_id, send_id: message.request_id, frame: &json };
         let publication = self.publication(channel, Some(self.instance), request_id, event, trace);

@@ -15,6 +15,7 @@ mod connection_slots;
 mod dedup_queue;
 mod delivery;
 mod deployment;
+mod event_frame;
 mod grpc;
 mod http;
 mod hub;

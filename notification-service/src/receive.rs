@@ -12,9 +12,8 @@ use neonchat_common::{
 use tokio::sync::broadcast::{self, error::RecvError};
 
 use crate::{
-    chat_service::UserChat,
     deployment::Deployments,
-    hub::{DurableEvent, Hub},
+    hub::{DurableEvent, Hub, UserChat},
     protocol::{Frame, ServerFrame},
     resync::Resync,
 };

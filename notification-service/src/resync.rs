@@ -15,8 +15,9 @@ use neonchat_common::{
 };
 
 use crate::{
-    chat_service::{ChangedUsers, ChatService, MAX_HEADS, StoredEvent},
+    chat_service::{ChangedUsers, ChatService, MAX_HEADS},
     dedup_queue::DedupQueue,
+    event_frame::EventFrame,
     hub::{DurableEvent, Hub},
 };
 
@@ -205,14 +206,14 @@ impl Resync {
                 break;
             }
             for event in page.events {
-                self.deliver(chat, event);
+                self.deliver(chat, event.into());
             }
         }
         Ok(())
     }
 
-    fn deliver(&self, chat: ChatId, event: StoredEvent) {
-        let StoredEvent { seq, actor, request_id, frame } = event;
+    fn deliver(&self, chat: ChatId, event: EventFrame) {
+        let EventFrame { seq, actor, request_id, frame } = event;
         if frame.is_none() {
             tracing::warn!(chat.id = %chat, event.seq = seq, "event of unknown kind, clients have to fetch it");
         }

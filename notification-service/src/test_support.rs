@@ -13,13 +13,14 @@ use neonchat_common::{
 use tokio::time::{Duration, Instant};
 
 use crate::{
-    chat_service::{StoredMessage, UserChat},
+    chat_service::StoredMessage,
     config::SocketSettings,
     connection::{
         run::{Handler, run},
         socket_io::{self, ActixSocket},
     },
-    hub::{DurableEvent, Hub, Socket, outbox::Outbox},
+    event_frame,
+    hub::{DurableEvent, Hub, Socket, UserChat, outbox::Outbox},
     protocol::{ClientFrame, Frame},
 };
 
@@ -99,14 +100,14 @@ impl FanOut {
     /// Encodes the next message. Returns the size of the frame in bytes.
     #[must_use]
     pub fn encode(&self) -> usize {
-        self.message.frame().encode().len()
+        event_frame::new_message(&self.message).encode().len()
     }
 
     /// Delivers the next message to all sockets and takes it from each outbox. Returns its `seq`.
     pub fn deliver(&mut self) -> Seq {
         self.message.seq += 1;
         let StoredMessage { seq, chat_id, sender_id, .. } = self.message;
-        let frame = Some(self.message.frame().encode());
+        let frame = Some(event_frame::new_message(&self.message).encode());
         self.hub.deliver(chat_id, DurableEvent { seq, sender: Some(sender_id), frame, exclude: Vec::new() });
         for socket in &self.sockets {
             let _ = socket.outbox.next().now_or_never();

@@ -15,15 +15,7 @@ use neonchat_proto::chat::v1::{
     store_message_result::Result as Outcome,
 };
 
-use crate::protocol::{Frame, Message, ServerFrame};
-
-/// A chat of a user.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct UserChat {
-    pub(crate) id: ChatId,
-    pub(crate) last_seq: Seq,
-    pub(crate) partners: Vec<UserId>,
-}
+use crate::hub::UserChat;
 
 /// A message that is not stored yet.
 #[derive(Debug)]
@@ -59,16 +51,23 @@ pub(crate) struct StoredMessage {
     pub(crate) seq: Seq,
 }
 
-/// A stored durable event of any kind.
+/// A stored durable event.
 #[derive(Debug)]
-pub(crate) struct StoredEvent {
-    pub(crate) seq: Seq,
-    /// The user who caused the event; `None` for a kind that this version does not know.
-    pub(crate) actor: Option<UserId>,
-    /// The `request_id` of the actor, if there is one.
-    pub(crate) request_id: Option<SendId>,
-    /// The frame for the members' sockets; `None` for a kind that this version cannot deliver.
-    pub(crate) frame: Option<Frame>,
+pub(crate) enum StoredEvent {
+    /// A message was created.
+    Message(StoredMessage),
+    /// A change of another kind.
+    Change {
+        seq: Seq,
+        /// The user who caused the event.
+        actor: UserId,
+        /// The `request_id` of the actor, if there is one.
+        request_id: Option<SendId>,
+        /// The frame for the members' sockets.
+        frame: ByteString,
+    },
+    /// A kind that this version does not know.
+    Unknown { seq: Seq },
 }
 
 /// A page of a chat's durable events.
@@ -164,9 +163,9 @@ impl TryFrom<ChatEvent> for StoredEvent {
 
     fn try_from(event: ChatEvent) -> Result<Self, ApiError> {
         match event.event {
-            Some(Event::MessageCreated(message)) => StoredMessage::try_from(message).map(Self::from),
+            Some(Event::MessageCreated(message)) => StoredMessage::try_from(message).map(Self::Message),
             Some(Event::Change(change)) => Self::changed(event.seq, change),
-            None => Ok(Self { seq: event.seq, actor: None, request_id: None, frame: None }),
+            None => Ok(Self::Unknown { seq: event.seq }),
         }
     }
 }
@@ -177,23 +176,7 @@ impl StoredEvent {
         let request_id = if request_id.is_empty() { None } else { Some(parse(&request_id)?) };
         let frame = ByteString::try_from(frame)
             .map_err(|_| ApiError::internal("chat-service sent a frame that is not UTF-8"))?;
-        Ok(Self { seq, actor: Some(parse(&actor_id)?), request_id, frame: Some(Frame::opaque(frame)) })
-    }
-}
-
-impl From<StoredMessage> for StoredEvent {
-    fn from(message: StoredMessage) -> Self {
-        let frame = Some(message.frame().encode());
-        Self { seq: message.seq, actor: Some(message.sender_id), request_id: message.request_id, frame }
-    }
-}
-
-impl StoredMessage {
-    /// Returns the frame that the members' sockets get.
-    pub(crate) fn frame(&self) -> ServerFrame<'_> {
-        let Self { id, chat_id, sender_id, ref text, created_at, updated_at, seq, .. } = *self;
-        let message = Message { id, chat_id, sender_id, text, created_at, updated_at, seq };
-        ServerFrame::NewMessage { chat_id, seq, message }
+        Ok(Self::Change { seq, actor: parse(&actor_id)?, request_id, frame })
     }
 }
 
@@ -220,32 +203,4 @@ pub(super) fn parse<T: std::str::FromStr<Err = uuid::Error>>(id: &str) -> Result
 
 fn parse_time(micros: i64) -> Result<DateTime<Utc>, ApiError> {
     time::from_micros(micros).ok_or_else(|| ApiError::internal("chat-service answered with a time out of range"))
-}
-
-#[cfg(test)]
-mod tests {
-    use prost::Message as _;
-
-    use super::*;
-
-    #[test]
-    fn keeps_frame_of_change_event() {
-        let json = r#"{"type":"message_edited","chat_id":"x","seq":7}"#;
-        let (actor, request) = (UserId::new(), SendId::new());
-        let change = Change { actor_id: actor.to_string(), request_id: request.to_string(), frame: json.into() };
-        let event = ChatEvent { seq: 7, event: Some(Event::Change(change)) };
-        let event = StoredEvent::try_from(event).expect("convert event");
-        assert_eq!((event.seq, event.actor, event.request_id), (7, Some(actor), Some(request)));
-        let frame = event.frame.expect("frame");
-        assert_eq!((frame.as_str(), frame.kind()), (json, "other"));
-    }
-
-    #[test]
-    fn keeps_seq_of_unknown_event_kind() {
-        // Field 9, of a later version, and field 1, `seq`.
-        let bytes = [0x4a, 0x01, b'x', 0x08, 0x07];
-        let event = ChatEvent::decode(bytes.as_slice()).expect("decode event");
-        let event = StoredEvent::try_from(event).expect("convert event");
-        assert_eq!((event.seq, event.actor, event.frame), (7, None, None));
-    }
 }

@@ -9,6 +9,7 @@ use neonchat_common::{
 
 use crate::{
     chat_service::ChatService,
+    event_frame::EventFrame,
     hub::{CatchUp, CatchUpProgress, Hub, Socket},
     protocol::SyncedChat,
 };
@@ -101,7 +102,8 @@ impl CatchUpSender<'_> {
         let heads: HashMap<ChatId, Seq> = self.chat_service.heads(&chats).await?.into_iter().collect();
         let mut synced = Vec::with_capacity(ahead.len());
         for &Ahead { chat_id, client_cursor, socket_cursor } in ahead {
-            let head = heads.get(&chat_id).copied().unwrap_or_default();
+            // A restored database may not have the chat.
+            let head = heads.get(&chat_id).copied().unwrap_or(0);
             let exists = client_cursor <= head;
             let from = if exists { client_cursor } else { socket_cursor };
             let sent = match self.hub.advance_catch_up(self.socket, chat_id, from) {
@@ -124,7 +126,7 @@ impl CatchUpSender<'_> {
         loop {
             let page = self.chat_service.events(chat, sent).await?;
             let is_empty = page.events.is_empty();
-            for event in page.events {
+            for event in page.events.into_iter().map(EventFrame::from) {
                 let Some(frame) = event.frame else { return Ok(self.stop_catch_up(chat, page.head)) };
                 sent = event.seq;
                 self.socket.outbox.push_backlog(frame).await;

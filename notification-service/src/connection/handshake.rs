@@ -26,10 +26,9 @@ use tokio::{
 
 use super::{frame_handler::FrameHandler, guard::ConnectionGuard, run::run, socket_io::ActixSocket};
 use crate::{
-    chat_service::UserChat,
     close::{CloseReason, RECONNECT_DELAY_MS},
     connection_slots::RETRY_AFTER,
-    hub::{Hub, Socket},
+    hub::{Hub, Socket, UserChat},
     limits::UserLimits,
     state::AppState,
 };

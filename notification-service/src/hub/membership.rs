@@ -8,8 +8,8 @@ use neonchat_common::{
     ids::{ChatId, Seq, UserId},
 };
 
-use super::{Hub, PresenceAudience, Socket, SocketId, chat::Chat};
-use crate::{chat_service::UserChat, protocol::Frame};
+use super::{Hub, PresenceAudience, Socket, SocketId, UserChat, chat::Chat};
+use crate::protocol::Frame;
 
 impl Hub {
     pub(super) fn leave_chats(&self, chats: impl IntoIterator<Item = ChatId>, socket: SocketId) {

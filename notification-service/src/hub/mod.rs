@@ -32,8 +32,9 @@ use self::{chat::Chat, pending_sends::PendingSends, user::User};
 pub(crate) use self::{
     socket::{Socket, SocketId},
     typing::{Typing, TypingChange},
+    user::UserChat,
 };
-use crate::{chat_service::UserChat, dedup_queue::DedupQueue, protocol::Frame};
+use crate::{dedup_queue::DedupQueue, protocol::Frame};
 
 /// The users who share a chat with a user, each with the shared chats.
 pub(crate) type PresenceAudience = HashMap<UserId, Vec<ChatId>>;

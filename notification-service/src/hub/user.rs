@@ -8,10 +8,18 @@ use std::{
 use neonchat_common::ids::{ChatId, Seq, TokenId, UserId};
 
 use super::{PresenceAudience, Socket};
-use crate::{chat_service::UserChat, close::CloseReason};
+use crate::close::CloseReason;
 
 /// How many revoked tokens of a user are remembered. A handshake or an `auth` takes at most two seconds.
 const MAX_REVOKED: usize = 16;
+
+/// A chat of a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct UserChat {
+    pub(crate) id: ChatId,
+    pub(crate) last_seq: Seq,
+    pub(crate) partners: Vec<UserId>,
+}
 
 /// A user's entry in the hub.
 #[derive(Debug, Default)]
