@@ -44,6 +44,7 @@ use crate::{
     outgoing::Outgoing,
     presence::{Dependencies, Presence},
     readiness::Readiness,
+    receipts::Receipts,
     receive::Receiver,
     resync::Resync,
     state::AppState,
@@ -100,13 +101,7 @@ impl App {
         let subscriptions = Arc::new(subscriptions);
         let deployments = Arc::<Deployments>::default();
         let publisher = Publisher::new(commands.clone(), namespace.clone());
-        let delivery = Delivery::new(
-            instance,
-            Arc::clone(&deployments),
-            Arc::clone(&hub),
-            chat_service.clone(),
-            publisher.clone(),
-        );
+        let delivery = Delivery::new(instance, Arc::clone(&deployments), Arc::clone(&hub), publisher.clone());
         let dependencies = Dependencies {
             instance,
             deployments: Arc::clone(&deployments),
@@ -122,6 +117,8 @@ impl App {
             Monitor::start(&subscriber, "subscriber", None, &tasks),
         ];
         let readiness = Arc::new(Readiness::new(Arc::clone(&deployments), chat_service.clone()));
+        let receipts =
+            Receipts { hub: Arc::clone(&hub), chat_service: chat_service.clone(), delivery: delivery.clone() };
         let state = Data::new(AppState {
             tokens: Tokens::new(&common.jwt_secret, common.jwt_lifetime),
             allowed_origins: common.allowed_origins.clone(),
@@ -135,6 +132,7 @@ impl App {
             resync,
             publisher,
             delivery,
+            receipts,
             presence,
             redis: commands,
             redis_monitors,

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use neonchat_common::{
     bus::{Channel, Event},
     correlation::{self, CorrelationId},
-    error::ApiError,
     ids::{ChatId, InstanceId, Seq, UserId},
     trace::{self, TraceContext},
 };
@@ -13,10 +12,10 @@ use serde_json::value::RawValue;
 
 use crate::{
     bus::{Publication, Publisher},
-    chat_service::{ChatService, ReadUpdate, StoredMessage},
+    chat_service::StoredMessage,
     deployment::Deployments,
     event_frame,
-    hub::{DurableEvent, Hub, Socket, Typing, TypingChange, UserChat},
+    hub::{DurableEvent, Hub, SocketId, Typing, TypingChange},
     protocol::{DeliveryStatus, Frame, ServerFrame},
 };
 
@@ -26,7 +25,6 @@ pub(crate) struct Delivery {
     instance: InstanceId,
     deployments: Arc<Deployments>,
     hub: Arc<Hub>,
-    chat_service: ChatService,
     publisher: Publisher,
 }
 
@@ -52,10 +50,9 @@ impl Delivery {
         instance: InstanceId,
         deployments: Arc<Deployments>,
         hub: Arc<Hub>,
-        chat_service: ChatService,
         publisher: Publisher,
     ) -> Self {
-        Self { instance, deployments, hub, chat_service, publisher }
+        Self { instance, deployments, hub, publisher }
     }
 
     /// Delivers a stored message: first to the local sockets, which do not wait for Redis, then to the other instances.
@@ -95,36 +92,11 @@ impl Delivery {
         self.publisher.publish_all(publications).await
     }
 
-    /// Asks chat-service whether a user is a member of a chat that this instance does not know. If so, adds the chat to
-    /// the hub.
-    pub(crate) async fn discover_chat(&self, user: UserId, chat: ChatId) -> Result<bool, ApiError> {
-        let Some(UserChat { id, last_seq, partners }) = self.chat_service.chat_of(user, chat).await? else {
-            return Ok(false);
-        };
-        // The other members may not have been told about the chat either.
-        let members = || partners.iter().copied().chain([user]);
-        for member in members() {
-            let partners = members().filter(|other| *other != member).collect();
-            self.hub.add_chats(member, &[UserChat { id, last_seq, partners }]);
-        }
-        Ok(true)
-    }
-
-    /// Moves a member's read marker and sends the receipt to the other sockets of the chat. Skips chat-service if this
-    /// instance knows that the marker is there already.
-    pub(crate) async fn mark_read(&self, socket: &Socket, chat: ChatId, read: Seq) -> Result<(), ApiError> {
-        let user_id = socket.user;
-        if !self.hub.is_new_receipt(user_id, chat, read) {
-            return Ok(());
-        }
-        let update = self.chat_service.mark_read(user_id, chat, read).await?;
-        self.hub.set_read(user_id, chat, read, update.read());
-        if let ReadUpdate::Moved(read) = update {
-            let frame = ServerFrame::Receipt { chat_id: chat, user_id, read }.encode();
-            self.hub.notify_chat(chat, |other| other.id != socket.id, &frame);
-            self.publish(Channel::Chat(chat), Some(self.instance), Event::Receipt { user_id, read }).await;
-        }
-        Ok(())
+    /// Sends a receipt to the sockets of the chat, except to the one whose client caused it.
+    pub(crate) async fn deliver_receipt(&self, chat: ChatId, user_id: UserId, read: Seq, cause: SocketId) {
+        let frame = ServerFrame::Receipt { chat_id: chat, user_id, read }.encode();
+        self.hub.notify_chat(chat, |socket| socket.id != cause, &frame);
+        self.publish(Channel::Chat(chat), Some(self.instance), Event::Receipt { user_id, read }).await;
     }
 
     /// Runs the worker that publishes when users begin and end typing.
@@ -161,8 +133,9 @@ impl Delivery {
     /// Sends a system message to every socket of every instance. Returns whether Redis accepted the publication.
     pub(crate) async fn broadcast_system(&self, text: &str) -> bool {
         let frame = ServerFrame::System { text };
-        self.hub.broadcast(&frame.encode());
-        self.publish(Channel::System, Some(self.instance), Event::System { frame: &frame.to_json() }).await
+        let json = frame.to_json();
+        self.hub.broadcast(&Frame::new(frame.kind(), json.clone()));
+        self.publish(Channel::System, Some(self.instance), Event::System { frame: &json }).await
     }
 
     /// Publishes an event and returns whether Redis accepted it. `instance` is this instance if the local sockets have the

@@ -25,6 +25,7 @@ mod outgoing;
 mod presence;
 mod protocol;
 mod readiness;
+mod receipts;
 mod receive;
 mod resync;
 mod state;

@@ -18,7 +18,7 @@ use crate::{
     chat_service::{ChangedUsers, ChatService, MAX_HEADS},
     dedup_queue::DedupQueue,
     event_frame::EventFrame,
-    hub::{DurableEvent, Hub},
+    hub::{DurableEvent, Hub, UserChat},
 };
 
 /// How long an event waits for an earlier one before the earlier one is fetched. Two instances may publish in either
@@ -67,6 +67,21 @@ impl Resync {
         self.stale_users.add(users);
     }
 
+    /// Asks chat-service whether a user is a member of a chat that this instance does not know. If so, adds the chat to
+    /// the hub.
+    pub(crate) async fn discover_chat(&self, user: UserId, chat: ChatId) -> Result<bool, ApiError> {
+        let Some(UserChat { id, last_seq, partners }) = self.chat_service.chat_of(user, chat).await? else {
+            return Ok(false);
+        };
+        // The other members may not have been told about the chat either.
+        let members = || partners.iter().copied().chain([user]);
+        for member in members() {
+            let partners = members().filter(|other| *other != member).collect();
+            self.hub.add_chats(member, &[UserChat { id, last_seq, partners }]);
+        }
+        Ok(true)
+    }
+
     /// Starts the workers.
     pub(crate) fn start(self: &Arc<Self>, tasks: &Tasks) {
         let this = Arc::clone(self);
@@ -112,27 +127,28 @@ impl Resync {
             self.unchecked_chats.wait().await;
             let chats: Vec<ChatId> = self.unchecked_chats.take().into_iter().collect();
             for chats in chats.chunks(MAX_HEADS) {
-                let delivered = chats.iter().map(|chat| (*chat, self.hub.next_seq(*chat))).collect();
-                match self.chat_service.heads(chats).await {
-                    Ok(heads) => {
-                        self.detect_restored_database(&heads, &delivered);
-                        let is_behind =
-                            |(chat, head): &(ChatId, Seq)| self.hub.next_seq(*chat).is_some_and(|next| next <= *head);
-                        let mut behind: Vec<_> = heads.into_iter().filter(is_behind).collect();
-                        if !behind.is_empty() {
-                            // Most of the missing events are about to arrive.
-                            tokio::time::sleep(REORDER_WINDOW).await;
-                            behind.retain(is_behind);
-                            self.fetch_missing(behind.into_iter().map(|(chat, _)| chat)).await;
-                        }
-                    }
-                    Err(error) => {
-                        tracing::warn!(error.cause = %error, "heads could not be compared");
-                        self.failed_chats.add(chats.iter().copied());
-                    }
+                if let Err(error) = self.check_chunk(chats).await {
+                    tracing::warn!(error.cause = %error, "chat heads could not be fetched, retrying");
+                    self.failed_chats.add(chats.iter().copied());
                 }
             }
         }
+    }
+
+    /// Compares the heads of at most [`MAX_HEADS`] chats and fetches what is missing.
+    async fn check_chunk(&self, chats: &[ChatId]) -> Result<(), ApiError> {
+        let delivered = chats.iter().map(|chat| (*chat, self.hub.next_seq(*chat))).collect();
+        let heads = self.chat_service.heads(chats).await?;
+        self.detect_restored_database(&heads, &delivered);
+        let is_behind = |(chat, head): &(ChatId, Seq)| self.hub.next_seq(*chat).is_some_and(|next| next <= *head);
+        let mut behind: Vec<_> = heads.into_iter().filter(is_behind).collect();
+        if !behind.is_empty() {
+            // Most of the missing events are about to arrive.
+            tokio::time::sleep(REORDER_WINDOW).await;
+            behind.retain(is_behind);
+            self.fetch_missing(behind.into_iter().map(|(chat, _)| chat)).await;
+        }
+        Ok(())
     }
 
     /// Rewinds chats of which chat-service has stored less than this instance had delivered before it asked. Delivered events

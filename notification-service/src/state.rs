@@ -21,6 +21,7 @@ use crate::{
     outgoing::Outgoing,
     presence::Presence,
     readiness::Readiness,
+    receipts::Receipts,
     resync::Resync,
 };
 
@@ -37,6 +38,7 @@ pub(crate) struct AppState {
     pub(crate) resync: Arc<Resync>,
     pub(crate) publisher: Publisher,
     pub(crate) delivery: Delivery,
+    pub(crate) receipts: Receipts,
     pub(crate) outgoing: Outgoing,
     pub(crate) presence: Arc<Presence>,
     pub(crate) redis: Client,

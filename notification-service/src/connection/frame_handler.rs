@@ -154,7 +154,7 @@ impl<'a> FrameHandler<'a> {
 
     async fn receipt(&self, chat: Option<ChatId>, read: Seq) -> Result<(), ApiError> {
         let chat = self.chat(chat).await?;
-        Box::pin(self.state.delivery.mark_read(&self.socket, chat, read)).await
+        Box::pin(self.state.receipts.mark_read(&self.socket, chat, read)).await
     }
 
     async fn sync(&self, request_id: Option<String>, cursors: BTreeMap<ChatId, Seq>) -> Result<(), ApiError> {
@@ -207,7 +207,7 @@ impl<'a> FrameHandler<'a> {
         let is_joined = self.state.hub.is_joined(&self.socket, chat)
             // A new chat whose announcement has not arrived, or was lost. Boxed, like all rare futures, so that a connection
             // reserves no memory for it.
-            || self.socket.covers(chat) && Box::pin(self.state.delivery.discover_chat(self.socket.user, chat)).await?;
+            || self.socket.covers(chat) && Box::pin(self.state.resync.discover_chat(self.socket.user, chat)).await?;
         if is_joined { Ok(chat) } else { Err(no_such_chat()) }
     }
 }

@@ -73,8 +73,7 @@ mod tests {
         let chat_service =
             ChatService::new(GrpcClient::new(&["127.0.0.1:1".to_owned()], &grpc).expect("create client"));
         let publisher = Publisher::new(redis.clone(), Namespace::default());
-        let delivery =
-            Delivery::new(instance, Arc::clone(&deployments), Arc::clone(hub), chat_service.clone(), publisher);
+        let delivery = Delivery::new(instance, Arc::clone(&deployments), Arc::clone(hub), publisher);
         let (hub, tasks) = (Arc::clone(hub), tasks.clone());
         let dependencies = Dependencies { instance, deployments, hub, chat_service, delivery, tasks };
         Arc::new(Presence::new(redis, Namespace::default(), dependencies, Duration::from_secs(5)))

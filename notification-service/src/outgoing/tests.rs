@@ -53,7 +53,7 @@ fn worker(hub: &Arc<Hub>) -> Worker {
     let chat_service = ChatService::new(client);
     let redis = redis::client(&"redis://127.0.0.1:1".into()).expect("create Redis client");
     let publisher = Publisher::new(redis, Namespace::default());
-    let delivery = Delivery::new(InstanceId::new(), Arc::default(), Arc::clone(hub), chat_service.clone(), publisher);
+    let delivery = Delivery::new(InstanceId::new(), Arc::default(), Arc::clone(hub), publisher);
     Worker { hub: Arc::clone(hub), chat_service, delivery, tasks: Tasks::new() }
 }
 
