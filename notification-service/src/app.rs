@@ -41,12 +41,12 @@ use crate::{
     hub::Hub,
     limits::Limits,
     metrics::start_counters,
-    outgoing::Outgoing,
     presence::{Dependencies, Presence},
     readiness::Readiness,
     receipts::Receipts,
     receive::Receiver,
     resync::Resync,
+    send_queue::SendQueue,
     state::AppState,
 };
 
@@ -123,7 +123,7 @@ impl App {
             tokens: Tokens::new(&common.jwt_secret, common.jwt_lifetime),
             allowed_origins: common.allowed_origins.clone(),
             settings: settings.socket,
-            outgoing: Outgoing::start(&hub, &chat_service, &delivery, &tasks),
+            send_queue: SendQueue::start(&hub, &chat_service, &delivery, &tasks),
             instance,
             hub,
             chat_service,

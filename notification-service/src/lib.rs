@@ -1,7 +1,7 @@
 //! notification-service holds the WebSocket connections, stores each message through chat-service, and delivers it to
 //! every connected member in order and exactly once.
 //!
-//! Start with [`connection::frame_handler`] (the frames of a client), then [`outgoing`] and [`delivery`] (the path of a
+//! Start with [`connection::frame_handler`] (the frames of a client), then [`send_queue`] and [`delivery`] (the path of a
 //! message), [`hub`] (the registry of sockets and the order of events) and [`resync`] (the repair of lost events).
 
 pub mod app;
@@ -21,13 +21,13 @@ mod http;
 mod hub;
 mod limits;
 mod metrics;
-mod outgoing;
 mod presence;
 mod protocol;
 mod readiness;
 mod receipts;
 mod receive;
 mod resync;
+mod send_queue;
 mod state;
 #[cfg(feature = "test-support")]
 pub mod test_support;

@@ -18,11 +18,11 @@ use crate::{
     deployment::Deployments,
     hub::Hub,
     limits::Limits,
-    outgoing::Outgoing,
     presence::Presence,
     readiness::Readiness,
     receipts::Receipts,
     resync::Resync,
+    send_queue::SendQueue,
 };
 
 /// The shared state of one process.
@@ -39,7 +39,7 @@ pub(crate) struct AppState {
     pub(crate) publisher: Publisher,
     pub(crate) delivery: Delivery,
     pub(crate) receipts: Receipts,
-    pub(crate) outgoing: Outgoing,
+    pub(crate) send_queue: SendQueue,
     pub(crate) presence: Arc<Presence>,
     pub(crate) redis: Client,
     /// The monitors of both Redis connections: the one for commands, then the subscriber.

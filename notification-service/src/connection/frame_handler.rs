@@ -134,7 +134,7 @@ impl<'a> FrameHandler<'a> {
     ) -> Result<(), ApiError> {
         let chat_id = self.chat(chat).await.inspect_err(|error| trace.fail(error.code.as_str()))?;
         let message = NewMessage { chat_id, sender_id: self.socket.user, text, request_id, trace };
-        self.state.outgoing.submit(&self.socket, message).await
+        self.state.send_queue.submit(&self.socket, message).await
     }
 
     async fn typing(&self, chat: Option<ChatId>, is_typing: bool) -> Result<(), ApiError> {

@@ -57,7 +57,7 @@ const MIN_TIME_LEFT: Duration = Duration::from_millis(100);
 
 /// The shards of sends.
 #[derive(Debug)]
-pub(crate) struct Outgoing {
+pub(crate) struct SendQueue {
     shards: Box<[Shard]>,
     hasher: RandomState,
 }
@@ -81,17 +81,17 @@ struct QueuedSend {
 
 /// Stores and delivers the sends of one shard.
 #[derive(Clone)]
-struct Worker {
+struct ShardWorker {
     hub: Arc<Hub>,
     chat_service: ChatService,
     delivery: Delivery,
     tasks: Tasks,
 }
 
-impl Outgoing {
+impl SendQueue {
     /// Starts the shards. They end with the process, after their queued sends.
     pub(crate) fn start(hub: &Arc<Hub>, chat_service: &ChatService, delivery: &Delivery, tasks: &Tasks) -> Self {
-        let worker = Worker {
+        let worker = ShardWorker {
             hub: Arc::clone(hub),
             chat_service: chat_service.clone(),
             delivery: delivery.clone(),
@@ -137,7 +137,7 @@ impl Shard {
     }
 }
 
-impl Worker {
+impl ShardWorker {
     async fn run(self, mut queued: mpsc::Receiver<QueuedSend>, rejected: Arc<AtomicUsize>, stopped: CancellationToken) {
         loop {
             let sends = recv_batch(&mut queued, &stopped, MAX_BATCH, QueuedSend::size).await;

@@ -47,14 +47,14 @@ impl io::Write for Log {
 }
 
 /// Returns the worker of an instance without dependencies.
-fn worker(hub: &Arc<Hub>) -> Worker {
+fn worker(hub: &Arc<Hub>) -> ShardWorker {
     let grpc = GrpcSettings { internal_token: "token".into(), timeout: Duration::from_secs(1), attempts: 1, tls: None };
     let client = GrpcClient::new(&["127.0.0.1:1".to_owned()], &grpc).expect("create client");
     let chat_service = ChatService::new(client);
     let redis = redis::client(&"redis://127.0.0.1:1".into()).expect("create Redis client");
     let publisher = Publisher::new(redis, Namespace::default());
     let delivery = Delivery::new(InstanceId::new(), Arc::default(), Arc::clone(hub), publisher);
-    Worker { hub: Arc::clone(hub), chat_service, delivery, tasks: Tasks::new() }
+    ShardWorker { hub: Arc::clone(hub), chat_service, delivery, tasks: Tasks::new() }
 }
 
 fn message(sender_id: UserId) -> NewMessage {
@@ -75,7 +75,7 @@ async fn logs_once_why_messages_were_refused() {
     let socket = hub.register(user, TokenId::new(), None, &[]);
     let (shard, queued) = Shard::new(2);
     let rejected = Arc::clone(&shard.rejected);
-    let queue = Outgoing { shards: Box::new([shard]), hasher: RandomState::new() };
+    let queue = SendQueue { shards: Box::new([shard]), hasher: RandomState::new() };
     for _ in 0..2 {
         queue.submit(&socket, message(user)).await.expect("queue message");
     }
