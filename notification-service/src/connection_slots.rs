@@ -17,6 +17,14 @@ use crate::config::SocketSettings;
 /// The `Retry-After` of a user or an address with too many sockets: sockets rarely close within a second.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(10);
 
+/// The `Retry-After` of an instance that is at capacity: another instance may have room.
+const AT_CAPACITY_RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Returns the error for a handshake that this instance has no capacity for. It has no cause to log, because no dependency failed.
+pub(crate) fn at_capacity(detail: &'static str) -> ApiError {
+    ApiError { retry_after: Some(AT_CAPACITY_RETRY_AFTER), ..ApiError::new(ErrorCode::Unavailable, detail) }
+}
+
 /// The slots of this instance.
 #[derive(Debug)]
 pub(crate) struct ConnectionSlots {
@@ -63,9 +71,9 @@ impl ConnectionSlots {
 
     fn try_acquire(&self, usage: &mut Usage, address: ClientAddress) -> Result<(), ApiError> {
         if usage.is_closed || usage.total >= self.max {
-            return Err(ApiError::unavailable("WebSocket of this instance", "it is full, or draining"));
+            return Err(at_capacity("This instance has no free connection slot. Reconnect in a moment."));
         }
-        let in_use = usage.by_address.get(&address).copied().unwrap_or_default();
+        let in_use = usage.by_address.get(&address).copied().unwrap_or(0);
         if self.max_per_address > 0 && in_use >= self.max_per_address {
             let detail = format!("An address has at most {} sockets.", self.max_per_address);
             return Err(ApiError { retry_after: Some(RETRY_AFTER), ..ApiError::new(ErrorCode::RateLimited, detail) });
@@ -131,7 +139,8 @@ mod tests {
     fn limits_slots_in_total_and_per_address() {
         let slots = ConnectionSlots::new(SETTINGS);
         let held: Vec<_> = [1, 1, 2].map(|last| slots.acquire(address(last)).expect("acquire slot")).into();
-        assert_eq!(slots.acquire(address(1)).expect_err("exceed total").code, ErrorCode::Unavailable);
+        let refused = slots.acquire(address(1)).expect_err("exceed total");
+        assert_eq!((refused.code, refused.cause), (ErrorCode::Unavailable, None));
         drop(held);
         let _held = [(); 2].map(|()| slots.acquire(address(1)).expect("acquire slot"));
         let refused = slots.acquire(address(1)).expect_err("exceed limit of address");

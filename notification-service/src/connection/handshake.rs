@@ -27,7 +27,7 @@ use tokio::{
 use super::{frame_handler::FrameHandler, guard::ConnectionGuard, run::run, socket_io::ActixSocket};
 use crate::{
     close::{CloseReason, RECONNECT_DELAY_MS},
-    connection_slots::RETRY_AFTER,
+    connection_slots::{RETRY_AFTER, at_capacity},
     hub::{Hub, Socket, UserChat},
     limits::UserLimits,
     state::AppState,
@@ -107,7 +107,7 @@ async fn acquire_permits<'a>(
     let permits =
         async { Ok::<_, AcquireError>([limits.handshake_permits.acquire().await?, state.handshakes.acquire().await?]) };
     let permits = timeout(PERMIT_TIMEOUT, permits).await.ok().and_then(Result::ok);
-    permits.ok_or_else(|| ApiError::unavailable("WebSocket of this instance", "too many connect at once"))
+    permits.ok_or_else(|| at_capacity("This instance has too many handshakes in progress. Reconnect in a moment."))
 }
 
 /// Runs the connection to its end.
