@@ -29,5 +29,7 @@ mod receive;
 mod resync;
 mod send_queue;
 mod state;
+#[cfg(test)]
+mod test_log;
 #[cfg(feature = "test-support")]
 pub mod test_support;

@@ -33,7 +33,8 @@ impl Publisher {
 
     /// Publishes to the subscribed instances. Returns whether Redis accepted the publication.
     pub(crate) async fn publish(&self, publication: Publication) -> bool {
-        self.publish_all(vec![publication]).await.first().copied().unwrap_or_default()
+        // One result for the one publication. Without it, other instances may not have the event.
+        self.publish_all(vec![publication]).await.first().copied().unwrap_or(false)
     }
 
     /// Publishes to the subscribed instances, in this order and in one pipeline. Returns for each publication whether Redis

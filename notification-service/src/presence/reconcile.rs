@@ -93,10 +93,10 @@ impl Presence {
         if !new.is_empty() {
             // The index comes first: by it others find the connections if this process ends in between.
             self.store.register(lease, user).await?;
-            self.store.enter(user, &new).await?;
+            self.store.add_connections(user, &new).await?;
         }
         if !old.is_empty() {
-            self.store.remove(user, &old).await?;
+            self.store.remove_connections(user, &old).await?;
         }
         Ok(self.store.connections(user).await?)
     }

@@ -9,9 +9,8 @@ use fred::{
     prelude::{Client, Expiration, SetOptions},
 };
 use futures_util::future::try_join_all;
-use neonchat_common::{ids::UserId, redis::namespace::Namespace};
+use neonchat_common::{ids::UserId, json, redis::namespace::Namespace};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::lease::{DEAD, Lease};
 use crate::protocol::Status;
@@ -89,8 +88,8 @@ impl Store {
         Ok(Connections { all, away })
     }
 
-    /// Enters connections, and which of them are away.
-    pub(super) async fn enter(&self, user: UserId, new: &Connections) -> Result<(), RedisError> {
+    /// Adds connections, and marks which of them are away.
+    pub(super) async fn add_connections(&self, user: UserId, new: &Connections) -> Result<(), RedisError> {
         let pipeline = self.redis.pipeline();
         // The away mark comes first: a reader in between never takes a connection that is away for one that is not.
         for (key, names) in [(self.away_key(user), &new.away), (self.connections_key(user), &new.all)] {
@@ -103,7 +102,7 @@ impl Store {
     }
 
     /// Removes connections and away marks. Returns how many connections were still there.
-    pub(super) async fn remove(&self, user: UserId, old: &Connections) -> Result<usize, RedisError> {
+    pub(super) async fn remove_connections(&self, user: UserId, old: &Connections) -> Result<usize, RedisError> {
         let remove = async |key: String, names: &HashSet<String>| match names.len() {
             0 => Ok(0),
             _ => self.redis.srem(key, names.iter().cloned().collect::<Vec<_>>()).await,
@@ -132,11 +131,11 @@ impl Store {
                 }
                 let expiration = Some(Expiration::EX(STATUS_TTL_SECS));
                 let only = Some(SetOptions::XX).filter(|_| !create_if_missing);
-                let () = pipeline.set(key, json!(value).to_string(), expiration, only, true).await?;
+                let () = pipeline.set(key, json::text(&value), expiration, only, true).await?;
                 pipeline.last().await?
             }
         };
-        Ok(before.and_then(|json| parse(&json)).map(|before| before.status))
+        Ok(before.and_then(|json| parse(user, &json)).map(|before| before.status))
     }
 
     /// Returns the status that was announced last.
@@ -153,7 +152,7 @@ impl Store {
     pub(super) async fn statuses(&self, users: &[UserId]) -> Result<Vec<OnlineStatus>, RedisError> {
         let values = users.iter().map(|user| self.redis.get::<Option<String>, _>(self.online_key(*user)));
         let values = try_join_all(values).await?;
-        Ok(values.into_iter().flatten().filter_map(|json| parse(&json)).collect())
+        Ok(users.iter().zip(values).filter_map(|(user, json)| parse(*user, &json?)).collect())
     }
 
     /// Renews a lease. Returns its counter, and all leases with their counters.
@@ -194,8 +193,10 @@ impl Store {
     }
 }
 
-fn parse(json: &str) -> Option<OnlineStatus> {
-    serde_json::from_str(json).ok()
+/// Parses the status of a user. An invalid one counts as none, so the next reconcile replaces it.
+fn parse(user: UserId, json: &str) -> Option<OnlineStatus> {
+    let status = serde_json::from_str(json);
+    status.inspect_err(|error| tracing::warn!(user.id = %user, error.cause = %error, "invalid status in redis")).ok()
 }
 
 /// Keys.
@@ -216,5 +217,22 @@ impl Store {
 
     fn index_key(&self, lease: &Lease) -> String {
         self.namespace.name(format_args!("instance:{}:users", lease.name()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_log::Log;
+
+    #[test]
+    fn warns_of_invalid_status() {
+        let (log, _guard) = Log::start();
+        let user = UserId::new();
+        assert!(parse(user, &format!(r#"{{"user_id":"{user}","status":"online","last_seen":1}}"#)).is_some());
+        assert!(log.lines("").is_empty());
+        assert!(parse(user, r#"{"status":"#).is_none());
+        let lines = log.lines("invalid status in redis");
+        assert!(lines.len() == 1 && lines[0].contains(&user.to_string()), "{lines:?}");
     }
 }

@@ -56,7 +56,7 @@ impl Presence {
         let mut connections = self.store.connections(user).await?;
         let old = connections.filter(|name| dead.owns(name));
         if !old.is_empty() {
-            let count = self.store.remove(user, &old).await?;
+            let count = self.store.remove_connections(user, &old).await?;
             metrics::counter!("presence_reaped_connections_total").increment(count as u64);
             connections = self.store.connections(user).await?;
         }

@@ -1,8 +1,3 @@
-use std::{
-    io,
-    sync::{Mutex, PoisonError},
-};
-
 use neonchat_common::{
     grpc::client::GrpcClient,
     ids::{InstanceId, RequestId, SendId, TokenId, UserId},
@@ -11,40 +6,9 @@ use neonchat_common::{
     settings::GrpcSettings,
     trace,
 };
-use tracing::subscriber::DefaultGuard;
 
 use super::*;
-use crate::{bus::Publisher, hub::outbox::Next};
-
-/// The captured log.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    /// Captures the log of this thread until the guard is dropped.
-    fn start() -> (Self, DefaultGuard) {
-        let log = Self::default();
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
-        (log, tracing::subscriber::set_default(subscriber))
-    }
-
-    /// Returns the lines that contain `text`.
-    fn lines(&self, text: &str) -> Vec<String> {
-        let log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8_lossy(&log).lines().filter(|line| line.contains(text)).map(str::to_owned).collect()
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
+use crate::{bus::Publisher, hub::outbox::Next, test_log::Log};
 
 /// Returns the worker of an instance without dependencies.
 fn worker(hub: &Arc<Hub>) -> ShardWorker {
