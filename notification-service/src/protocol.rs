@@ -21,6 +21,6 @@ pub(crate) enum Status {
 }
 
 #[cfg(test)]
-mod documents;
+mod document_tests;
 #[cfg(test)]
 mod tests;

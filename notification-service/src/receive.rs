@@ -38,7 +38,7 @@ impl Receiver {
                     if message.value.as_bytes().is_some_and(|payload| payload.starts_with(own_prefix.as_bytes())) => {}
                 Ok(message) => {
                     if let Err(error) = self.handle(&message) {
-                        tracing::error!(redis.channel = %message.channel, error.cause = %error, "bad publication ignored");
+                        tracing::error!(redis.channel = %message.channel, error.cause = %error, "publication could not be handled");
                     }
                 }
                 Err(RecvError::Lagged(count)) => {
@@ -55,7 +55,7 @@ impl Receiver {
     fn handle(&self, message: &Message) -> anyhow::Result<()> {
         let channel = self.namespace.strip(&message.channel).and_then(Channel::parse);
         let Some(channel) = channel else { anyhow::bail!("unknown channel") };
-        let payload = message.value.as_bytes().unwrap_or_default();
+        let Some(payload) = message.value.as_bytes() else { anyhow::bail!("payload is not a string") };
         if channel == Channel::Deployments {
             self.deployments.record_announcement(&serde_json::from_slice(payload)?);
             return Ok(());

@@ -1,4 +1,4 @@
-//! Closes a client that keeps exceeding its rate limit.
+//! Counts the rejected frames of a socket, to find a client that keeps exceeding its rate limit.
 
 use std::{cell::Cell, time::Duration};
 

@@ -90,7 +90,7 @@ impl LeaseState {
         Lease::new(self.instance, self.epoch)
     }
 
-    /// Takes in that the lease was renewed, after which its counter was `counter`.
+    /// Records that the lease was renewed, after which its counter was `counter`.
     pub(super) fn renewed(&mut self, counter: i64, now: Instant) -> Renewal {
         // A renewal whose answer was lost has counted too: the counter may rise by more than one.
         if counter > self.counter {

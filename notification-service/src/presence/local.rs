@@ -52,7 +52,7 @@ pub(super) struct LastAnnounced {
     /// The status, as far as this instance knows.
     pub(super) status: Option<Status>,
     /// The announcement was begun, and it is unknown whether it reached all instances.
-    pub(super) is_unacked: bool,
+    pub(super) is_announcement_pending: bool,
 }
 
 #[derive(Debug, Default)]
@@ -134,7 +134,7 @@ impl LocalUsers {
         }
     }
 
-    /// Takes in that a client changed the status of a connected user. Returns when to announce it: the first change at once, and
+    /// Records that a client changed the status of a connected user. Returns when to announce it: the first change at once, and
     /// later ones at most once in [`STATUS_CHANGE_INTERVAL`]. `None` where an announcement that is due later covers it.
     pub(super) fn status_changed(&self, user: UserId, now: Instant) -> Option<Instant> {
         let mut users = self.lock();
@@ -174,17 +174,17 @@ impl LocalUsers {
         self.lock().get(&user).map(|record| record.last).unwrap_or_default()
     }
 
-    /// Takes in that a status is about to be announced.
+    /// Records that a status is about to be announced.
     pub(super) fn begin_announcement(&self, user: UserId) {
         if let Some(record) = self.lock().get_mut(&user) {
-            record.last.is_unacked = true;
+            record.last.is_announcement_pending = true;
         }
     }
 
-    /// Takes in that this status was announced, or had been before.
+    /// Records that this status was announced, or had been before.
     pub(super) fn end_announcement(&self, user: UserId, status: Option<Status>) {
         if let Some(record) = self.lock().get_mut(&user) {
-            record.last = LastAnnounced { status, is_unacked: false };
+            record.last = LastAnnounced { status, is_announcement_pending: false };
             record.lost = None;
         }
     }
@@ -218,7 +218,7 @@ impl LocalUsers {
         }
     }
 
-    /// Takes in that the lease was lost, and all entries of this instance with it. `maybe_evicted`: others may have announced that
+    /// Records that the lease was lost, and all entries of this instance with it. `maybe_evicted`: others may have announced that
     /// connected users are offline.
     pub(super) fn lose(&self, now: Instant, maybe_evicted: bool) {
         for record in self.lock().values_mut() {

@@ -94,7 +94,7 @@ pub(crate) struct Presence {
     /// Leases of dead instances.
     dead: DedupQueue<Lease>,
     /// Users of dead instances whose announcement was begun, and may not have reached all instances.
-    unacked: Mutex<HashSet<UserId>>,
+    announcement_pending: Mutex<HashSet<UserId>>,
     /// The lease that this instance holds.
     lease: watch::Sender<Option<Lease>>,
     /// Cancelled when the lease is to be given back.
@@ -117,7 +117,7 @@ impl Presence {
             local: LocalUsers::default(),
             changed: Arc::default(),
             dead: DedupQueue::default(),
-            unacked: Mutex::default(),
+            announcement_pending: Mutex::default(),
             lease: watch::Sender::default(),
             ending: CancellationToken::new(),
         }
@@ -135,12 +135,12 @@ impl Presence {
         tasks.spawn_until_stopped(async move { this.sweep_all().await });
     }
 
-    /// Takes in that a socket opened.
+    /// Records that a socket opened.
     pub(crate) fn connected(&self, socket: &Socket) {
         self.changed.add([socket.user]);
     }
 
-    /// Takes in that the user of a socket went away or came back.
+    /// Records that the user of a socket went away or came back.
     pub(crate) fn set_status(&self, socket: &Socket, status: Status) {
         if !socket.set_away(status == Status::Away) {
             return;
@@ -153,7 +153,7 @@ impl Presence {
         }
     }
 
-    /// Takes in that a socket closed and was removed from the hub. If it was the user's last one, the user is offline after the
+    /// Records that a socket closed and was removed from the hub. If it was the user's last one, the user is offline after the
     /// grace period, and `audience` is notified.
     pub(crate) fn disconnected(&self, user: UserId, audience: Option<PresenceAudience>) {
         if let Some(audience) = audience.filter(|_| self.hub.sockets_of(user).is_empty()) {

@@ -32,7 +32,7 @@ impl ReconcileQueue {
         Some(user)
     }
 
-    /// Takes in that the reconciliation of a user ended or failed.
+    /// Records that the reconciliation of a user ended or failed.
     pub(super) fn end(&mut self, user: UserId) {
         self.in_progress.remove(&user);
         if self.due.contains(&user) {

@@ -120,7 +120,7 @@ impl Presence {
                 return Ok(status);
             }
             // A status that Redis lost is not announced again.
-            if before.or(last.status) == status && !last.is_unacked {
+            if before.or(last.status) == status && !last.is_announcement_pending {
                 return Ok(status);
             }
             self.publish_status(user, status, audience).await?;

@@ -20,13 +20,13 @@ impl Presence {
             if self.redis.is_connected()
                 && let Err(error) = self.renew_lease(&mut state, &mut detector).await
             {
-                tracing::warn!(error.cause = %error, "lease not renewed");
+                tracing::warn!(error.cause = %error, "presence lease renewal failed");
             }
         }
         if self.redis.is_connected()
             && let Err(error) = self.store.delete_lease(&state.lease()).await
         {
-            tracing::warn!(error.cause = %error, "lease not given back");
+            tracing::warn!(error.cause = %error, "presence lease could not be deleted");
         }
         self.lease.send_replace(None);
     }
@@ -34,11 +34,11 @@ impl Presence {
     async fn renew_lease(&self, state: &mut LeaseState, detector: &mut FailureDetector) -> Result<(), RedisError> {
         let (mut counter, mut leases) = self.store.renew(&state.lease()).await?;
         if let Renewal::Lost { maybe_evicted } = state.renewed(counter, Instant::now()) {
-            tracing::warn!(maybe_evicted, "lease lost");
+            tracing::warn!(maybe_evicted, "presence lease lost, taking a new one");
             metrics::counter!("presence_leases_lost_total").increment(1);
             self.lease.send_replace(None);
             self.local.lose(Instant::now(), maybe_evicted);
-            self.unacked().clear();
+            self.announcement_pending().clear();
             (counter, leases) = self.store.renew(&state.lease()).await?;
             state.renewed(counter, Instant::now());
         }

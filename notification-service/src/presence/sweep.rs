@@ -60,8 +60,8 @@ impl Presence {
             metrics::counter!("presence_reaped_connections_total").increment(count as u64);
             connections = self.store.connections(user).await?;
         }
-        let is_unacked = self.unacked().contains(&user);
-        if is_unacked || self.store.announced(user).await? != connections.status() {
+        let is_announcement_pending = self.announcement_pending().contains(&user);
+        if is_announcement_pending || self.store.announced(user).await? != connections.status() {
             let audience = match self.presence_audience(user).await {
                 Ok(audience) => audience,
                 Err(error) => {
@@ -70,16 +70,16 @@ impl Presence {
                     return Err(error.into());
                 }
             };
-            self.unacked().insert(user);
-            let last = LastAnnounced { status: None, is_unacked };
+            self.announcement_pending().insert(user);
+            let last = LastAnnounced { status: None, is_announcement_pending };
             self.announce(user, connections, false, Some(&audience), last).await?;
-            self.unacked().remove(&user);
+            self.announcement_pending().remove(&user);
         }
         Ok(self.store.unregister(dead, user).await?)
     }
 
-    pub(super) fn unacked(&self) -> MutexGuard<'_, HashSet<UserId>> {
-        self.unacked.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn announcement_pending(&self) -> MutexGuard<'_, HashSet<UserId>> {
+        self.announcement_pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the presence audience of a user who may have no socket here.
