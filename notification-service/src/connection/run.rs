@@ -74,9 +74,9 @@ async fn serve(
     loop {
         let message_started_at = socket.message_started_at();
         let action = tokio::select! {
-            answer = &mut handling => Action::Write(answer),
+            answer = &mut handling => Action::write(answer),
             next = outbox.next() => match next {
-                Next::Frame(frame) => Action::Write(Some(frame)),
+                Next::Frame(frame) => Action::Write(Output::Frame(frame)),
                 Next::Close(reason) => Action::End(reason),
             },
             incoming = socket.receive(), if handling.is_terminated() && outbox.has_send_capacity() => {
@@ -84,32 +84,30 @@ async fn serve(
                 match incoming {
                     Incoming::Text(text) => {
                         handling.set(handler.on_text(text).fuse());
-                        Action::Write(None)
+                        Action::Continue
                     }
-                    Incoming::Binary => Action::Write(Some(binary_error(handler.on_other()))),
-                    // Pings above the rate limit get no answer: RFC 6455, section 5.5.3, lets pings share an answer.
-                    Incoming::Ping(payload) => handler.on_other().map_or(Action::Write(None), |()| Action::Pong(payload)),
+                    Incoming::Binary => Action::Write(Output::Frame(binary_error(handler.on_other()))),
+                    Incoming::Ping(payload) => answer_ping(payload, handler),
                     Incoming::Pong => {
                         let _ = handler.on_other();
-                        Action::Write(None)
+                        Action::Continue
                     }
                     Incoming::Closed(reason) => Action::End(reason),
                 }
             }
             event = heartbeat.next(handler.expires_at(), message_started_at) => match event {
-                HeartbeatEvent::Ping => Action::Ping,
+                HeartbeatEvent::Ping => Action::Write(Output::Ping),
                 HeartbeatEvent::TimedOut => Action::End(CloseReason::Heartbeat),
                 HeartbeatEvent::TokenExpired => Action::End(CloseReason::Expired),
             },
         };
-        let written = match action {
-            Action::Write(None) => continue,
-            Action::Write(Some(frame)) => {
-                metrics::counter!("websocket_frames_total", "direction" => "out", "type" => frame.kind()).increment(1);
-                timeout(settings.write_timeout, socket.send(frame)).await
-            }
-            Action::Ping => timeout(settings.write_timeout, socket.ping()).await,
-            Action::Pong(payload) => timeout(settings.write_timeout, socket.pong(payload)).await,
+        match action {
+            Action::Continue => {}
+            Action::Write(output) => match timeout(settings.write_timeout, write(socket, output)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(Disconnected)) => return CloseReason::ConnectionLost,
+                Err(_) => return CloseReason::Slow,
+            },
             Action::End(reason) => {
                 let finish = async {
                     let answer = if handling.is_terminated() { None } else { handling.await };
@@ -118,12 +116,23 @@ async fn serve(
                 let _ = timeout(FINISH_TIMEOUT, finish).await;
                 return reason;
             }
-        };
-        match written {
-            Ok(Ok(())) => {}
-            Ok(Err(Disconnected)) => return CloseReason::ConnectionLost,
-            Err(_) => return CloseReason::Slow,
         }
+    }
+}
+
+/// Answers a ping unless it exceeds the rate limit: RFC 6455, section 5.5.3, lets pings share an answer.
+fn answer_ping(payload: Bytes, handler: &impl Handler) -> Action {
+    handler.on_other().map_or(Action::Continue, |()| Action::Write(Output::Pong(payload)))
+}
+
+async fn write(socket: &mut impl SocketIo, output: Output) -> Result<(), Disconnected> {
+    match output {
+        Output::Frame(frame) => {
+            metrics::counter!("websocket_frames_total", "direction" => "out", "type" => frame.kind()).increment(1);
+            socket.send(frame).await
+        }
+        Output::Ping => socket.ping().await,
+        Output::Pong(payload) => socket.pong(payload).await,
     }
 }
 
@@ -144,11 +153,24 @@ async fn finish(
     Ok(())
 }
 
+/// The next step of the loop.
 enum Action {
-    Write(Option<Frame>),
+    Continue,
+    Write(Output),
+    End(CloseReason),
+}
+
+impl Action {
+    fn write(frame: Option<Frame>) -> Self {
+        frame.map_or(Self::Continue, |frame| Self::Write(Output::Frame(frame)))
+    }
+}
+
+/// What is written to the socket.
+enum Output {
+    Frame(Frame),
     Ping,
     Pong(Bytes),
-    End(CloseReason),
 }
 
 fn binary_error(counted: Result<(), ApiError>) -> Frame {
