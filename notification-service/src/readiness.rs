@@ -2,7 +2,7 @@
 
 use std::{mem, sync::Arc, time::Duration};
 
-use neonchat_common::lifecycle::DrainState;
+use neonchat_common::tasks::DrainState;
 use tokio::{
     sync::watch,
     time::{MissedTickBehavior, interval},

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use fred::prelude::Client;
 use neonchat_common::{
-    ids::InstanceId, lifecycle::Tasks, origin::AllowedOrigins, redis::monitor::Monitor, telemetry::Metrics,
-    token::Tokens,
+    ids::InstanceId, origin::AllowedOrigins, redis::monitor::Monitor, tasks::Tasks, telemetry::Metrics, token::Tokens,
 };
 use tokio::sync::Semaphore;
 

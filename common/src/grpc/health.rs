@@ -6,7 +6,7 @@ use tonic_health::{
     pb::health_server::{Health, HealthServer},
 };
 
-use crate::lifecycle::Tasks;
+use crate::tasks::Tasks;
 
 /// Returns the service `grpc.health.v1`, which reports services as serving while the state of the process is ready. The name of
 /// the server as a whole is empty.

@@ -9,8 +9,8 @@ use neonchat_common::{
     grpc::{client::GrpcClient, server},
     http as edge,
     ids::InstanceId,
-    lifecycle::Tasks,
     redis::{self, monitor::Monitor},
+    tasks::Tasks,
     telemetry::Metrics,
     token::Tokens,
 };

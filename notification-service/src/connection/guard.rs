@@ -53,9 +53,9 @@ mod tests {
         grpc::client::GrpcClient,
         http::address::ClientAddress,
         ids::{InstanceId, TokenId, UserId},
-        lifecycle::Tasks,
         redis::{self, namespace::Namespace},
         settings::GrpcSettings,
+        tasks::Tasks,
     };
 
     use super::*;
