@@ -166,7 +166,7 @@ async fn limit_uses_a_sliding_window() {
     later(120).await;
     me(&app, &user).await.assert_passed(200, 4, 3);
 
-    // All keys expire, and a clock that went back blocks nobody.
+    // All keys expire, and a clock that was set back blocks no user.
     let ttl: i64 = client.ttl(&key).await.expect("time in answer");
     assert!((110..=120).contains(&ttl), "{ttl}");
     later(-3600).await;

@@ -18,7 +18,7 @@ const TYPING_TIMEOUT: Duration = Duration::from_secs(10);
 /// The least time between two notifications that typing began.
 const MIN_BEGIN_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often the notification is repeated while typing goes on, so that the members' own timeouts do not end it.
+/// How often the notification is repeated while typing continues, so that the members' own timeouts do not end it.
 const REPEAT_INTERVAL: Duration = Duration::from_secs(3);
 
 /// How often all typing users are checked.
@@ -53,7 +53,7 @@ struct TypingState {
     is_refreshed: bool,
     /// What the last notification said.
     announced: bool,
-    /// When the last notification said that typing began or goes on.
+    /// When the last notification said that typing began or continues.
     announced_at: Option<Instant>,
 }
 

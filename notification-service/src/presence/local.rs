@@ -96,7 +96,7 @@ pub(super) enum Confirmation {
     Later(Instant),
     /// Another instance has announced it.
     Announced,
-    /// Redis lost its data, and nobody has announced it.
+    /// Redis lost its data, and no instance has announced it.
     Unannounced,
 }
 
