@@ -37,8 +37,8 @@ impl ConnectionGuard {
 impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         let Self { socket, hub, presence, close_reason, .. } = self;
-        let last_peers = hub.unregister(socket);
-        presence.disconnected(socket.user, last_peers);
+        let audience = hub.unregister(socket);
+        presence.disconnected(socket.user, audience);
         // After a panic there is no reason. The log has the panic.
         let reason = close_reason.map(tracing::field::debug);
         tracing::info!(user.id = %socket.user, socket.id = %socket.id, close.reason = reason, "socket closed");
