@@ -4,11 +4,11 @@
 
 pub mod client;
 pub mod demo;
-#[cfg(test)]
-mod deployment;
 pub mod env_example;
 pub mod exec;
 pub mod harness;
+#[cfg(test)]
+mod manifests;
 pub mod plain;
 pub mod poll;
 pub mod port;
