@@ -58,60 +58,60 @@ impl Settings {
     /// # Errors
     /// Names every invalid setting.
     pub fn read(mut source: SettingsSource) -> Result<Self, InvalidSettings> {
-        let mut settings = Self::ask(&mut source);
+        let mut settings = Self::read_all(&mut source);
         settings.common.warnings = source.finish()?;
         Ok(settings)
     }
 
-    fn ask(r: &mut SettingsSource) -> Self {
+    fn read_all(source: &mut SettingsSource) -> Self {
         const HOUR: Duration = Duration::from_hours(1);
         let secs = Duration::from_secs;
-        let common = CommonSettings::read(r);
-        let host = r.text("NOTIFICATION_SERVICE_HOST", "0.0.0.0");
+        let common = CommonSettings::read(source);
+        let host = source.text("NOTIFICATION_SERVICE_HOST", "0.0.0.0");
         let (metrics_host, metrics_port) = ("NOTIFICATION_METRICS_HOST", "NOTIFICATION_METRICS_PORT");
         let settings = Self {
             common,
-            operations: OperationsAddress::read(r, metrics_host, metrics_port, &host),
-            grpc_host: r.optional("NOTIFICATION_GRPC_HOST").unwrap_or(&host).to_owned(),
+            operations: OperationsAddress::read(source, metrics_host, metrics_port, &host),
+            grpc_host: source.optional("NOTIFICATION_GRPC_HOST").unwrap_or(&host).to_owned(),
             host,
-            ws_port: r.port("NOTIFICATION_WS_PORT", 8082),
-            grpc_port: r.port("NOTIFICATION_GRPC_PORT", 8081),
-            chat_service: r.addresses("CHAT_SERVICE_ADDR", "localhost:8083"),
+            ws_port: source.port("NOTIFICATION_WS_PORT", 8082),
+            grpc_port: source.port("NOTIFICATION_GRPC_PORT", 8081),
+            chat_service: source.addresses("CHAT_SERVICE_ADDR", "localhost:8083"),
             socket: SocketSettings {
-                max_connections: r.number("WS_MAX_CONNECTIONS", 10_000, 1, 1_000_000),
-                max_connections_per_user: r.number("WS_MAX_CONNECTIONS_PER_USER", 64, 0, 1_000_000),
-                max_connections_per_address: r.number("WS_MAX_CONNECTIONS_PER_ADDRESS", 0, 0, 1_000_000),
-                messages_per_second: r.number("WS_MESSAGES_PER_SECOND", 20, 0, 1_000_000),
-                heartbeat: r.duration("WS_HEARTBEAT_INTERVAL", secs(30), HOUR),
-                read_timeout: r.duration("WS_READ_TIMEOUT", secs(60), HOUR),
-                write_timeout: r.duration("WS_WRITE_TIMEOUT", secs(10), HOUR),
+                max_connections: source.number("WS_MAX_CONNECTIONS", 10_000, 1, 1_000_000),
+                max_connections_per_user: source.number("WS_MAX_CONNECTIONS_PER_USER", 64, 0, 1_000_000),
+                max_connections_per_address: source.number("WS_MAX_CONNECTIONS_PER_ADDRESS", 0, 0, 1_000_000),
+                messages_per_second: source.number("WS_MESSAGES_PER_SECOND", 20, 0, 1_000_000),
+                heartbeat: source.duration("WS_HEARTBEAT_INTERVAL", secs(30), HOUR),
+                read_timeout: source.duration("WS_READ_TIMEOUT", secs(60), HOUR),
+                write_timeout: source.duration("WS_WRITE_TIMEOUT", secs(10), HOUR),
             },
-            trusted_proxies: TrustedProxies::read(r),
-            offline_grace: r.duration("PRESENCE_OFFLINE_GRACE", secs(5), secs(60)),
+            trusted_proxies: TrustedProxies::read(source),
+            offline_grace: source.duration("PRESENCE_OFFLINE_GRACE", secs(5), secs(60)),
         };
         if settings.socket.heartbeat.is_zero() {
-            r.problem("WS_HEARTBEAT_INTERVAL", "longer than 0");
+            source.problem("WS_HEARTBEAT_INTERVAL", "longer than 0");
         }
         if settings.socket.read_timeout <= settings.socket.heartbeat {
-            r.problem("WS_READ_TIMEOUT", "longer than WS_HEARTBEAT_INTERVAL, or every idle socket is closed");
+            source.problem("WS_READ_TIMEOUT", "longer than WS_HEARTBEAT_INTERVAL, or every idle socket is closed");
         }
         if settings.common.environment == Environment::Production {
-            settings.socket.warn_of_missing_limits(r);
+            settings.socket.warn_of_missing_limits(source);
         }
         settings
     }
 }
 
 impl SocketSettings {
-    fn warn_of_missing_limits(&self, r: &mut SettingsSource) {
+    fn warn_of_missing_limits(&self, source: &mut SettingsSource) {
         if self.max_connections_per_user == 0 {
-            r.warn("WS_MAX_CONNECTIONS_PER_USER", "one user can take all sockets of an instance");
+            source.warn("WS_MAX_CONNECTIONS_PER_USER", "one user can take all sockets of an instance");
         }
         if self.max_connections_per_address == 0 {
-            r.warn("WS_MAX_CONNECTIONS_PER_ADDRESS", "one address can take all sockets of an instance");
+            source.warn("WS_MAX_CONNECTIONS_PER_ADDRESS", "one address can take all sockets of an instance");
         }
         if self.messages_per_second == 0 {
-            r.warn("WS_MESSAGES_PER_SECOND", "one user can send messages without a limit");
+            source.warn("WS_MESSAGES_PER_SECOND", "one user can send messages without a limit");
         }
     }
 }
@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn example_lists_each_setting_with_its_default() {
         let mut source = SettingsSource::from_values([]);
-        Settings::ask(&mut source);
+        Settings::read_all(&mut source);
         assert_eq!(*source.requested(), env_example::listed_for("notification-service"));
     }
 }
