@@ -35,7 +35,7 @@ const AUTH_COST: f64 = 10.0;
 const CURSORS_PER_FRAME: f64 = 20.0;
 
 /// The most handshakes of one user that call chat-service at the same time, so that one user cannot take all permits.
-const MAX_CONCURRENT_HANDSHAKES: usize = 2;
+const MAX_CONCURRENT_HANDSHAKES_PER_USER: usize = 2;
 
 /// A user may open all allowed sockets twice in a burst, and then once in this number of seconds.
 const HANDSHAKE_REFILL_SECS: f64 = 16.0;
@@ -154,7 +154,7 @@ impl UserLimits {
             backlog: Bucket::new(rates.backlog, now),
             handshakes: Bucket::new(rates.handshakes, now),
         };
-        Self { buckets: Mutex::new(buckets), handshake_permits: Semaphore::new(MAX_CONCURRENT_HANDSHAKES) }
+        Self { buckets: Mutex::new(buckets), handshake_permits: Semaphore::new(MAX_CONCURRENT_HANDSHAKES_PER_USER) }
     }
 
     /// Counts a frame.
