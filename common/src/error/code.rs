@@ -7,151 +7,118 @@ use serde::{Deserialize, Serialize};
 use tonic::Code;
 use utoipa::ToSchema;
 
-/// The code of an error. It is stable, and the same over REST, WebSocket and gRPC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ErrorCode {
+/// A row of the table.
+struct Row {
+    name: &'static str,
+    http: StatusCode,
+    grpc: Code,
+    is_retryable: bool,
+    title: &'static str,
+}
+
+/// Generates the enum, its list and its table. The columns: name on the wire, HTTP status, gRPC status, whether the same request
+/// may succeed later, title.
+macro_rules! error_codes {
+    (@is_retryable retryable) => { true };
+    (@is_retryable final) => { false };
+    ($($(#[$doc:meta])+ $code:ident: $name:literal, $http:ident, $grpc:ident, $retry:tt, $title:literal;)+) => {
+        /// The code of an error. It is stable, and the same over REST, WebSocket and gRPC.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+        #[serde(rename_all = "snake_case")]
+        pub enum ErrorCode {
+            $($(#[$doc])+ $code,)+
+        }
+
+        impl ErrorCode {
+            pub(super) const ALL: [Self; [$($name),+].len()] = [$(Self::$code),+];
+
+            const fn row(self) -> Row {
+                match self {
+                    $(Self::$code => Row {
+                        name: $name,
+                        http: StatusCode::$http,
+                        grpc: Code::$grpc,
+                        is_retryable: error_codes!(@is_retryable $retry),
+                        title: $title,
+                    },)+
+                }
+            }
+        }
+    };
+}
+
+error_codes! {
     /// The body or frame is not valid JSON, or a frame is not a JSON object.
-    BadJson,
+    BadJson: "bad_json", BAD_REQUEST, InvalidArgument, final, "Not the expected JSON";
     /// The token is missing, malformed, forged or revoked.
-    Unauthorized,
+    Unauthorized: "unauthorized", UNAUTHORIZED, Unauthenticated, final, "A valid token is needed";
     /// The token was valid until its `exp`.
-    TokenExpired,
+    TokenExpired: "token_expired", UNAUTHORIZED, Unauthenticated, final, "The token has expired";
     /// The username is unknown, or the password is wrong.
-    InvalidCredentials,
+    InvalidCredentials: "invalid_credentials", UNAUTHORIZED, Unauthenticated, final, "Wrong username or password";
     /// The user is not allowed to do this.
-    Forbidden,
+    Forbidden: "forbidden", FORBIDDEN, PermissionDenied, final, "Not allowed";
     /// The resource does not exist, or the user must not see it.
-    NotFound,
+    NotFound: "not_found", NOT_FOUND, NotFound, final, "Not found";
     /// The path does not support this method.
-    MethodNotAllowed,
+    MethodNotAllowed: "method_not_allowed", METHOD_NOT_ALLOWED, Unimplemented, final, "Method not allowed";
     /// Another user has this username.
-    UsernameTaken,
+    UsernameTaken: "username_taken", CONFLICT, AlreadyExists, final, "The username is taken";
     /// The request conflicts with stored data.
-    Conflict,
+    Conflict: "conflict", CONFLICT, AlreadyExists, final, "Conflict";
     /// The user has reached a limit.
-    LimitReached,
+    LimitReached: "limit_reached", CONFLICT, FailedPrecondition, final, "A limit is reached";
     /// The body or frame is larger than its limit.
-    PayloadTooLarge,
+    PayloadTooLarge: "payload_too_large", PAYLOAD_TOO_LARGE, InvalidArgument, final, "Too large";
     /// The content type of the body is not supported.
-    UnsupportedMediaType,
+    UnsupportedMediaType: "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, InvalidArgument, final,
+        "Unsupported media type";
     /// A value is invalid.
-    ValidationFailed,
+    ValidationFailed: "validation_failed", UNPROCESSABLE_ENTITY, InvalidArgument, final, "Validation failed";
     /// The `request_id` was already used for other content.
-    IdempotencyMismatch,
+    IdempotencyMismatch: "idempotency_mismatch", UNPROCESSABLE_ENTITY, InvalidArgument, final,
+        "The request_id was used for other content";
     /// There were too many requests in a short time.
-    RateLimited,
+    RateLimited: "rate_limited", TOO_MANY_REQUESTS, ResourceExhausted, retryable, "Too many requests";
     /// The path needs a WebSocket handshake.
-    UpgradeRequired,
+    UpgradeRequired: "upgrade_required", UPGRADE_REQUIRED, InvalidArgument, final, "WebSocket is needed";
     /// The server does not know the `type` of the frame. WebSocket only.
-    UnknownType,
+    UnknownType: "unknown_type", BAD_REQUEST, InvalidArgument, final, "Unknown frame type";
     /// An internal error. The log has the cause. The request may or may not have taken effect.
-    Internal,
+    Internal: "internal", INTERNAL_SERVER_ERROR, Internal, retryable, "Internal error";
     /// A dependency is unavailable or did not answer. A later retry may succeed. The request may or may not have taken effect.
-    Unavailable,
+    Unavailable: "unavailable", SERVICE_UNAVAILABLE, Unavailable, retryable, "Temporarily unavailable";
 }
 
 impl ErrorCode {
-    pub(super) const ALL: [Self; 19] = [
-        Self::BadJson,
-        Self::Unauthorized,
-        Self::TokenExpired,
-        Self::InvalidCredentials,
-        Self::Forbidden,
-        Self::NotFound,
-        Self::MethodNotAllowed,
-        Self::UsernameTaken,
-        Self::Conflict,
-        Self::LimitReached,
-        Self::PayloadTooLarge,
-        Self::UnsupportedMediaType,
-        Self::ValidationFailed,
-        Self::IdempotencyMismatch,
-        Self::RateLimited,
-        Self::UpgradeRequired,
-        Self::UnknownType,
-        Self::Internal,
-        Self::Unavailable,
-    ];
-
-    /// Returns the row of the table: name on the wire, HTTP status, gRPC status, title.
-    const fn row(self) -> (&'static str, StatusCode, Code, &'static str) {
-        use StatusCode as Http;
-        match self {
-            Self::BadJson => ("bad_json", Http::BAD_REQUEST, Code::InvalidArgument, "Not the expected JSON"),
-            Self::Unauthorized => {
-                ("unauthorized", Http::UNAUTHORIZED, Code::Unauthenticated, "A valid token is needed")
-            }
-            Self::TokenExpired => ("token_expired", Http::UNAUTHORIZED, Code::Unauthenticated, "The token has expired"),
-            Self::InvalidCredentials => {
-                ("invalid_credentials", Http::UNAUTHORIZED, Code::Unauthenticated, "Wrong username or password")
-            }
-            Self::Forbidden => ("forbidden", Http::FORBIDDEN, Code::PermissionDenied, "Not allowed"),
-            Self::NotFound => ("not_found", Http::NOT_FOUND, Code::NotFound, "Not found"),
-            Self::MethodNotAllowed => {
-                ("method_not_allowed", Http::METHOD_NOT_ALLOWED, Code::Unimplemented, "Method not allowed")
-            }
-            Self::UsernameTaken => ("username_taken", Http::CONFLICT, Code::AlreadyExists, "The username is taken"),
-            Self::Conflict => ("conflict", Http::CONFLICT, Code::AlreadyExists, "Conflict"),
-            Self::LimitReached => ("limit_reached", Http::CONFLICT, Code::FailedPrecondition, "A limit is reached"),
-            Self::PayloadTooLarge => ("payload_too_large", Http::PAYLOAD_TOO_LARGE, Code::InvalidArgument, "Too large"),
-            Self::UnsupportedMediaType => (
-                "unsupported_media_type",
-                Http::UNSUPPORTED_MEDIA_TYPE,
-                Code::InvalidArgument,
-                "Unsupported media type",
-            ),
-            Self::ValidationFailed => {
-                ("validation_failed", Http::UNPROCESSABLE_ENTITY, Code::InvalidArgument, "Validation failed")
-            }
-            Self::IdempotencyMismatch => (
-                "idempotency_mismatch",
-                Http::UNPROCESSABLE_ENTITY,
-                Code::InvalidArgument,
-                "The request_id was used for other content",
-            ),
-            Self::RateLimited => {
-                ("rate_limited", Http::TOO_MANY_REQUESTS, Code::ResourceExhausted, "Too many requests")
-            }
-            Self::UpgradeRequired => {
-                ("upgrade_required", Http::UPGRADE_REQUIRED, Code::InvalidArgument, "WebSocket is needed")
-            }
-            Self::UnknownType => ("unknown_type", Http::BAD_REQUEST, Code::InvalidArgument, "Unknown frame type"),
-            Self::Internal => ("internal", Http::INTERNAL_SERVER_ERROR, Code::Internal, "Internal error"),
-            Self::Unavailable => {
-                ("unavailable", Http::SERVICE_UNAVAILABLE, Code::Unavailable, "Temporarily unavailable")
-            }
-        }
-    }
-
     /// Returns the name on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
-        self.row().0
+        self.row().name
     }
 
     /// Returns the HTTP status.
     #[must_use]
     pub const fn http_status(self) -> StatusCode {
-        self.row().1
+        self.row().http
     }
 
     /// Returns the gRPC status.
     #[must_use]
     pub const fn grpc_code(self) -> Code {
-        self.row().2
+        self.row().grpc
     }
 
     /// Returns a short title for people.
     #[must_use]
     pub const fn title(self) -> &'static str {
-        self.row().3
+        self.row().title
     }
 
     /// Returns whether the same request may succeed later.
     #[must_use]
     pub const fn is_retryable(self) -> bool {
-        matches!(self, Self::RateLimited | Self::Internal | Self::Unavailable)
+        self.row().is_retryable
     }
 
     /// Returns the code with this name.
