@@ -1,5 +1,22 @@
 //! The frames of the WebSocket protocol (docs/PROTOCOL.md, "Frames").
 
+/// Generates `kind()` and the list of all types. A variant that is not listed does not compile.
+macro_rules! frame_types {
+    ($(#[$doc:meta])+ $all:ident of $frame:ty: $($variant:ident = $name:literal;)+) => {
+        $(#[$doc])+
+        pub(crate) const $all: [&str; [$($name),+].len()] = [$($name),+];
+
+        impl $frame {
+            /// Returns its `type`.
+            pub(crate) const fn kind(&self) -> &'static str {
+                match self {
+                    $(Self::$variant { .. } => $name,)+
+                }
+            }
+        }
+    };
+}
+
 mod client;
 mod frame;
 mod server;
@@ -8,8 +25,8 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::{
     client::{CLIENT_TYPES, ClientFrame, MAX_FRAME_BYTES, Token},
-    frame::{Frame, OTHER_TYPE, SERVER_TYPES},
-    server::{DeliveryStatus, Message, PresenceEvent, ServerFrame, SyncedChat},
+    frame::{Frame, OTHER_TYPE},
+    server::{DeliveryStatus, Message, PresenceEvent, SERVER_TYPES, ServerFrame, SyncedChat},
 };
 
 /// Whether a user is active, as a client reports it.

@@ -19,9 +19,6 @@ pub(crate) const MAX_FRAME_BYTES: usize = 64 * 1024;
 /// The most chats in one `sync`.
 pub(crate) const MAX_CURSORS: usize = 1000;
 
-/// The types of the frames that clients send.
-pub(crate) const CLIENT_TYPES: [&str; 7] = ["message", "typing", "receipt", "presence", "sync", "auth", "ping"];
-
 /// The longest `request_id` that an answer repeats, in bytes.
 const MAX_REQUEST_ID_BYTES: usize = 128;
 
@@ -42,6 +39,18 @@ pub(crate) enum ClientFrame {
     Auth { request_id: Option<String>, token: Token },
     /// Asks for a `pong`.
     Ping,
+}
+
+frame_types! {
+    /// The types of the frames that clients send.
+    CLIENT_TYPES of ClientFrame:
+    Message = "message";
+    Typing = "typing";
+    Receipt = "receipt";
+    Presence = "presence";
+    Sync = "sync";
+    Auth = "auth";
+    Ping = "ping";
 }
 
 /// A token. `Debug` does not print it.
@@ -161,19 +170,6 @@ impl ClientFrame {
 }
 
 impl ClientFrame {
-    /// Returns its `type`.
-    pub(crate) const fn kind(&self) -> &'static str {
-        match self {
-            Self::Message { .. } => "message",
-            Self::Typing { .. } => "typing",
-            Self::Receipt { .. } => "receipt",
-            Self::Presence { .. } => "presence",
-            Self::Sync { .. } => "sync",
-            Self::Auth { .. } => "auth",
-            Self::Ping => "ping",
-        }
-    }
-
     /// Returns the `request_id` that an answer repeats.
     pub(crate) fn request_id(&self) -> Option<String> {
         match self {

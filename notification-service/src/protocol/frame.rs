@@ -3,21 +3,7 @@
 use bytestring::ByteString;
 use serde_json::value::RawValue;
 
-/// The types of the frames that this version sends.
-pub(crate) const SERVER_TYPES: [&str; 12] = [
-    "message_sent",
-    "new_message",
-    "chat_created",
-    "presence",
-    "typing",
-    "receipt",
-    "synced",
-    "lagged",
-    "system",
-    "pong",
-    "reconnect",
-    "error",
-];
+use super::SERVER_TYPES;
 
 /// The type, in metrics, of a frame that another process encoded and that this version does not know.
 pub(crate) const OTHER_TYPE: &str = "other";

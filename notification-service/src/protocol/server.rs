@@ -67,6 +67,23 @@ pub(crate) enum ServerFrame<'a> {
     },
 }
 
+frame_types! {
+    /// The types of the frames that this version sends.
+    SERVER_TYPES of ServerFrame<'_>:
+    MessageSent = "message_sent";
+    NewMessage = "new_message";
+    ChatCreated = "chat_created";
+    Presence = "presence";
+    Typing = "typing";
+    Receipt = "receipt";
+    Synced = "synced";
+    Lagged = "lagged";
+    System = "system";
+    Pong = "pong";
+    Reconnect = "reconnect";
+    Error = "error";
+}
+
 /// The result of catch-up in a chat.
 #[derive(Debug, Serialize)]
 pub(crate) struct SyncedChat {
@@ -127,24 +144,6 @@ impl<'a> ServerFrame<'a> {
             message: &error.detail,
             retryable: error.code.is_retryable(),
             retry_after_ms: error.retry_after.and_then(|after| u64::try_from(after.as_millis()).ok()),
-        }
-    }
-
-    /// Returns its `type`.
-    pub(crate) const fn kind(&self) -> &'static str {
-        match self {
-            Self::MessageSent { .. } => "message_sent",
-            Self::NewMessage { .. } => "new_message",
-            Self::ChatCreated { .. } => "chat_created",
-            Self::Presence { .. } => "presence",
-            Self::Typing { .. } => "typing",
-            Self::Receipt { .. } => "receipt",
-            Self::Synced { .. } => "synced",
-            Self::Lagged { .. } => "lagged",
-            Self::System { .. } => "system",
-            Self::Pong { .. } => "pong",
-            Self::Reconnect { .. } => "reconnect",
-            Self::Error { .. } => "error",
         }
     }
 
