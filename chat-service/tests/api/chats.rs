@@ -109,15 +109,23 @@ async fn foreign_chat_looks_like_an_unknown_one() {
     let app = TestApp::start().await;
     let (_, _, chat) = app.pair().await;
     let mallory = app.user().await;
-    for tail in ["", "/messages"] {
+    let requests = [
+        ("GET", "", None),
+        ("GET", "/messages", None),
+        ("GET", "/events", None),
+        ("POST", "/messages", Some(json!({ "text": "hello" }))),
+        ("PUT", "/receipt", Some(json!({ "read": 0 }))),
+    ];
+    for (method, tail, body) in requests {
         let mut answers = Vec::new();
         for id in [&chat, &uuid::Uuid::now_v7().to_string()] {
-            let mut answer = app.get(&format!("/api/v1/chats/{id}{tail}"), &mallory).await;
+            let path = format!("/api/v1/chats/{id}{tail}");
+            let mut answer = app.api.call(method, &path, Some(&mallory.token), body.as_ref()).await.expect("call API");
             assert_problem(&answer, 404, "not_found", &[]);
             answer.body["request_id"] = Value::Null;
             answers.push(answer.body);
         }
-        assert_eq!(answers[0], answers[1]);
+        assert_eq!(answers[0], answers[1], "{method} {tail}");
     }
 }
 
