@@ -48,7 +48,7 @@ async fn every_example_request_works() {
     // Equivalent to `wscat -c "ws://…/ws?token=…&chat_id=…"`.
     let alice = User { id: text(&alice["id"]).expect("find ID"), name: "alice".to_owned(), token };
     let mut socket = Socket::open(&ws, &alice, Some(&chat)).await.expect("open socket");
-    // The frame of section 3.3.1, and the frame of the load script, which omits the chat.
+    // The frame of the description of the socket, and the frame of the load script, which omits the chat.
     for frame in [
         format!(r#"{{"type":"message","chat_id":"{chat}","text":"Текст","request_id":"{}"}}"#, uuid::Uuid::new_v4()),
         format!(r#"{{"type":"message","text":"Test message","request_id":"{}"}}"#, uuid::Uuid::new_v4()),
