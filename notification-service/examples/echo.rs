@@ -1,6 +1,6 @@
 //! A WebSocket server that echoes every text: `echo PORT`. The Autobahn test suite runs against it (docs/TESTING.md).
 
-use std::{env, time::Duration};
+use std::env;
 
 use actix_web::{App, HttpRequest, HttpResponse, web};
 use anyhow::Context as _;
@@ -8,17 +8,6 @@ use neonchat_common::http::server::{ServerLimits, bind, server};
 use notification_service::{
     config::SocketSettings,
     test_support::{DISCONNECT_TIMEOUT, accept},
-};
-
-/// The defaults, without a rate limit.
-const SETTINGS: SocketSettings = SocketSettings {
-    max_connections: 1,
-    max_connections_per_user: 0,
-    max_connections_per_address: 0,
-    messages_per_second: 0,
-    heartbeat: Duration::from_secs(30),
-    read_timeout: Duration::from_mins(1),
-    write_timeout: Duration::from_secs(10),
 };
 
 #[tokio::main]
@@ -32,5 +21,5 @@ async fn main() -> anyhow::Result<()> {
 }
 
 async fn echo(request: HttpRequest, body: web::Payload) -> actix_web::Result<HttpResponse> {
-    accept(&request, body, SETTINGS, |text| text).await
+    accept(&request, body, SocketSettings::WITHOUT_LIMITS, |text| text).await
 }

@@ -103,6 +103,18 @@ impl Settings {
 }
 
 impl SocketSettings {
+    /// One connection without limits, with the default timeouts.
+    #[cfg(any(test, feature = "test-support"))]
+    pub const WITHOUT_LIMITS: Self = Self {
+        max_connections: 1,
+        max_connections_per_user: 0,
+        max_connections_per_address: 0,
+        messages_per_second: 0,
+        heartbeat: Duration::from_secs(30),
+        read_timeout: Duration::from_mins(1),
+        write_timeout: Duration::from_secs(10),
+    };
+
     fn warn_of_missing_limits(&self, source: &mut SettingsSource) {
         if self.max_connections_per_user == 0 {
             source.warn("WS_MAX_CONNECTIONS_PER_USER", "one user can take all sockets of an instance");

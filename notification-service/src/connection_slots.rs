@@ -121,15 +121,8 @@ mod tests {
 
     use super::*;
 
-    const SETTINGS: SocketSettings = SocketSettings {
-        max_connections: 3,
-        max_connections_per_user: 0,
-        max_connections_per_address: 2,
-        messages_per_second: 0,
-        heartbeat: Duration::from_secs(30),
-        read_timeout: Duration::from_mins(1),
-        write_timeout: Duration::from_secs(10),
-    };
+    const SETTINGS: SocketSettings =
+        SocketSettings { max_connections: 3, max_connections_per_address: 2, ..SocketSettings::WITHOUT_LIMITS };
 
     fn address(last: u8) -> ClientAddress {
         ClientAddress::of(IpAddr::from(Ipv4Addr::new(192, 0, 2, last)))

@@ -33,3 +33,5 @@ mod state;
 mod test_log;
 #[cfg(feature = "test-support")]
 pub mod test_support;
+#[cfg(test)]
+mod unreachable;

@@ -78,15 +78,12 @@ impl Readiness {
 
 #[cfg(test)]
 mod tests {
-    use neonchat_common::{grpc::client::GrpcClient, settings::GrpcSettings};
-
     use super::*;
+    use crate::unreachable;
 
     #[tokio::test]
     async fn is_not_ready_from_start_of_drain() {
-        let grpc = GrpcSettings { internal_token: "token".into(), timeout: CHECK_INTERVAL, attempts: 1, tls: None };
-        let client = GrpcClient::new(&["127.0.0.1:1".to_owned()], &grpc).expect("create client");
-        let readiness = Readiness::new(Arc::default(), ChatService::new(client));
+        let readiness = Readiness::new(Arc::default(), unreachable::chat_service());
         readiness.is_ready.send_replace(true);
         readiness.drain();
         assert!(!*readiness.subscribe().borrow());

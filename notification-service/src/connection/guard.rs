@@ -50,48 +50,33 @@ mod tests {
     use std::{net::Ipv4Addr, time::Duration};
 
     use neonchat_common::{
-        grpc::client::GrpcClient,
         http::address::ClientAddress,
         ids::{InstanceId, TokenId, UserId},
-        redis::{self, namespace::Namespace},
-        settings::GrpcSettings,
+        redis::namespace::Namespace,
         tasks::Tasks,
     };
 
     use super::*;
-    use crate::{
-        bus::Publisher, chat_service::ChatService, config::SocketSettings, connection_slots::ConnectionSlots,
-        delivery::Delivery, presence::Dependencies,
-    };
+    use crate::{config::SocketSettings, connection_slots::ConnectionSlots, presence::Dependencies, unreachable};
 
     /// Returns the presence of an instance without dependencies.
     fn presence(hub: &Arc<Hub>, tasks: &Tasks) -> Arc<Presence> {
-        let grpc =
-            GrpcSettings { internal_token: "token".into(), timeout: Duration::from_secs(1), attempts: 1, tls: None };
-        let (instance, deployments) = (InstanceId::new(), Arc::default());
-        let redis = redis::client(&"redis://127.0.0.1:1".into()).expect("create Redis client");
-        let chat_service =
-            ChatService::new(GrpcClient::new(&["127.0.0.1:1".to_owned()], &grpc).expect("create client"));
-        let publisher = Publisher::new(redis.clone(), Namespace::default());
-        let delivery = Delivery::new(instance, Arc::clone(&deployments), Arc::clone(hub), publisher);
-        let (hub, tasks) = (Arc::clone(hub), tasks.clone());
-        let dependencies = Dependencies { instance, deployments, hub, chat_service, delivery, tasks };
-        Arc::new(Presence::new(redis, Namespace::default(), dependencies, Duration::from_secs(5)))
+        let dependencies = Dependencies {
+            instance: InstanceId::new(),
+            deployments: Arc::default(),
+            hub: Arc::clone(hub),
+            chat_service: unreachable::chat_service(),
+            delivery: unreachable::delivery(hub),
+            tasks: tasks.clone(),
+        };
+        Arc::new(Presence::new(unreachable::redis(), Namespace::default(), dependencies, Duration::from_secs(5)))
     }
 
     #[tokio::test]
     async fn releases_connection_after_panic() {
         let (hub, user, tasks) = (Arc::<Hub>::default(), UserId::new(), Tasks::new());
         let presence = presence(&hub, &tasks);
-        let slots = ConnectionSlots::new(SocketSettings {
-            max_connections: 1,
-            max_connections_per_user: 0,
-            max_connections_per_address: 0,
-            messages_per_second: 0,
-            heartbeat: Duration::from_secs(30),
-            read_timeout: Duration::from_mins(1),
-            write_timeout: Duration::from_secs(10),
-        });
+        let slots = ConnectionSlots::new(SocketSettings::WITHOUT_LIMITS);
         let slot = slots.acquire(ClientAddress::of(Ipv4Addr::LOCALHOST.into())).expect("acquire slot");
         hub.reserve(user);
         let socket = hub.register(user, TokenId::new(), None, &[]);

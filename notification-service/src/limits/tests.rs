@@ -1,14 +1,7 @@
 use super::*;
 
-const SETTINGS: SocketSettings = SocketSettings {
-    max_connections: 1,
-    max_connections_per_user: 4,
-    max_connections_per_address: 0,
-    messages_per_second: 10,
-    heartbeat: Duration::from_secs(30),
-    read_timeout: Duration::from_mins(1),
-    write_timeout: Duration::from_secs(10),
-};
+const SETTINGS: SocketSettings =
+    SocketSettings { max_connections_per_user: 4, messages_per_second: 10, ..SocketSettings::WITHOUT_LIMITS };
 
 fn acquired(limits: &UserLimits, kind: RequestKind, now: Instant) -> usize {
     (0..10_000).take_while(|_| limits.acquire(kind, now).is_ok()).count()

@@ -1,24 +1,20 @@
 use neonchat_common::{
-    grpc::client::GrpcClient,
-    ids::{InstanceId, RequestId, SendId, TokenId, UserId},
+    ids::{RequestId, SendId, TokenId, UserId},
     message::MessageText,
-    redis::{self, namespace::Namespace},
-    settings::GrpcSettings,
     trace,
 };
 
 use super::*;
-use crate::{bus::Publisher, hub::outbox::Next, test_log::Log};
+use crate::{hub::outbox::Next, test_log::Log, unreachable};
 
 /// Returns the worker of an instance without dependencies.
 fn worker(hub: &Arc<Hub>) -> ShardWorker {
-    let grpc = GrpcSettings { internal_token: "token".into(), timeout: Duration::from_secs(1), attempts: 1, tls: None };
-    let client = GrpcClient::new(&["127.0.0.1:1".to_owned()], &grpc).expect("create client");
-    let chat_service = ChatService::new(client);
-    let redis = redis::client(&"redis://127.0.0.1:1".into()).expect("create Redis client");
-    let publisher = Publisher::new(redis, Namespace::default());
-    let delivery = Delivery::new(InstanceId::new(), Arc::default(), Arc::clone(hub), publisher);
-    ShardWorker { hub: Arc::clone(hub), chat_service, delivery, tasks: Tasks::new() }
+    ShardWorker {
+        hub: Arc::clone(hub),
+        chat_service: unreachable::chat_service(),
+        delivery: unreachable::delivery(hub),
+        tasks: Tasks::new(),
+    }
 }
 
 fn message(sender_id: UserId) -> NewMessage {

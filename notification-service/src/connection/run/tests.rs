@@ -6,15 +6,7 @@ use neonchat_common::ids::ChatId;
 
 use super::*;
 
-const SETTINGS: SocketSettings = SocketSettings {
-    max_connections: 1,
-    max_connections_per_user: 1,
-    max_connections_per_address: 0,
-    messages_per_second: 0,
-    heartbeat: Duration::from_secs(30),
-    read_timeout: Duration::from_mins(1),
-    write_timeout: Duration::from_secs(10),
-};
+const SETTINGS: SocketSettings = SocketSettings { max_connections_per_user: 1, ..SocketSettings::WITHOUT_LIMITS };
 
 /// A client that sends the scripted frames and then nothing.
 #[derive(Default)]
