@@ -20,7 +20,7 @@ pub async fn demo() -> anyhow::Result<()> {
     postgres::create_database(&servers.postgres.url("postgres"), "neondb").await?;
     let (database, redis) = (servers.postgres.url("neondb"), servers.redis.url());
     let settings = [("DATABASE_URL", database.as_str()), ("REDIS_URL", redis.as_str())];
-    let system = System::start(&servers.folder().join("logs"), Ports::free()?, &settings).await?;
+    let system = System::start(&servers.folder().join("logs"), Ports::reserve()?, &settings).await?;
     done("both services are ready");
 
     let mut alices = play(&system.api(), &system.websocket(), ["alice", "bob"]).await?;

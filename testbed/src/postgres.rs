@@ -65,7 +65,7 @@ impl Postgres {
         leftovers_gone(&data).await;
         let port = match preferred_port {
             Some(port) if port::require_free("", port).is_ok() => port,
-            _ => port::free()?,
+            _ => port::reserve()?,
         };
         let mut command = command("postgres", owner.as_ref())?;
         command.envs(environment.iter().map(|(name, value)| (name, value)));

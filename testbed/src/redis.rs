@@ -63,7 +63,7 @@ impl Redis {
         fs::create_dir_all(folder)?;
         let port = match preferred_port {
             Some(port) if port::require_free("", port).is_ok() => port,
-            _ => port::free()?,
+            _ => port::reserve()?,
         };
         let append_only = if persistence == Persistence::AppendOnly { "yes" } else { "no" };
         let mut command = Process::command(Path::new("redis-server"), Signal::SIGTERM);

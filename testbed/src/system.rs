@@ -155,7 +155,7 @@ impl System {
     /// # Errors
     /// It does not start.
     pub async fn add_notification_service(&mut self) -> anyhow::Result<()> {
-        let (grpc, websocket) = (port::free()?, port::free()?);
+        let (grpc, websocket) = (port::reserve()?, port::reserve()?);
         let log = format!("notification-service-{}", self.further.len() + 1);
         let ports = [("NOTIFICATION_GRPC_PORT", grpc), ("NOTIFICATION_WS_PORT", websocket)];
         let mut process = self.launch.spawn_with("notification-service", &ports, &log)?;

@@ -173,7 +173,7 @@ async fn counts_waits_for_a_connection_that_timed_out() {
 
 /// Starts a `PgBouncer` in front of a database. It ends with the test.
 async fn pgbouncer(folder: &Path, database: &str, pool_mode: &str) -> (Process, String) {
-    let port = neonchat_testbed::port::free().expect("find free port");
+    let port = neonchat_testbed::port::reserve().expect("reserve port");
     let config: Config = database.parse().expect("parse URL");
     let (server, name) = (config.get_ports()[0], config.get_dbname().expect("URL has a database"));
     let mut text = String::from("[databases]\n");

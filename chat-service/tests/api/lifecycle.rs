@@ -42,7 +42,7 @@ async fn instances_started_together_on_an_empty_database_become_ready() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn starts_before_postgres() {
-    let port = neonchat_testbed::port::free().expect("find free port");
+    let port = neonchat_testbed::port::reserve().expect("reserve port");
     let app = TestApp::launch(&format!("postgres://neon@127.0.0.1:{port}/postgres"), &[]).await;
     assert_eq!(ready(&app).await, (503, "starting".to_owned()));
     assert!(!is_serving(&app).await);

@@ -58,7 +58,7 @@ async fn migrates_an_empty_database_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn waits_for_a_database_that_starts_later() {
-    let port = port::free().expect("find free port");
+    let port = port::reserve().expect("reserve port");
     let database = format!("postgres://neon@127.0.0.1:{port}/postgres");
     let folder = folder();
     let log = folder.path().join("migrate.log");

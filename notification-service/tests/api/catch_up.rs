@@ -145,7 +145,7 @@ async fn answers_cursor_ahead_of_head_and_skips_no_message() {
 async fn accepts_cursor_ahead_of_instance_if_event_is_stored() {
     let app = TestApp::start().await;
     // This instance receives no publications, so it is behind until its next resync.
-    let nowhere = format!("redis://127.0.0.1:{}/0", neonchat_testbed::port::free().expect("find port"));
+    let nowhere = format!("redis://127.0.0.1:{}/0", neonchat_testbed::port::reserve().expect("reserve port"));
     let (alice, bob, chat) = app.two_users().await;
     let isolated = app.another_beside(&nowhere).await;
     let mut bobs = Socket::open(&isolated.websocket, &bob, None).await.expect("open socket");

@@ -70,7 +70,7 @@ async fn without_redis_messages_are_stored_and_delivered_later() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn serves_local_sockets_without_redis() {
-    let nowhere = format!("redis://127.0.0.1:{}/0", neonchat_testbed::port::free().expect("find port"));
+    let nowhere = format!("redis://127.0.0.1:{}/0", neonchat_testbed::port::reserve().expect("reserve port"));
     let app = TestApp::start_with(&nowhere, &[]).await;
     let (alice, bob, chat) = app.two_users().await;
     let (mut alices, mut bobs) = (app.socket(&alice).await, app.socket(&bob).await);
@@ -98,7 +98,7 @@ async fn hanging_redis_delays_ack_but_not_message() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn finds_events_that_chat_service_could_not_publish() {
-    let nowhere = format!("redis://127.0.0.1:{}/0", neonchat_testbed::port::free().expect("find port"));
+    let nowhere = format!("redis://127.0.0.1:{}/0", neonchat_testbed::port::reserve().expect("reserve port"));
     let app = TestApp::start_with(&nowhere, &[]).await;
     let instance = app.another_beside(&harness::redis_url()).await;
     let (alice, bob) =

@@ -136,7 +136,7 @@ async fn full_instance_and_instance_without_chat_service_answer_503() {
     assert_eq!(refusal(&url(&app.notification.websocket), &[]).await, (503, "unavailable".to_owned()));
     first.close().await.expect("close socket");
 
-    let nowhere = neonchat_testbed::port::free().expect("find port");
+    let nowhere = neonchat_testbed::port::reserve().expect("reserve port");
     let alone = Notification::start(&neonchat_testbed::harness::redis_url(), nowhere, &[]).await;
     assert_eq!(refusal(&url(&alone.websocket), &[]).await, (503, "unavailable".to_owned()));
 }

@@ -80,7 +80,7 @@ pub(crate) struct NotificationProcess {
 impl NotificationProcess {
     async fn start(redis_url: &str, namespace: &str, chat_grpc: u16) -> Self {
         let log = tempfile::tempdir().expect("create directory");
-        let (chat, port) = (format!("127.0.0.1:{chat_grpc}"), port::free().expect("find port"));
+        let (chat, port) = (format!("127.0.0.1:{chat_grpc}"), port::reserve().expect("reserve port"));
         let mut command = Process::command(&binary("notification-service").expect("find binary"), Signal::SIGKILL);
         command.envs(defaults(redis_url, &chat)).env("NOTIFICATION_WS_PORT", port.to_string());
         command.env("REDIS_NAMESPACE", namespace);
@@ -155,7 +155,7 @@ impl TestApp {
 
     /// Like [`TestApp::start_with`], in this namespace of Redis.
     pub(crate) async fn start_in(namespace: &str, redis_url: &str, settings: &[(&str, &str)]) -> Self {
-        let (database, chat_grpc) = (harness::test_database().await, port::free().expect("find port"));
+        let (database, chat_grpc) = (harness::test_database().await, port::reserve().expect("reserve port"));
         let (api, chat) = start_chat_service(&database, redis_url, namespace, chat_grpc).await;
         let notification = Notification::start(redis_url, chat_grpc, &in_namespace(namespace, settings)).await;
         let (redis_url, namespace) = (redis_url.to_owned(), namespace.to_owned());

@@ -33,7 +33,7 @@ async fn reports_liveness_readiness_and_health() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn starts_without_chat_service_and_is_not_ready() {
-    let alone = Notification::start(&harness::redis_url(), port::free().expect("find port"), &[]).await;
+    let alone = Notification::start(&harness::redis_url(), port::reserve().expect("reserve port"), &[]).await;
     let answer = alone.http.call("GET", "/live", None, None).await.expect("call API");
     assert_eq!(answer.status, 200);
     let answer = alone.http.call("GET", "/ready", None, None).await.expect("call API");

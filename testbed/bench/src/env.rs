@@ -62,7 +62,7 @@ impl Env {
         let logs = logs.map_or_else(|| servers.folder().join("logs"), Path::to_owned);
         let mut settings = SETTINGS.to_vec();
         settings.extend([("DATABASE_URL", database.as_str()), ("REDIS_URL", redis.as_str())]);
-        let mut system = System::start(&logs, Ports::free()?, &settings).await?;
+        let mut system = System::start(&logs, Ports::reserve()?, &settings).await?;
         for _ in 1..instances {
             system.add_notification_service().await?;
         }

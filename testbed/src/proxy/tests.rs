@@ -14,7 +14,7 @@ const SILENCE: Duration = Duration::from_millis(200);
 
 /// Starts a proxy for an echo server.
 async fn echo() -> Proxy {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("get free port");
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("bind port");
     let port = listener.local_addr().expect("get address").port();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
@@ -112,7 +112,7 @@ async fn throttled_link_limits_throughput() {
 
 #[tokio::test]
 async fn connection_ends_if_the_upstream_does_not_listen() {
-    let port = crate::port::free().expect("get free port");
+    let port = crate::port::reserve().expect("reserve port");
     let proxy = Proxy::start(port).expect("start proxy");
     let mut stream = connect(&proxy).await;
     timeout(ANSWER_TIMEOUT, stream.read_u8()).await.expect("finish in time").expect_err("fail to read");

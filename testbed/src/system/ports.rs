@@ -47,16 +47,16 @@ impl Ports {
         }
     }
 
-    /// Returns four free ports.
+    /// Reserves four ports.
     ///
     /// # Errors
     /// No port is free.
-    pub fn free() -> anyhow::Result<Self> {
+    pub fn reserve() -> anyhow::Result<Self> {
         Ok(Self {
-            rest: port::free()?,
-            chat_grpc: port::free()?,
-            notification_grpc: port::free()?,
-            websocket: port::free()?,
+            rest: port::reserve()?,
+            chat_grpc: port::reserve()?,
+            notification_grpc: port::reserve()?,
+            websocket: port::reserve()?,
             chat_operations: None,
             notification_operations: None,
         })

@@ -66,7 +66,7 @@ async fn backup_under_load_restores_everything() {
 #[tokio::test(flavor = "multi_thread")]
 async fn failed_backup_leaves_no_file() {
     let folder = tempfile::tempdir().expect("create directory");
-    let nowhere = format!("postgres://127.0.0.1:{}/x", neonchat_testbed::port::free().expect("get free port"));
+    let nowhere = format!("postgres://127.0.0.1:{}/x", neonchat_testbed::port::reserve().expect("reserve port"));
     let (is_saved, said) = script("backup.sh", &folder.path().join("a.dump"), &nowhere).await;
     assert!(!is_saved && said.contains("refused"), "{said}");
     assert_eq!(std::fs::read_dir(&folder).expect("read directory").count(), 0);

@@ -109,11 +109,11 @@ async fn healthcheck_uses_the_operations_port() {
     let folder = tempfile::tempdir().expect("create directory");
     let database = neonchat_testbed::harness::test_database().await;
     let redis = neonchat_testbed::harness::redis_url();
-    let [chat, notification] = [(); 2].map(|()| neonchat_testbed::port::free().expect("get free port"));
+    let [chat, notification] = [(); 2].map(|()| neonchat_testbed::port::reserve().expect("reserve port"));
     let ports = Ports {
         chat_operations: Some(chat),
         notification_operations: Some(notification),
-        ..Ports::free().expect("get free ports")
+        ..Ports::reserve().expect("reserve ports")
     };
     let mut settings = vec![("DATABASE_URL", database.as_str()), ("REDIS_URL", redis.as_str())];
     settings.extend(QUICK);
@@ -156,8 +156,8 @@ fn is_signed_with(secret: &str, token: &str) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn run_names_a_taken_port_and_leaves_no_process() {
     let folder = tempfile::tempdir().expect("create directory");
-    let mut ports = Ports::free().expect("get free ports");
-    let taken = TcpListener::bind("127.0.0.1:0").expect("get free port");
+    let mut ports = Ports::reserve().expect("reserve ports");
+    let taken = TcpListener::bind("127.0.0.1:0").expect("bind port");
     ports.websocket = taken.local_addr().expect("get address").port();
     let (code, said) = output(&mut run(folder.path(), ports)).await;
     assert_eq!(code, Some(1), "{said}");
@@ -170,7 +170,7 @@ async fn second_run_keeps_the_data_and_concurrent_runs_are_refused() {
     let folder = tempfile::tempdir().expect("create directory");
     let alice = json!({ "username": "alice", "password": PASSWORD });
     for (path, status) in [("/api/v1/auth/register", 201), ("/api/v1/auth/login", 200)] {
-        let ports = Ports::free().expect("get free ports");
+        let ports = Ports::reserve().expect("reserve ports");
         let log = folder.path().join("run.log");
         let mut running = Process::spawn("run", &mut run(folder.path(), ports), &log).expect("run process");
         let api = Api::new(format!("http://127.0.0.1:{}", ports.rest));
@@ -188,7 +188,7 @@ async fn second_run_keeps_the_data_and_concurrent_runs_are_refused() {
             let elsewhere = std::net::TcpStream::connect(("127.0.0.2", port));
             assert!(elsewhere.is_err(), "{port} is open at another address than 127.0.0.1");
         }
-        let (code, second) = output(&mut run(folder.path(), Ports::free().expect("get free ports"))).await;
+        let (code, second) = output(&mut run(folder.path(), Ports::reserve().expect("reserve ports"))).await;
         assert!(code == Some(1) && second.contains("another `make run` is active"), "{second}");
 
         let ended = running.stop(Signal::SIGTERM, Duration::from_secs(30)).await.expect("wait for end");

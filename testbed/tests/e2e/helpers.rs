@@ -43,7 +43,7 @@ impl Running {
         let mut all = vec![("DATABASE_URL", database), ("REDIS_URL", &*redis), ("REDIS_NAMESPACE", &*namespace)];
         all.extend(QUICK);
         all.extend(settings);
-        let ports = Ports::free().expect("get free ports");
+        let ports = Ports::reserve().expect("reserve ports");
         let system = System::start(folder.path(), ports, &all).await.expect("start both services");
         Self { system, namespace, folder }
     }

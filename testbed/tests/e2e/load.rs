@@ -53,7 +53,7 @@ async fn load_explains_why_it_cannot_run() {
 
 /// Starts a proxy for chat-service that answers the first connections with 503. Returns its address.
 async fn busy_for(connections: usize, upstream: String) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("get free port");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind port");
     let address = listener.local_addr().expect("get address");
     tokio::spawn(async move {
         for number in 0.. {

@@ -34,7 +34,7 @@ impl Nginx {
     /// enter.
     pub(crate) async fn start(folder: &Path, instances: &[Ports]) -> Self {
         let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/nginx");
-        let [https, http, health] = [(); 3].map(|()| port::reserve().expect("get free port"));
+        let [https, http, health] = [(); 3].map(|()| port::reserve().expect("reserve port"));
         let mut conf = fs::read_to_string(deploy.join("nginx.conf")).expect("read file");
         for (theirs, ours) in [
             ("listen 8443 ssl;", format!("listen 127.0.0.1:{https} ssl;")),

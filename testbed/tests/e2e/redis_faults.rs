@@ -27,7 +27,7 @@ impl Stage {
         let (folder, database) = (tempfile::tempdir().expect("create directory"), harness::test_database().await);
         let mut settings = vec![("DATABASE_URL", &*database), ("REDIS_URL", redis_url)];
         settings.extend(QUICK);
-        let system = System::start(folder.path(), Ports::free().expect("get free ports"), &settings)
+        let system = System::start(folder.path(), Ports::reserve().expect("reserve ports"), &settings)
             .await
             .expect("start both services");
         Self { redis, system, folder }

@@ -94,7 +94,7 @@ impl Site {
 
 /// Reserves ports, with operations ports as in docker-compose.yml. No other process gets the ports of a stopped instance.
 pub(crate) fn kept_ports() -> Ports {
-    let kept = || port::reserve().expect("get free port");
+    let kept = || port::reserve().expect("reserve port");
     Ports {
         rest: kept(),
         chat_grpc: kept(),

@@ -30,7 +30,7 @@ struct Stalled {
 impl Stalled {
     async fn start(folder: &Path, service: &str, http_port: &str, settings: &[(&str, &str)]) -> Self {
         let (unread, output) = std::io::pipe().expect("create pipe");
-        let port = port::free().expect("get free port");
+        let port = port::reserve().expect("reserve port");
         let mut command = Process::command(&binary(service).expect("find binary"), Signal::SIGKILL);
         command.current_dir(folder).env("LOG_LEVEL", "trace").envs(settings.iter().copied());
         for name in ["CHAT_SERVICE_PORT", "CHAT_GRPC_PORT", "NOTIFICATION_WS_PORT", "NOTIFICATION_GRPC_PORT"] {

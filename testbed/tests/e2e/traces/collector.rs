@@ -49,7 +49,7 @@ pub(crate) struct Collector {
 
 impl Collector {
     pub(crate) async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("get free port");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind port");
         let endpoint = format!("http://{}", listener.local_addr().expect("get address"));
         let (sender, seen) = watch::channel(Vec::new());
         let server = Server::builder().add_service(TraceServiceServer::new(Intake(sender)));

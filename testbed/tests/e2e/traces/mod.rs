@@ -181,9 +181,9 @@ async fn batched_messages_have_separate_traces() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unavailable_or_hanging_collector_has_no_effect() {
-    let away = format!("http://127.0.0.1:{}", port::free().expect("get free port"));
+    let away = format!("http://127.0.0.1:{}", port::reserve().expect("reserve port"));
     // Accepts connections and never reads.
-    let hangs = TcpListener::bind("127.0.0.1:0").expect("get free port");
+    let hangs = TcpListener::bind("127.0.0.1:0").expect("bind port");
     let hanging = format!("http://{}", hangs.local_addr().expect("get address"));
     let cases = [(away, "trace export failed, spans are lost"), (hanging, "last trace spans not exported")];
     for (endpoint, message) in cases {
