@@ -1,6 +1,7 @@
 //! Steady traffic of real clients in many chats. Each client logs everything for the checker.
 
 mod client;
+mod compose;
 mod evidence;
 mod frames;
 mod resend;

@@ -10,8 +10,8 @@ use tokio::{sync::mpsc, time::timeout};
 
 use super::{
     Load, Phase,
+    compose::{compose, pause},
     frames::{self, Refusal},
-    session::{compose, pause},
     state::Shared,
 };
 use crate::checker::{Ack, Message};

@@ -13,6 +13,7 @@ use tokio_tungstenite::tungstenite::Message as WsMessage;
 
 use super::{
     Load, Phase,
+    compose::{compose, pause},
     frames::{self, Frame, Refusal},
     rest::Fetch,
     state::{Shared, State},
@@ -234,20 +235,6 @@ impl<'a> Session<'a> {
         self.last_ping = Instant::now();
         Ok(self.socket.send(&json!({ "type": "ping" })).await?)
     }
-}
-
-/// Creates a new message for one of the chats.
-pub(super) fn compose(state: &State, load: Load, rng: &mut fastrand::Rng) -> Option<SendId> {
-    let chat = load.chat.or_else(|| rng.choice(state.chats()))?;
-    let request_id = SendId::new();
-    let padding = "x".repeat(rng.usize(0..=load.text));
-    state.add_send(chat, request_id, format!("{request_id} {padding}"));
-    Some(request_id)
-}
-
-/// Returns a random pause between 0.5 and 1.5 times the mean.
-pub(super) fn pause(mean: Duration, rng: &mut fastrand::Rng) -> Duration {
-    mean.mul_f64(0.5 + rng.f64())
 }
 
 async fn until(at: Option<Instant>) {

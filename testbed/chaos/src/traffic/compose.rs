@@ -1,0 +1,21 @@
+//! What a device sends, and when.
+
+use std::time::Duration;
+
+use neonchat_common::ids::SendId;
+
+use super::{Load, state::State};
+
+/// Creates a new message for one of the chats.
+pub(super) fn compose(state: &State, load: Load, rng: &mut fastrand::Rng) -> Option<SendId> {
+    let chat = load.chat.or_else(|| rng.choice(state.chats()))?;
+    let request_id = SendId::new();
+    let padding = "x".repeat(rng.usize(0..=load.text));
+    state.add_send(chat, request_id, format!("{request_id} {padding}"));
+    Some(request_id)
+}
+
+/// Returns a random pause between 0.5 and 1.5 times the mean.
+pub(super) fn pause(mean: Duration, rng: &mut fastrand::Rng) -> Duration {
+    mean.mul_f64(0.5 + rng.f64())
+}
