@@ -25,6 +25,7 @@ use neonchat_common::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    changes::service::Changes,
     chats::service::Chats,
     config::Settings,
     db::{Connector, Db, Replica},
@@ -40,6 +41,7 @@ use crate::{
     router::{operations_routes, routes},
     services::Services,
     sessions::service::Sessions,
+    timeline::service::Timeline,
     users::{password::Hasher, service::Users},
 };
 
@@ -94,6 +96,10 @@ impl App {
         let limiter = Limiter::new(redis.clone(), namespace);
         let limits = settings.limits;
         let login_limit = LoginLimit::new(limiter.clone(), limits.failures_per_name, limits.failures_per_address);
+        let messages =
+            Messages::new(db.clone(), notifier.clone(), settings.messages, tasks.clone()).with_replica(replica);
+        let timeline = Timeline::new(db.clone());
+        let events = settings.messages.events;
         let services = Services {
             sessions: Sessions::new(db.clone(), tokens.clone(), notifier.clone(), tasks.clone()),
             users: Users::new(
@@ -105,7 +111,9 @@ impl App {
                 tasks.clone(),
             ),
             chats: Chats::new(db.clone(), notifier.clone(), tasks.clone(), settings.max_chats),
-            messages: Messages::new(db.clone(), notifier.clone(), tasks.clone()).with_replica(replica),
+            changes: Changes::new(messages.clone(), timeline.clone(), notifier.clone(), tasks.clone(), events),
+            messages,
+            timeline,
             db: db.clone(),
             deployment,
             health: Health { db, notifier, readiness, metrics },

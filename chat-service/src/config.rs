@@ -2,6 +2,7 @@
 
 mod database;
 mod limits;
+mod messages;
 
 use std::thread::available_parallelism;
 
@@ -10,7 +11,11 @@ use neonchat_common::{
     settings::{CommonSettings, Environment, InvalidSettings, OperationsAddress, SettingsSource},
 };
 
-pub use self::{database::DatabaseSettings, limits::LimitSettings};
+pub use self::{
+    database::DatabaseSettings,
+    limits::LimitSettings,
+    messages::{EditHistory, MessageSettings},
+};
 
 /// All settings.
 #[derive(Clone, Debug)]
@@ -39,6 +44,8 @@ pub struct Settings {
     pub limits: LimitSettings,
     /// `DIRECT_CHATS_PER_USER`: a user who has this many direct chats cannot open another. 0 is no limit.
     pub max_chats: u32,
+    /// `EVENTS` and others.
+    pub messages: MessageSettings,
     /// `TRUSTED_PROXIES`: the proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: TrustedProxies,
 }
@@ -69,6 +76,7 @@ impl Settings {
             hash_permits: available_parallelism().map_or(1, |cores| (cores.get() - 1).max(1)),
             limits: LimitSettings::read(source, common.environment),
             max_chats: max_chats(source, common.environment),
+            messages: MessageSettings::read(source),
             trusted_proxies: TrustedProxies::read(source),
             common,
         }

@@ -1,15 +1,16 @@
 //! The gRPC edge: one short method for each call (`proto/chat/v1/chat.proto`).
 
 use neonchat_proto::chat::v1::{
-    GetDeploymentRequest, GetDeploymentResponse, GetEventsRequest, GetEventsResponse, GetHeadsRequest,
-    GetHeadsResponse, ListChangedUsersRequest, ListChangedUsersResponse, ListUserChatsRequest, ListUserChatsResponse,
-    MarkReadRequest, MarkReadResponse, StoreMessagesRequest, StoreMessagesResponse, ValidateAndStoreMessageRequest,
-    ValidateAndStoreMessageResponse, ValidateChatAccessRequest, ValidateChatAccessResponse,
+    ChangeMessageRequest, ChangeMessageResponse, GetDeploymentRequest, GetDeploymentResponse, GetEventsRequest,
+    GetEventsResponse, GetHeadsRequest, GetHeadsResponse, ListChangedUsersRequest, ListChangedUsersResponse,
+    ListUserChatsRequest, ListUserChatsResponse, MarkReadRequest, MarkReadResponse, StoreMessagesRequest,
+    StoreMessagesResponse, ValidateAndStoreMessageRequest, ValidateAndStoreMessageResponse, ValidateChatAccessRequest,
+    ValidateChatAccessResponse,
     chat_service_server::{ChatService, ChatServiceServer},
 };
 use tonic::{Request, Response, async_trait};
 
-use crate::{chats, deployment, messages, services::Services, sync};
+use crate::{changes, chats, deployment, messages, services::Services, sync, timeline};
 
 /// Implements `chat.v1.ChatService`.
 pub(crate) struct Api(Services);
@@ -33,6 +34,10 @@ impl ChatService for Api {
 
     async fn store_messages(&self, request: Request<StoreMessagesRequest>) -> Answer<StoreMessagesResponse> {
         Ok(Response::new(messages::grpc::store_messages(&self.0.messages, request.into_inner()).await?))
+    }
+
+    async fn change_message(&self, request: Request<ChangeMessageRequest>) -> Answer<ChangeMessageResponse> {
+        Ok(Response::new(changes::grpc::change_message(&self.0.changes, request.into_inner()).await?))
     }
 
     async fn validate_chat_access(
@@ -63,6 +68,6 @@ impl ChatService for Api {
     }
 
     async fn get_events(&self, request: Request<GetEventsRequest>) -> Answer<GetEventsResponse> {
-        Ok(Response::new(messages::grpc::events(&self.0.messages, request.into_inner()).await?))
+        Ok(Response::new(timeline::grpc::events(&self.0.timeline, request.into_inner()).await?))
     }
 }

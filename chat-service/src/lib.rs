@@ -4,7 +4,9 @@
 //! types, `service` decides, `store` queries Postgres. `model` and `error` are known to all of them. [`app`] puts the parts
 //! together.
 
+mod access;
 pub mod app;
+mod changes;
 mod chats;
 pub mod config;
 pub mod db;
@@ -26,6 +28,7 @@ mod sessions;
 mod sync;
 #[cfg(feature = "test-support")]
 pub mod test_support;
+mod timeline;
 mod users;
 mod validation;
 

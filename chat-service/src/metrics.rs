@@ -16,6 +16,10 @@ pub(crate) fn start_counters(has_replica: bool) {
     if has_replica {
         start_at_zero("db_reader_reads_total", by_label("outcome", &["answered", "behind", "away"]));
     }
+    for kind in ["edit", "delete"] {
+        let statuses = ["applied", "duplicate", "unchanged", "unavailable", "refused"];
+        start_at_zero("chat_changes_total", statuses.map(|status| [("kind", kind), ("status", status)]));
+    }
     let statuses = ["stored", "duplicate", "refused"];
     start_at_zero("chat_messages_sent_total", statuses.map(|status| [("chat_type", "direct"), ("status", status)]));
 }

@@ -4,10 +4,7 @@
 
 mod presence;
 
-use std::{
-    collections::{HashMap, HashSet},
-    time::Duration,
-};
+use std::{collections::HashSet, time::Duration};
 
 use chrono::{DateTime, Utc};
 use fred::clients::Client;
@@ -62,12 +59,30 @@ pub(crate) struct ChatCreated {
     pub(crate) chat: Box<RawValue>,
 }
 
+/// A durable event other than a message, which has to be delivered.
+#[derive(Clone)]
+pub(crate) struct ChangeStored {
+    pub(crate) chat_id: ChatId,
+    pub(crate) seq: Seq,
+    pub(crate) actor_id: UserId,
+    pub(crate) frames: Frames,
+}
+
+/// The frames of a durable event, encoded once for all sockets.
+#[derive(Clone)]
+pub(crate) struct Frames {
+    /// For the sockets of members other than the actor.
+    pub(crate) for_others: Box<RawValue>,
+    /// For the actor's sockets, if they get more.
+    pub(crate) for_actor: Option<Box<RawValue>>,
+}
+
 /// A stored message that has to be delivered.
 pub(crate) struct MessageStored {
     pub(crate) message_id: MessageId,
     pub(crate) chat_id: ChatId,
     pub(crate) sender_id: UserId,
-    pub(crate) request_id: SendId,
+    pub(crate) request_id: Option<SendId>,
     pub(crate) text: String,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) seq: Seq,
@@ -124,14 +139,31 @@ impl Notifier {
             sender_id: message.sender_id.to_string(),
             text: message.text,
             timestamp: message.created_at.timestamp_micros(),
-            metadata: HashMap::from([
-                ("seq".to_owned(), message.seq.to_string()),
-                ("request_id".to_owned(), message.request_id.to_string()),
-            ]),
+            metadata: [
+                ("seq", Some(message.seq.to_string())),
+                ("request_id", message.request_id.map(|id| id.to_string())),
+            ]
+            .into_iter()
+            .filter_map(|(key, value)| Some((key.to_owned(), value?)))
+            .collect(),
         };
         if let Err(status) = self.grpc.call(DELIVERY_TIMEOUT, request).await {
             tracing::warn!(message.id = %message.message_id, error.cause = %status, "message not delivered");
         }
+    }
+
+    /// Announces a durable event to all sockets of its chat. If Redis is unavailable, a resync finds the event later.
+    pub(crate) async fn changed(&self, change: ChangeStored) {
+        let ChangeStored { chat_id, seq, actor_id, frames } = change;
+        let event = Event::Durable {
+            seq,
+            user_id: actor_id,
+            // No socket waits for an ack of a change that came over REST.
+            send_id: None,
+            frame: &frames.for_others,
+            actor_frame: frames.for_actor.as_deref(),
+        };
+        self.publish(Channel::Chat(chat_id), event).await;
     }
 
     /// Announces a member's read marker to all sockets of the chat. The announcement is lost if Redis is unavailable.

@@ -34,7 +34,13 @@ table! {
         user2_id -> Uuid,
         /// The `seq` of the last event.
         last_seq -> BigInt,
-        /// When the last event was stored; without events, when the chat was created.
+        /// The number of rows in `chat_events`.
+        event_count -> BigInt,
+        /// The `seq` of the last row in `chat_events`.
+        event_seq -> BigInt,
+        /// The highest `seq` of a deleted message.
+        gone_seq -> BigInt,
+        /// When the last message was stored; without messages, when the chat was created.
         updated_at -> Timestamptz,
     }
 }
@@ -70,6 +76,26 @@ table! {
         created_at -> Timestamptz,
         /// When it was last changed.
         updated_at -> Timestamptz,
+        /// The `seq` of the last edit, or of the deletion.
+        changed_seq -> Nullable<BigInt>,
+        /// When it was deleted.
+        deleted_at -> Nullable<Timestamptz>,
+    }
+}
+
+table! {
+    /// The texts that edits replaced.
+    message_versions (chat_id, seq, until_seq) {
+        /// The id of the chat.
+        chat_id -> Uuid,
+        /// The number of the message.
+        seq -> BigInt,
+        /// The number of the edit that replaced the text.
+        until_seq -> BigInt,
+        /// The replaced text.
+        text -> Text,
+        /// When it was written.
+        at -> Timestamptz,
     }
 }
 

@@ -3,8 +3,8 @@
 use neonchat_common::{deployment::OwnDeployment, http::address::TrustedProxies, origin::AllowedOrigins};
 
 use crate::{
-    chats::service::Chats, db::Db, health::Health, messages::service::Messages, request_limit::RequestLimit,
-    sessions::service::Sessions, users::service::Users,
+    changes::service::Changes, chats::service::Chats, db::Db, health::Health, messages::service::Messages,
+    request_limit::RequestLimit, sessions::service::Sessions, timeline::service::Timeline, users::service::Users,
 };
 
 /// Everything that the HTTP and gRPC edges call.
@@ -16,6 +16,8 @@ pub(crate) struct Services {
     pub(crate) users: Users,
     pub(crate) chats: Chats,
     pub(crate) messages: Messages,
+    pub(crate) timeline: Timeline,
+    pub(crate) changes: Changes,
     pub(crate) health: Health,
     pub(crate) request_limit: RequestLimit,
     /// The proxies whose `X-Forwarded-For` is trusted.

@@ -35,7 +35,7 @@ impl MessageStore {
         let grpc = GrpcClient::new(&settings.notification_addresses, &settings.common.grpc)?;
         let redis = redis::client(&settings.common.redis_url)?;
         let notifier = Notifier::new(grpc, redis, Namespace::default(), OwnDeployment::default());
-        Ok(Self { messages: Messages::new(db, notifier, Tasks::new()) })
+        Ok(Self { messages: Messages::new(db, notifier, settings.messages, Tasks::new()) })
     }
 
     /// Stores a new message in each chat by one call. Returns whether all of them were stored.

@@ -105,6 +105,9 @@ pub enum Event<'a> {
         /// The frame for the sockets of the members.
         #[serde(borrow)]
         frame: &'a RawValue,
+        /// The frame for the sockets of `user_id`, if they get more than the others.
+        #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+        actor_frame: Option<&'a RawValue>,
     },
     /// On the channel of a chat: an ephemeral event, which may be lost.
     Ephemeral {
@@ -186,16 +189,17 @@ mod tests {
                 user_id: UserId::new(),
                 send_id: None,
                 frame: serde_json::from_str(frame).expect("JSON"),
+                actor_frame: Some(serde_json::from_str("{}").expect("JSON")),
             },
         };
         let text = envelope.encode();
         assert!(text.starts_with(&Envelope::prefix(envelope.instance.expect("instance is set"))));
         assert!(!text.starts_with(&Envelope::prefix(InstanceId::new())));
         let back: Envelope<'_> = serde_json::from_str(&text).expect("parse envelope");
-        let Event::Durable { seq, frame: got, .. } = back.event else { panic!("another event") };
+        let Event::Durable { seq, frame: got, actor_frame, .. } = back.event else { panic!("another event") };
         assert_eq!((back.instance, back.request_id.as_ref(), seq), (envelope.instance, "abc", 7));
         assert_eq!((back.deployment, back.traceparent), (envelope.deployment, envelope.traceparent));
-        assert_eq!(got.get(), frame);
+        assert_eq!((got.get(), actor_frame.map(RawValue::get)), (frame, Some("{}")));
     }
 
     #[test]

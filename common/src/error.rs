@@ -2,14 +2,14 @@
 
 mod code;
 
-use std::{borrow::Cow, fmt, time::Duration};
+use std::{borrow::Cow, collections::HashMap, fmt, time::Duration};
 
 use serde::Serialize;
 use tonic::Code;
 use tonic_types::{ErrorDetails, StatusExt as _};
 use utoipa::ToSchema;
 
-pub use self::code::ErrorCode;
+pub use self::code::{ErrorCode, Reason};
 
 /// An invalid field of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -34,6 +34,8 @@ pub struct ApiError {
     pub detail: Cow<'static, str>,
     /// The invalid fields.
     pub fields: Vec<FieldError>,
+    /// Why it is forbidden.
+    pub reason: Option<Reason>,
     /// The time after which a retry may succeed.
     pub retry_after: Option<Duration>,
     /// The cause of an internal error or of an unavailable dependency. It is logged when the service returns the error. Clients
@@ -56,7 +58,13 @@ impl ApiError {
     /// Returns an error with this code and detail.
     #[must_use]
     pub fn new(code: ErrorCode, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, detail: detail.into(), fields: Vec::new(), retry_after: None, cause: None }
+        Self { code, detail: detail.into(), fields: Vec::new(), reason: None, retry_after: None, cause: None }
+    }
+
+    /// Returns the error for something that the user may not do.
+    #[must_use]
+    pub fn forbidden(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { reason: Some(reason), ..Self::new(ErrorCode::Forbidden, detail) }
     }
 
     /// Returns the error for one invalid field.
@@ -115,11 +123,16 @@ impl std::error::Error for ApiError {}
 /// The domain of the `google.rpc.ErrorInfo` that carries a code between the services.
 const ERROR_DOMAIN: &str = "neonchat";
 
+/// The key of [`ApiError::reason`] in the metadata of that `ErrorInfo`.
+const REASON: &str = "reason";
+
 impl From<ApiError> for tonic::Status {
     /// Logs the cause.
     fn from(error: ApiError) -> Self {
         error.log();
-        let mut details = ErrorDetails::with_error_info(error.code.as_str(), ERROR_DOMAIN, []);
+        let reason = error.reason.map(|reason| (REASON.to_owned(), reason.as_str().to_owned()));
+        let metadata: HashMap<_, _> = reason.into_iter().collect();
+        let mut details = ErrorDetails::with_error_info(error.code.as_str(), ERROR_DOMAIN, metadata);
         for field in error.fields {
             details.add_bad_request_violation(field.field, field.message);
         }
@@ -131,7 +144,10 @@ impl From<tonic::Status> for ApiError {
     /// A status without one of our codes comes from the transport: the other service is unavailable or too slow.
     fn from(status: tonic::Status) -> Self {
         match (status.get_details_error_info(), status.code()) {
-            (Some(info), _) => Self::from_remote(&info.reason, status.message().to_owned()),
+            (Some(info), _) => Self {
+                reason: info.metadata.get(REASON).and_then(|name| Reason::from_name(name)),
+                ..Self::from_remote(&info.reason, status.message().to_owned())
+            },
             (None, Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown) => {
                 Self::unavailable(OTHER_SERVICE, status)
             }

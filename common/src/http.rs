@@ -28,7 +28,7 @@ use utoipa::ToSchema;
 pub use self::{encoding::refuse_encoded_bodies, methods::answer_head_and_options};
 use crate::{
     correlation::{self, CorrelationId},
-    error::{ApiError, ErrorCode, FieldError},
+    error::{ApiError, ErrorCode, FieldError, Reason},
     settings::Environment,
     trace::{self, TraceContext},
 };
@@ -68,6 +68,9 @@ pub struct Problem<'a> {
     /// The `X-Request-Id` of the response. The log of the server has it as well.
     #[schema(examples("0199c1a2-7b1e-7f6e-9d3c-5a4b8c7d6e5f"))]
     request_id: &'a str,
+    /// Why it is forbidden. Only with `forbidden`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<Reason>,
     /// The invalid fields. Only with `validation_failed`.
     #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
     errors: &'a [FieldError],
@@ -84,6 +87,7 @@ impl<'a> Problem<'a> {
             detail: &error.detail,
             code: error.code,
             request_id,
+            reason: error.reason,
             errors: &error.fields,
         }
     }

@@ -30,10 +30,10 @@ pub(crate) struct ChatItem {
     pub(crate) kind: String,
     /// The other member.
     pub(crate) partner: Partner,
-    /// The newest message; `null` if there is none.
+    /// The newest message that is not deleted; `null` if there is none.
     #[schema(required)]
     pub(crate) last_message: Option<LastMessage>,
-    /// Number of messages by others after the read marker of the member.
+    /// Number of messages by others after the read marker of the member, without deleted ones.
     #[schema(minimum = 0, examples(1))]
     pub(crate) unread_count: i64,
     /// The `seq` of the last event; 0 if there is none.
@@ -42,7 +42,7 @@ pub(crate) struct ChatItem {
     /// The read marker of the member: every event up to this `seq` is read.
     #[schema(value_type = i64, minimum = 0, examples(41))]
     pub(crate) read_seq: Seq,
-    /// When the last event was stored; without events, when the chat was created.
+    /// When the last message was stored; without messages, when the chat was created.
     #[serde(serialize_with = "time::serialize")]
     #[schema(examples("2026-01-02T03:04:05.000006Z"))]
     pub(crate) updated_at: DateTime<Utc>,
@@ -75,21 +75,13 @@ pub(crate) struct LastMessage {
     pub(crate) created_at: DateTime<Utc>,
 }
 
-/// Returns the number of messages by others that a member has not read.
-///
-/// `seq` has no gaps, so a subtraction counts them. None of the messages after `read_seq` is the member's own, because
-/// sending a message moves the read marker to it.
-pub(crate) const fn unread_count(last_seq: Seq, read_seq: Seq) -> i64 {
-    last_seq - read_seq
-}
-
 /// The read marker and the unread count of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct ReadState {
     /// The read marker: every event up to this `seq` is read.
     #[schema(value_type = i64, minimum = 0, examples(41))]
     pub(crate) read_seq: Seq,
-    /// Number of messages by others after the read marker.
+    /// Number of messages by others after the read marker, without deleted ones.
     #[schema(minimum = 0, examples(1))]
     pub(crate) unread_count: i64,
 }

@@ -2,6 +2,7 @@
 
 mod items;
 mod receipts;
+mod unread;
 
 use diesel::{
     ExpressionMethods as _, Insertable, OptionalExtension as _, QueryDsl as _, QueryResult, define_sql_function,
@@ -145,12 +146,7 @@ pub(super) async fn list(db: &Db, user: UserId, filter: ListFilter) -> DbResult<
 
 async fn count(connection: &mut AsyncPgConnection, user: UserId, unread_only: bool) -> QueryResult<i64> {
     let mine = chat_members::table.filter(chat_members::user_id.eq(user.0));
-    if unread_only {
-        let is_unread = chats::last_seq.gt(chat_members::read_seq);
-        mine.inner_join(chats::table).filter(is_unread).count().get_result(connection).await
-    } else {
-        mine.count().get_result(connection).await
-    }
+    if unread_only { items::count_unread(connection, user).await } else { mine.count().get_result(connection).await }
 }
 
 type UserChatRow = (Uuid, Seq, Uuid, Uuid);

@@ -44,7 +44,9 @@ const FACTS: &str = "
                    FROM (VALUES ('users', ARRAY['SELECT', 'INSERT', 'UPDATE']),
                                 ('chats', ARRAY['SELECT', 'INSERT', 'UPDATE']),
                                 ('chat_members', ARRAY['SELECT', 'INSERT', 'UPDATE']),
-                                ('messages', ARRAY['SELECT', 'INSERT']),
+                                ('messages', ARRAY['SELECT', 'INSERT', 'UPDATE']),
+                                ('chat_events', ARRAY['SELECT', 'INSERT']),
+                                ('message_versions', ARRAY['SELECT', 'INSERT', 'DELETE']),
                                 ('revoked_tokens', ARRAY['SELECT', 'INSERT', 'DELETE']),
                                 ('deployment', ARRAY['SELECT', 'INSERT', 'UPDATE'])) AS used (name, privileges),
                         unnest(privileges) AS privilege

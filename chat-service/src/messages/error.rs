@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use diesel::result::Error as QueryError;
-use neonchat_common::error::{ApiError, ErrorCode, NO_SUCH_CHAT};
+use neonchat_common::error::{ApiError, ErrorCode, NO_SUCH_CHAT, Reason};
 use thiserror::Error;
 
 use crate::db::{DbError, WorkError};
@@ -15,8 +15,32 @@ pub(crate) enum MessageError {
     #[error("{NO_SUCH_CHAT}")]
     NoSuchChat,
     /// The `request_id` was used before for another text or in another chat.
-    #[error("This request_id was already used for another message. Use a new one for each message.")]
+    #[error("This request_id was already used for something else. Use a new one for each message and change.")]
     IdempotencyMismatch,
+    /// The chat has no such message, or it is deleted.
+    #[error("There is no such message in this chat.")]
+    NoSuchMessage,
+    /// Only the author may change a message.
+    #[error("Only the author can do this to a message.")]
+    NotAuthor,
+    /// The message is too old to be edited.
+    #[error("This message is too old to be edited.")]
+    EditWindowClosed,
+    /// The message was changed after the `if_changed_seq` of the client.
+    #[error("The message was changed meanwhile. Read it again.")]
+    ChangedSince,
+    /// Only the author may read the earlier texts of a message.
+    #[error("Only the author can read the earlier texts of a message.")]
+    VersionsHidden,
+    /// The operator has switched events other than messages off.
+    #[error("Messages cannot be changed on this server.")]
+    EventsDisabled,
+    /// Other instances kept changing the chat.
+    #[error("the chat was changed by other instances at the same time")]
+    Contended,
+    /// The statement returned a verdict that the code does not know.
+    #[error("unknown verdict {0}")]
+    UnknownVerdict(i16),
     /// The chat has no message with the id that a page of history should start from.
     #[error("should be the id of a message in this chat")]
     UnknownCursor {
@@ -53,7 +77,13 @@ impl From<MessageError> for ApiError {
     fn from(error: MessageError) -> Self {
         let text = error.to_string();
         match error {
-            MessageError::NoSuchChat => Self::new(ErrorCode::NotFound, text),
+            MessageError::NoSuchChat | MessageError::NoSuchMessage => Self::new(ErrorCode::NotFound, text),
+            MessageError::NotAuthor | MessageError::VersionsHidden => Self::forbidden(Reason::Author, text),
+            MessageError::EditWindowClosed => Self::forbidden(Reason::Window, text),
+            MessageError::EventsDisabled => Self::forbidden(Reason::Disabled, text),
+            MessageError::ChangedSince => Self::new(ErrorCode::ChangedSince, text),
+            MessageError::Contended => Self::unavailable("chat", text),
+            MessageError::UnknownVerdict(_) => Self::internal(text),
             MessageError::IdempotencyMismatch => Self::new(ErrorCode::IdempotencyMismatch, text),
             MessageError::UnknownCursor { field } => Self::invalid(field, "unknown", text),
             MessageError::Db(error) => Self::from(&*error),

@@ -6,18 +6,17 @@ use neonchat_common::{
     trace::{self, TraceContext},
 };
 use neonchat_proto::chat::v1::{
-    ChatEvent, GetEventsRequest, GetEventsResponse, Message as WireMessage, Refusal, StoreMessageResult,
-    StoreMessagesRequest, StoreMessagesResponse, ValidateAndStoreMessageRequest, ValidateAndStoreMessageResponse,
-    chat_event, chat_service_server::SERVICE_NAME, store_message_result::Result as WireOutcome,
+    Refusal, StoreMessageResult, StoreMessagesRequest, StoreMessagesResponse, ValidateAndStoreMessageRequest,
+    ValidateAndStoreMessageResponse, chat_service_server::SERVICE_NAME, store_message_result::Result as WireOutcome,
 };
 use tonic::Code;
 
 use super::{
     error::MessageError,
-    model::{Event, EventsLimit, Message, MessageEvent, NewMessage, StoreOutcome},
+    model::{NewMessage, StoreOutcome},
     service::Messages,
 };
-use crate::validation::{ValidationErrors, check_seq, parse_id, parse_text};
+use crate::validation::{ValidationErrors, parse_id, parse_text};
 
 /// The maximum number of messages in one call.
 const MAX_MESSAGES: usize = 1000;
@@ -117,6 +116,7 @@ fn stored_to_wire(outcome: StoreOutcome) -> ValidateAndStoreMessageResponse {
         seq: stored.seq,
         created_at_micros: stored.created_at.timestamp_micros(),
         duplicate: matches!(outcome, StoreOutcome::Duplicate(_)),
+        changed: stored.is_changed,
     }
 }
 
@@ -131,37 +131,5 @@ fn parse_message(request: ValidateAndStoreMessageRequest, trace: TraceContext) -
             Ok(NewMessage { chat, sender, text, request_id, trace })
         }
         _ => Err(invalid),
-    }
-}
-
-/// Returns the events of a chat after a `seq`: fewer than `limit` if they are long. `head_seq` shows whether more follow.
-pub(crate) async fn events(messages: &Messages, request: GetEventsRequest) -> Result<GetEventsResponse, ApiError> {
-    let mut invalid = ValidationErrors::default();
-    let chat = invalid.check("chat_id", parse_id(&request.chat_id));
-    let after = invalid.check("after", check_seq(request.after));
-    let limit = invalid.check("limit", EventsLimit::from_wire(request.limit));
-    let (Some(chat), Some(after), Some(limit)) = (chat, after, limit) else { return Err(invalid.into()) };
-    let events = messages.events_for_service(chat, after, limit).await?;
-    Ok(GetEventsResponse { events: events.events.into_iter().map(to_wire).collect(), head_seq: events.head_seq })
-}
-
-fn to_wire(event: Event) -> ChatEvent {
-    match event {
-        Event::Message(MessageEvent { seq, message, .. }) => {
-            ChatEvent { seq, event: Some(chat_event::Event::MessageCreated(message_to_wire(message))) }
-        }
-    }
-}
-
-fn message_to_wire(message: Message) -> WireMessage {
-    WireMessage {
-        id: message.id.to_string(),
-        chat_id: message.chat_id.to_string(),
-        sender_id: message.sender_id.to_string(),
-        text: message.text,
-        created_at_micros: message.created_at.timestamp_micros(),
-        updated_at_micros: message.updated_at.timestamp_micros(),
-        seq: message.seq,
-        request_id: message.request_id.to_string(),
     }
 }

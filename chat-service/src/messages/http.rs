@@ -1,4 +1,4 @@
-//! `/chats/{id}/messages` and `/chats/{id}/events`.
+//! `/chats/{id}/messages`.
 
 use actix_web::{
     HttpResponse,
@@ -14,7 +14,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     error::MessageError,
-    model::{Events, EventsLimit, History, HistoryLimit, Message, NewMessage, Position, StoreOutcome},
+    model::{
+        History, HistoryLimit, HistoryQuery, Message, NewMessage, Position, StoreOutcome, Versions, VersionsLimit,
+    },
     service::Messages,
 };
 use crate::{
@@ -29,15 +31,17 @@ use crate::{
 
 problems! {
     NoSuchChat: MessageError::NoSuchChat;
+    NoSuchMessage: MessageError::NoSuchMessage;
     OtherContent: MessageError::IdempotencyMismatch;
+    VersionsHidden: MessageError::VersionsHidden;
 }
 
 pub(crate) fn routes() -> Routes {
-    routes!(history, send, events)
+    routes!(history, send, versions)
 }
 
 #[derive(Deserialize, IntoParams)]
-struct HistoryQuery {
+struct HistoryParams {
     /// Maximum number of messages to return.
     #[param(value_type = HistoryLimit, inline, required = false)]
     limit: Option<String>,
@@ -47,10 +51,14 @@ struct HistoryQuery {
     /// Return the messages directly after this one. It cannot be combined with `before_id`.
     #[param(value_type = MessageId, required = false)]
     after_id: Option<String>,
+    /// The `seq` up to which the client knows the chat. The page reflects at least the events up to there. A page with it may
+    /// come from a replica of the database, if there is one.
+    #[param(value_type = i64, required = false, minimum = 0)]
+    min_seq: Option<String>,
 }
 
-impl HistoryQuery {
-    fn parse(&self) -> Result<(Position, HistoryLimit), ValidationErrors> {
+impl HistoryParams {
+    fn parse(&self) -> Result<HistoryQuery, ValidationErrors> {
         let mut invalid = ValidationErrors::default();
         let limit = invalid.check("limit", HistoryLimit::parse(self.limit.as_deref()));
         let position = match (&self.before_id, &self.after_id) {
@@ -61,7 +69,11 @@ impl HistoryQuery {
                 invalid.check("after_id", Err(ValidationError::new("exclusive", "cannot be combined with before_id")))
             }
         };
-        limit.zip(position).map(|(limit, position)| (position, limit)).ok_or(invalid)
+        let min_seq = invalid.check("min_seq", self.min_seq.as_deref().map(|seq| parse_seq(Some(seq))).transpose());
+        match (limit, position, min_seq) {
+            (Some(limit), Some(position), Some(min_seq)) => Ok(HistoryQuery { position, limit, min_seq }),
+            _ => Err(invalid),
+        }
     }
 }
 
@@ -72,17 +84,16 @@ impl HistoryQuery {
 /// without a gap.
 #[utoipa::path(
     get, path = "/chats/{id}/messages", tag = "messages", operation_id = "list_messages", security(("bearer" = [])),
-    params(("id" = ChatId, Path), HistoryQuery),
+    params(("id" = ChatId, Path), HistoryParams),
     responses((status = 200, description = "A page of messages.", body = History), NoSuchChat),
 )]
 async fn history(
     messages: Data<Messages>,
     Authenticated(user): Authenticated,
     chat: Path<ChatId>,
-    query: Query<HistoryQuery>,
+    query: Query<HistoryParams>,
 ) -> Result<Json<History>, ApiError> {
-    let (position, limit) = query.parse()?;
-    Ok(Json(messages.history(user, *chat, position, limit).await?))
+    Ok(Json(messages.history(user, *chat, query.parse()?).await?))
 }
 
 // Without `Debug`, so that no log contains the text.
@@ -142,32 +153,34 @@ async fn send(
 }
 
 #[derive(Deserialize, IntoParams)]
-struct EventsQuery {
-    /// Return only events after this `seq`.
-    #[param(value_type = i64, required = false, minimum = 0, default = 0)]
-    after: Option<String>,
-    /// Maximum number of events to return. A page with long texts may have fewer, although more follow (`has_more`).
-    #[param(value_type = EventsLimit, inline, required = false)]
+struct VersionsParams {
+    /// Maximum number of versions to return.
+    #[param(value_type = VersionsLimit, inline, required = false)]
     limit: Option<String>,
+    /// Return the versions after this one: the `next` of the previous page.
+    #[param(required = false, example = "45")]
+    after: Option<String>,
 }
 
-/// Returns the durable events of a chat after a cursor.
+/// Returns the earlier texts of an edited message, the oldest first.
 ///
-/// A client that was disconnected uses this to fetch what it missed.
+/// By default only its author can read them (`EDIT_HISTORY`). They are erased when the message is deleted.
 #[utoipa::path(
-    get, path = "/chats/{id}/events", tag = "messages", operation_id = "list_events", security(("bearer" = [])),
-    params(("id" = ChatId, Path), EventsQuery),
-    responses((status = 200, description = "A page of events, ordered by `seq`.", body = Events), NoSuchChat),
+    get, path = "/chats/{id}/messages/{message_id}/versions", tag = "messages", operation_id = "list_versions",
+    security(("bearer" = [])),
+    params(("id" = ChatId, Path), ("message_id" = MessageId, Path), VersionsParams),
+    responses((status = 200, description = "A page of texts.", body = Versions), NoSuchChat, NoSuchMessage, VersionsHidden),
 )]
-async fn events(
+async fn versions(
     messages: Data<Messages>,
     Authenticated(user): Authenticated,
-    chat: Path<ChatId>,
-    query: Query<EventsQuery>,
-) -> Result<Json<Events>, ApiError> {
+    path: Path<(ChatId, MessageId)>,
+    query: Query<VersionsParams>,
+) -> Result<Json<Versions>, ApiError> {
     let mut invalid = ValidationErrors::default();
+    let limit = invalid.check("limit", VersionsLimit::parse(query.limit.as_deref()));
     let after = invalid.check("after", parse_seq(query.after.as_deref()));
-    let limit = invalid.check("limit", EventsLimit::parse(query.limit.as_deref()));
-    let (Some(after), Some(limit)) = (after, limit) else { return Err(invalid.into()) };
-    Ok(Json(messages.events(user, *chat, after, limit).await?))
+    let (Some(limit), Some(after)) = (limit, after) else { return Err(invalid.into()) };
+    let (chat, message) = *path;
+    Ok(Json(messages.versions(user, chat, message, after, limit).await?))
 }

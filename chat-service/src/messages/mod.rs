@@ -1,5 +1,7 @@
 //! Messages: each is stored once, with a number in the sequence of its chat.
 
+pub(crate) mod change;
+mod change_queue;
 pub(crate) mod error;
 pub(crate) mod grpc;
 pub(crate) mod http;

@@ -1,7 +1,7 @@
-//! Messages, events, and pages of them.
+//! Messages, and pages of them.
 
 use chrono::{DateTime, Utc};
-use diesel::HasQuery;
+use diesel::{ExpressionMethods as _, HasQuery, NullableExpressionMethods as _};
 use neonchat_common::{
     ids::{ChatId, MessageId, SendId, Seq, UserId},
     message::MessageText,
@@ -12,13 +12,14 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{notifier::MessageStored, schema::messages, validation::PageLimit};
+use crate::{
+    notifier::MessageStored,
+    schema::{message_versions, messages},
+    validation::PageLimit,
+};
 
 /// The page size of history.
 pub(crate) type HistoryLimit = PageLimit<50, 200>;
-
-/// The page size of events.
-pub(crate) type EventsLimit = PageLimit<200, 1000>;
 
 /// A message to be stored.
 #[derive(Clone, Debug)]
@@ -45,6 +46,8 @@ pub(crate) struct StoredAt {
     pub(crate) id: MessageId,
     pub(crate) seq: Seq,
     pub(crate) created_at: DateTime<Utc>,
+    /// Whether the message was edited or deleted since, so that the sent text is not that of the message.
+    pub(crate) is_changed: bool,
 }
 
 /// The outcome of storing a message.
@@ -84,11 +87,12 @@ pub(crate) struct Message {
     /// The id of the user who sent it.
     #[diesel(deserialize_as = Uuid)]
     pub(crate) sender_id: UserId,
-    /// The sender's idempotency key. Only the sender needs it, so history does not show it.
-    #[diesel(deserialize_as = Uuid)]
-    #[serde(skip)]
-    pub(crate) request_id: SendId,
-    /// The text.
+    /// The idempotency key of the sender, who alone sees it.
+    #[diesel(select_expression = messages::request_id.nullable())]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<SendId>, nullable = false)]
+    pub(crate) request_id: Option<Uuid>,
+    /// The text. Empty if the message is deleted.
     #[schema(examples("Привет!"))]
     pub(crate) text: String,
     /// When it was stored.
@@ -102,6 +106,20 @@ pub(crate) struct Message {
     /// The number of the message in the sequence of its chat.
     #[schema(value_type = i64, minimum = 1, examples(42))]
     pub(crate) seq: Seq,
+    /// The number of the event that last edited or deleted the message. Absent if there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = i64, minimum = 1, nullable = false, examples(45))]
+    pub(crate) changed_seq: Option<Seq>,
+    /// Whether the message is deleted. Absent if not.
+    #[diesel(select_expression = messages::deleted_at.is_not_null())]
+    #[serde(rename = "deleted", skip_serializing_if = "is_false")]
+    #[schema(required = false)]
+    pub(crate) is_deleted: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 impl Message {
@@ -110,12 +128,24 @@ impl Message {
             id: stored.id,
             chat_id: sent.chat,
             sender_id: sent.sender,
-            request_id: sent.request_id,
+            request_id: Some(sent.request_id.0),
             text: sent.text.into_string(),
             created_at: stored.created_at,
             updated_at: stored.created_at,
             seq: stored.seq,
+            changed_seq: None,
+            is_deleted: false,
         }
+    }
+
+    /// Returns the message as a user may see it.
+    pub(crate) fn seen_by(self, reader: UserId) -> Self {
+        if self.sender_id == reader { self } else { self.seen_by_others() }
+    }
+
+    /// Returns the message as users other than the sender see it.
+    pub(crate) fn seen_by_others(self) -> Self {
+        Self { request_id: None, ..self }
     }
 }
 
@@ -125,7 +155,7 @@ impl From<&Message> for MessageStored {
             message_id: message.id,
             chat_id: message.chat_id,
             sender_id: message.sender_id,
-            request_id: message.request_id,
+            request_id: message.request_id.map(SendId),
             text: message.text.clone(),
             created_at: message.created_at,
             seq: message.seq,
@@ -144,6 +174,18 @@ pub(crate) enum Position {
     After(MessageId),
 }
 
+/// What page of the history is wanted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HistoryQuery {
+    pub(crate) position: Position,
+    pub(crate) limit: HistoryLimit,
+    /// The `seq` up to which the client knows the chat, if it says so.
+    pub(crate) min_seq: Option<Seq>,
+}
+
+/// The page size of versions.
+pub(crate) type VersionsLimit = PageLimit<50, 100>;
+
 /// A page of messages, the newest first.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct History {
@@ -153,61 +195,41 @@ pub(crate) struct History {
     pub(crate) has_previous: bool,
     /// Whether there are newer messages.
     pub(crate) has_next: bool,
-}
-
-/// A durable event of a chat. Its `type` says which one.
-///
-/// Later versions may add types. A client ignores an event of an unknown type, but counts its `seq` as received.
-#[derive(Serialize, ToSchema)]
-#[serde(untagged)]
-#[schema(discriminator(property_name = "type", mapping(("message" = "#/components/schemas/MessageEvent"))))]
-pub(crate) enum Event {
-    /// A message was sent.
-    Message(MessageEvent),
-}
-
-impl Event {
-    pub(crate) const fn message(message: Message) -> Self {
-        Self::Message(MessageEvent { kind: MessageEventType::Message, seq: message.seq, message })
-    }
-
-    pub(crate) const fn seq(&self) -> Seq {
-        match self {
-            Self::Message(event) => event.seq,
-        }
-    }
-}
-
-/// A message was sent.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct MessageEvent {
-    /// The type of the event.
-    #[serde(rename = "type")]
-    pub(crate) kind: MessageEventType,
-    /// The number of the event in the sequence of its chat.
-    #[schema(value_type = i64, minimum = 1, examples(42))]
-    pub(crate) seq: Seq,
-    /// The message.
-    pub(crate) message: Message,
-}
-
-/// The `type` of an event of a sent message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum MessageEventType {
-    /// The only value.
-    Message,
-}
-
-/// A page of the durable events of a chat, in ascending order of `seq`.
-#[derive(Serialize, ToSchema)]
-#[expect(clippy::struct_field_names, reason = "both names are those of the API")]
-pub(crate) struct Events {
-    /// The events on this page. With long texts there are fewer than `limit`.
-    pub(crate) events: Vec<Event>,
-    /// The highest `seq` of the chat; at least that of the last event on this page.
+    /// Every event up to this `seq` is reflected on this page. The page and the events after `head_seq` are the whole truth.
     #[schema(value_type = i64, minimum = 0, examples(42))]
     pub(crate) head_seq: Seq,
-    /// Whether there are further pages.
-    pub(crate) has_more: bool,
+}
+
+impl History {
+    /// Returns the page as a user may see it.
+    pub(super) fn seen_by(self, reader: UserId) -> Self {
+        Self { messages: self.messages.into_iter().map(|message| message.seen_by(reader)).collect(), ..self }
+    }
+}
+
+/// An earlier text of a message.
+// Without `Debug`, so that no log contains the text.
+#[derive(Serialize, ToSchema, HasQuery)]
+#[diesel(table_name = message_versions)]
+pub(crate) struct Version {
+    /// The text.
+    #[schema(examples("Првиет!"))]
+    pub(crate) text: String,
+    /// When it was written.
+    #[serde(serialize_with = "time::serialize")]
+    #[schema(examples("2026-01-02T03:04:05.000006Z"))]
+    pub(crate) at: DateTime<Utc>,
+    /// The number of the edit that replaced it.
+    #[schema(value_type = i64, minimum = 1, examples(45))]
+    pub(crate) until_seq: Seq,
+}
+
+/// The earlier texts of a message, the oldest first. The present text is not among them.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Versions {
+    /// The texts on this page.
+    pub(crate) versions: Vec<Version>,
+    /// The `after` of the next page; `null` on the last one.
+    #[schema(required, examples("45"))]
+    pub(crate) next: Option<String>,
 }

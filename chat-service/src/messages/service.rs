@@ -3,17 +3,20 @@
 use metrics::{counter, describe_counter};
 use neonchat_common::{
     correlation,
-    ids::{ChatId, Seq, UserId},
+    ids::{ChatId, MessageId, Seq, UserId},
     tasks::Tasks,
 };
 
 use super::{
+    change::{ChangePolicy, NewChange},
+    change_queue::ChangeQueue,
     error::MessageError,
-    model::{Events, EventsLimit, History, HistoryLimit, Message, NewMessage, Position, StoreOutcome},
-    store::{self, StoreResult},
+    model::{History, HistoryQuery, Message, NewMessage, StoreOutcome, Versions, VersionsLimit},
+    store::{self, ChangeResult, StoreResult},
     writer::Writer,
 };
 use crate::{
+    config::{EditHistory, MessageSettings},
     db::{Db, Replica},
     notifier::{MessageStored, Notifier},
 };
@@ -26,15 +29,29 @@ pub(crate) struct Messages {
     db: Db,
     replica: Option<Replica>,
     writer: Writer,
+    changes: ChangeQueue,
+    settings: MessageSettings,
     notifier: Notifier,
     tasks: Tasks,
 }
 
 impl Messages {
-    /// Starts the writer as one of `tasks`.
-    pub(crate) fn new(db: Db, notifier: Notifier, tasks: Tasks) -> Self {
+    /// Starts the queues of messages and changes as `tasks`.
+    pub(crate) fn new(db: Db, notifier: Notifier, settings: MessageSettings, tasks: Tasks) -> Self {
         describe_counter!(SENT_TOTAL, "Messages sent, by outcome");
-        Self { writer: Writer::start(db.clone(), &tasks), db, replica: None, notifier, tasks }
+        let policy = ChangePolicy {
+            edit_window_s: settings.edit_window.as_secs().try_into().unwrap_or(i64::MAX),
+            keeps_versions: settings.edit_history != EditHistory::Off,
+        };
+        Self {
+            writer: Writer::start(db.clone(), &tasks),
+            changes: ChangeQueue::start(db.clone(), policy, &tasks),
+            db,
+            replica: None,
+            settings,
+            notifier,
+            tasks,
+        }
     }
 
     /// Reads from a replica, if there is one, the pages of history that it is known to have.
@@ -73,7 +90,13 @@ impl Messages {
     pub(crate) async fn submit_and_deliver(&self, message: NewMessage) -> Result<StoreOutcome<Message>, MessageError> {
         let messages = self.clone();
         let work = async move {
-            let outcome = messages.submit_one(message.clone()).await?.map(|stored| Message::new(message, stored));
+            let outcome = messages.submit_one(message.clone()).await?;
+            if outcome.get().is_changed {
+                // The sent text may be deleted, so it is not delivered. notification-service finds the event by a resync.
+                let stored = messages.message(message.sender, message.chat, outcome.get().id).await?;
+                return Ok(outcome.map(|_| stored));
+            }
+            let outcome = outcome.map(|stored| Message::new(message, stored));
             let (notifier, event) = (messages.notifier, MessageStored::from(outcome.get()));
             messages.tasks.spawn(correlation::in_current_scope(async move { notifier.message_stored(event).await }));
             Ok(outcome)
@@ -81,35 +104,51 @@ impl Messages {
         self.tasks.spawn(correlation::in_current_scope(work)).await.unwrap_or(Err(MessageError::ShuttingDown))
     }
 
+    /// Applies a change, or finds the event of an earlier request with its `request_id`. `Ok` means that it is committed. The
+    /// work continues if the caller is cancelled.
+    pub(crate) async fn change(&self, change: NewChange) -> ChangeResult {
+        self.changes.submit(change).await
+    }
+
+    /// Returns a message for a member of its chat.
+    pub(crate) async fn message(
+        &self,
+        user: UserId,
+        chat: ChatId,
+        message: MessageId,
+    ) -> Result<Message, MessageError> {
+        Ok(store::message(&self.db, user, chat, message).await?.seen_by(user))
+    }
+
     /// Returns a page of a chat's history for one of its members.
     pub(crate) async fn history(
         &self,
         user: UserId,
         chat: ChatId,
-        position: Position,
-        limit: HistoryLimit,
+        query: HistoryQuery,
     ) -> Result<History, MessageError> {
-        store::history(&self.db, self.replica.as_ref(), user, chat, position, limit).await
+        Ok(store::history(&self.db, self.replica.as_ref(), user, chat, query).await?.seen_by(user))
     }
 
-    /// Returns the events of a chat after a `seq`, for a service that has checked the membership itself.
-    pub(crate) async fn events_for_service(
-        &self,
-        chat: ChatId,
-        after: Seq,
-        limit: EventsLimit,
-    ) -> Result<Events, MessageError> {
-        store::events(&self.db, None, chat, after, limit).await
-    }
-
-    /// Returns the events of a chat after a `seq` for one of its members.
-    pub(crate) async fn events(
+    /// Returns the earlier texts of a message after the one that ended at the edit `after`.
+    pub(crate) async fn versions(
         &self,
         user: UserId,
         chat: ChatId,
+        message: MessageId,
         after: Seq,
-        limit: EventsLimit,
-    ) -> Result<Events, MessageError> {
-        store::events(&self.db, Some(user), chat, after, limit).await
+        limit: VersionsLimit,
+    ) -> Result<Versions, MessageError> {
+        let message = store::message(&self.db, user, chat, message).await?;
+        if message.is_deleted {
+            return Err(MessageError::NoSuchMessage);
+        }
+        if message.sender_id != user && self.settings.edit_history != EditHistory::Members {
+            return Err(MessageError::VersionsHidden);
+        }
+        let mut versions = store::versions(&self.db, chat, message.seq, after, limit).await?;
+        let has_more = limit.truncate(&mut versions);
+        let next = versions.last().filter(|_| has_more).map(|version| version.until_seq.to_string());
+        Ok(Versions { versions, next })
     }
 }

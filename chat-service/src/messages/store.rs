@@ -1,85 +1,123 @@
 //! Messages in Postgres.
 
+mod change;
 mod insert;
 
-use diesel::{ExpressionMethods as _, HasQuery as _, OptionalExtension as _, QueryDsl as _, QueryResult, dsl::exists};
+use diesel::{ExpressionMethods as _, HasQuery as _, OptionalExtension as _, QueryDsl as _, QueryResult};
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 use neonchat_common::ids::{ChatId, MessageId, Seq, UserId};
 
-pub(super) use self::insert::{StoreResult, insert_batch};
+pub(super) use self::{
+    change::{ChangeResult, apply_changes},
+    insert::{StoreResult, insert_batch},
+};
 use super::{
     error::MessageError,
-    model::{Event, Events, EventsLimit, History, HistoryLimit, Message, Position},
+    model::{History, HistoryLimit, HistoryQuery, Message, Position, Version, VersionsLimit},
 };
 use crate::{
-    db::{Db, Replica},
-    schema::{chat_members, chats, messages},
+    access::Access,
+    db::{Db, DbResult, Replica},
+    schema::{chats, message_versions, messages},
 };
-
-/// The maximum size of a page of events, in bytes. gRPC clients refuse answers above 4 MiB; an event has at most 17 KiB.
-const MAX_EVENTS_BYTES: usize = 3 * 1024 * 1024;
-
-/// The size of an event without its text, encoded for gRPC and rounded up, in bytes.
-const EVENT_OVERHEAD: usize = 256;
 
 /// Returns a page of history. It is found by key and not by offset, so page 10,000 costs as much as page 1.
 ///
-/// A page before a message may come from a replica. A replica that has the message also has all earlier ones, because `seq`
-/// follows the order of commits, and so does replication. This relies on two facts: members never leave a chat, and messages
-/// never change.
+/// If the client says up to which `seq` it knows the chat, the page may come from a replica that has everything up to there. The
+/// membership is always read from the primary, so that a former member reads nothing.
 pub(super) async fn history(
     db: &Db,
     replica: Option<&Replica>,
     user: UserId,
     chat: ChatId,
-    position: Position,
-    limit: HistoryLimit,
+    query: HistoryQuery,
 ) -> Result<History, MessageError> {
-    if let (Position::Before(_), Some(replica)) = (position, replica) {
-        let answer = replica.try_read(async |connection| match page(connection, user, chat, position, limit).await {
-            // The replica does not have the member or the message yet, or neither exists.
-            Err(MessageError::NoSuchChat | MessageError::UnknownCursor { .. }) => Ok(None),
-            answer => answer.map(Some),
-        });
-        if let Some(page) = answer.await {
-            return Ok(page);
-        }
+    let HistoryQuery { position, limit, min_seq } = query;
+    let Some((replica, min_seq)) = replica.zip(min_seq) else {
+        return db
+            .run(async |connection| {
+                let access = access(connection, user, chat).await?;
+                page(connection, access, position, limit).await
+            })
+            .await;
+    };
+    let access = db.run(async |connection| access(connection, user, chat).await).await?;
+    let from_replica = replica.try_read(async |connection| match page(connection, access, position, limit).await {
+        Ok(page) if page.head_seq < min_seq => Ok(None),
+        // The replica does not have the chat or the message yet, or there is no such message.
+        Err(MessageError::NoSuchChat | MessageError::UnknownCursor { .. }) => Ok(None),
+        answer => answer.map(Some),
+    });
+    match from_replica.await {
+        Some(page) => Ok(page),
+        None => db.run(async |connection| page(connection, access, position, limit).await).await,
     }
-    db.run(async |connection| page(connection, user, chat, position, limit).await).await
+}
+
+async fn access(connection: &mut AsyncPgConnection, user: UserId, chat: ChatId) -> Result<Access, MessageError> {
+    Access::find(connection, user, chat).await?.ok_or(MessageError::NoSuchChat)
 }
 
 async fn page(
     connection: &mut AsyncPgConnection,
-    user: UserId,
-    chat: ChatId,
+    access: Access,
     position: Position,
     limit: HistoryLimit,
 ) -> Result<History, MessageError> {
-    check_member(connection, user, chat).await?;
+    let chat = access.chat();
+    // The head is read first, so that the page reflects every event up to it.
+    let head = chats::table.find(chat.0).select(chats::last_seq).first(connection).await.optional()?;
+    let head_seq = head.ok_or(MessageError::NoSuchChat)?;
     match position {
         Position::Newest => {
             let (messages, has_previous) = older_than(connection, chat, Seq::MAX, limit).await?;
-            Ok(History { messages, has_previous, has_next: false })
+            Ok(History { messages, has_previous, has_next: false, head_seq })
         }
         // The cursor itself is a newer message than those before it, and an older one than those after it.
         Position::Before(cursor) => {
             let cursor = find_seq(connection, chat, cursor, "before_id").await?;
             let (messages, has_previous) = older_than(connection, chat, cursor, limit).await?;
-            Ok(History { messages, has_previous, has_next: true })
+            Ok(History { messages, has_previous, has_next: true, head_seq })
         }
         Position::After(cursor) => {
             let cursor = find_seq(connection, chat, cursor, "after_id").await?;
             let mut messages = newer_than(connection, chat, cursor, limit.plus_one()).await?;
             let has_next = limit.truncate(&mut messages);
             messages.reverse();
-            Ok(History { messages, has_previous: true, has_next })
+            Ok(History { messages, has_previous: true, has_next, head_seq })
         }
     }
 }
 
-async fn check_member(connection: &mut AsyncPgConnection, user: UserId, chat: ChatId) -> Result<(), MessageError> {
-    let is_member = diesel::select(exists(chat_members::table.find((chat.0, user.0))));
-    if is_member.get_result(connection).await? { Ok(()) } else { Err(MessageError::NoSuchChat) }
+/// Returns a message for a member of its chat.
+pub(super) async fn message(db: &Db, user: UserId, chat: ChatId, message: MessageId) -> Result<Message, MessageError> {
+    db.run(async |connection| {
+        let access = access(connection, user, chat).await?;
+        let message = Message::query().filter(messages::id.eq(message.0)).filter(messages::chat_id.eq(access.chat().0));
+        message.first(connection).await.optional()?.ok_or(MessageError::NoSuchMessage)
+    })
+    .await
+}
+
+/// Returns the replaced texts of a message after the one that ended at the edit `after`, and one more than the limit.
+pub(super) async fn versions(
+    db: &Db,
+    chat: ChatId,
+    message: Seq,
+    after: Seq,
+    limit: VersionsLimit,
+) -> DbResult<Vec<Version>> {
+    db.query(async |connection| {
+        Version::query()
+            .filter(message_versions::chat_id.eq(chat.0))
+            .filter(message_versions::seq.eq(message))
+            .filter(message_versions::until_seq.gt(after))
+            .order(message_versions::until_seq)
+            .limit(limit.plus_one())
+            .load(connection)
+            .await
+    })
+    .await
 }
 
 async fn find_seq(
@@ -125,37 +163,4 @@ async fn newer_than(
         .limit(limit)
         .load(connection)
         .await
-}
-
-/// Returns the events of a chat after a `seq`, as many as fit into a page. If `member` is given, checks the membership
-/// first.
-pub(super) async fn events(
-    db: &Db,
-    member: Option<UserId>,
-    chat: ChatId,
-    after: Seq,
-    limit: EventsLimit,
-) -> Result<Events, MessageError> {
-    db.run(async |connection| {
-        if let Some(member) = member {
-            check_member(connection, member, chat).await?;
-        }
-        // The head is read last, so that it is not lower than an event that is stored in between.
-        let messages = newer_than(connection, chat, after, limit.get()).await?;
-        let head = chats::table.find(chat.0).select(chats::last_seq).first(connection).await.optional()?;
-        let head_seq = head.ok_or(MessageError::NoSuchChat)?;
-        let events = fit_into_page(messages);
-        let last = events.last().map_or(after, Event::seq);
-        Ok(Events { events, head_seq, has_more: last < head_seq })
-    })
-    .await
-}
-
-fn fit_into_page(messages: Vec<Message>) -> Vec<Event> {
-    let mut bytes = 0;
-    let fits = |message: &Message| {
-        bytes += message.text.len() + EVENT_OVERHEAD;
-        bytes <= MAX_EVENTS_BYTES
-    };
-    messages.into_iter().take_while(fits).map(Event::message).collect()
 }

@@ -12,7 +12,8 @@ use neonchat_common::http::{json_config, path_config, query_config};
 use utoipa::openapi::OpenApi;
 
 use crate::{
-    chats, health, http::routes::Routes, messages, request_limit::limit_requests, services::Services, sessions, users,
+    changes, chats, health, http::routes::Routes, messages, request_limit::limit_requests, services::Services,
+    sessions, timeline, users,
 };
 
 /// The prefix of the API.
@@ -41,6 +42,8 @@ pub(crate) fn routes(config: &mut ServiceConfig, services: &Services, has_operat
         .app_data(Data::new(services.users.clone()))
         .app_data(Data::new(services.chats.clone()))
         .app_data(Data::new(services.messages.clone()))
+        .app_data(Data::new(services.timeline.clone()))
+        .app_data(Data::new(services.changes.clone()))
         .app_data(Data::new(services.health.clone()))
         .configure(operations)
         .configure(|config| swagger_ui::routes(config, &document))
@@ -54,7 +57,12 @@ pub(crate) fn routes(config: &mut ServiceConfig, services: &Services, has_operat
 
 /// Returns the paths below [`API`].
 fn api_routes() -> Routes {
-    users::http::routes().and(sessions::http::routes()).and(chats::http::routes()).and(messages::http::routes())
+    users::http::routes()
+        .and(sessions::http::routes())
+        .and(chats::http::routes())
+        .and(messages::http::routes())
+        .and(changes::http::routes())
+        .and(timeline::http::routes())
 }
 
 /// Returns the `OpenAPI` document that `/openapi.json` serves.

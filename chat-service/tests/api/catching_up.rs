@@ -24,14 +24,14 @@ async fn event_contains_the_message_as_in_history() {
     let app = TestApp::start().await;
     let (alice, bob, chat) = app.pair().await;
     app.send(&chat, &alice, "hello").await;
-    let message = app.get(&format!("/api/v1/chats/{chat}/messages"), &bob).await.body["messages"][0].clone();
-    assert_eq!(message["text"], "hello");
-    let expected = json!({
-        "events": [{ "seq": 1, "type": "message", "message": message }],
-        "head_seq": 1,
-        "has_more": false,
-    });
     for user in [&alice, &bob] {
+        let message = app.get(&format!("/api/v1/chats/{chat}/messages"), user).await.body["messages"][0].clone();
+        assert_eq!((&message["text"], message["request_id"].is_string()), (&json!("hello"), user.id == alice.id));
+        let expected = json!({
+            "events": [{ "seq": 1, "type": "message", "message": message }],
+            "head_seq": 1,
+            "has_more": false,
+        });
         let answer = app.get(&path(&chat, ""), user).await;
         assert_eq!((answer.status, &answer.body), (200, &expected));
     }

@@ -4,7 +4,7 @@ mod document;
 
 use std::collections::BTreeSet;
 
-use reqwest::Client;
+use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -43,8 +43,10 @@ async fn document_has_all_methods_and_says_which_need_a_token() {
     let app = TestApp::start().await;
     let document = Document::of(&app).await;
     for path in document.paths() {
-        let url = format!("{}{}", app.base, path.replace("{id}", &Uuid::new_v4().to_string()));
-        let answer = Client::new().patch(&url).send().await.expect("send request");
+        let id = Uuid::new_v4().to_string();
+        let url = format!("{}{}", app.base, path.replace("{id}", &id).replace("{message_id}", &id));
+        let unsupported = Method::from_bytes(b"PROPFIND").expect("a method");
+        let answer = Client::new().request(unsupported, &url).send().await.expect("send request");
         let documented = METHODS.into_iter().filter(|method| document.operation(path, method.clone()).is_some());
         let documented = documented.map(|method| method.to_string()).collect::<Vec<_>>().join(", ");
         // The document omits the methods that every path has.
@@ -67,11 +69,12 @@ async fn successful_answers_match_the_document() {
     let document = Document::of(&app).await;
     let (alice, bob, chat) = app.pair().await;
     let carol = app.user().await;
+    let message = app.send(&chat, &alice, "hello").await.message_id;
     let mut asked = BTreeSet::new();
     let mut ask = async |method: &str, path: &'static str, query: &str, id: &str, body: Option<Value>| {
         asked.insert((path, method.to_owned()));
         let operation = document.operation(path, method.parse().expect("parse method")).expect("documented operation");
-        let url = format!("{}{}{query}", app.base, path.replace("{id}", id));
+        let url = format!("{}{}{query}", app.base, path.replace("{id}", id).replace("{message_id}", &message));
         document.ask(&operation, &url, Some(&alice.token), body.as_ref()).await.0
     };
 
@@ -86,10 +89,20 @@ async fn successful_answers_match_the_document() {
     for (partner, status) in [(&carol, 201), (&bob, 200)] {
         assert_eq!(ask("POST", "/api/v1/chats", "", "", Some(json!({ "partner_id": partner.id }))).await, status);
     }
-    let message = json!({ "text": "hello", "request_id": Uuid::new_v4() });
+    let send = json!({ "text": "hello", "request_id": Uuid::new_v4() });
     for status in [201, 200] {
-        assert_eq!(ask("POST", "/api/v1/chats/{id}/messages", "", &chat, Some(message.clone())).await, status);
+        assert_eq!(ask("POST", "/api/v1/chats/{id}/messages", "", &chat, Some(send.clone())).await, status);
     }
+    for text in ["edited", "edited again"] {
+        let edit = json!({ "text": text, "request_id": Uuid::new_v4() });
+        assert_eq!(ask("PATCH", "/api/v1/chats/{id}/messages/{message_id}", "", &chat, Some(edit)).await, 200);
+    }
+    let query = "?limit=1&after=0";
+    assert_eq!(ask("GET", "/api/v1/chats/{id}/messages/{message_id}/versions", query, &chat, None).await, 200);
+    assert_eq!(ask("GET", "/api/v1/chats/{id}/events", "", &chat, None).await, 200);
+    assert_eq!(ask("DELETE", "/api/v1/chats/{id}/messages/{message_id}", "", &chat, None).await, 200);
+    let ids = json!({ "ids": [message] });
+    assert_eq!(ask("POST", "/api/v1/chats/{id}/messages/delete", "", &chat, Some(ids)).await, 200);
     app.send(&chat, &bob, "hello").await;
     assert_eq!(ask("GET", "/api/v1/chats", "?limit=5&offset=0&unread_only=true", "", None).await, 200);
     assert_eq!(ask("GET", "/api/v1/chats", "", "", None).await, 200);
@@ -117,7 +130,7 @@ async fn accepts_the_documented_examples_of_requests() {
         let parameters = operation.value["parameters"].as_array().into_iter().flatten();
         let parameters = parameters.filter(|parameter| parameter["in"] == "query" && parameter["required"] == true);
         let query: Vec<_> = parameters.map(|parameter| document.parameter_example(parameter)).collect();
-        let path = operation.path.replace("{id}", &chat);
+        let path = operation.path.replace("{id}", &chat).replace("{message_id}", &chat);
         let url = format!("{}{path}?{}", app.base, query.join("&"));
         let schema = operation.value["requestBody"].pointer("/content/application~1json/schema");
         let body = schema.map(|schema| document.example(schema));

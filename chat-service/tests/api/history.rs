@@ -56,7 +56,7 @@ async fn history_shows_message_as_sent() {
     let created_at = neonchat_common::time::rfc3339(
         &neonchat_common::time::from_micros(sent.created_at_micros).expect("time in range"),
     );
-    let expected = json!({
+    let mut expected = json!({
         "messages": [{
             "id": sent.message_id,
             "chat_id": chat,
@@ -68,11 +68,15 @@ async fn history_shows_message_as_sent() {
         }],
         "has_previous": false,
         "has_next": false,
+        "head_seq": 1,
     });
-    for user in [&alice, &bob] {
-        let history = app.get(&format!("/api/v1/chats/{chat}/messages"), user).await;
-        assert_eq!((history.status, &history.body), (200, &expected));
-    }
+    let history = async |user: &User| app.get(&format!("/api/v1/chats/{chat}/messages"), user).await;
+    assert_eq!((history(&bob).await.status, &history(&bob).await.body), (200, &expected));
+    // Only the sender sees the idempotency key.
+    let mine = history(&alice).await.body;
+    expected["messages"][0]["request_id"] = mine["messages"][0]["request_id"].clone();
+    assert!(expected["messages"][0]["request_id"].is_string());
+    assert_eq!(mine, expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]

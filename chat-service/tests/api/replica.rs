@@ -5,7 +5,7 @@ use neonchat_testbed::{
     harness::until,
     postgres::{Postgres, create_database},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio_postgres::Client;
 
 use crate::support::{TestApp, folder, sql};
@@ -54,7 +54,7 @@ async fn replica_serves_older_pages_without_gaps_despite_lag() {
         ids.push(app.send(&chat, &alice, "x").await.message_id);
     }
     until_in_step(&on_primary, &on_replica).await;
-    assert_eq!(page(&app, &alice, &chat, &format!("before_id={}", ids[3])).await, [3, 2, 1]);
+    assert_eq!(page(&app, &alice, &chat, &format!("before_id={}&min_seq=4", ids[3])).await, [3, 2, 1]);
     assert_eq!((count(&app, "answered").await, count(&app, "behind").await), (1, 0));
 
     on_replica.execute("SELECT pg_wal_replay_pause()", &[]).await.expect("pause replay");
@@ -71,28 +71,41 @@ async fn replica_serves_older_pages_without_gaps_despite_lag() {
     let events = app.get(&format!("/api/v1/chats/{chat}/events?after=4"), &alice).await;
     assert_eq!((&events.body["head_seq"], events.body["events"].as_array().map(Vec::len)), (&7.into(), Some(3)));
     assert_eq!((count(&app, "answered").await, count(&app, "behind").await), (1, 0));
-    assert_eq!(page(&app, &alice, &chat, &format!("before_id={}", ids[6])).await, [6, 5, 4, 3, 2, 1]);
-    assert!(page(&app, &carol, &newer_chat, &format!("before_id={in_newer_chat}")).await.is_empty());
+    assert_eq!(page(&app, &alice, &chat, &format!("before_id={}&min_seq=7", ids[6])).await, [6, 5, 4, 3, 2, 1]);
+    assert!(page(&app, &carol, &newer_chat, &format!("before_id={in_newer_chat}&min_seq=1")).await.is_empty());
     assert_eq!((count(&app, "answered").await, count(&app, "behind").await), (1, 2));
+    // Without `min_seq` the page is from the primary, since it might show a message as it was before an edit.
+    let path = format!("/api/v1/chats/{chat}/messages/{}", ids[0]);
+    let edit = json!({ "text": "edited" });
+    let edited = app.api.call("PATCH", &path, Some(&alice.token), Some(&edit)).await.expect("call API");
+    assert_eq!(edited.body["event_seq"], 8);
+    let first = async |min_seq: &str| {
+        let answer = app.get(&format!("/api/v1/chats/{chat}/messages?before_id={}{min_seq}", ids[1]), &alice).await;
+        answer.body["messages"][0]["text"].clone()
+    };
+    assert_eq!(first("").await, "edited");
+    assert_eq!((count(&app, "answered").await, count(&app, "behind").await), (1, 2));
+    assert_eq!(first("&min_seq=8").await, "edited");
+    assert_eq!((count(&app, "answered").await, count(&app, "behind").await), (1, 3));
     // The replica still serves what it has.
-    assert_eq!(page(&app, &alice, &chat, &format!("before_id={}", ids[2])).await, [2, 1]);
+    assert_eq!(page(&app, &alice, &chat, &format!("before_id={}&min_seq=4", ids[2])).await, [2, 1]);
     assert_eq!(count(&app, "answered").await, 2);
-    let stranger = app.get(&format!("/api/v1/chats/{chat}/messages?before_id={}", ids[2]), &carol).await;
+    let stranger = app.get(&format!("/api/v1/chats/{chat}/messages?before_id={}&min_seq=4", ids[2]), &carol).await;
     assert_eq!(stranger.status, 404);
 
     on_replica.execute("SELECT pg_wal_replay_resume()", &[]).await.expect("resume replay");
     until_in_step(&on_primary, &on_replica).await;
-    assert_eq!(page(&app, &alice, &chat, &format!("before_id={}", ids[6])).await, [6, 5, 4, 3, 2, 1]);
+    assert_eq!(page(&app, &alice, &chat, &format!("before_id={}&min_seq=7", ids[6])).await, [6, 5, 4, 3, 2, 1]);
     assert_eq!(count(&app, "answered").await, 3);
 
     let port = replica.port();
     drop(on_replica);
     replica.stop().await.expect("stop server");
-    assert_eq!(page(&app, &alice, &chat, &format!("before_id={}", ids[6])).await, [6, 5, 4, 3, 2, 1]);
+    assert_eq!(page(&app, &alice, &chat, &format!("before_id={}&min_seq=7", ids[6])).await, [6, 5, 4, 3, 2, 1]);
     assert_eq!((count(&app, "answered").await, count(&app, "away").await), (3, 1));
     let replica = Postgres::start(&folder.path().join("replica"), Some(port)).await.expect("start replica");
     until("the replica is used again", async || {
-        assert_eq!(page(&app, &alice, &chat, &format!("before_id={}", ids[1])).await, [1]);
+        assert_eq!(page(&app, &alice, &chat, &format!("before_id={}&min_seq=2", ids[1])).await, [1]);
         count(&app, "answered").await == 4
     })
     .await;

@@ -40,12 +40,18 @@ async fn answers_with_the_message_as_history_shows_it() {
         "created_at": sent.body["created_at"],
         "updated_at": sent.body["created_at"],
         "seq": 1,
+        "request_id": sent.body["request_id"],
         "duplicate": false,
     });
     assert_eq!((sent.status, &sent.body), (201, &expected));
-    let mut stored = history(&app, &chat, &bob).await[0].take();
+    assert!(sent.body["request_id"].is_string());
+    let mut stored = history(&app, &chat, &alice).await[0].take();
     stored["duplicate"] = json!(false);
     assert_eq!(stored, expected);
+    let mut seen_by_others = history(&app, &chat, &bob).await[0].take();
+    seen_by_others["duplicate"] = json!(false);
+    seen_by_others["request_id"] = sent.body["request_id"].clone();
+    assert_eq!(seen_by_others, expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -66,6 +66,8 @@ error_codes! {
     UsernameTaken: "username_taken", CONFLICT, AlreadyExists, final, "The username is taken";
     /// The request conflicts with stored data.
     Conflict: "conflict", CONFLICT, AlreadyExists, final, "Conflict";
+    /// The resource was changed after the state that the request expects.
+    ChangedSince: "changed_since", CONFLICT, Aborted, final, "Changed meanwhile";
     /// The user has reached a limit.
     LimitReached: "limit_reached", CONFLICT, FailedPrecondition, final, "A limit is reached";
     /// The body or frame is larger than its limit.
@@ -131,5 +133,37 @@ impl ErrorCode {
 impl fmt::Display for ErrorCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+/// Why something is forbidden, for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// Only the author of the message may do this.
+    Author,
+    /// The time in which this is allowed is over.
+    Window,
+    /// The operator has switched this off.
+    Disabled,
+}
+
+impl Reason {
+    pub(super) const ALL: [Self; 3] = [Self::Author, Self::Window, Self::Disabled];
+
+    /// Returns the name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Author => "author",
+            Self::Window => "window",
+            Self::Disabled => "disabled",
+        }
+    }
+
+    /// Returns the reason with this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == name)
     }
 }

@@ -30,6 +30,15 @@ fn code_survives_conversion_to_grpc_and_back() {
 }
 
 #[test]
+fn reason_survives_conversion_to_grpc_and_back() {
+    for reason in Reason::ALL {
+        assert_eq!(serde_json::to_value(reason).expect("JSON"), reason.as_str());
+        let error = ApiError::from(tonic::Status::from(ApiError::forbidden(reason, "why")));
+        assert_eq!((error.code, error.reason), (ErrorCode::Forbidden, Some(reason)));
+    }
+}
+
+#[test]
 fn transport_error_is_unavailable_and_hides_cause() {
     let error = ApiError::from(tonic::Status::unavailable("tcp connect error: 10.0.0.7:8083"));
     assert_eq!(error.code, ErrorCode::Unavailable);

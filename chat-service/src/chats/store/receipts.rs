@@ -1,7 +1,7 @@
 //! Read markers in Postgres.
 
 use diesel::{
-    OptionalExtension as _, QueryDsl as _, QueryResult,
+    OptionalExtension as _, QueryResult, Queryable,
     pg::Pg,
     query_builder::{AstPass, Query, QueryFragment, QueryId},
     sql_types::{BigInt, Uuid as SqlUuid},
@@ -11,9 +11,11 @@ use neonchat_common::ids::{ChatId, Seq, UserId};
 use uuid::Uuid;
 
 use crate::{
-    chats::model::{ReadState, ReadUpdate, unread_count},
+    chats::{
+        model::{ReadState, ReadUpdate},
+        store::unread::unread_count,
+    },
     db::{Attempts, Db, DbResult},
-    schema::{chat_members, chats},
 };
 
 /// Moves the read marker of a user in a chat to a `seq`. Returns `None` if the user is not a member.
@@ -31,21 +33,28 @@ pub(in crate::chats) async fn mark_read(
     db.query(async |connection| {
         let is_repeat = attempts.begin();
         // `load` reads the answer to its end: the first row arrives before the commit.
-        if let Some(row) = statement.load(connection).await?.pop() {
-            return Ok(Some(ReadUpdate::Moved(read_state(row))));
+        if let Some(row) = statement.load::<Row>(connection).await?.pop() {
+            return Ok(Some(ReadUpdate::Moved(row.into())));
         }
         // A separate statement, which sees the change that the first one may have waited for.
-        let member = chat_members::table.find((chat.0, user.0)).inner_join(chats::table);
-        let row = member.select((chat_members::read_seq, chats::last_seq)).first(connection).await.optional()?;
+        let row: Option<Row> = ReadMarker { user: user.0, chat: chat.0 }.get_result(connection).await.optional()?;
         // The first attempt may have moved the marker. Publishing a receipt twice does no harm.
         let update = if is_repeat { ReadUpdate::Moved } else { ReadUpdate::Unchanged };
-        Ok(row.map(|row| update(read_state(row))))
+        Ok(row.map(|row| update(row.into())))
     })
     .await
 }
 
-fn read_state((read_seq, last_seq): (Seq, Seq)) -> ReadState {
-    ReadState { read_seq, unread_count: unread_count(last_seq, read_seq) }
+#[derive(Queryable)]
+struct Row {
+    read_seq: Seq,
+    unread_count: i64,
+}
+
+impl From<Row> for ReadState {
+    fn from(Row { read_seq, unread_count }: Row) -> Self {
+        Self { read_seq, unread_count }
+    }
 }
 
 /// Written by hand because diesel's UPDATE has no FROM. It returns no row if the marker does not move.
@@ -68,7 +77,31 @@ impl QueryFragment<Pg> for AdvanceReadMarker {
         out.push_bind_param::<SqlUuid, _>(&self.chat)?;
         out.push_sql(" AND member.chat_id = chats.id AND member.read_seq < target AND member.user_id = ");
         out.push_bind_param::<SqlUuid, _>(&self.user)?;
-        out.push_sql(" RETURNING member.read_seq, chats.last_seq");
+        out.push_sql(" RETURNING member.read_seq, ");
+        out.push_sql(unread_count!("chats", "member.read_seq"));
+        Ok(())
+    }
+}
+
+/// The read marker as it is.
+#[derive(Clone, Copy, QueryId)]
+struct ReadMarker {
+    user: Uuid,
+    chat: Uuid,
+}
+
+impl Query for ReadMarker {
+    type SqlType = (BigInt, BigInt);
+}
+
+impl QueryFragment<Pg> for ReadMarker {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("SELECT member.read_seq, ");
+        out.push_sql(unread_count!("chats", "member.read_seq"));
+        out.push_sql(" FROM chat_members AS member JOIN chats ON chats.id = member.chat_id WHERE member.chat_id = ");
+        out.push_bind_param::<SqlUuid, _>(&self.chat)?;
+        out.push_sql(" AND member.user_id = ");
+        out.push_bind_param::<SqlUuid, _>(&self.user)?;
         Ok(())
     }
 }

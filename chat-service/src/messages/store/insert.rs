@@ -64,6 +64,9 @@ pub(in crate::messages) async fn insert_batch(
 /// `seen` has what was committed when the statement began. The unique index catches a message with the same
 /// `request_id` that was committed while this statement waited for a lock: see [`insert_batch`].
 ///
+/// A message that was edited or deleted since it was sent has other content. A repetition of it is recognized by its
+/// `request_id` and chat alone.
+///
 /// `OFFSET 0` makes Postgres look up the rows one by one through their index, whatever its statistics say about the
 /// size of a new table.
 struct InsertMessages<'a> {
@@ -116,8 +119,9 @@ impl QueryFragment<Pg> for InsertMessages<'_> {
             ), seen AS MATERIALIZED (
                 SELECT n, stored.*
                   FROM allowed, LATERAL (
-                       SELECT message.id, seq, created_at,
-                              message.chat_id = allowed.chat_id AND message.text = allowed.text AS is_same
+                       SELECT message.id, seq, created_at, changed_seq IS NOT NULL AS is_changed,
+                              message.chat_id = allowed.chat_id
+                              AND (changed_seq IS NOT NULL OR message.text = allowed.text) AS is_same
                          FROM messages AS message
                         WHERE message.sender_id = allowed.sender_id AND message.request_id = allowed.request_id
                        OFFSET 0
@@ -147,9 +151,9 @@ impl QueryFragment<Pg> for InsertMessages<'_> {
                   FROM placed
                  WHERE member.chat_id = placed.chat_id AND user_id = sender_id AND is_last_of_sender
             )
-            SELECT n, id, seq, at, NULL FROM placed
+            SELECT n, id, seq, at, NULL, FALSE FROM placed
             UNION ALL
-            SELECT n, id, seq, created_at, is_same FROM seen",
+            SELECT n, id, seq, created_at, is_same, is_changed FROM seen",
         );
         Ok(())
     }
@@ -160,7 +164,7 @@ impl QueryId for InsertMessages<'_> {
 }
 
 impl Query for InsertMessages<'_> {
-    type SqlType = (BigInt, SqlUuid, BigInt, Timestamptz, Nullable<Bool>);
+    type SqlType = (BigInt, SqlUuid, BigInt, Timestamptz, Nullable<Bool>, Bool);
 }
 
 #[derive(Queryable)]
@@ -172,11 +176,14 @@ struct Row {
     created_at: DateTime<Utc>,
     /// For a message that was stored before: whether the content is the same.
     is_same: Option<bool>,
+    /// Whether the message was edited or deleted since.
+    is_changed: bool,
 }
 
 impl Row {
     fn outcome(&self) -> StoreResult {
-        let stored = StoredAt { id: MessageId(self.id), seq: self.seq, created_at: self.created_at };
+        let Self { id, seq, created_at, is_changed, .. } = *self;
+        let stored = StoredAt { id: MessageId(id), seq, created_at, is_changed };
         match self.is_same {
             None => Ok(StoreOutcome::Stored(stored)),
             Some(true) => Ok(StoreOutcome::Duplicate(stored)),

@@ -47,6 +47,7 @@ rpcs! { CHAT_SERVICE_RPCS, ChatServiceClient, chat_service_server:
     ValidateAndStoreMessage = validate_and_store_message(chat::ValidateAndStoreMessageRequest)
         -> chat::ValidateAndStoreMessageResponse;
     StoreMessages = store_messages(chat::StoreMessagesRequest) -> chat::StoreMessagesResponse;
+    ChangeMessage = change_message(chat::ChangeMessageRequest) -> chat::ChangeMessageResponse;
     ValidateChatAccess = validate_chat_access(chat::ValidateChatAccessRequest) -> chat::ValidateChatAccessResponse;
     ListUserChats = list_user_chats(chat::ListUserChatsRequest) -> chat::ListUserChatsResponse;
     ListChangedUsers = list_changed_users(chat::ListChangedUsersRequest) -> chat::ListChangedUsersResponse;

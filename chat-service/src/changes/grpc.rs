@@ -1,0 +1,58 @@
+//! The gRPC call for changes.
+
+use neonchat_common::{
+    error::ApiError,
+    ids::{ChatId, SendId, UserId},
+};
+use neonchat_proto::chat::v1::{
+    ChangeMessageRequest, ChangeMessageResponse, DeleteMessages, EditMessage,
+    change_message_request::Change as WireChange,
+};
+
+use super::{
+    parse_message_ids,
+    service::{Changed, Changes},
+};
+use crate::{
+    messages::change::{Change, MAX_DELETED, NewChange},
+    timeline::grpc::change_to_wire,
+    validation::{ValidationErrors, parse_id, parse_text},
+};
+
+/// Applies a change. The caller delivers the event.
+pub(crate) async fn change_message(
+    changes: &Changes,
+    request: ChangeMessageRequest,
+) -> Result<ChangeMessageResponse, ApiError> {
+    Ok(match changes.apply(parse(request)?).await? {
+        Some(Changed { seq, is_duplicate, event }) => {
+            ChangeMessageResponse { seq, duplicate: is_duplicate, event: Some(change_to_wire(&event)) }
+        }
+        None => ChangeMessageResponse { seq: 0, duplicate: false, event: None },
+    })
+}
+
+fn parse(request: ChangeMessageRequest) -> Result<NewChange, ApiError> {
+    let mut invalid = ValidationErrors::default();
+    let chat = invalid.check("chat_id", parse_id::<ChatId>(&request.chat_id));
+    let actor = invalid.check("actor_id", parse_id::<UserId>(&request.actor_id));
+    let request_id = invalid.check("request_id", parse_id::<SendId>(&request.request_id));
+    let change = match request.change {
+        Some(WireChange::Edit(EditMessage { message_id, text })) => {
+            let message = invalid.check("message_id", parse_id(&message_id));
+            let text = invalid.check("text", parse_text(text));
+            message.zip(text).map(|(message, text)| Change::Edit { message, text, if_changed_seq: None })
+        }
+        Some(WireChange::Delete(DeleteMessages { message_ids })) => {
+            let ids = parse_message_ids(message_ids.iter().map(String::as_str), MAX_DELETED);
+            invalid.check("message_ids", ids).map(|messages| Change::Delete { messages })
+        }
+        None => return Err(ApiError::invalid("change", "required", "should be an edit or a deletion")),
+    };
+    match (chat, actor, request_id, change) {
+        (Some(chat), Some(actor), request_id @ Some(_), Some(change)) => {
+            Ok(NewChange { chat, actor, request_id, change })
+        }
+        _ => Err(invalid.into()),
+    }
+}

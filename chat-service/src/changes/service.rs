@@ -1,0 +1,97 @@
+//! Applies changes and delivers their events.
+
+use metrics::{counter, describe_counter};
+use neonchat_common::{correlation, error::ApiError, ids::Seq, tasks::Tasks};
+
+use crate::{
+    messages::{
+        change::{Applied, Change, ChangeOutcome, NewChange},
+        error::MessageError,
+        service::Messages,
+    },
+    notifier::{ChangeStored, Notifier},
+    timeline::{model::StoredEvent, service::Timeline},
+};
+
+const CHANGES_TOTAL: &str = "chat_changes_total";
+
+/// Applies changes of messages.
+#[derive(Clone)]
+pub(crate) struct Changes {
+    messages: Messages,
+    timeline: Timeline,
+    notifier: Notifier,
+    tasks: Tasks,
+    /// `EVENTS`.
+    is_enabled: bool,
+}
+
+/// A change that was applied, now or before.
+pub(crate) struct Changed {
+    pub(crate) seq: Seq,
+    pub(crate) is_duplicate: bool,
+    pub(crate) event: StoredEvent,
+}
+
+impl Changes {
+    pub(crate) fn new(
+        messages: Messages,
+        timeline: Timeline,
+        notifier: Notifier,
+        tasks: Tasks,
+        is_enabled: bool,
+    ) -> Self {
+        describe_counter!(CHANGES_TOTAL, "Edits and deletions, by outcome");
+        Self { messages, timeline, notifier, tasks, is_enabled }
+    }
+
+    /// Applies a change. Returns `None` if it changes nothing. The caller delivers the event.
+    pub(crate) async fn apply(&self, change: NewChange) -> Result<Option<Changed>, ApiError> {
+        if !self.is_enabled {
+            return Err(MessageError::EventsDisabled.into());
+        }
+        let (kind, chat) = (kind(&change.change), change.chat);
+        let outcome = self.messages.change(change).await;
+        let status = match &outcome {
+            Ok(ChangeOutcome::Applied(_)) => "applied",
+            Ok(ChangeOutcome::Duplicate(_)) => "duplicate",
+            Ok(ChangeOutcome::Unchanged) => "unchanged",
+            Err(MessageError::Db(_) | MessageError::Contended | MessageError::ShuttingDown) => "unavailable",
+            Err(_) => "refused",
+        };
+        counter!(CHANGES_TOTAL, "kind" => kind, "status" => status).increment(1);
+        let (Applied { seq, .. }, is_duplicate) = match outcome? {
+            ChangeOutcome::Applied(applied) => (applied, false),
+            ChangeOutcome::Duplicate(applied) => (applied, true),
+            ChangeOutcome::Unchanged => return Ok(None),
+        };
+        let event = self.timeline.event(chat, seq).await?;
+        Ok(Some(Changed { seq, is_duplicate, event }))
+    }
+
+    /// Applies a change that came over REST, and publishes its event to all sockets of the chat. If the publication is lost,
+    /// notification-service finds the event by a resync. Duplicates are published too, because a client repeats a request
+    /// when the first one may have failed halfway.
+    pub(crate) async fn apply_and_publish(&self, change: NewChange) -> Result<Option<Changed>, ApiError> {
+        let changes = self.clone();
+        // In a task: the event is published even if the client disconnects after the commit.
+        let work = async move {
+            let chat_id = change.chat;
+            let changed = changes.apply(change).await?;
+            if let Some(Changed { seq, event, .. }) = &changed {
+                let stored = ChangeStored { chat_id, seq: *seq, actor_id: event.actor, frames: event.frames() };
+                let notifier = changes.notifier.clone();
+                changes.tasks.spawn(correlation::in_current_scope(async move { notifier.changed(stored).await }));
+            }
+            Ok(changed)
+        };
+        self.tasks.spawn(correlation::in_current_scope(work)).await.map_err(ApiError::internal)?
+    }
+}
+
+const fn kind(change: &Change) -> &'static str {
+    match change {
+        Change::Edit { .. } => "edit",
+        Change::Delete { .. } => "delete",
+    }
+}

@@ -1,0 +1,40 @@
+//! The settings of messages.
+
+use std::time::Duration;
+
+use neonchat_common::settings::SettingsSource;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The rules for messages.
+#[derive(Clone, Copy, Debug)]
+pub struct MessageSettings {
+    /// `EVENTS`: whether stored messages and chats can change.
+    pub events: bool,
+    /// `EDIT_WINDOW`: how long after sending a message can be edited. 0 is no limit.
+    pub edit_window: Duration,
+    /// `EDIT_HISTORY`: who can read the texts that edits replaced.
+    pub edit_history: EditHistory,
+}
+
+/// Who can read the texts that edits replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EditHistory {
+    /// The author and the admins of the chat.
+    Admins,
+    /// All members.
+    Members,
+    /// Nobody: the texts are not kept.
+    Off,
+}
+
+impl MessageSettings {
+    pub(super) fn read(source: &mut SettingsSource) -> Self {
+        let histories = [("members", EditHistory::Members), ("off", EditHistory::Off)];
+        Self {
+            events: source.choice("EVENTS", ("on", true), &[("off", false)]),
+            edit_window: source.duration("EDIT_WINDOW", 2 * DAY, 3650 * DAY),
+            edit_history: source.choice("EDIT_HISTORY", ("admins", EditHistory::Admins), &histories),
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Changes of messages that are stored: edits and deletions.
+
+use chrono::{DateTime, Utc};
+use neonchat_common::{
+    ids::{ChatId, MessageId, SendId, Seq, UserId},
+    message::MessageText,
+};
+
+/// The most messages that one deletion may name.
+pub(crate) const MAX_DELETED: usize = 100;
+
+/// A change to be applied.
+#[derive(Clone, Debug)]
+pub(crate) struct NewChange {
+    pub(crate) chat: ChatId,
+    pub(crate) actor: UserId,
+    /// The idempotency key, if the client chose one.
+    pub(crate) request_id: Option<SendId>,
+    pub(crate) change: Change,
+}
+
+/// What changes.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    /// A message gets another text.
+    Edit {
+        message: MessageId,
+        text: MessageText,
+        /// The `seq` that the message's last change must have.
+        if_changed_seq: Option<Seq>,
+    },
+    /// Messages lose their content, for everybody.
+    Delete {
+        /// 1 to [`MAX_DELETED`], each once.
+        messages: Vec<MessageId>,
+    },
+}
+
+/// The kind of a change, as `chat_events.kind` stores it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i16)]
+pub(crate) enum ChangeKind {
+    Edit = 1,
+    Deletion = 2,
+}
+
+impl ChangeKind {
+    /// Returns the kind with this number; `None` for 0, which is a message, and for kinds of a newer version.
+    pub(crate) const fn from_number(number: i16) -> Option<Self> {
+        match number {
+            1 => Some(Self::Edit),
+            2 => Some(Self::Deletion),
+            _ => None,
+        }
+    }
+}
+
+impl Change {
+    pub(super) const fn kind(&self) -> ChangeKind {
+        match self {
+            Self::Edit { .. } => ChangeKind::Edit,
+            Self::Delete { .. } => ChangeKind::Deletion,
+        }
+    }
+
+    /// Returns each message, with its new text and the expected `seq` of its last change.
+    pub(super) fn items(&self) -> impl Iterator<Item = (MessageId, Option<&str>, Option<Seq>)> {
+        let (messages, text, expected) = match self {
+            Self::Edit { message, text, if_changed_seq } => {
+                (std::slice::from_ref(message), Some(text.as_str()), *if_changed_seq)
+            }
+            Self::Delete { messages } => (messages.as_slice(), None, None),
+        };
+        messages.iter().map(move |message| (*message, text, expected))
+    }
+}
+
+/// The place that a change got in the sequence of its chat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Applied {
+    pub(crate) seq: Seq,
+    pub(crate) at: DateTime<Utc>,
+}
+
+/// The outcome of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ChangeOutcome {
+    /// It is committed.
+    Applied(Applied),
+    /// It was committed before, by a request with the same `request_id`.
+    Duplicate(Applied),
+    /// It changes nothing, so it has no place in the sequence.
+    Unchanged,
+}
+
+/// The rules for changes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ChangePolicy {
+    /// `EDIT_WINDOW`: how long after sending a message can be edited, in seconds. 0 is no limit.
+    pub(crate) edit_window_s: i64,
+    /// Whether replaced texts are kept (`EDIT_HISTORY`).
+    pub(crate) keeps_versions: bool,
+}

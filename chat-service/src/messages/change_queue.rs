@@ -1,0 +1,170 @@
+//! Batches changes: those that arrive while a statement runs are applied together by the next one.
+//!
+//! Changes have a queue and a connection of their own, so a message does not wait until the changes before it are applied. It
+//! waits only for the lock of its own chat, at most as long as one statement runs.
+
+use std::collections::HashSet;
+
+use neonchat_common::{
+    batch::{BatchSize, recv_batch},
+    tasks::Tasks,
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, timeout_at},
+};
+
+use super::{
+    change::{ChangePolicy, NewChange},
+    error::MessageError,
+    store::{self, ChangeResult},
+};
+use crate::db::{CONNECTION_TIMEOUT, Db, DbError};
+
+/// The size from which a statement takes no further changes: messages that they name, and bytes of text.
+const MAX_BATCH: BatchSize = BatchSize { messages: 512, bytes: 1024 * 1024 };
+
+/// Callers that can wait for a statement to begin.
+const QUEUE_CAPACITY: usize = 4096;
+
+/// A handle to the task that applies changes.
+#[derive(Clone, Debug)]
+pub(super) struct ChangeQueue {
+    queue: mpsc::Sender<Job>,
+}
+
+#[derive(Debug)]
+struct Job {
+    change: NewChange,
+    /// The statement begins by then, or not at all: a change that was reported as refused must not be applied afterwards.
+    start_by: Instant,
+    answer: oneshot::Sender<ChangeResult>,
+}
+
+impl Job {
+    fn size(&self) -> BatchSize {
+        let (mut messages, mut bytes) = (0, 0);
+        for (_, text, _) in self.change.change.items() {
+            messages += 1;
+            bytes += text.map_or(0, str::len);
+        }
+        BatchSize { messages, bytes }
+    }
+}
+
+impl ChangeQueue {
+    /// Starts the task. It ends with the process, after it has applied everything in the queue.
+    pub(super) fn start(db: Db, policy: ChangePolicy, tasks: &Tasks) -> Self {
+        let (queue, jobs) = mpsc::channel(QUEUE_CAPACITY);
+        tasks.spawn(run(db, policy, jobs, tasks.clone()));
+        Self { queue }
+    }
+
+    /// Applies a change, or finds the event of an earlier request with its `request_id`. `Ok` means that it is committed.
+    /// The work continues if the caller is cancelled.
+    pub(super) async fn submit(&self, change: NewChange) -> ChangeResult {
+        let start_by = Instant::now() + CONNECTION_TIMEOUT;
+        let (answer, answered) = oneshot::channel();
+        match timeout_at(start_by, self.queue.send(Job { change, start_by, answer })).await {
+            Err(_) => Err(DbError::Timeout.into()),
+            Ok(Err(_)) => Err(MessageError::ShuttingDown),
+            Ok(Ok(())) => answered.await.unwrap_or(Err(MessageError::ShuttingDown)),
+        }
+    }
+}
+
+async fn run(db: Db, policy: ChangePolicy, mut jobs: mpsc::Receiver<Job>, tasks: Tasks) {
+    let stopped = tasks.stop_token();
+    while let Some(mut jobs) = recv_batch(&mut jobs, &stopped, MAX_BATCH, Job::size).await {
+        while !jobs.is_empty() {
+            let (batch, rest) = split_conflicts(jobs);
+            // In a separate task, so that a panic fails only this batch.
+            let _ = tasks.spawn(apply(db.clone(), policy, batch)).await;
+            jobs = rest;
+        }
+    }
+}
+
+/// Takes the changes that one statement can apply: it must not contain two changes of one message, or the same request twice.
+fn split_conflicts(jobs: Vec<Job>) -> (Vec<Job>, Vec<Job>) {
+    let (mut messages, mut requests) = (HashSet::new(), HashSet::new());
+    jobs.into_iter().partition(|job| {
+        let NewChange { actor, request_id, change, .. } = &job.change;
+        let request = request_id.map(|id| (*actor, id));
+        let is_free = request.is_none_or(|request| !requests.contains(&request))
+            && change.items().all(|(message, ..)| !messages.contains(&message));
+        // Also for a change that has to wait, so that a later one does not overtake it.
+        requests.extend(request);
+        messages.extend(change.items().map(|(message, ..)| message));
+        is_free
+    })
+}
+
+async fn apply(db: Db, policy: ChangePolicy, jobs: Vec<Job>) {
+    let now = Instant::now();
+    let (jobs, late): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| now < job.start_by);
+    for job in late {
+        // The caller may have been cancelled.
+        let _ = job.answer.send(Err(DbError::Timeout.into()));
+    }
+    let Some(start_by) = jobs.iter().map(|job| job.start_by).min() else { return };
+    let changes: Vec<_> = jobs.iter().map(|job| &job.change).collect();
+    let outcomes = apply_batch_or_singly(&db, policy, start_by, &changes).await;
+    for (job, outcome) in jobs.into_iter().zip(outcomes) {
+        let _ = job.answer.send(outcome);
+    }
+}
+
+/// Applies all changes by one statement. If it fails because of one of them, applies each singly.
+async fn apply_batch_or_singly(
+    db: &Db,
+    policy: ChangePolicy,
+    start_by: Instant,
+    changes: &[&NewChange],
+) -> Vec<ChangeResult> {
+    let run = async |changes: &[&NewChange]| {
+        let work = async |connection: &mut _| Ok(store::apply_changes(connection, changes, policy).await?);
+        db.run_by::<_, DbError>(start_by, work).await
+    };
+    match run(changes).await {
+        Ok(outcomes) => outcomes,
+        Err(error) if changes.len() > 1 && !error.is_transient() => {
+            let mut outcomes = Vec::with_capacity(changes.len());
+            for change in changes {
+                let alone = run(std::slice::from_ref(change)).await;
+                outcomes.append(&mut alone.unwrap_or_else(|error| vec![Err(error.into())]));
+            }
+            outcomes
+        }
+        Err(error) => {
+            let error = MessageError::from(error);
+            vec![Err(error); changes.len()]
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use neonchat_common::ids::{ChatId, MessageId, SendId, UserId};
+
+    use super::*;
+    use crate::messages::change::Change;
+
+    fn job(request_id: Option<SendId>, messages: &[MessageId]) -> Job {
+        let change = Change::Delete { messages: messages.to_vec() };
+        let change = NewChange { chat: ChatId::new(), actor: UserId(uuid::Uuid::nil()), request_id, change };
+        Job { change, start_by: Instant::now(), answer: oneshot::channel().0 }
+    }
+
+    #[test]
+    fn separates_changes_of_one_message_and_repeated_requests() {
+        let (a, b, c) = (MessageId::new(), MessageId::new(), MessageId::new());
+        let repeated = Some(SendId::new());
+        let jobs = vec![job(None, &[a]), job(repeated, &[b, a]), job(None, &[b]), job(repeated, &[c]), job(None, &[])];
+        let sizes = |jobs: &[Job]| jobs.iter().map(|job| job.change.change.items().count()).collect::<Vec<_>>();
+        let (first, rest) = split_conflicts(jobs);
+        assert_eq!((sizes(&first), sizes(&rest)), (vec![1, 0], vec![2, 1, 1]));
+        let (second, rest) = split_conflicts(rest);
+        assert_eq!((sizes(&second), sizes(&rest)), (vec![2], vec![1, 1]));
+    }
+}

@@ -1,0 +1,299 @@
+//! Edits and deletions in Postgres. One statement applies any number of them.
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    QueryResult, Queryable,
+    pg::Pg,
+    query_builder::{AstPass, Query, QueryFragment, QueryId},
+    result::{DatabaseErrorKind, Error as QueryError},
+    sql_types::{Array, BigInt, Bool, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
+};
+use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
+use neonchat_common::ids::Seq;
+use uuid::Uuid;
+
+use crate::messages::{
+    change::{Applied, ChangeKind, ChangeOutcome, ChangePolicy, NewChange},
+    error::MessageError,
+};
+
+/// How often the changes are tried. Each retry means that another instance has just changed one of the chats.
+const ATTEMPTS: usize = 5;
+
+/// The outcome of one change.
+pub(in crate::messages) type ChangeResult = Result<ChangeOutcome, MessageError>;
+
+/// Applies changes, or finds the events of earlier ones with their `request_id`s. If the database fails, it applies none.
+/// No two of the changes may concern the same message or have the same actor and `request_id`.
+pub(in crate::messages) async fn apply_changes(
+    connection: &mut AsyncPgConnection,
+    changes: &[&NewChange],
+    policy: ChangePolicy,
+) -> QueryResult<Vec<ChangeResult>> {
+    let mut outcomes = vec![Err(MessageError::NoSuchChat); changes.len()];
+    let mut pending: Vec<usize> = (0..changes.len()).collect();
+    for attempt in 1..=ATTEMPTS {
+        let statement = ApplyChanges::new(pending.iter().map(|index| changes[*index]), policy);
+        // `load` reads the answer to its end: the rows arrive before the commit.
+        let rows: Vec<Row> = match (&statement).load(connection).await {
+            Ok(rows) => rows,
+            // The same `request_id` was stored meanwhile. The next attempt finds it.
+            Err(QueryError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) if attempt < ATTEMPTS => continue,
+            Err(error) => return Err(error),
+        };
+        let mut stale = Vec::new();
+        for row in rows {
+            let position = usize::try_from(row.n).ok().and_then(|n| n.checked_sub(1));
+            let Some(&index) = position.and_then(|position| pending.get(position)) else { continue };
+            match row.outcome(changes[index].change.kind()) {
+                Some(outcome) => outcomes[index] = outcome,
+                None => stale.push(index),
+            }
+        }
+        if stale.is_empty() {
+            break;
+        }
+        for &index in &stale {
+            outcomes[index] = Err(MessageError::Contended);
+        }
+        pending = stale;
+    }
+    Ok(outcomes)
+}
+
+/// One statement, so one transaction and one round trip. The changes are passed as arrays, one for each column; the messages of
+/// all changes are a second group of arrays.
+///
+/// The statement reads what it changes before it holds the lock of the chat. So it also reads `event_count` before, and
+/// compares it under the lock: if another event was committed in between, nothing is changed and the verdict is [`STALE`].
+///
+/// `target` decides about each message, and `effective` about each change: a change that changes nothing takes no `seq`.
+struct ApplyChanges<'a> {
+    chats: Vec<Uuid>,
+    actors: Vec<Uuid>,
+    request_ids: Vec<Option<Uuid>>,
+    kinds: Vec<i16>,
+    /// For each message, the number of its change, from 1.
+    item_numbers: Vec<i64>,
+    item_messages: Vec<Uuid>,
+    /// The new text of an edit.
+    item_texts: Vec<Option<&'a str>>,
+    /// The `seq` that the last change of the message must have, if the client gave one.
+    item_expected: Vec<Option<Seq>>,
+    policy: ChangePolicy,
+}
+
+impl<'a> ApplyChanges<'a> {
+    fn new(changes: impl ExactSizeIterator<Item = &'a NewChange>, policy: ChangePolicy) -> Self {
+        let mut this = Self {
+            chats: Vec::with_capacity(changes.len()),
+            actors: Vec::with_capacity(changes.len()),
+            request_ids: Vec::with_capacity(changes.len()),
+            kinds: Vec::with_capacity(changes.len()),
+            item_numbers: Vec::new(),
+            item_messages: Vec::new(),
+            item_texts: Vec::new(),
+            item_expected: Vec::new(),
+            policy,
+        };
+        for (change, n) in changes.zip(1..) {
+            this.chats.push(change.chat.0);
+            this.actors.push(change.actor.0);
+            this.request_ids.push(change.request_id.map(|id| id.0));
+            this.kinds.push(change.change.kind() as i16);
+            for (message, text, expected) in change.change.items() {
+                this.item_numbers.push(n);
+                this.item_messages.push(message.0);
+                this.item_texts.push(text);
+                this.item_expected.push(expected);
+            }
+        }
+        this
+    }
+}
+
+const DONE: i16 = 0;
+const DUPLICATE: i16 = 1;
+const MISMATCH: i16 = 2;
+const UNCHANGED: i16 = 3;
+const GONE: i16 = 4;
+const NOT_AUTHOR: i16 = 5;
+const TOO_LATE: i16 = 6;
+const CHANGED_SINCE: i16 = 7;
+const STALE: i16 = 8;
+
+impl QueryFragment<Pg> for ApplyChanges<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("WITH change AS MATERIALIZED (SELECT * FROM unnest(");
+        out.push_bind_param::<Array<SqlUuid>, _>(&self.chats)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<SqlUuid>, _>(&self.actors)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<Nullable<SqlUuid>>, _>(&self.request_ids)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<SmallInt>, _>(&self.kinds)?;
+        out.push_sql(
+            ") WITH ORDINALITY AS change (chat_id, actor_id, request_id, kind, n)
+            ), item AS MATERIALIZED (SELECT * FROM unnest(",
+        );
+        out.push_bind_param::<Array<BigInt>, _>(&self.item_numbers)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<SqlUuid>, _>(&self.item_messages)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<Nullable<Text>>, _>(&self.item_texts)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<Nullable<BigInt>>, _>(&self.item_expected)?;
+        out.push_sql(
+            ") AS item (n, message_id, new_text, expected_seq)
+            ), allowed AS MATERIALIZED (
+                SELECT change.*, access.version
+                  FROM change, LATERAL (
+                       SELECT chats.event_count AS version FROM chat_members AS member, chats
+                        WHERE member.chat_id = change.chat_id AND user_id = actor_id AND chats.id = change.chat_id
+                       OFFSET 0
+                  ) AS access
+            ), chat AS MATERIALIZED (
+                SELECT id, last_seq, last_event_at, event_count FROM chats
+                 WHERE id = ANY (ARRAY(SELECT chat_id FROM allowed))
+                 ORDER BY id
+                   FOR NO KEY UPDATE
+            ), moment AS MATERIALIZED (
+                SELECT clock_timestamp() AS now FROM (SELECT count(*) FROM chat) AS locked
+            ), seen AS MATERIALIZED (
+                SELECT change.n, event.seq, event.created_at,
+                       event.chat_id = change.chat_id AND event.kind = change.kind AND CASE change.kind
+                       WHEN 1 THEN EXISTS (
+                           SELECT FROM item JOIN messages AS message ON message.id = item.message_id
+                            WHERE item.n = change.n AND message.chat_id = event.chat_id AND message.seq = event.target_seq
+                                  AND (message.changed_seq <> event.seq OR message.text = item.new_text))
+                       ELSE NOT EXISTS (
+                           SELECT FROM jsonb_array_elements(event.body) AS gone
+                            WHERE (gone->>'id')::uuid <> ALL (ARRAY(SELECT message_id FROM item WHERE item.n = change.n)))
+                       END AS is_same
+                  FROM change, LATERAL (
+                       SELECT * FROM chat_events AS event
+                        WHERE event.actor_id = change.actor_id AND event.request_id = change.request_id OFFSET 0
+                  ) AS event
+            ), target AS MATERIALIZED (
+                SELECT allowed.n, allowed.chat_id, new_text, message.*,
+                       CASE WHEN deleted_at IS NOT NULL THEN 4
+                            WHEN sender_id <> actor_id THEN 5
+                            WHEN new_text IS NULL THEN 0
+                            WHEN created_at + ",
+        );
+        out.push_bind_param::<BigInt, _>(&self.policy.edit_window_s)?;
+        out.push_sql(" * interval '1 s' < now AND ");
+        out.push_bind_param::<BigInt, _>(&self.policy.edit_window_s)?;
+        out.push_sql(
+            " > 0 THEN 6
+                            WHEN expected_seq <> coalesce(changed_seq, message_seq) THEN 7
+                            WHEN new_text = old_text THEN 3
+                            ELSE 0
+                       END::smallint AS verdict
+                  FROM moment, allowed JOIN item USING (n), LATERAL (
+                       SELECT messages.id, messages.seq AS message_seq, sender_id, text AS old_text,
+                              created_at, updated_at AS written_at, changed_seq, deleted_at
+                         FROM messages
+                        WHERE messages.id = message_id AND messages.chat_id = allowed.chat_id
+                       OFFSET 0
+                  ) AS message
+                 WHERE allowed.n NOT IN (SELECT n FROM seen)
+            ), effective AS MATERIALIZED (
+                SELECT n FROM target GROUP BY n HAVING bool_and(verdict IN (0, 3, 4)) AND bool_or(verdict = 0)
+            ), placed AS MATERIALIZED (
+                SELECT n, chat_id, actor_id, request_id, kind, last_seq + place AS seq, event_count + place AS event_n,
+                       greatest(now, last_event_at + interval '1 us') + (place - 1) * interval '1 us' AS at, is_last
+                  FROM moment, chat, (
+                       SELECT allowed.*, row_number() OVER chat AS place, lead(n) OVER chat IS NULL AS is_last
+                         FROM allowed JOIN effective USING (n)
+                       WINDOW chat AS (PARTITION BY chat_id ORDER BY n)
+                  ) AS fresh
+                 WHERE chat.id = chat_id AND event_count = version
+            ), changed AS MATERIALIZED (
+                SELECT placed.n, placed.chat_id, placed.seq, placed.at, target.id, message_seq, old_text, new_text, written_at
+                  FROM placed JOIN target USING (n) WHERE verdict = 0
+            ), changed_messages AS (
+                UPDATE messages
+                   SET text = coalesce(new_text, ''), changed_seq = changed.seq, updated_at = at,
+                       deleted_at = CASE WHEN new_text IS NULL THEN at END
+                  FROM changed
+                 WHERE messages.id = changed.id
+            ), kept_versions AS (
+                INSERT INTO message_versions (chat_id, seq, until_seq, text, at)
+                SELECT chat_id, message_seq, seq, old_text, written_at FROM changed WHERE new_text IS NOT NULL AND ",
+        );
+        out.push_bind_param::<Bool, _>(&self.policy.keeps_versions)?;
+        out.push_sql(
+            "), deleted_versions AS (
+                DELETE FROM message_versions AS version
+                 USING changed
+                 WHERE version.chat_id = changed.chat_id AND version.seq = message_seq AND new_text IS NULL
+            ), stored AS (
+                INSERT INTO chat_events (chat_id, seq, n, kind, actor_id, request_id, target_seq, body, created_at)
+                SELECT chat_id, seq, event_n, kind, actor_id, request_id,
+                       CASE kind WHEN 1 THEN (SELECT message_seq FROM changed WHERE changed.n = placed.n) END,
+                       CASE kind WHEN 2 THEN (
+                           SELECT jsonb_agg(jsonb_build_object('id', id, 'seq', message_seq) ORDER BY message_seq)
+                             FROM changed WHERE changed.n = placed.n) END,
+                       at
+                  FROM placed
+            ), moved_on AS (
+                UPDATE chats
+                   SET last_seq = seq, last_event_at = at, event_count = event_n, event_seq = seq,
+                       gone_seq = greatest(gone_seq, (
+                           SELECT max(message_seq) FROM changed WHERE changed.chat_id = chats.id AND new_text IS NULL))
+                  FROM placed
+                 WHERE chats.id = placed.chat_id AND is_last
+            )
+            SELECT n, 0::smallint, seq, at FROM placed
+            UNION ALL
+            SELECT n, CASE WHEN is_same THEN 1 ELSE 2 END::smallint, seq, created_at FROM seen
+            UNION ALL
+            SELECT allowed.n,
+                   CASE WHEN event_count <> version THEN 8
+                        ELSE coalesce((SELECT max(verdict) FROM target WHERE target.n = allowed.n), 4)
+                   END::smallint, NULL, NULL
+              FROM allowed JOIN chat ON chat.id = chat_id
+             WHERE allowed.n NOT IN (SELECT n FROM seen) AND allowed.n NOT IN (SELECT n FROM placed)",
+        );
+        Ok(())
+    }
+}
+
+impl QueryId for ApplyChanges<'_> {
+    type QueryId = ApplyChanges<'static>;
+}
+
+impl Query for ApplyChanges<'_> {
+    type SqlType = (BigInt, SmallInt, Nullable<BigInt>, Nullable<Timestamptz>);
+}
+
+#[derive(Queryable)]
+struct Row {
+    /// The position of the change in the statement, from 1.
+    n: i64,
+    verdict: i16,
+    seq: Option<Seq>,
+    at: Option<DateTime<Utc>>,
+}
+
+impl Row {
+    /// Returns the outcome; `None` if the change must be tried again.
+    fn outcome(&self, kind: ChangeKind) -> Option<ChangeResult> {
+        let applied = self.seq.zip(self.at).map(|(seq, at)| Applied { seq, at });
+        Some(match (self.verdict, applied) {
+            (DONE, Some(applied)) => Ok(ChangeOutcome::Applied(applied)),
+            (DUPLICATE, Some(applied)) => Ok(ChangeOutcome::Duplicate(applied)),
+            (MISMATCH, _) => Err(MessageError::IdempotencyMismatch),
+            (UNCHANGED, _) => Ok(ChangeOutcome::Unchanged),
+            // A deletion skips messages that are deleted or unknown.
+            (GONE, _) if kind == ChangeKind::Deletion => Ok(ChangeOutcome::Unchanged),
+            (GONE, _) => Err(MessageError::NoSuchMessage),
+            (NOT_AUTHOR, _) => Err(MessageError::NotAuthor),
+            (TOO_LATE, _) => Err(MessageError::EditWindowClosed),
+            (CHANGED_SINCE, _) => Err(MessageError::ChangedSince),
+            (STALE, _) => return None,
+            (verdict, _) => Err(MessageError::UnknownVerdict(verdict)),
+        })
+    }
+}

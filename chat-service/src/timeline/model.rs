@@ -1,0 +1,271 @@
+//! Durable events, and pages of them.
+
+use chrono::{DateTime, Utc};
+use neonchat_common::{
+    ids::{ChatId, MessageId, SendId, Seq, UserId},
+    json, time,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{messages::model::Message, notifier::Frames, validation::PageLimit};
+
+/// The page size of events.
+pub(crate) type EventsLimit = PageLimit<200, 1000>;
+
+/// A durable event, with what its frames need to be addressed.
+#[derive(Clone)]
+pub(crate) struct StoredEvent {
+    pub(crate) actor: UserId,
+    /// The idempotency key of the actor.
+    pub(crate) request_id: Option<SendId>,
+    pub(crate) event: Event,
+}
+
+impl StoredEvent {
+    /// Encodes the frames for the sockets of the members.
+    pub(crate) fn frames(&self) -> Frames {
+        let others = self.event.clone().seen_by_others();
+        let for_actor = self.event.has_secrets_of_actor().then(|| self.event.frame());
+        Frames { for_others: others.frame(), for_actor }
+    }
+}
+
+/// A page of events, with the head of the chat.
+pub(crate) struct EventsPage {
+    pub(crate) events: Vec<StoredEvent>,
+    pub(crate) head_seq: Seq,
+}
+
+/// A durable event of a chat. Its `type` says which one.
+///
+/// Later versions may add types. A client ignores an event of an unknown type, but counts its `seq` as received.
+#[derive(Clone, Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(discriminator(property_name = "type", mapping(
+    ("message" = "#/components/schemas/MessageEvent"),
+    ("message_edited" = "#/components/schemas/MessageEditedEvent"),
+    ("messages_deleted" = "#/components/schemas/MessagesDeletedEvent"),
+    ("unknown" = "#/components/schemas/UnknownEvent"),
+)))]
+pub(crate) enum Event {
+    /// A message was sent.
+    Message(MessageEvent),
+    /// A message was edited.
+    Edited(MessageEditedEvent),
+    /// Messages were deleted.
+    Deleted(MessagesDeletedEvent),
+    /// An event that only a newer version of the service knows.
+    Unknown(UnknownEvent),
+}
+
+/// A message was sent.
+#[derive(Clone, Serialize, ToSchema)]
+pub(crate) struct MessageEvent {
+    /// The type of the event.
+    #[serde(rename = "type")]
+    pub(crate) kind: MessageEventType,
+    /// The number of the event in the sequence of its chat.
+    #[schema(value_type = i64, minimum = 1, examples(42))]
+    pub(crate) seq: Seq,
+    /// The message as it is now: edited, or empty if it is deleted.
+    pub(crate) message: Message,
+}
+
+/// The `type` of an event of a sent message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum MessageEventType {
+    /// The only value.
+    Message,
+}
+
+/// A message was edited.
+#[derive(Clone, Serialize, ToSchema)]
+pub(crate) struct MessageEditedEvent {
+    /// The type of the event.
+    #[serde(rename = "type")]
+    pub(crate) kind: MessageEditedEventType,
+    /// The id of the chat.
+    pub(crate) chat_id: ChatId,
+    /// The number of the event in the sequence of its chat.
+    #[schema(value_type = i64, minimum = 1, examples(45))]
+    pub(crate) seq: Seq,
+    /// The id of the user who edited it.
+    pub(crate) by: UserId,
+    /// When it was edited.
+    #[serde(serialize_with = "time::serialize")]
+    #[schema(examples("2026-01-02T03:04:05.000006Z"))]
+    pub(crate) at: DateTime<Utc>,
+    /// The message. Absent if the event is superseded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(crate) message: Option<Message>,
+    /// The id of the message. Only if the event is superseded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(crate) message_id: Option<MessageId>,
+    /// `true` if a later event changes the message again. Absent if not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(crate) superseded: Option<bool>,
+}
+
+/// The `type` of an event of an edited message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum MessageEditedEventType {
+    /// The only value.
+    MessageEdited,
+}
+
+/// Messages were deleted.
+#[derive(Clone, Serialize, ToSchema)]
+pub(crate) struct MessagesDeletedEvent {
+    /// The type of the event.
+    #[serde(rename = "type")]
+    pub(crate) kind: MessagesDeletedEventType,
+    /// The id of the chat.
+    pub(crate) chat_id: ChatId,
+    /// The number of the event in the sequence of its chat.
+    #[schema(value_type = i64, minimum = 1, examples(46))]
+    pub(crate) seq: Seq,
+    /// The id of the user who deleted them.
+    pub(crate) by: UserId,
+    /// When they were deleted.
+    #[serde(serialize_with = "time::serialize")]
+    #[schema(examples("2026-01-02T03:04:05.000006Z"))]
+    pub(crate) at: DateTime<Utc>,
+    /// The deleted messages.
+    pub(crate) messages: Vec<DeletedMessage>,
+}
+
+/// The `type` of an event of deleted messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum MessagesDeletedEventType {
+    /// The only value.
+    MessagesDeleted,
+}
+
+/// A deleted message.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct DeletedMessage {
+    /// The id of the message.
+    pub(crate) id: MessageId,
+    /// Its number in the sequence of its chat.
+    #[schema(value_type = i64, minimum = 1, examples(42))]
+    pub(crate) seq: Seq,
+}
+
+/// An event that only a newer version of the service knows.
+#[derive(Clone, Serialize, ToSchema)]
+pub(crate) struct UnknownEvent {
+    /// The type of the event.
+    #[serde(rename = "type")]
+    pub(crate) kind: UnknownEventType,
+    /// The id of the chat.
+    pub(crate) chat_id: ChatId,
+    /// The number of the event in the sequence of its chat.
+    #[schema(value_type = i64, minimum = 1, examples(47))]
+    pub(crate) seq: Seq,
+}
+
+/// The `type` of an unknown event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum UnknownEventType {
+    /// The only value.
+    Unknown,
+}
+
+/// The frame of a message event: over WebSocket its type is `new_message`.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "new_message")]
+struct NewMessageFrame<'a> {
+    chat_id: ChatId,
+    seq: Seq,
+    message: &'a Message,
+}
+
+impl Event {
+    pub(crate) const fn message(message: Message) -> Self {
+        Self::Message(MessageEvent { kind: MessageEventType::Message, seq: message.seq, message })
+    }
+
+    pub(crate) const fn seq(&self) -> Seq {
+        match self {
+            Self::Message(event) => event.seq,
+            Self::Edited(event) => event.seq,
+            Self::Deleted(event) => event.seq,
+            Self::Unknown(event) => event.seq,
+        }
+    }
+
+    /// Returns the event as a member may see it.
+    pub(crate) fn seen_by(self, reader: UserId) -> Self {
+        match &self {
+            Self::Message(MessageEvent { message, .. })
+            | Self::Edited(MessageEditedEvent { message: Some(message), .. })
+                if message.sender_id != reader =>
+            {
+                self.seen_by_others()
+            }
+            _ => self,
+        }
+    }
+
+    /// Returns the event as members other than the author of the message see it.
+    fn seen_by_others(self) -> Self {
+        match self {
+            Self::Message(event) => Self::Message(MessageEvent { message: event.message.seen_by_others(), ..event }),
+            Self::Edited(event) => {
+                Self::Edited(MessageEditedEvent { message: event.message.map(Message::seen_by_others), ..event })
+            }
+            event @ (Self::Deleted(_) | Self::Unknown(_)) => event,
+        }
+    }
+
+    /// Returns whether the actor sees more of the event than others.
+    const fn has_secrets_of_actor(&self) -> bool {
+        matches!(self, Self::Message(_) | Self::Edited(MessageEditedEvent { message: Some(_), .. }))
+    }
+
+    fn frame(&self) -> Box<serde_json::value::RawValue> {
+        match self {
+            Self::Message(MessageEvent { seq, message, .. }) => {
+                json::raw(&NewMessageFrame { chat_id: message.chat_id, seq: *seq, message })
+            }
+            event => json::raw(event),
+        }
+    }
+
+    /// Returns the approximate size of the event, encoded, in bytes.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Self::Message(MessageEvent { message, .. })
+            | Self::Edited(MessageEditedEvent { message: Some(message), .. }) => message.text.len() + EVENT_OVERHEAD,
+            Self::Deleted(event) => EVENT_OVERHEAD + event.messages.len() * DELETED_MESSAGE_SIZE,
+            Self::Edited(_) | Self::Unknown(_) => EVENT_OVERHEAD,
+        }
+    }
+}
+
+/// The size of an event without its text, encoded for gRPC and rounded up, in bytes.
+const EVENT_OVERHEAD: usize = 512;
+
+/// The size of a [`DeletedMessage`], encoded and rounded up, in bytes.
+const DELETED_MESSAGE_SIZE: usize = 80;
+
+/// A page of the durable events of a chat, in ascending order of `seq`.
+#[derive(Serialize, ToSchema)]
+#[expect(clippy::struct_field_names, reason = "both names are those of the API")]
+pub(crate) struct Events {
+    /// The events on this page. With long texts there are fewer than `limit`.
+    pub(crate) events: Vec<Event>,
+    /// The highest `seq` of the chat; at least that of the last event on this page.
+    #[schema(value_type = i64, minimum = 0, examples(42))]
+    pub(crate) head_seq: Seq,
+    /// Whether there are further pages.
+    pub(crate) has_more: bool,
+}
