@@ -160,6 +160,7 @@ impl Notifier {
             user_id: actor_id,
             // No socket waits for an ack of a change that came over REST.
             send_id: None,
+            change_id: None,
             frame: &frames.for_others,
             actor_frame: frames.for_actor.as_deref(),
         };

@@ -102,6 +102,9 @@ pub enum Event<'a> {
         /// The `request_id` of the sender. With the user it identifies the socket that caused the event.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         send_id: Option<SendId>,
+        /// The `request_id` of the user who made a change. With the user it identifies the socket that gets an ack instead.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        change_id: Option<SendId>,
         /// The frame for the sockets of the members.
         #[serde(borrow)]
         frame: &'a RawValue,
@@ -188,6 +191,7 @@ mod tests {
                 seq: 7,
                 user_id: UserId::new(),
                 send_id: None,
+                change_id: None,
                 frame: serde_json::from_str(frame).expect("JSON"),
                 actor_frame: Some(serde_json::from_str("{}").expect("JSON")),
             },

@@ -45,12 +45,12 @@ proptest! {
         let frame = serde_json::json!({ "type": "new_message", "text": text }).to_string();
         let frame: &RawValue = serde_json::from_str(&frame).expect("parse JSON");
         let (user_id, send_id) = (UserId::new(), Some(SendId::new()));
-        let event = Event::Durable { seq, user_id, send_id, frame };
+        let event = Event::Durable { seq, user_id, send_id, change_id: None, frame, actor_frame: None };
         let (deployment, request_id) = (Some(DeploymentId::new()), id.as_str().into());
         let envelope = Envelope { instance: None, deployment, request_id, traceparent: None, event };
         let encoded = envelope.encode();
         let back: Envelope<'_> = serde_json::from_str(&encoded).expect("parse envelope");
-        let Event::Durable { seq: read_seq, user_id: read_user, send_id: read_send, frame: read } = back.event else {
+        let Event::Durable { seq: read_seq, user_id: read_user, send_id: read_send, frame: read, .. } = back.event else {
             panic!("event has another type");
         };
         prop_assert_eq!((read_seq, read_user, read_send, read.get()), (seq, user_id, send_id, frame.get()));

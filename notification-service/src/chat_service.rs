@@ -8,17 +8,19 @@ use neonchat_common::{
     deployment::Deployment,
     error::ApiError,
     grpc::client::GrpcClient,
-    ids::{ChatId, Seq, TokenId, UserId},
+    ids::{ChatId, SendId, Seq, TokenId, UserId},
 };
 use neonchat_proto::chat::v1::{
-    GetDeploymentRequest, GetEventsRequest, GetHeadsRequest, ListChangedUsersRequest, ListUserChatsRequest,
-    ListUserChatsResponse, MarkReadRequest, StoreMessagesRequest, ValidateChatAccessRequest,
+    ChangeMessageRequest, GetDeploymentRequest, GetEventsRequest, GetHeadsRequest, ListChangedUsersRequest,
+    ListUserChatsRequest, ListUserChatsResponse, MarkReadRequest, StoreMessagesRequest, ValidateChatAccessRequest,
 };
 use tonic::{Code, Status};
 
 use self::model::parse;
-pub(crate) use self::model::{ChangedUsers, EventsPage, NewMessage, ReadUpdate, Stored, StoredEvent, StoredMessage};
-use crate::hub::UserChat;
+pub(crate) use self::model::{
+    ChangeOutcome, ChangedUsers, EventsPage, NewMessage, ReadUpdate, Stored, StoredChange, StoredEvent, StoredMessage,
+};
+use crate::{hub::UserChat, protocol::NewChange};
 
 /// The timeout of calls for which a client waits: listing chats for a handshake, or moving a read marker.
 const INTERACTIVE_TIMEOUT: Duration = Duration::from_millis(1800);
@@ -118,6 +120,25 @@ impl ChatService {
         let changed = self.grpc.call(BACKGROUND_TIMEOUT, ListChangedUsersRequest { since_micros }).await?;
         let users = changed.user_ids.iter().map(|id| parse(id)).collect::<Result<_, _>>()?;
         Ok(ChangedUsers { users, until_micros: changed.until_micros })
+    }
+
+    /// Edits or deletes messages. An `Ok` outcome is committed.
+    pub(crate) async fn change(
+        &self,
+        user: UserId,
+        chat: ChatId,
+        request_id: SendId,
+        change: &NewChange,
+    ) -> Result<ChangeOutcome, ApiError> {
+        let request = ChangeMessageRequest {
+            chat_id: chat.to_string(),
+            actor_id: user.to_string(),
+            request_id: request_id.to_string(),
+            change: Some(change.to_wire()),
+        };
+        let answer = self.grpc.call(INTERACTIVE_TIMEOUT, request).await?;
+        let event = answer.event.map(|event| StoredChange::from_wire(answer.seq, event)).transpose()?;
+        Ok(ChangeOutcome { duplicate: answer.duplicate, event })
     }
 
     /// Moves a member's read marker up to `read`. If the call took more than one attempt, the marker counts as moved, because

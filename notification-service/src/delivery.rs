@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use bytestring::ByteString;
 use neonchat_common::{
     bus::{Channel, Event},
     correlation::{self, CorrelationId},
+    error::ApiError,
     ids::{ChatId, InstanceId, Seq, UserId},
     trace::{self, TraceContext},
 };
@@ -12,7 +14,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     bus::{Publication, Publisher},
-    chat_service::StoredMessage,
+    chat_service::{StoredChange, StoredMessage},
     deployment::Deployments,
     event_frame,
     hub::{DurableEvent, Hub, SocketId, Typing, TypingChange},
@@ -74,17 +76,53 @@ impl Delivery {
         let StoredMessage { chat_id, sender_id, seq, .. } = *message;
         let (channel, frame) = (Channel::Chat(chat_id), event_frame::new_message(message));
         let json = frame.to_json();
-        let event = Event::Durable { seq, user_id: sender_id, send_id: message.request_id, frame: &json };
+        let event = Event::Durable {
+            seq,
+            user_id: sender_id,
+            send_id: message.request_id,
+            change_id: None,
+            frame: &json,
+            actor_frame: None,
+        };
         let publication = self.publication(channel, Some(self.instance), request_id, event, trace);
 
         let exclude =
             message.request_id.map(|request_id| self.hub.sending_sockets(sender_id, request_id, chat_id, seq));
         let frame = Some(Frame::new(frame.kind(), json));
-        let event = DurableEvent { seq, sender: Some(sender_id), frame, exclude: exclude.unwrap_or_default() };
+        let exclude = exclude.unwrap_or_default();
+        let event = DurableEvent { seq, sender: Some(sender_id), frame, actor_frame: None, exclude };
         let mut span = trace::Span::child(trace, || trace::deliver_local(channel));
         let sockets = self.hub.deliver(chat_id, event).sockets();
         span.set_socket_count(sockets);
         LocalDelivery { sockets, publication }
+    }
+
+    /// Delivers a stored change: first to the local sockets, then to the other instances. Returns whether Redis accepted the
+    /// publication.
+    pub(crate) async fn deliver_change(&self, chat: ChatId, change: StoredChange) -> Result<bool, ApiError> {
+        let StoredChange { seq, actor, request_id, frame, actor_frame } = change;
+        let json = raw(&frame)?;
+        let actor_json = actor_frame.as_ref().map(raw).transpose()?;
+        let event = Event::Durable {
+            seq,
+            user_id: actor,
+            send_id: None,
+            change_id: request_id,
+            frame: json,
+            actor_frame: actor_json,
+        };
+        let (id, trace) = (correlation::current(), correlation::current_trace());
+        let publication = self.publication(Channel::Chat(chat), Some(self.instance), id.as_str(), event, &trace);
+        let exclude = request_id.map(|request_id| self.hub.changing_sockets(actor, request_id, chat, seq));
+        let event = DurableEvent {
+            seq,
+            sender: Some(actor),
+            frame: Some(Frame::opaque(frame)),
+            actor_frame: actor_frame.map(Frame::opaque),
+            exclude: exclude.unwrap_or_default(),
+        };
+        self.hub.deliver(chat, event);
+        Ok(self.publisher.publish(publication).await)
     }
 
     /// Publishes in this order, in one pipeline. Returns for each publication whether Redis accepted it.
@@ -158,4 +196,9 @@ impl Delivery {
     ) -> Publication {
         Publication::new(channel, self.deployments.own.id(), instance, request_id, event, trace)
     }
+}
+
+/// Returns the frame for use inside other JSON.
+fn raw(frame: &ByteString) -> Result<&RawValue, ApiError> {
+    serde_json::from_str(frame).map_err(|_| ApiError::internal("chat-service sent a frame that is not JSON"))
 }

@@ -3,7 +3,7 @@
 use neonchat_common::ids::{SendId, Seq, UserId};
 
 use crate::{
-    chat_service::{StoredEvent, StoredMessage},
+    chat_service::{StoredChange, StoredEvent, StoredMessage},
     protocol::{Frame, Message, ServerFrame},
 };
 
@@ -15,8 +15,11 @@ pub(crate) struct EventFrame {
     pub(crate) actor: Option<UserId>,
     /// The `request_id` of the actor, if there is one.
     pub(crate) request_id: Option<SendId>,
+    pub(crate) is_message: bool,
     /// The frame for the members' sockets; `None` for a kind that this version cannot deliver.
     pub(crate) frame: Option<Frame>,
+    /// The frame for the actor's sockets, if they get more.
+    pub(crate) actor_frame: Option<Frame>,
 }
 
 impl From<StoredEvent> for EventFrame {
@@ -24,20 +27,35 @@ impl From<StoredEvent> for EventFrame {
         match event {
             StoredEvent::Message(message) => {
                 let frame = Some(new_message(&message).encode());
-                Self { seq: message.seq, actor: Some(message.sender_id), request_id: message.request_id, frame }
+                Self {
+                    seq: message.seq,
+                    actor: Some(message.sender_id),
+                    request_id: message.request_id,
+                    is_message: true,
+                    frame,
+                    actor_frame: None,
+                }
             }
-            StoredEvent::Change { seq, actor, request_id, frame } => {
-                Self { seq, actor: Some(actor), request_id, frame: Some(Frame::opaque(frame)) }
+            StoredEvent::Change(StoredChange { seq, actor, request_id, frame, actor_frame }) => Self {
+                seq,
+                actor: Some(actor),
+                request_id,
+                is_message: false,
+                frame: Some(Frame::opaque(frame)),
+                actor_frame: actor_frame.map(Frame::opaque),
+            },
+            StoredEvent::Unknown { seq } => {
+                Self { seq, actor: None, request_id: None, is_message: false, frame: None, actor_frame: None }
             }
-            StoredEvent::Unknown { seq } => Self { seq, actor: None, request_id: None, frame: None },
         }
     }
 }
 
 /// Returns the frame of a message for the members' sockets.
 pub(crate) fn new_message(message: &StoredMessage) -> ServerFrame<'_> {
-    let StoredMessage { id, chat_id, sender_id, ref text, created_at, updated_at, seq, .. } = *message;
-    let message = Message { id, chat_id, sender_id, text, created_at, updated_at, seq };
+    let StoredMessage { id, chat_id, sender_id, ref text, created_at, updated_at, seq, changed_seq, deleted, .. } =
+        *message;
+    let message = Message { id, chat_id, sender_id, text, created_at, updated_at, seq, changed_seq, deleted };
     ServerFrame::NewMessage { chat_id, seq, message }
 }
 
@@ -56,11 +74,13 @@ mod tests {
     fn keeps_frame_of_change_event() {
         let json = r#"{"type":"message_edited","chat_id":"x","seq":7}"#;
         let (actor, request) = (UserId::new(), SendId::new());
-        let change = Change { actor_id: actor.to_string(), request_id: request.to_string(), frame: json.into() };
+        let (actor_id, request_id) = (actor.to_string(), request.to_string());
+        let change = Change { actor_id, request_id, frame: json.into(), actor_frame: Some(b"{}".into()) };
         let event = convert(ChatEvent { seq: 7, event: Some(Event::Change(change)) });
         assert_eq!((event.seq, event.actor, event.request_id), (7, Some(actor), Some(request)));
         let frame = event.frame.expect("frame");
         assert_eq!((frame.as_str(), frame.kind()), (json, "other"));
+        assert_eq!(event.actor_frame.expect("frame of the actor").as_str(), "{}");
     }
 
     #[test]

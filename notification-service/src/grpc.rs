@@ -44,6 +44,8 @@ impl NotificationService for Api {
         let created_at = created_at
             .ok_or_else(|| ApiError::invalid("timestamp", "range", "should be a time in the years 0 to 9999"))?;
         let message = StoredMessage {
+            changed_seq: None,
+            deleted: false,
             id: parse("message_id", &request.message_id)?,
             chat_id: parse("chat_id", &request.chat_id)?,
             sender_id: parse("sender_id", &request.sender_id)?,

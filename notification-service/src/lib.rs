@@ -7,6 +7,7 @@
 pub mod app;
 pub mod broadcast;
 mod bus;
+mod changes;
 mod chat_service;
 mod close;
 pub mod config;

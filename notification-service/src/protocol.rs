@@ -2,7 +2,7 @@
 
 /// Generates `kind()` and the list of all types. A variant that is not listed does not compile.
 macro_rules! frame_types {
-    ($(#[$doc:meta])+ $all:ident of $frame:ty: $($variant:ident = $name:literal;)+) => {
+    ($(#[$doc:meta])+ $all:ident of $frame:ty: $($variant:ident $(($($field:tt)+))? = $name:literal;)+) => {
         $(#[$doc])+
         pub(crate) const $all: [&str; [$($name),+].len()] = [$($name),+];
 
@@ -10,7 +10,7 @@ macro_rules! frame_types {
             /// Returns its `type`.
             pub(crate) const fn kind(&self) -> &'static str {
                 match self {
-                    $(Self::$variant { .. } => $name,)+
+                    $(Self::$variant { $($($field)+,)? .. } => $name,)+
                 }
             }
         }
@@ -24,7 +24,7 @@ mod server;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::{
-    client::{CLIENT_TYPES, ClientFrame, MAX_FRAME_BYTES, Token},
+    client::{CLIENT_TYPES, ClientFrame, MAX_FRAME_BYTES, NewChange, Token},
     frame::{Frame, OTHER_TYPE},
     server::{DeliveryStatus, Message, PresenceEvent, SERVER_TYPES, ServerFrame, SyncedChat},
 };

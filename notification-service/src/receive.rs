@@ -73,11 +73,17 @@ fn deliver(hub: &Hub, channel: Channel, envelope: Envelope<'_>) -> anyhow::Resul
     let publication = TraceContext::accept(envelope.traceparent.as_deref());
     let mut trace = trace::Span::child(&publication, || trace::deliver_received(channel));
     match (channel, envelope.event) {
-        (Channel::Chat(chat), Event::Durable { seq, user_id, send_id, frame }) => {
-            // A local socket may be sending the same message, stored by the call of another instance.
-            let exclude =
-                send_id.map(|request_id| hub.sending_sockets(user_id, request_id, chat, seq)).unwrap_or_default();
-            let event = DurableEvent { seq, sender: Some(user_id), frame: Some(Frame::opaque(frame.get())), exclude };
+        (Channel::Chat(chat), Event::Durable { seq, user_id, send_id, change_id, frame, actor_frame }) => {
+            // A local socket may be causing the same event, stored by the call of another instance.
+            let sending = send_id.map(|request_id| hub.sending_sockets(user_id, request_id, chat, seq));
+            let changing = change_id.map(|request_id| hub.changing_sockets(user_id, request_id, chat, seq));
+            let event = DurableEvent {
+                seq,
+                sender: Some(user_id),
+                frame: Some(Frame::opaque(frame.get())),
+                actor_frame: actor_frame.map(|frame| Frame::opaque(frame.get())),
+                exclude: sending.or(changing).unwrap_or_default(),
+            };
             let accepted = hub.deliver(chat, event);
             trace.set_socket_count(accepted.sockets());
         }

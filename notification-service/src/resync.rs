@@ -229,13 +229,19 @@ impl Resync {
     }
 
     fn deliver(&self, chat: ChatId, event: EventFrame) {
-        let EventFrame { seq, actor, request_id, frame } = event;
+        let EventFrame { seq, actor, request_id, is_message, frame, actor_frame } = event;
         if frame.is_none() {
             tracing::warn!(chat.id = %chat, event.seq = seq, "event of unknown kind, clients have to fetch it");
         }
-        // A local socket may be sending the message and may not have its ack yet.
-        let exclude =
-            actor.zip(request_id).map(|(actor, request_id)| self.hub.sending_sockets(actor, request_id, chat, seq));
-        self.hub.deliver(chat, DurableEvent { seq, sender: actor, frame, exclude: exclude.unwrap_or_default() });
+        // A local socket may be causing the event and may not have its ack yet.
+        let exclude = actor.zip(request_id).map(|(actor, request_id)| {
+            if is_message {
+                self.hub.sending_sockets(actor, request_id, chat, seq)
+            } else {
+                self.hub.changing_sockets(actor, request_id, chat, seq)
+            }
+        });
+        let exclude = exclude.unwrap_or_default();
+        self.hub.deliver(chat, DurableEvent { seq, sender: actor, frame, actor_frame, exclude });
     }
 }

@@ -174,8 +174,12 @@ impl ShardWorker {
                     let id = send.message.request_id.as_str();
                     let trace = send.message.trace.context();
                     let message = outcome.message(&send.message);
-                    publications.push(self.delivery.deliver_locally(&message, id, &trace).publication);
-                    stored.push((send, outcome));
+                    // A message that was edited or deleted since is not delivered with the text that was sent.
+                    let publication = (!outcome.changed).then(|| {
+                        publications.push(self.delivery.deliver_locally(&message, id, &trace).publication);
+                        publications.len() - 1
+                    });
+                    stored.push((send, outcome, publication));
                 }
                 Err(error) => {
                     send.refuse(&self.hub, &error);
@@ -190,9 +194,9 @@ impl ShardWorker {
         // A task of its own, so that the shard's next call does not wait for Redis.
         self.tasks.spawn(async move {
             let published = published.await;
-            for (index, (send, outcome)) in stored.into_iter().enumerate() {
+            for (send, outcome, publication) in stored {
                 // Without a result, the other instances may not have the message.
-                let is_published = published.get(index).copied().unwrap_or(false);
+                let is_published = publication.and_then(|index| published.get(index).copied()).unwrap_or(false);
                 send.acknowledge(&hub, outcome, is_published);
             }
         });

@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     bus::{Publisher, Subscriptions},
+    changes::Changes,
     chat_service::ChatService,
     config::SocketSettings,
     connection_slots::ConnectionSlots,
@@ -38,6 +39,7 @@ pub(crate) struct AppState {
     pub(crate) publisher: Publisher,
     pub(crate) delivery: Delivery,
     pub(crate) receipts: Receipts,
+    pub(crate) changes: Changes,
     pub(crate) send_queue: SendQueue,
     pub(crate) presence: Arc<Presence>,
     pub(crate) redis: Client,

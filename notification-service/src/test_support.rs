@@ -80,6 +80,8 @@ impl FanOut {
         let (hub, user, now) = (Hub::default(), UserId::new(), Utc::now());
         let chat = UserChat { id: ChatId::new(), last_seq: 0, partners: vec![UserId::new()] };
         let message = StoredMessage {
+            changed_seq: None,
+            deleted: false,
             id: MessageId::new(),
             chat_id: chat.id,
             sender_id: user,
@@ -108,7 +110,10 @@ impl FanOut {
         self.message.seq += 1;
         let StoredMessage { seq, chat_id, sender_id, .. } = self.message;
         let frame = Some(event_frame::new_message(&self.message).encode());
-        self.hub.deliver(chat_id, DurableEvent { seq, sender: Some(sender_id), frame, exclude: Vec::new() });
+        self.hub.deliver(
+            chat_id,
+            DurableEvent { actor_frame: None, seq, sender: Some(sender_id), frame, exclude: Vec::new() },
+        );
         for socket in &self.sockets {
             let _ = socket.outbox.next().now_or_never();
         }

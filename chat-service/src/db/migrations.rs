@@ -3,10 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use diesel::{
-    QueryResult, define_sql_function,
-    sql_types::{BigInt, Bool},
-};
+use diesel::{QueryResult, define_sql_function, sql_types::BigInt};
 use diesel_async::{AsyncMigrationHarness, AsyncPgConnection, RunQueryDsl as _};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use tokio::time::sleep;

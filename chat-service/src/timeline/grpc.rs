@@ -38,7 +38,7 @@ pub(crate) async fn events(timeline: &Timeline, request: GetEventsRequest) -> Re
 fn to_wire(stored: StoredEvent) -> ChatEvent {
     let seq = stored.event.seq();
     let event = match stored.event {
-        Event::Message(MessageEvent { message, .. }) if message.changed_seq.is_none() => {
+        Event::Message(MessageEvent { message, .. }) => {
             Some(chat_event::Event::MessageCreated(message_to_wire(message)))
         }
         Event::Unknown(_) => None,
@@ -68,5 +68,7 @@ fn message_to_wire(message: Message) -> WireMessage {
         updated_at_micros: message.updated_at.timestamp_micros(),
         seq: message.seq,
         request_id: message.request_id.map(|id| id.to_string()).unwrap_or_default(),
+        changed_seq: message.changed_seq,
+        deleted: message.is_deleted,
     }
 }

@@ -23,11 +23,11 @@ pub(crate) struct StoredEvent {
 }
 
 impl StoredEvent {
-    /// Encodes the frames for the sockets of the members.
+    /// Encodes the frames for the sockets of the members. Not for a message: notification-service encodes its frame.
     pub(crate) fn frames(&self) -> Frames {
         let others = self.event.clone().seen_by_others();
-        let for_actor = self.event.has_secrets_of_actor().then(|| self.event.frame());
-        Frames { for_others: others.frame(), for_actor }
+        let for_actor = self.event.has_secrets_of_actor().then(|| json::raw(&self.event));
+        Frames { for_others: json::raw(&others), for_actor }
     }
 }
 
@@ -179,15 +179,6 @@ pub(crate) enum UnknownEventType {
     Unknown,
 }
 
-/// The frame of a message event: over WebSocket its type is `new_message`.
-#[derive(Serialize)]
-#[serde(tag = "type", rename = "new_message")]
-struct NewMessageFrame<'a> {
-    chat_id: ChatId,
-    seq: Seq,
-    message: &'a Message,
-}
-
 impl Event {
     pub(crate) const fn message(message: Message) -> Self {
         Self::Message(MessageEvent { kind: MessageEventType::Message, seq: message.seq, message })
@@ -228,16 +219,7 @@ impl Event {
 
     /// Returns whether the actor sees more of the event than others.
     const fn has_secrets_of_actor(&self) -> bool {
-        matches!(self, Self::Message(_) | Self::Edited(MessageEditedEvent { message: Some(_), .. }))
-    }
-
-    fn frame(&self) -> Box<serde_json::value::RawValue> {
-        match self {
-            Self::Message(MessageEvent { seq, message, .. }) => {
-                json::raw(&NewMessageFrame { chat_id: message.chat_id, seq: *seq, message })
-            }
-            event => json::raw(event),
-        }
+        matches!(self, Self::Edited(MessageEditedEvent { message: Some(_), .. }))
     }
 
     /// Returns the approximate size of the event, encoded, in bytes.

@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     bus::{Publisher, Subscriptions},
+    changes::Changes,
     chat_service::ChatService,
     config::Settings,
     connection::handshake::MAX_CONCURRENT_HANDSHAKES,
@@ -101,6 +102,7 @@ fn new_state(
         Monitor::start(subscriber, "subscriber", None, &tasks),
     ];
     let readiness = Arc::new(Readiness::new(Arc::clone(&deployments), chat_service.clone()));
+    let changes = Changes { hub: Arc::clone(&hub), chat_service: chat_service.clone(), delivery: delivery.clone() };
     let receipts = Receipts { hub: Arc::clone(&hub), chat_service: chat_service.clone(), delivery: delivery.clone() };
     AppState {
         tokens: Tokens::new(&common.jwt_secret, common.jwt_lifetime),
@@ -116,6 +118,7 @@ fn new_state(
         publisher,
         delivery,
         receipts,
+        changes,
         presence,
         redis: commands,
         redis_monitors,

@@ -10,12 +10,12 @@ use neonchat_common::{
     time, trace,
 };
 use neonchat_proto::chat::v1::{
-    Change, ChatEvent, Message as ProtoMessage, Refusal, StoreMessageResult, StoreMessagesRequest,
-    UserChat as ProtoUserChat, ValidateAndStoreMessageRequest, chat_event::Event,
-    store_message_result::Result as Outcome,
+    Change, ChatEvent, DeleteMessages, EditMessage, Message as ProtoMessage, Refusal, StoreMessageResult,
+    StoreMessagesRequest, UserChat as ProtoUserChat, ValidateAndStoreMessageRequest,
+    change_message_request::Change as WireChange, chat_event::Event, store_message_result::Result as Outcome,
 };
 
-use crate::hub::UserChat;
+use crate::{hub::UserChat, protocol::NewChange};
 
 /// A message that is not stored yet.
 #[derive(Debug)]
@@ -35,6 +35,8 @@ pub(crate) struct Stored {
     pub(crate) seq: Seq,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) duplicate: bool,
+    /// Whether the message was edited or deleted since. The sent text must not be delivered.
+    pub(crate) changed: bool,
 }
 
 /// A stored message.
@@ -49,6 +51,9 @@ pub(crate) struct StoredMessage {
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) updated_at: DateTime<Utc>,
     pub(crate) seq: Seq,
+    /// The `seq` of the event that last edited or deleted the message.
+    pub(crate) changed_seq: Option<Seq>,
+    pub(crate) deleted: bool,
 }
 
 /// A stored durable event.
@@ -57,17 +62,31 @@ pub(crate) enum StoredEvent {
     /// A message was created.
     Message(StoredMessage),
     /// A change of another kind.
-    Change {
-        seq: Seq,
-        /// The user who caused the event.
-        actor: UserId,
-        /// The `request_id` of the actor, if there is one.
-        request_id: Option<SendId>,
-        /// The frame for the members' sockets.
-        frame: ByteString,
-    },
+    Change(StoredChange),
     /// A kind that this version does not know.
     Unknown { seq: Seq },
+}
+
+/// A stored durable event other than a message.
+#[derive(Debug)]
+pub(crate) struct StoredChange {
+    pub(crate) seq: Seq,
+    /// The user who caused the event.
+    pub(crate) actor: UserId,
+    /// The `request_id` of the actor, if there is one.
+    pub(crate) request_id: Option<SendId>,
+    /// The frame for the members' sockets.
+    pub(crate) frame: ByteString,
+    /// The frame for the actor's sockets, if they get more.
+    pub(crate) actor_frame: Option<ByteString>,
+}
+
+/// The outcome of a change.
+#[derive(Debug)]
+pub(crate) struct ChangeOutcome {
+    pub(crate) duplicate: bool,
+    /// The event; `None` if nothing changed.
+    pub(crate) event: Option<StoredChange>,
 }
 
 /// A page of a chat's durable events.
@@ -128,6 +147,7 @@ impl Stored {
                 seq: stored.seq,
                 created_at: parse_time(stored.created_at_micros)?,
                 duplicate: stored.duplicate,
+                changed: stored.changed,
             }),
             Some(Outcome::Refused(Refusal { code, detail })) => Err(ApiError::from_remote(&code, detail)),
             None => Err(ApiError::internal("chat-service answered without a result")),
@@ -145,6 +165,8 @@ impl Stored {
             created_at: self.created_at,
             updated_at: self.created_at,
             seq: self.seq,
+            changed_seq: None,
+            deleted: false,
         }
     }
 }
@@ -164,19 +186,35 @@ impl TryFrom<ChatEvent> for StoredEvent {
     fn try_from(event: ChatEvent) -> Result<Self, ApiError> {
         match event.event {
             Some(Event::MessageCreated(message)) => StoredMessage::try_from(message).map(Self::Message),
-            Some(Event::Change(change)) => Self::changed(event.seq, change),
+            Some(Event::Change(change)) => StoredChange::from_wire(event.seq, change).map(Self::Change),
             None => Ok(Self::Unknown { seq: event.seq }),
         }
     }
 }
 
-impl StoredEvent {
-    fn changed(seq: Seq, change: Change) -> Result<Self, ApiError> {
-        let Change { actor_id, request_id, frame } = change;
+impl StoredChange {
+    pub(super) fn from_wire(seq: Seq, change: Change) -> Result<Self, ApiError> {
+        let Change { actor_id, request_id, frame, actor_frame } = change;
         let request_id = if request_id.is_empty() { None } else { Some(parse(&request_id)?) };
-        let frame = ByteString::try_from(frame)
-            .map_err(|_| ApiError::internal("chat-service sent a frame that is not UTF-8"))?;
-        Ok(Self::Change { seq, actor: parse(&actor_id)?, request_id, frame })
+        let actor_frame = actor_frame.map(parse_frame).transpose()?;
+        Ok(Self { seq, actor: parse(&actor_id)?, request_id, frame: parse_frame(frame)?, actor_frame })
+    }
+}
+
+fn parse_frame(frame: Vec<u8>) -> Result<ByteString, ApiError> {
+    ByteString::try_from(frame).map_err(|_| ApiError::internal("chat-service sent a frame that is not UTF-8"))
+}
+
+impl NewChange {
+    pub(super) fn to_wire(&self) -> WireChange {
+        match self {
+            Self::Edit { message_id, text } => {
+                WireChange::Edit(EditMessage { message_id: message_id.to_string(), text: text.as_str().to_owned() })
+            }
+            Self::Delete { message_ids } => WireChange::Delete(DeleteMessages {
+                message_ids: message_ids.iter().map(ToString::to_string).collect(),
+            }),
+        }
     }
 }
 
@@ -193,6 +231,8 @@ impl TryFrom<ProtoMessage> for StoredMessage {
             created_at: parse_time(message.created_at_micros)?,
             updated_at: parse_time(message.updated_at_micros)?,
             seq: message.seq,
+            changed_seq: message.changed_seq,
+            deleted: message.deleted,
         })
     }
 }

@@ -127,7 +127,10 @@ impl CatchUpSender<'_> {
             let page = self.chat_service.events(chat, sent).await?;
             let is_empty = page.events.is_empty();
             for event in page.events.into_iter().map(EventFrame::from) {
-                let Some(frame) = event.frame else { return Ok(self.stop_catch_up(chat, page.head)) };
+                let is_actor = event.actor == Some(self.socket.user);
+                let Some(frame) = event.actor_frame.filter(|_| is_actor).or(event.frame) else {
+                    return Ok(self.stop_catch_up(chat, page.head));
+                };
                 sent = event.seq;
                 self.socket.outbox.push_backlog(frame).await;
             }

@@ -30,7 +30,7 @@ use crate::{
     hub::Socket,
     limits::{RejectionCounter, RequestKind, UserLimits},
     metrics::{BAD_TYPE, count_refused_send},
-    protocol::{ClientFrame, Frame, ServerFrame, Token},
+    protocol::{ClientFrame, Frame, NewChange, ServerFrame, Token},
     state::AppState,
 };
 
@@ -111,6 +111,10 @@ impl<'a> FrameHandler<'a> {
                     .inspect_err(count_refused_send)
                     .map(|()| None);
             }
+            ClientFrame::Change { chat_id, change, request_id } => {
+                let made = Box::pin(self.change(chat_id, &change, request_id)).await;
+                return made.inspect_err(|error| trace.fail(error.code.as_str())).map(|ack| Some(ack.encode()));
+            }
             ClientFrame::Typing { chat_id, is_typing } => self.typing(chat_id, is_typing).await,
             ClientFrame::Receipt { chat_id, read } => self.receipt(chat_id, read).await,
             ClientFrame::Presence { status } => {
@@ -135,6 +139,16 @@ impl<'a> FrameHandler<'a> {
         let chat_id = self.chat(chat).await.inspect_err(|error| trace.fail(error.code.as_str()))?;
         let message = NewMessage { chat_id, sender_id: self.socket.user, text, request_id, trace };
         self.state.send_queue.submit(&self.socket, message).await
+    }
+
+    async fn change(
+        &self,
+        chat: Option<ChatId>,
+        change: &NewChange,
+        request_id: RequestId,
+    ) -> Result<ServerFrame<'static>, ApiError> {
+        let chat = self.chat(chat).await?;
+        self.state.changes.make(&self.socket, chat, request_id, change).await
     }
 
     async fn typing(&self, chat: Option<ChatId>, is_typing: bool) -> Result<(), ApiError> {
@@ -238,7 +252,7 @@ impl Drop for FrameHandler<'_> {
 /// Returns the kind of a frame for the rate limiter.
 fn request_kind(frame: &Result<ClientFrame, ApiError>) -> RequestKind {
     match frame {
-        Ok(ClientFrame::Message { .. }) => RequestKind::Message,
+        Ok(ClientFrame::Message { .. } | ClientFrame::Change { .. }) => RequestKind::Message,
         Ok(ClientFrame::Sync { cursors, .. }) => RequestKind::Sync(cursors.len()),
         Ok(ClientFrame::Auth { .. }) => RequestKind::Auth,
         Ok(

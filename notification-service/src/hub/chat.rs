@@ -18,6 +18,8 @@ pub(crate) struct DurableEvent {
     pub(crate) sender: Option<UserId>,
     /// The frame for the sockets. Without one, the sockets are told to fetch the event.
     pub(crate) frame: Option<Frame>,
+    /// The frame for the sockets of the user who caused it, if they get more than the others.
+    pub(crate) actor_frame: Option<Frame>,
     /// The sockets that sent it: they get an ack instead.
     pub(crate) exclude: Vec<SocketId>,
 }
@@ -246,7 +248,8 @@ impl Chat {
             if event.exclude.contains(&entry.socket.id) {
                 continue;
             }
-            match &event.frame {
+            let is_actor = event.sender == Some(entry.socket.user);
+            match event.actor_frame.as_ref().filter(|_| is_actor).or(event.frame.as_ref()) {
                 Some(frame) => entry.socket.outbox.push_durable(self.id, event.seq, frame),
                 None => entry.socket.outbox.mark_lagged(self.id, event.seq, event.seq),
             }

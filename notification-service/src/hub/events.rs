@@ -25,16 +25,42 @@ impl Hub {
     /// Records that the socket gets no ack. If the message was stored all the same and its event has
     /// arrived, the socket gets `lagged`.
     pub(crate) fn fail_send(&self, user: UserId, request_id: SendId, socket: SocketId) {
-        if let Some((chat, seq)) = self.pending_sends.end(user, request_id, socket)
-            && let Some(mut entry) = self.chats.get_mut(&chat)
-        {
-            entry.send_failed(socket, seq);
-        }
+        let event = self.pending_sends.end(user, request_id, socket);
+        self.report_unanswered(event, socket);
     }
 
     /// Records the event of a message. Returns the sockets that are sending the message.
     pub(crate) fn sending_sockets(&self, user: UserId, request_id: SendId, chat: ChatId, seq: Seq) -> Vec<SocketId> {
         self.pending_sends.record_event(user, request_id, chat, seq)
+    }
+
+    /// Like [`Hub::begin_send`], for a change. Messages and changes have `request_id`s of their own.
+    pub(crate) fn begin_change(&self, user: UserId, request_id: SendId, socket: SocketId) {
+        self.pending_changes.begin(user, request_id, socket);
+    }
+
+    /// Like [`Hub::end_send`], for a change.
+    pub(crate) fn end_change(&self, user: UserId, request_id: SendId, socket: SocketId) {
+        self.pending_changes.end(user, request_id, socket);
+    }
+
+    /// Like [`Hub::fail_send`], for a change.
+    pub(crate) fn fail_change(&self, user: UserId, request_id: SendId, socket: SocketId) {
+        let event = self.pending_changes.end(user, request_id, socket);
+        self.report_unanswered(event, socket);
+    }
+
+    /// Records the event of a change. Returns the sockets that are making the change.
+    pub(crate) fn changing_sockets(&self, user: UserId, request_id: SendId, chat: ChatId, seq: Seq) -> Vec<SocketId> {
+        self.pending_changes.record_event(user, request_id, chat, seq)
+    }
+
+    fn report_unanswered(&self, event: Option<(ChatId, Seq)>, socket: SocketId) {
+        if let Some((chat, seq)) = event
+            && let Some(mut entry) = self.chats.get_mut(&chat)
+        {
+            entry.send_failed(socket, seq);
+        }
     }
 
     /// Delivers a durable event to the chat's sockets, in order. Does nothing if the chat has no sockets here.

@@ -45,6 +45,7 @@ pub(crate) struct Hub {
     users: DashMap<UserId, User>,
     chats: DashMap<ChatId, Chat>,
     pending_sends: PendingSends,
+    pending_changes: PendingSends,
     pub(crate) typing: Typing,
     /// Channels whose subscription may have to change.
     pub(crate) changed_channels: DedupQueue<Channel>,

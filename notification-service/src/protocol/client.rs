@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use neonchat_common::{
     error::{ApiError, ErrorCode},
     http::object,
-    ids::{ChatId, RequestId, SendId, Seq},
+    ids::{ChatId, MessageId, RequestId, SendId, Seq},
     message::MessageText,
 };
 use serde::{Deserialize, de::DeserializeOwned};
@@ -19,6 +19,9 @@ pub(crate) const MAX_FRAME_BYTES: usize = 64 * 1024;
 /// The most chats in one `sync`.
 pub(crate) const MAX_CURSORS: usize = 1000;
 
+/// The most messages in one `delete`.
+pub(crate) const MAX_DELETED: usize = 100;
+
 /// The longest `request_id` that an answer repeats, in bytes.
 const MAX_REQUEST_ID_BYTES: usize = 128;
 
@@ -27,6 +30,8 @@ const MAX_REQUEST_ID_BYTES: usize = 128;
 pub(crate) enum ClientFrame {
     /// Sends a message. The server chooses a `request_id` if the client did not, so that retries store the message once.
     Message { chat_id: Option<ChatId>, text: MessageText, request_id: RequestId },
+    /// Changes stored messages. The server chooses a `request_id` if the client did not.
+    Change { chat_id: Option<ChatId>, change: NewChange, request_id: RequestId },
     /// The user began or ended typing.
     Typing { chat_id: Option<ChatId>, is_typing: bool },
     /// The user has read a chat up to a `seq`.
@@ -45,12 +50,23 @@ frame_types! {
     /// The types of the frames that clients send.
     CLIENT_TYPES of ClientFrame:
     Message = "message";
+    Change(change: NewChange::Edit { .. }) = "edit";
+    Change(change: NewChange::Delete { .. }) = "delete";
     Typing = "typing";
     Receipt = "receipt";
     Presence = "presence";
     Sync = "sync";
     Auth = "auth";
     Ping = "ping";
+}
+
+/// A change that a client asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum NewChange {
+    /// A message gets another text.
+    Edit { message_id: MessageId, text: MessageText },
+    /// Messages are deleted for everybody.
+    Delete { message_ids: Vec<MessageId> },
 }
 
 /// A token. `Debug` does not print it.
@@ -82,6 +98,10 @@ struct Fields<'a> {
     chat_id: Option<&'a RawValue>,
     #[serde(borrow)]
     text: Option<&'a RawValue>,
+    #[serde(borrow)]
+    message_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    message_ids: Option<&'a RawValue>,
     #[serde(borrow)]
     is_typing: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -139,6 +159,22 @@ impl ClientFrame {
                     request_id: request_id.unwrap_or_else(|| SendId::new().into()),
                 })
             }
+            "edit" => {
+                let message_id = required("message_id", fields.message_id, "a UUID")?;
+                let text: String = required("text", fields.text, "a string")?;
+                Self::change(fields, NewChange::Edit { message_id, text: MessageText::try_from(text)? })
+            }
+            "delete" => {
+                let message_ids: Vec<MessageId> = required("message_ids", fields.message_ids, "an array of UUIDs")?;
+                if !(1..=MAX_DELETED).contains(&message_ids.len()) {
+                    return Err(ApiError::invalid(
+                        "message_ids",
+                        "length",
+                        format!("should have 1 to {MAX_DELETED} ids"),
+                    ));
+                }
+                Self::change(fields, NewChange::Delete { message_ids })
+            }
             "typing" => Ok(Self::Typing {
                 chat_id: optional("chat_id", fields.chat_id, "a UUID")?,
                 is_typing: required("is_typing", fields.is_typing, "true or false")?,
@@ -170,10 +206,19 @@ impl ClientFrame {
 }
 
 impl ClientFrame {
+    fn change(fields: &Fields<'_>, change: NewChange) -> Result<Self, ApiError> {
+        let request_id: Option<RequestId> = optional("request_id", fields.request_id, "a UUID")?;
+        Ok(Self::Change {
+            chat_id: optional("chat_id", fields.chat_id, "a UUID")?,
+            change,
+            request_id: request_id.unwrap_or_else(|| SendId::new().into()),
+        })
+    }
+
     /// Returns the `request_id` that an answer repeats.
     pub(crate) fn request_id(&self) -> Option<String> {
         match self {
-            Self::Message { request_id, .. } => Some(request_id.to_string()),
+            Self::Message { request_id, .. } | Self::Change { request_id, .. } => Some(request_id.to_string()),
             Self::Sync { request_id, .. } | Self::Auth { request_id, .. } => request_id.clone(),
             Self::Typing { .. } | Self::Receipt { .. } | Self::Presence { .. } | Self::Ping => None,
         }

@@ -64,6 +64,7 @@ fn documents_have_every_server_frame_as_it_is_encoded() {
             created_at: at,
             duplicate: false,
         },
+        ServerFrame::Ack { request_id: request.parse().expect("parse UUID"), chat_id, seq: Some(43), duplicate: false },
         ServerFrame::NewMessage {
             chat_id,
             seq: 42,
@@ -75,6 +76,8 @@ fn documents_have_every_server_frame_as_it_is_encoded() {
                 created_at: at,
                 updated_at: at,
                 seq: 42,
+                changed_seq: None,
+                deleted: false,
             },
         },
         ServerFrame::ChatCreated { chat: serde_json::from_str(&item).expect("parse chat") },

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
 use neonchat_common::{
-    error::{ApiError, ErrorCode},
+    error::{ApiError, ErrorCode, Reason},
     ids::{ChatId, MessageId, RequestId, Seq, UserId},
     json, time,
 };
@@ -28,6 +28,8 @@ pub(crate) enum ServerFrame<'a> {
         created_at: DateTime<Utc>,
         duplicate: bool,
     },
+    /// A change of this socket is stored. `seq` is null if it changes nothing.
+    Ack { request_id: RequestId, chat_id: ChatId, seq: Option<Seq>, duplicate: bool },
     /// A new message of another socket.
     NewMessage { chat_id: ChatId, seq: Seq, message: Message<'a> },
     /// The user has a new chat.
@@ -62,6 +64,9 @@ pub(crate) enum ServerFrame<'a> {
         code: ErrorCode,
         message: &'a str,
         retryable: bool,
+        /// Why it is forbidden.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<Reason>,
         #[serde(skip_serializing_if = "Option::is_none")]
         retry_after_ms: Option<u64>,
     },
@@ -71,6 +76,7 @@ frame_types! {
     /// The types of the frames that this version sends.
     SERVER_TYPES of ServerFrame<'_>:
     MessageSent = "message_sent";
+    Ack = "ack";
     NewMessage = "new_message";
     ChatCreated = "chat_created";
     Presence = "presence";
@@ -133,6 +139,11 @@ pub(crate) struct Message<'a> {
     #[serde(serialize_with = "time::serialize")]
     pub(crate) updated_at: DateTime<Utc>,
     pub(crate) seq: Seq,
+    /// The `seq` of the event that last edited or deleted the message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) changed_seq: Option<Seq>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) deleted: bool,
 }
 
 impl<'a> ServerFrame<'a> {
@@ -143,6 +154,7 @@ impl<'a> ServerFrame<'a> {
             code: error.code,
             message: &error.detail,
             retryable: error.code.is_retryable(),
+            reason: error.reason,
             retry_after_ms: error.retry_after.and_then(|after| u64::try_from(after.as_millis()).ok()),
         }
     }

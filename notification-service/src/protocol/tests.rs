@@ -69,7 +69,17 @@ fn frames_match_contract() {
     };
     let created_at = time::from_micros(1_700_000_000_123_456).expect("time in range");
     let (id, chat_id, sender_id) = (MessageId::new(), ChatId::new(), UserId::new());
-    let message = Message { id, chat_id, sender_id, text: "hi", created_at, updated_at: created_at, seq: 42 };
+    let message = Message {
+        id,
+        chat_id,
+        sender_id,
+        text: "hi",
+        created_at,
+        updated_at: created_at,
+        seq: 42,
+        changed_seq: None,
+        deleted: false,
+    };
     assert_eq!(
         seen(ServerFrame::NewMessage { chat_id, seq: 42, message }),
         json!({"type": "new_message", "chat_id": chat_id, "seq": 42, "message": {
@@ -118,6 +128,8 @@ fn near_frame() -> impl Strategy<Value = serde_json::Value> {
     let key = prop::sample::select(&[
         "chat_id",
         "text",
+        "message_id",
+        "message_ids",
         "request_id",
         "is_typing",
         "status",
@@ -165,7 +177,7 @@ proptest! {
         let (id, chat_id, sender_id) = (MessageId::new(), ChatId::new(), UserId::new());
         let at = time::from_micros(0).expect("time in range");
         let message =
-            Message { id, chat_id, sender_id, text: read.as_str(), created_at: at, updated_at: at, seq: 1 };
+            Message { id, chat_id, sender_id, text: read.as_str(), created_at: at, updated_at: at, seq: 1, changed_seq: None, deleted: false };
         let frame = ServerFrame::NewMessage { chat_id, seq: 1, message }.encode();
         let written: serde_json::Value = serde_json::from_str(frame.as_str()).expect("parse frame");
         prop_assert_eq!(&written["message"]["text"], &json!(text));

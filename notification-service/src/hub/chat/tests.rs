@@ -12,7 +12,13 @@ fn socket() -> Arc<Socket> {
 }
 
 fn event(seq: Seq) -> DurableEvent {
-    DurableEvent { seq, sender: Some(UserId::new()), frame: Some(Frame::opaque(seq.to_string())), exclude: Vec::new() }
+    DurableEvent {
+        actor_frame: None,
+        seq,
+        sender: Some(UserId::new()),
+        frame: Some(Frame::opaque(seq.to_string())),
+        exclude: Vec::new(),
+    }
 }
 
 fn received(socket: &Socket) -> Vec<String> {
