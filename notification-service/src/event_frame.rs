@@ -79,7 +79,7 @@ mod tests {
         let event = convert(ChatEvent { seq: 7, event: Some(Event::Change(change)) });
         assert_eq!((event.seq, event.actor, event.request_id), (7, Some(actor), Some(request)));
         let frame = event.frame.expect("frame");
-        assert_eq!((frame.as_str(), frame.kind()), (json, "other"));
+        assert_eq!((frame.as_str(), frame.kind()), (json, "message_edited"));
         assert_eq!(event.actor_frame.expect("frame of the actor").as_str(), "{}");
     }
 

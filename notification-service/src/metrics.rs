@@ -7,7 +7,7 @@ use neonchat_common::{
     telemetry::{by_label, start_at_zero},
 };
 
-use crate::protocol::{CLIENT_TYPES, OTHER_TYPE, SERVER_TYPES};
+use crate::protocol::{CHANGE_TYPES, CLIENT_TYPES, OTHER_TYPE, SERVER_TYPES};
 
 /// The `type` of `websocket_frames_total` for incoming frames that do not parse.
 pub(crate) const BAD_TYPE: &str = "bad";
@@ -38,7 +38,7 @@ pub(crate) fn start_counters() {
     start_at_zero(SENDS, by_label("outcome", &["stored", "refused", "unavailable"]));
     start_at_zero("websocket_frames_dropped_total", by_label("kind", &["ephemeral", "durable"]));
     let received = CLIENT_TYPES.iter().chain([&BAD_TYPE]).map(|kind| ("in", *kind));
-    let sent = SERVER_TYPES.iter().chain([&OTHER_TYPE]).map(|kind| ("out", *kind));
+    let sent = SERVER_TYPES.iter().chain(&CHANGE_TYPES).chain([&OTHER_TYPE]).map(|kind| ("out", *kind));
     let frames = received.chain(sent).map(|(direction, kind)| [("direction", direction), ("type", kind)]);
     start_at_zero("websocket_frames_total", frames);
 }

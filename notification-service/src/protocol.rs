@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::{
     client::{CLIENT_TYPES, ClientFrame, MAX_FRAME_BYTES, NewChange, Token},
     frame::{Frame, OTHER_TYPE},
-    server::{DeliveryStatus, Message, PresenceEvent, SERVER_TYPES, ServerFrame, SyncedChat},
+    server::{CHANGE_TYPES, DeliveryStatus, Message, PresenceEvent, SERVER_TYPES, ServerFrame, SyncedChat},
 };
 
 /// Whether a user is active, as a client reports it.

@@ -6,3 +6,6 @@ pub(crate) mod http;
 pub(crate) mod model;
 pub(crate) mod service;
 mod store;
+
+#[cfg(test)]
+mod document_tests;

@@ -95,10 +95,15 @@ fn documents_have_every_server_frame_as_it_is_encoded() {
         ServerFrame::error(Some(request.into()), &too_fast),
     ];
     let written: Vec<String> = frames.iter().map(|frame| frame.encode().as_str().to_owned()).collect();
-    assert_eq!(examples("### Server to client"), written);
-    let kinds = written.iter().map(|json| Frame::opaque(json.as_str()).kind());
-    assert_eq!(kinds.collect::<Vec<_>>(), SERVER_TYPES, "frames that another instance encoded");
-    let written: Vec<Value> = written.iter().map(|json| serde_json::from_str(json).expect("parse frame")).collect();
-    assert_eq!(asyncapi_examples("receive"), written);
+    let documented = examples("### Server to client");
+    let kind = |json: &String| Frame::opaque(json.as_str()).kind();
+    // chat-service tests the examples of the frames that it encodes.
+    let (changes, own): (Vec<_>, Vec<_>) = documented.iter().partition(|json| CHANGE_TYPES.contains(&kind(json)));
+    assert_eq!(changes.into_iter().map(kind).collect::<Vec<_>>(), CHANGE_TYPES);
+    assert_eq!(own, written.iter().collect::<Vec<_>>());
+    assert_eq!(own.into_iter().map(kind).collect::<Vec<_>>(), SERVER_TYPES, "frames that another instance encoded");
+    let documented: Vec<Value> =
+        documented.iter().map(|json| serde_json::from_str(json).expect("parse frame")).collect();
+    assert_eq!(asyncapi_examples("receive"), documented);
     assert_eq!(frames.map(|frame| frame.kind()), SERVER_TYPES);
 }

@@ -73,7 +73,7 @@ pub(crate) enum ServerFrame<'a> {
 }
 
 frame_types! {
-    /// The types of the frames that this version sends.
+    /// The types of the frames that this service encodes.
     SERVER_TYPES of ServerFrame<'_>:
     MessageSent = "message_sent";
     Ack = "ack";
@@ -89,6 +89,9 @@ frame_types! {
     Reconnect = "reconnect";
     Error = "error";
 }
+
+/// The types of the frames that chat-service encodes. This service passes them on without parsing them.
+pub(crate) const CHANGE_TYPES: [&str; 2] = ["message_edited", "messages_deleted"];
 
 /// The result of catch-up in a chat.
 #[derive(Debug, Serialize)]
