@@ -107,14 +107,20 @@ async fn concurrent_opens_create_one_chat() {
 #[tokio::test(flavor = "multi_thread")]
 async fn foreign_chat_looks_like_an_unknown_one() {
     let app = TestApp::start().await;
-    let (_, _, chat) = app.pair().await;
+    let (alice, _, chat) = app.pair().await;
+    let message = app.send(&chat, &alice, "hello").await.message_id;
     let mallory = app.user().await;
+    let (one, versions) = (format!("/messages/{message}"), format!("/messages/{message}/versions"));
     let requests = [
         ("GET", "", None),
         ("GET", "/messages", None),
         ("GET", "/events", None),
         ("POST", "/messages", Some(json!({ "text": "hello" }))),
         ("PUT", "/receipt", Some(json!({ "read": 0 }))),
+        ("PATCH", &one, Some(json!({ "text": "hello" }))),
+        ("DELETE", &one, None),
+        ("POST", "/messages/delete", Some(json!({ "ids": [message] }))),
+        ("GET", &versions, None),
     ];
     for (method, tail, body) in requests {
         let mut answers = Vec::new();
