@@ -40,7 +40,7 @@ for _ in $(seq 300); do
     sleep 0.2
 done
 
-# Creates two users and their chat.
+# Creates two users, their chat and a message.
 ask() { curl --silent --show-error --fail --header 'Content-Type: application/json' "$@"; }
 field() { python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
 export SCHEMATHESIS_USER=schemathesis SCHEMATHESIS_PASSWORD=securepass123
@@ -50,6 +50,8 @@ SCHEMATHESIS_PARTNER=$(ask "$base/api/v1/auth/register" --data "$(credentials pa
 token=$(ask "$base/api/v1/auth/login" --data "$(credentials "$SCHEMATHESIS_USER")" | field token)
 SCHEMATHESIS_CHAT=$(ask "$base/api/v1/chats" --header "Authorization: Bearer $token" \
     --data "{\"partner_id\":\"$SCHEMATHESIS_PARTNER\"}" | field id)
-export SCHEMATHESIS_PARTNER SCHEMATHESIS_CHAT
+SCHEMATHESIS_MESSAGE=$(ask "$base/api/v1/chats/$SCHEMATHESIS_CHAT/messages" --header "Authorization: Bearer $token" \
+    --data '{"text":"hello"}' | field id)
+export SCHEMATHESIS_PARTNER SCHEMATHESIS_CHAT SCHEMATHESIS_MESSAGE
 
 "$venv/bin/schemathesis" --config-file "$here/schemathesis.toml" run "$base/openapi.json" "$@"
