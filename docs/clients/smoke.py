@@ -18,6 +18,9 @@ page = models.Events.from_dict(
     {"events": [{"type": "message", "seq": 1, "message": message}], "head_seq": 1, "has_more": False}
 )
 assert page.events[0].message.text == "Hello"
+edit = {"type": "message_edited", "chat_id": ID, "seq": 2, "by": ID, "at": TIME, "message": {**message, "changed_seq": 2}}
+page = models.Events.from_dict({"events": [edit], "head_seq": 2, "has_more": False})
+assert isinstance(page.events[0], models.MessageEditedEvent) and page.events[0].message.changed_seq == 2
 problem = {"type": "urn:neonchat:error:not_found", "title": "t", "status": 404, "detail": "d", "request_id": "r"}
 assert models.Problem.from_dict({**problem, "code": "not_found"}).code == models.ErrorCode.NOT_FOUND
 

@@ -4,10 +4,16 @@ import type { components, operations, paths } from "./openapi";
 type Schemas = components["schemas"];
 
 // An event is told apart by its type.
-export function textOf(event: Schemas["Event"]): string {
+export function textOf(event: Schemas["Event"]): string | undefined {
   switch (event.type) {
     case "message":
       return event.message.text;
+    case "message_edited":
+      return event.message?.text ?? event.message_id;
+    case "messages_deleted":
+      return event.messages.map(({ id }) => id).join();
+    case "unknown":
+      return undefined;
   }
 }
 
