@@ -25,7 +25,7 @@ pub async fn demo() -> anyhow::Result<()> {
 
     let mut alices = play(&system.api(), &system.websocket(), ["alice", "bob"]).await?;
 
-    step("8. Health and metrics");
+    step("9. Health and metrics");
     let health = system.api().call("GET", "/health", None, None).await?;
     show("operator", "GET /health", &health.body);
     ensure!(health.status == 200, "not healthy: {health:?}");
@@ -37,7 +37,7 @@ pub async fn demo() -> anyhow::Result<()> {
         println!("   {name} /metrics: {line}");
     }
 
-    step("9. Both services stop");
+    step("10. Both services stop");
     system.stop().await?;
     let (frames, code) = alices.closed().await?;
     for frame in &frames {
@@ -50,7 +50,7 @@ pub async fn demo() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Plays steps 2 to 7 on a running system, through its public address only. Returns the socket of the first user.
+/// Plays steps 2 to 8 on a running system, through its public address only. Returns the socket of the first user.
 ///
 /// # Errors
 /// A step failed.
@@ -77,9 +77,12 @@ pub(crate) async fn play(api: &Api, websocket: &str, names: [&str; 2]) -> anyhow
     ensure!(online["event"] == "user_online" && online["user_id"] == *bob.id, "not the online event of Bob");
 
     step("5. They exchange messages");
-    exchange_messages(&chat, &mut alices, &mut bobs).await?;
+    let greeting = exchange_messages(&chat, &mut alices, &mut bobs).await?;
 
-    step("6. Who is online");
+    step("6. Alice edits a message and deletes another");
+    change_messages(&chat, &greeting, &mut alices, &mut bobs).await?;
+
+    step("7. Who is online");
     let listed = api.get("/api/v1/chats", &alice).await?;
     show("alice", "GET /api/v1/chats", &listed.body);
     ensure!(listed.body["chats"][0]["partner"]["online"] == true, "Bob is not shown as online");
@@ -89,11 +92,11 @@ pub(crate) async fn play(api: &Api, websocket: &str, names: [&str; 2]) -> anyhow
     show("alice", "receives, after the grace period", &offline);
     ensure!(offline["event"] == "user_offline", "not the offline event of Bob");
 
-    step("7. The history, over REST");
+    step("8. The history, over REST");
     let history = api.get(&format!("/api/v1/chats/{chat}/messages"), &bob).await?;
     show("bob", "GET /api/v1/chats/{id}/messages", &history.body);
     let texts: Vec<&Value> = history.body["messages"].as_array().into_iter().flatten().map(|m| &m["text"]).collect();
-    ensure!(texts == ["Привет, Алиса!", "Привет, Боб!"], "wrong history: {texts:?}");
+    ensure!(texts == ["", "Привет, Алиса!", "Привет, Боб! Как дела?"], "wrong history: {texts:?}");
     Ok(alices)
 }
 
@@ -103,13 +106,15 @@ async fn register(api: &Api, name: &str) -> anyhow::Result<User> {
     Ok(user)
 }
 
-async fn exchange_messages(chat: &str, alices: &mut Socket, bobs: &mut Socket) -> anyhow::Result<()> {
+/// Returns the id of Alice's message.
+async fn exchange_messages(chat: &str, alices: &mut Socket, bobs: &mut Socket) -> anyhow::Result<String> {
     alices.send(&json!({ "type": "typing", "chat_id": chat, "is_typing": true })).await?;
     let typing = bobs.expect_beside_presence("typing").await?;
     show("bob", "receives", &typing);
     let ack = alices.send_message(chat, "Привет, Боб!").await?;
     show("alice", "sends «Привет, Боб!» and gets", &ack);
     ensure!(ack["seq"] == 1, "the first message of a chat has seq 1");
+    let greeting = text(&ack["message_id"])?;
     let message = bobs.expect_beside_presence("new_message").await?;
     show("bob", "receives", &message);
     ensure!(message["message"]["text"] == "Привет, Боб!", "wrong text");
@@ -122,6 +127,26 @@ async fn exchange_messages(chat: &str, alices: &mut Socket, bobs: &mut Socket) -
     let message = alices.expect("new_message").await?;
     show("alice", "receives", &message);
     ensure!(message["message"]["text"] == "Привет, Алиса!", "wrong text");
+    Ok(greeting)
+}
+
+async fn change_messages(chat: &str, greeting: &str, alices: &mut Socket, bobs: &mut Socket) -> anyhow::Result<()> {
+    let longer = "Привет, Боб! Как дела?";
+    alices.send(&json!({ "type": "edit", "chat_id": chat, "message_id": greeting, "text": longer })).await?;
+    let ack = alices.expect("ack").await?;
+    show("alice", "edits her first message and gets", &ack);
+    ensure!(ack["seq"] == 3, "an edit has a seq of its own");
+    let edited = bobs.expect_beside_presence("message_edited").await?;
+    show("bob", "receives", &edited);
+    ensure!(edited["message"]["text"] == longer && edited["message"]["seq"] == 1, "wrong edit");
+    let ack = alices.send_message(chat, "Это не тебе").await?;
+    show("alice", "sends «Это не тебе» and gets", &ack);
+    show("bob", "receives", &bobs.expect_beside_presence("new_message").await?);
+    alices.send(&json!({ "type": "delete", "chat_id": chat, "message_ids": [ack["message_id"]] })).await?;
+    show("alice", "deletes this message and gets", &alices.expect("ack").await?);
+    let deleted = bobs.expect_beside_presence("messages_deleted").await?;
+    show("bob", "receives", &deleted);
+    ensure!(deleted["seq"] == 5 && deleted["messages"][0]["seq"] == 4, "wrong deletion");
     Ok(())
 }
 
