@@ -109,10 +109,9 @@ async fn edit(
     let MessagePath { id: chat, message_id: message } = *path;
     let change = Change::Edit { message, text, if_changed_seq: expected.flatten() };
     let change = NewChange { chat, actor, request_id: request.flatten(), change };
-    let changed = changes.apply_and_publish(change).await?;
-    let (event_seq, duplicate) =
-        changed.as_ref().map_or((None, false), |changed| (Some(changed.seq), changed.is_duplicate));
-    let message = match changed.map(|changed| changed.event.event) {
+    let event = changes.apply_and_publish(change).await?;
+    let (event_seq, duplicate) = event.as_ref().map_or((None, false), |event| (Some(event.seq), event.is_duplicate));
+    let message = match event.map(|made| made.event.event) {
         Some(Event::Edited(MessageEditedEvent { message: Some(message), .. })) => message,
         // The message is unchanged, or was changed since.
         _ => messages.message(actor, chat, message).await?,
@@ -202,8 +201,7 @@ async fn delete_many(
 }
 
 async fn apply(changes: &Changes, change: NewChange) -> Result<Json<ChangeAnswer>, ApiError> {
-    let changed = changes.apply_and_publish(change).await?;
-    Ok(Json(match changed {
+    Ok(Json(match changes.apply_and_publish(change).await? {
         Some(Changed { seq, is_duplicate, .. }) => ChangeAnswer { seq: Some(seq), duplicate: is_duplicate },
         None => ChangeAnswer { seq: None, duplicate: false },
     }))

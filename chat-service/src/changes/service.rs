@@ -77,13 +77,13 @@ impl Changes {
         // In a task: the event is published even if the client disconnects after the commit.
         let work = async move {
             let chat_id = change.chat;
-            let changed = changes.apply(change).await?;
-            if let Some(Changed { seq, event, .. }) = &changed {
+            let made = changes.apply(change).await?;
+            if let Some(Changed { seq, event, .. }) = &made {
                 let stored = ChangeStored { chat_id, seq: *seq, actor_id: event.actor, frames: event.frames() };
                 let notifier = changes.notifier.clone();
                 changes.tasks.spawn(correlation::in_current_scope(async move { notifier.changed(stored).await }));
             }
-            Ok(changed)
+            Ok(made)
         };
         self.tasks.spawn(correlation::in_current_scope(work)).await.map_err(ApiError::internal)?
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use neonchat_common::settings::SettingsSource;
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY: Duration = Duration::from_hours(24);
 
 /// The rules for messages.
 #[derive(Clone, Copy, Debug)]

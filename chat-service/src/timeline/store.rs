@@ -136,7 +136,7 @@ struct MessageColumns {
 }
 
 /// The changes of that message.
-#[derive(Queryable)]
+#[derive(Clone, Copy, Queryable)]
 struct HistoryColumns {
     created_at: Option<DateTime<Utc>>,
     updated_at: Option<DateTime<Utc>>,

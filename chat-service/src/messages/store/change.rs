@@ -123,6 +123,7 @@ const CHANGED_SINCE: i16 = 7;
 const STALE: i16 = 8;
 
 impl QueryFragment<Pg> for ApplyChanges<'_> {
+    #[expect(clippy::too_many_lines, reason = "it is one statement")]
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql("WITH change AS MATERIALIZED (SELECT * FROM unnest(");
         out.push_bind_param::<Array<SqlUuid>, _>(&self.chats)?;
