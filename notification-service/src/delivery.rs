@@ -16,7 +16,7 @@ use crate::{
     bus::{Publication, Publisher},
     chat_service::{StoredChange, StoredMessage},
     deployment::Deployments,
-    event_frame,
+    event_frame::{self, EventFrames},
     hub::{DurableEvent, Hub, SocketId, Typing, TypingChange},
     protocol::{DeliveryStatus, Frame, ServerFrame},
 };
@@ -88,9 +88,8 @@ impl Delivery {
 
         let exclude =
             message.request_id.map(|request_id| self.hub.sending_sockets(sender_id, request_id, chat_id, seq));
-        let frame = Some(Frame::new(frame.kind(), json));
-        let exclude = exclude.unwrap_or_default();
-        let event = DurableEvent { seq, sender: Some(sender_id), frame, actor_frame: None, exclude };
+        let frames = EventFrames::of_message(Frame::new(frame.kind(), json), message.request_id);
+        let event = DurableEvent { seq, sender: Some(sender_id), frames, exclude: exclude.unwrap_or_default() };
         let mut span = trace::Span::child(trace, || trace::deliver_local(channel));
         let sockets = self.hub.deliver(chat_id, event).sockets();
         span.set_socket_count(sockets);
@@ -117,8 +116,7 @@ impl Delivery {
         let event = DurableEvent {
             seq,
             sender: Some(actor),
-            frame: Some(Frame::opaque(frame)),
-            actor_frame: actor_frame.map(Frame::opaque),
+            frames: EventFrames::of_change(Frame::opaque(frame), actor_frame.map(Frame::opaque)),
             exclude: exclude.unwrap_or_default(),
         };
         self.hub.deliver(chat, event);

@@ -13,6 +13,7 @@ use tokio::sync::broadcast::{self, error::RecvError};
 
 use crate::{
     deployment::Deployments,
+    event_frame::EventFrames,
     hub::{DurableEvent, Hub, UserChat},
     protocol::{Frame, ServerFrame},
     resync::Resync,
@@ -77,13 +78,13 @@ fn deliver(hub: &Hub, channel: Channel, envelope: Envelope<'_>) -> anyhow::Resul
             // A local socket may be causing the same event, stored by the call of another instance.
             let sending = send_id.map(|request_id| hub.sending_sockets(user_id, request_id, chat, seq));
             let changing = change_id.map(|request_id| hub.changing_sockets(user_id, request_id, chat, seq));
-            let event = DurableEvent {
-                seq,
-                sender: Some(user_id),
-                frame: Some(Frame::opaque(frame.get())),
-                actor_frame: actor_frame.map(|frame| Frame::opaque(frame.get())),
-                exclude: sending.or(changing).unwrap_or_default(),
+            let exclude = sending.or(changing).unwrap_or_default();
+            let frame = Frame::opaque(frame.get());
+            let frames = match actor_frame {
+                None => EventFrames::of_message(frame, send_id),
+                Some(actor_frame) => EventFrames::of_change(frame, Some(Frame::opaque(actor_frame.get()))),
             };
+            let event = DurableEvent { seq, sender: Some(user_id), frames, exclude };
             let accepted = hub.deliver(chat, event);
             trace.set_socket_count(accepted.sockets());
         }

@@ -229,8 +229,8 @@ impl Resync {
     }
 
     fn deliver(&self, chat: ChatId, event: EventFrame) {
-        let EventFrame { seq, actor, request_id, is_message, frame, actor_frame } = event;
-        if frame.is_none() {
+        let EventFrame { seq, actor, request_id, is_message, frames } = event;
+        if frames.get(false).is_none() {
             tracing::warn!(chat.id = %chat, event.seq = seq, "event of unknown kind, clients have to fetch it");
         }
         // A local socket may be causing the event and may not have its ack yet.
@@ -242,6 +242,6 @@ impl Resync {
             }
         });
         let exclude = exclude.unwrap_or_default();
-        self.hub.deliver(chat, DurableEvent { seq, sender: actor, frame, actor_frame, exclude });
+        self.hub.deliver(chat, DurableEvent { seq, sender: actor, frames, exclude });
     }
 }

@@ -19,7 +19,7 @@ use crate::{
         run::{Handler, run},
         socket_io::{self, ActixSocket},
     },
-    event_frame,
+    event_frame::{self, EventFrames},
     hub::{DurableEvent, Hub, Socket, UserChat, outbox::Outbox},
     protocol::{ClientFrame, Frame},
 };
@@ -108,12 +108,9 @@ impl FanOut {
     /// Delivers the next message to all sockets and takes it from each outbox. Returns its `seq`.
     pub fn deliver(&mut self) -> Seq {
         self.message.seq += 1;
-        let StoredMessage { seq, chat_id, sender_id, .. } = self.message;
-        let frame = Some(event_frame::new_message(&self.message).encode());
-        self.hub.deliver(
-            chat_id,
-            DurableEvent { actor_frame: None, seq, sender: Some(sender_id), frame, exclude: Vec::new() },
-        );
+        let StoredMessage { seq, chat_id, sender_id, request_id, .. } = self.message;
+        let frames = EventFrames::of_message(event_frame::new_message(&self.message).encode(), request_id);
+        self.hub.deliver(chat_id, DurableEvent { seq, sender: Some(sender_id), frames, exclude: Vec::new() });
         for socket in &self.sockets {
             let _ = socket.outbox.next().now_or_never();
         }

@@ -128,7 +128,7 @@ impl CatchUpSender<'_> {
             let is_empty = page.events.is_empty();
             for event in page.events.into_iter().map(EventFrame::from) {
                 let is_actor = event.actor == Some(self.socket.user);
-                let Some(frame) = event.actor_frame.filter(|_| is_actor).or(event.frame) else {
+                let Some(frame) = event.frames.get(is_actor) else {
                     return Ok(self.stop_catch_up(chat, page.head));
                 };
                 sent = event.seq;

@@ -177,7 +177,7 @@ impl<'a> FrameHandler<'a> {
             CatchUpSender { hub: &self.state.hub, chat_service: &self.state.chat_service, socket: &self.socket };
         let chats = Box::pin(sender.run(&cursors, may_send)).await?;
         // Through the outbox, so that it follows the missed events.
-        self.socket.outbox.push_backlog(ServerFrame::Synced { request_id, chats }.encode()).await;
+        self.socket.outbox.push_backlog(&ServerFrame::Synced { request_id, chats }.encode()).await;
         Ok(())
     }
 

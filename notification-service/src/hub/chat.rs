@@ -5,7 +5,7 @@ use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 use neonchat_common::ids::{ChatId, Seq, UserId};
 
 use super::{Socket, SocketId};
-use crate::protocol::Frame;
+use crate::{event_frame::EventFrames, protocol::Frame};
 
 /// The most events in a reorder buffer. Events beyond it are fetched when the gap is filled.
 const MAX_BUFFERED: usize = 256;
@@ -16,10 +16,8 @@ pub(crate) struct DurableEvent {
     pub(crate) seq: Seq,
     /// The user who caused it; `None` for a kind that this version does not know.
     pub(crate) sender: Option<UserId>,
-    /// The frame for the sockets. Without one, the sockets are told to fetch the event.
-    pub(crate) frame: Option<Frame>,
-    /// The frame for the sockets of the user who caused it, if they get more than the others.
-    pub(crate) actor_frame: Option<Frame>,
+    /// The frames for the sockets. Without one, a socket is told to fetch the event.
+    pub(crate) frames: EventFrames,
     /// The sockets that sent it: they get an ack instead.
     pub(crate) exclude: Vec<SocketId>,
 }
@@ -249,7 +247,7 @@ impl Chat {
                 continue;
             }
             let is_actor = event.sender == Some(entry.socket.user);
-            match event.actor_frame.as_ref().filter(|_| is_actor).or(event.frame.as_ref()) {
+            match event.frames.get(is_actor) {
                 Some(frame) => entry.socket.outbox.push_durable(self.id, event.seq, frame),
                 None => entry.socket.outbox.mark_lagged(self.id, event.seq, event.seq),
             }

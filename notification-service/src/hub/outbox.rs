@@ -106,8 +106,8 @@ impl Outbox {
     }
 
     /// Queues an event that the client missed. Waits until there is room.
-    pub(crate) async fn push_backlog(&self, frame: Frame) {
-        while !self.lock().push_backlog(&frame) {
+    pub(crate) async fn push_backlog(&self, frame: &Frame) {
+        while !self.lock().push_backlog(frame) {
             self.drained.notified().await;
         }
         self.changed.notify_one();

@@ -4,7 +4,11 @@ use futures_util::FutureExt as _;
 use neonchat_common::ids::{SendId, Seq};
 
 use super::*;
-use crate::{close::CloseReason, hub::outbox::Next, protocol::ServerFrame};
+use crate::{close::CloseReason, event_frame::EventFrames, hub::outbox::Next, protocol::ServerFrame};
+
+fn frames(json: &str) -> EventFrames {
+    EventFrames::of_change(Frame::opaque(json), None)
+}
 
 #[test]
 fn excludes_senders_from_event_that_precedes_their_ack() {
@@ -19,8 +23,7 @@ fn excludes_senders_from_event_that_precedes_their_ack() {
         hub.begin_send(user, request_id, socket.id);
     }
     let exclude = hub.sending_sockets(user, request_id, chats[0].id, 1);
-    let event =
-        DurableEvent { actor_frame: None, seq: 1, sender: Some(user), frame: Some(Frame::opaque("x")), exclude };
+    let event = DurableEvent { seq: 1, sender: Some(user), frames: frames("x"), exclude };
     assert_eq!(hub.deliver(chats[0].id, event), Accepted::Delivered(1));
     assert!(other.outbox.next().now_or_never().is_some());
     for socket in senders {
@@ -41,13 +44,7 @@ fn sender_without_ack_is_told_of_stored_message() {
         _ => String::new(),
     };
     let request_ids = [SendId::new(), SendId::new()];
-    let event = |seq: Seq, exclude| DurableEvent {
-        actor_frame: None,
-        seq,
-        sender: Some(user),
-        frame: Some(Frame::opaque(seq.to_string())),
-        exclude,
-    };
+    let event = |seq: Seq, exclude| DurableEvent { seq, sender: Some(user), frames: frames(&seq.to_string()), exclude };
     for request_id in request_ids {
         hub.begin_send(user, request_id, socket.id);
     }
@@ -103,18 +100,8 @@ async fn duplicate_event_does_not_end_typing() {
     let chat = UserChat { id: ChatId::new(), last_seq: 0, partners: vec![UserId::new()] };
     hub.reserve(user);
     let socket = hub.register(user, TokenId::new(), None, std::slice::from_ref(&chat));
-    let deliver = || {
-        hub.deliver(
-            chat.id,
-            DurableEvent {
-                actor_frame: None,
-                seq: 1,
-                sender: Some(user),
-                frame: Some(Frame::opaque("x")),
-                exclude: vec![],
-            },
-        )
-    };
+    let deliver =
+        || hub.deliver(chat.id, DurableEvent { seq: 1, sender: Some(user), frames: frames("x"), exclude: vec![] });
     assert_eq!(deliver(), Accepted::Delivered(1));
     hub.typing.begin(user, chat.id, socket.id, tokio::time::Instant::now());
     assert_eq!(deliver(), Accepted::Duplicate);
@@ -152,13 +139,7 @@ fn sends_no_lagged_for_announced_chat() {
     let chat = UserChat { id: ChatId::new(), last_seq: 40, partners: vec![UserId::new()] };
     hub.announce_chat(user, chat.clone(), &Frame::opaque("announcement"));
     assert_eq!(next().as_deref(), Some("announcement"));
-    let event = |seq| DurableEvent {
-        actor_frame: None,
-        seq,
-        sender: Some(user),
-        frame: Some(Frame::opaque("x")),
-        exclude: Vec::new(),
-    };
+    let event = |seq| DurableEvent { seq, sender: Some(user), frames: frames("x"), exclude: Vec::new() };
     assert_eq!(next(), None);
     assert_eq!(hub.deliver(chat.id, event(40)), Accepted::Duplicate);
     assert_eq!(hub.deliver(chat.id, event(41)), Accepted::Delivered(1));
@@ -174,8 +155,8 @@ fn sends_lagged_if_outbox_has_no_room_for_announcement() {
     hub.add_chats(user, std::slice::from_ref(&busy));
     // A slow consumer gets no ephemeral event, but the announcement.
     for seq in [1, 2] {
-        let frame = Some(Frame::opaque("x".repeat(120 * 1024)));
-        hub.deliver(busy.id, DurableEvent { actor_frame: None, seq, sender: None, frame, exclude: Vec::new() });
+        let frames = frames(&"x".repeat(120 * 1024));
+        hub.deliver(busy.id, DurableEvent { seq, sender: None, frames, exclude: Vec::new() });
     }
     hub.notify_user(user, &[busy.id], &Frame::opaque("ephemeral"));
     let announced = UserChat { id: ChatId::new(), ..chat.clone() };

@@ -13,10 +13,9 @@ fn socket() -> Arc<Socket> {
 
 fn event(seq: Seq) -> DurableEvent {
     DurableEvent {
-        actor_frame: None,
         seq,
         sender: Some(UserId::new()),
-        frame: Some(Frame::opaque(seq.to_string())),
+        frames: EventFrames::of_change(Frame::opaque(seq.to_string()), None),
         exclude: Vec::new(),
     }
 }
@@ -96,7 +95,7 @@ fn sends_lagged_for_event_without_frame() {
     let socket = socket();
     chat.join(&socket);
     chat.accept(event(1));
-    chat.accept(DurableEvent { sender: None, frame: None, ..event(2) });
+    chat.accept(DurableEvent { sender: None, frames: EventFrames::unknown(), ..event(2) });
     let lagged = ServerFrame::Lagged { chat_id: chat.id, from_seq: 2, head_seq: 2 }.encode();
     assert_eq!(received(&socket), ["1", lagged.as_str()]);
     chat.accept(event(3));
