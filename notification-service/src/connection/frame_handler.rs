@@ -112,7 +112,7 @@ impl<'a> FrameHandler<'a> {
                     .map(|()| None);
             }
             ClientFrame::Change { chat_id, change, request_id } => {
-                let made = Box::pin(self.change(chat_id, &change, request_id)).await;
+                let made = Box::pin(self.change(chat_id, change, request_id)).await;
                 return made.inspect_err(|error| trace.fail(error.code.as_str())).map(|ack| Some(ack.encode()));
             }
             ClientFrame::Typing { chat_id, is_typing } => self.typing(chat_id, is_typing).await,
@@ -144,7 +144,7 @@ impl<'a> FrameHandler<'a> {
     async fn change(
         &self,
         chat: Option<ChatId>,
-        change: &NewChange,
+        change: NewChange,
         request_id: RequestId,
     ) -> Result<ServerFrame<'static>, ApiError> {
         let chat = self.chat(chat).await?;
