@@ -96,8 +96,8 @@ pub(crate) enum ChangeOutcome {
 /// The rules for changes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ChangePolicy {
-    /// `EDIT_WINDOW`: how long after sending a message can be edited, in seconds. 0 is no limit.
-    pub(crate) edit_window_s: i64,
+    /// `EDIT_WINDOW`: how long after sending a message can be edited, in microseconds. 0 is no limit.
+    pub(crate) edit_window_us: i64,
     /// Whether replaced texts are kept (`EDIT_HISTORY`).
     pub(crate) keeps_versions: bool,
 }

@@ -40,7 +40,7 @@ impl Messages {
     pub(crate) fn new(db: Db, notifier: Notifier, settings: MessageSettings, tasks: Tasks) -> Self {
         describe_counter!(SENT_TOTAL, "Messages sent, by outcome");
         let policy = ChangePolicy {
-            edit_window_s: settings.edit_window.as_secs().try_into().unwrap_or(i64::MAX),
+            edit_window_us: settings.edit_window.as_micros().try_into().unwrap_or(i64::MAX),
             keeps_versions: settings.edit_history != EditHistory::Off,
         };
         Self {

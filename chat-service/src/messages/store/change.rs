@@ -182,9 +182,9 @@ impl QueryFragment<Pg> for ApplyChanges<'_> {
                             WHEN new_text IS NULL THEN 0
                             WHEN created_at + ",
         );
-        out.push_bind_param::<BigInt, _>(&self.policy.edit_window_s)?;
-        out.push_sql(" * interval '1 s' < now AND ");
-        out.push_bind_param::<BigInt, _>(&self.policy.edit_window_s)?;
+        out.push_bind_param::<BigInt, _>(&self.policy.edit_window_us)?;
+        out.push_sql(" * interval '1 us' < now AND ");
+        out.push_bind_param::<BigInt, _>(&self.policy.edit_window_us)?;
         out.push_sql(
             " > 0 THEN 6
                             WHEN expected_seq <> coalesce(changed_seq, message_seq) THEN 7
