@@ -65,6 +65,7 @@ pub(crate) struct ChangeStored {
     pub(crate) chat_id: ChatId,
     pub(crate) seq: Seq,
     pub(crate) actor_id: UserId,
+    pub(crate) request_id: Option<SendId>,
     pub(crate) frames: Frames,
 }
 
@@ -154,13 +155,13 @@ impl Notifier {
 
     /// Announces a durable event to all sockets of its chat. If Redis is unavailable, a resync finds the event later.
     pub(crate) async fn changed(&self, change: ChangeStored) {
-        let ChangeStored { chat_id, seq, actor_id, frames } = change;
+        let ChangeStored { chat_id, seq, actor_id, request_id, frames } = change;
         let event = Event::Durable {
             seq,
             user_id: actor_id,
-            // No socket waits for an ack of a change that came over REST.
             send_id: None,
-            change_id: None,
+            // A socket may be making the same change, and gets an ack.
+            change_id: request_id,
             frame: &frames.for_others,
             actor_frame: frames.for_actor.as_deref(),
         };

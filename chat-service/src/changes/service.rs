@@ -79,7 +79,8 @@ impl Changes {
             let chat_id = change.chat;
             let made = changes.apply(change).await?;
             if let Some(Changed { seq, event, .. }) = &made {
-                let stored = ChangeStored { chat_id, seq: *seq, actor_id: event.actor, frames: event.frames() };
+                let (actor_id, request_id, frames) = (event.actor, event.request_id, event.frames());
+                let stored = ChangeStored { chat_id, seq: *seq, actor_id, request_id, frames };
                 let notifier = changes.notifier.clone();
                 changes.tasks.spawn(correlation::in_current_scope(async move { notifier.changed(stored).await }));
             }

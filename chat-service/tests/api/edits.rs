@@ -1,6 +1,9 @@
 //! Edits and deletions of messages.
 
-use neonchat_common::bus::{Channel, Envelope, Event};
+use neonchat_common::{
+    bus::{Channel, Envelope, Event},
+    ids::SendId,
+};
 use neonchat_testbed::client::{Answer, User};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -257,12 +260,13 @@ async fn publishes_changes_with_what_each_side_may_see() {
     let f = Fixture::start(&[]).await;
     f.app.until_redis().await;
     let mut listener = Listener::on([Channel::Chat(f.chat.parse().expect("parse id"))]).await;
-    f.edit(&f.author, json!({ "text": "second" })).await;
+    let request_id = SendId::new();
+    f.edit(&f.author, json!({ "text": "second", "request_id": request_id })).await;
     f.delete(&f.author).await;
     let (_, text) = listener.next().await;
     let envelope: Envelope<'_> = serde_json::from_str(&text).expect("parse envelope");
-    let Event::Durable { seq, user_id, frame, actor_frame, .. } = envelope.event else { panic!("{text}") };
-    assert_eq!((seq, user_id.to_string()), (2, f.author.id.clone()));
+    let Event::Durable { seq, user_id, change_id, frame, actor_frame, .. } = envelope.event else { panic!("{text}") };
+    assert_eq!((seq, user_id.to_string(), change_id), (2, f.author.id.clone(), Some(request_id)));
     let [others, actor] = [frame, actor_frame.expect("frame of the actor")]
         .map(|f| serde_json::from_str::<Value>(f.get()).expect("JSON"));
     assert_eq!(json!([others["type"], others["seq"], others["chat_id"]]), json!(["message_edited", 2, f.chat]));
