@@ -6,6 +6,7 @@
 mod abuse;
 mod backup;
 mod certificates;
+mod changes;
 mod commands;
 mod documents;
 mod examples;
