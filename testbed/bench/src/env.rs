@@ -30,12 +30,14 @@ const SHOW_SETTINGS: &str =
 const SECRET: &str = "a-secret-of-the-benchmark-alone";
 
 /// The settings of the services, without the limits that a load generator would reach.
-const SETTINGS: [(&str, &str); 6] = [
+const SETTINGS: [(&str, &str); 7] = [
     ("JWT_SECRET", SECRET),
     ("RATE_LIMIT_PER_MINUTE", "0"),
     ("WS_MESSAGES_PER_SECOND", "0"),
     ("WS_MAX_CONNECTIONS_PER_USER", "0"),
     ("WS_MAX_CONNECTIONS", "19000"),
+    // The messages of `population::history` are old.
+    ("EDIT_WINDOW", "0s"),
     // All loopback addresses, because the generator spreads its sockets over them.
     ("NOTIFICATION_SERVICE_HOST", "0.0.0.0"),
 ];
@@ -86,6 +88,14 @@ impl Env {
         population::full_mesh(&self.database, users, SECRET).await
     }
 
+    /// Inserts users of whom the first has a chat with each other one.
+    ///
+    /// # Errors
+    /// The database refuses them.
+    pub(crate) async fn star(&self, chats: usize) -> anyhow::Result<Population> {
+        population::star(&self.database, chats, SECRET).await
+    }
+
     /// Appends messages to each of these chats. All but a few are read.
     ///
     /// # Errors
@@ -134,6 +144,12 @@ impl Env {
     /// Returns the number of stored messages.
     pub(crate) async fn stored(&self) -> anyhow::Result<usize> {
         let count: i64 = self.database.query_one("SELECT count(*) FROM messages", &[]).await?.get(0);
+        Ok(usize::try_from(count)?)
+    }
+
+    /// Returns the number of stored events other than messages.
+    pub(crate) async fn events(&self) -> anyhow::Result<usize> {
+        let count: i64 = self.database.query_one("SELECT count(*) FROM chat_events", &[]).await?.get(0);
         Ok(usize::try_from(count)?)
     }
 

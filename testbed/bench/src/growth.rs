@@ -10,11 +10,9 @@ use super::{
     env::Env,
     generator::{Load, Plan},
     load_run::run_load,
-    percentiles::Percentiles,
     population::Population,
     report::{Bound, Figure, ms},
-    rest::Client,
-    usage::Cpu,
+    rest::{Client, Cost},
 };
 
 const NAME: &str = "growth";
@@ -49,15 +47,6 @@ const WORK: [(Work, &str); 4] = [
     (Work::Chats, "a list of chats"),
     (Work::Send, "a send"),
 ];
-
-/// The cost of an operation.
-#[derive(Clone, Copy, Debug)]
-struct Cost {
-    /// The median duration.
-    p50: Duration,
-    /// The CPU time of all servers per operation.
-    cpu: Duration,
-}
 
 /// Measures the scenario.
 ///
@@ -138,25 +127,8 @@ async fn cost(
         Work::Chats => "/api/v1/chats".to_owned(),
         Work::Send => return sends(env, population, duration).await,
     };
-    let (client, token) = (Client::new(env.rest()), &population.users[one.members[0]].token);
-    let processes = env.processes()?;
-    // Warm-up.
-    let _ = repeat(&client, &path, token, duration / 4).await?;
-    let before = Cpu::of(&processes, None)?;
-    let times = repeat(&client, &path, token, duration).await?;
-    let cpu = Cpu::of(&processes, None)?.since(before).servers() / u32::try_from(times.len())?.max(1);
-    Ok((Cost { p50: Percentiles::of(times).p50, cpu }, None))
-}
-
-/// Repeats a request for the duration, one at a time.
-async fn repeat(client: &Client, path: &str, token: &str, duration: Duration) -> anyhow::Result<Vec<Duration>> {
-    let (start, mut times) = (Instant::now(), Vec::new());
-    while start.elapsed() < duration {
-        let asked = Instant::now();
-        client.get(path, token).await.with_context(|| path.to_owned())?;
-        times.push(asked.elapsed());
-    }
-    Ok(times)
+    let cost = Client::new(env.rest()).cost(env, &path, &population.users[one.members[0]].token, duration).await?;
+    Ok((cost, None))
 }
 
 async fn sends(env: &Env, population: &Population, duration: Duration) -> anyhow::Result<(Cost, Option<String>)> {

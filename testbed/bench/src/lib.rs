@@ -5,11 +5,13 @@
 
 #![expect(clippy::disallowed_methods, reason = "the rules are for the services")]
 
+mod edits;
 mod env;
 mod fan_out;
 mod generator;
 mod growth;
 mod limits;
+mod lists;
 mod load_run;
 mod messages;
 mod percentiles;
@@ -71,6 +73,10 @@ pub enum Scenario {
     Open1000,
     /// One direct chat with 128 messages in flight
     HotChat,
+    /// 200 pairs of users with one message in flight each, then with one edit
+    Edits,
+    /// Lists of chats, with and without deleted messages
+    Lists,
     /// 100 requests/s to the chat endpoints at 500 messages/s
     Rest,
     /// 18,000 sockets on one instance
@@ -98,6 +104,8 @@ impl Scenario {
             Self::Open500 => messages::measure(&messages::OPEN_500, options).await,
             Self::Open1000 => messages::measure(&messages::OPEN_1000, options).await,
             Self::HotChat => messages::measure(&messages::HOT_CHAT, options).await,
+            Self::Edits => edits::measure(options).await,
+            Self::Lists => lists::measure(options).await,
             Self::Rest => rest::measure(options).await,
             Self::Sockets => sockets::measure(&sockets::ONE_INSTANCE, options).await,
             Self::Sockets3 => sockets::measure(&sockets::THREE_INSTANCES, options).await,

@@ -80,6 +80,14 @@ pub(crate) async fn full_mesh(client: &Client, users: usize, secret: &str) -> an
     populate(client, users, all, secret).await
 }
 
+/// Inserts users of whom the first has a chat with each other one.
+///
+/// # Errors
+/// The database refuses them.
+pub(crate) async fn star(client: &Client, chats: usize, secret: &str) -> anyhow::Result<Population> {
+    populate(client, chats + 1, (1..=chats).map(|other| [0, other]), secret).await
+}
+
 async fn populate(
     client: &Client,
     users: usize,

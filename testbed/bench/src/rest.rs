@@ -21,6 +21,7 @@ use super::{
     percentiles::Percentiles,
     population::Population,
     report::{Bound, Figure, ms},
+    usage::Cpu,
 };
 
 const NAME: &str = "rest";
@@ -120,6 +121,15 @@ fn figures(answered: &[Answered], delivery: Percentiles, seconds: f64) -> Vec<Fi
     figures
 }
 
+/// The cost of an operation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cost {
+    /// The median duration.
+    pub(crate) p50: Duration,
+    /// The CPU time of all servers per operation.
+    pub(crate) cpu: Duration,
+}
+
 /// A client of the chat endpoints.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
@@ -170,6 +180,29 @@ impl Client {
     /// There is no answer, or the status is not a success.
     pub(crate) async fn get(&self, path: &str, token: &str) -> anyhow::Result<()> {
         answered(self.http.get(format!("{}{path}", self.base)), token).await
+    }
+
+    /// Repeats a GET request for the duration, one at a time, after a warm-up.
+    ///
+    /// # Errors
+    /// A request fails, or a process has ended.
+    pub(crate) async fn cost(&self, env: &Env, path: &str, token: &str, duration: Duration) -> anyhow::Result<Cost> {
+        let processes = env.processes()?;
+        let _ = self.repeat(path, token, duration / 4).await?;
+        let before = Cpu::of(&processes, None)?;
+        let times = self.repeat(path, token, duration).await?;
+        let cpu = Cpu::of(&processes, None)?.since(before).servers() / u32::try_from(times.len())?.max(1);
+        Ok(Cost { p50: Percentiles::of(times).p50, cpu })
+    }
+
+    async fn repeat(&self, path: &str, token: &str, duration: Duration) -> anyhow::Result<Vec<Duration>> {
+        let (start, mut times) = (Instant::now(), Vec::new());
+        while start.elapsed() < duration {
+            let asked = Instant::now();
+            self.get(path, token).await.with_context(|| path.to_owned())?;
+            times.push(asked.elapsed());
+        }
+        Ok(times)
     }
 
     async fn request(&self, endpoint: Endpoint, chat: Uuid, token: &str) -> anyhow::Result<()> {

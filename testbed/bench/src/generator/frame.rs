@@ -80,9 +80,9 @@ fn scan_after(bytes: &[u8], mask: usize) -> Option<Frame<'_>> {
 /// An event of the server, as far as the generator needs it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum ServerEvent {
-    /// `message_sent` for the message with this number.
+    /// `message_sent` or `ack` for the message or edit with this number.
     Acked(u64),
-    /// `new_message` with this number in the text.
+    /// `new_message` or `message_edited` with this number in the text.
     Delivered(u64),
     /// `error`, with the number of the message if it names one.
     Refused(Option<u64>),
@@ -105,8 +105,10 @@ pub(crate) fn read(payload: &[u8]) -> ServerEvent {
     };
     let in_request = || number_after(&REQUEST, uuid::fmt::Hyphenated::LENGTH - DIGITS);
     match &rest[..end] {
-        b"message_sent" => in_request().map_or(ServerEvent::Unexpected, ServerEvent::Acked),
-        b"new_message" => number_after(&TEXT, 0).map_or(ServerEvent::Unexpected, ServerEvent::Delivered),
+        b"message_sent" | b"ack" => in_request().map_or(ServerEvent::Unexpected, ServerEvent::Acked),
+        b"new_message" | b"message_edited" => {
+            number_after(&TEXT, 0).map_or(ServerEvent::Unexpected, ServerEvent::Delivered)
+        }
         b"error" => ServerEvent::Refused(in_request()),
         b"presence" | b"typing" | b"receipt" | b"chat_created" => ServerEvent::Ignored,
         _ => ServerEvent::Unexpected,
@@ -117,33 +119,51 @@ fn number(digits: &[u8]) -> Option<u64> {
     digits.iter().try_fold(0, |number, digit| Some(number << 4 | u64::from(char::from(*digit).to_digit(16)?)))
 }
 
-/// A prepared frame with a message. Only the differing bytes are patched.
+/// A prepared frame with a message or an edit. Only the differing bytes are patched.
 #[derive(Debug)]
 pub(crate) struct Template {
     bytes: Vec<u8>,
     chat: Range<usize>,
+    /// The ID of the edited message.
+    message: Range<usize>,
     text: Range<usize>,
     request: Range<usize>,
     random: fastrand::Rng,
 }
 
 impl Template {
-    /// Returns a template for texts of `text_length` characters, at least those of the number.
+    /// Returns a template of a message for texts of `text_length` characters, at least those of the number.
     pub(crate) fn new(text_length: usize) -> Self {
+        Self::with_fields("message", "", text_length)
+    }
+
+    /// Returns a template of an edit. [`Template::set_message`] sets which message is edited.
+    pub(crate) fn edit(text_length: usize) -> Self {
+        Self::with_fields("edit", &format!(r#""message_id":"{}","#, Uuid::nil()), text_length)
+    }
+
+    fn with_fields(kind: &str, fields: &str, text_length: usize) -> Self {
         let padding = ".".repeat(text_length.saturating_sub(DIGITS));
         let (digits, id) = ("0".repeat(DIGITS), Uuid::nil());
-        let json = format!(r#"{{"type":"message","chat_id":"{id}","text":"{digits}{padding}","request_id":"{id}"}}"#);
+        let json =
+            format!(r#"{{"type":"{kind}","chat_id":"{id}",{fields}"text":"{digits}{padding}","request_id":"{id}"}}"#);
         let bytes = masked(0x81, json.as_bytes());
         let after = |name: &[u8], length: usize| {
             let start = memchr::memmem::find(&bytes, name).map_or(0, |at| at + name.len());
             start..start + length
         };
-        let (chat, text) = (after(br#""chat_id":""#, uuid::fmt::Hyphenated::LENGTH), after(br#""text":""#, DIGITS));
-        let request = after(br#""request_id":""#, uuid::fmt::Hyphenated::LENGTH);
-        Self { bytes, chat, text, request, random: fastrand::Rng::new() }
+        let id_after = |name| after(name, uuid::fmt::Hyphenated::LENGTH);
+        let (chat, message) = (id_after(br#""chat_id":""#), id_after(br#""message_id":""#));
+        let (text, request) = (after(br#""text":""#, DIGITS), id_after(br#""request_id":""#));
+        Self { bytes, chat, message, text, request, random: fastrand::Rng::new() }
     }
 
-    /// Returns the frame of the message with this number. Its `request_id` is random except for the number at the end.
+    /// Sets the message that an edit edits.
+    pub(crate) fn set_message(&mut self, id: Uuid) {
+        id.hyphenated().encode_lower(&mut self.bytes[self.message.clone()]);
+    }
+
+    /// Returns the frame of the message or edit with this number. Its `request_id` is random except for the number at the end.
     pub(crate) fn message(&mut self, chat: Uuid, number: u64) -> &[u8] {
         let random = u128::from(self.random.u64(..)) << 64;
         let request = Builder::from_random_bytes((random | u128::from(number)).to_be_bytes()).into_uuid();
@@ -240,6 +260,21 @@ mod tests {
             let ack = format!(r#"{{"type":"message_sent","status":"delivered","request_id":"{request}"}}"#);
             assert_eq!(read(ack.as_bytes()), ServerEvent::Acked(wanted));
         }
+    }
+
+    #[test]
+    fn edit_is_one_masked_frame_with_its_message() {
+        let (chat, message) = (Uuid::new_v4(), Uuid::new_v4());
+        let mut template = Template::edit(60);
+        template.set_message(message);
+        let frame = scan_masked(template.message(chat, 7)).expect("scan frame").payload.to_vec();
+        let json: serde_json::Value = serde_json::from_slice(&frame).expect("parse JSON");
+        assert_eq!((&json["type"], &json["chat_id"]), (&"edit".into(), &chat.to_string().into()));
+        assert_eq!(json["message_id"], message.to_string());
+        let ack = format!(r#"{{"type":"ack","request_id":{},"seq":8}}"#, json["request_id"]);
+        assert_eq!(read(ack.as_bytes()), ServerEvent::Acked(7));
+        let edited = format!(r#"{{"type":"message_edited","seq":8,"message":{{"text":{}}}}}"#, json["text"]);
+        assert_eq!(read(edited.as_bytes()), ServerEvent::Delivered(7));
     }
 
     #[test]

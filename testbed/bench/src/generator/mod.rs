@@ -55,15 +55,17 @@ pub(crate) struct Plan {
     pub(crate) chats: Vec<(Uuid, [usize; 2])>,
     /// When messages are sent.
     pub(crate) load: Load,
+    /// A message of each member of each chat. If there are any, they are edited and no messages are sent.
+    pub(crate) edited: Option<Vec<[Uuid; 2]>>,
     /// The duration.
     pub(crate) duration: Duration,
 }
 
 impl Plan {
-    /// Returns a plan with a socket for each user. The duration is 0.
+    /// Returns a plan that sends messages, with a socket for each user. The duration is 0.
     pub(crate) fn new(address: SocketAddr, population: &Population, load: Load) -> Self {
         let chats = population.pairs.iter().map(|pair| (pair.chat, pair.members)).collect();
-        Self { address, tokens: population.tokens(), chats, load, duration: Duration::ZERO }
+        Self { address, tokens: population.tokens(), chats, load, edited: None, duration: Duration::ZERO }
     }
 }
 
@@ -75,7 +77,7 @@ pub(crate) fn run(plan: &Plan, begin: impl FnOnce() -> Instant) -> anyhow::Resul
     let mut connections = Connections::new()?;
     let mut driver = Driver {
         plan,
-        template: Template::new(TEXT_LENGTH),
+        template: if plan.edited.is_some() { Template::edit(TEXT_LENGTH) } else { Template::new(TEXT_LENGTH) },
         journal: Journal::default(),
         epoch: Instant::now(),
         random: fastrand::Rng::with_seed(1),
@@ -138,6 +140,9 @@ impl Driver<'_> {
     fn send(&mut self, chat: usize, side: usize, due: Duration, sockets: &mut [Socket]) -> anyhow::Result<()> {
         let (id, members) = self.plan.chats[chat];
         let number = self.journal.send(chat, side, due);
+        if let Some(edited) = &self.plan.edited {
+            self.template.set_message(edited[chat][side]);
+        }
         sockets[members[side]].write(self.template.message(id, number))
     }
 

@@ -70,6 +70,7 @@ fn relay(in_flight: usize, duration: Duration) -> anyhow::Result<(f64, Duration)
         tokens: (0..2 * PAIRS).map(|user| user.to_string()).collect(),
         chats: (0..PAIRS).map(|pair| (Uuid::now_v7(), [2 * pair, 2 * pair + 1])).collect(),
         load: Load::Closed { in_flight },
+        edited: None,
         duration,
     };
     let journal = generator::run(&plan, Instant::now)?;

@@ -1,0 +1,75 @@
+//! Edits, beside sends under the same load.
+
+use std::{collections::HashMap, time::Duration};
+
+use anyhow::Context as _;
+use uuid::Uuid;
+
+use super::{
+    Measured, Options,
+    env::Env,
+    generator::{Load, Plan},
+    load_run::{LoadRun, run_load},
+    population::Population,
+    report::{Figure, ms},
+};
+
+const NAME: &str = "edits";
+
+const PAIRS: usize = 200;
+
+/// One message or edit in flight in each chat: edits of one message wait for each other.
+const LOAD: Load = Load::Closed { in_flight: 1 };
+
+/// Measures the scenario: sends, then edits of one message of each user.
+///
+/// # Errors
+/// A process does not start, or ends.
+pub(crate) async fn measure(options: &Options) -> Measured {
+    let mut env = Env::start(1, options.logs.as_deref()).await?;
+    println!("{NAME}: {LOAD:?}, {PAIRS} pairs, of sends and of edits");
+    let population = env.pairs(PAIRS).await?;
+    // By each member in turn.
+    env.history(&population.chats(), 2).await?;
+    let past = env.stored().await?;
+
+    let plan = Plan::new(env.websocket(), &population, LOAD);
+    let (sends, ()) = run_load(&env, plan, options.duration(), async |_| Ok(())).await.context("sends")?;
+    let stored = env.stored().await?.saturating_sub(past);
+    let edited = Some(edited(&env, &population).await?);
+    let plan = Plan { edited, ..Plan::new(env.websocket(), &population, LOAD) };
+    let (edits, ()) = run_load(&env, plan, options.duration(), async |_| Ok(())).await.context("edits")?;
+    let changed = env.events().await?;
+    env.stop().await?;
+
+    let failure = sends.failure("edits, sends", stored).or_else(|| edits.failure(NAME, changed));
+    let mut found = figures("sends", &sends);
+    found.extend(figures("edits", &edits));
+    Ok((found, failure))
+}
+
+/// Returns for each chat the first message of each member.
+async fn edited(env: &Env, population: &Population) -> anyhow::Result<Vec<[Uuid; 2]>> {
+    let first = "SELECT DISTINCT ON (chat_id, sender_id) chat_id, sender_id, id FROM messages
+                 ORDER BY chat_id, sender_id, seq";
+    let rows = env.database.query(first, &[]).await?;
+    let ids: HashMap<(Uuid, Uuid), Uuid> = rows.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))).collect();
+    let of = |chat, user: usize| ids.get(&(chat, population.users[user].id)).copied().context("no message to edit");
+    population.pairs.iter().map(|pair| Ok([of(pair.chat, pair.members[0])?, of(pair.chat, pair.members[1])?])).collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+fn figures(what: &str, run: &LoadRun) -> Vec<Figure> {
+    let (done, delivery) = (run.done() as f64, run.delivery());
+    let each = |time: Duration| time.as_secs_f64() * 1e6 / done;
+    let figure = |name: &str, value: f64, unit: &'static str| Figure::new(NAME, format!("{what}, {name}"), value, unit);
+    vec![
+        figure("stored and delivered", done / run.seconds(), "1/s"),
+        figure("delivery p50", ms(delivery.p50), "ms"),
+        figure("delivery p95", ms(delivery.p95), "ms"),
+        figure("server CPU each", each(run.cpu.servers()), "µs"),
+        figure("  chat-service", each(run.cpu.chat), "µs"),
+        figure("  notification-service", each(run.cpu.notification), "µs"),
+        figure("  Postgres", each(run.cpu.postgres), "µs"),
+    ]
+}
