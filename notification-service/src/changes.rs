@@ -1,12 +1,16 @@
 //! Changes of stored messages that clients make over their sockets.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use neonchat_common::{
     correlation,
     error::ApiError,
     ids::{ChatId, RequestId, SendId, Seq, UserId},
     tasks::Tasks,
+};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout_at},
 };
 
 use crate::{
@@ -16,13 +20,21 @@ use crate::{
     protocol::{NewChange, ServerFrame},
 };
 
+/// The most changes that chat-service is asked for at the same time. More would not be faster, because chat-service applies those
+/// that wait by one statement. They would only time out, which opens the circuit breaker that messages share.
+const MAX_CALLS: usize = 64;
+
+/// How long a client waits for the answer to a change.
+const CHANGE_TIMEOUT: Duration = Duration::from_millis(1800);
+
 /// Makes changes.
 #[derive(Clone)]
 pub(crate) struct Changes {
-    pub(crate) hub: Arc<Hub>,
-    pub(crate) chat_service: ChatService,
-    pub(crate) delivery: Delivery,
-    pub(crate) tasks: Tasks,
+    hub: Arc<Hub>,
+    chat_service: ChatService,
+    delivery: Delivery,
+    tasks: Tasks,
+    permits: Arc<Semaphore>,
 }
 
 /// A change that a client asked for.
@@ -42,6 +54,10 @@ struct Made {
 }
 
 impl Changes {
+    pub(crate) fn new(hub: Arc<Hub>, chat_service: ChatService, delivery: Delivery, tasks: Tasks) -> Self {
+        Self { hub, chat_service, delivery, tasks, permits: Arc::new(Semaphore::new(MAX_CALLS)) }
+    }
+
     /// Makes a change and delivers its event to the sockets of the chat, except to this one, which gets the returned ack instead.
     /// If it was made before, this socket gets the event too: the ack of a repeated request does not stand for it.
     pub(crate) async fn make(
@@ -61,9 +77,15 @@ impl Changes {
     }
 
     async fn make_and_deliver(&self, request: Request) -> Result<Made, ApiError> {
+        let deadline = Instant::now() + CHANGE_TIMEOUT;
+        let Ok(Ok(permit)) = timeout_at(deadline, self.permits.acquire()).await else {
+            return Err(ApiError::remote_unavailable());
+        };
         let Request { user, socket, chat, id, change } = request;
         self.hub.begin_change(user, id, socket);
-        let outcome = self.chat_service.change(user, chat, id, &change).await;
+        let timeout = deadline.saturating_duration_since(Instant::now());
+        let outcome = self.chat_service.change(user, chat, id, &change, timeout).await;
+        drop(permit);
         if !matches!(outcome, Ok(ChangeOutcome { duplicate: false, .. })) {
             // From here on the socket is not left out of the event. If it was left out already, it gets `lagged`.
             self.hub.fail_change(user, id, socket);
@@ -89,25 +111,37 @@ impl Changes {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use futures_util::FutureExt as _;
-    use neonchat_common::ids::{MessageId, TokenId};
+    use neonchat_common::{
+        error::ErrorCode,
+        ids::{MessageId, TokenId},
+    };
 
     use super::*;
     use crate::unreachable;
+
+    /// Returns the changes of an instance without dependencies.
+    fn changes(hub: &Arc<Hub>, tasks: &Tasks) -> Changes {
+        Changes::new(Arc::clone(hub), unreachable::chat_service(), unreachable::delivery(hub), tasks.clone())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn refuses_in_time_while_too_many_changes_are_made() {
+        let (hub, user, chat) = (Arc::<Hub>::default(), UserId::new(), ChatId::new());
+        hub.reserve(user);
+        let (socket, changes) = (hub.register(user, TokenId::new(), None, &[]), changes(&hub, &Tasks::new()));
+        let _others = changes.permits.acquire_many(MAX_CALLS.try_into().expect("number")).await.expect("permits");
+        let (began, change) = (Instant::now(), NewChange::Delete { message_ids: vec![MessageId::new()] });
+        let error = changes.make(&socket, chat, SendId::new().into(), change).await.expect_err("no permit");
+        assert_eq!((error.code, began.elapsed()), (ErrorCode::Unavailable, CHANGE_TIMEOUT));
+    }
 
     #[tokio::test(start_paused = true)]
     async fn continues_if_connection_ends() {
         let (hub, user, chat, tasks) = (Arc::<Hub>::default(), UserId::new(), ChatId::new(), Tasks::new());
         hub.reserve(user);
         let socket = hub.register(user, TokenId::new(), None, &[]);
-        let changes = Changes {
-            hub: Arc::clone(&hub),
-            chat_service: unreachable::chat_service(),
-            delivery: unreachable::delivery(&hub),
-            tasks: tasks.clone(),
-        };
+        let changes = changes(&hub, &tasks);
         let id = SendId::new();
         let change = NewChange::Delete { message_ids: vec![MessageId::new()] };
         // The connection's future is dropped while chat-service has not answered.

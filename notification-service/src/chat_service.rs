@@ -129,6 +129,7 @@ impl ChatService {
         chat: ChatId,
         request_id: SendId,
         change: &NewChange,
+        timeout: Duration,
     ) -> Result<ChangeOutcome, ApiError> {
         let request = ChangeMessageRequest {
             chat_id: chat.to_string(),
@@ -136,7 +137,7 @@ impl ChatService {
             request_id: request_id.to_string(),
             change: Some(change.to_wire()),
         };
-        let answer = self.grpc.call(INTERACTIVE_TIMEOUT, request).await?;
+        let answer = self.grpc.call(timeout, request).await?;
         let event = answer.event.map(|event| StoredChange::from_wire(answer.seq, event)).transpose()?;
         Ok(ChangeOutcome { duplicate: answer.duplicate, event })
     }

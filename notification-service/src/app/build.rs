@@ -102,12 +102,7 @@ fn new_state(
         Monitor::start(subscriber, "subscriber", None, &tasks),
     ];
     let readiness = Arc::new(Readiness::new(Arc::clone(&deployments), chat_service.clone()));
-    let changes = Changes {
-        hub: Arc::clone(&hub),
-        chat_service: chat_service.clone(),
-        delivery: delivery.clone(),
-        tasks: tasks.clone(),
-    };
+    let changes = Changes::new(Arc::clone(&hub), chat_service.clone(), delivery.clone(), tasks.clone());
     let receipts = Receipts { hub: Arc::clone(&hub), chat_service: chat_service.clone(), delivery: delivery.clone() };
     AppState {
         tokens: Tokens::new(&common.jwt_secret, common.jwt_lifetime),
