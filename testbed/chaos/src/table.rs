@@ -8,12 +8,13 @@ use super::{
 };
 
 /// The columns after the name of the fault: heading and width in characters.
-const COLUMNS: [(&str, usize); 14] = [
+const COLUMNS: [(&str, usize); 15] = [
     ("messages", 8),
     ("acked", 6),
     ("refused", 7),
     ("unknown", 7),
     ("doubt", 5),
+    ("changes", 7),
     ("lost", 4),
     ("dup", 4),
     ("order", 5),
@@ -32,7 +33,8 @@ pub const LEGEND: &str = "\
 refused: error answers to sends, including sends that a later attempt stored
 unknown: messages without a definite answer: none came, or `unavailable` or `internal`, and the client did not retry
 doubt: messages stored by a send that was answered `unavailable` or `internal`
-other: aborted, phantom, leaked    ack s: from the end of the fault to the first ack
+changes: edits and deletions that were stored
+other: aborted, phantom, leaked, stale, unread    ack s: from the end of the fault to the first ack
 all s: from the end of the fault until every client had every message    MiB: peak memory of a service instance";
 
 /// Returns the heading of the table.
@@ -45,7 +47,7 @@ pub fn head() -> String {
 #[must_use]
 pub fn row(outcome: &RoundOutcome) -> String {
     let (figures, verdict) = (outcome.verdict.figures, &outcome.verdict);
-    let others = [Breach::Aborted, Breach::Phantom, Breach::Leak];
+    let others = [Breach::Aborted, Breach::Phantom, Breach::Leak, Breach::Stale, Breach::Unread];
     let other: usize = others.into_iter().map(|breach| verdict.count(breach)).sum();
     let steps = &outcome.steps;
     let cells = [
@@ -54,6 +56,7 @@ pub fn row(outcome: &RoundOutcome) -> String {
         figures.refusals.to_string(),
         figures.unknown.to_string(),
         figures.in_doubt.to_string(),
+        figures.changes.to_string(),
         verdict.count(Breach::Lost).to_string(),
         verdict.count(Breach::Duplicate).to_string(),
         verdict.count(Breach::Order).to_string(),

@@ -5,14 +5,13 @@ use std::collections::{BTreeMap, HashSet};
 use neonchat_common::ids::{ChatId, Seq, UserId};
 
 use super::{
-    evidence::{Answer, Client, Event, Evidence, Message},
+    evidence::{Answer, Client, Event, Evidence},
     progress,
     verdict::{Breach, Verdict},
 };
 
 pub(super) fn check(client: &Client, evidence: &Evidence, verdict: &mut Verdict) {
     check_leaks(client, evidence, verdict);
-    check_contents(client, evidence, verdict);
     for connection in &client.connections {
         progress::check(client, connection, evidence, verdict);
     }
@@ -28,21 +27,26 @@ fn acks(client: &Client) -> impl Iterator<Item = (ChatId, Seq)> {
     })
 }
 
-fn messages(client: &Client) -> impl Iterator<Item = &Message> {
+/// Returns the place of each event that a client received or read.
+fn places(client: &Client) -> impl Iterator<Item = (ChatId, Seq)> {
     let events = client.connections.iter().flat_map(|connection| &connection.events);
-    let told = events.filter_map(|event| if let Event::Message(message) = event { Some(message) } else { None });
-    told.chain(&client.fetched)
+    let told = events.filter_map(|event| match event {
+        Event::Message(message) => Some((message.chat, message.seq)),
+        Event::Changed(change) => Some((change.chat, change.seq)),
+        _ => None,
+    });
+    told.chain(client.fetched.iter().map(|fetched| fetched.event.place()))
 }
 
-/// A client that is connected at the end has every message of its chats.
+/// A client that is connected at the end has every message and change of its chats.
 fn check_set(client: &Client, evidence: &Evidence, verdict: &mut Verdict) {
     let mut got: BTreeMap<ChatId, HashSet<Seq>> = BTreeMap::new();
-    for (chat, seq) in messages(client).map(|message| (message.chat, message.seq)).chain(acks(client)) {
+    for (chat, seq) in places(client).chain(acks(client)) {
         got.entry(chat).or_default().insert(seq);
     }
     for (id, chat) in evidence.chats.iter().filter(|(_, chat)| chat.members.contains(&client.user)) {
         let got = got.get(id);
-        for seq in chat.rows.iter().map(|row| row.message.seq) {
+        for seq in chat.seqs() {
             if got.is_none_or(|got| !got.contains(&seq)) {
                 verdict.add(Breach::Skip, || format!("{} never received {id} #{seq}", client.user));
             }
@@ -62,6 +66,7 @@ fn check_leaks(client: &Client, evidence: &Evidence, verdict: &mut Verdict) {
             Event::Sync { .. } | Event::Sent { .. } => continue,
             Event::Acked { ack, .. } => ("message_sent", Some(ack.chat), None),
             Event::Message(message) => ("new_message", Some(message.chat), None),
+            Event::Changed(change) => ("a change", Some(change.chat), None),
             Event::Lagged { chat, .. } => ("lagged", Some(*chat), None),
             Event::Synced { chat, .. } => ("synced", Some(*chat), None),
             Event::Seen { kind, chat, user } => (kind.as_str(), *chat, *user),
@@ -70,22 +75,8 @@ fn check_leaks(client: &Client, evidence: &Evidence, verdict: &mut Verdict) {
             verdict.add(Breach::Leak, || format!("{user} saw {kind} of {chat:?} {other:?}"));
         }
     }
-    for message in client.fetched.iter().filter(|message| !may_see(message.chat)) {
-        verdict.add(Breach::Leak, || format!("{user} could read {} #{}", message.chat, message.seq));
-    }
-}
-
-/// Every message that a client received is in the history.
-fn check_contents(client: &Client, evidence: &Evidence, verdict: &mut Verdict) {
-    let rows = evidence.chats.values().flat_map(|chat| &chat.rows);
-    let stored: HashSet<&Message> = rows.map(|row| &row.message).collect();
-    // An unknown chat has no history. A message of it is a leak, which `check_leaks` reports.
-    for message in messages(client).filter(|message| evidence.chats.contains_key(&message.chat)) {
-        if !stored.contains(message) {
-            let Message { chat, seq, id, .. } = message;
-            verdict.add(Breach::Phantom, || {
-                format!("{} received {chat} #{seq}, {id}, which is not in the history", client.user)
-            });
-        }
+    let read = client.fetched.iter().map(|fetched| fetched.event.place());
+    for (chat, seq) in read.filter(|(chat, _)| !may_see(*chat)) {
+        verdict.add(Breach::Leak, || format!("{user} could read {chat} #{seq}"));
     }
 }

@@ -1,8 +1,12 @@
 //! The evidence of a run.
 
+mod changes;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use neonchat_common::ids::{ChatId, MessageId, SendId, Seq, UserId};
+
+pub use self::changes::{Action, Change, ChangeAnswer, ChangeKind, ChangeRow, Changed, Durable, What};
 
 /// The evidence of a run.
 #[derive(Clone, Debug, Default)]
@@ -13,6 +17,9 @@ pub struct Evidence {
     pub clients: Vec<Client>,
 }
 
+/// A moment of the run, in microseconds.
+pub type Moment = u64;
+
 /// A chat.
 #[derive(Clone, Debug, Default)]
 pub struct Chat {
@@ -20,6 +27,8 @@ pub struct Chat {
     pub members: BTreeSet<UserId>,
     /// The messages by SQL, ordered by `seq`.
     pub rows: Vec<Row>,
+    /// The edits and deletions by SQL, ordered by `seq`.
+    pub changes: Vec<ChangeRow>,
     /// The messages as each member reads them over REST.
     pub views: Vec<View>,
 }
@@ -35,6 +44,13 @@ pub struct Row {
     pub created_at: i64,
 }
 
+impl Chat {
+    /// Returns the `seq` of each message and change.
+    pub(super) fn seqs(&self) -> impl Iterator<Item = Seq> {
+        self.rows.iter().map(|row| row.message.seq).chain(self.changes.iter().map(|row| row.seq))
+    }
+}
+
 /// The history as one member reads it, oldest first.
 #[derive(Clone, Debug)]
 pub struct View {
@@ -42,6 +58,10 @@ pub struct View {
     pub reader: UserId,
     /// The messages.
     pub messages: Vec<Message>,
+    /// The read marker.
+    pub read_seq: Seq,
+    /// The number of unread messages.
+    pub unread_count: i64,
 }
 
 /// A message as a client saw it.
@@ -55,8 +75,21 @@ pub struct Message {
     pub id: MessageId,
     /// The sender.
     pub sender: UserId,
-    /// The text. It is unique in a run.
+    /// The text. It is unique in a run, but empty in a deleted message.
     pub text: String,
+    /// The `seq` of the last change, if there is one.
+    pub changed_seq: Option<Seq>,
+    /// Whether it is deleted.
+    pub is_deleted: bool,
+}
+
+/// An event that a client read over REST.
+#[derive(Clone, Debug)]
+pub struct Fetched {
+    /// When the client sent the request.
+    pub begun: Moment,
+    /// The event.
+    pub event: Durable,
 }
 
 /// A client: one device of a user.
@@ -66,17 +99,28 @@ pub struct Client {
     pub user: UserId,
     /// The messages that it sent, over any transport.
     pub sends: BTreeMap<SendId, Send>,
+    /// The edits and deletions that it asked for.
+    pub changes: BTreeMap<SendId, Change>,
     /// Its connections, in order.
     pub connections: Vec<Connection>,
-    /// The messages that it read over REST, after `lagged` or `complete: false`, or on its own.
-    pub fetched: Vec<Message>,
+    /// The events that it read over REST, after `lagged` or `complete: false`, or on its own.
+    pub fetched: Vec<Fetched>,
+    /// What else it read over REST. It does not count as received.
+    pub reads: Vec<Fetched>,
 }
 
 impl Client {
     /// Returns a client with an empty log.
     #[must_use]
     pub const fn new(user: UserId) -> Self {
-        Self { user, sends: BTreeMap::new(), connections: Vec::new(), fetched: Vec::new() }
+        Self {
+            user,
+            sends: BTreeMap::new(),
+            changes: BTreeMap::new(),
+            connections: Vec::new(),
+            fetched: Vec::new(),
+            reads: Vec::new(),
+        }
     }
 }
 
@@ -133,6 +177,8 @@ pub enum Event {
     Sync {
         /// The cursors.
         cursors: BTreeMap<ChatId, Seq>,
+        /// When the client sent them.
+        at: Moment,
     },
     /// The client sent a message.
     Sent {
@@ -148,6 +194,8 @@ pub enum Event {
     },
     /// The server sent a message.
     Message(Message),
+    /// The server sent an edit or a deletion.
+    Changed(Changed),
     /// The server left out events, both ends included.
     Lagged {
         /// The chat.

@@ -12,16 +12,9 @@ use super::{
 
 pub(super) fn check(id: ChatId, chat: &Chat, sends: &Sends, verdict: &mut Verdict) {
     let (mut requests, mut ids) = (HashSet::<(UserId, SendId)>::new(), HashSet::<MessageId>::new());
-    let mut last_created_at = i64::MIN;
-    for (expected, row) in (1..).zip(&chat.rows) {
+    check_density(id, chat, verdict);
+    for row in &chat.rows {
         let Message { seq, sender, .. } = row.message;
-        if seq != expected {
-            verdict.add(Breach::Order, || format!("{id}: #{seq} instead of #{expected}"));
-        }
-        if row.created_at <= last_created_at {
-            verdict.add(Breach::Order, || format!("{id} #{seq} is not later than its predecessor"));
-        }
-        last_created_at = row.created_at;
         if !requests.insert((sender, row.request_id)) || !ids.insert(row.message.id) {
             verdict.add(Breach::Duplicate, || format!("{id} #{seq}: {} is stored twice", row.request_id));
         }
@@ -31,6 +24,43 @@ pub(super) fn check(id: ChatId, chat: &Chat, sends: &Sends, verdict: &mut Verdic
     }
     for view in &chat.views {
         check_view(id, chat, view, verdict);
+        check_unread(id, chat, view, verdict);
+    }
+}
+
+/// Messages and changes together are 1..N, in the order of time.
+fn check_density(id: ChatId, chat: &Chat, verdict: &mut Verdict) {
+    let mut changes = chat.changes.iter().map(|row| (row.seq, row.created_at)).peekable();
+    let mut all = Vec::new();
+    for row in &chat.rows {
+        while let Some(change) = changes.next_if(|(seq, _)| *seq < row.message.seq) {
+            all.push(change);
+        }
+        all.push((row.message.seq, row.created_at));
+    }
+    all.extend(changes);
+    let mut last_created_at = i64::MIN;
+    for (expected, (seq, created_at)) in (1..).zip(all) {
+        if seq != expected {
+            verdict.add(Breach::Order, || format!("{id}: #{seq} instead of #{expected}"));
+        }
+        if created_at <= last_created_at {
+            verdict.add(Breach::Order, || format!("{id} #{seq} is not later than its predecessor"));
+        }
+        last_created_at = created_at;
+    }
+}
+
+/// The unread messages of a member are those of others after the read marker that are not deleted.
+fn check_unread(id: ChatId, chat: &Chat, view: &View, verdict: &mut Verdict) {
+    let View { reader, read_seq, unread_count, .. } = *view;
+    let messages = chat.rows.iter().map(|row| &row.message);
+    let unread =
+        messages.filter(|message| message.seq > read_seq && message.sender != reader && !message.is_deleted).count();
+    if usize::try_from(unread_count) != Ok(unread) {
+        verdict.add(Breach::Unread, || {
+            format!("{reader} has {unread} unread messages in {id} after #{read_seq}, but is told {unread_count}")
+        });
     }
 }
 

@@ -3,6 +3,7 @@
 //! It is a pure function of what each client sent, the answers, the events of each connection, and the final history by SQL
 //! and over REST as each member. It knows nothing about the implementation of the services.
 
+mod changes;
 mod clients;
 mod evidence;
 mod history;
@@ -11,9 +12,13 @@ mod sends;
 #[cfg(test)]
 mod tests;
 mod verdict;
+mod versions;
 
 pub use self::{
-    evidence::{Ack, Answer, Chat, Client, Connection, Event, Evidence, Message, Row, Send, View},
+    evidence::{
+        Ack, Action, Answer, Change, ChangeAnswer, ChangeKind, ChangeRow, Changed, Chat, Client, Connection, Durable,
+        Event, Evidence, Fetched, Message, Moment, Row, Send, View, What,
+    },
     verdict::{Breach, Breaches, Figures, Verdict},
 };
 
@@ -23,11 +28,15 @@ pub fn check(evidence: &Evidence) -> Verdict {
     let mut verdict = Verdict::default();
     let sends = sends::Sends::of(evidence);
     sends.check(evidence, &mut verdict);
+    let changes = changes::Changes::of(evidence);
+    changes.check(evidence, &mut verdict);
+    let versions = versions::Versions::of(evidence, &sends, &changes, &mut verdict);
     for (id, chat) in &evidence.chats {
         history::check(*id, chat, &sends, &mut verdict);
     }
     for client in &evidence.clients {
         clients::check(client, evidence, &mut verdict);
+        versions.check(client, evidence, &mut verdict);
     }
     verdict
 }

@@ -47,13 +47,14 @@ fn follow(connection: &Connection) -> BTreeMap<ChatId, Progress> {
     let mut chats: BTreeMap<ChatId, Progress> = BTreeMap::new();
     for event in &connection.events {
         match event {
-            Event::Sync { cursors } => {
+            Event::Sync { cursors, .. } => {
                 for (chat, cursor) in cursors {
                     chats.entry(*chat).or_default().sync(*cursor);
                 }
             }
             Event::Acked { ack, .. } => chats.entry(ack.chat).or_default().ack(ack.seq, ack.duplicate),
             Event::Message(message) => chats.entry(message.chat).or_default().message(message.seq),
+            Event::Changed(change) => chats.entry(change.chat).or_default().message(change.seq),
             Event::Lagged { chat, from, head } => chats.entry(*chat).or_default().leave_out(*from, *head),
             Event::Synced { chat, head, complete } => chats.entry(*chat).or_default().synced(*head, *complete),
             Event::Sent { .. } | Event::Seen { .. } => {}
@@ -116,7 +117,7 @@ impl Progress {
         let own = own(client, connection, chat);
         // A connection that is open at the end had time to deliver everything.
         let (begin, end) = if connection.is_open {
-            let head = chat.rows.iter().map(|row| row.message.seq).max().unwrap_or(0);
+            let head = chat.seqs().max().unwrap_or(0);
             (self.begin.or_else(|| Some(self.cursor? + 1)), head.max(self.position))
         } else {
             (self.begin, self.position)

@@ -32,10 +32,16 @@ impl Sends {
         Self(sends)
     }
 
-    /// Returns whether a message was sent with this content.
+    /// Returns whether a message was sent with this content. The content of a changed message is checked with its changes.
     pub(super) fn has(&self, message: &Message, request_id: SendId) -> bool {
-        let sent = self.0.get(&(message.sender, request_id));
-        sent.is_some_and(|sent| sent.chat == message.chat && sent.text == message.text)
+        let text = self.text(message, request_id);
+        text.is_some_and(|text| text == message.text || message.changed_seq.is_some())
+    }
+
+    /// Returns the text with which a message was sent.
+    pub(super) fn text(&self, message: &Message, request_id: SendId) -> Option<&str> {
+        let sent = self.0.get(&(message.sender, request_id)).filter(|sent| sent.chat == message.chat)?;
+        Some(&sent.text)
     }
 
     pub(super) fn check(&self, evidence: &Evidence, verdict: &mut Verdict) {

@@ -19,6 +19,10 @@ pub enum Breach {
     Skip,
     /// Data that reached a user who is not a member.
     Leak,
+    /// A message in a state that an acked edit or deletion had replaced before the answer began.
+    Stale,
+    /// A count of unread messages that is not the number of messages of others after the read marker.
+    Unread,
 }
 
 impl fmt::Display for Breach {
@@ -31,6 +35,8 @@ impl fmt::Display for Breach {
             Self::Order => "order",
             Self::Skip => "skip",
             Self::Leak => "leak",
+            Self::Stale => "stale",
+            Self::Unread => "unread",
         })
     }
 }
@@ -62,6 +68,8 @@ pub struct Figures {
     pub refusals: usize,
     /// Messages that were stored by an attempt whose answer left the outcome open.
     pub in_doubt: usize,
+    /// Edits and deletions that were stored.
+    pub changes: usize,
 }
 
 /// The verdict on a run.

@@ -8,6 +8,7 @@ use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 
 use super::{
     Load, Phase,
+    changes::Changer,
     rest::{Fetcher, Poster},
     session::Session,
     state::Shared,
@@ -40,6 +41,7 @@ impl Device {
         tasks.spawn(Fetcher::new(self.shared.clone(), queue, self.rng.fork()).run());
         if self.load.rest {
             tasks.spawn(Poster::new(self.shared.clone(), self.load, self.rng.fork()).run());
+            tasks.spawn(Changer::new(self.shared.clone(), self.load, self.rng.fork()).run());
         }
         tasks.spawn(self.stay_connected(fetches));
     }

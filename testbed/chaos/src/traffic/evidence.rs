@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use neonchat_common::ids::{ChatId, MessageId, SendId, Seq, UserId};
 use neonchat_testbed::client::{Api, User};
 use serde_json::Value;
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{Heads, Members, frames};
 use crate::{
-    checker::{Chat, Message, Row, View},
+    checker::{ChangeKind, ChangeRow, Chat, Message, Row, View},
     cluster::Cluster,
 };
 
@@ -24,7 +24,9 @@ fn ids(chats: &Members) -> Vec<Uuid> {
 
 /// Returns the head of each chat.
 pub(super) async fn heads(cluster: &Cluster, chats: &Members) -> anyhow::Result<Heads> {
-    let sql = "SELECT chat_id, max(seq) FROM messages WHERE chat_id = ANY($1) GROUP BY chat_id";
+    let sql = "SELECT chat_id, max(seq)
+                 FROM (SELECT chat_id, seq FROM messages UNION ALL SELECT chat_id, seq FROM chat_events) AS event
+                WHERE chat_id = ANY($1) GROUP BY chat_id";
     let rows = cluster.sql().await?.query(sql, &[&ids(chats)]).await?;
     Ok(rows.iter().map(|row| (ChatId(row.get(0)), row.get(1))).collect())
 }
@@ -38,7 +40,7 @@ pub(super) async fn chats(
     let mut chats: BTreeMap<ChatId, Chat> =
         members.iter().map(|(chat, members)| (*chat, Chat { members: members.clone(), ..Chat::default() })).collect();
     let sql = "SELECT chat_id, seq, id, sender_id, text, request_id,
-                      (extract(epoch FROM created_at) * 1000000)::bigint
+                      (extract(epoch FROM created_at) * 1000000)::bigint, changed_seq, deleted_at IS NOT NULL
                  FROM messages WHERE chat_id = ANY($1) ORDER BY chat_id, seq";
     for row in cluster.sql().await?.query(sql, &[&ids(members)]).await? {
         let chat = ChatId(row.get(0));
@@ -48,17 +50,55 @@ pub(super) async fn chats(
             id: MessageId(row.get(2)),
             sender: UserId(row.get(3)),
             text: row.get(4),
+            changed_seq: row.get(7),
+            is_deleted: row.get(8),
         };
         let row = Row { message, request_id: SendId(row.get(5)), created_at: row.get(6) };
         chats.entry(chat).or_default().rows.push(row);
     }
+    for (chat, row) in changes(cluster, members).await? {
+        chats.entry(chat).or_default().changes.push(row);
+    }
     for (id, chat) in &mut chats {
         for reader in chat.members.clone() {
             let user = users.get(&reader).context("an unknown member")?;
-            chat.views.push(View { reader, messages: read(api, user, *id).await? });
+            let messages = read(api, user, *id).await?;
+            let item = page(api, user, &format!("/api/v1/chats/{id}")).await?;
+            let number = |field: &str| item[field].as_i64().with_context(|| format!("no {field}"));
+            let (read_seq, unread_count) = (number("read_seq")?, number("unread_count")?);
+            chat.views.push(View { reader, messages, read_seq, unread_count });
         }
     }
     Ok(chats)
+}
+
+/// Returns the edits and deletions.
+async fn changes(cluster: &Cluster, members: &Members) -> anyhow::Result<Vec<(ChatId, ChangeRow)>> {
+    let sql = "SELECT event.chat_id, event.seq, actor_id, event.request_id,
+                      (extract(epoch FROM event.created_at) * 1000000)::bigint, kind,
+                      CASE WHEN body IS NULL THEN ARRAY[message.id]
+                           ELSE ARRAY(SELECT (gone->>'id')::uuid FROM jsonb_array_elements(body) AS gone) END
+                 FROM chat_events AS event
+                 LEFT JOIN messages AS message ON message.chat_id = event.chat_id AND message.seq = target_seq
+                WHERE event.chat_id = ANY($1) ORDER BY event.chat_id, event.seq";
+    let rows = cluster.sql().await?.query(sql, &[&ids(members)]).await?;
+    let change = |row: &tokio_postgres::Row| {
+        let kind = match row.get::<_, i16>(5) {
+            1 => ChangeKind::Edit,
+            2 => ChangeKind::Deletion,
+            kind => bail!("an event has the unknown kind {kind}"),
+        };
+        let change = ChangeRow {
+            seq: row.get(1),
+            actor: UserId(row.get(2)),
+            request: SendId(row.get(3)),
+            created_at: row.get(4),
+            kind,
+            messages: row.get::<_, Vec<Uuid>>(6).into_iter().map(MessageId).collect(),
+        };
+        Ok((ChatId(row.get(0)), change))
+    };
+    rows.iter().map(change).collect()
 }
 
 /// Reads the whole history, page by page from the end. Returns the oldest message first.

@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use neonchat_common::ids::{ChatId, SendId, Seq};
 use serde_json::{Value, json};
 
-use crate::checker::{Ack, Answer, Event, Message};
+use crate::checker::{Ack, Answer, Changed, Durable, Event, Message, What};
 
 /// A frame of the server.
 #[derive(Debug)]
@@ -46,6 +46,7 @@ fn parse(value: &Value) -> anyhow::Result<Frame> {
     let event = match value["type"].as_str().unwrap_or_default() {
         "message_sent" => Event::Acked { request_id: id(&value["request_id"])?, ack: ack(value, "message_id")? },
         "new_message" => Event::Message(message(&value["message"])?),
+        "message_edited" | "messages_deleted" => Event::Changed(changed(value)?),
         "lagged" => Event::Lagged {
             chat: id(&value["chat_id"])?,
             from: number(&value["from_seq"])?,
@@ -94,7 +95,31 @@ pub(super) fn message(value: &Value) -> anyhow::Result<Message> {
         id: id(&value["id"])?,
         sender: id(&value["sender_id"])?,
         text: value["text"].as_str().context("no text")?.to_owned(),
+        changed_seq: value["changed_seq"].as_i64(),
+        is_deleted: value["deleted"] == true,
     })
+}
+
+/// Parses an edit or a deletion, which is the same over WebSocket and REST.
+fn changed(value: &Value) -> anyhow::Result<Changed> {
+    let what = match value["type"].as_str() {
+        Some("message_edited") if value["superseded"] == true => What::Superseded(id(&value["message_id"])?),
+        Some("message_edited") => What::Edited(message(&value["message"])?),
+        _ => {
+            let messages = value["messages"].as_array().context("no messages")?.iter();
+            What::Deleted(messages.map(|message| id(&message["id"])).collect::<anyhow::Result<_>>()?)
+        }
+    };
+    Ok(Changed { chat: id(&value["chat_id"])?, seq: number(&value["seq"])?, by: id(&value["by"])?, what })
+}
+
+/// Parses an event of a page of events.
+pub(super) fn event(value: &Value) -> anyhow::Result<Durable> {
+    match value["type"].as_str() {
+        Some("message") => Ok(Durable::Message(message(&value["message"])?)),
+        Some("message_edited" | "messages_deleted") => Ok(Durable::Change(changed(value)?)),
+        kind => bail!("unknown event {kind:?}"),
+    }
 }
 
 fn number(value: &Value) -> anyhow::Result<Seq> {

@@ -1,5 +1,6 @@
 //! Steady traffic of real clients in many chats. Each client logs everything for the checker.
 
+mod changes;
 mod client;
 mod compose;
 mod evidence;
@@ -49,7 +50,7 @@ pub struct Load {
     pub pause: Duration,
     /// The maximum length of a text in characters, beside the ID that makes it unique.
     pub text: usize,
-    /// Whether some messages are sent over REST.
+    /// Whether some messages are sent over REST, and some are edited and deleted.
     pub rest: bool,
     /// The only chat to send to. `None` for a random one.
     pub chat: Option<ChatId>,
@@ -243,7 +244,7 @@ impl Traffic {
         let is_answered = |state: &State| state.is_answered_before(Instant::now());
         self.until(limit, "", is_answered).await.err().map(|_| {
             let open: usize = self.devices().iter().map(|state| state.unanswered()).sum();
-            format!("{open} messages were not answered within {limit:?}")
+            format!("{open} messages and changes were not answered within {limit:?}")
         })
     }
 

@@ -12,17 +12,17 @@ use super::{
     Load, Phase,
     compose::{compose, pause},
     frames::{self, Refusal},
-    state::Shared,
+    state::{Shared, now},
 };
-use crate::checker::{Ack, Message};
+use crate::checker::{Ack, Durable, Fetched, Moment};
 
 /// The longest wait for an answer. The client then tries another instance.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The pause between sends, as a multiple of the pause on the socket.
 const REST_SLOWDOWN: u32 = 6;
 
-const RETRY_PAUSE: Duration = Duration::from_millis(300);
+pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(300);
 
 /// Sends messages over REST: new ones, and retries of those without an answer on the socket.
 pub(super) struct Poster {
@@ -88,7 +88,7 @@ pub(super) struct Fetch {
     pub(super) head: Seq,
 }
 
-/// Fetches the messages that were left out.
+/// Fetches the events that were left out.
 pub(super) struct Fetcher {
     shared: Shared,
     queue: mpsc::Receiver<Fetch>,
@@ -105,27 +105,31 @@ impl Fetcher {
             while self.shared.state.cursor(fetch.chat) < fetch.head && !self.shared.is(Phase::Stopped) {
                 let page = timeout(ANSWER_TIMEOUT, self.page(fetch.chat)).await;
                 match page.context("no answer").flatten() {
-                    Ok(messages) => self.shared.state.fetched(messages),
+                    Ok(events) => self.shared.state.fetched(events),
                     Err(_) => tokio::time::sleep(pause(RETRY_PAUSE, &mut self.rng)).await,
                 }
             }
         }
     }
 
-    async fn page(&mut self, chat: ChatId) -> anyhow::Result<Vec<Message>> {
+    async fn page(&mut self, chat: ChatId) -> anyhow::Result<Vec<Fetched>> {
         let api = self.shared.endpoints.api(&mut self.rng);
         let after = self.shared.state.cursor(chat);
         let path = format!("/api/v1/chats/{chat}/events?after={after}&limit=500");
+        let begun = now();
         let answer = api.get(&path, &self.shared.user).await?;
         ensure!(answer.status == 200, "events: {}", answer.status);
-        let messages = events(&answer.body)?;
-        ensure!(!messages.is_empty(), "nothing after {after}");
-        Ok(messages)
+        let events = events(&answer.body)?;
+        ensure!(!events.is_empty(), "nothing after {after}");
+        Ok(fetched(begun, events))
     }
 }
 
-/// Returns the messages of a page of events.
-pub(super) fn events(page: &Value) -> anyhow::Result<Vec<Message>> {
-    let events = page["events"].as_array().context("no events")?;
-    events.iter().map(|event| frames::message(&event["message"])).collect()
+/// Returns the events of a page.
+pub(super) fn events(page: &Value) -> anyhow::Result<Vec<Durable>> {
+    page["events"].as_array().context("no events")?.iter().map(frames::event).collect()
+}
+
+pub(super) fn fetched(begun: Moment, events: Vec<Durable>) -> Vec<Fetched> {
+    events.into_iter().map(|event| Fetched { begun, event }).collect()
 }

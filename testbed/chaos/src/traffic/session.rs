@@ -16,7 +16,7 @@ use super::{
     compose::{compose, pause},
     frames::{self, Frame, Refusal},
     rest::Fetch,
-    state::{Shared, State},
+    state::{Shared, State, now},
 };
 use crate::checker::Event;
 
@@ -144,10 +144,10 @@ impl<'a> Session<'a> {
     async fn sync_chats(&mut self) -> Result<(), Ended> {
         let cursors = self.state().cursors();
         self.syncs += 1;
-        let request_id = format!("sync-{}", self.syncs);
-        let frame = frames::sync(&request_id, &cursors);
-        self.state().log_event(Event::Sync { cursors });
-        (self.sync, self.next_sync) = (Some(request_id), None);
+        let request = format!("sync-{}", self.syncs);
+        let frame = frames::sync(&request, &cursors);
+        self.state().log_event(Event::Sync { cursors, at: now() });
+        (self.sync, self.next_sync) = (Some(request), None);
         Ok(self.socket.send(&frame).await?)
     }
 

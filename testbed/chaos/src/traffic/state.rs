@@ -1,12 +1,16 @@
 //! The state of a device: its messages, its sends and their answers, and its log.
 
+mod changes;
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{LazyLock, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use neonchat_common::ids::{ChatId, SendId, Seq, UserId};
+use neonchat_common::ids::{ChatId, MessageId, SendId, Seq, UserId};
 use neonchat_testbed::client::User;
 use tokio::{
     sync::{Notify, watch},
@@ -15,12 +19,18 @@ use tokio::{
 
 use super::{Heads, Phase, frames::Refusal};
 use crate::{
-    checker::{Ack, Answer, Client, Connection, Event, Message, Send},
+    checker::{Ack, Answer, Client, Connection, Event, Fetched, Moment, Send},
     cluster::Endpoints,
 };
 
 /// Out of 256 retryable refusals, this many are not retried.
-const GIVE_UP_PER_256: u8 = 32;
+pub(super) const GIVE_UP_PER_256: u8 = 32;
+
+/// Returns the present moment.
+pub(super) fn now() -> Moment {
+    static START: LazyLock<std::time::Instant> = LazyLock::new(std::time::Instant::now);
+    u64::try_from(START.elapsed().as_micros()).unwrap_or(Moment::MAX)
+}
 
 /// The data that the tasks of a device share.
 #[derive(Clone, Debug)]
@@ -57,6 +67,8 @@ struct Inner {
     unanswered: HashMap<SendId, Instant>,
     /// The messages to send again, with the time to do so.
     retries: VecDeque<(Instant, SendId)>,
+    /// The stored messages of the user, which may be changed.
+    own: Vec<(ChatId, MessageId)>,
     acks: usize,
 }
 
@@ -69,6 +81,7 @@ impl State {
             progress,
             unanswered: HashMap::new(),
             retries: VecDeque::new(),
+            own: Vec::new(),
             acks: 0,
         };
         Self { inner: Mutex::new(inner), waiting: Notify::new(), reads: watch::Sender::new(None) }
@@ -184,7 +197,13 @@ impl State {
     pub(super) fn log_event(&self, event: Event) {
         let mut inner = self.lock();
         match &event {
-            Event::Message(message) => inner.record_seq(message.chat, message.seq),
+            Event::Message(message) => {
+                inner.record_seq(message.chat, message.seq);
+                if message.sender == inner.log.user {
+                    inner.own.push((message.chat, message.id));
+                }
+            }
+            Event::Changed(change) => inner.record_seq(change.chat, change.seq),
             Event::Acked { ack, .. } => inner.record_seq(ack.chat, ack.seq),
             _ => {}
         }
@@ -193,12 +212,13 @@ impl State {
         }
     }
 
-    pub(super) fn fetched(&self, messages: Vec<Message>) {
+    pub(super) fn fetched(&self, events: Vec<Fetched>) {
         let mut inner = self.lock();
-        for message in &messages {
-            inner.record_seq(message.chat, message.seq);
+        for fetched in &events {
+            let (chat, seq) = fetched.event.place();
+            inner.record_seq(chat, seq);
         }
-        inner.log.fetched.extend(messages);
+        inner.log.fetched.extend(events);
     }
 
     /// Adds a new message.
@@ -220,6 +240,7 @@ impl State {
         let mut inner = self.lock();
         inner.answer(request_id, Answer::Acked(ack));
         inner.record_seq(ack.chat, ack.seq);
+        inner.own.push((ack.chat, ack.id));
         inner.acks += 1;
         inner.unanswered.remove(&request_id);
     }
@@ -273,33 +294,5 @@ impl Inner {
         while beyond.remove(&(*up_to + 1)) {
             *up_to += 1;
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cursor_stops_at_a_gap() {
-        let chat = ChatId::new();
-        let state = State::new(UserId::new(), vec![chat]);
-        for (seq, up_to) in [(1, 1), (3, 1), (4, 1), (2, 4), (2, 4), (5, 5)] {
-            state.lock().record_seq(chat, seq);
-            assert_eq!(state.cursor(chat), up_to);
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn returns_retries_when_they_are_due() {
-        let state = State::new(UserId::new(), Vec::new());
-        let (first, second) = (SendId::new(), SendId::new());
-        state.retry_after(first, Duration::from_secs(2));
-        state.retry_after(second, Duration::from_secs(1));
-        assert_eq!(state.next_retry(), Err(Some(Instant::now() + Duration::from_secs(1))));
-        tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!(state.next_retry(), Ok(second));
-        tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!((state.next_retry(), state.next_retry()), (Ok(first), Err(None)));
     }
 }

@@ -11,10 +11,10 @@ use super::{
     Phase,
     evidence::history,
     frames::{self, Frame},
-    rest::events,
-    state::Shared,
+    rest::{events, fetched},
+    state::{Shared, now},
 };
-use crate::checker::Event;
+use crate::checker::{Durable, Event};
 
 /// The duration of each connection.
 const STAY: Duration = Duration::from_secs(2);
@@ -51,11 +51,12 @@ impl Stranger {
 
     /// Reads over REST. Logs everything that the server returns.
     async fn read(&mut self, chat: ChatId) -> anyhow::Result<()> {
-        let api = self.shared.endpoints.api(&mut self.rng);
+        let (api, begun) = (self.shared.endpoints.api(&mut self.rng), now());
         let page = api.get(&format!("/api/v1/chats/{chat}/events?after=0"), &self.shared.user).await?;
-        self.shared.state.fetched(events(&page.body).unwrap_or_default());
+        self.shared.state.fetched(fetched(begun, events(&page.body).unwrap_or_default()));
         let page = api.get(&format!("/api/v1/chats/{chat}/messages"), &self.shared.user).await?;
-        self.shared.state.fetched(history(&page.body).unwrap_or_default());
+        let messages = history(&page.body).unwrap_or_default().into_iter().map(Durable::Message);
+        self.shared.state.fetched(fetched(begun, messages.collect()));
         Ok(())
     }
 

@@ -3,7 +3,9 @@
 use neonchat_common::ids::{ChatId, MessageId, SendId, UserId};
 
 use super::model::{MEMBERS, Model, Sending};
-use crate::checker::{Answer, Breach, Chat, Client, Connection, Event, Evidence, Message, View, check};
+use crate::checker::{
+    Answer, Breach, Chat, Client, Connection, Durable, Event, Evidence, Fetched, Message, View, check,
+};
 
 const ALICE: usize = 0;
 const BOB: usize = 1;
@@ -270,13 +272,13 @@ fn anything_a_stranger_sees_is_a_leak() {
     }
     let read = breaches_after(|evidence, id| {
         let message = chat(evidence, id).rows[0].message.clone();
-        evidence.clients[STRANGER].fetched.push(message);
+        evidence.clients[STRANGER].fetched.push(Fetched { begun: 0, event: Durable::Message(message) });
     });
     assert_eq!(read, [Breach::Leak]);
     let listed = breaches_after(|evidence, id| {
         let (reader, chat) = (evidence.clients[STRANGER].user, chat(evidence, id));
-        let messages = chat.views[0].messages.clone();
-        chat.views.push(View { reader, messages });
+        let view = View { reader, read_seq: 7, unread_count: 0, ..chat.views[0].clone() };
+        chat.views.push(view);
     });
     assert_eq!(listed, [Breach::Leak]);
 }
@@ -284,8 +286,8 @@ fn anything_a_stranger_sees_is_a_leak() {
 #[test]
 fn message_of_an_unknown_chat_is_a_leak() {
     let seen = breaches_after(|evidence, _| {
-        let message =
-            Message { chat: ChatId::new(), seq: 1, id: MessageId::new(), sender: UserId::new(), text: String::new() };
+        let (chat, id, sender) = (ChatId::new(), MessageId::new(), UserId::new());
+        let message = Message { chat, seq: 1, id, sender, text: String::new(), changed_seq: None, is_deleted: false };
         let events = vec![Event::Message(message)];
         evidence.clients[ALICE].connections.insert(0, Connection { events, is_open: false });
     });

@@ -3,12 +3,13 @@
 use neonchat_common::ids::{MessageId, SendId};
 use proptest::{prelude::*, sample::Index};
 
-use super::model::{MEMBERS, Model, Sending};
-use crate::checker::{Answer, Event, Evidence, check};
+use super::model::{Changing, MEMBERS, Model, Sending};
+use crate::checker::{Answer, ChangeKind, Durable, Event, Evidence, Fetched, check};
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Send(usize, Sending),
+    Change(usize, ChangeKind, Changing),
     Connect(usize, bool),
     Lag(usize, i64),
 }
@@ -17,8 +18,12 @@ fn step() -> impl Strategy<Value = Step> {
     let sendings =
         [Sending::Acked, Sending::Rest, Sending::Resent, Sending::Refused, Sending::Indefinite, Sending::Vanished];
     let sending = prop::sample::select(sendings.to_vec());
+    let kind = prop::sample::select(vec![ChangeKind::Edit, ChangeKind::Edit, ChangeKind::Deletion]);
+    let changings = [Changing::Applied, Changing::Repeated, Changing::Indefinite, Changing::Refused];
+    let change = (0..MEMBERS, kind, prop::sample::select(changings.to_vec()));
     prop_oneof![
         6 => (0..MEMBERS, sending).prop_map(|(member, sending)| Step::Send(member, sending)),
+        3 => change.prop_map(|(member, kind, changing)| Step::Change(member, kind, changing)),
         1 => (0..MEMBERS, any::<bool>()).prop_map(|(member, complete)| Step::Connect(member, complete)),
         1 => (0..MEMBERS, 1..4_i64).prop_map(|(member, count)| Step::Lag(member, count)),
     ]
@@ -30,11 +35,15 @@ fn run(steps: &[Step]) -> Evidence {
     for member in 0..MEMBERS {
         model.send(member, Sending::Acked);
         model.send(member, Sending::Refused);
+        model.change(member, ChangeKind::Edit, Changing::Applied);
     }
     for step in steps {
         match *step {
             Step::Send(member, sending) => {
                 model.send(member, sending);
+            }
+            Step::Change(member, kind, changing) => {
+                model.change(member, kind, changing);
             }
             Step::Connect(member, complete) => model.connect(member, complete),
             Step::Lag(member, count) => model.lag(member, count),
@@ -59,9 +68,13 @@ enum Mutation {
     ForgeFrame,
     LeakFrame,
     LeakFetch,
+    LoseChange,
+    UndoChange,
+    MoveChange,
+    MiscountUnread,
 }
 
-const MUTATIONS: [Mutation; 13] = [
+const MUTATIONS: [Mutation; 17] = [
     Mutation::LoseRow,
     Mutation::RepeatRequest,
     Mutation::MakeUpRow,
@@ -75,6 +88,10 @@ const MUTATIONS: [Mutation; 13] = [
     Mutation::ForgeFrame,
     Mutation::LeakFrame,
     Mutation::LeakFetch,
+    Mutation::LoseChange,
+    Mutation::UndoChange,
+    Mutation::MoveChange,
+    Mutation::MiscountUnread,
 ];
 
 impl Mutation {
@@ -95,9 +112,12 @@ impl Mutation {
                 if matches!(self, Self::LeakFrame) {
                     stranger.connections[0].events.push(Event::Message(message));
                 } else {
-                    stranger.fetched.push(message);
+                    stranger.fetched.push(Fetched { begun: 0, event: Durable::Message(message) });
                 }
                 true
+            }
+            Self::LoseChange | Self::UndoChange | Self::MoveChange | Self::MiscountUnread => {
+                self.change_changes(evidence, at)
             }
         }
     }
@@ -124,6 +144,23 @@ impl Mutation {
                 }
                 chat.rows.push(row);
             }
+        }
+        true
+    }
+
+    fn change_changes(self, evidence: &mut Evidence, at: Index) -> bool {
+        let chat = evidence.chats.values_mut().next().expect("a chat");
+        let index = at.index(chat.changes.len());
+        match self {
+            Self::LoseChange => {
+                chat.changes.remove(index);
+            }
+            Self::UndoChange => {
+                let mut changed = chat.rows.iter_mut().filter(|row| row.message.changed_seq.is_some());
+                changed.next().expect("a changed message").message.text.push_str("as before");
+            }
+            Self::MoveChange => chat.changes[index].seq += 1,
+            _ => chat.views[at.index(MEMBERS)].unread_count += 1,
         }
         true
     }

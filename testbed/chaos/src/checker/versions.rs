@@ -1,0 +1,185 @@
+//! Checks the content of messages: in the history, and in all that clients received.
+//!
+//! A message has a version for its text as sent, one for each edit, and one for its deletion. Each is named by its `changed_seq`.
+
+use std::collections::{BTreeMap, HashMap};
+
+use neonchat_common::ids::{ChatId, MessageId, Seq};
+
+use super::{
+    changes::{Changes, acked},
+    evidence::{
+        Action, ChangeKind, ChangeRow, Changed, Client, Connection, Durable, Event, Evidence, Message, Moment, Row,
+        What,
+    },
+    sends::Sends,
+    verdict::{Breach, Verdict},
+};
+
+/// All versions of all messages, and all changes.
+pub(super) struct Versions<'a> {
+    messages: HashMap<MessageId, Vec<Version>>,
+    changes: HashMap<(ChatId, Seq), &'a ChangeRow>,
+}
+
+/// A version of a message.
+struct Version {
+    /// The message in this version.
+    message: Message,
+    /// When the change was acked. `None` if it was not.
+    acked_at: Option<Moment>,
+}
+
+impl<'a> Versions<'a> {
+    /// Applies all changes to the messages as they were sent. The result must be the history.
+    pub(super) fn of(evidence: &'a Evidence, sends: &Sends, changes: &Changes<'_>, verdict: &mut Verdict) -> Self {
+        let mut this = Self { messages: HashMap::new(), changes: HashMap::new() };
+        for (id, chat) in &evidence.chats {
+            for row in &chat.rows {
+                this.messages.insert(row.message.id, vec![as_sent(row, sends)]);
+            }
+            for row in &chat.changes {
+                this.apply(*id, row, changes, verdict);
+                this.changes.insert((*id, row.seq), row);
+            }
+            for Row { message, .. } in &chat.rows {
+                this.check_last(message, verdict);
+            }
+        }
+        this
+    }
+
+    fn apply(&mut self, chat: ChatId, row: &ChangeRow, changes: &Changes<'_>, verdict: &mut Verdict) {
+        let change = changes.get(row);
+        for id in &row.messages {
+            let versions = self.messages.entry(*id).or_default();
+            let Some(Version { message: last, .. }) = versions.last() else {
+                verdict.add(Breach::Phantom, || format!("{chat} #{} changes {id}, which is not stored", row.seq));
+                continue;
+            };
+            if last.is_deleted || last.changed_seq.unwrap_or(last.seq) >= row.seq {
+                verdict.add(Breach::Order, || {
+                    format!("{chat} #{} changes {id} after its deletion or later change", row.seq)
+                });
+            }
+            let text = match change.map(|change| &change.action) {
+                Some(Action::Edit { text, .. }) => text.clone(),
+                _ => String::new(),
+            };
+            let is_deleted = row.kind == ChangeKind::Deletion;
+            let message = Message { text, changed_seq: Some(row.seq), is_deleted, ..last.clone() };
+            versions.push(Version { message, acked_at: change.and_then(acked).map(|(at, _)| at) });
+        }
+    }
+
+    /// A message in the history is as its last change left it.
+    fn check_last(&self, message: &Message, verdict: &mut Verdict) {
+        let Message { chat, seq, .. } = message;
+        let last = self.messages.get(&message.id).and_then(|versions| versions.last());
+        if self.version(message).is_none() {
+            verdict.add(Breach::Phantom, || format!("{chat} #{seq} has a content that nobody wrote"));
+        } else if last.is_none_or(|last| last.message != *message) {
+            verdict.add(Breach::Stale, || format!("{chat} #{seq} is not as its last change left it"));
+        }
+    }
+
+    /// Returns the version that was seen.
+    fn version(&self, seen: &Message) -> Option<&Version> {
+        self.messages.get(&seen.id)?.iter().find(|version| version.message == *seen)
+    }
+
+    /// Everything that a client received has a content that somebody wrote, and that was not replaced before.
+    pub(super) fn check(&self, client: &Client, evidence: &Evidence, verdict: &mut Verdict) {
+        for fetched in client.fetched.iter().chain(&client.reads) {
+            self.check_event(client, evidence, &fetched.event, Some(fetched.begun), verdict);
+        }
+        for connection in &client.connections {
+            for (event, begun) in durable(connection) {
+                self.check_event(client, evidence, &event, begun, verdict);
+            }
+        }
+    }
+
+    fn check_event(
+        &self,
+        client: &Client,
+        evidence: &Evidence,
+        event: &Durable,
+        begun: Option<Moment>,
+        verdict: &mut Verdict,
+    ) {
+        let (user, (chat, seq)) = (client.user, event.place());
+        // An unknown chat has no history. An event of it is a leak.
+        if !evidence.chats.contains_key(&chat) {
+            return;
+        }
+        if !self.is_true(event) {
+            verdict.add(Breach::Phantom, || format!("{user} received {chat} #{seq}, which differs from the history"));
+        } else if let (Some(message), Some(begun)) = (event.message(), begun)
+            && self.is_replaced(message, begun)
+        {
+            verdict.add(Breach::Stale, || {
+                format!("{user} received {} in {chat} #{seq} in a state that was replaced before", message.id)
+            });
+        }
+    }
+
+    /// Returns whether an event is in the history with this content.
+    fn is_true(&self, event: &Durable) -> bool {
+        let Changed { chat, seq, by, what } = match event {
+            Durable::Message(message) => return self.version(message).is_some(),
+            Durable::Change(change) => change,
+        };
+        let Some(row) = self.changes.get(&(*chat, *seq)).filter(|row| row.actor == *by) else { return false };
+        match what {
+            What::Edited(message) => message.changed_seq == Some(*seq) && self.version(message).is_some(),
+            What::Superseded(id) => {
+                let last = self.messages.get(id).and_then(|versions| versions.last());
+                row.kind == ChangeKind::Edit
+                    && row.messages.contains(id)
+                    && last.is_some_and(|last| last.message.changed_seq > Some(*seq))
+            }
+            What::Deleted(messages) => row.kind == ChangeKind::Deletion && row.messages == *messages,
+        }
+    }
+
+    /// Returns whether a later change of a message had been acked at this moment.
+    fn is_replaced(&self, seen: &Message, at: Moment) -> bool {
+        let mut later = self.messages.get(&seen.id).into_iter().flatten();
+        later.any(|version| {
+            version.message.changed_seq > seen.changed_seq && version.acked_at.is_some_and(|acked| acked < at)
+        })
+    }
+}
+
+fn as_sent(row: &Row, sends: &Sends) -> Version {
+    let message = Message { changed_seq: None, is_deleted: false, ..row.message.clone() };
+    let text = sends.text(&message, row.request_id).unwrap_or(&message.text).to_owned();
+    Version { message: Message { text, ..message }, acked_at: None }
+}
+
+/// Returns the events of a connection. Those between the first sync and its answer were read after the sync, so they have its
+/// time. Later ones may have been on their way for a while.
+fn durable(connection: &Connection) -> impl Iterator<Item = (Durable, Option<Moment>)> {
+    let mut syncing: BTreeMap<ChatId, Moment> = BTreeMap::new();
+    let mut is_first = true;
+    connection.events.iter().filter_map(move |event| {
+        let event = match event {
+            Event::Sync { cursors, at } => {
+                if std::mem::take(&mut is_first) {
+                    syncing = cursors.keys().map(|chat| (*chat, *at)).collect();
+                }
+                return None;
+            }
+            Event::Synced { chat, .. } => {
+                syncing.remove(chat);
+                return None;
+            }
+            Event::Message(message) => Durable::Message(message.clone()),
+            Event::Changed(change) => Durable::Change(change.clone()),
+            _ => return None,
+        };
+        let begun = syncing.get(&event.place().0).copied();
+        Some((event, begun))
+    })
+}
