@@ -10,6 +10,9 @@ use crate::{error::ApiError, visible::has_visible};
 /// The maximum number of characters (Unicode scalar values) of a message.
 pub const MAX_CHARS: usize = 4096;
 
+/// The maximum number of messages that one deletion names.
+pub const MAX_DELETED: usize = 100;
+
 /// The text of a message: 1 to 4096 characters, at least one of them visible and none of them U+0000.
 ///
 /// `Debug` shows only the length, because logs must not contain the text of a message.

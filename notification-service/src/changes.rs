@@ -16,7 +16,7 @@ use tokio::{
 use crate::{
     chat_service::{ChangeOutcome, ChatService},
     delivery::Delivery,
-    hub::{Hub, Socket, SocketId},
+    hub::{Hub, Request, Socket, SocketId},
     protocol::{NewChange, ServerFrame},
 };
 
@@ -38,7 +38,7 @@ pub(crate) struct Changes {
 }
 
 /// A change that a client asked for.
-struct Request {
+struct ClientChange {
     user: UserId,
     socket: SocketId,
     chat: ChatId,
@@ -67,39 +67,41 @@ impl Changes {
         request_id: RequestId,
         change: NewChange,
     ) -> Result<ServerFrame<'static>, ApiError> {
-        let request = Request { user: socket.user, socket: socket.id, chat: chat_id, id: request_id.id(), change };
+        let change = ClientChange { user: socket.user, socket: socket.id, chat: chat_id, id: request_id.id(), change };
         let this = self.clone();
         // In a task: the event is delivered although the connection may end meanwhile.
-        let work = async move { this.make_and_deliver(request).await };
+        let work = async move { this.make_and_deliver(change).await };
         let made = self.tasks.spawn(correlation::in_current_scope(work)).await.map_err(ApiError::internal)?;
         let Made { seq, is_duplicate } = made?;
         Ok(ServerFrame::Ack { request_id, chat_id, seq, duplicate: is_duplicate })
     }
 
-    async fn make_and_deliver(&self, request: Request) -> Result<Made, ApiError> {
+    async fn make_and_deliver(&self, change: ClientChange) -> Result<Made, ApiError> {
         let deadline = Instant::now() + CHANGE_TIMEOUT;
         let Ok(Ok(permit)) = timeout_at(deadline, self.permits.acquire()).await else {
             return Err(ApiError::remote_unavailable());
         };
-        let Request { user, socket, chat, id, change } = request;
-        self.hub.begin_change(user, id, socket);
+        let ClientChange { user, socket, chat, id, change } = change;
+        let request = Request::Change(id);
+        self.hub.begin_request(user, request, socket);
         let timeout = deadline.saturating_duration_since(Instant::now());
         let outcome = self.chat_service.change(user, chat, id, &change, timeout).await;
         drop(permit);
         if !matches!(outcome, Ok(ChangeOutcome { duplicate: false, .. })) {
             // From here on the socket is not left out of the event. If it was left out already, it gets `lagged`.
-            self.hub.fail_change(user, id, socket);
+            self.hub.fail_request(user, request, socket);
+            return self.deliver(chat, outcome?).await;
         }
-        let made = self.deliver(chat, outcome).await;
+        let made = self.deliver(chat, outcome?).await;
         match made {
-            Ok(_) => self.hub.end_change(user, id, socket),
-            Err(_) => self.hub.fail_change(user, id, socket),
+            Ok(_) => self.hub.end_request(user, request, socket),
+            Err(_) => self.hub.fail_request(user, request, socket),
         }
         made
     }
 
-    async fn deliver(&self, chat: ChatId, outcome: Result<ChangeOutcome, ApiError>) -> Result<Made, ApiError> {
-        let ChangeOutcome { duplicate, event } = outcome?;
+    async fn deliver(&self, chat: ChatId, outcome: ChangeOutcome) -> Result<Made, ApiError> {
+        let ChangeOutcome { duplicate, event } = outcome;
         let seq = event.as_ref().map(|event| event.seq);
         if let Some(event) = event {
             // Without Redis, the other instances find the event by their resync.
@@ -147,8 +149,8 @@ mod tests {
         // The connection's future is dropped while chat-service has not answered.
         assert!(changes.make(&socket, chat, id.into(), change).now_or_never().is_none());
         tokio::task::yield_now().await;
-        assert_eq!(hub.changing_sockets(user, id, chat, 1), [socket.id]);
+        assert_eq!(hub.requesting_sockets(user, Request::Change(id), chat, 1), [socket.id]);
         assert!(tasks.finish(Duration::from_secs(10)).await, "the change ends");
-        assert!(hub.changing_sockets(user, id, chat, 1).is_empty());
+        assert!(hub.requesting_sockets(user, Request::Change(id), chat, 1).is_empty());
     }
 }

@@ -16,8 +16,8 @@ use crate::{
     bus::{Publication, Publisher},
     chat_service::{StoredChange, StoredMessage},
     deployment::Deployments,
-    event_frame::{self, EventFrames},
-    hub::{DurableEvent, Hub, SocketId, Typing, TypingChange},
+    event_frame,
+    hub::{DurableEvent, EventFrames, Hub, Request, SocketId, Typing, TypingChange},
     protocol::{DeliveryStatus, Frame, ServerFrame},
 };
 
@@ -87,7 +87,7 @@ impl Delivery {
         let publication = self.publication(channel, Some(self.instance), request_id, event, trace);
 
         let exclude =
-            message.request_id.map(|request_id| self.hub.sending_sockets(sender_id, request_id, chat_id, seq));
+            message.request_id.map(|id| self.hub.requesting_sockets(sender_id, Request::Message(id), chat_id, seq));
         let frames = EventFrames::of_message(Frame::new(frame.kind(), json), message.request_id);
         let event = DurableEvent { seq, sender: Some(sender_id), frames, exclude: exclude.unwrap_or_default() };
         let mut span = trace::Span::child(trace, || trace::deliver_local(channel));
@@ -112,7 +112,7 @@ impl Delivery {
         };
         let (id, trace) = (correlation::current(), correlation::current_trace());
         let publication = self.publication(Channel::Chat(chat), Some(self.instance), id.as_str(), event, &trace);
-        let exclude = request_id.map(|request_id| self.hub.changing_sockets(actor, request_id, chat, seq));
+        let exclude = request_id.map(|id| self.hub.requesting_sockets(actor, Request::Change(id), chat, seq));
         let event = DurableEvent {
             seq,
             sender: Some(actor),

@@ -1,11 +1,10 @@
 //! Stored events as frames for the sockets of the members.
 
-use std::sync::OnceLock;
-
-use neonchat_common::ids::{SendId, Seq, UserId};
+use neonchat_common::ids::{Seq, UserId};
 
 use crate::{
     chat_service::{StoredChange, StoredEvent, StoredMessage},
+    hub::{EventFrames, Request},
     protocol::{Frame, Message, ServerFrame},
 };
 
@@ -15,73 +14,9 @@ pub(crate) struct EventFrame {
     pub(crate) seq: Seq,
     /// The user who caused the event; `None` for a kind that this version does not know.
     pub(crate) actor: Option<UserId>,
-    /// The `request_id` of the actor, if there is one.
-    pub(crate) request_id: Option<SendId>,
-    pub(crate) is_message: bool,
+    /// The request of the actor that stored it, if it is known.
+    pub(crate) request: Option<Request>,
     pub(crate) frames: EventFrames,
-}
-
-/// The frames of a durable event, for the sockets of its actor and for those of the other members.
-#[derive(Debug)]
-pub(crate) struct EventFrames {
-    /// `None` for a kind that this version cannot deliver.
-    for_others: Option<Frame>,
-    for_actor: ActorFrame,
-}
-
-/// The frame for the sockets of the user who caused an event.
-#[derive(Debug)]
-enum ActorFrame {
-    /// That of the others.
-    Same,
-    /// Another one, which chat-service encoded.
-    Other(Frame),
-    /// That of the others and the message's `request_id`. Created for the first socket that gets it: most senders have no socket
-    /// but the sending one, and publications do not contain the message twice.
-    WithRequestId(SendId, OnceLock<Frame>),
-}
-
-impl EventFrames {
-    /// Returns the frames of a message. Its sender's sockets also get the `request_id`.
-    pub(crate) const fn of_message(frame: Frame, request_id: Option<SendId>) -> Self {
-        let for_actor = match request_id {
-            Some(request_id) => ActorFrame::WithRequestId(request_id, OnceLock::new()),
-            None => ActorFrame::Same,
-        };
-        Self { for_others: Some(frame), for_actor }
-    }
-
-    /// Returns the frames of a change, which chat-service encoded.
-    pub(crate) fn of_change(frame: Frame, actor_frame: Option<Frame>) -> Self {
-        Self { for_others: Some(frame), for_actor: actor_frame.map_or(ActorFrame::Same, ActorFrame::Other) }
-    }
-
-    /// Returns the frames of a kind that this version cannot deliver: none.
-    pub(crate) const fn unknown() -> Self {
-        Self { for_others: None, for_actor: ActorFrame::Same }
-    }
-
-    /// Returns the frame for a socket; `None` if the client has to fetch the event.
-    pub(crate) fn get(&self, is_actor: bool) -> Option<&Frame> {
-        let for_others = self.for_others.as_ref()?;
-        Some(match &self.for_actor {
-            _ if !is_actor => for_others,
-            ActorFrame::Same => for_others,
-            ActorFrame::Other(frame) => frame,
-            ActorFrame::WithRequestId(request_id, frame) => {
-                frame.get_or_init(|| with_request_id(for_others, *request_id))
-            }
-        })
-    }
-}
-
-/// Adds a `request_id` to the message in a `new_message`. The message is the last member of this frame, also of one that another
-/// version encoded; if it is not, the frame stays as it is.
-fn with_request_id(frame: &Frame, request_id: SendId) -> Frame {
-    match frame.clone().into_json().strip_suffix("}}") {
-        Some(open) => Frame::opaque(format!(r#"{open},"request_id":"{request_id}"}}}}"#)),
-        None => frame.clone(),
-    }
 }
 
 impl From<StoredEvent> for EventFrame {
@@ -90,20 +25,16 @@ impl From<StoredEvent> for EventFrame {
             StoredEvent::Message(message) => Self {
                 seq: message.seq,
                 actor: Some(message.sender_id),
-                request_id: message.request_id,
-                is_message: true,
+                request: message.request_id.map(Request::Message),
                 frames: EventFrames::of_message(new_message(&message).encode(), message.request_id),
             },
             StoredEvent::Change(StoredChange { seq, actor, request_id, frame, actor_frame }) => Self {
                 seq,
                 actor: Some(actor),
-                request_id,
-                is_message: false,
+                request: request_id.map(Request::Change),
                 frames: EventFrames::of_change(Frame::opaque(frame), actor_frame.map(Frame::opaque)),
             },
-            StoredEvent::Unknown { seq } => {
-                Self { seq, actor: None, request_id: None, is_message: false, frames: EventFrames::unknown() }
-            }
+            StoredEvent::Unknown { seq } => Self { seq, actor: None, request: None, frames: EventFrames::unknown() },
         }
     }
 }
@@ -119,7 +50,7 @@ pub(crate) fn new_message(message: &StoredMessage) -> ServerFrame<'_> {
 #[cfg(test)]
 mod tests {
     use chrono::DateTime;
-    use neonchat_common::ids::{ChatId, MessageId};
+    use neonchat_common::ids::{ChatId, MessageId, SendId};
     use neonchat_proto::chat::v1::{Change, ChatEvent, chat_event::Event};
     use prost::Message as _;
     use serde_json::{Value, json};
@@ -137,7 +68,7 @@ mod tests {
         let (actor_id, request_id) = (actor.to_string(), request.to_string());
         let change = Change { actor_id, request_id, frame: json.into(), actor_frame: Some(b"{}".into()) };
         let event = convert(ChatEvent { seq: 7, event: Some(Event::Change(change)) });
-        assert_eq!((event.seq, event.actor, event.request_id), (7, Some(actor), Some(request)));
+        assert_eq!((event.seq, event.actor, event.request), (7, Some(actor), Some(Request::Change(request))));
         let frame = event.frames.get(false).expect("frame");
         assert_eq!((frame.as_str(), frame.kind()), (json, "message_edited"));
         assert_eq!(event.frames.get(true).expect("frame of the actor").as_str(), "{}");
@@ -167,14 +98,6 @@ mod tests {
             assert_eq!(serde_json::from_str::<Value>(actor.as_str()).expect("parse frame"), expected);
             assert_eq!((actor.kind(), others.kind()), ("new_message", "new_message"));
             assert!(std::ptr::eq(event.frames.get(true).expect("frame"), actor), "the frame is created once");
-        }
-    }
-
-    #[test]
-    fn keeps_message_frame_of_another_form() {
-        for form in ["x", "{}"] {
-            let frames = EventFrames::of_message(Frame::opaque(form), Some(SendId::new()));
-            assert_eq!(frames.get(true), frames.get(false));
         }
     }
 

@@ -13,8 +13,7 @@ use tokio::sync::broadcast::{self, error::RecvError};
 
 use crate::{
     deployment::Deployments,
-    event_frame::EventFrames,
-    hub::{DurableEvent, Hub, UserChat},
+    hub::{DurableEvent, EventFrames, Hub, Request, UserChat},
     protocol::{Frame, ServerFrame},
     resync::Resync,
 };
@@ -76,9 +75,9 @@ fn deliver(hub: &Hub, channel: Channel, envelope: Envelope<'_>) -> anyhow::Resul
     match (channel, envelope.event) {
         (Channel::Chat(chat), Event::Durable { seq, user_id, send_id, change_id, frame, actor_frame }) => {
             // A local socket may be causing the same event, stored by the call of another instance.
-            let sending = send_id.map(|request_id| hub.sending_sockets(user_id, request_id, chat, seq));
-            let changing = change_id.map(|request_id| hub.changing_sockets(user_id, request_id, chat, seq));
-            let exclude = sending.or(changing).unwrap_or_default();
+            let request = send_id.map(Request::Message).or(change_id.map(Request::Change));
+            let exclude = request.map(|request| hub.requesting_sockets(user_id, request, chat, seq));
+            let exclude = exclude.unwrap_or_default();
             let frame = Frame::opaque(frame.get());
             let frames = match actor_frame {
                 None => EventFrames::of_message(frame, send_id),

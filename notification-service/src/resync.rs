@@ -229,18 +229,12 @@ impl Resync {
     }
 
     fn deliver(&self, chat: ChatId, event: EventFrame) {
-        let EventFrame { seq, actor, request_id, is_message, frames } = event;
+        let EventFrame { seq, actor, request, frames } = event;
         if frames.get(false).is_none() {
             tracing::warn!(chat.id = %chat, event.seq = seq, "event of unknown kind, clients have to fetch it");
         }
         // A local socket may be causing the event and may not have its ack yet.
-        let exclude = actor.zip(request_id).map(|(actor, request_id)| {
-            if is_message {
-                self.hub.sending_sockets(actor, request_id, chat, seq)
-            } else {
-                self.hub.changing_sockets(actor, request_id, chat, seq)
-            }
-        });
+        let exclude = actor.zip(request).map(|(actor, request)| self.hub.requesting_sockets(actor, request, chat, seq));
         let exclude = exclude.unwrap_or_default();
         self.hub.deliver(chat, DurableEvent { seq, sender: actor, frames, exclude });
     }

@@ -34,7 +34,7 @@ use crate::{
     bus::Publication,
     chat_service::{ChatService, NewMessage, Stored},
     delivery::Delivery,
-    hub::{Hub, Socket, outbox::SendPermit},
+    hub::{Hub, Request, Socket, outbox::SendPermit},
     metrics::{count_refused_send, count_stored_sends},
     protocol::{DeliveryStatus, ServerFrame},
 };
@@ -204,7 +204,7 @@ impl ShardWorker {
 
     async fn store(&self, sends: &[QueuedSend], timeout: Duration) -> Result<Vec<Result<Stored, ApiError>>, ApiError> {
         for QueuedSend { socket, message, .. } in sends {
-            self.hub.begin_send(message.sender_id, message.request_id.id(), socket.id);
+            self.hub.begin_request(message.sender_id, Request::Message(message.request_id.id()), socket.id);
         }
         let messages = sends.iter().map(|send| &send.message);
         self.chat_service.store_messages(messages, timeout).await.inspect_err(ApiError::log)
@@ -266,7 +266,7 @@ impl QueuedSend {
             created_at: stored.created_at,
             duplicate: stored.duplicate,
         };
-        hub.end_send(self.socket.user, request_id.id(), self.socket.id);
+        hub.end_request(self.socket.user, Request::Message(request_id.id()), self.socket.id);
         self.answer(&ack);
     }
 
@@ -276,7 +276,7 @@ impl QueuedSend {
         let request_id = self.message.request_id;
         tracing::debug!(request.id = %request_id, user.id = %self.socket.user, error.code = %error.code,
             "message refused");
-        hub.fail_send(self.socket.user, request_id.id(), self.socket.id);
+        hub.fail_request(self.socket.user, Request::Message(request_id.id()), self.socket.id);
         self.answer(&ServerFrame::error(Some(request_id.as_str().into()), error));
     }
 

@@ -19,8 +19,8 @@ use crate::{
         run::{Handler, run},
         socket_io::{self, ActixSocket},
     },
-    event_frame::{self, EventFrames},
-    hub::{DurableEvent, Hub, Socket, UserChat, outbox::Outbox},
+    event_frame,
+    hub::{DurableEvent, EventFrames, Hub, Socket, UserChat, outbox::Outbox},
     protocol::{ClientFrame, Frame},
 };
 

@@ -14,7 +14,7 @@ use super::{
     service::{Changed, Changes},
 };
 use crate::{
-    messages::change::{Change, MAX_DELETED, NewChange},
+    messages::change::{Change, NewChange},
     timeline::grpc::change_to_wire,
     validation::{ValidationErrors, parse_id, parse_text},
 };
@@ -44,7 +44,7 @@ fn parse(request: ChangeMessageRequest) -> Result<NewChange, ApiError> {
             message.zip(text).map(|(message, text)| Change::Edit { message, text, if_changed_seq: None })
         }
         Some(WireChange::Delete(DeleteMessages { message_ids })) => {
-            let ids = parse_message_ids(message_ids.iter().map(String::as_str), MAX_DELETED);
+            let ids = parse_message_ids(&message_ids);
             invalid.check("message_ids", ids).map(|messages| Change::Delete { messages })
         }
         None => return Err(ApiError::invalid("change", "required", "should be an edit or a deletion")),

@@ -19,7 +19,7 @@ use crate::{
         routes::{Routes, routes},
     },
     messages::{
-        change::{Change, MAX_DELETED, NewChange},
+        change::{Change, NewChange},
         error::MessageError,
         model::Message,
         service::Messages,
@@ -101,14 +101,13 @@ async fn edit(
 ) -> Result<Json<EditAnswer>, ApiError> {
     let mut invalid = ValidationErrors::default();
     let text = invalid.check("text", parse_text(body.text));
-    let expected = body.if_changed_seq.map(|seq| invalid.check("if_changed_seq", check_seq(seq)));
-    let request = body.request_id.as_deref().map(|id| invalid.check("request_id", parse_id(id)));
-    let (Some(text), None | Some(Some(_)), None | Some(Some(_))) = (text, expected, request) else {
+    let if_changed_seq = invalid.check("if_changed_seq", body.if_changed_seq.map(check_seq).transpose());
+    let request_id = invalid.check("request_id", body.request_id.as_deref().map(parse_id).transpose());
+    let (Some(text), Some(if_changed_seq), Some(request_id)) = (text, if_changed_seq, request_id) else {
         return Err(invalid.into());
     };
     let MessagePath { id: chat, message_id: message } = *path;
-    let change = Change::Edit { message, text, if_changed_seq: expected.flatten() };
-    let change = NewChange { chat, actor, request_id: request.flatten(), change };
+    let change = NewChange { chat, actor, request_id, change: Change::Edit { message, text, if_changed_seq } };
     let event = changes.apply_and_publish(change).await?;
     let (event_seq, duplicate) = event.as_ref().map_or((None, false), |event| (Some(event.seq), event.is_duplicate));
     let message = match event.map(|made| made.event.event) {
@@ -167,10 +166,10 @@ async fn delete(
     query: Query<DeleteQuery>,
 ) -> Result<Json<ChangeAnswer>, ApiError> {
     let mut invalid = ValidationErrors::default();
-    let request = query.request_id.as_deref().map(|id| invalid.check("request_id", parse_id(id)));
-    let (None | Some(Some(_))) = request else { return Err(invalid.into()) };
+    let request_id = query.request_id.as_deref().map(parse_id).transpose();
+    let request_id = invalid.check("request_id", request_id).ok_or(invalid)?;
     let change = Change::Delete { messages: vec![path.message_id] };
-    apply(&changes, NewChange { chat: path.id, actor, request_id: request.flatten(), change }).await
+    apply(&changes, NewChange { chat: path.id, actor, request_id, change }).await
 }
 
 /// Deletes several messages for everybody, by one event.
@@ -193,11 +192,10 @@ async fn delete_many(
     Body(body): Body<DeleteRequest>,
 ) -> Result<Json<ChangeAnswer>, ApiError> {
     let mut invalid = ValidationErrors::default();
-    let ids = invalid.check("ids", parse_message_ids(body.ids.iter().map(String::as_str), MAX_DELETED));
-    let request = body.request_id.as_deref().map(|id| invalid.check("request_id", parse_id(id)));
-    let (Some(messages), None | Some(Some(_))) = (ids, request) else { return Err(invalid.into()) };
-    let change = Change::Delete { messages };
-    apply(&changes, NewChange { chat: *chat, actor, request_id: request.flatten(), change }).await
+    let messages = invalid.check("ids", parse_message_ids(&body.ids));
+    let request_id = invalid.check("request_id", body.request_id.as_deref().map(parse_id).transpose());
+    let (Some(messages), Some(request_id)) = (messages, request_id) else { return Err(invalid.into()) };
+    apply(&changes, NewChange { chat: *chat, actor, request_id, change: Change::Delete { messages } }).await
 }
 
 async fn apply(changes: &Changes, change: NewChange) -> Result<Json<ChangeAnswer>, ApiError> {

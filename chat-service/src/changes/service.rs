@@ -5,7 +5,7 @@ use neonchat_common::{correlation, error::ApiError, ids::Seq, tasks::Tasks};
 
 use crate::{
     messages::{
-        change::{Applied, Change, ChangeOutcome, NewChange},
+        change::{Change, ChangeOutcome, NewChange},
         error::MessageError,
         service::Messages,
     },
@@ -60,9 +60,9 @@ impl Changes {
             Err(_) => "refused",
         };
         counter!(CHANGES_TOTAL, "kind" => kind, "status" => status).increment(1);
-        let (Applied { seq, .. }, is_duplicate) = match outcome? {
-            ChangeOutcome::Applied(applied) => (applied, false),
-            ChangeOutcome::Duplicate(applied) => (applied, true),
+        let (seq, is_duplicate) = match outcome? {
+            ChangeOutcome::Applied(seq) => (seq, false),
+            ChangeOutcome::Duplicate(seq) => (seq, true),
             ChangeOutcome::Unchanged => return Ok(None),
         };
         let event = self.timeline.event(chat, seq).await?;

@@ -1,13 +1,9 @@
 //! Changes of messages that are stored: edits and deletions.
 
-use chrono::{DateTime, Utc};
 use neonchat_common::{
     ids::{ChatId, MessageId, SendId, Seq, UserId},
     message::MessageText,
 };
-
-/// The most messages that one deletion may name.
-pub(crate) const MAX_DELETED: usize = 100;
 
 /// A change to be applied.
 #[derive(Clone, Debug)]
@@ -31,7 +27,7 @@ pub(crate) enum Change {
     },
     /// Messages lose their content, for everybody.
     Delete {
-        /// 1 to [`MAX_DELETED`], each once.
+        /// 1 to [`MAX_DELETED`](neonchat_common::message::MAX_DELETED), each once.
         messages: Vec<MessageId>,
     },
 }
@@ -75,20 +71,13 @@ impl Change {
     }
 }
 
-/// The place that a change got in the sequence of its chat.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Applied {
-    pub(crate) seq: Seq,
-    pub(crate) at: DateTime<Utc>,
-}
-
-/// The outcome of a change.
+/// The outcome of a change, with the `seq` of its event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ChangeOutcome {
     /// It is committed.
-    Applied(Applied),
+    Applied(Seq),
     /// It was committed before, by a request with the same `request_id`.
-    Duplicate(Applied),
+    Duplicate(Seq),
     /// It changes nothing, so it has no place in the sequence.
     Unchanged,
 }

@@ -4,8 +4,8 @@ use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 
 use neonchat_common::ids::{ChatId, Seq, UserId};
 
-use super::{Socket, SocketId};
-use crate::{event_frame::EventFrames, protocol::Frame};
+use super::{EventFrames, Socket, SocketId};
+use crate::protocol::Frame;
 
 /// The most events in a reorder buffer. Events beyond it are fetched when the gap is filled.
 const MAX_BUFFERED: usize = 256;

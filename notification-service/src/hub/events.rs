@@ -1,8 +1,8 @@
-//! The events of chats: sends, delivery, catch-up.
+//! The events of chats: requests, delivery, catch-up.
 
-use neonchat_common::ids::{ChatId, SendId, Seq, UserId};
+use neonchat_common::ids::{ChatId, Seq, UserId};
 
-use super::{Accepted, CatchUp, CatchUpProgress, DurableEvent, Hub, Socket, SocketId};
+use super::{Accepted, CatchUp, CatchUpProgress, DurableEvent, Hub, Request, Socket, SocketId};
 use crate::{
     close::{CloseReason, RECONNECT_DELAY_MS},
     protocol::Frame,
@@ -12,55 +12,28 @@ use crate::{
 const RESTORE_WINDOW_MS: u64 = 5000;
 
 impl Hub {
-    /// Records that a socket sends a message, so that the socket is excluded from the message's event until [`Hub::end_send`].
-    pub(crate) fn begin_send(&self, user: UserId, request_id: SendId, socket: SocketId) {
-        self.pending_sends.begin(user, request_id, socket);
+    /// Records that a socket sends a request, so that the socket is excluded from the stored event until [`Hub::end_request`].
+    pub(crate) fn begin_request(&self, user: UserId, request: Request, socket: SocketId) {
+        self.pending_requests.begin(user, request, socket);
     }
 
-    /// Records that the message was delivered here and acked.
-    pub(crate) fn end_send(&self, user: UserId, request_id: SendId, socket: SocketId) {
-        self.pending_sends.end(user, request_id, socket);
+    /// Records that the event was delivered here and the request acked.
+    pub(crate) fn end_request(&self, user: UserId, request: Request, socket: SocketId) {
+        self.pending_requests.end(user, request, socket);
     }
 
-    /// Records that the socket gets no ack. If the message was stored all the same and its event has
-    /// arrived, the socket gets `lagged`.
-    pub(crate) fn fail_send(&self, user: UserId, request_id: SendId, socket: SocketId) {
-        let event = self.pending_sends.end(user, request_id, socket);
-        self.report_unanswered(event, socket);
-    }
-
-    /// Records the event of a message. Returns the sockets that are sending the message.
-    pub(crate) fn sending_sockets(&self, user: UserId, request_id: SendId, chat: ChatId, seq: Seq) -> Vec<SocketId> {
-        self.pending_sends.record_event(user, request_id, chat, seq)
-    }
-
-    /// Like [`Hub::begin_send`], for a change. Messages and changes have `request_id`s of their own.
-    pub(crate) fn begin_change(&self, user: UserId, request_id: SendId, socket: SocketId) {
-        self.pending_changes.begin(user, request_id, socket);
-    }
-
-    /// Like [`Hub::end_send`], for a change.
-    pub(crate) fn end_change(&self, user: UserId, request_id: SendId, socket: SocketId) {
-        self.pending_changes.end(user, request_id, socket);
-    }
-
-    /// Like [`Hub::fail_send`], for a change.
-    pub(crate) fn fail_change(&self, user: UserId, request_id: SendId, socket: SocketId) {
-        let event = self.pending_changes.end(user, request_id, socket);
-        self.report_unanswered(event, socket);
-    }
-
-    /// Records the event of a change. Returns the sockets that are making the change.
-    pub(crate) fn changing_sockets(&self, user: UserId, request_id: SendId, chat: ChatId, seq: Seq) -> Vec<SocketId> {
-        self.pending_changes.record_event(user, request_id, chat, seq)
-    }
-
-    fn report_unanswered(&self, event: Option<(ChatId, Seq)>, socket: SocketId) {
-        if let Some((chat, seq)) = event
+    /// Records that the socket gets no ack. If the event was stored all the same and has arrived, the socket gets `lagged`.
+    pub(crate) fn fail_request(&self, user: UserId, request: Request, socket: SocketId) {
+        if let Some((chat, seq)) = self.pending_requests.end(user, request, socket)
             && let Some(mut entry) = self.chats.get_mut(&chat)
         {
             entry.send_failed(socket, seq);
         }
+    }
+
+    /// Records the event that a request stored. Returns the sockets that wait for the ack.
+    pub(crate) fn requesting_sockets(&self, user: UserId, request: Request, chat: ChatId, seq: Seq) -> Vec<SocketId> {
+        self.pending_requests.record_event(user, request, chat, seq)
     }
 
     /// Delivers a durable event to the chat's sockets, in order. Does nothing if the chat has no sockets here.

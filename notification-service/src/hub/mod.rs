@@ -7,9 +7,10 @@
 
 mod chat;
 mod events;
+mod frames;
 mod membership;
 pub(crate) mod outbox;
-mod pending_sends;
+mod pending_requests;
 mod socket;
 #[cfg(test)]
 mod tests;
@@ -28,8 +29,10 @@ use neonchat_common::{
 };
 
 pub(crate) use self::chat::{Accepted, CatchUp, CatchUpProgress, DurableEvent};
-use self::{chat::Chat, pending_sends::PendingSends, user::User};
+use self::{chat::Chat, pending_requests::PendingRequests, user::User};
 pub(crate) use self::{
+    frames::EventFrames,
+    pending_requests::Request,
     socket::{Socket, SocketId},
     typing::{Typing, TypingChange},
     user::UserChat,
@@ -44,8 +47,7 @@ pub(crate) type PresenceAudience = HashMap<UserId, Vec<ChatId>>;
 pub(crate) struct Hub {
     users: DashMap<UserId, User>,
     chats: DashMap<ChatId, Chat>,
-    pending_sends: PendingSends,
-    pending_changes: PendingSends,
+    pending_requests: PendingRequests,
     pub(crate) typing: Typing,
     /// Channels whose subscription may have to change.
     pub(crate) changed_channels: DedupQueue<Channel>,

@@ -4,7 +4,7 @@ use futures_util::FutureExt as _;
 use neonchat_common::ids::{SendId, Seq};
 
 use super::*;
-use crate::{close::CloseReason, event_frame::EventFrames, hub::outbox::Next, protocol::ServerFrame};
+use crate::{close::CloseReason, hub::outbox::Next, protocol::ServerFrame};
 
 fn frames(json: &str) -> EventFrames {
     EventFrames::of_change(Frame::opaque(json), None)
@@ -20,17 +20,20 @@ fn excludes_senders_from_event_that_precedes_their_ack() {
     });
     let senders = [&sender, &again];
     for socket in senders {
-        hub.begin_send(user, request_id, socket.id);
+        hub.begin_request(user, Request::Message(request_id), socket.id);
     }
-    let exclude = hub.sending_sockets(user, request_id, chats[0].id, 1);
+    let exclude = hub.requesting_sockets(user, Request::Message(request_id), chats[0].id, 1);
     let event = DurableEvent { seq: 1, sender: Some(user), frames: frames("x"), exclude };
     assert_eq!(hub.deliver(chats[0].id, event), Accepted::Delivered(1));
     assert!(other.outbox.next().now_or_never().is_some());
     for socket in senders {
         assert!(socket.outbox.next().now_or_never().is_none());
-        hub.end_send(user, request_id, socket.id);
+        hub.end_request(user, Request::Message(request_id), socket.id);
     }
-    assert!(hub.sending_sockets(user, request_id, chats[0].id, 1).is_empty() && hub.pending_sends.is_empty());
+    assert!(
+        hub.requesting_sockets(user, Request::Message(request_id), chats[0].id, 1).is_empty()
+            && hub.pending_requests.is_empty()
+    );
 }
 
 #[test]
@@ -46,21 +49,21 @@ fn sender_without_ack_is_told_of_stored_message() {
     let request_ids = [SendId::new(), SendId::new()];
     let event = |seq: Seq, exclude| DurableEvent { seq, sender: Some(user), frames: frames(&seq.to_string()), exclude };
     for request_id in request_ids {
-        hub.begin_send(user, request_id, socket.id);
+        hub.begin_request(user, Request::Message(request_id), socket.id);
     }
     // The second event waits for the first.
     for (seq, request_id) in [(2, request_ids[1]), (1, request_ids[0])] {
         if seq == 1 {
-            hub.fail_send(user, request_ids[1], socket.id);
+            hub.fail_request(user, Request::Message(request_ids[1]), socket.id);
             assert_eq!(next(), "");
         }
-        hub.deliver(chat.id, event(seq, hub.sending_sockets(user, request_id, chat.id, seq)));
+        hub.deliver(chat.id, event(seq, hub.requesting_sockets(user, Request::Message(request_id), chat.id, seq)));
     }
     assert_eq!(next(), "2");
-    hub.fail_send(user, request_ids[0], socket.id);
+    hub.fail_request(user, Request::Message(request_ids[0]), socket.id);
     let lagged = ServerFrame::Lagged { chat_id: chat.id, from_seq: 1, head_seq: 1 }.encode();
     assert_eq!((next(), next()), (lagged.as_str().to_owned(), String::new()));
-    assert!(hub.pending_sends.is_empty());
+    assert!(hub.pending_requests.is_empty());
 }
 
 #[test]

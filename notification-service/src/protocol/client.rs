@@ -6,7 +6,7 @@ use neonchat_common::{
     error::{ApiError, ErrorCode},
     http::object,
     ids::{ChatId, MessageId, RequestId, SendId, Seq},
-    message::MessageText,
+    message::{MAX_DELETED, MessageText},
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
@@ -18,9 +18,6 @@ pub(crate) const MAX_FRAME_BYTES: usize = 64 * 1024;
 
 /// The most chats in one `sync`.
 pub(crate) const MAX_CURSORS: usize = 1000;
-
-/// The most messages in one `delete`.
-pub(crate) const MAX_DELETED: usize = 100;
 
 /// The longest `request_id` that an answer repeats, in bytes.
 const MAX_REQUEST_ID_BYTES: usize = 128;
@@ -114,6 +111,14 @@ struct Fields<'a> {
     token: Option<&'a RawValue>,
 }
 
+impl Fields<'_> {
+    /// Returns the `request_id`, or a new one if the client gave none.
+    fn idempotency_key(&self) -> Result<RequestId, ApiError> {
+        let given = optional("request_id", self.request_id, "a UUID")?;
+        Ok(given.unwrap_or_else(|| SendId::new().into()))
+    }
+}
+
 impl<'a> Fields<'a> {
     fn read(json: &'a str) -> Result<Self, ApiError> {
         if object::is_array(json) {
@@ -152,11 +157,11 @@ impl ClientFrame {
         match kind.as_str() {
             "message" => {
                 let text: String = required("text", fields.text, "a string")?;
-                let request_id: Option<RequestId> = optional("request_id", fields.request_id, "a UUID")?;
+                let request_id = fields.idempotency_key()?;
                 Ok(Self::Message {
                     chat_id: optional("chat_id", fields.chat_id, "a UUID")?,
                     text: MessageText::try_from(text)?,
-                    request_id: request_id.unwrap_or_else(|| SendId::new().into()),
+                    request_id,
                 })
             }
             "edit" => {
@@ -207,12 +212,8 @@ impl ClientFrame {
 
 impl ClientFrame {
     fn change(fields: &Fields<'_>, change: NewChange) -> Result<Self, ApiError> {
-        let request_id: Option<RequestId> = optional("request_id", fields.request_id, "a UUID")?;
-        Ok(Self::Change {
-            chat_id: optional("chat_id", fields.chat_id, "a UUID")?,
-            change,
-            request_id: request_id.unwrap_or_else(|| SendId::new().into()),
-        })
+        let request_id = fields.idempotency_key()?;
+        Ok(Self::Change { chat_id: optional("chat_id", fields.chat_id, "a UUID")?, change, request_id })
     }
 
     /// Returns the `request_id` that an answer repeats.

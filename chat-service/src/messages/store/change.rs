@@ -1,19 +1,18 @@
 //! Edits and deletions in Postgres. One statement applies any number of them.
 
-use chrono::{DateTime, Utc};
 use diesel::{
     QueryResult, Queryable,
     pg::Pg,
     query_builder::{AstPass, Query, QueryFragment, QueryId},
     result::{DatabaseErrorKind, Error as QueryError},
-    sql_types::{Array, BigInt, Bool, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Bool, Nullable, SmallInt, Text, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 use neonchat_common::ids::Seq;
 use uuid::Uuid;
 
 use crate::messages::{
-    change::{Applied, ChangeKind, ChangeOutcome, ChangePolicy, NewChange},
+    change::{ChangeKind, ChangeOutcome, ChangePolicy, NewChange},
     error::MessageError,
 };
 
@@ -161,7 +160,7 @@ impl QueryFragment<Pg> for ApplyChanges<'_> {
             ), moment AS MATERIALIZED (
                 SELECT clock_timestamp() AS now FROM (SELECT count(*) FROM chat) AS locked
             ), seen AS MATERIALIZED (
-                SELECT change.n, event.seq, event.created_at,
+                SELECT change.n, event.seq,
                        event.chat_id = change.chat_id AND event.kind = change.kind AND CASE change.kind
                        WHEN 1 THEN EXISTS (
                            SELECT FROM item JOIN messages AS message ON message.id = item.message_id
@@ -246,14 +245,14 @@ impl QueryFragment<Pg> for ApplyChanges<'_> {
                   FROM placed
                  WHERE chats.id = placed.chat_id AND is_last
             )
-            SELECT n, 0::smallint, seq, at FROM placed
+            SELECT n, 0::smallint, seq FROM placed
             UNION ALL
-            SELECT n, CASE WHEN is_same THEN 1 ELSE 2 END::smallint, seq, created_at FROM seen
+            SELECT n, CASE WHEN is_same THEN 1 ELSE 2 END::smallint, seq FROM seen
             UNION ALL
             SELECT allowed.n,
                    CASE WHEN event_count <> version THEN 8
                         ELSE coalesce((SELECT max(verdict) FROM target WHERE target.n = allowed.n), 4)
-                   END::smallint, NULL, NULL
+                   END::smallint, NULL
               FROM allowed JOIN chat ON chat.id = chat_id
              WHERE allowed.n NOT IN (SELECT n FROM seen) AND allowed.n NOT IN (SELECT n FROM placed)",
         );
@@ -266,7 +265,7 @@ impl QueryId for ApplyChanges<'_> {
 }
 
 impl Query for ApplyChanges<'_> {
-    type SqlType = (BigInt, SmallInt, Nullable<BigInt>, Nullable<Timestamptz>);
+    type SqlType = (BigInt, SmallInt, Nullable<BigInt>);
 }
 
 #[derive(Queryable)]
@@ -275,16 +274,14 @@ struct Row {
     n: i64,
     verdict: i16,
     seq: Option<Seq>,
-    at: Option<DateTime<Utc>>,
 }
 
 impl Row {
     /// Returns the outcome; `None` if the change must be tried again.
     fn outcome(&self, kind: ChangeKind) -> Option<ChangeResult> {
-        let applied = self.seq.zip(self.at).map(|(seq, at)| Applied { seq, at });
-        Some(match (self.verdict, applied) {
-            (DONE, Some(applied)) => Ok(ChangeOutcome::Applied(applied)),
-            (DUPLICATE, Some(applied)) => Ok(ChangeOutcome::Duplicate(applied)),
+        Some(match (self.verdict, self.seq) {
+            (DONE, Some(seq)) => Ok(ChangeOutcome::Applied(seq)),
+            (DUPLICATE, Some(seq)) => Ok(ChangeOutcome::Duplicate(seq)),
             (MISMATCH, _) => Err(MessageError::IdempotencyMismatch),
             (UNCHANGED, _) => Ok(ChangeOutcome::Unchanged),
             // A deletion skips messages that are deleted or unknown.
