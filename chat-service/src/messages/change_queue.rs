@@ -3,29 +3,20 @@
 //! Changes have a queue and a connection of their own, so a message does not wait until the changes before it are applied. It
 //! waits only for the lock of its own chat, at most as long as one statement runs.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, slice};
 
 use neonchat_common::{
     batch::{BatchSize, recv_batch},
     tasks::Tasks,
 };
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::{Instant, timeout_at},
-};
+use tokio::{sync::mpsc, time::Instant};
 
 use super::{
+    batching::{self, MAX_BATCH, QUEUE_CAPACITY, in_time},
     change::{ChangePolicy, NewChange},
-    error::MessageError,
     store::{self, ChangeResult},
 };
-use crate::db::{CONNECTION_TIMEOUT, Db, DbError};
-
-/// The size from which a statement takes no further changes: messages that they name, and bytes of text.
-const MAX_BATCH: BatchSize = BatchSize { messages: 512, bytes: 1024 * 1024 };
-
-/// Callers that can wait for a statement to begin.
-const QUEUE_CAPACITY: usize = 4096;
+use crate::db::{Db, DbError};
 
 /// A handle to the task that applies changes.
 #[derive(Clone, Debug)]
@@ -33,23 +24,15 @@ pub(super) struct ChangeQueue {
     queue: mpsc::Sender<Job>,
 }
 
-#[derive(Debug)]
-struct Job {
-    change: NewChange,
-    /// The statement begins by then, or not at all: a change that was reported as refused must not be applied afterwards.
-    start_by: Instant,
-    answer: oneshot::Sender<ChangeResult>,
-}
+type Job = batching::Job<NewChange, ChangeResult>;
 
-impl Job {
-    fn size(&self) -> BatchSize {
-        let (mut messages, mut bytes) = (0, 0);
-        for (_, text, _) in self.change.change.items() {
-            messages += 1;
-            bytes += text.map_or(0, str::len);
-        }
-        BatchSize { messages, bytes }
+fn size(job: &Job) -> BatchSize {
+    let (mut messages, mut bytes) = (0, 0);
+    for (_, text, _) in job.work.change.items() {
+        messages += 1;
+        bytes += text.map_or(0, str::len);
     }
+    BatchSize { messages, bytes }
 }
 
 impl ChangeQueue {
@@ -63,19 +46,13 @@ impl ChangeQueue {
     /// Applies a change, or finds the event of an earlier request with its `request_id`. `Ok` means that it is committed.
     /// The work continues if the caller is cancelled.
     pub(super) async fn submit(&self, change: NewChange) -> ChangeResult {
-        let start_by = Instant::now() + CONNECTION_TIMEOUT;
-        let (answer, answered) = oneshot::channel();
-        match timeout_at(start_by, self.queue.send(Job { change, start_by, answer })).await {
-            Err(_) => Err(DbError::Timeout.into()),
-            Ok(Err(_)) => Err(MessageError::ShuttingDown),
-            Ok(Ok(())) => answered.await.unwrap_or(Err(MessageError::ShuttingDown)),
-        }
+        batching::submit(&self.queue, change).await?
     }
 }
 
 async fn run(db: Db, policy: ChangePolicy, mut jobs: mpsc::Receiver<Job>, tasks: Tasks) {
     let stopped = tasks.stop_token();
-    while let Some(mut jobs) = recv_batch(&mut jobs, &stopped, MAX_BATCH, Job::size).await {
+    while let Some(mut jobs) = recv_batch(&mut jobs, &stopped, MAX_BATCH, size).await {
         while !jobs.is_empty() {
             let (batch, rest) = split_conflicts(jobs);
             // In a separate task, so that a panic fails only this batch.
@@ -89,7 +66,7 @@ async fn run(db: Db, policy: ChangePolicy, mut jobs: mpsc::Receiver<Job>, tasks:
 fn split_conflicts(jobs: Vec<Job>) -> (Vec<Job>, Vec<Job>) {
     let (mut messages, mut requests) = (HashSet::new(), HashSet::new());
     jobs.into_iter().partition(|job| {
-        let NewChange { actor, request_id, change, .. } = &job.change;
+        let NewChange { actor, request_id, change, .. } = &job.work;
         let request = request_id.map(|id| (*actor, id));
         let is_free = request.is_none_or(|request| !requests.contains(&request))
             && change.items().all(|(message, ..)| !messages.contains(&message));
@@ -101,16 +78,11 @@ fn split_conflicts(jobs: Vec<Job>) -> (Vec<Job>, Vec<Job>) {
 }
 
 async fn apply(db: Db, policy: ChangePolicy, jobs: Vec<Job>) {
-    let now = Instant::now();
-    let (jobs, late): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| now < job.start_by);
-    for job in late {
-        // The caller may have been cancelled.
-        let _ = job.answer.send(Err(DbError::Timeout.into()));
-    }
-    let Some(start_by) = jobs.iter().map(|job| job.start_by).min() else { return };
-    let changes: Vec<_> = jobs.iter().map(|job| &job.change).collect();
+    let Some((jobs, start_by)) = in_time(jobs, |_| Err(DbError::QueueTimeout.into())) else { return };
+    let changes: Vec<_> = jobs.iter().map(|job| &job.work).collect();
     let outcomes = apply_batch_or_singly(&db, policy, start_by, &changes).await;
     for (job, outcome) in jobs.into_iter().zip(outcomes) {
+        // The caller may have been cancelled.
         let _ = job.answer.send(outcome);
     }
 }
@@ -131,21 +103,19 @@ async fn apply_batch_or_singly(
         Err(error) if changes.len() > 1 && !error.is_transient() => {
             let mut outcomes = Vec::with_capacity(changes.len());
             for change in changes {
-                let alone = run(std::slice::from_ref(change)).await;
+                let alone = run(slice::from_ref(change)).await;
                 outcomes.append(&mut alone.unwrap_or_else(|error| vec![Err(error.into())]));
             }
             outcomes
         }
-        Err(error) => {
-            let error = MessageError::from(error);
-            vec![Err(error); changes.len()]
-        }
+        Err(error) => vec![Err(error.into()); changes.len()],
     }
 }
 
 #[cfg(test)]
 mod tests {
     use neonchat_common::ids::{ChatId, MessageId, SendId, UserId};
+    use tokio::sync::oneshot;
 
     use super::*;
     use crate::messages::change::Change;
@@ -153,7 +123,7 @@ mod tests {
     fn job(request_id: Option<SendId>, messages: &[MessageId]) -> Job {
         let change = Change::Delete { messages: messages.to_vec() };
         let change = NewChange { chat: ChatId::new(), actor: UserId(uuid::Uuid::nil()), request_id, change };
-        Job { change, start_by: Instant::now(), answer: oneshot::channel().0 }
+        Job { work: change, start_by: Instant::now(), answer: oneshot::channel().0 }
     }
 
     #[test]
@@ -161,7 +131,7 @@ mod tests {
         let (a, b, c) = (MessageId::new(), MessageId::new(), MessageId::new());
         let repeated = Some(SendId::new());
         let jobs = vec![job(None, &[a]), job(repeated, &[b, a]), job(None, &[b]), job(repeated, &[c]), job(None, &[])];
-        let sizes = |jobs: &[Job]| jobs.iter().map(|job| job.change.change.items().count()).collect::<Vec<_>>();
+        let sizes = |jobs: &[Job]| jobs.iter().map(|job| job.work.change.items().count()).collect::<Vec<_>>();
         let (first, rest) = split_conflicts(jobs);
         assert_eq!((sizes(&first), sizes(&rest)), (vec![1, 0], vec![2, 1, 1]));
         let (second, rest) = split_conflicts(rest);

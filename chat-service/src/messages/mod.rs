@@ -1,5 +1,6 @@
 //! Messages: each is stored once, with a number in the sequence of its chat.
 
+mod batching;
 pub(crate) mod change;
 mod change_queue;
 pub(crate) mod error;

@@ -10,23 +10,15 @@ use neonchat_common::{
     tasks::Tasks,
     trace,
 };
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::{Instant, timeout_at},
-};
+use tokio::{sync::mpsc, time::Instant};
 
 use super::{
+    batching::{self, MAX_BATCH, QUEUE_CAPACITY, in_time},
     error::MessageError,
     model::{NewMessage, StoreOutcome},
     store::{self, StoreResult},
 };
-use crate::db::{CONNECTION_TIMEOUT, Db, DbError};
-
-/// The size from which a statement takes no further messages.
-const MAX_BATCH: BatchSize = BatchSize { messages: 512, bytes: 1024 * 1024 };
-
-/// Callers that can wait for a statement to begin.
-const QUEUE_CAPACITY: usize = 4096;
+use crate::db::{Db, DbError};
 
 /// A handle to the task that stores messages.
 #[derive(Clone, Debug)]
@@ -35,20 +27,11 @@ pub(super) struct Writer {
 }
 
 /// The messages of one caller.
-#[derive(Debug)]
-struct Job {
-    messages: Vec<NewMessage>,
-    /// The statement begins by then, or not at all: the sender has a timeout, and a message that was reported as
-    /// refused must not be stored afterwards.
-    start_by: Instant,
-    answer: oneshot::Sender<Vec<StoreResult>>,
-}
+type Job = batching::Job<Vec<NewMessage>, Vec<StoreResult>>;
 
-impl Job {
-    fn size(&self) -> BatchSize {
-        let bytes = self.messages.iter().map(|message| message.text.as_str().len()).sum();
-        BatchSize { messages: self.messages.len(), bytes }
-    }
+fn size(job: &Job) -> BatchSize {
+    let bytes = job.work.iter().map(|message| message.text.as_str().len()).sum();
+    BatchSize { messages: job.work.len(), bytes }
 }
 
 impl Writer {
@@ -62,14 +45,7 @@ impl Writer {
     /// Stores messages in their order, or finds that they are stored already. Each has its own outcome; `Ok` means that
     /// it is committed. The work continues if the caller is cancelled.
     pub(super) async fn submit(&self, messages: Vec<NewMessage>) -> Result<Vec<StoreResult>, MessageError> {
-        let start_by = Instant::now() + CONNECTION_TIMEOUT;
-        let (answer, answered) = oneshot::channel();
-        let job = Job { messages, start_by, answer };
-        match timeout_at(start_by, self.queue.send(job)).await {
-            Err(_) => Err(DbError::QueueTimeout.into()),
-            Ok(Err(_)) => Err(MessageError::ShuttingDown),
-            Ok(Ok(())) => answered.await.map_err(|_| MessageError::ShuttingDown),
-        }
+        batching::submit(&self.queue, messages).await
     }
 }
 
@@ -77,25 +53,20 @@ impl Writer {
 /// half of the messages at nearly the same cost (docs/PERFORMANCE.md).
 async fn run(db: Db, mut jobs: mpsc::Receiver<Job>, tasks: Tasks) {
     let stopped = tasks.stop_token();
-    while let Some(jobs) = recv_batch(&mut jobs, &stopped, MAX_BATCH, Job::size).await {
+    while let Some(jobs) = recv_batch(&mut jobs, &stopped, MAX_BATCH, size).await {
         // In a separate task, so that a panic fails only this batch.
         let _ = tasks.spawn(flush(db.clone(), jobs)).await;
     }
 }
 
 async fn flush(db: Db, jobs: Vec<Job>) {
-    let now = Instant::now();
-    let (jobs, late): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| now < job.start_by);
-    for job in late {
-        let late = job.messages.iter().map(|_| Err(DbError::QueueTimeout.into())).collect();
-        // The caller may have been cancelled.
-        let _ = job.answer.send(late);
-    }
-    let Some(start_by) = jobs.iter().map(|job| job.start_by).min() else { return };
-    let messages: Vec<&NewMessage> = jobs.iter().flat_map(|job| &job.messages).collect();
+    let late = |messages: &Vec<NewMessage>| messages.iter().map(|_| Err(DbError::QueueTimeout.into())).collect();
+    let Some((jobs, start_by)) = in_time(jobs, late) else { return };
+    let messages: Vec<&NewMessage> = jobs.iter().flat_map(|job| &job.work).collect();
     let mut outcomes = insert_deduplicated(&db, start_by, &messages).await.into_iter();
     for job in jobs {
-        let outcomes = outcomes.by_ref().take(job.messages.len()).collect();
+        let outcomes = outcomes.by_ref().take(job.work.len()).collect();
+        // The caller may have been cancelled.
         let _ = job.answer.send(outcomes);
     }
 }

@@ -1,0 +1,50 @@
+//! What the queues of messages and of changes share: their limits, and a deadline for each job.
+
+use neonchat_common::batch::BatchSize;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, timeout_at},
+};
+
+use super::error::MessageError;
+use crate::db::{CONNECTION_TIMEOUT, DbError};
+
+/// The size from which a statement takes no further items: messages, and bytes of their texts.
+pub(super) const MAX_BATCH: BatchSize = BatchSize { messages: 512, bytes: 1024 * 1024 };
+
+/// Callers that can wait for a statement to begin.
+pub(super) const QUEUE_CAPACITY: usize = 4096;
+
+/// The work of one caller.
+#[derive(Debug)]
+pub(super) struct Job<T, A> {
+    pub(super) work: T,
+    /// The statement begins by then, or not at all: the caller has a timeout, and what was reported as refused must not be
+    /// stored afterwards.
+    pub(super) start_by: Instant,
+    pub(super) answer: oneshot::Sender<A>,
+}
+
+/// Queues work and waits for its answer. The work continues if the caller is cancelled.
+pub(super) async fn submit<T, A>(queue: &mpsc::Sender<Job<T, A>>, work: T) -> Result<A, MessageError> {
+    let start_by = Instant::now() + CONNECTION_TIMEOUT;
+    let (answer, answered) = oneshot::channel();
+    match timeout_at(start_by, queue.send(Job { work, start_by, answer })).await {
+        Err(_) => Err(DbError::QueueTimeout.into()),
+        Ok(Err(_)) => Err(MessageError::ShuttingDown),
+        Ok(Ok(())) => answered.await.map_err(|_| MessageError::ShuttingDown),
+    }
+}
+
+/// Refuses the jobs whose time is over, with what `refusal` makes of each. Returns the others, and by when their statement has to
+/// begin; `None` if there are none.
+pub(super) fn in_time<T, A>(jobs: Vec<Job<T, A>>, refusal: impl Fn(&T) -> A) -> Option<(Vec<Job<T, A>>, Instant)> {
+    let now = Instant::now();
+    let (jobs, late): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| now < job.start_by);
+    for Job { work, answer, .. } in late {
+        // The caller may have been cancelled.
+        let _ = answer.send(refusal(&work));
+    }
+    let start_by = jobs.iter().map(|job| job.start_by).min()?;
+    Some((jobs, start_by))
+}
