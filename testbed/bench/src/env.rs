@@ -88,7 +88,7 @@ impl Env {
         population::full_mesh(&self.database, users, SECRET).await
     }
 
-    /// Inserts users of whom the first has a chat with each other one.
+    /// Inserts users. The first one has a chat with each of the others.
     ///
     /// # Errors
     /// The database refuses them.

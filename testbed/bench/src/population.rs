@@ -80,7 +80,7 @@ pub(crate) async fn full_mesh(client: &Client, users: usize, secret: &str) -> an
     populate(client, users, all, secret).await
 }
 
-/// Inserts users of whom the first has a chat with each other one.
+/// Inserts users. The first one has a chat with each of the others.
 ///
 /// # Errors
 /// The database refuses them.

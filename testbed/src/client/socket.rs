@@ -100,18 +100,27 @@ impl Socket {
         Ok(frame)
     }
 
-    /// Returns the next frame, which must have this type. Skips presence, which may arrive at any time.
+    /// Returns the next frame. Skips presence, which may arrive at any time.
+    ///
+    /// # Errors
+    /// As [`Socket::next`].
+    pub async fn next_beside_presence(&mut self) -> anyhow::Result<Value> {
+        loop {
+            let frame = self.next().await?;
+            if frame["type"] != "presence" {
+                return Ok(frame);
+            }
+        }
+    }
+
+    /// Returns the next frame, which must have this type. Skips presence.
     ///
     /// # Errors
     /// Another frame arrives, or none.
     pub async fn expect_beside_presence(&mut self, kind: &str) -> anyhow::Result<Value> {
-        loop {
-            let frame = self.next().await.with_context(|| format!("expected {kind}"))?;
-            if frame["type"] == kind {
-                return Ok(frame);
-            }
-            ensure!(frame["type"] == "presence", "expected {kind}, got {frame}");
-        }
+        let frame = self.next_beside_presence().await.with_context(|| format!("expected {kind}"))?;
+        ensure!(frame["type"] == kind, "expected {kind}, got {frame}");
+        Ok(frame)
     }
 
     /// Sends a message and returns its ack. Skips presence.

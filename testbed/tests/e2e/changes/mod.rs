@@ -98,12 +98,7 @@ async fn answer_to(socket: &mut Socket, change: &Change) -> Value {
 
 /// Returns the next frame but presence.
 async fn next(socket: &mut Socket) -> Value {
-    loop {
-        let frame = socket.next().await.expect("receive frame");
-        if frame["type"] != "presence" {
-            return frame;
-        }
-    }
+    socket.next_beside_presence().await.expect("receive frame")
 }
 
 /// Returns the next frame but presence, which must have this type and `seq`.
