@@ -177,8 +177,6 @@ pub enum Event {
     Sync {
         /// The cursors.
         cursors: BTreeMap<ChatId, Seq>,
-        /// When the client sent them.
-        at: Moment,
     },
     /// The client sent a message.
     Sent {

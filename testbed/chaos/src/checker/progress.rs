@@ -47,7 +47,7 @@ fn follow(connection: &Connection) -> BTreeMap<ChatId, Progress> {
     let mut chats: BTreeMap<ChatId, Progress> = BTreeMap::new();
     for event in &connection.events {
         match event {
-            Event::Sync { cursors, .. } => {
+            Event::Sync { cursors } => {
                 for (chat, cursor) in cursors {
                     chats.entry(*chat).or_default().sync(*cursor);
                 }

@@ -2,16 +2,13 @@
 //!
 //! A message has a version for its text as sent, one for each edit, and one for its deletion. Each is named by its `changed_seq`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use neonchat_common::ids::{ChatId, MessageId, Seq};
 
 use super::{
     changes::{Changes, acked},
-    evidence::{
-        Action, ChangeKind, ChangeRow, Changed, Client, Connection, Durable, Event, Evidence, Message, Moment, Row,
-        What,
-    },
+    evidence::{Action, ChangeKind, ChangeRow, Changed, Client, Durable, Event, Evidence, Message, Moment, Row, What},
     sends::Sends,
     verdict::{Breach, Verdict},
 };
@@ -88,15 +85,21 @@ impl<'a> Versions<'a> {
         self.messages.get(&seen.id)?.iter().find(|version| version.message == *seen)
     }
 
-    /// Everything that a client received has a content that somebody wrote, and that was not replaced before.
+    /// Everything that a client received has a content that somebody wrote. What it read over REST was not replaced before.
+    ///
+    /// A socket may get a replaced text, also after a `sync`: an event that was on its way to the instance is delivered late, and the
+    /// change follows it.
     pub(super) fn check(&self, client: &Client, evidence: &Evidence, verdict: &mut Verdict) {
         for fetched in client.fetched.iter().chain(&client.reads) {
             self.check_event(client, evidence, &fetched.event, Some(fetched.begun), verdict);
         }
-        for connection in &client.connections {
-            for (event, begun) in durable(connection) {
-                self.check_event(client, evidence, &event, begun, verdict);
-            }
+        for event in client.connections.iter().flat_map(|connection| &connection.events) {
+            let event = match event {
+                Event::Message(message) => Durable::Message(message.clone()),
+                Event::Changed(change) => Durable::Change(change.clone()),
+                _ => continue,
+            };
+            self.check_event(client, evidence, &event, None, verdict);
         }
     }
 
@@ -119,7 +122,7 @@ impl<'a> Versions<'a> {
             && self.is_replaced(message, begun)
         {
             verdict.add(Breach::Stale, || {
-                format!("{user} received {} in {chat} #{seq} in a state that was replaced before", message.id)
+                format!("{user} read {} in {chat} #{seq} in a state that was replaced before", message.id)
             });
         }
     }
@@ -156,30 +159,4 @@ fn as_sent(row: &Row, sends: &Sends) -> Version {
     let message = Message { changed_seq: None, is_deleted: false, ..row.message.clone() };
     let text = sends.text(&message, row.request_id).unwrap_or(&message.text).to_owned();
     Version { message: Message { text, ..message }, acked_at: None }
-}
-
-/// Returns the events of a connection. Those between the first sync and its answer were read after the sync, so they have its
-/// time. Later ones may have been on their way for a while.
-fn durable(connection: &Connection) -> impl Iterator<Item = (Durable, Option<Moment>)> {
-    let mut syncing: BTreeMap<ChatId, Moment> = BTreeMap::new();
-    let mut is_first = true;
-    connection.events.iter().filter_map(move |event| {
-        let event = match event {
-            Event::Sync { cursors, at } => {
-                if std::mem::take(&mut is_first) {
-                    syncing = cursors.keys().map(|chat| (*chat, *at)).collect();
-                }
-                return None;
-            }
-            Event::Synced { chat, .. } => {
-                syncing.remove(chat);
-                return None;
-            }
-            Event::Message(message) => Durable::Message(message.clone()),
-            Event::Changed(change) => Durable::Change(change.clone()),
-            _ => return None,
-        };
-        let begun = syncing.get(&event.place().0).copied();
-        Some((event, begun))
-    })
 }

@@ -16,7 +16,7 @@ use super::{
     compose::{compose, pause},
     frames::{self, Frame, Refusal},
     rest::Fetch,
-    state::{Shared, State, now},
+    state::{Shared, State},
 };
 use crate::checker::Event;
 
@@ -146,7 +146,7 @@ impl<'a> Session<'a> {
         self.syncs += 1;
         let request = format!("sync-{}", self.syncs);
         let frame = frames::sync(&request, &cursors);
-        self.state().log_event(Event::Sync { cursors, at: now() });
+        self.state().log_event(Event::Sync { cursors });
         (self.sync, self.next_sync) = (Some(request), None);
         Ok(self.socket.send(&frame).await?)
     }

@@ -117,8 +117,7 @@ impl Model {
             last.is_open = false;
         }
         connections.push(Connection { is_open: true, ..Connection::default() });
-        let at = self.now();
-        self.log(member, Event::Sync { cursors: BTreeMap::from([(chat, cursor)]), at });
+        self.log(member, Event::Sync { cursors: BTreeMap::from([(chat, cursor)]) });
         for seq in cursor + 1..=head {
             if complete {
                 self.deliver(seq, member);
