@@ -14,7 +14,8 @@ url=${DATABASE_URL:?"has to be the URL of an empty database (create one with cre
 within=()
 [[ -z ${COMPOSE:-} ]] || read -ra within <<<"$COMPOSE exec -T postgres"
 
-"${within[@]}" pg_restore --single-transaction --exit-on-error --no-owner --no-privileges --dbname="$url" <"$file"
+# Without comments: only the owner of an extension may set its comment, and a superuser may have created the extension before.
+"${within[@]}" pg_restore --no-comments --single-transaction --exit-on-error --no-owner --no-privileges --dbname="$url" <"$file"
 # The file contains no planner statistics.
 "${within[@]}" psql --quiet --no-psqlrc --set=ON_ERROR_STOP=1 --command='ANALYZE' "$url"
 echo "restored $file"

@@ -29,6 +29,7 @@ use crate::{
     chats::service::Chats,
     config::Settings,
     db::{Connector, Db, Replica},
+    groups::{self, service::Groups},
     grpc::Api,
     health::Health,
     http::cors,
@@ -100,6 +101,8 @@ impl App {
             Messages::new(db.clone(), notifier.clone(), settings.messages, tasks.clone()).with_replica(replica);
         let timeline = Timeline::new(db.clone());
         let events = settings.messages.events;
+        let chats = Chats::new(db.clone(), notifier.clone(), tasks.clone(), settings.max_chats);
+        groups::purge::start(&tasks, db.clone());
         let services = Services {
             sessions: Sessions::new(db.clone(), tokens.clone(), notifier.clone(), tasks.clone()),
             users: Users::new(
@@ -110,7 +113,18 @@ impl App {
                 notifier.clone(),
                 tasks.clone(),
             ),
-            chats: Chats::new(db.clone(), notifier.clone(), tasks.clone(), settings.max_chats),
+            groups: Groups {
+                db: db.clone(),
+                chats: chats.clone(),
+                timeline: timeline.clone(),
+                notifier: notifier.clone(),
+                tasks: tasks.clone(),
+                limits: settings.groups,
+                enabled: events,
+                limiter: limiter.clone(),
+                public_url: settings.public_url,
+            },
+            chats,
             changes: Changes::new(messages.clone(), timeline.clone(), notifier.clone(), tasks.clone(), events),
             messages,
             timeline,

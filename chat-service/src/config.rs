@@ -1,6 +1,7 @@
 //! The settings of chat-service (`.env.example`).
 
 mod database;
+mod groups;
 mod limits;
 mod messages;
 
@@ -13,6 +14,7 @@ use neonchat_common::{
 
 pub use self::{
     database::DatabaseSettings,
+    groups::GroupSettings,
     limits::LimitSettings,
     messages::{EditHistory, MessageSettings},
 };
@@ -46,6 +48,10 @@ pub struct Settings {
     pub max_chats: u32,
     /// `EVENTS` and others.
     pub messages: MessageSettings,
+    /// `GROUP_MAX_MEMBERS` and others.
+    pub groups: GroupSettings,
+    /// `PUBLIC_URL`: where people reach the client, for links.
+    pub public_url: String,
     /// `TRUSTED_PROXIES`: the proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: TrustedProxies,
 }
@@ -64,19 +70,24 @@ impl Settings {
     fn read_all(source: &mut SettingsSource) -> Self {
         let common = CommonSettings::read(source);
         let host = source.text("CHAT_SERVICE_HOST", "0.0.0.0");
+        let database = DatabaseSettings::read(source, common.environment);
+        let bcrypt_cost = bcrypt_cost(source, common.environment);
+        let limits = LimitSettings::read(source, common.environment);
         Self {
             grpc_host: source.optional("CHAT_GRPC_HOST").unwrap_or(&host).to_owned(),
             operations: OperationsAddress::read(source, "CHAT_METRICS_HOST", "CHAT_METRICS_PORT", &host),
             host,
             http_port: source.port("CHAT_SERVICE_PORT", 8080),
             grpc_port: source.port("CHAT_GRPC_PORT", 8083),
-            database: DatabaseSettings::read(source, common.environment),
+            database,
             notification_addresses: source.addresses("NOTIFICATION_SERVICE_ADDR", "localhost:8081"),
-            bcrypt_cost: bcrypt_cost(source, common.environment),
+            bcrypt_cost,
             hash_permits: available_parallelism().map_or(1, |cores| (cores.get() - 1).max(1)),
-            limits: LimitSettings::read(source, common.environment),
+            groups: GroupSettings::read(source, limits),
+            public_url: public_url(source),
             max_chats: max_chats(source, common.environment),
-            messages: MessageSettings::read(source),
+            messages: MessageSettings::read(source, limits),
+            limits,
             trusted_proxies: TrustedProxies::read(source),
             common,
         }
@@ -89,6 +100,15 @@ impl Settings {
     pub fn from_values<'a>(values: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, InvalidSettings> {
         Self::read(SettingsSource::from_values(values))
     }
+}
+
+fn public_url(source: &mut SettingsSource) -> String {
+    const NAME: &str = "PUBLIC_URL";
+    let url = source.text(NAME, "http://localhost:8080");
+    if !url.starts_with("http://") && !url.starts_with("https://") {
+        source.problem(NAME, "a URL that starts with http:// or https://");
+    }
+    url.trim_end_matches('/').to_owned()
 }
 
 /// The lowest cost without a warning. Lower ones are for tests.

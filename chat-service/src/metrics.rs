@@ -1,5 +1,6 @@
 //! Counters that start at 0 before their first event, so that the first event shows as an increase.
 
+use metrics::describe_counter;
 use neonchat_common::{
     grpc::client,
     security,
@@ -20,6 +21,19 @@ pub(crate) fn start_counters(has_replica: bool) {
         let statuses = ["applied", "duplicate", "unchanged", "unavailable", "refused"];
         start_at_zero("chat_changes_total", statuses.map(|status| [("kind", kind), ("status", status)]));
     }
-    let statuses = ["stored", "duplicate", "refused"];
-    start_at_zero("chat_messages_sent_total", statuses.map(|status| [("chat_type", "direct"), ("status", status)]));
+    describe_counter!("chat_group_changes_total", "Changes of groups and channels, by outcome");
+    for kind in ["members_added", "members_removed", "member_changed", "chat_updated", "chat_closed"] {
+        let statuses = ["applied", "duplicate", "unavailable", "refused"];
+        start_at_zero("chat_group_changes_total", statuses.map(|status| [("kind", kind), ("status", status)]));
+    }
+    for chat_type in ["direct", "group", "channel"] {
+        let statuses = ["stored", "duplicate"];
+        start_at_zero(
+            "chat_messages_sent_total",
+            statuses.map(|status| [("chat_type", chat_type), ("status", status)]),
+        );
+    }
+    // The type of the chat is known only to its members.
+    let statuses = ["duplicate", "refused"];
+    start_at_zero("chat_messages_sent_total", statuses.map(|status| [("chat_type", "unknown"), ("status", status)]));
 }

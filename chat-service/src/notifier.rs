@@ -10,7 +10,8 @@ use chrono::{DateTime, Utc};
 use fred::clients::Client;
 use futures_util::future::join_all;
 use neonchat_common::{
-    bus::{Channel, Envelope, Event},
+    bus::{Channel, Envelope, Event, HiddenFrame},
+    chat::{ChatClass, MembershipChange, RemovalReason, Role},
     correlation,
     deployment::OwnDeployment,
     error::ApiError,
@@ -48,13 +49,20 @@ pub(crate) struct Notifier {
     monitor: Monitor,
 }
 
-/// The announcement of a new chat to one of its members.
+/// The announcement of a chat to one of its new members.
 pub(crate) struct ChatCreated {
     /// Who gets the announcement.
     pub(crate) member: UserId,
     pub(crate) chat_id: ChatId,
     pub(crate) last_seq: Seq,
-    pub(crate) partner_id: UserId,
+    /// The other member of a direct chat.
+    pub(crate) partner: Option<UserId>,
+    /// Events up to this `seq` do not exist for the member.
+    pub(crate) from_seq: Seq,
+    pub(crate) class: ChatClass,
+    pub(crate) role: Role,
+    /// The users who see the presence of the member because of the chat.
+    pub(crate) presence: Vec<UserId>,
     /// The chat as the member sees it, as JSON.
     pub(crate) chat: Box<RawValue>,
 }
@@ -67,6 +75,8 @@ pub(crate) struct ChangeStored {
     pub(crate) actor_id: UserId,
     pub(crate) request_id: Option<SendId>,
     pub(crate) frames: Frames,
+    /// Who ceases to be a member, or gets another role, with this event.
+    pub(crate) membership: Option<MembershipChange>,
 }
 
 /// The frames of a durable event, encoded once for all sockets.
@@ -76,6 +86,24 @@ pub(crate) struct Frames {
     pub(crate) for_others: Box<RawValue>,
     /// For the actor's sockets, if they get more.
     pub(crate) for_actor: Option<Box<RawValue>>,
+    /// For members who may see less than the others.
+    pub(crate) hidden: Option<Hidden>,
+}
+
+/// The frame of a durable event for members who may see less than the others.
+#[derive(Clone)]
+pub(crate) struct Hidden {
+    pub(crate) frame: Box<RawValue>,
+    /// It is for members for whom this `seq` does not exist.
+    pub(crate) target_seq: Option<Seq>,
+    /// It is for members without an office.
+    pub(crate) for_members: bool,
+}
+
+impl Hidden {
+    fn to_wire(&self) -> HiddenFrame<'_> {
+        HiddenFrame { frame: &self.frame, target_seq: self.target_seq, for_members: self.for_members }
+    }
 }
 
 /// A stored message that has to be delivered.
@@ -122,13 +150,17 @@ impl Notifier {
         answer.statuses.iter().map(UserStatus::from_wire).collect()
     }
 
-    /// Announces a new chat to all sockets of its members. The announcement is lost if Redis is unavailable.
+    /// Announces a chat to all sockets of its new members. The announcements are lost if Redis is unavailable.
     pub(crate) async fn chat_created(&self, announcements: impl IntoIterator<Item = ChatCreated>) {
         let publish = |announcement| async move {
-            let ChatCreated { member, chat_id, last_seq, partner_id, chat } = announcement;
-            let event = Event::ChatCreated { chat_id, last_seq, partner_ids: vec![partner_id], chat: &chat };
+            let ChatCreated { member, chat_id, last_seq, partner, from_seq, class, role, presence, chat } =
+                announcement;
+            let (partner_ids, presence_ids, chat) = (Vec::from_iter(partner), presence, &*chat);
+            let event =
+                Event::ChatCreated { chat_id, last_seq, partner_ids, from_seq, class, role, presence_ids, chat };
             self.publish(Channel::User(member), event).await;
         };
+        // fred sends the commands without waiting for the answers, each to its node of a cluster.
         join_all(announcements.into_iter().map(publish)).await;
     }
 
@@ -155,7 +187,7 @@ impl Notifier {
 
     /// Announces a durable event to all sockets of its chat. If Redis is unavailable, a resync finds the event later.
     pub(crate) async fn changed(&self, change: ChangeStored) {
-        let ChangeStored { chat_id, seq, actor_id, request_id, frames } = change;
+        let ChangeStored { chat_id, seq, actor_id, request_id, frames, membership } = change;
         let event = Event::Durable {
             seq,
             user_id: actor_id,
@@ -164,13 +196,26 @@ impl Notifier {
             change_id: request_id,
             frame: &frames.for_others,
             actor_frame: frames.for_actor.as_deref(),
+            hidden: frames.hidden.as_ref().map(Hidden::to_wire),
+            membership,
         };
         self.publish(Channel::Chat(chat_id), event).await;
     }
 
-    /// Announces a member's read marker to all sockets of the chat. The announcement is lost if Redis is unavailable.
-    pub(crate) async fn read(&self, chat: ChatId, user_id: UserId, read: Seq) {
-        self.publish(Channel::Chat(chat), Event::Receipt { user_id, read }).await;
+    /// Announces to the sockets of a user that the user ceased to be a member of a chat without an event of the chat. If Redis is
+    /// unavailable, a resync finds it later.
+    pub(crate) async fn left(&self, user: UserId, chat_id: ChatId, reason: RemovalReason) {
+        self.publish(Channel::User(user), Event::Left { chat_id, reason }).await;
+    }
+
+    /// Announces a member's read marker: to all sockets of a small chat, else to those of the member. The announcement is lost if
+    /// Redis is unavailable.
+    pub(crate) async fn read(&self, chat_id: ChatId, class: ChatClass, user_id: UserId, read: Seq) {
+        if class == ChatClass::Small {
+            self.publish(Channel::Chat(chat_id), Event::Receipt { user_id, read }).await;
+        } else {
+            self.publish(Channel::User(user_id), Event::OwnReceipt { chat_id, read }).await;
+        }
     }
 
     /// Closes all sockets that a token opened. If Redis is unavailable, a resync closes them later.

@@ -1,4 +1,4 @@
-//! The tables that `migrations/` creates, without the columns that no query uses.
+//! The tables that `migrations/` creates, without the columns that no query uses, or only queries in SQL.
 
 use diesel::{allow_tables_to_appear_in_same_query, table};
 
@@ -26,22 +26,36 @@ table! {
     chats (id) {
         /// UUID v7.
         id -> Uuid,
-        /// `direct`.
+        /// See [`crate::rights::ChatKind`].
         kind -> Text,
-        /// The user who opened the chat.
-        user1_id -> Uuid,
-        /// The other member.
-        user2_id -> Uuid,
+        /// In a direct chat, the user who opened it.
+        user1_id -> Nullable<Uuid>,
+        /// In a direct chat, the other member.
+        user2_id -> Nullable<Uuid>,
         /// The `seq` of the last event.
         last_seq -> BigInt,
         /// The number of rows in `chat_events`.
         event_count -> BigInt,
         /// The `seq` of the last row in `chat_events`.
         event_seq -> BigInt,
-        /// The highest `seq` of a deleted message.
-        gone_seq -> BigInt,
-        /// When the last message was stored; without messages, when the chat was created.
-        updated_at -> Timestamptz,
+        /// Grows with every change that takes a right away.
+        access_version -> Integer,
+        /// The number of rows in `chat_members`.
+        member_count -> Integer,
+        /// The class at the last change of members: see [`crate::rights::ChatKind::class`].
+        class -> SmallInt,
+        /// The lowest role that may send messages.
+        send_role -> SmallInt,
+        /// The lowest role that may delete messages of others.
+        delete_role -> SmallInt,
+        /// The least time between two messages of a member, in seconds.
+        slow_s -> Integer,
+        /// Whether the chat was closed.
+        is_closed -> Bool,
+        /// The time of the last event; NULL if there is none.
+        last_event_at -> Nullable<Timestamptz>,
+        /// When it was created.
+        created_at -> Timestamptz,
     }
 }
 
@@ -54,6 +68,150 @@ table! {
         user_id -> Uuid,
         /// The read marker: every event up to this `seq` is read.
         read_seq -> BigInt,
+        /// See [`crate::rights::Role`].
+        role -> SmallInt,
+        /// Whether the chat is a group or channel.
+        is_group -> Bool,
+        /// Events up to this `seq` do not exist for the member.
+        from_seq -> BigInt,
+        /// The last `seq` of the chat when the member joined.
+        joined_seq -> BigInt,
+        /// When the member joined.
+        joined_at -> Timestamptz,
+        /// Until then the member may only read.
+        restricted_until -> Nullable<Timestamptz>,
+    }
+}
+
+table! {
+    /// What groups and channels have and direct chats do not.
+    chat_profiles (chat_id) {
+        /// The id of the chat.
+        chat_id -> Uuid,
+        /// The title.
+        title -> Text,
+        /// The description.
+        description -> Text,
+        /// The name of a public chat.
+        handle -> Nullable<Text>,
+        /// Handle, title and description in lower case.
+        search_key -> Text,
+        /// The [`crate::rights::ChatSettings`], as JSON.
+        settings -> Text,
+        /// The user who created the chat.
+        created_by -> Uuid,
+        /// The idempotency key of the creation.
+        request_id -> Uuid,
+    }
+}
+
+table! {
+    /// The durable events that are no messages.
+    chat_events (chat_id, seq) {
+        /// The id of the chat.
+        chat_id -> Uuid,
+        /// The number of the event in the sequence of its chat.
+        seq -> BigInt,
+        /// The number of the event among the rows of its chat.
+        n -> BigInt,
+        /// See [`crate::event_kind::EventKind`].
+        kind -> SmallInt,
+        /// The user who caused it.
+        actor_id -> Uuid,
+        /// The idempotency key of the actor.
+        request_id -> Nullable<Uuid>,
+        /// The number of the message that the event is about.
+        target_seq -> Nullable<BigInt>,
+        /// What is stored nowhere else.
+        body -> Nullable<Jsonb>,
+        /// When it happened.
+        created_at -> Timestamptz,
+    }
+}
+
+table! {
+    /// The users who cannot join a chat.
+    chat_bans (chat_id, user_id) {
+        /// The id of the chat.
+        chat_id -> Uuid,
+        /// The banned user.
+        user_id -> Uuid,
+        /// The user who banned them.
+        by_id -> Uuid,
+        /// When.
+        at -> Timestamptz,
+        /// Why, in the words of that user.
+        reason -> Nullable<Text>,
+    }
+}
+
+table! {
+    /// The codes by which users join a chat.
+    chat_invites (code) {
+        /// The code.
+        code -> Text,
+        /// The id of the chat.
+        chat_id -> Uuid,
+        /// The user who made it.
+        by_id -> Uuid,
+        /// Whether an admin has to accept each user.
+        approve -> Bool,
+        /// How many users joined with it.
+        uses -> Integer,
+        /// How many users may join with it.
+        max_uses -> Nullable<Integer>,
+        /// When it ceases to be valid.
+        expires_at -> Nullable<Timestamptz>,
+        /// When it was revoked.
+        revoked_at -> Nullable<Timestamptz>,
+        /// When it was made.
+        created_at -> Timestamptz,
+    }
+}
+
+table! {
+    /// The users who asked to join a chat.
+    join_requests (chat_id, user_id) {
+        /// The id of the chat.
+        chat_id -> Uuid,
+        /// The user.
+        user_id -> Uuid,
+        /// The code of the invite that the user had.
+        code -> Nullable<Text>,
+        /// When the user asked.
+        at -> Timestamptz,
+    }
+}
+
+table! {
+    /// Who did what in a chat.
+    chat_audit (chat_id, id) {
+        /// The id of the chat.
+        chat_id -> Uuid,
+        /// The number of the entry.
+        id -> BigInt,
+        /// When.
+        at -> Timestamptz,
+        /// Who.
+        actor_id -> Uuid,
+        /// What.
+        action -> Text,
+        /// What the action names.
+        details -> Jsonb,
+        /// The idempotency key of a join or leave of a large chat.
+        request_id -> Nullable<Uuid>,
+    }
+}
+
+table! {
+    /// Who became or ceased to be a member of a group lately.
+    member_changes (at, user_id) {
+        /// When.
+        at -> Timestamptz,
+        /// The user.
+        user_id -> Uuid,
+        /// The member who added the user.
+        by_id -> Nullable<Uuid>,
     }
 }
 
@@ -112,4 +270,8 @@ table! {
 }
 
 diesel::joinable!(chat_members -> chats (chat_id));
-allow_tables_to_appear_in_same_query!(users, chats, chat_members, messages);
+diesel::joinable!(chat_members -> users (user_id));
+diesel::joinable!(chat_profiles -> chats (chat_id));
+diesel::joinable!(chat_bans -> users (user_id));
+diesel::joinable!(join_requests -> users (user_id));
+allow_tables_to_appear_in_same_query!(users, chats, chat_members, chat_profiles, chat_bans, join_requests, messages);

@@ -3,8 +3,9 @@
 use neonchat_common::{deployment::OwnDeployment, http::address::TrustedProxies, origin::AllowedOrigins};
 
 use crate::{
-    changes::service::Changes, chats::service::Chats, db::Db, health::Health, messages::service::Messages,
-    request_limit::RequestLimit, sessions::service::Sessions, timeline::service::Timeline, users::service::Users,
+    changes::service::Changes, chats::service::Chats, db::Db, groups::service::Groups, health::Health,
+    messages::service::Messages, request_limit::RequestLimit, sessions::service::Sessions, timeline::service::Timeline,
+    users::service::Users,
 };
 
 /// Everything that the HTTP and gRPC edges call.
@@ -18,6 +19,7 @@ pub(crate) struct Services {
     pub(crate) messages: Messages,
     pub(crate) timeline: Timeline,
     pub(crate) changes: Changes,
+    pub(crate) groups: Groups,
     pub(crate) health: Health,
     pub(crate) request_limit: RequestLimit,
     /// The proxies whose `X-Forwarded-For` is trusted.

@@ -37,6 +37,11 @@ impl ValidationErrors {
         parsed.map_err(|error| self.push(field, error)).ok()
     }
 
+    /// Returns whether no field is invalid.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Records the error of a field.
     pub(crate) fn push(&mut self, field: &'static str, error: ValidationError) {
         let ValidationError { code, message } = error;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::{
+    chat::{self, ChatClass, MembershipChange, RemovalReason, Role},
     ids::{ChatId, DeploymentId, InstanceId, SendId, Seq, TokenId, UserId},
     json,
 };
@@ -111,6 +112,12 @@ pub enum Event<'a> {
         /// The frame for the sockets of `user_id`, if they get more than the others.
         #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
         actor_frame: Option<&'a RawValue>,
+        /// The frame for members who may see less than the others.
+        #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+        hidden: Option<HiddenFrame<'a>>,
+        /// Who ceases to be a member, or gets another role, with this event.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        membership: Option<MembershipChange>,
     },
     /// On the channel of a chat: an ephemeral event, which may be lost.
     Ephemeral {
@@ -119,6 +126,13 @@ pub enum Event<'a> {
         /// The frame for the sockets of the other members.
         #[serde(borrow)]
         frame: &'a RawValue,
+    },
+    /// On the channel of a chat of medium size: a member began or ended typing. It may be lost.
+    Typing {
+        /// The member.
+        user_id: UserId,
+        /// Whether the member types.
+        is_typing: bool,
     },
     /// On the channel of a user: the presence of a user who shares chats with this one.
     Presence {
@@ -134,22 +148,48 @@ pub enum Event<'a> {
         #[serde(borrow)]
         frame: &'a RawValue,
     },
-    /// On the channel of a user: the user became a member of a new chat.
+    /// On the channel of a user: the user became a member of a chat.
     ChatCreated {
         /// The chat.
         chat_id: ChatId,
         /// Its last `seq`.
         last_seq: Seq,
-        /// The other members.
+        /// The other member of a direct chat.
         partner_ids: Vec<UserId>,
+        /// Events up to this `seq` do not exist for the user.
+        #[serde(default)]
+        from_seq: Seq,
+        /// The size of the chat.
+        #[serde(default)]
+        class: ChatClass,
+        /// The role of the user.
+        #[serde(default, deserialize_with = "chat::published_role")]
+        role: Role,
+        /// The users who see the presence of the user because of the chat.
+        #[serde(default)]
+        presence_ids: Vec<UserId>,
         /// One item of `GET /chats`, as this user sees it.
         #[serde(borrow)]
         chat: &'a RawValue,
     },
-    /// On the channel of a chat: a member moved the read marker. It may be lost.
+    /// On the channel of a user: the user ceased to be a member of a chat without an event of the chat, as in large chats.
+    Left {
+        /// The chat.
+        chat_id: ChatId,
+        /// Why.
+        reason: RemovalReason,
+    },
+    /// On the channel of a small chat: a member moved the read marker. It may be lost.
     Receipt {
         /// The member.
         user_id: UserId,
+        /// The new read marker.
+        read: Seq,
+    },
+    /// On the channel of a user: the user moved the read marker in a larger chat, whose other members are not told. It may be lost.
+    OwnReceipt {
+        /// The chat.
+        chat_id: ChatId,
         /// The new read marker.
         read: Seq,
     },
@@ -158,6 +198,20 @@ pub enum Event<'a> {
         /// The token's `jti`.
         token_id: TokenId,
     },
+}
+
+/// A frame for members who may see less than the others.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct HiddenFrame<'a> {
+    /// The frame.
+    #[serde(borrow)]
+    pub frame: &'a RawValue,
+    /// It is for members for whom this `seq` does not exist.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_seq: Option<Seq>,
+    /// It is for members without an office.
+    #[serde(default)]
+    pub for_members: bool,
 }
 
 impl Envelope<'_> {
@@ -194,6 +248,8 @@ mod tests {
                 change_id: None,
                 frame: serde_json::from_str(frame).expect("JSON"),
                 actor_frame: Some(serde_json::from_str("{}").expect("JSON")),
+                hidden: None,
+                membership: None,
             },
         };
         let text = envelope.encode();

@@ -25,6 +25,15 @@ pub struct FieldError {
     pub message: String,
 }
 
+/// A limit of quantity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// What is limited, for programs.
+    pub name: &'static str,
+    /// The most that is allowed.
+    pub max: i64,
+}
+
 /// An error in the form in which a service returns it. The error types of all domains convert into this one.
 #[derive(Debug)]
 pub struct ApiError {
@@ -36,6 +45,8 @@ pub struct ApiError {
     pub fields: Vec<FieldError>,
     /// Why it is forbidden.
     pub reason: Option<Reason>,
+    /// The limit that is reached.
+    pub limit: Option<Limit>,
     /// The time after which a retry may succeed.
     pub retry_after: Option<Duration>,
     /// The cause of an internal error or of an unavailable dependency. It is logged when the service returns the error. Clients
@@ -58,13 +69,26 @@ impl ApiError {
     /// Returns an error with this code and detail.
     #[must_use]
     pub fn new(code: ErrorCode, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, detail: detail.into(), fields: Vec::new(), reason: None, retry_after: None, cause: None }
+        let detail = detail.into();
+        Self { code, detail, fields: Vec::new(), reason: None, limit: None, retry_after: None, cause: None }
     }
 
     /// Returns the error for something that the user may not do.
     #[must_use]
     pub fn forbidden(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { reason: Some(reason), ..Self::new(ErrorCode::Forbidden, detail) }
+    }
+
+    /// Returns the error for a limit of quantity that is reached.
+    #[must_use]
+    pub fn limit_reached(name: &'static str, max: impl Into<i64>, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { limit: Some(Limit { name, max: max.into() }), ..Self::new(ErrorCode::LimitReached, detail) }
+    }
+
+    /// Returns whether the same request may succeed later.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        self.code.is_retryable() || self.reason.is_some_and(Reason::is_retryable)
     }
 
     /// Returns the error for one invalid field.
@@ -126,12 +150,16 @@ const ERROR_DOMAIN: &str = "neonchat";
 /// The key of [`ApiError::reason`] in the metadata of that `ErrorInfo`.
 const REASON: &str = "reason";
 
+/// The key of [`ApiError::retry_after`] in milliseconds.
+const RETRY_AFTER_MS: &str = "retry_after_ms";
+
 impl From<ApiError> for tonic::Status {
     /// Logs the cause.
     fn from(error: ApiError) -> Self {
         error.log();
         let reason = error.reason.map(|reason| (REASON.to_owned(), reason.as_str().to_owned()));
-        let metadata: HashMap<_, _> = reason.into_iter().collect();
+        let retry_after = error.retry_after.map(|after| (RETRY_AFTER_MS.to_owned(), after.as_millis().to_string()));
+        let metadata: HashMap<_, _> = reason.into_iter().chain(retry_after).collect();
         let mut details = ErrorDetails::with_error_info(error.code.as_str(), ERROR_DOMAIN, metadata);
         for field in error.fields {
             details.add_bad_request_violation(field.field, field.message);
@@ -144,10 +172,11 @@ impl From<tonic::Status> for ApiError {
     /// A status without one of our codes comes from the transport: the other service is unavailable or too slow.
     fn from(status: tonic::Status) -> Self {
         match (status.get_details_error_info(), status.code()) {
-            (Some(info), _) => Self {
-                reason: info.metadata.get(REASON).and_then(|name| Reason::from_name(name)),
-                ..Self::from_remote(&info.reason, status.message().to_owned())
-            },
+            (Some(info), _) => {
+                let reason = info.metadata.get(REASON).map(String::as_str);
+                let retry_after_ms = info.metadata.get(RETRY_AFTER_MS).and_then(|ms| ms.parse().ok());
+                Self::from_remote(&info.reason, status.message().to_owned()).with_remote_reason(reason, retry_after_ms)
+            }
             (None, Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown) => {
                 Self::unavailable(OTHER_SERVICE, status)
             }
@@ -168,6 +197,13 @@ impl ApiError {
             Some(ErrorCode::Internal) | None => Self::internal(detail),
             Some(code) => Self::new(code, detail),
         }
+    }
+
+    /// Adds why another service forbade it, and when a retry may succeed.
+    #[must_use]
+    pub fn with_remote_reason(self, reason: Option<&str>, retry_after_ms: Option<u64>) -> Self {
+        let reason = reason.and_then(Reason::from_name);
+        Self { reason, retry_after: retry_after_ms.map(Duration::from_millis).or(self.retry_after), ..self }
     }
 
     /// Returns the error for another service that did not answer in time. The log already has the cause.

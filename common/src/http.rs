@@ -71,6 +71,14 @@ pub struct Problem<'a> {
     /// Why it is forbidden. Only with `forbidden`.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<Reason>,
+    /// What is limited. Only with `limit_reached`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(examples("members"))]
+    limit: Option<&'static str>,
+    /// The most that is allowed. Only with `limit_reached`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(examples(10000))]
+    max: Option<i64>,
     /// The invalid fields. Only with `validation_failed`.
     #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
     errors: &'a [FieldError],
@@ -88,6 +96,8 @@ impl<'a> Problem<'a> {
             code: error.code,
             request_id,
             reason: error.reason,
+            limit: error.limit.map(|limit| limit.name),
+            max: error.limit.map(|limit| limit.max),
             errors: &error.fields,
         }
     }
@@ -108,7 +118,9 @@ impl ResponseError for ApiError {
             response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
         }
         if let Some(after) = self.retry_after {
-            response.insert_header((header::RETRY_AFTER, after.as_secs().max(1).to_string()));
+            // Rounded up: a client that waits for less is refused again.
+            let seconds = after.as_millis().div_ceil(1000).max(1);
+            response.insert_header((header::RETRY_AFTER, seconds.to_string()));
         }
         let id = correlation::current();
         response.insert_header((header::CONTENT_TYPE, PROBLEM_JSON)).json(Problem::new(self, id.as_str()))

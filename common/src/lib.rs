@@ -1,8 +1,9 @@
-//! Code that both services use: identifiers, tokens, the table of errors, settings, the process and its tasks, logs, metrics and
+//! Code that both services use: identifiers, tokens, the table of errors, chats and roles, settings, the process and its tasks, logs, metrics and
 //! traces, the gRPC and HTTP stacks, and the envelope of publications on Redis.
 
 pub mod batch;
 pub mod bus;
+pub mod chat;
 pub mod correlation;
 pub mod deployment;
 pub mod error;

@@ -24,6 +24,17 @@ pub fn serialize<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S
     serializer.serialize_str(&rfc3339(time))
 }
 
+/// Serializes a time that may be absent, for `#[serde(serialize_with = "…")]`.
+///
+/// # Errors
+/// As [`serialize`].
+pub fn serialize_option<S: Serializer>(time: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => serialize(time, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -45,7 +45,16 @@ proptest! {
         let frame = serde_json::json!({ "type": "new_message", "text": text }).to_string();
         let frame: &RawValue = serde_json::from_str(&frame).expect("parse JSON");
         let (user_id, send_id) = (UserId::new(), Some(SendId::new()));
-        let event = Event::Durable { seq, user_id, send_id, change_id: None, frame, actor_frame: None };
+        let event = Event::Durable {
+            seq,
+            user_id,
+            send_id,
+            change_id: None,
+            frame,
+            actor_frame: None,
+            hidden: None,
+            membership: None,
+        };
         let (deployment, request_id) = (Some(DeploymentId::new()), id.as_str().into());
         let envelope = Envelope { instance: None, deployment, request_id, traceparent: None, event };
         let encoded = envelope.encode();

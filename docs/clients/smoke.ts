@@ -12,13 +12,20 @@ export function textOf(event: Schemas["Event"]): string | undefined {
       return event.message?.text ?? event.message_id;
     case "messages_deleted":
       return event.messages.map(({ id }) => id).join();
+    case "members_added":
+    case "members_removed":
+      return event.user_ids.join();
+    case "chat_updated":
+      return event.title;
+    case "member_changed":
+    case "chat_closed":
     case "unknown":
       return undefined;
   }
 }
 
-// Ids are named types.
-export const partnerOf = (chat: Schemas["ChatItem"]): Schemas["UserId"] => chat.partner.id;
+// Ids are named types. A group has no partner.
+export const partnerOf = (chat: Schemas["ChatItem"]): Schemas["UserId"] | undefined => chat.partner?.id;
 
 // Every problem is the same type, whichever operation it comes from.
 type ProblemOf<Operation extends keyof operations, Status extends number> =

@@ -1,4 +1,4 @@
-//! Parsing and encoding of frames, and fan-out to the sockets of a chat. `make microbench` runs these benchmarks.
+//! Parsing and encoding of frames, fan-out to the sockets of a chat, and joining and leaving it. `make microbench` runs these benchmarks.
 
 use std::hint::black_box;
 
@@ -25,12 +25,22 @@ fn frames(criterion: &mut Criterion) {
 
 fn fan_out(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("fan-out");
-    for sockets in [2, 100, 1000] {
+    for sockets in [2, 100, 1000, 10_000] {
         let mut chat = FanOut::new(sockets, TEXT);
         group.throughput(Throughput::Elements(sockets as u64));
         group.bench_function(BenchmarkId::from_parameter(sockets), |bencher| bencher.iter(|| chat.deliver()));
     }
 }
 
-criterion_group!(benches, frames, fan_out);
+fn membership(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("join and leave");
+    group.sample_size(10);
+    for users in [100, 10_000] {
+        let chat = FanOut::new(0, TEXT);
+        group.throughput(Throughput::Elements(users as u64));
+        group.bench_function(BenchmarkId::from_parameter(users), |bencher| bencher.iter(|| chat.join_and_leave(users)));
+    }
+}
+
+criterion_group!(benches, frames, fan_out, membership);
 criterion_main!(benches);

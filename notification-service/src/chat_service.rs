@@ -18,7 +18,8 @@ use tonic::{Code, Status};
 
 use self::model::parse;
 pub(crate) use self::model::{
-    ChangeOutcome, ChangedUsers, EventsPage, NewMessage, ReadUpdate, Stored, StoredChange, StoredEvent, StoredMessage,
+    ChangeOutcome, ChangedUsers, EventsPage, HiddenJson, NewMessage, ReadUpdate, Stored, StoredChange, StoredEvent,
+    StoredMessage,
 };
 use crate::{hub::UserChat, protocol::NewChange};
 
@@ -170,12 +171,22 @@ impl ChatService {
         heads.into_iter().map(|head| Ok((parse(&head.chat_id)?, head.last_seq))).collect()
     }
 
-    /// Returns the first page of a chat's events after a `seq`, with the chat's head.
-    pub(crate) async fn events(&self, chat: ChatId, after: Seq) -> Result<EventsPage, ApiError> {
-        let request = GetEventsRequest { chat_id: chat.to_string(), after, limit: EVENTS_PAGE_SIZE };
+    /// Returns the first page of a chat's events after a `seq`, with the chat's head. With a `member`, these are the events that
+    /// exist for the member.
+    ///
+    /// # Errors
+    /// Fails with `not_found` if there is no such chat, or the user is not a member of it.
+    pub(crate) async fn events(
+        &self,
+        chat: ChatId,
+        after: Seq,
+        member: Option<UserId>,
+    ) -> Result<EventsPage, ApiError> {
+        let member_id = member.map_or_else(String::new, |member| member.to_string());
+        let request = GetEventsRequest { chat_id: chat.to_string(), after, limit: EVENTS_PAGE_SIZE, member_id };
         let page = self.grpc.call(BACKGROUND_TIMEOUT, request).await?;
         let events = page.events.into_iter().map(StoredEvent::try_from).collect::<Result<_, _>>()?;
-        Ok(EventsPage { events, head: page.head_seq })
+        Ok(EventsPage { events, head: page.head_seq, first_seq: page.first_seq })
     }
 }
 

@@ -14,6 +14,8 @@ pub(crate) enum CloseReason {
     Expired,
     /// The token was revoked.
     Revoked,
+    /// The user of a scoped socket is not a member of its chat any more.
+    Removed,
     /// The client kept exceeding its rate limit.
     Abuse,
     /// The client violated RFC 6455.
@@ -38,6 +40,7 @@ impl CloseReason {
             // Reserved for connections that ended without a close frame.
             Self::ConnectionLost => (1006, "connection lost"),
             Self::Expired => (4002, "token expired"),
+            Self::Removed => (4003, "not a member of the chat any more"),
             Self::Revoked => (4004, "token revoked"),
             Self::Abuse => (4008, "too many frames"),
             Self::ProtocolError => (1002, "protocol error"),

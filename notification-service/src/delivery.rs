@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bytestring::ByteString;
 use neonchat_common::{
-    bus::{Channel, Event},
+    bus::{Channel, Event, HiddenFrame},
+    chat::ChatClass,
     correlation::{self, CorrelationId},
     error::ApiError,
     ids::{ChatId, InstanceId, Seq, UserId},
@@ -14,11 +15,11 @@ use serde_json::value::RawValue;
 
 use crate::{
     bus::{Publication, Publisher},
-    chat_service::{StoredChange, StoredMessage},
+    chat_service::{HiddenJson, StoredChange, StoredMessage},
     deployment::Deployments,
-    event_frame,
-    hub::{DurableEvent, EventFrames, Hub, Request, SocketId, Typing, TypingChange},
-    protocol::{DeliveryStatus, Frame, ServerFrame},
+    event_frame::{self, EventFrame},
+    hub::{DurableEvent, EventFrames, Hub, Request, Socket, SocketId, Typing, TypingChange},
+    protocol::{DeliveryStatus, Frame, ServerFrame, Typists},
 };
 
 /// Delivers events to the local sockets and to the other instances.
@@ -83,13 +84,16 @@ impl Delivery {
             change_id: None,
             frame: &json,
             actor_frame: None,
+            hidden: None,
+            membership: None,
         };
         let publication = self.publication(channel, Some(self.instance), request_id, event, trace);
 
         let exclude =
             message.request_id.map(|id| self.hub.requesting_sockets(sender_id, Request::Message(id), chat_id, seq));
         let frames = EventFrames::of_message(Frame::new(frame.kind(), json), message.request_id);
-        let event = DurableEvent { seq, sender: Some(sender_id), frames, exclude: exclude.unwrap_or_default() };
+        let exclude = exclude.unwrap_or_default();
+        let event = DurableEvent { exclude, ..DurableEvent::new(seq, Some(sender_id), frames) };
         let mut span = trace::Span::child(trace, || trace::deliver_local(channel));
         let sockets = self.hub.deliver(chat_id, event).sockets();
         span.set_socket_count(sockets);
@@ -99,26 +103,25 @@ impl Delivery {
     /// Delivers a stored change: first to the local sockets, then to the other instances. Returns whether Redis accepted the
     /// publication.
     pub(crate) async fn deliver_change(&self, chat: ChatId, change: StoredChange) -> Result<bool, ApiError> {
-        let StoredChange { seq, actor, request_id, frame, actor_frame } = change;
-        let json = raw(&frame)?;
-        let actor_json = actor_frame.as_ref().map(raw).transpose()?;
+        let StoredChange { seq, actor, request_id, .. } = change;
+        let hidden = change.hidden.as_ref().map(|hidden| {
+            let &HiddenJson { ref frame, target_seq, for_members } = hidden;
+            raw(frame).map(|frame| HiddenFrame { frame, target_seq, for_members })
+        });
         let event = Event::Durable {
             seq,
             user_id: actor,
             send_id: None,
             change_id: request_id,
-            frame: json,
-            actor_frame: actor_json,
+            frame: raw(&change.frame)?,
+            actor_frame: change.actor_frame.as_ref().map(raw).transpose()?,
+            hidden: hidden.transpose()?,
+            membership: change.membership.clone(),
         };
         let (id, trace) = (correlation::current(), correlation::current_trace());
         let publication = self.publication(Channel::Chat(chat), Some(self.instance), id.as_str(), event, &trace);
         let exclude = request_id.map(|id| self.hub.requesting_sockets(actor, Request::Change(id), chat, seq));
-        let event = DurableEvent {
-            seq,
-            sender: Some(actor),
-            frames: EventFrames::of_change(Frame::opaque(frame), actor_frame.map(Frame::opaque)),
-            exclude: exclude.unwrap_or_default(),
-        };
+        let event = DurableEvent { exclude: exclude.unwrap_or_default(), ..EventFrame::from(change).event };
         self.hub.deliver(chat, event);
         Ok(self.publisher.publish(publication).await)
     }
@@ -128,11 +131,25 @@ impl Delivery {
         self.publisher.publish_all(publications).await
     }
 
-    /// Sends a receipt to the sockets of the chat, except to the one whose client caused it.
-    pub(crate) async fn deliver_receipt(&self, chat: ChatId, user_id: UserId, read: Seq, cause: SocketId) {
-        let frame = ServerFrame::Receipt { chat_id: chat, user_id, read }.encode();
-        self.hub.notify_chat(chat, |socket| socket.id != cause, &frame);
-        self.publish(Channel::Chat(chat), Some(self.instance), Event::Receipt { user_id, read }).await;
+    /// Sends a receipt to the sockets of a small chat, or to those of the user in a larger one, except to the one whose client caused
+    /// it. `class` is the size of the chat when the client sent it; that of a chat without sockets here is not known.
+    pub(crate) async fn deliver_receipt(
+        &self,
+        (chat_id, class): (ChatId, Option<ChatClass>),
+        user_id: UserId,
+        read: Seq,
+        cause: SocketId,
+    ) {
+        let frame = ServerFrame::Receipt { chat_id, user_id, read }.encode();
+        let is_other = |socket: &Socket| socket.id != cause;
+        let (channel, event) = if class == Some(ChatClass::Small) {
+            self.hub.notify_chat(chat_id, is_other, &frame);
+            (Channel::Chat(chat_id), Event::Receipt { user_id, read })
+        } else {
+            self.hub.notify_user(user_id, &[chat_id], is_other, &frame);
+            (Channel::User(user_id), Event::OwnReceipt { chat_id, read })
+        };
+        self.publish(channel, Some(self.instance), event).await;
     }
 
     /// Runs the worker that publishes when users begin and end typing.
@@ -145,9 +162,22 @@ impl Delivery {
         }
     }
 
-    fn typing_publication(&self, TypingChange { user, chat, is_typing }: TypingChange) -> Publication {
-        let frame = ServerFrame::Typing { user_id: user, chat_id: chat, is_typing }.to_json();
-        let event = Event::Ephemeral { user_id: user, frame: &frame };
+    /// Sends, at most once a second in each chat of medium size, who types there.
+    pub(crate) async fn notify_gathered_typing(&self) {
+        loop {
+            let due = self.hub.gathered_typing.next().await;
+            for (chat_id, typists) in due {
+                self.hub.notify_typing(chat_id, typists);
+            }
+        }
+    }
+
+    fn typing_publication(&self, TypingChange { user: user_id, chat, class, is_typing }: TypingChange) -> Publication {
+        let frame = ServerFrame::Typing { chat_id: chat, typists: Typists::One { user_id, is_typing } }.to_json();
+        let event = match class {
+            ChatClass::Small => Event::Ephemeral { user_id, frame: &frame },
+            ChatClass::Medium | ChatClass::Large => Event::Typing { user_id, is_typing },
+        };
         self.publication(Channel::Chat(chat), None, CorrelationId::new().as_str(), event, &TraceContext::default())
     }
 

@@ -17,6 +17,7 @@ mod dedup_queue;
 mod delivery;
 mod deployment;
 mod event_frame;
+mod fresh_heads;
 mod grpc;
 mod http;
 mod hub;

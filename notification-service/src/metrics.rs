@@ -12,6 +12,9 @@ use crate::protocol::{CHANGE_TYPES, CLIENT_TYPES, OTHER_TYPE, SERVER_TYPES};
 /// The `type` of `websocket_frames_total` for incoming frames that do not parse.
 pub(crate) const BAD_TYPE: &str = "bad";
 
+/// The pages of missed events that were read for catch-up, by source.
+pub(crate) const CATCH_UP_PAGES: &str = "catch_up_pages_total";
+
 const SENDS: &str = "sends_total";
 
 /// Counters that have no labels.
@@ -35,6 +38,7 @@ pub(crate) fn start_counters() {
     }
     start_at_zero("presence_events_total", by_label("event", &["online", "away", "offline"]));
     start_at_zero("redis_publishes_total", by_label("outcome", &["ok", "failed"]));
+    start_at_zero(CATCH_UP_PAGES, by_label("source", &["memory", "chat_service"]));
     start_at_zero(SENDS, by_label("outcome", &["stored", "refused", "unavailable"]));
     start_at_zero("websocket_frames_dropped_total", by_label("kind", &["ephemeral", "durable"]));
     let received = CLIENT_TYPES.iter().chain([&BAD_TYPE]).map(|kind| ("in", *kind));

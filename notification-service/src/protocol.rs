@@ -26,7 +26,10 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::{
     client::{CLIENT_TYPES, ClientFrame, MAX_FRAME_BYTES, NewChange, Token},
     frame::{Frame, OTHER_TYPE},
-    server::{CHANGE_TYPES, DeliveryStatus, Message, PresenceEvent, SERVER_TYPES, ServerFrame, SyncedChat},
+    server::{
+        CHANGE_TYPES, DeliveryStatus, FINAL_TYPES, MEMBERS_ADDED, Message, PresenceEvent, SERVER_TYPES, ServerFrame,
+        SyncedChat, Typists,
+    },
 };
 
 /// Whether a user is active, as a client reports it.

@@ -28,10 +28,12 @@ impl Receipts {
         if !self.hub.is_new_receipt(user, chat, read) {
             return Ok(());
         }
+        // Before the call: the socket may leave the chat meanwhile.
+        let class = self.hub.class(chat);
         let update = self.chat_service.mark_read(user, chat, read).await?;
         self.hub.set_read(user, chat, read, update.read());
         if let ReadUpdate::Moved(read) = update {
-            self.delivery.deliver_receipt(chat, user, read, socket.id).await;
+            self.delivery.deliver_receipt((chat, class), user, read, socket.id).await;
         }
         Ok(())
     }

@@ -9,11 +9,14 @@ use neonchat_common::{
     redis::namespace::Namespace,
     trace::{self, TraceContext},
 };
-use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::{
+    sync::broadcast::{self, error::RecvError},
+    time::Instant,
+};
 
 use crate::{
     deployment::Deployments,
-    hub::{DurableEvent, EventFrames, Hub, Request, UserChat},
+    hub::{DurableEvent, EventFrames, HiddenFrame, Hub, Request, UserChat},
     protocol::{Frame, ServerFrame},
     resync::Resync,
 };
@@ -73,22 +76,38 @@ fn deliver(hub: &Hub, channel: Channel, envelope: Envelope<'_>) -> anyhow::Resul
     let publication = TraceContext::accept(envelope.traceparent.as_deref());
     let mut trace = trace::Span::child(&publication, || trace::deliver_received(channel));
     match (channel, envelope.event) {
-        (Channel::Chat(chat), Event::Durable { seq, user_id, send_id, change_id, frame, actor_frame }) => {
+        (
+            Channel::Chat(chat),
+            Event::Durable { seq, user_id, send_id, change_id, frame, actor_frame, hidden, membership },
+        ) => {
             // A local socket may be causing the same event, stored by the call of another instance.
             let request = send_id.map(Request::Message).or(change_id.map(Request::Change));
             let exclude = request.map(|request| hub.requesting_sockets(user_id, request, chat, seq));
             let exclude = exclude.unwrap_or_default();
+            let hidden = hidden.map(|hidden| HiddenFrame {
+                frame: Frame::opaque(hidden.frame.get()),
+                target_seq: hidden.target_seq,
+                for_members: hidden.for_members,
+            });
             let frame = Frame::opaque(frame.get());
-            let frames = match actor_frame {
-                None => EventFrames::of_message(frame, send_id),
-                Some(actor_frame) => EventFrames::of_change(frame, Some(Frame::opaque(actor_frame.get()))),
+            let frames = if send_id.is_some() {
+                EventFrames::of_message(frame, send_id)
+            } else {
+                EventFrames::of_change(frame, actor_frame.map(|frame| Frame::opaque(frame.get())), hidden)
             };
-            let event = DurableEvent { seq, sender: Some(user_id), frames, exclude };
+            let event = DurableEvent { membership, exclude, ..DurableEvent::new(seq, Some(user_id), frames) };
             let accepted = hub.deliver(chat, event);
             trace.set_socket_count(accepted.sockets());
         }
         (Channel::Chat(chat), Event::Ephemeral { user_id, frame }) => {
             hub.notify_chat(chat, |socket| socket.user != user_id, &Frame::opaque(frame.get()));
+        }
+        (Channel::Chat(chat), Event::Typing { user_id, is_typing }) => {
+            hub.gathered_typing.record(chat, user_id, is_typing, Instant::now());
+        }
+        (Channel::User(user_id), Event::OwnReceipt { chat_id, read }) => {
+            let frame = ServerFrame::Receipt { chat_id, user_id, read }.encode();
+            hub.notify_user(user_id, &[chat_id], |_| true, &frame);
         }
         (Channel::Chat(chat), Event::Receipt { user_id, read }) => {
             hub.notify_chat(chat, |_| true, &ServerFrame::Receipt { chat_id: chat, user_id, read }.encode());
@@ -96,13 +115,68 @@ fn deliver(hub: &Hub, channel: Channel, envelope: Envelope<'_>) -> anyhow::Resul
         (Channel::User(user), Event::SessionRevoked { token_id }) => hub.revoke_token(user, token_id),
         (Channel::System, Event::System { frame }) => hub.broadcast(&Frame::opaque(frame.get())),
         (Channel::User(user), Event::Presence { chat_ids, frame }) => {
-            hub.notify_user(user, &chat_ids, &Frame::opaque(frame.get()));
+            hub.notify_user(user, &chat_ids, |_| true, &Frame::opaque(frame.get()));
         }
-        (Channel::User(user), Event::ChatCreated { chat_id, last_seq, partner_ids, chat }) => {
+        (
+            Channel::User(user),
+            Event::ChatCreated { chat_id: id, last_seq, partner_ids, from_seq, class, role, presence_ids, chat },
+        ) => {
             let announcement = ServerFrame::ChatCreated { chat }.encode();
-            hub.announce_chat(user, UserChat { id: chat_id, last_seq, partners: partner_ids }, &announcement);
+            // The user was a member when the chat had this `last_seq`, so a removal up to it is an earlier one.
+            let joined_seq = last_seq;
+            let partner = partner_ids.first().copied();
+            // Versions without groups send only `partner_ids`.
+            let presence = if presence_ids.is_empty() { partner_ids } else { presence_ids };
+            let chat = UserChat { id, last_seq, partner, presence, from_seq, class, role, joined_seq };
+            hub.announce_chat(user, chat, &announcement);
+        }
+        (Channel::User(user), Event::Left { chat_id, reason }) => {
+            hub.remove_member(user, chat_id, None, reason);
+            // The publication has no `seq`. If the user has joined again since, or a handshake has requested the list of chats before,
+            // a new list says so.
+            hub.stale_users.add([user]);
         }
         (channel, _) => anyhow::bail!("event does not belong on {channel:?}"),
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use neonchat_common::ids::{ChatId, TokenId, UserId};
+
+    use super::*;
+
+    fn receive(hub: &Hub, user: UserId, event: &str) {
+        let json = format!(r#"{{"instance":null,"request_id":"abc","event":{event}}}"#);
+        let envelope = serde_json::from_str(&json).expect("parse envelope");
+        deliver(hub, Channel::User(user), envelope).expect("deliver event");
+    }
+
+    #[test]
+    fn reads_announcement_of_another_version() {
+        let (hub, user, partner, chat) = (Hub::default(), UserId::new(), UserId::new(), ChatId::new());
+        hub.reserve(user);
+        hub.register(user, TokenId::new(), None, &[]);
+        let announcement = |more| {
+            format!(
+                r#"{{"chat_created":{{"chat_id":"{chat}","last_seq":3,"partner_ids":["{partner}"],{more}"chat":{{}}}}}}"#
+            )
+        };
+        receive(&hub, user, &announcement(""));
+        assert_eq!(hub.presence_audience(user)[&partner], [chat], "of a version without groups");
+        receive(&hub, user, &announcement(r#""role":"guest","class":"huge","#));
+        assert_eq!(hub.memberships(user), [(chat, 3)]);
+    }
+
+    #[test]
+    fn chats_are_listed_again_if_the_user_leaves_during_a_handshake() {
+        let (hub, user, chat) = (Hub::default(), UserId::new(), ChatId::new());
+        hub.reserve(user);
+        assert!(hub.has_handshake(user));
+        receive(&hub, user, &format!(r#"{{"left":{{"chat_id":"{chat}","reason":"left"}}}}"#));
+        assert!(hub.stale_users.take().contains(&user));
+        hub.register(user, TokenId::new(), None, &[]);
+        assert!(!hub.has_handshake(user));
+    }
 }

@@ -5,10 +5,15 @@
 //! and fetch the difference. It runs for a new subscription, for a chat with a gap, for all chats after publications were
 //! lost, and for all chats every few seconds, because the loss of a chat's last event leaves no gap.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::{StreamExt as _, stream};
 use neonchat_common::{
+    chat::RemovalReason,
     error::{ApiError, ErrorCode},
     ids::{ChatId, Seq, TokenId, UserId},
     tasks::Tasks,
@@ -29,6 +34,9 @@ const REORDER_WINDOW: Duration = Duration::from_millis(200);
 /// the duration of the comparison. It must be found within 10 s.
 const RESYNC_INTERVAL: Duration = Duration::from_secs(8);
 
+/// How long further changes of a chat's members are awaited before its size and its members are asked for.
+const UPDATE_WINDOW: Duration = Duration::from_secs(1);
+
 /// The delay before a failed chat is checked again.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
@@ -42,8 +50,10 @@ pub(crate) struct Resync {
     unchecked_chats: DedupQueue<ChatId>,
     /// Chats whose check or fetch failed.
     failed_chats: DedupQueue<ChatId>,
-    /// Users whose chats or tokens may have changed.
-    stale_users: DedupQueue<UserId>,
+    /// Users whose chats could not be brought up to date, or not yet.
+    failed_users: DedupQueue<UserId>,
+    /// Chats whose size and members could not be brought up to date.
+    failed_updates: DedupQueue<ChatId>,
 }
 
 impl Resync {
@@ -53,7 +63,8 @@ impl Resync {
             chat_service,
             unchecked_chats: DedupQueue::default(),
             failed_chats: DedupQueue::default(),
-            stale_users: DedupQueue::default(),
+            failed_users: DedupQueue::default(),
+            failed_updates: DedupQueue::default(),
         }
     }
 
@@ -62,23 +73,20 @@ impl Resync {
         self.unchecked_chats.add(chats);
     }
 
-    /// Queues users who may have chats that this instance does not know, or revoked tokens.
+    /// Queues users whose chats may differ from those that this instance knows, or who may have revoked tokens.
     pub(crate) fn refresh_users(&self, users: impl IntoIterator<Item = UserId>) {
-        self.stale_users.add(users);
+        self.hub.stale_users.add(users);
     }
 
     /// Asks chat-service whether a user is a member of a chat that this instance does not know. If so, adds the chat to
     /// the hub.
     pub(crate) async fn discover_chat(&self, user: UserId, chat: ChatId) -> Result<bool, ApiError> {
-        let Some(UserChat { id, last_seq, partners }) = self.chat_service.chat_of(user, chat).await? else {
-            return Ok(false);
-        };
-        // The other members may not have been told about the chat either.
-        let members = || partners.iter().copied().chain([user]);
-        for member in members() {
-            let partners = members().filter(|other| *other != member).collect();
-            self.hub.add_chats(member, &[UserChat { id, last_seq, partners }]);
+        let Some(chat) = self.chat_service.chat_of(user, chat).await? else { return Ok(false) };
+        // The partner may not have been told about a direct chat either.
+        if let Some(partner) = chat.partner {
+            self.hub.add_chats(partner, &[UserChat::direct(chat.id, chat.last_seq, user)]);
         }
+        self.hub.add_chats(user, &[chat]);
         Ok(true)
     }
 
@@ -90,6 +98,8 @@ impl Resync {
         tasks.spawn_until_stopped(async move { this.compare_heads().await });
         let this = Arc::clone(self);
         tasks.spawn_until_stopped(async move { this.refresh().await });
+        let this = Arc::clone(self);
+        tasks.spawn_until_stopped(async move { this.update_chats().await });
         let this = Arc::clone(self);
         tasks.spawn_until_stopped(async move { this.retry().await });
         let this = Arc::clone(self);
@@ -140,6 +150,8 @@ impl Resync {
         let delivered = chats.iter().map(|chat| (*chat, self.hub.next_seq(*chat))).collect();
         let heads = self.chat_service.heads(chats).await?;
         self.detect_restored_database(&heads, &delivered);
+        let found: HashSet<ChatId> = heads.iter().map(|(chat, _)| *chat).collect();
+        self.fetch_missing(chats.iter().copied().filter(|chat| !found.contains(chat))).await;
         let is_behind = |(chat, head): &(ChatId, Seq)| self.hub.next_seq(*chat).is_some_and(|next| next <= *head);
         let mut behind: Vec<_> = heads.into_iter().filter(is_behind).collect();
         if !behind.is_empty() {
@@ -168,10 +180,14 @@ impl Resync {
 
     async fn refresh(&self) {
         loop {
-            self.stale_users.wait().await;
-            let users = stream::iter(self.stale_users.take());
+            self.hub.stale_users.wait().await;
+            let users = stream::iter(self.hub.stale_users.take());
             users
                 .for_each_concurrent(CONCURRENCY, async |user| {
+                    // The handshake may have requested an outdated list of chats.
+                    if self.hub.has_handshake(user) {
+                        self.failed_users.add([user]);
+                    }
                     for token in self.hub.tokens_of(user) {
                         self.refresh_user(user, token).await;
                     }
@@ -180,12 +196,64 @@ impl Resync {
         }
     }
 
-    /// Adds chats whose announcement was lost, and closes the sockets of a token whose revocation was lost.
+    /// Brings the chats of a user up to date, and closes the sockets of a token whose revocation was lost.
     async fn refresh_user(&self, user: UserId, token: TokenId) {
-        match self.chat_service.chats_of(user, Some(token)).await {
-            Ok(chats) => self.hub.add_chats(user, &chats),
+        match self.refresh_chats(user, Some(token)).await {
+            Ok(()) => {}
             Err(error) if error.code == ErrorCode::Unauthorized => self.hub.revoke_token(user, token),
-            Err(error) => tracing::warn!(user.id = %user, error.cause = %error, "chats of a user could not be listed"),
+            Err(error) => {
+                tracing::warn!(user.id = %user, error.cause = %error, "chats of a user could not be listed, retrying");
+                self.failed_users.add([user]);
+            }
+        }
+    }
+
+    /// Adds chats of a user whose announcement was lost, and removes the user from chats of which the user is not a member any
+    /// more.
+    pub(crate) async fn refresh_chats(&self, user: UserId, token: Option<TokenId>) -> Result<(), ApiError> {
+        let known = self.hub.memberships(user);
+        let chats = self.chat_service.chats_of(user, token).await?;
+        self.hub.add_chats(user, &chats);
+        let listed: HashSet<ChatId> = chats.iter().map(|chat| chat.id).collect();
+        for (chat, joined_seq) in known.into_iter().filter(|(chat, _)| !listed.contains(chat)) {
+            self.remove_absent(user, chat, joined_seq).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes a user from a chat, because chat-service says that the user is not a member. `joined_seq` is that of the membership
+    /// before chat-service was asked; a later one stays.
+    pub(crate) async fn remove_absent(&self, user: UserId, chat: ChatId, joined_seq: Seq) -> Result<(), ApiError> {
+        // Delivers the event of the removal, if there is one, after the earlier events.
+        self.fetch(chat).await?;
+        self.hub.remove_member(user, chat, Some(joined_seq), RemovalReason::Gone);
+        Ok(())
+    }
+
+    /// Asks for the size of chats whose members changed, and for the members who see each other's presence.
+    ///
+    /// The events of the changes trigger it, and they are never lost. One answer, for any member, holds for all members, so a change costs
+    /// one call an instance, and further changes within the window cost none.
+    async fn update_chats(&self) {
+        loop {
+            self.hub.changed_chats.wait().await;
+            tokio::time::sleep(UPDATE_WINDOW).await;
+            stream::iter(self.hub.changed_chats.take())
+                .for_each_concurrent(CONCURRENCY, |chat| self.update_chat(chat))
+                .await;
+        }
+    }
+
+    async fn update_chat(&self, chat: ChatId) {
+        let Some(user) = self.hub.member_of(chat) else { return };
+        match self.chat_service.chat_of(user, chat).await {
+            Ok(Some(chat)) => self.hub.update_chat(user, &chat),
+            // The user was removed since. The event of the removal triggers the next call.
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(chat.id = %chat, error.cause = %error, "members of a chat are not known, retrying");
+                self.failed_updates.add([chat]);
+            }
         }
     }
 
@@ -200,23 +268,36 @@ impl Resync {
             .await;
     }
 
-    /// Queues failed chats again after a short delay. If chat-service is overloaded, waiting for the next periodic resync, and
+    /// Queues failed chats and users again after a short delay. If chat-service is overloaded, waiting for the next periodic resync, and
     /// the one after it, would delay events by up to a minute.
     async fn retry(&self) {
         loop {
-            self.failed_chats.wait().await;
+            tokio::select! {
+                () = self.failed_chats.wait() => {}
+                () = self.failed_users.wait() => {}
+                () = self.failed_updates.wait() => {}
+            }
             tokio::time::sleep(RETRY_DELAY).await;
             self.check_heads(self.failed_chats.take());
+            self.refresh_users(self.failed_users.take());
+            self.hub.changed_chats.add(self.failed_updates.take());
         }
     }
 
     /// Fetches and delivers the events up to the head that the chat had at the start. Later events arrive by publication. Without
-    /// this bound a chat that is written faster than chat-service answers would keep this busy for ever and block others.
+    /// this bound a chat that is written faster than chat-service answers would keep this busy for ever and block others. A chat that
+    /// chat-service does not have any more is removed.
     async fn fetch(&self, chat: ChatId) -> Result<(), ApiError> {
         metrics::counter!("chat_resyncs_total").increment(1);
         let mut until = Seq::MAX;
         while let Some(next) = self.hub.next_seq(chat).filter(|next| *next <= until) {
-            let page = self.chat_service.events(chat, next - 1).await?;
+            let page = match self.chat_service.events(chat, next - 1, None).await {
+                Err(error) if error.code == ErrorCode::NotFound => {
+                    self.hub.remove_chat(chat);
+                    return Ok(());
+                }
+                page => page?,
+            };
             until = until.min(page.head);
             if page.events.is_empty() {
                 break;
@@ -229,13 +310,14 @@ impl Resync {
     }
 
     fn deliver(&self, chat: ChatId, event: EventFrame) {
-        let EventFrame { seq, actor, request, frames } = event;
-        if frames.get(false).is_none() {
+        let EventFrame { event, request } = event;
+        let (seq, actor) = (event.seq, event.sender);
+        if event.frames.is_empty() {
             tracing::warn!(chat.id = %chat, event.seq = seq, "event of unknown kind, clients have to fetch it");
         }
         // A local socket may be causing the event and may not have its ack yet.
         let exclude = actor.zip(request).map(|(actor, request)| self.hub.requesting_sockets(actor, request, chat, seq));
         let exclude = exclude.unwrap_or_default();
-        self.hub.deliver(chat, DurableEvent { seq, sender: actor, frames, exclude });
+        self.hub.deliver(chat, DurableEvent { exclude, ..event });
     }
 }

@@ -78,7 +78,7 @@ impl FanOut {
     #[must_use]
     pub fn new(sockets: usize, text: &str) -> Self {
         let (hub, user, now) = (Hub::default(), UserId::new(), Utc::now());
-        let chat = UserChat { id: ChatId::new(), last_seq: 0, partners: vec![UserId::new()] };
+        let chat = UserChat::direct(ChatId::new(), 0, UserId::new());
         let message = StoredMessage {
             changed_seq: None,
             deleted: false,
@@ -91,11 +91,7 @@ impl FanOut {
             updated_at: now,
             seq: 0,
         };
-        let register = |_| {
-            hub.reserve(user);
-            hub.register(user, TokenId::new(), None, std::slice::from_ref(&chat))
-        };
-        let sockets = (0..sockets).map(register).collect();
+        let sockets = (0..sockets).map(|_| open(&hub, &chat)).collect();
         Self { hub, sockets, message }
     }
 
@@ -105,15 +101,31 @@ impl FanOut {
         event_frame::new_message(&self.message).encode().len()
     }
 
+    /// Lets the sockets of this number of further users join the chat, and then leave it in the order of joining.
+    pub fn join_and_leave(&self, users: usize) {
+        let chat = UserChat::direct(self.message.chat_id, 0, UserId::new());
+        let joined: Vec<_> = (0..users).map(|_| open(&self.hub, &chat)).collect();
+        for socket in joined {
+            self.hub.unregister(&socket);
+        }
+    }
+
     /// Delivers the next message to all sockets and takes it from each outbox. Returns its `seq`.
     pub fn deliver(&mut self) -> Seq {
         self.message.seq += 1;
         let StoredMessage { seq, chat_id, sender_id, request_id, .. } = self.message;
         let frames = EventFrames::of_message(event_frame::new_message(&self.message).encode(), request_id);
-        self.hub.deliver(chat_id, DurableEvent { seq, sender: Some(sender_id), frames, exclude: Vec::new() });
+        self.hub.deliver(chat_id, DurableEvent::new(seq, Some(sender_id), frames));
         for socket in &self.sockets {
             let _ = socket.outbox.next().now_or_never();
         }
         self.message.seq
     }
+}
+
+/// Opens a socket of a new member.
+fn open(hub: &Hub, chat: &UserChat) -> Arc<Socket> {
+    let user = UserId::new();
+    hub.reserve(user);
+    hub.register(user, TokenId::new(), None, std::slice::from_ref(chat))
 }

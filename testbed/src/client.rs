@@ -114,10 +114,19 @@ impl Api {
         line.map(str::to_owned).with_context(|| format!("there is no metric {name}"))
     }
 
-    /// Sends a `POST` request until the answer is not 503, as the API asks for.
-    async fn post_patiently(&self, path: &str, token: Option<&str>, body: &Value) -> anyhow::Result<Answer> {
+    /// Sends a request until the answer is not 503, as the API asks for.
+    ///
+    /// # Errors
+    /// There is no other answer in time.
+    pub async fn call_patiently(
+        &self,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        body: &Value,
+    ) -> anyhow::Result<Answer> {
         retry(async || {
-            let answer = self.call("POST", path, token, Some(body)).await?;
+            let answer = self.call(method, path, token, Some(body)).await?;
             ensure!(answer.status != 503, "{path}: {answer:?}");
             Ok(answer)
         })
@@ -130,10 +139,10 @@ impl Api {
     /// Either is refused.
     pub async fn user(&self, name: &str) -> anyhow::Result<User> {
         let credentials = json!({ "username": name, "password": PASSWORD });
-        let registered = self.post_patiently("/api/v1/auth/register", None, &credentials).await?;
+        let registered = self.call_patiently("POST", "/api/v1/auth/register", None, &credentials).await?;
         // If the answer to the first attempt was 503, the user may be registered all the same. The login shows whether it is.
         ensure!(matches!(registered.status, 201 | 409), "register: {registered:?}");
-        let login = self.post_patiently("/api/v1/auth/login", None, &credentials).await?;
+        let login = self.call_patiently("POST", "/api/v1/auth/login", None, &credentials).await?;
         ensure!(login.status == 200, "register: {registered:?}, login: {login:?}");
         Ok(User { id: text(&login.body["user"]["id"])?, name: name.to_owned(), token: text(&login.body["token"])? })
     }
@@ -152,7 +161,7 @@ impl Api {
     /// The request is refused.
     pub async fn chat(&self, user: &User, partner: &User) -> anyhow::Result<String> {
         let body = json!({ "partner_id": partner.id });
-        let answer = self.post_patiently("/api/v1/chats", Some(&user.token), &body).await?;
+        let answer = self.call_patiently("POST", "/api/v1/chats", Some(&user.token), &body).await?;
         ensure!(matches!(answer.status, 200 | 201), "chat: {answer:?}");
         text(&answer.body["id"])
     }

@@ -1,5 +1,7 @@
 //! `testbed demo`: plays the specification's demo scenario on the real services and prints a transcript.
 
+mod group;
+
 use anyhow::ensure;
 use serde_json::{Value, json};
 
@@ -25,7 +27,7 @@ pub async fn demo() -> anyhow::Result<()> {
 
     let mut alices = play(&system.api(), &system.websocket(), ["alice", "bob"]).await?;
 
-    step("9. Health and metrics");
+    step("10. Health and metrics");
     let health = system.api().call("GET", "/health", None, None).await?;
     show("operator", "GET /health", &health.body);
     ensure!(health.status == 200, "not healthy: {health:?}");
@@ -37,7 +39,7 @@ pub async fn demo() -> anyhow::Result<()> {
         println!("   {name} /metrics: {line}");
     }
 
-    step("10. Both services stop");
+    step("11. Both services stop");
     system.stop().await?;
     let (frames, code) = alices.closed().await?;
     for frame in &frames {
@@ -50,7 +52,7 @@ pub async fn demo() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Plays steps 2 to 8 on a running system, through its public address only. Returns the socket of the first user.
+/// Plays steps 2 to 9 on a running system, through its public address only. Returns the socket of the first user.
 ///
 /// # Errors
 /// A step failed.
@@ -97,6 +99,9 @@ pub(crate) async fn play(api: &Api, websocket: &str, names: [&str; 2]) -> anyhow
     show("bob", "GET /api/v1/chats/{id}/messages", &history.body);
     let texts: Vec<&Value> = history.body["messages"].as_array().into_iter().flatten().map(|m| &m["text"]).collect();
     ensure!(texts == ["", "Привет, Алиса!", "Привет, Боб! Как дела?"], "wrong history: {texts:?}");
+
+    step("9. A group");
+    group::play(api, websocket, [&alice, &bob], &mut alices).await?;
     Ok(alices)
 }
 

@@ -33,6 +33,8 @@ problems! {
     NoSuchChat: MessageError::NoSuchChat;
     NoSuchMessage: MessageError::NoSuchMessage;
     NotAuthor: MessageError::NotAuthor;
+    RoleTooLow: MessageError::Role;
+    Restricted: MessageError::Restricted;
     EditWindowClosed: MessageError::EditWindowClosed;
     ChangedSince: MessageError::ChangedSince;
     EventsDisabled: MessageError::EventsDisabled;
@@ -80,8 +82,8 @@ struct EditAnswer {
 
 /// Edits a message.
 ///
-/// Only its author can do this, by default within 48 hours. The members get a `message_edited` event. After 500 or 503 the
-/// message may be edited or not: repeat the request with the same `request_id`.
+/// Only its author can do this, by default within 48 hours, with the right to send at the time of the edit. The members get a
+/// `message_edited` event. After 500 or 503 the message may be edited or not: repeat the request with the same `request_id`.
 #[utoipa::path(
     patch, path = "/chats/{id}/messages/{message_id}", tag = "messages", operation_id = "edit_message",
     security(("bearer" = [])),
@@ -89,7 +91,8 @@ struct EditAnswer {
     request_body = EditRequest,
     responses(
         (status = 200, description = "The message as it is now.", body = EditAnswer),
-        NoSuchChat, NoSuchMessage, NotAuthor, EditWindowClosed, EventsDisabled, ChangedSince, OtherContent,
+        NoSuchChat, NoSuchMessage, NotAuthor, RoleTooLow, Restricted, EditWindowClosed, EventsDisabled, ChangedSince,
+        OtherContent,
     ),
 )]
 async fn edit(
@@ -110,9 +113,9 @@ async fn edit(
     let change = NewChange { chat, actor, request_id, change: Change::Edit { message, text, if_changed_seq } };
     let event = changes.apply_and_publish(change).await?;
     let (event_seq, duplicate) = event.as_ref().map_or((None, false), |event| (Some(event.seq), event.is_duplicate));
-    let message = match event.map(|made| made.event.event) {
+    let message = match event.filter(|made| !made.is_duplicate).map(|made| made.event.event) {
         Some(Event::Edited(MessageEditedEvent { message: Some(message), .. })) => message,
-        // The message is unchanged, or was changed since.
+        // The message is unchanged, or was changed since. It may not exist for the user any more.
         _ => messages.message(actor, chat, message).await?,
     };
     Ok(Json(EditAnswer { message, event_seq, duplicate }))
@@ -148,7 +151,8 @@ struct ChangeAnswer {
 
 /// Deletes a message for everybody.
 ///
-/// Only its author can do this. The text and its earlier versions are erased; the message stays in the history, empty and with
+/// Its author can do this, and in a group or channel a member with the role of its setting `delete`, if that role is higher than the
+/// author's. The text and its earlier versions are erased; the message stays in the history, empty and with
 /// `deleted`. The members get a `messages_deleted` event. Deleting it again changes nothing.
 #[utoipa::path(
     delete, path = "/chats/{id}/messages/{message_id}", tag = "messages", operation_id = "delete_message",
@@ -156,7 +160,7 @@ struct ChangeAnswer {
     params(("id" = ChatId, Path), ("message_id" = MessageId, Path), DeleteQuery),
     responses(
         (status = 200, description = "The event.", body = ChangeAnswer),
-        NoSuchChat, NotAuthor, EventsDisabled, OtherContent,
+        NoSuchChat, NotAuthor, RoleTooLow, EventsDisabled, OtherContent,
     ),
 )]
 async fn delete(
@@ -174,7 +178,7 @@ async fn delete(
 
 /// Deletes several messages for everybody, by one event.
 ///
-/// If one of them is not the caller's, none is deleted.
+/// If the caller may not delete one of them, none is deleted.
 #[utoipa::path(
     post, path = "/chats/{id}/messages/delete", tag = "messages", operation_id = "delete_messages",
     security(("bearer" = [])),
@@ -182,7 +186,7 @@ async fn delete(
     request_body = DeleteRequest,
     responses(
         (status = 200, description = "The event.", body = ChangeAnswer),
-        NoSuchChat, NotAuthor, EventsDisabled, OtherContent,
+        NoSuchChat, NotAuthor, RoleTooLow, EventsDisabled, OtherContent,
     ),
 )]
 async fn delete_many(

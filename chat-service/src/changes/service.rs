@@ -9,7 +9,7 @@ use crate::{
         error::MessageError,
         service::Messages,
     },
-    notifier::{ChangeStored, Notifier},
+    notifier::Notifier,
     timeline::{model::StoredEvent, service::Timeline},
 };
 
@@ -78,9 +78,8 @@ impl Changes {
         let work = async move {
             let chat_id = change.chat;
             let made = changes.apply(change).await?;
-            if let Some(Changed { seq, event, .. }) = &made {
-                let (actor_id, request_id, frames) = (event.actor, event.request_id, event.frames());
-                let stored = ChangeStored { chat_id, seq: *seq, actor_id, request_id, frames };
+            if let Some(Changed { event, .. }) = &made {
+                let stored = event.announcement(chat_id);
                 let notifier = changes.notifier.clone();
                 changes.tasks.spawn(correlation::in_current_scope(async move { notifier.changed(stored).await }));
             }

@@ -50,7 +50,7 @@ impl From<ChatError> for ApiError {
         match error {
             ChatError::NotFound | ChatError::NoSuchPartner => Self::new(ErrorCode::NotFound, text),
             ChatError::PartnerIsCaller => Self::invalid("partner_id", "oneself", text),
-            ChatError::TooMany(_) => Self::new(ErrorCode::LimitReached, text),
+            ChatError::TooMany(max) => Self::limit_reached("direct_chats", max, text),
             ChatError::CallerNotFound => Self::new(ErrorCode::Unauthorized, text),
             ChatError::Task(error) => Self::internal(error),
             ChatError::Db(error) => error.into(),

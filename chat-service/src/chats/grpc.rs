@@ -1,9 +1,9 @@
 //! The gRPC calls for chats.
 
-use neonchat_common::error::ApiError;
+use neonchat_common::{chat::ChatClass, error::ApiError};
 use neonchat_proto::chat::v1::{
-    ChatHead, GetHeadsRequest, GetHeadsResponse, ListUserChatsRequest, ListUserChatsResponse, MarkReadRequest,
-    MarkReadResponse, UserChat as WireUserChat, ValidateChatAccessRequest, ValidateChatAccessResponse,
+    ChatClass as WireClass, ChatHead, GetHeadsRequest, GetHeadsResponse, ListUserChatsRequest, ListUserChatsResponse,
+    MarkReadRequest, MarkReadResponse, UserChat as WireUserChat, ValidateChatAccessRequest, ValidateChatAccessResponse,
 };
 
 use super::{
@@ -75,9 +75,20 @@ pub(crate) async fn mark_read(chats: &Chats, request: MarkReadRequest) -> Result
 }
 
 fn to_wire(chat: &UserChat) -> WireUserChat {
+    let class = match chat.class {
+        ChatClass::Small => WireClass::Small,
+        ChatClass::Medium => WireClass::Medium,
+        ChatClass::Large => WireClass::Large,
+    };
     WireUserChat {
         chat_id: chat.id.to_string(),
         last_seq: chat.last_seq,
-        partner_ids: chat.partners.iter().map(ToString::to_string).collect(),
+        partner_ids: chat.partner.iter().map(ToString::to_string).collect(),
+        from_seq: chat.from_seq,
+        class: class.into(),
+        // The numbers are the same on the wire.
+        role: chat.role as i32,
+        joined_seq: chat.joined_seq,
+        presence_ids: chat.presence.iter().map(ToString::to_string).collect(),
     }
 }

@@ -1,19 +1,16 @@
 //! `/chats`.
 
-use actix_web::{
-    HttpResponse,
-    web::{Data, Json, Path, Query},
-};
+use actix_web::web::{Data, Json, Path, Query};
 use neonchat_common::{
     error::ApiError,
-    ids::{ChatId, Seq, UserId},
+    ids::{ChatId, Seq},
 };
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
     error::ChatError,
-    model::{ChatItem, ChatList, GetOrCreate, ListFilter, ListLimit, ReadState},
+    model::{ChatList, ListFilter, ListLimit, ReadState},
     service::Chats,
 };
 use crate::{
@@ -22,52 +19,17 @@ use crate::{
         problems::problems,
         routes::{Routes, routes},
     },
+    rights::ChatKind,
     sessions::extract::Authenticated,
-    validation::{Offset, ValidationErrors, check_seq, parse_flag, parse_id},
+    validation::{Offset, ValidationError, ValidationErrors, check_seq, parse_flag},
 };
 
 problems! {
-    NoSuchPartner: ChatError::NoSuchPartner;
     NoSuchChat: ChatError::NotFound;
-    TooManyChats: ChatError::TooMany(5000);
 }
 
 pub(crate) fn routes() -> Routes {
-    routes!(list, open, get, read)
-}
-
-#[derive(Deserialize, ToSchema)]
-struct OpenRequest {
-    /// The id of the user to chat with.
-    #[schema(value_type = UserId)]
-    partner_id: String,
-}
-
-/// Opens the direct chat with a user.
-///
-/// Two users have at most one direct chat. Opening it again, by either of them, returns the same chat. A user who has 5,000
-/// direct chats cannot open another, but others can still open chats with that user.
-#[utoipa::path(
-    post, path = "/chats", tag = "chats", operation_id = "open_chat", security(("bearer" = [])),
-    request_body = OpenRequest,
-    responses(
-        (status = 201, description = "The new chat.", body = ChatItem),
-        (status = 200, description = "The existing chat.", body = ChatItem),
-        NoSuchPartner,
-        TooManyChats,
-    ),
-)]
-async fn open(
-    chats: Data<Chats>,
-    Authenticated(user): Authenticated,
-    Body(body): Body<OpenRequest>,
-) -> Result<HttpResponse, ApiError> {
-    let mut invalid = ValidationErrors::default();
-    let partner = invalid.check("partner_id", parse_id::<UserId>(&body.partner_id)).ok_or(invalid)?;
-    Ok(match chats.open(user, partner).await? {
-        GetOrCreate::Created(item) => HttpResponse::Created().json(item),
-        GetOrCreate::Existing(item) => HttpResponse::Ok().json(item),
-    })
+    routes!(list, read)
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -78,6 +40,10 @@ struct ListQuery {
     /// Number of chats to skip.
     #[param(value_type = Offset, inline, required = false)]
     offset: Option<String>,
+    /// Return only chats of this type.
+    #[serde(rename = "type")]
+    #[param(value_type = ChatKind, inline, required = false)]
+    kind: Option<String>,
     /// Return only chats with unread messages.
     #[param(value_type = bool, required = false, default = false)]
     unread_only: Option<String>,
@@ -88,12 +54,19 @@ impl ListQuery {
         let mut invalid = ValidationErrors::default();
         let limit = invalid.check("limit", ListLimit::parse(self.limit.as_deref()));
         let offset = invalid.check("offset", Offset::parse(self.offset.as_deref()));
+        let kind = invalid.check("type", self.kind.as_deref().map(parse_kind).transpose());
         let unread_only = invalid.check("unread_only", parse_flag(self.unread_only.as_deref()));
-        match (limit, offset, unread_only) {
-            (Some(limit), Some(offset), Some(unread_only)) => Ok(ListFilter { unread_only, limit, offset }),
+        match (limit, offset, kind, unread_only) {
+            (Some(limit), Some(offset), Some(kind), Some(unread_only)) => {
+                Ok(ListFilter { kind, unread_only, limit, offset })
+            }
             _ => Err(invalid),
         }
     }
+}
+
+fn parse_kind(name: &str) -> Result<ChatKind, ValidationError> {
+    ChatKind::from_name(name).ok_or_else(|| ValidationError::new("value", "should be direct, group or channel"))
 }
 
 /// Returns the chats of the caller, the most recently active first.
@@ -108,20 +81,6 @@ async fn list(
     query: Query<ListQuery>,
 ) -> Result<Json<ChatList>, ApiError> {
     Ok(Json(chats.list(user, query.parse()?).await?))
-}
-
-/// Returns a chat.
-#[utoipa::path(
-    get, path = "/chats/{id}", tag = "chats", operation_id = "get_chat", security(("bearer" = [])),
-    params(("id" = ChatId, Path)),
-    responses((status = 200, description = "The chat.", body = ChatItem), NoSuchChat),
-)]
-async fn get(
-    chats: Data<Chats>,
-    Authenticated(user): Authenticated,
-    chat: Path<ChatId>,
-) -> Result<Json<ChatItem>, ApiError> {
-    Ok(Json(chats.get(user, *chat).await?))
 }
 
 #[derive(Deserialize, ToSchema)]

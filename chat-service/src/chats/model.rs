@@ -2,13 +2,17 @@
 
 use chrono::{DateTime, Utc};
 use neonchat_common::{
-    ids::{ChatId, Seq, UserId},
+    chat::{ChatClass, Role},
+    ids::{ChatId, MessageId, Seq, UserId},
     time,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::validation::{Offset, PageLimit};
+use crate::{
+    rights::{ChatKind, ChatSettings},
+    validation::{Offset, PageLimit},
+};
 
 /// The page size of the list of chats.
 pub(crate) type ListLimit = PageLimit<20, 100>;
@@ -19,23 +23,57 @@ pub(crate) type RpcPageLimit = PageLimit<1000, 1000>;
 /// The maximum number of chats in one `GetHeads` call.
 pub(crate) const MAX_HEADS: usize = 1000;
 
+/// The members of a group with at most this number see each other's presence.
+pub(crate) const MAX_PRESENCE_MEMBERS: i32 = 20;
+
 /// A chat as one of its members sees it.
 #[derive(Clone, Serialize, ToSchema)]
 pub(crate) struct ChatItem {
     /// The id of the chat.
     pub(crate) id: ChatId,
-    /// The type of chat: `direct`.
+    /// The type of chat.
     #[serde(rename = "type")]
-    #[schema(examples("direct"))]
-    pub(crate) kind: String,
-    /// The other member.
-    pub(crate) partner: Partner,
-    /// The newest message that is not deleted; `null` if there is none.
+    pub(crate) kind: ChatKind,
+    /// The other member of a direct chat; `null` for a group or channel.
+    #[schema(required)]
+    pub(crate) partner: Option<Partner>,
+    /// What the group or channel is called; absent in a direct chat.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, examples("Team"))]
+    pub(crate) title: Option<String>,
+    /// What the group or channel is about, possibly empty; absent in a direct chat.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, examples(""))]
+    pub(crate) description: Option<String>,
+    /// The name of a public group or channel; `null` if it is not public, absent in a direct chat.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    #[expect(clippy::option_option, reason = "absent, null, or a value")]
+    pub(crate) handle: Option<Option<String>>,
+    /// The role of the member in the group or channel; absent in a direct chat.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(crate) role: Option<Role>,
+    /// The number of members of the group or channel; absent in a direct chat.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 1, examples(12))]
+    pub(crate) member_count: Option<i32>,
+    /// The class at the last change of members.
+    #[serde(skip)]
+    pub(crate) last_class: ChatClass,
+    /// The settings of the group or channel; absent in a direct chat.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(crate) settings: Option<ChatSettings>,
+    /// The newest message that exists for the member and is not deleted; `null` if there is none.
     #[schema(required)]
     pub(crate) last_message: Option<LastMessage>,
     /// Number of messages by others after the read marker of the member, without deleted ones.
     #[schema(minimum = 0, examples(1))]
     pub(crate) unread_count: i64,
+    /// The `seq` of the first event that exists for the member. Earlier ones are in no answer.
+    #[schema(value_type = i64, minimum = 1, examples(1))]
+    pub(crate) first_seq: Seq,
     /// The `seq` of the last event; 0 if there is none.
     #[schema(value_type = i64, minimum = 0, examples(42))]
     pub(crate) last_seq: Seq,
@@ -46,6 +84,13 @@ pub(crate) struct ChatItem {
     #[serde(serialize_with = "time::serialize")]
     #[schema(examples("2026-01-02T03:04:05.000006Z"))]
     pub(crate) updated_at: DateTime<Utc>,
+}
+
+impl ChatItem {
+    /// Returns the size of the chat.
+    pub(crate) fn class(&self) -> ChatClass {
+        self.kind.class(self.last_class, self.member_count.unwrap_or(0))
+    }
 }
 
 /// The other member of a direct chat.
@@ -64,6 +109,11 @@ pub(crate) struct Partner {
 // Without `Debug`: the text of a message is in no log.
 #[derive(Clone, Serialize, ToSchema)]
 pub(crate) struct LastMessage {
+    /// The id of the message.
+    pub(crate) id: MessageId,
+    /// The number of the message in the sequence of its chat.
+    #[schema(value_type = i64, minimum = 1, examples(42))]
+    pub(crate) seq: Seq,
     /// The text.
     #[schema(examples("Привет!"))]
     pub(crate) text: String,
@@ -98,6 +148,8 @@ pub(crate) enum ReadUpdate {
 /// The filter and page of a list of chats.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ListFilter {
+    /// Only chats of this type.
+    pub(crate) kind: Option<ChatKind>,
     /// Only chats with unread messages.
     pub(crate) unread_only: bool,
     pub(crate) limit: ListLimit,
@@ -127,6 +179,15 @@ pub(crate) enum GetOrCreate<New, Existing = New> {
 pub(crate) struct UserChat {
     pub(crate) id: ChatId,
     pub(crate) last_seq: Seq,
-    /// The other members.
-    pub(crate) partners: Vec<UserId>,
+    /// The other member of a direct chat.
+    pub(crate) partner: Option<UserId>,
+    /// Events up to this `seq` do not exist for the user.
+    pub(crate) from_seq: Seq,
+    pub(crate) class: ChatClass,
+    pub(crate) role: Role,
+    /// The last `seq` of the chat when the user joined.
+    pub(crate) joined_seq: Seq,
+    /// The users who see the presence of the user because of the chat: the other member of a direct chat, and the other members of a
+    /// group with at most [`MAX_PRESENCE_MEMBERS`].
+    pub(crate) presence: Vec<UserId>,
 }

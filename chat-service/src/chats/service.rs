@@ -10,7 +10,7 @@ use neonchat_common::{
 use super::{
     error::ChatError,
     model::{ChatItem, ChatList, GetOrCreate, ListFilter, ReadState, ReadUpdate, RpcPageLimit, UserChat},
-    store,
+    store::{self, presence_of},
 };
 use crate::{
     db::Db,
@@ -54,9 +54,25 @@ impl Chats {
             GetOrCreate::Created((mut mine, mut theirs)) => {
                 tracing::info!(chat.id = %mine.id, user.id = %user, "chat created");
                 self.mark_online([&mut mine, &mut theirs]).await;
-                self.notifier.chat_created([announcement(user, &mine), announcement(partner, &theirs)]).await;
+                let announcements = [(user, partner, &mine), (partner, user, &theirs)]
+                    .map(|(member, other, item)| announcement(member, item, vec![other]));
+                self.notifier.chat_created(announcements).await;
                 Ok(GetOrCreate::Created(mine))
             }
+        }
+    }
+
+    /// Announces a chat to the sockets of the users who became members of it by one request. Those who are members no longer get
+    /// nothing. A lost announcement is found by a resync of notification-service.
+    pub(crate) async fn announce_joined(&self, chat: ChatId, users: &[UserId]) {
+        match store::items_with_circle(&self.db, chat, users).await {
+            Ok((mut items, circle)) => {
+                self.mark_online(items.iter_mut().map(|(_, item)| item)).await;
+                let announcements =
+                    items.iter().map(|(user, item)| announcement(*user, item, presence_of(*user, &circle)));
+                self.notifier.chat_created(announcements).await;
+            }
+            Err(error) => tracing::warn!(chat.id = %chat, error.cause = %error, "chat not announced to new members"),
         }
     }
 
@@ -76,10 +92,10 @@ impl Chats {
     }
 
     async fn mark_online(&self, items: impl IntoIterator<Item = &mut ChatItem>) {
-        let items: Vec<_> = items.into_iter().collect();
-        let online = self.notifier.online(items.iter().map(|item| item.partner.id)).await;
-        for item in items {
-            item.partner.online = online.contains(&item.partner.id);
+        let mut partners: Vec<_> = items.into_iter().filter_map(|item| item.partner.as_mut()).collect();
+        let online = self.notifier.online(partners.iter().map(|partner| partner.id)).await;
+        for partner in &mut partners {
+            partner.online = online.contains(&partner.id);
         }
     }
 
@@ -100,7 +116,10 @@ impl Chats {
         let work = async move {
             match chats.mark_read(user, chat, read).await? {
                 ReadUpdate::Moved(state) => {
-                    chats.notifier.read(chat, user, state.read_seq).await;
+                    // Without a membership, nobody has to be told.
+                    if let Some(chat) = store::find_user_chat(&chats.db, user, chat).await? {
+                        chats.notifier.read(chat.id, chat.class, user, state.read_seq).await;
+                    }
                     Ok(state)
                 }
                 ReadUpdate::Unchanged(state) => Ok(state),
@@ -132,12 +151,16 @@ impl Chats {
     }
 }
 
-fn announcement(member: UserId, item: &ChatItem) -> ChatCreated {
+fn announcement(member: UserId, item: &ChatItem, presence: Vec<UserId>) -> ChatCreated {
     ChatCreated {
         member,
         chat_id: item.id,
         last_seq: item.last_seq,
-        partner_id: item.partner.id,
+        partner: item.partner.as_ref().map(|partner| partner.id),
+        from_seq: item.first_seq - 1,
+        class: item.class(),
+        role: item.role.unwrap_or_default(),
+        presence,
         chat: json::raw(item),
     }
 }

@@ -1,26 +1,33 @@
 //! Chats in Postgres.
 
 mod items;
+mod list;
+mod presence;
 mod receipts;
 mod unread;
 
 use diesel::{
-    ExpressionMethods as _, Insertable, OptionalExtension as _, QueryDsl as _, QueryResult, define_sql_function,
-    dsl::exists,
+    ExpressionMethods as _, HasQuery, Insertable, OptionalExtension as _, QueryDsl as _, QueryResult, Queryable,
+    Selectable, define_sql_function,
+    dsl::{exists, sql},
     result::{DatabaseErrorKind, Error as QueryError},
-    sql_types::Uuid as SqlUuid,
+    sql_types::{Bool, Nullable, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, RunQueryDsl as _};
-use neonchat_common::ids::{ChatId, Seq, UserId};
+use neonchat_common::{
+    chat::{ChatClass, Role},
+    ids::{ChatId, Seq, UserId},
+};
 use uuid::Uuid;
 
-pub(super) use self::receipts::mark_read;
+pub(super) use self::{presence::presence_of, receipts::mark_read};
 use super::{
     error::ChatError,
     model::{ChatItem, GetOrCreate, ListFilter, RpcPageLimit, UserChat},
 };
 use crate::{
     db::{Db, DbResult},
+    rights::ChatKind,
     schema::{chat_members, chats, users},
 };
 
@@ -73,12 +80,14 @@ async fn get_or_create_pair(
     }
 }
 
-/// Returns whether a user has more than `max` chats, including the new one. It locks the user's row, so that concurrent
-/// inserts are counted one after another. It reads at most `max + 1` entries of the index.
+/// Returns whether a user has more than `max` direct chats, including the new one. It locks the user's row, so that concurrent
+/// inserts are counted one after another. It stops at `max + 1`.
 async fn has_more_chats(connection: &mut AsyncPgConnection, user: UserId, max: u32) -> QueryResult<bool> {
     users::table.find(user.0).select(users::id).for_no_key_update().get_result::<Uuid>(connection).await?;
     let beyond = chat_members::table
+        .inner_join(chats::table)
         .filter(chat_members::user_id.eq(user.0))
+        .filter(chats::kind.eq(ChatKind::Direct.as_str()))
         .select(chat_members::chat_id)
         .offset(max.into())
         .limit(1);
@@ -112,11 +121,11 @@ async fn insert(connection: &mut AsyncPgConnection, chat: ChatId, user: UserId, 
 
 define_sql_function! {
     /// SQL `least`.
-    fn least(a: SqlUuid, b: SqlUuid) -> SqlUuid;
+    fn least(a: Nullable<SqlUuid>, b: Nullable<SqlUuid>) -> Nullable<SqlUuid>;
 }
 define_sql_function! {
     /// SQL `greatest`.
-    fn greatest(a: SqlUuid, b: SqlUuid) -> SqlUuid;
+    fn greatest(a: Nullable<SqlUuid>, b: Nullable<SqlUuid>) -> Nullable<SqlUuid>;
 }
 
 /// Finds the chat by `idx_chat_pair`, in which the order of the two users does not matter.
@@ -135,42 +144,83 @@ pub(super) async fn find_item(db: &Db, user: UserId, chat: ChatId) -> DbResult<O
     db.query(async |connection| items::find(connection, user, chat).await.optional()).await
 }
 
-/// Returns a page of a user's chats, and the number of chats on all pages. `online` is not filled in.
-pub(super) async fn list(db: &Db, user: UserId, filter: ListFilter) -> DbResult<(Vec<ChatItem>, i64)> {
+/// Returns a chat as each of the users sees it who are members of it, and the members who see each other's presence. `online` is
+/// not filled in.
+pub(super) async fn items_with_circle(
+    db: &Db,
+    chat: ChatId,
+    users: &[UserId],
+) -> DbResult<(Vec<(UserId, ChatItem)>, Vec<UserId>)> {
     db.query(async |connection| {
-        let total = count(connection, user, filter.unread_only).await?;
-        Ok((items::list(connection, user, filter).await?, total))
+        let items = items::of_users(connection, chat, users).await?;
+        Ok((items, presence::circles(connection, &[chat]).await?.remove(&chat).unwrap_or_default()))
     })
     .await
 }
 
-async fn count(connection: &mut AsyncPgConnection, user: UserId, unread_only: bool) -> QueryResult<i64> {
-    let mine = chat_members::table.filter(chat_members::user_id.eq(user.0));
-    if unread_only { items::count_unread(connection, user).await } else { mine.count().get_result(connection).await }
+/// Returns a page of a user's chats, and the number of chats on all pages. `online` is not filled in.
+pub(super) async fn list(db: &Db, user: UserId, filter: ListFilter) -> DbResult<(Vec<ChatItem>, i64)> {
+    db.query(async |connection| {
+        let total = list::count(connection, user, filter).await?;
+        Ok((list::page(connection, user, filter).await?, total))
+    })
+    .await
 }
 
-type UserChatRow = (Uuid, Seq, Uuid, Uuid);
+#[derive(HasQuery)]
+#[diesel(base_query = chat_members::table.inner_join(chats::table).filter(chats::is_closed.eq(false)))]
+#[diesel(table_name = chat_members)]
+struct UserChatRow {
+    user_id: Uuid,
+    chat_id: Uuid,
+    role: i16,
+    from_seq: Seq,
+    joined_seq: Seq,
+    #[diesel(embed)]
+    chat: ChatRow,
+}
 
-const USER_CHAT: (chats::id, chats::last_seq, chats::user1_id, chats::user2_id) =
-    (chats::id, chats::last_seq, chats::user1_id, chats::user2_id);
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = chats)]
+struct ChatRow {
+    kind: String,
+    user1_id: Option<Uuid>,
+    user2_id: Option<Uuid>,
+    last_seq: Seq,
+    member_count: i32,
+    class: i16,
+}
 
-fn user_chat(user: UserId, (id, last_seq, user1, user2): UserChatRow) -> UserChat {
-    let partners = [user1, user2].into_iter().map(UserId).filter(|member| *member != user).collect();
-    UserChat { id: ChatId(id), last_seq, partners }
+impl UserChatRow {
+    fn user_chat(self) -> QueryResult<UserChat> {
+        let ChatRow { kind, user1_id, user2_id, last_seq, member_count, class } = self.chat;
+        Ok(UserChat {
+            id: ChatId(self.chat_id),
+            last_seq,
+            partner: [user1_id, user2_id].into_iter().flatten().find(|user| *user != self.user_id).map(UserId),
+            from_seq: self.from_seq,
+            class: parse_kind(&kind)?.class(parse_class(class)?, member_count),
+            role: parse_role(self.role)?,
+            joined_seq: self.joined_seq,
+            presence: Vec::new(),
+        })
+    }
 }
 
 /// Returns a chat if the user is a member of it.
 pub(super) async fn find_user_chat(db: &Db, user: UserId, chat: ChatId) -> DbResult<Option<UserChat>> {
-    let row = db.query(async |connection| {
-        chat_members::table
-            .find((chat.0, user.0))
-            .inner_join(chats::table)
-            .select(USER_CHAT)
+    db.query(async |connection| {
+        let row = UserChatRow::query()
+            .filter(chat_members::chat_id.eq(chat.0))
+            .filter(chat_members::user_id.eq(user.0))
             .first(connection)
             .await
-            .optional()
-    });
-    Ok(row.await?.map(|row| user_chat(user, row)))
+            .optional()?;
+        let mut chat = row.map(UserChatRow::user_chat).transpose()?;
+        presence::fill_in(connection, user, chat.as_mut_slice()).await?;
+        Ok(chat)
+    })
+    .await
 }
 
 /// Returns the chats of a user after the chat `after`, ordered by id: one more than the limit, if there are more.
@@ -181,25 +231,40 @@ pub(super) async fn user_chats(
     limit: RpcPageLimit,
 ) -> DbResult<Vec<UserChat>> {
     let after = after.map_or(Uuid::nil(), |chat| chat.0);
-    let rows = db.query(async |connection| {
-        chat_members::table
-            .inner_join(chats::table)
+    db.query(async |connection| {
+        let rows = UserChatRow::query()
             .filter(chat_members::user_id.eq(user.0))
             .filter(chat_members::chat_id.gt(after))
             .order(chat_members::chat_id)
-            .select(USER_CHAT)
             .limit(limit.plus_one())
             .load(connection)
-            .await
-    });
-    Ok(rows.await?.into_iter().map(|row| user_chat(user, row)).collect())
+            .await?;
+        let mut chats = rows.into_iter().map(UserChatRow::user_chat).collect::<QueryResult<Vec<_>>>()?;
+        presence::fill_in(connection, user, &mut chats).await?;
+        Ok(chats)
+    })
+    .await
 }
 
-/// Returns the heads of those of the chats that exist.
+fn parse_kind(name: &str) -> QueryResult<ChatKind> {
+    ChatKind::from_name(name).ok_or_else(|| QueryError::DeserializationError("unknown kind of chat".into()))
+}
+
+fn parse_class(number: i16) -> QueryResult<ChatClass> {
+    ChatClass::from_number(number).ok_or_else(|| QueryError::DeserializationError("unknown class of chat".into()))
+}
+
+fn parse_role(number: i16) -> QueryResult<Role> {
+    Role::from_number(number.into()).ok_or_else(|| QueryError::DeserializationError("unknown role".into()))
+}
+
+/// Returns the heads of those of the chats that exist, also of closed ones until they are purged: notification-service
+/// then finds their last event.
 pub(super) async fn heads(db: &Db, chats: &[ChatId]) -> DbResult<Vec<(ChatId, Seq)>> {
     let ids: Vec<_> = chats.iter().map(|chat| chat.0).collect();
     let rows = db.query(async |connection| {
-        chats::table.filter(chats::id.eq_any(ids)).select((chats::id, chats::last_seq)).load(connection).await
+        let heads = chats::table.filter(chats::id.eq_any(ids)).filter(sql::<Bool>("NOT chats.is_purged"));
+        heads.select((chats::id, chats::last_seq)).load(connection).await
     });
     Ok(rows.await?.into_iter().map(|(id, seq): (Uuid, Seq)| (ChatId(id), seq)).collect())
 }

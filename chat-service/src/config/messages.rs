@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use neonchat_common::settings::SettingsSource;
 
+use super::LimitSettings;
+
 const DAY: Duration = Duration::from_hours(24);
 
 /// The rules for messages.
@@ -15,6 +17,8 @@ pub struct MessageSettings {
     pub edit_window: Duration,
     /// `EDIT_HISTORY`: who can read the texts that edits replaced.
     pub edit_history: EditHistory,
+    /// `LARGE_CHAT_MESSAGES_PER_SECOND`: the most messages of a large chat; 0 is no limit.
+    pub large_chat_rate: u32,
 }
 
 /// Who can read the texts that edits replaced.
@@ -29,12 +33,14 @@ pub enum EditHistory {
 }
 
 impl MessageSettings {
-    pub(super) fn read(source: &mut SettingsSource) -> Self {
+    pub(super) fn read(source: &mut SettingsSource, limits: LimitSettings) -> Self {
         let histories = [("members", EditHistory::Members), ("off", EditHistory::Off)];
+        let rate = source.number("LARGE_CHAT_MESSAGES_PER_SECOND", 20, 0, 1000);
         Self {
             events: source.choice("EVENTS", ("on", true), &[("off", false)]),
             edit_window: source.duration("EDIT_WINDOW", 2 * DAY, 3650 * DAY),
             edit_history: source.choice("EDIT_HISTORY", ("admins", EditHistory::Admins), &histories),
+            large_chat_rate: if limits.requests_per_minute == 0 { 0 } else { rate },
         }
     }
 }

@@ -5,6 +5,8 @@ use neonchat_common::{
     message::MessageText,
 };
 
+use crate::event_kind::EventKind;
+
 /// A change to be applied.
 #[derive(Clone, Debug)]
 pub(crate) struct NewChange {
@@ -32,30 +34,11 @@ pub(crate) enum Change {
     },
 }
 
-/// The kind of a change, as `chat_events.kind` stores it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(i16)]
-pub(crate) enum ChangeKind {
-    Edit = 1,
-    Deletion = 2,
-}
-
-impl ChangeKind {
-    /// Returns the kind with this number; `None` for 0, which is a message, and for kinds of a newer version.
-    pub(crate) const fn from_number(number: i16) -> Option<Self> {
-        match number {
-            1 => Some(Self::Edit),
-            2 => Some(Self::Deletion),
-            _ => None,
-        }
-    }
-}
-
 impl Change {
-    pub(super) const fn kind(&self) -> ChangeKind {
+    pub(super) const fn kind(&self) -> EventKind {
         match self {
-            Self::Edit { .. } => ChangeKind::Edit,
-            Self::Delete { .. } => ChangeKind::Deletion,
+            Self::Edit { .. } => EventKind::Edited,
+            Self::Delete { .. } => EventKind::Deleted,
         }
     }
 

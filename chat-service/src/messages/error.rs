@@ -1,6 +1,6 @@
 //! Errors of requests about messages.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use diesel::result::Error as QueryError;
 use neonchat_common::error::{ApiError, ErrorCode, NO_SUCH_CHAT, Reason};
@@ -20,17 +20,35 @@ pub(crate) enum MessageError {
     /// The chat has no such message, or it is deleted.
     #[error("There is no such message in this chat.")]
     NoSuchMessage,
-    /// Only the author may change a message.
+    /// Only the author may edit a message, or delete it in a direct chat.
     #[error("Only the author can do this to a message.")]
     NotAuthor,
+    /// The action needs a higher role.
+    #[error("Your role in this chat does not allow this.")]
+    Role,
+    /// The member may only read at the moment.
+    #[error("You may only read in this chat at the moment.")]
+    Restricted,
+    /// The chat is in slow mode, and the last message of the member is too recent.
+    #[error("This chat is in slow mode. You can send the next message in {} s.", .wait.as_millis().div_ceil(1000))]
+    SlowMode {
+        /// The time until the member may send again.
+        wait: Duration,
+    },
+    /// The chat is large and gets many messages, also from others.
+    #[error("This chat gets too many messages. Try again in {} s.", .wait.as_millis().div_ceil(1000))]
+    TooManyMessages {
+        /// The time until it takes another one.
+        wait: Duration,
+    },
     /// The message is too old to be edited.
     #[error("This message is too old to be edited.")]
     EditWindowClosed,
     /// The message was changed after the `if_changed_seq` of the client.
     #[error("The message was changed meanwhile. Read it again.")]
     ChangedSince,
-    /// Only the author may read the earlier texts of a message.
-    #[error("Only the author can read the earlier texts of a message.")]
+    /// Only the author and admins may read the earlier texts of a message.
+    #[error("Only the author and admins can read the earlier texts of a message.")]
     VersionsHidden,
     /// The operator has switched events other than messages off.
     #[error("Messages cannot be changed on this server.")]
@@ -79,6 +97,14 @@ impl From<MessageError> for ApiError {
         match error {
             MessageError::NoSuchChat | MessageError::NoSuchMessage => Self::new(ErrorCode::NotFound, text),
             MessageError::NotAuthor | MessageError::VersionsHidden => Self::forbidden(Reason::Author, text),
+            MessageError::Role => Self::forbidden(Reason::Role, text),
+            MessageError::Restricted => Self::forbidden(Reason::Restricted, text),
+            MessageError::SlowMode { wait } => {
+                Self { retry_after: Some(wait), ..Self::forbidden(Reason::SlowMode, text) }
+            }
+            MessageError::TooManyMessages { wait } => {
+                Self { retry_after: Some(wait), ..Self::new(ErrorCode::RateLimited, text) }
+            }
             MessageError::EditWindowClosed => Self::forbidden(Reason::Window, text),
             MessageError::EventsDisabled => Self::forbidden(Reason::Disabled, text),
             MessageError::ChangedSince => Self::new(ErrorCode::ChangedSince, text),

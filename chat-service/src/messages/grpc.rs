@@ -102,7 +102,13 @@ fn outcome_to_wire(outcome: Result<StoreOutcome, ApiError>) -> StoreMessageResul
         Ok(stored) => WireOutcome::Stored(stored_to_wire(stored)),
         Err(error) => {
             error.log();
-            WireOutcome::Refused(Refusal { code: error.code.as_str().to_owned(), detail: error.detail.into_owned() })
+            let retry_after_ms = error.retry_after.and_then(|after| u64::try_from(after.as_millis()).ok());
+            WireOutcome::Refused(Refusal {
+                code: error.code.as_str().to_owned(),
+                detail: error.detail.into_owned(),
+                reason: error.reason.map(|reason| reason.as_str().to_owned()),
+                retry_after_ms,
+            })
         }
     };
     StoreMessageResult { result: Some(result) }
@@ -116,7 +122,7 @@ fn stored_to_wire(outcome: StoreOutcome) -> ValidateAndStoreMessageResponse {
         seq: stored.seq,
         created_at_micros: stored.created_at.timestamp_micros(),
         duplicate: matches!(outcome, StoreOutcome::Duplicate(_)),
-        changed: stored.is_changed,
+        changed: stored.is_changed || stored.kind.is_none(),
     }
 }
 

@@ -1,13 +1,17 @@
 //! `/chats/{id}/messages`.
 
+use std::time::Duration;
+
 use actix_web::{
     HttpResponse,
     web::{Data, Json, Path, Query},
 };
+use chrono::{DateTime, Utc};
 use neonchat_common::{
     correlation,
     error::ApiError,
-    ids::{ChatId, MessageId, SendId},
+    ids::{ChatId, MessageId, SendId, Seq},
+    time,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -15,7 +19,8 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     error::MessageError,
     model::{
-        History, HistoryLimit, HistoryQuery, Message, NewMessage, Position, StoreOutcome, Versions, VersionsLimit,
+        History, HistoryLimit, HistoryQuery, Message, MessageReference, NewMessage, Position, SentMessage,
+        StoreOutcome, Versions, VersionsLimit,
     },
     service::Messages,
 };
@@ -34,6 +39,9 @@ problems! {
     NoSuchMessage: MessageError::NoSuchMessage;
     OtherContent: MessageError::IdempotencyMismatch;
     VersionsHidden: MessageError::VersionsHidden;
+    RoleTooLow: MessageError::Role;
+    Restricted: MessageError::Restricted;
+    SlowMode: MessageError::SlowMode { wait: Duration::from_secs(30) };
 }
 
 pub(crate) fn routes() -> Routes {
@@ -117,7 +125,40 @@ struct SendAnswer {
     duplicate: bool,
 }
 
+/// A message that an earlier request stored, for a sender who is no longer a member of the chat.
+#[derive(Serialize, ToSchema)]
+// An answer for a member has further fields, so it is not of this type too.
+#[serde(deny_unknown_fields)]
+struct FormerMemberAnswer {
+    /// The id of the message.
+    id: MessageId,
+    /// The id of the chat.
+    chat_id: ChatId,
+    /// The number of the message in the sequence of its chat.
+    #[schema(value_type = i64, minimum = 1, examples(42))]
+    seq: Seq,
+    /// When it was stored.
+    #[serde(serialize_with = "time::serialize")]
+    #[schema(examples("2026-01-02T03:04:05.000006Z"))]
+    created_at: DateTime<Utc>,
+    /// `true`.
+    duplicate: bool,
+}
+
+/// A message that an earlier request stored.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+enum RepeatedAnswer {
+    /// For a member of the chat.
+    Member(SendAnswer),
+    /// For a sender who is no longer a member.
+    FormerMember(FormerMemberAnswer),
+}
+
 /// Sends a message to a chat.
+///
+/// In a group or channel this needs the role of its setting `send`. In slow mode, a member who is not an admin can send one message
+/// in `slow_s` seconds. A repeated request is answered also if the sender has lost the right, or is no longer a member.
 ///
 /// The open sockets of the members get it at once. After 500 or 503 the message may be stored or not: repeat the
 /// request with the same `request_id`.
@@ -127,9 +168,8 @@ struct SendAnswer {
     request_body = SendRequest,
     responses(
         (status = 201, description = "The new message.", body = SendAnswer),
-        (status = 200, description = "The message that an earlier request with this `request_id` stored.", body = SendAnswer),
-        NoSuchChat,
-        OtherContent,
+        (status = 200, description = "The message that an earlier request with this `request_id` stored.", body = RepeatedAnswer),
+        NoSuchChat, RoleTooLow, Restricted, SlowMode, OtherContent,
     ),
 )]
 async fn send(
@@ -146,10 +186,17 @@ async fn send(
     };
     let (Some(text), Some(request_id)) = (text, request_id) else { return Err(invalid.into()) };
     let message = NewMessage { chat: *chat, sender, text, request_id, trace: correlation::current_trace() };
-    Ok(match messages.submit_and_deliver(message).await? {
-        StoreOutcome::Stored(message) => HttpResponse::Created().json(SendAnswer { message, duplicate: false }),
-        StoreOutcome::Duplicate(message) => HttpResponse::Ok().json(SendAnswer { message, duplicate: true }),
-    })
+    let outcome = messages.submit_and_deliver(message).await?;
+    let (mut response, duplicate) = match outcome {
+        StoreOutcome::Stored(_) => (HttpResponse::Created(), false),
+        StoreOutcome::Duplicate(_) => (HttpResponse::Ok(), true),
+    };
+    Ok(response.json(match outcome.into_inner() {
+        SentMessage::Message(message) => RepeatedAnswer::Member(SendAnswer { message, duplicate }),
+        SentMessage::Reference(MessageReference { id, chat_id, seq, created_at }) => {
+            RepeatedAnswer::FormerMember(FormerMemberAnswer { id, chat_id, seq, created_at, duplicate })
+        }
+    }))
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -164,7 +211,7 @@ struct VersionsParams {
 
 /// Returns the earlier texts of an edited message, the oldest first.
 ///
-/// By default only its author can read them (`EDIT_HISTORY`). They are erased when the message is deleted.
+/// By default only its author and admins can read them (`EDIT_HISTORY`). They are erased when the message is deleted.
 #[utoipa::path(
     get, path = "/chats/{id}/messages/{message_id}/versions", tag = "messages", operation_id = "list_versions",
     security(("bearer" = [])),

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::{
     notifier::MessageStored,
+    rights::ChatKind,
     schema::{message_versions, messages},
     validation::PageLimit,
 };
@@ -46,6 +47,8 @@ pub(crate) struct StoredAt {
     pub(crate) id: MessageId,
     pub(crate) seq: Seq,
     pub(crate) created_at: DateTime<Utc>,
+    /// The type of the chat; `None` if the sender is no longer a member.
+    pub(crate) kind: Option<ChatKind>,
     /// Whether the message was edited or deleted since, so that the sent text is not that of the message.
     pub(crate) is_changed: bool,
 }
@@ -64,6 +67,12 @@ impl<T> StoreOutcome<T> {
         match self {
             Self::Stored(stored) => StoreOutcome::Stored(f(stored)),
             Self::Duplicate(stored) => StoreOutcome::Duplicate(f(stored)),
+        }
+    }
+
+    pub(crate) fn into_inner(self) -> T {
+        match self {
+            Self::Stored(stored) | Self::Duplicate(stored) => stored,
         }
     }
 
@@ -163,6 +172,31 @@ impl From<&Message> for MessageStored {
     }
 }
 
+/// A message that its sender sent, now or before.
+// Without `Debug`, so that no log contains the text.
+#[derive(Clone)]
+pub(crate) enum SentMessage {
+    Message(Message),
+    /// The sender no longer sees the message, and learns only that it is stored.
+    Reference(MessageReference),
+}
+
+impl SentMessage {
+    pub(super) const fn of_former_member(chat_id: ChatId, stored: StoredAt) -> Self {
+        let StoredAt { id, seq, created_at, .. } = stored;
+        Self::Reference(MessageReference { id, chat_id, seq, created_at })
+    }
+}
+
+/// A message whose sender no longer sees it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MessageReference {
+    pub(crate) id: MessageId,
+    pub(crate) chat_id: ChatId,
+    pub(crate) seq: Seq,
+    pub(crate) created_at: DateTime<Utc>,
+}
+
 /// The position of a page in the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Position {
@@ -198,6 +232,9 @@ pub(crate) struct History {
     /// Every event up to this `seq` is reflected on this page. The page and the events after `head_seq` are the whole truth.
     #[schema(value_type = i64, minimum = 0, examples(42))]
     pub(crate) head_seq: Seq,
+    /// The first `seq` that exists for the user. Those below it are no gap.
+    #[schema(value_type = i64, minimum = 1, examples(1))]
+    pub(crate) first_seq: Seq,
 }
 
 impl History {

@@ -2,6 +2,7 @@
 
 use metrics::{counter, describe_counter};
 use neonchat_common::{
+    chat::Role,
     correlation,
     ids::{ChatId, MessageId, Seq, UserId},
     tasks::Tasks,
@@ -11,7 +12,7 @@ use super::{
     change::{ChangePolicy, NewChange},
     change_queue::ChangeQueue,
     error::MessageError,
-    model::{History, HistoryQuery, Message, NewMessage, StoreOutcome, Versions, VersionsLimit},
+    model::{History, HistoryQuery, Message, NewMessage, SentMessage, StoreOutcome, Versions, VersionsLimit},
     store::{self, ChangeResult, StoreResult},
     writer::Writer,
 };
@@ -19,6 +20,7 @@ use crate::{
     config::{EditHistory, MessageSettings},
     db::{Db, Replica},
     notifier::{MessageStored, Notifier},
+    rights::ChatKind,
 };
 
 const SENT_TOTAL: &str = "chat_messages_sent_total";
@@ -44,7 +46,7 @@ impl Messages {
             keeps_versions: settings.edit_history != EditHistory::Off,
         };
         Self {
-            writer: Writer::start(db.clone(), &tasks),
+            writer: Writer::start(db.clone(), settings.large_chat_rate, &tasks),
             changes: ChangeQueue::start(db.clone(), policy, &tasks),
             db,
             replica: None,
@@ -63,8 +65,8 @@ impl Messages {
     /// it is committed. The work continues if the caller is cancelled.
     ///
     /// # Errors
-    /// For all messages: the service is busy, or is shutting down. For one message: [`MessageError::NoSuchChat`],
-    /// [`MessageError::IdempotencyMismatch`] or [`MessageError::Db`].
+    /// For all messages: the service is busy, or is shutting down. For one message: [`MessageError::NoSuchChat`], a missing
+    /// right, [`MessageError::IdempotencyMismatch`] or [`MessageError::Db`].
     pub(crate) async fn submit(&self, messages: Vec<NewMessage>) -> Result<Vec<StoreResult>, MessageError> {
         let outcomes = self.writer.submit(messages).await?;
         for outcome in &outcomes {
@@ -73,7 +75,9 @@ impl Messages {
                 Ok(StoreOutcome::Duplicate(_)) => "duplicate",
                 Err(_) => "refused",
             };
-            counter!(SENT_TOTAL, "chat_type" => "direct", "status" => status).increment(1);
+            let kind = outcome.as_ref().ok().and_then(|outcome| outcome.get().kind);
+            counter!(SENT_TOTAL, "chat_type" => kind.map_or("unknown", ChatKind::as_str), "status" => status)
+                .increment(1);
         }
         Ok(outcomes)
     }
@@ -87,19 +91,33 @@ impl Messages {
     /// Stores a message that a client sent over REST, and asks notification-service to deliver it. The answer does not
     /// wait for the delivery. If notification-service is unavailable, it finds the message later, by a resync.
     /// Duplicates are delivered too, because a client repeats a send when the first one may have failed halfway.
-    pub(crate) async fn submit_and_deliver(&self, message: NewMessage) -> Result<StoreOutcome<Message>, MessageError> {
+    pub(crate) async fn submit_and_deliver(
+        &self,
+        message: NewMessage,
+    ) -> Result<StoreOutcome<SentMessage>, MessageError> {
         let messages = self.clone();
         let work = async move {
             let outcome = messages.submit_one(message.clone()).await?;
-            if outcome.get().is_changed {
-                // The sent text may be deleted, so it is not delivered. notification-service finds the event by a resync.
-                let stored = messages.message(message.sender, message.chat, outcome.get().id).await?;
-                return Ok(outcome.map(|_| stored));
+            let stored = *outcome.get();
+            if stored.kind.is_none() {
+                return Ok(outcome.map(|stored| SentMessage::of_former_member(message.chat, stored)));
             }
-            let outcome = outcome.map(|stored| Message::new(message, stored));
-            let (notifier, event) = (messages.notifier, MessageStored::from(outcome.get()));
+            if stored.is_changed {
+                // The sent text may be deleted, so it is not delivered. notification-service finds the event by a resync.
+                let shown = match messages.message(message.sender, message.chat, stored.id).await {
+                    Ok(message) => SentMessage::Message(message),
+                    // The sender does not see it any more: removed meanwhile, or a member again with a shorter history.
+                    Err(MessageError::NoSuchChat | MessageError::NoSuchMessage) => {
+                        SentMessage::of_former_member(message.chat, stored)
+                    }
+                    Err(error) => return Err(error),
+                };
+                return Ok(outcome.map(|_| shown));
+            }
+            let message = Message::new(message, stored);
+            let (notifier, event) = (messages.notifier, MessageStored::from(&message));
             messages.tasks.spawn(correlation::in_current_scope(async move { notifier.message_stored(event).await }));
-            Ok(outcome)
+            Ok(outcome.map(|_| SentMessage::Message(message)))
         };
         self.tasks.spawn(correlation::in_current_scope(work)).await.unwrap_or(Err(MessageError::ShuttingDown))
     }
@@ -117,7 +135,7 @@ impl Messages {
         chat: ChatId,
         message: MessageId,
     ) -> Result<Message, MessageError> {
-        Ok(store::message(&self.db, user, chat, message).await?.seen_by(user))
+        Ok(store::message(&self.db, user, chat, message).await?.1.seen_by(user))
     }
 
     /// Returns a page of a chat's history for one of its members.
@@ -139,14 +157,19 @@ impl Messages {
         after: Seq,
         limit: VersionsLimit,
     ) -> Result<Versions, MessageError> {
-        let message = store::message(&self.db, user, chat, message).await?;
+        let (access, message) = store::message(&self.db, user, chat, message).await?;
         if message.is_deleted {
             return Err(MessageError::NoSuchMessage);
         }
-        if message.sender_id != user && self.settings.edit_history != EditHistory::Members {
+        let is_shown = match self.settings.edit_history {
+            EditHistory::Members => true,
+            EditHistory::Admins => access.role() > Role::Member,
+            EditHistory::Off => false,
+        };
+        if message.sender_id != user && !is_shown {
             return Err(MessageError::VersionsHidden);
         }
-        let mut versions = store::versions(&self.db, chat, message.seq, after, limit).await?;
+        let mut versions = store::versions(&self.db, access, message.seq, after, limit).await?;
         let has_more = limit.truncate(&mut versions);
         let next = versions.last().filter(|_| has_more).map(|version| version.until_seq.to_string());
         Ok(Versions { versions, next })

@@ -3,9 +3,13 @@
 mod change;
 mod insert;
 
-use diesel::{ExpressionMethods as _, HasQuery as _, OptionalExtension as _, QueryDsl as _, QueryResult};
+use diesel::{
+    BoolExpressionMethods as _, ExpressionMethods as _, HasQuery as _, OptionalExtension as _, QueryDsl as _,
+    QueryResult,
+};
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 use neonchat_common::ids::{ChatId, MessageId, Seq, UserId};
+use uuid::Uuid;
 
 pub(super) use self::{
     change::{ChangeResult, apply_changes},
@@ -17,14 +21,16 @@ use super::{
 };
 use crate::{
     access::Access,
-    db::{Db, DbResult, Replica},
+    db::{Db, Replica},
+    rights::ChatKind,
     schema::{chats, message_versions, messages},
 };
 
 /// Returns a page of history. It is found by key and not by offset, so page 10,000 costs as much as page 1.
 ///
 /// If the client says up to which `seq` it knows the chat, the page may come from a replica that has everything up to there. The
-/// membership is always read from the primary, so that a former member reads nothing.
+/// membership is always read from the primary, before and after the page, so that a page has nothing after the removal of the
+/// member.
 pub(super) async fn history(
     db: &Db,
     replica: Option<&Replica>,
@@ -37,7 +43,7 @@ pub(super) async fn history(
         return db
             .run(async |connection| {
                 let access = access(connection, user, chat).await?;
-                page(connection, access, position, limit).await
+                confirmed_page(connection, access, position, limit).await
             })
             .await;
     };
@@ -48,10 +54,33 @@ pub(super) async fn history(
         Err(MessageError::NoSuchChat | MessageError::UnknownCursor { .. }) => Ok(None),
         answer => answer.map(Some),
     });
-    match from_replica.await {
-        Some(page) => Ok(page),
-        None => db.run(async |connection| page(connection, access, position, limit).await).await,
+    let Some(page) = from_replica.await else {
+        return db.run(async |connection| confirmed_page(connection, access, position, limit).await).await;
+    };
+    if access.kind() != ChatKind::Direct {
+        db.run(async |connection| confirm(connection, access).await).await?;
     }
+    Ok(page)
+}
+
+async fn confirmed_page(
+    connection: &mut AsyncPgConnection,
+    access: Access,
+    position: Position,
+    limit: HistoryLimit,
+) -> Result<History, MessageError> {
+    let page = page(connection, access, position, limit).await?;
+    confirm(connection, access).await?;
+    Ok(page)
+}
+
+/// Checks that a user is still a member who sees as much. The members of a direct chat never change.
+async fn confirm(connection: &mut AsyncPgConnection, before: Access) -> Result<(), MessageError> {
+    if before.kind() == ChatKind::Direct {
+        return Ok(());
+    }
+    let now = access(connection, before.user(), before.chat()).await?;
+    if now.hidden_up_to() > before.hidden_up_to() { Err(MessageError::NoSuchChat) } else { Ok(()) }
 }
 
 async fn access(connection: &mut AsyncPgConnection, user: UserId, chat: ChatId) -> Result<Access, MessageError> {
@@ -64,37 +93,51 @@ async fn page(
     position: Position,
     limit: HistoryLimit,
 ) -> Result<History, MessageError> {
-    let chat = access.chat();
     // The head is read first, so that the page reflects every event up to it.
-    let head = chats::table.find(chat.0).select(chats::last_seq).first(connection).await.optional()?;
+    let head = chats::table.find(access.chat().0).select(chats::last_seq).first(connection).await.optional()?;
     let head_seq = head.ok_or(MessageError::NoSuchChat)?;
+    let first_seq = access.hidden_up_to() + 1;
     match position {
         Position::Newest => {
-            let (messages, has_previous) = older_than(connection, chat, Seq::MAX, limit).await?;
-            Ok(History { messages, has_previous, has_next: false, head_seq })
+            let (messages, has_previous) = older_than(connection, access, Seq::MAX, limit).await?;
+            Ok(History { messages, has_previous, has_next: false, head_seq, first_seq })
         }
         // The cursor itself is a newer message than those before it, and an older one than those after it.
         Position::Before(cursor) => {
-            let cursor = find_seq(connection, chat, cursor, "before_id").await?;
-            let (messages, has_previous) = older_than(connection, chat, cursor, limit).await?;
-            Ok(History { messages, has_previous, has_next: true, head_seq })
+            let cursor = find_seq(connection, access, cursor, "before_id").await?;
+            let (messages, has_previous) = older_than(connection, access, cursor, limit).await?;
+            Ok(History { messages, has_previous, has_next: true, head_seq, first_seq })
         }
         Position::After(cursor) => {
-            let cursor = find_seq(connection, chat, cursor, "after_id").await?;
-            let mut messages = newer_than(connection, chat, cursor, limit.plus_one()).await?;
+            let cursor = find_seq(connection, access, cursor, "after_id").await?;
+            let mut messages = newer_than(connection, access, cursor, limit.plus_one()).await?;
             let has_next = limit.truncate(&mut messages);
             messages.reverse();
-            Ok(History { messages, has_previous: true, has_next, head_seq })
+            Ok(History { messages, has_previous: true, has_next, head_seq, first_seq })
         }
     }
 }
 
-/// Returns a message for a member of its chat.
-pub(super) async fn message(db: &Db, user: UserId, chat: ChatId, message: MessageId) -> Result<Message, MessageError> {
+/// The messages of a chat that exist for the member.
+#[diesel::dsl::auto_type(no_type_alias)]
+fn visible_to(access: Access) -> _ {
+    let (chat, from_seq): (Uuid, Seq) = (access.chat().0, access.hidden_up_to());
+    messages::chat_id.eq(chat).and(messages::seq.gt(from_seq))
+}
+
+/// Returns a message for a member of its chat, and the membership.
+pub(super) async fn message(
+    db: &Db,
+    user: UserId,
+    chat: ChatId,
+    message: MessageId,
+) -> Result<(Access, Message), MessageError> {
     db.run(async |connection| {
         let access = access(connection, user, chat).await?;
-        let message = Message::query().filter(messages::id.eq(message.0)).filter(messages::chat_id.eq(access.chat().0));
-        message.first(connection).await.optional()?.ok_or(MessageError::NoSuchMessage)
+        let message = Message::query().filter(messages::id.eq(message.0)).filter(visible_to(access));
+        let message = message.first(connection).await.optional()?.ok_or(MessageError::NoSuchMessage)?;
+        confirm(connection, access).await?;
+        Ok((access, message))
     })
     .await
 }
@@ -102,31 +145,33 @@ pub(super) async fn message(db: &Db, user: UserId, chat: ChatId, message: Messag
 /// Returns the replaced texts of a message after the one that ended at the edit `after`, and one more than the limit.
 pub(super) async fn versions(
     db: &Db,
-    chat: ChatId,
+    access: Access,
     message: Seq,
     after: Seq,
     limit: VersionsLimit,
-) -> DbResult<Vec<Version>> {
-    db.query(async |connection| {
-        Version::query()
-            .filter(message_versions::chat_id.eq(chat.0))
+) -> Result<Vec<Version>, MessageError> {
+    db.run(async |connection| {
+        let versions = Version::query()
+            .filter(message_versions::chat_id.eq(access.chat().0))
             .filter(message_versions::seq.eq(message))
             .filter(message_versions::until_seq.gt(after))
             .order(message_versions::until_seq)
             .limit(limit.plus_one())
             .load(connection)
-            .await
+            .await?;
+        confirm(connection, access).await?;
+        Ok(versions)
     })
     .await
 }
 
 async fn find_seq(
     connection: &mut AsyncPgConnection,
-    chat: ChatId,
+    access: Access,
     message: MessageId,
     field: &'static str,
 ) -> Result<Seq, MessageError> {
-    let message = messages::table.find(message.0).filter(messages::chat_id.eq(chat.0));
+    let message = messages::table.find(message.0).filter(visible_to(access));
     let seq = message.select(messages::seq).first(connection).await.optional()?;
     seq.ok_or(MessageError::UnknownCursor { field })
 }
@@ -134,12 +179,12 @@ async fn find_seq(
 /// Returns the messages directly before a `seq`, the newest first, and whether there are older ones.
 async fn older_than(
     connection: &mut AsyncPgConnection,
-    chat: ChatId,
+    access: Access,
     seq: Seq,
     limit: HistoryLimit,
 ) -> QueryResult<(Vec<Message>, bool)> {
     let mut messages = Message::query()
-        .filter(messages::chat_id.eq(chat.0))
+        .filter(visible_to(access))
         .filter(messages::seq.lt(seq))
         .order(messages::seq.desc())
         .limit(limit.plus_one())
@@ -152,12 +197,12 @@ async fn older_than(
 /// Returns the messages directly after a `seq`, the oldest first.
 async fn newer_than(
     connection: &mut AsyncPgConnection,
-    chat: ChatId,
+    access: Access,
     seq: Seq,
     limit: i64,
 ) -> QueryResult<Vec<Message>> {
     Message::query()
-        .filter(messages::chat_id.eq(chat.0))
+        .filter(visible_to(access))
         .filter(messages::seq.gt(seq))
         .order(messages::seq)
         .limit(limit)

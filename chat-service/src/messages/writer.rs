@@ -29,6 +29,14 @@ pub(super) struct Writer {
 /// The messages of one caller.
 type Job = batching::Job<Vec<NewMessage>, Vec<StoreResult>>;
 
+/// Where the messages are stored.
+#[derive(Clone)]
+struct Store {
+    db: Db,
+    /// The most messages of a large chat in a second; 0 is no limit.
+    large_chat_rate: u32,
+}
+
 fn size(job: &Job) -> BatchSize {
     let bytes = job.work.iter().map(|message| message.text.as_str().len()).sum();
     BatchSize { messages: job.work.len(), bytes }
@@ -36,9 +44,11 @@ fn size(job: &Job) -> BatchSize {
 
 impl Writer {
     /// Starts the task. It ends with the process, after it has stored everything in the queue.
-    pub(super) fn start(db: Db, tasks: &Tasks) -> Self {
+    ///
+    /// `large_chat_rate` is the most messages of a large chat in a second; 0 is no limit.
+    pub(super) fn start(db: Db, large_chat_rate: u32, tasks: &Tasks) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE_CAPACITY);
-        tasks.spawn(run(db, jobs, tasks.clone()));
+        tasks.spawn(run(Store { db, large_chat_rate }, jobs, tasks.clone()));
         Self { queue }
     }
 
@@ -51,19 +61,19 @@ impl Writer {
 
 /// Runs one statement at a time. With two, Postgres could execute one while it flushes the other, but each would have
 /// half of the messages at nearly the same cost (docs/PERFORMANCE.md).
-async fn run(db: Db, mut jobs: mpsc::Receiver<Job>, tasks: Tasks) {
+async fn run(store: Store, mut jobs: mpsc::Receiver<Job>, tasks: Tasks) {
     let stopped = tasks.stop_token();
     while let Some(jobs) = recv_batch(&mut jobs, &stopped, MAX_BATCH, size).await {
         // In a separate task, so that a panic fails only this batch.
-        let _ = tasks.spawn(flush(db.clone(), jobs)).await;
+        let _ = tasks.spawn(flush(store.clone(), jobs)).await;
     }
 }
 
-async fn flush(db: Db, jobs: Vec<Job>) {
+async fn flush(store: Store, jobs: Vec<Job>) {
     let late = |messages: &Vec<NewMessage>| messages.iter().map(|_| Err(DbError::QueueTimeout.into())).collect();
     let Some((jobs, start_by)) = in_time(jobs, late) else { return };
     let messages: Vec<&NewMessage> = jobs.iter().flat_map(|job| &job.work).collect();
-    let mut outcomes = insert_deduplicated(&db, start_by, &messages).await.into_iter();
+    let mut outcomes = insert_deduplicated(&store, start_by, &messages).await.into_iter();
     for job in jobs {
         let outcomes = outcomes.by_ref().take(job.work.len()).collect();
         // The caller may have been cancelled.
@@ -72,7 +82,7 @@ async fn flush(db: Db, jobs: Vec<Job>) {
 }
 
 /// Inserts messages that may contain the same one several times.
-async fn insert_deduplicated(db: &Db, start_by: Instant, messages: &[&NewMessage]) -> Vec<StoreResult> {
+async fn insert_deduplicated(store: &Store, start_by: Instant, messages: &[&NewMessage]) -> Vec<StoreResult> {
     let mut firsts: HashMap<_, usize> = HashMap::with_capacity(messages.len());
     let mut distinct = Vec::with_capacity(messages.len());
     // For each message, the index in `distinct` of the first one with its `request_id`, and whether it is that one.
@@ -86,7 +96,7 @@ async fn insert_deduplicated(db: &Db, start_by: Instant, messages: &[&NewMessage
             }
         })
         .collect();
-    let outcomes = insert_batch_or_singly(db, start_by, &distinct).await;
+    let outcomes = insert_batch_or_singly(store, start_by, &distinct).await;
     let outcome = |(message, (index, is_first)): (&&NewMessage, (usize, bool))| match (&outcomes[index], is_first) {
         (outcome, true) => outcome.clone(),
         (_, false) if !distinct[index].has_same_content_as(message) => Err(MessageError::IdempotencyMismatch),
@@ -98,13 +108,13 @@ async fn insert_deduplicated(db: &Db, start_by: Instant, messages: &[&NewMessage
 
 /// Inserts all messages by one statement. If it fails because of one of them, inserts each singly, so that the others are
 /// stored.
-async fn insert_batch_or_singly(db: &Db, start_by: Instant, messages: &[&NewMessage]) -> Vec<StoreResult> {
-    match insert_traced(db, start_by, messages).await {
+async fn insert_batch_or_singly(store: &Store, start_by: Instant, messages: &[&NewMessage]) -> Vec<StoreResult> {
+    match insert_traced(store, start_by, messages).await {
         Ok(outcomes) => outcomes,
         Err(error) if messages.len() > 1 && !error.is_transient() => {
             let mut outcomes = Vec::with_capacity(messages.len());
             for message in messages {
-                let alone = insert_traced(db, start_by, slice::from_ref(message)).await;
+                let alone = insert_traced(store, start_by, slice::from_ref(message)).await;
                 outcomes.append(&mut alone.unwrap_or_else(|error| vec![Err(error.into())]));
             }
             outcomes
@@ -113,13 +123,17 @@ async fn insert_batch_or_singly(db: &Db, start_by: Instant, messages: &[&NewMess
     }
 }
 
-async fn insert_traced(db: &Db, start_by: Instant, messages: &[&NewMessage]) -> Result<Vec<StoreResult>, DbError> {
+async fn insert_traced(
+    Store { db, large_chat_rate }: &Store,
+    start_by: Instant,
+    messages: &[&NewMessage],
+) -> Result<Vec<StoreResult>, DbError> {
     // The statement is a span in the trace of each message.
     let statement = || trace::statement("INSERT", "messages", messages.len());
     let mut statements = trace::Span::children(messages.iter().map(|message| &message.trace), statement);
-    let stored = db
-        .run_by(start_by, async |connection| Ok::<_, DbError>(store::insert_batch(connection, messages).await?))
-        .await;
+    let insert =
+        async |connection: &mut _| Ok::<_, DbError>(store::insert_batch(connection, messages, *large_chat_rate).await?);
+    let stored = db.run_by(start_by, insert).await;
     if let Err(error) = &stored {
         for statement in &mut statements {
             statement.fail(error.kind());

@@ -12,7 +12,7 @@ use neonchat_common::http::{json_config, path_config, query_config};
 use utoipa::openapi::OpenApi;
 
 use crate::{
-    changes, chats, health, http::routes::Routes, messages, request_limit::limit_requests, services::Services,
+    changes, chats, groups, health, http::routes::Routes, messages, request_limit::limit_requests, services::Services,
     sessions, timeline, users,
 };
 
@@ -44,6 +44,7 @@ pub(crate) fn routes(config: &mut ServiceConfig, services: &Services, has_operat
         .app_data(Data::new(services.messages.clone()))
         .app_data(Data::new(services.timeline.clone()))
         .app_data(Data::new(services.changes.clone()))
+        .app_data(Data::new(services.groups.clone()))
         .app_data(Data::new(services.health.clone()))
         .configure(operations)
         .configure(|config| swagger_ui::routes(config, &document))
@@ -62,6 +63,7 @@ fn api_routes() -> Routes {
         .and(chats::http::routes())
         .and(messages::http::routes())
         .and(changes::http::routes())
+        .and(groups::http::routes())
         .and(timeline::http::routes())
 }
 

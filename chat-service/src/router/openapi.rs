@@ -36,6 +36,7 @@ const BEARER: &str = "bearer";
         (name = "auth", description = "Accounts and tokens"),
         (name = "users", description = "Profiles and presence"),
         (name = "chats", description = "Chats and read markers"),
+        (name = "groups", description = "Groups and channels: members, roles, invites and bans"),
         (name = "messages", description = "Messages and events of a chat"),
         (name = "operations", description = "Health, readiness and metrics, for operators"),
     ),

@@ -20,8 +20,14 @@ const SETTLED: TimeDelta = TimeDelta::seconds(3);
 const CHANGES: &str = "SELECT user_id, at FROM (
         SELECT member.user_id, chats.created_at AS at FROM chats
         JOIN chat_members AS member ON member.chat_id = chats.id WHERE chats.created_at >= $1
+        UNION ALL SELECT user_id, at FROM member_changes WHERE at >= $1
         UNION ALL SELECT user_id, revoked_at FROM revoked_tokens WHERE revoked_at >= $1
     ) AS changes ORDER BY at LIMIT $2";
+
+/// Deletes some of the changes that no instance asks for any more, with each call, to keep the table small.
+const SWEEP: &str = "DELETE FROM member_changes WHERE ctid = ANY (ARRAY (
+        SELECT ctid FROM member_changes WHERE at < now() - interval '1 day' LIMIT 1000 FOR UPDATE SKIP LOCKED
+    ))";
 
 /// A change of a user's chats or sessions.
 #[derive(QueryableByName)]
@@ -45,6 +51,7 @@ pub(super) async fn changes(db: &Db, since: Option<DateTime<Utc>>) -> DbResult<(
             Some(changes) => changes.load(connection).await?,
             None => Vec::new(),
         };
+        diesel::sql_query(SWEEP).execute(connection).await?;
         Ok((now - SETTLED, changes))
     })
     .await

@@ -1,14 +1,31 @@
 //! Durable events, and pages of them.
 
+mod membership;
+mod view;
+
 use chrono::{DateTime, Utc};
 use neonchat_common::{
+    chat::MembershipChange,
     ids::{ChatId, MessageId, SendId, Seq, UserId},
     json, time,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{messages::model::Message, notifier::Frames, validation::PageLimit};
+#[cfg(test)]
+pub(crate) use self::membership::{AddedBody, ChangedBody, RemovedBody};
+pub(crate) use self::membership::{
+    ChatClosedEvent, ChatClosedEventType, ChatProfile, ChatUpdatedEvent, ChatUpdatedEventType, MemberChange,
+    MemberChangedEvent, MemberChangedEventType, MembersAddedEvent, MembersAddedEventType, MembersRemovedEvent,
+    MembersRemovedEventType, Origin,
+};
+use crate::{
+    access::Access,
+    messages::model::Message,
+    notifier::{ChangeStored, Frames},
+    rights::ChatKind,
+    validation::PageLimit,
+};
 
 /// The page size of events.
 pub(crate) type EventsLimit = PageLimit<200, 1000>;
@@ -19,15 +36,35 @@ pub(crate) struct StoredEvent {
     pub(crate) actor: UserId,
     /// The idempotency key of the actor.
     pub(crate) request_id: Option<SendId>,
+    /// The type of the chat. Not for a message.
+    pub(crate) chat_kind: Option<ChatKind>,
     pub(crate) event: Event,
 }
 
 impl StoredEvent {
+    /// Returns the announcement of the event to the sockets of its chat.
+    pub(crate) fn announcement(&self, chat_id: ChatId) -> ChangeStored {
+        ChangeStored {
+            chat_id,
+            seq: self.event.seq(),
+            actor_id: self.actor,
+            request_id: self.request_id,
+            frames: self.frames(),
+            membership: self.event.membership(),
+        }
+    }
+
+    /// Returns the event as a member may see it. It has no frame for others.
+    pub(super) fn seen_by(self, access: Access) -> Self {
+        Self { chat_kind: None, event: self.event.seen_by(access), ..self }
+    }
+
     /// Encodes the frames for the sockets of the members. Not for a message: notification-service encodes its frame.
     pub(crate) fn frames(&self) -> Frames {
         let others = self.event.clone().seen_by_others();
         let for_actor = self.event.has_secrets_of_actor().then(|| json::raw(&self.event));
-        Frames { for_others: json::raw(&others), for_actor }
+        let hidden = self.chat_kind.and_then(|kind| self.event.hidden(kind));
+        Frames { for_others: json::raw(&others), for_actor, hidden }
     }
 }
 
@@ -35,6 +72,15 @@ impl StoredEvent {
 pub(crate) struct EventsPage {
     pub(crate) events: Vec<StoredEvent>,
     pub(crate) head_seq: Seq,
+    /// The membership of the member whose view this is.
+    pub(crate) access: Option<Access>,
+}
+
+impl EventsPage {
+    /// Returns the first `seq` that exists for the member.
+    pub(crate) fn first_seq(&self) -> Option<Seq> {
+        self.access.map(|access| access.hidden_up_to() + 1)
+    }
 }
 
 /// A durable event of a chat. Its `type` says which one.
@@ -46,6 +92,11 @@ pub(crate) struct EventsPage {
     ("message" = "#/components/schemas/MessageEvent"),
     ("message_edited" = "#/components/schemas/MessageEditedEvent"),
     ("messages_deleted" = "#/components/schemas/MessagesDeletedEvent"),
+    ("members_added" = "#/components/schemas/MembersAddedEvent"),
+    ("members_removed" = "#/components/schemas/MembersRemovedEvent"),
+    ("member_changed" = "#/components/schemas/MemberChangedEvent"),
+    ("chat_updated" = "#/components/schemas/ChatUpdatedEvent"),
+    ("chat_closed" = "#/components/schemas/ChatClosedEvent"),
     ("unknown" = "#/components/schemas/UnknownEvent"),
 )))]
 pub(crate) enum Event {
@@ -55,6 +106,16 @@ pub(crate) enum Event {
     Edited(MessageEditedEvent),
     /// Messages were deleted.
     Deleted(MessagesDeletedEvent),
+    /// Users became members.
+    MembersAdded(MembersAddedEvent),
+    /// Users ceased to be members.
+    MembersRemoved(MembersRemovedEvent),
+    /// A member got another role, or was restricted.
+    MemberChanged(MemberChangedEvent),
+    /// Title, description, handle or settings changed.
+    ChatUpdated(Box<ChatUpdatedEvent>),
+    /// The chat was closed.
+    ChatClosed(ChatClosedEvent),
     /// An event that only a newer version of the service knows.
     Unknown(UnknownEvent),
 }
@@ -189,31 +250,12 @@ impl Event {
             Self::Message(event) => event.seq,
             Self::Edited(event) => event.seq,
             Self::Deleted(event) => event.seq,
+            Self::MembersAdded(event) => event.origin.seq,
+            Self::MembersRemoved(event) => event.origin.seq,
+            Self::MemberChanged(event) => event.seq,
+            Self::ChatUpdated(event) => event.origin.seq,
+            Self::ChatClosed(event) => event.origin.seq,
             Self::Unknown(event) => event.seq,
-        }
-    }
-
-    /// Returns the event as a member may see it.
-    pub(crate) fn seen_by(self, reader: UserId) -> Self {
-        match &self {
-            Self::Message(MessageEvent { message, .. })
-            | Self::Edited(MessageEditedEvent { message: Some(message), .. })
-                if message.sender_id != reader =>
-            {
-                self.seen_by_others()
-            }
-            _ => self,
-        }
-    }
-
-    /// Returns the event as members other than the author of the message see it.
-    fn seen_by_others(self) -> Self {
-        match self {
-            Self::Message(event) => Self::Message(MessageEvent { message: event.message.seen_by_others(), ..event }),
-            Self::Edited(event) => {
-                Self::Edited(MessageEditedEvent { message: event.message.map(Message::seen_by_others), ..event })
-            }
-            event @ (Self::Deleted(_) | Self::Unknown(_)) => event,
         }
     }
 
@@ -222,13 +264,26 @@ impl Event {
         matches!(self, Self::Edited(MessageEditedEvent { message: Some(_), .. }))
     }
 
+    /// Returns who ceases to be a member, or gets another role, with this event.
+    pub(crate) fn membership(&self) -> Option<MembershipChange> {
+        match self {
+            Self::MembersRemoved(event) => Some(event.membership()),
+            Self::MemberChanged(event) => event.membership(),
+            Self::ChatClosed(_) => Some(ChatClosedEvent::membership()),
+            _ => None,
+        }
+    }
+
     /// Returns the approximate size of the event, encoded, in bytes.
     pub(super) fn size(&self) -> usize {
         match self {
             Self::Message(MessageEvent { message, .. })
             | Self::Edited(MessageEditedEvent { message: Some(message), .. }) => message.text.len() + EVENT_OVERHEAD,
             Self::Deleted(event) => EVENT_OVERHEAD + event.messages.len() * DELETED_MESSAGE_SIZE,
-            Self::Edited(_) | Self::Unknown(_) => EVENT_OVERHEAD,
+            Self::MembersAdded(event) => EVENT_OVERHEAD + event.body.user_ids.len() * USER_ID_SIZE,
+            Self::MembersRemoved(event) => EVENT_OVERHEAD + event.body.user_ids.len() * USER_ID_SIZE,
+            Self::ChatUpdated(event) => EVENT_OVERHEAD + event.profile.title.len() + event.profile.description.len(),
+            Self::Edited(_) | Self::MemberChanged(_) | Self::ChatClosed(_) | Self::Unknown(_) => EVENT_OVERHEAD,
         }
     }
 }
@@ -239,15 +294,21 @@ const EVENT_OVERHEAD: usize = 512;
 /// The size of a [`DeletedMessage`], encoded and rounded up, in bytes.
 const DELETED_MESSAGE_SIZE: usize = 80;
 
+/// The size of the id of a user, encoded, in bytes.
+const USER_ID_SIZE: usize = 40;
+
 /// A page of the durable events of a chat, in ascending order of `seq`.
 #[derive(Serialize, ToSchema)]
-#[expect(clippy::struct_field_names, reason = "both names are those of the API")]
+#[expect(clippy::struct_field_names, reason = "the names are those of the API")]
 pub(crate) struct Events {
     /// The events on this page. With long texts there are fewer than `limit`.
     pub(crate) events: Vec<Event>,
     /// The highest `seq` of the chat; at least that of the last event on this page.
     #[schema(value_type = i64, minimum = 0, examples(42))]
     pub(crate) head_seq: Seq,
+    /// The first `seq` that exists for the user. Those below it are no gap, and a lower `after` counts as the one before it.
+    #[schema(value_type = i64, minimum = 1, examples(1))]
+    pub(crate) first_seq: Seq,
     /// Whether there are further pages.
     pub(crate) has_more: bool,
 }

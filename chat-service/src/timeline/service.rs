@@ -31,26 +31,28 @@ impl Timeline {
         after: Seq,
         limit: EventsLimit,
     ) -> Result<Events, TimelineError> {
-        let EventsPage { events, head_seq } = store::page(&self.db, Some(user), chat, after, limit).await?;
+        let page = store::page(&self.db, Some(user), chat, after, limit).await?;
+        let first_seq = page.first_seq().unwrap_or(1);
+        let EventsPage { events, head_seq, .. } = page;
         let mut bytes = 0;
         let fits = |event: &Event| {
             bytes += event.size();
             bytes <= MAX_PAGE_BYTES
         };
         let events: Vec<_> = events.into_iter().map(|stored| stored.event).take_while(fits).collect();
-        let last = events.last().map_or(after, Event::seq);
-        let events = events.into_iter().map(|event| event.seen_by(user)).collect();
-        Ok(Events { events, head_seq, has_more: last < head_seq })
+        let last = events.last().map_or(after.max(first_seq - 1), Event::seq);
+        Ok(Events { events, head_seq, first_seq, has_more: last < head_seq })
     }
 
-    /// Returns the events of a chat after a `seq`, for a service that has checked the membership itself.
+    /// Returns the events of a chat after a `seq`, for a service that has checked the membership itself, or for this member.
     pub(crate) async fn events_for_service(
         &self,
+        member: Option<UserId>,
         chat: ChatId,
         after: Seq,
         limit: EventsLimit,
     ) -> Result<EventsPage, TimelineError> {
-        store::page(&self.db, None, chat, after, limit).await
+        store::page(&self.db, member, chat, after, limit).await
     }
 
     /// Returns the event with this `seq`, as its frames have to show it now.

@@ -1,5 +1,7 @@
 //! Events in Postgres.
 
+mod membership;
+
 use chrono::{DateTime, Utc};
 use diesel::{
     OptionalExtension as _, QueryDsl as _, QueryResult, Queryable,
@@ -14,18 +16,23 @@ use uuid::Uuid;
 use super::{
     error::TimelineError,
     model::{
-        DeletedMessage, Event, EventsLimit, EventsPage, MessageEditedEvent, MessageEditedEventType,
-        MessagesDeletedEvent, MessagesDeletedEventType, StoredEvent, UnknownEvent, UnknownEventType,
+        Event, EventsLimit, EventsPage, MessageEditedEvent, MessageEditedEventType, MessagesDeletedEvent,
+        MessagesDeletedEventType, Origin, StoredEvent, UnknownEvent, UnknownEventType,
     },
 };
 use crate::{
     access::Access,
     db::{Db, DbResult},
-    messages::{change::ChangeKind, model::Message},
+    event_kind::EventKind,
+    messages::model::Message,
+    rights::ChatKind,
     schema::chats,
 };
 
-/// Returns the events of a chat after a `seq`. If `member` is given, checks the membership first.
+/// Returns the events of a chat after a `seq`. If `member` is given: those that exist for the member, as the member sees them.
+///
+/// The membership is read after the events. So a page that has an event after the removal of the member is never returned: the
+/// removal was committed before the page was read.
 pub(super) async fn page(
     db: &Db,
     member: Option<UserId>,
@@ -34,21 +41,29 @@ pub(super) async fn page(
     limit: EventsLimit,
 ) -> Result<EventsPage, TimelineError> {
     db.run(async |connection| {
-        if let Some(member) = member {
-            Access::find(connection, member, chat).await?.ok_or(TimelineError::NoSuchChat)?;
-        }
+        let query = EventsAfter { chat: chat.0, member: member.map(|member| member.0), after, limit: limit.get() };
+        let rows = query.load::<Row>(connection).await?;
+        let mut events: Vec<_> = rows.into_iter().map(|row| row.event(chat)).collect();
+        let access = match member {
+            None => None,
+            Some(member) => {
+                let access = Access::find(connection, member, chat).await?.ok_or(TimelineError::NoSuchChat)?;
+                // The user may have left and joined since the events were read.
+                events.retain(|stored| stored.event.seq() > access.hidden_up_to());
+                events = events.into_iter().map(|stored| stored.seen_by(access)).collect();
+                Some(access)
+            }
+        };
         // The head is read last, so that it is not lower than an event that is stored in between.
-        let rows = EventsAfter { chat: chat.0, after, limit: limit.get() }.load::<Row>(connection).await?;
         let head = chats::table.find(chat.0).select(chats::last_seq).first(connection).await.optional()?;
-        let events = rows.into_iter().map(|row| row.event(chat)).collect();
-        Ok(EventsPage { events, head_seq: head.ok_or(TimelineError::NoSuchChat)? })
+        Ok(EventsPage { events, head_seq: head.ok_or(TimelineError::NoSuchChat)?, access })
     })
     .await
 }
 
 /// Returns the event with this `seq`.
 pub(super) async fn find(db: &Db, chat: ChatId, seq: Seq) -> DbResult<Option<StoredEvent>> {
-    let query = EventsAfter { chat: chat.0, after: seq - 1, limit: 1 };
+    let query = EventsAfter { chat: chat.0, member: None, after: seq - 1, limit: 1 };
     let row = db.query(async |connection| query.get_result::<Row>(connection).await.optional()).await?;
     Ok(row.map(|row| row.event(chat)))
 }
@@ -58,6 +73,8 @@ pub(super) async fn find(db: &Db, chat: ChatId, seq: Seq) -> DbResult<Option<Sto
 #[derive(Clone, Copy, QueryId)]
 struct EventsAfter {
     chat: Uuid,
+    /// Leaves out the events that do not exist for this member.
+    member: Option<Uuid>,
     after: Seq,
     limit: i64,
 }
@@ -65,14 +82,25 @@ struct EventsAfter {
 impl QueryFragment<Pg> for EventsAfter {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql(
-            "(SELECT seq, 0::smallint, sender_id, request_id, created_at, NULL,
+            "(SELECT seq, 0::smallint, sender_id, request_id, created_at, NULL, NULL,
                      id, seq, sender_id, request_id, text, created_at, updated_at, changed_seq, deleted_at IS NOT NULL
                 FROM messages WHERE chat_id = ",
         );
         self.push_range(&mut out, "seq")?;
         out.push_sql(
             ") UNION ALL (
-              SELECT event.seq, kind, actor_id, event.request_id, event.created_at, body::text,
+              SELECT event.seq, kind, actor_id, event.request_id, event.created_at,
+                     CASE kind WHEN 9 THEN (
+                         SELECT jsonb_build_object('kind', chats.kind, 'title', title, 'description', description,
+                                                   'handle', handle, 'settings', settings, 'slow_s', slow_s)
+                           FROM chat_profiles AS profile JOIN chats ON chats.id = profile.chat_id
+                          WHERE profile.chat_id = event.chat_id)
+                     ELSE body END::text,
+                     (SELECT chats.kind FROM chats WHERE chats.id = ",
+        );
+        out.push_bind_param::<SqlUuid, _>(&self.chat)?;
+        out.push_sql(
+            "),
                      message.id, message.seq, sender_id, message.request_id, text, message.created_at, updated_at,
                      changed_seq, deleted_at IS NOT NULL
                 FROM chat_events AS event
@@ -90,9 +118,14 @@ impl EventsAfter {
         out.push_bind_param::<SqlUuid, _>(&self.chat)?;
         out.push_sql(" AND ");
         out.push_sql(seq);
-        out.push_sql(" > ");
+        // Without a membership there is no `from_seq`, and `greatest` ignores NULL.
+        out.push_sql(" > greatest(");
         out.push_bind_param::<BigInt, _>(&self.after)?;
-        out.push_sql(" ORDER BY ");
+        out.push_sql(", (SELECT from_seq FROM chat_members AS member WHERE member.chat_id = ");
+        out.push_bind_param::<SqlUuid, _>(&self.chat)?;
+        out.push_sql(" AND user_id = ");
+        out.push_bind_param::<Nullable<SqlUuid>, _>(&self.member)?;
+        out.push_sql(")) ORDER BY ");
         out.push_sql(seq);
         out.push_sql(" LIMIT ");
         out.push_bind_param::<BigInt, _>(&self.limit)
@@ -101,7 +134,7 @@ impl EventsAfter {
 
 impl Query for EventsAfter {
     type SqlType = (
-        (BigInt, SmallInt, SqlUuid, Nullable<SqlUuid>, Timestamptz, Nullable<Text>),
+        (BigInt, SmallInt, SqlUuid, Nullable<SqlUuid>, Timestamptz, Nullable<Text>, Nullable<Text>),
         (Nullable<SqlUuid>, Nullable<BigInt>, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<Text>),
         (Nullable<Timestamptz>, Nullable<Timestamptz>, Nullable<BigInt>, Bool),
     );
@@ -123,6 +156,8 @@ struct EventColumns {
     request_id: Option<Uuid>,
     at: DateTime<Utc>,
     body: Option<String>,
+    /// The type of the chat. Not for a message.
+    chat_kind: Option<String>,
 }
 
 /// The message that the event is about, if there is one.
@@ -146,19 +181,20 @@ struct HistoryColumns {
 
 impl Row {
     fn event(self, chat: ChatId) -> StoredEvent {
-        let Self { event: EventColumns { seq, kind, actor, request_id, at, body }, message, history } = self;
+        let Self { event: EventColumns { seq, kind, actor, request_id, at, body, chat_kind }, message, history } = self;
+        let chat_kind = chat_kind.and_then(|name| ChatKind::from_name(&name));
         let actor = UserId(actor);
         let message = message.message(chat, history);
         let unknown = Event::Unknown(UnknownEvent { kind: UnknownEventType::Unknown, chat_id: chat, seq });
-        let event = match (ChangeKind::from_number(kind), message, body) {
-            (None, Some(message), _) if kind == 0 => Event::message(message),
-            (Some(ChangeKind::Edit), Some(message), _) => Event::Edited(edited(chat, seq, actor, at, message)),
-            (Some(ChangeKind::Deletion), _, Some(body)) => {
-                deleted(chat, seq, actor, at, &body).map_or(unknown, Event::Deleted)
-            }
+        let origin = Origin { chat_id: chat, seq, by: actor, at };
+        let event = match (EventKind::from_number(kind), message) {
+            (None, Some(message)) if kind == 0 => Event::message(message),
+            (Some(EventKind::Edited), Some(message)) => Event::Edited(edited(chat, seq, actor, at, message)),
+            (Some(EventKind::Deleted), _) => deleted(origin, body.as_deref()).map_or(unknown, Event::Deleted),
+            (Some(kind), _) => membership::event(kind, origin, body.as_deref()).unwrap_or(unknown),
             _ => unknown,
         };
-        StoredEvent { actor, request_id: request_id.map(SendId), event }
+        StoredEvent { actor, request_id: request_id.map(SendId), chat_kind, event }
     }
 }
 
@@ -176,12 +212,9 @@ fn edited(chat_id: ChatId, seq: Seq, by: UserId, at: DateTime<Utc>, message: Mes
     }
 }
 
-fn deleted(chat_id: ChatId, seq: Seq, by: UserId, at: DateTime<Utc>, body: &str) -> Option<MessagesDeletedEvent> {
-    let messages: Vec<DeletedMessage> = serde_json::from_str(body)
-        .inspect_err(
-            |error| tracing::error!(chat.id = %chat_id, event.seq = seq, error.cause = %error, "event unreadable"),
-        )
-        .ok()?;
+fn deleted(origin: Origin, body: Option<&str>) -> Option<MessagesDeletedEvent> {
+    let Origin { chat_id, seq, by, at } = origin;
+    let messages = membership::read(origin, body)?;
     Some(MessagesDeletedEvent { kind: MessagesDeletedEventType::MessagesDeleted, chat_id, seq, by, at, messages })
 }
 

@@ -183,7 +183,7 @@ struct StatusQuery {
     ids: Option<String>,
 }
 
-/// Returns the presence of users who share a chat with the caller.
+/// Returns the presence of users who share a direct chat, or a group of at most 20 members, with the caller.
 ///
 /// Other users are left out of the answer.
 #[utoipa::path(

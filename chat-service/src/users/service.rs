@@ -62,19 +62,49 @@ impl Users {
         password: Option<Password>,
         from: ClientAddress,
     ) -> Result<Login, UserError> {
+        let user = self.authenticate(username, password, from).await?;
+        let token = self.tokens.issue(user.id, &user.username).context("issuing a token")?;
+        Ok(Login { user, token, expires_in: self.tokens.lifetime().as_secs() })
+    }
+
+    /// Returns whether a password is that of a user who is logged in. Wrong ones count as failed logins.
+    pub(crate) async fn is_password(
+        &self,
+        user: UserId,
+        password: Option<Password>,
+        from: ClientAddress,
+    ) -> Result<bool, UserError> {
+        let username = Username::parse_existing(&self.myself(user).await?.username);
+        match self.authenticate(username, password, from).await {
+            Ok(found) => Ok(found.id == user),
+            Err(UserError::InvalidCredentials) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn authenticate(
+        &self,
+        username: Option<Username>,
+        password: Option<Password>,
+        from: ClientAddress,
+    ) -> Result<UserProfile, UserError> {
         let attempt = self.login_limit.begin(username.as_ref().map(Username::key), from).await;
         let attempt =
             attempt.inspect_err(|_| metrics::counter!("rate_limited_total", "limit" => "login").increment(1))?;
-        let login = self.check_login(username, password).await;
-        match &login {
+        let user = self.check_password(username, password).await;
+        match &user {
             Ok(_) => attempt.succeeded().await,
             Err(UserError::InvalidCredentials) => {}
             Err(_) => attempt.cancel().await,
         }
-        login
+        user
     }
 
-    async fn check_login(&self, username: Option<Username>, password: Option<Password>) -> Result<Login, UserError> {
+    async fn check_password(
+        &self,
+        username: Option<Username>,
+        password: Option<Password>,
+    ) -> Result<UserProfile, UserError> {
         let (found, highest) = store::find_login(&self.db, username.as_ref()).await?;
         let (user, hash) = found.unzip();
         let verification = self.hasher.verify(password.clone(), hash.clone(), highest).await?;
@@ -83,8 +113,7 @@ impl Users {
             // In the background: the login does not wait for it.
             self.tasks.spawn(correlation::in_current_scope(self.clone().rehash(user.id, password, old)));
         }
-        let token = self.tokens.issue(user.id, &user.username).context("issuing a token")?;
-        Ok(Login { user, token, expires_in: self.tokens.lifetime().as_secs() })
+        Ok(user)
     }
 
     /// Replaces a hash whose cost or form differs from that of new ones. If it fails, the next login tries again.

@@ -2,11 +2,11 @@
 
 use diesel::{
     BoolExpressionMethods as _, ExpressionMethods as _, HasQuery as _, Insertable, JoinOnDsl as _,
-    NullableExpressionMethods as _, OptionalExtension as _, QueryDsl as _, SelectableHelper as _,
+    NullableExpressionMethods as _, OptionalExtension as _, QueryDsl as _, QueryResult, SelectableHelper as _,
     dsl::{exists, sql},
     sql_types::{Nullable, Text},
 };
-use diesel_async::RunQueryDsl as _;
+use diesel_async::{AsyncConnection as _, AsyncPgConnection, RunQueryDsl as _};
 use neonchat_common::ids::UserId;
 use uuid::Uuid;
 
@@ -15,8 +15,11 @@ use super::{
     username::{NamePrefix, Username},
 };
 use crate::{
+    chats::model::MAX_PRESENCE_MEMBERS,
     db::{Db, DbResult},
-    schema::{chat_members, users},
+    names,
+    rights::ChatKind,
+    schema::{chat_members, chat_profiles, chats, users},
     validation::Offset,
 };
 
@@ -40,12 +43,18 @@ pub(super) async fn insert(db: &Db, username: &Username, password_hash: &str) ->
         password_hash,
     };
     db.query(async |connection| {
-        let insert = diesel::insert_into(users::table)
-            .values(&user)
-            .on_conflict_do_nothing()
-            .returning(UserProfile::as_returning());
-        // `load` reads the answer to its end: the first row arrives before the commit.
-        if let Some(inserted) = insert.load(connection).await?.pop() {
+        let inserted = connection.transaction(async |connection| {
+            names::lock(connection, &user.username_key).await?;
+            if is_handle(connection, &user.username_key).await? {
+                return Ok(None);
+            }
+            let insert = diesel::insert_into(users::table)
+                .values(&user)
+                .on_conflict_do_nothing()
+                .returning(UserProfile::as_returning());
+            insert.get_result(connection).await.optional()
+        });
+        if let Some(inserted) = inserted.await? {
             return Ok(Some(inserted));
         }
         // An earlier attempt may have inserted the user before its answer was lost.
@@ -54,11 +63,18 @@ pub(super) async fn insert(db: &Db, username: &Username, password_hash: &str) ->
     .await
 }
 
-/// Returns whether another user has this name, or one that looks the same.
+async fn is_handle(connection: &mut AsyncPgConnection, name: &str) -> QueryResult<bool> {
+    let handles = chat_profiles::table.filter(chat_profiles::handle.eq(name));
+    diesel::select(exists(handles)).get_result(connection).await
+}
+
+/// Returns whether another user has this name, or one that looks the same, or a chat has it.
 pub(super) async fn is_taken(db: &Db, username: &Username) -> DbResult<bool> {
     let same = users::username_key.eq(username.key()).or(users::username_skeleton.eq(username.skeleton()));
     let query = diesel::select(exists(users::table.filter(same)));
-    db.query(async |connection| query.get_result(connection).await).await
+    let name = username.key();
+    db.query(async |connection| Ok(query.get_result::<bool>(connection).await? || is_handle(connection, &name).await?))
+        .await
 }
 
 /// Returns the user of this name with the password hash, and the highest cost of all users' hashes. The queries are the same
@@ -94,16 +110,20 @@ pub(super) async fn find(db: &Db, id: UserId) -> DbResult<Option<UserProfile>> {
     db.query(async |connection| UserProfile::query().find(id.0).first(connection).await.optional()).await
 }
 
-/// Returns those of the users who share a chat with `user`.
+/// Returns those of the users whose presence `user` sees: direct partners, and fellow members of small groups.
 pub(super) async fn partners_among(db: &Db, user: UserId, others: &[UserId]) -> DbResult<Vec<UserId>> {
     let (mine, theirs) = diesel::alias!(chat_members as mine, chat_members as theirs);
-    let shares_a_chat = exists(
+    let is_small_group = chats::kind.eq(ChatKind::Group.as_str()).and(chats::member_count.le(MAX_PRESENCE_MEMBERS));
+    let shows_presence = exists(
         mine.inner_join(theirs.on(theirs.field(chat_members::chat_id).eq(mine.field(chat_members::chat_id))))
+            .inner_join(chats::table.on(chats::id.eq(mine.field(chat_members::chat_id))))
+            .filter(chats::is_closed.eq(false))
+            .filter(chats::kind.eq(ChatKind::Direct.as_str()).or(is_small_group))
             .filter(mine.field(chat_members::user_id).eq(user.0))
             .filter(theirs.field(chat_members::user_id).eq(users::id)),
     );
     let others = others.iter().map(|other| other.0).collect::<Vec<_>>();
-    let partners = users::table.filter(users::id.eq_any(others)).filter(shares_a_chat).select(users::id);
+    let partners = users::table.filter(users::id.eq_any(others)).filter(shows_presence).select(users::id);
     let partners: Vec<Uuid> = db.query(async |connection| partners.load(connection).await).await?;
     Ok(partners.into_iter().map(UserId).filter(|partner| *partner != user).collect())
 }

@@ -30,6 +30,7 @@ async fn event_contains_the_message_as_in_history() {
         let expected = json!({
             "events": [{ "seq": 1, "type": "message", "message": message }],
             "head_seq": 1,
+            "first_seq": 1,
             "has_more": false,
         });
         let answer = app.get(&path(&chat, ""), user).await;

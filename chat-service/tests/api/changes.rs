@@ -1,6 +1,8 @@
 //! The feed of users whose chats or tokens changed (`ListChangedUsers`).
 
 use neonchat_proto::chat::v1::{ListChangedUsersRequest, ListChangedUsersResponse};
+use neonchat_testbed::client::User;
+use uuid::Uuid;
 
 use crate::support::TestApp;
 
@@ -31,6 +33,19 @@ async fn lists_members_of_new_chats_and_users_who_logged_out() {
                 UPDATE revoked_tokens SET revoked_at = now() - interval '1 hour'";
     sql.batch_execute(past).await.expect("update row");
     assert!(changed(&app, second.until_micros).await.user_ids.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_users_who_came_or_went_for_a_day() {
+    let app = TestApp::start().await;
+    let first = changed(&app, 0).await;
+    let (alice, bob) = (app.user().await, app.user().await);
+    let (sql, id) = (app.sql().await, |user: &User| user.id.parse::<Uuid>().expect("parse id"));
+    let insert = "INSERT INTO member_changes (user_id, at) VALUES ($1, now()), ($2, now() - interval '25 hours')";
+    sql.execute(insert, &[&id(&alice), &id(&bob)]).await.expect("insert rows");
+    assert_eq!(changed(&app, first.until_micros).await.user_ids, [&*alice.id]);
+    let left = sql.query_one("SELECT count(*), min(user_id::text) FROM member_changes", &[]).await.expect("count rows");
+    assert_eq!((left.get::<_, i64>(0), left.get::<_, String>(1)), (1, alice.id));
 }
 
 #[tokio::test(flavor = "multi_thread")]

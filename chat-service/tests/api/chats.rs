@@ -1,7 +1,7 @@
 //! Opening and listing chats.
 
 use futures_util::future::join_all;
-use neonchat_testbed::client::Answer;
+use neonchat_testbed::client::{Answer, PASSWORD};
 use serde_json::{Value, json};
 
 use crate::support::{Fields, TestApp, assert_problem};
@@ -19,6 +19,7 @@ async fn opens_one_chat_for_both_members() {
             "partner": { "id": partner.id, "username": partner.name, "online": false },
             "last_message": null,
             "unread_count": 0,
+            "first_seq": 1,
             "last_seq": 0,
             "read_seq": 0,
             "updated_at": created.body["updated_at"],
@@ -62,6 +63,9 @@ async fn limits_the_chats_that_a_user_can_open() {
     for _ in 0..8 {
         partners.push(app.user().await);
     }
+    // Groups are not counted.
+    let group = app.post("/api/v1/chats", &alice, &json!({ "type": "group", "title": "x" })).await;
+    assert_eq!(group.status, 201);
     // Concurrent requests are all counted.
     let opened = partners.iter().map(async |partner| {
         let answer = app.post("/api/v1/chats", &alice, &json!({ "partner_id": partner.id })).await;
@@ -72,7 +76,7 @@ async fn limits_the_chats_that_a_user_can_open() {
     });
     let opened = join_all(opened).await;
     assert_eq!(opened.iter().filter(|(_, is_new)| *is_new).count(), 3);
-    assert_eq!(app.get("/api/v1/chats", &alice).await.body["total"], 3);
+    assert_eq!(app.get("/api/v1/chats", &alice).await.body["total"], 4);
     for (partner, is_open) in opened {
         let again = app.post("/api/v1/chats", &alice, &json!({ "partner_id": partner.id })).await;
         assert_eq!(again.status, if is_open { 200 } else { 409 });
@@ -111,6 +115,13 @@ async fn foreign_chat_looks_like_an_unknown_one() {
     let message = app.send(&chat, &alice, "hello").await.message_id;
     let mallory = app.user().await;
     let (one, versions) = (format!("/messages/{message}"), format!("/messages/{message}/versions"));
+    let group = json!({ "type": "group", "title": "Team" });
+    let group = app.post("/api/v1/chats", &alice, &group).await;
+    let group = group.body["id"].as_str().expect("id as string").to_owned();
+    let target = |list: &str| format!("/{list}/{}", alice.id);
+    let (member, request, ban) = (target("members"), target("requests"), target("bans"));
+    let users = Some(json!({ "user_ids": [alice.id] }));
+    let owner = json!({ "user_id": mallory.id, "password": PASSWORD });
     let requests = [
         ("GET", "", None),
         ("GET", "/messages", None),
@@ -121,17 +132,35 @@ async fn foreign_chat_looks_like_an_unknown_one() {
         ("DELETE", &one, None),
         ("POST", "/messages/delete", Some(json!({ "ids": [message] }))),
         ("GET", &versions, None),
+        ("PATCH", "", Some(json!({ "title": "hello" }))),
+        ("DELETE", "", None),
+        ("GET", "/members", None),
+        ("POST", "/members", users.clone()),
+        ("POST", "/members/remove", users),
+        ("DELETE", "/members/me", None),
+        ("PATCH", &member, Some(json!({ "role": "admin" }))),
+        ("PUT", "/owner", Some(owner)),
+        ("GET", "/invites", None),
+        ("POST", "/invites", Some(json!({}))),
+        ("DELETE", "/invites/wGx0VFg1Rn2x6tTtq1pY3Q", None),
+        ("POST", "/join", None),
+        ("GET", "/requests", None),
+        ("PUT", &request, Some(json!({ "accept": true }))),
+        ("GET", "/bans", None),
+        ("POST", "/bans", Some(json!({ "user_id": alice.id }))),
+        ("DELETE", &ban, None),
+        ("GET", "/audit", None),
     ];
     for (method, tail, body) in requests {
         let mut answers = Vec::new();
-        for id in [&chat, &uuid::Uuid::now_v7().to_string()] {
+        for id in [&uuid::Uuid::now_v7().to_string(), &chat, &group] {
             let path = format!("/api/v1/chats/{id}{tail}");
             let mut answer = app.api.call(method, &path, Some(&mallory.token), body.as_ref()).await.expect("call API");
             assert_problem(&answer, 404, "not_found", &[]);
             answer.body["request_id"] = Value::Null;
             answers.push(answer.body);
         }
-        assert_eq!(answers[0], answers[1], "{method} {tail}");
+        assert!(answers.iter().all(|answer| *answer == answers[0]), "{method} {tail}: {answers:?}");
     }
 }
 
@@ -180,6 +209,7 @@ async fn rejects_list_parameters_out_of_range() {
             &[("limit", "range"), ("offset", "range"), ("unread_only", "format")],
         ),
         ("offset=99999999999", &[("offset", "range")]),
+        ("type=room", &[("type", "value")]),
     ];
     for (query, fields) in cases {
         assert_problem(&app.get(&format!("/api/v1/chats?{query}"), &me).await, 422, "validation_failed", fields);
@@ -208,7 +238,9 @@ async fn counts_messages_of_others_after_the_read_marker() {
     let created_at = neonchat_common::time::rfc3339(
         &neonchat_common::time::from_micros(answer.created_at_micros).expect("time in range"),
     );
-    let last_message = json!({ "text": "three", "sender_id": bob.id, "created_at": created_at });
+    let last_message = json!({
+        "id": answer.message_id, "seq": 3, "text": "three", "sender_id": bob.id, "created_at": created_at
+    });
     assert_eq!(
         (&list["chats"][0]["last_message"], &list["chats"][0]["updated_at"]),
         (&last_message, &json!(created_at))

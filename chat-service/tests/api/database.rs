@@ -56,7 +56,7 @@ async fn rejects_database_user_without_privileges() {
     let user = format!("{name}_guest");
     let create = format!(
         "CREATE USER {user}; GRANT SELECT ON ALL TABLES IN SCHEMA public TO {user};
-         GRANT INSERT, UPDATE ON users, chats, chat_members TO {user};"
+         GRANT INSERT, UPDATE, DELETE ON users, chats, chat_members TO {user};"
     );
     app.sql().await.batch_execute(&create).await.expect("find user");
     let guest = TestApp::launch(&app.database.replace("neon@", &format!("{user}@")), &[]).await;

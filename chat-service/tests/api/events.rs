@@ -31,7 +31,7 @@ async fn announces_new_chat_to_each_member_once() {
     for _ in 0..3 {
         let (channel, text) = listener.next().await;
         let envelope: Envelope<'_> = serde_json::from_str(&text).expect("parse envelope");
-        let Event::ChatCreated { chat_id, last_seq, partner_ids, chat } = envelope.event else { panic!("{text}") };
+        let Event::ChatCreated { chat_id, last_seq, partner_ids, chat, .. } = envelope.event else { panic!("{text}") };
         assert_eq!((envelope.instance, last_seq), (None, 0));
         let item: Value = serde_json::from_str(chat.get()).expect("parse JSON");
         assert_eq!(item["id"], chat_id.to_string());

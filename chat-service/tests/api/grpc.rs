@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use neonchat_common::error::{ApiError, ErrorCode};
 use neonchat_proto::chat::v1::{
-    ChatHead, GetEventsRequest, GetHeadsRequest, ListUserChatsRequest, UserChat, ValidateChatAccessRequest,
-    chat_event::Event,
+    ChatClass, ChatHead, GetEventsRequest, GetHeadsRequest, ListUserChatsRequest, Role, UserChat,
+    ValidateChatAccessRequest, chat_event::Event,
 };
 use tokio::io::AsyncReadExt as _;
 use tonic::Code;
@@ -38,7 +38,16 @@ async fn only_members_have_access() {
     };
 
     let granted = access(&alice.id, &chat).await.expect("get answer");
-    let expected = UserChat { chat_id: chat.clone(), last_seq: 1, partner_ids: vec![bob.id.clone()] };
+    let expected = UserChat {
+        chat_id: chat.clone(),
+        last_seq: 1,
+        partner_ids: vec![bob.id.clone()],
+        from_seq: 0,
+        class: ChatClass::Small.into(),
+        role: Role::Member.into(),
+        joined_seq: 0,
+        presence_ids: vec![bob.id.clone()],
+    };
     assert_eq!((granted.has_access, granted.chat), (true, Some(expected)));
     assert_eq!(access(&bob.id, &chat).await.expect("get answer").chat.expect("chat in answer").partner_ids, [alice.id]);
     for (user, chat) in [(&mallory.id, &chat), (&bob.id, &Uuid::now_v7().to_string())] {
@@ -109,7 +118,7 @@ async fn returns_events_after_a_seq() {
         sent.push(app.send_again(&chat, sender, text, request).await.expect("send message"));
     }
     let events = async |chat_id: &str, after, limit| {
-        let request = GetEventsRequest { chat_id: chat_id.to_owned(), after, limit };
+        let request = GetEventsRequest { chat_id: chat_id.to_owned(), after, limit, member_id: String::new() };
         app.chat_service().get_events(app.grpc.request(request)).await.map(tonic::Response::into_inner)
     };
 
@@ -146,7 +155,12 @@ async fn returns_long_events_in_smaller_pages() {
 
     let (mut seqs, mut pages) = (Vec::new(), 0);
     while seqs.last() != Some(&MESSAGES) {
-        let request = GetEventsRequest { chat_id: chat.clone(), after: seqs.last().copied().unwrap_or(0), limit: 1000 };
+        let request = GetEventsRequest {
+            chat_id: chat.clone(),
+            after: seqs.last().copied().unwrap_or(0),
+            limit: 1000,
+            member_id: String::new(),
+        };
         let page = app.chat_service().get_events(app.grpc.request(request)).await.expect("get page").into_inner();
         assert_eq!(page.head_seq, MESSAGES);
         seqs.extend(page.events.iter().map(|event| event.seq));

@@ -69,6 +69,7 @@ async fn history_shows_message_as_sent() {
         "has_previous": false,
         "has_next": false,
         "head_seq": 1,
+        "first_seq": 1,
     });
     let history = async |user: &User| app.get(&format!("/api/v1/chats/{chat}/messages"), user).await;
     assert_eq!((history(&bob).await.status, &history(&bob).await.body), (200, &expected));

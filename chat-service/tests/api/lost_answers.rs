@@ -6,6 +6,7 @@ use neonchat_testbed::{
     harness,
 };
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::{
     lossy_link::LossyLink,
@@ -51,6 +52,43 @@ async fn announces_chat_whose_first_commit_was_not_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn announces_group_whose_first_commit_was_not_answered() {
+    let (app, link) = start().await;
+    let (alice, bob, carol, nobody) = (app.user().await, app.user().await, app.user().await, Uuid::new_v4());
+    let mut listener = Listener::on([channel(&bob), channel(&carol)]).await;
+    let created_for = async |listener: &mut Listener| {
+        let (published_on, text) = listener.next().await;
+        let envelope: Envelope<'_> = serde_json::from_str(&text).expect("parse envelope");
+        assert!(matches!(envelope.event, Event::ChatCreated { .. }), "{text}");
+        published_on
+    };
+    link.lose_answer("COMMIT\0");
+    let body = json!({ "type": "group", "title": "Team", "member_ids": [bob.id, nobody] });
+    let answer = app.post("/api/v1/chats", &alice, &body).await;
+    assert!(link.has_lost());
+    let not_added = json!([{ "user_id": nobody, "reason": "unknown" }]);
+    assert_eq!((answer.status, &answer.body["not_added"]), (201, &not_added), "{answer:?}");
+    assert_eq!(created_for(&mut listener).await, channel(&bob));
+
+    let path = format!("/api/v1/chats/{}", answer.body["id"].as_str().expect("id"));
+    link.lose_answer("COMMIT\0");
+    let body = json!({ "user_ids": [carol.id] });
+    let answer = app.post(&format!("{path}/members"), &alice, &body).await;
+    assert!(link.has_lost());
+    assert_eq!((answer.status, &answer.body["added"]), (200, &body["user_ids"]), "{answer:?}");
+    assert_eq!(created_for(&mut listener).await, channel(&carol));
+
+    let before = app.get(&format!("{path}/invites"), &alice).await.body;
+    let count = |invites: &serde_json::Value| invites["invites"].as_array().expect("invites").len();
+    link.lose_answer("COMMIT\0");
+    let answer = app.post(&format!("{path}/invites"), &alice, &json!({})).await;
+    assert!(link.has_lost());
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let after = app.get(&format!("{path}/invites"), &alice).await.body;
+    assert_eq!(count(&after), count(&before) + 1, "{after}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn announces_receipt_whose_first_commit_was_not_answered() {
     let (app, link) = start().await;
     let (alice, bob, chat) = app.pair().await;
@@ -84,7 +122,7 @@ async fn closes_sockets_of_logout_whose_first_commit_was_not_answered() {
 #[tokio::test(flavor = "multi_thread")]
 async fn returns_user_whose_first_commit_was_not_answered() {
     let (app, link) = start().await;
-    link.lose_answer("INSERT 0 1\0");
+    link.lose_answer("COMMIT\0");
     let credentials = json!({ "username": "alice", "password": PASSWORD });
     let register = async || app.api.call("POST", "/api/v1/auth/register", None, Some(&credentials)).await;
     let answer = register().await.expect("get answer");

@@ -33,6 +33,31 @@ async fn returns_statuses_only_of_partners() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn returns_statuses_of_members_of_small_groups() {
+    let (address, serve) = notification_port().await;
+    let app = TestApp::start_with(&[("NOTIFICATION_SERVICE_ADDR", &address.to_string())]).await;
+    let (alice, bob) = (app.user().await, app.user().await);
+    serve(StandIn { online: bob.id.clone(), ..StandIn::default() });
+    let found = async || {
+        let answer = app.get(&format!("/api/v1/users/status?ids={}", bob.id), &alice).await;
+        answer.body["statuses"].as_array().expect("array").len()
+    };
+    let body = |kind: &str| json!({ "type": kind, "title": "Team", "member_ids": [bob.id] });
+    assert_eq!(app.post("/api/v1/chats", &alice, &body("channel")).await.status, 201);
+    assert_eq!(found().await, 0, "in a channel");
+    let group = app.post("/api/v1/chats", &alice, &body("group")).await.body["id"].as_str().expect("id").to_owned();
+    assert_eq!(found().await, 1, "in a group");
+    let sql = app.sql().await;
+    for (members, expected) in [(20, 1), (21, 0), (2, 1)] {
+        sql.execute("UPDATE chats SET member_count = $1 WHERE kind = 'group'", &[&members]).await.expect("resize");
+        assert_eq!(found().await, expected, "{members} members");
+    }
+    let closed = app.api.call("DELETE", &format!("/api/v1/chats/{group}"), Some(&alice.token), None).await;
+    assert_eq!(closed.expect("close group").status, 200);
+    assert_eq!(found().await, 0, "in a closed group");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn answers_unavailable_without_notification_service() {
     let app = TestApp::start().await;
     let (alice, bob, _) = app.pair().await;

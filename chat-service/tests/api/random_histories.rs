@@ -1,29 +1,35 @@
 //! Random histories of a chat, compared with a model in memory.
 
-use std::collections::BTreeMap;
+mod model;
 
 use neonchat_common::error::ErrorCode;
-use neonchat_testbed::client::User;
+use neonchat_testbed::client::{Answer, User};
 use proptest::{
     prelude::*,
-    test_runner::{Config, RngAlgorithm, TestRng},
+    test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
 use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+use uuid::Uuid;
 
+use self::model::{ADMIN, MEMBER, Model, OWNER};
 use crate::support::TestApp;
 
 /// The steps of one history.
 const STEPS: usize = 60;
 
-/// The number of histories.
+/// The number of histories of each kind of chat.
 const HISTORIES: u32 = 12;
 
+/// The users of a group. Some of them are members at the beginning.
+const USERS: usize = 5;
+
+/// What a user does. Numbers of users and messages, and a `seq`, are taken modulo how many there are.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Send {
         user: usize,
     },
-    /// Edits the message with the number, modulo the number of messages.
     Edit {
         user: usize,
         message: usize,
@@ -35,185 +41,195 @@ enum Step {
         message: usize,
         count: usize,
     },
-    /// Reads up to the `seq`, modulo the head.
     Read {
         user: usize,
         seq: usize,
     },
+    Add {
+        user: usize,
+        other: usize,
+    },
+    Kick {
+        user: usize,
+        other: usize,
+    },
+    Leave {
+        user: usize,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let (user, any) = (0..2_usize, 0..1000_usize);
+    let any = 0..1000_usize;
     prop_oneof![
-        3 => user.clone().prop_map(|user| Step::Send { user }),
-        3 => (user.clone(), any.clone(), 0..3_u8).prop_map(|(user, message, text)| Step::Edit { user, message, text }),
-        2 => (user.clone(), any.clone(), 1..4_usize)
+        6 => any.clone().prop_map(|user| Step::Send { user }),
+        6 => (any.clone(), any.clone(), 0..3_u8).prop_map(|(user, message, text)| Step::Edit { user, message, text }),
+        4 => (any.clone(), any.clone(), 1..4_usize)
             .prop_map(|(user, message, count)| Step::Delete { user, message, count }),
-        2 => (user, any).prop_map(|(user, seq)| Step::Read { user, seq }),
+        4 => (any.clone(), any.clone()).prop_map(|(user, seq)| Step::Read { user, seq }),
+        3 => (any.clone(), any.clone()).prop_map(|(user, other)| Step::Add { user, other }),
+        2 => (any.clone(), any.clone()).prop_map(|(user, other)| Step::Kick { user, other }),
+        1 => any.prop_map(|user| Step::Leave { user }),
     ]
-}
-
-struct Message {
-    id: String,
-    sender: usize,
-    text: String,
-    is_deleted: bool,
-}
-
-#[derive(Default)]
-struct Model {
-    /// By `seq`.
-    messages: BTreeMap<i64, Message>,
-    /// The types of the events, in order.
-    events: Vec<&'static str>,
-    read: [i64; 2],
-}
-
-impl Model {
-    fn head(&self) -> i64 {
-        self.events.len().try_into().expect("number of events")
-    }
-
-    fn nth(&self, message: usize) -> Option<i64> {
-        let seqs: Vec<_> = self.messages.keys().copied().collect();
-        (!seqs.is_empty()).then(|| seqs[message % seqs.len()])
-    }
-
-    /// Counts by looking at each message.
-    fn unread(&self, user: usize) -> usize {
-        let read = self.read[user];
-        let is_unread =
-            |(seq, message): &(&i64, &Message)| **seq > read && message.sender != user && !message.is_deleted;
-        self.messages.iter().filter(is_unread).count()
-    }
 }
 
 struct History<'a> {
     app: &'a TestApp,
-    users: [User; 2],
+    users: Vec<User>,
     chat: String,
     model: Model,
 }
 
-impl History<'_> {
+impl<'a> History<'a> {
+    async fn direct(app: &'a TestApp) -> Self {
+        let (a, b, chat) = app.pair().await;
+        Self { app, users: vec![a, b], chat, model: Model::direct() }
+    }
+
+    /// A group with an owner, an admin and a member, whose newcomers see all events or only later ones.
+    async fn group(app: &'a TestApp, sees_all: bool) -> Self {
+        let mut users = Vec::new();
+        for _ in 0..USERS {
+            users.push(app.user().await);
+        }
+        let history = if sees_all { "all" } else { "since_join" };
+        let members = [&users[1].id, &users[2].id];
+        let body = json!({ "type": "group", "title": "x", "history": history, "member_ids": members });
+        let created = app.post("/api/v1/chats", &users[0], &body).await;
+        let chat = created.body["id"].as_str().expect("id").to_owned();
+        let model = Model::group([OWNER, ADMIN, MEMBER], USERS, sees_all);
+        let this = Self { app, users, chat, model };
+        let promoted =
+            this.call("PATCH", 0, &format!("/members/{}", this.users[1].id), json!({ "role": "admin" })).await;
+        assert_eq!(promoted.body["seq"], this.model.head(), "{promoted:?}");
+        this
+    }
+
+    async fn call(&self, method: &str, user: usize, rest: &str, body: Value) -> Answer {
+        let path = format!("/api/v1/chats/{}{rest}", self.chat);
+        let body = (method != "GET" && method != "DELETE").then_some(&body);
+        self.app.api.call(method, &path, Some(&self.users[user].token), body).await.expect("call API")
+    }
+
     async fn run(&mut self, step: Step) {
+        let count = self.users.len();
         match step {
-            Step::Send { user } => self.send(user).await,
-            Step::Edit { user, message, text } => self.edit(user, message, text).await,
-            Step::Delete { user, message, count } => self.delete(user, message, count).await,
-            Step::Read { user, seq } => self.read(user, seq).await,
+            Step::Send { user } => self.send(user % count).await,
+            Step::Edit { user, message, text } => self.edit(user % count, message, text).await,
+            Step::Delete { user, message, count: messages } => self.delete(user % count, message, messages).await,
+            Step::Read { user, seq } => self.read(user % count, seq).await,
+            // Direct chats have no members who come and go.
+            Step::Add { .. } | Step::Kick { .. } | Step::Leave { .. } if self.model.is_direct => {}
+            // It would close the chat.
+            Step::Leave { .. } if self.model.has_one_member() => {}
+            Step::Add { user, other } => self.change_members(user % count, other % count, true).await,
+            Step::Kick { user, other } => self.change_members(user % count, other % count, false).await,
+            Step::Leave { user } => self.leave(user % count).await,
         }
     }
 
     async fn send(&mut self, sender: usize) {
         let text = format!("sent {}", self.model.head());
-        let stored = self.app.send(&self.chat, &self.users[sender], &text).await;
-        self.model.events.push("message");
-        assert_eq!(stored.seq, self.model.head());
-        self.model.messages.insert(stored.seq, Message { id: stored.message_id, sender, text, is_deleted: false });
-        self.model.read[sender] = stored.seq;
+        let stored = self.app.send_again(&self.chat, &self.users[sender], &text, Uuid::new_v4()).await;
+        match (self.model.send(sender, &text), stored) {
+            (Ok(seq), Ok(stored)) => {
+                assert_eq!(stored.seq, seq);
+                self.model.messages.get_mut(&seq).expect("message").id = stored.message_id;
+            }
+            (Err(expected), Err(error)) => assert_eq!(error.code, expected),
+            (expected, got) => panic!("{expected:?}: {got:?}"),
+        }
     }
 
     async fn edit(&mut self, user: usize, message: usize, text: u8) {
         let Some(seq) = self.model.nth(message) else { return };
-        let text = format!("edited {text}");
-        let path = format!("/api/v1/chats/{}/messages/{}", self.chat, self.model.messages[&seq].id);
-        let token = &self.users[user].token;
-        let answer =
-            self.app.api.call("PATCH", &path, Some(token), Some(&json!({ "text": text }))).await.expect("call");
-        let message = self.model.messages.get_mut(&seq).expect("message");
-        let expected = match message {
-            Message { is_deleted: true, .. } => json!(ErrorCode::NotFound),
-            Message { sender, .. } if *sender != user => json!(ErrorCode::Forbidden),
-            Message { text: old, .. } if *old == text => Value::Null,
-            message => {
-                message.text = text;
-                self.model.events.push("message_edited");
-                json!(self.model.head())
-            }
-        };
-        let got = if answer.status == 200 { &answer.body["event_seq"] } else { &answer.body["code"] };
-        assert_eq!(*got, expected, "{answer:?}");
+        let (path, text) = (format!("/messages/{}", self.model.messages[&seq].id), format!("edited {text}"));
+        let answer = self.call("PATCH", user, &path, json!({ "text": text })).await;
+        assert_answer(&answer, "event_seq", self.model.edit(user, seq, text));
     }
 
     async fn delete(&mut self, user: usize, message: usize, count: usize) {
         let Some(seq) = self.model.nth(message) else { return };
         let chosen: Vec<i64> = self.model.messages.range(seq..).take(count).map(|(seq, _)| *seq).collect();
-        let ids: Vec<_> = chosen.iter().map(|seq| self.model.messages[seq].id.clone()).collect();
-        let path = format!("/api/v1/chats/{}/messages/delete", self.chat);
-        let answer = self.app.post(&path, &self.users[user], &json!({ "ids": ids })).await;
-        let alive: Vec<_> = chosen.into_iter().filter(|seq| !self.model.messages[seq].is_deleted).collect();
-        let expected = if alive.iter().any(|seq| self.model.messages[seq].sender != user) {
-            json!(ErrorCode::Forbidden)
-        } else if alive.is_empty() {
-            Value::Null
-        } else {
-            for seq in alive {
-                let message = self.model.messages.get_mut(&seq).expect("message");
-                (message.is_deleted, message.text) = (true, String::new());
-            }
-            self.model.events.push("messages_deleted");
-            json!(self.model.head())
-        };
-        let got = if answer.status == 200 { &answer.body["seq"] } else { &answer.body["code"] };
-        assert_eq!(*got, expected, "{answer:?}");
+        let ids: Vec<_> = chosen.iter().map(|seq| &self.model.messages[seq].id).collect();
+        let answer = self.call("POST", user, "/messages/delete", json!({ "ids": ids })).await;
+        assert_answer(&answer, "seq", self.model.delete(user, &chosen));
     }
 
     async fn read(&mut self, user: usize, seq: usize) {
         let seq = i64::try_from(seq).expect("seq") % (self.model.head() + 1);
-        let path = format!("/api/v1/chats/{}/receipt", self.chat);
-        let answer = self.app.put(&path, &self.users[user], &json!({ "read": seq })).await;
-        self.model.read[user] = self.model.read[user].max(seq);
-        let expected = json!({ "read_seq": self.model.read[user], "unread_count": self.model.unread(user) });
-        assert_eq!(answer.body, expected);
+        let answer = self.call("PUT", user, "/receipt", json!({ "read": seq })).await;
+        match self.model.read(user, seq) {
+            Some(expected) => assert_eq!(answer.body, expected),
+            None => assert_eq!(answer.body["code"], json!(ErrorCode::NotFound), "{answer:?}"),
+        }
+    }
+
+    async fn change_members(&mut self, by: usize, user: usize, adds: bool) {
+        let path = if adds { "/members" } else { "/members/remove" };
+        let answer = self.call("POST", by, path, json!({ "user_ids": [self.users[user].id] })).await;
+        let expected = if adds { self.model.add(by, user) } else { self.model.kick(by, user) };
+        assert_answer(&answer, "seq", expected);
+    }
+
+    async fn leave(&mut self, user: usize) {
+        let answer = self.call("DELETE", user, "/members/me", Value::Null).await;
+        assert_answer(&answer, "seq", self.model.leave(user));
     }
 
     /// Compares what each user sees with the model.
     async fn compare(&self) {
-        for (index, user) in self.users.iter().enumerate() {
-            let item = self.app.get(&format!("/api/v1/chats/{}", self.chat), user).await.body;
-            let alive = |message: &&Message| !message.is_deleted;
-            let last =
-                self.model.messages.values().rev().find(alive).map_or(Value::Null, |message| json!(message.text));
-            let expected = json!([self.model.head(), self.model.unread(index), self.model.read[index], last]);
-            let shown = json!([item["last_seq"], item["unread_count"], item["read_seq"], item["last_message"]["text"]]);
-            assert_eq!(shown, expected);
-            let unread = self.app.get("/api/v1/chats?unread_only=true", user).await.body;
-            assert_eq!(unread["total"], i64::from(self.model.unread(index) > 0));
+        for (user, User { id, .. }) in self.users.iter().enumerate() {
+            let unread = self.app.get("/api/v1/chats?unread_only=true", &self.users[user]).await.body;
+            assert_eq!(unread["total"], i64::from(self.model.unread(user) > 0), "user {user}");
+            let item = self.call("GET", user, "", Value::Null).await;
+            let history = self.call("GET", user, "/messages?limit=200", Value::Null).await;
+            let events = self.call("GET", user, "/events?limit=1000", Value::Null).await;
+            let Some(expected) = self.model.item(user) else {
+                for answer in [item, history, events] {
+                    assert_eq!(answer.body["code"], json!(ErrorCode::NotFound), "user {user}: {answer:?}");
+                }
+                continue;
+            };
+            let names = ["first_seq", "last_seq", "read_seq", "unread_count", "member_count"];
+            let mut shown: Vec<_> = names.into_iter().map(|name| item.body[name].clone()).collect();
+            shown.push(item.body["last_message"]["text"].clone());
+            assert_eq!(shown, expected, "user {user}");
 
-            let history = self.app.get(&format!("/api/v1/chats/{}/messages?limit=200", self.chat), user).await.body;
-            let shown = history["messages"].as_array().expect("array of messages").iter().rev();
-            let shown: Vec<_> =
-                shown.map(|message| json!([message["seq"], message["text"], message["deleted"]])).collect();
-            let expected = self
-                .model
-                .messages
-                .iter()
-                .map(|(seq, message)| json!([seq, message.text, message.is_deleted.then_some(true)]));
-            assert_eq!(shown, expected.collect::<Vec<_>>());
+            let shown = history.body["messages"].as_array().expect("array of messages").iter().rev();
+            let shown = shown.map(|message| json!([message["seq"], message["text"], message["deleted"]]));
+            assert_eq!(shown.collect::<Vec<_>>(), self.model.history(user), "user {user}, {id}");
 
-            let events = self.app.get(&format!("/api/v1/chats/{}/events?limit=1000", self.chat), user).await.body;
-            let shown = events["events"].as_array().expect("array of events").iter();
-            let shown: Vec<_> = shown.map(|event| json!([event["seq"], event["type"]])).collect();
-            let expected = self.model.events.iter().zip(1..).map(|(kind, seq): (_, i64)| json!([seq, kind]));
-            assert_eq!(shown, expected.collect::<Vec<_>>());
+            let shown = events.body["events"].as_array().expect("array of events").iter();
+            let number = |shown: &Value| self.users.iter().position(|user| *shown == json!(user.id));
+            let numbers =
+                |event: &Value| event["user_ids"].as_array().map(|ids| ids.iter().map(number).collect::<Vec<_>>());
+            let shown = shown.map(|event| json!([event["seq"], event["type"], numbers(event)]));
+            assert_eq!(shown.collect::<Vec<_>>(), self.model.events(user), "user {user}");
         }
     }
 }
 
-#[test]
-fn random_histories_equal_the_model() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("start runtime");
+/// Compares an answer with what the model did: the `seq` of the event, `None` if nothing changed, or the refusal.
+fn assert_answer(answer: &Answer, seq: &str, expected: Result<Option<i64>, ErrorCode>) {
+    let (got, expected) = match expected {
+        Ok(expected) => (&answer.body[seq], json!(expected)),
+        Err(expected) => (&answer.body["code"], json!(expected)),
+    };
+    assert_eq!(*got, expected, "{answer:?}");
+}
+
+/// Runs random histories. A failure prints the history.
+fn run(start: &impl AsyncFn(&TestApp) -> History<'_>) {
+    let runtime = Runtime::new().expect("start runtime");
     let app = runtime.block_on(TestApp::start());
     // Always the same histories: each failure can be repeated.
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let config = Config { cases: HISTORIES, max_shrink_iters: 0, failure_persistence: None, ..Config::default() };
     let steps = proptest::collection::vec(step(), STEPS);
-    proptest::test_runner::TestRunner::new_with_rng(config, rng)
+    TestRunner::new_with_rng(config, rng)
         .run(&steps, |steps| {
             runtime.block_on(async {
-                let (a, b, chat) = app.pair().await;
-                let mut history = History { app: &app, users: [a, b], chat, model: Model::default() };
+                let mut history = start(&app).await;
                 for step in steps {
                     history.run(step).await;
                 }
@@ -222,4 +238,19 @@ fn random_histories_equal_the_model() {
             Ok(())
         })
         .expect("histories equal the model");
+}
+
+#[test]
+fn random_histories_of_a_direct_chat_equal_the_model() {
+    run(&async |app| History::direct(app).await);
+}
+
+#[test]
+fn random_histories_of_a_group_equal_the_model() {
+    run(&async |app| History::group(app, false).await);
+}
+
+#[test]
+fn random_histories_of_a_group_with_a_visible_past_equal_the_model() {
+    run(&async |app| History::group(app, true).await);
 }

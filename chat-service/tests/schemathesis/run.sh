@@ -24,7 +24,7 @@ for socket in sockets:
 print(*ports)')
 cd "$folder"
 CHAT_SERVICE_PORT=$rest CHAT_GRPC_PORT=$chat_grpc NOTIFICATION_GRPC_PORT=$notification_grpc \
-    NOTIFICATION_WS_PORT=$websocket RATE_LIMIT_PER_MINUTE=0 BCRYPT_COST=4 \
+    NOTIFICATION_WS_PORT=$websocket RATE_LIMIT_PER_MINUTE=0 GROUPS_PER_DAY=0 GROUP_ADDS_PER_DAY=0 BCRYPT_COST=4 \
     "$target/debug/testbed" run >"$folder/system.log" 2>&1 &
 system=$!
 end() {
@@ -40,7 +40,7 @@ for _ in $(seq 300); do
     sleep 0.2
 done
 
-# Creates two users, their chat and a message.
+# Creates two users, their chat, a message, a group and an invite to it.
 ask() { curl --silent --show-error --fail --header 'Content-Type: application/json' "$@"; }
 field() { python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
 export SCHEMATHESIS_USER=schemathesis SCHEMATHESIS_PASSWORD=securepass123
@@ -52,6 +52,10 @@ SCHEMATHESIS_CHAT=$(ask "$base/api/v1/chats" --header "Authorization: Bearer $to
     --data "{\"partner_id\":\"$SCHEMATHESIS_PARTNER\"}" | field id)
 SCHEMATHESIS_MESSAGE=$(ask "$base/api/v1/chats/$SCHEMATHESIS_CHAT/messages" --header "Authorization: Bearer $token" \
     --data '{"text":"hello"}' | field id)
-export SCHEMATHESIS_PARTNER SCHEMATHESIS_CHAT SCHEMATHESIS_MESSAGE
+SCHEMATHESIS_GROUP=$(ask "$base/api/v1/chats" --header "Authorization: Bearer $token" \
+    --data "{\"type\":\"group\",\"title\":\"Team\",\"member_ids\":[\"$SCHEMATHESIS_PARTNER\"]}" | field id)
+SCHEMATHESIS_INVITE=$(ask "$base/api/v1/chats/$SCHEMATHESIS_GROUP/invites" --header "Authorization: Bearer $token" \
+    --data '{}' | field code)
+export SCHEMATHESIS_PARTNER SCHEMATHESIS_CHAT SCHEMATHESIS_MESSAGE SCHEMATHESIS_GROUP SCHEMATHESIS_INVITE
 
 "$venv/bin/schemathesis" --config-file "$here/schemathesis.toml" run "$base/openapi.json" "$@"

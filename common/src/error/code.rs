@@ -68,6 +68,10 @@ error_codes! {
     Conflict: "conflict", CONFLICT, AlreadyExists, final, "Conflict";
     /// The resource was changed after the state that the request expects.
     ChangedSince: "changed_since", CONFLICT, Aborted, final, "Changed meanwhile";
+    /// Another user or chat has this handle.
+    HandleTaken: "handle_taken", CONFLICT, AlreadyExists, final, "The handle is taken";
+    /// The owner of a chat cannot leave it.
+    LastOwner: "last_owner", CONFLICT, FailedPrecondition, final, "The owner cannot leave";
     /// The user has reached a limit.
     LimitReached: "limit_reached", CONFLICT, FailedPrecondition, final, "A limit is reached";
     /// The body or frame is larger than its limit.
@@ -146,10 +150,19 @@ pub enum Reason {
     Window,
     /// The operator has switched this off.
     Disabled,
+    /// The action needs a higher role.
+    Role,
+    /// The member may only read at the moment.
+    Restricted,
+    /// The user is banned from the chat.
+    Banned,
+    /// The chat is in slow mode, and the last message of the user is too recent.
+    SlowMode,
 }
 
 impl Reason {
-    pub(super) const ALL: [Self; 3] = [Self::Author, Self::Window, Self::Disabled];
+    pub(super) const ALL: [Self; 7] =
+        [Self::Author, Self::Window, Self::Disabled, Self::Role, Self::Restricted, Self::Banned, Self::SlowMode];
 
     /// Returns the name on the wire.
     #[must_use]
@@ -158,6 +171,19 @@ impl Reason {
             Self::Author => "author",
             Self::Window => "window",
             Self::Disabled => "disabled",
+            Self::Role => "role",
+            Self::Restricted => "restricted",
+            Self::Banned => "banned",
+            Self::SlowMode => "slow_mode",
+        }
+    }
+
+    /// Returns whether the same request may succeed later, without a change by another user.
+    #[must_use]
+    pub const fn is_retryable(self) -> bool {
+        match self {
+            Self::SlowMode => true,
+            Self::Author | Self::Window | Self::Disabled | Self::Role | Self::Restricted | Self::Banned => false,
         }
     }
 

@@ -39,6 +39,24 @@ fn reason_survives_conversion_to_grpc_and_back() {
 }
 
 #[test]
+fn wait_survives_conversion_to_grpc_and_back() {
+    let wait = std::time::Duration::from_millis(4200);
+    let slow = ApiError { retry_after: Some(wait), ..ApiError::forbidden(Reason::SlowMode, "why") };
+    let error = ApiError::from(tonic::Status::from(slow));
+    assert_eq!((error.retry_after, error.is_retryable()), (Some(wait), true));
+    assert!(!ApiError::forbidden(Reason::Role, "why").is_retryable());
+}
+
+#[test]
+fn protocol_documents_every_reason() {
+    let protocol = include_str!("../../../docs/PROTOCOL.md");
+    let row = protocol.lines().find(|line| line.starts_with("| `forbidden` |")).expect("row of forbidden");
+    for reason in Reason::ALL {
+        assert!(row.contains(&format!("`{}`", reason.as_str())), "docs/PROTOCOL.md has no {reason:?}");
+    }
+}
+
+#[test]
 fn transport_error_is_unavailable_and_hides_cause() {
     let error = ApiError::from(tonic::Status::unavailable("tcp connect error: 10.0.0.7:8083"));
     assert_eq!(error.code, ErrorCode::Unavailable);

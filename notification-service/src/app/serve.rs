@@ -38,6 +38,8 @@ pub(super) fn start_workers(state: &AppState, subscriber: &Client, namespace: Na
     });
     state.presence.start(tasks);
     let delivery = state.delivery.clone();
+    let typing = delivery.clone();
+    tasks.spawn_until_stopped(async move { typing.notify_gathered_typing().await });
     tasks.spawn_until_stopped(async move { delivery.publish_typing().await });
 }
 

@@ -3,6 +3,7 @@
 use bytestring::ByteString;
 use chrono::{DateTime, Utc};
 use neonchat_common::{
+    chat::{ChatClass, MembershipChange, RemovalReason, Role},
     error::ApiError,
     grpc::client::Rpc,
     ids::{ChatId, MessageId, RequestId, SendId, Seq, UserId},
@@ -10,7 +11,8 @@ use neonchat_common::{
     time, trace,
 };
 use neonchat_proto::chat::v1::{
-    Change, ChatEvent, DeleteMessages, EditMessage, Message as ProtoMessage, Refusal, StoreMessageResult,
+    Change, ChatClass as WireClass, ChatEvent, DeleteMessages, EditMessage, HiddenFrame as WireHidden,
+    MembershipChange as WireMembershipChange, Message as ProtoMessage, Refusal, Role as WireRole, StoreMessageResult,
     StoreMessagesRequest, UserChat as ProtoUserChat, ValidateAndStoreMessageRequest,
     change_message_request::Change as WireChange, chat_event::Event, store_message_result::Result as Outcome,
 };
@@ -79,6 +81,20 @@ pub(crate) struct StoredChange {
     pub(crate) frame: ByteString,
     /// The frame for the actor's sockets, if they get more.
     pub(crate) actor_frame: Option<ByteString>,
+    /// The frame for members who may see less than the others.
+    pub(crate) hidden: Option<HiddenJson>,
+    /// Who ceases to be a member, or gets another role, with this event.
+    pub(crate) membership: Option<MembershipChange>,
+}
+
+/// A frame for members who may see less than the others.
+#[derive(Debug)]
+pub(crate) struct HiddenJson {
+    pub(crate) frame: ByteString,
+    /// It is for members for whom this `seq` does not exist.
+    pub(crate) target_seq: Option<Seq>,
+    /// It is for members without an office.
+    pub(crate) for_members: bool,
 }
 
 /// The outcome of a change.
@@ -95,6 +111,8 @@ pub(crate) struct EventsPage {
     pub(crate) events: Vec<StoredEvent>,
     /// The head of the chat.
     pub(crate) head: Seq,
+    /// The first `seq` that exists for the member, if one was given.
+    pub(crate) first_seq: Seq,
 }
 
 /// The result of moving a read marker.
@@ -149,7 +167,9 @@ impl Stored {
                 duplicate: stored.duplicate,
                 changed: stored.changed,
             }),
-            Some(Outcome::Refused(Refusal { code, detail })) => Err(ApiError::from_remote(&code, detail)),
+            Some(Outcome::Refused(Refusal { code, detail, reason, retry_after_ms })) => {
+                Err(ApiError::from_remote(&code, detail).with_remote_reason(reason.as_deref(), retry_after_ms))
+            }
             None => Err(ApiError::internal("chat-service answered without a result")),
         }
     }
@@ -175,8 +195,38 @@ impl TryFrom<ProtoUserChat> for UserChat {
     type Error = ApiError;
 
     fn try_from(chat: ProtoUserChat) -> Result<Self, ApiError> {
-        let partners = chat.partner_ids.iter().map(|id| parse(id)).collect::<Result<_, _>>()?;
-        Ok(Self { id: parse(&chat.chat_id)?, last_seq: chat.last_seq, partners })
+        let (class, role) = (to_class(chat.class()), to_role(chat.role()));
+        // Versions without groups send no class and no `presence_ids`.
+        let has_presence_ids = chat.class() != WireClass::Unspecified;
+        let presence_ids = if has_presence_ids { &chat.presence_ids } else { &chat.partner_ids };
+        Ok(Self {
+            id: parse(&chat.chat_id)?,
+            last_seq: chat.last_seq,
+            partner: chat.partner_ids.first().map(|id| parse(id)).transpose()?,
+            presence: presence_ids.iter().map(|id| parse(id)).collect::<Result<_, _>>()?,
+            from_seq: chat.from_seq,
+            class,
+            role,
+            joined_seq: chat.joined_seq,
+        })
+    }
+}
+
+/// Converts the class of a chat. Versions without groups send none.
+const fn to_class(class: WireClass) -> ChatClass {
+    match class {
+        WireClass::Unspecified | WireClass::Small => ChatClass::Small,
+        WireClass::Medium => ChatClass::Medium,
+        WireClass::Large => ChatClass::Large,
+    }
+}
+
+/// Converts the role of a member. Versions without groups send none.
+const fn to_role(role: WireRole) -> Role {
+    match role {
+        WireRole::Unspecified | WireRole::Member => Role::Member,
+        WireRole::Admin => Role::Admin,
+        WireRole::Owner => Role::Owner,
     }
 }
 
@@ -194,11 +244,32 @@ impl TryFrom<ChatEvent> for StoredEvent {
 
 impl StoredChange {
     pub(super) fn from_wire(seq: Seq, change: Change) -> Result<Self, ApiError> {
-        let Change { actor_id, request_id, frame, actor_frame } = change;
-        let request_id = if request_id.is_empty() { None } else { Some(parse(&request_id)?) };
+        let Change { actor_id, request_id, frame, actor_frame, hidden, membership } = change;
+        let request_id = parse_optional(&request_id)?;
         let actor_frame = actor_frame.map(parse_frame).transpose()?;
-        Ok(Self { seq, actor: parse(&actor_id)?, request_id, frame: parse_frame(frame)?, actor_frame })
+        let hidden = hidden.map(HiddenJson::from_wire).transpose()?;
+        let membership = membership.as_ref().map(parse_membership).transpose()?;
+        let (actor, frame) = (parse(&actor_id)?, parse_frame(frame)?);
+        Ok(Self { seq, actor, request_id, frame, actor_frame, hidden, membership })
     }
+}
+
+impl HiddenJson {
+    fn from_wire(hidden: WireHidden) -> Result<Self, ApiError> {
+        let WireHidden { frame, target_seq, for_members } = hidden;
+        let target_seq = Some(target_seq).filter(|seq| *seq > 0);
+        Ok(Self { frame: parse_frame(frame)?, target_seq, for_members })
+    }
+}
+
+fn parse_membership(change: &WireMembershipChange) -> Result<MembershipChange, ApiError> {
+    let roles = change.roles.iter().map(|member| Ok((parse(&member.user_id)?, to_role(member.role()))));
+    Ok(MembershipChange {
+        removed: change.removed_ids.iter().map(|id| parse(id)).collect::<Result<_, _>>()?,
+        reason: RemovalReason::from_name(&change.reason),
+        closes: change.closes,
+        roles: roles.collect::<Result<_, ApiError>>()?,
+    })
 }
 
 fn parse_frame(frame: Vec<u8>) -> Result<ByteString, ApiError> {
@@ -226,7 +297,7 @@ impl TryFrom<ProtoMessage> for StoredMessage {
             id: parse(&message.id)?,
             chat_id: parse(&message.chat_id)?,
             sender_id: parse(&message.sender_id)?,
-            request_id: Some(parse(&message.request_id)?),
+            request_id: parse_optional(&message.request_id)?,
             text: message.text,
             created_at: parse_time(message.created_at_micros)?,
             updated_at: parse_time(message.updated_at_micros)?,
@@ -239,6 +310,11 @@ impl TryFrom<ProtoMessage> for StoredMessage {
 
 pub(super) fn parse<T: std::str::FromStr<Err = uuid::Error>>(id: &str) -> Result<T, ApiError> {
     id.parse().map_err(|_| ApiError::internal("chat-service sent an ID that is not a UUID"))
+}
+
+/// Parses an ID that may be empty.
+fn parse_optional<T: std::str::FromStr<Err = uuid::Error>>(id: &str) -> Result<Option<T>, ApiError> {
+    if id.is_empty() { Ok(None) } else { parse(id).map(Some) }
 }
 
 fn parse_time(micros: i64) -> Result<DateTime<Utc>, ApiError> {

@@ -11,6 +11,7 @@ use std::{
 use bytestring::ByteString;
 use chrono::Utc;
 use neonchat_common::{
+    chat::ChatClass,
     correlation::{self, CorrelationId},
     error::{ApiError, ErrorCode, NO_SUCH_CHAT},
     ids::{ChatId, RequestId, Seq},
@@ -136,7 +137,7 @@ impl<'a> FrameHandler<'a> {
         request_id: RequestId,
         mut trace: trace::Span,
     ) -> Result<(), ApiError> {
-        let chat_id = self.chat(chat).await.inspect_err(|error| trace.fail(error.code.as_str()))?;
+        let chat_id = self.chat_to_write(chat).await.inspect_err(|error| trace.fail(error.code.as_str()))?;
         let message = NewMessage { chat_id, sender_id: self.socket.user, text, request_id, trace };
         self.state.send_queue.submit(&self.socket, message).await
     }
@@ -147,7 +148,7 @@ impl<'a> FrameHandler<'a> {
         change: NewChange,
         request_id: RequestId,
     ) -> Result<ServerFrame<'static>, ApiError> {
-        let chat = self.chat(chat).await?;
+        let chat = self.chat_to_write(chat).await?;
         self.state.changes.make(&self.socket, chat, request_id, change).await
     }
 
@@ -157,7 +158,9 @@ impl<'a> FrameHandler<'a> {
             self.state.hub.typing.end(self.socket.user, chat);
             return Ok(());
         }
-        self.state.hub.typing.begin(self.socket.user, chat, self.socket.id, Instant::now());
+        let class = self.state.hub.class(chat).filter(|class| *class < ChatClass::Large);
+        let Some(class) = class else { return Ok(()) };
+        self.state.hub.typing.begin(self.socket.user, (chat, class), self.socket.id, Instant::now());
         let mut typing = self.typing.borrow_mut();
         if !typing.contains(&chat) {
             typing.truncate(MAX_TYPING_CHATS - 1);
@@ -173,11 +176,16 @@ impl<'a> FrameHandler<'a> {
 
     async fn sync(&self, request_id: Option<String>, cursors: BTreeMap<ChatId, Seq>) -> Result<(), ApiError> {
         let may_send = |events| self.limits.acquire_backlog(events, Instant::now());
-        let sender =
-            CatchUpSender { hub: &self.state.hub, chat_service: &self.state.chat_service, socket: &self.socket };
+        let sender = CatchUpSender {
+            hub: &self.state.hub,
+            chat_service: &self.state.chat_service,
+            resync: &self.state.resync,
+            fresh_heads: &self.state.fresh_heads,
+            socket: &self.socket,
+        };
         let chats = Box::pin(sender.run(&cursors, may_send)).await?;
         // Through the outbox, so that it follows the missed events.
-        self.socket.outbox.push_backlog(&ServerFrame::Synced { request_id, chats }.encode()).await;
+        self.socket.outbox.push_backlog(ServerFrame::Synced { request_id, chats }.encode()).await;
         Ok(())
     }
 
@@ -209,8 +217,22 @@ impl<'a> FrameHandler<'a> {
         security_event!(event, user.id = %self.socket.user, socket.id = %self.socket.id);
     }
 
-    /// Returns the chat that a frame names, or the chat of a scoped socket.
+    /// Returns the chat of a frame, if the user is a member of it.
     async fn chat(&self, named: Option<ChatId>) -> Result<ChatId, ApiError> {
+        let chat = self.covered_chat(named)?;
+        if self.is_member(chat).await? { Ok(chat) } else { Err(no_such_chat()) }
+    }
+
+    /// Returns the chat of a frame that stores something. chat-service decides about the membership, because it also answers a
+    /// former member who repeats a request.
+    async fn chat_to_write(&self, named: Option<ChatId>) -> Result<ChatId, ApiError> {
+        let chat = self.covered_chat(named)?;
+        self.is_member(chat).await?;
+        Ok(chat)
+    }
+
+    /// Returns the chat that a frame names, or the chat of a scoped socket.
+    fn covered_chat(&self, named: Option<ChatId>) -> Result<ChatId, ApiError> {
         let Some(chat) = named.or(self.socket.scope) else {
             return Err(ApiError::invalid(
                 "chat_id",
@@ -218,11 +240,15 @@ impl<'a> FrameHandler<'a> {
                 "is missing; it may be left out only on a connection opened with chat_id",
             ));
         };
-        let is_joined = self.state.hub.is_joined(&self.socket, chat)
+        if self.socket.covers(chat) { Ok(chat) } else { Err(no_such_chat()) }
+    }
+
+    /// Returns whether the user is a member of a chat. Adds the chat to the hub if it was not known here.
+    async fn is_member(&self, chat: ChatId) -> Result<bool, ApiError> {
+        Ok(self.state.hub.is_joined(&self.socket, chat)
             // A new chat whose announcement has not arrived, or was lost. Boxed, like all rare futures, so that a connection
             // reserves no memory for it.
-            || self.socket.covers(chat) && Box::pin(self.state.resync.discover_chat(self.socket.user, chat)).await?;
-        if is_joined { Ok(chat) } else { Err(no_such_chat()) }
+            || Box::pin(self.state.resync.discover_chat(self.socket.user, chat)).await?)
     }
 }
 

@@ -1,26 +1,25 @@
 //! A chat on this instance: delivers its events in order and once, whatever the order of their arrival.
 
+mod catch_up;
+mod members;
+mod ring;
+
 use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 
-use neonchat_common::ids::{ChatId, Seq, UserId};
+use indexmap::IndexMap;
+use neonchat_common::{
+    chat::{ChatClass, MembershipChange, Role},
+    ids::{ChatId, Seq},
+};
 
-use super::{EventFrames, Socket, SocketId};
+pub(crate) use self::catch_up::{CatchUp, CatchUpProgress, CatchUpStart, Missed};
+pub(super) use self::ring::RingMemory;
+use self::{members::MemberHistory, ring::Ring};
+use super::{DurableEvent, Socket, SocketId};
 use crate::protocol::Frame;
 
 /// The most events in a reorder buffer. Events beyond it are fetched when the gap is filled.
 const MAX_BUFFERED: usize = 256;
-
-/// A durable event that the chat's sockets have to get.
-#[derive(Debug)]
-pub(crate) struct DurableEvent {
-    pub(crate) seq: Seq,
-    /// The user who caused it; `None` for a kind that this version does not know.
-    pub(crate) sender: Option<UserId>,
-    /// The frames for the sockets. Without one, a socket is told to fetch the event.
-    pub(crate) frames: EventFrames,
-    /// The sockets that sent it: they get an ack instead.
-    pub(crate) exclude: Vec<SocketId>,
-}
 
 /// What happened to an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,147 +46,86 @@ impl Accepted {
 #[derive(Debug)]
 pub(super) struct Chat {
     id: ChatId,
+    /// The size of the chat, as chat-service said last.
+    class: ChatClass,
+    /// The head of the chat when chat-service said so.
+    class_seq: Seq,
     /// The `seq` of the next event to deliver.
     next: Seq,
     reorder_buffer: BTreeMap<Seq, DurableEvent>,
-    sockets: Vec<ChatSocket>,
+    /// Dense, so that delivery to thousands of sockets goes through memory in order.
+    sockets: IndexMap<SocketId, ChatSocket>,
+    members: MemberHistory,
+    ring: Ring,
+    /// Delivered changes of members that the users' entries do not have yet.
+    applied: Vec<AppliedChange>,
+}
+
+/// A change of members that the chat's sockets have.
+#[derive(Debug)]
+pub(super) struct AppliedChange {
+    pub(super) seq: Seq,
+    pub(super) change: MembershipChange,
 }
 
 /// A socket of the chat, with its cursor.
 #[derive(Debug)]
 struct ChatSocket {
     socket: Arc<Socket>,
+    role: Role,
+    /// Events up to this `seq` do not exist for the member.
+    from_seq: Seq,
+    /// Removals up to this `seq` concern an earlier membership.
+    joined_seq: Seq,
     /// The cursor at the time of joining: earlier events were not sent.
     join_cursor: Seq,
     /// The socket was sent everything from `join_cursor` up to here.
     cursor: Seq,
+    /// Events up to here are not sent: the user was not a member.
+    skipped: Seq,
     /// Whether missed events are on their way. Later events are withheld until these are sent.
     is_catching_up: bool,
     /// Whether missed events were sent once. There is no second time, or a client could request them again and again.
     has_caught_up: bool,
 }
 
-/// How a socket catches up from the cursor of its client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CatchUp {
-    /// The client has everything up to the head.
-    Complete { head: Seq },
-    /// The client's cursor is ahead of what this instance has delivered. Only chat-service knows whether those events exist.
-    /// Later events are withheld until [`Chat::advance_catch_up`]. The socket was sent everything up to `cursor`.
-    Ahead { cursor: Seq },
-    /// The client has to fetch the events: there are too many, or they were sent before. Events after `head` are sent.
-    TooMany { head: Seq },
-    /// The events after the client's cursor have to be sent. Later events are withheld until [`Chat::advance_catch_up`].
-    Fetch,
-}
-
-/// How far a socket is in its catch-up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CatchUpProgress {
-    /// The socket has everything. Later events are sent to it.
-    Complete,
-    /// There are further events to send.
-    Behind,
-    SocketClosed,
-}
-
 impl Chat {
-    /// Creates a chat whose next event follows `last_seq`.
-    pub(super) fn new(id: ChatId, last_seq: Seq) -> Self {
-        Self { id, next: last_seq + 1, reorder_buffer: BTreeMap::new(), sockets: Vec::new() }
+    /// Creates a chat whose next event follows `last_seq`. Its last events count in `memory`.
+    pub(super) fn new(id: ChatId, last_seq: Seq, memory: Arc<RingMemory>) -> Self {
+        Self {
+            id,
+            class: ChatClass::default(),
+            class_seq: 0,
+            next: last_seq + 1,
+            reorder_buffer: BTreeMap::new(),
+            sockets: IndexMap::new(),
+            members: MemberHistory::new(last_seq),
+            ring: Ring::new(memory),
+            applied: Vec::new(),
+        }
     }
 
     pub(super) const fn next(&self) -> Seq {
         self.next
     }
 
+    pub(super) const fn class(&self) -> ChatClass {
+        self.class
+    }
+
+    /// Records the size of the chat when its head was `seq`.
+    pub(super) const fn set_class(&mut self, seq: Seq, class: ChatClass) {
+        if self.class_seq <= seq {
+            (self.class_seq, self.class) = (seq, class);
+        }
+    }
+
     pub(super) fn has_gap(&self) -> bool {
         !self.reorder_buffer.is_empty()
     }
 
-    pub(super) fn join(&mut self, socket: &Arc<Socket>) {
-        if self.socket(socket.id).is_none() {
-            let cursor = self.next - 1;
-            let socket = Arc::clone(socket);
-            self.sockets.push(ChatSocket {
-                socket,
-                join_cursor: cursor,
-                cursor,
-                is_catching_up: false,
-                has_caught_up: false,
-            });
-        }
-    }
-
-    /// Like [`Chat::join`], for a socket that was opened before this instance knew the chat. The client knows the events up to
-    /// `known` and is told to fetch the later ones.
-    pub(super) fn join_late(&mut self, socket: &Arc<Socket>, known: Seq) {
-        let head = self.next - 1;
-        if head > known && self.socket(socket.id).is_none() {
-            socket.outbox.mark_lagged(self.id, known + 1, head);
-        }
-        self.join(socket);
-    }
-
-    /// Removes a socket. Returns whether the chat has no more sockets.
-    pub(super) fn leave(&mut self, socket: SocketId) -> bool {
-        self.sockets.retain(|entry| entry.socket.id != socket);
-        self.sockets.is_empty()
-    }
-
     fn socket(&mut self, socket: SocketId) -> Option<&mut ChatSocket> {
-        self.sockets.iter_mut().find(|entry| entry.socket.id == socket)
-    }
-
-    /// Starts catch-up for a client that has everything up to `client_cursor`. `may_send` tells whether this number of events may
-    /// be sent to it. Returns `None` if the socket is closed.
-    ///
-    /// A client's cursor alone never suppresses an event: chat-service must have stored the event.
-    pub(super) fn catch_up(
-        &mut self,
-        socket: SocketId,
-        client_cursor: Seq,
-        may_send: impl FnOnce(Seq) -> bool,
-    ) -> Option<CatchUp> {
-        let head = self.next - 1;
-        let entry = self.socket(socket)?;
-        if client_cursor > head {
-            entry.is_catching_up = true;
-            return Some(CatchUp::Ahead { cursor: entry.cursor });
-        }
-        if client_cursor >= entry.join_cursor {
-            return Some(CatchUp::Complete { head });
-        }
-        // Missed events precede events that were sent since the join: they can no longer be sent in order.
-        let is_too_late = entry.has_caught_up || entry.cursor > entry.join_cursor;
-        if is_too_late || !may_send(head - client_cursor) {
-            return Some(CatchUp::TooMany { head });
-        }
-        entry.cursor = client_cursor;
-        entry.is_catching_up = true;
-        entry.has_caught_up = true;
-        Some(CatchUp::Fetch)
-    }
-
-    /// Records that a socket in catch-up was sent everything up to `seq`.
-    pub(super) fn advance_catch_up(&mut self, socket: SocketId, seq: Seq) -> CatchUpProgress {
-        let head = self.next - 1;
-        let Some(entry) = self.socket(socket) else { return CatchUpProgress::SocketClosed };
-        entry.cursor = seq;
-        entry.is_catching_up = seq < head;
-        if entry.is_catching_up { CatchUpProgress::Behind } else { CatchUpProgress::Complete }
-    }
-
-    /// Ends a catch-up that failed. Withheld events are announced by `lagged`; later events are sent.
-    pub(super) fn abort_catch_up(&mut self, socket: SocketId) {
-        let (chat, head) = (self.id, self.next - 1);
-        if let Some(entry) = self.socket(socket).filter(|entry| entry.is_catching_up) {
-            if head > entry.cursor {
-                entry.socket.outbox.mark_lagged(chat, entry.cursor + 1, head);
-                entry.cursor = head;
-            }
-            entry.is_catching_up = false;
-        }
+        self.sockets.get_mut(&socket)
     }
 
     /// Delivers an event in order, buffers it, or drops a duplicate.
@@ -204,9 +142,9 @@ impl Chat {
                 Accepted::Buffered
             }
             Ordering::Equal => {
-                let delivered = self.deliver(&event);
+                let delivered = self.deliver(event);
                 while let Some(event) = self.reorder_buffer.remove(&self.next) {
-                    self.deliver(&event);
+                    self.deliver(event);
                 }
                 Accepted::Delivered(delivered)
             }
@@ -218,8 +156,10 @@ impl Chat {
     pub(super) fn rewind(&mut self, head: Seq, close: impl Fn(&Socket)) {
         self.next = head + 1;
         self.reorder_buffer.clear();
-        for entry in &mut self.sockets {
-            (entry.join_cursor, entry.cursor) = (head, head);
+        self.ring.clear();
+        self.members = MemberHistory::new(head);
+        for entry in self.sockets.values_mut() {
+            (entry.join_cursor, entry.cursor, entry.skipped) = (head, head, 0);
             close(&entry.socket);
         }
     }
@@ -235,30 +175,33 @@ impl Chat {
         }
     }
 
-    fn deliver(&mut self, event: &DurableEvent) -> usize {
+    fn deliver(&mut self, event: DurableEvent) -> usize {
         self.next = event.seq + 1;
         let mut delivered = 0;
-        for entry in &mut self.sockets {
-            if entry.is_catching_up || event.seq <= entry.cursor {
+        for entry in self.sockets.values_mut() {
+            if entry.is_catching_up || event.seq <= entry.cursor.max(entry.skipped) {
                 continue;
             }
             entry.cursor = event.seq;
             if event.exclude.contains(&entry.socket.id) {
                 continue;
             }
-            let is_actor = event.sender == Some(entry.socket.user);
-            match event.frames.get(is_actor) {
+            match event.frame_for(entry.socket.user, entry.from_seq, entry.role) {
                 Some(frame) => entry.socket.outbox.push_durable(self.id, event.seq, frame),
                 None => entry.socket.outbox.mark_lagged(self.id, event.seq, event.seq),
             }
             delivered += 1;
         }
+        if let Some(change) = event.membership.clone() {
+            self.apply(event.seq, change);
+        }
+        self.ring.push(event);
         delivered
     }
 
     /// Sends an ephemeral event to the sockets that `audience` selects.
     pub(super) fn notify(&self, audience: impl Fn(&Socket) -> bool, frame: &Frame) {
-        for entry in self.sockets.iter().filter(|entry| audience(&entry.socket)) {
+        for entry in self.sockets.values().filter(|entry| audience(&entry.socket)) {
             entry.socket.outbox.push_ephemeral(frame);
         }
     }

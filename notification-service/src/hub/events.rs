@@ -2,10 +2,12 @@
 
 use neonchat_common::ids::{ChatId, Seq, UserId};
 
-use super::{Accepted, CatchUp, CatchUpProgress, DurableEvent, Hub, Request, Socket, SocketId};
+use super::{
+    Accepted, CatchUpProgress, CatchUpStart, DurableEvent, Hub, Missed, Request, Socket, SocketId, chat::Chat,
+};
 use crate::{
     close::{CloseReason, RECONNECT_DELAY_MS},
-    protocol::Frame,
+    protocol::{Frame, ServerFrame, Typists},
 };
 
 /// The period over which clients of restored chats reconnect, in milliseconds.
@@ -24,10 +26,8 @@ impl Hub {
 
     /// Records that the socket gets no ack. If the event was stored all the same and has arrived, the socket gets `lagged`.
     pub(crate) fn fail_request(&self, user: UserId, request: Request, socket: SocketId) {
-        if let Some((chat, seq)) = self.pending_requests.end(user, request, socket)
-            && let Some(mut entry) = self.chats.get_mut(&chat)
-        {
-            entry.send_failed(socket, seq);
+        if let Some((chat, seq)) = self.pending_requests.end(user, request, socket) {
+            self.chats.with(chat, |entry| entry.send_failed(socket, seq));
         }
     }
 
@@ -38,12 +38,22 @@ impl Hub {
 
     /// Delivers a durable event to the chat's sockets, in order. Does nothing if the chat has no sockets here.
     pub(crate) fn deliver(&self, chat: ChatId, event: DurableEvent) -> Accepted {
-        let sender = event.sender;
-        let Some(mut entry) = self.chats.get_mut(&chat) else { return Accepted::Delivered(0) };
-        let accepted = entry.accept(event);
-        drop(entry);
+        let (sender, changes_members) = (event.sender, event.changes_members());
+        let (seq, mut event) = (event.seq, Some(event));
+        let accept = |entry: &mut Chat| Some((entry.accept(event.take()?), entry.take_applied()));
+        let Some((accepted, applied)) = self.chats.with(chat, accept).flatten() else {
+            if let Some(change) = event.and_then(|event| event.membership) {
+                self.apply_change(chat, seq, &change);
+            }
+            return Accepted::Delivered(0);
+        };
+        self.apply_to_users(chat, applied);
+        self.chats.bound_rings();
         if accepted == Accepted::Buffered {
             self.gaps.add([chat]);
+        }
+        if changes_members && accepted != Accepted::Duplicate {
+            self.changed_chats.add([chat]);
         }
         // A duplicate does not end typing: its sender may have begun to type again.
         if let Some(sender) = sender
@@ -56,9 +66,17 @@ impl Hub {
 
     /// Sends an ephemeral event to those sockets of the chat that `audience` selects.
     pub(crate) fn notify_chat(&self, chat: ChatId, audience: impl Fn(&Socket) -> bool, frame: &Frame) {
-        if let Some(entry) = self.chats.get(&chat) {
-            entry.notify(audience, frame);
-        }
+        self.chats.with(chat, |entry| entry.notify(audience, frame));
+    }
+
+    /// Sends who types to the sockets of the chat, except to those of the only one who does.
+    pub(crate) fn notify_typing(&self, chat_id: ChatId, typists: Typists) {
+        let only = match &typists {
+            Typists::One { user_id, .. } => Some(*user_id),
+            Typists::Several { user_ids, .. } => user_ids.first().copied().filter(|_| user_ids.len() == 1),
+        };
+        let frame = ServerFrame::Typing { chat_id, typists }.encode();
+        self.notify_chat(chat_id, |socket| Some(socket.user) != only, &frame);
     }
 
     /// See [`Chat::catch_up`](super::chat::Chat::catch_up).
@@ -68,46 +86,53 @@ impl Hub {
         chat: ChatId,
         cursor: Seq,
         may_send: impl FnOnce(Seq) -> bool,
-    ) -> Option<CatchUp> {
-        self.chats.get_mut(&chat)?.catch_up(socket.id, cursor, may_send)
+    ) -> Option<CatchUpStart> {
+        self.chats.with(chat, |entry| entry.catch_up(socket.id, cursor, may_send))?
+    }
+
+    /// See [`Chat::has_recent`](super::chat::Chat::has_recent).
+    pub(crate) fn has_recent(&self, chat: ChatId, after: Seq) -> bool {
+        self.chats.with(chat, |entry| entry.has_recent(after)).unwrap_or(false)
+    }
+
+    /// See [`Chat::recent`](super::chat::Chat::recent).
+    pub(crate) fn recent(&self, socket: &Socket, chat: ChatId, after: Seq, head: Seq) -> Option<Missed> {
+        self.chats.with(chat, |entry| entry.recent(socket.id, after, head))?
     }
 
     /// See [`Chat::advance_catch_up`](super::chat::Chat::advance_catch_up).
     pub(crate) fn advance_catch_up(&self, socket: &Socket, chat: ChatId, seq: Seq) -> CatchUpProgress {
-        let Some(mut entry) = self.chats.get_mut(&chat) else { return CatchUpProgress::SocketClosed };
-        entry.advance_catch_up(socket.id, seq)
+        let progress = self.chats.with(chat, |entry| entry.advance_catch_up(socket.id, seq));
+        progress.unwrap_or(CatchUpProgress::Left)
     }
 
     /// See [`Chat::abort_catch_up`](super::chat::Chat::abort_catch_up).
     pub(crate) fn abort_catch_up(&self, socket: &Socket, chat: ChatId) {
-        if let Some(mut entry) = self.chats.get_mut(&chat) {
-            entry.abort_catch_up(socket.id);
-        }
+        self.chats.with(chat, |entry| entry.abort_catch_up(socket.id));
     }
 
     /// Returns the `seq` of the next event to deliver in a chat.
     pub(crate) fn next_seq(&self, chat: ChatId) -> Option<Seq> {
-        self.chats.get(&chat).map(|entry| entry.next())
+        self.chats.with(chat, |entry| entry.next())
     }
 
     /// Continues a chat after `head`, although more was delivered: the database was restored from a backup, or a replica that was
     /// behind was promoted. The chat's sockets are closed; their clients learn of the loss by `sync`.
     pub(crate) fn rewind(&self, chat: ChatId, head: Seq) {
-        if let Some(mut entry) = self.chats.get_mut(&chat) {
-            entry.rewind(head, |socket| {
-                let after_ms = RECONNECT_DELAY_MS + fastrand::u64(0..RESTORE_WINDOW_MS);
-                socket.outbox.close(CloseReason::Restart { after_ms });
-            });
-        }
+        let close = |socket: &Socket| {
+            let after_ms = RECONNECT_DELAY_MS + fastrand::u64(0..RESTORE_WINDOW_MS);
+            socket.outbox.close(CloseReason::Restart { after_ms });
+        };
+        self.chats.with(chat, |entry| entry.rewind(head, close));
     }
 
     /// Returns whether events of a chat wait in its reorder buffer.
     pub(crate) fn has_gap(&self, chat: ChatId) -> bool {
-        self.chats.get(&chat).is_some_and(|entry| entry.has_gap())
+        self.chats.with(chat, |entry| entry.has_gap()).unwrap_or(false)
     }
 
     /// Returns the chats with sockets here.
     pub(crate) fn chats(&self) -> Vec<ChatId> {
-        self.chats.iter().map(|entry| *entry.key()).collect()
+        self.chats.ids()
     }
 }

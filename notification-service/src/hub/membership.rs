@@ -2,86 +2,113 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use dashmap::Entry;
 use neonchat_common::{
     bus::Channel,
+    chat::ChatClass,
     ids::{ChatId, Seq, UserId},
 };
 
-use super::{Hub, PresenceAudience, Socket, SocketId, UserChat, chat::Chat};
+use super::{Hub, PresenceAudience, Socket, SocketId, UserChat, user::MemberInfo};
 use crate::protocol::Frame;
 
 impl Hub {
     pub(super) fn leave_chats(&self, chats: impl IntoIterator<Item = ChatId>, socket: SocketId) {
-        let is_empty = |chat: &ChatId| {
-            let Entry::Occupied(mut entry) = self.chats.entry(*chat) else { return false };
-            let is_empty = entry.get_mut().leave(socket);
-            if is_empty {
-                entry.remove();
-            }
-            is_empty
+        let is_emptied = |chat: &ChatId| {
+            let has_left = self.chats.with(*chat, |entry| entry.leave(socket));
+            has_left == Some(true) && self.chats.remove_if_empty(*chat)
         };
-        let empty: Vec<_> = chats.into_iter().filter(is_empty).map(Channel::Chat).collect();
+        let empty: Vec<_> = chats.into_iter().filter(is_emptied).map(Channel::Chat).collect();
         self.changed_channels.add(empty);
     }
 
     /// Adds chats of a user. The user's sockets join the unknown ones, each after its `last_seq`, and are told to fetch the
-    /// earlier events.
+    /// earlier events. Takes over the size of the known ones.
     pub(crate) fn add_chats(&self, user: UserId, chats: &[UserChat]) {
-        self.add_chats_known_up_to(user, chats, |_, _| 0);
-    }
-
-    /// Announces a chat to those sockets of a user that cover it, and adds the chat. The announcement precedes the chat's first
-    /// event and contains the chat up to its `last_seq`. A socket whose outbox has no room for it is told to fetch the events.
-    pub(crate) fn announce_chat(&self, user: UserId, chat: UserChat, announcement: &Frame) {
-        let sockets = self.sockets_of(user);
-        let is_announced =
-            |socket: &&Arc<Socket>| socket.covers(chat.id) && socket.outbox.push_announcement(announcement);
-        let announced: HashSet<SocketId> = sockets.iter().filter(is_announced).map(|socket| socket.id).collect();
-        let known = |chat: &UserChat, socket: &Socket| if announced.contains(&socket.id) { chat.last_seq } else { 0 };
-        self.add_chats_known_up_to(user, &[chat], known);
-    }
-
-    fn add_chats_known_up_to(&self, user: UserId, chats: &[UserChat], known: impl Fn(&UserChat, &Socket) -> Seq) {
+        for chat in chats.iter().filter(|chat| chat.partner.is_none()) {
+            self.chats.with(chat.id, |entry| entry.set_class(chat.last_seq, chat.class));
+        }
         let (new, sockets) = {
             let Some(mut entry) = self.users.get_mut(&user) else { return };
             (entry.add_chats(chats), entry.sockets.clone())
         };
-        for chat in new {
-            self.join_late(chat.id, chat.last_seq, |socket| known(chat, socket), &sockets);
+        for member in new {
+            self.join_late(user, member, None, &sockets);
         }
     }
 
-    /// Lets sockets join a chat that was added after they were opened. `last_seq` is the chat's head if the chat has no sockets
-    /// here yet. The client of each socket knows of events up to `known`.
+    /// Adds a chat and announces it to those sockets of the user that cover it. The announcement precedes the first event of a socket
+    /// that joins, and contains the chat up to its `last_seq`. A socket whose outbox has no room for it is told to fetch the events.
+    pub(crate) fn announce_chat(&self, user: UserId, chat: UserChat, announcement: &Frame) {
+        let (id, last_seq) = (chat.id, chat.last_seq);
+        let (member, sockets) = {
+            let Some(mut entry) = self.users.get_mut(&user) else { return };
+            entry.add_chats(&[chat]);
+            let Some(membership) = entry.chats.get(&id) else { return };
+            (membership.member(), entry.sockets.clone())
+        };
+        self.join_late(user, member, Some((announcement, last_seq)), &sockets);
+    }
+
+    /// Lets sockets of a user join a chat that was added after they were opened. See [`Chat::join_late`].
     pub(super) fn join_late(
         &self,
-        chat: ChatId,
-        last_seq: Seq,
-        known: impl Fn(&Socket) -> Seq,
+        user: UserId,
+        member: MemberInfo,
+        announcement: Option<(&Frame, Seq)>,
         sockets: &[Arc<Socket>],
     ) {
-        let sockets = sockets.iter().filter(|socket| socket.covers(chat)).cloned().collect::<Vec<_>>();
+        let chat = member.chat;
+        let sockets = sockets.iter().filter(|socket| socket.covers(chat)).collect::<Vec<_>>();
         if sockets.is_empty() {
             return;
         }
-        let mut entry = self.chats.entry(chat).or_insert_with(|| Chat::new(chat, last_seq));
-        for socket in &sockets {
-            entry.join_late(socket, known(socket));
-        }
-        drop(entry);
+        let refused = self.chats.with_or_create(chat, member.last_seq, |entry| {
+            sockets.iter().filter(|socket| !entry.join_late(socket, member, announcement)).count()
+        });
         self.changed_channels.add([Channel::Chat(chat)]);
-        // A socket that was closed concurrently has left its chats already.
-        for socket in sockets.iter().filter(|socket| !self.is_registered(socket)) {
-            self.leave_chats([chat], socket.id);
+        if refused > 0 {
+            self.set_outdated(user, &[chat]);
+        }
+        for socket in sockets {
+            self.leave_lost_chats(socket, &[chat]);
         }
     }
 
-    pub(super) fn join<'a>(&self, chats: impl Iterator<Item = &'a UserChat> + Clone, socket: &Arc<Socket>) {
-        for &UserChat { id, last_seq, .. } in chats.clone() {
-            self.chats.entry(id).or_insert_with(|| Chat::new(id, last_seq)).join(socket);
+    /// Lets a new socket join the listed chats of its user.
+    pub(super) fn join(&self, members: &[MemberInfo], socket: &Arc<Socket>) {
+        let join = |&member: &MemberInfo| {
+            self.chats.with_or_create(member.chat, member.last_seq, |entry| entry.join(socket, member))
+        };
+        let refused: Vec<_> = members.iter().filter(|member| !join(member)).map(|member| member.chat).collect();
+        let chats: Vec<_> = members.iter().map(|member| member.chat).collect();
+        self.changed_channels.add(chats.iter().copied().map(Channel::Chat));
+        if !refused.is_empty() {
+            self.set_outdated(socket.user, &refused);
         }
-        self.changed_channels.add(chats.map(|chat| Channel::Chat(chat.id)));
+        self.leave_lost_chats(socket, &chats);
+    }
+
+    /// Records that sockets could not join chats, because the list of the user's chats was outdated, and requests a new one.
+    fn set_outdated(&self, user: UserId, chats: &[ChatId]) {
+        if let Some(mut entry) = self.users.get_mut(&user) {
+            for chat in chats {
+                if let Some(membership) = entry.chats.get_mut(chat) {
+                    membership.set_outdated();
+                }
+            }
+        }
+        self.stale_users.add([user]);
+    }
+
+    /// Lets a socket leave those of the chats that its user lost while it joined them, or all if it was closed.
+    fn leave_lost_chats(&self, socket: &Socket, chats: &[ChatId]) {
+        let lost: Vec<ChatId> = {
+            let entry = self.users.get(&socket.user);
+            let entry = entry.as_ref().filter(|user| user.sockets.iter().any(|other| other.id == socket.id));
+            let is_lost = |chat: &&ChatId| entry.is_none_or(|user| !user.chats.contains_key(chat));
+            chats.iter().filter(is_lost).copied().collect()
+        };
+        self.leave_chats(lost, socket.id);
     }
 
     /// Returns whether the socket covers a chat of which its user is a member.
@@ -89,7 +116,7 @@ impl Hub {
         socket.covers(chat) && self.users.get(&socket.user).is_some_and(|user| user.chats.contains_key(&chat))
     }
 
-    /// Returns the users who share a chat with the user, each with the shared chats.
+    /// Returns the users who see the presence of the user, each with the chats because of which they do.
     pub(crate) fn presence_audience(&self, user: UserId) -> PresenceAudience {
         self.users.get(&user).map(|entry| entry.presence_audience()).unwrap_or_default()
     }
@@ -112,8 +139,45 @@ impl Hub {
         }
     }
 
-    pub(super) fn chats_of(&self, user: UserId) -> Vec<(ChatId, Seq)> {
+    /// Returns the size of a chat that has sockets here.
+    pub(crate) fn class(&self, chat: ChatId) -> Option<ChatClass> {
+        self.chats.with(chat, |entry| entry.class())
+    }
+
+    /// Returns a member of a chat who has sockets here.
+    pub(crate) fn member_of(&self, chat: ChatId) -> Option<UserId> {
+        self.chats.with(chat, |entry| entry.users().next())?
+    }
+
+    /// Takes over the size of a chat, and which of its members see each other's presence. `chat` is what chat-service says about the
+    /// chat for `user`.
+    ///
+    /// A user whose sockets here all cover another chat is left out: that user's list of chats is read again at the next handshake.
+    pub(crate) fn update_chat(&self, user: UserId, chat: &UserChat) {
+        let users: Option<HashSet<_>> = self.chats.with(chat.id, |entry| {
+            entry.set_class(chat.last_seq, chat.class);
+            entry.users().collect()
+        });
+        let circle: HashSet<UserId> = chat.presence.iter().copied().chain([user]).collect();
+        for member in users.into_iter().flatten() {
+            let sees = |other: &UserId| *other != member && !chat.presence.is_empty() && circle.contains(&member);
+            let presence = circle.iter().copied().filter(sees).collect();
+            if let Some(mut entry) = self.users.get_mut(&member)
+                && let Some(membership) = entry.chats.get_mut(&chat.id)
+            {
+                membership.set_presence(chat.last_seq, presence);
+            }
+        }
+    }
+
+    /// Returns the chats of a user, each with the `joined_seq` of the membership.
+    pub(crate) fn memberships(&self, user: UserId) -> Vec<(ChatId, Seq)> {
         let Some(entry) = self.users.get(&user) else { return Vec::new() };
-        entry.chats.iter().map(|(chat, membership)| (*chat, membership.last_seq())).collect()
+        entry.members().map(|member| (member.chat, member.joined_seq)).collect()
+    }
+
+    /// Returns the `joined_seq` of a membership.
+    pub(crate) fn joined_seq(&self, user: UserId, chat: ChatId) -> Option<Seq> {
+        self.users.get(&user)?.chats.get(&chat).map(|membership| membership.member().joined_seq)
     }
 }

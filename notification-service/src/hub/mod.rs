@@ -3,14 +3,18 @@
 //! All of it is in memory. Nothing here waits: delivery puts a frame into each socket's bounded outbox, so that a slow consumer
 //! does not delay other sockets.
 //!
-//! A lock of a user's entry is never held while a lock of a chat's entry is taken, nor the other way round.
+//! Locks: a user's entry and a chat are never locked at the same time. Under either of them an outbox may be locked, and nothing else is
+//! locked under that.
 
 mod chat;
+mod chats;
+mod event;
 mod events;
 mod frames;
 mod membership;
 pub(crate) mod outbox;
 mod pending_requests;
+mod removals;
 mod socket;
 #[cfg(test)]
 mod tests;
@@ -28,31 +32,37 @@ use neonchat_common::{
     ids::{ChatId, TokenId, UserId},
 };
 
-pub(crate) use self::chat::{Accepted, CatchUp, CatchUpProgress, DurableEvent};
-use self::{chat::Chat, pending_requests::PendingRequests, user::User};
+pub(crate) use self::chat::{Accepted, CatchUp, CatchUpProgress, CatchUpStart, Missed};
+use self::{chats::Chats, pending_requests::PendingRequests, user::User};
 pub(crate) use self::{
-    frames::EventFrames,
+    event::DurableEvent,
+    frames::{EventFrames, HiddenFrame},
     pending_requests::Request,
     socket::{Socket, SocketId},
-    typing::{Typing, TypingChange},
+    typing::{GatheredTyping, Typing, TypingChange},
     user::UserChat,
 };
 use crate::{dedup_queue::DedupQueue, protocol::Frame};
 
-/// The users who share a chat with a user, each with the shared chats.
+/// The users who see the presence of a user, each with the chats because of which they do.
 pub(crate) type PresenceAudience = HashMap<UserId, Vec<ChatId>>;
 
 /// The registry of an instance.
 #[derive(Debug, Default)]
 pub(crate) struct Hub {
     users: DashMap<UserId, User>,
-    chats: DashMap<ChatId, Chat>,
+    chats: Chats,
     pending_requests: PendingRequests,
     pub(crate) typing: Typing,
+    pub(crate) gathered_typing: GatheredTyping,
     /// Channels whose subscription may have to change.
     pub(crate) changed_channels: DedupQueue<Channel>,
     /// Chats with a gap.
     pub(crate) gaps: DedupQueue<ChatId>,
+    /// Chats whose members changed.
+    pub(crate) changed_chats: DedupQueue<ChatId>,
+    /// Users whose chats or tokens may have changed.
+    pub(crate) stale_users: DedupQueue<UserId>,
 }
 
 impl Hub {
@@ -86,21 +96,25 @@ impl Hub {
         chats: &[UserChat],
     ) -> Arc<Socket> {
         let socket = Arc::new(Socket::new(SocketId::next(), user, token, scope));
-        let (new, others) = {
+        let ids: HashSet<ChatId> = chats.iter().map(|chat| chat.id).collect();
+        let (new, others, listed, unlisted) = {
             let mut entry = self.users.entry(user).or_default();
             let new = entry.add_chats(chats);
             let others = entry.sockets.clone();
             entry.add(&socket);
-            (new, others)
+            let (listed, unlisted): (Vec<_>, Vec<_>) = entry
+                .members()
+                .filter(|member| socket.covers(member.chat))
+                .partition(|member| ids.contains(&member.chat));
+            (new, others, listed, unlisted)
         };
-        self.join(chats.iter().filter(|chat| socket.covers(chat.id)), &socket);
+        self.join(&listed, &socket);
         // Chats that were created while the list was on its way.
-        let listed: HashSet<ChatId> = chats.iter().map(|chat| chat.id).collect();
-        for (chat, last_seq) in self.chats_of(user).into_iter().filter(|(chat, _)| !listed.contains(chat)) {
-            self.join_late(chat, last_seq, |_| 0, std::slice::from_ref(&socket));
+        for member in unlisted {
+            self.join_late(user, member, None, std::slice::from_ref(&socket));
         }
-        for chat in new {
-            self.join_late(chat.id, chat.last_seq, |_| 0, &others);
+        for member in new {
+            self.join_late(user, member, None, &others);
         }
         socket
     }
@@ -151,14 +165,19 @@ impl Hub {
             .unwrap_or_default()
     }
 
-    fn is_registered(&self, socket: &Socket) -> bool {
-        self.users.get(&socket.user).is_some_and(|user| user.sockets.iter().any(|other| other.id == socket.id))
-    }
-
-    /// Sends an ephemeral event to those sockets of a user that cover one of `chats`, except to slow consumers.
-    pub(crate) fn notify_user(&self, user: UserId, chats: &[ChatId], frame: &Frame) {
-        if let Some(entry) = self.users.get(&user) {
-            for socket in entry.sockets.iter().filter(|socket| chats.iter().any(|chat| socket.covers(*chat))) {
+    /// Sends an ephemeral event to those sockets of a user that `audience` selects and that cover one of the `chats` of which the user
+    /// is a member, except to slow consumers.
+    pub(crate) fn notify_user(
+        &self,
+        user: UserId,
+        chats: &[ChatId],
+        audience: impl Fn(&Socket) -> bool,
+        frame: &Frame,
+    ) {
+        let Some(entry) = self.users.get(&user) else { return };
+        let chats: Vec<_> = chats.iter().filter(|chat| entry.chats.contains_key(chat)).collect();
+        for socket in entry.sockets.iter().filter(|socket| audience(socket)) {
+            if chats.iter().any(|chat| socket.covers(**chat)) {
                 socket.outbox.push_ephemeral(frame);
             }
         }
@@ -176,7 +195,7 @@ impl Hub {
     /// Returns whether this instance needs the subscription to a channel.
     pub(crate) fn needs_channel(&self, channel: Channel) -> bool {
         match channel {
-            Channel::Chat(chat) => self.chats.contains_key(&chat),
+            Channel::Chat(chat) => self.chats.contains(chat),
             Channel::User(user) => self.users.contains_key(&user),
             Channel::System | Channel::Deployments => true,
         }
@@ -185,6 +204,11 @@ impl Hub {
     /// Returns the users with sockets here or with a reservation.
     pub(crate) fn users(&self) -> Vec<UserId> {
         self.users.iter().map(|entry| *entry.key()).collect()
+    }
+
+    /// Returns whether a handshake of a user is under way.
+    pub(crate) fn has_handshake(&self, user: UserId) -> bool {
+        self.users.get(&user).is_some_and(|entry| entry.refcount > entry.sockets.len())
     }
 
     /// Returns whether a user has sockets here or a reservation.

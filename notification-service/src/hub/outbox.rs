@@ -1,7 +1,7 @@
 //! The outbox: the queue of frames that wait to be written to one socket, bounded in bytes.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -47,6 +47,8 @@ struct Queue {
     /// The bytes of sends whose answers are not written.
     unanswered_bytes: usize,
     lagging: BTreeMap<ChatId, Gap>,
+    /// The chats whose missed events are on their way.
+    catching_up: BTreeSet<ChatId>,
     close: Option<CloseReason>,
 }
 
@@ -105,11 +107,54 @@ impl Outbox {
         }
     }
 
-    /// Queues an event that the client missed. Waits until there is room.
-    pub(crate) async fn push_backlog(&self, frame: &Frame) {
-        while !self.lock().push_backlog(frame) {
+    /// Records that missed events of a chat are on their way.
+    pub(crate) fn begin_catch_up(&self, chat: ChatId) {
+        self.lock().catching_up.insert(chat);
+    }
+
+    /// Records that no further missed events of a chat are on their way.
+    pub(crate) fn end_catch_up(&self, chat: ChatId) {
+        self.lock().catching_up.remove(&chat);
+    }
+
+    /// Queues an event that the client missed. Waits until there is room. Returns `false`, and leaves the event out, if the user
+    /// was removed from the chat since [`Outbox::begin_catch_up`].
+    pub(crate) async fn push_missed(&self, chat: ChatId, frame: &Frame) -> bool {
+        loop {
+            let is_queued = {
+                let mut queue = self.lock();
+                if !queue.catching_up.contains(&chat) {
+                    return false;
+                }
+                queue.push_backlog(frame)
+            };
+            if is_queued {
+                self.changed.notify_one();
+                return true;
+            }
             self.drained.notified().await;
         }
+    }
+
+    /// Queues a frame that belongs to catch-up. Waits until there is room.
+    pub(crate) async fn push_backlog(&self, frame: Frame) {
+        while !self.lock().push_backlog(&frame) {
+            self.drained.notified().await;
+        }
+        self.changed.notify_one();
+    }
+
+    /// Queues the frame that tells the client that its user was removed from a chat. No frame of the chat follows.
+    ///
+    /// The frame is queued even if there is no room, because nothing could replace it. That is bounded by the chats of a user, and by
+    /// how often the user joins again before a write that makes no progress closes the socket.
+    pub(crate) fn push_removal(&self, chat: ChatId, frame: &Frame) {
+        let mut queue = self.lock();
+        queue.catching_up.remove(&chat);
+        // The client cannot fetch the events any more.
+        queue.lagging.remove(&chat);
+        queue.push(frame.clone(), None);
+        drop(queue);
         self.changed.notify_one();
     }
 
@@ -220,90 +265,4 @@ impl Queue {
 }
 
 #[cfg(test)]
-mod tests {
-    use futures_util::FutureExt as _;
-
-    use super::*;
-
-    fn frame(len: usize) -> Frame {
-        Frame::opaque("x".repeat(len))
-    }
-
-    fn drain(outbox: &Outbox) -> Vec<String> {
-        let next = || match outbox.next().now_or_never()? {
-            Next::Frame(frame) => Some(frame.as_str().to_owned()),
-            Next::Close(reason) => Some(format!("close {}", reason.code().0)),
-        };
-        std::iter::from_fn(next).take(1000).collect()
-    }
-
-    #[test]
-    fn full_queue_marks_chat_as_lagging_and_reports_gap_once_drained() {
-        let outbox = Outbox::default();
-        let (slow, other) = (ChatId::new(), ChatId::new());
-        for seq in 1..=6 {
-            outbox.push_durable(slow, seq, &frame(MAX_QUEUED_BYTES / 4));
-        }
-        outbox.push_durable(other, 1, &frame(1));
-        let got = drain(&outbox);
-        assert_eq!(got.len(), 6, "four frames, and a `lagged` for each of the two chats");
-        assert_eq!(
-            serde_json::from_str::<serde_json::Value>(&got[4]).expect("parse frame"),
-            serde_json::json!({ "type": "lagged", "chat_id": slow, "from_seq": 5, "head_seq": 6 })
-        );
-        outbox.push_durable(slow, 7, &frame(1));
-        assert_eq!(drain(&outbox), ["x"], "events are queued again after `lagged`");
-    }
-
-    #[test]
-    fn drops_ephemeral_events_first() {
-        let outbox = Outbox::default();
-        outbox.push_durable(ChatId::new(), 1, &frame(MAX_QUEUED_BYTES_FOR_EPHEMERAL));
-        outbox.push_ephemeral(&frame(1));
-        assert_eq!(drain(&outbox).len(), 1);
-        outbox.push_ephemeral(&frame(1));
-        assert_eq!(drain(&outbox).len(), 1);
-    }
-
-    #[test]
-    fn queues_announcement_up_to_the_full_limit() {
-        let outbox = Outbox::default();
-        outbox.push_durable(ChatId::new(), 1, &frame(MAX_QUEUED_BYTES - 1));
-        assert!(outbox.push_announcement(&frame(1)));
-        assert!(!outbox.push_announcement(&frame(1)));
-        assert_eq!(drain(&outbox).len(), 2);
-    }
-
-    #[test]
-    fn bounds_unanswered_sends_and_closes_after_their_answers() {
-        let outbox = Outbox::default();
-        let sends: Vec<_> = std::iter::from_fn(|| outbox.has_send_capacity().then(|| outbox.begin_send(1))).collect();
-        assert_eq!(sends.len(), MAX_UNANSWERED_BYTES / MIN_SEND_BYTES);
-        outbox.close(CloseReason::Normal);
-        assert!(outbox.next().now_or_never().is_none());
-        for send in sends {
-            outbox.answer(send, frame(1));
-            assert!(!outbox.has_send_capacity(), "the answer is not written yet");
-            assert_eq!(outbox.next().now_or_never(), Some(Next::Frame(frame(1))));
-            assert!(outbox.has_send_capacity());
-            outbox.begin_send(1);
-        }
-        assert!(outbox.next().now_or_never().is_none());
-
-        let outbox = Outbox::default();
-        let long = outbox.begin_send(MAX_UNANSWERED_BYTES);
-        assert!(!outbox.has_send_capacity());
-        outbox.close(CloseReason::Normal);
-        outbox.answer(long, frame(1));
-        assert_eq!(drain(&outbox)[..2], ["x", "close 1000"]);
-    }
-
-    #[test]
-    fn closes_after_queued_frames_with_first_reason() {
-        let outbox = Outbox::default();
-        outbox.push_ephemeral(&frame(1));
-        outbox.close(CloseReason::Slow);
-        outbox.close(CloseReason::Normal);
-        assert_eq!(drain(&outbox)[..2], ["x", "close 4101"]);
-    }
-}
+mod tests;

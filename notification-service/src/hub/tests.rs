@@ -1,19 +1,26 @@
 //! Tests of the hub as a whole.
 
 use futures_util::FutureExt as _;
-use neonchat_common::ids::{SendId, Seq};
+use neonchat_common::{
+    chat::{ChatClass, MembershipChange, RemovalReason},
+    ids::{SendId, Seq},
+};
 
 use super::*;
-use crate::{close::CloseReason, hub::outbox::Next, protocol::ServerFrame};
+use crate::{
+    close::CloseReason,
+    hub::outbox::Next,
+    protocol::{ServerFrame, Typists},
+};
 
 fn frames(json: &str) -> EventFrames {
-    EventFrames::of_change(Frame::opaque(json), None)
+    EventFrames::of_change(Frame::opaque(json), None, None)
 }
 
 #[test]
 fn excludes_senders_from_event_that_precedes_their_ack() {
     let (hub, user, request_id) = (Hub::default(), UserId::new(), SendId::new());
-    let chats = [UserChat { id: ChatId::new(), last_seq: 0, partners: vec![UserId::new()] }];
+    let chats = [UserChat::direct(ChatId::new(), 0, UserId::new())];
     let [sender, again, other] = [(); 3].map(|()| {
         hub.reserve(user);
         hub.register(user, TokenId::new(), None, &chats)
@@ -23,7 +30,7 @@ fn excludes_senders_from_event_that_precedes_their_ack() {
         hub.begin_request(user, Request::Message(request_id), socket.id);
     }
     let exclude = hub.requesting_sockets(user, Request::Message(request_id), chats[0].id, 1);
-    let event = DurableEvent { seq: 1, sender: Some(user), frames: frames("x"), exclude };
+    let event = DurableEvent { exclude, ..DurableEvent::new(1, Some(user), frames("x")) };
     assert_eq!(hub.deliver(chats[0].id, event), Accepted::Delivered(1));
     assert!(other.outbox.next().now_or_never().is_some());
     for socket in senders {
@@ -39,7 +46,7 @@ fn excludes_senders_from_event_that_precedes_their_ack() {
 #[test]
 fn sender_without_ack_is_told_of_stored_message() {
     let (hub, user) = (Hub::default(), UserId::new());
-    let chat = UserChat { id: ChatId::new(), last_seq: 0, partners: vec![UserId::new()] };
+    let chat = UserChat::direct(ChatId::new(), 0, UserId::new());
     hub.reserve(user);
     let socket = hub.register(user, TokenId::new(), None, std::slice::from_ref(&chat));
     let next = || match socket.outbox.next().now_or_never() {
@@ -47,7 +54,8 @@ fn sender_without_ack_is_told_of_stored_message() {
         _ => String::new(),
     };
     let request_ids = [SendId::new(), SendId::new()];
-    let event = |seq: Seq, exclude| DurableEvent { seq, sender: Some(user), frames: frames(&seq.to_string()), exclude };
+    let event =
+        |seq: Seq, exclude| DurableEvent { exclude, ..DurableEvent::new(seq, Some(user), frames(&seq.to_string())) };
     for request_id in request_ids {
         hub.begin_request(user, Request::Message(request_id), socket.id);
     }
@@ -86,7 +94,7 @@ fn closes_sockets_whose_token_was_revoked_while_it_was_checked() {
 #[test]
 fn needs_no_channel_after_last_socket_closed() {
     let (hub, user) = (Hub::default(), UserId::new());
-    let chats = [UserChat { id: ChatId::new(), last_seq: 0, partners: vec![UserId::new()] }];
+    let chats = [UserChat::direct(ChatId::new(), 0, UserId::new())];
     hub.reserve(user);
     let socket = hub.register(user, TokenId::new(), None, &chats);
     hub.reserve(user);
@@ -100,35 +108,37 @@ fn needs_no_channel_after_last_socket_closed() {
 #[tokio::test]
 async fn duplicate_event_does_not_end_typing() {
     let (hub, user) = (Hub::default(), UserId::new());
-    let chat = UserChat { id: ChatId::new(), last_seq: 0, partners: vec![UserId::new()] };
+    let chat = UserChat::direct(ChatId::new(), 0, UserId::new());
     hub.reserve(user);
     let socket = hub.register(user, TokenId::new(), None, std::slice::from_ref(&chat));
-    let deliver =
-        || hub.deliver(chat.id, DurableEvent { seq: 1, sender: Some(user), frames: frames("x"), exclude: vec![] });
+    let deliver = || hub.deliver(chat.id, DurableEvent::new(1, Some(user), frames("x")));
     assert_eq!(deliver(), Accepted::Delivered(1));
-    hub.typing.begin(user, chat.id, socket.id, tokio::time::Instant::now());
+    hub.typing.begin(user, (chat.id, ChatClass::Small), socket.id, tokio::time::Instant::now());
     assert_eq!(deliver(), Accepted::Duplicate);
     let changes = hub.typing.next(&mut Typing::check_interval()).now_or_never();
-    assert_eq!(changes, Some(vec![TypingChange { user, chat: chat.id, is_typing: true }]));
+    assert_eq!(changes, Some(vec![TypingChange { user, chat: chat.id, class: ChatClass::Small, is_typing: true }]));
 }
 
 /// Registers a user with one socket. Returns a function that takes the JSON of the next frame from the outbox.
 fn user_with_socket(hub: &Hub) -> (UserId, impl Fn() -> Option<String> + use<>) {
     let user = UserId::new();
+    (user, socket_of(hub, user))
+}
+
+fn socket_of(hub: &Hub, user: UserId) -> impl Fn() -> Option<String> + use<> {
     hub.reserve(user);
     let socket = hub.register(user, TokenId::new(), None, &[]);
-    let next = move || match socket.outbox.next().now_or_never()? {
+    move || match socket.outbox.next().now_or_never()? {
         Next::Frame(frame) => Some(frame.as_str().to_owned()),
         Next::Close(_) => None,
-    };
-    (user, next)
+    }
 }
 
 #[test]
 fn starts_chat_that_is_added_late_at_its_last_seq() {
     let hub = Hub::default();
     let (user, next) = user_with_socket(&hub);
-    let chat = UserChat { id: ChatId::new(), last_seq: 40, partners: vec![UserId::new()] };
+    let chat = UserChat::direct(ChatId::new(), 40, UserId::new());
     hub.add_chats(user, std::slice::from_ref(&chat));
     let lagged = ServerFrame::Lagged { chat_id: chat.id, from_seq: 1, head_seq: 40 }.encode();
     assert_eq!(next().as_deref(), Some(lagged.as_str()));
@@ -139,10 +149,10 @@ fn starts_chat_that_is_added_late_at_its_last_seq() {
 fn sends_no_lagged_for_announced_chat() {
     let hub = Hub::default();
     let (user, next) = user_with_socket(&hub);
-    let chat = UserChat { id: ChatId::new(), last_seq: 40, partners: vec![UserId::new()] };
+    let chat = UserChat::direct(ChatId::new(), 40, UserId::new());
     hub.announce_chat(user, chat.clone(), &Frame::opaque("announcement"));
     assert_eq!(next().as_deref(), Some("announcement"));
-    let event = |seq| DurableEvent { seq, sender: Some(user), frames: frames("x"), exclude: Vec::new() };
+    let event = |seq| DurableEvent::new(seq, Some(user), frames("x"));
     assert_eq!(next(), None);
     assert_eq!(hub.deliver(chat.id, event(40)), Accepted::Duplicate);
     assert_eq!(hub.deliver(chat.id, event(41)), Accepted::Delivered(1));
@@ -153,19 +163,120 @@ fn sends_no_lagged_for_announced_chat() {
 fn sends_lagged_if_outbox_has_no_room_for_announcement() {
     let hub = Hub::default();
     let (user, next) = user_with_socket(&hub);
-    let busy = UserChat { id: ChatId::new(), last_seq: 0, partners: vec![UserId::new()] };
-    let chat = UserChat { id: ChatId::new(), last_seq: 40, partners: vec![UserId::new()] };
+    let busy = UserChat::direct(ChatId::new(), 0, UserId::new());
+    let chat = UserChat::direct(ChatId::new(), 40, UserId::new());
     hub.add_chats(user, std::slice::from_ref(&busy));
     // A slow consumer gets no ephemeral event, but the announcement.
     for seq in [1, 2] {
         let frames = frames(&"x".repeat(120 * 1024));
-        hub.deliver(busy.id, DurableEvent { seq, sender: None, frames, exclude: Vec::new() });
+        hub.deliver(busy.id, DurableEvent::new(seq, None, frames));
     }
-    hub.notify_user(user, &[busy.id], &Frame::opaque("ephemeral"));
+    hub.notify_user(user, &[busy.id], |_| true, &Frame::opaque("ephemeral"));
     let announced = UserChat { id: ChatId::new(), ..chat.clone() };
     hub.announce_chat(user, announced, &Frame::opaque("announcement"));
     hub.announce_chat(user, chat.clone(), &Frame::opaque("x".repeat(20 * 1024)));
     let lagged = ServerFrame::Lagged { chat_id: chat.id, from_seq: 1, head_seq: 40 }.encode();
     let got: Vec<String> = std::iter::from_fn(next).skip(2).collect();
     assert_eq!(got, ["announcement", lagged.as_str()]);
+}
+
+fn group(class: ChatClass, presence: Vec<UserId>) -> UserChat {
+    UserChat { partner: None, presence, class, ..UserChat::direct(ChatId::new(), 0, UserId::new()) }
+}
+
+#[test]
+fn takes_over_newest_size_and_presence() {
+    let hub = Hub::default();
+    let [(first, _), (second, _)] = [(); 2].map(|()| user_with_socket(&hub));
+    let third = UserId::new();
+    let chat = group(ChatClass::Small, vec![second]);
+    hub.add_chats(first, std::slice::from_ref(&chat));
+    hub.add_chats(second, &[UserChat { presence: vec![first], ..chat.clone() }]);
+    let audience = |user| {
+        let mut users: Vec<_> = hub.presence_audience(user).into_keys().collect();
+        users.sort_unstable();
+        users
+    };
+    let sorted = |mut users: [UserId; 2]| {
+        users.sort_unstable();
+        users
+    };
+    assert_eq!((audience(first), audience(second)), (vec![second], vec![first]));
+
+    // A third member has joined.
+    hub.update_chat(first, &UserChat { last_seq: 5, presence: vec![second, third], ..chat.clone() });
+    assert_eq!(audience(first), sorted([second, third]));
+    assert_eq!(audience(second), sorted([first, third]));
+
+    // An older list changes nothing.
+    hub.add_chats(second, &[UserChat { last_seq: 4, class: ChatClass::Large, presence: vec![first], ..chat.clone() }]);
+    assert_eq!((audience(second), hub.class(chat.id)), (sorted([first, third]).to_vec(), Some(ChatClass::Small)));
+
+    // The group is too large now.
+    hub.update_chat(second, &UserChat { last_seq: 30, class: ChatClass::Medium, presence: Vec::new(), ..chat.clone() });
+    assert_eq!((audience(first), audience(second)), (Vec::new(), Vec::new()));
+    assert_eq!(hub.class(chat.id), Some(ChatClass::Medium));
+    hub.add_chats(first, &[UserChat { last_seq: 31, class: ChatClass::Large, ..chat.clone() }]);
+    assert_eq!(hub.class(chat.id), Some(ChatClass::Large), "by the list of any member");
+}
+
+#[test]
+fn asks_for_members_after_every_change_of_them() {
+    let hub = Hub::default();
+    let (user, _) = user_with_socket(&hub);
+    let chat = group(ChatClass::Small, Vec::new());
+    hub.add_chats(user, std::slice::from_ref(&chat));
+    let mut seq = 0;
+    let mut asks_after = |json: &str, removed: Vec<UserId>| {
+        seq += 1;
+        let membership = (!removed.is_empty()).then(|| MembershipChange {
+            removed,
+            reason: RemovalReason::Left,
+            closes: false,
+            roles: Vec::new(),
+        });
+        hub.deliver(chat.id, DurableEvent { membership, ..DurableEvent::new(seq, None, frames(json)) });
+        !hub.changed_chats.take().is_empty()
+    };
+    assert!(!asks_after(r#"{"type":"new_message"}"#, Vec::new()));
+    assert!(asks_after(r#"{"type":"members_added"}"#, Vec::new()));
+    assert!(asks_after(r#"{"type":"members_removed"}"#, vec![UserId::new()]));
+}
+
+#[tokio::test]
+async fn receipts_reach_others_only_in_small_chats() {
+    for (class, reaches_others) in [(ChatClass::Small, true), (ChatClass::Medium, false), (ChatClass::Large, false)] {
+        let hub = Arc::<Hub>::default();
+        let delivery = crate::unreachable::delivery(&hub);
+        let (reader, reading) = user_with_socket(&hub);
+        let phone = socket_of(&hub, reader);
+        let (other, others) = user_with_socket(&hub);
+        let chat = group(class, Vec::new());
+        for user in [reader, other] {
+            hub.add_chats(user, std::slice::from_ref(&chat));
+        }
+        let cause = hub.sockets_of(reader)[0].id;
+        delivery.deliver_receipt((chat.id, hub.class(chat.id)), reader, 7, cause).await;
+        let receipt = ServerFrame::Receipt { chat_id: chat.id, user_id: reader, read: 7 }.encode().as_str().to_owned();
+        assert_eq!((reading(), phone()), (None, Some(receipt.clone())), "{class:?}");
+        assert_eq!(others(), reaches_others.then_some(receipt), "{class:?}");
+        delivery.deliver_receipt((chat.id, None), reader, 8, cause).await;
+        assert_eq!((others(), phone().is_some()), (None, true), "of unknown size");
+    }
+}
+
+#[test]
+fn sends_typing_to_all_but_the_only_typist() {
+    let hub = Hub::default();
+    let (typist, own) = user_with_socket(&hub);
+    let (other, others) = user_with_socket(&hub);
+    let chat = group(ChatClass::Medium, Vec::new());
+    for user in [typist, other] {
+        hub.add_chats(user, std::slice::from_ref(&chat));
+    }
+    hub.notify_typing(chat.id, Typists::Several { user_ids: vec![typist], more: 0 });
+    let expected = format!(r#"{{"type":"typing","chat_id":"{}","user_ids":["{typist}"],"more":0}}"#, chat.id);
+    assert_eq!((own(), others()), (None, Some(expected)));
+    hub.notify_typing(chat.id, Typists::Several { user_ids: Vec::new(), more: 0 });
+    assert!(own().is_some() && others().is_some());
 }

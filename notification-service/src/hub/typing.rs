@@ -3,12 +3,18 @@
 //! Typing ends by the client, by the user's message, when the socket closes, or by a timeout. A client may repeat or change its
 //! typing as often as it likes: the notifications of the other members have a bounded rate.
 
+mod gathered;
+
 use std::time::Duration;
 
 use dashmap::DashMap;
-use neonchat_common::ids::{ChatId, UserId};
+use neonchat_common::{
+    chat::ChatClass,
+    ids::{ChatId, UserId},
+};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
+pub(crate) use self::gathered::GatheredTyping;
 use super::SocketId;
 use crate::dedup_queue::DedupQueue;
 
@@ -39,6 +45,7 @@ pub(crate) struct Typing {
 pub(crate) struct TypingChange {
     pub(crate) user: UserId,
     pub(crate) chat: ChatId,
+    pub(crate) class: ChatClass,
     pub(crate) is_typing: bool,
 }
 
@@ -46,6 +53,8 @@ pub(crate) struct TypingChange {
 struct TypingState {
     /// The socket of the last update.
     socket: SocketId,
+    /// The size of the chat when typing began. It decides the audience, and the end of typing is for those who know of the begin.
+    class: ChatClass,
     is_typing: bool,
     /// When typing ends unless the client repeats it.
     expires_at: Instant,
@@ -58,19 +67,23 @@ struct TypingState {
 }
 
 impl Typing {
-    /// Records that a user types, by a socket.
-    pub(crate) fn begin(&self, user: UserId, chat: ChatId, socket: SocketId, now: Instant) {
+    /// Records that a user types, by a socket, in a chat of this size.
+    pub(crate) fn begin(&self, user: UserId, (chat, class): (ChatId, ChatClass), socket: SocketId, now: Instant) {
         let expires_at = now + TYPING_TIMEOUT;
         self.entries
             .entry((user, chat))
             .and_modify(|entry| {
                 entry.socket = socket;
+                if !entry.announced {
+                    entry.class = class;
+                }
                 entry.is_typing = true;
                 entry.expires_at = expires_at;
                 entry.is_refreshed = true;
             })
             .or_insert(TypingState {
                 socket,
+                class,
                 is_typing: true,
                 expires_at,
                 is_refreshed: false,
@@ -123,8 +136,9 @@ impl Typing {
 
     fn poll_changed(&self, now: Instant) -> Vec<TypingChange> {
         let poll = |(user, chat): Key| {
-            let is_typing = self.entries.get_mut(&(user, chat))?.poll(now)?;
-            Some(TypingChange { user, chat, is_typing })
+            let mut entry = self.entries.get_mut(&(user, chat))?;
+            let is_typing = entry.poll(now)?;
+            Some(TypingChange { user, chat, class: entry.class, is_typing })
         };
         self.changed.take().into_iter().filter_map(poll).collect()
     }
@@ -132,7 +146,8 @@ impl Typing {
     fn poll_all(&self, now: Instant) -> Vec<TypingChange> {
         let mut all = Vec::new();
         self.entries.retain(|&(user, chat), entry| {
-            all.extend(entry.poll(now).map(|is_typing| TypingChange { user, chat, is_typing }));
+            let class = entry.class;
+            all.extend(entry.poll(now).map(|is_typing| TypingChange { user, chat, class, is_typing }));
             !entry.is_finished(now)
         });
         all
@@ -193,7 +208,7 @@ mod tests {
         }
 
         fn begin(&self) {
-            self.typing.begin(self.user, self.chat, self.socket, Instant::now());
+            self.typing.begin(self.user, (self.chat, ChatClass::Small), self.socket, Instant::now());
         }
 
         fn end(&self) {
@@ -241,6 +256,23 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn ends_for_those_for_whom_it_began() {
+        let mut fixture = Fixture::new();
+        fixture.begin();
+        let [began] = fixture.typing.next(&mut fixture.checks).await[..] else { panic!("more than one") };
+        // The chat grows.
+        let grown = (fixture.chat, ChatClass::Medium);
+        fixture.typing.begin(fixture.user, grown, fixture.socket, Instant::now());
+        fixture.end();
+        let [ended] = fixture.typing.next(&mut fixture.checks).await[..] else { panic!("more than one") };
+        assert_eq!((began.class, ended), (ChatClass::Small, TypingChange { is_typing: false, ..began }));
+        tokio::time::advance(MIN_BEGIN_INTERVAL).await;
+        fixture.typing.begin(fixture.user, grown, fixture.socket, Instant::now());
+        let [again] = fixture.typing.next(&mut fixture.checks).await[..] else { panic!("more than one") };
+        assert_eq!(again.class, ChatClass::Medium);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn bounds_rate_of_notifications() {
         let mut fixture = Fixture::new();
         let mut count = 0;
@@ -270,7 +302,7 @@ mod tests {
     async fn removes_finished_entries() {
         let mut fixture = Fixture::new();
         for _ in 0..100 {
-            fixture.typing.begin(UserId::new(), fixture.chat, fixture.socket, Instant::now());
+            fixture.typing.begin(UserId::new(), (fixture.chat, ChatClass::Small), fixture.socket, Instant::now());
         }
         assert_eq!(fixture.typing.next(&mut fixture.checks).await.len(), 100);
         assert_eq!(fixture.typing.next(&mut fixture.checks).await.len(), 100);

@@ -5,7 +5,11 @@ use std::{
     sync::Arc,
 };
 
-use neonchat_common::ids::{ChatId, Seq, TokenId, UserId};
+use indexmap::IndexMap;
+use neonchat_common::{
+    chat::{ChatClass, Role},
+    ids::{ChatId, Seq, TokenId, UserId},
+};
 
 use super::{PresenceAudience, Socket};
 use crate::close::CloseReason;
@@ -13,12 +17,59 @@ use crate::close::CloseReason;
 /// How many revoked tokens of a user are remembered. A handshake or an `auth` takes at most two seconds.
 const MAX_REVOKED: usize = 16;
 
+/// How many removals of a user are remembered. An outdated list of chats is a few seconds old.
+const MAX_REMOVED: usize = 256;
+
 /// A chat of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UserChat {
     pub(crate) id: ChatId,
+    /// The head of the chat at a time at which the user was a member.
     pub(crate) last_seq: Seq,
-    pub(crate) partners: Vec<UserId>,
+    /// The other member of a direct chat.
+    pub(crate) partner: Option<UserId>,
+    /// The users who see the presence of the user because of the chat.
+    pub(crate) presence: Vec<UserId>,
+    /// Events up to this `seq` do not exist for the user.
+    pub(crate) from_seq: Seq,
+    pub(crate) class: ChatClass,
+    pub(crate) role: Role,
+    /// The head of the chat when the user joined, or later. Removals up to this `seq` concern an earlier membership.
+    pub(crate) joined_seq: Seq,
+}
+
+/// What a chat has to know of a member.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MemberInfo {
+    pub(crate) chat: ChatId,
+    pub(crate) is_direct: bool,
+    /// The head of the chat at a time at which the user was a member.
+    pub(crate) last_seq: Seq,
+    pub(crate) from_seq: Seq,
+    pub(crate) joined_seq: Seq,
+    pub(crate) role: Role,
+    pub(crate) class: ChatClass,
+}
+
+impl UserChat {
+    /// Returns a direct chat with a partner.
+    pub(crate) fn direct(id: ChatId, last_seq: Seq, partner: UserId) -> Self {
+        Self {
+            id,
+            last_seq,
+            partner: Some(partner),
+            presence: vec![partner],
+            from_seq: 0,
+            class: ChatClass::Small,
+            role: Role::Member,
+            joined_seq: 0,
+        }
+    }
+
+    pub(super) const fn member(&self) -> MemberInfo {
+        let Self { id, last_seq, partner, from_seq, role, joined_seq, class, .. } = *self;
+        MemberInfo { chat: id, is_direct: partner.is_some(), last_seq, from_seq, joined_seq, role, class }
+    }
 }
 
 /// A user's entry in the hub.
@@ -31,14 +82,34 @@ pub(super) struct User {
     revoked: VecDeque<TokenId>,
     /// The chats of which the user is a member.
     pub(super) chats: HashMap<ChatId, Membership>,
+    /// The last removals from chats. A list of chats with an earlier `last_seq` is older than the removal and does not add the chat.
+    removed: IndexMap<ChatId, Seq>,
+}
+
+/// The end of a membership.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Removal {
+    /// It ends memberships with at most this `joined_seq`.
+    pub(super) up_to: Seq,
+    /// A later membership is known from this `last_seq` on.
+    pub(super) since: Seq,
+}
+
+impl Removal {
+    /// Returns the removal by an event with this `seq`.
+    pub(super) const fn by_event(seq: Seq) -> Self {
+        Self { up_to: seq - 1, since: seq }
+    }
 }
 
 /// A user's membership of a chat.
 #[derive(Debug)]
 pub(super) struct Membership {
-    partners: Vec<UserId>,
-    /// The head of the chat when this instance added it.
-    last_seq: Seq,
+    chat: UserChat,
+    /// The head of the chat when the users in `chat.presence` were listed.
+    presence_seq: Seq,
+    /// Whether a socket could not join, because the list of chats was outdated. The next list lets it join.
+    is_outdated: bool,
     /// The user's read marker, as far as this instance knows.
     read: Seq,
     /// The last answered receipt, and the chat's next `seq` at that time.
@@ -47,11 +118,48 @@ pub(super) struct Membership {
 
 impl Membership {
     fn new(chat: &UserChat) -> Self {
-        Self { partners: chat.partners.clone(), last_seq: chat.last_seq, read: 0, answered: (0, None) }
+        let (chat, presence_seq) = (chat.clone(), chat.last_seq);
+        Self { chat, presence_seq, is_outdated: false, read: 0, answered: (0, None) }
     }
 
-    pub(super) const fn last_seq(&self) -> Seq {
-        self.last_seq
+    pub(super) const fn member(&self) -> MemberInfo {
+        self.chat.member()
+    }
+
+    /// Records who sees the presence of the user because of the chat, as listed when the head of the chat was `seq`.
+    pub(super) fn set_presence(&mut self, seq: Seq, presence: Vec<UserId>) {
+        if self.presence_seq <= seq {
+            (self.presence_seq, self.chat.presence) = (seq, presence);
+        }
+    }
+
+    /// Records that the user gets another role with an event.
+    pub(super) fn set_role(&mut self, seq: Seq, role: Role) {
+        if self.chat.last_seq < seq {
+            (self.chat.role, self.chat.last_seq) = (role, seq);
+        }
+    }
+
+    /// Records that a socket could not join.
+    pub(super) const fn set_outdated(&mut self) {
+        self.is_outdated = true;
+    }
+
+    /// Takes over what a list of chats or an announcement says. Returns whether sockets have to join the chat, because the user
+    /// has joined again, or because they could not join before.
+    fn update(&mut self, chat: &UserChat) -> bool {
+        let is_rejoin = chat.joined_seq > self.chat.joined_seq;
+        let joined_seq = self.chat.joined_seq.max(chat.joined_seq);
+        if chat.last_seq >= self.chat.last_seq {
+            let presence = std::mem::replace(&mut self.chat, chat.clone()).presence;
+            self.chat.joined_seq = joined_seq;
+            if chat.last_seq < self.presence_seq {
+                self.chat.presence = presence;
+            } else {
+                self.presence_seq = chat.last_seq;
+            }
+        }
+        std::mem::take(&mut self.is_outdated) || is_rejoin
     }
 
     /// Returns whether a receipt may move the read marker. A receipt ahead of the chat's head moves nothing until the head has
@@ -69,27 +177,56 @@ impl Membership {
 }
 
 impl User {
-    /// Adds chats. Returns those that were unknown.
-    pub(super) fn add_chats<'a>(&mut self, chats: &'a [UserChat]) -> Vec<&'a UserChat> {
+    /// Adds chats. Returns those that sockets have to join.
+    pub(super) fn add_chats(&mut self, chats: &[UserChat]) -> Vec<MemberInfo> {
         let mut new = Vec::new();
         for chat in chats {
+            match self.removed.get(&chat.id) {
+                Some(removed) if chat.last_seq < *removed => continue,
+                Some(_) => drop(self.removed.shift_remove(&chat.id)),
+                None => {}
+            }
             match self.chats.entry(chat.id) {
-                Entry::Occupied(mut known) => known.get_mut().partners.clone_from(&chat.partners),
-                Entry::Vacant(unknown) => {
-                    unknown.insert(Membership::new(chat));
-                    new.push(chat);
+                Entry::Occupied(mut known) => {
+                    if known.get_mut().update(chat) {
+                        new.push(known.get().member());
+                    }
                 }
+                Entry::Vacant(unknown) => new.push(unknown.insert(Membership::new(chat)).member()),
             }
         }
         new
     }
 
-    /// Returns the users who share a chat with this user, each with the shared chats.
+    /// Returns what the chats have to know of the user.
+    pub(super) fn members(&self) -> impl Iterator<Item = MemberInfo> {
+        self.chats.values().map(Membership::member)
+    }
+
+    /// Removes a chat if the removal concerns the user's membership. Returns whether it does.
+    pub(super) fn remove_chat(&mut self, chat: ChatId, removal: Removal) -> bool {
+        let Entry::Occupied(membership) = self.chats.entry(chat) else { return false };
+        let is_concerned = membership.get().chat.joined_seq <= removal.up_to;
+        if is_concerned {
+            membership.remove();
+            self.remember_removal(chat, removal.since);
+        }
+        is_concerned
+    }
+
+    fn remember_removal(&mut self, chat: ChatId, since: Seq) {
+        self.removed.insert(chat, since);
+        if self.removed.len() > MAX_REMOVED {
+            self.removed.shift_remove_index(0);
+        }
+    }
+
+    /// Returns the users who see the presence of this user, each with the chats because of which they do.
     pub(super) fn presence_audience(&self) -> PresenceAudience {
         let mut audience = PresenceAudience::new();
-        for (chat, Membership { partners, .. }) in &self.chats {
-            for partner in partners {
-                audience.entry(*partner).or_default().push(*chat);
+        for (chat, membership) in &self.chats {
+            for user in &membership.chat.presence {
+                audience.entry(*user).or_default().push(*chat);
             }
         }
         audience

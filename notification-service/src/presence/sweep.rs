@@ -89,8 +89,8 @@ impl Presence {
         }
         let mut audience = PresenceAudience::new();
         for chat in self.chat_service.chats_of(user, None).await? {
-            for partner in chat.partners {
-                audience.entry(partner).or_default().push(chat.id);
+            for other in chat.presence {
+                audience.entry(other).or_default().push(chat.id);
             }
         }
         Ok(audience)

@@ -1,6 +1,7 @@
 //! Tests docs/PROTOCOL.md and docs/asyncapi.json against the frames.
 
 use neonchat_common::{
+    chat::RemovalReason,
     error::{ApiError, ErrorCode},
     ids::{ChatId, MessageId, UserId},
     time,
@@ -48,7 +49,7 @@ fn documents_have_every_server_frame_as_it_is_encoded() {
     let at = time::from_micros(1_767_323_045_000_006).expect("time in range");
     // The encoding of chat-service.
     let item = format!(
-        r#"{{"id":"{chat_id}","type":"direct","partner":{{"id":"{user_id}","username":"bob","online":true}},"last_message":null,"unread_count":0,"last_seq":0,"read_seq":0,"updated_at":"2026-01-02T03:04:05.000006Z"}}"#
+        r#"{{"id":"{chat_id}","type":"direct","partner":{{"id":"{user_id}","username":"bob","online":true}},"last_message":null,"unread_count":0,"first_seq":1,"last_seq":0,"read_seq":0,"updated_at":"2026-01-02T03:04:05.000006Z"}}"#
     );
     let too_fast = ApiError {
         retry_after: Some(std::time::Duration::from_millis(800)),
@@ -81,12 +82,13 @@ fn documents_have_every_server_frame_as_it_is_encoded() {
             },
         },
         ServerFrame::ChatCreated { chat: serde_json::from_str(&item).expect("parse chat") },
+        ServerFrame::ChatRemoved { chat_id, reason: RemovalReason::Kicked },
         ServerFrame::Presence { event: PresenceEvent::Online, user_id, timestamp: 1_767_323_045 },
-        ServerFrame::Typing { user_id, chat_id, is_typing: true },
+        ServerFrame::Typing { chat_id, typists: Typists::One { user_id, is_typing: true } },
         ServerFrame::Receipt { chat_id, user_id, read: 41 },
         ServerFrame::Synced {
             request_id: Some("s-1".to_owned()),
-            chats: vec![SyncedChat { chat_id, head_seq: 46, complete: true }],
+            chats: vec![SyncedChat { chat_id, first_seq: 1, head_seq: 46, complete: true }],
         },
         ServerFrame::Lagged { chat_id, from_seq: 47, head_seq: 900 },
         ServerFrame::System { text: "Back in five minutes" },

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
 use neonchat_common::{
+    chat::RemovalReason,
     error::{ApiError, ErrorCode, Reason},
     ids::{ChatId, MessageId, RequestId, Seq, UserId},
     json, time,
@@ -34,10 +35,16 @@ pub(crate) enum ServerFrame<'a> {
     NewMessage { chat_id: ChatId, seq: Seq, message: Message<'a> },
     /// The user has a new chat.
     ChatCreated { chat: &'a RawValue },
+    /// The user is not a member of a chat any more.
+    ChatRemoved { chat_id: ChatId, reason: RemovalReason },
     /// The presence of a user changed.
     Presence { event: PresenceEvent, user_id: UserId, timestamp: i64 },
-    /// A user began or ended typing.
-    Typing { user_id: UserId, chat_id: ChatId, is_typing: bool },
+    /// Users type.
+    Typing {
+        chat_id: ChatId,
+        #[serde(flatten)]
+        typists: Typists,
+    },
     /// A user has read a chat up to a `seq`.
     Receipt { chat_id: ChatId, user_id: UserId, read: Seq },
     /// Catch-up has ended.
@@ -79,6 +86,7 @@ frame_types! {
     Ack = "ack";
     NewMessage = "new_message";
     ChatCreated = "chat_created";
+    ChatRemoved = "chat_removed";
     Presence = "presence";
     Typing = "typing";
     Receipt = "receipt";
@@ -90,13 +98,39 @@ frame_types! {
     Error = "error";
 }
 
+/// The type of the frame of the event by which users become members.
+pub(crate) const MEMBERS_ADDED: &str = "members_added";
+
 /// The types of the frames that chat-service encodes. This service passes them on without parsing them.
-pub(crate) const CHANGE_TYPES: [&str; 2] = ["message_edited", "messages_deleted"];
+pub(crate) const CHANGE_TYPES: [&str; 7] = [
+    "message_edited",
+    "messages_deleted",
+    MEMBERS_ADDED,
+    "members_removed",
+    "member_changed",
+    "chat_updated",
+    "chat_closed",
+];
+
+/// Who types in a chat.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Typists {
+    /// In a small chat: a user began or ended typing.
+    One { user_id: UserId, is_typing: bool },
+    /// In a chat of medium size: some of those who type, and the number of the others.
+    Several { user_ids: Vec<UserId>, more: usize },
+}
+
+/// The types of the frames of durable events whose content stays as it is, unless an event of another type follows.
+pub(crate) const FINAL_TYPES: [&str; 4] = ["new_message", MEMBERS_ADDED, "members_removed", "member_changed"];
 
 /// The result of catch-up in a chat.
 #[derive(Debug, Serialize)]
 pub(crate) struct SyncedChat {
     pub(crate) chat_id: ChatId,
+    /// The first `seq` that exists for the user. Smaller numbers are not a gap.
+    pub(crate) first_seq: Seq,
     pub(crate) head_seq: Seq,
     /// Whether everything up to `head_seq` was sent. If not, the client has to fetch it: `GET /chats/{id}/events`.
     pub(crate) complete: bool,
@@ -156,7 +190,7 @@ impl<'a> ServerFrame<'a> {
             request_id,
             code: error.code,
             message: &error.detail,
-            retryable: error.code.is_retryable(),
+            retryable: error.is_retryable(),
             reason: error.reason,
             retry_after_ms: error.retry_after.and_then(|after| u64::try_from(after.as_millis()).ok()),
         }

@@ -48,7 +48,7 @@ async fn sync_sends_missed_events_in_order_on_any_instance() {
     for websocket in [&app.notification.websocket, &other.websocket] {
         let mut bobs = Socket::open(websocket, &bob, None).await.expect("open socket");
         bobs.send(&sync(&chat, 2)).await.expect("send");
-        let expected = json!([{ "chat_id": chat, "head_seq": 5, "complete": true }]);
+        let expected = json!([{ "chat_id": chat, "first_seq": 1, "head_seq": 5, "complete": true }]);
         assert_eq!(synced(&mut bobs).await, (vec![3, 4, 5], expected));
         bobs.close().await.expect("close socket");
     }
@@ -113,7 +113,7 @@ async fn sync_leaves_more_than_a_thousand_events_to_client() {
     }
     let mut bobs = app.socket(&bob).await;
     bobs.send(&sync(&chat, 0)).await.expect("send");
-    let too_much = json!([{ "chat_id": chat, "head_seq": 1001, "complete": false }]);
+    let too_much = json!([{ "chat_id": chat, "first_seq": 1, "head_seq": 1001, "complete": false }]);
     assert_eq!(synced(&mut bobs).await, (vec![], too_much));
     send(&mut alices, &chat, ["next".to_owned()]).await;
     assert_eq!(bobs.expect_beside_presence("new_message").await.expect("receive message")["seq"], 1002);
@@ -134,7 +134,7 @@ async fn answers_cursor_ahead_of_head_and_skips_no_message() {
     }
     for cursor in [3, 1000, i64::MAX] {
         bobs.send(&sync(&chat, cursor)).await.expect("send");
-        let head = json!([{ "chat_id": chat, "head_seq": 2, "complete": false }]);
+        let head = json!([{ "chat_id": chat, "first_seq": 1, "head_seq": 2, "complete": false }]);
         assert_eq!(synced(&mut bobs).await, (vec![], head), "{cursor}");
     }
     send(&mut alices, &chat, ["next".to_owned()]).await;
@@ -152,7 +152,10 @@ async fn accepts_cursor_ahead_of_instance_if_event_is_stored() {
     let mut alices = app.socket(&alice).await;
     send(&mut alices, &chat, (1..=3).map(|n| n.to_string())).await;
     bobs.send(&sync(&chat, 3)).await.expect("send");
-    assert_eq!(synced(&mut bobs).await.1, json!([{ "chat_id": chat, "head_seq": 3, "complete": true }]));
+    assert_eq!(
+        synced(&mut bobs).await.1,
+        json!([{ "chat_id": chat, "first_seq": 1, "head_seq": 3, "complete": true }])
+    );
     // The events are not repeated when the instance receives them.
     send(&mut alices, &chat, ["next".to_owned()]).await;
     assert_eq!(bobs.expect_beside_presence("new_message").await.expect("receive message")["seq"], 4);
@@ -170,7 +173,7 @@ async fn sends_missed_events_once_per_socket() {
     assert_eq!(synced(&mut bobs).await.0, (1..=MESSAGES).collect::<Vec<_>>());
     for cursor in 0..20 {
         bobs.send(&sync(&chat, cursor)).await.expect("send");
-        let fetch = json!([{ "chat_id": chat, "head_seq": MESSAGES, "complete": false }]);
+        let fetch = json!([{ "chat_id": chat, "first_seq": 1, "head_seq": MESSAGES, "complete": false }]);
         assert_eq!(synced(&mut bobs).await, (vec![], fetch));
     }
 }
@@ -250,7 +253,7 @@ async fn clients_detect_restored_backup_and_get_later_events() {
     assert_eq!(bobs.closed().await.expect("receive close frame").1, 4100);
     let mut bobs = app.socket(&bob).await;
     bobs.send(&sync(&chat, 3)).await.expect("send");
-    let head = json!([{ "chat_id": chat, "head_seq": 2, "complete": false }]);
+    let head = json!([{ "chat_id": chat, "first_seq": 1, "head_seq": 2, "complete": false }]);
     assert_eq!(synced(&mut bobs).await, (vec![], head));
     let mut alices = app.socket(&alice).await;
     send(&mut alices, &chat, ["another third".to_owned()]).await;
@@ -259,7 +262,7 @@ async fn clients_detect_restored_backup_and_get_later_events() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sync_skips_foreign_chats_and_rejects_bad_cursors() {
+async fn sync_rejects_foreign_chats_and_bad_cursors() {
     let app = TestApp::start().await;
     let (alice, _, chat) = app.two_users().await;
     let mallory = app.api.any_user().await.expect("register user");
@@ -267,6 +270,8 @@ async fn sync_skips_foreign_chats_and_rejects_bad_cursors() {
     send(&mut alices, &chat, ["private".to_owned()]).await;
     let mut mallorys = app.socket(&mallory).await;
     mallorys.send(&sync(&chat, 0)).await.expect("send");
+    let removed = mallorys.expect_beside_presence("chat_removed").await.expect("receive chat_removed");
+    assert_eq!((&removed["chat_id"], &removed["reason"]), (&json!(chat), &json!("gone")));
     assert_eq!(synced(&mut mallorys).await, (vec![], json!([])));
     for cursors in [json!(null), json!([]), json!({ "x": 1 }), json!({ &chat: -1 }), json!({ &chat: "1" }), too_many()]
     {

@@ -91,7 +91,16 @@ async fn ignores_publications_of_other_deployments() {
     let frame = to_raw_value(&json!({ "type": "new_message", "chat_id": chat, "text": "foreign", "seq": 1 }))
         .expect("convert JSON");
     let user_id = alice.id.parse().expect("parse ID");
-    let event = Event::Durable { seq: 1, user_id, send_id: None, change_id: None, frame: &frame, actor_frame: None };
+    let event = Event::Durable {
+        seq: 1,
+        user_id,
+        send_id: None,
+        change_id: None,
+        frame: &frame,
+        actor_frame: None,
+        hidden: None,
+        membership: None,
+    };
     let envelope = Envelope { instance: None, deployment: other, request_id: "r".into(), traceparent: None, event };
     let channel = format!("chat:{chat}");
     publisher.publish::<(), _, _>(channel, envelope.encode()).await.expect("publish");

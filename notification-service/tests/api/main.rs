@@ -14,6 +14,7 @@ mod http;
 mod instances;
 mod lifecycle;
 mod limits;
+mod membership;
 mod messages;
 mod presence;
 mod receipts;

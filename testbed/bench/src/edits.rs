@@ -21,6 +21,12 @@ const PAIRS: usize = 200;
 /// One message or edit in flight in each chat: edits of one message wait for each other.
 const LOAD: Load = Load::Closed { in_flight: 1 };
 
+/// Selects the first message of each member of each chat.
+const FIRST: &str = "
+    SELECT chat_id, user_id, first.id FROM chat_members AS member, LATERAL (
+           SELECT id FROM messages WHERE messages.chat_id = member.chat_id AND sender_id = user_id ORDER BY seq LIMIT 1
+    ) AS first";
+
 /// Measures the scenario: sends, then edits of one message of each user.
 ///
 /// # Errors
@@ -30,14 +36,14 @@ pub(crate) async fn measure(options: &Options) -> Measured {
     println!("{NAME}: {LOAD:?}, {PAIRS} pairs, of sends and of edits");
     let population = env.pairs(PAIRS).await?;
     // By each member in turn.
-    env.history(&population.chats(), 2).await?;
+    env.history(&population.chat_ids(), 2).await?;
     let past = env.stored().await?;
 
-    let plan = Plan::new(env.websocket(), &population, LOAD);
+    let plan = Plan::new(env.websockets(), &population, LOAD);
     let (sends, ()) = run_load(&env, plan, options.duration(), async |_| Ok(())).await.context("sends")?;
     let stored = env.stored().await?.saturating_sub(past);
     let edited = Some(edited(&env, &population).await?);
-    let plan = Plan { edited, ..Plan::new(env.websocket(), &population, LOAD) };
+    let plan = Plan { edited, ..Plan::new(env.websockets(), &population, LOAD) };
     let (edits, ()) = run_load(&env, plan, options.duration(), async |_| Ok(())).await.context("edits")?;
     let changed = env.events().await?;
     env.stop().await?;
@@ -48,14 +54,12 @@ pub(crate) async fn measure(options: &Options) -> Measured {
     Ok((found, failure))
 }
 
-/// Returns for each chat the first message of each member.
-async fn edited(env: &Env, population: &Population) -> anyhow::Result<Vec<[Uuid; 2]>> {
-    let first = "SELECT DISTINCT ON (chat_id, sender_id) chat_id, sender_id, id FROM messages
-                 ORDER BY chat_id, sender_id, seq";
-    let rows = env.database.query(first, &[]).await?;
+/// Returns the first message of each member of each chat.
+pub(crate) async fn edited(env: &Env, population: &Population) -> anyhow::Result<Vec<Vec<Uuid>>> {
+    let rows = env.database.query(FIRST, &[]).await?;
     let ids: HashMap<(Uuid, Uuid), Uuid> = rows.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))).collect();
     let of = |chat, user: usize| ids.get(&(chat, population.users[user].id)).copied().context("no message to edit");
-    population.pairs.iter().map(|pair| Ok([of(pair.chat, pair.members[0])?, of(pair.chat, pair.members[1])?])).collect()
+    population.chats.iter().map(|chat| chat.members.iter().map(|user| of(chat.id, *user)).collect()).collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]

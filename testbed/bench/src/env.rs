@@ -30,9 +30,11 @@ const SHOW_SETTINGS: &str =
 const SECRET: &str = "a-secret-of-the-benchmark-alone";
 
 /// The settings of the services, without the limits that a load generator would reach.
-const SETTINGS: [(&str, &str); 7] = [
+const SETTINGS: [(&str, &str); 9] = [
     ("JWT_SECRET", SECRET),
     ("RATE_LIMIT_PER_MINUTE", "0"),
+    ("GROUPS_PER_DAY", "0"),
+    ("GROUP_ADDS_PER_DAY", "0"),
     ("WS_MESSAGES_PER_SECOND", "0"),
     ("WS_MAX_CONNECTIONS_PER_USER", "0"),
     ("WS_MAX_CONNECTIONS", "19000"),
@@ -77,23 +79,15 @@ impl Env {
     /// # Errors
     /// The database refuses them.
     pub(crate) async fn pairs(&self, pairs: usize) -> anyhow::Result<Population> {
-        population::pairs(&self.database, pairs, SECRET).await
+        self.chats(population::disjoint(pairs, 2)).await
     }
 
-    /// Inserts users, each with a chat with each other user.
+    /// Inserts users and chats with these members: see [`population`].
     ///
     /// # Errors
     /// The database refuses them.
-    pub(crate) async fn full_mesh(&self, users: usize) -> anyhow::Result<Population> {
-        population::full_mesh(&self.database, users, SECRET).await
-    }
-
-    /// Inserts users. The first one has a chat with each of the others.
-    ///
-    /// # Errors
-    /// The database refuses them.
-    pub(crate) async fn star(&self, chats: usize) -> anyhow::Result<Population> {
-        population::star(&self.database, chats, SECRET).await
+    pub(crate) async fn chats(&self, members: impl Iterator<Item = Vec<usize>>) -> anyhow::Result<Population> {
+        population::insert(&self.database, members, SECRET).await
     }
 
     /// Appends messages to each of these chats. All but a few are read.
@@ -122,11 +116,6 @@ impl Env {
     /// Returns the WebSocket address of each instance.
     pub(crate) fn websockets(&self) -> Vec<SocketAddr> {
         self.system.websocket_addresses()
-    }
-
-    /// Returns the WebSocket address of the first instance.
-    pub(crate) fn websocket(&self) -> SocketAddr {
-        self.websockets()[0]
     }
 
     /// Returns the processes to measure.

@@ -1,4 +1,4 @@
-//! The cost of a page of history, a list of chats and a send, with few and with many stored messages.
+//! The cost of a page of history, a list of chats, a send and an edit, with few and with many stored messages.
 
 use std::time::{Duration, Instant};
 
@@ -7,10 +7,11 @@ use uuid::Uuid;
 
 use super::{
     Measured, Options,
+    edits::edited,
     env::Env,
     generator::{Load, Plan},
     load_run::run_load,
-    population::Population,
+    population::{Population, full_mesh},
     report::{Bound, Figure, ms},
     rest::{Client, Cost},
 };
@@ -26,8 +27,8 @@ const FEW: u64 = 1000;
 /// The maximum number of messages in one statement.
 const BATCH: u64 = 500_000;
 
-/// The send rate in messages/s: far below the capacity, so that batching does not reduce the cost of a message.
-const SENT_PER_SECOND: u32 = 200;
+/// Messages or edits: far fewer than the capacity, so that batching does not reduce the cost of one.
+const LOAD: Load = Load::Open { per_second: 200 };
 
 /// The maximum ratio of the costs with many and with few messages.
 const RATIO: Bound = Bound::AtMost(1.2);
@@ -39,13 +40,15 @@ enum Work {
     Middle,
     Chats,
     Send,
+    Edit,
 }
 
-const WORK: [(Work, &str); 4] = [
+const WORK: [(Work, &str); 5] = [
     (Work::Newest, "the newest page of history"),
     (Work::Middle, "a page in the middle of history"),
     (Work::Chats, "a list of chats"),
     (Work::Send, "a send"),
+    (Work::Edit, "an edit"),
 ];
 
 /// Measures the scenario.
@@ -54,7 +57,7 @@ const WORK: [(Work, &str); 4] = [
 /// A process does not start or ends, or a request fails.
 pub(crate) async fn measure(options: &Options) -> Measured {
     let mut env = Env::start(1, options.logs.as_deref()).await?;
-    let population = env.full_mesh(PEOPLE).await?;
+    let population = env.chats(full_mesh(PEOPLE)).await?;
     let (mut costs, mut failure) = (Vec::new(), None);
     for rows in [FEW, options.rows] {
         let began = Instant::now();
@@ -91,9 +94,9 @@ fn ratio(many: Duration, few: Duration) -> f64 {
 
 /// Stores messages up to the total: half of them in the first chat, the rest evenly in the others.
 async fn grow(env: &mut Env, population: &Population, rows: u64) -> anyhow::Result<()> {
-    let (one, others) = population.pairs.split_first().context("no chats")?;
-    let others: Vec<_> = others.iter().map(|pair| pair.chat).collect();
-    let (one, chats) = ([one.chat], others.len() as u64);
+    let (one, others) = population.chats.split_first().context("no chats")?;
+    let others: Vec<_> = others.iter().map(|chat| chat.id).collect();
+    let (one, chats) = ([one.id], others.len() as u64);
     let stored = u64::try_from(env.stored().await?)?;
     let each = rows.saturating_sub(stored) / 2 / chats;
     for messages in portions(each, BATCH / chats) {
@@ -120,22 +123,30 @@ async fn cost(
     work: Work,
     duration: Duration,
 ) -> anyhow::Result<(Cost, Option<String>)> {
-    let one = population.pairs[0];
+    let one = &population.chats[0];
     let path = match work {
-        Work::Newest => format!("/api/v1/chats/{}/messages", one.chat),
-        Work::Middle => format!("/api/v1/chats/{}/messages?before_id={}", one.chat, middle(env, one.chat).await?),
+        Work::Newest => format!("/api/v1/chats/{}/messages", one.id),
+        Work::Middle => format!("/api/v1/chats/{}/messages?before_id={}", one.id, middle(env, one.id).await?),
         Work::Chats => "/api/v1/chats".to_owned(),
-        Work::Send => return sends(env, population, duration).await,
+        Work::Send => return load(env, population, None, duration).await,
+        Work::Edit => return load(env, population, Some(edited(env, population).await?), duration).await,
     };
     let cost = Client::new(env.rest()).cost(env, &path, &population.users[one.members[0]].token, duration).await?;
     Ok((cost, None))
 }
 
-async fn sends(env: &Env, population: &Population, duration: Duration) -> anyhow::Result<(Cost, Option<String>)> {
-    let before = env.stored().await?;
-    let plan = Plan::new(env.websocket(), population, Load::Open { per_second: SENT_PER_SECOND });
+/// Sends messages, or edits these messages.
+async fn load(
+    env: &Env,
+    population: &Population,
+    edited: Option<Vec<Vec<Uuid>>>,
+    duration: Duration,
+) -> anyhow::Result<(Cost, Option<String>)> {
+    let stored = async || if edited.is_some() { env.events().await } else { env.stored().await };
+    let before = stored().await?;
+    let plan = Plan { edited: edited.clone(), ..Plan::new(env.websockets(), population, LOAD) };
     let (run, ()) = run_load(env, plan, duration, async |_| Ok(())).await?;
-    let stored = env.stored().await?.saturating_sub(before);
+    let stored = stored().await?.saturating_sub(before);
     let cpu = run.cpu.servers() / u32::try_from(run.done())?.max(1);
     Ok((Cost { p50: run.delivery().p50, cpu }, run.failure(NAME, stored)))
 }

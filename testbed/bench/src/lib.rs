@@ -5,6 +5,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "the rules are for the services")]
 
+mod crowd;
 mod edits;
 mod env;
 mod fan_out;
@@ -27,8 +28,8 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
-use self::report::Figure;
 pub use self::worker::work;
+use self::{population::MIN_GROUP, report::Figure};
 
 /// The options of a run.
 #[derive(Args, Debug)]
@@ -42,6 +43,9 @@ pub struct Options {
     /// The number of messages that `growth` stores
     #[arg(long, default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(10_000..=100_000_000))]
     rows: u64,
+    /// The size of `groups`, `crowd` and `lists`, in percent. The figures of a smaller size have no meaning
+    #[arg(long, default_value_t = 100, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
+    size: u8,
     /// A file to write the figures to, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -53,6 +57,11 @@ pub struct Options {
 impl Options {
     const fn duration(&self) -> Duration {
         Duration::from_secs(self.seconds)
+    }
+
+    /// Returns a number of members or chats at the chosen size: enough for a group.
+    fn scaled(&self, number: usize) -> usize {
+        (number * usize::from(self.size) / 100).max(MIN_GROUP)
     }
 }
 
@@ -75,7 +84,9 @@ pub enum Scenario {
     HotChat,
     /// 200 pairs of users with one message in flight each, then with one edit
     Edits,
-    /// Lists of chats, with and without deleted messages
+    /// 200 messages/s to 100 groups of 100 users (open loop)
+    Groups,
+    /// Lists of chats and groups, with and without deleted messages
     Lists,
     /// 100 requests/s to the chat endpoints at 500 messages/s
     Rest,
@@ -86,9 +97,11 @@ pub enum Scenario {
     Sockets3,
     /// One message to 1,000 sockets of one chat
     FanOut,
+    /// One message to 10,000 sockets of a group over two instances, and other chats beside it
+    Crowd,
     /// The limits of the machine: Postgres, Redis and a WebSocket relay, each alone
     Limits,
-    /// A page of history, a list of chats and a send, with 1,000 and with 10 million stored messages; runs only if it is
+    /// A page of history, a list of chats, a send and an edit, with 1,000 and with 10 million stored messages; runs only if it is
     /// named, because storing them takes minutes
     Growth,
 }
@@ -104,12 +117,14 @@ impl Scenario {
             Self::Open500 => messages::measure(&messages::OPEN_500, options).await,
             Self::Open1000 => messages::measure(&messages::OPEN_1000, options).await,
             Self::HotChat => messages::measure(&messages::HOT_CHAT, options).await,
+            Self::Groups => messages::measure(&messages::groups(options), options).await,
             Self::Edits => edits::measure(options).await,
             Self::Lists => lists::measure(options).await,
             Self::Rest => rest::measure(options).await,
             Self::Sockets => sockets::measure(&sockets::ONE_INSTANCE, options).await,
             Self::Sockets3 => sockets::measure(&sockets::THREE_INSTANCES, options).await,
             Self::FanOut => fan_out::measure(options).await,
+            Self::Crowd => crowd::measure(options).await,
             Self::Limits => limits::measure(options).await,
             Self::Growth => growth::measure(options).await,
         }

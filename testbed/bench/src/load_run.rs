@@ -27,6 +27,8 @@ const WARM_UP: Duration = Duration::from_secs(2);
 
 /// The result of a load.
 pub(crate) struct LoadRun {
+    /// The start of the load.
+    pub(crate) epoch: Instant,
     /// The outcome of each message.
     pub(crate) journal: Journal,
     /// The measured interval, since the start of the load.
@@ -48,6 +50,11 @@ impl LoadRun {
         self.journal.done_within(self.measured.start, self.measured.end)
     }
 
+    /// Returns the number of deliveries to members in the measured interval.
+    pub(crate) fn deliveries(&self) -> usize {
+        self.journal.deliveries_within(self.measured.start, self.measured.end)
+    }
+
     /// Returns the length of the measured interval, in seconds.
     pub(crate) fn seconds(&self) -> f64 {
         self.measured.end.saturating_sub(self.measured.start).as_secs_f64()
@@ -64,7 +71,7 @@ impl LoadRun {
 /// Runs a load and measures it for `duration` after the warm-up. Runs `concurrent` meanwhile, which gets the measured interval.
 ///
 /// # Errors
-/// A socket is refused or closed, a process has ended, or `beside` fails.
+/// A socket is refused or closed, a process has ended, or `concurrent` fails.
 pub(crate) async fn run_load<T>(
     env: &Env,
     mut plan: Plan,
@@ -97,5 +104,5 @@ pub(crate) async fn run_load<T>(
     };
     let ((measured, cpu, memory), concurrent) = tokio::try_join!(samples, concurrent(epoch + from..epoch + to))?;
     let journal = generator.await?.context("the generator")?;
-    Ok((LoadRun { journal, measured, cpu, memory }, concurrent))
+    Ok((LoadRun { epoch, journal, measured, cpu, memory }, concurrent))
 }

@@ -1,4 +1,4 @@
-//! The scenarios with messages between pairs of users.
+//! The scenarios with messages between pairs of users, or to groups.
 
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use super::{
     env::Env,
     generator::{Load, Plan},
     load_run::{LoadRun, run_load},
+    population::disjoint,
     report::{Bound, Figure, ms},
 };
 
@@ -18,7 +19,9 @@ pub(crate) const RATE: &str = "stored and delivered";
 /// A scenario with its targets.
 pub(crate) struct Case {
     name: &'static str,
-    pairs: usize,
+    chats: usize,
+    /// The number of members of each chat. Each user is in one chat.
+    members: usize,
     load: Load,
     rate: Wanted,
     p95: Wanted,
@@ -46,7 +49,8 @@ pub(crate) const OPEN_1000: Case = open("open-1000", 1000);
 /// One direct chat with 128 messages in flight.
 pub(crate) const HOT_CHAT: Case = Case {
     name: "hot-chat",
-    pairs: 1,
+    chats: 1,
+    members: 2,
     load: Load::Closed { in_flight: 128 },
     rate: (Some(Bound::AtLeast(5000.0)), None),
     p95: NOTHING,
@@ -57,7 +61,8 @@ pub(crate) const HOT_CHAT: Case = Case {
 const fn pairs(name: &'static str, in_flight: usize, rate: f64) -> Case {
     Case {
         name,
-        pairs: 200,
+        chats: 200,
+        members: 2,
         load: Load::Closed { in_flight },
         rate: (Some(Bound::AtLeast(rate)), Some(Bound::AtLeast(1000.0))),
         p95: NOTHING,
@@ -69,11 +74,26 @@ const fn pairs(name: &'static str, in_flight: usize, rate: f64) -> Case {
 const fn open(name: &'static str, per_second: u32) -> Case {
     Case {
         name,
-        pairs: 200,
+        chats: 200,
+        members: 2,
         load: Load::Open { per_second },
         rate: NOTHING,
         p95: (Some(Bound::AtMost(2.0)), Some(Bound::AtMost(50.0))),
         p99: (Some(Bound::AtMost(8.0)), None),
+        cpu: NOTHING,
+    }
+}
+
+/// Returns 200 messages/s to 100 groups of 100 members online.
+pub(crate) fn groups(options: &Options) -> Case {
+    Case {
+        name: "groups",
+        chats: 100,
+        members: options.scaled(100),
+        load: Load::Open { per_second: 200 },
+        rate: NOTHING,
+        p95: (Some(Bound::AtMost(25.0)), None),
+        p99: NOTHING,
         cpu: NOTHING,
     }
 }
@@ -84,10 +104,10 @@ const fn open(name: &'static str, per_second: u32) -> Case {
 /// A process does not start, or ends.
 pub(crate) async fn measure(case: &Case, options: &Options) -> Measured {
     let env = Env::start(1, options.logs.as_deref()).await?;
-    println!("{}: {:?}, {} pairs; {:?}", case.name, case.load, case.pairs, env.processes()?);
+    println!("{}: {:?}, {} chats of {}; {:?}", case.name, case.load, case.chats, case.members, env.processes()?);
     println!("postgres: {}", env.postgres_settings().await?);
-    let population = env.pairs(case.pairs).await?;
-    let plan = Plan::new(env.websocket(), &population, case.load);
+    let population = env.chats(disjoint(case.chats, case.members)).await?;
+    let plan = Plan::new(env.websockets(), &population, case.load);
     let (run, ()) = run_load(&env, plan, options.duration(), async |_| Ok(())).await.context(case.name)?;
     let stored = env.stored().await?;
     env.stop().await?;
@@ -108,6 +128,7 @@ fn figures(case: &Case, run: &LoadRun) -> Vec<Figure> {
     let share = |cpu: Duration| cpu.as_secs_f64() / seconds / cores * 100.0;
     vec![
         figure(RATE, done / seconds, "msg/s", case.rate),
+        figure("deliveries", run.deliveries() as f64 / seconds, "1/s", NOTHING),
         figure("delivery p50", ms(delivery.p50), "ms", NOTHING),
         figure("delivery p95", ms(delivery.p95), "ms", case.p95),
         figure("delivery p99", ms(delivery.p99), "ms", case.p99),

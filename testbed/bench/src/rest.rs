@@ -19,7 +19,7 @@ use super::{
     generator::{Load, Plan, arrivals::Arrivals},
     load_run::run_load,
     percentiles::Percentiles,
-    population::Population,
+    population::{Chat, Population, full_mesh},
     report::{Bound, Figure, ms},
     usage::Cpu,
 };
@@ -85,12 +85,12 @@ type Answered = (Endpoint, Duration);
 pub(crate) async fn measure(options: &Options) -> Measured {
     let mut env = Env::start(1, options.logs.as_deref()).await?;
     println!("{NAME}: {REQUESTS_PER_SECOND} requests/s beside {MESSAGES_PER_SECOND} messages/s");
-    let (talking, asking) = (env.pairs(PAIRS).await?, Arc::new(env.full_mesh(PEOPLE).await?));
-    env.history(&asking.chats(), HISTORY).await?;
+    let (talking, asking) = (env.pairs(PAIRS).await?, Arc::new(env.chats(full_mesh(PEOPLE)).await?));
+    env.history(&asking.chat_ids(), HISTORY).await?;
     env.database.batch_execute("ANALYZE messages").await?;
     let past = env.stored().await?;
 
-    let plan = Plan::new(env.websocket(), &talking, Load::Open { per_second: MESSAGES_PER_SECOND });
+    let plan = Plan::new(env.websockets(), &talking, Load::Open { per_second: MESSAGES_PER_SECOND });
     let client = Client::new(env.rest());
     let requests = async |time: Range<Instant>| ask(client, asking, time).await;
     let (run, answered) = run_load(&env, plan, options.duration(), requests).await.context(NAME)?;
@@ -157,11 +157,11 @@ async fn ask(client: Client, users: Arc<Population>, time: Range<Instant>) -> an
     let (mut requests, mut random) = (JoinSet::new(), fastrand::Rng::with_seed(3));
     while let Some(due) = due.recv().await {
         let endpoint = Endpoint::ALL[random.usize(..Endpoint::ALL.len())];
-        let pair = users.pairs[random.usize(..users.pairs.len())];
-        let token = users.users[pair.members[random.usize(..2)]].token.clone();
+        let Chat { id: chat, ref members } = users.chats[random.usize(..users.chats.len())];
+        let token = users.users[members[random.usize(..members.len())]].token.clone();
         let client = client.clone();
         requests.spawn(async move {
-            client.request(endpoint, pair.chat, &token).await.context(endpoint.shown())?;
+            client.request(endpoint, chat, &token).await.context(endpoint.shown())?;
             anyhow::Ok((endpoint, due.elapsed()))
         });
     }

@@ -43,7 +43,7 @@ pub fn work() -> anyhow::Result<()> {
     let mut connections = Connections::new()?;
     println!("ready");
     input.read_line(&mut line)?;
-    connections.open_all(address, &tokens, &mut IgnoreFrames)?;
+    connections.open_all(&[address], &tokens, &mut IgnoreFrames)?;
     println!("opened {}", connections.refused);
     connections.hold_until(stdin().as_fd(), &mut IgnoreFrames)
 }

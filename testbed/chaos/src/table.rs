@@ -8,13 +8,14 @@ use super::{
 };
 
 /// The columns after the name of the fault: heading and width in characters.
-const COLUMNS: [(&str, usize); 15] = [
+const COLUMNS: [(&str, usize); 16] = [
     ("messages", 8),
     ("acked", 6),
     ("refused", 7),
     ("unknown", 7),
     ("doubt", 5),
     ("changes", 7),
+    ("groups", 6),
     ("lost", 4),
     ("dup", 4),
     ("order", 5),
@@ -33,8 +34,8 @@ pub const LEGEND: &str = "\
 refused: error answers to sends, including sends that a later attempt stored
 unknown: messages without a definite answer: none came, or `unavailable` or `internal`, and the client did not retry
 doubt: messages stored by a send that was answered `unavailable` or `internal`
-changes: edits and deletions that were stored
-other: aborted, phantom, leaked, stale, unread    ack s: from the end of the fault to the first ack
+changes: edits and deletions that were stored    groups: changes of members and titles that were stored
+other: aborted, phantom, leaked, after removal, stale, unread    ack s: from the end of the fault to the first ack
 all s: from the end of the fault until every client had every message    MiB: peak memory of a service instance";
 
 /// Returns the heading of the table.
@@ -47,7 +48,7 @@ pub fn head() -> String {
 #[must_use]
 pub fn row(outcome: &RoundOutcome) -> String {
     let (figures, verdict) = (outcome.verdict.figures, &outcome.verdict);
-    let others = [Breach::Aborted, Breach::Phantom, Breach::Leak, Breach::Stale, Breach::Unread];
+    let others = [Breach::Aborted, Breach::Phantom, Breach::Leak, Breach::AfterRemoval, Breach::Stale, Breach::Unread];
     let other: usize = others.into_iter().map(|breach| verdict.count(breach)).sum();
     let steps = &outcome.steps;
     let cells = [
@@ -57,6 +58,7 @@ pub fn row(outcome: &RoundOutcome) -> String {
         figures.unknown.to_string(),
         figures.in_doubt.to_string(),
         figures.changes.to_string(),
+        figures.group_changes.to_string(),
         verdict.count(Breach::Lost).to_string(),
         verdict.count(Breach::Duplicate).to_string(),
         verdict.count(Breach::Order).to_string(),

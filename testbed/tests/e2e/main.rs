@@ -10,6 +10,7 @@ mod changes;
 mod commands;
 mod documents;
 mod examples;
+mod groups;
 mod helpers;
 mod journey;
 mod load;

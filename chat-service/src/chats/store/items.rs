@@ -1,192 +1,198 @@
-//! Reads chats with their partners and last messages, by one statement for all of them.
+//! Reads chats with their partners, profiles and last messages, by one statement for all of them.
 
 use chrono::{DateTime, Utc};
 use diesel::{
     QueryResult, Queryable,
     pg::Pg,
     query_builder::{AstPass, Query, QueryFragment, QueryId},
-    sql_types::{BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+    result::Error as QueryError,
+    sql_types::{Array, BigInt, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
-use neonchat_common::ids::{ChatId, Seq, UserId};
+use neonchat_common::ids::{ChatId, MessageId, Seq, UserId};
 use uuid::Uuid;
 
-use crate::chats::{
-    model::{ChatItem, LastMessage, ListFilter, Partner},
-    store::unread::unread_count,
+use crate::{
+    chats::{
+        model::{ChatItem, LastMessage, Partner},
+        store::{parse_class, parse_kind, parse_role, unread::unread_count},
+    },
+    rights::{ChatKind, ChatSettings},
 };
 
 /// Returns one chat, if the user is a member of it. `online` is not filled in.
 pub(super) async fn find(connection: &mut AsyncPgConnection, user: UserId, chat: ChatId) -> QueryResult<ChatItem> {
-    let query = OneItem { user: user.0, chat: chat.0 };
-    Ok(query.get_result::<Row>(connection).await?.into())
+    let query = ItemsOf { chat: chat.0, users: vec![user.0] };
+    query.get_result::<Row>(connection).await?.item()
 }
 
-/// Returns a page of the list of chats. `online` is not filled in.
-pub(super) async fn list(
+/// Returns one chat as each of the users sees it who are members of it. `online` is not filled in.
+pub(super) async fn of_users(
     connection: &mut AsyncPgConnection,
-    user: UserId,
-    filter: ListFilter,
-) -> QueryResult<Vec<ChatItem>> {
-    let ListFilter { unread_only, limit, offset } = filter;
-    let query = PageOfItems { user: user.0, unread_only, limit: limit.get(), offset: offset.get() };
-    Ok(query.load::<Row>(connection).await?.into_iter().map(ChatItem::from).collect())
-}
-
-/// Returns the number of a user's chats with unread messages.
-pub(super) async fn count_unread(connection: &mut AsyncPgConnection, user: UserId) -> QueryResult<i64> {
-    CountUnread { user: user.0 }.get_result(connection).await
+    chat: ChatId,
+    users: &[UserId],
+) -> QueryResult<Vec<(UserId, ChatItem)>> {
+    let query = ItemsOf { chat: chat.0, users: users.iter().map(|user| user.0).collect() };
+    let rows = query.load::<Row>(connection).await?;
+    rows.into_iter().map(|row| Ok((UserId(row.user_id), row.item()?))).collect()
 }
 
 // diesel does not support LATERAL, and does not cache the prepared statement of an `sql_query`. A query type of our own is
-// prepared once per connection. The chats are selected first, so that partners and last messages are looked up only for
-// them.
+// prepared once per connection. The chats are selected first, so that partners, profiles and last messages are looked up only
+// for them.
 
-const CHOSEN: &str = concat!(
+/// The start of a statement. Conditions on `member` and `chats` follow, each after an AND.
+pub(super) const CHOSEN: &str = concat!(
     "
-    SELECT chat.id, chat.kind, chat.last_seq, chat.updated_at, chat.read_seq, ",
-    unread_count!("chat", "chat.read_seq"),
-    ", partner.id, partner.username, last.text, last.sender_id, last.created_at
-      FROM (SELECT chats.*, member.user_id, member.read_seq
+    SELECT chat.user_id, chat.id, chat.kind, chat.last_seq, chat.updated_at, chat.read_seq, chat.from_seq, chat.role,
+           chat.member_count, chat.class, chat.slow_s, ",
+    unread_count!("chat", "chat.seen_seq"),
+    ", partner.id, partner.username, profile.title, profile.description, profile.handle, profile.settings,
+           last.id, last.seq, last.text, last.sender_id, last.created_at
+      FROM (SELECT chats.*, member.user_id, member.read_seq, member.from_seq, member.role,
+                   greatest(member.read_seq, member.from_seq) AS seen_seq
               FROM chat_members AS member JOIN chats ON chats.id = member.chat_id
-             WHERE member.user_id = "
+             WHERE NOT chats.is_closed"
 );
 
-/// The first comparison spares most chats the expression.
-const AND_IS_UNREAD: &str =
-    concat!(" AND chats.last_seq > member.read_seq AND ", unread_count!("chats", "member.read_seq"), " > 0");
-
-const WITH_PARTNER_AND_LAST_MESSAGE: &str = "
+/// The end of a statement. Only direct chats have partners, and the others have profiles: NULL as the key spares the look-up.
+pub(super) const WITH_REST: &str = "
            ) AS chat
-      JOIN users AS partner
+      LEFT JOIN users AS partner
         ON partner.id = CASE chat.user_id WHEN chat.user1_id THEN chat.user2_id ELSE chat.user1_id END
-      LEFT JOIN LATERAL (SELECT text, sender_id, created_at FROM messages
-                          WHERE messages.chat_id = chat.id AND deleted_at IS NULL
+      LEFT JOIN chat_profiles AS profile ON profile.chat_id = CASE WHEN chat.user1_id IS NULL THEN chat.id END
+      LEFT JOIN LATERAL (SELECT id, seq, text, sender_id, created_at FROM messages
+                          WHERE messages.chat_id = chat.id AND seq > chat.from_seq AND deleted_at IS NULL
                           ORDER BY seq DESC LIMIT 1) AS last ON TRUE
      ORDER BY chat.updated_at DESC, chat.id DESC";
 
-type Columns = (
+pub(super) type Columns = (
+    SqlUuid,
     SqlUuid,
     Text,
     BigInt,
     Timestamptz,
     BigInt,
     BigInt,
-    SqlUuid,
-    Text,
-    Nullable<Text>,
-    Nullable<SqlUuid>,
-    Nullable<Timestamptz>,
+    SmallInt,
+    Integer,
+    SmallInt,
+    Integer,
+    BigInt,
+    Nullable<(SqlUuid, Text)>,
+    Nullable<(Text, Text, Nullable<Text>, Text)>,
+    Nullable<(SqlUuid, BigInt, Text, SqlUuid, Timestamptz)>,
 );
 
+/// A chat as some of its members see it.
 #[derive(QueryId)]
-struct OneItem {
-    user: Uuid,
+struct ItemsOf {
     chat: Uuid,
+    users: Vec<Uuid>,
 }
 
-impl Query for OneItem {
+impl Query for ItemsOf {
     type SqlType = Columns;
 }
 
-impl QueryFragment<Pg> for OneItem {
+impl QueryFragment<Pg> for ItemsOf {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql(CHOSEN);
-        out.push_bind_param::<SqlUuid, _>(&self.user)?;
         out.push_sql(" AND member.chat_id = ");
         out.push_bind_param::<SqlUuid, _>(&self.chat)?;
-        out.push_sql(WITH_PARTNER_AND_LAST_MESSAGE);
+        out.push_sql(" AND member.user_id = ANY(");
+        out.push_bind_param::<Array<SqlUuid>, _>(&self.users)?;
+        out.push_sql(")");
+        out.push_sql(WITH_REST);
         Ok(())
     }
 }
 
-struct PageOfItems {
-    user: Uuid,
-    unread_only: bool,
-    limit: i64,
-    offset: i64,
-}
-
-impl Query for PageOfItems {
-    type SqlType = Columns;
-}
-
-impl QueryFragment<Pg> for PageOfItems {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql(CHOSEN);
-        out.push_bind_param::<SqlUuid, _>(&self.user)?;
-        if self.unread_only {
-            out.push_sql(AND_IS_UNREAD);
-        }
-        out.push_sql(" ORDER BY chats.updated_at DESC, chats.id DESC LIMIT ");
-        out.push_bind_param::<BigInt, _>(&self.limit)?;
-        out.push_sql(" OFFSET ");
-        out.push_bind_param::<BigInt, _>(&self.offset)?;
-        out.push_sql(WITH_PARTNER_AND_LAST_MESSAGE);
-        Ok(())
-    }
-}
-
-/// There are two statements, so it has no static id. diesel then caches the prepared statement by its text.
-impl QueryId for PageOfItems {
-    type QueryId = ();
-
-    const HAS_STATIC_QUERY_ID: bool = false;
-}
-
-/// The number of a user's chats with unread messages.
-#[derive(QueryId)]
-struct CountUnread {
-    user: Uuid,
-}
-
-impl Query for CountUnread {
-    type SqlType = BigInt;
-}
-
-impl QueryFragment<Pg> for CountUnread {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql(
-            "SELECT count(*) FROM chat_members AS member JOIN chats ON chats.id = member.chat_id WHERE member.user_id = ",
-        );
-        out.push_bind_param::<SqlUuid, _>(&self.user)?;
-        out.push_sql(AND_IS_UNREAD);
-        Ok(())
-    }
-}
-
+/// What [`CHOSEN`] selects.
 #[derive(Queryable)]
-struct Row {
+pub(super) struct Row {
+    user_id: Uuid,
     id: Uuid,
     kind: String,
     last_seq: Seq,
     updated_at: DateTime<Utc>,
     read_seq: Seq,
+    from_seq: Seq,
+    role: i16,
+    member_count: i32,
+    class: i16,
+    slow_s: i32,
     unread_count: i64,
-    partner_id: Uuid,
-    partner_name: String,
-    text: Option<String>,
-    sender_id: Option<Uuid>,
-    sent_at: Option<DateTime<Utc>>,
+    partner: Option<PartnerRow>,
+    profile: Option<ProfileRow>,
+    last: Option<LastRow>,
 }
 
-impl From<Row> for ChatItem {
-    fn from(row: Row) -> Self {
-        let last_message = match (row.text, row.sender_id, row.sent_at) {
-            (Some(text), Some(sender), Some(created_at)) => {
-                Some(LastMessage { text, sender_id: UserId(sender), created_at })
+#[derive(Queryable)]
+pub(super) struct PartnerRow {
+    id: Uuid,
+    username: String,
+}
+
+#[derive(Queryable)]
+pub(super) struct ProfileRow {
+    title: String,
+    description: String,
+    handle: Option<String>,
+    settings: String,
+}
+
+#[derive(Queryable)]
+pub(super) struct LastRow {
+    id: Uuid,
+    seq: Seq,
+    text: String,
+    sender_id: Uuid,
+    created_at: DateTime<Utc>,
+}
+
+impl Row {
+    /// Returns the item. `online` is not filled in.
+    pub(super) fn item(self) -> QueryResult<ChatItem> {
+        let (kind, role) = (parse_kind(&self.kind)?, parse_role(self.role)?);
+        let is_group = kind != ChatKind::Direct;
+        let (title, description, handle, settings) = match self.profile {
+            Some(ProfileRow { title, description, handle, settings }) => {
+                let settings = ChatSettings::from_stored(&settings, kind, handle.is_some(), self.slow_s)
+                    .map_err(|error| QueryError::DeserializationError(error.into()))?;
+                (Some(title), Some(description), Some(handle), Some(settings))
             }
-            _ => None,
+            None => (None, None, None, None),
         };
-        Self {
-            id: ChatId(row.id),
-            kind: row.kind,
-            partner: Partner { id: UserId(row.partner_id), username: row.partner_name, online: false },
-            last_message,
-            unread_count: row.unread_count,
-            last_seq: row.last_seq,
-            read_seq: row.read_seq,
-            updated_at: row.updated_at,
-        }
+        Ok(ChatItem {
+            id: ChatId(self.id),
+            kind,
+            partner: self.partner.map(Partner::from),
+            title,
+            description,
+            handle,
+            role: is_group.then_some(role),
+            member_count: is_group.then_some(self.member_count),
+            last_class: parse_class(self.class)?,
+            settings,
+            last_message: self.last.map(LastMessage::from),
+            unread_count: self.unread_count,
+            first_seq: self.from_seq + 1,
+            last_seq: self.last_seq,
+            read_seq: self.read_seq,
+            updated_at: self.updated_at,
+        })
+    }
+}
+
+impl From<PartnerRow> for Partner {
+    fn from(PartnerRow { id, username }: PartnerRow) -> Self {
+        Self { id: UserId(id), username, online: false }
+    }
+}
+
+impl From<LastRow> for LastMessage {
+    fn from(LastRow { id, seq, text, sender_id, created_at }: LastRow) -> Self {
+        Self { id: MessageId(id), seq, text, sender_id: UserId(sender_id), created_at }
     }
 }

@@ -11,9 +11,12 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 use neonchat_common::ids::Seq;
 use uuid::Uuid;
 
-use crate::messages::{
-    change::{ChangeKind, ChangeOutcome, ChangePolicy, NewChange},
-    error::MessageError,
+use crate::{
+    event_kind::EventKind,
+    messages::{
+        change::{ChangeOutcome, ChangePolicy, NewChange},
+        error::MessageError,
+    },
 };
 
 /// How often the changes are tried. Each retry means that another instance has just changed one of the chats.
@@ -52,8 +55,11 @@ pub(in crate::messages) async fn apply_changes(
         if stale.is_empty() {
             break;
         }
-        for &index in &stale {
-            outcomes[index] = Err(MessageError::Contended);
+        if attempt == ATTEMPTS {
+            // Otherwise the next attempt decides. It has no row for a user who is no longer a member.
+            for &index in &stale {
+                outcomes[index] = Err(MessageError::Contended);
+            }
         }
         pending = stale;
     }
@@ -64,7 +70,12 @@ pub(in crate::messages) async fn apply_changes(
 /// all changes are a second group of arrays.
 ///
 /// The statement reads what it changes before it holds the lock of the chat. So it also reads `event_count` before, and
-/// compares it under the lock: if another event was committed in between, nothing is changed and the verdict is [`STALE`].
+/// compares it under the lock: if another event was committed in between, nothing is changed and the verdict is [`STALE`]. The
+/// same holds for `access_version`: members leave a large chat without an event.
+///
+/// The rights are those of [`crate::rights`]. An edit needs the right to send, at the time of the edit. Members delete their own
+/// messages, even if they may only read. They delete those of others with the role `delete_role`, if it is higher than the present
+/// role of the author. An author who is no longer a member counts as one without an office.
 ///
 /// `target` decides about each message, and `effective` about each change: a change that changes nothing takes no `seq`.
 struct ApplyChanges<'a> {
@@ -120,6 +131,8 @@ const NOT_AUTHOR: i16 = 5;
 const TOO_LATE: i16 = 6;
 const CHANGED_SINCE: i16 = 7;
 const STALE: i16 = 8;
+const ROLE: i16 = 9;
+const RESTRICTED: i16 = 10;
 
 impl QueryFragment<Pg> for ApplyChanges<'_> {
     #[expect(clippy::too_many_lines, reason = "it is one statement")]
@@ -146,14 +159,19 @@ impl QueryFragment<Pg> for ApplyChanges<'_> {
         out.push_sql(
             ") AS item (n, message_id, new_text, expected_seq)
             ), allowed AS MATERIALIZED (
-                SELECT change.*, access.version
+                SELECT change.*, access.*
                   FROM change, LATERAL (
-                       SELECT chats.event_count AS version FROM chat_members AS member, chats
-                        WHERE member.chat_id = change.chat_id AND user_id = actor_id AND chats.id = change.chat_id
+                       SELECT event_count AS version, access_version AS allowed_version, from_seq,
+                              chats.kind = 'direct' AS is_direct,
+                              CASE WHEN role >= delete_role THEN role END AS deletes_below,
+                              CASE WHEN restricted_until > now() THEN 10 WHEN role < send_role THEN 9 END AS send_refusal
+                         FROM chat_members AS member, chats
+                        WHERE member.chat_id = change.chat_id AND user_id = actor_id
+                              AND chats.id = change.chat_id AND NOT is_closed
                        OFFSET 0
                   ) AS access
             ), chat AS MATERIALIZED (
-                SELECT id, last_seq, last_event_at, event_count FROM chats
+                SELECT id, last_seq, last_event_at, event_count, access_version FROM chats
                  WHERE id = ANY (ARRAY(SELECT chat_id FROM allowed))
                  ORDER BY id
                    FOR NO KEY UPDATE
@@ -177,8 +195,15 @@ impl QueryFragment<Pg> for ApplyChanges<'_> {
             ), target AS MATERIALIZED (
                 SELECT allowed.n, allowed.chat_id, new_text, message.*,
                        CASE WHEN deleted_at IS NOT NULL THEN 4
-                            WHEN sender_id <> actor_id THEN 5
-                            WHEN new_text IS NULL THEN 0
+                            WHEN sender_id <> actor_id AND (new_text IS NOT NULL OR is_direct) THEN 5
+                            WHEN new_text IS NULL THEN
+                                CASE WHEN sender_id = actor_id THEN 0
+                                     WHEN deletes_below > coalesce((
+                                         SELECT role FROM chat_members AS author
+                                          WHERE author.chat_id = allowed.chat_id AND user_id = sender_id), 1) THEN 0
+                                     ELSE 9
+                                END
+                            WHEN send_refusal IS NOT NULL THEN send_refusal
                             WHEN created_at + ",
         );
         out.push_bind_param::<BigInt, _>(&self.policy.edit_window_us)?;
@@ -195,6 +220,7 @@ impl QueryFragment<Pg> for ApplyChanges<'_> {
                               created_at, updated_at AS written_at, changed_seq, deleted_at
                          FROM messages
                         WHERE messages.id = message_id AND messages.chat_id = allowed.chat_id
+                              AND messages.seq > from_seq
                        OFFSET 0
                   ) AS message
                  WHERE allowed.n NOT IN (SELECT n FROM seen)
@@ -208,7 +234,7 @@ impl QueryFragment<Pg> for ApplyChanges<'_> {
                          FROM allowed JOIN effective USING (n)
                        WINDOW chat AS (PARTITION BY chat_id ORDER BY n)
                   ) AS fresh
-                 WHERE chat.id = chat_id AND event_count = version
+                 WHERE chat.id = chat_id AND event_count = version AND access_version = allowed_version
             ), changed AS MATERIALIZED (
                 SELECT placed.n, placed.chat_id, placed.seq, placed.at, target.id, message_seq, old_text, new_text, written_at
                   FROM placed JOIN target USING (n) WHERE verdict = 0
@@ -225,9 +251,15 @@ impl QueryFragment<Pg> for ApplyChanges<'_> {
         out.push_bind_param::<Bool, _>(&self.policy.keeps_versions)?;
         out.push_sql(
             "), deleted_versions AS (
-                DELETE FROM message_versions AS version
-                 USING changed
-                 WHERE version.chat_id = changed.chat_id AND version.seq = message_seq AND new_text IS NULL
+                DELETE FROM message_versions
+                 WHERE ctid = ANY (ARRAY(
+                       SELECT version.ctid
+                         FROM changed, LATERAL (
+                              SELECT ctid FROM message_versions AS version
+                               WHERE version.chat_id = changed.chat_id AND version.seq = message_seq
+                              OFFSET 0
+                         ) AS version
+                        WHERE new_text IS NULL))
             ), stored AS (
                 INSERT INTO chat_events (chat_id, seq, n, kind, actor_id, request_id, target_seq, body, created_at)
                 SELECT chat_id, seq, event_n, kind, actor_id, request_id,
@@ -250,7 +282,7 @@ impl QueryFragment<Pg> for ApplyChanges<'_> {
             SELECT n, CASE WHEN is_same THEN 1 ELSE 2 END::smallint, seq FROM seen
             UNION ALL
             SELECT allowed.n,
-                   CASE WHEN event_count <> version THEN 8
+                   CASE WHEN event_count <> version OR access_version <> allowed_version THEN 8
                         ELSE coalesce((SELECT max(verdict) FROM target WHERE target.n = allowed.n), 4)
                    END::smallint, NULL
               FROM allowed JOIN chat ON chat.id = chat_id
@@ -278,18 +310,20 @@ struct Row {
 
 impl Row {
     /// Returns the outcome; `None` if the change must be tried again.
-    fn outcome(&self, kind: ChangeKind) -> Option<ChangeResult> {
+    fn outcome(&self, kind: EventKind) -> Option<ChangeResult> {
         Some(match (self.verdict, self.seq) {
             (DONE, Some(seq)) => Ok(ChangeOutcome::Applied(seq)),
             (DUPLICATE, Some(seq)) => Ok(ChangeOutcome::Duplicate(seq)),
             (MISMATCH, _) => Err(MessageError::IdempotencyMismatch),
             (UNCHANGED, _) => Ok(ChangeOutcome::Unchanged),
             // A deletion skips messages that are deleted or unknown.
-            (GONE, _) if kind == ChangeKind::Deletion => Ok(ChangeOutcome::Unchanged),
+            (GONE, _) if kind == EventKind::Deleted => Ok(ChangeOutcome::Unchanged),
             (GONE, _) => Err(MessageError::NoSuchMessage),
             (NOT_AUTHOR, _) => Err(MessageError::NotAuthor),
             (TOO_LATE, _) => Err(MessageError::EditWindowClosed),
             (CHANGED_SINCE, _) => Err(MessageError::ChangedSince),
+            (ROLE, _) => Err(MessageError::Role),
+            (RESTRICTED, _) => Err(MessageError::Restricted),
             (STALE, _) => return None,
             (verdict, _) => Err(MessageError::UnknownVerdict(verdict)),
         })

@@ -1,53 +1,90 @@
 //! Storing messages: the hot path. One statement stores any number of them.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use diesel::{
     QueryResult, Queryable,
     pg::Pg,
     query_builder::{AstPass, Query, QueryFragment, QueryId},
     result::{DatabaseErrorKind, Error as QueryError},
-    sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
-use neonchat_common::ids::MessageId;
+use neonchat_common::ids::{MessageId, Seq};
 use uuid::Uuid;
 
-use crate::messages::{
-    error::MessageError,
-    model::{NewMessage, StoreOutcome, StoredAt},
+use crate::{
+    messages::{
+        error::MessageError,
+        model::{NewMessage, StoreOutcome, StoredAt},
+    },
+    rights::ChatKind,
 };
 
-/// How often the same batch is tried. Each retry means that another statement has just stored one of its messages.
-const ATTEMPTS: usize = 3;
+/// How often a message is tried. Each retry means that another statement has just stored a message with the same `request_id`,
+/// that a right was taken away in the chat while this statement waited for it, or that the message needs the limited shape.
+const ATTEMPTS: usize = 6;
+
+/// The shapes of [`InsertMessages`].
+const PLAIN: bool = false;
+const LIMITED: bool = true;
 
 /// The outcome of one message.
 pub(in crate::messages) type StoreResult = Result<StoreOutcome, MessageError>;
 
-/// Stores messages, or finds the stored ones with their `request_id`s. If the database fails, it stores none. No two of the
-/// messages may have the same sender and `request_id`.
+/// Stores messages, or finds the stored ones with their `request_id`s. If the database fails at the first attempt, it stores
+/// none. No two of the messages may have the same sender and `request_id`. `large_chat_rate` is the most messages of a large
+/// chat in a second; 0 is no limit.
 pub(in crate::messages) async fn insert_batch(
     connection: &mut AsyncPgConnection,
     messages: &[&NewMessage],
+    large_chat_rate: u32,
 ) -> QueryResult<Vec<StoreResult>> {
-    let statement = InsertMessages::new(messages);
-    let mut attempt = 1;
-    let rows = loop {
+    let mut outcomes = vec![Err(MessageError::NoSuchChat); messages.len()];
+    let mut pending: Vec<usize> = (0..messages.len()).collect();
+    let mut shape = PLAIN;
+    for attempt in 1..=ATTEMPTS {
+        let batch = pending.iter().map(|index| messages[*index]);
         // `load` reads the answer to its end. The rows arrive before the commit, so reading only some of them would take a
         // failed commit for a successful one.
-        match (&statement).load(connection).await {
+        let rows: QueryResult<Vec<Row>> = if shape == LIMITED {
+            InsertMessages::<LIMITED>::new(batch, large_chat_rate).load(connection).await
+        } else {
+            InsertMessages::<PLAIN>::new(batch, large_chat_rate).load(connection).await
+        };
+        let mut rows = match rows {
+            Ok(rows) => rows,
             // The same `request_id` was stored meanwhile, in this chat or another. This attempt is rolled back, and the next
             // one sees the other message.
-            Err(QueryError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) if attempt < ATTEMPTS => attempt += 1,
-            rows => break rows?,
+            Err(QueryError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) if attempt < ATTEMPTS => continue,
+            Err(error) => return Err(error),
+        };
+        // A repetition is answered as the first time, also if the sender may not send any more.
+        rows.sort_by_key(|row| (row.n, row.seq.is_none()));
+        rows.dedup_by_key(|row| row.n);
+        let mut again = Vec::new();
+        for row in rows {
+            let position = usize::try_from(row.n).ok().and_then(|n| n.checked_sub(1));
+            let Some(&index) = position.and_then(|position| pending.get(position)) else { continue };
+            match row.outcome() {
+                Some(outcome) => outcomes[index] = outcome,
+                None => again.push(index),
+            }
+            if row.state == HAS_LIMIT {
+                shape = LIMITED;
+            }
         }
-    };
-    let mut outcomes = vec![Err(MessageError::NoSuchChat); messages.len()];
-    for row in rows {
-        let row: Row = row;
-        let outcome = usize::try_from(row.n).ok().and_then(|n| outcomes.get_mut(n.checked_sub(1)?));
-        if let Some(outcome) = outcome {
-            *outcome = row.outcome();
+        if again.is_empty() {
+            break;
         }
+        if attempt == ATTEMPTS {
+            // Otherwise the next attempt decides. It has no row for a sender who is no longer a member.
+            for &index in &again {
+                outcomes[index] = Err(MessageError::Contended);
+            }
+        }
+        pending = again;
     }
     Ok(outcomes)
 }
@@ -56,42 +93,117 @@ pub(in crate::messages) async fn insert_batch(
 /// statement is the same for any number of them.
 ///
 /// The order of its parts stores a message once, and numbers the events of a chat in the order of commits, without gaps.
-/// First it locks the rows of the chats, in the order of their ids, so that two statements cannot deadlock. This serializes the writers of a chat: each reads `last_seq` as its
-/// predecessor left it. Only then does it look up which `request_id`s are stored already, so that a duplicate gets no
-/// number in the sequence. It reads the clock when it holds all locks. If the clock went back, it uses the last event's
+/// First it decides who may send, without a lock. Then it locks the rows of the chats, in the order of their ids, so that two
+/// statements cannot deadlock. This serializes the writers of a chat: each reads `last_seq` as its
+/// predecessor left it. A message gets a number only if its `request_id` is not stored already, so a duplicate gets none. The
+/// statement reads the clock when it holds all locks. If the clock went back, it uses the last event's
 /// time plus a microsecond.
 ///
-/// `seen` has what was committed when the statement began. The unique index catches a message with the same
+/// A right may be taken away after it was read and before the chat is locked. Every such change raises `access_version`, which
+/// `request` reads with the right and `placed` compares under the lock. Messages that were allowed under another version get no
+/// number and the state [`STALE`]: see [`insert_batch`]. All messages of a chat were allowed under one version, so its numbers
+/// have no gap.
+///
+/// `seen` has what was committed when the statement began, also for senders who may not send any more: a repetition is
+/// answered as the first time. The unique index catches a message with the same
 /// `request_id` that was committed while this statement waited for a lock: see [`insert_batch`].
 ///
 /// A message that was edited or deleted since it was sent has other content. A repetition of it is recognized by its
 /// `request_id` and chat alone.
 ///
+/// The statement has two shapes, because the time of a short statement grows with the number of its parts. The plain one stores
+/// no message that slow mode or the rate of a large chat may refuse: it gives it the state [`HAS_LIMIT`], and the limited one
+/// decides. All messages of a member in a chat take the same way, so they keep their order.
+///
 /// `OFFSET 0` makes Postgres look up the rows one by one through their index, whatever its statistics say about the
 /// size of a new table.
-struct InsertMessages<'a> {
+struct InsertMessages<'a, const SHAPE: bool> {
     chats: Vec<Uuid>,
     senders: Vec<Uuid>,
     request_ids: Vec<Uuid>,
     ids: Vec<Uuid>,
     texts: Vec<&'a str>,
+    large_chat_rate: i64,
 }
 
-impl<'a> InsertMessages<'a> {
-    fn new(messages: &[&'a NewMessage]) -> Self {
+impl<'a, const SHAPE: bool> InsertMessages<'a, SHAPE> {
+    fn new(messages: impl Iterator<Item = &'a NewMessage> + Clone, large_chat_rate: u32) -> Self {
         Self {
-            chats: messages.iter().map(|message| message.chat.0).collect(),
-            senders: messages.iter().map(|message| message.sender.0).collect(),
-            request_ids: messages.iter().map(|message| message.request_id.0).collect(),
-            ids: messages.iter().map(|_| MessageId::new().0).collect(),
-            texts: messages.iter().map(|message| message.text.as_str()).collect(),
+            chats: messages.clone().map(|message| message.chat.0).collect(),
+            senders: messages.clone().map(|message| message.sender.0).collect(),
+            request_ids: messages.clone().map(|message| message.request_id.0).collect(),
+            ids: messages.clone().map(|_| MessageId::new().0).collect(),
+            texts: messages.map(|message| message.text.as_str()).collect(),
+            large_chat_rate: large_chat_rate.into(),
         }
+    }
+
+    /// The parts of the limited shape.
+    ///
+    /// `slow` locks the member's row after the chat's and reads the newest `sent_at`, so slow mode holds between instances
+    /// too. Of several messages of one member in a batch, it refuses all but the first: to wait would keep the whole batch
+    /// waiting.
+    ///
+    /// `recent` counts the messages of the last second among the last events of a chat. The numbers have no gap, so these are
+    /// a short range of an index. Events that were committed while the statement waited for the lock are not in it, but
+    /// between `known_seq` and `last_seq`. `crowded` refuses the last messages of a large chat, so the places of the others
+    /// remain.
+    fn push_limits<'b>(&'b self, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql(
+            "
+            ), slow AS MATERIALIZED (
+                SELECT n, CASE WHEN wait > interval '0' THEN wait ELSE slow_s * interval '1 s' END AS wait
+                  FROM (SELECT n, slow_s, wait, row_number() OVER (PARTITION BY chat_id, sender_id ORDER BY n) AS place
+                          FROM moment, request, LATERAL (
+                               SELECT sent_at + slow_s * interval '1 s' - now AS wait FROM chat_members AS member
+                                WHERE member.chat_id = request.chat_id AND user_id = sender_id
+                               OFFSET 0
+                                  FOR NO KEY UPDATE
+                          ) AS last
+                         WHERE slow_s > 0 AND verdict = 0 AND n NOT IN (SELECT n FROM seen)) AS candidate
+                 WHERE wait > interval '0' OR place > 1
+            ), recent AS MATERIALIZED (
+                SELECT id AS chat_id, last_seq, oldest.* FROM moment, chat, LATERAL (
+                       SELECT count(*) AS sent, min(created_at) + interval '1 s' - now AS wait FROM messages
+                        WHERE messages.chat_id = chat.id AND seq > last_seq - ",
+        );
+        out.push_bind_param::<BigInt, _>(&self.large_chat_rate)?;
+        out.push_sql(
+            " AND created_at > now - interval '1 s'
+                       OFFSET 0
+                  ) AS oldest
+            ), crowded AS MATERIALIZED (
+                SELECT n, coalesce(wait, interval '1 s') AS wait
+                  FROM (SELECT n, chat_id, known_seq, row_number() OVER (PARTITION BY chat_id ORDER BY n) AS place
+                          FROM request
+                         WHERE is_counted AND verdict = 0
+                               AND n NOT IN (SELECT n FROM seen) AND n NOT IN (SELECT n FROM slow)) AS candidate
+                  JOIN recent USING (chat_id)
+                 WHERE place + sent + last_seq - known_seq > ",
+        );
+        out.push_bind_param::<BigInt, _>(&self.large_chat_rate)
     }
 }
 
-impl QueryFragment<Pg> for InsertMessages<'_> {
+const STORED: i16 = 0;
+const DUPLICATE: i16 = 1;
+/// A duplicate whose message was edited or deleted since.
+const CHANGED: i16 = 2;
+/// A duplicate whose sender is no longer a member.
+const FORMER_MEMBER: i16 = 3;
+const MISMATCH: i16 = 4;
+const ROLE: i16 = 5;
+const RESTRICTED: i16 = 6;
+const SLOW_MODE: i16 = 7;
+const STALE: i16 = 8;
+/// Only the limited shape can decide.
+const HAS_LIMIT: i16 = 9;
+const TOO_MANY: i16 = 10;
+
+impl<const SHAPE: bool> QueryFragment<Pg> for InsertMessages<'_, SHAPE> {
+    #[expect(clippy::too_many_lines, reason = "it is one statement")]
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql("WITH request AS MATERIALIZED (SELECT * FROM unnest(");
+        out.push_sql("WITH request AS MATERIALIZED (SELECT request.*, access.* FROM unnest(");
         out.push_bind_param::<Array<SqlUuid>, _>(&self.chats)?;
         out.push_sql(", ");
         out.push_bind_param::<Array<SqlUuid>, _>(&self.senders)?;
@@ -103,91 +215,171 @@ impl QueryFragment<Pg> for InsertMessages<'_> {
         out.push_bind_param::<Array<Text>, _>(&self.texts)?;
         out.push_sql(
             ") WITH ORDINALITY AS request (chat_id, sender_id, request_id, id, text, n)
-            ), allowed AS MATERIALIZED (
-                SELECT request.*
-                  FROM request, LATERAL (
-                       SELECT FROM chat_members AS member
-                        WHERE member.chat_id = request.chat_id AND user_id = sender_id OFFSET 0
-                  ) AS member
+                  LEFT JOIN LATERAL (
+                       SELECT kind, access_version AS version,
+                              CASE WHEN restricted_until > now() THEN 6
+                                   WHEN role < send_role THEN 5",
+        );
+        if SHAPE == PLAIN {
+            out.push_sql(" WHEN slow_s > 0 AND role = 1 OR class = 2 AND ");
+            out.push_bind_param::<BigInt, _>(&self.large_chat_rate)?;
+            out.push_sql(" > 0 THEN 9 ELSE 0 END AS verdict");
+        } else {
+            out.push_sql(" ELSE 0 END AS verdict, CASE role WHEN 1 THEN slow_s ELSE 0 END AS slow_s, class = 2 AND ");
+            out.push_bind_param::<BigInt, _>(&self.large_chat_rate)?;
+            out.push_sql(" > 0 AS is_counted, last_seq AS known_seq");
+        }
+        out.push_sql(
+            "
+                         FROM chat_members AS member, chats
+                        WHERE member.chat_id = request.chat_id AND user_id = sender_id
+                              AND chats.id = request.chat_id AND NOT is_closed
+                       OFFSET 0
+                  ) AS access ON TRUE
             ), chat AS MATERIALIZED (
-                SELECT id, last_seq, last_event_at FROM chats
-                 WHERE id = ANY (ARRAY(SELECT chat_id FROM allowed))
+                SELECT id, last_seq, last_event_at, access_version FROM chats
+                 WHERE id = ANY (ARRAY(SELECT chat_id FROM request WHERE verdict = 0))
                  ORDER BY id
                    FOR NO KEY UPDATE
             ), moment AS MATERIALIZED (
                 SELECT clock_timestamp() AS now FROM (SELECT count(*) FROM chat) AS locked
             ), seen AS MATERIALIZED (
-                SELECT n, stored.*
-                  FROM allowed, LATERAL (
+                SELECT n, kind, stored.*
+                  FROM request, LATERAL (
                        SELECT message.id, seq, created_at, changed_seq IS NOT NULL AS is_changed,
-                              message.chat_id = allowed.chat_id
-                              AND (changed_seq IS NOT NULL OR message.text = allowed.text) AS is_same
+                              message.chat_id = request.chat_id
+                              AND (changed_seq IS NOT NULL OR message.text = request.text) AS is_same
                          FROM messages AS message
-                        WHERE message.sender_id = allowed.sender_id AND message.request_id = allowed.request_id
+                        WHERE message.sender_id = request.sender_id AND message.request_id = request.request_id
                        OFFSET 0
-                  ) AS stored
+                  ) AS stored",
+        );
+        if SHAPE == LIMITED {
+            self.push_limits(&mut out)?;
+        }
+        out.push_sql(
+            "
             ), placed AS MATERIALIZED (
-                SELECT n, fresh.id, chat_id, last_seq + place AS seq, sender_id, request_id, text,
-                       greatest(now, last_event_at + interval '1 us') + (place - 1) * interval '1 us' AS at,
-                       is_last, is_last_of_sender
+                SELECT n, fresh.id, chat_id, last_seq + place AS seq, sender_id, request_id, text, kind",
+        );
+        if SHAPE == LIMITED {
+            out.push_sql(", slow_s");
+        }
+        out.push_sql(
+            ", is_last, is_last_of_sender, access_version <> version AS is_stale,
+                       greatest(now, last_event_at + interval '1 us') + (place - 1) * interval '1 us' AS at
                   FROM moment, chat, (
                        SELECT *, row_number() OVER chat AS place, lead(n) OVER chat IS NULL AS is_last,
                               lead(n) OVER (PARTITION BY chat_id, sender_id ORDER BY n) IS NULL AS is_last_of_sender
-                         FROM allowed WHERE n NOT IN (SELECT n FROM seen)
+                         FROM request
+                        WHERE verdict = 0 AND n NOT IN (SELECT n FROM seen)",
+        );
+        if SHAPE == LIMITED {
+            out.push_sql(" AND n NOT IN (SELECT n FROM slow) AND n NOT IN (SELECT n FROM crowded)");
+        }
+        out.push_sql(
+            "
                        WINDOW chat AS (PARTITION BY chat_id ORDER BY n)
                   ) AS fresh
                  WHERE chat.id = chat_id
             ), stored AS (
                 INSERT INTO messages (id, chat_id, seq, sender_id, request_id, text, created_at, updated_at)
-                SELECT id, chat_id, seq, sender_id, request_id, text, at, at FROM placed
+                SELECT id, chat_id, seq, sender_id, request_id, text, at, at FROM placed WHERE NOT is_stale
             ), moved_on AS (
                 UPDATE chats
                    SET last_seq = seq, last_event_at = at, updated_at = at
                   FROM placed
-                 WHERE chats.id = chat_id AND is_last
+                 WHERE chats.id = chat_id AND is_last AND NOT is_stale
             ), read_by_sender AS (
                 UPDATE chat_members AS member
-                   SET read_seq = greatest(read_seq, seq)
-                  FROM placed
-                 WHERE member.chat_id = placed.chat_id AND user_id = sender_id AND is_last_of_sender
-            )
-            SELECT n, id, seq, at, NULL, FALSE FROM placed
-            UNION ALL
-            SELECT n, id, seq, created_at, is_same, is_changed FROM seen",
+                   SET read_seq = greatest(read_seq, seq)",
         );
+        if SHAPE == LIMITED {
+            out.push_sql(", sent_at = CASE WHEN slow_s > 0 THEN at ELSE sent_at END");
+        }
+        out.push_sql(
+            "
+                  FROM placed
+                 WHERE member.chat_id = placed.chat_id AND user_id = sender_id AND is_last_of_sender AND NOT is_stale
+            )
+            SELECT n, CASE WHEN is_stale THEN 8 ELSE 0 END::smallint, kind, id, seq, at, NULL::bigint FROM placed
+            UNION ALL
+            SELECT n, CASE WHEN kind IS NULL THEN 3 WHEN NOT is_same THEN 4 WHEN is_changed THEN 2 ELSE 1 END::smallint,
+                   kind, id, seq, created_at, NULL
+              FROM seen
+             WHERE kind IS NOT NULL OR is_same
+            UNION ALL
+            SELECT n, verdict::smallint, kind, id, NULL, NULL, NULL
+              FROM request
+             WHERE verdict > 0",
+        );
+        if SHAPE == LIMITED {
+            out.push_sql(
+                "
+            UNION ALL
+            SELECT n, state, NULL, NULL, NULL, NULL, ceil(extract(epoch FROM wait) * 1000)::bigint
+              FROM (SELECT n, 7::smallint AS state, wait FROM slow
+                     UNION ALL SELECT n, 10::smallint, wait FROM crowded) AS refused",
+            );
+        }
         Ok(())
     }
 }
 
-impl QueryId for InsertMessages<'_> {
-    type QueryId = InsertMessages<'static>;
+impl<const SHAPE: bool> QueryId for InsertMessages<'_, SHAPE> {
+    type QueryId = InsertMessages<'static, SHAPE>;
 }
 
-impl Query for InsertMessages<'_> {
-    type SqlType = (BigInt, SqlUuid, BigInt, Timestamptz, Nullable<Bool>, Bool);
+impl<const SHAPE: bool> Query for InsertMessages<'_, SHAPE> {
+    type SqlType = (
+        BigInt,
+        SmallInt,
+        Nullable<Text>,
+        Nullable<SqlUuid>,
+        Nullable<BigInt>,
+        Nullable<Timestamptz>,
+        Nullable<BigInt>,
+    );
 }
 
 #[derive(Queryable)]
 struct Row {
-    /// The position of the message in the batch, from 1.
+    /// The position of the message in the statement, from 1.
     n: i64,
-    id: Uuid,
-    seq: i64,
-    created_at: DateTime<Utc>,
-    /// For a message that was stored before: whether the content is the same.
-    is_same: Option<bool>,
-    /// Whether the message was edited or deleted since.
-    is_changed: bool,
+    state: i16,
+    /// The type of the chat; `None` if the sender is no longer a member.
+    kind: Option<String>,
+    id: Option<Uuid>,
+    seq: Option<Seq>,
+    created_at: Option<DateTime<Utc>>,
+    /// If a limit refuses the message, how long the sender has to wait.
+    wait_ms: Option<i64>,
 }
 
 impl Row {
-    fn outcome(&self) -> StoreResult {
-        let Self { id, seq, created_at, is_changed, .. } = *self;
-        let stored = StoredAt { id: MessageId(id), seq, created_at, is_changed };
-        match self.is_same {
-            None => Ok(StoreOutcome::Stored(stored)),
-            Some(true) => Ok(StoreOutcome::Duplicate(stored)),
-            Some(false) => Err(MessageError::IdempotencyMismatch),
-        }
+    /// Returns the outcome; `None` if the message must be tried again.
+    fn outcome(&self) -> Option<StoreResult> {
+        let wait = self.wait_ms.and_then(|ms| u64::try_from(ms).ok()).map_or(Duration::ZERO, Duration::from_millis);
+        Some(match (self.state, self.stored()) {
+            (STORED, Some(stored)) => Ok(StoreOutcome::Stored(stored)),
+            (DUPLICATE | CHANGED | FORMER_MEMBER, Some(stored)) => Ok(StoreOutcome::Duplicate(stored)),
+            (MISMATCH, _) => Err(MessageError::IdempotencyMismatch),
+            (ROLE, _) => Err(MessageError::Role),
+            (RESTRICTED, _) => Err(MessageError::Restricted),
+            (SLOW_MODE, _) => Err(MessageError::SlowMode { wait }),
+            (TOO_MANY, _) => Err(MessageError::TooManyMessages { wait }),
+            (STALE | HAS_LIMIT, _) => return None,
+            (state, _) => Err(MessageError::UnknownVerdict(state)),
+        })
+    }
+
+    fn stored(&self) -> Option<StoredAt> {
+        Some(StoredAt {
+            id: MessageId(self.id?),
+            seq: self.seq?,
+            created_at: self.created_at?,
+            kind: self.kind.as_deref().and_then(ChatKind::from_name),
+            is_changed: self.state == CHANGED,
+        })
     }
 }

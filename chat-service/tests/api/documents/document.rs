@@ -125,6 +125,8 @@ impl Document {
             return example.clone();
         }
         match schema["type"].as_str() {
+            // A value that may be absent.
+            None if schema["type"].as_array().is_some_and(|types| types.contains(&json!("null"))) => Value::Null,
             _ if schema["enum"].is_array() => schema["enum"][0].clone(),
             _ if schema["allOf"].is_array() => {
                 let parts = schema["allOf"].as_array().into_iter().flatten().map(|part| self.example(part));
@@ -138,6 +140,7 @@ impl Document {
             }
             Some("array") => json!([self.example(&schema["items"])]),
             Some("boolean") => json!(false),
+            Some("null") => Value::Null,
             _ => panic!("there is no example of {schema:#}"),
         }
     }

@@ -1,23 +1,41 @@
 //! Tests of a single chat.
 
 use futures_util::FutureExt as _;
-use neonchat_common::ids::TokenId;
+use neonchat_common::ids::{TokenId, UserId};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{hub::outbox::Next, protocol::ServerFrame};
+use crate::{
+    hub::{EventFrames, UserChat, outbox::Next, user::MemberInfo},
+    protocol::ServerFrame,
+};
 
 fn socket() -> Arc<Socket> {
     Arc::new(Socket::new(SocketId::for_test(), UserId::new(), TokenId::new(), None))
 }
 
 fn event(seq: Seq) -> DurableEvent {
-    DurableEvent {
-        seq,
-        sender: Some(UserId::new()),
-        frames: EventFrames::of_change(Frame::opaque(seq.to_string()), None),
-        exclude: Vec::new(),
-    }
+    let frames = EventFrames::of_change(Frame::opaque(seq.to_string()), None, None);
+    DurableEvent::new(seq, Some(UserId::new()), frames)
+}
+
+/// A member who joined before the first event.
+fn member(chat: &Chat) -> MemberInfo {
+    UserChat::direct(chat.id, 0, UserId::new()).member()
+}
+
+fn join(chat: &mut Chat, socket: &Arc<Socket>) {
+    let member = member(chat);
+    assert!(chat.join(socket, member));
+}
+
+fn join_late(chat: &mut Chat, socket: &Arc<Socket>) {
+    let member = member(chat);
+    assert!(chat.join_late(socket, member, None));
+}
+
+fn catch_up(chat: &mut Chat, socket: SocketId, cursor: Seq, may_send: impl FnOnce(Seq) -> bool) -> Option<CatchUp> {
+    chat.catch_up(socket, cursor, may_send).map(|start| start.catch_up)
 }
 
 fn received(socket: &Socket) -> Vec<String> {
@@ -30,9 +48,9 @@ fn received(socket: &Socket) -> Vec<String> {
 
 #[test]
 fn delivers_in_order_and_once_for_any_arrival() {
-    let mut chat = Chat::new(ChatId::new(), 0);
+    let mut chat = Chat::new(ChatId::new(), 0, Arc::default());
     let socket = socket();
-    chat.join(&socket);
+    join(&mut chat, &socket);
     for seq in [2, 1, 1, 5, 3, 2, 5, 4, 6] {
         chat.accept(event(seq));
     }
@@ -42,8 +60,8 @@ fn delivers_in_order_and_once_for_any_arrival() {
 
 #[test]
 fn reports_what_happened_to_event() {
-    let mut chat = Chat::new(ChatId::new(), 40);
-    chat.join(&socket());
+    let mut chat = Chat::new(ChatId::new(), 40, Arc::default());
+    join(&mut chat, &socket());
     assert_eq!(chat.accept(event(40)), Accepted::Duplicate);
     assert_eq!(chat.accept(event(42)), Accepted::Buffered);
     assert_eq!(chat.accept(event(41)), Accepted::Delivered(1));
@@ -52,10 +70,10 @@ fn reports_what_happened_to_event() {
 
 #[test]
 fn sender_does_not_get_its_event() {
-    let mut chat = Chat::new(ChatId::new(), 0);
+    let mut chat = Chat::new(ChatId::new(), 0, Arc::default());
     let (sender, other) = (socket(), socket());
-    chat.join(&sender);
-    chat.join(&other);
+    join(&mut chat, &sender);
+    join(&mut chat, &other);
     chat.accept(DurableEvent { exclude: vec![sender.id], ..event(1) });
     assert_eq!(received(&sender), [""; 0]);
     assert_eq!(received(&other), ["1"]);
@@ -63,10 +81,10 @@ fn sender_does_not_get_its_event() {
 
 #[test]
 fn remembers_all_senders_of_buffered_event() {
-    let mut chat = Chat::new(ChatId::new(), 0);
+    let mut chat = Chat::new(ChatId::new(), 0, Arc::default());
     let (first, second) = (socket(), socket());
-    chat.join(&first);
-    chat.join(&second);
+    join(&mut chat, &first);
+    join(&mut chat, &second);
     for socket in [&first, &second] {
         chat.accept(DurableEvent { exclude: vec![socket.id], ..event(2) });
     }
@@ -76,13 +94,13 @@ fn remembers_all_senders_of_buffered_event() {
 
 #[test]
 fn late_socket_gets_lagged_for_earlier_events() {
-    let mut chat = Chat::new(ChatId::new(), 0);
+    let mut chat = Chat::new(ChatId::new(), 0, Arc::default());
     let (first, late) = (socket(), socket());
-    chat.join_late(&first, 0);
+    join_late(&mut chat, &first);
     chat.accept(event(1));
     chat.accept(event(2));
-    chat.join_late(&late, 0);
-    chat.join_late(&late, 0);
+    join_late(&mut chat, &late);
+    join_late(&mut chat, &late);
     let lagged = ServerFrame::Lagged { chat_id: chat.id, from_seq: 1, head_seq: 2 }.encode();
     assert_eq!(received(&late), [lagged.as_str().to_owned()]);
     chat.accept(event(3));
@@ -91,11 +109,11 @@ fn late_socket_gets_lagged_for_earlier_events() {
 
 #[test]
 fn sends_lagged_for_event_without_frame() {
-    let mut chat = Chat::new(ChatId::new(), 0);
+    let mut chat = Chat::new(ChatId::new(), 0, Arc::default());
     let socket = socket();
-    chat.join(&socket);
+    join(&mut chat, &socket);
     chat.accept(event(1));
-    chat.accept(DurableEvent { sender: None, frames: EventFrames::unknown(), ..event(2) });
+    chat.accept(DurableEvent::new(2, None, EventFrames::unknown()));
     let lagged = ServerFrame::Lagged { chat_id: chat.id, from_seq: 2, head_seq: 2 }.encode();
     assert_eq!(received(&socket), ["1", lagged.as_str()]);
     chat.accept(event(3));
@@ -104,7 +122,7 @@ fn sends_lagged_for_event_without_frame() {
 
 #[test]
 fn bounds_reorder_buffer() {
-    let mut chat = Chat::new(ChatId::new(), 0);
+    let mut chat = Chat::new(ChatId::new(), 0, Arc::default());
     for seq in 2..2000 {
         chat.accept(event(seq));
     }
@@ -113,26 +131,26 @@ fn bounds_reorder_buffer() {
 
 #[test]
 fn withholds_events_until_a_cursor_ahead_is_checked() {
-    let mut chat = Chat::new(ChatId::new(), 2);
+    let mut chat = Chat::new(ChatId::new(), 2, Arc::default());
     let socket = socket();
-    chat.join(&socket);
+    join(&mut chat, &socket);
     for cursor in [3, 100, Seq::MAX] {
-        assert_eq!(chat.catch_up(socket.id, cursor, |_| true), Some(CatchUp::Ahead { cursor: 2 }));
+        assert_eq!(catch_up(&mut chat, socket.id, cursor, |_| true), Some(CatchUp::Ahead { client: cursor, sent: 2 }));
     }
     chat.accept(event(3));
     assert_eq!(received(&socket), [""; 0]);
     // The events do not exist: the withheld event has to be sent.
     assert_eq!(chat.advance_catch_up(socket.id, 2), CatchUpProgress::Behind);
     assert_eq!(chat.advance_catch_up(socket.id, 3), CatchUpProgress::Complete);
-    assert_eq!(chat.catch_up(socket.id, 3, |_| true), Some(CatchUp::Complete { head: 3 }));
+    assert_eq!(catch_up(&mut chat, socket.id, 3, |_| true), Some(CatchUp::Complete { head: 3 }));
 }
 
 #[test]
 fn does_not_repeat_events_that_client_has_from_another_instance() {
-    let mut chat = Chat::new(ChatId::new(), 2);
+    let mut chat = Chat::new(ChatId::new(), 2, Arc::default());
     let socket = socket();
-    chat.join(&socket);
-    assert_eq!(chat.catch_up(socket.id, 4, |_| true), Some(CatchUp::Ahead { cursor: 2 }));
+    join(&mut chat, &socket);
+    assert_eq!(catch_up(&mut chat, socket.id, 4, |_| true), Some(CatchUp::Ahead { client: 4, sent: 2 }));
     chat.accept(event(3));
     assert_eq!(chat.advance_catch_up(socket.id, 4), CatchUpProgress::Complete);
     chat.accept(event(4));
@@ -142,13 +160,13 @@ fn does_not_repeat_events_that_client_has_from_another_instance() {
 
 #[test]
 fn sends_lagged_for_withheld_events_when_cursor_cannot_be_checked() {
-    let mut chat = Chat::new(ChatId::new(), 2);
+    let mut chat = Chat::new(ChatId::new(), 2, Arc::default());
     let socket = socket();
-    chat.join(&socket);
-    chat.catch_up(socket.id, 9, |_| true);
+    join(&mut chat, &socket);
+    catch_up(&mut chat, socket.id, 9, |_| true);
     chat.abort_catch_up(socket.id);
     assert_eq!(received(&socket), [""; 0]);
-    chat.catch_up(socket.id, 9, |_| true);
+    catch_up(&mut chat, socket.id, 9, |_| true);
     chat.accept(event(3));
     chat.abort_catch_up(socket.id);
     chat.abort_catch_up(socket.id);
@@ -160,18 +178,18 @@ fn sends_lagged_for_withheld_events_when_cursor_cannot_be_checked() {
 
 #[test]
 fn sends_missed_events_once_and_within_limit() {
-    let mut chat = Chat::new(ChatId::new(), 10);
+    let mut chat = Chat::new(ChatId::new(), 10, Arc::default());
     let socket = socket();
-    chat.join(&socket);
+    join(&mut chat, &socket);
     let may_send = |limit| move |events| events <= limit;
-    assert_eq!(chat.catch_up(socket.id, 4, may_send(5)), Some(CatchUp::TooMany { head: 10 }));
-    assert_eq!(chat.catch_up(socket.id, 4, may_send(6)), Some(CatchUp::Fetch));
+    assert_eq!(catch_up(&mut chat, socket.id, 4, may_send(5)), Some(CatchUp::TooMany { head: 10 }));
+    assert_eq!(catch_up(&mut chat, socket.id, 4, may_send(6)), Some(CatchUp::Fetch { after: 4 }));
     assert_eq!(chat.advance_catch_up(socket.id, 10), CatchUpProgress::Complete);
     let unknown = SocketId::for_test();
-    assert_eq!(chat.advance_catch_up(unknown, 10), CatchUpProgress::SocketClosed);
-    assert_eq!(chat.catch_up(socket.id, 4, |_| true), Some(CatchUp::TooMany { head: 10 }));
-    assert_eq!(chat.catch_up(socket.id, 10, |_| true), Some(CatchUp::Complete { head: 10 }));
-    assert_eq!(chat.catch_up(SocketId::for_test(), 4, |_| true), None);
+    assert_eq!(chat.advance_catch_up(unknown, 10), CatchUpProgress::Left);
+    assert_eq!(catch_up(&mut chat, socket.id, 4, |_| true), Some(CatchUp::TooMany { head: 10 }));
+    assert_eq!(catch_up(&mut chat, socket.id, 10, |_| true), Some(CatchUp::Complete { head: 10 }));
+    assert_eq!(catch_up(&mut chat, SocketId::for_test(), 4, |_| true), None);
 }
 
 /// A step of a generated run.
@@ -192,9 +210,9 @@ proptest! {
             0..80,
         ),
     ) {
-        let mut chat = Chat::new(ChatId::new(), joined_after);
+        let mut chat = Chat::new(ChatId::new(), joined_after, Arc::default());
         let socket = socket();
-        chat.join(&socket);
+        join(&mut chat, &socket);
         let mut got: Vec<Seq> = Vec::new();
         let mut catch_ups = 0;
         for step in steps {
@@ -202,9 +220,9 @@ proptest! {
                 Step::Accept(seq) => drop(chat.accept(event(seq))),
                 Step::Sync(cursor) => {
                     let head = chat.next() - 1;
-                    match chat.catch_up(socket.id, cursor, |_| true) {
+                    match catch_up(&mut chat, socket.id, cursor, |_| true) {
                         // The events do not exist: the withheld ones are sent.
-                        Some(CatchUp::Ahead { cursor: after }) => {
+                        Some(CatchUp::Ahead { sent: after, .. }) => {
                             prop_assert!(cursor > head && after <= head);
                             chat.accept(event(head + 1));
                             prop_assert_eq!(chat.advance_catch_up(socket.id, after), CatchUpProgress::Behind);
@@ -214,7 +232,7 @@ proptest! {
                         }
                         Some(CatchUp::Complete { head: reported }) => prop_assert_eq!(reported, head),
                         Some(CatchUp::TooMany { head: reported }) => prop_assert!(reported == head && cursor < head),
-                        Some(CatchUp::Fetch) => {
+                        Some(CatchUp::Fetch { .. }) => {
                             // An event arrives while the missed events are sent.
                             chat.accept(event(head + 1));
                             got.extend(cursor + 1..=head);

@@ -105,30 +105,26 @@ impl Connections {
         })
     }
 
-    /// Opens a socket for each token.
+    /// Opens a socket for each token, at the addresses in turn.
     ///
     /// # Errors
     /// A handshake is refused or times out.
     pub(crate) fn open_all(
         &mut self,
-        address: SocketAddr,
+        addresses: &[SocketAddr],
         tokens: &[String],
         handler: &mut impl FrameHandler,
     ) -> anyhow::Result<()> {
+        let address = |name: usize| spread(addresses[name % addresses.len()], name);
         let mut progress = Instant::now();
         while self.open < tokens.len() {
             while self.sockets.len() < tokens.len() && self.sockets.len() - self.open < MAX_HANDSHAKES {
                 let name = self.sockets.len();
-                self.sockets.push(Socket::connect(
-                    spread(address, name),
-                    &tokens[name],
-                    self.poll.registry(),
-                    Token(name),
-                )?);
+                self.sockets.push(Socket::connect(address(name), &tokens[name], self.poll.registry(), Token(name))?);
             }
             while let Some((_, name)) = self.waiting.pop_front_if(|(at, _)| *at <= Instant::now()) {
                 let registry = self.poll.registry();
-                self.sockets[name] = Socket::connect(spread(address, name), &tokens[name], registry, Token(name))?;
+                self.sockets[name] = Socket::connect(address(name), &tokens[name], registry, Token(name))?;
             }
             let before = self.open;
             self.turn(handler)?;

@@ -1,19 +1,33 @@
 //! The outcome of each message.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use super::super::percentiles::Percentiles;
+
+/// The most members of a chat.
+pub(crate) const MAX_MEMBERS: usize = 128;
 
 /// A message that was sent. Times are since the start of the run.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     chat: u32,
-    /// The index of the sender among the two members.
-    side: u8,
+    /// The index of the sender among the members.
+    sender: u32,
+    /// The other members that do not have it: a bit for each index.
+    waiting: u128,
     refused: bool,
     due: Duration,
     acked: Option<Duration>,
+    /// When the last of them got it.
     delivered: Option<Duration>,
+}
+
+/// A delivery of a message to a member.
+#[derive(Clone, Copy, Debug)]
+struct Delivery {
+    /// When the message was due.
+    due: Duration,
+    at: Duration,
 }
 
 /// The chat and the sender of a message that is now done.
@@ -23,6 +37,7 @@ pub(crate) type Done = Option<(usize, usize)>;
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
     entries: Vec<Entry>,
+    deliveries: Vec<Delivery>,
     open: usize,
     /// The number of violations.
     violations: Violations,
@@ -42,31 +57,43 @@ pub(crate) struct Violations {
 }
 
 impl Journal {
-    /// Records a message that was due at `due`. Returns its number.
-    pub(crate) fn send(&mut self, chat: usize, side: usize, due: Duration) -> u64 {
-        let (chat, side) = (u32::try_from(chat).unwrap_or(u32::MAX), u8::from(side != 0));
-        self.entries.push(Entry { chat, side, refused: false, due, acked: None, delivered: None });
+    /// Records a message that was due at `due`, to the other `members` of its chat. Returns its number.
+    pub(crate) fn send(&mut self, chat: usize, sender: usize, members: usize, due: Duration) -> u64 {
+        let waiting = (u128::MAX >> (MAX_MEMBERS - members)) & !(1 << sender);
+        let narrow = |index: usize| u32::try_from(index).unwrap_or(u32::MAX);
+        let (chat, sender) = (narrow(chat), narrow(sender));
+        self.entries.push(Entry { chat, sender, waiting, refused: false, due, acked: None, delivered: None });
         self.open += 1;
         self.entries.len() as u64 - 1
     }
 
-    /// Records an ack. `is_sender` returns whether the socket belongs to this member of this chat.
-    pub(crate) fn acked(&mut self, number: u64, now: Duration, is_sender: impl FnOnce(usize, usize) -> bool) -> Done {
+    /// Records an ack. `member` returns the index of the socket's user among the members of the chat.
+    pub(crate) fn acked(&mut self, number: u64, now: Duration, member: impl FnOnce(usize) -> Option<usize>) -> Done {
         self.note(number, |entry| {
-            is_sender(entry.chat as usize, entry.side.into()) && entry.acked.replace(now).is_none()
+            member(entry.chat as usize) == Some(entry.sender as usize) && entry.acked.replace(now).is_none()
         })
     }
 
-    /// Records a delivery. `is_partner` returns whether the socket belongs to the other member of this chat.
+    /// Records a delivery. `member` returns the index of the socket's user among the members of the chat.
     pub(crate) fn delivered(
         &mut self,
         number: u64,
         now: Duration,
-        is_partner: impl FnOnce(usize, usize) -> bool,
+        member: impl FnOnce(usize) -> Option<usize>,
     ) -> Done {
-        self.note(number, |entry| {
-            is_partner(entry.chat as usize, entry.side.into()) && entry.delivered.replace(now).is_none()
-        })
+        let mut due = None;
+        let done = self.note(number, |entry| {
+            let bit = member(entry.chat as usize).map_or(0, |member| 1 << member);
+            let is_first = entry.waiting & bit != 0;
+            if is_first {
+                due = Some(entry.due);
+                entry.waiting &= !bit;
+                entry.delivered = (entry.waiting == 0).then_some(now);
+            }
+            is_first
+        });
+        self.deliveries.extend(due.map(|due| Delivery { due, at: now }));
+        done
     }
 
     /// Records a refusal. The message may be stored and delivered nevertheless.
@@ -78,7 +105,7 @@ impl Journal {
         }
         entry.refused = true;
         self.open -= 1;
-        Some((entry.chat as usize, entry.side.into()))
+        Some((entry.chat as usize, entry.sender as usize))
     }
 
     /// Records an unexpected frame.
@@ -99,7 +126,7 @@ impl Journal {
             return None;
         }
         self.open -= 1;
-        Some((entry.chat as usize, entry.side.into()))
+        Some((entry.chat as usize, entry.sender as usize))
     }
 
     /// Returns the number of messages in flight.
@@ -128,19 +155,27 @@ impl Journal {
         self.entries.iter().filter(done).count()
     }
 
+    /// Returns the number of deliveries to members in this interval.
+    pub(crate) fn deliveries_within(&self, from: Duration, to: Duration) -> usize {
+        self.deliveries.iter().filter(|delivery| (from..to).contains(&delivery.at)).count()
+    }
+
     /// Returns the delivery times of the messages that were due in this interval.
     pub(crate) fn delivery(&self, from: Duration, to: Duration) -> Percentiles {
-        self.times(from, to, |entry| entry.delivered)
+        self.delivery_during(&[from..to])
+    }
+
+    /// Returns the delivery times of the messages that were due in one of these intervals.
+    pub(crate) fn delivery_during(&self, intervals: &[Range<Duration>]) -> Percentiles {
+        let due = |due: Duration| intervals.iter().any(|interval| interval.contains(&due));
+        let deliveries = self.deliveries.iter().filter(|delivery| due(delivery.due));
+        Percentiles::of(deliveries.filter_map(|delivery| delivery.at.checked_sub(delivery.due)))
     }
 
     /// Returns the ack times of the messages that were due in this interval.
     pub(crate) fn ack(&self, from: Duration, to: Duration) -> Percentiles {
-        self.times(from, to, |entry| entry.acked)
-    }
-
-    fn times(&self, from: Duration, to: Duration, end: impl Fn(&Entry) -> Option<Duration>) -> Percentiles {
         let due = self.entries.iter().filter(|entry| (from..to).contains(&entry.due));
-        Percentiles::of(due.filter_map(|entry| end(entry)?.checked_sub(entry.due)))
+        Percentiles::of(due.filter_map(|entry| entry.acked?.checked_sub(entry.due)))
     }
 }
 
@@ -155,31 +190,52 @@ mod tests {
     #[test]
     fn message_is_done_when_acked_and_delivered_in_any_order() {
         let mut journal = Journal::default();
-        let (a, b) = (journal.send(3, 0, ms(0)), journal.send(4, 1, ms(1)));
-        assert_eq!(journal.acked(a, ms(5), |chat, side| (chat, side) == (3, 0)), None);
-        assert_eq!(journal.delivered(a, ms(4), |chat, side| (chat, side) == (3, 0)), Some((3, 0)));
-        assert_eq!(journal.delivered(b, ms(6), |_, _| true), None);
+        let (a, b) = (journal.send(3, 0, 2, ms(0)), journal.send(4, 1, 2, ms(1)));
+        assert_eq!(journal.acked(a, ms(5), |chat| (chat == 3).then_some(0)), None);
+        assert_eq!(journal.delivered(a, ms(4), |chat| (chat == 3).then_some(1)), Some((3, 0)));
+        assert_eq!(journal.delivered(b, ms(6), |_| Some(0)), None);
         assert_eq!(journal.open(), 1);
-        assert_eq!(journal.acked(b, ms(9), |_, _| true), Some((4, 1)));
+        assert_eq!(journal.acked(b, ms(9), |_| Some(1)), Some((4, 1)));
         assert_eq!(journal.violations(), Violations::default());
         assert_eq!((journal.done_within(ms(0), ms(6)), journal.done_within(ms(5), ms(10))), (1, 2));
         assert_eq!((journal.delivery(ms(0), ms(2)).max, journal.ack(ms(1), ms(2)).max), (ms(5), ms(8)));
     }
 
     #[test]
+    fn message_of_a_group_is_done_when_every_other_member_has_it() {
+        let mut journal = Journal::default();
+        let (a, b) = (journal.send(0, 1, MAX_MEMBERS, ms(0)), journal.send(0, 0, 3, ms(9)));
+        assert_eq!(journal.acked(a, ms(1), |_| Some(1)), None);
+        for member in (0..MAX_MEMBERS - 1).filter(|member| *member != 1) {
+            assert_eq!(journal.delivered(a, ms(2), |_| Some(member)), None);
+        }
+        assert_eq!(journal.violations(), Violations { lost: 2, ..Violations::default() });
+        assert_eq!(journal.delivered(a, ms(7), |_| Some(MAX_MEMBERS - 1)), Some((0, 1)));
+        for member in [1, 2] {
+            journal.delivered(b, ms(10), |_| Some(member));
+        }
+        assert_eq!(journal.acked(b, ms(10), |_| Some(0)), Some((0, 0)));
+        assert_eq!(journal.violations(), Violations::default());
+        assert_eq!((journal.deliveries_within(ms(0), ms(3)), journal.deliveries_within(ms(3), ms(11))), (126, 3));
+        let delivery = journal.delivery(ms(0), ms(9));
+        assert_eq!((delivery.p50, delivery.max), (ms(2), ms(7)));
+        assert_eq!(journal.delivery_during(&[ms(5)..ms(6), ms(9)..ms(10)]).max, ms(1));
+    }
+
+    #[test]
     fn counts_violations() {
         let mut journal = Journal::default();
-        let numbers = [(); 4].map(|()| journal.send(0, 0, ms(0)));
-        journal.acked(numbers[0], ms(1), |_, _| true);
-        // Duplicate, to the wrong socket, for an unknown message.
-        journal.acked(numbers[0], ms(1), |_, _| true);
-        journal.delivered(numbers[1], ms(1), |_, _| false);
-        journal.acked(numbers[3], ms(1), |_, _| false);
-        journal.acked(99, ms(1), |_, _| true);
+        let numbers = [(); 4].map(|()| journal.send(0, 0, 2, ms(0)));
+        journal.acked(numbers[0], ms(1), |_| Some(0));
+        // Duplicate, to the sender, to another user, for an unknown message.
+        journal.acked(numbers[0], ms(1), |_| Some(0));
+        journal.delivered(numbers[1], ms(1), |_| Some(0));
+        journal.acked(numbers[3], ms(1), |_| None);
+        journal.acked(99, ms(1), |_| Some(0));
         assert_eq!(journal.refused(Some(numbers[2])), Some((0, 0)));
         // A refused message is done. Its later delivery changes nothing.
-        assert_eq!(journal.delivered(numbers[2], ms(2), |_, _| true), None);
-        assert_eq!(journal.acked(numbers[2], ms(2), |_, _| true), None);
+        assert_eq!(journal.delivered(numbers[2], ms(2), |_| Some(1)), None);
+        assert_eq!(journal.acked(numbers[2], ms(2), |_| Some(0)), None);
         journal.refused(None);
         journal.unexpected();
         assert_eq!(journal.violations(), Violations { refused: 2, lost: 3, stray: 4, unexpected: 1 });

@@ -5,6 +5,7 @@ pub(crate) mod arrivals;
 pub(crate) mod connections;
 pub(crate) mod frame;
 pub(crate) mod journal;
+pub(crate) mod receivers;
 pub(crate) mod socket;
 
 use std::{
@@ -21,7 +22,7 @@ use self::{
     journal::{Done, Journal},
     socket::Socket,
 };
-use super::population::Population;
+use super::population::{Chat, Population};
 
 /// The longest wait for unfinished messages at the end.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -32,7 +33,7 @@ pub(crate) const TEXT_LENGTH: usize = 60;
 /// When messages are sent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Load {
-    /// A closed loop: when a message is acked and delivered, the other member sends the next.
+    /// A closed loop: when a message is acked and delivered, the next member sends the next.
     Closed {
         /// The number of messages in flight in each chat.
         in_flight: usize,
@@ -47,25 +48,25 @@ pub(crate) enum Load {
 /// The parameters of a load.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    /// The address of the server.
-    pub(crate) address: SocketAddr,
-    /// The token of each socket's user.
+    /// The addresses of the instances. The sockets take them in turn.
+    pub(crate) addresses: Vec<SocketAddr>,
+    /// The token of each user, who has one socket.
     pub(crate) tokens: Vec<String>,
-    /// Each chat with the sockets of its two members.
-    pub(crate) chats: Vec<(Uuid, [usize; 2])>,
+    /// The chats, of at most [`journal::MAX_MEMBERS`] members.
+    pub(crate) chats: Vec<Chat>,
     /// When messages are sent.
     pub(crate) load: Load,
     /// A message of each member of each chat. If there are any, they are edited and no messages are sent.
-    pub(crate) edited: Option<Vec<[Uuid; 2]>>,
+    pub(crate) edited: Option<Vec<Vec<Uuid>>>,
     /// The duration.
     pub(crate) duration: Duration,
 }
 
 impl Plan {
     /// Returns a plan that sends messages, with a socket for each user. The duration is 0.
-    pub(crate) fn new(address: SocketAddr, population: &Population, load: Load) -> Self {
-        let chats = population.pairs.iter().map(|pair| (pair.chat, pair.members)).collect();
-        Self { address, tokens: population.tokens(), chats, load, edited: None, duration: Duration::ZERO }
+    pub(crate) fn new(addresses: Vec<SocketAddr>, population: &Population, load: Load) -> Self {
+        let (tokens, chats) = (population.tokens(), population.chats.clone());
+        Self { addresses, tokens, chats, load, edited: None, duration: Duration::ZERO }
     }
 }
 
@@ -82,7 +83,7 @@ pub(crate) fn run(plan: &Plan, begin: impl FnOnce() -> Instant) -> anyhow::Resul
         epoch: Instant::now(),
         random: fastrand::Rng::with_seed(1),
     };
-    connections.open_all(plan.address, &plan.tokens, &mut driver)?;
+    connections.open_all(&plan.addresses, &plan.tokens, &mut driver)?;
     driver.epoch = begin();
     driver.run(&mut connections)?;
     Ok(driver.journal)
@@ -114,7 +115,8 @@ impl Driver<'_> {
                 for (chat, slot) in
                     (0..self.plan.chats.len()).flat_map(|chat| (0..in_flight).map(move |slot| (chat, slot)))
                 {
-                    self.send(chat, slot % 2, self.now(), &mut connections.sockets)?;
+                    let sender = slot % self.plan.chats[chat].members.len();
+                    self.send(chat, sender, self.now(), &mut connections.sockets)?;
                 }
             }
         }
@@ -128,8 +130,9 @@ impl Driver<'_> {
                 && sending
             {
                 while let Some(due) = arrivals.take(self.now()) {
-                    let (chat, side) = (self.random.usize(..self.plan.chats.len()), self.random.usize(..2));
-                    self.send(chat, side, due, &mut connections.sockets)?;
+                    let chat = self.random.usize(..self.plan.chats.len());
+                    let sender = self.random.usize(..self.plan.chats[chat].members.len());
+                    self.send(chat, sender, due, &mut connections.sockets)?;
                 }
                 connections.wake_after(arrivals.next().saturating_sub(self.now()))?;
             }
@@ -137,21 +140,21 @@ impl Driver<'_> {
         }
     }
 
-    fn send(&mut self, chat: usize, side: usize, due: Duration, sockets: &mut [Socket]) -> anyhow::Result<()> {
-        let (id, members) = self.plan.chats[chat];
-        let number = self.journal.send(chat, side, due);
+    fn send(&mut self, chat: usize, sender: usize, due: Duration, sockets: &mut [Socket]) -> anyhow::Result<()> {
+        let Chat { id, members } = &self.plan.chats[chat];
+        let number = self.journal.send(chat, sender, members.len(), due);
         if let Some(edited) = &self.plan.edited {
-            self.template.set_message(edited[chat][side]);
+            self.template.set_message(edited[chat][sender]);
         }
-        sockets[members[side]].write(self.template.message(id, number))
+        sockets[members[sender]].write(self.template.message(*id, number))
     }
 
     fn note(&mut self, socket: usize, payload: &[u8]) -> Done {
         let (now, chats) = (self.now(), &self.plan.chats);
-        let is = |chat: usize, side: usize| chats[chat].1[side] == socket;
+        let member = |chat: usize| chats[chat].members.iter().position(|member| *member == socket);
         match frame::read(payload) {
-            ServerEvent::Acked(number) => self.journal.acked(number, now, is),
-            ServerEvent::Delivered(number) => self.journal.delivered(number, now, |chat, side| is(chat, 1 - side)),
+            ServerEvent::Acked(number) => self.journal.acked(number, now, member),
+            ServerEvent::Delivered(number) => self.journal.delivered(number, now, member),
             ServerEvent::Refused(number) => self.journal.refused(number),
             ServerEvent::Ignored => None,
             ServerEvent::Unexpected => {
@@ -164,10 +167,11 @@ impl Driver<'_> {
 
 impl FrameHandler for Driver<'_> {
     fn on_text(&mut self, socket: usize, payload: &[u8], sockets: &mut [Socket]) -> anyhow::Result<()> {
-        if let (Some((chat, side)), Load::Closed { .. }) = (self.note(socket, payload), self.plan.load)
+        if let (Some((chat, sender)), Load::Closed { .. }) = (self.note(socket, payload), self.plan.load)
             && self.now() < self.plan.duration
         {
-            self.send(chat, 1 - side, self.now(), sockets)?;
+            let next = (sender + 1) % self.plan.chats[chat].members.len();
+            self.send(chat, next, self.now(), sockets)?;
         }
         Ok(())
     }

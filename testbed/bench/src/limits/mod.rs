@@ -13,6 +13,7 @@ use super::{
     Measured, Options,
     env::Env,
     generator::{self, Load, Plan, journal::Violations},
+    population::Chat,
     report::{Figure, ms},
     usage::Cpu,
 };
@@ -66,9 +67,9 @@ pub(crate) async fn measure(options: &Options) -> Measured {
 fn relay(in_flight: usize, duration: Duration) -> anyhow::Result<(f64, Duration)> {
     let address = relay::start(2 * PAIRS)?;
     let plan = Plan {
-        address,
+        addresses: vec![address],
         tokens: (0..2 * PAIRS).map(|user| user.to_string()).collect(),
-        chats: (0..PAIRS).map(|pair| (Uuid::now_v7(), [2 * pair, 2 * pair + 1])).collect(),
+        chats: (0..PAIRS).map(|pair| Chat { id: Uuid::now_v7(), members: vec![2 * pair, 2 * pair + 1] }).collect(),
         load: Load::Closed { in_flight },
         edited: None,
         duration,

@@ -1,8 +1,8 @@
-//! Checks the edits and deletions that clients asked for against those in the history.
+//! Checks the changes that clients asked for against those in the history.
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
 };
 
 use neonchat_common::ids::{ChatId, SendId, Seq, UserId};
@@ -39,7 +39,9 @@ impl<'a> Changes<'a> {
                 verdict.add(Breach::Phantom, || format!("{id} #{}: nobody asked for this change", row.seq));
             }
         }
-        verdict.figures.changes = stored.len();
+        let is_of_group = |(_, row): &&(ChatId, &ChangeRow)| row.messages.is_empty();
+        verdict.figures.group_changes = stored.values().filter(is_of_group).count();
+        verdict.figures.changes = stored.len() - verdict.figures.group_changes;
         for (key, change) in &self.0 {
             check_answers(key.1, change, stored.get(key).copied(), verdict);
         }
@@ -73,23 +75,39 @@ pub(super) fn acked(change: &Change) -> Option<(Moment, Seq)> {
     acks.min()
 }
 
-/// Returns whether an event is what the change asked for. A deletion skips messages that are deleted already.
+/// Returns whether an event is what the change asked for. A deletion skips messages that are deleted already, and an addition or
+/// removal skips users for whom it changes nothing.
 fn is_effect(change: &Change, chat: ChatId, row: &ChangeRow) -> bool {
-    let has_kind_and_messages = match &change.action {
-        Action::Edit { message, .. } => row.kind == ChangeKind::Edit && row.messages.iter().eq([message]),
-        Action::Delete { messages } => row.kind == ChangeKind::Deletion && row.messages.is_subset(messages),
+    let ChangeRow { kind, messages, users, .. } = row;
+    let is_kind_and_target = match &change.action {
+        Action::Edit { message, .. } => *kind == ChangeKind::Edit && messages.iter().eq([message]),
+        Action::Delete { messages: asked } => *kind == ChangeKind::Deletion && is_part(messages, asked),
+        Action::Add { users: asked } => *kind == ChangeKind::Addition && is_part(users, asked),
+        Action::Remove { users: asked } => *kind == ChangeKind::Removal && is_part(users, asked),
+        Action::SetRole { user, .. } => *kind == ChangeKind::Role && users.iter().eq([user]),
+        Action::Rename { .. } => *kind == ChangeKind::Title,
     };
-    change.chat == chat && !row.messages.is_empty() && has_kind_and_messages
+    change.chat == chat && is_kind_and_target
+}
+
+/// Returns whether a set is not empty and has only elements of the other.
+fn is_part<T: Ord>(part: &BTreeSet<T>, all: &BTreeSet<T>) -> bool {
+    !part.is_empty() && part.is_subset(all)
 }
 
 fn check_answers(request: SendId, change: &Change, stored: Option<(ChatId, &ChangeRow)>, verdict: &mut Verdict) {
     let answers = || change.answers.iter().map(|(_, answer)| *answer);
+    let is_done = answers().any(|answer| answer == ChangeAnswer::Done);
     let is_open = change.answers.len() < change.attempts || answers().any(|answer| answer == ChangeAnswer::Indefinite);
     if let Some((chat, row)) = stored
         && acked(change).is_none()
+        && !is_done
         && !is_open
     {
         verdict.add(Breach::Aborted, || format!("{request} was refused, but is stored as {chat} #{}", row.seq));
+    }
+    if is_done && stored.is_none_or(|(chat, _)| chat != change.chat) {
+        verdict.add(Breach::Lost, || format!("{request} was answered as done in {}, but is not stored", change.chat));
     }
     let mut new = 0;
     for answer in answers() {

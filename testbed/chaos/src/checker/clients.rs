@@ -6,17 +6,19 @@ use neonchat_common::ids::{ChatId, Seq, UserId};
 
 use super::{
     evidence::{Answer, Client, Event, Evidence},
-    progress,
+    memberships::Memberships,
+    progress, removals,
     verdict::{Breach, Verdict},
 };
 
-pub(super) fn check(client: &Client, evidence: &Evidence, verdict: &mut Verdict) {
-    check_leaks(client, evidence, verdict);
+pub(super) fn check(client: &Client, evidence: &Evidence, memberships: &Memberships, verdict: &mut Verdict) {
+    check_leaks(client, evidence, memberships, verdict);
     for connection in &client.connections {
-        progress::check(client, connection, evidence, verdict);
+        progress::check(client, connection, evidence, memberships, verdict);
+        removals::check(client, connection, memberships, verdict);
     }
     if client.connections.last().is_some_and(|connection| connection.is_open) {
-        check_set(client, evidence, verdict);
+        check_set(client, evidence, memberships, verdict);
     }
 }
 
@@ -30,23 +32,19 @@ fn acks(client: &Client) -> impl Iterator<Item = (ChatId, Seq)> {
 /// Returns the place of each event that a client received or read.
 fn places(client: &Client) -> impl Iterator<Item = (ChatId, Seq)> {
     let events = client.connections.iter().flat_map(|connection| &connection.events);
-    let told = events.filter_map(|event| match event {
-        Event::Message(message) => Some((message.chat, message.seq)),
-        Event::Changed(change) => Some((change.chat, change.seq)),
-        _ => None,
-    });
-    told.chain(client.fetched.iter().map(|fetched| fetched.event.place()))
+    events.filter_map(Event::place).chain(client.fetched.iter().map(|fetched| fetched.event.place()))
 }
 
-/// A client that is connected at the end has every message and change of its chats.
-fn check_set(client: &Client, evidence: &Evidence, verdict: &mut Verdict) {
+/// A client that is connected at the end has every event that exists for it in its chats.
+fn check_set(client: &Client, evidence: &Evidence, memberships: &Memberships, verdict: &mut Verdict) {
     let mut got: BTreeMap<ChatId, HashSet<Seq>> = BTreeMap::new();
     for (chat, seq) in places(client).chain(acks(client)) {
         got.entry(chat).or_default().insert(seq);
     }
-    for (id, chat) in evidence.chats.iter().filter(|(_, chat)| chat.members.contains(&client.user)) {
+    for (id, chat) in &evidence.chats {
+        let Some(from) = memberships.get(*id, client.user).last_from() else { continue };
         let got = got.get(id);
-        for seq in chat.seqs() {
+        for seq in chat.seqs().filter(|seq| *seq > from) {
             if got.is_none_or(|got| !got.contains(&seq)) {
                 verdict.add(Breach::Skip, || format!("{} never received {id} #{seq}", client.user));
             }
@@ -54,19 +52,20 @@ fn check_set(client: &Client, evidence: &Evidence, verdict: &mut Verdict) {
     }
 }
 
-fn check_leaks(client: &Client, evidence: &Evidence, verdict: &mut Verdict) {
+fn check_leaks(client: &Client, evidence: &Evidence, memberships: &Memberships, verdict: &mut Verdict) {
     let user = client.user;
-    let may_see = |chat: ChatId| evidence.chats.get(&chat).is_some_and(|chat| chat.members.contains(&user));
+    let may_see = |chat: ChatId| memberships.get(chat, user).exist();
     let knows = |other: UserId| {
-        other == user
-            || evidence.chats.values().any(|chat| chat.members.contains(&user) && chat.members.contains(&other))
+        other == user || evidence.chats.keys().any(|chat| may_see(*chat) && memberships.get(*chat, other).exist())
     };
     for event in client.connections.iter().flat_map(|connection| &connection.events) {
         let (kind, chat, other) = match event {
-            Event::Sync { .. } | Event::Sent { .. } => continue,
+            // A socket may be told that its user is not a member.
+            Event::Sync { .. } | Event::Sent { .. } | Event::Left { .. } => continue,
             Event::Acked { ack, .. } => ("message_sent", Some(ack.chat), None),
             Event::Message(message) => ("new_message", Some(message.chat), None),
             Event::Changed(change) => ("a change", Some(change.chat), None),
+            Event::Joined { chat, .. } => ("chat_created", Some(*chat), None),
             Event::Lagged { chat, .. } => ("lagged", Some(*chat), None),
             Event::Synced { chat, .. } => ("synced", Some(*chat), None),
             Event::Seen { kind, chat, user } => (kind.as_str(), *chat, *user),
@@ -75,8 +74,10 @@ fn check_leaks(client: &Client, evidence: &Evidence, verdict: &mut Verdict) {
             verdict.add(Breach::Leak, || format!("{user} saw {kind} of {chat:?} {other:?}"));
         }
     }
-    let read = client.fetched.iter().map(|fetched| fetched.event.place());
-    for (chat, seq) in read.filter(|(chat, _)| !may_see(*chat)) {
-        verdict.add(Breach::Leak, || format!("{user} could read {chat} #{seq}"));
+    for fetched in client.fetched.iter().chain(&client.reads) {
+        let (chat, seq) = fetched.event.place();
+        if !memberships.get(chat, user).show_at(fetched.begun, seq) {
+            verdict.add(Breach::Leak, || format!("{user} could read {chat} #{seq}"));
+        }
     }
 }

@@ -23,13 +23,15 @@ pub type Moment = u64;
 /// A chat.
 #[derive(Clone, Debug, Default)]
 pub struct Chat {
-    /// The members.
-    pub members: BTreeSet<UserId>,
+    /// The members at the beginning. Those of a direct chat stay.
+    pub founders: BTreeSet<UserId>,
+    /// Whether a new member sees the history from before, which is a setting of a group.
+    pub shows_history: bool,
     /// The messages by SQL, ordered by `seq`.
     pub rows: Vec<Row>,
-    /// The edits and deletions by SQL, ordered by `seq`.
+    /// The changes by SQL, ordered by `seq`.
     pub changes: Vec<ChangeRow>,
-    /// The messages as each member reads them over REST.
+    /// The messages as users read them over REST: those who are told that they are members.
     pub views: Vec<View>,
 }
 
@@ -99,7 +101,7 @@ pub struct Client {
     pub user: UserId,
     /// The messages that it sent, over any transport.
     pub sends: BTreeMap<SendId, Send>,
-    /// The edits and deletions that it asked for.
+    /// The changes that it asked for.
     pub changes: BTreeMap<SendId, Change>,
     /// Its connections, in order.
     pub connections: Vec<Connection>,
@@ -192,8 +194,20 @@ pub enum Event {
     },
     /// The server sent a message.
     Message(Message),
-    /// The server sent an edit or a deletion.
+    /// The server sent a change.
     Changed(Changed),
+    /// The server announced a chat of which the user has become a member.
+    Joined {
+        /// The chat.
+        chat: ChatId,
+        /// The last event before those that this connection delivers.
+        head: Seq,
+    },
+    /// The server announced that the user is not a member any more.
+    Left {
+        /// The chat.
+        chat: ChatId,
+    },
     /// The server left out events, both ends included.
     Lagged {
         /// The chat.
@@ -207,6 +221,8 @@ pub enum Event {
     Synced {
         /// The chat.
         chat: ChatId,
+        /// The first event that exists for the user.
+        first: Seq,
         /// The head of the chat.
         head: Seq,
         /// Whether this connection delivered everything up to the head.
@@ -221,4 +237,15 @@ pub enum Event {
         /// The user, if it names one.
         user: Option<UserId>,
     },
+}
+
+impl Event {
+    /// Returns the place of a durable event that the server sent.
+    pub(super) const fn place(&self) -> Option<(ChatId, Seq)> {
+        match self {
+            Self::Message(message) => Some((message.chat, message.seq)),
+            Self::Changed(change) => Some((change.chat, change.seq)),
+            _ => None,
+        }
+    }
 }

@@ -6,11 +6,12 @@ use neonchat_common::ids::{ChatId, MessageId, SendId, Seq, UserId};
 
 use super::{
     evidence::{Chat, Message, View},
+    memberships::Memberships,
     sends::Sends,
     verdict::{Breach, Verdict},
 };
 
-pub(super) fn check(id: ChatId, chat: &Chat, sends: &Sends, verdict: &mut Verdict) {
+pub(super) fn check(id: ChatId, chat: &Chat, sends: &Sends, memberships: &Memberships, verdict: &mut Verdict) {
     let (mut requests, mut ids) = (HashSet::<(UserId, SendId)>::new(), HashSet::<MessageId>::new());
     check_density(id, chat, verdict);
     for row in &chat.rows {
@@ -23,8 +24,17 @@ pub(super) fn check(id: ChatId, chat: &Chat, sends: &Sends, verdict: &mut Verdic
         }
     }
     for view in &chat.views {
-        check_view(id, chat, view, verdict);
-        check_unread(id, chat, view, verdict);
+        match memberships.get(id, view.reader).last_from() {
+            Some(from) => {
+                check_view(id, chat, from, view, verdict);
+                check_unread(id, chat, from, view, verdict);
+            }
+            None => verdict.add(Breach::Leak, || format!("{id} was read by {}, who is not a member", view.reader)),
+        }
+    }
+    let is_read_by = |user: UserId| chat.views.iter().any(|view| view.reader == user);
+    for user in memberships.members(id).filter(|user| !is_read_by(*user)) {
+        verdict.add(Breach::Lost, || format!("{user} cannot read {id}, but is a member"));
     }
 }
 
@@ -51,12 +61,13 @@ fn check_density(id: ChatId, chat: &Chat, verdict: &mut Verdict) {
     }
 }
 
-/// The unread messages of a member are those of others after the read marker that are not deleted.
-fn check_unread(id: ChatId, chat: &Chat, view: &View, verdict: &mut Verdict) {
+/// The unread messages of a member are those of others after the read marker that exist for the member and are not deleted.
+fn check_unread(id: ChatId, chat: &Chat, from: Seq, view: &View, verdict: &mut Verdict) {
     let View { reader, read_seq, unread_count, .. } = *view;
     let messages = chat.rows.iter().map(|row| &row.message);
-    let unread =
-        messages.filter(|message| message.seq > read_seq && message.sender != reader && !message.is_deleted).count();
+    let is_unread =
+        |message: &&Message| message.seq > read_seq.max(from) && message.sender != reader && !message.is_deleted;
+    let unread = messages.filter(is_unread).count();
     if usize::try_from(unread_count) != Ok(unread) {
         verdict.add(Breach::Unread, || {
             format!("{reader} has {unread} unread messages in {id} after #{read_seq}, but is told {unread_count}")
@@ -64,12 +75,9 @@ fn check_unread(id: ChatId, chat: &Chat, view: &View, verdict: &mut Verdict) {
     }
 }
 
-/// A member reads every stored message once, in order.
-fn check_view(id: ChatId, chat: &Chat, view: &View, verdict: &mut Verdict) {
+/// A member reads every stored message after `from` once, in order.
+fn check_view(id: ChatId, chat: &Chat, from: Seq, view: &View, verdict: &mut Verdict) {
     let reader = view.reader;
-    if !chat.members.contains(&reader) {
-        verdict.add(Breach::Leak, || format!("{id} was read by {reader}, who is not a member"));
-    }
     let rows: HashMap<Seq, &Message> = chat.rows.iter().map(|row| (row.message.seq, &row.message)).collect();
     let mut read = HashSet::new();
     let mut last = 0;
@@ -79,6 +87,9 @@ fn check_view(id: ChatId, chat: &Chat, view: &View, verdict: &mut Verdict) {
             verdict
                 .add(Breach::Phantom, || format!("{reader} reads {id} #{seq}, which differs from the stored message"));
         }
+        if seq <= from {
+            verdict.add(Breach::Leak, || format!("{reader} reads {id} #{seq}, which is before the member's #{from}"));
+        }
         if !read.insert(seq) {
             verdict.add(Breach::Duplicate, || format!("{reader} reads {id} #{seq} twice"));
         } else if seq < last {
@@ -86,7 +97,7 @@ fn check_view(id: ChatId, chat: &Chat, view: &View, verdict: &mut Verdict) {
         }
         last = seq;
     }
-    for row in chat.rows.iter().filter(|row| !read.contains(&row.message.seq)) {
+    for row in chat.rows.iter().filter(|row| row.message.seq > from && !read.contains(&row.message.seq)) {
         verdict.add(Breach::Lost, || format!("{reader} does not read {id} #{}", row.message.seq));
     }
 }

@@ -7,7 +7,9 @@ mod changes;
 mod clients;
 mod evidence;
 mod history;
+mod memberships;
 mod progress;
+mod removals;
 mod sends;
 #[cfg(test)]
 mod tests;
@@ -27,16 +29,18 @@ pub use self::{
 pub fn check(evidence: &Evidence) -> Verdict {
     let mut verdict = Verdict::default();
     let sends = sends::Sends::of(evidence);
-    sends.check(evidence, &mut verdict);
     let changes = changes::Changes::of(evidence);
     changes.check(evidence, &mut verdict);
+    let memberships = memberships::Memberships::of(evidence, &changes, &mut verdict);
+    sends.check(evidence, &memberships, &mut verdict);
+    memberships.check(evidence, &mut verdict);
     let versions = versions::Versions::of(evidence, &sends, &changes, &mut verdict);
     for (id, chat) in &evidence.chats {
-        history::check(*id, chat, &sends, &mut verdict);
+        history::check(*id, chat, &sends, &memberships, &mut verdict);
     }
     for client in &evidence.clients {
-        clients::check(client, evidence, &mut verdict);
-        versions.check(client, evidence, &mut verdict);
+        clients::check(client, evidence, &memberships, &mut verdict);
+        versions.check(client, evidence, &memberships, &mut verdict);
     }
     verdict
 }

@@ -6,12 +6,19 @@ use neonchat_common::ids::{ChatId, SendId, Seq};
 
 use super::{
     evidence::{Answer, Chat, Client, Connection, Event, Evidence},
+    memberships::{Memberships, Periods},
     verdict::{Breach, Verdict},
 };
 
-pub(super) fn check(client: &Client, connection: &Connection, evidence: &Evidence, verdict: &mut Verdict) {
+pub(super) fn check(
+    client: &Client,
+    connection: &Connection,
+    evidence: &Evidence,
+    memberships: &Memberships,
+    verdict: &mut Verdict,
+) {
     let user = client.user;
-    for (id, progress) in follow(connection) {
+    for (id, progress) in follow(connection, |chat| memberships.get(chat, user)) {
         let Some(chat) = evidence.chats.get(&id) else { continue };
         for seq in &progress.repeated {
             verdict.add(Breach::Duplicate, || format!("{user} received {id} #{seq} twice"));
@@ -19,7 +26,8 @@ pub(super) fn check(client: &Client, connection: &Connection, evidence: &Evidenc
         for (seq, position) in &progress.late {
             verdict.add(Breach::Order, || format!("{user} received {id} #{seq} after #{position}"));
         }
-        for seq in progress.missing(client, connection, chat) {
+        let periods = memberships.get(id, user);
+        for seq in progress.missing(client, connection, chat, periods) {
             verdict.add(Breach::Skip, || format!("{user} received {id} #{}, but not #{seq}", progress.position));
         }
     }
@@ -41,11 +49,19 @@ struct Progress {
     left_out: Vec<(Seq, Seq)>,
     repeated: Vec<Seq>,
     late: Vec<(Seq, Seq)>,
+    /// Whether the client was told that its user is not a member, and nothing came after that.
+    has_left: bool,
 }
 
-fn follow(connection: &Connection) -> BTreeMap<ChatId, Progress> {
+/// `periods` are the memberships of the user.
+fn follow<'a>(connection: &Connection, periods: impl Fn(ChatId) -> Periods<'a>) -> BTreeMap<ChatId, Progress> {
     let mut chats: BTreeMap<ChatId, Progress> = BTreeMap::new();
     for event in &connection.events {
+        if let Some((chat, seq)) = event.place() {
+            let progress = chats.entry(chat).or_default();
+            progress.join_before(seq, periods(chat));
+            progress.message(seq);
+        }
         match event {
             Event::Sync { cursors } => {
                 for (chat, cursor) in cursors {
@@ -53,11 +69,17 @@ fn follow(connection: &Connection) -> BTreeMap<ChatId, Progress> {
                 }
             }
             Event::Acked { ack, .. } => chats.entry(ack.chat).or_default().ack(ack.seq, ack.duplicate),
-            Event::Message(message) => chats.entry(message.chat).or_default().message(message.seq),
-            Event::Changed(change) => chats.entry(change.chat).or_default().message(change.seq),
-            Event::Lagged { chat, from, head } => chats.entry(*chat).or_default().leave_out(*from, *head),
-            Event::Synced { chat, head, complete } => chats.entry(*chat).or_default().synced(*head, *complete),
-            Event::Sent { .. } | Event::Seen { .. } => {}
+            Event::Lagged { chat, from, head } => {
+                let progress = chats.entry(*chat).or_default();
+                progress.join_before(*head + 1, periods(*chat));
+                progress.leave_out(*from, *head);
+            }
+            Event::Synced { chat, first, head, complete } => {
+                chats.entry(*chat).or_default().synced(*first, *head, *complete);
+            }
+            Event::Joined { chat, head } => chats.entry(*chat).or_default().announced(*head),
+            Event::Left { chat } => chats.entry(*chat).or_default().leave(periods(*chat)),
+            Event::Message(_) | Event::Changed(_) | Event::Sent { .. } | Event::Seen { .. } => {}
         }
     }
     chats
@@ -94,12 +116,36 @@ impl Progress {
         self.reach(from, head);
     }
 
-    fn synced(&mut self, head: Seq, complete: bool) {
-        let from = self.cursor.unwrap_or(0) + 1;
+    /// Events before `first` do not exist for the user.
+    fn synced(&mut self, first: Seq, head: Seq, complete: bool) {
+        let from = (self.cursor.unwrap_or(0) + 1).max(first);
         if !complete {
             self.left_out.push((from, head));
         }
         self.reach(from, head);
+    }
+
+    /// The events after `head` follow. Those up to it are read in another way; some may come, if the announcement was early.
+    fn announced(&mut self, head: Seq) {
+        self.left_out.push((self.position + 1, head));
+        self.begin = Some(self.begin.map_or(head + 1, |begin| begin.min(head + 1)));
+        self.has_left = false;
+    }
+
+    /// The user is not a member any more. The last events of the membership may be missing, if the connection was catching up.
+    fn leave(&mut self, periods: Periods<'_>) {
+        if let Some(removed) = periods.removal_after(self.position) {
+            self.left_out.push((self.position + 1, removed));
+        }
+        (self.cursor, self.has_left) = (None, true);
+    }
+
+    /// An event shows that the user is a member again. Events before the user joined do not come.
+    fn join_before(&mut self, seq: Seq, periods: Periods<'_>) {
+        if std::mem::take(&mut self.has_left) {
+            let joined = periods.joined_before(seq).unwrap_or(0);
+            self.left_out.push((self.position + 1, joined));
+        }
     }
 
     fn reach(&mut self, from: Seq, to: Seq) {
@@ -113,17 +159,19 @@ impl Progress {
         client: &'a Client,
         connection: &'a Connection,
         chat: &'a Chat,
+        periods: Periods<'a>,
     ) -> impl Iterator<Item = Seq> + 'a {
         let own = own(client, connection, chat);
         // A connection that is open at the end had time to deliver everything.
         let (begin, end) = if connection.is_open {
-            let head = chat.seqs().max().unwrap_or(0);
+            // If the user has left, nothing more is expected until it joins again.
+            let head = if self.has_left { 0 } else { chat.seqs().max().unwrap_or(0) };
             (self.begin.or_else(|| Some(self.cursor? + 1)), head.max(self.position))
         } else {
             (self.begin, self.position)
         };
         let range = begin.into_iter().flat_map(move |begin| begin..=end);
-        range.filter(move |seq| {
+        range.filter(move |seq| periods.deliver(*seq)).filter(move |seq| {
             let is_delivered = self.messages.contains(seq) || self.acked.contains_key(seq) || own.contains(seq);
             !is_delivered && !self.left_out.iter().any(|(from, head)| (from..=head).contains(&seq))
         })
@@ -187,7 +235,7 @@ mod tests {
     fn answered_sync_requires_events_after_its_cursor() {
         let synced = progress(|chat| {
             chat.sync(2);
-            chat.synced(5, true);
+            chat.synced(1, 5, true);
         });
         assert_eq!((synced.begin, synced.position, synced.left_out.len()), (Some(3), 5, 0));
     }

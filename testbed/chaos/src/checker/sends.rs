@@ -6,6 +6,7 @@ use neonchat_common::ids::{ChatId, MessageId, SendId, Seq, UserId};
 
 use super::{
     evidence::{Ack, Answer, Evidence, Message, Row, Send},
+    memberships::Memberships,
     verdict::{Breach, Figures, Verdict},
 };
 
@@ -44,13 +45,13 @@ impl Sends {
         Some(&sent.text)
     }
 
-    pub(super) fn check(&self, evidence: &Evidence, verdict: &mut Verdict) {
+    pub(super) fn check(&self, evidence: &Evidence, memberships: &Memberships, verdict: &mut Verdict) {
         let rows = evidence.chats.values().flat_map(|chat| &chat.rows);
         let stored: HashMap<Key, &Row> = rows.map(|row| ((row.message.sender, row.request_id), row)).collect();
         for (key, send) in &self.0 {
             check_send(key.1, send, stored.get(key).copied(), verdict);
             // The sends of a stranger are not counted.
-            if evidence.chats.get(&send.chat).is_some_and(|chat| chat.members.contains(&key.0)) {
+            if memberships.get(send.chat, key.0).exist() {
                 count(send, stored.contains_key(key), &mut verdict.figures);
             }
         }

@@ -17,8 +17,11 @@ pub enum Breach {
     Order,
     /// An event that a client should have received and did not.
     Skip,
-    /// Data that reached a user who is not a member.
+    /// Data that reached a user who is not a member, or is from before the user became one.
     Leak,
+    /// A message or change of a user with a `seq` at which the user was not a member, or an event with a `seq` after the removal
+    /// of the user on the user's socket.
+    AfterRemoval,
     /// A message in a state that an acked edit or deletion had replaced before the answer began.
     Stale,
     /// A count of unread messages that is not the number of messages of others after the read marker.
@@ -35,6 +38,7 @@ impl fmt::Display for Breach {
             Self::Order => "order",
             Self::Skip => "skip",
             Self::Leak => "leak",
+            Self::AfterRemoval => "after-removal",
             Self::Stale => "stale",
             Self::Unread => "unread",
         })
@@ -68,8 +72,10 @@ pub struct Figures {
     pub refusals: usize,
     /// Messages that were stored by an attempt whose answer left the outcome open.
     pub in_doubt: usize,
-    /// Edits and deletions that were stored.
+    /// Changes of messages that were stored.
     pub changes: usize,
+    /// Changes of groups that were stored.
+    pub group_changes: usize,
 }
 
 /// The verdict on a run.

@@ -1,4 +1,4 @@
-//! Checks the content of messages: in the history, and in all that clients received.
+//! Checks the content of messages and events: in the history, and in all that clients received.
 //!
 //! A message has a version for its text as sent, one for each edit, and one for its deletion. Each is named by its `changed_seq`.
 
@@ -9,6 +9,7 @@ use neonchat_common::ids::{ChatId, MessageId, Seq};
 use super::{
     changes::{Changes, acked},
     evidence::{Action, ChangeKind, ChangeRow, Changed, Client, Durable, Event, Evidence, Message, Moment, Row, What},
+    memberships::{Memberships, Periods},
     sends::Sends,
     verdict::{Breach, Verdict},
 };
@@ -16,7 +17,7 @@ use super::{
 /// All versions of all messages, and all changes.
 pub(super) struct Versions<'a> {
     messages: HashMap<MessageId, Vec<Version>>,
-    changes: HashMap<(ChatId, Seq), &'a ChangeRow>,
+    changes: HashMap<(ChatId, Seq), (&'a ChangeRow, Option<&'a Action>)>,
 }
 
 /// A version of a message.
@@ -29,7 +30,7 @@ struct Version {
 
 impl<'a> Versions<'a> {
     /// Applies all changes to the messages as they were sent. The result must be the history.
-    pub(super) fn of(evidence: &'a Evidence, sends: &Sends, changes: &Changes<'_>, verdict: &mut Verdict) -> Self {
+    pub(super) fn of(evidence: &'a Evidence, sends: &Sends, changes: &Changes<'a>, verdict: &mut Verdict) -> Self {
         let mut this = Self { messages: HashMap::new(), changes: HashMap::new() };
         for (id, chat) in &evidence.chats {
             for row in &chat.rows {
@@ -37,7 +38,8 @@ impl<'a> Versions<'a> {
             }
             for row in &chat.changes {
                 this.apply(*id, row, changes, verdict);
-                this.changes.insert((*id, row.seq), row);
+                let action = changes.get(row).map(|change| &change.action);
+                this.changes.insert((*id, row.seq), (row, action));
             }
             for Row { message, .. } in &chat.rows {
                 this.check_last(message, verdict);
@@ -89,9 +91,9 @@ impl<'a> Versions<'a> {
     ///
     /// A socket may get a replaced text, also after a `sync`: an event that was on its way to the instance is delivered late, and the
     /// change follows it.
-    pub(super) fn check(&self, client: &Client, evidence: &Evidence, verdict: &mut Verdict) {
+    pub(super) fn check(&self, client: &Client, evidence: &Evidence, memberships: &Memberships, verdict: &mut Verdict) {
         for fetched in client.fetched.iter().chain(&client.reads) {
-            self.check_event(client, evidence, &fetched.event, Some(fetched.begun), verdict);
+            self.check_event(client, evidence, memberships, &fetched.event, Some(fetched.begun), verdict);
         }
         for event in client.connections.iter().flat_map(|connection| &connection.events) {
             let event = match event {
@@ -99,7 +101,7 @@ impl<'a> Versions<'a> {
                 Event::Changed(change) => Durable::Change(change.clone()),
                 _ => continue,
             };
-            self.check_event(client, evidence, &event, None, verdict);
+            self.check_event(client, evidence, memberships, &event, None, verdict);
         }
     }
 
@@ -107,6 +109,7 @@ impl<'a> Versions<'a> {
         &self,
         client: &Client,
         evidence: &Evidence,
+        memberships: &Memberships,
         event: &Durable,
         begun: Option<Moment>,
         verdict: &mut Verdict,
@@ -116,7 +119,13 @@ impl<'a> Versions<'a> {
         if !evidence.chats.contains_key(&chat) {
             return;
         }
-        if !self.is_true(event) {
+        let periods = memberships.get(chat, user);
+        if let Some(message) = event.message()
+            && periods.hide_text_in(message.seq, seq)
+        {
+            verdict.add(Breach::Leak, || format!("{user} saw the text of {chat} #{} in #{seq}", message.seq));
+        }
+        if !self.is_true(event, memberships, periods) {
             verdict.add(Breach::Phantom, || format!("{user} received {chat} #{seq}, which differs from the history"));
         } else if let (Some(message), Some(begun)) = (event.message(), begun)
             && self.is_replaced(message, begun)
@@ -127,23 +136,42 @@ impl<'a> Versions<'a> {
         }
     }
 
-    /// Returns whether an event is in the history with this content.
-    fn is_true(&self, event: &Durable) -> bool {
+    /// Returns whether an event is in the history with this content, as a user with these memberships sees it.
+    fn is_true(&self, event: &Durable, memberships: &Memberships, reader: Periods<'_>) -> bool {
         let Changed { chat, seq, by, what } = match event {
             Durable::Message(message) => return self.version(message).is_some(),
             Durable::Change(change) => change,
         };
-        let Some(row) = self.changes.get(&(*chat, *seq)).filter(|row| row.actor == *by) else { return false };
+        let known = self.changes.get(&(*chat, *seq)).filter(|(row, _)| row.actor == *by);
+        let Some((row, action)) = known else { return false };
+        let is_count = |members| memberships.count_after(*chat, *seq) == Some(members);
         match what {
             What::Edited(message) => message.changed_seq == Some(*seq) && self.version(message).is_some(),
             What::Superseded(id) => {
-                let last = self.messages.get(id).and_then(|versions| versions.last());
-                row.kind == ChangeKind::Edit
-                    && row.messages.contains(id)
-                    && last.is_some_and(|last| last.message.changed_seq > Some(*seq))
+                let last = self.messages.get(id).and_then(|versions| versions.last()).map(|last| &last.message);
+                let may_lack_text = |last: &Message| last.changed_seq > Some(*seq) || reader.hide_text(last.seq);
+                row.kind == ChangeKind::Edit && row.messages.contains(id) && last.is_some_and(may_lack_text)
             }
             What::Deleted(messages) => row.kind == ChangeKind::Deletion && row.messages == *messages,
+            What::Added { users, members } => {
+                row.kind == ChangeKind::Addition && row.users == *users && is_count(*members)
+            }
+            What::Removed { users, members } => {
+                row.kind == ChangeKind::Removal && row.users == *users && is_count(*members)
+            }
+            What::RoleSet { user, admin } => {
+                row.kind == ChangeKind::Role && *action == Some(&Action::SetRole { user: *user, admin: *admin })
+            }
+            What::Renamed(title) => row.kind == ChangeKind::Title && self.is_title(*chat, *seq, title),
         }
+    }
+
+    /// Returns whether a group got this title by an event, or by a later one.
+    fn is_title(&self, chat: ChatId, seq: Seq, title: &str) -> bool {
+        let mut changes = self.changes.iter();
+        changes.any(|((of, at), (_, action))| {
+            *of == chat && *at >= seq && matches!(action, Some(Action::Rename { title: given }) if given == title)
+        })
     }
 
     /// Returns whether a later change of a message had been acked at this moment.

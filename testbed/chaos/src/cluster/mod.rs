@@ -39,10 +39,11 @@ const PREPARED: usize = INSTANCES + 1;
 const DATABASE: &str = "neondb";
 
 /// Settings that differ from the defaults: fast password hashing, and no limits that would slow the traffic down.
-const SETTINGS: [(&str, &str); 6] = [
+const SETTINGS: [(&str, &str); 7] = [
     ("BCRYPT_COST", "4"),
     ("DB_MAX_CONNS", "10"),
     ("RATE_LIMIT_PER_MINUTE", "0"),
+    ("GROUP_ADDS_PER_DAY", "0"),
     ("WS_MESSAGES_PER_SECOND", "0"),
     ("WS_MAX_CONNECTIONS_PER_USER", "0"),
     ("PRESENCE_OFFLINE_GRACE", "1s"),

@@ -1,4 +1,4 @@
-//! A device edits and deletes its user's messages, one after another.
+//! A device edits and deletes its user's messages, one after another. Any change is repeated until its outcome is known.
 
 use std::time::Duration;
 
@@ -45,9 +45,9 @@ impl Changer {
             tokio::time::sleep(pause(self.load.pause * SLOWDOWN, &mut self.rng)).await;
             if self.shared.is(Phase::Active)
                 && let Some(request) = self.compose()
+                && let Some((chat, ChangeAnswer::Applied { .. })) = self.make(request).await
             {
-                self.make(request).await;
-                self.shared.state.end_change(request);
+                let _ = timeout(ANSWER_TIMEOUT, self.look(chat)).await;
             }
         }
     }
@@ -69,24 +69,24 @@ impl Changer {
         Some(request)
     }
 
-    /// Tries a change until its outcome is known, or the client gives up.
-    async fn make(&mut self, request: SendId) {
+    /// Tries a change until its outcome is known, or the client gives up. Returns the chat and the last answer.
+    pub(super) async fn make(&mut self, request: SendId) -> Option<(ChatId, ChangeAnswer)> {
+        let mut last = None;
         while !self.shared.is(Phase::Stopped) {
-            let Some((chat, action)) = self.shared.state.attempt_change(request) else { return };
-            let answer = self.call(chat, request, &action).await;
-            let again = match answer {
+            let Some((chat, action)) = self.shared.state.attempt_change(request) else { break };
+            let again = match self.call(chat, request, &action).await {
                 Ok((answer, again)) => {
                     self.shared.state.change_answered(request, answer);
-                    if let ChangeAnswer::Applied { .. } = answer {
-                        let _ = timeout(ANSWER_TIMEOUT, self.look(chat)).await;
-                    }
+                    last = Some((chat, answer));
                     again.filter(|_| self.rng.u8(..) >= GIVE_UP_PER_256)
                 }
                 Err(_) => Some(RETRY_PAUSE),
             };
-            let Some(again) = again else { return };
+            let Some(again) = again else { break };
             tokio::time::sleep(again).await;
         }
+        self.shared.state.end_change(request);
+        last
     }
 
     /// Makes one attempt over REST. Returns the answer, and when to try again.
@@ -118,15 +118,26 @@ impl Changer {
 
 /// Returns the call of REST for a change. A single message is deleted by the call that takes no body.
 fn rest(chat: ChatId, request: SendId, action: &Action) -> (&'static str, String, Option<Value>) {
-    let messages = format!("/api/v1/chats/{chat}/messages");
+    let chat = format!("/api/v1/chats/{chat}");
     match action {
         Action::Edit { message, text } => {
-            ("PATCH", format!("{messages}/{message}"), Some(json!({ "text": text, "request_id": request })))
+            ("PATCH", format!("{chat}/messages/{message}"), Some(json!({ "text": text, "request_id": request })))
         }
         Action::Delete { messages: ids } => match ids.first() {
-            Some(id) if ids.len() == 1 => ("DELETE", format!("{messages}/{id}?request_id={request}"), None),
-            _ => ("POST", format!("{messages}/delete"), Some(json!({ "ids": ids, "request_id": request }))),
+            Some(id) if ids.len() == 1 => ("DELETE", format!("{chat}/messages/{id}?request_id={request}"), None),
+            _ => ("POST", format!("{chat}/messages/delete"), Some(json!({ "ids": ids, "request_id": request }))),
         },
+        Action::Add { users } => {
+            ("POST", format!("{chat}/members"), Some(json!({ "user_ids": users, "request_id": request })))
+        }
+        Action::Remove { users } => {
+            ("POST", format!("{chat}/members/remove"), Some(json!({ "user_ids": users, "request_id": request })))
+        }
+        Action::SetRole { user, admin } => {
+            let role = if *admin { "admin" } else { "member" };
+            ("PATCH", format!("{chat}/members/{user}"), Some(json!({ "role": role, "request_id": request })))
+        }
+        Action::Rename { title } => ("PATCH", chat, Some(json!({ "title": title, "request_id": request }))),
     }
 }
 
@@ -138,7 +149,11 @@ fn read(answer: &Answer, action: &Action) -> anyhow::Result<(ChangeAnswer, Optio
         let answer = if refusal.is_indefinite { ChangeAnswer::Indefinite } else { ChangeAnswer::Refused };
         return Ok((answer, refusal.retry_after));
     }
-    let seq = &body[if matches!(action, Action::Edit { .. }) { "event_seq" } else { "seq" }];
+    let seq = match action {
+        Action::Rename { .. } => return Ok((ChangeAnswer::Done, None)),
+        Action::Edit { .. } => &body["event_seq"],
+        _ => &body["seq"],
+    };
     let answer = if let Some(seq) = seq.as_i64() {
         ChangeAnswer::Applied { seq, duplicate: body["duplicate"].as_bool().context("no duplicate")? }
     } else {

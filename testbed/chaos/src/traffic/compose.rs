@@ -6,9 +6,15 @@ use neonchat_common::ids::SendId;
 
 use super::{Load, state::State};
 
+/// Of this number of messages for a group of which the user is not a member any more, one is sent.
+const PERSISTENCE: u8 = 4;
+
 /// Creates a new message for one of the chats.
 pub(super) fn compose(state: &State, load: Load, rng: &mut fastrand::Rng) -> Option<SendId> {
     let chat = load.chat.or_else(|| rng.choice(state.chats()))?;
+    if load.chat.is_none() && state.has_left(chat) && rng.u8(..PERSISTENCE) > 0 {
+        return None;
+    }
     let request_id = SendId::new();
     let padding = "x".repeat(rng.usize(0..=load.text));
     state.add_send(chat, request_id, format!("{request_id} {padding}"));

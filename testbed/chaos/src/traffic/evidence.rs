@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{Heads, Members, frames};
+use super::{Chats, Founded, Head, Heads, frames};
 use crate::{
     checker::{ChangeKind, ChangeRow, Chat, Message, Row, View},
     cluster::Cluster,
@@ -18,31 +18,37 @@ use crate::{
 /// How long a page is retried. The system has recovered by then, but a pooled connection may be broken.
 const PAGE_TIMEOUT: Duration = Duration::from_secs(10);
 
-fn ids(chats: &Members) -> Vec<Uuid> {
+fn ids(chats: &Chats) -> Vec<Uuid> {
     chats.keys().map(|chat| chat.0).collect()
 }
 
-/// Returns the head of each chat.
-pub(super) async fn heads(cluster: &Cluster, chats: &Members) -> anyhow::Result<Heads> {
-    let sql = "SELECT chat_id, max(seq)
-                 FROM (SELECT chat_id, seq FROM messages UNION ALL SELECT chat_id, seq FROM chat_events) AS event
-                WHERE chat_id = ANY($1) GROUP BY chat_id";
+/// Returns the head of each chat, and its members.
+pub(super) async fn heads(cluster: &Cluster, chats: &Chats) -> anyhow::Result<Heads> {
+    let sql = "SELECT id, last_seq, ARRAY(SELECT user_id FROM chat_members WHERE chat_id = chats.id)
+                 FROM chats WHERE id = ANY($1)";
     let rows = cluster.sql().await?.query(sql, &[&ids(chats)]).await?;
-    Ok(rows.iter().map(|row| (ChatId(row.get(0)), row.get(1))).collect())
+    let head = |row: &tokio_postgres::Row| {
+        let members = row.get::<_, Vec<Uuid>>(2).into_iter().map(UserId).collect();
+        (ChatId(row.get(0)), Head { seq: row.get(1), members })
+    };
+    Ok(rows.iter().map(head).collect())
 }
 
 pub(super) async fn chats(
     cluster: &Cluster,
     api: &Api,
-    members: &Members,
+    founded: &Chats,
     users: &BTreeMap<UserId, User>,
 ) -> anyhow::Result<BTreeMap<ChatId, Chat>> {
-    let mut chats: BTreeMap<ChatId, Chat> =
-        members.iter().map(|(chat, members)| (*chat, Chat { members: members.clone(), ..Chat::default() })).collect();
+    let new = |founded: &Founded| {
+        let Founded { founders, shows_history, .. } = founded.clone();
+        Chat { founders, shows_history, ..Chat::default() }
+    };
+    let mut chats: BTreeMap<ChatId, Chat> = founded.iter().map(|(chat, founded)| (*chat, new(founded))).collect();
     let sql = "SELECT chat_id, seq, id, sender_id, text, request_id,
                       (extract(epoch FROM created_at) * 1000000)::bigint, changed_seq, deleted_at IS NOT NULL
                  FROM messages WHERE chat_id = ANY($1) ORDER BY chat_id, seq";
-    for row in cluster.sql().await?.query(sql, &[&ids(members)]).await? {
+    for row in cluster.sql().await?.query(sql, &[&ids(founded)]).await? {
         let chat = ChatId(row.get(0));
         let message = Message {
             chat,
@@ -56,14 +62,15 @@ pub(super) async fn chats(
         let row = Row { message, request_id: SendId(row.get(5)), created_at: row.get(6) };
         chats.entry(chat).or_default().rows.push(row);
     }
-    for (chat, row) in changes(cluster, members).await? {
+    for (chat, row) in changes(cluster, founded).await? {
         chats.entry(chat).or_default().changes.push(row);
     }
     for (id, chat) in &mut chats {
-        for reader in chat.members.clone() {
+        for reader in chat.founders.clone() {
             let user = users.get(&reader).context("an unknown member")?;
+            // Nothing, if the user is not a member any more.
+            let Some(item) = page(api, user, &format!("/api/v1/chats/{id}")).await? else { continue };
             let messages = read(api, user, *id).await?;
-            let item = page(api, user, &format!("/api/v1/chats/{id}")).await?;
             let number = |field: &str| item[field].as_i64().with_context(|| format!("no {field}"));
             let (read_seq, unread_count) = (number("read_seq")?, number("unread_count")?);
             chat.views.push(View { reader, messages, read_seq, unread_count });
@@ -72,20 +79,29 @@ pub(super) async fn chats(
     Ok(chats)
 }
 
-/// Returns the edits and deletions.
-async fn changes(cluster: &Cluster, members: &Members) -> anyhow::Result<Vec<(ChatId, ChangeRow)>> {
+/// Returns the changes.
+async fn changes(cluster: &Cluster, founded: &Chats) -> anyhow::Result<Vec<(ChatId, ChangeRow)>> {
     let sql = "SELECT event.chat_id, event.seq, actor_id, event.request_id,
                       (extract(epoch FROM event.created_at) * 1000000)::bigint, kind,
-                      CASE WHEN body IS NULL THEN ARRAY[message.id]
-                           ELSE ARRAY(SELECT (gone->>'id')::uuid FROM jsonb_array_elements(body) AS gone) END
+                      CASE kind WHEN 1 THEN ARRAY[message.id]
+                                WHEN 2 THEN ARRAY(SELECT (gone->>'id')::uuid FROM jsonb_array_elements(body) AS gone)
+                                ELSE ARRAY[]::uuid[] END,
+                      CASE WHEN kind IN (6, 7)
+                           THEN ARRAY(SELECT named::uuid FROM jsonb_array_elements_text(body->'user_ids') AS named)
+                           WHEN kind = 8 THEN ARRAY[(body->>'user_id')::uuid]
+                           ELSE ARRAY[]::uuid[] END
                  FROM chat_events AS event
                  LEFT JOIN messages AS message ON message.chat_id = event.chat_id AND message.seq = target_seq
                 WHERE event.chat_id = ANY($1) ORDER BY event.chat_id, event.seq";
-    let rows = cluster.sql().await?.query(sql, &[&ids(members)]).await?;
+    let rows = cluster.sql().await?.query(sql, &[&ids(founded)]).await?;
     let change = |row: &tokio_postgres::Row| {
         let kind = match row.get::<_, i16>(5) {
             1 => ChangeKind::Edit,
             2 => ChangeKind::Deletion,
+            6 => ChangeKind::Addition,
+            7 => ChangeKind::Removal,
+            8 => ChangeKind::Role,
+            9 => ChangeKind::Title,
             kind => bail!("an event has the unknown kind {kind}"),
         };
         let change = ChangeRow {
@@ -95,6 +111,7 @@ async fn changes(cluster: &Cluster, members: &Members) -> anyhow::Result<Vec<(Ch
             created_at: row.get(4),
             kind,
             messages: row.get::<_, Vec<Uuid>>(6).into_iter().map(MessageId).collect(),
+            users: row.get::<_, Vec<Uuid>>(7).into_iter().map(UserId).collect(),
         };
         Ok((ChatId(row.get(0)), change))
     };
@@ -107,6 +124,7 @@ async fn read(api: &Api, user: &User, chat: ChatId) -> anyhow::Result<Vec<Messag
     loop {
         let before = messages.last().map(|message| format!("&before_id={}", message.id)).unwrap_or_default();
         let page = page(api, user, &format!("/api/v1/chats/{chat}/messages?limit=200{before}")).await?;
+        let page = page.with_context(|| format!("{} cannot read {chat}", user.id))?;
         messages.extend(history(&page)?);
         if page["has_previous"] != true {
             messages.reverse();
@@ -115,11 +133,13 @@ async fn read(api: &Api, user: &User, chat: ChatId) -> anyhow::Result<Vec<Messag
     }
 }
 
-async fn page(api: &Api, user: &User, path: &str) -> anyhow::Result<Value> {
+/// Returns a page; `None` if the user is not a member.
+async fn page(api: &Api, user: &User, path: &str) -> anyhow::Result<Option<Value>> {
     let deadline = Instant::now() + PAGE_TIMEOUT;
     loop {
         match api.get(path, user).await {
-            Ok(answer) if answer.status == 200 => return Ok(answer.body),
+            Ok(answer) if answer.status == 200 => return Ok(Some(answer.body)),
+            Ok(answer) if answer.status == 404 => return Ok(None),
             answer => ensure!(Instant::now() < deadline, "{path}: {answer:?}"),
         }
         tokio::time::sleep(neonchat_testbed::poll::POLL_INTERVAL).await;

@@ -1,8 +1,11 @@
 //! The frames of the protocol (`docs/PROTOCOL.md`) for a client.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use neonchat_common::ids::{ChatId, SendId, Seq};
 use serde_json::{Value, json};
 
@@ -13,14 +16,29 @@ use crate::checker::{Ack, Answer, Changed, Durable, Event, Message, What};
 pub(super) enum Frame {
     /// An event to log.
     Event(Event),
-    /// The answer to a sync: each chat with its head, and whether it is complete.
-    Synced(Vec<(ChatId, Seq, bool)>),
+    /// The answer to a sync.
+    Synced(Vec<Synced>),
     /// An error.
     Error { request_id: Option<String>, refusal: Refusal },
     /// The server is about to close the connection.
     Reconnect { after: Duration },
     /// A pong.
     Nothing,
+}
+
+/// A chat in the answer to a sync.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Synced {
+    pub(super) chat: ChatId,
+    pub(super) first: Seq,
+    pub(super) head: Seq,
+    pub(super) complete: bool,
+}
+
+impl From<Synced> for Event {
+    fn from(Synced { chat, first, head, complete }: Synced) -> Self {
+        Self::Synced { chat, first, head, complete }
+    }
 }
 
 /// A refusal, and when to retry.
@@ -43,10 +61,14 @@ impl Frame {
 }
 
 fn parse(value: &Value) -> anyhow::Result<Frame> {
+    if let Some(change) = changed(value)? {
+        return Ok(Frame::Event(Event::Changed(change)));
+    }
     let event = match value["type"].as_str().unwrap_or_default() {
         "message_sent" => Event::Acked { request_id: id(&value["request_id"])?, ack: ack(value, "message_id")? },
         "new_message" => Event::Message(message(&value["message"])?),
-        "message_edited" | "messages_deleted" => Event::Changed(changed(value)?),
+        "chat_created" => Event::Joined { chat: id(&value["chat"]["id"])?, head: number(&value["chat"]["last_seq"])? },
+        "chat_removed" => Event::Left { chat: id(&value["chat_id"])? },
         "lagged" => Event::Lagged {
             chat: id(&value["chat_id"])?,
             from: number(&value["from_seq"])?,
@@ -56,7 +78,12 @@ fn parse(value: &Value) -> anyhow::Result<Frame> {
             let chats = value["chats"].as_array().context("no chats")?.iter();
             let chat = |chat: &Value| {
                 let complete = chat["complete"].as_bool().context("complete")?;
-                Ok((id(&chat["chat_id"])?, number(&chat["head_seq"])?, complete))
+                Ok(Synced {
+                    chat: id(&chat["chat_id"])?,
+                    first: number(&chat["first_seq"])?,
+                    head: number(&chat["head_seq"])?,
+                    complete,
+                })
             };
             return Ok(Frame::Synced(chats.map(chat).collect::<anyhow::Result<_>>()?));
         }
@@ -69,11 +96,9 @@ fn parse(value: &Value) -> anyhow::Result<Frame> {
             return Ok(Frame::Reconnect { after: Duration::from_millis(after) });
         }
         "pong" => return Ok(Frame::Nothing),
-        kind => Event::Seen {
-            kind: kind.to_owned(),
-            chat: optional(&value["chat_id"]).or_else(|| optional(&value["chat"]["id"])),
-            user: optional(&value["user_id"]),
-        },
+        kind => {
+            Event::Seen { kind: kind.to_owned(), chat: optional(&value["chat_id"]), user: optional(&value["user_id"]) }
+        }
     };
     Ok(Frame::Event(event))
 }
@@ -100,25 +125,31 @@ pub(super) fn message(value: &Value) -> anyhow::Result<Message> {
     })
 }
 
-/// Parses an edit or a deletion, which is the same over WebSocket and REST.
-fn changed(value: &Value) -> anyhow::Result<Changed> {
-    let what = match value["type"].as_str() {
-        Some("message_edited") if value["superseded"] == true => What::Superseded(id(&value["message_id"])?),
-        Some("message_edited") => What::Edited(message(&value["message"])?),
-        _ => {
-            let messages = value["messages"].as_array().context("no messages")?.iter();
-            What::Deleted(messages.map(|message| id(&message["id"])).collect::<anyhow::Result<_>>()?)
-        }
+/// Parses a change, which is the same over WebSocket and REST. Returns `None` for another type.
+fn changed(value: &Value) -> anyhow::Result<Option<Changed>> {
+    let members = || number(&value["member_count"]);
+    let what = match value["type"].as_str().unwrap_or_default() {
+        "message_edited" if value["superseded"] == true => What::Superseded(id(&value["message_id"])?),
+        "message_edited" => What::Edited(message(&value["message"])?),
+        "messages_deleted" => What::Deleted(ids(&value["messages"], |message| id(&message["id"]))?),
+        "members_added" => What::Added { users: ids(&value["user_ids"], id)?, members: members()? },
+        "members_removed" => What::Removed { users: ids(&value["user_ids"], id)?, members: members()? },
+        "member_changed" => What::RoleSet { user: id(&value["user_id"])?, admin: value["role"] == "admin" },
+        "chat_updated" => What::Renamed(value["title"].as_str().context("no title")?.to_owned()),
+        _ => return Ok(None),
     };
-    Ok(Changed { chat: id(&value["chat_id"])?, seq: number(&value["seq"])?, by: id(&value["by"])?, what })
+    Ok(Some(Changed { chat: id(&value["chat_id"])?, seq: number(&value["seq"])?, by: id(&value["by"])?, what }))
+}
+
+fn ids<T: Ord>(values: &Value, id: impl Fn(&Value) -> anyhow::Result<T>) -> anyhow::Result<BTreeSet<T>> {
+    values.as_array().context("no array")?.iter().map(id).collect()
 }
 
 /// Parses an event of a page of events.
 pub(super) fn event(value: &Value) -> anyhow::Result<Durable> {
     match value["type"].as_str() {
         Some("message") => Ok(Durable::Message(message(&value["message"])?)),
-        Some("message_edited" | "messages_deleted") => Ok(Durable::Change(changed(value)?)),
-        kind => bail!("unknown event {kind:?}"),
+        kind => Ok(Durable::Change(changed(value)?.with_context(|| format!("unknown event {kind:?}"))?)),
     }
 }
 

@@ -5,6 +5,7 @@ mod client;
 mod compose;
 mod evidence;
 mod frames;
+mod groups;
 mod resend;
 mod rest;
 mod session;
@@ -31,7 +32,7 @@ use tokio::{
 };
 
 pub use self::state::State;
-use self::{client::Device, state::Shared, stranger::Stranger};
+use self::{client::Device, groups::Owner, state::Shared, stranger::Stranger};
 use super::{
     checker::Evidence,
     cluster::{Cluster, Endpoints},
@@ -94,6 +95,18 @@ pub enum Phase {
 /// The longest until each device of a healthy system has its first ack.
 const FIRST_ACK_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// Creates the chats of each user with the next ones.
+async fn direct_chats(api: &Api, users: &[User], partners: usize) -> anyhow::Result<Chats> {
+    let pairs = (0..users.len()).flat_map(|index| (1..=partners).map(move |next| (index, next)));
+    let chats = try_join_all(pairs.map(async |(index, next)| {
+        let (user, partner) = (&users[index], &users[(index + next) % users.len()]);
+        let chat: ChatId = retry(async || api.chat(user, partner).await).await?.parse()?;
+        let founders = BTreeSet::from([user.id.parse()?, partner.id.parse()?]);
+        anyhow::Ok((chat, Founded { founders, owner: None, shows_history: true }))
+    }));
+    Ok(chats.await?.into_iter().collect())
+}
+
 /// The traffic. It ends on drop.
 #[derive(Debug)]
 pub struct Traffic {
@@ -104,16 +117,38 @@ pub struct Traffic {
     /// Clients that log but are not waited for.
     observers: Mutex<Vec<Arc<State>>>,
     users: BTreeMap<UserId, User>,
-    chats: Members,
+    chats: Chats,
     endpoints: Endpoints,
     tasks: Mutex<JoinSet<()>>,
 }
 
-/// The members of each chat.
-type Members = BTreeMap<ChatId, BTreeSet<UserId>>;
+/// A chat as it was created.
+#[derive(Clone, Debug)]
+struct Founded {
+    founders: BTreeSet<UserId>,
+    /// The owner of a group.
+    owner: Option<UserId>,
+    /// Whether new members see the history from before.
+    shows_history: bool,
+}
+
+impl Founded {
+    const fn is_direct(&self) -> bool {
+        self.owner.is_none()
+    }
+}
+
+/// All chats.
+type Chats = BTreeMap<ChatId, Founded>;
+
+/// The last event of a chat, and the members.
+struct Head {
+    seq: Seq,
+    members: BTreeSet<UserId>,
+}
 
 /// The head of each chat.
-type Heads = BTreeMap<ChatId, Seq>;
+type Heads = BTreeMap<ChatId, Head>;
 
 impl Traffic {
     /// Registers users, creates their chats, connects their devices, and starts sending.
@@ -125,15 +160,8 @@ impl Traffic {
         let api = endpoints.api(rng);
         let users = try_join_all((0..=load.users).map(|_| retry(async || api.any_user().await))).await?;
         let (stranger, users) = users.split_last().context("no users")?;
-        let chats =
-            try_join_all((0..users.len()).flat_map(|index| (1..=load.partners).map(move |next| (index, next))).map(
-                async |(index, next)| {
-                    let (user, partner) = (&users[index], &users[(index + next) % users.len()]);
-                    let chat: ChatId = retry(async || api.chat(user, partner).await).await?.parse()?;
-                    anyhow::Ok((chat, BTreeSet::from([user.id.parse()?, partner.id.parse()?])))
-                },
-            ));
-        let chats: Members = chats.await?.into_iter().collect();
+        let mut chats: Chats = direct_chats(&api, users, load.partners).await?;
+        chats.extend(groups::create(&api, users).await?);
         load.rest &= retry(async || rest::may_send(&api, stranger).await).await?;
 
         let this = Self {
@@ -146,8 +174,15 @@ impl Traffic {
             endpoints,
             tasks: Mutex::default(),
         };
+        let mut devices = BTreeMap::new();
         for user in this.users.keys().flat_map(|user| std::iter::repeat_n(*user, load.devices)) {
-            this.add_device(user, load, this.phase.subscribe(), rng)?;
+            devices.insert(user, this.add_device(user, load, this.phase.subscribe(), rng)?);
+        }
+        if load.rest {
+            for (chat, group) in this.chats.iter().filter(|(_, chat)| !chat.is_direct()) {
+                let owner = Owner::new(*chat, group, &devices, load, rng).context("a group without an owner")?;
+                lock(&this.tasks).spawn(owner.run());
+            }
         }
         let state = this.observer(stranger.id.parse()?);
         let shared =
@@ -171,24 +206,29 @@ impl Traffic {
         load: Load,
         phase: watch::Receiver<Phase>,
         rng: &mut fastrand::Rng,
-    ) -> anyhow::Result<()> {
-        let chats = self.chats.iter().filter(|(_, members)| members.contains(&user)).map(|(chat, _)| *chat);
+    ) -> anyhow::Result<Shared> {
+        let chats = self.chats.iter().filter(|(_, chat)| chat.founders.contains(&user)).map(|(chat, _)| *chat);
         let state = Arc::new(State::new(user, chats.collect()));
         let user = self.users.get(&user).context("an unknown user")?.clone();
         let shared = Shared { state: Arc::clone(&state), user, endpoints: self.endpoints.clone(), phase };
-        Device::new(shared, load, rng.fork()).spawn(&mut lock(&self.tasks));
+        Device::new(shared.clone(), load, rng.fork()).spawn(&mut lock(&self.tasks));
         lock(&self.devices).push(state);
-        Ok(())
+        Ok(shared)
     }
 
-    /// Floods one of the chats of `reader` from `writers` additional devices of the other member.
+    /// Returns a direct chat of which a user is a member, and the partner.
+    fn direct_chat(&self, user: UserId, rng: &mut fastrand::Rng) -> Option<(ChatId, UserId)> {
+        let direct = self.chats.iter().filter(|(_, chat)| chat.is_direct() && chat.founders.contains(&user));
+        let (id, chat) = rng.choice(direct.collect::<Vec<_>>())?;
+        chat.founders.iter().find(|member| **member != user).map(|partner| (*id, *partner))
+    }
+
+    /// Floods one of the direct chats of `reader` from `writers` additional devices of the other member.
     ///
     /// # Errors
     /// The reader has no chat.
     pub fn flood(&self, reader: &State, writers: usize, rng: &mut fastrand::Rng) -> anyhow::Result<()> {
-        let chat = rng.choice(reader.chats()).context("no chat")?;
-        let mut members = self.chats.get(&chat).context("an unknown chat")?.iter();
-        let partner = *members.find(|member| **member != reader.user()).context("no partner")?;
+        let (chat, partner) = self.direct_chat(reader.user(), rng).context("no chat")?;
         self.flood.send_replace(Phase::Active);
         for _ in 0..writers {
             self.add_device(partner, Load { chat: Some(chat), ..Load::FLOOD }, self.flood.subscribe(), rng)?;
@@ -264,7 +304,7 @@ impl Traffic {
             return Ok(Some(unanswered));
         }
         let heads = evidence::heads(cluster, &self.chats).await?;
-        let has_all = |state: &State| state.is_connected() && state.has_all(&heads);
+        let has_all = |state: &State| state.is_connected() && state.has_settled(&heads);
         if self.until(deadline - Instant::now(), "", has_all).await.is_err() {
             let behind = self.devices().iter().filter(|state| !has_all(state)).count();
             return Ok(Some(format!("{behind} devices did not have every message within {limit:?}")));

@@ -34,8 +34,8 @@ impl Traffic {
     /// # Errors
     /// A socket cannot be opened.
     pub async fn resend_concurrently(&self, duration: Duration, rng: &mut fastrand::Rng) -> anyhow::Result<usize> {
-        let (chat, members) = rng.choice(&self.chats).context("no chat")?;
-        let user = members.first().and_then(|user| self.users.get(user)).context("an empty chat")?;
+        let (id, user) = rng.choice(&self.users).context("no users")?;
+        let (chat, _) = self.direct_chat(*id, rng).context("no chat")?;
         let mut resenders = Vec::new();
         for base in self.endpoints.sockets().iter().cycle().take(TIMES) {
             resenders.push(self.resender(base, user).await?);
@@ -46,7 +46,7 @@ impl Traffic {
             let request_id = SendId::new();
             let text = format!("{request_id} many times");
             join_all(
-                resenders.iter_mut().map(|resender| timeout(ANSWER_TIMEOUT, resender.send(*chat, request_id, &text))),
+                resenders.iter_mut().map(|resender| timeout(ANSWER_TIMEOUT, resender.send(chat, request_id, &text))),
             )
             .await;
             count += 1;

@@ -51,7 +51,7 @@ impl Poster {
         }
     }
 
-    async fn send(&mut self, request_id: SendId) {
+    pub(super) async fn send(&mut self, request_id: SendId) {
         let Some((chat, text)) = self.shared.state.attempt(request_id) else { return };
         let body = json!({ "text": text, "request_id": request_id });
         let api = self.shared.endpoints.api(&mut self.rng);
@@ -105,23 +105,30 @@ impl Fetcher {
             while self.shared.state.cursor(fetch.chat) < fetch.head && !self.shared.is(Phase::Stopped) {
                 let page = timeout(ANSWER_TIMEOUT, self.page(fetch.chat)).await;
                 match page.context("no answer").flatten() {
-                    Ok(events) => self.shared.state.fetched(events),
+                    Ok(true) => {}
+                    Ok(false) => break,
                     Err(_) => tokio::time::sleep(pause(RETRY_PAUSE, &mut self.rng)).await,
                 }
             }
         }
     }
 
-    async fn page(&mut self, chat: ChatId) -> anyhow::Result<Vec<Fetched>> {
+    /// Fetches a page. Returns whether the user is a member.
+    async fn page(&mut self, chat: ChatId) -> anyhow::Result<bool> {
         let api = self.shared.endpoints.api(&mut self.rng);
         let after = self.shared.state.cursor(chat);
         let path = format!("/api/v1/chats/{chat}/events?after={after}&limit=500");
         let begun = now();
         let answer = api.get(&path, &self.shared.user).await?;
+        if answer.status == 404 {
+            return Ok(false);
+        }
         ensure!(answer.status == 200, "events: {}", answer.status);
         let events = events(&answer.body)?;
         ensure!(!events.is_empty(), "nothing after {after}");
-        Ok(fetched(begun, events))
+        let first = answer.body["first_seq"].as_i64().context("no first_seq")?;
+        self.shared.state.fetched_page(chat, first, fetched(begun, events));
+        Ok(true)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use neonchat_common::ids::{ChatId, SendId};
+use neonchat_common::ids::{ChatId, SendId, Seq};
 use neonchat_testbed::client::Socket;
 use serde_json::json;
 use tokio::{
@@ -180,10 +180,10 @@ impl<'a> Session<'a> {
             Frame::Event(event) => self.handle_event(event).await?,
             Frame::Synced(chats) => {
                 self.sync = None;
-                for (chat, head, complete) in chats {
-                    self.state().log_event(Event::Synced { chat, head, complete });
-                    if !complete {
-                        self.fetch(chat, head).await?;
+                for synced in chats {
+                    self.state().log_event(synced.into());
+                    if !synced.complete {
+                        self.fetch(synced.chat, synced.head).await?;
                     }
                 }
             }
@@ -198,7 +198,13 @@ impl<'a> Session<'a> {
         {
             self.state().acked(request_id, ack);
         }
-        let left_out = if let Event::Lagged { chat, head, .. } = event { Some((chat, head)) } else { None };
+        let left_out = match &event {
+            Event::Lagged { chat, head, .. } | Event::Joined { chat, head } => Some((*chat, *head)),
+            // A slow client may not have got the announcement.
+            Event::Message(message) if self.state().has_left(message.chat) => Some((message.chat, message.seq)),
+            Event::Changed(change) if self.state().has_left(change.chat) => Some((change.chat, change.seq)),
+            _ => None,
+        };
         self.state().log_event(event);
         match left_out {
             Some((chat, head)) => self.fetch(chat, head).await,
@@ -218,7 +224,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    async fn fetch(&self, chat: ChatId, head: neonchat_common::ids::Seq) -> Result<(), Ended> {
+    async fn fetch(&self, chat: ChatId, head: Seq) -> Result<(), Ended> {
         self.fetches.send(Fetch { chat, head }).await.map_err(|_| Ended)
     }
 

@@ -17,7 +17,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Heads, Phase, frames::Refusal};
+use super::{Head, Heads, Phase, frames::Refusal};
 use crate::{
     checker::{Ack, Answer, Client, Connection, Event, Fetched, Moment, Send},
     cluster::Endpoints,
@@ -63,6 +63,8 @@ struct Inner {
     chats: Vec<ChatId>,
     /// The cursor of each chat, and the events beyond it.
     progress: BTreeMap<ChatId, (Seq, BTreeSet<Seq>)>,
+    /// The groups of which the user is not a member, as far as the device knows.
+    left: BTreeSet<ChatId>,
     /// The unanswered messages, with the time of the first attempt.
     unanswered: HashMap<SendId, Instant>,
     /// The messages to send again, with the time to do so.
@@ -79,6 +81,7 @@ impl State {
             log: Client::new(user),
             chats,
             progress,
+            left: BTreeSet::new(),
             unanswered: HashMap::new(),
             retries: VecDeque::new(),
             own: Vec::new(),
@@ -140,8 +143,24 @@ impl State {
         self.lock().unanswered.len()
     }
 
+    /// Returns whether the device has everything up to the heads, or has learned that its user is not a member. Meanwhile users may
+    /// be removed and added.
     pub(super) fn has_all(&self, heads: &Heads) -> bool {
-        self.lock().progress.iter().all(|(chat, (up_to, _))| heads.get(chat).is_none_or(|head| up_to >= head))
+        let inner = self.lock();
+        inner.progress.iter().all(|(chat, (up_to, _))| {
+            inner.left.contains(chat) || heads.get(chat).is_none_or(|head| *up_to >= head.seq)
+        })
+    }
+
+    /// Like [`State::has_all`], when nobody is removed or added any more.
+    pub(super) fn has_settled(&self, heads: &Heads) -> bool {
+        let inner = self.lock();
+        let is_member = |head: &Head| head.members.contains(&inner.log.user);
+        inner.progress.iter().all(|(chat, (up_to, _))| match heads.get(chat) {
+            Some(head) if is_member(head) => !inner.left.contains(chat) && *up_to >= head.seq,
+            Some(_) => inner.left.contains(chat),
+            None => true,
+        })
     }
 
     pub(super) fn is_connected(&self) -> bool {
@@ -183,6 +202,11 @@ impl State {
         self.lock().progress.get(&chat).map_or(0, |(up_to, _)| *up_to)
     }
 
+    /// Returns whether the device knows that its user is not a member.
+    pub(super) fn has_left(&self, chat: ChatId) -> bool {
+        self.lock().left.contains(&chat)
+    }
+
     pub(super) fn open(&self) {
         self.lock().log.connections.push(Connection { is_open: true, ..Connection::default() });
     }
@@ -198,18 +222,35 @@ impl State {
         let mut inner = self.lock();
         match &event {
             Event::Message(message) => {
+                inner.left.remove(&message.chat);
                 inner.record_seq(message.chat, message.seq);
                 if message.sender == inner.log.user {
                     inner.own.push((message.chat, message.id));
                 }
             }
-            Event::Changed(change) => inner.record_seq(change.chat, change.seq),
+            Event::Changed(change) => {
+                inner.left.remove(&change.chat);
+                inner.record_seq(change.chat, change.seq);
+            }
             Event::Acked { ack, .. } => inner.record_seq(ack.chat, ack.seq),
-            _ => {}
+            Event::Synced { chat, first, .. } => inner.begin_at(*chat, *first),
+            Event::Joined { chat, .. } | Event::Lagged { chat, .. } => {
+                inner.left.remove(chat);
+            }
+            Event::Left { chat } => {
+                inner.left.insert(*chat);
+            }
+            Event::Sync { .. } | Event::Sent { .. } | Event::Seen { .. } => {}
         }
         if let Some(connection) = inner.log.connections.last_mut() {
             connection.events.push(event);
         }
+    }
+
+    /// Records a page of events of a chat that begins with `first` for the user.
+    pub(super) fn fetched_page(&self, chat: ChatId, first: Seq, events: Vec<Fetched>) {
+        self.lock().begin_at(chat, first);
+        self.fetched(events);
     }
 
     pub(super) fn fetched(&self, events: Vec<Fetched>) {
@@ -286,11 +327,25 @@ impl Inner {
         }
     }
 
+    /// The chat begins with this event for the user.
+    fn begin_at(&mut self, chat: ChatId, first: Seq) {
+        let (up_to, beyond) = self.progress.entry(chat).or_default();
+        *up_to = (*up_to).max(first - 1);
+        beyond.retain(|seq| *seq > *up_to);
+        self.left.remove(&chat);
+        self.advance(chat);
+    }
+
     fn record_seq(&mut self, chat: ChatId, seq: Seq) {
         let (up_to, beyond) = self.progress.entry(chat).or_default();
         if seq > *up_to {
             beyond.insert(seq);
         }
+        self.advance(chat);
+    }
+
+    fn advance(&mut self, chat: ChatId) {
+        let (up_to, beyond) = self.progress.entry(chat).or_default();
         while beyond.remove(&(*up_to + 1)) {
             *up_to += 1;
         }

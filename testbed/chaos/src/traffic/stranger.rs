@@ -85,8 +85,8 @@ impl Stranger {
                     state.log_event(event);
                 }
                 Frame::Synced(chats) => {
-                    for (chat, head, complete) in chats {
-                        state.log_event(Event::Synced { chat, head, complete });
+                    for synced in chats {
+                        state.log_event(synced.into());
                     }
                 }
                 Frame::Error { request_id: Some(id), refusal } if id == request_id.to_string() => {

@@ -13,7 +13,8 @@ async fn catch_up(socket: &mut Socket, chat: &str) -> Vec<Value> {
         let frame = next(socket).await;
         if frame["type"] == "synced" {
             let head = frames.len();
-            assert_eq!(frame["chats"], json!([{ "chat_id": chat, "head_seq": head, "complete": true }]));
+            let synced = json!([{ "chat_id": chat, "first_seq": 1, "head_seq": head, "complete": true }]);
+            assert_eq!(frame["chats"], synced);
             return frames;
         }
         frames.push(frame);

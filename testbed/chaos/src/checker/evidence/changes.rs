@@ -1,4 +1,4 @@
-//! Edits and deletions: as they were requested, as they are stored, and as clients saw them.
+//! Changes of messages and groups: as they were requested, as they are stored, and as clients saw them.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use neonchat_common::ids::{ChatId, MessageId, SendId, Seq, UserId};
 
 use super::{Message, Moment};
 
-/// An edit or a deletion that a client asks for.
+/// A change that a client asks for.
 #[derive(Clone, Debug)]
 pub struct Change {
     /// The chat.
@@ -36,6 +36,28 @@ pub enum Action {
         /// The messages.
         messages: BTreeSet<MessageId>,
     },
+    /// Adds users to a group.
+    Add {
+        /// The users.
+        users: BTreeSet<UserId>,
+    },
+    /// Removes members from a group.
+    Remove {
+        /// The members.
+        users: BTreeSet<UserId>,
+    },
+    /// Gives a member of a group another role.
+    SetRole {
+        /// The member.
+        user: UserId,
+        /// Whether the member becomes an admin.
+        admin: bool,
+    },
+    /// Gives a group another title.
+    Rename {
+        /// The new title. It is unique in a run.
+        title: String,
+    },
 }
 
 /// An answer to a change.
@@ -48,6 +70,8 @@ pub enum ChangeAnswer {
         /// Whether it was stored before.
         duplicate: bool,
     },
+    /// The change is stored, now or before. The answer does not tell the `seq`.
+    Done,
     /// There was nothing to change, so there is no event.
     Unchanged,
     /// The change is not stored.
@@ -56,7 +80,7 @@ pub enum ChangeAnswer {
     Indefinite,
 }
 
-/// An edit or a deletion in Postgres.
+/// A change in Postgres.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangeRow {
     /// The `seq`.
@@ -71,6 +95,8 @@ pub struct ChangeRow {
     pub kind: ChangeKind,
     /// The changed messages.
     pub messages: BTreeSet<MessageId>,
+    /// The users who were added, removed, or got another role.
+    pub users: BTreeSet<UserId>,
 }
 
 /// The kind of a change.
@@ -80,6 +106,14 @@ pub enum ChangeKind {
     Edit,
     /// Messages lose their text.
     Deletion,
+    /// Users become members.
+    Addition,
+    /// Users cease to be members.
+    Removal,
+    /// A member gets another role.
+    Role,
+    /// A group gets another title.
+    Title,
 }
 
 /// An event that has a `seq`, as a client saw it.
@@ -87,7 +121,7 @@ pub enum ChangeKind {
 pub enum Durable {
     /// A message.
     Message(Message),
-    /// An edit or a deletion.
+    /// A change.
     Change(Changed),
 }
 
@@ -110,7 +144,7 @@ impl Durable {
     }
 }
 
-/// An edit or a deletion, as a client saw it.
+/// A change, as a client saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Changed {
     /// The chat.
@@ -132,4 +166,27 @@ pub enum What {
     Superseded(MessageId),
     /// Messages lost their text.
     Deleted(BTreeSet<MessageId>),
+    /// Users became members.
+    Added {
+        /// The users.
+        users: BTreeSet<UserId>,
+        /// The number of members afterwards.
+        members: i64,
+    },
+    /// Users ceased to be members.
+    Removed {
+        /// The users.
+        users: BTreeSet<UserId>,
+        /// The number of members afterwards.
+        members: i64,
+    },
+    /// A member got another role.
+    RoleSet {
+        /// The member.
+        user: UserId,
+        /// Whether the member is an admin.
+        admin: bool,
+    },
+    /// A group got this title, or a later one.
+    Renamed(String),
 }

@@ -2,14 +2,13 @@
 
 use neonchat_common::ids::{ChatId, MessageId, SendId, UserId};
 
-use super::model::{MEMBERS, Model, Sending};
+use super::model::{Model, STRANGER, Sending};
 use crate::checker::{
     Answer, Breach, Chat, Client, Connection, Durable, Event, Evidence, Fetched, Message, View, check,
 };
 
 const ALICE: usize = 0;
 const BOB: usize = 1;
-const STRANGER: usize = MEMBERS;
 
 /// Returns a good run with messages of each kind: some stored, one refused, and two without a definite answer.
 fn good() -> (Evidence, ChatId) {
@@ -258,7 +257,7 @@ fn anything_a_stranger_sees_is_a_leak() {
     let sights: [Sight; 5] = [
         |_, _, message| Event::Message(message.clone()),
         |chat, _, _| Event::Lagged { chat, from: 1, head: 2 },
-        |chat, _, _| Event::Synced { chat, head: 0, complete: true },
+        |chat, _, _| Event::Synced { chat, first: 1, head: 0, complete: true },
         |chat, _, _| Event::Seen { kind: "typing".to_owned(), chat: Some(chat), user: None },
         |_, user, _| Event::Seen { kind: "presence".to_owned(), chat: None, user: Some(user) },
     ];

@@ -2,5 +2,6 @@
 
 mod by_hand;
 mod changes;
+mod groups;
 mod model;
 mod random;

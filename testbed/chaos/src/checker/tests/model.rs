@@ -1,6 +1,8 @@
 //! A model of a correct messenger. It produces the logs of its clients.
 
-use std::collections::BTreeMap;
+mod groups;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use neonchat_common::ids::{ChatId, MessageId, SendId, Seq, UserId};
 
@@ -9,8 +11,14 @@ use crate::checker::{
     Event, Evidence, Fetched, Message, Moment, Row, Send, View, What,
 };
 
-/// The number of members of the chat. Later clients are not members.
+/// The number of clients whose users are always members of the chat.
 pub(super) const MEMBERS: usize = 2;
+
+/// The client of a user without a chat.
+pub(super) const STRANGER: usize = MEMBERS;
+
+/// The client of a user who is added to the group, and removed.
+pub(super) const GUEST: usize = MEMBERS + 1;
 
 /// How a message is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,31 +46,37 @@ pub(super) enum Changing {
     Repeated,
     /// Applied, but the answer leaves that open, and the client does not try again.
     Indefinite,
+    /// Applied; the answer has no `seq`.
+    Done,
     /// Refused, and not applied.
     Refused,
 }
 
-/// A direct chat with two clients, and a third client without a chat.
+/// A chat of two clients, and two other clients: one that has no chat, and a guest of groups.
 pub(super) struct Model {
     pub(super) evidence: Evidence,
     pub(super) chat: ChatId,
-    cursors: [Seq; MEMBERS],
+    cursors: [Seq; GUEST + 1],
     count: i64,
     now: Moment,
+    /// Where the chat begins for the guest, and the event by which the guest joined. `None` if the guest is not a member.
+    guest: Option<(Seq, Seq)>,
 }
 
 impl Model {
     pub(super) fn new() -> Self {
-        let (chat, users) = (ChatId::new(), [UserId::new(), UserId::new(), UserId::new()]);
+        let (chat, users) = (ChatId::new(), [(); GUEST + 1].map(|()| UserId::new()));
         let mut evidence = Evidence::default();
-        let members = users[..MEMBERS].iter().copied().collect();
-        evidence.chats.insert(chat, Chat { members, ..Chat::default() });
+        let founders = users[..MEMBERS].iter().copied().collect();
+        evidence.chats.insert(chat, Chat { founders, ..Chat::default() });
         evidence.clients = users.map(Client::new).into();
-        let mut this = Self { evidence, chat, cursors: [0; MEMBERS], count: 0, now: 0 };
+        let mut this = Self { evidence, chat, cursors: [0; GUEST + 1], count: 0, now: 0, guest: None };
         for member in 0..MEMBERS {
             this.connect(member, true);
         }
-        this.evidence.clients[MEMBERS].connections.push(Connection { is_open: true, ..Connection::default() });
+        for client in [STRANGER, GUEST] {
+            this.evidence.clients[client].connections.push(Connection { is_open: true, ..Connection::default() });
+        }
         this
     }
 
@@ -85,8 +99,18 @@ impl Model {
         &self.evidence.chats[&self.chat]
     }
 
-    /// Returns an event as it is read now.
-    fn event(&self, seq: Seq) -> Durable {
+    /// Returns the clients whose users are members.
+    fn present(&self) -> Vec<usize> {
+        (0..MEMBERS).chain(self.guest.map(|_| GUEST)).collect()
+    }
+
+    /// Returns the `seq` up to which nothing exists for a client.
+    fn from(&self, client: usize) -> Seq {
+        self.guest.filter(|_| client == GUEST).map_or(0, |(from, _)| from)
+    }
+
+    /// Returns an event as a client reads it now.
+    fn event(&self, seq: Seq, client: usize) -> Durable {
         let message = |is_wanted: &dyn Fn(&Message) -> bool| {
             self.chat().rows.iter().map(|row| &row.message).find(|message| is_wanted(message)).cloned()
         };
@@ -98,27 +122,34 @@ impl Model {
             ChangeKind::Deletion => What::Deleted(row.messages),
             ChangeKind::Edit => {
                 let message = message(&|message| row.messages.contains(&message.id)).expect("the edited message");
-                if message.changed_seq == Some(seq) { What::Edited(message) } else { What::Superseded(message.id) }
+                let has_text = message.changed_seq == Some(seq) && message.seq > self.from(client);
+                if has_text { What::Edited(message) } else { What::Superseded(message.id) }
             }
+            _ => self.group_event(&row),
         };
         Durable::Change(Changed { chat: self.chat, seq, by: row.actor, what })
     }
 
     fn fetch(&mut self, client: usize, seq: Seq) {
-        let (begun, event) = (self.now(), self.event(seq));
+        let (begun, event) = (self.now(), self.event(seq, client));
         self.evidence.clients[client].fetched.push(Fetched { begun, event });
     }
 
     /// Replaces the connection of a member. The missed messages come over the new one, or are fetched.
     pub(super) fn connect(&mut self, member: usize, complete: bool) {
-        let (chat, head, cursor) = (self.chat, self.count, self.cursors[member]);
+        let (chat, head, first) = (self.chat, self.count, self.from(member) + 1);
+        let cursor = self.cursors[member];
         let connections = &mut self.evidence.clients[member].connections;
         if let Some(last) = connections.last_mut() {
             last.is_open = false;
         }
         connections.push(Connection { is_open: true, ..Connection::default() });
         self.log(member, Event::Sync { cursors: BTreeMap::from([(chat, cursor)]) });
-        for seq in cursor + 1..=head {
+        if !self.present().contains(&member) {
+            self.log(member, Event::Left { chat });
+            return;
+        }
+        for seq in first.max(cursor + 1)..=head {
             if complete {
                 self.deliver(seq, member);
             } else {
@@ -126,14 +157,15 @@ impl Model {
             }
         }
         self.cursors[member] = head;
-        self.log(member, Event::Synced { chat, head, complete });
+        self.log(member, Event::Synced { chat, first, head, complete });
     }
 
-    /// Leaves out the next `count` messages of the other member. The client gets `lagged` and fetches them.
+    /// Leaves out the next `count` messages of another member. The client gets `lagged` and fetches them.
     pub(super) fn lag(&mut self, member: usize, count: i64) {
         let (chat, from) = (self.chat, self.count + 1);
+        let sender = usize::from(member == 0);
         for _ in 0..count {
-            self.store(1 - member, false, false);
+            self.store(sender, false, Some(member));
             self.fetch(member, self.count);
         }
         let head = self.count;
@@ -143,13 +175,13 @@ impl Model {
 
     pub(super) fn send(&mut self, member: usize, sending: Sending) -> SendId {
         match sending {
-            Sending::Acked => self.store(member, true, true),
-            Sending::Rest => self.store(member, false, true),
+            Sending::Acked => self.store(member, true, None),
+            Sending::Rest => self.store(member, false, None),
             Sending::Resent => {
                 let request_id = self.submit(member);
                 self.log(member, Event::Sent { request_id });
                 let ack = self.commit(member, request_id);
-                self.deliver(ack.seq, 1 - member);
+                self.deliver_to_others(ack.seq, member, None);
                 self.connect(member, true);
                 self.log(member, Event::Sent { request_id });
                 let ack = Ack { duplicate: true, ..ack };
@@ -165,7 +197,7 @@ impl Model {
                 let ack = self.commit(member, request_id);
                 let send = self.evidence.clients[member].sends.get_mut(&request_id).expect("find send");
                 send.answers.push(Answer::Indefinite);
-                (0..MEMBERS).for_each(|member| self.deliver(ack.seq, member));
+                self.deliver_to_all(ack.seq);
                 request_id
             }
             Sending::Refused => {
@@ -184,8 +216,8 @@ impl Model {
         }
     }
 
-    /// Stores and acks a message. The sender gets it as an event if it was not sent over the socket.
-    fn store(&mut self, member: usize, over_socket: bool, deliver_to_partner: bool) -> SendId {
+    /// Stores and acks a message. The sender gets it as an event if it was not sent over the socket. `left_out` does not get it.
+    fn store(&mut self, member: usize, over_socket: bool, left_out: Option<usize>) -> SendId {
         let request_id = self.submit(member);
         if over_socket {
             self.log(member, Event::Sent { request_id });
@@ -199,9 +231,7 @@ impl Model {
         } else {
             self.deliver(ack.seq, member);
         }
-        if deliver_to_partner {
-            self.deliver(ack.seq, 1 - member);
-        }
+        self.deliver_to_others(ack.seq, member, left_out);
         request_id
     }
 
@@ -221,10 +251,22 @@ impl Model {
         Ack { chat, seq, id, duplicate: false }
     }
 
+    fn deliver_to_all(&mut self, seq: Seq) {
+        for client in self.present() {
+            self.deliver(seq, client);
+        }
+    }
+
+    fn deliver_to_others(&mut self, seq: Seq, sender: usize, left_out: Option<usize>) {
+        for client in self.present().into_iter().filter(|client| *client != sender && Some(*client) != left_out) {
+            self.deliver(seq, client);
+        }
+    }
+
     fn deliver(&mut self, seq: Seq, member: usize) {
         self.log(
             member,
-            match self.event(seq) {
+            match self.event(seq, member) {
                 Durable::Message(message) => Event::Message(message),
                 Durable::Change(change) => Event::Changed(change),
             },
@@ -234,32 +276,36 @@ impl Model {
 
     /// Edits the newest message of a member that is not deleted, or deletes it. Returns whether there is one.
     pub(super) fn change(&mut self, member: usize, kind: ChangeKind, changing: Changing) -> bool {
-        let user = self.evidence.clients[member].user;
+        let (user, from) = (self.evidence.clients[member].user, self.from(member));
         let mut own = self.chat().rows.iter().map(|row| &row.message).rev();
-        let Some(id) = own.find(|message| message.sender == user && !message.is_deleted).map(|message| message.id)
-        else {
-            return false;
-        };
-        let (request, chat, begun) = (SendId::new(), self.chat, self.now());
+        let is_own = |message: &&Message| message.sender == user && !message.is_deleted && message.seq > from;
+        let Some(id) = own.find(is_own).map(|message| message.id) else { return false };
+        let (request, begun) = (SendId::new(), self.now());
         let action = match kind {
             ChangeKind::Edit => Action::Edit { message: id, text: request.to_string() },
-            ChangeKind::Deletion => Action::Delete { messages: [id].into() },
+            _ => Action::Delete { messages: [id].into() },
         };
         if changing != Changing::Refused {
             self.apply(member, request, kind, id);
         }
-        let (seq, at) = (self.count, self.now());
+        self.answer(member, request, action, begun, changing);
+        true
+    }
+
+    /// Answers a change. If it was applied, it is the last event.
+    fn answer(&mut self, client: usize, request: SendId, action: Action, begun: Moment, changing: Changing) {
+        let (chat, seq, at) = (self.chat, self.count, self.now());
         let answers = match changing {
             Changing::Applied => vec![ChangeAnswer::Applied { seq, duplicate: false }],
             Changing::Repeated => {
                 vec![ChangeAnswer::Indefinite, ChangeAnswer::Applied { seq, duplicate: true }]
             }
             Changing::Indefinite => vec![ChangeAnswer::Indefinite],
+            Changing::Done => vec![ChangeAnswer::Done],
             Changing::Refused => vec![ChangeAnswer::Refused],
         };
         let (attempts, answers) = (answers.len(), answers.into_iter().map(|answer| (at, answer)).collect());
-        self.evidence.clients[member].changes.insert(request, Change { chat, action, begun, attempts, answers });
-        true
+        self.evidence.clients[client].changes.insert(request, Change { chat, action, begun, attempts, answers });
     }
 
     fn apply(&mut self, actor: usize, request: SendId, kind: ChangeKind, id: MessageId) {
@@ -269,24 +315,32 @@ impl Model {
         row.message.changed_seq = Some(seq);
         row.message.is_deleted = kind == ChangeKind::Deletion;
         row.message.text = if row.message.is_deleted { String::new() } else { request.to_string() };
-        let row = ChangeRow { seq, actor, request, created_at: 10 * seq, kind, messages: [id].into() };
+        let (created_at, messages, users) = (10 * seq, [id].into(), BTreeSet::new());
+        self.store_change(ChangeRow { seq, actor, request, created_at, kind, messages, users });
+        self.deliver_to_all(seq);
+    }
+
+    fn store_change(&mut self, row: ChangeRow) {
         self.evidence.chats.get_mut(&self.chat).expect("the chat").changes.push(row);
-        (0..MEMBERS).for_each(|member| self.deliver(seq, member));
     }
 
     /// Returns the evidence of the finished run.
     pub(super) fn finish(mut self) -> Evidence {
-        let messages: Vec<Message> = self.rows().iter().map(|row| row.message.clone()).collect();
+        let members = self.present();
         let chat = self.evidence.chats.get_mut(&self.chat).expect("the chat");
-        let view = |reader: &UserId| {
-            // Sending a message reads up to it.
-            let own = messages.iter().filter(|message| message.sender == *reader).map(|message| message.seq);
-            let read_seq = own.max().unwrap_or(0);
+        let views = members.into_iter().map(|client| {
+            let (from, joined) = self.guest.filter(|_| client == GUEST).unwrap_or_default();
+            let reader = self.evidence.clients[client].user;
+            let messages = chat.rows.iter().map(|row| row.message.clone()).filter(|message| message.seq > from);
+            let messages: Vec<Message> = messages.collect();
+            // Sending a message reads up to it, and so does joining.
+            let own = messages.iter().filter(|message| message.sender == reader).map(|message| message.seq);
+            let read_seq = own.max().unwrap_or(0).max(joined);
             let unread = messages.iter().filter(|message| message.seq > read_seq && !message.is_deleted).count();
             let unread_count = i64::try_from(unread).expect("a small number");
-            View { reader: *reader, messages: messages.clone(), read_seq, unread_count }
-        };
-        chat.views = chat.members.iter().map(view).collect();
+            View { reader, messages, read_seq, unread_count }
+        });
+        chat.views = views.collect();
         self.evidence
     }
 }

@@ -3,7 +3,7 @@
 use neonchat_common::ids::{MessageId, SendId};
 use proptest::{prelude::*, sample::Index};
 
-use super::model::{Changing, MEMBERS, Model, Sending};
+use super::model::{Changing, GUEST, MEMBERS, Model, STRANGER, Sending};
 use crate::checker::{Answer, ChangeKind, Durable, Event, Evidence, Fetched, check};
 
 #[derive(Clone, Copy, Debug)]
@@ -12,6 +12,9 @@ enum Step {
     Change(usize, ChangeKind, Changing),
     Connect(usize, bool),
     Lag(usize, i64),
+    /// The guest is added to the group, or else removed.
+    Toggle(Changing),
+    Rename,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -20,17 +23,22 @@ fn step() -> impl Strategy<Value = Step> {
     let sending = prop::sample::select(sendings.to_vec());
     let kind = prop::sample::select(vec![ChangeKind::Edit, ChangeKind::Edit, ChangeKind::Deletion]);
     let changings = [Changing::Applied, Changing::Repeated, Changing::Indefinite, Changing::Refused];
-    let change = (0..MEMBERS, kind, prop::sample::select(changings.to_vec()));
+    let changing = prop::sample::select(changings.to_vec());
+    let client = || prop::sample::select(vec![0, 1, GUEST]);
+    let change = (client(), kind, changing.clone());
     prop_oneof![
-        6 => (0..MEMBERS, sending).prop_map(|(member, sending)| Step::Send(member, sending)),
+        6 => (client(), sending).prop_map(|(member, sending)| Step::Send(member, sending)),
         3 => change.prop_map(|(member, kind, changing)| Step::Change(member, kind, changing)),
-        1 => (0..MEMBERS, any::<bool>()).prop_map(|(member, complete)| Step::Connect(member, complete)),
-        1 => (0..MEMBERS, 1..4_i64).prop_map(|(member, count)| Step::Lag(member, count)),
+        1 => (client(), any::<bool>()).prop_map(|(member, complete)| Step::Connect(member, complete)),
+        1 => (client(), 1..4_i64).prop_map(|(member, count)| Step::Lag(member, count)),
+        2 => changing.prop_map(Step::Toggle),
+        1 => Just(Step::Rename),
     ]
 }
 
-fn run(steps: &[Step]) -> Evidence {
-    let mut model = Model::new();
+/// Runs steps in a group. A guest who is not a member can only connect, and be refused.
+fn run(steps: &[Step], shows_history: bool) -> Evidence {
+    let mut model = Model::group(shows_history);
     // Gives each mutation something to change.
     for member in 0..MEMBERS {
         model.send(member, Sending::Acked);
@@ -38,15 +46,29 @@ fn run(steps: &[Step]) -> Evidence {
         model.change(member, ChangeKind::Edit, Changing::Applied);
     }
     for step in steps {
+        let is_outside = |member| member == GUEST && !model.has_guest();
         match *step {
+            Step::Send(member, _) if is_outside(member) => {
+                model.send(member, Sending::Refused);
+            }
             Step::Send(member, sending) => {
                 model.send(member, sending);
             }
+            Step::Change(member, ..) | Step::Lag(member, _) if is_outside(member) => {}
             Step::Change(member, kind, changing) => {
                 model.change(member, kind, changing);
             }
             Step::Connect(member, complete) => model.connect(member, complete),
             Step::Lag(member, count) => model.lag(member, count),
+            Step::Toggle(changing) if model.has_guest() => {
+                model.remove_guest(0, changing);
+            }
+            Step::Toggle(changing) => {
+                model.add_guest(0, changing);
+            }
+            Step::Rename => {
+                model.rename(0);
+            }
         }
     }
     model.finish()
@@ -72,9 +94,11 @@ enum Mutation {
     UndoChange,
     MoveChange,
     MiscountUnread,
+    SendAfterRemoval,
+    DeliverAfterRemoval,
 }
 
-const MUTATIONS: [Mutation; 17] = [
+const MUTATIONS: [Mutation; 19] = [
     Mutation::LoseRow,
     Mutation::RepeatRequest,
     Mutation::MakeUpRow,
@@ -92,6 +116,8 @@ const MUTATIONS: [Mutation; 17] = [
     Mutation::UndoChange,
     Mutation::MoveChange,
     Mutation::MiscountUnread,
+    Mutation::SendAfterRemoval,
+    Mutation::DeliverAfterRemoval,
 ];
 
 impl Mutation {
@@ -108,7 +134,7 @@ impl Mutation {
             Self::LeakFrame | Self::LeakFetch => {
                 let rows = &evidence.chats.values().next().expect("find chat").rows;
                 let message = rows[at.index(rows.len())].message.clone();
-                let stranger = &mut evidence.clients[MEMBERS];
+                let stranger = &mut evidence.clients[STRANGER];
                 if matches!(self, Self::LeakFrame) {
                     stranger.connections[0].events.push(Event::Message(message));
                 } else {
@@ -119,6 +145,7 @@ impl Mutation {
             Self::LoseChange | Self::UndoChange | Self::MoveChange | Self::MiscountUnread => {
                 self.change_changes(evidence, at)
             }
+            Self::SendAfterRemoval | Self::DeliverAfterRemoval => self.outlast_removal(evidence),
         }
     }
 
@@ -132,7 +159,8 @@ impl Mutation {
             Self::SwapRows if index == 0 => return false,
             Self::SwapRows => chat.rows.swap(index - 1, index),
             Self::ForgetInView => {
-                chat.views[0].messages.remove(index);
+                let messages = &mut chat.views[0].messages;
+                messages.remove(at.index(messages.len()));
             }
             _ => {
                 let mut row = chat.rows[index].clone();
@@ -161,6 +189,25 @@ impl Mutation {
             }
             Self::MoveChange => chat.changes[index].seq += 1,
             _ => chat.views[at.index(MEMBERS)].unread_count += 1,
+        }
+        true
+    }
+
+    /// Lets the last message be of the guest, or reach the guest, if the guest was removed before.
+    fn outlast_removal(self, evidence: &mut Evidence) -> bool {
+        let guest = evidence.clients[GUEST].user;
+        let chat = evidence.chats.values_mut().next().expect("a chat");
+        let last = chat.changes.iter().rfind(|row| row.users.contains(&guest));
+        let Some(removal) = last.filter(|row| row.kind == ChangeKind::Removal) else { return false };
+        let row = chat.rows.last_mut().expect("a message");
+        if row.message.seq < removal.seq {
+            return false;
+        }
+        if matches!(self, Self::SendAfterRemoval) {
+            row.message.sender = guest;
+        } else {
+            let connection = evidence.clients[GUEST].connections.last_mut().expect("a connection");
+            connection.events.push(Event::Message(row.message.clone()));
         }
         true
     }
@@ -209,18 +256,19 @@ impl Mutation {
 
 proptest! {
     #[test]
-    fn accepts_good_runs(steps in prop::collection::vec(step(), 0..40)) {
-        let verdict = check(&run(&steps));
+    fn accepts_good_runs(steps in prop::collection::vec(step(), 0..40), shows_history in any::<bool>()) {
+        let verdict = check(&run(&steps, shows_history));
         prop_assert!(verdict.passed(), "{verdict}");
     }
 
     #[test]
     fn finds_any_single_mutation(
         steps in prop::collection::vec(step(), 0..40),
+        shows_history in any::<bool>(),
         mutation in prop::sample::select(MUTATIONS.to_vec()),
         at in any::<Index>(),
     ) {
-        let mut evidence = run(&steps);
+        let mut evidence = run(&steps, shows_history);
         prop_assume!(mutation.apply(&mut evidence, at));
         prop_assert!(!check(&evidence).passed(), "{mutation:?}");
     }

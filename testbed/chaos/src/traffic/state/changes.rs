@@ -1,4 +1,4 @@
-//! The edits and deletions of a device.
+//! The changes that a device asks for.
 
 use neonchat_common::ids::{ChatId, MessageId, SendId};
 use tokio::time::Instant;

@@ -1,0 +1,2 @@
+-- The constraints are dropped with the groups.
+SELECT 1;

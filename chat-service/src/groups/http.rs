@@ -1,0 +1,364 @@
+//! `POST /chats`, and `/chats/{id}` of groups and channels.
+
+use std::collections::HashSet;
+
+use actix_web::{
+    HttpResponse,
+    web::{Data, Json, Path, Query},
+};
+use neonchat_common::{
+    error::ApiError,
+    ids::{ChatId, SendId, UserId},
+};
+use serde::{Deserialize, Deserializer, Serialize, de::IgnoredAny};
+use serde_json::{Map, Value};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{
+    error::{GroupError, Quantity},
+    joining_http, members_http,
+    model::{
+        Caller, ChangeResult, CreatedGroup, GroupPatch, InviteLink, MAX_USERS, NewGroup, NotAdded, Room, SettingsPatch,
+    },
+    service::Groups,
+    settings::{self, parse_choice},
+};
+use crate::{
+    chats::{
+        error::ChatError,
+        model::{ChatItem, GetOrCreate},
+        service::Chats,
+    },
+    http::{
+        extract::Body,
+        problems::problems,
+        routes::{Routes, routes},
+    },
+    rights::{ChatKind, ChatSettings, GroupType, HistoryVisibility},
+    sessions::extract::Authenticated,
+    validation::{ValidationError, ValidationErrors, parse_id, parse_ids},
+};
+
+problems! {
+    NoSuchPartner: ChatError::NoSuchPartner;
+    HandleTaken: GroupError::HandleTaken;
+    TooManyChats: ChatError::TooMany(5000);
+    NoSuchChat: GroupError::NoSuchChat;
+    RoleTooLow: GroupError::Role;
+    DirectChat: GroupError::DirectChat;
+    LimitReached: GroupError::LimitReached(Quantity::Members, 10_000);
+    OtherContent: GroupError::IdempotencyMismatch;
+    GroupsDisabled: GroupError::EventsDisabled;
+}
+
+/// The longest title, in characters.
+const MAX_TITLE: usize = 128;
+
+/// The longest description, in characters.
+const MAX_DESCRIPTION: usize = 1024;
+
+pub(crate) fn routes() -> Routes {
+    routes!(create, get, update, close).and(members_http::routes()).and(joining_http::routes())
+}
+
+/// Either `partner_id`, or `type` and `title`.
+#[derive(Deserialize, ToSchema)]
+#[schema(examples(json!({ "type": "group", "title": "Team", "member_ids": ["7c9e6679-7425-40de-944b-e07fc1f90ae7"] })))]
+struct CreateRequest {
+    /// For a direct chat: the id of the user to chat with.
+    #[schema(value_type = Option<UserId>)]
+    partner_id: Option<String>,
+    /// For a group or channel: which of them.
+    #[serde(rename = "type")]
+    #[schema(value_type = Option<GroupType>)]
+    kind: Option<String>,
+    /// The title, 1 to 128 characters.
+    #[schema(min_length = 1, max_length = 128, examples("Team"))]
+    title: Option<String>,
+    /// The description.
+    #[schema(max_length = 1024)]
+    description: Option<String>,
+    /// The name of a public chat: everybody can find it and join.
+    #[schema(pattern = "^[a-z0-9_]{5,32}$", examples("rust_users"))]
+    handle: Option<String>,
+    /// Whether newcomers see the history before they joined. By default they do in channels and public groups.
+    #[schema(value_type = Option<HistoryVisibility>)]
+    history: Option<String>,
+    /// The ids of at most 100 users who become members.
+    #[schema(value_type = Option<Vec<UserId>>, max_items = 100)]
+    member_ids: Option<Vec<String>>,
+    /// An idempotency key that the client chooses. A repeated request with the same `request_id` returns the same chat.
+    #[schema(value_type = Option<SendId>)]
+    request_id: Option<String>,
+}
+
+/// A new chat, and the users who were not added.
+#[derive(Serialize, ToSchema)]
+struct CreateAnswer {
+    #[serde(flatten)]
+    chat: ChatItem,
+    /// The users who were not added. Only for groups and channels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    not_added: Option<Vec<NotAdded>>,
+    /// An invite that the caller can send to those who were not added. Absent if all were added.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    invite: Option<InviteLink>,
+}
+
+/// Opens the direct chat with a user, or creates a group or channel.
+///
+/// Two users have at most one direct chat. Opening it again, by either of them, returns the same chat. A user who has 5,000
+/// direct chats cannot open another, but others can still open chats with that user.
+///
+/// The caller becomes the owner of a group or channel. Its sequence starts at 0 without an event for the founding members.
+/// A repeated request is answered with `not_found` after the chat was closed.
+#[utoipa::path(
+    post, path = "/chats", tag = "chats", operation_id = "open_chat", security(("bearer" = [])),
+    request_body = CreateRequest,
+    responses(
+        (status = 201, description = "The new chat.", body = CreateAnswer),
+        (status = 200, description = "The existing chat.", body = CreateAnswer),
+        NoSuchPartner, NoSuchChat, TooManyChats, LimitReached, HandleTaken, OtherContent, GroupsDisabled,
+    ),
+)]
+async fn create(
+    chats: Data<Chats>,
+    groups: Data<Groups>,
+    Authenticated(user): Authenticated,
+    Body(body): Body<CreateRequest>,
+) -> Result<HttpResponse, ApiError> {
+    let answer = |is_new: bool, body: CreateAnswer| {
+        let mut response = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
+        response.json(body)
+    };
+    if body.kind.is_none() {
+        let mut invalid = ValidationErrors::default();
+        let missing = || ValidationError::new("required", "is missing; or give `type` for a group or channel");
+        let partner = body.partner_id.as_deref().ok_or_else(missing).and_then(parse_id::<UserId>);
+        let partner = invalid.check("partner_id", partner).ok_or(invalid)?;
+        let (is_new, chat) = match chats.open(user, partner).await? {
+            GetOrCreate::Created(chat) => (true, chat),
+            GetOrCreate::Existing(chat) => (false, chat),
+        };
+        return Ok(answer(is_new, CreateAnswer { chat, not_added: None, invite: None }));
+    }
+    let (group, request_id) = body.group(user)?;
+    let CreatedGroup { item: chat, not_added, invite, is_duplicate } = groups.create(user, request_id, group).await?;
+    Ok(answer(!is_duplicate, CreateAnswer { chat, not_added: Some(not_added), invite }))
+}
+
+impl CreateRequest {
+    fn group(self, creator: UserId) -> Result<(NewGroup, SendId), ValidationErrors> {
+        let mut invalid = ValidationErrors::default();
+        if self.partner_id.is_some() {
+            invalid.push("partner_id", ValidationError::new("conflict", "is for direct chats; give `member_ids`"));
+        }
+        let missing = || ValidationError::new("required", "is missing");
+        let kind = invalid.check("type", self.kind.ok_or_else(missing).and_then(|kind| parse_type(&kind)));
+        let title = invalid.check("title", self.title.ok_or_else(missing).and_then(parse_title));
+        let description = invalid.check("description", parse_description(self.description.unwrap_or_default()));
+        let handle = self.handle.map(|handle| invalid.check("handle", handle.parse()));
+        let history = self.history.map(|history| invalid.check("history", parse_choice(history.into())));
+        let ids = self.member_ids.unwrap_or_default();
+        let members = if ids.is_empty() { Ok(Vec::new()) } else { parse_users(&ids) };
+        let members = invalid.check("member_ids", members);
+        let request_id = invalid.check("request_id", parse_request_id(self.request_id.as_deref()));
+        let (Some(kind), Some(title), Some(description), Some(mut members), Some(request_id), true) =
+            (kind, title, description, members, request_id, invalid.is_empty())
+        else {
+            return Err(invalid);
+        };
+        members.retain(|member| *member != creator);
+        let handle = handle.flatten();
+        let settings = ChatSettings::of_new(kind, handle.is_some(), history.flatten());
+        Ok((NewGroup { kind, title, description, handle, settings, members }, request_id))
+    }
+}
+
+/// A chat: of the caller, or a public one of others.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+enum ChatOrRoom {
+    /// The caller is a member.
+    Chat(Box<ChatItem>),
+    /// The caller is not a member, and the chat is public.
+    Room(Room),
+}
+
+/// Returns a chat.
+///
+/// Of a public group or channel, those who are no members see what it is called.
+#[utoipa::path(
+    get, path = "/chats/{id}", tag = "chats", operation_id = "get_chat", security(("bearer" = [])),
+    params(("id" = ChatId, Path)),
+    responses((status = 200, description = "The chat.", body = ChatOrRoom), NoSuchChat),
+)]
+async fn get(
+    chats: Data<Chats>,
+    groups: Data<Groups>,
+    Authenticated(user): Authenticated,
+    chat: Path<ChatId>,
+) -> Result<Json<ChatOrRoom>, ApiError> {
+    match chats.get(user, *chat).await {
+        Ok(item) => Ok(Json(ChatOrRoom::Chat(Box::new(item)))),
+        Err(ChatError::NotFound) => {
+            let room = groups.room(*chat).await?.ok_or(GroupError::NoSuchChat)?;
+            Ok(Json(ChatOrRoom::Room(room)))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The changed values. Absent ones stay.
+#[derive(Deserialize, ToSchema)]
+struct UpdateRequest {
+    /// The title, 1 to 128 characters.
+    #[schema(min_length = 1, max_length = 128, examples("Team"))]
+    title: Option<String>,
+    /// The description.
+    #[schema(max_length = 1024)]
+    description: Option<String>,
+    /// The name of a public chat; `null` makes the chat private.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, pattern = "^[a-z0-9_]{5,32}$", examples("rust_users"))]
+    #[expect(clippy::option_option, reason = "absent, null, or a value")]
+    handle: Option<Option<String>>,
+    /// The changed settings. Absent ones stay.
+    #[schema(value_type = Option<SettingsPatch>)]
+    settings: Option<Map<String, Value>>,
+    /// It is one of the settings. A client must not believe that it changed it here.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(ignore)]
+    #[expect(clippy::option_option, reason = "absent, null, or a value")]
+    history: Option<Option<IgnoredAny>>,
+    /// An idempotency key that the client chooses.
+    #[schema(value_type = Option<SendId>)]
+    request_id: Option<String>,
+}
+
+/// Changes title, description or settings of a group or channel.
+///
+/// The members get a `chat_updated` event. One value without the right refuses the whole request.
+#[utoipa::path(
+    patch, path = "/chats/{id}", tag = "groups", operation_id = "update_chat", security(("bearer" = [])),
+    params(("id" = ChatId, Path)),
+    request_body = UpdateRequest,
+    responses(
+        (status = 200, description = "The chat.", body = ChatItem),
+        NoSuchChat, RoleTooLow, DirectChat, HandleTaken, OtherContent, GroupsDisabled,
+    ),
+)]
+async fn update(
+    chats: Data<Chats>,
+    groups: Data<Groups>,
+    Authenticated(user): Authenticated,
+    chat: Path<ChatId>,
+    Body(body): Body<UpdateRequest>,
+) -> Result<Json<ChatItem>, ApiError> {
+    let mut invalid = ValidationErrors::default();
+    let title = body.title.map(|title| invalid.check("title", parse_title(title)));
+    let description = body.description.map(|text| invalid.check("description", parse_description(text)));
+    let handle = body.handle.map(|handle| handle.map(|handle| invalid.check("handle", handle.parse())));
+    let request_id = invalid.check("request_id", parse_request_id(body.request_id.as_deref()));
+    if body.history.is_some() {
+        invalid.push("history", ValidationError::new("unknown", "is a setting; give it in `settings`"));
+    }
+    let (Some(request_id), true) = (request_id, invalid.is_empty()) else { return Err(invalid.into()) };
+    let handle = handle.map(Option::flatten);
+    let settings = settings::parse(body.settings.unwrap_or_default())?;
+    let patch = GroupPatch { title: title.flatten(), description: description.flatten(), handle, settings };
+    groups.update(Caller { user, chat: *chat, request_id }, patch).await?;
+    Ok(Json(chats.get(user, *chat).await?))
+}
+
+/// The idempotency key of a call without a body.
+#[derive(Deserialize, IntoParams)]
+pub(super) struct RequestIdQuery {
+    /// An idempotency key that the client chooses.
+    #[param(value_type = SendId, required = false)]
+    request_id: Option<String>,
+}
+
+impl RequestIdQuery {
+    pub(super) fn parse(&self) -> Result<SendId, ValidationErrors> {
+        let mut invalid = ValidationErrors::default();
+        invalid.check("request_id", parse_request_id(self.request_id.as_deref())).ok_or(invalid)
+    }
+}
+
+/// Closes a group or channel for all.
+///
+/// Only its owner can do this. The members get a `chat_closed` event, and the chat no longer exists for anybody.
+#[utoipa::path(
+    delete, path = "/chats/{id}", tag = "groups", operation_id = "close_chat", security(("bearer" = [])),
+    params(("id" = ChatId, Path), RequestIdQuery),
+    responses(
+        (status = 200, description = "The last event of the chat.", body = ChangeResult),
+        NoSuchChat, RoleTooLow, DirectChat, OtherContent, GroupsDisabled,
+    ),
+)]
+async fn close(
+    groups: Data<Groups>,
+    Authenticated(user): Authenticated,
+    chat: Path<ChatId>,
+    query: Query<RequestIdQuery>,
+) -> Result<Json<ChangeResult>, ApiError> {
+    let request_id = query.parse()?;
+    Ok(Json(groups.close(Caller { user, chat: *chat, request_id }).await?))
+}
+
+/// Reads a value that is present, also if it is `null`.
+#[expect(clippy::option_option, reason = "absent, null, or a value")]
+pub(super) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// Parses an idempotency key, and chooses one if the client did not.
+pub(super) fn parse_request_id(text: Option<&str>) -> Result<SendId, ValidationError> {
+    text.map_or_else(|| Ok(SendId::new()), parse_id)
+}
+
+/// Parses the ids of 1 to [`MAX_USERS`] users. Repeated ones are dropped.
+pub(super) fn parse_users(ids: &[String]) -> Result<Vec<UserId>, ValidationError> {
+    let mut ids: Vec<UserId> = parse_ids(ids.iter().map(String::as_str), MAX_USERS)?;
+    if ids.is_empty() {
+        return Err(ValidationError::new("length", "should have at least 1 id"));
+    }
+    let mut known = HashSet::new();
+    ids.retain(|id| known.insert(*id));
+    Ok(ids)
+}
+
+fn parse_type(kind: &str) -> Result<ChatKind, ValidationError> {
+    match ChatKind::from_name(kind) {
+        Some(kind @ (ChatKind::Group | ChatKind::Channel)) => Ok(kind),
+        _ => Err(ValidationError::new("value", "should be group or channel")),
+    }
+}
+
+fn parse_title(title: String) -> Result<String, ValidationError> {
+    check_characters(&title)?;
+    if title.trim().is_empty() || title.chars().count() > MAX_TITLE {
+        return Err(ValidationError::new("length", "should have 1 to 128 characters, at least one of them visible"));
+    }
+    Ok(title)
+}
+
+fn parse_description(text: String) -> Result<String, ValidationError> {
+    check_characters(&text)?;
+    if text.chars().count() > MAX_DESCRIPTION {
+        return Err(ValidationError::new("length", "should have at most 1024 characters"));
+    }
+    Ok(text)
+}
+
+fn check_characters(text: &str) -> Result<(), ValidationError> {
+    if text.contains('\0') {
+        return Err(ValidationError::new("format", "should not contain U+0000"));
+    }
+    Ok(())
+}

@@ -1,0 +1,458 @@
+//! Groups and channels, as requests and answers describe them.
+
+use chrono::{DateTime, Utc};
+use neonchat_common::{
+    chat::Role,
+    ids::{ChatId, SendId, Seq, UserId},
+    time,
+};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::{
+    ToSchema,
+    openapi::{Object, Type},
+};
+
+use super::{handle::Handle, place::Place};
+use crate::{
+    chats::model::ChatItem,
+    rights::{ChatKind, ChatSettings, HistoryVisibility},
+    validation::PageLimit,
+};
+
+/// The most users that one request adds or removes.
+pub(crate) const MAX_USERS: usize = 100;
+
+/// The page size of the lists of a group.
+pub(crate) type GroupPageLimit = PageLimit<50, 100>;
+
+/// Who wants to change which chat.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Caller {
+    pub(crate) user: UserId,
+    pub(crate) chat: ChatId,
+    /// The idempotency key.
+    pub(crate) request_id: SendId,
+}
+
+/// Why users are kept out.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ban {
+    pub(crate) reason: Option<String>,
+}
+
+/// Which members to list.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MemberFilter {
+    pub(crate) role: Option<Role>,
+    pub(crate) after: Option<Place>,
+    pub(crate) limit: GroupPageLimit,
+}
+
+/// A group or channel to be created.
+#[derive(Clone, Debug)]
+pub(crate) struct NewGroup {
+    pub(crate) kind: ChatKind,
+    pub(crate) title: String,
+    pub(crate) description: String,
+    pub(crate) handle: Option<Handle>,
+    pub(crate) settings: ChatSettings,
+    /// The members beside the creator.
+    pub(crate) members: Vec<UserId>,
+}
+
+/// What a request changes about a group or channel. Absent values stay.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct GroupPatch {
+    pub(crate) title: Option<String>,
+    pub(crate) description: Option<String>,
+    /// `Some(None)` makes the chat private.
+    #[expect(clippy::option_option, reason = "absent, null, or a value")]
+    pub(crate) handle: Option<Option<Handle>>,
+    pub(crate) settings: SettingsPatch,
+}
+
+/// The settings that a request changes. Absent values stay.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ToSchema)]
+#[schema(examples(json!({ "send": "admin", "slow_s": 30 })))]
+pub(crate) struct SettingsPatch {
+    /// Who may send messages: `member` or `admin`.
+    pub(crate) send: Option<Role>,
+    /// Who may change title and description.
+    pub(crate) info: Option<Role>,
+    /// Who may add users and make invites.
+    pub(crate) invite: Option<Role>,
+    /// Who may delete messages of members with a lower role: `admin` or `owner`, like the following ones.
+    pub(crate) delete: Option<Role>,
+    /// Who may remove members with a lower role.
+    pub(crate) kick: Option<Role>,
+    /// Who may restrict members with a lower role, and set slow mode.
+    pub(crate) restrict: Option<Role>,
+    /// Who may ban users with a lower role.
+    pub(crate) ban: Option<Role>,
+    /// Who may answer requests to join.
+    pub(crate) requests: Option<Role>,
+    /// Who may read the audit log.
+    pub(crate) audit: Option<Role>,
+    /// The least time between two messages of a member, in seconds.
+    #[schema(minimum = 0, maximum = 86400)]
+    pub(crate) slow_s: Option<i32>,
+    /// Whether newcomers see the history before they joined.
+    pub(crate) history: Option<HistoryVisibility>,
+}
+
+impl SettingsPatch {
+    /// Returns whether it changes something that only the owner may change.
+    pub(crate) fn governs(&self) -> bool {
+        Self { slow_s: None, ..*self } != Self::default()
+    }
+
+    /// Returns the changed settings.
+    pub(crate) fn apply(&self, to: &ChatSettings) -> ChatSettings {
+        ChatSettings {
+            send: self.send.unwrap_or(to.send),
+            info: self.info.unwrap_or(to.info),
+            invite: self.invite.unwrap_or(to.invite),
+            is_default_invite: self.invite.is_none() && to.is_default_invite,
+            delete: self.delete.unwrap_or(to.delete),
+            kick: self.kick.unwrap_or(to.kick),
+            restrict: self.restrict.unwrap_or(to.restrict),
+            ban: self.ban.unwrap_or(to.ban),
+            requests: self.requests.unwrap_or(to.requests),
+            audit: self.audit.unwrap_or(to.audit),
+            slow_s: self.slow_s.unwrap_or(to.slow_s),
+            is_default_slow: self.slow_s.is_none() && to.is_default_slow,
+            history: self.history.unwrap_or(to.history),
+        }
+    }
+}
+
+/// What a request changes about a member. Absent values stay.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct MemberPatch {
+    pub(crate) role: Option<Role>,
+    /// `Some(None)` ends a restriction.
+    #[expect(clippy::option_option, reason = "absent, null, or a value")]
+    pub(crate) restricted_until: Option<Option<DateTime<Utc>>>,
+}
+
+/// How users became members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Via {
+    /// A member added them.
+    Add,
+    /// They had an invite.
+    Invite,
+    /// They asked, and were accepted.
+    Request,
+    /// They joined a public chat.
+    Join,
+}
+
+/// Why a user was not added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum NotAddedReason {
+    /// The user is banned from the chat.
+    Banned,
+    /// The user has reached the limit of chats.
+    Limit,
+    /// There is no such user.
+    Unknown,
+}
+
+/// A user who was not added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct NotAdded {
+    /// The id of the user.
+    pub(crate) user_id: UserId,
+    /// Why.
+    pub(crate) reason: NotAddedReason,
+}
+
+/// The users who were added, and those who were not. Who was a member already is in neither list.
+#[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_field_names, reason = "the names are those of the API")]
+pub(crate) struct Added {
+    pub(crate) added: Vec<UserId>,
+    pub(crate) not_added: Vec<NotAdded>,
+    /// The `seq` of the event; `None` if nobody was added, or in a large chat.
+    pub(crate) seq: Option<Seq>,
+}
+
+/// The result of adding users.
+#[derive(Debug)]
+pub(crate) struct Addition {
+    pub(crate) users: Added,
+    /// For those who were not added.
+    pub(crate) invite: Option<InviteLink>,
+    pub(crate) is_duplicate: bool,
+}
+
+/// A created group or channel.
+pub(crate) struct CreatedGroup {
+    pub(crate) item: ChatItem,
+    pub(crate) not_added: Vec<NotAdded>,
+    /// For those who were not added.
+    pub(crate) invite: Option<InviteLink>,
+    pub(crate) is_duplicate: bool,
+}
+
+/// The result of joining.
+#[derive(Clone, Debug)]
+pub(crate) enum Joined {
+    Member(Added),
+    /// An admin has to accept the user.
+    Pending,
+    AlreadyMember,
+}
+
+/// A public chat, as everybody sees it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct Room {
+    /// The id of the chat.
+    pub(crate) id: ChatId,
+    /// The type of the chat.
+    #[serde(rename = "type")]
+    #[schema(examples("group"))]
+    pub(crate) kind: String,
+    /// The title.
+    #[schema(examples("Team"))]
+    pub(crate) title: String,
+    /// The description.
+    #[schema(examples(""))]
+    pub(crate) description: String,
+    /// The name.
+    #[schema(examples("rust_users"))]
+    pub(crate) handle: String,
+    /// The number of members.
+    #[schema(minimum = 1, examples(12))]
+    pub(crate) member_count: i32,
+    /// `null`: the caller is not a member.
+    #[schema(required, schema_with = null)]
+    pub(crate) role: Option<Role>,
+}
+
+/// Returns the schema of `null`.
+fn null() -> Object {
+    Object::builder().schema_type(Type::Null).description(Some("`null`: the caller is not a member.")).build()
+}
+
+/// A page of public chats, ordered by handle.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Rooms {
+    /// The public chats on this page.
+    pub(crate) rooms: Vec<Room>,
+    /// The value of `after` for the next page; `null` if this is the last one.
+    #[schema(required)]
+    pub(crate) next: Option<String>,
+}
+
+/// An invite to be made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NewInvite {
+    /// For how many seconds it is valid; `None` is until it is revoked.
+    pub(crate) expires_in: Option<i64>,
+    /// How many users may join with it; `None` is any number.
+    pub(crate) max_uses: Option<i32>,
+    /// Whether an admin has to accept each user.
+    pub(crate) approve: bool,
+}
+
+/// A code by which users join a chat.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct InviteItem {
+    /// The code.
+    #[schema(examples("wGx0VFg1Rn2x6tTtq1pY3Q"))]
+    pub(crate) code: String,
+    /// The link for people.
+    #[schema(examples("http://localhost:8080/join/wGx0VFg1Rn2x6tTtq1pY3Q"))]
+    pub(crate) url: String,
+    /// The id of the user who made it.
+    pub(crate) by: UserId,
+    /// Whether an admin has to accept each user.
+    pub(crate) approve: bool,
+    /// How many users joined with it.
+    #[schema(minimum = 0, examples(3))]
+    pub(crate) uses: i32,
+    /// How many users may join with it; `null` is any number.
+    #[schema(required, minimum = 1)]
+    pub(crate) max_uses: Option<i32>,
+    /// When it ceases to be valid; `null` is when it is revoked.
+    #[serde(serialize_with = "time::serialize_option")]
+    #[schema(required)]
+    pub(crate) expires_at: Option<DateTime<Utc>>,
+    /// When it was made.
+    #[serde(serialize_with = "time::serialize")]
+    #[schema(examples("2026-01-02T03:04:05.000006Z"))]
+    pub(crate) created_at: DateTime<Utc>,
+}
+
+/// An invite for users who could not be added.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct InviteLink {
+    /// The code.
+    #[schema(examples("wGx0VFg1Rn2x6tTtq1pY3Q"))]
+    pub(crate) code: String,
+    /// The link for people.
+    #[schema(examples("http://localhost:8080/join/wGx0VFg1Rn2x6tTtq1pY3Q"))]
+    pub(crate) url: String,
+}
+
+/// What a user sees of a chat before joining with an invite.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct InvitePreview {
+    /// The type of the chat.
+    #[serde(rename = "type")]
+    #[schema(examples("group"))]
+    pub(crate) kind: String,
+    /// The title.
+    #[schema(examples("Team"))]
+    pub(crate) title: String,
+    /// The description.
+    #[schema(examples(""))]
+    pub(crate) description: String,
+    /// The number of members.
+    #[schema(minimum = 1, examples(12))]
+    pub(crate) member_count: i32,
+    /// Whether an admin has to accept the user.
+    pub(crate) approve: bool,
+}
+
+/// A user who asked to join.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct RequestItem {
+    /// The id of the user.
+    pub(crate) user_id: UserId,
+    /// The username.
+    #[schema(examples("bob"))]
+    pub(crate) username: String,
+    /// When the user asked.
+    #[serde(serialize_with = "time::serialize")]
+    #[schema(examples("2026-01-02T03:04:05.000006Z"))]
+    pub(crate) at: DateTime<Utc>,
+}
+
+/// A user who is kept out of a chat.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct BanItem {
+    /// The id of the user.
+    pub(crate) user_id: UserId,
+    /// The username.
+    #[schema(examples("bob"))]
+    pub(crate) username: String,
+    /// The id of the user who banned them.
+    pub(crate) by: UserId,
+    /// When.
+    #[serde(serialize_with = "time::serialize")]
+    #[schema(examples("2026-01-02T03:04:05.000006Z"))]
+    pub(crate) at: DateTime<Utc>,
+    /// Why, in the words of that user; `null` if they did not say.
+    #[schema(required)]
+    pub(crate) reason: Option<String>,
+}
+
+/// The result of a change that may make a durable event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct ChangeResult {
+    /// The `seq` of the event; `null` if nothing changed, or in a large chat for a join or leave.
+    #[schema(value_type = Option<i64>, required, minimum = 1, examples(46))]
+    pub(crate) seq: Option<Seq>,
+    /// Whether an earlier request with this `request_id` made the change.
+    pub(crate) duplicate: bool,
+}
+
+/// A member of a group or channel.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct MemberItem {
+    /// The id of the user.
+    pub(crate) user_id: UserId,
+    /// The username.
+    #[schema(examples("bob"))]
+    pub(crate) username: String,
+    /// The role.
+    pub(crate) role: Role,
+    /// When the user joined.
+    #[serde(serialize_with = "time::serialize")]
+    #[schema(examples("2026-01-02T03:04:05.000006Z"))]
+    pub(crate) joined_at: DateTime<Utc>,
+    /// Until then the member may only read; `null` if the member is not restricted.
+    #[serde(serialize_with = "time::serialize_option")]
+    #[schema(required)]
+    pub(crate) restricted_until: Option<DateTime<Utc>>,
+    /// Whether the user has an open socket.
+    pub(crate) online: bool,
+}
+
+/// A page of members: owner and admins first, then by id.
+#[derive(Serialize, ToSchema)]
+#[expect(clippy::struct_field_names, reason = "the names are those of the API")]
+pub(crate) struct Members {
+    /// The members on this page.
+    pub(crate) members: Vec<MemberItem>,
+    /// The value of `after` for the next page; `null` if this is the last one.
+    #[schema(required)]
+    pub(crate) next: Option<String>,
+    /// The highest `seq` of the chat. The page contains all changes up to it.
+    #[schema(value_type = i64, minimum = 0, examples(42))]
+    pub(crate) head_seq: Seq,
+}
+
+/// Who did what in a chat.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct AuditEntry {
+    /// When.
+    #[serde(serialize_with = "time::serialize")]
+    #[schema(examples("2026-01-02T03:04:05.000006Z"))]
+    pub(crate) at: DateTime<Utc>,
+    /// The id of the user.
+    pub(crate) by: UserId,
+    /// What: the type of an event, or `banned`, `unbanned`, `invite_made`, `invite_revoked`, `request_accepted`,
+    /// `request_rejected`.
+    #[schema(examples("members_removed"))]
+    pub(crate) action: String,
+    /// What the action names: users, a role, a code. `null` if it names nothing.
+    #[schema(value_type = Option<Object>, required)]
+    pub(crate) details: Value,
+}
+
+/// A page of the audit log, the newest entry first.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Audit {
+    /// The entries on this page.
+    pub(crate) audit: Vec<AuditEntry>,
+    /// The value of `after` for the next page; `null` if this is the last one.
+    #[schema(required)]
+    pub(crate) next: Option<String>,
+}
+
+/// A page of invites, ordered by code.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Invites {
+    /// The invites on this page.
+    pub(crate) invites: Vec<InviteItem>,
+    /// The value of `after` for the next page; `null` if this is the last one.
+    #[schema(required)]
+    pub(crate) next: Option<String>,
+}
+
+/// A page of users who asked to join, ordered by user.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Requests {
+    /// The users who asked to join on this page.
+    pub(crate) requests: Vec<RequestItem>,
+    /// The value of `after` for the next page; `null` if this is the last one.
+    #[schema(required)]
+    pub(crate) next: Option<String>,
+}
+
+/// A page of bans, ordered by user.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Bans {
+    /// The bans on this page.
+    pub(crate) bans: Vec<BanItem>,
+    /// The value of `after` for the next page; `null` if this is the last one.
+    #[schema(required)]
+    pub(crate) next: Option<String>,
+}

@@ -1,0 +1,60 @@
+//! Parses changes of the settings of a chat.
+
+use neonchat_common::chat::Role;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::model::SettingsPatch;
+use crate::validation::{ValidationError, ValidationErrors};
+
+/// The longest slow mode, in seconds.
+const MAX_SLOW_S: i32 = 86_400;
+
+/// Parses the changed settings. An unknown name is an error: a client must not believe that it set something.
+pub(super) fn parse(settings: Map<String, Value>) -> Result<SettingsPatch, ValidationErrors> {
+    let mut invalid = ValidationErrors::default();
+    let mut patch = SettingsPatch::default();
+    for (name, value) in settings {
+        match name.as_str() {
+            "send" => patch.send = invalid.check("settings.send", sender(value)),
+            "info" => patch.info = invalid.check("settings.info", parse_choice(value)),
+            "invite" => patch.invite = invalid.check("settings.invite", parse_choice(value)),
+            "delete" => patch.delete = invalid.check("settings.delete", officer(value)),
+            "kick" => patch.kick = invalid.check("settings.kick", officer(value)),
+            "restrict" => patch.restrict = invalid.check("settings.restrict", officer(value)),
+            "ban" => patch.ban = invalid.check("settings.ban", officer(value)),
+            "requests" => patch.requests = invalid.check("settings.requests", officer(value)),
+            "audit" => patch.audit = invalid.check("settings.audit", officer(value)),
+            "slow_s" => patch.slow_s = invalid.check("settings.slow_s", seconds(&value)),
+            "history" => patch.history = invalid.check("settings.history", parse_choice(value)),
+            _ => invalid.push("settings", ValidationError::new("unknown", format!("has an unknown setting: {name}"))),
+        }
+    }
+    if invalid.is_empty() { Ok(patch) } else { Err(invalid) }
+}
+
+/// Parses one of several names.
+pub(super) fn parse_choice<T: DeserializeOwned>(value: Value) -> Result<T, ValidationError> {
+    serde_json::from_value(value).map_err(|_| ValidationError::new("value", "is not one of the possible values"))
+}
+
+fn sender(value: Value) -> Result<Role, ValidationError> {
+    parse_choice(value).and_then(|role| match role {
+        Role::Member | Role::Admin => Ok(role),
+        Role::Owner => Err(ValidationError::new("value", "should be member or admin")),
+    })
+}
+
+fn officer(value: Value) -> Result<Role, ValidationError> {
+    parse_choice(value).and_then(|role| match role {
+        Role::Admin | Role::Owner => Ok(role),
+        Role::Member => Err(ValidationError::new("value", "should be admin or owner")),
+    })
+}
+
+fn seconds(value: &Value) -> Result<i32, ValidationError> {
+    let seconds = value.as_i64().and_then(|seconds| i32::try_from(seconds).ok());
+    seconds
+        .filter(|seconds| (0..=MAX_SLOW_S).contains(seconds))
+        .ok_or_else(|| ValidationError::new("range", "should be 0 to 86400"))
+}

@@ -1,0 +1,34 @@
+//! Groups and channels in Postgres.
+
+mod additions;
+mod audit;
+mod bans;
+mod candidates;
+mod create;
+mod earlier;
+mod invites;
+mod joins;
+mod list;
+mod locked;
+mod members;
+mod names;
+mod purge;
+mod rooms;
+mod update;
+
+pub(super) use self::{
+    audit::list as list_audit,
+    bans::{Unban, list as list_bans},
+    create::{Created, create},
+    earlier::Earlier,
+    invites::{
+        Invite, MakeInvite, OfferInvite, Preview, RevokeInvite, find as find_invite, list as list_invites, preview,
+    },
+    joins::{AnswerRequest, JoinByInvite, requests},
+    list::{MemberPage, members as list_members},
+    locked::{Change, Outcome, change},
+    members::{AddMembers, ChangeMember, Leave, RemoveMembers, Transfer},
+    purge::{find_closed, purge},
+    rooms::{JoinPublic, room_of, rooms},
+    update::{Close, Update},
+};

@@ -1,0 +1,110 @@
+//! The end of memberships: by an event of the chat, or because chat-service does not list them any more.
+//!
+//! By an event, the sockets leave the chat first, under the lock of the chat. Then the user's entry loses the chat. Without one, the
+//! entry is first and names the sockets, so that a user who leaves a chat of 10,000 costs no search. In between, a socket that closes stays
+//! in the chat, and is removed with the others. A socket that joins meanwhile looks at the entry afterwards, and leaves.
+
+use std::sync::Arc;
+
+use dashmap::mapref::{multiple::RefMutMulti, one::RefMut};
+use neonchat_common::{
+    bus::Channel,
+    chat::{MembershipChange, RemovalReason},
+    ids::{ChatId, Seq, UserId},
+};
+
+use super::{
+    Hub, Socket,
+    chat::AppliedChange,
+    user::{Removal, User},
+};
+
+impl Hub {
+    /// Applies delivered changes of members to the entries of the users.
+    pub(super) fn apply_to_users(&self, chat: ChatId, applied: Vec<AppliedChange>) {
+        if applied.is_empty() {
+            return;
+        }
+        for AppliedChange { seq, change } in applied {
+            self.apply_change(chat, seq, &change);
+        }
+        self.remove_empty_chat(chat);
+    }
+
+    /// Applies a change of members to the entries of the users.
+    pub(super) fn apply_change(&self, chat: ChatId, seq: Seq, change: &MembershipChange) {
+        if change.closes {
+            self.remove_from_all(chat, Removal::by_event(seq));
+        }
+        for user in &change.removed {
+            self.remove_from_user(*user, chat, Removal::by_event(seq));
+        }
+        for (user, role) in &change.roles {
+            if let Some(mut entry) = self.users.get_mut(user)
+                && let Some(membership) = entry.chats.get_mut(&chat)
+            {
+                membership.set_role(seq, *role);
+            }
+        }
+    }
+
+    /// Removes a user from a chat without an event of the chat. With `joined_seq`, only if this is the user's membership still.
+    /// Returns whether the user was a member here.
+    ///
+    /// A user who has joined again since, without an event between, has a membership with the same `joined_seq`. So the user's list of
+    /// chats is requested.
+    pub(crate) fn remove_member(
+        &self,
+        user: UserId,
+        chat: ChatId,
+        joined_seq: Option<Seq>,
+        reason: RemovalReason,
+    ) -> bool {
+        let Some(known) = self.joined_seq(user, chat) else { return false };
+        let joined_seq = joined_seq.unwrap_or(known);
+        if known != joined_seq {
+            return false;
+        }
+        let removal = Removal { up_to: joined_seq, since: joined_seq };
+        let sockets = self.remove_from_user(user, chat, removal);
+        self.chats.with(chat, |entry| entry.remove_sockets(&sockets, joined_seq, reason));
+        self.remove_empty_chat(chat);
+        self.stale_users.add([user]);
+        true
+    }
+
+    /// Removes all sockets from a chat that chat-service does not have any more.
+    pub(crate) fn remove_chat(&self, chat: ChatId) {
+        self.chats.with(chat, |entry| entry.remove_all(RemovalReason::Gone));
+        self.remove_from_all(chat, Removal::by_event(Seq::MAX));
+        self.remove_empty_chat(chat);
+    }
+
+    /// Removes a chat from a user's entry. Returns the user's sockets; none if the membership is newer.
+    fn remove_from_user(&self, user: UserId, chat: ChatId, removal: Removal) -> Vec<Arc<Socket>> {
+        let remove =
+            |mut entry: RefMut<'_, UserId, User>| entry.remove_chat(chat, removal).then(|| entry.sockets.clone());
+        let Some(sockets) = self.users.get_mut(&user).and_then(remove) else { return Vec::new() };
+        self.typing.end(user, chat);
+        sockets
+    }
+
+    fn remove_from_all(&self, chat: ChatId, removal: Removal) {
+        let remove = |mut entry: RefMutMulti<'_, UserId, User>| entry.remove_chat(chat, removal).then(|| *entry.key());
+        let removed: Vec<_> = self.users.iter_mut().filter_map(remove).collect();
+        for user in removed {
+            self.typing.end(user, chat);
+        }
+    }
+
+    fn remove_empty_chat(&self, chat: ChatId) {
+        if self.chats.remove_if_empty(chat) {
+            self.changed_channels.add([Channel::Chat(chat)]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod property_tests;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,332 @@
+//! Two instances against a model: members join, are removed and join again, while events and announcements arrive in any order, again,
+//! or not at all, and lists of chats are outdated.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use futures_util::FutureExt as _;
+use neonchat_common::{
+    chat::{ChatClass, Role},
+    ids::TokenId,
+};
+use proptest::{prelude::*, sample::Index};
+use serde_json::Value;
+
+use super::*;
+use crate::{
+    hub::{DurableEvent, EventFrames, Socket, UserChat, outbox::Next},
+    protocol::Frame,
+};
+
+const USERS: usize = 3;
+const INSTANCES: usize = 2;
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// A message is stored.
+    Send,
+    /// A user joins or, if the user is a member, is removed.
+    Toggle { user: usize },
+    /// A stored event arrives on an instance.
+    Arrive { instance: usize, event: Index },
+    /// An announcement of a join arrives.
+    Announce { instance: usize, join: Index },
+    /// The publication of a removal without an event arrives.
+    Left { instance: usize, removal: Index },
+    /// An instance fetches the missing events.
+    Repair { instance: usize },
+    /// An instance asks for the chats of a user.
+    List { instance: usize, user: usize },
+    /// An earlier answer is applied.
+    Refresh { answer: Index },
+    /// A user opens a further socket with an earlier answer.
+    Open { answer: Index },
+    /// A socket is closed.
+    Close { socket: Index },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let (user, instance) = (0..USERS, 0..INSTANCES);
+    prop_oneof![
+        3 => Just(Step::Send),
+        3 => user.clone().prop_map(|user| Step::Toggle { user }),
+        6 => (instance.clone(), any::<Index>()).prop_map(|(instance, event)| Step::Arrive { instance, event }),
+        2 => (instance.clone(), any::<Index>()).prop_map(|(instance, join)| Step::Announce { instance, join }),
+        2 => (instance.clone(), any::<Index>()).prop_map(|(instance, removal)| Step::Left { instance, removal }),
+        1 => instance.clone().prop_map(|instance| Step::Repair { instance }),
+        2 => (instance, user).prop_map(|(instance, user)| Step::List { instance, user }),
+        2 => any::<Index>().prop_map(|answer| Step::Refresh { answer }),
+        1 => any::<Index>().prop_map(|answer| Step::Open { answer }),
+        1 => any::<Index>().prop_map(|socket| Step::Close { socket }),
+    ]
+}
+
+/// A stored event: a message or join, or the removal of a user.
+#[derive(Clone, Copy, Debug)]
+struct Stored {
+    removed: Option<usize>,
+}
+
+/// A membership: the user gets the events after `joined`, up to `removed`.
+#[derive(Clone, Copy, Debug)]
+struct Interval {
+    joined: Seq,
+    removed: Option<Seq>,
+}
+
+/// What chat-service answered when it was asked for the chats of a user, and what the instance knew before.
+struct Answer {
+    instance: usize,
+    user: usize,
+    known: Option<Seq>,
+    chat: Option<UserChat>,
+}
+
+/// An open socket and the frames that it got.
+struct Client {
+    instance: usize,
+    user: usize,
+    socket: Arc<Socket>,
+    frames: Vec<Value>,
+}
+
+struct World {
+    chat: ChatId,
+    /// Whether joins and removals are events.
+    has_events: bool,
+    users: [UserId; USERS],
+    hubs: [Hub; INSTANCES],
+    events: Vec<Stored>,
+    memberships: [Vec<Interval>; USERS],
+    joins: Vec<(usize, UserChat)>,
+    /// The users of the removals without an event.
+    removals: Vec<usize>,
+    answers: Vec<Answer>,
+    clients: Vec<Client>,
+}
+
+impl World {
+    fn new(has_events: bool) -> Self {
+        let founded = || vec![Interval { joined: 0, removed: None }];
+        let mut world = Self {
+            chat: ChatId::new(),
+            has_events,
+            users: [(); USERS].map(|()| UserId::new()),
+            hubs: [(); INSTANCES].map(|()| Hub::default()),
+            events: Vec::new(),
+            memberships: [(); USERS].map(|()| founded()),
+            joins: Vec::new(),
+            removals: Vec::new(),
+            answers: Vec::new(),
+            clients: Vec::new(),
+        };
+        for (instance, user) in (0..INSTANCES).flat_map(|instance| (0..USERS).map(move |user| (instance, user))) {
+            let chat = world.list(user);
+            world.open(instance, user, chat.as_ref());
+        }
+        world
+    }
+
+    fn head(&self) -> Seq {
+        Seq::try_from(self.events.len()).expect("convert length")
+    }
+
+    /// Returns the chat as chat-service lists it for a user.
+    fn list(&self, user: usize) -> Option<UserChat> {
+        let Interval { joined, removed: None } = *self.memberships[user].last()? else { return None };
+        Some(UserChat {
+            id: self.chat,
+            last_seq: self.head(),
+            partner: None,
+            presence: Vec::new(),
+            from_seq: (joined - 1).max(0),
+            class: ChatClass::Small,
+            role: Role::Member,
+            joined_seq: joined,
+        })
+    }
+
+    fn open(&mut self, instance: usize, user: usize, chat: Option<&UserChat>) {
+        let hub = &self.hubs[instance];
+        hub.reserve(self.users[user]);
+        let socket = hub.register(self.users[user], TokenId::new(), None, chat.cloned().as_slice());
+        self.clients.push(Client { instance, user, socket, frames: Vec::new() });
+    }
+
+    fn deliver(&self, instance: usize, seq: Seq) {
+        let Stored { removed } = self.events[usize::try_from(seq - 1).expect("convert seq")];
+        let membership = removed.map(|user| MembershipChange {
+            removed: vec![self.users[user]],
+            reason: RemovalReason::Kicked,
+            closes: false,
+            roles: Vec::new(),
+        });
+        let frames = EventFrames::of_change(Frame::opaque(seq.to_string()), None, None);
+        let event = DurableEvent { membership, ..DurableEvent::new(seq, None, frames) };
+        self.hubs[instance].deliver(self.chat, event);
+    }
+
+    fn repair(&self, instance: usize) {
+        while let Some(next) = self.hubs[instance].next_seq(self.chat).filter(|next| *next <= self.head()) {
+            self.deliver(instance, next);
+        }
+    }
+
+    fn refresh(&self, answer: &Answer) {
+        let (hub, user) = (&self.hubs[answer.instance], self.users[answer.user]);
+        hub.add_chats(user, answer.chat.as_slice());
+        if let (Some(joined_seq), None) = (answer.known, &answer.chat) {
+            self.repair(answer.instance);
+            hub.remove_member(user, self.chat, Some(joined_seq), RemovalReason::Gone);
+        }
+    }
+
+    fn ask(&self, instance: usize, user: usize) -> Answer {
+        let known = self.hubs[instance].joined_seq(self.users[user], self.chat);
+        Answer { instance, user, known, chat: self.list(user) }
+    }
+
+    fn apply(&mut self, step: Step) {
+        match step {
+            Step::Send => self.events.push(Stored { removed: None }),
+            Step::Toggle { user } => {
+                let is_member = self.list(user).is_some();
+                if self.has_events {
+                    self.events.push(Stored { removed: is_member.then_some(user) });
+                } else if is_member {
+                    self.removals.push(user);
+                }
+                let seq = self.head();
+                if is_member {
+                    self.memberships[user].last_mut().expect("have membership").removed = Some(seq);
+                } else {
+                    self.memberships[user].push(Interval { joined: seq, removed: None });
+                    self.joins.push((user, self.list(user).expect("have joined")));
+                }
+            }
+            Step::Arrive { instance, event } if !self.events.is_empty() => {
+                self.deliver(instance, Seq::try_from(event.index(self.events.len())).expect("convert seq") + 1);
+            }
+            Step::Announce { instance, join } if !self.joins.is_empty() => {
+                let (user, chat) = join.get(&self.joins);
+                let frame = Frame::opaque(format!(r#"{{"created":{}}}"#, chat.last_seq));
+                self.hubs[instance].announce_chat(self.users[*user], chat.clone(), &frame);
+            }
+            Step::Left { instance, removal } if !self.removals.is_empty() => {
+                let user = self.users[*removal.get(&self.removals)];
+                self.hubs[instance].remove_member(user, self.chat, None, RemovalReason::Left);
+            }
+            Step::Repair { instance } => self.repair(instance),
+            Step::List { instance, user } => self.answers.push(self.ask(instance, user)),
+            Step::Refresh { answer } if !self.answers.is_empty() => {
+                let answer = self.answers.swap_remove(answer.index(self.answers.len()));
+                self.refresh(&answer);
+            }
+            Step::Open { answer } if !self.answers.is_empty() => {
+                let Answer { instance, user, chat, .. } = self.answers.swap_remove(answer.index(self.answers.len()));
+                self.open(instance, user, chat.as_ref());
+            }
+            Step::Close { socket } if !self.clients.is_empty() => {
+                let client = self.clients.swap_remove(socket.index(self.clients.len()));
+                self.hubs[client.instance].unregister(&client.socket);
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes the frames from the outboxes.
+    fn receive(&mut self) {
+        for client in &mut self.clients {
+            while let Some(Next::Frame(frame)) = client.socket.outbox.next().now_or_never() {
+                client.frames.push(serde_json::from_str(frame.as_str()).expect("parse frame"));
+            }
+        }
+    }
+
+    /// Returns which membership of a user an event belongs to.
+    fn membership_at(&self, user: usize, seq: Seq) -> Option<usize> {
+        let contains =
+            |interval: &Interval| interval.joined < seq && interval.removed.is_none_or(|removed| seq <= removed);
+        self.memberships[user].iter().position(contains)
+    }
+
+    /// Checks the frames of a socket: no event outside of a membership, none twice, none left out within a membership, none of the
+    /// same membership after `chat_removed`, and none that an announcement before it contains.
+    fn check(&self, client: &Client) -> Result<(), TestCaseError> {
+        let removals: BTreeSet<Seq> =
+            self.memberships[client.user].iter().filter_map(|interval| interval.removed).collect();
+        let mut last: Option<(Seq, usize)> = None;
+        let mut ended = None;
+        let mut announced = 0;
+        for (place, frame) in client.frames.iter().enumerate() {
+            if let Some(seq) = frame.as_i64() {
+                prop_assert!(seq > announced, "{seq} after its announcement: {:?}", client.frames);
+                let membership = self.membership_at(client.user, seq);
+                prop_assert!(membership.is_some(), "event {seq} is not for user {}: {:?}", client.user, client.frames);
+                let membership = membership.expect("be a member");
+                prop_assert!(ended.is_none_or(|ended| membership > ended), "{seq} after the end: {:?}", client.frames);
+                if let Some((last, earlier)) = last {
+                    let is_next = if membership == earlier { seq == last + 1 } else { seq > last };
+                    prop_assert!(is_next, "{seq} after {last}: {:?}", client.frames);
+                }
+                last = Some((seq, membership));
+            } else if let Some(last_seq) = frame["created"].as_i64() {
+                announced = announced.max(last_seq);
+            } else if frame["type"] == "chat_removed" && frame["reason"] == "kicked" {
+                let before = place.checked_sub(1).and_then(|place| client.frames[place].as_i64());
+                prop_assert!(before.is_some_and(|seq| removals.contains(&seq)), "{:?}", client.frames);
+                ended = last.map(|(_, membership)| membership);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_memberships(has_events: bool, steps: Vec<Step>) -> Result<(), TestCaseError> {
+    let mut world = World::new(has_events);
+    for step in steps {
+        world.apply(step);
+        world.receive();
+    }
+    // Resync, twice: a refused list is read again.
+    for (instance, user) in (0..2 * INSTANCES).flat_map(|round| (0..USERS).map(move |user| (round % INSTANCES, user))) {
+        world.repair(instance);
+        world.refresh(&world.ask(instance, user));
+        world.receive();
+    }
+    world.apply(Step::Send);
+    let last = world.head();
+    for instance in 0..INSTANCES {
+        world.deliver(instance, last);
+    }
+    world.receive();
+    for client in &world.clients {
+        if has_events {
+            world.check(client)?;
+        }
+        let is_member = world.list(client.user).is_some();
+        let got_last = client.frames.last().and_then(Value::as_i64) == Some(last);
+        prop_assert_eq!(got_last, is_member, "user {}: {:?}", client.user, &client.frames);
+        let is_known = world.hubs[client.instance].joined_seq(world.users[client.user], world.chat).is_some();
+        prop_assert_eq!(is_known, is_member);
+    }
+    for client in world.clients.split_off(0) {
+        world.hubs[client.instance].unregister(&client.socket);
+    }
+    for hub in &world.hubs {
+        prop_assert!(hub.chats().is_empty() && hub.users().is_empty(), "nothing stays");
+    }
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn members_get_exactly_the_events_of_their_memberships(steps in prop::collection::vec(step(), 0..120)) {
+        check_memberships(true, steps)?;
+    }
+
+    /// Removals without an event have no place between the events, so what is sent until the next list of chats is not exact.
+    #[test]
+    fn members_of_a_large_chat_get_its_events_in_the_end(steps in prop::collection::vec(step(), 0..120)) {
+        check_memberships(false, steps)?;
+    }
+}

@@ -1,0 +1,193 @@
+//! Members of groups and channels who are added, removed and leave while they are connected.
+
+use neonchat_testbed::{
+    client::{Api, Socket, User},
+    redis::{Persistence, Redis},
+};
+use serde_json::{Value, json};
+
+use crate::helpers::TestApp;
+
+/// A group or channel of alice, who owns it, and bob.
+struct Group {
+    alice: User,
+    bob: User,
+    chat: String,
+}
+
+impl Group {
+    async fn new(api: &Api, kind: &str) -> Self {
+        let (alice, bob) = (api.any_user().await.expect("register user"), api.any_user().await.expect("register user"));
+        let body = json!({ "type": kind, "title": "Team", "member_ids": [bob.id] });
+        let created = api.post("/api/v1/chats", &alice, &body).await.expect("call API");
+        assert_eq!(created.status, 201, "{created:?}");
+        let chat = created.body["id"].as_str().expect("read id").to_owned();
+        Self { alice, bob, chat }
+    }
+
+    fn path(&self, rest: &str) -> String {
+        format!("/api/v1/chats/{}{rest}", self.chat)
+    }
+
+    /// Calls the API as the owner. Returns the `seq` of the event.
+    async fn change(&self, api: &Api, path: &str, body: Value) -> i64 {
+        let answer = api.post(&self.path(path), &self.alice, &body).await.expect("call API");
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.body["seq"].as_i64().expect("read seq")
+    }
+
+    async fn kick(&self, api: &Api) -> i64 {
+        self.change(api, "/members/remove", json!({ "user_ids": [self.bob.id] })).await
+    }
+
+    async fn add(&self, api: &Api, user: &User) -> i64 {
+        self.change(api, "/members", json!({ "user_ids": [user.id] })).await
+    }
+
+    async fn leave(&self, api: &Api) {
+        let path = self.path("/members/me");
+        let answer = api.call("DELETE", &path, Some(&self.bob.token), None).await.expect("call API");
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+
+    fn removed(&self, reason: &str) -> Value {
+        json!({ "type": "chat_removed", "chat_id": self.chat, "reason": reason })
+    }
+
+    /// Expects the event that removes bob, and then `chat_removed`.
+    async fn expect_kick(&self, socket: &mut Socket, seq: i64) {
+        let event = socket.expect_beside_presence("members_removed").await.expect("receive event");
+        assert_eq!((&event["seq"], &event["user_ids"]), (&json!(seq), &json!([self.bob.id])), "{event}");
+        let removed = socket.expect_beside_presence("chat_removed").await.expect("receive chat_removed");
+        assert_eq!(removed, self.removed("kicked"));
+    }
+}
+
+async fn open(websocket: &str, user: &User) -> Socket {
+    Socket::open(websocket, user, None).await.expect("open socket")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kicked_member_gets_nothing_after_the_kick_on_any_instance() {
+    let app = TestApp::start().await;
+    let other = app.another().await;
+    let group = Group::new(&app.api, "group").await;
+    let mut alices = app.socket(&group.alice).await;
+    let mut bobs = [app.socket(&group.bob).await, open(&other.websocket, &group.bob).await];
+    let mut scoped = Socket::open(&other.websocket, &group.bob, Some(&group.chat)).await.expect("open socket");
+    alices.send_message(&group.chat, "before").await.expect("receive ack");
+    let seq = group.kick(&app.api).await;
+    alices.expect_beside_presence("members_removed").await.expect("receive event");
+    alices.send_message(&group.chat, "after").await.expect("receive ack");
+
+    for socket in &mut bobs {
+        socket.expect_beside_presence("new_message").await.expect("receive message");
+        group.expect_kick(socket, seq).await;
+        let message = json!({ "type": "message", "chat_id": group.chat, "text": "x" });
+        socket.send(&message).await.expect("send");
+        let error = socket.expect_beside_presence("error").await.expect("receive error");
+        assert_eq!(error["code"], "not_found", "{error}");
+        socket.expect_quiet().await.expect("receive pong");
+    }
+    let (frames, code) = scoped.closed().await.expect("receive close frame");
+    assert_eq!((frames.last(), code), (Some(&group.removed("kicked")), 4003), "{frames:?}");
+    let refused = Socket::open(&other.websocket, &group.bob, Some(&group.chat)).await;
+    assert!(refused.is_err(), "the chat does not exist for bob");
+
+    // Bob is added again, and gets what follows.
+    let joined = group.add(&app.api, &group.bob).await;
+    for socket in &mut bobs {
+        let created = socket.expect_beside_presence("chat_created").await.expect("receive announcement");
+        assert_eq!((&created["chat"]["id"], &created["chat"]["last_seq"]), (&json!(group.chat), &json!(joined)));
+    }
+    alices.expect_beside_presence("members_added").await.expect("receive event");
+    alices.send_message(&group.chat, "again").await.expect("receive ack");
+    for socket in &mut bobs {
+        let message = socket.expect_beside_presence("new_message").await.expect("receive message");
+        assert_eq!((&message["seq"], &message["message"]["text"]), (&json!(joined + 1), &json!("again")));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kick_while_redis_is_away_is_applied_before_later_messages() {
+    let folder = tempfile::tempdir().expect("create directory");
+    let redis = Redis::start(folder.path(), None, Persistence::None).await.expect("start Redis");
+    let (url, port) = (redis.url(), redis.port());
+    let app = TestApp::start_with(&url, &[]).await;
+    let other = app.another().await;
+    let group = Group::new(&app.api, "group").await;
+    let carol = app.api.any_user().await.expect("register user");
+    group.add(&app.api, &carol).await;
+    let mut alices = app.socket(&group.alice).await;
+    let mut bobs = [app.socket(&group.bob).await, open(&other.websocket, &group.bob).await];
+    let mut carols = open(&other.websocket, &carol).await;
+
+    redis.stop().await.expect("stop process");
+    let seq = group.kick(&app.api).await;
+    // The same instance delivers the message at once, so it has to find the kick before it.
+    alices.send_message(&group.chat, "after").await.expect("receive ack");
+    group.expect_kick(&mut bobs[0], seq).await;
+    bobs[0].expect_quiet().await.expect("receive pong");
+
+    let _redis = Redis::start(folder.path(), Some(port), Persistence::None).await.expect("start Redis");
+    group.expect_kick(&mut bobs[1], seq).await;
+    for kind in ["members_removed", "new_message"] {
+        carols.expect_beside_presence(kind).await.expect("receive event");
+    }
+    bobs[1].expect_quiet().await.expect("receive pong");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leaving_a_large_chat_makes_no_event() {
+    let app = TestApp::start().await;
+    let other = app.another().await;
+    let group = Group::new(&app.api, "channel").await;
+    let (mut alices, mut bobs) = (app.socket(&group.alice).await, open(&other.websocket, &group.bob).await);
+    group.leave(&app.api).await;
+    let removed = bobs.expect_beside_presence("chat_removed").await.expect("receive chat_removed");
+    assert_eq!(removed, group.removed("left"));
+    let ack = alices.send_message(&group.chat, "after").await.expect("receive ack");
+    assert_eq!(ack["seq"], 1);
+    bobs.expect_quiet().await.expect("receive pong");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_departure_from_a_large_chat_is_found() {
+    let nowhere = format!("redis://127.0.0.1:{}/0", neonchat_testbed::port::reserve().expect("reserve port"));
+    let app = TestApp::start_with(&nowhere, &[]).await;
+    let group = Group::new(&app.api, "channel").await;
+    let mut bobs = app.socket(&group.bob).await;
+    group.leave(&app.api).await;
+    let removed = bobs.expect_beside_presence("chat_removed").await.expect("resync");
+    assert_eq!(removed, group.removed("gone"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sync_after_a_kick_tells_that_the_chat_is_gone() {
+    let app = TestApp::start().await;
+    let group = Group::new(&app.api, "group").await;
+    let mut alices = app.socket(&group.alice).await;
+    alices.send_message(&group.chat, "before").await.expect("receive ack");
+    group.kick(&app.api).await;
+    alices.expect_beside_presence("members_removed").await.expect("receive event");
+    let mut bobs = app.socket(&group.bob).await;
+    let sync = json!({ "type": "sync", "cursors": { &group.chat: 1 } });
+    bobs.send(&sync).await.expect("send");
+    let removed = bobs.expect_beside_presence("chat_removed").await.expect("receive chat_removed");
+    assert_eq!(removed, group.removed("gone"));
+    let synced = bobs.expect_beside_presence("synced").await.expect("receive synced");
+    assert_eq!(synced["chats"], json!([]));
+
+    // After joining again, what came before does not exist.
+    let joined = group.add(&app.api, &group.bob).await;
+    alices.expect_beside_presence("members_added").await.expect("receive event");
+    alices.send_message(&group.chat, "again").await.expect("receive ack");
+    let mut again = app.socket(&group.bob).await;
+    again.send(&sync).await.expect("send");
+    for (kind, seq) in [("members_added", joined), ("new_message", joined + 1)] {
+        assert_eq!(again.expect_beside_presence(kind).await.expect("receive event")["seq"], seq);
+    }
+    let synced = again.expect_beside_presence("synced").await.expect("receive synced");
+    let expected = json!([{ "chat_id": group.chat, "first_seq": joined, "head_seq": joined + 1, "complete": true }]);
+    assert_eq!(synced["chats"], expected);
+}
