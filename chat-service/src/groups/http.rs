@@ -18,8 +18,10 @@ use super::{
     error::{GroupError, Quantity},
     joining_http, members_http,
     model::{
-        Caller, ChangeResult, CreatedGroup, GroupPatch, InviteLink, MAX_USERS, NewGroup, NotAdded, Room, SettingsPatch,
+        Caller, ChangeResult, CreatedGroup, GroupPageLimit, GroupPatch, InviteLink, MAX_USERS, NewGroup, NotAdded,
+        Room, SettingsPatch,
     },
+    moderation_http,
     service::Groups,
     settings::{self, parse_choice},
 };
@@ -58,7 +60,10 @@ const MAX_TITLE: usize = 128;
 const MAX_DESCRIPTION: usize = 1024;
 
 pub(crate) fn routes() -> Routes {
-    routes!(create, get, update, close).and(members_http::routes()).and(joining_http::routes())
+    routes!(create, get, update, close)
+        .and(members_http::routes())
+        .and(joining_http::routes())
+        .and(moderation_http::routes())
 }
 
 /// Either `partner_id`, or `type` and `title`.
@@ -271,6 +276,31 @@ async fn update(
     let patch = GroupPatch { title: title.flatten(), description: description.flatten(), handle, settings };
     groups.update(Caller { user, chat: *chat, request_id }, patch).await?;
     Ok(Json(chats.get(user, *chat).await?))
+}
+
+#[derive(Deserialize, IntoParams)]
+pub(super) struct PageQuery {
+    /// The `next` of another page.
+    after: Option<String>,
+    /// Maximum number of items to return.
+    #[param(value_type = GroupPageLimit, inline, required = false)]
+    limit: Option<String>,
+}
+
+impl PageQuery {
+    /// Returns the place after which the page begins, and the limit.
+    pub(super) fn parse<T>(
+        &self,
+        place: impl FnOnce(&str) -> Result<T, ValidationError>,
+    ) -> Result<(Option<T>, GroupPageLimit), ValidationErrors> {
+        let mut invalid = ValidationErrors::default();
+        let after = self.after.as_deref().map(|after| invalid.check("after", place(after)));
+        let limit = invalid.check("limit", GroupPageLimit::parse(self.limit.as_deref()));
+        match limit.filter(|_| invalid.is_empty()) {
+            Some(limit) => Ok((after.flatten(), limit)),
+            None => Err(invalid),
+        }
+    }
 }
 
 /// The idempotency key of a call without a body.

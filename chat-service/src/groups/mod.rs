@@ -10,6 +10,7 @@ mod invite_code;
 mod joining_http;
 mod members_http;
 pub(crate) mod model;
+mod moderation_http;
 mod place;
 pub(crate) mod purge;
 pub(crate) mod service;
