@@ -62,7 +62,7 @@ impl Servers {
     /// A server does not stop.
     pub async fn stop(self) -> anyhow::Result<()> {
         self.redis.stop().await?;
-        self.postgres.stop().await?;
+        self.postgres.discard().await?;
         Ok(self.folder.close()?)
     }
 }
