@@ -2,6 +2,7 @@
 
 mod change;
 mod insert;
+mod lock;
 
 use diesel::{
     BoolExpressionMethods as _, ExpressionMethods as _, HasQuery as _, OptionalExtension as _, QueryDsl as _,

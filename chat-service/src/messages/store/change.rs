@@ -7,10 +7,11 @@ use diesel::{
     result::{DatabaseErrorKind, Error as QueryError},
     sql_types::{Array, BigInt, Bool, Nullable, SmallInt, Text, Uuid as SqlUuid},
 };
-use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
+use diesel_async::{AsyncConnection as _, AsyncPgConnection, RunQueryDsl as _};
 use neonchat_common::ids::Seq;
 use uuid::Uuid;
 
+use super::lock::lock_chats;
 use crate::{
     event_kind::EventKind,
     messages::{
@@ -34,10 +35,20 @@ pub(in crate::messages) async fn apply_changes(
 ) -> QueryResult<Vec<ChangeResult>> {
     let mut outcomes = vec![Err(MessageError::NoSuchChat); changes.len()];
     let mut pending: Vec<usize> = (0..changes.len()).collect();
+    let mut is_contended = false;
     for attempt in 1..=ATTEMPTS {
         let statement = ApplyChanges::new(pending.iter().map(|index| changes[*index]), policy);
         // `load` reads the answer to its end: the rows arrive before the commit.
-        let rows: Vec<Row> = match (&statement).load(connection).await {
+        let rows: QueryResult<Vec<Row>> = if is_contended {
+            let apply_locked = async |connection: &mut AsyncPgConnection| {
+                lock_chats(connection, pending.iter().map(|index| changes[*index].chat)).await?;
+                (&statement).load(connection).await
+            };
+            connection.transaction(apply_locked).await
+        } else {
+            (&statement).load(connection).await
+        };
+        let rows = match rows {
             Ok(rows) => rows,
             // The same `request_id` was stored meanwhile. The next attempt finds it.
             Err(QueryError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) if attempt < ATTEMPTS => continue,
@@ -61,7 +72,7 @@ pub(in crate::messages) async fn apply_changes(
                 outcomes[index] = Err(MessageError::Contended);
             }
         }
-        pending = stale;
+        (pending, is_contended) = (stale, true);
     }
     Ok(outcomes)
 }

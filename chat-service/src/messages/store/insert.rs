@@ -10,10 +10,11 @@ use diesel::{
     result::{DatabaseErrorKind, Error as QueryError},
     sql_types::{Array, BigInt, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
 };
-use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
+use diesel_async::{AsyncConnection as _, AsyncPgConnection, RunQueryDsl as _};
 use neonchat_common::ids::{MessageId, Seq};
 use uuid::Uuid;
 
+use super::lock::lock_chats;
 use crate::{
     messages::{
         error::MessageError,
@@ -43,15 +44,17 @@ pub(in crate::messages) async fn insert_batch(
 ) -> QueryResult<Vec<StoreResult>> {
     let mut outcomes = vec![Err(MessageError::NoSuchChat); messages.len()];
     let mut pending: Vec<usize> = (0..messages.len()).collect();
-    let mut shape = PLAIN;
+    let (mut shape, mut is_contended) = (PLAIN, false);
     for attempt in 1..=ATTEMPTS {
-        let batch = pending.iter().map(|index| messages[*index]);
-        // `load` reads the answer to its end. The rows arrive before the commit, so reading only some of them would take a
-        // failed commit for a successful one.
-        let rows: QueryResult<Vec<Row>> = if shape == LIMITED {
-            InsertMessages::<LIMITED>::new(batch, large_chat_rate).load(connection).await
+        let batch: Vec<_> = pending.iter().map(|index| messages[*index]).collect();
+        let rows = if is_contended {
+            let insert_locked = async |connection: &mut AsyncPgConnection| {
+                lock_chats(connection, batch.iter().map(|message| message.chat)).await?;
+                insert(connection, &batch, shape, large_chat_rate).await
+            };
+            connection.transaction(insert_locked).await
         } else {
-            InsertMessages::<PLAIN>::new(batch, large_chat_rate).load(connection).await
+            insert(connection, &batch, shape, large_chat_rate).await
         };
         let mut rows = match rows {
             Ok(rows) => rows,
@@ -71,8 +74,10 @@ pub(in crate::messages) async fn insert_batch(
                 Some(outcome) => outcomes[index] = outcome,
                 None => again.push(index),
             }
-            if row.state == HAS_LIMIT {
-                shape = LIMITED;
+            match row.state {
+                HAS_LIMIT => shape = LIMITED,
+                STALE => is_contended = true,
+                _ => {}
             }
         }
         if again.is_empty() {
@@ -87,6 +92,22 @@ pub(in crate::messages) async fn insert_batch(
         pending = again;
     }
     Ok(outcomes)
+}
+
+async fn insert(
+    connection: &mut AsyncPgConnection,
+    batch: &[&NewMessage],
+    shape: bool,
+    large_chat_rate: u32,
+) -> QueryResult<Vec<Row>> {
+    let batch = batch.iter().copied();
+    // `load` reads the answer to its end. The rows arrive before the commit, so reading only some of them would take a failed
+    // commit for a successful one.
+    if shape == LIMITED {
+        InsertMessages::<LIMITED>::new(batch, large_chat_rate).load(connection).await
+    } else {
+        InsertMessages::<PLAIN>::new(batch, large_chat_rate).load(connection).await
+    }
 }
 
 /// One statement, so one transaction and one round trip. The messages are passed as arrays, one for each column, so that the

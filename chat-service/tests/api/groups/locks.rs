@@ -1,7 +1,11 @@
-//! What happens before a chat is locked, and with which indexes.
+//! What happens before a chat is locked, with which indexes, and who gets its turn.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::future::join_all;
 use neonchat_testbed::harness::until;
 use serde_json::json;
+use uuid::Uuid;
 
 use super::Group;
 use crate::support::assert_problem;
@@ -57,4 +61,35 @@ async fn generic_plans_use_the_indexes_of_some_members() {
     let before = scans("chat_members_admins").await;
     assert_eq!(group.change_member(&group.owner, &group.other, json!({ "role": "admin" })).await.status, 200);
     until("the index of admins is used", async || scans("chat_members_admins").await > before).await;
+}
+
+/// A message that was allowed under rights that have changed since is tried again. It must get its turn.
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_and_edits_get_their_turn_while_members_come_and_go() {
+    let group = Group::start("group").await;
+    let body = json!({ "handle": format!("h{}", &Uuid::new_v4().simple().to_string()[..16]) });
+    assert_eq!(group.call("PATCH", &group.owner, "", Some(body)).await.status, 200);
+    let mut passers = Vec::new();
+    for _ in 0..10 {
+        passers.push(group.app.user().await);
+    }
+    let are_sent = AtomicBool::new(false);
+    let come_and_go = join_all(passers.iter().map(async |user| {
+        while !are_sent.load(Ordering::Relaxed) {
+            group.call("POST", user, "/join", None).await;
+            group.call("DELETE", user, "/members/me", None).await;
+        }
+    }));
+    let send = async {
+        for n in 0..10 {
+            let sent = group.send(&group.member, &format!("text {n}")).await;
+            assert_eq!(sent.status, 201, "{sent:?}");
+            let path = format!("/messages/{}", sent.body["id"].as_str().expect("read id"));
+            let edited =
+                group.call("PATCH", &group.member, &path, Some(json!({ "text": format!("edited {n}") }))).await;
+            assert_eq!(edited.status, 200, "{edited:?}");
+        }
+        are_sent.store(true, Ordering::Relaxed);
+    };
+    tokio::join!(come_and_go, send);
 }
