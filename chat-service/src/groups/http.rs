@@ -9,6 +9,7 @@ use actix_web::{
 use neonchat_common::{
     error::ApiError,
     ids::{ChatId, SendId, UserId},
+    visible::has_visible,
 };
 use serde::{Deserialize, Deserializer, Serialize, de::IgnoredAny};
 use serde_json::{Map, Value};
@@ -372,7 +373,7 @@ fn parse_type(kind: &str) -> Result<ChatKind, ValidationError> {
 
 fn parse_title(title: String) -> Result<String, ValidationError> {
     check_characters(&title)?;
-    if title.trim().is_empty() || title.chars().count() > MAX_TITLE {
+    if !has_visible(&title) || title.chars().count() > MAX_TITLE {
         return Err(ValidationError::new("length", "should have 1 to 128 characters, at least one of them visible"));
     }
     Ok(title)

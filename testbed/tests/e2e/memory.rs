@@ -51,7 +51,8 @@ async fn compressed_bodies_are_not_expanded() {
         let before = peak_kib(*process);
         let statuses = join_all((0..96).map(|_| send())).await;
         assert!(statuses.iter().all(|status| *status == 415), "{path}: {statuses:?}");
-        let grown = peak_kib(*process) - before;
+        // The kernel counts the pages of each thread apart, so the peak is not exact and may even fall.
+        let grown = peak_kib(*process).saturating_sub(before);
         assert!(grown < MOST_KIB, "{path}: {grown} KiB");
     }
 }
