@@ -1,6 +1,6 @@
 //! Parses input of clients into types, and reports all invalid fields together.
 
-use std::{borrow::Cow, fmt, ops::RangeInclusive, str::FromStr};
+use std::{borrow::Cow, collections::HashSet, fmt, hash::Hash, ops::RangeInclusive, str::FromStr};
 
 use neonchat_common::{
     error::{ApiError, FieldError},
@@ -90,6 +90,13 @@ impl<const DEFAULT: u32, const MAX: u32> PageLimit<DEFAULT, MAX> {
         items.truncate(limit);
         has_more
     }
+
+    /// Removes the extra item of such a query. Returns the place of the last item that is left, if there was one: the next page
+    /// begins after it.
+    pub(crate) fn next_place<T>(self, items: &mut Vec<T>, place: impl FnOnce(&T) -> String) -> Option<String> {
+        let has_more = self.truncate(items);
+        items.last().filter(|_| has_more).map(place)
+    }
 }
 
 impl<const DEFAULT: u32, const MAX: u32> PartialSchema for PageLimit<DEFAULT, MAX> {
@@ -176,6 +183,20 @@ pub(crate) fn parse_ids<'a, T: FromStr>(
         return Err(ValidationError::new("length", format!("should have at most {max} ids")));
     }
     ids.into_iter().map(parse_id).collect()
+}
+
+/// Parses a list of 1 to `max` ids. Repeated ones are dropped.
+pub(crate) fn parse_distinct_ids<T: FromStr + Copy + Eq + Hash>(
+    ids: &[String],
+    max: usize,
+) -> Result<Vec<T>, ValidationError> {
+    let mut ids: Vec<T> = parse_ids(ids.iter().map(String::as_str), max)?;
+    if ids.is_empty() {
+        return Err(ValidationError::new("length", "should have at least 1 id"));
+    }
+    let mut known = HashSet::new();
+    ids.retain(|id| known.insert(*id));
+    Ok(ids)
 }
 
 /// Parses a `seq` in a query; 0, which is before the first event, if the client gives none.

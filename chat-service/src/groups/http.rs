@@ -1,7 +1,5 @@
 //! `POST /chats`, and `/chats/{id}` of groups and channels.
 
-use std::collections::HashSet;
-
 use actix_web::{
     HttpResponse,
     web::{Data, Json, Path, Query},
@@ -39,7 +37,7 @@ use crate::{
     },
     rights::{ChatKind, ChatSettings, GroupType, HistoryVisibility},
     sessions::extract::Authenticated,
-    validation::{ValidationError, ValidationErrors, parse_id, parse_ids},
+    validation::{ValidationError, ValidationErrors, parse_distinct_ids, parse_id},
 };
 
 problems! {
@@ -304,6 +302,13 @@ impl PageQuery {
     }
 }
 
+/// The ids in the path of a user of a chat.
+#[derive(Deserialize)]
+pub(super) struct UserPath {
+    pub(super) id: ChatId,
+    pub(super) user_id: UserId,
+}
+
 /// The idempotency key of a call without a body.
 #[derive(Deserialize, IntoParams)]
 pub(super) struct RequestIdQuery {
@@ -355,13 +360,7 @@ pub(super) fn parse_request_id(text: Option<&str>) -> Result<SendId, ValidationE
 
 /// Parses the ids of 1 to [`MAX_USERS`] users. Repeated ones are dropped.
 pub(super) fn parse_users(ids: &[String]) -> Result<Vec<UserId>, ValidationError> {
-    let mut ids: Vec<UserId> = parse_ids(ids.iter().map(String::as_str), MAX_USERS)?;
-    if ids.is_empty() {
-        return Err(ValidationError::new("length", "should have at least 1 id"));
-    }
-    let mut known = HashSet::new();
-    ids.retain(|id| known.insert(*id));
-    Ok(ids)
+    parse_distinct_ids(ids, MAX_USERS)
 }
 
 fn parse_type(kind: &str) -> Result<ChatKind, ValidationError> {

@@ -14,7 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     error::{GroupError, Quantity},
-    http::{RequestIdQuery, parse_request_id, parse_users, present},
+    http::{RequestIdQuery, UserPath, parse_request_id, parse_users, present},
     model::{
         Added, Addition, Ban, Caller, ChangeResult, GroupPageLimit, InviteLink, MemberFilter, MemberPatch, Members,
         NotAdded,
@@ -209,13 +209,6 @@ async fn remove(
     Ok(Json(groups.remove(Caller { user, chat: *chat, request_id }, users, ban).await?))
 }
 
-/// The ids in the path of a member.
-#[derive(Deserialize)]
-struct MemberPath {
-    id: ChatId,
-    user_id: UserId,
-}
-
 #[derive(Deserialize, ToSchema)]
 struct MemberRequest {
     /// The new role: `member` or `admin`. Only the owner changes roles.
@@ -245,7 +238,7 @@ struct MemberRequest {
 async fn change(
     groups: Data<Groups>,
     Authenticated(user): Authenticated,
-    path: Path<MemberPath>,
+    path: Path<UserPath>,
     Body(body): Body<MemberRequest>,
 ) -> Result<Json<ChangeResult>, ApiError> {
     let mut invalid = ValidationErrors::default();

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::{
     error::{GroupError, Quantity},
-    http::{PageQuery, RequestIdQuery, parse_request_id},
+    http::{PageQuery, RequestIdQuery, UserPath, parse_request_id},
     model::{Audit, Ban, Bans, Caller, ChangeResult, Requests},
     service::Groups,
 };
@@ -58,13 +58,6 @@ async fn list_requests(
 ) -> Result<Json<Requests>, ApiError> {
     let (after, limit) = query.parse(parse_id)?;
     Ok(Json(groups.requests(user, *chat, after, limit).await?))
-}
-
-/// The ids in the path of a user of a chat.
-#[derive(Deserialize)]
-struct UserPath {
-    id: ChatId,
-    user_id: UserId,
 }
 
 #[derive(Deserialize, ToSchema)]

@@ -202,13 +202,12 @@ impl Groups {
         filter: MemberFilter,
     ) -> Result<Members, GroupError> {
         let MemberPage { mut members, head } = store::list_members(&self.db, reader, chat, filter).await?;
-        let has_more = filter.limit.truncate(&mut members);
+        let place = |MemberItem { role, user_id, .. }: &_| Place { role: *role, user: *user_id }.to_string();
+        let next = filter.limit.next_place(&mut members, place);
         let online = self.notifier.online(members.iter().map(|member| member.user_id)).await;
         for member in &mut members {
             member.online = online.contains(&member.user_id);
         }
-        let last = members.last().filter(|_| has_more);
-        let next = last.map(|MemberItem { role, user_id, .. }| Place { role: *role, user: *user_id }.to_string());
         Ok(Members { members, next, head_seq: head })
     }
 

@@ -11,8 +11,8 @@ use crate::{
         handle::Handle,
         invite_code::InviteCode,
         model::{
-            Added, Audit, BanItem, Bans, Caller, ChangeResult, GroupPageLimit, InviteItem, InviteLink, InvitePreview,
-            Invites, Joined, NewInvite, RequestItem, Requests, Room, Rooms,
+            Added, Audit, Bans, Caller, ChangeResult, GroupPageLimit, InviteItem, InviteLink, InvitePreview, Invites,
+            Joined, NewInvite, Requests, Room, Rooms,
         },
         store::{
             self, AnswerRequest, Invite, JoinByInvite, JoinPublic, MakeInvite, OfferInvite, Outcome, Preview,
@@ -57,8 +57,7 @@ impl Groups {
         limit: GroupPageLimit,
     ) -> Result<Invites, GroupError> {
         let mut invites = store::list_invites(&self.db, reader, chat, after.as_ref(), limit).await?;
-        let has_more = limit.truncate(&mut invites);
-        let next = invites.last().filter(|_| has_more).map(|invite| invite.code.clone());
+        let next = limit.next_place(&mut invites, |invite| invite.code.clone());
         Ok(Invites { invites: invites.iter().map(|invite| self.invite_item(invite)).collect(), next })
     }
 
@@ -135,8 +134,7 @@ impl Groups {
         limit: GroupPageLimit,
     ) -> Result<Rooms, GroupError> {
         let mut rooms = store::rooms(&self.db, text, after.as_ref(), limit).await?;
-        let has_more = limit.truncate(&mut rooms);
-        let next = rooms.last().filter(|_| has_more).map(|room| room.handle.clone());
+        let next = limit.next_place(&mut rooms, |room| room.handle.clone());
         Ok(Rooms { rooms, next })
     }
 
@@ -154,8 +152,7 @@ impl Groups {
         limit: GroupPageLimit,
     ) -> Result<Requests, GroupError> {
         let mut requests = store::requests(&self.db, reader, chat, after, limit).await?;
-        let has_more = limit.truncate(&mut requests);
-        let next = requests.last().filter(|_| has_more).map(|RequestItem { user_id, .. }| user_id.to_string());
+        let next = limit.next_place(&mut requests, |request| request.user_id.to_string());
         Ok(Requests { requests, next })
     }
 
@@ -195,8 +192,7 @@ impl Groups {
         limit: GroupPageLimit,
     ) -> Result<Bans, GroupError> {
         let mut bans = store::list_bans(&self.db, reader, chat, after, limit).await?;
-        let has_more = limit.truncate(&mut bans);
-        let next = bans.last().filter(|_| has_more).map(|BanItem { user_id, .. }| user_id.to_string());
+        let next = limit.next_place(&mut bans, |ban| ban.user_id.to_string());
         Ok(Bans { bans, next })
     }
 
@@ -209,8 +205,7 @@ impl Groups {
         limit: GroupPageLimit,
     ) -> Result<Audit, GroupError> {
         let mut entries = store::list_audit(&self.db, reader, chat, before, limit).await?;
-        let has_more = limit.truncate(&mut entries);
-        let next = entries.last().filter(|_| has_more).map(|(id, _)| id.to_string());
+        let next = limit.next_place(&mut entries, |(id, _)| id.to_string());
         Ok(Audit { audit: entries.into_iter().map(|(_, entry)| entry).collect(), next })
     }
 

@@ -1,6 +1,9 @@
 //! Public chats.
 
-use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable, TextExpressionMethods as _};
+use diesel::{
+    ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable, Selectable, SelectableHelper as _,
+    TextExpressionMethods as _,
+};
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 use neonchat_common::ids::{ChatId, UserId};
 use serde_json::{Value, json};
@@ -27,13 +30,17 @@ pub(super) fn search_key(handle: Option<&str>, title: &str, description: &str) -
     format!("{} {title} {description}", handle.unwrap_or_default()).to_lowercase()
 }
 
-#[derive(Queryable)]
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = chat_profiles)]
 struct Row {
+    #[diesel(select_expression = chats::id)]
     id: Uuid,
+    #[diesel(select_expression = chats::kind)]
     kind: String,
     title: String,
     description: String,
     handle: Option<String>,
+    #[diesel(select_expression = chats::member_count)]
     member_count: i32,
 }
 
@@ -62,42 +69,21 @@ pub(in crate::groups) async fn rooms(
             query = query.filter(chat_profiles::handle.ge(text.clone()));
             query = query.filter(chat_profiles::handle.lt(format!("{text}~")));
         }
-        query
-            .order(chat_profiles::handle)
-            .limit(limit.plus_one())
-            .select((
-                chats::id,
-                chats::kind,
-                chat_profiles::title,
-                chat_profiles::description,
-                chat_profiles::handle,
-                chats::member_count,
-            ))
-            .load::<Row>(connection)
-            .await
+        query.order(chat_profiles::handle).limit(limit.plus_one()).select(Row::as_select()).load(connection).await
     });
     Ok(rows.await?.into_iter().filter_map(room).collect())
 }
 
 /// Returns a chat as everybody sees it, if it is public.
 pub(in crate::groups) async fn room_of(db: &Db, chat: ChatId) -> DbResult<Option<Room>> {
-    let rows = db.query(async move |connection| {
-        chat_profiles::table
+    let row = db.query(async move |connection| {
+        let public = chat_profiles::table
             .inner_join(chats::table)
             .filter(chat_profiles::chat_id.eq(chat.0))
-            .filter(chat_profiles::handle.is_not_null())
-            .select((
-                chats::id,
-                chats::kind,
-                chat_profiles::title,
-                chat_profiles::description,
-                chat_profiles::handle,
-                chats::member_count,
-            ))
-            .load::<Row>(connection)
-            .await
+            .filter(chat_profiles::handle.is_not_null());
+        public.select(Row::as_select()).first(connection).await.optional()
     });
-    Ok(rows.await?.into_iter().find_map(room))
+    Ok(row.await?.and_then(room))
 }
 
 fn room(row: Row) -> Option<Room> {
