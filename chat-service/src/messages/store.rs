@@ -1,5 +1,6 @@
 //! Messages in Postgres.
 
+mod attempts;
 mod change;
 mod insert;
 mod lock;

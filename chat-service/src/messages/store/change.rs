@@ -4,14 +4,13 @@ use diesel::{
     QueryResult, Queryable,
     pg::Pg,
     query_builder::{AstPass, Query, QueryFragment, QueryId},
-    result::{DatabaseErrorKind, Error as QueryError},
     sql_types::{Array, BigInt, Bool, Nullable, SmallInt, Text, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, RunQueryDsl as _};
 use neonchat_common::ids::Seq;
 use uuid::Uuid;
 
-use super::lock::lock_chats;
+use super::{attempts::Attempts, lock::lock_chats};
 use crate::{
     event_kind::EventKind,
     messages::{
@@ -33,48 +32,27 @@ pub(in crate::messages) async fn apply_changes(
     changes: &[&NewChange],
     policy: ChangePolicy,
 ) -> QueryResult<Vec<ChangeResult>> {
-    let mut outcomes = vec![Err(MessageError::NoSuchChat); changes.len()];
-    let mut pending: Vec<usize> = (0..changes.len()).collect();
+    let mut attempts = Attempts::new(changes.len(), ATTEMPTS);
     let mut is_contended = false;
-    for attempt in 1..=ATTEMPTS {
-        let statement = ApplyChanges::new(pending.iter().map(|index| changes[*index]), policy);
+    while attempts.begin() {
+        let batch = attempts.pending(changes);
+        let statement = ApplyChanges::new(batch.iter().copied(), policy);
         // `load` reads the answer to its end: the rows arrive before the commit.
         let rows: QueryResult<Vec<Row>> = if is_contended {
             let apply_locked = async |connection: &mut AsyncPgConnection| {
-                lock_chats(connection, pending.iter().map(|index| changes[*index].chat)).await?;
+                lock_chats(connection, batch.iter().map(|change| change.chat)).await?;
                 (&statement).load(connection).await
             };
             connection.transaction(apply_locked).await
         } else {
             (&statement).load(connection).await
         };
-        let rows = match rows {
-            Ok(rows) => rows,
-            // The same `request_id` was stored meanwhile. The next attempt finds it.
-            Err(QueryError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) if attempt < ATTEMPTS => continue,
-            Err(error) => return Err(error),
-        };
-        let mut stale = Vec::new();
-        for row in rows {
-            let position = usize::try_from(row.n).ok().and_then(|n| n.checked_sub(1));
-            let Some(&index) = position.and_then(|position| pending.get(position)) else { continue };
-            match row.outcome(changes[index].change.kind()) {
-                Some(outcome) => outcomes[index] = outcome,
-                None => stale.push(index),
-            }
-        }
-        if stale.is_empty() {
-            break;
-        }
-        if attempt == ATTEMPTS {
-            // Otherwise the next attempt decides. It has no row for a user who is no longer a member.
-            for &index in &stale {
-                outcomes[index] = Err(MessageError::Contended);
-            }
-        }
-        (pending, is_contended) = (stale, true);
+        let Some(rows) = attempts.rows(rows)? else { continue };
+        is_contended |= rows.iter().any(|row| row.verdict == STALE);
+        let outcome = |position: usize, row: &Row| row.outcome(batch[position].change.kind());
+        attempts.settle(rows.iter().map(|row| (row.n, row)), outcome);
     }
-    Ok(outcomes)
+    Ok(attempts.finish())
 }
 
 /// One statement, so one transaction and one round trip. The changes are passed as arrays, one for each column; the messages of

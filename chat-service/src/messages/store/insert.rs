@@ -7,14 +7,13 @@ use diesel::{
     QueryResult, Queryable,
     pg::Pg,
     query_builder::{AstPass, Query, QueryFragment, QueryId},
-    result::{DatabaseErrorKind, Error as QueryError},
     sql_types::{Array, BigInt, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, RunQueryDsl as _};
 use neonchat_common::ids::{MessageId, Seq};
 use uuid::Uuid;
 
-use super::lock::lock_chats;
+use super::{attempts::Attempts, lock::lock_chats};
 use crate::{
     messages::{
         error::MessageError,
@@ -42,11 +41,10 @@ pub(in crate::messages) async fn insert_batch(
     messages: &[&NewMessage],
     large_chat_rate: u32,
 ) -> QueryResult<Vec<StoreResult>> {
-    let mut outcomes = vec![Err(MessageError::NoSuchChat); messages.len()];
-    let mut pending: Vec<usize> = (0..messages.len()).collect();
+    let mut attempts = Attempts::new(messages.len(), ATTEMPTS);
     let (mut shape, mut is_contended) = (PLAIN, false);
-    for attempt in 1..=ATTEMPTS {
-        let batch: Vec<_> = pending.iter().map(|index| messages[*index]).collect();
+    while attempts.begin() {
+        let batch = attempts.pending(messages);
         let rows = if is_contended {
             let insert_locked = async |connection: &mut AsyncPgConnection| {
                 lock_chats(connection, batch.iter().map(|message| message.chat)).await?;
@@ -56,42 +54,20 @@ pub(in crate::messages) async fn insert_batch(
         } else {
             insert(connection, &batch, shape, large_chat_rate).await
         };
-        let mut rows = match rows {
-            Ok(rows) => rows,
-            // The same `request_id` was stored meanwhile, in this chat or another. This attempt is rolled back, and the next
-            // one sees the other message.
-            Err(QueryError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) if attempt < ATTEMPTS => continue,
-            Err(error) => return Err(error),
-        };
+        let Some(mut rows) = attempts.rows(rows)? else { continue };
         // A repetition is answered as the first time, also if the sender may not send any more.
         rows.sort_by_key(|row| (row.n, row.seq.is_none()));
         rows.dedup_by_key(|row| row.n);
-        let mut again = Vec::new();
-        for row in rows {
-            let position = usize::try_from(row.n).ok().and_then(|n| n.checked_sub(1));
-            let Some(&index) = position.and_then(|position| pending.get(position)) else { continue };
-            match row.outcome() {
-                Some(outcome) => outcomes[index] = outcome,
-                None => again.push(index),
-            }
+        for row in &rows {
             match row.state {
                 HAS_LIMIT => shape = LIMITED,
                 STALE => is_contended = true,
                 _ => {}
             }
         }
-        if again.is_empty() {
-            break;
-        }
-        if attempt == ATTEMPTS {
-            // Otherwise the next attempt decides. It has no row for a sender who is no longer a member.
-            for &index in &again {
-                outcomes[index] = Err(MessageError::Contended);
-            }
-        }
-        pending = again;
+        attempts.settle(rows.iter().map(|row| (row.n, row)), |_, row| row.outcome());
     }
-    Ok(outcomes)
+    Ok(attempts.finish())
 }
 
 async fn insert(
