@@ -89,13 +89,11 @@ impl Delivery {
         };
         let publication = self.publication(channel, Some(self.instance), request_id, event, trace);
 
-        let exclude =
-            message.request_id.map(|id| self.hub.requesting_sockets(sender_id, Request::Message(id), chat_id, seq));
         let frames = EventFrames::of_message(Frame::new(frame.kind(), json), message.request_id);
-        let exclude = exclude.unwrap_or_default();
-        let event = DurableEvent { exclude, ..DurableEvent::new(seq, Some(sender_id), frames) };
+        let event = DurableEvent::new(seq, Some(sender_id), frames);
         let mut span = trace::Span::child(trace, || trace::deliver_local(channel));
-        let sockets = self.hub.deliver(chat_id, event).sockets();
+        let request = message.request_id.map(Request::Message);
+        let sockets = self.hub.deliver_requested(chat_id, event, request).sockets();
         span.set_socket_count(sockets);
         LocalDelivery { sockets, publication }
     }
@@ -120,9 +118,8 @@ impl Delivery {
         };
         let (id, trace) = (correlation::current(), correlation::current_trace());
         let publication = self.publication(Channel::Chat(chat), Some(self.instance), id.as_str(), event, &trace);
-        let exclude = request_id.map(|id| self.hub.requesting_sockets(actor, Request::Change(id), chat, seq));
-        let event = DurableEvent { exclude: exclude.unwrap_or_default(), ..EventFrame::from(change).event };
-        self.hub.deliver(chat, event);
+        let EventFrame { event, request } = change.into();
+        self.hub.deliver_requested(chat, event, request);
         Ok(self.publisher.publish(publication).await)
     }
 

@@ -80,10 +80,6 @@ fn deliver(hub: &Hub, channel: Channel, envelope: Envelope<'_>) -> anyhow::Resul
             Channel::Chat(chat),
             Event::Durable { seq, user_id, send_id, change_id, frame, actor_frame, hidden, membership },
         ) => {
-            // A local socket may be causing the same event, stored by the call of another instance.
-            let request = send_id.map(Request::Message).or(change_id.map(Request::Change));
-            let exclude = request.map(|request| hub.requesting_sockets(user_id, request, chat, seq));
-            let exclude = exclude.unwrap_or_default();
             let hidden = hidden.map(|hidden| HiddenFrame {
                 frame: Frame::opaque(hidden.frame.get()),
                 target_seq: hidden.target_seq,
@@ -95,8 +91,9 @@ fn deliver(hub: &Hub, channel: Channel, envelope: Envelope<'_>) -> anyhow::Resul
             } else {
                 EventFrames::of_change(frame, actor_frame.map(|frame| Frame::opaque(frame.get())), hidden)
             };
-            let event = DurableEvent { membership, exclude, ..DurableEvent::new(seq, Some(user_id), frames) };
-            let accepted = hub.deliver(chat, event);
+            let event = DurableEvent { membership, ..DurableEvent::new(seq, Some(user_id), frames) };
+            let request = send_id.map(Request::Message).or(change_id.map(Request::Change));
+            let accepted = hub.deliver_requested(chat, event, request);
             trace.set_socket_count(accepted.sockets());
         }
         (Channel::Chat(chat), Event::Ephemeral { user_id, frame }) => {

@@ -23,7 +23,7 @@ use crate::{
     chat_service::{ChangedUsers, ChatService, MAX_HEADS},
     dedup_queue::DedupQueue,
     event_frame::EventFrame,
-    hub::{DurableEvent, Hub, UserChat},
+    hub::{Hub, UserChat},
 };
 
 /// How long an event waits for an earlier one before the earlier one is fetched. Two instances may publish in either
@@ -311,13 +311,9 @@ impl Resync {
 
     fn deliver(&self, chat: ChatId, event: EventFrame) {
         let EventFrame { event, request } = event;
-        let (seq, actor) = (event.seq, event.sender);
         if event.frames.is_empty() {
-            tracing::warn!(chat.id = %chat, event.seq = seq, "event of unknown kind, clients have to fetch it");
+            tracing::warn!(chat.id = %chat, event.seq = event.seq, "event of unknown kind, clients have to fetch it");
         }
-        // A local socket may be causing the event and may not have its ack yet.
-        let exclude = actor.zip(request).map(|(actor, request)| self.hub.requesting_sockets(actor, request, chat, seq));
-        let exclude = exclude.unwrap_or_default();
-        self.hub.deliver(chat, DurableEvent { exclude, ..event });
+        self.hub.deliver_requested(chat, event, request);
     }
 }

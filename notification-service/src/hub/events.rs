@@ -36,6 +36,20 @@ impl Hub {
         self.pending_requests.record_event(user, request, chat, seq)
     }
 
+    /// Delivers an event that a request may have stored, except to the sockets that wait for the ack of the request. They may be
+    /// here although another instance stored it.
+    pub(crate) fn deliver_requested(
+        &self,
+        chat: ChatId,
+        mut event: DurableEvent,
+        request: Option<Request>,
+    ) -> Accepted {
+        if let Some((sender, request)) = event.sender.zip(request) {
+            event.exclude = self.requesting_sockets(sender, request, chat, event.seq);
+        }
+        self.deliver(chat, event)
+    }
+
     /// Delivers a durable event to the chat's sockets, in order. Does nothing if the chat has no sockets here.
     pub(crate) fn deliver(&self, chat: ChatId, event: DurableEvent) -> Accepted {
         let (sender, changes_members) = (event.sender, event.changes_members());
