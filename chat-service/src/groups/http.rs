@@ -193,7 +193,7 @@ enum ChatOrRoom {
 
 /// Returns a chat.
 ///
-/// Of a public group or channel, those who are no members see what it is called.
+/// Users who are not members see the card of a public group or channel: what it is called, and how many members it has.
 #[utoipa::path(
     get, path = "/chats/{id}", tag = "chats", operation_id = "get_chat", security(("bearer" = [])),
     params(("id" = ChatId, Path)),

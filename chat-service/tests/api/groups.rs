@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::support::{Listener, TestApp, assert_problem};
 
-/// A group with an owner, an admin, two members, and a user who is none of them.
+/// A group with an owner, an admin, two members, and a user who is not in it.
 struct Group {
     app: TestApp,
     owner: User,

@@ -47,7 +47,7 @@ pub(super) async fn require(
     if excess <= 0 {
         return Ok(());
     }
-    // Until so many of them are older than a day. There are none if the request is larger than the limit.
+    // A repetition succeeds when this addition is older than a day. There is none if the request is larger than the limit.
     let in_the_way = today.order(member_changes::at).offset(excess - 1).select(member_changes::at);
     Err(until_a_day_after(in_the_way.first(connection).await.optional()?))
 }

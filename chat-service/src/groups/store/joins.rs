@@ -97,7 +97,7 @@ async fn ask(
     Ok(())
 }
 
-/// Makes a user a member, who is none yet and has asked for it.
+/// Makes a user a member. The user has asked for it and is not a member yet.
 pub(super) async fn join(
     connection: &mut AsyncPgConnection,
     chat: &LockedChat,
