@@ -76,7 +76,7 @@ impl Groups {
                     members.push(creator);
                     this.chats.announce_joined(chat, &members).await;
                     let item = this.chats.get(creator, chat).await?;
-                    let invite = if not_added.is_empty() { None } else { this.offer_invite(creator, chat).await };
+                    let invite = this.offer_invite(creator, chat, &not_added).await;
                     Ok(CreatedGroup { item, not_added, invite, is_duplicate: false })
                 }
             }
@@ -86,24 +86,12 @@ impl Groups {
 
     /// Changes title, description or settings.
     pub(crate) async fn update(&self, caller: Caller, patch: GroupPatch) -> Result<ChangeResult, GroupError> {
-        self.require_enabled()?;
-        let this = self.clone();
-        self.in_task(async move {
-            let outcome = this.change(caller, Update(patch)).await?;
-            Ok(this.announce_event(caller, outcome).await)
-        })
-        .await
+        self.change_and_announce(caller, Update(patch)).await
     }
 
     /// Closes a chat for all.
     pub(crate) async fn close(&self, caller: Caller) -> Result<ChangeResult, GroupError> {
-        self.require_enabled()?;
-        let this = self.clone();
-        self.in_task(async move {
-            let outcome = this.change(caller, Close).await?;
-            Ok(this.announce_event(caller, outcome.map(Some)).await)
-        })
-        .await
+        self.change_and_announce(caller, Close).await
     }
 
     /// Adds users.
@@ -115,11 +103,7 @@ impl Groups {
                 Outcome::Done(added) => {
                     let effect = Effect { seq: added.seq, joined: added.added.clone() };
                     this.announce(caller.chat, effect).await;
-                    let invite = if added.not_added.is_empty() {
-                        None
-                    } else {
-                        this.offer_invite(caller.user, caller.chat).await
-                    };
+                    let invite = this.offer_invite(caller.user, caller.chat, &added.not_added).await;
                     Ok(Addition { users: added, invite, is_duplicate: false })
                 }
                 Outcome::Duplicate(earlier) => {
@@ -140,13 +124,7 @@ impl Groups {
         users: Vec<UserId>,
         ban: Option<Ban>,
     ) -> Result<ChangeResult, GroupError> {
-        self.require_enabled()?;
-        let this = self.clone();
-        self.in_task(async move {
-            let outcome = this.change(caller, RemoveMembers { users, ban }).await?;
-            Ok(this.announce_event(caller, outcome).await)
-        })
-        .await
+        self.change_and_announce(caller, RemoveMembers { users, ban }).await
     }
 
     /// Lets the caller leave. An owner who is alone closes the chat.
@@ -174,24 +152,12 @@ impl Groups {
         user: UserId,
         patch: MemberPatch,
     ) -> Result<ChangeResult, GroupError> {
-        self.require_enabled()?;
-        let this = self.clone();
-        self.in_task(async move {
-            let outcome = this.change(caller, ChangeMember { user, patch }).await?;
-            Ok(this.announce_event(caller, outcome).await)
-        })
-        .await
+        self.change_and_announce(caller, ChangeMember { user, patch }).await
     }
 
     /// Makes an admin the owner.
     pub(crate) async fn transfer(&self, caller: Caller, to: UserId) -> Result<ChangeResult, GroupError> {
-        self.require_enabled()?;
-        let this = self.clone();
-        self.in_task(async move {
-            let outcome = this.change(caller, Transfer { to }).await?;
-            Ok(this.announce_event(caller, outcome).await)
-        })
-        .await
+        self.change_and_announce(caller, Transfer { to }).await
     }
 
     /// Returns a page of the members.
@@ -214,6 +180,21 @@ impl Groups {
     /// Applies a change of a chat.
     async fn change<C: Change>(&self, caller: Caller, change: C) -> Result<Outcome<C::Done>, GroupError> {
         store::change(&self.db, self.limits, caller, change).await
+    }
+
+    /// Applies a change that makes one event at most, and announces the event.
+    async fn change_and_announce(
+        &self,
+        caller: Caller,
+        change: impl Change<Done = Option<Seq>> + 'static,
+    ) -> Result<ChangeResult, GroupError> {
+        self.require_enabled()?;
+        let this = self.clone();
+        self.in_task(async move {
+            let outcome = this.change(caller, change).await?;
+            Ok(this.announce_event(caller, outcome).await)
+        })
+        .await
     }
 
     const fn require_enabled(&self) -> Result<(), GroupError> {

@@ -12,7 +12,7 @@ use crate::{
         invite_code::InviteCode,
         model::{
             Added, Audit, Bans, Caller, ChangeResult, GroupPageLimit, InviteItem, InviteLink, InvitePreview, Invites,
-            Joined, NewInvite, Requests, Room, Rooms,
+            Joined, NewInvite, NotAdded, Requests, Room, Rooms,
         },
         store::{
             self, AnswerRequest, Invite, JoinByInvite, JoinPublic, MakeInvite, OfferInvite, Outcome, Preview,
@@ -32,8 +32,12 @@ impl Groups {
         }
     }
 
-    /// Returns a link for users who could not be added, if the caller may make invites and there is room for one.
-    pub(super) async fn offer_invite(&self, user: UserId, chat: ChatId) -> Option<InviteLink> {
+    /// Returns a link for the users who could not be added, if there are any, the caller may make invites, and there is room for
+    /// one.
+    pub(super) async fn offer_invite(&self, user: UserId, chat: ChatId, not_added: &[NotAdded]) -> Option<InviteLink> {
+        if not_added.is_empty() {
+            return None;
+        }
         let caller = Caller { user, chat, request_id: SendId::new() };
         match self.change(caller, OfferInvite).await {
             Ok(Outcome::Done(invite)) => {

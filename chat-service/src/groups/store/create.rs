@@ -53,8 +53,12 @@ pub(in crate::groups) async fn create(
                     let made = made.get().filter(|_| existing == id).cloned();
                     return Ok(made.unwrap_or(Created::Existing(existing)));
                 }
-                check_limits(connection, creator, limits).await?;
-                let candidates = Candidates::find(connection, &group.members, limits).await?;
+                let users: Vec<_> = std::iter::once(creator).chain(group.members.iter().copied()).collect();
+                let candidates = Candidates::find(connection, &users, limits).await?;
+                if candidates.is_full(creator) {
+                    return Err(GroupError::LimitReached(Quantity::Chats, limits.chats_per_user));
+                }
+                require_creation(connection, creator, limits).await?;
                 let (members, not_added) = candidates.select(&group.members, &[]);
                 let most = limits.members_of(group.kind);
                 if count_with_creator(&members) > most {
@@ -93,14 +97,12 @@ async fn lock(connection: &mut AsyncPgConnection, creator: UserId) -> Result<(),
     locked.optional()?.map(drop).ok_or(GroupError::CallerNotFound)
 }
 
-async fn check_limits(
+/// Checks that a user may create another chat today.
+async fn require_creation(
     connection: &mut AsyncPgConnection,
     creator: UserId,
     limits: GroupSettings,
 ) -> Result<(), GroupError> {
-    if Candidates::find(connection, &[creator], limits).await?.is_full(creator) {
-        return Err(GroupError::LimitReached(Quantity::Chats, limits.chats_per_user));
-    }
     let most = limits.created_per_day;
     if most == 0 {
         return Ok(());

@@ -86,15 +86,6 @@ pub(in crate::groups) enum Outcome<T> {
     Duplicate(Earlier),
 }
 
-impl<T> Outcome<T> {
-    pub(in crate::groups) fn map<U>(self, map: impl FnOnce(T) -> U) -> Outcome<U> {
-        match self {
-            Self::Done(value) => Outcome::Done(map(value)),
-            Self::Duplicate(earlier) => Outcome::Duplicate(earlier),
-        }
-    }
-}
-
 /// A change of a group or channel.
 pub(in crate::groups) trait Change: Clone + Send + Sync {
     type Done: Send;

@@ -104,7 +104,7 @@ async fn store(
 pub(in crate::groups) struct Close;
 
 impl Change for Close {
-    type Done = Seq;
+    type Done = Option<Seq>;
 
     const KINDS: &'static [EventKind] = &[EventKind::ChatClosed];
 
@@ -114,9 +114,9 @@ impl Change for Close {
         chat: &LockedChat,
         caller: Caller,
         actor: Option<Member>,
-    ) -> Result<Seq, GroupError> {
+    ) -> Result<Option<Seq>, GroupError> {
         chat.require(actor.ok_or(GroupError::NoSuchChat)?, Action::Close)?;
-        close_locked(connection, chat, caller).await
+        close_locked(connection, chat, caller).await.map(Some)
     }
 }
 
