@@ -2,11 +2,11 @@
 
 use std::net::TcpListener;
 
-use actix_web::{App as ActixApp, dev::Server, middleware::from_fn, web::Data};
+use actix_web::{App as ActixApp, dev::Server, middleware::from_fn, rt, web::Data};
 use neonchat_common::http::{self as edge, server::ServerLimits};
 
 use super::CLOSE_TIMEOUT;
-use crate::{config::Settings, connection::socket_io::DISCONNECT_TIMEOUT, http, state::AppState};
+use crate::{config::Settings, connection::socket_io::DISCONNECT_TIMEOUT, http, hub::WakeQueue, state::AppState};
 
 /// Connections besides the sockets: probes, metrics, refused handshakes.
 const OTHER_CONNECTIONS: usize = 1024;
@@ -30,6 +30,7 @@ pub(super) fn serve_http(listener: TcpListener, settings: &Settings, state: Data
         ActixApp::new()
             .app_data(state.clone())
             .app_data(trusted_proxies.clone())
+            .app_data(start_wake_queue())
             .app_data(edge::query_config())
             .wrap(from_fn(edge::refuse_encoded_bodies))
             .wrap(from_fn(edge::answer_head_and_options))
@@ -60,4 +61,13 @@ pub(super) fn serve_operations(
             .wrap(edge::security_headers(environment))
             .configure(http::operations)
     })
+}
+
+/// Starts the wake queue of the worker that calls it.
+fn start_wake_queue() -> Data<WakeQueue> {
+    let wake_queue = Data::new(WakeQueue::default());
+    let running = wake_queue.clone();
+    #[expect(clippy::disallowed_methods, reason = "it ends with its worker, after the worker's sockets")]
+    rt::spawn(async move { running.run().await });
+    wake_queue
 }

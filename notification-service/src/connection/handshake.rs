@@ -28,7 +28,7 @@ use super::{frame_handler::FrameHandler, guard::ConnectionGuard, run::run, socke
 use crate::{
     close::{CloseReason, RECONNECT_DELAY_MS},
     connection_slots::{RETRY_AFTER, at_capacity},
-    hub::{Hub, Socket, UserChat},
+    hub::{Hub, Socket, UserChat, WakeQueue},
     limits::UserLimits,
     state::AppState,
 };
@@ -60,6 +60,7 @@ pub(crate) async fn connect(
     body: Payload,
     parameters: Query<Parameters>,
     state: Data<AppState>,
+    wake_queue: Data<WakeQueue>,
 ) -> Result<HttpResponse, ApiError> {
     let Ok((response, socket_io)) = ActixSocket::accept(&request, body, &[SUBPROTOCOL]).await else {
         return Ok(upgrade_required());
@@ -86,6 +87,7 @@ pub(crate) async fn connect(
             }
         })?
     };
+    socket.set_wake_queue(wake_queue.into_inner());
 
     let guard = ConnectionGuard::new(socket, Arc::clone(&state.hub), Arc::clone(&state.presence), slot);
     let connection = run_connection(guard, claims, limits, socket_io, state.clone());

@@ -15,7 +15,7 @@ use neonchat_common::{
 pub(crate) use self::catch_up::{CatchUp, CatchUpProgress, CatchUpStart, Missed};
 pub(super) use self::ring::RingMemory;
 use self::{members::MemberHistory, ring::Ring};
-use super::{DurableEvent, Socket, SocketId};
+use super::{DurableEvent, Socket, SocketId, wake_queue::MAX_WOKEN_AT_ONCE};
 use crate::protocol::Frame;
 
 /// The most events in a reorder buffer. Events beyond it are fetched when the gap is filled.
@@ -178,6 +178,7 @@ impl Chat {
     fn deliver(&mut self, event: DurableEvent) -> usize {
         self.next = event.seq + 1;
         let mut delivered = 0;
+        let is_for_many = self.sockets.len() > MAX_WOKEN_AT_ONCE;
         for entry in self.sockets.values_mut() {
             if entry.is_catching_up || event.seq <= entry.cursor.max(entry.skipped) {
                 continue;
@@ -187,7 +188,7 @@ impl Chat {
                 continue;
             }
             match event.frame_for(entry.socket.user, entry.from_seq, entry.role) {
-                Some(frame) => entry.socket.outbox.push_durable(self.id, event.seq, frame),
+                Some(frame) => entry.socket.push_durable(self.id, event.seq, frame, is_for_many),
                 None => entry.socket.outbox.mark_lagged(self.id, event.seq, event.seq),
             }
             delivered += 1;

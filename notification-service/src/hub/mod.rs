@@ -20,6 +20,7 @@ mod socket;
 mod tests;
 mod typing;
 mod user;
+mod wake_queue;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -41,6 +42,7 @@ pub(crate) use self::{
     socket::{Socket, SocketId},
     typing::{GatheredTyping, Typing, TypingChange},
     user::UserChat,
+    wake_queue::WakeQueue,
 };
 use crate::{dedup_queue::DedupQueue, protocol::Frame};
 

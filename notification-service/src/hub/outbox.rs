@@ -50,6 +50,8 @@ struct Queue {
     /// The chats whose missed events are on their way.
     catching_up: BTreeSet<ChatId>,
     close: Option<CloseReason>,
+    /// Whether the socket is in its worker's wake queue.
+    is_wake_queued: bool,
 }
 
 #[derive(Debug)]
@@ -104,6 +106,29 @@ impl Outbox {
             self.changed.notify_one();
         } else {
             metrics::counter!("websocket_frames_dropped_total", "kind" => "durable").increment(1);
+        }
+    }
+
+    /// Does the same without waking the writer. Returns whether the socket has to be added to its worker's wake queue.
+    pub(super) fn push_durable_without_waking(&self, chat: ChatId, seq: Seq, frame: &Frame) -> bool {
+        let mut queue = self.lock();
+        if queue.push_durable(chat, seq, frame) {
+            return !std::mem::replace(&mut queue.is_wake_queued, true);
+        }
+        drop(queue);
+        metrics::counter!("websocket_frames_dropped_total", "kind" => "durable").increment(1);
+        false
+    }
+
+    /// Wakes the writer of a socket that was taken from the wake queue, unless everything is written.
+    pub(super) fn wake(&self) {
+        let has_frames = {
+            let mut queue = self.lock();
+            queue.is_wake_queued = false;
+            !queue.frames.is_empty()
+        };
+        if has_frames {
+            self.changed.notify_one();
         }
     }
 

@@ -1,13 +1,14 @@
 //! A socket, as the hub sees it.
 
 use std::sync::{
-    Mutex, PoisonError,
+    Arc, Mutex, OnceLock, PoisonError,
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use neonchat_common::ids::{ChatId, TokenId, UserId};
+use neonchat_common::ids::{ChatId, Seq, TokenId, UserId};
 
-use crate::hub::outbox::Outbox;
+use super::{WakeQueue, outbox::Outbox};
+use crate::protocol::Frame;
 
 /// The ID of a socket, unique within this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,6 +40,8 @@ pub(crate) struct Socket {
     /// The chat of a scoped socket; `None` for a socket that covers all chats of the user.
     pub(crate) scope: Option<ChatId>,
     pub(crate) outbox: Outbox,
+    /// The wake queue of its worker.
+    wake_queue: OnceLock<Arc<WakeQueue>>,
     token: Mutex<TokenId>,
     is_away: AtomicBool,
 }
@@ -46,7 +49,25 @@ pub(crate) struct Socket {
 impl Socket {
     pub(crate) fn new(id: SocketId, user: UserId, token: TokenId, scope: Option<ChatId>) -> Self {
         let (outbox, token, is_away) = (Outbox::default(), Mutex::new(token), AtomicBool::new(false));
-        Self { id, user, scope, outbox, token, is_away }
+        Self { id, user, scope, outbox, wake_queue: OnceLock::new(), token, is_away }
+    }
+
+    /// Sets the wake queue of the worker that serves the socket.
+    pub(crate) fn set_wake_queue(&self, wake_queue: Arc<WakeQueue>) {
+        let _ = self.wake_queue.set(wake_queue);
+    }
+
+    /// Queues a durable event of a chat, or marks the chat as lagging. If the event `is_for_many` sockets, the worker wakes them in
+    /// slices.
+    pub(super) fn push_durable(self: &Arc<Self>, chat: ChatId, seq: Seq, frame: &Frame, is_for_many: bool) {
+        match self.wake_queue.get().filter(|_| is_for_many) {
+            None => self.outbox.push_durable(chat, seq, frame),
+            Some(wake_queue) => {
+                if self.outbox.push_durable_without_waking(chat, seq, frame) {
+                    wake_queue.push(Arc::clone(self));
+                }
+            }
+        }
     }
 
     /// Returns the `jti` of the current token.

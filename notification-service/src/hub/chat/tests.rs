@@ -80,6 +80,24 @@ fn sender_does_not_get_its_event() {
 }
 
 #[test]
+fn wakes_sockets_of_large_chat_in_turn() {
+    for (count, is_in_turn) in [(MAX_WOKEN_AT_ONCE, false), (MAX_WOKEN_AT_ONCE + 1, true)] {
+        let mut chat = Chat::new(ChatId::new(), 0, Arc::default());
+        let sockets: Vec<_> = (0..count).map(|_| socket()).collect();
+        for socket in &sockets {
+            socket.set_wake_queue(Arc::default());
+            join(&mut chat, socket);
+        }
+        let mut writer = Box::pin(sockets[0].outbox.next());
+        assert!((&mut writer).now_or_never().is_none());
+        chat.accept(event(1));
+        assert_eq!((&mut writer).now_or_never().is_none(), is_in_turn);
+        drop(writer);
+        assert_eq!(received(&sockets[count - 1]), ["1"], "the frame is in the outbox");
+    }
+}
+
+#[test]
 fn remembers_all_senders_of_buffered_event() {
     let mut chat = Chat::new(ChatId::new(), 0, Arc::default());
     let (first, second) = (socket(), socket());

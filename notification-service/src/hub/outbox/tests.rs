@@ -85,3 +85,28 @@ fn closes_after_queued_frames_with_first_reason() {
     outbox.close(CloseReason::Normal);
     assert_eq!(drain(&outbox)[..2], ["x", "close 4101"]);
 }
+
+#[test]
+fn writes_frame_that_waits_for_its_wake_up_before_later_ones() {
+    let (outbox, large, other) = (Outbox::default(), ChatId::new(), ChatId::new());
+    let mut writer = Box::pin(outbox.next());
+    assert!((&mut writer).now_or_never().is_none());
+    assert!(outbox.push_durable_without_waking(large, 1, &frame(1)));
+    assert!(!outbox.push_durable_without_waking(large, 2, &frame(2)), "the socket is in the wake queue");
+    assert!((&mut writer).now_or_never().is_none(), "the writer is not woken");
+    outbox.push_durable(other, 1, &frame(3));
+    assert_eq!((&mut writer).now_or_never(), Some(Next::Frame(frame(1))));
+    assert_eq!(drain(&outbox), ["xx", "xxx"]);
+}
+
+#[test]
+fn wakes_writer_only_for_frames() {
+    let outbox = Outbox::default();
+    let mut writer = Box::pin(outbox.next());
+    assert!((&mut writer).now_or_never().is_none());
+    assert!(outbox.push_durable_without_waking(ChatId::new(), 1, &frame(1)));
+    outbox.wake();
+    assert_eq!((&mut writer).now_or_never(), Some(Next::Frame(frame(1))));
+    outbox.wake();
+    assert!(outbox.changed.notified().now_or_never().is_none());
+}
