@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
 };
 
 use tokio::{sync::Notify, task::yield_now};
@@ -20,7 +21,8 @@ const SLICE: usize = 16;
 ///
 /// A worker runs its tasks in the order in which they are woken. If a fan-out woke thousands of sockets at once, a message of
 /// another chat would be written after all of them. So the worker wakes a slice of them, and then serves whatever else is ready
-/// before it wakes the next slice.
+/// before it wakes the next slice. It offers its core to other threads, too: a message of another chat passes through several of
+/// them, and would wait for a time slice of the scheduler, some milliseconds, at each.
 ///
 /// Only the wake-up is late: the frames are in the outboxes. A socket that is woken because of another frame writes all of them, in
 /// order. The queue has each socket at most once.
@@ -46,7 +48,9 @@ impl WakeQueue {
     pub(crate) async fn run(&self) {
         loop {
             while self.wake_slice() {
+                // To the other tasks of this worker, and to the other threads of this core: whoever has to do with another chat.
                 yield_now().await;
+                thread::yield_now();
             }
             self.changed.notified().await;
         }
