@@ -7,7 +7,6 @@ use actix_web::{
 use neonchat_common::{
     error::ApiError,
     ids::{ChatId, SendId, UserId},
-    visible::has_visible,
 };
 use serde::{Deserialize, Deserializer, Serialize, de::IgnoredAny};
 use serde_json::{Map, Value};
@@ -15,6 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     error::{GroupError, Quantity},
+    handle::Handle,
     joining_http, members_http,
     model::{
         Caller, ChangeResult, CreatedGroup, GroupPageLimit, GroupPatch, InviteLink, MAX_USERS, NewGroup, NotAdded,
@@ -23,6 +23,7 @@ use super::{
     moderation_http,
     service::Groups,
     settings::{self, parse_choice},
+    texts::{parse_description, parse_title},
 };
 use crate::{
     chats::{
@@ -52,12 +53,6 @@ problems! {
     GroupsDisabled: GroupError::EventsDisabled;
 }
 
-/// The longest title, in characters.
-const MAX_TITLE: usize = 128;
-
-/// The longest description, in characters.
-const MAX_DESCRIPTION: usize = 1024;
-
 pub(crate) fn routes() -> Routes {
     routes!(create, get, update, close)
         .and(members_http::routes())
@@ -76,13 +71,19 @@ struct CreateRequest {
     #[serde(rename = "type")]
     #[schema(value_type = Option<GroupType>)]
     kind: Option<String>,
-    /// The title, 1 to 128 characters.
-    #[schema(min_length = 1, max_length = 128, examples("Team"))]
+    /// The title, 1 to 128 characters, at least one of them visible. It contains no control characters, and no others that break
+    /// the line or change its direction.
+    #[schema(
+        min_length = 1,
+        max_length = 128,
+        pattern = r"^[^\p{Cc}\u2028\u2029\u202A-\u202E\u2066-\u2069]*$",
+        examples("Team")
+    )]
     title: Option<String>,
-    /// The description.
-    #[schema(max_length = 1024)]
+    /// The description. Of the control characters it may contain line breaks.
+    #[schema(max_length = 1024, pattern = r"^[^\x00-\x09\x0B\x0C\x0E-\x1F\x7F-\x9F]*$")]
     description: Option<String>,
-    /// The name of a public chat: everybody can find it and join.
+    /// The name of a public chat: everybody can find it and join. Some names are reserved, such as `admin` and `support`.
     #[schema(pattern = "^[a-z0-9_]{5,32}$", examples("rust_users"))]
     handle: Option<String>,
     /// Whether newcomers see the history before they joined. By default they do in channels and public groups.
@@ -163,7 +164,7 @@ impl CreateRequest {
         let kind = invalid.check("type", self.kind.ok_or_else(missing).and_then(|kind| parse_type(&kind)));
         let title = invalid.check("title", self.title.ok_or_else(missing).and_then(parse_title));
         let description = invalid.check("description", parse_description(self.description.unwrap_or_default()));
-        let handle = self.handle.map(|handle| invalid.check("handle", handle.parse()));
+        let handle = self.handle.map(|handle| invalid.check("handle", Handle::choose(&handle)));
         let history = self.history.map(|history| invalid.check("history", parse_choice(history.into())));
         let ids = self.member_ids.unwrap_or_default();
         let members = if ids.is_empty() { Ok(Vec::new()) } else { parse_users(&ids) };
@@ -218,13 +219,19 @@ async fn get(
 /// The changed values. Absent ones stay.
 #[derive(Deserialize, ToSchema)]
 struct UpdateRequest {
-    /// The title, 1 to 128 characters.
-    #[schema(min_length = 1, max_length = 128, examples("Team"))]
+    /// The title, 1 to 128 characters, at least one of them visible. It contains no control characters, and no others that break
+    /// the line or change its direction.
+    #[schema(
+        min_length = 1,
+        max_length = 128,
+        pattern = r"^[^\p{Cc}\u2028\u2029\u202A-\u202E\u2066-\u2069]*$",
+        examples("Team")
+    )]
     title: Option<String>,
-    /// The description.
-    #[schema(max_length = 1024)]
+    /// The description. Of the control characters it may contain line breaks.
+    #[schema(max_length = 1024, pattern = r"^[^\x00-\x09\x0B\x0C\x0E-\x1F\x7F-\x9F]*$")]
     description: Option<String>,
-    /// The name of a public chat; `null` makes the chat private.
+    /// The name of a public chat; `null` makes the chat private. Some names are reserved, such as `admin` and `support`.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>, pattern = "^[a-z0-9_]{5,32}$", examples("rust_users"))]
     #[expect(clippy::option_option, reason = "absent, null, or a value")]
@@ -264,7 +271,7 @@ async fn update(
     let mut invalid = ValidationErrors::default();
     let title = body.title.map(|title| invalid.check("title", parse_title(title)));
     let description = body.description.map(|text| invalid.check("description", parse_description(text)));
-    let handle = body.handle.map(|handle| handle.map(|handle| invalid.check("handle", handle.parse())));
+    let handle = body.handle.map(|handle| handle.map(|handle| invalid.check("handle", Handle::choose(&handle))));
     let request_id = invalid.check("request_id", parse_request_id(body.request_id.as_deref()));
     if body.history.is_some() {
         invalid.push("history", ValidationError::new("unknown", "is a setting; give it in `settings`"));
@@ -368,27 +375,4 @@ fn parse_type(kind: &str) -> Result<ChatKind, ValidationError> {
         Some(kind @ (ChatKind::Group | ChatKind::Channel)) => Ok(kind),
         _ => Err(ValidationError::new("value", "should be group or channel")),
     }
-}
-
-fn parse_title(title: String) -> Result<String, ValidationError> {
-    check_characters(&title)?;
-    if !has_visible(&title) || title.chars().count() > MAX_TITLE {
-        return Err(ValidationError::new("length", "should have 1 to 128 characters, at least one of them visible"));
-    }
-    Ok(title)
-}
-
-fn parse_description(text: String) -> Result<String, ValidationError> {
-    check_characters(&text)?;
-    if text.chars().count() > MAX_DESCRIPTION {
-        return Err(ValidationError::new("length", "should have at most 1024 characters"));
-    }
-    Ok(text)
-}
-
-fn check_characters(text: &str) -> Result<(), ValidationError> {
-    if text.contains('\0') {
-        return Err(ValidationError::new("format", "should not contain U+0000"));
-    }
-    Ok(())
 }

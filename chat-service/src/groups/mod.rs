@@ -16,3 +16,4 @@ pub(crate) mod purge;
 pub(crate) mod service;
 mod settings;
 mod store;
+mod texts;
