@@ -29,7 +29,7 @@ use crate::{
         routes::{Routes, routes},
     },
     sessions::extract::Authenticated,
-    users::{password::Password, service::Users},
+    users::{password::Password, service::Users, username::NamePrefix},
     validation::{ValidationError, ValidationErrors, parse_id},
 };
 
@@ -56,6 +56,9 @@ struct ListQuery {
     /// Return only members with this role.
     #[param(value_type = Role, required = false)]
     role: Option<String>,
+    /// The start of the username, in any case.
+    #[param(value_type = String, required = false, min_length = 1, max_length = 50, pattern = r"^[^\u0000]*$", example = "ali")]
+    q: Option<String>,
     /// The `next` of another page.
     after: Option<String>,
     /// Maximum number of members to return.
@@ -81,8 +84,9 @@ async fn list(
     let after = query.after.as_deref().map(|text| invalid.check("after", text.parse()));
     let limit = invalid.check("limit", GroupPageLimit::parse(query.limit.as_deref()));
     let role = query.role.as_deref().map(|role| invalid.check("role", parse_choice(role.into())));
+    let name = query.q.as_deref().map(|text| invalid.check("q", NamePrefix::parse(Some(text))));
     let (Some(limit), true) = (limit, invalid.is_empty()) else { return Err(invalid.into()) };
-    let filter = MemberFilter { role: role.flatten(), after: after.flatten(), limit };
+    let filter = MemberFilter { role: role.flatten(), name: name.flatten(), after: after.flatten(), limit };
     Ok(Json(groups.members(user, *chat, filter).await?))
 }
 

@@ -19,6 +19,7 @@ use super::{handle::Handle, place::Place};
 use crate::{
     chats::model::ChatItem,
     rights::{ChatKind, ChatSettings, HistoryVisibility},
+    users::username::NamePrefix,
     validation::PageLimit,
 };
 
@@ -44,9 +45,11 @@ pub(crate) struct Ban {
 }
 
 /// Which members to list.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct MemberFilter {
     pub(crate) role: Option<Role>,
+    /// The start of the username.
+    pub(crate) name: Option<NamePrefix>,
     pub(crate) after: Option<Place>,
     pub(crate) limit: GroupPageLimit,
 }

@@ -167,7 +167,7 @@ impl Groups {
         chat: ChatId,
         filter: MemberFilter,
     ) -> Result<Members, GroupError> {
-        let MemberPage { mut members, head } = store::list_members(&self.db, reader, chat, filter).await?;
+        let MemberPage { mut members, head } = store::list_members(&self.db, reader, chat, &filter).await?;
         let place = |MemberItem { role, user_id, .. }: &_| Place { role: *role, user: *user_id }.to_string();
         let next = filter.limit.next_place(&mut members, place);
         let online = self.notifier.online(members.iter().map(|member| member.user_id)).await;

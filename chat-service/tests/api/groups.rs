@@ -4,6 +4,7 @@ mod joining;
 mod large;
 mod limits;
 mod locks;
+mod members;
 mod naming;
 mod repeats;
 mod rights;

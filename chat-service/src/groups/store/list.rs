@@ -22,6 +22,7 @@ use crate::{
     },
     rights::{Action, ChatKind, ChatSettings, may},
     schema::{chat_members, chat_profiles, chats, users},
+    users::username::NamePrefix,
 };
 
 /// A page of members, one more than the limit if there are more, with the head of the chat.
@@ -36,7 +37,7 @@ pub(in crate::groups) async fn members(
     db: &Db,
     reader: UserId,
     chat: ChatId,
-    filter: MemberFilter,
+    filter: &MemberFilter,
 ) -> Result<MemberPage, GroupError> {
     db.run(async move |connection| {
         require(connection, reader, chat, Action::Members).await?;
@@ -75,21 +76,28 @@ pub(super) fn above_member() -> SqlLiteral<Bool> {
     sql("chat_members.role > 1")
 }
 
-/// Two ranges of two indexes: the owner and the admins, and then the others.
+/// Two ranges of two indexes: the owner and the admins, and then the others. A search for names reads the members of the chat, at
+/// most all of them, until the page is full.
 async fn page(
     connection: &mut AsyncPgConnection,
     chat: ChatId,
-    MemberFilter { role, after, limit }: MemberFilter,
+    filter: &MemberFilter,
 ) -> Result<Vec<MemberItem>, GroupError> {
+    let MemberFilter { role, name, after, limit } = filter;
+    let named = || {
+        let query = select(chat).into_boxed();
+        let Some((from, to)) = name.as_ref().map(NamePrefix::key_range) else { return query };
+        query.filter(users::username_key.ge(from)).filter(users::username_key.lt(to))
+    };
     let mut rows = Vec::new();
-    if role != Some(Role::Member) && after.is_none_or(|after| after.role > Role::Member) {
-        let mut query = select(chat).filter(above_member()).into_boxed();
+    if *role != Some(Role::Member) && after.is_none_or(|after| after.role > Role::Member) {
+        let mut query = named().filter(above_member());
         if let Some(role) = role {
-            query = query.filter(chat_members::role.eq(role as i16));
+            query = query.filter(chat_members::role.eq(*role as i16));
         }
         if let Some(Place { role, user }) = after {
-            let same_role = chat_members::role.eq(role as i16).and(chat_members::user_id.gt(user.0));
-            query = query.filter(chat_members::role.lt(role as i16).or(same_role));
+            let same_role = chat_members::role.eq(*role as i16).and(chat_members::user_id.gt(user.0));
+            query = query.filter(chat_members::role.lt(*role as i16).or(same_role));
         }
         let order = (chat_members::role.desc(), chat_members::user_id);
         rows = query.order(order).limit(limit.plus_one()).load::<MemberRow>(connection).await?;
@@ -97,8 +105,7 @@ async fn page(
     let rest = limit.plus_one() - i64::try_from(rows.len()).unwrap_or(i64::MAX);
     if rest > 0 && role.is_none_or(|role| role == Role::Member) {
         let after = after.filter(|after| after.role == Role::Member).map_or(Uuid::nil(), |after| after.user.0);
-        let query =
-            select(chat).filter(chat_members::role.eq(Role::Member as i16)).filter(chat_members::user_id.gt(after));
+        let query = named().filter(chat_members::role.eq(Role::Member as i16)).filter(chat_members::user_id.gt(after));
         rows.extend(query.order(chat_members::user_id).limit(rest).load::<MemberRow>(connection).await?);
     }
     Ok(rows.into_iter().map(item).collect())
