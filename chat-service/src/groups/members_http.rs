@@ -287,7 +287,7 @@ struct TransferRequest {
 
 /// Gives a group or channel to another owner.
 ///
-/// The former owner becomes an admin.
+/// The former owner becomes an admin. A wrong password counts as a failed login.
 #[utoipa::path(
     put, path = "/chats/{id}/owner", tag = "groups", operation_id = "transfer_chat", security(("bearer" = [])),
     params(("id" = ChatId, Path)),
@@ -309,8 +309,10 @@ async fn transfer(
     let to = invalid.check("user_id", parse_id(&body.user_id));
     let request_id = invalid.check("request_id", parse_request_id(body.request_id.as_deref()));
     let (Some(to), Some(request_id)) = (to, request_id) else { return Err(invalid.into()) };
+    let caller = Caller { user, chat: *chat, request_id };
+    groups.check_transfer(caller, to).await?;
     if !users.is_password(user, Password::parse(body.password).ok(), from).await? {
         return Err(GroupError::WrongPassword.into());
     }
-    Ok(Json(groups.transfer(Caller { user, chat: *chat, request_id }, to).await?))
+    Ok(Json(groups.transfer(caller, to).await?))
 }

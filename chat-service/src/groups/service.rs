@@ -155,6 +155,12 @@ impl Groups {
         self.change_and_announce(caller, ChangeMember { user, patch }).await
     }
 
+    /// Checks that the caller may make an admin the owner: before the expensive check of the password.
+    pub(crate) async fn check_transfer(&self, caller: Caller, to: UserId) -> Result<(), GroupError> {
+        self.require_enabled()?;
+        store::check_transfer(&self.db, caller, Transfer { to }).await
+    }
+
     /// Makes an admin the owner.
     pub(crate) async fn transfer(&self, caller: Caller, to: UserId) -> Result<ChangeResult, GroupError> {
         self.change_and_announce(caller, Transfer { to }).await

@@ -8,6 +8,7 @@ mod members;
 mod naming;
 mod repeats;
 mod rights;
+mod transfer;
 
 use neonchat_common::{
     bus::{Channel, Envelope, Event},

@@ -14,6 +14,7 @@ mod members;
 mod names;
 mod purge;
 mod rooms;
+mod transfer;
 mod update;
 
 pub(super) use self::{
@@ -27,8 +28,9 @@ pub(super) use self::{
     joins::{AnswerRequest, JoinByInvite, requests},
     list::{MemberPage, members as list_members},
     locked::{Change, Outcome, change},
-    members::{AddMembers, ChangeMember, Leave, RemoveMembers, Transfer},
+    members::{AddMembers, ChangeMember, Leave, RemoveMembers},
     purge::{find_closed, purge},
     rooms::{JoinPublic, room_of, rooms},
+    transfer::{Transfer, check_transfer},
     update::{Close, Update},
 };
