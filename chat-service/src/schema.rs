@@ -102,6 +102,8 @@ table! {
         created_by -> Uuid,
         /// The idempotency key of the creation.
         request_id -> Uuid,
+        /// The digest of the request that created the chat; NULL if an earlier version did.
+        request_digest -> Nullable<Text>,
     }
 }
 

@@ -92,7 +92,8 @@ struct CreateRequest {
     /// The ids of at most 100 users who become members.
     #[schema(value_type = Option<Vec<UserId>>, max_items = 100)]
     member_ids: Option<Vec<String>>,
-    /// An idempotency key that the client chooses. A repeated request with the same `request_id` returns the same chat.
+    /// An idempotency key that the client chooses. A repeated request with the same `request_id` returns the same chat; one with
+    /// other content is refused. Not for a direct chat.
     #[schema(value_type = Option<SendId>)]
     request_id: Option<String>,
 }

@@ -78,7 +78,7 @@ pub(crate) struct GroupPatch {
 }
 
 /// The settings that a request changes. Absent values stay.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(examples(json!({ "send": "admin", "slow_s": 30 })))]
 pub(crate) struct SettingsPatch {
     /// Who may send messages: `member` or `admin`.

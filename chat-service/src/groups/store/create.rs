@@ -48,7 +48,11 @@ pub(in crate::groups) async fn create(
         connection
             .transaction(async move |connection| {
                 lock(connection, creator).await?;
-                if let Some(existing) = find_by_request(connection, creator, request_id).await? {
+                if let Some((existing, digest)) = find_by_request(connection, creator, request_id).await? {
+                    // Chats of earlier versions have no digest.
+                    if digest.is_some_and(|digest| digest != group.digest()) {
+                        return Err(GroupError::IdempotencyMismatch);
+                    }
                     // An earlier attempt may have created it although its answer was lost.
                     let made = made.get().filter(|_| existing == id).cloned();
                     return Ok(made.unwrap_or(Created::Existing(existing)));
@@ -79,16 +83,18 @@ pub(in crate::groups) async fn create(
     .await
 }
 
+/// Returns the chat that an earlier request created, and the digest of that request.
 async fn find_by_request(
     connection: &mut AsyncPgConnection,
     creator: UserId,
     request_id: SendId,
-) -> QueryResult<Option<ChatId>> {
+) -> QueryResult<Option<(ChatId, Option<String>)>> {
     let chat = chat_profiles::table
         .filter(chat_profiles::created_by.eq(creator.0))
         .filter(chat_profiles::request_id.eq(request_id.0))
-        .select(chat_profiles::chat_id);
-    Ok(chat.first::<Uuid>(connection).await.optional()?.map(ChatId))
+        .select((chat_profiles::chat_id, chat_profiles::request_digest));
+    let found = chat.first::<(Uuid, Option<String>)>(connection).await.optional()?;
+    Ok(found.map(|(chat, digest)| (ChatId(chat), digest)))
 }
 
 /// Locks the creator's row, so that concurrent requests are recognized and counted one after another.
@@ -160,6 +166,7 @@ async fn insert(
             chat_profiles::settings.eq(group.settings.to_stored()?),
             chat_profiles::created_by.eq(creator.0),
             chat_profiles::request_id.eq(request_id.0),
+            chat_profiles::request_digest.eq(group.digest()),
         ))
         .execute(connection)
         .await?;

@@ -19,7 +19,7 @@ use neonchat_common::{
     chat::{ChatClass, Role},
     ids::{ChatId, Seq, UserId},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
@@ -272,6 +272,8 @@ pub(in crate::groups) async fn members(
 pub(in crate::groups) struct NewEvent {
     pub(in crate::groups) kind: EventKind,
     pub(in crate::groups) body: Option<Value>,
+    /// The digest of the request, if the body does not say what it asked for.
+    pub(in crate::groups) digest: Option<String>,
     /// Whether it takes a right away, so that a message that was allowed before it is not stored after it.
     pub(in crate::groups) takes_rights: bool,
 }
@@ -327,6 +329,7 @@ impl LockedChat {
     ) -> QueryResult<Seq> {
         let (seq, n) = (self.next_seq(), self.event_count + 1);
         audit::record(connection, self, caller, event.kind.as_str(), event.body.clone().unwrap_or_default()).await?;
+        let body = event.body.or_else(|| event.digest.map(|digest| json!({ "digest": digest })));
         diesel::insert_into(chat_events::table)
             .values((
                 chat_events::chat_id.eq(self.id.0),
@@ -335,7 +338,7 @@ impl LockedChat {
                 chat_events::kind.eq(event.kind as i16),
                 chat_events::actor_id.eq(caller.user.0),
                 chat_events::request_id.eq(caller.request_id.0),
-                chat_events::body.eq(event.body),
+                chat_events::body.eq(body),
                 chat_events::created_at.eq(self.now),
             ))
             .execute(connection)

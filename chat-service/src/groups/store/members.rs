@@ -116,7 +116,7 @@ pub(super) async fn admit(
         return Ok(None);
     }
     let body = json!({ "user_ids": users, "via": via, "member_count": members });
-    let event = NewEvent { kind: EventKind::MembersAdded, body: Some(body), takes_rights: false };
+    let event = NewEvent { kind: EventKind::MembersAdded, body: Some(body), digest: None, takes_rights: false };
     Ok(Some(chat.append(connection, caller, event).await?))
 }
 
@@ -207,7 +207,7 @@ async fn expel(
     }
     let member_count = delete(connection, chat, &users).await?;
     let body = json!({ "user_ids": users, "how": how.as_str(), "member_count": member_count });
-    let event = NewEvent { kind: EventKind::MembersRemoved, body: Some(body), takes_rights: true };
+    let event = NewEvent { kind: EventKind::MembersRemoved, body: Some(body), digest: None, takes_rights: true };
     let seq = chat.append(connection, caller, event).await?;
     Ok(Some(seq))
 }
@@ -327,7 +327,7 @@ impl Change for ChangeMember {
             .execute(connection)
             .await?;
         let body = json!({ "user_id": self.user, "role": role, "restricted_until": restricted_until });
-        let event = NewEvent { kind: EventKind::MemberChanged, body: Some(body), takes_rights: true };
+        let event = NewEvent { kind: EventKind::MemberChanged, body: Some(body), digest: None, takes_rights: true };
         Ok(Some(chat.append(connection, caller, event).await?))
     }
 }

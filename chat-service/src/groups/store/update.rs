@@ -3,6 +3,7 @@
 use diesel::{ExpressionMethods as _, QueryDsl as _};
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 use neonchat_common::ids::Seq;
+use serde_json::Value;
 
 use super::{
     locked::{Change, LockedChat, Member, NewEvent},
@@ -29,6 +30,11 @@ impl Change for Update {
     type Done = Option<Seq>;
 
     const KINDS: &'static [EventKind] = &[EventKind::ChatUpdated];
+
+    fn is_same(&self, body: &Value) -> bool {
+        // Events of earlier versions have no digest.
+        body["digest"].is_null() || body["digest"] == self.0.digest()
+    }
 
     async fn apply(
         &self,
@@ -95,7 +101,7 @@ async fn store(
         return Ok(None);
     }
     let takes_rights = settings != chat.settings;
-    let event = NewEvent { kind: EventKind::ChatUpdated, body: None, takes_rights };
+    let event = NewEvent { kind: EventKind::ChatUpdated, body: None, digest: Some(patch.digest()), takes_rights };
     Ok(Some(chat.append(connection, caller, event).await?))
 }
 
@@ -126,7 +132,7 @@ pub(super) async fn close_locked(
     chat: &LockedChat,
     caller: Caller,
 ) -> Result<Seq, GroupError> {
-    let event = NewEvent { kind: EventKind::ChatClosed, body: None, takes_rights: true };
+    let event = NewEvent { kind: EventKind::ChatClosed, body: None, digest: None, takes_rights: true };
     let seq = chat.append(connection, caller, event).await?;
     diesel::update(chats::table.find(chat.id.0)).set(chats::is_closed.eq(true)).execute(connection).await?;
     // Its name is free again.

@@ -79,6 +79,72 @@ async fn repeated_change_of_a_large_chat_does_not_act_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn repeated_update_has_the_same_content() {
+    let group = Group::start("group").await;
+    for (body, others) in [
+        (
+            json!({ "title": "a" }),
+            vec![json!({ "title": "b" }), json!({ "title": "a", "description": "x" }), json!({})],
+        ),
+        (json!({ "settings": { "slow_s": 5 } }), vec![json!({ "settings": { "slow_s": 6 } }), json!({ "title": "a" })]),
+        (json!({ "handle": "rust_users" }), vec![json!({ "handle": null }), json!({ "handle": "go_users" })]),
+        (json!({ "handle": null }), vec![json!({}), json!({ "handle": "rust_users" })]),
+    ] {
+        let request_id = Uuid::new_v4();
+        let update = async |body: &Value| group.change(&group.owner, ("PATCH", "", body.clone()), request_id).await;
+        let first = update(&body).await;
+        let again = update(&body).await;
+        assert_eq!((first.status, &again.body), (200, &first.body), "{body}");
+        for other in others {
+            assert_problem(&update(&other).await, 422, "idempotency_mismatch", &[]);
+        }
+        assert_eq!(group.item(&group.owner).await, first.body, "{body}");
+    }
+    // An event of an earlier version does not say what was asked for.
+    let request_id = Uuid::new_v4();
+    group.change(&group.owner, ("PATCH", "", json!({ "title": "old" })), request_id).await;
+    group.execute("UPDATE chat_events SET body = NULL WHERE kind = 9").await;
+    let again = group.change(&group.owner, ("PATCH", "", json!({ "title": "new" })), request_id).await;
+    assert_eq!((again.status, &again.body["title"]), (200, &json!("old")));
+
+    let audit = group.call("GET", &group.owner, "/audit", None).await.body;
+    assert!(!audit.to_string().contains("digest"), "{audit}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn repeated_creation_has_the_same_content() {
+    let group = Group::start("group").await;
+    let request_id = Uuid::new_v4();
+    let create = async |changes: Value| {
+        let members = json!([group.member.id, group.other.id]);
+        let mut body = json!({ "type": "group", "title": "x", "member_ids": members, "request_id": request_id });
+        for (name, value) in changes.as_object().expect("object of changes") {
+            body[name] = value.clone();
+        }
+        group.app.post("/api/v1/chats", &group.owner, &body).await
+    };
+    let first = create(json!({})).await;
+    assert_eq!(first.status, 201, "{first:?}");
+    for same in [json!({}), json!({ "member_ids": [group.other.id, group.member.id, group.owner.id] })] {
+        let again = create(same).await;
+        assert_eq!((again.status, &again.body["id"]), (200, &first.body["id"]), "{again:?}");
+    }
+    for other in [
+        json!({ "type": "channel" }),
+        json!({ "title": "y" }),
+        json!({ "description": "y" }),
+        json!({ "handle": "rust_users" }),
+        json!({ "history": "all" }),
+        json!({ "member_ids": [group.member.id] }),
+    ] {
+        assert_problem(&create(other).await, 422, "idempotency_mismatch", &[]);
+    }
+    // A chat of an earlier version.
+    group.execute("UPDATE chat_profiles SET request_digest = NULL").await;
+    assert_eq!(create(json!({ "title": "y" })).await.body["title"], "x");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn chat_is_created_once_by_two_requests_at_the_same_time() {
     let group = Group::start("group").await;
     for _ in 0..5 {

@@ -1,0 +1,1 @@
+ALTER TABLE chat_profiles DROP COLUMN request_digest;
