@@ -8,6 +8,8 @@
 //! The order of locks is: the chat's row, then the caller's row in `users` (see [`super::additions`]). Creating a chat takes the
 //! second one only.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use diesel::{
     ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, QueryResult, Queryable, Selectable,
@@ -20,6 +22,7 @@ use neonchat_common::{
     ids::{ChatId, Seq, UserId},
 };
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{
@@ -39,8 +42,13 @@ use crate::{
 
 const CHANGES_TOTAL: &str = "chat_group_changes_total";
 
-/// How long a change waits for the chat's row. It is short, because requests on the same chat queue up behind it.
+/// How long an attempt waits for the chat's row. It is short, because an attempt that waits keeps a connection from requests on
+/// other chats.
 const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '300ms'";
+
+/// How long a change is attempted again, if others keep the chat locked. With the time for the last attempt, a request ends
+/// within 2 s.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A member of a locked chat.
 #[derive(Clone, Copy, Debug)]
@@ -122,14 +130,18 @@ pub(in crate::groups) trait Change: Clone + Send + Sync {
     ) -> impl Future<Output = Result<Self::Done, GroupError>> + Send;
 }
 
-/// Applies a change, and counts its outcome.
+/// Applies a change, and counts its outcome. While others change the chat, it is attempted again.
 pub(in crate::groups) async fn change<C: Change>(
     db: &Db,
     limits: GroupSettings,
     caller: Caller,
     change: C,
 ) -> Result<Outcome<C::Done>, GroupError> {
-    let outcome = apply(db, limits, caller, change).await;
+    let start_by = Instant::now() + PATIENCE;
+    let mut outcome = apply(db, limits, caller, start_by, change.clone()).await;
+    while matches!(outcome, Err(GroupError::Contended)) && Instant::now() < start_by {
+        outcome = apply(db, limits, caller, start_by, change.clone()).await;
+    }
     // The first kind is the usual one. A change without a kind makes no event.
     if let Some(kind) = C::KINDS.first() {
         let status = match &outcome {
@@ -148,9 +160,10 @@ async fn apply<C: Change>(
     db: &Db,
     limits: GroupSettings,
     caller: Caller,
+    start_by: Instant,
     change: C,
 ) -> Result<Outcome<C::Done>, GroupError> {
-    db.run(async move |connection| {
+    db.run_by(start_by, async move |connection| {
         connection
             .transaction(async move |connection| {
                 if let Some(earlier) = earlier::find(connection, caller, &change).await? {

@@ -36,6 +36,31 @@ async fn stranger_does_not_wait_for_a_locked_chat() {
     assert_problem(&answer, 503, "unavailable", &[]);
 }
 
+/// Somebody holds the chat longer than one attempt waits, and then the changes wait for each other.
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_of_twenty_admins_at_once_all_get_their_turn() {
+    let group = Group::start_with("group", &[("DB_MAX_CONNS", "25")]).await;
+    let mut admins = Vec::new();
+    for _ in 0..20 {
+        let admin = group.app.user().await;
+        group.add(&group.owner, &admin).await;
+        assert_eq!(group.change_member(&group.owner, &admin, json!({ "role": "admin" })).await.status, 200);
+        admins.push(admin);
+    }
+    let head = async || group.item(&group.owner).await["last_seq"].as_i64().expect("number");
+    let before = head().await;
+    let sql = group.app.sql().await;
+    sql.batch_execute("BEGIN; SELECT FROM chats FOR UPDATE").await.expect("lock chats");
+    let release = sql.batch_execute("SELECT pg_sleep(0.4); COMMIT");
+    let update = async |(n, admin)| group.call("PATCH", admin, "", Some(json!({ "title": format!("Team {n}") }))).await;
+    let (released, answers) = tokio::join!(release, join_all(admins.iter().enumerate().map(update)));
+    released.expect("release chats");
+    for answer in answers {
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    assert_eq!(head().await, before + 20);
+}
+
 /// Adds many users: each is in the chat and in others.
 const FILL: &str = "
     INSERT INTO users (id, username, username_key, username_skeleton, password_hash)
