@@ -1,4 +1,4 @@
-//! Deletes the rows of closed chats in the background.
+//! Deletes rows that are no longer needed in the background: those of closed chats, and what was kept of former members.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use neonchat_common::tasks::Tasks;
 use super::store;
 use crate::db::{Db, DbResult};
 
-/// How often closed chats are looked for.
+/// How often such rows are looked for.
 const INTERVAL: Duration = Duration::from_mins(1);
 
 /// The pause between two statements, so that requests go first.
@@ -20,13 +20,16 @@ pub(crate) fn start(tasks: &Tasks, db: Db) {
         loop {
             tick.tick().await;
             if let Err(error) = purge(&db).await {
-                tracing::warn!(error.cause = %error, "closed chats could not be deleted, retrying later");
+                tracing::warn!(error.cause = %error, "rows of groups could not be deleted, retrying later");
             }
         }
     });
 }
 
 async fn purge(db: &Db) -> DbResult<()> {
+    while store::sweep_former_members(db).await? {
+        tokio::time::sleep(PAUSE).await;
+    }
     while let Some(chat) = store::find_closed(db).await? {
         while store::purge(db, chat).await? {
             tokio::time::sleep(PAUSE).await;

@@ -7,6 +7,7 @@ mod locks;
 mod members;
 mod naming;
 mod repeats;
+mod returning;
 mod rights;
 mod transfer;
 

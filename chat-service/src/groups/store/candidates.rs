@@ -107,7 +107,7 @@ async fn over_limit(
     Ok(full.into_iter().map(|candidate| UserId(candidate.id)).collect())
 }
 
-fn raw(users: &[UserId]) -> Vec<Uuid> {
+pub(super) fn raw(users: &[UserId]) -> Vec<Uuid> {
     users.iter().map(|user| user.0).collect()
 }
 

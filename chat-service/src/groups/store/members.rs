@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    additions, audit, candidates,
+    additions, audit, candidates, former,
     list::above_member,
     locked::{self, Change, LockedChat, Member, NewEvent, members},
     update::close_locked,
@@ -103,6 +103,7 @@ pub(super) async fn admit(
     };
     let rows: Vec<_> = users.iter().map(row).collect();
     diesel::insert_into(chat_members::table).values(&rows).execute(connection).await?;
+    former::restore(connection, chat.id, users).await?;
     diesel::delete(join_requests::table)
         .filter(join_requests::chat_id.eq(chat.id.0))
         .filter(join_requests::user_id.eq_any(users.iter().map(|user| user.0)))
@@ -214,11 +215,7 @@ async fn expel(
 
 /// Deletes members. Returns the number of the others.
 async fn delete(connection: &mut AsyncPgConnection, chat: &LockedChat, users: &[UserId]) -> QueryResult<i32> {
-    let deleted = diesel::delete(chat_members::table)
-        .filter(chat_members::chat_id.eq(chat.id.0))
-        .filter(chat_members::user_id.eq_any(users.iter().map(|user| user.0)))
-        .execute(connection)
-        .await?;
+    let deleted = former::remove(connection, chat.id, users).await?;
     additions::record(connection, chat.now, users, None).await?;
     let left = chat.member_count - i32::try_from(deleted).unwrap_or(i32::MAX);
     chat.set_member_count(connection, left).await?;

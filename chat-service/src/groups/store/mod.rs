@@ -6,6 +6,7 @@ mod bans;
 mod candidates;
 mod create;
 mod earlier;
+mod former;
 mod invites;
 mod joins;
 mod list;
@@ -22,6 +23,7 @@ pub(super) use self::{
     bans::{Unban, list as list_bans},
     create::{Created, create},
     earlier::Earlier,
+    former::sweep as sweep_former_members,
     invites::{
         Invite, MakeInvite, OfferInvite, Preview, RevokeInvite, find as find_invite, list as list_invites, preview,
     },
