@@ -1,1 +1,1 @@
-DROP INDEX CONCURRENTLY chat_members_admins;
+DROP INDEX CONCURRENTLY IF EXISTS chat_members_admins;

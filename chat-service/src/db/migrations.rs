@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use diesel::{QueryResult, define_sql_function, sql_types::BigInt};
+use diesel::{QueryResult, define_sql_function, migration, pg::Pg, sql_types::BigInt};
 use diesel_async::{AsyncMigrationHarness, AsyncPgConnection, RunQueryDsl as _};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use tokio::time::sleep;
@@ -36,12 +36,23 @@ pub(crate) async fn apply_migrations(connector: &Connector, mut session: Session
     // diesel's migrations block, so they run on a blocking thread.
     let pending = move || {
         let mut harness = AsyncMigrationHarness::new(connection);
-        for version in harness.run_pending_migrations(MIGRATIONS).map_err(|error| anyhow!(error))? {
-            tracing::info!(migration.version = %version, "migration applied");
-        }
+        run_pending(&mut harness).map_err(|error| anyhow!(error))?;
         anyhow::Ok(harness.into_inner())
     };
     tokio::task::spawn_blocking(pending).await?
+}
+
+fn run_pending(harness: &mut impl MigrationHarness<Pg>) -> migration::Result<()> {
+    for pending in harness.pending_migrations(MIGRATIONS)? {
+        if !pending.metadata().run_in_transaction() {
+            // An attempt that was interrupted is not rolled back: it leaves an invalid index, or a complete one that is not
+            // recorded.
+            harness.revert_migration(&pending)?;
+        }
+        let version = harness.run_migration(&pending)?;
+        tracing::info!(migration.version = %version, "migration applied");
+    }
+    Ok(())
 }
 
 /// Waits for the lock. It is released when the connection closes.

@@ -88,6 +88,61 @@ async fn fails_if_a_migration_fails() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn replaces_indexes_whose_creation_was_interrupted() {
+    let indexes = ["messages_gone", "chat_members_admins", "chats_closed", "chat_members_groups"];
+    let migrations = MigrationSource::<Pg>::migrations(&MIGRATIONS).expect("read migrations");
+    let of_indexes = migrations.iter().filter(|migration| !migration.metadata().run_in_transaction());
+    let versions: Vec<_> = of_indexes.map(|migration| migration.name().version().to_string()).collect();
+    assert_eq!(versions.len(), indexes.len(), "{versions:?}");
+    let database = harness::test_database().await;
+    assert_eq!(migrate(&database, "1m").await.0, Some(0));
+    let sql = sql(&database).await;
+    let forget = "DELETE FROM __diesel_schema_migrations WHERE version = ANY ($1)";
+    let names = indexes.map(|index| format!("'{index}'::regclass")).join(", ");
+    // Interrupted before the index was complete, or before the migration was recorded.
+    for is_valid in [false, true] {
+        sql.execute(forget, &[&versions]).await.expect("delete versions");
+        let invalidate = format!("UPDATE pg_index SET indisvalid = {is_valid} WHERE indexrelid IN ({names})");
+        assert_eq!(sql.execute(&invalidate, &[]).await.expect("change catalog"), 4);
+
+        let (code, said) = migrate(&database, "1m").await;
+        assert_eq!((code, said.matches("migration applied").count()), (Some(0), versions.len()), "{said}");
+        let valid = format!("SELECT FROM pg_index WHERE indexrelid IN ({names}) AND indisvalid");
+        assert_eq!(sql.query(&valid, &[]).await.expect("query rows").len(), indexes.len());
+        assert_eq!(applied(&database).await, known());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn completes_an_index_after_a_failed_attempt() {
+    let database = harness::test_database().await;
+    assert_eq!(migrate(&database, "1m").await.0, Some(0));
+    let (sql, blocker) = (sql(&database).await, sql(&database).await);
+    let revert =
+        "DELETE FROM __diesel_schema_migrations WHERE version = (SELECT max(version) FROM __diesel_schema_migrations);
+                  DROP INDEX chat_members_groups";
+    sql.batch_execute(revert).await.expect("revert migration");
+    // The attempt waits for this transaction.
+    blocker.batch_execute("BEGIN; LOCK TABLE chat_members IN ROW EXCLUSIVE MODE").await.expect("take lock");
+    let name = database.rsplit('/').next().expect("URL has a database name");
+    let (attempt, ended) = tokio::join!(migrate(&database, "1m"), async {
+        let waits = "SELECT pid FROM pg_stat_activity WHERE datname = $1 AND query LIKE '%CREATE INDEX CONCURRENTLY%'
+                        AND wait_event_type = 'Lock'";
+        until("the index waits", async || sql.query(waits, &[&name]).await.is_ok_and(|rows| rows.len() == 1)).await;
+        let pid: i32 = sql.query_one(waits, &[&name]).await.expect("find session").get(0);
+        sql.query_one("SELECT pg_terminate_backend($1)", &[&pid]).await.map(|row| row.get::<_, bool>(0))
+    });
+    assert_eq!((attempt.0, ended.expect("end session")), (Some(1), true), "{}", attempt.1);
+    blocker.batch_execute("COMMIT").await.expect("commit");
+    let is_valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'chat_members_groups'::regclass";
+    let is_valid = async || sql.query_one(is_valid, &[]).await.expect("find index").get::<_, bool>(0);
+    assert!(!is_valid().await, "the attempt leaves an invalid index");
+
+    assert_eq!(migrate(&database, "1m").await.0, Some(0));
+    assert!(is_valid().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn restart_does_not_scan_the_users() {
     let database = harness::test_database().await;
     assert_eq!(migrate(&database, "1m").await.0, Some(0));
