@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, QueryResult, Queryable, Selectable,
+    AsChangeset, ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, QueryResult, Queryable, Selectable,
     SelectableHelper as _, result::Error as QueryError, sql_types::Timestamptz,
 };
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, RunQueryDsl as _, SimpleAsyncConnection as _};
@@ -289,6 +289,24 @@ pub(in crate::groups) struct NewEvent {
     pub(in crate::groups) digest: Option<String>,
     /// Whether it takes a right away, so that a message that was allowed before it is not stored after it.
     pub(in crate::groups) takes_rights: bool,
+    /// The size of the chat after it, if that changes.
+    pub(in crate::groups) size: Option<Size>,
+}
+
+impl NewEvent {
+    /// Returns an event without a body, a digest and another size.
+    pub(in crate::groups) const fn new(kind: EventKind, takes_rights: bool) -> Self {
+        Self { kind, body: None, digest: None, takes_rights, size: None }
+    }
+}
+
+/// The number of members, and what follows from it: the class, and the default of slow mode.
+#[derive(Clone, Copy, AsChangeset)]
+#[diesel(table_name = chats)]
+pub(in crate::groups) struct Size {
+    member_count: i32,
+    class: i16,
+    slow_s: i32,
 }
 
 impl LockedChat {
@@ -314,23 +332,15 @@ impl LockedChat {
         self.last_seq + 1
     }
 
-    /// Stores the number of members, with the class and the default of slow mode that follow from it.
-    pub(in crate::groups) async fn set_member_count(
-        &self,
-        connection: &mut AsyncPgConnection,
-        members: i32,
-    ) -> QueryResult<()> {
-        let class = self.kind.class(self.class, members);
+    /// Returns the size of the chat with this number of members.
+    pub(in crate::groups) fn size(&self, member_count: i32) -> Size {
+        let class = self.kind.class(self.class, member_count);
         let slow_s = if self.settings.is_default_slow {
             self.kind.default_slow_s(class, self.limits.large_slow_s)
         } else {
             self.settings.slow_s
         };
-        diesel::update(chats::table.find(self.id.0))
-            .set((chats::member_count.eq(members), chats::class.eq(class as i16), chats::slow_s.eq(slow_s)))
-            .execute(connection)
-            .await
-            .map(drop)
+        Size { member_count, class: class as i16, slow_s }
     }
 
     /// Stores an event: the only one of this transaction. Returns its `seq`.
@@ -363,6 +373,7 @@ impl LockedChat {
                 chats::event_count.eq(n),
                 chats::event_seq.eq(seq),
                 chats::access_version.eq(chats::access_version + i32::from(event.takes_rights)),
+                event.size,
             ))
             .execute(connection)
             .await?;

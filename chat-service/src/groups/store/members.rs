@@ -110,14 +110,15 @@ pub(super) async fn admit(
         .execute(connection)
         .await?;
     additions::record(connection, chat.now, users, (via == Via::Add).then_some(caller.user)).await?;
-    chat.set_member_count(connection, members).await?;
+    let size = chat.size(members);
     if !has_event {
+        diesel::update(chats::table.find(chat.id.0)).set(size).execute(connection).await?;
         let details = json!({ "user_ids": users, "via": via });
         audit::record_change(connection, chat, caller, EventKind::MembersAdded, details).await?;
         return Ok(None);
     }
     let body = json!({ "user_ids": users, "via": via, "member_count": members });
-    let event = NewEvent { kind: EventKind::MembersAdded, body: Some(body), digest: None, takes_rights: false };
+    let event = NewEvent { body: Some(body), size: Some(size), ..NewEvent::new(EventKind::MembersAdded, false) };
     Ok(Some(chat.append(connection, caller, event).await?))
 }
 
@@ -208,18 +209,17 @@ async fn expel(
     }
     let member_count = delete(connection, chat, &users).await?;
     let body = json!({ "user_ids": users, "how": how.as_str(), "member_count": member_count });
-    let event = NewEvent { kind: EventKind::MembersRemoved, body: Some(body), digest: None, takes_rights: true };
+    let size = Some(chat.size(member_count));
+    let event = NewEvent { body: Some(body), size, ..NewEvent::new(EventKind::MembersRemoved, true) };
     let seq = chat.append(connection, caller, event).await?;
     Ok(Some(seq))
 }
 
-/// Deletes members. Returns the number of the others.
+/// Deletes members. Returns the number of the others, which the caller stores.
 async fn delete(connection: &mut AsyncPgConnection, chat: &LockedChat, users: &[UserId]) -> QueryResult<i32> {
     let deleted = former::remove(connection, chat.id, users).await?;
     additions::record(connection, chat.now, users, None).await?;
-    let left = chat.member_count - i32::try_from(deleted).unwrap_or(i32::MAX);
-    chat.set_member_count(connection, left).await?;
-    Ok(left)
+    Ok(chat.member_count - i32::try_from(deleted).unwrap_or(i32::MAX))
 }
 
 /// Removes the caller: in a large chat without an event. An owner who is alone closes the chat.
@@ -256,12 +256,12 @@ impl Change for Leave {
         if chat.class < ChatClass::Large {
             return expel(connection, chat, caller, &[actor], RemovalReason::Left).await;
         }
-        delete(connection, chat, &users).await?;
+        let left = delete(connection, chat, &users).await?;
         let details = json!({ "user_ids": users, "how": RemovalReason::Left.as_str() });
         audit::record_change(connection, chat, caller, EventKind::MembersRemoved, details).await?;
         // A message that was allowed before is not stored afterwards.
         diesel::update(chats::table.find(chat.id.0))
-            .set(chats::access_version.eq(chats::access_version + 1))
+            .set((chat.size(left), chats::access_version.eq(chats::access_version + 1)))
             .execute(connection)
             .await?;
         Ok(None)
@@ -324,7 +324,7 @@ impl Change for ChangeMember {
             .execute(connection)
             .await?;
         let body = json!({ "user_id": self.user, "role": role, "restricted_until": restricted_until });
-        let event = NewEvent { kind: EventKind::MemberChanged, body: Some(body), digest: None, takes_rights: true };
+        let event = NewEvent { body: Some(body), ..NewEvent::new(EventKind::MemberChanged, true) };
         Ok(Some(chat.append(connection, caller, event).await?))
     }
 }

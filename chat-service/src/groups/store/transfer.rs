@@ -73,7 +73,7 @@ impl Change for Transfer {
         let body = json!({
             "user_id": self.to, "role": Role::Owner, "restricted_until": restricted_until, "former": actor.user
         });
-        let event = NewEvent { kind: EventKind::MemberChanged, body: Some(body), digest: None, takes_rights: true };
+        let event = NewEvent { body: Some(body), ..NewEvent::new(EventKind::MemberChanged, true) };
         Ok(Some(chat.append(connection, caller, event).await?))
     }
 }

@@ -101,7 +101,7 @@ async fn store(
         return Ok(None);
     }
     let takes_rights = settings != chat.settings;
-    let event = NewEvent { kind: EventKind::ChatUpdated, body: None, digest: Some(patch.digest()), takes_rights };
+    let event = NewEvent { digest: Some(patch.digest()), ..NewEvent::new(EventKind::ChatUpdated, takes_rights) };
     Ok(Some(chat.append(connection, caller, event).await?))
 }
 
@@ -132,7 +132,7 @@ pub(super) async fn close_locked(
     chat: &LockedChat,
     caller: Caller,
 ) -> Result<Seq, GroupError> {
-    let event = NewEvent { kind: EventKind::ChatClosed, body: None, digest: None, takes_rights: true };
+    let event = NewEvent::new(EventKind::ChatClosed, true);
     let seq = chat.append(connection, caller, event).await?;
     diesel::update(chats::table.find(chat.id.0)).set(chats::is_closed.eq(true)).execute(connection).await?;
     // Its name is free again.
