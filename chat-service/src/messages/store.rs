@@ -127,6 +127,14 @@ fn visible_to(access: Access) -> _ {
     messages::chat_id.eq(chat).and(messages::seq.gt(from_seq))
 }
 
+/// Returns whether a message exists for the member.
+///
+/// A look-up by id checks this afterwards: with these conditions in the statement Postgres may choose the index of the chat, and
+/// read its whole history.
+fn is_visible_to(access: Access, chat: ChatId, seq: Seq) -> bool {
+    chat == access.chat() && seq > access.hidden_up_to()
+}
+
 /// Returns a message for a member of its chat, and the membership.
 pub(super) async fn message(
     db: &Db,
@@ -136,8 +144,9 @@ pub(super) async fn message(
 ) -> Result<(Access, Message), MessageError> {
     db.run(async |connection| {
         let access = access(connection, user, chat).await?;
-        let message = Message::query().filter(messages::id.eq(message.0)).filter(visible_to(access));
-        let message = message.first(connection).await.optional()?.ok_or(MessageError::NoSuchMessage)?;
+        let message = Message::query().filter(messages::id.eq(message.0)).first(connection).await.optional()?;
+        let message = message.filter(|message| is_visible_to(access, message.chat_id, message.seq));
+        let message = message.ok_or(MessageError::NoSuchMessage)?;
         confirm(connection, access).await?;
         Ok((access, message))
     })
@@ -173,8 +182,9 @@ async fn find_seq(
     message: MessageId,
     field: &'static str,
 ) -> Result<Seq, MessageError> {
-    let message = messages::table.find(message.0).filter(visible_to(access));
-    let seq = message.select(messages::seq).first(connection).await.optional()?;
+    let message = messages::table.find(message.0).select((messages::chat_id, messages::seq));
+    let found = message.first::<(Uuid, Seq)>(connection).await.optional()?;
+    let seq = found.and_then(|(chat, seq)| is_visible_to(access, ChatId(chat), seq).then_some(seq));
     seq.ok_or(MessageError::UnknownCursor { field })
 }
 
