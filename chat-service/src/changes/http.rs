@@ -115,7 +115,7 @@ async fn edit(
     let (event_seq, duplicate) = event.as_ref().map_or((None, false), |event| (Some(event.seq), event.is_duplicate));
     let message = match event.filter(|made| !made.is_duplicate).map(|made| made.event.event) {
         Some(Event::Edited(MessageEditedEvent { message: Some(message), .. })) => message,
-        // The message is unchanged, or was changed since. It may not exist for the user any more.
+        // A repeated request, or the message already had this text. It may not exist for the user any more.
         _ => messages.message(actor, chat, message).await?,
     };
     Ok(Json(EditAnswer { message, event_seq, duplicate }))

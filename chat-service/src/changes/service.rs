@@ -60,13 +60,13 @@ impl Changes {
             Err(_) => "refused",
         };
         counter!(CHANGES_TOTAL, "kind" => kind, "status" => status).increment(1);
-        let (seq, is_duplicate) = match outcome? {
-            ChangeOutcome::Applied(seq) => (seq, false),
-            ChangeOutcome::Duplicate(seq) => (seq, true),
+        let (event, is_duplicate) = match outcome? {
+            ChangeOutcome::Applied(event) => (*event, false),
+            // Its message may have been changed again since.
+            ChangeOutcome::Duplicate(seq) => (self.timeline.event(chat, seq).await?, true),
             ChangeOutcome::Unchanged => return Ok(None),
         };
-        let event = self.timeline.event(chat, seq).await?;
-        Ok(Some(Changed { seq, is_duplicate, event }))
+        Ok(Some(Changed { seq: event.event.seq(), is_duplicate, event }))
     }
 
     /// Applies a change that came over REST, and publishes its event to all sockets of the chat. If the publication is lost,

@@ -5,7 +5,7 @@ use neonchat_common::{
     message::MessageText,
 };
 
-use crate::event_kind::EventKind;
+use crate::{event_kind::EventKind, timeline::model::StoredEvent};
 
 /// A change to be applied.
 #[derive(Clone, Debug)]
@@ -54,12 +54,13 @@ impl Change {
     }
 }
 
-/// The outcome of a change, with the `seq` of its event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The outcome of a change.
+// Without `Debug`, so that no log contains a text.
+#[derive(Clone)]
 pub(crate) enum ChangeOutcome {
-    /// It is committed.
-    Applied(Seq),
-    /// It was committed before, by a request with the same `request_id`.
+    /// It is committed. The event is as the change stored it.
+    Applied(Box<StoredEvent>),
+    /// It was committed before, by a request with the same `request_id`, as the event with this `seq`.
     Duplicate(Seq),
     /// It changes nothing, so it has no place in the sequence.
     Unchanged,

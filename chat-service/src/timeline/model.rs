@@ -245,6 +245,29 @@ impl Event {
         Self::Message(MessageEvent { kind: MessageEventType::Message, seq: message.seq, message })
     }
 
+    /// Returns the event of an edit. It is superseded if the message was changed again since.
+    pub(crate) fn edited(origin: Origin, message: Message) -> Self {
+        let Origin { chat_id, seq, by, at } = origin;
+        let is_superseded = message.changed_seq != Some(seq);
+        Self::Edited(MessageEditedEvent {
+            kind: MessageEditedEventType::MessageEdited,
+            chat_id,
+            seq,
+            by,
+            at,
+            message_id: is_superseded.then_some(message.id),
+            superseded: is_superseded.then_some(true),
+            message: (!is_superseded).then_some(message),
+        })
+    }
+
+    /// Returns the event of a deletion.
+    pub(crate) const fn deleted(origin: Origin, messages: Vec<DeletedMessage>) -> Self {
+        let Origin { chat_id, seq, by, at } = origin;
+        let kind = MessagesDeletedEventType::MessagesDeleted;
+        Self::Deleted(MessagesDeletedEvent { kind, chat_id, seq, by, at, messages })
+    }
+
     pub(crate) const fn seq(&self) -> Seq {
         match self {
             Self::Message(event) => event.seq,

@@ -15,10 +15,7 @@ use uuid::Uuid;
 
 use super::{
     error::TimelineError,
-    model::{
-        Event, EventsLimit, EventsPage, MessageEditedEvent, MessageEditedEventType, MessagesDeletedEvent,
-        MessagesDeletedEventType, Origin, StoredEvent, UnknownEvent, UnknownEventType,
-    },
+    model::{Event, EventsLimit, EventsPage, Origin, StoredEvent, UnknownEvent, UnknownEventType},
 };
 use crate::{
     access::Access,
@@ -189,33 +186,15 @@ impl Row {
         let origin = Origin { chat_id: chat, seq, by: actor, at };
         let event = match (EventKind::from_number(kind), message) {
             (None, Some(message)) if kind == 0 => Event::message(message),
-            (Some(EventKind::Edited), Some(message)) => Event::Edited(edited(chat, seq, actor, at, message)),
-            (Some(EventKind::Deleted), _) => deleted(origin, body.as_deref()).map_or(unknown, Event::Deleted),
+            (Some(EventKind::Edited), Some(message)) => Event::edited(origin, message),
+            (Some(EventKind::Deleted), _) => {
+                membership::read(origin, body.as_deref()).map_or(unknown, |messages| Event::deleted(origin, messages))
+            }
             (Some(kind), _) => membership::event(kind, origin, body.as_deref()).unwrap_or(unknown),
             _ => unknown,
         };
         StoredEvent { actor, request_id: request_id.map(SendId), chat_kind, event }
     }
-}
-
-fn edited(chat_id: ChatId, seq: Seq, by: UserId, at: DateTime<Utc>, message: Message) -> MessageEditedEvent {
-    let is_superseded = message.changed_seq != Some(seq);
-    MessageEditedEvent {
-        kind: MessageEditedEventType::MessageEdited,
-        chat_id,
-        seq,
-        by,
-        at,
-        message_id: is_superseded.then_some(message.id),
-        superseded: is_superseded.then_some(true),
-        message: (!is_superseded).then_some(message),
-    }
-}
-
-fn deleted(origin: Origin, body: Option<&str>) -> Option<MessagesDeletedEvent> {
-    let Origin { chat_id, seq, by, at } = origin;
-    let messages = membership::read(origin, body)?;
-    Some(MessagesDeletedEvent { kind: MessagesDeletedEventType::MessagesDeleted, chat_id, seq, by, at, messages })
 }
 
 impl MessageColumns {

@@ -4,8 +4,11 @@ use neonchat_common::{
     bus::{Channel, Envelope, Event},
     ids::SendId,
 };
-use neonchat_testbed::client::{Answer, User};
-use serde_json::{Value, json};
+use neonchat_testbed::{
+    client::{Answer, User},
+    harness::until,
+};
+use serde_json::{Value, json, value::RawValue};
 use uuid::Uuid;
 
 use crate::support::{Listener, TestApp, assert_problem};
@@ -274,6 +277,81 @@ async fn publishes_changes_with_what_each_side_may_see() {
     assert!(actor["message"]["request_id"].is_string());
     let (_, text) = listener.next().await;
     assert!(text.contains("messages_deleted") && !text.contains("actor_frame"), "{text}");
+}
+
+/// Returns the next published event: for other members, and for the actor.
+async fn published(listener: &mut Listener) -> (Value, Value) {
+    let (_, text) = listener.next().await;
+    let envelope: Envelope<'_> = serde_json::from_str(&text).expect("parse envelope");
+    let Event::Durable { frame, actor_frame, .. } = envelope.event else { panic!("{text}") };
+    let json = |frame: &RawValue| serde_json::from_str::<Value>(frame.get()).expect("parse frame");
+    (json(frame), json(actor_frame.unwrap_or(frame)))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn publishes_changes_as_they_are_read_later() {
+    let f = Fixture::start(&[]).await;
+    f.app.until_redis().await;
+    let others: Vec<_> = [f.app.send(&f.chat, &f.author, "2").await, f.app.send(&f.chat, &f.author, "3").await].into();
+    let mut listener = Listener::on([Channel::Chat(f.chat.parse().expect("parse id"))]).await;
+    f.edit(&f.author, json!({ "text": "second" })).await;
+    let ids: Vec<_> = others.iter().rev().map(|message| &message.message_id).collect();
+    f.app.post(&format!("/api/v1/chats/{}/messages/delete", f.chat), &f.author, &json!({ "ids": ids })).await;
+    for index in [3, 4] {
+        let (for_others, for_actor) = published(&mut listener).await;
+        assert_eq!(for_others, f.events(&f.other).await[index]);
+        assert_eq!(for_actor, f.events(&f.author).await[index]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn publishes_changes_without_reading_them_back() {
+    let f = Fixture::start(&[]).await;
+    f.app.until_redis().await;
+    // The service does not know the kind of the stored event.
+    let replace_kind = "
+        CREATE FUNCTION replace_kind() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.kind := 99; RETURN NEW; END';
+        CREATE TRIGGER replace_kind BEFORE INSERT ON chat_events FOR EACH ROW EXECUTE FUNCTION replace_kind()";
+    f.app.sql().await.batch_execute(replace_kind).await.expect("create trigger");
+    let mut listener = Listener::on([Channel::Chat(f.chat.parse().expect("parse id"))]).await;
+    f.edit(&f.author, json!({ "text": "second" })).await;
+    f.delete(&f.author).await;
+    for kind in ["message_edited", "messages_deleted"] {
+        assert_eq!(published(&mut listener).await.0["type"], kind);
+    }
+    assert_eq!(f.events(&f.author).await[1]["type"], "unknown");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn finds_a_message_of_a_long_chat_by_its_id_alone() {
+    let f = Fixture::start(&[]).await;
+    let sql = f.app.sql().await;
+    let fill = format!(
+        "INSERT INTO messages (id, chat_id, seq, sender_id, request_id, text, created_at, updated_at)
+         SELECT gen_random_uuid(), '{0}', n, '{1}', gen_random_uuid(), 'x', now(), now() FROM generate_series(2, 1000) AS n;
+         UPDATE chats SET last_seq = 1000 WHERE id = '{0}'",
+        f.chat, f.author.id
+    );
+    sql.batch_execute(&fill).await.expect("insert messages");
+    assert_eq!(f.edit(&f.author, json!({ "text": "second" })).await.body["event_seq"], 1001);
+    assert_eq!(f.edit(&f.author, json!({ "text": "second" })).await.body["text"], "second");
+    let page = format!("/api/v1/chats/{}/messages?before_id={}", f.chat, f.message);
+    assert_eq!(f.app.get(&page, &f.author).await.status, 200);
+
+    // A session reports what it read when it ends.
+    let end = "SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity
+                WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    let ended: Vec<i32> = sql.query(end, &[]).await.expect("end sessions").iter().map(|row| row.get(0)).collect();
+    let left = "SELECT FROM pg_stat_activity WHERE pid = ANY ($1)";
+    until("the sessions have ended", async || sql.query(left, &[&ended]).await.expect("query").is_empty()).await;
+    let read = async |index: &str| {
+        let read = "SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = $1";
+        sql.query_one(read, &[&index]).await.expect("find index").get::<_, i64>(0)
+    };
+    let by_id = read("messages_pkey").await;
+    assert!(by_id >= 3, "{by_id} entries by id");
+    let of_chat = read("messages_chat_seq_unique").await;
+    assert!(of_chat < 100, "{of_chat} entries of the chat");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,10 +1,11 @@
 //! Edits and deletions in Postgres. One statement applies any number of them.
 
+use chrono::{DateTime, Utc};
 use diesel::{
     QueryResult, Queryable,
     pg::Pg,
     query_builder::{AstPass, Query, QueryFragment, QueryId},
-    sql_types::{Array, BigInt, Bool, Nullable, SmallInt, Text, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Bool, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, RunQueryDsl as _};
 use neonchat_common::ids::Seq;
@@ -14,9 +15,12 @@ use super::{attempts::Attempts, lock::lock_chats};
 use crate::{
     event_kind::EventKind,
     messages::{
-        change::{ChangeOutcome, ChangePolicy, NewChange},
+        change::{Change, ChangeOutcome, ChangePolicy, NewChange},
         error::MessageError,
+        model::Message,
     },
+    rights::ChatKind,
+    timeline::model::{Event, Origin, StoredEvent},
 };
 
 /// How often the changes are tried. Each retry means that another instance has just changed one of the chats.
@@ -49,7 +53,7 @@ pub(in crate::messages) async fn apply_changes(
         };
         let Some(rows) = attempts.rows(rows)? else { continue };
         is_contended |= rows.iter().any(|row| row.verdict == STALE);
-        let outcome = |position: usize, row: &Row| row.outcome(batch[position].change.kind());
+        let outcome = |position: usize, row: &Row| row.outcome(batch[position]);
         attempts.settle(rows.iter().map(|row| (row.n, row)), outcome);
     }
     Ok(attempts.finish())
@@ -66,7 +70,9 @@ pub(in crate::messages) async fn apply_changes(
 /// messages, even if they may only read. They delete those of others with the role `delete_role`, if it is higher than the present
 /// role of the author. An author who is no longer a member counts as one without an office.
 ///
-/// `target` decides about each message, and `effective` about each change: a change that changes nothing takes no `seq`.
+/// `target` decides about each message. It looks the message up by its id alone: with a second condition Postgres may choose an
+/// index that reads the whole chat. `changed` has the messages that change, and `placed` their changes: one that changes nothing
+/// takes no `seq`. The answer has what an event shows, so that nobody reads it back.
 struct ApplyChanges<'a> {
     chats: Vec<Uuid>,
     actors: Vec<Uuid>,
@@ -150,8 +156,7 @@ impl QueryFragment<Pg> for ApplyChanges<'_> {
             ), allowed AS MATERIALIZED (
                 SELECT change.*, access.*
                   FROM change, LATERAL (
-                       SELECT event_count AS version, access_version AS allowed_version, from_seq,
-                              chats.kind = 'direct' AS is_direct,
+                       SELECT chats.kind AS chat_kind, event_count AS version, access_version AS allowed_version, from_seq,
                               CASE WHEN role >= delete_role THEN role END AS deletes_below,
                               CASE WHEN restricted_until > now() THEN 10 WHEN role < send_role THEN 9 END AS send_refusal
                          FROM chat_members AS member, chats
@@ -182,9 +187,9 @@ impl QueryFragment<Pg> for ApplyChanges<'_> {
                         WHERE event.actor_id = change.actor_id AND event.request_id = change.request_id OFFSET 0
                   ) AS event
             ), target AS MATERIALIZED (
-                SELECT allowed.n, allowed.chat_id, new_text, message.*,
+                SELECT allowed.*, new_text, message.*,
                        CASE WHEN deleted_at IS NOT NULL THEN 4
-                            WHEN sender_id <> actor_id AND (new_text IS NOT NULL OR is_direct) THEN 5
+                            WHEN sender_id <> actor_id AND (new_text IS NOT NULL OR chat_kind = 'direct') THEN 5
                             WHEN new_text IS NULL THEN
                                 CASE WHEN sender_id = actor_id THEN 0
                                      WHEN deletes_below > coalesce((
@@ -205,34 +210,41 @@ impl QueryFragment<Pg> for ApplyChanges<'_> {
                             ELSE 0
                        END::smallint AS verdict
                   FROM moment, allowed JOIN item USING (n), LATERAL (
-                       SELECT messages.id, messages.seq AS message_seq, sender_id, text AS old_text,
-                              created_at, updated_at AS written_at, changed_seq, deleted_at
+                       SELECT id AS message_id, seq AS message_seq, messages.chat_id AS found_in, sender_id,
+                              messages.request_id AS message_request_id, text AS old_text, created_at,
+                              updated_at AS written_at, changed_seq, deleted_at
                          FROM messages
-                        WHERE messages.id = message_id AND messages.chat_id = allowed.chat_id
-                              AND messages.seq > from_seq
+                        WHERE messages.id = item.message_id
                        OFFSET 0
                   ) AS message
-                 WHERE allowed.n NOT IN (SELECT n FROM seen)
-            ), effective AS MATERIALIZED (
-                SELECT n FROM target GROUP BY n HAVING bool_and(verdict IN (0, 3, 4)) AND bool_or(verdict = 0)
-            ), placed AS MATERIALIZED (
-                SELECT n, chat_id, actor_id, request_id, kind, last_seq + place AS seq, event_count + place AS event_n,
-                       greatest(now, last_event_at + interval '1 us') + (place - 1) * interval '1 us' AS at, is_last
+                 WHERE found_in = allowed.chat_id AND message_seq > from_seq AND allowed.n NOT IN (SELECT n FROM seen)
+            ), changed AS MATERIALIZED (
+                SELECT fresh.*, last_seq + place AS seq, event_count + place AS event_n,
+                       greatest(now, last_event_at + interval '1 us') + (place - 1) * interval '1 us' AS at
                   FROM moment, chat, (
-                       SELECT allowed.*, row_number() OVER chat AS place, lead(n) OVER chat IS NULL AS is_last
-                         FROM allowed JOIN effective USING (n)
-                       WINDOW chat AS (PARTITION BY chat_id ORDER BY n)
+                       SELECT *, dense_rank() OVER (PARTITION BY chat_id ORDER BY n) AS place
+                         FROM (SELECT *, bool_and(verdict IN (0, 3, 4)) OVER (PARTITION BY n) AS is_allowed
+                                 FROM target) AS judged
+                        WHERE is_allowed AND verdict = 0
                   ) AS fresh
                  WHERE chat.id = chat_id AND event_count = version AND access_version = allowed_version
-            ), changed AS MATERIALIZED (
-                SELECT placed.n, placed.chat_id, placed.seq, placed.at, target.id, message_seq, old_text, new_text, written_at
-                  FROM placed JOIN target USING (n) WHERE verdict = 0
+            ), placed AS MATERIALIZED (
+                SELECT n, chat_id, chat_kind, actor_id, request_id, kind, seq, event_n, at,
+                       max(message_seq) FILTER (WHERE kind = 1) AS target_seq, min(created_at) AS created_at,
+                       min(message_request_id::text)::uuid AS message_request_id,
+                       jsonb_agg(jsonb_build_object('id', message_id, 'seq', message_seq) ORDER BY message_seq)
+                       FILTER (WHERE kind = 2) AS body,
+                       max(max(message_seq) FILTER (WHERE kind = 2)) OVER chat AS gone_up_to,
+                       seq = max(seq) OVER chat AS is_last
+                  FROM changed
+                 GROUP BY n, chat_id, chat_kind, actor_id, request_id, kind, seq, event_n, at
+                WINDOW chat AS (PARTITION BY chat_id)
             ), changed_messages AS (
                 UPDATE messages
                    SET text = coalesce(new_text, ''), changed_seq = changed.seq, updated_at = at,
                        deleted_at = CASE WHEN new_text IS NULL THEN at END
                   FROM changed
-                 WHERE messages.id = changed.id
+                 WHERE messages.id = changed.message_id
             ), kept_versions AS (
                 INSERT INTO message_versions (chat_id, seq, until_seq, text, at)
                 SELECT chat_id, message_seq, seq, old_text, written_at FROM changed WHERE new_text IS NOT NULL AND ",
@@ -251,29 +263,22 @@ impl QueryFragment<Pg> for ApplyChanges<'_> {
                         WHERE new_text IS NULL))
             ), stored AS (
                 INSERT INTO chat_events (chat_id, seq, n, kind, actor_id, request_id, target_seq, body, created_at)
-                SELECT chat_id, seq, event_n, kind, actor_id, request_id,
-                       CASE kind WHEN 1 THEN (SELECT message_seq FROM changed WHERE changed.n = placed.n) END,
-                       CASE kind WHEN 2 THEN (
-                           SELECT jsonb_agg(jsonb_build_object('id', id, 'seq', message_seq) ORDER BY message_seq)
-                             FROM changed WHERE changed.n = placed.n) END,
-                       at
-                  FROM placed
+                SELECT chat_id, seq, event_n, kind, actor_id, request_id, target_seq, body, at FROM placed
             ), moved_on AS (
                 UPDATE chats
                    SET last_seq = seq, last_event_at = at, event_count = event_n, event_seq = seq,
-                       gone_seq = greatest(gone_seq, (
-                           SELECT max(message_seq) FROM changed WHERE changed.chat_id = chats.id AND new_text IS NULL))
+                       gone_seq = greatest(gone_seq, gone_up_to)
                   FROM placed
                  WHERE chats.id = placed.chat_id AND is_last
             )
-            SELECT n, 0::smallint, seq FROM placed
+            SELECT n, 0::smallint, seq, at, chat_kind, target_seq, message_request_id, created_at, body::text FROM placed
             UNION ALL
-            SELECT n, CASE WHEN is_same THEN 1 ELSE 2 END::smallint, seq FROM seen
+            SELECT n, CASE WHEN is_same THEN 1 ELSE 2 END::smallint, seq, NULL, NULL, NULL, NULL, NULL, NULL FROM seen
             UNION ALL
             SELECT allowed.n,
                    CASE WHEN event_count <> version OR access_version <> allowed_version THEN 8
                         ELSE coalesce((SELECT max(verdict) FROM target WHERE target.n = allowed.n), 4)
-                   END::smallint, NULL
+                   END::smallint, NULL, NULL, NULL, NULL, NULL, NULL, NULL
               FROM allowed JOIN chat ON chat.id = chat_id
              WHERE allowed.n NOT IN (SELECT n FROM seen) AND allowed.n NOT IN (SELECT n FROM placed)",
         );
@@ -286,7 +291,19 @@ impl QueryId for ApplyChanges<'_> {
 }
 
 impl Query for ApplyChanges<'_> {
-    type SqlType = (BigInt, SmallInt, Nullable<BigInt>);
+    type SqlType = (
+        BigInt,
+        SmallInt,
+        Nullable<BigInt>,
+        (
+            Nullable<Timestamptz>,
+            Nullable<Text>,
+            Nullable<BigInt>,
+            Nullable<SqlUuid>,
+            Nullable<Timestamptz>,
+            Nullable<Text>,
+        ),
+    );
 }
 
 #[derive(Queryable)]
@@ -295,18 +312,35 @@ struct Row {
     n: i64,
     verdict: i16,
     seq: Option<Seq>,
+    written: WrittenColumns,
+}
+
+/// What the event of an applied change shows, unless the change itself has it.
+#[derive(Queryable)]
+struct WrittenColumns {
+    at: Option<DateTime<Utc>>,
+    chat_kind: Option<String>,
+    /// Of the edited message.
+    message_seq: Option<Seq>,
+    message_request_id: Option<Uuid>,
+    message_created_at: Option<DateTime<Utc>>,
+    /// The deleted messages, as `chat_events.body` has them.
+    deleted: Option<String>,
 }
 
 impl Row {
     /// Returns the outcome; `None` if the change must be tried again.
-    fn outcome(&self, kind: EventKind) -> Option<ChangeResult> {
+    fn outcome(&self, new: &NewChange) -> Option<ChangeResult> {
         Some(match (self.verdict, self.seq) {
-            (DONE, Some(seq)) => Ok(ChangeOutcome::Applied(seq)),
+            (DONE, Some(seq)) => {
+                let event = self.written.event(new, seq).map(Box::new);
+                event.map(ChangeOutcome::Applied).ok_or(MessageError::UnknownVerdict(DONE))
+            }
             (DUPLICATE, Some(seq)) => Ok(ChangeOutcome::Duplicate(seq)),
             (MISMATCH, _) => Err(MessageError::IdempotencyMismatch),
             (UNCHANGED, _) => Ok(ChangeOutcome::Unchanged),
             // A deletion skips messages that are deleted or unknown.
-            (GONE, _) if kind == EventKind::Deleted => Ok(ChangeOutcome::Unchanged),
+            (GONE, _) if new.change.kind() == EventKind::Deleted => Ok(ChangeOutcome::Unchanged),
             (GONE, _) => Err(MessageError::NoSuchMessage),
             (NOT_AUTHOR, _) => Err(MessageError::NotAuthor),
             (TOO_LATE, _) => Err(MessageError::EditWindowClosed),
@@ -316,5 +350,34 @@ impl Row {
             (STALE, _) => return None,
             (verdict, _) => Err(MessageError::UnknownVerdict(verdict)),
         })
+    }
+}
+
+impl WrittenColumns {
+    /// Returns the event of the change that was stored with this `seq`.
+    fn event(&self, new: &NewChange, seq: Seq) -> Option<StoredEvent> {
+        let &NewChange { chat, actor, request_id, ref change } = new;
+        let origin = Origin { chat_id: chat, seq, by: actor, at: self.at? };
+        let event = match change {
+            Change::Edit { message, text, .. } => {
+                let message = Message {
+                    id: *message,
+                    chat_id: chat,
+                    // Only the author can edit it.
+                    sender_id: actor,
+                    request_id: self.message_request_id,
+                    text: text.as_str().to_owned(),
+                    created_at: self.message_created_at?,
+                    updated_at: origin.at,
+                    seq: self.message_seq?,
+                    changed_seq: Some(seq),
+                    is_deleted: false,
+                };
+                Event::edited(origin, message)
+            }
+            Change::Delete { .. } => Event::deleted(origin, serde_json::from_str(self.deleted.as_deref()?).ok()?),
+        };
+        let chat_kind = self.chat_kind.as_deref().and_then(ChatKind::from_name);
+        Some(StoredEvent { actor, request_id, chat_kind, event })
     }
 }
