@@ -65,10 +65,10 @@ impl Receivers {
         Ok(Self { connections, state })
     }
 
-    /// Sends a message and waits until all other sockets have received it.
+    /// Sends a message and waits until it is acked and all other sockets have received it.
     ///
     /// # Errors
-    /// A socket is closed, or does not get the message.
+    /// A socket is closed, the message is not acked, or a socket does not get it.
     pub(crate) fn round(&mut self) -> anyhow::Result<Round> {
         let Self { connections, state } = self;
         let receivers = state.got.len() - 1;
@@ -77,8 +77,11 @@ impl Receivers {
         connections.sockets[0].write(state.template.message(state.chat, state.next))?;
         while state.received < receivers || !state.is_acked {
             connections.turn(state)?;
-            let reached = state.received;
-            ensure!(state.round.sent.elapsed() < TIMEOUT, "a message reached only {reached} of {receivers} sockets");
+            let (reached, acked) = (state.received, if state.is_acked { "acked" } else { "not acked" });
+            ensure!(
+                state.round.sent.elapsed() < TIMEOUT,
+                "after {TIMEOUT:?} a message is {acked} and has reached {reached} of {receivers} sockets"
+            );
         }
         state.next += 1;
         Ok(state.round)
