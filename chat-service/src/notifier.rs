@@ -63,6 +63,11 @@ pub(crate) struct ChatCreated {
     pub(crate) role: Role,
     /// The users who see the presence of the member because of the chat.
     pub(crate) presence: Vec<UserId>,
+    /// The lowest role that may send messages.
+    pub(crate) send_role: Role,
+    /// Until then the member may only read.
+    pub(crate) restricted_until: Option<DateTime<Utc>>,
+    pub(crate) access_version: i32,
     /// The chat as the member sees it, as JSON.
     pub(crate) chat: Box<RawValue>,
 }
@@ -153,11 +158,20 @@ impl Notifier {
     /// Announces a chat to all sockets of its new members. The announcements are lost if Redis is unavailable.
     pub(crate) async fn chat_created(&self, announcements: impl IntoIterator<Item = ChatCreated>) {
         let publish = |announcement| async move {
-            let ChatCreated { member, chat_id, last_seq, partner, from_seq, class, role, presence, chat } =
-                announcement;
-            let (partner_ids, presence_ids, chat) = (Vec::from_iter(partner), presence, &*chat);
-            let event =
-                Event::ChatCreated { chat_id, last_seq, partner_ids, from_seq, class, role, presence_ids, chat };
+            let ChatCreated { member, chat_id, last_seq, from_seq, class, role, .. } = announcement;
+            let event = Event::ChatCreated {
+                chat_id,
+                last_seq,
+                partner_ids: Vec::from_iter(announcement.partner),
+                from_seq,
+                class,
+                role,
+                presence_ids: announcement.presence,
+                send_role: announcement.send_role,
+                restricted_until: announcement.restricted_until,
+                access_version: Some(announcement.access_version),
+                chat: &announcement.chat,
+            };
             self.publish(Channel::User(member), event).await;
         };
         // fred sends the commands without waiting for the answers, each to its node of a cluster.
@@ -203,9 +217,10 @@ impl Notifier {
     }
 
     /// Announces to the sockets of a user that the user ceased to be a member of a chat without an event of the chat. If Redis is
-    /// unavailable, a resync finds it later.
-    pub(crate) async fn left(&self, user: UserId, chat_id: ChatId, reason: RemovalReason) {
-        self.publish(Channel::User(user), Event::Left { chat_id, reason }).await;
+    /// unavailable, a resync finds it later. `access_version` is that of the chat without the user.
+    pub(crate) async fn left(&self, user: UserId, chat_id: ChatId, reason: RemovalReason, access_version: i32) {
+        let event = Event::Left { chat_id, reason, access_version: Some(access_version) };
+        self.publish(Channel::User(user), event).await;
     }
 
     /// Announces a member's read marker: to all sockets of a small chat, else to those of the member. The announcement is lost if

@@ -5,6 +5,7 @@
 
 use std::{borrow::Cow, fmt};
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -168,6 +169,15 @@ pub enum Event<'a> {
         /// The users who see the presence of the user because of the chat.
         #[serde(default)]
         presence_ids: Vec<UserId>,
+        /// The lowest role that may send messages.
+        #[serde(default, deserialize_with = "chat::published_role")]
+        send_role: Role,
+        /// Until then the user may only read.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        restricted_until: Option<DateTime<Utc>>,
+        /// The access version of the chat. Older versions omit it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        access_version: Option<i32>,
         /// One item of `GET /chats`, as this user sees it.
         #[serde(borrow)]
         chat: &'a RawValue,
@@ -178,6 +188,9 @@ pub enum Event<'a> {
         chat_id: ChatId,
         /// Why.
         reason: RemovalReason,
+        /// The access version of the chat when the user was not a member any more. Older versions omit it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        access_version: Option<i32>,
     },
     /// On the channel of a small chat: a member moved the read marker. It may be lost.
     Receipt {

@@ -116,7 +116,7 @@ fn deliver(hub: &Hub, channel: Channel, envelope: Envelope<'_>) -> anyhow::Resul
         }
         (
             Channel::User(user),
-            Event::ChatCreated { chat_id: id, last_seq, partner_ids, from_seq, class, role, presence_ids, chat },
+            Event::ChatCreated { chat_id: id, last_seq, partner_ids, from_seq, class, role, presence_ids, chat, .. },
         ) => {
             let announcement = ServerFrame::ChatCreated { chat }.encode();
             // The user was a member when the chat had this `last_seq`, so a removal up to it is an earlier one.
@@ -127,7 +127,7 @@ fn deliver(hub: &Hub, channel: Channel, envelope: Envelope<'_>) -> anyhow::Resul
             let chat = UserChat { id, last_seq, partner, presence, from_seq, class, role, joined_seq };
             hub.announce_chat(user, chat, &announcement);
         }
-        (Channel::User(user), Event::Left { chat_id, reason }) => {
+        (Channel::User(user), Event::Left { chat_id, reason, .. }) => {
             hub.remove_member(user, chat_id, None, reason);
             // The publication has no `seq`. If the user has joined again since, or a handshake has requested the list of chats before,
             // a new list says so.

@@ -90,5 +90,8 @@ fn to_wire(chat: &UserChat) -> WireUserChat {
         role: chat.role as i32,
         joined_seq: chat.joined_seq,
         presence_ids: chat.presence.iter().map(ToString::to_string).collect(),
+        send_role: chat.send_role as i32,
+        restricted_until_micros: chat.restricted_until.map(|until| until.timestamp_micros()),
+        access_version: Some(chat.access_version),
     }
 }

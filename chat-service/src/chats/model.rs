@@ -61,6 +61,12 @@ pub(crate) struct ChatItem {
     /// The class at the last change of members.
     #[serde(skip)]
     pub(crate) last_class: ChatClass,
+    /// Until then the member may only read.
+    #[serde(skip)]
+    pub(crate) restricted_until: Option<DateTime<Utc>>,
+    /// It grows with everything that takes a right away.
+    #[serde(skip)]
+    pub(crate) access_version: i32,
     /// The settings of the group or channel; absent in a direct chat.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -187,6 +193,12 @@ pub(crate) struct UserChat {
     pub(crate) role: Role,
     /// The last `seq` of the chat when the user joined.
     pub(crate) joined_seq: Seq,
+    /// The lowest role that may send messages.
+    pub(crate) send_role: Role,
+    /// Until then the user may only read.
+    pub(crate) restricted_until: Option<DateTime<Utc>>,
+    /// It grows with everything that takes a right away.
+    pub(crate) access_version: i32,
     /// The users who see the presence of the user because of the chat: the other member of a direct chat, and the other members of a
     /// group with at most [`MAX_PRESENCE_MEMBERS`].
     pub(crate) presence: Vec<UserId>,

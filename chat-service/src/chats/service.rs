@@ -1,6 +1,7 @@
 //! Opens and lists chats, and moves read markers.
 
 use neonchat_common::{
+    chat::{RemovalReason, Role},
     correlation,
     ids::{ChatId, Seq, UserId},
     json,
@@ -15,6 +16,7 @@ use super::{
 use crate::{
     db::Db,
     notifier::{ChatCreated, Notifier},
+    rights::{Action, needed},
 };
 
 /// Opens and lists chats, and moves read markers.
@@ -133,6 +135,15 @@ impl Chats {
         Ok(store::find_user_chat(&self.db, user, chat).await?)
     }
 
+    /// Announces to the sockets of a user that the user left a chat without an event of the chat, unless the user is a member again.
+    pub(crate) async fn announce_left(&self, user: UserId, chat: ChatId) {
+        match store::access_version_without(&self.db, user, chat).await {
+            Ok(Some(version)) => self.notifier.left(user, chat, RemovalReason::Left, version).await,
+            Ok(None) => {}
+            Err(error) => tracing::warn!(chat.id = %chat, error.cause = %error, "departure of a member not announced"),
+        }
+    }
+
     /// Returns a page of a user's chats after the chat `after`, ordered by id, and whether more follow.
     pub(crate) async fn list_after(
         &self,
@@ -161,6 +172,9 @@ fn announcement(member: UserId, item: &ChatItem, presence: Vec<UserId>) -> ChatC
         class: item.class(),
         role: item.role.unwrap_or_default(),
         presence,
+        send_role: item.settings.as_ref().map_or(Role::Member, |settings| needed(Action::Send, item.kind, settings)),
+        restricted_until: item.restricted_until,
+        access_version: item.access_version,
         chat: json::raw(item),
     }
 }

@@ -6,10 +6,11 @@ mod presence;
 mod receipts;
 mod unread;
 
+use chrono::{DateTime, Utc};
 use diesel::{
     ExpressionMethods as _, HasQuery, Insertable, OptionalExtension as _, QueryDsl as _, QueryResult, Queryable,
     Selectable, define_sql_function,
-    dsl::{exists, sql},
+    dsl::{exists, not, sql},
     result::{DatabaseErrorKind, Error as QueryError},
     sql_types::{Bool, Nullable, Uuid as SqlUuid},
 };
@@ -176,6 +177,7 @@ struct UserChatRow {
     role: i16,
     from_seq: Seq,
     joined_seq: Seq,
+    restricted_until: Option<DateTime<Utc>>,
     #[diesel(embed)]
     chat: ChatRow,
 }
@@ -189,11 +191,13 @@ struct ChatRow {
     last_seq: Seq,
     member_count: i32,
     class: i16,
+    send_role: i16,
+    access_version: i32,
 }
 
 impl UserChatRow {
     fn user_chat(self) -> QueryResult<UserChat> {
-        let ChatRow { kind, user1_id, user2_id, last_seq, member_count, class } = self.chat;
+        let ChatRow { kind, user1_id, user2_id, last_seq, member_count, class, send_role, access_version } = self.chat;
         Ok(UserChat {
             id: ChatId(self.chat_id),
             last_seq,
@@ -202,6 +206,9 @@ impl UserChatRow {
             class: parse_kind(&kind)?.class(parse_class(class)?, member_count),
             role: parse_role(self.role)?,
             joined_seq: self.joined_seq,
+            send_role: parse_role(send_role)?,
+            restricted_until: self.restricted_until,
+            access_version,
             presence: Vec::new(),
         })
     }
@@ -221,6 +228,14 @@ pub(super) async fn find_user_chat(db: &Db, user: UserId, chat: ChatId) -> DbRes
         Ok(chat)
     })
     .await
+}
+
+/// Returns the access version of a chat of which the user is not a member. Who is a member at this version, or later, has joined
+/// since. Returns `None` if the user is a member.
+pub(super) async fn access_version_without(db: &Db, user: UserId, chat: ChatId) -> DbResult<Option<i32>> {
+    let membership = chat_members::table.find((chat.0, user.0));
+    let version = chats::table.find(chat.0).filter(not(exists(membership))).select(chats::access_version);
+    db.query(async move |connection| version.first(connection).await.optional()).await
 }
 
 /// Returns the chats of a user after the chat `after`, ordered by id: one more than the limit, if there are more.

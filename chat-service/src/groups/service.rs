@@ -3,7 +3,6 @@
 mod joining;
 
 use neonchat_common::{
-    chat::RemovalReason,
     correlation,
     ids::{ChatId, SendId, Seq, UserId},
     tasks::Tasks,
@@ -22,11 +21,7 @@ use super::{
     },
 };
 use crate::{
-    chats::{error::ChatError, service::Chats},
-    config::GroupSettings,
-    db::Db,
-    limits::limiter::Limiter,
-    notifier::Notifier,
+    chats::service::Chats, config::GroupSettings, db::Db, limits::limiter::Limiter, notifier::Notifier,
     timeline::service::Timeline,
 };
 
@@ -134,11 +129,8 @@ impl Groups {
         self.in_task(async move {
             let outcome = this.change(caller, Leave).await?;
             let result = this.announce_event(caller, outcome).await;
-            // After a repeated request, the user may be a member again.
-            if result.seq.is_none()
-                && matches!(this.chats.get(caller.user, caller.chat).await, Err(ChatError::NotFound))
-            {
-                this.notifier.left(caller.user, caller.chat, RemovalReason::Left).await;
+            if result.seq.is_none() {
+                this.chats.announce_left(caller.user, caller.chat).await;
             }
             Ok(result)
         })

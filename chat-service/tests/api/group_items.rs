@@ -65,6 +65,10 @@ fn user_id(user: &User) -> Uuid {
     user.id.parse().expect("parse id")
 }
 
+fn parse(chat: &str) -> Uuid {
+    chat.parse().expect("parse id")
+}
+
 fn settings() -> Value {
     json!({
         "send": "member", "info": "admin", "invite": "member", "delete": "admin", "kick": "admin", "restrict": "admin",
@@ -244,6 +248,12 @@ async fn notification_service_learns_the_membership() {
     let admin = Membership { user: &bob, role: Role::Admin, from_seq: 1, read_seq: 2, joined_seq: 2 };
     join(&app, &group, admin).await;
     join(&app, &channel, Membership::founder(&bob, Role::Member)).await;
+    let (sql, group_id, channel_id) = (app.sql().await, parse(&group), parse(&channel));
+    let restrict =
+        "UPDATE chat_members SET restricted_until = '2100-01-01T00:00:00Z' WHERE chat_id = $1 AND user_id = $2";
+    sql.execute(restrict, &[&group_id, &user_id(&bob)]).await.expect("update member");
+    sql.execute("UPDATE chats SET access_version = 3 WHERE id = $1", &[&group_id]).await.expect("update chat");
+    sql.execute("UPDATE chats SET send_role = 2 WHERE id = $1", &[&channel_id]).await.expect("update chat");
 
     let of_group = UserChat {
         chat_id: group.clone(),
@@ -254,11 +264,16 @@ async fn notification_service_learns_the_membership() {
         role: WireRole::Admin.into(),
         joined_seq: 2,
         presence_ids: vec![alice.id.clone()],
+        send_role: WireRole::Member.into(),
+        restricted_until_micros: Some(4_102_444_800_000_000),
+        access_version: Some(3),
     };
     let of_channel = UserChat {
         chat_id: channel,
         class: WireClass::Large.into(),
         role: WireRole::Member.into(),
+        send_role: WireRole::Admin.into(),
+        access_version: Some(0),
         ..UserChat::default()
     };
     assert_eq!(user_chats(&app, &bob).await, [of_group.clone(), of_channel]);
@@ -298,11 +313,23 @@ async fn announces_group_to_each_new_member() {
     for _ in 0..2 {
         let (on, text) = listener.next().await;
         let envelope: Envelope<'_> = serde_json::from_str(&text).expect("parse envelope");
-        let Event::ChatCreated { chat_id, last_seq, partner_ids, from_seq, class, role, presence_ids, chat } =
-            envelope.event
+        let Event::ChatCreated {
+            chat_id,
+            last_seq,
+            partner_ids,
+            from_seq,
+            class,
+            role,
+            presence_ids,
+            send_role,
+            restricted_until,
+            access_version,
+            chat,
+        } = envelope.event
         else {
             panic!("{text}")
         };
+        assert_eq!((send_role, restricted_until, access_version), (Role::Member, None, Some(0)));
         let other = if on == channel(&bob) { &carol } else { &bob };
         let presence_ids: HashSet<_> = presence_ids.iter().map(ToString::to_string).collect();
         assert_eq!(presence_ids, HashSet::from([alice.id.clone(), other.id.clone()]));
@@ -313,4 +340,48 @@ async fn announces_group_to_each_new_member() {
         announced.push(on);
     }
     assert!([&bob, &carol].iter().all(|user| announced.contains(&channel(user))), "{announced:?}");
+}
+
+/// What an event about the membership of a user in a large chat says.
+#[derive(Debug, PartialEq, Eq)]
+enum Told {
+    Joined(Option<i32>),
+    Left(Option<i32>),
+}
+
+async fn told(listener: &mut Listener) -> Told {
+    let (_, text) = listener.next().await;
+    match serde_json::from_str::<Envelope<'_>>(&text).expect("parse envelope").event {
+        Event::ChatCreated { access_version, .. } => Told::Joined(access_version),
+        Event::Left { access_version, .. } => Told::Left(access_version),
+        _ => panic!("{text}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leave_of_a_large_chat_has_a_place_among_the_lists() {
+    let app = TestApp::start().await;
+    let (alice, bob) = (app.user().await, app.user().await);
+    let body = json!({ "type": "channel", "title": "News", "handle": "news_of_today", "member_ids": [bob.id] });
+    let chat = app.post("/api/v1/chats", &alice, &body).await.body["id"].as_str().expect("id as string").to_owned();
+    let listed = async || user_chats(&app, &bob).await.pop().map(|chat| chat.access_version.expect("a version"));
+    let leave = async |request_id: Uuid| {
+        let path = format!("/api/v1/chats/{chat}/members/me?request_id={request_id}");
+        let left = app.api.call("DELETE", &path, Some(&bob.token), None).await.expect("call API");
+        assert_eq!(left.status, 200, "{left:?}");
+    };
+    let before = listed().await.expect("be a member");
+    app.until_redis().await;
+    let mut listener = Listener::on([Channel::User(bob.id.parse().expect("parse id"))]).await;
+
+    let first = Uuid::new_v4();
+    leave(first).await;
+    assert_eq!((told(&mut listener).await, listed().await), (Told::Left(Some(before + 1)), None));
+    let joined = app.post(&format!("/api/v1/chats/{chat}/join"), &bob, &json!({})).await;
+    assert_eq!(joined.status, 200, "{joined:?}");
+    assert_eq!((told(&mut listener).await, listed().await), (Told::Joined(Some(before + 1)), Some(before + 1)));
+    // A repeated request does not announce that bob left.
+    leave(first).await;
+    leave(Uuid::new_v4()).await;
+    assert_eq!(told(&mut listener).await, Told::Left(Some(before + 2)));
 }

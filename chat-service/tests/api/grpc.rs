@@ -47,6 +47,9 @@ async fn only_members_have_access() {
         role: Role::Member.into(),
         joined_seq: 0,
         presence_ids: vec![bob.id.clone()],
+        send_role: Role::Member.into(),
+        restricted_until_micros: None,
+        access_version: Some(0),
     };
     assert_eq!((granted.has_access, granted.chat), (true, Some(expected)));
     assert_eq!(access(&bob.id, &chat).await.expect("get answer").chat.expect("chat in answer").partner_ids, [alice.id]);

@@ -45,11 +45,11 @@ pub(super) async fn of_users(
 pub(super) const CHOSEN: &str = concat!(
     "
     SELECT chat.user_id, chat.id, chat.kind, chat.last_seq, chat.updated_at, chat.read_seq, chat.from_seq, chat.role,
-           chat.member_count, chat.class, chat.slow_s, ",
+           chat.restricted_until, chat.access_version, chat.member_count, chat.class, chat.slow_s, ",
     unread_count!("chat", "chat.seen_seq"),
     ", partner.id, partner.username, profile.title, profile.description, profile.handle, profile.settings,
            last.id, last.seq, last.text, last.sender_id, last.created_at
-      FROM (SELECT chats.*, member.user_id, member.read_seq, member.from_seq, member.role,
+      FROM (SELECT chats.*, member.user_id, member.read_seq, member.from_seq, member.role, member.restricted_until,
                    greatest(member.read_seq, member.from_seq) AS seen_seq
               FROM chat_members AS member JOIN chats ON chats.id = member.chat_id
              WHERE NOT chats.is_closed"
@@ -74,7 +74,7 @@ pub(super) type Columns = (
     Timestamptz,
     BigInt,
     BigInt,
-    SmallInt,
+    (SmallInt, Nullable<Timestamptz>, Integer),
     Integer,
     SmallInt,
     Integer,
@@ -118,7 +118,7 @@ pub(super) struct Row {
     updated_at: DateTime<Utc>,
     read_seq: Seq,
     from_seq: Seq,
-    role: i16,
+    rights: RightsRow,
     member_count: i32,
     class: i16,
     slow_s: i32,
@@ -126,6 +126,13 @@ pub(super) struct Row {
     partner: Option<PartnerRow>,
     profile: Option<ProfileRow>,
     last: Option<LastRow>,
+}
+
+#[derive(Queryable)]
+pub(super) struct RightsRow {
+    role: i16,
+    restricted_until: Option<DateTime<Utc>>,
+    access_version: i32,
 }
 
 #[derive(Queryable)]
@@ -154,7 +161,8 @@ pub(super) struct LastRow {
 impl Row {
     /// Returns the item. `online` is not filled in.
     pub(super) fn item(self) -> QueryResult<ChatItem> {
-        let (kind, role) = (parse_kind(&self.kind)?, parse_role(self.role)?);
+        let RightsRow { role, restricted_until, access_version } = self.rights;
+        let (kind, role) = (parse_kind(&self.kind)?, parse_role(role)?);
         let is_group = kind != ChatKind::Direct;
         let (title, description, handle, settings) = match self.profile {
             Some(ProfileRow { title, description, handle, settings }) => {
@@ -174,6 +182,8 @@ impl Row {
             role: is_group.then_some(role),
             member_count: is_group.then_some(self.member_count),
             last_class: parse_class(self.class)?,
+            restricted_until,
+            access_version,
             settings,
             last_message: self.last.map(LastMessage::from),
             unread_count: self.unread_count,
