@@ -116,7 +116,19 @@ fn deliver(hub: &Hub, channel: Channel, envelope: Envelope<'_>) -> anyhow::Resul
         }
         (
             Channel::User(user),
-            Event::ChatCreated { chat_id: id, last_seq, partner_ids, from_seq, class, role, presence_ids, chat, .. },
+            Event::ChatCreated {
+                chat_id: id,
+                last_seq,
+                partner_ids,
+                from_seq,
+                class,
+                role,
+                presence_ids,
+                send_role,
+                restricted_until,
+                chat,
+                ..
+            },
         ) => {
             let announcement = ServerFrame::ChatCreated { chat }.encode();
             // The user was a member when the chat had this `last_seq`, so a removal up to it is an earlier one.
@@ -124,7 +136,18 @@ fn deliver(hub: &Hub, channel: Channel, envelope: Envelope<'_>) -> anyhow::Resul
             let partner = partner_ids.first().copied();
             // Versions without groups send only `partner_ids`.
             let presence = if presence_ids.is_empty() { partner_ids } else { presence_ids };
-            let chat = UserChat { id, last_seq, partner, presence, from_seq, class, role, joined_seq };
+            let chat = UserChat {
+                id,
+                last_seq,
+                partner,
+                presence,
+                from_seq,
+                class,
+                role,
+                joined_seq,
+                send_role,
+                restricted_until,
+            };
             hub.announce_chat(user, chat, &announcement);
         }
         (Channel::User(user), Event::Left { chat_id, reason, .. }) => {
@@ -140,6 +163,7 @@ fn deliver(hub: &Hub, channel: Channel, envelope: Envelope<'_>) -> anyhow::Resul
 
 #[cfg(test)]
 mod tests {
+    use chrono::Utc;
     use neonchat_common::ids::{ChatId, TokenId, UserId};
 
     use super::*;
@@ -162,8 +186,24 @@ mod tests {
         };
         receive(&hub, user, &announcement(""));
         assert_eq!(hub.presence_audience(user)[&partner], [chat], "of a version without groups");
-        receive(&hub, user, &announcement(r#""role":"guest","class":"huge","#));
+        receive(&hub, user, &announcement(r#""role":"guest","class":"huge","send_role":"guest","#));
         assert_eq!(hub.memberships(user), [(chat, 3)]);
+    }
+
+    #[test]
+    fn announcement_tells_who_may_send() {
+        let (hub, user, chat, now) = (Hub::default(), UserId::new(), ChatId::new(), Utc::now());
+        hub.reserve(user);
+        hub.register(user, TokenId::new(), None, &[]);
+        let shown_after = |last_seq, more: &str| {
+            let event = format!(r#"{{"chat_id":"{chat}","last_seq":{last_seq},"partner_ids":[],{more}"chat":{{}}}}"#);
+            receive(&hub, user, &format!(r#"{{"chat_created":{event}}}"#));
+            hub.class_for_typing(user, chat, now).is_some()
+        };
+        assert!(shown_after(1, ""), "of a version that does not tell");
+        assert!(!shown_after(2, r#""send_role":"admin","#));
+        assert!(!shown_after(3, r#""send_role":"member","restricted_until":"2999-01-01T00:00:00Z","#));
+        assert!(shown_after(4, r#""send_role":"member","#));
     }
 
     #[test]

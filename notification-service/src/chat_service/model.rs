@@ -195,7 +195,7 @@ impl TryFrom<ProtoUserChat> for UserChat {
     type Error = ApiError;
 
     fn try_from(chat: ProtoUserChat) -> Result<Self, ApiError> {
-        let (class, role) = (to_class(chat.class()), to_role(chat.role()));
+        let (class, role, send_role) = (to_class(chat.class()), to_role(chat.role()), to_role(chat.send_role()));
         // Versions without groups send no class and no `presence_ids`.
         let has_presence_ids = chat.class() != WireClass::Unspecified;
         let presence_ids = if has_presence_ids { &chat.presence_ids } else { &chat.partner_ids };
@@ -208,6 +208,8 @@ impl TryFrom<ProtoUserChat> for UserChat {
             class,
             role,
             joined_seq: chat.joined_seq,
+            send_role,
+            restricted_until: chat.restricted_until_micros.map(parse_time).transpose()?,
         })
     }
 }

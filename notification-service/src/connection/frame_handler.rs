@@ -11,7 +11,6 @@ use std::{
 use bytestring::ByteString;
 use chrono::Utc;
 use neonchat_common::{
-    chat::ChatClass,
     correlation::{self, CorrelationId},
     error::{ApiError, ErrorCode, NO_SUCH_CHAT},
     ids::{ChatId, RequestId, Seq},
@@ -154,13 +153,13 @@ impl<'a> FrameHandler<'a> {
 
     async fn typing(&self, chat: Option<ChatId>, is_typing: bool) -> Result<(), ApiError> {
         let chat = self.chat(chat).await?;
-        if !is_typing {
-            self.state.hub.typing.end(self.socket.user, chat);
+        let (hub, user) = (&self.state.hub, self.socket.user);
+        let class = if is_typing { hub.class_for_typing(user, chat, Utc::now()) } else { None };
+        let Some(class) = class else {
+            hub.typing.end(user, chat);
             return Ok(());
-        }
-        let class = self.state.hub.class(chat).filter(|class| *class < ChatClass::Large);
-        let Some(class) = class else { return Ok(()) };
-        self.state.hub.typing.begin(self.socket.user, (chat, class), self.socket.id, Instant::now());
+        };
+        hub.typing.begin(user, (chat, class), self.socket.id, Instant::now());
         let mut typing = self.typing.borrow_mut();
         if !typing.contains(&chat) {
             typing.truncate(MAX_TYPING_CHATS - 1);

@@ -48,8 +48,10 @@ pub(super) struct Chat {
     id: ChatId,
     /// The size of the chat, as chat-service said last.
     class: ChatClass,
+    /// The lowest role that may send, as chat-service said last.
+    send_role: Role,
     /// The head of the chat when chat-service said so.
-    class_seq: Seq,
+    updated_seq: Seq,
     /// The `seq` of the next event to deliver.
     next: Seq,
     reorder_buffer: BTreeMap<Seq, DurableEvent>,
@@ -95,7 +97,8 @@ impl Chat {
         Self {
             id,
             class: ChatClass::default(),
-            class_seq: 0,
+            send_role: Role::default(),
+            updated_seq: 0,
             next: last_seq + 1,
             reorder_buffer: BTreeMap::new(),
             sockets: IndexMap::new(),
@@ -113,10 +116,15 @@ impl Chat {
         self.class
     }
 
-    /// Records the size of the chat when its head was `seq`.
-    pub(super) const fn set_class(&mut self, seq: Seq, class: ChatClass) {
-        if self.class_seq <= seq {
-            (self.class_seq, self.class) = (seq, class);
+    /// Returns the lowest role that may send.
+    pub(super) const fn send_role(&self) -> Role {
+        self.send_role
+    }
+
+    /// Records the size of the chat, and the lowest role that may send, when its head was `seq`.
+    pub(super) const fn update(&mut self, seq: Seq, class: ChatClass, send_role: Role) {
+        if self.updated_seq <= seq {
+            (self.updated_seq, self.class, self.send_role) = (seq, class, send_role);
         }
     }
 

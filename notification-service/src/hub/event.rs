@@ -6,7 +6,7 @@ use neonchat_common::{
 };
 
 use super::{EventFrames, SocketId};
-use crate::protocol::{FINAL_TYPES, Frame, MEMBERS_ADDED};
+use crate::protocol::{CHAT_UPDATED, FINAL_TYPES, Frame, MEMBERS_ADDED};
 
 /// A durable event that the chat's sockets have to get.
 #[derive(Debug)]
@@ -49,9 +49,9 @@ impl DurableEvent {
         self.frames.size()
     }
 
-    /// Returns whether users become members, or cease to be, with this event.
-    pub(super) fn changes_members(&self) -> bool {
-        self.frames.kind() == Some(MEMBERS_ADDED)
+    /// Returns whether users become members or cease to be, or settings change, with this event.
+    pub(super) fn changes_chat(&self) -> bool {
+        self.frames.kind().is_some_and(|kind| [MEMBERS_ADDED, CHAT_UPDATED].contains(&kind))
             || self.membership.as_ref().is_some_and(|change| !change.removed.is_empty())
     }
 

@@ -52,7 +52,7 @@ impl Hub {
 
     /// Delivers a durable event to the chat's sockets, in order. Does nothing if the chat has no sockets here.
     pub(crate) fn deliver(&self, chat: ChatId, event: DurableEvent) -> Accepted {
-        let (sender, changes_members) = (event.sender, event.changes_members());
+        let (sender, changes_chat) = (event.sender, event.changes_chat());
         let (seq, mut event) = (event.seq, Some(event));
         let accept = |entry: &mut Chat| Some((entry.accept(event.take()?), entry.take_applied()));
         let Some((accepted, applied)) = self.chats.with(chat, accept).flatten() else {
@@ -66,7 +66,7 @@ impl Hub {
         if accepted == Accepted::Buffered {
             self.gaps.add([chat]);
         }
-        if changes_members && accepted != Accepted::Duplicate {
+        if changes_chat && accepted != Accepted::Duplicate {
             self.changed_chats.add([chat]);
         }
         // A duplicate does not end typing: its sender may have begun to type again.

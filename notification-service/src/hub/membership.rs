@@ -2,6 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc};
 
+use chrono::{DateTime, Utc};
 use neonchat_common::{
     bus::Channel,
     chat::ChatClass,
@@ -22,10 +23,11 @@ impl Hub {
     }
 
     /// Adds chats of a user. The user's sockets join the unknown ones, each after its `last_seq`, and are told to fetch the
-    /// earlier events. Takes over the size of the known ones.
+    /// earlier events. Takes over the size of the known ones,
+    /// and who may send.
     pub(crate) fn add_chats(&self, user: UserId, chats: &[UserChat]) {
         for chat in chats.iter().filter(|chat| chat.partner.is_none()) {
-            self.chats.with(chat.id, |entry| entry.set_class(chat.last_seq, chat.class));
+            self.chats.with(chat.id, |entry| entry.update(chat.last_seq, chat.class, chat.send_role));
         }
         let (new, sockets) = {
             let Some(mut entry) = self.users.get_mut(&user) else { return };
@@ -144,18 +146,26 @@ impl Hub {
         self.chats.with(chat, |entry| entry.class())
     }
 
+    /// Returns the size of a chat in which the user may show that they type. Nobody may in a large chat, and nobody who may not send, as
+    /// far as this instance knows.
+    pub(crate) fn class_for_typing(&self, user: UserId, chat: ChatId, now: DateTime<Utc>) -> Option<ChatClass> {
+        let (class, send_role) = self.chats.with(chat, |entry| (entry.class(), entry.send_role()))?;
+        let may_send = self.users.get(&user)?.chats.get(&chat)?.may_send(send_role, now);
+        (may_send && class < ChatClass::Large).then_some(class)
+    }
+
     /// Returns a member of a chat who has sockets here.
     pub(crate) fn member_of(&self, chat: ChatId) -> Option<UserId> {
         self.chats.with(chat, |entry| entry.users().next())?
     }
 
-    /// Takes over the size of a chat, and which of its members see each other's presence. `chat` is what chat-service says about the
-    /// chat for `user`.
+    /// Takes over the size of a chat, who may send, and which of its members see each other's presence. `chat` is what chat-service says
+    /// about the chat for `user`.
     ///
     /// A user whose sockets here all cover another chat is left out: that user's list of chats is read again at the next handshake.
     pub(crate) fn update_chat(&self, user: UserId, chat: &UserChat) {
         let users: Option<HashSet<_>> = self.chats.with(chat.id, |entry| {
-            entry.set_class(chat.last_seq, chat.class);
+            entry.update(chat.last_seq, chat.class, chat.send_role);
             entry.users().collect()
         });
         let circle: HashSet<UserId> = chat.presence.iter().copied().chain([user]).collect();

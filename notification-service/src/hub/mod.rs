@@ -61,7 +61,7 @@ pub(crate) struct Hub {
     pub(crate) changed_channels: DedupQueue<Channel>,
     /// Chats with a gap.
     pub(crate) gaps: DedupQueue<ChatId>,
-    /// Chats whose members changed.
+    /// Chats whose members or settings changed.
     pub(crate) changed_chats: DedupQueue<ChatId>,
     /// Users whose chats or tokens may have changed.
     pub(crate) stale_users: DedupQueue<UserId>,

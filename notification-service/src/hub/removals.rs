@@ -44,6 +44,9 @@ impl Hub {
                 && let Some(membership) = entry.chats.get_mut(&chat)
             {
                 membership.set_role(seq, *role);
+                drop(entry);
+                // The same event restricts a member. Until when, the list of the user's chats says.
+                self.stale_users.add([*user]);
             }
         }
     }

@@ -1,8 +1,9 @@
 //! Tests of the hub as a whole.
 
+use chrono::{TimeDelta, Utc};
 use futures_util::FutureExt as _;
 use neonchat_common::{
-    chat::{ChatClass, MembershipChange, RemovalReason},
+    chat::{ChatClass, MembershipChange, RemovalReason, Role},
     ids::{SendId, Seq},
 };
 
@@ -221,7 +222,7 @@ fn takes_over_newest_size_and_presence() {
 }
 
 #[test]
-fn asks_for_members_after_every_change_of_them() {
+fn asks_for_the_chat_after_every_change_of_its_members_and_settings() {
     let hub = Hub::default();
     let (user, _) = user_with_socket(&hub);
     let chat = group(ChatClass::Small, Vec::new());
@@ -241,6 +242,49 @@ fn asks_for_members_after_every_change_of_them() {
     assert!(!asks_after(r#"{"type":"new_message"}"#, Vec::new()));
     assert!(asks_after(r#"{"type":"members_added"}"#, Vec::new()));
     assert!(asks_after(r#"{"type":"members_removed"}"#, vec![UserId::new()]));
+    assert!(asks_after(r#"{"type":"chat_updated"}"#, Vec::new()));
+}
+
+#[test]
+fn typing_is_shown_only_of_those_who_may_send() {
+    let (hub, now) = (Hub::default(), Utc::now());
+    let [(member, _), (admin, _)] = [(); 2].map(|()| user_with_socket(&hub));
+    let chat = group(ChatClass::Small, Vec::new());
+    hub.add_chats(member, std::slice::from_ref(&chat));
+    hub.add_chats(admin, &[UserChat { role: Role::Admin, ..chat.clone() }]);
+    let shown = |now| [member, admin].map(|user| hub.class_for_typing(user, chat.id, now).is_some());
+    assert_eq!(shown(now), [true, true]);
+
+    let restricted_until = Some(now + TimeDelta::seconds(60));
+    hub.add_chats(member, &[UserChat { last_seq: 1, restricted_until, ..chat.clone() }]);
+    assert_eq!(shown(now), [false, true], "restricted");
+    assert_eq!(shown(now + TimeDelta::seconds(60)), [true, true], "the restriction has ended");
+    hub.add_chats(member, &[UserChat { last_seq: 2, ..chat.clone() }]);
+    assert_eq!(shown(now), [true, true], "the restriction was lifted");
+
+    // What chat-service says for one member holds for all.
+    hub.update_chat(admin, &UserChat { last_seq: 3, send_role: Role::Admin, ..chat.clone() });
+    assert_eq!(shown(now), [false, true], "members may not send");
+    hub.update_chat(admin, &UserChat { last_seq: 2, ..chat.clone() });
+    assert_eq!(shown(now), [false, true], "an older answer changes nothing");
+    hub.update_chat(admin, &UserChat { last_seq: 4, class: ChatClass::Large, ..chat.clone() });
+    assert_eq!(shown(now), [false, false], "large");
+    assert_eq!(hub.class_for_typing(UserId::new(), chat.id, now), None, "of a stranger");
+}
+
+#[test]
+fn chats_of_a_member_are_listed_after_a_change_of_the_member() {
+    let hub = Hub::default();
+    let [(member, _), (other, _)] = [(); 2].map(|()| user_with_socket(&hub));
+    let chat = group(ChatClass::Small, Vec::new());
+    for user in [member, other] {
+        hub.add_chats(user, std::slice::from_ref(&chat));
+    }
+    hub.stale_users.take();
+    let roles = vec![(member, Role::Member), (UserId::new(), Role::Admin)];
+    let membership = Some(MembershipChange { removed: Vec::new(), reason: RemovalReason::Gone, closes: false, roles });
+    hub.deliver(chat.id, DurableEvent { membership, ..DurableEvent::new(1, None, frames("x")) });
+    assert_eq!(hub.stale_users.take(), HashSet::from([member]));
 }
 
 #[tokio::test]

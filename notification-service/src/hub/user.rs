@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use chrono::{DateTime, Utc};
 use indexmap::IndexMap;
 use neonchat_common::{
     chat::{ChatClass, Role},
@@ -36,6 +37,10 @@ pub(crate) struct UserChat {
     pub(crate) role: Role,
     /// The head of the chat when the user joined, or later. Removals up to this `seq` concern an earlier membership.
     pub(crate) joined_seq: Seq,
+    /// The lowest role that may send.
+    pub(crate) send_role: Role,
+    /// Until then the user may only read.
+    pub(crate) restricted_until: Option<DateTime<Utc>>,
 }
 
 /// What a chat has to know of a member.
@@ -49,6 +54,7 @@ pub(crate) struct MemberInfo {
     pub(crate) joined_seq: Seq,
     pub(crate) role: Role,
     pub(crate) class: ChatClass,
+    pub(crate) send_role: Role,
 }
 
 impl UserChat {
@@ -63,12 +69,14 @@ impl UserChat {
             class: ChatClass::Small,
             role: Role::Member,
             joined_seq: 0,
+            send_role: Role::Member,
+            restricted_until: None,
         }
     }
 
     pub(super) const fn member(&self) -> MemberInfo {
-        let Self { id, last_seq, partner, from_seq, role, joined_seq, class, .. } = *self;
-        MemberInfo { chat: id, is_direct: partner.is_some(), last_seq, from_seq, joined_seq, role, class }
+        let Self { id, last_seq, partner, from_seq, role, joined_seq, class, send_role, .. } = *self;
+        MemberInfo { chat: id, is_direct: partner.is_some(), last_seq, from_seq, joined_seq, role, class, send_role }
     }
 }
 
@@ -138,6 +146,11 @@ impl Membership {
         if self.chat.last_seq < seq {
             (self.chat.role, self.chat.last_seq) = (role, seq);
         }
+    }
+
+    /// Returns whether the user may send, as far as this instance knows, if `send_role` is the lowest role that may.
+    pub(super) fn may_send(&self, send_role: Role, now: DateTime<Utc>) -> bool {
+        self.chat.role >= send_role && self.chat.restricted_until.is_none_or(|until| until <= now)
     }
 
     /// Records that a socket could not join.

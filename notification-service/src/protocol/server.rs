@@ -101,6 +101,9 @@ frame_types! {
 /// The type of the frame of the event by which users become members.
 pub(crate) const MEMBERS_ADDED: &str = "members_added";
 
+/// The type of the frame of the event by which the settings of a chat change.
+pub(crate) const CHAT_UPDATED: &str = "chat_updated";
+
 /// The types of the frames that chat-service encodes. This service passes them on without parsing them.
 pub(crate) const CHANGE_TYPES: [&str; 7] = [
     "message_edited",
@@ -108,7 +111,7 @@ pub(crate) const CHANGE_TYPES: [&str; 7] = [
     MEMBERS_ADDED,
     "members_removed",
     "member_changed",
-    "chat_updated",
+    CHAT_UPDATED,
     "chat_closed",
 ];
 

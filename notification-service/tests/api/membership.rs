@@ -44,6 +44,11 @@ impl Group {
         self.change(api, "/members", json!({ "user_ids": [user.id] })).await
     }
 
+    async fn patch(&self, api: &Api, path: &str, body: Value) {
+        let answer = api.call("PATCH", &self.path(path), Some(&self.alice.token), Some(&body)).await.expect("call API");
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+
     async fn leave(&self, api: &Api) {
         let path = self.path("/members/me");
         let answer = api.call("DELETE", &path, Some(&self.bob.token), None).await.expect("call API");
@@ -135,6 +140,54 @@ async fn kick_while_redis_is_away_is_applied_before_later_messages() {
         carols.expect_beside_presence(kind).await.expect("receive event");
     }
     bobs[1].expect_quiet().await.expect("receive pong");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn typing_of_a_member_who_may_not_send_is_not_forwarded() {
+    let app = TestApp::start().await;
+    let other = app.another().await;
+    let group = Group::new(&app.api, "group").await;
+    let carol = app.api.any_user().await.expect("register user");
+    group.add(&app.api, &carol).await;
+    let (mut alices, mut bobs) = (app.socket(&group.alice).await, app.socket(&group.bob).await);
+    let mut carols = open(&other.websocket, &carol).await;
+    // After this message both instances are subscribed.
+    alices.send_message(&group.chat, "x").await.expect("receive ack");
+    carols.expect_beside_presence("new_message").await.expect("receive message");
+
+    let restricted_until = |until: Value| json!({ "restricted_until": until });
+    let send = |role: &str| json!({ "settings": { "send": role } });
+    let member = format!("/members/{}", group.bob.id);
+    for (path, body, event, is_shown) in [
+        (&*member, restricted_until(json!("2999-01-01T00:00:00Z")), "member_changed", false),
+        (&*member, restricted_until(json!(null)), "member_changed", true),
+        ("", send("admin"), "chat_updated", false),
+        ("", send("member"), "chat_updated", true),
+    ] {
+        group.patch(&app.api, path, body.clone()).await;
+        carols.expect_beside_presence(event).await.expect("receive event");
+        // The handshake reads what is true now. The earlier socket is in the same chat.
+        let _handshake = app.socket(&group.bob).await;
+        // Alice, who may always send, comes second: what is forwarded of bob precedes it.
+        let typists = [(&mut bobs, &group.bob, is_shown), (&mut alices, &group.alice, true)];
+        for (socket, user, is_shown) in typists {
+            for is_typing in [true, false] {
+                let typing = json!({ "type": "typing", "chat_id": group.chat, "is_typing": is_typing });
+                if is_typing || is_shown {
+                    socket.send(&typing).await.expect("send");
+                }
+                if is_shown {
+                    let frame = carols.expect_beside_presence("typing").await.expect("receive typing");
+                    assert_eq!(
+                        (&frame["user_id"], &frame["is_typing"]),
+                        (&json!(user.id), &json!(is_typing)),
+                        "{body}"
+                    );
+                }
+            }
+        }
+        carols.expect_quiet().await.expect("receive nothing else");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

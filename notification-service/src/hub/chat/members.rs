@@ -69,8 +69,8 @@ impl Chat {
         let is_current = member.is_direct
             || member.last_seq + 1 >= self.next
             || self.members.is_unchanged(socket.user, member.last_seq);
-        let MemberInfo { joined_seq, from_seq, role, class, .. } = member;
-        self.set_class(member.last_seq, class);
+        let MemberInfo { joined_seq, from_seq, role, class, send_role, .. } = member;
+        self.update(member.last_seq, class, send_role);
         let cursor = (self.next - 1).max(joined_seq).max(from_seq);
         match self.socket(socket.id) {
             Some(entry) if is_current && entry.joined_seq < joined_seq => {

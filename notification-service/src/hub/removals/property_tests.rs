@@ -142,6 +142,8 @@ impl World {
             class: ChatClass::Small,
             role: Role::Member,
             joined_seq: joined,
+            send_role: Role::Member,
+            restricted_until: None,
         })
     }
 

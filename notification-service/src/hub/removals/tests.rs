@@ -39,6 +39,8 @@ impl Fixture {
             class: ChatClass::Small,
             role: Role::Member,
             joined_seq,
+            send_role: Role::Member,
+            restricted_until: None,
         }
     }
 

@@ -180,7 +180,7 @@ impl World {
 
 fn member(last_seq: Seq, from_seq: Seq, role: Role) -> MemberInfo {
     let (chat, class) = (ChatId::new(), ChatClass::Small);
-    MemberInfo { chat, is_direct: false, last_seq, from_seq, joined_seq: 0, role, class }
+    MemberInfo { chat, is_direct: false, last_seq, from_seq, joined_seq: 0, role, class, send_role: Role::Member }
 }
 
 proptest! {
