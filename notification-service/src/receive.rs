@@ -126,8 +126,8 @@ fn deliver(hub: &Hub, channel: Channel, envelope: Envelope<'_>) -> anyhow::Resul
                 presence_ids,
                 send_role,
                 restricted_until,
+                access_version,
                 chat,
-                ..
             },
         ) => {
             let announcement = ServerFrame::ChatCreated { chat }.encode();
@@ -147,14 +147,12 @@ fn deliver(hub: &Hub, channel: Channel, envelope: Envelope<'_>) -> anyhow::Resul
                 joined_seq,
                 send_role,
                 restricted_until,
+                access_version,
             };
             hub.announce_chat(user, chat, &announcement);
         }
-        (Channel::User(user), Event::Left { chat_id, reason, .. }) => {
-            hub.remove_member(user, chat_id, None, reason);
-            // The publication has no `seq`. If the user has joined again since, or a handshake has requested the list of chats before,
-            // a new list says so.
-            hub.stale_users.add([user]);
+        (Channel::User(user), Event::Left { chat_id, reason, access_version }) => {
+            hub.remove_leaver(user, chat_id, access_version, reason);
         }
         (channel, _) => anyhow::bail!("event does not belong on {channel:?}"),
     }
@@ -204,6 +202,26 @@ mod tests {
         assert!(!shown_after(2, r#""send_role":"admin","#));
         assert!(!shown_after(3, r#""send_role":"member","restricted_until":"2999-01-01T00:00:00Z","#));
         assert!(shown_after(4, r#""send_role":"member","#));
+    }
+
+    #[test]
+    fn departure_ends_the_membership_that_it_is_later_than() {
+        let (hub, user, chat) = (Hub::default(), UserId::new(), ChatId::new());
+        hub.reserve(user);
+        let known = |version| UserChat {
+            partner: None,
+            access_version: Some(version),
+            ..UserChat::direct(chat, 7, UserId::new())
+        };
+        hub.register(user, TokenId::new(), None, &[known(5)]);
+        let left = |more| format!(r#"{{"left":{{"chat_id":"{chat}","reason":"left"{more}}}}}"#);
+        receive(&hub, user, &left(r#","access_version":5"#));
+        assert_eq!(hub.memberships(user), [(chat, 0)]);
+        receive(&hub, user, &left(r#","access_version":6"#));
+        assert_eq!(hub.memberships(user), []);
+        hub.add_chats(user, &[known(6)]);
+        receive(&hub, user, &left(""));
+        assert_eq!(hub.memberships(user), [], "of a version that does not tell");
     }
 
     #[test]

@@ -13,7 +13,6 @@ use std::{
 
 use futures_util::{StreamExt as _, stream};
 use neonchat_common::{
-    chat::RemovalReason,
     error::{ApiError, ErrorCode},
     ids::{ChatId, Seq, TokenId, UserId},
     tasks::Tasks,
@@ -226,7 +225,7 @@ impl Resync {
     pub(crate) async fn remove_absent(&self, user: UserId, chat: ChatId, joined_seq: Seq) -> Result<(), ApiError> {
         // Delivers the event of the removal, if there is one, after the earlier events.
         self.fetch(chat).await?;
-        self.hub.remove_member(user, chat, Some(joined_seq), RemovalReason::Gone);
+        self.hub.remove_unlisted(user, chat, joined_seq);
         Ok(())
     }
 

@@ -210,6 +210,7 @@ impl TryFrom<ProtoUserChat> for UserChat {
             joined_seq: chat.joined_seq,
             send_role,
             restricted_until: chat.restricted_until_micros.map(parse_time).transpose()?,
+            access_version: chat.access_version,
         })
     }
 }

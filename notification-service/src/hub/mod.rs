@@ -44,7 +44,7 @@ pub(crate) use self::{
     user::UserChat,
     wake_queue::WakeQueue,
 };
-use crate::{dedup_queue::DedupQueue, protocol::Frame};
+use crate::{close::CloseReason, dedup_queue::DedupQueue, protocol::Frame};
 
 /// The users who see the presence of a user, each with the chats because of which they do.
 pub(crate) type PresenceAudience = HashMap<UserId, Vec<ChatId>>;
@@ -111,6 +111,10 @@ impl Hub {
             (new, others, listed, unlisted)
         };
         self.join(&listed, &socket);
+        // The user left the only chat of the socket while the list was on its way.
+        if scope.is_some_and(|chat| ids.contains(&chat)) && listed.is_empty() {
+            socket.outbox.close(CloseReason::Removed);
+        }
         // Chats that were created while the list was on its way.
         for member in unlisted {
             self.join_late(user, member, None, std::slice::from_ref(&socket));

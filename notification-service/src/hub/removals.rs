@@ -45,34 +45,50 @@ impl Hub {
             {
                 membership.set_role(seq, *role);
                 drop(entry);
-                // The same event restricts a member. Until when, the list of the user's chats says.
+                // The event may also restrict the member. The list of the user's chats tells until when.
                 self.stale_users.add([*user]);
             }
         }
     }
 
-    /// Removes a user from a chat without an event of the chat. With `joined_seq`, only if this is the user's membership still.
-    /// Returns whether the user was a member here.
+    /// Removes a user from a chat, because chat-service does not list the user's membership with this `joined_seq` any more. Returns
+    /// whether the user was a member here.
     ///
     /// A user who has joined again since, without an event between, has a membership with the same `joined_seq`. So the user's list of
     /// chats is requested.
-    pub(crate) fn remove_member(
+    pub(crate) fn remove_unlisted(&self, user: UserId, chat: ChatId, joined_seq: Seq) -> bool {
+        let removal = Removal { up_to: joined_seq, since: joined_seq, access_version: None };
+        let is_removed = self.joined_seq(user, chat) == Some(joined_seq)
+            && self.remove_without_event(user, chat, removal, RemovalReason::Gone);
+        if is_removed {
+            self.stale_users.add([user]);
+        }
+        is_removed
+    }
+
+    /// Removes a user who left a chat without an event of the chat. Returns whether the user was a member here.
+    ///
+    /// `access_version` is that of the chat without the user. A membership that is known from this version or a later one is newer, and
+    /// stays. A list of chats from an earlier one is older, also if it arrives later. Without a version both are in doubt, so the user's
+    /// list of chats is requested.
+    pub(crate) fn remove_leaver(
         &self,
         user: UserId,
         chat: ChatId,
-        joined_seq: Option<Seq>,
+        access_version: Option<i32>,
         reason: RemovalReason,
     ) -> bool {
-        let Some(known) = self.joined_seq(user, chat) else { return false };
-        let joined_seq = joined_seq.unwrap_or(known);
-        if known != joined_seq {
-            return false;
-        }
-        let removal = Removal { up_to: joined_seq, since: joined_seq };
-        let sockets = self.remove_from_user(user, chat, removal);
-        self.chats.with(chat, |entry| entry.remove_sockets(&sockets, joined_seq, reason));
-        self.remove_empty_chat(chat);
+        let joined_seq = self.joined_seq(user, chat).unwrap_or(0);
+        let removal = Removal { up_to: joined_seq, since: joined_seq, access_version };
+        let is_removed = self.remove_without_event(user, chat, removal, reason);
         self.stale_users.add([user]);
+        is_removed
+    }
+
+    fn remove_without_event(&self, user: UserId, chat: ChatId, removal: Removal, reason: RemovalReason) -> bool {
+        let Some(sockets) = self.remove_from_user(user, chat, removal) else { return false };
+        self.chats.with(chat, |entry| entry.remove_sockets(&sockets, removal.up_to, reason));
+        self.remove_empty_chat(chat);
         true
     }
 
@@ -83,13 +99,13 @@ impl Hub {
         self.remove_empty_chat(chat);
     }
 
-    /// Removes a chat from a user's entry. Returns the user's sockets; none if the membership is newer.
-    fn remove_from_user(&self, user: UserId, chat: ChatId, removal: Removal) -> Vec<Arc<Socket>> {
+    /// Removes a chat from a user's entry. Returns the user's sockets, or `None` if the removal concerns no membership here.
+    fn remove_from_user(&self, user: UserId, chat: ChatId, removal: Removal) -> Option<Vec<Arc<Socket>>> {
         let remove =
             |mut entry: RefMut<'_, UserId, User>| entry.remove_chat(chat, removal).then(|| entry.sockets.clone());
-        let Some(sockets) = self.users.get_mut(&user).and_then(remove) else { return Vec::new() };
+        let sockets = self.users.get_mut(&user).and_then(remove)?;
         self.typing.end(user, chat);
-        sockets
+        Some(sockets)
     }
 
     fn remove_from_all(&self, chat: ChatId, removal: Removal) {

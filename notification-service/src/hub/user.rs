@@ -41,6 +41,9 @@ pub(crate) struct UserChat {
     pub(crate) send_role: Role,
     /// Until then the user may only read.
     pub(crate) restricted_until: Option<DateTime<Utc>>,
+    /// The access version of the chat at a time at which the user was a member; `None` if chat-service is a version that does not tell.
+    /// It grows with every removal.
+    pub(crate) access_version: Option<i32>,
 }
 
 /// What a chat has to know of a member.
@@ -71,6 +74,7 @@ impl UserChat {
             joined_seq: 0,
             send_role: Role::Member,
             restricted_until: None,
+            access_version: None,
         }
     }
 
@@ -90,8 +94,8 @@ pub(super) struct User {
     revoked: VecDeque<TokenId>,
     /// The chats of which the user is a member.
     pub(super) chats: HashMap<ChatId, Membership>,
-    /// The last removals from chats. A list of chats with an earlier `last_seq` is older than the removal and does not add the chat.
-    removed: IndexMap<ChatId, Seq>,
+    /// The last removals from chats. A list of chats that is older than the removal does not add the chat.
+    removed: IndexMap<ChatId, Removal>,
 }
 
 /// The end of a membership.
@@ -101,12 +105,26 @@ pub(super) struct Removal {
     pub(super) up_to: Seq,
     /// A later membership is known from this `last_seq` on.
     pub(super) since: Seq,
+    /// A later membership is known from this access version on. It tells memberships apart that have no event between them.
+    pub(super) access_version: Option<i32>,
 }
 
 impl Removal {
     /// Returns the removal by an event with this `seq`.
     pub(super) const fn by_event(seq: Seq) -> Self {
-        Self { up_to: seq - 1, since: seq }
+        Self { up_to: seq - 1, since: seq, access_version: None }
+    }
+
+    /// Returns whether it ends a membership. `chat` is what was said last of the membership.
+    fn ends(&self, chat: &UserChat) -> bool {
+        let versions = chat.access_version.zip(self.access_version);
+        chat.joined_seq <= self.up_to && versions.is_none_or(|(known, removal)| known < removal)
+    }
+
+    /// Returns whether a list of chats or an announcement says what was true before the removal.
+    fn is_after(&self, chat: &UserChat) -> bool {
+        let versions = chat.access_version.zip(self.access_version);
+        chat.last_seq < self.since || versions.is_some_and(|(listed, removal)| listed < removal)
     }
 }
 
@@ -163,6 +181,7 @@ impl Membership {
     fn update(&mut self, chat: &UserChat) -> bool {
         let is_rejoin = chat.joined_seq > self.chat.joined_seq;
         let joined_seq = self.chat.joined_seq.max(chat.joined_seq);
+        let access_version = self.chat.access_version.max(chat.access_version);
         if chat.last_seq >= self.chat.last_seq {
             let presence = std::mem::replace(&mut self.chat, chat.clone()).presence;
             self.chat.joined_seq = joined_seq;
@@ -172,6 +191,7 @@ impl Membership {
                 self.presence_seq = chat.last_seq;
             }
         }
+        self.chat.access_version = access_version;
         std::mem::take(&mut self.is_outdated) || is_rejoin
     }
 
@@ -195,7 +215,7 @@ impl User {
         let mut new = Vec::new();
         for chat in chats {
             match self.removed.get(&chat.id) {
-                Some(removed) if chat.last_seq < *removed => continue,
+                Some(removal) if removal.is_after(chat) => continue,
                 Some(_) => drop(self.removed.shift_remove(&chat.id)),
                 None => {}
             }
@@ -218,17 +238,25 @@ impl User {
 
     /// Removes a chat if the removal concerns the user's membership. Returns whether it does.
     pub(super) fn remove_chat(&mut self, chat: ChatId, removal: Removal) -> bool {
-        let Entry::Occupied(membership) = self.chats.entry(chat) else { return false };
-        let is_concerned = membership.get().chat.joined_seq <= removal.up_to;
+        let Entry::Occupied(membership) = self.chats.entry(chat) else {
+            // A list from before the removal may be on its way. Of a removal by an event, the chat knows.
+            if removal.access_version.is_some() {
+                self.remember_removal(chat, removal);
+            }
+            return false;
+        };
+        let is_concerned = removal.ends(&membership.get().chat);
         if is_concerned {
             membership.remove();
-            self.remember_removal(chat, removal.since);
+            self.remember_removal(chat, removal);
         }
         is_concerned
     }
 
-    fn remember_removal(&mut self, chat: ChatId, since: Seq) {
-        self.removed.insert(chat, since);
+    fn remember_removal(&mut self, chat: ChatId, removal: Removal) {
+        let known = self.removed.entry(chat).or_insert(removal);
+        known.since = known.since.max(removal.since);
+        known.access_version = known.access_version.max(removal.access_version);
         if self.removed.len() > MAX_REMOVED {
             self.removed.shift_remove_index(0);
         }

@@ -98,8 +98,12 @@ struct World {
     events: Vec<Stored>,
     memberships: [Vec<Interval>; USERS],
     joins: Vec<(usize, UserChat)>,
-    /// The users of the removals without an event.
-    removals: Vec<usize>,
+    /// It grows with every removal.
+    access_version: i32,
+    /// The users of the removals without an event, with the access version of each.
+    removals: Vec<(usize, i32)>,
+    /// The last of these removals that arrived on an instance, by user.
+    arrived: [[Option<i32>; USERS]; INSTANCES],
     answers: Vec<Answer>,
     clients: Vec<Client>,
 }
@@ -115,7 +119,9 @@ impl World {
             events: Vec::new(),
             memberships: [(); USERS].map(|()| founded()),
             joins: Vec::new(),
+            access_version: 0,
             removals: Vec::new(),
+            arrived: [[None; USERS]; INSTANCES],
             answers: Vec::new(),
             clients: Vec::new(),
         };
@@ -144,6 +150,7 @@ impl World {
             joined_seq: joined,
             send_role: Role::Member,
             restricted_until: None,
+            access_version: Some(self.access_version),
         })
     }
 
@@ -178,7 +185,7 @@ impl World {
         hub.add_chats(user, answer.chat.as_slice());
         if let (Some(joined_seq), None) = (answer.known, &answer.chat) {
             self.repair(answer.instance);
-            hub.remove_member(user, self.chat, Some(joined_seq), RemovalReason::Gone);
+            hub.remove_unlisted(user, self.chat, joined_seq);
         }
     }
 
@@ -192,10 +199,11 @@ impl World {
             Step::Send => self.events.push(Stored { removed: None }),
             Step::Toggle { user } => {
                 let is_member = self.list(user).is_some();
+                self.access_version += i32::from(is_member);
                 if self.has_events {
                     self.events.push(Stored { removed: is_member.then_some(user) });
                 } else if is_member {
-                    self.removals.push(user);
+                    self.removals.push((user, self.access_version));
                 }
                 let seq = self.head();
                 if is_member {
@@ -214,8 +222,12 @@ impl World {
                 self.hubs[instance].announce_chat(self.users[*user], chat.clone(), &frame);
             }
             Step::Left { instance, removal } if !self.removals.is_empty() => {
-                let user = self.users[*removal.get(&self.removals)];
-                self.hubs[instance].remove_member(user, self.chat, None, RemovalReason::Left);
+                let (user, version) = *removal.get(&self.removals);
+                let id = self.users[user];
+                self.hubs[instance].remove_leaver(id, self.chat, Some(version), RemovalReason::Left);
+                if self.hubs[instance].has_user(id) {
+                    self.arrived[instance][user] = self.arrived[instance][user].max(Some(version));
+                }
             }
             Step::Repair { instance } => self.repair(instance),
             Step::List { instance, user } => self.answers.push(self.ask(instance, user)),
@@ -229,10 +241,26 @@ impl World {
             }
             Step::Close { socket } if !self.clients.is_empty() => {
                 let client = self.clients.swap_remove(socket.index(self.clients.len()));
-                self.hubs[client.instance].unregister(&client.socket);
+                let hub = &self.hubs[client.instance];
+                hub.unregister(&client.socket);
+                if !hub.has_user(self.users[client.user]) {
+                    self.arrived[client.instance][client.user] = None;
+                }
             }
             _ => {}
         }
+    }
+
+    /// Checks that no user is a member on an instance on which the last leave has arrived, whatever arrives afterwards.
+    fn check_leavers(&self) -> Result<(), TestCaseError> {
+        for (instance, user) in (0..INSTANCES).flat_map(|instance| (0..USERS).map(move |user| (instance, user))) {
+            let last = self.removals.iter().rfind(|(other, _)| *other == user).map(|(_, version)| *version);
+            if self.list(user).is_none() && self.arrived[instance][user].is_some_and(|arrived| Some(arrived) == last) {
+                let known = self.hubs[instance].joined_seq(self.users[user], self.chat);
+                prop_assert_eq!(known, None, "user {} on instance {}", user, instance);
+            }
+        }
+        Ok(())
     }
 
     /// Takes the frames from the outboxes.
@@ -288,6 +316,7 @@ fn check_memberships(has_events: bool, steps: Vec<Step>) -> Result<(), TestCaseE
     for step in steps {
         world.apply(step);
         world.receive();
+        world.check_leavers()?;
     }
     // Resync, twice: a refused list is read again.
     for (instance, user) in (0..2 * INSTANCES).flat_map(|round| (0..USERS).map(move |user| (round % INSTANCES, user))) {

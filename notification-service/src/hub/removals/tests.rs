@@ -17,6 +17,8 @@ use crate::{
 };
 use std::sync::Arc;
 
+mod without_event;
+
 /// A group on an instance.
 struct Fixture {
     hub: Hub,
@@ -41,6 +43,7 @@ impl Fixture {
             joined_seq,
             send_role: Role::Member,
             restricted_until: None,
+            access_version: None,
         }
     }
 
@@ -212,7 +215,7 @@ fn outdated_list_lets_no_socket_join_after_a_removal() {
     assert_eq!((received(&first), received(&late)), (Vec::new(), Vec::new()));
     assert!(!fixture.is_member(user));
     assert!(fixture.hub.stale_users.take().contains(&stranger), "the chats are listed again");
-    assert!(fixture.hub.remove_member(stranger, fixture.chat, Some(0), RemovalReason::Gone));
+    assert!(fixture.hub.remove_unlisted(stranger, fixture.chat, 0));
     assert_eq!(received(&late), [""; 0]);
     // Both join again.
     for (user, socket) in [(user, &first), (stranger, &late)] {
@@ -325,40 +328,6 @@ fn cursor_before_the_first_event_counts_as_the_event_before_it() {
     let start = |cursor| fixture.hub.catch_up(&socket, fixture.chat, cursor, |events| events == 5);
     let expected = CatchUpStart { catch_up: CatchUp::Fetch { after: 4 }, first_seq: 5, role: Role::Member };
     assert_eq!(start(0), Some(expected));
-}
-
-#[test]
-fn removal_without_event_spares_a_later_membership() {
-    let fixture = Fixture::new();
-    let (user, socket) = fixture.founder();
-    fixture.hub.announce_chat(user, fixture.group(4, 4), &Frame::opaque("announcement"));
-    assert!(!fixture.hub.remove_member(user, fixture.chat, Some(0), RemovalReason::Gone));
-    assert!(fixture.hub.remove_member(user, fixture.chat, Some(4), RemovalReason::Gone));
-    assert!(!fixture.hub.remove_member(user, fixture.chat, None, RemovalReason::Left));
-    assert_eq!(received(&socket), ["announcement", &fixture.removed(RemovalReason::Gone)]);
-    assert!(!fixture.hub.needs_channel(Channel::Chat(fixture.chat)));
-}
-
-#[test]
-fn leaving_and_joining_a_quiet_chat_again_without_events() {
-    let fixture = Fixture::new();
-    let user = UserId::new();
-    let socket = fixture.open(user, None, &[]);
-    let announcement = Frame::opaque("announcement");
-    for _ in 0..2 {
-        fixture.hub.announce_chat(user, fixture.group(100, 100), &announcement);
-        assert_eq!(received(&socket), ["announcement"]);
-        assert!(fixture.hub.remove_member(user, fixture.chat, None, RemovalReason::Left));
-        assert_eq!(received(&socket), [fixture.removed(RemovalReason::Left)]);
-    }
-    fixture.hub.announce_chat(user, fixture.group(100, 100), &announcement);
-    fixture.send(101);
-    assert_eq!(received(&socket), ["announcement", "101"]);
-    // An earlier list does not bring back a membership that ended later.
-    fixture.hub.remove_member(user, fixture.chat, None, RemovalReason::Left);
-    fixture.hub.add_chats(user, &[fixture.group(99, 0)]);
-    assert!(!fixture.is_member(user));
-    assert!(fixture.hub.stale_users.take().contains(&user), "the chats are listed again");
 }
 
 #[test]
