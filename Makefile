@@ -1,7 +1,7 @@
 # `make` lists the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test autobahn schemathesis backup restore demo chaos soak mutants bench pgo microbench load alerts-check clients-check containers-check k8s k8s-check coverage check release-check fmt clean-data
+.PHONY: help run test autobahn schemathesis backup restore demo chaos soak mutants compat bench pgo microbench load alerts-check clients-check containers-check k8s k8s-check coverage check release-check fmt clean-data
 
 CARGO ?= cargo
 # Arguments for `cargo test`, for instance: make test ARGS='-p chat-service login'
@@ -63,6 +63,13 @@ soak: ## Inject random faults for MINUTES=30, with the same checks
 mutants: ## Build services with deliberate defects, and check that chaos finds each one
 	@testbed/install.sh
 	@CARGO="$(CARGO)" testbed/mutants.sh
+
+# The commit whose tests are played, for instance of the version that is deployed: make compat EARLIER=v0.1.0
+EARLIER ?=
+
+compat: ## Play end-to-end tests of an EARLIER commit against these services, and beside its own
+	@testbed/install.sh
+	@CARGO="$(CARGO)" testbed/compat.sh "$(EARLIER)"
 
 microbench: ## Run micro-benchmarks: frames, fan-out, storing messages
 	@testbed/install.sh
