@@ -23,8 +23,7 @@ impl Hub {
     }
 
     /// Adds chats of a user. The user's sockets join the unknown ones, each after its `last_seq`, and are told to fetch the
-    /// earlier events. Takes over the size of the known ones,
-    /// and who may send.
+    /// earlier events. Takes over the size of the known ones, and who may send.
     pub(crate) fn add_chats(&self, user: UserId, chats: &[UserChat]) {
         for chat in chats.iter().filter(|chat| chat.partner.is_none()) {
             self.chats.with(chat.id, |entry| entry.update(chat.last_seq, chat.class, chat.send_role));
