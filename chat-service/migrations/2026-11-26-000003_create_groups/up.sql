@@ -1,4 +1,4 @@
--- Requests wait behind this migration while it waits for a table. It rather fails, and is tried again at the next start.
+-- Requests wait behind this migration while it waits for a table. It fails after 5 s instead, and is tried again at the next start.
 SET LOCAL lock_timeout = '5s';
 
 -- Groups and channels beside direct chats. A direct chat keeps its two users in its row; a group has members only.

@@ -1,4 +1,4 @@
--- What holds again for users who return to a group or channel: leaving and joining sheds neither a restriction nor slow mode.
+-- What holds again for users who return to a group or channel: leaving and joining ends neither a restriction nor slow mode.
 CREATE TABLE chat_former_members (
     chat_id          UUID NOT NULL,
     user_id          UUID NOT NULL,

@@ -1,12 +1,13 @@
 //! Digests of what requests ask for. A repeated `request_id` with other content is recognized by them.
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use neonchat_common::ids::UserId;
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
 use super::{
     handle::Handle,
-    model::{GroupPatch, NewGroup},
+    model::{GroupPatch, MemberPatch, NewGroup},
 };
 
 /// The number of bytes of a digest. The content is the caller's own, so nobody gains from a collision.
@@ -35,6 +36,23 @@ impl GroupPatch {
     }
 }
 
+impl MemberPatch {
+    /// Returns a digest of what is to be changed of a user.
+    pub(super) fn digest(&self, user: UserId) -> String {
+        let Self { role, restricted_until } = self;
+        // To lift a restriction differs from leaving it.
+        let until = restricted_until.map(|until| until.map_or_else(String::new, |until| until.to_rfc3339()));
+        of(json!({ "user_id": user, "role": role, "restricted_until": until }))
+    }
+}
+
+/// Returns a digest of the users who are to be added, or removed for this reason. Their order does not matter.
+pub(super) fn of_users(users: &[UserId], reason: Option<&str>) -> String {
+    let mut users = users.to_vec();
+    users.sort_unstable();
+    of(json!({ "user_ids": users, "reason": reason }))
+}
+
 fn of(content: Value) -> String {
     let digest = digest(&SHA256, without_nulls(content).to_string().as_bytes());
     BASE64_URL_SAFE_NO_PAD.encode(&digest.as_ref()[..BYTES])
@@ -55,7 +73,8 @@ fn without_nulls(content: Value) -> Value {
 mod tests {
     use std::collections::HashSet;
 
-    use neonchat_common::{chat::Role, ids::UserId};
+    use neonchat_common::chat::Role;
+    use uuid::Uuid;
 
     use super::*;
     use crate::{
@@ -116,5 +135,17 @@ mod tests {
         let patch =
             GroupPatch { title: Some("Команда".to_owned()), handle: Some(None), ..GroupPatch::default() };
         assert_eq!(patch.digest(), "foHncsOctdluAyl_zsv_7Q");
+        let group = NewGroup {
+            kind: ChatKind::Channel,
+            title: "Команда".to_owned(),
+            description: String::new(),
+            handle: Some("rust_users".parse().expect("parse handle")),
+            settings: ChatSettings::of_new(ChatKind::Channel, true, None),
+            members: vec![UserId(Uuid::nil())],
+        };
+        assert_eq!(group.digest(), "_Zvm_v4v6lAUvjkBSMYkrg");
+        let patch = MemberPatch { role: Some(Role::Admin), restricted_until: Some(None) };
+        assert_eq!(patch.digest(UserId(Uuid::nil())), "tX2j2MOEXvDue3_vSc3Dpg");
+        assert_eq!(of_users(&[UserId(Uuid::nil())], Some("spam")), "r9oRKgei855yRRhYBeMjaQ");
     }
 }

@@ -93,6 +93,9 @@ pub(crate) enum GroupError {
     /// Another chat or user has the handle.
     #[error("This handle is taken.")]
     HandleTaken,
+    /// The handle looks like a name of the operator.
+    #[error("is reserved for the operator; choose another one")]
+    HandleReserved,
     /// A limit of quantity is reached.
     #[error("{}", .0.text(*.1))]
     LimitReached(Quantity, i32),
@@ -105,7 +108,7 @@ pub(crate) enum GroupError {
     /// The operator has switched events other than messages off.
     #[error("Groups and channels are switched off on this server.")]
     EventsDisabled,
-    /// The chat stayed locked by other requests.
+    /// The chat, or something else that the change needs, stayed locked by other requests.
     #[error("the chat is being changed by other requests")]
     Contended,
     /// The stored settings cannot be read.
@@ -145,6 +148,10 @@ impl From<Denied> for GroupError {
 
 impl From<QueryError> for GroupError {
     fn from(error: QueryError) -> Self {
+        // diesel has no error kind for a lock that was not available in time.
+        if matches!(&error, QueryError::DatabaseError(_, info) if info.message().contains("lock timeout")) {
+            return Self::Contended;
+        }
         if let QueryError::DatabaseError(DatabaseErrorKind::UniqueViolation, info) = &error {
             match info.constraint_name() {
                 Some("chat_events_request" | "chat_audit_request" | "chat_profiles_request") => {
@@ -175,6 +182,7 @@ impl From<GroupError> for ApiError {
             GroupError::HandleTaken => Self::new(ErrorCode::HandleTaken, text),
             GroupError::RateLimited(wait) => rate_limited(wait),
             GroupError::LimitReached(what, max) => Self::limit_reached(what.as_str(), max, text),
+            GroupError::HandleReserved => Self::invalid("handle", "reserved", text),
             GroupError::WrongPassword => Self::invalid("password", "wrong", text),
             GroupError::IdempotencyMismatch => Self::new(ErrorCode::IdempotencyMismatch, text),
             GroupError::CallerNotFound => Self::new(ErrorCode::Unauthorized, text),

@@ -4,8 +4,8 @@ use std::str::FromStr;
 
 use crate::validation::ValidationError;
 
-/// Names that nobody may use to look like the operator, or that may become paths of the client. An `_` does not make a name
-/// another one.
+/// Names that no chat may have: it would look like the operator, or the name may become a path of the client. An `_` does not make
+/// a name another one.
 const RESERVED: [&str; 27] = [
     "about",
     "account",
@@ -44,10 +44,14 @@ impl Handle {
     /// Parses the handle that somebody chooses: it must not be reserved.
     pub(crate) fn choose(text: &str) -> Result<Self, ValidationError> {
         let handle: Self = text.parse()?;
-        if RESERVED.contains(&handle.0.replace('_', "").as_str()) {
+        if handle.is_reserved() {
             return Err(ValidationError::new("reserved", "is reserved for the operator; choose another one"));
         }
         Ok(handle)
+    }
+
+    pub(crate) fn is_reserved(&self) -> bool {
+        RESERVED.contains(&self.0.replace('_', "").as_str())
     }
 
     pub(crate) fn as_str(&self) -> &str {

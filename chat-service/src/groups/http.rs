@@ -272,7 +272,8 @@ async fn update(
     let mut invalid = ValidationErrors::default();
     let title = body.title.map(|title| invalid.check("title", parse_title(title)));
     let description = body.description.map(|text| invalid.check("description", parse_description(text)));
-    let handle = body.handle.map(|handle| handle.map(|handle| invalid.check("handle", Handle::choose(&handle))));
+    // Whether it is reserved depends on the present one, which stays valid.
+    let handle = body.handle.map(|handle| handle.map(|handle| invalid.check("handle", handle.parse())));
     let request_id = invalid.check("request_id", parse_request_id(body.request_id.as_deref()));
     if body.history.is_some() {
         invalid.push("history", ValidationError::new("unknown", "is a setting; give it in `settings`"));

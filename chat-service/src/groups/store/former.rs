@@ -10,8 +10,8 @@ use neonchat_common::ids::{ChatId, UserId};
 use super::candidates::raw;
 use crate::db::{Db, DbResult};
 
-/// Slow mode is a day at most, so an older message does not matter. `greatest` ignores NULL. An instance of an earlier version
-/// may have let the user in without deleting the row.
+/// Slow mode is a day at most, so an older message does not matter. `greatest` ignores NULL. There may be a row of an earlier
+/// membership, because an instance of an earlier version let the user in without deleting it.
 const REMOVE: &str = "
     WITH gone AS (
         DELETE FROM chat_members WHERE chat_id = $1 AND user_id = ANY ($2)
@@ -19,7 +19,10 @@ const REMOVE: &str = "
                   greatest(restricted_until, sent_at + interval '24 hours') AS kept_until
     ), kept AS (
         INSERT INTO chat_former_members (chat_id, user_id, restricted_until, sent_at, kept_until)
-        SELECT * FROM gone WHERE kept_until > now()
+        SELECT chat_id, user_id, restricted_until, sent_at, coalesce(kept_until, now()) FROM gone
+         WHERE kept_until > now()
+            OR EXISTS (SELECT FROM chat_former_members AS former
+                        WHERE former.chat_id = gone.chat_id AND former.user_id = gone.user_id)
         ON CONFLICT (chat_id, user_id) DO UPDATE
            SET restricted_until = excluded.restricted_until, sent_at = excluded.sent_at, kept_until = excluded.kept_until
     )

@@ -76,8 +76,8 @@ pub(super) fn above_member() -> SqlLiteral<Bool> {
     sql("chat_members.role > 1")
 }
 
-/// Two ranges of two indexes: the owner and the admins, and then the others. A search for names reads the members of the chat, at
-/// most all of them, until the page is full.
+/// Two ranges of two indexes: the owner and the admins, and then the others. A search for names reads members
+/// of the chat until the page is full.
 async fn page(
     connection: &mut AsyncPgConnection,
     chat: ChatId,

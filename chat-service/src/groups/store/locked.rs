@@ -13,7 +13,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use diesel::{
     AsChangeset, ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, QueryResult, Queryable, Selectable,
-    SelectableHelper as _, result::Error as QueryError, sql_types::Timestamptz,
+    SelectableHelper as _, sql_types::Timestamptz,
 };
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, RunQueryDsl as _, SimpleAsyncConnection as _};
 use metrics::counter;
@@ -72,6 +72,8 @@ pub(in crate::groups) struct LockedChat {
     /// The time of the next event: later than that of the last one.
     pub(in crate::groups) now: DateTime<Utc>,
     pub(in crate::groups) limits: GroupSettings,
+    /// The digest of the request.
+    digest: Option<String>,
     /// The users who are to become members.
     pub(super) candidates: Candidates,
 }
@@ -104,6 +106,11 @@ pub(in crate::groups) trait Change: Clone + Send + Sync {
     /// Returns whether an event with this body is what it does, so that a repeated request is recognized.
     fn is_same(&self, _body: &Value) -> bool {
         true
+    }
+
+    /// Returns a digest of what the request asks for, if an event does not say all of it.
+    fn digest(&self) -> Option<String> {
+        None
     }
 
     /// Returns the users who would become members.
@@ -175,7 +182,7 @@ async fn apply<C: Change>(
                     None => change.admit_stranger(connection, caller).await?,
                 }
                 let candidates = Candidates::find(connection, &change.newcomers(caller), limits).await?;
-                let chat = lock(connection, caller.chat, limits, candidates).await?;
+                let chat = lock(connection, caller.chat, limits, change.digest(), candidates).await?;
                 // The same request may have held the lock.
                 if let Some(earlier) = earlier::find(connection, caller, &change).await? {
                     return Ok(Outcome::Duplicate(earlier));
@@ -207,6 +214,7 @@ async fn lock(
     connection: &mut AsyncPgConnection,
     id: ChatId,
     limits: GroupSettings,
+    digest: Option<String>,
     candidates: Candidates,
 ) -> Result<Option<LockedChat>, GroupError> {
     connection.batch_execute(LOCK_TIMEOUT).await?;
@@ -216,8 +224,7 @@ async fn lock(
         .for_no_key_update()
         .first::<ChatRow>(connection)
         .await
-        .optional()
-        .map_err(contended)?;
+        .optional()?;
     let Some(row) = row.filter(|row| !row.is_closed) else { return Ok(None) };
     let Some(kind @ (ChatKind::Group | ChatKind::Channel)) = ChatKind::from_name(&row.kind) else { return Ok(None) };
     // A new statement, so that it sees what was committed before the lock was taken.
@@ -241,16 +248,9 @@ async fn lock(
         event_count,
         now,
         limits,
+        digest,
         candidates,
     }))
-}
-
-/// diesel has no error kind for a lock that was not available in time.
-fn contended(error: QueryError) -> GroupError {
-    match &error {
-        QueryError::DatabaseError(_, info) if info.message().contains("lock timeout") => GroupError::Contended,
-        _ => error.into(),
-    }
 }
 
 /// Returns a member of the chat.
@@ -285,8 +285,6 @@ pub(in crate::groups) async fn members(
 pub(in crate::groups) struct NewEvent {
     pub(in crate::groups) kind: EventKind,
     pub(in crate::groups) body: Option<Value>,
-    /// The digest of the request, if the body does not say what it asked for.
-    pub(in crate::groups) digest: Option<String>,
     /// Whether it takes a right away, so that a message that was allowed before it is not stored after it.
     pub(in crate::groups) takes_rights: bool,
     /// The size of the chat after it, if that changes.
@@ -294,9 +292,9 @@ pub(in crate::groups) struct NewEvent {
 }
 
 impl NewEvent {
-    /// Returns an event without a body, a digest and another size.
+    /// Returns an event without a body and another size.
     pub(in crate::groups) const fn new(kind: EventKind, takes_rights: bool) -> Self {
-        Self { kind, body: None, digest: None, takes_rights, size: None }
+        Self { kind, body: None, takes_rights, size: None }
     }
 }
 
@@ -352,7 +350,7 @@ impl LockedChat {
     ) -> QueryResult<Seq> {
         let (seq, n) = (self.next_seq(), self.event_count + 1);
         audit::record(connection, self, caller, event.kind.as_str(), event.body.clone().unwrap_or_default()).await?;
-        let body = event.body.or_else(|| event.digest.map(|digest| json!({ "digest": digest })));
+        let body = with_digest(event.body, self.digest.as_deref());
         diesel::insert_into(chat_events::table)
             .values((
                 chat_events::chat_id.eq(self.id.0),
@@ -379,4 +377,11 @@ impl LockedChat {
             .await?;
         Ok(seq)
     }
+}
+
+fn with_digest(body: Option<Value>, digest: Option<&str>) -> Option<Value> {
+    let Some(digest) = digest else { return body };
+    let mut body = body.unwrap_or_else(|| json!({}));
+    body["digest"] = json!(digest);
+    Some(body)
 }

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     event_kind::EventKind,
     groups::{
+        digest,
         error::{GroupError, Quantity},
         model::{Added, Ban, Caller, MemberPatch, Via},
     },
@@ -39,6 +40,10 @@ impl Change for AddMembers {
 
     fn is_same(&self, body: &Value) -> bool {
         body["via"] == json!(Via::Add) && are_users_of(body, &self.users)
+    }
+
+    fn digest(&self) -> Option<String> {
+        Some(digest::of_users(&self.users, None))
     }
 
     fn newcomers(&self, _caller: Caller) -> Vec<UserId> {
@@ -137,6 +142,11 @@ impl Change for RemoveMembers {
 
     fn is_same(&self, body: &Value) -> bool {
         body["how"] == self.how().as_str() && are_users_of(body, &self.users)
+    }
+
+    fn digest(&self) -> Option<String> {
+        let reason = self.ban.as_ref().and_then(|ban| ban.reason.as_deref());
+        Some(digest::of_users(&self.users, reason))
     }
 
     async fn apply(
@@ -292,6 +302,10 @@ impl Change for ChangeMember {
             && body["former"].is_null()
             && role.is_none_or(|role| body["role"] == json!(role))
             && restricted_until.is_none_or(is_same_time)
+    }
+
+    fn digest(&self) -> Option<String> {
+        Some(self.patch.digest(self.user))
     }
 
     async fn apply(

@@ -61,7 +61,8 @@ async fn finish(db: &Db, chat: ChatId) -> DbResult<bool> {
     let has_no_rows = TABLES.map(|table| format!("NOT EXISTS (SELECT FROM {table} WHERE chat_id = $1)")).join(" AND ");
     let mark = format!(
         "WITH emptied AS (
-             UPDATE chat_profiles SET title = '', description = '', search_key = '' WHERE chat_id = $1)
+             UPDATE chat_profiles SET title = '', description = '', search_key = '', request_digest = NULL
+                 WHERE chat_id = $1)
          UPDATE chats SET is_purged = TRUE WHERE id = $1 AND is_closed AND {has_no_rows}"
     );
     let marked = db.query(async |connection| sql_query(&mark).bind::<SqlUuid, _>(chat.0).execute(connection).await);

@@ -3,7 +3,6 @@
 use diesel::{ExpressionMethods as _, QueryDsl as _};
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 use neonchat_common::ids::Seq;
-use serde_json::Value;
 
 use super::{
     locked::{Change, LockedChat, Member, NewEvent},
@@ -31,9 +30,8 @@ impl Change for Update {
 
     const KINDS: &'static [EventKind] = &[EventKind::ChatUpdated];
 
-    fn is_same(&self, body: &Value) -> bool {
-        // Events of earlier versions have no digest.
-        body["digest"].is_null() || body["digest"] == self.0.digest()
+    fn digest(&self) -> Option<String> {
+        Some(self.0.digest())
     }
 
     async fn apply(
@@ -75,7 +73,12 @@ async fn store(
     if is_same_profile && settings == chat.settings {
         return Ok(None);
     }
-    if let Some(Some(handle)) = &patch.handle {
+    if let Some(Some(handle)) = &patch.handle
+        && Some(handle.as_str()) != chat.profile.handle.as_deref()
+    {
+        if handle.is_reserved() {
+            return Err(GroupError::HandleReserved);
+        }
         names::reserve(connection, handle).await?;
     }
     diesel::update(chat_profiles::table.find(chat.id.0))
@@ -101,7 +104,7 @@ async fn store(
         return Ok(None);
     }
     let takes_rights = settings != chat.settings;
-    let event = NewEvent { digest: Some(patch.digest()), ..NewEvent::new(EventKind::ChatUpdated, takes_rights) };
+    let event = NewEvent::new(EventKind::ChatUpdated, takes_rights);
     Ok(Some(chat.append(connection, caller, event).await?))
 }
 

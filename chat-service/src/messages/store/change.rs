@@ -228,6 +228,7 @@ impl QueryFragment<Pg> for ApplyChanges<'_> {
                         WHERE is_allowed AND verdict = 0
                   ) AS fresh
                  WHERE chat.id = chat_id AND event_count = version AND access_version = allowed_version
+            -- An edit (kind 1) has one message; there is no min(uuid).
             ), placed AS MATERIALIZED (
                 SELECT n, chat_id, chat_kind, actor_id, request_id, kind, seq, event_n, at,
                        max(message_seq) FILTER (WHERE kind = 1) AS target_seq, min(created_at) AS created_at,

@@ -49,7 +49,7 @@ async fn reserved_handles_are_refused() {
     }
     // One from before the list stays, and the list of public chats goes on after it.
     group.execute("UPDATE chat_profiles SET handle = 'support' WHERE chat_id = 'CHAT'").await;
-    let renamed = group.call("PATCH", &group.owner, "", Some(json!({ "title": "Crew" }))).await;
+    let renamed = group.call("PATCH", &group.owner, "", Some(json!({ "title": "Crew", "handle": "support" }))).await;
     assert_eq!((renamed.status, &renamed.body["handle"]), (200, &json!("support")), "{renamed:?}");
     assert_eq!(group.app.get("/api/v1/rooms?after=support", &group.member).await.status, 200);
 }

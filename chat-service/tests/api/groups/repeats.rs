@@ -31,10 +31,17 @@ async fn request_id_is_of_one_change_only() {
     for ((method, path), body, (other_method, other_path), other_body) in [
         (remove(), json!({ "user_ids": [other] }), remove(), json!({ "user_ids": [other], "ban": true })),
         (remove(), json!({ "user_ids": [other] }), remove(), json!({ "user_ids": [member] })),
+        (remove(), json!({ "user_ids": [other] }), remove(), json!({ "user_ids": [other, member] })),
         (remove(), json!({ "user_ids": [other] }), ("DELETE", "/members/me".to_owned()), Value::Null),
         (patch(member), until(2998), patch(member), until(2999)),
         (patch(member), until(2997), patch(member), json!({ "restricted_until": null })),
         (patch(member), json!({ "role": "admin" }), patch(member), json!({ "role": "member" })),
+        (
+            patch(member),
+            json!({ "role": "member", "restricted_until": null }),
+            patch(member),
+            json!({ "role": "member" }),
+        ),
         (patch(admin), json!({ "role": "member" }), patch(member), json!({ "role": "member" })),
         (patch(admin), json!({ "role": "admin" }), ("PUT", "/owner".to_owned()), transfer),
     ] {
@@ -52,6 +59,9 @@ async fn request_id_is_of_one_change_only() {
     group.change(&group.owner, ("POST", "/members", body.clone()), request_id).await;
     let again = group.change(&group.owner, ("POST", "/members", body.clone()), request_id).await;
     assert_eq!((&again.body["added"], &again.body["duplicate"]), (&json!([stranger]), &json!(true)));
+    let more = json!({ "user_ids": [stranger, group.app.user().await.id] });
+    let more = group.change(&group.owner, ("POST", "/members", more), request_id).await;
+    assert_problem(&more, 422, "idempotency_mismatch", &[]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
