@@ -48,7 +48,7 @@ impl WakeQueue {
     pub(crate) async fn run(&self) {
         loop {
             while self.wake_slice() {
-                // To the other tasks of this worker, and to the other threads of this core: whoever has to do with another chat.
+                // Let other tasks of this worker and other threads run: they may carry a message of another chat.
                 yield_now().await;
                 thread::yield_now();
             }
