@@ -167,13 +167,13 @@ impl Resync {
     fn detect_restored_database(&self, heads: &[(ChatId, Seq)], delivered: &HashMap<ChatId, Option<Seq>>) {
         let is_less =
             |(chat, head): &&(ChatId, Seq)| delivered.get(chat).copied().flatten().is_some_and(|next| next - 1 > *head);
-        let mut count = 0;
-        for (chat, head) in heads.iter().filter(is_less) {
-            self.hub.rewind(*chat, *head);
-            count += 1;
-        }
-        if count > 0 {
-            tracing::error!(chats = count, "database is behind delivered events, closing the sockets of these chats");
+        let rewound: Vec<_> = heads.iter().filter(is_less).copied().collect();
+        self.hub.rewind(&rewound);
+        if !rewound.is_empty() {
+            tracing::error!(
+                chats = rewound.len(),
+                "database is behind delivered events, closing the sockets of these chats"
+            );
         }
     }
 

@@ -130,14 +130,22 @@ impl Hub {
         self.chats.with(chat, |entry| entry.next())
     }
 
-    /// Continues a chat after `head`, although more was delivered: the database was restored from a backup, or a replica that was
-    /// behind was promoted. The chat's sockets are closed; their clients learn of the loss by `sync`.
-    pub(crate) fn rewind(&self, chat: ChatId, head: Seq) {
+    /// Continues chats after these heads, although more was delivered: the database was restored from a backup, or a replica that was
+    /// behind was promoted. The chats' sockets are closed; their clients learn of the loss by `sync`.
+    ///
+    /// The database may also have lost removals, and those from chats without sockets here, too. So all of them are forgotten.
+    pub(crate) fn rewind(&self, chats: &[(ChatId, Seq)]) {
+        if chats.is_empty() {
+            return;
+        }
         let close = |socket: &Socket| {
             let after_ms = RECONNECT_DELAY_MS + fastrand::u64(0..RESTORE_WINDOW_MS);
             socket.outbox.close(CloseReason::Restart { after_ms });
         };
-        self.chats.with(chat, |entry| entry.rewind(head, close));
+        for (chat, head) in chats {
+            self.chats.with(*chat, |entry| entry.rewind(*head, close));
+        }
+        self.forget_removals();
     }
 
     /// Returns whether events of a chat wait in its reorder buffer.

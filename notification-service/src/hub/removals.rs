@@ -116,6 +116,13 @@ impl Hub {
         }
     }
 
+    /// Forgets the removals of all users, and requests the lists of their chats: a refused list does not come again.
+    pub(super) fn forget_removals(&self) {
+        let forget = |mut entry: RefMutMulti<'_, UserId, User>| entry.forget_removals().then(|| *entry.key());
+        let users: Vec<_> = self.users.iter_mut().filter_map(forget).collect();
+        self.stale_users.add(users);
+    }
+
     fn remove_empty_chat(&self, chat: ChatId) {
         if self.chats.remove_if_empty(chat) {
             self.changed_channels.add([Channel::Chat(chat)]);

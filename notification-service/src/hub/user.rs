@@ -262,6 +262,11 @@ impl User {
         }
     }
 
+    /// Forgets the removals. Returns whether there were any.
+    pub(super) fn forget_removals(&mut self) -> bool {
+        !std::mem::take(&mut self.removed).is_empty()
+    }
+
     /// Returns the users who see the presence of this user, each with the chats because of which they do.
     pub(super) fn presence_audience(&self) -> PresenceAudience {
         let mut audience = PresenceAudience::new();

@@ -100,3 +100,28 @@ fn removal_without_event_spares_a_later_membership() {
     assert_eq!(received(&socket), ["announcement", &fixture.removed(RemovalReason::Gone)]);
     assert!(!fixture.hub.needs_channel(Channel::Chat(fixture.chat)));
 }
+
+#[test]
+fn restored_database_may_have_lost_removals() {
+    for is_kick in [true, false] {
+        let (fixture, user) = (Fixture::new(), UserId::new());
+        let list = [UserChat { access_version: Some(5), ..fixture.group(2, 0) }];
+        fixture.open(user, None, &list);
+        if is_kick {
+            fixture.kick(3, user);
+        } else {
+            fixture.leave(user, 6);
+        }
+        fixture.hub.add_chats(user, &list);
+        assert!(!fixture.is_member(user));
+        fixture.hub.stale_users.take();
+
+        fixture.hub.rewind(&[]);
+        assert!(fixture.hub.stale_users.take().is_empty(), "nothing was restored");
+        // The chat has no sockets here any more, so only another chat shows that the database was restored.
+        fixture.hub.rewind(&[(ChatId::new(), 1)]);
+        assert!(fixture.hub.stale_users.take().contains(&user), "the chats are listed again");
+        fixture.hub.add_chats(user, &list);
+        assert!(fixture.is_member(user));
+    }
+}
