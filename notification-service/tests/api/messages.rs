@@ -1,6 +1,7 @@
 //! Sending, acks and delivery in order and once.
 
-use neonchat_testbed::client::Socket;
+use futures_util::{StreamExt as _, stream};
+use neonchat_testbed::{client::Socket, harness};
 use serde_json::{Value, json};
 
 use crate::helpers::TestApp;
@@ -28,6 +29,26 @@ async fn message_reaches_other_member_and_other_devices_of_sender() {
     let history = app.api.get(&format!("/api/v1/chats/{chat}/messages"), &bob).await.expect("call API");
     assert_eq!(history.body["messages"][0]["id"], ack["message_id"]);
     assert_eq!(history.body["messages"][0]["created_at"], ack["created_at"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn message_reaches_all_sockets_of_a_chat_with_more_than_256() {
+    let app = TestApp::start_with(&harness::redis_url(), &[("WS_MAX_CONNECTIONS_PER_USER", "130")]).await;
+    let (alice, bob, chat) = app.two_users().await;
+    let users = [alice, bob].into_iter().cycle().take(260);
+    let mut sockets: Vec<_> =
+        stream::iter(users).map(async |user| app.socket(&user).await).buffer_unordered(4).collect().await;
+
+    // The wake queues wake this number of sockets, each time again.
+    for seq in 1..=2 {
+        let mut sender = sockets.swap_remove(0);
+        sender.send_message(&chat, "x").await.expect("receive ack");
+        for socket in &mut sockets {
+            let message = socket.expect_beside_presence("new_message").await.expect("receive message");
+            assert_eq!(message["seq"], seq, "{message}");
+        }
+        sockets.push(sender);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
