@@ -162,7 +162,7 @@ impl Chat {
     /// Continues after `head`, although more was delivered: the database has lost the later events. `close` closes the sockets,
     /// because their clients have events that do not exist.
     pub(super) fn rewind(&mut self, head: Seq, close: impl Fn(&Socket)) {
-        self.next = head + 1;
+        (self.next, self.updated_seq) = (head + 1, 0);
         self.reorder_buffer.clear();
         self.ring.clear();
         self.members = MemberHistory::new(head);

@@ -273,6 +273,21 @@ fn typing_is_shown_only_of_those_who_may_send() {
 }
 
 #[test]
+fn restored_chat_takes_over_who_may_send() {
+    let hub = Hub::default();
+    let (user, _socket) = user_with_socket(&hub);
+    let chat = group(ChatClass::Small, Vec::new());
+    hub.add_chats(user, std::slice::from_ref(&chat));
+    hub.update_chat(user, &UserChat { last_seq: 5, send_role: Role::Admin, ..chat.clone() });
+    let is_shown = || hub.class_for_typing(user, chat.id, Utc::now()).is_some();
+    assert!(!is_shown());
+    // The database has lost the event that changed it.
+    hub.rewind(&[(chat.id, 4)]);
+    hub.update_chat(user, &UserChat { last_seq: 4, ..chat.clone() });
+    assert!(is_shown());
+}
+
+#[test]
 fn chats_of_a_member_are_listed_after_a_change_of_the_member() {
     let hub = Hub::default();
     let [(member, _), (other, _)] = [(); 2].map(|()| user_with_socket(&hub));
