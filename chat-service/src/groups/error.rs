@@ -11,6 +11,7 @@ use crate::{
     db::{DbError, WorkError},
     limits::limiter::rate_limited,
     rights::Denied,
+    validation::ValidationError,
 };
 
 /// What is limited in number.
@@ -93,9 +94,9 @@ pub(crate) enum GroupError {
     /// Another chat or user has the handle.
     #[error("This handle is taken.")]
     HandleTaken,
-    /// The handle looks like a name of the operator.
-    #[error("is reserved for the operator; choose another one")]
-    HandleReserved,
+    /// Nobody may choose this handle.
+    #[error("{}", .0.message)]
+    HandleRefused(ValidationError),
     /// A limit of quantity is reached.
     #[error("{}", .0.text(*.1))]
     LimitReached(Quantity, i32),
@@ -182,7 +183,7 @@ impl From<GroupError> for ApiError {
             GroupError::HandleTaken => Self::new(ErrorCode::HandleTaken, text),
             GroupError::RateLimited(wait) => rate_limited(wait),
             GroupError::LimitReached(what, max) => Self::limit_reached(what.as_str(), max, text),
-            GroupError::HandleReserved => Self::invalid("handle", "reserved", text),
+            GroupError::HandleRefused(error) => Self::invalid("handle", error.code, text),
             GroupError::WrongPassword => Self::invalid("password", "wrong", text),
             GroupError::IdempotencyMismatch => Self::new(ErrorCode::IdempotencyMismatch, text),
             GroupError::CallerNotFound => Self::new(ErrorCode::Unauthorized, text),

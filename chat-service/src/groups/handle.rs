@@ -44,14 +44,15 @@ impl Handle {
     /// Parses the handle that somebody chooses: it must not be reserved.
     pub(crate) fn choose(text: &str) -> Result<Self, ValidationError> {
         let handle: Self = text.parse()?;
-        if handle.is_reserved() {
-            return Err(ValidationError::new("reserved", "is reserved for the operator; choose another one"));
-        }
+        handle.require_unreserved()?;
         Ok(handle)
     }
 
-    pub(crate) fn is_reserved(&self) -> bool {
-        RESERVED.contains(&self.0.replace('_', "").as_str())
+    pub(crate) fn require_unreserved(&self) -> Result<(), ValidationError> {
+        if RESERVED.contains(&self.0.replace('_', "").as_str()) {
+            return Err(ValidationError::new("reserved", "is reserved for the operator; choose another one"));
+        }
+        Ok(())
     }
 
     pub(crate) fn as_str(&self) -> &str {

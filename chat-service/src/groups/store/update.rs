@@ -76,9 +76,7 @@ async fn store(
     if let Some(Some(handle)) = &patch.handle
         && Some(handle.as_str()) != chat.profile.handle.as_deref()
     {
-        if handle.is_reserved() {
-            return Err(GroupError::HandleReserved);
-        }
+        handle.require_unreserved().map_err(GroupError::HandleRefused)?;
         names::reserve(connection, handle).await?;
     }
     diesel::update(chat_profiles::table.find(chat.id.0))
