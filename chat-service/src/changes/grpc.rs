@@ -9,10 +9,7 @@ use neonchat_proto::chat::v1::{
     change_message_request::Change as WireChange,
 };
 
-use super::{
-    parse_message_ids,
-    service::{Changed, Changes},
-};
+use super::{parse_message_ids, service::Changes};
 use crate::{
     messages::change::{Change, NewChange},
     timeline::grpc::change_to_wire,
@@ -25,9 +22,11 @@ pub(crate) async fn change_message(
     request: ChangeMessageRequest,
 ) -> Result<ChangeMessageResponse, ApiError> {
     Ok(match changes.apply(parse(request)?).await? {
-        Some(Changed { seq, is_duplicate, event }) => {
-            ChangeMessageResponse { seq, duplicate: is_duplicate, event: Some(change_to_wire(&event)) }
-        }
+        Some(made) => ChangeMessageResponse {
+            seq: made.seq(),
+            duplicate: made.is_duplicate,
+            event: Some(change_to_wire(&made.event)),
+        },
         None => ChangeMessageResponse { seq: 0, duplicate: false, event: None },
     })
 }

@@ -8,10 +8,7 @@ use neonchat_common::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{
-    parse_message_ids,
-    service::{Changed, Changes},
-};
+use super::{parse_message_ids, service::Changes};
 use crate::{
     http::{
         extract::Body,
@@ -112,7 +109,7 @@ async fn edit(
     let MessagePath { id: chat, message_id: message } = *path;
     let change = NewChange { chat, actor, request_id, change: Change::Edit { message, text, if_changed_seq } };
     let event = changes.apply_and_publish(change).await?;
-    let (event_seq, duplicate) = event.as_ref().map_or((None, false), |event| (Some(event.seq), event.is_duplicate));
+    let (event_seq, duplicate) = event.as_ref().map_or((None, false), |event| (Some(event.seq()), event.is_duplicate));
     let message = match event.filter(|made| !made.is_duplicate).map(|made| made.event.event) {
         Some(Event::Edited(MessageEditedEvent { message: Some(message), .. })) => message,
         // A repeated request, or the message already had this text. It may not exist for the user any more.
@@ -204,7 +201,7 @@ async fn delete_many(
 
 async fn apply(changes: &Changes, change: NewChange) -> Result<Json<ChangeAnswer>, ApiError> {
     Ok(Json(match changes.apply_and_publish(change).await? {
-        Some(Changed { seq, is_duplicate, .. }) => ChangeAnswer { seq: Some(seq), duplicate: is_duplicate },
+        Some(made) => ChangeAnswer { seq: Some(made.seq()), duplicate: made.is_duplicate },
         None => ChangeAnswer { seq: None, duplicate: false },
     }))
 }

@@ -28,9 +28,14 @@ pub(crate) struct Changes {
 
 /// A change that was applied, now or before.
 pub(crate) struct Changed {
-    pub(crate) seq: Seq,
     pub(crate) is_duplicate: bool,
     pub(crate) event: StoredEvent,
+}
+
+impl Changed {
+    pub(crate) const fn seq(&self) -> Seq {
+        self.event.event.seq()
+    }
 }
 
 impl Changes {
@@ -66,7 +71,7 @@ impl Changes {
             ChangeOutcome::Duplicate(seq) => (self.timeline.event(chat, seq).await?, true),
             ChangeOutcome::Unchanged => return Ok(None),
         };
-        Ok(Some(Changed { seq: event.event.seq(), is_duplicate, event }))
+        Ok(Some(Changed { is_duplicate, event }))
     }
 
     /// Applies a change that came over REST, and publishes its event to all sockets of the chat. If the publication is lost,
