@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
+    mem,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -102,22 +103,32 @@ impl Outbox {
 
     /// Queues a durable event of a chat, or marks the chat as lagging.
     pub(crate) fn push_durable(&self, chat: ChatId, seq: Seq, frame: &Frame) {
-        if self.lock().push_durable(chat, seq, frame) {
+        if self.queue_durable(chat, seq, frame, |_| ()).is_some() {
             self.changed.notify_one();
-        } else {
-            metrics::counter!("websocket_frames_dropped_total", "kind" => "durable").increment(1);
         }
     }
 
     /// Does the same without waking the writer. Returns whether the socket has to be added to its worker's wake queue.
     pub(super) fn push_durable_without_waking(&self, chat: ChatId, seq: Seq, frame: &Frame) -> bool {
+        self.queue_durable(chat, seq, frame, |queue| !mem::replace(&mut queue.is_wake_queued, true)).unwrap_or(false)
+    }
+
+    /// Queues a durable event, and does something else under the same lock. If there is no room, the chat is
+    /// lagging instead.
+    fn queue_durable<T>(
+        &self,
+        chat: ChatId,
+        seq: Seq,
+        frame: &Frame,
+        queued: impl FnOnce(&mut Queue) -> T,
+    ) -> Option<T> {
         let mut queue = self.lock();
-        if queue.push_durable(chat, seq, frame) {
-            return !std::mem::replace(&mut queue.is_wake_queued, true);
-        }
+        let result = queue.push_durable(chat, seq, frame).then(|| queued(&mut queue));
         drop(queue);
-        metrics::counter!("websocket_frames_dropped_total", "kind" => "durable").increment(1);
-        false
+        if result.is_none() {
+            metrics::counter!("websocket_frames_dropped_total", "kind" => "durable").increment(1);
+        }
+        result
     }
 
     /// Wakes the writer of a socket that was taken from the wake queue, unless everything is written.
