@@ -47,7 +47,8 @@ pub(super) async fn require(
     if excess <= 0 {
         return Ok(());
     }
-    // A repetition succeeds when this addition is older than a day. There is none if the request is larger than the limit.
+    // A repeated request succeeds when this addition is older than a day. There is no such addition if the request alone is larger
+    // than the limit.
     let in_the_way = today.order(member_changes::at).offset(excess - 1).select(member_changes::at);
     Err(until_a_day_after(in_the_way.first(connection).await.optional()?))
 }

@@ -8,6 +8,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 use neonchat_common::ids::{ChatId, UserId};
 use uuid::Uuid;
 
+use super::uuids;
 use crate::{
     config::GroupSettings,
     groups::model::{NotAdded, NotAddedReason},
@@ -64,7 +65,7 @@ impl Candidates {
 
 /// Returns those of the users who exist.
 pub(super) async fn existing(connection: &mut AsyncPgConnection, of: &[UserId]) -> QueryResult<Vec<UserId>> {
-    Ok(ids(users::table.filter(users::id.eq_any(raw(of))).select(users::id).load(connection).await?))
+    Ok(ids(users::table.filter(users::id.eq_any(uuids(of))).select(users::id).load(connection).await?))
 }
 
 /// Returns those of the users who are banned from a chat.
@@ -75,7 +76,7 @@ pub(super) async fn banned(
 ) -> QueryResult<Vec<UserId>> {
     let bans = chat_bans::table
         .filter(chat_bans::chat_id.eq(chat.0))
-        .filter(chat_bans::user_id.eq_any(raw(of)))
+        .filter(chat_bans::user_id.eq_any(uuids(of)))
         .select(chat_bans::user_id);
     Ok(ids(bans.load(connection).await?))
 }
@@ -102,13 +103,9 @@ async fn over_limit(
     limits: GroupSettings,
 ) -> QueryResult<Vec<UserId>> {
     let query =
-        sql_query(OVER_LIMIT).bind::<Array<SqlUuid>, _>(raw(of)).bind::<BigInt, _>(i64::from(limits.chats_per_user));
+        sql_query(OVER_LIMIT).bind::<Array<SqlUuid>, _>(uuids(of)).bind::<BigInt, _>(i64::from(limits.chats_per_user));
     let full: Vec<Candidate> = query.load(connection).await?;
     Ok(full.into_iter().map(|candidate| UserId(candidate.id)).collect())
-}
-
-pub(super) fn raw(users: &[UserId]) -> Vec<Uuid> {
-    users.iter().map(|user| user.0).collect()
 }
 
 fn ids(users: Vec<Uuid>) -> Vec<UserId> {

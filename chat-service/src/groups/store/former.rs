@@ -7,7 +7,7 @@ use diesel::{
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 use neonchat_common::ids::{ChatId, UserId};
 
-use super::candidates::raw;
+use super::uuids;
 use crate::db::{Db, DbResult};
 
 /// Slow mode is a day at most, so an older message does not matter. `greatest` ignores NULL. There may be a row of an earlier
@@ -49,13 +49,13 @@ struct Removed {
 
 /// Deletes members, and keeps what holds again if they return. Returns how many there were.
 pub(super) async fn remove(connection: &mut AsyncPgConnection, chat: ChatId, users: &[UserId]) -> QueryResult<i64> {
-    let remove = sql_query(REMOVE).bind::<SqlUuid, _>(chat.0).bind::<Array<SqlUuid>, _>(raw(users));
+    let remove = sql_query(REMOVE).bind::<SqlUuid, _>(chat.0).bind::<Array<SqlUuid>, _>(uuids(users));
     Ok(remove.get_result::<Removed>(connection).await?.count)
 }
 
 /// Restores what held for new members when they were members before.
 pub(super) async fn restore(connection: &mut AsyncPgConnection, chat: ChatId, users: &[UserId]) -> QueryResult<()> {
-    let restore = sql_query(RESTORE).bind::<SqlUuid, _>(chat.0).bind::<Array<SqlUuid>, _>(raw(users));
+    let restore = sql_query(RESTORE).bind::<SqlUuid, _>(chat.0).bind::<Array<SqlUuid>, _>(uuids(users));
     restore.execute(connection).await.map(drop)
 }
 

@@ -145,10 +145,12 @@ pub(in crate::groups) async fn change<C: Change>(
     change: C,
 ) -> Result<Outcome<C::Done>, GroupError> {
     let start_by = Instant::now() + PATIENCE;
-    let mut outcome = apply(db, limits, caller, start_by, change.clone()).await;
-    while matches!(outcome, Err(GroupError::Contended)) && Instant::now() < start_by {
-        outcome = apply(db, limits, caller, start_by, change.clone()).await;
-    }
+    let outcome = loop {
+        let outcome = apply(db, limits, caller, start_by, change.clone()).await;
+        if !matches!(outcome, Err(GroupError::Contended)) || Instant::now() >= start_by {
+            break outcome;
+        }
+    };
     // The first kind is the usual one. A change without a kind makes no event.
     if let Some(kind) = C::KINDS.first() {
         let status = match &outcome {

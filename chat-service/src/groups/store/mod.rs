@@ -18,6 +18,9 @@ mod rooms;
 mod transfer;
 mod update;
 
+use neonchat_common::ids::UserId;
+use uuid::Uuid;
+
 pub(super) use self::{
     audit::list as list_audit,
     bans::{Unban, list as list_bans},
@@ -36,3 +39,7 @@ pub(super) use self::{
     transfer::{Transfer, check_transfer},
     update::{Close, Update},
 };
+
+fn uuids(users: &[UserId]) -> Vec<Uuid> {
+    users.iter().map(|user| user.0).collect()
+}
