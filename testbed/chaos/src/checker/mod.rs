@@ -13,6 +13,7 @@ mod removals;
 mod sends;
 #[cfg(test)]
 mod tests;
+mod trail;
 mod verdict;
 mod versions;
 

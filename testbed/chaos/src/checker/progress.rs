@@ -7,6 +7,7 @@ use neonchat_common::ids::{ChatId, SendId, Seq};
 use super::{
     evidence::{Answer, Chat, Client, Connection, Event, Evidence},
     memberships::{Memberships, Periods},
+    trail::Trail,
     verdict::{Breach, Verdict},
 };
 
@@ -20,15 +21,18 @@ pub(super) fn check(
     let user = client.user;
     for (id, progress) in follow(connection, |chat| memberships.get(chat, user)) {
         let Some(chat) = evidence.chats.get(&id) else { continue };
+        let trail = |seq| Trail::before(connection, id, seq);
         for seq in &progress.repeated {
-            verdict.add(Breach::Duplicate, || format!("{user} received {id} #{seq} twice"));
+            verdict.add(Breach::Duplicate, || format!("{user} received {id} #{seq} twice: {}", trail(*seq)));
         }
         for (seq, position) in &progress.late {
-            verdict.add(Breach::Order, || format!("{user} received {id} #{seq} after #{position}"));
+            verdict.add(Breach::Order, || format!("{user} received {id} #{seq} after #{position}: {}", trail(*seq)));
         }
         let periods = memberships.get(id, user);
         for seq in progress.missing(client, connection, chat, periods) {
-            verdict.add(Breach::Skip, || format!("{user} received {id} #{}, but not #{seq}", progress.position));
+            verdict.add(Breach::Skip, || {
+                format!("{user} received {id} #{}, but not #{seq}: {}", progress.position, trail(seq))
+            });
         }
     }
 }
