@@ -87,7 +87,8 @@ struct ChatSocket {
     skipped: Seq,
     /// Whether missed events are on their way. Later events are withheld until these are sent.
     is_catching_up: bool,
-    /// Whether missed events were sent once. There is no second time, or a client could request them again and again.
+    /// Whether missed events were sent once, or the client was told to fetch them. There is no second time: a client could request them
+    /// again and again, and events must not follow the `lagged` that names them.
     has_caught_up: bool,
 }
 

@@ -69,7 +69,10 @@ impl Chat {
         let entry = self.socket(socket)?;
         let role = entry.role;
         let (client, first_seq) = (client_cursor.max(entry.from_seq), entry.from_seq + 1);
-        let catch_up = if client > head {
+        let catch_up = if client > head && entry.has_caught_up && client < entry.cursor {
+            // The client was told to fetch events, or was sent some, that are still to be delivered here.
+            CatchUp::TooMany { head: entry.cursor }
+        } else if client > head {
             entry.withhold(chat);
             CatchUp::Ahead { client, sent: entry.cursor }
         } else if client >= entry.join_cursor {
@@ -132,7 +135,7 @@ impl Chat {
         let (chat, head) = (self.id, self.next - 1);
         if let Some(entry) = self.socket(socket).filter(|entry| entry.is_catching_up) {
             if head > entry.cursor {
-                entry.socket.outbox.mark_lagged(chat, entry.cursor + 1, head);
+                entry.leave_out(chat, entry.cursor + 1, head);
                 entry.cursor = head;
             }
             entry.release(chat);
@@ -149,5 +152,13 @@ impl ChatSocket {
     fn release(&mut self, chat: ChatId) {
         self.is_catching_up = false;
         self.socket.outbox.end_catch_up(chat);
+        // The user joined again meanwhile, and the events up to the join were not delivered here yet.
+        if self.cursor < self.skipped {
+            let first = self.cursor.max(self.from_seq) + 1;
+            if first <= self.skipped {
+                self.leave_out(chat, first, self.skipped);
+            }
+            self.pass_skipped();
+        }
     }
 }

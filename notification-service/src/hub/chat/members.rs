@@ -124,8 +124,10 @@ impl Chat {
         }
         let announced = announcement.filter(|(frame, _)| socket.outbox.push_announcement(frame));
         let known = announced.map_or(0, |(_, last_seq)| last_seq).max(member.from_seq);
-        if head > known {
-            socket.outbox.mark_lagged(self.id, known + 1, head);
+        let chat = self.id;
+        // A catch-up leaves out nothing before its end, where `ChatSocket::release` looks.
+        if let Some(entry) = self.socket(socket.id).filter(|entry| !entry.is_catching_up && head > known) {
+            entry.leave_out(chat, known + 1, head);
         }
         true
     }
@@ -202,9 +204,21 @@ impl ChatSocket {
     fn skip_until_joined(&mut self) {
         self.skipped = self.joined_seq;
         if !self.is_catching_up {
-            self.cursor = self.cursor.max(self.joined_seq);
-            self.join_cursor = self.cursor;
+            self.pass_skipped();
         }
+    }
+
+    /// Moves the cursor behind the events that are skipped.
+    pub(super) fn pass_skipped(&mut self) {
+        self.cursor = self.cursor.max(self.skipped);
+        self.join_cursor = self.cursor;
+    }
+
+    /// Tells the client to fetch events. They precede those that are sent later, so they are not sent any more, also if the client
+    /// asks for them.
+    pub(super) fn leave_out(&mut self, chat: ChatId, from: Seq, head: Seq) {
+        self.socket.outbox.mark_lagged(chat, from, head);
+        self.has_caught_up = true;
     }
 
     /// Tells the client that its user is not a member any more.

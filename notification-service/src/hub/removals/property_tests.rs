@@ -1,5 +1,5 @@
 //! Two instances against a model: members join, are removed and join again, while events and announcements arrive in any order, again,
-//! or not at all, and lists of chats are outdated.
+//! or not at all, lists of chats are outdated, and clients catch up.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -9,16 +9,19 @@ use neonchat_common::{
     ids::TokenId,
 };
 use proptest::{prelude::*, sample::Index};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    hub::{DurableEvent, EventFrames, Socket, UserChat, outbox::Next},
+    hub::{CatchUp, CatchUpProgress, CatchUpStart, DurableEvent, EventFrames, Socket, UserChat, outbox::Next},
     protocol::Frame,
 };
 
 const USERS: usize = 3;
 const INSTANCES: usize = 2;
+
+/// The most events in a page of missed events.
+const MAX_PAGE: Seq = 3;
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
@@ -42,6 +45,12 @@ enum Step {
     Open { answer: Index },
     /// A socket is closed.
     Close { socket: Index },
+    /// A client asks for the events after a cursor.
+    Sync { socket: Index, cursor: Index },
+    /// A page of missed events is read, or the page that was read before is sent.
+    CatchUp { socket: Index },
+    /// chat-service does not answer a client that catches up.
+    Abort { socket: Index },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -57,6 +66,9 @@ fn step() -> impl Strategy<Value = Step> {
         2 => any::<Index>().prop_map(|answer| Step::Refresh { answer }),
         1 => any::<Index>().prop_map(|answer| Step::Open { answer }),
         1 => any::<Index>().prop_map(|socket| Step::Close { socket }),
+        2 => (any::<Index>(), any::<Index>()).prop_map(|(socket, cursor)| Step::Sync { socket, cursor }),
+        4 => any::<Index>().prop_map(|socket| Step::CatchUp { socket }),
+        1 => any::<Index>().prop_map(|socket| Step::Abort { socket }),
     ]
 }
 
@@ -81,12 +93,66 @@ struct Answer {
     chat: Option<UserChat>,
 }
 
-/// An open socket and the frames that it got.
+/// An open socket and the frames that it got, with a mark where a catch-up began.
 struct Client {
     instance: usize,
     user: usize,
     socket: Arc<Socket>,
     frames: Vec<Value>,
+    /// The last cursor that it sent.
+    cursor: Seq,
+    missed: Option<Missed>,
+}
+
+/// The catch-up of a client.
+struct Missed {
+    /// The last event that was sent.
+    sent: Seq,
+    page: Option<Page>,
+}
+
+/// A page of missed events that was read.
+struct Page {
+    seqs: Vec<Seq>,
+    /// The last event before those that exist for the member.
+    from_seq: Seq,
+}
+
+impl Client {
+    /// Takes the frames from the outbox.
+    fn receive(&mut self) {
+        while let Some(Next::Frame(frame)) = self.socket.outbox.next().now_or_never() {
+            let frame: Value = serde_json::from_str(frame.as_str()).expect("parse frame");
+            if frame["type"] == "chat_removed" {
+                self.cursor = 0;
+            }
+            self.frames.push(frame);
+        }
+    }
+
+    /// Returns what is still missed after the page.
+    fn send_page(&mut self, hub: &Hub, chat: ChatId, mut sent: Seq, page: Page) -> Option<Missed> {
+        for seq in page.seqs {
+            let frame = Frame::opaque(seq.to_string());
+            if !self.socket.outbox.push_missed(chat, &frame).now_or_never().expect("have room") {
+                return self.end_catch_up();
+            }
+            sent = seq;
+        }
+        self.advance(hub, chat, sent.max(page.from_seq))
+    }
+
+    fn advance(&mut self, hub: &Hub, chat: ChatId, sent: Seq) -> Option<Missed> {
+        match hub.advance_catch_up(&self.socket, chat, sent) {
+            CatchUpProgress::Behind => Some(Missed { sent, page: None }),
+            CatchUpProgress::Complete | CatchUpProgress::Left => self.end_catch_up(),
+        }
+    }
+
+    fn end_catch_up(&mut self) -> Option<Missed> {
+        self.receive();
+        None
+    }
 }
 
 struct World {
@@ -158,7 +224,7 @@ impl World {
         let hub = &self.hubs[instance];
         hub.reserve(self.users[user]);
         let socket = hub.register(self.users[user], TokenId::new(), None, chat.cloned().as_slice());
-        self.clients.push(Client { instance, user, socket, frames: Vec::new() });
+        self.clients.push(Client { instance, user, socket, frames: Vec::new(), cursor: 0, missed: None });
     }
 
     fn deliver(&self, instance: usize, seq: Seq) {
@@ -247,8 +313,66 @@ impl World {
                     self.arrived[client.instance][client.user] = None;
                 }
             }
+            Step::Sync { socket, cursor } if !self.clients.is_empty() => {
+                let cursor = Seq::try_from(cursor.index(self.events.len() + 1)).expect("convert cursor");
+                let client = socket.index(self.clients.len());
+                // A client has no event after the removal of its user.
+                let removed = self.memberships[self.clients[client].user].last().and_then(|interval| interval.removed);
+                self.sync(client, cursor.min(removed.unwrap_or(cursor)));
+            }
+            Step::CatchUp { socket } if !self.clients.is_empty() => self.catch_up(socket.index(self.clients.len())),
+            Step::Abort { socket } if !self.clients.is_empty() => {
+                let client = socket.index(self.clients.len());
+                let client = &mut self.clients[client];
+                if client.missed.take().is_some() {
+                    self.hubs[client.instance].abort_catch_up(&client.socket, self.chat);
+                    client.missed = client.end_catch_up();
+                }
+            }
             _ => {}
         }
+    }
+
+    /// The frame handler of a connection handles one `sync` at a time.
+    fn sync(&mut self, client: usize, cursor: Seq) {
+        let (chat, client) = (self.chat, &mut self.clients[client]);
+        let hub = &self.hubs[client.instance];
+        if client.missed.is_some() {
+            return;
+        }
+        client.cursor = client.cursor.max(cursor);
+        let cursor = client.cursor;
+        let Some(CatchUpStart { catch_up, .. }) = hub.catch_up(&client.socket, chat, cursor, |_| true) else { return };
+        let sent = match catch_up {
+            CatchUp::Complete { .. } | CatchUp::TooMany { .. } => return,
+            CatchUp::Fetch { after } => after,
+            CatchUp::Ahead { client, .. } => client,
+        };
+        client.frames.push(json!({ "catch_up": sent }));
+        client.missed = Some(Missed { sent, page: None });
+        if matches!(catch_up, CatchUp::Ahead { .. }) {
+            client.missed = client.advance(hub, chat, sent);
+        }
+    }
+
+    fn catch_up(&mut self, client: usize) {
+        let (instance, user) = (self.clients[client].instance, self.clients[client].user);
+        let Some(Missed { sent, page }) = self.clients[client].missed.take() else { return };
+        let joined_seq = self.hubs[instance].joined_seq(self.users[user], self.chat);
+        self.clients[client].missed = match (page, joined_seq, self.list(user)) {
+            (Some(page), ..) => self.clients[client].send_page(&self.hubs[instance], self.chat, sent, page),
+            (None, None, _) => self.clients[client].end_catch_up(),
+            (None, Some(joined_seq), None) => {
+                self.repair(instance);
+                self.hubs[instance].remove_unlisted(self.users[user], self.chat, joined_seq);
+                Some(Missed { sent, page: None })
+            }
+            (None, Some(_), Some(UserChat { from_seq, .. })) => {
+                let after = sent.max(from_seq);
+                let seqs = (after + 1..=self.head().min(after + MAX_PAGE)).collect();
+                Some(Missed { sent, page: Some(Page { seqs, from_seq }) })
+            }
+        };
     }
 
     /// Checks that no user is a member on an instance on which the last leave has arrived, whatever arrives afterwards.
@@ -265,46 +389,59 @@ impl World {
 
     /// Takes the frames from the outboxes.
     fn receive(&mut self) {
-        for client in &mut self.clients {
-            while let Some(Next::Frame(frame)) = client.socket.outbox.next().now_or_never() {
-                client.frames.push(serde_json::from_str(frame.as_str()).expect("parse frame"));
-            }
-        }
+        self.clients.iter_mut().for_each(Client::receive);
     }
 
-    /// Returns which membership of a user an event belongs to.
-    fn membership_at(&self, user: usize, seq: Seq) -> Option<usize> {
-        let contains =
-            |interval: &Interval| interval.joined < seq && interval.removed.is_none_or(|removed| seq <= removed);
+    /// Returns which membership of a user an event belongs to. The event by which a user joins is sent only if the client asks.
+    fn membership_at(&self, user: usize, seq: Seq, has_asked: bool) -> Option<usize> {
+        let contains = |Interval { joined, removed }: &Interval| {
+            (*joined < seq || has_asked && *joined == seq) && removed.is_none_or(|removed| seq <= removed)
+        };
         self.memberships[user].iter().position(contains)
     }
 
-    /// Checks the frames of a socket: no event outside of a membership, none twice, none left out within a membership, none of the
-    /// same membership after `chat_removed`, and none that an announcement before it contains.
+    /// Checks the frames of a socket: no event outside of a membership, none twice, none left out within a membership unless `lagged`
+    /// names it, none of the same membership after `chat_removed`, and none that an announcement or `lagged` before it names.
     fn check(&self, client: &Client) -> Result<(), TestCaseError> {
-        let removals: BTreeSet<Seq> =
-            self.memberships[client.user].iter().filter_map(|interval| interval.removed).collect();
-        let mut last: Option<(Seq, usize)> = None;
-        let mut ended = None;
-        let mut announced = 0;
-        for (place, frame) in client.frames.iter().enumerate() {
+        let (user, frames) = (client.user, &client.frames);
+        let removals: BTreeSet<Seq> = self.memberships[user].iter().filter_map(|interval| interval.removed).collect();
+        // The last event that the client has or has to fetch, and the membership of the next one.
+        let mut last: Option<(Seq, Option<usize>)> = None;
+        let (mut ended, mut announced, mut left_out, mut has_asked) = (None, 0, 0, false);
+        for frame in frames {
             if let Some(seq) = frame.as_i64() {
-                prop_assert!(seq > announced, "{seq} after its announcement: {:?}", client.frames);
-                let membership = self.membership_at(client.user, seq);
-                prop_assert!(membership.is_some(), "event {seq} is not for user {}: {:?}", client.user, client.frames);
-                let membership = membership.expect("be a member");
-                prop_assert!(ended.is_none_or(|ended| membership > ended), "{seq} after the end: {:?}", client.frames);
-                if let Some((last, earlier)) = last {
-                    let is_next = if membership == earlier { seq == last + 1 } else { seq > last };
-                    prop_assert!(is_next, "{seq} after {last}: {:?}", client.frames);
+                // A client that asked for events may get them although an announcement contains them.
+                prop_assert!(seq > announced || has_asked, "{seq} after its announcement: {frames:?}");
+                prop_assert!(seq > left_out, "{seq} after `lagged`: {frames:?}");
+                let membership = self.membership_at(user, seq, has_asked);
+                prop_assert!(membership.is_some(), "event {seq} is not for user {user}: {frames:?}");
+                prop_assert!(membership > ended, "{seq} after the end: {frames:?}");
+                if let Some((last, next)) = last {
+                    prop_assert!(seq > last, "{seq} after {last}: {frames:?}");
+                    let is_next = membership != next || seq <= last.max(announced) + 1;
+                    prop_assert!(is_next, "{seq} after {last}: {frames:?}");
                 }
                 last = Some((seq, membership));
-            } else if let Some(last_seq) = frame["created"].as_i64() {
-                announced = announced.max(last_seq);
+            } else if let Some(asked) = frame["catch_up"].as_i64() {
+                has_asked = true;
+                last = Some((asked, self.membership_at(user, asked + 1, true)));
+            } else if let (Some(from), Some(head)) = (frame["from_seq"].as_i64(), frame["head_seq"].as_i64()) {
+                let membership = self.membership_at(user, head + 1, has_asked);
+                let is_gap = last.is_some_and(|(last, next)| membership == next && from > last + 1);
+                prop_assert!(!is_gap, "a gap before {frame}: {frames:?}");
+                left_out = left_out.max(head);
+                last = last.filter(|(last, _)| *last >= head).or(Some((head, membership)));
+            } else if let Some(created) = frame["created"].as_i64() {
+                announced = announced.max(created);
             } else if frame["type"] == "chat_removed" && frame["reason"] == "kicked" {
-                let before = place.checked_sub(1).and_then(|place| client.frames[place].as_i64());
-                prop_assert!(before.is_some_and(|seq| removals.contains(&seq)), "{:?}", client.frames);
-                ended = last.map(|(_, membership)| membership);
+                // A client that asked may have events of a later membership already.
+                if let Some((removed, _)) = last.filter(|_| !has_asked) {
+                    prop_assert!(removals.contains(&removed), "no removal before the end: {frames:?}");
+                    let is_over = |interval: &Interval| interval.removed == Some(removed);
+                    ended = self.memberships[user].iter().position(is_over);
+                }
+                // The client forgets its cursor.
+                last = None;
             }
         }
         Ok(())
@@ -323,6 +460,12 @@ fn check_memberships(has_events: bool, steps: Vec<Step>) -> Result<(), TestCaseE
         world.repair(instance);
         world.refresh(&world.ask(instance, user));
         world.receive();
+    }
+    for client in 0..world.clients.len() {
+        while world.clients[client].missed.is_some() {
+            world.catch_up(client);
+            world.receive();
+        }
     }
     world.apply(Step::Send);
     let last = world.head();

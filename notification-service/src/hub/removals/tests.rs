@@ -321,6 +321,42 @@ async fn removal_ends_catch_up() {
 }
 
 #[test]
+fn events_that_the_client_has_to_fetch_are_not_sent_when_it_asks() {
+    let fixture = Fixture::new();
+    let user = UserId::new();
+    let socket = fixture.open(user, None, &[]);
+    // The client's `sync` is on its way when this instance learns of the chat.
+    fixture.hub.add_chats(user, &[fixture.group(8, 5)]);
+    assert_eq!(received(&socket), [fixture.lagged(5, 8)]);
+    let start = |cursor| fixture.hub.catch_up(&socket, fixture.chat, cursor, |_| true).expect("be in the chat");
+    assert_eq!(start(6).catch_up, CatchUp::TooMany { head: 8 });
+    // The same for an event that was not delivered here yet: the one by which the user joins again.
+    fixture.kick(9, user);
+    fixture.hub.add_chats(user, &[fixture.group(12, 12)]);
+    assert_eq!(received(&socket)[2..], [fixture.lagged(12, 12)]);
+    assert_eq!(start(11).catch_up, CatchUp::TooMany { head: 12 });
+}
+
+#[tokio::test]
+async fn events_before_another_join_are_announced_after_the_catch_up() {
+    let fixture = Fixture::new();
+    let user = UserId::new();
+    let socket = fixture.open(user, None, &[fixture.group(5, 0)]);
+    let start = fixture.hub.catch_up(&socket, fixture.chat, 4, |_| true);
+    assert_eq!(start.map(|start| start.catch_up), Some(CatchUp::Fetch { after: 4 }));
+    // The removal with `seq` 6 and the join with `seq` 8 are still to be delivered here.
+    fixture.hub.add_chats(user, &[fixture.group(8, 8)]);
+    assert!(socket.outbox.push_missed(fixture.chat, &Frame::opaque("5")).await);
+    assert_eq!(fixture.hub.advance_catch_up(&socket, fixture.chat, 5), CatchUpProgress::Complete);
+    assert_eq!(received(&socket), ["5", &fixture.lagged(8, 8)]);
+    fixture.kick(6, user);
+    for seq in 7..=9 {
+        fixture.send(seq);
+    }
+    assert_eq!(received(&socket), ["9"]);
+}
+
+#[test]
 fn cursor_before_the_first_event_counts_as_the_event_before_it() {
     let fixture = Fixture::new();
     let user = UserId::new();
