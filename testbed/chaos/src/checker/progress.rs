@@ -21,7 +21,7 @@ pub(super) fn check(
     let user = client.user;
     for (id, progress) in follow(connection, |chat| memberships.get(chat, user)) {
         let Some(chat) = evidence.chats.get(&id) else { continue };
-        let trail = |seq| Trail::before(connection, id, seq);
+        let trail = |seq| Trail::around(connection, id, seq);
         for seq in &progress.repeated {
             verdict.add(Breach::Duplicate, || format!("{user} received {id} #{seq} twice: {}", trail(*seq)));
         }
