@@ -182,9 +182,11 @@ impl<'a> FrameHandler<'a> {
             fresh_heads: &self.state.fresh_heads,
             socket: &self.socket,
         };
-        let chats = Box::pin(sender.run(&cursors, may_send)).await?;
+        let outbox = &self.socket.outbox;
+        outbox.begin_sync();
+        let chats = Box::pin(sender.run(&cursors, may_send)).await.inspect_err(|_| outbox.cancel_sync())?;
         // Through the outbox, so that it follows the missed events.
-        self.socket.outbox.push_backlog(ServerFrame::Synced { request_id, chats }.encode()).await;
+        outbox.push_synced(request_id, chats).await;
         Ok(())
     }
 

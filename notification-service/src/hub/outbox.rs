@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 use crate::{
     close::CloseReason,
-    protocol::{Frame, ServerFrame},
+    protocol::{Frame, ServerFrame, SyncedChat},
 };
 
 /// The most bytes in an outbox.
@@ -50,6 +50,8 @@ struct Queue {
     lagging: BTreeMap<ChatId, Gap>,
     /// The chats whose missed events are on their way.
     catching_up: BTreeSet<ChatId>,
+    /// While a `sync` is under way: the chats from which the user was removed since it began.
+    removed_in_sync: Option<BTreeSet<ChatId>>,
     close: Option<CloseReason>,
     /// Whether the socket is in its worker's wake queue.
     is_wake_queued: bool,
@@ -172,6 +174,39 @@ impl Outbox {
         }
     }
 
+    /// Records that a `sync` begins. [`Outbox::push_synced`] or [`Outbox::cancel_sync`] ends it.
+    pub(crate) fn begin_sync(&self) {
+        self.lock().removed_in_sync = Some(BTreeSet::new());
+    }
+
+    /// Records that a `sync` failed.
+    pub(crate) fn cancel_sync(&self) {
+        self.lock().removed_in_sync = None;
+    }
+
+    /// Queues the answer to a `sync`, without the chats from which the user was removed meanwhile: nothing about a chat follows its
+    /// `chat_removed`. Waits until there is room.
+    pub(crate) async fn push_synced(&self, request_id: Option<String>, mut chats: Vec<SyncedChat>) {
+        loop {
+            let is_queued = {
+                let mut queue = self.lock();
+                let removed = queue.removed_in_sync.as_ref();
+                chats.retain(|chat| removed.is_none_or(|removed| !removed.contains(&chat.chat_id)));
+                let frame = ServerFrame::Synced { request_id: request_id.clone(), chats: chats.clone() }.encode();
+                let is_queued = queue.push_backlog(&frame);
+                if is_queued {
+                    queue.removed_in_sync = None;
+                }
+                is_queued
+            };
+            if is_queued {
+                self.changed.notify_one();
+                return;
+            }
+            self.drained.notified().await;
+        }
+    }
+
     /// Queues a frame that belongs to catch-up. Waits until there is room.
     pub(crate) async fn push_backlog(&self, frame: Frame) {
         while !self.lock().push_backlog(&frame) {
@@ -187,6 +222,9 @@ impl Outbox {
     pub(crate) fn push_removal(&self, chat: ChatId, frame: &Frame) {
         let mut queue = self.lock();
         queue.catching_up.remove(&chat);
+        if let Some(removed) = &mut queue.removed_in_sync {
+            removed.insert(chat);
+        }
         // The client cannot fetch the events any more.
         queue.lagging.remove(&chat);
         queue.push(frame.clone(), None);

@@ -129,7 +129,7 @@ pub(crate) enum Typists {
 pub(crate) const FINAL_TYPES: [&str; 4] = ["new_message", MEMBERS_ADDED, "members_removed", "member_changed"];
 
 /// The result of catch-up in a chat.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct SyncedChat {
     pub(crate) chat_id: ChatId,
     /// The first `seq` that exists for the user. Smaller numbers are not a gap.

@@ -119,7 +119,10 @@ impl Chat {
     /// Records that a socket in catch-up was sent everything up to `seq`.
     pub(in crate::hub) fn advance_catch_up(&mut self, socket: SocketId, seq: Seq) -> CatchUpProgress {
         let (chat, head) = (self.id, self.next - 1);
-        let Some(entry) = self.socket(socket) else { return CatchUpProgress::Left };
+        // A user who left may have joined again meanwhile.
+        let Some(entry) = self.socket(socket).filter(|entry| entry.is_catching_up) else {
+            return CatchUpProgress::Left;
+        };
         entry.cursor = seq;
         if seq < head {
             entry.withhold(chat);

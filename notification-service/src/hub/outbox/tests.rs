@@ -110,3 +110,23 @@ fn wakes_writer_only_for_frames() {
     outbox.wake();
     assert!(outbox.changed.notified().now_or_never().is_none());
 }
+
+#[tokio::test]
+async fn synced_leaves_out_chats_from_which_the_user_was_removed_meanwhile() {
+    let outbox = Outbox::default();
+    let (removed, other) = (ChatId::new(), ChatId::new());
+    let chats = [removed, other].map(|chat_id| SyncedChat { chat_id, first_seq: 1, head_seq: 5, complete: true });
+    let synced = async || {
+        outbox.push_synced(None, chats.to_vec()).await;
+        let frame = drain(&outbox).pop().expect("a frame");
+        let frame: serde_json::Value = serde_json::from_str(&frame).expect("parse frame");
+        frame["chats"].as_array().map_or(0, Vec::len)
+    };
+    outbox.push_removal(removed, &frame(1));
+    outbox.begin_sync();
+    assert_eq!(synced().await, 2, "the user was removed before");
+    outbox.begin_sync();
+    outbox.push_removal(removed, &frame(1));
+    assert_eq!(synced().await, 1);
+    assert_eq!(synced().await, 2);
+}

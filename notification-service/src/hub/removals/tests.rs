@@ -318,6 +318,13 @@ async fn removal_ends_catch_up() {
     assert_eq!(fixture.hub.advance_catch_up(&socket, fixture.chat, 3), CatchUpProgress::Left);
     assert_eq!(received(&socket), ["1", &fixture.removed(RemovalReason::Kicked)]);
     assert_eq!(received(&other), ["1", "2", "3", "4", "5"]);
+    // The catch-up was of the earlier membership.
+    fixture.hub.add_chats(user, &[fixture.group(6, 6)]);
+    assert_eq!(received(&socket), [fixture.lagged(6, 6)]);
+    assert_eq!(fixture.hub.advance_catch_up(&socket, fixture.chat, 8), CatchUpProgress::Left);
+    fixture.send(6);
+    fixture.send(7);
+    assert_eq!(received(&socket), ["7"]);
 }
 
 #[test]
