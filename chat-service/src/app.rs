@@ -29,7 +29,7 @@ use crate::{
     chats::service::Chats,
     config::Settings,
     db::{Connector, Db, Replica},
-    groups::{self, service::Groups},
+    groups::{self, cleanup::CleanupSignal, service::Groups},
     grpc::Api,
     health::Health,
     http::cors,
@@ -103,6 +103,11 @@ impl App {
         let events = settings.messages.events;
         let chats = Chats::new(db.clone(), notifier.clone(), tasks.clone(), settings.max_chats);
         groups::purge::start(&tasks, db.clone());
+        let changes = Changes::new(messages.clone(), timeline.clone(), notifier.clone(), tasks.clone(), events);
+        let cleanups = CleanupSignal::default();
+        if events {
+            groups::cleanup::start(&tasks, db.clone(), changes.clone(), cleanups.clone());
+        }
         let services = Services {
             sessions: Sessions::new(db.clone(), tokens.clone(), notifier.clone(), tasks.clone()),
             users: Users::new(
@@ -122,10 +127,11 @@ impl App {
                 limits: settings.groups,
                 enabled: events,
                 limiter: limiter.clone(),
+                cleanups,
                 public_url: settings.public_url,
             },
             chats,
-            changes: Changes::new(messages.clone(), timeline.clone(), notifier.clone(), tasks.clone(), events),
+            changes,
             messages,
             timeline,
             db: db.clone(),

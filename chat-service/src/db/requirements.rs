@@ -46,6 +46,7 @@ const FACTS: &str = "
                                 ('chat_members', ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
                                 ('messages', ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
                                 ('chat_former_members', ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
+                                ('message_cleanups', ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
                                 ('chat_profiles', ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
                                 ('chat_bans', ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
                                 ('chat_invites', ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     handle::Handle,
-    model::{GroupPatch, MemberPatch, NewGroup},
+    model::{GroupPatch, MemberPatch, NewGroup, Removal},
 };
 
 /// The number of bytes of a digest. The content is the caller's own, so nobody gains from a collision.
@@ -46,11 +46,21 @@ impl MemberPatch {
     }
 }
 
-/// Returns a digest of the users who are to be added, or removed for this reason. Their order does not matter.
-pub(super) fn of_users(users: &[UserId], reason: Option<&str>) -> String {
+/// Returns a digest of the users who are to be added. Their order does not matter.
+pub(super) fn of_users(users: &[UserId]) -> String {
+    of(json!({ "user_ids": sorted(users) }))
+}
+
+/// Returns a digest of who is to be removed, and how. The order of the users does not matter.
+pub(super) fn of_removal(Removal { users, ban, deletes_messages }: &Removal) -> String {
+    let reason = ban.as_ref().and_then(|ban| ban.reason.as_deref());
+    of(json!({ "user_ids": sorted(users), "delete_messages": deletes_messages.then_some(true), "reason": reason }))
+}
+
+fn sorted(users: &[UserId]) -> Vec<UserId> {
     let mut users = users.to_vec();
     users.sort_unstable();
-    of(json!({ "user_ids": users, "reason": reason }))
+    users
 }
 
 fn of(content: Value) -> String {
@@ -78,7 +88,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        groups::model::SettingsPatch,
+        groups::model::{Ban, SettingsPatch},
         rights::{ChatKind, ChatSettings, HistoryVisibility},
     };
 
@@ -146,6 +156,11 @@ mod tests {
         assert_eq!(group.digest(), "_Zvm_v4v6lAUvjkBSMYkrg");
         let patch = MemberPatch { role: Some(Role::Admin), restricted_until: Some(None) };
         assert_eq!(patch.digest(UserId(Uuid::nil())), "tX2j2MOEXvDue3_vSc3Dpg");
-        assert_eq!(of_users(&[UserId(Uuid::nil())], Some("spam")), "r9oRKgei855yRRhYBeMjaQ");
+        let removal = |deletes_messages| {
+            let ban = Some(Ban { reason: Some("spam".to_owned()) });
+            of_removal(&Removal { users: vec![UserId(Uuid::nil())], ban, deletes_messages })
+        };
+        assert_eq!(removal(false), "r9oRKgei855yRRhYBeMjaQ");
+        assert_ne!(removal(true), removal(false));
     }
 }

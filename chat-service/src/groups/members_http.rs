@@ -17,7 +17,7 @@ use super::{
     http::{RequestIdQuery, UserPath, parse_request_id, parse_users, present},
     model::{
         Added, Addition, Ban, Caller, ChangeResult, GroupPageLimit, InviteLink, MemberFilter, MemberPatch, Members,
-        NotAdded,
+        NotAdded, Removal,
     },
     service::Groups,
     settings::parse_choice,
@@ -173,7 +173,8 @@ struct RemoveRequest {
     /// Whether the users are also kept out from now on.
     #[serde(default)]
     ban: bool,
-    /// Whether their messages are deleted too. Not supported yet: `true` is refused.
+    /// Whether their messages are deleted too: the last 1,000 of each. It needs the right `delete`. It happens after the answer, in events
+    /// of up to 100 messages, as long as the caller has the right.
     #[serde(default)]
     delete_messages: bool,
     /// An idempotency key that the client chooses.
@@ -203,14 +204,11 @@ async fn remove(
     let mut invalid = ValidationErrors::default();
     let users = invalid.check("user_ids", parse_users(&body.user_ids));
     let request_id = invalid.check("request_id", parse_request_id(body.request_id.as_deref()));
-    if body.delete_messages {
-        invalid.push("delete_messages", ValidationError::new("unsupported", "is not supported yet"));
-    }
     let (Some(users), Some(request_id), true) = (users, request_id, invalid.is_empty()) else {
         return Err(invalid.into());
     };
-    let ban = body.ban.then(Ban::default);
-    Ok(Json(groups.remove(Caller { user, chat: *chat, request_id }, users, ban).await?))
+    let removal = Removal { users, ban: body.ban.then(Ban::default), deletes_messages: body.delete_messages };
+    Ok(Json(groups.remove(Caller { user, chat: *chat, request_id }, removal).await?))
 }
 
 #[derive(Deserialize, ToSchema)]

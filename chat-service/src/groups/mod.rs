@@ -3,6 +3,7 @@
 //! Each change is one transaction under the lock of the chat, which appends one durable event. After the commit the event is
 //! announced to the sockets of the chat, and the chat to those who joined.
 
+pub(crate) mod cleanup;
 mod digest;
 mod error;
 mod handle;

@@ -44,6 +44,16 @@ pub(crate) struct Ban {
     pub(crate) reason: Option<String>,
 }
 
+/// Who is removed.
+#[derive(Clone, Debug)]
+pub(crate) struct Removal {
+    pub(crate) users: Vec<UserId>,
+    /// Keeps them out, and also users who are no members.
+    pub(crate) ban: Option<Ban>,
+    /// Whether their messages are deleted too.
+    pub(crate) deletes_messages: bool,
+}
+
 /// Which members to list.
 #[derive(Clone, Debug)]
 pub(crate) struct MemberFilter {

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::{
     error::{GroupError, Quantity},
     http::{PageQuery, RequestIdQuery, UserPath, parse_request_id},
-    model::{Audit, Ban, Bans, Caller, ChangeResult, Requests},
+    model::{Audit, Ban, Bans, Caller, ChangeResult, Removal, Requests},
     service::Groups,
 };
 use crate::{
@@ -146,7 +146,8 @@ async fn ban(
         return Err(invalid.into());
     };
     let ban = Ban { reason: reason.flatten() };
-    Ok(Json(groups.remove(Caller { user, chat: *chat, request_id }, vec![target], Some(ban)).await?))
+    let removal = Removal { users: vec![target], ban: Some(ban), deletes_messages: false };
+    Ok(Json(groups.remove(Caller { user, chat: *chat, request_id }, removal).await?))
 }
 
 fn parse_reason(reason: String) -> Result<String, ValidationError> {

@@ -9,10 +9,11 @@ use neonchat_common::{
 };
 
 use super::{
+    cleanup::CleanupSignal,
     error::GroupError,
     model::{
-        Added, Addition, Ban, Caller, ChangeResult, CreatedGroup, GroupPatch, MemberFilter, MemberItem, MemberPatch,
-        Members, NewGroup,
+        Added, Addition, Caller, ChangeResult, CreatedGroup, GroupPatch, MemberFilter, MemberItem, MemberPatch,
+        Members, NewGroup, Removal,
     },
     place::Place,
     store::{
@@ -37,6 +38,7 @@ pub(crate) struct Groups {
     /// Whether the operator allows groups, and changes of them.
     pub(crate) enabled: bool,
     pub(crate) limiter: Limiter,
+    pub(crate) cleanups: CleanupSignal,
     /// Where people reach the client.
     pub(crate) public_url: String,
 }
@@ -113,13 +115,13 @@ impl Groups {
     }
 
     /// Removes members. `ban` keeps them out.
-    pub(crate) async fn remove(
-        &self,
-        caller: Caller,
-        users: Vec<UserId>,
-        ban: Option<Ban>,
-    ) -> Result<ChangeResult, GroupError> {
-        self.change_and_announce(caller, RemoveMembers { users, ban }).await
+    pub(crate) async fn remove(&self, caller: Caller, removal: Removal) -> Result<ChangeResult, GroupError> {
+        let deletes_messages = removal.deletes_messages;
+        let result = self.change_and_announce(caller, RemoveMembers(removal)).await?;
+        if deletes_messages {
+            self.cleanups.wake();
+        }
+        Ok(result)
     }
 
     /// Lets the caller leave. An owner who is alone closes the chat.

@@ -1,5 +1,6 @@
 //! Groups and channels over REST.
 
+mod cleanup;
 mod joining;
 mod large;
 mod limits;

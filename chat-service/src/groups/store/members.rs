@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    additions, audit, candidates, former,
+    additions, audit, candidates, cleanups, former,
     list::above_member,
     locked::{self, Change, LockedChat, Member, NewEvent, members},
     update::close_locked,
@@ -21,7 +21,7 @@ use crate::{
     groups::{
         digest,
         error::{GroupError, Quantity},
-        model::{Added, Ban, Caller, MemberPatch, Via},
+        model::{Added, Ban, Caller, MemberPatch, Removal, Via},
     },
     rights::{Action, HistoryVisibility, may_act_on},
     schema::{chat_bans, chat_members, chats, join_requests},
@@ -43,7 +43,7 @@ impl Change for AddMembers {
     }
 
     fn digest(&self) -> Option<String> {
-        Some(digest::of_users(&self.users, None))
+        Some(digest::of_users(&self.users))
     }
 
     fn newcomers(&self, _caller: Caller) -> Vec<UserId> {
@@ -127,12 +127,9 @@ pub(super) async fn admit(
     Ok(Some(chat.append(connection, caller, event).await?))
 }
 
-/// Removes members. A ban keeps them out, and also users who are no members.
+/// Removes members.
 #[derive(Clone, Debug)]
-pub(in crate::groups) struct RemoveMembers {
-    pub(in crate::groups) users: Vec<UserId>,
-    pub(in crate::groups) ban: Option<Ban>,
-}
+pub(in crate::groups) struct RemoveMembers(pub(in crate::groups) Removal);
 
 impl Change for RemoveMembers {
     /// The `seq` of the event, if a member was removed.
@@ -141,12 +138,11 @@ impl Change for RemoveMembers {
     const KINDS: &'static [EventKind] = &[EventKind::MembersRemoved];
 
     fn is_same(&self, body: &Value) -> bool {
-        body["how"] == self.how().as_str() && are_users_of(body, &self.users)
+        body["how"] == self.how().as_str() && are_users_of(body, &self.0.users)
     }
 
     fn digest(&self) -> Option<String> {
-        let reason = self.ban.as_ref().and_then(|ban| ban.reason.as_deref());
-        Some(digest::of_users(&self.users, reason))
+        Some(digest::of_removal(&self.0))
     }
 
     async fn apply(
@@ -156,12 +152,19 @@ impl Change for RemoveMembers {
         caller: Caller,
         actor: Option<Member>,
     ) -> Result<Option<Seq>, GroupError> {
-        let targets = members(connection, chat.id, &self.users).await?;
-        let action = if self.ban.is_some() { Action::Ban } else { Action::Kick };
-        chat.require_over(actor.ok_or(GroupError::NoSuchChat)?, action, &targets)?;
-        if let Some(Ban { reason }) = &self.ban {
-            let known = candidates::existing(connection, &self.users).await?;
-            insert_bans(connection, chat, caller, &known, reason.as_deref()).await?;
+        let Removal { users, ban, deletes_messages } = &self.0;
+        let targets = members(connection, chat.id, users).await?;
+        let action = if ban.is_some() { Action::Ban } else { Action::Kick };
+        let actor = actor.ok_or(GroupError::NoSuchChat)?;
+        chat.require_over(actor, action, &targets)?;
+        let mut removed: Vec<_> = targets.iter().map(|member| member.user).collect();
+        if let Some(Ban { reason }) = ban {
+            removed = candidates::existing(connection, users).await?;
+            insert_bans(connection, chat, caller, &removed, reason.as_deref()).await?;
+        }
+        if *deletes_messages {
+            chat.require(actor, Action::Delete)?;
+            cleanups::add(connection, chat.id, &removed, caller.user, chat.last_seq).await?;
         }
         expel(connection, chat, caller, &targets, self.how()).await
     }
@@ -169,7 +172,7 @@ impl Change for RemoveMembers {
 
 impl RemoveMembers {
     const fn how(&self) -> RemovalReason {
-        if self.ban.is_some() { RemovalReason::Banned } else { RemovalReason::Kicked }
+        if self.0.ban.is_some() { RemovalReason::Banned } else { RemovalReason::Kicked }
     }
 }
 

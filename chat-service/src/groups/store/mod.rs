@@ -4,6 +4,7 @@ mod additions;
 mod audit;
 mod bans;
 mod candidates;
+mod cleanups;
 mod create;
 mod earlier;
 mod former;
@@ -24,6 +25,7 @@ use uuid::Uuid;
 pub(super) use self::{
     audit::list as list_audit,
     bans::{Unban, list as list_bans},
+    cleanups::{Cleanup, claim as claim_cleanup},
     create::{Created, create},
     earlier::Earlier,
     former::sweep as sweep_former_members,

@@ -13,7 +13,7 @@ const FIND: &str = "SELECT id FROM chats
 
 /// The tables whose rows of a chat are deleted. The row of the chat and its profile stay without content: the limit of created
 /// chats counts them, and they have the `request_id` of the creation.
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 10] = [
     "messages",
     "message_versions",
     "chat_events",
@@ -23,6 +23,7 @@ const TABLES: [&str; 9] = [
     "chat_invites",
     "join_requests",
     "chat_audit",
+    "message_cleanups",
 ];
 
 /// The number of rows that one statement deletes.

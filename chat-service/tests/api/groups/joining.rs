@@ -127,7 +127,4 @@ async fn refuses_what_it_would_otherwise_ignore() {
         let answer = group.call("PATCH", &group.owner, "", Some(json!({ "title": "x", "history": history }))).await;
         assert_problem(&answer, 422, "validation_failed", &[("history", "unknown")]);
     }
-    let body = json!({ "user_ids": [group.member.id], "delete_messages": true });
-    let answer = group.call("POST", &group.owner, "/members/remove", Some(body)).await;
-    assert_problem(&answer, 422, "validation_failed", &[("delete_messages", "unsupported")]);
 }
