@@ -34,7 +34,7 @@ impl Trail {
         let breach = entries.iter().rposition(contains);
         let is_after = |entry: &Entry| entry.seqs.is_some_and(|(first, _)| first > seq);
         let breach = breach.or_else(|| entries.iter().position(is_after)).unwrap_or(entries.len());
-        entries.truncate(breach + LENGTH);
+        entries.truncate(breach + 1 + LENGTH);
         entries.drain(..breach.saturating_sub(LENGTH));
         Self(entries)
     }
