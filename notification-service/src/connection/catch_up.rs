@@ -115,10 +115,12 @@ impl CatchUpSender<'_> {
         Ok(chats)
     }
 
-    /// Tells the client that its user is not a member of a chat.
+    /// Tells the client that its user is not a member of a chat, unless the user becomes one meanwhile.
     async fn reject(&self, chat_id: ChatId) {
         let frame = ServerFrame::ChatRemoved { chat_id, reason: RemovalReason::Gone }.encode();
-        self.socket.outbox.push_backlog(frame).await;
+        while !self.hub.reject(self.socket, chat_id, &frame) {
+            self.socket.outbox.drained().await;
+        }
     }
 
     /// Sends the missed events of a chat, unless the client's cursor is ahead. Returns `None` then, or if the user was removed.
@@ -180,6 +182,21 @@ impl CatchUpSender<'_> {
     /// Sends the events after a `seq`, up to the head of the chat. If an event is of a kind that this version cannot deliver, the
     /// client has to fetch that event and the later ones. Returns `None` if the user was removed from the chat.
     async fn send_backlog(
+        &self,
+        chat: ChatId,
+        after: Seq,
+        first_seq: Seq,
+        role: Role,
+    ) -> Result<Option<SentBacklog>, ApiError> {
+        let sent = self.send_pages(chat, after, first_seq, role).await?;
+        if sent.is_none() {
+            // The user may have joined again at once, with the socket still in the chat.
+            self.hub.abort_catch_up(self.socket, chat);
+        }
+        Ok(sent)
+    }
+
+    async fn send_pages(
         &self,
         chat: ChatId,
         after: Seq,

@@ -174,12 +174,12 @@ impl Chat {
     }
 
     /// Handles a send that failed from the view of its socket, although its event has arrived. The socket gets the event, if it is
-    /// still in the reorder buffer, or `lagged`.
+    /// still in the reorder buffer, or if the socket catches up, or `lagged`.
     pub(super) fn send_failed(&mut self, socket: SocketId, seq: Seq) {
         let (chat, is_past) = (self.id, seq < self.next);
         if let Some(event) = self.reorder_buffer.get_mut(&seq) {
             event.exclude.retain(|origin| *origin != socket);
-        } else if let Some(entry) = self.socket(socket).filter(|_| is_past) {
+        } else if let Some(entry) = self.socket(socket).filter(|entry| is_past && !entry.is_catching_up) {
             entry.socket.outbox.mark_lagged(chat, seq, seq);
         }
     }

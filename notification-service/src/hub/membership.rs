@@ -9,7 +9,10 @@ use neonchat_common::{
     ids::{ChatId, Seq, UserId},
 };
 
-use super::{Hub, PresenceAudience, Socket, SocketId, UserChat, user::MemberInfo};
+use super::{
+    Hub, PresenceAudience, Socket, SocketId, UserChat,
+    user::{MemberInfo, Membership},
+};
 use crate::protocol::Frame;
 
 impl Hub {
@@ -112,6 +115,14 @@ impl Hub {
         self.leave_chats(lost, socket.id);
     }
 
+    /// Queues `frame`, which tells a socket that its user is not a member of a chat. Does nothing if the user is one: then an announcement
+    /// may precede it. Returns whether nothing is left to do; if not, the outbox has no room.
+    pub(crate) fn reject(&self, socket: &Socket, chat: ChatId, frame: &Frame) -> bool {
+        // Until the frame is queued, the user cannot become a member.
+        let user = self.users.get(&socket.user);
+        user.as_ref().is_some_and(|user| user.chats.contains_key(&chat)) || socket.outbox.push_backlog(frame)
+    }
+
     /// Returns whether the socket covers a chat of which its user is a member.
     pub(crate) fn is_joined(&self, socket: &Socket, chat: ChatId) -> bool {
         socket.covers(chat) && self.users.get(&socket.user).is_some_and(|user| user.chats.contains_key(&chat))
@@ -187,6 +198,11 @@ impl Hub {
 
     /// Returns the `joined_seq` of a membership.
     pub(crate) fn joined_seq(&self, user: UserId, chat: ChatId) -> Option<Seq> {
-        self.users.get(&user)?.chats.get(&chat).map(|membership| membership.member().joined_seq)
+        self.member(user, chat).map(|member| member.joined_seq)
+    }
+
+    /// Returns what a chat has to know of a member.
+    pub(super) fn member(&self, user: UserId, chat: ChatId) -> Option<MemberInfo> {
+        self.users.get(&user)?.chats.get(&chat).map(Membership::member)
     }
 }

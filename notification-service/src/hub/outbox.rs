@@ -147,7 +147,12 @@ impl Outbox {
 
     /// Records that missed events of a chat are on their way.
     pub(crate) fn begin_catch_up(&self, chat: ChatId) {
-        self.lock().catching_up.insert(chat);
+        let mut queue = self.lock();
+        queue.catching_up.insert(chat);
+        // The user has joined again, and the answer to the `sync` concerns this membership.
+        if let Some(removed) = &mut queue.removed_in_sync {
+            removed.remove(&chat);
+        }
     }
 
     /// Records that no further missed events of a chat are on their way.
@@ -187,12 +192,18 @@ impl Outbox {
     /// Queues the answer to a `sync`, without the chats from which the user was removed meanwhile: nothing about a chat follows its
     /// `chat_removed`. Waits until there is room.
     pub(crate) async fn push_synced(&self, request_id: Option<String>, mut chats: Vec<SyncedChat>) {
+        let encode = |chats: &[SyncedChat]| ServerFrame::Synced { request_id: request_id.as_deref(), chats }.encode();
+        let mut frame = encode(&chats);
         loop {
             let is_queued = {
                 let mut queue = self.lock();
-                let removed = queue.removed_in_sync.as_ref();
-                chats.retain(|chat| removed.is_none_or(|removed| !removed.contains(&chat.chat_id)));
-                let frame = ServerFrame::Synced { request_id: request_id.clone(), chats: chats.clone() }.encode();
+                let all = chats.len();
+                if let Some(removed) = &queue.removed_in_sync {
+                    chats.retain(|chat| !removed.contains(&chat.chat_id));
+                }
+                if chats.len() < all {
+                    frame = encode(&chats);
+                }
                 let is_queued = queue.push_backlog(&frame);
                 if is_queued {
                     queue.removed_in_sync = None;
@@ -207,12 +218,18 @@ impl Outbox {
         }
     }
 
-    /// Queues a frame that belongs to catch-up. Waits until there is room.
-    pub(crate) async fn push_backlog(&self, frame: Frame) {
-        while !self.lock().push_backlog(&frame) {
-            self.drained.notified().await;
+    /// Queues a frame that belongs to catch-up, if there is room. If not, [`Outbox::drained`] waits for it.
+    pub(crate) fn push_backlog(&self, frame: &Frame) -> bool {
+        let is_queued = self.lock().push_backlog(frame);
+        if is_queued {
+            self.changed.notify_one();
         }
-        self.changed.notify_one();
+        is_queued
+    }
+
+    /// Waits until a frame was taken from the queue.
+    pub(crate) async fn drained(&self) {
+        self.drained.notified().await;
     }
 
     /// Queues the frame that tells the client that its user was removed from a chat. No frame of the chat follows.

@@ -88,6 +88,10 @@ impl Hub {
     fn remove_without_event(&self, user: UserId, chat: ChatId, removal: Removal, reason: RemovalReason) -> bool {
         let Some(sockets) = self.remove_from_user(user, chat, removal) else { return false };
         self.chats.with(chat, |entry| entry.remove_sockets(&sockets, removal.up_to, reason));
+        // The user may have joined again in between. The sockets were still in the chat then.
+        if let Some(member) = self.member(user, chat) {
+            self.join_late(user, member, None, &sockets);
+        }
         self.remove_empty_chat(chat);
         true
     }

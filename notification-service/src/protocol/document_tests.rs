@@ -87,8 +87,8 @@ fn documents_have_every_server_frame_as_it_is_encoded() {
         ServerFrame::Typing { chat_id, typists: Typists::One { user_id, is_typing: true } },
         ServerFrame::Receipt { chat_id, user_id, read: 41 },
         ServerFrame::Synced {
-            request_id: Some("s-1".to_owned()),
-            chats: vec![SyncedChat { chat_id, first_seq: 1, head_seq: 46, complete: true }],
+            request_id: Some("s-1"),
+            chats: &[SyncedChat { chat_id, first_seq: 1, head_seq: 46, complete: true }],
         },
         ServerFrame::Lagged { chat_id, from_seq: 47, head_seq: 900 },
         ServerFrame::System { text: "Back in five minutes" },

@@ -50,8 +50,8 @@ pub(crate) enum ServerFrame<'a> {
     /// Catch-up has ended.
     Synced {
         #[serde(skip_serializing_if = "Option::is_none")]
-        request_id: Option<String>,
-        chats: Vec<SyncedChat>,
+        request_id: Option<&'a str>,
+        chats: &'a [SyncedChat],
     },
     /// Events of the chat were left out. The client has to fetch them.
     Lagged { chat_id: ChatId, from_seq: Seq, head_seq: Seq },

@@ -26,7 +26,8 @@ pub(crate) enum CatchUp {
     /// The client's cursor is ahead of what this instance has delivered. Only chat-service knows whether those events exist.
     /// Later events are withheld until [`Chat::advance_catch_up`]. The socket was sent everything up to `sent`.
     Ahead { client: Seq, sent: Seq },
-    /// The client has to fetch the events: there are too many, or they were sent before. Events after `head` are sent.
+    /// The client has to fetch the events: there are too many, or they were sent before, or `lagged` named them. Events after `head` are
+    /// sent.
     TooMany { head: Seq },
     /// The events after the client's cursor `after` have to be sent. Later events are withheld until [`Chat::advance_catch_up`].
     Fetch { after: Seq },
@@ -50,7 +51,8 @@ pub(crate) enum CatchUpProgress {
     Complete,
     /// There are further events to send.
     Behind,
-    /// The socket is not in the chat any more: it is closed, or its user is not a member.
+    /// The socket is not in the chat any more: it is closed, or its user is not a member. If the user has joined again, the catch-up was of the
+    /// earlier membership.
     Left,
 }
 
@@ -69,17 +71,16 @@ impl Chat {
         let entry = self.socket(socket)?;
         let role = entry.role;
         let (client, first_seq) = (client_cursor.max(entry.from_seq), entry.from_seq + 1);
-        let catch_up = if client > head && entry.has_caught_up && client < entry.cursor {
-            // The client was told to fetch events, or was sent some, that are still to be delivered here.
-            CatchUp::TooMany { head: entry.cursor }
-        } else if client > head {
+        // The client was told to fetch events, or was sent some, that are still to be delivered here.
+        let is_before_sent = entry.has_caught_up && client < entry.cursor;
+        let catch_up = if client > head && !is_before_sent {
             entry.withhold(chat);
             CatchUp::Ahead { client, sent: entry.cursor }
-        } else if client >= entry.join_cursor {
+        } else if client <= head && client >= entry.join_cursor {
             CatchUp::Complete { head }
         // Missed events precede events that were sent since the join: they can no longer be sent in order.
         } else if entry.has_caught_up || entry.cursor > entry.join_cursor || !may_send(head - client) {
-            CatchUp::TooMany { head }
+            CatchUp::TooMany { head: head.max(entry.cursor) }
         } else {
             entry.cursor = client;
             entry.has_caught_up = true;
@@ -125,6 +126,7 @@ impl Chat {
         };
         entry.cursor = seq;
         if seq < head {
+            entry.has_caught_up = true;
             entry.withhold(chat);
             CatchUpProgress::Behind
         } else {

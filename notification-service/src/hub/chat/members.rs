@@ -125,7 +125,7 @@ impl Chat {
         let announced = announcement.filter(|(frame, _)| socket.outbox.push_announcement(frame));
         let known = announced.map_or(0, |(_, last_seq)| last_seq).max(member.from_seq);
         let chat = self.id;
-        // A catch-up leaves out nothing before its end, where `ChatSocket::release` looks.
+        // While it catches up, `ChatSocket::release` does this.
         if let Some(entry) = self.socket(socket.id).filter(|entry| !entry.is_catching_up && head > known) {
             entry.leave_out(chat, known + 1, head);
         }
@@ -210,6 +210,8 @@ impl ChatSocket {
 
     /// Moves the cursor behind the events that are skipped.
     pub(super) fn pass_skipped(&mut self) {
+        // What was sent since the socket joined is not sent again.
+        self.has_caught_up |= self.cursor > self.join_cursor;
         self.cursor = self.cursor.max(self.skipped);
         self.join_cursor = self.cursor;
     }
