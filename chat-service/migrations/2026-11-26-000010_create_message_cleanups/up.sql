@@ -4,12 +4,14 @@ CREATE TABLE message_cleanups (
     user_id       UUID NOT NULL,
     -- Who asked for it, and deletes the messages.
     by_id         UUID NOT NULL,
-    -- Later messages are not deleted, or were seen already.
+    -- What is still to be looked through: the events after from_seq, up to until_seq.
+    from_seq      BIGINT NOT NULL,
     until_seq     BIGINT NOT NULL,
     -- How many messages are still to be deleted at most.
     remaining     INT NOT NULL,
     -- An instance works on it until then.
-    claimed_until TIMESTAMPTZ NOT NULL DEFAULT '-infinity',
+    claimed_until TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
 
     PRIMARY KEY (chat_id, user_id)
 );
+CREATE INDEX message_cleanups_claimed_until ON message_cleanups (claimed_until);

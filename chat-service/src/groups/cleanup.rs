@@ -1,8 +1,8 @@
-//! Deletes the messages of members who were removed together with them, in the background: up to 1,000 of each, in events of up to
-//! 100.
+//! Deletes the messages of members who were removed together with them, in the background: the last 1,000 of each among the last 100,000
+//! events of the chat, in events of up to 100.
 //!
 //! The request is stored with the removal, so it survives a crash. The messages are deleted in the name of the user who asked, with the
-//! rights that this user has then.
+//! rights that this user has then. Requests wait while `EVENTS` is off.
 
 use std::{sync::Arc, time::Duration};
 
@@ -58,12 +58,13 @@ async fn run(db: &Db, changes: &Changes) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Deletes the messages of one user. Claims nothing again: if it takes longer than a claim, another instance may help.
+/// Deletes the messages of one user. It does not renew the claim: after 30 s another instance may help.
 async fn clean_up(db: &Db, changes: &Changes, cleanup: Cleanup) -> Result<(), ApiError> {
     let mut next = Some(cleanup);
     while let Some(cleanup) = next {
         let step = cleanup.next(db).await?;
-        if !step.messages.is_empty() {
+        let has_messages = !step.messages.is_empty();
+        if has_messages {
             let change = Change::Delete { messages: step.messages.clone() };
             let change = NewChange { chat: cleanup.chat(), actor: cleanup.by(), request_id: None, change };
             match changes.apply_and_publish(change).await {
@@ -79,7 +80,9 @@ async fn clean_up(db: &Db, changes: &Changes, cleanup: Cleanup) -> Result<(), Ap
             }
         }
         next = cleanup.finish(db, step).await?;
-        tokio::time::sleep(PAUSE).await;
+        if has_messages {
+            tokio::time::sleep(PAUSE).await;
+        }
     }
     Ok(())
 }

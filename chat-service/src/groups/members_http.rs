@@ -173,8 +173,8 @@ struct RemoveRequest {
     /// Whether the users are also kept out from now on.
     #[serde(default)]
     ban: bool,
-    /// Whether their messages are deleted too: the last 1,000 of each. It needs the right `delete`. It happens after the answer, in events
-    /// of up to 100 messages, as long as the caller has the right.
+    /// Whether their messages are deleted too: the last 1,000 of each among the last 100,000 events that the caller sees. It needs the right
+    /// `delete`. It happens after the answer, in events of up to 100 messages, as long as the caller has the right.
     #[serde(default)]
     delete_messages: bool,
     /// An idempotency key that the client chooses.

@@ -114,14 +114,19 @@ impl Groups {
         .await
     }
 
-    /// Removes members. `ban` keeps them out.
+    /// Removes members.
     pub(crate) async fn remove(&self, caller: Caller, removal: Removal) -> Result<ChangeResult, GroupError> {
-        let deletes_messages = removal.deletes_messages;
-        let result = self.change_and_announce(caller, RemoveMembers(removal)).await?;
-        if deletes_messages {
-            self.cleanups.wake();
-        }
-        Ok(result)
+        self.require_enabled()?;
+        let this = self.clone();
+        self.in_task(async move {
+            let deletes_messages = removal.deletes_messages;
+            let outcome = this.change(caller, RemoveMembers(removal)).await?;
+            if deletes_messages {
+                this.cleanups.wake();
+            }
+            Ok(this.announce_event(caller, outcome).await)
+        })
+        .await
     }
 
     /// Lets the caller leave. An owner who is alone closes the chat.

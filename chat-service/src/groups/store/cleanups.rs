@@ -2,7 +2,7 @@
 
 use diesel::{
     OptionalExtension as _, QueryResult, QueryableByName, sql_query,
-    sql_types::{Array, BigInt, Integer, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Bool, Integer, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 use neonchat_common::{
@@ -14,37 +14,44 @@ use uuid::Uuid;
 use super::uuids;
 use crate::db::{Db, DbResult};
 
-/// The most messages of one user that are deleted: the last ones.
+/// The most messages of one user that are deleted: the last ones. Those that were deleted before count, so a repeated request does not
+/// delete more.
 const MOST: i32 = 1000;
 
-/// The number of places in the sequence that one step looks through. There is no index by chat and sender.
-const SPAN: Seq = 5000;
+/// The number of places in the sequence that are looked through. There is no index by chat and sender.
+const REACH: Seq = 100_000;
 
+/// The number of places that one step looks through.
+const SPAN: Seq = 2000;
+
+/// What the actor does not see cannot be deleted.
 const ADD: &str = "
-    INSERT INTO message_cleanups (chat_id, user_id, by_id, until_seq, remaining)
-    SELECT $1, user_id, $3, $4, $5 FROM unnest($2) AS removed (user_id)
+    INSERT INTO message_cleanups (chat_id, user_id, by_id, from_seq, until_seq, remaining)
+    SELECT $1, removed.user_id, $3, greatest(actor.from_seq, $4 - $5), $4, $6
+      FROM unnest($2) AS removed (user_id), chat_members AS actor
+     WHERE actor.chat_id = $1 AND actor.user_id = $3
     ON CONFLICT (chat_id, user_id) DO UPDATE
-       SET by_id = excluded.by_id, until_seq = excluded.until_seq, remaining = excluded.remaining,
-           claimed_until = excluded.claimed_until";
+       SET by_id = excluded.by_id, from_seq = excluded.from_seq, until_seq = excluded.until_seq,
+           remaining = excluded.remaining, claimed_until = excluded.claimed_until";
 
 const CLAIM: &str = "
-    UPDATE message_cleanups SET claimed_until = now() + interval '30 seconds'
-     WHERE ctid = (SELECT ctid FROM message_cleanups WHERE claimed_until < now()
+    UPDATE message_cleanups SET claimed_until = clock_timestamp() + interval '30 seconds'
+     WHERE ctid = (SELECT ctid FROM message_cleanups WHERE claimed_until <= clock_timestamp()
                     ORDER BY claimed_until LIMIT 1 FOR UPDATE SKIP LOCKED)
-    RETURNING chat_id, user_id, by_id, until_seq, remaining";
+    RETURNING chat_id, user_id, by_id, from_seq, until_seq, remaining";
 
 const FIND: &str = "
     WITH seen AS MATERIALIZED (
-        SELECT id, seq, sender_id, deleted_at FROM messages WHERE chat_id = $1 AND seq <= $3 AND seq > $3 - $4
+        SELECT id, seq, sender_id, deleted_at FROM messages WHERE chat_id = $1 AND seq > $3 AND seq <= $4
     )
-    SELECT id, seq FROM seen WHERE sender_id = $2 AND deleted_at IS NULL ORDER BY seq DESC LIMIT $5";
+    SELECT id, seq, deleted_at IS NOT NULL AS is_deleted FROM seen WHERE sender_id = $2 ORDER BY seq DESC LIMIT $5";
 
 /// A request that came meanwhile begins again.
 const ADVANCE: &str = "
-    UPDATE message_cleanups SET until_seq = $4, remaining = remaining - $5
-     WHERE chat_id = $1 AND user_id = $2 AND until_seq = $3";
+    UPDATE message_cleanups SET until_seq = $5, remaining = $6
+     WHERE chat_id = $1 AND user_id = $2 AND by_id = $3 AND until_seq = $4";
 
-const END: &str = "DELETE FROM message_cleanups WHERE chat_id = $1 AND user_id = $2 AND until_seq = $3";
+const END: &str = "DELETE FROM message_cleanups WHERE chat_id = $1 AND user_id = $2 AND by_id = $3 AND until_seq = $4";
 
 /// What is still to be deleted of a user's messages.
 #[derive(Clone, Copy, Debug, QueryableByName)]
@@ -55,6 +62,8 @@ pub(in crate::groups) struct Cleanup {
     user_id: Uuid,
     #[diesel(sql_type = SqlUuid)]
     by_id: Uuid,
+    #[diesel(sql_type = BigInt)]
+    from_seq: Seq,
     #[diesel(sql_type = BigInt)]
     until_seq: Seq,
     #[diesel(sql_type = Integer)]
@@ -67,6 +76,8 @@ struct Found {
     id: Uuid,
     #[diesel(sql_type = BigInt)]
     seq: Seq,
+    #[diesel(sql_type = Bool)]
+    is_deleted: bool,
 }
 
 /// Messages to be deleted, and what is to be done after them.
@@ -86,7 +97,8 @@ pub(super) async fn add(
     until: Seq,
 ) -> QueryResult<()> {
     let add = sql_query(ADD).bind::<SqlUuid, _>(chat.0).bind::<Array<SqlUuid>, _>(uuids(users));
-    let add = add.bind::<SqlUuid, _>(by.0).bind::<BigInt, _>(until).bind::<Integer, _>(MOST);
+    let add = add.bind::<SqlUuid, _>(by.0).bind::<BigInt, _>(until).bind::<BigInt, _>(REACH);
+    let add = add.bind::<Integer, _>(MOST);
     add.execute(connection).await.map(drop)
 }
 
@@ -111,21 +123,19 @@ impl Cleanup {
 
     /// Returns the next messages.
     pub(in crate::groups) async fn next(&self, db: &Db) -> DbResult<Step> {
-        let most = i64::from(self.remaining).min(i64::try_from(MAX_DELETED).unwrap_or(i64::MAX));
+        let most = usize::try_from(self.remaining).unwrap_or(0).min(MAX_DELETED);
+        let from = self.from_seq.max(self.until_seq - SPAN);
         let find = async |connection: &mut _| {
             let find = sql_query(FIND).bind::<SqlUuid, _>(self.chat_id).bind::<SqlUuid, _>(self.user_id);
-            let find = find.bind::<BigInt, _>(self.until_seq).bind::<BigInt, _>(SPAN).bind::<BigInt, _>(most);
-            find.load::<Found>(connection).await
+            let find = find.bind::<BigInt, _>(from).bind::<BigInt, _>(self.until_seq);
+            find.bind::<BigInt, _>(i64::try_from(most).unwrap_or(i64::MAX)).load::<Found>(connection).await
         };
         let found = db.query(find).await?;
-        let count = i32::try_from(found.len()).unwrap_or(i32::MAX);
-        let until_seq = match found.last() {
-            Some(last) if i64::from(count) == most => last.seq - 1,
-            _ => self.until_seq - SPAN,
-        };
-        let rest = Self { until_seq, remaining: self.remaining - count, ..*self };
-        let messages = found.into_iter().map(|found| MessageId(found.id)).collect();
-        Ok(Step { messages, rest: Some(rest).filter(|rest| rest.remaining > 0 && rest.until_seq > 0) })
+        let until_seq = found.last().filter(|_| found.len() == most).map_or(from, |last| last.seq - 1);
+        let remaining = self.remaining - i32::try_from(found.len()).unwrap_or(i32::MAX);
+        let rest = Self { until_seq, remaining, ..*self };
+        let messages = found.into_iter().filter(|found| !found.is_deleted).map(|found| MessageId(found.id)).collect();
+        Ok(Step { messages, rest: Some(rest).filter(|rest| remaining > 0 && rest.until_seq > rest.from_seq) })
     }
 
     /// Records that the messages of a step are deleted. Returns what is still to be done.
@@ -136,8 +146,8 @@ impl Cleanup {
         };
         let advance = async |connection: &mut _| {
             let advance = sql_query(ADVANCE).bind::<SqlUuid, _>(self.chat_id).bind::<SqlUuid, _>(self.user_id);
-            let advance = advance.bind::<BigInt, _>(self.until_seq).bind::<BigInt, _>(rest.until_seq);
-            advance.bind::<Integer, _>(self.remaining - rest.remaining).execute(connection).await
+            let advance = advance.bind::<SqlUuid, _>(self.by_id).bind::<BigInt, _>(self.until_seq);
+            advance.bind::<BigInt, _>(rest.until_seq).bind::<Integer, _>(rest.remaining).execute(connection).await
         };
         Ok((db.query(advance).await? > 0).then_some(rest))
     }
@@ -146,7 +156,7 @@ impl Cleanup {
     pub(in crate::groups) async fn end(&self, db: &Db) -> DbResult<()> {
         let end = async |connection: &mut _| {
             let end = sql_query(END).bind::<SqlUuid, _>(self.chat_id).bind::<SqlUuid, _>(self.user_id);
-            end.bind::<BigInt, _>(self.until_seq).execute(connection).await
+            end.bind::<SqlUuid, _>(self.by_id).bind::<BigInt, _>(self.until_seq).execute(connection).await
         };
         db.query(end).await.map(drop)
     }

@@ -65,6 +65,12 @@ async fn last_thousand_messages_go_with_their_sender() {
     assert_eq!(events.iter().map(deleted).collect::<Vec<_>>(), expected);
     let oldest = events.last().and_then(|event| event["messages"][0]["seq"].as_i64());
     assert_eq!(oldest, Some(1 + 30 + 6000 + 41), "the last messages are deleted");
+
+    // The same again deletes no older ones.
+    let again = group.remove_with_messages(&group.admin, &group.member, json!({ "ban": true })).await;
+    assert_eq!((again.status, &again.body["seq"]), (200, &Value::Null), "{again:?}");
+    group.until_cleaned_up().await;
+    assert_eq!(group.left(&group.member).await, 70);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -76,6 +82,25 @@ async fn messages_before_those_of_others_are_found() {
     assert_eq!(removed.status, 200, "{removed:?}");
     group.until_cleaned_up().await;
     assert_eq!((group.left(&group.member).await, group.left(&group.other).await), (0, 11_000));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_are_searched_within_bounds() {
+    let group = Group::start("group").await;
+    group.store(&group.member, 2).await;
+    let hidden = format!("UPDATE chat_members SET from_seq = 2 WHERE user_id = '{}'", group.admin.id);
+    group.execute(&hidden).await;
+    let removed = group.remove_with_messages(&group.admin, &group.member, json!({})).await;
+    assert_eq!(removed.status, 200, "{removed:?}");
+    group.until_cleaned_up().await;
+    assert_eq!(group.left(&group.member).await, 1, "the other one does not exist for the admin");
+
+    group.add(&group.owner, &group.member).await;
+    group.execute(&format!("UPDATE chats SET last_seq = last_seq + 100000 WHERE id = '{}'", group.chat)).await;
+    let removed = group.remove_with_messages(&group.owner, &group.member, json!({})).await;
+    assert_eq!(removed.status, 200, "{removed:?}");
+    group.until_cleaned_up().await;
+    assert_eq!(group.left(&group.member).await, 1, "the other one is too far back");
 }
 
 #[tokio::test(flavor = "multi_thread")]
