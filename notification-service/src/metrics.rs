@@ -15,6 +15,9 @@ pub(crate) const BAD_TYPE: &str = "bad";
 /// The pages of missed events that were read for catch-up, by source.
 pub(crate) const CATCH_UP_PAGES: &str = "catch_up_pages_total";
 
+/// The handshakes that were accepted only to be refused with a close code, by that code.
+pub(crate) const REFUSED_HANDSHAKES: &str = "websocket_handshakes_refused_total";
+
 const SENDS: &str = "sends_total";
 
 /// Counters that have no labels.
@@ -40,6 +43,7 @@ pub(crate) fn start_counters() {
     start_at_zero("redis_publishes_total", by_label("outcome", &["ok", "failed"]));
     start_at_zero(CATCH_UP_PAGES, by_label("source", &["memory", "chat_service"]));
     start_at_zero(SENDS, by_label("outcome", &["stored", "refused", "unavailable"]));
+    start_at_zero(REFUSED_HANDSHAKES, by_label("code", &["4001", "4002", "4003", "4004", "4009", "4104"]));
     start_at_zero("websocket_frames_dropped_total", by_label("kind", &["ephemeral", "durable"]));
     let received = CLIENT_TYPES.iter().chain([&BAD_TYPE]).map(|kind| ("in", *kind));
     let sent = SERVER_TYPES.iter().chain(&CHANGE_TYPES).chain([&OTHER_TYPE]).map(|kind| ("out", *kind));

@@ -1,4 +1,4 @@
-//! The handshake: from the HTTP request to a running connection. Every refusal precedes the upgrade and has an HTTP status.
+//! The handshake: from the HTTP request to a running connection. A refusal has an HTTP status, or for browsers a close code.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,6 +8,7 @@ use actix_web::{
     rt,
     web::{Data, Payload, Query},
 };
+use futures_util::FutureExt as _;
 use neonchat_common::{
     bus::Channel,
     correlation,
@@ -24,12 +25,18 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{frame_handler::FrameHandler, guard::ConnectionGuard, run::run, socket_io::ActixSocket};
+use super::{
+    frame_handler::FrameHandler,
+    guard::ConnectionGuard,
+    run::{refuse, run},
+    socket_io::ActixSocket,
+};
 use crate::{
     close::{CloseReason, RECONNECT_DELAY_MS},
-    connection_slots::{RETRY_AFTER, at_capacity},
+    connection_slots::{ConnectionSlot, RETRY_AFTER, at_capacity},
     hub::{Hub, Socket, UserChat, WakeQueue},
     limits::UserLimits,
+    metrics::REFUSED_HANDSHAKES,
     state::AppState,
 };
 
@@ -66,37 +73,106 @@ pub(crate) async fn connect(
         return Ok(upgrade_required());
     };
     let address = ClientAddress::of_request(&request)?;
-    check_origin(&request, address, &state)?;
-    let Parameters { token, chat_id } = parameters.into_inner();
-    let chat_id = chat_id.as_deref().map(parse_chat_id).transpose()?;
-    let claims = authenticate(&request, token.as_deref(), &state).inspect_err(|error| {
-        if *error == TokenError::Invalid {
-            security_event!(SecurityEvent::TokenRejected, client.address = %address);
+    let connection = match open(&request, address, parameters.into_inner(), &state).await {
+        Ok(Opened { claims, limits, slot, socket }) => {
+            socket.set_wake_queue(wake_queue.into_inner());
+            let guard = ConnectionGuard::new(socket, Arc::clone(&state.hub), Arc::clone(&state.presence), slot);
+            run_connection(guard, claims, limits, socket_io, state.clone()).left_future()
         }
-    })?;
-    let limits = state.limits.of(claims.user_id, Instant::now());
-    limits.acquire_handshake(Instant::now())?;
-    let slot = state.slots.acquire(address)?;
-    let socket = {
-        let _permits = acquire_permits(&limits, &state).await?;
-        check_deployment(&state).await?;
-        register(&claims, chat_id, &state).await.inspect_err(|error| {
-            // The signature is valid: chat-service knows that the token is revoked, or that its user does not exist.
-            if error.code == ErrorCode::Unauthorized {
-                security_event!(SecurityEvent::TokenRevoked, user.id = %claims.user_id, client.address = %address);
-            }
-        })?
+        Err(refusal) => refuse_readably(&request, address, &state, refusal, socket_io)?.right_future(),
     };
-    socket.set_wake_queue(wake_queue.into_inner());
-
-    let guard = ConnectionGuard::new(socket, Arc::clone(&state.hub), Arc::clone(&state.presence), slot);
-    let connection = run_connection(guard, claims, limits, socket_io, state.clone());
     #[expect(
         clippy::disallowed_methods,
         reason = "it is tracked; the stream of the request body cannot leave this worker"
     )]
     rt::spawn(state.tasks.track(correlation::in_current_scope_untraced(connection)));
     Ok(response)
+}
+
+/// What a connection needs.
+struct Opened {
+    claims: Claims,
+    limits: Arc<UserLimits>,
+    slot: ConnectionSlot,
+    socket: Arc<Socket>,
+}
+
+/// Why a handshake is refused. With a `reason`, a browser can be told (see [`refuse_readably`]).
+struct Refusal {
+    error: ApiError,
+    reason: Option<CloseReason>,
+}
+
+impl From<ApiError> for Refusal {
+    fn from(error: ApiError) -> Self {
+        let reason = match error.code {
+            ErrorCode::TokenExpired => Some(CloseReason::Expired),
+            // The signature is valid: chat-service knows that the token is revoked, or that its user does not exist.
+            ErrorCode::Unauthorized => Some(CloseReason::Revoked),
+            ErrorCode::Forbidden => Some(CloseReason::NoSuchChat),
+            ErrorCode::RateLimited => Some(CloseReason::TooManyConnections),
+            ErrorCode::Unavailable => Some(CloseReason::Unavailable),
+            _ => None,
+        };
+        Self { error, reason }
+    }
+}
+
+/// Checks a handshake, and registers its socket.
+async fn open(
+    request: &HttpRequest,
+    address: ClientAddress,
+    Parameters { token, chat_id }: Parameters,
+    state: &AppState,
+) -> Result<Opened, Refusal> {
+    check_origin(request, address, state)
+        .map_err(|error| Refusal { error, reason: Some(CloseReason::ForeignOrigin) })?;
+    let chat_id = chat_id.as_deref().map(parse_chat_id).transpose()?;
+    let claims = authenticate(request, token.as_deref(), state).map_err(|error| {
+        if error == TokenError::Invalid {
+            security_event!(SecurityEvent::TokenRejected, client.address = %address);
+        }
+        let refusal = Refusal::from(ApiError::from(error));
+        if error == TokenError::Expired {
+            refusal
+        } else {
+            Refusal { reason: Some(CloseReason::Unauthorized), ..refusal }
+        }
+    })?;
+    let limits = state.limits.of(claims.user_id, Instant::now());
+    limits.acquire_handshake(Instant::now())?;
+    let slot = state.slots.acquire(address)?;
+    let socket = {
+        let _permits = acquire_permits(&limits, state).await?;
+        check_deployment(state).await?;
+        register(&claims, chat_id, state).await.inspect_err(|error| {
+            if error.code == ErrorCode::Unauthorized {
+                security_event!(SecurityEvent::TokenRevoked, user.id = %claims.user_id, client.address = %address);
+            }
+        })?
+    };
+    Ok(Opened { claims, limits, slot, socket })
+}
+
+/// Refuses a handshake. A browser does not show the HTTP status to a page. So a client that offers the subprotocol gets a connection that is
+/// closed at once with a code and a reason. It occupies a slot of its address meanwhile; without a free one, or for a reason that has
+/// no code, the refusal is an HTTP status as for other clients.
+fn refuse_readably(
+    request: &HttpRequest,
+    address: ClientAddress,
+    state: &AppState,
+    Refusal { error, reason }: Refusal,
+    socket_io: ActixSocket,
+) -> Result<impl Future<Output = ()> + use<>, ApiError> {
+    let reason = reason.filter(|_| offered_protocols(request).any(|protocol| protocol == SUBPROTOCOL));
+    let slot = reason.and_then(|_| state.slots.acquire(address).ok());
+    let (Some(reason), Some(slot)) = (reason, slot) else { return Err(error) };
+    metrics::counter!(REFUSED_HANDSHAKES, "code" => reason.code().0.to_string()).increment(1);
+    error.log();
+    Ok(async move {
+        refuse(socket_io, reason).await;
+        drop(slot);
+    })
 }
 
 /// Waits for the permits to call chat-service. A handshake waits for the other handshakes of its user first, and then for those
@@ -155,11 +231,13 @@ fn parse_chat_id(text: &str) -> Result<ChatId, ApiError> {
 fn authenticate(request: &HttpRequest, query: Option<&str>, state: &AppState) -> Result<Claims, TokenError> {
     let values = |name| request.headers().get_all(name).filter_map(|value: &HeaderValue| value.to_str().ok());
     let header = || values(header::AUTHORIZATION).find_map(|authorization| bearer(authorization).ok());
-    let offered = || {
-        let protocols = values(header::SEC_WEBSOCKET_PROTOCOL).flat_map(|protocols| protocols.split(','));
-        protocols.map(str::trim).find_map(|protocol| protocol.strip_prefix(BEARER_PREFIX))
-    };
+    let offered = || offered_protocols(request).find_map(|protocol| protocol.strip_prefix(BEARER_PREFIX));
     state.tokens.verify(query.or_else(header).or_else(offered).ok_or(TokenError::Missing)?)
+}
+
+fn offered_protocols(request: &HttpRequest) -> impl Iterator<Item = &str> {
+    let values = request.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL);
+    values.filter_map(|value| value.to_str().ok()).flat_map(|protocols| protocols.split(',')).map(str::trim)
 }
 
 /// Refuses sockets while an older deployment uses the same Redis. Asks for this deployment first if it is not known.

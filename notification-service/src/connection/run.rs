@@ -63,6 +63,11 @@ pub(crate) async fn run(
     reason
 }
 
+/// Closes a connection whose handshake is refused.
+pub(crate) async fn refuse(socket: impl SocketIo, reason: CloseReason) {
+    let _ = timeout(CLOSE_TIMEOUT, socket.close(reason)).await;
+}
+
 async fn serve(
     outbox: &Outbox,
     handler: &impl Handler,

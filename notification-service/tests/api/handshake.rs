@@ -8,7 +8,8 @@ use neonchat_testbed::{
     client::{Answer, Refused, Socket, User},
     plain::internals_in,
 };
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::{Message, protocol::CloseFrame};
 
 use crate::helpers::{Notification, TestApp};
 
@@ -19,6 +20,14 @@ async fn refusal(url: &str, headers: &[(&'static str, &str)]) -> (u16, String) {
     };
     assert_eq!(answer.body["status"], answer.status);
     (answer.status, answer.body["code"].as_str().unwrap_or_default().to_owned())
+}
+
+/// Returns a token with these claims, and a `jti`.
+fn token_with(claims: &Value) -> String {
+    let mut claims = claims.clone();
+    claims["jti"] = json!(uuid::Uuid::now_v7());
+    let secret = EncodingKey::from_secret(b"your-super-secret-jwt-key-change-in-production");
+    jsonwebtoken::encode(&Header::default(), &claims, &secret).expect("create token")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -56,9 +65,7 @@ async fn rejects_unauthorized_clients_before_upgrade() {
     let ws = format!("{}/ws", app.notification.websocket);
     let forged = Tokens::new(&"another secret".into(), Duration::from_mins(1));
     let forged = forged.issue(UserId::new(), "mallory").expect("create token");
-    let past = json!({ "user_id": alice.id, "username": alice.name, "iat": 1000, "exp": 2000, "jti": unknown });
-    let secret = EncodingKey::from_secret(b"your-super-secret-jwt-key-change-in-production");
-    let expired = jsonwebtoken::encode(&Header::default(), &past, &secret).expect("create token");
+    let expired = token_with(&json!({ "user_id": alice.id, "username": alice.name, "iat": 1000, "exp": 2000 }));
 
     for (query, expected) in [
         (String::new(), (401, "unauthorized")),
@@ -72,6 +79,56 @@ async fn rejects_unauthorized_clients_before_upgrade() {
         let (status, code) = refusal(&format!("{ws}{query}"), &[]).await;
         assert_eq!((status, code.as_str()), expected, "{query}");
     }
+}
+
+/// Returns the close code and the reason of a handshake that is accepted only to be refused, as for a browser.
+async fn told(url: &str, token: Option<&str>, more: &[(&'static str, &str)]) -> (u16, String) {
+    let offered = token.map_or_else(|| "neonchat.v1".to_owned(), |token| format!("neonchat.v1, bearer.{token}"));
+    let headers = [&[("sec-websocket-protocol", offered.as_str())], more].concat();
+    let mut socket = Socket::request(url, &headers).await.expect("call API").expect("be accepted");
+    let Ok(Message::Close(Some(CloseFrame { code, reason }))) = socket.receive().await else { panic!("not closed") };
+    (code.into(), reason.to_string())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn browsers_are_told_why_they_are_refused() {
+    let settings = [("WS_MAX_CONNECTIONS_PER_USER", "1")];
+    let app = TestApp::start_with(&neonchat_testbed::harness::redis_url(), &settings).await;
+    let (alice, bob, _) = app.two_users().await;
+    let stranger = app.api.any_user().await.expect("register user");
+    let foreign = app.api.chat(&bob, &stranger).await.expect("create chat");
+    let url = format!("{}/ws", app.notification.websocket);
+    let expired = token_with(&json!({ "user_id": alice.id, "username": alice.name, "iat": 1000, "exp": 2000 }));
+    let logged_out = app.api.any_user().await.expect("register user");
+    app.api.call("POST", "/api/v1/auth/logout", Some(&logged_out.token), None).await.expect("call API");
+    for (token, code) in
+        [(None, 4001), (Some("nonsense"), 4001), (Some(&*expired), 4002), (Some(&*logged_out.token), 4004)]
+    {
+        let (told, reason) = told(&url, token, &[]).await;
+        assert_eq!(told, code, "{token:?}: {reason}");
+    }
+    let scoped = format!("{url}?chat_id={foreign}");
+    assert_eq!(told(&scoped, Some(&alice.token), &[]).await, (4003, "no such chat".to_owned()));
+    let origin = [("origin", "https://elsewhere.example")];
+    assert_eq!(told(&url, Some(&alice.token), &origin).await, (4003, "origin not allowed".to_owned()));
+    let _first = app.socket(&alice).await;
+    assert_eq!(told(&url, Some(&alice.token), &[]).await, (4009, "too many connections".to_owned()));
+
+    // What has no code stays an HTTP status.
+    let offered = format!("neonchat.v1, bearer.{}", bob.token);
+    let offered = [("sec-websocket-protocol", offered.as_str())];
+    assert_eq!(refusal(&format!("{url}?chat_id=x"), &offered).await.0, 422);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_browsers_count_against_the_limit_of_their_address() {
+    let settings = [("WS_MAX_CONNECTIONS_PER_ADDRESS", "1")];
+    let app = TestApp::start_with(&neonchat_testbed::harness::redis_url(), &settings).await;
+    let alice = app.api.any_user().await.expect("register user");
+    let url = format!("{}/ws", app.notification.websocket);
+    let _only = app.socket(&alice).await;
+    let offered = [("sec-websocket-protocol", "neonchat.v1, bearer.nonsense")];
+    assert_eq!(refusal(&url, &offered).await.0, 401);
 }
 
 #[tokio::test(flavor = "multi_thread")]
