@@ -5,6 +5,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use chrono::{DateTime, Utc};
 use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey, Header, TokenData, Validation,
     crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils},
@@ -130,6 +131,14 @@ impl Claims {
     #[must_use]
     pub fn time_left(&self) -> Duration {
         Duration::from_secs(self.exp).saturating_sub(now())
+    }
+
+    /// Returns the time of expiry, at the latest the end of the year 9999: RFC 3339 has no later years.
+    #[must_use]
+    pub fn expires_at(&self) -> DateTime<Utc> {
+        const END_OF_9999: u64 = 253_402_300_799;
+        let seconds = i64::try_from(self.exp.min(END_OF_9999)).unwrap_or_default();
+        DateTime::from_timestamp(seconds, 0).unwrap_or_default()
     }
 }
 

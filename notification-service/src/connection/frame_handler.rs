@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytestring::ByteString;
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use neonchat_common::{
     correlation::{self, CorrelationId},
     error::{ApiError, ErrorCode, NO_SUCH_CHAT},
@@ -115,15 +115,24 @@ impl<'a> FrameHandler<'a> {
                 let made = Box::pin(self.change(chat_id, change, request_id)).await;
                 return made.inspect_err(|error| trace.fail(error.code.as_str())).map(|ack| Some(ack.encode()));
             }
-            ClientFrame::Typing { chat_id, is_typing } => self.typing(chat_id, is_typing).await,
-            ClientFrame::Receipt { chat_id, read } => self.receipt(chat_id, read).await,
-            ClientFrame::Presence { status } => {
+            ClientFrame::Typing { chat_id, is_typing, .. } => self.typing(chat_id, is_typing).await,
+            ClientFrame::Receipt { chat_id, read, .. } => self.receipt(chat_id, read).await,
+            ClientFrame::Presence { status, .. } => {
                 self.state.presence.set_status(&self.socket, status);
                 Ok(())
             }
             ClientFrame::Sync { request_id, cursors } => self.sync(request_id, cursors).await,
-            ClientFrame::Auth { token, .. } => self.renew_token(&token).await,
-            ClientFrame::Ping => return Ok(Some(ServerFrame::Pong { server_time: Utc::now() }.encode())),
+            ClientFrame::Auth { request_id, token } => {
+                let renewed = self.renew_token(&token).await;
+                let confirm = |expires_at| {
+                    request_id.map(|request_id| ServerFrame::AuthOk { request_id: &request_id, expires_at }.encode())
+                };
+                return renewed.inspect_err(|error| trace.fail(error.code.as_str())).map(confirm);
+            }
+            ClientFrame::Ping { request_id } => {
+                let pong = ServerFrame::Pong { request_id: request_id.as_deref(), server_time: Utc::now() };
+                return Ok(Some(pong.encode()));
+            }
         };
         done.inspect_err(|error| trace.fail(error.code.as_str())).map(|()| None)
     }
@@ -190,8 +199,8 @@ impl<'a> FrameHandler<'a> {
         Ok(())
     }
 
-    /// Replaces the connection's token by a newer one.
-    async fn renew_token(&self, Token(token): &Token) -> Result<(), ApiError> {
+    /// Replaces the connection's token by a newer one. Returns when that expires.
+    async fn renew_token(&self, Token(token): &Token) -> Result<DateTime<Utc>, ApiError> {
         let claims = self.state.tokens.verify(token).inspect_err(|error| {
             if *error == TokenError::Invalid {
                 self.report(SecurityEvent::TokenRejected);
@@ -211,7 +220,7 @@ impl<'a> FrameHandler<'a> {
         })?;
         self.state.hub.replace_token(&self.socket, claims.jti);
         self.expires_at.set(expiry(&claims));
-        Ok(())
+        Ok(claims.expires_at())
     }
 
     fn report(&self, event: SecurityEvent) {
@@ -283,7 +292,10 @@ fn request_kind(frame: &Result<ClientFrame, ApiError>) -> RequestKind {
         Ok(ClientFrame::Sync { cursors, .. }) => RequestKind::Sync(cursors.len()),
         Ok(ClientFrame::Auth { .. }) => RequestKind::Auth,
         Ok(
-            ClientFrame::Typing { .. } | ClientFrame::Receipt { .. } | ClientFrame::Presence { .. } | ClientFrame::Ping,
+            ClientFrame::Typing { .. }
+            | ClientFrame::Receipt { .. }
+            | ClientFrame::Presence { .. }
+            | ClientFrame::Ping { .. },
         )
         | Err(_) => RequestKind::Other,
     }
@@ -302,7 +314,7 @@ fn no_such_chat() -> ApiError {
 /// Starts the trace of a frame. Frames that clients send periodically have no trace.
 fn start_trace(frame: &ClientFrame) -> trace::Span {
     match frame {
-        ClientFrame::Ping | ClientFrame::Presence { .. } => trace::Span::default(),
+        ClientFrame::Ping { .. } | ClientFrame::Presence { .. } => trace::Span::default(),
         frame => trace::Span::root(&TraceContext::default(), || trace::frame(frame.kind())),
     }
 }

@@ -30,17 +30,17 @@ pub(crate) enum ClientFrame {
     /// Changes stored messages. The server chooses a `request_id` if the client did not.
     Change { chat_id: Option<ChatId>, change: NewChange, request_id: RequestId },
     /// The user began or ended typing.
-    Typing { chat_id: Option<ChatId>, is_typing: bool },
+    Typing { request_id: Option<String>, chat_id: Option<ChatId>, is_typing: bool },
     /// The user has read a chat up to a `seq`.
-    Receipt { chat_id: Option<ChatId>, read: Seq },
+    Receipt { request_id: Option<String>, chat_id: Option<ChatId>, read: Seq },
     /// The user is active on this device, or away.
-    Presence { status: Status },
+    Presence { request_id: Option<String>, status: Status },
     /// The client has everything up to these cursors.
     Sync { request_id: Option<String>, cursors: BTreeMap<ChatId, Seq> },
     /// A newer token for this connection.
     Auth { request_id: Option<String>, token: Token },
     /// Asks for a `pong`.
-    Ping,
+    Ping { request_id: Option<String> },
 }
 
 frame_types! {
@@ -181,10 +181,12 @@ impl ClientFrame {
                 Self::change(fields, NewChange::Delete { message_ids })
             }
             "typing" => Ok(Self::Typing {
+                request_id: request_id(fields)?,
                 chat_id: optional("chat_id", fields.chat_id, "a UUID")?,
                 is_typing: required("is_typing", fields.is_typing, "true or false")?,
             }),
             "receipt" => Ok(Self::Receipt {
+                request_id: request_id(fields)?,
                 chat_id: optional("chat_id", fields.chat_id, "a UUID")?,
                 read: not_negative("read", required("read", fields.read, "a seq, a whole number")?)?,
             }),
@@ -200,8 +202,11 @@ impl ClientFrame {
             "auth" => {
                 Ok(Self::Auth { request_id: request_id(fields)?, token: required("token", fields.token, "a string")? })
             }
-            "presence" => Ok(Self::Presence { status: required("status", fields.status, "\"online\" or \"away\"")? }),
-            "ping" => Ok(Self::Ping),
+            "presence" => {
+                let status = required("status", fields.status, "\"online\" or \"away\"")?;
+                Ok(Self::Presence { request_id: request_id(fields)?, status })
+            }
+            "ping" => Ok(Self::Ping { request_id: request_id(fields)? }),
             _ => Err(ApiError::new(
                 ErrorCode::UnknownType,
                 "This frame type is unknown. See the protocol's list of client frames.",
@@ -220,8 +225,12 @@ impl ClientFrame {
     pub(crate) fn request_id(&self) -> Option<String> {
         match self {
             Self::Message { request_id, .. } | Self::Change { request_id, .. } => Some(request_id.to_string()),
-            Self::Sync { request_id, .. } | Self::Auth { request_id, .. } => request_id.clone(),
-            Self::Typing { .. } | Self::Receipt { .. } | Self::Presence { .. } | Self::Ping => None,
+            Self::Typing { request_id, .. }
+            | Self::Receipt { request_id, .. }
+            | Self::Presence { request_id, .. }
+            | Self::Sync { request_id, .. }
+            | Self::Auth { request_id, .. }
+            | Self::Ping { request_id } => request_id.clone(),
         }
     }
 }

@@ -3,8 +3,9 @@
 use neonchat_common::{
     chat::RemovalReason,
     error::{ApiError, ErrorCode},
-    ids::{ChatId, MessageId, UserId},
+    ids::{ChatId, MessageId, TokenId, UserId},
     time,
+    token::Claims,
 };
 use serde_json::Value;
 
@@ -51,6 +52,8 @@ fn documents_have_every_server_frame_as_it_is_encoded() {
     let item = format!(
         r#"{{"id":"{chat_id}","type":"direct","partner":{{"id":"{user_id}","username":"bob","online":true}},"last_message":null,"unread_count":0,"first_seq":1,"last_seq":0,"read_seq":0,"updated_at":"2026-01-02T03:04:05.000006Z"}}"#
     );
+    let claims =
+        Claims { user_id, username: "alice".to_owned(), iat: 1_767_323_045, exp: 1_767_409_445, jti: TokenId::new() };
     let too_fast = ApiError {
         retry_after: Some(std::time::Duration::from_millis(800)),
         ..ApiError::new(ErrorCode::RateLimited, "Too many frames: wait a little.")
@@ -92,7 +95,8 @@ fn documents_have_every_server_frame_as_it_is_encoded() {
         },
         ServerFrame::Lagged { chat_id, from_seq: 47, head_seq: 900 },
         ServerFrame::System { text: "Back in five minutes" },
-        ServerFrame::Pong { server_time: at },
+        ServerFrame::AuthOk { request_id: "a-1", expires_at: claims.expires_at() },
+        ServerFrame::Pong { request_id: None, server_time: at },
         ServerFrame::Reconnect { after_ms: 4200, reason: "restart" },
         ServerFrame::error(Some(request.into()), &too_fast),
     ];

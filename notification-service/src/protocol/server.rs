@@ -57,8 +57,16 @@ pub(crate) enum ServerFrame<'a> {
     Lagged { chat_id: ChatId, from_seq: Seq, head_seq: Seq },
     /// A message of the operator.
     System { text: &'a str },
+    /// The answer to a newer token, if the client wants one.
+    AuthOk {
+        request_id: &'a str,
+        #[serde(serialize_with = "time::serialize")]
+        expires_at: DateTime<Utc>,
+    },
     /// The answer to a ping.
     Pong {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        request_id: Option<&'a str>,
         #[serde(serialize_with = "time::serialize")]
         server_time: DateTime<Utc>,
     },
@@ -93,6 +101,7 @@ frame_types! {
     Synced = "synced";
     Lagged = "lagged";
     System = "system";
+    AuthOk = "auth_ok";
     Pong = "pong";
     Reconnect = "reconnect";
     Error = "error";

@@ -26,13 +26,14 @@ fn parses_every_frame_and_ignores_unknown_fields() {
     );
     assert_eq!(
         parse(&json!({"type": "typing", "is_typing": true})),
-        Ok(ClientFrame::Typing { chat_id: None, is_typing: true })
+        Ok(ClientFrame::Typing { request_id: None, chat_id: None, is_typing: true })
     );
     assert_eq!(
         parse(&json!({"type": "presence", "status": "away"})),
-        Ok(ClientFrame::Presence { status: Status::Away })
+        Ok(ClientFrame::Presence { request_id: None, status: Status::Away })
     );
-    assert_eq!(parse(&json!({"type": "ping", "text": 5})), Ok(ClientFrame::Ping));
+    let request_id = Some("p 1".to_owned());
+    assert_eq!(parse(&json!({"type": "ping", "text": 5, "request_id": "p 1"})), Ok(ClientFrame::Ping { request_id }));
 }
 
 #[test]

@@ -25,6 +25,35 @@ use crate::helpers::TestApp;
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 #[tokio::test(flavor = "multi_thread")]
+async fn answers_repeat_the_request_id_as_it_was_sent() {
+    let app = TestApp::start().await;
+    let (alice, _, chat) = app.two_users().await;
+    let mut socket = app.socket(&alice).await;
+    let unknown = MessageId::new();
+    for (frame, answer) in [
+        (json!({ "type": "ping" }), "pong"),
+        (json!({ "type": "typing", "chat_id": unknown, "is_typing": true }), "error"),
+        (json!({ "type": "receipt", "chat_id": unknown, "read": 1 }), "error"),
+        (json!({ "type": "receipt", "chat_id": chat, "read": -1 }), "error"),
+        (json!({ "type": "presence", "status": "asleep" }), "error"),
+    ] {
+        for request_id in [None, Some("Ёж 1"), Some("")] {
+            let mut frame = frame.clone();
+            if let Some(request_id) = request_id {
+                frame["request_id"] = json!(request_id);
+            }
+            socket.send(&frame).await.expect("send");
+            let answer = socket.expect(answer).await.expect("receive answer");
+            assert_eq!(answer.get("request_id"), request_id.map(|id| json!(id)).as_ref(), "{frame}");
+        }
+    }
+    let too_long = "x".repeat(129);
+    socket.send(&json!({ "type": "ping", "request_id": too_long })).await.expect("send");
+    let error = socket.expect("error").await.expect("receive error");
+    assert_eq!((&error["code"], error.get("request_id")), (&json!("validation_failed"), None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn answers_every_bad_frame_and_stores_nothing() {
     let app = TestApp::start().await;
     let (alice, _, chat) = app.two_users().await;

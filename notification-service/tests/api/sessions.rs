@@ -1,9 +1,10 @@
 //! Connections and the validity of their tokens.
 
+use chrono::{DateTime, Utc};
 use jsonwebtoken::{EncodingKey, Header};
 use neonchat_common::token::Tokens;
 use neonchat_testbed::client::{PASSWORD, Refused, Socket, User, text};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::helpers::TestApp;
 
@@ -49,7 +50,11 @@ async fn socket_closes_when_token_expires_unless_renewed() {
     let user = app.api.any_user().await.expect("register user");
     let short = User { token: token(&user, 2), ..user.clone() };
     let (mut ends, mut goes_on) = (app.socket(&short).await, app.socket(&short).await);
-    goes_on.send(&json!({ "type": "auth", "token": user.token })).await.expect("send");
+    goes_on.send(&json!({ "type": "auth", "token": user.token, "request_id": "a 1" })).await.expect("send");
+    let renewed = goes_on.expect("auth_ok").await.expect("receive answer");
+    let claims = jsonwebtoken::dangerous::insecure_decode::<Value>(&user.token).expect("read token").claims;
+    let shown: DateTime<Utc> = renewed["expires_at"].as_str().expect("a time").parse().expect("parse time");
+    assert_eq!((&renewed["request_id"], json!(shown.timestamp())), (&json!("a 1"), claims["exp"].clone()));
     assert_eq!(ends.closed().await.expect("receive close frame").1, 4002);
     goes_on.expect_quiet().await.expect("stay open");
 
