@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, collections::HashSet, fmt, hash::Hash, ops::RangeInclusive, str::FromStr};
 
+use chrono::{DateTime, Utc};
 use neonchat_common::{
     error::{ApiError, FieldError},
     ids::Seq,
@@ -158,6 +159,12 @@ pub(crate) fn parse_flag(text: Option<&str>) -> Result<bool, ValidationError> {
     }
 }
 
+/// Parses a time.
+pub(crate) fn parse_time(text: &str) -> Result<DateTime<Utc>, ValidationError> {
+    let time = DateTime::parse_from_rfc3339(text).map(|time| time.to_utc());
+    time.map_err(|_| ValidationError::new("format", "should be a time in the form of RFC 3339"))
+}
+
 /// Parses the text of a message.
 pub(crate) fn parse_text(text: String) -> Result<MessageText, ValidationError> {
     MessageText::try_from(text).map_err(|error| ValidationError::new(error.code(), error.to_string()))
@@ -202,6 +209,11 @@ pub(crate) fn parse_distinct_ids<T: FromStr + Copy + Eq + Hash>(
 /// Parses a `seq` in a query; 0, which is before the first event, if the client gives none.
 pub(crate) fn parse_seq(text: Option<&str>) -> Result<Seq, ValidationError> {
     parse_number(text, 0, 0..=Seq::MAX)
+}
+
+/// Parses the `seq` of an event.
+pub(crate) fn parse_event_seq(text: &str) -> Result<Seq, ValidationError> {
+    parse_number(Some(text), 1, 1..=Seq::MAX)
 }
 
 /// Checks that a `seq` is not negative. 0 is before the first event.

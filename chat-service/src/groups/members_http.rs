@@ -1,7 +1,6 @@
 //! `/chats/{id}/members` and `/chats/{id}/owner`.
 
 use actix_web::web::{Data, Json, Path, Query};
-use chrono::{DateTime, Utc};
 use neonchat_common::{
     chat::Role,
     error::ApiError,
@@ -30,7 +29,7 @@ use crate::{
     },
     sessions::extract::Authenticated,
     users::{password::Password, service::Users, username::NamePrefix},
-    validation::{ValidationError, ValidationErrors, parse_id},
+    validation::{ValidationError, ValidationErrors, parse_id, parse_time},
 };
 
 problems! {
@@ -263,11 +262,6 @@ fn parse_role(role: String) -> Result<Role, ValidationError> {
             Err(ValidationError::new("value", "should be member or admin; `PUT …/owner` gives the chat away"))
         }
     })
-}
-
-fn parse_time(text: &str) -> Result<DateTime<Utc>, ValidationError> {
-    let time = DateTime::parse_from_rfc3339(text).map(|time| time.to_utc());
-    time.map_err(|_| ValidationError::new("format", "should be a time in the form of RFC 3339"))
 }
 
 #[derive(Deserialize, ToSchema)]

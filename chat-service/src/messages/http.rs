@@ -19,7 +19,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     error::MessageError,
     model::{
-        History, HistoryLimit, HistoryQuery, Message, MessageReference, NewMessage, Position, SentMessage,
+        Cursor, History, HistoryLimit, HistoryQuery, Message, MessageReference, NewMessage, Position, SentMessage,
         StoreOutcome, Versions, VersionsLimit,
     },
     service::Messages,
@@ -31,7 +31,7 @@ use crate::{
         routes::{Routes, routes},
     },
     sessions::extract::Authenticated,
-    validation::{ValidationError, ValidationErrors, parse_id, parse_seq, parse_text},
+    validation::{ValidationError, ValidationErrors, parse_event_seq, parse_id, parse_seq, parse_text},
 };
 
 problems! {
@@ -56,9 +56,19 @@ struct HistoryParams {
     /// Return the messages directly before this one.
     #[param(value_type = MessageId, required = false)]
     before_id: Option<String>,
-    /// Return the messages directly after this one. It cannot be combined with `before_id`.
+    /// Return the messages directly after this one.
     #[param(value_type = MessageId, required = false)]
     after_id: Option<String>,
+    /// Return the messages directly before this `seq`.
+    #[param(value_type = i64, required = false, minimum = 0)]
+    before_seq: Option<String>,
+    /// Return the messages directly after this `seq`.
+    #[param(value_type = i64, required = false, minimum = 0)]
+    after_seq: Option<String>,
+    /// Return up to half a page of messages from this `seq` on, for instance from the first unread one, and the rest of the page
+    /// before it. Above the head it counts as the head.
+    #[param(value_type = i64, required = false, minimum = 1)]
+    around_seq: Option<String>,
     /// The `seq` up to which the client knows the chat. The page reflects at least the events up to there. A page with it may
     /// come from a replica of the database, if there is one.
     #[param(value_type = i64, required = false, minimum = 0)]
@@ -69,27 +79,47 @@ impl HistoryParams {
     fn parse(&self) -> Result<HistoryQuery, ValidationErrors> {
         let mut invalid = ValidationErrors::default();
         let limit = invalid.check("limit", HistoryLimit::parse(self.limit.as_deref()));
-        let position = match (&self.before_id, &self.after_id) {
-            (None, None) => Some(Position::Newest),
-            (Some(id), None) => invalid.check("before_id", parse_id(id)).map(Position::Before),
-            (None, Some(id)) => invalid.check("after_id", parse_id(id)).map(Position::After),
-            (Some(_), Some(_)) => {
-                invalid.check("after_id", Err(ValidationError::new("exclusive", "cannot be combined with before_id")))
-            }
-        };
+        let position = self.position(&mut invalid);
         let min_seq = invalid.check("min_seq", self.min_seq.as_deref().map(|seq| parse_seq(Some(seq))).transpose());
         match (limit, position, min_seq) {
             (Some(limit), Some(position), Some(min_seq)) => Ok(HistoryQuery { position, limit, min_seq }),
             _ => Err(invalid),
         }
     }
+
+    /// Returns the position that the one given cursor names.
+    fn position(&self, invalid: &mut ValidationErrors) -> Option<Position> {
+        let cursors = [
+            ("before_id", &self.before_id),
+            ("after_id", &self.after_id),
+            ("before_seq", &self.before_seq),
+            ("after_seq", &self.after_seq),
+            ("around_seq", &self.around_seq),
+        ];
+        let mut given = cursors.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?)));
+        let Some((name, value)) = given.next() else { return Some(Position::Newest) };
+        if let Some((other, _)) = given.next() {
+            let error = ValidationError::new("exclusive", format!("cannot be combined with {name}"));
+            return invalid.check(other, Err(error));
+        }
+        let message = || parse_id(value).map(Cursor::Message);
+        let seq = || parse_seq(Some(value)).map(Cursor::Seq);
+        let position = match name {
+            "before_id" => message().map(Position::Before),
+            "after_id" => message().map(Position::After),
+            "before_seq" => seq().map(Position::Before),
+            "after_seq" => seq().map(Position::After),
+            _ => parse_event_seq(value).map(Position::Around),
+        };
+        invalid.check(name, position)
+    }
 }
 
 /// Returns a page of the messages of a chat.
 ///
-/// Without `before_id` and `after_id`, the page has the newest messages. Every page is ordered from newest to oldest.
-/// To read on, pass the id of its last message as `before_id`, or of its first one as `after_id`: the next page follows
-/// without a gap.
+/// At most one of `before_id`, `after_id`, `before_seq`, `after_seq` and `around_seq` can be given. Without them, the page has the newest
+/// messages. Every page is ordered from newest to oldest. To read on, pass the id of its last message as `before_id`, or of its first
+/// one as `after_id`: the next page follows without a gap.
 #[utoipa::path(
     get, path = "/chats/{id}/messages", tag = "messages", operation_id = "list_messages", security(("bearer" = [])),
     params(("id" = ChatId, Path), HistoryParams),

@@ -202,10 +202,27 @@ pub(crate) struct MessageReference {
 pub(crate) enum Position {
     /// The newest messages.
     Newest,
-    /// The messages directly before this one.
-    Before(MessageId),
-    /// The messages directly after this one.
-    After(MessageId),
+    /// The messages directly before this place.
+    Before(Cursor),
+    /// The messages directly after this place.
+    After(Cursor),
+    /// Messages from this `seq` on, and those before it.
+    Around(Seq),
+}
+
+/// A place in the history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cursor {
+    /// That of a message.
+    Message(MessageId),
+    /// That of an event, which need not be a message.
+    Seq(Seq),
+}
+
+impl Cursor {
+    pub(crate) const fn is_message(self) -> bool {
+        matches!(self, Self::Message(_))
+    }
 }
 
 /// What page of the history is wanted.

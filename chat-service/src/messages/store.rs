@@ -7,7 +7,7 @@ mod lock;
 
 use diesel::{
     BoolExpressionMethods as _, ExpressionMethods as _, HasQuery as _, OptionalExtension as _, QueryDsl as _,
-    QueryResult,
+    QueryResult, dsl::exists,
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 use neonchat_common::ids::{ChatId, MessageId, Seq, UserId};
@@ -19,7 +19,7 @@ pub(super) use self::{
 };
 use super::{
     error::MessageError,
-    model::{History, HistoryLimit, HistoryQuery, Message, Position, Version, VersionsLimit},
+    model::{Cursor, History, HistoryLimit, HistoryQuery, Message, Position, Version, VersionsLimit},
 };
 use crate::{
     access::Access,
@@ -99,25 +99,34 @@ async fn page(
     let head = chats::table.find(access.chat().0).select(chats::last_seq).first(connection).await.optional()?;
     let head_seq = head.ok_or(MessageError::NoSuchChat)?;
     let first_seq = access.hidden_up_to() + 1;
-    match position {
+    let (messages, has_previous, has_next) = match position {
         Position::Newest => {
-            let (messages, has_previous) = older_than(connection, access, Seq::MAX, limit).await?;
-            Ok(History { messages, has_previous, has_next: false, head_seq, first_seq })
+            let (messages, has_previous) = older_than(connection, access, Seq::MAX, limit.get()).await?;
+            (messages, has_previous, false)
         }
-        // The cursor itself is a newer message than those before it, and an older one than those after it.
         Position::Before(cursor) => {
-            let cursor = find_seq(connection, access, cursor, "before_id").await?;
-            let (messages, has_previous) = older_than(connection, access, cursor, limit).await?;
-            Ok(History { messages, has_previous, has_next: true, head_seq, first_seq })
+            let seq = find_seq(connection, access, cursor, "before_id").await?;
+            let (messages, has_previous) = older_than(connection, access, seq, limit.get()).await?;
+            // A message is newer than those before it.
+            let has_next = cursor.is_message() || has_newer_than(connection, access, seq - 1).await?;
+            (messages, has_previous, has_next)
         }
         Position::After(cursor) => {
-            let cursor = find_seq(connection, access, cursor, "after_id").await?;
-            let mut messages = newer_than(connection, access, cursor, limit.plus_one()).await?;
-            let has_next = limit.truncate(&mut messages);
-            messages.reverse();
-            Ok(History { messages, has_previous: true, has_next, head_seq, first_seq })
+            let seq = find_seq(connection, access, cursor, "after_id").await?;
+            let (messages, has_next) = newer_than(connection, access, seq, limit.get()).await?;
+            let has_previous = cursor.is_message() || has_older_than(connection, access, seq.saturating_add(1)).await?;
+            (messages, has_previous, has_next)
         }
-    }
+        Position::Around(seq) => {
+            let (seq, half) = (seq.min(head_seq), (limit.get() + 1) / 2);
+            let (mut messages, has_next) = newer_than(connection, access, seq - 1, half).await?;
+            let rest = limit.get() - i64::try_from(messages.len()).unwrap_or(half);
+            let (older, has_previous) = older_than(connection, access, seq, rest).await?;
+            messages.extend(older);
+            (messages, has_previous, has_next)
+        }
+    };
+    Ok(History { messages, has_previous, has_next, head_seq, first_seq })
 }
 
 /// The messages of a chat that exist for the member.
@@ -179,10 +188,13 @@ pub(super) async fn versions(
 async fn find_seq(
     connection: &mut AsyncPgConnection,
     access: Access,
-    message: MessageId,
+    cursor: Cursor,
     field: &'static str,
 ) -> Result<Seq, MessageError> {
-    let message = messages::table.find(message.0).select((messages::chat_id, messages::seq));
+    let message = match cursor {
+        Cursor::Message(message) => messages::table.find(message.0).select((messages::chat_id, messages::seq)),
+        Cursor::Seq(seq) => return Ok(seq),
+    };
     let found = message.first::<(Uuid, Seq)>(connection).await.optional()?;
     let seq = found.and_then(|(chat, seq)| is_visible_to(access, ChatId(chat), seq).then_some(seq));
     seq.ok_or(MessageError::UnknownCursor { field })
@@ -193,31 +205,51 @@ async fn older_than(
     connection: &mut AsyncPgConnection,
     access: Access,
     seq: Seq,
-    limit: HistoryLimit,
+    limit: i64,
 ) -> QueryResult<(Vec<Message>, bool)> {
-    let mut messages = Message::query()
+    let messages = Message::query()
         .filter(visible_to(access))
         .filter(messages::seq.lt(seq))
         .order(messages::seq.desc())
-        .limit(limit.plus_one())
+        .limit(limit + 1)
         .load(connection)
         .await?;
-    let has_more = limit.truncate(&mut messages);
-    Ok((messages, has_more))
+    Ok(truncate(messages, limit))
 }
 
-/// Returns the messages directly after a `seq`, the oldest first.
+/// Returns the messages directly after a `seq`, the newest first, and whether there are newer ones.
 async fn newer_than(
     connection: &mut AsyncPgConnection,
     access: Access,
     seq: Seq,
     limit: i64,
-) -> QueryResult<Vec<Message>> {
-    Message::query()
+) -> QueryResult<(Vec<Message>, bool)> {
+    let messages = Message::query()
         .filter(visible_to(access))
         .filter(messages::seq.gt(seq))
         .order(messages::seq)
-        .limit(limit)
+        .limit(limit + 1)
         .load(connection)
-        .await
+        .await?;
+    let (mut messages, has_more) = truncate(messages, limit);
+    messages.reverse();
+    Ok((messages, has_more))
+}
+
+/// Removes the extra message of a query that finds out whether there are more. Returns whether there was one.
+fn truncate(mut messages: Vec<Message>, limit: i64) -> (Vec<Message>, bool) {
+    let limit = usize::try_from(limit).unwrap_or_default();
+    let has_more = messages.len() > limit;
+    messages.truncate(limit);
+    (messages, has_more)
+}
+
+async fn has_older_than(connection: &mut AsyncPgConnection, access: Access, seq: Seq) -> QueryResult<bool> {
+    let older = messages::table.filter(visible_to(access)).filter(messages::seq.lt(seq));
+    diesel::select(exists(older)).get_result(connection).await
+}
+
+async fn has_newer_than(connection: &mut AsyncPgConnection, access: Access, seq: Seq) -> QueryResult<bool> {
+    let newer = messages::table.filter(visible_to(access)).filter(messages::seq.gt(seq));
+    diesel::select(exists(newer)).get_result(connection).await
 }

@@ -89,12 +89,43 @@ async fn empty_chat_has_an_empty_history() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn pages_are_found_by_seq() {
+    let app = TestApp::start().await;
+    // The messages have the numbers 1 to 6 and 8 to 9. Number 7 is the deletion of message 2, whose tombstone stays.
+    let (me, chat, ids) = chat_with(&app, 6).await;
+    let path = format!("/api/v1/chats/{chat}/messages");
+    let deleted = app.api.call("DELETE", &format!("{path}/{}", ids[1]), Some(&me.token), None).await.expect("delete");
+    assert_eq!((deleted.status, &deleted.body["seq"]), (200, &json!(7)), "{deleted:?}");
+    for text in ["8", "9"] {
+        assert_eq!(app.post(&path, &me, &json!({ "text": text })).await.status, 201);
+    }
+    for (query, seqs, has_previous, has_next) in [
+        ("before_seq=8&limit=2", vec![6, 5], true, true),
+        ("before_seq=3", vec![2, 1], false, true),
+        ("before_seq=1", vec![], false, true),
+        ("before_seq=99&limit=1", vec![9], true, false),
+        ("after_seq=6", vec![9, 8], true, false),
+        ("after_seq=0&limit=3", vec![3, 2, 1], false, true),
+        ("after_seq=9", vec![], true, false),
+        ("after_seq=9223372036854775807", vec![], true, false),
+        ("around_seq=7&limit=4", vec![9, 8, 6, 5], true, false),
+        ("around_seq=5&limit=3", vec![6, 5, 4], true, true),
+        ("around_seq=1&limit=4", vec![2, 1], false, true),
+        ("around_seq=99&limit=3", vec![9, 8, 6], true, false),
+        ("around_seq=4&limit=1", vec![4], true, true),
+    ] {
+        let found = page(&app.get(&format!("{path}?{query}"), &me).await);
+        assert_eq!(found, (seqs, has_previous, has_next), "{query}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn rejects_invalid_pages() {
     let app = TestApp::start().await;
     let (me, chat, ids) = chat_with(&app, 1).await;
     let (_, _, foreign) = chat_with(&app, 1).await;
     let unknown = uuid::Uuid::now_v7();
-    let cases: [(String, Fields<'_>); 7] = [
+    let cases: [(String, Fields<'_>); 12] = [
         ("limit=0".to_owned(), &[("limit", "range")]),
         ("limit=201".to_owned(), &[("limit", "range")]),
         ("before_id=1&limit=x".to_owned(), &[("limit", "range"), ("before_id", "format")]),
@@ -102,6 +133,11 @@ async fn rejects_invalid_pages() {
         (format!("before_id={unknown}"), &[("before_id", "unknown")]),
         (format!("after_id={unknown}"), &[("after_id", "unknown")]),
         (format!("after_id={}", foreign[0]), &[("after_id", "unknown")]),
+        ("before_seq=-1".to_owned(), &[("before_seq", "range")]),
+        ("after_seq=x".to_owned(), &[("after_seq", "range")]),
+        ("around_seq=0".to_owned(), &[("around_seq", "range")]),
+        (format!("before_id={}&around_seq=1", ids[0]), &[("around_seq", "exclusive")]),
+        ("after_seq=1&before_seq=1".to_owned(), &[("after_seq", "exclusive")]),
     ];
     for (query, fields) in cases {
         let answer = app.get(&format!("/api/v1/chats/{chat}/messages?{query}"), &me).await;
