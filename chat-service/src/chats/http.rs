@@ -21,7 +21,7 @@ use crate::{
     },
     rights::ChatKind,
     sessions::extract::Authenticated,
-    validation::{Offset, ValidationError, ValidationErrors, check_seq, parse_flag},
+    validation::{Offset, ValidationError, ValidationErrors, check_seq, parse_flag, parse_time},
 };
 
 problems! {
@@ -47,6 +47,9 @@ struct ListQuery {
     /// Return only chats with unread messages.
     #[param(value_type = bool, required = false, default = false)]
     unread_only: Option<String>,
+    /// Return only chats with a message or another event after this time, and those that the caller joined after it.
+    #[param(value_type = DateTime<Utc>, required = false)]
+    updated_after: Option<String>,
 }
 
 impl ListQuery {
@@ -56,9 +59,10 @@ impl ListQuery {
         let offset = invalid.check("offset", Offset::parse(self.offset.as_deref()));
         let kind = invalid.check("type", self.kind.as_deref().map(parse_kind).transpose());
         let unread_only = invalid.check("unread_only", parse_flag(self.unread_only.as_deref()));
-        match (limit, offset, kind, unread_only) {
-            (Some(limit), Some(offset), Some(kind), Some(unread_only)) => {
-                Ok(ListFilter { kind, unread_only, limit, offset })
+        let updated_after = invalid.check("updated_after", self.updated_after.as_deref().map(parse_time).transpose());
+        match (limit, offset, kind, unread_only, updated_after) {
+            (Some(limit), Some(offset), Some(kind), Some(unread_only), Some(updated_after)) => {
+                Ok(ListFilter { kind, unread_only, updated_after, limit, offset })
             }
             _ => Err(invalid),
         }

@@ -158,6 +158,8 @@ pub(crate) struct ListFilter {
     pub(crate) kind: Option<ChatKind>,
     /// Only chats with unread messages.
     pub(crate) unread_only: bool,
+    /// Only chats that changed after this time.
+    pub(crate) updated_after: Option<DateTime<Utc>>,
     pub(crate) limit: ListLimit,
     pub(crate) offset: Offset,
 }

@@ -196,6 +196,20 @@ async fn lists_chats_by_latest_activity_in_pages() {
     assert_eq!((ids(&beyond).len(), page(&beyond)), (0, (Some(3), Some(false))));
     let unread = list("unread_only=true").await;
     assert_eq!((ids(&unread).as_slice(), page(&unread)), (&expected[..1], (Some(1), Some(false))));
+    let latest = all.body["chats"][0]["updated_at"].as_str().expect("read time");
+    let (since, later) =
+        (list("updated_after=2020-01-01T00:00:00Z").await, list(&format!("updated_after={latest}")).await);
+    assert_eq!((ids(&since).as_slice(), page(&since)), (&expected[..], (Some(3), Some(false))));
+    assert_eq!((ids(&later).len(), page(&later)), (0, (Some(0), Some(false))), "the time itself is not after it");
+
+    // An edit does not move the chat up, but changes it.
+    let (chat, partner) = &chats[0];
+    let message = all.body["chats"][0]["last_message"]["id"].as_str().expect("read id");
+    let path = format!("/api/v1/chats/{chat}/messages/{message}");
+    let edit = json!({ "text": "hello!" });
+    let edited = app.api.call("PATCH", &path, Some(&partner.token), Some(&edit)).await.expect("edit message");
+    assert_eq!(edited.status, 200, "{edited:?}");
+    assert_eq!(ids(&list(&format!("updated_after={latest}")).await), [chat.as_str()]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -210,6 +224,7 @@ async fn rejects_list_parameters_out_of_range() {
         ),
         ("offset=99999999999", &[("offset", "range")]),
         ("type=room", &[("type", "value")]),
+        ("updated_after=yesterday", &[("updated_after", "format")]),
     ];
     for (query, fields) in cases {
         assert_problem(&app.get(&format!("/api/v1/chats?{query}"), &me).await, 422, "validation_failed", fields);

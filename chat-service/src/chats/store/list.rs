@@ -1,10 +1,11 @@
 //! The list of a user's chats: a page of it, and its length.
 
+use chrono::{DateTime, Utc};
 use diesel::{
     QueryResult,
     pg::Pg,
     query_builder::{AstPass, Query, QueryFragment, QueryId},
-    sql_types::{BigInt, Text, Uuid as SqlUuid},
+    sql_types::{BigInt, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 use neonchat_common::ids::UserId;
@@ -54,16 +55,17 @@ struct Filter {
     user: Uuid,
     kind: Option<&'static str>,
     unread_only: bool,
+    updated_after: Option<DateTime<Utc>>,
 }
 
 impl Filter {
-    fn new(user: UserId, ListFilter { kind, unread_only, .. }: ListFilter) -> Self {
-        Self { user: user.0, kind: kind.map(ChatKind::as_str), unread_only }
+    fn new(user: UserId, ListFilter { kind, unread_only, updated_after, .. }: ListFilter) -> Self {
+        Self { user: user.0, kind: kind.map(ChatKind::as_str), unread_only, updated_after }
     }
 
     /// Returns whether it needs only the rows of `chat_members`.
     const fn is_of_members(&self) -> bool {
-        self.kind.is_none() && !self.unread_only
+        self.kind.is_none() && !self.unread_only && self.updated_after.is_none()
     }
 }
 
@@ -77,6 +79,11 @@ impl QueryFragment<Pg> for Filter {
         }
         if self.unread_only {
             out.push_sql(AND_IS_UNREAD);
+        }
+        if let Some(after) = &self.updated_after {
+            // Edits and changes of a group do not move a chat up in the list. `greatest` ignores NULL.
+            out.push_sql(" AND greatest(chats.updated_at, chats.last_event_at, member.joined_at) > ");
+            out.push_bind_param::<Timestamptz, _>(after)?;
         }
         Ok(())
     }
