@@ -210,6 +210,16 @@ pub(crate) enum Position {
     Around(Seq),
 }
 
+impl Position {
+    /// Returns the `seq` that the client names; 0 if it names none.
+    pub(crate) const fn seq(self) -> Seq {
+        match self {
+            Self::Before(Cursor::Seq(seq)) | Self::After(Cursor::Seq(seq)) | Self::Around(seq) => seq,
+            Self::Newest | Self::Before(Cursor::Message(_)) | Self::After(Cursor::Message(_)) => 0,
+        }
+    }
+}
+
 /// A place in the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cursor {

@@ -51,7 +51,7 @@ pub(super) async fn history(
     };
     let access = db.run(async |connection| access(connection, user, chat).await).await?;
     let from_replica = replica.try_read(async |connection| match page(connection, access, position, limit).await {
-        Ok(page) if page.head_seq < min_seq => Ok(None),
+        Ok(page) if page.head_seq < min_seq.max(position.seq()) => Ok(None),
         // The replica does not have the chat or the message yet, or there is no such message.
         Err(MessageError::NoSuchChat | MessageError::UnknownCursor { .. }) => Ok(None),
         answer => answer.map(Some),
