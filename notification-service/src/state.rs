@@ -52,6 +52,8 @@ pub(crate) struct AppState {
     pub(crate) readiness: Arc<Readiness>,
     /// Permits for handshakes that call chat-service.
     pub(crate) handshakes: Semaphore,
+    /// Permits for connections that are opened only to be refused.
+    pub(crate) refused_handshakes: Arc<Semaphore>,
     /// The rate limiters of each user.
     pub(crate) limits: Limits,
     /// The slots of open sockets and of handshakes under way.

@@ -25,7 +25,7 @@ use crate::{
     changes::Changes,
     chat_service::ChatService,
     config::Settings,
-    connection::handshake::MAX_CONCURRENT_HANDSHAKES,
+    connection::handshake::{MAX_CONCURRENT_HANDSHAKES, MAX_REFUSED_HANDSHAKES},
     connection_slots::ConnectionSlots,
     delivery::Delivery,
     deployment::Deployments,
@@ -128,6 +128,7 @@ fn new_state(
         tasks,
         readiness,
         handshakes: Semaphore::new(MAX_CONCURRENT_HANDSHAKES),
+        refused_handshakes: Arc::new(Semaphore::new(MAX_REFUSED_HANDSHAKES)),
         limits: Limits::new(settings.socket),
         slots: ConnectionSlots::new(settings.socket),
     }

@@ -50,6 +50,9 @@ const BEARER_PREFIX: &str = "bearer.";
 /// example after an instance was killed, would all exceed their timeout, and most of chat-service's work would be wasted.
 pub(crate) const MAX_CONCURRENT_HANDSHAKES: usize = 32;
 
+/// The most connections that are open only to be refused. They need no valid token, so they must not take the slots of others.
+pub(crate) const MAX_REFUSED_HANDSHAKES: usize = 256;
+
 /// How long a handshake waits for its permits. After that the client may succeed on another instance.
 const PERMIT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -155,8 +158,8 @@ async fn open(
 }
 
 /// Refuses a handshake. A browser does not show the HTTP status to a page. So a client that offers the subprotocol gets a connection that is
-/// closed at once with a code and a reason. It occupies a slot of its address meanwhile; without a free one, or for a reason that has
-/// no code, the refusal is an HTTP status as for other clients.
+/// closed at once with a code and a reason. It occupies a slot and a permit meanwhile; without them, or for a reason that has no code, the
+/// refusal is an HTTP status as for other clients.
 fn refuse_readably(
     request: &HttpRequest,
     address: ClientAddress,
@@ -165,13 +168,14 @@ fn refuse_readably(
     socket_io: ActixSocket,
 ) -> Result<impl Future<Output = ()> + use<>, ApiError> {
     let reason = reason.filter(|_| offered_protocols(request).any(|protocol| protocol == SUBPROTOCOL));
-    let slot = reason.and_then(|_| state.slots.acquire(address).ok());
-    let (Some(reason), Some(slot)) = (reason, slot) else { return Err(error) };
+    let permit = reason.and_then(|_| Arc::clone(&state.refused_handshakes).try_acquire_owned().ok());
+    let slot = permit.as_ref().and_then(|_| state.slots.acquire(address).ok());
+    let (Some(reason), Some(permit), Some(slot)) = (reason, permit, slot) else { return Err(error) };
     metrics::counter!(REFUSED_HANDSHAKES, "code" => reason.code().0.to_string()).increment(1);
     error.log();
     Ok(async move {
         refuse(socket_io, reason).await;
-        drop(slot);
+        drop((slot, permit));
     })
 }
 

@@ -146,10 +146,8 @@ impl ClientFrame {
     /// Parses a text frame.
     pub(crate) fn parse(json: &str) -> Result<Self, Box<BadFrame>> {
         let fields = Fields::read(json).map_err(|error| Box::new(BadFrame { request_id: None, error }))?;
-        Self::from_fields(&fields).map_err(|error| {
-            let request_id = fields.request_id.and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
-            Box::new(BadFrame { request_id: request_id.filter(|id| id.len() <= MAX_REQUEST_ID_BYTES), error })
-        })
+        Self::from_fields(&fields)
+            .map_err(|error| Box::new(BadFrame { request_id: readable_request_id(&fields), error }))
     }
 
     fn from_fields(fields: &Fields<'_>) -> Result<Self, ApiError> {
@@ -181,12 +179,12 @@ impl ClientFrame {
                 Self::change(fields, NewChange::Delete { message_ids })
             }
             "typing" => Ok(Self::Typing {
-                request_id: request_id(fields)?,
+                request_id: readable_request_id(fields),
                 chat_id: optional("chat_id", fields.chat_id, "a UUID")?,
                 is_typing: required("is_typing", fields.is_typing, "true or false")?,
             }),
             "receipt" => Ok(Self::Receipt {
-                request_id: request_id(fields)?,
+                request_id: readable_request_id(fields),
                 chat_id: optional("chat_id", fields.chat_id, "a UUID")?,
                 read: not_negative("read", required("read", fields.read, "a seq, a whole number")?)?,
             }),
@@ -204,9 +202,9 @@ impl ClientFrame {
             }
             "presence" => {
                 let status = required("status", fields.status, "\"online\" or \"away\"")?;
-                Ok(Self::Presence { request_id: request_id(fields)?, status })
+                Ok(Self::Presence { request_id: readable_request_id(fields), status })
             }
-            "ping" => Ok(Self::Ping { request_id: request_id(fields)? }),
+            "ping" => Ok(Self::Ping { request_id: readable_request_id(fields) }),
             _ => Err(ApiError::new(
                 ErrorCode::UnknownType,
                 "This frame type is unknown. See the protocol's list of client frames.",
@@ -233,6 +231,12 @@ impl ClientFrame {
             | Self::Ping { request_id } => request_id.clone(),
         }
     }
+}
+
+/// Returns the `request_id` if an answer can repeat it. Earlier versions ignored it in these frames, so another value is no error.
+fn readable_request_id(fields: &Fields<'_>) -> Option<String> {
+    let id = fields.request_id.and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
+    id.filter(|id| id.len() <= MAX_REQUEST_ID_BYTES)
 }
 
 /// Parses the `request_id` of a frame that is answered but not stored: any short text.
