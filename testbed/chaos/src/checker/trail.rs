@@ -12,28 +12,34 @@ const LENGTH: usize = 10;
 /// The events of a chat on a connection around one `seq`.
 pub(super) struct Trail(Vec<Entry>);
 
-/// An event, or durable events in a row.
-struct Entry {
-    what: String,
-    /// The first and the last `seq` of durable events.
-    seqs: Option<(Seq, Seq)>,
+enum Entry {
+    /// Durable events in a row: the first and the last `seq`.
+    Events(Seq, Seq),
+    /// Another event.
+    Other(String),
+}
+
+impl Entry {
+    fn is_of(&self, is_wanted: impl FnOnce(Seq, Seq) -> bool) -> bool {
+        matches!(self, Self::Events(first, last) if is_wanted(*first, *last))
+    }
 }
 
 impl Trail {
     /// Returns the events around the last with this `seq`, or else around the first with a higher one.
     pub(super) fn around(connection: &Connection, chat: ChatId, seq: Seq) -> Self {
         let mut entries: Vec<Entry> = Vec::new();
-        for event in connection.events.iter().filter(|event| concerns(event, chat)) {
-            let seqs = event.place().map(|(_, seq)| (seq, seq));
-            match (entries.last_mut().and_then(|entry| entry.seqs.as_mut()), seqs) {
-                (Some((_, last)), Some((next, _))) if *last + 1 == next => *last = next,
-                _ => entries.push(Entry { what: describe(event, chat), seqs }),
+        for event in &connection.events {
+            match (event.place(), entries.last_mut()) {
+                (Some((other, _)), _) if other != chat => {}
+                (Some((_, seq)), Some(Entry::Events(_, last))) if *last + 1 == seq => *last = seq,
+                (Some((_, seq)), _) => entries.push(Entry::Events(seq, seq)),
+                (None, _) => entries.extend(describe(event, chat).map(Entry::Other)),
             }
         }
-        let contains = |entry: &Entry| entry.seqs.is_some_and(|(first, last)| (first..=last).contains(&seq));
-        let breach = entries.iter().rposition(contains);
-        let is_after = |entry: &Entry| entry.seqs.is_some_and(|(first, _)| first > seq);
-        let breach = breach.or_else(|| entries.iter().position(is_after)).unwrap_or(entries.len());
+        let breach = entries.iter().rposition(|entry| entry.is_of(|first, last| (first..=last).contains(&seq)));
+        let breach = breach.or_else(|| entries.iter().position(|entry| entry.is_of(|first, _| first > seq)));
+        let breach = breach.unwrap_or(entries.len());
         entries.truncate(breach + 1 + LENGTH);
         entries.drain(..breach.saturating_sub(LENGTH));
         Self(entries)
@@ -42,38 +48,28 @@ impl Trail {
 
 impl fmt::Display for Trail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let entry = |Entry { what, seqs }: &Entry| match seqs {
-            Some((first, last)) if first == last => format!("event {first}"),
-            Some((first, last)) => format!("events {first} to {last}"),
-            None => what.clone(),
+        let entry = |entry: &Entry| match entry {
+            Entry::Events(first, last) if first == last => format!("event {first}"),
+            Entry::Events(first, last) => format!("events {first} to {last}"),
+            Entry::Other(what) => what.clone(),
         };
         f.write_str(&self.0.iter().map(entry).collect::<Vec<_>>().join(", "))
     }
 }
 
-fn concerns(event: &Event, other: ChatId) -> bool {
+/// Describes an event without a place, if it concerns the chat.
+fn describe(event: &Event, of: ChatId) -> Option<String> {
     match event {
-        Event::Sync { cursors } => cursors.contains_key(&other),
-        Event::Acked { ack, .. } => ack.chat == other,
-        Event::Message(message) => message.chat == other,
-        Event::Changed(change) => change.chat == other,
-        Event::Joined { chat, .. } | Event::Left { chat } | Event::Lagged { chat, .. } | Event::Synced { chat, .. } => {
-            *chat == other
+        Event::Sync { cursors } => cursors.get(&of).map(|cursor| format!("sync {cursor}")),
+        Event::Acked { ack, .. } if ack.chat == of => {
+            Some(format!("ack {}{}", ack.seq, if ack.duplicate { " duplicate" } else { "" }))
         }
-        Event::Sent { .. } | Event::Seen { .. } => false,
-    }
-}
-
-fn describe(event: &Event, chat: ChatId) -> String {
-    match event {
-        Event::Sync { cursors } => format!("sync {}", cursors.get(&chat).unwrap_or(&0)),
-        Event::Acked { ack, .. } => format!("ack {}{}", ack.seq, if ack.duplicate { " duplicate" } else { "" }),
-        Event::Joined { head, .. } => format!("chat_created {head}"),
-        Event::Left { .. } => "chat_removed".to_owned(),
-        Event::Lagged { from, head, .. } => format!("lagged {from} to {head}"),
-        Event::Synced { first, head, complete, .. } => {
-            format!("synced {first} to {head}{}", if *complete { "" } else { " incomplete" })
+        Event::Joined { chat, head } if *chat == of => Some(format!("chat_created {head}")),
+        Event::Left { chat } if *chat == of => Some("chat_removed".to_owned()),
+        Event::Lagged { chat, from, head } if *chat == of => Some(format!("lagged {from} to {head}")),
+        Event::Synced { chat, first, head, complete } if *chat == of => {
+            Some(format!("synced {first} to {head}{}", if *complete { "" } else { " incomplete" }))
         }
-        Event::Message(_) | Event::Changed(_) | Event::Sent { .. } | Event::Seen { .. } => String::new(),
+        _ => None,
     }
 }
