@@ -109,7 +109,6 @@ struct Refusal {
 impl From<ApiError> for Refusal {
     fn from(error: ApiError) -> Self {
         let reason = match error.code {
-            ErrorCode::TokenExpired => Some(CloseReason::Expired),
             // The signature is valid: chat-service knows that the token is revoked, or that its user does not exist.
             ErrorCode::Unauthorized => Some(CloseReason::Revoked),
             ErrorCode::Forbidden => Some(CloseReason::NoSuchChat),
@@ -118,6 +117,16 @@ impl From<ApiError> for Refusal {
             _ => None,
         };
         Self { error, reason }
+    }
+}
+
+impl From<TokenError> for Refusal {
+    fn from(error: TokenError) -> Self {
+        let reason = match error {
+            TokenError::Missing | TokenError::Invalid => CloseReason::Unauthorized,
+            TokenError::Expired => CloseReason::Expired,
+        };
+        Self { error: error.into(), reason: Some(reason) }
     }
 }
 
@@ -131,15 +140,9 @@ async fn open(
     check_origin(request, address, state)
         .map_err(|error| Refusal { error, reason: Some(CloseReason::ForeignOrigin) })?;
     let chat_id = chat_id.as_deref().map(parse_chat_id).transpose()?;
-    let claims = authenticate(request, token.as_deref(), state).map_err(|error| {
-        if error == TokenError::Invalid {
+    let claims = authenticate(request, token.as_deref(), state).inspect_err(|error| {
+        if *error == TokenError::Invalid {
             security_event!(SecurityEvent::TokenRejected, client.address = %address);
-        }
-        let refusal = Refusal::from(ApiError::from(error));
-        if error == TokenError::Expired {
-            refusal
-        } else {
-            Refusal { reason: Some(CloseReason::Unauthorized), ..refusal }
         }
     })?;
     let limits = state.limits.of(claims.user_id, Instant::now());
