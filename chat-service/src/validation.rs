@@ -79,6 +79,16 @@ impl<const DEFAULT: u32, const MAX: u32> PageLimit<DEFAULT, MAX> {
         self.0.into()
     }
 
+    /// Returns half of it, rounded up.
+    pub(crate) fn half(self) -> Self {
+        Self(self.0.div_ceil(2))
+    }
+
+    /// Returns what is left of it after this number of items; 0 finds out only whether there are more.
+    pub(crate) fn minus(self, items: usize) -> Self {
+        Self(self.0.saturating_sub(u32::try_from(items).unwrap_or(u32::MAX)))
+    }
+
     /// Returns the limit of a query that finds out whether there is a further page.
     pub(crate) fn plus_one(self) -> i64 {
         self.get() + 1

@@ -7,7 +7,7 @@ mod lock;
 
 use diesel::{
     BoolExpressionMethods as _, ExpressionMethods as _, HasQuery as _, OptionalExtension as _, QueryDsl as _,
-    QueryResult, dsl::exists,
+    QueryResult,
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 use neonchat_common::ids::{ChatId, MessageId, Seq, UserId};
@@ -99,29 +99,30 @@ async fn page(
     let head = chats::table.find(access.chat().0).select(chats::last_seq).first(connection).await.optional()?;
     let head_seq = head.ok_or(MessageError::NoSuchChat)?;
     let first_seq = access.hidden_up_to() + 1;
+    let nothing = limit.minus(usize::MAX);
     let (messages, has_previous, has_next) = match position {
         Position::Newest => {
-            let (messages, has_previous) = older_than(connection, access, Seq::MAX, limit.get()).await?;
+            let (messages, has_previous) = older_than(connection, access, Seq::MAX, limit).await?;
             (messages, has_previous, false)
         }
         Position::Before(cursor) => {
             let seq = find_seq(connection, access, cursor, "before_id").await?;
-            let (messages, has_previous) = older_than(connection, access, seq, limit.get()).await?;
+            let (messages, has_previous) = older_than(connection, access, seq, limit).await?;
             // A message is newer than those before it.
-            let has_next = cursor.is_message() || has_newer_than(connection, access, seq - 1).await?;
+            let has_next = cursor.is_message() || newer_than(connection, access, seq - 1, nothing).await?.1;
             (messages, has_previous, has_next)
         }
         Position::After(cursor) => {
             let seq = find_seq(connection, access, cursor, "after_id").await?;
-            let (messages, has_next) = newer_than(connection, access, seq, limit.get()).await?;
-            let has_previous = cursor.is_message() || has_older_than(connection, access, seq.saturating_add(1)).await?;
+            let (messages, has_next) = newer_than(connection, access, seq, limit).await?;
+            let has_previous =
+                cursor.is_message() || older_than(connection, access, seq.saturating_add(1), nothing).await?.1;
             (messages, has_previous, has_next)
         }
         Position::Around(seq) => {
-            let (seq, half) = (seq.min(head_seq), (limit.get() + 1) / 2);
-            let (mut messages, has_next) = newer_than(connection, access, seq - 1, half).await?;
-            let rest = limit.get() - i64::try_from(messages.len()).unwrap_or(half);
-            let (older, has_previous) = older_than(connection, access, seq, rest).await?;
+            let seq = seq.min(head_seq);
+            let (mut messages, has_next) = newer_than(connection, access, seq - 1, limit.half()).await?;
+            let (older, has_previous) = older_than(connection, access, seq, limit.minus(messages.len())).await?;
             messages.extend(older);
             (messages, has_previous, has_next)
         }
@@ -205,16 +206,17 @@ async fn older_than(
     connection: &mut AsyncPgConnection,
     access: Access,
     seq: Seq,
-    limit: i64,
+    limit: HistoryLimit,
 ) -> QueryResult<(Vec<Message>, bool)> {
-    let messages = Message::query()
+    let mut messages = Message::query()
         .filter(visible_to(access))
         .filter(messages::seq.lt(seq))
         .order(messages::seq.desc())
-        .limit(limit + 1)
+        .limit(limit.plus_one())
         .load(connection)
         .await?;
-    Ok(truncate(messages, limit))
+    let has_more = limit.truncate(&mut messages);
+    Ok((messages, has_more))
 }
 
 /// Returns the messages directly after a `seq`, the newest first, and whether there are newer ones.
@@ -222,34 +224,16 @@ async fn newer_than(
     connection: &mut AsyncPgConnection,
     access: Access,
     seq: Seq,
-    limit: i64,
+    limit: HistoryLimit,
 ) -> QueryResult<(Vec<Message>, bool)> {
-    let messages = Message::query()
+    let mut messages = Message::query()
         .filter(visible_to(access))
         .filter(messages::seq.gt(seq))
         .order(messages::seq)
-        .limit(limit + 1)
+        .limit(limit.plus_one())
         .load(connection)
         .await?;
-    let (mut messages, has_more) = truncate(messages, limit);
+    let has_more = limit.truncate(&mut messages);
     messages.reverse();
     Ok((messages, has_more))
-}
-
-/// Removes the extra message of a query that finds out whether there are more. Returns whether there was one.
-fn truncate(mut messages: Vec<Message>, limit: i64) -> (Vec<Message>, bool) {
-    let limit = usize::try_from(limit).unwrap_or_default();
-    let has_more = messages.len() > limit;
-    messages.truncate(limit);
-    (messages, has_more)
-}
-
-async fn has_older_than(connection: &mut AsyncPgConnection, access: Access, seq: Seq) -> QueryResult<bool> {
-    let older = messages::table.filter(visible_to(access)).filter(messages::seq.lt(seq));
-    diesel::select(exists(older)).get_result(connection).await
-}
-
-async fn has_newer_than(connection: &mut AsyncPgConnection, access: Access, seq: Seq) -> QueryResult<bool> {
-    let newer = messages::table.filter(visible_to(access)).filter(messages::seq.gt(seq));
-    diesel::select(exists(newer)).get_result(connection).await
 }
