@@ -6,10 +6,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use neonchat_common::{
-    error::{ApiError, ErrorCode},
-    tasks::Tasks,
-};
+use neonchat_common::{error::ApiError, tasks::Tasks};
 use tokio::sync::Notify;
 
 use super::store::{self, Cleanup};
@@ -69,7 +66,7 @@ async fn clean_up(db: &Db, changes: &Changes, cleanup: Cleanup) -> Result<(), Ap
             let change = NewChange { chat: cleanup.chat(), actor: cleanup.by(), request_id: None, change };
             match changes.apply_and_publish(change).await {
                 Ok(_) => {}
-                Err(error) if matches!(error.code, ErrorCode::Unavailable | ErrorCode::Internal) => return Err(error),
+                Err(error) if error.is_retryable() => return Err(error),
                 Err(error) => {
                     tracing::info!(
                         chat.id = %cleanup.chat(), user.id = %cleanup.user(), error.cause = %error,

@@ -157,11 +157,13 @@ impl Change for RemoveMembers {
         let action = if ban.is_some() { Action::Ban } else { Action::Kick };
         let actor = actor.ok_or(GroupError::NoSuchChat)?;
         chat.require_over(actor, action, &targets)?;
-        let mut removed: Vec<_> = targets.iter().map(|member| member.user).collect();
-        if let Some(Ban { reason }) = ban {
-            removed = candidates::existing(connection, users).await?;
-            insert_bans(connection, chat, caller, &removed, reason.as_deref()).await?;
-        }
+        let removed = if let Some(Ban { reason }) = ban {
+            let known = candidates::existing(connection, users).await?;
+            insert_bans(connection, chat, caller, &known, reason.as_deref()).await?;
+            known
+        } else {
+            targets.iter().map(|member| member.user).collect()
+        };
         if *deletes_messages {
             chat.require(actor, Action::Delete)?;
             cleanups::add(connection, chat.id, &removed, caller.user, chat.last_seq).await?;
