@@ -233,6 +233,12 @@ impl Notifier {
         }
     }
 
+    /// Sends a frame to all sockets of a user, which concerns this user alone in one of the user's chats. The frame is lost if Redis is
+    /// unavailable.
+    pub(crate) async fn personal(&self, user: UserId, chat_id: ChatId, frame: &RawValue) {
+        self.publish(Channel::User(user), Event::Personal { chat_id, frame }).await;
+    }
+
     /// Closes all sockets that a token opened. If Redis is unavailable, a resync closes them later.
     pub(crate) async fn session_revoked(&self, user: UserId, token_id: TokenId) {
         self.publish(Channel::User(user), Event::SessionRevoked { token_id }).await;

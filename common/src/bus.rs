@@ -206,6 +206,14 @@ pub enum Event<'a> {
         /// The new read marker.
         read: Seq,
     },
+    /// On the channel of a user: something that concerns this user alone in one of the user's chats. It may be lost.
+    Personal {
+        /// The chat.
+        chat_id: ChatId,
+        /// The frame for the sockets of the user.
+        #[serde(borrow)]
+        frame: &'a RawValue,
+    },
     /// On the channel of a user: a token was revoked. All sockets that were opened with it have to close.
     SessionRevoked {
         /// The token's `jti`.

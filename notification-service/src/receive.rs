@@ -109,6 +109,9 @@ fn deliver(hub: &Hub, channel: Channel, envelope: Envelope<'_>) -> anyhow::Resul
         (Channel::Chat(chat), Event::Receipt { user_id, read }) => {
             hub.notify_chat(chat, |_| true, &ServerFrame::Receipt { chat_id: chat, user_id, read }.encode());
         }
+        (Channel::User(user), Event::Personal { chat_id, frame }) => {
+            hub.notify_user(user, &[chat_id], |_| true, &Frame::opaque(frame.get()));
+        }
         (Channel::User(user), Event::SessionRevoked { token_id }) => hub.revoke_token(user, token_id),
         (Channel::System, Event::System { frame }) => hub.broadcast(&Frame::opaque(frame.get())),
         (Channel::User(user), Event::Presence { chat_ids, frame }) => {
