@@ -120,6 +120,8 @@ pub(crate) struct MessageStored {
     pub(crate) text: String,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) seq: Seq,
+    /// The members that only some messages have, as a JSON object.
+    pub(crate) extra: Option<String>,
 }
 
 impl Notifier {
@@ -189,6 +191,7 @@ impl Notifier {
             metadata: [
                 ("seq", Some(message.seq.to_string())),
                 ("request_id", message.request_id.map(|id| id.to_string())),
+                ("extra", message.extra),
             ]
             .into_iter()
             .filter_map(|(key, value)| Some((key.to_owned(), value?)))

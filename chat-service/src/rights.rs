@@ -72,6 +72,12 @@ pub(crate) enum GroupType {
 pub(crate) enum Action {
     /// Send messages, and edit one's own.
     Send,
+    /// React to messages.
+    React,
+    /// Pin messages.
+    Pin,
+    /// Mention all members.
+    MentionAll,
     /// Change title and description.
     Info,
     /// Add users, and make links by which they join.
@@ -100,8 +106,11 @@ pub(crate) enum Action {
 
 impl Action {
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Send,
+        Self::React,
+        Self::Pin,
+        Self::MentionAll,
         Self::Info,
         Self::Invite,
         Self::Delete,
@@ -118,7 +127,7 @@ impl Action {
 
     /// Returns whether a restriction of a member takes this right away.
     const fn is_taken_by_restriction(self) -> bool {
-        matches!(self, Self::Send | Self::Invite)
+        matches!(self, Self::Send | Self::React | Self::Pin | Self::Invite)
     }
 }
 
@@ -137,6 +146,14 @@ pub(crate) enum HistoryVisibility {
 pub(crate) struct ChatSettings {
     /// Who may send messages.
     pub(crate) send: Role,
+    /// Who may send files.
+    pub(crate) media: Role,
+    /// Who may react to messages.
+    pub(crate) react: Role,
+    /// Who may pin messages.
+    pub(crate) pin: Role,
+    /// Who may mention all members.
+    pub(crate) mention_all: Role,
     /// Who may change title and description.
     pub(crate) info: Role,
     /// Who may add users and make invites. By default members of a private group, and admins of a public group or a channel.
@@ -164,6 +181,8 @@ pub(crate) struct ChatSettings {
     pub(crate) is_default_slow: bool,
     /// Whether newcomers see the history before they joined.
     pub(crate) history: HistoryVisibility,
+    /// Whether messages of the chat cannot be forwarded.
+    pub(crate) protected: bool,
 }
 
 impl ChatSettings {
@@ -176,6 +195,10 @@ impl ChatSettings {
         };
         Self {
             send: writers,
+            media: writers,
+            react: Role::Member,
+            pin: Role::Admin,
+            mention_all: Role::Admin,
             info: Role::Admin,
             invite: default_invite(kind, false),
             is_default_invite: true,
@@ -188,6 +211,7 @@ impl ChatSettings {
             slow_s: 0,
             is_default_slow: true,
             history: history.unwrap_or(default_history),
+            protected: false,
         }
     }
 }
@@ -213,6 +237,12 @@ impl ChatSettings {
         }
         if is_default_slow {
             stored.insert(SLOW_S.to_owned(), slow_s.into());
+        }
+        // Chats of earlier versions do not have all settings.
+        if let Value::Object(defaults) = serde_json::to_value(Self::of_new(kind, is_public, None))? {
+            for (name, value) in defaults {
+                stored.entry(name).or_insert(value);
+            }
         }
         Ok(Self { is_default_invite, is_default_slow, ..serde_json::from_value(stored.into())? })
     }
@@ -275,6 +305,9 @@ pub(crate) const fn may(who: Standing, action: Action, kind: ChatKind, settings:
 pub(crate) const fn needed(action: Action, kind: ChatKind, settings: &ChatSettings) -> Role {
     match action {
         Action::Send => settings.send,
+        Action::React => settings.react,
+        Action::Pin => settings.pin,
+        Action::MentionAll => settings.mention_all,
         Action::Info => settings.info,
         Action::Invite => settings.invite,
         Action::Delete => settings.delete,

@@ -48,6 +48,10 @@ table! {
         send_role -> SmallInt,
         /// The lowest role that may delete messages of others.
         delete_role -> SmallInt,
+        /// The lowest role that may react to messages.
+        react_role -> SmallInt,
+        /// The lowest role that may pin messages. In a direct chat both members may.
+        pin_role -> SmallInt,
         /// The least time between two messages of a member, in seconds.
         slow_s -> Integer,
         /// Whether the chat was closed.
@@ -240,6 +244,12 @@ table! {
         changed_seq -> Nullable<BigInt>,
         /// When it was deleted.
         deleted_at -> Nullable<Timestamptz>,
+        /// See [`crate::messages::extra::Extra`]. NULL if it has nothing but its text.
+        extra -> Nullable<Jsonb>,
+        /// See [`crate::messages::extra::Reactions`]. NULL if there are none.
+        reactions -> Nullable<Jsonb>,
+        /// From then on it counts as deleted.
+        expires_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -256,6 +266,8 @@ table! {
         text -> Text,
         /// When it was written.
         at -> Timestamptz,
+        /// Its entities: see [`crate::messages::extra::Extra`].
+        extra -> Nullable<Jsonb>,
     }
 }
 

@@ -42,7 +42,16 @@ impl MessageStore {
     pub async fn store(&self, chats: &[(ChatId, UserId)], text: &str) -> bool {
         let message = |&(chat, sender): &(ChatId, UserId)| {
             let (request_id, trace) = (SendId::new(), TraceContext::default());
-            text.to_owned().try_into().ok().map(|text| NewMessage { chat, sender, text, request_id, trace })
+            text.to_owned().try_into().ok().map(|text| NewMessage {
+                chat,
+                sender,
+                text,
+                request_id,
+                trace,
+                given: None,
+                rich: None,
+                is_passive: false,
+            })
         };
         let Some(messages) = chats.iter().map(message).collect() else { return false };
         let outcomes = self.messages.submit(messages).await;

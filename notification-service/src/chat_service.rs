@@ -19,7 +19,7 @@ use tonic::{Code, Status};
 use self::model::parse;
 pub(crate) use self::model::{
     ChangeOutcome, ChangedUsers, EventsPage, HiddenJson, NewMessage, ReadUpdate, Stored, StoredChange, StoredEvent,
-    StoredMessage,
+    StoredMessage, parse_extra,
 };
 use crate::{hub::UserChat, protocol::NewChange};
 

@@ -3,7 +3,7 @@
 use crate::{
     chat_service::{HiddenJson, StoredChange, StoredEvent, StoredMessage},
     hub::{DurableEvent, EventFrames, HiddenFrame, Request},
-    protocol::{Frame, Message, ServerFrame},
+    protocol::{Frame, Members, Message, ServerFrame},
 };
 
 /// A stored event with its frames.
@@ -48,10 +48,17 @@ impl From<StoredChange> for EventFrame {
 
 /// Returns the frame of a message for the sockets of members other than the sender.
 pub(crate) fn new_message(message: &StoredMessage) -> ServerFrame<'_> {
-    let StoredMessage { id, chat_id, sender_id, ref text, created_at, updated_at, seq, changed_seq, deleted, .. } =
-        *message;
-    let message = Message { id, chat_id, sender_id, text, created_at, updated_at, seq, changed_seq, deleted };
-    ServerFrame::NewMessage { chat_id, seq, message }
+    let &StoredMessage { chat_id, seq, .. } = message;
+    ServerFrame::NewMessage { chat_id, seq, message: shown(message) }
+}
+
+/// Returns the message as members other than the sender see it.
+pub(crate) fn shown(message: &StoredMessage) -> Message<'_> {
+    let &StoredMessage { id, chat_id, sender_id, ref text, created_at, updated_at, seq, changed_seq, deleted, .. } =
+        message;
+    let extra = Members(message.extra.as_deref());
+    let request_id = None;
+    Message { id, chat_id, sender_id, text, created_at, updated_at, seq, changed_seq, deleted, extra, request_id }
 }
 
 #[cfg(test)]
@@ -65,7 +72,7 @@ mod tests {
         Change, ChatEvent, HiddenFrame as WireHidden, MemberRole, MembershipChange as WireChange, chat_event::Event,
     };
     use prost::Message as _;
-    use serde_json::{Value, json};
+    use serde_json::{Value, json, value::RawValue};
 
     use super::*;
 
@@ -121,6 +128,7 @@ mod tests {
             seq: 7,
             changed_seq: Some(8),
             deleted: false,
+            extra: Some(RawValue::from_string(r#"{"silent":true,"mentions":["a"]}"#.to_owned()).expect("JSON")),
         };
         for deleted in [false, true] {
             let event = EventFrame::from(StoredEvent::Message(StoredMessage { deleted, ..message.clone() })).event;
@@ -128,6 +136,10 @@ mod tests {
                 [UserId::new(), message.sender_id].map(|user| event.frame_for(user, 0, Role::Member).expect("frame"));
             let mut expected: Value = serde_json::from_str(others.as_str()).expect("parse frame");
             assert_eq!(expected["message"].get("request_id"), None);
+            assert_eq!(
+                (&expected["message"]["silent"], &expected["message"]["mentions"]),
+                (&json!(true), &json!(["a"]))
+            );
             expected["message"]["request_id"] = json!(request_id);
             assert_eq!(serde_json::from_str::<Value>(actor.as_str()).expect("parse frame"), expected);
             assert_eq!((actor.kind(), others.kind()), ("new_message", "new_message"));

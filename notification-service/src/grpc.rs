@@ -16,7 +16,7 @@ use neonchat_proto::notification::v1::{
 use tonic::{Request, Response, Status};
 
 use crate::{
-    chat_service::{ChatService, StoredMessage},
+    chat_service::{ChatService, StoredMessage, parse_extra},
     delivery::{Delivery, DeliveryReport},
     presence::Presence,
     protocol::{self, DeliveryStatus},
@@ -43,7 +43,9 @@ impl NotificationService for Api {
         let created_at = time::from_micros(request.timestamp);
         let created_at = created_at
             .ok_or_else(|| ApiError::invalid("timestamp", "range", "should be a time in the years 0 to 9999"))?;
+        let extra = request.metadata.get("extra").map_or(Ok(None), |extra| parse_extra(extra.clone()))?;
         let message = StoredMessage {
+            extra,
             changed_seq: None,
             deleted: false,
             id: parse("message_id", &request.message_id)?,

@@ -24,11 +24,11 @@ mod server;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::{
-    client::{CLIENT_TYPES, ClientFrame, MAX_FRAME_BYTES, NewChange, Token},
+    client::{CLIENT_TYPES, ClientFrame, Given, MAX_FRAME_BYTES, NewChange, Token},
     frame::{Frame, OTHER_TYPE},
     server::{
-        CHANGE_TYPES, CHAT_UPDATED, DeliveryStatus, FINAL_TYPES, MEMBERS_ADDED, Message, PresenceEvent, SERVER_TYPES,
-        ServerFrame, SyncedChat, Typists,
+        CHANGE_TYPES, CHAT_UPDATED, DeliveryStatus, FINAL_TYPES, MEMBERS_ADDED, Members, Message, PresenceEvent,
+        SERVER_TYPES, ServerFrame, SyncedChat, Typists,
     },
 };
 

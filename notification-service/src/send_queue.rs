@@ -34,9 +34,10 @@ use crate::{
     bus::Publication,
     chat_service::{ChatService, NewMessage, Stored},
     delivery::Delivery,
+    event_frame,
     hub::{Hub, Request, Socket, outbox::SendPermit},
     metrics::{count_refused_send, count_stored_sends},
-    protocol::{DeliveryStatus, ServerFrame},
+    protocol::{DeliveryStatus, Message, ServerFrame},
 };
 
 /// While chat-service works on the call of one shard, the next call comes from another shard. More shards make smaller
@@ -253,6 +254,8 @@ impl QueuedSend {
 
     fn acknowledge(self, hub: &Hub, stored: Stored, is_published: bool) {
         let NewMessage { chat_id, request_id, .. } = self.message;
+        let message = stored.extra.is_some().then(|| stored.message(&self.message));
+        let own = |message| Message { request_id: Some(request_id.id()), ..event_frame::shown(message) };
         // The time until the message is in the local outboxes and in Redis.
         metrics::histogram!("message_delivery_duration_seconds").record(self.accepted_at.elapsed());
         tracing::debug!(request.id = %request_id, user.id = %self.socket.user, chat.id = %chat_id,
@@ -265,6 +268,7 @@ impl QueuedSend {
             seq: stored.seq,
             created_at: stored.created_at,
             duplicate: stored.duplicate,
+            message: message.as_ref().map(own),
         };
         hub.end_request(self.socket.user, Request::Message(request_id.id()), self.socket.id);
         self.answer(&ack);

@@ -82,6 +82,7 @@ impl FanOut {
         let message = StoredMessage {
             changed_seq: None,
             deleted: false,
+            extra: None,
             id: MessageId::new(),
             chat_id: chat.id,
             sender_id: user,

@@ -11,7 +11,10 @@ use neonchat_proto::chat::v1::{
 
 use super::{parse_message_ids, service::Changes};
 use crate::{
-    messages::change::{Change, NewChange},
+    messages::{
+        change::{Change, NewChange},
+        given::{GivenBody, parse_entities_of},
+    },
     timeline::grpc::change_to_wire,
     validation::{ValidationErrors, parse_id, parse_text},
 };
@@ -37,10 +40,13 @@ fn parse(request: ChangeMessageRequest) -> Result<NewChange, ApiError> {
     let actor = invalid.check("actor_id", parse_id::<UserId>(&request.actor_id));
     let request_id = invalid.check("request_id", parse_id::<SendId>(&request.request_id));
     let change = match request.change {
-        Some(WireChange::Edit(EditMessage { message_id, text })) => {
+        Some(WireChange::Edit(EditMessage { message_id, text, extra_json })) => {
             let message = invalid.check("message_id", parse_id(&message_id));
             let text = invalid.check("text", parse_text(text));
-            message.zip(text).map(|(message, text)| Change::Edit { message, text, if_changed_seq: None })
+            let given = GivenBody::read(&extra_json)?;
+            let entities = parse_entities_of(given.entities, text.as_ref(), &mut invalid);
+            let edit = message.zip(text).zip(entities);
+            edit.map(|((message, text), entities)| Change::new_edit(message, text, entities, None))
         }
         Some(WireChange::Delete(DeleteMessages { message_ids })) => {
             let ids = parse_message_ids(&message_ids);

@@ -18,6 +18,7 @@ use crate::{
     messages::{
         change::{Change, NewChange},
         error::MessageError,
+        given::{EntityBody, parse_entities_of},
         model::Message,
         service::Messages,
     },
@@ -56,6 +57,9 @@ struct EditRequest {
     /// The new text, with the rules of a new message.
     #[schema(min_length = 1, max_length = 4096, pattern = r"^[^\u0000]*[^\s\u0000][^\u0000]*$", examples("Привет!"))]
     text: String,
+    /// The formatting of the new text. Without it, the message has none, and the server finds `@name` in the text.
+    #[schema(max_items = 100)]
+    entities: Option<Vec<EntityBody>>,
     /// Edit the message only if this is its `changed_seq`, or its `seq` if it was never changed.
     #[schema(value_type = Option<i64>, minimum = 1, examples(42))]
     if_changed_seq: Option<Seq>,
@@ -101,13 +105,17 @@ async fn edit(
 ) -> Result<Json<EditAnswer>, ApiError> {
     let mut invalid = ValidationErrors::default();
     let text = invalid.check("text", parse_text(body.text));
+    let entities = parse_entities_of(body.entities, text.as_ref(), &mut invalid);
     let if_changed_seq = invalid.check("if_changed_seq", body.if_changed_seq.map(check_seq).transpose());
     let request_id = invalid.check("request_id", body.request_id.as_deref().map(parse_id).transpose());
-    let (Some(text), Some(if_changed_seq), Some(request_id)) = (text, if_changed_seq, request_id) else {
+    let (Some(text), Some(entities), Some(if_changed_seq), Some(request_id)) =
+        (text, entities, if_changed_seq, request_id)
+    else {
         return Err(invalid.into());
     };
     let MessagePath { id: chat, message_id: message } = *path;
-    let change = NewChange { chat, actor, request_id, change: Change::Edit { message, text, if_changed_seq } };
+    let change =
+        NewChange { chat, actor, request_id, change: Change::new_edit(message, text, entities, if_changed_seq) };
     let event = changes.apply_and_publish(change).await?;
     let (event_seq, duplicate) = event.as_ref().map_or((None, false), |event| (Some(event.seq()), event.is_duplicate));
     let message = match event.filter(|made| !made.is_duplicate).map(|made| made.event.event) {

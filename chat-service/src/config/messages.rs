@@ -19,6 +19,8 @@ pub struct MessageSettings {
     pub edit_history: EditHistory,
     /// `LARGE_CHAT_MESSAGES_PER_SECOND`: the most messages of a large chat; 0 is no limit.
     pub large_chat_rate: u32,
+    /// `MENTION_ALL_INTERVAL`: the least time between two mentions of all members in a chat, in seconds. 0 is no limit.
+    pub mention_all_interval_s: i64,
 }
 
 /// Who can read the texts that edits replaced.
@@ -36,11 +38,14 @@ impl MessageSettings {
     pub(super) fn read(source: &mut SettingsSource, limits: LimitSettings) -> Self {
         let histories = [("members", EditHistory::Members), ("off", EditHistory::Off)];
         let rate = source.number("LARGE_CHAT_MESSAGES_PER_SECOND", 20, 0, 1000);
+        let interval = source.duration("MENTION_ALL_INTERVAL", Duration::from_mins(10), DAY).as_secs();
+        let has_rates = limits.requests_per_minute > 0;
         Self {
             events: source.choice("EVENTS", ("on", true), &[("off", false)]),
             edit_window: source.duration("EDIT_WINDOW", 2 * DAY, 3650 * DAY),
             edit_history: source.choice("EDIT_HISTORY", ("admins", EditHistory::Admins), &histories),
-            large_chat_rate: if limits.requests_per_minute == 0 { 0 } else { rate },
+            large_chat_rate: if has_rates { rate } else { 0 },
+            mention_all_interval_s: if has_rates { interval.try_into().unwrap_or(i64::MAX) } else { 0 },
         }
     }
 }

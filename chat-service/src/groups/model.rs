@@ -93,6 +93,14 @@ pub(crate) struct GroupPatch {
 pub(crate) struct SettingsPatch {
     /// Who may send messages: `member` or `admin`.
     pub(crate) send: Option<Role>,
+    /// Who may send files: `member` or `admin`, like the following one.
+    pub(crate) media: Option<Role>,
+    /// Who may react to messages.
+    pub(crate) react: Option<Role>,
+    /// Who may pin messages.
+    pub(crate) pin: Option<Role>,
+    /// Who may mention all members: `member` or `admin`.
+    pub(crate) mention_all: Option<Role>,
     /// Who may change title and description.
     pub(crate) info: Option<Role>,
     /// Who may add users and make invites.
@@ -114,6 +122,8 @@ pub(crate) struct SettingsPatch {
     pub(crate) slow_s: Option<i32>,
     /// Whether newcomers see the history before they joined.
     pub(crate) history: Option<HistoryVisibility>,
+    /// Whether messages of the chat cannot be forwarded.
+    pub(crate) protected: Option<bool>,
 }
 
 impl SettingsPatch {
@@ -126,6 +136,10 @@ impl SettingsPatch {
     pub(crate) fn apply(&self, to: &ChatSettings) -> ChatSettings {
         ChatSettings {
             send: self.send.unwrap_or(to.send),
+            media: self.media.unwrap_or(to.media),
+            react: self.react.unwrap_or(to.react),
+            pin: self.pin.unwrap_or(to.pin),
+            mention_all: self.mention_all.unwrap_or(to.mention_all),
             info: self.info.unwrap_or(to.info),
             invite: self.invite.unwrap_or(to.invite),
             is_default_invite: self.invite.is_none() && to.is_default_invite,
@@ -138,6 +152,7 @@ impl SettingsPatch {
             slow_s: self.slow_s.unwrap_or(to.slow_s),
             is_default_slow: self.slow_s.is_none() && to.is_default_slow,
             history: self.history.unwrap_or(to.history),
+            protected: self.protected.unwrap_or(to.protected),
         }
     }
 }

@@ -17,6 +17,10 @@ pub(super) fn parse(settings: Map<String, Value>) -> Result<SettingsPatch, Valid
     for (name, value) in settings {
         match name.as_str() {
             "send" => patch.send = invalid.check("settings.send", sender(value)),
+            "media" => patch.media = invalid.check("settings.media", sender(value)),
+            "react" => patch.react = invalid.check("settings.react", sender(value)),
+            "pin" => patch.pin = invalid.check("settings.pin", parse_choice(value)),
+            "mention_all" => patch.mention_all = invalid.check("settings.mention_all", sender(value)),
             "info" => patch.info = invalid.check("settings.info", parse_choice(value)),
             "invite" => patch.invite = invalid.check("settings.invite", parse_choice(value)),
             "delete" => patch.delete = invalid.check("settings.delete", officer(value)),
@@ -27,6 +31,7 @@ pub(super) fn parse(settings: Map<String, Value>) -> Result<SettingsPatch, Valid
             "audit" => patch.audit = invalid.check("settings.audit", officer(value)),
             "slow_s" => patch.slow_s = invalid.check("settings.slow_s", seconds(&value)),
             "history" => patch.history = invalid.check("settings.history", parse_choice(value)),
+            "protected" => patch.protected = invalid.check("settings.protected", parse_choice(value)),
             _ => invalid.push("settings", ValidationError::new("unknown", format!("has an unknown setting: {name}"))),
         }
     }

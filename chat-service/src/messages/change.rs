@@ -5,10 +5,15 @@ use neonchat_common::{
     message::MessageText,
 };
 
+use super::{
+    extra::{Entity, Extra},
+    resolve::Mentions,
+};
 use crate::{event_kind::EventKind, timeline::model::StoredEvent};
 
 /// A change to be applied.
-#[derive(Clone, Debug)]
+// Without `Debug`, so that no log contains what a message says.
+#[derive(Clone)]
 pub(crate) struct NewChange {
     pub(crate) chat: ChatId,
     pub(crate) actor: UserId,
@@ -18,12 +23,16 @@ pub(crate) struct NewChange {
 }
 
 /// What changes.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) enum Change {
     /// A message gets another text.
     Edit {
         message: MessageId,
         text: MessageText,
+        /// Its formatting. `None` if the server has to find the mentions in the text.
+        entities: Option<Vec<Entity>>,
+        /// Whom the text mentions. It is filled in before the change is applied.
+        mentions: Mentions,
         /// The `seq` that the message's last change must have.
         if_changed_seq: Option<Seq>,
     },
@@ -35,6 +44,16 @@ pub(crate) enum Change {
 }
 
 impl Change {
+    /// Returns an edit whose mentions are not known yet.
+    pub(crate) fn new_edit(
+        message: MessageId,
+        text: MessageText,
+        entities: Option<Vec<Entity>>,
+        if_changed_seq: Option<Seq>,
+    ) -> Self {
+        Self::Edit { message, text, entities, mentions: Mentions::default(), if_changed_seq }
+    }
+
     pub(super) const fn kind(&self) -> EventKind {
         match self {
             Self::Edit { .. } => EventKind::Edited,
@@ -42,15 +61,47 @@ impl Change {
         }
     }
 
-    /// Returns each message, with its new text and the expected `seq` of its last change.
-    pub(super) fn items(&self) -> impl Iterator<Item = (MessageId, Option<&str>, Option<Seq>)> {
-        let (messages, text, expected) = match self {
-            Self::Edit { message, text, if_changed_seq } => {
-                (std::slice::from_ref(message), Some(text.as_str()), *if_changed_seq)
-            }
-            Self::Delete { messages } => (messages.as_slice(), None, None),
-        };
-        messages.iter().map(move |message| (*message, text, expected))
+    /// Returns the messages that change.
+    pub(super) fn messages(&self) -> &[MessageId] {
+        match self {
+            Self::Edit { message, .. } => std::slice::from_ref(message),
+            Self::Delete { messages } => messages,
+        }
+    }
+
+    /// Returns what an edit makes of its message.
+    pub(super) fn edit(&self) -> Option<Edit<'_>> {
+        match self {
+            Self::Edit { text, entities, mentions, if_changed_seq, .. } => Some(Edit {
+                text: text.as_str(),
+                entities: entities.as_deref(),
+                mentions,
+                if_changed_seq: *if_changed_seq,
+            }),
+            Self::Delete { .. } => None,
+        }
+    }
+}
+
+/// What an edit makes of its message.
+#[derive(Clone, Copy)]
+pub(super) struct Edit<'a> {
+    pub(super) text: &'a str,
+    pub(super) entities: Option<&'a [Entity]>,
+    pub(super) mentions: &'a Mentions,
+    /// The `seq` that the message's last change must have.
+    pub(super) if_changed_seq: Option<Seq>,
+}
+
+impl Edit<'_> {
+    /// Returns what replaces the entities and mentions of the message.
+    pub(super) fn extra(&self) -> Extra {
+        Extra {
+            entities: self.entities.unwrap_or_default().to_vec(),
+            mentions: self.mentions.users.clone(),
+            mention_all: self.mentions.all,
+            ..Extra::default()
+        }
     }
 }
 

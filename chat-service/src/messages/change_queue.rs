@@ -27,12 +27,9 @@ pub(super) struct ChangeQueue {
 type Job = batching::Job<NewChange, ChangeResult>;
 
 fn size(job: &Job) -> BatchSize {
-    let (mut messages, mut bytes) = (0, 0);
-    for (_, text, _) in job.work.change.items() {
-        messages += 1;
-        bytes += text.map_or(0, str::len);
-    }
-    BatchSize { messages, bytes }
+    let change = &job.work.change;
+    let bytes = change.edit().map_or(0, |edit| edit.text.len() + edit.extra().size());
+    BatchSize { messages: change.messages().len(), bytes }
 }
 
 impl ChangeQueue {
@@ -69,10 +66,10 @@ fn split_conflicts(jobs: Vec<Job>) -> (Vec<Job>, Vec<Job>) {
         let NewChange { actor, request_id, change, .. } = &job.work;
         let request = request_id.map(|id| (*actor, id));
         let is_free = request.is_none_or(|request| !requests.contains(&request))
-            && change.items().all(|(message, ..)| !messages.contains(&message));
+            && change.messages().iter().all(|message| !messages.contains(message));
         // Also for a change that has to wait, so that a later one does not overtake it.
         requests.extend(request);
-        messages.extend(change.items().map(|(message, ..)| message));
+        messages.extend(change.messages().iter().copied());
         is_free
     })
 }
@@ -131,7 +128,7 @@ mod tests {
         let (a, b, c) = (MessageId::new(), MessageId::new(), MessageId::new());
         let repeated = Some(SendId::new());
         let jobs = vec![job(None, &[a]), job(repeated, &[b, a]), job(None, &[b]), job(repeated, &[c]), job(None, &[])];
-        let sizes = |jobs: &[Job]| jobs.iter().map(|job| job.work.change.items().count()).collect::<Vec<_>>();
+        let sizes = |jobs: &[Job]| jobs.iter().map(|job| job.work.change.messages().len()).collect::<Vec<_>>();
         let (first, rest) = split_conflicts(jobs);
         assert_eq!((sizes(&first), sizes(&rest)), (vec![1, 0], vec![2, 1, 1]));
         let (second, rest) = split_conflicts(rest);

@@ -13,6 +13,7 @@ use tonic::Code;
 
 use super::{
     error::MessageError,
+    given::GivenBody,
     model::{NewMessage, StoreOutcome},
     service::Messages,
 };
@@ -56,7 +57,7 @@ fn begin_call(message: &ValidateAndStoreMessageRequest) -> trace::Span {
 /// What decoding made of a message in a call.
 enum Decoded {
     Submitted,
-    Invalid(ValidationErrors),
+    Invalid(ApiError),
 }
 
 async fn decode_and_submit(
@@ -73,7 +74,7 @@ async fn decode_and_submit(
                 decoded.push(Decoded::Submitted);
                 valid.push(message);
             }
-            Err(errors) => decoded.push(Decoded::Invalid(errors)),
+            Err(error) => decoded.push(Decoded::Invalid(error)),
         }
     }
     let mut stored = messages.submit(valid).await?.into_iter();
@@ -82,7 +83,7 @@ async fn decode_and_submit(
         outcomes.push(match message {
             // There is one outcome for each submitted message.
             Decoded::Submitted => stored.next().unwrap_or(Err(MessageError::ShuttingDown)).map_err(ApiError::from),
-            Decoded::Invalid(errors) => Err(errors.into()),
+            Decoded::Invalid(error) => Err(error),
         });
     }
     // If the database is unavailable, the whole call fails with that status, so that the caller can retry on another
@@ -116,6 +117,7 @@ fn outcome_to_wire(outcome: Result<StoreOutcome, ApiError>) -> StoreMessageResul
 
 fn stored_to_wire(outcome: StoreOutcome) -> ValidateAndStoreMessageResponse {
     let stored = outcome.get();
+    let extra_json = stored.members().unwrap_or_default();
     ValidateAndStoreMessageResponse {
         success: true,
         message_id: stored.id.to_string(),
@@ -123,19 +125,22 @@ fn stored_to_wire(outcome: StoreOutcome) -> ValidateAndStoreMessageResponse {
         created_at_micros: stored.created_at.timestamp_micros(),
         duplicate: matches!(outcome, StoreOutcome::Duplicate(_)),
         changed: stored.is_changed || stored.kind.is_none(),
+        extra_json,
     }
 }
 
-fn parse_message(request: ValidateAndStoreMessageRequest, trace: TraceContext) -> Result<NewMessage, ValidationErrors> {
+fn parse_message(request: ValidateAndStoreMessageRequest, trace: TraceContext) -> Result<NewMessage, ApiError> {
+    let given = GivenBody::read(&request.extra_json)?;
     let mut invalid = ValidationErrors::default();
     let chat = invalid.check("chat_id", parse_id(&request.chat_id));
     let sender = invalid.check("sender_id", parse_id(&request.sender_id));
     let request_id = invalid.check("request_id", parse_id(&request.request_id));
     let text = invalid.check("text", parse_text(request.text));
+    let given = given.parse(text.as_ref(), &mut invalid);
     match (chat, sender, text, request_id) {
-        (Some(chat), Some(sender), Some(text), Some(request_id)) => {
-            Ok(NewMessage { chat, sender, text, request_id, trace })
+        (Some(chat), Some(sender), Some(text), Some(request_id)) if invalid.is_empty() => {
+            Ok(NewMessage { chat, sender, text, request_id, trace, given, rich: None, is_passive: false })
         }
-        _ => Err(invalid),
+        _ => Err(invalid.into()),
     }
 }

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use neonchat_common::{
     correlation,
     error::ApiError,
-    ids::{ChatId, MessageId, SendId, Seq},
+    ids::{ChatId, MessageId, SendId, Seq, UserId},
     time,
 };
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     error::MessageError,
+    given::{EntityBody, GivenBody},
     model::{
         Cursor, History, HistoryLimit, HistoryQuery, Message, MessageReference, NewMessage, Position, SentMessage,
         StoreOutcome, Versions, VersionsLimit,
@@ -140,6 +141,17 @@ struct SendRequest {
     /// 1 to 4096 Unicode code points. At least one of them must be visible, and U+0000 is not allowed.
     #[schema(min_length = 1, max_length = 4096, pattern = r"^[^\u0000]*[^\s\u0000][^\u0000]*$", examples("Привет!"))]
     text: String,
+    /// The formatting of the text, in ascending order of the offsets. Without it, the server finds `@name` and `@all` in the text.
+    #[schema(max_items = 100)]
+    entities: Option<Vec<EntityBody>>,
+    /// Whom the message mentions, beside those whom its text or entities mention. Users who are not members of the chat are left out.
+    #[schema(value_type = Option<Vec<UserId>>, max_items = 50)]
+    mentions: Option<Vec<String>>,
+    /// The id of the message of the chat that this one answers. If there is none, the message is stored without it.
+    #[schema(value_type = Option<MessageId>)]
+    reply_to: Option<String>,
+    /// Whether clients show the message without a sound.
+    silent: Option<bool>,
     /// An idempotency key that the client chooses. A repeated request with the same `request_id` stores nothing and
     /// returns the first message. Without it, each request stores a new message.
     #[schema(value_type = Option<SendId>)]
@@ -210,12 +222,17 @@ async fn send(
 ) -> Result<HttpResponse, ApiError> {
     let mut invalid = ValidationErrors::default();
     let text = invalid.check("text", parse_text(body.text));
+    let SendRequest { entities, mentions, reply_to, silent, .. } = body;
+    let given = GivenBody { entities, mentions, reply_to, silent }.parse(text.as_ref(), &mut invalid);
     let request_id = match body.request_id {
         Some(id) => invalid.check("request_id", parse_id(&id)),
         None => Some(SendId::new()),
     };
-    let (Some(text), Some(request_id)) = (text, request_id) else { return Err(invalid.into()) };
-    let message = NewMessage { chat: *chat, sender, text, request_id, trace: correlation::current_trace() };
+    let (Some(text), Some(request_id), true) = (text, request_id, invalid.is_empty()) else {
+        return Err(invalid.into());
+    };
+    let trace = correlation::current_trace();
+    let message = NewMessage { chat: *chat, sender, text, request_id, trace, given, rich: None, is_passive: false };
     let outcome = messages.submit_and_deliver(message).await?;
     let (mut response, duplicate) = match outcome {
         StoreOutcome::Stored(_) => (HttpResponse::Created(), false),

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::{ExpressionMethods as _, HasQuery, NullableExpressionMethods as _};
 use neonchat_common::{
     ids::{ChatId, MessageId, SendId, Seq, UserId},
+    json,
     message::MessageText,
     time,
     trace::TraceContext,
@@ -12,6 +13,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::{
+    extra::{Extra, Reactions},
+    given::Given,
+};
 use crate::{
     notifier::MessageStored,
     rights::ChatKind,
@@ -23,7 +28,8 @@ use crate::{
 pub(crate) type HistoryLimit = PageLimit<50, 200>;
 
 /// A message to be stored.
-#[derive(Clone, Debug)]
+// Without `Debug`, so that no log contains what it says.
+#[derive(Clone)]
 pub(crate) struct NewMessage {
     pub(crate) chat: ChatId,
     pub(crate) sender: UserId,
@@ -32,17 +38,41 @@ pub(crate) struct NewMessage {
     pub(crate) request_id: SendId,
     /// The parent of the spans for storing it.
     pub(crate) trace: TraceContext,
+    /// What the sender gives beside the text, if anything.
+    pub(crate) given: Option<Box<Given>>,
+    /// What the message has beside its text, if anything. It is filled in before the message is stored.
+    pub(crate) rich: Option<Box<Rich>>,
+    /// Whether it does not read the chat for its sender: it was written long before it is sent.
+    pub(crate) is_passive: bool,
+}
+
+/// What a message has beside its text.
+#[derive(Clone)]
+pub(crate) struct Rich {
+    pub(crate) extra: Extra,
+    /// The users who are counted as mentioned.
+    pub(crate) counted: Vec<UserId>,
 }
 
 impl NewMessage {
     /// Returns whether a message with the same `request_id` is a repetition of this one.
     pub(super) fn has_same_content_as(&self, other: &Self) -> bool {
-        self.chat == other.chat && self.text == other.text
+        self.chat == other.chat && self.text == other.text && self.given == other.given
+    }
+
+    /// Returns the approximate size of what is stored, in bytes.
+    pub(super) fn size(&self) -> usize {
+        self.text.as_str().len() + self.rich.as_ref().map_or(0, |rich| rich.extra.size())
+    }
+
+    /// Returns the digest of what the sender gives beside the text.
+    pub(super) fn given_digest(&self) -> Option<i64> {
+        self.given.as_deref().map(Given::digest)
     }
 }
 
 /// The id, number and time that a message got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub(crate) struct StoredAt {
     pub(crate) id: MessageId,
     pub(crate) seq: Seq,
@@ -51,10 +81,13 @@ pub(crate) struct StoredAt {
     pub(crate) kind: Option<ChatKind>,
     /// Whether the message was edited or deleted since, so that the sent text is not that of the message.
     pub(crate) is_changed: bool,
+    /// What it has beside its text, as it is stored.
+    pub(crate) extra: Option<Box<Extra>>,
+    pub(crate) expires_at: Option<DateTime<Utc>>,
 }
 
 /// The outcome of storing a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(crate) enum StoreOutcome<T = StoredAt> {
     /// It is new.
     Stored(T),
@@ -124,6 +157,19 @@ pub(crate) struct Message {
     #[serde(rename = "deleted", skip_serializing_if = "is_false")]
     #[schema(required = false)]
     pub(crate) is_deleted: bool,
+    /// When it disappears. Absent if it stays.
+    #[serde(serialize_with = "time::serialize_option", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, examples("2026-01-02T03:04:05.000006Z"))]
+    pub(crate) expires_at: Option<DateTime<Utc>>,
+    /// What else it has.
+    #[diesel(deserialize_as = Option<Extra>)]
+    #[serde(flatten)]
+    pub(crate) extra: Extra,
+    /// The reactions to it. Absent if there are none.
+    #[diesel(deserialize_as = Option<Reactions>)]
+    #[serde(skip_serializing_if = "Reactions::is_empty")]
+    #[schema(required = false)]
+    pub(crate) reactions: Reactions,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -132,6 +178,11 @@ const fn is_false(value: &bool) -> bool {
 }
 
 impl Message {
+    /// Returns the approximate size of what it says, encoded, in bytes.
+    pub(crate) fn size(&self) -> usize {
+        self.text.len() + self.extra.size() + self.reactions.size()
+    }
+
     pub(crate) fn new(sent: NewMessage, stored: StoredAt) -> Self {
         Self {
             id: stored.id,
@@ -144,6 +195,9 @@ impl Message {
             seq: stored.seq,
             changed_seq: None,
             is_deleted: false,
+            expires_at: stored.expires_at,
+            extra: stored.extra.map(|extra| *extra).unwrap_or_default(),
+            reactions: Reactions::default(),
         }
     }
 
@@ -168,7 +222,38 @@ impl From<&Message> for MessageStored {
             text: message.text.clone(),
             created_at: message.created_at,
             seq: message.seq,
+            extra: message.members(),
         }
+    }
+}
+
+/// The members of a message that only some messages have.
+#[derive(Serialize)]
+struct Members<'a> {
+    #[serde(flatten)]
+    extra: &'a Extra,
+    #[serde(serialize_with = "time::serialize_option", skip_serializing_if = "Option::is_none")]
+    expires_at: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Reactions::is_empty")]
+    reactions: &'a Reactions,
+}
+
+impl Message {
+    /// Returns the members that only some messages have, as a JSON object, if there are any. notification-service adds them to its frame.
+    pub(crate) fn members(&self) -> Option<String> {
+        let Self { extra, expires_at, reactions, .. } = self;
+        let has_members = !extra.is_empty() || expires_at.is_some() || !reactions.is_empty();
+        has_members.then(|| json::text(&Members { extra, expires_at: *expires_at, reactions }))
+    }
+}
+
+impl StoredAt {
+    /// Returns the members that only some messages have, as [`Message::members`].
+    pub(crate) fn members(&self) -> Option<String> {
+        let Self { extra, expires_at, .. } = self;
+        let has_members = extra.is_some() || expires_at.is_some();
+        let (extra, reactions) = (extra.as_deref().cloned().unwrap_or_default(), &Reactions::default());
+        has_members.then(|| json::text(&Members { extra: &extra, expires_at: *expires_at, reactions }))
     }
 }
 
@@ -182,7 +267,7 @@ pub(crate) enum SentMessage {
 }
 
 impl SentMessage {
-    pub(super) const fn of_former_member(chat_id: ChatId, stored: StoredAt) -> Self {
+    pub(super) fn of_former_member(chat_id: ChatId, stored: StoredAt) -> Self {
         let StoredAt { id, seq, created_at, .. } = stored;
         Self::Reference(MessageReference { id, chat_id, seq, created_at })
     }
@@ -286,6 +371,10 @@ pub(crate) struct Version {
     /// The number of the edit that replaced it.
     #[schema(value_type = i64, minimum = 1, examples(45))]
     pub(crate) until_seq: Seq,
+    /// Its formatting.
+    #[diesel(deserialize_as = Option<Extra>)]
+    #[serde(flatten)]
+    pub(crate) extra: Extra,
 }
 
 /// The earlier texts of a message, the oldest first. The present text is not among them.

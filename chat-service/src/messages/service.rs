@@ -13,6 +13,7 @@ use super::{
     change_queue::ChangeQueue,
     error::MessageError,
     model::{History, HistoryQuery, Message, NewMessage, SentMessage, StoreOutcome, Versions, VersionsLimit},
+    resolve::{resolve, resolve_edit},
     store::{self, ChangeResult, StoreResult},
     writer::Writer,
 };
@@ -67,7 +68,8 @@ impl Messages {
     /// # Errors
     /// For all messages: the service is busy, or is shutting down. For one message: [`MessageError::NoSuchChat`], a missing
     /// right, [`MessageError::IdempotencyMismatch`] or [`MessageError::Db`].
-    pub(crate) async fn submit(&self, messages: Vec<NewMessage>) -> Result<Vec<StoreResult>, MessageError> {
+    pub(crate) async fn submit(&self, mut messages: Vec<NewMessage>) -> Result<Vec<StoreResult>, MessageError> {
+        resolve(&self.db, &mut messages, self.settings.mention_all_interval_s).await?;
         let outcomes = self.writer.submit(messages).await?;
         for outcome in &outcomes {
             let status = match outcome {
@@ -98,7 +100,7 @@ impl Messages {
         let messages = self.clone();
         let work = async move {
             let outcome = messages.submit_one(message.clone()).await?;
-            let stored = *outcome.get();
+            let stored = outcome.get().clone();
             if stored.kind.is_none() {
                 return Ok(outcome.map(|stored| SentMessage::of_former_member(message.chat, stored)));
             }
@@ -124,7 +126,8 @@ impl Messages {
 
     /// Applies a change, or finds the event of an earlier request with its `request_id`. `Ok` means that it is committed. The
     /// work continues if the caller is cancelled.
-    pub(crate) async fn change(&self, change: NewChange) -> ChangeResult {
+    pub(crate) async fn change(&self, mut change: NewChange) -> ChangeResult {
+        resolve_edit(&self.db, &mut change).await?;
         self.changes.submit(change).await
     }
 

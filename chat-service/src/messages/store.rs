@@ -4,6 +4,8 @@ mod attempts;
 mod change;
 mod insert;
 mod lock;
+mod resolve;
+mod rich;
 
 use diesel::{
     BoolExpressionMethods as _, ExpressionMethods as _, HasQuery as _, OptionalExtension as _, QueryDsl as _,
@@ -16,6 +18,7 @@ use uuid::Uuid;
 pub(super) use self::{
     change::{ChangeResult, apply_changes},
     insert::{StoreResult, insert_batch},
+    resolve::{Mentionable, Replied, claim_mention_of_all, find_members, find_replied},
 };
 use super::{
     error::MessageError,

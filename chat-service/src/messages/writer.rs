@@ -38,7 +38,7 @@ struct Store {
 }
 
 fn size(job: &Job) -> BatchSize {
-    let bytes = job.work.iter().map(|message| message.text.as_str().len()).sum();
+    let bytes = job.work.iter().map(NewMessage::size).sum();
     BatchSize { messages: job.work.len(), bytes }
 }
 
@@ -100,7 +100,7 @@ async fn insert_deduplicated(store: &Store, start_by: Instant, messages: &[&NewM
     let outcome = |(message, (index, is_first)): (&&NewMessage, (usize, bool))| match (&outcomes[index], is_first) {
         (outcome, true) => outcome.clone(),
         (_, false) if !distinct[index].has_same_content_as(message) => Err(MessageError::IdempotencyMismatch),
-        (Ok(first), false) => Ok(StoreOutcome::Duplicate(*first.get())),
+        (Ok(first), false) => Ok(StoreOutcome::Duplicate(first.get().clone())),
         (Err(error), false) => Err(error.clone()),
     };
     messages.iter().zip(indexes).map(outcome).collect()

@@ -14,7 +14,10 @@ use super::model::{
     MessagesDeletedEvent, MessagesDeletedEventType, Origin, RemovedBody, StoredEvent,
 };
 use crate::{
-    messages::model::Message,
+    messages::{
+        extra::{Extra, Reactions},
+        model::Message,
+    },
     rights::{ChatKind, ChatSettings},
 };
 
@@ -39,6 +42,9 @@ fn protocol_has_frames_of_changes_as_they_are_encoded() {
         seq: 42,
         changed_seq: Some(43),
         is_deleted: false,
+        expires_at: None,
+        extra: Extra::default(),
+        reactions: Reactions::default(),
     };
     let edited = MessageEditedEvent {
         kind: MessageEditedEventType::MessageEdited,

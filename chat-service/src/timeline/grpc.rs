@@ -90,6 +90,7 @@ fn membership_to_wire(change: &MembershipChange) -> WireMembershipChange {
 
 fn message_to_wire(message: Message) -> WireMessage {
     WireMessage {
+        extra_json: message.members().unwrap_or_default(),
         id: message.id.to_string(),
         chat_id: message.chat_id.to_string(),
         sender_id: message.sender_id.to_string(),

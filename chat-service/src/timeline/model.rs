@@ -301,7 +301,7 @@ impl Event {
     pub(super) fn size(&self) -> usize {
         match self {
             Self::Message(MessageEvent { message, .. })
-            | Self::Edited(MessageEditedEvent { message: Some(message), .. }) => message.text.len() + EVENT_OVERHEAD,
+            | Self::Edited(MessageEditedEvent { message: Some(message), .. }) => message.size() + EVENT_OVERHEAD,
             Self::Deleted(event) => EVENT_OVERHEAD + event.messages.len() * DELETED_MESSAGE_SIZE,
             Self::MembersAdded(event) => EVENT_OVERHEAD + event.body.user_ids.len() * USER_ID_SIZE,
             Self::MembersRemoved(event) => EVENT_OVERHEAD + event.body.user_ids.len() * USER_ID_SIZE,

@@ -7,7 +7,7 @@ use diesel::{
     OptionalExtension as _, QueryDsl as _, QueryResult, Queryable,
     pg::Pg,
     query_builder::{AstPass, Query, QueryFragment, QueryId},
-    sql_types::{BigInt, Bool, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{BigInt, Bool, Jsonb, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl as _;
 use neonchat_common::ids::{ChatId, MessageId, SendId, Seq, UserId};
@@ -21,7 +21,10 @@ use crate::{
     access::Access,
     db::{Db, DbResult},
     event_kind::EventKind,
-    messages::model::Message,
+    messages::{
+        extra::{Extra, Reactions},
+        model::Message,
+    },
     rights::ChatKind,
     schema::chats,
 };
@@ -80,7 +83,8 @@ impl QueryFragment<Pg> for EventsAfter {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql(
             "(SELECT seq, 0::smallint, sender_id, request_id, created_at, NULL, NULL,
-                     id, seq, sender_id, request_id, text, created_at, updated_at, changed_seq, deleted_at IS NOT NULL
+                     id, seq, sender_id, request_id, text, created_at, updated_at, changed_seq, deleted_at IS NOT NULL,
+                     expires_at, extra, reactions
                 FROM messages WHERE chat_id = ",
         );
         self.push_range(&mut out, "seq")?;
@@ -99,7 +103,7 @@ impl QueryFragment<Pg> for EventsAfter {
         out.push_sql(
             "),
                      message.id, message.seq, sender_id, message.request_id, text, message.created_at, updated_at,
-                     changed_seq, deleted_at IS NOT NULL
+                     changed_seq, deleted_at IS NOT NULL, expires_at, extra, reactions
                 FROM chat_events AS event
                 LEFT JOIN messages AS message ON message.chat_id = event.chat_id AND message.seq = target_seq
                WHERE event.chat_id = ",
@@ -134,6 +138,7 @@ impl Query for EventsAfter {
         (BigInt, SmallInt, SqlUuid, Nullable<SqlUuid>, Timestamptz, Nullable<Text>, Nullable<Text>),
         (Nullable<SqlUuid>, Nullable<BigInt>, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<Text>),
         (Nullable<Timestamptz>, Nullable<Timestamptz>, Nullable<BigInt>, Bool),
+        (Nullable<Timestamptz>, Nullable<Jsonb>, Nullable<Jsonb>),
     );
 }
 
@@ -142,6 +147,7 @@ struct Row {
     event: EventColumns,
     message: MessageColumns,
     history: HistoryColumns,
+    rich: RichColumns,
 }
 
 #[derive(Queryable)]
@@ -176,12 +182,21 @@ struct HistoryColumns {
     is_deleted: bool,
 }
 
+/// What only some messages have.
+#[derive(Queryable)]
+struct RichColumns {
+    expires_at: Option<DateTime<Utc>>,
+    extra: Option<Extra>,
+    reactions: Option<Reactions>,
+}
+
 impl Row {
     fn event(self, chat: ChatId) -> StoredEvent {
-        let Self { event: EventColumns { seq, kind, actor, request_id, at, body, chat_kind }, message, history } = self;
+        let Self { event, message, history, rich } = self;
+        let EventColumns { seq, kind, actor, request_id, at, body, chat_kind } = event;
         let chat_kind = chat_kind.and_then(|name| ChatKind::from_name(&name));
         let actor = UserId(actor);
-        let message = message.message(chat, history);
+        let message = message.message(chat, history, rich);
         let unknown = Event::Unknown(UnknownEvent { kind: UnknownEventType::Unknown, chat_id: chat, seq });
         let origin = Origin { chat_id: chat, seq, by: actor, at };
         let event = match (EventKind::from_number(kind), message) {
@@ -198,7 +213,7 @@ impl Row {
 }
 
 impl MessageColumns {
-    fn message(self, chat_id: ChatId, history: HistoryColumns) -> Option<Message> {
+    fn message(self, chat_id: ChatId, history: HistoryColumns, rich: RichColumns) -> Option<Message> {
         Some(Message {
             id: MessageId(self.id?),
             chat_id,
@@ -210,6 +225,9 @@ impl MessageColumns {
             seq: self.seq?,
             changed_seq: history.changed_seq,
             is_deleted: history.is_deleted,
+            expires_at: rich.expires_at,
+            extra: rich.extra.into(),
+            reactions: rich.reactions.into(),
         })
     }
 }

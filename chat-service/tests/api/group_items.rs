@@ -71,7 +71,8 @@ fn parse(chat: &str) -> Uuid {
 
 fn settings() -> Value {
     json!({
-        "send": "member", "info": "admin", "invite": "member", "delete": "admin", "kick": "admin", "restrict": "admin",
+        "send": "member", "media": "member", "react": "member", "pin": "admin", "mention_all": "admin", "protected": false,
+        "info": "admin", "invite": "member", "delete": "admin", "kick": "admin", "restrict": "admin",
         "ban": "admin", "requests": "admin", "audit": "admin", "slow_s": 0, "history": "since_join",
     })
 }

@@ -90,6 +90,7 @@ impl Group {
             text: (*text).to_owned(),
             request_id: Uuid::new_v4().to_string(),
             traceparent: None,
+            extra_json: String::new(),
         };
         let results = self.app.store_messages(texts.iter().map(message).collect()).await.expect("store messages");
         let refusal = |result| match result {

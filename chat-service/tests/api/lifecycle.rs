@@ -173,6 +173,7 @@ async fn drain_answers_requests_under_way() {
             text: "the last one".to_owned(),
             request_id: uuid::Uuid::new_v4().to_string(),
             traceparent: None,
+            extra_json: String::new(),
         };
         let mut client = neonchat_proto::chat::v1::chat_service_client::ChatServiceClient::new(grpc.channel());
         client.validate_and_store_message(grpc.request(message)).await

@@ -134,6 +134,7 @@ async fn reports_invalid_fields_of_a_send() {
         text: "😀".repeat(4096),
         request_id: Uuid::new_v4().to_string(),
         traceparent: None,
+        extra_json: String::new(),
     };
     let send = async |message: ValidateAndStoreMessageRequest| {
         app.chat_service().validate_and_store_message(app.grpc.request(message)).await.map_err(ApiError::from)
@@ -173,6 +174,7 @@ async fn batch_has_an_outcome_for_each_message_and_keeps_order() {
         text: text.to_owned(),
         request_id: request.to_string(),
         traceparent: None,
+        extra_json: String::new(),
     };
     let [one, two, three, four, five] = [(); 5].map(|()| Uuid::new_v4());
     let messages = vec![

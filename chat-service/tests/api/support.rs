@@ -184,6 +184,7 @@ impl TestApp {
             text: text.to_owned(),
             request_id: request.to_string(),
             traceparent: None,
+            extra_json: String::new(),
         };
         Ok(self.chat_service().validate_and_store_message(self.grpc.request(message)).await?.into_inner())
     }

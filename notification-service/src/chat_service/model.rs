@@ -16,8 +16,12 @@ use neonchat_proto::chat::v1::{
     StoreMessagesRequest, UserChat as ProtoUserChat, ValidateAndStoreMessageRequest,
     change_message_request::Change as WireChange, chat_event::Event, store_message_result::Result as Outcome,
 };
+use serde_json::value::RawValue;
 
-use crate::{hub::UserChat, protocol::NewChange};
+use crate::{
+    hub::UserChat,
+    protocol::{Given, NewChange},
+};
 
 /// A message that is not stored yet.
 #[derive(Debug)]
@@ -26,12 +30,14 @@ pub(crate) struct NewMessage {
     pub(crate) sender_id: UserId,
     pub(crate) text: MessageText,
     pub(crate) request_id: RequestId,
+    /// What the client gave beside the text.
+    pub(crate) given: Given,
     /// The trace of the message. It ends when the sender gets the answer.
     pub(crate) trace: trace::Span,
 }
 
 /// Where and when a message was stored.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Stored {
     pub(crate) message_id: MessageId,
     pub(crate) seq: Seq,
@@ -39,6 +45,8 @@ pub(crate) struct Stored {
     pub(crate) duplicate: bool,
     /// Whether the message was edited or deleted since. The sent text must not be delivered.
     pub(crate) changed: bool,
+    /// The members of the message that only some messages have: a JSON object.
+    pub(crate) extra: Option<Box<RawValue>>,
 }
 
 /// A stored message.
@@ -56,6 +64,8 @@ pub(crate) struct StoredMessage {
     /// The `seq` of the event that last edited or deleted the message.
     pub(crate) changed_seq: Option<Seq>,
     pub(crate) deleted: bool,
+    /// The members that only some messages have: a JSON object.
+    pub(crate) extra: Option<Box<RawValue>>,
 }
 
 /// A stored durable event.
@@ -152,6 +162,7 @@ impl NewMessage {
             text: self.text.as_str().to_owned(),
             request_id: self.request_id.id().to_string(),
             traceparent: call.context().traceparent(),
+            extra_json: self.given.as_str().to_owned(),
         };
         (message, call)
     }
@@ -166,6 +177,7 @@ impl Stored {
                 created_at: parse_time(stored.created_at_micros)?,
                 duplicate: stored.duplicate,
                 changed: stored.changed,
+                extra: parse_extra(stored.extra_json)?,
             }),
             Some(Outcome::Refused(Refusal { code, detail, reason, retry_after_ms })) => {
                 Err(ApiError::from_remote(&code, detail).with_remote_reason(reason.as_deref(), retry_after_ms))
@@ -187,6 +199,7 @@ impl Stored {
             seq: self.seq,
             changed_seq: None,
             deleted: false,
+            extra: self.extra.clone(),
         }
     }
 }
@@ -282,9 +295,11 @@ fn parse_frame(frame: Vec<u8>) -> Result<ByteString, ApiError> {
 impl NewChange {
     pub(super) fn to_wire(&self) -> WireChange {
         match self {
-            Self::Edit { message_id, text } => {
-                WireChange::Edit(EditMessage { message_id: message_id.to_string(), text: text.as_str().to_owned() })
-            }
+            Self::Edit { message_id, text, given } => WireChange::Edit(EditMessage {
+                message_id: message_id.to_string(),
+                text: text.as_str().to_owned(),
+                extra_json: given.as_str().to_owned(),
+            }),
             Self::Delete { message_ids } => WireChange::Delete(DeleteMessages {
                 message_ids: message_ids.iter().map(ToString::to_string).collect(),
             }),
@@ -307,8 +322,18 @@ impl TryFrom<ProtoMessage> for StoredMessage {
             seq: message.seq,
             changed_seq: message.changed_seq,
             deleted: message.deleted,
+            extra: parse_extra(message.extra_json)?,
         })
     }
+}
+
+/// Reads a JSON object that may be absent.
+pub(crate) fn parse_extra(json: String) -> Result<Option<Box<RawValue>>, ApiError> {
+    if json.is_empty() {
+        return Ok(None);
+    }
+    let extra = RawValue::from_string(json);
+    extra.map(Some).map_err(|_| ApiError::internal("chat-service sent members of a message that are not JSON"))
 }
 
 pub(super) fn parse<T: std::str::FromStr<Err = uuid::Error>>(id: &str) -> Result<T, ApiError> {

@@ -30,7 +30,7 @@ use crate::{
     hub::Socket,
     limits::{RejectionCounter, RequestKind, UserLimits},
     metrics::{BAD_TYPE, count_refused_send},
-    protocol::{ClientFrame, Frame, NewChange, ServerFrame, Token},
+    protocol::{ClientFrame, Frame, Given, NewChange, ServerFrame, Token},
     state::AppState,
 };
 
@@ -104,9 +104,9 @@ impl<'a> FrameHandler<'a> {
 
     async fn act(&self, frame: ClientFrame, mut trace: trace::Span) -> Result<Option<Frame>, ApiError> {
         let done = match frame {
-            ClientFrame::Message { chat_id, text, request_id } => {
+            ClientFrame::Message { chat_id, text, given, request_id } => {
                 return self
-                    .send(chat_id, text, request_id, trace)
+                    .send(chat_id, (text, given), request_id, trace)
                     .await
                     .inspect_err(count_refused_send)
                     .map(|()| None);
@@ -141,12 +141,12 @@ impl<'a> FrameHandler<'a> {
     async fn send(
         &self,
         chat: Option<ChatId>,
-        text: MessageText,
+        (text, given): (MessageText, Given),
         request_id: RequestId,
         mut trace: trace::Span,
     ) -> Result<(), ApiError> {
         let chat_id = self.chat_to_write(chat).await.inspect_err(|error| trace.fail(error.code.as_str()))?;
-        let message = NewMessage { chat_id, sender_id: self.socket.user, text, request_id, trace };
+        let message = NewMessage { chat_id, sender_id: self.socket.user, text, given, request_id, trace };
         self.state.send_queue.submit(&self.socket, message).await
     }
 

@@ -26,7 +26,7 @@ const MAX_REQUEST_ID_BYTES: usize = 128;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum ClientFrame {
     /// Sends a message. The server chooses a `request_id` if the client did not, so that retries store the message once.
-    Message { chat_id: Option<ChatId>, text: MessageText, request_id: RequestId },
+    Message { chat_id: Option<ChatId>, text: MessageText, given: Given, request_id: RequestId },
     /// Changes stored messages. The server chooses a `request_id` if the client did not.
     Change { chat_id: Option<ChatId>, change: NewChange, request_id: RequestId },
     /// The user began or ended typing.
@@ -61,9 +61,34 @@ frame_types! {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum NewChange {
     /// A message gets another text.
-    Edit { message_id: MessageId, text: MessageText },
+    Edit { message_id: MessageId, text: MessageText, given: Given },
     /// Messages are deleted for everybody.
     Delete { message_ids: Vec<MessageId> },
+}
+
+/// What a client gives beside a text, as JSON; empty for nothing. chat-service validates it. `Debug` does not print it.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(crate) struct Given(String);
+
+impl Given {
+    /// Takes the members that are given.
+    fn of<const N: usize>(members: [(&str, Option<&RawValue>); N]) -> Self {
+        let given = members.into_iter().filter_map(|(name, value)| {
+            value.filter(|value| value.get() != "null").map(|value| format!(r#""{name}":{}"#, value.get()))
+        });
+        let given = given.collect::<Vec<_>>().join(",");
+        Self(if given.is_empty() { given } else { format!("{{{given}}}") })
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Given({} bytes)", self.0.len())
+    }
 }
 
 /// A token. `Debug` does not print it.
@@ -95,6 +120,14 @@ struct Fields<'a> {
     chat_id: Option<&'a RawValue>,
     #[serde(borrow)]
     text: Option<&'a RawValue>,
+    #[serde(borrow)]
+    entities: Option<&'a RawValue>,
+    #[serde(borrow)]
+    mentions: Option<&'a RawValue>,
+    #[serde(borrow)]
+    reply_to: Option<&'a RawValue>,
+    #[serde(borrow)]
+    silent: Option<&'a RawValue>,
     #[serde(borrow)]
     message_id: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -159,13 +192,20 @@ impl ClientFrame {
                 Ok(Self::Message {
                     chat_id: optional("chat_id", fields.chat_id, "a UUID")?,
                     text: MessageText::try_from(text)?,
+                    given: Given::of([
+                        ("entities", fields.entities),
+                        ("mentions", fields.mentions),
+                        ("reply_to", fields.reply_to),
+                        ("silent", fields.silent),
+                    ]),
                     request_id,
                 })
             }
             "edit" => {
                 let message_id = required("message_id", fields.message_id, "a UUID")?;
                 let text: String = required("text", fields.text, "a string")?;
-                Self::change(fields, NewChange::Edit { message_id, text: MessageText::try_from(text)? })
+                let given = Given::of([("entities", fields.entities)]);
+                Self::change(fields, NewChange::Edit { message_id, text: MessageText::try_from(text)?, given })
             }
             "delete" => {
                 let message_ids: Vec<MessageId> = required("message_ids", fields.message_ids, "an array of UUIDs")?;

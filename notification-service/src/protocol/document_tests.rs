@@ -67,6 +67,7 @@ fn documents_have_every_server_frame_as_it_is_encoded() {
             seq: 42,
             created_at: at,
             duplicate: false,
+            message: None,
         },
         ServerFrame::Ack { request_id: request.parse().expect("parse UUID"), chat_id, seq: Some(43), duplicate: false },
         ServerFrame::NewMessage {
@@ -82,6 +83,8 @@ fn documents_have_every_server_frame_as_it_is_encoded() {
                 seq: 42,
                 changed_seq: None,
                 deleted: false,
+                extra: Members(None),
+                request_id: None,
             },
         },
         ServerFrame::ChatCreated { chat: serde_json::from_str(&item).expect("parse chat") },

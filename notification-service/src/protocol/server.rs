@@ -1,15 +1,15 @@
 //! The frames that the server sends.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use chrono::{DateTime, Utc};
 use neonchat_common::{
     chat::RemovalReason,
     error::{ApiError, ErrorCode, Reason},
-    ids::{ChatId, MessageId, RequestId, Seq, UserId},
+    ids::{ChatId, MessageId, RequestId, SendId, Seq, UserId},
     json, time,
 };
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::Frame;
@@ -28,6 +28,9 @@ pub(crate) enum ServerFrame<'a> {
         #[serde(serialize_with = "time::serialize")]
         created_at: DateTime<Utc>,
         duplicate: bool,
+        /// The message, if it has more than its text.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        message: Option<Message<'a>>,
     },
     /// A change of this socket is stored. `seq` is null if it changes nothing.
     Ack { request_id: RequestId, chat_id: ChatId, seq: Option<Seq>, duplicate: bool },
@@ -193,6 +196,26 @@ pub(crate) struct Message<'a> {
     pub(crate) changed_seq: Option<Seq>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) deleted: bool,
+    #[serde(flatten)]
+    pub(crate) extra: Members<'a>,
+    /// Only for the sender.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) request_id: Option<SendId>,
+}
+
+/// The members that only some messages have: a JSON object of chat-service, which this service does not interpret.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Members<'a>(pub(crate) Option<&'a RawValue>);
+
+impl Serialize for Members<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let members: BTreeMap<Cow<'_, str>, &RawValue> = match self.0 {
+            // chat-service encodes an object.
+            Some(members) => serde_json::from_str(members.get()).unwrap_or_default(),
+            None => BTreeMap::new(),
+        };
+        serializer.collect_map(members)
+    }
 }
 
 impl<'a> ServerFrame<'a> {

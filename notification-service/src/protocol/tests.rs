@@ -22,8 +22,16 @@ fn parses_every_frame_and_ignores_unknown_fields() {
     let text = MessageText::try_from("hi".to_owned()).expect("parse text");
     assert_eq!(
         parse(&json!({"type": "message", "chat_id": CHAT, "text": "hi", "request_id": REQUEST, "mood": 1})),
-        Ok(ClientFrame::Message { chat_id, text, request_id: REQUEST.parse().expect("parse UUID") })
+        Ok(ClientFrame::Message {
+            chat_id,
+            text,
+            given: Given::default(),
+            request_id: REQUEST.parse().expect("parse UUID")
+        })
     );
+    let more = json!({"type": "message", "text": "hi", "silent": true, "mentions": null, "entities": [{"a": "\""}]});
+    let Ok(ClientFrame::Message { given, .. }) = parse(&more) else { panic!("{more}") };
+    assert_eq!(given.as_str(), r#"{"entities":[{"a":"\""}],"silent":true}"#);
     assert_eq!(
         parse(&json!({"type": "typing", "is_typing": true})),
         Ok(ClientFrame::Typing { request_id: None, chat_id: None, is_typing: true })
@@ -80,6 +88,8 @@ fn frames_match_contract() {
         seq: 42,
         changed_seq: None,
         deleted: false,
+        extra: Members(None),
+        request_id: None,
     };
     assert_eq!(
         seen(ServerFrame::NewMessage { chat_id, seq: 42, message }),
@@ -89,8 +99,16 @@ fn frames_match_contract() {
     );
     let request_id = RequestId::from(SendId::new());
     let status = DeliveryStatus::Delivered;
-    let sent =
-        ServerFrame::MessageSent { request_id, status, message_id: id, chat_id, seq: 42, created_at, duplicate: false };
+    let sent = ServerFrame::MessageSent {
+        request_id,
+        status,
+        message_id: id,
+        chat_id,
+        seq: 42,
+        created_at,
+        duplicate: false,
+        message: None,
+    };
     assert_eq!(
         seen(sent),
         json!({"type": "message_sent", "request_id": request_id, "status": "delivered", "message_id": id,
@@ -178,7 +196,7 @@ proptest! {
         let (id, chat_id, sender_id) = (MessageId::new(), ChatId::new(), UserId::new());
         let at = time::from_micros(0).expect("time in range");
         let message =
-            Message { id, chat_id, sender_id, text: read.as_str(), created_at: at, updated_at: at, seq: 1, changed_seq: None, deleted: false };
+            Message { id, chat_id, sender_id, text: read.as_str(), created_at: at, updated_at: at, seq: 1, changed_seq: None, deleted: false, extra: Members(None), request_id: None };
         let frame = ServerFrame::NewMessage { chat_id, seq: 1, message }.encode();
         let written: serde_json::Value = serde_json::from_str(frame.as_str()).expect("parse frame");
         prop_assert_eq!(&written["message"]["text"], &json!(text));

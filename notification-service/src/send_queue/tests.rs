@@ -5,7 +5,7 @@ use neonchat_common::{
 };
 
 use super::*;
-use crate::{hub::outbox::Next, test_log::Log, unreachable};
+use crate::{hub::outbox::Next, protocol::Given, test_log::Log, unreachable};
 
 /// Returns the worker of an instance without dependencies.
 fn worker(hub: &Arc<Hub>) -> ShardWorker {
@@ -22,6 +22,7 @@ fn message(sender_id: UserId) -> NewMessage {
         chat_id: ChatId::new(),
         sender_id,
         text: MessageText::try_from("x".to_owned()).expect("valid text"),
+        given: Given::default(),
         request_id: SendId::new().to_string().parse::<RequestId>().expect("parse ID"),
         trace: trace::Span::default(),
     }

@@ -148,6 +148,8 @@ async fn insert(
             chats::class.eq(class as i16),
             chats::send_role.eq(needed(Action::Send, group.kind, &group.settings) as i16),
             chats::delete_role.eq(needed(Action::Delete, group.kind, &group.settings) as i16),
+            chats::react_role.eq(needed(Action::React, group.kind, &group.settings) as i16),
+            chats::pin_role.eq(needed(Action::Pin, group.kind, &group.settings) as i16),
             chats::slow_s.eq(group.settings.slow_s),
         ))
         .execute(connection)

@@ -93,6 +93,8 @@ async fn store(
         .set((
             chats::send_role.eq(needed(Action::Send, chat.kind, &settings) as i16),
             chats::delete_role.eq(needed(Action::Delete, chat.kind, &settings) as i16),
+            chats::react_role.eq(needed(Action::React, chat.kind, &settings) as i16),
+            chats::pin_role.eq(needed(Action::Pin, chat.kind, &settings) as i16),
             chats::slow_s.eq(settings.slow_s),
         ))
         .execute(connection)

@@ -5,10 +5,10 @@ use diesel::{
     QueryResult, Queryable,
     pg::Pg,
     query_builder::{AstPass, Query, QueryFragment, QueryId},
-    sql_types::{Array, BigInt, Bool, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Bool, Jsonb, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, RunQueryDsl as _};
-use neonchat_common::ids::Seq;
+use neonchat_common::{ids::Seq, json};
 use uuid::Uuid;
 
 use super::{attempts::Attempts, lock::lock_chats};
@@ -17,6 +17,7 @@ use crate::{
     messages::{
         change::{Change, ChangeOutcome, ChangePolicy, NewChange},
         error::MessageError,
+        extra::{Extra, Reactions},
         model::Message,
     },
     rights::ChatKind,
@@ -53,8 +54,8 @@ pub(in crate::messages) async fn apply_changes(
         };
         let Some(rows) = attempts.rows(rows)? else { continue };
         is_contended |= rows.iter().any(|row| row.verdict == STALE);
-        let outcome = |position: usize, row: &Row| row.outcome(batch[position]);
-        attempts.settle(rows.iter().map(|row| (row.n, row)), outcome);
+        let outcome = |position: usize, row: Row| row.outcome(batch[position]);
+        attempts.settle(rows.into_iter().map(|row| (row.n, row)), outcome);
     }
     Ok(attempts.finish())
 }
@@ -83,8 +84,13 @@ struct ApplyChanges<'a> {
     item_messages: Vec<Uuid>,
     /// The new text of an edit.
     item_texts: Vec<Option<&'a str>>,
+    /// What replaces the entities and mentions of an edited message.
+    item_extras: Vec<Option<String>>,
     /// The `seq` that the last change of the message must have, if the client gave one.
     item_expected: Vec<Option<Seq>>,
+    /// For each mention of an edit, the number of its change.
+    mention_numbers: Vec<i64>,
+    mentioned: Vec<Uuid>,
     policy: ChangePolicy,
 }
 
@@ -98,7 +104,10 @@ impl<'a> ApplyChanges<'a> {
             item_numbers: Vec::new(),
             item_messages: Vec::new(),
             item_texts: Vec::new(),
+            item_extras: Vec::new(),
             item_expected: Vec::new(),
+            mention_numbers: Vec::new(),
+            mentioned: Vec::new(),
             policy,
         };
         for (change, n) in changes.zip(1..) {
@@ -106,14 +115,77 @@ impl<'a> ApplyChanges<'a> {
             this.actors.push(change.actor.0);
             this.request_ids.push(change.request_id.map(|id| id.0));
             this.kinds.push(change.change.kind() as i16);
-            for (message, text, expected) in change.change.items() {
+            let edit = change.change.edit();
+            for message in change.change.messages() {
                 this.item_numbers.push(n);
                 this.item_messages.push(message.0);
-                this.item_texts.push(text);
-                this.item_expected.push(expected);
+                this.item_texts.push(edit.map(|edit| edit.text));
+                this.item_extras.push(edit.map(|edit| json::text(&edit.extra())));
+                this.item_expected.push(edit.and_then(|edit| edit.if_changed_seq));
+            }
+            for user in edit.iter().flat_map(|edit| &edit.mentions.users).filter(|user| **user != change.actor) {
+                this.mention_numbers.push(n);
+                this.mentioned.push(user.0);
             }
         }
         this
+    }
+}
+
+/// What a changed message has beside its text afterwards. A deleted one has nothing. An edit replaces the entities and mentions, and
+/// never begins to mention all members.
+const MERGED_EXTRA: &str = "
+                       CASE WHEN new_text IS NOT NULL
+                            THEN nullif(
+                                 coalesce(old_extra, '{}') - '{entities,mentions,mention_all}'::text[]
+                                 || CASE WHEN old_extra->'mention_all' IS NULL THEN new_extra - 'mention_all' ELSE new_extra END,
+                                 '{}')
+                       END";
+
+impl ApplyChanges<'_> {
+    /// The parts that keep the rows beside the messages in step with them. Whom an edited message answers stays mentioned.
+    fn push_side_tables<'b>(&'b self, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql(
+            "mentioned AS MATERIALIZED (SELECT chat_id, message_seq, user_id, created_at FROM changed JOIN unnest(",
+        );
+        out.push_bind_param::<Array<BigInt>, _>(&self.mention_numbers)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<SqlUuid>, _>(&self.mentioned)?;
+        out.push_sql(
+            ") AS mention (n, user_id) USING (n)
+            ), deleted_mentions AS (
+                DELETE FROM mentions
+                 WHERE ctid = ANY (ARRAY(
+                       SELECT mention.ctid
+                         FROM changed, LATERAL (
+                              SELECT ctid, user_id FROM mentions AS mention
+                               WHERE mention.chat_id = changed.chat_id AND mention.seq = message_seq
+                              OFFSET 0
+                         ) AS mention
+                        WHERE new_text IS NULL
+                              OR CASE mention.user_id
+                                 WHEN '00000000-0000-0000-0000-000000000000' THEN extra->'mention_all' IS NULL
+                                 ELSE mention.user_id IS DISTINCT FROM (extra->'reply_to'->>'sender_id')::uuid
+                                      AND mention.user_id NOT IN (
+                                          SELECT user_id FROM mentioned
+                                           WHERE mentioned.chat_id = changed.chat_id
+                                                 AND mentioned.message_seq = changed.message_seq)
+                                 END))
+            ), new_mentions AS (
+                INSERT INTO mentions (user_id, chat_id, seq, at)
+                SELECT user_id, chat_id, message_seq, created_at FROM mentioned
+                ON CONFLICT DO NOTHING
+            ), deleted_replies AS (
+                DELETE FROM replies USING changed
+                 WHERE new_text IS NULL AND replies.chat_id = changed.chat_id
+                       AND to_seq = (old_extra->'reply_to'->>'seq')::bigint AND replies.seq = message_seq
+            ), deleted_passive AS (
+                DELETE FROM passive_messages AS passive USING changed
+                 WHERE new_text IS NULL AND passive.chat_id = changed.chat_id AND user_id = sender_id
+                       AND passive.seq = message_seq
+            )",
+        );
+        Ok(())
     }
 }
 
@@ -150,9 +222,11 @@ impl QueryFragment<Pg> for ApplyChanges<'_> {
         out.push_sql(", ");
         out.push_bind_param::<Array<Nullable<Text>>, _>(&self.item_texts)?;
         out.push_sql(", ");
+        out.push_bind_param::<Array<Nullable<Text>>, _>(&self.item_extras)?;
+        out.push_sql("::jsonb[], ");
         out.push_bind_param::<Array<Nullable<BigInt>>, _>(&self.item_expected)?;
         out.push_sql(
-            ") AS item (n, message_id, new_text, expected_seq)
+            ") AS item (n, message_id, new_text, new_extra, expected_seq)
             ), allowed AS MATERIALIZED (
                 SELECT change.*, access.*
                   FROM change, LATERAL (
@@ -177,7 +251,9 @@ impl QueryFragment<Pg> for ApplyChanges<'_> {
                        WHEN 1 THEN EXISTS (
                            SELECT FROM item JOIN messages AS message ON message.id = item.message_id
                             WHERE item.n = change.n AND message.chat_id = event.chat_id AND message.seq = event.target_seq
-                                  AND (message.changed_seq <> event.seq OR message.text = item.new_text))
+                                  AND (message.changed_seq <> event.seq
+                                       OR message.text = item.new_text
+                                          AND extra->'entities' IS NOT DISTINCT FROM new_extra->'entities'))
                        ELSE NOT EXISTS (
                            SELECT FROM jsonb_array_elements(event.body) AS gone
                             WHERE (gone->>'id')::uuid <> ALL (ARRAY(SELECT message_id FROM item WHERE item.n = change.n)))
@@ -187,7 +263,7 @@ impl QueryFragment<Pg> for ApplyChanges<'_> {
                         WHERE event.actor_id = change.actor_id AND event.request_id = change.request_id OFFSET 0
                   ) AS event
             ), target AS MATERIALIZED (
-                SELECT allowed.*, new_text, message.*,
+                SELECT allowed.*, new_text, new_extra, message.*,
                        CASE WHEN deleted_at IS NOT NULL THEN 4
                             WHEN sender_id <> actor_id AND (new_text IS NOT NULL OR chat_kind = 'direct') THEN 5
                             WHEN new_text IS NULL THEN
@@ -206,20 +282,25 @@ impl QueryFragment<Pg> for ApplyChanges<'_> {
         out.push_sql(
             " > 0 THEN 6
                             WHEN expected_seq <> coalesce(changed_seq, message_seq) THEN 7
-                            WHEN new_text = old_text THEN 3
+                            WHEN new_text = old_text
+                                 AND new_extra->'entities' IS NOT DISTINCT FROM old_extra->'entities' THEN 3
                             ELSE 0
                        END::smallint AS verdict
                   FROM moment, allowed JOIN item USING (n), LATERAL (
                        SELECT id AS message_id, seq AS message_seq, messages.chat_id AS found_in, sender_id,
                               messages.request_id AS message_request_id, text AS old_text, created_at,
-                              updated_at AS written_at, changed_seq, deleted_at
+                              updated_at AS written_at, changed_seq, deleted_at, expires_at, reactions, extra AS old_extra
                          FROM messages
                         WHERE messages.id = item.message_id
                        OFFSET 0
                   ) AS message
                  WHERE found_in = allowed.chat_id AND message_seq > from_seq AND allowed.n NOT IN (SELECT n FROM seen)
             ), changed AS MATERIALIZED (
-                SELECT fresh.*, last_seq + place AS seq, event_count + place AS event_n,
+                SELECT fresh.*, ",
+        );
+        out.push_sql(MERGED_EXTRA);
+        out.push_sql(
+            " AS extra, last_seq + place AS seq, event_count + place AS event_n,
                        greatest(now, last_event_at + interval '1 us') + (place - 1) * interval '1 us' AS at
                   FROM moment, chat, (
                        SELECT *, dense_rank() OVER (PARTITION BY chat_id ORDER BY n) AS place
@@ -236,19 +317,26 @@ impl QueryFragment<Pg> for ApplyChanges<'_> {
                        jsonb_agg(jsonb_build_object('id', message_id, 'seq', message_seq) ORDER BY message_seq)
                        FILTER (WHERE kind = 2) AS body,
                        max(max(message_seq) FILTER (WHERE kind = 2)) OVER chat AS gone_up_to,
-                       seq = max(seq) OVER chat AS is_last
+                       seq = max(seq) OVER chat AS is_last, min(expires_at) AS expires_at,
+                       (array_agg(extra) FILTER (WHERE kind = 1))[1] AS extra,
+                       (array_agg(reactions) FILTER (WHERE kind = 1))[1] AS reactions
                   FROM changed
                  GROUP BY n, chat_id, chat_kind, actor_id, request_id, kind, seq, event_n, at
                 WINDOW chat AS (PARTITION BY chat_id)
             ), changed_messages AS (
                 UPDATE messages
                    SET text = coalesce(new_text, ''), changed_seq = changed.seq, updated_at = at,
-                       deleted_at = CASE WHEN new_text IS NULL THEN at END
+                       deleted_at = CASE WHEN new_text IS NULL THEN at END, extra = changed.extra,
+                       reactions = CASE WHEN new_text IS NULL THEN NULL ELSE changed.reactions END,
+                       expires_at = CASE WHEN new_text IS NULL THEN NULL ELSE changed.expires_at END
                   FROM changed
                  WHERE messages.id = changed.message_id
             ), kept_versions AS (
-                INSERT INTO message_versions (chat_id, seq, until_seq, text, at)
-                SELECT chat_id, message_seq, seq, old_text, written_at FROM changed WHERE new_text IS NOT NULL AND ",
+                INSERT INTO message_versions (chat_id, seq, until_seq, text, extra, at)
+                SELECT chat_id, message_seq, seq, old_text,
+                       CASE WHEN old_extra->'entities' IS NOT NULL
+                            THEN jsonb_build_object('entities', old_extra->'entities') END, written_at
+                  FROM changed WHERE new_text IS NOT NULL AND ",
         );
         out.push_bind_param::<Bool, _>(&self.policy.keeps_versions)?;
         out.push_sql(
@@ -262,7 +350,11 @@ impl QueryFragment<Pg> for ApplyChanges<'_> {
                               OFFSET 0
                          ) AS version
                         WHERE new_text IS NULL))
-            ), stored AS (
+            ), ",
+        );
+        self.push_side_tables(&mut out)?;
+        out.push_sql(
+            ", stored AS (
                 INSERT INTO chat_events (chat_id, seq, n, kind, actor_id, request_id, target_seq, body, created_at)
                 SELECT chat_id, seq, event_n, kind, actor_id, request_id, target_seq, body, at FROM placed
             ), moved_on AS (
@@ -272,14 +364,18 @@ impl QueryFragment<Pg> for ApplyChanges<'_> {
                   FROM placed
                  WHERE chats.id = placed.chat_id AND is_last
             )
-            SELECT n, 0::smallint, seq, at, chat_kind, target_seq, message_request_id, created_at, body::text FROM placed
+            SELECT n, 0::smallint, seq, at, chat_kind, target_seq, message_request_id, created_at, body::text,
+                   expires_at, extra, reactions
+              FROM placed
             UNION ALL
-            SELECT n, CASE WHEN is_same THEN 1 ELSE 2 END::smallint, seq, NULL, NULL, NULL, NULL, NULL, NULL FROM seen
+            SELECT n, CASE WHEN is_same THEN 1 ELSE 2 END::smallint, seq,
+                   NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+              FROM seen
             UNION ALL
             SELECT allowed.n,
                    CASE WHEN event_count <> version OR access_version <> allowed_version THEN 8
                         ELSE coalesce((SELECT max(verdict) FROM target WHERE target.n = allowed.n), 4)
-                   END::smallint, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+                   END::smallint, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
               FROM allowed JOIN chat ON chat.id = chat_id
              WHERE allowed.n NOT IN (SELECT n FROM seen) AND allowed.n NOT IN (SELECT n FROM placed)",
         );
@@ -304,6 +400,7 @@ impl Query for ApplyChanges<'_> {
             Nullable<Timestamptz>,
             Nullable<Text>,
         ),
+        (Nullable<Timestamptz>, Nullable<Jsonb>, Nullable<Jsonb>),
     );
 }
 
@@ -314,6 +411,15 @@ struct Row {
     verdict: i16,
     seq: Option<Seq>,
     written: WrittenColumns,
+    rich: RichColumns,
+}
+
+/// What only some edited messages have.
+#[derive(Queryable)]
+struct RichColumns {
+    expires_at: Option<DateTime<Utc>>,
+    extra: Option<Extra>,
+    reactions: Option<Reactions>,
 }
 
 /// What the event of an applied change shows, unless the change itself has it.
@@ -331,10 +437,10 @@ struct WrittenColumns {
 
 impl Row {
     /// Returns the outcome; `None` if the change must be tried again.
-    fn outcome(&self, new: &NewChange) -> Option<ChangeResult> {
+    fn outcome(self, new: &NewChange) -> Option<ChangeResult> {
         Some(match (self.verdict, self.seq) {
             (DONE, Some(seq)) => {
-                let event = self.written.event(new, seq).map(Box::new);
+                let event = self.written.event(new, seq, self.rich).map(Box::new);
                 event.map(ChangeOutcome::Applied).ok_or(MessageError::UnknownVerdict(DONE))
             }
             (DUPLICATE, Some(seq)) => Ok(ChangeOutcome::Duplicate(seq)),
@@ -356,7 +462,7 @@ impl Row {
 
 impl WrittenColumns {
     /// Returns the event of the change that was stored with this `seq`.
-    fn event(&self, new: &NewChange, seq: Seq) -> Option<StoredEvent> {
+    fn event(self, new: &NewChange, seq: Seq, rich: RichColumns) -> Option<StoredEvent> {
         let &NewChange { chat, actor, request_id, ref change } = new;
         let origin = Origin { chat_id: chat, seq, by: actor, at: self.at? };
         let event = match change {
@@ -373,6 +479,9 @@ impl WrittenColumns {
                     seq: self.message_seq?,
                     changed_seq: Some(seq),
                     is_deleted: false,
+                    expires_at: rich.expires_at,
+                    extra: rich.extra.into(),
+                    reactions: rich.reactions.into(),
                 };
                 Event::edited(origin, message)
             }

@@ -7,28 +7,36 @@ use diesel::{
     QueryResult, Queryable,
     pg::Pg,
     query_builder::{AstPass, Query, QueryFragment, QueryId},
-    sql_types::{Array, BigInt, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Jsonb, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, RunQueryDsl as _};
 use neonchat_common::ids::{MessageId, Seq};
 use uuid::Uuid;
 
-use super::{attempts::Attempts, lock::lock_chats};
+use super::{
+    attempts::Attempts,
+    lock::lock_chats,
+    rich::{LAST_OF_SENDERS, LAST_OF_SENDERS_WITH_SLOW_MODE, READ_UNLESS_PASSIVE, RichColumns},
+};
 use crate::{
     messages::{
         error::MessageError,
+        extra::Extra,
         model::{NewMessage, StoreOutcome, StoredAt},
     },
     rights::ChatKind,
 };
 
 /// How often a message is tried. Each retry means that another statement has just stored a message with the same `request_id`,
-/// that a right was taken away in the chat while this statement waited for it, or that the message needs the limited shape.
-const ATTEMPTS: usize = 6;
+/// that a right was taken away in the chat while this statement waited for it, or that the message needs another shape.
+const ATTEMPTS: usize = 7;
 
-/// The shapes of [`InsertMessages`].
-const PLAIN: bool = false;
-const LIMITED: bool = true;
+/// The shape of [`InsertMessages`].
+#[derive(Clone, Copy, Default)]
+struct Shape {
+    is_limited: bool,
+    is_rich: bool,
+}
 
 /// The outcome of one message.
 pub(in crate::messages) type StoreResult = Result<StoreOutcome, MessageError>;
@@ -42,7 +50,8 @@ pub(in crate::messages) async fn insert_batch(
     large_chat_rate: u32,
 ) -> QueryResult<Vec<StoreResult>> {
     let mut attempts = Attempts::new(messages.len(), ATTEMPTS);
-    let (mut shape, mut is_contended) = (PLAIN, false);
+    let is_rich = messages.iter().any(|message| message.given.is_some() || message.rich.is_some());
+    let (mut shape, mut is_contended) = (Shape { is_rich, ..Shape::default() }, false);
     while attempts.begin() {
         let batch = attempts.pending(messages);
         let rows = if is_contended {
@@ -60,12 +69,13 @@ pub(in crate::messages) async fn insert_batch(
         rows.dedup_by_key(|row| row.n);
         for row in &rows {
             match row.state {
-                HAS_LIMIT => shape = LIMITED,
+                HAS_LIMIT => shape.is_limited = true,
+                EXPIRES => shape.is_rich = true,
                 STALE => is_contended = true,
                 _ => {}
             }
         }
-        attempts.settle(rows.iter().map(|row| (row.n, row)), |_, row| row.outcome());
+        attempts.settle(rows.into_iter().map(|row| (row.n, row)), |position, row| row.outcome(batch[position]));
     }
     Ok(attempts.finish())
 }
@@ -73,16 +83,24 @@ pub(in crate::messages) async fn insert_batch(
 async fn insert(
     connection: &mut AsyncPgConnection,
     batch: &[&NewMessage],
-    shape: bool,
+    shape: Shape,
     large_chat_rate: u32,
 ) -> QueryResult<Vec<Row>> {
-    let batch = batch.iter().copied();
     // `load` reads the answer to its end. The rows arrive before the commit, so reading only some of them would take a failed
     // commit for a successful one.
-    if shape == LIMITED {
-        InsertMessages::<LIMITED>::new(batch, large_chat_rate).load(connection).await
-    } else {
-        InsertMessages::<PLAIN>::new(batch, large_chat_rate).load(connection).await
+    match shape {
+        Shape { is_limited: false, is_rich: false } => {
+            InsertMessages::<false, false>::new(batch, large_chat_rate).load(connection).await
+        }
+        Shape { is_limited: false, is_rich: true } => {
+            InsertMessages::<false, true>::new(batch, large_chat_rate).load(connection).await
+        }
+        Shape { is_limited: true, is_rich: false } => {
+            InsertMessages::<true, false>::new(batch, large_chat_rate).load(connection).await
+        }
+        Shape { is_limited: true, is_rich: true } => {
+            InsertMessages::<true, true>::new(batch, large_chat_rate).load(connection).await
+        }
     }
 }
 
@@ -108,29 +126,37 @@ async fn insert(
 /// A message that was edited or deleted since it was sent has other content. A repetition of it is recognized by its
 /// `request_id` and chat alone.
 ///
-/// The statement has two shapes, because the time of a short statement grows with the number of its parts. The plain one stores
-/// no message that slow mode or the rate of a large chat may refuse: it gives it the state [`HAS_LIMIT`], and the limited one
-/// decides. All messages of a member in a chat take the same way, so they keep their order.
+/// The statement has parts that only some messages need, because the time of a short statement grows with the number of its parts.
+///
+/// Without `LIMITED` it stores no message that slow mode or the rate of a large chat may refuse: it gives it the state [`HAS_LIMIT`],
+/// and the limited one decides. All messages of a member in a chat take the same way, so they keep their order.
+///
+/// With `RICH` it stores what messages have beside their texts, and when they disappear. Without it, a message of a chat whose messages
+/// disappear gets the state [`EXPIRES`]. The time to live can change before the chat is locked: such a change raises `access_version`
+/// too.
 ///
 /// `OFFSET 0` makes Postgres look up the rows one by one through their index, whatever its statistics say about the
 /// size of a new table.
-struct InsertMessages<'a, const SHAPE: bool> {
+struct InsertMessages<'a, const LIMITED: bool, const RICH: bool> {
     chats: Vec<Uuid>,
     senders: Vec<Uuid>,
     request_ids: Vec<Uuid>,
     ids: Vec<Uuid>,
     texts: Vec<&'a str>,
+    rich: RichColumns,
     large_chat_rate: i64,
 }
 
-impl<'a, const SHAPE: bool> InsertMessages<'a, SHAPE> {
-    fn new(messages: impl Iterator<Item = &'a NewMessage> + Clone, large_chat_rate: u32) -> Self {
+impl<'a, const LIMITED: bool, const RICH: bool> InsertMessages<'a, LIMITED, RICH> {
+    fn new(batch: &[&'a NewMessage], large_chat_rate: u32) -> Self {
+        let messages = batch.iter();
         Self {
             chats: messages.clone().map(|message| message.chat.0).collect(),
             senders: messages.clone().map(|message| message.sender.0).collect(),
             request_ids: messages.clone().map(|message| message.request_id.0).collect(),
             ids: messages.clone().map(|_| MessageId::new().0).collect(),
             texts: messages.map(|message| message.text.as_str()).collect(),
+            rich: if RICH { RichColumns::new(batch) } else { RichColumns::default() },
             large_chat_rate: large_chat_rate.into(),
         }
     }
@@ -196,8 +222,10 @@ const STALE: i16 = 8;
 /// Only the limited shape can decide.
 const HAS_LIMIT: i16 = 9;
 const TOO_MANY: i16 = 10;
+/// Only the rich shape can store it.
+const EXPIRES: i16 = 11;
 
-impl<const SHAPE: bool> QueryFragment<Pg> for InsertMessages<'_, SHAPE> {
+impl<const LIMITED: bool, const RICH: bool> QueryFragment<Pg> for InsertMessages<'_, LIMITED, RICH> {
     #[expect(clippy::too_many_lines, reason = "it is one statement")]
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql("WITH request AS MATERIALIZED (SELECT request.*, access.* FROM unnest(");
@@ -210,21 +238,31 @@ impl<const SHAPE: bool> QueryFragment<Pg> for InsertMessages<'_, SHAPE> {
         out.push_bind_param::<Array<SqlUuid>, _>(&self.ids)?;
         out.push_sql(", ");
         out.push_bind_param::<Array<Text>, _>(&self.texts)?;
+        if RICH {
+            self.rich.push_arrays(&mut out)?;
+        }
+        out.push_sql(") WITH ORDINALITY AS request (chat_id, sender_id, request_id, id, text");
+        if RICH {
+            out.push_sql(", extra, extra_digest, reply_seq, is_passive");
+        }
         out.push_sql(
-            ") WITH ORDINALITY AS request (chat_id, sender_id, request_id, id, text, n)
+            ", n)
                   LEFT JOIN LATERAL (
                        SELECT kind, access_version AS version,
                               CASE WHEN restricted_until > now() THEN 6
                                    WHEN role < send_role THEN 5",
         );
-        if SHAPE == PLAIN {
-            out.push_sql(" WHEN slow_s > 0 AND role = 1 OR class = 2 AND ");
-            out.push_bind_param::<BigInt, _>(&self.large_chat_rate)?;
-            out.push_sql(" > 0 THEN 9 ELSE 0 END AS verdict");
-        } else {
+        if !RICH {
+            out.push_sql(" WHEN ttl_s > 0 THEN 11");
+        }
+        if LIMITED {
             out.push_sql(" ELSE 0 END AS verdict, CASE role WHEN 1 THEN slow_s ELSE 0 END AS slow_s, class = 2 AND ");
             out.push_bind_param::<BigInt, _>(&self.large_chat_rate)?;
             out.push_sql(" > 0 AS is_counted, last_seq AS known_seq");
+        } else {
+            out.push_sql(" WHEN slow_s > 0 AND role = 1 OR class = 2 AND ");
+            out.push_bind_param::<BigInt, _>(&self.large_chat_rate)?;
+            out.push_sql(" > 0 THEN 9 ELSE 0 END AS verdict");
         }
         out.push_sql(
             "
@@ -234,7 +272,7 @@ impl<const SHAPE: bool> QueryFragment<Pg> for InsertMessages<'_, SHAPE> {
                        OFFSET 0
                   ) AS access ON TRUE
             ), chat AS MATERIALIZED (
-                SELECT id, last_seq, last_event_at, access_version FROM chats
+                SELECT id, last_seq, last_event_at, access_version, ttl_s FROM chats
                  WHERE id = ANY (ARRAY(SELECT chat_id FROM request WHERE verdict = 0))
                  ORDER BY id
                    FOR NO KEY UPDATE
@@ -243,15 +281,19 @@ impl<const SHAPE: bool> QueryFragment<Pg> for InsertMessages<'_, SHAPE> {
             ), seen AS MATERIALIZED (
                 SELECT n, kind, stored.*
                   FROM request, LATERAL (
-                       SELECT message.id, seq, created_at, changed_seq IS NOT NULL AS is_changed,
+                       SELECT message.id, seq, created_at, message.extra, expires_at, changed_seq IS NOT NULL AS is_changed,
                               message.chat_id = request.chat_id
-                              AND (changed_seq IS NOT NULL OR message.text = request.text) AS is_same
+                              AND (changed_seq IS NOT NULL OR message.text = request.text AND message.extra_digest ",
+        );
+        out.push_sql(if RICH { "IS NOT DISTINCT FROM request.extra_digest" } else { "IS NULL" });
+        out.push_sql(
+            ") AS is_same
                          FROM messages AS message
                         WHERE message.sender_id = request.sender_id AND message.request_id = request.request_id
                        OFFSET 0
                   ) AS stored",
         );
-        if SHAPE == LIMITED {
+        if LIMITED {
             self.push_limits(&mut out)?;
         }
         out.push_sql(
@@ -259,8 +301,14 @@ impl<const SHAPE: bool> QueryFragment<Pg> for InsertMessages<'_, SHAPE> {
             ), placed AS MATERIALIZED (
                 SELECT n, fresh.id, chat_id, last_seq + place AS seq, sender_id, request_id, text, kind",
         );
-        if SHAPE == LIMITED {
+        if LIMITED {
             out.push_sql(", slow_s");
+        }
+        if RICH {
+            out.push_sql(
+                ", extra, extra_digest, reply_seq, is_passive,
+                       CASE WHEN ttl_s > 0 THEN now + ttl_s * interval '1 s' END AS expires_at",
+            );
         }
         out.push_sql(
             ", is_last, is_last_of_sender, access_version <> version AS is_stale,
@@ -271,7 +319,7 @@ impl<const SHAPE: bool> QueryFragment<Pg> for InsertMessages<'_, SHAPE> {
                          FROM request
                         WHERE verdict = 0 AND n NOT IN (SELECT n FROM seen)",
         );
-        if SHAPE == LIMITED {
+        if LIMITED {
             out.push_sql(" AND n NOT IN (SELECT n FROM slow) AND n NOT IN (SELECT n FROM crowded)");
         }
         out.push_sql(
@@ -280,41 +328,65 @@ impl<const SHAPE: bool> QueryFragment<Pg> for InsertMessages<'_, SHAPE> {
                   ) AS fresh
                  WHERE chat.id = chat_id
             ), stored AS (
-                INSERT INTO messages (id, chat_id, seq, sender_id, request_id, text, created_at, updated_at)
-                SELECT id, chat_id, seq, sender_id, request_id, text, at, at FROM placed WHERE NOT is_stale
+                INSERT INTO messages (id, chat_id, seq, sender_id, request_id, text, created_at, updated_at",
+        );
+        out.push_sql(if RICH { ", extra, extra_digest, expires_at)" } else { ")" });
+        out.push_sql("SELECT id, chat_id, seq, sender_id, request_id, text, at, at");
+        if RICH {
+            out.push_sql(", extra::jsonb, extra_digest, expires_at");
+        }
+        out.push_sql(
+            " FROM placed WHERE NOT is_stale
             ), moved_on AS (
                 UPDATE chats
-                   SET last_seq = seq, last_event_at = at, updated_at = at
-                  FROM placed
-                 WHERE chats.id = chat_id AND is_last AND NOT is_stale
-            ), read_by_sender AS (
-                UPDATE chat_members AS member
-                   SET read_seq = greatest(read_seq, seq)",
+                   SET last_seq = seq, last_event_at = at, updated_at = at",
         );
-        if SHAPE == LIMITED {
-            out.push_sql(", sent_at = CASE WHEN slow_s > 0 THEN at ELSE sent_at END");
+        if RICH {
+            self.rich.push_last_mention_of_all(&mut out)?;
         }
         out.push_sql(
             "
                   FROM placed
-                 WHERE member.chat_id = placed.chat_id AND user_id = sender_id AND is_last_of_sender AND NOT is_stale
+                 WHERE chats.id = chat_id AND is_last AND NOT is_stale
+            ), read_by_sender AS (
+                UPDATE chat_members AS member SET ",
+        );
+        out.push_sql(if RICH { READ_UNLESS_PASSIVE } else { "read_seq = greatest(read_seq, seq)" });
+        if LIMITED {
+            out.push_sql(", sent_at = CASE WHEN slow_s > 0 THEN at ELSE sent_at END");
+        }
+        out.push_sql(match (RICH, LIMITED) {
+            (true, true) => LAST_OF_SENDERS_WITH_SLOW_MODE,
+            (true, false) => LAST_OF_SENDERS,
+            (false, _) => " FROM placed WHERE is_last_of_sender AND NOT is_stale",
+        });
+        out.push_sql(" AND member.chat_id = placed.chat_id AND user_id = sender_id");
+        if RICH {
+            self.rich.push_side_tables(&mut out)?;
+        }
+        out.push_sql(
+            "
             )
-            SELECT n, CASE WHEN is_stale THEN 8 ELSE 0 END::smallint, kind, id, seq, at, NULL::bigint FROM placed
+            SELECT n, CASE WHEN is_stale THEN 8 ELSE 0 END::smallint, kind, id, seq, at, NULL::bigint, NULL::jsonb, ",
+        );
+        out.push_sql(if RICH { "expires_at" } else { "NULL::timestamptz" });
+        out.push_sql(
+            " FROM placed
             UNION ALL
             SELECT n, CASE WHEN kind IS NULL THEN 3 WHEN NOT is_same THEN 4 WHEN is_changed THEN 2 ELSE 1 END::smallint,
-                   kind, id, seq, created_at, NULL
+                   kind, id, seq, created_at, NULL, extra, expires_at
               FROM seen
              WHERE kind IS NOT NULL OR is_same
             UNION ALL
-            SELECT n, verdict::smallint, kind, id, NULL, NULL, NULL
+            SELECT n, verdict::smallint, kind, id, NULL, NULL, NULL, NULL, NULL
               FROM request
              WHERE verdict > 0",
         );
-        if SHAPE == LIMITED {
+        if LIMITED {
             out.push_sql(
                 "
             UNION ALL
-            SELECT n, state, NULL, NULL, NULL, NULL, ceil(extract(epoch FROM wait) * 1000)::bigint
+            SELECT n, state, NULL, NULL, NULL, NULL, ceil(extract(epoch FROM wait) * 1000)::bigint, NULL, NULL
               FROM (SELECT n, 7::smallint AS state, wait FROM slow
                      UNION ALL SELECT n, 10::smallint, wait FROM crowded) AS refused",
             );
@@ -323,11 +395,11 @@ impl<const SHAPE: bool> QueryFragment<Pg> for InsertMessages<'_, SHAPE> {
     }
 }
 
-impl<const SHAPE: bool> QueryId for InsertMessages<'_, SHAPE> {
-    type QueryId = InsertMessages<'static, SHAPE>;
+impl<const LIMITED: bool, const RICH: bool> QueryId for InsertMessages<'_, LIMITED, RICH> {
+    type QueryId = InsertMessages<'static, LIMITED, RICH>;
 }
 
-impl<const SHAPE: bool> Query for InsertMessages<'_, SHAPE> {
+impl<const LIMITED: bool, const RICH: bool> Query for InsertMessages<'_, LIMITED, RICH> {
     type SqlType = (
         BigInt,
         SmallInt,
@@ -336,6 +408,8 @@ impl<const SHAPE: bool> Query for InsertMessages<'_, SHAPE> {
         Nullable<BigInt>,
         Nullable<Timestamptz>,
         Nullable<BigInt>,
+        Nullable<Jsonb>,
+        Nullable<Timestamptz>,
     );
 }
 
@@ -351,32 +425,41 @@ struct Row {
     created_at: Option<DateTime<Utc>>,
     /// If a limit refuses the message, how long the sender has to wait.
     wait_ms: Option<i64>,
+    /// What a message that was stored before has beside its text.
+    extra: Option<Extra>,
+    expires_at: Option<DateTime<Utc>>,
 }
 
 impl Row {
     /// Returns the outcome; `None` if the message must be tried again.
-    fn outcome(&self) -> Option<StoreResult> {
+    fn outcome(self, sent: &NewMessage) -> Option<StoreResult> {
         let wait = self.wait_ms.and_then(|ms| u64::try_from(ms).ok()).map_or(Duration::ZERO, Duration::from_millis);
-        Some(match (self.state, self.stored()) {
-            (STORED, Some(stored)) => Ok(StoreOutcome::Stored(stored)),
+        let state = self.state;
+        Some(match (state, self.stored()) {
+            (STORED, Some(stored)) => {
+                let extra = sent.rich.as_deref().map(|rich| Box::new(rich.extra.clone()));
+                Ok(StoreOutcome::Stored(StoredAt { extra, ..stored }))
+            }
             (DUPLICATE | CHANGED | FORMER_MEMBER, Some(stored)) => Ok(StoreOutcome::Duplicate(stored)),
             (MISMATCH, _) => Err(MessageError::IdempotencyMismatch),
             (ROLE, _) => Err(MessageError::Role),
             (RESTRICTED, _) => Err(MessageError::Restricted),
             (SLOW_MODE, _) => Err(MessageError::SlowMode { wait }),
             (TOO_MANY, _) => Err(MessageError::TooManyMessages { wait }),
-            (STALE | HAS_LIMIT, _) => return None,
+            (STALE | HAS_LIMIT | EXPIRES, _) => return None,
             (state, _) => Err(MessageError::UnknownVerdict(state)),
         })
     }
 
-    fn stored(&self) -> Option<StoredAt> {
+    fn stored(self) -> Option<StoredAt> {
         Some(StoredAt {
             id: MessageId(self.id?),
             seq: self.seq?,
             created_at: self.created_at?,
             kind: self.kind.as_deref().and_then(ChatKind::from_name),
             is_changed: self.state == CHANGED,
+            extra: self.extra.map(Box::new),
+            expires_at: self.expires_at,
         })
     }
 }

@@ -39,6 +39,7 @@ impl Group {
             text: "x".to_owned(),
             request_id: Uuid::new_v4().to_string(),
             traceparent: None,
+            extra_json: String::new(),
         };
         let results = self.app.store_messages((0..count).map(message).collect()).await.expect("store messages");
         let refusal = |outcome| match outcome {
