@@ -77,6 +77,9 @@ pub(crate) struct ChatItem {
     /// Number of messages by others after the read marker of the member, without deleted ones.
     #[schema(minimum = 0, examples(1))]
     pub(crate) unread_count: i64,
+    /// Number of unread messages that mention the member or all members, or answer a message of the member. 100 stands for 100 or more.
+    #[schema(minimum = 0, maximum = 100, examples(0))]
+    pub(crate) mention_count: i64,
     /// The `seq` of the first event that exists for the member. Earlier ones are in no answer.
     #[schema(value_type = i64, minimum = 1, examples(1))]
     pub(crate) first_seq: Seq,

@@ -19,6 +19,7 @@ async fn opens_one_chat_for_both_members() {
             "partner": { "id": partner.id, "username": partner.name, "online": false },
             "last_message": null,
             "unread_count": 0,
+            "mention_count": 0,
             "first_seq": 1,
             "last_seq": 0,
             "read_seq": 0,

@@ -3,6 +3,7 @@
 mod changing;
 mod reading;
 mod removal;
+mod rich;
 
 use neonchat_proto::chat::v1::{Refusal, ValidateAndStoreMessageRequest, store_message_result::Result as Outcome};
 use neonchat_testbed::client::{Answer, User};

@@ -15,7 +15,10 @@ use uuid::Uuid;
 use crate::{
     chats::{
         model::{ChatItem, LastMessage, Partner},
-        store::{parse_class, parse_kind, parse_role, unread::unread_count},
+        store::{
+            parse_class, parse_kind, parse_role,
+            unread::{mention_count, unread_count},
+        },
     },
     rights::{ChatKind, ChatSettings},
 };
@@ -46,10 +49,12 @@ pub(super) const CHOSEN: &str = concat!(
     "
     SELECT chat.user_id, chat.id, chat.kind, chat.last_seq, chat.updated_at, chat.read_seq, chat.from_seq, chat.role,
            chat.restricted_until, chat.access_version, chat.member_count, chat.class, chat.slow_s, ",
-    unread_count!("chat", "chat.seen_seq"),
+    unread_count!("chat", "chat", "chat.seen_seq"),
+    ", ",
+    mention_count!("chat", "chat", "chat.seen_seq"),
     ", partner.id, partner.username, profile.title, profile.description, profile.handle, profile.settings,
            last.id, last.seq, last.text, last.sender_id, last.created_at
-      FROM (SELECT chats.*, member.user_id, member.read_seq, member.from_seq, member.role, member.restricted_until,
+      FROM (SELECT chats.*, member.user_id, member.read_seq, member.from_seq, member.role, member.restricted_until, member.passive_seq,
                    greatest(member.read_seq, member.from_seq) AS seen_seq
               FROM chat_members AS member JOIN chats ON chats.id = member.chat_id
              WHERE NOT chats.is_closed"
@@ -78,7 +83,7 @@ pub(super) type Columns = (
     Integer,
     SmallInt,
     Integer,
-    BigInt,
+    (BigInt, BigInt),
     Nullable<(SqlUuid, Text)>,
     Nullable<(Text, Text, Nullable<Text>, Text)>,
     Nullable<(SqlUuid, BigInt, Text, SqlUuid, Timestamptz)>,
@@ -122,7 +127,7 @@ pub(super) struct Row {
     member_count: i32,
     class: i16,
     slow_s: i32,
-    unread_count: i64,
+    unread: UnreadRow,
     partner: Option<PartnerRow>,
     profile: Option<ProfileRow>,
     last: Option<LastRow>,
@@ -133,6 +138,12 @@ pub(super) struct RightsRow {
     role: i16,
     restricted_until: Option<DateTime<Utc>>,
     access_version: i32,
+}
+
+#[derive(Queryable)]
+pub(super) struct UnreadRow {
+    messages: i64,
+    mentions: i64,
 }
 
 #[derive(Queryable)]
@@ -186,7 +197,8 @@ impl Row {
             access_version,
             settings,
             last_message: self.last.map(LastMessage::from),
-            unread_count: self.unread_count,
+            unread_count: self.unread.messages,
+            mention_count: self.unread.mentions,
             first_seq: self.from_seq + 1,
             last_seq: self.last_seq,
             read_seq: self.read_seq,

@@ -38,7 +38,7 @@ pub(super) async fn count(connection: &mut AsyncPgConnection, user: UserId, filt
 /// The first comparison spares most chats the expression.
 const AND_IS_UNREAD: &str = concat!(
     " AND chats.last_seq > member.read_seq AND ",
-    unread_count!("chats", "greatest(member.read_seq, member.from_seq)"),
+    unread_count!("chats", "member", "greatest(member.read_seq, member.from_seq)"),
     " > 0"
 );
 

@@ -78,7 +78,7 @@ impl QueryFragment<Pg> for AdvanceReadMarker {
         out.push_sql(" AND member.chat_id = chats.id AND member.read_seq < target AND member.user_id = ");
         out.push_bind_param::<SqlUuid, _>(&self.user)?;
         out.push_sql(" RETURNING member.read_seq, ");
-        out.push_sql(unread_count!("chats", "greatest(member.read_seq, member.from_seq)"));
+        out.push_sql(unread_count!("chats", "member", "greatest(member.read_seq, member.from_seq)"));
         Ok(())
     }
 }
@@ -97,7 +97,7 @@ impl Query for ReadMarker {
 impl QueryFragment<Pg> for ReadMarker {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql("SELECT member.read_seq, ");
-        out.push_sql(unread_count!("chats", "greatest(member.read_seq, member.from_seq)"));
+        out.push_sql(unread_count!("chats", "member", "greatest(member.read_seq, member.from_seq)"));
         out.push_sql(" FROM chat_members AS member JOIN chats ON chats.id = member.chat_id");
         out.push_sql(" WHERE NOT chats.is_closed AND member.chat_id = ");
         out.push_bind_param::<SqlUuid, _>(&self.chat)?;

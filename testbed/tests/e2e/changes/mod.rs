@@ -5,6 +5,7 @@ mod faults;
 mod late_readers;
 mod old_client;
 mod refusals;
+mod rich;
 mod unread;
 
 use neonchat_testbed::{
