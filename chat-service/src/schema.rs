@@ -254,6 +254,18 @@ table! {
 }
 
 table! {
+    /// The messages that answer a message.
+    replies (chat_id, to_seq, seq) {
+        /// The id of the chat.
+        chat_id -> Uuid,
+        /// The number of the message that is answered.
+        to_seq -> BigInt,
+        /// The number of the answer.
+        seq -> BigInt,
+    }
+}
+
+table! {
     /// The texts that edits replaced.
     message_versions (chat_id, seq, until_seq) {
         /// The id of the chat.

@@ -14,7 +14,7 @@ use utoipa::openapi::{OpenApi, PathItem};
 #[derive(Default)]
 pub(crate) struct Routes {
     /// In the order of matching: `/users/me` before `/users/{id}`.
-    resources: Vec<(String, Vec<Route>)>,
+    resources: Vec<(String, Vec<(Method, Route)>)>,
     document: OpenApi,
 }
 
@@ -28,7 +28,8 @@ impl Routes {
     {
         for (path, item) in &document.paths.paths {
             for method in methods(item) {
-                self.add(path.clone(), vec![web::method(method).to(handler.clone())]);
+                let route = web::method(method.clone()).to(handler.clone());
+                self.add(path.clone(), vec![(method, route)]);
             }
         }
         self.document.merge(document);
@@ -47,14 +48,17 @@ impl Routes {
     /// Returns the function that registers the routes, and their document.
     pub(crate) fn split(self) -> (impl FnOnce(&mut ServiceConfig), OpenApi) {
         let register = |config: &mut ServiceConfig| {
-            for (path, routes) in self.resources {
-                config.service(routes.into_iter().fold(web::resource(path), actix_web::Resource::route));
+            for (path, mut routes) in self.resources {
+                // In the order of the document, also if several modules have routes of the path.
+                routes.sort_by_key(|(method, _)| METHODS.iter().position(|known| known == method));
+                let routes = routes.into_iter().map(|(_, route)| route);
+                config.service(routes.fold(web::resource(path), actix_web::Resource::route));
             }
         };
         (register, self.document)
     }
 
-    fn add(&mut self, path: String, routes: Vec<Route>) {
+    fn add(&mut self, path: String, routes: Vec<(Method, Route)>) {
         match self.resources.iter_mut().find(|(known, _)| *known == path) {
             Some((_, known)) => known.extend(routes),
             None => self.resources.push((path, routes)),
@@ -62,15 +66,12 @@ impl Routes {
     }
 }
 
+/// The methods of handlers, in the order of the document.
+const METHODS: [Method; 5] = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+
 fn methods(item: &PathItem) -> impl Iterator<Item = Method> {
-    let operations = [
-        (Method::GET, &item.get),
-        (Method::POST, &item.post),
-        (Method::PUT, &item.put),
-        (Method::PATCH, &item.patch),
-        (Method::DELETE, &item.delete),
-    ];
-    operations.into_iter().filter(|(_, operation)| operation.is_some()).map(|(method, _)| method)
+    let operations = [&item.get, &item.post, &item.put, &item.patch, &item.delete];
+    METHODS.into_iter().zip(operations).filter(|(_, operation)| operation.is_some()).map(|(method, _)| method)
 }
 
 /// Makes [`Routes`] from handlers with `#[utoipa::path]`.

@@ -50,6 +50,9 @@ pub(crate) enum MessageError {
     /// Only the author and admins may read the earlier texts of a message.
     #[error("Only the author and admins can read the earlier texts of a message.")]
     VersionsHidden,
+    /// The messages of the chat cannot be forwarded.
+    #[error("The messages of this chat cannot be forwarded.")]
+    Protected,
     /// The operator has switched events other than messages off.
     #[error("Messages cannot be changed on this server.")]
     EventsDisabled,
@@ -106,6 +109,7 @@ impl From<MessageError> for ApiError {
                 Self { retry_after: Some(wait), ..Self::new(ErrorCode::RateLimited, text) }
             }
             MessageError::EditWindowClosed => Self::forbidden(Reason::Window, text),
+            MessageError::Protected => Self::forbidden(Reason::Protected, text),
             MessageError::EventsDisabled => Self::forbidden(Reason::Disabled, text),
             MessageError::ChangedSince => Self::new(ErrorCode::ChangedSince, text),
             MessageError::Contended => Self::unavailable("chat", text),

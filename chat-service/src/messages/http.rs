@@ -32,7 +32,7 @@ use crate::{
         routes::{Routes, routes},
     },
     sessions::extract::Authenticated,
-    validation::{ValidationError, ValidationErrors, parse_event_seq, parse_id, parse_seq, parse_text},
+    validation::{ValidationError, ValidationErrors, parse_event_seq, parse_id, parse_ids, parse_seq, parse_text},
 };
 
 problems! {
@@ -44,6 +44,9 @@ problems! {
     Restricted: MessageError::Restricted;
     SlowMode: MessageError::SlowMode { wait: Duration::from_secs(30) };
 }
+
+/// The most messages that a request names.
+const MAX_IDS: usize = 100;
 
 pub(crate) fn routes() -> Routes {
     routes!(history, send, versions)
@@ -70,6 +73,12 @@ struct HistoryParams {
     /// before it. Above the head it counts as the head.
     #[param(value_type = i64, required = false, minimum = 1)]
     around_seq: Option<String>,
+    /// As `around_seq`, from this message on.
+    #[param(value_type = MessageId, required = false)]
+    around_id: Option<String>,
+    /// Return these messages, up to 100 of them. Those that do not exist for the caller are left out.
+    #[param(value_type = Vec<MessageId>, style = Form, explode = false, required = false)]
+    ids: Option<String>,
     /// The `seq` up to which the client knows the chat. The page reflects at least the events up to there. A page with it may
     /// come from a replica of the database, if there is one.
     #[param(value_type = i64, required = false, minimum = 0)]
@@ -77,27 +86,45 @@ struct HistoryParams {
 }
 
 impl HistoryParams {
-    fn parse(&self) -> Result<HistoryQuery, ValidationErrors> {
+    fn parse(&self) -> Result<Wanted, ValidationErrors> {
+        if let Some(ids) = &self.ids {
+            return self.parse_ids(ids);
+        }
         let mut invalid = ValidationErrors::default();
         let limit = invalid.check("limit", HistoryLimit::parse(self.limit.as_deref()));
         let position = self.position(&mut invalid);
         let min_seq = invalid.check("min_seq", self.min_seq.as_deref().map(|seq| parse_seq(Some(seq))).transpose());
         match (limit, position, min_seq) {
-            (Some(limit), Some(position), Some(min_seq)) => Ok(HistoryQuery { position, limit, min_seq }),
+            (Some(limit), Some(position), Some(min_seq)) => Ok(Wanted::Page(HistoryQuery { position, limit, min_seq })),
             _ => Err(invalid),
         }
     }
 
-    /// Returns the position that the one given cursor names.
-    fn position(&self, invalid: &mut ValidationErrors) -> Option<Position> {
+    fn parse_ids(&self, ids: &str) -> Result<Wanted, ValidationErrors> {
+        let mut invalid = ValidationErrors::default();
+        if let Some((other, _)) = self.cursors().next() {
+            invalid.push(other, ValidationError::new("exclusive", "cannot be combined with ids"));
+        }
+        let ids = invalid.check("ids", parse_ids(ids.split(','), MAX_IDS));
+        ids.filter(|_| invalid.is_empty()).map(Wanted::Ids).ok_or(invalid)
+    }
+
+    /// Returns the cursors that are given, with their names.
+    fn cursors(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let cursors = [
             ("before_id", &self.before_id),
             ("after_id", &self.after_id),
             ("before_seq", &self.before_seq),
             ("after_seq", &self.after_seq),
             ("around_seq", &self.around_seq),
+            ("around_id", &self.around_id),
         ];
-        let mut given = cursors.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?)));
+        cursors.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)))
+    }
+
+    /// Returns the position that the one given cursor names.
+    fn position(&self, invalid: &mut ValidationErrors) -> Option<Position> {
+        let mut given = self.cursors();
         let Some((name, value)) = given.next() else { return Some(Position::Newest) };
         if let Some((other, _)) = given.next() {
             let error = ValidationError::new("exclusive", format!("cannot be combined with {name}"));
@@ -110,16 +137,23 @@ impl HistoryParams {
             "after_id" => message().map(Position::After),
             "before_seq" => seq().map(Position::Before),
             "after_seq" => seq().map(Position::After),
-            _ => parse_event_seq(value).map(Position::Around),
+            "around_id" => message().map(Position::Around),
+            _ => parse_event_seq(value).map(Cursor::Seq).map(Position::Around),
         };
         invalid.check(name, position)
     }
 }
 
-/// Returns a page of the messages of a chat.
+/// What a request for messages wants.
+enum Wanted {
+    Page(HistoryQuery),
+    Ids(Vec<MessageId>),
+}
+
+/// Returns a page of the messages of a chat, or single ones.
 ///
-/// At most one of `before_id`, `after_id`, `before_seq`, `after_seq` and `around_seq` can be given. Without them, the page has the newest
-/// messages. Every page is ordered from newest to oldest. To read on, pass the id of its last message as `before_id`, or of its first
+/// At most one of `before_id`, `after_id`, `before_seq`, `after_seq`, `around_seq`, `around_id` and `ids` can be given. Without them, the
+/// page has the newest messages. Every page is ordered from newest to oldest. To read on, pass the id of its last message as `before_id`, or of its first
 /// one as `after_id`: the next page follows without a gap.
 #[utoipa::path(
     get, path = "/chats/{id}/messages", tag = "messages", operation_id = "list_messages", security(("bearer" = [])),
@@ -132,7 +166,10 @@ async fn history(
     chat: Path<ChatId>,
     query: Query<HistoryParams>,
 ) -> Result<Json<History>, ApiError> {
-    Ok(Json(messages.history(user, *chat, query.parse()?).await?))
+    Ok(Json(match query.parse()? {
+        Wanted::Page(query) => messages.history(user, *chat, query).await?,
+        Wanted::Ids(ids) => messages.some(user, *chat, &ids).await?,
+    }))
 }
 
 // Without `Debug`, so that no log contains the text.

@@ -1,5 +1,7 @@
 //! Messages, and pages of them.
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
 use diesel::{ExpressionMethods as _, HasQuery, NullableExpressionMethods as _};
 use neonchat_common::{
@@ -21,7 +23,7 @@ use crate::{
     notifier::MessageStored,
     rights::ChatKind,
     schema::{message_versions, messages},
-    validation::PageLimit,
+    validation::{PageLimit, ValidationError},
 };
 
 /// The page size of history.
@@ -291,16 +293,19 @@ pub(crate) enum Position {
     Before(Cursor),
     /// The messages directly after this place.
     After(Cursor),
-    /// Messages from this `seq` on, and those before it.
-    Around(Seq),
+    /// Messages from this place on, and those before it.
+    Around(Cursor),
 }
 
 impl Position {
     /// Returns the `seq` that the client names; 0 if it names none.
     pub(crate) const fn seq(self) -> Seq {
         match self {
-            Self::Before(Cursor::Seq(seq)) | Self::After(Cursor::Seq(seq)) | Self::Around(seq) => seq,
-            Self::Newest | Self::Before(Cursor::Message(_)) | Self::After(Cursor::Message(_)) => 0,
+            Self::Before(Cursor::Seq(seq)) | Self::After(Cursor::Seq(seq)) | Self::Around(Cursor::Seq(seq)) => seq,
+            Self::Newest
+            | Self::Before(Cursor::Message(_))
+            | Self::After(Cursor::Message(_))
+            | Self::Around(Cursor::Message(_)) => 0,
         }
     }
 }
@@ -327,6 +332,57 @@ pub(crate) struct HistoryQuery {
     pub(crate) limit: HistoryLimit,
     /// The `seq` up to which the client knows the chat, if it says so.
     pub(crate) min_seq: Option<Seq>,
+}
+
+/// The page size of replies and mentions.
+pub(crate) type LookupLimit = PageLimit<50, 100>;
+
+/// The messages that answer a message, the oldest first.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Replies {
+    /// The messages on this page. There may be fewer than `limit`.
+    pub(crate) replies: Vec<Message>,
+    /// The `after` of the next page; `null` on the last one.
+    #[schema(required, examples("45"))]
+    pub(crate) next: Option<String>,
+}
+
+/// The messages that mention a user, in all chats of the user, the newest first.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Mentioned {
+    /// The messages on this page. There may be fewer than `limit`.
+    pub(crate) mentions: Vec<Message>,
+    /// The `after` of the next page; `null` on the last one.
+    #[schema(required)]
+    pub(crate) next: Option<String>,
+}
+
+/// The place of a mention in the list of a user's mentions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MentionPlace {
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) chat: ChatId,
+    pub(crate) seq: Seq,
+}
+
+impl MentionPlace {
+    /// Parses what [`Display`](fmt::Display) writes.
+    pub(crate) fn parse(text: &str) -> Result<Self, ValidationError> {
+        let mut parts = text.split('.');
+        let place = (|| {
+            let at = time::from_micros(parts.next()?.parse().ok()?)?;
+            Some(Self { at, chat: parts.next()?.parse().ok()?, seq: parts.next()?.parse().ok()? })
+        })();
+        place
+            .filter(|_| parts.next().is_none())
+            .ok_or_else(|| ValidationError::new("format", "should be the next of the previous page"))
+    }
+}
+
+impl fmt::Display for MentionPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.at.timestamp_micros(), self.chat, self.seq)
+    }
 }
 
 /// The page size of versions.

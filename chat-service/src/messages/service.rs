@@ -12,7 +12,10 @@ use super::{
     change::{ChangePolicy, NewChange},
     change_queue::ChangeQueue,
     error::MessageError,
-    model::{History, HistoryQuery, Message, NewMessage, SentMessage, StoreOutcome, Versions, VersionsLimit},
+    model::{
+        History, HistoryQuery, LookupLimit, MentionPlace, Mentioned, Message, NewMessage, Replies, SentMessage,
+        StoreOutcome, Versions, VersionsLimit,
+    },
     resolve::{resolve, resolve_edit},
     store::{self, ChangeResult, StoreResult},
     writer::Writer,
@@ -29,13 +32,13 @@ const SENT_TOTAL: &str = "chat_messages_sent_total";
 /// Sends and reads messages.
 #[derive(Clone)]
 pub(crate) struct Messages {
-    db: Db,
+    pub(super) db: Db,
     replica: Option<Replica>,
     writer: Writer,
     changes: ChangeQueue,
     settings: MessageSettings,
     notifier: Notifier,
-    tasks: Tasks,
+    pub(super) tasks: Tasks,
 }
 
 impl Messages {
@@ -117,11 +120,16 @@ impl Messages {
                 return Ok(outcome.map(|_| shown));
             }
             let message = Message::new(message, stored);
-            let (notifier, event) = (messages.notifier, MessageStored::from(&message));
-            messages.tasks.spawn(correlation::in_current_scope(async move { notifier.message_stored(event).await }));
+            messages.deliver(&message);
             Ok(outcome.map(|_| SentMessage::Message(message)))
         };
         self.tasks.spawn(correlation::in_current_scope(work)).await.unwrap_or(Err(MessageError::ShuttingDown))
+    }
+
+    /// Asks notification-service to deliver a stored message. Does not wait for it.
+    pub(super) fn deliver(&self, message: &Message) {
+        let (notifier, event) = (self.notifier.clone(), MessageStored::from(message));
+        self.tasks.spawn(correlation::in_current_scope(async move { notifier.message_stored(event).await }));
     }
 
     /// Applies a change, or finds the event of an earlier request with its `request_id`. `Ok` means that it is committed. The
@@ -139,6 +147,39 @@ impl Messages {
         message: MessageId,
     ) -> Result<Message, MessageError> {
         Ok(store::message(&self.db, user, chat, message).await?.1.seen_by(user))
+    }
+
+    /// Returns those of the messages of a chat that exist for one of its members.
+    pub(crate) async fn some(&self, user: UserId, chat: ChatId, ids: &[MessageId]) -> Result<History, MessageError> {
+        Ok(store::by_ids(&self.db, user, chat, ids).await?.seen_by(user))
+    }
+
+    /// Returns the messages after a `seq` that answer a message.
+    pub(crate) async fn replies(
+        &self,
+        user: UserId,
+        chat: ChatId,
+        message: MessageId,
+        after: Seq,
+        limit: LookupLimit,
+    ) -> Result<Replies, MessageError> {
+        let (access, message) = store::message(&self.db, user, chat, message).await?;
+        if message.is_deleted {
+            return Err(MessageError::NoSuchMessage);
+        }
+        let Replies { replies, next } = store::replies(&self.db, access, message.seq, after, limit).await?;
+        Ok(Replies { replies: replies.into_iter().map(|reply| reply.seen_by(user)).collect(), next })
+    }
+
+    /// Returns the messages before a place that mention a user, in all chats of the user.
+    pub(crate) async fn mentions(
+        &self,
+        user: UserId,
+        before: Option<MentionPlace>,
+        limit: LookupLimit,
+    ) -> Result<Mentioned, MessageError> {
+        let Mentioned { mentions, next } = store::mentions(&self.db, user, before, limit).await?;
+        Ok(Mentioned { mentions: mentions.into_iter().map(|message| message.seen_by(user)).collect(), next })
     }
 
     /// Returns a page of a chat's history for one of its members.

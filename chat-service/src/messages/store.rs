@@ -2,8 +2,10 @@
 
 mod attempts;
 mod change;
+mod forward;
 mod insert;
 mod lock;
+mod lookup;
 mod resolve;
 mod rich;
 
@@ -17,7 +19,9 @@ use uuid::Uuid;
 
 pub(super) use self::{
     change::{ChangeResult, apply_changes},
+    forward::{find_sent, is_protected},
     insert::{StoreResult, insert_batch},
+    lookup::{by_ids, mentions, replies},
     resolve::{Mentionable, Replied, claim_mention_of_all, find_members, find_replied},
 };
 use super::{
@@ -88,6 +92,11 @@ async fn confirm(connection: &mut AsyncPgConnection, before: Access) -> Result<(
     if now.hidden_up_to() > before.hidden_up_to() { Err(MessageError::NoSuchChat) } else { Ok(()) }
 }
 
+/// Returns the membership of a user.
+pub(super) async fn access_of(db: &Db, user: UserId, chat: ChatId) -> Result<Access, MessageError> {
+    db.run(async |connection| access(connection, user, chat).await).await
+}
+
 async fn access(connection: &mut AsyncPgConnection, user: UserId, chat: ChatId) -> Result<Access, MessageError> {
     Access::find(connection, user, chat).await?.ok_or(MessageError::NoSuchChat)
 }
@@ -122,8 +131,8 @@ async fn page(
                 cursor.is_message() || older_than(connection, access, seq.saturating_add(1), nothing).await?.1;
             (messages, has_previous, has_next)
         }
-        Position::Around(seq) => {
-            let seq = seq.min(head_seq);
+        Position::Around(cursor) => {
+            let seq = find_seq(connection, access, cursor, "around_id").await?.min(head_seq);
             let (mut messages, has_next) = newer_than(connection, access, seq - 1, limit.half()).await?;
             let (older, has_previous) = older_than(connection, access, seq, limit.minus(messages.len())).await?;
             messages.extend(older);

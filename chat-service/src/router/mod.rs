@@ -63,6 +63,7 @@ fn api_routes() -> Routes {
         .and(chats::http::routes())
         .and(messages::http::routes())
         .and(changes::http::routes())
+        .and(messages::lookup_http::routes())
         .and(groups::http::routes())
         .and(timeline::http::routes())
 }

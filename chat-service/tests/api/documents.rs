@@ -94,6 +94,18 @@ async fn successful_answers_match_the_document() {
     for status in [201, 200] {
         assert_eq!(ask("POST", "/api/v1/chats/{id}/messages", "", &chat, Some(send.clone())).await, status);
     }
+    let rich = json!({ "text": "hello", "reply_to": message, "mentions": [bob.id], "silent": true,
+        "entities": [{ "type": "link", "offset": 0, "length": 2, "url": "https://example.com/" }] });
+    assert_eq!(ask("POST", "/api/v1/chats/{id}/messages", "", &chat, Some(rich)).await, 201);
+    assert_eq!(ask("GET", "/api/v1/chats/{id}/messages/{message_id}", "", &chat, None).await, 200);
+    assert_eq!(ask("GET", "/api/v1/chats/{id}/messages/{message_id}/replies", "?limit=5", &chat, None).await, 200);
+    let forward = json!({ "from_chat_id": chat, "message_ids": [message], "request_id": Uuid::new_v4() });
+    for status in [201, 200] {
+        assert_eq!(ask("POST", "/api/v1/chats/{id}/forward", "", &chat, Some(forward.clone())).await, status);
+    }
+    let reply = json!({ "text": "x", "reply_to": message });
+    app.post(&format!("/api/v1/chats/{chat}/messages"), &bob, &reply).await;
+    assert_eq!(ask("GET", "/api/v1/mentions", "?limit=5", "", None).await, 200);
     for text in ["edited", "edited again"] {
         let edit = json!({ "text": text, "request_id": Uuid::new_v4() });
         assert_eq!(ask("PATCH", "/api/v1/chats/{id}/messages/{message_id}", "", &chat, Some(edit)).await, 200);

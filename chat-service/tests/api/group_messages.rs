@@ -1,6 +1,7 @@
 //! Messages in groups and channels: who may send, change and read them.
 
 mod changing;
+mod lookups;
 mod reading;
 mod removal;
 mod rich;

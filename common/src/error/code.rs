@@ -158,11 +158,21 @@ pub enum Reason {
     Banned,
     /// The chat is in slow mode, and the last message of the user is too recent.
     SlowMode,
+    /// The messages of the chat cannot be forwarded.
+    Protected,
 }
 
 impl Reason {
-    pub(super) const ALL: [Self; 7] =
-        [Self::Author, Self::Window, Self::Disabled, Self::Role, Self::Restricted, Self::Banned, Self::SlowMode];
+    pub(super) const ALL: [Self; 8] = [
+        Self::Author,
+        Self::Window,
+        Self::Disabled,
+        Self::Role,
+        Self::Restricted,
+        Self::Banned,
+        Self::SlowMode,
+        Self::Protected,
+    ];
 
     /// Returns the name on the wire.
     #[must_use]
@@ -175,6 +185,7 @@ impl Reason {
             Self::Restricted => "restricted",
             Self::Banned => "banned",
             Self::SlowMode => "slow_mode",
+            Self::Protected => "protected",
         }
     }
 
@@ -183,7 +194,13 @@ impl Reason {
     pub const fn is_retryable(self) -> bool {
         match self {
             Self::SlowMode => true,
-            Self::Author | Self::Window | Self::Disabled | Self::Role | Self::Restricted | Self::Banned => false,
+            Self::Author
+            | Self::Window
+            | Self::Disabled
+            | Self::Role
+            | Self::Restricted
+            | Self::Banned
+            | Self::Protected => false,
         }
     }
 
