@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{
     Measured, Options,
     env::Env,
-    generator::{Load, Plan},
+    generator::{Load, Plan, Traffic},
     load_run::{LoadRun, run_load},
     population::Population,
     report::{Figure, ms},
@@ -42,8 +42,8 @@ pub(crate) async fn measure(options: &Options) -> Measured {
     let plan = Plan::new(env.websockets(), &population, LOAD);
     let (sends, ()) = run_load(&env, plan, options.duration(), async |_| Ok(())).await.context("sends")?;
     let stored = env.stored().await?.saturating_sub(past);
-    let edited = Some(edited(&env, &population).await?);
-    let plan = Plan { edited, ..Plan::new(env.websockets(), &population, LOAD) };
+    let traffic = Traffic::Edits(first_messages(&env, &population).await?);
+    let plan = Plan { traffic, ..Plan::new(env.websockets(), &population, LOAD) };
     let (edits, ()) = run_load(&env, plan, options.duration(), async |_| Ok(())).await.context("edits")?;
     let changed = env.events().await?;
     env.stop().await?;
@@ -55,7 +55,7 @@ pub(crate) async fn measure(options: &Options) -> Measured {
 }
 
 /// Returns the first message of each member of each chat.
-pub(crate) async fn edited(env: &Env, population: &Population) -> anyhow::Result<Vec<Vec<Uuid>>> {
+pub(crate) async fn first_messages(env: &Env, population: &Population) -> anyhow::Result<Vec<Vec<Uuid>>> {
     let rows = env.database.query(FIRST, &[]).await?;
     let ids: HashMap<(Uuid, Uuid), Uuid> = rows.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))).collect();
     let of = |chat, user: usize| ids.get(&(chat, population.users[user].id)).copied().context("no message to edit");

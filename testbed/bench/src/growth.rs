@@ -7,9 +7,9 @@ use uuid::Uuid;
 
 use super::{
     Measured, Options,
-    edits::edited,
+    edits::first_messages,
     env::Env,
-    generator::{Load, Plan},
+    generator::{Load, Plan, Traffic},
     load_run::run_load,
     population::{Population, full_mesh},
     report::{Bound, Figure, ms},
@@ -130,7 +130,7 @@ async fn cost(
         Work::Middle => format!("/api/v1/chats/{}/messages?before_id={}", one.id, middle(env, one.id).await?),
         Work::Chats => "/api/v1/chats".to_owned(),
         Work::Send => return load(env, population, None, duration).await,
-        Work::Edit => return load(env, population, Some(edited(env, population).await?), duration).await,
+        Work::Edit => return load(env, population, Some(first_messages(env, population).await?), duration).await,
     };
     let cost = Client::new(env.rest()).cost(env, &path, &population.users[one.members[0]].token, duration).await?;
     Ok((cost, None))
@@ -145,7 +145,8 @@ async fn load(
 ) -> anyhow::Result<(Cost, Option<String>)> {
     let stored = async || if edited.is_some() { env.events().await } else { env.stored().await };
     let before = stored().await?;
-    let plan = Plan { edited: edited.clone(), ..Plan::new(env.websockets(), population, LOAD) };
+    let traffic = edited.clone().map_or(Traffic::Messages, Traffic::Edits);
+    let plan = Plan { traffic, ..Plan::new(env.websockets(), population, LOAD) };
     let (run, ()) = run_load(env, plan, duration, async |_| Ok(())).await?;
     let stored = stored().await?.saturating_sub(before);
     let cpu = run.cpu.servers() / u32::try_from(run.done())?.max(1);

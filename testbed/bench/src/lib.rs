@@ -15,6 +15,7 @@ mod limits;
 mod lists;
 mod load_run;
 mod messages;
+mod mix;
 mod percentiles;
 mod population;
 mod report;
@@ -84,6 +85,8 @@ pub enum Scenario {
     HotChat,
     /// 200 pairs of users with one message in flight each, then with one edit
     Edits,
+    /// 200 pairs of users with eight messages in flight each: plain ones, then 5 % replies with a mention, 3 % reactions, 2 % edits
+    Mix,
     /// 200 messages/s to 100 groups of 100 users (open loop)
     Groups,
     /// Lists of chats and groups, with and without deleted messages
@@ -119,6 +122,7 @@ impl Scenario {
             Self::HotChat => messages::measure(&messages::HOT_CHAT, options).await,
             Self::Groups => messages::measure(&messages::groups(options), options).await,
             Self::Edits => edits::measure(options).await,
+            Self::Mix => mix::measure(options).await,
             Self::Lists => lists::measure(options).await,
             Self::Rest => rest::measure(options).await,
             Self::Sockets => sockets::measure(&sockets::ONE_INSTANCE, options).await,

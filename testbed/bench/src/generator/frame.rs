@@ -110,7 +110,8 @@ pub(crate) fn read(payload: &[u8]) -> ServerEvent {
             number_after(&TEXT, 0).map_or(ServerEvent::Unexpected, ServerEvent::Delivered)
         }
         b"error" => ServerEvent::Refused(in_request()),
-        b"presence" | b"typing" | b"receipt" | b"chat_created" => ServerEvent::Ignored,
+        // Reactions have no text with a number.
+        b"presence" | b"typing" | b"receipt" | b"chat_created" | b"reactions" | b"my_reaction" => ServerEvent::Ignored,
         _ => ServerEvent::Unexpected,
     }
 }
@@ -119,13 +120,21 @@ fn number(digits: &[u8]) -> Option<u64> {
     digits.iter().try_fold(0, |number, digit| Some(number << 4 | u64::from(char::from(*digit).to_digit(16)?)))
 }
 
-/// A prepared frame with a message or an edit. Only the differing bytes are patched.
+/// The values of `on`, in JSON of one length.
+const ON: &[u8] = b"true ";
+const OFF: &[u8] = b"false";
+
+/// A prepared frame with a message or a change. Only the differing bytes are patched.
 #[derive(Debug)]
 pub(crate) struct Template {
     bytes: Vec<u8>,
     chat: Range<usize>,
-    /// The ID of the edited message.
+    /// The ID of the message that is edited, answered or reacted to.
     message: Range<usize>,
+    /// The ID of the mentioned user.
+    user: Range<usize>,
+    /// Whether a reaction is added.
+    on: Range<usize>,
     text: Range<usize>,
     request: Range<usize>,
     random: fastrand::Rng,
@@ -134,32 +143,64 @@ pub(crate) struct Template {
 impl Template {
     /// Returns a template of a message for texts of `text_length` characters, at least those of the number.
     pub(crate) fn new(text_length: usize) -> Self {
-        Self::with_fields("message", "", text_length)
+        Self::with_fields("message", "", Some(text_length))
+    }
+
+    /// Returns a template of a message that answers another one and mentions a user: see [`Template::set_message`] and
+    /// [`Template::set_user`].
+    pub(crate) fn reply(text_length: usize) -> Self {
+        let id = Uuid::nil();
+        Self::with_fields("message", &format!(r#""reply_to":"{id}","mentions":["{id}"],"#), Some(text_length))
+    }
+
+    /// Returns a template of a reaction: see [`Template::set_message`] and [`Template::set_on`].
+    pub(crate) fn react() -> Self {
+        Self::with_fields("react", &format!(r#""message_id":"{}","emoji":"👍","on":false,"#, Uuid::nil()), None)
     }
 
     /// Returns a template of an edit. [`Template::set_message`] sets which message is edited.
     pub(crate) fn edit(text_length: usize) -> Self {
-        Self::with_fields("edit", &format!(r#""message_id":"{}","#, Uuid::nil()), text_length)
+        Self::with_fields("edit", &format!(r#""message_id":"{}","#, Uuid::nil()), Some(text_length))
     }
 
-    fn with_fields(kind: &str, fields: &str, text_length: usize) -> Self {
-        // Random: an edit to the text of an earlier run would change nothing, and have no event.
-        let padding: String = repeat_with(fastrand::alphanumeric).take(text_length.saturating_sub(DIGITS)).collect();
-        let (digits, id) = ("0".repeat(DIGITS), Uuid::nil());
-        let json =
-            format!(r#"{{"type":"{kind}","chat_id":"{id}",{fields}"text":"{digits}{padding}","request_id":"{id}"}}"#);
+    fn with_fields(kind: &str, fields: &str, text_length: Option<usize>) -> Self {
+        let text = text_length.map_or_else(String::new, |length| {
+            // Random: an edit to the text of an earlier run would change nothing, and have no event.
+            let padding: String = repeat_with(fastrand::alphanumeric).take(length.saturating_sub(DIGITS)).collect();
+            format!(r#""text":"{}{padding}","#, "0".repeat(DIGITS))
+        });
+        let id = Uuid::nil();
+        let json = format!(r#"{{"type":"{kind}","chat_id":"{id}",{fields}{text}"request_id":"{id}"}}"#);
         let bytes = masked(0x81, json.as_bytes());
+        // Empty if the frame does not have the member.
         let after = |name: &[u8], length: usize| {
-            let start = memchr::memmem::find(&bytes, name).map_or(0, |at| at + name.len());
-            start..start + length
+            memchr::memmem::find(&bytes, name).map_or(0..0, |at| at + name.len()..at + name.len() + length)
         };
         let id_after = |name| after(name, uuid::fmt::Hyphenated::LENGTH);
-        let (chat, message) = (id_after(br#""chat_id":""#), id_after(br#""message_id":""#));
-        let (text, request) = (after(br#""text":""#, DIGITS), id_after(br#""request_id":""#));
-        Self { bytes, chat, message, text, request, random: fastrand::Rng::new() }
+        let (edited, answered) = (id_after(br#""message_id":""#), id_after(br#""reply_to":""#));
+        Self {
+            chat: id_after(br#""chat_id":""#),
+            message: if edited.is_empty() { answered } else { edited },
+            user: id_after(br#""mentions":[""#),
+            on: after(br#""on":"#, OFF.len()),
+            text: after(br#""text":""#, DIGITS),
+            request: id_after(br#""request_id":""#),
+            bytes,
+            random: fastrand::Rng::new(),
+        }
     }
 
-    /// Sets the message that an edit edits.
+    /// Sets the user whom a reply mentions.
+    pub(crate) fn set_user(&mut self, id: Uuid) {
+        id.hyphenated().encode_lower(&mut self.bytes[self.user.clone()]);
+    }
+
+    /// Sets whether a reaction is added or removed.
+    pub(crate) fn set_on(&mut self, on: bool) {
+        self.bytes[self.on.clone()].copy_from_slice(if on { ON } else { OFF });
+    }
+
+    /// Sets the message that is edited, answered or reacted to.
     pub(crate) fn set_message(&mut self, id: Uuid) {
         id.hyphenated().encode_lower(&mut self.bytes[self.message.clone()]);
     }
@@ -276,6 +317,27 @@ mod tests {
         assert_eq!(read(ack.as_bytes()), ServerEvent::Acked(7));
         let edited = format!(r#"{{"type":"message_edited","seq":8,"message":{{"text":{}}}}}"#, json["text"]);
         assert_eq!(read(edited.as_bytes()), ServerEvent::Delivered(7));
+    }
+
+    #[test]
+    fn reply_and_reaction_name_their_message() {
+        let (chat, message, user) = (Uuid::new_v4(), Uuid::new_v4(), Uuid::new_v4());
+        let parse = |frame: &[u8]| -> serde_json::Value {
+            serde_json::from_slice(scan_masked(frame).expect("scan frame").payload).expect("parse JSON")
+        };
+        let mut reply = Template::reply(60);
+        reply.set_message(message);
+        reply.set_user(user);
+        let json = parse(reply.message(chat, 7));
+        assert_eq!((&json["reply_to"], &json["mentions"][0]), (&message.to_string().into(), &user.to_string().into()));
+        assert_eq!(json["text"].as_str().map(str::len), Some(60));
+        let mut reaction = Template::react();
+        reaction.set_message(message);
+        for on in [true, false] {
+            reaction.set_on(on);
+            let json = parse(reaction.message(chat, 7));
+            assert_eq!((&json["message_id"], &json["on"]), (&message.to_string().into(), &on.into()));
+        }
     }
 
     #[test]

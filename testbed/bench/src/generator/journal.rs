@@ -39,6 +39,8 @@ pub(crate) struct Journal {
     entries: Vec<Entry>,
     deliveries: Vec<Delivery>,
     open: usize,
+    /// The number of sent changes.
+    changes: usize,
     /// The number of violations.
     violations: Violations,
 }
@@ -65,6 +67,26 @@ impl Journal {
         self.entries.push(Entry { chat, sender, waiting, refused: false, due, acked: None, delivered: None });
         self.open += 1;
         self.entries.len() as u64 - 1
+    }
+
+    /// Records a change that was due at `due`, and is done when it is acked. Returns its number.
+    pub(crate) fn change(&mut self, chat: usize, sender: usize, due: Duration) -> u64 {
+        let number = self.send(chat, sender, 1, due);
+        if let Some(entry) = self.entries.last_mut() {
+            (entry.waiting, entry.delivered) = (0, Some(due));
+        }
+        self.changes += 1;
+        number
+    }
+
+    /// Counts a sent message as a change, which is delivered too.
+    pub(crate) const fn count_change(&mut self) {
+        self.changes += 1;
+    }
+
+    /// Returns the number of sent changes.
+    pub(crate) const fn changes(&self) -> usize {
+        self.changes
     }
 
     /// Records an ack. `member` returns the index of the socket's user among the members of the chat.

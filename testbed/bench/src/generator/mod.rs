@@ -45,6 +45,34 @@ pub(crate) enum Load {
     },
 }
 
+/// What is sent.
+#[derive(Debug)]
+pub(crate) enum Traffic {
+    /// Messages.
+    Messages,
+    /// Edits of these: a message of each member of each chat.
+    Edits(Vec<Vec<Uuid>>),
+    /// Messages, and beside them replies with a mention, reactions and edits.
+    Mix {
+        /// A message of each member of each chat.
+        targets: Vec<Vec<Uuid>>,
+        /// The ID of each user.
+        users: Vec<Uuid>,
+    },
+}
+
+/// The kinds of [`Traffic`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sent {
+    Message,
+    Reply,
+    Reaction,
+    Edit,
+}
+
+/// Of 100 frames of a mix, how many are of each kind but plain messages.
+const MIX: [(Sent, u8); 3] = [(Sent::Reply, 5), (Sent::Reaction, 3), (Sent::Edit, 2)];
+
 /// The parameters of a load.
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -56,8 +84,8 @@ pub(crate) struct Plan {
     pub(crate) chats: Vec<Chat>,
     /// When messages are sent.
     pub(crate) load: Load,
-    /// A message of each member of each chat. If there are any, they are edited and no messages are sent.
-    pub(crate) edited: Option<Vec<Vec<Uuid>>>,
+    /// What is sent.
+    pub(crate) traffic: Traffic,
     /// The duration.
     pub(crate) duration: Duration,
 }
@@ -66,7 +94,7 @@ impl Plan {
     /// Returns a plan that sends messages, with a socket for each user. The duration is 0.
     pub(crate) fn new(addresses: Vec<SocketAddr>, population: &Population, load: Load) -> Self {
         let (tokens, chats) = (population.tokens(), population.chats.clone());
-        Self { addresses, tokens, chats, load, edited: None, duration: Duration::ZERO }
+        Self { addresses, tokens, chats, load, traffic: Traffic::Messages, duration: Duration::ZERO }
     }
 }
 
@@ -78,7 +106,8 @@ pub(crate) fn run(plan: &Plan, begin: impl FnOnce() -> Instant) -> anyhow::Resul
     let mut connections = Connections::new()?;
     let mut driver = Driver {
         plan,
-        template: if plan.edited.is_some() { Template::edit(TEXT_LENGTH) } else { Template::new(TEXT_LENGTH) },
+        templates: Templates::new(),
+        reacted: vec![false; plan.tokens.len()],
         journal: Journal::default(),
         epoch: Instant::now(),
         random: fastrand::Rng::with_seed(1),
@@ -92,10 +121,31 @@ pub(crate) fn run(plan: &Plan, begin: impl FnOnce() -> Instant) -> anyhow::Resul
 /// Sends the messages and records the events.
 struct Driver<'a> {
     plan: &'a Plan,
-    template: Template,
+    templates: Templates,
+    /// Whether the last reaction of each user was added.
+    reacted: Vec<bool>,
     journal: Journal,
     epoch: Instant,
     random: fastrand::Rng,
+}
+
+/// The frames.
+struct Templates {
+    message: Template,
+    reply: Template,
+    reaction: Template,
+    edit: Template,
+}
+
+impl Templates {
+    fn new() -> Self {
+        Self {
+            message: Template::new(TEXT_LENGTH),
+            reply: Template::reply(TEXT_LENGTH),
+            reaction: Template::react(),
+            edit: Template::edit(TEXT_LENGTH),
+        }
+    }
 }
 
 impl Driver<'_> {
@@ -142,11 +192,49 @@ impl Driver<'_> {
 
     fn send(&mut self, chat: usize, sender: usize, due: Duration, sockets: &mut [Socket]) -> anyhow::Result<()> {
         let Chat { id, members } = &self.plan.chats[chat];
-        let number = self.journal.send(chat, sender, members.len(), due);
-        if let Some(edited) = &self.plan.edited {
-            self.template.set_message(edited[chat][sender]);
+        let kind = self.next_kind();
+        let number = match kind {
+            Sent::Reaction => self.journal.change(chat, sender, due),
+            Sent::Message | Sent::Reply | Sent::Edit => self.journal.send(chat, sender, members.len(), due),
+        };
+        let (user, partner) = (members[sender], (sender + 1) % members.len());
+        let template = match (&self.plan.traffic, kind) {
+            (Traffic::Edits(targets) | Traffic::Mix { targets, .. }, Sent::Edit) => {
+                self.journal.count_change();
+                self.templates.edit.set_message(targets[chat][sender]);
+                &mut self.templates.edit
+            }
+            (Traffic::Mix { targets, .. }, Sent::Reaction) => {
+                self.reacted[user] = !self.reacted[user];
+                self.templates.reaction.set_message(targets[chat][partner]);
+                self.templates.reaction.set_on(self.reacted[user]);
+                &mut self.templates.reaction
+            }
+            (Traffic::Mix { targets, users }, Sent::Reply) => {
+                self.templates.reply.set_message(targets[chat][partner]);
+                self.templates.reply.set_user(users[members[partner]]);
+                &mut self.templates.reply
+            }
+            _ => &mut self.templates.message,
+        };
+        sockets[user].write(template.message(*id, number))
+    }
+
+    fn next_kind(&mut self) -> Sent {
+        match self.plan.traffic {
+            Traffic::Messages => Sent::Message,
+            Traffic::Edits(_) => Sent::Edit,
+            Traffic::Mix { .. } => {
+                let mut of_100 = self.random.u8(..100);
+                for (kind, share) in MIX {
+                    if of_100 < share {
+                        return kind;
+                    }
+                    of_100 -= share;
+                }
+                Sent::Message
+            }
         }
-        sockets[members[sender]].write(self.template.message(*id, number))
     }
 
     fn note(&mut self, socket: usize, payload: &[u8]) -> Done {

@@ -12,7 +12,7 @@ use self::servers::{PubSub, ROWS};
 use super::{
     Measured, Options,
     env::Env,
-    generator::{self, Load, Plan, journal::Violations},
+    generator::{self, Load, Plan, Traffic, journal::Violations},
     population::Chat,
     report::{Figure, ms},
     usage::Cpu,
@@ -71,7 +71,7 @@ fn relay(in_flight: usize, duration: Duration) -> anyhow::Result<(f64, Duration)
         tokens: (0..2 * PAIRS).map(|user| user.to_string()).collect(),
         chats: (0..PAIRS).map(|pair| Chat { id: Uuid::now_v7(), members: vec![2 * pair, 2 * pair + 1] }).collect(),
         load: Load::Closed { in_flight },
-        edited: None,
+        traffic: Traffic::Messages,
         duration,
     };
     let journal = generator::run(&plan, Instant::now)?;
