@@ -27,8 +27,11 @@ const USERS: usize = 5;
 /// What a user does. Numbers of users and messages, and a `seq`, are taken modulo how many there are.
 #[derive(Clone, Copy, Debug)]
 enum Step {
+    /// Sends a message that may mention a user and answer a message.
     Send {
         user: usize,
+        mentions: Option<usize>,
+        reply_to: Option<usize>,
     },
     Edit {
         user: usize,
@@ -61,7 +64,8 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let any = 0..1000_usize;
     prop_oneof![
-        6 => any.clone().prop_map(|user| Step::Send { user }),
+        6 => (any.clone(), proptest::option::of(any.clone()), proptest::option::of(any.clone()))
+            .prop_map(|(user, mentions, reply_to)| Step::Send { user, mentions, reply_to }),
         6 => (any.clone(), any.clone(), 0..3_u8).prop_map(|(user, message, text)| Step::Edit { user, message, text }),
         4 => (any.clone(), any.clone(), 1..4_usize)
             .prop_map(|(user, message, count)| Step::Delete { user, message, count }),
@@ -113,7 +117,9 @@ impl<'a> History<'a> {
     async fn run(&mut self, step: Step) {
         let count = self.users.len();
         match step {
-            Step::Send { user } => self.send(user % count).await,
+            Step::Send { user, mentions, reply_to } => {
+                self.send(user % count, mentions.map(|user| user % count), reply_to).await;
+            }
             Step::Edit { user, message, text } => self.edit(user % count, message, text).await,
             Step::Delete { user, message, count: messages } => self.delete(user % count, message, messages).await,
             Step::Read { user, seq } => self.read(user % count, seq).await,
@@ -127,10 +133,16 @@ impl<'a> History<'a> {
         }
     }
 
-    async fn send(&mut self, sender: usize) {
+    async fn send(&mut self, sender: usize, mentions: Option<usize>, reply_to: Option<usize>) {
         let text = format!("sent {}", self.model.head());
-        let stored = self.app.send_again(&self.chat, &self.users[sender], &text, Uuid::new_v4()).await;
-        match (self.model.send(sender, &text), stored) {
+        let reply_to = reply_to.and_then(|message| self.model.nth(message));
+        let extra = json!({
+            "mentions": mentions.map(|user| [&self.users[user].id]),
+            "reply_to": reply_to.map(|seq| &self.model.messages[&seq].id),
+        });
+        let sender_user = &self.users[sender];
+        let stored = self.app.send_with(&self.chat, sender_user, &text, Uuid::new_v4(), &extra.to_string()).await;
+        match (self.model.send(sender, &text, mentions, reply_to), stored) {
             (Ok(seq), Ok(stored)) => {
                 assert_eq!(stored.seq, seq);
                 self.model.messages.get_mut(&seq).expect("message").id = stored.message_id;
@@ -190,7 +202,7 @@ impl<'a> History<'a> {
                 }
                 continue;
             };
-            let names = ["first_seq", "last_seq", "read_seq", "unread_count", "member_count"];
+            let names = ["first_seq", "last_seq", "read_seq", "unread_count", "mention_count", "member_count"];
             let mut shown: Vec<_> = names.into_iter().map(|name| item.body[name].clone()).collect();
             shown.push(item.body["last_message"]["text"].clone());
             assert_eq!(shown, expected, "user {user}");

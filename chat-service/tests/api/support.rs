@@ -178,13 +178,25 @@ impl TestApp {
         text: &str,
         request: Uuid,
     ) -> Result<ValidateAndStoreMessageResponse, ApiError> {
+        self.send_with(chat, sender, text, request, "").await
+    }
+
+    /// Sends a message with what a client gives beside the text.
+    pub(crate) async fn send_with(
+        &self,
+        chat: &str,
+        sender: &User,
+        text: &str,
+        request: Uuid,
+        extra_json: &str,
+    ) -> Result<ValidateAndStoreMessageResponse, ApiError> {
         let message = ValidateAndStoreMessageRequest {
             chat_id: chat.to_owned(),
             sender_id: sender.id.clone(),
             text: text.to_owned(),
             request_id: request.to_string(),
             traceparent: None,
-            extra_json: String::new(),
+            extra_json: extra_json.to_owned(),
         };
         Ok(self.chat_service().validate_and_store_message(self.grpc.request(message)).await?.into_inner())
     }

@@ -18,6 +18,10 @@ pub(super) struct Message {
     sender: usize,
     text: String,
     is_deleted: bool,
+    /// Whom the text mentions.
+    mentioned: Option<usize>,
+    /// The sender of the message that it answers.
+    answered: Option<usize>,
 }
 
 #[derive(Clone, Copy)]
@@ -78,10 +82,23 @@ impl Model {
         self.members[user].map_or(MEMBER, |member| member.role)
     }
 
-    pub(super) fn send(&mut self, sender: usize, text: &str) -> Result<i64, ErrorCode> {
-        self.member(sender)?;
+    pub(super) fn send(
+        &mut self,
+        sender: usize,
+        text: &str,
+        mentions: Option<usize>,
+        reply_to: Option<i64>,
+    ) -> Result<i64, ErrorCode> {
+        let from_seq = self.member(sender)?.from_seq;
+        let is_other_member = |user: &usize| *user != sender && self.members[*user].is_some();
+        let mentioned = mentions.filter(is_other_member);
+        let answered = reply_to
+            .filter(|seq| *seq > from_seq && !self.messages[seq].is_deleted)
+            .map(|seq| self.messages[&seq].sender)
+            .filter(is_other_member);
         let seq = self.append("message", None);
-        let message = Message { id: String::new(), sender, text: text.to_owned(), is_deleted: false };
+        let (id, text) = (String::new(), text.to_owned());
+        let message = Message { id, sender, text, is_deleted: false, mentioned, answered };
         self.messages.insert(seq, message);
         self.members[sender].as_mut().expect("member").read = seq;
         Ok(seq)
@@ -99,7 +116,8 @@ impl Model {
         if message.text == text {
             return Ok(None);
         }
-        message.text = text;
+        // The new text mentions nobody.
+        (message.text, message.mentioned) = (text, None);
         Ok(Some(self.append("message_edited", None)))
     }
 
@@ -173,8 +191,15 @@ impl Model {
         self.visible(user).filter(is_unread).count()
     }
 
-    /// Returns what the item of the chat shows: `first_seq`, `last_seq`, `read_seq`, `unread_count`, `member_count` and the last
-    /// text.
+    fn mentions(&self, user: usize) -> usize {
+        let read = self.members[user].map_or(0, |member| member.read);
+        let mentions = |message: &Message| [message.mentioned, message.answered].contains(&Some(user));
+        let is_counted = |(seq, message): &(&i64, &Message)| **seq > read && !message.is_deleted && mentions(message);
+        self.visible(user).filter(is_counted).count()
+    }
+
+    /// Returns what the item of the chat shows: `first_seq`, `last_seq`, `read_seq`, `unread_count`, `mention_count`, `member_count` and
+    /// the last text.
     pub(super) fn item(&self, user: usize) -> Option<Vec<Value>> {
         let Member { from_seq, read, .. } = self.members[user]?;
         let last = self.visible(user).filter(|(_, message)| !message.is_deleted).last();
@@ -184,6 +209,7 @@ impl Model {
             json!(self.head()),
             json!(read),
             json!(self.unread(user)),
+            json!(self.mentions(user)),
             json!(members),
             json!(last.map(|(_, message)| &message.text)),
         ])
