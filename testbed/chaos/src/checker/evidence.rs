@@ -58,12 +58,16 @@ impl Chat {
 pub struct View {
     /// The member.
     pub reader: UserId,
+    /// The username of the member.
+    pub name: String,
     /// The messages.
     pub messages: Vec<Message>,
     /// The read marker.
     pub read_seq: Seq,
     /// The number of unread messages.
     pub unread_count: i64,
+    /// The number of unread messages that mention the member.
+    pub mention_count: i64,
 }
 
 /// A message as a client saw it.

@@ -26,6 +26,8 @@ pub enum Breach {
     Stale,
     /// A count of unread messages that is not the number of messages of others after the read marker.
     Unread,
+    /// A count of mentions that is not the number of unread messages that mention the user.
+    Mentions,
 }
 
 impl fmt::Display for Breach {
@@ -41,6 +43,7 @@ impl fmt::Display for Breach {
             Self::AfterRemoval => "after-removal",
             Self::Stale => "stale",
             Self::Unread => "unread",
+            Self::Mentions => "mentions",
         })
     }
 }

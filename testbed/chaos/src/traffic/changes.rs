@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::{
     Load, Phase,
-    compose::pause,
+    compose::{pause, text},
     evidence::history,
     frames::Refusal,
     rest::{ANSWER_TIMEOUT, RETRY_PAUSE, events, fetched},
@@ -58,8 +58,7 @@ impl Changer {
         let (chat, message) = state.own_message(rng)?;
         let request = SendId::new();
         let action = if rng.u8(..5) < 3 {
-            let padding = "x".repeat(rng.usize(0..=self.load.text));
-            Action::Edit { message, text: format!("{request} {padding}") }
+            Action::Edit { message, text: text(state, chat, request, self.load, rng) }
         } else {
             let others = (1..rng.usize(1..=MAX_DELETED)).filter_map(|_| state.own_message(rng));
             let others = others.filter(|(of, _)| *of == chat).map(|(_, message)| message);

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use neonchat_common::ids::SendId;
+use neonchat_common::ids::{ChatId, SendId};
 
 use super::{Load, state::State};
 
 /// Of this number of messages for a group of which the user is not a member any more, one is sent.
 const PERSISTENCE: u8 = 4;
+
+/// Of this number of messages of a direct chat, one mentions the partner.
+const MENTIONS: u8 = 4;
 
 /// Creates a new message for one of the chats.
 pub(super) fn compose(state: &State, load: Load, rng: &mut fastrand::Rng) -> Option<SendId> {
@@ -16,9 +19,17 @@ pub(super) fn compose(state: &State, load: Load, rng: &mut fastrand::Rng) -> Opt
         return None;
     }
     let request_id = SendId::new();
-    let padding = "x".repeat(rng.usize(0..=load.text));
-    state.add_send(chat, request_id, format!("{request_id} {padding}"));
+    state.add_send(chat, request_id, text(state, chat, request_id, load, rng));
     Some(request_id)
+}
+
+/// Returns a text that is unique. Some texts of a direct chat mention the partner.
+pub(super) fn text(state: &State, chat: ChatId, id: SendId, load: Load, rng: &mut fastrand::Rng) -> String {
+    let padding = "x".repeat(rng.usize(0..=load.text));
+    match state.partner(chat).filter(|_| rng.u8(..MENTIONS) == 0) {
+        Some(name) => format!("{id} @{name} {padding}"),
+        None => format!("{id} {padding}"),
+    }
 }
 
 /// Returns a random pause between 0.5 and 1.5 times the mean.

@@ -73,7 +73,8 @@ pub(super) async fn chats(
             let messages = read(api, user, *id).await?;
             let number = |field: &str| item[field].as_i64().with_context(|| format!("no {field}"));
             let (read_seq, unread_count) = (number("read_seq")?, number("unread_count")?);
-            chat.views.push(View { reader, messages, read_seq, unread_count });
+            let (name, mention_count) = (user.name.clone(), number("mention_count")?);
+            chat.views.push(View { reader, name, messages, read_seq, unread_count, mention_count });
         }
     }
     Ok(chats)

@@ -207,8 +207,13 @@ impl Traffic {
         phase: watch::Receiver<Phase>,
         rng: &mut fastrand::Rng,
     ) -> anyhow::Result<Shared> {
-        let chats = self.chats.iter().filter(|(_, chat)| chat.founders.contains(&user)).map(|(chat, _)| *chat);
-        let state = Arc::new(State::new(user, chats.collect()));
+        let chats = self.chats.iter().filter(|(_, chat)| chat.founders.contains(&user));
+        let partner = |(id, chat): (&ChatId, &Founded)| {
+            let partner = chat.founders.iter().find(|member| chat.is_direct() && **member != user)?;
+            Some((*id, self.users.get(partner)?.name.clone()))
+        };
+        let partners = chats.clone().filter_map(partner).collect();
+        let state = Arc::new(State::new(user, chats.map(|(id, _)| *id).collect()).with_partners(partners));
         let user = self.users.get(&user).context("an unknown user")?.clone();
         let shared = Shared { state: Arc::clone(&state), user, endpoints: self.endpoints.clone(), phase };
         Device::new(shared.clone(), load, rng.fork()).spawn(&mut lock(&self.tasks));

@@ -61,6 +61,8 @@ pub struct State {
 struct Inner {
     log: Client,
     chats: Vec<ChatId>,
+    /// The usernames of the partners in direct chats.
+    partners: BTreeMap<ChatId, String>,
     /// The cursor of each chat, and the events beyond it.
     progress: BTreeMap<ChatId, (Seq, BTreeSet<Seq>)>,
     /// The groups of which the user is not a member, as far as the device knows.
@@ -80,6 +82,7 @@ impl State {
         let inner = Inner {
             log: Client::new(user),
             chats,
+            partners: BTreeMap::new(),
             progress,
             left: BTreeSet::new(),
             unanswered: HashMap::new(),
@@ -88,6 +91,17 @@ impl State {
             acks: 0,
         };
         Self { inner: Mutex::new(inner), waiting: Notify::new(), reads: watch::Sender::new(None) }
+    }
+
+    /// Uses these names of the partners in direct chats.
+    pub(super) fn with_partners(self, partners: BTreeMap<ChatId, String>) -> Self {
+        self.lock().partners = partners;
+        self
+    }
+
+    /// Returns the username of the partner in a direct chat.
+    pub(super) fn partner(&self, chat: ChatId) -> Option<String> {
+        self.lock().partners.get(&chat).cloned()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -224,6 +224,23 @@ fn unread_count_is_the_number_of_messages_of_others_that_are_not_deleted() {
 }
 
 #[test]
+fn mention_count_is_the_number_of_unread_messages_that_name_the_user() {
+    let counted = |mention_count: i64, text: fn(&str) -> String| {
+        breaches_after(|evidence, chat| {
+            let bob = evidence.clients[BOB].user;
+            let text = text(&bob.to_string());
+            chat.rows[0].message.text.clone_from(&text);
+            let view = chat.views.iter_mut().find(|view| view.reader == bob).expect("the view");
+            (view.read_seq, view.unread_count, view.mention_count) = (0, 2, mention_count);
+        })
+        .contains(&Breach::Mentions)
+    };
+    let mention = |name: &str| format!("look, @{name} !");
+    assert_eq!([0, 1, 2].map(|count| counted(count, mention)), [true, false, true]);
+    assert_eq!([0, 1].map(|count| counted(count, |name| format!("@{name}2 "))), [false, true]);
+}
+
+#[test]
 fn missing_change_is_a_skip() {
     let hole = breaches_after(|evidence, _| {
         let at = changed(evidence, BOB)[1];

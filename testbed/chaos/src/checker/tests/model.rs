@@ -338,7 +338,7 @@ impl Model {
             let read_seq = own.max().unwrap_or(0).max(joined);
             let unread = messages.iter().filter(|message| message.seq > read_seq && !message.is_deleted).count();
             let unread_count = i64::try_from(unread).expect("a small number");
-            View { reader, messages, read_seq, unread_count }
+            View { reader, name: reader.to_string(), messages, read_seq, unread_count, mention_count: 0 }
         });
         chat.views = views.collect();
         self.evidence
