@@ -35,7 +35,7 @@ refused: error answers to sends, including sends that a later attempt stored
 unknown: messages without a definite answer: none came, or `unavailable` or `internal`, and the client did not retry
 doubt: messages stored by a send that was answered `unavailable` or `internal`
 changes: edits and deletions that were stored    groups: changes of members and titles that were stored
-other: aborted, phantom, leaked, after removal, stale, unread    ack s: from the end of the fault to the first ack
+other: aborted, phantom, leaked, after removal, stale, unread, mentions    ack s: from the end of the fault to the first ack
 all s: from the end of the fault until every client had every message    MiB: peak memory of a service instance";
 
 /// Returns the heading of the table.
@@ -48,7 +48,15 @@ pub fn head() -> String {
 #[must_use]
 pub fn row(outcome: &RoundOutcome) -> String {
     let (figures, verdict) = (outcome.verdict.figures, &outcome.verdict);
-    let others = [Breach::Aborted, Breach::Phantom, Breach::Leak, Breach::AfterRemoval, Breach::Stale, Breach::Unread];
+    let others = [
+        Breach::Aborted,
+        Breach::Phantom,
+        Breach::Leak,
+        Breach::AfterRemoval,
+        Breach::Stale,
+        Breach::Unread,
+        Breach::Mentions,
+    ];
     let other: usize = others.into_iter().map(|breach| verdict.count(breach)).sum();
     let steps = &outcome.steps;
     let cells = [
