@@ -3,14 +3,14 @@
 use neonchat_proto::chat::v1::{
     ChangeMessageRequest, ChangeMessageResponse, GetDeploymentRequest, GetDeploymentResponse, GetEventsRequest,
     GetEventsResponse, GetHeadsRequest, GetHeadsResponse, ListChangedUsersRequest, ListChangedUsersResponse,
-    ListUserChatsRequest, ListUserChatsResponse, MarkReadRequest, MarkReadResponse, StoreMessagesRequest,
+    ListUserChatsRequest, ListUserChatsResponse, MarkReadRequest, MarkReadResponse, SetDraftRequest, SetDraftResponse, StoreMessagesRequest,
     StoreMessagesResponse, ValidateAndStoreMessageRequest, ValidateAndStoreMessageResponse, ValidateChatAccessRequest,
     ValidateChatAccessResponse,
     chat_service_server::{ChatService, ChatServiceServer},
 };
 use tonic::{Request, Response, async_trait};
 
-use crate::{changes, chats, deployment, messages, services::Services, sync, timeline};
+use crate::{changes, chats, deployment, messages, prefs, services::Services, sync, timeline};
 
 /// Implements `chat.v1.ChatService`.
 pub(crate) struct Api(Services);
@@ -61,6 +61,10 @@ impl ChatService for Api {
 
     async fn mark_read(&self, request: Request<MarkReadRequest>) -> Answer<MarkReadResponse> {
         Ok(Response::new(chats::grpc::mark_read(&self.0.chats, request.into_inner()).await?))
+    }
+
+    async fn set_draft(&self, request: Request<SetDraftRequest>) -> Answer<SetDraftResponse> {
+        Ok(Response::new(prefs::grpc::set_draft(&self.0.prefs, request.into_inner()).await?))
     }
 
     async fn get_deployment(&self, _: Request<GetDeploymentRequest>) -> Answer<GetDeploymentResponse> {

@@ -22,6 +22,7 @@ mod metrics;
 pub mod migrate;
 mod names;
 mod notifier;
+mod prefs;
 mod readiness;
 mod request_limit;
 mod rights;

@@ -242,6 +242,12 @@ impl Notifier {
         self.publish(Channel::User(user), Event::Personal { chat_id, frame }).await;
     }
 
+    /// Sends all sockets of a user what the user has set about a chat, and from which event on the chat exists for the user. The frame is
+    /// lost if Redis is unavailable.
+    pub(crate) async fn chat_settings(&self, user: UserId, chat_id: ChatId, first_seq: Seq, frame: &RawValue) {
+        self.publish(Channel::User(user), Event::ChatSettings { chat_id, from_seq: first_seq - 1, frame }).await;
+    }
+
     /// Closes all sockets that a token opened. If Redis is unavailable, a resync closes them later.
     pub(crate) async fn session_revoked(&self, user: UserId, token_id: TokenId) {
         self.publish(Channel::User(user), Event::SessionRevoked { token_id }).await;

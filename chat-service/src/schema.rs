@@ -112,6 +112,34 @@ table! {
 }
 
 table! {
+    /// What members have set for themselves about chats. No row: everything is as by default.
+    chat_prefs (user_id, chat_id) {
+        /// The id of the member.
+        user_id -> Uuid,
+        /// The id of the chat.
+        chat_id -> Uuid,
+        /// Until then the chat is muted.
+        muted_until -> Nullable<Timestamptz>,
+        /// See [`crate::prefs::model::Level`].
+        level -> SmallInt,
+        /// Whether the chat is archived.
+        archived -> Bool,
+        /// The place among the pinned chats.
+        pin_place -> Nullable<SmallInt>,
+        /// The chat is marked as unread while this is the read marker.
+        marked_seq -> Nullable<BigInt>,
+        /// The folder.
+        folder -> Nullable<Text>,
+        /// The text of the draft.
+        draft -> Nullable<Text>,
+        /// The message that the draft answers.
+        reply_to -> Nullable<Uuid>,
+        /// When the draft was last changed.
+        draft_at -> Nullable<Timestamptz>,
+    }
+}
+
+table! {
     /// The durable events that are no messages.
     chat_events (chat_id, seq) {
         /// The id of the chat.
@@ -297,7 +325,8 @@ table! {
 
 diesel::joinable!(chat_members -> chats (chat_id));
 diesel::joinable!(chat_members -> users (user_id));
+diesel::joinable!(chat_prefs -> chats (chat_id));
 diesel::joinable!(chat_profiles -> chats (chat_id));
 diesel::joinable!(chat_bans -> users (user_id));
 diesel::joinable!(join_requests -> users (user_id));
-allow_tables_to_appear_in_same_query!(users, chats, chat_members, chat_profiles, chat_bans, join_requests, messages);
+allow_tables_to_appear_in_same_query!(users, chats, chat_members, chat_prefs, chat_profiles, chat_bans, join_requests, messages);

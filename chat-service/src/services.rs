@@ -4,7 +4,7 @@ use neonchat_common::{deployment::OwnDeployment, http::address::TrustedProxies, 
 
 use crate::{
     changes::service::Changes, chats::service::Chats, db::Db, groups::service::Groups, health::Health,
-    messages::service::Messages, request_limit::RequestLimit, sessions::service::Sessions, timeline::service::Timeline,
+    messages::service::Messages, prefs::service::Prefs, request_limit::RequestLimit, sessions::service::Sessions, timeline::service::Timeline,
     users::service::Users,
 };
 
@@ -16,6 +16,7 @@ pub(crate) struct Services {
     pub(crate) sessions: Sessions,
     pub(crate) users: Users,
     pub(crate) chats: Chats,
+    pub(crate) prefs: Prefs,
     pub(crate) messages: Messages,
     pub(crate) timeline: Timeline,
     pub(crate) changes: Changes,

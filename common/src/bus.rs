@@ -214,6 +214,16 @@ pub enum Event<'a> {
         #[serde(borrow)]
         frame: &'a RawValue,
     },
+    /// On the channel of a user: what the user has set about a chat changed, or where the chat begins for the user. It may be lost.
+    ChatSettings {
+        /// The chat.
+        chat_id: ChatId,
+        /// Events up to this `seq` do not exist for the user.
+        from_seq: Seq,
+        /// The frame for the sockets of the user.
+        #[serde(borrow)]
+        frame: &'a RawValue,
+    },
     /// On the channel of a user: a token was revoked. All sockets that were opened with it have to close.
     SessionRevoked {
         /// The token's `jti`.

@@ -6,6 +6,7 @@ pub mod bus;
 pub mod chat;
 pub mod correlation;
 pub mod deployment;
+pub mod draft;
 pub mod error;
 pub mod grpc;
 pub mod http;

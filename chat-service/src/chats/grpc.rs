@@ -69,7 +69,7 @@ pub(crate) async fn mark_read(chats: &Chats, request: MarkReadRequest) -> Result
     let (Some(chat), Some(user), Some(read)) = (chat, user, read) else { return Err(invalid.into()) };
     let (state, changed) = match chats.mark_read(user, chat, read).await? {
         ReadUpdate::Moved(state) => (state, true),
-        ReadUpdate::Unchanged(state) => (state, false),
+        ReadUpdate::Unchanged(state) | ReadUpdate::Unmarked(state) => (state, false),
     };
     Ok(MarkReadResponse { read_seq: state.read_seq, unread_count: state.unread_count, changed })
 }

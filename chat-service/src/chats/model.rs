@@ -9,7 +9,9 @@ use neonchat_common::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::place::ListPlace;
 use crate::{
+    prefs::model::{ChatPrefs, Draft},
     rights::{ChatKind, ChatSettings},
     validation::{Offset, PageLimit},
 };
@@ -89,6 +91,11 @@ pub(crate) struct ChatItem {
     /// The read marker of the member: every event up to this `seq` is read.
     #[schema(value_type = i64, minimum = 0, examples(41))]
     pub(crate) read_seq: Seq,
+    #[serde(flatten)]
+    pub(crate) prefs: ChatPrefs,
+    /// What the member has written there and not sent; `null` if there is nothing.
+    #[schema(required)]
+    pub(crate) draft: Option<Draft>,
     /// When the last message was stored; without messages, when the chat was created.
     #[serde(serialize_with = "time::serialize")]
     #[schema(examples("2026-01-02T03:04:05.000006Z"))]
@@ -152,31 +159,50 @@ pub(crate) enum ReadUpdate {
     Moved(ReadState),
     /// The read marker was already there, or further.
     Unchanged(ReadState),
+    /// Likewise, but the chat was marked as unread and is not any more.
+    Unmarked(ReadState),
 }
 
 /// The filter and page of a list of chats.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ListFilter {
     /// Only chats of this type.
     pub(crate) kind: Option<ChatKind>,
-    /// Only chats with unread messages.
+    /// Only chats with unread messages, or marked as unread.
     pub(crate) unread_only: bool,
     /// Only chats that changed after this time.
     pub(crate) updated_after: Option<DateTime<Utc>>,
+    /// Only archived chats; otherwise none of them.
+    pub(crate) archived: bool,
+    /// Only chats in this folder.
+    pub(crate) folder: Option<String>,
     pub(crate) limit: ListLimit,
-    pub(crate) offset: Offset,
+    pub(crate) from: ListStart,
 }
 
-/// A page of chats, the most recently active first.
+/// Where a page of chats begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ListStart {
+    /// After this number of chats.
+    Offset(Offset),
+    /// After the chat at this place; at the beginning if there is none.
+    Cursor(Option<ListPlace>),
+}
+
+/// A page of chats: the pinned ones by their places, then the others, the most recently active first.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ChatList {
     /// The chats on this page.
     pub(crate) chats: Vec<ChatItem>,
-    /// Number of chats on all pages.
-    #[schema(minimum = 0, examples(1))]
-    pub(crate) total: i64,
+    /// Number of chats on all pages; absent if the request has `after`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 0, examples(1))]
+    pub(crate) total: Option<i64>,
     /// Whether there are further pages.
     pub(crate) has_more: bool,
+    /// The value of `after` for the next page; `null` if this is the last one.
+    #[schema(required)]
+    pub(crate) next: Option<String>,
 }
 
 /// The result of getting the chat of two users, or creating it.

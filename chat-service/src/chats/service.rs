@@ -10,12 +10,14 @@ use neonchat_common::{
 
 use super::{
     error::ChatError,
-    model::{ChatItem, ChatList, GetOrCreate, ListFilter, ReadState, ReadUpdate, RpcPageLimit, UserChat},
+    model::{ChatItem, ChatList, GetOrCreate, ListFilter, ListStart, ReadState, ReadUpdate, RpcPageLimit, UserChat},
+    place::ListPlace,
     store::{self, presence_of},
 };
 use crate::{
     db::Db,
     notifier::{ChatCreated, Notifier},
+    prefs,
     rights::{Action, needed},
 };
 
@@ -87,10 +89,16 @@ impl Chats {
 
     /// Returns a page of a user's chats.
     pub(crate) async fn list(&self, user: UserId, filter: ListFilter) -> Result<ChatList, ChatError> {
-        let (mut chats, total) = store::list(&self.db, user, filter).await?;
+        let (mut chats, total) = store::list(&self.db, user, &filter).await?;
+        let has_more = match (filter.from, total) {
+            (ListStart::Offset(offset), Some(total)) => {
+                offset.get() + i64::try_from(chats.len()).unwrap_or(i64::MAX) < total
+            }
+            _ => filter.limit.truncate(&mut chats),
+        };
         self.mark_online(&mut chats).await;
-        let shown = i64::try_from(chats.len()).unwrap_or(i64::MAX);
-        Ok(ChatList { has_more: filter.offset.get() + shown < total, chats, total })
+        let next = chats.last().filter(|_| has_more).map(|item| ListPlace::of(item).to_string());
+        Ok(ChatList { chats, total, has_more, next })
     }
 
     async fn mark_online(&self, items: impl IntoIterator<Item = &mut ChatItem>) {
@@ -103,7 +111,11 @@ impl Chats {
 
     /// Moves a user's read marker in a chat to a `seq`: never back, and never past the last event.
     pub(crate) async fn mark_read(&self, user: UserId, chat: ChatId, read: Seq) -> Result<ReadUpdate, ChatError> {
-        store::mark_read(&self.db, user, chat, read).await?.ok_or(ChatError::NotFound)
+        let update = store::mark_read(&self.db, user, chat, read).await?.ok_or(ChatError::NotFound)?;
+        if let ReadUpdate::Unmarked(_) = update {
+            prefs::announce(&self.db, &self.notifier, user, &[chat]).await;
+        }
+        Ok(update)
     }
 
     /// Moves a user's read marker, as [`Chats::mark_read`] does, and announces a change to the sockets of the chat.
@@ -124,7 +136,7 @@ impl Chats {
                     }
                     Ok(state)
                 }
-                ReadUpdate::Unchanged(state) => Ok(state),
+                ReadUpdate::Unchanged(state) | ReadUpdate::Unmarked(state) => Ok(state),
             }
         };
         self.tasks.spawn(correlation::in_current_scope(work)).await?

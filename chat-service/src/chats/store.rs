@@ -21,10 +21,11 @@ use neonchat_common::{
 };
 use uuid::Uuid;
 
+pub(crate) use self::unread::{mention_count, unread_count};
 pub(super) use self::{presence::presence_of, receipts::mark_read};
 use super::{
     error::ChatError,
-    model::{ChatItem, GetOrCreate, ListFilter, RpcPageLimit, UserChat},
+    model::{ChatItem, GetOrCreate, ListFilter, ListStart, RpcPageLimit, UserChat},
 };
 use crate::{
     db::{Db, DbResult},
@@ -159,10 +160,14 @@ pub(super) async fn items_with_circle(
     .await
 }
 
-/// Returns a page of a user's chats, and the number of chats on all pages. `online` is not filled in.
-pub(super) async fn list(db: &Db, user: UserId, filter: ListFilter) -> DbResult<(Vec<ChatItem>, i64)> {
+/// Returns a page of a user's chats, and the number of chats on all pages. A page from a cursor has instead one more than the limit, if
+/// there are more. `online` is not filled in.
+pub(super) async fn list(db: &Db, user: UserId, filter: &ListFilter) -> DbResult<(Vec<ChatItem>, Option<i64>)> {
     db.query(async |connection| {
-        let total = list::count(connection, user, filter).await?;
+        let total = match filter.from {
+            ListStart::Offset(_) => Some(list::count(connection, user, filter).await?),
+            ListStart::Cursor(_) => None,
+        };
         Ok((list::page(connection, user, filter).await?, total))
     })
     .await

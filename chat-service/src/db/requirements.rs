@@ -47,6 +47,7 @@ const FACTS: &str = "
                                 ('messages', ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
                                 ('chat_former_members', ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
                                 ('message_cleanups', ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
+                                ('chat_prefs', ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
                                 ('chat_profiles', ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
                                 ('chat_bans', ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
                                 ('chat_invites', ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']),

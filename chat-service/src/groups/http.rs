@@ -356,7 +356,7 @@ async fn close(
 
 /// Reads a value that is present, also if it is `null`.
 #[expect(clippy::option_option, reason = "absent, null, or a value")]
-pub(super) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+pub(crate) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)

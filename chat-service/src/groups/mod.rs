@@ -16,6 +16,6 @@ mod moderation_http;
 mod place;
 pub(crate) mod purge;
 pub(crate) mod service;
-mod settings;
+pub(crate) mod settings;
 mod store;
-mod texts;
+pub(crate) mod texts;

@@ -39,7 +39,7 @@ pub(super) fn parse(settings: Map<String, Value>) -> Result<SettingsPatch, Valid
 }
 
 /// Parses one of several names.
-pub(super) fn parse_choice<T: DeserializeOwned>(value: Value) -> Result<T, ValidationError> {
+pub(crate) fn parse_choice<T: DeserializeOwned>(value: Value) -> Result<T, ValidationError> {
     serde_json::from_value(value).map_err(|_| ValidationError::new("value", "is not one of the possible values"))
 }
 

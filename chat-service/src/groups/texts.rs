@@ -10,15 +10,21 @@ const MAX_TITLE: usize = 128;
 /// The longest description, in characters.
 const MAX_DESCRIPTION: usize = 1024;
 
-/// Parses a title. It is shown in a line with other text, so nothing in it may break or turn the line.
+/// Parses a title.
 pub(super) fn parse_title(title: String) -> Result<String, ValidationError> {
-    if title.contains(|c: char| c.is_control() || is_line_separator(c) || is_direction(c)) {
+    parse_line(title, MAX_TITLE)
+}
+
+/// Parses a name of 1 to `max` characters. It is shown in a line with other text, so nothing in it may break or turn the line.
+pub(crate) fn parse_line(text: String, max: usize) -> Result<String, ValidationError> {
+    if text.contains(|c: char| c.is_control() || is_line_separator(c) || is_direction(c)) {
         return Err(ValidationError::new("format", "should not contain line breaks or other control characters"));
     }
-    if !has_visible(&title) || title.chars().count() > MAX_TITLE {
-        return Err(ValidationError::new("length", "should have 1 to 128 characters, at least one of them visible"));
+    if !has_visible(&text) || text.chars().count() > max {
+        let message = format!("should have 1 to {max} characters, at least one of them visible");
+        return Err(ValidationError::new("length", message));
     }
-    Ok(title)
+    Ok(text)
 }
 
 /// Parses a description. Of the control characters it may contain line breaks.

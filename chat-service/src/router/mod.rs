@@ -12,7 +12,7 @@ use neonchat_common::http::{json_config, path_config, query_config};
 use utoipa::openapi::OpenApi;
 
 use crate::{
-    changes, chats, groups, health, http::routes::Routes, messages, request_limit::limit_requests, services::Services,
+    changes, chats, groups, health, http::routes::Routes, messages, prefs, request_limit::limit_requests, services::Services,
     sessions, timeline, users,
 };
 
@@ -41,6 +41,7 @@ pub(crate) fn routes(config: &mut ServiceConfig, services: &Services, has_operat
         .app_data(Data::new(services.sessions.clone()))
         .app_data(Data::new(services.users.clone()))
         .app_data(Data::new(services.chats.clone()))
+        .app_data(Data::new(services.prefs.clone()))
         .app_data(Data::new(services.messages.clone()))
         .app_data(Data::new(services.timeline.clone()))
         .app_data(Data::new(services.changes.clone()))
@@ -61,6 +62,7 @@ fn api_routes() -> Routes {
     users::http::routes()
         .and(sessions::http::routes())
         .and(chats::http::routes())
+        .and(prefs::http::routes())
         .and(messages::http::routes())
         .and(changes::http::routes())
         .and(messages::lookup_http::routes())

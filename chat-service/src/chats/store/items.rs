@@ -20,6 +20,7 @@ use crate::{
             unread::{mention_count, unread_count},
         },
     },
+    prefs::store::{self as prefs, PrefsRow},
     rights::{ChatKind, ChatSettings},
 };
 
@@ -44,10 +45,16 @@ pub(super) async fn of_users(
 // prepared once per connection. The chats are selected first, so that partners, profiles and last messages are looked up only
 // for them.
 
-/// The start of a statement. Conditions on `member` and `chats` follow, each after an AND.
-pub(super) const CHOSEN: &str = concat!(
-    "
-    SELECT chat.user_id, chat.id, chat.kind, chat.last_seq, chat.updated_at, chat.read_seq, chat.from_seq, chat.role,
+/// Pushes the start of a statement. Conditions on `member` and `chats` follow, each after an AND.
+pub(super) fn push_chosen(out: &mut AstPass<'_, '_, Pg>) {
+    out.push_sql("SELECT ");
+    out.push_sql(prefs::COLUMNS);
+    out.push_sql(CHOSEN);
+}
+
+const CHOSEN: &str = concat!(
+    ",
+           chat.user_id, chat.id, chat.kind, chat.last_seq, chat.updated_at, chat.read_seq, chat.from_seq, chat.role,
            chat.restricted_until, chat.access_version, chat.member_count, chat.class, chat.slow_s, ",
     unread_count!("chat", "chat", "chat.seen_seq"),
     ", ",
@@ -60,18 +67,21 @@ pub(super) const CHOSEN: &str = concat!(
              WHERE NOT chats.is_closed"
 );
 
-/// The end of a statement. Only direct chats have partners, and the others have profiles: NULL as the key spares the look-up.
+/// The end of a statement. Only direct chats have partners, and the others have profiles: NULL as the key spares the look-up. The
+/// order is that of a list.
 pub(super) const WITH_REST: &str = "
            ) AS chat
+      LEFT JOIN chat_prefs AS prefs ON prefs.user_id = chat.user_id AND prefs.chat_id = chat.id
       LEFT JOIN users AS partner
         ON partner.id = CASE chat.user_id WHEN chat.user1_id THEN chat.user2_id ELSE chat.user1_id END
       LEFT JOIN chat_profiles AS profile ON profile.chat_id = CASE WHEN chat.user1_id IS NULL THEN chat.id END
       LEFT JOIN LATERAL (SELECT id, seq, text, sender_id, created_at FROM messages
                           WHERE messages.chat_id = chat.id AND seq > chat.from_seq AND deleted_at IS NULL
                           ORDER BY seq DESC LIMIT 1) AS last ON TRUE
-     ORDER BY chat.updated_at DESC, chat.id DESC";
+     ORDER BY prefs.pin_place, chat.updated_at DESC, chat.id DESC";
 
 pub(super) type Columns = (
+    Nullable<prefs::Columns>,
     SqlUuid,
     SqlUuid,
     Text,
@@ -102,7 +112,7 @@ impl Query for ItemsOf {
 
 impl QueryFragment<Pg> for ItemsOf {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql(CHOSEN);
+        push_chosen(&mut out);
         out.push_sql(" AND member.chat_id = ");
         out.push_bind_param::<SqlUuid, _>(&self.chat)?;
         out.push_sql(" AND member.user_id = ANY(");
@@ -113,9 +123,10 @@ impl QueryFragment<Pg> for ItemsOf {
     }
 }
 
-/// What [`CHOSEN`] selects.
+/// What [`push_chosen`] selects.
 #[derive(Queryable)]
 pub(super) struct Row {
+    prefs: Option<PrefsRow>,
     user_id: Uuid,
     id: Uuid,
     kind: String,
@@ -175,6 +186,8 @@ impl Row {
         let RightsRow { role, restricted_until, access_version } = self.rights;
         let (kind, role) = (parse_kind(&self.kind)?, parse_role(role)?);
         let is_group = kind != ChatKind::Direct;
+        let mut prefs = self.prefs.unwrap_or_default();
+        let draft = prefs.take_draft();
         let (title, description, handle, settings) = match self.profile {
             Some(ProfileRow { title, description, handle, settings }) => {
                 let settings = ChatSettings::from_stored(&settings, kind, handle.is_some(), self.slow_s)
@@ -202,6 +215,8 @@ impl Row {
             first_seq: self.from_seq + 1,
             last_seq: self.last_seq,
             read_seq: self.read_seq,
+            prefs: prefs.prefs(self.read_seq, Utc::now())?,
+            draft,
             updated_at: self.updated_at,
         })
     }

@@ -1,10 +1,10 @@
 //! Read markers in Postgres.
 
 use diesel::{
-    OptionalExtension as _, QueryResult, Queryable,
+    QueryResult, Queryable,
     pg::Pg,
     query_builder::{AstPass, Query, QueryFragment, QueryId},
-    sql_types::{BigInt, Uuid as SqlUuid},
+    sql_types::{BigInt, Bool, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl as _;
 use neonchat_common::ids::{ChatId, Seq, UserId};
@@ -37,10 +37,13 @@ pub(in crate::chats) async fn mark_read(
             return Ok(Some(ReadUpdate::Moved(row.into())));
         }
         // A separate statement, which sees the change that the first one may have waited for.
-        let row: Option<Row> = ReadMarker { user: user.0, chat: chat.0 }.get_result(connection).await.optional()?;
-        // The first attempt may have moved the marker. Publishing a receipt twice does no harm.
-        let update = if is_repeat { ReadUpdate::Moved } else { ReadUpdate::Unchanged };
-        Ok(row.map(|row| update(row.into())))
+        let row = ReadMarker { user: user.0, chat: chat.0 }.load::<(Row, bool)>(connection).await?.pop();
+        Ok(row.map(|(row, was_marked)| match (is_repeat, was_marked) {
+            // The first attempt may have moved the marker. Publishing a receipt twice does no harm.
+            (true, _) => ReadUpdate::Moved(row.into()),
+            (false, true) => ReadUpdate::Unmarked(row.into()),
+            (false, false) => ReadUpdate::Unchanged(row.into()),
+        }))
     })
     .await
 }
@@ -83,7 +86,7 @@ impl QueryFragment<Pg> for AdvanceReadMarker {
     }
 }
 
-/// The read marker as it is.
+/// The read marker as it is. Ends the member's mark as unread, which any receipt does: one that moves the marker needs no write for it.
 #[derive(Clone, Copy, QueryId)]
 struct ReadMarker {
     user: Uuid,
@@ -91,13 +94,23 @@ struct ReadMarker {
 }
 
 impl Query for ReadMarker {
-    type SqlType = (BigInt, BigInt);
+    type SqlType = ((BigInt, BigInt), Bool);
 }
 
 impl QueryFragment<Pg> for ReadMarker {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql("SELECT member.read_seq, ");
+        out.push_sql(
+            "WITH unmarked AS (
+                 UPDATE chat_prefs AS prefs SET marked_seq = NULL FROM chat_members AS member
+                  WHERE member.user_id = prefs.user_id AND member.chat_id = prefs.chat_id
+                        AND prefs.marked_seq = member.read_seq AND prefs.chat_id = ",
+        );
+        out.push_bind_param::<SqlUuid, _>(&self.chat)?;
+        out.push_sql(" AND prefs.user_id = ");
+        out.push_bind_param::<SqlUuid, _>(&self.user)?;
+        out.push_sql(" RETURNING prefs.user_id) SELECT member.read_seq, ");
         out.push_sql(unread_count!("chats", "member", "greatest(member.read_seq, member.from_seq)"));
+        out.push_sql(", EXISTS (SELECT FROM unmarked)");
         out.push_sql(" FROM chat_members AS member JOIN chats ON chats.id = member.chat_id");
         out.push_sql(" WHERE NOT chats.is_closed AND member.chat_id = ");
         out.push_bind_param::<SqlUuid, _>(&self.chat)?;

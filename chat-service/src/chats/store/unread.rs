@@ -105,4 +105,4 @@ macro_rules! mention_count {
     };
 }
 
-pub(super) use {mention_count, unread_count};
+pub(crate) use {mention_count, unread_count};

@@ -1,14 +1,17 @@
 //! Users who leave a chat and may return: a restriction and slow mode hold again then.
 
 use diesel::{
-    QueryResult, QueryableByName, sql_query,
+    ExpressionMethods as _, QueryDsl as _, QueryResult, QueryableByName, sql_query,
     sql_types::{Array, BigInt, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 use neonchat_common::ids::{ChatId, UserId};
 
 use super::uuids;
-use crate::db::{Db, DbResult};
+use crate::{
+    db::{Db, DbResult},
+    schema::chat_prefs,
+};
 
 /// Slow mode is a day at most, so an older message does not matter. `greatest` ignores NULL. There may be a row of an earlier
 /// membership, because an instance of an earlier version let the user in without deleting it.
@@ -50,11 +53,24 @@ struct Removed {
 /// Deletes members, and keeps what holds again if they return. Returns how many there were.
 pub(super) async fn remove(connection: &mut AsyncPgConnection, chat: ChatId, users: &[UserId]) -> QueryResult<i64> {
     let remove = sql_query(REMOVE).bind::<SqlUuid, _>(chat.0).bind::<Array<SqlUuid>, _>(uuids(users));
-    Ok(remove.get_result::<Removed>(connection).await?.count)
+    let count = remove.get_result::<Removed>(connection).await?.count;
+    delete_prefs(connection, chat, users).await?;
+    Ok(count)
+}
+
+/// Deletes what users have set about a chat. It is a statement of its own after the deletion of the members, so that it sees what they
+/// set while that waited for them.
+async fn delete_prefs(connection: &mut AsyncPgConnection, chat: ChatId, users: &[UserId]) -> QueryResult<()> {
+    let prefs = chat_prefs::table
+        .filter(chat_prefs::chat_id.eq(chat.0))
+        .filter(chat_prefs::user_id.eq_any(users.iter().map(|user| user.0)));
+    diesel::delete(prefs).execute(connection).await.map(drop)
 }
 
 /// Restores what held for new members when they were members before.
 pub(super) async fn restore(connection: &mut AsyncPgConnection, chat: ChatId, users: &[UserId]) -> QueryResult<()> {
+    // An instance of an earlier version may have removed them without deleting these.
+    delete_prefs(connection, chat, users).await?;
     let restore = sql_query(RESTORE).bind::<SqlUuid, _>(chat.0).bind::<Array<SqlUuid>, _>(uuids(users));
     restore.execute(connection).await.map(drop)
 }

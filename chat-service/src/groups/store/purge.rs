@@ -13,11 +13,12 @@ const FIND: &str = "SELECT id FROM chats
 
 /// The tables whose rows of a chat are deleted. The row of the chat and its profile stay without content: the limit of created
 /// chats counts them, and they have the `request_id` of the creation.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 11] = [
     "messages",
     "message_versions",
     "chat_events",
     "chat_members",
+    "chat_prefs",
     "chat_former_members",
     "chat_bans",
     "chat_invites",
