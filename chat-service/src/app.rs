@@ -131,12 +131,7 @@ impl App {
                 cleanups,
                 public_url: settings.public_url,
             },
-            prefs: Prefs {
-                db: db.clone(),
-                chats: chats.clone(),
-                notifier: notifier.clone(),
-                tasks: tasks.clone(),
-            },
+            prefs: Prefs { db: db.clone(), chats: chats.clone(), notifier: notifier.clone(), tasks: tasks.clone() },
             chats,
             changes,
             messages,

@@ -3,9 +3,9 @@
 use neonchat_proto::chat::v1::{
     ChangeMessageRequest, ChangeMessageResponse, GetDeploymentRequest, GetDeploymentResponse, GetEventsRequest,
     GetEventsResponse, GetHeadsRequest, GetHeadsResponse, ListChangedUsersRequest, ListChangedUsersResponse,
-    ListUserChatsRequest, ListUserChatsResponse, MarkReadRequest, MarkReadResponse, SetDraftRequest, SetDraftResponse, StoreMessagesRequest,
-    StoreMessagesResponse, ValidateAndStoreMessageRequest, ValidateAndStoreMessageResponse, ValidateChatAccessRequest,
-    ValidateChatAccessResponse,
+    ListUserChatsRequest, ListUserChatsResponse, MarkReadRequest, MarkReadResponse, SetDraftRequest, SetDraftResponse,
+    StoreMessagesRequest, StoreMessagesResponse, ValidateAndStoreMessageRequest, ValidateAndStoreMessageResponse,
+    ValidateChatAccessRequest, ValidateChatAccessResponse,
     chat_service_server::{ChatService, ChatServiceServer},
 };
 use tonic::{Request, Response, async_trait};

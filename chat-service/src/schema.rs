@@ -329,4 +329,13 @@ diesel::joinable!(chat_prefs -> chats (chat_id));
 diesel::joinable!(chat_profiles -> chats (chat_id));
 diesel::joinable!(chat_bans -> users (user_id));
 diesel::joinable!(join_requests -> users (user_id));
-allow_tables_to_appear_in_same_query!(users, chats, chat_members, chat_prefs, chat_profiles, chat_bans, join_requests, messages);
+allow_tables_to_appear_in_same_query!(
+    users,
+    chats,
+    chat_members,
+    chat_prefs,
+    chat_profiles,
+    chat_bans,
+    join_requests,
+    messages
+);

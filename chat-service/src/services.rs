@@ -4,8 +4,8 @@ use neonchat_common::{deployment::OwnDeployment, http::address::TrustedProxies, 
 
 use crate::{
     changes::service::Changes, chats::service::Chats, db::Db, groups::service::Groups, health::Health,
-    messages::service::Messages, prefs::service::Prefs, request_limit::RequestLimit, sessions::service::Sessions, timeline::service::Timeline,
-    users::service::Users,
+    messages::service::Messages, prefs::service::Prefs, request_limit::RequestLimit, sessions::service::Sessions,
+    timeline::service::Timeline, users::service::Users,
 };
 
 /// Everything that the HTTP and gRPC edges call.

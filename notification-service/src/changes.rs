@@ -17,7 +17,7 @@ use crate::{
     chat_service::{ChangeOutcome, ChatService},
     delivery::Delivery,
     hub::{Hub, Request, Socket, SocketId},
-    protocol::{NewChange, ServerFrame},
+    protocol::{Acked, NewChange, ServerFrame},
 };
 
 /// The most changes that chat-service is asked for at the same time. More would not be faster, because chat-service applies those
@@ -73,7 +73,8 @@ impl Changes {
         let work = async move { this.make_and_deliver(change).await };
         let made = self.tasks.spawn(correlation::in_current_scope(work)).await.map_err(ApiError::internal)?;
         let Made { seq, is_duplicate } = made?;
-        Ok(ServerFrame::Ack { request_id, chat_id, seq, duplicate: is_duplicate })
+        let acked = Acked::Change { seq, duplicate: is_duplicate };
+        Ok(ServerFrame::Ack { request_id: request_id.to_string().into(), chat_id, acked })
     }
 
     async fn make_and_deliver(&self, change: ClientChange) -> Result<Made, ApiError> {

@@ -12,16 +12,20 @@ use neonchat_common::{
 };
 use neonchat_proto::chat::v1::{
     ChangeMessageRequest, GetDeploymentRequest, GetEventsRequest, GetHeadsRequest, ListChangedUsersRequest,
-    ListUserChatsRequest, ListUserChatsResponse, MarkReadRequest, StoreMessagesRequest, ValidateChatAccessRequest,
+    ListUserChatsRequest, ListUserChatsResponse, MarkReadRequest, SetDraftRequest, StoreMessagesRequest,
+    ValidateChatAccessRequest,
 };
 use tonic::{Code, Status};
 
-use self::model::parse;
 pub(crate) use self::model::{
-    ChangeOutcome, ChangedUsers, EventsPage, HiddenJson, NewMessage, ReadUpdate, Stored, StoredChange, StoredEvent,
-    StoredMessage, parse_extra,
+    ChangeOutcome, ChangedUsers, DraftUpdate, EventsPage, HiddenJson, NewMessage, ReadUpdate, Stored, StoredChange,
+    StoredEvent, StoredMessage, parse_extra,
 };
-use crate::{hub::UserChat, protocol::NewChange};
+use self::model::{parse, parse_time};
+use crate::{
+    hub::UserChat,
+    protocol::{NewChange, NewDraft},
+};
 
 /// The timeout of calls for which a client waits: listing chats for a handshake, or moving a read marker.
 const INTERACTIVE_TIMEOUT: Duration = Duration::from_millis(1800);
@@ -150,6 +154,27 @@ impl ChatService {
         let (marked, attempts) = self.grpc.call_counted(INTERACTIVE_TIMEOUT, request).await?;
         let has_moved = marked.changed || attempts > 1;
         Ok(if has_moved { ReadUpdate::Moved(marked.read_seq) } else { ReadUpdate::Unmoved(marked.read_seq) })
+    }
+
+    /// Stores a member's draft. If the call took more than one attempt, the draft counts as another one than before, because an attempt
+    /// whose answer was lost may have stored it.
+    pub(crate) async fn set_draft(
+        &self,
+        user: UserId,
+        chat: ChatId,
+        draft: &NewDraft,
+    ) -> Result<DraftUpdate, ApiError> {
+        let request = SetDraftRequest {
+            chat_id: chat.to_string(),
+            user_id: user.to_string(),
+            text: draft.text.as_str().to_owned(),
+            reply_to: draft.reply_to.map_or_else(String::new, |message| message.to_string()),
+        };
+        let (stored, attempts) = self.grpc.call_counted(INTERACTIVE_TIMEOUT, request).await?;
+        Ok(DraftUpdate {
+            updated_at: parse_time(stored.updated_at_micros)?,
+            is_changed: stored.changed || attempts > 1,
+        })
     }
 
     /// Returns the deployment of chat-service's database; `None` if chat-service is a version without deployments.

@@ -149,6 +149,15 @@ impl Delivery {
         self.publish(channel, Some(self.instance), event).await;
     }
 
+    /// Sends a frame about a chat to the sockets of a user, except to the one whose client caused it.
+    pub(crate) async fn deliver_to_other_sockets(&self, cause: &Socket, chat_id: ChatId, frame: &ServerFrame<'_>) {
+        let json = frame.to_json();
+        let is_other = |socket: &Socket| socket.id != cause.id;
+        self.hub.notify_user(cause.user, &[chat_id], is_other, &Frame::new(frame.kind(), json.clone()));
+        let event = Event::Personal { chat_id, frame: &json };
+        self.publish(Channel::User(cause.user), Some(self.instance), event).await;
+    }
+
     /// Runs the worker that publishes when users begin and end typing.
     pub(crate) async fn publish_typing(&self) {
         let mut checks = Typing::check_interval();

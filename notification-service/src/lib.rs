@@ -16,6 +16,7 @@ mod connection_slots;
 mod dedup_queue;
 mod delivery;
 mod deployment;
+mod drafts;
 mod event_frame;
 mod fresh_heads;
 mod grpc;

@@ -7,7 +7,7 @@ use neonchat_common::{
     telemetry::{by_label, start_at_zero},
 };
 
-use crate::protocol::{CHANGE_TYPES, CLIENT_TYPES, OTHER_TYPE, SERVER_TYPES};
+use crate::protocol::{CHANGE_TYPES, CLIENT_TYPES, OTHER_TYPE, PERSONAL_TYPES, SERVER_TYPES};
 
 /// The `type` of `websocket_frames_total` for incoming frames that do not parse.
 pub(crate) const BAD_TYPE: &str = "bad";
@@ -46,7 +46,8 @@ pub(crate) fn start_counters() {
     start_at_zero(REFUSED_HANDSHAKES, by_label("code", &["4001", "4002", "4003", "4004", "4009", "4104"]));
     start_at_zero("websocket_frames_dropped_total", by_label("kind", &["ephemeral", "durable"]));
     let received = CLIENT_TYPES.iter().chain([&BAD_TYPE]).map(|kind| ("in", *kind));
-    let sent = SERVER_TYPES.iter().chain(&CHANGE_TYPES).chain([&OTHER_TYPE]).map(|kind| ("out", *kind));
+    let sent =
+        SERVER_TYPES.iter().chain(&CHANGE_TYPES).chain(&PERSONAL_TYPES).chain([&OTHER_TYPE]).map(|kind| ("out", *kind));
     let frames = received.chain(sent).map(|(direction, kind)| [("direction", direction), ("type", kind)]);
     start_at_zero("websocket_frames_total", frames);
 }

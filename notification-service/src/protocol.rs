@@ -24,11 +24,11 @@ mod server;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::{
-    client::{CLIENT_TYPES, ClientFrame, Given, MAX_FRAME_BYTES, NewChange, Token},
+    client::{CLIENT_TYPES, ClientFrame, Given, MAX_FRAME_BYTES, NewChange, NewDraft, Token},
     frame::{Frame, OTHER_TYPE},
     server::{
-        CHANGE_TYPES, CHAT_UPDATED, DeliveryStatus, FINAL_TYPES, MEMBERS_ADDED, Members, Message, PresenceEvent,
-        SERVER_TYPES, ServerFrame, SyncedChat, Typists,
+        Acked, CHANGE_TYPES, CHAT_UPDATED, DeliveryStatus, FINAL_TYPES, MEMBERS_ADDED, Members, Message,
+        PERSONAL_TYPES, PresenceEvent, SERVER_TYPES, ServerFrame, SyncedChat, Typists,
     },
 };
 

@@ -112,6 +112,10 @@ fn deliver(hub: &Hub, channel: Channel, envelope: Envelope<'_>) -> anyhow::Resul
         (Channel::User(user), Event::Personal { chat_id, frame }) => {
             hub.notify_user(user, &[chat_id], |_| true, &Frame::opaque(frame.get()));
         }
+        (Channel::User(user), Event::ChatSettings { chat_id, from_seq, frame }) => {
+            hub.apply_settings(user, chat_id, from_seq);
+            hub.notify_user(user, &[chat_id], |_| true, &Frame::opaque(frame.get()));
+        }
         (Channel::User(user), Event::SessionRevoked { token_id }) => hub.revoke_token(user, token_id),
         (Channel::System, Event::System { frame }) => hub.broadcast(&Frame::opaque(frame.get())),
         (Channel::User(user), Event::Presence { chat_ids, frame }) => {

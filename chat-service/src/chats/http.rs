@@ -80,7 +80,9 @@ impl ListQuery {
                 Some(updated_after),
                 Some(archived),
                 Some(folder),
-            ) if invalid.is_empty() => Ok(ListFilter { kind, unread_only, updated_after, archived, folder, limit, from }),
+            ) if invalid.is_empty() => {
+                Ok(ListFilter { kind, unread_only, updated_after, archived, folder, limit, from })
+            }
             _ => Err(invalid),
         }
     }

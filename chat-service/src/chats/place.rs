@@ -39,9 +39,11 @@ impl FromStr for ListPlace {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let place = match text.split_once('.') {
             None => text.parse().ok().map(Self::Pinned),
-            Some((updated_at, chat)) => updated_at.parse().ok().and_then(time::from_micros).and_then(|updated_at| {
-                Some(Self::Recent { updated_at, chat: chat.parse().ok()? })
-            }),
+            Some((updated_at, chat)) => updated_at
+                .parse()
+                .ok()
+                .and_then(time::from_micros)
+                .and_then(|updated_at| Some(Self::Recent { updated_at, chat: chat.parse().ok()? })),
         };
         place.ok_or_else(|| ValidationError::new("format", "should be the `next` of another page"))
     }

@@ -12,8 +12,8 @@ use neonchat_common::http::{json_config, path_config, query_config};
 use utoipa::openapi::OpenApi;
 
 use crate::{
-    changes, chats, groups, health, http::routes::Routes, messages, prefs, request_limit::limit_requests, services::Services,
-    sessions, timeline, users,
+    changes, chats, groups, health, http::routes::Routes, messages, prefs, request_limit::limit_requests,
+    services::Services, sessions, timeline, users,
 };
 
 /// The prefix of the API.

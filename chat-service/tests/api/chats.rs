@@ -23,6 +23,13 @@ async fn opens_one_chat_for_both_members() {
             "first_seq": 1,
             "last_seq": 0,
             "read_seq": 0,
+            "muted_until": null,
+            "level": "all",
+            "archived": false,
+            "pin_place": null,
+            "marked_unread": false,
+            "folder": null,
+            "draft": null,
             "updated_at": created.body["updated_at"],
         })
     };
@@ -40,7 +47,7 @@ async fn opens_one_chat_for_both_members() {
         let one = app.get(&format!("/api/v1/chats/{}", created.body["id"].as_str().expect("id as string")), user).await;
         assert_eq!((one.status, &one.body), (200, &item(partner)));
         let list = app.get("/api/v1/chats", user).await;
-        let expected = json!({ "chats": [item(partner)], "total": 1, "has_more": false });
+        let expected = json!({ "chats": [item(partner)], "total": 1, "has_more": false, "next": null });
         assert_eq!((list.status, list.body), (200, expected));
     }
 }
@@ -129,6 +136,10 @@ async fn foreign_chat_looks_like_an_unknown_one() {
         ("GET", "/events", None),
         ("POST", "/messages", Some(json!({ "text": "hello" }))),
         ("PUT", "/receipt", Some(json!({ "read": 0 }))),
+        ("PATCH", "/me", Some(json!({ "pin_place": 1 }))),
+        ("PUT", "/draft", Some(json!({ "text": "hello" }))),
+        ("PUT", "/draft", Some(json!({ "text": "" }))),
+        ("POST", "/clear", Some(json!({ "upto": 1 }))),
         ("PATCH", &one, Some(json!({ "text": "hello" }))),
         ("DELETE", &one, None),
         ("POST", "/messages/delete", Some(json!({ "ids": [message] }))),
@@ -226,6 +237,9 @@ async fn rejects_list_parameters_out_of_range() {
         ("offset=99999999999", &[("offset", "range")]),
         ("type=room", &[("type", "value")]),
         ("updated_after=yesterday", &[("updated_after", "format")]),
+        ("archived=1&folder=", &[("archived", "format"), ("folder", "length")]),
+        ("after=x", &[("after", "format")]),
+        ("after=&offset=1", &[("offset", "conflict")]),
     ];
     for (query, fields) in cases {
         assert_problem(&app.get(&format!("/api/v1/chats?{query}"), &me).await, 422, "validation_failed", fields);

@@ -121,6 +121,13 @@ async fn successful_answers_match_the_document() {
     assert_eq!(ask("GET", "/api/v1/chats", "", "", None).await, 200);
     assert_eq!(ask("GET", "/api/v1/chats/{id}", "", &chat, None).await, 200);
     assert_eq!(ask("PUT", "/api/v1/chats/{id}/receipt", "", &chat, Some(json!({ "read": 1 }))).await, 200);
+    let settings = json!({ "muted_until": "2999-01-01T00:00:00Z", "level": "none", "pin_place": 1, "folder": "Work" });
+    assert_eq!(ask("PATCH", "/api/v1/chats/{id}/me", "", &chat, Some(settings)).await, 200);
+    let draft = json!({ "text": "hello", "reply_to": message });
+    assert_eq!(ask("PUT", "/api/v1/chats/{id}/draft", "", &chat, Some(draft)).await, 200);
+    assert_eq!(ask("GET", "/api/v1/chats", "?limit=1&after=&archived=false&folder=Work", "", None).await, 200);
+    assert_eq!(ask("POST", "/api/v1/chats/{id}/clear", "", &chat, Some(json!({ "upto": 1 }))).await, 200);
+    assert_eq!(ask("GET", "/api/v1/unread", "", "", None).await, 200);
     assert_eq!(ask("GET", "/api/v1/chats/{id}/messages", "", &chat, None).await, 200);
     assert_eq!(ask("GET", "/api/v1/chats/{id}/events", "?after=0", &chat, None).await, 200);
     assert_eq!(ask("POST", "/api/v1/auth/logout", "", "", None).await, 204);
@@ -251,7 +258,18 @@ fn asyncapi_has_the_same_schemas_and_valid_examples() {
             shared.push(name.as_str());
         }
     }
-    for name in ["ChatId", "ChatItem", "ErrorCode", "MemberChangedEvent", "Message", "MessageId", "SendId", "UserId"] {
+    for name in [
+        "ChatId",
+        "ChatItem",
+        "ChatPrefs",
+        "Draft",
+        "ErrorCode",
+        "MemberChangedEvent",
+        "Message",
+        "MessageId",
+        "SendId",
+        "UserId",
+    ] {
         assert!(shared.contains(&name), "{name} is missing in one of the documents");
     }
     for (name, message) in theirs.0["components"]["messages"].as_object().expect("object of messages") {

@@ -111,7 +111,8 @@ async fn lists_groups_beside_direct_chats() {
     let expected = json!({
         "id": group, "type": "group", "title": "Team", "description": "About us", "handle": null, "partner": null,
         "role": "member", "member_count": 2, "first_seq": 1, "last_seq": 1, "read_seq": 0, "unread_count": 1, "mention_count": 0,
-        "settings": settings(), "last_message": last_message, "updated_at": shown["updated_at"],
+        "muted_until": null, "level": "all", "archived": false, "pin_place": null, "marked_unread": false, "folder": null,
+        "draft": null, "settings": settings(), "last_message": last_message, "updated_at": shown["updated_at"],
     });
     assert_eq!(*shown, expected);
     assert_eq!(item(&app, &bob, &group).await, expected);

@@ -31,6 +31,7 @@ mod methods;
 mod migrating;
 mod operations;
 mod passwords;
+mod prefs;
 mod presence;
 mod random_histories;
 mod receipts;

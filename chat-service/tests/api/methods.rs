@@ -31,6 +31,7 @@ async fn head_answers_like_get_without_a_body() {
         "/api/v1/users/me",
         "/api/v1/users?q=u",
         "/api/v1/chats",
+        "/api/v1/unread",
         "/api/v1/chats/nonsense",
         "/api/v1/auth/login",
         "/api/v1/nothing",

@@ -29,6 +29,7 @@ use crate::{
     connection_slots::ConnectionSlots,
     delivery::Delivery,
     deployment::Deployments,
+    drafts::Drafts,
     fresh_heads::FreshHeads,
     hub::Hub,
     limits::Limits,
@@ -105,6 +106,7 @@ fn new_state(
     let readiness = Arc::new(Readiness::new(Arc::clone(&deployments), chat_service.clone()));
     let changes = Changes::new(Arc::clone(&hub), chat_service.clone(), delivery.clone(), tasks.clone());
     let receipts = Receipts { hub: Arc::clone(&hub), chat_service: chat_service.clone(), delivery: delivery.clone() };
+    let drafts = Drafts { chat_service: chat_service.clone(), delivery: delivery.clone() };
     AppState {
         tokens: Tokens::new(&common.jwt_secret, common.jwt_lifetime),
         allowed_origins: common.allowed_origins.clone(),
@@ -120,6 +122,7 @@ fn new_state(
         publisher,
         delivery,
         receipts,
+        drafts,
         changes,
         presence,
         redis: commands,

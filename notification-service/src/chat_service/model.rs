@@ -143,6 +143,14 @@ impl ReadUpdate {
     }
 }
 
+/// The result of storing a draft.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DraftUpdate {
+    pub(crate) updated_at: DateTime<Utc>,
+    /// Whether it is, or may be, another one than before.
+    pub(crate) is_changed: bool,
+}
+
 /// Users whose chats or tokens have changed.
 #[derive(Debug)]
 pub(crate) struct ChangedUsers {
@@ -345,6 +353,6 @@ fn parse_optional<T: std::str::FromStr<Err = uuid::Error>>(id: &str) -> Result<O
     if id.is_empty() { Ok(None) } else { parse(id).map(Some) }
 }
 
-fn parse_time(micros: i64) -> Result<DateTime<Utc>, ApiError> {
+pub(super) fn parse_time(micros: i64) -> Result<DateTime<Utc>, ApiError> {
     time::from_micros(micros).ok_or_else(|| ApiError::internal("chat-service answered with a time out of range"))
 }

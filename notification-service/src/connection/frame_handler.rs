@@ -30,7 +30,7 @@ use crate::{
     hub::Socket,
     limits::{RejectionCounter, RequestKind, UserLimits},
     metrics::{BAD_TYPE, count_refused_send},
-    protocol::{ClientFrame, Frame, Given, NewChange, ServerFrame, Token},
+    protocol::{Acked, ClientFrame, Frame, Given, NewChange, NewDraft, ServerFrame, Token},
     state::AppState,
 };
 
@@ -117,6 +117,14 @@ impl<'a> FrameHandler<'a> {
             }
             ClientFrame::Typing { chat_id, is_typing, .. } => self.typing(chat_id, is_typing).await,
             ClientFrame::Receipt { chat_id, read, .. } => self.receipt(chat_id, read).await,
+            ClientFrame::Draft { request_id, chat_id, draft } => {
+                let stored = Box::pin(self.draft(chat_id, &draft)).await;
+                let ack = |chat_id| {
+                    let request_id = Cow::Borrowed(request_id.as_deref()?);
+                    Some(ServerFrame::Ack { request_id, chat_id, acked: Acked::Other {} }.encode())
+                };
+                return stored.inspect_err(|error| trace.fail(error.code.as_str())).map(ack);
+            }
             ClientFrame::Presence { status, .. } => {
                 self.state.presence.set_status(&self.socket, status);
                 Ok(())
@@ -180,6 +188,13 @@ impl<'a> FrameHandler<'a> {
     async fn receipt(&self, chat: Option<ChatId>, read: Seq) -> Result<(), ApiError> {
         let chat = self.chat(chat).await?;
         Box::pin(self.state.receipts.mark_read(&self.socket, chat, read)).await
+    }
+
+    /// Stores a draft. Returns its chat.
+    async fn draft(&self, chat: Option<ChatId>, draft: &NewDraft) -> Result<ChatId, ApiError> {
+        let chat = self.chat(chat).await?;
+        self.state.drafts.set(&self.socket, chat, draft).await?;
+        Ok(chat)
     }
 
     async fn sync(&self, request_id: Option<String>, cursors: BTreeMap<ChatId, Seq>) -> Result<(), ApiError> {
@@ -294,6 +309,7 @@ fn request_kind(frame: &Result<ClientFrame, ApiError>) -> RequestKind {
         Ok(
             ClientFrame::Typing { .. }
             | ClientFrame::Receipt { .. }
+            | ClientFrame::Draft { .. }
             | ClientFrame::Presence { .. }
             | ClientFrame::Ping { .. },
         )

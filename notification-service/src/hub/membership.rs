@@ -31,10 +31,13 @@ impl Hub {
         for chat in chats.iter().filter(|chat| chat.partner.is_none()) {
             self.chats.with(chat.id, |entry| entry.update(chat.last_seq, chat.class, chat.send_role));
         }
-        let (new, sockets) = {
+        let (cleared, new, sockets) = {
             let Some(mut entry) = self.users.get_mut(&user) else { return };
-            (entry.add_chats(chats), entry.sockets.clone())
+            (entry.cleared(chats), entry.add_chats(chats), entry.sockets.clone())
         };
+        for (chat, from_seq) in cleared {
+            self.chats.with(chat, |entry| entry.clear(user, from_seq));
+        }
         for member in new {
             self.join_late(user, member, None, &sockets);
         }
@@ -149,6 +152,18 @@ impl Hub {
         {
             membership.answered(receipt, next, read);
         }
+    }
+
+    /// Takes over what the user has set about a chat: events up to `from_seq` no longer exist for the user, and the next receipt may end a
+    /// mark as unread although the read marker stays.
+    pub(crate) fn apply_settings(&self, user: UserId, chat: ChatId, from_seq: Seq) {
+        if let Some(mut entry) = self.users.get_mut(&user)
+            && let Some(membership) = entry.chats.get_mut(&chat)
+        {
+            membership.clear(from_seq);
+            membership.forget_read();
+        }
+        self.chats.with(chat, |entry| entry.clear(user, from_seq));
     }
 
     /// Returns the size of a chat that has sockets here.

@@ -1,5 +1,7 @@
 //! Tests of the hub as a whole.
 
+mod clearing;
+
 use chrono::{TimeDelta, Utc};
 use futures_util::FutureExt as _;
 use neonchat_common::{

@@ -176,15 +176,27 @@ impl Membership {
         self.is_outdated = true;
     }
 
+    /// Records that events up to `from_seq` no longer exist for the user.
+    pub(super) fn clear(&mut self, from_seq: Seq) {
+        self.chat.from_seq = self.chat.from_seq.max(from_seq);
+    }
+
+    /// Forgets what is known of the read marker, so that chat-service is asked about the next receipt.
+    pub(super) const fn forget_read(&mut self) {
+        (self.read, self.answered) = (0, (0, None));
+    }
+
     /// Takes over what a list of chats or an announcement says. Returns whether sockets have to join the chat, because the user
     /// has joined again, or because they could not join before.
     fn update(&mut self, chat: &UserChat) -> bool {
         let is_rejoin = chat.joined_seq > self.chat.joined_seq;
         let joined_seq = self.chat.joined_seq.max(chat.joined_seq);
         let access_version = self.chat.access_version.max(chat.access_version);
+        // Within a membership it only grows. The list may be older than what is known.
+        let from_seq = if is_rejoin { chat.from_seq } else { self.chat.from_seq.max(chat.from_seq) };
         if chat.last_seq >= self.chat.last_seq {
             let presence = std::mem::replace(&mut self.chat, chat.clone()).presence;
-            self.chat.joined_seq = joined_seq;
+            (self.chat.joined_seq, self.chat.from_seq) = (joined_seq, from_seq);
             if chat.last_seq < self.presence_seq {
                 self.chat.presence = presence;
             } else {
@@ -229,6 +241,15 @@ impl User {
             }
         }
         new
+    }
+
+    /// Returns those of the listed chats that the user has cleared further than is known here.
+    pub(super) fn cleared(&self, chats: &[UserChat]) -> Vec<(ChatId, Seq)> {
+        let is_cleared = |chat: &&UserChat| {
+            let known = self.chats.get(&chat.id).map(Membership::member);
+            known.is_some_and(|known| known.joined_seq == chat.joined_seq && known.from_seq < chat.from_seq)
+        };
+        chats.iter().filter(is_cleared).map(|chat| (chat.id, chat.from_seq)).collect()
     }
 
     /// Returns what the chats have to know of the user.

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use neonchat_common::{
+    draft::DraftText,
     error::{ApiError, ErrorCode},
     http::object,
     ids::{ChatId, MessageId, RequestId, SendId, Seq},
@@ -33,6 +34,8 @@ pub(crate) enum ClientFrame {
     Typing { request_id: Option<String>, chat_id: Option<ChatId>, is_typing: bool },
     /// The user has read a chat up to a `seq`.
     Receipt { request_id: Option<String>, chat_id: Option<ChatId>, read: Seq },
+    /// What the user has written in a chat and not sent.
+    Draft { request_id: Option<String>, chat_id: Option<ChatId>, draft: NewDraft },
     /// The user is active on this device, or away.
     Presence { request_id: Option<String>, status: Status },
     /// The client has everything up to these cursors.
@@ -51,6 +54,7 @@ frame_types! {
     Change(change: NewChange::Delete { .. }) = "delete";
     Typing = "typing";
     Receipt = "receipt";
+    Draft = "draft";
     Presence = "presence";
     Sync = "sync";
     Auth = "auth";
@@ -64,6 +68,15 @@ pub(crate) enum NewChange {
     Edit { message_id: MessageId, text: MessageText, given: Given },
     /// Messages are deleted for everybody.
     Delete { message_ids: Vec<MessageId> },
+}
+
+/// A draft that a client wants to store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NewDraft {
+    /// Empty to delete the draft.
+    pub(crate) text: DraftText,
+    /// The message that it answers.
+    pub(crate) reply_to: Option<MessageId>,
 }
 
 /// What a client gives beside a text, as JSON; empty for nothing. chat-service validates it. `Debug` does not print it.
@@ -228,6 +241,15 @@ impl ClientFrame {
                 chat_id: optional("chat_id", fields.chat_id, "a UUID")?,
                 read: not_negative("read", required("read", fields.read, "a seq, a whole number")?)?,
             }),
+            "draft" => {
+                let text: String = required("text", fields.text, "a string")?;
+                let reply_to: Option<Option<MessageId>> = optional("reply_to", fields.reply_to, "a UUID")?;
+                Ok(Self::Draft {
+                    request_id: readable_request_id(fields),
+                    chat_id: optional("chat_id", fields.chat_id, "a UUID")?,
+                    draft: NewDraft { text: DraftText::try_from(text)?, reply_to: reply_to.flatten() },
+                })
+            }
             "sync" => {
                 let expected = "an object that has a seq, a whole number, for the UUID of each chat";
                 let cursors: BTreeMap<ChatId, Seq> = required("cursors", fields.cursors, expected)?;
@@ -265,6 +287,7 @@ impl ClientFrame {
             Self::Message { request_id, .. } | Self::Change { request_id, .. } => Some(request_id.to_string()),
             Self::Typing { request_id, .. }
             | Self::Receipt { request_id, .. }
+            | Self::Draft { request_id, .. }
             | Self::Presence { request_id, .. }
             | Self::Sync { request_id, .. }
             | Self::Auth { request_id, .. }

@@ -3,7 +3,7 @@
 use bytestring::ByteString;
 use serde_json::value::RawValue;
 
-use super::{CHANGE_TYPES, SERVER_TYPES};
+use super::{CHANGE_TYPES, PERSONAL_TYPES, SERVER_TYPES};
 
 /// The type, in metrics, of a frame that another process encoded and that this version does not know.
 pub(crate) const OTHER_TYPE: &str = "other";
@@ -25,7 +25,7 @@ impl Frame {
     pub(crate) fn opaque(json: impl Into<ByteString>) -> Self {
         let json = json.into();
         let name = json.strip_prefix(r#"{"type":""#).and_then(|rest| rest.split('"').next());
-        let mut known = SERVER_TYPES.into_iter().chain(CHANGE_TYPES);
+        let mut known = SERVER_TYPES.into_iter().chain(CHANGE_TYPES).chain(PERSONAL_TYPES);
         let kind = known.find(|known| Some(*known) == name).unwrap_or(OTHER_TYPE);
         Self { kind, json }
     }

@@ -32,8 +32,13 @@ pub(crate) enum ServerFrame<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         message: Option<Message<'a>>,
     },
-    /// A change of this socket is stored. `seq` is null if it changes nothing.
-    Ack { request_id: RequestId, chat_id: ChatId, seq: Option<Seq>, duplicate: bool },
+    /// What this socket asked for is stored.
+    Ack {
+        request_id: Cow<'a, str>,
+        chat_id: ChatId,
+        #[serde(flatten)]
+        acked: Acked,
+    },
     /// A new message of another socket.
     NewMessage { chat_id: ChatId, seq: Seq, message: Message<'a> },
     /// The user has a new chat.
@@ -50,6 +55,15 @@ pub(crate) enum ServerFrame<'a> {
     },
     /// A user has read a chat up to a `seq`.
     Receipt { chat_id: ChatId, user_id: UserId, read: Seq },
+    /// Another socket of the user stored or deleted a draft.
+    Draft {
+        chat_id: ChatId,
+        text: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reply_to: Option<MessageId>,
+        #[serde(serialize_with = "time::serialize")]
+        updated_at: DateTime<Utc>,
+    },
     /// Catch-up has ended.
     Synced {
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -101,6 +115,7 @@ frame_types! {
     Presence = "presence";
     Typing = "typing";
     Receipt = "receipt";
+    Draft = "draft";
     Synced = "synced";
     Lagged = "lagged";
     System = "system";
@@ -126,6 +141,19 @@ pub(crate) const CHANGE_TYPES: [&str; 7] = [
     CHAT_UPDATED,
     "chat_closed",
 ];
+
+/// The types of the frames for one user alone that only chat-service encodes.
+pub(crate) const PERSONAL_TYPES: [&str; 1] = ["chat_settings"];
+
+/// What an ack tells.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Acked {
+    /// A change is stored. `seq` is null if it changes nothing.
+    Change { seq: Option<Seq>, duplicate: bool },
+    /// Something that is no event is stored.
+    Other {},
+}
 
 /// Who types in a chat.
 #[derive(Debug, PartialEq, Eq, Serialize)]

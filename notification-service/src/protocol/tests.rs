@@ -40,6 +40,19 @@ fn parses_every_frame_and_ignores_unknown_fields() {
         parse(&json!({"type": "presence", "status": "away"})),
         Ok(ClientFrame::Presence { request_id: None, status: Status::Away })
     );
+    let draft = |reply_to| NewDraft { text: String::new().try_into().expect("parse text"), reply_to };
+    assert_eq!(
+        parse(&json!({"type": "draft", "text": "", "reply_to": null})),
+        Ok(ClientFrame::Draft { request_id: None, chat_id: None, draft: draft(None) })
+    );
+    assert_eq!(
+        parse(&json!({"type": "draft", "chat_id": CHAT, "text": "", "reply_to": CHAT, "request_id": "d"})),
+        Ok(ClientFrame::Draft {
+            request_id: Some("d".to_owned()),
+            chat_id,
+            draft: draft(Some(CHAT.parse().expect("parse UUID")))
+        })
+    );
     let request_id = Some("p 1".to_owned());
     assert_eq!(parse(&json!({"type": "ping", "text": 5, "request_id": "p 1"})), Ok(ClientFrame::Ping { request_id }));
 }

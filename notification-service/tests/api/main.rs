@@ -6,6 +6,7 @@
 mod bad_input;
 mod catch_up;
 mod deployments;
+mod drafts;
 mod faults;
 mod frames;
 mod handshake;

@@ -173,7 +173,9 @@ impl QueryFragment<Pg> for Page<'_> {
             }
         }
         // The pinned chats are read once: at most twenty ids, in the order of their places.
-        out.push_sql(" ORDER BY array_position(ARRAY(SELECT chat_id FROM chat_prefs WHERE pin_place IS NOT NULL AND user_id = ");
+        out.push_sql(
+            " ORDER BY array_position(ARRAY(SELECT chat_id FROM chat_prefs WHERE pin_place IS NOT NULL AND user_id = ",
+        );
         out.push_bind_param::<SqlUuid, _>(&self.filter.user)?;
         out.push_sql(" ORDER BY pin_place), chats.id), chats.updated_at DESC, chats.id DESC LIMIT ");
         out.push_bind_param::<BigInt, _>(&self.limit)?;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use chrono::Utc;
 use diesel::{
-    ExpressionMethods as _, NullableExpressionMethods as _, OptionalExtension as _, QueryDsl as _, QueryResult,
-    sql_query,
+    BoolExpressionMethods as _, ExpressionMethods as _, JoinOnDsl as _, NullableExpressionMethods as _,
+    OptionalExtension as _, QueryDsl as _, QueryResult, sql_query,
     sql_types::{Array, SmallInt, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, RunQueryDsl as _};
@@ -79,16 +79,26 @@ async fn make_room(
     chat: ChatId,
     place: i16,
 ) -> Result<Vec<ChatId>, PrefsError> {
+    let membership = chat_members::chat_id.eq(chat_prefs::chat_id).and(chat_members::user_id.eq(chat_prefs::user_id));
     let pins = chat_prefs::table
         .inner_join(chats::table)
+        .left_join(chat_members::table.on(membership))
         .filter(chat_prefs::user_id.eq(user.0))
         .filter(chat_prefs::pin_place.is_not_null())
-        .select((chat_prefs::pin_place.assume_not_null(), chat_prefs::chat_id, chats::is_closed))
-        .load::<(i16, Uuid, bool)>(connection)
+        .select((
+            chat_prefs::pin_place.assume_not_null(),
+            chat_prefs::chat_id,
+            chats::is_closed,
+            chat_members::user_id.nullable(),
+        ))
+        .load::<(i16, Uuid, bool, Option<Uuid>)>(connection)
         .await?;
-    // Nobody sees a closed chat. It loses its place, as this chat does.
-    let (closed, open): (Vec<_>, Vec<_>) = pins.into_iter().partition(|(_, id, closed)| *closed || *id == chat.0);
-    let taken: BTreeMap<i16, Uuid> = open.into_iter().map(|(place, id, _)| (place, id)).collect();
+    // The user does not see a closed chat, or one that an instance of an earlier version removed the user from. It loses its place, as
+    // this chat does.
+    let is_out =
+        |(_, id, is_closed, member): &(i16, Uuid, bool, Option<Uuid>)| *is_closed || member.is_none() || *id == chat.0;
+    let (out, seen): (Vec<_>, Vec<_>) = pins.into_iter().partition(is_out);
+    let taken: BTreeMap<i16, Uuid> = seen.into_iter().map(|(place, id, ..)| (place, id)).collect();
     let mut moved = Vec::new();
     for place in place.. {
         let Some(occupant) = taken.get(&place) else { break };
@@ -98,7 +108,7 @@ async fn make_room(
         moved.push((*occupant, place + 1));
     }
     // First out of the way: no two chats have the same place at any time.
-    let cleared = closed.iter().map(|(_, id, _)| *id).chain(moved.iter().map(|(id, _)| *id));
+    let cleared = out.iter().map(|(_, id, ..)| *id).chain(moved.iter().map(|(id, _)| *id));
     diesel::update(chat_prefs::table)
         .filter(chat_prefs::user_id.eq(user.0))
         .filter(chat_prefs::chat_id.eq_any(cleared))

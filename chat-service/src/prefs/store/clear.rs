@@ -24,12 +24,7 @@ pub(in crate::prefs) struct ClearUpdate {
 }
 
 /// Lets the history of a chat begin after the event `upto` for a member. Returns `None` if the user is not a member.
-pub(in crate::prefs) async fn clear(
-    db: &Db,
-    user: UserId,
-    chat: ChatId,
-    upto: Seq,
-) -> DbResult<Option<ClearUpdate>> {
+pub(in crate::prefs) async fn clear(db: &Db, user: UserId, chat: ChatId, upto: Seq) -> DbResult<Option<ClearUpdate>> {
     let attempts = Attempts::default();
     db.query(async |connection| {
         let is_repeat = attempts.begin();

@@ -47,6 +47,7 @@ pub(in crate::prefs) async fn set_draft(
 
 /// It returns no row if nothing changes: the draft is the same, or there was none and there will be none. The membership is locked as
 /// for a change of the other settings.
+#[derive(Clone, Copy)]
 struct SetDraft<'a> {
     user: Uuid,
     chat: Uuid,

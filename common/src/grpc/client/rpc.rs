@@ -54,6 +54,7 @@ rpcs! { CHAT_SERVICE_RPCS, ChatServiceClient, chat_service_server:
     GetHeads = get_heads(chat::GetHeadsRequest) -> chat::GetHeadsResponse;
     GetEvents = get_events(chat::GetEventsRequest) -> chat::GetEventsResponse;
     MarkRead = mark_read(chat::MarkReadRequest) -> chat::MarkReadResponse;
+    SetDraft = set_draft(chat::SetDraftRequest) -> chat::SetDraftResponse;
     GetDeployment = get_deployment(chat::GetDeploymentRequest) -> chat::GetDeploymentResponse;
 }
 

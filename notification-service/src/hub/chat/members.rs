@@ -132,6 +132,16 @@ impl Chat {
         true
     }
 
+    /// Hides events up to `from_seq` from the sockets of a user, also those that are still to be delivered or sent.
+    pub(in crate::hub) fn clear(&mut self, user: UserId, from_seq: Seq) {
+        for entry in self.sockets.values_mut().filter(|entry| entry.socket.user == user) {
+            entry.from_seq = entry.from_seq.max(from_seq);
+            if entry.cursor < entry.from_seq {
+                entry.skip_until(entry.from_seq);
+            }
+        }
+    }
+
     /// Removes a socket. Returns whether it was in the chat.
     pub(in crate::hub) fn leave(&mut self, socket: SocketId) -> bool {
         self.sockets.swap_remove(&socket).is_some()
@@ -199,10 +209,15 @@ impl Chat {
 }
 
 impl ChatSocket {
-    /// Skips what happened before the present membership. While the socket catches up, chat-service
-    /// selects the events that exist for the member.
+    /// Skips what happened before the present membership.
     fn skip_until_joined(&mut self) {
-        self.skipped = self.joined_seq;
+        self.skipped = 0;
+        self.skip_until(self.joined_seq);
+    }
+
+    /// Skips the events up to `seq`. While the socket catches up, chat-service selects the events that exist for the member.
+    fn skip_until(&mut self, seq: Seq) {
+        self.skipped = self.skipped.max(seq);
         if !self.is_catching_up {
             self.pass_skipped();
         }
