@@ -66,30 +66,46 @@ pub(super) async fn history(
     let Some(page) = from_replica.await else {
         return db.run(async |connection| confirmed_page(connection, access, position, limit).await).await;
     };
-    if access.kind() != ChatKind::Direct {
-        db.run(async |connection| confirm(connection, access).await).await?;
+    if access.kind() == ChatKind::Direct {
+        return Ok(page);
     }
-    Ok(page)
+    match db.run(async |connection| later_access(connection, access).await).await? {
+        Some(now) => db.run(async |connection| confirmed_page(connection, now, position, limit).await).await,
+        None => Ok(page),
+    }
 }
 
+/// Returns a page of what exists for the member also afterwards. It is read again if less does: the user has cleared the history, or
+/// has left and joined again.
 async fn confirmed_page(
     connection: &mut AsyncPgConnection,
-    access: Access,
+    mut access: Access,
     position: Position,
     limit: HistoryLimit,
 ) -> Result<History, MessageError> {
-    let page = page(connection, access, position, limit).await?;
-    confirm(connection, access).await?;
-    Ok(page)
+    loop {
+        let page = page(connection, access, position, limit).await?;
+        match later_access(connection, access).await? {
+            Some(now) => access = now,
+            None => return Ok(page),
+        }
+    }
 }
 
-/// Checks that a user is still a member who sees as much. The members of a direct chat never change.
-async fn confirm(connection: &mut AsyncPgConnection, before: Access) -> Result<(), MessageError> {
+/// Checks that a user is still a member. Returns the membership if less exists for the user than before. The members of a direct chat
+/// never change.
+async fn later_access(connection: &mut AsyncPgConnection, before: Access) -> Result<Option<Access>, MessageError> {
     if before.kind() == ChatKind::Direct {
-        return Ok(());
+        return Ok(None);
     }
     let now = access(connection, before.user(), before.chat()).await?;
-    if now.hidden_up_to() > before.hidden_up_to() { Err(MessageError::NoSuchChat) } else { Ok(()) }
+    Ok(Some(now).filter(|now| now.hidden_up_to() > before.hidden_up_to()))
+}
+
+/// Checks that a user is still a member for whom a message exists.
+async fn confirm(connection: &mut AsyncPgConnection, before: Access, message: Seq) -> Result<(), MessageError> {
+    let now = later_access(connection, before).await?;
+    if now.is_none_or(|now| message > now.hidden_up_to()) { Ok(()) } else { Err(MessageError::NoSuchMessage) }
 }
 
 /// Returns the membership of a user.
@@ -169,7 +185,7 @@ pub(super) async fn message(
         let message = Message::query().filter(messages::id.eq(message.0)).first(connection).await.optional()?;
         let message = message.filter(|message| is_visible_to(access, message.chat_id, message.seq));
         let message = message.ok_or(MessageError::NoSuchMessage)?;
-        confirm(connection, access).await?;
+        confirm(connection, access, message.seq).await?;
         Ok((access, message))
     })
     .await
@@ -192,7 +208,7 @@ pub(super) async fn versions(
             .limit(limit.plus_one())
             .load(connection)
             .await?;
-        confirm(connection, access).await?;
+        confirm(connection, access, message).await?;
         Ok(versions)
     })
     .await

@@ -172,12 +172,13 @@ impl QueryFragment<Pg> for Page<'_> {
                 out.push_sql(")");
             }
         }
-        // The pinned chats are read once: at most twenty ids, in the order of their places.
+        // The pinned chats are read once: at most twenty ids, in the order of their places; NULL if there are none.
         out.push_sql(
-            " ORDER BY array_position(ARRAY(SELECT chat_id FROM chat_prefs WHERE pin_place IS NOT NULL AND user_id = ",
+            " ORDER BY array_position((SELECT array_agg(chat_id ORDER BY pin_place) FROM chat_prefs
+                                        WHERE pin_place IS NOT NULL AND user_id = ",
         );
         out.push_bind_param::<SqlUuid, _>(&self.filter.user)?;
-        out.push_sql(" ORDER BY pin_place), chats.id), chats.updated_at DESC, chats.id DESC LIMIT ");
+        out.push_sql("), chats.id), chats.updated_at DESC, chats.id DESC LIMIT ");
         out.push_bind_param::<BigInt, _>(&self.limit)?;
         out.push_sql(" OFFSET ");
         out.push_bind_param::<BigInt, _>(&self.offset)?;

@@ -76,8 +76,8 @@ impl Event {
     /// does not get it.
     pub(super) fn hidden(&self, kind: ChatKind) -> Option<Hidden> {
         match (self, kind) {
-            // All events of a direct chat exist for both members.
-            (Self::Edited(MessageEditedEvent { message: Some(message), .. }), ChatKind::Group | ChatKind::Channel) => {
+            // In a direct chat it is for a member who has cleared the history.
+            (Self::Edited(MessageEditedEvent { message: Some(message), .. }), _) => {
                 let frame = json::raw(&self.clone().hidden_before_history());
                 Some(Hidden { frame, target_seq: Some(message.seq), for_members: false })
             }

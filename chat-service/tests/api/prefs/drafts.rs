@@ -1,5 +1,6 @@
 //! Drafts, and the beginning of the history.
 
+use futures_util::future::join_all;
 use neonchat_common::error::{ApiError, ErrorCode};
 use neonchat_proto::chat::v1::{SetDraftRequest, SetDraftResponse};
 use neonchat_testbed::client::{Answer, User};
@@ -160,5 +161,27 @@ async fn cleared_history_does_not_exist_for_the_member_alone() {
     for (body, fields) in cases {
         let refused = app.post(&format!("/api/v1/chats/{chat}/clear"), &bob, &body).await;
         assert_problem(&refused, 422, "validation_failed", fields);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn history_can_be_read_while_it_is_cleared() {
+    let app = TestApp::start().await;
+    let alice = app.user().await;
+    let group = app.post("/api/v1/chats", &alice, &json!({ "type": "group", "title": "Team" })).await.body;
+    let chat = group["id"].as_str().expect("id as string");
+    for _ in 0..20 {
+        app.send(chat, &alice, "hello").await;
+    }
+    let clearing = async {
+        for upto in 1..=20 {
+            let cleared = app.post(&format!("/api/v1/chats/{chat}/clear"), &alice, &json!({ "upto": upto })).await;
+            assert_eq!(cleared.body["first_seq"], upto + 1, "{cleared:?}");
+        }
+    };
+    let reading = join_all((0..60).map(|_| app.get(&format!("/api/v1/chats/{chat}/messages"), &alice)));
+    let ((), pages) = tokio::join!(clearing, reading);
+    for page in pages {
+        assert_eq!(page.status, 200, "{page:?}");
     }
 }
