@@ -69,10 +69,11 @@ pub(super) async fn history(
     if access.kind() == ChatKind::Direct {
         return Ok(page);
     }
-    match db.run(async |connection| later_access(connection, access).await).await? {
-        Some(now) => db.run(async |connection| confirmed_page(connection, now, position, limit).await).await,
-        None => Ok(page),
+    let now = db.run(async |connection| latest_access(connection, access).await).await?;
+    if now.hidden_up_to() <= access.hidden_up_to() {
+        return Ok(page);
     }
+    db.run(async |connection| confirmed_page(connection, now, position, limit).await).await
 }
 
 /// Returns a page of what exists for the member also afterwards. It is read again if less does: the user has cleared the history, or
@@ -85,27 +86,26 @@ async fn confirmed_page(
 ) -> Result<History, MessageError> {
     loop {
         let page = page(connection, access, position, limit).await?;
-        match later_access(connection, access).await? {
-            Some(now) => access = now,
-            None => return Ok(page),
+        let now = latest_access(connection, access).await?;
+        if now.hidden_up_to() <= access.hidden_up_to() {
+            return Ok(page);
         }
+        access = now;
     }
 }
 
-/// Checks that a user is still a member. Returns the membership if less exists for the user than before. The members of a direct chat
-/// never change.
-async fn later_access(connection: &mut AsyncPgConnection, before: Access) -> Result<Option<Access>, MessageError> {
+/// Returns the membership of a user as it is now: less may exist for the user than before. The members of a direct chat never change.
+async fn latest_access(connection: &mut AsyncPgConnection, before: Access) -> Result<Access, MessageError> {
     if before.kind() == ChatKind::Direct {
-        return Ok(None);
+        return Ok(before);
     }
-    let now = access(connection, before.user(), before.chat()).await?;
-    Ok(Some(now).filter(|now| now.hidden_up_to() > before.hidden_up_to()))
+    access(connection, before.user(), before.chat()).await
 }
 
 /// Checks that a user is still a member for whom a message exists.
 async fn confirm(connection: &mut AsyncPgConnection, before: Access, message: Seq) -> Result<(), MessageError> {
-    let now = later_access(connection, before).await?;
-    if now.is_none_or(|now| message > now.hidden_up_to()) { Ok(()) } else { Err(MessageError::NoSuchMessage) }
+    let now = latest_access(connection, before).await?;
+    if message > now.hidden_up_to() { Ok(()) } else { Err(MessageError::NoSuchMessage) }
 }
 
 /// Returns the membership of a user.

@@ -11,7 +11,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 use neonchat_common::ids::{ChatId, MessageId, Seq, UserId};
 use uuid::Uuid;
 
-use super::{access, confirm, is_visible_to};
+use super::{access, is_visible_to, latest_access};
 use crate::{
     access::Access,
     db::{Db, DbResult},
@@ -35,9 +35,9 @@ pub(in crate::messages) async fn by_ids(
         let head = chats::table.find(chat.0).select(chats::last_seq).first(connection).await.optional()?;
         let mut messages: Vec<Message> =
             Message::query().filter(messages::id.eq_any(ids.iter().map(|id| id.0))).load(connection).await?;
+        let access = latest_access(connection, access).await?;
         messages.retain(|message| is_visible_to(access, message.chat_id, message.seq));
         messages.sort_unstable_by_key(|message| -message.seq);
-        confirm(connection, access).await?;
         Ok(History {
             messages,
             has_previous: false,
@@ -73,8 +73,8 @@ pub(in crate::messages) async fn replies(
             .order(messages::seq)
             .load(connection)
             .await?;
-        replies.retain(|message| !message.is_deleted);
-        confirm(connection, access).await?;
+        let access = latest_access(connection, access).await?;
+        replies.retain(|message| !message.is_deleted && message.seq > access.hidden_up_to());
         Ok(Replies { replies, next })
     })
     .await
