@@ -135,6 +135,7 @@ async fn move_to(
 }
 
 /// Writes what a member has set about a chat. `marked` is what becomes of the mark, if that changes.
+#[expect(clippy::option_option, reason = "unchanged, NULL, or a value")]
 async fn write(
     connection: &mut AsyncPgConnection,
     user: UserId,

@@ -179,7 +179,8 @@ async fn history_can_be_read_while_it_is_cleared() {
             assert_eq!(cleared.body["first_seq"], upto + 1, "{cleared:?}");
         }
     };
-    let reading = join_all((0..60).map(|_| app.get(&format!("/api/v1/chats/{chat}/messages"), &alice)));
+    let history = format!("/api/v1/chats/{chat}/messages");
+    let reading = join_all((0..60).map(|_| app.get(&history, &alice)));
     let ((), pages) = tokio::join!(clearing, reading);
     for page in pages {
         assert_eq!(page.status, 200, "{page:?}");
