@@ -198,7 +198,7 @@ impl ShardWorker {
             for (send, outcome, publication) in stored {
                 // Without a result, the other instances may not have the message.
                 let is_published = publication.and_then(|index| published.get(index).copied()).unwrap_or(false);
-                send.acknowledge(&hub, outcome, is_published);
+                send.acknowledge(&hub, &outcome, is_published);
             }
         });
     }
@@ -252,7 +252,7 @@ impl QueuedSend {
         BatchSize { messages: 1, bytes: self.message.text.as_str().len() }
     }
 
-    fn acknowledge(self, hub: &Hub, stored: Stored, is_published: bool) {
+    fn acknowledge(self, hub: &Hub, stored: &Stored, is_published: bool) {
         let NewMessage { chat_id, request_id, .. } = self.message;
         let message = stored.extra.is_some().then(|| stored.message(&self.message));
         let own = |message| Message { request_id: Some(request_id.id()), ..event_frame::shown(message) };

@@ -45,8 +45,8 @@ fn parse(request: ChangeMessageRequest) -> Result<NewChange, ApiError> {
             let text = invalid.check("text", parse_text(text));
             let given = GivenBody::read(&extra_json)?;
             let entities = parse_entities_of(given.entities, text.as_ref(), &mut invalid);
-            let edit = message.zip(text).zip(entities);
-            edit.map(|((message, text), entities)| Change::new_edit(message, text, entities, None))
+            let edit = message.zip(text).filter(|_| invalid.is_empty());
+            edit.map(|(message, text)| Change::new_edit(message, text, entities, None))
         }
         Some(WireChange::Delete(DeleteMessages { message_ids })) => {
             let ids = parse_message_ids(&message_ids);

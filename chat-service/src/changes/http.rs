@@ -108,8 +108,8 @@ async fn edit(
     let entities = parse_entities_of(body.entities, text.as_ref(), &mut invalid);
     let if_changed_seq = invalid.check("if_changed_seq", body.if_changed_seq.map(check_seq).transpose());
     let request_id = invalid.check("request_id", body.request_id.as_deref().map(parse_id).transpose());
-    let (Some(text), Some(entities), Some(if_changed_seq), Some(request_id)) =
-        (text, entities, if_changed_seq, request_id)
+    let (Some(text), Some(if_changed_seq), Some(request_id), true) =
+        (text, if_changed_seq, request_id, invalid.is_empty())
     else {
         return Err(invalid.into());
     };

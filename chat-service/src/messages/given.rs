@@ -87,7 +87,7 @@ impl GivenBody {
     /// Validates what is given beside a text, and records what is invalid. Returns `None` if nothing is given.
     pub(crate) fn parse(self, text: Option<&MessageText>, invalid: &mut ValidationErrors) -> Option<Box<Given>> {
         let given = Given {
-            entities: parse_entities_of(self.entities, text, invalid).flatten(),
+            entities: parse_entities_of(self.entities, text, invalid),
             mentions: invalid.check("mentions", parse_mentions(&self.mentions.unwrap_or_default())).unwrap_or_default(),
             reply_to: self.reply_to.and_then(|id| invalid.check("reply_to", parse_id(&id))),
             silent: self.silent.unwrap_or_default(),
@@ -106,15 +106,15 @@ fn parse_mentions(ids: &[String]) -> Result<Vec<UserId>, ValidationError> {
     Ok(ids)
 }
 
-/// Validates the entities that are given for a text, and records what is invalid. Returns `None` if it is.
+/// Validates the entities that are given for a text, and records what is invalid. Returns `None` if none are given, or it is.
 pub(crate) fn parse_entities_of(
     entities: Option<Vec<EntityBody>>,
     text: Option<&MessageText>,
     invalid: &mut ValidationErrors,
-) -> Option<Option<Vec<Entity>>> {
+) -> Option<Vec<Entity>> {
     // Without a valid text, only that error is reported.
-    let (Some(entities), Some(text)) = (entities, text) else { return Some(None) };
-    invalid.check("entities", parse_entities(entities, text.as_str()).map(Some))
+    let (Some(entities), Some(text)) = (entities, text) else { return None };
+    invalid.check("entities", parse_entities(entities, text.as_str()))
 }
 
 /// Validates the entities of a text. They are in ascending order, within the text, and split no character.

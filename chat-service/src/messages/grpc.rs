@@ -27,7 +27,7 @@ pub(crate) async fn validate_and_store(
     messages: &Messages,
     request: ValidateAndStoreMessageRequest,
 ) -> Result<ValidateAndStoreMessageResponse, ApiError> {
-    Ok(stored_to_wire(messages.submit_one(parse_message(request, correlation::current_trace())?).await?))
+    Ok(stored_to_wire(&messages.submit_one(parse_message(request, correlation::current_trace())?).await?))
 }
 
 /// Stores messages. The call is a span in the trace of each message.
@@ -100,7 +100,7 @@ async fn decode_and_submit(
 
 fn outcome_to_wire(outcome: Result<StoreOutcome, ApiError>) -> StoreMessageResult {
     let result = match outcome {
-        Ok(stored) => WireOutcome::Stored(stored_to_wire(stored)),
+        Ok(stored) => WireOutcome::Stored(stored_to_wire(&stored)),
         Err(error) => {
             error.log();
             let retry_after_ms = error.retry_after.and_then(|after| u64::try_from(after.as_millis()).ok());
@@ -115,7 +115,7 @@ fn outcome_to_wire(outcome: Result<StoreOutcome, ApiError>) -> StoreMessageResul
     StoreMessageResult { result: Some(result) }
 }
 
-fn stored_to_wire(outcome: StoreOutcome) -> ValidateAndStoreMessageResponse {
+fn stored_to_wire(outcome: &StoreOutcome) -> ValidateAndStoreMessageResponse {
     let stored = outcome.get();
     let extra_json = stored.members().unwrap_or_default();
     ValidateAndStoreMessageResponse {

@@ -229,7 +229,7 @@ struct FormerMemberAnswer {
 #[serde(untagged)]
 enum RepeatedAnswer {
     /// For a member of the chat.
-    Member(SendAnswer),
+    Member(Box<SendAnswer>),
     /// For a sender who is no longer a member.
     FormerMember(FormerMemberAnswer),
 }
@@ -276,7 +276,7 @@ async fn send(
         StoreOutcome::Duplicate(_) => (HttpResponse::Ok(), true),
     };
     Ok(response.json(match outcome.into_inner() {
-        SentMessage::Message(message) => RepeatedAnswer::Member(SendAnswer { message, duplicate }),
+        SentMessage::Message(message) => RepeatedAnswer::Member(Box::new(SendAnswer { message: *message, duplicate })),
         SentMessage::Reference(MessageReference { id, chat_id, seq, created_at }) => {
             RepeatedAnswer::FormerMember(FormerMemberAnswer { id, chat_id, seq, created_at, duplicate })
         }

@@ -127,7 +127,7 @@ struct ForwardRequest {
     /// The ids of 1 to 100 messages, in the order in which they are forwarded. Repeated ones are dropped.
     #[schema(value_type = Vec<MessageId>, min_items = 1, max_items = 100)]
     message_ids: Vec<String>,
-    /// An idempotency key that the client chooses. The `request_id` of each new message is the UUIDv5 of this namespace and the id of
+    /// An idempotency key that the client chooses. The `request_id` of each new message is the version 5 UUID of this namespace and the id of
     /// the forwarded message.
     #[schema(value_type = Option<SendId>)]
     request_id: Option<String>,

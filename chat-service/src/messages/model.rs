@@ -263,14 +263,14 @@ impl StoredAt {
 // Without `Debug`, so that no log contains the text.
 #[derive(Clone)]
 pub(crate) enum SentMessage {
-    Message(Message),
+    Message(Box<Message>),
     /// The sender no longer sees the message, and learns only that it is stored.
     Reference(MessageReference),
 }
 
 impl SentMessage {
-    pub(super) fn of_former_member(chat_id: ChatId, stored: StoredAt) -> Self {
-        let StoredAt { id, seq, created_at, .. } = stored;
+    pub(super) const fn of_former_member(chat_id: ChatId, stored: &StoredAt) -> Self {
+        let StoredAt { id, seq, created_at, .. } = *stored;
         Self::Reference(MessageReference { id, chat_id, seq, created_at })
     }
 }

@@ -105,15 +105,15 @@ impl Messages {
             let outcome = messages.submit_one(message.clone()).await?;
             let stored = outcome.get().clone();
             if stored.kind.is_none() {
-                return Ok(outcome.map(|stored| SentMessage::of_former_member(message.chat, stored)));
+                return Ok(outcome.map(|stored| SentMessage::of_former_member(message.chat, &stored)));
             }
             if stored.is_changed {
                 // The sent text may be deleted, so it is not delivered. notification-service finds the event by a resync.
                 let shown = match messages.message(message.sender, message.chat, stored.id).await {
-                    Ok(message) => SentMessage::Message(message),
+                    Ok(message) => SentMessage::Message(Box::new(message)),
                     // The sender does not see it any more: removed meanwhile, or a member again with a shorter history.
                     Err(MessageError::NoSuchChat | MessageError::NoSuchMessage) => {
-                        SentMessage::of_former_member(message.chat, stored)
+                        SentMessage::of_former_member(message.chat, &stored)
                     }
                     Err(error) => return Err(error),
                 };
@@ -121,7 +121,7 @@ impl Messages {
             }
             let message = Message::new(message, stored);
             messages.deliver(&message);
-            Ok(outcome.map(|_| SentMessage::Message(message)))
+            Ok(outcome.map(|_| SentMessage::Message(Box::new(message))))
         };
         self.tasks.spawn(correlation::in_current_scope(work)).await.unwrap_or(Err(MessageError::ShuttingDown))
     }

@@ -33,8 +33,7 @@ pub(in crate::messages) async fn find_sent(
 /// Returns whether the messages of a chat cannot be forwarded.
 pub(in crate::messages) async fn is_protected(db: &Db, access: Access) -> DbResult<bool> {
     let profile = chat_profiles::table.find(access.chat().0).select(chat_profiles::settings);
-    let settings: Option<String> =
-        db.query(async |connection| profile.clone().first(connection).await.optional()).await?;
+    let settings: Option<String> = db.query(async |connection| profile.first(connection).await.optional()).await?;
     // A direct chat has no settings.
     let Some(settings) = settings else { return Ok(false) };
     let settings = ChatSettings::from_stored(&settings, access.kind(), false, 0);

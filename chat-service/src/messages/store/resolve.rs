@@ -74,11 +74,11 @@ pub(in crate::messages) async fn find_replied(
             .bind::<Array<SqlUuid>, _>(wanted().map(|reply| reply.3).collect::<Vec<_>>())
     };
     let rows: Vec<RepliedRow> = db.query(async |connection| query().load(connection).await).await?;
-    let replied = |RepliedRow { n, id, seq, sender_id, is_by_member }| {
+    let indexed = |RepliedRow { n, id, seq, sender_id, is_by_member }| {
         let replied = Replied { id: MessageId(id), seq, sender_id: UserId(sender_id), is_by_member };
         Some((usize::try_from(n).ok()?, replied))
     };
-    Ok(rows.into_iter().filter_map(replied).collect())
+    Ok(rows.into_iter().filter_map(indexed).collect())
 }
 
 /// Who may be mentioned.
@@ -96,6 +96,11 @@ impl Mentionable {
             Self::User(user) => (None, Some(user.0)),
         }
     }
+}
+
+/// Returns the index of a request as a number of Postgres.
+fn index(index: usize) -> i64 {
+    i64::try_from(index).unwrap_or(i64::MAX)
 }
 
 const MEMBERS: &str = "
@@ -122,7 +127,7 @@ pub(in crate::messages) async fn find_members(
 ) -> DbResult<HashMap<(usize, Mentionable), UserId>> {
     let query = || {
         sql_query(MEMBERS)
-            .bind::<Array<BigInt>, _>(wanted.iter().map(|wanted| wanted.0 as i64).collect::<Vec<_>>())
+            .bind::<Array<BigInt>, _>(wanted.iter().map(|wanted| index(wanted.0)).collect::<Vec<_>>())
             .bind::<Array<SqlUuid>, _>(wanted.iter().map(|wanted| wanted.1.0).collect::<Vec<_>>())
             .bind::<Array<Nullable<Text>>, _>(wanted.iter().map(|wanted| wanted.2.columns().0).collect::<Vec<_>>())
             .bind::<Array<Nullable<SqlUuid>>, _>(wanted.iter().map(|wanted| wanted.2.columns().1).collect::<Vec<_>>())
