@@ -75,8 +75,8 @@ pub(in crate::messages) async fn find_replied(
     };
     let rows: Vec<RepliedRow> = db.query(async |connection| query().load(connection).await).await?;
     let indexed = |RepliedRow { n, id, seq, sender_id, is_by_member }| {
-        let replied = Replied { id: MessageId(id), seq, sender_id: UserId(sender_id), is_by_member };
-        Some((usize::try_from(n).ok()?, replied))
+        let sender_id = UserId(sender_id);
+        Some((usize::try_from(n).ok()?, Replied { id: MessageId(id), seq, sender_id, is_by_member }))
     };
     Ok(rows.into_iter().filter_map(indexed).collect())
 }
