@@ -74,6 +74,11 @@ impl Access {
         self.role
     }
 
+    /// Returns whether the member may not know the other members, except the admins.
+    pub(crate) fn hides_members(self) -> bool {
+        self.kind == ChatKind::Channel && self.role < Role::Admin
+    }
+
     /// Returns the `seq` up to which events do not exist for the member.
     pub(crate) const fn hidden_up_to(self) -> Seq {
         self.from_seq

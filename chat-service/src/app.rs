@@ -37,7 +37,9 @@ use crate::{
     messages::service::Messages,
     metrics::start_counters,
     notifier::Notifier,
+    pins::service::PinService,
     prefs::service::Prefs,
+    reactions::service::ReactionService,
     readiness::{Readiness, ReadinessState},
     request_limit::RequestLimit,
     router::{operations_routes, routes},
@@ -109,6 +111,14 @@ impl App {
         if events {
             groups::cleanup::start(&tasks, db.clone(), changes.clone(), cleanups.clone());
         }
+        let reactions = ReactionService::new(
+            db.clone(),
+            (messages.clone(), timeline.clone()),
+            notifier.clone(),
+            (limiter.clone(), limits.reactions_per_second),
+            tasks.clone(),
+            events,
+        );
         let services = Services {
             sessions: Sessions::new(db.clone(), tokens.clone(), notifier.clone(), tasks.clone()),
             users: Users::new(
@@ -132,6 +142,14 @@ impl App {
                 public_url: settings.public_url,
             },
             prefs: Prefs { db: db.clone(), chats: chats.clone(), notifier: notifier.clone(), tasks: tasks.clone() },
+            pins: PinService {
+                db: db.clone(),
+                timeline: timeline.clone(),
+                notifier: notifier.clone(),
+                tasks: tasks.clone(),
+                is_enabled: events,
+            },
+            reactions,
             chats,
             changes,
             messages,

@@ -8,6 +8,12 @@ pub(crate) enum EventKind {
     Edited = 1,
     /// Messages were deleted.
     Deleted = 2,
+    /// The reactions to a message changed.
+    Reactions = 3,
+    /// A message was pinned.
+    Pinned = 4,
+    /// A message is not pinned any more.
+    Unpinned = 5,
     /// Users became members.
     MembersAdded = 6,
     /// Users ceased to be members.
@@ -21,9 +27,12 @@ pub(crate) enum EventKind {
 }
 
 impl EventKind {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 10] = [
         Self::Edited,
         Self::Deleted,
+        Self::Reactions,
+        Self::Pinned,
+        Self::Unpinned,
         Self::MembersAdded,
         Self::MembersRemoved,
         Self::MemberChanged,
@@ -36,6 +45,8 @@ impl EventKind {
         match self {
             Self::Edited => "message_edited",
             Self::Deleted => "messages_deleted",
+            Self::Reactions => "reactions",
+            Self::Pinned | Self::Unpinned => "pinned",
             Self::MembersAdded => "members_added",
             Self::MembersRemoved => "members_removed",
             Self::MemberChanged => "member_changed",

@@ -37,7 +37,9 @@ impl ChatService for Api {
     }
 
     async fn change_message(&self, request: Request<ChangeMessageRequest>) -> Answer<ChangeMessageResponse> {
-        Ok(Response::new(changes::grpc::change_message(&self.0.changes, request.into_inner()).await?))
+        Ok(Response::new(
+            changes::grpc::change_message(&self.0.changes, &self.0.reactions, request.into_inner()).await?,
+        ))
     }
 
     async fn validate_chat_access(

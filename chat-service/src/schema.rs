@@ -294,6 +294,20 @@ table! {
 }
 
 table! {
+    /// The pinned messages of chats.
+    pins (chat_id, message_seq) {
+        /// The id of the chat.
+        chat_id -> Uuid,
+        /// The number of the message.
+        message_seq -> BigInt,
+        /// The user who pinned it.
+        by_id -> Uuid,
+        /// When.
+        at -> Timestamptz,
+    }
+}
+
+table! {
     /// The texts that edits replaced.
     message_versions (chat_id, seq, until_seq) {
         /// The id of the chat.

@@ -4,8 +4,8 @@ use neonchat_common::{deployment::OwnDeployment, http::address::TrustedProxies, 
 
 use crate::{
     changes::service::Changes, chats::service::Chats, db::Db, groups::service::Groups, health::Health,
-    messages::service::Messages, prefs::service::Prefs, request_limit::RequestLimit, sessions::service::Sessions,
-    timeline::service::Timeline, users::service::Users,
+    messages::service::Messages, pins::service::PinService, prefs::service::Prefs, reactions::service::ReactionService,
+    request_limit::RequestLimit, sessions::service::Sessions, timeline::service::Timeline, users::service::Users,
 };
 
 /// Everything that the HTTP and gRPC edges call.
@@ -20,6 +20,8 @@ pub(crate) struct Services {
     pub(crate) messages: Messages,
     pub(crate) timeline: Timeline,
     pub(crate) changes: Changes,
+    pub(crate) reactions: ReactionService,
+    pub(crate) pins: PinService,
     pub(crate) groups: Groups,
     pub(crate) health: Health,
     pub(crate) request_limit: RequestLimit,

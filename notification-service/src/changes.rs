@@ -93,16 +93,21 @@ impl Changes {
             self.hub.fail_request(user, request, socket);
             return self.deliver(chat, outcome?).await;
         }
-        let made = self.deliver(chat, outcome?).await;
+        let mut outcome = outcome?;
+        let personal_frame = outcome.personal_frame.take();
+        let made = self.deliver(chat, outcome).await;
         match made {
             Ok(_) => self.hub.end_request(user, request, socket),
             Err(_) => self.hub.fail_request(user, request, socket),
+        }
+        if let Some(frame) = personal_frame {
+            self.delivery.pass_to_other_sockets((user, socket), chat, frame).await?;
         }
         made
     }
 
     async fn deliver(&self, chat: ChatId, outcome: ChangeOutcome) -> Result<Made, ApiError> {
-        let ChangeOutcome { duplicate, event } = outcome;
+        let ChangeOutcome { duplicate, event, .. } = outcome;
         let seq = event.as_ref().map(|event| event.seq);
         if let Some(event) = event {
             // Without Redis, the other instances find the event by their resync.

@@ -21,7 +21,7 @@ pub(crate) use self::model::{
     ChangeOutcome, ChangedUsers, DraftUpdate, EventsPage, HiddenJson, NewMessage, ReadUpdate, Stored, StoredChange,
     StoredEvent, StoredMessage, parse_extra,
 };
-use self::model::{parse, parse_time};
+use self::model::{parse, parse_frame, parse_time};
 use crate::{
     hub::UserChat,
     protocol::{NewChange, NewDraft},
@@ -127,7 +127,7 @@ impl ChatService {
         Ok(ChangedUsers { users, until_micros: changed.until_micros })
     }
 
-    /// Edits or deletes messages. An `Ok` outcome is committed.
+    /// Edits or deletes messages, or reacts to one. An `Ok` outcome is committed.
     pub(crate) async fn change(
         &self,
         user: UserId,
@@ -144,7 +144,8 @@ impl ChatService {
         };
         let answer = self.grpc.call(timeout, request).await?;
         let event = answer.event.map(|event| StoredChange::from_wire(answer.seq, event)).transpose()?;
-        Ok(ChangeOutcome { duplicate: answer.duplicate, event })
+        let personal_frame = answer.personal_frame.map(parse_frame).transpose()?;
+        Ok(ChangeOutcome { duplicate: answer.duplicate, event, personal_frame })
     }
 
     /// Moves a member's read marker up to `read`. If the call took more than one attempt, the marker counts as moved, because

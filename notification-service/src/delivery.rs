@@ -152,10 +152,32 @@ impl Delivery {
     /// Sends a frame about a chat to the sockets of a user, except to the one whose client caused it.
     pub(crate) async fn deliver_to_other_sockets(&self, cause: &Socket, chat_id: ChatId, frame: &ServerFrame<'_>) {
         let json = frame.to_json();
-        let is_other = |socket: &Socket| socket.id != cause.id;
-        self.hub.notify_user(cause.user, &[chat_id], is_other, &Frame::new(frame.kind(), json.clone()));
-        let event = Event::Personal { chat_id, frame: &json };
-        self.publish(Channel::User(cause.user), Some(self.instance), event).await;
+        let encoded = Frame::new(frame.kind(), json.clone());
+        self.deliver_personal((cause.user, cause.id), chat_id, &encoded, &json).await;
+    }
+
+    /// Does the same as [`Delivery::deliver_to_other_sockets`] for a frame of chat-service.
+    pub(crate) async fn pass_to_other_sockets(
+        &self,
+        cause: (UserId, SocketId),
+        chat_id: ChatId,
+        frame: ByteString,
+    ) -> Result<(), ApiError> {
+        self.deliver_personal(cause, chat_id, &Frame::opaque(frame.clone()), raw(&frame)?).await;
+        Ok(())
+    }
+
+    /// If Redis is unavailable, the sockets of other instances do not get the frame.
+    async fn deliver_personal(
+        &self,
+        (user, cause): (UserId, SocketId),
+        chat_id: ChatId,
+        frame: &Frame,
+        json: &RawValue,
+    ) {
+        let is_other = |socket: &Socket| socket.id != cause;
+        self.hub.notify_user(user, &[chat_id], is_other, frame);
+        self.publish(Channel::User(user), Some(self.instance), Event::Personal { chat_id, frame: json }).await;
     }
 
     /// Runs the worker that publishes when users begin and end typing.

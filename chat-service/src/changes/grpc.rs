@@ -9,32 +9,26 @@ use neonchat_proto::chat::v1::{
     change_message_request::Change as WireChange,
 };
 
-use super::{parse_message_ids, service::Changes};
+use super::{
+    parse_message_ids,
+    service::{Changed, Changes},
+};
 use crate::{
     messages::{
         change::{Change, NewChange},
         given::{GivenBody, parse_entities_of},
     },
+    reactions::{self, service::ReactionService},
     timeline::grpc::change_to_wire,
     validation::{ValidationErrors, parse_id, parse_text},
 };
 
-/// Applies a change. The caller delivers the event.
+/// Applies a change. The caller delivers the event and the frame.
 pub(crate) async fn change_message(
     changes: &Changes,
+    reactions: &ReactionService,
     request: ChangeMessageRequest,
 ) -> Result<ChangeMessageResponse, ApiError> {
-    Ok(match changes.apply(parse(request)?).await? {
-        Some(made) => ChangeMessageResponse {
-            seq: made.seq(),
-            duplicate: made.is_duplicate,
-            event: Some(change_to_wire(&made.event)),
-        },
-        None => ChangeMessageResponse { seq: 0, duplicate: false, event: None },
-    })
-}
-
-fn parse(request: ChangeMessageRequest) -> Result<NewChange, ApiError> {
     let mut invalid = ValidationErrors::default();
     let chat = invalid.check("chat_id", parse_id::<ChatId>(&request.chat_id));
     let actor = invalid.check("actor_id", parse_id::<UserId>(&request.actor_id));
@@ -52,12 +46,19 @@ fn parse(request: ChangeMessageRequest) -> Result<NewChange, ApiError> {
             let ids = parse_message_ids(&message_ids);
             invalid.check("message_ids", ids).map(|messages| Change::Delete { messages })
         }
-        None => return Err(ApiError::invalid("change", "required", "should be an edit or a deletion")),
-    };
-    match (chat, actor, request_id, change) {
-        (Some(chat), Some(actor), request_id @ Some(_), Some(change)) => {
-            Ok(NewChange { chat, actor, request_id, change })
+        Some(WireChange::React(react)) => {
+            return reactions::grpc::react(reactions, (chat, actor, request_id), react, invalid).await;
         }
-        _ => Err(invalid.into()),
-    }
+        None => return Err(ApiError::invalid("change", "required", "should be an edit, a deletion or a reaction")),
+    };
+    let (Some(chat), Some(actor), request_id @ Some(_), Some(change)) = (chat, actor, request_id, change) else {
+        return Err(invalid.into());
+    };
+    let made = changes.apply(NewChange { chat, actor, request_id, change }).await?;
+    Ok(ChangeMessageResponse {
+        seq: made.as_ref().map_or(0, Changed::seq),
+        duplicate: made.as_ref().is_some_and(|made| made.is_duplicate),
+        event: made.as_ref().map(|made| change_to_wire(&made.event)),
+        personal_frame: None,
+    })
 }

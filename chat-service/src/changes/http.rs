@@ -8,7 +8,10 @@ use neonchat_common::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{parse_message_ids, service::Changes};
+use super::{
+    parse_message_ids,
+    service::{Changed, Changes},
+};
 use crate::{
     http::{
         extract::Body,
@@ -146,12 +149,19 @@ struct DeleteRequest {
 
 /// The event of a change.
 #[derive(Serialize, ToSchema)]
-struct ChangeAnswer {
+pub(crate) struct ChangeAnswer {
     /// The `seq` of the event; `null` if nothing changed.
     #[schema(value_type = Option<i64>, required, minimum = 1, examples(46))]
     seq: Option<Seq>,
     /// Whether an earlier request with this `request_id` made the change.
     duplicate: bool,
+}
+
+impl ChangeAnswer {
+    /// Returns the answer to a change; `None` if it changed nothing.
+    pub(crate) fn of(made: Option<&Changed>) -> Self {
+        Self { seq: made.map(Changed::seq), duplicate: made.is_some_and(|made| made.is_duplicate) }
+    }
 }
 
 /// Deletes a message for everybody.
@@ -208,8 +218,5 @@ async fn delete_many(
 }
 
 async fn apply(changes: &Changes, change: NewChange) -> Result<Json<ChangeAnswer>, ApiError> {
-    Ok(Json(match changes.apply_and_publish(change).await? {
-        Some(made) => ChangeAnswer { seq: Some(made.seq()), duplicate: made.is_duplicate },
-        None => ChangeAnswer { seq: None, duplicate: false },
-    }))
+    Ok(Json(ChangeAnswer::of(changes.apply_and_publish(change).await?.as_ref())))
 }

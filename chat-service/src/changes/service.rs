@@ -46,7 +46,7 @@ impl Changes {
         tasks: Tasks,
         is_enabled: bool,
     ) -> Self {
-        describe_counter!(CHANGES_TOTAL, "Edits and deletions, by outcome");
+        describe_counter!(CHANGES_TOTAL, "Edits, deletions, reactions and pins, by outcome");
         Self { messages, timeline, notifier, tasks, is_enabled }
     }
 
@@ -57,14 +57,12 @@ impl Changes {
         }
         let (kind, chat) = (kind(&change.change), change.chat);
         let outcome = self.messages.change(change).await;
-        let status = match &outcome {
-            Ok(ChangeOutcome::Applied(_)) => "applied",
-            Ok(ChangeOutcome::Duplicate(_)) => "duplicate",
-            Ok(ChangeOutcome::Unchanged) => "unchanged",
-            Err(MessageError::Db(_) | MessageError::Contended | MessageError::ShuttingDown) => "unavailable",
-            Err(_) => "refused",
-        };
-        counter!(CHANGES_TOTAL, "kind" => kind, "status" => status).increment(1);
+        let status = outcome.as_ref().map(|outcome| match outcome {
+            ChangeOutcome::Applied(_) => "applied",
+            ChangeOutcome::Duplicate(_) => "duplicate",
+            ChangeOutcome::Unchanged => "unchanged",
+        });
+        count_change(kind, status);
         let (event, is_duplicate) = match outcome? {
             ChangeOutcome::Applied(event) => (*event, false),
             // Its message may have been changed again since.
@@ -92,6 +90,15 @@ impl Changes {
         };
         self.tasks.spawn(correlation::in_current_scope(work)).await.map_err(ApiError::internal)?
     }
+}
+
+/// Counts a change of this kind by its outcome.
+pub(crate) fn count_change(kind: &'static str, outcome: Result<&'static str, &MessageError>) {
+    let status = outcome.unwrap_or_else(|error| match error {
+        MessageError::Db(_) | MessageError::Contended | MessageError::ShuttingDown => "unavailable",
+        _ => "refused",
+    });
+    counter!(CHANGES_TOTAL, "kind" => kind, "status" => status).increment(1);
 }
 
 const fn kind(change: &Change) -> &'static str {

@@ -16,6 +16,8 @@ pub struct LimitSettings {
     pub failures_per_name: u32,
     /// `LOGIN_FAILURES_PER_ADDRESS`: failed logins from one address in an hour.
     pub failures_per_address: u32,
+    /// `REACTIONS_PER_SECOND`: changes of reactions of a user.
+    pub reactions_per_second: u32,
 }
 
 impl LimitSettings {
@@ -25,8 +27,15 @@ impl LimitSettings {
             auth_per_minute: bounding(source, "AUTH_RATE_LIMIT_PER_MINUTE", 60, environment),
             failures_per_name: against_guessing(source, "LOGIN_FAILURES_PER_NAME", 10, environment),
             failures_per_address: bounding(source, "LOGIN_FAILURES_PER_ADDRESS", 100, environment),
+            reactions_per_second: source.number("REACTIONS_PER_SECOND", 5, 0, 1000),
         };
-        let off = Self { requests_per_minute: 0, auth_per_minute: 0, failures_per_name: 0, failures_per_address: 0 };
+        let off = Self {
+            requests_per_minute: 0,
+            auth_per_minute: 0,
+            failures_per_name: 0,
+            failures_per_address: 0,
+            reactions_per_second: 0,
+        };
         if limits.requests_per_minute == 0 { off } else { limits }
     }
 }

@@ -10,23 +10,23 @@ use super::error::MessageError;
 use crate::db::{CONNECTION_TIMEOUT, DbError};
 
 /// The size from which a statement takes no further items: messages, and bytes of their texts.
-pub(super) const MAX_BATCH: BatchSize = BatchSize { messages: 512, bytes: 1024 * 1024 };
+pub(crate) const MAX_BATCH: BatchSize = BatchSize { messages: 512, bytes: 1024 * 1024 };
 
 /// Callers that can wait for a statement to begin.
-pub(super) const QUEUE_CAPACITY: usize = 4096;
+pub(crate) const QUEUE_CAPACITY: usize = 4096;
 
 /// The work of one caller.
 #[derive(Debug)]
-pub(super) struct Job<T, A> {
-    pub(super) work: T,
+pub(crate) struct Job<T, A> {
+    pub(crate) work: T,
     /// The statement begins by then, or not at all: the caller has a timeout, and what was reported as refused must not be
     /// stored afterwards.
-    pub(super) start_by: Instant,
-    pub(super) answer: oneshot::Sender<A>,
+    pub(crate) start_by: Instant,
+    pub(crate) answer: oneshot::Sender<A>,
 }
 
 /// Queues work and waits for its answer. The work continues if the caller is cancelled.
-pub(super) async fn submit<T, A>(queue: &mpsc::Sender<Job<T, A>>, work: T) -> Result<A, MessageError> {
+pub(crate) async fn submit<T, A>(queue: &mpsc::Sender<Job<T, A>>, work: T) -> Result<A, MessageError> {
     let start_by = Instant::now() + CONNECTION_TIMEOUT;
     let (answer, answered) = oneshot::channel();
     match timeout_at(start_by, queue.send(Job { work, start_by, answer })).await {
@@ -38,7 +38,7 @@ pub(super) async fn submit<T, A>(queue: &mpsc::Sender<Job<T, A>>, work: T) -> Re
 
 /// Refuses the jobs whose time is over, with what `refusal` makes of each. Returns the others, and by when their statement has to
 /// begin; `None` if there are none.
-pub(super) fn in_time<T, A>(jobs: Vec<Job<T, A>>, refusal: impl Fn(&T) -> A) -> Option<(Vec<Job<T, A>>, Instant)> {
+pub(crate) fn in_time<T, A>(jobs: Vec<Job<T, A>>, refusal: impl Fn(&T) -> A) -> Option<(Vec<Job<T, A>>, Instant)> {
     let now = Instant::now();
     let (jobs, late): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| now < job.start_by);
     for Job { work, answer, .. } in late {

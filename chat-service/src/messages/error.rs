@@ -6,7 +6,39 @@ use diesel::result::Error as QueryError;
 use neonchat_common::error::{ApiError, ErrorCode, NO_SUCH_CHAT, Reason};
 use thiserror::Error;
 
-use crate::db::{DbError, WorkError};
+use crate::{
+    db::{DbError, WorkError},
+    limits::limiter::rate_limited,
+};
+
+/// What is limited in number.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Quantity {
+    /// The reactions of a user to a message.
+    Reactions,
+    /// The kinds of reactions to a message.
+    ReactionKinds,
+    /// The pinned messages of a chat.
+    Pins,
+}
+
+impl Quantity {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reactions => "reactions",
+            Self::ReactionKinds => "reaction_kinds",
+            Self::Pins => "pins",
+        }
+    }
+
+    fn text(self, max: i32) -> String {
+        match self {
+            Self::Reactions => format!("You can react to a message with {max} emoji. Remove one first."),
+            Self::ReactionKinds => format!("A message can have {max} different reactions. Use one of them."),
+            Self::Pins => format!("A chat can have {max} pinned messages. Unpin one first."),
+        }
+    }
+}
 
 /// Why a request about messages failed.
 #[derive(Clone, Debug, Error)]
@@ -41,6 +73,12 @@ pub(crate) enum MessageError {
         /// The time until it takes another one.
         wait: Duration,
     },
+    /// A limit of quantity is reached.
+    #[error("{}", .0.text(*.1))]
+    LimitReached(Quantity, i32),
+    /// The user makes too many requests.
+    #[error("too many requests")]
+    RateLimited(Duration),
     /// The message is too old to be edited.
     #[error("This message is too old to be edited.")]
     EditWindowClosed,
@@ -108,6 +146,8 @@ impl From<MessageError> for ApiError {
             MessageError::TooManyMessages { wait } => {
                 Self { retry_after: Some(wait), ..Self::new(ErrorCode::RateLimited, text) }
             }
+            MessageError::LimitReached(what, max) => Self::limit_reached(what.as_str(), max, text),
+            MessageError::RateLimited(wait) => rate_limited(wait),
             MessageError::EditWindowClosed => Self::forbidden(Reason::Window, text),
             MessageError::Protected => Self::forbidden(Reason::Protected, text),
             MessageError::EventsDisabled => Self::forbidden(Reason::Disabled, text),

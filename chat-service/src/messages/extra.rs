@@ -167,13 +167,22 @@ pub(crate) struct Reaction {
     /// The number of users.
     #[schema(minimum = 1, examples(3))]
     count: i64,
-    /// The ids of the last of them, at most 3, the newest first.
+    /// The ids of the last of them, at most 3, the newest first. Absent in a channel, except for admins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
     recent: Vec<UserId>,
 }
 
 impl Reactions {
     pub(crate) const fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Removes who reacted.
+    pub(crate) fn hide_users(&mut self) {
+        for reaction in &mut self.0 {
+            reaction.recent.clear();
+        }
     }
 
     /// Returns the approximate size, encoded, in bytes.

@@ -1,6 +1,6 @@
 //! Messages: each is stored once, with a number in the sequence of its chat.
 
-mod batching;
+pub(crate) mod batching;
 pub(crate) mod change;
 mod change_queue;
 pub(crate) mod error;
@@ -14,5 +14,5 @@ pub(crate) mod model;
 mod names;
 mod resolve;
 pub(crate) mod service;
-mod store;
+pub(crate) mod store;
 mod writer;

@@ -3,7 +3,12 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use diesel::{ExpressionMethods as _, HasQuery, NullableExpressionMethods as _};
+use diesel::{
+    ExpressionMethods as _, HasQuery, NullableExpressionMethods as _,
+    dsl::sql,
+    expression::SqlLiteral,
+    sql_types::{Array, Text},
+};
 use neonchat_common::{
     ids::{ChatId, MessageId, SendId, Seq, UserId},
     json,
@@ -172,6 +177,16 @@ pub(crate) struct Message {
     #[serde(skip_serializing_if = "Reactions::is_empty")]
     #[schema(required = false)]
     pub(crate) reactions: Reactions,
+    /// The emoji with which the user reacted to it, the oldest first. Absent if there are none, and in frames and events.
+    #[diesel(select_expression = no_list(), select_expression_type = SqlLiteral<Array<Text>>)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false, examples(json!(["👍"])))]
+    pub(crate) my_reactions: Vec<String>,
+}
+
+/// Stands for a column that depends on the reader. It is filled in afterwards.
+fn no_list() -> SqlLiteral<Array<Text>> {
+    sql("'{}'::text[]")
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -200,6 +215,7 @@ impl Message {
             expires_at: stored.expires_at,
             extra: stored.extra.map(|extra| *extra).unwrap_or_default(),
             reactions: Reactions::default(),
+            my_reactions: Vec::new(),
         }
     }
 

@@ -21,6 +21,7 @@ use super::{
     writer::Writer,
 };
 use crate::{
+    access::Access,
     config::{EditHistory, MessageSettings},
     db::{Db, Replica},
     notifier::{MessageStored, Notifier},
@@ -146,7 +147,17 @@ impl Messages {
         chat: ChatId,
         message: MessageId,
     ) -> Result<Message, MessageError> {
-        Ok(store::message(&self.db, user, chat, message).await?.1.seen_by(user))
+        Ok(self.find(user, chat, message).await?.1.seen_by(user))
+    }
+
+    /// Returns a message as others than its sender see it, and the membership of the user.
+    pub(crate) async fn find(
+        &self,
+        user: UserId,
+        chat: ChatId,
+        message: MessageId,
+    ) -> Result<(Access, Message), MessageError> {
+        store::message(&self.db, user, chat, message).await
     }
 
     /// Returns those of the messages of a chat that exist for one of its members.

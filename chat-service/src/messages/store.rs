@@ -1,13 +1,15 @@
 //! Messages in Postgres.
 
-mod attempts;
+pub(crate) mod attempts;
 mod change;
 mod forward;
 mod insert;
-mod lock;
+pub(crate) mod lock;
 mod lookup;
 mod resolve;
 mod rich;
+
+use std::slice;
 
 use diesel::{
     BoolExpressionMethods as _, ExpressionMethods as _, HasQuery as _, OptionalExtension as _, QueryDsl as _,
@@ -31,6 +33,7 @@ use super::{
 use crate::{
     access::Access,
     db::{Db, Replica},
+    reactions::store::add_own_reactions,
     rights::ChatKind,
     schema::{chats, message_versions, messages},
 };
@@ -95,7 +98,7 @@ async fn confirmed_page(
 }
 
 /// Returns the membership of a user as it is now: less may exist for the user than before. The members of a direct chat never change.
-async fn latest_access(connection: &mut AsyncPgConnection, before: Access) -> Result<Access, MessageError> {
+pub(crate) async fn latest_access(connection: &mut AsyncPgConnection, before: Access) -> Result<Access, MessageError> {
     if before.kind() == ChatKind::Direct {
         return Ok(before);
     }
@@ -103,7 +106,11 @@ async fn latest_access(connection: &mut AsyncPgConnection, before: Access) -> Re
 }
 
 /// Checks that a user is still a member for whom a message exists.
-async fn confirm(connection: &mut AsyncPgConnection, before: Access, message: Seq) -> Result<(), MessageError> {
+pub(crate) async fn confirm(
+    connection: &mut AsyncPgConnection,
+    before: Access,
+    message: Seq,
+) -> Result<(), MessageError> {
     let now = latest_access(connection, before).await?;
     if message > now.hidden_up_to() { Ok(()) } else { Err(MessageError::NoSuchMessage) }
 }
@@ -113,7 +120,11 @@ pub(super) async fn access_of(db: &Db, user: UserId, chat: ChatId) -> Result<Acc
     db.run(async |connection| access(connection, user, chat).await).await
 }
 
-async fn access(connection: &mut AsyncPgConnection, user: UserId, chat: ChatId) -> Result<Access, MessageError> {
+pub(crate) async fn access(
+    connection: &mut AsyncPgConnection,
+    user: UserId,
+    chat: ChatId,
+) -> Result<Access, MessageError> {
     Access::find(connection, user, chat).await?.ok_or(MessageError::NoSuchChat)
 }
 
@@ -128,7 +139,7 @@ async fn page(
     let head_seq = head.ok_or(MessageError::NoSuchChat)?;
     let first_seq = access.hidden_up_to() + 1;
     let nothing = limit.minus(usize::MAX);
-    let (messages, has_previous, has_next) = match position {
+    let (mut messages, has_previous, has_next) = match position {
         Position::Newest => {
             let (messages, has_previous) = older_than(connection, access, Seq::MAX, limit).await?;
             (messages, has_previous, false)
@@ -155,6 +166,7 @@ async fn page(
             (messages, has_previous, has_next)
         }
     };
+    add_own_reactions(connection, access.user(), &mut messages).await?;
     Ok(History { messages, has_previous, has_next, head_seq, first_seq })
 }
 
@@ -184,7 +196,8 @@ pub(super) async fn message(
         let access = access(connection, user, chat).await?;
         let message = Message::query().filter(messages::id.eq(message.0)).first(connection).await.optional()?;
         let message = message.filter(|message| is_visible_to(access, message.chat_id, message.seq));
-        let message = message.ok_or(MessageError::NoSuchMessage)?;
+        let mut message: Message = message.ok_or(MessageError::NoSuchMessage)?;
+        add_own_reactions(connection, user, slice::from_mut(&mut message)).await?;
         confirm(connection, access, message.seq).await?;
         Ok((access, message))
     })

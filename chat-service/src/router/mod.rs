@@ -12,8 +12,8 @@ use neonchat_common::http::{json_config, path_config, query_config};
 use utoipa::openapi::OpenApi;
 
 use crate::{
-    changes, chats, groups, health, http::routes::Routes, messages, prefs, request_limit::limit_requests,
-    services::Services, sessions, timeline, users,
+    changes, chats, groups, health, http::routes::Routes, messages, pins, prefs, reactions,
+    request_limit::limit_requests, services::Services, sessions, timeline, users,
 };
 
 /// The prefix of the API.
@@ -45,6 +45,8 @@ pub(crate) fn routes(config: &mut ServiceConfig, services: &Services, has_operat
         .app_data(Data::new(services.messages.clone()))
         .app_data(Data::new(services.timeline.clone()))
         .app_data(Data::new(services.changes.clone()))
+        .app_data(Data::new(services.reactions.clone()))
+        .app_data(Data::new(services.pins.clone()))
         .app_data(Data::new(services.groups.clone()))
         .app_data(Data::new(services.health.clone()))
         .configure(operations)
@@ -66,6 +68,8 @@ fn api_routes() -> Routes {
         .and(messages::http::routes())
         .and(changes::http::routes())
         .and(messages::lookup_http::routes())
+        .and(reactions::http::routes())
+        .and(pins::http::routes())
         .and(groups::http::routes())
         .and(timeline::http::routes())
 }

@@ -5,6 +5,7 @@ use neonchat_common::{
     ids::{ChatId, MessageId, Seq, UserId},
     time,
 };
+use serde_json::json;
 use uuid::Uuid;
 
 use super::model::{
@@ -45,6 +46,7 @@ fn protocol_has_frames_of_changes_as_they_are_encoded() {
         expires_at: None,
         extra: Extra::default(),
         reactions: Reactions::default(),
+        my_reactions: Vec::new(),
     };
     let edited = MessageEditedEvent {
         kind: MessageEditedEventType::MessageEdited,
@@ -64,7 +66,11 @@ fn protocol_has_frames_of_changes_as_they_are_encoded() {
         at: deleted_at,
         messages: vec![DeletedMessage { id, seq: 42 }],
     };
-    for event in [Event::Edited(edited), Event::Deleted(deleted)] {
+    let at = |minutes: i64| time::from_micros(1_767_323_045_000_006 + minutes * 60_000_000).expect("time in range");
+    let reactions = serde_json::from_value(json!([{ "emoji": "👍", "count": 2, "recent": [by] }]));
+    let reacted = Event::reactions(chat_id, 45, (id, 42), reactions.expect("read reactions"));
+    let pinned = Event::pinned(Origin { chat_id, seq: 46, by, at: at(4) }, id, true);
+    for event in [Event::Edited(edited), Event::Deleted(deleted), reacted, pinned] {
         assert_documented(by, event);
     }
 }

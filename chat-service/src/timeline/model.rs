@@ -1,5 +1,6 @@
 //! Durable events, and pages of them.
 
+mod marks;
 mod membership;
 mod view;
 
@@ -12,6 +13,7 @@ use neonchat_common::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub(crate) use self::marks::{PinnedEvent, ReactionsEvent};
 #[cfg(test)]
 pub(crate) use self::membership::{AddedBody, ChangedBody, RemovedBody};
 pub(crate) use self::membership::{
@@ -92,6 +94,8 @@ impl EventsPage {
     ("message" = "#/components/schemas/MessageEvent"),
     ("message_edited" = "#/components/schemas/MessageEditedEvent"),
     ("messages_deleted" = "#/components/schemas/MessagesDeletedEvent"),
+    ("reactions" = "#/components/schemas/ReactionsEvent"),
+    ("pinned" = "#/components/schemas/PinnedEvent"),
     ("members_added" = "#/components/schemas/MembersAddedEvent"),
     ("members_removed" = "#/components/schemas/MembersRemovedEvent"),
     ("member_changed" = "#/components/schemas/MemberChangedEvent"),
@@ -106,6 +110,10 @@ pub(crate) enum Event {
     Edited(MessageEditedEvent),
     /// Messages were deleted.
     Deleted(MessagesDeletedEvent),
+    /// The reactions to a message changed.
+    Reactions(ReactionsEvent),
+    /// A message was pinned, or is not pinned any more.
+    Pinned(PinnedEvent),
     /// Users became members.
     MembersAdded(MembersAddedEvent),
     /// Users ceased to be members.
@@ -273,6 +281,8 @@ impl Event {
             Self::Message(event) => event.seq,
             Self::Edited(event) => event.seq,
             Self::Deleted(event) => event.seq,
+            Self::Reactions(event) => event.seq,
+            Self::Pinned(event) => event.origin.seq,
             Self::MembersAdded(event) => event.origin.seq,
             Self::MembersRemoved(event) => event.origin.seq,
             Self::MemberChanged(event) => event.seq,
@@ -303,10 +313,13 @@ impl Event {
             Self::Message(MessageEvent { message, .. })
             | Self::Edited(MessageEditedEvent { message: Some(message), .. }) => message.size() + EVENT_OVERHEAD,
             Self::Deleted(event) => EVENT_OVERHEAD + event.messages.len() * DELETED_MESSAGE_SIZE,
+            Self::Reactions(event) => EVENT_OVERHEAD + event.reactions.size(),
             Self::MembersAdded(event) => EVENT_OVERHEAD + event.body.user_ids.len() * USER_ID_SIZE,
             Self::MembersRemoved(event) => EVENT_OVERHEAD + event.body.user_ids.len() * USER_ID_SIZE,
             Self::ChatUpdated(event) => EVENT_OVERHEAD + event.profile.title.len() + event.profile.description.len(),
-            Self::Edited(_) | Self::MemberChanged(_) | Self::ChatClosed(_) | Self::Unknown(_) => EVENT_OVERHEAD,
+            Self::Edited(_) | Self::Pinned(_) | Self::MemberChanged(_) | Self::ChatClosed(_) | Self::Unknown(_) => {
+                EVENT_OVERHEAD
+            }
         }
     }
 }

@@ -82,7 +82,12 @@ struct EventsAfter {
 impl QueryFragment<Pg> for EventsAfter {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql(
-            "(SELECT seq, 0::smallint, sender_id, request_id, created_at, NULL, NULL,
+            "(SELECT seq, 0::smallint, sender_id, request_id, created_at, NULL,
+                     (SELECT chats.kind FROM chats WHERE chats.id = ",
+        );
+        out.push_bind_param::<SqlUuid, _>(&self.chat)?;
+        out.push_sql(
+            "),
                      id, seq, sender_id, request_id, text, created_at, updated_at, changed_seq, deleted_at IS NOT NULL,
                      expires_at, extra, reactions
                 FROM messages WHERE chat_id = ",
@@ -159,7 +164,7 @@ struct EventColumns {
     request_id: Option<Uuid>,
     at: DateTime<Utc>,
     body: Option<String>,
-    /// The type of the chat. Not for a message.
+    /// The type of the chat.
     chat_kind: Option<String>,
 }
 
@@ -196,12 +201,25 @@ impl Row {
         let EventColumns { seq, kind, actor, request_id, at, body, chat_kind } = event;
         let chat_kind = chat_kind.and_then(|name| ChatKind::from_name(&name));
         let actor = UserId(actor);
-        let message = message.message(chat, history, rich);
+        let mut message = message.message(chat, history, rich);
+        // Everybody gets the same message, also those who may not know the members of a channel.
+        if chat_kind == Some(ChatKind::Channel)
+            && kind != EventKind::Reactions as i16
+            && let Some(message) = &mut message
+        {
+            message.reactions.hide_users();
+        }
         let unknown = Event::Unknown(UnknownEvent { kind: UnknownEventType::Unknown, chat_id: chat, seq });
         let origin = Origin { chat_id: chat, seq, by: actor, at };
         let event = match (EventKind::from_number(kind), message) {
             (None, Some(message)) if kind == 0 => Event::message(message),
             (Some(EventKind::Edited), Some(message)) => Event::edited(origin, message),
+            (Some(EventKind::Reactions), Some(message)) => {
+                Event::reactions(chat, seq, (message.id, message.seq), message.reactions)
+            }
+            (Some(kind @ (EventKind::Pinned | EventKind::Unpinned)), Some(message)) => {
+                Event::pinned(origin, message.id, kind == EventKind::Pinned)
+            }
             (Some(EventKind::Deleted), _) => {
                 membership::read(origin, body.as_deref()).map_or(unknown, |messages| Event::deleted(origin, messages))
             }
@@ -228,6 +246,7 @@ impl MessageColumns {
             expires_at: rich.expires_at,
             extra: rich.extra.into(),
             reactions: rich.reactions.into(),
+            my_reactions: Vec::new(),
         })
     }
 }

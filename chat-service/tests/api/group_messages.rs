@@ -2,6 +2,8 @@
 
 mod changing;
 mod lookups;
+mod pins;
+mod reactions;
 mod reading;
 mod removal;
 mod rich;

@@ -12,8 +12,8 @@ use neonchat_common::{
 };
 use neonchat_proto::chat::v1::{
     Change, ChatClass as WireClass, ChatEvent, DeleteMessages, EditMessage, HiddenFrame as WireHidden,
-    MembershipChange as WireMembershipChange, Message as ProtoMessage, Refusal, Role as WireRole, StoreMessageResult,
-    StoreMessagesRequest, UserChat as ProtoUserChat, ValidateAndStoreMessageRequest,
+    MembershipChange as WireMembershipChange, Message as ProtoMessage, React, Refusal, Role as WireRole,
+    StoreMessageResult, StoreMessagesRequest, UserChat as ProtoUserChat, ValidateAndStoreMessageRequest,
     change_message_request::Change as WireChange, chat_event::Event, store_message_result::Result as Outcome,
 };
 use serde_json::value::RawValue;
@@ -111,8 +111,10 @@ pub(crate) struct HiddenJson {
 #[derive(Debug)]
 pub(crate) struct ChangeOutcome {
     pub(crate) duplicate: bool,
-    /// The event; `None` if nothing changed.
+    /// The event; `None` if nothing changed, or the event follows later.
     pub(crate) event: Option<StoredChange>,
+    /// The frame for the actor's other sockets.
+    pub(crate) personal_frame: Option<ByteString>,
 }
 
 /// A page of a chat's durable events.
@@ -296,7 +298,7 @@ fn parse_membership(change: &WireMembershipChange) -> Result<MembershipChange, A
     })
 }
 
-fn parse_frame(frame: Vec<u8>) -> Result<ByteString, ApiError> {
+pub(super) fn parse_frame(frame: Vec<u8>) -> Result<ByteString, ApiError> {
     ByteString::try_from(frame).map_err(|_| ApiError::internal("chat-service sent a frame that is not UTF-8"))
 }
 
@@ -311,6 +313,9 @@ impl NewChange {
             Self::Delete { message_ids } => WireChange::Delete(DeleteMessages {
                 message_ids: message_ids.iter().map(ToString::to_string).collect(),
             }),
+            Self::React { message_id, emoji, on } => {
+                WireChange::React(React { message_id: message_id.to_string(), emoji: emoji.clone(), on: *on })
+            }
         }
     }
 }

@@ -52,6 +52,7 @@ frame_types! {
     Message = "message";
     Change(change: NewChange::Edit { .. }) = "edit";
     Change(change: NewChange::Delete { .. }) = "delete";
+    Change(change: NewChange::React { .. }) = "react";
     Typing = "typing";
     Receipt = "receipt";
     Draft = "draft";
@@ -68,6 +69,8 @@ pub(crate) enum NewChange {
     Edit { message_id: MessageId, text: MessageText, given: Given },
     /// Messages are deleted for everybody.
     Delete { message_ids: Vec<MessageId> },
+    /// The user reacts to a message, or takes a reaction back. chat-service validates the emoji.
+    React { message_id: MessageId, emoji: String, on: bool },
 }
 
 /// A draft that a client wants to store.
@@ -145,6 +148,10 @@ struct Fields<'a> {
     message_id: Option<&'a RawValue>,
     #[serde(borrow)]
     message_ids: Option<&'a RawValue>,
+    #[serde(borrow)]
+    emoji: Option<&'a RawValue>,
+    #[serde(borrow)]
+    on: Option<&'a RawValue>,
     #[serde(borrow)]
     is_typing: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -230,6 +237,12 @@ impl ClientFrame {
                     ));
                 }
                 Self::change(fields, NewChange::Delete { message_ids })
+            }
+            "react" => {
+                let message_id = required("message_id", fields.message_id, "a UUID")?;
+                let emoji = required("emoji", fields.emoji, "a string")?;
+                let on = required("on", fields.on, "true or false")?;
+                Self::change(fields, NewChange::React { message_id, emoji, on })
             }
             "typing" => Ok(Self::Typing {
                 request_id: readable_request_id(fields),

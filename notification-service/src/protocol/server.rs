@@ -132,9 +132,11 @@ pub(crate) const MEMBERS_ADDED: &str = "members_added";
 pub(crate) const CHAT_UPDATED: &str = "chat_updated";
 
 /// The types of the frames that chat-service encodes. This service passes them on without parsing them.
-pub(crate) const CHANGE_TYPES: [&str; 7] = [
+pub(crate) const CHANGE_TYPES: [&str; 9] = [
     "message_edited",
     "messages_deleted",
+    "reactions",
+    "pinned",
     MEMBERS_ADDED,
     "members_removed",
     "member_changed",
@@ -143,7 +145,7 @@ pub(crate) const CHANGE_TYPES: [&str; 7] = [
 ];
 
 /// The types of the frames for one user alone that only chat-service encodes.
-pub(crate) const PERSONAL_TYPES: [&str; 1] = ["chat_settings"];
+pub(crate) const PERSONAL_TYPES: [&str; 2] = ["chat_settings", "my_reaction"];
 
 /// What an ack tells.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -165,8 +167,10 @@ pub(crate) enum Typists {
     Several { user_ids: Vec<UserId>, more: usize },
 }
 
-/// The types of the frames of durable events whose content stays as it is, unless an event of another type follows.
-pub(crate) const FINAL_TYPES: [&str; 4] = ["new_message", MEMBERS_ADDED, "members_removed", "member_changed"];
+/// The types of the frames of durable events whose content stays as it is, unless an event of another type follows. Reactions and pins
+/// are replaced by a later event of the same type: a client that gets both ends with the later one.
+pub(crate) const FINAL_TYPES: [&str; 6] =
+    ["new_message", "reactions", "pinned", MEMBERS_ADDED, "members_removed", "member_changed"];
 
 /// The result of catch-up in a chat.
 #[derive(Clone, Copy, Debug, Serialize)]

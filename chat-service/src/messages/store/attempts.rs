@@ -8,7 +8,7 @@ use diesel::{
 use crate::messages::error::MessageError;
 
 /// A batch, with the outcomes of the items that need no further attempt.
-pub(super) struct Attempts<T> {
+pub(crate) struct Attempts<T> {
     outcomes: Vec<Result<T, MessageError>>,
     /// The items that are to be tried.
     pending: Vec<usize>,
@@ -18,13 +18,13 @@ pub(super) struct Attempts<T> {
 
 impl<T> Attempts<T> {
     /// Begins with all of this number of items. An item that gets no row is not in a chat of the user.
-    pub(super) fn new(items: usize, most: usize) -> Self {
+    pub(crate) fn new(items: usize, most: usize) -> Self {
         let outcomes = (0..items).map(|_| Err(MessageError::NoSuchChat)).collect();
         Self { outcomes, pending: (0..items).collect(), left: most }
     }
 
     /// Returns whether there are items to be tried, and begins the next attempt.
-    pub(super) const fn begin(&mut self) -> bool {
+    pub(crate) const fn begin(&mut self) -> bool {
         let begins = self.left > 0 && !self.pending.is_empty();
         if begins {
             self.left -= 1;
@@ -33,13 +33,13 @@ impl<T> Attempts<T> {
     }
 
     /// Returns the items to be tried, in the order of the statement.
-    pub(super) fn pending<'a, I>(&self, items: &[&'a I]) -> Vec<&'a I> {
+    pub(crate) fn pending<'a, I>(&self, items: &[&'a I]) -> Vec<&'a I> {
         self.pending.iter().map(|index| items[*index]).collect()
     }
 
     /// Returns the rows of the attempt. There are none if one of the `request_id`s was stored meanwhile, in this chat or another: the
     /// attempt is rolled back, and the next one finds it.
-    pub(super) fn rows<R>(&self, rows: QueryResult<Vec<R>>) -> QueryResult<Option<Vec<R>>> {
+    pub(crate) fn rows<R>(&self, rows: QueryResult<Vec<R>>) -> QueryResult<Option<Vec<R>>> {
         match rows {
             Err(QueryError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) if self.left > 0 => Ok(None),
             rows => rows.map(Some),
@@ -48,7 +48,7 @@ impl<T> Attempts<T> {
 
     /// Takes the rows of the attempt, each with the number of its item in the statement, from 1. `outcome` gets the position of the
     /// item in [`Attempts::pending`], and returns `None` if it must be tried again.
-    pub(super) fn settle<R>(
+    pub(crate) fn settle<R>(
         &mut self,
         rows: impl Iterator<Item = (i64, R)>,
         outcome: impl Fn(usize, R) -> Option<Result<T, MessageError>>,
@@ -68,7 +68,7 @@ impl<T> Attempts<T> {
         self.pending = again;
     }
 
-    pub(super) fn finish(self) -> Vec<Result<T, MessageError>> {
+    pub(crate) fn finish(self) -> Vec<Result<T, MessageError>> {
         self.outcomes
     }
 }

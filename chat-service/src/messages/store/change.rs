@@ -183,6 +183,16 @@ impl ApplyChanges<'_> {
                 DELETE FROM passive_messages AS passive USING changed
                  WHERE new_text IS NULL AND passive.chat_id = changed.chat_id AND user_id = sender_id
                        AND passive.seq = message_seq
+            ), deleted_reactions AS (
+                DELETE FROM reactions AS reaction USING changed
+                 WHERE new_text IS NULL AND reaction.chat_id = changed.chat_id
+                       AND reaction.message_seq = changed.message_seq
+            ), deleted_due AS (
+                DELETE FROM reactions_due AS due USING changed
+                 WHERE new_text IS NULL AND due.chat_id = changed.chat_id AND due.message_seq = changed.message_seq
+            ), deleted_pins AS (
+                DELETE FROM pins USING changed
+                 WHERE new_text IS NULL AND pins.chat_id = changed.chat_id AND pins.message_seq = changed.message_seq
             )",
         );
         Ok(())
@@ -465,9 +475,10 @@ impl WrittenColumns {
     fn event(self, new: &NewChange, seq: Seq, rich: RichColumns) -> Option<StoredEvent> {
         let &NewChange { chat, actor, request_id, ref change } = new;
         let origin = Origin { chat_id: chat, seq, by: actor, at: self.at? };
+        let chat_kind = self.chat_kind.as_deref().and_then(ChatKind::from_name);
         let event = match change {
             Change::Edit { message, text, .. } => {
-                let message = Message {
+                let mut message = Message {
                     id: *message,
                     chat_id: chat,
                     // Only the author can edit it.
@@ -482,12 +493,16 @@ impl WrittenColumns {
                     expires_at: rich.expires_at,
                     extra: rich.extra.into(),
                     reactions: rich.reactions.into(),
+                    my_reactions: Vec::new(),
                 };
+                // Everybody gets the same message, also those who may not know the members of a channel.
+                if chat_kind == Some(ChatKind::Channel) {
+                    message.reactions.hide_users();
+                }
                 Event::edited(origin, message)
             }
             Change::Delete { .. } => Event::deleted(origin, serde_json::from_str(self.deleted.as_deref()?).ok()?),
         };
-        let chat_kind = self.chat_kind.as_deref().and_then(ChatKind::from_name);
         Some(StoredEvent { actor, request_id, chat_kind, event })
     }
 }

@@ -11,7 +11,7 @@ use crate::schema::chats;
 ///
 /// A statement that decides before it has the lock, and finds then that the chat was changed meanwhile, has to be repeated. After
 /// this the repetition cannot fail for that reason again: it has waited for its turn, however many others change the chat.
-pub(super) async fn lock_chats(
+pub(crate) async fn lock_chats(
     connection: &mut AsyncPgConnection,
     chats: impl Iterator<Item = ChatId>,
 ) -> QueryResult<()> {

@@ -19,6 +19,7 @@ use crate::{
         error::MessageError,
         model::{History, LookupLimit, MentionPlace, Mentioned, Message, Replies},
     },
+    reactions::store::add_own_reactions,
     schema::{chats, messages, replies},
 };
 
@@ -38,6 +39,7 @@ pub(in crate::messages) async fn by_ids(
         let access = latest_access(connection, access).await?;
         messages.retain(|message| is_visible_to(access, message.chat_id, message.seq));
         messages.sort_unstable_by_key(|message| -message.seq);
+        add_own_reactions(connection, user, &mut messages).await?;
         Ok(History {
             messages,
             has_previous: false,
@@ -75,6 +77,7 @@ pub(in crate::messages) async fn replies(
             .await?;
         let access = latest_access(connection, access).await?;
         replies.retain(|message| !message.is_deleted && message.seq > access.hidden_up_to());
+        add_own_reactions(connection, access.user(), &mut replies).await?;
         Ok(Replies { replies, next })
     })
     .await
@@ -137,15 +140,20 @@ pub(in crate::messages) async fn mentions(
         let mut rows: Vec<MentionRow> = query.load(connection).await?;
         let place = |row: &MentionRow| MentionPlace { at: row.at, chat: ChatId(row.chat_id), seq: row.seq }.to_string();
         let next = limit.next_place(&mut rows, place);
-        let mut found = found(connection, &rows).await?;
+        let mut found = found(connection, user, &rows).await?;
         let mentions = rows.iter().filter_map(|row| found.remove(&row.id)).collect();
         Ok(Mentioned { mentions, next })
     })
     .await
 }
 
-async fn found(connection: &mut AsyncPgConnection, rows: &[MentionRow]) -> diesel::QueryResult<HashMap<Uuid, Message>> {
+async fn found(
+    connection: &mut AsyncPgConnection,
+    user: UserId,
+    rows: &[MentionRow],
+) -> diesel::QueryResult<HashMap<Uuid, Message>> {
     let query = Message::query().filter(messages::id.eq_any(rows.iter().map(|row| row.id)));
-    let found: Vec<Message> = query.load(connection).await?;
+    let mut found: Vec<Message> = query.load(connection).await?;
+    add_own_reactions(connection, user, &mut found).await?;
     Ok(found.into_iter().filter(|message| !message.is_deleted).map(|message| (message.id.0, message)).collect())
 }

@@ -17,7 +17,6 @@ impl Event {
     /// Returns the event as a member may see it.
     pub(crate) fn seen_by(self, access: Access) -> Self {
         let reader = access.user();
-        let is_channel_member = access.kind() == ChatKind::Channel && access.role() < Role::Admin;
         match self {
             Self::Edited(MessageEditedEvent { message: Some(ref message), .. })
                 if message.seq <= access.hidden_up_to() =>
@@ -30,7 +29,7 @@ impl Event {
             {
                 self.seen_by_others()
             }
-            _ if is_channel_member => self.hidden_from_channel_members(Some(reader)),
+            _ if access.hides_members() => self.hidden_from_channel_members(Some(reader)),
             _ => self,
         }
     }
@@ -68,6 +67,10 @@ impl Event {
                     .is_none_or(|MemberChange { body, .. }| Some(body.user_id) == reader || body.role >= Role::Admin);
                 Self::MemberChanged(if is_shown { event } else { event.without_change() })
             }
+            Self::Reactions(mut event) => {
+                event.reactions.hide_users();
+                Self::Reactions(event)
+            }
             event => event,
         }
     }
@@ -81,7 +84,7 @@ impl Event {
                 let frame = json::raw(&self.clone().hidden_before_history());
                 Some(Hidden { frame, target_seq: Some(message.seq), for_members: false })
             }
-            (Self::MembersRemoved(_) | Self::MemberChanged(_), ChatKind::Channel) => {
+            (Self::MembersRemoved(_) | Self::MemberChanged(_) | Self::Reactions(_), ChatKind::Channel) => {
                 let frame = json::raw(&self.clone().hidden_from_channel_members(None));
                 Some(Hidden { frame, target_seq: None, for_members: true })
             }

@@ -15,7 +15,9 @@ use crate::{
 /// Returns the event of a row; `None` if it is of another kind, or cannot be read.
 pub(super) fn event(kind: EventKind, origin: Origin, body: Option<&str>) -> Option<Event> {
     Some(match kind {
-        EventKind::Edited | EventKind::Deleted => return None,
+        EventKind::Edited | EventKind::Deleted | EventKind::Reactions | EventKind::Pinned | EventKind::Unpinned => {
+            return None;
+        }
         EventKind::MembersAdded => Event::MembersAdded(MembersAddedEvent {
             kind: MembersAddedEventType::MembersAdded,
             origin,

@@ -1,0 +1,1 @@
+DROP TABLE pins, reaction_requests, reactions_due, reactions;
