@@ -180,7 +180,7 @@ pub(crate) struct Message {
     /// The emoji with which the user reacted to it, the oldest first. Absent if there are none, and in frames and events.
     #[diesel(select_expression = no_list(), select_expression_type = SqlLiteral<Array<Text>>)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(required = false, examples(json!(["👍"])))]
+    #[schema(required = false, examples("👍"))]
     pub(crate) my_reactions: Vec<String>,
 }
 

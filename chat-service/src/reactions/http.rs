@@ -66,7 +66,7 @@ struct ReactionAnswer {
     /// The reactions of all users. In larger chats they may be up to 5 s old.
     reactions: Reactions,
     /// The emoji with which the caller reacted, the oldest first.
-    #[schema(examples(json!(["👍"])))]
+    #[schema(examples("👍"))]
     my_reactions: Vec<String>,
     /// The `seq` of the event; `null` if nothing changed, or the event follows together with those of other users.
     #[schema(value_type = Option<i64>, required, minimum = 1, examples(45))]

@@ -55,8 +55,8 @@ impl NewReaction {
 }
 
 /// A user reacted to a message, or took a reaction back. Only the sockets of the user get it.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct MyReaction {
+#[derive(Serialize)]
+struct MyReaction {
     /// The type of the frame.
     #[serde(rename = "type")]
     kind: MyReactionType,
@@ -65,14 +65,13 @@ pub(crate) struct MyReaction {
     /// The id of the message.
     message_id: MessageId,
     /// The emoji.
-    #[schema(value_type = String, examples("👍"))]
     emoji: &'static str,
     /// Whether the user has the reaction.
     on: bool,
 }
 
 /// The `type` of a frame of a reaction of the user.
-#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum MyReactionType {
     /// The only value.

@@ -75,7 +75,8 @@ async fn successful_answers_match_the_document() {
     let mut ask = async |method: &str, path: &'static str, query: &str, id: &str, body: Option<Value>| {
         asked.insert((path, method.to_owned()));
         let operation = document.operation(path, method.parse().expect("parse method")).expect("documented operation");
-        let url = format!("{}{}{query}", app.base, path.replace("{id}", id).replace("{message_id}", &message));
+        let path = path.replace("{id}", id).replace("{message_id}", &message).replace("{emoji}", "👍");
+        let url = format!("{}{path}{query}", app.base);
         document.ask(&operation, &url, Some(&alice.token), body.as_ref()).await.0
     };
 
@@ -112,7 +113,15 @@ async fn successful_answers_match_the_document() {
     }
     let query = "?limit=1&after=0";
     assert_eq!(ask("GET", "/api/v1/chats/{id}/messages/{message_id}/versions", query, &chat, None).await, 200);
+    let reaction = "/api/v1/chats/{id}/messages/{message_id}/reactions/{emoji}";
+    assert_eq!(ask("PUT", reaction, "", &chat, None).await, 200);
+    assert_eq!(ask("GET", "/api/v1/chats/{id}/messages/{message_id}/reactions", "?limit=5", &chat, None).await, 200);
+    assert_eq!(ask("GET", "/api/v1/chats/{id}/messages/{message_id}", "", &chat, None).await, 200);
+    assert_eq!(ask("PUT", "/api/v1/chats/{id}/pins/{message_id}", "", &chat, None).await, 200);
+    assert_eq!(ask("GET", "/api/v1/chats/{id}/pins", "", &chat, None).await, 200);
     assert_eq!(ask("GET", "/api/v1/chats/{id}/events", "", &chat, None).await, 200);
+    assert_eq!(ask("DELETE", reaction, &format!("?request_id={}", Uuid::new_v4()), &chat, None).await, 200);
+    assert_eq!(ask("DELETE", "/api/v1/chats/{id}/pins/{message_id}", "", &chat, None).await, 200);
     assert_eq!(ask("DELETE", "/api/v1/chats/{id}/messages/{message_id}", "", &chat, None).await, 200);
     let ids = json!({ "ids": [message] });
     assert_eq!(ask("POST", "/api/v1/chats/{id}/messages/delete", "", &chat, Some(ids)).await, 200);
@@ -282,9 +291,13 @@ fn asyncapi_has_the_same_schemas_and_valid_examples() {
     }
 }
 
-/// Returns a path with one value for all its parameters.
+/// Returns a path with one value for all its ids.
 fn fill(path: &str, value: &str) -> String {
-    let segment = |segment| if str::starts_with(segment, '{') { value } else { segment };
+    let segment = |segment| match segment {
+        "{emoji}" => "%F0%9F%91%8D",
+        segment if str::starts_with(segment, '{') => value,
+        segment => segment,
+    };
     path.split('/').map(segment).collect::<Vec<_>>().join("/")
 }
 

@@ -4,6 +4,7 @@ mod delivery;
 mod faults;
 mod late_readers;
 mod old_client;
+mod reactions;
 mod refusals;
 mod rich;
 mod unread;

@@ -4,6 +4,7 @@ mod audience;
 mod faults;
 mod membership;
 mod presence;
+mod reactions;
 mod recent;
 mod resends;
 
