@@ -111,7 +111,9 @@ async fn user_has_three_reactions_and_a_message_twenty_kinds() {
     let answers = join_all(emoji.map(|emoji| f.react(&f.member, &message, emoji))).await;
     let (accepted, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 200);
     assert_eq!((accepted.len(), refused.len()), (3, 3), "{answers:?}");
-    refused.into_iter().for_each(|answer| limit(answer, "reactions", 3));
+    for answer in refused {
+        limit(answer, "reactions", 3);
+    }
     let fill = "INSERT INTO reactions SELECT 'CHAT', 1, gen_random_uuid(), chr(128512 + 20 + n), 1, now()
                   FROM generate_series(1, 17) AS n";
     f.execute(fill).await;
