@@ -24,6 +24,9 @@ const HISTORIES: u32 = 12;
 /// The users of a group. Some of them are members at the beginning.
 const USERS: usize = 5;
 
+/// The emoji of reactions: more than a user can have.
+const EMOJI: [&str; 5] = ["👍", "❤️", "🎉", "😀", "👍🏽"];
+
 /// What a user does. Numbers of users and messages, and a `seq`, are taken modulo how many there are.
 #[derive(Clone, Copy, Debug)]
 enum Step {
@@ -43,6 +46,18 @@ enum Step {
         user: usize,
         message: usize,
         count: usize,
+    },
+    /// Reacts with the emoji of this number, or takes the reaction back.
+    React {
+        user: usize,
+        message: usize,
+        emoji: usize,
+        is_on: bool,
+    },
+    Pin {
+        user: usize,
+        message: usize,
+        is_on: bool,
     },
     Read {
         user: usize,
@@ -69,6 +84,10 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (any.clone(), any.clone(), 0..3_u8).prop_map(|(user, message, text)| Step::Edit { user, message, text }),
         4 => (any.clone(), any.clone(), 1..4_usize)
             .prop_map(|(user, message, count)| Step::Delete { user, message, count }),
+        8 => (any.clone(), any.clone(), any.clone(), proptest::bool::weighted(0.7))
+            .prop_map(|(user, message, emoji, is_on)| Step::React { user, message, emoji, is_on }),
+        3 => (any.clone(), any.clone(), proptest::bool::weighted(0.6))
+            .prop_map(|(user, message, is_on)| Step::Pin { user, message, is_on }),
         4 => (any.clone(), any.clone()).prop_map(|(user, seq)| Step::Read { user, seq }),
         3 => (any.clone(), any.clone()).prop_map(|(user, other)| Step::Add { user, other }),
         2 => (any.clone(), any.clone()).prop_map(|(user, other)| Step::Kick { user, other }),
@@ -122,6 +141,10 @@ impl<'a> History<'a> {
             }
             Step::Edit { user, message, text } => self.edit(user % count, message, text).await,
             Step::Delete { user, message, count: messages } => self.delete(user % count, message, messages).await,
+            Step::React { user, message, emoji, is_on } => {
+                self.react(user % count, message, EMOJI[emoji % EMOJI.len()], is_on).await;
+            }
+            Step::Pin { user, message, is_on } => self.pin(user % count, message, is_on).await,
             Step::Read { user, seq } => self.read(user % count, seq).await,
             // Direct chats have no members who come and go.
             Step::Add { .. } | Step::Kick { .. } | Step::Leave { .. } if self.model.is_direct => {}
@@ -167,6 +190,20 @@ impl<'a> History<'a> {
         assert_answer(&answer, "seq", self.model.delete(user, &chosen));
     }
 
+    async fn react(&mut self, user: usize, message: usize, emoji: &'static str, is_on: bool) {
+        let Some(seq) = self.model.nth(message) else { return };
+        let path = format!("/messages/{}/reactions/{emoji}", self.model.messages[&seq].id);
+        let answer = self.call(if is_on { "PUT" } else { "DELETE" }, user, &path, Value::Null).await;
+        assert_answer(&answer, "seq", self.model.react(user, seq, emoji, is_on));
+    }
+
+    async fn pin(&mut self, user: usize, message: usize, is_on: bool) {
+        let Some(seq) = self.model.nth(message) else { return };
+        let path = format!("/pins/{}", self.model.messages[&seq].id);
+        let answer = self.call(if is_on { "PUT" } else { "DELETE" }, user, &path, Value::Null).await;
+        assert_answer(&answer, "seq", self.model.pin(user, seq, is_on));
+    }
+
     async fn read(&mut self, user: usize, seq: usize) {
         let seq = i64::try_from(seq).expect("seq") % (self.model.head() + 1);
         let answer = self.call("PUT", user, "/receipt", json!({ "read": seq })).await;
@@ -196,8 +233,9 @@ impl<'a> History<'a> {
             let item = self.call("GET", user, "", Value::Null).await;
             let history = self.call("GET", user, "/messages?limit=200", Value::Null).await;
             let events = self.call("GET", user, "/events?limit=1000", Value::Null).await;
+            let pins = self.call("GET", user, "/pins", Value::Null).await;
             let Some(expected) = self.model.item(user) else {
-                for answer in [item, history, events] {
+                for answer in [item, history, events, pins] {
                     assert_eq!(answer.body["code"], json!(ErrorCode::NotFound), "user {user}: {answer:?}");
                 }
                 continue;
@@ -208,15 +246,22 @@ impl<'a> History<'a> {
             assert_eq!(shown, expected, "user {user}");
 
             let shown = history.body["messages"].as_array().expect("array of messages").iter().rev();
-            let shown = shown.map(|message| json!([message["seq"], message["text"], message["deleted"]]));
+            let number = |shown: &Value| self.users.iter().position(|user| *shown == json!(user.id));
+            let numbers = |ids: &Value| ids.as_array().map(|ids| ids.iter().map(number).collect::<Vec<_>>());
+            let kind = |kind: &Value| json!([kind["emoji"], kind["count"], numbers(&kind["recent"])]);
+            let shown = shown.map(|message| {
+                let reactions: Vec<_> = message["reactions"].as_array().into_iter().flatten().map(kind).collect();
+                json!([message["seq"], message["text"], message["deleted"], reactions, message["my_reactions"]])
+            });
             assert_eq!(shown.collect::<Vec<_>>(), self.model.history(user), "user {user}, {id}");
 
             let shown = events.body["events"].as_array().expect("array of events").iter();
-            let number = |shown: &Value| self.users.iter().position(|user| *shown == json!(user.id));
-            let numbers =
-                |event: &Value| event["user_ids"].as_array().map(|ids| ids.iter().map(number).collect::<Vec<_>>());
-            let shown = shown.map(|event| json!([event["seq"], event["type"], numbers(event)]));
+            let shown = shown.map(|event| json!([event["seq"], event["type"], numbers(&event["user_ids"])]));
             assert_eq!(shown.collect::<Vec<_>>(), self.model.events(user), "user {user}");
+
+            let shown = pins.body["pins"].as_array().expect("array of pins").iter();
+            let shown: Vec<_> = shown.map(|pin| pin["message"]["seq"].as_i64().expect("seq")).collect();
+            assert_eq!(shown, self.model.pins(user), "user {user}");
         }
     }
 }

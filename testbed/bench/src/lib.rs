@@ -18,6 +18,7 @@ mod messages;
 mod mix;
 mod percentiles;
 mod population;
+mod reactions;
 mod report;
 mod rest;
 mod sockets;
@@ -44,7 +45,7 @@ pub struct Options {
     /// The number of messages that `growth` stores
     #[arg(long, default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(10_000..=100_000_000))]
     rows: u64,
-    /// The size of `groups`, `crowd` and `lists`, in percent. The figures of a smaller size have no meaning
+    /// The size of `groups`, `crowd`, `reactions` and `lists`, in percent. The figures of a smaller size have no meaning
     #[arg(long, default_value_t = 100, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
     size: u8,
     /// A file to write the figures to, as JSON
@@ -102,6 +103,8 @@ pub enum Scenario {
     FanOut,
     /// One message to 10,000 sockets of a group over two instances, and other chats beside it
     Crowd,
+    /// 10,000 members of a group react to one message within 10 s
+    Reactions,
     /// The limits of the machine: Postgres, Redis and a WebSocket relay, each alone
     Limits,
     /// A page of history, a list of chats, a send and an edit, with 1,000 and with 10 million stored messages; runs only if it is
@@ -128,6 +131,7 @@ impl Scenario {
             Self::Sockets => sockets::measure(&sockets::ONE_INSTANCE, options).await,
             Self::Sockets3 => sockets::measure(&sockets::THREE_INSTANCES, options).await,
             Self::FanOut => fan_out::measure(options).await,
+            Self::Reactions => reactions::measure(options).await,
             Self::Crowd => crowd::measure(options).await,
             Self::Limits => limits::measure(options).await,
             Self::Growth => growth::measure(options).await,

@@ -182,6 +182,14 @@ impl Client {
         answered(self.http.get(format!("{}{path}", self.base)), token).await
     }
 
+    /// Sends a PUT request without a body and reads the whole answer.
+    ///
+    /// # Errors
+    /// There is no answer, or the status is not a success.
+    pub(crate) async fn put(&self, path: &str, token: &str) -> anyhow::Result<()> {
+        answered(self.http.put(format!("{}{path}", self.base)), token).await
+    }
+
     /// Repeats a GET request for the duration, one at a time, after a warm-up.
     ///
     /// # Errors

@@ -22,6 +22,23 @@ pub(super) struct Message {
     mentioned: Option<usize>,
     /// The sender of the message that it answers.
     answered: Option<usize>,
+    /// Who reacted and how, the oldest first.
+    reactions: Vec<(usize, &'static str)>,
+}
+
+impl Message {
+    /// Returns each kind of reactions: the emoji, the number of users, and the last three of them.
+    fn shown_reactions(&self) -> Value {
+        let mut kinds: Vec<(&str, Vec<usize>)> = Vec::new();
+        for (user, emoji) in &self.reactions {
+            match kinds.iter_mut().find(|(kind, _)| kind == emoji) {
+                Some((_, users)) => users.insert(0, *user),
+                None => kinds.push((emoji, vec![*user])),
+            }
+        }
+        let shown = |(emoji, users): &(&str, Vec<usize>)| json!([emoji, users.len(), users[..users.len().min(3)]]);
+        kinds.iter().map(shown).collect()
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -40,6 +57,8 @@ pub(super) struct Model {
     pub(super) messages: BTreeMap<i64, Message>,
     /// The type of each event, in order, and the user who came or went.
     events: Vec<(&'static str, Option<usize>)>,
+    /// The pinned messages, the last pinned last.
+    pins: Vec<i64>,
     members: Vec<Option<Member>>,
 }
 
@@ -56,7 +75,7 @@ impl Model {
     fn new(roles: &[u8], users: usize, sees_all: bool) -> Self {
         let member = |user| roles.get(user).map(|&role| Member { role, from_seq: 0, read: 0 });
         let members = (0..users).map(member).collect();
-        Self { is_direct: false, sees_all, messages: BTreeMap::new(), events: Vec::new(), members }
+        Self { is_direct: false, sees_all, messages: BTreeMap::new(), events: Vec::new(), pins: Vec::new(), members }
     }
 
     pub(super) fn head(&self) -> i64 {
@@ -98,7 +117,7 @@ impl Model {
             .filter(is_other_member);
         let seq = self.append("message", None);
         let (id, text) = (String::new(), text.to_owned());
-        let message = Message { id, sender, text, is_deleted: false, mentioned, answered };
+        let message = Message { id, sender, text, is_deleted: false, mentioned, answered, reactions: Vec::new() };
         self.messages.insert(seq, message);
         self.members[sender].as_mut().expect("member").read = seq;
         Ok(seq)
@@ -135,8 +154,50 @@ impl Model {
         for seq in &alive {
             let message = self.messages.get_mut(seq).expect("message");
             (message.is_deleted, message.text) = (true, String::new());
+            message.reactions.clear();
         }
+        self.pins.retain(|seq| !alive.contains(seq));
         Ok((!alive.is_empty()).then(|| self.append("messages_deleted", None)))
+    }
+
+    pub(super) fn react(&mut self, user: usize, seq: i64, emoji: &'static str, is_on: bool) -> Changed {
+        let from_seq = self.member(user)?.from_seq;
+        let message = self.messages.get_mut(&seq).expect("message");
+        if message.is_deleted || seq <= from_seq {
+            return Err(ErrorCode::NotFound);
+        }
+        let reactions = &mut message.reactions;
+        if reactions.contains(&(user, emoji)) == is_on {
+            return Ok(None);
+        }
+        if is_on && reactions.iter().filter(|(other, _)| *other == user).count() == 3 {
+            return Err(ErrorCode::LimitReached);
+        }
+        if is_on {
+            reactions.push((user, emoji));
+        } else {
+            reactions.retain(|reaction| *reaction != (user, emoji));
+        }
+        Ok(Some(self.append("reactions", None)))
+    }
+
+    pub(super) fn pin(&mut self, user: usize, seq: i64, is_on: bool) -> Changed {
+        let Member { role, from_seq, .. } = self.member(user)?;
+        if self.messages[&seq].is_deleted || seq <= from_seq {
+            return Err(ErrorCode::NotFound);
+        }
+        if !self.is_direct && role < ADMIN {
+            return Err(ErrorCode::Forbidden);
+        }
+        if self.pins.contains(&seq) == is_on {
+            return Ok(None);
+        }
+        if is_on {
+            self.pins.push(seq)
+        } else {
+            self.pins.retain(|pinned| *pinned != seq)
+        }
+        Ok(Some(self.append("pinned", None)))
     }
 
     /// Returns the answer; `None` if the user is not a member.
@@ -215,9 +276,19 @@ impl Model {
         ])
     }
 
-    /// Returns each message: `seq`, text, and whether it is deleted.
+    /// Returns the `seq` of each pinned message, the last pinned first.
+    pub(super) fn pins(&self, user: usize) -> Vec<i64> {
+        let from_seq = self.members[user].map_or(i64::MAX, |member| member.from_seq);
+        self.pins.iter().rev().copied().filter(|seq| *seq > from_seq).collect()
+    }
+
+    /// Returns each message: `seq`, text, whether it is deleted, its reactions, and those of the user.
     pub(super) fn history(&self, user: usize) -> Vec<Value> {
-        let shown = |(seq, message): (&i64, &Message)| json!([seq, message.text, message.is_deleted.then_some(true)]);
+        let shown = |(seq, message): (&i64, &Message)| {
+            let own = message.reactions.iter().filter(|(other, _)| *other == user).map(|(_, emoji)| emoji);
+            let (deleted, own) = (message.is_deleted.then_some(true), own.collect::<Vec<_>>());
+            json!([seq, message.text, deleted, message.shown_reactions(), (!own.is_empty()).then_some(own)])
+        };
         self.visible(user).map(shown).collect()
     }
 
