@@ -30,7 +30,8 @@ assert models.Problem.from_dict({**problem, "code": "not_found"}).code == models
 count = len(models.__all__)
 problems = [name for name in models.__all__ if "Problem" in name]
 assert problems == ["Problem"], problems
-assert count < 100, f"{count} models"
+# A generator that makes a model of each place that uses a schema makes several hundred.
+assert count < 200, f"{count} models"
 arms = models.Events.__annotations__["events"]
 assert "MessageEvent" in arms, arms
 print(f"python: {len(modules)} modules, {count} models, events are {arms}")
