@@ -226,7 +226,7 @@ async fn small_groups_tell_who_has_read_what() {
         assert_problem(&answer, 404, "not_found", &[]);
     }
     assert_problem(&seen(&alice, &Uuid::now_v7().to_string()).await, 404, "not_found", &[]);
-    assert_problem(&seen(&alice, "x").await, 422, "validation_failed", &[("message_id", "format")]);
+    assert_problem(&seen(&alice, "x").await, 422, "validation_failed", &[("id", "format")]);
     let delete = format!("/api/v1/chats/{team}/messages/{message}");
     let deleted = app.api.call("DELETE", &delete, Some(&alice.token), None).await.expect("delete message");
     assert_eq!(deleted.status, 200);
