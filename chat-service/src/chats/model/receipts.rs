@@ -53,10 +53,10 @@ pub(crate) struct Marked {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ChatReceipts {
     /// The read marker of each member, by the id of the user.
-    #[schema(value_type = BTreeMap<String, i64>, examples(json!({ "7c9e6679-7425-40de-944b-e07fc1f90ae7": 41 })))]
+    #[schema(value_type = BTreeMap<String, i64>)]
     pub(crate) read: BTreeMap<UserId, Seq>,
     /// The delivered marker of each member, by the id of the user. What is read is delivered too.
-    #[schema(value_type = BTreeMap<String, i64>, examples(json!({ "7c9e6679-7425-40de-944b-e07fc1f90ae7": 47 })))]
+    #[schema(value_type = BTreeMap<String, i64>)]
     pub(crate) delivered: BTreeMap<UserId, Seq>,
 }
 
