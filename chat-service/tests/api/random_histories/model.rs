@@ -193,9 +193,9 @@ impl Model {
             return Ok(None);
         }
         if is_on {
-            self.pins.push(seq)
+            self.pins.push(seq);
         } else {
-            self.pins.retain(|pinned| *pinned != seq)
+            self.pins.retain(|pinned| *pinned != seq);
         }
         Ok(Some(self.append("pinned", None)))
     }
