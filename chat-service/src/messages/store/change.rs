@@ -184,15 +184,35 @@ impl ApplyChanges<'_> {
                  WHERE new_text IS NULL AND passive.chat_id = changed.chat_id AND user_id = sender_id
                        AND passive.seq = message_seq
             ), deleted_reactions AS (
-                DELETE FROM reactions AS reaction USING changed
-                 WHERE new_text IS NULL AND reaction.chat_id = changed.chat_id
-                       AND reaction.message_seq = changed.message_seq
+                DELETE FROM reactions
+                 WHERE ctid = ANY (ARRAY(
+                       SELECT found.ctid
+                         FROM changed, LATERAL (
+                              SELECT ctid FROM reactions AS found
+                               WHERE found.chat_id = changed.chat_id AND found.message_seq = changed.message_seq
+                              OFFSET 0
+                         ) AS found
+                        WHERE new_text IS NULL))
             ), deleted_due AS (
-                DELETE FROM reactions_due AS due USING changed
-                 WHERE new_text IS NULL AND due.chat_id = changed.chat_id AND due.message_seq = changed.message_seq
+                DELETE FROM reactions_due
+                 WHERE ctid = ANY (ARRAY(
+                       SELECT found.ctid
+                         FROM changed, LATERAL (
+                              SELECT ctid FROM reactions_due AS found
+                               WHERE found.chat_id = changed.chat_id AND found.message_seq = changed.message_seq
+                              OFFSET 0
+                         ) AS found
+                        WHERE new_text IS NULL))
             ), deleted_pins AS (
-                DELETE FROM pins USING changed
-                 WHERE new_text IS NULL AND pins.chat_id = changed.chat_id AND pins.message_seq = changed.message_seq
+                DELETE FROM pins
+                 WHERE ctid = ANY (ARRAY(
+                       SELECT found.ctid
+                         FROM changed, LATERAL (
+                              SELECT ctid FROM pins AS found
+                               WHERE found.chat_id = changed.chat_id AND found.message_seq = changed.message_seq
+                              OFFSET 0
+                         ) AS found
+                        WHERE new_text IS NULL))
             )",
         );
         Ok(())

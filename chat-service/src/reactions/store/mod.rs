@@ -4,6 +4,7 @@ mod apply;
 mod gather;
 mod list;
 mod own;
+mod statement;
 
 pub(crate) use self::own::add_own_reactions;
 pub(super) use self::{

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use diesel::{
-    QueryResult, QueryableByName, sql_query,
+    QueryResult, Queryable,
+    pg::Pg,
+    query_builder::{AstPass, Query, QueryFragment, QueryId},
     sql_types::{Array, BigInt, Bool, Text, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
@@ -13,24 +15,48 @@ use uuid::Uuid;
 use crate::messages::model::Message;
 
 /// One look-up in the primary key for each message. The members of a channel do not see each other.
-const OWN: &str = "
-    SELECT target.chat_id, target.seq, kind = 'channel' AND role < 2 AS hides_users,
-           ARRAY(SELECT emoji FROM reactions
-                  WHERE reactions.chat_id = target.chat_id AND message_seq = target.seq AND user_id = $1
-                  ORDER BY at) AS emojis
-      FROM unnest($2, $3) AS target (chat_id, seq)
-      JOIN chats ON chats.id = target.chat_id
-      JOIN chat_members AS member ON member.chat_id = target.chat_id AND member.user_id = $1";
+struct OwnReactions {
+    chats: Vec<Uuid>,
+    seqs: Vec<Seq>,
+    user: Uuid,
+}
 
-#[derive(QueryableByName)]
+impl QueryFragment<Pg> for OwnReactions {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql(
+            "SELECT target.chat_id, target.seq, kind = 'channel' AND role < 2,
+                    ARRAY(SELECT emoji FROM reactions
+                           WHERE reactions.chat_id = target.chat_id AND message_seq = target.seq
+                                 AND reactions.user_id = member.user_id
+                           ORDER BY at)
+               FROM unnest(",
+        );
+        out.push_bind_param::<Array<SqlUuid>, _>(&self.chats)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<BigInt>, _>(&self.seqs)?;
+        out.push_sql(
+            ") AS target (chat_id, seq)
+               JOIN chats ON chats.id = target.chat_id
+               JOIN chat_members AS member ON member.chat_id = target.chat_id AND member.user_id = ",
+        );
+        out.push_bind_param::<SqlUuid, _>(&self.user)
+    }
+}
+
+impl QueryId for OwnReactions {
+    type QueryId = Self;
+}
+
+impl Query for OwnReactions {
+    type SqlType = (SqlUuid, BigInt, Bool, Array<Text>);
+}
+
+#[derive(Queryable)]
 struct Row {
-    #[diesel(sql_type = SqlUuid)]
     chat_id: Uuid,
-    #[diesel(sql_type = BigInt)]
     seq: Seq,
-    #[diesel(sql_type = Bool)]
+    /// Whether the user may not know who the others are.
     hides_users: bool,
-    #[diesel(sql_type = Array<Text>)]
     emojis: Vec<String>,
 }
 
@@ -46,9 +72,7 @@ pub(crate) async fn add_own_reactions(
     if chats.is_empty() {
         return Ok(());
     }
-    let query =
-        sql_query(OWN).bind::<SqlUuid, _>(user.0).bind::<Array<SqlUuid>, _>(chats).bind::<Array<BigInt>, _>(seqs);
-    let rows: Vec<Row> = query.load(connection).await?;
+    let rows: Vec<Row> = OwnReactions { chats, seqs, user: user.0 }.load(connection).await?;
     let mut rows: HashMap<_, _> = rows.into_iter().map(|row| ((row.chat_id, row.seq), row)).collect();
     for message in messages {
         let row = rows.remove(&(message.chat_id.0, message.seq));
