@@ -34,7 +34,7 @@ use crate::{
     health::Health,
     http::cors,
     limits::{limiter::Limiter, logins::LoginLimit},
-    messages::service::Messages,
+    messages::{expiry, service::Messages},
     metrics::start_counters,
     notifier::Notifier,
     pins::service::PinService,
@@ -43,6 +43,7 @@ use crate::{
     readiness::{Readiness, ReadinessState},
     request_limit::RequestLimit,
     router::{operations_routes, routes},
+    scheduled::{sender, service::Scheduled},
     services::Services,
     sessions::service::Sessions,
     timeline::service::Timeline,
@@ -102,6 +103,15 @@ impl App {
         let login_limit = LoginLimit::new(limiter.clone(), limits.failures_per_name, limits.failures_per_address);
         let messages =
             Messages::new(db.clone(), notifier.clone(), settings.messages, tasks.clone()).with_replica(replica);
+        let scheduled = Scheduled {
+            db: db.clone(),
+            messages: messages.clone(),
+            notifier: notifier.clone(),
+            tasks: tasks.clone(),
+            min: settings.messages.schedule_min,
+        };
+        sender::start(scheduled.clone());
+        expiry::start(&tasks, db.clone());
         let timeline = Timeline::new(db.clone());
         let events = settings.messages.events;
         let chats = Chats::new(db.clone(), notifier.clone(), tasks.clone(), settings.max_chats);
@@ -140,6 +150,7 @@ impl App {
                 limiter: limiter.clone(),
                 cleanups,
                 public_url: settings.public_url,
+                timer_min_s: settings.messages.timer_min_s,
             },
             prefs: Prefs { db: db.clone(), chats: chats.clone(), notifier: notifier.clone(), tasks: tasks.clone() },
             pins: PinService {
@@ -153,6 +164,7 @@ impl App {
             chats,
             changes,
             messages,
+            scheduled,
             timeline,
             db: db.clone(),
             deployment,

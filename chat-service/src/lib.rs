@@ -29,6 +29,7 @@ mod readiness;
 mod request_limit;
 mod rights;
 mod router;
+mod scheduled;
 mod schema;
 mod services;
 mod sessions;

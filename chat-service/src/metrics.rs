@@ -7,6 +7,8 @@ use neonchat_common::{
     telemetry::{by_label, start_at_zero},
 };
 
+use crate::{messages::expiry::EXPIRED_TOTAL, scheduled::sender::SCHEDULED_TOTAL};
+
 /// Starts all counters of this service at 0.
 pub(crate) fn start_counters(has_replica: bool) {
     security::describe();
@@ -26,6 +28,10 @@ pub(crate) fn start_counters(has_replica: bool) {
         let statuses = ["applied", "duplicate", "unavailable", "refused"];
         start_at_zero("chat_group_changes_total", statuses.map(|status| [("kind", kind), ("status", status)]));
     }
+    describe_counter!(SCHEDULED_TOTAL, "Scheduled messages, by what became of them when they were due");
+    start_at_zero(SCHEDULED_TOTAL, by_label("status", &["sent", "refused", "postponed"]));
+    describe_counter!(EXPIRED_TOTAL, "Messages that disappeared, and whose content was deleted");
+    start_at_zero(EXPIRED_TOTAL, [[]]);
     for chat_type in ["direct", "group", "channel"] {
         let statuses = ["stored", "duplicate"];
         start_at_zero(

@@ -215,6 +215,7 @@ impl Notifier {
             actor_frame: frames.for_actor.as_deref(),
             hidden: frames.hidden.as_ref().map(Hidden::to_wire),
             membership,
+            expires_at: None,
         };
         self.publish(Channel::Chat(chat_id), event).await;
     }

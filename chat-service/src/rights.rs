@@ -78,7 +78,7 @@ pub(crate) enum Action {
     Pin,
     /// Mention all members.
     MentionAll,
-    /// Change title and description.
+    /// Change title and description, and how long new messages stay.
     Info,
     /// Add users, and make links by which they join.
     Invite,
@@ -154,7 +154,7 @@ pub(crate) struct ChatSettings {
     pub(crate) pin: Role,
     /// Who may mention all members.
     pub(crate) mention_all: Role,
-    /// Who may change title and description.
+    /// Who may change title and description, and how long new messages stay.
     pub(crate) info: Role,
     /// Who may add users and make invites. By default members of a private group, and admins of a public group or a channel.
     pub(crate) invite: Role,
@@ -179,6 +179,9 @@ pub(crate) struct ChatSettings {
     /// Whether `slow_s` is the default, which changes with the class of the chat.
     #[serde(skip)]
     pub(crate) is_default_slow: bool,
+    /// How long new messages stay, in seconds. 0 is for ever.
+    #[schema(minimum = 0, maximum = 7_776_000, examples(0))]
+    pub(crate) ttl_s: i32,
     /// Whether newcomers see the history before they joined.
     pub(crate) history: HistoryVisibility,
     /// Whether messages of the chat cannot be forwarded.
@@ -210,6 +213,7 @@ impl ChatSettings {
             audit: Role::Admin,
             slow_s: 0,
             is_default_slow: true,
+            ttl_s: 0,
             history: history.unwrap_or(default_history),
             protected: false,
         }
@@ -226,6 +230,12 @@ const fn default_invite(kind: ChatKind, is_public: bool) -> Role {
 /// The names of the settings that have defaults.
 const INVITE: &str = "invite";
 const SLOW_S: &str = "slow_s";
+
+/// The name of the setting that only the row of the chat has.
+const TTL_S: &str = "ttl_s";
+
+/// The longest time to live of messages, in seconds: 90 days.
+pub(crate) const MAX_TTL_S: i32 = 7_776_000;
 
 impl ChatSettings {
     /// Reads the stored settings of a chat. `slow_s` is the slow mode in force, from the row of the chat.
@@ -247,11 +257,17 @@ impl ChatSettings {
         Ok(Self { is_default_invite, is_default_slow, ..serde_json::from_value(stored.into())? })
     }
 
+    /// Returns the settings with the time to live of messages from the row of the chat.
+    pub(crate) fn with_ttl_s(self, ttl_s: i32) -> Self {
+        Self { ttl_s, ..self }
+    }
+
     /// Returns the settings as they are stored.
     pub(crate) fn to_stored(&self) -> serde_json::Result<String> {
         let mut stored = serde_json::to_value(self)?;
-        for (name, is_default) in [(INVITE, self.is_default_invite), (SLOW_S, self.is_default_slow)] {
-            if let Some(stored) = stored.as_object_mut().filter(|_| is_default) {
+        let left_out = [(INVITE, self.is_default_invite), (SLOW_S, self.is_default_slow), (TTL_S, true)];
+        for (name, is_left_out) in left_out {
+            if let Some(stored) = stored.as_object_mut().filter(|_| is_left_out) {
                 stored.remove(name);
             }
         }
@@ -262,6 +278,41 @@ impl ChatSettings {
     pub(crate) fn look_like(&self, other: &Self) -> bool {
         let Self { is_default_invite, is_default_slow, .. } = *other;
         Self { is_default_invite, is_default_slow, ..self.clone() } == *other
+    }
+}
+
+/// The settings of a chat, as its members see them.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum ShownSettings {
+    /// Those of a group or channel.
+    Group(Box<ChatSettings>),
+    /// Those of a direct chat.
+    Direct(DirectSettings),
+}
+
+/// The settings of a direct chat.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+// Those of a group have it too, so they would be of this type as well.
+#[serde(deny_unknown_fields)]
+pub(crate) struct DirectSettings {
+    /// How long new messages stay, in seconds. 0 is for ever.
+    #[schema(minimum = 0, maximum = 7_776_000, examples(0))]
+    ttl_s: i32,
+}
+
+impl ShownSettings {
+    /// Returns the settings of a direct chat.
+    pub(crate) const fn direct(ttl_s: i32) -> Self {
+        Self::Direct(DirectSettings { ttl_s })
+    }
+
+    /// Returns those of a group or channel.
+    pub(crate) fn of_group(&self) -> Option<&ChatSettings> {
+        match self {
+            Self::Group(settings) => Some(settings),
+            Self::Direct(_) => None,
+        }
     }
 }
 

@@ -54,6 +54,8 @@ table! {
         pin_role -> SmallInt,
         /// The least time between two messages of a member, in seconds.
         slow_s -> Integer,
+        /// How long new messages stay, in seconds. 0 is for ever.
+        ttl_s -> Integer,
         /// Whether the chat was closed.
         is_closed -> Bool,
         /// The time of the last event; NULL if there is none.
@@ -278,6 +280,30 @@ table! {
         reactions -> Nullable<Jsonb>,
         /// From then on it counts as deleted.
         expires_at -> Nullable<Timestamptz>,
+    }
+}
+
+table! {
+    /// The messages that are to be sent later.
+    scheduled_messages (id) {
+        /// UUID v7.
+        id -> Uuid,
+        /// The id of the chat.
+        chat_id -> Uuid,
+        /// The user who will have sent it.
+        sender_id -> Uuid,
+        /// The idempotency key of the request, and of the message.
+        request_id -> Uuid,
+        /// A digest of the request.
+        digest -> BigInt,
+        /// When it is to be sent.
+        send_at -> Timestamptz,
+        /// When an instance has to send it.
+        due_at -> Timestamptz,
+        /// Whether it may be stored already, or will be at any time.
+        is_claimed -> Bool,
+        /// See [`crate::scheduled::model::Body`].
+        body -> Jsonb,
     }
 }
 

@@ -119,6 +119,9 @@ pub enum Event<'a> {
         /// Who ceases to be a member, or gets another role, with this event.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         membership: Option<MembershipChange>,
+        /// When the message in the frame disappears. Not in other events.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expires_at: Option<DateTime<Utc>>,
     },
     /// On the channel of a chat: an ephemeral event, which may be lost.
     Ephemeral {
@@ -281,6 +284,7 @@ mod tests {
                 actor_frame: Some(serde_json::from_str("{}").expect("JSON")),
                 hidden: None,
                 membership: None,
+                expires_at: None,
             },
         };
         let text = envelope.encode();

@@ -68,6 +68,12 @@ id!(
     "01890a5d-ac96-774b-bcce-b302099a8058"
 );
 id!(
+    /// A message that is to be sent later. UUID v7.
+    ScheduledId,
+    now_v7,
+    "01890a5d-ac96-774b-bcce-b302099a8060"
+);
+id!(
     /// The id that a client chooses for a message, so that a repeated send does not store it again.
     SendId,
     new_v4,

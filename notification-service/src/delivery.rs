@@ -86,11 +86,15 @@ impl Delivery {
             actor_frame: None,
             hidden: None,
             membership: None,
+            expires_at: message.expires_at(),
         };
         let publication = self.publication(channel, Some(self.instance), request_id, event, trace);
 
         let frames = EventFrames::of_message(Frame::new(frame.kind(), json), message.request_id);
-        let event = DurableEvent::new(seq, Some(sender_id), frames);
+        let event = DurableEvent {
+            expires_at: message.expires_at(),
+            ..DurableEvent::new(seq, Some(sender_id), frames)
+        };
         let mut span = trace::Span::child(trace, || trace::deliver_local(channel));
         let request = message.request_id.map(Request::Message);
         let sockets = self.hub.deliver_requested(chat_id, event, request).sockets();
@@ -115,6 +119,7 @@ impl Delivery {
             actor_frame: change.actor_frame.as_ref().map(raw).transpose()?,
             hidden: hidden.transpose()?,
             membership: change.membership.clone(),
+            expires_at: None,
         };
         let (id, trace) = (correlation::current(), correlation::current_trace());
         let publication = self.publication(Channel::Chat(chat), Some(self.instance), id.as_str(), event, &trace);

@@ -19,8 +19,12 @@ impl From<StoredEvent> for EventFrame {
         match event {
             StoredEvent::Message(message) => {
                 let frames = EventFrames::of_message(new_message(&message).encode(), message.request_id);
+                let expires_at = message.expires_at();
                 Self {
-                    event: DurableEvent::new(message.seq, Some(message.sender_id), frames),
+                    event: DurableEvent {
+                        expires_at,
+                        ..DurableEvent::new(message.seq, Some(message.sender_id), frames)
+                    },
                     request: message.request_id.map(Request::Message),
                 }
             }

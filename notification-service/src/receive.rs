@@ -78,7 +78,7 @@ fn deliver(hub: &Hub, channel: Channel, envelope: Envelope<'_>) -> anyhow::Resul
     match (channel, envelope.event) {
         (
             Channel::Chat(chat),
-            Event::Durable { seq, user_id, send_id, change_id, frame, actor_frame, hidden, membership },
+            Event::Durable { seq, user_id, send_id, change_id, frame, actor_frame, hidden, membership, expires_at },
         ) => {
             let hidden = hidden.map(|hidden| HiddenFrame {
                 frame: Frame::opaque(hidden.frame.get()),
@@ -91,7 +91,7 @@ fn deliver(hub: &Hub, channel: Channel, envelope: Envelope<'_>) -> anyhow::Resul
             } else {
                 EventFrames::of_change(frame, actor_frame.map(|frame| Frame::opaque(frame.get())), hidden)
             };
-            let event = DurableEvent { membership, ..DurableEvent::new(seq, Some(user_id), frames) };
+            let event = DurableEvent { membership, expires_at, ..DurableEvent::new(seq, Some(user_id), frames) };
             let request = send_id.map(Request::Message).or(change_id.map(Request::Change));
             let accepted = hub.deliver_requested(chat, event, request);
             trace.set_socket_count(accepted.sockets());

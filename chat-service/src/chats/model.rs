@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::place::ListPlace;
 use crate::{
     prefs::model::{ChatPrefs, Draft},
-    rights::{ChatKind, ChatSettings},
+    rights::{ChatKind, ShownSettings},
     validation::{Offset, PageLimit},
 };
 
@@ -69,10 +69,8 @@ pub(crate) struct ChatItem {
     /// It grows with everything that takes a right away.
     #[serde(skip)]
     pub(crate) access_version: i32,
-    /// The settings of the group or channel; absent in a direct chat.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub(crate) settings: Option<ChatSettings>,
+    /// The settings. A direct chat has only `ttl_s`.
+    pub(crate) settings: ShownSettings,
     /// The newest message that exists for the member and is not deleted; `null` if there is none.
     #[schema(required)]
     pub(crate) last_message: Option<LastMessage>,

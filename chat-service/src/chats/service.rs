@@ -184,7 +184,7 @@ fn announcement(member: UserId, item: &ChatItem, presence: Vec<UserId>) -> ChatC
         class: item.class(),
         role: item.role.unwrap_or_default(),
         presence,
-        send_role: item.settings.as_ref().map_or(Role::Member, |settings| needed(Action::Send, item.kind, settings)),
+        send_role: item.settings.of_group().map_or(Role::Member, |settings| needed(Action::Send, item.kind, settings)),
         restricted_until: item.restricted_until,
         access_version: item.access_version,
         chat: json::raw(item),

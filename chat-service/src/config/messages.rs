@@ -5,6 +5,7 @@ use std::time::Duration;
 use neonchat_common::settings::SettingsSource;
 
 use super::LimitSettings;
+use crate::rights::MAX_TTL_S;
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -21,6 +22,10 @@ pub struct MessageSettings {
     pub large_chat_rate: u32,
     /// `MENTION_ALL_INTERVAL`: the least time between two mentions of all members in a chat, in seconds. 0 is no limit.
     pub mention_all_interval_s: i64,
+    /// `TIMER_MIN_S`: the shortest time after which messages disappear, in seconds.
+    pub timer_min_s: i32,
+    /// `SCHEDULE_MIN`: the least time until a scheduled message is sent.
+    pub schedule_min: Duration,
 }
 
 /// Who can read the texts that edits replaced.
@@ -46,6 +51,8 @@ impl MessageSettings {
             edit_history: source.choice("EDIT_HISTORY", ("admins", EditHistory::Admins), &histories),
             large_chat_rate: if has_rates { rate } else { 0 },
             mention_all_interval_s: if has_rates { interval.try_into().unwrap_or(i64::MAX) } else { 0 },
+            timer_min_s: source.number("TIMER_MIN_S", 3600, 1, MAX_TTL_S),
+            schedule_min: source.duration("SCHEDULE_MIN", Duration::from_secs(10), DAY),
         }
     }
 }

@@ -56,6 +56,8 @@ const FACTS: &str = "
                                 ('member_changes', ARRAY['SELECT', 'INSERT', 'DELETE']),
                                 ('chat_events', ARRAY['SELECT', 'INSERT', 'DELETE']),
                                 ('message_versions', ARRAY['SELECT', 'INSERT', 'DELETE']),
+                                ('scheduled_messages', ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
+                                ('expiring_messages', ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
                                 ('revoked_tokens', ARRAY['SELECT', 'INSERT', 'DELETE']),
                                 ('deployment', ARRAY['SELECT', 'INSERT', 'UPDATE'])) AS used (name, privileges),
                         unnest(privileges) AS privilege

@@ -24,6 +24,7 @@ use super::{
     service::Groups,
     settings::{self, parse_choice},
     texts::{parse_description, parse_title},
+    timer_http,
 };
 use crate::{
     chats::{
@@ -58,6 +59,7 @@ pub(crate) fn routes() -> Routes {
         .and(members_http::routes())
         .and(joining_http::routes())
         .and(moderation_http::routes())
+        .and(timer_http::routes())
 }
 
 /// Either `partner_id`, or `type` and `title`.
@@ -280,7 +282,7 @@ async fn update(
     }
     let (Some(request_id), true) = (request_id, invalid.is_empty()) else { return Err(invalid.into()) };
     let handle = handle.map(Option::flatten);
-    let settings = settings::parse(body.settings.unwrap_or_default())?;
+    let settings = settings::parse(body.settings.unwrap_or_default(), groups.timer_min_s)?;
     let patch = GroupPatch { title: title.flatten(), description: description.flatten(), handle, settings };
     groups.update(Caller { user, chat: *chat, request_id }, patch).await?;
     Ok(Json(chats.get(user, *chat).await?))

@@ -19,3 +19,4 @@ pub(crate) mod service;
 pub(crate) mod settings;
 mod store;
 pub(crate) mod texts;
+mod timer_http;

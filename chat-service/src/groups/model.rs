@@ -101,7 +101,7 @@ pub(crate) struct SettingsPatch {
     pub(crate) pin: Option<Role>,
     /// Who may mention all members: `member` or `admin`.
     pub(crate) mention_all: Option<Role>,
-    /// Who may change title and description.
+    /// Who may change title and description, and how long new messages stay.
     pub(crate) info: Option<Role>,
     /// Who may add users and make invites.
     pub(crate) invite: Option<Role>,
@@ -120,6 +120,9 @@ pub(crate) struct SettingsPatch {
     /// The least time between two messages of a member, in seconds.
     #[schema(minimum = 0, maximum = 86400)]
     pub(crate) slow_s: Option<i32>,
+    /// How long new messages stay, in seconds. 0 is for ever.
+    #[schema(minimum = 0, maximum = 7_776_000)]
+    pub(crate) ttl_s: Option<i32>,
     /// Whether newcomers see the history before they joined.
     pub(crate) history: Option<HistoryVisibility>,
     /// Whether messages of the chat cannot be forwarded.
@@ -129,7 +132,7 @@ pub(crate) struct SettingsPatch {
 impl SettingsPatch {
     /// Returns whether it changes something that only the owner may change.
     pub(crate) fn governs(&self) -> bool {
-        Self { slow_s: None, ..*self } != Self::default()
+        Self { slow_s: None, ttl_s: None, ..*self } != Self::default()
     }
 
     /// Returns the changed settings.
@@ -151,6 +154,7 @@ impl SettingsPatch {
             audit: self.audit.unwrap_or(to.audit),
             slow_s: self.slow_s.unwrap_or(to.slow_s),
             is_default_slow: self.slow_s.is_none() && to.is_default_slow,
+            ttl_s: self.ttl_s.unwrap_or(to.ttl_s),
             history: self.history.unwrap_or(to.history),
             protected: self.protected.unwrap_or(to.protected),
         }

@@ -13,7 +13,7 @@ use super::{
     error::GroupError,
     model::{
         Added, Addition, Caller, ChangeResult, CreatedGroup, GroupPatch, MemberFilter, MemberItem, MemberPatch,
-        Members, NewGroup, Removal,
+        Members, NewGroup, Removal, SettingsPatch,
     },
     place::Place,
     store::{
@@ -41,6 +41,8 @@ pub(crate) struct Groups {
     pub(crate) cleanups: CleanupSignal,
     /// Where people reach the client.
     pub(crate) public_url: String,
+    /// The shortest time after which messages disappear, in seconds.
+    pub(crate) timer_min_s: i32,
 }
 
 /// What is announced after a change.
@@ -84,6 +86,22 @@ impl Groups {
     /// Changes title, description or settings.
     pub(crate) async fn update(&self, caller: Caller, patch: GroupPatch) -> Result<ChangeResult, GroupError> {
         self.change_and_announce(caller, Update(patch)).await
+    }
+
+    /// Sets how long new messages of a chat stay, in seconds; 0 is for ever.
+    pub(crate) async fn set_timer(&self, caller: Caller, ttl_s: i32) -> Result<ChangeResult, GroupError> {
+        let settings = SettingsPatch { ttl_s: Some(ttl_s), ..SettingsPatch::default() };
+        let update = Update(GroupPatch { settings, ..GroupPatch::default() });
+        if !store::is_direct(&self.db, caller).await? {
+            return self.change_and_announce(caller, update).await;
+        }
+        self.require_enabled()?;
+        let this = self.clone();
+        self.in_task(async move {
+            let outcome = store::set_direct_timer(&this.db, caller, &update, ttl_s).await?;
+            Ok(this.announce_event(caller, outcome).await)
+        })
+        .await
     }
 
     /// Closes a chat for all.

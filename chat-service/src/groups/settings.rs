@@ -5,13 +5,18 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::model::SettingsPatch;
-use crate::validation::{ValidationError, ValidationErrors};
+use crate::{
+    rights::MAX_TTL_S,
+    validation::{ValidationError, ValidationErrors},
+};
 
 /// The longest slow mode, in seconds.
 const MAX_SLOW_S: i32 = 86_400;
 
 /// Parses the changed settings. An unknown name is an error: a client must not believe that it set something.
-pub(super) fn parse(settings: Map<String, Value>) -> Result<SettingsPatch, ValidationErrors> {
+///
+/// `timer_min_s` is the shortest time to live of messages, in seconds.
+pub(super) fn parse(settings: Map<String, Value>, timer_min_s: i32) -> Result<SettingsPatch, ValidationErrors> {
     let mut invalid = ValidationErrors::default();
     let mut patch = SettingsPatch::default();
     for (name, value) in settings {
@@ -30,6 +35,7 @@ pub(super) fn parse(settings: Map<String, Value>) -> Result<SettingsPatch, Valid
             "requests" => patch.requests = invalid.check("settings.requests", officer(value)),
             "audit" => patch.audit = invalid.check("settings.audit", officer(value)),
             "slow_s" => patch.slow_s = invalid.check("settings.slow_s", seconds(&value)),
+            "ttl_s" => patch.ttl_s = invalid.check("settings.ttl_s", parse_ttl(value.as_i64(), timer_min_s)),
             "history" => patch.history = invalid.check("settings.history", parse_choice(value)),
             "protected" => patch.protected = invalid.check("settings.protected", parse_choice(value)),
             _ => invalid.push("settings", ValidationError::new("unknown", format!("has an unknown setting: {name}"))),
@@ -55,6 +61,14 @@ fn officer(value: Value) -> Result<Role, ValidationError> {
         Role::Admin | Role::Owner => Ok(role),
         Role::Member => Err(ValidationError::new("value", "should be admin or owner")),
     })
+}
+
+/// Parses the time to live of messages, in seconds; `None` is no whole number.
+pub(super) fn parse_ttl(seconds: Option<i64>, min: i32) -> Result<i32, ValidationError> {
+    let ttl_s = seconds.and_then(|seconds| i32::try_from(seconds).ok());
+    ttl_s
+        .filter(|ttl_s| *ttl_s == 0 || (min..=MAX_TTL_S).contains(ttl_s))
+        .ok_or_else(|| ValidationError::new("range", format!("should be 0, or {min} to {MAX_TTL_S}")))
 }
 
 fn seconds(value: &Value) -> Result<i32, ValidationError> {

@@ -9,6 +9,8 @@ use thiserror::Error;
 use crate::{
     db::{DbError, WorkError},
     limits::limiter::rate_limited,
+    rights::Denied,
+    scheduled::MAX_SCHEDULED,
 };
 
 /// What is limited in number.
@@ -91,6 +93,18 @@ pub(crate) enum MessageError {
     /// The messages of the chat cannot be forwarded.
     #[error("The messages of this chat cannot be forwarded.")]
     Protected,
+    /// There is no such scheduled message, it is another user's, or it is being sent.
+    #[error("There is no such scheduled message. It may have been sent.")]
+    NoSuchScheduled,
+    /// The user has too many scheduled messages in the chat.
+    #[error("You have {MAX_SCHEDULED} scheduled messages in this chat. Delete one, or wait until one is sent.")]
+    TooManyScheduled,
+    /// A message is scheduled for a time that is too early or too late.
+    #[error("should be at least {} and at most a year ahead", humantime::format_duration(*.min))]
+    SendAt {
+        /// The least time until it is sent.
+        min: Duration,
+    },
     /// The operator has switched events other than messages off.
     #[error("Messages cannot be changed on this server.")]
     EventsDisabled,
@@ -120,6 +134,15 @@ impl From<DbError> for MessageError {
     }
 }
 
+impl From<Denied> for MessageError {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Role => Self::Role,
+            Denied::Restricted => Self::Restricted,
+        }
+    }
+}
+
 impl WorkError for MessageError {
     fn db_error(&self) -> Option<&DbError> {
         if let Self::Db(error) = self { Some(error) } else { None }
@@ -136,7 +159,11 @@ impl From<MessageError> for ApiError {
     fn from(error: MessageError) -> Self {
         let text = error.to_string();
         match error {
-            MessageError::NoSuchChat | MessageError::NoSuchMessage => Self::new(ErrorCode::NotFound, text),
+            MessageError::NoSuchChat | MessageError::NoSuchMessage | MessageError::NoSuchScheduled => {
+                Self::new(ErrorCode::NotFound, text)
+            }
+            MessageError::TooManyScheduled => Self::limit_reached("scheduled", MAX_SCHEDULED, text),
+            MessageError::SendAt { .. } => Self::invalid("send_at", "range", text),
             MessageError::NotAuthor | MessageError::VersionsHidden => Self::forbidden(Reason::Author, text),
             MessageError::Role => Self::forbidden(Reason::Role, text),
             MessageError::Restricted => Self::forbidden(Reason::Restricted, text),

@@ -62,19 +62,25 @@ pub(crate) struct EntityBody {
     language: Option<String>,
 }
 
-/// What a sender gives beside the text of a message.
+/// What a sender gives beside the text of a message. Absent members say nothing.
 // Without `Debug`, so that no log contains what a message says.
-#[derive(Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Given {
-    /// `None` if the server has to find the mentions in the text.
+    /// The formatting of the text. Absent if the server has to find the mentions in the text.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub(crate) entities: Option<Vec<Entity>>,
-    /// Each once, in ascending order.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// Whom it mentions beside those whom its text or entities mention. Each once, in ascending order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
     pub(crate) mentions: Vec<UserId>,
+    /// The id of the message that it answers.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub(crate) reply_to: Option<MessageId>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    /// Whether clients show the message without a sound. Absent if not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
     pub(crate) silent: bool,
 }
 
@@ -192,10 +198,15 @@ impl Given {
     /// Returns a digest of it, by which a repetition is recognized. The content is the sender's own, so nobody gains from a
     /// collision.
     pub(crate) fn digest(&self) -> i64 {
-        let digest = digest(&SHA256, json::text(self).as_bytes());
-        let first = digest.as_ref().first_chunk().copied().unwrap_or_default();
-        i64::from_be_bytes(first)
+        digest_of(self)
     }
+}
+
+/// Returns a digest of what a sender gives.
+pub(crate) fn digest_of(content: &impl Serialize) -> i64 {
+    let digest = digest(&SHA256, json::text(content).as_bytes());
+    let first = digest.as_ref().first_chunk().copied().unwrap_or_default();
+    i64::from_be_bytes(first)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use neonchat_common::{
     correlation,
     error::ApiError,
-    ids::{ChatId, MessageId, SendId, Seq, UserId},
+    ids::{ChatId, MessageId, ScheduledId, SendId, Seq, UserId},
     time,
 };
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,12 @@ use crate::{
         problems::problems,
         routes::{Routes, routes},
     },
+    scheduled::{
+        self,
+        http::parse_send_at,
+        model::{NewScheduled, ScheduledAt},
+        service::{Answer, Scheduled},
+    },
     sessions::extract::Authenticated,
     validation::{ValidationError, ValidationErrors, parse_event_seq, parse_id, parse_ids, parse_seq, parse_text},
 };
@@ -43,6 +49,7 @@ problems! {
     RoleTooLow: MessageError::Role;
     Restricted: MessageError::Restricted;
     SlowMode: MessageError::SlowMode { wait: Duration::from_secs(30) };
+    TooManyScheduled: MessageError::TooManyScheduled;
 }
 
 /// The most messages that a request names.
@@ -193,6 +200,22 @@ struct SendRequest {
     /// returns the first message. Without it, each request stores a new message.
     #[schema(value_type = Option<SendId>)]
     request_id: Option<String>,
+    /// When to send it: at least 10 seconds and at most a year ahead. Without it, the message is sent now.
+    #[schema(value_type = Option<DateTime<Utc>>, examples("2026-01-02T09:00:00Z"))]
+    send_at: Option<String>,
+}
+
+/// A message that is sent later.
+#[derive(Serialize, ToSchema)]
+struct ScheduledAnswer {
+    /// The id of the scheduled message. The message itself gets another one.
+    scheduled_id: ScheduledId,
+    /// When it is sent.
+    #[serde(serialize_with = "time::serialize")]
+    #[schema(examples("2026-01-02T09:00:00.000000Z"))]
+    send_at: DateTime<Utc>,
+    /// Whether an earlier request with this `request_id` scheduled it.
+    duplicate: bool,
 }
 
 /// A stored message.
@@ -232,6 +255,19 @@ enum RepeatedAnswer {
     Member(Box<SendAnswer>),
     /// For a sender who is no longer a member.
     FormerMember(FormerMemberAnswer),
+    /// It is still to be sent.
+    Scheduled(ScheduledAnswer),
+}
+
+impl RepeatedAnswer {
+    fn new(message: SentMessage, duplicate: bool) -> Self {
+        match message {
+            SentMessage::Message(message) => Self::Member(Box::new(SendAnswer { message: *message, duplicate })),
+            SentMessage::Reference(MessageReference { id, chat_id, seq, created_at }) => {
+                Self::FormerMember(FormerMemberAnswer { id, chat_id, seq, created_at, duplicate })
+            }
+        }
+    }
 }
 
 /// Sends a message to a chat.
@@ -241,18 +277,24 @@ enum RepeatedAnswer {
 ///
 /// The open sockets of the members get it at once. After 500 or 503 the message may be stored or not: repeat the
 /// request with the same `request_id`.
+///
+/// With `send_at` it is sent later, within 2 seconds of that time, if the sender has the right then. Members can have 100 scheduled
+/// messages in a chat. If it cannot be sent, the sockets of the sender get `scheduled_failed`. A repeated request is answered with the
+/// message when it has been sent.
 #[utoipa::path(
     post, path = "/chats/{id}/messages", tag = "messages", operation_id = "send_message", security(("bearer" = [])),
     params(("id" = ChatId, Path)),
     request_body = SendRequest,
     responses(
         (status = 201, description = "The new message.", body = SendAnswer),
-        (status = 200, description = "The message that an earlier request with this `request_id` stored.", body = RepeatedAnswer),
-        NoSuchChat, RoleTooLow, Restricted, SlowMode, OtherContent,
+        (status = 200, description = "The message that an earlier request with this `request_id` stored or scheduled.", body = RepeatedAnswer),
+        (status = 202, description = "The message is sent later.", body = ScheduledAnswer),
+        NoSuchChat, RoleTooLow, Restricted, SlowMode, TooManyScheduled, OtherContent,
     ),
 )]
 async fn send(
     messages: Data<Messages>,
+    scheduled: Data<Scheduled>,
     Authenticated(sender): Authenticated,
     chat: Path<ChatId>,
     Body(body): Body<SendRequest>,
@@ -261,26 +303,38 @@ async fn send(
     let text = invalid.check("text", parse_text(body.text));
     let SendRequest { entities, mentions, reply_to, silent, .. } = body;
     let given = GivenBody { entities, mentions, reply_to, silent }.parse(text.as_ref(), &mut invalid);
-    let request_id = match body.request_id {
-        Some(id) => invalid.check("request_id", parse_id(&id)),
-        None => Some(SendId::new()),
-    };
-    let (Some(text), Some(request_id), true) = (text, request_id, invalid.is_empty()) else {
+    let given_id = invalid.check("request_id", body.request_id.as_deref().map(parse_id).transpose());
+    let send_at = invalid.check("send_at", body.send_at.as_deref().map(parse_send_at).transpose());
+    let (Some(text), Some(given_id), Some(send_at), true) = (text, given_id, send_at, invalid.is_empty()) else {
         return Err(invalid.into());
     };
+    let (chat, request_id) = (*chat, given_id.unwrap_or_else(SendId::new));
+    if let Some(send_at) = send_at {
+        let given = given.map(|given| *given).unwrap_or_default();
+        let body = scheduled::model::Body { text, given };
+        return schedule(&scheduled, NewScheduled { chat, sender, request_id, send_at, body }).await;
+    }
+    if given_id.is_some() {
+        scheduled.require_unused(sender, request_id).await?;
+    }
     let trace = correlation::current_trace();
-    let message = NewMessage { chat: *chat, sender, text, request_id, trace, given, rich: None, is_passive: false };
+    let message = NewMessage { chat, sender, text, request_id, trace, given, rich: None, is_passive: false };
     let outcome = messages.submit_and_deliver(message).await?;
     let (mut response, duplicate) = match outcome {
         StoreOutcome::Stored(_) => (HttpResponse::Created(), false),
         StoreOutcome::Duplicate(_) => (HttpResponse::Ok(), true),
     };
-    Ok(response.json(match outcome.into_inner() {
-        SentMessage::Message(message) => RepeatedAnswer::Member(Box::new(SendAnswer { message: *message, duplicate })),
-        SentMessage::Reference(MessageReference { id, chat_id, seq, created_at }) => {
-            RepeatedAnswer::FormerMember(FormerMemberAnswer { id, chat_id, seq, created_at, duplicate })
-        }
-    }))
+    Ok(response.json(RepeatedAnswer::new(outcome.into_inner(), duplicate)))
+}
+
+async fn schedule(scheduled: &Scheduled, message: NewScheduled) -> Result<HttpResponse, ApiError> {
+    let (mut response, at, duplicate) = match scheduled.schedule(message).await? {
+        Answer::Scheduled(StoreOutcome::Stored(at)) => (HttpResponse::Accepted(), at, false),
+        Answer::Scheduled(StoreOutcome::Duplicate(at)) => (HttpResponse::Ok(), at, true),
+        Answer::Sent(message) => return Ok(HttpResponse::Ok().json(RepeatedAnswer::new(message, true))),
+    };
+    let ScheduledAt { id: scheduled_id, send_at } = at;
+    Ok(response.json(RepeatedAnswer::Scheduled(ScheduledAnswer { scheduled_id, send_at, duplicate })))
 }
 
 #[derive(Deserialize, IntoParams)]

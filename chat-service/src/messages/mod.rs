@@ -4,6 +4,7 @@ pub(crate) mod batching;
 pub(crate) mod change;
 mod change_queue;
 pub(crate) mod error;
+pub(crate) mod expiry;
 pub(crate) mod extra;
 mod forward;
 pub(crate) mod given;

@@ -1,14 +1,11 @@
 //! Messages, and pages of them.
 
+mod row;
+
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use diesel::{
-    ExpressionMethods as _, HasQuery, NullableExpressionMethods as _,
-    dsl::sql,
-    expression::SqlLiteral,
-    sql_types::{Array, Text},
-};
+use diesel::HasQuery;
 use neonchat_common::{
     ids::{ChatId, MessageId, SendId, Seq, UserId},
     json,
@@ -20,6 +17,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+pub(crate) use self::row::{IS_GONE, MessageRow};
 use super::{
     extra::{Extra, Reactions},
     given::Given,
@@ -27,7 +25,7 @@ use super::{
 use crate::{
     notifier::MessageStored,
     rights::ChatKind,
-    schema::{message_versions, messages},
+    schema::message_versions,
     validation::{PageLimit, ValidationError},
 };
 
@@ -125,23 +123,19 @@ impl<T> StoreOutcome<T> {
 
 /// A message.
 // Without `Debug`, so that no log contains the text.
-#[derive(Clone, Serialize, ToSchema, HasQuery)]
+#[derive(Clone, Serialize, ToSchema)]
 pub(crate) struct Message {
     /// The id of the message.
-    #[diesel(deserialize_as = Uuid)]
     pub(crate) id: MessageId,
     /// The id of the chat.
-    #[diesel(deserialize_as = Uuid)]
     pub(crate) chat_id: ChatId,
     /// The id of the user who sent it.
-    #[diesel(deserialize_as = Uuid)]
     pub(crate) sender_id: UserId,
     /// The idempotency key of the sender, who alone sees it.
-    #[diesel(select_expression = messages::request_id.nullable())]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<SendId>, nullable = false)]
     pub(crate) request_id: Option<Uuid>,
-    /// The text. Empty if the message is deleted.
+    /// The text. Empty if the message is deleted, or has disappeared.
     #[schema(examples("Привет!"))]
     pub(crate) text: String,
     /// When it was stored.
@@ -159,8 +153,7 @@ pub(crate) struct Message {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = i64, minimum = 1, nullable = false, examples(45))]
     pub(crate) changed_seq: Option<Seq>,
-    /// Whether the message is deleted. Absent if not.
-    #[diesel(select_expression = messages::deleted_at.is_not_null())]
+    /// Whether the message is deleted, or has disappeared. Absent if not.
     #[serde(rename = "deleted", skip_serializing_if = "is_false")]
     #[schema(required = false)]
     pub(crate) is_deleted: bool,
@@ -169,24 +162,16 @@ pub(crate) struct Message {
     #[schema(nullable = false, examples("2026-01-02T03:04:05.000006Z"))]
     pub(crate) expires_at: Option<DateTime<Utc>>,
     /// What else it has.
-    #[diesel(deserialize_as = Option<Extra>)]
     #[serde(flatten)]
     pub(crate) extra: Extra,
     /// The reactions to it. Absent if there are none.
-    #[diesel(deserialize_as = Option<Reactions>)]
     #[serde(skip_serializing_if = "Reactions::is_empty")]
     #[schema(required = false)]
     pub(crate) reactions: Reactions,
     /// The emoji with which the user reacted to it, the oldest first. Absent if there are none, and in frames and events.
-    #[diesel(select_expression = no_list(), select_expression_type = SqlLiteral<Array<Text>>)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false, examples("👍"))]
     pub(crate) my_reactions: Vec<String>,
-}
-
-/// Stands for a column that depends on the reader. It is filled in afterwards.
-fn no_list() -> SqlLiteral<Array<Text>> {
-    sql("'{}'::text[]")
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

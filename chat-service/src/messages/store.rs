@@ -2,6 +2,7 @@
 
 pub(crate) mod attempts;
 mod change;
+mod expiry;
 mod forward;
 mod insert;
 pub(crate) mod lock;
@@ -21,6 +22,7 @@ use uuid::Uuid;
 
 pub(super) use self::{
     change::{ChangeResult, apply_changes},
+    expiry::{find_expired, wipe},
     forward::{find_sent, is_protected},
     insert::{StoreResult, insert_batch},
     lookup::{by_ids, mentions, replies},

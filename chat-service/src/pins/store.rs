@@ -192,10 +192,8 @@ pub(super) async fn list(db: &Db, user: UserId, chat: ChatId) -> Result<Pins, Me
             .filter(messages::seq.eq_any(rows.iter().map(|(seq, ..)| *seq)))
             .load(connection)
             .await?;
-        let now = Utc::now();
         let access = store::latest_access(connection, access).await?;
-        let exists = |message: &Message| message.seq > access.hidden_up_to() && !message.is_deleted;
-        found.retain(|message| exists(message) && message.expires_at.is_none_or(|at| at > now));
+        found.retain(|message| message.seq > access.hidden_up_to() && !message.is_deleted);
         add_own_reactions(connection, user, &mut found).await?;
         let pin = |(seq, by, at)| {
             let place = found.iter().position(|message| message.seq == seq)?;

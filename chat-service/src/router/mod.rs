@@ -13,7 +13,7 @@ use utoipa::openapi::OpenApi;
 
 use crate::{
     changes, chats, groups, health, http::routes::Routes, messages, pins, prefs, reactions,
-    request_limit::limit_requests, services::Services, sessions, timeline, users,
+    request_limit::limit_requests, scheduled, services::Services, sessions, timeline, users,
 };
 
 /// The prefix of the API.
@@ -43,6 +43,7 @@ pub(crate) fn routes(config: &mut ServiceConfig, services: &Services, has_operat
         .app_data(Data::new(services.chats.clone()))
         .app_data(Data::new(services.prefs.clone()))
         .app_data(Data::new(services.messages.clone()))
+        .app_data(Data::new(services.scheduled.clone()))
         .app_data(Data::new(services.timeline.clone()))
         .app_data(Data::new(services.changes.clone()))
         .app_data(Data::new(services.reactions.clone()))
@@ -70,6 +71,7 @@ fn api_routes() -> Routes {
         .and(messages::lookup_http::routes())
         .and(reactions::http::routes())
         .and(pins::http::routes())
+        .and(scheduled::http::routes())
         .and(groups::http::routes())
         .and(timeline::http::routes())
 }

@@ -19,7 +19,7 @@ use crate::{
         extra::{Extra, Reactions},
         model::Message,
     },
-    rights::{ChatKind, ChatSettings},
+    rights::{ChatKind, ChatSettings, ShownSettings},
 };
 
 const PROTOCOL: &str = include_str!("../../../docs/PROTOCOL.md");
@@ -101,10 +101,10 @@ fn protocol_has_frames_of_groups_as_they_are_encoded() {
         kind: ChatUpdatedEventType::ChatUpdated,
         origin: origin(15),
         profile: ChatProfile {
-            title: "Team".to_owned(),
-            description: "About us".to_owned(),
-            handle: None,
-            settings: ChatSettings::of_new(ChatKind::Group, false, None),
+            title: Some("Team".to_owned()),
+            description: Some("About us".to_owned()),
+            handle: Some(None),
+            settings: ShownSettings::Group(ChatSettings::of_new(ChatKind::Group, false, None).into()),
         },
     };
     let removed = MembersRemovedEvent {

@@ -137,7 +137,7 @@ pub(crate) struct MessageEvent {
     /// The number of the event in the sequence of its chat.
     #[schema(value_type = i64, minimum = 1, examples(42))]
     pub(crate) seq: Seq,
-    /// The message as it is now: edited, or empty if it is deleted.
+    /// The message as it is now: edited, or empty if it is deleted or has disappeared.
     pub(crate) message: Message,
 }
 
@@ -174,7 +174,7 @@ pub(crate) struct MessageEditedEvent {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub(crate) message_id: Option<MessageId>,
-    /// `true` if a later event changes the message again. Absent if not.
+    /// `true` if a later event changes the message again, or the message has disappeared. Absent if not.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub(crate) superseded: Option<bool>,
@@ -253,10 +253,10 @@ impl Event {
         Self::Message(MessageEvent { kind: MessageEventType::Message, seq: message.seq, message })
     }
 
-    /// Returns the event of an edit. It is superseded if the message was changed again since.
+    /// Returns the event of an edit. It is superseded if the message was changed again since, or has disappeared.
     pub(crate) fn edited(origin: Origin, message: Message) -> Self {
         let Origin { chat_id, seq, by, at } = origin;
-        let is_superseded = message.changed_seq != Some(seq);
+        let is_superseded = message.is_deleted || message.changed_seq != Some(seq);
         Self::Edited(MessageEditedEvent {
             kind: MessageEditedEventType::MessageEdited,
             chat_id,
@@ -316,7 +316,7 @@ impl Event {
             Self::Reactions(event) => EVENT_OVERHEAD + event.reactions.size(),
             Self::MembersAdded(event) => EVENT_OVERHEAD + event.body.user_ids.len() * USER_ID_SIZE,
             Self::MembersRemoved(event) => EVENT_OVERHEAD + event.body.user_ids.len() * USER_ID_SIZE,
-            Self::ChatUpdated(event) => EVENT_OVERHEAD + event.profile.title.len() + event.profile.description.len(),
+            Self::ChatUpdated(event) => EVENT_OVERHEAD + event.profile.size(),
             Self::Edited(_) | Self::Pinned(_) | Self::MemberChanged(_) | Self::ChatClosed(_) | Self::Unknown(_) => {
                 EVENT_OVERHEAD
             }

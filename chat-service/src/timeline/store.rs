@@ -10,7 +10,7 @@ use diesel::{
     sql_types::{BigInt, Bool, Jsonb, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl as _;
-use neonchat_common::ids::{ChatId, MessageId, SendId, Seq, UserId};
+use neonchat_common::ids::{ChatId, SendId, Seq, UserId};
 use uuid::Uuid;
 
 use super::{
@@ -23,7 +23,7 @@ use crate::{
     event_kind::EventKind,
     messages::{
         extra::{Extra, Reactions},
-        model::Message,
+        model::{IS_GONE, Message, MessageRow},
     },
     rights::ChatKind,
     schema::chats,
@@ -88,19 +88,19 @@ impl QueryFragment<Pg> for EventsAfter {
         out.push_bind_param::<SqlUuid, _>(&self.chat)?;
         out.push_sql(
             "),
-                     id, seq, sender_id, request_id, text, created_at, updated_at, changed_seq, deleted_at IS NOT NULL,
-                     expires_at, extra, reactions
-                FROM messages WHERE chat_id = ",
+                     id, seq, sender_id, request_id, text, created_at, updated_at, changed_seq, ",
         );
+        out.push_sql(IS_GONE);
+        out.push_sql(", expires_at, extra, reactions FROM messages WHERE chat_id = ");
         self.push_range(&mut out, "seq")?;
         out.push_sql(
             ") UNION ALL (
               SELECT event.seq, kind, actor_id, event.request_id, event.created_at,
                      CASE kind WHEN 9 THEN (
                          SELECT jsonb_build_object('kind', chats.kind, 'title', title, 'description', description,
-                                                   'handle', handle, 'settings', settings, 'slow_s', slow_s)
-                           FROM chat_profiles AS profile JOIN chats ON chats.id = profile.chat_id
-                          WHERE profile.chat_id = event.chat_id)
+                                                   'handle', handle, 'settings', settings, 'slow_s', slow_s, 'ttl_s', ttl_s)
+                           FROM chats LEFT JOIN chat_profiles AS profile ON profile.chat_id = chats.id
+                          WHERE chats.id = event.chat_id)
                      ELSE body END::text,
                      (SELECT chats.kind FROM chats WHERE chats.id = ",
         );
@@ -108,7 +108,11 @@ impl QueryFragment<Pg> for EventsAfter {
         out.push_sql(
             "),
                      message.id, message.seq, sender_id, message.request_id, text, message.created_at, updated_at,
-                     changed_seq, deleted_at IS NOT NULL, expires_at, extra, reactions
+                     changed_seq, ",
+        );
+        out.push_sql(IS_GONE);
+        out.push_sql(
+            ", expires_at, extra, reactions
                 FROM chat_events AS event
                 LEFT JOIN messages AS message ON message.chat_id = event.chat_id AND message.seq = target_seq
                WHERE event.chat_id = ",
@@ -142,7 +146,7 @@ impl Query for EventsAfter {
     type SqlType = (
         (BigInt, SmallInt, SqlUuid, Nullable<SqlUuid>, Timestamptz, Nullable<Text>, Nullable<Text>),
         (Nullable<SqlUuid>, Nullable<BigInt>, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<Text>),
-        (Nullable<Timestamptz>, Nullable<Timestamptz>, Nullable<BigInt>, Bool),
+        (Nullable<Timestamptz>, Nullable<Timestamptz>, Nullable<BigInt>, Nullable<Bool>),
         (Nullable<Timestamptz>, Nullable<Jsonb>, Nullable<Jsonb>),
     );
 }
@@ -184,7 +188,7 @@ struct HistoryColumns {
     created_at: Option<DateTime<Utc>>,
     updated_at: Option<DateTime<Utc>>,
     changed_seq: Option<Seq>,
-    is_deleted: bool,
+    is_gone: Option<bool>,
 }
 
 /// What only some messages have.
@@ -232,21 +236,21 @@ impl Row {
 
 impl MessageColumns {
     fn message(self, chat_id: ChatId, history: HistoryColumns, rich: RichColumns) -> Option<Message> {
-        Some(Message {
-            id: MessageId(self.id?),
-            chat_id,
-            sender_id: UserId(self.sender?),
+        let row = MessageRow {
+            id: self.id?,
+            chat_id: chat_id.0,
+            sender_id: self.sender?,
             request_id: self.request_id,
             text: self.text?,
             created_at: history.created_at?,
             updated_at: history.updated_at?,
             seq: self.seq?,
             changed_seq: history.changed_seq,
-            is_deleted: history.is_deleted,
+            is_gone: history.is_gone,
             expires_at: rich.expires_at,
-            extra: rich.extra.into(),
-            reactions: rich.reactions.into(),
-            my_reactions: Vec::new(),
-        })
+            extra: rich.extra,
+            reactions: rich.reactions,
+        };
+        Some(row.into())
     }
 }

@@ -16,6 +16,7 @@ use neonchat_proto::chat::v1::{
     StoreMessageResult, StoreMessagesRequest, UserChat as ProtoUserChat, ValidateAndStoreMessageRequest,
     change_message_request::Change as WireChange, chat_event::Event, store_message_result::Result as Outcome,
 };
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
@@ -66,6 +67,18 @@ pub(crate) struct StoredMessage {
     pub(crate) deleted: bool,
     /// The members that only some messages have: a JSON object.
     pub(crate) extra: Option<Box<RawValue>>,
+}
+
+impl StoredMessage {
+    /// Returns when the message disappears; `None` if it stays.
+    pub(crate) fn expires_at(&self) -> Option<DateTime<Utc>> {
+        #[derive(Deserialize)]
+        struct Expiry {
+            expires_at: Option<DateTime<Utc>>,
+        }
+        let extra = self.extra.as_ref()?;
+        serde_json::from_str::<Expiry>(extra.get()).ok()?.expires_at
+    }
 }
 
 /// A stored durable event.

@@ -1,5 +1,6 @@
 //! Durable events, and which frame of an event a member gets.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use neonchat_common::{
     chat::{MembershipChange, Role},
     ids::{Seq, UserId},
@@ -7,6 +8,9 @@ use neonchat_common::{
 
 use super::{EventFrames, SocketId};
 use crate::protocol::{CHAT_UPDATED, FINAL_TYPES, Frame, MEMBERS_ADDED};
+
+/// How much the clock of this instance may be behind that of the database, which decides when a message disappears.
+const CLOCK_TOLERANCE: TimeDelta = TimeDelta::seconds(5);
 
 /// A durable event that the chat's sockets have to get.
 #[derive(Debug)]
@@ -18,6 +22,8 @@ pub(crate) struct DurableEvent {
     pub(crate) frames: EventFrames,
     /// Who ceases to be a member, or gets another role, with this event.
     pub(crate) membership: Option<MembershipChange>,
+    /// When the message that it shows disappears; `None` if it stays.
+    pub(crate) expires_at: Option<DateTime<Utc>>,
     /// The sockets that sent it: they get an ack instead.
     pub(crate) exclude: Vec<SocketId>,
 }
@@ -25,7 +31,7 @@ pub(crate) struct DurableEvent {
 impl DurableEvent {
     /// Creates an event that changes no membership.
     pub(crate) const fn new(seq: Seq, sender: Option<UserId>, frames: EventFrames) -> Self {
-        Self { seq, sender, frames, membership: None, exclude: Vec::new() }
+        Self { seq, sender, frames, membership: None, expires_at: None, exclude: Vec::new() }
     }
 
     /// Returns the frame for a member's sockets. Events up to `from_seq` do not exist for the member.
@@ -42,6 +48,11 @@ impl DurableEvent {
     /// Returns whether no later event changes what this one shows.
     pub(super) fn is_final(&self) -> bool {
         self.frames.kind().is_some_and(|kind| FINAL_TYPES.contains(&kind))
+    }
+
+    /// Returns whether it shows a message that has disappeared at a time, or is about to.
+    pub(super) fn is_expired(&self, now: DateTime<Utc>) -> bool {
+        self.expires_at.is_some_and(|expires_at| expires_at <= now + CLOCK_TOLERANCE)
     }
 
     /// Returns the bytes of the frames.

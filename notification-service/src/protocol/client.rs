@@ -145,6 +145,8 @@ struct Fields<'a> {
     #[serde(borrow)]
     silent: Option<&'a RawValue>,
     #[serde(borrow)]
+    send_at: Option<&'a RawValue>,
+    #[serde(borrow)]
     message_id: Option<&'a RawValue>,
     #[serde(borrow)]
     message_ids: Option<&'a RawValue>,
@@ -209,6 +211,10 @@ impl ClientFrame {
             "message" => {
                 let text: String = required("text", fields.text, "a string")?;
                 let request_id = fields.idempotency_key()?;
+                // If it were ignored, the message would be sent at once.
+                if fields.send_at.is_some_and(|send_at| send_at.get() != "null") {
+                    return Err(ApiError::invalid("send_at", "unsupported", "is only for POST /chats/{id}/messages"));
+                }
                 Ok(Self::Message {
                     chat_id: optional("chat_id", fields.chat_id, "a UUID")?,
                     text: MessageText::try_from(text)?,

@@ -145,7 +145,7 @@ pub(crate) const CHANGE_TYPES: [&str; 9] = [
 ];
 
 /// The types of the frames for one user alone that only chat-service encodes.
-pub(crate) const PERSONAL_TYPES: [&str; 2] = ["chat_settings", "my_reaction"];
+pub(crate) const PERSONAL_TYPES: [&str; 3] = ["chat_settings", "my_reaction", "scheduled_failed"];
 
 /// What an ack tells.
 #[derive(Debug, PartialEq, Eq, Serialize)]

@@ -21,7 +21,7 @@ use crate::{
         },
     },
     prefs::store::{self as prefs, PrefsRow},
-    rights::{ChatKind, ChatSettings},
+    rights::{ChatKind, ChatSettings, ShownSettings},
 };
 
 /// Returns one chat, if the user is a member of it. `online` is not filled in.
@@ -55,14 +55,15 @@ pub(super) fn push_chosen(out: &mut AstPass<'_, '_, Pg>) {
 const CHOSEN: &str = concat!(
     ",
            chat.user_id, chat.id, chat.kind, chat.last_seq, chat.updated_at, chat.read_seq, chat.from_seq, chat.role,
-           chat.restricted_until, chat.access_version, chat.member_count, chat.class, chat.slow_s, ",
+           chat.restricted_until, chat.access_version, chat.member_count, chat.class, chat.slow_s,
+           chat.ttl_s, ",
     unread_count!("chat", "chat", "chat.seen_seq"),
     ", ",
     mention_count!("chat", "chat", "chat.seen_seq"),
     ", partner.id, partner.username, profile.title, profile.description, profile.handle, profile.settings,
            last.id, last.seq, last.text, last.sender_id, last.created_at
       FROM (SELECT chats.*, member.user_id, member.read_seq, member.from_seq, member.role, member.restricted_until, member.passive_seq,
-                   greatest(member.read_seq, member.from_seq) AS seen_seq
+                   greatest(member.read_seq, member.from_seq, chats.floor_seq) AS seen_seq
               FROM chat_members AS member JOIN chats ON chats.id = member.chat_id
              WHERE NOT chats.is_closed"
 );
@@ -76,7 +77,8 @@ pub(super) const WITH_REST: &str = "
         ON partner.id = CASE chat.user_id WHEN chat.user1_id THEN chat.user2_id ELSE chat.user1_id END
       LEFT JOIN chat_profiles AS profile ON profile.chat_id = CASE WHEN chat.user1_id IS NULL THEN chat.id END
       LEFT JOIN LATERAL (SELECT id, seq, text, sender_id, created_at FROM messages
-                          WHERE messages.chat_id = chat.id AND seq > chat.from_seq AND deleted_at IS NULL
+                          WHERE messages.chat_id = chat.id AND seq > greatest(chat.from_seq, chat.floor_seq)
+                                AND deleted_at IS NULL AND (expires_at IS NULL OR expires_at > now())
                           ORDER BY seq DESC LIMIT 1) AS last ON TRUE
      ORDER BY prefs.pin_place, chat.updated_at DESC, chat.id DESC";
 
@@ -92,7 +94,7 @@ pub(super) type Columns = (
     (SmallInt, Nullable<Timestamptz>, Integer),
     Integer,
     SmallInt,
-    Integer,
+    (Integer, Integer),
     (BigInt, BigInt),
     Nullable<(SqlUuid, Text)>,
     Nullable<(Text, Text, Nullable<Text>, Text)>,
@@ -137,7 +139,7 @@ pub(super) struct Row {
     rights: RightsRow,
     member_count: i32,
     class: i16,
-    slow_s: i32,
+    limits: LimitsRow,
     unread: UnreadRow,
     partner: Option<PartnerRow>,
     profile: Option<ProfileRow>,
@@ -149,6 +151,12 @@ pub(super) struct RightsRow {
     role: i16,
     restricted_until: Option<DateTime<Utc>>,
     access_version: i32,
+}
+
+#[derive(Queryable)]
+pub(super) struct LimitsRow {
+    slow_s: i32,
+    ttl_s: i32,
 }
 
 #[derive(Queryable)]
@@ -184,17 +192,19 @@ impl Row {
     /// Returns the item. `online` is not filled in.
     pub(super) fn item(self) -> QueryResult<ChatItem> {
         let RightsRow { role, restricted_until, access_version } = self.rights;
+        let LimitsRow { slow_s, ttl_s } = self.limits;
         let (kind, role) = (parse_kind(&self.kind)?, parse_role(role)?);
         let is_group = kind != ChatKind::Direct;
         let mut prefs = self.prefs.unwrap_or_default();
         let draft = prefs.take_draft();
         let (title, description, handle, settings) = match self.profile {
             Some(ProfileRow { title, description, handle, settings }) => {
-                let settings = ChatSettings::from_stored(&settings, kind, handle.is_some(), self.slow_s)
-                    .map_err(|error| QueryError::DeserializationError(error.into()))?;
-                (Some(title), Some(description), Some(handle), Some(settings))
+                let settings = ChatSettings::from_stored(&settings, kind, handle.is_some(), slow_s)
+                    .map_err(|error| QueryError::DeserializationError(error.into()))?
+                    .with_ttl_s(ttl_s);
+                (Some(title), Some(description), Some(handle), ShownSettings::Group(settings.into()))
             }
-            None => (None, None, None, None),
+            None => (None, None, None, ShownSettings::direct(ttl_s)),
         };
         Ok(ChatItem {
             id: ChatId(self.id),

@@ -44,7 +44,7 @@ pub(super) async fn count(connection: &mut AsyncPgConnection, user: UserId, filt
 /// The first comparison spares most chats the expression.
 const AND_IS_UNREAD: &str = concat!(
     " AND (chats.last_seq > member.read_seq AND ",
-    unread_count!("chats", "member", "greatest(member.read_seq, member.from_seq)"),
+    unread_count!("chats", "member", "greatest(member.read_seq, member.from_seq, chats.floor_seq)"),
     " > 0 OR (member.chat_id, member.read_seq) IN (
          SELECT chat_id, marked_seq FROM chat_prefs WHERE marked_seq IS NOT NULL AND user_id = "
 );

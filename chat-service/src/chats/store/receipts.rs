@@ -81,7 +81,7 @@ impl QueryFragment<Pg> for AdvanceReadMarker {
         out.push_sql(" AND member.chat_id = chats.id AND member.read_seq < target AND member.user_id = ");
         out.push_bind_param::<SqlUuid, _>(&self.user)?;
         out.push_sql(" RETURNING member.read_seq, ");
-        out.push_sql(unread_count!("chats", "member", "greatest(member.read_seq, member.from_seq)"));
+        out.push_sql(unread_count!("chats", "member", "greatest(member.read_seq, member.from_seq, chats.floor_seq)"));
         Ok(())
     }
 }
@@ -109,7 +109,7 @@ impl QueryFragment<Pg> for ReadMarker {
         out.push_sql(" AND prefs.user_id = ");
         out.push_bind_param::<SqlUuid, _>(&self.user)?;
         out.push_sql(" RETURNING prefs.user_id) SELECT member.read_seq, ");
-        out.push_sql(unread_count!("chats", "member", "greatest(member.read_seq, member.from_seq)"));
+        out.push_sql(unread_count!("chats", "member", "greatest(member.read_seq, member.from_seq, chats.floor_seq)"));
         out.push_sql(", EXISTS (SELECT FROM unmarked)");
         out.push_sql(" FROM chat_members AS member JOIN chats ON chats.id = member.chat_id");
         out.push_sql(" WHERE NOT chats.is_closed AND member.chat_id = ");

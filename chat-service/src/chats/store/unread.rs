@@ -1,7 +1,7 @@
 //! The number of unread messages, as SQL.
 
 /// The number of messages by others that a member has not read, without deleted ones: an expression over the row of the chat and
-/// what the member has seen, the higher one of the read marker and `from_seq`.
+/// what the member has seen: the highest one of the read marker, `from_seq` and `floor_seq`, up to which all messages are deleted.
 ///
 /// Messages and other events share one sequence without gaps. So the unread messages are the numbers after the marker, minus
 /// those of other events, which `chat_events.n` counts, minus deleted messages, which a partial index lists. Of the member's own

@@ -44,11 +44,11 @@ const CHANGES_TOTAL: &str = "chat_group_changes_total";
 
 /// How long an attempt waits for the chat's row. It is short, because an attempt that waits keeps a connection from requests on
 /// other chats.
-const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '300ms'";
+pub(super) const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '300ms'";
 
 /// How long a change is attempted again, if others keep the chat locked. With the time for the last attempt, a request ends
 /// within 2 s.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A member of a locked chat.
 #[derive(Clone, Copy, Debug)]
@@ -147,13 +147,24 @@ pub(in crate::groups) async fn change<C: Change>(
     let start_by = Instant::now() + PATIENCE;
     let outcome = loop {
         let outcome = apply(db, limits, caller, start_by, change.clone()).await;
-        if !matches!(outcome, Err(GroupError::Contended)) || Instant::now() >= start_by {
+        if !is_contended(&outcome, start_by) {
             break outcome;
         }
     };
+    count::<C, _>(&outcome);
+    outcome
+}
+
+/// Returns whether a change is attempted again.
+pub(super) fn is_contended<T>(outcome: &Result<T, GroupError>, start_by: Instant) -> bool {
+    matches!(outcome, Err(GroupError::Contended)) && Instant::now() < start_by
+}
+
+/// Counts the outcome of a change.
+pub(super) fn count<C: Change, T>(outcome: &Result<Outcome<T>, GroupError>) {
     // The first kind is the usual one. A change without a kind makes no event.
     if let Some(kind) = C::KINDS.first() {
-        let status = match &outcome {
+        let status = match outcome {
             Ok(Outcome::Done(_)) => "applied",
             Ok(Outcome::Duplicate(_)) => "duplicate",
             Err(GroupError::Db(_) | GroupError::Contended) => "unavailable",
@@ -161,7 +172,6 @@ pub(in crate::groups) async fn change<C: Change>(
         };
         counter!(CHANGES_TOTAL, "kind" => kind.as_str(), "status" => status).increment(1);
     }
-    outcome
 }
 
 /// Recognizes a repeated request, takes the lock of the chat, and applies a change.
@@ -205,6 +215,7 @@ struct ChatRow {
     member_count: i32,
     class: i16,
     slow_s: i32,
+    ttl_s: i32,
     last_seq: Seq,
     event_count: i64,
     last_event_at: Option<DateTime<Utc>>,
@@ -236,6 +247,7 @@ async fn lock(
         .first::<(Profile, DateTime<Utc>)>(connection)
         .await?;
     let settings = ChatSettings::from_stored(&profile.settings, kind, profile.handle.is_some(), row.slow_s)?;
+    let settings = settings.with_ttl_s(row.ttl_s);
     let now = row.last_event_at.map_or(at, |last| at.max(last + chrono::TimeDelta::microseconds(1)));
     let ChatRow { member_count, last_seq, event_count, .. } = row;
     let class = kind.class(ChatClass::from_number(row.class).unwrap_or_default(), member_count);

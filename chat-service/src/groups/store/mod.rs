@@ -16,6 +16,7 @@ mod members;
 mod names;
 mod purge;
 mod rooms;
+mod timer;
 mod transfer;
 mod update;
 
@@ -38,6 +39,7 @@ pub(super) use self::{
     members::{AddMembers, ChangeMember, Leave, RemoveMembers},
     purge::{find_closed, purge},
     rooms::{JoinPublic, room_of, rooms},
+    timer::{is_direct, set_direct_timer},
     transfer::{Transfer, check_transfer},
     update::{Close, Update},
 };

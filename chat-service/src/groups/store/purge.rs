@@ -13,7 +13,7 @@ const FIND: &str = "SELECT id FROM chats
 
 /// The tables whose rows of a chat are deleted. The row of the chat and its profile stay without content: the limit of created
 /// chats counts them, and they have the `request_id` of the creation.
-const TABLES: [&str; 14] = [
+const TABLES: [&str; 16] = [
     "messages",
     "reactions",
     "reactions_due",
@@ -28,6 +28,8 @@ const TABLES: [&str; 14] = [
     "join_requests",
     "chat_audit",
     "message_cleanups",
+    "scheduled_messages",
+    "expiring_messages",
 ];
 
 /// The number of rows that one statement deletes.

@@ -42,7 +42,7 @@ impl Change for Update {
         actor: Option<Member>,
     ) -> Result<Option<Seq>, GroupError> {
         let (Self(patch), actor) = (self, actor.ok_or(GroupError::NoSuchChat)?);
-        if patch.title.is_some() || patch.description.is_some() {
+        if patch.title.is_some() || patch.description.is_some() || patch.settings.ttl_s.is_some() {
             chat.require(actor, Action::Info)?;
         }
         if patch.settings.governs() || patch.handle.is_some() {
@@ -96,6 +96,7 @@ async fn store(
             chats::react_role.eq(needed(Action::React, chat.kind, &settings) as i16),
             chats::pin_role.eq(needed(Action::Pin, chat.kind, &settings) as i16),
             chats::slow_s.eq(settings.slow_s),
+            chats::ttl_s.eq(settings.ttl_s),
         ))
         .execute(connection)
         .await?;

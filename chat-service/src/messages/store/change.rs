@@ -281,8 +281,8 @@ impl QueryFragment<Pg> for ApplyChanges<'_> {
                        WHEN 1 THEN EXISTS (
                            SELECT FROM item JOIN messages AS message ON message.id = item.message_id
                             WHERE item.n = change.n AND message.chat_id = event.chat_id AND message.seq = event.target_seq
-                                  AND (message.changed_seq <> event.seq
-                                       OR message.text = item.new_text
+                                  AND (message.changed_seq <> event.seq OR message.deleted_at IS NOT NULL
+                                       OR message.expires_at <= now() OR message.text = item.new_text
                                           AND extra->'entities' IS NOT DISTINCT FROM new_extra->'entities'))
                        ELSE NOT EXISTS (
                            SELECT FROM jsonb_array_elements(event.body) AS gone
@@ -294,7 +294,7 @@ impl QueryFragment<Pg> for ApplyChanges<'_> {
                   ) AS event
             ), target AS MATERIALIZED (
                 SELECT allowed.*, new_text, new_extra, message.*,
-                       CASE WHEN deleted_at IS NOT NULL THEN 4
+                       CASE WHEN deleted_at IS NOT NULL OR expires_at <= now THEN 4
                             WHEN sender_id <> actor_id AND (new_text IS NOT NULL OR chat_kind = 'direct') THEN 5
                             WHEN new_text IS NULL THEN
                                 CASE WHEN sender_id = actor_id THEN 0

@@ -22,7 +22,7 @@ use crate::{
     messages::{
         error::MessageError,
         extra::Extra,
-        model::{NewMessage, StoreOutcome, StoredAt},
+        model::{IS_GONE, NewMessage, StoreOutcome, StoredAt},
     },
     rights::ChatKind,
 };
@@ -50,7 +50,8 @@ pub(in crate::messages) async fn insert_batch(
     large_chat_rate: u32,
 ) -> QueryResult<Vec<StoreResult>> {
     let mut attempts = Attempts::new(messages.len(), ATTEMPTS);
-    let is_rich = messages.iter().any(|message| message.given.is_some() || message.rich.is_some());
+    let is_rich =
+        messages.iter().any(|message| message.given.is_some() || message.rich.is_some() || message.is_passive);
     let (mut shape, mut is_contended) = (Shape { is_rich, ..Shape::default() }, false);
     while attempts.begin() {
         let batch = attempts.pending(messages);
@@ -123,8 +124,8 @@ async fn insert(
 /// answered as the first time. The unique index catches a message with the same
 /// `request_id` that was committed while this statement waited for a lock: see [`insert_batch`].
 ///
-/// A message that was edited or deleted since it was sent has other content. A repetition of it is recognized by its
-/// `request_id` and chat alone.
+/// A message that was edited or deleted since it was sent, or has disappeared, has other content. A repetition of it is recognized by
+/// its `request_id` and chat alone. A scheduled message is no repetition of one that was sent at once.
 ///
 /// The statement has parts that only some messages need, because the time of a short statement grows with the number of its parts.
 ///
@@ -281,14 +282,23 @@ impl<const LIMITED: bool, const RICH: bool> QueryFragment<Pg> for InsertMessages
             ), seen AS MATERIALIZED (
                 SELECT n, kind, stored.*
                   FROM request, LATERAL (
-                       SELECT message.id, seq, created_at, message.extra, expires_at, changed_seq IS NOT NULL AS is_changed,
+                       SELECT message.id, seq, created_at, is_changed,
+                              CASE WHEN is_gone THEN NULL ELSE message.extra END AS extra,
+                              CASE WHEN is_gone THEN NULL ELSE expires_at END AS expires_at,
                               message.chat_id = request.chat_id
-                              AND (changed_seq IS NOT NULL OR message.text = request.text AND message.extra_digest ",
+                              AND (is_changed OR message.text = request.text AND message.extra_digest ",
         );
         out.push_sql(if RICH { "IS NOT DISTINCT FROM request.extra_digest" } else { "IS NULL" });
         out.push_sql(
-            ") AS is_same
-                         FROM messages AS message
+            " AND EXISTS (SELECT FROM passive_messages AS passive
+                                                WHERE passive.chat_id = message.chat_id AND user_id = message.sender_id
+                                                      AND passive.seq = message.seq) = ",
+        );
+        out.push_sql(if RICH { "request.is_passive" } else { "FALSE" });
+        out.push_sql(") AS is_same FROM messages AS message, LATERAL (SELECT ");
+        out.push_sql(IS_GONE);
+        out.push_sql(
+            " IS TRUE AS is_gone) AS state, LATERAL (SELECT is_gone OR changed_seq IS NOT NULL AS is_changed) AS change
                         WHERE message.sender_id = request.sender_id AND message.request_id = request.request_id
                        OFFSET 0
                   ) AS stored",

@@ -119,7 +119,12 @@ impl RichColumns {
         out.push_bind_param::<Array<BigInt>, _>(&self.mention_numbers)?;
         out.push_sql(", ");
         out.push_bind_param::<Array<SqlUuid>, _>(&self.mentioned)?;
-        out.push_sql(") AS mention (n, user_id) USING (n) WHERE NOT is_stale");
+        out.push_sql(
+            ") AS mention (n, user_id) USING (n) WHERE NOT is_stale
+            ), expiring AS (
+                INSERT INTO expiring_messages (expires_at, chat_id, seq)
+                SELECT expires_at, chat_id, seq FROM placed WHERE expires_at IS NOT NULL AND NOT is_stale",
+        );
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use neonchat_common::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::rights::ChatSettings;
+use crate::rights::ShownSettings;
 
 /// Defines the type of the `type` of an event.
 macro_rules! event_types {
@@ -169,17 +169,28 @@ pub(crate) struct ChatUpdatedEvent {
 /// What a chat is called and how it works, as it is when the event is read.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct ChatProfile {
-    /// The title.
-    #[schema(examples("Team"))]
-    pub(crate) title: String,
+    /// The title; absent in a direct chat, as the following ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, examples("Team"))]
+    pub(crate) title: Option<String>,
     /// The description.
-    #[schema(examples(""))]
-    pub(crate) description: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, examples(""))]
+    pub(crate) description: Option<String>,
     /// The name of a public chat; `null` if it is not public.
-    #[schema(required)]
-    pub(crate) handle: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    #[expect(clippy::option_option, reason = "absent, null, or a value")]
+    pub(crate) handle: Option<Option<String>>,
     /// The settings.
-    pub(crate) settings: ChatSettings,
+    pub(crate) settings: ShownSettings,
+}
+
+impl ChatProfile {
+    /// Returns the approximate size of its texts, in bytes.
+    pub(super) fn size(&self) -> usize {
+        [&self.title, &self.description].into_iter().flatten().map(String::len).sum()
+    }
 }
 
 /// The chat was closed. It has no later event.

@@ -4,7 +4,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
     event_kind::EventKind,
-    rights::{ChatKind, ChatSettings},
+    rights::{ChatKind, ChatSettings, ShownSettings},
     timeline::model::{
         ChatClosedEvent, ChatClosedEventType, ChatProfile, ChatUpdatedEvent, ChatUpdatedEventType, Event, MemberChange,
         MemberChangedEvent, MemberChangedEventType, MembersAddedEvent, MembersAddedEventType, MembersRemovedEvent,
@@ -47,19 +47,24 @@ pub(super) fn event(kind: EventKind, origin: Origin, body: Option<&str>) -> Opti
 #[derive(Deserialize)]
 struct StoredProfile {
     kind: ChatKind,
-    title: String,
-    description: String,
+    /// Absent in a direct chat, as the following ones.
+    title: Option<String>,
+    description: Option<String>,
     handle: Option<String>,
-    settings: String,
+    settings: Option<String>,
     slow_s: i32,
+    ttl_s: i32,
 }
 
 impl StoredProfile {
     fn profile(self, origin: Origin) -> Option<ChatProfile> {
-        let Self { kind, title, description, handle, settings, slow_s } = self;
+        let Self { kind, title, description, handle, settings, slow_s, ttl_s } = self;
+        let Some(settings) = settings else {
+            return Some(ChatProfile { title, description, handle: None, settings: ShownSettings::direct(ttl_s) });
+        };
         let settings = ChatSettings::from_stored(&settings, kind, handle.is_some(), slow_s);
-        let settings = settings.inspect_err(|error| log_unreadable(origin, error)).ok()?;
-        Some(ChatProfile { title, description, handle, settings })
+        let settings = settings.inspect_err(|error| log_unreadable(origin, error)).ok()?.with_ttl_s(ttl_s);
+        Some(ChatProfile { title, description, handle: Some(handle), settings: ShownSettings::Group(settings.into()) })
     }
 }
 

@@ -1,5 +1,6 @@
 //! The catch-up of a socket from the cursor of its client.
 
+use chrono::Utc;
 use neonchat_common::{
     chat::Role,
     ids::{ChatId, Seq},
@@ -103,7 +104,7 @@ impl Chat {
         let entry = self.sockets.get(&socket).filter(|entry| entry.is_catching_up && head <= delivered)?;
         let ChatSocket { from_seq, role, ref socket, .. } = *entry;
         let frame = |event: &DurableEvent| (event.seq, event.frame_for(socket.user, from_seq, role).cloned());
-        let frames = self.ring.after(after.max(from_seq))?.map(frame).collect();
+        let frames = self.ring.after(after.max(from_seq), Utc::now())?.map(frame).collect();
         Some(Missed { frames, head: delivered, first_seq: from_seq + 1 })
     }
 

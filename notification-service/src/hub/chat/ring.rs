@@ -2,7 +2,7 @@
 //!
 //! An event that is read late has to show what became of its message (docs/ARCHITECTURE.md, "Catch-up"). The ring has events as they
 //! were delivered. So it keeps only events that no later one changes: an edit, a deletion, or an event of a kind that this version does
-//! not know removes itself and everything before it.
+//! not know removes itself and everything before it. It serves no message that has disappeared.
 
 use std::{
     collections::VecDeque,
@@ -12,6 +12,7 @@ use std::{
     },
 };
 
+use chrono::{DateTime, Utc};
 use neonchat_common::ids::Seq;
 
 use crate::hub::DurableEvent;
@@ -72,13 +73,16 @@ impl Ring {
         self.events.front().is_some_and(|oldest| oldest.seq <= after + 1)
     }
 
-    /// Returns the events after `after`; `None` if the ring does not have all of them.
-    pub(super) fn after(&mut self, after: Seq) -> Option<impl Iterator<Item = &DurableEvent>> {
+    /// Returns the events after `after`; `None` if the ring does not have all of them as they are at this time.
+    pub(super) fn after(&mut self, after: Seq, now: DateTime<Utc>) -> Option<impl Iterator<Item = &DurableEvent>> {
         if !self.covers(after) {
             return None;
         }
-        self.touch();
         let first = self.events.partition_point(|event| event.seq <= after);
+        if self.events.range(first..).any(|event| event.is_expired(now)) {
+            return None;
+        }
+        self.touch();
         Some(self.events.range(first..))
     }
 
@@ -119,6 +123,8 @@ mod property_tests;
 
 #[cfg(test)]
 mod tests {
+    use chrono::TimeDelta;
+
     use super::*;
     use crate::{hub::EventFrames, protocol::Frame};
 
@@ -131,7 +137,7 @@ mod tests {
     }
 
     fn seqs(ring: &mut Ring, after: Seq) -> Option<Vec<Seq>> {
-        ring.after(after).map(|events| events.map(|event| event.seq).collect())
+        ring.after(after, Utc::now()).map(|events| events.map(|event| event.seq).collect())
     }
 
     #[test]
@@ -151,6 +157,23 @@ mod tests {
         ring.push(message(1, 10));
         ring.push(DurableEvent::new(2, None, EventFrames::unknown()));
         assert_eq!(seqs(&mut ring, 0), None);
+    }
+
+    #[test]
+    fn has_no_message_that_has_disappeared() {
+        let mut ring = Ring::new(Arc::default());
+        let now = Utc::now();
+        let expiring = |seq, after_s| DurableEvent {
+            expires_at: Some(now + TimeDelta::seconds(after_s)),
+            ..message(seq, 10)
+        };
+        for event in [message(1, 10), expiring(2, 60), expiring(3, 3600)] {
+            ring.push(event);
+        }
+        let after = |ring: &mut Ring, after, s| ring.after(after, now + TimeDelta::seconds(s)).map(Iterator::count);
+        assert_eq!(after(&mut ring, 0, 0), Some(3));
+        assert_eq!((after(&mut ring, 0, 60), after(&mut ring, 1, 60), after(&mut ring, 2, 60)), (None, None, Some(1)));
+        assert_eq!(after(&mut ring, 0, 50), Some(3));
     }
 
     #[test]

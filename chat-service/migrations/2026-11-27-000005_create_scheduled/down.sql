@@ -1,0 +1,2 @@
+DROP TABLE expiring_messages, scheduled_messages;
+ALTER TABLE chats DROP floor_seq;

@@ -1,0 +1,184 @@
+//! Sends scheduled messages when they are due.
+//!
+//! An instance claims some of the due messages, stores them with the `request_id` that they were scheduled with, and deletes their
+//! rows. If it dies in between, the claim ends after some time and another instance does the same: what is stored already is a
+//! repetition. So each message is sent once.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::join_all;
+use metrics::counter;
+use neonchat_common::{
+    correlation,
+    error::{ApiError, ErrorCode, Reason},
+    ids::{ChatId, ScheduledId},
+    json,
+};
+use serde::Serialize;
+
+use super::{
+    model::{Body, Due},
+    service::Scheduled,
+    store::{self, Postponed},
+};
+use crate::messages::{
+    error::MessageError,
+    model::{Message, NewMessage, StoreOutcome},
+};
+
+/// The number of scheduled messages that were handled, by outcome.
+pub(crate) const SCHEDULED_TOTAL: &str = "chat_scheduled_messages_total";
+
+/// How often due messages are looked for at least. Another instance may have scheduled them.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// The pause after a failure of the database.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// The pause between two statements, so that messages that are sent at once get their turn.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// How long the next messages wait for the delivery of these ones.
+const DELIVERY_PATIENCE: Duration = Duration::from_millis(100);
+
+/// How long after its time a message is still tried, in a chat that takes no message at the moment.
+const GIVE_UP_AFTER: TimeDelta = TimeDelta::hours(1);
+
+/// What became of a message.
+enum Fate {
+    Sent(Box<Message>),
+    /// It was sent, and changed since: notification-service finds it by a resync.
+    SentBefore,
+    Refused(ApiError),
+    /// It is tried again after this time.
+    Postponed(Duration),
+    /// It may be stored: the database failed.
+    Unknown,
+}
+
+/// The frame that tells a user that a scheduled message is not sent.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "scheduled_failed")]
+pub(crate) struct ScheduledFailed {
+    pub(crate) scheduled_id: ScheduledId,
+    pub(crate) chat_id: ChatId,
+    /// Why, as in an error.
+    pub(crate) code: ErrorCode,
+    /// Why it is forbidden.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<Reason>,
+}
+
+/// Starts the task. Several instances may do it at the same time.
+pub(crate) fn start(scheduled: Scheduled) {
+    let stopped = scheduled.tasks.stop_token();
+    scheduled.tasks.clone().spawn(async move {
+        let mut pause = Duration::ZERO;
+        // What is claimed is sent before the task ends.
+        while stopped.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
+            pause = scheduled.send_due().await.unwrap_or_else(|error| {
+                tracing::warn!(error.cause = %error, "scheduled messages could not be sent, retrying later");
+                RETRY
+            });
+        }
+    });
+}
+
+impl Scheduled {
+    /// Sends some of the due messages. Returns the pause before the next ones.
+    async fn send_due(&self) -> Result<Duration, MessageError> {
+        let mut due = store::claim(&self.db).await?;
+        if due.is_empty() {
+            return Ok(store::until_next(&self.db).await?.map_or(INTERVAL, |next| next.min(INTERVAL)));
+        }
+        // In the order in which their sender wants them.
+        due.sort_by_key(|due| (due.send_at, due.id));
+        let fates = self.send(&due).await;
+        let (mut finished, mut postponed, mut delivered) = (Vec::new(), Vec::new(), Vec::new());
+        for (due, fate) in due.iter().zip(fates) {
+            let status = match &fate {
+                Fate::Sent(_) | Fate::SentBefore => "sent",
+                Fate::Refused(_) => "refused",
+                Fate::Postponed(_) | Fate::Unknown => "postponed",
+            };
+            counter!(SCHEDULED_TOTAL, "status" => status).increment(1);
+            match fate {
+                Fate::Postponed(wait) => postponed.push(Postponed { id: due.id, wait, is_claimed: false }),
+                Fate::Unknown => postponed.push(Postponed { id: due.id, wait: RETRY, is_claimed: true }),
+                Fate::SentBefore => finished.push(due.id),
+                Fate::Sent(message) => {
+                    finished.push(due.id);
+                    let (notifier, event) = (self.notifier.clone(), (&*message).into());
+                    delivered.push(self.tasks.spawn(async move { notifier.message_stored(event).await }));
+                }
+                Fate::Refused(error) => {
+                    finished.push(due.id);
+                    self.tell(due, &error).await;
+                }
+            }
+        }
+        // Deliveries end by themselves. They only slow the task down if there are too many of them.
+        let _ = tokio::time::timeout(DELIVERY_PATIENCE, join_all(delivered)).await;
+        store::settle(&self.db, &finished, &postponed).await?;
+        Ok(PAUSE)
+    }
+
+    /// Stores the messages. Returns the fate of each.
+    async fn send(&self, due: &[Due]) -> Vec<Fate> {
+        let messages: Vec<_> = due.iter().map(message).collect();
+        let readable: Vec<_> = messages.iter().flatten().cloned().collect();
+        let outcomes = match self.messages.submit(readable.clone()).await {
+            Ok(outcomes) => outcomes,
+            Err(error) => vec![Err(error); readable.len()],
+        };
+        let mut outcomes = readable.into_iter().zip(outcomes);
+        let now = Utc::now();
+        let fate = |(due, message): (&Due, Option<NewMessage>)| match message.and_then(|_| outcomes.next()) {
+            Some((sent, outcome)) => fate(sent, outcome, due.send_at, now),
+            None => Fate::Refused(ApiError::internal("a scheduled message cannot be read")),
+        };
+        due.iter().zip(messages).map(fate).collect()
+    }
+
+    /// Tells the sender that a message is not sent.
+    async fn tell(&self, due: &Due, error: &ApiError) {
+        let &Due { id, chat, sender, .. } = due;
+        tracing::info!(scheduled.id = %id, chat.id = %chat, user.id = %sender, error.code = error.code.as_str(), "scheduled message refused");
+        let frame = ScheduledFailed { scheduled_id: id, chat_id: chat, code: error.code, reason: error.reason };
+        self.notifier.personal(sender, chat, &json::raw(&frame)).await;
+    }
+}
+
+fn message(due: &Due) -> Option<NewMessage> {
+    let Body { text, given } = serde_json::from_value(due.body.clone()).ok()?;
+    let given = (given != Default::default()).then(|| Box::new(given));
+    let &Due { chat, sender, request_id, .. } = due;
+    let trace = correlation::current_trace();
+    Some(NewMessage { chat, sender, text, request_id, trace, given, rich: None, is_passive: true })
+}
+
+fn fate(
+    sent: NewMessage,
+    outcome: Result<StoreOutcome, MessageError>,
+    send_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Fate {
+    let error = match outcome {
+        Ok(outcome) => {
+            let stored = outcome.into_inner();
+            let is_shown = stored.kind.is_some() && !stored.is_changed;
+            return if is_shown { Fate::Sent(Box::new(Message::new(sent, stored))) } else { Fate::SentBefore };
+        }
+        Err(error) => ApiError::from(error),
+    };
+    let wait = error.retry_after.unwrap_or(RETRY);
+    let is_late = TimeDelta::from_std(wait).is_ok_and(|wait| now + wait > send_at + GIVE_UP_AFTER);
+    match error.code {
+        // If the database is away, nothing can be recorded, so the message is not given up.
+        ErrorCode::Unavailable => Fate::Unknown,
+        ErrorCode::Internal if !is_late => Fate::Unknown,
+        _ if error.is_retryable() && !is_late => Fate::Postponed(wait),
+        _ => Fate::Refused(error),
+    }
+}

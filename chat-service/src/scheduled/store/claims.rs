@@ -1,0 +1,111 @@
+//! The messages that are due, each claimed by one instance at a time.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    ExpressionMethods as _, QueryDsl as _, QueryResult, QueryableByName, sql_query,
+    sql_types::{Array, BigInt, Bool, Jsonb, Nullable, Timestamptz, Uuid as SqlUuid},
+};
+use diesel_async::RunQueryDsl as _;
+use neonchat_common::ids::{ChatId, ScheduledId, SendId, UserId};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{
+    db::{Db, DbResult},
+    scheduled::model::Due,
+    schema::scheduled_messages,
+};
+
+/// The most messages that are sent together. The statement that stores them keeps other messages waiting.
+const BATCH: i64 = 64;
+
+/// After the claim has ended, the instance is taken for dead. What it claimed may be stored, so it stays claimed.
+const CLAIM: &str = "
+    UPDATE scheduled_messages SET is_claimed = TRUE, due_at = now() + interval '30 seconds'
+     WHERE id = ANY (ARRAY(
+           SELECT id FROM scheduled_messages WHERE due_at <= now() ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED))
+    RETURNING id, chat_id, sender_id, request_id, send_at, body";
+
+const UNTIL_NEXT: &str =
+    "SELECT (extract(epoch FROM min(due_at) - now()) * 1000)::bigint AS wait_ms FROM scheduled_messages";
+
+const POSTPONE: &str = "
+    UPDATE scheduled_messages AS message
+       SET due_at = now() + postponed.wait_ms * interval '1 ms', is_claimed = postponed.is_claimed
+      FROM unnest($1, $2, $3) AS postponed (id, wait_ms, is_claimed)
+     WHERE message.id = postponed.id";
+
+#[derive(QueryableByName)]
+struct Claimed {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+    #[diesel(sql_type = SqlUuid)]
+    chat_id: Uuid,
+    #[diesel(sql_type = SqlUuid)]
+    sender_id: Uuid,
+    #[diesel(sql_type = SqlUuid)]
+    request_id: Uuid,
+    #[diesel(sql_type = Timestamptz)]
+    send_at: DateTime<Utc>,
+    #[diesel(sql_type = Jsonb)]
+    body: Value,
+}
+
+/// Claims some of the messages that are due.
+pub(in crate::scheduled) async fn claim(db: &Db) -> DbResult<Vec<Due>> {
+    let claim = async |connection: &mut _| -> QueryResult<Vec<Claimed>> {
+        sql_query(CLAIM).bind::<BigInt, _>(BATCH).load(connection).await
+    };
+    let due = |claimed: Claimed| Due {
+        id: ScheduledId(claimed.id),
+        chat: ChatId(claimed.chat_id),
+        sender: UserId(claimed.sender_id),
+        request_id: SendId(claimed.request_id),
+        send_at: claimed.send_at,
+        body: claimed.body,
+    };
+    Ok(db.query(claim).await?.into_iter().map(due).collect())
+}
+
+#[derive(QueryableByName)]
+struct Wait {
+    #[diesel(sql_type = Nullable<BigInt>)]
+    wait_ms: Option<i64>,
+}
+
+/// Returns the time until the next message is due.
+pub(in crate::scheduled) async fn until_next(db: &Db) -> DbResult<Option<Duration>> {
+    let next = db.query(async |connection| sql_query(UNTIL_NEXT).get_result::<Wait>(connection).await).await?;
+    Ok(next.wait_ms.map(|ms| Duration::from_millis(ms.try_into().unwrap_or(0))))
+}
+
+/// A message that is tried again.
+pub(in crate::scheduled) struct Postponed {
+    pub(in crate::scheduled) id: ScheduledId,
+    pub(in crate::scheduled) wait: Duration,
+    /// Whether it may be stored already.
+    pub(in crate::scheduled) is_claimed: bool,
+}
+
+/// Deletes the rows of messages that need no further attempt, and postpones others.
+pub(in crate::scheduled) async fn settle(db: &Db, finished: &[ScheduledId], postponed: &[Postponed]) -> DbResult<()> {
+    let finished: Vec<_> = finished.iter().map(|id| id.0).collect();
+    let ids: Vec<_> = postponed.iter().map(|postponed| postponed.id.0).collect();
+    let wait = |postponed: &Postponed| i64::try_from(postponed.wait.as_millis()).unwrap_or(i64::MAX);
+    let waits: Vec<_> = postponed.iter().map(wait).collect();
+    let claimed: Vec<_> = postponed.iter().map(|postponed| postponed.is_claimed).collect();
+    db.query(async |connection| {
+        if !finished.is_empty() {
+            let rows = scheduled_messages::table.filter(scheduled_messages::id.eq_any(&finished));
+            diesel::delete(rows).execute(connection).await?;
+        }
+        if !ids.is_empty() {
+            let postpone = sql_query(POSTPONE).bind::<Array<SqlUuid>, _>(&ids).bind::<Array<BigInt>, _>(&waits);
+            postpone.bind::<Array<Bool>, _>(&claimed).execute(connection).await?;
+        }
+        Ok(())
+    })
+    .await
+}
