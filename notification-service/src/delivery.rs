@@ -91,10 +91,8 @@ impl Delivery {
         let publication = self.publication(channel, Some(self.instance), request_id, event, trace);
 
         let frames = EventFrames::of_message(Frame::new(frame.kind(), json), message.request_id);
-        let event = DurableEvent {
-            expires_at: message.expires_at(),
-            ..DurableEvent::new(seq, Some(sender_id), frames)
-        };
+        let event =
+            DurableEvent { expires_at: message.expires_at(), ..DurableEvent::new(seq, Some(sender_id), frames) };
         let mut span = trace::Span::child(trace, || trace::deliver_local(channel));
         let request = message.request_id.map(Request::Message);
         let sockets = self.hub.deliver_requested(chat_id, event, request).sockets();

@@ -201,7 +201,7 @@ struct SendRequest {
     #[schema(value_type = Option<SendId>)]
     request_id: Option<String>,
     /// When to send it: at least 10 seconds and at most a year ahead. Without it, the message is sent now.
-    #[schema(value_type = Option<DateTime<Utc>>, examples("2026-01-02T09:00:00Z"))]
+    #[schema(value_type = Option<DateTime<Utc>>)]
     send_at: Option<String>,
 }
 

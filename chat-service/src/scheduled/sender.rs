@@ -182,3 +182,46 @@ fn fate(
         _ => Fate::Refused(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROTOCOL: &str = include_str!("../../../docs/PROTOCOL.md");
+
+    #[test]
+    fn protocol_has_the_frame_as_it_is_encoded() {
+        let frame = ScheduledFailed {
+            scheduled_id: "01890a5d-ac96-774b-bcce-b302099a8060".parse().expect("parse UUID"),
+            chat_id: "01890a5d-ac96-774b-bcce-b302099a8057".parse().expect("parse UUID"),
+            code: ErrorCode::Forbidden,
+            reason: Some(Reason::Restricted),
+        };
+        let frame = json::text(&frame);
+        assert!(PROTOCOL.contains(&format!("```json\n{frame}\n```")), "{frame}");
+    }
+
+    #[test]
+    fn gives_up_only_what_cannot_be_sent() {
+        let message = || NewMessage {
+            chat: ChatId::new(),
+            sender: neonchat_common::ids::UserId::new(),
+            text: "x".to_owned().try_into().expect("parse text"),
+            request_id: neonchat_common::ids::SendId::new(),
+            trace: correlation::current_trace(),
+            given: None,
+            rich: None,
+            is_passive: true,
+        };
+        let (now, wait) = (Utc::now(), Duration::from_secs(5));
+        let after = |minutes, error| fate(message(), Err(error), now - TimeDelta::minutes(minutes), now);
+        let slow = || MessageError::SlowMode { wait };
+        assert!(matches!(after(0, slow()), Fate::Postponed(postponed) if postponed == wait));
+        assert!(matches!(after(59, MessageError::TooManyMessages { wait }), Fate::Postponed(_)));
+        assert!(matches!(after(61, slow()), Fate::Refused(error) if error.reason == Some(Reason::SlowMode)));
+        assert!(matches!(after(0, MessageError::Role), Fate::Refused(_)));
+        assert!(matches!(after(600, MessageError::ShuttingDown), Fate::Unknown));
+        assert!(matches!(after(0, MessageError::UnknownVerdict(99)), Fate::Unknown));
+        assert!(matches!(after(600, MessageError::UnknownVerdict(99)), Fate::Refused(_)));
+    }
+}

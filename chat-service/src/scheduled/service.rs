@@ -60,7 +60,7 @@ impl Scheduled {
     async fn sent(&self, sender: UserId, chat_id: ChatId, sent: SentAt) -> Result<SentMessage, MessageError> {
         let SentAt { id, seq, created_at } = sent;
         match self.messages.message(sender, chat_id, id).await {
-            Ok(message) => Ok(SentMessage::Message(message)),
+            Ok(message) => Ok(SentMessage::Message(message.into())),
             // The sender does not see it any more.
             Err(MessageError::NoSuchChat | MessageError::NoSuchMessage) => {
                 Ok(SentMessage::Reference(MessageReference { id, chat_id, seq, created_at }))
@@ -90,11 +90,7 @@ impl Scheduled {
     }
 
     /// Changes a message that is not sent yet.
-    pub(super) async fn change(
-        &self,
-        target: Target,
-        patch: ScheduledPatch,
-    ) -> Result<ScheduledMessage, MessageError> {
+    pub(super) async fn change(&self, target: Target, patch: ScheduledPatch) -> Result<ScheduledMessage, MessageError> {
         if let Some(send_at) = patch.send_at {
             store::check_time(send_at, self.min)?;
         }

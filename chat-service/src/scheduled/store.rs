@@ -7,7 +7,11 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{
     BoolExpressionMethods as _, ExpressionMethods as _, HasQuery, OptionalExtension as _, QueryDsl as _, QueryResult,
-    QueryableByName, dsl::exists, result::Error as QueryError, sql_query, sql_types::{BigInt, Bool, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+    QueryableByName,
+    dsl::exists,
+    result::Error as QueryError,
+    sql_query,
+    sql_types::{BigInt, Bool, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, RunQueryDsl as _};
 use neonchat_common::ids::{ChatId, MessageId, ScheduledId, SendId, Seq, UserId};
@@ -108,8 +112,7 @@ async fn count(connection: &mut AsyncPgConnection, access: Access) -> QueryResul
 }
 
 async fn insert(connection: &mut AsyncPgConnection, message: &NewScheduled, id: ScheduledId) -> QueryResult<()> {
-    let body =
-        serde_json::to_value(&message.body).map_err(|error| QueryError::SerializationError(error.into()))?;
+    let body = serde_json::to_value(&message.body).map_err(|error| QueryError::SerializationError(error.into()))?;
     diesel::insert_into(scheduled_messages::table)
         .values((
             scheduled_messages::id.eq(id.0),

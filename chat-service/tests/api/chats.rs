@@ -17,6 +17,7 @@ async fn opens_one_chat_for_both_members() {
             "id": created.body["id"],
             "type": "direct",
             "partner": { "id": partner.id, "username": partner.name, "online": false },
+            "settings": { "ttl_s": 0 },
             "last_message": null,
             "unread_count": 0,
             "mention_count": 0,

@@ -5,6 +5,7 @@ mod groups;
 
 use std::collections::BTreeSet;
 
+use chrono::{TimeDelta, Utc};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -71,11 +72,15 @@ async fn successful_answers_match_the_document() {
     let (alice, bob, chat) = app.pair().await;
     let carol = app.user().await;
     let message = app.send(&chat, &alice, "hello").await.message_id;
+    let later = json!({ "text": "later", "send_at": Utc::now() + TimeDelta::hours(1) });
+    let later = app.post(&format!("/api/v1/chats/{chat}/messages"), &alice, &later).await.body;
+    let later = later["scheduled_id"].as_str().expect("id as string");
     let mut asked = BTreeSet::new();
     let mut ask = async |method: &str, path: &'static str, query: &str, id: &str, body: Option<Value>| {
         asked.insert((path, method.to_owned()));
         let operation = document.operation(path, method.parse().expect("parse method")).expect("documented operation");
         let path = path.replace("{id}", id).replace("{message_id}", &message).replace("{emoji}", "👍");
+        let path = path.replace("{scheduled_id}", later);
         let url = format!("{}{path}{query}", app.base);
         document.ask(&operation, &url, Some(&alice.token), body.as_ref()).await.0
     };
@@ -99,6 +104,16 @@ async fn successful_answers_match_the_document() {
         "entities": [{ "type": "link", "offset": 0, "length": 2, "url": "https://example.com/" }] });
     assert_eq!(ask("POST", "/api/v1/chats/{id}/messages", "", &chat, Some(rich)).await, 201);
     assert_eq!(ask("GET", "/api/v1/chats/{id}/messages/{message_id}", "", &chat, None).await, 200);
+    let scheduled =
+        json!({ "text": "hello", "send_at": Utc::now() + TimeDelta::minutes(1), "request_id": Uuid::new_v4() });
+    for status in [202, 200] {
+        assert_eq!(ask("POST", "/api/v1/chats/{id}/messages", "", &chat, Some(scheduled.clone())).await, status);
+    }
+    assert_eq!(ask("GET", "/api/v1/chats/{id}/scheduled", "?limit=5", &chat, None).await, 200);
+    let path = "/api/v1/chats/{id}/scheduled/{scheduled_id}";
+    assert_eq!(ask("PATCH", path, "", &chat, Some(json!({ "text": "later" }))).await, 200);
+    assert_eq!(ask("DELETE", path, "", &chat, None).await, 204);
+    assert_eq!(ask("PUT", "/api/v1/chats/{id}/timer", "", &chat, Some(json!({ "ttl_s": 3600 }))).await, 200);
     assert_eq!(ask("GET", "/api/v1/chats/{id}/messages/{message_id}/replies", "?limit=5", &chat, None).await, 200);
     let forward = json!({ "from_chat_id": chat, "message_ids": [message], "request_id": Uuid::new_v4() });
     for status in [201, 200] {

@@ -73,7 +73,7 @@ fn settings() -> Value {
     json!({
         "send": "member", "media": "member", "react": "member", "pin": "admin", "mention_all": "admin", "protected": false,
         "info": "admin", "invite": "member", "delete": "admin", "kick": "admin", "restrict": "admin",
-        "ban": "admin", "requests": "admin", "audit": "admin", "slow_s": 0, "history": "since_join",
+        "ban": "admin", "requests": "admin", "audit": "admin", "slow_s": 0, "ttl_s": 0, "history": "since_join",
     })
 }
 

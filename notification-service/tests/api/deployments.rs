@@ -100,6 +100,7 @@ async fn ignores_publications_of_other_deployments() {
         actor_frame: None,
         hidden: None,
         membership: None,
+        expires_at: None,
     };
     let envelope = Envelope { instance: None, deployment: other, request_id: "r".into(), traceparent: None, event };
     let channel = format!("chat:{chat}");

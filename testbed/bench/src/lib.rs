@@ -21,6 +21,7 @@ mod population;
 mod reactions;
 mod report;
 mod rest;
+mod scheduled;
 mod sockets;
 mod usage;
 mod worker;
@@ -45,7 +46,7 @@ pub struct Options {
     /// The number of messages that `growth` stores
     #[arg(long, default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(10_000..=100_000_000))]
     rows: u64,
-    /// The size of `groups`, `crowd`, `reactions` and `lists`, in percent. The figures of a smaller size have no meaning
+    /// The size of `groups`, `crowd`, `reactions`, `lists` and `scheduled`, in percent. The figures of a smaller size have no meaning
     #[arg(long, default_value_t = 100, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
     size: u8,
     /// A file to write the figures to, as JSON
@@ -94,6 +95,8 @@ pub enum Scenario {
     Lists,
     /// 100 requests/s to the chat endpoints at 500 messages/s
     Rest,
+    /// 10,000 scheduled messages that are due in the same second, beside 500 messages/s
+    Scheduled,
     /// 18,000 sockets on one instance
     Sockets,
     /// 50,000 sockets over three instances
@@ -128,6 +131,7 @@ impl Scenario {
             Self::Mix => mix::measure(options).await,
             Self::Lists => lists::measure(options).await,
             Self::Rest => rest::measure(options).await,
+            Self::Scheduled => scheduled::measure(options).await,
             Self::Sockets => sockets::measure(&sockets::ONE_INSTANCE, options).await,
             Self::Sockets3 => sockets::measure(&sockets::THREE_INSTANCES, options).await,
             Self::FanOut => fan_out::measure(options).await,

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    BoolExpressionMethods as _, ExpressionMethods as _, HasQuery, NullableExpressionMethods as _, Queryable, Selectable,
-    deserialize, dsl::now, pg::Pg,
+    BoolExpressionMethods as _, ExpressionMethods as _, HasQuery, NullableExpressionMethods as _, Queryable,
+    Selectable, deserialize, dsl::now, pg::Pg,
 };
 use neonchat_common::ids::Seq;
 use uuid::Uuid;
@@ -66,13 +66,7 @@ impl From<MessageRow> for Message {
 impl Message {
     /// Returns what is left of a message that is deleted or has expired.
     fn without_content(self) -> Self {
-        Self {
-            text: String::new(),
-            expires_at: None,
-            extra: Extra::default(),
-            reactions: Reactions::default(),
-            ..self
-        }
+        Self { text: String::new(), expires_at: None, extra: Extra::default(), reactions: Reactions::default(), ..self }
     }
 }
 

@@ -73,7 +73,7 @@ impl QueryFragment<Pg> for AdvanceBeginning {
         out.push_sql(" AND member.chat_id = chats.id AND member.from_seq < target AND member.user_id = ");
         out.push_bind_param::<SqlUuid, _>(&self.user)?;
         out.push_sql(" RETURNING member.from_seq, ");
-        out.push_sql(unread_count!("chats", "member", "greatest(member.read_seq, member.from_seq)"));
+        out.push_sql(unread_count!("chats", "member", "greatest(member.read_seq, member.from_seq, chats.floor_seq)"));
         Ok(())
     }
 }
@@ -92,7 +92,7 @@ impl Query for Beginning {
 impl QueryFragment<Pg> for Beginning {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql("SELECT member.from_seq, ");
-        out.push_sql(unread_count!("chats", "member", "greatest(member.read_seq, member.from_seq)"));
+        out.push_sql(unread_count!("chats", "member", "greatest(member.read_seq, member.from_seq, chats.floor_seq)"));
         out.push_sql(" FROM chat_members AS member JOIN chats ON chats.id = member.chat_id");
         out.push_sql(" WHERE NOT chats.is_closed AND member.chat_id = ");
         out.push_bind_param::<SqlUuid, _>(&self.chat)?;

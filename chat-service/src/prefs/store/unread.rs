@@ -51,7 +51,7 @@ impl QueryFragment<Pg> for Unread {
             mention_count!("chat", "chat", "chat.seen_seq"),
             " AS mentions
               FROM (SELECT chats.*, member.user_id, member.passive_seq,
-                           greatest(member.read_seq, member.from_seq) AS seen_seq,
+                           greatest(member.read_seq, member.from_seq, chats.floor_seq) AS seen_seq,
                            (chats.id, member.read_seq) IN (
                                SELECT chat_id, marked_seq FROM chat_prefs
                                 WHERE marked_seq IS NOT NULL AND user_id = "

@@ -163,10 +163,8 @@ mod tests {
     fn has_no_message_that_has_disappeared() {
         let mut ring = Ring::new(Arc::default());
         let now = Utc::now();
-        let expiring = |seq, after_s| DurableEvent {
-            expires_at: Some(now + TimeDelta::seconds(after_s)),
-            ..message(seq, 10)
-        };
+        let expiring =
+            |seq, after_s| DurableEvent { expires_at: Some(now + TimeDelta::seconds(after_s)), ..message(seq, 10) };
         for event in [message(1, 10), expiring(2, 60), expiring(3, 3600)] {
             ring.push(event);
         }

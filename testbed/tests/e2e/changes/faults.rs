@@ -11,7 +11,7 @@ use tokio_postgres::{Client, NoTls};
 use super::{Change, Stage, event, next};
 
 impl Stage {
-    async fn sql(&self) -> Client {
+    pub(super) async fn sql(&self) -> Client {
         let (client, connection) = tokio_postgres::connect(&self.database, NoTls).await.expect("connect to Postgres");
         tokio::spawn(connection);
         client

@@ -7,6 +7,7 @@ mod old_client;
 mod reactions;
 mod refusals;
 mod rich;
+mod timed;
 mod unread;
 
 use neonchat_testbed::{
