@@ -50,7 +50,7 @@ fn documents_have_every_server_frame_as_it_is_encoded() {
     let at = time::from_micros(1_767_323_045_000_006).expect("time in range");
     // The encoding of chat-service.
     let item = format!(
-        r#"{{"id":"{chat_id}","type":"direct","partner":{{"id":"{user_id}","username":"bob","online":true}},"last_message":null,"unread_count":0,"mention_count":0,"first_seq":1,"last_seq":0,"read_seq":0,"muted_until":null,"level":"all","archived":false,"pin_place":null,"marked_unread":false,"folder":null,"draft":null,"updated_at":"2026-01-02T03:04:05.000006Z"}}"#
+        r#"{{"id":"{chat_id}","type":"direct","partner":{{"id":"{user_id}","username":"bob","online":true}},"settings":{{"ttl_s":0}},"last_message":null,"unread_count":0,"mention_count":0,"first_seq":1,"last_seq":0,"read_seq":0,"muted_until":null,"level":"all","archived":false,"pin_place":null,"marked_unread":false,"folder":null,"draft":null,"updated_at":"2026-01-02T03:04:05.000006Z"}}"#
     );
     let claims =
         Claims { user_id, username: "alice".to_owned(), iat: 1_767_323_045, exp: 1_767_409_445, jti: TokenId::new() };

@@ -32,7 +32,7 @@ const DUE: usize = 10_000;
 const PER_SECOND: u32 = 500;
 
 /// How long the service may take to send all of them.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// Schedules messages of the first members of the chats `$1` in turn, over the second that begins `$3` milliseconds from now.
 const SCHEDULE: &str = "
