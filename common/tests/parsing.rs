@@ -54,6 +54,7 @@ proptest! {
             actor_frame: None,
             hidden: None,
             membership: None,
+            expires_at: None,
         };
         let (deployment, request_id) = (Some(DeploymentId::new()), id.as_str().into());
         let envelope = Envelope { instance: None, deployment, request_id, traceparent: None, event };

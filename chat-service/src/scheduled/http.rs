@@ -107,7 +107,7 @@ impl ChangeRequest {
             invalid.push("text", ValidationError::new("required", "is missing: entities need their text"));
         }
         let text = self.text.and_then(|text| invalid.check("text", parse_text(text)));
-        let entities = parse_entities_of(self.entities, text.as_ref(), &mut invalid).flatten();
+        let entities = parse_entities_of(self.entities, text.as_ref(), &mut invalid);
         let send_at = self.send_at.and_then(|time| invalid.check("send_at", parse_send_at(&time)));
         let text = text.map(|text| PatchedText { text, entities });
         if invalid.is_empty() { Ok(ScheduledPatch { send_at, text }) } else { Err(invalid) }

@@ -24,6 +24,7 @@ use super::{
 };
 use crate::messages::{
     error::MessageError,
+    given::Given,
     model::{Message, NewMessage, StoreOutcome},
 };
 
@@ -152,7 +153,7 @@ impl Scheduled {
 
 fn message(due: &Due) -> Option<NewMessage> {
     let Body { text, given } = serde_json::from_value(due.body.clone()).ok()?;
-    let given = (given != Default::default()).then(|| Box::new(given));
+    let given = (given != Given::default()).then(|| Box::new(given));
     let &Due { chat, sender, request_id, .. } = due;
     let trace = correlation::current_trace();
     Some(NewMessage { chat, sender, text, request_id, trace, given, rich: None, is_passive: true })

@@ -17,7 +17,7 @@ impl TestApp {
         self.put(&format!("/api/v1/chats/{chat}/timer"), user, &body).await
     }
 
-    async fn item(&self, chat: &str, user: &User) -> Value {
+    async fn chat_item(&self, chat: &str, user: &User) -> Value {
         self.get(&format!("/api/v1/chats/{chat}"), user).await.body
     }
 
@@ -32,14 +32,14 @@ async fn both_members_of_a_direct_chat_set_its_timer() {
     let app = TestApp::start().await;
     let (alice, bob, chat) = app.pair().await;
     let stranger = app.user().await;
-    assert_eq!(app.item(&chat, &alice).await["settings"], json!({ "ttl_s": 0 }));
+    assert_eq!(app.chat_item(&chat, &alice).await["settings"], json!({ "ttl_s": 0 }));
     for bad in [json!({ "ttl_s": 3599 }), json!({ "ttl_s": 7_776_001 }), json!({ "ttl_s": -1 })] {
         assert_problem(&app.set_timer(&chat, &alice, bad).await, 422, "validation_failed", &[("ttl_s", "range")]);
     }
     assert_problem(&app.set_timer(&chat, &stranger, json!({ "ttl_s": 3600 })).await, 404, "not_found", &[]);
     let request = json!({ "ttl_s": 3600, "request_id": Uuid::new_v4() });
-    let set = app.set_timer(&chat, &alice, request.clone()).await;
-    assert_eq!((set.status, &set.body), (200, &json!({ "seq": 1, "duplicate": false })), "{set:?}");
+    let first = app.set_timer(&chat, &alice, request.clone()).await;
+    assert_eq!((first.status, &first.body), (200, &json!({ "seq": 1, "duplicate": false })), "{first:?}");
     let again = app.set_timer(&chat, &alice, request.clone()).await;
     assert_eq!(again.body, json!({ "seq": 1, "duplicate": true }));
     let mut other = request;
@@ -50,7 +50,7 @@ async fn both_members_of_a_direct_chat_set_its_timer() {
     let event = app.event(&chat, &bob, 1).await;
     assert_eq!((&event["type"], &event["by"]), (&json!("chat_updated"), &json!(alice.id)), "{event}");
     assert_eq!((&event["settings"], event.get("title")), (&json!({ "ttl_s": 3600 }), None));
-    assert_eq!(app.item(&chat, &bob).await["settings"], json!({ "ttl_s": 3600 }));
+    assert_eq!(app.chat_item(&chat, &bob).await["settings"], json!({ "ttl_s": 3600 }));
 
     // Only messages that are sent while it is on disappear.
     let sent = async |text: &str| {
@@ -108,7 +108,7 @@ async fn nothing_shows_a_message_that_has_disappeared() {
     };
     let request = Uuid::new_v4();
     assert_eq!(edit("secret again", request).await.status, 200);
-    assert_eq!(app.item(&chat, &bob).await["last_message"]["text"], "secret again");
+    assert_eq!(app.chat_item(&chat, &bob).await["last_message"]["text"], "secret again");
     until("it disappears", async || app.get(&message, &bob).await.body["deleted"] == json!(true)).await;
 
     let tombstone = app.get(&message, &bob).await.body;
@@ -130,7 +130,7 @@ async fn nothing_shows_a_message_that_has_disappeared() {
         !format!("{page:?}").contains("secret")
             && !String::from_utf8_lossy(&prost::Message::encode_to_vec(&page)).contains("secret")
     );
-    assert_eq!(app.item(&chat, &bob).await["last_message"], Value::Null);
+    assert_eq!(app.chat_item(&chat, &bob).await["last_message"], Value::Null);
     assert_problem(&app.get(&format!("{message}/versions"), &alice).await, 404, "not_found", &[]);
     assert_problem(&app.get(&format!("{message}/replies"), &bob).await, 404, "not_found", &[]);
     assert_problem(&edit("new", Uuid::new_v4()).await, 404, "not_found", &[]);
@@ -162,7 +162,7 @@ async fn content_is_deleted_and_no_longer_counted() {
         app.api.call("PATCH", &message, Some(&alice.token), Some(&edit)).await.expect("edit message");
         app.post(&messages, &alice, &json!({ "text": "reply", "reply_to": sent["id"] })).await;
     }
-    assert_eq!(app.item(&chat, &bob).await["unread_count"], 4);
+    assert_eq!(app.chat_item(&chat, &bob).await["unread_count"], 4);
     let sql = app.sql().await;
     // As if an hour had passed for all but the last message.
     let pass = "UPDATE messages SET expires_at = expires_at - interval '2 hours', text = text
@@ -184,7 +184,7 @@ async fn content_is_deleted_and_no_longer_counted() {
     let [texts, versions, mentions, replies, _, floor, last] = left().await;
     assert_eq!((texts, versions, mentions, replies, floor), (1, 0, 0, 1, last - 1));
     for reader in [&app, &other] {
-        let item = reader.item(&chat, &bob).await;
+        let item = reader.chat_item(&chat, &bob).await;
         assert_eq!((&item["unread_count"], &item["mention_count"]), (&json!(1), &json!(0)), "{item}");
         assert_eq!(item["last_message"]["text"], "reply");
     }

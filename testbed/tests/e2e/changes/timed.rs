@@ -60,8 +60,8 @@ async fn late_reader_gets_nothing_of_what_has_disappeared() {
     let stage = Stage::start(&[("TIMER_MIN_S", "1")]).await;
     let Stage { alice, bob, chat, .. } = &stage;
     let (mut alices, mut bobs) = (stage.open(0, alice).await, stage.open(0, bob).await);
-    let set = stage.call("PUT", "/timer", alice, Some(&json!({ "ttl_s": 1 }))).await;
-    assert_eq!(set.body["seq"], 1, "{set:?}");
+    let timer = stage.call("PUT", "/timer", alice, Some(&json!({ "ttl_s": 1 }))).await;
+    assert_eq!(timer.body["seq"], 1, "{set:?}");
     for socket in [&mut alices, &mut bobs] {
         let updated = event(socket, "chat_updated", 1).await;
         assert_eq!((&updated["settings"], updated.get("title")), (&json!({ "ttl_s": 1 }), None));
