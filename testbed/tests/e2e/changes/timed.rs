@@ -61,7 +61,7 @@ async fn late_reader_gets_nothing_of_what_has_disappeared() {
     let Stage { alice, bob, chat, .. } = &stage;
     let (mut alices, mut bobs) = (stage.open(0, alice).await, stage.open(0, bob).await);
     let timer = stage.call("PUT", "/timer", alice, Some(&json!({ "ttl_s": 1 }))).await;
-    assert_eq!(timer.body["seq"], 1, "{set:?}");
+    assert_eq!(timer.body["seq"], 1, "{timer:?}");
     for socket in [&mut alices, &mut bobs] {
         let updated = event(socket, "chat_updated", 1).await;
         assert_eq!((&updated["settings"], updated.get("title")), (&json!({ "ttl_s": 1 }), None));
