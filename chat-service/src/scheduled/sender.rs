@@ -16,6 +16,7 @@ use neonchat_common::{
     json,
 };
 use serde::Serialize;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     model::{Body, Due},
@@ -37,7 +38,8 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// The pause after a failure of the database.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// The pause between two statements, so that messages that are sent at once get their turn.
+/// The least pause between two statements, so that messages that are sent at once get their turn. It is as long as the statement
+/// took, so under load the task takes at most half of the time.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// How long the next messages wait for the delivery of these ones.
@@ -77,7 +79,7 @@ pub(crate) fn start(scheduled: Scheduled) {
     scheduled.tasks.clone().spawn(async move {
         let mut pause = Duration::ZERO;
         // What is claimed is sent before the task ends.
-        while stopped.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
+        while stopped.run_until_cancelled(sleep(pause)).await.is_some() {
             pause = scheduled.send_due().await.unwrap_or_else(|error| {
                 tracing::warn!(error.cause = %error, "scheduled messages could not be sent, retrying later");
                 RETRY
@@ -95,7 +97,9 @@ impl Scheduled {
         }
         // In the order in which their sender wants them.
         due.sort_by_key(|due| (due.send_at, due.id));
+        let began = Instant::now();
         let fates = self.send(&due).await;
+        let pause = began.elapsed().max(PAUSE);
         let (mut finished, mut postponed, mut delivered) = (Vec::new(), Vec::new(), Vec::new());
         for (due, fate) in due.iter().zip(fates) {
             let status = match &fate {
@@ -120,9 +124,10 @@ impl Scheduled {
             }
         }
         // Deliveries end by themselves. They only slow the task down if there are too many of them.
-        let _ = tokio::time::timeout(DELIVERY_PATIENCE, join_all(delivered)).await;
-        store::settle(&self.db, &finished, &postponed).await?;
-        Ok(PAUSE)
+        let delivered = timeout(DELIVERY_PATIENCE, join_all(delivered));
+        let (settled, _, ()) = tokio::join!(store::settle(&self.db, &finished, &postponed), delivered, sleep(pause));
+        settled?;
+        Ok(Duration::ZERO)
     }
 
     /// Stores the messages. Returns the fate of each.

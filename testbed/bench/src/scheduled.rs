@@ -39,10 +39,10 @@ const SCHEDULE: &str = "
     INSERT INTO scheduled_messages (id, chat_id, sender_id, request_id, digest, send_at, due_at, body)
     SELECT gen_random_uuid(), chat, sender, gen_random_uuid(), 0, at, at,
            jsonb_build_object('text', 'What was written last night: number ' || n)
-      FROM generate_series(0, $2 - 1) AS n,
-           LATERAL (SELECT $1[1 + n % cardinality($1)] AS chat) AS chosen,
+      FROM generate_series(0, $2::int - 1) AS n,
+           LATERAL (SELECT ($1::uuid[])[1 + n % cardinality($1::uuid[])] AS chat) AS chosen,
            LATERAL (SELECT user1_id AS sender FROM chats WHERE id = chat) AS owner,
-           LATERAL (SELECT now() + ($3 + 1000.0 * n / $2) * interval '1 ms' AS at) AS time";
+           LATERAL (SELECT now() + ($3::int + 1000.0 * n / $2::int) * interval '1 ms' AS at) AS time";
 
 /// Measures the scenario: messages alone, then beside the scheduled ones.
 ///
