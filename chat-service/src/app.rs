@@ -43,7 +43,7 @@ use crate::{
     readiness::{Readiness, ReadinessState},
     request_limit::RequestLimit,
     router::{operations_routes, routes},
-    scheduled::{sender, service::Scheduled},
+    scheduled::service::Scheduled,
     services::Services,
     sessions::service::Sessions,
     timeline::service::Timeline,
@@ -103,14 +103,7 @@ impl App {
         let login_limit = LoginLimit::new(limiter.clone(), limits.failures_per_name, limits.failures_per_address);
         let messages =
             Messages::new(db.clone(), notifier.clone(), settings.messages, tasks.clone()).with_replica(replica);
-        let scheduled = Scheduled {
-            db: db.clone(),
-            messages: messages.clone(),
-            notifier: notifier.clone(),
-            tasks: tasks.clone(),
-            min: settings.messages.schedule_min,
-        };
-        sender::start(scheduled.clone());
+        let scheduled = Scheduled::start(&db, &messages, &notifier, &tasks, settings.messages.schedule_min);
         expiry::start(&tasks, db.clone());
         let timeline = Timeline::new(db.clone());
         let events = settings.messages.events;

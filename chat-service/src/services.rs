@@ -5,7 +5,8 @@ use neonchat_common::{deployment::OwnDeployment, http::address::TrustedProxies, 
 use crate::{
     changes::service::Changes, chats::service::Chats, db::Db, groups::service::Groups, health::Health,
     messages::service::Messages, pins::service::PinService, prefs::service::Prefs, reactions::service::ReactionService,
-    request_limit::RequestLimit, scheduled::service::Scheduled, sessions::service::Sessions, timeline::service::Timeline, users::service::Users,
+    request_limit::RequestLimit, scheduled::service::Scheduled, sessions::service::Sessions,
+    timeline::service::Timeline, users::service::Users,
 };
 
 /// Everything that the HTTP and gRPC edges call.

@@ -74,7 +74,7 @@ pub(crate) struct ScheduledFailed {
 }
 
 /// Starts the task. Several instances may do it at the same time.
-pub(crate) fn start(scheduled: Scheduled) {
+pub(super) fn start(scheduled: Scheduled) {
     let stopped = scheduled.tasks.stop_token();
     scheduled.tasks.clone().spawn(async move {
         let mut pause = Duration::ZERO;

@@ -12,7 +12,7 @@ use super::{
         NewScheduled, Place, ScheduledAt, ScheduledLimit, ScheduledMessage, ScheduledMessages, ScheduledPatch,
         Scheduling, SentAt, Target,
     },
-    store,
+    sender, store,
 };
 use crate::{
     db::Db,
@@ -27,12 +27,12 @@ use crate::{
 /// Schedules messages.
 #[derive(Clone)]
 pub(crate) struct Scheduled {
-    pub(crate) db: Db,
-    pub(crate) messages: Messages,
-    pub(crate) notifier: Notifier,
-    pub(crate) tasks: Tasks,
+    pub(super) db: Db,
+    pub(super) messages: Messages,
+    pub(super) notifier: Notifier,
+    pub(super) tasks: Tasks,
     /// The least time until a message is sent.
-    pub(crate) min: Duration,
+    min: Duration,
 }
 
 /// The answer to a request to schedule a message.
@@ -43,6 +43,14 @@ pub(crate) enum Answer {
 }
 
 impl Scheduled {
+    /// Starts the task that sends the messages that are due. `min` is the least time until a message is sent.
+    pub(crate) fn start(db: &Db, messages: &Messages, notifier: &Notifier, tasks: &Tasks, min: Duration) -> Self {
+        let (db, messages, notifier, tasks) = (db.clone(), messages.clone(), notifier.clone(), tasks.clone());
+        let scheduled = Self { db, messages, notifier, tasks, min };
+        sender::start(scheduled.clone());
+        scheduled
+    }
+
     /// Schedules a message, or finds that an earlier request with its `request_id` did.
     ///
     /// # Errors
