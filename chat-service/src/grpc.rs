@@ -3,14 +3,15 @@
 use neonchat_proto::chat::v1::{
     ChangeMessageRequest, ChangeMessageResponse, GetDeploymentRequest, GetDeploymentResponse, GetEventsRequest,
     GetEventsResponse, GetHeadsRequest, GetHeadsResponse, ListChangedUsersRequest, ListChangedUsersResponse,
-    ListUserChatsRequest, ListUserChatsResponse, MarkReadRequest, MarkReadResponse, SetDraftRequest, SetDraftResponse,
+    ListUserChatsRequest, ListUserChatsResponse, MarkReadManyRequest, MarkReadManyResponse, MarkReadRequest,
+    MarkReadResponse, RecordLastSeenRequest, RecordLastSeenResponse, SetDraftRequest, SetDraftResponse,
     StoreMessagesRequest, StoreMessagesResponse, ValidateAndStoreMessageRequest, ValidateAndStoreMessageResponse,
     ValidateChatAccessRequest, ValidateChatAccessResponse,
     chat_service_server::{ChatService, ChatServiceServer},
 };
 use tonic::{Request, Response, async_trait};
 
-use crate::{changes, chats, deployment, messages, prefs, services::Services, sync, timeline};
+use crate::{changes, chats, deployment, messages, prefs, services::Services, sync, timeline, users};
 
 /// Implements `chat.v1.ChatService`.
 pub(crate) struct Api(Services);
@@ -62,7 +63,15 @@ impl ChatService for Api {
     }
 
     async fn mark_read(&self, request: Request<MarkReadRequest>) -> Answer<MarkReadResponse> {
-        Ok(Response::new(chats::grpc::mark_read(&self.0.chats, request.into_inner()).await?))
+        Ok(Response::new(chats::receipts_grpc::mark_read(&self.0.chats, request.into_inner()).await?))
+    }
+
+    async fn mark_read_many(&self, request: Request<MarkReadManyRequest>) -> Answer<MarkReadManyResponse> {
+        Ok(Response::new(chats::receipts_grpc::mark_read_many(&self.0.chats, request.into_inner()).await?))
+    }
+
+    async fn record_last_seen(&self, request: Request<RecordLastSeenRequest>) -> Answer<RecordLastSeenResponse> {
+        Ok(Response::new(users::grpc::record_last_seen(&self.0.users, request.into_inner()).await?))
     }
 
     async fn set_draft(&self, request: Request<SetDraftRequest>) -> Answer<SetDraftResponse> {

@@ -7,7 +7,9 @@ use neonchat_common::{
     telemetry::{by_label, start_at_zero},
 };
 
-use crate::{messages::expiry::EXPIRED_TOTAL, scheduled::sender::SCHEDULED_TOTAL};
+use crate::{
+    chats::service::receipts::MARKERS_WRITTEN, messages::expiry::EXPIRED_TOTAL, scheduled::sender::SCHEDULED_TOTAL,
+};
 
 /// Starts all counters of this service at 0.
 pub(crate) fn start_counters(has_replica: bool) {
@@ -16,6 +18,8 @@ pub(crate) fn start_counters(has_replica: bool) {
     start_at_zero("db_pool_timeouts_total", [[]]);
     start_at_zero("rate_limit_bypassed_total", [[]]);
     start_at_zero("rate_limited_total", by_label("limit", &["user", "address", "auth", "login"]));
+    describe_counter!(MARKERS_WRITTEN, "Members whose read or delivered marker moved by a receipt");
+    start_at_zero(MARKERS_WRITTEN, [[]]);
     if has_replica {
         start_at_zero("db_reader_reads_total", by_label("outcome", &["answered", "behind", "away"]));
     }

@@ -4,7 +4,7 @@
 
 mod presence;
 
-use std::{collections::HashSet, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
 use chrono::{DateTime, Utc};
 use fred::clients::Client;
@@ -111,6 +111,20 @@ impl Hidden {
     }
 }
 
+/// The markers of a member after one of them moved.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MovedMarkers {
+    pub(crate) chat_id: ChatId,
+    pub(crate) user_id: UserId,
+    pub(crate) read: Seq,
+    pub(crate) delivered: Seq,
+    pub(crate) unread_count: i64,
+    /// The size of the chat.
+    pub(crate) class: ChatClass,
+    /// Whether the chat is a group or channel.
+    pub(crate) is_group: bool,
+}
+
 /// A stored message that has to be delivered.
 pub(crate) struct MessageStored {
     pub(crate) message_id: MessageId,
@@ -134,14 +148,14 @@ impl Notifier {
         Self { monitor, ..self }
     }
 
-    /// Returns those of the users who have an open socket, even if it is `away`. Returns nobody if presence is not
-    /// known within the timeout.
-    pub(crate) async fn online(&self, users: impl IntoIterator<Item = UserId>) -> HashSet<UserId> {
+    /// Returns the status of those of the users who have an open socket. Returns nobody if presence is not known within the timeout.
+    pub(crate) async fn online(&self, users: impl IntoIterator<Item = UserId>) -> HashMap<UserId, Status> {
         let statuses = self.statuses(users).await.unwrap_or_else(|error| {
             tracing::debug!(error.cause = %error, "presence unavailable, showing partners as offline");
             Vec::new()
         });
-        statuses.into_iter().filter(|user| user.status != Status::Offline).map(|user| user.user_id).collect()
+        let online = statuses.into_iter().filter(|user| user.status != Status::Offline);
+        online.map(|user| (user.user_id, user.status)).collect()
     }
 
     /// Returns the presence of users.
@@ -227,13 +241,16 @@ impl Notifier {
         self.publish(Channel::User(user), event).await;
     }
 
-    /// Announces a member's read marker: to all sockets of a small chat, else to those of the member. The announcement is lost if
-    /// Redis is unavailable.
-    pub(crate) async fn read(&self, chat_id: ChatId, class: ChatClass, user_id: UserId, read: Seq) {
+    /// Announces a member's markers: to all sockets of a small chat, else to those of the member. The announcement is lost if Redis is
+    /// unavailable.
+    pub(crate) async fn markers_moved(&self, moved: MovedMarkers) {
+        let MovedMarkers { chat_id, user_id, read, class, is_group, .. } = moved;
+        let (delivered, unread_count) = (Some(moved.delivered), Some(moved.unread_count));
         if class == ChatClass::Small {
-            self.publish(Channel::Chat(chat_id), Event::Receipt { user_id, read }).await;
+            let event = Event::Receipt { user_id, read, delivered, unread_count, is_group };
+            self.publish(Channel::Chat(chat_id), event).await;
         } else {
-            self.publish(Channel::User(user_id), Event::OwnReceipt { chat_id, read }).await;
+            self.publish(Channel::User(user_id), Event::OwnReceipt { chat_id, read, delivered, unread_count }).await;
         }
     }
 

@@ -16,6 +16,8 @@ table! {
         username_skeleton -> Nullable<Text>,
         /// A bcrypt hash.
         password_hash -> Text,
+        /// When the last socket closed, as far as it is known.
+        last_seen_at -> Nullable<Timestamptz>,
         /// When the user registered.
         created_at -> Timestamptz,
     }
@@ -74,6 +76,8 @@ table! {
         user_id -> Uuid,
         /// The read marker: every event up to this `seq` is read.
         read_seq -> BigInt,
+        /// The delivered marker, unless the read marker is higher.
+        delivered_seq -> BigInt,
         /// See [`crate::rights::Role`].
         role -> SmallInt,
         /// Whether the chat is a group or channel.

@@ -231,6 +231,11 @@ pub(crate) fn check_seq(seq: i64) -> Result<Seq, ValidationError> {
     if seq < 0 { Err(ValidationError::new("range", "should not be negative")) } else { Ok(seq) }
 }
 
+/// Checks that a `seq` is one of an event.
+pub(crate) fn check_event_seq(seq: i64) -> Result<Seq, ValidationError> {
+    if seq < 1 { Err(ValidationError::new("range", "should be at least 1")) } else { Ok(seq) }
+}
+
 #[cfg(test)]
 mod properties;
 

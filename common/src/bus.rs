@@ -195,19 +195,34 @@ pub enum Event<'a> {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         access_version: Option<i32>,
     },
-    /// On the channel of a small chat: a member moved the read marker. It may be lost.
+    /// On the channel of a small chat: a member moved a marker. It may be lost.
     Receipt {
         /// The member.
         user_id: UserId,
-        /// The new read marker.
+        /// The read marker.
         read: Seq,
+        /// The delivered marker, if it is higher. Older versions omit it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        delivered: Option<Seq>,
+        /// The unread count of the member, for the member's own sockets. Older versions omit it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unread_count: Option<i64>,
+        /// Whether the chat is a group: the other members are told with the receipts of others. Older versions omit it.
+        #[serde(default)]
+        is_group: bool,
     },
-    /// On the channel of a user: the user moved the read marker in a larger chat, whose other members are not told. It may be lost.
+    /// On the channel of a user: the user moved a marker in a larger chat, whose other members are not told. It may be lost.
     OwnReceipt {
         /// The chat.
         chat_id: ChatId,
-        /// The new read marker.
+        /// The read marker.
         read: Seq,
+        /// The delivered marker, if it is higher. Older versions omit it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        delivered: Option<Seq>,
+        /// The unread count. Older versions omit it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unread_count: Option<i64>,
     },
     /// On the channel of a user: something that concerns this user alone in one of the user's chats. It may be lost.
     Personal {
@@ -322,7 +337,13 @@ mod tests {
             deployment: Some(DeploymentId::new()),
             request_id: "abc".into(),
             traceparent: None,
-            event: Event::Receipt { user_id: UserId::new(), read: 7 },
+            event: Event::Receipt {
+                user_id: UserId::new(),
+                read: 7,
+                delivered: None,
+                unread_count: None,
+                is_group: false,
+            },
         };
         let (instance, text) = (text.instance, text.encode());
         let before: Before<'_> = serde_json::from_str(&text).expect("parse envelope");

@@ -1,6 +1,7 @@
 //! The client of chat-service. It converts to the types of this service and bounds the time of each call.
 
 mod model;
+mod receipts;
 
 use std::time::Duration;
 
@@ -12,16 +13,16 @@ use neonchat_common::{
 };
 use neonchat_proto::chat::v1::{
     ChangeMessageRequest, GetDeploymentRequest, GetEventsRequest, GetHeadsRequest, ListChangedUsersRequest,
-    ListUserChatsRequest, ListUserChatsResponse, MarkReadRequest, SetDraftRequest, StoreMessagesRequest,
-    ValidateChatAccessRequest,
+    ListUserChatsRequest, ListUserChatsResponse, SetDraftRequest, StoreMessagesRequest, ValidateChatAccessRequest,
 };
 use tonic::{Code, Status};
 
 pub(crate) use self::model::{
-    ChangeOutcome, ChangedUsers, DraftUpdate, EventsPage, HiddenJson, NewMessage, ReadUpdate, Stored, StoredChange,
-    StoredEvent, StoredMessage, parse_extra,
+    ChangeOutcome, ChangedUsers, DraftUpdate, EventsPage, HiddenJson, NewMessage, Stored, StoredChange, StoredEvent,
+    StoredMessage, parse_extra,
 };
 use self::model::{parse, parse_frame, parse_time};
+pub(crate) use self::receipts::{MAX_LAST_SEEN, MAX_MARKED, Marked, Receipt};
 use crate::{
     hub::UserChat,
     protocol::{NewChange, NewDraft},
@@ -146,15 +147,6 @@ impl ChatService {
         let event = answer.event.map(|event| StoredChange::from_wire(answer.seq, event)).transpose()?;
         let personal_frame = answer.personal_frame.map(parse_frame).transpose()?;
         Ok(ChangeOutcome { duplicate: answer.duplicate, event, personal_frame })
-    }
-
-    /// Moves a member's read marker up to `read`. If the call took more than one attempt, the marker counts as moved, because
-    /// an attempt whose answer was lost may have moved it.
-    pub(crate) async fn mark_read(&self, user: UserId, chat: ChatId, read: Seq) -> Result<ReadUpdate, ApiError> {
-        let request = MarkReadRequest { chat_id: chat.to_string(), user_id: user.to_string(), read };
-        let (marked, attempts) = self.grpc.call_counted(INTERACTIVE_TIMEOUT, request).await?;
-        let has_moved = marked.changed || attempts > 1;
-        Ok(if has_moved { ReadUpdate::Moved(marked.read_seq) } else { ReadUpdate::Unmoved(marked.read_seq) })
     }
 
     /// Stores a member's draft. If the call took more than one attempt, the draft counts as another one than before, because an attempt

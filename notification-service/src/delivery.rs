@@ -8,7 +8,7 @@ use neonchat_common::{
     chat::ChatClass,
     correlation::{self, CorrelationId},
     error::ApiError,
-    ids::{ChatId, InstanceId, Seq, UserId},
+    ids::{ChatId, InstanceId, UserId},
     trace::{self, TraceContext},
 };
 use serde_json::value::RawValue;
@@ -18,8 +18,9 @@ use crate::{
     chat_service::{HiddenJson, StoredChange, StoredMessage},
     deployment::Deployments,
     event_frame::{self, EventFrame},
-    hub::{DurableEvent, EventFrames, Hub, Request, Socket, SocketId, Typing, TypingChange},
+    hub::{DurableEvent, EventFrames, Hub, MovedMarkers, Request, Socket, Typing, TypingChange},
     protocol::{DeliveryStatus, Frame, ServerFrame, Typists},
+    receipts::Cause,
 };
 
 /// Delivers events to the local sockets and to the other instances.
@@ -131,25 +132,23 @@ impl Delivery {
         self.publisher.publish_all(publications).await
     }
 
-    /// Sends a receipt to the sockets of a small chat, or to those of the user in a larger one, except to the one whose client caused
-    /// it. `class` is the size of the chat when the client sent it; that of a chat without sockets here is not known.
-    pub(crate) async fn deliver_receipt(
-        &self,
-        (chat_id, class): (ChatId, Option<ChatClass>),
-        user_id: UserId,
-        read: Seq,
-        cause: SocketId,
-    ) {
-        let frame = ServerFrame::Receipt { chat_id, user_id, read }.encode();
-        let is_other = |socket: &Socket| socket.id != cause;
-        let (channel, event) = if class == Some(ChatClass::Small) {
-            self.hub.notify_chat(chat_id, is_other, &frame);
-            (Channel::Chat(chat_id), Event::Receipt { user_id, read })
-        } else {
-            self.hub.notify_user(user_id, &[chat_id], is_other, &frame);
-            (Channel::User(user_id), Event::OwnReceipt { chat_id, read })
+    /// Tells that markers moved, as [`Hub::notify_markers`] does, on all instances. Each with the socket whose client caused it.
+    pub(crate) async fn deliver_markers(&self, moved: &[(MovedMarkers, Cause)]) {
+        let (id, trace) = (correlation::current(), correlation::current_trace());
+        let publication = |(moved, cause): &(MovedMarkers, Cause)| {
+            self.hub.notify_markers(*moved, *cause);
+            let MovedMarkers { chat: chat_id, user: user_id, unread_count, is_group, .. } = *moved;
+            let (read, delivered) = (moved.markers.read, Some(moved.markers.delivered));
+            let (channel, event) = if moved.class == Some(ChatClass::Small) {
+                (Channel::Chat(chat_id), Event::Receipt { user_id, read, delivered, unread_count, is_group })
+            } else {
+                (Channel::User(user_id), Event::OwnReceipt { chat_id, read, delivered, unread_count })
+            };
+            self.publication(channel, Some(self.instance), id.as_str(), event, &trace)
         };
-        self.publish(channel, Some(self.instance), event).await;
+        let publications = moved.iter().map(publication).collect();
+        // Boxed, because each connection reserves memory for its largest future.
+        Box::pin(self.publisher.publish_all(publications)).await;
     }
 
     /// Sends a frame about a chat to the sockets of a user, except to the one whose client caused it.

@@ -7,7 +7,10 @@ use neonchat_common::{
     telemetry::{by_label, start_at_zero},
 };
 
-use crate::protocol::{CHANGE_TYPES, CLIENT_TYPES, OTHER_TYPE, PERSONAL_TYPES, SERVER_TYPES};
+use crate::{
+    protocol::{CHANGE_TYPES, CLIENT_TYPES, OTHER_TYPE, PERSONAL_TYPES, SERVER_TYPES},
+    receipts::{OUTCOMES, RECEIPTS},
+};
 
 /// The `type` of `websocket_frames_total` for incoming frames that do not parse.
 pub(crate) const BAD_TYPE: &str = "bad";
@@ -41,6 +44,7 @@ pub(crate) fn start_counters() {
     }
     start_at_zero("presence_events_total", by_label("event", &["online", "away", "offline"]));
     start_at_zero("redis_publishes_total", by_label("outcome", &["ok", "failed"]));
+    start_at_zero(RECEIPTS, by_label("outcome", &OUTCOMES));
     start_at_zero(CATCH_UP_PAGES, by_label("source", &["memory", "chat_service"]));
     start_at_zero(SENDS, by_label("outcome", &["stored", "refused", "unavailable"]));
     start_at_zero(REFUSED_HANDSHAKES, by_label("code", &["4001", "4002", "4003", "4004", "4009", "4104"]));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use fred::types::Message;
 use neonchat_common::{
     bus::{Channel, Envelope, Event},
+    chat::ChatClass,
     ids::InstanceId,
     redis::namespace::Namespace,
     trace::{self, TraceContext},
@@ -16,7 +17,7 @@ use tokio::{
 
 use crate::{
     deployment::Deployments,
-    hub::{DurableEvent, EventFrames, HiddenFrame, Hub, Request, UserChat},
+    hub::{DurableEvent, EventFrames, HiddenFrame, Hub, Markers, MovedMarkers, Request, UserChat},
     protocol::{Frame, ServerFrame},
     resync::Resync,
 };
@@ -102,12 +103,15 @@ fn deliver(hub: &Hub, channel: Channel, envelope: Envelope<'_>) -> anyhow::Resul
         (Channel::Chat(chat), Event::Typing { user_id, is_typing }) => {
             hub.gathered_typing.record(chat, user_id, is_typing, Instant::now());
         }
-        (Channel::User(user_id), Event::OwnReceipt { chat_id, read }) => {
-            let frame = ServerFrame::Receipt { chat_id, user_id, read }.encode();
-            hub.notify_user(user_id, &[chat_id], |_| true, &frame);
+        (Channel::User(user), Event::OwnReceipt { chat_id: chat, read, delivered, unread_count }) => {
+            let markers = Markers { read, delivered: delivered.unwrap_or(read) };
+            let moved = MovedMarkers { chat, user, markers, unread_count, class: None, is_group: false };
+            hub.notify_markers(moved, None);
         }
-        (Channel::Chat(chat), Event::Receipt { user_id, read }) => {
-            hub.notify_chat(chat, |_| true, &ServerFrame::Receipt { chat_id: chat, user_id, read }.encode());
+        (Channel::Chat(chat), Event::Receipt { user_id: user, read, delivered, unread_count, is_group }) => {
+            let markers = Markers { read, delivered: delivered.unwrap_or(read) };
+            let class = Some(ChatClass::Small);
+            hub.notify_markers(MovedMarkers { chat, user, markers, unread_count, class, is_group }, None);
         }
         (Channel::User(user), Event::Personal { chat_id, frame }) => {
             hub.notify_user(user, &[chat_id], |_| true, &Frame::opaque(frame.get()));

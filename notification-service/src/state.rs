@@ -41,7 +41,7 @@ pub(crate) struct AppState {
     pub(crate) fresh_heads: FreshHeads,
     pub(crate) publisher: Publisher,
     pub(crate) delivery: Delivery,
-    pub(crate) receipts: Receipts,
+    pub(crate) receipts: Arc<Receipts>,
     pub(crate) drafts: Drafts,
     pub(crate) changes: Changes,
     pub(crate) send_queue: SendQueue,

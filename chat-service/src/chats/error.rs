@@ -12,6 +12,12 @@ pub(crate) enum ChatError {
     /// The chat does not exist, or the user is not a member. The client does not learn which.
     #[error("{NO_SUCH_CHAT}")]
     NotFound,
+    /// The message does not exist, or not for the user.
+    #[error("There is no such message.")]
+    NoSuchMessage,
+    /// The chat is too large for what was asked.
+    #[error("Only direct chats, and groups of at most 100 members, tell who has read what.")]
+    TooManyMembers,
     /// The partner does not exist.
     #[error("There is no such user.")]
     NoSuchPartner,
@@ -48,7 +54,10 @@ impl From<ChatError> for ApiError {
     fn from(error: ChatError) -> Self {
         let text = error.to_string();
         match error {
-            ChatError::NotFound | ChatError::NoSuchPartner => Self::new(ErrorCode::NotFound, text),
+            ChatError::NotFound | ChatError::NoSuchMessage | ChatError::NoSuchPartner => {
+                Self::new(ErrorCode::NotFound, text)
+            }
+            ChatError::TooManyMembers => Self::new(ErrorCode::Forbidden, text),
             ChatError::PartnerIsCaller => Self::invalid("partner_id", "oneself", text),
             ChatError::TooMany(max) => Self::limit_reached("direct_chats", max, text),
             ChatError::CallerNotFound => Self::new(ErrorCode::Unauthorized, text),

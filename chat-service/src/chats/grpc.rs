@@ -3,16 +3,16 @@
 use neonchat_common::{chat::ChatClass, error::ApiError};
 use neonchat_proto::chat::v1::{
     ChatClass as WireClass, ChatHead, GetHeadsRequest, GetHeadsResponse, ListUserChatsRequest, ListUserChatsResponse,
-    MarkReadRequest, MarkReadResponse, UserChat as WireUserChat, ValidateChatAccessRequest, ValidateChatAccessResponse,
+    UserChat as WireUserChat, ValidateChatAccessRequest, ValidateChatAccessResponse,
 };
 
 use super::{
-    model::{MAX_HEADS, ReadUpdate, RpcPageLimit, UserChat},
+    model::{MAX_HEADS, RpcPageLimit, UserChat},
     service::Chats,
 };
 use crate::{
     sessions::service::Sessions,
-    validation::{ValidationErrors, check_seq, parse_id, parse_ids, parse_optional_id},
+    validation::{ValidationErrors, parse_id, parse_ids, parse_optional_id},
 };
 
 /// Returns whether a user is a member of a chat.
@@ -60,32 +60,22 @@ pub(crate) async fn heads(chats: &Chats, request: GetHeadsRequest) -> Result<Get
     })
 }
 
-/// Moves a member's read marker. The caller publishes the change, if there is one.
-pub(crate) async fn mark_read(chats: &Chats, request: MarkReadRequest) -> Result<MarkReadResponse, ApiError> {
-    let mut invalid = ValidationErrors::default();
-    let chat = invalid.check("chat_id", parse_id(&request.chat_id));
-    let user = invalid.check("user_id", parse_id(&request.user_id));
-    let read = invalid.check("read", check_seq(request.read));
-    let (Some(chat), Some(user), Some(read)) = (chat, user, read) else { return Err(invalid.into()) };
-    let (state, changed) = match chats.mark_read(user, chat, read).await? {
-        ReadUpdate::Moved(state) => (state, true),
-        ReadUpdate::Unchanged(state) | ReadUpdate::Unmarked(state) => (state, false),
-    };
-    Ok(MarkReadResponse { read_seq: state.read_seq, unread_count: state.unread_count, changed })
-}
-
-fn to_wire(chat: &UserChat) -> WireUserChat {
-    let class = match chat.class {
+/// Converts the size of a chat.
+pub(super) const fn class_to_wire(class: ChatClass) -> WireClass {
+    match class {
         ChatClass::Small => WireClass::Small,
         ChatClass::Medium => WireClass::Medium,
         ChatClass::Large => WireClass::Large,
-    };
+    }
+}
+
+fn to_wire(chat: &UserChat) -> WireUserChat {
     WireUserChat {
         chat_id: chat.id.to_string(),
         last_seq: chat.last_seq,
         partner_ids: chat.partner.iter().map(ToString::to_string).collect(),
         from_seq: chat.from_seq,
-        class: class.into(),
+        class: class_to_wire(chat.class).into(),
         // The numbers are the same on the wire.
         role: chat.role as i32,
         joined_seq: chat.joined_seq,

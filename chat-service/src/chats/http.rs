@@ -1,36 +1,24 @@
 //! `/chats`.
 
-use actix_web::web::{Data, Json, Path, Query};
-use neonchat_common::{
-    error::ApiError,
-    ids::{ChatId, Seq},
-};
+use actix_web::web::{Data, Json, Query};
+use neonchat_common::error::ApiError;
 use serde::Deserialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 
 use super::{
-    error::ChatError,
-    model::{ChatList, ListFilter, ListLimit, ListStart, ReadState},
+    model::{ChatList, ListFilter, ListLimit, ListStart},
     service::Chats,
 };
 use crate::{
-    http::{
-        extract::Body,
-        problems::problems,
-        routes::{Routes, routes},
-    },
+    http::routes::{Routes, routes},
     prefs::http::parse_folder,
     rights::ChatKind,
     sessions::extract::Authenticated,
-    validation::{Offset, ValidationError, ValidationErrors, check_seq, parse_flag, parse_time},
+    validation::{Offset, ValidationError, ValidationErrors, parse_flag, parse_time},
 };
 
-problems! {
-    NoSuchChat: ChatError::NotFound;
-}
-
 pub(crate) fn routes() -> Routes {
-    routes!(list, read)
+    routes!(list)
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -117,31 +105,4 @@ async fn list(
     query: Query<ListQuery>,
 ) -> Result<Json<ChatList>, ApiError> {
     Ok(Json(chats.list(user, query.parse()?).await?))
-}
-
-#[derive(Deserialize, ToSchema)]
-struct ReadRequest {
-    /// The `seq` of the last event that was read. All earlier events count as read too.
-    #[schema(value_type = i64, minimum = 0, examples(41))]
-    read: Seq,
-}
-
-/// Moves the read marker of the caller in a chat.
-///
-/// The marker never moves back, and never past the last event of the chat.
-#[utoipa::path(
-    put, path = "/chats/{id}/receipt", tag = "chats", operation_id = "mark_read", security(("bearer" = [])),
-    params(("id" = ChatId, Path)),
-    request_body = ReadRequest,
-    responses((status = 200, description = "The resulting read marker and unread count.", body = ReadState), NoSuchChat),
-)]
-async fn read(
-    chats: Data<Chats>,
-    Authenticated(user): Authenticated,
-    chat: Path<ChatId>,
-    Body(body): Body<ReadRequest>,
-) -> Result<Json<ReadState>, ApiError> {
-    let mut invalid = ValidationErrors::default();
-    let read = invalid.check("read", check_seq(body.read)).ok_or(invalid)?;
-    Ok(Json(chats.mark_read_and_publish(user, *chat, read).await?))
 }

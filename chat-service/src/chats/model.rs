@@ -1,5 +1,7 @@
 //! Chats, as their members and notification-service see them.
 
+mod receipts;
+
 use chrono::{DateTime, Utc};
 use neonchat_common::{
     chat::{ChatClass, Role},
@@ -9,10 +11,12 @@ use neonchat_common::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
+pub(crate) use self::receipts::{ChatReceipts, MAX_MARKED, Marked, ReadState, Receipt, Seen, SeenBy};
 use super::place::ListPlace;
 use crate::{
     prefs::model::{ChatPrefs, Draft},
     rights::{ChatKind, ShownSettings},
+    users::model::Status,
     validation::{Offset, PageLimit},
 };
 
@@ -94,6 +98,14 @@ pub(crate) struct ChatItem {
     /// What the member has written there and not sent; `null` if there is nothing.
     #[schema(required)]
     pub(crate) draft: Option<Draft>,
+    /// The read marker of the partner; absent in a group or channel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = i64, nullable = false, required = false, minimum = 0, examples(40))]
+    pub(crate) partner_read_seq: Option<Seq>,
+    /// The delivered marker of the partner: a device of the partner has every event up to this `seq`. Absent in a group or channel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = i64, nullable = false, required = false, minimum = 0, examples(42))]
+    pub(crate) partner_delivered_seq: Option<Seq>,
     /// When the last message was stored; without messages, when the chat was created.
     #[serde(serialize_with = "time::serialize")]
     #[schema(examples("2026-01-02T03:04:05.000006Z"))]
@@ -117,6 +129,12 @@ pub(crate) struct Partner {
     pub(crate) username: String,
     /// Whether the user has an open socket. Users who are `away` count as online.
     pub(crate) online: bool,
+    /// The presence status.
+    pub(crate) status: Status,
+    /// When the user was last seen: when the last socket closed. `null` if that is not known.
+    #[serde(serialize_with = "time::serialize_option")]
+    #[schema(required, examples("2026-01-02T03:04:05.000006Z"))]
+    pub(crate) last_seen_at: Option<DateTime<Utc>>,
 }
 
 /// The newest message of a chat.
@@ -137,28 +155,6 @@ pub(crate) struct LastMessage {
     #[serde(serialize_with = "time::serialize")]
     #[schema(examples("2026-01-02T03:04:05.000006Z"))]
     pub(crate) created_at: DateTime<Utc>,
-}
-
-/// The read marker and the unread count of a member.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub(crate) struct ReadState {
-    /// The read marker: every event up to this `seq` is read.
-    #[schema(value_type = i64, minimum = 0, examples(41))]
-    pub(crate) read_seq: Seq,
-    /// Number of messages by others after the read marker, without deleted ones.
-    #[schema(minimum = 0, examples(1))]
-    pub(crate) unread_count: i64,
-}
-
-/// The outcome of moving a read marker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ReadUpdate {
-    /// The read marker advanced.
-    Moved(ReadState),
-    /// The read marker was already there, or further.
-    Unchanged(ReadState),
-    /// Likewise, but the chat was marked as unread and is not any more.
-    Unmarked(ReadState),
 }
 
 /// The filter and page of a list of chats.

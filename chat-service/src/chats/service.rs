@@ -1,4 +1,6 @@
-//! Opens and lists chats, and moves read markers.
+//! Opens and lists chats, and moves markers.
+
+pub(crate) mod receipts;
 
 use neonchat_common::{
     chat::{RemovalReason, Role},
@@ -10,18 +12,17 @@ use neonchat_common::{
 
 use super::{
     error::ChatError,
-    model::{ChatItem, ChatList, GetOrCreate, ListFilter, ListStart, ReadState, ReadUpdate, RpcPageLimit, UserChat},
+    model::{ChatItem, ChatList, GetOrCreate, ListFilter, ListStart, RpcPageLimit, UserChat},
     place::ListPlace,
     store::{self, presence_of},
 };
 use crate::{
     db::Db,
     notifier::{ChatCreated, Notifier},
-    prefs,
     rights::{Action, needed},
 };
 
-/// Opens and lists chats, and moves read markers.
+/// Opens and lists chats, and moves markers.
 #[derive(Clone)]
 pub(crate) struct Chats {
     db: Db,
@@ -103,43 +104,12 @@ impl Chats {
 
     async fn mark_online(&self, items: impl IntoIterator<Item = &mut ChatItem>) {
         let mut partners: Vec<_> = items.into_iter().filter_map(|item| item.partner.as_mut()).collect();
-        let online = self.notifier.online(partners.iter().map(|partner| partner.id)).await;
+        let known = self.notifier.online(partners.iter().map(|partner| partner.id)).await;
         for partner in &mut partners {
-            partner.online = online.contains(&partner.id);
-        }
-    }
-
-    /// Moves a user's read marker in a chat to a `seq`: never back, and never past the last event.
-    pub(crate) async fn mark_read(&self, user: UserId, chat: ChatId, read: Seq) -> Result<ReadUpdate, ChatError> {
-        let update = store::mark_read(&self.db, user, chat, read).await?.ok_or(ChatError::NotFound)?;
-        if let ReadUpdate::Unmarked(_) = update {
-            prefs::announce(&self.db, &self.notifier, user, &[chat]).await;
-        }
-        Ok(update)
-    }
-
-    /// Moves a user's read marker, as [`Chats::mark_read`] does, and announces a change to the sockets of the chat.
-    pub(crate) async fn mark_read_and_publish(
-        &self,
-        user: UserId,
-        chat: ChatId,
-        read: Seq,
-    ) -> Result<ReadState, ChatError> {
-        // In a task: the change is published even if the client disconnects after the commit.
-        let chats = self.clone();
-        let work = async move {
-            match chats.mark_read(user, chat, read).await? {
-                ReadUpdate::Moved(state) => {
-                    // Without a membership, nobody has to be told.
-                    if let Some(chat) = store::find_user_chat(&chats.db, user, chat).await? {
-                        chats.notifier.read(chat.id, chat.class, user, state.read_seq).await;
-                    }
-                    Ok(state)
-                }
-                ReadUpdate::Unchanged(state) | ReadUpdate::Unmarked(state) => Ok(state),
+            if let Some(status) = known.get(&partner.id) {
+                (partner.online, partner.status) = (true, (*status).into());
             }
-        };
-        self.tasks.spawn(correlation::in_current_scope(work)).await?
+        }
     }
 
     /// Returns a chat if the user is a member of it.

@@ -4,6 +4,7 @@ mod items;
 mod list;
 mod presence;
 mod receipts;
+mod seen;
 mod unread;
 
 use chrono::{DateTime, Utc};
@@ -22,7 +23,11 @@ use neonchat_common::{
 use uuid::Uuid;
 
 pub(crate) use self::unread::{mention_count, unread_count};
-pub(super) use self::{presence::presence_of, receipts::mark_read};
+pub(super) use self::{
+    presence::presence_of,
+    receipts::{mark, mark_many},
+    seen::{receipts, seen},
+};
 use super::{
     error::ChatError,
     model::{ChatItem, GetOrCreate, ListFilter, ListStart, RpcPageLimit, UserChat},

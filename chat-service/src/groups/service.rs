@@ -195,7 +195,7 @@ impl Groups {
         let next = filter.limit.next_place(&mut members, place);
         let online = self.notifier.online(members.iter().map(|member| member.user_id)).await;
         for member in &mut members {
-            member.online = online.contains(&member.user_id);
+            member.online = online.contains_key(&member.user_id);
         }
         Ok(Members { members, next, head_seq: head })
     }

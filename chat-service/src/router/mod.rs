@@ -66,6 +66,7 @@ fn api_routes() -> Routes {
         .and(sessions::http::routes())
         .and(chats::http::routes())
         .and(prefs::http::routes())
+        .and(chats::receipts_http::routes())
         .and(messages::http::routes())
         .and(changes::http::routes())
         .and(messages::lookup_http::routes())

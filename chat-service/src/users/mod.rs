@@ -1,7 +1,9 @@
 //! Users: registration, login, profiles, search and presence.
 
 pub(crate) mod error;
+pub(crate) mod grpc;
 pub(crate) mod http;
+mod last_seen;
 pub(crate) mod model;
 pub(crate) mod password;
 mod permits;

@@ -40,6 +40,16 @@ pub(crate) struct FoundUsers {
 /// The maximum number of users whose presence one request can ask for.
 pub(crate) const MAX_STATUSES: usize = 100;
 
+/// The most users of one call that records when they were last seen.
+pub(crate) const MAX_LAST_SEEN: usize = 1000;
+
+/// When a user was last seen.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LastSeen {
+    pub(crate) user: UserId,
+    pub(crate) at: DateTime<Utc>,
+}
+
 /// The presence of users who share a chat with the caller.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Statuses {
@@ -52,17 +62,23 @@ pub(crate) struct Statuses {
 pub(crate) struct UserStatus {
     /// The id of the user.
     user_id: UserId,
+    /// Whether the user has an open socket. Users who are `away` count as online.
+    online: bool,
     /// The status of the user.
     status: Status,
     /// When the status was last confirmed, in Unix seconds; `null` if the user is offline.
     #[schema(required, examples(1_767_323_045))]
     last_seen: Option<i64>,
+    /// When the user was last seen: when the last socket closed. `null` if that is not known.
+    #[serde(serialize_with = "time::serialize_option")]
+    #[schema(required, examples("2026-01-02T03:04:05.000006Z"))]
+    last_seen_at: Option<DateTime<Utc>>,
 }
 
 /// The presence status of a user.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum Status {
+pub(crate) enum Status {
     /// The user has an open socket that does not report `away`.
     Online,
     /// All open sockets of the user report `away`.
@@ -71,13 +87,21 @@ enum Status {
     Offline,
 }
 
-impl From<notifier::UserStatus> for UserStatus {
-    fn from(user: notifier::UserStatus) -> Self {
-        let status = match user.status {
-            notifier::Status::Online => Status::Online,
-            notifier::Status::Away => Status::Away,
-            notifier::Status::Offline => Status::Offline,
-        };
-        Self { user_id: user.user_id, status, last_seen: user.last_seen }
+impl UserStatus {
+    /// Returns what notification-service reports, with the time that is stored.
+    pub(super) fn new(user: notifier::UserStatus, last_seen_at: Option<DateTime<Utc>>) -> Self {
+        let status = user.status.into();
+        let online = status != Status::Offline;
+        Self { user_id: user.user_id, online, status, last_seen: user.last_seen, last_seen_at }
+    }
+}
+
+impl From<notifier::Status> for Status {
+    fn from(status: notifier::Status) -> Self {
+        match status {
+            notifier::Status::Online => Self::Online,
+            notifier::Status::Away => Self::Away,
+            notifier::Status::Offline => Self::Offline,
+        }
     }
 }

@@ -5,12 +5,18 @@ use neonchat_common::{correlation, http::address::ClientAddress, ids::UserId, ta
 
 use super::{
     error::UserError,
-    model::{FoundUsers, SearchLimit, Statuses, UserProfile},
+    last_seen,
+    model::{FoundUsers, LastSeen, SearchLimit, Statuses, UserProfile, UserStatus},
     password::{Hasher, Password, Verification},
     store,
     username::{NamePrefix, Username},
 };
-use crate::{db::Db, limits::logins::LoginLimit, notifier::Notifier, validation::Offset};
+use crate::{
+    db::Db,
+    limits::logins::LoginLimit,
+    notifier::{self, Notifier},
+    validation::Offset,
+};
 
 /// Registers users, logs them in, and looks them up.
 #[derive(Clone)]
@@ -145,8 +151,18 @@ impl Users {
     /// notification-service did not answer within the timeout.
     pub(crate) async fn statuses(&self, user: UserId, others: &[UserId]) -> Result<Statuses, UserError> {
         let partners = store::partners_among(&self.db, user, others).await?;
-        let statuses = self.notifier.statuses(partners).await.map_err(UserError::PresenceUnavailable)?;
-        Ok(Statuses { statuses: statuses.into_iter().map(Into::into).collect() })
+        let statuses = self.notifier.statuses(partners.keys().copied()).await;
+        let statuses = statuses.map_err(UserError::PresenceUnavailable)?.into_iter();
+        let with_time = |status: notifier::UserStatus| {
+            let last_seen_at = partners.get(&status.user_id).copied().flatten();
+            UserStatus::new(status, last_seen_at)
+        };
+        Ok(Statuses { statuses: statuses.map(with_time).collect() })
+    }
+
+    /// Records when users were last seen. The times of unknown users are dropped.
+    pub(crate) async fn record_last_seen(&self, users: &[LastSeen]) -> Result<(), UserError> {
+        Ok(last_seen::record(&self.db, users).await?)
     }
 
     /// Returns a page of the users whose names start with `prefix`.

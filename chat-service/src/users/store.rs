@@ -1,5 +1,8 @@
 //! Users in Postgres.
 
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
 use diesel::{
     BoolExpressionMethods as _, ExpressionMethods as _, HasQuery as _, Insertable, JoinOnDsl as _,
     NullableExpressionMethods as _, OptionalExtension as _, QueryDsl as _, QueryResult, SelectableHelper as _,
@@ -110,8 +113,13 @@ pub(super) async fn find(db: &Db, id: UserId) -> DbResult<Option<UserProfile>> {
     db.query(async |connection| UserProfile::query().find(id.0).first(connection).await.optional()).await
 }
 
-/// Returns those of the users whose presence `user` sees: direct partners, and fellow members of small groups.
-pub(super) async fn partners_among(db: &Db, user: UserId, others: &[UserId]) -> DbResult<Vec<UserId>> {
+/// Returns those of the users whose presence `user` sees: direct partners, and fellow members of small groups. Each with the time at
+/// which they were last seen, if it is known.
+pub(super) async fn partners_among(
+    db: &Db,
+    user: UserId,
+    others: &[UserId],
+) -> DbResult<HashMap<UserId, Option<DateTime<Utc>>>> {
     let (mine, theirs) = diesel::alias!(chat_members as mine, chat_members as theirs);
     let is_small_group = chats::kind.eq(ChatKind::Group.as_str()).and(chats::member_count.le(MAX_PRESENCE_MEMBERS));
     let shows_presence = exists(
@@ -123,9 +131,10 @@ pub(super) async fn partners_among(db: &Db, user: UserId, others: &[UserId]) -> 
             .filter(theirs.field(chat_members::user_id).eq(users::id)),
     );
     let others = others.iter().map(|other| other.0).collect::<Vec<_>>();
-    let partners = users::table.filter(users::id.eq_any(others)).filter(shows_presence).select(users::id);
-    let partners: Vec<Uuid> = db.query(async |connection| partners.load(connection).await).await?;
-    Ok(partners.into_iter().map(UserId).filter(|partner| *partner != user).collect())
+    let partners = users::table.filter(users::id.eq_any(others)).filter(shows_presence);
+    let partners = partners.filter(users::id.ne(user.0)).select((users::id, users::last_seen_at));
+    let partners: Vec<(Uuid, _)> = db.query(async |connection| partners.load(connection).await).await?;
+    Ok(partners.into_iter().map(|(id, last_seen_at)| (UserId(id), last_seen_at)).collect())
 }
 
 /// Returns the users whose names start with `prefix`: one more than the limit, if there are more.

@@ -170,7 +170,8 @@ async fn explains_every_invalid_parameter_without_internals() {
         ("POST", format!("{chats}/messages"), json!({ "text": "x", "request_id": "5" }), "request_id", "format"),
         ("PUT", format!("{chats}/receipt"), json!({ "read": "1" }), "read", "format"),
         ("PUT", format!("{chats}/receipt"), json!({ "read": 1.5 }), "read", "format"),
-        ("PUT", format!("{chats}/receipt"), json!({ "read": -1 }), "read", "range"),
+        ("PUT", format!("{chats}/receipt"), json!({ "read": 0 }), "read", "range"),
+        ("PUT", format!("{chats}/receipt"), json!({ "delivered": -1 }), "delivered", "range"),
         ("PUT", format!("{chats}/receipt"), json!({ "read": 1e30 }), "read", "format"),
         ("PUT", format!("{chats}/receipt"), json!(null), "body", "format"),
     ];

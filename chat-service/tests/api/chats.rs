@@ -16,7 +16,7 @@ async fn opens_one_chat_for_both_members() {
         json!({
             "id": created.body["id"],
             "type": "direct",
-            "partner": { "id": partner.id, "username": partner.name, "online": false },
+            "partner": { "id": partner.id, "username": partner.name, "online": false, "status": "offline", "last_seen_at": null },
             "settings": { "ttl_s": 0 },
             "last_message": null,
             "unread_count": 0,
@@ -31,6 +31,8 @@ async fn opens_one_chat_for_both_members() {
             "marked_unread": false,
             "folder": null,
             "draft": null,
+            "partner_read_seq": 0,
+            "partner_delivered_seq": 0,
             "updated_at": created.body["updated_at"],
         })
     };
@@ -124,6 +126,7 @@ async fn foreign_chat_looks_like_an_unknown_one() {
     let message = app.send(&chat, &alice, "hello").await.message_id;
     let mallory = app.user().await;
     let (one, versions) = (format!("/messages/{message}"), format!("/messages/{message}/versions"));
+    let seen = format!("/messages/{message}/seen");
     let group = json!({ "type": "group", "title": "Team" });
     let group = app.post("/api/v1/chats", &alice, &group).await;
     let group = group.body["id"].as_str().expect("id as string").to_owned();
@@ -136,7 +139,9 @@ async fn foreign_chat_looks_like_an_unknown_one() {
         ("GET", "/messages", None),
         ("GET", "/events", None),
         ("POST", "/messages", Some(json!({ "text": "hello" }))),
-        ("PUT", "/receipt", Some(json!({ "read": 0 }))),
+        ("PUT", "/receipt", Some(json!({ "read": 1 }))),
+        ("GET", "/receipts", None),
+        ("GET", &seen, None),
         ("PATCH", "/me", Some(json!({ "pin_place": 1 }))),
         ("PUT", "/draft", Some(json!({ "text": "hello" }))),
         ("PUT", "/draft", Some(json!({ "text": "" }))),

@@ -115,6 +115,7 @@ async fn successful_answers_match_the_document() {
     assert_eq!(ask("DELETE", path, "", &chat, None).await, 204);
     assert_eq!(ask("PUT", "/api/v1/chats/{id}/timer", "", &chat, Some(json!({ "ttl_s": 3600 }))).await, 200);
     assert_eq!(ask("GET", "/api/v1/chats/{id}/messages/{message_id}/replies", "?limit=5", &chat, None).await, 200);
+    assert_eq!(ask("GET", "/api/v1/chats/{id}/messages/{message_id}/seen", "", &chat, None).await, 200);
     let forward = json!({ "from_chat_id": chat, "message_ids": [message], "request_id": Uuid::new_v4() });
     for status in [201, 200] {
         assert_eq!(ask("POST", "/api/v1/chats/{id}/forward", "", &chat, Some(forward.clone())).await, status);
@@ -144,7 +145,9 @@ async fn successful_answers_match_the_document() {
     assert_eq!(ask("GET", "/api/v1/chats", "?limit=5&offset=0&unread_only=true", "", None).await, 200);
     assert_eq!(ask("GET", "/api/v1/chats", "", "", None).await, 200);
     assert_eq!(ask("GET", "/api/v1/chats/{id}", "", &chat, None).await, 200);
-    assert_eq!(ask("PUT", "/api/v1/chats/{id}/receipt", "", &chat, Some(json!({ "read": 1 }))).await, 200);
+    let receipt = json!({ "read": 1, "delivered": 2 });
+    assert_eq!(ask("PUT", "/api/v1/chats/{id}/receipt", "", &chat, Some(receipt)).await, 200);
+    assert_eq!(ask("GET", "/api/v1/chats/{id}/receipts", "", &chat, None).await, 200);
     let settings = json!({ "muted_until": "2999-01-01T00:00:00Z", "level": "none", "pin_place": 1, "folder": "Work" });
     assert_eq!(ask("PATCH", "/api/v1/chats/{id}/me", "", &chat, Some(settings)).await, 200);
     let draft = json!({ "text": "hello", "reply_to": message });

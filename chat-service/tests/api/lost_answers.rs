@@ -97,11 +97,11 @@ async fn announces_receipt_whose_first_commit_was_not_answered() {
     link.lose_answer("UPDATE 1\0");
     let answer = app.put(&format!("/api/v1/chats/{chat}/receipt"), &bob, &json!({ "read": 1 })).await;
     assert!(link.has_lost());
-    assert_eq!((answer.status, answer.body), (200, json!({ "read_seq": 1, "unread_count": 0 })));
+    assert_eq!((answer.status, answer.body), (200, json!({ "read_seq": 1, "delivered_seq": 1, "unread_count": 0 })));
 
     let (_, text) = listener.next().await;
     let envelope: Envelope<'_> = serde_json::from_str(&text).expect("parse envelope");
-    let Event::Receipt { user_id, read } = envelope.event else { panic!("{text}") };
+    let Event::Receipt { user_id, read, .. } = envelope.event else { panic!("{text}") };
     assert_eq!((user_id.to_string(), read), (bob.id, 1));
 }
 

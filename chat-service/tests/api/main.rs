@@ -27,6 +27,7 @@ mod limits;
 mod login_limits;
 mod lossy_link;
 mod lost_answers;
+mod markers;
 mod methods;
 mod migrating;
 mod operations;

@@ -205,7 +205,7 @@ impl<'a> History<'a> {
     }
 
     async fn read(&mut self, user: usize, seq: usize) {
-        let seq = i64::try_from(seq).expect("seq") % (self.model.head() + 1);
+        let seq = i64::try_from(seq).expect("seq") % (self.model.head() + 1) + 1;
         let answer = self.call("PUT", user, "/receipt", json!({ "read": seq })).await;
         match self.model.read(user, seq) {
             Some(expected) => assert_eq!(answer.body, expected),

@@ -113,7 +113,7 @@ async fn rest_receipt_is_published_if_the_marker_moves() {
         let answer = app.put(&path(&chat), &bob, &json!({ "read": read })).await;
         (answer.status, answer.body)
     };
-    let state = |read_seq: i64| (200, json!({ "read_seq": read_seq, "unread_count": 4 - read_seq }));
+    let state = |read: i64| (200, json!({ "read_seq": read, "delivered_seq": read, "unread_count": 4 - read }));
 
     assert_eq!(put(2).await, state(2));
     assert_eq!(put(1).await, state(2));
@@ -122,14 +122,15 @@ async fn rest_receipt_is_published_if_the_marker_moves() {
     assert_eq!(put(3).await, state(3));
     assert_eq!(put(99).await, state(4));
     assert_eq!(listed(&app, &chat, &bob).await, (4, 0));
-    assert_eq!(put(0).await, state(4));
-
     for expected in [2, 4] {
         let (published_on, text) = listener.next().await;
         let envelope: Envelope<'_> = serde_json::from_str(&text).expect("parse envelope");
-        let Event::Receipt { user_id, read } = envelope.event else { panic!("{text}") };
+        let Event::Receipt { user_id, read, delivered, unread_count, is_group } = envelope.event else {
+            panic!("{text}")
+        };
         assert_eq!((published_on, envelope.instance), (channel, None));
-        assert_eq!((user_id.to_string(), read), (bob.id.clone(), expected));
+        assert_eq!((user_id.to_string(), read, delivered), (bob.id.clone(), expected, Some(expected)));
+        assert_eq!((unread_count, is_group), (Some(4 - expected), false));
     }
 }
 
@@ -142,9 +143,11 @@ async fn rejects_invalid_receipt() {
     assert_problem(&app.put(&path(&chat), &mallory, &one).await, 404, "not_found", &[]);
     assert_problem(&app.put(&path(Uuid::now_v7()), &bob, &one).await, 404, "not_found", &[]);
     assert_problem(&app.put(&path("x"), &bob, &one).await, 422, "validation_failed", &[("id", "format")]);
-    let cases: [(Value, Fields<'_>); 6] = [
+    let cases: [(Value, Fields<'_>); 8] = [
         (json!({}), &[("read", "required")]),
-        (json!({ "read": null }), &[("read", "format")]),
+        (json!({ "read": null }), &[("read", "required")]),
+        (json!({ "read": 1, "delivered": 0 }), &[("delivered", "range")]),
+        (json!({ "read": 0, "delivered": 1 }), &[("read", "range")]),
         (json!({ "read": "1" }), &[("read", "format")]),
         (json!({ "read": 1.5 }), &[("read", "format")]),
         (json!({ "read": u64::MAX }), &[("read", "format")]),
@@ -163,5 +166,5 @@ async fn stores_receipt_without_redis() {
     let (alice, bob, chat) = app.pair().await;
     app.send(&chat, &alice, "hello").await;
     let answer = app.put(&path(&chat), &bob, &json!({ "read": 1 })).await;
-    assert_eq!((answer.status, answer.body), (200, json!({ "read_seq": 1, "unread_count": 0 })));
+    assert_eq!((answer.status, answer.body), (200, json!({ "read_seq": 1, "delivered_seq": 1, "unread_count": 0 })));
 }

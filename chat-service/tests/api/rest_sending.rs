@@ -174,7 +174,7 @@ async fn message_is_unread_for_the_partner_only() {
         assert_eq!((unread(&alice).await, unread(&bob).await), (Some(0), Some(n)));
     }
     let receipt = app.put(&format!("/api/v1/chats/{chat}/receipt"), &bob, &json!({ "read": 2 })).await;
-    assert_eq!((receipt.status, receipt.body), (200, json!({ "read_seq": 2, "unread_count": 1 })));
+    assert_eq!((receipt.status, receipt.body), (200, json!({ "read_seq": 2, "delivered_seq": 2, "unread_count": 1 })));
     post(&app, &chat, &bob, json!({ "text": "an answer" })).await;
     assert_eq!((unread(&alice).await, unread(&bob).await), (Some(1), Some(0)));
 }

@@ -105,7 +105,7 @@ fn new_state(
     ];
     let readiness = Arc::new(Readiness::new(Arc::clone(&deployments), chat_service.clone()));
     let changes = Changes::new(Arc::clone(&hub), chat_service.clone(), delivery.clone(), tasks.clone());
-    let receipts = Receipts { hub: Arc::clone(&hub), chat_service: chat_service.clone(), delivery: delivery.clone() };
+    let receipts = Receipts::new(Arc::clone(&hub), chat_service.clone(), delivery.clone(), tasks.clone());
     let drafts = Drafts { chat_service: chat_service.clone(), delivery: delivery.clone() };
     AppState {
         tokens: Tokens::new(&common.jwt_secret, common.jwt_lifetime),
@@ -121,7 +121,7 @@ fn new_state(
         resync,
         publisher,
         delivery,
-        receipts,
+        receipts: Arc::new(receipts),
         drafts,
         changes,
         presence,

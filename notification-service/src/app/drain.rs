@@ -30,7 +30,7 @@ pub(super) async fn drain(state: &AppState, subscriber: &Client, servers: Server
     close_sockets(state).await;
     servers.http.stop(true).await;
     servers.grpc.cancel();
-    state.presence.withdraw().await;
+    tokio::join!(state.presence.withdraw(), state.receipts.drain());
     // The operations server stops last, so that the drain can be observed.
     if let Some(operations) = servers.operations {
         operations.stop(true).await;

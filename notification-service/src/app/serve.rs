@@ -37,6 +37,10 @@ pub(super) fn start_workers(state: &AppState, subscriber: &Client, namespace: Na
         deployments.run(instance, chat_service, publisher, &subscriptions).await;
     });
     state.presence.start(tasks);
+    let receipts = Arc::clone(&state.receipts);
+    tasks.spawn_until_stopped(async move { receipts.run().await });
+    let hub = Arc::clone(&state.hub);
+    tasks.spawn_until_stopped(async move { hub.notify_gathered_receipts().await });
     let delivery = state.delivery.clone();
     let typing = delivery.clone();
     tasks.spawn_until_stopped(async move { typing.notify_gathered_typing().await });

@@ -140,24 +140,6 @@ pub(crate) struct EventsPage {
     pub(crate) first_seq: Seq,
 }
 
-/// The result of moving a read marker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ReadUpdate {
-    /// The marker moved, or may have moved, to this `seq`.
-    Moved(Seq),
-    /// The marker was at this `seq` already.
-    Unmoved(Seq),
-}
-
-impl ReadUpdate {
-    /// Returns where the marker is now.
-    pub(crate) const fn read(self) -> Seq {
-        match self {
-            Self::Moved(read) | Self::Unmoved(read) => read,
-        }
-    }
-}
-
 /// The result of storing a draft.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DraftUpdate {
@@ -252,7 +234,7 @@ impl TryFrom<ProtoUserChat> for UserChat {
 }
 
 /// Converts the class of a chat. Versions without groups send none.
-const fn to_class(class: WireClass) -> ChatClass {
+pub(super) const fn to_class(class: WireClass) -> ChatClass {
     match class {
         WireClass::Unspecified | WireClass::Small => ChatClass::Small,
         WireClass::Medium => ChatClass::Medium,

@@ -25,9 +25,9 @@ use tracing::info_span;
 
 use super::{catch_up::CatchUpSender, run::Handler};
 use crate::{
-    chat_service::NewMessage,
+    chat_service::{Marked, NewMessage},
     close::CloseReason,
-    hub::Socket,
+    hub::{Markers, Socket},
     limits::{RejectionCounter, RequestKind, UserLimits},
     metrics::{BAD_TYPE, count_refused_send},
     protocol::{Acked, ClientFrame, Frame, Given, NewChange, NewDraft, ServerFrame, Token},
@@ -116,7 +116,10 @@ impl<'a> FrameHandler<'a> {
                 return made.inspect_err(|error| trace.fail(error.code.as_str())).map(|ack| Some(ack.encode()));
             }
             ClientFrame::Typing { chat_id, is_typing, .. } => self.typing(chat_id, is_typing).await,
-            ClientFrame::Receipt { chat_id, read, .. } => self.receipt(chat_id, read).await,
+            ClientFrame::Receipt { chat_id, markers, request_id } => {
+                let written = self.receipt(chat_id, markers, request_id).await;
+                return written.inspect_err(|error| trace.fail(error.code.as_str()));
+            }
             ClientFrame::Draft { request_id, chat_id, draft } => {
                 let stored = Box::pin(self.draft(chat_id, &draft)).await;
                 let ack = |chat_id| {
@@ -185,9 +188,21 @@ impl<'a> FrameHandler<'a> {
         Ok(())
     }
 
-    async fn receipt(&self, chat: Option<ChatId>, read: Seq) -> Result<(), ApiError> {
-        let chat = self.chat(chat).await?;
-        Box::pin(self.state.receipts.mark_read(&self.socket, chat, read)).await
+    /// Takes a receipt. One with a `request_id` is answered when it is written.
+    async fn receipt(
+        &self,
+        chat: Option<ChatId>,
+        markers: Markers,
+        request_id: Option<String>,
+    ) -> Result<Option<Frame>, ApiError> {
+        let (chat_id, receipts) = (self.chat(chat).await?, &self.state.receipts);
+        let Some(request_id) = request_id else {
+            receipts.take(&self.socket, chat_id, markers);
+            return Ok(None);
+        };
+        let Marked { markers, unread_count, .. } = Box::pin(receipts.write(&self.socket, chat_id, markers)).await?;
+        let acked = Acked::Receipt { read_seq: markers.read, unread_count };
+        Ok(Some(ServerFrame::Ack { request_id: request_id.into(), chat_id, acked }.encode()))
     }
 
     /// Stores a draft. Returns its chat.

@@ -7,6 +7,7 @@ use crate::{
     connection_slots::ConnectionSlot,
     hub::{Hub, Socket},
     presence::Presence,
+    receipts::Receipts,
 };
 
 /// A registered socket. Dropping the guard unregisters it, also after a panic, or if the connection never ran.
@@ -14,6 +15,7 @@ pub(super) struct ConnectionGuard {
     pub(super) socket: Arc<Socket>,
     hub: Arc<Hub>,
     presence: Arc<Presence>,
+    receipts: Arc<Receipts>,
     /// Why the connection ended; `None` if it did not run to its end.
     close_reason: Option<CloseReason>,
     /// Released last, so that the drain waits for the rest.
@@ -22,10 +24,16 @@ pub(super) struct ConnectionGuard {
 
 impl ConnectionGuard {
     /// Takes charge of a socket that was registered with the hub.
-    pub(super) fn new(socket: Arc<Socket>, hub: Arc<Hub>, presence: Arc<Presence>, slot: ConnectionSlot) -> Self {
+    pub(super) fn new(
+        socket: Arc<Socket>,
+        hub: Arc<Hub>,
+        presence: Arc<Presence>,
+        receipts: Arc<Receipts>,
+        slot: ConnectionSlot,
+    ) -> Self {
         presence.connected(&socket);
         tracing::info!(user.id = %socket.user, socket.id = %socket.id, "socket opened");
-        Self { socket, hub, presence, close_reason: None, _slot: slot }
+        Self { socket, hub, presence, receipts, close_reason: None, _slot: slot }
     }
 
     /// Ends the connection.
@@ -36,8 +44,11 @@ impl ConnectionGuard {
 
 impl Drop for ConnectionGuard {
     fn drop(&mut self) {
-        let Self { socket, hub, presence, close_reason, .. } = self;
+        let Self { socket, hub, presence, receipts, close_reason, .. } = self;
         let audience = hub.unregister(socket);
+        if audience.is_some() {
+            receipts.flush(socket.user);
+        }
         presence.disconnected(socket.user, audience);
         // After a panic there is no reason. The log has the panic.
         let reason = close_reason.map(tracing::field::debug);
@@ -76,11 +87,13 @@ mod tests {
     async fn releases_connection_after_panic() {
         let (hub, user, tasks) = (Arc::<Hub>::default(), UserId::new(), Tasks::new());
         let presence = presence(&hub, &tasks);
+        let (chat_service, delivery) = (unreachable::chat_service(), unreachable::delivery(&hub));
+        let receipts = Arc::new(Receipts::new(Arc::clone(&hub), chat_service, delivery, tasks.clone()));
         let slots = ConnectionSlots::new(SocketSettings::WITHOUT_LIMITS);
         let slot = slots.acquire(ClientAddress::of(Ipv4Addr::LOCALHOST.into())).expect("acquire slot");
         hub.reserve(user);
         let socket = hub.register(user, TokenId::new(), None, &[]);
-        let guard = ConnectionGuard::new(socket, Arc::clone(&hub), Arc::clone(&presence), slot);
+        let guard = ConnectionGuard::new(socket, Arc::clone(&hub), Arc::clone(&presence), receipts, slot);
         let panicked = tasks.spawn(async move {
             let _guard = guard;
             panic!("a bug in a handler");

@@ -79,7 +79,8 @@ pub(crate) async fn connect(
     let connection = match open(&request, address, parameters.into_inner(), &state).await {
         Ok(Opened { claims, limits, slot, socket }) => {
             socket.set_wake_queue(wake_queue.into_inner());
-            let guard = ConnectionGuard::new(socket, Arc::clone(&state.hub), Arc::clone(&state.presence), slot);
+            let (hub, presence) = (Arc::clone(&state.hub), Arc::clone(&state.presence));
+            let guard = ConnectionGuard::new(socket, hub, presence, Arc::clone(&state.receipts), slot);
             run_connection(guard, claims, limits, socket_io, state.clone()).left_future()
         }
         Err(refusal) => refuse_readably(&request, address, &state, refusal, socket_io)?.right_future(),

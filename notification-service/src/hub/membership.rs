@@ -136,24 +136,6 @@ impl Hub {
         self.users.get(&user).map(|entry| entry.presence_audience()).unwrap_or_default()
     }
 
-    /// Returns whether a receipt may move the read marker, as far as this instance knows.
-    pub(crate) fn is_new_receipt(&self, user: UserId, chat: ChatId, read: Seq) -> bool {
-        let next = self.next_seq(chat);
-        let entry = self.users.get(&user);
-        let membership = entry.as_ref().and_then(|entry| entry.chats.get(&chat));
-        membership.is_none_or(|membership| membership.is_new_receipt(read, next))
-    }
-
-    /// Records the answer to a receipt: the user has read the chat up to `read`.
-    pub(crate) fn set_read(&self, user: UserId, chat: ChatId, receipt: Seq, read: Seq) {
-        let next = self.next_seq(chat);
-        if let Some(mut entry) = self.users.get_mut(&user)
-            && let Some(membership) = entry.chats.get_mut(&chat)
-        {
-            membership.answered(receipt, next, read);
-        }
-    }
-
     /// Takes over what the user has set about a chat: events up to `from_seq` no longer exist for the user, and the next receipt may end a
     /// mark as unread although the read marker stays.
     pub(crate) fn apply_settings(&self, user: UserId, chat: ChatId, from_seq: Seq) {

@@ -11,9 +11,11 @@ mod chats;
 mod event;
 mod events;
 mod frames;
+mod gathered_receipts;
 mod membership;
 pub(crate) mod outbox;
 mod pending_requests;
+mod receipts;
 mod removals;
 mod socket;
 #[cfg(test)]
@@ -34,11 +36,12 @@ use neonchat_common::{
 };
 
 pub(crate) use self::chat::{Accepted, CatchUp, CatchUpProgress, CatchUpStart, Missed};
-use self::{chats::Chats, pending_requests::PendingRequests, user::User};
+use self::{chats::Chats, gathered_receipts::GatheredReceipts, pending_requests::PendingRequests, user::User};
 pub(crate) use self::{
     event::DurableEvent,
     frames::{EventFrames, HiddenFrame},
     pending_requests::Request,
+    receipts::{Markers, MovedMarkers},
     socket::{Socket, SocketId},
     typing::{GatheredTyping, Typing, TypingChange},
     user::UserChat,
@@ -57,6 +60,7 @@ pub(crate) struct Hub {
     pending_requests: PendingRequests,
     pub(crate) typing: Typing,
     pub(crate) gathered_typing: GatheredTyping,
+    gathered_receipts: GatheredReceipts,
     /// Channels whose subscription may have to change.
     pub(crate) changed_channels: DedupQueue<Channel>,
     /// Chats with a gap.

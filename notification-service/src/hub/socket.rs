@@ -15,7 +15,7 @@ use crate::protocol::Frame;
 pub(crate) struct SocketId(u64);
 
 impl SocketId {
-    pub(super) fn next() -> Self {
+    pub(crate) fn next() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }

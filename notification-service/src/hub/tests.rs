@@ -2,6 +2,8 @@
 
 mod clearing;
 
+use std::{collections::BTreeMap, time::Duration};
+
 use chrono::{TimeDelta, Utc};
 use futures_util::FutureExt as _;
 use neonchat_common::{
@@ -304,25 +306,39 @@ fn chats_of_a_member_are_listed_after_a_change_of_the_member() {
     assert_eq!(hub.stale_users.take(), HashSet::from([member]));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn receipts_reach_others_only_in_small_chats() {
-    for (class, reaches_others) in [(ChatClass::Small, true), (ChatClass::Medium, false), (ChatClass::Large, false)] {
+    for (class, is_group, reaches_others) in [
+        (Some(ChatClass::Small), false, true),
+        (Some(ChatClass::Small), true, false),
+        (Some(ChatClass::Medium), true, false),
+        (Some(ChatClass::Large), true, false),
+        (None, true, false),
+    ] {
         let hub = Arc::<Hub>::default();
-        let delivery = crate::unreachable::delivery(&hub);
         let (reader, reading) = user_with_socket(&hub);
         let phone = socket_of(&hub, reader);
         let (other, others) = user_with_socket(&hub);
-        let chat = group(class, Vec::new());
+        let chat = group(class.unwrap_or_default(), Vec::new());
         for user in [reader, other] {
             hub.add_chats(user, std::slice::from_ref(&chat));
         }
-        let cause = hub.sockets_of(reader)[0].id;
-        delivery.deliver_receipt((chat.id, hub.class(chat.id)), reader, 7, cause).await;
-        let receipt = ServerFrame::Receipt { chat_id: chat.id, user_id: reader, read: 7 }.encode().as_str().to_owned();
-        assert_eq!((reading(), phone()), (None, Some(receipt.clone())), "{class:?}");
-        assert_eq!(others(), reaches_others.then_some(receipt), "{class:?}");
-        delivery.deliver_receipt((chat.id, None), reader, 8, cause).await;
-        assert_eq!((others(), phone().is_some()), (None, true), "of unknown size");
+        let (cause, markers) = (hub.sockets_of(reader)[0].id, Markers { read: 7, delivered: 9 });
+        let moved = MovedMarkers { chat: chat.id, user: reader, markers, unread_count: Some(2), class, is_group };
+        hub.notify_markers(moved, Some(cause));
+        let receipt = |unread_count| {
+            let frame = ServerFrame::Receipt { chat_id: chat.id, user_id: reader, read: 7, delivered: 9, unread_count };
+            frame.encode().as_str().to_owned()
+        };
+        assert_eq!((reading(), phone()), (None, Some(receipt(Some(2)))), "{class:?}");
+        assert_eq!(others(), reaches_others.then_some(receipt(None)), "{class:?}, {is_group}");
+        let gathered = tokio::time::timeout(Duration::from_secs(5), hub.gathered_receipts.next()).await;
+        let expected = BTreeMap::from([(chat.id, BTreeMap::from([(reader, markers)]))]);
+        let is_gathered = class == Some(ChatClass::Small) && is_group;
+        let gathered = gathered
+            .ok()
+            .map(|due| due.into_iter().map(|(chat, members)| (chat, members.into_iter().collect())).collect());
+        assert_eq!(gathered, is_gathered.then_some(expected), "{class:?}, {is_group}");
     }
 }
 

@@ -12,7 +12,7 @@ use neonchat_common::{
     ids::{ChatId, Seq, TokenId, UserId},
 };
 
-use super::{PresenceAudience, Socket};
+use super::{PresenceAudience, Socket, receipts::KnownMarkers};
 use crate::close::CloseReason;
 
 /// How many revoked tokens of a user are remembered. A handshake or an `auth` takes at most two seconds.
@@ -136,16 +136,13 @@ pub(super) struct Membership {
     presence_seq: Seq,
     /// Whether a socket could not join, because the list of chats was outdated. The next list lets it join.
     is_outdated: bool,
-    /// The user's read marker, as far as this instance knows.
-    read: Seq,
-    /// The last answered receipt, and the chat's next `seq` at that time.
-    answered: (Seq, Option<Seq>),
+    pub(super) markers: KnownMarkers,
 }
 
 impl Membership {
     fn new(chat: &UserChat) -> Self {
         let (chat, presence_seq) = (chat.clone(), chat.last_seq);
-        Self { chat, presence_seq, is_outdated: false, read: 0, answered: (0, None) }
+        Self { chat, presence_seq, is_outdated: false, markers: KnownMarkers::default() }
     }
 
     pub(super) const fn member(&self) -> MemberInfo {
@@ -182,8 +179,8 @@ impl Membership {
     }
 
     /// Forgets what is known of the read marker, so that chat-service is asked about the next receipt.
-    pub(super) const fn forget_read(&mut self) {
-        (self.read, self.answered) = (0, (0, None));
+    pub(super) fn forget_read(&mut self) {
+        self.markers = KnownMarkers::default();
     }
 
     /// Takes over what a list of chats or an announcement says. Returns whether sockets have to join the chat, because the user
@@ -205,19 +202,6 @@ impl Membership {
         }
         self.chat.access_version = access_version;
         std::mem::take(&mut self.is_outdated) || is_rejoin
-    }
-
-    /// Returns whether a receipt may move the read marker. A receipt ahead of the chat's head moves nothing until the head has
-    /// moved.
-    pub(super) fn is_new_receipt(&self, read: Seq, next: Option<Seq>) -> bool {
-        let (answered, answered_at) = self.answered;
-        read > self.read && (read > answered || next != answered_at)
-    }
-
-    /// Records the answer of chat-service to a receipt: the user has read the chat up to `read`.
-    pub(super) fn answered(&mut self, receipt: Seq, next: Option<Seq>, read: Seq) {
-        self.answered = (receipt, next);
-        self.read = self.read.max(read);
     }
 }
 

@@ -10,6 +10,7 @@
 //! see the same change, exactly one announces it. No command touches two keys, so all of it works on a cluster. Live instances
 //! clean up after dead ones: see [`sweep`].
 
+mod last_seen;
 mod lease;
 mod local;
 mod queue;
@@ -39,6 +40,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use self::{
+    last_seen::LastSeen,
     lease::Lease,
     local::LocalUsers,
     queue::ReconcileQueue,
@@ -65,6 +67,9 @@ const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
 /// The longest that removing all users takes: after their grace period, and in total.
 const WITHDRAW_TIMEOUTS: (Duration, Duration) = (Duration::from_secs(3), Duration::from_secs(10));
+
+/// The longest that the last users take who are recorded as last seen, at the end of the process.
+const LAST_SEEN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The parts of the service that presence uses.
 pub(crate) struct Dependencies {
@@ -95,6 +100,7 @@ pub(crate) struct Presence {
     dead: DedupQueue<Lease>,
     /// Users of dead instances whose announcement was begun, and may not have reached all instances.
     announcement_pending: Mutex<HashSet<UserId>>,
+    last_seen: LastSeen,
     /// The lease that this instance holds.
     lease: watch::Sender<Option<Lease>>,
     /// Cancelled when the lease is to be given back.
@@ -118,6 +124,7 @@ impl Presence {
             changed: Arc::default(),
             dead: DedupQueue::default(),
             announcement_pending: Mutex::default(),
+            last_seen: LastSeen::default(),
             lease: watch::Sender::default(),
             ending: CancellationToken::new(),
         }
@@ -133,6 +140,14 @@ impl Presence {
         tasks.spawn_until_stopped(async move { this.reconcile_periodically().await });
         let this = Arc::clone(self);
         tasks.spawn_until_stopped(async move { this.sweep_all().await });
+        let this = Arc::clone(self);
+        tasks.spawn_until_stopped(async move {
+            let write = |users: Vec<_>| {
+                let chat_service = this.chat_service.clone();
+                async move { chat_service.record_last_seen(&users).await }
+            };
+            this.last_seen.write_all(write).await;
+        });
     }
 
     /// Records that a socket opened.
@@ -188,6 +203,9 @@ impl Presence {
         };
         if timeout((self.grace + after_grace).min(in_total), withdrawn).await.is_err() {
             tracing::warn!("presence not removed in time, left to the other instances");
+        }
+        if timeout(LAST_SEEN_TIMEOUT, self.last_seen.until_written()).await.is_err() {
+            tracing::warn!("last seen times not recorded in time");
         }
     }
 

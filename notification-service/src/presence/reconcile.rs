@@ -147,7 +147,11 @@ impl Presence {
             None => (PresenceEvent::Offline, "offline"),
         };
         metrics::counter!("presence_events_total", "event" => label).increment(1);
-        let frame = ServerFrame::Presence { event, user_id, timestamp: Utc::now().timestamp() }.to_json();
+        let now = Utc::now();
+        if status.is_none() {
+            self.last_seen.record(user_id, now.timestamp_micros());
+        }
+        let frame = ServerFrame::Presence { event, user_id, timestamp: now.timestamp() }.to_json();
         let audience = audience.map_or_else(|| Cow::Owned(self.hub.presence_audience(user_id)), Cow::Borrowed);
         let mut is_published = true;
         let mut audience = audience.iter().peekable();

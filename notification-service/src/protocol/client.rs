@@ -13,6 +13,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use super::Status;
+use crate::hub::Markers;
 
 /// The largest frame of a client, in bytes.
 pub(crate) const MAX_FRAME_BYTES: usize = 64 * 1024;
@@ -32,8 +33,8 @@ pub(crate) enum ClientFrame {
     Change { chat_id: Option<ChatId>, change: NewChange, request_id: RequestId },
     /// The user began or ended typing.
     Typing { request_id: Option<String>, chat_id: Option<ChatId>, is_typing: bool },
-    /// The user has read a chat up to a `seq`.
-    Receipt { request_id: Option<String>, chat_id: Option<ChatId>, read: Seq },
+    /// The user has read a chat up to a `seq`, or has it on this device.
+    Receipt { request_id: Option<String>, chat_id: Option<ChatId>, markers: Markers },
     /// What the user has written in a chat and not sent.
     Draft { request_id: Option<String>, chat_id: Option<ChatId>, draft: NewDraft },
     /// The user is active on this device, or away.
@@ -161,6 +162,8 @@ struct Fields<'a> {
     #[serde(borrow)]
     read: Option<&'a RawValue>,
     #[serde(borrow)]
+    delivered: Option<&'a RawValue>,
+    #[serde(borrow)]
     cursors: Option<&'a RawValue>,
     #[serde(borrow)]
     token: Option<&'a RawValue>,
@@ -258,7 +261,7 @@ impl ClientFrame {
             "receipt" => Ok(Self::Receipt {
                 request_id: readable_request_id(fields),
                 chat_id: optional("chat_id", fields.chat_id, "a UUID")?,
-                read: not_negative("read", required("read", fields.read, "a seq, a whole number")?)?,
+                markers: markers(fields)?,
             }),
             "draft" => {
                 let text: String = required("text", fields.text, "a string")?;
@@ -330,6 +333,20 @@ fn request_id(fields: &Fields<'_>) -> Result<Option<String>, ApiError> {
         }
         id => Ok(id),
     }
+}
+
+/// Parses the markers of a receipt: one of them or both.
+fn markers(fields: &Fields<'_>) -> Result<Markers, ApiError> {
+    let seq = |name, raw| match optional::<Seq>(name, raw, "a seq, a whole number")? {
+        Some(seq) if seq < 1 => Err(ApiError::invalid(name, "range", "should be at least 1")),
+        seq => Ok(seq),
+    };
+    let (read, delivered) = (seq("read", fields.read)?, seq("delivered", fields.delivered)?);
+    if read.or(delivered).is_none() {
+        let message = "is missing, and so is delivered; give at least one";
+        return Err(ApiError::invalid("read", "required", message));
+    }
+    Ok(Markers { read: read.unwrap_or(0), delivered: delivered.unwrap_or(0) })
 }
 
 fn not_negative(name: &'static str, seq: Seq) -> Result<Seq, ApiError> {

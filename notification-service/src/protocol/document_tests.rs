@@ -50,7 +50,7 @@ fn documents_have_every_server_frame_as_it_is_encoded() {
     let at = time::from_micros(1_767_323_045_000_006).expect("time in range");
     // The encoding of chat-service.
     let item = format!(
-        r#"{{"id":"{chat_id}","type":"direct","partner":{{"id":"{user_id}","username":"bob","online":true}},"settings":{{"ttl_s":0}},"last_message":null,"unread_count":0,"mention_count":0,"first_seq":1,"last_seq":0,"read_seq":0,"muted_until":null,"level":"all","archived":false,"pin_place":null,"marked_unread":false,"folder":null,"draft":null,"updated_at":"2026-01-02T03:04:05.000006Z"}}"#
+        r#"{{"id":"{chat_id}","type":"direct","partner":{{"id":"{user_id}","username":"bob","online":true,"status":"online","last_seen_at":null}},"settings":{{"ttl_s":0}},"last_message":null,"unread_count":0,"mention_count":0,"first_seq":1,"last_seq":0,"read_seq":0,"muted_until":null,"level":"all","archived":false,"pin_place":null,"marked_unread":false,"folder":null,"draft":null,"partner_read_seq":0,"partner_delivered_seq":0,"updated_at":"2026-01-02T03:04:05.000006Z"}}"#
     );
     let claims =
         Claims { user_id, username: "alice".to_owned(), iat: 1_767_323_045, exp: 1_767_409_445, jti: TokenId::new() };
@@ -74,6 +74,7 @@ fn documents_have_every_server_frame_as_it_is_encoded() {
             chat_id,
             acked: Acked::Change { seq: Some(43), duplicate: false },
         },
+        ServerFrame::Ack { request_id: "r-1".into(), chat_id, acked: Acked::Receipt { read_seq: 41, unread_count: 1 } },
         ServerFrame::NewMessage {
             chat_id,
             seq: 42,
@@ -95,7 +96,8 @@ fn documents_have_every_server_frame_as_it_is_encoded() {
         ServerFrame::ChatRemoved { chat_id, reason: RemovalReason::Kicked },
         ServerFrame::Presence { event: PresenceEvent::Online, user_id, timestamp: 1_767_323_045 },
         ServerFrame::Typing { chat_id, typists: Typists::One { user_id, is_typing: true } },
-        ServerFrame::Receipt { chat_id, user_id, read: 41 },
+        ServerFrame::Receipt { chat_id, user_id, read: 41, delivered: 47, unread_count: None },
+        ServerFrame::Receipts { chat_id, reads: [(user_id, 41)].into(), delivered: [(user_id, 47)].into() },
         ServerFrame::Draft { chat_id, text: "Привет, я", reply_to: Some(message_id), updated_at: at },
         ServerFrame::Synced {
             request_id: Some("s-1"),
@@ -116,9 +118,14 @@ fn documents_have_every_server_frame_as_it_is_encoded() {
     let (others, own): (Vec<_>, Vec<_>) = documented.iter().partition(|json| passed_on.contains(&kind(json)));
     assert_eq!(others.into_iter().map(kind).collect::<Vec<_>>(), passed_on);
     assert_eq!(own, written.iter().collect::<Vec<_>>());
-    assert_eq!(own.into_iter().map(kind).collect::<Vec<_>>(), SERVER_TYPES, "frames that another instance encoded");
+    let mut kinds: Vec<_> = own.into_iter().map(kind).collect();
+    kinds.dedup();
+    assert_eq!(kinds, SERVER_TYPES, "frames that another instance encoded");
     let documented: Vec<Value> =
         documented.iter().map(|json| serde_json::from_str(json).expect("parse frame")).collect();
     assert_eq!(asyncapi_examples("receive"), documented);
-    assert_eq!(frames.map(|frame| frame.kind()), SERVER_TYPES);
+    let mut kinds = frames.map(|frame| frame.kind()).to_vec();
+    // There are two examples of an ack.
+    kinds.dedup();
+    assert_eq!(kinds, SERVER_TYPES);
 }

@@ -53,8 +53,18 @@ pub(crate) enum ServerFrame<'a> {
         #[serde(flatten)]
         typists: Typists,
     },
-    /// A user has read a chat up to a `seq`.
-    Receipt { chat_id: ChatId, user_id: UserId, read: Seq },
+    /// The markers of a user in a chat, of which one moved.
+    Receipt {
+        chat_id: ChatId,
+        user_id: UserId,
+        read: Seq,
+        delivered: Seq,
+        /// Only for the user.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        unread_count: Option<i64>,
+    },
+    /// The markers of members of a small group, of which some moved.
+    Receipts { chat_id: ChatId, reads: BTreeMap<UserId, Seq>, delivered: BTreeMap<UserId, Seq> },
     /// Another socket of the user stored or deleted a draft.
     Draft {
         chat_id: ChatId,
@@ -115,6 +125,7 @@ frame_types! {
     Presence = "presence";
     Typing = "typing";
     Receipt = "receipt";
+    Receipts = "receipts";
     Draft = "draft";
     Synced = "synced";
     Lagged = "lagged";
@@ -153,7 +164,9 @@ pub(crate) const PERSONAL_TYPES: [&str; 3] = ["chat_settings", "my_reaction", "s
 pub(crate) enum Acked {
     /// A change is stored. `seq` is null if it changes nothing.
     Change { seq: Option<Seq>, duplicate: bool },
-    /// Something that is no event is stored.
+    /// A receipt is stored.
+    Receipt { read_seq: Seq, unread_count: i64 },
+    /// Something else that is no event is stored.
     Other {},
 }
 

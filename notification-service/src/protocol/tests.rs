@@ -166,6 +166,7 @@ fn near_frame() -> impl Strategy<Value = serde_json::Value> {
         "is_typing",
         "status",
         "read",
+        "delivered",
         "cursors",
         "token",
         "more",
@@ -191,7 +192,9 @@ proptest! {
             Ok(ClientFrame::Message { text, .. }) => {
                 prop_assert!((1..=4096).contains(&text.as_str().chars().count()) && !text.as_str().contains('\0'));
             }
-            Ok(ClientFrame::Receipt { read, .. }) => prop_assert!(read >= 0),
+            Ok(ClientFrame::Receipt { markers, .. }) => {
+                prop_assert!(markers.read >= 0 && markers.delivered >= 0 && markers.read.max(markers.delivered) >= 1);
+            }
             Ok(ClientFrame::Sync { cursors, .. }) => prop_assert!(cursors.values().all(|cursor| *cursor >= 0)),
             Ok(_) => {}
             Err(bad) => {

@@ -22,6 +22,7 @@ use crate::{
     },
     prefs::store::{self as prefs, PrefsRow},
     rights::{ChatKind, ChatSettings, ShownSettings},
+    users::model::Status,
 };
 
 /// Returns one chat, if the user is a member of it. `online` is not filled in.
@@ -60,7 +61,8 @@ const CHOSEN: &str = concat!(
     unread_count!("chat", "chat", "chat.seen_seq"),
     ", ",
     mention_count!("chat", "chat", "chat.seen_seq"),
-    ", partner.id, partner.username, profile.title, profile.description, profile.handle, profile.settings,
+    ", partner.id, partner.username, partner.last_seen_at,
+           their.read_seq, greatest(their.read_seq, their.delivered_seq), profile.title, profile.description, profile.handle, profile.settings,
            last.id, last.seq, last.text, last.sender_id, last.created_at
       FROM (SELECT chats.*, member.user_id, member.read_seq, member.from_seq, member.role, member.restricted_until, member.passive_seq,
                    greatest(member.read_seq, member.from_seq, chats.floor_seq) AS seen_seq
@@ -75,6 +77,7 @@ pub(super) const WITH_REST: &str = "
       LEFT JOIN chat_prefs AS prefs ON prefs.user_id = chat.user_id AND prefs.chat_id = chat.id
       LEFT JOIN users AS partner
         ON partner.id = CASE chat.user_id WHEN chat.user1_id THEN chat.user2_id ELSE chat.user1_id END
+      LEFT JOIN chat_members AS their ON their.chat_id = chat.id AND their.user_id = partner.id
       LEFT JOIN chat_profiles AS profile ON profile.chat_id = CASE WHEN chat.user1_id IS NULL THEN chat.id END
       LEFT JOIN LATERAL (SELECT id, seq, text, sender_id, created_at FROM messages
                           WHERE messages.chat_id = chat.id AND seq > greatest(chat.from_seq, chat.floor_seq)
@@ -96,7 +99,8 @@ pub(super) type Columns = (
     SmallInt,
     (Integer, Integer),
     (BigInt, BigInt),
-    Nullable<(SqlUuid, Text)>,
+    Nullable<(SqlUuid, Text, Nullable<Timestamptz>)>,
+    Nullable<(BigInt, BigInt)>,
     Nullable<(Text, Text, Nullable<Text>, Text)>,
     Nullable<(SqlUuid, BigInt, Text, SqlUuid, Timestamptz)>,
 );
@@ -142,6 +146,7 @@ pub(super) struct Row {
     limits: LimitsRow,
     unread: UnreadRow,
     partner: Option<PartnerRow>,
+    partner_markers: Option<(Seq, Seq)>,
     profile: Option<ProfileRow>,
     last: Option<LastRow>,
 }
@@ -169,6 +174,7 @@ pub(super) struct UnreadRow {
 pub(super) struct PartnerRow {
     id: Uuid,
     username: String,
+    last_seen_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Queryable)]
@@ -206,6 +212,7 @@ impl Row {
             }
             None => (None, None, None, ShownSettings::direct(ttl_s)),
         };
+        let (partner_read_seq, partner_delivered_seq) = self.partner_markers.unzip();
         Ok(ChatItem {
             id: ChatId(self.id),
             kind,
@@ -227,14 +234,16 @@ impl Row {
             read_seq: self.read_seq,
             prefs: prefs.prefs(self.read_seq, Utc::now())?,
             draft,
+            partner_read_seq,
+            partner_delivered_seq,
             updated_at: self.updated_at,
         })
     }
 }
 
 impl From<PartnerRow> for Partner {
-    fn from(PartnerRow { id, username }: PartnerRow) -> Self {
-        Self { id: UserId(id), username, online: false }
+    fn from(PartnerRow { id, username, last_seen_at }: PartnerRow) -> Self {
+        Self { id: UserId(id), username, online: false, status: Status::Offline, last_seen_at }
     }
 }
 

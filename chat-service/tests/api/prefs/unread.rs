@@ -38,11 +38,11 @@ async fn receipts_and_messages_end_a_mark_as_unread() {
     mark().await;
     assert_eq!(
         app.put(&receipt, &alice, &json!({ "read": 1 })).await.body,
-        json!({ "read_seq": 1, "unread_count": 0 })
+        json!({ "read_seq": 1, "delivered_seq": 1, "unread_count": 0 })
     );
     assert!(!is_marked().await);
     mark().await;
-    let request = MarkReadRequest { chat_id: chat.clone(), user_id: alice.id.clone(), read: 0 };
+    let request = MarkReadRequest { chat_id: chat.clone(), user_id: alice.id.clone(), read: 1 };
     let marked = app.chat_service().mark_read(app.grpc.request(request)).await.expect("mark read").into_inner();
     assert!(!marked.changed);
     assert!(!is_marked().await);
@@ -69,7 +69,7 @@ async fn sockets_learn_that_a_receipt_ended_a_mark() {
     let mut listener = listen(&app, &alice).await;
     app.set_to(&alice, &chat, json!({ "marked_unread": true })).await;
     for _ in 0..2 {
-        app.put(&format!("/api/v1/chats/{chat}/receipt"), &alice, &json!({ "read": 0 })).await;
+        app.put(&format!("/api/v1/chats/{chat}/receipt"), &alice, &json!({ "read": 1 })).await;
     }
     app.set_to(&alice, &chat, json!({ "marked_unread": true })).await;
     for marked in [true, false, true] {

@@ -202,10 +202,11 @@ impl Model {
 
     /// Returns the answer; `None` if the user is not a member.
     pub(super) fn read(&mut self, user: usize, seq: i64) -> Option<Value> {
+        let head = self.head();
         let member = self.members[user].as_mut()?;
-        member.read = member.read.max(seq);
+        member.read = member.read.max(seq.min(head));
         let read = member.read;
-        Some(json!({ "read_seq": read, "unread_count": self.unread(user) }))
+        Some(json!({ "read_seq": read, "delivered_seq": read, "unread_count": self.unread(user) }))
     }
 
     pub(super) fn add(&mut self, by: usize, user: usize) -> Changed {

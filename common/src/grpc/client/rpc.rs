@@ -55,6 +55,8 @@ rpcs! { CHAT_SERVICE_RPCS, ChatServiceClient, chat_service_server:
     GetEvents = get_events(chat::GetEventsRequest) -> chat::GetEventsResponse;
     MarkRead = mark_read(chat::MarkReadRequest) -> chat::MarkReadResponse;
     SetDraft = set_draft(chat::SetDraftRequest) -> chat::SetDraftResponse;
+    MarkReadMany = mark_read_many(chat::MarkReadManyRequest) -> chat::MarkReadManyResponse;
+    RecordLastSeen = record_last_seen(chat::RecordLastSeenRequest) -> chat::RecordLastSeenResponse;
     GetDeployment = get_deployment(chat::GetDeploymentRequest) -> chat::GetDeploymentResponse;
 }
 

@@ -108,8 +108,9 @@ fn next_receipt_after_a_mark_is_not_skipped() {
     let (hub, user, chat) = (&stage.hub, stage.user, stage.chat.id);
     let _socket = stage.open(user);
     stage.deliver([1]);
-    hub.set_read(user, chat, 1, 1);
-    assert!(!hub.is_new_receipt(user, chat, 1));
+    let read = Markers { read: 1, delivered: 0 };
+    hub.set_markers(user, chat, read, Markers { read: 1, delivered: 1 });
+    assert!(!hub.are_new_markers(user, chat, read));
     hub.apply_settings(user, chat, 0);
-    assert!(hub.is_new_receipt(user, chat, 1));
+    assert!(hub.are_new_markers(user, chat, read));
 }
