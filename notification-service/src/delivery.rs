@@ -18,7 +18,7 @@ use crate::{
     chat_service::{HiddenJson, StoredChange, StoredMessage},
     deployment::Deployments,
     event_frame::{self, EventFrame},
-    hub::{DurableEvent, EventFrames, Hub, MovedMarkers, Request, Socket, Typing, TypingChange},
+    hub::{DurableEvent, EventFrames, Hub, MovedMarkers, Request, Socket, SocketId, Typing, TypingChange},
     protocol::{DeliveryStatus, Frame, ServerFrame, Typists},
     receipts::Cause,
 };
