@@ -135,8 +135,9 @@ impl Document {
             }
             _ if schema["oneOf"].is_array() => self.example(&schema["oneOf"][0]),
             Some("object") => {
-                let properties = schema["properties"].as_object().expect("object of properties");
-                properties.iter().map(|(name, schema)| (name.clone(), self.example(schema))).collect()
+                // A map by id has none, and may be empty.
+                let properties = schema["properties"].as_object().into_iter().flatten();
+                properties.map(|(name, schema)| (name.clone(), self.example(schema))).collect()
             }
             Some("array") => json!([self.example(&schema["items"])]),
             Some("boolean") => json!(false),

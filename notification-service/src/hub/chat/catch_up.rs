@@ -75,6 +75,8 @@ impl Chat {
         // The client was told to fetch events, or was sent some, that are still to be delivered here.
         let is_before_sent = entry.has_caught_up && client < entry.cursor;
         let catch_up = if client > head && !is_before_sent {
+            // The event by which the user joined is still to be delivered here, and the client asks for it.
+            entry.cursor = entry.cursor.min(client);
             entry.withhold(chat);
             CatchUp::Ahead { client, sent: entry.cursor }
         } else if client <= head && client >= entry.join_cursor {

@@ -195,6 +195,22 @@ fn sends_lagged_for_withheld_events_when_cursor_cannot_be_checked() {
 }
 
 #[test]
+fn names_join_that_client_asked_for_when_catch_up_fails() {
+    let mut chat = Chat::new(ChatId::new(), 0, Arc::default());
+    let socket = socket();
+    let member = MemberInfo { joined_seq: 2, from_seq: 1, last_seq: 2, is_direct: false, ..member(&chat) };
+    assert!(chat.join(&socket, member));
+    // The events up to the join are not delivered here yet.
+    assert_eq!(catch_up(&mut chat, socket.id, 0, |_| true), Some(CatchUp::Ahead { client: 1, sent: 1 }));
+    for seq in 1..=3 {
+        chat.accept(event(seq));
+    }
+    chat.abort_catch_up(socket.id);
+    let lagged = ServerFrame::Lagged { chat_id: chat.id, from_seq: 2, head_seq: 3 }.encode();
+    assert_eq!(received(&socket), [lagged.as_str().to_owned()]);
+}
+
+#[test]
 fn sends_missed_events_once_and_within_limit() {
     let mut chat = Chat::new(ChatId::new(), 10, Arc::default());
     let socket = socket();

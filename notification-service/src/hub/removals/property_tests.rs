@@ -483,7 +483,7 @@ impl World {
                     ended = self.memberships[user].iter().position(is_over);
                 }
                 // The client forgets the chat.
-                last = None;
+                (last, left_out) = (None, 0);
                 sent.clear();
             }
         }
