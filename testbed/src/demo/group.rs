@@ -1,7 +1,7 @@
 //! The scene with a group: Alice makes it, Carol joins by an invite, gets a role, and is removed.
 
 use anyhow::ensure;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{done, register, show, show_call};
 use crate::client::{Api, Socket, User, text};
