@@ -28,9 +28,10 @@ fn asyncapi_examples(operation: &str) -> Vec<Value> {
     let messages = document["operations"][operation]["messages"].as_array().expect("find messages");
     let examples = |message: &Value| {
         let name = message["$ref"].as_str().and_then(|path| path.rsplit('/').next()).expect("find message name");
-        document["components"]["messages"][name]["examples"].as_array().expect("find examples").clone()
+        let examples = document["components"]["messages"][name]["examples"].as_array().expect("find examples");
+        examples.iter().map(|example| example["payload"].clone()).collect::<Vec<_>>()
     };
-    messages.iter().flat_map(examples).map(|example| example["payload"].clone()).collect()
+    messages.iter().flat_map(examples).collect()
 }
 
 #[test]
