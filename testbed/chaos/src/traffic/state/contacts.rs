@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use neonchat_common::ids::{ChatId, MessageId};
+use neonchat_common::ids::{ChatId, MessageId, Seq};
 
 use super::{Inner, State};
 use crate::checker::Message;
 
-/// How many messages of a chat get reactions: the newest. So several users react to each.
+/// Of this number of messages of a chat, one gets reactions. So several users react to it.
+const EVERY: Seq = 8;
+
+/// How many messages of a chat get reactions at the same time: the newest.
 const NEWEST: usize = 3;
 
 /// Of this number of choices, one is the largest chat.
@@ -30,7 +33,7 @@ impl State {
         self.lock().choose(rng, |inner, rng| rng.choice(inner.partners.keys()).copied())
     }
 
-    /// Returns one of the newest messages of a chat.
+    /// Returns a message of a chat to react to.
     pub(in crate::traffic) fn newest_message(&self, rng: &mut fastrand::Rng) -> Option<(ChatId, MessageId)> {
         let inner = self.lock();
         let chat = inner.choose(rng, |inner, rng| rng.choice(inner.newest.keys()).copied())?;
@@ -40,6 +43,9 @@ impl State {
 
 impl Inner {
     pub(super) fn add_newest(&mut self, message: &Message) {
+        if message.seq % EVERY != 1 {
+            return;
+        }
         let newest = self.newest.entry(message.chat).or_default();
         newest.push_back(message.id);
         if newest.len() > NEWEST {
