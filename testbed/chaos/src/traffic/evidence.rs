@@ -7,6 +7,7 @@ use neonchat_common::ids::{ChatId, MessageId, SendId, Seq, UserId};
 use neonchat_testbed::client::{Api, User};
 use serde_json::Value;
 use tokio::time::Instant;
+use tokio_postgres::Client;
 use uuid::Uuid;
 
 use super::{Chats, Founded, Head, Heads, frames};
@@ -40,10 +41,10 @@ pub(super) struct Pending {
     pub(super) reactions: i64,
 }
 
-pub(super) async fn pending(cluster: &Cluster, chats: &Chats) -> anyhow::Result<Pending> {
-    let sql = "SELECT (SELECT count(*) FROM scheduled_messages WHERE chat_id = ANY($1)),
+pub(super) async fn pending(sql: &Client, chats: &Chats) -> anyhow::Result<Pending> {
+    let counts = "SELECT (SELECT count(*) FROM scheduled_messages WHERE chat_id = ANY($1)),
                       (SELECT count(*) FROM reactions_due WHERE chat_id = ANY($1))";
-    let row = cluster.sql().await?.query_one(sql, &[&ids(chats)]).await?;
+    let row = sql.query_one(counts, &[&ids(chats)]).await?;
     Ok(Pending { scheduled: row.get(0), reactions: row.get(1) })
 }
 

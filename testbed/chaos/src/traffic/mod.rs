@@ -308,9 +308,9 @@ impl Traffic {
     /// # Errors
     /// Postgres is not available.
     pub async fn drain(&self, cluster: &Cluster, limit: Duration) -> anyhow::Result<Option<String>> {
-        let deadline = Instant::now() + limit;
+        let (deadline, sql) = (Instant::now() + limit, cluster.sql().await?);
         loop {
-            let Pending { scheduled, reactions } = evidence::pending(cluster, &self.chats).await?;
+            let Pending { scheduled, reactions } = evidence::pending(&sql, &self.chats).await?;
             if scheduled == 0 && reactions == 0 {
                 return Ok(None);
             }

@@ -6,7 +6,7 @@ use super::{Load, Phase, changes::Changer, compose::pause, state::Shared};
 use crate::checker::Action;
 
 /// The pause between changes, as a multiple of the pause between the messages on the socket.
-const SLOWDOWN: u32 = 8;
+const SLOWDOWN: u32 = 10;
 
 /// The emoji. A user may react with each of them, as three are allowed.
 const EMOJI: [&str; 3] = ["👍", "🎉", "😢"];

@@ -22,7 +22,7 @@ use super::{
 use crate::checker::CancelAnswer;
 
 /// The pause between messages, as a multiple of the pause between those on the socket.
-const SLOWDOWN: u32 = 10;
+const SLOWDOWN: u32 = 14;
 
 /// The time until a message is sent, in milliseconds.
 const AHEAD_MS: std::ops::Range<u64> = 500..3500;
