@@ -23,10 +23,13 @@ use super::{
     service::Scheduled,
     store::{self, Postponed},
 };
-use crate::messages::{
-    error::MessageError,
-    given::Given,
-    model::{Message, NewMessage, StoreOutcome},
+use crate::{
+    db::DbResult,
+    messages::{
+        error::MessageError,
+        given::Given,
+        model::{Message, NewMessage, StoreOutcome},
+    },
 };
 
 /// The number of scheduled messages that were handled, by outcome.
@@ -41,6 +44,9 @@ const RETRY: Duration = Duration::from_secs(1);
 /// The least pause between two statements, so that messages that are sent at once get their turn. It is as long as the statement
 /// took, so under load the task takes at most half of the time.
 const PAUSE: Duration = Duration::from_millis(10);
+
+/// How long an instance tries to record what became of the messages that it claimed. Their claims end later.
+const SETTLING_PATIENCE: Duration = Duration::from_secs(20);
 
 /// How long the next messages wait for the delivery of these ones.
 const DELIVERY_PATIENCE: Duration = Duration::from_millis(100);
@@ -125,9 +131,23 @@ impl Scheduled {
         }
         // Deliveries end by themselves. They only slow the task down if there are too many of them.
         let delivered = timeout(DELIVERY_PATIENCE, join_all(delivered));
-        let (settled, _, ()) = tokio::join!(store::settle(&self.db, &finished, &postponed), delivered, sleep(pause));
+        let settled = self.settle(began + SETTLING_PATIENCE, &finished, &postponed);
+        let (settled, _, ()) = tokio::join!(settled, delivered, sleep(pause));
         settled?;
         Ok(Duration::ZERO)
+    }
+
+    /// Records what became of messages. If the database is away, it is tried again: otherwise the messages would stay claimed, for an
+    /// hour if the clock of the database was an hour ahead.
+    async fn settle(&self, deadline: Instant, finished: &[ScheduledId], postponed: &[Postponed]) -> DbResult<()> {
+        let stopped = self.tasks.stop_token();
+        loop {
+            let settled = store::settle(&self.db, finished, postponed).await;
+            let is_last = settled.is_ok() || Instant::now() + RETRY > deadline;
+            if is_last || stopped.run_until_cancelled(sleep(RETRY)).await.is_none() {
+                return settled;
+            }
+        }
     }
 
     /// Stores the messages. Returns the fate of each.

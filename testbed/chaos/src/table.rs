@@ -8,7 +8,7 @@ use super::{
 };
 
 /// The columns after the name of the fault: heading and width in characters.
-const COLUMNS: [(&str, usize); 16] = [
+const COLUMNS: [(&str, usize); 18] = [
     ("messages", 8),
     ("acked", 6),
     ("refused", 7),
@@ -16,6 +16,8 @@ const COLUMNS: [(&str, usize); 16] = [
     ("doubt", 5),
     ("changes", 7),
     ("groups", 6),
+    ("react", 5),
+    ("sched", 5),
     ("lost", 4),
     ("dup", 4),
     ("order", 5),
@@ -35,7 +37,9 @@ refused: error answers to sends, including sends that a later attempt stored
 unknown: messages without a definite answer: none came, or `unavailable` or `internal`, and the client did not retry
 doubt: messages stored by a send that was answered `unavailable` or `internal`
 changes: edits and deletions that were stored    groups: changes of members and titles that were stored
-other: aborted, phantom, leaked, after removal, stale, unread, mentions    ack s: from the end of the fault to the first ack
+react: reactions that were acked, also those taken back    sched: messages that were scheduled
+other: aborted, phantom, leaked, after removal, stale, unread, mentions, reactions, scheduled
+ack s: from the end of the fault to the first ack
 all s: from the end of the fault until every client had every message    MiB: peak memory of a service instance";
 
 /// Returns the heading of the table.
@@ -56,6 +60,8 @@ pub fn row(outcome: &RoundOutcome) -> String {
         Breach::Stale,
         Breach::Unread,
         Breach::Mentions,
+        Breach::Reactions,
+        Breach::Scheduled,
     ];
     let other: usize = others.into_iter().map(|breach| verdict.count(breach)).sum();
     let steps = &outcome.steps;
@@ -67,6 +73,8 @@ pub fn row(outcome: &RoundOutcome) -> String {
         figures.in_doubt.to_string(),
         figures.changes.to_string(),
         figures.group_changes.to_string(),
+        figures.reactions.to_string(),
+        figures.scheduled.to_string(),
         verdict.count(Breach::Lost).to_string(),
         verdict.count(Breach::Duplicate).to_string(),
         verdict.count(Breach::Order).to_string(),

@@ -30,9 +30,14 @@ const ATTEMPTS: usize = 5;
 const NOBODY: UserId = UserId(Uuid::nil());
 
 /// It reads a part of a backlog, so that it is not slow.
+///
+/// A time that is later than the longest window was noted when the clock of Postgres was ahead. Its reactions are due: otherwise they
+/// would have no event until the clock is there again.
 const DUE: &str = "
     SELECT chat_id, message_seq
-      FROM (SELECT * FROM reactions_due WHERE due_at <= clock_timestamp() ORDER BY due_at LIMIT 1000) AS due
+      FROM (SELECT * FROM reactions_due
+             WHERE due_at <= clock_timestamp() OR due_at > clock_timestamp() + interval '10 seconds'
+             ORDER BY due_at LIMIT 1000) AS due
      GROUP BY 1, 2 ORDER BY min(due_at)";
 
 /// A message whose reactions have changed.

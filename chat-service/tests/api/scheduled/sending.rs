@@ -75,6 +75,27 @@ async fn message_of_an_instance_that_died_is_sent_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn claim_ends_when_the_database_works_again() {
+    let app = TestApp::start_with(&SOON).await;
+    let (alice, _, chat) = app.pair().await;
+    let sql = app.sql().await;
+    let fail = "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'failed'; END $$;
+                CREATE TRIGGER fail BEFORE DELETE ON scheduled_messages FOR EACH ROW EXECUTE FUNCTION fail()";
+    sql.batch_execute(fail).await.expect("let deletions fail");
+    let body = json!({ "text": "x", "send_at": ahead(100) });
+    assert_eq!(app.schedule(&chat, &alice, body).await.status, 202);
+    app.until_sent(&chat, &alice, 1).await;
+    // As the clock of the database was ahead.
+    sql.batch_execute("UPDATE scheduled_messages SET due_at = now() + interval '1 hour'").await.expect("change row");
+    sql.batch_execute("DROP TRIGGER fail ON scheduled_messages").await.expect("let deletions succeed");
+    until("the row is deleted", async || {
+        sql.query("SELECT FROM scheduled_messages", &[]).await.expect("read rows").is_empty()
+    })
+    .await;
+    assert_eq!(app.history(&chat, &alice).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sender_learns_that_a_message_is_not_sent() {
     let app = TestApp::start_with(&SOON).await;
     app.until_redis().await;

@@ -31,7 +31,9 @@ impl<'a> Changes<'a> {
 
     pub(super) fn check(&self, evidence: &Evidence, verdict: &mut Verdict) {
         let mut stored: HashMap<Key, (ChatId, &ChangeRow)> = HashMap::new();
-        for (id, row) in evidence.chats.iter().flat_map(|(id, chat)| chat.changes.iter().map(move |row| (*id, row))) {
+        let rows = evidence.chats.iter().flat_map(|(id, chat)| chat.changes.iter().map(move |row| (*id, row)));
+        // An event that gathers reactions has no request. The counts in it are checked.
+        for (id, row) in rows.filter(|(_, row)| row.kind != ChangeKind::Gathered) {
             if stored.insert((row.actor, row.request), (id, row)).is_some() {
                 verdict.add(Breach::Duplicate, || format!("{id} #{}: {} is stored twice", row.seq, row.request));
             }
@@ -39,9 +41,10 @@ impl<'a> Changes<'a> {
                 verdict.add(Breach::Phantom, || format!("{id} #{}: nobody asked for this change", row.seq));
             }
         }
-        let is_of_group = |(_, row): &&(ChatId, &ChangeRow)| row.messages.is_empty();
-        verdict.figures.group_changes = stored.values().filter(is_of_group).count();
-        verdict.figures.changes = stored.len() - verdict.figures.group_changes;
+        for (_, row) in stored.values().filter(|(_, row)| !row.kind.is_of_reactions()) {
+            let figures = &mut verdict.figures;
+            *(if row.messages.is_empty() { &mut figures.group_changes } else { &mut figures.changes }) += 1;
+        }
         for (key, change) in &self.0 {
             check_answers(key.1, change, stored.get(key).copied(), verdict);
         }
@@ -85,6 +88,7 @@ fn is_effect(change: &Change, chat: ChatId, row: &ChangeRow) -> bool {
         Action::Add { users: asked } => *kind == ChangeKind::Addition && is_part(users, asked),
         Action::Remove { users: asked } => *kind == ChangeKind::Removal && is_part(users, asked),
         Action::SetRole { user, .. } => *kind == ChangeKind::Role && users.iter().eq([user]),
+        Action::React { message, .. } => *kind == ChangeKind::Reaction && messages.iter().eq([message]),
         Action::Rename { .. } => *kind == ChangeKind::Title,
     };
     change.chat == chat && is_kind_and_target

@@ -25,7 +25,7 @@ pub(super) fn check(client: &Client, evidence: &Evidence, memberships: &Membersh
 fn acks(client: &Client) -> impl Iterator<Item = (ChatId, Seq)> {
     client.sends.values().flat_map(|send| &send.answers).filter_map(|answer| match answer {
         Answer::Acked(ack) => Some((ack.chat, ack.seq)),
-        Answer::Refused | Answer::Indefinite => None,
+        Answer::Scheduled | Answer::Refused | Answer::Indefinite => None,
     })
 }
 

@@ -1,12 +1,18 @@
 //! The evidence of a run.
 
 mod changes;
+mod reactions;
+mod scheduled;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use neonchat_common::ids::{ChatId, MessageId, SendId, Seq, UserId};
 
-pub use self::changes::{Action, Change, ChangeAnswer, ChangeKind, ChangeRow, Changed, Durable, What};
+pub use self::{
+    changes::{Action, Change, ChangeAnswer, ChangeKind, ChangeRow, Changed, Durable, What},
+    reactions::{Reactor, Shown, Tally},
+    scheduled::{CancelAnswer, Cancellation},
+};
 
 /// The evidence of a run.
 #[derive(Clone, Debug, Default)]
@@ -23,7 +29,7 @@ pub type Moment = u64;
 /// A chat.
 #[derive(Clone, Debug, Default)]
 pub struct Chat {
-    /// The members at the beginning. Those of a direct chat stay.
+    /// The members at the beginning, without those who have no client. Those of a direct chat stay.
     pub founders: BTreeSet<UserId>,
     /// Whether a new member sees the history from before, which is a setting of a group.
     pub shows_history: bool,
@@ -33,6 +39,8 @@ pub struct Chat {
     pub changes: Vec<ChangeRow>,
     /// The messages as users read them over REST: those who are told that they are members.
     pub views: Vec<View>,
+    /// Who reacted to each message, as a member reads it over REST. Messages without reactions may be missing.
+    pub reactors: BTreeMap<MessageId, Vec<Reactor>>,
 }
 
 /// A message in Postgres.
@@ -62,6 +70,8 @@ pub struct View {
     pub name: String,
     /// The messages.
     pub messages: Vec<Message>,
+    /// The reactions to those of the messages that have some.
+    pub reactions: BTreeMap<MessageId, Shown>,
     /// The read marker.
     pub read_seq: Seq,
     /// The number of unread messages.
@@ -105,6 +115,8 @@ pub struct Client {
     pub user: UserId,
     /// The messages that it sent, over any transport.
     pub sends: BTreeMap<SendId, Send>,
+    /// The scheduled messages that it canceled.
+    pub cancellations: BTreeMap<SendId, Cancellation>,
     /// The changes that it asked for.
     pub changes: BTreeMap<SendId, Change>,
     /// Its connections, in order.
@@ -122,6 +134,7 @@ impl Client {
         Self {
             user,
             sends: BTreeMap::new(),
+            cancellations: BTreeMap::new(),
             changes: BTreeMap::new(),
             connections: Vec::new(),
             fetched: Vec::new(),
@@ -148,6 +161,8 @@ pub struct Send {
 pub enum Answer {
     /// The message is stored.
     Acked(Ack),
+    /// The message is scheduled, and will be stored later.
+    Scheduled,
     /// The message is not stored.
     Refused,
     /// The message may be stored or not: `unavailable` and `internal` (`docs/PROTOCOL.md`).

@@ -68,7 +68,7 @@ fn check_unread(id: ChatId, chat: &Chat, from: Seq, view: &View, verdict: &mut V
     let is_unread =
         |message: &&Message| message.seq > read_seq.max(from) && message.sender != reader && !message.is_deleted;
     let unread: Vec<_> = messages.filter(is_unread).collect();
-    check_mentions(id, chat, &unread, view, verdict);
+    check_mentions(id, &unread, view, verdict);
     let unread = unread.len();
     if usize::try_from(unread_count) != Ok(unread) {
         verdict.add(Breach::Unread, || {
@@ -80,13 +80,9 @@ fn check_unread(id: ChatId, chat: &Chat, from: Seq, view: &View, verdict: &mut V
 /// The most mentions that are counted.
 const MAX_MENTIONS: usize = 100;
 
-/// The mentions of a member are the unread messages that name the member. In a group, one who was not a member when the message was sent is
-/// not mentioned, so only direct chats are checked.
-fn check_mentions(id: ChatId, chat: &Chat, unread: &[&Message], view: &View, verdict: &mut Verdict) {
+/// The mentions of a member are the unread messages that name the member. Clients mention only those who are members all the time.
+fn check_mentions(id: ChatId, unread: &[&Message], view: &View, verdict: &mut Verdict) {
     let View { reader, ref name, read_seq, mention_count, .. } = *view;
-    if chat.founders.len() > 2 {
-        return;
-    }
     let mention = format!("@{name} ");
     let mentions = unread.iter().filter(|message| message.text.contains(&mention)).count();
     if usize::try_from(mention_count) != Ok(mentions.min(MAX_MENTIONS)) {

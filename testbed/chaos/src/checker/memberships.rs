@@ -167,7 +167,9 @@ impl Memberships {
     pub(super) fn check(&self, evidence: &Evidence, verdict: &mut Verdict) {
         for (id, chat) in &evidence.chats {
             let messages = chat.rows.iter().map(|row| (row.message.seq, row.message.sender));
-            for (seq, user) in messages.chain(chat.changes.iter().map(|row| (row.seq, row.actor))) {
+            // An event that gathers reactions names nobody.
+            let changes = chat.changes.iter().filter(|row| row.kind != ChangeKind::Gathered);
+            for (seq, user) in messages.chain(changes.map(|row| (row.seq, row.actor))) {
                 if !self.get(*id, user).include(seq) {
                     verdict.add(Breach::AfterRemoval, || format!("{id} #{seq} is of {user}, who was not a member"));
                 }

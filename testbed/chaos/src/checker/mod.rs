@@ -9,7 +9,9 @@ mod evidence;
 mod history;
 mod memberships;
 mod progress;
+mod reactions;
 mod removals;
+mod scheduled;
 mod sends;
 #[cfg(test)]
 mod tests;
@@ -19,8 +21,9 @@ mod versions;
 
 pub use self::{
     evidence::{
-        Ack, Action, Answer, Change, ChangeAnswer, ChangeKind, ChangeRow, Changed, Chat, Client, Connection, Durable,
-        Event, Evidence, Fetched, Message, Moment, Row, Send, View, What,
+        Ack, Action, Answer, CancelAnswer, Cancellation, Change, ChangeAnswer, ChangeKind, ChangeRow, Changed, Chat,
+        Client, Connection, Durable, Event, Evidence, Fetched, Message, Moment, Reactor, Row, Send, Shown, Tally, View,
+        What,
     },
     verdict::{Breach, Breaches, Figures, Verdict},
 };
@@ -34,7 +37,9 @@ pub fn check(evidence: &Evidence) -> Verdict {
     changes.check(evidence, &mut verdict);
     let memberships = memberships::Memberships::of(evidence, &changes, &mut verdict);
     sends.check(evidence, &memberships, &mut verdict);
+    scheduled::check(evidence, &mut verdict);
     memberships.check(evidence, &mut verdict);
+    reactions::check(evidence, &mut verdict);
     let versions = versions::Versions::of(evidence, &sends, &changes, &mut verdict);
     for (id, chat) in &evidence.chats {
         history::check(*id, chat, &sends, &memberships, &mut verdict);

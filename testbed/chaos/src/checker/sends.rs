@@ -71,15 +71,26 @@ fn is_indefinite(send: &Send) -> bool {
     send.answers.contains(&Answer::Indefinite)
 }
 
+/// Returns whether the message is stored later, if it is not stored yet.
+pub(super) fn is_scheduled(send: &Send) -> bool {
+    send.answers.contains(&Answer::Scheduled)
+}
+
+/// Returns whether an attempt may be effective later.
+pub(super) fn is_open(send: &Send) -> bool {
+    is_unanswered(send) || is_indefinite(send)
+}
+
 fn count(send: &Send, is_stored: bool, figures: &mut Figures) {
-    let acked = acks(send).count();
+    let acked = send.answers.iter().filter(|answer| matches!(answer, Answer::Acked(_) | Answer::Scheduled)).count();
     figures.messages += 1;
     figures.refusals += send.answers.len() - acked;
-    let was_new = acks(send).any(|ack| !ack.duplicate);
+    figures.scheduled += usize::from(is_scheduled(send));
+    let was_new = is_scheduled(send) || acks(send).any(|ack| !ack.duplicate);
     figures.in_doubt += usize::from(is_stored && is_indefinite(send) && !was_new && !is_unanswered(send));
     if acked > 0 {
         figures.acked += 1;
-    } else if is_unanswered(send) || is_indefinite(send) {
+    } else if is_open(send) {
         figures.unknown += 1;
     } else {
         figures.refused += 1;
@@ -89,6 +100,7 @@ fn count(send: &Send, is_stored: bool, figures: &mut Figures) {
 fn check_send(request_id: SendId, send: &Send, stored: Option<&Row>, verdict: &mut Verdict) {
     if let Some(row) = stored
         && acks(send).next().is_none()
+        && !is_scheduled(send)
         && !is_unanswered(send)
         && !is_indefinite(send)
     {

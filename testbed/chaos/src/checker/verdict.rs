@@ -28,6 +28,10 @@ pub enum Breach {
     Unread,
     /// A count of mentions that is not the number of unread messages that mention the user.
     Mentions,
+    /// Reactions that are not those that the users asked for: a list of the users, or a count that is not the number of users.
+    Reactions,
+    /// A scheduled message that was sent twice, was not sent, or was sent although it had been canceled.
+    Scheduled,
 }
 
 impl fmt::Display for Breach {
@@ -44,6 +48,8 @@ impl fmt::Display for Breach {
             Self::Stale => "stale",
             Self::Unread => "unread",
             Self::Mentions => "mentions",
+            Self::Reactions => "reactions",
+            Self::Scheduled => "scheduled",
         })
     }
 }
@@ -79,6 +85,10 @@ pub struct Figures {
     pub changes: usize,
     /// Changes of groups that were stored.
     pub group_changes: usize,
+    /// Reactions, and reactions taken back, that were acked.
+    pub reactions: usize,
+    /// Messages that were scheduled, and canceled or not.
+    pub scheduled: usize,
 }
 
 /// The verdict on a run.

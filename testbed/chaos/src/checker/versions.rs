@@ -37,7 +37,9 @@ impl<'a> Versions<'a> {
                 this.messages.insert(row.message.id, vec![as_sent(row, sends)]);
             }
             for row in &chat.changes {
-                this.apply(*id, row, changes, verdict);
+                if !row.kind.is_of_reactions() {
+                    this.apply(*id, row, changes, verdict);
+                }
                 let action = changes.get(row).map(|change| &change.action);
                 this.changes.insert((*id, row.seq), (row, action));
             }
@@ -142,8 +144,13 @@ impl<'a> Versions<'a> {
             Durable::Message(message) => return self.version(message).is_some(),
             Durable::Change(change) => change,
         };
-        let known = self.changes.get(&(*chat, *seq)).filter(|(row, _)| row.actor == *by);
-        let Some((row, action)) = known else { return false };
+        let Some((row, action)) = self.changes.get(&(*chat, *seq)) else { return false };
+        if let What::Reacted { message, .. } = what {
+            return row.kind.is_of_reactions() && row.messages.iter().eq([message]);
+        }
+        if *by != Some(row.actor) {
+            return false;
+        }
         let is_count = |members| memberships.count_after(*chat, *seq) == Some(members);
         match what {
             What::Edited(message) => message.changed_seq == Some(*seq) && self.version(message).is_some(),
@@ -163,6 +170,7 @@ impl<'a> Versions<'a> {
                 row.kind == ChangeKind::Role && *action == Some(&Action::SetRole { user: *user, admin: *admin })
             }
             What::Renamed(title) => row.kind == ChangeKind::Title && self.is_title(*chat, *seq, title),
+            What::Reacted { .. } => false,
         }
     }
 

@@ -39,7 +39,7 @@ const PREPARED: usize = INSTANCES + 1;
 const DATABASE: &str = "neondb";
 
 /// Settings that differ from the defaults: fast password hashing, and no limits that would slow the traffic down.
-const SETTINGS: [(&str, &str); 7] = [
+const SETTINGS: [(&str, &str); 8] = [
     ("BCRYPT_COST", "4"),
     ("DB_MAX_CONNS", "10"),
     ("RATE_LIMIT_PER_MINUTE", "0"),
@@ -47,6 +47,7 @@ const SETTINGS: [(&str, &str); 7] = [
     ("WS_MESSAGES_PER_SECOND", "0"),
     ("WS_MAX_CONNECTIONS_PER_USER", "0"),
     ("PRESENCE_OFFLINE_GRACE", "1s"),
+    ("SCHEDULE_MIN", "0s"),
 ];
 
 /// The system under test.

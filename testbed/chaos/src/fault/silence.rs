@@ -11,6 +11,9 @@ use crate::cluster::Link;
 /// The longest time until a lost last event is found.
 const RESYNC_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The longest time until all is stored that was scheduled or is gathered.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
+
 /// The allowance for a busy machine.
 const SLACK: Duration = Duration::from_secs(10);
 
@@ -21,6 +24,8 @@ pub(super) async fn lose_last_messages(context: &mut FaultContext<'_>) -> anyhow
     context.cluster.links.disturb(Link::Redis, Some(instance), Disturbance::Reset);
     sleep(context.profile.hold).await;
     let unanswered = context.traffic.stop_sending(RESYNC_TIMEOUT + SLACK).await;
+    // Nor does a scheduled message or a gathered reaction follow.
+    let pending = context.traffic.drain(context.cluster, DRAIN_TIMEOUT).await?;
     context.cluster.links.heal();
     let mut outcome = if let Some(after) = context.traffic.catch_up(context.cluster, RESYNC_TIMEOUT + SLACK).await? {
         context.traffic.resume_sending();
@@ -31,6 +36,6 @@ pub(super) async fn lose_last_messages(context: &mut FaultContext<'_>) -> anyhow
         let failure = format!("not every client had the last messages within {:?}", RESYNC_TIMEOUT + SLACK);
         FaultOutcome { failures: vec![failure], ..FaultOutcome::detail(format!("instance {instance}")) }
     };
-    outcome.failures.extend(unanswered);
+    outcome.failures.extend(unanswered.into_iter().chain(pending));
     Ok(outcome)
 }

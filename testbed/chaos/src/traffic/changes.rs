@@ -136,6 +136,10 @@ fn rest(chat: ChatId, request: SendId, action: &Action) -> (&'static str, String
             let role = if *admin { "admin" } else { "member" };
             ("PATCH", format!("{chat}/members/{user}"), Some(json!({ "role": role, "request_id": request })))
         }
+        Action::React { message, emoji, on } => {
+            let method = if *on { "PUT" } else { "DELETE" };
+            (method, format!("{chat}/messages/{message}/reactions/{emoji}?request_id={request}"), None)
+        }
         Action::Rename { title } => ("PATCH", chat, Some(json!({ "title": title, "request_id": request }))),
     }
 }
@@ -157,7 +161,8 @@ fn read(answer: &Answer, action: &Action) -> anyhow::Result<(ChangeAnswer, Optio
         ChangeAnswer::Applied { seq, duplicate: body["duplicate"].as_bool().context("no duplicate")? }
     } else {
         ensure!(seq.is_null(), "{seq} is not a number");
-        ChangeAnswer::Unchanged
+        let is_gathered = matches!(action, Action::React { .. }) && body["duplicate"] == true;
+        if is_gathered { ChangeAnswer::Gathered } else { ChangeAnswer::Unchanged }
     };
     Ok((answer, None))
 }

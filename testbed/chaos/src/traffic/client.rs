@@ -9,7 +9,9 @@ use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 use super::{
     Load, Phase,
     changes::Changer,
+    reactions::Reacter,
     rest::{Fetcher, Poster},
+    scheduled::Scheduler,
     session::Session,
     state::Shared,
 };
@@ -42,6 +44,8 @@ impl Device {
         if self.load.rest {
             tasks.spawn(Poster::new(self.shared.clone(), self.load, self.rng.fork()).run());
             tasks.spawn(Changer::new(self.shared.clone(), self.load, self.rng.fork()).run());
+            tasks.spawn(Reacter::new(self.shared.clone(), self.load, self.rng.fork()).run());
+            tasks.spawn(Scheduler::new(self.shared.clone(), self.load, self.rng.fork()).run());
         }
         tasks.spawn(self.stay_connected(fetches));
     }

@@ -9,7 +9,7 @@ use super::{Load, state::State};
 /// Of this number of messages for a group of which the user is not a member any more, one is sent.
 const PERSISTENCE: u8 = 4;
 
-/// Of this number of messages of a direct chat, one mentions the partner.
+/// Of this number of messages of a chat whose members stay, one mentions another member.
 const MENTIONS: u8 = 4;
 
 /// Creates a new message for one of the chats.
@@ -23,10 +23,10 @@ pub(super) fn compose(state: &State, load: Load, rng: &mut fastrand::Rng) -> Opt
     Some(request_id)
 }
 
-/// Returns a text that is unique. Some texts of a direct chat mention the partner.
+/// Returns a text that is unique. Some texts mention another member, if the members of the chat stay.
 pub(super) fn text(state: &State, chat: ChatId, id: SendId, load: Load, rng: &mut fastrand::Rng) -> String {
     let padding = "x".repeat(rng.usize(0..=load.text));
-    match state.partner(chat).filter(|_| rng.u8(..MENTIONS) == 0) {
+    match state.partner(chat, rng).filter(|_| rng.u8(..MENTIONS) == 0) {
         Some(name) => format!("{id} @{name} {padding}"),
         None => format!("{id} {padding}"),
     }

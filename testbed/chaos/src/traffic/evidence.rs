@@ -7,11 +7,12 @@ use neonchat_common::ids::{ChatId, MessageId, SendId, Seq, UserId};
 use neonchat_testbed::client::{Api, User};
 use serde_json::Value;
 use tokio::time::Instant;
+use tokio_postgres::Client;
 use uuid::Uuid;
 
 use super::{Chats, Founded, Head, Heads, frames};
 use crate::{
-    checker::{ChangeKind, ChangeRow, Chat, Message, Row, View},
+    checker::{ChangeKind, ChangeRow, Chat, Message, Row, Shown, View},
     cluster::Cluster,
 };
 
@@ -32,6 +33,19 @@ pub(super) async fn heads(cluster: &Cluster, chats: &Chats) -> anyhow::Result<He
         (ChatId(row.get(0)), Head { seq: row.get(1), members })
     };
     Ok(rows.iter().map(head).collect())
+}
+
+/// What is still to be stored in the chats.
+pub(super) struct Pending {
+    pub(super) scheduled: i64,
+    pub(super) reactions: i64,
+}
+
+pub(super) async fn pending(sql: &Client, chats: &Chats) -> anyhow::Result<Pending> {
+    let counts = "SELECT (SELECT count(*) FROM scheduled_messages WHERE chat_id = ANY($1)),
+                      (SELECT count(*) FROM reactions_due WHERE chat_id = ANY($1))";
+    let row = sql.query_one(counts, &[&ids(chats)]).await?;
+    Ok(Pending { scheduled: row.get(0), reactions: row.get(1) })
 }
 
 pub(super) async fn chats(
@@ -70,11 +84,11 @@ pub(super) async fn chats(
             let user = users.get(&reader).context("an unknown member")?;
             // Nothing, if the user is not a member any more.
             let Some(item) = page(api, user, &format!("/api/v1/chats/{id}")).await? else { continue };
-            let messages = read(api, user, *id).await?;
+            let (messages, reactions) = read(api, user, *id).await?;
             let number = |field: &str| item[field].as_i64().with_context(|| format!("no {field}"));
             let (read_seq, unread_count) = (number("read_seq")?, number("unread_count")?);
             let (name, mention_count) = (user.name.clone(), number("mention_count")?);
-            chat.views.push(View { reader, name, messages, read_seq, unread_count, mention_count });
+            chat.views.push(View { reader, name, messages, reactions, read_seq, unread_count, mention_count });
         }
     }
     Ok(chats)
@@ -82,10 +96,10 @@ pub(super) async fn chats(
 
 /// Returns the changes.
 async fn changes(cluster: &Cluster, founded: &Chats) -> anyhow::Result<Vec<(ChatId, ChangeRow)>> {
-    let sql = "SELECT event.chat_id, event.seq, actor_id, event.request_id,
+    let sql = "SELECT event.chat_id, event.seq, actor_id, coalesce(event.request_id, actor_id),
                       (extract(epoch FROM event.created_at) * 1000000)::bigint, kind,
-                      CASE kind WHEN 1 THEN ARRAY[message.id]
-                                WHEN 2 THEN ARRAY(SELECT (gone->>'id')::uuid FROM jsonb_array_elements(body) AS gone)
+                      CASE WHEN kind IN (1, 3) THEN ARRAY[message.id]
+                                WHEN kind = 2 THEN ARRAY(SELECT (gone->>'id')::uuid FROM jsonb_array_elements(body) AS gone)
                                 ELSE ARRAY[]::uuid[] END,
                       CASE WHEN kind IN (6, 7)
                            THEN ARRAY(SELECT named::uuid FROM jsonb_array_elements_text(body->'user_ids') AS named)
@@ -99,6 +113,8 @@ async fn changes(cluster: &Cluster, founded: &Chats) -> anyhow::Result<Vec<(Chat
         let kind = match row.get::<_, i16>(5) {
             1 => ChangeKind::Edit,
             2 => ChangeKind::Deletion,
+            3 if row.get::<_, Uuid>(2).is_nil() => ChangeKind::Gathered,
+            3 => ChangeKind::Reaction,
             6 => ChangeKind::Addition,
             7 => ChangeKind::Removal,
             8 => ChangeKind::Role,
@@ -119,23 +135,26 @@ async fn changes(cluster: &Cluster, founded: &Chats) -> anyhow::Result<Vec<(Chat
     rows.iter().map(change).collect()
 }
 
-/// Reads the whole history, page by page from the end. Returns the oldest message first.
-async fn read(api: &Api, user: &User, chat: ChatId) -> anyhow::Result<Vec<Message>> {
-    let mut messages: Vec<Message> = Vec::new();
+/// Reads the whole history, page by page from the end. Returns the oldest message first, and the reactions.
+async fn read(api: &Api, user: &User, chat: ChatId) -> anyhow::Result<(Vec<Message>, BTreeMap<MessageId, Shown>)> {
+    let (mut messages, mut reactions) = (Vec::<Message>::new(), BTreeMap::new());
     loop {
         let before = messages.last().map(|message| format!("&before_id={}", message.id)).unwrap_or_default();
         let page = page(api, user, &format!("/api/v1/chats/{chat}/messages?limit=200{before}")).await?;
         let page = page.with_context(|| format!("{} cannot read {chat}", user.id))?;
         messages.extend(history(&page)?);
+        for message in page["messages"].as_array().into_iter().flatten() {
+            reactions.extend(frames::shown(message)?);
+        }
         if page["has_previous"] != true {
             messages.reverse();
-            return Ok(messages);
+            return Ok((messages, reactions));
         }
     }
 }
 
 /// Returns a page; `None` if the user is not a member.
-async fn page(api: &Api, user: &User, path: &str) -> anyhow::Result<Option<Value>> {
+pub(super) async fn page(api: &Api, user: &User, path: &str) -> anyhow::Result<Option<Value>> {
     let deadline = Instant::now() + PAGE_TIMEOUT;
     loop {
         match api.get(path, user).await {

@@ -6,10 +6,10 @@ use std::{
 };
 
 use anyhow::Context as _;
-use neonchat_common::ids::{ChatId, SendId, Seq};
+use neonchat_common::ids::{ChatId, MessageId, SendId, Seq};
 use serde_json::{Value, json};
 
-use crate::checker::{Ack, Answer, Changed, Durable, Event, Message, What};
+use crate::checker::{Ack, Answer, Changed, Durable, Event, Message, Shown, Tally, What};
 
 /// A frame of the server.
 #[derive(Debug)]
@@ -135,10 +135,32 @@ fn changed(value: &Value) -> anyhow::Result<Option<Changed>> {
         "members_added" => What::Added { users: ids(&value["user_ids"], id)?, members: members()? },
         "members_removed" => What::Removed { users: ids(&value["user_ids"], id)?, members: members()? },
         "member_changed" => What::RoleSet { user: id(&value["user_id"])?, admin: value["role"] == "admin" },
+        "reactions" => What::Reacted { message: id(&value["message_id"])?, tallies: tallies(&value["reactions"])? },
         "chat_updated" => What::Renamed(value["title"].as_str().context("no title")?.to_owned()),
         _ => return Ok(None),
     };
-    Ok(Some(Changed { chat: id(&value["chat_id"])?, seq: number(&value["seq"])?, by: id(&value["by"])?, what }))
+    Ok(Some(Changed { chat: id(&value["chat_id"])?, seq: number(&value["seq"])?, by: optional(&value["by"]), what }))
+}
+
+/// Parses the reactions to a message.
+fn tallies(value: &Value) -> anyhow::Result<Vec<Tally>> {
+    let tallies = value.as_array().map(Vec::as_slice).unwrap_or_default().iter();
+    let tally = |tally: &Value| {
+        Ok(Tally {
+            emoji: tally["emoji"].as_str().context("no emoji")?.to_owned(),
+            count: number(&tally["count"])?,
+            recent: tally["recent"].as_array().context("no recent")?.iter().map(id).collect::<anyhow::Result<_>>()?,
+        })
+    };
+    tallies.map(tally).collect()
+}
+
+/// Parses the reactions to a message of the history. Returns `None` if there are none.
+pub(super) fn shown(message: &Value) -> anyhow::Result<Option<(MessageId, Shown)>> {
+    let own = message["my_reactions"].as_array().map(Vec::as_slice).unwrap_or_default().iter();
+    let own = own.filter_map(|emoji| emoji.as_str().map(str::to_owned)).collect();
+    let shown = Shown { tallies: tallies(&message["reactions"])?, own };
+    Ok((shown != Shown::default()).then_some((id(&message["id"])?, shown)))
 }
 
 fn ids<T: Ord>(values: &Value, id: impl Fn(&Value) -> anyhow::Result<T>) -> anyhow::Result<BTreeSet<T>> {
@@ -157,7 +179,7 @@ fn number(value: &Value) -> anyhow::Result<Seq> {
     value.as_i64().with_context(|| format!("{value} is not a number"))
 }
 
-fn id<T: From<uuid::Uuid>>(value: &Value) -> anyhow::Result<T> {
+pub(super) fn id<T: From<uuid::Uuid>>(value: &Value) -> anyhow::Result<T> {
     optional(value).with_context(|| format!("{value} is not an ID"))
 }
 

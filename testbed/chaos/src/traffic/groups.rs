@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
+use futures_util::future::try_join_all;
 use neonchat_common::ids::{ChatId, SendId, UserId};
 use neonchat_testbed::client::{Api, User, retry};
 use serde_json::json;
@@ -22,6 +23,9 @@ use crate::checker::{Action, ChangeAnswer};
 /// The groups: how many of the users are founders, and whether new members see the history.
 const GROUPS: [(usize, bool); 2] = [(6, false), (6, true)];
 
+/// The number of members of the group in which reactions are gathered: more than 100. Most of them have no client.
+const CROWD: usize = 101;
+
 /// The pause between changes of a group.
 const PAUSE: Duration = Duration::from_millis(400);
 
@@ -33,24 +37,40 @@ pub(super) async fn create(api: &Api, users: &[User]) -> anyhow::Result<Chats> {
     let mut groups = Chats::new();
     for (index, (size, shows_history)) in GROUPS.into_iter().enumerate() {
         let founders = users.iter().cycle().skip(index).take(size.min(users.len())).collect::<Vec<_>>();
-        let (owner, members) = founders.split_first().context("no users")?;
-        let body = json!({
-            "type": "group",
-            "title": format!("Group {index}"),
-            "history": if shows_history { "all" } else { "since_join" },
-            "member_ids": members.iter().map(|user| &user.id).collect::<Vec<_>>(),
-            "request_id": SendId::new(),
-        });
-        let created = retry(async || {
-            let answer = api.post("/api/v1/chats", owner, &body).await?;
-            ensure!(matches!(answer.status, 200 | 201), "group: {answer:?}");
-            Ok(answer)
-        });
-        let chat = created.await?.body["id"].as_str().context("no ID")?.parse()?;
-        let founders = founders.iter().map(|user| Ok(user.id.parse()?)).collect::<anyhow::Result<_>>()?;
-        groups.insert(chat, Founded { founders, owner: Some(owner.id.parse()?), shows_history });
+        groups.insert(found(api, &founders, &[], shows_history).await?, founded(&founders, shows_history, false)?);
     }
     Ok(groups)
+}
+
+/// Creates a group of all users and many others. Nobody leaves it.
+pub(super) async fn create_crowd(api: &Api, users: &[User]) -> anyhow::Result<Chats> {
+    let others = (users.len()..CROWD).map(|_| retry(async || api.any_user().await));
+    let (users, others): (Vec<_>, _) = (users.iter().collect(), try_join_all(others).await?);
+    Ok(Chats::from([(found(api, &users, &others, true).await?, founded(&users, true, true)?)]))
+}
+
+/// Creates a group of these users and others. The first one is the owner.
+async fn found(api: &Api, founders: &[&User], others: &[User], shows_history: bool) -> anyhow::Result<ChatId> {
+    let (owner, members) = founders.split_first().context("no users")?;
+    let body = json!({
+        "type": "group",
+        "title": "Group",
+        "history": if shows_history { "all" } else { "since_join" },
+        "member_ids": members.iter().copied().chain(others).map(|user| &user.id).collect::<Vec<_>>(),
+        "request_id": SendId::new(),
+    });
+    let created = retry(async || {
+        let answer = api.post("/api/v1/chats", owner, &body).await?;
+        ensure!(matches!(answer.status, 200 | 201), "group: {answer:?}");
+        Ok(answer)
+    });
+    Ok(created.await?.body["id"].as_str().context("no ID")?.parse()?)
+}
+
+fn founded(founders: &[&User], shows_history: bool, is_lasting: bool) -> anyhow::Result<Founded> {
+    let owner = Some(founders.first().context("no users")?.id.parse()?);
+    let founders = founders.iter().map(|user| Ok(user.id.parse()?)).collect::<anyhow::Result<_>>()?;
+    Ok(Founded { founders, owner, shows_history, is_lasting })
 }
 
 /// The owner of a group.

@@ -6,8 +6,11 @@ mod compose;
 mod evidence;
 mod frames;
 mod groups;
+mod reactions;
+mod reactors;
 mod resend;
 mod rest;
+mod scheduled;
 mod session;
 mod state;
 mod stranger;
@@ -23,16 +26,16 @@ use futures_util::future::try_join_all;
 use neonchat_common::ids::{ChatId, Seq, UserId};
 use neonchat_testbed::{
     client::{Api, User, retry},
-    poll::until,
+    poll::{POLL_INTERVAL, until},
 };
 use tokio::{
     sync::watch,
     task::JoinSet,
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 
 pub use self::state::State;
-use self::{client::Device, groups::Owner, state::Shared, stranger::Stranger};
+use self::{client::Device, evidence::Pending, groups::Owner, state::Shared, stranger::Stranger};
 use super::{
     checker::Evidence,
     cluster::{Cluster, Endpoints},
@@ -102,7 +105,7 @@ async fn direct_chats(api: &Api, users: &[User], partners: usize) -> anyhow::Res
         let (user, partner) = (&users[index], &users[(index + next) % users.len()]);
         let chat: ChatId = retry(async || api.chat(user, partner).await).await?.parse()?;
         let founders = BTreeSet::from([user.id.parse()?, partner.id.parse()?]);
-        anyhow::Ok((chat, Founded { founders, owner: None, shows_history: true }))
+        anyhow::Ok((chat, Founded { founders, owner: None, shows_history: true, is_lasting: true }))
     }));
     Ok(chats.await?.into_iter().collect())
 }
@@ -130,6 +133,8 @@ struct Founded {
     owner: Option<UserId>,
     /// Whether new members see the history from before.
     shows_history: bool,
+    /// Whether the members stay.
+    is_lasting: bool,
 }
 
 impl Founded {
@@ -162,6 +167,7 @@ impl Traffic {
         let (stranger, users) = users.split_last().context("no users")?;
         let mut chats: Chats = direct_chats(&api, users, load.partners).await?;
         chats.extend(groups::create(&api, users).await?);
+        chats.extend(groups::create_crowd(&api, users).await?);
         load.rest &= retry(async || rest::may_send(&api, stranger).await).await?;
 
         let this = Self {
@@ -179,7 +185,7 @@ impl Traffic {
             devices.insert(user, this.add_device(user, load, this.phase.subscribe(), rng)?);
         }
         if load.rest {
-            for (chat, group) in this.chats.iter().filter(|(_, chat)| !chat.is_direct()) {
+            for (chat, group) in this.chats.iter().filter(|(_, chat)| !chat.is_lasting) {
                 let owner = Owner::new(*chat, group, &devices, load, rng).context("a group without an owner")?;
                 lock(&this.tasks).spawn(owner.run());
             }
@@ -208,11 +214,9 @@ impl Traffic {
         rng: &mut fastrand::Rng,
     ) -> anyhow::Result<Shared> {
         let chats = self.chats.iter().filter(|(_, chat)| chat.founders.contains(&user));
-        let partner = |(id, chat): (&ChatId, &Founded)| {
-            let partner = chat.founders.iter().find(|member| chat.is_direct() && **member != user)?;
-            Some((*id, self.users.get(partner)?.name.clone()))
-        };
-        let partners = chats.clone().filter_map(partner).collect();
+        let name = |member: &UserId| Some(self.users.get(member).filter(|_| *member != user)?.name.clone());
+        let partners = chats.clone().filter(|(_, chat)| chat.is_lasting);
+        let partners = partners.map(|(id, chat)| (*id, chat.founders.iter().filter_map(name).collect())).collect();
         let state = Arc::new(State::new(user, chats.map(|(id, _)| *id).collect()).with_partners(partners));
         let user = self.users.get(&user).context("an unknown user")?.clone();
         let shared = Shared { state: Arc::clone(&state), user, endpoints: self.endpoints.clone(), phase };
@@ -298,6 +302,26 @@ impl Traffic {
         self.phase.send_replace(Phase::Active);
     }
 
+    /// Waits until every scheduled message was sent, and every reaction has its event. Returns a description of what was pending after
+    /// `limit`. After a crash it takes half a minute until another instance sends the message.
+    ///
+    /// # Errors
+    /// Postgres is not available.
+    pub async fn drain(&self, cluster: &Cluster, limit: Duration) -> anyhow::Result<Option<String>> {
+        let (deadline, sql) = (Instant::now() + limit, cluster.sql().await?);
+        loop {
+            let Pending { scheduled, reactions } = evidence::pending(&sql, &self.chats).await?;
+            if scheduled == 0 && reactions == 0 {
+                return Ok(None);
+            }
+            if Instant::now() >= deadline {
+                let pending = format!("{scheduled} scheduled messages and {reactions} reactions");
+                return Ok(Some(format!("{pending} were pending after {limit:?}")));
+            }
+            sleep(POLL_INTERVAL).await;
+        }
+    }
+
     /// Stops new messages and waits until each device has every message. Returns a description of what was missing after
     /// `limit`.
     ///
@@ -307,6 +331,9 @@ impl Traffic {
         let deadline = Instant::now() + limit;
         if let Some(unanswered) = self.stop_sending(limit).await {
             return Ok(Some(unanswered));
+        }
+        if let Some(pending) = self.drain(cluster, deadline - Instant::now()).await? {
+            return Ok(Some(pending));
         }
         let heads = evidence::heads(cluster, &self.chats).await?;
         let has_all = |state: &State| state.is_connected() && state.has_settled(&heads);
@@ -326,7 +353,9 @@ impl Traffic {
         let clients = self.devices().iter().chain(&observers).map(|state| state.log()).collect();
         let api: Api = self.endpoints.api(rng);
         let chats = evidence::chats(cluster, &api, &self.chats, &self.users).await.context("read the history")?;
-        Ok(Evidence { chats, clients })
+        let mut evidence = Evidence { chats, clients };
+        reactors::read(&api, &mut evidence, &self.chats, &self.users).await.context("read the reactions")?;
+        Ok(evidence)
     }
 
     /// Disconnects all clients.

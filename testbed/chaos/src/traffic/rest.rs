@@ -73,7 +73,7 @@ pub(super) async fn may_send(api: &Api, user: &User) -> anyhow::Result<bool> {
 }
 
 /// Parses an answer as an ack or a refusal.
-fn read(answer: &Answer) -> anyhow::Result<Result<Ack, Refusal>> {
+pub(super) fn read(answer: &Answer) -> anyhow::Result<Result<Ack, Refusal>> {
     if matches!(answer.status, 200 | 201) {
         let ack = frames::ack(&answer.body, "id")?;
         return Ok(Ok(Ack { duplicate: answer.status == 200, ..ack }));

@@ -1,6 +1,8 @@
 //! The state of a device: its messages, its sends and their answers, and its log.
 
 mod changes;
+mod contacts;
+mod scheduled;
 #[cfg(test)]
 mod tests;
 
@@ -61,8 +63,10 @@ pub struct State {
 struct Inner {
     log: Client,
     chats: Vec<ChatId>,
-    /// The usernames of the partners in direct chats.
-    partners: BTreeMap<ChatId, String>,
+    /// The usernames of the other members of chats whose members stay.
+    partners: BTreeMap<ChatId, Vec<String>>,
+    /// The newest messages of each chat.
+    newest: BTreeMap<ChatId, VecDeque<MessageId>>,
     /// The cursor of each chat, and the events beyond it.
     progress: BTreeMap<ChatId, (Seq, BTreeSet<Seq>)>,
     /// The groups of which the user is not a member, as far as the device knows.
@@ -83,6 +87,7 @@ impl State {
             log: Client::new(user),
             chats,
             partners: BTreeMap::new(),
+            newest: BTreeMap::new(),
             progress,
             left: BTreeSet::new(),
             unanswered: HashMap::new(),
@@ -91,17 +96,6 @@ impl State {
             acks: 0,
         };
         Self { inner: Mutex::new(inner), waiting: Notify::new(), reads: watch::Sender::new(None) }
-    }
-
-    /// Uses these names of the partners in direct chats.
-    pub(super) fn with_partners(self, partners: BTreeMap<ChatId, String>) -> Self {
-        self.lock().partners = partners;
-        self
-    }
-
-    /// Returns the username of the partner in a direct chat.
-    pub(super) fn partner(&self, chat: ChatId) -> Option<String> {
-        self.lock().partners.get(&chat).cloned()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -238,6 +232,7 @@ impl State {
             Event::Message(message) => {
                 inner.left.remove(&message.chat);
                 inner.record_seq(message.chat, message.seq);
+                inner.add_newest(message);
                 if message.sender == inner.log.user {
                     inner.own.push((message.chat, message.id));
                 }

@@ -45,7 +45,7 @@ async fn reactions_of_a_second_are_one_event() {
     let message = f.sent(&f.owner, "x").await;
     let users = [&f.owner, &f.admin, &f.member, &f.other];
     // The window is longer than these requests take.
-    f.insert_reaction(&f.owner, "now() + interval '1 hour'").await;
+    f.insert_reaction(&f.owner, "now() + interval '5 seconds'").await;
     let answers = join_all(users.iter().map(|user| f.react(user, &message, HEART))).await;
     for answer in answers {
         assert_eq!((answer.status, &answer.body["seq"]), (200, &Value::Null), "{answer:?}");
@@ -145,6 +145,17 @@ async fn reactions_of_a_killed_instance_are_counted_once() {
     assert_eq!(events.last().expect("event")["reactions"][0]["count"], 2);
     assert!(events.len() <= 2, "{events:?}");
     assert_eq!(f.events_of_type(&f.owner, "message").await[0]["message"]["reactions"][0]["count"], 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reaction_is_counted_after_the_clock_of_postgres_was_set_back() {
+    let f = Group::start("group").await;
+    f.enlarge().await;
+    f.sent(&f.owner, "x").await;
+    f.insert_reaction(&f.member, "now() + interval '1 hour'").await;
+    f.until_counted().await;
+    let events = f.events_of_type(&f.owner, "reactions").await;
+    assert_eq!((events.len(), &events[0]["reactions"][0]["count"]), (1, &json!(1)), "{events:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

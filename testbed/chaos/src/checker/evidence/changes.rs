@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use neonchat_common::ids::{ChatId, MessageId, SendId, Seq, UserId};
 
-use super::{Message, Moment};
+use super::{Message, Moment, Tally};
 
 /// A change that a client asks for.
 #[derive(Clone, Debug)]
@@ -53,6 +53,15 @@ pub enum Action {
         /// Whether the member becomes an admin.
         admin: bool,
     },
+    /// Reacts to a message, or takes the reaction back.
+    React {
+        /// The message.
+        message: MessageId,
+        /// The emoji.
+        emoji: String,
+        /// Whether the user reacts.
+        on: bool,
+    },
     /// Gives a group another title.
     Rename {
         /// The new title. It is unique in a run.
@@ -72,7 +81,9 @@ pub enum ChangeAnswer {
     },
     /// The change is stored, now or before. The answer does not tell the `seq`.
     Done,
-    /// There was nothing to change, so there is no event.
+    /// The change is stored by an earlier attempt, and its event gathers it with those of others.
+    Gathered,
+    /// There was nothing to change, so there is no event. A first answer about a reaction that is gathered with others is the same.
     Unchanged,
     /// The change is not stored.
     Refused,
@@ -114,6 +125,17 @@ pub enum ChangeKind {
     Role,
     /// A group gets another title.
     Title,
+    /// A user reacts to a message, or takes the reaction back.
+    Reaction,
+    /// The reactions to a message changed. The event names neither the users nor their requests: both IDs are nil.
+    Gathered,
+}
+
+impl ChangeKind {
+    /// Returns whether it is about the reactions to a message, which leave the message as it is.
+    pub(in crate::checker) const fn is_of_reactions(self) -> bool {
+        matches!(self, Self::Reaction | Self::Gathered)
+    }
 }
 
 /// An event that has a `seq`, as a client saw it.
@@ -151,8 +173,8 @@ pub struct Changed {
     pub chat: ChatId,
     /// The `seq`.
     pub seq: Seq,
-    /// The user who made the change.
-    pub by: UserId,
+    /// The user who made the change. Only an event of reactions does not name one.
+    pub by: Option<UserId>,
     /// What changed.
     pub what: What,
 }
@@ -189,4 +211,11 @@ pub enum What {
     },
     /// A group got this title, or a later one.
     Renamed(String),
+    /// The reactions to a message changed to these, or later ones.
+    Reacted {
+        /// The message.
+        message: MessageId,
+        /// All reactions.
+        tallies: Vec<Tally>,
+    },
 }

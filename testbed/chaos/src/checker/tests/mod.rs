@@ -5,3 +5,5 @@ mod changes;
 mod groups;
 mod model;
 mod random;
+mod reactions;
+mod scheduled;

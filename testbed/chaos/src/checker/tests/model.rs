@@ -1,6 +1,8 @@
 //! A model of a correct messenger. It produces the logs of its clients.
 
 mod groups;
+mod reactions;
+mod scheduled;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -125,9 +127,15 @@ impl Model {
                 let has_text = message.changed_seq == Some(seq) && message.seq > self.from(client);
                 if has_text { What::Edited(message) } else { What::Superseded(message.id) }
             }
+            ChangeKind::Reaction | ChangeKind::Gathered => self.reacted(&row),
             _ => self.group_event(&row),
         };
-        Durable::Change(Changed { chat: self.chat, seq, by: row.actor, what })
+        Durable::Change(Changed {
+            chat: self.chat,
+            seq,
+            by: Some(row.actor).filter(|_| !row.kind.is_of_reactions()),
+            what,
+        })
     }
 
     fn fetch(&mut self, client: usize, seq: Seq) {
@@ -315,6 +323,9 @@ impl Model {
         row.message.changed_seq = Some(seq);
         row.message.is_deleted = kind == ChangeKind::Deletion;
         row.message.text = if row.message.is_deleted { String::new() } else { request.to_string() };
+        if kind == ChangeKind::Deletion {
+            self.reactors().remove(&id);
+        }
         let (created_at, messages, users) = (10 * seq, [id].into(), BTreeSet::new());
         self.store_change(ChangeRow { seq, actor, request, created_at, kind, messages, users });
         self.deliver_to_all(seq);
@@ -338,7 +349,8 @@ impl Model {
             let read_seq = own.max().unwrap_or(0).max(joined);
             let unread = messages.iter().filter(|message| message.seq > read_seq && !message.is_deleted).count();
             let unread_count = i64::try_from(unread).expect("a small number");
-            View { reader, name: reader.to_string(), messages, read_seq, unread_count, mention_count: 0 }
+            let reactions = reactions::shown(chat, reader, &messages);
+            View { reader, name: reader.to_string(), messages, reactions, read_seq, unread_count, mention_count: 0 }
         });
         chat.views = views.collect();
         self.evidence

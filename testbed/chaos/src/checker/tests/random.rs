@@ -10,6 +10,8 @@ use crate::checker::{Answer, ChangeKind, Durable, Event, Evidence, Fetched, chec
 enum Step {
     Send(usize, Sending),
     Change(usize, ChangeKind, Changing),
+    React(usize, bool, Changing),
+    Schedule(usize),
     Connect(usize, bool),
     Lag(usize, i64),
     /// The guest is added to the group, or else removed.
@@ -26,15 +28,20 @@ fn step() -> impl Strategy<Value = Step> {
     let changing = prop::sample::select(changings.to_vec());
     let client = || prop::sample::select(vec![0, 1, GUEST]);
     let change = (client(), kind, changing.clone());
+    let react = (client(), any::<bool>(), changing.clone());
     prop_oneof![
         6 => (client(), sending).prop_map(|(member, sending)| Step::Send(member, sending)),
         3 => change.prop_map(|(member, kind, changing)| Step::Change(member, kind, changing)),
+        3 => react.prop_map(|(member, on, changing)| Step::React(member, on, changing)),
+        1 => client().prop_map(Step::Schedule),
         1 => (client(), any::<bool>()).prop_map(|(member, complete)| Step::Connect(member, complete)),
         1 => (client(), 1..4_i64).prop_map(|(member, count)| Step::Lag(member, count)),
         2 => changing.prop_map(Step::Toggle),
         1 => Just(Step::Rename),
     ]
 }
+
+const EMOJI: &str = "👍";
 
 /// Runs steps in a group. A guest who is not a member can only connect, and be refused.
 fn run(steps: &[Step], shows_history: bool) -> Evidence {
@@ -44,6 +51,8 @@ fn run(steps: &[Step], shows_history: bool) -> Evidence {
         model.send(member, Sending::Acked);
         model.send(member, Sending::Refused);
         model.change(member, ChangeKind::Edit, Changing::Applied);
+        model.react(member, EMOJI, true, Changing::Applied);
+        model.schedule(member);
     }
     for step in steps {
         let is_outside = |member| member == GUEST && !model.has_guest();
@@ -54,9 +63,16 @@ fn run(steps: &[Step], shows_history: bool) -> Evidence {
             Step::Send(member, sending) => {
                 model.send(member, sending);
             }
-            Step::Change(member, ..) | Step::Lag(member, _) if is_outside(member) => {}
+            Step::Change(member, ..) | Step::React(member, ..) | Step::Lag(member, _) | Step::Schedule(member)
+                if is_outside(member) => {}
             Step::Change(member, kind, changing) => {
                 model.change(member, kind, changing);
+            }
+            Step::React(member, on, changing) => {
+                model.react(member, EMOJI, on, changing);
+            }
+            Step::Schedule(member) => {
+                model.schedule(member);
             }
             Step::Connect(member, complete) => model.connect(member, complete),
             Step::Lag(member, count) => model.lag(member, count),

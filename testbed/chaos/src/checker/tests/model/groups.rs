@@ -91,7 +91,7 @@ impl Model {
             Action::Remove { .. } => What::Removed { users, members: 2 },
             Action::SetRole { user, admin } => What::RoleSet { user, admin },
             Action::Rename { title } => What::Renamed(title),
-            Action::Edit { .. } | Action::Delete { .. } => unreachable!("an event of a message"),
+            Action::Edit { .. } | Action::Delete { .. } | Action::React { .. } => unreachable!("an event of a message"),
         }
     }
 }
