@@ -137,8 +137,7 @@ impl Scheduled {
         Ok(Duration::ZERO)
     }
 
-    /// Records what became of messages. If the database is away, it is tried again: otherwise the messages would stay claimed, for an
-    /// hour if the clock of the database was an hour ahead.
+    /// Records what became of messages. If the database is away, it is tried again: otherwise the messages would stay claimed for a while.
     async fn settle(&self, deadline: Instant, finished: &[ScheduledId], postponed: &[Postponed]) -> DbResult<()> {
         let stopped = self.tasks.stop_token();
         loop {

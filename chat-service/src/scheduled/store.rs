@@ -2,7 +2,7 @@
 
 mod claims;
 
-use std::time::Duration;
+use std::{sync::OnceLock, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{
@@ -28,10 +28,10 @@ use super::{
 };
 use crate::{
     access::Access,
-    db::{Attempts, Db, DbResult},
+    db::{Db, DbResult},
     messages::{error::MessageError, given::Given, model::IS_GONE},
     rights::{Action, ChatKind, ChatSettings, may},
-    schema::{chat_profiles, scheduled_messages, users},
+    schema::{chat_profiles, messages, scheduled_messages, users},
 };
 
 /// The longest time until a message is sent.
@@ -275,13 +275,31 @@ pub(super) async fn cancel(db: &Db, Target { user, chat, id }: Target) -> Result
         .filter(scheduled_messages::chat_id.eq(chat.0))
         .filter(scheduled_messages::sender_id.eq(user.0))
         .filter(scheduled_messages::is_claimed.eq(false));
-    let attempts = Attempts::default();
+    let request = OnceLock::new();
     db.run(async |connection| {
-        let is_repeat = attempts.begin();
         access(connection, user, chat).await?;
-        let deleted = diesel::delete(own).execute(connection).await?;
-        // The first attempt may have deleted it.
-        if deleted > 0 || is_repeat { Ok(()) } else { Err(MessageError::NoSuchScheduled) }
+        let found: Option<Uuid> = own.select(scheduled_messages::request_id).first(connection).await.optional()?;
+        if let Some(found) = found {
+            request.get_or_init(|| found);
+        }
+        let is_deleted = diesel::delete(own).execute(connection).await? > 0;
+        match request.get() {
+            Some(_) if is_deleted => Ok(()),
+            // An earlier attempt may have deleted it. If not, it is being sent or was sent.
+            Some(request) if !is_sent(connection, user, id, *request).await? => Ok(()),
+            _ => Err(MessageError::NoSuchScheduled),
+        }
     })
     .await
+}
+
+/// Returns whether a scheduled message is being sent or was sent.
+async fn is_sent(
+    connection: &mut AsyncPgConnection,
+    user: UserId,
+    id: ScheduledId,
+    request: Uuid,
+) -> QueryResult<bool> {
+    let sent = messages::table.filter(messages::sender_id.eq(user.0)).filter(messages::request_id.eq(request));
+    diesel::select(exists(scheduled_messages::table.find(id.0)).or(exists(sent))).get_result(connection).await
 }

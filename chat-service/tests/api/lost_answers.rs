@@ -1,5 +1,6 @@
 //! Commits whose answer is lost: the repeated work publishes and returns what the first attempt did.
 
+use chrono::{TimeDelta, Utc};
 use neonchat_common::bus::{Channel, Envelope, Event};
 use neonchat_testbed::{
     client::{PASSWORD, User},
@@ -134,4 +135,19 @@ async fn returns_user_whose_first_commit_was_not_answered() {
         users.iter().map(|row| row.get(0)).collect::<Vec<&str>>(),
         [answer.body["id"].as_str().expect("id as string")]
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cancels_scheduled_message_whose_first_deletion_was_not_answered() {
+    let (app, link) = start().await;
+    let (alice, _, chat) = app.pair().await;
+    let body = json!({ "text": "x", "send_at": Utc::now() + TimeDelta::hours(1) });
+    let scheduled = app.post(&format!("/api/v1/chats/{chat}/messages"), &alice, &body).await;
+    let id = scheduled.body["scheduled_id"].as_str().expect("id as string");
+    let path = format!("/api/v1/chats/{chat}/scheduled/{id}");
+    let cancel = async || app.api.call("DELETE", &path, Some(&alice.token), None).await.expect("call API");
+    link.lose_answer("DELETE 1\0");
+    assert_eq!(cancel().await.status, 204);
+    assert!(link.has_lost());
+    assert_eq!(cancel().await.status, 404);
 }

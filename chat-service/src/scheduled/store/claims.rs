@@ -28,6 +28,14 @@ const CLAIM: &str = "
            SELECT id FROM scheduled_messages WHERE due_at <= now() ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED))
     RETURNING id, chat_id, sender_id, request_id, send_at, body";
 
+/// What could not be sent is tried again within a minute ([`MAX_WAIT`]), and a claim is shorter. If a message whose time has come is due later,
+/// that was noted when the clock of Postgres was ahead.
+const REPAIR: &str = "
+    UPDATE scheduled_messages SET due_at = now() WHERE send_at <= now() AND due_at > now() + interval '1 minute'";
+
+/// The longest time until a message is tried again.
+const MAX_WAIT: Duration = Duration::from_mins(1);
+
 const UNTIL_NEXT: &str =
     "SELECT (extract(epoch FROM min(due_at) - now()) * 1000)::bigint AS wait_ms FROM scheduled_messages";
 
@@ -77,6 +85,7 @@ struct Wait {
 
 /// Returns the time until the next message is due.
 pub(in crate::scheduled) async fn until_next(db: &Db) -> DbResult<Option<Duration>> {
+    db.query(async |connection| sql_query(REPAIR).execute(connection).await).await?;
     let next = db.query(async |connection| sql_query(UNTIL_NEXT).get_result::<Wait>(connection).await).await?;
     Ok(next.wait_ms.map(|ms| Duration::from_millis(ms.try_into().unwrap_or(0))))
 }
@@ -84,6 +93,7 @@ pub(in crate::scheduled) async fn until_next(db: &Db) -> DbResult<Option<Duratio
 /// A message that is tried again.
 pub(in crate::scheduled) struct Postponed {
     pub(in crate::scheduled) id: ScheduledId,
+    /// At most [`MAX_WAIT`] counts.
     pub(in crate::scheduled) wait: Duration,
     /// Whether it may be stored already.
     pub(in crate::scheduled) is_claimed: bool,
@@ -93,7 +103,7 @@ pub(in crate::scheduled) struct Postponed {
 pub(in crate::scheduled) async fn settle(db: &Db, finished: &[ScheduledId], postponed: &[Postponed]) -> DbResult<()> {
     let finished: Vec<_> = finished.iter().map(|id| id.0).collect();
     let ids: Vec<_> = postponed.iter().map(|postponed| postponed.id.0).collect();
-    let wait = |postponed: &Postponed| i64::try_from(postponed.wait.as_millis()).unwrap_or(i64::MAX);
+    let wait = |postponed: &Postponed| i64::try_from(postponed.wait.min(MAX_WAIT).as_millis()).unwrap_or(i64::MAX);
     let waits: Vec<_> = postponed.iter().map(wait).collect();
     let claimed: Vec<_> = postponed.iter().map(|postponed| postponed.is_claimed).collect();
     db.query(async |connection| {

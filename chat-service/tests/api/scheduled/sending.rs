@@ -96,6 +96,16 @@ async fn claim_ends_when_the_database_works_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn message_is_sent_after_the_clock_of_postgres_was_set_back() {
+    let app = TestApp::start_with(&SOON).await;
+    let (alice, _, chat) = app.pair().await;
+    assert_eq!(app.schedule(&chat, &alice, json!({ "text": "x", "send_at": ahead(3_600_000) })).await.status, 202);
+    let claim = "UPDATE scheduled_messages SET send_at = now(), due_at = now() + interval '1 hour', is_claimed = TRUE";
+    assert_eq!(app.sql().await.execute(claim, &[]).await.expect("change row"), 1);
+    app.until_sent(&chat, &alice, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sender_learns_that_a_message_is_not_sent() {
     let app = TestApp::start_with(&SOON).await;
     app.until_redis().await;
