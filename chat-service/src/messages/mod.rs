@@ -14,6 +14,7 @@ pub(crate) mod lookup_http;
 pub(crate) mod model;
 mod names;
 mod resolve;
+mod resolver;
 pub(crate) mod service;
 pub(crate) mod store;
 mod writer;

@@ -40,14 +40,20 @@ pub(crate) struct Mentions {
     pub(super) all: bool,
 }
 
+/// Returns whether a message may have something beside its text that is not filled in yet.
+pub(super) fn may_be_rich(message: &NewMessage) -> bool {
+    message.rich.is_none() && (message.given.is_some() || message.text.as_str().contains('@'))
+}
+
 /// Fills in what the messages have beside their texts. Those that say nothing beside their text stay plain.
 ///
 /// `all_interval_s` is the least time between two mentions of all members of a chat, in seconds.
-pub(super) async fn resolve(db: &Db, messages: &mut [NewMessage], all_interval_s: i64) -> DbResult<()> {
-    let may_be_rich = |message: &&mut NewMessage| {
-        message.rich.is_none() && (message.given.is_some() || message.text.as_str().contains('@'))
-    };
-    let mut messages: Vec<_> = messages.iter_mut().filter(may_be_rich).collect();
+pub(super) async fn resolve(
+    db: &Db,
+    messages: impl Iterator<Item = &mut NewMessage>,
+    all_interval_s: i64,
+) -> DbResult<()> {
+    let mut messages: Vec<_> = messages.filter(|message| may_be_rich(message)).collect();
     if messages.is_empty() {
         return Ok(());
     }

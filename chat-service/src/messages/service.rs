@@ -16,7 +16,8 @@ use super::{
         History, HistoryQuery, LookupLimit, MentionPlace, Mentioned, Message, NewMessage, Replies, SentMessage,
         StoreOutcome, Versions, VersionsLimit,
     },
-    resolve::{resolve, resolve_edit},
+    resolve::resolve_edit,
+    resolver::Resolver,
     store::{self, ChangeResult, StoreResult},
     writer::Writer,
 };
@@ -35,6 +36,7 @@ const SENT_TOTAL: &str = "chat_messages_sent_total";
 pub(crate) struct Messages {
     pub(super) db: Db,
     replica: Option<Replica>,
+    resolver: Resolver,
     writer: Writer,
     changes: ChangeQueue,
     settings: MessageSettings,
@@ -51,6 +53,7 @@ impl Messages {
             keeps_versions: settings.edit_history != EditHistory::Off,
         };
         Self {
+            resolver: Resolver::start(db.clone(), settings.mention_all_interval_s, &tasks),
             writer: Writer::start(db.clone(), settings.large_chat_rate, &tasks),
             changes: ChangeQueue::start(db.clone(), policy, &tasks),
             db,
@@ -72,8 +75,8 @@ impl Messages {
     /// # Errors
     /// For all messages: the service is busy, or is shutting down. For one message: [`MessageError::NoSuchChat`], a missing
     /// right, [`MessageError::IdempotencyMismatch`] or [`MessageError::Db`].
-    pub(crate) async fn submit(&self, mut messages: Vec<NewMessage>) -> Result<Vec<StoreResult>, MessageError> {
-        resolve(&self.db, &mut messages, self.settings.mention_all_interval_s).await?;
+    pub(crate) async fn submit(&self, messages: Vec<NewMessage>) -> Result<Vec<StoreResult>, MessageError> {
+        let messages = self.resolver.resolve(messages).await?;
         let outcomes = self.writer.submit(messages).await?;
         for outcome in &outcomes {
             let status = match outcome {

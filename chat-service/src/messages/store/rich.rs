@@ -93,12 +93,15 @@ impl RichColumns {
 
     /// Continues what changes in `chats`.
     pub(super) fn push_last_mention_of_all<'b>(&'b self, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        // Looking through the batch for each chat takes milliseconds, so it is done only if there is something to find.
+        out.push_sql(", all_seq = CASE WHEN cardinality(");
+        out.push_bind_param::<Array<BigInt>, _>(&self.mentions_of_all)?;
         out.push_sql(
-            ", all_seq = greatest(all_seq, (
+            ") = 0 THEN all_seq ELSE greatest(all_seq, (
                            SELECT max(seq) FROM placed AS of_all WHERE of_all.chat_id = chats.id AND n = ANY (",
         );
         out.push_bind_param::<Array<BigInt>, _>(&self.mentions_of_all)?;
-        out.push_sql(")))");
+        out.push_sql("))) END");
         Ok(())
     }
 
