@@ -14,7 +14,7 @@ const calls = Object.entries(document.paths)
   .flatMap(([path, item]) =>
     methods
       .filter((method) => item[method])
-      .map((method) => [item[method].operationId, method.toUpperCase(), path.slice(prefix.length), item[method].requestBody ? ' body' : ''])
+      .map((method) => [item[method].operationId, method.toUpperCase(), path.slice(prefix.length), item[method].requestBody?.content['application/json'] ? ' body' : ''])
   )
   .sort(([a], [b]) => (a < b ? -1 : 1));
 

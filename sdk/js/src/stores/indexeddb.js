@@ -1,0 +1,115 @@
+import { patched } from './patch.js';
+
+/** @template T @param {IDBRequest<T>} request @returns {Promise<T>} */
+const answer = (request) =>
+  new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+
+/**
+ * A store that survives a restart of the browser, and is the same for all tabs of an origin.
+ * @param {string} [name] of the database
+ * @param {{capacity?: number, indexedDB?: IDBFactory, IDBKeyRange?: typeof globalThis.IDBKeyRange}} [options]
+ * @returns {import('../types.js').Store}
+ */
+export function indexedDbStore(name = 'neonchat', options = {}) {
+  const { capacity = 20_000 } = options;
+  /** @type {IDBDatabase} */
+  let db;
+  const range = () => options.IDBKeyRange ?? globalThis.IDBKeyRange;
+
+  /** @param {IDBDatabase} db */
+  function create(db) {
+    db.createObjectStore('chats', { keyPath: 'id' });
+    // Rows without `expires` are not in its index.
+    db.createObjectStore('events', { keyPath: ['chat_id', 'seq'] }).createIndex('expires', 'expires');
+    db.createObjectStore('outbox', { keyPath: 'request_id' }).createIndex('order', ['chat_id', 'created']);
+    db.createObjectStore('drafts', { keyPath: 'key' });
+    db.createObjectStore('kv', { keyPath: 'key' });
+  }
+
+  async function open() {
+    const request = (options.indexedDB ?? globalThis.indexedDB).open(name, 1);
+    request.onupgradeneeded = () => create(request.result);
+    db = await answer(request);
+    // Another tab deletes the database, or has a newer version of this code.
+    db.onversionchange = () => db.close();
+  }
+
+  /** @param {string} table */
+  const read = (table) => db.transaction(table).objectStore(table);
+
+  /** @param {IDBRequest<IDBCursorWithValue | null>} request @param {(cursor: IDBCursorWithValue) => void} fn */
+  const each = (request, fn) => {
+    request.onsuccess = () => {
+      const cursor = request.result;
+      if (!cursor) return;
+      fn(cursor);
+      cursor.continue();
+    };
+  };
+
+  /** @param {IDBTransaction} transaction @param {import('../types.js').Op} op */
+  function apply(transaction, op) {
+    if (op.op === 'put') return void transaction.objectStore(op.table).put(op.row);
+    if (op.op === 'delete') return void transaction.objectStore(op.table).delete(op.key);
+    const events = transaction.objectStore('events');
+    if (op.op === 'trim') {
+      // [chat_id] sorts before every [chat_id, seq].
+      events.delete(range().bound([op.chat_id], [op.chat_id, op.below], false, true));
+    } else if (op.op === 'expire') {
+      each(events.index('expires').openCursor(range().upperBound(op.now)), (cursor) => cursor.update(patched(cursor.value, { erase: true })));
+    } else {
+      const request = events.get([op.chat_id, op.seq]);
+      request.onsuccess = () => {
+        if (request.result) events.put(patched(request.result, op));
+      };
+    }
+  }
+
+  /** @param {(transaction: IDBTransaction) => void} work */
+  const change = (work) =>
+    /** @type {Promise<void>} */ (
+      new Promise((resolve, reject) => {
+        const transaction = db.transaction([...db.objectStoreNames], 'readwrite');
+        transaction.oncomplete = () => resolve();
+        transaction.onabort = () => reject(transaction.error ?? new Error('the transaction was aborted'));
+        try {
+          work(transaction);
+        } catch (error) {
+          transaction.abort();
+          reject(error);
+        }
+      })
+    );
+
+  return {
+    shared: name,
+    capacity,
+    open,
+    get: async (key) => (await answer(read('kv').get(key)))?.value,
+    chats: () => answer(read('chats').getAll()),
+    events: (chatId, from, to, limit, backwards) =>
+      new Promise((resolve, reject) => {
+        /** @type {import('../types.js').EventRow[]} */
+        const rows = [];
+        const request = read('events').openCursor(range().bound([chatId, from], [chatId, to]), backwards ? 'prev' : 'next');
+        request.onerror = () => reject(request.error);
+        request.onsuccess = () => {
+          const cursor = request.result;
+          if (cursor) rows.push(cursor.value);
+          if (cursor && rows.length < limit) cursor.continue();
+          else resolve(rows);
+        };
+      }),
+    outbox: async () => (await answer(read('outbox').getAll())).sort((a, b) => a.created - b.created),
+    drafts: () => answer(read('drafts').getAll()),
+    write: (ops) => change((transaction) => ops.forEach((op) => apply(transaction, op))),
+    wipe: () =>
+      change((transaction) => {
+        for (const table of db.objectStoreNames) transaction.objectStore(table).clear();
+      }),
+    close: async () => db?.close(),
+  };
+}
