@@ -1,6 +1,7 @@
 // Prints how large the client is: one bundle, minified and gzipped. Fails above the limit.
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
+import { minify } from 'terser';
 
 export const LIMIT = 12 * 1024;
 
@@ -8,12 +9,12 @@ export async function size() {
   const { outputFiles } = await build({
     entryPoints: [new URL('../src/index.js', import.meta.url).pathname],
     bundle: true,
-    minify: true,
     format: 'esm',
     target: 'es2022',
     write: false,
   });
-  const { contents } = outputFiles[0];
+  const { code = '' } = await minify(outputFiles[0].text, { module: true, compress: { passes: 3 } });
+  const contents = Buffer.from(code);
   return { minified: contents.length, gzipped: gzipSync(contents, { level: 9 }).length };
 }
 

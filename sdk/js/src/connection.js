@@ -1,5 +1,3 @@
-import { ApiError, NetworkError, SignedOutError } from './errors.js';
-
 /** The n-th wait is random between 0 and BACKOFF × 2^n, at most BACKOFF_MAX. */
 const BACKOFF = 500;
 const BACKOFF_MAX = 30_000;
@@ -16,289 +14,229 @@ const HANDSHAKE = 10_000;
 const BEAT = 5_000;
 const JUMP = 10_000;
 
+/** Why a session has ended whose token was refused, by close code. @type {Record<number, string>} */
+const REFUSED = { 4001: 'unauthorized', 4002: 'token_expired', 4004: 'revoked' };
+
 /**
- * @typedef {'handshake' | 'ping' | 'pong' | 'wait' | 'beat'} TimerName
+ * @typedef {import('./types.js').Frame} Frame
+ * @typedef {ReturnType<typeof createConnection>} Connection
  *
- * @typedef {object} Host what the connection needs of the client
- * @property {string} url of the WebSocket
- * @property {new (url: string, protocols: string[]) => any} webSocket
- * @property {import('./types.js').Clock} clock
- * @property {() => number} random
- * @property {import('./session.js').Session} session
- * @property {import('./rest.js').Rest} rest
- * @property {() => boolean} online
- * @property {() => boolean} hidden
- * @property {(status: import('./types.js').Status) => void} changed
+ * @typedef {object} Host
  * @property {() => void} opened the socket is open: send the first frame
- * @property {(frame: import('./types.js').Frame) => void} received
+ * @property {(frame: Frame) => void} received
  * @property {() => void} lost
- * @property {(error: {code: string, message: string, [member: string]: any}) => void} failed
  */
 
 /**
  * The state machine of the connection. README.md has its table.
- *
- * Every attempt has a number (`#attempt`): what belongs to a former one is ignored.
+ * @param {import('./types.js').Context} context
+ * @param {Host} host
  */
-export class Connection {
+export function createConnection({ url, webSocket, now, timer, random, online, hidden, rest, session, emit }, { opened, received, lost }) {
   /** @type {import('./types.js').Status} */
-  status = { state: 'stopped' };
-  #host;
+  let status = { state: 'stopped' };
   /** @type {any} */
-  #socket;
-  #attempt = 0;
-  /** The number of waits since the last stable connection. */
-  #failures = 0;
-  #running = false;
-  /** When the first frame of this connection came. @type {number | undefined} */
-  #since;
-  #heard = 0;
-  /** The end of the wait that the server asked for. @type {number | undefined} */
-  #serverWait;
-  /** Whether a token was refused since a connection was accepted. */
-  #refused = false;
-  /** @type {Record<TimerName, any>} */
-  #timers = { handshake: 0, ping: 0, pong: 0, wait: 0, beat: 0 };
+  let socket;
+  // The number of the attempt: what belongs to a former one is ignored.
+  let attempt = 0;
+  // The number of waits since the last stable connection.
+  let failures = 0;
+  let running = false;
+  let isHidden = hidden();
+  // When the first and the last frame of this connection came.
+  let since = 0;
+  let heard = 0;
+  // The end of the wait that the server asked for.
+  let serverWait = 0;
+  // Whether a token was refused since a connection was accepted.
+  let refused = false;
+  const [handshake, ping, pong, waiting, beat] = [timer(), timer(), timer(), timer(), timer()];
 
-  /** @param {Host} host */
-  constructor(host) {
-    this.#host = host;
-  }
-
-  start() {
-    if (this.#running) return;
-    this.#running = true;
-    this.#failures = 0;
-    this.#refused = false;
-    this.#beat(this.#host.clock.now());
-    this.#connect();
-  }
-
-  /** @param {import('./types.js').Status} [status] */
-  stop(status = { state: 'stopped' }) {
-    this.#running = false;
-    this.#drop(1000);
-    this.#clear('beat');
-    this.#set(status);
-  }
-
-  /** @param {import('./types.js').Frame} frame */
-  send(frame) {
-    this.#socket?.send(JSON.stringify(frame));
-  }
-
-  /** The first `sync` is answered. */
-  live() {
-    if (this.status.state === 'syncing') this.#set({ state: 'live' });
-  }
-
-  /**
-   * Something happened after which the connection may be dead, or possible again.
-   * @param {'online' | 'offline' | 'visible' | 'hidden' | 'jump'} change
-   */
-  wake(change) {
-    const { state } = this.status;
-    if (!this.#running || change === 'hidden') return;
-    if (state === 'syncing' || state === 'live') this.#probe();
-    else if (change === 'offline') {
-      if (state === 'waiting') this.#offline();
-    } else if (state === 'offline' || (state === 'waiting' && !this.#serverWait)) this.#connect();
-  }
-
-  /** Closes a connection that does not answer, and connects again. */
-  fail() {
-    if (!this.#socket) return;
-    this.#drop(4000);
-    this.#again();
-  }
-
-  /** @param {import('./types.js').Status} status */
-  #set(status) {
-    this.status = status;
-    this.#host.changed(status);
-  }
-
-  /** @param {TimerName} name */
-  #clear(name) {
-    this.#host.clock.clearTimeout(this.#timers[name]);
-    this.#timers[name] = 0;
-  }
-
-  /** @param {TimerName} name @param {number} ms @param {() => void} fn */
-  #arm(name, ms, fn) {
-    this.#clear(name);
-    this.#timers[name] = this.#host.clock.setTimeout(() => {
-      this.#timers[name] = 0;
-      fn();
-    }, ms);
+  /** @param {import('./types.js').Status} next */
+  function set(next) {
+    status = next;
+    emit('state', status);
   }
 
   /** Forgets the present attempt. @param {number} [code] */
-  #drop(code) {
-    this.#attempt++;
-    for (const name of /** @type {const} */ (['handshake', 'ping', 'pong', 'wait'])) this.#clear(name);
-    const socket = this.#socket;
-    if (!socket) return;
-    this.#socket = undefined;
-    if (this.#since !== undefined && this.#host.clock.now() - this.#since >= STABLE) this.#failures = 0;
-    this.#since = undefined;
-    if (code) socket.close(code);
-    this.#host.lost();
+  function drop(code) {
+    attempt++;
+    for (const one of [handshake, ping, pong, waiting]) one.clear();
+    const former = socket;
+    if (!former) return;
+    socket = undefined;
+    if (since && now() - since >= STABLE) failures = 0;
+    since = 0;
+    if (code) former.close(code);
+    lost();
   }
 
-  #offline() {
-    this.#drop();
-    this.#set({ state: 'offline' });
+  /** @param {import('./types.js').Status} [next] */
+  function stop(next = { state: 'stopped' }) {
+    running = false;
+    drop(1000);
+    beat.clear();
+    set(next);
   }
 
-  async #connect() {
-    const { session, webSocket, url } = this.#host;
-    this.#drop();
-    this.#serverWait = undefined;
-    if (!this.#host.online()) return this.#offline();
-    const attempt = this.#attempt;
-    this.#set({ state: 'connecting' });
-    let token;
-    try {
-      token = await session.token();
-    } catch (error) {
-      if (attempt === this.#attempt && this.#running) this.#failedToken(error);
-      return;
-    }
-    if (attempt !== this.#attempt || !this.#running) return;
-    const socket = new webSocket(url, ['neonchat.v1', `bearer.${token}`]);
-    this.#socket = socket;
-    let open = false;
-    this.#arm('handshake', HANDSHAKE, () => this.fail());
-    socket.onopen = () => {
-      if (attempt !== this.#attempt) return;
-      open = true;
-      this.#clear('handshake');
-      this.#listen();
-      this.#set({ state: 'syncing' });
-      this.#host.opened();
+  /** Calls `fn` unless there is another attempt by now. @param {(...args: any[]) => void} fn */
+  function whileMine(fn) {
+    const mine = attempt;
+    return (/** @type {any[]} */ ...args) => {
+      if (mine === attempt && running) fn(...args);
     };
-    socket.onmessage = (/** @type {{data: unknown}} */ { data }) => {
-      if (attempt !== this.#attempt) return;
-      this.#listen();
-      if (this.#since === undefined) this.#since = this.#heard;
-      this.#refused = false;
+  }
+
+  async function connect() {
+    drop();
+    serverWait = 0;
+    if (!online()) return set({ state: 'offline' });
+    set({ state: 'connecting' });
+    session.token().then(whileMine(open), whileMine(failed));
+  }
+
+  /** @param {string} token */
+  function open(token) {
+    let isOpen = false;
+    socket = new webSocket(url, ['neonchat.v1', `bearer.${token}`]);
+    handshake.set(HANDSHAKE, fail);
+    socket.onopen = whileMine(() => {
+      isOpen = true;
+      handshake.clear();
+      listen();
+      set({ state: 'syncing' });
+      opened();
+    });
+    socket.onmessage = whileMine(({ data }) => {
+      listen();
+      since ||= heard;
+      refused = false;
       let frame;
       try {
-        frame = JSON.parse(String(data));
+        frame = JSON.parse(data);
       } catch {
-        return this.#host.failed({ code: 'bad_frame', message: 'the server sent a frame that is not JSON' });
+        return emit('error', { code: 'bad_json', message: 'a frame that is not JSON' });
       }
-      if (frame?.type === 'reconnect') this.#serverWait = this.#heard + frame.after_ms;
-      this.#host.received(frame);
-    };
-    socket.onclose = (/** @type {{code: number, reason: string}} */ { code, reason }) => {
-      if (attempt !== this.#attempt) return;
-      this.#drop();
-      if (open) this.#closed(code, String(reason ?? ''), token);
-      else this.#unreachable(token);
-    };
-    // Only `ws` needs it: without a listener its errors would be thrown. `onclose` follows.
+      if (frame.type === 'reconnect') serverWait = heard + frame.after_ms;
+      received(frame);
+    });
+    socket.onclose = whileMine(({ code, reason }) => {
+      drop();
+      if (isOpen) closed(code, reason, token);
+      // Browsers do not tell why a handshake fails. The API does.
+      else rest.request('GET', '/users/me', { token }).then(whileMine(() => again()), whileMine((error) => (error.status === 401 ? tokenRefused(error.code === 'token_expired' ? 4002 : 4001, token) : failed(error))));
+    });
+    // `onclose` follows. Without a listener `ws` would throw.
     socket.onerror = () => {};
   }
 
-  /** @param {unknown} error */
-  #failedToken(error) {
-    if (error instanceof SignedOutError) this.stop({ state: 'signed_out', reason: error.reason });
-    else this.#again(error instanceof ApiError ? error.retryAfterMs : undefined);
-  }
-
-  /** Something was heard: the next `ping` is due PING later. */
-  #listen() {
-    const { clock } = this.#host;
-    this.#heard = clock.now();
-    this.#clear('pong');
-    if (!this.#timers.ping) this.#arm('ping', PING, () => this.#silent());
-  }
-
-  #silent() {
-    // One timer for any number of frames: it looks how long ago the last one was.
-    const rest = this.#heard + PING - this.#host.clock.now();
-    if (rest > 0) this.#arm('ping', rest, () => this.#silent());
-    else this.#probe();
-  }
-
-  #probe() {
-    if (this.#timers.pong) return;
-    this.#arm('pong', PONG, () => this.fail());
-    this.send({ type: 'ping' });
-  }
-
-  /** @param {number} last */
-  #beat(last) {
-    this.#arm('beat', BEAT, () => {
-      const now = this.#host.clock.now();
-      this.#beat(now);
-      if (now - last - BEAT > JUMP) this.wake('jump');
-    });
+  /** There is no token, or no server. @param {any} error */
+  function failed({ code, reason, retryAfterMs }) {
+    if (code === 'signed_out') stop({ state: 'signed_out', reason });
+    else again(retryAfterMs);
   }
 
   /** @param {number} code @param {string} reason @param {string} token */
-  #closed(code, reason, token) {
-    if (code === 4001 || code === 4002 || code === 4004) return this.#tokenRefused(code, token);
-    if (code >= 4000 && code < 4100) {
-      this.stop({ state: 'stopped', reason: `closed_${code}` });
-      return this.#host.failed({ code: 'closed', close_code: code, message: reason || `the server closed the connection (${code})` });
-    }
-    this.#again();
+  function closed(code, reason, token) {
+    if (REFUSED[code]) tokenRefused(code, token);
+    else if (code >= 4000 && code < 4100) {
+      stop({ state: 'stopped', reason: `closed_${code}` });
+      emit('error', { code: 'closed', close_code: code, message: reason });
+    } else again();
   }
 
   /** @param {number} code @param {string} token */
-  async #tokenRefused(code, token) {
-    const { session } = this.#host;
-    const attempt = this.#attempt;
-    this.#set({ state: 'connecting' });
-    try {
-      const second = this.#refused;
-      this.#refused = true;
-      // A fresh token is refused too, or there is nothing to refresh with.
-      if (second || !session.data?.refresh) await session.endNow({ 4001: 'unauthorized', 4002: 'token_expired', 4004: 'revoked' }[code] ?? '');
-      else await session.refresh(token);
-      if (attempt === this.#attempt && this.#running) this.#connect();
-    } catch (error) {
-      if (attempt === this.#attempt && this.#running) this.#failedToken(error);
-    }
+  function tokenRefused(code, token) {
+    set({ state: 'connecting' });
+    // If a fresh token is refused too, or there is nothing to refresh with, the session is over.
+    const over = refused || !session.data?.refresh;
+    refused = true;
+    (over ? session.end(REFUSED[code]) : session.refresh(token)).then(whileMine(connect), whileMine(failed));
   }
 
-  /**
-   * The handshake failed, and browsers do not tell why. The API does.
-   * @param {string} token
-   */
-  async #unreachable(token) {
-    const attempt = this.#attempt;
-    let retryAfter;
-    try {
-      await this.#host.rest.request('GET', '/users/me', { token });
-    } catch (error) {
-      if (attempt !== this.#attempt || !this.#running) return;
-      if (error instanceof ApiError && error.status === 401) return this.#tokenRefused(error.code === 'token_expired' ? 4002 : 4001, token);
-      if (error instanceof ApiError) retryAfter = error.retryAfterMs;
-      else if (!(error instanceof NetworkError)) throw error;
+  /** Waits, then connects. @param {number} [atLeast] */
+  function again(atLeast = 0) {
+    if (!online()) return set({ state: 'offline' });
+    let wait = serverWait - now();
+    if (!serverWait) {
+      wait = random() * Math.min(BACKOFF_MAX, BACKOFF * 2 ** failures++);
+      wait = Math.max(atLeast, isHidden ? wait * HIDDEN_FACTOR : wait);
     }
-    if (attempt === this.#attempt && this.#running) this.#again(retryAfter);
+    wait = Math.max(wait, 0);
+    set({ state: 'waiting', until: now() + wait, attempt: failures });
+    waiting.set(wait, connect);
   }
 
-  /**
-   * Waits, then connects.
-   * @param {number} [atLeast]
-   */
-  #again(atLeast = 0) {
-    const { clock, random, online, hidden } = this.#host;
-    if (!online()) return this.#offline();
-    const now = clock.now();
-    let wait;
-    if (this.#serverWait !== undefined) wait = Math.max(0, this.#serverWait - now);
-    else {
-      wait = random() * Math.min(BACKOFF_MAX, BACKOFF * 2 ** this.#failures);
-      wait = Math.max(atLeast, hidden() ? wait * HIDDEN_FACTOR : wait);
-      this.#failures++;
-    }
-    this.#set({ state: 'waiting', until: now + wait, attempt: this.#failures });
-    this.#arm('wait', wait, () => this.#connect());
+  /** Something was heard: the next `ping` is due PING later. */
+  function listen() {
+    heard = now();
+    pong.clear();
+    if (!ping.on) ping.set(PING, silent);
   }
+
+  function silent() {
+    // One timer for any number of frames: it looks how long ago the last one was.
+    const rest = heard + PING - now();
+    if (rest > 0) ping.set(rest, silent);
+    else probe();
+  }
+
+  function probe() {
+    if (pong.on) return;
+    pong.set(PONG, fail);
+    send({ type: 'ping' });
+  }
+
+  /** Closes a connection that does not answer, and connects again. */
+  function fail() {
+    if (!socket) return;
+    drop(4000);
+    again();
+  }
+
+  /** @param {Frame} frame */
+  function send(frame) {
+    socket?.send(JSON.stringify(frame));
+  }
+
+  /** Something happened after which the connection may be dead, or possible again. @param {import('./types.js').Change} change */
+  function wake(change) {
+    const { state } = status;
+    // In one of several tabs: the last change counts.
+    if (change === 'hidden' || change === 'visible') isHidden = change === 'hidden';
+    if (!running || change === 'hidden') return;
+    if (state === 'syncing' || state === 'live') probe();
+    else if (state === 'offline' || (state === 'waiting' && !serverWait)) connect();
+  }
+
+  /** @param {number} last */
+  function watch(last) {
+    beat.set(BEAT, () => {
+      const time = now();
+      watch(time);
+      if (time - last - BEAT > JUMP) wake('jump');
+    });
+  }
+
+  return {
+    get status() {
+      return status;
+    },
+    start() {
+      if (running) return;
+      running = true;
+      failures = 0;
+      refused = false;
+      watch(now());
+      connect();
+    },
+    stop,
+    send,
+    wake,
+    fail,
+    /** The first `sync` is answered. */
+    live() {
+      if (status.state === 'syncing') set({ state: 'live' });
+    },
+  };
 }

@@ -1,62 +1,38 @@
-/** An answer of the API that is an error (RFC 9457). Act on `code`. */
-export class ApiError extends Error {
-  /**
-   * @param {number} status
-   * @param {any} problem the body
-   * @param {number} [retryAfterMs]
-   */
-  constructor(status, problem, retryAfterMs) {
-    super(problem?.detail ?? `status ${status}`);
-    this.name = 'ApiError';
-    this.status = status;
-    /** @type {string} */
-    this.code = problem?.code ?? (status < 500 ? 'unknown' : 'unavailable');
-    /** @type {string | undefined} */
-    this.reason = problem?.reason;
-    this.retryAfterMs = retryAfterMs;
-    /** The whole body. */
-    this.problem = problem;
-  }
+/**
+ * @typedef {object} More
+ * @property {number} [status] of an answer of the API
+ * @property {string} [reason] more than the code says, for instance why it is forbidden
+ * @property {boolean} [retryable] whether the same request may succeed later
+ * @property {number} [retryAfterMs] when, if the server says it
+ * @property {any} [problem] the body of the answer (RFC 9457)
+ * @property {string} [message]
+ * @property {unknown} [cause]
+ */
 
-  /** Whether the same request may succeed later. */
-  get retryable() {
-    return this.status === 429 || this.status >= 500;
-  }
-}
-
-/** No answer: the network or the server is away. */
-export class NetworkError extends Error {
-  /** @param {unknown} [cause] */
-  constructor(cause) {
-    super('no answer from the server', { cause });
-    this.name = 'NetworkError';
-    this.code = 'network';
-    this.retryable = true;
-  }
-}
-
-/** Nobody is signed in (any more). */
-export class SignedOutError extends Error {
-  /** @param {string} reason */
-  constructor(reason) {
-    super(`signed out: ${reason}`);
-    this.name = 'SignedOutError';
-    this.code = 'signed_out';
-    this.reason = reason;
-    this.retryable = false;
-  }
-}
-
-/** A message or change is not stored. It stays in the outbox until `retry` or `cancel`. */
-export class SendError extends Error {
+/** An error with a stable `code`: one of the API, `network` (no answer), `signed_out` or `cancelled`. */
+export class NeonChatError extends Error {
+  /** @override */
+  name = 'NeonChatError';
+  /** @type {More['status']} */
+  status;
+  /** @type {More['reason']} */
+  reason;
+  /** @type {More['retryable']} */
+  retryable;
+  /** @type {More['retryAfterMs']} */
+  retryAfterMs;
+  /** @type {More['problem']} */
+  problem;
   /**
    * @param {string} code
-   * @param {string} [reason]
+   * @param {More} [more]
    */
-  constructor(code, reason) {
-    super(reason ? `${code}: ${reason}` : code);
-    this.name = 'SendError';
+  constructor(code, more) {
+    super(more?.reason ? `${code}: ${more.reason}` : code);
     this.code = code;
-    this.reason = reason;
+    Object.assign(this, more);
   }
 }
+
+/** @param {string} reason */
+export const signedOut = (reason) => new NeonChatError('signed_out', { reason });

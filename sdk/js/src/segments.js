@@ -30,9 +30,7 @@ export function covering(segments, from, to) {
  * @returns {Segments}
  */
 export function clipped(segments, below) {
-  const last = /** @type {[number, number]} */ (segments.at(-1));
   /** @type {Segments} */
-  const rest = segments.filter(([, to], index) => to >= below || index === segments.length - 1).map(([from, to]) => [Math.max(from, below), to]);
-  if (last[1] < below) return [[below, below - 1]];
-  return rest;
+  const rest = segments.map(([from, to]) => [Math.max(from, below), Math.max(to, below - 1)]);
+  return rest.filter(([from, to], n) => from <= to || n === rest.length - 1);
 }

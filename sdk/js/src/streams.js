@@ -1,5 +1,6 @@
-import { ApiError } from './errors.js';
+import { keep, put, remove } from './ops.js';
 import { clipped, covering } from './segments.js';
+import { messageRow } from './stores/patch.js';
 
 /** How many events of a chat are held while an earlier one is missing, and for how long. */
 const HELD = 500;
@@ -7,200 +8,150 @@ const HOLD = 2_000;
 /** The chats of the first `sync`, and the events that a `sync` sends of a chat. */
 const SYNC_CHATS = 200;
 const SYNC_EVENTS = 1000;
+/** How long the answer to a `sync` may take. */
+const SYNC = 10_000;
 /** A longer gap is not fetched: the history after it begins anew, and is paged. */
 const LONGEST_GAP = 5000;
-/** How many chats are fetched at a time. */
-const FETCHES = 4;
+/** The events of a page. */
 const PAGE = 1000;
-/** How many changes of messages are remembered for pages that were on their way. */
-const CHANGES = 256;
+/** The pause between two attempts. */
+const RETRY = 2_000;
+/** What was delivered is told this long after it came. Chats with more members tell nobody. */
+const DELIVERED = 1_000;
+const SMALL = 100;
+
+/** The events that are a row of the history, beside messages. */
+const SHOWN = ['pinned', 'members_added', 'members_removed', 'member_changed', 'chat_updated', 'chat_closed'];
+/** What `chat_updated` changes. */
+const PROFILE = ['title', 'description', 'handle', 'settings'];
 
 /**
  * @typedef {import('./types.js').Frame} Frame
  * @typedef {import('./types.js').ChatRow} ChatRow
  * @typedef {import('./types.js').ChatItem} ChatItem
  * @typedef {import('./types.js').Op} Op
+ * @typedef {ReturnType<typeof createStreams>} Streams
  *
  * @typedef {object} Chat a chat in memory
  * @property {string} id
- * @property {ChatRow | undefined} row `undefined`: the chat is not known yet, and its frames are held
+ * @property {ChatRow} [row] absent: the chat is not known yet, and its frames are held
  * @property {Map<number, Frame>} held events that came before an earlier one
- * @property {any} timer of the hold
+ * @property {import('./types.js').Timer} hold
+ * @property {import('./types.js').Timer} told when others learn what this device has
  * @property {number} head the highest `seq` that was heard of
- * @property {boolean} fetching
- * @property {{seq: number, patch: import('./types.js').Patch}[]} changes
- *
- * @typedef {object} Host what the streams need of the client
- * @property {import('./types.js').Clock} clock
- * @property {import('./rest.js').Rest} rest
- * @property {import('./storage.js').Storage} storage
- * @property {() => string} uuid
- * @property {() => string} me the id of the user
- * @property {() => boolean} exclusive whether no other tab writes the store
- * @property {(frame: Frame) => void} send
- * @property {(name: string, data: any) => void} emit
- * @property {(frame: Frame) => void} seen an own message came as an event
- * @property {() => void} fail closes the connection
+ * @property {boolean} busy something about it is being fetched
  */
 
-/** The chats: their cursors, what is missing, and their items. */
-export class Streams {
+/**
+ * The chats: their cursors, what is missing, and their items.
+ * @param {import('./types.js').Context} context
+ * @param {import('./connection.js').Connection} connection
+ * @param {(event: Frame) => void} seen gets each `new_message` when it is applied
+ */
+export function createStreams({ timer, rest, storage, session, uuid, exclusive, delivered, emit }, connection, seen) {
   /** @type {Map<string, Chat>} */
-  chats = new Map();
-  #host;
-  /** Counts connections: what was asked in a former one is dropped. */
-  #generation = 0;
-  #connected = false;
-  /** Whether the whole list of chats was loaded in this run, and ever. */
-  #listed = false;
-  #primed = false;
+  const chats = new Map();
+  // Counts connections: what was asked in a former one is dropped.
+  let generation = 0;
+  let isConnected = false;
+  // Whether the whole list of chats was loaded in this run, and in any.
+  let isListed = false;
+  let isPrimed = false;
+  // The chats that this connection has asked for.
   /** @type {Set<string>} */
-  #syncing = new Set();
-  /** Request ids of `sync`, with their cursors. @type {Map<string, Record<string, number>>} */
-  #syncs = new Map();
-  #fetches = 0;
-  /** @type {Chat[]} */
-  #queue = [];
+  let synced = new Set();
+  // Each `sync` without an answer, by request id.
+  /** @type {Map<string, {cursors: Record<string, number>, timeout: import('./types.js').Timer}>} */
+  const syncs = new Map();
+  // One chat after the other is fetched.
+  let fetching = Promise.resolve();
 
-  /** @param {Host} host */
-  constructor(host) {
-    this.#host = host;
-  }
-
-  /** @param {ChatRow[]} rows @param {boolean} primed */
-  load(rows, primed) {
-    this.chats.clear();
-    for (const row of rows) this.#chat(row.id).row = row;
-    this.#primed = primed;
-    this.#listed = false;
-  }
-
-  /** Returns what the store has to have, if it lost everything. @returns {Op[]} */
-  snapshot() {
-    /** @type {Op[]} */
-    const ops = [];
-    for (const { row } of this.chats.values()) {
-      if (!row) continue;
-      row.segments = [[row.applied + 1, row.applied]];
-      ops.push({ op: 'put', table: 'chats', row: { ...row } });
-    }
-    if (this.#primed) ops.push({ op: 'put', table: 'kv', row: { key: 'primed', value: true } });
-    return ops;
-  }
+  const me = () => session.data?.user.id;
+  const rows = () => [...chats.values()].flatMap(({ row }) => row ?? []);
 
   /** @param {string} id @returns {Chat} */
-  #chat(id) {
-    let chat = this.chats.get(id);
-    if (!chat) this.chats.set(id, (chat = { id, row: undefined, held: new Map(), timer: 0, head: 0, fetching: false, changes: [] }));
+  function chatOf(id) {
+    let chat = chats.get(id);
+    if (!chat) chats.set(id, (chat = { id, held: new Map(), hold: timer(), told: timer(), head: 0, busy: false }));
     return chat;
   }
 
-  // --- the connection ---
+  /** @param {ChatRow} row */
+  const saved = (row) => put('chats', { ...row, segments: row.segments.map((segment) => [...segment]) });
 
-  /** The socket is open. */
-  opened() {
-    this.#generation++;
-    this.#connected = true;
-    this.#syncing.clear();
-    const rows = [...this.chats.values()].flatMap(({ row }) => (row ? [row] : []));
-    rows.sort((a, b) => Number(activity(a) < activity(b)) - Number(activity(a) > activity(b)));
-    this.#sync(rows.slice(0, SYNC_CHATS));
-    this.#list().catch((error) => this.#report(error));
-  }
+  // --- sync ---
 
-  closed() {
-    this.#generation++;
-    this.#connected = false;
-    this.#syncs.clear();
-    this.#queue = [];
-    for (const chat of this.chats.values()) {
-      this.#release(chat);
-      chat.held.clear();
-      chat.fetching = false;
-      if (!chat.row) this.chats.delete(chat.id);
-    }
-    this.#fetches = 0;
+  /** @param {Record<string, number>} cursors */
+  function sync(cursors) {
+    const request_id = uuid();
+    const timeout = timer();
+    timeout.set(SYNC, connection.fail);
+    syncs.set(request_id, { cursors, timeout });
+    for (const id in cursors) synced.add(id);
+    connection.send({ type: 'sync', request_id, cursors });
   }
 
   /** @param {ChatRow[]} rows */
-  #sync(rows) {
-    for (const { id } of rows) this.#syncing.add(id);
-    this.#ask(Object.fromEntries(rows.map(({ id, applied }) => [id, applied])));
-  }
-
-  /** @param {Record<string, number>} cursors */
-  #ask(cursors) {
-    const { clock, send, uuid, fail } = this.#host;
-    const request_id = uuid();
-    this.#syncs.set(request_id, cursors);
-    send({ type: 'sync', request_id, cursors });
-    const generation = this.#generation;
-    clock.setTimeout(() => {
-      if (generation === this.#generation && this.#syncs.has(request_id)) fail();
-    }, 10_000);
-  }
-
-  /** @param {Frame} frame an `error`. Returns whether it answers a `sync`. */
-  refused(frame) {
-    const cursors = this.#syncs.get(frame.request_id);
-    if (!cursors) return false;
-    this.#syncs.delete(frame.request_id);
-    const generation = this.#generation;
-    this.#host.clock.setTimeout(() => {
-      if (generation === this.#generation) this.#ask(cursors);
-    }, frame.retry_after_ms ?? 1000);
-    return true;
-  }
-
-  /** @param {Frame} frame */
-  synced(frame) {
-    this.#syncs.delete(frame.request_id);
-    for (const { chat_id, first_seq, head_seq, complete } of frame.chats) {
-      const chat = this.chats.get(chat_id);
-      if (!chat?.row) continue;
-      this.#begins(chat, first_seq);
-      chat.head = Math.max(chat.head, head_seq);
-      if (head_seq < chat.row.applied && !complete) {
-        // The server was restored from a backup: what the client has is not the history any more.
-        chat.head = head_seq;
-        this.#reset(chat, head_seq, { restored: true });
-      } else if (!complete || head_seq > chat.row.applied) this.fetch(chat);
-    }
-  }
+  const cursorsOf = (rows) => Object.fromEntries(rows.map(({ id, applied }) => [id, applied]));
 
   // --- the list of chats ---
 
-  async #list() {
-    const { rest, storage } = this.#host;
-    const generation = this.#generation;
-    const whole = !this.#listed;
-    const before = new Set(this.chats.keys());
-    /** @type {ChatRow[]} */
-    const added = [];
-    for (const archived of [false, true]) {
-      let after = '';
-      for (;;) {
-        const page = await this.#patiently(() => rest.get('/chats', { limit: 100, archived: archived || undefined, after }));
-        if (generation !== this.#generation) return;
-        let news = false;
-        for (const item of page.chats) {
-          before.delete(item.id);
-          news = this.#found(item, added) || news;
-        }
-        after = page.next;
-        // In the order of activity: if a page has nothing new, the next ones have nothing either.
-        if (!after || !(whole || news)) break;
+  /**
+   * Asks until there is an answer. Never returns if the connection ends.
+   * @param {any} path
+   * @param {any} [params]
+   * @returns {Promise<any>}
+   */
+  async function ask(path, params) {
+    const mine = generation;
+    while (mine === generation) {
+      try {
+        const answer = await rest.get(path, params);
+        if (mine === generation) return answer;
+      } catch (/** @type {any} */ error) {
+        if (mine === generation && !error.retryable) throw error;
+        await new Promise((resolve) => timer().set(error.retryAfterMs ?? RETRY, () => resolve(undefined)));
       }
     }
-    if (added.length) this.#sync(added);
-    if (whole) await this.#missing([...before].filter((id) => !this.#syncing.has(id)));
-    if (generation !== this.#generation) return;
-    this.#listed = true;
-    if (!this.#primed) {
-      this.#primed = true;
-      storage.commit([{ op: 'put', table: 'kv', row: { key: 'primed', value: true } }]);
+    return new Promise(() => {});
+  }
+
+  async function list() {
+    const unlisted = new Set(chats.keys());
+    /** @type {ChatRow[]} */
+    const added = [];
+    for (const archived of [undefined, true]) {
+      for (let after = ''; after != null; ) {
+        const page = await ask('/chats', { limit: 100, archived, after });
+        let news = false;
+        for (const item of page.chats) {
+          unlisted.delete(item.id);
+          news = found(item, added) || news;
+        }
+        // In the order of activity: if a page has nothing new, the next ones have nothing either.
+        after = news || !isListed ? page.next : null;
+      }
     }
-    this.#host.emit('chat', { type: 'chats_listed' });
+    if (added.length) sync(cursorsOf(added));
+    if (!isListed) for (const id of unlisted) if (!synced.has(id)) await look(id);
+    isListed = isPrimed = true;
+    await storage.commit([keep('primed', true)], () => emit('chat', { type: 'chats_listed' }));
+  }
+
+  /** Asks for a chat that is not in the list, or not yet known. @param {string} id */
+  async function look(id) {
+    try {
+      found(await ask('/chats/{id}', { id }), []);
+    } catch (error) {
+      failed(id, error);
+    }
+  }
+
+  /** @param {string | undefined} id of the chat @param {any} error */
+  function failed(id, error) {
+    // `chat_removed` says why, if it comes.
+    if (id && error.status === 404) removed(id, 'gone');
+    else if (error.code !== 'signed_out') emit('error', error);
   }
 
   /**
@@ -208,462 +159,385 @@ export class Streams {
    * @param {ChatItem} item
    * @param {ChatRow[]} added gets the row if the chat has to be synced
    */
-  #found(item, added) {
-    const chat = this.#chat(item.id);
+  function found(item, added) {
+    const chat = chatOf(item.id);
     const { row } = chat;
     if (!row) {
-      const count = item.last_seq - item.first_seq + 1;
+      const { first_seq, last_seq } = item;
       // A chat that came while this client was away has its events as news; at the first start everything is history.
-      if (this.#primed && !chat.held.size && count > 0 && count <= SYNC_EVENTS) {
-        added.push(this.#know(chat, item, item.first_seq - 1));
-      } else this.#know(chat, item, item.last_seq);
+      const isNews = isPrimed && !chat.held.size && last_seq >= first_seq && last_seq - first_seq < SYNC_EVENTS;
+      const known = know(chat, item, isNews ? first_seq - 1 : last_seq);
+      if (isNews) added.push(known);
       return true;
     }
-    const news = item.last_seq > row.applied || item.updated_at !== row.item?.updated_at;
-    if (item.last_seq > row.applied && !this.#syncing.has(item.id)) row.stale = true;
+    const { applied } = row;
+    const isNews = item.last_seq > applied || item.updated_at !== row.item?.updated_at;
+    if (item.last_seq > applied && !synced.has(item.id)) row.stale = true;
     // Live events may be ahead of the answer.
-    if (!row.item || item.last_seq >= row.applied) this.#item(chat, item);
-    return news;
-  }
-
-  /** Looks after chats that are not in the list. @param {string[]} ids */
-  async #missing(ids) {
-    const generation = this.#generation;
-    for (const id of ids) {
-      if (generation !== this.#generation || !this.chats.get(id)?.row) continue;
-      try {
-        const item = await this.#patiently(() => this.#host.rest.get(`/chats/${id}`));
-        if (generation === this.#generation) this.#found(item, []);
-      } catch (error) {
-        if (!(error instanceof ApiError && error.status === 404)) throw error;
-        if (generation === this.#generation) this.removed({ type: 'chat_removed', chat_id: id, reason: 'gone' });
-      }
-    }
-  }
-
-  /**
-   * Repeats a request of the client itself until it is answered.
-   * @template T
-   * @param {() => Promise<T>} request
-   * @returns {Promise<T>}
-   */
-  async #patiently(request) {
-    const { clock } = this.#host;
-    const generation = this.#generation;
-    for (let wait = 1000; ; wait = Math.min(wait * 2, 30_000)) {
-      try {
-        return await request();
-      } catch (error) {
-        const { retryable, retryAfterMs } = /** @type {any} */ (error);
-        if (!retryable || generation !== this.#generation) throw error;
-        await new Promise((resolve) => clock.setTimeout(() => resolve(undefined), retryAfterMs ?? wait));
-        if (generation !== this.#generation) throw error;
-      }
-    }
-  }
-
-  /** @param {any} error */
-  #report(error) {
-    if (error?.retryable || error?.code === 'signed_out') return;
-    this.#host.emit('error', { code: error?.code ?? 'internal', message: String(error?.message ?? error) });
+    if (!row.item || item.last_seq >= applied) change(chat, item);
+    return isNews;
   }
 
   // --- chats ---
 
-  /**
-   * A chat becomes known, with this cursor.
-   * @param {Chat} chat
-   * @param {ChatItem} item
-   * @param {number} cursor
-   * @returns {ChatRow}
-   */
-  #know(chat, item, cursor) {
+  /** A chat becomes known, with this cursor. @param {Chat} chat @param {ChatItem} item @param {number} cursor */
+  function know(chat, item, cursor) {
     // What is held was sent live, so it is not history.
-    const first = Math.min(...[...chat.held].filter(([, event]) => !event.own).map(([seq]) => seq));
+    const first = Math.min(...[...chat.held.values()].filter(({ own }) => !own).map(({ seq }) => seq));
     const applied = Math.min(cursor, first - 1);
-    chat.row = { id: chat.id, applied, segments: [[applied + 1, applied]], item };
-    this.#item(chat, item, 'chat_created');
-    this.#drain(chat);
+    chat.row = { id: chat.id, applied, segments: [[applied + 1, applied]] };
+    chat.busy = false;
+    change(chat, item, 'chat_created');
+    drain(chat);
     return chat.row;
   }
 
-  /** A frame of a chat came that is not known. @param {Chat} chat */
-  async #discover(chat) {
-    if (chat.fetching) return;
-    chat.fetching = true;
-    const generation = this.#generation;
-    try {
-      const item = await this.#patiently(() => this.#host.rest.get(`/chats/${chat.id}`));
-      if (generation === this.#generation && !chat.row) this.#know(chat, item, item.last_seq);
-    } catch (error) {
-      if (generation === this.#generation && !chat.row) this.chats.delete(chat.id);
-      this.#report(error);
-    } finally {
-      if (generation === this.#generation) chat.fetching = false;
-    }
+  /** @param {Chat | undefined} chat @param {any} changes of its item @param {string} [type] */
+  async function change(chat, changes, type = 'chat_changed') {
+    const row = chat?.row;
+    if (!row) return;
+    const item = (row.item = { ...row.item, ...changes });
+    if (item.read_seq >= (row.read_to ?? Infinity)) delete row.read_to;
+    await storage.commit([saved(row)], () => emit('chat', { type, chat_id: row.id, chat: item }));
   }
 
-  /** @param {Chat} chat @param {Partial<ChatItem>} change @param {string} [type] */
-  #item(chat, change, type = 'chat_changed') {
-    const row = /** @type {ChatRow} */ (chat.row);
-    row.item = /** @type {ChatItem} */ ({ ...row.item, ...change });
-    if (row.read_to && row.item.read_seq >= row.read_to) delete row.read_to;
-    const { item } = row;
-    this.#host.storage.commit([this.#put(row)], () => this.#host.emit('chat', { type, chat_id: chat.id, chat: item }));
-  }
-
-  /** @param {ChatRow} row @returns {Op} */
-  #put(row) {
-    return { op: 'put', table: 'chats', row: { ...row, segments: row.segments.map((segment) => [...segment]) } };
-  }
-
-  /** @param {Frame} frame `chat_created` */
-  created({ chat: item }) {
-    const chat = this.#chat(item.id);
-    if (!chat.row) return void this.#know(chat, item, item.last_seq);
-    this.#begins(chat, item.first_seq);
-    this.#item(chat, item, 'chat_created');
-    chat.head = Math.max(chat.head, item.last_seq);
-    // On a connection that is catching up the missed events may still follow.
-    if (item.last_seq > chat.row.applied) this.#hold(chat);
-  }
-
-  /** @param {Frame} frame `chat_removed` */
-  removed({ chat_id, reason }) {
-    const chat = this.chats.get(chat_id);
-    if (chat) this.#release(chat);
-    this.chats.delete(chat_id);
-    const { storage, emit } = this.#host;
-    /** @type {Op[]} */
-    const ops = [
-      { op: 'delete', table: 'chats', key: chat_id },
-      { op: 'trim', chat_id, below: Infinity },
-    ];
+  /** @param {string} chat_id @param {string} reason */
+  function removed(chat_id, reason) {
+    chats.get(chat_id)?.hold.clear();
+    chats.delete(chat_id);
+    const ops = [remove('chats', chat_id), trim(chat_id, Infinity)];
     storage.commit(ops, () => emit('chat', { type: 'chat_removed', chat_id, reason }));
   }
 
-  /** @param {Frame} frame `chat_settings` */
-  settings({ type: _, chat_id, ...settings }) {
-    const chat = this.chats.get(chat_id);
-    if (!chat?.row) return;
-    this.#item(chat, settings);
-    this.#begins(chat, settings.first_seq);
-  }
-
-  /** Nothing before `first_seq` exists for the user. @param {Chat} chat @param {number} [first] */
-  #begins(chat, first = 1) {
-    const row = /** @type {ChatRow} */ (chat.row);
-    if (row.segments[0][0] >= first && row.applied >= first - 1) return;
+  /** Nothing before `first` exists for the user. @param {Chat} chat @param {number} [first] */
+  function begin(chat, first = 1) {
+    const { row } = chat;
+    if (!row || (row.segments[0][0] >= first && row.applied >= first - 1)) return;
     row.segments = clipped(row.segments, first);
     row.applied = Math.max(row.applied, first - 1);
-    this.#host.storage.commit([{ op: 'trim', chat_id: chat.id, below: first }, this.#put(row)]);
-    this.#drain(chat);
+    storage.commit([trim(chat.id, first), saved(row)]);
+    drain(chat);
   }
 
-  /**
-   * The history of the chat begins after `applied`.
-   * @param {Chat} chat
-   * @param {number} applied
-   * @param {object} why
-   */
-  #reset(chat, applied, why) {
+  /** The history of the chat begins anew after `applied`. @param {Chat} chat @param {number} applied @param {object} [why] */
+  function restart(chat, applied, why) {
     const row = /** @type {ChatRow} */ (chat.row);
-    const from_seq = row.applied + 1;
-    row.applied = applied;
+    const gap = { chat_id: chat.id, from_seq: row.applied + 1, to_seq: applied, skipped: true, ...why };
+    chat.head = row.applied = applied;
     row.segments = [[applied + 1, applied]];
     delete row.stale;
-    const { storage, emit } = this.#host;
-    /** @type {Op[]} */
-    const ops = [{ op: 'trim', chat_id: chat.id, below: Infinity }, this.#put(row)];
-    storage.commit(ops, () => emit('gap', { chat_id: chat.id, from_seq, to_seq: applied, skipped: true, ...why }));
-    this.#drain(chat);
+    storage.commit([trim(chat.id, Infinity), saved(row)], () => emit('gap', gap));
+    drain(chat);
   }
 
   // --- events ---
 
-  /**
-   * Takes a durable event: applies it, drops it if it is known, or holds it until the earlier ones are there.
-   * @param {Frame} event with `chat_id` and `seq`
-   */
-  offer(event) {
-    const chat = this.#chat(event.chat_id);
-    chat.head = Math.max(chat.head, event.seq);
-    if (!chat.row) {
-      chat.held.set(event.seq, event);
-      this.#discover(chat);
-      return;
-    }
-    if (event.seq <= chat.row.applied) return;
-    chat.held.set(event.seq, event);
-    this.#drain(chat);
-  }
-
-  /** The content of an event is not known: it has to be fetched. @param {string} chatId @param {number} seq */
-  unknown(chatId, seq) {
-    const chat = this.#chat(chatId);
-    chat.head = Math.max(chat.head, seq);
-    if (chat.row && seq > chat.row.applied) this.#hold(chat);
-  }
-
-  /** @param {Frame} frame */
-  lagged({ chat_id, head_seq }) {
-    const chat = this.#chat(chat_id);
-    chat.head = Math.max(chat.head, head_seq);
-    if (chat.row) this.fetch(chat);
-    else this.#discover(chat);
-  }
-
   /** Applies the held events that follow the cursor. @param {Chat} chat */
-  #drain(chat) {
-    const row = /** @type {ChatRow} */ (chat.row);
-    const { storage } = this.#host;
+  function drain(chat) {
+    const { row, held } = chat;
+    if (!row) return;
     /** @type {Frame[]} */
     const events = [];
     /** @type {Op[]} */
     const ops = [];
-    for (const seq of chat.held.keys()) if (seq <= row.applied) chat.held.delete(seq);
-    for (let event; (event = chat.held.get(row.applied + 1)); ) {
-      chat.held.delete(event.seq);
-      row.applied = event.seq;
-      /** @type {[number, number]} */ (row.segments.at(-1))[1] = event.seq;
-      this.#apply(chat, event, ops);
-      events.push(event);
+    for (const seq of held.keys()) if (seq <= row.applied) held.delete(seq);
+    for (let event; (event = held.get(row.applied + 1)); events.push(event)) {
+      held.delete(event.seq);
+      row.applied = /** @type {[number, number]} */ (row.segments.at(-1))[1] = event.seq;
+      apply(row, event, ops);
     }
     if (events.length) {
       if (row.applied >= chat.head) delete row.stale;
-      this.#shorten(row, ops);
+      shorten(row, ops);
       const { item } = row;
-      storage.commit([...ops, this.#put(row)], () => {
-        for (const event of events) this.#tell(event);
-        this.#host.emit('chat', { type: 'chat_changed', chat_id: chat.id, chat: item });
+      storage.commit([...ops, saved(row)], () => {
+        for (const event of events) {
+          const isMessage = event.type === 'new_message';
+          if (isMessage) seen(event);
+          emit(isMessage ? 'message' : 'event', event);
+          if (isMessage && event.message.sender_id !== me()) tell(chat);
+        }
+        emit('chat', { type: 'chat_changed', chat_id: chat.id, chat: item });
       });
     }
-    if (chat.held.size > HELD) this.fetch(chat);
-    else if (chat.held.size) this.#hold(chat);
-    else if (row.applied >= chat.head) this.#release(chat);
+    if (held.size > HELD) fetch(chat);
+    else if (chat.head > row.applied) hold(chat);
+    else chat.hold.clear();
   }
 
-  /** @param {ChatRow} row @param {Op[]} ops */
-  #shorten(row, ops) {
-    const { storage, exclusive } = this.#host;
-    const { capacity } = storage.store;
-    // Not with every event.
+  /** Tells others, a moment later, up to where this device has the chat. @param {Chat} chat */
+  function tell({ id, told, row }) {
+    /** @type {any} */
+    const item = row?.item;
+    if (delivered && isConnected && !told.on && !(item?.member_count > SMALL)) {
+      told.set(DELIVERED, () => connection.send({ type: 'receipt', chat_id: id, delivered: row?.applied }));
+    }
+  }
+
+  /** Keeps no more of a chat than the store is meant for. @param {ChatRow} row @param {Op[]} ops */
+  function shorten(row, ops) {
+    const { capacity } = storage;
+    // Not with every event; and another tab may use what is older.
     if (!exclusive() || row.applied - row.segments[0][0] < capacity * 1.25) return;
     const below = row.applied - capacity + 1;
     row.segments = clipped(row.segments, below);
-    ops.push({ op: 'trim', chat_id: row.id, below });
+    ops.push(trim(row.id, below));
   }
 
-  /** @param {Frame} event */
-  #tell(event) {
-    const { emit } = this.#host;
-    if (event.type === 'new_message') {
-      this.#host.seen(event);
-      emit('message', event);
-    } else emit('event', event);
-  }
-
-  /** What an event changes in the store and in the item of its chat. @param {Chat} chat @param {Frame} event @param {Op[]} ops */
-  #apply(chat, event, ops) {
-    const me = this.#host.me();
-    const row = /** @type {ChatRow} */ (chat.row);
-    const item = /** @type {any} */ (row.item ?? {});
-    const { chat_id, seq, type, at } = event;
+  /** What an event changes in the store and in the item of its chat. @param {ChatRow} row @param {Frame} event @param {Op[]} ops */
+  function apply(row, event, ops) {
+    const { chat_id, seq, type, at, message, message_seq, member_count, user_id } = event;
     /** @type {any} */
-    const change = { last_seq: Math.max(seq, item.last_seq ?? 0) };
+    const old = row.item ?? {};
+    /** @type {any} */
+    const item = (row.item = { ...old, last_seq: Math.max(seq, old.last_seq ?? 0) });
+    const last = old.last_message;
+    // The item of a list may be ahead of the events.
+    const isNews = seq > (old.last_seq ?? 0);
     const patch = (/** @type {number | undefined} */ target, /** @type {any} */ what) => {
-      // Of an own change to a message of which the application knew the id only.
-      if (!target) return;
-      /** @type {import('./types.js').Patch} */
-      const op = { op: 'patch', chat_id, seq: target, ...what };
-      ops.push(op);
-      chat.changes.push({ seq, patch: op });
-      if (chat.changes.length > CHANGES) chat.changes.shift();
+      // The application may have known only the id of the message that it changed.
+      if (target) ops.push({ op: 'patch', chat_id, seq: target, ...what });
     };
     if (type === 'new_message') {
-      const { message } = event;
-      ops.push({ op: 'put', table: 'events', row: messageRow(message) });
-      // An item of the list may be ahead of the events.
-      if (seq > (item.last_message?.seq ?? 0) && !message.deleted) {
-        change.last_message = { id: message.id, seq, text: message.text, sender_id: message.sender_id, created_at: message.created_at };
-        change.updated_at = message.created_at;
+      const { id, text, sender_id, created_at, deleted, mention_all, mentions, reply_to } = message;
+      ops.push(put('events', messageRow(message)));
+      if (seq > (last?.seq ?? 0) && !deleted) {
+        item.last_message = { id, seq, text, sender_id, created_at };
+        item.updated_at = created_at;
       }
-      if (seq > (item.last_seq ?? 0)) {
-        if (message.sender_id === me) Object.assign(change, { read_seq: seq, unread_count: 0, mention_count: 0, marked_unread: false });
-        else if (!message.deleted) {
-          change.unread_count = (item.unread_count ?? 0) + 1;
-          const toMe = message.mention_all || message.mentions?.includes(me) || message.reply_to?.sender_id === me;
-          if (toMe) change.mention_count = (item.mention_count ?? 0) + 1;
-        }
+      if (!isNews) return;
+      if (sender_id === me()) Object.assign(item, { read_seq: seq, unread_count: 0, mention_count: 0, marked_unread: false });
+      else if (!deleted) {
+        item.unread_count = (old.unread_count ?? 0) + 1;
+        if (mention_all || mentions?.includes(me()) || reply_to?.sender_id === me()) item.mention_count = (old.mention_count ?? 0) + 1;
       }
     } else if (type === 'message_edited') {
-      const { message } = event;
-      if (message) patch(message.seq, { set: message, changed_seq: seq });
-      if (message && item.last_message?.id === message.id) change.last_message = { ...item.last_message, text: message.text };
+      // Without a message: it was changed again since.
+      patch(message?.seq, { set: message, changed_seq: seq });
+      if (message && last?.id === message.id) item.last_message = { ...last, text: message.text };
     } else if (type === 'messages_deleted') {
       for (const { id, seq: target } of event.messages) {
         patch(target, { erase: true, changed_seq: seq });
-        if (item.last_message?.id === id) change.last_message = { ...item.last_message, text: '', deleted: true };
+        if (last?.id === id) item.last_message = { ...last, text: '', deleted: true };
       }
-    } else if (type === 'reactions') {
-      patch(event.message_seq, event.change ? { react: { ...event.change, user_id: me } } : { set: { reactions: event.reactions } });
-    } else {
-      if (at) change.updated_at = at;
-      if (event.member_count !== undefined) change.member_count = event.member_count;
-      if (type === 'chat_updated') for (const name of ['title', 'description', 'handle', 'settings']) if (name in event) change[name] = event[name];
-      if (type === 'member_changed' && event.user_id === me) change.role = event.role;
-      if (type === 'member_changed' && event.former === me) change.role = 'admin';
-      if (SHOWN.has(type)) ops.push({ op: 'put', table: 'events', row: event });
+    } else if (type === 'reactions') patch(message_seq, { set: { reactions: event.reactions } });
+    else if (SHOWN.includes(type)) {
+      ops.push(put('events', event));
+      if (at) item.updated_at = at;
+      if (member_count >= 0) item.member_count = member_count;
+      if (type === 'chat_updated') for (const name of PROFILE) if (name in event) item[name] = event[name];
+      if (user_id && user_id === me()) item.role = event.role;
+      if (event.former && event.former === me()) item.role = 'admin';
     }
-    row.item = { ...item, ...change };
   }
 
   // --- gaps ---
 
   /** Events are missing: if they do not come soon, they are fetched. @param {Chat} chat */
-  #hold(chat) {
-    if (chat.timer || chat.fetching || !this.#connected) return;
-    chat.timer = this.#host.clock.setTimeout(() => {
-      chat.timer = 0;
-      if (chat.row && chat.row.applied < chat.head) this.fetch(chat);
-    }, HOLD);
-  }
-
-  /** @param {Chat} chat */
-  #release(chat) {
-    this.#host.clock.clearTimeout(chat.timer);
-    chat.timer = 0;
+  function hold(chat) {
+    if (!chat.hold.on && !chat.busy && isConnected) chat.hold.set(HOLD, () => fetch(chat));
   }
 
   /** Fetches the events after the cursor, when it is the turn of the chat. @param {Chat} chat */
-  fetch(chat) {
-    this.#release(chat);
-    if (chat.fetching || !this.#connected) return;
-    chat.fetching = true;
-    this.#queue.push(chat);
-    this.#next();
-  }
-
-  #next() {
-    if (this.#fetches >= FETCHES) return;
-    const chat = this.#queue.shift();
-    if (!chat) return;
-    this.#fetches++;
-    const generation = this.#generation;
-    this.#fetch(chat, generation)
-      .catch((error) => this.#gone(chat, generation, error))
-      .finally(() => {
-        if (generation !== this.#generation) return;
-        this.#fetches--;
-        chat.fetching = false;
-        if (chat.held.size) this.#hold(chat);
-        this.#next();
+  function fetch(chat) {
+    chat.hold.clear();
+    if (chat.busy || !isConnected) return;
+    chat.busy = true;
+    fetching = fetching
+      .then(() => fill(chat))
+      .catch((error) => failed(chat.id, error))
+      .then(() => {
+        chat.busy = false;
+        if (chats.get(chat.id) === chat) drain(chat);
       });
-    this.#next();
   }
 
-  /** @param {Chat} chat @param {number} generation @param {any} error */
-  #gone(chat, generation, error) {
-    if (generation !== this.#generation) return;
-    // `chat_removed` says why, if it comes.
-    if (error instanceof ApiError && error.status === 404) this.removed({ type: 'chat_removed', chat_id: chat.id, reason: 'gone' });
-    else this.#report(error);
-  }
-
-  /** @param {Chat} chat @param {number} generation */
-  async #fetch(chat, generation) {
-    const { rest, emit } = this.#host;
+  /** @param {Chat} chat */
+  async function fill(chat) {
     const row = /** @type {ChatRow} */ (chat.row);
-    const isMine = () => generation === this.#generation && chat.row === row;
     const from_seq = row.applied + 1;
-    if (chat.head - row.applied > LONGEST_GAP) return this.#reset(chat, chat.head, {});
     if (chat.head >= from_seq) emit('gap', { chat_id: chat.id, from_seq, to_seq: chat.head, skipped: false });
     for (;;) {
-      const page = await this.#patiently(() => rest.get(`/chats/${chat.id}/events`, { after: row.applied, limit: PAGE }));
-      if (!isMine()) return;
-      if (page.head_seq < row.applied) return this.#reset(chat, page.head_seq, { restored: true });
-      this.#begins(chat, page.first_seq);
-      if (page.head_seq - row.applied > LONGEST_GAP) return this.#reset(chat, page.head_seq, {});
-      for (const event of page.events) {
-        if (event.seq <= row.applied) continue;
-        // An own event that is held has what was asked for; this one is what became of it.
-        chat.held.set(event.seq, { ...event, chat_id: chat.id, type: event.type === 'message' ? 'new_message' : event.type });
+      const { applied } = row;
+      const page = await ask('/chats/{id}/events', { id: chat.id, after: applied, limit: PAGE });
+      if (chats.get(chat.id) !== chat) return;
+      const { head_seq, first_seq, events, has_more } = page;
+      // The server was restored from a backup: what the client has is not the history any more.
+      if (head_seq < applied) return restart(chat, head_seq, { restored: true });
+      if (head_seq - applied > LONGEST_GAP) return restart(chat, head_seq);
+      chat.head = Math.max(chat.head, head_seq);
+      begin(chat, first_seq);
+      // An own event that is held is what was asked for; this one is what became of it.
+      for (const event of events) chat.held.set(event.seq, { ...event, chat_id: chat.id, type: event.type === 'message' ? 'new_message' : event.type });
+      drain(chat);
+      if (!has_more || row.applied === applied) return;
+    }
+  }
+
+  /** There are events up to `seq`, whose content is not known. @param {string} id @param {number} seq @param {boolean} [now] */
+  function missing(id, seq, now) {
+    const chat = chatOf(id);
+    chat.head = Math.max(chat.head, seq);
+    if (!chat.row) discover(chat);
+    else if (seq > chat.row.applied) now ? fetch(chat) : hold(chat);
+  }
+
+  /** @param {Chat} chat */
+  function discover(chat) {
+    if (chat.busy) return;
+    chat.busy = true;
+    look(chat.id);
+  }
+
+  return {
+    /** @param {string} id @param {any} changes of its item */
+    change: (id, changes) => change(chats.get(id), changes),
+    /** @param {string} id */
+    row: (id) => chats.get(id)?.row,
+    rows,
+    missing,
+    removed,
+
+    /** @param {ChatRow[]} stored @param {boolean} primed */
+    load(stored, primed) {
+      chats.clear();
+      for (const row of stored) chatOf(row.id).row = row;
+      isPrimed = primed;
+      isListed = false;
+    },
+
+    /** Returns what a store has to have that has lost everything. @returns {Op[]} */
+    snapshot() {
+      for (const row of rows()) row.segments = [[row.applied + 1, row.applied]];
+      return [...rows().map(saved), keep('primed', isPrimed)];
+    },
+
+    /** The socket is open. */
+    opened() {
+      isConnected = true;
+      synced = new Set();
+      const at = (/** @type {ChatRow} */ { item }) => item?.updated_at ?? '';
+      const latest = rows().sort((a, b) => Number(at(a) < at(b)) - Number(at(a) > at(b)));
+      sync(cursorsOf(latest.slice(0, SYNC_CHATS)));
+      list().catch((error) => failed(undefined, error));
+    },
+
+    closed() {
+      generation++;
+      isConnected = false;
+      for (const { timeout } of syncs.values()) timeout.clear();
+      syncs.clear();
+      fetching = Promise.resolve();
+      for (const chat of chats.values()) {
+        chat.hold.clear();
+        chat.told.clear();
+        chat.held.clear();
+        chat.busy = false;
+        if (!chat.row) chats.delete(chat.id);
       }
-      const before = row.applied;
-      this.#drain(chat);
-      if (!page.has_more || row.applied === before) return;
-    }
-  }
+    },
 
-  // --- for pages and markers ---
+    /** Takes an `error`. Returns whether it answers a `sync`. @param {Frame} error */
+    refused({ request_id, retry_after_ms }) {
+      const asked = syncs.get(request_id);
+      asked?.timeout.set(retry_after_ms ?? RETRY, () => {
+        syncs.delete(request_id);
+        sync(asked.cursors);
+      });
+      return asked;
+    },
 
-  /** Fetches what a stale chat misses. @param {string} id */
-  freshen(id) {
-    const chat = this.chats.get(id);
-    if (chat?.row?.stale) this.fetch(chat);
-  }
+    /** @param {Frame} frame */
+    synced({ request_id, chats: list }) {
+      syncs.get(request_id)?.timeout.clear();
+      syncs.delete(request_id);
+      for (const { chat_id, first_seq, head_seq, complete } of list) {
+        const chat = chatOf(chat_id);
+        begin(chat, first_seq);
+        chat.head = Math.max(chat.head, head_seq);
+        if (chat.row && (!complete || head_seq > chat.row.applied)) fetch(chat);
+      }
+    },
 
-  /**
-   * Takes messages of a page into the store. Returns them as they are now.
-   * @param {string} id
-   * @param {import('./types.js').Message[]} messages
-   * @param {number} head the page reflects the events up to there
-   * @param {number} from of the range of which the page has every message
-   * @param {number} to
-   * @param {(row: import('./types.js').EventRow, patch: any) => import('./types.js').EventRow} patched
-   */
-  async take(id, messages, head, from, to, patched) {
-    const chat = this.chats.get(id);
-    let rows = messages.map(messageRow);
-    if (!chat?.row) return rows;
-    for (const { seq, patch } of chat.changes) {
-      if (seq > head) rows = rows.map((row) => (row.seq === patch.seq ? patched(row, patch) : row));
-    }
-    const { row } = chat;
-    /** @type {Op[]} */
-    const ops = rows.filter(({ seq }) => seq <= row.applied).map((row) => ({ op: 'put', table: 'events', row }));
-    const upper = Math.min(to, row.applied);
-    row.segments = covering(row.segments, from, upper);
-    await this.#host.storage.commit([...ops, this.#put(row)]);
-    return rows;
-  }
+    /** @param {Frame} frame */
+    created({ chat: item }) {
+      const chat = chatOf(item.id);
+      if (!chat.row) return void know(chat, item, item.last_seq);
+      begin(chat, item.first_seq);
+      change(chat, item, 'chat_created');
+      // On a connection that is catching up the missed events may still follow.
+      missing(item.id, item.last_seq);
+    },
 
-  /**
-   * How far the user, or the partner of a direct chat, has read it. The highest marker counts.
-   * @param {{chat_id: string, user_id?: string, read: number, delivered?: number, unread_count?: number}} receipt without
-   *   `user_id`: of the user
-   */
-  receipt({ chat_id, user_id, read, delivered = 0, unread_count }) {
-    const chat = this.chats.get(chat_id);
-    const item = /** @type {any} */ (chat?.row?.item);
-    if (!chat || !item) return;
-    if (user_id && user_id !== this.#host.me()) {
-      const { partner_read_seq = 0, partner_delivered_seq = 0 } = item;
-      const change = { partner_read_seq: Math.max(read, partner_read_seq), partner_delivered_seq: Math.max(delivered, partner_delivered_seq) };
-      this.#item(chat, /** @type {any} */ (change));
-    } else if (read >= (item.read_seq ?? 0)) {
-      this.#item(chat, { read_seq: read, marked_unread: false, ...(unread_count !== undefined && { unread_count }) });
-    }
-  }
+    /** @param {Frame} frame `chat_settings` */
+    settings({ type, chat_id, ...settings }) {
+      const chat = chats.get(chat_id);
+      if (!chat) return;
+      change(chat, settings);
+      begin(chat, settings.first_seq);
+    },
 
-  /** Remembers that the user has read a chat, until the server confirms it. @param {string} id @param {number} seq */
-  mark(id, seq) {
-    const row = this.chats.get(id)?.row;
-    if (!row || seq <= Math.max(row.item?.read_seq ?? 0, row.read_to ?? 0)) return false;
-    row.read_to = seq;
-    this.#host.storage.commit([this.#put(row)]);
-    return true;
-  }
+    /**
+     * Takes a durable event: applies it, drops it if it is known, or holds it until the earlier ones are there.
+     * @param {Frame} event
+     */
+    offer(event) {
+      const { chat_id, seq } = event;
+      const chat = chatOf(chat_id);
+      chat.head = Math.max(chat.head, seq);
+      chat.held.set(seq, event);
+      if (chat.row) drain(chat);
+      else discover(chat);
+    },
+
+    /**
+     * How far the user, or the partner of a direct chat, has read it. The highest marker counts.
+     * @param {any} receipt without `user_id`: of the user
+     */
+    receipt({ chat_id, user_id, read, delivered = 0, unread_count }) {
+      const chat = chats.get(chat_id);
+      /** @type {any} */
+      const item = chat?.row?.item;
+      if (!chat || !item) return;
+      if (user_id && user_id !== me()) {
+        const { partner_read_seq = 0, partner_delivered_seq = 0 } = item;
+        change(chat, { partner_read_seq: Math.max(read, partner_read_seq), partner_delivered_seq: Math.max(delivered, partner_delivered_seq) });
+      } else if (read >= (item.read_seq ?? 0)) {
+        change(chat, { read_seq: read, marked_unread: false, unread_count: unread_count ?? item.unread_count });
+      }
+    },
+
+    /** Remembers that the user has read a chat, until the server confirms it. @param {string} id @param {number} seq */
+    mark(id, seq) {
+      const row = chats.get(id)?.row;
+      if (!row || seq <= Math.max(row.item?.read_seq ?? 0, row.read_to ?? 0)) return false;
+      row.read_to = seq;
+      storage.commit([saved(row)]);
+      return true;
+    },
+
+    /** Fetches what a chat misses that was not synced. @param {string} id */
+    freshen(id) {
+      const chat = chats.get(id);
+      if (chat?.row?.stale) fetch(chat);
+    },
+
+    /**
+     * Takes all messages between two `seq`s into the store.
+     * @param {string} id
+     * @param {any[]} messages
+     * @param {number} from
+     * @param {number} to
+     */
+    async take(id, messages, from, to) {
+      const row = chats.get(id)?.row;
+      if (!row) return;
+      const { applied } = row;
+      row.segments = covering(row.segments, from, Math.min(to, applied));
+      await storage.commit([...messages.filter(({ seq }) => seq <= applied).map((message) => put('events', messageRow(message))), saved(row)]);
+    },
+  };
 }
 
-/** The events that are a row of the history, beside messages. */
-const SHOWN = new Set(['pinned', 'members_added', 'members_removed', 'member_changed', 'chat_updated', 'chat_closed']);
-
-/** @param {ChatRow} row */
-const activity = (row) => row.item?.updated_at ?? '';
-
-/** @param {import('./types.js').Message} message @returns {import('./types.js').EventRow} */
-export function messageRow(message) {
-  const { chat_id, seq, expires_at } = /** @type {any} */ (message);
-  return { chat_id, seq, type: 'message', message, ...(expires_at && !(/** @type {any} */ (message).deleted) && { expires: Date.parse(expires_at) }) };
-}
+/** @param {string} chat_id @param {number} below @returns {Op} */
+const trim = (chat_id, below) => ({ op: 'trim', chat_id, below });

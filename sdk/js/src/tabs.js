@@ -1,153 +1,127 @@
 /**
- * @typedef {object} Host what tabs need of the client
+ * @typedef {ReturnType<typeof createTabs>} Tabs
+ *
+ * @typedef {object} Host
  * @property {string | undefined} name of what the tabs share; `undefined`: nothing, this tab is alone
- * @property {LockManager | undefined} locks
- * @property {typeof BroadcastChannel | undefined} channel
+ * @property {LockManager | null | undefined} locks
+ * @property {typeof BroadcastChannel | null | undefined} channel
  * @property {() => string} uuid
  * @property {() => Promise<void>} lead this tab is the leader from now on
- * @property {(name: string, args: any[]) => Promise<any>} answer a call of another tab, or of this one
- * @property {(kind: string, data: any, from: string) => void} heard
+ * @property {(name: string, args: any[]) => Promise<any>} answer does what a tab asks the leader for
+ * @property {(kind: string, data: any) => void} heard
  */
 
 /**
  * One of the tabs that share a store is the leader: the one that holds a Web Lock. It has the connection and writes the store. The
  * others call it over a BroadcastChannel. Without Web Locks each tab is its own leader.
+ * @param {Host} host
  */
-export class Tabs {
-  isLeader = false;
-  #host;
-  #id;
+export function createTabs({ name, locks, channel, uuid, lead, answer, heard }) {
+  const me = uuid();
+  const isShared = Boolean(name && locks && channel);
+  let isLeader = false;
+  // What the leader knows is loaded.
+  let ready = Promise.resolve();
   /** @type {BroadcastChannel | undefined} */
-  #channel;
-  #abort = new AbortController();
-  /** @type {() => void} */
-  #release = () => {};
-  /** What the leader knows is loaded. */
-  #ready = Promise.resolve();
-  /** Calls without a result. @type {Map<string, {name: string, args: any[], resolve: (value: any) => void, reject: (error: any) => void}>} */
-  #calls = new Map();
+  let bus;
+  let ended = new AbortController();
+  // Calls without a result.
+  /** @type {Map<string, {name: string, args: any[], resolve: (value: any) => void, reject: (error: any) => void}>} */
+  const calls = new Map();
 
-  /** @param {Host} host */
-  constructor(host) {
-    this.#host = host;
-    this.#id = host.uuid();
-  }
-
-  /** Whether no other tab can be the leader while this one is. */
-  get exclusive() {
-    return this.isLeader && (!this.#host.name || this.#shared);
-  }
-
-  get #shared() {
-    const { name, locks, channel } = this.#host;
-    return Boolean(name && locks && channel);
-  }
-
-  start() {
-    const { name, locks, channel } = this.#host;
-    if (!name || !locks || !channel) return void this.#lead();
-    this.#channel = new channel(`neonchat:${name}`);
-    this.#channel.onmessage = ({ data }) => this.#message(data);
-    this.#abort = new AbortController();
-    const { signal } = this.#abort;
-    const hold = () =>
-      /** @type {Promise<void>} */ (
-        new Promise((resolve) => {
-          if (signal.aborted) return resolve();
-          this.#release = resolve;
-          this.#lead();
-        })
-      );
-    // The request is rejected when `stop` aborts it.
-    locks.request(`neonchat:${name}`, { signal }, hold).catch(() => {});
-    this.#send({ kind: 'who' });
-  }
-
-  async #lead() {
-    this.isLeader = true;
-    this.#ready = this.#host.lead();
-    await this.#ready;
-    for (const [id, { name, args }] of this.#calls) this.#answerMyself(id, name, args);
-    this.#send({ kind: 'hello' });
-  }
-
-  /** Another tab becomes the leader, if there is one. */
-  stop() {
-    this.isLeader = false;
-    this.#abort.abort();
-    this.#release();
-    this.#release = () => {};
-    this.#channel?.close();
-    this.#channel = undefined;
-    const error = new Error('the client was stopped');
-    for (const { reject } of this.#calls.values()) reject(error);
-    this.#calls.clear();
-  }
-
-  /**
-   * Has the leader do something. A call is repeated if the leader changes before it is answered.
-   * @param {string} name
-   * @param {any[]} args
-   * @returns {Promise<any>}
-   */
-  call(name, ...args) {
-    if (this.isLeader) return this.#answer(name, args);
-    return new Promise((resolve, reject) => {
-      const id = this.#host.uuid();
-      this.#calls.set(id, { name, args, resolve, reject });
-      this.#send({ kind: 'call', id, name, args });
-    });
-  }
+  /** @param {string} kind @param {any} [data] @param {string} [to] */
+  const post = (kind, data, to) => bus?.postMessage({ kind, data, to, from: me });
 
   /** @param {string} name @param {any[]} args */
-  async #answer(name, args) {
-    await this.#ready;
-    return this.#host.answer(name, args);
+  const execute = (name, args) => ready.then(() => answer(name, args));
+
+  /** @param {string} id @param {{value?: any, error?: any}} result */
+  function settle(id, { value, error }) {
+    const call = calls.get(id);
+    calls.delete(id);
+    if (error) call?.reject(Object.assign(new Error(error.code), error));
+    else call?.resolve(value);
   }
 
-  /** Tells all other tabs. @param {string} kind @param {any} data */
-  post(kind, data) {
-    this.#send({ kind, data });
-  }
-
-  /** @param {any} message */
-  #send(message) {
-    this.#channel?.postMessage({ ...message, from: this.#id });
-  }
-
-  /** @param {string} id @param {string} name @param {any[]} args */
-  async #answerMyself(id, name, args) {
-    const call = this.#calls.get(id);
-    this.#calls.delete(id);
-    try {
-      call?.resolve(await this.#host.answer(name, args));
-    } catch (error) {
-      call?.reject(error);
+  /** Answers what nobody has answered, or asks again. */
+  function repeat() {
+    for (const [id, { name, args }] of calls) {
+      if (isLeader) execute(name, args).then((value) => settle(id, { value }), (error) => settle(id, { error }));
+      else post('call', { id, name, args });
     }
   }
 
+  function takeOver() {
+    isLeader = true;
+    ready = lead();
+    ready.then(() => post('hello'));
+    repeat();
+  }
+
   /** @param {any} message */
-  async #message(message) {
-    const { kind, id, from, to, name, args } = message;
-    if (to && to !== this.#id) return;
+  function receive({ kind, data, from, to }) {
+    if (to && to !== me) return;
     if (kind === 'call') {
-      if (!this.isLeader) return;
-      try {
-        this.#send({ kind: 'result', to: from, id, value: await this.#answer(name, args) });
-      } catch (error) {
-        const { name, message, code, status } = /** @type {any} */ (error);
-        this.#send({ kind: 'result', to: from, id, error: { name, message, code, status } });
-      }
-    } else if (kind === 'result') {
-      const call = this.#calls.get(id);
-      this.#calls.delete(id);
-      if (message.error) call?.reject(Object.assign(new Error(message.error.message), message.error));
-      else call?.resolve(message.value);
-    } else if (kind === 'who') {
-      if (this.isLeader) this.#send({ kind: 'hello', to: from });
+      if (!isLeader) return;
+      const { id, name, args } = data;
+      execute(name, args).then(
+        (value) => post('result', { id, value }, from),
+        ({ code, reason, status }) => post('result', { id, error: { code, reason, status } }, from)
+      );
+    } else if (kind === 'result') settle(data.id, data);
+    else if (kind === 'who') {
+      if (isLeader) ready.then(() => post('hello', undefined, from));
     } else {
-      if (kind === 'hello') for (const [id, { name, args }] of this.#calls) this.#send({ kind: 'call', id, name, args });
-      this.#host.heard(kind, message.data, from);
+      if (kind === 'hello') repeat();
+      heard(kind, data);
     }
   }
+
+  return {
+    get isLeader() {
+      return isLeader;
+    },
+    /** Whether no other tab writes the store while this one does. */
+    get exclusive() {
+      return isShared || !name;
+    },
+    post,
+    start() {
+      if (!isShared) return takeOver();
+      ended = new AbortController();
+      const { signal } = ended;
+      bus = new /** @type {any} */ (channel)(`neonchat:${name}`);
+      /** @type {any} */ (bus).onmessage = (/** @type {MessageEvent} */ { data }) => receive(data);
+      const hold = () =>
+        new Promise((resolve) => {
+          signal.addEventListener('abort', resolve);
+          takeOver();
+        });
+      // The request is rejected when `stop` aborts it.
+      /** @type {LockManager} */ (locks).request(`neonchat:${name}`, { signal }, hold).catch(() => {});
+      post('who');
+    },
+    /** Another tab becomes the leader, if there is one. */
+    stop() {
+      isLeader = false;
+      ended.abort();
+      bus?.close();
+      bus = undefined;
+      for (const id of calls.keys()) settle(id, { error: { code: 'stopped' } });
+    },
+    /**
+     * Has the leader do something. A call is repeated if the leader changes before it is answered.
+     * @param {string} name
+     * @param {any[]} args
+     * @returns {Promise<any>}
+     */
+    call(name, ...args) {
+      if (isLeader) return execute(name, args);
+      return new Promise((resolve, reject) => {
+        const id = uuid();
+        calls.set(id, { name, args, resolve, reject });
+        post('call', { id, name, args });
+      });
+    },
+  };
 }

@@ -2,7 +2,6 @@
  * Types only. Shapes of the API come from `openapi.d.ts`, which is generated.
  *
  * @typedef {import('./openapi.js').components['schemas']} Schemas
- * @typedef {import('./openapi.js').operations} Operations
  * @typedef {Schemas['Message']} Message
  * @typedef {Schemas['ChatItem']} ChatItem
  */
@@ -40,13 +39,13 @@
  * @property {number} created milliseconds since 1970, strictly ascending: the order of a chat
  * @property {'pending' | 'failed'} state
  * @property {Frame} frame what is sent
- * @property {number[]} [seqs] of the messages that it changes, as far as they are known
+ * @property {(number | undefined)[]} [seqs] of the messages that it changes, as far as they are known
  * @property {string} [code] why it failed
  * @property {string} [reason]
  */
 
 /**
- * What has become of a message or change.
+ * The answer to a message or change.
  * @typedef {object} Ack
  * @property {string} request_id
  * @property {string} chat_id
@@ -58,8 +57,8 @@
  */
 
 /**
- * `stored` resolves when it survives a restart; `done` with the answer of the server. `done` rejects with a `SendError` if it is
- * not stored there.
+ * `stored` resolves when it survives a restart; `done` with the answer of the server. `done` rejects if it is not
+ * stored there.
  * @typedef {{request_id: string, stored: Promise<void>, done: Promise<Ack>}} Sending
  */
 
@@ -72,6 +71,7 @@
  *   `applied`, and may be empty (`[applied + 1, applied]`)
  * @property {ChatItem} [item]
  * @property {boolean} [stale] there are events after `applied` that were not fetched
+ * @property {boolean} [unsent] the draft was not sent
  * @property {number} [read_to] a read marker that the server has not confirmed
  */
 
@@ -89,7 +89,6 @@
  * @property {number} [changed_seq]
  * @property {boolean} [erase] deletes the content
  * @property {Partial<Message>} [set]
- * @property {{emoji: string, on: boolean, user_id: string}} [react]
  */
 
 /**
@@ -99,12 +98,12 @@
  *   | {op: 'trim', chat_id: string, below: number}
  *   | {op: 'expire', now: number}
  *   | Patch} Op
- * @typedef {'chats' | 'events' | 'outbox' | 'drafts' | 'kv'} Table
+ * @typedef {'chats' | 'events' | 'outbox' | 'kv'} Table
  */
 
 /**
- * Where the client keeps its data. Keys of the tables: `chats` `id`, `events` `[chat_id, seq]`, `outbox` `request_id`, `drafts`
- * and `kv` `key`.
+ * Where the client keeps its data. Keys of the tables: `chats` `id`, `events` `[chat_id, seq]`, `outbox` `request_id`,
+ * `kv` `key`.
  * @typedef {object} Store
  * @property {string} [shared] a name, if all tabs of the browser see this store: then one of them holds the connection
  * @property {number} capacity how many `seq`s of a chat are kept
@@ -114,14 +113,9 @@
  * @property {(chatId: string, from: number, to: number, limit: number, backwards: boolean) => Promise<EventRow[]>} events the
  *   messages and events with `from <= seq <= to`, ascending, or descending if `backwards`
  * @property {() => Promise<Pending[]>} outbox in the order of `created`
- * @property {() => Promise<Draft[]>} drafts
  * @property {(ops: Op[]) => Promise<void>} write makes all changes, in order, or none
  * @property {() => Promise<void>} wipe deletes everything
  * @property {() => Promise<void>} close
- */
-
-/**
- * @typedef {{key: string, chat_id: string, text: string, reply_to?: string, updated_at?: string, dirty?: boolean}} Draft
  */
 
 /**
@@ -143,7 +137,32 @@
  * @typedef {object} Environment
  * @property {() => boolean} online
  * @property {() => boolean} hidden
- * @property {(fn: (change: 'online' | 'offline' | 'visible' | 'hidden') => void) => () => void} listen returns what ends it
+ * @property {(fn: (change: Change) => void) => () => void} listen returns what ends it
+ * @typedef {'online' | 'offline' | 'visible' | 'hidden' | 'jump'} Change
+ */
+
+/**
+ * What the parts of a client have in common.
+ * @typedef {object} Context
+ * @property {string} url of the WebSocket
+ * @property {new (url: string, protocols: string[]) => any} webSocket
+ * @property {boolean} delivered whether to tell others what this device has received
+ * @property {() => number} now
+ * @property {() => Timer} timer
+ * @property {() => number} random
+ * @property {() => string} uuid
+ * @property {() => boolean} online
+ * @property {() => boolean} hidden
+ * @property {() => boolean} exclusive whether no other tab writes the store
+ * @property {import('./rest.js').Rest} rest
+ * @property {import('./session.js').Session} session
+ * @property {import('./storage.js').Storage} storage
+ * @property {(name: string, data: any) => void} emit
+ *
+ * @typedef {object} Timer at most one call is planned
+ * @property {(ms: number, fn: () => void) => void} set
+ * @property {() => void} clear
+ * @property {boolean} on
  */
 
 export {};

@@ -10,27 +10,24 @@ const answer = (request) =>
 /**
  * A store that survives a restart of the browser, and is the same for all tabs of an origin.
  * @param {string} [name] of the database
- * @param {{capacity?: number, indexedDB?: IDBFactory, IDBKeyRange?: typeof globalThis.IDBKeyRange}} [options]
+ * @param {{capacity?: number}} [options]
  * @returns {import('../types.js').Store}
  */
-export function indexedDbStore(name = 'neonchat', options = {}) {
-  const { capacity = 20_000 } = options;
+export function indexedDbStore(name = 'neonchat', { capacity = 20_000 } = {}) {
   /** @type {IDBDatabase} */
   let db;
-  const range = () => options.IDBKeyRange ?? globalThis.IDBKeyRange;
 
   /** @param {IDBDatabase} db */
   function create(db) {
     db.createObjectStore('chats', { keyPath: 'id' });
     // Rows without `expires` are not in its index.
     db.createObjectStore('events', { keyPath: ['chat_id', 'seq'] }).createIndex('expires', 'expires');
-    db.createObjectStore('outbox', { keyPath: 'request_id' }).createIndex('order', ['chat_id', 'created']);
-    db.createObjectStore('drafts', { keyPath: 'key' });
+    db.createObjectStore('outbox', { keyPath: 'request_id' });
     db.createObjectStore('kv', { keyPath: 'key' });
   }
 
   async function open() {
-    const request = (options.indexedDB ?? globalThis.indexedDB).open(name, 1);
+    const request = indexedDB.open(name, 1);
     request.onupgradeneeded = () => create(request.result);
     db = await answer(request);
     // Another tab deletes the database, or has a newer version of this code.
@@ -57,9 +54,9 @@ export function indexedDbStore(name = 'neonchat', options = {}) {
     const events = transaction.objectStore('events');
     if (op.op === 'trim') {
       // [chat_id] sorts before every [chat_id, seq].
-      events.delete(range().bound([op.chat_id], [op.chat_id, op.below], false, true));
+      events.delete(IDBKeyRange.bound([op.chat_id], [op.chat_id, op.below], false, true));
     } else if (op.op === 'expire') {
-      each(events.index('expires').openCursor(range().upperBound(op.now)), (cursor) => cursor.update(patched(cursor.value, { erase: true })));
+      each(events.index('expires').openCursor(IDBKeyRange.upperBound(op.now)), (cursor) => cursor.update(patched(cursor.value, { erase: true })));
     } else {
       const request = events.get([op.chat_id, op.seq]);
       request.onsuccess = () => {
@@ -94,7 +91,7 @@ export function indexedDbStore(name = 'neonchat', options = {}) {
       new Promise((resolve, reject) => {
         /** @type {import('../types.js').EventRow[]} */
         const rows = [];
-        const request = read('events').openCursor(range().bound([chatId, from], [chatId, to]), backwards ? 'prev' : 'next');
+        const request = read('events').openCursor(IDBKeyRange.bound([chatId, from], [chatId, to]), backwards ? 'prev' : 'next');
         request.onerror = () => reject(request.error);
         request.onsuccess = () => {
           const cursor = request.result;
@@ -104,7 +101,6 @@ export function indexedDbStore(name = 'neonchat', options = {}) {
         };
       }),
     outbox: async () => (await answer(read('outbox').getAll())).sort((a, b) => a.created - b.created),
-    drafts: () => answer(read('drafts').getAll()),
     write: (ops) => change((transaction) => ops.forEach((op) => apply(transaction, op))),
     wipe: () =>
       change((transaction) => {

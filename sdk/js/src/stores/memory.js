@@ -1,6 +1,6 @@
 import { patched } from './patch.js';
 
-const KEYS = /** @type {Record<string, string>} */ ({ chats: 'id', outbox: 'request_id', drafts: 'key', kv: 'key' });
+const KEYS = /** @type {Record<string, string>} */ ({ chats: 'id', outbox: 'request_id', kv: 'key' });
 
 /**
  * A store that ends with the page or process. It keeps the newest `capacity` events of a chat.
@@ -9,7 +9,7 @@ const KEYS = /** @type {Record<string, string>} */ ({ chats: 'id', outbox: 'requ
  */
 export function memoryStore({ capacity = 2000 } = {}) {
   /** @type {Record<string, Map<string, any>>} */
-  const tables = { chats: new Map(), outbox: new Map(), drafts: new Map(), kv: new Map() };
+  const tables = { chats: new Map(), outbox: new Map(), kv: new Map() };
   /** @type {Map<string, Map<number, import('../types.js').EventRow>>} */
   const events = new Map();
   const of = (/** @type {string} */ id) => {
@@ -48,7 +48,6 @@ export function memoryStore({ capacity = 2000 } = {}) {
       return (backwards ? rows.reverse() : rows).slice(0, limit);
     },
     outbox: async () => [...tables.outbox.values()].sort((a, b) => a.created - b.created),
-    drafts: async () => [...tables.drafts.values()],
     write: async (ops) => ops.forEach(apply),
     wipe: async () => {
       for (const table of Object.values(tables)) table.clear();
