@@ -220,8 +220,9 @@ export function createCore(context) {
         const row = streams.row(chatId);
         if (!row) return;
         row.unsent = true;
+        const stored = streams.change(chatId, { draft: text ? { text, reply_to } : null });
         draft(chatId);
-        return streams.change(chatId, { draft: text ? { text, reply_to } : null });
+        return stored;
       },
     },
   };

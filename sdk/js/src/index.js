@@ -153,7 +153,7 @@ function createClient(options) {
       load: () => storage.read((store) => store.get('session')),
       save,
       exclusively: (work) => (name && locks ? /** @type {Promise<any>} */ (locks.request(`neonchat-refresh:${name}`, work)) : work()),
-      changed: (data) => data?.access && core?.authenticate(data.access),
+      renewed: (token) => core?.authenticate(token),
       ended(reason) {
         tabs.post('ended', reason);
         over(reason);

@@ -16,7 +16,7 @@ const LONGEST = 2_000_000_000;
  * @property {() => Promise<SessionData | undefined>} load the stored session
  * @property {(data: SessionData | null) => Promise<void>} save
  * @property {(work: () => Promise<void>) => Promise<void>} exclusively runs `work` while no other tab refreshes
- * @property {(data: SessionData | null) => void} changed
+ * @property {(token: string) => void} renewed
  * @property {(reason: string) => void} ended
  */
 
@@ -25,7 +25,7 @@ const LONGEST = 2_000_000_000;
  * @param {Pick<import('./types.js').Context, 'now' | 'timer' | 'random' | 'uuid' | 'rest'>} context
  * @param {Host} host
  */
-export function createSession({ now, timer, random, uuid, rest }, { load, save, exclusively, changed, ended }) {
+export function createSession({ now, timer, random, uuid, rest }, { load, save, exclusively, renewed, ended }) {
   /** @type {SessionData | null} */
   let data = null;
   // Counts sign-ins and sign-outs: the result of a refresh that began before the last one is dropped.
@@ -50,9 +50,10 @@ export function createSession({ now, timer, random, uuid, rest }, { load, save, 
 
   /** Uses a session, for instance of another tab; `null` ends it. @param {SessionData | null} fresh */
   function adopt(fresh) {
-    if (fresh?.user.id !== data?.user.id) generation++;
+    const former = data;
     data = fresh;
-    changed(data);
+    if (data?.user.id !== former?.user.id) generation++;
+    else if (data?.access && data.access !== former?.access) renewed(data.access);
     if (scheduled) schedule();
   }
 
