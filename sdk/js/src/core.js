@@ -23,7 +23,7 @@ export function createCore(context) {
   const streams = createStreams(context, connection, ({ chat_id, seq, message }) => {
     // The answer was lost, but the message came back.
     const { request_id, id, created_at } = message;
-    outbox.acknowledged({ request_id, chat_id, seq, message_id: id, created_at, status: 'delivered', duplicate: true });
+    outbox.acked({ request_id, chat_id, seq, message_id: id, created_at, status: 'delivered', duplicate: true });
   });
   const page = createPages(context, streams);
   const { send } = connection;
@@ -107,16 +107,16 @@ export function createCore(context) {
     } else if (type === 'lagged') streams.missing(chat_id, frame.head_seq, true);
     else if (type === 'chat_created') streams.created(frame);
     else if (type === 'chat_removed') streams.removed(chat_id, frame.reason);
-    else if (type === 'presence' || type === 'typing' || type === 'system') emit(type, frame);
-    else if (type === 'receipt' || type === 'receipts') {
-      if (type === 'receipt') streams.receipt(frame);
+    else if (/^(presence|typing|system)$/.test(type)) emit(type, frame);
+    else if (/^receipts?$/.test(type)) {
+      if (frame.user_id) streams.receipt(frame);
       emit('receipt', frame);
     } else if (type === 'draft') {
       const { text, reply_to, updated_at } = frame;
       streams.change(chat_id, { draft: text ? { text, reply_to, updated_at } : null });
-    } else if (type === 'pong' || type === 'reconnect' || type === 'auth_ok') return;
+    } else if (/^(pong|reconnect|auth_ok)$/.test(type)) return;
     // An event of a later version has its place in the stream; everything else that is unknown is passed on.
-    else if (chat_id && Number.isInteger(frame.seq)) streams.offer(frame);
+    else if (chat_id && frame.seq > 0) streams.offer(frame);
     else {
       if (type === 'chat_settings') streams.settings(frame);
       emit('event', frame);
@@ -127,20 +127,20 @@ export function createCore(context) {
   function acknowledged(frame) {
     const { type, request_id, chat_id, seq, duplicate, created_at, read_seq, unread_count } = frame;
     if (receipts.delete(request_id)) return streams.receipt({ chat_id, read: read_seq, unread_count });
-    const pending = outbox.acknowledged(frame);
+    const pending = outbox.acked(frame);
     // The event of a repeated change comes as a frame; that of a repeated message does not.
     if (!seq || (type === 'ack' && duplicate)) return;
     const event = { chat_id, seq, own: true, by: session.data?.user.id };
     const { text, entities, message_id, message_ids, type: kind } = pending?.frame ?? { type: '' };
-    const [target, ...others] = pending?.seqs ?? [];
+    const seqs = pending?.seqs ?? [];
     if (kind === 'message') {
       // The server sends the whole message if it has more than its text.
       const sent = { id: frame.message_id, chat_id, sender_id: event.by, text, created_at, updated_at: created_at, seq };
       streams.offer({ ...event, type: 'new_message', message: { ...sent, ...frame.message, request_id } });
     } else if (kind === 'edit') {
-      streams.offer({ ...event, type: 'message_edited', message: { id: message_id, chat_id, seq: target, text, entities, changed_seq: seq } });
+      streams.offer({ ...event, type: 'message_edited', message: { id: message_id, chat_id, seq: seqs[0], text, entities, changed_seq: seq } });
     } else if (kind === 'delete') {
-      const messages = message_ids.map((/** @type {string} */ id, /** @type {number} */ n) => ({ id, seq: [target, ...others][n] }));
+      const messages = message_ids.map((/** @type {string} */ id, /** @type {number} */ n) => ({ id, seq: seqs[n] }));
       streams.offer({ ...event, type: 'messages_deleted', messages });
     }
     // What was sent does not tell how many reactions there are now.
@@ -181,7 +181,7 @@ export function createCore(context) {
       return data ? [...rows, keep('session', data), keep('owner', data.user.id)] : rows;
     },
     /** The session has a newer token. @param {string} token */
-    authenticate(token) {
+    auth(token) {
       if (/syncing|live/.test(connection.status.state)) send({ type: 'auth', token, request_id: uuid() });
     },
     /** What tabs ask the leader for. */
@@ -197,7 +197,7 @@ export function createCore(context) {
       wake: connection.wake,
       /** @param {string} chatId @param {import('./types.js').PageQuery} query */
       page(chatId, query) {
-        streams.freshen(chatId);
+        streams.fresh(chatId);
         return page(chatId, query);
       },
       /** @param {string} chatId */

@@ -5,7 +5,6 @@
  * @property {boolean} [retryable] whether the same request may succeed later
  * @property {number} [retryAfterMs] when, if the server says it
  * @property {any} [problem] the body of the answer (RFC 9457)
- * @property {string} [message]
  * @property {unknown} [cause]
  */
 

@@ -59,23 +59,14 @@ export { memoryStore } from './stores/memory.js';
 /** The largest frame is 64 KiB; a UTF-16 unit has up to 3 bytes in it. */
 const FRAME = 65_536 / 3;
 
-/** @type {import('./types.js').Clock} */
-const realClock = {
-  now: Date.now,
-  setTimeout: (fn, ms) => setTimeout(fn, ms),
-  clearTimeout: (timer) => clearTimeout(timer),
-};
-
 /** @type {import('./types.js').Environment} */
 const browser = {
   online: () => globalThis.navigator?.onLine !== false,
   hidden: () => globalThis.document?.hidden === true,
   listen(fn) {
     const end = new AbortController();
-    for (const type of ['online', 'offline', 'visibilitychange']) {
-      const change = () => fn(/** @type {any} */ (type === 'visibilitychange' ? (document.hidden ? 'hidden' : 'visible') : type));
-      globalThis.window?.addEventListener(type, change, { signal: end.signal });
-    }
+    const change = (/** @type {Event} */ { type }) => fn(/** @type {any} */ (type[0] === 'v' ? (document.hidden ? 'hidden' : 'visible') : type));
+    for (const type of ['online', 'offline', 'visibilitychange']) globalThis.addEventListener?.(type, change, end);
     return () => end.abort();
   },
 };
@@ -86,7 +77,7 @@ const browser = {
  */
 function createClient(options) {
   const o = {
-    clock: realClock,
+    clock: { now: Date.now, setTimeout, clearTimeout },
     random: Math.random,
     uuid: () => crypto.randomUUID(),
     environment: browser,
@@ -101,7 +92,8 @@ function createClient(options) {
     url: options.url.replace(/\/+$/, ''),
   };
   if (!o.webSocket) throw new Error('pass the WebSocket of ws');
-  const { clock, environment, uuid, locks, store } = o;
+  const { environment, uuid, locks, store } = o;
+  const { now, setTimeout: plan, clearTimeout: cancel } = o.clock;
   const name = store.shared;
 
   // What this tab knows: that of the leader, by its events.
@@ -125,14 +117,14 @@ function createClient(options) {
     /** @type {any} */
     let id;
     const clear = () => {
-      clock.clearTimeout(id);
+      cancel(id);
       id = undefined;
     };
     return {
       clear,
       set(/** @type {number} */ ms, /** @type {() => void} */ fn) {
         clear();
-        id = clock.setTimeout(() => {
+        id = plan(() => {
           id = undefined;
           fn();
         }, ms);
@@ -148,12 +140,12 @@ function createClient(options) {
   const rest = createRest(o.url, o.fetch, timer, () => session);
   const tabs = createTabs({ ...o, name, lead, answer, heard });
   const session = createSession(
-    { ...o, now: clock.now, timer, rest },
+    { ...o, now, timer, rest },
     {
       load: () => storage.read((store) => store.get('session')),
       save,
-      exclusively: (work) => (name && locks ? /** @type {Promise<any>} */ (locks.request(`neonchat-refresh:${name}`, work)) : work()),
-      renewed: (token) => core?.authenticate(token),
+      alone: (work) => (name && locks ? /** @type {Promise<any>} */ (locks.request(`neonchat-refresh:${name}`, work)) : work()),
+      renewed: (token) => core?.auth(token),
       ended(reason) {
         tabs.post('ended', reason);
         over(reason);
@@ -215,8 +207,7 @@ function createClient(options) {
   async function lead() {
     core = createCore({
       ...o,
-      now: clock.now,
-      ...{ timer, rest, session, storage },
+      ...{ now, timer, rest, session, storage },
       url: o.webSocketUrl ?? o.url.replace(/^http/, 'ws').replace(/:\d+$/, ':8082') + '/ws',
       online: environment.online,
       hidden: environment.hidden,
@@ -474,7 +465,7 @@ function createClient(options) {
 
 /** @param {any} a @param {any} b */
 function byActivity(a, b) {
-  return (a.pin_place ?? Infinity) - (b.pin_place ?? Infinity) || Number(a.updated_at < b.updated_at) - Number(a.updated_at > b.updated_at);
+  return (a.pin_place ?? Infinity) - (b.pin_place ?? Infinity) || b.updated_at.localeCompare(a.updated_at);
 }
 
 /** A client of one user. */

@@ -119,7 +119,7 @@ export function createOutbox({ now, timer, storage, emit }, connection) {
       }
     },
     /** The server has it. Returns what was sent, if this outbox did. @param {any} ack @returns {Pending | undefined} */
-    acknowledged(ack) {
+    acked(ack) {
       const row = rows.get(ack.request_id);
       if (!row) return;
       rows.delete(row.request_id);

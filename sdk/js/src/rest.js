@@ -103,7 +103,7 @@ export function createRest(base, fetch, timer, session) {
     if (response.ok) return answer;
     const retryable = status === 429 || status > 499;
     throw new NeonChatError(answer.code ?? (retryable ? 'unavailable' : 'unknown'), {
-      ...{ status, retryable, reason: answer.reason, problem: answer, message: answer.detail },
+      ...{ status, retryable, reason: answer.reason, problem: answer },
       retryAfterMs: Number(response.headers.get('Retry-After')) * 1000 || undefined,
     });
   }

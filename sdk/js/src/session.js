@@ -15,7 +15,7 @@ const LONGEST = 2_000_000_000;
  * @typedef {object} Host
  * @property {() => Promise<SessionData | undefined>} load the stored session
  * @property {(data: SessionData | null) => Promise<void>} save
- * @property {(work: () => Promise<void>) => Promise<void>} exclusively runs `work` while no other tab refreshes
+ * @property {(work: () => Promise<void>) => Promise<void>} alone runs `work` while no other tab refreshes
  * @property {(token: string) => void} renewed
  * @property {(reason: string) => void} ended
  */
@@ -25,7 +25,7 @@ const LONGEST = 2_000_000_000;
  * @param {Pick<import('./types.js').Context, 'now' | 'timer' | 'random' | 'uuid' | 'rest'>} context
  * @param {Host} host
  */
-export function createSession({ now, timer, random, uuid, rest }, { load, save, exclusively, renewed, ended }) {
+export function createSession({ now, timer, random, uuid, rest }, { load, save, alone, renewed, ended }) {
   /** @type {SessionData | null} */
   let data = null;
   // Counts sign-ins and sign-outs: the result of a refresh that began before the last one is dropped.
@@ -89,7 +89,7 @@ export function createSession({ now, timer, random, uuid, rest }, { load, save, 
       if (mine !== generation || !data) throw signedOut('changed');
       return data;
     };
-    await exclusively(async () => {
+    await alone(async () => {
       const stored = await load();
       const { refresh, user } = check();
       if (stored?.access && stored.access !== used && stored.user.id === user.id && stored.access_expires_at > now()) return adopt(stored);

@@ -417,7 +417,7 @@ export function createStreams({ timer, rest, storage, session, uuid, exclusive, 
       isConnected = true;
       synced = new Set();
       const at = (/** @type {ChatRow} */ { item }) => item?.updated_at ?? '';
-      const latest = rows().sort((a, b) => Number(at(a) < at(b)) - Number(at(a) > at(b)));
+      const latest = rows().sort((a, b) => at(b).localeCompare(at(a)));
       sync(cursorsOf(latest.slice(0, SYNC_CHATS)));
       list().catch((error) => failed(undefined, error));
     },
@@ -494,14 +494,15 @@ export function createStreams({ timer, rest, storage, session, uuid, exclusive, 
      * How far the user, or the partner of a direct chat, has read it. The highest marker counts.
      * @param {any} receipt without `user_id`: of the user
      */
-    receipt({ chat_id, user_id, read, delivered = 0, unread_count }) {
+    receipt({ chat_id, user_id, read, delivered, unread_count }) {
       const chat = chats.get(chat_id);
       /** @type {any} */
       const item = chat?.row?.item;
       if (!chat || !item) return;
       if (user_id && user_id !== me()) {
-        const { partner_read_seq = 0, partner_delivered_seq = 0 } = item;
-        change(chat, { partner_read_seq: Math.max(read, partner_read_seq), partner_delivered_seq: Math.max(delivered, partner_delivered_seq) });
+        for (const [name, seq] of [['partner_read_seq', read], ['partner_delivered_seq', delivered]]) {
+          if (seq > (item[name] ?? 0)) change(chat, { [name]: seq });
+        }
       } else if (read >= (item.read_seq ?? 0)) {
         change(chat, { read_seq: read, marked_unread: false, unread_count: unread_count ?? item.unread_count });
       }
@@ -517,7 +518,7 @@ export function createStreams({ timer, rest, storage, session, uuid, exclusive, 
     },
 
     /** Fetches what a chat misses that was not synced. @param {string} id */
-    freshen(id) {
+    fresh(id) {
       const chat = chats.get(id);
       if (chat?.row?.stale) fetch(chat);
     },

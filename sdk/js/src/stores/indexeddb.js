@@ -37,16 +37,6 @@ export function indexedDbStore(name = 'neonchat', { capacity = 20_000 } = {}) {
   /** @param {string} table */
   const read = (table) => db.transaction(table).objectStore(table);
 
-  /** @param {IDBRequest<IDBCursorWithValue | null>} request @param {(cursor: IDBCursorWithValue) => void} fn */
-  const each = (request, fn) => {
-    request.onsuccess = () => {
-      const cursor = request.result;
-      if (!cursor) return;
-      fn(cursor);
-      cursor.continue();
-    };
-  };
-
   /** @param {IDBTransaction} transaction @param {import('../types.js').Op} op */
   function apply(transaction, op) {
     if (op.op === 'put') return void transaction.objectStore(op.table).put(op.row);
@@ -56,7 +46,12 @@ export function indexedDbStore(name = 'neonchat', { capacity = 20_000 } = {}) {
       // [chat_id] sorts before every [chat_id, seq].
       events.delete(IDBKeyRange.bound([op.chat_id], [op.chat_id, op.below], false, true));
     } else if (op.op === 'expire') {
-      each(events.index('expires').openCursor(IDBKeyRange.upperBound(op.now)), (cursor) => cursor.update(patched(cursor.value, { erase: true })));
+      const request = events.index('expires').openCursor(IDBKeyRange.upperBound(op.now));
+      request.onsuccess = () => {
+        const cursor = request.result;
+        cursor?.update(patched(cursor.value, { erase: true }));
+        cursor?.continue();
+      };
     } else {
       const request = events.get([op.chat_id, op.seq]);
       request.onsuccess = () => {
@@ -65,21 +60,19 @@ export function indexedDbStore(name = 'neonchat', { capacity = 20_000 } = {}) {
     }
   }
 
-  /** @param {(transaction: IDBTransaction) => void} work */
+  /** @param {(transaction: IDBTransaction) => void} work @returns {Promise<void>} */
   const change = (work) =>
-    /** @type {Promise<void>} */ (
-      new Promise((resolve, reject) => {
-        const transaction = db.transaction([...db.objectStoreNames], 'readwrite');
-        transaction.oncomplete = () => resolve();
-        transaction.onabort = () => reject(transaction.error ?? new Error('the transaction was aborted'));
-        try {
-          work(transaction);
-        } catch (error) {
-          transaction.abort();
-          reject(error);
-        }
-      })
-    );
+    new Promise((resolve, reject) => {
+      const transaction = db.transaction([...db.objectStoreNames], 'readwrite');
+      transaction.oncomplete = () => resolve();
+      transaction.onabort = () => reject(transaction.error);
+      try {
+        work(transaction);
+      } catch (error) {
+        reject(error);
+        transaction.abort();
+      }
+    });
 
   return {
     shared: name,
