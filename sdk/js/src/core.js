@@ -42,6 +42,7 @@ export function createCore(context) {
     const kept = await storage.read((store) => store.get('session'));
     await storage.read((store) => store.wipe());
     await storage.commit(kept ? [keep('session', kept)] : []);
+    for (const entry of outbox.rows.values()) emit('outbox', { type: 'cancelled', entry });
     await load();
   }
 

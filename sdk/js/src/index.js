@@ -179,8 +179,8 @@ function createClient(options) {
     if (reason !== 'logout') return;
     if (core) await core.wipe();
     else if (!isStarted) await storage.read((store) => store.wipe());
-    for (const { reject } of sendings.values()) reject(new NeonChatError('signed_out'));
-    for (const map of [chats, pending, sendings]) map.clear();
+    chats.clear();
+    pending.clear();
   }
 
   /** @param {SessionData | null} data */
@@ -247,11 +247,7 @@ function createClient(options) {
       const isOther = data.user.id !== session.data?.user.id;
       session.adopt(data);
       if (isOther && core) await restart();
-    } else {
-      take(await call('snapshot'));
-      // The former leader may have ended between an answer of the server and telling it: then the answer will be the same again.
-      for (const [id, { entry }] of sendings) if (!pending.has(id)) call('add', entry);
-    }
+    } else take(await call('snapshot'));
   }
 
   /**
@@ -297,6 +293,8 @@ function createClient(options) {
     for (const chat of snapshot.chats) chats.set(chat.id, chat);
     for (const entry of snapshot.outbox) pending.set(entry.request_id, entry);
     if (snapshot.status.state !== status.state) deliver('state', snapshot.status);
+    // The former leader may have ended between an answer of the server and telling it: then the answer will be the same again.
+    for (const [id, { entry }] of sendings) if (!pending.has(id)) call('add', entry);
   }
 
   /** @param {Frame} content @param {(number | undefined)[]} [seqs] @returns {Sending} */

@@ -37,26 +37,31 @@ export function indexedDbStore(name = 'neonchat', { capacity = 20_000 } = {}) {
   /** @param {string} table */
   const read = (table) => db.transaction(table).objectStore(table);
 
-  /** @param {IDBTransaction} transaction @param {import('../types.js').Op} op */
-  function apply(transaction, op) {
-    if (op.op === 'put') return void transaction.objectStore(op.table).put(op.row);
-    if (op.op === 'delete') return void transaction.objectStore(op.table).delete(op.key);
+  /** @param {IDBTransaction} transaction @param {import('../types.js').Op[]} ops */
+  function apply(transaction, ops) {
     const events = transaction.objectStore('events');
-    if (op.op === 'trim') {
+    for (const [n, op] of ops.entries()) {
+      if (op.op === 'patch') {
+        const request = events.get([op.chat_id, op.seq]);
+        request.onsuccess = () => {
+          if (request.result) events.put(patched(request.result, op));
+          // Another change of the same message has to find this one.
+          apply(transaction, ops.slice(n + 1));
+        };
+        return;
+      }
+      if (op.op === 'put') transaction.objectStore(op.table).put(op.row);
+      else if (op.op === 'delete') transaction.objectStore(op.table).delete(op.key);
       // [chat_id] sorts before every [chat_id, seq].
-      events.delete(IDBKeyRange.bound([op.chat_id], [op.chat_id, op.below], false, true));
-    } else if (op.op === 'expire') {
-      const request = events.index('expires').openCursor(IDBKeyRange.upperBound(op.now));
-      request.onsuccess = () => {
-        const cursor = request.result;
-        cursor?.update(patched(cursor.value, { erase: true }));
-        cursor?.continue();
-      };
-    } else {
-      const request = events.get([op.chat_id, op.seq]);
-      request.onsuccess = () => {
-        if (request.result) events.put(patched(request.result, op));
-      };
+      else if (op.op === 'trim') events.delete(IDBKeyRange.bound([op.chat_id], [op.chat_id, op.below], false, true));
+      else {
+        const request = events.index('expires').openCursor(IDBKeyRange.upperBound(op.now));
+        request.onsuccess = () => {
+          const cursor = request.result;
+          cursor?.update(patched(cursor.value, { erase: true }));
+          cursor?.continue();
+        };
+      }
     }
   }
 
@@ -94,7 +99,7 @@ export function indexedDbStore(name = 'neonchat', { capacity = 20_000 } = {}) {
         };
       }),
     outbox: async () => (await answer(read('outbox').getAll())).sort((a, b) => a.created - b.created),
-    write: (ops) => change((transaction) => ops.forEach((op) => apply(transaction, op))),
+    write: (ops) => change((transaction) => apply(transaction, ops)),
     wipe: () =>
       change((transaction) => {
         for (const table of db.objectStoreNames) transaction.objectStore(table).clear();
