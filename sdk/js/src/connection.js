@@ -140,7 +140,7 @@ export function createConnection({ url, webSocket, now, timer, random, online, h
   function closed(code, reason, token) {
     if (REFUSED[code]) tokenRefused(code, token);
     else if (code >= 4000 && code < 4100) {
-      stop({ state: 'stopped', reason: `closed_${code}` });
+      stop({ state: 'stopped', reason: 'closed' });
       emit('error', { code: 'closed', close_code: code, message: reason });
     } else again();
   }

@@ -48,7 +48,7 @@ export { memoryStore } from './stores/memory.js';
  * @property {Frame} typing
  * @property {Frame} presence
  * @property {Frame} receipt
- * @property {{type: 'chat_created' | 'chat_changed' | 'chat_removed' | 'chats_listed', chat_id?: string, chat?: ChatItem, reason?: string}} chat
+ * @property {{type: 'chat_created' | 'chat_changed' | 'chat_removed' | 'chats', chat_id?: string, chat?: ChatItem, reason?: string}} chat
  * @property {{chat_id: string, from_seq: number, to_seq: number, skipped: boolean, restored?: boolean}} gap events are missing:
  *   they are being fetched, or, if `skipped`, the history begins anew after them
  * @property {{type: 'added' | 'done' | 'failed' | 'cancelled', entry: Pending, ack?: Ack}} outbox
@@ -110,7 +110,8 @@ function createClient(options) {
   let isStarted = false;
   /** @type {Promise<void> | undefined} */
   let opening;
-  let restarting = Promise.resolve();
+  // The leader begins, or begins again.
+  let beginning = Promise.resolve();
   let unlisten = () => {};
 
   const timer = () => {
@@ -160,17 +161,17 @@ function createClient(options) {
   async function accept(answer, cookie) {
     await open();
     await session.accept(answer, cookie);
-    if (core) await restart();
+    if (core) await begin(true);
     return /** @type {SessionData} */ (session.data);
   }
 
-  /** The leader begins again, as another user. */
-  function restart() {
-    return (restarting = (async () => {
-      await core?.stop();
+  /** The leader begins. @param {boolean} [again] as another user */
+  function begin(again) {
+    return (beginning = beginning.then(async () => {
+      if (again) await core?.stop();
       await core?.start();
       take(core?.calls.snapshot());
-    })());
+    }));
   }
 
   /** The session is over. @param {string} reason */
@@ -217,8 +218,7 @@ function createClient(options) {
         tabs.post('event', { name, data });
       },
     });
-    await core.start();
-    take(core?.calls.snapshot());
+    await begin();
   }
 
   async function stop() {
@@ -233,7 +233,7 @@ function createClient(options) {
 
   /** Does what a tab asked the leader for. @param {string} name @param {any[]} args */
   async function answer(name, args) {
-    await restarting;
+    await beginning;
     return /** @type {any} */ (core?.calls)[name](...args);
   }
 
@@ -246,7 +246,7 @@ function createClient(options) {
     } else if (kind === 'session') {
       const isOther = data.user.id !== session.data?.user.id;
       session.adopt(data);
-      if (isOther && core) await restart();
+      if (isOther && core) await begin(true);
     } else take(await call('snapshot'));
   }
 
@@ -292,6 +292,7 @@ function createClient(options) {
     pending.clear();
     for (const chat of snapshot.chats) chats.set(chat.id, chat);
     for (const entry of snapshot.outbox) pending.set(entry.request_id, entry);
+    emit('chat', { type: 'chats' });
     if (snapshot.status.state !== status.state) deliver('state', snapshot.status);
     // The former leader may have ended between an answer of the server and telling it: then the answer will be the same again.
     for (const [id, { entry }] of sendings) if (!pending.has(id)) call('add', entry);
@@ -333,6 +334,8 @@ function createClient(options) {
       return tabs.isLeader;
     },
 
+    /** Reads the store: then it is known who is signed in. */
+    open,
     /** @param {{username: string, password: string, device_name?: string, cookie?: boolean, [member: string]: any}} credentials */
     async login(credentials) {
       const { cookie } = credentials;

@@ -135,7 +135,7 @@ export function createStreams({ timer, rest, storage, session, uuid, exclusive, 
     if (added.length) sync(cursorsOf(added));
     if (!isListed) for (const id of unlisted) if (!synced.has(id)) await look(id);
     isListed = isPrimed = true;
-    await storage.commit([keep('primed', true)], () => emit('chat', { type: 'chats_listed' }));
+    await storage.commit([keep('primed', true)], () => emit('chat', { type: 'chats' }));
   }
 
   /** Asks for a chat that is not in the list, or not yet known. @param {string} id */
