@@ -212,7 +212,7 @@ function createClient(options) {
       url: o.webSocketUrl ?? o.url.replace(/^http/, 'ws').replace(/:\d+$/, ':8082') + '/ws',
       online: environment.online,
       hidden: environment.hidden,
-      exclusive: () => tabs.exclusive,
+      exclusive: tabs.exclusive,
       emit(name, data) {
         deliver(name, data);
         tabs.post('event', { name, data });

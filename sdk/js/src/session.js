@@ -86,14 +86,14 @@ export function createSession({ now, timer, random, uuid, rest }, { load, save, 
   async function renew(used) {
     const mine = generation;
     const check = () => {
-      if (mine !== generation || !data) throw signedOut('changed');
-      return data;
+      if (mine !== generation) throw signedOut('changed');
+      return /** @type {SessionData} */ (data);
     };
     await alone(async () => {
       const stored = await load();
-      const { refresh, user } = check();
+      const { refresh, user, access_expires_at } = check();
       if (stored?.access && stored.access !== used && stored.user.id === user.id && stored.access_expires_at > now()) return adopt(stored);
-      if (!refresh) return end('token_expired');
+      if (!refresh) return end(now() < access_expires_at ? 'unauthorized' : 'token_expired');
       const cookie = refresh === true;
       let answer;
       try {

@@ -278,7 +278,7 @@ export function createStreams({ timer, rest, storage, session, uuid, exclusive, 
   function shorten(row, ops) {
     const { capacity } = storage;
     // Not with every event; and another tab may use what is older.
-    if (!exclusive() || row.applied - row.segments[0][0] < capacity * 1.25) return;
+    if (!exclusive || row.applied - row.segments[0][0] < capacity * 1.25) return;
     const below = row.applied - capacity + 1;
     row.segments = clipped(row.segments, below);
     ops.push(trim(row.id, below));

@@ -18,7 +18,7 @@
  */
 export function createTabs({ name, locks, channel, uuid, lead, answer, heard }) {
   const me = uuid();
-  const isShared = Boolean(name && locks && channel);
+  const isShared = name && locks && channel;
   let isLeader = false;
   // What the leader knows is loaded.
   let ready = Promise.resolve();
@@ -82,9 +82,7 @@ export function createTabs({ name, locks, channel, uuid, lead, answer, heard }) 
       return isLeader;
     },
     /** Whether no other tab writes the store while this one does. */
-    get exclusive() {
-      return isShared || !name;
-    },
+    exclusive: Boolean(isShared || !name),
     post,
     start() {
       if (!isShared) return takeOver();

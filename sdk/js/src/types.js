@@ -153,7 +153,7 @@
  * @property {() => string} uuid
  * @property {() => boolean} online
  * @property {() => boolean} hidden
- * @property {() => boolean} exclusive whether no other tab writes the store
+ * @property {boolean} exclusive whether no other tab writes the store
  * @property {import('./rest.js').Rest} rest
  * @property {import('./session.js').Session} session
  * @property {import('./storage.js').Storage} storage

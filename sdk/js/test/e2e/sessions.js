@@ -5,7 +5,7 @@ import { after, before, describe, it } from 'node:test';
 import WebSocket from 'ws';
 import { NeonChat, memoryStore } from '../../src/index.js';
 import { Services, event, register, state, until } from '../support/services.js';
-import { inState, launch, openTab, serve } from '../support/page.js';
+import { launch, openTab, serve } from '../support/page.js';
 
 describe('sessions', { concurrency: false }, () => {
   let services, site, browser;
@@ -141,11 +141,17 @@ describe('sessions', { concurrency: false }, () => {
     });
     const session = { ...one.session, access: 'broken' };
     const tabs = [];
-    for (let n = 0; n < 3; n++) tabs.push(await openTab(context, { origin: site.origin, services, session: n === 0 ? session : undefined, start: n > 0 }));
-    await tabs[0].evaluate(() => globalThis.client.start());
-    await inState(tabs[0], 'live');
+    for (let n = 0; n < 3; n++) {
+      const page = await openTab(context, { origin: site.origin, services, session: n === 0 ? session : undefined, start: false });
+      await page.evaluate(() => globalThis.client.open());
+      tabs.push(page);
+    }
     const ids = await Promise.all(tabs.map((page) => page.evaluate(async () => (await globalThis.client.rest.get('/users/me')).id)));
     assert.deepEqual(ids, [account.id, account.id, account.id]);
+    assert.equal(refreshes, 1);
+    // The connection of the leader has the new token too.
+    await Promise.all(tabs.map((page) => page.evaluate(() => globalThis.client.start())));
+    for (const page of tabs) await page.waitForFunction(() => globalThis.client.state === 'live');
     assert.equal(refreshes, 1);
     await context.close();
   });
