@@ -107,7 +107,9 @@ function createClient(options) {
   const sendings = new Map();
   /** @type {import('./core.js').Core | undefined} */
   let core;
-  let isStarted = false;
+  // What `start` began and `stop` has not ended.
+  /** @type {object | undefined} */
+  let run;
   /** @type {Promise<void> | undefined} */
   let opening;
   // The leader begins, or begins again.
@@ -179,7 +181,7 @@ function createClient(options) {
     await core?.stop({ state: 'signed_out', reason });
     if (reason !== 'logout') return;
     if (core) await core.wipe();
-    else if (!isStarted) await storage.read((store) => store.wipe());
+    else if (!run) await storage.read((store) => store.wipe());
     chats.clear();
     pending.clear();
   }
@@ -222,9 +224,11 @@ function createClient(options) {
   }
 
   async function stop() {
-    if (!isStarted) return;
-    isStarted = false;
+    if (!run) return;
+    run = undefined;
     unlisten();
+    // What begins would go on after its end.
+    await beginning;
     await core?.stop();
     core = undefined;
     tabs.stop();
@@ -352,10 +356,10 @@ function createClient(options) {
 
     /** Connects, and stays connected until `stop`. */
     start() {
-      if (isStarted) return;
-      isStarted = true;
+      if (run) return;
+      const mine = (run = {});
       unlisten = environment.listen((change) => call('wake', change));
-      open().then(() => isStarted && tabs.start());
+      open().then(() => mine === run && tabs.start());
     },
     /** Disconnects. What is pending stays in the store. */
     stop,

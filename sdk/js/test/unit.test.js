@@ -334,3 +334,17 @@ it('a write to IndexedDB makes all changes or none', async () => {
   await assert.rejects(store.write(ops));
   assert.equal(await store.get('a'), undefined);
 });
+
+it('stop is final, also while the client is starting', async () => {
+  const { client, network, clock } = setup();
+  client.start();
+  const stopped = client.stop();
+  client.start();
+  await stopped;
+  await client.stop();
+  await settled();
+  await clock.advance(60_000);
+  assert.equal(client.state, 'stopped');
+  const { opened, closed } = network.take();
+  assert.equal(opened.length, closed.length);
+});
