@@ -348,3 +348,71 @@ it('stop is final, also while the client is starting', async () => {
   const { opened, closed } = network.take();
   assert.equal(opened.length, closed.length);
 });
+
+it('stop is final, also while the store is being read', async () => {
+  let read = () => {};
+  const store = memoryStore();
+  store.chats = () => new Promise((resolve) => (read = () => resolve([])));
+  const { client, network } = setup({ store });
+  client.start();
+  await settled();
+  const stopped = client.stop();
+  await settled();
+  read();
+  await stopped;
+  await settled();
+  const { opened, closed } = network.take();
+  assert.equal(opened.length, closed.length);
+  assert.equal(client.state, 'stopped');
+});
+
+it('what is sent before the store is read is not lost', async () => {
+  const setup_ = setup({ items: [item(1)] });
+  setup_.client.start();
+  const { stored, request_id } = setup_.client.send(chatId(1), { text: 'early' });
+  await stored;
+  assert.deepEqual((await setup_.store.outbox()).map((row) => row.request_id), [request_id]);
+  await setup_.client.stop();
+});
+
+it('a call that no leader has answered is made again when there is one', async () => {
+  const [locks, channel, network] = [new FakeLocks(), fakeChannel(), new FakeNetwork()];
+  const store = Object.assign(memoryStore(), { shared: 'test' });
+  // The leader ends before it answers: here it never reads its messages.
+  class Deaf extends channel {
+    set onmessage(_) {}
+  }
+  const deaf = setup({ locks, channel: Deaf, network, store });
+  const other = setup({ locks, channel, network, store });
+  deaf.client.start();
+  await settled();
+  other.client.start();
+  await settled();
+  const { stored, request_id } = other.client.send(chatId(1), { text: 'x' });
+  await settled();
+  assert.deepEqual(await store.outbox(), []);
+  await deaf.client.stop();
+  await stored;
+  assert.deepEqual((await store.outbox()).map((row) => row.request_id), [request_id]);
+  await other.client.stop();
+});
+
+it('a tab asks again when a leader says that it is there', async () => {
+  const [locks, channel, network] = [new FakeLocks(), fakeChannel(), new FakeNetwork()];
+  const store = Object.assign(memoryStore(), { shared: 'test' });
+  // Somebody holds the lock and does not answer.
+  locks.request('neonchat:test', () => new Promise(() => {}));
+  const { client } = setup({ locks, channel, network, store });
+  client.start();
+  const bus = new channel('neonchat:test');
+  const asked = [];
+  bus.onmessage = ({ data }) => data.kind === 'call' && asked.push(data.data.name);
+  await settled();
+  client.typing(chatId(1));
+  await settled();
+  assert.deepEqual(asked, ['typing']);
+  bus.postMessage({ kind: 'hello', from: 'leader' });
+  await settled();
+  assert.deepEqual(asked.filter((name) => name === 'typing').length, 2);
+  await client.stop();
+});
