@@ -251,7 +251,7 @@ function createClient(options) {
       const isOther = data.user.id !== session.data?.user.id;
       session.adopt(data);
       if (isOther && core) await begin(true);
-    } else take(await call('snapshot'));
+    } else call('snapshot').then(take, () => {});
   }
 
   /**
