@@ -1,7 +1,7 @@
 # `make` lists the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test autobahn schemathesis backup restore demo chaos soak mutants compat bench pgo microbench load alerts-check clients-check containers-check k8s k8s-check coverage check release-check fmt clean-data
+.PHONY: help run test autobahn schemathesis backup restore demo chaos soak mutants compat bench pgo microbench load alerts-check clients-check sdk-js-check sdk-js-test sdk-js-e2e sdk-js-generate containers-check k8s k8s-check coverage check release-check fmt clean-data
 
 CARGO ?= cargo
 # Arguments for `cargo test`, for instance: make test ARGS='-p chat-service login'
@@ -131,11 +131,30 @@ check: ## Check formatting, lints, licences, advisories and generated clients
 			$(CARGO) deny --offline check advisories 2>/dev/null || $(CARGO) deny fetch db >/dev/null 2>&1 \
 			&& $(CARGO) deny check advisories || echo "cargo deny: no advisory data available, advisories skipped"; }; \
 	fi
-	@$(MAKE) --no-print-directory clients-check
+	@$(MAKE) --no-print-directory clients-check sdk-js-check
 
 clients-check: ## Generate clients from the OpenAPI document and compile them; validate docs/asyncapi.json
 	@$(CARGO) build --workspace --bins
 	@docs/clients/check.sh
+
+sdk-js-check: ## Check the types and the package of the JavaScript SDK
+	@$(CARGO) build --workspace --bins
+	@sdk/js/check.sh
+
+sdk-js-test: ## Run the shared cases and unit tests of the JavaScript SDK
+	@sdk/js/check.sh install
+	@cd sdk/js && exec node --test test/*.test.js
+
+sdk-js-e2e: ## Test the JavaScript SDK, and the examples of docs/CLIENTS.md, against the services, in Node.js and Chromium
+	@testbed/install.sh
+	@sdk/js/check.sh install
+	@$(CARGO) build --workspace --bins
+	@exec target/debug/testbed exec node --test sdk/js/test/e2e/all.test.js
+
+sdk-js-generate: ## Generate the types of the JavaScript SDK from the OpenAPI document
+	@sdk/js/check.sh install
+	@$(CARGO) build --workspace --bins
+	@target/debug/chat-service openapi | node sdk/js/scripts/generate.js
 
 release-check: ## Check versions, licences, advisories and unused dependencies; write SBOMs
 	@CARGO="$(CARGO)" deploy/release-check.sh

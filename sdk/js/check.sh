@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Checks the SDK for JavaScript: types, the types of the REST API, the content of the package. `check.sh install` only installs the
+# tools. Without Node.js 20 or its tools it is skipped, with a message.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+mode=${1:-check}
+
+# Ends the check, but fails the tests, which cannot be skipped.
+skip() {
+  echo "sdk-js: $1" >&2
+  [ "$mode" != check ] || { echo "sdk-js: skipped" >&2; exit 0; }
+  exit 1
+}
+
+command -v npm > /dev/null && command -v node > /dev/null || skip "Node.js is not installed"
+node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || skip "it needs Node.js 20 or newer"
+stamp=node_modules/.installed
+if ! cmp -s package-lock.json "$stamp"; then
+  npm ci --ignore-scripts --no-audit --no-fund > npm-ci.log 2>&1 || { cat npm-ci.log >&2; skip "its tools cannot be installed"; }
+  rm npm-ci.log
+  cp package-lock.json "$stamp"
+fi
+[ "$mode" = check ] || exit 0
+
+node_modules/.bin/tsc -p tsconfig.json
+"${CHAT_SERVICE:-../../target/debug/chat-service}" openapi | node scripts/generate.js --check
+node scripts/types.js
+listing=$(npm pack --dry-run --ignore-scripts --json)
+node -e '
+  const [{ files }] = JSON.parse(process.argv[1]);
+  const names = new Set(files.map(({ path }) => path));
+  const { exports: { ".": entry } } = require("./package.json");
+  for (const name of [entry.types, entry.default, "./README.md"]) if (!names.has(name.slice(2))) throw new Error(`${name} is not in the package`);
+  for (const name of names) if (!/^(src|types)\/|^(package\.json|README\.md)$/.test(name)) throw new Error(`${name} is in the package`);
+' "$listing"
+echo "sdk-js: types checked, package complete"

@@ -1,0 +1,242 @@
+/** The n-th wait is random between 0 and BACKOFF × 2^n, at most BACKOFF_MAX. */
+const BACKOFF = 500;
+const BACKOFF_MAX = 30_000;
+/** A connection that lived this long starts again at n = 0. */
+const STABLE = 30_000;
+/** A hidden tab waits this many times longer. */
+const HIDDEN_FACTOR = 3;
+/** A `ping` follows after this long without a frame, and its answer must come within PONG. */
+const PING = 25_000;
+const PONG = 8_000;
+/** How long a handshake may take. */
+const HANDSHAKE = 10_000;
+/** The clock is compared at this interval. If it jumped by more than JUMP, the computer slept. */
+const BEAT = 5_000;
+const JUMP = 10_000;
+
+/** Why a session has ended whose token was refused, by close code. @type {Record<number, string>} */
+const REFUSED = { 4001: 'unauthorized', 4002: 'token_expired', 4004: 'revoked' };
+
+/**
+ * @typedef {import('./types.js').Frame} Frame
+ * @typedef {ReturnType<typeof createConnection>} Connection
+ *
+ * @typedef {object} Host
+ * @property {() => void} opened the socket is open: send the first frame
+ * @property {(frame: Frame) => void} received
+ * @property {() => void} lost
+ */
+
+/**
+ * The state machine of the connection. README.md has its table.
+ * @param {import('./types.js').Context} context
+ * @param {Host} host
+ */
+export function createConnection({ url, webSocket, now, timer, random, online, hidden, rest, session, emit }, { opened, received, lost }) {
+  /** @type {import('./types.js').Status} */
+  let status = { state: 'stopped' };
+  /** @type {any} */
+  let socket;
+  // The number of the attempt: what belongs to a former one is ignored.
+  let attempt = 0;
+  // The number of waits since the last stable connection.
+  let failures = 0;
+  let running = false;
+  let isHidden = hidden();
+  // When the first and the last frame of this connection came.
+  let since = 0;
+  let heard = 0;
+  // The end of the wait that the server asked for.
+  let serverWait = 0;
+  // Whether a token was refused since a connection was accepted.
+  let refused = false;
+  const [handshake, ping, pong, waiting, beat] = [timer(), timer(), timer(), timer(), timer()];
+
+  /** @param {import('./types.js').Status} next */
+  function set(next) {
+    status = next;
+    emit('state', status);
+  }
+
+  /** Forgets the present attempt. @param {number} [code] */
+  function drop(code) {
+    attempt++;
+    for (const one of [handshake, ping, pong, waiting]) one.clear();
+    const former = socket;
+    if (!former) return;
+    socket = undefined;
+    if (since && now() - since >= STABLE) failures = 0;
+    since = 0;
+    if (code) former.close(code);
+    lost();
+  }
+
+  /** @param {import('./types.js').Status} [next] */
+  function stop(next = { state: 'stopped' }) {
+    running = false;
+    drop(1000);
+    beat.clear();
+    set(next);
+  }
+
+  /** Calls `fn` unless there is another attempt by now. @param {(...args: any[]) => void} fn */
+  function whileMine(fn) {
+    const mine = attempt;
+    return (/** @type {any[]} */ ...args) => {
+      if (mine === attempt && running) fn(...args);
+    };
+  }
+
+  async function connect() {
+    drop();
+    serverWait = 0;
+    if (!online()) return set({ state: 'offline' });
+    set({ state: 'connecting' });
+    session.token().then(whileMine(open), whileMine(failed));
+  }
+
+  /** @param {string} token */
+  function open(token) {
+    let isOpen = false;
+    socket = new webSocket(url, ['neonchat.v1', `bearer.${token}`]);
+    handshake.set(HANDSHAKE, fail);
+    socket.onopen = whileMine(() => {
+      isOpen = true;
+      handshake.clear();
+      listen();
+      set({ state: 'syncing' });
+      opened();
+    });
+    socket.onmessage = whileMine(({ data }) => {
+      listen();
+      since ||= heard;
+      refused = false;
+      let frame;
+      try {
+        frame = JSON.parse(data);
+      } catch {
+        return emit('error', { code: 'bad_json', message: 'a frame that is not JSON' });
+      }
+      if (frame.type === 'reconnect') serverWait = heard + frame.after_ms;
+      received(frame);
+    });
+    socket.onclose = whileMine(({ code, reason }) => {
+      drop();
+      if (isOpen) closed(code, reason, token);
+      // Browsers do not tell why a handshake fails. The API does.
+      else rest.request('GET', '/users/me', { token }).then(whileMine(() => again()), whileMine((error) => (error.status === 401 ? tokenRefused(error.code === 'token_expired' ? 4002 : 4001, token) : failed(error))));
+    });
+    // `onclose` follows. Without a listener `ws` would throw.
+    socket.onerror = () => {};
+  }
+
+  /** There is no token, or no server. @param {any} error */
+  function failed({ code, reason, retryAfterMs }) {
+    if (code === 'signed_out') stop({ state: 'signed_out', reason });
+    else again(retryAfterMs);
+  }
+
+  /** @param {number} code @param {string} reason @param {string} token */
+  function closed(code, reason, token) {
+    if (REFUSED[code]) tokenRefused(code, token);
+    else if (code >= 4000 && code < 4100) {
+      stop({ state: 'stopped', reason: 'closed' });
+      emit('error', { code: 'closed', close_code: code, message: reason });
+    } else again();
+  }
+
+  /** @param {number} code @param {string} token */
+  function tokenRefused(code, token) {
+    set({ state: 'connecting' });
+    // If a fresh token is refused too, or there is nothing to refresh with, the session is over.
+    const over = refused || !session.data?.refresh;
+    refused = true;
+    (over ? session.end(REFUSED[code]) : session.refresh(token)).then(whileMine(connect), whileMine(failed));
+  }
+
+  /** Waits, then connects. @param {number} [atLeast] */
+  function again(atLeast = 0) {
+    if (!online()) return set({ state: 'offline' });
+    let wait = serverWait - now();
+    if (!serverWait) {
+      wait = random() * Math.min(BACKOFF_MAX, BACKOFF * 2 ** failures++);
+      wait = Math.max(atLeast, isHidden ? wait * HIDDEN_FACTOR : wait);
+    }
+    wait = Math.max(wait, 0);
+    set({ state: 'waiting', until: now() + wait, attempt: failures });
+    waiting.set(wait, connect);
+  }
+
+  /** Something was heard: the next `ping` is due PING later. */
+  function listen() {
+    heard = now();
+    pong.clear();
+    if (!ping.on) ping.set(PING, silent);
+  }
+
+  function silent() {
+    // One timer for any number of frames: it looks how long ago the last one was.
+    const rest = heard + PING - now();
+    if (rest > 0) ping.set(rest, silent);
+    else probe();
+  }
+
+  function probe() {
+    if (pong.on) return;
+    pong.set(PONG, fail);
+    send({ type: 'ping' });
+  }
+
+  /** Closes a connection that does not answer, and connects again. */
+  function fail() {
+    if (!socket) return;
+    drop(4000);
+    again();
+  }
+
+  /** @param {Frame} frame */
+  function send(frame) {
+    socket?.send(JSON.stringify(frame));
+  }
+
+  /** Something happened after which the connection may be dead, or possible again. @param {import('./types.js').Change} change */
+  function wake(change) {
+    const { state } = status;
+    // In one of several tabs: the last change counts.
+    if (change === 'hidden' || change === 'visible') isHidden = change === 'hidden';
+    if (!running || change === 'hidden') return;
+    if (state === 'syncing' || state === 'live') probe();
+    else if (state === 'offline' || (state === 'waiting' && !serverWait)) connect();
+  }
+
+  /** @param {number} last */
+  function watch(last) {
+    beat.set(BEAT, () => {
+      const time = now();
+      watch(time);
+      if (time - last - BEAT > JUMP) wake('jump');
+    });
+  }
+
+  return {
+    get status() {
+      return status;
+    },
+    start() {
+      if (running) return;
+      running = true;
+      failures = 0;
+      refused = false;
+      watch(now());
+      connect();
+    },
+    stop,
+    send,
+    wake,
+    fail,
+    /** The first `sync` is answered. */
+    live() {
+      if (status.state === 'syncing') set({ state: 'live' });
+    },
+  };
+}

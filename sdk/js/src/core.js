@@ -1,0 +1,230 @@
+import { createConnection } from './connection.js';
+import { keep, put } from './ops.js';
+import { createOutbox } from './outbox.js';
+import { createPages } from './pages.js';
+import { createStreams } from './streams.js';
+
+/** How often messages that have disappeared are looked for. */
+const EXPIRE = 3_600_000;
+
+/**
+ * @typedef {import('./types.js').Frame} Frame
+ * @typedef {ReturnType<typeof createCore>} Core
+ */
+
+/**
+ * What the leader does: the connection, and everything that writes the store.
+ * @param {import('./types.js').Context} context
+ */
+export function createCore(context) {
+  const { now, timer, uuid, storage, session, emit } = context;
+  const connection = createConnection(context, { opened: () => streams.opened(), received: receive, lost });
+  const outbox = createOutbox(context, connection);
+  const streams = createStreams(context, connection, ({ chat_id, seq, message }) => {
+    // The answer was lost, but the message came back.
+    const { request_id, id, created_at } = message;
+    outbox.acked({ request_id, chat_id, seq, message_id: id, created_at, status: 'delivered', duplicate: true });
+  });
+  const page = createPages(context, streams);
+  const { send } = connection;
+
+  // The request ids of receipts without an answer.
+  /** @type {Set<string>} */
+  const receipts = new Set();
+  const expiry = timer();
+  /** @type {'online' | 'away'} */
+  let presence = 'online';
+  let isLive = false;
+
+  // --- start and stop ---
+
+  async function wipe() {
+    const kept = await storage.read((store) => store.get('session'));
+    await storage.read((store) => store.wipe());
+    await storage.commit(kept ? [keep('session', kept)] : []);
+    for (const entry of outbox.rows.values()) emit('outbox', { type: 'cancelled', entry });
+    await load();
+  }
+
+  async function load() {
+    const [rows, pending, primed] = await storage.read((store) => Promise.all([store.chats(), store.outbox(), store.get('primed')]));
+    streams.load(rows, Boolean(primed));
+    outbox.load(pending);
+  }
+
+  function expire() {
+    storage.commit([{ op: 'expire', now: now() }]);
+    expiry.set(EXPIRE, expire);
+  }
+
+  function lost() {
+    isLive = false;
+    receipts.clear();
+    streams.closed();
+    outbox.closed();
+  }
+
+  function live() {
+    connection.live();
+    if (isLive) return;
+    isLive = true;
+    // Each connection starts as online.
+    if (presence === 'away') send({ type: 'presence', status: presence });
+    for (const { id, read_to, unsent } of streams.rows()) {
+      if (read_to) receipt(id, read_to);
+      if (unsent) draft(id);
+    }
+    outbox.live();
+  }
+
+  // --- what makes no event ---
+
+  /** @param {string} chat_id @param {number} read */
+  function receipt(chat_id, read) {
+    const request_id = uuid();
+    receipts.add(request_id);
+    send({ type: 'receipt', chat_id, read, request_id });
+  }
+
+  /** @param {string} chat_id */
+  function draft(chat_id) {
+    const row = streams.row(chat_id);
+    if (!isLive || !row) return;
+    const { text = '', reply_to } = row.item?.draft ?? {};
+    delete row.unsent;
+    send({ type: 'draft', chat_id, text, reply_to });
+  }
+
+  // --- frames ---
+
+  /** @param {Frame} frame */
+  function receive(frame) {
+    const { type, chat_id } = frame;
+    if (type === 'message_sent' || type === 'ack') acknowledged(frame);
+    else if (type === 'error') refused(frame);
+    else if (type === 'synced') {
+      streams.synced(frame);
+      live();
+    } else if (type === 'lagged') streams.missing(chat_id, frame.head_seq, true);
+    else if (type === 'chat_created') streams.created(frame);
+    else if (type === 'chat_removed') streams.removed(chat_id, frame.reason);
+    else if (/^(presence|typing|system)$/.test(type)) emit(type, frame);
+    else if (/^receipts?$/.test(type)) {
+      if (frame.user_id) streams.receipt(frame);
+      emit('receipt', frame);
+    } else if (type === 'draft') {
+      const { text, reply_to, updated_at } = frame;
+      streams.change(chat_id, { draft: text ? { text, reply_to, updated_at } : null });
+    } else if (/^(pong|reconnect|auth_ok)$/.test(type)) return;
+    // An event of a later version has its place in the stream; everything else that is unknown is passed on.
+    else if (chat_id && frame.seq > 0) streams.offer(frame);
+    else {
+      if (type === 'chat_settings') streams.settings(frame);
+      emit('event', frame);
+    }
+  }
+
+  /** @param {Frame} frame `message_sent` or `ack` */
+  function acknowledged(frame) {
+    const { type, request_id, chat_id, seq, duplicate, created_at, read_seq, unread_count } = frame;
+    if (receipts.delete(request_id)) return streams.receipt({ chat_id, read: read_seq, unread_count });
+    const pending = outbox.acked(frame);
+    // The event of a repeated change comes as a frame; that of a repeated message does not.
+    if (!seq || (type === 'ack' && duplicate)) return;
+    const event = { chat_id, seq, own: true, by: session.data?.user.id };
+    const { text, entities, message_id, message_ids, type: kind } = pending?.frame ?? { type: '' };
+    const seqs = pending?.seqs ?? [];
+    if (kind === 'message') {
+      // The server sends the whole message if it has more than its text.
+      const sent = { id: frame.message_id, chat_id, sender_id: event.by, text, created_at, updated_at: created_at, seq };
+      streams.offer({ ...event, type: 'new_message', message: { ...sent, ...frame.message, request_id } });
+    } else if (kind === 'edit') {
+      streams.offer({ ...event, type: 'message_edited', message: { id: message_id, chat_id, seq: seqs[0], text, entities, changed_seq: seq } });
+    } else if (kind === 'delete') {
+      const messages = message_ids.map((/** @type {string} */ id, /** @type {number} */ n) => ({ id, seq: seqs[n] }));
+      streams.offer({ ...event, type: 'messages_deleted', messages });
+    }
+    // What was sent does not tell how many reactions there are now.
+    else streams.missing(chat_id, seq, true);
+  }
+
+  /** @param {Frame} error */
+  function refused(error) {
+    // A receipt is sent again with the next one of its chat, or by the next connection.
+    if (!receipts.delete(error.request_id) && !outbox.refused(error) && !streams.refused(error)) emit('error', error);
+  }
+
+  return {
+    wipe,
+    /** Reads the store, and connects if somebody is signed in. */
+    async start() {
+      const me = session.data?.user.id;
+      const owner = await storage.read((store) => store.get('owner'));
+      if (me && owner && owner !== me) await wipe();
+      else await load();
+      expire();
+      if (!me) return connection.stop({ state: 'signed_out', reason: 'no_session' });
+      storage.commit([keep('owner', me)]);
+      session.schedule();
+      connection.start();
+    },
+    /** @param {import('./types.js').Status} [status] */
+    async stop(status) {
+      session.unschedule();
+      expiry.clear();
+      connection.stop(status);
+      await storage.flush();
+    },
+    /** What has to be in a store that replaces one that fails. @returns {import('./types.js').Op[]} */
+    saved() {
+      const { data } = session;
+      const rows = [...streams.snapshot(), ...[...outbox.rows.values()].map((row) => put('outbox', row))];
+      return data ? [...rows, keep('session', data), keep('owner', data.user.id)] : rows;
+    },
+    /** The session has a newer token. @param {string} token */
+    auth(token) {
+      if (/syncing|live/.test(connection.status.state)) send({ type: 'auth', token, request_id: uuid() });
+    },
+    /** What tabs ask the leader for. */
+    calls: {
+      snapshot: () => ({
+        status: connection.status,
+        chats: streams.rows().flatMap(({ item }) => item ?? []),
+        outbox: [...outbox.rows.values()],
+      }),
+      add: outbox.add,
+      retry: outbox.retry,
+      cancel: outbox.cancel,
+      wake: connection.wake,
+      /** @param {string} chatId @param {import('./types.js').PageQuery} query */
+      page(chatId, query) {
+        streams.fresh(chatId);
+        return page(chatId, query);
+      },
+      /** @param {string} chatId */
+      segments: (chatId) => streams.row(chatId)?.segments ?? [],
+      /** @param {string} chatId @param {number} seq */
+      read(chatId, seq) {
+        if (streams.mark(chatId, seq) && isLive) receipt(chatId, seq);
+      },
+      /** @param {string} chatId @param {boolean} on */
+      typing(chatId, on) {
+        if (isLive) send({ type: 'typing', chat_id: chatId, is_typing: on });
+      },
+      /** @param {'online' | 'away'} status */
+      presence(status) {
+        presence = status;
+        if (isLive) send({ type: 'presence', status });
+      },
+      /** @param {string} chatId @param {string} text @param {string} [reply_to] */
+      draft(chatId, text, reply_to) {
+        const row = streams.row(chatId);
+        if (!row) return;
+        row.unsent = true;
+        const stored = streams.change(chatId, { draft: text ? { text, reply_to } : null });
+        draft(chatId);
+        return stored;
+      },
+    },
+  };
+}

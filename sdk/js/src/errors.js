@@ -1,0 +1,37 @@
+/**
+ * @typedef {object} More
+ * @property {number} [status] of an answer of the API
+ * @property {string} [reason] more than the code says, for instance why it is forbidden
+ * @property {boolean} [retryable] whether the same request may succeed later
+ * @property {number} [retryAfterMs] when, if the server says it
+ * @property {any} [problem] the body of the answer (RFC 9457)
+ * @property {unknown} [cause]
+ */
+
+/** An error with a stable `code`: one of the API, `network` (no answer), `signed_out` or `cancelled`. */
+export class NeonChatError extends Error {
+  /** @override */
+  name = 'NeonChatError';
+  /** @type {More['status']} */
+  status;
+  /** @type {More['reason']} */
+  reason;
+  /** @type {More['retryable']} */
+  retryable;
+  /** @type {More['retryAfterMs']} */
+  retryAfterMs;
+  /** @type {More['problem']} */
+  problem;
+  /**
+   * @param {string} code
+   * @param {More} [more]
+   */
+  constructor(code, more) {
+    super(more?.reason ? `${code}: ${more.reason}` : code);
+    this.code = code;
+    Object.assign(this, more);
+  }
+}
+
+/** @param {string} reason */
+export const signedOut = (reason) => new NeonChatError('signed_out', { reason });

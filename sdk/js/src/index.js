@@ -1,0 +1,481 @@
+import { createCore } from './core.js';
+import { createEmitter } from './emitter.js';
+import { NeonChatError } from './errors.js';
+import { keep, remove } from './ops.js';
+import { createRest } from './rest.js';
+import { createSession } from './session.js';
+import { createStorage } from './storage.js';
+import { memoryStore } from './stores/memory.js';
+import { createTabs } from './tabs.js';
+
+export { NeonChatError } from './errors.js';
+export { indexedDbStore } from './stores/indexeddb.js';
+export { memoryStore } from './stores/memory.js';
+
+/**
+ * @typedef {import('./types.js').Message} Message
+ * @typedef {import('./types.js').ChatItem} ChatItem
+ * @typedef {import('./types.js').Frame} Frame
+ * @typedef {import('./types.js').Sending} Sending
+ * @typedef {import('./types.js').Ack} Ack
+ * @typedef {import('./types.js').Page} Page
+ * @typedef {import('./types.js').PageQuery} PageQuery
+ * @typedef {import('./types.js').Pending} Pending
+ * @typedef {import('./types.js').SessionData} SessionData
+ * @typedef {import('./types.js').Status} Status
+ * @typedef {import('./types.js').Store} Store
+ *
+ * @typedef {object} Options
+ * @property {string} url of chat-service, such as `http://localhost:8080`
+ * @property {string} [webSocketUrl] by default port 8082 of the same host if `url` has a port, else its path `/ws`
+ * @property {Store} [store] by default in memory
+ * @property {SessionData} [session] of a former run, if the store does not have it
+ * @property {boolean} [delivered] whether to tell others which messages this device has received; true by default
+ * @property {new (url: string, protocols: string[]) => any} [webSocket] needed before Node.js 22: the class of `ws`
+ * @property {typeof globalThis.fetch} [fetch]
+ * @property {import('./types.js').Clock} [clock]
+ * @property {() => number} [random]
+ * @property {() => string} [uuid]
+ * @property {import('./types.js').Environment} [environment]
+ * @property {LockManager | null} [locks] Web Locks; `null`: none
+ * @property {typeof BroadcastChannel | null} [channel]
+ * @property {Pick<Console, 'error'>} [log] gets what a listener throws
+ *
+ * @typedef {object} Events
+ * @property {Status} state
+ * @property {Frame & {chat_id: string, seq: number, message: Message}} message a message has its place in the chat
+ * @property {Frame} event another event of a chat, or a frame that has no event of its own here
+ * @property {Frame} typing
+ * @property {Frame} presence
+ * @property {Frame} receipt
+ * @property {{type: 'chat_created' | 'chat_changed' | 'chat_removed' | 'chats', chat_id?: string, chat?: ChatItem, reason?: string}} chat
+ * @property {{chat_id: string, from_seq: number, to_seq: number, skipped: boolean, restored?: boolean}} gap events are missing:
+ *   they are being fetched, or, if `skipped`, the history begins anew after them
+ * @property {{type: 'added' | 'done' | 'failed' | 'cancelled', entry: Pending, ack?: Ack}} outbox
+ * @property {Frame} system
+ * @property {{code: string, message?: string, [member: string]: any}} error
+ */
+
+/** The largest frame is 64 KiB; a UTF-16 unit has up to 3 bytes in it. */
+const FRAME = 65_536 / 3;
+
+/** @type {import('./types.js').Environment} */
+const browser = {
+  online: () => globalThis.navigator?.onLine !== false,
+  hidden: () => globalThis.document?.hidden === true,
+  listen(fn) {
+    const end = new AbortController();
+    const change = (/** @type {Event} */ { type }) => fn(/** @type {any} */ (type[0] === 'v' ? (document.hidden ? 'hidden' : 'visible') : type));
+    for (const type of ['online', 'offline', 'visibilitychange']) globalThis.addEventListener?.(type, change, end);
+    return () => end.abort();
+  },
+};
+
+/**
+ * @typedef {ReturnType<typeof createClient>} Client
+ * @param {Options} options
+ */
+function createClient(options) {
+  const o = {
+    clock: { now: Date.now, setTimeout, clearTimeout },
+    random: Math.random,
+    uuid: () => crypto.randomUUID(),
+    environment: browser,
+    store: memoryStore(),
+    webSocket: globalThis.WebSocket,
+    fetch: globalThis.fetch.bind(globalThis),
+    locks: globalThis.navigator?.locks,
+    channel: globalThis.BroadcastChannel,
+    delivered: true,
+    log: console,
+    ...options,
+    url: options.url.replace(/\/+$/, ''),
+  };
+  if (!o.webSocket) throw new Error('pass the WebSocket of ws');
+  const { environment, uuid, locks, store } = o;
+  const { now, setTimeout: plan, clearTimeout: cancel } = o.clock;
+  const name = store.shared;
+
+  // What this tab knows: that of the leader, by its events.
+  /** @type {Status} */
+  let status = { state: 'stopped' };
+  /** @type {Map<string, ChatItem>} */
+  const chats = new Map();
+  /** @type {Map<string, Pending>} */
+  const pending = new Map();
+  /** @type {Map<string, {entry: any, resolve: (ack: Ack) => void, reject: (error: Error) => void}>} */
+  const sendings = new Map();
+  /** @type {import('./core.js').Core | undefined} */
+  let core;
+  // What `start` began and `stop` has not ended.
+  /** @type {object | undefined} */
+  let run;
+  /** @type {Promise<void> | undefined} */
+  let opening;
+  // The leader begins, or begins again.
+  let beginning = Promise.resolve();
+  let unlisten = () => {};
+
+  const timer = () => {
+    /** @type {any} */
+    let id;
+    const clear = () => {
+      cancel(id);
+      id = undefined;
+    };
+    return {
+      clear,
+      set(/** @type {number} */ ms, /** @type {() => void} */ fn) {
+        clear();
+        id = plan(() => {
+          id = undefined;
+          fn();
+        }, ms);
+      },
+      get on() {
+        return id !== undefined;
+      },
+    };
+  };
+
+  const { on, emit, events } = createEmitter((error) => o.log.error(error));
+  const storage = createStorage(store, (error) => deliver('error', { code: 'store_failed', message: String(error) }), () => core?.saved() ?? []);
+  const rest = createRest(o.url, o.fetch, timer, () => session);
+  const tabs = createTabs({ ...o, name, lead, answer, heard });
+  const session = createSession(
+    { ...o, now, timer, rest },
+    {
+      load: () => storage.read((store) => store.get('session')),
+      save,
+      alone: (work) => (name && locks ? /** @type {Promise<any>} */ (locks.request(`neonchat-refresh:${name}`, work)) : work()),
+      renewed: (token) => core?.auth(token),
+      ended(reason) {
+        tabs.post('ended', reason);
+        over(reason);
+      },
+    }
+  );
+  if (o.session) session.restore(o.session);
+
+  // --- session ---
+
+  /** @param {any} answer @param {boolean} [cookie] */
+  async function accept(answer, cookie) {
+    await open();
+    await session.accept(answer, cookie);
+    if (core) await begin(true);
+    return /** @type {SessionData} */ (session.data);
+  }
+
+  /** The leader begins. @param {boolean} [again] as another user */
+  function begin(again) {
+    return (beginning = beginning.then(async () => {
+      if (again) await core?.stop();
+      await core?.start();
+      take(core?.calls.snapshot());
+    }));
+  }
+
+  /** The session is over. @param {string} reason */
+  async function over(reason) {
+    await core?.stop({ state: 'signed_out', reason });
+    if (reason !== 'logout') return;
+    if (core) await core.wipe();
+    else if (!run) await storage.read((store) => store.wipe());
+    chats.clear();
+    pending.clear();
+  }
+
+  /** @param {SessionData | null} data */
+  async function save(data) {
+    // A refresh token that no script can read would be in vain if the access token were on the disk.
+    const stored = data?.refresh === true ? { ...data, access: undefined } : data;
+    await storage.commit([stored ? keep('session', stored) : remove('kv', 'session')]);
+    if (data) tabs.post('session', data);
+  }
+
+  // --- start and stop ---
+
+  function open() {
+    return (opening ??= (async () => {
+      await storage.open();
+      const { data } = session;
+      const stored = await storage.read((store) => store.get('session'));
+      // One that was passed may be older than the stored one of the same user, whose refresh token is the valid one.
+      if (stored && (!data || data.user.id === stored.user.id)) session.restore(stored);
+      else if (data) await save(data);
+    })());
+  }
+
+  async function lead() {
+    core = createCore({
+      ...o,
+      ...{ now, timer, rest, session, storage },
+      url: o.webSocketUrl ?? o.url.replace(/^http/, 'ws').replace(/:\d+$/, ':8082') + '/ws',
+      online: environment.online,
+      hidden: environment.hidden,
+      exclusive: tabs.exclusive,
+      emit(name, data) {
+        deliver(name, data);
+        tabs.post('event', { name, data });
+      },
+    });
+    await begin();
+  }
+
+  async function stop() {
+    if (!run) return;
+    run = undefined;
+    unlisten();
+    // What begins would go on after its end.
+    await beginning;
+    await core?.stop();
+    core = undefined;
+    tabs.stop();
+    deliver('state', { state: 'stopped' });
+  }
+
+  /** Does what a tab asked the leader for. @param {string} name @param {any[]} args */
+  async function answer(name, args) {
+    await beginning;
+    return /** @type {any} */ (core?.calls)[name](...args);
+  }
+
+  /** @param {string} kind @param {any} data */
+  async function heard(kind, data) {
+    if (kind === 'event') core || deliver(data.name, data.data);
+    else if (kind === 'ended') {
+      session.adopt(null);
+      over(data);
+    } else if (kind === 'session') {
+      const isOther = data.user.id !== session.data?.user.id;
+      session.adopt(data);
+      if (isOther && core) await begin(true);
+    } else call('snapshot').then(take, () => {});
+  }
+
+  /**
+   * Has the leader do something. Nobody has to look at the promise.
+   * @param {string} name
+   * @param {any[]} args
+   */
+  function call(name, ...args) {
+    const promise = tabs.call(name, ...args);
+    promise.catch(() => {});
+    return promise;
+  }
+
+  // --- events ---
+
+  /** @param {string} name @param {any} data */
+  function deliver(name, data) {
+    if (name === 'state') status = data;
+    else if (name === 'chat') {
+      if (data.chat) chats.set(data.chat_id, data.chat);
+      else chats.delete(data.chat_id);
+    } else if (name === 'outbox') settle(data);
+    emit(name, data);
+  }
+
+  /** @param {Events['outbox']} event */
+  function settle({ type, entry, ack }) {
+    const id = entry.request_id;
+    if (type === 'added' || type === 'failed') pending.set(id, entry);
+    else pending.delete(id);
+    if (type === 'added') return;
+    const sending = sendings.get(id);
+    sendings.delete(id);
+    if (ack) sending?.resolve(ack);
+    else sending?.reject(new NeonChatError(entry.code ?? type, { reason: entry.reason }));
+  }
+
+  /** @param {any} snapshot */
+  function take(snapshot) {
+    if (!snapshot) return;
+    chats.clear();
+    pending.clear();
+    for (const chat of snapshot.chats) chats.set(chat.id, chat);
+    for (const entry of snapshot.outbox) pending.set(entry.request_id, entry);
+    emit('chat', { type: 'chats' });
+    if (snapshot.status.state !== status.state) deliver('state', snapshot.status);
+    // The former leader may have ended between an answer of the server and telling it: then the answer will be the same again.
+    for (const [id, { entry }] of sendings) if (!pending.has(id)) call('add', entry);
+  }
+
+  /** @param {Frame} content @param {(number | undefined)[]} [seqs] @returns {Sending} */
+  function send(content, seqs) {
+    /** @type {Frame} */
+    const frame = { ...content, request_id: content.request_id ?? uuid() };
+    const { request_id, chat_id } = frame;
+    // The server would close the connection, and so again with every attempt.
+    if (JSON.stringify(frame).length > FRAME) throw new NeonChatError('payload_too_large');
+    const entry = { request_id, chat_id, frame, ...(seqs && { seqs }) };
+    /** @type {Promise<Ack>} */
+    const done = new Promise((resolve, reject) => sendings.set(request_id, { entry, resolve, reject }));
+    // Those who do not look at it still learn of a failure by `outbox`.
+    done.catch(() => {});
+    return { request_id, stored: call('add', entry), done };
+  }
+
+  return {
+    /** Requests to the REST API. */
+    rest,
+
+    /** Who is signed in; `null`: nobody. */
+    get session() {
+      return session.data;
+    },
+    /** @returns {import('./types.js').StateName} */
+    get state() {
+      return status.state;
+    },
+    /** The state with what belongs to it. */
+    get status() {
+      return status;
+    },
+    /** Whether this tab holds the connection. */
+    get isLeader() {
+      return tabs.isLeader;
+    },
+
+    /** Reads the store: then it is known who is signed in. */
+    open,
+    /** @param {{username: string, password: string, device_name?: string, cookie?: boolean, [member: string]: any}} credentials */
+    async login(credentials) {
+      const { cookie } = credentials;
+      return accept(await rest.request('POST', '/auth/login', { body: credentials, token: null, cookie }), cookie);
+    },
+    /** Takes the answer of another call than `login` that signs in, for instance of a second factor. */
+    accept,
+    /** Ends the session and deletes what the client has stored. */
+    async logout() {
+      await open();
+      await session.logout();
+      await storage.flush();
+    },
+
+    /** Connects, and stays connected until `stop`. */
+    start() {
+      if (run) return;
+      const mine = (run = {});
+      unlisten = environment.listen((change) => call('wake', change));
+      open().then(() => mine === run && tabs.start());
+    },
+    /** Disconnects. What is pending stays in the store. */
+    stop,
+    /** Stops and closes the store. The client cannot be used any more. */
+    async close() {
+      await stop();
+      await storage.close();
+    },
+
+    /**
+     * @template {keyof Events} Name
+     * @param {Name} name
+     * @param {(data: Events[Name]) => void} fn
+     * @returns {() => void} ends it
+     */
+    on: (name, fn) => on(name, fn),
+    /**
+     * All events, with their names.
+     * @param {{signal?: AbortSignal}} [options]
+     * @returns {AsyncGenerator<{[Name in keyof Events]: {event: Name, data: Events[Name]}}[keyof Events], void>}
+     */
+    events: ({ signal } = {}) => /** @type {any} */ (events(signal)),
+
+    chats: {
+      /** Pinned chats by their places, then the most recently active. */
+      list: () => [...chats.values()].sort(byActivity),
+      /** @param {string} id */
+      get: (id) => chats.get(id),
+    },
+
+    /** What is not acknowledged. */
+    outbox: {
+      /** In order. @param {string} [chatId] */
+      list: (chatId) => [...pending.values()].filter(({ chat_id }) => !chatId || chat_id === chatId).sort((a, b) => a.created - b.created),
+      /** Sends again what failed. @param {string} id @returns {Promise<boolean>} */
+      retry: (id) => call('retry', id),
+      /** Removes what failed or was not sent yet. @param {string} id @returns {Promise<boolean>} */
+      cancel: (id) => call('cancel', id),
+    },
+
+    /**
+     * Sends a message, now or when there is a connection.
+     * @param {string} chat_id
+     * @param {{text?: string, entities?: any[], mentions?: string[], attachments?: string[], reply_to?: string, silent?: boolean, request_id?: string}} content
+     */
+    send: (chat_id, content) => send({ type: 'message', chat_id, ...content }),
+    /**
+     * @param {string} chat_id
+     * @param {{id: string, seq?: number}} message
+     * @param {{text: string, entities?: any[], mentions?: string[], request_id?: string}} content
+     */
+    edit: (chat_id, { id, seq }, content) => send({ type: 'edit', chat_id, message_id: id, ...content }, [seq]),
+    /**
+     * Deletes messages for everybody.
+     * @param {string} chat_id
+     * @param {{id: string, seq?: number}[]} messages
+     * @param {{request_id?: string}} [options]
+     */
+    delete: (chat_id, messages, options) =>
+      send({ type: 'delete', chat_id, message_ids: messages.map(({ id }) => id), ...options }, messages.map(({ seq }) => seq)),
+    /**
+     * @param {string} chat_id
+     * @param {{id: string}} message
+     * @param {string} emoji
+     * @param {{on?: boolean, request_id?: string}} [options] `on: false` takes the reaction back
+     */
+    react: (chat_id, { id }, emoji, options) => send({ type: 'react', chat_id, message_id: id, emoji, on: true, ...options }),
+
+    /** The user has read a chat up to a `seq`. @param {string} chatId @param {number} seq */
+    read: (chatId, seq) => void call('read', chatId, seq),
+    /** Repeat it every 3 to 5 seconds while the user types. @param {string} chatId @param {boolean} [on] */
+    typing: (chatId, on = true) => void call('typing', chatId, on),
+    /** Whether the user is active at this device. @param {'online' | 'away'} status */
+    presence: (status) => void call('presence', status),
+    /**
+     * Keeps what the user has written and not sent, here (`draft` of the chat) and on the user's other devices. An empty text
+     * deletes it.
+     * @param {string} chatId
+     * @param {string} text
+     * @param {string} [replyTo]
+     * @returns {Promise<void>}
+     */
+    draft: (chatId, text, replyTo) => call('draft', chatId, text, replyTo),
+
+    /** The messages of a chat. @param {string} chatId */
+    timeline: (chatId) => ({
+      /**
+       * Messages before, after or around a `seq`; without it, the newest ones.
+       * @param {PageQuery} [query]
+       * @returns {Promise<Page>}
+       */
+      page: (query = {}) => call('page', chatId, query),
+      /** The ranges of `seq` of which the store has every message. @returns {Promise<[number, number][]>} */
+      segments: () => call('segments', chatId),
+      /**
+       * Calls `fn` with what happens in the chat from now on.
+       * @param {(event: {event: 'message' | 'event' | 'outbox' | 'gap' | 'receipt' | 'typing', data: any}) => void} fn
+       * @returns {() => void} ends it
+       */
+      subscribe: (fn) =>
+        on('*', (event) => {
+          const { chat_id, entry } = event.data;
+          if ((chat_id ?? entry?.chat_id) === chatId && event.event !== 'chat') fn(event);
+        }),
+    }),
+  };
+}
+
+/** @param {any} a @param {any} b */
+function byActivity(a, b) {
+  return (a.pin_place ?? Infinity) - (b.pin_place ?? Infinity) || b.updated_at.localeCompare(a.updated_at);
+}
+
+/** A client of one user. */
+export const NeonChat = /** @type {new (options: Options) => Client} */ (/** @type {unknown} */ (
+  function (/** @type {Options} */ options) {
+    return createClient(options);
+  }
+));

@@ -1,0 +1,72 @@
+import { memoryStore } from './stores/memory.js';
+
+/**
+ * @typedef {import('./types.js').Op} Op
+ * @typedef {import('./types.js').Store} Store
+ * @typedef {ReturnType<typeof createStorage>} Storage
+ */
+
+/**
+ * The store with a queue: what is written while a transaction runs goes into the next one together. If the store fails, it is
+ * replaced by one in memory.
+ * @param {Store} store
+ * @param {(error: unknown) => void} failed
+ * @param {() => Op[]} snapshot returns what has to be in the store now
+ */
+export function createStorage(store, failed, snapshot) {
+  /** @type {Op[]} */
+  let ops = [];
+  /** @type {(() => void)[]} */
+  let after = [];
+  // The batch that collects changes, and the last one of all.
+  /** @type {Promise<void> | undefined} */
+  let next;
+  let last = Promise.resolve();
+
+  /** @template T @param {(store: Store) => Promise<T>} work @param {() => Op[]} [lost] @returns {Promise<T>} */
+  async function attempt(work, lost = snapshot) {
+    try {
+      return await work(store);
+    } catch (error) {
+      // The disk is full, or the browser forbids storage: go on without.
+      store.close().catch(() => {});
+      store = memoryStore();
+      await store.write(lost());
+      failed(error);
+      return work(store);
+    }
+  }
+
+  async function write() {
+    next = undefined;
+    const [written, calls] = [ops, after];
+    [ops, after] = [[], []];
+    if (written.length) await attempt((store) => store.write(written));
+    for (const fn of calls) fn();
+  }
+
+  return {
+    get capacity() {
+      return store.capacity;
+    },
+    open: () => attempt((store) => store.open()),
+    /**
+     * Makes the changes in one transaction, then calls `fn`. The calls follow in the order of `commit`.
+     * @param {Op[]} changes
+     * @param {() => void} [fn]
+     */
+    commit(changes, fn) {
+      ops.push(...changes);
+      if (fn) after.push(fn);
+      return (next ??= last = last.then(write));
+    },
+    /** Resolves when everything is written. */
+    flush: () => last,
+    /** @template T @param {(store: Store) => Promise<T>} work */
+    async read(work) {
+      await last;
+      return attempt(work);
+    },
+    close: () => store.close(),
+  };
+}

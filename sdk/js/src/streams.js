@@ -1,0 +1,544 @@
+import { keep, put, remove } from './ops.js';
+import { clipped, covering } from './segments.js';
+import { messageRow } from './stores/patch.js';
+
+/** How many events of a chat are held while an earlier one is missing, and for how long. */
+const HELD = 500;
+const HOLD = 2_000;
+/** The chats of the first `sync`, and the events that a `sync` sends of a chat. */
+const SYNC_CHATS = 200;
+const SYNC_EVENTS = 1000;
+/** How long the answer to a `sync` may take. */
+const SYNC = 10_000;
+/** A longer gap is not fetched: the history after it begins anew, and is paged. */
+const LONGEST_GAP = 5000;
+/** The events of a page. */
+const PAGE = 1000;
+/** The pause between two attempts. */
+const RETRY = 2_000;
+/** What was delivered is told this long after it came. Chats with more members tell nobody. */
+const DELIVERED = 1_000;
+const SMALL = 100;
+
+/** The events that are a row of the history, beside messages. */
+const SHOWN = ['pinned', 'members_added', 'members_removed', 'member_changed', 'chat_updated', 'chat_closed'];
+/** What `chat_updated` changes. */
+const PROFILE = ['title', 'description', 'handle', 'settings'];
+
+/**
+ * @typedef {import('./types.js').Frame} Frame
+ * @typedef {import('./types.js').ChatRow} ChatRow
+ * @typedef {import('./types.js').ChatItem} ChatItem
+ * @typedef {import('./types.js').Op} Op
+ * @typedef {ReturnType<typeof createStreams>} Streams
+ *
+ * @typedef {object} Chat a chat in memory
+ * @property {string} id
+ * @property {ChatRow} [row] absent: the chat is not known yet, and its frames are held
+ * @property {Map<number, Frame>} held events that came before an earlier one
+ * @property {import('./types.js').Timer} hold
+ * @property {import('./types.js').Timer} told when others learn what this device has
+ * @property {number} head the highest `seq` that was heard of
+ * @property {boolean} busy something about it is being fetched
+ */
+
+/**
+ * The chats: their cursors, what is missing, and their items.
+ * @param {import('./types.js').Context} context
+ * @param {import('./connection.js').Connection} connection
+ * @param {(event: Frame) => void} seen gets each `new_message` when it is applied
+ */
+export function createStreams({ timer, rest, storage, session, uuid, exclusive, delivered, emit }, connection, seen) {
+  /** @type {Map<string, Chat>} */
+  const chats = new Map();
+  // Counts connections: what was asked in a former one is dropped.
+  let generation = 0;
+  let isConnected = false;
+  // Whether the whole list of chats was loaded in this run, and in any.
+  let isListed = false;
+  let isPrimed = false;
+  // The chats that this connection has asked for.
+  /** @type {Set<string>} */
+  let synced = new Set();
+  // Each `sync` without an answer, by request id.
+  /** @type {Map<string, {cursors: Record<string, number>, timeout: import('./types.js').Timer}>} */
+  const syncs = new Map();
+  // One chat after the other is fetched.
+  let fetching = Promise.resolve();
+
+  const me = () => session.data?.user.id;
+  const rows = () => [...chats.values()].flatMap(({ row }) => row ?? []);
+
+  /** @param {string} id @returns {Chat} */
+  function chatOf(id) {
+    let chat = chats.get(id);
+    if (!chat) chats.set(id, (chat = { id, held: new Map(), hold: timer(), told: timer(), head: 0, busy: false }));
+    return chat;
+  }
+
+  /** @param {ChatRow} row */
+  const saved = (row) => put('chats', { ...row, segments: row.segments.map((segment) => [...segment]) });
+
+  // --- sync ---
+
+  /** @param {Record<string, number>} cursors */
+  function sync(cursors) {
+    const request_id = uuid();
+    const timeout = timer();
+    timeout.set(SYNC, connection.fail);
+    syncs.set(request_id, { cursors, timeout });
+    for (const id in cursors) synced.add(id);
+    connection.send({ type: 'sync', request_id, cursors });
+  }
+
+  /** @param {ChatRow[]} rows */
+  const cursorsOf = (rows) => Object.fromEntries(rows.map(({ id, applied }) => [id, applied]));
+
+  // --- the list of chats ---
+
+  /**
+   * Asks until there is an answer. Never returns if the connection ends.
+   * @param {any} path
+   * @param {any} [params]
+   * @returns {Promise<any>}
+   */
+  async function ask(path, params) {
+    const mine = generation;
+    while (mine === generation) {
+      try {
+        const answer = await rest.get(path, params);
+        if (mine === generation) return answer;
+      } catch (/** @type {any} */ error) {
+        if (mine === generation && !error.retryable) throw error;
+        await new Promise((resolve) => timer().set(error.retryAfterMs ?? RETRY, () => resolve(undefined)));
+      }
+    }
+    return new Promise(() => {});
+  }
+
+  async function list() {
+    const unlisted = new Set(chats.keys());
+    /** @type {ChatRow[]} */
+    const added = [];
+    for (const archived of [undefined, true]) {
+      for (let after = ''; after != null; ) {
+        const page = await ask('/chats', { limit: 100, archived, after });
+        let news = false;
+        for (const item of page.chats) {
+          unlisted.delete(item.id);
+          news = found(item, added) || news;
+        }
+        // In the order of activity: if a page has nothing new, the next ones have nothing either.
+        after = news || !isListed ? page.next : null;
+      }
+    }
+    if (added.length) sync(cursorsOf(added));
+    if (!isListed) for (const id of unlisted) if (!synced.has(id)) await look(id);
+    isListed = isPrimed = true;
+    await storage.commit([keep('primed', true)], () => emit('chat', { type: 'chats' }));
+  }
+
+  /** Asks for a chat that is not in the list, or not yet known. @param {string} id */
+  async function look(id) {
+    try {
+      found(await ask('/chats/{id}', { id }), []);
+    } catch (error) {
+      failed(id, error);
+    }
+  }
+
+  /** @param {string | undefined} id of the chat @param {any} error */
+  function failed(id, error) {
+    // `chat_removed` says why, if it comes.
+    if (id && error.status === 404) removed(id, 'gone');
+    else if (error.code !== 'signed_out') emit('error', error);
+  }
+
+  /**
+   * Takes an item of the list. Returns whether it says something new.
+   * @param {ChatItem} item
+   * @param {ChatRow[]} added gets the row if the chat has to be synced
+   */
+  function found(item, added) {
+    const chat = chatOf(item.id);
+    const { row } = chat;
+    if (!row) {
+      const { first_seq, last_seq } = item;
+      // A chat that came while this client was away has its events as news; at the first start everything is history.
+      const isNews = isPrimed && !chat.held.size && last_seq >= first_seq && last_seq - first_seq < SYNC_EVENTS;
+      const known = know(chat, item, isNews ? first_seq - 1 : last_seq);
+      if (isNews) added.push(known);
+      return true;
+    }
+    const { applied } = row;
+    const isNews = item.last_seq > applied || item.updated_at !== row.item?.updated_at;
+    if (item.last_seq > applied && !synced.has(item.id)) row.stale = true;
+    // Live events may be ahead of the answer.
+    if (!row.item || item.last_seq >= applied) change(chat, item);
+    return isNews;
+  }
+
+  // --- chats ---
+
+  /** A chat becomes known, with this cursor. @param {Chat} chat @param {ChatItem} item @param {number} cursor */
+  function know(chat, item, cursor) {
+    // What is held was sent live, so it is not history.
+    const first = Math.min(...[...chat.held.values()].filter(({ own }) => !own).map(({ seq }) => seq));
+    const applied = Math.min(cursor, first - 1);
+    chat.row = { id: chat.id, applied, segments: [[applied + 1, applied]] };
+    chat.busy = false;
+    change(chat, item, 'chat_created');
+    drain(chat);
+    return chat.row;
+  }
+
+  /** @param {Chat | undefined} chat @param {any} changes of its item @param {string} [type] */
+  async function change(chat, changes, type = 'chat_changed') {
+    const row = chat?.row;
+    if (!row) return;
+    const item = (row.item = { ...row.item, ...changes });
+    if (item.read_seq >= (row.read_to ?? Infinity)) delete row.read_to;
+    await storage.commit([saved(row)], () => emit('chat', { type, chat_id: row.id, chat: item }));
+  }
+
+  /** @param {string} chat_id @param {string} reason */
+  function removed(chat_id, reason) {
+    chats.get(chat_id)?.hold.clear();
+    chats.delete(chat_id);
+    const ops = [remove('chats', chat_id), trim(chat_id, Infinity)];
+    storage.commit(ops, () => emit('chat', { type: 'chat_removed', chat_id, reason }));
+  }
+
+  /** Nothing before `first` exists for the user. @param {Chat} chat @param {number} [first] */
+  function begin(chat, first = 1) {
+    const { row } = chat;
+    if (!row || (row.segments[0][0] >= first && row.applied >= first - 1)) return;
+    row.segments = clipped(row.segments, first);
+    row.applied = Math.max(row.applied, first - 1);
+    storage.commit([trim(chat.id, first), saved(row)]);
+    drain(chat);
+  }
+
+  /** The history of the chat begins anew after `applied`. @param {Chat} chat @param {number} applied @param {object} [why] */
+  function restart(chat, applied, why) {
+    const row = /** @type {ChatRow} */ (chat.row);
+    const gap = { chat_id: chat.id, from_seq: row.applied + 1, to_seq: applied, skipped: true, ...why };
+    chat.head = row.applied = applied;
+    row.segments = [[applied + 1, applied]];
+    delete row.stale;
+    storage.commit([trim(chat.id, Infinity), saved(row)], () => emit('gap', gap));
+    drain(chat);
+  }
+
+  // --- events ---
+
+  /** Applies the held events that follow the cursor. @param {Chat} chat */
+  function drain(chat) {
+    const { row, held } = chat;
+    if (!row) return;
+    /** @type {Frame[]} */
+    const events = [];
+    /** @type {Op[]} */
+    const ops = [];
+    for (const seq of held.keys()) if (seq <= row.applied) held.delete(seq);
+    for (let event; (event = held.get(row.applied + 1)); events.push(event)) {
+      held.delete(event.seq);
+      row.applied = /** @type {[number, number]} */ (row.segments.at(-1))[1] = event.seq;
+      apply(row, event, ops);
+    }
+    if (events.length) {
+      if (row.applied >= chat.head) delete row.stale;
+      shorten(row, ops);
+      const { item } = row;
+      storage.commit([...ops, saved(row)], () => {
+        for (const event of events) {
+          const isMessage = event.type === 'new_message';
+          if (isMessage) seen(event);
+          emit(isMessage ? 'message' : 'event', event);
+          if (isMessage && event.message.sender_id !== me()) tell(chat);
+        }
+        emit('chat', { type: 'chat_changed', chat_id: chat.id, chat: item });
+      });
+    }
+    if (held.size > HELD) fetch(chat);
+    else if (chat.head > row.applied) hold(chat);
+    else chat.hold.clear();
+  }
+
+  /** Tells others, a moment later, up to where this device has the chat. @param {Chat} chat */
+  function tell({ id, told, row }) {
+    /** @type {any} */
+    const item = row?.item;
+    if (delivered && isConnected && !told.on && !(item?.member_count > SMALL)) {
+      told.set(DELIVERED, () => connection.send({ type: 'receipt', chat_id: id, delivered: row?.applied }));
+    }
+  }
+
+  /** Keeps no more of a chat than the store is meant for. @param {ChatRow} row @param {Op[]} ops */
+  function shorten(row, ops) {
+    const { capacity } = storage;
+    // Not with every event; and another tab may use what is older.
+    if (!exclusive || row.applied - row.segments[0][0] < capacity * 1.25) return;
+    const below = row.applied - capacity + 1;
+    row.segments = clipped(row.segments, below);
+    ops.push(trim(row.id, below));
+  }
+
+  /** What an event changes in the store and in the item of its chat. @param {ChatRow} row @param {Frame} event @param {Op[]} ops */
+  function apply(row, event, ops) {
+    const { chat_id, seq, type, at, message, message_seq, member_count, user_id } = event;
+    /** @type {any} */
+    const old = row.item ?? {};
+    /** @type {any} */
+    const item = (row.item = { ...old, last_seq: Math.max(seq, old.last_seq ?? 0) });
+    const last = old.last_message;
+    // The item of a list may be ahead of the events.
+    const isNews = seq > (old.last_seq ?? 0);
+    const patch = (/** @type {number | undefined} */ target, /** @type {any} */ what) => {
+      // The application may have known only the id of the message that it changed.
+      if (target) ops.push({ op: 'patch', chat_id, seq: target, ...what });
+    };
+    if (type === 'new_message') {
+      const { id, text, sender_id, created_at, deleted, mention_all, mentions, reply_to } = message;
+      ops.push(put('events', messageRow(message)));
+      if (seq > (last?.seq ?? 0) && !deleted) {
+        item.last_message = { id, seq, text, sender_id, created_at };
+        item.updated_at = created_at;
+      }
+      if (!isNews) return;
+      if (sender_id === me()) Object.assign(item, { read_seq: seq, unread_count: 0, mention_count: 0, marked_unread: false });
+      else if (!deleted) {
+        item.unread_count = (old.unread_count ?? 0) + 1;
+        if (mention_all || mentions?.includes(me()) || reply_to?.sender_id === me()) item.mention_count = (old.mention_count ?? 0) + 1;
+      }
+    } else if (type === 'message_edited') {
+      // Without a message: it was changed again since.
+      patch(message?.seq, { set: message, changed_seq: seq });
+      if (message && last?.id === message.id) item.last_message = { ...last, text: message.text };
+    } else if (type === 'messages_deleted') {
+      for (const { id, seq: target } of event.messages) {
+        patch(target, { erase: true, changed_seq: seq });
+        if (last?.id === id) item.last_message = { ...last, text: '', deleted: true };
+      }
+    } else if (type === 'reactions') patch(message_seq, { set: { reactions: event.reactions } });
+    else if (SHOWN.includes(type)) {
+      ops.push(put('events', event));
+      if (at) item.updated_at = at;
+      if (member_count >= 0) item.member_count = member_count;
+      if (type === 'chat_updated') for (const name of PROFILE) if (name in event) item[name] = event[name];
+      if (user_id && user_id === me()) item.role = event.role;
+      if (event.former && event.former === me()) item.role = 'admin';
+    }
+  }
+
+  // --- gaps ---
+
+  /** Events are missing: if they do not come soon, they are fetched. @param {Chat} chat */
+  function hold(chat) {
+    if (!chat.hold.on && !chat.busy && isConnected) chat.hold.set(HOLD, () => fetch(chat));
+  }
+
+  /** Fetches the events after the cursor, when it is the turn of the chat. @param {Chat} chat */
+  function fetch(chat) {
+    chat.hold.clear();
+    if (chat.busy || !isConnected) return;
+    chat.busy = true;
+    fetching = fetching
+      .then(() => fill(chat))
+      .catch((error) => failed(chat.id, error))
+      .then(() => {
+        chat.busy = false;
+        if (chats.get(chat.id) === chat) drain(chat);
+      });
+  }
+
+  /** @param {Chat} chat */
+  async function fill(chat) {
+    const row = /** @type {ChatRow} */ (chat.row);
+    const from_seq = row.applied + 1;
+    if (chat.head >= from_seq) emit('gap', { chat_id: chat.id, from_seq, to_seq: chat.head, skipped: false });
+    for (;;) {
+      const { applied } = row;
+      const page = await ask('/chats/{id}/events', { id: chat.id, after: applied, limit: PAGE });
+      if (chats.get(chat.id) !== chat) return;
+      const { head_seq, first_seq, events, has_more } = page;
+      // The server was restored from a backup: what the client has is not the history any more.
+      if (head_seq < applied) return restart(chat, head_seq, { restored: true });
+      if (head_seq - applied > LONGEST_GAP) return restart(chat, head_seq);
+      chat.head = Math.max(chat.head, head_seq);
+      begin(chat, first_seq);
+      // An own event that is held is what was asked for; this one is what became of it.
+      for (const event of events) chat.held.set(event.seq, { ...event, chat_id: chat.id, type: event.type === 'message' ? 'new_message' : event.type });
+      drain(chat);
+      if (!has_more || row.applied === applied) return;
+    }
+  }
+
+  /** There are events up to `seq`, whose content is not known. @param {string} id @param {number} seq @param {boolean} [now] */
+  function missing(id, seq, now) {
+    const chat = chatOf(id);
+    chat.head = Math.max(chat.head, seq);
+    if (!chat.row) discover(chat);
+    else if (seq > chat.row.applied) now ? fetch(chat) : hold(chat);
+  }
+
+  /** @param {Chat} chat */
+  function discover(chat) {
+    if (chat.busy) return;
+    chat.busy = true;
+    look(chat.id);
+  }
+
+  return {
+    /** @param {string} id @param {any} changes of its item */
+    change: (id, changes) => change(chats.get(id), changes),
+    /** @param {string} id */
+    row: (id) => chats.get(id)?.row,
+    rows,
+    missing,
+    removed,
+
+    /** @param {ChatRow[]} stored @param {boolean} primed */
+    load(stored, primed) {
+      chats.clear();
+      for (const row of stored) chatOf(row.id).row = row;
+      isPrimed = primed;
+      isListed = false;
+    },
+
+    /** Returns what a store has to have that has lost everything. @returns {Op[]} */
+    snapshot() {
+      for (const row of rows()) row.segments = [[row.applied + 1, row.applied]];
+      return [...rows().map(saved), keep('primed', isPrimed)];
+    },
+
+    /** The socket is open. */
+    opened() {
+      isConnected = true;
+      synced = new Set();
+      const at = (/** @type {ChatRow} */ { item }) => item?.updated_at ?? '';
+      const latest = rows().sort((a, b) => at(b).localeCompare(at(a)));
+      sync(cursorsOf(latest.slice(0, SYNC_CHATS)));
+      list().catch((error) => failed(undefined, error));
+    },
+
+    closed() {
+      generation++;
+      isConnected = false;
+      for (const { timeout } of syncs.values()) timeout.clear();
+      syncs.clear();
+      fetching = Promise.resolve();
+      for (const chat of chats.values()) {
+        chat.hold.clear();
+        chat.told.clear();
+        chat.held.clear();
+        chat.busy = false;
+        if (!chat.row) chats.delete(chat.id);
+      }
+    },
+
+    /** Takes an `error`. Returns whether it answers a `sync`. @param {Frame} error */
+    refused({ request_id, retry_after_ms }) {
+      const asked = syncs.get(request_id);
+      asked?.timeout.set(retry_after_ms ?? RETRY, () => {
+        syncs.delete(request_id);
+        sync(asked.cursors);
+      });
+      return asked;
+    },
+
+    /** @param {Frame} frame */
+    synced({ request_id, chats: list }) {
+      syncs.get(request_id)?.timeout.clear();
+      syncs.delete(request_id);
+      for (const { chat_id, first_seq, head_seq, complete } of list) {
+        const chat = chatOf(chat_id);
+        begin(chat, first_seq);
+        chat.head = Math.max(chat.head, head_seq);
+        if (chat.row && (!complete || head_seq > chat.row.applied)) fetch(chat);
+      }
+    },
+
+    /** @param {Frame} frame */
+    created({ chat: item }) {
+      const chat = chatOf(item.id);
+      if (!chat.row) return void know(chat, item, item.last_seq);
+      begin(chat, item.first_seq);
+      change(chat, item, 'chat_created');
+      // On a connection that is catching up the missed events may still follow.
+      missing(item.id, item.last_seq);
+    },
+
+    /** @param {Frame} frame `chat_settings` */
+    settings({ type, chat_id, ...settings }) {
+      const chat = chats.get(chat_id);
+      if (!chat) return;
+      change(chat, settings);
+      begin(chat, settings.first_seq);
+    },
+
+    /**
+     * Takes a durable event: applies it, drops it if it is known, or holds it until the earlier ones are there.
+     * @param {Frame} event
+     */
+    offer(event) {
+      const { chat_id, seq } = event;
+      const chat = chatOf(chat_id);
+      chat.head = Math.max(chat.head, seq);
+      chat.held.set(seq, event);
+      if (chat.row) drain(chat);
+      else discover(chat);
+    },
+
+    /**
+     * How far the user, or the partner of a direct chat, has read it. The highest marker counts.
+     * @param {any} receipt without `user_id`: of the user
+     */
+    receipt({ chat_id, user_id, read, delivered, unread_count }) {
+      const chat = chats.get(chat_id);
+      /** @type {any} */
+      const item = chat?.row?.item;
+      if (!chat || !item) return;
+      if (user_id && user_id !== me()) {
+        for (const [name, seq] of [['partner_read_seq', read], ['partner_delivered_seq', delivered]]) {
+          if (seq > (item[name] ?? 0)) change(chat, { [name]: seq });
+        }
+      } else if (read >= (item.read_seq ?? 0)) {
+        change(chat, { read_seq: read, marked_unread: false, unread_count: unread_count ?? item.unread_count });
+      }
+    },
+
+    /** Remembers that the user has read a chat, until the server confirms it. @param {string} id @param {number} seq */
+    mark(id, seq) {
+      const row = chats.get(id)?.row;
+      if (!row || seq <= Math.max(row.item?.read_seq ?? 0, row.read_to ?? 0)) return false;
+      row.read_to = seq;
+      storage.commit([saved(row)]);
+      return true;
+    },
+
+    /** Fetches what a chat misses that was not synced. @param {string} id */
+    fresh(id) {
+      const chat = chats.get(id);
+      if (chat?.row?.stale) fetch(chat);
+    },
+
+    /**
+     * Takes all messages between two `seq`s into the store.
+     * @param {string} id
+     * @param {any[]} messages
+     * @param {number} from
+     * @param {number} to
+     */
+    async take(id, messages, from, to) {
+      const row = chats.get(id)?.row;
+      if (!row) return;
+      const { applied } = row;
+      row.segments = covering(row.segments, from, Math.min(to, applied));
+      await storage.commit([...messages.filter(({ seq }) => seq <= applied).map((message) => put('events', messageRow(message))), saved(row)]);
+    },
+  };
+}
+
+/** @param {string} chat_id @param {number} below @returns {Op} */
+const trim = (chat_id, below) => ({ op: 'trim', chat_id, below });

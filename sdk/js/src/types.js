@@ -1,0 +1,168 @@
+/**
+ * Types only. Shapes of the API come from `openapi.d.ts`, which is generated.
+ *
+ * @typedef {import('./openapi.js').components['schemas']} Schemas
+ * @typedef {Schemas['Message']} Message
+ * @typedef {Schemas['ChatItem']} ChatItem
+ */
+
+/**
+ * A frame of the server. `docs/asyncapi.json` has the members of each type.
+ * @typedef {{type: string, [member: string]: any}} Frame
+ */
+
+/**
+ * Who is signed in. Times are milliseconds since 1970.
+ * @typedef {object} SessionData
+ * @property {string} [access] the access token; absent in a stored session whose refresh token is a cookie
+ * @property {number} access_expires_at
+ * @property {number} lifetime the milliseconds for which the access token was valid when it was issued
+ * @property {string | true} [refresh] the refresh token; `true`: the browser has it in a cookie
+ * @property {{id: string, username: string}} user
+ * @property {string} device_id
+ */
+
+/**
+ * @typedef {'stopped' | 'offline' | 'connecting' | 'syncing' | 'live' | 'waiting' | 'signed_out'} StateName
+ */
+
+/**
+ * `until` and `attempt` belong to `waiting`, `reason` to `signed_out` and, after an error, to `stopped`.
+ * @typedef {{state: StateName, until?: number, attempt?: number, reason?: string}} Status
+ */
+
+/**
+ * A message or change that is not acknowledged.
+ * @typedef {object} Pending
+ * @property {string} request_id
+ * @property {string} chat_id
+ * @property {number} created milliseconds since 1970, strictly ascending: the order of a chat
+ * @property {'pending' | 'failed'} state
+ * @property {Frame} frame what is sent
+ * @property {(number | undefined)[]} [seqs] of the messages that it changes, as far as they are known
+ * @property {string} [code] why it failed
+ * @property {string} [reason]
+ */
+
+/**
+ * The answer to a message or change.
+ * @typedef {object} Ack
+ * @property {string} request_id
+ * @property {string} chat_id
+ * @property {number | null} seq `null`: nothing changed, or the event follows later
+ * @property {boolean} duplicate
+ * @property {string} [message_id] of a message
+ * @property {'delivered' | 'stored'} [status] of a message
+ * @property {string} [created_at] of a message
+ */
+
+/**
+ * `stored` resolves when it survives a restart; `done` with the answer of the server. `done` rejects if it is not
+ * stored there.
+ * @typedef {{request_id: string, stored: Promise<void>, done: Promise<Ack>}} Sending
+ */
+
+/**
+ * What the client knows of a chat.
+ * @typedef {object} ChatRow
+ * @property {string} id
+ * @property {number} applied the cursor: every event up to this `seq` is in the store
+ * @property {[number, number][]} segments ranges of `seq` of which the store has every message, ascending; the last one ends at
+ *   `applied`, and may be empty (`[applied + 1, applied]`)
+ * @property {ChatItem} [item]
+ * @property {boolean} [stale] there are events after `applied` that were not fetched
+ * @property {boolean} [unsent] the draft was not sent
+ * @property {number} [read_to] a read marker that the server has not confirmed
+ */
+
+/**
+ * A durable event as it is stored: a message, or a change of the chat that is shown in its history.
+ * @typedef {{chat_id: string, seq: number, type: string, message?: Message, expires?: number, [member: string]: any}} EventRow
+ */
+
+/**
+ * Changes the stored message at `[chat_id, seq]`, if there is one. Something older than its last change does nothing.
+ * @typedef {object} Patch
+ * @property {'patch'} op
+ * @property {string} chat_id
+ * @property {number} seq
+ * @property {number} [changed_seq]
+ * @property {boolean} [erase] deletes the content
+ * @property {Partial<Message>} [set]
+ */
+
+/**
+ * A change of the store.
+ * @typedef {{op: 'put', table: Table, row: any}
+ *   | {op: 'delete', table: Table, key: string}
+ *   | {op: 'trim', chat_id: string, below: number}
+ *   | {op: 'expire', now: number}
+ *   | Patch} Op
+ * @typedef {'chats' | 'events' | 'outbox' | 'kv'} Table
+ */
+
+/**
+ * Where the client keeps its data. Keys of the tables: `chats` `id`, `events` `[chat_id, seq]`, `outbox` `request_id`,
+ * `kv` `key`.
+ * @typedef {object} Store
+ * @property {string} [shared] a name, if all tabs of the browser see this store: then one of them holds the connection
+ * @property {number} capacity how many `seq`s of a chat are kept
+ * @property {() => Promise<void>} open
+ * @property {(key: string) => Promise<any>} get a value of `kv`
+ * @property {() => Promise<ChatRow[]>} chats
+ * @property {(chatId: string, from: number, to: number, limit: number, backwards: boolean) => Promise<EventRow[]>} events the
+ *   messages and events with `from <= seq <= to`, ascending, or descending if `backwards`
+ * @property {() => Promise<Pending[]>} outbox in the order of `created`
+ * @property {(ops: Op[]) => Promise<void>} write makes all changes, in order, or none
+ * @property {() => Promise<void>} wipe deletes everything
+ * @property {() => Promise<void>} close
+ */
+
+/**
+ * Messages of a timeline, in ascending order.
+ * @typedef {{messages: Message[], has_previous: boolean, has_next: boolean}} Page
+ * @typedef {{before?: number, after?: number, around?: number, limit?: number}} PageQuery
+ */
+
+/**
+ * The time. Replaced in tests.
+ * @typedef {object} Clock
+ * @property {() => number} now milliseconds since 1970
+ * @property {(fn: () => void, ms: number) => any} setTimeout
+ * @property {(timer: any) => void} clearTimeout
+ */
+
+/**
+ * What the client learns from its surroundings.
+ * @typedef {object} Environment
+ * @property {() => boolean} online
+ * @property {() => boolean} hidden
+ * @property {(fn: (change: Change) => void) => () => void} listen returns what ends it
+ * @typedef {'online' | 'offline' | 'visible' | 'hidden' | 'jump'} Change
+ */
+
+/**
+ * What the parts of a client have in common.
+ * @typedef {object} Context
+ * @property {string} url of the WebSocket
+ * @property {new (url: string, protocols: string[]) => any} webSocket
+ * @property {boolean} delivered whether to tell others what this device has received
+ * @property {() => number} now
+ * @property {() => Timer} timer
+ * @property {() => number} random
+ * @property {() => string} uuid
+ * @property {() => boolean} online
+ * @property {() => boolean} hidden
+ * @property {boolean} exclusive whether no other tab writes the store
+ * @property {import('./rest.js').Rest} rest
+ * @property {import('./session.js').Session} session
+ * @property {import('./storage.js').Storage} storage
+ * @property {(name: string, data: any) => void} emit
+ *
+ * @typedef {object} Timer at most one call is planned
+ * @property {(ms: number, fn: () => void) => void} set
+ * @property {() => void} clear
+ * @property {boolean} on
+ */
+
+export {};
