@@ -124,7 +124,8 @@ async fn accepts_only_valid_tokens() {
 
 fn expired_token(user_id: UserId) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("clock after 1970").as_secs();
-    let claims = Claims { user_id, username: "u".to_owned(), iat: now - 7200, exp: now - 3600, jti: TokenId::new() };
+    let claims =
+        Claims { user_id, username: "u".to_owned(), iat: now - 7200, exp: now - 3600, jti: TokenId::new(), sid: None };
     jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(SECRET.as_bytes()))
         .expect("token in answer")
 }
