@@ -17,13 +17,14 @@ pub(crate) const ENDED_TOTAL: &str = "sessions_ended_total";
 pub(crate) const END_REASONS: [&str; 5] = ["logout", "revoked", "password", "reuse", "limit"];
 
 impl Sessions {
-    /// Logs out: ends the session of a token, or revokes the token if it belongs to none. When this returns, all instances refuse the
-    /// token, and the sockets that it opened are being closed.
+    /// Logs out: ends the session of a token, and revokes the token. When this returns, all instances refuse them, and the sockets that
+    /// they opened are being closed.
     pub(crate) async fn log_out(&self, claims: Claims) -> Result<(), SessionError> {
-        match claims.sid {
-            Some(session) => self.end(claims.user_id, Which::One(session), "logout").await.map(drop),
-            None => self.revoke(claims).await,
+        if let Some(session) = claims.sid {
+            self.end(claims.user_id, Which::One(session), "logout").await?;
         }
+        // Also the token of a session: a notification-service of the version before knows no sessions.
+        self.revoke(claims).await
     }
 
     /// Logs out by the refresh token of a cookie. A token that is not genuine, or whose session has ended, has no effect.
@@ -36,8 +37,8 @@ impl Sessions {
     /// Ends all sessions of a user, and revokes the tokens that belong to none.
     pub(crate) async fn log_out_everywhere(&self, claims: Claims) -> Result<(), SessionError> {
         self.end(claims.user_id, Which::AllBut(None), "logout").await?;
-        // A fast clock may have issued it in the future.
-        if claims.sid.is_none() { self.revoke(claims).await } else { Ok(()) }
+        // See `log_out`. Also, a fast clock may have issued a token without a session in the future.
+        self.revoke(claims).await
     }
 
     /// Ends one session of a user.

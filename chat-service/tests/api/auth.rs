@@ -40,7 +40,12 @@ async fn registered_user_can_log_in() {
     let login = log_in(&app, "ALICE", PASSWORD).await;
     let token = login.body["token"].as_str().expect("token as string");
     assert_eq!(login.status, 200);
-    assert_eq!(login.body, json!({ "token": token, "expires_in": 86400, "user": { "id": id, "username": "alice" } }));
+    let session = &login.body["session_id"];
+    let expected = json!({
+        "token": token, "expires_in": 86400, "user": { "id": id, "username": "alice" }, "session_id": session,
+        "refresh_token": login.body["refresh_token"], "refresh_expires_in": 2_592_000,
+    });
+    assert_eq!(login.body, expected);
     let claims = Tokens::new(&SECRET.into(), Duration::ZERO).verify(token).expect("verify token");
     assert_eq!((claims.user_id.to_string().as_str(), claims.username.as_str()), (id, "alice"));
     assert_eq!(claims.exp - claims.iat, 86400);
