@@ -8,7 +8,8 @@ use crate::support::TestApp;
 async fn is_public_and_cacheable() {
     let app = TestApp::start().await;
     let answer = reqwest::get(format!("{}/api/v1/client-config", app.base)).await.expect("send request");
-    assert_eq!((answer.status().as_u16(), &answer.headers()["cache-control"]), (200, &"public, max-age=300"));
+    assert_eq!(answer.status().as_u16(), 200);
+    assert_eq!(answer.headers()["cache-control"], "public, max-age=300");
     let body: Value = answer.json().await.expect("read JSON");
     let expected = json!({
         "ws_url": "ws://127.0.0.1:8082/ws", "max_text": 4096, "max_upload": null,

@@ -40,11 +40,8 @@ async fn parallel_refreshes_get_the_same_successor() {
     let app = TestApp::start().await;
     let login = Device::any(&app).await;
     let answers = join_all((0..100).map(|_| login.refresh(&app))).await;
-    let devices: Vec<_> = answers.iter().map(|answer| {
-        assert_eq!(answer.status, 200, "{answer:?}");
-        Device::of(&login.user, answer)
-    });
-    let devices: Vec<_> = devices.collect();
+    assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
+    let devices: Vec<_> = answers.iter().map(|answer| Device::of(&login.user, answer)).collect();
     let successors: HashSet<_> = devices.iter().map(|device| &device.refresh_token).collect();
     assert_eq!((successors.len(), counter(&app, &login).await), (1, 1));
     let statuses = join_all(devices.iter().map(|device| device.status(&app))).await;
