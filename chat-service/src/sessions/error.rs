@@ -1,6 +1,6 @@
 //! Errors of sessions.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use neonchat_common::{
     error::{ApiError, ErrorCode},
@@ -46,9 +46,12 @@ pub(crate) enum SessionError {
     /// A background task panicked or was cancelled.
     #[error("task failed: {0}")]
     Task(#[from] tokio::task::JoinError),
-    /// An internal error.
+    /// A token could not be signed.
     #[error(transparent)]
     Internal(ApiError),
+    /// The refresh that this one joined failed.
+    #[error(transparent)]
+    Shared(Arc<Self>),
     /// The database failed.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -56,9 +59,15 @@ pub(crate) enum SessionError {
 
 impl From<SessionError> for ApiError {
     fn from(error: SessionError) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&SessionError> for ApiError {
+    fn from(error: &SessionError) -> Self {
         let text = error.to_string();
         match error {
-            SessionError::Token(error) => error.into(),
+            SessionError::Token(error) => (*error).into(),
             SessionError::CallerNotFound
             | SessionError::Revoked
             | SessionError::NoRefreshToken
@@ -67,9 +76,10 @@ impl From<SessionError> for ApiError {
             SessionError::Reused => Self::new(ErrorCode::SessionReused, text),
             SessionError::CrossSite => Self::new(ErrorCode::Forbidden, text),
             SessionError::NotFound => Self::new(ErrorCode::NotFound, text),
-            SessionError::TooMany(wait) => rate_limited(wait),
+            SessionError::TooMany(wait) => rate_limited(*wait),
             SessionError::Task(error) => Self::internal(error),
-            SessionError::Internal(error) => error,
+            SessionError::Internal(error) => Self::internal(error),
+            SessionError::Shared(error) => Self::from(&**error),
             SessionError::Db(error) => error.into(),
         }
     }

@@ -77,6 +77,7 @@ fn report_refusal(error: &SessionError, from: ClientAddress) {
         | SessionError::TooMany(_)
         | SessionError::Task(_)
         | SessionError::Internal(_)
+        | SessionError::Shared(_)
         | SessionError::Db(_) => return,
     };
     security_event!(event, client.address = %from);

@@ -5,6 +5,7 @@ pub(crate) mod ending;
 pub(crate) mod error;
 pub(crate) mod extract;
 pub(crate) mod http;
+mod in_flight;
 mod list_http;
 pub(crate) mod model;
 pub(crate) mod purge;

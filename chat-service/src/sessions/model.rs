@@ -103,7 +103,7 @@ impl Presented {
 }
 
 /// What came of a refresh.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Refreshed {
     /// The session goes on.
     Continued {
@@ -114,7 +114,7 @@ pub(super) enum Refreshed {
         /// Whether the successor was derived before.
         is_repeated: bool,
     },
-    /// The token was used before its successors were. The session ended with this.
+    /// The token was used before its successors were. The session of this user ended with this.
     Reused(UserId),
     /// The session has ended, or there is none.
     Ended,

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 const VERSION: &str = "v1";
 
 /// The content of a genuine refresh token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct RefreshToken {
     pub(crate) session: SessionId,
     /// Its number among the refresh tokens of the session.

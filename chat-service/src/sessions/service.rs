@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::{FutureExt as _, TryFutureExt as _, future::BoxFuture};
 use neonchat_common::{
     correlation,
     http::address::ClientAddress,
@@ -16,12 +17,18 @@ use tokio::sync::Semaphore;
 
 use super::{
     error::SessionError,
+    in_flight::{Entry, InFlight, Outcome},
     model::{Device, Grant, Refreshed, SessionLimit, SessionList, SessionUser},
     refresh_token::{RefreshToken, RefreshTokens},
     refused::RefusedTokens,
     store::{self, NewSession, Standing},
 };
-use crate::{config::SessionSettings, db::Db, limits::refreshes::RefreshLimit, notifier::Notifier};
+use crate::{
+    config::SessionSettings,
+    db::{Db, DbResult},
+    limits::refreshes::RefreshLimit,
+    notifier::Notifier,
+};
 
 /// The most updates of the time of last use at once. Such an update may be left out: a later request makes it.
 const MAX_TOUCHES: usize = 2;
@@ -42,6 +49,7 @@ pub(crate) struct Sessions {
     lifetime: Duration,
     max_per_user: u32,
     refresh_limit: RefreshLimit,
+    in_flight: InFlight,
     refused: RefusedTokens,
     touches: Arc<Semaphore>,
 }
@@ -63,6 +71,7 @@ impl Sessions {
             lifetime,
             max_per_user,
             refresh_limit,
+            in_flight: InFlight::default(),
             refused: RefusedTokens::default(),
             touches: Arc::new(Semaphore::new(MAX_TOUCHES)),
         }
@@ -143,37 +152,62 @@ impl Sessions {
             return Err(self.refuse_refresh(from, SessionError::ForgedRefreshToken).await);
         };
         self.refresh_limit.acquire(token.session).await.map_err(SessionError::TooMany)?;
+        let (outcome, is_new) =
+            self.in_flight.join(token, |entry| self.begin_refresh(token, device, from, entry)).await;
+        match outcome.map_err(SessionError::Shared)? {
+            Refreshed::Continued { user, counter, expires_in, is_repeated } => {
+                count_refresh(if is_new && !is_repeated { "rotated" } else { "repeated" });
+                self.grant(user, RefreshToken { counter, ..token }, expires_in)
+            }
+            Refreshed::Reused(_) => {
+                count_refresh("reused");
+                Err(SessionError::Reused)
+            }
+            Refreshed::Ended => {
+                count_refresh("refused");
+                Err(SessionError::Ended)
+            }
+        }
+    }
+
+    /// Begins a refresh in a task: if the session ends, its sockets are closed even if the client disconnects.
+    fn begin_refresh(
+        &self,
+        token: RefreshToken,
+        device: Device,
+        from: ClientAddress,
+        entry: Entry,
+    ) -> BoxFuture<'static, Outcome> {
         let sessions = self.clone();
-        // In a task: if the session ends, its sockets are closed even if the client disconnects.
-        let work = async move { sessions.rotate(token, &device, from).await };
-        self.tasks.spawn(correlation::in_current_scope(work)).await?
+        let work = async move {
+            let refreshed = sessions.rotate(token, &device, from).await;
+            drop(entry);
+            refreshed
+        };
+        let task = self.tasks.spawn(correlation::in_current_scope(work));
+        async move { task.await?.map_err(SessionError::Db) }.map_err(Arc::new).boxed()
+    }
+
+    async fn rotate(&self, token: RefreshToken, device: &Device, from: ClientAddress) -> DbResult<Refreshed> {
+        let session = token.session;
+        let refreshed = store::refresh(&self.db, token, device, self.lifetime_secs()).await?;
+        match &refreshed {
+            Refreshed::Continued { .. } => {}
+            Refreshed::Reused(user) => {
+                security_event!(SecurityEvent::SessionReused, user.id = %user, session.id = %session, client.address = %from);
+                self.announce_reused(*user, session).await;
+            }
+            Refreshed::Ended => {
+                security_event!(SecurityEvent::TokenRevoked, session.id = %session, client.address = %from);
+            }
+        }
+        Ok(refreshed)
     }
 
     /// Counts a refresh without a genuine token. Returns the error for the client.
     pub(crate) async fn refuse_refresh(&self, from: ClientAddress, error: SessionError) -> SessionError {
         count_refresh("refused");
         self.refresh_limit.acquire_refused(from).await.map_or_else(SessionError::TooMany, |()| error)
-    }
-
-    async fn rotate(&self, token: RefreshToken, device: &Device, from: ClientAddress) -> Result<Grant, SessionError> {
-        let RefreshToken { session, .. } = token;
-        match store::refresh(&self.db, token, device, self.lifetime_secs()).await? {
-            Refreshed::Continued { user, counter, expires_in, is_repeated } => {
-                count_refresh(if is_repeated { "repeated" } else { "rotated" });
-                self.grant(user, RefreshToken { counter, ..token }, expires_in)
-            }
-            Refreshed::Reused(user) => {
-                count_refresh("reused");
-                security_event!(SecurityEvent::SessionReused, user.id = %user, session.id = %session, client.address = %from);
-                self.announce_reused(user, session).await;
-                Err(SessionError::Reused)
-            }
-            Refreshed::Ended => {
-                count_refresh("refused");
-                security_event!(SecurityEvent::TokenRevoked, session.id = %session, client.address = %from);
-                Err(SessionError::Ended)
-            }
-        }
     }
 
     fn grant(
