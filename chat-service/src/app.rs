@@ -34,7 +34,7 @@ use crate::{
     grpc::Api,
     health::Health,
     http::cors,
-    limits::{limiter::Limiter, logins::LoginLimit, refreshes::RefreshLimit},
+    limits::{limiter::Limiter, logins::LoginLimit},
     messages::{expiry, service::Messages},
     metrics::start_counters,
     notifier::Notifier,
@@ -46,7 +46,7 @@ use crate::{
     router::{operations_routes, routes},
     scheduled::service::Scheduled,
     services::Services,
-    sessions::{self, cookie::PublicHttps, service::Sessions},
+    sessions::{cookie::PublicHttps, service::Sessions},
     timeline::service::Timeline,
     users::{password::Hasher, service::Users},
 };
@@ -123,10 +123,8 @@ impl App {
             tasks.clone(),
             events,
         );
-        sessions::purge::start(&tasks, db.clone());
-        let refresh_limit = RefreshLimit::new(limiter.clone(), limits.requests_per_minute, limits.auth_per_minute);
         let dependencies = (db.clone(), notifier.clone(), tasks.clone());
-        let sessions = Sessions::new(dependencies, tokens, settings.sessions, refresh_limit);
+        let sessions = Sessions::start(dependencies, tokens, settings.sessions, &limiter, limits);
         let services = Services {
             public_https: PublicHttps(common.public_url.starts_with("https:")),
             websocket_url: WebSocketUrl { public: settings.websocket_url, port: common.websocket_port },
@@ -173,8 +171,7 @@ impl App {
             trusted_proxies: settings.trusted_proxies,
             allowed_origins: common.allowed_origins,
         };
-        let grpc_settings = common.grpc;
-        let environment = common.environment;
+        let (grpc_settings, environment) = (common.grpc, common.environment);
         Ok(Self { http, operations, grpc, grpc_addr, grpc_settings, environment, services, redis, tasks })
     }
 

@@ -71,6 +71,7 @@ struct ClientConfig {
 
 /// What of the API the deployment offers.
 #[derive(Default, Serialize, ToSchema)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a feature of its own, in a JSON object")]
 struct Features {
     calls: bool,
     watch: bool,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use neonchat_common::{http::address::ClientAddress, ids::SessionId};
 
 use super::limiter::{Decision, Limiter, Rule};
+use crate::config::LimitSettings;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -20,10 +21,11 @@ pub(crate) struct RefreshLimit {
 }
 
 impl RefreshLimit {
-    /// Allows `per_session` refreshes of a session per minute, and `per_address` without a genuine token. 0 is no limit.
-    pub(crate) fn new(limiter: Limiter, per_session: u32, per_address: u32) -> Self {
+    /// Allows a session as many refreshes per minute as requests of a user, and an address without a genuine token as many as requests
+    /// to `/auth`.
+    pub(crate) fn new(limiter: Limiter, limits: LimitSettings) -> Self {
         let rule = |limit| (limit > 0).then_some(Rule { limit, window: MINUTE });
-        Self { limiter, per_session: rule(per_session), per_address: rule(per_address) }
+        Self { limiter, per_session: rule(limits.requests_per_minute), per_address: rule(limits.auth_per_minute) }
     }
 
     /// Counts a refresh of a session.

@@ -34,13 +34,12 @@ impl InFlight {
     ) -> (Outcome, bool) {
         let (work, is_new) = {
             let mut known = self.lock();
-            match known.get(&token) {
-                Some(work) => (work.clone(), false),
-                None => {
-                    let work = begin(Entry { in_flight: self.clone(), token }).shared();
-                    known.insert(token, work.clone());
-                    (work, true)
-                }
+            if let Some(work) = known.get(&token) {
+                (work.clone(), false)
+            } else {
+                let work = begin(Entry { in_flight: self.clone(), token }).shared();
+                known.insert(token, work.clone());
+                (work, true)
             }
         };
         (work.await, is_new)

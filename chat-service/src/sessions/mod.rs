@@ -8,7 +8,7 @@ pub(crate) mod http;
 mod in_flight;
 mod list_http;
 pub(crate) mod model;
-pub(crate) mod purge;
+mod purge;
 pub(crate) mod refresh_token;
 mod refused;
 pub(crate) mod service;

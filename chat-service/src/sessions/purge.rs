@@ -14,7 +14,7 @@ const INTERVAL: Duration = Duration::from_mins(1);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Starts the deletion. Several instances may do it at the same time.
-pub(crate) fn start(tasks: &Tasks, db: Db) {
+pub(super) fn start(tasks: &Tasks, db: Db) {
     tasks.spawn_until_stopped(async move {
         let mut tick = tokio::time::interval(INTERVAL);
         loop {

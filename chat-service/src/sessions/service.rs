@@ -19,14 +19,15 @@ use super::{
     error::SessionError,
     in_flight::{Entry, InFlight, Outcome},
     model::{Device, Grant, Refreshed, SessionLimit, SessionList, SessionUser},
+    purge,
     refresh_token::{RefreshToken, RefreshTokens},
     refused::RefusedTokens,
     store::{self, NewSession, Standing},
 };
 use crate::{
-    config::SessionSettings,
+    config::{LimitSettings, SessionSettings},
     db::{Db, DbResult},
-    limits::refreshes::RefreshLimit,
+    limits::{limiter::Limiter, refreshes::RefreshLimit},
     notifier::Notifier,
 };
 
@@ -55,13 +56,16 @@ pub(crate) struct Sessions {
 }
 
 impl Sessions {
-    pub(crate) fn new(
+    /// Starts the deletion of ended sessions.
+    pub(crate) fn start(
         (db, notifier, tasks): (Db, Notifier, Tasks),
         tokens: Tokens,
         settings: SessionSettings,
-        refresh_limit: RefreshLimit,
+        limiter: &Limiter,
+        limits: LimitSettings,
     ) -> Self {
         let SessionSettings { refresh_key, lifetime, max_per_user } = settings;
+        purge::start(&tasks, db.clone());
         Self {
             db,
             notifier,
@@ -70,7 +74,7 @@ impl Sessions {
             refresh_tokens: RefreshTokens::new(refresh_key),
             lifetime,
             max_per_user,
-            refresh_limit,
+            refresh_limit: RefreshLimit::new(limiter.clone(), limits),
             in_flight: InFlight::default(),
             refused: RefusedTokens::default(),
             touches: Arc::new(Semaphore::new(MAX_TOUCHES)),
@@ -116,7 +120,7 @@ impl Sessions {
 
     /// Starts a session of a user whose password has this hash. Returns `None` if the hash is another one by now. If the user has too
     /// many sessions, the one that was used least recently ends.
-    pub(crate) async fn start(
+    pub(crate) async fn begin(
         &self,
         user: SessionUser,
         password_hash: &str,

@@ -84,7 +84,7 @@ impl Users {
         for _ in 0..MAX_CHECKS {
             let Authenticated { user, hash } = self.authenticate(username.clone(), password.clone(), from).await?;
             let user = SessionUser { id: user.id, username: user.username };
-            if let Some(grant) = self.sessions.start(user, &hash, device_name.as_deref(), &device).await? {
+            if let Some(grant) = self.sessions.begin(user, &hash, device_name.as_deref(), &device).await? {
                 return Ok(grant);
             }
         }
