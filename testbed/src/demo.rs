@@ -1,12 +1,13 @@
 //! `testbed demo`: plays the specification's demo scenario on the real services and prints a transcript.
 
 mod group;
+mod living;
 
 use anyhow::ensure;
 use serde_json::{Value, json};
 
 use crate::{
-    client::{Api, Socket, User, text},
+    client::{Answer, Api, Socket, User, text},
     exec::Servers,
     postgres,
     system::{Ports, System},
@@ -27,7 +28,7 @@ pub async fn demo() -> anyhow::Result<()> {
 
     let mut alices = play(&system.api(), &system.websocket(), ["alice", "bob"]).await?;
 
-    step("10. Health and metrics");
+    step("11. Health and metrics");
     let health = system.api().call("GET", "/health", None, None).await?;
     show("operator", "GET /health", &health.body);
     ensure!(health.status == 200, "not healthy: {health:?}");
@@ -39,7 +40,7 @@ pub async fn demo() -> anyhow::Result<()> {
         println!("   {name} /metrics: {line}");
     }
 
-    step("11. Both services stop");
+    step("12. Both services stop");
     system.stop().await?;
     let (frames, code) = alices.closed().await?;
     for frame in &frames {
@@ -52,7 +53,7 @@ pub async fn demo() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Plays steps 2 to 9 on a running system, through its public address only. Returns the socket of the first user.
+/// Plays steps 2 to 10 on a running system, through its public address only. Returns the socket of the first user.
 ///
 /// # Errors
 /// A step failed.
@@ -84,7 +85,10 @@ pub(crate) async fn play(api: &Api, websocket: &str, names: [&str; 2]) -> anyhow
     step("6. Alice edits a message and deletes another");
     change_messages(&chat, &greeting, &mut alices, &mut bobs).await?;
 
-    step("7. Who is online");
+    step("7. A reply, a reaction, a pin, a receipt, and a scheduled message");
+    living::play(api, (&chat, &greeting), [&alice, &bob], [&mut alices, &mut bobs]).await?;
+
+    step("8. Who is online");
     let listed = api.get("/api/v1/chats", &alice).await?;
     show("alice", "GET /api/v1/chats", &listed.body);
     ensure!(listed.body["chats"][0]["partner"]["online"] == true, "Bob is not shown as online");
@@ -94,13 +98,13 @@ pub(crate) async fn play(api: &Api, websocket: &str, names: [&str; 2]) -> anyhow
     show("alice", "receives, after the grace period", &offline);
     ensure!(offline["event"] == "user_offline", "not the offline event of Bob");
 
-    step("8. The history, over REST");
+    step("9. The history, over REST");
     let history = api.get(&format!("/api/v1/chats/{chat}/messages"), &bob).await?;
     show("bob", "GET /api/v1/chats/{id}/messages", &history.body);
     let texts: Vec<&Value> = history.body["messages"].as_array().into_iter().flatten().map(|m| &m["text"]).collect();
-    ensure!(texts == ["", "Привет, Алиса!", "Привет, Боб! Как дела?"], "wrong history: {texts:?}");
+    ensure!(texts == ["Хорошо!", "", "Привет, Алиса!", "Привет, Боб! Как дела?"], "wrong history: {texts:?}");
 
-    step("9. A group");
+    step("10. A group");
     group::play(api, websocket, [&alice, &bob], &mut alices).await?;
     Ok(alices)
 }
@@ -165,4 +169,12 @@ fn done(what: &str) {
 
 fn show(who: &str, how: &str, what: &Value) {
     println!("   {who} {how}\n      {what}");
+}
+
+/// Calls the API as a user, and prints the answer.
+async fn show_call(api: &Api, user: &User, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Answer> {
+    let answer = api.call(method, &format!("/api/v1{path}"), Some(&user.token), body).await?;
+    let who = user.name.split(['-', '_']).next().unwrap_or_default();
+    show(who, &format!("{method} {path} → {}", answer.status), &answer.body);
+    Ok(answer)
 }

@@ -1,4 +1,4 @@
-//! Makes the events of gathered reactions, in the background.
+//! Makes the events of gathered reactions, and forgets old requests, in the background.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,9 +17,16 @@ const INTERVAL: Duration = Duration::from_millis(250);
 /// How often else: for reactions of an instance that was stopped.
 const IDLE_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Starts the task. Several instances may do it at the same time.
+/// How often old requests are looked for.
+const FORGETTING_INTERVAL: Duration = Duration::from_mins(10);
+
+/// The pause between two statements that forget requests, so that reactions go first.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Starts both tasks. Several instances may do it at the same time.
 pub(super) fn start(tasks: &Tasks, db: Db, notifier: Notifier, gathered: Arc<Notify>) {
     let publishing = tasks.clone();
+    tasks.spawn_until_stopped(forget(db.clone()));
     tasks.spawn_until_stopped(async move {
         loop {
             let is_busy = run(&db, &notifier, &publishing).await.unwrap_or_else(|error| {
@@ -44,4 +51,21 @@ async fn run(db: &Db, notifier: &Notifier, tasks: &Tasks) -> DbResult<bool> {
         }
     }
     store::has_due(db).await
+}
+
+async fn forget(db: Db) {
+    let mut tick = tokio::time::interval(FORGETTING_INTERVAL);
+    loop {
+        tick.tick().await;
+        loop {
+            match store::forget_old_requests(&db).await {
+                Ok(true) => tokio::time::sleep(PAUSE).await,
+                Ok(false) => break,
+                Err(error) => {
+                    tracing::warn!(error.cause = %error, "old requests could not be deleted, retrying later");
+                    break;
+                }
+            }
+        }
+    }
 }

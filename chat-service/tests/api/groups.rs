@@ -231,9 +231,16 @@ async fn closed_chat_exists_for_nobody() {
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_of_a_closed_chat_are_deleted() {
     let group = Group::start("group").await;
-    group.send(&group.member, "x").await;
-    group.call("DELETE", &group.owner, "", None).await;
     let sql = group.app.sql().await;
+    let message = group.send(&group.member, "x").await.body["id"].clone();
+    let reply = json!({ "text": "@all", "reply_to": message });
+    assert_eq!(group.call("POST", &group.owner, "/messages", Some(reply)).await.status, 201);
+    let id = message.as_str().expect("read id");
+    assert_eq!(group.call("PUT", &group.owner, &format!("/messages/{id}/reactions/👍"), None).await.status, 200);
+    assert_eq!(group.call("PUT", &group.owner, &format!("/pins/{id}"), None).await.status, 200);
+    let passive = "INSERT INTO passive_messages (chat_id, user_id, seq) SELECT chat_id, sender_id, seq FROM messages";
+    assert_eq!(sql.execute(passive, &[]).await.expect("insert rows"), 2);
+    group.call("DELETE", &group.owner, "", None).await;
     let age = "UPDATE chats SET last_event_at = now() - interval '11 minutes' WHERE is_closed";
     assert_eq!(sql.execute(age, &[]).await.expect("update chat"), 1);
     // Another instance looks for closed chats when it starts.
@@ -243,6 +250,14 @@ async fn rows_of_a_closed_chat_are_deleted() {
                       + (SELECT count(*) FROM chat_profiles WHERE title <> '' OR request_digest IS NOT NULL)";
     let rows = async || sql.query_one(count, &[]).await.expect("count rows").get::<_, i64>(0);
     until("all rows are deleted", async || rows().await == 0).await;
+    let tables = "SELECT table_name::text FROM information_schema.columns WHERE column_name = 'chat_id' AND table_schema = 'public'";
+    for table in sql.query(tables, &[]).await.expect("list tables") {
+        let table: String = table.get(0);
+        let rows = format!("SELECT count(*) FROM {table}");
+        let rows: i64 = sql.query_one(&rows, &[]).await.expect("count rows").get(0);
+        // A closed chat has a profile without content.
+        assert_eq!(rows, i64::from(table == "chat_profiles"), "{table}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -48,7 +48,7 @@ impl ChatService {
     /// Moves the markers of at most [`MAX_MARKED`] members. Returns the outcome of each receipt; `None` if the user is not a member. If
     /// the call took more than one attempt, the markers count as moved, because an attempt whose answer was lost may have moved them.
     pub(crate) async fn mark_many(&self, receipts: &[Receipt]) -> Result<Vec<Option<Marked>>, ApiError> {
-        let members = receipts.iter().map(Receipt::to_wire).collect();
+        let members = receipts.iter().copied().map(Receipt::to_wire).collect();
         match self.grpc.call_counted(INTERACTIVE_TIMEOUT, MarkReadManyRequest { members }).await {
             Ok((answer, attempts)) if answer.states.len() == receipts.len() => {
                 Ok(answer.states.iter().map(|state| Marked::from_wire(state, attempts > 1)).collect())
@@ -93,8 +93,8 @@ impl ChatService {
 }
 
 impl Receipt {
-    fn to_wire(&self) -> MarkedMember {
-        let Self { chat, user, markers: Markers { read, delivered } } = *self;
+    fn to_wire(self) -> MarkedMember {
+        let Self { chat, user, markers: Markers { read, delivered } } = self;
         MarkedMember { chat_id: chat.to_string(), user_id: user.to_string(), read, delivered }
     }
 }

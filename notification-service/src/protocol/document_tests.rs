@@ -26,11 +26,12 @@ fn examples(title: &str) -> Vec<String> {
 fn asyncapi_examples(operation: &str) -> Vec<Value> {
     let document: Value = serde_json::from_str(ASYNCAPI).expect("parse document");
     let messages = document["operations"][operation]["messages"].as_array().expect("find messages");
-    let example = |message: &Value| {
+    let examples = |message: &Value| {
         let name = message["$ref"].as_str().and_then(|path| path.rsplit('/').next()).expect("find message name");
-        document["components"]["messages"][name]["examples"][0]["payload"].clone()
+        let examples = document["components"]["messages"][name]["examples"].as_array().expect("find examples");
+        examples.iter().map(|example| example["payload"].clone()).collect::<Vec<_>>()
     };
-    messages.iter().map(example).collect()
+    messages.iter().flat_map(examples).collect()
 }
 
 #[test]

@@ -6,6 +6,7 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BinaryHeap, btree_map::Entry},
+    ops::RangeBounds,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -25,7 +26,7 @@ use crate::hub::{Markers, SocketId};
 
 /// The most members that are remembered, and the most receipts that are ready to be written. Beyond that receipts of further members
 /// are ready at once, and those beyond that are dropped: what a client has read is in its next receipt too.
-const MAX_MEMBERS: usize = 200_000;
+pub(super) const MAX_MEMBERS: usize = 200_000;
 
 /// The pause before receipts that could not be written are tried again.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
@@ -66,7 +67,7 @@ impl WaitingReceipt {
 pub(super) type Waiting = ((ChatId, UserId), WaitingReceipt);
 
 /// The receipts that wait.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct GatheredReceipts {
     state: Mutex<State>,
     changed: Notify,
@@ -75,11 +76,15 @@ pub(super) struct GatheredReceipts {
 
 #[derive(Debug, Default)]
 struct State {
+    /// The most members, and the most receipts that are ready.
+    capacity: usize,
     members: BTreeMap<(UserId, ChatId), Member>,
     /// When each of the members is due.
     due: BinaryHeap<Reverse<(Instant, UserId, ChatId)>>,
     /// Receipts to write now, in the order of the locks in the database.
     ready: BTreeMap<(ChatId, UserId), WaitingReceipt>,
+    /// The number of receipts that were dropped and are not counted yet.
+    lost: usize,
     is_writing: bool,
     is_draining: bool,
 }
@@ -92,6 +97,12 @@ struct Member {
 }
 
 impl GatheredReceipts {
+    /// Returns an empty set with room for this many members: see [`MAX_MEMBERS`].
+    pub(super) fn new(capacity: usize) -> Self {
+        let state = State { capacity, ..State::default() };
+        Self { state: Mutex::new(state), changed: Notify::new(), emptied: Notify::new() }
+    }
+
     /// Adds a receipt. Returns whether it was merged with one that waits.
     pub(super) fn add(
         &self,
@@ -134,32 +145,28 @@ impl GatheredReceipts {
     }
 
     /// Takes back receipts that were not written. `may_succeed` returns whether the user has sockets here, or `None` if it is of no use to
-    /// try again. Returns the number of receipts that are dropped.
-    pub(super) fn put_back(
-        &self,
-        receipts: Vec<Waiting>,
-        may_succeed: impl Fn(UserId) -> Option<bool>,
-        now: Instant,
-    ) -> usize {
-        let (mut state, mut dropped) = (self.lock(), 0);
+    /// try again.
+    pub(super) fn put_back(&self, receipts: Vec<Waiting>, may_succeed: impl Fn(UserId) -> Option<bool>, now: Instant) {
+        let mut state = self.lock();
         for ((chat, user), mut receipt) in receipts {
             receipt.attempts = receipt.attempts.saturating_add(1);
             let is_kept = may_succeed(user).is_some_and(|has_sockets| has_sockets || receipt.attempts < MAX_ATTEMPTS);
             if !is_kept || !state.put_back((user, chat), receipt, now) {
-                dropped += 1;
+                state.lost += 1;
             }
         }
-        dropped
+    }
+
+    /// Returns how many receipts were dropped since the last call.
+    pub(super) fn take_lost(&self) -> usize {
+        std::mem::take(&mut self.lock().lost)
     }
 
     /// Makes the receipts of a user ready.
     pub(super) fn flush(&self, user: UserId) {
         let range = (user, ChatId(Uuid::nil()))..=(user, ChatId(Uuid::max()));
         let mut state = self.lock();
-        let State { members, ready, .. } = &mut *state;
-        for ((user, chat), member) in members.range_mut(range) {
-            move_ready(ready, (*chat, *user), member.waiting.take());
-        }
+        state.make_ready(range);
         drop(state);
         self.changed.notify_one();
     }
@@ -179,10 +186,7 @@ impl GatheredReceipts {
     fn begin_draining(&self) {
         let mut state = self.lock();
         state.is_draining = true;
-        let State { members, ready, .. } = &mut *state;
-        for ((user, chat), member) in members.iter_mut() {
-            move_ready(ready, (*chat, *user), member.waiting.take());
-        }
+        state.make_ready(..);
         drop(state);
         self.changed.notify_one();
     }
@@ -202,7 +206,7 @@ impl GatheredReceipts {
 impl State {
     fn add(&mut self, key: (UserId, ChatId), class: ChatClass, receipt: WaitingReceipt, now: Instant) -> bool {
         let (user, chat) = key;
-        let is_full = self.members.len() >= MAX_MEMBERS;
+        let is_full = self.members.len() >= self.capacity;
         let interval = interval(class);
         match self.members.entry(key) {
             Entry::Occupied(mut member) => {
@@ -223,24 +227,38 @@ impl State {
             }
         }
         let is_merged = self.ready.contains_key(&(chat, user));
-        move_ready(&mut self.ready, (chat, user), Some(receipt));
+        if !move_ready(&mut self.ready, self.capacity, (chat, user), receipt) {
+            self.lost += 1;
+        }
         is_merged
+    }
+
+    /// Makes the receipts of these members ready, as far as there is room.
+    fn make_ready(&mut self, members: impl RangeBounds<(UserId, ChatId)>) {
+        let Self { members: all, ready, capacity, .. } = self;
+        for (&(user, chat), member) in all.range_mut(members) {
+            member.waiting.take_if(|receipt| move_ready(ready, *capacity, (chat, user), *receipt));
+        }
     }
 
     /// Returns whether it is kept.
     fn put_back(&mut self, key: (UserId, ChatId), receipt: WaitingReceipt, now: Instant) -> bool {
         let (user, chat) = key;
-        if self.is_draining {
-            return move_ready(&mut self.ready, (chat, user), Some(receipt));
-        }
-        let is_full = self.members.len() >= MAX_MEMBERS;
-        match self.members.entry(key) {
-            Entry::Occupied(mut member) => member.get_mut().waiting.get_or_insert(receipt).merge(receipt),
+        let is_full = self.members.len() >= self.capacity;
+        let is_known = match self.members.entry(key) {
+            Entry::Occupied(mut member) => {
+                member.get_mut().waiting.get_or_insert(receipt).merge(receipt);
+                true
+            }
             Entry::Vacant(_) if is_full => return false,
             Entry::Vacant(unknown) => {
                 unknown.insert(Member { waiting: Some(receipt), interval: RETRY_PAUSE });
-                self.due.push(Reverse((now + RETRY_PAUSE, user, chat)));
+                false
             }
+        };
+        // At the end of the process there is no time to wait for the interval of a known member.
+        if !is_known || self.is_draining {
+            self.due.push(Reverse((now + RETRY_PAUSE, user, chat)));
         }
         true
     }
@@ -252,13 +270,13 @@ impl State {
         {
             self.due.pop();
             let Entry::Occupied(mut member) = self.members.entry((user, chat)) else { continue };
-            match member.get_mut().waiting.take() {
-                Some(receipt) => {
-                    self.due.push(Reverse((now + member.get().interval, user, chat)));
-                    move_ready(&mut self.ready, (chat, user), Some(receipt));
-                }
-                None => drop(member.remove()),
+            let Member { waiting, interval } = member.get_mut();
+            if waiting.is_none() {
+                member.remove();
+                continue;
             }
+            self.due.push(Reverse((now + *interval, user, chat)));
+            waiting.take_if(|receipt| move_ready(&mut self.ready, self.capacity, (chat, user), *receipt));
         }
     }
 }
@@ -266,11 +284,11 @@ impl State {
 /// Adds a receipt to those that are ready. Returns whether there was room for it.
 fn move_ready(
     ready: &mut BTreeMap<(ChatId, UserId), WaitingReceipt>,
+    capacity: usize,
     key: (ChatId, UserId),
-    receipt: Option<WaitingReceipt>,
+    receipt: WaitingReceipt,
 ) -> bool {
-    let Some(receipt) = receipt else { return true };
-    let is_full = ready.len() >= MAX_MEMBERS;
+    let is_full = ready.len() >= capacity;
     match ready.entry(key) {
         Entry::Occupied(mut waiting) => waiting.get_mut().merge(receipt),
         Entry::Vacant(_) if is_full => return false,

@@ -16,7 +16,7 @@ use neonchat_common::{
 use tokio::time::{Instant, timeout};
 use tracing::info_span;
 
-use self::gathered::{GatheredReceipts, Waiting, WaitingReceipt};
+use self::gathered::{GatheredReceipts, MAX_MEMBERS, Waiting, WaitingReceipt};
 use crate::{
     chat_service::{ChatService, MAX_MARKED, Marked, Receipt},
     delivery::Delivery,
@@ -40,7 +40,7 @@ pub(crate) struct Receipts {
 
 impl Receipts {
     pub(crate) fn new(hub: Arc<Hub>, chat_service: ChatService, delivery: Delivery, tasks: Tasks) -> Self {
-        Self { hub, chat_service, delivery, tasks, gathered: GatheredReceipts::default() }
+        Self { hub, chat_service, delivery, tasks, gathered: GatheredReceipts::new(MAX_MEMBERS) }
     }
 
     /// Takes a receipt, which is written within the interval of the chat's class. Drops it if this instance knows that the markers are
@@ -95,6 +95,7 @@ impl Receipts {
                 correlation::scope(id, TraceContext::default(), span, self.write_all(some)).await;
             }
             self.gathered.written();
+            count("lost", self.gathered.take_lost());
         }
     }
 
@@ -128,7 +129,7 @@ impl Receipts {
             Err(error) => {
                 tracing::warn!(count = due.len(), error.cause = %error, "receipts not written");
                 let may_succeed = |user| error.is_retryable().then(|| self.hub.has_user(user));
-                count("lost", self.gathered.put_back(due, may_succeed, Instant::now()));
+                self.gathered.put_back(due, may_succeed, Instant::now());
             }
         }
     }

@@ -36,15 +36,16 @@ async fn receipt_reaches_other_member_and_other_devices_of_reader() {
     assert_eq!(unread(&app, &bob).await, 3);
 
     phone.send(&json!({ "type": "receipt", "chat_id": chat, "read": 2 })).await.expect("send");
-    for socket in [&mut alices, &mut laptop] {
-        let receipt = socket.expect_beside_presence("receipt").await.expect("receive receipt");
-        assert_eq!(receipt, json!({ "type": "receipt", "chat_id": chat, "user_id": bob.id, "read": 2 }));
-    }
+    let told = json!({ "type": "receipt", "chat_id": chat, "user_id": bob.id, "read": 2, "delivered": 2 });
+    assert_eq!(alices.expect_beside_presence("receipt").await.expect("receive receipt"), told);
+    let mut own = told;
+    own["unread_count"] = json!(1);
+    assert_eq!(laptop.expect_beside_presence("receipt").await.expect("receive receipt"), own);
     phone.expect_quiet().await.expect("receive no own receipt");
     assert_eq!(unread(&app, &bob).await, 1);
 
     // A marker never moves back or past the head. A receipt that moves nothing is not announced.
-    for read in [1, 2, 0] {
+    for read in [1, 2] {
         phone.send(&json!({ "type": "receipt", "chat_id": chat, "read": read })).await.expect("send");
         phone.expect_quiet().await.expect("receive nothing else");
     }
@@ -75,7 +76,12 @@ async fn rejects_receipt_for_foreign_chat() {
     let app = TestApp::start().await;
     let (_, _, chat) = app.two_users().await;
     let mut mallorys = app.socket(&app.api.any_user().await.expect("register user")).await;
-    for (read, code) in [(json!(0), "not_found"), (json!(-1), "validation_failed"), (json!("x"), "validation_failed")] {
+    for (read, code) in [
+        (json!(1), "not_found"),
+        (json!(0), "validation_failed"),
+        (json!(-1), "validation_failed"),
+        (json!("x"), "validation_failed"),
+    ] {
         mallorys.send(&json!({ "type": "receipt", "chat_id": chat, "read": read })).await.expect("send");
         assert_eq!(mallorys.expect("error").await.expect("receive error")["code"], code);
     }
@@ -92,7 +98,7 @@ async fn announces_receipt_whose_first_call_was_not_answered() {
     alices.send_message(&chat, "1").await.expect("receive ack");
     bobs.expect_beside_presence("new_message").await.expect("receive message");
     let retries = async || {
-        let name = "grpc_client_retries_total{service=\"chat.v1.ChatService\",method=\"MarkRead\"}";
+        let name = "grpc_client_retries_total{service=\"chat.v1.ChatService\",method=\"MarkReadMany\"}";
         behind_link.http.metric(name).await.expect("read metric that starts at 0")
     };
     let before = retries().await;
@@ -109,5 +115,6 @@ async fn announces_receipt_whose_first_call_was_not_answered() {
     until("the call is repeated", async || retries().await != before).await;
     link.heal();
     let receipt = alices.expect_beside_presence("receipt").await.expect("receive receipt");
-    assert_eq!(receipt, json!({ "type": "receipt", "chat_id": chat, "user_id": bob.id, "read": 1 }));
+    let told = json!({ "type": "receipt", "chat_id": chat, "user_id": bob.id, "read": 1, "delivered": 1 });
+    assert_eq!(receipt, told);
 }

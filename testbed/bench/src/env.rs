@@ -30,12 +30,13 @@ const SHOW_SETTINGS: &str =
 const SECRET: &str = "a-secret-of-the-benchmark-alone";
 
 /// The settings of the services, without the limits that a load generator would reach.
-const SETTINGS: [(&str, &str); 9] = [
+const SETTINGS: [(&str, &str); 10] = [
     ("JWT_SECRET", SECRET),
     ("RATE_LIMIT_PER_MINUTE", "0"),
     ("GROUPS_PER_DAY", "0"),
     ("GROUP_ADDS_PER_DAY", "0"),
     ("WS_MESSAGES_PER_SECOND", "0"),
+    ("LARGE_CHAT_MESSAGES_PER_SECOND", "0"),
     ("WS_MAX_CONNECTIONS_PER_USER", "0"),
     ("WS_MAX_CONNECTIONS", "19000"),
     // The messages of `population::history` are old.
@@ -101,6 +102,15 @@ impl Env {
     /// Returns the base URL of REST.
     pub(crate) fn rest(&self) -> String {
         self.system.rest()
+    }
+
+    /// Returns the value of a counter of chat-service.
+    ///
+    /// # Errors
+    /// There is no such counter.
+    pub(crate) async fn chat_counter(&self, name: &str) -> anyhow::Result<f64> {
+        let line = self.system.api().metric(name).await?;
+        line.split(' ').next_back().and_then(|value| value.parse().ok()).with_context(|| format!("malformed: {line}"))
     }
 
     /// Returns the port of Redis.

@@ -14,6 +14,7 @@ mod growth;
 mod limits;
 mod lists;
 mod load_run;
+mod markers;
 mod messages;
 mod mix;
 mod percentiles;
@@ -46,7 +47,7 @@ pub struct Options {
     /// The number of messages that `growth` stores
     #[arg(long, default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(10_000..=100_000_000))]
     rows: u64,
-    /// The size of `groups`, `crowd`, `reactions`, `lists` and `scheduled`, in percent. The figures of a smaller size have no meaning
+    /// The size of `groups`, `crowd`, `reactions`, `markers`, `lists` and `scheduled`, in percent. The figures of a smaller size have no meaning
     #[arg(long, default_value_t = 100, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
     size: u8,
     /// A file to write the figures to, as JSON
@@ -108,6 +109,8 @@ pub enum Scenario {
     Crowd,
     /// 10,000 members of a group react to one message within 10 s
     Reactions,
+    /// 10,000 members of a group send a receipt for each of up to 20 messages/s
+    Markers,
     /// The limits of the machine: Postgres, Redis and a WebSocket relay, each alone
     Limits,
     /// A page of history, a list of chats, a send and an edit, with 1,000 and with 10 million stored messages; runs only if it is
@@ -136,6 +139,7 @@ impl Scenario {
             Self::Sockets3 => sockets::measure(&sockets::THREE_INSTANCES, options).await,
             Self::FanOut => fan_out::measure(options).await,
             Self::Reactions => reactions::measure(options).await,
+            Self::Markers => markers::measure(options).await,
             Self::Crowd => crowd::measure(options).await,
             Self::Limits => limits::measure(options).await,
             Self::Growth => growth::measure(options).await,

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::process::Command;
 
 /// The scenarios with sockets that differ in what they do, not in how much. The others take long to prepare.
-const SCENARIOS: [&str; 3] = ["hot-chat", "groups", "crowd"];
+const SCENARIOS: [&str; 4] = ["hot-chat", "groups", "crowd", "markers"];
 
 // One test, because the scenarios must not run at the same time either.
 #[tokio::test]

@@ -1,10 +1,10 @@
 //! The scene with a group: Alice makes it, Carol joins by an invite, gets a role, and is removed.
 
 use anyhow::ensure;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{done, register, show};
-use crate::client::{Answer, Api, Socket, User, text};
+use super::{done, register, show, show_call};
+use crate::client::{Api, Socket, User, text};
 
 /// Plays the scene. Only Alice and Carol are connected; Bob is a member.
 pub(super) async fn play(
@@ -105,12 +105,4 @@ async fn remove(
     show("carol", "receives", &last);
     ensure!(last["reason"] == "kicked", "wrong reason");
     Ok(())
-}
-
-/// Calls the API as a user, and prints the answer.
-async fn show_call(api: &Api, user: &User, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Answer> {
-    let answer = api.call(method, &format!("/api/v1{path}"), Some(&user.token), body).await?;
-    let who = user.name.split(['-', '_']).next().unwrap_or_default();
-    show(who, &format!("{method} {path} → {}", answer.status), &answer.body);
-    Ok(answer)
 }

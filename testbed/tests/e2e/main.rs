@@ -18,6 +18,7 @@ mod logs;
 mod memory;
 mod nginx;
 mod proxy;
+mod receipts;
 mod redis_faults;
 mod restarts;
 mod security_events;

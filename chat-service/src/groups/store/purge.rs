@@ -13,8 +13,11 @@ const FIND: &str = "SELECT id FROM chats
 
 /// The tables whose rows of a chat are deleted. The row of the chat and its profile stay without content: the limit of created
 /// chats counts them, and they have the `request_id` of the creation.
-const TABLES: [&str; 16] = [
+const TABLES: [&str; 19] = [
     "messages",
+    "mentions",
+    "replies",
+    "passive_messages",
     "reactions",
     "reactions_due",
     "pins",

@@ -4,6 +4,7 @@ mod apply;
 mod gather;
 mod list;
 mod own;
+mod requests;
 mod statement;
 
 pub(crate) use self::own::add_own_reactions;
@@ -11,6 +12,7 @@ pub(super) use self::{
     apply::{ReactionResult, Shape, apply, windows},
     gather::{Gathered, due, gather, has_due},
     list::list,
+    requests::forget_old_requests,
 };
 
 /// The recursive part finds the kinds of reactions to the message `target` one by one, each by a look-up in the index.

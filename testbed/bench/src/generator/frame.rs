@@ -116,6 +116,15 @@ pub(crate) fn read(payload: &[u8]) -> ServerEvent {
     }
 }
 
+static SEQ: LazyLock<Finder> = LazyLock::new(|| Finder::new(br#""seq":"#));
+
+/// Returns the first `seq` in a text frame: that of the event.
+pub(crate) fn seq(payload: &[u8]) -> Option<i64> {
+    let digits = payload.get(SEQ.find(payload)? + SEQ.needle().len()..)?;
+    let end = digits.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(digits.len());
+    std::str::from_utf8(&digits[..end]).ok()?.parse().ok()
+}
+
 fn number(digits: &[u8]) -> Option<u64> {
     digits.iter().try_fold(0, |number, digit| Some(number << 4 | u64::from(char::from(*digit).to_digit(16)?)))
 }
@@ -215,6 +224,11 @@ impl Template {
         let _ = write!(&mut self.bytes[self.text.clone()], "{number:012x}");
         &self.bytes
     }
+}
+
+/// Returns the frame that says that everything up to `seq` is read. It is the same for all members.
+pub(crate) fn receipt(chat: Uuid, seq: i64) -> Vec<u8> {
+    masked(0x81, format!(r#"{{"type":"receipt","chat_id":"{chat}","read":{seq},"delivered":{seq}}}"#).as_bytes())
 }
 
 /// Returns the answer to a ping.
@@ -349,6 +363,20 @@ mod tests {
         for bad in [&br#"{"type":"lagged"}"#[..], br#"{"type":"new_message","text":"hello"}"#, b"{", b""] {
             assert_eq!(read(bad), ServerEvent::Unexpected);
         }
+    }
+
+    #[test]
+    fn receipt_names_the_event_that_was_read() {
+        let chat = Uuid::new_v4();
+        let message = br#"{"type":"new_message","chat_id":"c","seq":41,"message":{"seq":7,"text":"0000000000ff"}}"#;
+        assert_eq!(
+            (seq(message), seq(br#"{"seq":8}"#), seq(br#"{"seq":null}"#), seq(b"{")),
+            (Some(41), Some(8), None, None)
+        );
+        let receipt = receipt(chat, 41);
+        let json: serde_json::Value =
+            serde_json::from_slice(scan_masked(&receipt).expect("scan frame").payload).expect("parse JSON");
+        assert_eq!(json, serde_json::json!({ "type": "receipt", "chat_id": chat, "read": 41, "delivered": 41 }));
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub(crate) mod arrivals;
 pub(crate) mod connections;
 pub(crate) mod frame;
 pub(crate) mod journal;
+pub(crate) mod readers;
 pub(crate) mod receivers;
 pub(crate) mod socket;
 

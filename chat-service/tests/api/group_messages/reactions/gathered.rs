@@ -90,6 +90,25 @@ async fn repeated_gathered_reaction_never_acts_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn old_requests_are_forgotten() {
+    let f = Group::start("group").await;
+    f.enlarge().await;
+    let message = f.sent(&f.owner, "x").await;
+    for (emoji, request) in [(THUMB, Uuid::from_u128(1)), (HEART, Uuid::from_u128(2))] {
+        let path = format!("/messages/{message}/reactions/{emoji}?request_id={request}");
+        assert_eq!(f.call("PUT", &f.member, &path, None).await.status, 200);
+    }
+    let sql = f.app.sql().await;
+    let age = "UPDATE reaction_requests SET at = now() - interval '8 days' WHERE request_id = $1";
+    assert_eq!(sql.execute(age, &[&Uuid::from_u128(1)]).await.expect("update request"), 1);
+    // Another instance looks for old requests when it starts.
+    let _other = TestApp::launch(&f.app.database, &[]).await;
+    let rows = async || sql.query("SELECT request_id FROM reaction_requests", &[]).await.expect("query");
+    until("the old request is forgotten", async || rows().await.len() == 1).await;
+    assert_eq!(rows().await[0].get::<_, Uuid>(0), Uuid::from_u128(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn limits_hold_between_instances() {
     let f = Group::start("group").await;
     f.enlarge().await;

@@ -1,0 +1,1 @@
+ALTER TABLE reaction_requests DROP COLUMN at;
