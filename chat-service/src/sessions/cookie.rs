@@ -114,7 +114,7 @@ mod tests {
             let request = request(headers, is_public_https);
             assert_eq!(read(&request).expect("cookie").expose_secret(), expected, "{headers:?}");
             let mut answer = HeaderMap::new();
-            set(&request, &mut answer, &"v1.x".into(), Duration::from_secs(60));
+            set(&request, &mut answer, &"v1.x".into(), Duration::from_mins(1));
             let text = answer.get(SET_COOKIE).expect("cookie").to_str().expect("text").to_owned();
             let expected = match expected {
                 "plain" => "neonchat=v1.x; Path=/; Max-Age=60; HttpOnly; SameSite=Strict",

@@ -65,7 +65,7 @@ impl Drop for Entry {
 #[cfg(test)]
 mod tests {
     use futures_util::future::join_all;
-    use neonchat_common::ids::SessionId;
+    use neonchat_common::{ids::SessionId, tasks::Tasks};
     use tokio::sync::oneshot;
 
     use super::*;
@@ -84,12 +84,13 @@ mod tests {
                         finished.expect("the first call begins").await.expect("finish");
                         Ok(Refreshed::Ended)
                     };
-                    tokio::spawn(work).map(|joined| joined.expect("join task")).boxed()
+                    work.boxed()
                 };
-                in_flight.join(token, begin).boxed()
+                let in_flight = in_flight.clone();
+                async move { in_flight.join(token, begin).await }.boxed()
             })
             .collect();
-        let calls = tokio::spawn(join_all(calls));
+        let calls = Tasks::new().spawn(join_all(calls));
         while in_flight.lock().is_empty() {
             tokio::task::yield_now().await;
         }

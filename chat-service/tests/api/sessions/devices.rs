@@ -125,9 +125,9 @@ async fn session_that_was_used_least_recently_ends_if_there_are_too_many() {
     let app = TestApp::start_with(&[("SESSIONS_PER_USER", "3")]).await;
     app.until_redis().await;
     // The helper that registered the user logged in before.
-    let (first, user) = (Device::any(&app).await, app.user().await);
+    let (first, other) = (Device::any(&app).await, app.user().await);
     let second = Device::log_in(&app, &first.user).await;
-    let used = first.refreshed(&app).await;
+    let first = first.refreshed(&app).await;
     let channel = Channel::User(first.user.id.parse().expect("parse id"));
     let mut listener = Listener::on([channel]).await;
     let third = Device::log_in(&app, &first.user).await;
@@ -135,8 +135,8 @@ async fn session_that_was_used_least_recently_ends_if_there_are_too_many() {
     assert_eq!([first.status(&app).await, second.status(&app).await, third.status(&app).await], [200; 3]);
     let fourth = Device::log_in(&app, &first.user).await;
     assert_eq!(next_end(&mut listener).await.1.session_ids, [second.id()]);
-    assert_eq!([used.status(&app).await, second.status(&app).await, fourth.status(&app).await], [200, 401, 200]);
-    assert_eq!(app.get("/api/v1/users/me", &user).await.status, 200);
+    assert_eq!([first.status(&app).await, second.status(&app).await, fourth.status(&app).await], [200, 401, 200]);
+    assert_eq!(app.get("/api/v1/users/me", &other).await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
