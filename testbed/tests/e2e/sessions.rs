@@ -23,10 +23,10 @@ struct Login {
 
 async fn log_in(api: &Api, user: &User) -> Login {
     let body = json!({ "username": user.name, "password": PASSWORD });
-    granted(user, api.call("POST", "/api/v1/auth/login", None, Some(&body)).await.expect("log in").body)
+    granted(user, &api.call("POST", "/api/v1/auth/login", None, Some(&body)).await.expect("log in").body)
 }
 
-fn granted(user: &User, body: Value) -> Login {
+fn granted(user: &User, body: &Value) -> Login {
     let field = |name: &str| text(&body[name]).unwrap_or_else(|_| panic!("{name} in {body}"));
     let user = User { token: field("token"), ..user.clone() };
     Login { user, session: field("session_id"), refresh_token: field("refresh_token") }
@@ -41,7 +41,7 @@ async fn refresh(api: &Api, login: &Login) -> (u16, Value) {
 async fn refreshed(api: &Api, login: &Login) -> Login {
     let (status, body) = refresh(api, login).await;
     assert_eq!(status, 200, "{body}");
-    granted(&login.user, body)
+    granted(&login.user, &body)
 }
 
 async fn status(api: &Api, login: &Login) -> u16 {
