@@ -8,7 +8,7 @@ use neonchat_testbed::postgres::Postgres;
 use serde_json::{Value, json};
 
 use super::{Device, age, claims, next_end};
-use crate::support::{Listener, TestApp, assert_problem, folder};
+use crate::support::{Listener, TestApp, assert_problem, folder, own_redis};
 
 const REFRESH: &str = "/api/v1/auth/refresh";
 
@@ -145,11 +145,12 @@ async fn session_of_a_restored_database_goes_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn limits_refreshes_by_session_and_others_by_address() {
-    let settings = [("RATE_LIMIT_PER_MINUTE", "5"), ("AUTH_RATE_LIMIT_PER_MINUTE", "30")];
+    // Other tests use the same address.
+    let (redis, _folder) = own_redis().await;
+    let url = redis.url();
+    let settings = [("REDIS_URL", &*url), ("RATE_LIMIT_PER_MINUTE", "5"), ("AUTH_RATE_LIMIT_PER_MINUTE", "30")];
     let app = TestApp::start_with(&settings).await;
     app.until_redis().await;
-    // Other tests use the same address.
-    app.sql().await;
     let (one, other) = (Device::any(&app).await, Device::any(&app).await);
     for _ in 0..5 {
         one.refreshed(&app).await;
