@@ -19,7 +19,7 @@ use serde_json::value::RawValue;
 /// The timeout for a body. Without it, a request with an endless body would never end.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A JSON body that may be absent. Without one, the default values hold.
+/// A JSON body that may be absent or `null`. Without one, the default values hold.
 pub(crate) struct OptionalBody<T>(pub T);
 
 impl<T: DeserializeOwned + Default + 'static> FromRequest for OptionalBody<T> {
@@ -32,8 +32,8 @@ impl<T: DeserializeOwned + Default + 'static> FromRequest for OptionalBody<T> {
         if is_empty && !headers.contains_key(TRANSFER_ENCODING) {
             return Box::pin(async { Ok(Self(T::default())) });
         }
-        let body = Body::from_request(request, payload);
-        Box::pin(async { body.await.map(|Body(body)| Self(body)) })
+        let body = Body::<Option<T>>::from_request(request, payload);
+        Box::pin(async { body.await.map(|Body(body)| Self(body.unwrap_or_default())) })
     }
 }
 

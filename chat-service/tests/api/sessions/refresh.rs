@@ -102,7 +102,7 @@ async fn refuses_tokens_that_are_not_genuine() {
     {
         assert_problem(&call(Some(json!({ "refresh_token": token }))).await, 401, "unauthorized", &[]);
     }
-    for body in [None, Some(json!({})), Some(json!({ "refresh_token": null }))] {
+    for body in [None, Some(Value::Null), Some(json!({})), Some(json!({ "refresh_token": null }))] {
         let answer = call(body).await;
         assert_problem(&answer, 401, "unauthorized", &[]);
     }
