@@ -374,6 +374,8 @@ table! {
         expires_at -> Timestamptz,
         /// When it was ended before its time.
         revoked_at -> Nullable<Timestamptz>,
+        /// The id of the call that ended it.
+        end_id -> Nullable<Uuid>,
         /// The name that the client gave.
         device_name -> Nullable<Text>,
         /// The `User-Agent` header of the login or the last refresh.

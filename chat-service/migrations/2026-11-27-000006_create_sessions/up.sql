@@ -14,6 +14,8 @@ CREATE TABLE sessions (
     expires_at   TIMESTAMPTZ NOT NULL,
     -- When the session was ended before its time.
     revoked_at   TIMESTAMPTZ,
+    -- What ended it: an id of the call, so that an attempt after a lost answer finds the sessions that the first one ended.
+    end_id       UUID,
     -- What the client and its connection say of the device, for the list of sessions.
     device_name  TEXT        CHECK (char_length(device_name) BETWEEN 1 AND 64),
     user_agent   TEXT        CHECK (char_length(user_agent) <= 256),
@@ -22,7 +24,7 @@ CREATE TABLE sessions (
 -- The time of the last use is in no index, so with room the update stays in the page (HOT).
 WITH (fillfactor = 80);
 
-CREATE INDEX sessions_of_user ON sessions (user_id, id) WHERE revoked_at IS NULL;
+CREATE INDEX sessions_of_user ON sessions (user_id, id);
 -- For the feed of recent changes, which notification-service reads in its resync.
 CREATE INDEX sessions_revoked ON sessions (revoked_at) WHERE revoked_at IS NOT NULL;
 -- For the deletion of sessions that ended.

@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    BoolExpressionMethods as _, ExpressionMethods as _, QueryDsl as _, QueryResult, QueryableByName,
+    BoolExpressionMethods as _, ExpressionMethods as _, PgExpressionMethods as _, QueryDsl as _, QueryResult,
+    QueryableByName,
     dsl::now,
     sql_query,
     sql_types::{Timestamptz, Uuid as SqlUuid},
@@ -38,8 +39,11 @@ pub(in crate::sessions) async fn revoke(
 
 /// Ends sessions of a user. Returns those that had not ended before.
 pub(in crate::sessions) async fn end(db: &Db, user: UserId, which: Which) -> DbResult<EndedSessions> {
-    db.query(async |connection| connection.transaction(async |connection| end_in(connection, user, which).await).await)
-        .await
+    let end = Uuid::now_v7();
+    db.query(async |connection| {
+        connection.transaction(async |connection| end_in(connection, user, which, end).await).await
+    })
+    .await
 }
 
 /// Replaces a user's password hash, and ends all sessions of the user but one. Returns `None` if the hash is no longer `old`.
@@ -49,6 +53,7 @@ pub(in crate::sessions) async fn replace_password(
     (old, new): (&str, &str),
     kept: Option<SessionId>,
 ) -> DbResult<Option<EndedSessions>> {
+    let end = Uuid::now_v7();
     db.query(async |connection| {
         connection
             .transaction(async |connection| {
@@ -59,14 +64,20 @@ pub(in crate::sessions) async fn replace_password(
                 if update.execute(connection).await? == 0 {
                     return Ok(None);
                 }
-                end_in(connection, user, Which::AllBut(kept)).await.map(Some)
+                end_in(connection, user, Which::AllBut(kept), end).await.map(Some)
             })
             .await
     })
     .await
 }
 
-async fn end_in(connection: &mut AsyncPgConnection, user: UserId, which: Which) -> QueryResult<EndedSessions> {
+/// Repeating it with the same `end` returns the same.
+async fn end_in(
+    connection: &mut AsyncPgConnection,
+    user: UserId,
+    which: Which,
+    end: Uuid,
+) -> QueryResult<EndedSessions> {
     // First: it makes concurrent calls for the same user wait for each other.
     let issued_before = match which {
         Which::One(_) => None,
@@ -74,16 +85,25 @@ async fn end_in(connection: &mut AsyncPgConnection, user: UserId, which: Which) 
     };
     let live = sessions::table
         .filter(sessions::user_id.eq(user.0))
-        .filter(sessions::revoked_at.is_null())
+        // An earlier attempt may have ended it before its answer was lost.
+        .filter(sessions::revoked_at.is_null().or(sessions::end_id.is_not_distinct_from(end)))
         .filter(sessions::expires_at.gt(now));
     let ended: Vec<Uuid> = match which {
         Which::One(session) => {
             let row = live.filter(sessions::id.eq(session.0));
-            diesel::update(row).set(sessions::revoked_at.eq(now)).returning(sessions::id).load(connection).await?
+            diesel::update(row)
+                .set((sessions::revoked_at.eq(now), sessions::end_id.eq(end)))
+                .returning(sessions::id)
+                .load(connection)
+                .await?
         }
         Which::AllBut(kept) => {
             let rows = live.filter(sessions::id.ne(kept.map_or(Uuid::nil(), |kept| kept.0)));
-            diesel::update(rows).set(sessions::revoked_at.eq(now)).returning(sessions::id).load(connection).await?
+            diesel::update(rows)
+                .set((sessions::revoked_at.eq(now), sessions::end_id.eq(end)))
+                .returning(sessions::id)
+                .load(connection)
+                .await?
         }
     };
     Ok(EndedSessions { session_ids: ended.into_iter().map(SessionId).collect(), issued_before })

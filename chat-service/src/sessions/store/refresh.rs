@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    ExpressionMethods as _, IntoSql as _, OptionalExtension as _, QueryDsl as _, QueryResult,
+    BoolExpressionMethods as _, ExpressionMethods as _, IntoSql as _, OptionalExtension as _, PgExpressionMethods as _,
+    QueryDsl as _, QueryResult,
     dsl::{IntervalDsl as _, now},
     sql_types::Timestamptz,
 };
@@ -40,8 +41,9 @@ pub(in crate::sessions) async fn refresh(
     device: &Device,
     lifetime: i32,
 ) -> DbResult<Refreshed> {
+    let end = Uuid::now_v7();
     db.query(async |connection| {
-        connection.transaction(async |connection| refresh_held(connection, token, device, lifetime).await).await
+        connection.transaction(async |connection| refresh_held(connection, token, device, lifetime, end).await).await
     })
     .await
 }
@@ -51,12 +53,13 @@ async fn refresh_held(
     token: RefreshToken,
     device: &Device,
     lifetime: i32,
+    end: Uuid,
 ) -> QueryResult<Refreshed> {
-    let Some(held) = hold(connection, token.session).await? else { return Ok(Refreshed::Ended) };
+    let Some(held) = hold(connection, token.session, end).await? else { return Ok(Refreshed::Ended) };
     let row = sessions::table.find(token.session.0);
     let presented = Presented::judge(token.counter, held.counter, held.at - held.rotated_at);
     if presented == Presented::Reused {
-        diesel::update(row).set(sessions::revoked_at.eq(now)).execute(connection).await?;
+        diesel::update(row).set((sessions::revoked_at.eq(now), sessions::end_id.eq(end))).execute(connection).await?;
         return Ok(Refreshed::Reused(held.user));
     }
     let name = users::table.find(held.user.0).select(users::username).first(connection).await.optional()?;
@@ -81,11 +84,12 @@ async fn refresh_held(
 }
 
 /// Locks a session that has not ended.
-async fn hold(connection: &mut AsyncPgConnection, session: SessionId) -> QueryResult<Option<Held>> {
+async fn hold(connection: &mut AsyncPgConnection, session: SessionId, end: Uuid) -> QueryResult<Option<Held>> {
     type Row = (Uuid, i32, DateTime<Utc>, DateTime<Utc>, DateTime<Utc>);
     let row = sessions::table
         .find(session.0)
-        .filter(sessions::revoked_at.is_null())
+        // An earlier attempt may have ended it before its answer was lost.
+        .filter(sessions::revoked_at.is_null().or(sessions::end_id.is_not_distinct_from(end)))
         .filter(sessions::expires_at.gt(now.into_sql::<Timestamptz>()))
         .select((
             sessions::user_id,

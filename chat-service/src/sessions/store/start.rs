@@ -43,7 +43,7 @@ pub(in crate::sessions) async fn start(db: &Db, new: &NewSession<'_>) -> DbResul
                     return Ok(None);
                 }
                 insert(connection, new).await?;
-                end_surplus(connection, new.user, new.max).await.map(Some)
+                end_surplus(connection, new).await.map(Some)
             })
             .await
     })
@@ -63,12 +63,13 @@ async fn insert(connection: &mut AsyncPgConnection, new: &NewSession<'_>) -> Que
     diesel::insert_into(sessions::table).values(row).on_conflict_do_nothing().execute(connection).await.map(drop)
 }
 
-/// Two logins at the same time may leave a session too many. The next login ends it.
+/// An earlier attempt may have ended some, with the same id. Two logins at the same time may leave a session too many. The next login ends it.
 const END_SURPLUS: &str = "
-    UPDATE sessions SET revoked_at = now() WHERE id = ANY (ARRAY (
+    UPDATE sessions SET revoked_at = now(), end_id = $3
+    WHERE user_id = $1 AND (end_id = $3 OR id = ANY (ARRAY (
         SELECT id FROM sessions WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > now()
         ORDER BY last_used_at DESC, id DESC OFFSET $2 FOR UPDATE SKIP LOCKED
-    )) RETURNING id";
+    ))) RETURNING id";
 
 #[derive(QueryableByName)]
 struct Id {
@@ -77,8 +78,9 @@ struct Id {
 }
 
 /// Ends the sessions that were used least recently, so that `max` are left.
-async fn end_surplus(connection: &mut AsyncPgConnection, user: UserId, max: u32) -> QueryResult<Vec<SessionId>> {
-    let query = sql_query(END_SURPLUS).bind::<SqlUuid, _>(user.0).bind::<BigInt, _>(i64::from(max));
+async fn end_surplus(connection: &mut AsyncPgConnection, new: &NewSession<'_>) -> QueryResult<Vec<SessionId>> {
+    let query = sql_query(END_SURPLUS).bind::<SqlUuid, _>(new.user.0).bind::<BigInt, _>(i64::from(new.max));
+    let query = query.bind::<SqlUuid, _>(new.id.0);
     let ended: Vec<Id> = query.load(connection).await?;
     Ok(ended.into_iter().map(|ended| SessionId(ended.id)).collect())
 }
