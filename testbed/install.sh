@@ -18,7 +18,7 @@ command -v openssl >/dev/null || missing="$missing openssl"
 command -v curl >/dev/null || missing="$missing curl"
 command -v jq >/dev/null || missing="$missing jq"
 command -v setpriv >/dev/null || missing="$missing util-linux"
-# For the clock faults of `make chaos`.
+# For the clock faults of `make chaos`, and the tests of sessions.
 find /usr/lib*/ -maxdepth 3 -name libfaketime.so.1 2>/dev/null | grep -q . || missing="$missing libfaketime"
 # Some crates contain C code.
 command -v cc >/dev/null || missing="$missing gcc libc6-dev"

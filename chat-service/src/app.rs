@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     changes::service::Changes,
     chats::service::Chats,
+    client_config::WebSocketUrl,
     config::Settings,
     db::{Connector, Db, Replica},
     groups::{self, cleanup::CleanupSignal, service::Groups},
@@ -45,7 +46,7 @@ use crate::{
     router::{operations_routes, routes},
     scheduled::service::Scheduled,
     services::Services,
-    sessions::service::Sessions,
+    sessions::{cookie::PublicHttps, service::Sessions},
     timeline::service::Timeline,
     users::{password::Hasher, service::Users},
 };
@@ -74,7 +75,7 @@ impl App {
     /// A port is taken, or a setting is invalid.
     pub async fn build(settings: Settings) -> anyhow::Result<Self> {
         let Settings { common, database, .. } = settings;
-        let http = server::bind(&settings.host, settings.http_port, "CHAT_SERVICE_PORT").await?;
+        let http = server::bind(&settings.host, common.chat_port, "CHAT_SERVICE_PORT").await?;
         let operations = server::bind_operations(settings.operations.as_ref(), "CHAT_METRICS_PORT").await?;
         let (grpc, grpc_addr) = grpc::server::bind(&settings.grpc_host, settings.grpc_port, "CHAT_GRPC_PORT").await?;
 
@@ -122,12 +123,16 @@ impl App {
             tasks.clone(),
             events,
         );
+        let dependencies = (db.clone(), notifier.clone(), tasks.clone());
+        let sessions = Sessions::start(dependencies, tokens, settings.sessions, &limiter, limits);
         let services = Services {
-            sessions: Sessions::new(db.clone(), tokens.clone(), notifier.clone(), tasks.clone()),
+            public_https: PublicHttps(common.public_url.starts_with("https:")),
+            websocket_url: WebSocketUrl { public: settings.websocket_url, port: common.websocket_port },
+            sessions: sessions.clone(),
             users: Users::new(
                 db.clone(),
                 Hasher::new(settings.bcrypt_cost, settings.hash_permits),
-                tokens,
+                sessions,
                 login_limit,
                 notifier.clone(),
                 tasks.clone(),
@@ -142,7 +147,7 @@ impl App {
                 enabled: events,
                 limiter: limiter.clone(),
                 cleanups,
-                public_url: settings.public_url,
+                public_url: common.public_url.clone(),
                 timer_min_s: settings.messages.timer_min_s,
             },
             prefs: Prefs { db: db.clone(), chats: chats.clone(), notifier: notifier.clone(), tasks: tasks.clone() },
@@ -166,8 +171,7 @@ impl App {
             trusted_proxies: settings.trusted_proxies,
             allowed_origins: common.allowed_origins,
         };
-        let grpc_settings = common.grpc;
-        let environment = common.environment;
+        let (grpc_settings, environment) = (common.grpc, common.environment);
         Ok(Self { http, operations, grpc, grpc_addr, grpc_settings, environment, services, redis, tasks })
     }
 

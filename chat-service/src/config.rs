@@ -4,6 +4,7 @@ mod database;
 mod groups;
 mod limits;
 mod messages;
+mod sessions;
 
 use std::thread::available_parallelism;
 
@@ -11,12 +12,14 @@ use neonchat_common::{
     http::address::TrustedProxies,
     settings::{CommonSettings, Environment, InvalidSettings, OperationsAddress, SettingsSource},
 };
+use url::Url;
 
 pub use self::{
     database::DatabaseSettings,
     groups::GroupSettings,
     limits::LimitSettings,
     messages::{EditHistory, MessageSettings},
+    sessions::SessionSettings,
 };
 
 /// All settings.
@@ -26,8 +29,6 @@ pub struct Settings {
     pub common: CommonSettings,
     /// `CHAT_SERVICE_HOST`: the address that REST listens on.
     pub host: String,
-    /// `CHAT_SERVICE_PORT`: REST.
-    pub http_port: u16,
     /// `CHAT_GRPC_HOST`: the address that gRPC listens on, by default that of REST.
     pub grpc_host: String,
     /// `CHAT_GRPC_PORT`: gRPC.
@@ -50,8 +51,10 @@ pub struct Settings {
     pub messages: MessageSettings,
     /// `GROUP_MAX_MEMBERS` and others.
     pub groups: GroupSettings,
-    /// `PUBLIC_URL`: where people reach the client, for links.
-    pub public_url: String,
+    /// `REFRESH_SECRET` and others.
+    pub sessions: SessionSettings,
+    /// `WS_PUBLIC_URL`: where clients reach notification-service, if not on its port of the host of the request.
+    pub websocket_url: Option<String>,
     /// `TRUSTED_PROXIES`: the proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: TrustedProxies,
 }
@@ -77,14 +80,14 @@ impl Settings {
             grpc_host: source.optional("CHAT_GRPC_HOST").unwrap_or(&host).to_owned(),
             operations: OperationsAddress::read(source, "CHAT_METRICS_HOST", "CHAT_METRICS_PORT", &host),
             host,
-            http_port: source.port("CHAT_SERVICE_PORT", 8080),
             grpc_port: source.port("CHAT_GRPC_PORT", 8083),
             database,
             notification_addresses: source.addresses("NOTIFICATION_SERVICE_ADDR", "localhost:8081"),
             bcrypt_cost,
             hash_permits: available_parallelism().map_or(1, |cores| (cores.get() - 1).max(1)),
             groups: GroupSettings::read(source, limits),
-            public_url: public_url(source),
+            sessions: SessionSettings::read(source, &common),
+            websocket_url: websocket_url(source),
             max_chats: max_chats(source, common.environment),
             messages: MessageSettings::read(source, limits),
             limits,
@@ -102,13 +105,14 @@ impl Settings {
     }
 }
 
-fn public_url(source: &mut SettingsSource) -> String {
-    const NAME: &str = "PUBLIC_URL";
-    let url = source.text(NAME, "http://localhost:8080");
-    if !url.starts_with("http://") && !url.starts_with("https://") {
-        source.problem(NAME, "a URL that starts with http:// or https://");
+fn websocket_url(source: &mut SettingsSource) -> Option<String> {
+    const NAME: &str = "WS_PUBLIC_URL";
+    let url = source.optional(NAME)?.to_owned();
+    let is_websocket = |url: &Url| matches!(url.scheme(), "ws" | "wss") && url.has_host();
+    if !Url::parse(&url).is_ok_and(|url| is_websocket(&url)) {
+        source.problem(NAME, "a URL that starts with ws:// or wss://");
     }
-    url.trim_end_matches('/').to_owned()
+    Some(url)
 }
 
 /// The lowest cost without a warning. Lower ones are for tests.
@@ -139,16 +143,17 @@ mod tests {
 
     use super::*;
 
-    const PRODUCTION: [(&str, &str); 3] = [
+    const PRODUCTION: [(&str, &str); 4] = [
         ("APP_ENV", "production"),
         ("JWT_SECRET", "8f3f0c1a5e7b92d64c80a1b3d5e7f901"),
         ("INTERNAL_TOKEN", "f0e1d2c3b4a5968778695a4b3c2d1e0f"),
+        ("REFRESH_SECRET", "a9c1e3b5d7f90123456789abcdef0246"),
     ];
 
     #[test]
     fn has_the_defaults_of_the_specification() {
         let settings = Settings::from_values([]).expect("read settings");
-        assert_eq!((settings.http_port, settings.grpc_port, settings.bcrypt_cost), (8080, 8083, 10));
+        assert_eq!((settings.common.chat_port, settings.grpc_port, settings.bcrypt_cost), (8080, 8083, 10));
         let connection = &settings.database.connection;
         assert_eq!((connection.get_user(), connection.get_dbname()), (Some("neon"), Some("neondb")));
         assert_eq!(connection.get_ssl_mode(), SslMode::Disable);
@@ -231,6 +236,7 @@ mod tests {
             ("REDIS_PASSWORD", "hunter22"),
             ("JWT_SECRET", "hunter22"),
             ("INTERNAL_TOKEN", "hunter22"),
+            ("REFRESH_SECRET", "hunter22"),
         ];
         let settings = Settings::from_values(secrets).expect("read settings");
         assert!(!format!("{settings:?}").contains("hunter22"));

@@ -8,6 +8,7 @@ mod access;
 pub mod app;
 mod changes;
 mod chats;
+mod client_config;
 pub mod config;
 pub mod db;
 pub mod deployment;

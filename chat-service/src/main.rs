@@ -75,7 +75,7 @@ async fn run(command: Option<Command>) -> anyhow::Result<()> {
     }
     let settings = Settings::read(SettingsSource::load()?)?;
     if let Some(Command::Healthcheck { ready }) = command {
-        return healthcheck(settings.operations.as_ref(), &settings.host, settings.http_port, ready).await;
+        return healthcheck(settings.operations.as_ref(), &settings.host, settings.common.chat_port, ready).await;
     }
     telemetry::init_logs(&settings.common)?;
     if let Some(Command::Migrate { wait }) = command {

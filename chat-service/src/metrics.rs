@@ -8,7 +8,13 @@ use neonchat_common::{
 };
 
 use crate::{
-    chats::service::receipts::MARKERS_WRITTEN, messages::expiry::EXPIRED_TOTAL, scheduled::sender::SCHEDULED_TOTAL,
+    chats::service::receipts::MARKERS_WRITTEN,
+    messages::expiry::EXPIRED_TOTAL,
+    scheduled::sender::SCHEDULED_TOTAL,
+    sessions::{
+        ending::{END_REASONS, ENDED_TOTAL},
+        service::{REFRESH_OUTCOMES, REFRESHES_TOTAL},
+    },
 };
 
 /// Starts all counters of this service at 0.
@@ -17,7 +23,13 @@ pub(crate) fn start_counters(has_replica: bool) {
     client::start_counters(client::NOTIFICATION_SERVICE_RPCS);
     start_at_zero("db_pool_timeouts_total", [[]]);
     start_at_zero("rate_limit_bypassed_total", [[]]);
-    start_at_zero("rate_limited_total", by_label("limit", &["user", "address", "auth", "login"]));
+    start_at_zero("rate_limited_total", by_label("limit", &["user", "address", "auth", "login", "refresh"]));
+    describe_counter!("sessions_started_total", "Logins");
+    start_at_zero("sessions_started_total", [[]]);
+    describe_counter!(REFRESHES_TOTAL, "Refreshes of sessions, by outcome");
+    start_at_zero(REFRESHES_TOTAL, by_label("outcome", &REFRESH_OUTCOMES));
+    describe_counter!(ENDED_TOTAL, "Sessions that ended before their time, by reason");
+    start_at_zero(ENDED_TOTAL, by_label("reason", &END_REASONS));
     describe_counter!(MARKERS_WRITTEN, "Members whose read or delivered marker moved by a receipt");
     start_at_zero(MARKERS_WRITTEN, [[]]);
     if has_replica {

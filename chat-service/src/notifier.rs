@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use fred::clients::Client;
 use futures_util::future::join_all;
 use neonchat_common::{
-    bus::{Channel, Envelope, Event, HiddenFrame},
+    bus::{Channel, EndedSessions, Envelope, Event, HiddenFrame},
     chat::{ChatClass, MembershipChange, RemovalReason, Role},
     correlation,
     deployment::OwnDeployment,
@@ -269,6 +269,11 @@ impl Notifier {
     /// Closes all sockets that a token opened. If Redis is unavailable, a resync closes them later.
     pub(crate) async fn session_revoked(&self, user: UserId, token_id: TokenId) {
         self.publish(Channel::User(user), Event::SessionRevoked { token_id }).await;
+    }
+
+    /// Closes all sockets that the tokens of ended sessions opened. If Redis is unavailable, a resync closes them later.
+    pub(crate) async fn sessions_ended(&self, user: UserId, ended: EndedSessions) {
+        self.publish(Channel::User(user), Event::SessionsEnded(ended)).await;
     }
 
     async fn publish(&self, channel: Channel, event: Event<'_>) {

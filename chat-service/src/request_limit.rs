@@ -31,6 +31,9 @@ const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 /// The prefix of the paths that create or check passwords.
 const AUTH: &str = "/api/v1/auth/";
 
+/// A path whose handler limits its requests: by the session in the body or cookie.
+const REFRESH: &str = "/api/v1/auth/refresh";
+
 /// The rate limits on API calls.
 #[derive(Clone)]
 pub(crate) struct RequestLimit {
@@ -47,6 +50,8 @@ enum Client {
     Address(ClientAddress),
     /// An address on the paths of [`AUTH`], where tokens are ignored.
     Auth(ClientAddress),
+    /// Anybody on the path [`REFRESH`].
+    Refresh,
 }
 
 impl RequestLimit {
@@ -61,6 +66,7 @@ impl RequestLimit {
             Client::User(_) => ("user", self.general),
             Client::Address(_) => ("address", self.general),
             Client::Auth(_) => ("auth", self.auth),
+            Client::Refresh => return Decision::Uncounted,
         };
         let Some(rule) = rule else { return Decision::Uncounted };
         let decision = self.limiter.acquire(&client.key(), rule).await;
@@ -74,7 +80,11 @@ impl RequestLimit {
 impl Client {
     fn of(request: &HttpRequest, sessions: &Sessions) -> Result<Self, ApiError> {
         // The decoded path, since `%61uth` is `auth`.
-        if request.match_info().as_str().starts_with(AUTH) {
+        let path = request.match_info().as_str();
+        if path == REFRESH {
+            return Ok(Self::Refresh);
+        }
+        if path.starts_with(AUTH) {
             return ClientAddress::of_request(request).map(Self::Auth);
         }
         // An invalid token counts as none: nobody can invent tokens to get more requests, or use up the requests of a
@@ -90,6 +100,7 @@ impl Client {
             Self::User(claims) => format!("limit:user:{}", claims.user_id),
             Self::Address(address) => format!("limit:address:{address}"),
             Self::Auth(address) => format!("limit:auth:{address}"),
+            Self::Refresh => String::new(),
         }
     }
 }

@@ -356,6 +356,46 @@ table! {
 }
 
 table! {
+    /// The logins of users.
+    sessions (id) {
+        /// UUID v7. The `sid` of its tokens.
+        id -> Uuid,
+        /// The user.
+        user_id -> Uuid,
+        /// The number of the valid refresh token.
+        counter -> Integer,
+        /// When the counter was last incremented.
+        rotated_at -> Timestamptz,
+        /// When the user logged in.
+        created_at -> Timestamptz,
+        /// When it was last used, to within an hour.
+        last_used_at -> Timestamptz,
+        /// When it ends if it is not refreshed.
+        expires_at -> Timestamptz,
+        /// When it was ended before its time.
+        revoked_at -> Nullable<Timestamptz>,
+        /// The id of the call that ended it.
+        end_id -> Nullable<Uuid>,
+        /// The name that the client gave.
+        device_name -> Nullable<Text>,
+        /// The `User-Agent` header of the login or the last refresh.
+        user_agent -> Nullable<Text>,
+        /// The network from which that came.
+        ip_prefix -> Text,
+    }
+}
+
+table! {
+    /// The users whose tokens without a session are revoked.
+    token_cutoffs (user_id) {
+        /// The user.
+        user_id -> Uuid,
+        /// Tokens that were issued before are revoked.
+        issued_before -> Timestamptz,
+    }
+}
+
+table! {
     /// The tokens that are refused although they have not expired.
     revoked_tokens (id) {
         /// The token's `jti`.
@@ -383,3 +423,4 @@ allow_tables_to_appear_in_same_query!(
     join_requests,
     messages
 );
+allow_tables_to_appear_in_same_query!(users, sessions, revoked_tokens, token_cutoffs);

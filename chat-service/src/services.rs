@@ -3,10 +3,21 @@
 use neonchat_common::{deployment::OwnDeployment, http::address::TrustedProxies, origin::AllowedOrigins};
 
 use crate::{
-    changes::service::Changes, chats::service::Chats, db::Db, groups::service::Groups, health::Health,
-    messages::service::Messages, pins::service::PinService, prefs::service::Prefs, reactions::service::ReactionService,
-    request_limit::RequestLimit, scheduled::service::Scheduled, sessions::service::Sessions,
-    timeline::service::Timeline, users::service::Users,
+    changes::service::Changes,
+    chats::service::Chats,
+    client_config::WebSocketUrl,
+    db::Db,
+    groups::service::Groups,
+    health::Health,
+    messages::service::Messages,
+    pins::service::PinService,
+    prefs::service::Prefs,
+    reactions::service::ReactionService,
+    request_limit::RequestLimit,
+    scheduled::service::Scheduled,
+    sessions::{cookie::PublicHttps, service::Sessions},
+    timeline::service::Timeline,
+    users::service::Users,
 };
 
 /// Everything that the HTTP and gRPC edges call.
@@ -31,4 +42,6 @@ pub(crate) struct Services {
     pub(crate) trusted_proxies: TrustedProxies,
     /// The origins whose pages may call the API from a browser.
     pub(crate) allowed_origins: AllowedOrigins,
+    pub(crate) public_https: PublicHttps,
+    pub(crate) websocket_url: WebSocketUrl,
 }

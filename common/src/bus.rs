@@ -11,8 +11,9 @@ use serde_json::value::RawValue;
 
 use crate::{
     chat::{self, ChatClass, MembershipChange, RemovalReason, Role},
-    ids::{ChatId, DeploymentId, InstanceId, SendId, Seq, TokenId, UserId},
+    ids::{ChatId, DeploymentId, InstanceId, SendId, Seq, SessionId, TokenId, UserId},
     json,
+    token::TokenRef,
 };
 
 const CHAT_PREFIX: &str = "chat:";
@@ -247,6 +248,29 @@ pub enum Event<'a> {
         /// The token's `jti`.
         token_id: TokenId,
     },
+    /// On the channel of a user: sessions ended. All sockets that were opened with their tokens have to close.
+    SessionsEnded(EndedSessions),
+}
+
+/// Sessions of a user that ended together.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndedSessions {
+    /// The sessions. Their tokens are revoked.
+    pub session_ids: Vec<SessionId>,
+    /// Tokens without a session are revoked, too, if they were issued before this time, in Unix seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issued_before: Option<u64>,
+}
+
+impl EndedSessions {
+    /// Returns whether a token is revoked with the sessions.
+    #[must_use]
+    pub fn revoke(&self, token: &TokenRef) -> bool {
+        match token.sid {
+            Some(session) => self.session_ids.contains(&session),
+            None => self.issued_before.is_some_and(|before| token.iat.is_some_and(|iat| iat < before)),
+        }
+    }
 }
 
 /// A frame for members who may see less than the others.
@@ -349,6 +373,18 @@ mod tests {
         let before: Before<'_> = serde_json::from_str(&text).expect("parse envelope");
         assert_eq!((before.instance, before.request_id.as_ref()), (instance, "abc"));
         assert!(matches!(before.event, Event::Receipt { read: 7, .. }));
+    }
+
+    #[test]
+    fn end_of_sessions_revokes_their_tokens_and_older_ones_without_a_session() {
+        let (ended, other) = (SessionId::new(), SessionId::new());
+        let token = |sid, iat| TokenRef { sid, iat, ..TokenId::new().into() };
+        let sessions = EndedSessions { session_ids: vec![ended], issued_before: None };
+        assert!(sessions.revoke(&token(Some(ended), Some(900))));
+        assert!(!sessions.revoke(&token(Some(other), Some(1))) && !sessions.revoke(&token(None, Some(1))));
+        let everything = EndedSessions { issued_before: Some(1000), ..sessions };
+        assert!(everything.revoke(&token(None, Some(999))) && !everything.revoke(&token(None, Some(1000))));
+        assert!(!everything.revoke(&token(Some(other), Some(1))) && !everything.revoke(&token(None, None)));
     }
 
     #[test]

@@ -86,6 +86,12 @@ id!(
     "6ec0bd7f-11c0-43da-975e-2a8ad9ebae0b"
 );
 id!(
+    /// A session: one login on one device. UUID v7. A token names it as `sid`.
+    SessionId,
+    now_v7,
+    "01890a5d-ac96-774b-bcce-b302099a8062"
+);
+id!(
     /// A running instance of notification-service.
     InstanceId,
     new_v4,

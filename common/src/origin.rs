@@ -35,6 +35,35 @@ impl AllowedOrigins {
     }
 }
 
+/// The origins of pages that may open a WebSocket: the allowed ones, that of the client that chat-service serves, and that of the
+/// public URL.
+#[derive(Clone, Debug)]
+pub struct ClientOrigins {
+    allowed: AllowedOrigins,
+    /// The origin of `PUBLIC_URL`.
+    public: Option<Origin>,
+    /// `CHAT_SERVICE_PORT`.
+    port: u16,
+}
+
+impl ClientOrigins {
+    /// Allows the listed origins, the origin of `public_url`, and pages from `port` of the host of a request.
+    #[must_use]
+    pub fn new(allowed: AllowedOrigins, public_url: &str, port: u16) -> Self {
+        let public = Url::parse(public_url).ok().and_then(|url| Origin::parse(&url.origin().ascii_serialization()));
+        Self { allowed, public, port }
+    }
+
+    /// Returns whether a page of the origin may connect to `host`, the `Host` header of the request.
+    #[must_use]
+    pub fn allows(&self, origin: &str, host: Option<&str>) -> bool {
+        self.allowed.allows(origin, host)
+            || Origin::parse(origin).is_some_and(|origin| {
+                self.public.as_ref() == Some(&origin) || host.is_some_and(|host| origin.is_at_port(host, self.port))
+            })
+    }
+}
+
 /// An origin (RFC 6454, section 4). Two origins are equal if all three parts are equal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Origin {
@@ -67,6 +96,13 @@ impl Origin {
         matches!(&*self.scheme, "http" | "https")
             // Parsed with the same scheme, so that the default port may be omitted and the case does not matter.
             && Self::parse(&format!("{}://{authority}", self.scheme)).as_ref() == Some(self)
+    }
+
+    /// Returns whether this is the origin of a page from a port of the host of `authority`.
+    fn is_at_port(&self, authority: &str, port: u16) -> bool {
+        matches!(&*self.scheme, "http" | "https")
+            && self.port == Some(port)
+            && Self::parse(&format!("{}://{authority}", self.scheme)).is_some_and(|at| at.host == self.host)
     }
 }
 
@@ -201,6 +237,34 @@ mod tests {
             ("null", Some("null")),
         ] {
             assert!(!none.allows(origin, host), "{origin} {host:?}");
+        }
+    }
+
+    #[test]
+    fn client_may_be_served_from_the_public_url_and_the_port_of_chat_service() {
+        let allowed = AllowedOrigins::parse(["https://other.example"]).expect("origins");
+        let origins = ClientOrigins::new(allowed, "https://Chat.Example.org/app/", 8080);
+        for (origin, host) in [
+            ("https://other.example", None),
+            ("https://chat.example.org", None),
+            ("https://chat.example.org:443", Some("10.0.0.7:8082")),
+            ("http://10.0.0.7:8080", Some("10.0.0.7:8082")),
+            ("http://10.0.0.7:8082", Some("10.0.0.7:8082")),
+            ("http://[::1]:8080", Some("[::1]:8082")),
+            ("http://LOCALHOST:8080", Some("localhost:8082")),
+        ] {
+            assert!(origins.allows(origin, host), "{origin} {host:?}");
+        }
+        for (origin, host) in [
+            ("http://chat.example.org", None),
+            ("https://chat.example.org:8443", Some("10.0.0.7:8082")),
+            ("http://10.0.0.7:8081", Some("10.0.0.7:8082")),
+            ("http://10.0.0.8:8080", Some("10.0.0.7:8082")),
+            ("http://10.0.0.7:8080", None),
+            ("capacitor://localhost:8080", Some("localhost:8082")),
+            ("null", Some("localhost:8082")),
+        ] {
+            assert!(!origins.allows(origin, host), "{origin} {host:?}");
         }
     }
 }

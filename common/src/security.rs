@@ -21,6 +21,12 @@ pub enum SecurityEvent {
     TokenRejected,
     /// A token with a valid signature that was revoked, or whose user does not exist.
     TokenRevoked,
+    /// A refresh token that was used again after its successors: someone else may have it. Its session ended.
+    SessionReused,
+    /// A refresh token, or a cookie with one, that is forged, or whose session has ended.
+    RefreshRejected,
+    /// A request with the session cookie from a page that may not use it.
+    CrossSiteRejected,
     /// A call to a gRPC server without the internal token, or with a wrong one.
     InternalTokenRejected,
     /// A handshake from a page whose origin is not allowed.
@@ -30,11 +36,14 @@ pub enum SecurityEvent {
 }
 
 impl SecurityEvent {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 10] = [
         Self::LoginFailed,
         Self::LoginLimited,
         Self::TokenRejected,
         Self::TokenRevoked,
+        Self::SessionReused,
+        Self::RefreshRejected,
+        Self::CrossSiteRejected,
         Self::InternalTokenRejected,
         Self::OriginRejected,
         Self::SocketAbuse,
@@ -48,6 +57,9 @@ impl SecurityEvent {
             Self::LoginLimited => "login_limited",
             Self::TokenRejected => "token_rejected",
             Self::TokenRevoked => "token_revoked",
+            Self::SessionReused => "session_reused",
+            Self::RefreshRejected => "refresh_rejected",
+            Self::CrossSiteRejected => "cross_site_rejected",
             Self::InternalTokenRejected => "internal_token_rejected",
             Self::OriginRejected => "origin_rejected",
             Self::SocketAbuse => "socket_abuse",

@@ -19,11 +19,15 @@ use thiserror::Error;
 
 use crate::{
     error::{ApiError, ErrorCode},
-    ids::{TokenId, UserId},
+    ids::{SessionId, TokenId, UserId},
 };
 
 /// The tolerated difference between the clocks of two instances, in seconds.
 const LEEWAY_SECS: u64 = 2;
+
+/// How far in the future the `iat` of a session's token may be, in seconds. A clock that is fast by this much must not sign out the
+/// users whose tokens its instance issued: whether such a token is still valid is decided by its session, not by its `iat`.
+const SESSION_LEEWAY_SECS: u64 = 3600;
 
 /// The claims of a token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +42,33 @@ pub struct Claims {
     pub exp: u64,
     /// The id of the token. Revocation uses it.
     pub jti: TokenId,
+    /// The session of the token. Its end revokes the token. Tokens of older versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sid: Option<SessionId>,
+}
+
+/// What revocation needs to know of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TokenRef {
+    /// The id of the token.
+    pub jti: TokenId,
+    /// The session of the token, if it has one.
+    pub sid: Option<SessionId>,
+    /// The time of issue, in Unix seconds; `None` if it is not known.
+    pub iat: Option<u64>,
+}
+
+/// A token without a session, of which only the id is known.
+impl From<TokenId> for TokenRef {
+    fn from(jti: TokenId) -> Self {
+        Self { jti, sid: None, iat: None }
+    }
+}
+
+impl From<&Claims> for TokenRef {
+    fn from(claims: &Claims) -> Self {
+        Self { jti: claims.jti, sid: claims.sid, iat: Some(claims.iat) }
+    }
 }
 
 /// The reason why a token is rejected.
@@ -97,14 +128,26 @@ impl Tokens {
         self.lifetime
     }
 
-    /// Issues a token for a user.
+    /// Issues a token without a session. The services issue only tokens of sessions; older versions and tests issue these.
+    ///
+    /// # Errors
+    /// As [`Tokens::issue_for_session`].
+    pub fn issue(&self, user_id: UserId, username: &str) -> Result<String, ApiError> {
+        self.issue_with(user_id, username, None)
+    }
+
+    /// Issues a token for a session of a user.
     ///
     /// # Errors
     /// Signing fails. No such case is known: HMAC accepts a key of any length.
-    pub fn issue(&self, user_id: UserId, username: &str) -> Result<String, ApiError> {
+    pub fn issue_for_session(&self, user_id: UserId, username: &str, sid: SessionId) -> Result<String, ApiError> {
+        self.issue_with(user_id, username, Some(sid))
+    }
+
+    fn issue_with(&self, user_id: UserId, username: &str, sid: Option<SessionId>) -> Result<String, ApiError> {
         let iat = now().as_secs();
         let exp = iat.saturating_add(self.lifetime.as_secs());
-        let claims = Claims { user_id, username: username.to_owned(), iat, exp, jti: TokenId::new() };
+        let claims = Claims { user_id, username: username.to_owned(), iat, exp, jti: TokenId::new(), sid };
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding).map_err(ApiError::internal)
     }
 
@@ -121,7 +164,8 @@ impl Tokens {
         // No extension is supported, so a critical one has to be rejected (RFC 7515, section 4.1.11). A token of another type
         // is for another purpose.
         let is_supported = header.crit.is_none() && header.typ.is_none_or(|typ| typ.eq_ignore_ascii_case("JWT"));
-        let is_from_future = claims.iat > now().as_secs() + LEEWAY_SECS;
+        let leeway = if claims.sid.is_some() { SESSION_LEEWAY_SECS } else { LEEWAY_SECS };
+        let is_from_future = claims.iat > now().as_secs() + leeway;
         if is_supported && !is_from_future { Ok(claims) } else { Err(TokenError::Invalid) }
     }
 }

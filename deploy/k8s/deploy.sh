@@ -36,10 +36,15 @@ require_cluster() {
 secrets() {
     kube apply --kustomize base/namespace
     if [[ -n $(kube get secret neonchat --ignore-not-found --output name) ]]; then
-        echo "The Secret neonchat exists and stays unchanged."
+        if [[ -n $(kube get secret neonchat --output 'jsonpath={.data.REFRESH_SECRET}') ]]; then
+            echo "The Secret neonchat exists and stays unchanged."
+        else
+            # Versions without sessions had none.
+            kube patch secret neonchat --patch "{\"stringData\": {\"REFRESH_SECRET\": \"$(openssl rand -hex 32)\"}}"
+        fi
         return
     fi
-    for name in JWT_SECRET INTERNAL_TOKEN DB_PASSWORD REDIS_PASSWORD; do
+    for name in JWT_SECRET INTERNAL_TOKEN REFRESH_SECRET DB_PASSWORD REDIS_PASSWORD; do
         echo "$name=$(openssl rand -hex 32)"
     done | kube create secret generic neonchat --from-env-file /dev/stdin
 }

@@ -9,7 +9,8 @@ use neonchat_common::{
     deployment::Deployment,
     error::ApiError,
     grpc::client::GrpcClient,
-    ids::{ChatId, SendId, Seq, TokenId, UserId},
+    ids::{ChatId, SendId, Seq, UserId},
+    token::TokenRef,
 };
 use neonchat_proto::chat::v1::{
     ChangeMessageRequest, GetDeploymentRequest, GetEventsRequest, GetHeadsRequest, ListChangedUsersRequest,
@@ -91,17 +92,10 @@ impl ChatService {
     }
 
     /// Returns all chats of a user. Fails with `unauthorized` if `token` is revoked.
-    pub(crate) async fn chats_of(&self, user: UserId, token: Option<TokenId>) -> Result<Vec<UserChat>, ApiError> {
-        // An empty `token_id` is not checked.
-        let token_id = token.map_or_else(String::new, |token| token.to_string());
+    pub(crate) async fn chats_of(&self, user: UserId, token: Option<TokenRef>) -> Result<Vec<UserChat>, ApiError> {
         let mut list = ChatList::default();
         loop {
-            let request = ListUserChatsRequest {
-                user_id: user.to_string(),
-                after_chat_id: list.after(),
-                limit: 0,
-                token_id: token_id.clone(),
-            };
+            let request = list_request(user, token, list.after(), 0);
             let page = self.grpc.call(INTERACTIVE_TIMEOUT, request).await?;
             if list.add(page)? {
                 return Ok(list.chats);
@@ -110,13 +104,8 @@ impl ChatService {
     }
 
     /// Fails with `unauthorized` if the token is revoked.
-    pub(crate) async fn check_token(&self, user: UserId, token: TokenId) -> Result<(), ApiError> {
-        let request = ListUserChatsRequest {
-            user_id: user.to_string(),
-            after_chat_id: String::new(),
-            limit: 1,
-            token_id: token.to_string(),
-        };
+    pub(crate) async fn check_token(&self, user: UserId, token: TokenRef) -> Result<(), ApiError> {
+        let request = list_request(user, Some(token), String::new(), 1);
         self.grpc.call(INTERACTIVE_TIMEOUT, request).await?;
         Ok(())
     }
@@ -205,6 +194,19 @@ impl ChatService {
         let page = self.grpc.call(BACKGROUND_TIMEOUT, request).await?;
         let events = page.events.into_iter().map(StoredEvent::try_from).collect::<Result<_, _>>()?;
         Ok(EventsPage { events, head: page.head_seq, first_seq: page.first_seq })
+    }
+}
+
+/// Returns the request for a page of a user's chats. Without a `token`, none is checked.
+fn list_request(user: UserId, token: Option<TokenRef>, after_chat_id: String, limit: u32) -> ListUserChatsRequest {
+    let text = |id: Option<String>| id.unwrap_or_default();
+    ListUserChatsRequest {
+        user_id: user.to_string(),
+        after_chat_id,
+        limit,
+        token_id: text(token.map(|token| token.jti.to_string())),
+        session_id: text(token.and_then(|token| token.sid).map(|session| session.to_string())),
+        issued_at: token.and_then(|token| token.iat),
     }
 }
 

@@ -14,8 +14,6 @@ pub struct Settings {
     pub common: CommonSettings,
     /// `NOTIFICATION_SERVICE_HOST`: the address at which WebSocket listens.
     pub host: String,
-    /// `NOTIFICATION_WS_PORT`
-    pub ws_port: u16,
     /// `NOTIFICATION_GRPC_HOST`: the address at which gRPC listens, by default that of WebSocket.
     pub grpc_host: String,
     /// `NOTIFICATION_GRPC_PORT`
@@ -74,7 +72,6 @@ impl Settings {
             operations: OperationsAddress::read(source, metrics_host, metrics_port, &host),
             grpc_host: source.optional("NOTIFICATION_GRPC_HOST").unwrap_or(&host).to_owned(),
             host,
-            ws_port: source.port("NOTIFICATION_WS_PORT", 8082),
             grpc_port: source.port("NOTIFICATION_GRPC_PORT", 8081),
             chat_service: source.addresses("CHAT_SERVICE_ADDR", "localhost:8083"),
             socket: SocketSettings {
@@ -137,7 +134,7 @@ mod tests {
     #[test]
     fn defaults_match_contract() {
         let settings = Settings::read(SettingsSource::from_values([])).expect("read settings");
-        assert_eq!((settings.ws_port, settings.grpc_port), (8082, 8081));
+        assert_eq!((settings.common.websocket_port, settings.grpc_port), (8082, 8081));
         assert_eq!(settings.chat_service, ["localhost:8083"]);
         assert_eq!(settings.socket.heartbeat, Duration::from_secs(30));
     }

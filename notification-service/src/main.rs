@@ -54,7 +54,8 @@ async fn run(command: Option<Command>) -> anyhow::Result<()> {
     match command {
         Some(Command::Broadcast { text }) => return broadcast(&settings, text).await,
         Some(Command::Healthcheck { ready }) => {
-            return healthcheck(settings.operations.as_ref(), &settings.host, settings.ws_port, ready).await;
+            return healthcheck(settings.operations.as_ref(), &settings.host, settings.common.websocket_port, ready)
+                .await;
         }
         Some(Command::Serve) | None => {}
     }

@@ -17,7 +17,7 @@ use tokio::{
 
 use crate::{
     deployment::Deployments,
-    hub::{DurableEvent, EventFrames, HiddenFrame, Hub, Markers, MovedMarkers, Request, UserChat},
+    hub::{DurableEvent, EventFrames, HiddenFrame, Hub, Markers, MovedMarkers, Request, Revocation, UserChat},
     protocol::{Frame, ServerFrame},
     resync::Resync,
 };
@@ -120,7 +120,8 @@ fn deliver(hub: &Hub, channel: Channel, envelope: Envelope<'_>) -> anyhow::Resul
             hub.apply_settings(user, chat_id, from_seq);
             hub.notify_user(user, &[chat_id], |_| true, &Frame::opaque(frame.get()));
         }
-        (Channel::User(user), Event::SessionRevoked { token_id }) => hub.revoke_token(user, token_id),
+        (Channel::User(user), Event::SessionRevoked { token_id }) => hub.revoke(user, Revocation::Token(token_id)),
+        (Channel::User(user), Event::SessionsEnded(ended)) => hub.revoke(user, Revocation::Sessions(ended)),
         (Channel::System, Event::System { frame }) => hub.broadcast(&Frame::opaque(frame.get())),
         (Channel::User(user), Event::Presence { chat_ids, frame }) => {
             hub.notify_user(user, &chat_ids, |_| true, &Frame::opaque(frame.get()));

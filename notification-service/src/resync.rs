@@ -14,15 +14,16 @@ use std::{
 use futures_util::{StreamExt as _, stream};
 use neonchat_common::{
     error::{ApiError, ErrorCode},
-    ids::{ChatId, Seq, TokenId, UserId},
+    ids::{ChatId, Seq, UserId},
     tasks::Tasks,
+    token::TokenRef,
 };
 
 use crate::{
     chat_service::{ChangedUsers, ChatService, MAX_HEADS},
     dedup_queue::DedupQueue,
     event_frame::EventFrame,
-    hub::{Hub, UserChat},
+    hub::{Hub, Revocation, UserChat},
 };
 
 /// How long an event waits for an earlier one before the earlier one is fetched. Two instances may publish in either
@@ -196,10 +197,10 @@ impl Resync {
     }
 
     /// Brings the chats of a user up to date, and closes the sockets of a token whose revocation was lost.
-    async fn refresh_user(&self, user: UserId, token: TokenId) {
+    async fn refresh_user(&self, user: UserId, token: TokenRef) {
         match self.refresh_chats(user, Some(token)).await {
             Ok(()) => {}
-            Err(error) if error.code == ErrorCode::Unauthorized => self.hub.revoke_token(user, token),
+            Err(error) if error.code == ErrorCode::Unauthorized => self.hub.revoke(user, Revocation::Token(token.jti)),
             Err(error) => {
                 tracing::warn!(user.id = %user, error.cause = %error, "chats of a user could not be listed, retrying");
                 self.failed_users.add([user]);
@@ -209,7 +210,7 @@ impl Resync {
 
     /// Adds chats of a user whose announcement was lost, and removes the user from chats of which the user is not a member any
     /// more.
-    pub(crate) async fn refresh_chats(&self, user: UserId, token: Option<TokenId>) -> Result<(), ApiError> {
+    pub(crate) async fn refresh_chats(&self, user: UserId, token: Option<TokenRef>) -> Result<(), ApiError> {
         let known = self.hub.memberships(user);
         let chats = self.chat_service.chats_of(user, token).await?;
         self.hub.add_chats(user, &chats);

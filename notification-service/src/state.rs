@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use fred::prelude::Client;
 use neonchat_common::{
-    ids::InstanceId, origin::AllowedOrigins, redis::monitor::Monitor, tasks::Tasks, telemetry::Metrics, token::Tokens,
+    ids::InstanceId, origin::ClientOrigins, redis::monitor::Monitor, tasks::Tasks, telemetry::Metrics, token::Tokens,
 };
 use tokio::sync::Semaphore;
 
@@ -30,7 +30,8 @@ use crate::{
 /// The shared state of one process.
 pub(crate) struct AppState {
     pub(crate) tokens: Tokens,
-    pub(crate) allowed_origins: AllowedOrigins,
+    /// The origins whose pages may open a WebSocket.
+    pub(crate) client_origins: ClientOrigins,
     pub(crate) settings: SocketSettings,
     pub(crate) instance: InstanceId,
     pub(crate) hub: Arc<Hub>,

@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "the rules are for the services")]
 
 pub mod client;
+pub mod clock;
 pub mod demo;
 pub mod env_example;
 pub mod exec;

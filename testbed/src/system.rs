@@ -29,6 +29,8 @@ pub const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct System {
     chat: Process,
     notification: Process,
+    /// Additional instances of chat-service.
+    further_chats: Vec<Process>,
     /// Additional instances of notification-service with their WebSocket ports.
     further: Vec<(Process, u16)>,
     ports: Ports,
@@ -44,13 +46,19 @@ struct Launch {
 
 impl Launch {
     fn spawn(&self, name: &str) -> anyhow::Result<Process> {
-        self.spawn_with(name, &[], name)
+        self.spawn_with(name, &[], &[], name)
     }
 
-    /// Overrides some ports. The log has the name `log`.
-    fn spawn_with(&self, name: &str, ports: &[(&str, u16)], log: &str) -> anyhow::Result<Process> {
+    /// Overrides some ports and other variables. The log has the name `log`.
+    fn spawn_with(
+        &self,
+        name: &str,
+        ports: &[(&str, u16)],
+        environment: &[(String, String)],
+        log: &str,
+    ) -> anyhow::Result<Process> {
         let mut command = Process::command(&binary(name)?, Signal::SIGTERM);
-        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.envs(self.environment.iter().chain(environment).map(|(name, value)| (name, value)));
         command.envs(ports.iter().map(|(name, port)| (name, port.to_string())));
         Process::spawn(log, &mut command, &self.logs.join(format!("{log}.log")))
     }
@@ -68,7 +76,7 @@ impl System {
         let environment = environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let launch = Launch { environment, logs: logs.to_owned() };
         let (chat, notification) = (launch.spawn("chat-service")?, launch.spawn("notification-service")?);
-        let mut system = Self { chat, notification, further: Vec::new(), ports, launch };
+        let mut system = Self { chat, notification, further_chats: Vec::new(), further: Vec::new(), ports, launch };
         for (process, port) in
             [(&mut system.chat, ports.chat_ready()), (&mut system.notification, ports.notification_ready())]
         {
@@ -158,10 +166,24 @@ impl System {
         let (grpc, websocket) = (port::reserve()?, port::reserve()?);
         let log = format!("notification-service-{}", self.further.len() + 1);
         let ports = [("NOTIFICATION_GRPC_PORT", grpc), ("NOTIFICATION_WS_PORT", websocket)];
-        let mut process = self.launch.spawn_with("notification-service", &ports, &log)?;
+        let mut process = self.launch.spawn_with("notification-service", &ports, &[], &log)?;
         process.ready_when(START_TIMEOUT, async || is_ready(websocket).await).await?;
         self.further.push((process, websocket));
         Ok(())
+    }
+
+    /// Starts another instance of chat-service with these variables and waits until it is ready. Returns a client of it.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub async fn add_chat_service(&mut self, environment: &[(String, String)]) -> anyhow::Result<Api> {
+        let (grpc, rest) = (port::reserve()?, port::reserve()?);
+        let log = format!("chat-service-{}", self.further_chats.len() + 1);
+        let ports = [("CHAT_GRPC_PORT", grpc), ("CHAT_SERVICE_PORT", rest)];
+        let mut process = self.launch.spawn_with("chat-service", &ports, environment, &log)?;
+        process.ready_when(START_TIMEOUT, async || is_ready(rest).await).await?;
+        self.further_chats.push(process);
+        Ok(Api::new(format!("http://127.0.0.1:{rest}")))
     }
 
     /// Returns the WebSocket address of each instance of notification-service.
@@ -204,7 +226,7 @@ impl System {
     /// A service does not end in time, or ends with an error.
     pub async fn stop(mut self) -> anyhow::Result<()> {
         let further = self.further.iter_mut().map(|(process, _)| process);
-        for process in further.chain([&mut self.notification, &mut self.chat]) {
+        for process in further.chain([&mut self.notification]).chain(&mut self.further_chats).chain([&mut self.chat]) {
             drain(process).await?;
         }
         Ok(())

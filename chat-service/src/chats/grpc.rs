@@ -1,6 +1,6 @@
 //! The gRPC calls for chats.
 
-use neonchat_common::{chat::ChatClass, error::ApiError};
+use neonchat_common::{chat::ChatClass, error::ApiError, token::TokenRef};
 use neonchat_proto::chat::v1::{
     ChatClass as WireClass, ChatHead, GetHeadsRequest, GetHeadsResponse, ListUserChatsRequest, ListUserChatsResponse,
     UserChat as WireUserChat, ValidateChatAccessRequest, ValidateChatAccessResponse,
@@ -39,11 +39,12 @@ pub(crate) async fn list(
     let after = invalid.check("after_chat_id", parse_optional_id(&request.after_chat_id));
     let limit = invalid.check("limit", RpcPageLimit::from_wire(request.limit));
     let token = invalid.check("token_id", parse_optional_id(&request.token_id));
-    let (Some(user), Some(after), Some(limit), Some(token)) = (user, after, limit, token) else {
+    let sid = invalid.check("session_id", parse_optional_id(&request.session_id));
+    let (Some(user), Some(after), Some(limit), Some(token), Some(sid)) = (user, after, limit, token, sid) else {
         return Err(invalid.into());
     };
-    if let Some(token) = token {
-        sessions.check(user, token).await?;
+    if let Some(jti) = token {
+        sessions.check(user, TokenRef { jti, sid, iat: request.issued_at }).await?;
     }
     let (chats, has_more) = chats.list_after(user, after, limit).await?;
     Ok(ListUserChatsResponse { chats: chats.iter().map(to_wire).collect(), has_more })

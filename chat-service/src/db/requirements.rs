@@ -59,6 +59,8 @@ const FACTS: &str = "
                                 ('scheduled_messages', ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
                                 ('expiring_messages', ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
                                 ('revoked_tokens', ARRAY['SELECT', 'INSERT', 'DELETE']),
+                                ('sessions', ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
+                                ('token_cutoffs', ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
                                 ('deployment', ARRAY['SELECT', 'INSERT', 'UPDATE'])) AS used (name, privileges),
                         unnest(privileges) AS privilege
                   WHERE NOT has_table_privilege(to_regclass(name), privilege)) AS missing_privileges";

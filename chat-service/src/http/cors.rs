@@ -16,7 +16,8 @@ use actix_web::{
 };
 use neonchat_common::origin::AllowedOrigins;
 
-/// What a page may send: all methods, and all documented request headers. The API uses no cookies.
+/// What a page may send: all methods, and all documented request headers. No credentials: the session cookie is for pages of the same
+/// origin.
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 const REQUEST_HEADERS: &str = "authorization, content-type, x-request-id, traceparent, tracestate";
 

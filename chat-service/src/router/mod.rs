@@ -12,7 +12,7 @@ use neonchat_common::http::{json_config, path_config, query_config};
 use utoipa::openapi::OpenApi;
 
 use crate::{
-    changes, chats, groups, health, http::routes::Routes, messages, pins, prefs, reactions,
+    changes, chats, client_config, groups, health, http::routes::Routes, messages, pins, prefs, reactions,
     request_limit::limit_requests, scheduled, services::Services, sessions, timeline, users,
 };
 
@@ -36,6 +36,8 @@ pub(crate) fn routes(config: &mut ServiceConfig, services: &Services, has_operat
         .app_data(path_config())
         .app_data(query_config())
         .app_data(Data::new(services.allowed_origins.clone()))
+        .app_data(Data::new(services.public_https))
+        .app_data(Data::new(services.websocket_url.clone()))
         .app_data(Data::new(services.trusted_proxies.clone()))
         .app_data(Data::new(services.request_limit.clone()))
         .app_data(Data::new(services.sessions.clone()))
@@ -64,6 +66,7 @@ pub(crate) fn routes(config: &mut ServiceConfig, services: &Services, has_operat
 fn api_routes() -> Routes {
     users::http::routes()
         .and(sessions::http::routes())
+        .and(client_config::routes())
         .and(chats::http::routes())
         .and(prefs::http::routes())
         .and(chats::receipts_http::routes())

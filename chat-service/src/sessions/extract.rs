@@ -8,7 +8,7 @@ use neonchat_common::{
     ids::UserId,
     security::SecurityEvent,
     security_event,
-    token::{self, Claims, TokenError},
+    token::{self, Claims, TokenError, TokenRef},
 };
 
 use super::{error::SessionError, service::Sessions};
@@ -21,7 +21,7 @@ pub(crate) struct Session(pub Claims);
 impl Session {
     async fn check(sessions: &Sessions, claims: Result<Claims, TokenError>) -> Result<Self, SessionError> {
         let claims = claims?;
-        sessions.check(claims.user_id, claims.jti).await?;
+        sessions.check(claims.user_id, TokenRef::from(&claims)).await?;
         Ok(Self(claims))
     }
 }
@@ -68,10 +68,17 @@ fn report_refusal(error: &SessionError, from: ClientAddress) {
         SessionError::Token(TokenError::Invalid) => SecurityEvent::TokenRejected,
         SessionError::Revoked | SessionError::CallerNotFound => SecurityEvent::TokenRevoked,
         SessionError::Token(TokenError::Missing | TokenError::Expired)
+        | SessionError::NoRefreshToken
+        | SessionError::ForgedRefreshToken
+        | SessionError::Ended
+        | SessionError::Reused
+        | SessionError::CrossSite
+        | SessionError::NotFound
+        | SessionError::TooMany(_)
         | SessionError::Task(_)
-        | SessionError::Db(_) => {
-            return;
-        }
+        | SessionError::Internal(_)
+        | SessionError::Shared(_)
+        | SessionError::Db(_) => return,
     };
     security_event!(event, client.address = %from);
 }

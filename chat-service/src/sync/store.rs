@@ -22,6 +22,8 @@ const CHANGES: &str = "SELECT user_id, at FROM (
         JOIN chat_members AS member ON member.chat_id = chats.id WHERE chats.created_at >= $1
         UNION ALL SELECT user_id, at FROM member_changes WHERE at >= $1
         UNION ALL SELECT user_id, revoked_at FROM revoked_tokens WHERE revoked_at >= $1
+        UNION ALL SELECT user_id, revoked_at FROM sessions WHERE revoked_at >= $1
+        UNION ALL SELECT user_id, issued_before FROM token_cutoffs WHERE issued_before >= $1
     ) AS changes ORDER BY at LIMIT $2";
 
 /// Deletes some of the changes that no instance asks for any more, with each call, to keep the table small.

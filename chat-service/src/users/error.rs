@@ -6,6 +6,8 @@ use thiserror::Error;
 use crate::{
     db::DbError,
     limits::{limiter::rate_limited, logins::TooManyFailures},
+    sessions::error::SessionError,
+    validation::ValidationError,
 };
 
 /// Why a request about users failed.
@@ -23,6 +25,15 @@ pub(crate) enum UserError {
     /// The user does not exist, or the password is wrong. The client does not learn which.
     #[error("The username or the password is wrong.")]
     InvalidCredentials,
+    /// The password of a user who is logged in is wrong.
+    #[error("The password is wrong.")]
+    WrongPassword,
+    /// The new password is not allowed.
+    #[error("{}", .0.message)]
+    InvalidPassword(ValidationError),
+    /// The session could not be started, or the others could not be ended.
+    #[error(transparent)]
+    Session(#[from] SessionError),
     /// Too many logins failed.
     #[error(transparent)]
     TooManyFailures(#[from] TooManyFailures),
@@ -48,6 +59,9 @@ impl From<UserError> for ApiError {
             UserError::CallerNotFound => Self::new(ErrorCode::Unauthorized, text),
             UserError::UsernameTaken => Self::new(ErrorCode::UsernameTaken, text),
             UserError::InvalidCredentials => Self::new(ErrorCode::InvalidCredentials, text),
+            UserError::WrongPassword => Self::invalid("old", "wrong", text),
+            UserError::InvalidPassword(ValidationError { code, .. }) => Self::invalid("new", code, text),
+            UserError::Session(error) => error.into(),
             UserError::TooManyFailures(TooManyFailures { wait }) => rate_limited(wait),
             // No cause: the limit was reached, but nothing failed.
             UserError::Busy => Self { detail: text.into(), ..Self::unavailable_without_cause("service") },

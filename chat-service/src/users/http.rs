@@ -1,25 +1,20 @@
-//! `/auth` and `/users`.
+//! `/auth/register` and `/users`.
 
 use actix_web::{
     HttpResponse,
     web::{Data, Json, Path, Query},
 };
-use neonchat_common::{
-    error::ApiError,
-    http::address::ClientAddress,
-    ids::UserId,
-    security::{self, SecurityEvent},
-    security_event,
-};
+use neonchat_common::{error::ApiError, ids::UserId};
 use secrecy::SecretString;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
     error::UserError,
+    login_http,
     model::{FoundUsers, MAX_STATUSES, SearchLimit, Statuses, UserProfile},
     password::Password,
-    service::{Login, Users},
+    service::Users,
     username::{NamePrefix, Username},
 };
 use crate::{
@@ -35,11 +30,10 @@ use crate::{
 problems! {
     NoSuchUser: UserError::NotFound;
     UsernameTaken: UserError::UsernameTaken;
-    WrongCredentials: UserError::InvalidCredentials;
 }
 
 pub(crate) fn routes() -> Routes {
-    routes!(register, log_in, search, statuses, myself, get)
+    routes!(register).and(login_http::routes()).and(routes!(search, statuses, myself, get))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -71,62 +65,6 @@ async fn register(users: Data<Users>, Body(body): Body<Credentials>) -> Result<H
     let (Some(username), Some(password)) = (username, password) else { return Err(invalid.into()) };
     let user = users.register(username, password).await?;
     Ok(HttpResponse::Created().json(user))
-}
-
-#[derive(Serialize, ToSchema)]
-struct LoginAnswer {
-    /// A JWT for the header `Authorization: Bearer` and for the WebSocket handshake.
-    #[schema(examples("eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiN2M5ZTY2NzkifQ.m1Xl0PZ3Zk8"))]
-    token: String,
-    /// Seconds until the token expires.
-    #[schema(examples(86400))]
-    expires_in: u64,
-    user: LoggedIn,
-}
-
-/// The user who logged in.
-#[derive(Serialize, ToSchema)]
-struct LoggedIn {
-    id: UserId,
-    #[schema(examples("alice"))]
-    username: String,
-}
-
-/// Issues a token for a username and a password.
-///
-/// An unknown username and a wrong password get the same answer.
-#[utoipa::path(
-    post, path = "/auth/login", tag = "auth", operation_id = "log_in",
-    request_body = Credentials,
-    responses((status = 200, description = "The token and its user.", body = LoginAnswer), WrongCredentials),
-)]
-async fn log_in(
-    users: Data<Users>,
-    from: ClientAddress,
-    Body(body): Body<Credentials>,
-) -> Result<Json<LoginAnswer>, ApiError> {
-    // An invalid name or password gets the same answer as a wrong one.
-    let username = Username::parse_existing(&body.username);
-    let login = users.log_in(username, Password::parse(body.password).ok(), from).await;
-    let login = login.inspect_err(|error| report_refusal(error, &body.username, from));
-    let Login { user, token, expires_in } = login?;
-    let user = LoggedIn { id: user.id, username: user.username };
-    Ok(Json(LoginAnswer { token, expires_in, user }))
-}
-
-fn report_refusal(error: &UserError, name: &str, from: ClientAddress) {
-    let event = match error {
-        UserError::InvalidCredentials => SecurityEvent::LoginFailed,
-        UserError::TooManyFailures(_) => SecurityEvent::LoginLimited,
-        UserError::NotFound
-        | UserError::CallerNotFound
-        | UserError::UsernameTaken
-        | UserError::Busy
-        | UserError::PresenceUnavailable(_)
-        | UserError::Internal(_)
-        | UserError::Db(_) => return,
-    };
-    security_event!(event, user.name = security::excerpt(name), client.address = %from);
 }
 
 /// Returns the profile of the caller.

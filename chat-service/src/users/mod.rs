@@ -4,6 +4,7 @@ pub(crate) mod error;
 pub(crate) mod grpc;
 pub(crate) mod http;
 mod last_seen;
+mod login_http;
 pub(crate) mod model;
 pub(crate) mod password;
 mod permits;

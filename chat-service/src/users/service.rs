@@ -1,7 +1,7 @@
 //! Registers users, logs them in, and looks them up.
 
-use anyhow::Context as _;
-use neonchat_common::{correlation, http::address::ClientAddress, ids::UserId, tasks::Tasks, token::Tokens};
+use neonchat_common::{correlation, http::address::ClientAddress, ids::UserId, tasks::Tasks, token::Claims};
+use secrecy::SecretString;
 
 use super::{
     error::UserError,
@@ -15,6 +15,10 @@ use crate::{
     db::Db,
     limits::logins::LoginLimit,
     notifier::{self, Notifier},
+    sessions::{
+        model::{Device, Grant, SessionUser},
+        service::Sessions,
+    },
     validation::Offset,
 };
 
@@ -23,30 +27,43 @@ use crate::{
 pub(crate) struct Users {
     db: Db,
     hasher: Hasher,
-    tokens: Tokens,
+    sessions: Sessions,
     login_limit: LoginLimit,
     notifier: Notifier,
     tasks: Tasks,
 }
 
-/// A successful login.
+/// A login.
 pub(crate) struct Login {
-    pub(crate) user: UserProfile,
-    pub(crate) token: String,
-    /// Seconds until the token expires.
-    pub(crate) expires_in: u64,
+    /// `None` stands for an invalid name.
+    pub(crate) username: Option<Username>,
+    /// `None` stands for an invalid password.
+    pub(crate) password: Option<Password>,
+    pub(crate) device_name: Option<String>,
+    pub(crate) device: Device,
+    pub(crate) from: ClientAddress,
 }
+
+/// A user whose password was right.
+struct Authenticated {
+    user: UserProfile,
+    /// The hash that the password was compared with.
+    hash: String,
+}
+
+/// How often a password is checked again because its hash was replaced meanwhile, by an upgrade or by another password.
+const MAX_CHECKS: usize = 3;
 
 impl Users {
     pub(crate) fn new(
         db: Db,
         hasher: Hasher,
-        tokens: Tokens,
+        sessions: Sessions,
         login_limit: LoginLimit,
         notifier: Notifier,
         tasks: Tasks,
     ) -> Self {
-        Self { db, hasher, tokens, login_limit, notifier, tasks }
+        Self { db, hasher, sessions, login_limit, notifier, tasks }
     }
 
     /// Stores a new user.
@@ -61,16 +78,41 @@ impl Users {
         Ok(user)
     }
 
-    /// Issues a token if the password is right. `None` stands for an invalid name or password.
-    pub(crate) async fn log_in(
+    /// Starts a session if the password is right.
+    pub(crate) async fn log_in(&self, login: Login) -> Result<Grant, UserError> {
+        let Login { username, password, device_name, device, from } = login;
+        for _ in 0..MAX_CHECKS {
+            let Authenticated { user, hash } = self.authenticate(username.clone(), password.clone(), from).await?;
+            let user = SessionUser { id: user.id, username: user.username };
+            if let Some(grant) = self.sessions.begin(user, &hash, device_name.as_deref(), &device).await? {
+                return Ok(grant);
+            }
+        }
+        Err(UserError::Busy)
+    }
+
+    /// Replaces the password of the caller, and ends all other sessions. Wrong passwords count as failed logins.
+    pub(crate) async fn change_password(
         &self,
-        username: Option<Username>,
-        password: Option<Password>,
+        claims: &Claims,
+        old: Option<Password>,
+        new: SecretString,
         from: ClientAddress,
-    ) -> Result<Login, UserError> {
-        let user = self.authenticate(username, password, from).await?;
-        let token = self.tokens.issue(user.id, &user.username).context("issuing a token")?;
-        Ok(Login { user, token, expires_in: self.tokens.lifetime().as_secs() })
+    ) -> Result<(), UserError> {
+        let username = Username::parse_existing(&self.myself(claims.user_id).await?.username);
+        let new = Password::choose(new, username.as_ref()).map_err(UserError::InvalidPassword)?;
+        for _ in 0..MAX_CHECKS {
+            let checked = self.authenticate(username.clone(), old.clone(), from).await;
+            let checked = checked.map_err(|error| match error {
+                UserError::InvalidCredentials => UserError::WrongPassword,
+                error => error,
+            })?;
+            let hash = self.hasher.hash(new.clone()).await?;
+            if self.sessions.replace_password(claims, checked.hash, hash).await? {
+                return Ok(());
+            }
+        }
+        Err(UserError::Busy)
     }
 
     /// Returns whether a password is that of a user who is logged in. Wrong ones count as failed logins.
@@ -82,7 +124,7 @@ impl Users {
     ) -> Result<bool, UserError> {
         let username = Username::parse_existing(&self.myself(user).await?.username);
         match self.authenticate(username, password, from).await {
-            Ok(found) => Ok(found.id == user),
+            Ok(found) => Ok(found.user.id == user),
             Err(UserError::InvalidCredentials) => Ok(false),
             Err(error) => Err(error),
         }
@@ -93,7 +135,7 @@ impl Users {
         username: Option<Username>,
         password: Option<Password>,
         from: ClientAddress,
-    ) -> Result<UserProfile, UserError> {
+    ) -> Result<Authenticated, UserError> {
         let attempt = self.login_limit.begin(username.as_ref().map(Username::key), from).await;
         let attempt =
             attempt.inspect_err(|_| metrics::counter!("rate_limited_total", "limit" => "login").increment(1))?;
@@ -110,16 +152,17 @@ impl Users {
         &self,
         username: Option<Username>,
         password: Option<Password>,
-    ) -> Result<UserProfile, UserError> {
+    ) -> Result<Authenticated, UserError> {
         let (found, highest) = store::find_login(&self.db, username.as_ref()).await?;
         let (user, hash) = found.unzip();
         let verification = self.hasher.verify(password.clone(), hash.clone(), highest).await?;
-        let user = user.filter(|_| verification != Verification::Wrong).ok_or(UserError::InvalidCredentials)?;
-        if let (Verification::Outdated, Some(password), Some(old)) = (verification, password, hash) {
+        let right = user.zip(hash).filter(|_| verification != Verification::Wrong);
+        let (user, hash) = right.ok_or(UserError::InvalidCredentials)?;
+        if let (Verification::Outdated, Some(password)) = (verification, password) {
             // In the background: the login does not wait for it.
-            self.tasks.spawn(correlation::in_current_scope(self.clone().rehash(user.id, password, old)));
+            self.tasks.spawn(correlation::in_current_scope(self.clone().rehash(user.id, password, hash.clone())));
         }
-        Ok(user)
+        Ok(Authenticated { user, hash })
     }
 
     /// Replaces a hash whose cost or form differs from that of new ones. If it fails, the next login tries again.

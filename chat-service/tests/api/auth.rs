@@ -40,7 +40,12 @@ async fn registered_user_can_log_in() {
     let login = log_in(&app, "ALICE", PASSWORD).await;
     let token = login.body["token"].as_str().expect("token as string");
     assert_eq!(login.status, 200);
-    assert_eq!(login.body, json!({ "token": token, "expires_in": 86400, "user": { "id": id, "username": "alice" } }));
+    let session = &login.body["session_id"];
+    let expected = json!({
+        "token": token, "expires_in": 86400, "user": { "id": id, "username": "alice" }, "session_id": session,
+        "refresh_token": login.body["refresh_token"], "refresh_expires_in": 2_592_000,
+    });
+    assert_eq!(login.body, expected);
     let claims = Tokens::new(&SECRET.into(), Duration::ZERO).verify(token).expect("verify token");
     assert_eq!((claims.user_id.to_string().as_str(), claims.username.as_str()), (id, "alice"));
     assert_eq!(claims.exp - claims.iat, 86400);
@@ -124,7 +129,8 @@ async fn accepts_only_valid_tokens() {
 
 fn expired_token(user_id: UserId) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("clock after 1970").as_secs();
-    let claims = Claims { user_id, username: "u".to_owned(), iat: now - 7200, exp: now - 3600, jti: TokenId::new() };
+    let claims =
+        Claims { user_id, username: "u".to_owned(), iat: now - 7200, exp: now - 3600, jti: TokenId::new(), sid: None };
     jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(SECRET.as_bytes()))
         .expect("token in answer")
 }

@@ -126,6 +126,7 @@ async fn sends_hsts_in_production() {
         ("APP_ENV", "production"),
         ("JWT_SECRET", "8f3f0c1a5e7b92d64c80a1b3d5e7f901"),
         ("INTERNAL_TOKEN", "f0e1d2c3b4a5968778695a4b3c2d1e0f"),
+        ("REFRESH_SECRET", "a9c1e3b5d7f90123456789abcdef0246"),
         ("RATE_LIMIT_PER_MINUTE", "1000"),
     ];
     let app = TestApp::launch(&harness::test_database().await, &production).await;

@@ -30,7 +30,8 @@ async fn lists_members_of_new_chats_and_users_who_logged_out() {
     // Older than the start of the feed.
     let sql = app.sql().await;
     let past = "UPDATE chats SET created_at = now() - interval '1 hour';
-                UPDATE revoked_tokens SET revoked_at = now() - interval '1 hour'";
+                UPDATE revoked_tokens SET revoked_at = now() - interval '1 hour';
+                UPDATE sessions SET revoked_at = now() - interval '1 hour' WHERE revoked_at IS NOT NULL";
     sql.batch_execute(past).await.expect("update row");
     assert!(changed(&app, second.until_micros).await.user_ids.is_empty());
 }

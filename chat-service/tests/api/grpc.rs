@@ -78,7 +78,7 @@ async fn lists_chats_of_a_user_in_pages() {
             user_id: alice.id.clone(),
             after_chat_id: after.to_owned(),
             limit,
-            token_id: String::new(),
+            ..ListUserChatsRequest::default()
         };
         let page = app.chat_service().list_user_chats(app.grpc.request(request)).await?.into_inner();
         let ids: Vec<_> = page.chats.into_iter().map(|chat| chat.chat_id).collect();

@@ -6,7 +6,7 @@ use neonchat_testbed::{
     client::{PASSWORD, User},
     harness,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
@@ -80,7 +80,7 @@ async fn announces_group_whose_first_commit_was_not_answered() {
     assert_eq!(created_for(&mut listener).await, channel(&carol));
 
     let before = app.get(&format!("{path}/invites"), &alice).await.body;
-    let count = |invites: &serde_json::Value| invites["invites"].as_array().expect("invites").len();
+    let count = |invites: &Value| invites["invites"].as_array().expect("invites").len();
     link.lose_answer("COMMIT\0");
     let answer = app.post(&format!("{path}/invites"), &alice, &json!({})).await;
     assert!(link.has_lost());
@@ -111,13 +111,46 @@ async fn closes_sockets_of_logout_whose_first_commit_was_not_answered() {
     let (app, link) = start().await;
     let alice = app.user().await;
     let mut listener = Listener::on([channel(&alice)]).await;
-    link.lose_answer("INSERT 0 1\0");
-    let logout = app.api.call("POST", "/api/v1/auth/logout", Some(&alice.token), None).await.expect("call API");
+    // The session ends in a transaction, and then the token is revoked.
+    for tag in ["COMMIT\0", "INSERT 0 1\0"] {
+        let alice = app.api.user(&alice.name).await.expect("log in");
+        link.lose_answer(tag);
+        let logout = app.api.call("POST", "/api/v1/auth/logout", Some(&alice.token), None).await.expect("call API");
+        assert!(link.has_lost());
+        assert_eq!(logout.status, 204);
+        let (_, text) = listener.next().await;
+        let envelope: Envelope<'_> = serde_json::from_str(&text).expect("parse envelope");
+        assert!(matches!(&envelope.event, Event::SessionsEnded(ended) if ended.session_ids.len() == 1), "{text}");
+        let (_, text) = listener.next().await;
+        let envelope: Envelope<'_> = serde_json::from_str(&text).expect("parse envelope");
+        assert!(matches!(envelope.event, Event::SessionRevoked { .. }), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refreshes_session_whose_first_commit_was_not_answered() {
+    let (app, link) = start().await;
+    let alice = app.user().await;
+    let credentials = json!({ "username": alice.name, "password": PASSWORD });
+    let login = app.api.call("POST", "/api/v1/auth/login", None, Some(&credentials)).await.expect("log in").body;
+    let refresh = async |answer: &Value| {
+        let body = json!({ "refresh_token": answer["refresh_token"] });
+        app.api.call("POST", "/api/v1/auth/refresh", None, Some(&body)).await.expect("call API")
+    };
+    link.lose_answer("COMMIT\0");
+    let first = refresh(&login).await;
     assert!(link.has_lost());
-    assert_eq!(logout.status, 204);
+    let second = refresh(&first.body).await;
+    assert_eq!((first.status, second.status), (200, 200));
+
+    // The end of a session by a reused token is announced all the same.
+    let mut listener = Listener::on([channel(&alice)]).await;
+    link.lose_answer("COMMIT\0");
+    let reused = refresh(&login).await;
+    assert!(link.has_lost());
+    assert_eq!((reused.status, &reused.body["code"]), (401, &json!("session_reused")));
     let (_, text) = listener.next().await;
-    let envelope: Envelope<'_> = serde_json::from_str(&text).expect("parse envelope");
-    assert!(matches!(envelope.event, Event::SessionRevoked { .. }), "{text}");
+    assert!(text.contains("sessions_ended"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -43,7 +43,8 @@ done
 # Creates two users, their chat, a message, a group and an invite to it.
 ask() { curl --silent --show-error --fail --header 'Content-Type: application/json' "$@"; }
 field() { python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
-export SCHEMATHESIS_USER=schemathesis SCHEMATHESIS_PASSWORD=securepass123
+# Not the password of the documented examples, one of which changes the password.
+export SCHEMATHESIS_USER=schemathesis SCHEMATHESIS_PASSWORD=another-password-1
 credentials() { printf '{"username":"%s","password":"%s"}' "$1" "$SCHEMATHESIS_PASSWORD"; }
 ask "$base/api/v1/auth/register" --data "$(credentials "$SCHEMATHESIS_USER")" >/dev/null
 SCHEMATHESIS_PARTNER=$(ask "$base/api/v1/auth/register" --data "$(credentials partner)" | field id)

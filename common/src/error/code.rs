@@ -56,6 +56,8 @@ error_codes! {
     TokenExpired: "token_expired", UNAUTHORIZED, Unauthenticated, final, "The token has expired";
     /// The username is unknown, or the password is wrong.
     InvalidCredentials: "invalid_credentials", UNAUTHORIZED, Unauthenticated, final, "Wrong username or password";
+    /// The refresh token was used before its successors were. The session has ended, because someone else may have the token.
+    SessionReused: "session_reused", UNAUTHORIZED, Unauthenticated, final, "The session has ended";
     /// The user is not allowed to do this.
     Forbidden: "forbidden", FORBIDDEN, PermissionDenied, final, "Not allowed";
     /// The resource does not exist, or the user must not see it.

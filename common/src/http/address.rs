@@ -6,7 +6,12 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
-use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header::X_FORWARDED_FOR, web::Data};
+use actix_web::{
+    FromRequest, HttpRequest,
+    dev::Payload,
+    http::header::{X_FORWARDED_FOR, X_FORWARDED_PROTO},
+    web::Data,
+};
 use ipnet::IpNet;
 use thiserror::Error;
 
@@ -98,6 +103,24 @@ impl ClientAddress {
         let forwarded = request.headers().get_all(X_FORWARDED_FOR).map_while(|line| line.to_str().ok());
         Ok(Self::of(proxies.client(peer, forwarded)))
     }
+
+    /// Returns the network around the address, wide enough that it does not identify a client: an IPv4 /24 or an IPv6 /48.
+    #[must_use]
+    pub fn prefix(self) -> String {
+        let length = if self.0.is_ipv4() { 24 } else { 48 };
+        IpNet::new(self.0, length).map_or_else(|_| self.0.to_string(), |network| network.trunc().to_string())
+    }
+}
+
+/// Returns whether a request came by https: to a trusted proxy that says so in `X-Forwarded-Proto`. The services themselves speak only
+/// http.
+pub fn is_https(request: &HttpRequest) -> bool {
+    let Some(proxies) = request.app_data::<Data<TrustedProxies>>() else { return false };
+    let is_trusted = request.peer_addr().is_some_and(|peer| proxies.trusts(peer.ip().to_canonical()));
+    let proto = request.headers().get(X_FORWARDED_PROTO).and_then(|proto| proto.to_str().ok());
+    // Several proxies may have added a value. The client is at the first.
+    let first = proto.and_then(|list| list.split(',').next()).map(str::trim);
+    is_trusted && first.is_some_and(|proto| proto.eq_ignore_ascii_case("https"))
 }
 
 impl fmt::Display for ClientAddress {

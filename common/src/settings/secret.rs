@@ -46,6 +46,18 @@ impl SettingsSource {
     /// Returns a key. In production it has to be long and random.
     pub(super) fn key(&mut self, name: &str, default: &str, environment: Environment) -> SecretString {
         let value = self.secret_or(name, default).unwrap_or_else(|| default.to_owned());
+        self.refuse_weak(name, &value, environment);
+        SecretString::from(value)
+    }
+
+    /// Returns a key that has no default. In production it has to be set, and to be long and random.
+    pub fn optional_key(&mut self, name: &str, environment: Environment) -> Option<SecretString> {
+        let value = self.secret(name);
+        self.refuse_weak(name, value.as_deref().unwrap_or_default(), environment);
+        value.map(SecretString::from)
+    }
+
+    fn refuse_weak(&mut self, name: &str, value: &str, environment: Environment) {
         let different: BTreeSet<_> = value.bytes().collect();
         let is_strong =
             value.len() >= MIN_KEY_LEN && different.len() >= MIN_KEY_BYTES && !is_well_known(value.as_bytes());
@@ -55,7 +67,6 @@ impl SettingsSource {
                 "a random secret of your own, 32 bytes or longer, where APP_ENV=production (openssl rand -hex 32)",
             );
         }
-        SecretString::from(value)
     }
 
     /// In production, records a problem if a secret is a default of this project.

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
+use url::Url;
 
 use super::{
     Environment, LogFormat, SettingsSource, TraceSettings, Warning, redis,
     secret::{DEFAULT_INTERNAL_TOKEN, DEFAULT_JWT_SECRET},
 };
 use crate::{
-    origin::AllowedOrigins,
+    origin::{AllowedOrigins, ClientOrigins},
     redis::namespace::Namespace,
     tls::{Tls, TlsError},
 };
@@ -35,6 +36,12 @@ pub struct CommonSettings {
     pub redis_namespace: Namespace,
     /// `CORS_ALLOWED_ORIGINS`: the origins of pages that may use the API from a browser.
     pub allowed_origins: AllowedOrigins,
+    /// `PUBLIC_URL`: where people reach the client, without a `/` at the end.
+    pub public_url: String,
+    /// `CHAT_SERVICE_PORT`: the port for REST, from which the client is served.
+    pub chat_port: u16,
+    /// `NOTIFICATION_WS_PORT`: the port for WebSocket.
+    pub websocket_port: u16,
     /// The export of traces.
     pub traces: TraceSettings,
     /// The warnings about all settings, including those of the service.
@@ -94,9 +101,18 @@ impl CommonSettings {
             redis_url: redis::url(source, environment),
             redis_namespace: redis_namespace(source),
             allowed_origins: allowed_origins(source),
+            public_url: public_url(source),
+            chat_port: source.port("CHAT_SERVICE_PORT", 8080),
+            websocket_port: source.port("NOTIFICATION_WS_PORT", 8082),
             traces: TraceSettings::read(source),
             warnings: Vec::new(),
         }
+    }
+
+    /// Returns the origins whose pages may open a WebSocket.
+    #[must_use]
+    pub fn client_origins(&self) -> ClientOrigins {
+        ClientOrigins::new(self.allowed_origins.clone(), &self.public_url, self.chat_port)
     }
 
     /// Logs the warnings.
@@ -150,6 +166,16 @@ fn allowed_origins(source: &mut SettingsSource) -> AllowedOrigins {
         source.problem(NAME, "a comma-separated list of origins such as https://chat.example.org, each without a path");
         AllowedOrigins::default()
     })
+}
+
+fn public_url(source: &mut SettingsSource) -> String {
+    const NAME: &str = "PUBLIC_URL";
+    let url = source.text(NAME, "http://localhost:8080");
+    let is_web = |url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host();
+    if !Url::parse(&url).is_ok_and(|url| is_web(&url)) {
+        source.problem(NAME, "a URL that starts with http:// or https://");
+    }
+    url.trim_end_matches('/').to_owned()
 }
 
 fn redis_namespace(source: &mut SettingsSource) -> Namespace {

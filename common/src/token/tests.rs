@@ -54,6 +54,28 @@ fn rejects_token_before_its_start() {
 }
 
 #[test]
+fn tolerates_a_fast_clock_for_tokens_of_a_session() {
+    let tokens = tokens("secret");
+    let token = tokens.issue_for_session(UserId::new(), "alice", SessionId::new()).expect("issue token");
+    let mut claims = tokens.verify(&token).expect("verify token");
+    let issued = claims.iat;
+    for (ahead, is_valid) in [(600, true), (2 * SESSION_LEEWAY_SECS, false)] {
+        (claims.iat, claims.exp) = (issued + ahead, issued + ahead + 3600);
+        let json = serde_json::to_value(&claims).expect("encode JSON");
+        let verified = tokens.verify(&sign(&tokens, &Header::new(Algorithm::HS256), &json));
+        assert_eq!(verified.is_ok(), is_valid, "{ahead} s ahead");
+    }
+}
+
+#[test]
+fn reads_token_without_session() {
+    let tokens = tokens("secret");
+    let claims = tokens.verify(&tokens.issue(UserId::new(), "alice").expect("issue token")).expect("verify token");
+    assert!(!serde_json::to_string(&claims).expect("encode JSON").contains("sid"));
+    assert_eq!(TokenRef::from(&claims), TokenRef { jti: claims.jti, sid: None, iat: Some(claims.iat) });
+}
+
+#[test]
 fn rejects_unsupported_header() {
     let tokens = tokens("secret");
     let claims = tokens.verify(&tokens.issue(UserId::new(), "alice").expect("issue token")).expect("verify token");

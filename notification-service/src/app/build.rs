@@ -58,7 +58,8 @@ impl App {
         redis::wait_for_connections(&[&commands, &subscriber]).await;
         let state = Data::new(new_state(&settings, ChatService::new(grpc), commands, &subscriber, metrics));
 
-        let listener = edge::server::bind(&settings.host, settings.ws_port, "NOTIFICATION_WS_PORT").await?;
+        let listener =
+            edge::server::bind(&settings.host, settings.common.websocket_port, "NOTIFICATION_WS_PORT").await?;
         let http_addr = listener.local_addr()?;
         let http = serve_http(listener, &settings, state.clone())?;
         let address = settings.operations.as_ref();
@@ -109,7 +110,7 @@ fn new_state(
     let drafts = Drafts { chat_service: chat_service.clone(), delivery: delivery.clone() };
     AppState {
         tokens: Tokens::new(&common.jwt_secret, common.jwt_lifetime),
-        allowed_origins: common.allowed_origins.clone(),
+        client_origins: common.client_origins(),
         settings: settings.socket,
         send_queue: SendQueue::start(&hub, &chat_service, &delivery, &tasks),
         fresh_heads: FreshHeads::start(&chat_service, &tasks),

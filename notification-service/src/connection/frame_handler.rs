@@ -17,7 +17,7 @@ use neonchat_common::{
     message::MessageText,
     security::SecurityEvent,
     security_event,
-    token::{Claims, TokenError},
+    token::{Claims, TokenError, TokenRef},
     trace::{self, TraceContext},
 };
 use tokio::time::Instant;
@@ -242,13 +242,13 @@ impl<'a> FrameHandler<'a> {
                 "The token belongs to another user. Open a new connection for that user.",
             ));
         }
-        let check = Box::pin(self.state.chat_service.check_token(claims.user_id, claims.jti)).await;
+        let check = Box::pin(self.state.chat_service.check_token(claims.user_id, TokenRef::from(&claims))).await;
         check.inspect_err(|error| {
             if error.code == ErrorCode::Unauthorized {
                 self.report(SecurityEvent::TokenRevoked);
             }
         })?;
-        self.state.hub.replace_token(&self.socket, claims.jti);
+        self.state.hub.replace_token(&self.socket, &claims);
         self.expires_at.set(expiry(&claims));
         Ok(claims.expires_at())
     }

@@ -14,10 +14,10 @@ use neonchat_common::{
     correlation,
     error::{ApiError, ErrorCode, NO_SUCH_CHAT},
     http::address::ClientAddress,
-    ids::{ChatId, TokenId, UserId},
+    ids::{ChatId, UserId},
     security::{SecurityEvent, excerpt},
     security_event,
-    token::{Claims, TokenError, bearer},
+    token::{Claims, TokenError, TokenRef, bearer},
 };
 use serde::Deserialize;
 use tokio::{
@@ -221,7 +221,7 @@ async fn run_connection(
 fn check_origin(request: &HttpRequest, address: ClientAddress, state: &AppState) -> Result<(), ApiError> {
     let Some(origin) = request.headers().get(header::ORIGIN) else { return Ok(()) };
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    if origin.to_str().is_ok_and(|origin| state.allowed_origins.allows(origin, host)) {
+    if origin.to_str().is_ok_and(|origin| state.client_origins.allows(origin, host)) {
         Ok(())
     } else {
         let origin = excerpt(&String::from_utf8_lossy(origin.as_bytes()));
@@ -265,13 +265,13 @@ async fn register(claims: &Claims, scope: Option<ChatId>, state: &AppState) -> R
     let guard = UserGuard::new(Arc::clone(&state.hub), user, state.settings.max_connections_per_user)?;
     // The subscription precedes the listing: a new chat is either in the list or announced on this channel.
     state.subscriptions.wait_for(Channel::User(user)).await;
-    let chats = state.chat_service.chats_of(user, Some(claims.jti)).await?;
+    let chats = state.chat_service.chats_of(user, Some(claims.into())).await?;
     if let Some(scope) = scope
         && !chats.iter().any(|chat| chat.id == scope)
     {
         return Err(ApiError::new(ErrorCode::Forbidden, NO_SUCH_CHAT));
     }
-    Ok(guard.register(claims.jti, scope, &chats))
+    Ok(guard.register(claims.into(), scope, &chats))
 }
 
 fn upgrade_required() -> HttpResponse {
@@ -304,7 +304,7 @@ impl UserGuard {
         Ok(guard)
     }
 
-    fn register(mut self, token: TokenId, scope: Option<ChatId>, chats: &[UserChat]) -> Arc<Socket> {
+    fn register(mut self, token: TokenRef, scope: Option<ChatId>, chats: &[UserChat]) -> Arc<Socket> {
         self.registered = true;
         self.hub.register(self.user, token, scope, chats)
     }

@@ -32,7 +32,8 @@ use std::{
 use dashmap::{DashMap, Entry};
 use neonchat_common::{
     bus::Channel,
-    ids::{ChatId, TokenId, UserId},
+    ids::{ChatId, UserId},
+    token::TokenRef,
 };
 
 pub(crate) use self::chat::{Accepted, CatchUp, CatchUpProgress, CatchUpStart, Missed};
@@ -44,7 +45,7 @@ pub(crate) use self::{
     receipts::{Markers, MovedMarkers},
     socket::{Socket, SocketId},
     typing::{GatheredTyping, Typing, TypingChange},
-    user::UserChat,
+    user::{Revocation, UserChat},
     wake_queue::WakeQueue,
 };
 use crate::{close::CloseReason, dedup_queue::DedupQueue, protocol::Frame};
@@ -97,7 +98,7 @@ impl Hub {
     pub(crate) fn register(
         &self,
         user: UserId,
-        token: TokenId,
+        token: impl Into<TokenRef>,
         scope: Option<ChatId>,
         chats: &[UserChat],
     ) -> Arc<Socket> {
@@ -154,21 +155,21 @@ impl Hub {
     }
 
     /// Closes the user's sockets that use a revoked token.
-    pub(crate) fn revoke_token(&self, user: UserId, token: TokenId) {
+    pub(crate) fn revoke(&self, user: UserId, revocation: Revocation) {
         if let Some(mut entry) = self.users.get_mut(&user) {
-            entry.revoke_token(token);
+            entry.revoke(revocation);
         }
     }
 
     /// Replaces the token of a socket by a newer one.
-    pub(crate) fn replace_token(&self, socket: &Socket, token: TokenId) {
+    pub(crate) fn replace_token(&self, socket: &Socket, token: impl Into<TokenRef>) {
         if let Some(mut entry) = self.users.get_mut(&socket.user) {
-            entry.replace_token(socket, token);
+            entry.replace_token(socket, token.into());
         }
     }
 
     /// Returns the tokens of a user's sockets.
-    pub(crate) fn tokens_of(&self, user: UserId) -> HashSet<TokenId> {
+    pub(crate) fn tokens_of(&self, user: UserId) -> HashSet<TokenRef> {
         self.users
             .get(&user)
             .map(|entry| entry.sockets.iter().map(|socket| socket.token()).collect())

@@ -5,7 +5,10 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use neonchat_common::ids::{ChatId, Seq, TokenId, UserId};
+use neonchat_common::{
+    ids::{ChatId, Seq, UserId},
+    token::TokenRef,
+};
 
 use super::{WakeQueue, outbox::Outbox};
 use crate::protocol::Frame;
@@ -42,13 +45,13 @@ pub(crate) struct Socket {
     pub(crate) outbox: Outbox,
     /// The wake queue of its worker.
     wake_queue: OnceLock<Arc<WakeQueue>>,
-    token: Mutex<TokenId>,
+    token: Mutex<TokenRef>,
     is_away: AtomicBool,
 }
 
 impl Socket {
-    pub(crate) fn new(id: SocketId, user: UserId, token: TokenId, scope: Option<ChatId>) -> Self {
-        let (outbox, token, is_away) = (Outbox::default(), Mutex::new(token), AtomicBool::new(false));
+    pub(crate) fn new(id: SocketId, user: UserId, token: impl Into<TokenRef>, scope: Option<ChatId>) -> Self {
+        let (outbox, token, is_away) = (Outbox::default(), Mutex::new(token.into()), AtomicBool::new(false));
         Self { id, user, scope, outbox, wake_queue: OnceLock::new(), token, is_away }
     }
 
@@ -70,13 +73,13 @@ impl Socket {
         }
     }
 
-    /// Returns the `jti` of the current token.
-    pub(crate) fn token(&self) -> TokenId {
+    /// Returns the current token.
+    pub(crate) fn token(&self) -> TokenRef {
         *self.token.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Replaces the token by a newer one.
-    pub(super) fn replace_token(&self, token: TokenId) {
+    pub(super) fn replace_token(&self, token: TokenRef) {
         *self.token.lock().unwrap_or_else(PoisonError::into_inner) = token;
     }
 

@@ -7,8 +7,9 @@ use std::{collections::BTreeMap, time::Duration};
 use chrono::{TimeDelta, Utc};
 use futures_util::FutureExt as _;
 use neonchat_common::{
+    bus::EndedSessions,
     chat::{ChatClass, MembershipChange, RemovalReason, Role},
-    ids::{SendId, Seq},
+    ids::{SendId, Seq, SessionId, TokenId},
 };
 
 use super::*;
@@ -86,14 +87,32 @@ fn closes_sockets_whose_token_was_revoked_while_it_was_checked() {
     hub.reserve(user);
     let renewed = hub.register(user, TokenId::new(), None, &[]);
     hub.reserve(user);
-    hub.revoke_token(user, handshake);
-    hub.revoke_token(user, auth);
+    hub.revoke(user, Revocation::Token(handshake));
+    hub.revoke(user, Revocation::Token(auth));
     assert_eq!(renewed.outbox.next().now_or_never(), None);
     hub.replace_token(&renewed, auth);
     let opened = hub.register(user, handshake, None, &[]);
     for socket in [renewed, opened] {
         assert_eq!(socket.outbox.next().now_or_never(), Some(Next::Close(CloseReason::Revoked)));
     }
+}
+
+#[test]
+fn closes_sockets_of_ended_sessions_and_of_older_tokens_without_one() {
+    let (hub, user, [ended, other]) = (Hub::default(), UserId::new(), [(); 2].map(|()| SessionId::new()));
+    let open = |sid, iat| {
+        hub.reserve(user);
+        hub.register(user, TokenRef { sid, iat: Some(iat), ..TokenId::new().into() }, None, &[])
+    };
+    let [phone, laptop, older, newer] =
+        [open(Some(ended), 2000), open(Some(other), 1), open(None, 999), open(None, 1000)];
+    hub.revoke(user, Revocation::Sessions(EndedSessions { session_ids: vec![ended], issued_before: Some(1000) }));
+    // A handshake that was under way.
+    let late = open(Some(ended), 2000);
+    for socket in [phone, older, late] {
+        assert_eq!(socket.outbox.next().now_or_never(), Some(Next::Close(CloseReason::Revoked)));
+    }
+    assert!([laptop, newer].iter().all(|socket| socket.outbox.next().now_or_never().is_none()));
 }
 
 #[test]

@@ -8,15 +8,17 @@ use std::{
 use chrono::{DateTime, Utc};
 use indexmap::IndexMap;
 use neonchat_common::{
+    bus::EndedSessions,
     chat::{ChatClass, Role},
     ids::{ChatId, Seq, TokenId, UserId},
+    token::TokenRef,
 };
 
 use super::{PresenceAudience, Socket, receipts::KnownMarkers};
 use crate::close::CloseReason;
 
-/// How many revoked tokens of a user are remembered. A handshake or an `auth` takes at most two seconds.
-const MAX_REVOKED: usize = 16;
+/// How many revocations of a user are remembered. A handshake or an `auth` takes at most two seconds.
+const MAX_REVOCATIONS: usize = 16;
 
 /// How many removals of a user are remembered. An outdated list of chats is a few seconds old.
 const MAX_REMOVED: usize = 256;
@@ -84,14 +86,32 @@ impl UserChat {
     }
 }
 
+/// What is revoked.
+#[derive(Debug)]
+pub(crate) enum Revocation {
+    /// One token.
+    Token(TokenId),
+    /// The tokens of sessions.
+    Sessions(EndedSessions),
+}
+
+impl Revocation {
+    fn covers(&self, token: &TokenRef) -> bool {
+        match self {
+            Self::Token(id) => token.jti == *id,
+            Self::Sessions(ended) => ended.revoke(token),
+        }
+    }
+}
+
 /// A user's entry in the hub.
 #[derive(Debug, Default)]
 pub(super) struct User {
     /// The number of handshakes and sockets that need this entry.
     pub(super) refcount: usize,
     pub(super) sockets: Vec<Arc<Socket>>,
-    /// The last revoked tokens: a concurrent handshake or `auth` may still use one of them.
-    revoked: VecDeque<TokenId>,
+    /// The last revocations: a concurrent handshake or `auth` may still use a revoked token.
+    revocations: VecDeque<Revocation>,
     /// The chats of which the user is a member.
     pub(super) chats: HashMap<ChatId, Membership>,
     /// The last removals from chats. A list of chats that is older than the removal does not add the chat.
@@ -284,14 +304,14 @@ impl User {
     }
 
     /// Closes the sockets that use a revoked token.
-    pub(super) fn revoke_token(&mut self, token: TokenId) {
-        if self.revoked.len() == MAX_REVOKED {
-            self.revoked.pop_front();
-        }
-        self.revoked.push_back(token);
-        for socket in self.sockets.iter().filter(|socket| socket.token() == token) {
+    pub(super) fn revoke(&mut self, revocation: Revocation) {
+        for socket in self.sockets.iter().filter(|socket| revocation.covers(&socket.token())) {
             socket.outbox.close(CloseReason::Revoked);
         }
+        if self.revocations.len() == MAX_REVOCATIONS {
+            self.revocations.pop_front();
+        }
+        self.revocations.push_back(revocation);
     }
 
     /// Adds a socket. Closes it if its token was revoked during the handshake.
@@ -301,13 +321,14 @@ impl User {
     }
 
     /// Replaces the token of a socket. Closes the socket if the token was revoked after chat-service checked it.
-    pub(super) fn replace_token(&mut self, socket: &Socket, token: TokenId) {
+    pub(super) fn replace_token(&mut self, socket: &Socket, token: TokenRef) {
         socket.replace_token(token);
         self.close_if_revoked(socket);
     }
 
     fn close_if_revoked(&self, socket: &Socket) {
-        if self.revoked.contains(&socket.token()) {
+        let token = socket.token();
+        if self.revocations.iter().any(|revocation| revocation.covers(&token)) {
             socket.outbox.close(CloseReason::Revoked);
         }
     }

@@ -3,7 +3,7 @@
 use neonchat_common::{
     chat::RemovalReason,
     error::{ApiError, ErrorCode},
-    ids::{ChatId, MessageId, TokenId, UserId},
+    ids::{ChatId, MessageId, SessionId, TokenId, UserId},
     time,
     token::Claims,
 };
@@ -53,8 +53,14 @@ fn documents_have_every_server_frame_as_it_is_encoded() {
     let item = format!(
         r#"{{"id":"{chat_id}","type":"direct","partner":{{"id":"{user_id}","username":"bob","online":true,"status":"online","last_seen_at":null}},"settings":{{"ttl_s":0}},"last_message":null,"unread_count":0,"mention_count":0,"first_seq":1,"last_seq":0,"read_seq":0,"muted_until":null,"level":"all","archived":false,"pin_place":null,"marked_unread":false,"folder":null,"draft":null,"partner_read_seq":0,"partner_delivered_seq":0,"updated_at":"2026-01-02T03:04:05.000006Z"}}"#
     );
-    let claims =
-        Claims { user_id, username: "alice".to_owned(), iat: 1_767_323_045, exp: 1_767_409_445, jti: TokenId::new() };
+    let claims = Claims {
+        user_id,
+        username: "alice".to_owned(),
+        iat: 1_767_323_045,
+        exp: 1_767_409_445,
+        jti: TokenId::new(),
+        sid: Some(SessionId::new()),
+    };
     let too_fast = ApiError {
         retry_after: Some(std::time::Duration::from_millis(800)),
         ..ApiError::new(ErrorCode::RateLimited, "Too many frames: wait a little.")

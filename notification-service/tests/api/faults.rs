@@ -113,8 +113,11 @@ async fn finds_events_that_chat_service_could_not_publish() {
     let message = bobs.expect_beside_presence("new_message").await.expect("resync");
     assert_eq!(message["message"]["text"], "hello");
 
-    // Sockets of a revoked token are closed although the announcement was lost.
-    let answer = app.api.call("POST", "/api/v1/auth/logout", Some(&bob.token), None).await.expect("call API");
+    // Sockets of an ended session are closed although the announcement was lost.
+    let sessions = app.api.get("/api/v1/auth/sessions", &bob).await.expect("call API").body;
+    let current = sessions["sessions"].as_array().and_then(|all| all.iter().find(|one| one["current"] == true));
+    let path = format!("/api/v1/auth/sessions/{}", current.expect("find session")["id"].as_str().expect("read id"));
+    let answer = app.api.call("DELETE", &path, Some(&bob.token), None).await.expect("call API");
     assert_eq!(answer.status, 204);
     let (_, code) = bobs.closed().await.expect("resync");
     assert_eq!(code, 4004);

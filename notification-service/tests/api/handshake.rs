@@ -211,12 +211,18 @@ async fn refused_handshake_leaves_nothing_behind() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rejects_foreign_origins() {
-    let settings = [("CORS_ALLOWED_ORIGINS", "https://chat.example.org, capacitor://localhost")];
+    let settings = [
+        ("CORS_ALLOWED_ORIGINS", "https://chat.example.org, capacitor://localhost"),
+        ("PUBLIC_URL", "https://client.example.org/"),
+        ("CHAT_SERVICE_PORT", "8088"),
+    ];
     let app = TestApp::start_with(&neonchat_testbed::harness::redis_url(), &settings).await;
     let user = app.api.any_user().await.expect("register user");
     let url = format!("{}/ws?token={}", app.notification.websocket, user.token);
     let own = app.notification.websocket.replace("ws://", "http://");
-    for origin in ["https://chat.example.org", "capacitor://localhost", &own] {
+    // The client that chat-service serves is on another port of the same host.
+    let served = ["http://127.0.0.1:8088", "https://client.example.org"];
+    for origin in ["https://chat.example.org", "capacitor://localhost", &own].into_iter().chain(served) {
         let mut socket = Socket::request(&url, &[("origin", origin)]).await.expect("call API").expect("open socket");
         socket.expect_quiet().await.expect("receive pong");
     }
@@ -228,6 +234,9 @@ async fn rejects_foreign_origins() {
         "null",
         "https://chat.example.org.evil.example",
         "capacitor://localhost.evil.example",
+        "http://client.example.org",
+        "http://127.0.0.1:8089",
+        "http://localhost:8088",
         &namesake,
     ] {
         assert_eq!(refusal(&url, &[("origin", origin)]).await, (403, "forbidden".to_owned()), "{origin}");

@@ -64,6 +64,34 @@ async fn socket_closes_when_token_expires_unless_renewed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn socket_belongs_to_the_session_of_its_newest_token() {
+    let app = TestApp::start().await;
+    let phone = app.api.any_user().await.expect("register user");
+    let login = json!({ "username": phone.name, "password": PASSWORD });
+    let laptop = app.api.call("POST", "/api/v1/auth/login", None, Some(&login)).await.expect("call API").body;
+    let refresh = json!({ "refresh_token": laptop["refresh_token"] });
+    let refreshed = app.api.call("POST", "/api/v1/auth/refresh", None, Some(&refresh)).await.expect("call API").body;
+    let (mut renewed, mut moved, mut stays) =
+        (app.socket(&phone).await, app.socket(&phone).await, app.socket(&phone).await);
+    for (socket, tokens) in [(&mut renewed, &[&laptop, &refreshed][..]), (&mut moved, &[&refreshed])] {
+        for answer in tokens {
+            socket.send(&json!({ "type": "auth", "token": answer["token"], "request_id": "a" })).await.expect("send");
+            socket.expect("auth_ok").await.expect("receive answer");
+        }
+    }
+    let path = format!("/api/v1/auth/sessions/{}", text(&laptop["session_id"]).expect("read id"));
+    let answer = app.api.call("DELETE", &path, Some(&phone.token), None).await.expect("call API");
+    assert_eq!(answer.status, 204);
+    for socket in [&mut renewed, &mut moved] {
+        assert_eq!(socket.closed().await.expect("receive close frame").1, 4004);
+    }
+    // A token of the ended session is refused, and the socket keeps the old one.
+    stays.send(&json!({ "type": "auth", "token": refreshed["token"], "request_id": "a" })).await.expect("send");
+    assert_eq!(stays.expect("error").await.expect("receive error")["code"], "unauthorized");
+    stays.expect_quiet().await.expect("stay open");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn keeps_old_token_after_rejected_auth() {
     let app = TestApp::start().await;
     let (alice, bob) =

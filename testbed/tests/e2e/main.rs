@@ -23,6 +23,7 @@ mod redis_faults;
 mod restarts;
 mod security_events;
 mod servers;
+mod sessions;
 mod site;
 mod stalled_output;
 mod traces;

@@ -37,6 +37,7 @@ impl Site {
             ("APP_ENV", "production"),
             ("JWT_SECRET", "8f3f0c1a5e7b92d64c80a1b3d5e7f901"),
             ("INTERNAL_TOKEN", "f0e1d2c3b4a5968778695a4b3c2d1e0f"),
+            ("REFRESH_SECRET", "a9c1e3b5d7f90123456789abcdef0246"),
         ];
         settings.extend(QUICK);
         // Production rejects 0.
