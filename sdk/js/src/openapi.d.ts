@@ -102,10 +102,32 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Issues a token for a username and a password.
-         * @description An unknown username and a wrong password get the same answer.
+         * Starts a session for a username and a password.
+         * @description An unknown username and a wrong password get the same answer. A client that needs no session longer than its token ignores the refresh
+         *     token. A user has up to 100 sessions (`SESSIONS_PER_USER`); a further login ends the one that was used least recently.
          */
         post: operations["log_in"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Changes the password of the caller.
+         * @description All other sessions of the user end, and all tokens that belong to no session are revoked. The session of the request goes on. A wrong
+         *     `old` is invalid with the code `wrong`, and counts as a failed login.
+         */
+        put: operations["change_password"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -183,6 +205,31 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/auth/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Continues a session: issues a token and the next refresh token.
+         * @description The refresh token is used up. If the answer is lost, repeat the request: within 60 s the same refresh token gets the same successor. A
+         *     refresh token that is used later than that, or after its successor was used, may be stolen. The answer is then `session_reused`, and
+         *     the session ends, and no other.
+         *
+         *     With the cookie of a login with `cookie`, the request needs no body, and comes from a page of this site: `Sec-Fetch-Site` is
+         *     `same-origin`, or in browsers that do not send it, `Origin` is that of the request or in `CORS_ALLOWED_ORIGINS`.
+         */
+        post: operations["refresh"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/auth/logout": {
         parameters: {
             query?: never;
@@ -194,9 +241,69 @@ export interface paths {
         put?: never;
         /**
          * Logs the caller out.
-         * @description The token is revoked on all instances, and the sockets that it opened are closed.
+         * @description The session of the token ends: all its tokens are revoked on all instances, and the sockets that they opened are closed. A token that
+         *     belongs to no session is revoked alone. The session cookie is deleted.
+         *
+         *     A request with the session cookie comes from a page of this site, as for `/auth/refresh`. It needs no token.
          */
         post: operations["log_out"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns the sessions of the caller, the newest first: the devices on which the user is logged in. */
+        get: operations["list_sessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Ends a session of the caller.
+         * @description Its tokens are revoked on all instances, and the sockets that they opened are closed.
+         */
+        delete: operations["end_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/client-config": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns what a client has to know before a login.
+         * @description Needs no token. The answer may be cached for five minutes.
+         */
+        get: operations["get_client_config"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1424,6 +1531,29 @@ export interface components {
              */
             unread_count: number;
         };
+        /** @description What a client has to know of a deployment. */
+        ClientConfig: {
+            features: components["schemas"]["Features"];
+            /** @description The servers for calls; `null` if there are none. */
+            ice: Record<string, never> | null;
+            /**
+             * @description The most characters of a message.
+             * @example 4096
+             */
+            max_text: number;
+            /**
+             * Format: int64
+             * @description The most bytes of a file; `null` if there are no files.
+             */
+            max_upload: number | null;
+            /** @description The public key of Web Push; `null` if there is none. */
+            vapid_public_key: string | null;
+            /**
+             * @description Where to open a WebSocket.
+             * @example ws://localhost:8082/ws
+             */
+            ws_url: string;
+        };
         /** @description A new chat, and the users who were not added. */
         CreateAnswer: components["schemas"]["ChatItem"] & {
             /** @description An invite that the caller can send to those who were not added. Absent if all were added. */
@@ -1592,7 +1722,7 @@ export interface components {
          * @description The code of an error. It is stable, and the same over REST, WebSocket and gRPC.
          * @enum {string}
          */
-        ErrorCode: "bad_json" | "unauthorized" | "token_expired" | "invalid_credentials" | "forbidden" | "not_found" | "method_not_allowed" | "username_taken" | "conflict" | "changed_since" | "handle_taken" | "last_owner" | "limit_reached" | "payload_too_large" | "unsupported_media_type" | "validation_failed" | "idempotency_mismatch" | "rate_limited" | "upgrade_required" | "unknown_type" | "internal" | "unavailable";
+        ErrorCode: "bad_json" | "unauthorized" | "token_expired" | "invalid_credentials" | "session_reused" | "forbidden" | "not_found" | "method_not_allowed" | "username_taken" | "conflict" | "changed_since" | "handle_taken" | "last_owner" | "limit_reached" | "payload_too_large" | "unsupported_media_type" | "validation_failed" | "idempotency_mismatch" | "rate_limited" | "upgrade_required" | "unknown_type" | "internal" | "unavailable";
         /**
          * @description A durable event of a chat. Its `type` says which one.
          *
@@ -1632,6 +1762,16 @@ export interface components {
             reply_to?: components["schemas"]["ReplyTo"];
             /** @description Whether clients show the message without a sound. Absent if not. */
             silent?: boolean;
+        };
+        /** @description What of the API the deployment offers. */
+        Features: {
+            calls: boolean;
+            email: boolean;
+            /** @description The identity providers with which users can log in. */
+            oidc: components["schemas"]["IdentityProvider"][];
+            passkeys: boolean;
+            push: boolean;
+            watch: boolean;
         };
         /** @description An invalid field of a request. */
         FieldError: {
@@ -1713,6 +1853,34 @@ export interface components {
             /** @description Whether clients show the message without a sound. Absent if not. */
             silent?: boolean;
         };
+        /** @description What a client gets at a login and at each refresh. */
+        GrantAnswer: {
+            /**
+             * Format: int64
+             * @description Seconds until the token expires.
+             * @example 86400
+             */
+            expires_in: number;
+            /**
+             * Format: int64
+             * @description Seconds until the refresh token expires.
+             * @example 2592000
+             */
+            refresh_expires_in: number;
+            /**
+             * @description The token for the next refresh. Absent if it is in the cookie.
+             * @example v1.01890a5d-ac96-774b-bcce-b302099a8062.0.UGs2cW5vdC1hLXJlYWwtbWFjLWp1c3QtYW4tZXhhbXBsZQ
+             */
+            refresh_token?: string | null;
+            /** @description The session that began with the login. */
+            session_id: components["schemas"]["SessionId"];
+            /**
+             * @description A JWT for the header `Authorization: Bearer` and for the WebSocket handshake.
+             * @example eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiN2M5ZTY2NzkifQ.m1Xl0PZ3Zk8
+             */
+            token: string;
+            user: components["schemas"]["LoggedIn"];
+        };
         /**
          * @description The types of chats that are created with a title, for the document of the API.
          * @enum {string}
@@ -1744,6 +1912,19 @@ export interface components {
          * @enum {string}
          */
         HistoryVisibility: "all" | "since_join";
+        /** @description An identity provider. */
+        IdentityProvider: {
+            /**
+             * @description Its id in paths.
+             * @example example
+             */
+            id: string;
+            /**
+             * @description Its name for people.
+             * @example Example
+             */
+            name: string;
+        };
         /** @description A code by which users join a chat. */
         InviteItem: {
             /** @description Whether an admin has to accept each user. */
@@ -1880,19 +2061,32 @@ export interface components {
             /** @example alice */
             username: string;
         };
-        LoginAnswer: {
+        LoginRequest: {
             /**
-             * Format: int64
-             * @description Seconds until the token expires.
-             * @example 86400
+             * @description For browsers: whether the refresh token is set as a cookie that no script can read, and is left out of the answer. The request has
+             *     to come from a page of this site: see `POST /api/v1/auth/refresh`.
              */
-            expires_in: number;
+            cookie?: boolean;
             /**
-             * @description A JWT for the header `Authorization: Bearer` and for the WebSocket handshake.
-             * @example eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiN2M5ZTY2NzkifQ.m1Xl0PZ3Zk8
+             * @description A name for the list of sessions, at least one of its characters visible.
+             * @example Alice's phone
              */
-            token: string;
-            user: components["schemas"]["LoggedIn"];
+            device_name?: string | null;
+            /**
+             * Format: password
+             * @description The password.
+             * @example securepass123
+             */
+            password: string;
+            /**
+             * @description The username, in any case. White space around it is ignored.
+             * @example alice
+             */
+            username: string;
+        };
+        LogoutRequest: {
+            /** @description Whether all sessions of the user end, on all devices. */
+            everywhere?: boolean;
         };
         /** @description Who changed a member, and how. Absent if the reader may not know it. */
         MemberChange: components["schemas"]["ChangedBody"] & {
@@ -2243,6 +2437,20 @@ export interface components {
              */
             username: string;
         };
+        PasswordRequest: {
+            /**
+             * Format: password
+             * @description The new one, by the same rules as at the registration.
+             * @example anothersecret456
+             */
+            new: string;
+            /**
+             * Format: password
+             * @description The present password.
+             * @example securepass123
+             */
+            old: string;
+        };
         /** @description A request to join that waits for an admin. */
         Pending: {
             /** @description Always `true`. */
@@ -2478,6 +2686,10 @@ export interface components {
              */
             read?: number | null;
         };
+        RefreshRequest: {
+            /** @description The refresh token of the last answer. If it is absent, that of the cookie is used. */
+            refresh_token?: string | null;
+        };
         RemoveRequest: {
             /** @description Whether the users are also kept out from now on. */
             ban?: boolean;
@@ -2702,6 +2914,53 @@ export interface components {
              * @example Привет!
              */
             text: string;
+        };
+        /**
+         * Format: uuid
+         * @description A session: one login on one device. UUID v7. A token names it as `sid`.
+         * @example 01890a5d-ac96-774b-bcce-b302099a8062
+         */
+        SessionId: string;
+        /** @description A session: one login on one device. */
+        SessionItem: {
+            /**
+             * Format: date-time
+             * @description When the user logged in.
+             * @example 2026-01-02T03:04:05.000006Z
+             */
+            created_at: string;
+            /** @description Whether it is the session of this request. */
+            current: boolean;
+            /**
+             * @description The name that the client gave at the login; `null` if it gave none.
+             * @example Alice's phone
+             */
+            device_name: string | null;
+            /** @description The id of the session. */
+            id: components["schemas"]["SessionId"];
+            /**
+             * @description The network from which the login or the last refresh came: the first 24 bits of an IPv4 address, or 48 of an IPv6 address.
+             * @example 203.0.113.0/24
+             */
+            ip_prefix: string;
+            /**
+             * Format: date-time
+             * @description When the session was last used, to within an hour.
+             * @example 2026-01-02T03:04:05.000006Z
+             */
+            last_used_at: string;
+            /**
+             * @description The `User-Agent` header of the login or the last refresh.
+             * @example Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0
+             */
+            user_agent: string | null;
+        };
+        /** @description A page of the caller's sessions, the newest first. */
+        SessionList: {
+            /** @description The value of `after` for the next page; `null` if this is the last one. */
+            next: string | null;
+            /** @description The sessions on this page. */
+            sessions: components["schemas"]["SessionItem"][];
         };
         /**
          * @description The settings that a request changes. Absent values stay.
@@ -3095,6 +3354,20 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description `session_reused`: The session has ended. */
+        SessionReused: {
+            headers: {
+                "RateLimit-Limit": components["headers"]["RateLimit-Limit"];
+                "RateLimit-Remaining": components["headers"]["RateLimit-Remaining"];
+                "RateLimit-Reset": components["headers"]["RateLimit-Reset"];
+                "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description `token_expired`: The token has expired. `unauthorized`: A valid token is needed. */
         TokenExpiredOrUnauthorized: {
             headers: {
@@ -3332,11 +3605,11 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Credentials"];
+                "application/json": components["schemas"]["LoginRequest"];
             };
         };
         responses: {
-            /** @description The token and its user. */
+            /** @description The tokens and their user. */
             200: {
                 headers: {
                     "RateLimit-Limit": components["headers"]["RateLimit-Limit"];
@@ -3346,11 +3619,46 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["LoginAnswer"];
+                    "application/json": components["schemas"]["GrantAnswer"];
                 };
             };
             400: components["responses"]["BadJson"];
             401: components["responses"]["InvalidCredentials"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    change_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordRequest"];
+            };
+        };
+        responses: {
+            /** @description The password is changed. */
+            204: {
+                headers: {
+                    "RateLimit-Limit": components["headers"]["RateLimit-Limit"];
+                    "RateLimit-Remaining": components["headers"]["RateLimit-Remaining"];
+                    "RateLimit-Reset": components["headers"]["RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadJson"];
+            401: components["responses"]["TokenExpiredOrUnauthorized"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["ValidationFailed"];
@@ -3490,6 +3798,43 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    refresh: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RefreshRequest"] | null;
+            };
+        };
+        responses: {
+            /** @description The tokens and their user. */
+            200: {
+                headers: {
+                    "RateLimit-Limit": components["headers"]["RateLimit-Limit"];
+                    "RateLimit-Remaining": components["headers"]["RateLimit-Remaining"];
+                    "RateLimit-Reset": components["headers"]["RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GrantAnswer"];
+                };
+            };
+            400: components["responses"]["BadJson"];
+            401: components["responses"]["SessionReused"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     log_out: {
         parameters: {
             query?: never;
@@ -3497,9 +3842,80 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["LogoutRequest"] | null;
+            };
+        };
+        responses: {
+            /** @description The session has ended. */
+            204: {
+                headers: {
+                    "RateLimit-Limit": components["headers"]["RateLimit-Limit"];
+                    "RateLimit-Remaining": components["headers"]["RateLimit-Remaining"];
+                    "RateLimit-Reset": components["headers"]["RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadJson"];
+            401: components["responses"]["TokenExpiredOrUnauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_sessions: {
+        parameters: {
+            query?: {
+                /** @description The `next` of the page before. */
+                after?: string;
+                /** @description Maximum number of sessions to return. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
         requestBody?: never;
         responses: {
-            /** @description The token is revoked. */
+            /** @description A page of sessions. */
+            200: {
+                headers: {
+                    "RateLimit-Limit": components["headers"]["RateLimit-Limit"];
+                    "RateLimit-Remaining": components["headers"]["RateLimit-Remaining"];
+                    "RateLimit-Reset": components["headers"]["RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionList"];
+                };
+            };
+            401: components["responses"]["TokenExpiredOrUnauthorized"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    end_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["SessionId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The session has ended. */
             204: {
                 headers: {
                     "RateLimit-Limit": components["headers"]["RateLimit-Limit"];
@@ -3511,6 +3927,35 @@ export interface operations {
                 content?: never;
             };
             401: components["responses"]["TokenExpiredOrUnauthorized"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_client_config: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The configuration. */
+            200: {
+                headers: {
+                    "RateLimit-Limit": components["headers"]["RateLimit-Limit"];
+                    "RateLimit-Remaining": components["headers"]["RateLimit-Remaining"];
+                    "RateLimit-Reset": components["headers"]["RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClientConfig"];
+                };
+            };
             429: components["responses"]["RateLimited"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];

@@ -36,7 +36,9 @@ async fn two_users_chat_disconnect_and_catch_up() {
     let list = api.get("/api/v1/chats", &bob).await.expect("receive answer");
     let item = &list.body["chats"][0];
     assert_eq!((&item["unread_count"], &item["last_message"]["text"]), (&json!(2), &json!("never mind")));
-    assert_eq!(item["partner"], json!({ "id": alice.id, "username": "alice", "online": true }));
+    let partner =
+        json!({ "id": alice.id, "username": "alice", "online": true, "status": "online", "last_seen_at": null });
+    assert_eq!(item["partner"], partner);
 
     let mut bobs = Socket::open(&ws, &bob, None).await.expect("open socket");
     assert_eq!(alices.expect("presence").await.expect("receive presence")["event"], "user_online");

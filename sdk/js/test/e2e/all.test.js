@@ -2,3 +2,4 @@
 import './node.js';
 import './browser.js';
 import './docs.js';
+import './sessions.js';
