@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::messages::model::Message;
 
-/// One look-up in the primary key for each message. The members of a channel do not see each other.
+/// One look-up for each message. The inner `ORDER BY` chooses the index, as in [`statement`](super::statement). The members of a channel do not see each other.
 struct OwnReactions {
     chats: Vec<Uuid>,
     seqs: Vec<Seq>,
@@ -25,9 +25,11 @@ impl QueryFragment<Pg> for OwnReactions {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql(
             "SELECT target.chat_id, target.seq, kind = 'channel' AND role < 2,
-                    ARRAY(SELECT emoji FROM reactions
-                           WHERE reactions.chat_id = target.chat_id AND message_seq = target.seq
-                                 AND reactions.user_id = member.user_id
+                    ARRAY(SELECT emoji
+                            FROM (SELECT emoji, at FROM reactions
+                                   WHERE reactions.chat_id = target.chat_id AND message_seq = target.seq
+                                         AND reactions.user_id = member.user_id
+                                   ORDER BY slot OFFSET 0) AS mine
                            ORDER BY at)
                FROM unnest(",
         );

@@ -88,8 +88,9 @@ pub(super) const TOO_MANY_KINDS: i16 = 12;
 
 /// The part of the statement after the arrays, which decides about each change. The rights are those of [`crate::rights`].
 ///
-/// `found` looks the message up by its id alone: with a second condition Postgres may choose an index that reads the whole chat. The
-/// number of kinds is exact, unless several instances add kinds to one message of a larger chat at the same moment.
+/// `found` looks the message up by its id alone: with a second condition Postgres may choose an index that reads the whole chat. An
+/// `ORDER BY` of at most three rows has it choose the index in which they are neighbours. Without statistics of the new table it may choose
+/// the other one, which reads all reactions to the message. The number of kinds is exact, unless several instances add kinds to one message of a larger chat at the same moment.
 fn judged(lock: &str) -> String {
     format!(
         ") WITH ORDINALITY AS change (chat_id, user_id, message_id, request_id, emoji, is_on, digest, window_s, n)
@@ -120,16 +121,19 @@ fn judged(lock: &str) -> String {
             SELECT allowed.*, message_seq,
                    EXISTS (SELECT FROM reactions AS mine
                             WHERE mine.chat_id = allowed.chat_id AND mine.message_seq = message.message_seq
-                                  AND mine.user_id = allowed.user_id AND mine.emoji = allowed.emoji OFFSET 0) AS is_there,
+                                  AND mine.user_id = allowed.user_id AND mine.emoji = allowed.emoji
+                            ORDER BY mine.slot OFFSET 0) AS is_there,
                    (SELECT min(free.slot)::smallint FROM generate_series(1, {MAX_OF_USER}) AS free (slot)
                      WHERE free.slot NOT IN (
                            SELECT mine.slot FROM reactions AS mine
                             WHERE mine.chat_id = allowed.chat_id AND mine.message_seq = message.message_seq
-                                  AND mine.user_id = allowed.user_id)) AS slot,
+                                  AND mine.user_id = allowed.user_id
+                            ORDER BY mine.slot)) AS slot,
                    is_on AND NOT EXISTS (
                        SELECT FROM reactions AS other
                         WHERE other.chat_id = allowed.chat_id AND other.message_seq = message.message_seq
-                              AND other.emoji = allowed.emoji OFFSET 0) AS is_new_kind
+                              AND other.emoji = allowed.emoji
+                        ORDER BY other.at OFFSET 0) AS is_new_kind
               FROM allowed, LATERAL (
                    SELECT seq AS message_seq, chat_id AS found_in, deleted_at, expires_at
                      FROM messages WHERE messages.id = allowed.message_id
@@ -163,7 +167,7 @@ fn removed(changes: &str) -> String {
                 SELECT ctid FROM reactions AS mine
                  WHERE mine.chat_id = change.chat_id AND mine.message_seq = change.message_seq
                        AND mine.user_id = change.user_id AND mine.emoji = change.emoji
-                OFFSET 0
+                 ORDER BY mine.slot OFFSET 0
            ) AS removed
           WHERE NOT is_on"
     )
