@@ -126,7 +126,7 @@ async fn redundant_receipts_are_not_sent_to_chat_service() {
     bobs.expect_quiet().await.expect("receive pong");
     let receipt = alices.expect_beside_presence("receipt").await.expect("receive receipt");
     assert_eq!(receipt["read"], 1);
-    let calls = "grpc_client_request_duration_seconds_count{service=\"chat.v1.ChatService\",method=\"MarkRead\"";
+    let calls = "grpc_client_request_duration_seconds_count{service=\"chat.v1.ChatService\",method=\"MarkReadMany\"";
     let calls = metric(&running.system, calls).await;
     assert!(calls <= 2.0, "{calls} calls");
     // A receipt for a new event is sent.

@@ -62,9 +62,10 @@ async fn two_users_chat_disconnect_and_catch_up() {
     }
     let (path, read) = (format!("/api/v1/chats/{chat}/receipt"), json!({ "read": 6 }));
     let read = api.call("PUT", &path, Some(&alice.token), Some(&read)).await.expect("receive answer");
-    assert_eq!(read.body, json!({ "read_seq": 6, "unread_count": 0 }));
+    assert_eq!(read.body, json!({ "read_seq": 6, "delivered_seq": 6, "unread_count": 0 }));
     let receipt = bobs.expect_beside_presence("receipt").await.expect("receive receipt");
-    assert_eq!(receipt, json!({ "type": "receipt", "chat_id": chat, "user_id": alice.id, "read": 6 }));
+    let told = json!({ "type": "receipt", "chat_id": chat, "user_id": alice.id, "read": 6, "delivered": 6 });
+    assert_eq!(receipt, told);
 
     let statuses = api.get(&format!("/api/v1/users/status?ids={}", bob.id), &alice).await.expect("receive answer");
     assert_eq!(statuses.body["statuses"][0]["status"], "online");
