@@ -6,6 +6,7 @@
 
 mod access;
 pub mod app;
+mod background;
 mod changes;
 mod chats;
 mod client_config;

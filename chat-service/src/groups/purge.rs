@@ -5,7 +5,10 @@ use std::time::Duration;
 use neonchat_common::tasks::Tasks;
 
 use super::store;
-use crate::db::{Db, DbResult};
+use crate::{
+    background::every,
+    db::{Db, DbResult},
+};
 
 /// How often such rows are looked for.
 const INTERVAL: Duration = Duration::from_mins(1);
@@ -13,25 +16,17 @@ const INTERVAL: Duration = Duration::from_mins(1);
 /// The pause between two statements, so that requests go first.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Starts the deletion. Several instances may do it at the same time.
+/// Starts the deletion.
 pub(crate) fn start(tasks: &Tasks, db: Db) {
-    tasks.spawn_until_stopped(async move {
-        let mut tick = tokio::time::interval(INTERVAL);
-        loop {
-            tick.tick().await;
-            if let Err(error) = purge(&db).await {
-                tracing::warn!(error.cause = %error, "rows of groups could not be deleted, retrying later");
-            }
-        }
-    });
+    every(tasks, INTERVAL, "rows of groups could not be deleted", move || purge(db.clone()));
 }
 
-async fn purge(db: &Db) -> DbResult<()> {
-    while store::sweep_former_members(db).await? {
+async fn purge(db: Db) -> DbResult<()> {
+    while store::sweep_former_members(&db).await? {
         tokio::time::sleep(PAUSE).await;
     }
-    while let Some(chat) = store::find_closed(db).await? {
-        while store::purge(db, chat).await? {
+    while let Some(chat) = store::find_closed(&db).await? {
+        while store::purge(&db, chat).await? {
             tokio::time::sleep(PAUSE).await;
         }
         tracing::info!(chat.id = %chat, "closed chat deleted");

@@ -8,7 +8,10 @@ use metrics::counter;
 use neonchat_common::tasks::Tasks;
 
 use super::store;
-use crate::db::{Db, DbResult};
+use crate::{
+    background::every,
+    db::{Db, DbResult},
+};
 
 /// The number of messages whose content was deleted.
 pub(crate) const EXPIRED_TOTAL: &str = "chat_messages_expired_total";
@@ -19,24 +22,16 @@ const INTERVAL: Duration = Duration::from_secs(30);
 /// The pause between two statements, so that requests go first.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Starts the deletion. Several instances may do it at the same time.
+/// Starts the deletion.
 pub(crate) fn start(tasks: &Tasks, db: Db) {
-    tasks.spawn_until_stopped(async move {
-        let mut tick = tokio::time::interval(INTERVAL);
-        loop {
-            tick.tick().await;
-            if let Err(error) = wipe(&db).await {
-                tracing::warn!(error.cause = %error, "messages that disappeared could not be deleted, retrying later");
-            }
-        }
-    });
+    every(tasks, INTERVAL, "messages that disappeared could not be deleted", move || wipe(db.clone()));
 }
 
-async fn wipe(db: &Db) -> DbResult<()> {
+async fn wipe(db: Db) -> DbResult<()> {
     loop {
-        let (expired, is_last) = store::find_expired(db).await?;
+        let (expired, is_last) = store::find_expired(&db).await?;
         for (chat, messages) in expired {
-            let wiped = store::wipe(db, chat, &messages).await?;
+            let wiped = store::wipe(&db, chat, &messages).await?;
             counter!(EXPIRED_TOTAL).increment(wiped);
             tokio::time::sleep(PAUSE).await;
         }

@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 
 use super::store::{self, Gathered};
 use crate::{
+    background::every,
     db::{Db, DbResult},
     notifier::Notifier,
 };
@@ -26,7 +27,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Starts both tasks. Several instances may do it at the same time.
 pub(super) fn start(tasks: &Tasks, db: Db, notifier: Notifier, gathered: Arc<Notify>) {
     let publishing = tasks.clone();
-    tasks.spawn_until_stopped(forget(db.clone()));
+    let requests = db.clone();
+    every(tasks, FORGETTING_INTERVAL, "old requests could not be deleted", move || forget(requests.clone()));
     tasks.spawn_until_stopped(async move {
         loop {
             let is_busy = run(&db, &notifier, &publishing).await.unwrap_or_else(|error| {
@@ -53,19 +55,9 @@ async fn run(db: &Db, notifier: &Notifier, tasks: &Tasks) -> DbResult<bool> {
     store::has_due(db).await
 }
 
-async fn forget(db: Db) {
-    let mut tick = tokio::time::interval(FORGETTING_INTERVAL);
-    loop {
-        tick.tick().await;
-        loop {
-            match store::forget_old_requests(&db).await {
-                Ok(true) => tokio::time::sleep(PAUSE).await,
-                Ok(false) => break,
-                Err(error) => {
-                    tracing::warn!(error.cause = %error, "old requests could not be deleted, retrying later");
-                    break;
-                }
-            }
-        }
+async fn forget(db: Db) -> DbResult<()> {
+    while store::forget_old_requests(&db).await? {
+        tokio::time::sleep(PAUSE).await;
     }
+    Ok(())
 }
