@@ -77,6 +77,7 @@ impl Delivery {
     ) -> LocalDelivery {
         let StoredMessage { chat_id, sender_id, seq, .. } = *message;
         let (channel, frame) = (Channel::Chat(chat_id), event_frame::new_message(message));
+        let expires_at = message.expires_at();
         let json = frame.to_json();
         let event = Event::Durable {
             seq,
@@ -87,13 +88,12 @@ impl Delivery {
             actor_frame: None,
             hidden: None,
             membership: None,
-            expires_at: message.expires_at(),
+            expires_at,
         };
         let publication = self.publication(channel, Some(self.instance), request_id, event, trace);
 
         let frames = EventFrames::of_message(Frame::new(frame.kind(), json), message.request_id);
-        let event =
-            DurableEvent { expires_at: message.expires_at(), ..DurableEvent::new(seq, Some(sender_id), frames) };
+        let event = DurableEvent { expires_at, ..DurableEvent::new(seq, Some(sender_id), frames) };
         let mut span = trace::Span::child(trace, || trace::deliver_local(channel));
         let request = message.request_id.map(Request::Message);
         let sockets = self.hub.deliver_requested(chat_id, event, request).sockets();
