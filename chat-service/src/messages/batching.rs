@@ -6,7 +6,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::error::MessageError;
+use super::{error::MessageError, model::NewMessage};
 use crate::db::{CONNECTION_TIMEOUT, DbError};
 
 /// The size from which a statement takes no further items: messages, and bytes of their texts.
@@ -23,6 +23,14 @@ pub(crate) struct Job<T, A> {
     /// stored afterwards.
     pub(crate) start_by: Instant,
     pub(crate) answer: oneshot::Sender<A>,
+}
+
+impl<A> Job<Vec<NewMessage>, A> {
+    /// Returns what the messages add to a batch.
+    pub(super) fn size(&self) -> BatchSize {
+        let bytes = self.work.iter().map(NewMessage::size).sum();
+        BatchSize { messages: self.work.len(), bytes }
+    }
 }
 
 /// Queues work and waits for its answer. The work continues if the caller is cancelled.

@@ -3,10 +3,7 @@
 //! Otherwise each call with a reply among its messages would have queries of its own, and the plain messages of the call would wait for
 //! them. Calls without such messages pass by.
 
-use neonchat_common::{
-    batch::{BatchSize, recv_batch},
-    tasks::Tasks,
-};
+use neonchat_common::{batch::recv_batch, tasks::Tasks};
 use tokio::sync::mpsc;
 
 use super::{
@@ -28,11 +25,6 @@ type Resolved = Result<Vec<NewMessage>, MessageError>;
 /// The messages of one caller.
 type Job = batching::Job<Vec<NewMessage>, Resolved>;
 
-fn size(job: &Job) -> BatchSize {
-    let bytes = job.work.iter().map(NewMessage::size).sum();
-    BatchSize { messages: job.work.len(), bytes }
-}
-
 impl Resolver {
     /// Starts the task. It ends with the process, after it has looked up everything in the queue.
     ///
@@ -51,7 +43,7 @@ impl Resolver {
 
 async fn run(db: Db, all_interval_s: i64, mut jobs: mpsc::Receiver<Job>, tasks: Tasks) {
     let stopped = tasks.stop_token();
-    while let Some(jobs) = recv_batch(&mut jobs, &stopped, MAX_BATCH, size).await {
+    while let Some(jobs) = recv_batch(&mut jobs, &stopped, MAX_BATCH, Job::size).await {
         // In a separate task, so that a panic fails only this batch.
         let _ = tasks.spawn(resolve_all(db.clone(), all_interval_s, jobs)).await;
     }

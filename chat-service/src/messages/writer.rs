@@ -5,11 +5,7 @@ use std::{
     slice,
 };
 
-use neonchat_common::{
-    batch::{BatchSize, recv_batch},
-    tasks::Tasks,
-    trace,
-};
+use neonchat_common::{batch::recv_batch, tasks::Tasks, trace};
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{
@@ -37,11 +33,6 @@ struct Store {
     large_chat_rate: u32,
 }
 
-fn size(job: &Job) -> BatchSize {
-    let bytes = job.work.iter().map(NewMessage::size).sum();
-    BatchSize { messages: job.work.len(), bytes }
-}
-
 impl Writer {
     /// Starts the task. It ends with the process, after it has stored everything in the queue.
     ///
@@ -63,7 +54,7 @@ impl Writer {
 /// half of the messages at nearly the same cost (docs/PERFORMANCE.md).
 async fn run(store: Store, mut jobs: mpsc::Receiver<Job>, tasks: Tasks) {
     let stopped = tasks.stop_token();
-    while let Some(jobs) = recv_batch(&mut jobs, &stopped, MAX_BATCH, size).await {
+    while let Some(jobs) = recv_batch(&mut jobs, &stopped, MAX_BATCH, Job::size).await {
         // In a separate task, so that a panic fails only this batch.
         let _ = tasks.spawn(flush(store.clone(), jobs)).await;
     }
