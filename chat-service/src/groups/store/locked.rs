@@ -21,7 +21,7 @@ use neonchat_common::{
     chat::{ChatClass, Role},
     ids::{ChatId, Seq, UserId},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -29,6 +29,7 @@ use super::{
     audit,
     candidates::Candidates,
     earlier::{self, Earlier},
+    event,
 };
 use crate::{
     access::Access,
@@ -37,7 +38,7 @@ use crate::{
     event_kind::EventKind,
     groups::{error::GroupError, model::Caller},
     rights::{Action, ChatKind, ChatSettings, Standing, may, may_act_on},
-    schema::{chat_events, chat_members, chat_profiles, chats},
+    schema::{chat_members, chat_profiles, chats},
 };
 
 const CHANGES_TOTAL: &str = "chat_group_changes_total";
@@ -248,7 +249,7 @@ async fn lock(
         .await?;
     let settings = ChatSettings::from_stored(&profile.settings, kind, profile.handle.is_some(), row.slow_s)?;
     let settings = settings.with_ttl_s(row.ttl_s);
-    let now = row.last_event_at.map_or(at, |last| at.max(last + chrono::TimeDelta::microseconds(1)));
+    let now = event::next_time(at, row.last_event_at);
     let ChatRow { member_count, last_seq, event_count, .. } = row;
     let class = kind.class(ChatClass::from_number(row.class).unwrap_or_default(), member_count);
     Ok(Some(LockedChat {
@@ -362,40 +363,8 @@ impl LockedChat {
         caller: Caller,
         event: NewEvent,
     ) -> QueryResult<Seq> {
-        let (seq, n) = (self.next_seq(), self.event_count + 1);
         audit::record(connection, self, caller, event.kind.as_str(), event.body.clone().unwrap_or_default()).await?;
-        let body = with_digest(event.body, self.digest.as_deref());
-        diesel::insert_into(chat_events::table)
-            .values((
-                chat_events::chat_id.eq(self.id.0),
-                chat_events::seq.eq(seq),
-                chat_events::n.eq(n),
-                chat_events::kind.eq(event.kind as i16),
-                chat_events::actor_id.eq(caller.user.0),
-                chat_events::request_id.eq(caller.request_id.0),
-                chat_events::body.eq(body),
-                chat_events::created_at.eq(self.now),
-            ))
-            .execute(connection)
-            .await?;
-        diesel::update(chats::table.find(self.id.0))
-            .set((
-                chats::last_seq.eq(seq),
-                chats::last_event_at.eq(self.now),
-                chats::event_count.eq(n),
-                chats::event_seq.eq(seq),
-                chats::access_version.eq(chats::access_version + i32::from(event.takes_rights)),
-                event.size,
-            ))
-            .execute(connection)
-            .await?;
-        Ok(seq)
+        let place = event::Place { seq: self.next_seq(), n: self.event_count + 1, at: self.now };
+        event::append(connection, place, caller, event, self.digest.as_deref()).await
     }
-}
-
-fn with_digest(body: Option<Value>, digest: Option<&str>) -> Option<Value> {
-    let Some(digest) = digest else { return body };
-    let mut body = body.unwrap_or_else(|| json!({}));
-    body["digest"] = json!(digest);
-    Some(body)
 }

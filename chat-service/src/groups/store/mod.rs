@@ -7,6 +7,7 @@ mod candidates;
 mod cleanups;
 mod create;
 mod earlier;
+mod event;
 mod former;
 mod invites;
 mod joins;

@@ -1,18 +1,17 @@
 //! The timer of a direct chat. That of a group or channel is one of its settings.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use diesel::{
     ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, QueryResult, Queryable, Selectable,
     SelectableHelper as _, sql_types::Timestamptz,
 };
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, RunQueryDsl as _, SimpleAsyncConnection as _};
 use neonchat_common::ids::Seq;
-use serde_json::json;
 use tokio::time::Instant;
 
 use super::{
-    earlier,
-    locked::{Change as _, LOCK_TIMEOUT, Outcome, PATIENCE, count, is_contended},
+    earlier, event,
+    locked::{Change as _, LOCK_TIMEOUT, NewEvent, Outcome, PATIENCE, count, is_contended},
     update::Update,
 };
 use crate::{
@@ -21,7 +20,7 @@ use crate::{
     event_kind::EventKind,
     groups::{error::GroupError, model::Caller},
     rights::ChatKind,
-    schema::{chat_events, chats},
+    schema::chats,
 };
 
 /// Returns whether the chat is a direct one of the caller.
@@ -54,7 +53,6 @@ struct ChatRow {
     last_seq: Seq,
     event_count: i64,
     last_event_at: Option<DateTime<Utc>>,
-    access_version: i32,
     ttl_s: i32,
 }
 
@@ -93,32 +91,9 @@ async fn append(
     ttl_s: i32,
 ) -> QueryResult<Seq> {
     let clock = diesel::select(diesel::dsl::sql::<Timestamptz>("clock_timestamp()"));
-    let clock = clock.get_result::<DateTime<Utc>>(connection).await?;
-    let now = chat.last_event_at.map_or(clock, |last| clock.max(last + TimeDelta::microseconds(1)));
-    let (seq, n) = (chat.last_seq + 1, chat.event_count + 1);
-    diesel::insert_into(chat_events::table)
-        .values((
-            chat_events::chat_id.eq(caller.chat.0),
-            chat_events::seq.eq(seq),
-            chat_events::n.eq(n),
-            chat_events::kind.eq(EventKind::ChatUpdated as i16),
-            chat_events::actor_id.eq(caller.user.0),
-            chat_events::request_id.eq(caller.request_id.0),
-            chat_events::body.eq(update.digest().map(|digest| json!({ "digest": digest }))),
-            chat_events::created_at.eq(now),
-        ))
-        .execute(connection)
-        .await?;
-    diesel::update(chats::table.find(caller.chat.0))
-        .set((
-            chats::last_seq.eq(seq),
-            chats::last_event_at.eq(now),
-            chats::event_count.eq(n),
-            chats::event_seq.eq(seq),
-            chats::access_version.eq(chat.access_version + 1),
-            chats::ttl_s.eq(ttl_s),
-        ))
-        .execute(connection)
-        .await?;
-    Ok(seq)
+    let at = event::next_time(clock.get_result(connection).await?, chat.last_event_at);
+    diesel::update(chats::table.find(caller.chat.0)).set(chats::ttl_s.eq(ttl_s)).execute(connection).await?;
+    let place = event::Place { seq: chat.last_seq + 1, n: chat.event_count + 1, at };
+    let updated = NewEvent::new(EventKind::ChatUpdated, true);
+    event::append(connection, place, caller, updated, update.digest().as_deref()).await
 }
