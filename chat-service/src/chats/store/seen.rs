@@ -1,7 +1,6 @@
 //! How far the members of small chats are.
 
-use chrono::Utc;
-use diesel::{BoolExpressionMethods as _, ExpressionMethods as _, OptionalExtension as _, QueryDsl as _};
+use diesel::{BoolExpressionMethods as _, ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, dsl::now};
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 use neonchat_common::{
     chat::ChatClass,
@@ -50,7 +49,7 @@ pub(in crate::chats) async fn seen(
             .filter(messages::chat_id.eq(chat.0))
             .filter(messages::seq.gt(access.hidden_up_to()))
             .filter(messages::deleted_at.is_null())
-            .filter(messages::expires_at.is_null().or(messages::expires_at.gt(Utc::now())))
+            .filter(messages::expires_at.is_null().or(messages::expires_at.gt(now)))
             .select((messages::seq, messages::sender_id));
         let message = message.first::<(Seq, Uuid)>(connection).await.optional()?;
         let (seq, sender) = message.ok_or(ChatError::NoSuchMessage)?;
