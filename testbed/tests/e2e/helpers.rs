@@ -3,6 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use neonchat_testbed::{
+    client::{Socket, User},
     harness,
     system::{Ports, System},
 };
@@ -46,6 +47,12 @@ impl Running {
         let ports = Ports::reserve().expect("reserve ports");
         let system = System::start(folder.path(), ports, &all).await.expect("start both services");
         Self { system, namespace, folder }
+    }
+
+    /// Opens a socket on one of the instances.
+    pub(crate) async fn open(&self, instance: usize, user: &User) -> Socket {
+        let address = self.system.websocket_addresses()[instance];
+        Socket::open(&format!("ws://{address}"), user, None).await.expect("open socket")
     }
 
     pub(crate) fn log(&self, service: &str) -> String {

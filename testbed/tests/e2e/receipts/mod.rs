@@ -63,8 +63,7 @@ impl Stage {
 
     /// Opens a socket on one of the two instances.
     async fn open(&self, instance: usize, user: &User) -> Socket {
-        let address = self.running.system.websocket_addresses()[instance];
-        Socket::open(&format!("ws://{address}"), user, None).await.expect("open socket")
+        self.running.open(instance, user).await
     }
 
     async fn call(&self, method: &str, path: &str, user: &User, body: Option<Value>) -> Answer {
