@@ -50,7 +50,7 @@ export { memoryStore } from './stores/memory.js';
  * @property {Frame} receipt
  * @property {{type: 'chat_created' | 'chat_changed' | 'chat_removed' | 'chats', chat_id?: string, chat?: ChatItem, reason?: string}} chat
  * @property {{chat_id: string, from_seq: number, to_seq: number, skipped: boolean, restored?: boolean}} gap events are missing:
- *   they are being fetched, or, if `skipped`, the history begins anew after them
+ *   they are being fetched, or, if `skipped`, the history starts again after them
  * @property {{type: 'added' | 'done' | 'failed' | 'cancelled', entry: Pending, ack?: Ack}} outbox
  * @property {Frame} system
  * @property {{code: string, message?: string, [member: string]: any}} error

@@ -10,7 +10,7 @@ const SYNC_CHATS = 200;
 const SYNC_EVENTS = 1000;
 /** How long the answer to a `sync` may take. */
 const SYNC = 10_000;
-/** A longer gap is not fetched: the history after it begins anew, and is paged. */
+/** A longer gap is not fetched: the history after it starts again, and is paged. */
 const LONGEST_GAP = 5000;
 /** The events of a page. */
 const PAGE = 1000;
@@ -219,7 +219,7 @@ export function createStreams({ timer, rest, storage, session, uuid, exclusive, 
     drain(chat);
   }
 
-  /** The history of the chat begins anew after `applied`. @param {Chat} chat @param {number} applied @param {object} [why] */
+  /** The history of the chat starts again after `applied`. @param {Chat} chat @param {number} applied @param {object} [why] */
   function restart(chat, applied, why) {
     const row = /** @type {ChatRow} */ (chat.row);
     const gap = { chat_id: chat.id, from_seq: row.applied + 1, to_seq: applied, skipped: true, ...why };

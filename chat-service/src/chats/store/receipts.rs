@@ -126,8 +126,8 @@ type State = (BigInt, Bool, BigInt, BigInt, BigInt, Text, SmallInt, Integer, Boo
 
 /// Moves markers. Returns no row for a receipt that moves nothing.
 ///
-/// With `SKIPS_LOCKED`, and for a row that another transaction has locked. So many rows are moved without waiting for any: a statement
-/// that stores messages locks the rows of several members too, and in another order.
+/// With `SKIPS_LOCKED` it also leaves out a row that another transaction has locked, so it never waits while it holds locks: a statement
+/// that stores messages locks the rows of several members too, in another order.
 ///
 /// Written by hand because diesel's UPDATE has no FROM.
 #[derive(QueryId)]
