@@ -1,7 +1,7 @@
 //! The gRPC edge: one short method for each call (`proto/chat/v1/chat.proto`).
 
 use neonchat_proto::chat::v1::{
-    ChangeMessageRequest, ChangeMessageResponse, GetDeploymentRequest, GetDeploymentResponse, GetEventsRequest,
+    ChangeMessageRequest, ChangeMessageResponse, ChangeMessagesRequest, ChangeMessagesResponse, GetDeploymentRequest, GetDeploymentResponse, GetEventsRequest,
     GetEventsResponse, GetHeadsRequest, GetHeadsResponse, ListChangedUsersRequest, ListChangedUsersResponse,
     ListUserChatsRequest, ListUserChatsResponse, MarkReadManyRequest, MarkReadManyResponse, MarkReadRequest,
     MarkReadResponse, RecordLastSeenRequest, RecordLastSeenResponse, SetDraftRequest, SetDraftResponse,
@@ -40,6 +40,12 @@ impl ChatService for Api {
     async fn change_message(&self, request: Request<ChangeMessageRequest>) -> Answer<ChangeMessageResponse> {
         Ok(Response::new(
             changes::grpc::change_message(&self.0.changes, &self.0.reactions, request.into_inner()).await?,
+        ))
+    }
+
+    async fn change_messages(&self, request: Request<ChangeMessagesRequest>) -> Answer<ChangeMessagesResponse> {
+        Ok(Response::new(
+            changes::grpc::change_messages(&self.0.changes, &self.0.reactions, request.into_inner()).await?,
         ))
     }
 

@@ -7,6 +7,7 @@
 mod access;
 pub mod app;
 mod background;
+mod batched_calls;
 mod changes;
 mod chats;
 mod client_config;

@@ -1,19 +1,25 @@
-//! The gRPC call for changes.
+//! The gRPC calls for changes.
 
+use futures_util::future::join_all;
 use neonchat_common::{
+    correlation::{self, CorrelationId},
     error::ApiError,
     ids::{ChatId, SendId, UserId},
+    trace,
 };
 use neonchat_proto::chat::v1::{
-    ChangeMessageRequest, ChangeMessageResponse, DeleteMessages, EditMessage,
-    change_message_request::Change as WireChange,
+    ChangeMessageRequest, ChangeMessageResponse, ChangeMessageResult, ChangeMessagesRequest, ChangeMessagesResponse,
+    DeleteMessages, EditMessage, change_message_request::Change as WireChange,
+    change_message_result::Result as WireOutcome,
 };
+use tracing::Span;
 
 use super::{
     parse_message_ids,
     service::{Changed, Changes},
 };
 use crate::{
+    batched_calls,
     messages::{
         change::{Change, NewChange},
         given::{GivenBody, parse_entities_of},
@@ -22,6 +28,41 @@ use crate::{
     timeline::grpc::change_to_wire,
     validation::{ValidationErrors, parse_id, parse_text},
 };
+
+/// The maximum number of changes in one call.
+const MAX_CHANGES: usize = 1000;
+
+/// Applies changes. All of them are queued at once, so those of one kind share a statement. The call is a span in the trace of each
+/// change.
+pub(crate) async fn change_messages(
+    changes: &Changes,
+    reactions: &ReactionService,
+    request: ChangeMessagesRequest,
+) -> Result<ChangeMessagesResponse, ApiError> {
+    if request.changes.len() > MAX_CHANGES {
+        return Err(ApiError::invalid("changes", "length", format!("should have at most {MAX_CHANGES} changes")));
+    }
+    let begin_call =
+        |change: &ChangeMessageRequest| batched_calls::begin("ChangeMessages", change.traceparent.as_deref());
+    let mut calls: Vec<_> = request.changes.iter().map(begin_call).collect();
+    let apply = |(change, call): (ChangeMessageRequest, &trace::Span)| {
+        let id = CorrelationId::accept(Some(&change.request_id));
+        correlation::scope(id, call.context(), Span::current(), change_message(changes, reactions, change))
+    };
+    let made = join_all(request.changes.into_iter().zip(&calls).map(apply)).await;
+    let answer = batched_calls::outcomes(made)
+        .map(|made| ChangeMessagesResponse { results: made.into_iter().map(outcome_to_wire).collect() });
+    batched_calls::end(&mut calls, &answer);
+    answer
+}
+
+fn outcome_to_wire(outcome: Result<ChangeMessageResponse, ApiError>) -> ChangeMessageResult {
+    let result = match outcome {
+        Ok(made) => WireOutcome::Made(made),
+        Err(error) => WireOutcome::Refused(batched_calls::refusal(error)),
+    };
+    ChangeMessageResult { result: Some(result) }
+}
 
 /// Applies a change. The caller delivers the event and the frame.
 pub(crate) async fn change_message(

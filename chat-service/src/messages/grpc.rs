@@ -1,15 +1,10 @@
 //! The gRPC calls for messages.
 
-use neonchat_common::{
-    correlation,
-    error::{ApiError, ErrorCode},
-    trace::{self, TraceContext},
-};
+use neonchat_common::{correlation, error::ApiError, trace::{self, TraceContext}};
 use neonchat_proto::chat::v1::{
-    Refusal, StoreMessageResult, StoreMessagesRequest, StoreMessagesResponse, ValidateAndStoreMessageRequest,
-    ValidateAndStoreMessageResponse, chat_service_server::SERVICE_NAME, store_message_result::Result as WireOutcome,
+    StoreMessageResult, StoreMessagesRequest, StoreMessagesResponse, ValidateAndStoreMessageRequest,
+    ValidateAndStoreMessageResponse, store_message_result::Result as WireOutcome,
 };
-use tonic::Code;
 
 use super::{
     error::MessageError,
@@ -17,7 +12,10 @@ use super::{
     model::{NewMessage, StoreOutcome},
     service::Messages,
 };
-use crate::validation::{ValidationErrors, parse_id, parse_text};
+use crate::{
+    batched_calls,
+    validation::{ValidationErrors, parse_id, parse_text},
+};
 
 /// The maximum number of messages in one call.
 const MAX_MESSAGES: usize = 1000;
@@ -38,20 +36,12 @@ pub(crate) async fn store_messages(
     if request.messages.len() > MAX_MESSAGES {
         return Err(ApiError::invalid("messages", "length", format!("should have at most {MAX_MESSAGES} messages")));
     }
-    let count = request.messages.len();
+    let begin_call =
+        |message: &ValidateAndStoreMessageRequest| batched_calls::begin("StoreMessages", message.traceparent.as_deref());
     let mut calls: Vec<_> = request.messages.iter().map(begin_call).collect();
     let stored = decode_and_submit(messages, request.messages, &calls).await;
-    let code = stored.as_ref().err().map_or(Code::Ok, |error| error.code.grpc_code());
-    for call in &mut calls {
-        call.set_batch_size(count);
-        call.end_server_call(code);
-    }
+    batched_calls::end(&mut calls, &stored);
     stored
-}
-
-fn begin_call(message: &ValidateAndStoreMessageRequest) -> trace::Span {
-    let caller = TraceContext::accept(message.traceparent.as_deref());
-    trace::Span::child(&caller, || trace::rpc_server(SERVICE_NAME, "StoreMessages"))
 }
 
 /// What decoding made of a message in a call.
@@ -86,31 +76,14 @@ async fn decode_and_submit(
             Decoded::Invalid(error) => Err(error),
         });
     }
-    // If the database is unavailable, the whole call fails with that status, so that the caller can retry on another
-    // instance.
-    let is_unavailable =
-        |outcome: &Result<_, ApiError>| outcome.as_ref().is_err_and(|error| error.code == ErrorCode::Unavailable);
-    if outcomes.iter().all(is_unavailable)
-        && let Some(Err(error)) = outcomes.pop()
-    {
-        return Err(error);
-    }
+    let outcomes = batched_calls::outcomes(outcomes)?;
     Ok(StoreMessagesResponse { results: outcomes.into_iter().map(outcome_to_wire).collect() })
 }
 
 fn outcome_to_wire(outcome: Result<StoreOutcome, ApiError>) -> StoreMessageResult {
     let result = match outcome {
         Ok(stored) => WireOutcome::Stored(stored_to_wire(&stored)),
-        Err(error) => {
-            error.log();
-            let retry_after_ms = error.retry_after.and_then(|after| u64::try_from(after.as_millis()).ok());
-            WireOutcome::Refused(Refusal {
-                code: error.code.as_str().to_owned(),
-                detail: error.detail.into_owned(),
-                reason: error.reason.map(|reason| reason.as_str().to_owned()),
-                retry_after_ms,
-            })
-        }
+        Err(error) => WireOutcome::Refused(batched_calls::refusal(error)),
     };
     StoreMessageResult { result: Some(result) }
 }

@@ -32,6 +32,7 @@ impl Group {
             actor_id: user.id.clone(),
             request_id: request.to_string(),
             change: Some(Change::React(react)),
+            traceparent: None,
         };
         let answer = self.app.chat_service().change_message(self.app.grpc.request(change)).await;
         answer.expect("react").into_inner()

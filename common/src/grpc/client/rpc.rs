@@ -48,6 +48,7 @@ rpcs! { CHAT_SERVICE_RPCS, ChatServiceClient, chat_service_server:
         -> chat::ValidateAndStoreMessageResponse;
     StoreMessages = store_messages(chat::StoreMessagesRequest) -> chat::StoreMessagesResponse;
     ChangeMessage = change_message(chat::ChangeMessageRequest) -> chat::ChangeMessageResponse;
+    ChangeMessages = change_messages(chat::ChangeMessagesRequest) -> chat::ChangeMessagesResponse;
     ValidateChatAccess = validate_chat_access(chat::ValidateChatAccessRequest) -> chat::ValidateChatAccessResponse;
     ListUserChats = list_user_chats(chat::ListUserChatsRequest) -> chat::ListUserChatsResponse;
     ListChangedUsers = list_changed_users(chat::ListChangedUsersRequest) -> chat::ListChangedUsersResponse;
