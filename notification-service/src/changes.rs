@@ -1,162 +1,204 @@
-//! Changes of stored messages that clients make over their sockets.
+//! Changes of stored messages that clients make over their sockets. Those that wait at the same time share one call and one pipeline to
+//! Redis.
+//!
+//! They have [shards](crate::shards), like messages. A socket has one change under way at a time.
 
 use std::{sync::Arc, time::Duration};
 
 use neonchat_common::{
+    batch::BatchSize,
     correlation,
     error::ApiError,
-    ids::{ChatId, RequestId, SendId, Seq, UserId},
+    ids::{ChatId, RequestId, Seq},
     tasks::Tasks,
+    trace::TraceContext,
 };
-use tokio::{
-    sync::Semaphore,
-    time::{Instant, timeout_at},
-};
+use tokio::{sync::oneshot, time::Instant};
+use tracing::Span;
 
 use crate::{
-    chat_service::{ChangeOutcome, ChatService},
+    bus::Publication,
+    chat_service::{ChangeOutcome, ChatService, ClientChange},
     delivery::Delivery,
     hub::{Hub, Request, Socket, SocketId},
     protocol::{Acked, NewChange, ServerFrame},
+    shards::{Queued, Refused, Shards, Worker},
 };
 
-/// The most changes that chat-service is asked for at the same time. More would not be faster, because chat-service applies those
-/// that wait by one statement. They would only time out, which opens the circuit breaker that messages share.
-const MAX_CALLS: usize = 64;
-
-/// How long a client waits for the answer to a change.
-const CHANGE_TIMEOUT: Duration = Duration::from_millis(1800);
-
 /// Makes changes.
-#[derive(Clone)]
-pub(crate) struct Changes {
-    hub: Arc<Hub>,
-    chat_service: ChatService,
-    delivery: Delivery,
-    tasks: Tasks,
-    permits: Arc<Semaphore>,
-}
+#[derive(Debug)]
+pub(crate) struct Changes(Shards<QueuedChange>);
 
-/// A change that a client asked for.
-struct ClientChange {
-    user: UserId,
+/// A change that waits in a shard.
+#[derive(Debug)]
+struct QueuedChange {
     socket: SocketId,
-    chat: ChatId,
-    id: SendId,
-    change: NewChange,
+    change: ClientChange,
+    answer: oneshot::Sender<Result<Made, ApiError>>,
+    accepted_at: Instant,
 }
 
 /// A change that is stored, now or before.
+#[derive(Debug)]
 struct Made {
     /// `None` if it changes nothing.
     seq: Option<Seq>,
     is_duplicate: bool,
 }
 
+/// Makes and delivers changes.
+#[derive(Clone)]
+struct ChangeWorker {
+    hub: Arc<Hub>,
+    chat_service: ChatService,
+    delivery: Delivery,
+    tasks: Tasks,
+}
+
 impl Changes {
-    pub(crate) fn new(hub: Arc<Hub>, chat_service: ChatService, delivery: Delivery, tasks: Tasks) -> Self {
-        Self { hub, chat_service, delivery, tasks, permits: Arc::new(Semaphore::new(MAX_CALLS)) }
+    /// Starts the queue. It ends with the process, after its changes.
+    pub(crate) fn start(hub: &Arc<Hub>, chat_service: &ChatService, delivery: &Delivery, tasks: &Tasks) -> Self {
+        let worker = ChangeWorker {
+            hub: Arc::clone(hub),
+            chat_service: chat_service.clone(),
+            delivery: delivery.clone(),
+            tasks: tasks.clone(),
+        };
+        Self(Shards::start(&worker, tasks))
     }
 
     /// Makes a change and delivers its event to the sockets of the chat, except to this one, which gets the returned ack instead.
-    /// If it was made before, this socket gets the event too: the ack of a repeated request does not stand for it.
+    /// If it was made before, this socket gets the event too: the ack of a repeated request does not stand for it. A change that is
+    /// queued is made although the connection may end meanwhile.
     pub(crate) async fn make(
         &self,
         socket: &Socket,
-        chat_id: ChatId,
+        chat: ChatId,
         request_id: RequestId,
         change: NewChange,
     ) -> Result<ServerFrame<'static>, ApiError> {
-        let change = ClientChange { user: socket.user, socket: socket.id, chat: chat_id, id: request_id.id(), change };
-        let this = self.clone();
-        // In a task: the event is delivered although the connection may end meanwhile.
-        let work = async move { this.make_and_deliver(change).await };
-        let made = self.tasks.spawn(correlation::in_current_scope(work)).await.map_err(ApiError::internal)?;
-        let Made { seq, is_duplicate } = made?;
+        let accepted_at = Instant::now();
+        let place = self.0.reserve(chat, accepted_at).await?;
+        let (cause, trace) = (correlation::current(), correlation::current_trace());
+        let change = ClientChange { user: socket.user, chat, request_id: request_id.id(), change, cause, trace };
+        let (answer, answered) = oneshot::channel();
+        place.send(QueuedChange { socket: socket.id, change, answer, accepted_at });
+        let Made { seq, is_duplicate } = answered.await.map_err(ApiError::internal)??;
         let acked = Acked::Change { seq, duplicate: is_duplicate };
-        Ok(ServerFrame::Ack { request_id: request_id.to_string().into(), chat_id, acked })
+        Ok(ServerFrame::Ack { request_id: request_id.to_string().into(), chat_id: chat, acked })
+    }
+}
+
+impl Worker for ChangeWorker {
+    type Request = QueuedChange;
+
+    const REFUSED: Refused = Refused {
+        message: "changes refused",
+        full: "the change queue of the shard is full",
+        late: "the change waited too long in its shard",
+    };
+
+    fn refuse(&self, change: QueuedChange, error: &ApiError) {
+        change.answer(&self.hub, Err(error.clone()));
     }
 
-    async fn make_and_deliver(&self, change: ClientChange) -> Result<Made, ApiError> {
-        let deadline = Instant::now() + CHANGE_TIMEOUT;
-        let Ok(Ok(permit)) = timeout_at(deadline, self.permits.acquire()).await else {
-            return Err(ApiError::remote_unavailable());
+    /// Makes the changes with one call. Their events go to the local sockets, then to Redis; then the clients get acks.
+    async fn make(&self, changes: Vec<QueuedChange>, timeout: Duration) {
+        let Some(first) = changes.first() else { return };
+        // The call has one request ID, that of the first change. It belongs to the traces of all changes.
+        let (id, call) = (first.change.cause.clone(), self.call(&changes, timeout));
+        let changes = match correlation::scope(id, TraceContext::default(), Span::none(), call).await {
+            Ok(outcomes) => changes.into_iter().zip(outcomes),
+            Err(error) => return changes.into_iter().for_each(|change| self.refuse(change, &error)),
         };
-        let ClientChange { user, socket, chat, id, change } = change;
-        let request = Request::Change(id);
-        self.hub.begin_request(user, request, socket);
-        let timeout = deadline.saturating_duration_since(Instant::now());
-        let outcome = self.chat_service.change(user, chat, id, &change, timeout).await;
-        drop(permit);
-        if !matches!(outcome, Ok(ChangeOutcome { duplicate: false, .. })) {
-            // From here on the socket is not left out of the event. If it was left out already, it gets `lagged`.
-            self.hub.fail_request(user, request, socket);
-            return self.deliver(chat, outcome?).await;
+        let mut publications = Vec::new();
+        let made: Vec<_> = changes
+            .map(|(change, outcome)| {
+                let made = outcome.and_then(|outcome| self.deliver_locally(&change, outcome, &mut publications));
+                (change, made)
+            })
+            .collect();
+        let published = self.delivery.start_publishing(publications).await;
+        let hub = Arc::clone(&self.hub);
+        // A task of its own, so that the shard's next call does not wait for Redis.
+        self.tasks.spawn(async move {
+            // Without Redis, the other instances find the events by their resync.
+            published.await;
+            for (change, made) in made {
+                change.answer(&hub, made);
+            }
+        });
+    }
+}
+
+impl ChangeWorker {
+    async fn call(
+        &self,
+        changes: &[QueuedChange],
+        timeout: Duration,
+    ) -> Result<Vec<Result<ChangeOutcome, ApiError>>, ApiError> {
+        for queued in changes {
+            self.hub.begin_request(queued.change.user, queued.request(), queued.socket);
         }
-        let mut outcome = outcome?;
-        let personal_frame = outcome.personal_frame.take();
-        let made = self.deliver(chat, outcome).await;
-        match made {
-            Ok(_) => self.hub.end_request(user, request, socket),
-            Err(_) => self.hub.fail_request(user, request, socket),
-        }
-        if let Some(frame) = personal_frame {
-            self.delivery.pass_to_other_sockets((user, socket), chat, frame).await?;
-        }
-        made
+        let changes = changes.iter().map(|queued| &queued.change);
+        // Logged once, and not for each change.
+        self.chat_service.change(changes, timeout).await.map_err(ApiError::logged)
     }
 
-    async fn deliver(&self, chat: ChatId, outcome: ChangeOutcome) -> Result<Made, ApiError> {
-        let ChangeOutcome { duplicate, event, .. } = outcome;
+    /// Delivers the event of a change and the frame for the user to the local sockets. Adds the publications for the other instances.
+    fn deliver_locally(
+        &self,
+        queued: &QueuedChange,
+        outcome: ChangeOutcome,
+        publications: &mut Vec<Publication>,
+    ) -> Result<Made, ApiError> {
+        let ClientChange { user, chat, cause, trace, .. } = &queued.change;
+        let ChangeOutcome { duplicate: is_duplicate, event, personal_frame } = outcome;
+        if is_duplicate {
+            // From here on the socket is not left out of the event. If it was left out already, it gets `lagged`.
+            self.hub.fail_request(*user, queued.request(), queued.socket);
+        }
         let seq = event.as_ref().map(|event| event.seq);
         if let Some(event) = event {
-            // Without Redis, the other instances find the event by their resync.
-            let _ = self.delivery.deliver_change(chat, event).await?;
+            publications.push(self.delivery.deliver_change_locally(*chat, event, (cause, trace))?);
         }
-        Ok(Made { seq, is_duplicate: duplicate })
+        if let Some(frame) = personal_frame.filter(|_| !is_duplicate) {
+            let sender = (*user, queued.socket);
+            publications.push(self.delivery.pass_to_other_sockets_locally(sender, *chat, &frame, (cause, trace))?);
+        }
+        Ok(Made { seq, is_duplicate })
+    }
+}
+
+impl Queued for QueuedChange {
+    fn accepted_at(&self) -> Instant {
+        self.accepted_at
+    }
+
+    fn size(&self) -> BatchSize {
+        match &self.change.change {
+            NewChange::Edit { text, .. } => BatchSize { messages: 1, bytes: text.as_str().len() },
+            NewChange::Delete { message_ids } => BatchSize { messages: message_ids.len(), bytes: 0 },
+            NewChange::React { .. } => BatchSize { messages: 1, bytes: 0 },
+        }
+    }
+}
+
+impl QueuedChange {
+    const fn request(&self) -> Request {
+        Request::Change(self.change.request_id)
+    }
+
+    fn answer(self, hub: &Hub, made: Result<Made, ApiError>) {
+        let (user, request) = (self.change.user, self.request());
+        match made {
+            Ok(_) => hub.end_request(user, request, self.socket),
+            Err(_) => hub.fail_request(user, request, self.socket),
+        }
+        // The connection may have ended.
+        let _ = self.answer.send(made);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use futures_util::FutureExt as _;
-    use neonchat_common::{
-        error::ErrorCode,
-        ids::{MessageId, TokenId},
-    };
-
-    use super::*;
-    use crate::unreachable;
-
-    /// Returns the changes of an instance without dependencies.
-    fn changes(hub: &Arc<Hub>, tasks: &Tasks) -> Changes {
-        Changes::new(Arc::clone(hub), unreachable::chat_service(), unreachable::delivery(hub), tasks.clone())
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn refuses_in_time_while_too_many_changes_are_made() {
-        let (hub, user, chat) = (Arc::<Hub>::default(), UserId::new(), ChatId::new());
-        hub.reserve(user);
-        let (socket, changes) = (hub.register(user, TokenId::new(), None, &[]), changes(&hub, &Tasks::new()));
-        let _others = changes.permits.acquire_many(MAX_CALLS.try_into().expect("number")).await.expect("permits");
-        let (began, change) = (Instant::now(), NewChange::Delete { message_ids: vec![MessageId::new()] });
-        let error = changes.make(&socket, chat, SendId::new().into(), change).await.expect_err("no permit");
-        assert_eq!((error.code, began.elapsed()), (ErrorCode::Unavailable, CHANGE_TIMEOUT));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn continues_if_connection_ends() {
-        let (hub, user, chat, tasks) = (Arc::<Hub>::default(), UserId::new(), ChatId::new(), Tasks::new());
-        hub.reserve(user);
-        let socket = hub.register(user, TokenId::new(), None, &[]);
-        let changes = changes(&hub, &tasks);
-        let id = SendId::new();
-        let change = NewChange::Delete { message_ids: vec![MessageId::new()] };
-        // The connection's future is dropped while chat-service has not answered.
-        assert!(changes.make(&socket, chat, id.into(), change).now_or_never().is_none());
-        tokio::task::yield_now().await;
-        assert_eq!(hub.requesting_sockets(user, Request::Change(id), chat, 1), [socket.id]);
-        assert!(tasks.finish(Duration::from_secs(10)).await, "the change ends");
-        assert!(hub.requesting_sockets(user, Request::Change(id), chat, 1).is_empty());
-    }
-}
+mod tests;

@@ -1,5 +1,6 @@
 //! The client of chat-service. It converts to the types of this service and bounds the time of each call.
 
+mod changes;
 mod model;
 mod receipts;
 
@@ -9,25 +10,23 @@ use neonchat_common::{
     deployment::Deployment,
     error::ApiError,
     grpc::client::GrpcClient,
-    ids::{ChatId, SendId, Seq, UserId},
+    ids::{ChatId, Seq, UserId},
     token::TokenRef,
 };
 use neonchat_proto::chat::v1::{
-    ChangeMessageRequest, GetDeploymentRequest, GetEventsRequest, GetHeadsRequest, ListChangedUsersRequest,
-    ListUserChatsRequest, ListUserChatsResponse, SetDraftRequest, StoreMessagesRequest, ValidateChatAccessRequest,
+    GetDeploymentRequest, GetEventsRequest, GetHeadsRequest, ListChangedUsersRequest, ListUserChatsRequest,
+    ListUserChatsResponse, SetDraftRequest, StoreMessagesRequest, ValidateChatAccessRequest,
 };
 use tonic::{Code, Status};
 
+pub(crate) use self::changes::ClientChange;
 pub(crate) use self::model::{
     ChangeOutcome, ChangedUsers, DraftUpdate, EventsPage, HiddenJson, NewMessage, Stored, StoredChange, StoredEvent,
     StoredMessage, parse_extra,
 };
-use self::model::{parse, parse_frame, parse_time};
+use self::model::{parse, parse_time};
 pub(crate) use self::receipts::{MAX_LAST_SEEN, MAX_MARKED, Marked, Receipt};
-use crate::{
-    hub::UserChat,
-    protocol::{NewChange, NewDraft},
-};
+use crate::{hub::UserChat, protocol::NewDraft};
 
 /// The timeout of calls for which a client waits: listing chats for a handshake, or moving a read marker.
 const INTERACTIVE_TIMEOUT: Duration = Duration::from_millis(1800);
@@ -115,27 +114,6 @@ impl ChatService {
         let changed = self.grpc.call(BACKGROUND_TIMEOUT, ListChangedUsersRequest { since_micros }).await?;
         let users = changed.user_ids.iter().map(|id| parse(id)).collect::<Result<_, _>>()?;
         Ok(ChangedUsers { users, until_micros: changed.until_micros })
-    }
-
-    /// Edits or deletes messages, or reacts to one. An `Ok` outcome is committed.
-    pub(crate) async fn change(
-        &self,
-        user: UserId,
-        chat: ChatId,
-        request_id: SendId,
-        change: &NewChange,
-        timeout: Duration,
-    ) -> Result<ChangeOutcome, ApiError> {
-        let request = ChangeMessageRequest {
-            chat_id: chat.to_string(),
-            actor_id: user.to_string(),
-            request_id: request_id.to_string(),
-            change: Some(change.to_wire()),
-        };
-        let answer = self.grpc.call(timeout, request).await?;
-        let event = answer.event.map(|event| StoredChange::from_wire(answer.seq, event)).transpose()?;
-        let personal_frame = answer.personal_frame.map(parse_frame).transpose()?;
-        Ok(ChangeOutcome { duplicate: answer.duplicate, event, personal_frame })
     }
 
     /// Stores a member's draft. If the call took more than one attempt, the draft counts as another one than before, because an attempt

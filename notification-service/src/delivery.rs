@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytestring::ByteString;
+use futures_util::{future::maybe_done, poll};
 use neonchat_common::{
     bus::{Channel, Event, HiddenFrame},
     chat::ChatClass,
@@ -101,9 +102,14 @@ impl Delivery {
         LocalDelivery { sockets, publication }
     }
 
-    /// Delivers a stored change: first to the local sockets, then to the other instances. Returns whether Redis accepted the
-    /// publication.
-    pub(crate) async fn deliver_change(&self, chat: ChatId, change: StoredChange) -> Result<bool, ApiError> {
+    /// Delivers a stored change to the local sockets. The publication carries the ID of the request that caused it and belongs to the
+    /// request's trace.
+    pub(crate) fn deliver_change_locally(
+        &self,
+        chat: ChatId,
+        change: StoredChange,
+        (cause, trace): (&CorrelationId, &TraceContext),
+    ) -> Result<Publication, ApiError> {
         let StoredChange { seq, actor, request_id, .. } = change;
         let hidden = change.hidden.as_ref().map(|hidden| {
             let &HiddenJson { ref frame, target_seq, for_members } = hidden;
@@ -120,11 +126,28 @@ impl Delivery {
             membership: change.membership.clone(),
             expires_at: None,
         };
-        let (id, trace) = (correlation::current(), correlation::current_trace());
-        let publication = self.publication(Channel::Chat(chat), Some(self.instance), id.as_str(), event, &trace);
+        let publication = self.publication(Channel::Chat(chat), Some(self.instance), cause.as_str(), event, trace);
         let EventFrame { event, request } = change.into();
         self.hub.deliver_requested(chat, event, request);
-        Ok(self.publisher.publish(publication).await)
+        Ok(publication)
+    }
+
+    /// Starts publishing in this order, in one pipeline. Returns a future that returns for each publication whether Redis accepted it.
+    /// The publications are in the Redis client's queue when this returns, so that batches of one shard are published in the order of
+    /// their calls.
+    pub(crate) async fn start_publishing(
+        &self,
+        publications: Vec<Publication>,
+    ) -> impl Future<Output = Vec<bool>> + Send + use<> {
+        let publisher = self.publisher.clone();
+        let mut published = Box::pin(maybe_done(async move { publisher.publish_all(publications).await }));
+        // The first poll fills the queue.
+        let _ = poll!(&mut published);
+        async move {
+            published.as_mut().await;
+            // Taken once, so that there is a result. Without one, nothing counts as published.
+            published.as_mut().take_output().unwrap_or_else(Vec::new)
+        }
     }
 
     /// Publishes in this order, in one pipeline. Returns for each publication whether Redis accepted it.
@@ -151,35 +174,27 @@ impl Delivery {
         Box::pin(self.publisher.publish_all(publications)).await;
     }
 
-    /// Sends a frame about a chat to the sockets of a user, except to the one whose client caused it.
+    /// Sends a frame about a chat to the sockets of a user, except to the one whose client caused it. If Redis is unavailable, the
+    /// sockets of other instances do not get the frame.
     pub(crate) async fn deliver_to_other_sockets(&self, cause: &Socket, chat_id: ChatId, frame: &ServerFrame<'_>) {
         let json = frame.to_json();
         let encoded = Frame::new(frame.kind(), json.clone());
-        self.deliver_personal((cause.user, cause.id), chat_id, &encoded, &json).await;
+        self.hub.notify_user(cause.user, &[chat_id], |socket| socket.id != cause.id, &encoded);
+        self.publish(Channel::User(cause.user), Some(self.instance), Event::Personal { chat_id, frame: &json }).await;
     }
 
-    /// Does the same as [`Delivery::deliver_to_other_sockets`] for a frame of chat-service.
-    pub(crate) async fn pass_to_other_sockets(
-        &self,
-        cause: (UserId, SocketId),
-        chat_id: ChatId,
-        frame: ByteString,
-    ) -> Result<(), ApiError> {
-        self.deliver_personal(cause, chat_id, &Frame::opaque(frame.clone()), raw(&frame)?).await;
-        Ok(())
-    }
-
-    /// If Redis is unavailable, the sockets of other instances do not get the frame.
-    async fn deliver_personal(
+    /// Passes a frame of chat-service about a chat to the local sockets of a user, except to the one whose client caused it. The
+    /// publication is for those of the other instances.
+    pub(crate) fn pass_to_other_sockets_locally(
         &self,
         (user, cause): (UserId, SocketId),
         chat_id: ChatId,
-        frame: &Frame,
-        json: &RawValue,
-    ) {
-        let is_other = |socket: &Socket| socket.id != cause;
-        self.hub.notify_user(user, &[chat_id], is_other, frame);
-        self.publish(Channel::User(user), Some(self.instance), Event::Personal { chat_id, frame: json }).await;
+        frame: &ByteString,
+        (request_id, trace): (&CorrelationId, &TraceContext),
+    ) -> Result<Publication, ApiError> {
+        let event = Event::Personal { chat_id, frame: raw(frame)? };
+        self.hub.notify_user(user, &[chat_id], |socket| socket.id != cause, &Frame::opaque(frame.clone()));
+        Ok(self.publication(Channel::User(user), Some(self.instance), request_id.as_str(), event, trace))
     }
 
     /// Runs the worker that publishes when users begin and end typing.

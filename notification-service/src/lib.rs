@@ -31,6 +31,7 @@ mod receipts;
 mod receive;
 mod resync;
 mod send_queue;
+mod shards;
 mod state;
 #[cfg(test)]
 mod test_log;

@@ -1,75 +1,33 @@
 //! The queue of messages from sockets to chat-service. Messages that wait at the same time share one call, one statement
 //! and one commit.
 //!
-//! All sends of a chat go through the same shard, and a shard has one call under way at a time: so the messages that a
-//! client sends in a chat are stored in the order in which they arrive. Sends that arrive during a call go with the next
-//! call.
+//! It has [shards](crate::shards): the messages that a client sends in a chat are stored in the order in which they arrive.
 
-use std::{
-    hash::{BuildHasher as _, RandomState},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use futures_util::{future::maybe_done, poll};
 use neonchat_common::{
-    batch::{BatchSize, recv_batch},
+    batch::BatchSize,
     correlation::{self, CorrelationId},
     error::{ApiError, ErrorCode},
-    ids::ChatId,
     tasks::Tasks,
     trace::TraceContext,
 };
-use tokio::{
-    sync::mpsc,
-    time::{Instant, timeout_at},
-};
-use tokio_util::sync::CancellationToken;
+use tokio::time::Instant;
 use tracing::Span;
 
 use crate::{
-    bus::Publication,
     chat_service::{ChatService, NewMessage, Stored},
     delivery::Delivery,
     event_frame,
     hub::{Hub, Request, Socket, outbox::SendPermit},
     metrics::{count_refused_send, count_stored_sends},
     protocol::{DeliveryStatus, Message, ServerFrame},
+    shards::{Queued, Refused, Shards, Worker},
 };
 
-/// While chat-service works on the call of one shard, the next call comes from another shard. More shards make smaller
-/// batches.
-const SHARDS: usize = 2;
-
-/// The most sends that wait in one shard.
-const MAX_QUEUED: usize = 4096;
-
-/// A batch that has reached this size takes no further messages.
-const MAX_BATCH: BatchSize = BatchSize { messages: 500, bytes: 1024 * 1024 };
-
-/// How long a client waits for the answer to a send. It must come within two seconds, even if Postgres is unavailable.
-const SEND_TIMEOUT: Duration = Duration::from_millis(1800);
-
-/// A send with less time left than this is refused before the call: its answer would come too late.
-const MIN_TIME_LEFT: Duration = Duration::from_millis(100);
-
-/// The shards of sends.
+/// The queue of messages.
 #[derive(Debug)]
-pub(crate) struct SendQueue {
-    shards: Box<[Shard]>,
-    hasher: RandomState,
-}
-
-/// The queue of a shard.
-#[derive(Debug)]
-struct Shard {
-    sends: mpsc::Sender<QueuedSend>,
-    /// The number of messages that found the queue full since the last batch.
-    rejected: Arc<AtomicUsize>,
-}
+pub(crate) struct SendQueue(Shards<QueuedSend>);
 
 /// A message that waits in a shard.
 #[derive(Debug)]
@@ -80,9 +38,9 @@ struct QueuedSend {
     accepted_at: Instant,
 }
 
-/// Stores and delivers the sends of one shard.
+/// Stores and delivers messages.
 #[derive(Clone)]
-struct ShardWorker {
+struct SendWorker {
     hub: Arc<Hub>,
     chat_service: ChatService,
     delivery: Delivery,
@@ -90,20 +48,15 @@ struct ShardWorker {
 }
 
 impl SendQueue {
-    /// Starts the shards. They end with the process, after their queued sends.
+    /// Starts the queue. It ends with the process, after its messages.
     pub(crate) fn start(hub: &Arc<Hub>, chat_service: &ChatService, delivery: &Delivery, tasks: &Tasks) -> Self {
-        let worker = ShardWorker {
+        let worker = SendWorker {
             hub: Arc::clone(hub),
             chat_service: chat_service.clone(),
             delivery: delivery.clone(),
             tasks: tasks.clone(),
         };
-        let shard = |_| {
-            let (shard, sends) = Shard::new(MAX_QUEUED);
-            tasks.spawn(worker.clone().run(sends, Arc::clone(&shard.rejected), tasks.stop_token()));
-            shard
-        };
-        Self { shards: (0..SHARDS).map(shard).collect(), hasher: RandomState::new() }
+        Self(Shards::start(&worker, tasks))
     }
 
     /// Queues a message. The answer comes through the socket's outbox.
@@ -112,53 +65,30 @@ impl SendQueue {
     /// Fails with `unavailable` if the shard stays full.
     pub(crate) async fn submit(&self, socket: &Arc<Socket>, mut message: NewMessage) -> Result<(), ApiError> {
         let accepted_at = Instant::now();
-        let shard = self.shard(message.chat_id);
-        let Ok(Ok(slot)) = timeout_at(accepted_at + SEND_TIMEOUT, shard.sends.reserve()).await else {
-            shard.rejected.fetch_add(1, Ordering::Relaxed);
-            let error = ApiError::remote_unavailable();
-            message.trace.fail(error.code.as_str());
-            return Err(error);
-        };
+        let place = self.0.reserve(message.chat_id, accepted_at).await;
+        let place = place.inspect_err(|error| message.trace.fail(error.code.as_str()))?;
         let permit = socket.outbox.begin_send(message.text.as_str().len());
-        slot.send(QueuedSend { socket: Arc::clone(socket), message, permit, accepted_at });
+        place.send(QueuedSend { socket: Arc::clone(socket), message, permit, accepted_at });
         Ok(())
     }
-
-    fn shard(&self, chat: ChatId) -> &Shard {
-        let index = self.hasher.hash_one(chat) % self.shards.len() as u64;
-        // Cannot fail: the index is less than a `usize`.
-        &self.shards[usize::try_from(index).unwrap_or(0)]
-    }
 }
 
-impl Shard {
-    fn new(capacity: usize) -> (Self, mpsc::Receiver<QueuedSend>) {
-        let (sends, queued) = mpsc::channel(capacity);
-        (Self { sends, rejected: Arc::default() }, queued)
-    }
-}
+impl Worker for SendWorker {
+    type Request = QueuedSend;
 
-impl ShardWorker {
-    async fn run(self, mut queued: mpsc::Receiver<QueuedSend>, rejected: Arc<AtomicUsize>, stopped: CancellationToken) {
-        loop {
-            let sends = recv_batch(&mut queued, &stopped, MAX_BATCH, QueuedSend::size).await;
-            log_refused(rejected.swap(0, Ordering::Relaxed), "the send queue of the shard is full");
-            let Some(sends) = sends else { return };
-            let latest = Instant::now() + MIN_TIME_LEFT - SEND_TIMEOUT;
-            let (sends, late): (Vec<_>, Vec<_>) = sends.into_iter().partition(|send| send.accepted_at > latest);
-            log_refused(late.len(), "the send waited too long in its shard");
-            for send in late {
-                send.refuse(&self.hub, &ApiError::remote_unavailable());
-            }
-            self.store_and_deliver(sends).await;
-        }
+    const REFUSED: Refused = Refused {
+        message: "messages refused",
+        full: "the send queue of the shard is full",
+        late: "the send waited too long in its shard",
+    };
+
+    fn refuse(&self, send: QueuedSend, error: &ApiError) {
+        send.refuse(&self.hub, error);
     }
 
     /// Stores the batch with one call. Stored messages go to the local sockets, then to Redis; then the senders get acks.
-    async fn store_and_deliver(&self, sends: Vec<QueuedSend>) {
-        // The first send has waited longest.
+    async fn make(&self, sends: Vec<QueuedSend>, timeout: Duration) {
         let Some(first) = sends.first() else { return };
-        let timeout = (first.accepted_at + SEND_TIMEOUT).saturating_duration_since(Instant::now());
         // The call has one request ID, that of the first send. It belongs to the traces of all messages.
         let id = CorrelationId::for_send(&first.message.request_id);
         let call = self.store(&sends, timeout);
@@ -190,7 +120,7 @@ impl ShardWorker {
         }
         log_causes(&errors);
         count_stored_sends(stored.len());
-        let published = start_publishing(self.delivery.clone(), publications).await;
+        let published = self.delivery.start_publishing(publications).await;
         let hub = Arc::clone(&self.hub);
         // A task of its own, so that the shard's next call does not wait for Redis.
         self.tasks.spawn(async move {
@@ -202,19 +132,15 @@ impl ShardWorker {
             }
         });
     }
+}
 
+impl SendWorker {
     async fn store(&self, sends: &[QueuedSend], timeout: Duration) -> Result<Vec<Result<Stored, ApiError>>, ApiError> {
         for QueuedSend { socket, message, .. } in sends {
             self.hub.begin_request(message.sender_id, Request::Message(message.request_id.id()), socket.id);
         }
         let messages = sends.iter().map(|send| &send.message);
         self.chat_service.store_messages(messages, timeout).await.inspect_err(ApiError::log)
-    }
-}
-
-fn log_refused(count: usize, cause: &str) {
-    if count > 0 {
-        tracing::warn!(count, error.cause = cause, "messages refused");
     }
 }
 
@@ -231,27 +157,17 @@ fn log_causes(errors: &[ApiError]) {
     }
 }
 
-/// Starts publishing and returns a future of the results. The publications are in the Redis client's queue when this
-/// returns, so that batches of one shard are published in the order of their calls.
-async fn start_publishing(
-    delivery: Delivery,
-    publications: Vec<Publication>,
-) -> impl Future<Output = Vec<bool>> + Send {
-    let mut published = Box::pin(maybe_done(async move { delivery.publish_all(publications).await }));
-    // The first poll fills the queue.
-    let _ = poll!(&mut published);
-    async move {
-        published.as_mut().await;
-        // Taken once, so that there is a result. Without one, no message counts as published.
-        published.as_mut().take_output().unwrap_or_else(Vec::new)
+impl Queued for QueuedSend {
+    fn accepted_at(&self) -> Instant {
+        self.accepted_at
+    }
+
+    fn size(&self) -> BatchSize {
+        BatchSize { messages: 1, bytes: self.message.text.as_str().len() }
     }
 }
 
 impl QueuedSend {
-    fn size(&self) -> BatchSize {
-        BatchSize { messages: 1, bytes: self.message.text.as_str().len() }
-    }
-
     fn acknowledge(self, hub: &Hub, stored: &Stored, is_published: bool) {
         let NewMessage { chat_id, request_id, .. } = self.message;
         let message = stored.extra.is_some().then(|| stored.message(&self.message));

@@ -4,6 +4,10 @@ use neonchat_common::{
     bus::{Channel, Envelope, Event},
     ids::SendId,
 };
+use neonchat_proto::chat::v1::{
+    ChangeMessageRequest, ChangeMessagesRequest, DeleteMessages, EditMessage, React,
+    change_message_request::Change as WireChange, change_message_result::Result as Outcome,
+};
 use neonchat_testbed::{
     client::{Answer, User},
     harness::until,
@@ -360,4 +364,74 @@ async fn refuses_changes_that_are_switched_off() {
     is_forbidden(&f.edit(&f.author, json!({ "text": "x" })).await, "disabled");
     is_forbidden(&f.delete(&f.author).await, "disabled");
     assert_eq!(f.events(&f.author).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batch_has_an_outcome_for_each_change() {
+    let f = Fixture::start(&[]).await;
+    let second = f.app.send(&f.chat, &f.other, "second").await.message_id;
+    let change = |actor: &User, request: Uuid, change: Option<WireChange>| ChangeMessageRequest {
+        chat_id: f.chat.clone(),
+        actor_id: actor.id.clone(),
+        request_id: request.to_string(),
+        change,
+        traceparent: None,
+    };
+    let edit = |message: &str, text: &str| {
+        let (message_id, text) = (message.to_owned(), text.to_owned());
+        Some(WireChange::Edit(EditMessage { message_id, text, extra_json: String::new() }))
+    };
+    let react = |emoji: &str| {
+        Some(WireChange::React(React { message_id: f.message.clone(), emoji: emoji.to_owned(), on: true }))
+    };
+    let delete = Some(WireChange::Delete(DeleteMessages { message_ids: vec![second.clone()] }));
+    let [one, two, three] = [(); 3].map(|()| Uuid::new_v4());
+    let changes = vec![
+        change(&f.author, one, edit(&f.message, "edited")),
+        change(&f.author, two, edit(&second, "not the author")),
+        change(&f.author, three, edit(&f.message, "")),
+        change(&f.author, one, edit(&f.message, "edited")),
+        change(&f.other, one, react("👍")),
+        change(&f.other, two, react("no emoji")),
+        change(&f.author, three, None),
+        change(&f.other, three, delete),
+    ];
+    let call = f.app.grpc.request(ChangeMessagesRequest { changes });
+    let results = f.app.chat_service().change_messages(call).await.expect("get answer").into_inner().results;
+    let summary = |result: Outcome| match result {
+        Outcome::Made(made) => {
+            let has_event = made.event.is_some_and(|event| !event.frame.is_empty());
+            format!("made {} {} {}", made.duplicate, has_event, made.personal_frame.is_some())
+        }
+        Outcome::Refused(refusal) => refusal.reason.unwrap_or(refusal.code),
+    };
+    assert_eq!(
+        results.into_iter().map(|result| summary(result.result.expect("get result"))).collect::<Vec<_>>(),
+        [
+            "made false true false",
+            "author",
+            "validation_failed",
+            "made true true false",
+            "made false true true",
+            "validation_failed",
+            "validation_failed",
+            "made false true false"
+        ]
+    );
+    let events = f.events(&f.author).await;
+    let mut kinds: Vec<_> = events[2..].iter().map(|event| event["type"].as_str().expect("type")).collect();
+    kinds.sort_unstable();
+    assert_eq!(kinds, ["message_deleted", "message_edited", "message_reactions"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rejects_batches_of_changes_that_are_too_large() {
+    let app = TestApp::start().await;
+    let call = async |changes| {
+        let call = app.grpc.request(ChangeMessagesRequest { changes });
+        app.chat_service().change_messages(call).await.map(|answer| answer.into_inner().results.len())
+    };
+    assert_eq!(call(Vec::new()).await.expect("get answer"), 0);
+    let refused = call(vec![ChangeMessageRequest::default(); 1001]).await.expect_err("refuse call");
+    assert_eq!(refused.code(), tonic::Code::InvalidArgument);
 }

@@ -105,7 +105,7 @@ fn new_state(
         Monitor::start(subscriber, "subscriber", None, &tasks),
     ];
     let readiness = Arc::new(Readiness::new(Arc::clone(&deployments), chat_service.clone()));
-    let changes = Changes::new(Arc::clone(&hub), chat_service.clone(), delivery.clone(), tasks.clone());
+    let changes = Changes::start(&hub, &chat_service, &delivery, &tasks);
     let receipts = Receipts::new(Arc::clone(&hub), chat_service.clone(), delivery.clone(), tasks.clone());
     let drafts = Drafts { chat_service: chat_service.clone(), delivery: delivery.clone() };
     AppState {

@@ -184,9 +184,7 @@ impl Stored {
                 changed: stored.changed,
                 extra: parse_extra(stored.extra_json)?,
             }),
-            Some(Outcome::Refused(Refusal { code, detail, reason, retry_after_ms })) => {
-                Err(ApiError::from_remote(&code, detail).with_remote_reason(reason.as_deref(), retry_after_ms))
-            }
+            Some(Outcome::Refused(refusal)) => Err(error_of(refusal)),
             None => Err(ApiError::internal("chat-service answered without a result")),
         }
     }
@@ -207,6 +205,11 @@ impl Stored {
             extra: self.extra.clone(),
         }
     }
+}
+
+/// Returns the error of one item of a call.
+pub(super) fn error_of(Refusal { code, detail, reason, retry_after_ms }: Refusal) -> ApiError {
+    ApiError::from_remote(&code, detail).with_remote_reason(reason.as_deref(), retry_after_ms)
 }
 
 impl TryFrom<ProtoUserChat> for UserChat {

@@ -1,15 +1,16 @@
 use neonchat_common::{
-    ids::{RequestId, SendId, TokenId, UserId},
+    ids::{ChatId, RequestId, SendId, TokenId, UserId},
     message::MessageText,
     trace,
 };
+use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::{hub::outbox::Next, protocol::Given, test_log::Log, unreachable};
+use crate::{hub::outbox::Next, protocol::Given, shards::Shard, test_log::Log, unreachable};
 
 /// Returns the worker of an instance without dependencies.
-fn worker(hub: &Arc<Hub>) -> ShardWorker {
-    ShardWorker {
+fn worker(hub: &Arc<Hub>) -> SendWorker {
+    SendWorker {
         hub: Arc::clone(hub),
         chat_service: unreachable::chat_service(),
         delivery: unreachable::delivery(hub),
@@ -35,8 +36,7 @@ async fn logs_once_why_messages_were_refused() {
     hub.reserve(user);
     let socket = hub.register(user, TokenId::new(), None, &[]);
     let (shard, queued) = Shard::new(2);
-    let rejected = Arc::clone(&shard.rejected);
-    let queue = SendQueue { shards: Box::new([shard]), hasher: RandomState::new() };
+    let queue = SendQueue(Shards::of(Box::new([shard])));
     for _ in 0..2 {
         queue.submit(&socket, message(user)).await.expect("queue message");
     }
@@ -46,7 +46,7 @@ async fn logs_once_why_messages_were_refused() {
     }
     drop(queue);
     // The queued messages have waited too long by now.
-    worker(&hub).run(queued, rejected, CancellationToken::new()).await;
+    queued.run(worker(&hub), CancellationToken::new()).await;
     for (count, cause) in [(3, "the send queue of the shard is full"), (2, "the send waited too long in its shard")] {
         let lines = log.lines(cause);
         assert_eq!(lines.len(), 1, "{lines:?}");

@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod catch_up;
+mod changes;
 mod deployments;
 mod drafts;
 mod faults;
