@@ -1,12 +1,13 @@
 //! The gRPC edge: one short method for each call (`proto/chat/v1/chat.proto`).
 
 use neonchat_proto::chat::v1::{
-    ChangeMessageRequest, ChangeMessageResponse, ChangeMessagesRequest, ChangeMessagesResponse, GetDeploymentRequest, GetDeploymentResponse, GetEventsRequest,
-    GetEventsResponse, GetHeadsRequest, GetHeadsResponse, ListChangedUsersRequest, ListChangedUsersResponse,
-    ListUserChatsRequest, ListUserChatsResponse, MarkReadManyRequest, MarkReadManyResponse, MarkReadRequest,
-    MarkReadResponse, RecordLastSeenRequest, RecordLastSeenResponse, SetDraftRequest, SetDraftResponse,
-    StoreMessagesRequest, StoreMessagesResponse, ValidateAndStoreMessageRequest, ValidateAndStoreMessageResponse,
-    ValidateChatAccessRequest, ValidateChatAccessResponse,
+    ChangeMessageRequest, ChangeMessageResponse, ChangeMessagesRequest, ChangeMessagesResponse, GetDeploymentRequest,
+    GetDeploymentResponse, GetEventsRequest, GetEventsResponse, GetHeadsRequest, GetHeadsResponse,
+    ListChangedUsersRequest, ListChangedUsersResponse, ListUserChatsRequest, ListUserChatsResponse,
+    MarkReadManyRequest, MarkReadManyResponse, MarkReadRequest, MarkReadResponse, RecordLastSeenRequest,
+    RecordLastSeenResponse, SetDraftRequest, SetDraftResponse, StoreMessagesRequest, StoreMessagesResponse,
+    ValidateAndStoreMessageRequest, ValidateAndStoreMessageResponse, ValidateChatAccessRequest,
+    ValidateChatAccessResponse,
     chat_service_server::{ChatService, ChatServiceServer},
 };
 use tonic::{Request, Response, async_trait};

@@ -1,6 +1,10 @@
 //! The gRPC calls for messages.
 
-use neonchat_common::{correlation, error::ApiError, trace::{self, TraceContext}};
+use neonchat_common::{
+    correlation,
+    error::ApiError,
+    trace::{self, TraceContext},
+};
 use neonchat_proto::chat::v1::{
     StoreMessageResult, StoreMessagesRequest, StoreMessagesResponse, ValidateAndStoreMessageRequest,
     ValidateAndStoreMessageResponse, store_message_result::Result as WireOutcome,
@@ -36,8 +40,9 @@ pub(crate) async fn store_messages(
     if request.messages.len() > MAX_MESSAGES {
         return Err(ApiError::invalid("messages", "length", format!("should have at most {MAX_MESSAGES} messages")));
     }
-    let begin_call =
-        |message: &ValidateAndStoreMessageRequest| batched_calls::begin("StoreMessages", message.traceparent.as_deref());
+    let begin_call = |message: &ValidateAndStoreMessageRequest| {
+        batched_calls::begin("StoreMessages", message.traceparent.as_deref())
+    };
     let mut calls: Vec<_> = request.messages.iter().map(begin_call).collect();
     let stored = decode_and_submit(messages, request.messages, &calls).await;
     batched_calls::end(&mut calls, &stored);
