@@ -46,15 +46,20 @@ pub async fn recv_batch<T>(
             () = stopped.cancelled(), if !queue.is_closed() => queue.close(),
         }
     };
-    let mut batch_size = size(&first);
     let mut batch = vec![first];
+    fill_batch(queue, &mut batch, limit, size);
+    Some(batch)
+}
+
+/// Adds all items that are queued to a batch, in order. Stops once the batch reaches `limit`, which the last item may exceed.
+pub fn fill_batch<T>(queue: &mut Receiver<T>, batch: &mut Vec<T>, limit: BatchSize, size: impl Fn(&T) -> BatchSize) {
+    let mut batch_size = batch.iter().map(&size).fold(BatchSize::default(), BatchSize::add);
     while !batch_size.reaches(limit)
         && let Ok(next) = queue.try_recv()
     {
         batch_size = batch_size + size(&next);
         batch.push(next);
     }
-    Some(batch)
 }
 
 #[cfg(test)]
@@ -78,6 +83,22 @@ mod tests {
         assert_eq!(recv_batch(&mut queue, &stopped, FULL, SIZE).await, Some(vec![1, 2, 3]));
         assert_eq!(recv_batch(&mut queue, &stopped, FULL, SIZE).await, Some(vec![60, 40]));
         assert_eq!(recv_batch(&mut queue, &stopped, FULL, SIZE).await, Some(vec![5]));
+    }
+
+    #[tokio::test]
+    async fn fills_batch_up_to_limit() {
+        let (sender, mut queue) = mpsc::channel(10);
+        for bytes in [1, 2, 3] {
+            sender.send(bytes).await.expect("queue item");
+        }
+        let mut batch = vec![7];
+        fill_batch(&mut queue, &mut batch, FULL, SIZE);
+        assert_eq!(batch, [7, 1, 2]);
+        fill_batch(&mut queue, &mut batch, FULL, SIZE);
+        assert_eq!(batch, [7, 1, 2], "full");
+        let mut batch = Vec::new();
+        fill_batch(&mut queue, &mut batch, FULL, SIZE);
+        assert_eq!(batch, [3]);
     }
 
     #[tokio::test]

@@ -1,8 +1,10 @@
 //! What the queues of messages and of changes share: their limits, and a deadline for each job.
 
+use std::sync::Arc;
+
 use neonchat_common::batch::BatchSize;
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{Mutex, OwnedMutexGuard, mpsc, oneshot},
     time::{Instant, timeout_at},
 };
 
@@ -14,6 +16,20 @@ pub(crate) const MAX_BATCH: BatchSize = BatchSize { messages: 512, bytes: 1024 *
 
 /// Callers that can wait for a statement to begin.
 pub(crate) const QUEUE_CAPACITY: usize = 4096;
+
+/// The right to run a statement that stores events other than messages: those of this process take turns.
+///
+/// Such a statement is tried again if another event of one of its chats was committed after it began: under load, side by side, most of
+/// them were. And while a queue waits for its turn, more gathers in it. Messages do not take part, so they never wait for a turn.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Turn(Arc<Mutex<()>>);
+
+impl Turn {
+    /// Waits until the statements that asked before have ended. The turn ends when the result is dropped.
+    pub(crate) async fn wait(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.0).lock_owned().await
+    }
+}
 
 /// The work of one caller.
 #[derive(Debug)]

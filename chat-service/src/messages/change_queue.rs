@@ -6,13 +6,13 @@
 use std::{collections::HashSet, slice};
 
 use neonchat_common::{
-    batch::{BatchSize, recv_batch},
+    batch::{BatchSize, fill_batch, recv_batch},
     tasks::Tasks,
 };
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{
-    batching::{self, MAX_BATCH, QUEUE_CAPACITY, in_time},
+    batching::{self, MAX_BATCH, QUEUE_CAPACITY, Turn, in_time},
     change::{ChangePolicy, NewChange},
     store::{self, ChangeResult},
 };
@@ -34,9 +34,9 @@ fn size(job: &Job) -> BatchSize {
 
 impl ChangeQueue {
     /// Starts the task. It ends with the process, after it has applied everything in the queue.
-    pub(super) fn start(db: Db, policy: ChangePolicy, tasks: &Tasks) -> Self {
+    pub(super) fn start(db: Db, policy: ChangePolicy, turn: Turn, tasks: &Tasks) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE_CAPACITY);
-        tasks.spawn(run(db, policy, jobs, tasks.clone()));
+        tasks.spawn(run(db, policy, turn, jobs, tasks.clone()));
         Self { queue }
     }
 
@@ -47,13 +47,17 @@ impl ChangeQueue {
     }
 }
 
-async fn run(db: Db, policy: ChangePolicy, mut jobs: mpsc::Receiver<Job>, tasks: Tasks) {
+async fn run(db: Db, policy: ChangePolicy, turn: Turn, mut queue: mpsc::Receiver<Job>, tasks: Tasks) {
     let stopped = tasks.stop_token();
-    while let Some(mut jobs) = recv_batch(&mut jobs, &stopped, MAX_BATCH, size).await {
+    while let Some(mut jobs) = recv_batch(&mut queue, &stopped, MAX_BATCH, size).await {
         while !jobs.is_empty() {
+            let turn = turn.wait().await;
+            // What has to wait for another statement shares it with what has arrived meanwhile.
+            fill_batch(&mut queue, &mut jobs, MAX_BATCH, size);
             let (batch, rest) = split_conflicts(jobs);
             // In a separate task, so that a panic fails only this batch.
             let _ = tasks.spawn(apply(db.clone(), policy, batch)).await;
+            drop(turn);
             jobs = rest;
         }
     }

@@ -9,6 +9,7 @@ use neonchat_common::{
 };
 
 use super::{
+    batching::Turn,
     change::{ChangePolicy, NewChange},
     change_queue::ChangeQueue,
     error::MessageError,
@@ -36,6 +37,7 @@ const SENT_TOTAL: &str = "chat_messages_sent_total";
 pub(crate) struct Messages {
     pub(super) db: Db,
     replica: Option<Replica>,
+    turn: Turn,
     resolver: Resolver,
     writer: Writer,
     changes: ChangeQueue,
@@ -52,16 +54,23 @@ impl Messages {
             edit_window_us: settings.edit_window.as_micros().try_into().unwrap_or(i64::MAX),
             keeps_versions: settings.edit_history != EditHistory::Off,
         };
+        let turn = Turn::default();
         Self {
             resolver: Resolver::start(db.clone(), settings.mention_all_interval_s, &tasks),
             writer: Writer::start(db.clone(), settings.large_chat_rate, &tasks),
-            changes: ChangeQueue::start(db.clone(), policy, &tasks),
+            changes: ChangeQueue::start(db.clone(), policy, turn.clone(), &tasks),
+            turn,
             db,
             replica: None,
             settings,
             notifier,
             tasks,
         }
+    }
+
+    /// Returns the turn of statements that store events other than messages.
+    pub(crate) fn turn(&self) -> Turn {
+        self.turn.clone()
     }
 
     /// Reads from a replica, if there is one, the pages of history that it is known to have.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use neonchat_common::{
-    batch::{BatchSize, recv_batch},
+    batch::{BatchSize, fill_batch, recv_batch},
     ids::{ChatId, MessageId, UserId},
     tasks::Tasks,
 };
@@ -25,7 +25,7 @@ use super::{
 use crate::{
     db::{Db, DbError},
     messages::{
-        batching::{self, MAX_BATCH, QUEUE_CAPACITY, in_time},
+        batching::{self, MAX_BATCH, QUEUE_CAPACITY, Turn, in_time},
         error::MessageError,
     },
 };
@@ -41,9 +41,9 @@ type Job = batching::Job<NewReaction, ReactionResult>;
 impl ReactionQueue {
     /// Starts the task. It ends with the process, after it has applied everything in the queue. `gathered` is notified when there is
     /// something to gather.
-    pub(super) fn start(db: Db, gathered: Arc<Notify>, tasks: &Tasks) -> Self {
+    pub(super) fn start(db: Db, gathered: Arc<Notify>, turn: Turn, tasks: &Tasks) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE_CAPACITY);
-        tasks.spawn(run(db, gathered, jobs, tasks.clone()));
+        tasks.spawn(run(db, gathered, turn, jobs, tasks.clone()));
         Self { queue }
     }
 
@@ -54,17 +54,24 @@ impl ReactionQueue {
     }
 }
 
-async fn run(db: Db, gathered: Arc<Notify>, mut jobs: mpsc::Receiver<Job>, tasks: Tasks) {
+async fn run(db: Db, gathered: Arc<Notify>, turn: Turn, mut queue: mpsc::Receiver<Job>, tasks: Tasks) {
     let stopped = tasks.stop_token();
     let size = |_: &Job| BatchSize { messages: 1, bytes: 0 };
-    while let Some(jobs) = recv_batch(&mut jobs, &stopped, MAX_BATCH, size).await {
-        // In a separate task, so that a panic fails only this batch.
-        let _ = tasks.spawn(apply_all(db.clone(), Arc::clone(&gathered), jobs)).await;
+    while let Some(mut jobs) = recv_batch(&mut queue, &stopped, MAX_BATCH, size).await {
+        while !jobs.is_empty() {
+            let turn = turn.wait().await;
+            // What has to wait for another statement shares it with what has arrived meanwhile.
+            fill_batch(&mut queue, &mut jobs, MAX_BATCH, size);
+            // In a separate task, so that a panic fails only this batch.
+            jobs = tasks.spawn(apply(db.clone(), Arc::clone(&gathered), jobs)).await.unwrap_or_default();
+            drop(turn);
+        }
     }
 }
 
-async fn apply_all(db: Db, gathered: Arc<Notify>, jobs: Vec<Job>) {
-    let Some((mut jobs, start_by)) = in_time(jobs, |_| Err(DbError::QueueTimeout.into())) else { return };
+/// Applies the changes that two statements can apply. Returns the others.
+async fn apply(db: Db, gathered: Arc<Notify>, jobs: Vec<Job>) -> Vec<Job> {
+    let Some((jobs, start_by)) = in_time(jobs, |_| Err(DbError::QueueTimeout.into())) else { return Vec::new() };
     let chats: HashSet<_> = jobs.iter().map(|job| job.work.chat.0).collect();
     let chats: Vec<_> = chats.into_iter().collect();
     let find = async |connection: &mut _| Ok(store::windows(connection, chats.clone()).await?);
@@ -72,26 +79,25 @@ async fn apply_all(db: Db, gathered: Arc<Notify>, jobs: Vec<Job>) {
         Ok(windows) => windows,
         Err(error) => {
             let error = MessageError::from(error);
-            return answer(jobs.into_iter().map(|job| (job, Err(error.clone()))));
+            answer(jobs.into_iter().map(|job| (job, Err(error.clone()))));
+            return Vec::new();
         }
     };
-    while !jobs.is_empty() {
-        let (batch, rest) = split_conflicts(jobs, &windows);
-        jobs = rest;
-        let (in_larger, in_small): (Vec<_>, Vec<_>) =
-            batch.into_iter().partition(|job| windows.contains_key(&job.work.chat));
-        for (shape, batch) in [(Shape::Events, in_small), (Shape::Gathered, in_larger)] {
-            let start_by = batch.iter().map(|job| job.start_by).min();
-            let Some(start_by) = start_by else { continue };
-            let changes: Vec<_> =
-                batch.iter().map(|job| (&job.work, windows.get(&job.work.chat).copied().unwrap_or_default())).collect();
-            let outcomes = apply_batch_or_singly(&db, shape, start_by, &changes).await;
-            if outcomes.iter().any(|outcome| matches!(outcome, Ok(ReactionOutcome::Gathered))) {
-                gathered.notify_one();
-            }
-            answer(batch.into_iter().zip(outcomes));
+    let (batch, rest) = split_conflicts(jobs, &windows);
+    let (in_larger, in_small): (Vec<_>, Vec<_>) =
+        batch.into_iter().partition(|job| windows.contains_key(&job.work.chat));
+    for (shape, batch) in [(Shape::Events, in_small), (Shape::Gathered, in_larger)] {
+        let start_by = batch.iter().map(|job| job.start_by).min();
+        let Some(start_by) = start_by else { continue };
+        let changes: Vec<_> =
+            batch.iter().map(|job| (&job.work, windows.get(&job.work.chat).copied().unwrap_or_default())).collect();
+        let outcomes = apply_batch_or_singly(&db, shape, start_by, &changes).await;
+        if outcomes.iter().any(|outcome| matches!(outcome, Ok(ReactionOutcome::Gathered))) {
+            gathered.notify_one();
         }
+        answer(batch.into_iter().zip(outcomes));
     }
+    rest
 }
 
 fn answer(outcomes: impl Iterator<Item = (Job, ReactionResult)>) {

@@ -70,7 +70,7 @@ impl ReactionService {
         }
         let limit = per_second.saturating_mul(u32::try_from(WINDOW.as_secs()).unwrap_or(u32::MAX));
         let rule = (limit > 0).then_some(Rule { limit, window: WINDOW });
-        let queue = ReactionQueue::start(db.clone(), gathered, &tasks);
+        let queue = ReactionQueue::start(db.clone(), gathered, messages.turn(), &tasks);
         Self { db, messages, timeline, notifier, tasks, queue, limiter, rule, is_enabled }
     }
 
