@@ -140,13 +140,13 @@ impl Delivery {
         publications: Vec<Publication>,
     ) -> impl Future<Output = Vec<bool>> + Send + use<> {
         let publisher = self.publisher.clone();
-        let mut published = Box::pin(maybe_done(async move { publisher.publish_all(publications).await }));
+        let mut results = Box::pin(maybe_done(async move { publisher.publish_all(publications).await }));
         // The first poll fills the queue.
-        let _ = poll!(&mut published);
+        let _ = poll!(&mut results);
         async move {
-            published.as_mut().await;
+            results.as_mut().await;
             // Taken once, so that there is a result. Without one, nothing counts as published.
-            published.as_mut().take_output().unwrap_or_else(Vec::new)
+            results.as_mut().take_output().unwrap_or_else(Vec::new)
         }
     }
 

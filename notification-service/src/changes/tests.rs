@@ -128,7 +128,7 @@ struct Fixture {
 }
 
 impl Fixture {
-    async fn start(has_batches: bool) -> (Self, mpsc::Receiver<Vec<String>>) {
+    fn start(has_batches: bool) -> (Self, mpsc::Receiver<Vec<String>>) {
         let (calls, received) = mpsc::channel(100);
         let answers = Arc::new(Semaphore::new(0));
         let stand_in = StandIn { has_batches, calls, answers: Arc::clone(&answers) };
@@ -166,7 +166,7 @@ fn worker(hub: &Arc<Hub>, chat_service: ChatService, tasks: &Tasks) -> ChangeWor
 
 #[tokio::test]
 async fn changes_that_wait_share_the_next_call() {
-    let (f, mut calls) = Fixture::start(true).await;
+    let (f, mut calls) = Fixture::start(true);
     let mut first = pin!(f.react("1"));
     assert!(poll!(&mut first).is_pending());
     assert_eq!(calls.recv().await, Some(vec!["1".to_owned()]));
@@ -182,7 +182,7 @@ async fn changes_that_wait_share_the_next_call() {
 
 #[tokio::test]
 async fn makes_single_calls_to_a_chat_service_without_batches() {
-    let (f, mut calls) = Fixture::start(false).await;
+    let (f, mut calls) = Fixture::start(false);
     f.answers.add_permits(4);
     assert_eq!(f.react("1").await, Ok(Some(1)));
     let others = ["22", BAD, "4444"].map(|emoji| f.react(emoji));
@@ -212,8 +212,8 @@ async fn refuses_in_time_while_too_many_changes_wait() {
     let error = make().await.expect_err("exceed capacity");
     assert_eq!((error.code, began.elapsed()), (ErrorCode::Unavailable, ANSWER_TIMEOUT));
     // The first one has waited too long by now.
-    let worker = worker(&hub, unreachable::chat_service(), &Tasks::new());
-    tokio::spawn(queued.run(worker, CancellationToken::new()));
+    let tasks = Tasks::new();
+    tasks.spawn(queued.run(worker(&hub, unreachable::chat_service(), &tasks), CancellationToken::new()));
     assert_eq!(first.await.expect_err("waited too long").code, ErrorCode::Unavailable);
 }
 
