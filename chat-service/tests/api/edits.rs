@@ -421,7 +421,7 @@ async fn batch_has_an_outcome_for_each_change() {
     let events = f.events(&f.author).await;
     let mut kinds: Vec<_> = events[2..].iter().map(|event| event["type"].as_str().expect("type")).collect();
     kinds.sort_unstable();
-    assert_eq!(kinds, ["message_deleted", "message_edited", "message_reactions"]);
+    assert_eq!(kinds, ["message_edited", "messages_deleted", "reactions"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -51,7 +51,7 @@ async fn makes_the_changes_of_a_socket_in_their_order() {
         (json!(request(4)), json!(4), Value::Null, json!(false)),
     ];
     assert_eq!(shown, expected);
-    for (kind, seq) in [("message_edited", 2), ("message_reactions", 3), ("message_deleted", 4)] {
+    for (kind, seq) in [("message_edited", 2), ("reactions", 3), ("messages_deleted", 4)] {
         assert_eq!(bobs.expect_beside_presence(kind).await.expect("receive event")["seq"], seq);
     }
     bobs.expect_quiet().await.expect("receive nothing else");
