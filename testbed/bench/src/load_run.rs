@@ -64,7 +64,8 @@ impl LoadRun {
     pub(crate) fn failure(&self, name: &str, stored: usize) -> Option<String> {
         let (violations, sent) = (self.journal.violations(), self.journal.sent());
         let passed = violations == Violations::default() && stored == sent;
-        (!passed).then(|| format!("{name}: {stored} of {sent} messages are stored; {violations:?}"))
+        let unexpected = self.journal.first_unexpected();
+        (!passed).then(|| format!("{name}: {stored} of {sent} messages are stored; {violations:?} {unexpected}"))
     }
 }
 

@@ -43,7 +43,12 @@ pub(crate) struct Journal {
     changes: usize,
     /// The number of violations.
     violations: Violations,
+    /// The beginning of the first unexpected frame.
+    first_unexpected: Option<String>,
 }
+
+/// How much of an unexpected frame is shown, in characters.
+const SHOWN: usize = 200;
 
 /// The number of violations of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -131,8 +136,14 @@ impl Journal {
     }
 
     /// Records an unexpected frame.
-    pub(crate) const fn unexpected(&mut self) {
+    pub(crate) fn unexpected(&mut self, payload: &[u8]) {
         self.violations.unexpected += 1;
+        self.first_unexpected.get_or_insert_with(|| String::from_utf8_lossy(payload).chars().take(SHOWN).collect());
+    }
+
+    /// Returns the beginning of the first unexpected frame.
+    pub(crate) fn first_unexpected(&self) -> &str {
+        self.first_unexpected.as_deref().unwrap_or_default()
     }
 
     fn note(&mut self, number: u64, what: impl FnOnce(&mut Entry) -> bool) -> Done {
@@ -259,7 +270,9 @@ mod tests {
         assert_eq!(journal.delivered(numbers[2], ms(2), |_| Some(1)), None);
         assert_eq!(journal.acked(numbers[2], ms(2), |_| Some(0)), None);
         journal.refused(None);
-        journal.unexpected();
-        assert_eq!(journal.violations(), Violations { refused: 2, lost: 3, stray: 4, unexpected: 1 });
+        journal.unexpected(br#"{"type":"lagged"}"#);
+        journal.unexpected(b"{}");
+        assert_eq!(journal.first_unexpected(), r#"{"type":"lagged"}"#);
+        assert_eq!(journal.violations(), Violations { refused: 2, lost: 3, stray: 4, unexpected: 2 });
     }
 }

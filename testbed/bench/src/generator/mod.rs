@@ -247,7 +247,7 @@ impl Driver<'_> {
             ServerEvent::Refused(number) => self.journal.refused(number),
             ServerEvent::Ignored => None,
             ServerEvent::Unexpected => {
-                self.journal.unexpected();
+                self.journal.unexpected(payload);
                 None
             }
         }
