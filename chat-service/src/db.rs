@@ -3,6 +3,7 @@
 mod connect;
 mod factory;
 mod migrations;
+mod prepared;
 mod replica;
 mod requirements;
 
@@ -28,6 +29,7 @@ pub use self::{connect::Connector, migrations::MIGRATIONS};
 pub(crate) use self::{
     connect::Session,
     migrations::apply_migrations,
+    prepared::prepared,
     replica::Replica,
     requirements::{UnmetRequirements, check, check_new_session},
 };

@@ -2,13 +2,13 @@
 //! reports what is wrong.
 
 use diesel::{
-    QueryableByName, sql_query,
+    QueryableByName,
     sql_types::{Array, Bool, Integer, Text},
 };
 use diesel_async::RunQueryDsl as _;
 use thiserror::Error;
 
-use super::{Connector, connect::Session};
+use super::{Connector, connect::Session, prepared};
 
 /// The oldest tested version, as `server_version_num`.
 const MIN_VERSION: i32 = 15_00_00;
@@ -75,7 +75,7 @@ pub(crate) struct UnmetRequirements(String);
 /// # Errors
 /// [`UnmetRequirements`], or Postgres did not answer.
 pub(crate) async fn check(session: &mut Session) -> anyhow::Result<()> {
-    let facts: Facts = sql_query(FACTS).get_result(&mut session.connection).await?;
+    let facts: Facts = prepared(FACTS).get_result(&mut session.connection).await?;
     let problems = facts.problems(&session.marker);
     if problems.is_empty() { Ok(()) } else { Err(UnmetRequirements(problems.join("; ")).into()) }
 }

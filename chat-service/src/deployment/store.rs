@@ -5,12 +5,14 @@ use std::sync::Once;
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use diesel::{
-    OptionalExtension as _, QueryResult, QueryableByName, sql_query,
+    OptionalExtension as _, QueryResult, QueryableByName,
     sql_types::{BigInt, Bool, Nullable, Oid, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 use neonchat_common::{deployment::Deployment, ids::DeploymentId};
 use uuid::Uuid;
+
+use crate::db::prepared;
 
 /// Finds the OID of the database. Managed services may forbid `pg_control_system`.
 const DATABASE: &str = "SELECT oid, has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE') AS may_ask
@@ -86,7 +88,7 @@ pub(super) async fn identify(connection: &mut AsyncPgConnection) -> QueryResult<
 
 /// Returns the OID of the database, and the identifier of its Postgres cluster if that may be read.
 async fn locate(connection: &mut AsyncPgConnection) -> QueryResult<(u32, Option<i64>)> {
-    let Database { oid, may_ask } = sql_query(DATABASE).get_result(connection).await?;
+    let Database { oid, may_ask } = prepared(DATABASE).get_result(connection).await?;
     if !may_ask {
         WARN_ONCE.call_once(|| {
             tracing::warn!(
@@ -95,7 +97,7 @@ async fn locate(connection: &mut AsyncPgConnection) -> QueryResult<(u32, Option<
         });
         return Ok((oid, None));
     }
-    let Cluster { system_identifier } = sql_query(CLUSTER).get_result(connection).await?;
+    let Cluster { system_identifier } = prepared(CLUSTER).get_result(connection).await?;
     Ok((oid, Some(system_identifier)))
 }
 
@@ -110,12 +112,12 @@ pub(super) async fn renew(connection: &mut AsyncPgConnection) -> anyhow::Result<
 }
 
 async fn replace(connection: &mut AsyncPgConnection, sql: &str, oid: u32, cluster: Option<i64>) -> QueryResult<()> {
-    let replace = sql_query(sql).bind::<Oid, _>(oid).bind::<Nullable<BigInt>, _>(cluster);
+    let replace = prepared(sql).bind::<Oid, _>(oid).bind::<Nullable<BigInt>, _>(cluster);
     replace.bind::<SqlUuid, _>(DeploymentId::new().0).execute(connection).await?;
     Ok(())
 }
 
 async fn read(connection: &mut AsyncPgConnection, oid: u32, cluster: Option<i64>) -> QueryResult<Deployment> {
-    let read = sql_query(READ).bind::<Oid, _>(oid).bind::<Nullable<BigInt>, _>(cluster);
+    let read = prepared(READ).bind::<Oid, _>(oid).bind::<Nullable<BigInt>, _>(cluster);
     read.get_result::<Row>(connection).await.map(Deployment::from)
 }

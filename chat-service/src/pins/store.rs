@@ -3,7 +3,6 @@
 use chrono::{DateTime, Utc};
 use diesel::{
     ExpressionMethods as _, HasQuery as _, OptionalExtension as _, QueryDsl as _, QueryResult, QueryableByName,
-    sql_query,
     sql_types::{BigInt, Bool, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, RunQueryDsl as _};
@@ -12,7 +11,7 @@ use uuid::Uuid;
 
 use super::model::{MAX_PINS, NewPin, Pin, PinOutcome, Pins};
 use crate::{
-    db::Db,
+    db::{Db, prepared},
     messages::{
         error::{MessageError, Quantity},
         model::Message,
@@ -134,7 +133,7 @@ pub(super) async fn change(db: &Db, new: NewPin) -> Result<PinOutcome, MessageEr
 }
 
 async fn run(connection: &mut AsyncPgConnection, new: NewPin) -> QueryResult<Option<Row>> {
-    sql_query(CHANGE)
+    prepared(CHANGE)
         .bind::<SqlUuid, _>(new.chat.0)
         .bind::<SqlUuid, _>(new.user.0)
         .bind::<SqlUuid, _>(new.message.0)

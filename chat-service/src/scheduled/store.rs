@@ -10,7 +10,6 @@ use diesel::{
     QueryableByName,
     dsl::exists,
     result::Error as QueryError,
-    sql_query,
     sql_types::{BigInt, Bool, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, RunQueryDsl as _};
@@ -28,7 +27,7 @@ use super::{
 };
 use crate::{
     access::Access,
-    db::{Db, DbResult},
+    db::{Db, DbResult, prepared},
     messages::{error::MessageError, given::Given, model::IS_GONE},
     rights::{Action, ChatKind, ChatSettings, may},
     schema::{chat_profiles, messages, scheduled_messages, users},
@@ -183,7 +182,7 @@ async fn find_sent(
     );
     let Body { text, given } = &message.body;
     let given_digest = (*given != Given::default()).then(|| given.digest());
-    let query = sql_query(query).bind::<SqlUuid, _>(message.sender.0).bind::<SqlUuid, _>(message.request_id.0);
+    let query = prepared(&query).bind::<SqlUuid, _>(message.sender.0).bind::<SqlUuid, _>(message.request_id.0);
     let query = query.bind::<SqlUuid, _>(message.chat.0).bind::<Text, _>(text.as_str());
     let row = query.bind::<Nullable<BigInt>, _>(given_digest).get_result::<SentRow>(connection).await.optional()?;
     match row {
@@ -259,7 +258,7 @@ pub(super) async fn change(
     let text = text.map_err(|error| QueryError::SerializationError(error.into()))?;
     db.run(async |connection| {
         access(connection, user, chat).await?;
-        let change = sql_query(CHANGE).bind::<SqlUuid, _>(id.0).bind::<SqlUuid, _>(chat.0).bind::<SqlUuid, _>(user.0);
+        let change = prepared(CHANGE).bind::<SqlUuid, _>(id.0).bind::<SqlUuid, _>(chat.0).bind::<SqlUuid, _>(user.0);
         let change = change.bind::<Nullable<Timestamptz>, _>(patch.send_at).bind::<Nullable<Jsonb>, _>(&text);
         let changed = change.get_result::<Changed>(connection).await.optional()?;
         let Changed { id, send_at, request_id, body } = changed.ok_or(MessageError::NoSuchScheduled)?;

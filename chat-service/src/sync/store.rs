@@ -8,7 +8,7 @@ use diesel::{
 use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
-use crate::db::{Db, DbResult};
+use crate::db::{Db, DbResult, prepared};
 
 /// The maximum number of changes in one answer.
 pub(super) const MAX_CHANGES: i64 = 10_000;
@@ -44,16 +44,17 @@ pub(super) struct Change {
 /// are complete, by the clock of Postgres.
 pub(super) async fn changes(db: &Db, since: Option<DateTime<Utc>>) -> DbResult<(DateTime<Utc>, Vec<Change>)> {
     let now = diesel::select(diesel::dsl::now.into_sql::<Timestamptz>());
-    let changes =
-        since.map(|since| diesel::sql_query(CHANGES).bind::<Timestamptz, _>(since).bind::<BigInt, _>(MAX_CHANGES));
     db.query(async |connection| {
         // The clock is read first: a change that is committed in between is returned again by the next call.
         let now: DateTime<Utc> = now.get_result(connection).await?;
-        let changes = match changes {
-            Some(changes) => changes.load(connection).await?,
+        let changes = match since {
+            Some(since) => {
+                let changes = prepared(CHANGES).bind::<Timestamptz, _>(since).bind::<BigInt, _>(MAX_CHANGES);
+                changes.load(connection).await?
+            }
             None => Vec::new(),
         };
-        diesel::sql_query(SWEEP).execute(connection).await?;
+        prepared(SWEEP).execute(connection).await?;
         Ok((now - SETTLED, changes))
     })
     .await

@@ -1,14 +1,11 @@
 //! When users were last seen, in Postgres.
 
-use diesel::{
-    sql_query,
-    sql_types::{Array, Timestamptz, Uuid as SqlUuid},
-};
+use diesel::sql_types::{Array, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 use uuid::Uuid;
 
 use super::model::LastSeen;
-use crate::db::{Db, DbResult};
+use crate::db::{Db, DbResult, prepared};
 
 /// Locks the rows in the order of their ids, so that calls with the same users do not wait for each other in a circle.
 const RECORD: &str = "
@@ -27,7 +24,7 @@ const RECORD: &str = "
 pub(super) async fn record(db: &Db, users: &[LastSeen]) -> DbResult<()> {
     let (ids, times): (Vec<Uuid>, Vec<_>) = users.iter().map(|seen| (seen.user.0, seen.at)).unzip();
     let record = async |connection: &mut AsyncPgConnection| {
-        let statement = sql_query(RECORD).bind::<Array<SqlUuid>, _>(&ids).bind::<Array<Timestamptz>, _>(&times);
+        let statement = prepared(RECORD).bind::<Array<SqlUuid>, _>(&ids).bind::<Array<Timestamptz>, _>(&times);
         statement.execute(connection).await
     };
     db.query(record).await.map(drop)

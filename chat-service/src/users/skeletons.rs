@@ -11,6 +11,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 use uuid::Uuid;
 
 use super::username::Username;
+use crate::db::prepared;
 use crate::schema::users;
 
 /// The number of users that one statement updates.
@@ -52,7 +53,7 @@ pub(crate) async fn backfill(connection: &mut AsyncPgConnection) -> QueryResult<
 
 async fn update(connection: &mut AsyncPgConnection, ids: &[Uuid], skeletons: &[String]) -> QueryResult<usize> {
     loop {
-        let update = diesel::sql_query(FILL).bind::<Array<SqlUuid>, _>(ids).bind::<Array<Text>, _>(skeletons);
+        let update = prepared(FILL).bind::<Array<SqlUuid>, _>(ids).bind::<Array<Text>, _>(skeletons);
         match update.execute(connection).await {
             // A user with the same skeleton has just registered. The next attempt sees it.
             Err(QueryError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {}

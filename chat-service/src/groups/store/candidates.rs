@@ -1,7 +1,7 @@
 //! Who of some users can become a member.
 
 use diesel::{
-    ExpressionMethods as _, QueryDsl as _, QueryResult, QueryableByName, sql_query,
+    ExpressionMethods as _, QueryDsl as _, QueryResult, QueryableByName,
     sql_types::{Array, BigInt, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::uuids;
 use crate::{
     config::GroupSettings,
+    db::prepared,
     groups::model::{NotAdded, NotAddedReason},
     schema::{chat_bans, users},
 };
@@ -103,7 +104,7 @@ async fn over_limit(
     limits: GroupSettings,
 ) -> QueryResult<Vec<UserId>> {
     let query =
-        sql_query(OVER_LIMIT).bind::<Array<SqlUuid>, _>(uuids(of)).bind::<BigInt, _>(i64::from(limits.chats_per_user));
+        prepared(OVER_LIMIT).bind::<Array<SqlUuid>, _>(uuids(of)).bind::<BigInt, _>(i64::from(limits.chats_per_user));
     let full: Vec<Candidate> = query.load(connection).await?;
     Ok(full.into_iter().map(|candidate| UserId(candidate.id)).collect())
 }

@@ -1,7 +1,7 @@
 //! Members who were removed together with their messages.
 
 use diesel::{
-    OptionalExtension as _, QueryResult, QueryableByName, sql_query,
+    OptionalExtension as _, QueryResult, QueryableByName,
     sql_types::{Array, BigInt, Bool, Integer, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
@@ -12,7 +12,7 @@ use neonchat_common::{
 use uuid::Uuid;
 
 use super::uuids;
-use crate::db::{Db, DbResult};
+use crate::db::{Db, DbResult, prepared};
 
 /// The most messages of one user that are deleted: the last ones. Those that were deleted before count, so a repeated request does not
 /// delete more.
@@ -96,7 +96,7 @@ pub(super) async fn add(
     by: UserId,
     until: Seq,
 ) -> QueryResult<()> {
-    let add = sql_query(ADD).bind::<SqlUuid, _>(chat.0).bind::<Array<SqlUuid>, _>(uuids(users));
+    let add = prepared(ADD).bind::<SqlUuid, _>(chat.0).bind::<Array<SqlUuid>, _>(uuids(users));
     let add = add.bind::<SqlUuid, _>(by.0).bind::<BigInt, _>(until).bind::<BigInt, _>(REACH);
     let add = add.bind::<Integer, _>(MOST);
     add.execute(connection).await.map(drop)
@@ -104,7 +104,7 @@ pub(super) async fn add(
 
 /// Takes a request that no instance works on.
 pub(in crate::groups) async fn claim(db: &Db) -> DbResult<Option<Cleanup>> {
-    db.query(async |connection| sql_query(CLAIM).get_result::<Cleanup>(connection).await.optional()).await
+    db.query(async |connection| prepared(CLAIM).get_result::<Cleanup>(connection).await.optional()).await
 }
 
 impl Cleanup {
@@ -126,7 +126,7 @@ impl Cleanup {
         let most = usize::try_from(self.remaining).unwrap_or(0).min(MAX_DELETED);
         let from = self.from_seq.max(self.until_seq - SPAN);
         let find = async |connection: &mut _| {
-            let find = sql_query(FIND).bind::<SqlUuid, _>(self.chat_id).bind::<SqlUuid, _>(self.user_id);
+            let find = prepared(FIND).bind::<SqlUuid, _>(self.chat_id).bind::<SqlUuid, _>(self.user_id);
             let find = find.bind::<BigInt, _>(from).bind::<BigInt, _>(self.until_seq);
             find.bind::<BigInt, _>(i64::try_from(most).unwrap_or(i64::MAX)).load::<Found>(connection).await
         };
@@ -145,7 +145,7 @@ impl Cleanup {
             return Ok(None);
         };
         let advance = async |connection: &mut _| {
-            let advance = sql_query(ADVANCE).bind::<SqlUuid, _>(self.chat_id).bind::<SqlUuid, _>(self.user_id);
+            let advance = prepared(ADVANCE).bind::<SqlUuid, _>(self.chat_id).bind::<SqlUuid, _>(self.user_id);
             let advance = advance.bind::<SqlUuid, _>(self.by_id).bind::<BigInt, _>(self.until_seq);
             advance.bind::<BigInt, _>(rest.until_seq).bind::<Integer, _>(rest.remaining).execute(connection).await
         };
@@ -155,7 +155,7 @@ impl Cleanup {
     /// Removes the request, unless it came again.
     pub(in crate::groups) async fn end(&self, db: &Db) -> DbResult<()> {
         let end = async |connection: &mut _| {
-            let end = sql_query(END).bind::<SqlUuid, _>(self.chat_id).bind::<SqlUuid, _>(self.user_id);
+            let end = prepared(END).bind::<SqlUuid, _>(self.chat_id).bind::<SqlUuid, _>(self.user_id);
             end.bind::<SqlUuid, _>(self.by_id).bind::<BigInt, _>(self.until_seq).execute(connection).await
         };
         db.query(end).await.map(drop)

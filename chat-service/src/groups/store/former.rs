@@ -1,7 +1,7 @@
 //! Users who leave a chat and may return: a restriction and slow mode hold again then.
 
 use diesel::{
-    ExpressionMethods as _, QueryDsl as _, QueryResult, QueryableByName, sql_query,
+    ExpressionMethods as _, QueryDsl as _, QueryResult, QueryableByName,
     sql_types::{Array, BigInt, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
@@ -9,7 +9,7 @@ use neonchat_common::ids::{ChatId, UserId};
 
 use super::uuids;
 use crate::{
-    db::{Db, DbResult},
+    db::{Db, DbResult, prepared},
     schema::chat_prefs,
 };
 
@@ -52,7 +52,7 @@ struct Removed {
 
 /// Deletes members, and keeps what holds again if they return. Returns how many there were.
 pub(super) async fn remove(connection: &mut AsyncPgConnection, chat: ChatId, users: &[UserId]) -> QueryResult<i64> {
-    let remove = sql_query(REMOVE).bind::<SqlUuid, _>(chat.0).bind::<Array<SqlUuid>, _>(uuids(users));
+    let remove = prepared(REMOVE).bind::<SqlUuid, _>(chat.0).bind::<Array<SqlUuid>, _>(uuids(users));
     let count = remove.get_result::<Removed>(connection).await?.count;
     delete_prefs(connection, chat, users).await?;
     Ok(count)
@@ -71,11 +71,11 @@ async fn delete_prefs(connection: &mut AsyncPgConnection, chat: ChatId, users: &
 pub(super) async fn restore(connection: &mut AsyncPgConnection, chat: ChatId, users: &[UserId]) -> QueryResult<()> {
     // An instance of an earlier version may have removed them without deleting these.
     delete_prefs(connection, chat, users).await?;
-    let restore = sql_query(RESTORE).bind::<SqlUuid, _>(chat.0).bind::<Array<SqlUuid>, _>(uuids(users));
+    let restore = prepared(RESTORE).bind::<SqlUuid, _>(chat.0).bind::<Array<SqlUuid>, _>(uuids(users));
     restore.execute(connection).await.map(drop)
 }
 
 /// Deletes some of the rows that do not matter any more. Returns whether there may be more.
 pub(in crate::groups) async fn sweep(db: &Db) -> DbResult<bool> {
-    Ok(db.query(async |connection| sql_query(SWEEP).execute(connection).await).await? > 0)
+    Ok(db.query(async |connection| prepared(SWEEP).execute(connection).await).await? > 0)
 }

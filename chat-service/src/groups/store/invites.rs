@@ -6,7 +6,6 @@ use diesel::{
     BoolExpressionMethods as _, ExpressionMethods as _, NullableExpressionMethods as _, OptionalExtension as _,
     QueryDsl as _, QueryResult, Queryable, Selectable, SelectableHelper as _,
     dsl::count_star,
-    sql_query,
     sql_types::{Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
@@ -21,7 +20,7 @@ use super::{
     locked::{Change, LockedChat, Member},
 };
 use crate::{
-    db::{Db, DbResult},
+    db::{Db, DbResult, prepared},
     event_kind::EventKind,
     groups::{
         error::{GroupError, Quantity},
@@ -213,7 +212,7 @@ fn new_code() -> Result<String, GroupError> {
 /// Deletes the invites of a chat that ceased to be valid a day ago, so that they do not become more and more. Until then a repeated
 /// request finds them. Those of pending requests to join stay.
 async fn delete_dead(connection: &mut AsyncPgConnection, chat: &LockedChat) -> QueryResult<()> {
-    let delete = sql_query(
+    let delete = prepared(
         "DELETE FROM chat_invites AS invite
           WHERE chat_id = $1
             AND (revoked_at < $2 OR expires_at < $2 OR uses >= max_uses AND created_at < $2)

@@ -1,11 +1,11 @@
 //! Deletes the rows of closed chats, bit by bit, so that no statement holds locks for long.
 
-use diesel::{OptionalExtension as _, QueryableByName, sql_query, sql_types::Uuid as SqlUuid};
+use diesel::{OptionalExtension as _, QueryableByName, sql_types::Uuid as SqlUuid};
 use diesel_async::RunQueryDsl as _;
 use neonchat_common::ids::ChatId;
 use uuid::Uuid;
 
-use crate::db::{Db, DbResult};
+use crate::db::{Db, DbResult, prepared};
 
 /// Chats that were closed this long ago. Until then, an instance of notification-service that missed the last event can fetch it.
 const FIND: &str = "SELECT id FROM chats
@@ -46,7 +46,7 @@ struct Found {
 
 /// Returns a closed chat whose rows can be deleted.
 pub(in crate::groups) async fn find_closed(db: &Db) -> DbResult<Option<ChatId>> {
-    let found = db.query(async |connection| sql_query(FIND).get_result::<Found>(connection).await.optional());
+    let found = db.query(async |connection| prepared(FIND).get_result::<Found>(connection).await.optional());
     Ok(found.await?.map(|found| ChatId(found.id)))
 }
 
@@ -58,7 +58,7 @@ pub(in crate::groups) async fn purge(db: &Db, chat: ChatId) -> DbResult<bool> {
                  SELECT ctid FROM {table} WHERE chat_id = $1 LIMIT {CHUNK} FOR UPDATE SKIP LOCKED))"
         );
         let deleted =
-            db.query(async |connection| sql_query(&delete).bind::<SqlUuid, _>(chat.0).execute(connection).await);
+            db.query(async |connection| prepared(&delete).bind::<SqlUuid, _>(chat.0).execute(connection).await);
         if deleted.await? > 0 {
             return Ok(true);
         }
@@ -75,6 +75,6 @@ async fn finish(db: &Db, chat: ChatId) -> DbResult<bool> {
                  WHERE chat_id = $1)
          UPDATE chats SET is_purged = TRUE WHERE id = $1 AND is_closed AND {has_no_rows}"
     );
-    let marked = db.query(async |connection| sql_query(&mark).bind::<SqlUuid, _>(chat.0).execute(connection).await);
+    let marked = db.query(async |connection| prepared(&mark).bind::<SqlUuid, _>(chat.0).execute(connection).await);
     Ok(marked.await? > 0)
 }

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    QueryableByName, sql_query,
+    QueryableByName,
     sql_types::{Array, BigInt, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl as _;
 use neonchat_common::ids::{ChatId, Seq};
 use uuid::Uuid;
 
-use crate::db::{Db, DbResult};
+use crate::db::{Db, DbResult, prepared};
 
 /// The most messages that one statement deletes.
 const BATCH: usize = 200;
@@ -92,8 +92,8 @@ pub(in crate::messages) type Expired = (DateTime<Utc>, Seq);
 /// Returns some messages that have disappeared, by chat, and whether these are the last ones.
 pub(in crate::messages) async fn find_expired(db: &Db) -> DbResult<(BTreeMap<ChatId, Vec<Expired>>, bool)> {
     let most = i64::try_from(BATCH).unwrap_or(i64::MAX);
-    let find = sql_query(FIND).bind::<BigInt, _>(most);
-    let found: Vec<Found> = db.query(async |connection| find.load(connection).await).await?;
+    let find = || prepared(FIND).bind::<BigInt, _>(most);
+    let found: Vec<Found> = db.query(async |connection| find().load(connection).await).await?;
     let is_last = found.len() < BATCH;
     let mut expired = BTreeMap::<_, Vec<_>>::new();
     for Found { chat_id, expires_at, seq } in found {
@@ -107,11 +107,11 @@ pub(in crate::messages) async fn wipe(db: &Db, chat: ChatId, messages: &[Expired
     let (times, seqs): (Vec<_>, Vec<_>) = messages.iter().copied().unzip();
     let last = seqs.iter().copied().max().unwrap_or(0);
     db.query(async |connection| {
-        sql_query(RAISE_GONE).bind::<SqlUuid, _>(chat.0).bind::<BigInt, _>(last).execute(connection).await?;
-        let wipe = sql_query(WIPE).bind::<SqlUuid, _>(chat.0);
+        prepared(RAISE_GONE).bind::<SqlUuid, _>(chat.0).bind::<BigInt, _>(last).execute(connection).await?;
+        let wipe = prepared(WIPE).bind::<SqlUuid, _>(chat.0);
         let wipe = wipe.bind::<Array<Timestamptz>, _>(&times).bind::<Array<BigInt>, _>(&seqs);
         let Wiped { wiped } = wipe.get_result(connection).await?;
-        sql_query(RAISE_FLOOR).bind::<SqlUuid, _>(chat.0).bind::<BigInt, _>(last).execute(connection).await?;
+        prepared(RAISE_FLOOR).bind::<SqlUuid, _>(chat.0).bind::<BigInt, _>(last).execute(connection).await?;
         Ok(wiped.unsigned_abs())
     })
     .await

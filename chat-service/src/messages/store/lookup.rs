@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    ExpressionMethods as _, HasQuery as _, OptionalExtension as _, QueryDsl as _, QueryableByName, sql_query,
+    ExpressionMethods as _, HasQuery as _, OptionalExtension as _, QueryDsl as _, QueryableByName,
     sql_types::{BigInt, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::{access, is_visible_to, latest_access};
 use crate::{
     access::Access,
-    db::{Db, DbResult},
+    db::{Db, DbResult, prepared},
     messages::{
         error::MessageError,
         model::{History, LookupLimit, MentionPlace, Mentioned, Message, Replies},
@@ -131,7 +131,7 @@ pub(in crate::messages) async fn mentions(
     let before =
         before.unwrap_or(MentionPlace { at: DateTime::<Utc>::MAX_UTC, chat: ChatId(Uuid::max()), seq: Seq::MAX });
     db.query(async |connection| {
-        let query = sql_query(MENTIONS)
+        let query = prepared(MENTIONS)
             .bind::<SqlUuid, _>(user.0)
             .bind::<Timestamptz, _>(before.at)
             .bind::<SqlUuid, _>(before.chat.0)

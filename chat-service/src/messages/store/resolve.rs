@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::Utc;
 use diesel::{
-    OptionalExtension as _, QueryDsl as _, QueryableByName, sql_query,
+    OptionalExtension as _, QueryDsl as _, QueryableByName,
     sql_types::{Array, BigInt, Bool, Nullable, Text, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl as _;
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::{
     access::Access,
-    db::{Db, DbResult},
+    db::{Db, DbResult, prepared},
     messages::model::NewMessage,
     rights::{Action, ChatKind, ChatSettings, may},
     schema::chat_profiles,
@@ -67,7 +67,7 @@ pub(in crate::messages) async fn find_replied(
         return Ok(HashMap::new());
     }
     let query = || {
-        sql_query(REPLIED)
+        prepared(REPLIED)
             .bind::<Array<BigInt>, _>(wanted().map(|reply| reply.0).collect::<Vec<_>>())
             .bind::<Array<SqlUuid>, _>(wanted().map(|reply| reply.1).collect::<Vec<_>>())
             .bind::<Array<SqlUuid>, _>(wanted().map(|reply| reply.2).collect::<Vec<_>>())
@@ -126,7 +126,7 @@ pub(in crate::messages) async fn find_members(
     wanted: &[(usize, ChatId, Mentionable)],
 ) -> DbResult<HashMap<(usize, Mentionable), UserId>> {
     let query = || {
-        sql_query(MEMBERS)
+        prepared(MEMBERS)
             .bind::<Array<BigInt>, _>(wanted.iter().map(|wanted| index(wanted.0)).collect::<Vec<_>>())
             .bind::<Array<SqlUuid>, _>(wanted.iter().map(|wanted| wanted.1.0).collect::<Vec<_>>())
             .bind::<Array<Nullable<Text>>, _>(wanted.iter().map(|wanted| wanted.2.columns().0).collect::<Vec<_>>())
@@ -173,7 +173,7 @@ pub(in crate::messages) async fn claim_mention_of_all(
         if !is_allowed(Action::MentionAll) || !is_allowed(Action::Send) {
             return Ok(false);
         }
-        let claim = sql_query(CLAIM_MENTION_OF_ALL)
+        let claim = prepared(CLAIM_MENTION_OF_ALL)
             .bind::<SqlUuid, _>(chat.0)
             .bind::<SqlUuid, _>(request.0)
             .bind::<BigInt, _>(interval_s);

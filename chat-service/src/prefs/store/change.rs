@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::Utc;
 use diesel::{
     BoolExpressionMethods as _, ExpressionMethods as _, JoinOnDsl as _, NullableExpressionMethods as _,
-    OptionalExtension as _, QueryDsl as _, QueryResult, sql_query,
+    OptionalExtension as _, QueryDsl as _, QueryResult,
     sql_types::{Array, SmallInt, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, RunQueryDsl as _};
@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::{Found, find};
 use crate::{
-    db::{Attempts, Db},
+    db::{Attempts, Db, prepared},
     prefs::{
         error::PrefsError,
         model::{ChatPrefs, MAX_PIN_PLACE, PrefsPatch},
@@ -130,7 +130,7 @@ async fn move_to(
 ) -> QueryResult<usize> {
     const MOVE: &str = "UPDATE chat_prefs SET pin_place = place FROM unnest($2, $3) AS moved (id, place)
          WHERE user_id = $1 AND chat_id = moved.id";
-    let update = sql_query(MOVE).bind::<SqlUuid, _>(user.0);
+    let update = prepared(MOVE).bind::<SqlUuid, _>(user.0);
     update.bind::<Array<SqlUuid>, _>(chats).bind::<Array<SmallInt>, _>(places).execute(connection).await
 }
 

@@ -9,7 +9,7 @@
 //! event was committed in between, such as that of another instance for the same message, it does nothing and is tried again.
 
 use diesel::{
-    OptionalExtension as _, QueryResult, QueryableByName, sql_query,
+    OptionalExtension as _, QueryResult, QueryableByName,
     sql_types::{BigInt, Bool, Jsonb, Nullable, Text, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, RunQueryDsl as _};
@@ -17,7 +17,7 @@ use neonchat_common::ids::{ChatId, MessageId, Seq, UserId};
 use uuid::Uuid;
 
 use crate::{
-    db::{Db, DbResult},
+    db::{Db, DbResult, prepared},
     messages::{extra::Reactions, store::lock::lock_chats},
     rights::ChatKind,
     timeline::model::{Event, StoredEvent},
@@ -51,7 +51,7 @@ pub(in crate::reactions) struct Due {
 
 /// Returns the messages whose time has come.
 pub(in crate::reactions) async fn due(db: &Db) -> DbResult<Vec<Due>> {
-    db.query(async |connection| sql_query(DUE).load(connection).await).await
+    db.query(async |connection| prepared(DUE).load(connection).await).await
 }
 
 /// Returns whether there are messages whose time has come or will come.
@@ -62,7 +62,7 @@ pub(in crate::reactions) async fn has_due(db: &Db) -> DbResult<bool> {
         found: bool,
     }
     let query = async |connection: &mut AsyncPgConnection| {
-        sql_query("SELECT EXISTS (SELECT FROM reactions_due) AS found").get_result::<Found>(connection).await
+        prepared("SELECT EXISTS (SELECT FROM reactions_due) AS found").get_result::<Found>(connection).await
     };
     Ok(db.query(query).await?.found)
 }
@@ -152,7 +152,7 @@ pub(in crate::reactions) async fn gather(db: &Db, due: Due) -> DbResult<Option<G
 }
 
 async fn run(connection: &mut AsyncPgConnection, due: Due) -> QueryResult<Option<Row>> {
-    sql_query(GATHER)
+    prepared(GATHER)
         .bind::<SqlUuid, _>(due.chat_id)
         .bind::<BigInt, _>(due.message_seq)
         .bind::<SqlUuid, _>(NOBODY.0)

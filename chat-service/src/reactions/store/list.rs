@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    QueryableByName, sql_query,
+    QueryableByName,
     sql_types::{BigInt, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl as _;
@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::KINDS;
 use crate::{
     access::Access,
-    db::Db,
+    db::{Db, prepared},
     messages::{error::MessageError, store::confirm},
     reactions::{
         emoji::Emoji,
@@ -62,7 +62,7 @@ pub(in crate::reactions) async fn list(
     let newest = ReactionPlace { at: DateTime::<Utc>::MAX_UTC, user: UserId(Uuid::max()), slot: i16::MAX };
     let ReactionPlace { at, user, slot } = before.unwrap_or(newest);
     db.run(async |connection| {
-        let query = sql_query(&*LIST)
+        let query = prepared(&*LIST)
             .bind::<SqlUuid, _>(access.chat().0)
             .bind::<BigInt, _>(message)
             .bind::<Nullable<Text>, _>(emoji.map(Emoji::as_str))

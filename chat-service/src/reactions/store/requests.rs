@@ -1,9 +1,8 @@
 //! The requests for reactions that have no event of their own.
 
-use diesel::sql_query;
 use diesel_async::RunQueryDsl as _;
 
-use crate::db::{Db, DbResult};
+use crate::db::{Db, DbResult, prepared};
 
 /// A repeated request is known for a week. Clients give up earlier.
 const FORGET: &str = "
@@ -14,6 +13,6 @@ const FORGET: &str = "
 
 /// Forgets some old requests. Returns whether there may be more.
 pub(in crate::reactions) async fn forget_old_requests(db: &Db) -> DbResult<bool> {
-    let forgotten = db.query(async |connection| sql_query(FORGET).execute(connection).await).await?;
+    let forgotten = db.query(async |connection| prepared(FORGET).execute(connection).await).await?;
     Ok(forgotten > 0)
 }

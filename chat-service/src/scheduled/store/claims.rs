@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    ExpressionMethods as _, QueryDsl as _, QueryResult, QueryableByName, sql_query,
+    ExpressionMethods as _, QueryDsl as _, QueryResult, QueryableByName,
     sql_types::{Array, BigInt, Bool, Jsonb, Nullable, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl as _;
@@ -13,7 +13,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
-    db::{Db, DbResult},
+    db::{Db, DbResult, prepared},
     scheduled::model::Due,
     schema::scheduled_messages,
 };
@@ -64,7 +64,7 @@ struct Claimed {
 /// Claims some of the messages that are due.
 pub(in crate::scheduled) async fn claim(db: &Db) -> DbResult<Vec<Due>> {
     let claim = async |connection: &mut _| -> QueryResult<Vec<Claimed>> {
-        sql_query(CLAIM).bind::<BigInt, _>(BATCH).load(connection).await
+        prepared(CLAIM).bind::<BigInt, _>(BATCH).load(connection).await
     };
     let due = |claimed: Claimed| Due {
         id: ScheduledId(claimed.id),
@@ -85,8 +85,8 @@ struct Wait {
 
 /// Returns the time until the next message is due.
 pub(in crate::scheduled) async fn until_next(db: &Db) -> DbResult<Option<Duration>> {
-    db.query(async |connection| sql_query(REPAIR).execute(connection).await).await?;
-    let next = db.query(async |connection| sql_query(UNTIL_NEXT).get_result::<Wait>(connection).await).await?;
+    db.query(async |connection| prepared(REPAIR).execute(connection).await).await?;
+    let next = db.query(async |connection| prepared(UNTIL_NEXT).get_result::<Wait>(connection).await).await?;
     Ok(next.wait_ms.map(|ms| Duration::from_millis(ms.try_into().unwrap_or(0))))
 }
 
@@ -112,7 +112,7 @@ pub(in crate::scheduled) async fn settle(db: &Db, finished: &[ScheduledId], post
             diesel::delete(rows).execute(connection).await?;
         }
         if !ids.is_empty() {
-            let postpone = sql_query(POSTPONE).bind::<Array<SqlUuid>, _>(&ids).bind::<Array<BigInt>, _>(&waits);
+            let postpone = prepared(POSTPONE).bind::<Array<SqlUuid>, _>(&ids).bind::<Array<BigInt>, _>(&waits);
             postpone.bind::<Array<Bool>, _>(&claimed).execute(connection).await?;
         }
         Ok(())

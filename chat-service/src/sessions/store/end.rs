@@ -5,7 +5,6 @@ use diesel::{
     BoolExpressionMethods as _, ExpressionMethods as _, PgExpressionMethods as _, QueryDsl as _, QueryResult,
     QueryableByName,
     dsl::now,
-    sql_query,
     sql_types::{Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, RunQueryDsl as _};
@@ -17,7 +16,7 @@ use uuid::Uuid;
 
 use super::super::model::Which;
 use crate::{
-    db::{Db, DbResult},
+    db::{Db, DbResult, prepared},
     schema::{revoked_tokens, sessions, users},
 };
 
@@ -123,6 +122,6 @@ struct Cutoff {
 
 /// Revokes the tokens of a user that belong to no session. Returns the time before which they were issued, in Unix seconds.
 async fn cut_off(connection: &mut AsyncPgConnection, user: UserId) -> QueryResult<u64> {
-    let cutoff: Cutoff = sql_query(CUT_OFF).bind::<SqlUuid, _>(user.0).get_result(connection).await?;
+    let cutoff: Cutoff = prepared(CUT_OFF).bind::<SqlUuid, _>(user.0).get_result(connection).await?;
     Ok(u64::try_from(cutoff.issued_before.timestamp()).unwrap_or_default())
 }

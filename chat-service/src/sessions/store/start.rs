@@ -3,7 +3,6 @@
 use diesel::{
     ExpressionMethods as _, IntoSql as _, OptionalExtension as _, QueryDsl as _, QueryResult, QueryableByName,
     dsl::{IntervalDsl as _, now},
-    sql_query,
     sql_types::{BigInt, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, RunQueryDsl as _};
@@ -12,7 +11,7 @@ use uuid::Uuid;
 
 use super::super::model::Device;
 use crate::{
-    db::{Db, DbResult},
+    db::{Db, DbResult, prepared},
     schema::{sessions, users},
 };
 
@@ -79,7 +78,7 @@ struct Id {
 
 /// Ends the sessions that were used least recently, so that `max` are left.
 async fn end_surplus(connection: &mut AsyncPgConnection, new: &NewSession<'_>) -> QueryResult<Vec<SessionId>> {
-    let query = sql_query(END_SURPLUS).bind::<SqlUuid, _>(new.user.0).bind::<BigInt, _>(i64::from(new.max));
+    let query = prepared(END_SURPLUS).bind::<SqlUuid, _>(new.user.0).bind::<BigInt, _>(i64::from(new.max));
     let query = query.bind::<SqlUuid, _>(new.id.0);
     let ended: Vec<Id> = query.load(connection).await?;
     Ok(ended.into_iter().map(|ended| SessionId(ended.id)).collect())

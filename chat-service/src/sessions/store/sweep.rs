@@ -1,11 +1,11 @@
 //! Deletes what revocation does not need any more.
 
-use diesel::{ExpressionMethods as _, QueryDsl as _, QueryResult, dsl::now, sql_query};
+use diesel::{ExpressionMethods as _, QueryDsl as _, QueryResult, dsl::now};
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 use uuid::Uuid;
 
 use crate::{
-    db::{Db, DbResult},
+    db::{Db, DbResult, prepared},
     schema::revoked_tokens,
 };
 
@@ -36,9 +36,9 @@ pub(in crate::sessions) async fn sweep(db: &Db) -> DbResult<bool> {
     db.query(async |connection| {
         let mut has_more = false;
         for delete in ENDED {
-            has_more |= sql_query(delete).execute(connection).await? == BATCH;
+            has_more |= prepared(delete).execute(connection).await? == BATCH;
         }
-        sql_query(CUTOFFS).execute(connection).await?;
+        prepared(CUTOFFS).execute(connection).await?;
         Ok(has_more)
     })
     .await
