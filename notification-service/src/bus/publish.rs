@@ -3,6 +3,7 @@
 use std::mem;
 
 use fred::{error::Error as RedisError, interfaces::ClientLike as _, prelude::Client};
+use futures_util::{future::maybe_done, poll};
 use neonchat_common::{
     bus::{Channel, Envelope, Event},
     deployment::Announcement,
@@ -37,23 +38,12 @@ impl Publisher {
         self.publish_all(vec![publication]).await.first().copied().unwrap_or(false)
     }
 
-    /// Publishes to the subscribed instances, in this order and in one pipeline. Returns for each publication whether Redis
-    /// accepted it. Fails without waiting if there is no connection to Redis.
+    /// Publishes to the subscribed instances, in this order. Returns for each publication whether Redis accepted it. Fails without
+    /// waiting if there is no connection to Redis. All commands are in the Redis client's queue after the first poll.
     pub(crate) async fn publish_all(&self, mut publications: Vec<Publication>) -> Vec<bool> {
         let count = publications.len();
-        let mut published = if self.client.is_connected() {
-            let pipeline = self.client.pipeline();
-            for Publication { channel, payload, .. } in &mut publications {
-                // A pipeline only queues the command here.
-                let _ = pubsub::publish(&pipeline, self.namespace.name(channel), mem::take(payload)).await;
-            }
-            let results = pipeline.try_all::<()>().await;
-            results.into_iter().map(|result| result.inspect_err(log_publish_failure).is_ok()).collect()
-        } else {
-            Vec::new()
-        };
-        // If the whole pipeline fails, there is one error for all publications.
-        published.resize(count, false);
+        let published =
+            if self.client.is_connected() { self.queue_all(&mut publications).await } else { vec![false; count] };
         for (Publication { trace, .. }, published) in publications.iter_mut().zip(&published) {
             trace.set_batch_size(count);
             if !published {
@@ -63,6 +53,26 @@ impl Publisher {
         let succeeded = published.iter().filter(|published| **published).count() as u64;
         metrics::counter!("redis_publishes_total", "outcome" => "ok").increment(succeeded);
         metrics::counter!("redis_publishes_total", "outcome" => "failed").increment(count as u64 - succeeded);
+        published
+    }
+
+    /// The client writes all commands that are in its queue at once. It would write each command of a pipeline by itself.
+    async fn queue_all(&self, publications: &mut [Publication]) -> Vec<bool> {
+        let publish = |Publication { channel, payload, .. }: &mut Publication| {
+            let (channel, payload) = (self.namespace.name(&*channel), mem::take(payload));
+            Box::pin(maybe_done(pubsub::publish(&self.client, channel, payload)))
+        };
+        let mut commands: Vec<_> = publications.iter_mut().map(publish).collect();
+        for command in &mut commands {
+            // The first poll queues it.
+            let _ = poll!(command);
+        }
+        let mut published = Vec::with_capacity(commands.len());
+        for mut command in commands {
+            command.as_mut().await;
+            let result = command.as_mut().take_output();
+            published.push(result.is_some_and(|result| result.inspect_err(log_publish_failure).is_ok()));
+        }
         published
     }
 }
