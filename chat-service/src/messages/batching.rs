@@ -5,7 +5,7 @@ use std::sync::Arc;
 use neonchat_common::batch::BatchSize;
 use tokio::{
     sync::{Mutex, OwnedMutexGuard, mpsc, oneshot},
-    time::{Instant, timeout_at},
+    time::{Duration, Instant, timeout, timeout_at},
 };
 
 use super::{error::MessageError, model::NewMessage};
@@ -17,10 +17,14 @@ pub(crate) const MAX_BATCH: BatchSize = BatchSize { messages: 512, bytes: 1024 *
 /// Callers that can wait for a statement to begin.
 pub(crate) const QUEUE_CAPACITY: usize = 4096;
 
-/// The right to run a statement that stores events other than messages: those of this process take turns.
+/// How long messages wait for their turn. Then they go without it: another instance may hold up the statement whose turn it is.
+const TURN_OF_MESSAGES: Duration = Duration::from_millis(25);
+
+/// The right to run a statement that stores events: those of this process take turns.
 ///
-/// Such a statement is tried again if another event of one of its chats was committed after it began: under load, side by side, most of
-/// them were. And while a queue waits for its turn, more gathers in it. Messages do not take part, so they never wait for a turn.
+/// Side by side they would wait for each other's locks of the chats, and a statement of changes or reactions would begin again when
+/// another event of one of its chats was committed after it began: under load, most of them did. And while a queue waits for its turn,
+/// more gathers in it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Turn(Arc<Mutex<()>>);
 
@@ -28,6 +32,11 @@ impl Turn {
     /// Waits until the statements that asked before have ended. The turn ends when the result is dropped.
     pub(crate) async fn wait(&self) -> OwnedMutexGuard<()> {
         Arc::clone(&self.0).lock_owned().await
+    }
+
+    /// Waits for the turn, at most [`TURN_OF_MESSAGES`].
+    pub(crate) async fn wait_as_messages(&self) -> Option<OwnedMutexGuard<()>> {
+        timeout(TURN_OF_MESSAGES, self.wait()).await.ok()
     }
 }
 

@@ -57,7 +57,7 @@ impl Messages {
         let turn = Turn::default();
         Self {
             resolver: Resolver::start(db.clone(), settings.mention_all_interval_s, &tasks),
-            writer: Writer::start(db.clone(), settings.large_chat_rate, &tasks),
+            writer: Writer::start(db.clone(), settings.large_chat_rate, turn.clone(), &tasks),
             changes: ChangeQueue::start(db.clone(), policy, turn.clone(), &tasks),
             turn,
             db,

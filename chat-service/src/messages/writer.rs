@@ -5,11 +5,15 @@ use std::{
     slice,
 };
 
-use neonchat_common::{batch::recv_batch, tasks::Tasks, trace};
+use neonchat_common::{
+    batch::{fill_batch, recv_batch},
+    tasks::Tasks,
+    trace,
+};
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{
-    batching::{self, MAX_BATCH, QUEUE_CAPACITY, in_time},
+    batching::{self, MAX_BATCH, QUEUE_CAPACITY, Turn, in_time},
     error::MessageError,
     model::{NewMessage, StoreOutcome},
     store::{self, StoreResult},
@@ -37,9 +41,9 @@ impl Writer {
     /// Starts the task. It ends with the process, after it has stored everything in the queue.
     ///
     /// `large_chat_rate` is the most messages of a large chat in a second; 0 is no limit.
-    pub(super) fn start(db: Db, large_chat_rate: u32, tasks: &Tasks) -> Self {
+    pub(super) fn start(db: Db, large_chat_rate: u32, turn: Turn, tasks: &Tasks) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE_CAPACITY);
-        tasks.spawn(run(Store { db, large_chat_rate }, jobs, tasks.clone()));
+        tasks.spawn(run(Store { db, large_chat_rate }, turn, jobs, tasks.clone()));
         Self { queue }
     }
 
@@ -52,9 +56,11 @@ impl Writer {
 
 /// Runs one statement at a time. With two, Postgres could execute one while it flushes the other, but each would have
 /// half of the messages at nearly the same cost (docs/PERFORMANCE.md).
-async fn run(store: Store, mut jobs: mpsc::Receiver<Job>, tasks: Tasks) {
+async fn run(store: Store, turn: Turn, mut queue: mpsc::Receiver<Job>, tasks: Tasks) {
     let stopped = tasks.stop_token();
-    while let Some(jobs) = recv_batch(&mut jobs, &stopped, MAX_BATCH, Job::size).await {
+    while let Some(mut jobs) = recv_batch(&mut queue, &stopped, MAX_BATCH, Job::size).await {
+        let _turn = turn.wait_as_messages().await;
+        fill_batch(&mut queue, &mut jobs, MAX_BATCH, Job::size);
         // In a separate task, so that a panic fails only this batch.
         let _ = tasks.spawn(flush(store.clone(), jobs)).await;
     }
