@@ -35,7 +35,7 @@ pub struct Limit {
 }
 
 /// An error in the form in which a service returns it. The error types of all domains convert into this one.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct ApiError {
     /// The kind of error.
     pub code: ErrorCode,
@@ -131,13 +131,6 @@ impl ApiError {
             Some(cause) if self.code == ErrorCode::Internal => tracing::error!(error.cause = cause, "internal error"),
             Some(cause) => tracing::warn!(error.cause = cause, error.detail = %self.detail, "dependency unavailable"),
         }
-    }
-
-    /// Logs the cause and removes it: the error is the answer to several clients.
-    #[must_use]
-    pub fn logged(self) -> Self {
-        self.log();
-        Self { cause: None, ..self }
     }
 }
 

@@ -7,7 +7,6 @@
 pub mod app;
 pub mod broadcast;
 mod bus;
-mod changes;
 mod chat_service;
 mod close;
 pub mod config;
@@ -29,9 +28,8 @@ mod protocol;
 mod readiness;
 mod receipts;
 mod receive;
+mod request_queue;
 mod resync;
-mod send_queue;
-mod shards;
 mod state;
 #[cfg(test)]
 mod test_log;

@@ -10,7 +10,6 @@ use tokio::sync::Semaphore;
 
 use crate::{
     bus::{Publisher, Subscriptions},
-    changes::Changes,
     chat_service::ChatService,
     config::SocketSettings,
     connection_slots::ConnectionSlots,
@@ -23,8 +22,8 @@ use crate::{
     presence::Presence,
     readiness::Readiness,
     receipts::Receipts,
+    request_queue::RequestQueue,
     resync::Resync,
-    send_queue::SendQueue,
 };
 
 /// The shared state of one process.
@@ -44,8 +43,7 @@ pub(crate) struct AppState {
     pub(crate) delivery: Delivery,
     pub(crate) receipts: Arc<Receipts>,
     pub(crate) drafts: Drafts,
-    pub(crate) changes: Changes,
-    pub(crate) send_queue: SendQueue,
+    pub(crate) requests: RequestQueue,
     pub(crate) presence: Arc<Presence>,
     pub(crate) redis: Client,
     /// The monitors of both Redis connections: the one for commands, then the subscriber.

@@ -22,7 +22,6 @@ use super::{
 };
 use crate::{
     bus::{Publisher, Subscriptions},
-    changes::Changes,
     chat_service::ChatService,
     config::Settings,
     connection::handshake::{MAX_CONCURRENT_HANDSHAKES, MAX_REFUSED_HANDSHAKES},
@@ -37,8 +36,8 @@ use crate::{
     presence::{Dependencies, Presence},
     readiness::Readiness,
     receipts::Receipts,
+    request_queue::RequestQueue,
     resync::Resync,
-    send_queue::SendQueue,
     state::AppState,
 };
 
@@ -105,14 +104,13 @@ fn new_state(
         Monitor::start(subscriber, "subscriber", None, &tasks),
     ];
     let readiness = Arc::new(Readiness::new(Arc::clone(&deployments), chat_service.clone()));
-    let changes = Changes::start(&hub, &chat_service, &delivery, &tasks);
     let receipts = Receipts::new(Arc::clone(&hub), chat_service.clone(), delivery.clone(), tasks.clone());
     let drafts = Drafts { chat_service: chat_service.clone(), delivery: delivery.clone() };
     AppState {
         tokens: Tokens::new(&common.jwt_secret, common.jwt_lifetime),
         client_origins: common.client_origins(),
         settings: settings.socket,
-        send_queue: SendQueue::start(&hub, &chat_service, &delivery, &tasks),
+        requests: RequestQueue::start(&hub, &chat_service, &delivery, &tasks),
         fresh_heads: FreshHeads::start(&chat_service, &tasks),
         instance,
         hub,
@@ -124,7 +122,6 @@ fn new_state(
         delivery,
         receipts: Arc::new(receipts),
         drafts,
-        changes,
         presence,
         redis: commands,
         redis_monitors,

@@ -59,7 +59,7 @@ impl Publisher {
     /// The client writes all commands that are in its queue at once. It would write each command of a pipeline by itself.
     async fn queue_all(&self, publications: &mut [Publication]) -> Vec<bool> {
         let publish = |Publication { channel, payload, .. }: &mut Publication| {
-            let (channel, payload) = (self.namespace.name(&*channel), mem::take(payload));
+            let (channel, payload) = (self.namespace.name(*channel), mem::take(payload));
             Box::pin(maybe_done(pubsub::publish(&self.client, channel, payload)))
         };
         let mut commands: Vec<_> = publications.iter_mut().map(publish).collect();

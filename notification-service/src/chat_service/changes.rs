@@ -7,8 +7,8 @@ use neonchat_common::{
     correlation::{self, CorrelationId},
     error::ApiError,
     grpc::client::Rpc as _,
-    ids::{ChatId, SendId, UserId},
-    trace::{self, TraceContext},
+    ids::{ChatId, RequestId, UserId},
+    trace,
 };
 use neonchat_proto::chat::v1::{
     ChangeMessageRequest, ChangeMessageResponse, ChangeMessageResult, ChangeMessagesRequest,
@@ -32,12 +32,10 @@ const MAX_SINGLE_CALLS: usize = 32;
 pub(crate) struct ClientChange {
     pub(crate) user: UserId,
     pub(crate) chat: ChatId,
-    pub(crate) request_id: SendId,
+    pub(crate) request_id: RequestId,
     pub(crate) change: NewChange,
-    /// The ID of the client's request in the logs.
-    pub(crate) cause: CorrelationId,
-    /// The trace of the client's request.
-    pub(crate) trace: TraceContext,
+    /// The trace of the change. It ends when the client gets the answer.
+    pub(crate) trace: trace::Span,
 }
 
 impl ChatService {
@@ -73,12 +71,17 @@ impl ChatService {
     async fn change_singly(&self, change: &ClientChange, deadline: Instant) -> Result<ChangeOutcome, ApiError> {
         let timeout = deadline.saturating_duration_since(Instant::now());
         let call = self.grpc.call(timeout, change.to_request());
-        let answer = correlation::scope(change.cause.clone(), change.trace.clone(), Span::current(), call).await?;
+        let answer = correlation::scope(change.cause(), change.trace.context(), Span::current(), call).await?;
         ChangeOutcome::from_wire(answer)
     }
 }
 
 impl ClientChange {
+    /// Returns the ID of the change in the logs.
+    pub(crate) fn cause(&self) -> CorrelationId {
+        CorrelationId::for_send(&self.request_id)
+    }
+
     fn to_request(&self) -> ChangeMessageRequest {
         ChangeMessageRequest {
             chat_id: self.chat.to_string(),
@@ -90,7 +93,7 @@ impl ClientChange {
     }
 
     fn to_traced_request(&self) -> (ChangeMessageRequest, trace::Span) {
-        let call = trace::Span::child(&self.trace, || {
+        let call = trace::Span::child(&self.trace.context(), || {
             trace::rpc_client(ChangeMessagesRequest::SERVICE, ChangeMessagesRequest::NAME)
         });
         (ChangeMessageRequest { traceparent: call.context().traceparent(), ..self.to_request() }, call)

@@ -25,12 +25,13 @@ use tracing::info_span;
 
 use super::{catch_up::CatchUpSender, run::Handler};
 use crate::{
-    chat_service::{Marked, NewMessage},
+    chat_service::{ClientChange, Marked, NewMessage},
     close::CloseReason,
     hub::{Markers, Socket},
     limits::{RejectionCounter, RequestKind, UserLimits},
     metrics::{BAD_TYPE, count_refused_send},
     protocol::{Acked, ClientFrame, Frame, Given, NewChange, NewDraft, ServerFrame, Token},
+    request_queue::NewRequest,
     state::AppState,
 };
 
@@ -112,8 +113,7 @@ impl<'a> FrameHandler<'a> {
                     .map(|()| None);
             }
             ClientFrame::Change { chat_id, change, request_id } => {
-                let made = Box::pin(self.change(chat_id, change, request_id)).await;
-                return made.inspect_err(|error| trace.fail(error.code.as_str())).map(|ack| Some(ack.encode()));
+                return self.change(chat_id, change, request_id, trace).await.map(|()| None);
             }
             ClientFrame::Typing { chat_id, is_typing, .. } => self.typing(chat_id, is_typing).await,
             ClientFrame::Receipt { chat_id, markers, request_id } => {
@@ -158,17 +158,20 @@ impl<'a> FrameHandler<'a> {
     ) -> Result<(), ApiError> {
         let chat_id = self.chat_to_write(chat).await.inspect_err(|error| trace.fail(error.code.as_str()))?;
         let message = NewMessage { chat_id, sender_id: self.socket.user, text, given, request_id, trace };
-        self.state.send_queue.submit(&self.socket, message).await
+        self.state.requests.submit(&self.socket, NewRequest::Send(message)).await
     }
 
+    /// Queues a change. The answer follows when the change is made.
     async fn change(
         &self,
         chat: Option<ChatId>,
         change: NewChange,
         request_id: RequestId,
-    ) -> Result<ServerFrame<'static>, ApiError> {
-        let chat = self.chat_to_write(chat).await?;
-        self.state.changes.make(&self.socket, chat, request_id, change).await
+        mut trace: trace::Span,
+    ) -> Result<(), ApiError> {
+        let chat = self.chat_to_write(chat).await.inspect_err(|error| trace.fail(error.code.as_str()))?;
+        let change = ClientChange { user: self.socket.user, chat, request_id, change, trace };
+        self.state.requests.submit(&self.socket, NewRequest::Change(change)).await
     }
 
     async fn typing(&self, chat: Option<ChatId>, is_typing: bool) -> Result<(), ApiError> {

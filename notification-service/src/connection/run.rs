@@ -84,7 +84,7 @@ async fn serve(
                 Next::Frame(frame) => Action::Write(Output::Frame(frame)),
                 Next::Close(reason) => Action::End(reason),
             },
-            incoming = socket.receive(), if handling.is_terminated() && outbox.has_send_capacity() => {
+            incoming = socket.receive(), if handling.is_terminated() && outbox.has_request_capacity() => {
                 heartbeat.record_received();
                 match incoming {
                     Incoming::Text(text) => {

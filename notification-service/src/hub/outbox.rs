@@ -23,11 +23,11 @@ const MAX_QUEUED_BYTES_FOR_EPHEMERAL: usize = MAX_QUEUED_BYTES / 4;
 /// Missed events stay in Postgres while the outbox would hold more bytes than this.
 const MAX_QUEUED_BYTES_FOR_BACKLOG: usize = MAX_QUEUED_BYTES / 2;
 
-/// The most bytes of unanswered sends of one socket. With more, no further frame is read from the socket.
+/// The most bytes of unanswered sends and changes of one socket. With more, no further frame is read from the socket.
 const MAX_UNANSWERED_BYTES: usize = 256 * 1024;
 
-/// The least number of bytes that a send counts as: a socket can have 128 sends under way.
-const MIN_SEND_BYTES: usize = 2 * 1024;
+/// The least number of bytes that a request counts as: a socket can have 128 of them under way.
+const MIN_REQUEST_BYTES: usize = 2 * 1024;
 
 /// The queue between the hub, which never waits, and the one task that writes to the socket. The task is woken after the lock is
 /// released, or it would block on the lock.
@@ -45,7 +45,7 @@ pub(crate) struct Outbox {
 struct Queue {
     frames: VecDeque<Queued>,
     bytes: usize,
-    /// The bytes of sends whose answers are not written.
+    /// The bytes of requests whose answers are not written.
     unanswered_bytes: usize,
     lagging: BTreeMap<ChatId, Gap>,
     /// The chats whose missed events are on their way.
@@ -60,13 +60,13 @@ struct Queue {
 #[derive(Debug)]
 struct Queued {
     frame: Frame,
-    /// The permit of the send that the frame answers.
-    permit: Option<SendPermit>,
+    /// The permit of the request that the frame answers.
+    permit: Option<RequestPermit>,
 }
 
-/// The bytes that an unanswered send occupies.
+/// The bytes that an unanswered send or change occupies.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct SendPermit(usize);
+pub(crate) struct RequestPermit(usize);
 
 /// The events that were left out, both ends included.
 #[derive(Clone, Copy, Debug)]
@@ -85,21 +85,21 @@ pub(crate) enum Next {
 }
 
 impl Outbox {
-    /// Counts a send of this number of bytes. The connection does not end before [`Outbox::answer`] queues its answer.
-    pub(crate) fn begin_send(&self, bytes: usize) -> SendPermit {
-        let permit = SendPermit(bytes.max(MIN_SEND_BYTES));
+    /// Counts a send or change of this number of bytes. The connection does not end before [`Outbox::answer`] queues its answer.
+    pub(crate) fn begin_request(&self, bytes: usize) -> RequestPermit {
+        let permit = RequestPermit(bytes.max(MIN_REQUEST_BYTES));
         self.lock().unanswered_bytes += permit.0;
         permit
     }
 
-    /// Queues the answer to a send.
-    pub(crate) fn answer(&self, send: SendPermit, frame: Frame) {
-        self.lock().push(frame, Some(send));
+    /// Queues the answer to a send or change.
+    pub(crate) fn answer(&self, request: RequestPermit, frame: Frame) {
+        self.lock().push(frame, Some(request));
         self.changed.notify_one();
     }
 
     /// Returns whether a further frame may be read from the client.
-    pub(crate) fn has_send_capacity(&self) -> bool {
+    pub(crate) fn has_request_capacity(&self) -> bool {
         self.lock().unanswered_bytes < MAX_UNANSWERED_BYTES
     }
 
@@ -303,7 +303,7 @@ impl Outbox {
 }
 
 impl Queue {
-    fn push(&mut self, frame: Frame, permit: Option<SendPermit>) {
+    fn push(&mut self, frame: Frame, permit: Option<RequestPermit>) {
         self.bytes += frame.len();
         self.frames.push_back(Queued { frame, permit });
     }
@@ -343,7 +343,7 @@ impl Queue {
     fn next(&mut self) -> Option<Next> {
         if let Some(Queued { frame, permit }) = self.frames.pop_front() {
             self.bytes -= frame.len();
-            self.unanswered_bytes -= permit.map_or(0, |send| send.0);
+            self.unanswered_bytes -= permit.map_or(0, |request| request.0);
             return Some(Next::Frame(frame));
         }
         if let Some((chat_id, Gap { from, head })) = self.lagging.pop_first() {

@@ -56,22 +56,22 @@ fn queues_announcement_up_to_the_full_limit() {
 #[test]
 fn bounds_unanswered_sends_and_closes_after_their_answers() {
     let outbox = Outbox::default();
-    let sends: Vec<_> = std::iter::from_fn(|| outbox.has_send_capacity().then(|| outbox.begin_send(1))).collect();
-    assert_eq!(sends.len(), MAX_UNANSWERED_BYTES / MIN_SEND_BYTES);
+    let sends: Vec<_> = std::iter::from_fn(|| outbox.has_request_capacity().then(|| outbox.begin_request(1))).collect();
+    assert_eq!(sends.len(), MAX_UNANSWERED_BYTES / MIN_REQUEST_BYTES);
     outbox.close(CloseReason::Normal);
     assert!(outbox.next().now_or_never().is_none());
     for send in sends {
         outbox.answer(send, frame(1));
-        assert!(!outbox.has_send_capacity(), "the answer is not written yet");
+        assert!(!outbox.has_request_capacity(), "the answer is not written yet");
         assert_eq!(outbox.next().now_or_never(), Some(Next::Frame(frame(1))));
-        assert!(outbox.has_send_capacity());
-        outbox.begin_send(1);
+        assert!(outbox.has_request_capacity());
+        outbox.begin_request(1);
     }
     assert!(outbox.next().now_or_never().is_none());
 
     let outbox = Outbox::default();
-    let long = outbox.begin_send(MAX_UNANSWERED_BYTES);
-    assert!(!outbox.has_send_capacity());
+    let long = outbox.begin_request(MAX_UNANSWERED_BYTES);
+    assert!(!outbox.has_request_capacity());
     outbox.close(CloseReason::Normal);
     outbox.answer(long, frame(1));
     assert_eq!(drain(&outbox)[..2], ["x", "close 1000"]);
