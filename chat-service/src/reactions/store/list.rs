@@ -62,7 +62,7 @@ pub(in crate::reactions) async fn list(
     let newest = ReactionPlace { at: DateTime::<Utc>::MAX_UTC, user: UserId(Uuid::max()), slot: i16::MAX };
     let ReactionPlace { at, user, slot } = before.unwrap_or(newest);
     db.run(async |connection| {
-        let query = prepared(&*LIST)
+        let query = prepared(&LIST)
             .bind::<SqlUuid, _>(access.chat().0)
             .bind::<BigInt, _>(message)
             .bind::<Nullable<Text>, _>(emoji.map(Emoji::as_str))
