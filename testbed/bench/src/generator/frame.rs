@@ -92,6 +92,17 @@ pub(crate) enum ServerEvent {
     Unexpected,
 }
 
+impl ServerEvent {
+    /// Returns the number of the message or change that it is about.
+    pub(crate) const fn number(&self) -> Option<u64> {
+        match *self {
+            Self::Acked(number) | Self::Delivered(number) => Some(number),
+            Self::Refused(number) => number,
+            Self::Ignored | Self::Unexpected => None,
+        }
+    }
+}
+
 static TEXT: LazyLock<Finder> = LazyLock::new(|| Finder::new(br#""text":""#));
 static REQUEST: LazyLock<Finder> = LazyLock::new(|| Finder::new(br#""request_id":""#));
 

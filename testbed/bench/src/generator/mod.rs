@@ -109,6 +109,7 @@ pub(crate) fn run(plan: &Plan, begin: impl FnOnce() -> Instant) -> anyhow::Resul
         plan,
         templates: Templates::new(),
         reacted: vec![false; plan.tokens.len()],
+        editing: vec![None; plan.tokens.len()],
         journal: Journal::default(),
         epoch: Instant::now(),
         random: fastrand::Rng::with_seed(1),
@@ -125,6 +126,8 @@ struct Driver<'a> {
     templates: Templates,
     /// Whether the last reaction of each user was added.
     reacted: Vec<bool>,
+    /// The number of the edit of each user that is under way. Of two at the same time, the first one may be delivered without its text.
+    editing: Vec<Option<u64>>,
     journal: Journal,
     epoch: Instant,
     random: fastrand::Rng,
@@ -193,7 +196,10 @@ impl Driver<'_> {
 
     fn send(&mut self, chat: usize, sender: usize, due: Duration, sockets: &mut [Socket]) -> anyhow::Result<()> {
         let Chat { id, members } = &self.plan.chats[chat];
-        let kind = self.next_kind();
+        let kind = match self.next_kind() {
+            Sent::Edit if self.editing[members[sender]].is_some() => Sent::Message,
+            kind => kind,
+        };
         let number = match kind {
             Sent::Reaction => self.journal.change(chat, sender, due),
             Sent::Message | Sent::Reply | Sent::Edit => self.journal.send(chat, sender, members.len(), due),
@@ -202,6 +208,7 @@ impl Driver<'_> {
         let template = match (&self.plan.traffic, kind) {
             (Traffic::Edits(targets) | Traffic::Mix { targets, .. }, Sent::Edit) => {
                 self.journal.count_change();
+                self.editing[user] = Some(number);
                 self.templates.edit.set_message(targets[chat][sender]);
                 &mut self.templates.edit
             }
@@ -241,7 +248,8 @@ impl Driver<'_> {
     fn note(&mut self, socket: usize, payload: &[u8]) -> Done {
         let (now, chats) = (self.now(), &self.plan.chats);
         let member = |chat: usize| chats[chat].members.iter().position(|member| *member == socket);
-        match frame::read(payload) {
+        let event = frame::read(payload);
+        let done = match event {
             ServerEvent::Acked(number) => self.journal.acked(number, now, member),
             ServerEvent::Delivered(number) => self.journal.delivered(number, now, member),
             ServerEvent::Refused(number) => self.journal.refused(number),
@@ -250,7 +258,11 @@ impl Driver<'_> {
                 self.journal.unexpected(payload);
                 None
             }
-        }
+        };
+        let (chat, sender) = done?;
+        let editing = &mut self.editing[chats[chat].members[sender]];
+        editing.take_if(|editing| event.number() == Some(*editing));
+        done
     }
 }
 
