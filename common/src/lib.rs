@@ -13,6 +13,7 @@ pub mod http;
 pub mod ids;
 pub mod io;
 pub mod json;
+pub mod keyed;
 pub mod lifecycle;
 pub mod message;
 pub mod origin;

@@ -132,7 +132,7 @@ impl Delivery {
         Ok(publication)
     }
 
-    /// Starts publishing in this order, in one pipeline. Returns a future that returns for each publication whether Redis accepted it.
+    /// Starts publishing in this order. Returns a future that returns for each publication whether Redis accepted it.
     /// The publications are in the Redis client's queue when this returns, so that batches of one shard are published in the order of
     /// their calls.
     pub(crate) async fn start_publishing(
@@ -150,7 +150,7 @@ impl Delivery {
         }
     }
 
-    /// Publishes in this order, in one pipeline. Returns for each publication whether Redis accepted it.
+    /// Publishes in this order. Returns for each publication whether Redis accepted it.
     pub(crate) async fn publish_all(&self, publications: Vec<Publication>) -> Vec<bool> {
         self.publisher.publish_all(publications).await
     }

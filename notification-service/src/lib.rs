@@ -1,7 +1,7 @@
 //! notification-service holds the WebSocket connections, stores each message through chat-service, and delivers it to
 //! every connected member in order and exactly once.
 //!
-//! Start with [`connection::frame_handler`] (the frames of a client), then [`send_queue`] and [`delivery`] (the path of a
+//! Start with [`connection::frame_handler`] (the frames of a client), then [`request_queue`] and [`delivery`] (the path of a
 //! message), [`hub`] (the registry of sockets and the order of events) and [`resync`] (the repair of lost events).
 
 pub mod app;

@@ -7,10 +7,10 @@
 
 mod change;
 mod send;
+mod worker;
 
 use std::{
     hash::{BuildHasher as _, RandomState},
-    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -18,24 +18,20 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::{Either, select};
 use neonchat_common::{
-    batch::{BatchSize, recv_batch},
+    batch::BatchSize,
     error::{ApiError, ErrorCode},
-    ids::{ChatId, Seq},
+    ids::ChatId,
     tasks::Tasks,
     trace,
 };
 use tokio::{
     sync::mpsc,
-    task::JoinHandle,
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, timeout_at},
 };
-use tokio_util::sync::CancellationToken;
 
-use self::{change::Changed, send::Sent};
+use self::worker::{Services, Worker};
 use crate::{
-    bus::Publication,
     chat_service::{ChatService, ClientChange, NewMessage},
     delivery::Delivery,
     hub::{Hub, Socket, outbox::RequestPermit},
@@ -57,10 +53,6 @@ const ANSWER_TIMEOUT: Duration = Duration::from_millis(1800);
 
 /// A request with less time left than this is refused before the call: its answer would come too late.
 const MIN_TIME_LEFT: Duration = Duration::from_millis(100);
-
-/// How long stored messages wait for the changes that were queued with them. Answers and events that are ready together take one write to
-/// a socket, and a client that answers each with a request has its requests in one batch again.
-const GRACE: Duration = Duration::from_millis(50);
 
 /// A request of a client.
 #[derive(Debug)]
@@ -93,30 +85,6 @@ struct Queued<R> {
     accepted_at: Instant,
 }
 
-/// Makes the requests of a shard.
-struct Worker {
-    requests: mpsc::Receiver<Queued<NewRequest>>,
-    rejected: Arc<AtomicUsize>,
-    /// Delivers changes that took longer than [`GRACE`]. The next ones have to wait for them.
-    late_changes: Option<JoinHandle<()>>,
-    services: Services,
-}
-
-/// What requests are made with.
-#[derive(Clone)]
-struct Services {
-    hub: Arc<Hub>,
-    chat_service: ChatService,
-    delivery: Delivery,
-    tasks: Tasks,
-}
-
-/// A request that chat-service has made, now or before.
-enum Done {
-    Sent(Box<Sent>),
-    Changed(Box<Changed>),
-}
-
 impl NewRequest {
     const fn chat(&self) -> ChatId {
         match self {
@@ -125,10 +93,19 @@ impl NewRequest {
         }
     }
 
+    /// Returns what the request adds to a batch.
     fn size(&self) -> BatchSize {
         match self {
-            Self::Send(message) => BatchSize { messages: 1, bytes: message.text.as_str().len() },
+            Self::Send(_) => BatchSize { messages: 1, bytes: self.bytes() },
             Self::Change(change) => change.change.size(),
+        }
+    }
+
+    /// Returns the bytes of the request.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Send(message) => message.text.as_str().len(),
+            Self::Change(change) => change.change.bytes(),
         }
     }
 
@@ -174,7 +151,7 @@ impl RequestQueue {
             request.trace().fail(error.code.as_str());
             return Err(error);
         };
-        let permit = socket.outbox.begin_request(request.size().bytes);
+        let permit = socket.outbox.begin_request(request.bytes());
         place.send(Queued { socket: Arc::clone(socket), request, permit, accepted_at });
         Ok(())
     }
@@ -190,115 +167,8 @@ impl Shard {
     fn new(capacity: usize, services: Services) -> (Self, Worker) {
         let (sender, requests) = mpsc::channel(capacity);
         let rejected = Arc::<AtomicUsize>::default();
-        let worker = Worker { requests, rejected: Arc::clone(&rejected), late_changes: None, services };
+        let worker = Worker::new(requests, Arc::clone(&rejected), services);
         (Self { requests: sender, rejected }, worker)
-    }
-}
-
-impl Worker {
-    async fn run(mut self, stopped: CancellationToken) {
-        loop {
-            let size = |queued: &Queued<NewRequest>| queued.request.size();
-            let requests = recv_batch(&mut self.requests, &stopped, MAX_BATCH, size).await;
-            log_refused(self.rejected.swap(0, Ordering::Relaxed), "the queue of the shard is full");
-            let Some(requests) = requests else { return };
-            let latest = Instant::now() + MIN_TIME_LEFT - ANSWER_TIMEOUT;
-            let (requests, late): (Vec<_>, Vec<_>) =
-                requests.into_iter().partition(|request| request.accepted_at > latest);
-            log_refused(late.len(), "the request waited too long in its shard");
-            let (sends, changes) = split(late);
-            self.services.refuse_sends(sends, &ApiError::remote_unavailable());
-            self.services.refuse_changes(changes, &ApiError::remote_unavailable());
-            self.make(requests).await;
-        }
-    }
-
-    /// Makes the requests, delivers their events and answers them.
-    async fn make(&mut self, requests: Vec<Queued<NewRequest>>) {
-        let (sends, changes) = split(requests);
-        let store = pin!(self.services.store(sends));
-        let change = Box::pin(self.services.clone().change(changes, self.late_changes.take()));
-        let mut done = match select(store, change).await {
-            Either::Left((mut done, mut change)) => {
-                if let Ok(made) = timeout(GRACE, &mut change).await {
-                    done.extend(made);
-                } else {
-                    let services = self.services.clone();
-                    let deliver = async move { services.deliver(change.await).await };
-                    self.late_changes = Some(self.services.tasks.spawn(deliver));
-                }
-                done
-            }
-            Either::Right((made, store)) => {
-                let mut done = store.await;
-                done.extend(made);
-                done
-            }
-        };
-        // The events of a chat in their order, so that none waits for another one; and one chat after another, so that what goes to a
-        // socket is there when its writer wakes up.
-        done.sort_by_key(Done::place);
-        self.services.deliver(done).await;
-    }
-}
-
-/// Separates messages and changes.
-fn split(requests: Vec<Queued<NewRequest>>) -> (Vec<Queued<NewMessage>>, Vec<Queued<ClientChange>>) {
-    let (mut sends, mut changes) = (Vec::with_capacity(requests.len()), Vec::new());
-    for Queued { socket, request, permit, accepted_at } in requests {
-        match request {
-            NewRequest::Send(request) => sends.push(Queued { socket, request, permit, accepted_at }),
-            NewRequest::Change(request) => changes.push(Queued { socket, request, permit, accepted_at }),
-        }
-    }
-    (sends, changes)
-}
-
-impl Services {
-    /// Delivers the events to the local sockets, then to Redis; then the clients get acks.
-    async fn deliver(&self, mut done: Vec<Done>) {
-        if done.is_empty() {
-            return;
-        }
-        let mut publications = Vec::with_capacity(done.len());
-        for done in &mut done {
-            done.deliver(self, &mut publications);
-        }
-        let published = self.delivery.start_publishing(publications).await;
-        let hub = Arc::clone(&self.hub);
-        // A task of its own, so that the shard's next calls do not wait for Redis.
-        self.tasks.spawn(async move {
-            let published = published.await;
-            for done in done {
-                done.acknowledge(&hub, &published);
-            }
-        });
-    }
-}
-
-impl Done {
-    const fn place(&self) -> (ChatId, Option<Seq>) {
-        match self {
-            Self::Sent(sent) => sent.place(),
-            Self::Changed(changed) => changed.place(),
-        }
-    }
-
-    /// Delivers the event to the local sockets. Adds the publications for the other instances.
-    fn deliver(&mut self, services: &Services, publications: &mut Vec<Publication>) {
-        match self {
-            Self::Sent(sent) => sent.deliver(services, publications),
-            Self::Changed(changed) => changed.deliver(services, publications),
-        }
-    }
-
-    /// Answers the client. `published` has for each publication whether Redis accepted it.
-    fn acknowledge(self, hub: &Hub, published: &[bool]) {
-        match self {
-            Self::Sent(sent) => sent.acknowledge(hub, published),
-            // Without Redis, the other instances find the event by their resync.
-            Self::Changed(changed) => changed.acknowledge(hub),
-        }
     }
 }
 
@@ -311,6 +181,14 @@ impl<R> Queued<R> {
     fn answer(&self, frame: &ServerFrame<'_>) {
         self.socket.outbox.answer(self.permit, frame.encode());
     }
+}
+
+/// Separates the requests that have time left for a call from those that waited too long.
+fn in_time<R>(requests: Vec<Queued<R>>) -> (Vec<Queued<R>>, Vec<Queued<R>>) {
+    let latest = Instant::now() + MIN_TIME_LEFT - ANSWER_TIMEOUT;
+    let (in_time, late): (Vec<_>, Vec<_>) = requests.into_iter().partition(|request| request.accepted_at > latest);
+    log_refused(late.len(), "the request waited too long in its shard");
+    (in_time, late)
 }
 
 fn log_refused(count: usize, cause: &str) {

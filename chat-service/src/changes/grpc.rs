@@ -1,10 +1,10 @@
 //! The gRPC calls for changes.
 
-use futures_util::future::join_all;
 use neonchat_common::{
     correlation::{self, CorrelationId},
     error::ApiError,
     ids::{ChatId, SendId, UserId},
+    keyed::in_order_by_key,
     trace,
 };
 use neonchat_proto::chat::v1::{
@@ -32,8 +32,11 @@ use crate::{
 /// The maximum number of changes in one call.
 const MAX_CHANGES: usize = 1000;
 
-/// Applies changes. All of them are queued at once, so those of one kind share a statement. The call is a span in the trace of each
-/// change.
+/// The most changes of a call that are queued at the same time. Each may have look-ups of its own before, on the connections of all.
+const MAX_QUEUED: usize = 64;
+
+/// Applies changes. Those of one user in a chat are applied one after another; the others are queued at once, so those of one kind share
+/// a statement. The call is a span in the trace of each change.
 pub(crate) async fn change_messages(
     changes: &Changes,
     reactions: &ReactionService,
@@ -49,7 +52,8 @@ pub(crate) async fn change_messages(
         let id = CorrelationId::accept(Some(&change.request_id));
         correlation::scope(id, call.context(), Span::current(), change_message(changes, reactions, change))
     };
-    let made = join_all(request.changes.into_iter().zip(&calls).map(apply)).await;
+    let key = |(change, _): &(ChangeMessageRequest, _)| (change.actor_id.clone(), change.chat_id.clone());
+    let made = in_order_by_key(request.changes.into_iter().zip(&calls), MAX_QUEUED, key, apply).await;
     let answer = batched_calls::outcomes(made)
         .map(|made| ChangeMessagesResponse { results: made.into_iter().map(outcome_to_wire).collect() });
     batched_calls::end(&mut calls, &answer);

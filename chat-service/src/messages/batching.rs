@@ -20,7 +20,8 @@ pub(crate) const QUEUE_CAPACITY: usize = 4096;
 /// How long messages wait for their turn. Then they go without it: another instance may hold up the statement whose turn it is.
 const TURN_OF_MESSAGES: Duration = Duration::from_millis(25);
 
-/// The right to run a statement that stores events: those of this process take turns.
+/// The right to run a statement that stores events: those of this process take turns. It makes them cheaper; what they do does not depend
+/// on it.
 ///
 /// Side by side they would wait for each other's locks of the chats, and a statement of changes or reactions would begin again when
 /// another event of one of its chats was committed after it began: under load, most of them did. And while a queue waits for its turn,
@@ -29,14 +30,16 @@ const TURN_OF_MESSAGES: Duration = Duration::from_millis(25);
 pub(crate) struct Turn(Arc<Mutex<()>>);
 
 impl Turn {
-    /// Waits until the statements that asked before have ended. The turn ends when the result is dropped.
-    pub(crate) async fn wait(&self) -> OwnedMutexGuard<()> {
-        Arc::clone(&self.0).lock_owned().await
+    /// Waits until the statements that asked before have ended, but not longer than a job may wait: who has no turn goes without it. The
+    /// turn ends when the result is dropped.
+    pub(crate) async fn wait<T, A>(&self, jobs: &[Job<T, A>]) -> Option<OwnedMutexGuard<()>> {
+        let start_by = jobs.iter().map(|job| job.start_by).min()?;
+        timeout_at(start_by, Arc::clone(&self.0).lock_owned()).await.ok()
     }
 
-    /// Waits for the turn, at most [`TURN_OF_MESSAGES`].
-    pub(crate) async fn wait_as_messages(&self) -> Option<OwnedMutexGuard<()>> {
-        timeout(TURN_OF_MESSAGES, self.wait()).await.ok()
+    /// Waits for the turn of messages, at most [`TURN_OF_MESSAGES`].
+    pub(super) async fn wait_as_messages(&self) -> Option<OwnedMutexGuard<()>> {
+        timeout(TURN_OF_MESSAGES, Arc::clone(&self.0).lock_owned()).await.ok()
     }
 }
 

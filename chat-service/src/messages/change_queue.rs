@@ -1,7 +1,7 @@
 //! Batches changes: those that arrive while a statement runs are applied together by the next one.
 //!
-//! Changes have a queue and a connection of their own, so a message does not wait until the changes before it are applied. It
-//! waits only for the lock of its own chat, at most as long as one statement runs.
+//! Changes have a queue of their own, so a message does not wait until the changes before it are applied. It waits briefly for its
+//! [`Turn`], and then only for the lock of its own chat.
 
 use std::{collections::HashSet, slice};
 
@@ -51,7 +51,7 @@ async fn run(db: Db, policy: ChangePolicy, turn: Turn, mut queue: mpsc::Receiver
     let stopped = tasks.stop_token();
     while let Some(mut jobs) = recv_batch(&mut queue, &stopped, MAX_BATCH, size).await {
         while !jobs.is_empty() {
-            let turn = turn.wait().await;
+            let turn = turn.wait(&jobs).await;
             // What has to wait for another statement shares it with what has arrived meanwhile.
             fill_batch(&mut queue, &mut jobs, MAX_BATCH, size);
             let (batch, rest) = split_conflicts(jobs);

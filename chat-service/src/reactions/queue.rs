@@ -1,6 +1,6 @@
 //! Batches changes of reactions: those that arrive while a statement runs are applied together by the next one.
 //!
-//! They have a queue and a connection of their own, so that many reactions hold up neither messages nor edits.
+//! They have a queue of their own and take [turns](Turn) with messages and edits, so that many reactions do not hold those up.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -59,7 +59,7 @@ async fn run(db: Db, gathered: Arc<Notify>, turn: Turn, mut queue: mpsc::Receive
     let size = |_: &Job| BatchSize { messages: 1, bytes: 0 };
     while let Some(mut jobs) = recv_batch(&mut queue, &stopped, MAX_BATCH, size).await {
         while !jobs.is_empty() {
-            let turn = turn.wait().await;
+            let turn = turn.wait(&jobs).await;
             // What has to wait for another statement shares it with what has arrived meanwhile.
             fill_batch(&mut queue, &mut jobs, MAX_BATCH, size);
             // In a separate task, so that a panic fails only this batch.

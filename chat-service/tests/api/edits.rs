@@ -424,6 +424,34 @@ async fn batch_has_an_outcome_for_each_change() {
     assert_eq!(kinds, ["message_edited", "messages_deleted", "reactions"]);
 }
 
+/// The first edit takes longer to prepare than the second one: it has a mention to look up.
+#[tokio::test(flavor = "multi_thread")]
+async fn batch_keeps_the_order_of_a_users_changes_in_a_chat() {
+    let f = Fixture::start(&[]).await;
+    let change = |change: WireChange| ChangeMessageRequest {
+        chat_id: f.chat.clone(),
+        actor_id: f.author.id.clone(),
+        request_id: Uuid::new_v4().to_string(),
+        change: Some(change),
+        traceparent: None,
+    };
+    let edit = |text: String| {
+        change(WireChange::Edit(EditMessage { message_id: f.message.clone(), text, extra_json: String::new() }))
+    };
+    let react = |on| change(WireChange::React(React { message_id: f.message.clone(), emoji: "👍".to_owned(), on }));
+    let changes = vec![edit(format!("hello @{}", f.other.name)), edit("hello".to_owned()), react(true), react(false)];
+    let call = f.app.grpc.request(ChangeMessagesRequest { changes });
+    let results = f.app.chat_service().change_messages(call).await.expect("get answer").into_inner().results;
+    let seq = |result: Outcome| match result {
+        Outcome::Made(made) => made.seq,
+        Outcome::Refused(refusal) => panic!("{refusal:?}"),
+    };
+    let seqs: Vec<_> = results.into_iter().map(|result| seq(result.result.expect("get result"))).collect();
+    assert_eq!(seqs, [2, 3, 4, 5]);
+    let last = f.item(&f.author).await["last_message"].clone();
+    assert_eq!((&last["text"], last.get("reactions")), (&json!("hello"), None), "{last}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn rejects_batches_of_changes_that_are_too_large() {
     let app = TestApp::start().await;

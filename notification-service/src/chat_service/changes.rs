@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use futures_util::{StreamExt as _, stream};
 use neonchat_common::{
     correlation::{self, CorrelationId},
     error::ApiError,
     grpc::client::Rpc as _,
     ids::{ChatId, RequestId, UserId},
+    keyed::in_order_by_key,
     trace,
 };
 use neonchat_proto::chat::v1::{
@@ -61,8 +61,9 @@ impl ChatService {
             Ok(_) => Err(ApiError::internal("chat-service returned a different number of results than changes")),
             // A version without the call, during an upgrade.
             Err(status) if status.code() == Code::Unimplemented => {
-                let calls: Vec<_> = changes.map(|change| self.change_singly(change, deadline)).collect();
-                Ok(stream::iter(calls).buffered(MAX_SINGLE_CALLS).collect().await)
+                let key = |change: &&ClientChange| (change.user, change.chat);
+                let call = |change| self.change_singly(change, deadline);
+                Ok(in_order_by_key(changes, MAX_SINGLE_CALLS, key, call).await)
             }
             Err(status) => Err(status.into()),
         }

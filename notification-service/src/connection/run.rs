@@ -22,7 +22,7 @@ use crate::{
 /// How long the closing handshake may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long the client's requests in progress may take at the end: longer than the timeout of a send.
+/// How long the client's requests in progress may take at the end: longer than the timeout of a send or change.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Handles the frames of a client.
@@ -41,7 +41,7 @@ pub(crate) trait Handler {
 /// Runs a connection until it ends. Returns the reason.
 ///
 /// The frames of a client are handled one after another. No further frame is read while one is handled, or while too many
-/// sends are unanswered: TCP slows down a client that sends faster than its messages can be stored. Frames from the outbox
+/// sends and changes are unanswered: TCP slows down a client that sends faster than its messages can be stored. Frames from the outbox
 /// are written all the time.
 pub(crate) async fn run(
     outbox: &Outbox,

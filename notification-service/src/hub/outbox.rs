@@ -278,7 +278,7 @@ impl Outbox {
         is_queued
     }
 
-    /// Closes the socket once every send is answered and everything queued is written. The first reason counts.
+    /// Closes the socket once every send and change is answered and everything queued is written. The first reason counts.
     pub(crate) fn close(&self, reason: CloseReason) {
         self.lock().close.get_or_insert(reason);
         self.changed.notify_one();

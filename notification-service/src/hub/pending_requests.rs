@@ -31,11 +31,15 @@ impl PendingRequests {
         self.0.entry((user, request)).or_default().sockets.push(socket);
     }
 
-    /// Removes a socket that got its answer. Returns the stored event, if it has arrived.
+    /// Removes a socket that got its answer. Returns the stored event, if it has arrived and the socket waits for no other answer to
+    /// this request.
     pub(super) fn end(&self, user: UserId, request: Request, socket: SocketId) -> Option<(ChatId, Seq)> {
         let Entry::Occupied(mut pending) = self.0.entry((user, request)) else { return None };
-        pending.get_mut().sockets.retain(|other| *other != socket);
-        let event = pending.get().event;
+        let PendingRequest { sockets, event } = pending.get_mut();
+        if let Some(index) = sockets.iter().position(|other| *other == socket) {
+            sockets.swap_remove(index);
+        }
+        let event = event.filter(|_| !sockets.contains(&socket));
         if pending.get().sockets.is_empty() {
             pending.remove();
         }

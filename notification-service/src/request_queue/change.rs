@@ -7,10 +7,12 @@ use neonchat_common::{
     ids::{ChatId, Seq},
     trace::TraceContext,
 };
-use tokio::task::JoinHandle;
 use tracing::Span;
 
-use super::{Done, Queued, Services, log_causes};
+use super::{
+    Queued, in_time, log_causes,
+    worker::{Done, Services},
+};
 use crate::{
     bus::Publication,
     chat_service::{ChangeOutcome, ClientChange},
@@ -29,12 +31,10 @@ pub(super) struct Changed {
 }
 
 impl Services {
-    /// Makes changes with one call, after earlier ones. Refuses those that are not made.
-    pub(super) async fn change(self, changes: Vec<Queued<ClientChange>>, earlier: Option<JoinHandle<()>>) -> Vec<Done> {
-        if let Some(earlier) = earlier {
-            // If it fails, there is nothing left to wait for.
-            let _ = earlier.await;
-        }
+    /// Makes changes with one call. Refuses those that are not made.
+    pub(super) async fn change(self, changes: Vec<Queued<ClientChange>>) -> Vec<Done> {
+        let (changes, late) = in_time(changes);
+        self.refuse_changes(late, &ApiError::remote_unavailable());
         // The first one has waited longest.
         let Some(first) = changes.first() else { return Vec::new() };
         for Queued { socket, request, .. } in &changes {
@@ -65,7 +65,7 @@ impl Services {
         made
     }
 
-    pub(super) fn refuse_changes(&self, changes: Vec<Queued<ClientChange>>, error: &ApiError) {
+    fn refuse_changes(&self, changes: Vec<Queued<ClientChange>>, error: &ApiError) {
         for change in changes {
             change.refuse(&self.hub, error);
         }
@@ -130,17 +130,24 @@ impl Changed {
     }
 }
 
+/// How much longer the answer to an edit is than its text: JSON escapes a character by six bytes, and there are two frames.
+const ANSWER_BYTES: usize = 12;
+
 impl NewChange {
-    /// Returns the number of messages that it changes, and the bytes of the request.
+    /// Returns what the change adds to a batch: the messages that it changes, and the bytes of the call and of its answer.
     pub(super) fn size(&self) -> BatchSize {
         match self {
-            Self::Edit { text, given, .. } => {
-                BatchSize { messages: 1, bytes: text.as_str().len() + given.as_str().len() }
-            }
-            Self::Delete { message_ids } => {
-                BatchSize { messages: message_ids.len(), bytes: size_of_val(&**message_ids) }
-            }
-            Self::React { emoji, .. } => BatchSize { messages: 1, bytes: emoji.len() },
+            Self::Delete { message_ids } => BatchSize { messages: message_ids.len(), bytes: self.bytes() },
+            Self::Edit { .. } | Self::React { .. } => BatchSize { messages: 1, bytes: self.bytes() * ANSWER_BYTES },
+        }
+    }
+
+    /// Returns the bytes of the request.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Edit { text, given, .. } => text.as_str().len() + given.as_str().len(),
+            Self::Delete { message_ids } => size_of_val(&**message_ids),
+            Self::React { emoji, .. } => emoji.len(),
         }
     }
 }

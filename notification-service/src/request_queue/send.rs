@@ -8,7 +8,10 @@ use neonchat_common::{
 };
 use tracing::Span;
 
-use super::{Done, Queued, Services, log_causes};
+use super::{
+    Queued, in_time, log_causes,
+    worker::{Done, Services},
+};
 use crate::{
     bus::Publication,
     chat_service::{NewMessage, Stored},
@@ -29,6 +32,8 @@ pub(super) struct Sent {
 impl Services {
     /// Stores messages with one call. Refuses those that are not stored.
     pub(super) async fn store(&self, sends: Vec<Queued<NewMessage>>) -> Vec<Done> {
+        let (sends, late) = in_time(sends);
+        self.refuse_sends(late, &ApiError::remote_unavailable());
         // The first one has waited longest.
         let Some(first) = sends.first() else { return Vec::new() };
         for Queued { socket, request, .. } in &sends {
@@ -63,7 +68,7 @@ impl Services {
         stored
     }
 
-    pub(super) fn refuse_sends(&self, sends: Vec<Queued<NewMessage>>, error: &ApiError) {
+    fn refuse_sends(&self, sends: Vec<Queued<NewMessage>>, error: &ApiError) {
         for send in sends {
             send.refuse(&self.hub, error);
         }

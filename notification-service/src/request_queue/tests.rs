@@ -3,12 +3,13 @@ mod stand_in;
 use futures_util::future::join_all;
 use neonchat_common::{
     grpc::client::GrpcClient,
-    ids::{ChatId, MessageId, RequestId, SendId, TokenId, UserId},
+    ids::{ChatId, MessageId, RequestId, SendId, Seq, TokenId, UserId},
     message::MessageText,
     settings::GrpcSettings,
 };
 use serde_json::Value;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 use tonic::transport::{Server, server::TcpIncoming};
 
 use self::stand_in::{BAD, StandIn};
@@ -147,7 +148,7 @@ async fn messages_do_not_wait_for_slow_changes() {
     assert_eq!(next(&mut calls).await, ["1"]);
     assert_eq!(answer(f.send("hello").await).await, Ok(1));
     assert_eq!(next(&mut calls).await, ["hello"]);
-    // The next changes wait for the earlier ones, messages that are queued with them do not.
+    // The next changes wait for the earlier ones. Messages do not, whether queued with them or alone.
     let (next_change, with_it) = (f.react("22").await, f.send("again").await);
     assert_eq!(answer(with_it).await, Ok(1));
     assert_eq!(next(&mut calls).await, ["again"]);
