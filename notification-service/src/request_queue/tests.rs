@@ -178,11 +178,12 @@ async fn refuses_what_waits_too_long_and_logs_it_once() {
     let (log, _guard) = Log::start();
     let (hub, user) = (Arc::<Hub>::default(), UserId::new());
     let socket = connect(&hub, user);
-    let (shard, worker) = Shard::new(2, services(&hub, unreachable::chat_service(), &Tasks::new()));
+    let (shard, worker) = Shard::new(4, services(&hub, unreachable::chat_service(), &Tasks::new()));
     let queue = RequestQueue::of(Box::new([shard]));
     let delete = || client_change(user, NewChange::Delete { message_ids: vec![MessageId::new()] });
-    queue.submit(&socket, message(user, "x")).await.expect("queue message");
-    queue.submit(&socket, delete()).await.expect("queue change");
+    for request in [message(user, "x"), delete(), message(user, "x"), delete()] {
+        queue.submit(&socket, request).await.expect("queue request");
+    }
     for request in [message(user, "x"), delete(), message(user, "x")] {
         let began = Instant::now();
         let error = queue.submit(&socket, request).await.expect_err("exceed capacity");
@@ -191,12 +192,11 @@ async fn refuses_what_waits_too_long_and_logs_it_once() {
     drop(queue);
     // The queued requests have waited too long by now.
     worker.run(CancellationToken::new()).await;
-    for (count, cause) in [(3, "the queue of the shard is full"), (2, "the request waited too long in its shard")] {
-        let lines = log.lines(cause);
-        assert_eq!(lines.len(), 1, "{lines:?}");
-        assert!(lines[0].contains(&format!("count={count}")), "{lines:?}");
-    }
-    for _ in 0..2 {
+    let counts = |cause| log.lines(cause).iter().map(|line| line.contains("count=2")).collect::<Vec<_>>();
+    let full = log.lines("the queue of the shard is full");
+    assert!(full.len() == 1 && full[0].contains("count=3"), "{full:?}");
+    assert_eq!(counts("the request waited too long in its shard"), [true, true], "a line for each kind");
+    for _ in 0..4 {
         assert_eq!(answer(Arc::clone(&socket)).await, Err("unavailable".to_owned()));
     }
 }
