@@ -43,7 +43,7 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// The least pause between two statements, so that messages that are sent at once get their turn. It is as long as the statement
 /// took, so under load the task takes at most half of the time.
-const PAUSE: Duration = Duration::from_millis(10);
+const PAUSE: Duration = Duration::from_millis(8);
 
 /// How long an instance tries to record what became of the messages that it claimed. Their claims end later.
 const SETTLING_PATIENCE: Duration = Duration::from_secs(20);

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The most messages that are sent together. The statement that stores them keeps other messages waiting.
-const BATCH: i64 = 64;
+const BATCH: i64 = 32;
 
 /// After the claim has ended, the instance is taken for dead. What it claimed may be stored, so it stays claimed.
 const CLAIM: &str = "
