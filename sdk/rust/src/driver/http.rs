@@ -1,0 +1,69 @@
+//! Requests to the REST API.
+
+use std::{fmt::Display, time::Duration};
+
+use reqwest::{Method, header::RETRY_AFTER};
+use url::Url;
+
+use super::tls::Tls;
+use crate::core::{Answer, Request};
+
+/// How long an answer may take.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// An HTTP client of chat-service.
+#[derive(Clone, Debug)]
+pub(crate) struct Http {
+    base: Url,
+    client: reqwest::Client,
+    tls: Tls,
+}
+
+impl Http {
+    /// Whether https is possible.
+    pub(crate) const HAS_TLS: bool = Tls::IS_AVAILABLE;
+
+    /// Returns a client of `base`, such as `http://localhost:8080`.
+    pub(crate) fn new(base: Url) -> Result<Self, String> {
+        let text = |error: &dyn Display| error.to_string();
+        let tls = Tls::load().map_err(|error| text(&error))?;
+        let agent = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
+        let builder = tls.http(reqwest::Client::builder().timeout(TIMEOUT).user_agent(agent));
+        Ok(Self { base, client: builder.build().map_err(|error| text(&error))?, tls })
+    }
+
+    pub(crate) fn tls(&self) -> Tls {
+        self.tls.clone()
+    }
+
+    /// Makes a request. The error says why there was no answer.
+    pub(crate) fn request(
+        &self,
+        request: Request,
+        token: Option<String>,
+    ) -> impl Future<Output = Result<Answer, String>> + Send + use<> {
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}/api/v1{}", self.base.path().trim_end_matches('/'), request.path));
+        if !request.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&request.query);
+        }
+        let method = Method::from_bytes(request.method.as_bytes()).unwrap_or_default();
+        let mut builder = self.client.request(method, url);
+        if let Some(token) = token {
+            builder = builder.bearer_auth(token);
+        }
+        if let Some(body) = request.body {
+            builder = builder.json(&body);
+        }
+        // The error has the URL in it, which has no secrets.
+        async move { answer(builder).await.map_err(|error| error.to_string()) }
+    }
+}
+
+async fn answer(builder: reqwest::RequestBuilder) -> reqwest::Result<Answer> {
+    let response = builder.send().await?;
+    let status = response.status().as_u16();
+    let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let body = response.text().await?;
+    Ok(Answer { status, retry_after_ms: seconds.map(|seconds| seconds * 1000), body })
+}

@@ -1,0 +1,290 @@
+//! Where the client keeps its data.
+
+mod file;
+mod memory;
+mod patch;
+mod segments;
+
+use std::{collections::BTreeMap, ops::RangeInclusive};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use self::{file::FileStore, memory::MemoryStore};
+pub(crate) use self::{
+    patch::{erased, message_row},
+    segments::{Segments, clipped, covering},
+};
+use crate::{ChatId, Frame, RequestId, frame::Object};
+
+/// Where the client keeps its data: four functions, which may block. They are called one at a time.
+pub trait Store: Send + 'static {
+    /// Returns how many `seq`s of a chat are kept.
+    fn capacity(&self) -> u64;
+
+    /// Returns everything but the events.
+    ///
+    /// # Errors
+    /// The data cannot be read.
+    fn load(&mut self) -> Result<Saved, StoreError>;
+
+    /// Returns at most `limit` events of a chat with a `seq` in this range, ascending, or descending if `backwards`.
+    ///
+    /// # Errors
+    /// The data cannot be read.
+    fn events(
+        &self,
+        chat: ChatId,
+        range: RangeInclusive<u64>,
+        limit: usize,
+        backwards: bool,
+    ) -> Result<Vec<EventRow>, StoreError>;
+
+    /// Makes all changes, in order, or none. When it returns, what cannot be fetched again (see [`Op::is_precious`]) survives
+    /// the end of the process and of the computer.
+    ///
+    /// # Errors
+    /// The data cannot be written. The client goes on with a [`MemoryStore`].
+    fn write(&mut self, ops: &[Op]) -> Result<(), StoreError>;
+}
+
+/// Why a store fails.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The file cannot be read or written, for instance because the disk is full.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    /// Another process has the store open.
+    #[error("another process uses the store")]
+    Locked,
+    /// A reason of another implementation.
+    #[error(transparent)]
+    Other(Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// What a store has, without the events.
+#[derive(Clone, Debug, Default)]
+pub struct Saved {
+    /// Single values by name.
+    pub values: BTreeMap<String, Value>,
+    /// The chats.
+    pub chats: Vec<ChatRow>,
+    /// What is not acknowledged, in any order.
+    pub outbox: Vec<Pending>,
+}
+
+/// What the client knows of a chat.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ChatRow {
+    /// The ID.
+    pub id: ChatId,
+    /// The cursor: every event up to this `seq` is in the store.
+    pub applied: u64,
+    /// Ranges of `seq` of which the store has every message, ascending. The last one ends at `applied`, and may be empty
+    /// (`[applied + 1, applied]`).
+    pub segments: Segments,
+    /// The item of `GET /chats`.
+    #[serde(default, skip_serializing_if = "Object::is_empty")]
+    pub item: Object,
+    /// Whether there are events after `applied` that were not fetched.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub stale: bool,
+    /// Whether the draft was not sent.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unsent: bool,
+    /// A read marker that the server has not confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_to: Option<u64>,
+}
+
+/// A durable event as it is stored: a message, or a change of the chat that is shown in its history.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct EventRow {
+    /// The chat.
+    pub chat_id: ChatId,
+    /// The place in the chat.
+    pub seq: u64,
+    /// `message`, or the type of the event.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<Object>,
+    /// When the message disappears, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<u64>,
+    /// All other members of the event.
+    #[serde(flatten)]
+    pub extra: Object,
+}
+
+/// A message or change that is not acknowledged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Pending {
+    /// With which it is sent.
+    pub request_id: RequestId,
+    /// The chat.
+    pub chat_id: ChatId,
+    /// Milliseconds since 1970, strictly ascending: the order of a chat.
+    pub created: u64,
+    /// Whether it waits, or has failed.
+    pub state: PendingState,
+    /// What is sent.
+    pub frame: Frame,
+    /// The `seq`s of the messages that it changes, as far as they are known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seqs: Vec<Option<u64>>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// More than the code says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Whether something in the outbox waits, or has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum PendingState {
+    /// It is sent until the server answers.
+    Pending,
+    /// The server has refused it. It stays until it is retried or cancelled.
+    Failed,
+}
+
+/// A change of the store.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Op {
+    /// Sets a single value.
+    Set {
+        /// Its name.
+        key: String,
+        /// The value.
+        value: Value,
+    },
+    /// Removes a single value.
+    Unset {
+        /// Its name.
+        key: String,
+    },
+    /// Adds or replaces a chat.
+    Chat {
+        /// The chat.
+        row: ChatRow,
+    },
+    /// Removes a chat.
+    DropChat {
+        /// The chat.
+        id: ChatId,
+    },
+    /// Adds or replaces an event.
+    Event {
+        /// The event.
+        row: EventRow,
+    },
+    /// Adds or replaces something in the outbox.
+    Pending {
+        /// What is sent.
+        row: Pending,
+    },
+    /// Removes something from the outbox.
+    DropPending {
+        /// With which it was sent.
+        id: RequestId,
+    },
+    /// Removes the events of a chat below a `seq`.
+    Trim {
+        /// The chat.
+        chat_id: ChatId,
+        /// The first `seq` that stays.
+        below: u64,
+    },
+    /// Erases the messages that have disappeared.
+    Expire {
+        /// Milliseconds since 1970.
+        now: u64,
+    },
+    /// Changes a stored message, if there is one. Something older than its last change does nothing.
+    Patch(Patch),
+    /// Removes everything.
+    Wipe,
+}
+
+/// A change of a stored message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Patch {
+    /// The chat.
+    pub chat_id: ChatId,
+    /// The place of the message.
+    pub seq: u64,
+    /// The `seq` of the change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed_seq: Option<u64>,
+    /// Whether the content is deleted.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub erase: bool,
+    /// Members of the message that are set.
+    #[serde(default, skip_serializing_if = "Object::is_empty")]
+    pub set: Object,
+}
+
+impl Op {
+    /// Whether this cannot be fetched from the server again: tokens, and what was not sent yet. Cursors are stored together with
+    /// their events, so if both are lost, both are fetched again.
+    #[must_use]
+    pub fn is_precious(&self) -> bool {
+        match self {
+            Self::Set { .. } | Self::Unset { .. } | Self::Pending { .. } | Self::Wipe => true,
+            Self::Chat { row } => row.unsent || row.read_to.is_some(),
+            _ => false,
+        }
+    }
+
+    pub(crate) fn set(key: &str, value: impl Into<Value>) -> Self {
+        Self::Set { key: key.to_owned(), value: value.into() }
+    }
+}
+
+/// Returns up to `limit` messages of a range, in ascending order. Between messages there are other events.
+pub(crate) fn messages(
+    store: &dyn Store,
+    chat: ChatId,
+    range: RangeInclusive<u64>,
+    limit: usize,
+    backwards: bool,
+) -> Result<Vec<EventRow>, StoreError> {
+    let (mut from, mut to) = range.into_inner();
+    let mut found = Vec::new();
+    while found.len() < limit && from <= to {
+        let rows = store.events(chat, from..=to, limit, backwards)?;
+        let Some(last) = rows.last().map(|row| row.seq) else { break };
+        let is_end = rows.len() < limit;
+        found.extend(rows.into_iter().filter(|row| row.message.is_some()));
+        if is_end {
+            break;
+        }
+        if backwards {
+            to = last.saturating_sub(1);
+        } else {
+            from = last + 1;
+        }
+    }
+    found.truncate(limit);
+    if backwards {
+        found.reverse();
+    }
+    Ok(found)
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
+const fn is_false(value: &bool) -> bool {
+    !*value
+}
