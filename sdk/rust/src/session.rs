@@ -107,3 +107,32 @@ impl fmt::Debug for Login {
         fields.field("username", &self.username).field("device_name", &self.device_name).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::{Client, FileStore, Store as _, store::Op};
+
+    #[tokio::test]
+    async fn no_debug_output_has_a_secret() {
+        let session = json!({
+            "access": "secret-1", "access_expires_at": 0, "lifetime": 0, "refresh": "secret-2",
+            "user": { "id": Uuid::nil(), "username": "alice" }, "device_id": "device",
+        });
+        let folder = tempfile::tempdir().expect("folder");
+        let mut store = FileStore::open(folder.path().join("journal")).expect("open store");
+        let op = Op::set("session", session.clone());
+        store.write(std::slice::from_ref(&op)).expect("write");
+        let session: Session = serde_json::from_value(session).expect("session");
+        let stored = format!("{session:?} {op:?} {store:?} {:?}", store.load().expect("load"));
+        let builder = Client::builder("http://localhost:8080").store(store);
+        let building = format!("{builder:?} {:?}", Login::new("alice", "secret-3"));
+        let client = builder.build().expect("build client");
+        let running = format!("{client:?} {:?} {:?}", client.rest().get("/users/me"), client.events());
+        let text = stored + &building + &running;
+        assert!(text.contains("alice") && !text.contains("secret"), "{text}");
+    }
+}

@@ -7,7 +7,7 @@ mod rest;
 mod sending;
 mod timeline;
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -27,10 +27,17 @@ use crate::{
 };
 
 /// A client of one user. Clones are handles of the same client, which ends with the last one.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Client {
     commands: mpsc::Sender<Command>,
     shared: Arc<Shared>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut fields = formatter.debug_struct("Client");
+        fields.field("state", &self.state()).field("session", &self.session()).finish_non_exhaustive()
+    }
 }
 
 impl Client {

@@ -16,7 +16,7 @@ const HIDDEN_FACTOR: f64 = 3.0;
 const HANDSHAKE: u64 = 10_000;
 
 /// The socket, and the token with which it was opened.
-#[derive(Debug, Default)]
+#[derive(Default)]
 enum Socket {
     #[default]
     None,
@@ -27,7 +27,6 @@ enum Socket {
 }
 
 /// The state of the connection.
-#[derive(Debug)]
 pub(super) struct Connection {
     pub(super) status: Status,
     socket: Socket,

@@ -1,4 +1,4 @@
-//! What goes into the core, and what comes out.
+//! What goes into the core, and what comes out. What may have a token in it is not `Debug`.
 
 use std::fmt;
 
@@ -19,7 +19,6 @@ pub(crate) struct Time {
 }
 
 /// What happens.
-#[derive(Debug)]
 pub(crate) enum Input {
     /// The application calls.
     Call(CallId, Call),
@@ -51,7 +50,6 @@ pub(crate) enum Change {
 }
 
 /// An HTTP answer.
-#[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) retry_after_ms: Option<u64>,
@@ -62,7 +60,6 @@ pub(crate) struct Answer {
 pub(crate) type CallId = u64;
 
 /// A call of the application.
-#[derive(Debug)]
 pub(crate) enum Call {
     Start,
     Stop,
@@ -118,7 +115,6 @@ impl Request {
 }
 
 /// What a call returns.
-#[derive(Debug)]
 pub(crate) enum Reply {
     Done,
     Flag(bool),
@@ -128,14 +124,13 @@ pub(crate) enum Reply {
 }
 
 /// What is to be done. The operations on the store come before everything else.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Step {
     pub(crate) ops: Vec<Op>,
     pub(crate) effects: Vec<Effect>,
 }
 
 /// What is to be done beside writing the store, in order.
-#[derive(Debug)]
 pub(crate) enum Effect {
     /// Open a socket, with the subprotocols `neonchat.v1` and `bearer.TOKEN`.
     Open { attempt: u64, token: String },

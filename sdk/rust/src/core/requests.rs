@@ -19,7 +19,6 @@ pub(super) enum Ask {
 }
 
 /// Whom an answer is for.
-#[derive(Debug)]
 pub(super) enum Then {
     /// A handshake of this attempt failed, with this token.
     Probe(u64, String),
@@ -36,7 +35,6 @@ pub(super) enum Then {
     Call(CallId),
 }
 
-#[derive(Debug)]
 struct Pending {
     request: Request,
     /// Whether it is made with the token of the session.
@@ -48,7 +46,7 @@ struct Pending {
 }
 
 /// The requests without an answer.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Requests {
     last: u64,
     pending: HashMap<u64, Pending>,

@@ -30,7 +30,6 @@ pub(super) enum Waiter {
 }
 
 /// The session, and who waits for its next token.
-#[derive(Debug)]
 pub(super) struct Tokens {
     pub(super) data: Option<Session>,
     /// Whose data the store has.

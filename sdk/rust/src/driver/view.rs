@@ -16,13 +16,12 @@ use crate::{Chat, ChatEvent, ChatId, Event, OutboxKind, Pending, RequestId, Sess
 pub(crate) const WAITING: usize = 10_000;
 
 /// What a driver shares with the handles of its client.
-#[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) status: watch::Sender<Status>,
     view: Mutex<View>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct View {
     session: Option<Session>,
     chats: HashMap<ChatId, Chat>,
@@ -31,7 +30,6 @@ struct View {
 }
 
 /// A stream of events.
-#[derive(Debug)]
 struct Reader {
     events: mpsc::Sender<Event>,
     /// The number of events that were left out.

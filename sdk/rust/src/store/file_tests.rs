@@ -38,7 +38,7 @@ fn content(store: &mut dyn Store) -> String {
     saved.outbox.sort_by_key(|row| row.created);
     let events: Vec<_> =
         (0..9).map(|n| store.events(chat(n), 0..=u64::MAX, usize::MAX, false).expect("events")).collect();
-    format!("{saved:?} {events:?}")
+    format!("{:?} {saved:?} {events:?}", saved.values)
 }
 
 struct Folder(tempfile::TempDir);

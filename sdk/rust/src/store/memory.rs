@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    fmt,
     ops::RangeInclusive,
 };
 
@@ -14,13 +15,20 @@ use crate::{ChatId, RequestId};
 const CAPACITY: u64 = 2000;
 
 /// A store that ends with the process. It keeps the newest 2,000 events of a chat.
-#[derive(Debug)]
 pub struct MemoryStore {
     capacity: u64,
     values: BTreeMap<String, Value>,
     chats: HashMap<ChatId, ChatRow>,
     events: HashMap<ChatId, BTreeMap<u64, EventRow>>,
     outbox: HashMap<RequestId, Pending>,
+}
+
+/// Without the content, which has tokens.
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut fields = formatter.debug_struct("MemoryStore");
+        fields.field("chats", &self.chats.len()).field("outbox", &self.outbox.len()).finish_non_exhaustive()
+    }
 }
 
 impl Default for MemoryStore {

@@ -5,7 +5,7 @@ mod memory;
 mod patch;
 mod segments;
 
-use std::{collections::BTreeMap, ops::RangeInclusive};
+use std::{collections::BTreeMap, fmt, ops::RangeInclusive};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -64,7 +64,7 @@ pub enum StoreError {
 }
 
 /// What a store has, without the events.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Saved {
     /// Single values by name.
     pub values: BTreeMap<String, Value>,
@@ -72,6 +72,14 @@ pub struct Saved {
     pub chats: Vec<ChatRow>,
     /// What is not acknowledged, in any order.
     pub outbox: Vec<Pending>,
+}
+
+/// Without the values, which have tokens.
+impl fmt::Debug for Saved {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut fields = formatter.debug_struct("Saved");
+        fields.field("chats", &self.chats).field("outbox", &self.outbox).finish_non_exhaustive()
+    }
 }
 
 /// What the client knows of a chat.
@@ -158,7 +166,7 @@ pub enum PendingState {
 }
 
 /// A change of the store.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Op {
@@ -215,6 +223,25 @@ pub enum Op {
     Patch(Patch),
     /// Removes everything.
     Wipe,
+}
+
+/// Without the values, which have tokens.
+impl fmt::Debug for Op {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Set { key, .. } => write!(formatter, "Set({key})"),
+            Self::Unset { key } => write!(formatter, "Unset({key})"),
+            Self::Chat { row } => row.fmt(formatter),
+            Self::DropChat { id } => write!(formatter, "DropChat({id})"),
+            Self::Event { row } => row.fmt(formatter),
+            Self::Pending { row } => row.fmt(formatter),
+            Self::DropPending { id } => write!(formatter, "DropPending({id})"),
+            Self::Trim { chat_id, below } => write!(formatter, "Trim({chat_id}, {below})"),
+            Self::Expire { now } => write!(formatter, "Expire({now})"),
+            Self::Patch(patch) => patch.fmt(formatter),
+            Self::Wipe => formatter.write_str("Wipe"),
+        }
+    }
 }
 
 /// A change of a stored message.
