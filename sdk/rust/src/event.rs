@@ -61,7 +61,7 @@ impl Event {
     }
 }
 
-/// The state of the connection: see [the state machine](https://docs.rs/neonchat-client).
+/// The state of the connection. `sdk/js/README.md` has the state machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 #[non_exhaustive]

@@ -15,7 +15,6 @@ use crate::{Ack, Error, RequestId};
 /// It resolves with an error only if the server has said that the message is not stored ([`Error::Refused`]), if it was
 /// cancelled, or if the client has ended.
 #[derive(Debug)]
-#[must_use = "it is sent in any case, but only this tells what became of it; or look for `Event::Outbox`"]
 pub struct Sending {
     request_id: RequestId,
     answer: oneshot::Receiver<Result<Ack, Error>>,

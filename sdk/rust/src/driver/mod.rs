@@ -253,12 +253,14 @@ impl Driver {
     }
 
     fn tell(&mut self, event: &Event) {
-        match event {
-            Event::Chat(ChatEvent::Listed) => self.refresh_view(),
-            Event::Outbox(outbox) => self.settle(outbox),
-            _ => {}
+        if let Event::Chat(ChatEvent::Listed) = event {
+            self.refresh_view();
         }
         self.shared.tell(event);
+        // Who waits for an answer then sees what has become of the outbox.
+        if let Event::Outbox(outbox) = event {
+            self.settle(outbox);
+        }
     }
 
     /// Tells who waits for the answer to a message or change.

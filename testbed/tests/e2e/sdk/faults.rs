@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use neonchat_client::{ChatEvent, Client, Event, FileStore, Sending, Status};
+use neonchat_client::{ChatEvent, ChatId, Client, Event, Events, FileStore, Sending, Status};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -10,12 +10,10 @@ use nix::{
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{
-    Person, builder, find, find_message, go_live, history, next_messages, numbered, open_chat, pair, reaches, start,
-};
+use super::{Person, builder, find, go_live, history, next_messages, numbered, open_chat, pair, reaches, start};
 
 /// Sends numbered messages. Returns when they are in the outbox.
-async fn send_numbered(client: &Client, chat: neonchat_client::ChatId, count: u64) -> Vec<Sending> {
+async fn send_numbered(client: &Client, chat: ChatId, count: u64) -> Vec<Sending> {
     let mut sendings = Vec::new();
     for n in 1..=count {
         sendings.push(client.send(chat, n.to_string()).await.expect("send"));
@@ -123,6 +121,13 @@ async fn a_chat_that_was_opened_while_the_client_was_away_brings_its_messages() 
     assert_eq!(next_messages(&mut events, chat, 2).await, numbered(2));
 }
 
+async fn five_acks(events: &mut Events) {
+    for _ in 0..5 {
+        find(events, "the acknowledgement", |event| if let Event::Outbox(outbox) = event { outbox.ack } else { None })
+            .await;
+    }
+}
+
 /// Whatever the process was doing: the file at this moment is what a `kill -9` leaves.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_send_has_returned_survives_the_end_of_the_process() {
@@ -146,10 +151,7 @@ async fn what_send_has_returned_survives_the_end_of_the_process() {
     let mut events = again.events();
     again.start().await.expect("start");
     assert_eq!(next_messages(&mut heard, chat, 5).await, numbered(5));
-    for request in requests {
-        let id = |message: &neonchat_client::Message| message.request_id == Some(request);
-        find_message(&mut events, "the own message", id).await;
-    }
+    five_acks(&mut events).await;
     assert_eq!(history(&alice.client, chat).await, numbered(5));
     assert!(again.outbox().is_empty());
 
@@ -158,13 +160,7 @@ async fn what_send_has_returned_survives_the_end_of_the_process() {
     let late = builder(&running).store(FileStore::open(&journal).expect("open store")).build().expect("build client");
     let mut events = late.events();
     late.start().await.expect("start");
-    for _ in 0..5 {
-        find(&mut events, "the acknowledgement", |event| match event {
-            Event::Outbox(outbox) => outbox.ack,
-            _ => None,
-        })
-        .await;
-    }
+    five_acks(&mut events).await;
     assert_eq!(history(&alice.client, chat).await, numbered(5));
 }
 
