@@ -55,8 +55,9 @@ pub(crate) struct Driver {
     /// Of the WebSocket.
     url: String,
     socket: Option<Socket>,
-    /// Requests and sockets.
-    tasks: JoinSet<()>,
+    /// Sockets that are being closed.
+    sockets: JoinSet<()>,
+    requests: JoinSet<()>,
     commands: mpsc::Receiver<Command>,
     inputs: (mpsc::Sender<Input>, mpsc::Receiver<Input>),
     shared: Arc<Shared>,
@@ -89,7 +90,8 @@ impl Driver {
             http,
             url,
             socket: None,
-            tasks: JoinSet::new(),
+            sockets: JoinSet::new(),
+            requests: JoinSet::new(),
             commands,
             inputs: mpsc::channel(INPUTS),
             shared,
@@ -132,7 +134,8 @@ impl Driver {
             Some(input) = self.inputs.1.recv() => Next::Input(input),
             () = tick => Next::Input(Input::Tick),
             // Ended tasks are let go of.
-            Some(_) = self.tasks.join_next() => Next::Input(Input::Tick),
+            Some(_) = self.requests.join_next() => Next::Input(Input::Tick),
+            Some(_) = self.sockets.join_next() => Next::Input(Input::Tick),
         }
     }
 
@@ -159,12 +162,11 @@ impl Driver {
         self.calls += 1;
         self.core.handle(self.clock.now(), Input::Call(self.calls, Call::Stop));
         self.perform().await;
-        if let Some(socket) = self.socket.take() {
-            socket.closed().await;
-        }
-        self.tasks.shutdown().await;
-        drop(self.storage);
-        if let Some(done) = self.closing {
+        // Each is given up after a moment.
+        while self.sockets.join_next().await.is_some() {}
+        // Whoever opens the store next finds it unlocked.
+        drop(std::mem::replace(&mut self.storage, no_storage()));
+        if let Some(done) = self.closing.take() {
             let _ = done.send(());
         }
     }
@@ -198,7 +200,7 @@ impl Driver {
         &mut self,
         work: impl FnOnce(&mut Storage) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let mut storage = std::mem::replace(&mut self.storage, Storage(Box::new(MemoryStore::new())));
+        let mut storage = std::mem::replace(&mut self.storage, no_storage());
         let used = tokio::task::spawn_blocking(move || {
             let result = work(&mut storage);
             (storage, result)
@@ -216,7 +218,7 @@ impl Driver {
             }
             Effect::Close { code } => {
                 if let Some(socket) = self.socket.take() {
-                    self.tasks.spawn(socket.close(code));
+                    self.sockets.spawn(socket.close(code));
                 }
             }
             Effect::Send(text) => {
@@ -231,7 +233,7 @@ impl Driver {
             }
             Effect::Request { id, request, token, .. } => {
                 let (answer, inputs) = (self.http.request(request, token), self.inputs.0.clone());
-                self.tasks.spawn(async move {
+                self.requests.spawn(async move {
                     let answer = answer.await;
                     // The driver has ended.
                     let _ = inputs.send(Input::Answer(id, answer)).await;
@@ -282,4 +284,14 @@ impl Driver {
     fn refresh_view(&self) {
         self.shared.load(self.core.chats(), self.core.outbox());
     }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.shared.end();
+    }
+}
+
+fn no_storage() -> Storage {
+    Storage(Box::new(MemoryStore::new()))
 }

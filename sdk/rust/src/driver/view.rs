@@ -27,6 +27,7 @@ struct View {
     chats: HashMap<ChatId, Chat>,
     outbox: HashMap<RequestId, Pending>,
     readers: Vec<Reader>,
+    has_ended: bool,
 }
 
 /// A stream of events.
@@ -78,8 +79,20 @@ impl Shared {
     /// Returns the events from now on.
     pub(crate) fn subscribe(&self) -> mpsc::Receiver<Event> {
         let (events, receiver) = mpsc::channel(WAITING);
-        self.view().readers.push(Reader { events, missed: 0 });
+        let mut view = self.view();
+        // Without a sender the stream ends at once.
+        if !view.has_ended {
+            view.readers.push(Reader { events, missed: 0 });
+        }
+        drop(view);
         receiver
+    }
+
+    /// All streams of events end, also those of handles that are still there.
+    pub(crate) fn end(&self) {
+        let mut view = self.view();
+        view.has_ended = true;
+        view.readers.clear();
     }
 
     pub(crate) fn load<'a>(&self, chats: impl Iterator<Item = Chat>, outbox: impl Iterator<Item = &'a Pending>) {
@@ -133,6 +146,17 @@ mod tests {
 
     fn numbered(n: u64) -> Event {
         Event::Missed(n)
+    }
+
+    #[test]
+    fn streams_end_with_the_client_after_the_last_event() {
+        let shared = Shared::new(None);
+        let mut events = shared.subscribe();
+        shared.tell(&numbered(1));
+        shared.end();
+        assert!(matches!(events.try_recv(), Ok(Event::Missed(1))));
+        assert_eq!(events.try_recv().err(), Some(mpsc::error::TryRecvError::Disconnected));
+        assert_eq!(shared.subscribe().try_recv().err(), Some(mpsc::error::TryRecvError::Disconnected));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The SDK for Rust against the real services.
 
+mod document;
 mod faults;
 mod sessions;
 mod talk;
