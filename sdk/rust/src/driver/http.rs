@@ -56,8 +56,14 @@ impl Http {
             builder = builder.json(&body);
         }
         // The error has the URL in it, which has no secrets.
-        async move { answer(builder).await.map_err(|error| error.to_string()) }
+        async move { answer(builder).await.map_err(|error| with_causes(&error)) }
     }
+}
+
+/// Returns what is wrong, and why.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 async fn answer(builder: reqwest::RequestBuilder) -> reqwest::Result<Answer> {
