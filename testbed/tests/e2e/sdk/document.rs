@@ -68,7 +68,7 @@ async fn the_bot_answers_the_program_that_asks_also_what_it_missed() {
     let bot = run_bot().await;
     reaches(&bot, "live", |state| *state == neonchat_client::Status::Live).await;
     let printed = ask::ask(&signed_in(&running, "alice", MemoryStore::new()).await).await.expect("ask");
-    assert_eq!(printed.iter().map(|line| format!("{line}\n")).collect::<String>(), blocks()["output=ask.rs"]);
+    assert_eq!(format!("{}\n", printed.join("\n")), blocks()["output=ask.rs"]);
 
     bot.close().await;
     alice.start().await.expect("start");

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use crate::helpers::Running;
 
 /// The longest wait for an event. A client that has lost its connection pauses for up to 30 s.
-const EVENT_TIMEOUT: Duration = Duration::from_secs(60);
+const EVENT_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Both services, which do not limit how fast one user sends.
 async fn start() -> Running {
