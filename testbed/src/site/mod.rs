@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
 use self::traffic::traffic;
-use crate::{client::Api, demo, tunnel::tunnel};
+use crate::{demo, tunnel::tunnel};
 
 /// The address of the site, and the scenario.
 #[derive(Args, Debug)]
@@ -36,7 +36,6 @@ pub enum Scenario {
 /// A site behind a local plain-text port.
 #[derive(Clone, Debug)]
 struct Site {
-    api: Api,
     rest: String,
     websocket: String,
 }
@@ -49,7 +48,7 @@ pub async fn site(options: &Options) -> anyhow::Result<()> {
     let (host, port) = options.address.rsplit_once(':').context("--address should be HOST:PORT")?;
     let port = tunnel((host.to_owned(), port.parse()?), &options.certificate).await?;
     let rest = format!("http://127.0.0.1:{port}");
-    let site = Site { api: Api::new(&*rest), websocket: format!("ws://127.0.0.1:{port}"), rest };
+    let site = Site { websocket: format!("ws://127.0.0.1:{port}"), rest };
     match options.scenario {
         Scenario::Demo => {
             // The site may have users of these names.
