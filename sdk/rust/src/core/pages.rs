@@ -9,7 +9,7 @@ use crate::{
     ChatId, Error, Frame, Message, Page,
     frame::Object,
     model::typed,
-    store::{EventRow, Op, covering, erased, message_row},
+    store::{EventRow, Op, covering, message_row},
 };
 
 /// How often a page is asked for that was overtaken by events.
@@ -63,15 +63,14 @@ impl Core {
     }
 
     /// The store has answered.
-    pub(super) fn page_read(&mut self, id: u64, rows: Vec<EventRow>) {
+    pub(super) fn page_read(&mut self, id: u64, mut rows: Vec<EventRow>) {
         let now = self.time.wall;
         let Some(loading) = self.pages.open.get_mut(&id) else { return };
         let Loading { chat, query, edge, segment, .. } = *loading;
         // What has disappeared is shown like what was deleted.
-        let rows =
-            rows.into_iter().map(|row| if row.expires.is_some_and(|end| end <= now) { erased(row) } else { row });
+        rows.iter_mut().for_each(|row| row.expire(now));
         let messages: Result<Vec<Message>, _> =
-            rows.filter_map(|row| row.message).map(|message| typed(&message)).collect();
+            rows.into_iter().filter_map(|row| row.message).map(|message| typed(&message)).collect();
         let Some((row, messages)) = self.chats.row(chat).zip(messages.ok()) else { return self.ask_page(id) };
         let is_full = messages.len() == query.limit;
         let first = row.item.get("first_seq").and_then(Value::as_u64).unwrap_or(1);

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{ChatRow, EventRow, Op, Pending, Saved, Store, StoreError, patch, patch::erased};
+use super::{ChatRow, EventRow, Op, Pending, Saved, Store, StoreError};
 use crate::{ChatId, RequestId};
 
 /// How many `seq`s of a chat are kept.
@@ -66,11 +66,13 @@ impl MemoryStore {
             Op::Pending { row } => drop(self.outbox.insert(row.request_id, row.clone())),
             Op::DropPending { id } => drop(self.outbox.remove(id)),
             Op::Trim { chat_id, below } => self.trim(*chat_id, *below),
-            Op::Expire { now } => self.expire(*now),
+            Op::Expire { now } => {
+                self.events.values_mut().flat_map(BTreeMap::values_mut).for_each(|row| row.expire(*now));
+            }
             Op::Patch(change) => {
                 let row = self.events.get_mut(&change.chat_id).and_then(|rows| rows.get_mut(&change.seq));
                 if let Some(row) = row {
-                    patch::patch(row, change);
+                    change.apply(row);
                 }
             }
             Op::Wipe => *self = Self::with_capacity(self.capacity),
@@ -82,14 +84,6 @@ impl MemoryStore {
         *rows = rows.split_off(&below);
         if rows.is_empty() {
             self.events.remove(&chat);
-        }
-    }
-
-    fn expire(&mut self, now: u64) {
-        for row in self.events.values_mut().flat_map(BTreeMap::values_mut) {
-            if row.expires.is_some_and(|end| end <= now) {
-                *row = erased(row.clone());
-            }
         }
     }
 

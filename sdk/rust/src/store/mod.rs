@@ -12,7 +12,7 @@ use serde_json::Value;
 
 pub use self::{file::FileStore, memory::MemoryStore};
 pub(crate) use self::{
-    patch::{erased, message_row},
+    patch::message_row,
     segments::{Segments, clipped, covering},
 };
 use crate::{ChatId, Frame, RequestId, frame::Object};
@@ -214,12 +214,12 @@ pub enum Op {
         /// The first `seq` that stays.
         below: u64,
     },
-    /// Erases the messages that have disappeared.
+    /// Erases the messages that have disappeared: see [`EventRow::expire`].
     Expire {
         /// Milliseconds since 1970.
         now: u64,
     },
-    /// Changes a stored message, if there is one. Something older than its last change does nothing.
+    /// Changes a stored message, if there is one: see [`Patch::apply`].
     Patch(Patch),
     /// Removes everything.
     Wipe,

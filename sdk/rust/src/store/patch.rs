@@ -9,32 +9,37 @@ use crate::{ChatId, frame::Object};
 /// Members of a message that a deletion keeps.
 const KEPT: [&str; 7] = ["id", "chat_id", "sender_id", "created_at", "updated_at", "seq", "request_id"];
 
-/// Changes a stored event. A change that is older than the last one does nothing.
-pub(super) fn patch(row: &mut EventRow, patch: &Patch) {
-    let Some(message) = &mut row.message else { return };
-    let last = message.get("changed_seq").and_then(Value::as_u64);
-    let is_older = patch.changed_seq.zip(last).is_some_and(|(change, last)| last > change);
-    if message.get("deleted") == Some(&Value::Bool(true)) || is_older {
-        return;
-    }
-    if patch.erase {
-        message.retain(|name, _| KEPT.contains(&name.as_str()));
-        message.insert("text".to_owned(), "".into());
-        message.insert("deleted".to_owned(), true.into());
-        row.expires = None;
-    } else {
-        message.extend(patch.set.clone());
-    }
-    if let Some(seq) = patch.changed_seq {
-        message.insert("changed_seq".to_owned(), seq.into());
+impl Patch {
+    /// Changes a stored event. A change that is older than the last one does nothing.
+    pub fn apply(&self, row: &mut EventRow) {
+        let Some(message) = &mut row.message else { return };
+        let last = message.get("changed_seq").and_then(Value::as_u64);
+        let is_older = self.changed_seq.zip(last).is_some_and(|(change, last)| last > change);
+        if message.get("deleted") == Some(&Value::Bool(true)) || is_older {
+            return;
+        }
+        if self.erase {
+            message.retain(|name, _| KEPT.contains(&name.as_str()));
+            message.insert("text".to_owned(), "".into());
+            message.insert("deleted".to_owned(), true.into());
+            row.expires = None;
+        } else {
+            message.extend(self.set.clone());
+        }
+        if let Some(seq) = self.changed_seq {
+            message.insert("changed_seq".to_owned(), seq.into());
+        }
     }
 }
 
-/// Returns the event without the content of its message.
-pub(crate) fn erased(mut row: EventRow) -> EventRow {
-    let erase = Patch { chat_id: row.chat_id, seq: row.seq, changed_seq: None, erase: true, set: Object::new() };
-    patch(&mut row, &erase);
-    row
+impl EventRow {
+    /// Deletes the content of the message if it has disappeared: `now` is in milliseconds since 1970.
+    pub fn expire(&mut self, now: u64) {
+        if self.expires.is_some_and(|end| end <= now) {
+            let (chat_id, seq) = (self.chat_id, self.seq);
+            Patch { chat_id, seq, changed_seq: None, erase: true, set: Object::new() }.apply(self);
+        }
+    }
 }
 
 /// Returns a message as it is stored.
