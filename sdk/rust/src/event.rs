@@ -1,10 +1,10 @@
 //! What the application is told.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
-use crate::{Chat, ChatId, Frame, Message, MessageId, Pending, RequestId, UserId, frame::Object, model::typed};
+use crate::{
+    Chat, ChatId, Frame, Message, MessageId, Pending, Presence, Receipt, Receipts, RequestId, Typing, frame::Object,
+};
 
 /// What has happened. It is told after it is stored: who loads a page then finds it there.
 #[derive(Clone, Debug, Serialize)]
@@ -145,32 +145,6 @@ impl ChatEvent {
     }
 }
 
-impl Chat {
-    /// Returns the typed form of an item. If a later version changed the type of a member, all are in `extra`.
-    pub(crate) fn from_item(id: ChatId, item: &Object) -> Self {
-        typed(item).unwrap_or_else(|error| {
-            tracing::warn!(%error, chat.id = %id, "chat of an unknown form");
-            Self {
-                id,
-                kind: String::new(),
-                partner: None,
-                title: None,
-                last_message: None,
-                unread_count: 0,
-                first_seq: 0,
-                last_seq: 0,
-                read_seq: 0,
-                partner_read_seq: None,
-                partner_delivered_seq: None,
-                pin_place: None,
-                draft: None,
-                updated_at: chrono::DateTime::default(),
-                extra: item.clone(),
-            }
-        })
-    }
-}
-
 /// What became of a message or change.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
@@ -237,72 +211,6 @@ pub struct Gap {
     /// Whether the server was restored from a backup, so that what the client had is not the history any more.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub restored: bool,
-}
-
-/// Who types. In large groups it has `user_ids` and `more` in `extra` instead of `user_id` and `is_typing`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Typing {
-    /// The chat.
-    pub chat_id: ChatId,
-    /// The user.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub user_id: Option<UserId>,
-    /// Whether the user types.
-    #[serde(default)]
-    pub is_typing: bool,
-    /// All other members.
-    #[serde(flatten)]
-    pub extra: Object,
-}
-
-/// The presence of a user.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Presence {
-    /// The user.
-    pub user_id: UserId,
-    /// `user_online`, `user_away` or `user_offline`.
-    pub event: String,
-    /// All other members.
-    #[serde(flatten)]
-    pub extra: Object,
-}
-
-/// How far a user has read a chat, and has it on a device.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Receipt {
-    /// The chat.
-    pub chat_id: ChatId,
-    /// The partner of a direct chat, or the user on another device.
-    pub user_id: UserId,
-    /// Up to this `seq` it is read.
-    #[serde(default)]
-    pub read: u64,
-    /// Up to this `seq` it is on a device.
-    #[serde(default)]
-    pub delivered: u64,
-    /// All other members.
-    #[serde(flatten)]
-    pub extra: Object,
-}
-
-/// How far members of a group have read it, and have it on a device.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Receipts {
-    /// The chat.
-    pub chat_id: ChatId,
-    /// Up to which `seq` it is read, by user.
-    #[serde(default)]
-    pub reads: BTreeMap<UserId, u64>,
-    /// Up to which `seq` it is on a device, by user.
-    #[serde(default)]
-    pub delivered: BTreeMap<UserId, u64>,
-    /// All other members.
-    #[serde(flatten)]
-    pub extra: Object,
 }
 
 /// Something went wrong that no call waits for.

@@ -36,6 +36,7 @@ mod cases;
 mod client;
 mod core;
 mod driver;
+mod ephemeral;
 mod error;
 mod event;
 mod frame;
@@ -46,11 +47,9 @@ pub mod store;
 
 pub use self::{
     client::{BuildError, Builder, Client, Events, Rest, RestRequest, Sending, Target, Text, Timeline},
+    ephemeral::{Presence, Receipt, Receipts, Typing},
     error::{Error, Problem},
-    event::{
-        Ack, ChatEvent, Event, Failure, Gap, NewMessage, OutboxEvent, OutboxKind, Presence, Receipt, Receipts, Status,
-        Typing,
-    },
+    event::{Ack, ChatEvent, Event, Failure, Gap, NewMessage, OutboxEvent, OutboxKind, Status},
     frame::{Change, Deleted, Edit, Frame, Object},
     ids::{ChatId, MessageId, RequestId, UserId},
     model::{Chat, Draft, LastMessage, Message, Page, Partner, Reaction},

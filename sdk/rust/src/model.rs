@@ -108,6 +108,32 @@ pub struct Chat {
     pub extra: Object,
 }
 
+impl Chat {
+    /// Returns the typed form of an item. If a later version changed the type of a member, all are in `extra`.
+    pub(crate) fn from_item(id: ChatId, item: &Object) -> Self {
+        typed(item).unwrap_or_else(|error| {
+            tracing::warn!(%error, chat.id = %id, "chat of an unknown form");
+            Self {
+                id,
+                kind: String::new(),
+                partner: None,
+                title: None,
+                last_message: None,
+                unread_count: 0,
+                first_seq: 0,
+                last_seq: 0,
+                read_seq: 0,
+                partner_read_seq: None,
+                partner_delivered_seq: None,
+                pin_place: None,
+                draft: None,
+                updated_at: DateTime::default(),
+                extra: item.clone(),
+            }
+        })
+    }
+}
+
 /// The other member of a direct chat.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]

@@ -68,7 +68,9 @@ impl Core {
         let Some(loading) = self.pages.open.get_mut(&id) else { return };
         let Loading { chat, query, edge, segment, .. } = *loading;
         // What has disappeared is shown like what was deleted.
-        rows.iter_mut().for_each(|row| row.expire(now));
+        for row in &mut rows {
+            row.expire(now);
+        }
         let messages: Result<Vec<Message>, _> =
             rows.into_iter().filter_map(|row| row.message).map(|message| typed(&message)).collect();
         let Some((row, messages)) = self.chats.row(chat).zip(messages.ok()) else { return self.ask_page(id) };
