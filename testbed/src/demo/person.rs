@@ -1,6 +1,6 @@
 //! A person of the demo: a client of the SDK, and what it prints.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use anyhow::{Context as _, bail};
 use neonchat_client::{
@@ -23,6 +23,8 @@ pub(crate) struct Person {
     pub(super) id: UserId,
     pub(crate) client: Client,
     events: Events,
+    /// What came before it was expected: events of different kinds have no order.
+    early: VecDeque<Event>,
 }
 
 impl Person {
@@ -39,7 +41,8 @@ impl Person {
         retry(async || Ok(client.login(username, PASSWORD).await?)).await?;
         let id = client.session().context("signed in, and without a session")?.user_id();
         done(&format!("{username} is {id} and has a token"));
-        Ok(Self { name, username: username.to_owned(), id, events: client.events(), client })
+        let (username, events) = (username.to_owned(), client.events());
+        Ok(Self { name, username, id, client, events, early: VecDeque::new() })
     }
 
     pub(super) async fn connect(&self) -> anyhow::Result<()> {
@@ -89,10 +92,15 @@ impl Person {
         what: &str,
         mut pick: impl FnMut(&Event) -> Option<T>,
     ) -> anyhow::Result<T> {
+        let (early, events) = (&mut self.early, &mut self.events);
         let found = timeout(EVENT_TIMEOUT, async {
-            while let Some(event) = self.events.next().await {
-                if let Some(found) = pick(&event) {
-                    return Some((json!(event), found));
+            if let Some((place, found)) = early.iter().enumerate().find_map(|(n, event)| Some((n, pick(event)?))) {
+                return early.remove(place).map(|event| (json!(event), found));
+            }
+            while let Some(event) = events.next().await {
+                match pick(&event) {
+                    Some(found) => return Some((json!(event), found)),
+                    None => early.push_back(event),
                 }
             }
             None
