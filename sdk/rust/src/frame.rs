@@ -59,7 +59,7 @@ impl Frame {
     }
 
     pub(crate) fn number(&self, name: &str) -> Option<u64> {
-        self.0.get(name)?.as_u64()
+        number(&self.0, name)
     }
 
     pub(crate) fn is(&self, name: &str) -> bool {
@@ -77,6 +77,14 @@ impl Frame {
     pub(crate) fn id<T: FromStr>(&self, name: &str) -> Option<T> {
         self.text(name)?.parse().ok()
     }
+}
+
+/// The highest integer that every JSON parser reads exactly. Sums of what is below do not overflow.
+const SAFE: u64 = (1 << 53) - 1;
+
+/// Returns a member that is a number.
+pub(crate) fn number(object: &Object, name: &str) -> Option<u64> {
+    object.get(name)?.as_u64().filter(|number| *number <= SAFE)
 }
 
 /// A change of a chat or of its messages. `docs/PROTOCOL.md` describes each frame.

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::list::number;
+use super::list::number_or_0;
 use crate::{
     ChatId, Frame, UserId,
-    frame::Object,
+    frame::{Object, number},
     store::{ChatRow, EventRow, Op, Patch, message_row},
 };
 
@@ -19,7 +19,7 @@ const PROFILE: [&str; 4] = ["title", "description", "handle", "settings"];
 pub(super) fn apply(row: &mut ChatRow, event: &Frame, me: Option<UserId>, ops: &mut Vec<Op>) {
     let (chat, seq) = (row.id, row.applied);
     // The item of a list may be ahead of the events.
-    let is_news = seq > number(&row.item, "last_seq");
+    let is_news = seq > number_or_0(&row.item, "last_seq");
     if is_news {
         row.item.insert("last_seq".to_owned(), seq.into());
     }
@@ -33,15 +33,15 @@ pub(super) fn apply(row: &mut ChatRow, event: &Frame, me: Option<UserId>, ops: &
         "message_edited" => {
             // Without a message: it was changed again since.
             if let Some(message) = event.object("message") {
-                change_message(ops, chat, message.get("seq"), Some(seq), false, message);
+                change_message(ops, chat, number(message, "seq"), Some(seq), false, message);
                 set_last(&mut row.item, message.get("id"), |last| {
                     last.insert("text".to_owned(), message.get("text").cloned().unwrap_or_default());
                 });
             }
         }
         "messages_deleted" => {
-            for message in event.list("messages") {
-                change_message(ops, chat, message.get("seq"), Some(seq), true, &Object::new());
+            for message in event.list("messages").iter().filter_map(Value::as_object) {
+                change_message(ops, chat, number(message, "seq"), Some(seq), true, &Object::new());
                 set_last(&mut row.item, message.get("id"), |last| {
                     last.insert("text".to_owned(), "".into());
                     last.insert("deleted".to_owned(), true.into());
@@ -50,7 +50,7 @@ pub(super) fn apply(row: &mut ChatRow, event: &Frame, me: Option<UserId>, ops: &
         }
         "reactions" => {
             let set = Object::from_iter([("reactions".to_owned(), json!(event.list("reactions")))]);
-            change_message(ops, chat, event.get("message_seq"), None, false, &set);
+            change_message(ops, chat, event.number("message_seq"), None, false, &set);
         }
         kind if SHOWN.contains(&kind) => {
             ops.push(Op::Event { row: event_row(chat, seq, kind, event) });
@@ -63,7 +63,7 @@ pub(super) fn apply(row: &mut ChatRow, event: &Frame, me: Option<UserId>, ops: &
 /// Adds a message to the item of its chat.
 fn new_message(item: &mut Object, seq: u64, message: &Frame, me: Option<UserId>, is_news: bool) {
     let is_deleted = message.is("deleted");
-    let last = item.get("last_message").and_then(Value::as_object).map_or(0, |last| number(last, "seq"));
+    let last = item.get("last_message").and_then(Value::as_object).map_or(0, |last| number_or_0(last, "seq"));
     if seq > last && !is_deleted {
         let member = |name: &str| message.get(name).cloned().unwrap_or_default();
         let shown = json!({ "id": member("id"), "seq": seq, "text": member("text"), "sender_id": member("sender_id"),
@@ -80,7 +80,7 @@ fn new_message(item: &mut Object, seq: u64, message: &Frame, me: Option<UserId>,
         item.extend(read.as_object().cloned().unwrap_or_default());
     } else if !is_deleted {
         let mut count = |name: &str| {
-            let more = number(item, name) + 1;
+            let more = number_or_0(item, name) + 1;
             item.insert(name.to_owned(), more.into());
         };
         count("unread_count");
@@ -96,12 +96,12 @@ fn new_message(item: &mut Object, seq: u64, message: &Frame, me: Option<UserId>,
 fn change_message(
     ops: &mut Vec<Op>,
     chat_id: ChatId,
-    target: Option<&Value>,
+    target: Option<u64>,
     changed_seq: Option<u64>,
     erase: bool,
     set: &Object,
 ) {
-    if let Some(seq) = target.and_then(Value::as_u64) {
+    if let Some(seq) = target {
         ops.push(Op::Patch(Patch { chat_id, seq, changed_seq, erase, set: set.clone() }));
     }
 }

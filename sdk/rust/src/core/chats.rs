@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{Core, Timer, list::Listing, requests::Ask, sync::Asked};
 use crate::{
     Chat, ChatEvent, ChatId, Event, Frame, RequestId,
-    frame::Object,
+    frame::{Object, number},
     store::{ChatRow, Op, clipped},
 };
 
@@ -170,7 +170,7 @@ impl Core {
     pub(super) fn change_as(&mut self, chat: ChatId, changes: Object, is_created: bool) {
         let Some(row) = self.chats.row_mut(chat) else { return };
         row.item.extend(changes);
-        if row.item.get("read_seq").and_then(Value::as_u64) >= row.read_to {
+        if number(&row.item, "read_seq") >= row.read_to {
             row.read_to = None;
         }
         self.save(chat);
@@ -235,7 +235,7 @@ impl Core {
         }
         for (name, member) in [("partner_read_seq", "read"), ("partner_delivered_seq", "delivered")] {
             let Some(row) = self.chats.row(chat) else { return };
-            let known = row.item.get(name).and_then(Value::as_u64).unwrap_or_default();
+            let known = number(&row.item, name).unwrap_or_default();
             // The highest one counts.
             if let Some(seq) = frame.number(member).filter(|seq| *seq > known) {
                 self.change(chat, Object::from_iter([(name.to_owned(), seq.into())]));
@@ -245,7 +245,7 @@ impl Core {
 
     pub(super) fn own_receipt(&mut self, chat: ChatId, read: u64, unread: Option<u64>) {
         let Some(row) = self.chats.row(chat) else { return };
-        if read < row.item.get("read_seq").and_then(Value::as_u64).unwrap_or_default() {
+        if read < number(&row.item, "read_seq").unwrap_or_default() {
             return;
         }
         let mut changes =
@@ -257,7 +257,7 @@ impl Core {
     /// Remembers that the user has read a chat, until the server confirms it.
     pub(super) fn mark(&mut self, chat: ChatId, seq: u64) -> bool {
         let Some(row) = self.chats.row_mut(chat) else { return false };
-        let read = row.item.get("read_seq").and_then(Value::as_u64);
+        let read = number(&row.item, "read_seq");
         if seq <= read.max(row.read_to).unwrap_or_default() {
             return false;
         }

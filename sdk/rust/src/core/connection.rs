@@ -258,7 +258,10 @@ impl Core {
             Some(end) => end.saturating_sub(self.time.elapsed),
             None => self.backoff().max(at_least.unwrap_or_default()),
         };
-        self.set_status(Status::Waiting { until: self.time.wall + wait, attempt: self.connection.failures });
+        self.set_status(Status::Waiting {
+            until: self.time.wall.saturating_add(wait),
+            attempt: self.connection.failures,
+        });
         self.set_timer(Timer::Wait, wait);
     }
 

@@ -8,7 +8,11 @@ use super::{
     Core, Request, Timer,
     requests::{Ask, Then},
 };
-use crate::{ChatEvent, ChatId, Error, Event, Frame, frame::Object, store::Op};
+use crate::{
+    ChatEvent, ChatId, Error, Event, Frame,
+    frame::{Object, number},
+    store::Op,
+};
 
 /// The pause between two attempts.
 const RETRY: u64 = 2_000;
@@ -191,7 +195,7 @@ impl Core {
     }
 }
 
-/// Returns a member of an item as a number.
-pub(super) fn number(item: &Object, name: &str) -> u64 {
-    item.get(name).and_then(Value::as_u64).unwrap_or_default()
+/// Returns a member of an item that is a number.
+pub(super) fn number_or_0(item: &Object, name: &str) -> u64 {
+    number(item, name).unwrap_or_default()
 }

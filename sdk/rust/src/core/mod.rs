@@ -19,6 +19,8 @@ mod calls;
 mod chats;
 mod connection;
 mod frames;
+#[cfg(test)]
+mod fuzz_tests;
 mod gaps;
 mod io;
 mod list;
@@ -43,6 +45,8 @@ use crate::{
 
 /// How often messages that have disappeared are looked for.
 const EXPIRE: u64 = 3_600_000;
+/// No timer is longer than three weeks, whatever the server says.
+const LONGEST: u64 = 21 * 24 * EXPIRE;
 
 /// What differs between clients, and what is replaced in tests.
 pub(crate) struct Config {
@@ -211,7 +215,7 @@ impl Core {
     // --- what all parts use ---
 
     fn set_timer(&mut self, timer: Timer, ms: u64) {
-        self.timers.set(timer, self.time.elapsed + ms);
+        self.timers.set(timer, self.time.elapsed + ms.min(LONGEST));
     }
 
     fn uuid(&mut self) -> RequestId {

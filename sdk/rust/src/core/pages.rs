@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{CallId, Core, Effect, PageQuery, Reply, Request, requests::Then};
 use crate::{
     ChatId, Error, Frame, Message, Page,
-    frame::Object,
+    frame::{Object, number},
     model::typed,
     store::{EventRow, Op, covering, message_row},
 };
@@ -55,10 +55,10 @@ impl Core {
     fn segment(&self, chat: ChatId, query: PageQuery) -> Option<(u64, (u64, u64))> {
         let row = self.chats.row(chat).filter(|_| query.around.is_none())?;
         let (edge, beyond) = match query.after {
-            Some(after) => (after + 1, 1),
+            Some(after) => (after.saturating_add(1), 1),
             None => (query.before.map_or(row.applied, |before| before.saturating_sub(1).min(row.applied)), 0),
         };
-        let segment = row.segments.iter().find(|(from, to)| *from <= edge && edge <= *to + beyond)?;
+        let segment = row.segments.iter().find(|(from, to)| *from <= edge && edge <= to.saturating_add(beyond))?;
         Some((edge, *segment))
     }
 
@@ -75,7 +75,7 @@ impl Core {
             rows.into_iter().filter_map(|row| row.message).map(|message| typed(&message)).collect();
         let Some((row, messages)) = self.chats.row(chat).zip(messages.ok()) else { return self.ask_page(id) };
         let is_full = messages.len() == query.limit;
-        let first = row.item.get("first_seq").and_then(Value::as_u64).unwrap_or(1);
+        let first = number(&row.item, "first_seq").unwrap_or(1);
         let seq =
             |message: Option<&Message>, edge: u64| message.filter(|_| is_full).map_or(edge, |message| message.seq);
         let (has_previous, has_next) = match query.after {
@@ -150,7 +150,7 @@ impl Core {
         let applied = row.applied;
         row.segments = covering(&row.segments, from, to.min(applied));
         for message in messages {
-            let seq = super::list::number(&message, "seq");
+            let seq = super::list::number_or_0(&message, "seq");
             if seq <= applied {
                 self.write(Op::Event { row: message_row(chat, seq, message) });
             }
@@ -163,7 +163,7 @@ impl Core {
 fn edges(query: PageQuery, page: &Page, first: u64, head: u64) -> (u64, u64) {
     let oldest = page.messages.first().map_or(1, |message| message.seq);
     let newest = page.messages.last().map_or(0, |message| message.seq);
-    let from = query.after.map_or(if page.has_previous { oldest } else { first }, |after| after + 1);
+    let from = query.after.map_or(if page.has_previous { oldest } else { first }, |after| after.saturating_add(1));
     let to = query.before.map_or(if page.has_next { newest } else { head }, |before| before.saturating_sub(1));
     (from, to)
 }

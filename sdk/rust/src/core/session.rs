@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{CallId, Core, Reply, Request, Timer, requests::Then};
 use crate::{
     Error, Session, Status, UserId,
-    frame::Object,
+    frame::{Object, number},
     session::{Refresh, SessionUser},
     store::Op,
 };
@@ -161,11 +161,11 @@ impl Core {
         let text = |name: &str| answer.get(name).and_then(Value::as_str).map(str::to_owned);
         let user = answer.get("user").cloned().unwrap_or_default();
         let user: SessionUser = serde_json::from_value(user).map_err(|_| unexpected())?;
-        let lifetime = answer.get("expires_in").and_then(Value::as_u64).ok_or_else(unexpected)? * 1000;
+        let lifetime = number(answer, "expires_in").ok_or_else(unexpected)?.saturating_mul(1000);
         let device = text("session_id").or_else(|| self.session().map(|session| session.device_id.clone()));
         Ok(Session {
             access: Some(text("token").ok_or_else(unexpected)?),
-            access_expires_at: self.time.wall + lifetime,
+            access_expires_at: self.time.wall.saturating_add(lifetime),
             lifetime,
             refresh: text("refresh_token").map(Refresh::Token).or(refresh),
             user,
@@ -276,7 +276,7 @@ impl Core {
         self.session.scheduled.clone_from(&session.access);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 10,000")]
         let lead = if can_refresh { (LEAD + ((self.config.random)() * JITTER) as u64).min(longest) } else { 0 };
-        self.set_timer(Timer::Renewal, expires_at.saturating_sub(lead + self.time.wall));
+        self.set_timer(Timer::Renewal, expires_at.saturating_sub(self.time.wall).saturating_sub(lead));
     }
 
     /// Does not refresh any more before a token is needed.

@@ -106,7 +106,7 @@ impl Core {
     /// Tells others, a moment later, up to where this device has the chat.
     fn tell_later(&mut self, chat: ChatId) {
         let timer = Timer::Told(chat);
-        let members = self.chats.row(chat).map(|row| super::list::number(&row.item, "member_count"));
+        let members = self.chats.row(chat).map(|row| super::list::number_or_0(&row.item, "member_count"));
         let is_small = members.is_none_or(|count| count <= SMALL);
         if self.config.delivered && self.is_connected() && !self.timers.is_set(timer) && is_small {
             self.set_timer(timer, DELIVERED);

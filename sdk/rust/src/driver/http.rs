@@ -71,5 +71,5 @@ async fn answer(builder: reqwest::RequestBuilder) -> reqwest::Result<Answer> {
     let status = response.status().as_u16();
     let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     let body = response.text().await?;
-    Ok(Answer { status, retry_after_ms: seconds.map(|seconds| seconds * 1000), body })
+    Ok(Answer { status, retry_after_ms: seconds.map(|seconds| seconds.saturating_mul(1000)), body })
 }
