@@ -84,11 +84,13 @@ impl Core {
                 Err(error) => self.ask_failed(Some(chat), &error),
             }
         }
-        self.chats.fetching.pop_front();
         if is_same && let Some(state) = self.chats.get(chat) {
             state.is_busy = false;
-            self.drain(chat);
+            // What is missing still is not fetched at once: the server has just been asked.
+            self.apply_and_tell(chat);
+            self.wait_for_missing(chat);
         }
+        self.chats.fetching.pop_front();
         self.fill();
     }
 

@@ -8,8 +8,10 @@ use crate::{
     store::{Op, clipped},
 };
 
-/// How many events of a chat are held while an earlier one is missing.
-const HELD: usize = 500;
+/// When this many events of a chat are held, the missing ones are fetched at once.
+const HELD: usize = 501;
+/// No more than this are held.
+const HELD_AT_MOST: usize = 2 * HELD;
 /// What was delivered is told this long after it came. Chats with more members tell nobody.
 const DELIVERED: u64 = 1_000;
 const SMALL: u64 = 100;
@@ -20,6 +22,10 @@ impl Core {
         let state = self.chats.entry(chat);
         state.head = state.head.max(seq);
         state.held.insert(seq, event);
+        if state.held.len() > HELD_AT_MOST {
+            // It is fetched when the earlier ones are there.
+            state.held.pop_last();
+        }
         if state.row.is_some() {
             self.drain(chat);
         } else {
@@ -29,6 +35,16 @@ impl Core {
 
     /// Applies the held events that follow the cursor.
     pub(super) fn drain(&mut self, chat: ChatId) {
+        self.apply_and_tell(chat);
+        // Only when the number is reached: if that fetch was in vain, the next one is not made with each event.
+        if self.chats.get(chat).is_some_and(|state| state.row.is_some() && state.held.len() == HELD) {
+            self.fetch(chat);
+        } else {
+            self.wait_for_missing(chat);
+        }
+    }
+
+    pub(super) fn apply_and_tell(&mut self, chat: ChatId) {
         let events = self.apply_held(chat);
         if !events.is_empty() {
             for event in events {
@@ -36,11 +52,13 @@ impl Core {
             }
             self.tell_chat(chat, false);
         }
+    }
+
+    /// Holds what is held for a moment more, if something is missing.
+    pub(super) fn wait_for_missing(&mut self, chat: ChatId) {
         let Some(state) = self.chats.get(chat) else { return };
         let Some(row) = &state.row else { return };
-        if state.held.len() > HELD {
-            self.fetch(chat);
-        } else if state.head > row.applied {
+        if state.head > row.applied {
             self.hold(chat);
         } else {
             self.timers.clear(Timer::Hold(chat));
@@ -70,7 +88,7 @@ impl Core {
             row.stale = false;
         }
         // Keeps no more than the store is meant for, but does not trim with every event.
-        if row.applied - row.segments[0].0.min(row.applied) >= capacity + capacity / 4 {
+        if row.applied - row.segments[0].0.min(row.applied) >= capacity.saturating_add(capacity / 4) {
             let below = row.applied - capacity + 1;
             row.segments = clipped(&row.segments, below);
             ops.push(Op::Trim { chat_id: chat, below });
