@@ -76,6 +76,13 @@ impl Chats {
         }
     }
 
+    /// Forgets a chat that is not known, and what it held.
+    pub(super) fn drop_unknown(&mut self, id: ChatId) {
+        if self.row(id).is_none() {
+            self.all.remove(&id);
+        }
+    }
+
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
         *self = Self { generation: self.generation, born: self.born, ..Self::default() };

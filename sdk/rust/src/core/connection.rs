@@ -226,7 +226,8 @@ impl Core {
             4002 => self.token_refused("token_expired", token),
             4004 => self.token_refused("revoked", token),
             4000..4100 => {
-                self.stop_connection(Status::Stopped { reason: Some("closed".to_owned()) });
+                self.is_started = false;
+                self.halt(Status::Stopped { reason: Some("closed".to_owned()) });
                 let message = Some(reason.to_owned());
                 let failure =
                     Failure { code: "closed".to_owned(), message, close_code: Some(code), ..Failure::default() };

@@ -33,7 +33,7 @@ const KINDS: [&str; 22] = [
 ];
 
 /// Few IDs, so that frames meet.
-fn id(n: u8) -> Uuid {
+pub(super) fn id(n: u8) -> Uuid {
     Uuid::from_u128(u128::from(n % 4))
 }
 
@@ -113,7 +113,7 @@ fn body() -> impl Strategy<Value = Value> {
 }
 
 #[derive(Clone, Debug)]
-enum Event {
+pub(super) enum Event {
     Frame(&'static str, Value),
     Answer(u16, Value),
     NoAnswer,
@@ -146,16 +146,16 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 /// A core with its store, and what it waits for.
-struct World {
-    core: Core,
+pub(super) struct World {
+    pub(super) core: Core,
     store: crate::MemoryStore,
-    time: Time,
-    attempt: u64,
-    requests: Vec<u64>,
+    pub(super) time: Time,
+    pub(super) attempt: u64,
+    pub(super) requests: Vec<u64>,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let session = json!({
             "access": "a", "access_expires_at": 86_400_000, "lifetime": 86_400_000, "refresh": "r",
             "user": { "id": id(1), "username": "me" }, "device_id": "d",
@@ -179,7 +179,7 @@ impl World {
         Self { core, store, time: Time::default(), attempt: 0, requests: Vec::new() }
     }
 
-    fn play(&mut self, event: Event) {
+    pub(super) fn play(&mut self, event: Event) {
         let call = |call| Input::Call(0, call);
         let input = match event {
             Event::Frame(kind, mut frame) => {

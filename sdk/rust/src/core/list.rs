@@ -144,7 +144,11 @@ impl Core {
     fn looked(&mut self, chat: ChatId, listed: bool, item: Result<Frame, Error>) {
         match item {
             Ok(item) => drop(self.found(item)),
-            Err(error) => self.ask_failed(Some(chat), &error),
+            Err(error) => {
+                self.ask_failed(Some(chat), &error);
+                // The next frame of it asks again.
+                self.chats.drop_unknown(chat);
+            }
         }
         if listed {
             self.look_for_unlisted();

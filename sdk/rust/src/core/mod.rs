@@ -23,6 +23,8 @@ mod frames;
 mod fuzz_tests;
 mod gaps;
 mod io;
+#[cfg(test)]
+mod limit_tests;
 mod list;
 mod liveness;
 mod outbox;
