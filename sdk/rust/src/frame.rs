@@ -79,6 +79,33 @@ impl Frame {
     }
 }
 
+/// What is nested more deeply is not taken: it could not be read again, together with what is around it in a journal.
+const DEEPEST: usize = 100;
+
+/// Reads what a server has sent.
+pub(crate) fn from_server<T: DeserializeOwned>(text: &str) -> Option<T> {
+    serde_json::from_str(text).ok().filter(|_| nesting(text.as_bytes()) <= DEEPEST)
+}
+
+/// Returns how deeply a JSON text is nested.
+pub(crate) fn nesting(json: &[u8]) -> usize {
+    let (mut depth, mut deepest, mut is_text, mut is_escaped) = (0_usize, 0, false, false);
+    for byte in json {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = true,
+            b'"' => is_text = !is_text,
+            b'[' | b'{' if !is_text => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' if !is_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
 /// The highest integer that every JSON parser reads exactly. Sums of what is below do not overflow.
 const SAFE: u64 = (1 << 53) - 1;
 

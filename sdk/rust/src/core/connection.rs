@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Core, Effect, Request, Timer, requests::Then, session::Waiter};
-use crate::{Error, Event, Frame, Status, event::Failure};
+use crate::{Error, Event, Frame, Status, event::Failure, frame::from_server};
 
 /// The n-th pause is random between 0 and BACKOFF × 2^n, at most `BACKOFF_MAX`.
 const BACKOFF: u64 = 500;
@@ -183,7 +183,7 @@ impl Core {
         self.listen();
         self.connection.since.get_or_insert(self.time.elapsed);
         self.connection.was_refused = false;
-        let Ok(frame) = serde_json::from_str::<Frame>(text) else {
+        let Some(frame) = from_server::<Frame>(text) else {
             return self.emit(Event::error("bad_json", "a frame that is not a JSON object"));
         };
         if frame.kind() == "reconnect" {

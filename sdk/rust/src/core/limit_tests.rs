@@ -72,3 +72,15 @@ fn asks_again_about_a_chat_that_could_not_be_looked_at() {
     world.play(message(3, 11));
     assert_eq!((world.requests.len(), world.held(3)), (1, Some(1)));
 }
+
+#[test]
+fn takes_nothing_that_is_nested_too_deeply_for_the_store() {
+    let mut world = World::live();
+    for (depth, applied) in [(200, 2), (110, 2), (90, 3)] {
+        let nested = (0..depth).fold(json!(1), |inner, _| json!([inner]));
+        let mut event = json!({ "chat_id": id(0), "seq": 3, "expires": "2027", "message": "text" });
+        event["nested"] = nested;
+        world.play(Event::Frame("pinned", event));
+        assert_eq!(world.core.chats.row(ChatId(id(0))).map(|row| row.applied), Some(applied), "{depth}");
+    }
+}

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::{Answer, CallId, Core, Effect, Reply, Request, session::Waiter};
-use crate::{Error, error::Problem};
+use crate::{Error, error::Problem, frame::from_server};
 
 /// What is asked until there is an answer, or the connection ends.
 #[derive(Clone, Debug)]
@@ -141,7 +141,7 @@ impl Core {
 /// Returns the body of an answer. What is not JSON, such as the page of a proxy, is a string.
 fn read(answer: Result<Answer, String>) -> Result<Value, Error> {
     let Answer { status, retry_after_ms, body } = answer.map_err(Error::Network)?;
-    let json = if body.is_empty() { Ok(Value::Null) } else { serde_json::from_str(&body) };
+    let json = if body.is_empty() { Some(Value::Null) } else { from_server(&body) };
     if (200..300).contains(&status) {
         return Ok(json.unwrap_or(Value::String(body)));
     }

@@ -8,11 +8,15 @@ use std::{
 };
 
 use super::{EventRow, MemoryStore, Op, Saved, Store, StoreError};
-use crate::ChatId;
+use crate::{ChatId, frame::nesting};
 
 /// The journal is written anew when it is this many times as long as then, and at least this long.
 const GROWTH: u64 = 4;
 const LEAST: u64 = 1 << 20;
+/// How each line begins.
+const START: &[u8] = br#"[{"op":""#;
+/// `serde_json` does not read what is nested more deeply than 127.
+const DEEPEST: usize = 127;
 
 /// A store that survives a restart: a journal, in which each line is a transaction. All of it is in memory too.
 ///
@@ -36,7 +40,7 @@ impl FileStore {
     /// explains, a copy stays beside it, with the extension `damaged`.
     ///
     /// # Errors
-    /// The file cannot be opened, or another process has it open.
+    /// The file cannot be opened, another process has it open, or it is not a journal.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, StoreError> {
         Self::with_capacity(path, MemoryStore::default().capacity())
     }
@@ -53,11 +57,14 @@ impl FileStore {
             fs::TryLockError::Error(error) => error.into(),
         })?;
         let mut journal = private().open(&path)?;
-        protect(&journal)?;
         let mut memory = MemoryStore::with_capacity(capacity);
         let mut bytes = Vec::new();
         journal.read_to_end(&mut bytes)?;
         let length = replay(&bytes, &mut memory)?;
+        if length == 0 && !may_be_torn(&bytes) {
+            return Err(StoreError::NotAJournal);
+        }
+        protect(&journal)?;
         if bytes[length..].contains(&b'\n') {
             tracing::warn!(path = %path.display(), at = length, "store is damaged; a copy is kept");
             private().truncate(true).open(beside(&path, "damaged"))?.write_all(&bytes)?;
@@ -66,11 +73,21 @@ impl FileStore {
         // What a crash has cut off would otherwise begin the next line.
         journal.set_len(length)?;
         journal.seek(SeekFrom::End(0))?;
-        Ok(Self { path, memory, journal, length, limit: LEAST.max(length * GROWTH), _lock: lock })
+        if length == 0 {
+            sync_folder(&path)?;
+        }
+        let mut store = Self { path, memory, journal, length, limit: LEAST, _lock: lock };
+        // Otherwise a journal would grow with each start of a process that ends before it is written anew.
+        store.compact_if_long();
+        Ok(store)
     }
 
     fn append(&mut self, ops: &[Op]) -> Result<(), StoreError> {
         let mut line = serde_json::to_vec(ops).map_err(io::Error::from)?;
+        if nesting(&line) > DEEPEST {
+            // It could not be read, and neither could what follows it.
+            return Err(io::Error::from(io::ErrorKind::InvalidData).into());
+        }
         line.push(b'\n');
         let written = self
             .journal
@@ -103,10 +120,24 @@ impl FileStore {
         self.limit = LEAST.max(self.length * GROWTH);
         self.journal = file;
         // Otherwise a crash of the computer may bring the old journal back, without what is written to the new one.
-        if let Some(folder) = self.path.parent() {
-            File::open(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })?.sync_all()?;
+        sync_folder(&self.path)
+    }
+
+    fn compact_if_long(&mut self) {
+        if self.length > self.limit
+            && let Err(error) = self.compact()
+        {
+            tracing::warn!(%error, "journal cannot be compacted");
+            self.limit = self.length.saturating_mul(2);
         }
-        Ok(())
+    }
+
+    /// Deletes the copy of a damaged journal.
+    fn forget_damaged(&self) -> io::Result<()> {
+        match fs::remove_file(beside(&self.path, "damaged")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -130,16 +161,17 @@ impl Store for FileStore {
     }
 
     fn write(&mut self, ops: &[Op]) -> Result<(), StoreError> {
+        if ops.is_empty() {
+            return Ok(());
+        }
         self.append(ops)?;
         self.memory.write(ops)?;
         if ops.contains(&Op::Wipe) {
             // Of what was deleted, nothing may be left on the disk.
             self.compact()?;
-        } else if self.length > self.limit
-            && let Err(error) = self.compact()
-        {
-            tracing::warn!(%error, "journal cannot be compacted");
-            self.limit = self.length * 2;
+            self.forget_damaged()?;
+        } else {
+            self.compact_if_long();
         }
         Ok(())
     }
@@ -154,6 +186,22 @@ fn replay(bytes: &[u8], memory: &mut MemoryStore) -> Result<usize, StoreError> {
         length += line.len();
     }
     Ok(length)
+}
+
+/// Whether a file without a whole line is what a crash leaves of the first one, not a file of something else.
+fn may_be_torn(bytes: &[u8]) -> bool {
+    let common = bytes.len().min(START.len());
+    bytes[..common] == START[..common] || bytes.iter().all(|byte| *byte == 0)
+}
+
+/// Makes a new name of a file survive a crash of the computer.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    if let Some(folder) = path.parent() {
+        File::open(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })?.sync_all()?;
+    }
+    let _ = path;
+    Ok(())
 }
 
 /// A file that only its owner can read and write.

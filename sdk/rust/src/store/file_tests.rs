@@ -1,13 +1,13 @@
 use std::fs;
 
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::*;
 use crate::{
-    Frame, Pending, PendingState, RequestId,
-    store::{ChatRow, message_row},
+    Frame, Object, Pending, PendingState, RequestId,
+    store::{ChatRow, Patch, message_row},
 };
 
 fn chat(n: u128) -> ChatId {
@@ -159,6 +159,82 @@ fn cuts_off_what_cannot_be_read_and_keeps_a_copy() {
     assert_eq!(content(&mut folder.open()), after);
 }
 
+#[test]
+fn stays_short_over_many_restarts() {
+    let folder = Folder::new();
+    for round in 0..50 {
+        let mut store = folder.open();
+        for n in 0..9 {
+            store.write(&[Op::set("key", json!([round, n, "x".repeat(100_000)]))]).expect("write");
+        }
+    }
+    let length = fs::metadata(folder.path()).expect("metadata").len();
+    assert!(length < 2 * LEAST, "{length}");
+    assert!(content(&mut folder.open()).contains("[Number(49), Number(8)"));
+}
+
+#[test]
+fn leaves_a_file_that_is_not_a_journal_alone() {
+    for text in ["My diary\nMonday\n", "no line", "{\"op\":1}\n[]\n", "\u{7f}ELF\0\0"] {
+        let folder = Folder::new();
+        fs::write(folder.path(), text).expect("write");
+        assert!(matches!(FileStore::open(folder.path()), Err(StoreError::NotAJournal)), "{text}");
+        assert_eq!(fs::read_to_string(folder.path()).expect("read"), text);
+        assert!(!beside(&folder.path(), "damaged").exists());
+    }
+}
+
+#[test]
+fn a_wipe_deletes_the_copy_of_a_damaged_journal() {
+    let folder = Folder::new();
+    folder.open().write(&event(1, 1)).expect("write");
+    let text = fs::read_to_string(folder.path()).expect("read");
+    fs::write(folder.path(), text + "broken\n").expect("write");
+    let mut store = folder.open();
+    let copy = beside(&folder.path(), "damaged");
+    assert!(copy.exists());
+    store.write(&[Op::Wipe]).expect("write");
+    assert!(!copy.exists());
+}
+
+#[test]
+fn refuses_what_it_could_not_read_again() {
+    let folder = Folder::new();
+    let mut store = folder.open();
+    let nested = |depth: usize| (0..depth).fold(json!(1), |inner, _| json!([inner]));
+    store.write(&[Op::set("deep", nested(125))]).expect("write");
+    let before = content(&mut store);
+    assert!(store.write(&[Op::set("deeper", nested(126))]).is_err());
+    store.write(&[pending(1)]).expect("write");
+    drop(store);
+    let after = content(&mut folder.open());
+    assert!(after.contains(before.split(' ').next().expect("values")) && after.contains("Pending"), "{after}");
+}
+
+/// Members of an event of any version, also with the names that a row has.
+fn members() -> impl Strategy<Value = Object> {
+    let name = prop_oneof![
+        prop::sample::select(vec!["message", "expires", "extra", "op", "row", "type", "seq", "chat_id", "applied"])
+            .prop_map(str::to_owned),
+        ".{0,4}",
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<i32>().prop_map(|n| Value::from(f64::from(n) / 8.0)),
+        ".{0,6}".prop_map(Value::from),
+    ];
+    let value = leaf.prop_recursive(6, 24, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map(".{0,4}", inner, 0..4).prop_map(|map| map.into_iter().collect()),
+        ]
+    });
+    prop::collection::btree_map(name, value, 0..6).prop_map(|map| map.into_iter().collect())
+}
+
 fn transactions() -> impl Strategy<Value = Vec<Vec<Op>>> {
     let op = prop_oneof![
         (0..3_u128, 1..9_u64).prop_map(|(n, seq)| event(n, seq)),
@@ -173,6 +249,32 @@ fn transactions() -> impl Strategy<Value = Vec<Vec<Op>>> {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever members an event has, and whatever the chat, the message and the frame that is sent have.
+    #[test]
+    fn reads_everything_that_it_wrote(members in members(), deep in 0..110_usize) {
+        let folder = Folder::new();
+        let mut store = folder.open();
+        let mut members = members;
+        members.insert("deep".to_owned(), (0..deep).fold(Value::Null, |inner, _| json!([inner])));
+        let row = json!({ "id": chat(1), "applied": 1, "segments": [[1, 1]], "item": members });
+        let extra = EventRow { extra: members.clone(), message: None, ..message_row(chat(1), 1, Object::new()) };
+        let Op::Pending { row: mut sent } = pending(7) else { unreachable!() };
+        sent.frame = Frame(members.clone());
+        let patch = Patch { chat_id: chat(1), seq: 2, changed_seq: Some(3), erase: false, set: members.clone() };
+        let ops = [
+            Op::Event { row: extra },
+            Op::Event { row: message_row(chat(1), 2, members.clone()) },
+            Op::Chat { row: serde_json::from_value(row).expect("row") },
+            Op::Pending { row: sent },
+            Op::Patch(patch),
+            Op::set("any", members),
+        ];
+        store.write(&ops).expect("write");
+        let before = content(&mut store);
+        drop(store);
+        prop_assert_eq!(content(&mut folder.open()), before);
+    }
 
     /// Wherever the process was killed, the transactions before are there, whole, and no other.
     #[test]

@@ -63,6 +63,9 @@ pub enum StoreError {
     /// Another process has the store open.
     #[error("another process uses the store")]
     Locked,
+    /// The file is not a journal of this client. It is left as it is.
+    #[error("the file is not a journal of neonchat-client")]
+    NotAJournal,
     /// A reason of another implementation.
     #[error(transparent)]
     Other(Box<dyn std::error::Error + Send + Sync>),
@@ -129,8 +132,9 @@ pub struct EventRow {
     /// When the message disappears, in milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<u64>,
-    /// All other members of the event.
-    #[serde(flatten)]
+    /// All other members of the event. They have a place of their own, because an event of a later version may have a member with
+    /// the name of one above.
+    #[serde(default, skip_serializing_if = "Object::is_empty")]
     pub extra: Object,
 }
 
