@@ -240,7 +240,9 @@ impl Client {
         self.flag(Call::Retry(id)).await
     }
 
-    /// Removes what failed or was not sent yet from the outbox. Returns false if it is on its way, or not there.
+    /// Removes what failed or is not sent at the moment from the outbox. Returns false if it is on its way, or not there.
+    ///
+    /// It may have been sent before: if the connection ended without an answer, the server may have stored it.
     pub async fn cancel(&self, id: RequestId) -> Result<bool, Error> {
         self.flag(Call::Cancel(id)).await
     }
