@@ -131,7 +131,8 @@ mod tests {
         let builder = Client::builder("http://localhost:8080").store(store);
         let building = format!("{builder:?} {:?}", Login::new("alice", "secret-3"));
         let client = builder.build().expect("build client");
-        let running = format!("{client:?} {:?} {:?}", client.rest().get("/users/me"), client.events());
+        let running =
+            format!("{client:?} {:?} {:?}", client.rest().post("/users").json(&["secret-4"]), client.events());
         let text = stored + &building + &running;
         assert!(text.contains("alice") && !text.contains("secret"), "{text}");
     }

@@ -1,5 +1,7 @@
 //! Requests to the REST API.
 
+use std::fmt;
+
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::Client;
@@ -15,13 +17,20 @@ pub struct Rest {
 }
 
 /// A request that was not sent yet.
-#[derive(Debug)]
 #[must_use = "it is sent by `send`"]
 pub struct RestRequest {
     client: Client,
     request: Request,
     /// The body could not be written as JSON.
     error: Option<serde_json::Error>,
+}
+
+/// Without the body, which may have a password.
+impl fmt::Debug for RestRequest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Request { method, path, .. } = &self.request;
+        formatter.debug_struct("RestRequest").field("method", method).field("path", path).finish_non_exhaustive()
+    }
 }
 
 macro_rules! methods {
@@ -50,7 +59,7 @@ impl Rest {
 
 impl RestRequest {
     /// Adds a parameter of the query.
-    pub fn query(mut self, name: &str, value: impl std::fmt::Display) -> Self {
+    pub fn query(mut self, name: &str, value: impl fmt::Display) -> Self {
         self.request = self.request.query(name, value);
         self
     }

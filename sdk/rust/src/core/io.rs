@@ -88,7 +88,7 @@ pub(crate) struct PageQuery {
 }
 
 /// A request below `/api/v1`.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Request {
     pub(crate) method: &'static str,
     pub(crate) path: String,

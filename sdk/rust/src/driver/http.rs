@@ -2,7 +2,7 @@
 
 use std::{fmt::Display, time::Duration};
 
-use reqwest::{Method, header::RETRY_AFTER};
+use reqwest::{Method, header::RETRY_AFTER, redirect::Policy};
 use url::Url;
 
 use super::tls::Tls;
@@ -28,7 +28,8 @@ impl Http {
         let text = |error: &dyn Display| error.to_string();
         let tls = Tls::load().map_err(|error| text(&error))?;
         let agent = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
-        let builder = tls.http(reqwest::Client::builder().timeout(TIMEOUT).user_agent(agent));
+        // The API has no redirects; that of a proxy would be told the password.
+        let builder = tls.http(reqwest::Client::builder().timeout(TIMEOUT).user_agent(agent).redirect(Policy::none()));
         Ok(Self { base, client: builder.build().map_err(|error| text(&error))?, tls })
     }
 
