@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::frame::waited;
+
 /// Why a call failed.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -25,7 +27,8 @@ pub enum Error {
     /// Nobody is signed in, or the session has ended.
     #[error("signed out: {0}")]
     SignedOut(String),
-    /// The message or change was removed from the outbox before it was sent.
+    /// The message or change was removed from the outbox, and is not sent any more. If it was sent before and the connection ended
+    /// without an answer, the server may have stored it.
     #[error("cancelled")]
     Cancelled,
     /// The message does not fit in a frame of 64 KiB.
@@ -111,7 +114,13 @@ impl Problem {
         let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
         let fallback = if is_retryable(status) { "unavailable" } else { "unknown" };
         let code = text("code").unwrap_or_else(|| fallback.to_owned());
+        let retry_after_ms = retry_after_ms.map(waited);
         Self { status, code, reason: text("reason"), detail: text("detail"), retry_after_ms, body }
+    }
+
+    /// Whether the answer to a refresh means that the session is over. The page of a proxy has no code.
+    pub(crate) fn ends_session(&self) -> bool {
+        !self.is_retryable() && (self.status == 401 || self.body.get("code").is_some_and(Value::is_string))
     }
 
     /// Whether the same request may succeed later.

@@ -62,6 +62,11 @@ impl Frame {
         number(&self.0, name)
     }
 
+    /// Returns for how many milliseconds the server asks to wait.
+    pub(crate) fn wait(&self, name: &str) -> Option<u64> {
+        self.number(name).map(waited)
+    }
+
     pub(crate) fn is(&self, name: &str) -> bool {
         self.0.get(name) == Some(&Value::Bool(true))
     }
@@ -104,6 +109,14 @@ pub(crate) fn nesting(json: &[u8]) -> usize {
         }
     }
     deepest
+}
+
+/// Between these numbers of milliseconds a wait is that the server asks for: 0.1 s and a day.
+const WAITS: (u64, u64) = (100, 24 * 3_600_000);
+
+/// Returns how long to wait if the server asks for this, in milliseconds.
+pub(crate) fn waited(ms: u64) -> u64 {
+    ms.clamp(WAITS.0, WAITS.1)
 }
 
 /// The highest integer that every JSON parser reads exactly. Sums of what is below do not overflow.

@@ -187,7 +187,7 @@ impl Core {
             return self.emit(Event::error("bad_json", "a frame that is not a JSON object"));
         };
         if frame.kind() == "reconnect" {
-            self.connection.server_wait = frame.number("after_ms").map(|wait| self.time.elapsed + wait);
+            self.connection.server_wait = frame.wait("after_ms").map(|wait| self.time.elapsed + wait);
         }
         self.receive(frame);
     }
@@ -255,10 +255,8 @@ impl Core {
         if !self.connection.is_online {
             return self.set_status(Status::Offline);
         }
-        let wait = match self.connection.server_wait {
-            Some(end) => end.saturating_sub(self.time.elapsed),
-            None => self.backoff().max(at_least.unwrap_or_default()),
-        };
+        let asked = self.connection.server_wait.map(|end| end.saturating_sub(self.time.elapsed));
+        let wait = self.backoff().max(asked.or(at_least).unwrap_or_default());
         self.set_status(Status::Waiting {
             until: self.time.wall.saturating_add(wait),
             attempt: self.connection.failures,

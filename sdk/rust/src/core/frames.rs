@@ -164,7 +164,7 @@ impl Core {
         let is_answer = request.is_some_and(|request| {
             self.outbox.receipts.remove(&request)
                 || self.send_refused(request, error)
-                || self.sync_refused(request, error.number("retry_after_ms"))
+                || self.sync_refused(request, error.wait("retry_after_ms"))
         });
         if !is_answer {
             self.emit(Event::Error(

@@ -216,7 +216,7 @@ impl World {
         self.settle();
     }
 
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         loop {
             let Step { ops, effects } = self.core.take();
             if ops.is_empty() && effects.is_empty() {

@@ -6,7 +6,7 @@ use super::{
     fuzz_tests::{Event, World, id},
     *,
 };
-use crate::ChatId;
+use crate::{ChatId, client::outgoing};
 
 impl World {
     fn live() -> Self {
@@ -24,6 +24,13 @@ impl World {
             self.play(Event::Pass(due.saturating_sub(self.time.elapsed)));
         }
         self.play(Event::Pass(end.saturating_sub(self.time.elapsed)));
+    }
+
+    fn answer(&mut self, status: u16, retry_after_ms: Option<u64>, body: &str) {
+        let answer = Answer { status, retry_after_ms, body: body.to_owned() };
+        let request = self.requests.remove(0);
+        self.core.handle(self.time, Input::Answer(request, Ok(answer)));
+        self.settle();
     }
 
     fn held(&mut self, chat: u8) -> Option<usize> {
@@ -83,4 +90,85 @@ fn takes_nothing_that_is_nested_too_deeply_for_the_store() {
         world.play(Event::Frame("pinned", event));
         assert_eq!(world.core.chats.row(ChatId(id(0))).map(|row| row.applied), Some(applied), "{depth}");
     }
+}
+
+#[test]
+fn waits_longer_from_one_connection_to_the_next_if_the_server_asks_for_no_wait() {
+    let mut world = World::live();
+    for least in [250, 500, 1000, 2000] {
+        world.play(Event::Frame("reconnect", json!({ "after_ms": 0 })));
+        world.play(Event::Close(4100));
+        let wait = world.core.next_timer().expect("a timer") - world.time.elapsed;
+        assert!(wait >= least, "{wait} < {least}");
+        world.pass(wait);
+        world.play(Event::Open);
+    }
+}
+
+#[test]
+fn waits_at_least_a_moment_and_at_most_a_day() {
+    for (asked, waits) in [(0, 100), (5_000, 5_000), (1 << 52, 86_400_000)] {
+        let mut world = World::live();
+        world.play(message(3, 1));
+        world.answer(429, Some(asked), "{}");
+        let timer = Timer::Ask(world.core.chats.last_ask);
+        let due = world.core.timers.due(timer).expect("a timer");
+        assert_eq!(due - world.time.elapsed, waits, "{asked}");
+    }
+}
+
+#[test]
+fn refreshes_once_a_second_at_most() {
+    for expires_in in [0, 1, u64::MAX >> 11] {
+        let mut world = World::live();
+        world.core.refresh(Some("a"), session::Waiter::Renewal);
+        world.play(Event::Pass(0));
+        let user = json!({ "id": id(1), "username": "me" });
+        let mut refreshes = 0;
+        for _ in 0..100 {
+            while !world.requests.is_empty() {
+                refreshes += 1;
+                let token = format!("token-{refreshes}");
+                let answer = json!({ "token": token, "expires_in": expires_in, "refresh_token": "r", "user": user });
+                world.play(Event::Answer(200, answer));
+            }
+            world.pass(100);
+        }
+        assert!((1..=11).contains(&refreshes), "{expires_in}: {refreshes}");
+    }
+}
+
+#[test]
+fn only_an_answer_of_the_api_ends_the_session() {
+    let cases = [
+        (401, "", false),
+        (401, r#"{"code":"session_reused"}"#, false),
+        (403, r#"{"code":"forbidden"}"#, false),
+        (403, "<html>Forbidden</html>", true),
+        (404, "{}", true),
+        (302, "", true),
+        (200, "<html>Sign in to the hotel</html>", true),
+    ];
+    for (status, body, is_signed_in) in cases {
+        let mut world = World::live();
+        world.core.schedule();
+        world.core.refresh(Some("a"), session::Waiter::Renewal);
+        world.play(Event::Pass(0));
+        world.answer(status, None, body);
+        assert_eq!(world.core.session().is_some(), is_signed_in, "{status} {body}");
+        world.pass(5_000);
+        assert_eq!(world.requests.len(), usize::from(is_signed_in), "{status} {body}: asks again");
+    }
+}
+
+#[test]
+fn sends_again_what_failed_with_the_same_id() {
+    let mut world = World::live();
+    let pending = outgoing::message(ChatId(id(0)), &"hi".into()).expect("small");
+    let request = pending.request_id;
+    let failed = crate::store::Pending { state: crate::PendingState::Failed, ..pending.clone() };
+    world.core.outbox = outbox::Outbox::new(vec![failed]);
+    world.core.handle(world.time, Input::Call(0, Call::Send(Box::new(pending))));
+    let state = world.core.outbox().find(|row| row.request_id == request).map(|row| row.state);
+    assert_eq!(state, Some(crate::PendingState::Pending));
 }

@@ -102,9 +102,10 @@ impl Core {
         self.emit(Event::Outbox(Box::new(OutboxEvent { kind, entry, ack })));
     }
 
-    /// Adds something to send, unless it is there already.
+    /// Adds something to send, unless it is there already and has not failed.
     pub(super) fn add_pending(&mut self, entry: Pending) {
-        if !self.outbox.rows.contains_key(&entry.request_id) {
+        let is_there = |row: &Pending| row.state == PendingState::Pending;
+        if !self.outbox.rows.get(&entry.request_id).is_some_and(is_there) {
             self.enqueue(entry);
         }
     }
@@ -182,7 +183,7 @@ impl Core {
         let Some(row) = self.outbox.rows.get(&request).cloned() else { return false };
         if error.is("retryable") {
             if self.end_wait(row.chat_id, request) {
-                self.set_timer(Timer::Pause(row.chat_id), error.number("retry_after_ms").unwrap_or(RETRY));
+                self.set_timer(Timer::Pause(row.chat_id), error.wait("retry_after_ms").unwrap_or(RETRY));
             }
         } else {
             self.leave(&row);
@@ -205,7 +206,7 @@ impl Core {
         true
     }
 
-    /// Removes what failed or was not sent yet. Returns false if it is on its way, or not there.
+    /// Removes what failed or is not sent at the moment. Returns false if it is on its way, or not there.
     pub(super) fn cancel(&mut self, request: RequestId) -> bool {
         if self.outbox.lanes.iter().any(|lane| lane.busy == Some(request)) {
             return false;

@@ -15,6 +15,8 @@ const LEAD: u64 = 60_000;
 const JITTER: f64 = 10_000.0;
 /// The pause after a refresh without an answer.
 const RETRY: u64 = 5_000;
+/// A token is not refreshed more often, however short it is valid.
+const LEAST_RENEWAL: u64 = 1_000;
 
 /// Who waits for a token.
 #[derive(Clone, Copy, Debug)]
@@ -234,8 +236,10 @@ impl Core {
                 self.adopt(Some(fresh));
                 self.settle(&Ok(token));
             }
-            Err(Error::Api(problem)) if !problem.is_retryable() => self.over(&problem.code),
-            Err(error) => self.settle(&Err(error)),
+            Err(Error::Api(problem)) if problem.ends_session() => self.over(&problem.code),
+            Err(error) if error.is_retryable() => self.settle(&Err(error)),
+            // The page of a proxy says nothing about the session.
+            Err(error) => self.settle(&Err(Error::Network(error.to_string()))),
         }
     }
 
@@ -276,7 +280,8 @@ impl Core {
         self.session.scheduled.clone_from(&session.access);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 10,000")]
         let lead = if can_refresh { (LEAD + ((self.config.random)() * JITTER) as u64).min(longest) } else { 0 };
-        self.set_timer(Timer::Renewal, expires_at.saturating_sub(self.time.wall).saturating_sub(lead));
+        let wait = expires_at.saturating_sub(self.time.wall).saturating_sub(lead);
+        self.set_timer(Timer::Renewal, wait.max(LEAST_RENEWAL));
     }
 
     /// Does not refresh any more before a token is needed.

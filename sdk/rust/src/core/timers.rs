@@ -63,6 +63,11 @@ impl Timers {
         self.places.contains_key(&timer)
     }
 
+    #[cfg(test)]
+    pub(super) fn due(&self, timer: Timer) -> Option<u64> {
+        self.places.get(&timer).map(|(due, _)| *due)
+    }
+
     /// Returns when the next one is due.
     pub(super) fn next(&self) -> Option<u64> {
         self.queue.first_key_value().map(|((due, _), _)| *due)
