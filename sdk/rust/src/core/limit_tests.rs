@@ -172,3 +172,15 @@ fn sends_again_what_failed_with_the_same_id() {
     let state = world.core.outbox().find(|row| row.request_id == request).map(|row| row.state);
     assert_eq!(state, Some(crate::PendingState::Pending));
 }
+
+#[test]
+fn a_store_of_any_capacity_keeps_events() {
+    for capacity in [0, 1, u64::MAX] {
+        let mut world = World::new();
+        world.core.config.capacity = capacity;
+        for event in [Event::Start, Event::Open, message(0, 3), message(0, 4)] {
+            world.play(event);
+        }
+        assert_eq!(world.core.chats.row(ChatId(id(0))).map(|row| row.applied), Some(4), "{capacity}");
+    }
+}

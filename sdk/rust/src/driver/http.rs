@@ -74,3 +74,38 @@ async fn answer(builder: reqwest::RequestBuilder) -> reqwest::Result<Answer> {
     let body = response.text().await?;
     Ok(Answer { status, retry_after_ms: seconds.map(|seconds| seconds.saturating_mul(1000)), body })
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn follows_no_redirect() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+        let base = format!("http://{}", listener.local_addr().expect("address"));
+        let location = format!("{base}/elsewhere");
+        let server = async {
+            let (mut stream, _) = listener.accept().await.expect("accept");
+            let mut head = [0; 4096];
+            assert!(stream.read(&mut head).await.expect("read") > 0);
+            let answer = format!(
+                "HTTP/1.1 307 Temporary Redirect\r\nlocation: {location}\r\nretry-after: 18446744073709551615\r\n\
+                 content-length: 0\r\nconnection: close\r\n\r\n"
+            );
+            stream.write_all(answer.as_bytes()).await.expect("write");
+        };
+        let http = Http::new(base.parse().expect("URL")).expect("client");
+        let answer = async {
+            let request = Request { body: Some("secret".into()), ..Request::new("POST", "/auth/login") };
+            tokio::time::timeout(Duration::from_secs(10), http.request(request, None)).await
+        };
+        let ((), answer) = tokio::join!(server, answer);
+        let answer = answer.expect("not sent to where it leads").expect("answer");
+        assert_eq!((answer.status, answer.retry_after_ms), (307, Some(u64::MAX)));
+    }
+}
