@@ -1,7 +1,7 @@
 # `make` lists the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test autobahn schemathesis backup restore demo chaos soak mutants compat bench pgo microbench load alerts-check clients-check sdk-js-check sdk-js-test sdk-js-e2e sdk-js-generate containers-check k8s k8s-check coverage check release-check fmt clean-data
+.PHONY: help run test autobahn schemathesis backup restore demo chat chaos soak mutants compat bench pgo microbench load alerts-check clients-check sdk-js-check sdk-js-test sdk-js-e2e sdk-js-generate containers-check k8s k8s-check coverage check release-check fmt clean-data
 
 CARGO ?= cargo
 # Arguments for `cargo test`, for instance: make test ARGS='-p chat-service login'
@@ -44,6 +44,13 @@ demo: ## Play the demo scenario and print a transcript
 	@testbed/install.sh
 	@$(CARGO) build --workspace --bins
 	@exec target/debug/testbed demo
+
+# The user of `make chat`.
+NAME ?=
+
+chat: ## Chat in the terminal as NAME=alice, on `make run`
+	@[ -n "$(NAME)" ] || { echo "make chat NAME=alice" >&2; exit 1; }
+	@exec $(CARGO) run --quiet -p neonchat-client --example chat -- "$(NAME)"
 
 # Arguments for the `chaos` binary, for instance: make chaos CHAOS='--fault kill-chat --seed 7'
 CHAOS ?=

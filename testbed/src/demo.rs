@@ -1,13 +1,15 @@
-//! `testbed demo`: plays the specification's demo scenario on the real services and prints a transcript.
+//! `testbed demo`: plays the specification's demo scenario with clients of the SDK on the real services, and prints a transcript.
 
 mod group;
 mod living;
+mod person;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
+use neonchat_client::{Change, ChatId, Client, Event, MessageId, Status};
 use serde_json::{Value, json};
 
+pub(crate) use self::person::Person;
 use crate::{
-    client::{Answer, Api, Socket, User, text},
     exec::Servers,
     postgres,
     system::{Ports, System},
@@ -26,7 +28,7 @@ pub async fn demo() -> anyhow::Result<()> {
     let system = System::start(&servers.folder().join("logs"), Ports::reserve()?, &settings).await?;
     done("both services are ready");
 
-    let mut alices = play(&system.api(), &system.websocket(), ["alice", "bob"]).await?;
+    let mut alice = play(&system.rest(), &system.websocket(), ["alice", "bob"]).await?;
 
     step("11. Health and metrics");
     let health = system.api().call("GET", "/health", None, None).await?;
@@ -42,121 +44,119 @@ pub async fn demo() -> anyhow::Result<()> {
 
     step("12. Both services stop");
     system.stop().await?;
-    let (frames, code) = alices.closed().await?;
-    for frame in &frames {
-        show("alice", "receives", frame);
-    }
-    ensure!(code == 4100 && frames.iter().any(|frame| frame["type"] == "reconnect"), "closed with {code}: {frames:?}");
-    done("Alice got `reconnect` and close code 4100; both services exited with 0");
+    let pause = |event: &Event| if let Event::State(Status::Waiting { .. }) = event { Some(()) } else { None };
+    alice.expect("the end of the connection", pause).await?;
+    done("The client of Alice waits for as long as `reconnect` asked for; both services exited with 0");
+    alice.client.close().await;
     servers.stop().await?;
     println!("\nEvery step passed.");
     Ok(())
 }
 
-/// Plays steps 2 to 10 on a running system, through its public address only. Returns the socket of the first user.
+/// Plays steps 2 to 10 on a running system, through its public address only. Returns the first user.
 ///
 /// # Errors
 /// A step failed.
-pub(crate) async fn play(api: &Api, websocket: &str, names: [&str; 2]) -> anyhow::Result<Socket> {
+pub(crate) async fn play(rest: &str, websocket: &str, names: [&str; 2]) -> anyhow::Result<Person> {
+    let client = || Client::builder(rest).web_socket_url(format!("{websocket}/ws"));
     step("2. Two users register and log in");
-    let (alice, bob) = (register(api, names[0]).await?, register(api, names[1]).await?);
+    let mut alice = Person::register(client(), "alice", names[0]).await?;
+    let mut bob = Person::register(client(), "bob", names[1]).await?;
 
     step("3. Alice opens a chat with Bob");
-    let answer = api.post("/api/v1/chats", &alice, &json!({ "partner_id": bob.id })).await?;
-    show("alice", "POST /api/v1/chats", &answer.body);
-    ensure!(answer.status == 201, "the chat was not created: {answer:?}");
-    let chat = text(&answer.body["id"])?;
-    let again = api.chat(&bob, &alice).await?;
-    ensure!(again == chat, "Bob got another chat: {again}");
+    let request = alice.client.rest().post("/chats").json(&json!({ "partner_id": bob.id }));
+    let chat = id(&alice.call("POST /chats", request).await?["id"])?;
+    let request = bob.client.rest().post("/chats").json(&json!({ "partner_id": alice.id }));
+    let again: Value = request.send().await?;
+    ensure!(again["id"] == json!(chat), "Bob got another chat: {again}");
     done("Bob opens a chat with Alice and gets the same one");
 
     step("4. Both connect by WebSocket");
-    let mut alices = Socket::open(websocket, &alice, None).await?;
-    done("Alice is connected");
-    let mut bobs = Socket::open(websocket, &bob, Some(&chat)).await?;
-    done("Bob is connected");
-    let online = alices.expect("presence").await?;
-    show("alice", "receives", &online);
-    ensure!(online["event"] == "user_online" && online["user_id"] == *bob.id, "not the online event of Bob");
+    alice.connect().await?;
+    bob.connect().await?;
+    alice.expect("the online event of Bob", |event| is_presence(event, &bob, "user_online")).await?;
 
     step("5. They exchange messages");
-    let greeting = exchange_messages(&chat, &mut alices, &mut bobs).await?;
+    let greeting = exchange_messages(chat, &mut alice, &mut bob).await?;
 
     step("6. Alice edits a message and deletes another");
-    change_messages(&chat, &greeting, &mut alices, &mut bobs).await?;
+    change_messages(chat, greeting, &mut alice, &mut bob).await?;
 
     step("7. A reply, a reaction, a pin, a receipt, and a scheduled message");
-    living::play(api, (&chat, &greeting), [&alice, &bob], [&mut alices, &mut bobs]).await?;
+    living::play((chat, greeting), &mut alice, &mut bob).await?;
 
     step("8. Who is online");
-    let listed = api.get("/api/v1/chats", &alice).await?;
-    show("alice", "GET /api/v1/chats", &listed.body);
-    ensure!(listed.body["chats"][0]["partner"]["online"] == true, "Bob is not shown as online");
-    bobs.close().await?;
+    let listed = alice.call("GET /chats", alice.client.rest().get("/chats")).await?;
+    ensure!(listed["chats"][0]["partner"]["online"] == true, "Bob is not shown as online");
+    bob.client.stop().await?;
     done("Bob closes his connection");
-    let offline = alices.expect("presence").await?;
-    show("alice", "receives, after the grace period", &offline);
-    ensure!(offline["event"] == "user_offline", "not the offline event of Bob");
+    alice.expect("the offline event of Bob", |event| is_presence(event, &bob, "user_offline")).await?;
 
     step("9. The history, over REST");
-    let history = api.get(&format!("/api/v1/chats/{chat}/messages"), &bob).await?;
-    show("bob", "GET /api/v1/chats/{id}/messages", &history.body);
-    let texts: Vec<&Value> = history.body["messages"].as_array().into_iter().flatten().map(|m| &m["text"]).collect();
+    let request = bob.client.rest().get(format!("/chats/{chat}/messages"));
+    let history = bob.call("GET /chats/{id}/messages", request).await?;
+    let texts: Vec<&Value> = history["messages"].as_array().into_iter().flatten().map(|m| &m["text"]).collect();
     ensure!(texts == ["Хорошо!", "", "Привет, Алиса!", "Привет, Боб! Как дела?"], "wrong history: {texts:?}");
 
     step("10. A group");
-    group::play(api, websocket, [&alice, &bob], &mut alices).await?;
-    Ok(alices)
+    let carol = alice.username.replacen("alice", "carol", 1);
+    let mut carol = Person::register(client(), "carol", &carol).await?;
+    group::play(&mut alice, &bob, &mut carol).await?;
+    Ok(alice)
 }
 
-async fn register(api: &Api, name: &str) -> anyhow::Result<User> {
-    let user = api.user(name).await?;
-    done(&format!("{name} is {} and has a token", user.id));
-    Ok(user)
+fn is_presence(event: &Event, of: &Person, kind: &str) -> Option<()> {
+    let Event::Presence(presence) = event else { return None };
+    (presence.user_id == of.id && presence.event == kind).then_some(())
 }
 
-/// Returns the id of Alice's message.
-async fn exchange_messages(chat: &str, alices: &mut Socket, bobs: &mut Socket) -> anyhow::Result<String> {
-    alices.send(&json!({ "type": "typing", "chat_id": chat, "is_typing": true })).await?;
-    let typing = bobs.expect_beside_presence("typing").await?;
-    show("bob", "receives", &typing);
-    let ack = alices.send_message(chat, "Привет, Боб!").await?;
-    show("alice", "sends «Привет, Боб!» and gets", &ack);
-    ensure!(ack["seq"] == 1, "the first message of a chat has seq 1");
-    let greeting = text(&ack["message_id"])?;
-    let message = bobs.expect_beside_presence("new_message").await?;
-    show("bob", "receives", &message);
-    ensure!(message["message"]["text"] == "Привет, Боб!", "wrong text");
-    let typing = bobs.expect_beside_presence("typing").await?;
-    show("bob", "receives", &typing);
-    ensure!(typing["is_typing"] == false, "Alice is still typing after her message");
-    let ack = bobs.send_message(chat, "Привет, Алиса!").await?;
-    show("bob", "sends «Привет, Алиса!» and gets", &ack);
-    ensure!(ack["seq"] == 2, "the second message of a chat has seq 2");
-    let message = alices.expect("new_message").await?;
-    show("alice", "receives", &message);
-    ensure!(message["message"]["text"] == "Привет, Алиса!", "wrong text");
-    Ok(greeting)
+/// Returns the ID of Alice's message.
+async fn exchange_messages(chat: ChatId, alice: &mut Person, bob: &mut Person) -> anyhow::Result<MessageId> {
+    alice.client.typing(chat, true).await?;
+    bob.expect("typing", |event| is_typing(event, true)).await?;
+    let ack = alice.send(chat, "Привет, Боб!").await?;
+    ensure!(ack.seq == Some(1), "the first message of a chat has seq 1");
+    bob.expect_message("Привет, Боб!").await?;
+    bob.expect("the end of typing with the message", |event| is_typing(event, false)).await?;
+    let answer = bob.send(chat, "Привет, Алиса!").await?;
+    ensure!(answer.seq == Some(2), "the second message of a chat has seq 2");
+    alice.expect_message("Привет, Алиса!").await?;
+    ack.message_id.context("a message without an ID")
 }
 
-async fn change_messages(chat: &str, greeting: &str, alices: &mut Socket, bobs: &mut Socket) -> anyhow::Result<()> {
+fn is_typing(event: &Event, is_typing: bool) -> Option<()> {
+    matches!(event, Event::Typing(typing) if typing.is_typing == is_typing).then_some(())
+}
+
+async fn change_messages(
+    chat: ChatId,
+    greeting: MessageId,
+    alice: &mut Person,
+    bob: &mut Person,
+) -> anyhow::Result<()> {
     let longer = "Привет, Боб! Как дела?";
-    alices.send(&json!({ "type": "edit", "chat_id": chat, "message_id": greeting, "text": longer })).await?;
-    let ack = alices.expect("ack").await?;
-    show("alice", "edits her first message and gets", &ack);
-    ensure!(ack["seq"] == 3, "an edit has a seq of its own");
-    let edited = bobs.expect_beside_presence("message_edited").await?;
-    show("bob", "receives", &edited);
-    ensure!(edited["message"]["text"] == longer && edited["message"]["seq"] == 1, "wrong edit");
-    let ack = alices.send_message(chat, "Это не тебе").await?;
-    show("alice", "sends «Это не тебе» and gets", &ack);
-    show("bob", "receives", &bobs.expect_beside_presence("new_message").await?);
-    alices.send(&json!({ "type": "delete", "chat_id": chat, "message_ids": [ack["message_id"]] })).await?;
-    show("alice", "deletes this message and gets", &alices.expect("ack").await?);
-    let deleted = bobs.expect_beside_presence("messages_deleted").await?;
-    show("bob", "receives", &deleted);
-    ensure!(deleted["seq"] == 5 && deleted["messages"][0]["seq"] == 4, "wrong deletion");
-    Ok(())
+    let editing = alice.client.edit(chat, greeting, longer).await?;
+    let ack = alice.acknowledged("edits her first message", editing).await?;
+    ensure!(ack.seq == Some(3), "an edit has a seq of its own");
+    let is_edit = |change: &Change, _: &_| match change {
+        Change::MessageEdited { message: Some(edit) } => edit.text == longer && edit.seq == Some(1),
+        _ => false,
+    };
+    bob.expect_change("the edit", is_edit).await?;
+    let ack = alice.send(chat, "Это не тебе").await?;
+    bob.expect_message("Это не тебе").await?;
+    let deleting = alice.client.delete(chat, ack.message_id).await?;
+    alice.acknowledged("deletes this message", deleting).await?;
+    let is_deletion = |change: &Change, frame: &neonchat_client::Frame| match change {
+        Change::MessagesDeleted { messages, .. } => frame.seq() == Some(5) && messages[0].seq == Some(4),
+        _ => false,
+    };
+    bob.expect_change("the deletion", is_deletion).await
+}
+
+/// Reads an ID of an answer.
+fn id<T: serde::de::DeserializeOwned>(value: &Value) -> anyhow::Result<T> {
+    serde_json::from_value(value.clone()).with_context(|| format!("{value} is not an ID"))
 }
 
 fn step(title: &str) {
@@ -169,12 +169,4 @@ fn done(what: &str) {
 
 fn show(who: &str, how: &str, what: &Value) {
     println!("   {who} {how}\n      {what}");
-}
-
-/// Calls the API as a user, and prints the answer.
-async fn show_call(api: &Api, user: &User, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Answer> {
-    let answer = api.call(method, &format!("/api/v1{path}"), Some(&user.token), body).await?;
-    let who = user.name.split(['-', '_']).next().unwrap_or_default();
-    show(who, &format!("{method} {path} → {}", answer.status), &answer.body);
-    Ok(answer)
 }

@@ -2,8 +2,8 @@ import { keep, put, remove } from './ops.js';
 import { clipped, covering } from './segments.js';
 import { messageRow } from './stores/patch.js';
 
-/** How many events of a chat are held while an earlier one is missing, and for how long. */
-const HELD = 500;
+/** When this many events of a chat are held, the missing ones are fetched at once; otherwise after `HOLD`. */
+const HELD = 501;
 const HOLD = 2_000;
 /** The chats of the first `sync`, and the events that a `sync` sends of a chat. */
 const SYNC_CHATS = 200;
@@ -260,7 +260,8 @@ export function createStreams({ timer, rest, storage, session, uuid, exclusive, 
         emit('chat', { type: 'chat_changed', chat_id: chat.id, chat: item });
       });
     }
-    if (held.size > HELD) fetch(chat);
+    // Only when the number is reached: if that fetch was in vain, the next one is not made with each event.
+    if (held.size === HELD) fetch(chat);
     else if (chat.head > row.applied) hold(chat);
     else chat.hold.clear();
   }
@@ -348,7 +349,8 @@ export function createStreams({ timer, rest, storage, session, uuid, exclusive, 
       .catch((error) => failed(chat.id, error))
       .then(() => {
         chat.busy = false;
-        if (chats.get(chat.id) === chat) drain(chat);
+        // What is missing still is not fetched at once: the server has just been asked.
+        if (chats.get(chat.id) === chat) missing(chat.id, chat.head);
       });
   }
 

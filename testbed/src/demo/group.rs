@@ -1,108 +1,104 @@
 //! The scene with a group: Alice makes it, Carol joins by an invite, gets a role, and is removed.
 
-use anyhow::ensure;
-use serde_json::json;
+use anyhow::{bail, ensure};
+use neonchat_client::{Change, ChatEvent, ChatId, Event};
+use serde_json::{Value, json};
 
-use super::{done, register, show, show_call};
-use crate::client::{Api, Socket, User, text};
+use super::{Person, done, id, show};
 
 /// Plays the scene. Only Alice and Carol are connected; Bob is a member.
-pub(super) async fn play(
-    api: &Api,
-    websocket: &str,
-    [alice, bob]: [&User; 2],
-    alices: &mut Socket,
-) -> anyhow::Result<()> {
-    let carol = &register(api, &alice.name.replacen("alice", "carol", 1)).await?;
-    let mut carols = Socket::open(websocket, carol, None).await?;
+pub(super) async fn play(alice: &mut Person, bob: &Person, carol: &mut Person) -> anyhow::Result<()> {
+    carol.connect().await?;
     let group = json!({ "type": "group", "title": "Друзья", "member_ids": [bob.id] });
-    let created = show_call(api, alice, "POST", "/chats", Some(&group)).await?;
-    ensure!(created.status == 201 && created.body["member_count"] == 2, "the group was not created: {created:?}");
-    let chat = text(&created.body["id"])?;
-    show("alice", "receives", &alices.expect_beside_presence("chat_created").await?);
+    let created = alice.call("POST /chats", alice.client.rest().post("/chats").json(&group)).await?;
+    ensure!(created["member_count"] == 2, "the group was not created: {created}");
+    let chat = id(&created["id"])?;
+    alice.expect("the group", |event| is_created(event, chat)).await?;
 
-    let invite = join_by_invite(api, &chat, [alice, carol], [alices, &mut carols]).await?;
-    show("alice", "sends «Привет, Карол!» and gets", &alices.send_message(&chat, "Привет, Карол!").await?);
-    show("carol", "receives", &carols.expect_beside_presence("new_message").await?);
-    become_admin(api, &chat, [alice, carol], [alices, &mut carols]).await?;
-    remove(api, &chat, [alice, carol], [alices, &mut carols]).await?;
+    let invite = join_by_invite(chat, alice, carol).await?;
+    alice.send(chat, "Привет, Карол!").await?;
+    carol.expect_message("Привет, Карол!").await?;
+    become_admin(chat, alice, carol).await?;
+    remove(chat, alice, carol).await?;
 
-    let ack = alices.send_message(&chat, "Карол больше нет").await?;
-    show("alice", "sends «Карол больше нет» and gets", &ack);
-    carols.send(&json!({ "type": "message", "chat_id": chat, "text": "Я ещё тут!" })).await?;
-    let refusal = carols.expect_beside_presence("error").await?;
-    show("carol", "sends «Я ещё тут!» and gets", &refusal);
-    let hidden = api.get(&format!("/api/v1/chats/{chat}/messages"), carol).await?;
-    ensure!(hidden.status == 404, "Carol still reads the group: {hidden:?}");
-    let again = show_call(api, carol, "POST", &format!("/invites/{invite}"), None).await?;
-    ensure!(again.status == 404, "the invite is valid for more than one use: {again:?}");
+    alice.send(chat, "Карол больше нет").await?;
+    let too_late = carol.client.send(chat, "Я ещё тут!").await?;
+    match too_late.await {
+        Err(error) if error.code() == "not_found" => {
+            show("carol", "sends «Я ещё тут!» and gets", &json!({ "code": error.code() }));
+        }
+        other => bail!("Carol still writes to the group: {other:?}"),
+    }
+    let history = carol.client.rest().get(format!("/chats/{chat}/messages"));
+    carol.call_refused("GET /chats/{id}/messages", history, 404).await?;
+    let again = carol.client.rest().post(format!("/invites/{invite}"));
+    carol.call_refused("POST /invites/{code}", again, 404).await?;
     done("Carol got nothing further, the group does not exist for her, and the invite is used up");
-    carols.close().await
+    Ok(carol.client.stop().await?)
+}
+
+fn is_created(event: &Event, id: ChatId) -> Option<()> {
+    matches!(event, Event::Chat(ChatEvent::Created { chat }) if chat.id == id).then_some(())
 }
 
 /// Alice makes an invite for one user, and Carol joins with it. Returns its code.
-async fn join_by_invite(
-    api: &Api,
-    chat: &str,
-    [alice, carol]: [&User; 2],
-    [alices, carols]: [&mut Socket; 2],
-) -> anyhow::Result<String> {
-    let invite =
-        show_call(api, alice, "POST", &format!("/chats/{chat}/invites"), Some(&json!({ "max_uses": 1 }))).await?;
-    ensure!(invite.status == 201, "the invite was not made: {invite:?}");
-    let code = text(&invite.body["code"])?;
-    let preview = api.get(&format!("/api/v1/invites/{code}"), carol).await?;
-    show("carol", "opens the link and sees", &preview.body);
-    ensure!(preview.body["title"] == "Друзья", "wrong preview: {preview:?}");
-    let joined = show_call(api, carol, "POST", &format!("/invites/{code}"), None).await?;
-    ensure!(joined.status == 200 && joined.body["role"] == "member", "Carol did not join: {joined:?}");
-    let added = alices.expect_beside_presence("members_added").await?;
-    show("alice", "receives", &added);
-    ensure!(added["via"] == "invite" && added["user_ids"] == json!([carol.id]), "wrong event");
-    show("carol", "receives", &carols.expect_beside_presence("chat_created").await?);
+async fn join_by_invite(chat: ChatId, alice: &mut Person, carol: &mut Person) -> anyhow::Result<String> {
+    let request = alice.client.rest().post(format!("/chats/{chat}/invites")).json(&json!({ "max_uses": 1 }));
+    let invite = alice.call("POST /chats/{id}/invites", request).await?;
+    let code: String = id(&invite["code"])?;
+    let rest = carol.client.rest();
+    let preview = carol.call("GET /invites/{code}", rest.get(format!("/invites/{code}"))).await?;
+    ensure!(preview["title"] == "Друзья", "wrong preview: {preview}");
+    let joined = carol.call("POST /invites/{code}", rest.post(format!("/invites/{code}"))).await?;
+    ensure!(joined["role"] == "member", "Carol did not join: {joined}");
+    let new = [carol.id];
+    let is_joined = |change: &Change, _: &_| match change {
+        Change::MembersAdded { user_ids, via, .. } => *user_ids == new && via.as_deref() == Some("invite"),
+        _ => false,
+    };
+    alice.expect_change("that Carol has joined", is_joined).await?;
+    carol.expect("the group", |event| is_created(event, chat)).await?;
     Ok(code)
 }
 
 /// Alice makes Carol an admin, who may then rename the group.
-async fn become_admin(
-    api: &Api,
-    chat: &str,
-    [alice, carol]: [&User; 2],
-    sockets: [&mut Socket; 2],
-) -> anyhow::Result<()> {
-    let (path, title) = (format!("/chats/{chat}"), json!({ "title": "Подруги" }));
-    let refused = show_call(api, carol, "PATCH", &path, Some(&title)).await?;
-    ensure!(refused.status == 403, "a member renamed the group: {refused:?}");
-    let role = json!({ "role": "admin" });
-    let changed = show_call(api, alice, "PATCH", &format!("{path}/members/{}", carol.id), Some(&role)).await?;
-    ensure!(changed.status == 200, "Carol is no admin: {changed:?}");
-    let renamed = show_call(api, carol, "PATCH", &path, Some(&title)).await?;
-    ensure!(renamed.status == 200, "an admin could not rename the group: {renamed:?}");
-    for (name, socket) in ["alice", "carol"].into_iter().zip(sockets) {
-        let changed = socket.expect_beside_presence("member_changed").await?;
-        show(name, "receives", &changed);
-        ensure!(changed["user_id"] == *carol.id && changed["role"] == "admin", "wrong event");
-        let updated = socket.expect_beside_presence("chat_updated").await?;
-        show(name, "receives", &updated);
-        ensure!(updated["title"] == "Подруги", "wrong title");
+async fn become_admin(chat: ChatId, alice: &mut Person, carol: &mut Person) -> anyhow::Result<()> {
+    let rename =
+        |person: &Person| person.client.rest().patch(format!("/chats/{chat}")).json(&json!({ "title": "Подруги" }));
+    carol.call_refused("PATCH /chats/{id}", rename(carol), 403).await?;
+    let member = format!("/chats/{chat}/members/{}", carol.id);
+    let request = alice.client.rest().patch(member).json(&json!({ "role": "admin" }));
+    alice.call("PATCH /chats/{id}/members/{user_id}", request).await?;
+    carol.call("PATCH /chats/{id}", rename(carol)).await?;
+    let new = carol.id;
+    for person in [alice, carol] {
+        let is_admin = |change: &Change, _: &_| match change {
+            Change::MemberChanged { user_id, role } => *user_id == Some(new) && role.as_deref() == Some("admin"),
+            _ => false,
+        };
+        person.expect_change("that Carol is an admin", is_admin).await?;
+        let is_renamed = |change: &Change, _: &_| match change {
+            Change::ChatUpdated { title, .. } => title.as_deref() == Some("Подруги"),
+            _ => false,
+        };
+        person.expect_change("the new title", is_renamed).await?;
     }
     Ok(())
 }
 
 /// Alice removes Carol.
-async fn remove(
-    api: &Api,
-    chat: &str,
-    [alice, carol]: [&User; 2],
-    [alices, carols]: [&mut Socket; 2],
-) -> anyhow::Result<()> {
-    let users = json!({ "user_ids": [carol.id] });
-    let removed = show_call(api, alice, "POST", &format!("/chats/{chat}/members/remove"), Some(&users)).await?;
-    ensure!(removed.status == 200, "Carol was not removed: {removed:?}");
-    show("alice", "receives", &alices.expect_beside_presence("members_removed").await?);
-    show("carol", "receives", &carols.expect_beside_presence("members_removed").await?);
-    let last = carols.expect_beside_presence("chat_removed").await?;
-    show("carol", "receives", &last);
-    ensure!(last["reason"] == "kicked", "wrong reason");
+async fn remove(chat: ChatId, alice: &mut Person, carol: &mut Person) -> anyhow::Result<()> {
+    let request = alice.client.rest().post(format!("/chats/{chat}/members/remove"));
+    let request = request.json(&json!({ "user_ids": [carol.id] }));
+    let _: Value = alice.call("POST /chats/{id}/members/remove", request).await?;
+    for person in [alice, &mut *carol] {
+        person.expect_change("the removal", |change, _| matches!(change, Change::MembersRemoved { .. })).await?;
+    }
+    let removed = |event: &Event| match event {
+        Event::Chat(ChatEvent::Removed { chat_id, reason }) if *chat_id == chat => Some(reason.clone()),
+        _ => None,
+    };
+    let reason = carol.expect("the end of the chat", removed).await?;
+    ensure!(reason == "kicked", "wrong reason: {reason}");
     Ok(())
 }

@@ -1,56 +1,60 @@
 //! The scene with a message that lives: it is answered, gets reactions, is pinned and read; another one is scheduled.
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use chrono::{SecondsFormat, TimeDelta, Utc};
-use serde_json::json;
+use neonchat_client::{Change, ChatId, Event, MessageId, Text};
+use serde_json::{Value, json};
 
-use super::{show, show_call};
-use crate::client::{Api, Socket, User, text};
+use super::{Person, id};
 
 /// Plays the scene in a direct chat. Both users are connected.
 pub(super) async fn play(
-    api: &Api,
-    (chat, greeting): (&str, &str),
-    [alice, bob]: [&User; 2],
-    [alices, bobs]: [&mut Socket; 2],
+    (chat, greeting): (ChatId, MessageId),
+    alice: &mut Person,
+    bob: &mut Person,
 ) -> anyhow::Result<()> {
-    let reply = json!({ "type": "message", "chat_id": chat, "text": "Хорошо!", "reply_to": greeting,
-        "entities": [{ "type": "bold", "offset": 0, "length": 7 }] });
-    bobs.send(&reply).await?;
-    let ack = bobs.expect_beside_presence("message_sent").await?;
-    show("bob", "answers the first message in bold and gets", &ack);
-    let answer = alices.expect("new_message").await?;
-    show("alice", "receives", &answer);
-    ensure!(answer["message"]["reply_to"]["id"] == greeting, "not a reply: {answer}");
+    let bold = json!([{ "type": "bold", "offset": 0, "length": 7 }]);
+    let reply = bob.client.send(chat, Text::new("Хорошо!").reply_to(greeting).with("entities", bold)).await?;
+    let ack = bob.acknowledged("answers the first message in bold", reply).await?;
+    let answer = alice.expect_message("Хорошо!").await?;
+    let answered = answer.reply_to.as_ref().and_then(|message| message.get("id"));
+    ensure!(answered == Some(&json!(greeting)), "not a reply: {answer:?}");
 
-    let reply = text(&ack["message_id"])?;
-    alices.send(&json!({ "type": "react", "chat_id": chat, "message_id": reply, "emoji": "👍", "on": true })).await?;
-    show("alice", "reacts with 👍 and gets", &alices.expect("ack").await?);
-    let reactions = bobs.expect_beside_presence("reactions").await?;
-    show("bob", "receives", &reactions);
-    ensure!(reactions["reactions"][0]["count"] == 1, "not one reaction: {reactions}");
+    let reply = ack.message_id.context("a message without an ID")?;
+    let reacting = alice.client.react(chat, reply, "👍", true).await?;
+    alice.acknowledged("reacts with 👍", reacting).await?;
+    let is_one = |change: &Change, _: &_| match change {
+        Change::Reactions { reactions, .. } => reactions.len() == 1 && reactions[0].count == 1,
+        _ => false,
+    };
+    bob.expect_change("one reaction", is_one).await?;
 
-    let pinned = show_call(api, bob, "PUT", &format!("/chats/{chat}/pins/{greeting}"), None).await?;
-    ensure!(pinned.status == 200, "not pinned: {pinned:?}");
-    show("alice", "receives", &alices.expect("pinned").await?);
+    let pin = bob.client.rest().put(format!("/chats/{chat}/pins/{greeting}"));
+    let pinned = bob.call("PUT /chats/{id}/pins/{message_id}", pin).await?;
+    alice.expect_change("the pin", |change, _| matches!(change, Change::Pinned { on: true, .. })).await?;
 
-    bobs.send(&json!({ "type": "receipt", "chat_id": chat, "read": pinned.body["seq"] })).await?;
-    let receipt = alices.expect("receipt").await?;
-    show("alice", "receives when Bob has read everything", &receipt);
-    ensure!(receipt["user_id"] == *bob.id && receipt["read"] == pinned.body["seq"], "wrong receipt: {receipt}");
-    schedule(api, chat, alice).await
+    let read = pinned["seq"].as_u64().context("a pin without a seq")?;
+    bob.client.read(chat, read).await?;
+    let is_receipt = |event: &Event| match event {
+        Event::Receipt(receipt) if receipt.user_id == bob.id && receipt.read == read => Some(()),
+        _ => None,
+    };
+    alice.expect("that Bob has read everything", is_receipt).await?;
+    schedule(chat, alice).await
 }
 
 /// Alice schedules a message, looks at it, and changes her mind.
-async fn schedule(api: &Api, chat: &str, alice: &User) -> anyhow::Result<()> {
+async fn schedule(chat: ChatId, alice: &Person) -> anyhow::Result<()> {
+    let rest = alice.client.rest();
     let send_at = (Utc::now() + TimeDelta::hours(1)).to_rfc3339_opts(SecondsFormat::Secs, true);
     let message = json!({ "text": "С добрым утром!", "send_at": send_at });
-    let scheduled = show_call(api, alice, "POST", &format!("/chats/{chat}/messages"), Some(&message)).await?;
-    ensure!(scheduled.status == 202, "not scheduled: {scheduled:?}");
-    let id = text(&scheduled.body["scheduled_id"])?;
-    let listed = show_call(api, alice, "GET", &format!("/chats/{chat}/scheduled"), None).await?;
-    ensure!(listed.body["scheduled"][0]["id"] == *id, "not in the list: {listed:?}");
-    let deleted = show_call(api, alice, "DELETE", &format!("/chats/{chat}/scheduled/{id}"), None).await?;
-    ensure!(deleted.status == 204, "not deleted: {deleted:?}");
+    let request = rest.post(format!("/chats/{chat}/messages")).json(&message);
+    let scheduled = alice.call("POST /chats/{id}/messages", request).await?;
+    let scheduled: uuid::Uuid = id(&scheduled["scheduled_id"])?;
+    let listed = alice.call("GET /chats/{id}/scheduled", rest.get(format!("/chats/{chat}/scheduled"))).await?;
+    ensure!(listed["scheduled"][0]["id"] == json!(scheduled), "not in the list: {listed}");
+    let request = rest.delete(format!("/chats/{chat}/scheduled/{scheduled}"));
+    let deleted: Value = alice.call("DELETE /chats/{id}/scheduled/{scheduled_id}", request).await?;
+    ensure!(deleted.is_null(), "an answer with a body: {deleted}");
     Ok(())
 }

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
 use self::traffic::traffic;
-use crate::{client::Api, demo, tunnel::tunnel};
+use crate::{demo, tunnel::tunnel};
 
 /// The address of the site, and the scenario.
 #[derive(Args, Debug)]
@@ -36,7 +36,7 @@ pub enum Scenario {
 /// A site behind a local plain-text port.
 #[derive(Clone, Debug)]
 struct Site {
-    api: Api,
+    rest: String,
     websocket: String,
 }
 
@@ -47,13 +47,15 @@ struct Site {
 pub async fn site(options: &Options) -> anyhow::Result<()> {
     let (host, port) = options.address.rsplit_once(':').context("--address should be HOST:PORT")?;
     let port = tunnel((host.to_owned(), port.parse()?), &options.certificate).await?;
-    let site = Site { api: Api::new(format!("http://127.0.0.1:{port}")), websocket: format!("ws://127.0.0.1:{port}") };
+    let rest = format!("http://127.0.0.1:{port}");
+    let site = Site { websocket: format!("ws://127.0.0.1:{port}"), rest };
     match options.scenario {
         Scenario::Demo => {
             // The site may have users of these names.
             let names = ["alice", "bob"].map(|name| format!("{name}-{}", fastrand::u32(..)));
-            let socket = demo::play(&site.api, &site.websocket, [&names[0], &names[1]]).await?;
-            socket.close().await
+            let alice = demo::play(&site.rest, &site.websocket, [&names[0], &names[1]]).await?;
+            alice.client.close().await;
+            Ok(())
         }
         Scenario::Traffic => traffic(&site).await,
     }

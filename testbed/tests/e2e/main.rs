@@ -21,6 +21,7 @@ mod proxy;
 mod receipts;
 mod redis_faults;
 mod restarts;
+mod sdk;
 mod security_events;
 mod servers;
 mod sessions;

@@ -1,4 +1,5 @@
-// Runs the programs of docs/CLIENTS.md as they are printed, against the real services and Chromium.
+// Runs the programs of docs/CLIENTS.md as they are printed, against the real services and Chromium. testbed/tests/e2e/sdk/document.rs runs
+// those in Rust.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -33,6 +34,7 @@ describe('docs/CLIENTS.md', { concurrency: false }, () => {
     const text = await readFile(document, 'utf8');
     for (const [, info, code] of text.matchAll(/^```(.*)\n([^]*?)^```$/gm)) {
       const [, kind, name] = /^\w+ (file|output)=(\S+)$/.exec(info) ?? assert.fail(`a block without a name: ${info}`);
+      if (name.endsWith('.rs')) continue;
       if (kind === 'output') outputs.set(name, code);
       else files.set(name, code);
     }

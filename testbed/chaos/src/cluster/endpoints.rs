@@ -18,8 +18,13 @@ pub(super) struct Ports {
 impl Endpoints {
     /// Returns a REST client of a random instance of chat-service.
     pub fn api(&self, rng: &mut fastrand::Rng) -> Api {
+        Api::new(self.rest(rng))
+    }
+
+    /// Returns the URL of a random instance of chat-service.
+    pub fn rest(&self, rng: &mut fastrand::Rng) -> String {
         let ports = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        Api::new(format!("http://127.0.0.1:{}", rng.choice(&ports.rest).copied().unwrap_or(0)))
+        format!("http://127.0.0.1:{}", rng.choice(&ports.rest).copied().unwrap_or(0))
     }
 
     /// Returns the WebSocket URL of a random instance of notification-service.

@@ -3,6 +3,7 @@
 mod changes;
 mod client;
 mod compose;
+mod conversation;
 mod evidence;
 mod frames;
 mod groups;
@@ -35,7 +36,9 @@ use tokio::{
 };
 
 pub use self::state::State;
-use self::{client::Device, evidence::Pending, groups::Owner, state::Shared, stranger::Stranger};
+use self::{
+    client::Device, conversation::Conversation, evidence::Pending, groups::Owner, state::Shared, stranger::Stranger,
+};
 use super::{
     checker::Evidence,
     cluster::{Cluster, Endpoints},
@@ -122,6 +125,7 @@ pub struct Traffic {
     users: BTreeMap<UserId, User>,
     chats: Chats,
     endpoints: Endpoints,
+    conversation: Conversation,
     tasks: Mutex<JoinSet<()>>,
 }
 
@@ -170,15 +174,19 @@ impl Traffic {
         chats.extend(groups::create_crowd(&api, users).await?);
         load.rest &= retry(async || rest::may_send(&api, stranger).await).await?;
 
+        let phase = watch::Sender::new(Phase::Active);
+        let tasks = Mutex::default();
+        let conversation = Conversation::start(&endpoints, &phase.subscribe(), &tasks, &mut rng.fork()).await?;
         let this = Self {
-            phase: watch::Sender::new(Phase::Active),
+            phase,
             flood: watch::Sender::new(Phase::Settling),
             devices: Mutex::default(),
             observers: Mutex::default(),
             users: users.iter().map(|user| Ok((user.id.parse()?, user.clone()))).collect::<anyhow::Result<_>>()?,
             chats,
             endpoints,
-            tasks: Mutex::default(),
+            conversation,
+            tasks,
         };
         let mut devices = BTreeMap::new();
         for user in this.users.keys().flat_map(|user| std::iter::repeat_n(*user, load.devices)) {
@@ -341,7 +349,7 @@ impl Traffic {
             let behind = self.devices().iter().filter(|state| !has_all(state)).count();
             return Ok(Some(format!("{behind} devices did not have every message within {limit:?}")));
         }
-        Ok(None)
+        Ok(self.conversation.settle(deadline - Instant::now()).await)
     }
 
     /// Returns the evidence for the checker. Call it after [`Traffic::settle`].

@@ -1,0 +1,139 @@
+//! How a client begins.
+
+use std::{fmt, sync::Arc};
+
+use tokio::sync::mpsc;
+use url::Url;
+
+use super::Client;
+use crate::{
+    MemoryStore, Session, Store,
+    core::{Config, Core},
+    driver::{Clock, Driver, Http, Shared, Storage, websocket_url},
+    store::{Op, Saved, StoreError},
+};
+
+/// How many calls may wait for the driver. Further ones wait at the caller.
+const COMMANDS: usize = 256;
+
+/// Why a client cannot begin.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The URL is not one of http or https.
+    #[error("not a URL of http or https: {0}")]
+    Url(String),
+    /// The URL is one of https or wss, and the crate was built without the feature `tls`.
+    #[error("{0} needs the feature `tls` of neonchat-client")]
+    NoTls(String),
+    /// The store cannot be read.
+    #[error("the store cannot be opened: {0}")]
+    Store(#[from] StoreError),
+    /// HTTP is not available.
+    #[error("no HTTP client: {0}")]
+    Http(String),
+}
+
+/// Builds a [`Client`].
+pub struct Builder {
+    url: String,
+    web_socket_url: Option<String>,
+    store: Box<dyn Store>,
+    session: Option<Session>,
+    delivered: bool,
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Builder").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+impl Builder {
+    pub(super) fn new(url: String) -> Self {
+        let store = Box::new(MemoryStore::new());
+        Self { url, web_socket_url: None, store, session: None, delivered: true }
+    }
+
+    /// Where the WebSocket is. By default it is at port 8082 of the same host if `url` has a port, else at its path `/ws`.
+    #[must_use]
+    pub fn web_socket_url(mut self, url: impl Into<String>) -> Self {
+        self.web_socket_url = Some(url.into());
+        self
+    }
+
+    /// Where to keep the data: by default in memory.
+    #[must_use]
+    pub fn store(mut self, store: impl Store) -> Self {
+        self.store = Box::new(store);
+        self
+    }
+
+    /// The session of a former run, if the store does not have one of this user.
+    #[must_use]
+    pub fn session(mut self, session: Session) -> Self {
+        self.session = Some(session);
+        self
+    }
+
+    /// Whether to tell others which messages this device has received. It does by default.
+    #[must_use]
+    pub const fn delivered(mut self, is_told: bool) -> Self {
+        self.delivered = is_told;
+        self
+    }
+
+    /// Returns a stopped client, with what the store has. It runs in a task of the current tokio runtime.
+    ///
+    /// # Errors
+    /// A URL is invalid, or the store cannot be read.
+    ///
+    /// # Panics
+    /// There is no tokio runtime.
+    pub fn build(mut self) -> Result<Client, BuildError> {
+        let url = self.url.trim_end_matches('/');
+        let base = Url::parse(url).ok().filter(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
+        let base = base.ok_or_else(|| BuildError::Url(self.url.clone()))?;
+        let web_socket = self.web_socket_url.take().unwrap_or_else(|| websocket_url(url));
+        for url in [url, &web_socket] {
+            if !Http::HAS_TLS && (url.starts_with("https:") || url.starts_with("wss:")) {
+                return Err(BuildError::NoTls(url.to_owned()));
+            }
+        }
+        let http = Http::new(base).map_err(BuildError::Http)?;
+        let (config, saved) = (self.config(), self.load()?);
+        let clock = Clock::start();
+        let core = Core::new(config, clock.now(), saved);
+        let shared = Arc::new(Shared::new(core.session().cloned()));
+        shared.load(core.chats(), core.outbox());
+        let (commands, queue) = mpsc::channel(COMMANDS);
+        let driver = Driver::new((core, clock, Storage(self.store)), (http, web_socket), queue, shared.clone());
+        #[expect(clippy::disallowed_methods, reason = "it ends with the last handle, and `close` waits for it")]
+        drop(tokio::spawn(driver.run()));
+        Ok(Client { commands, shared })
+    }
+
+    fn config(&self) -> Config {
+        Config {
+            delivered: self.delivered,
+            capacity: self.store.capacity(),
+            random: Box::new(fastrand::f64),
+            uuid: Box::new(uuid::Uuid::new_v4),
+        }
+    }
+
+    /// Reads the store. A session that was passed may be older than the stored one of the same user, whose refresh token is the
+    /// valid one.
+    fn load(&mut self) -> Result<Saved, StoreError> {
+        let mut saved = self.store.load()?;
+        let stored =
+            saved.values.get("session").and_then(|value| serde_json::from_value::<Session>(value.clone()).ok());
+        let passed =
+            self.session.take().filter(|passed| stored.is_none_or(|stored| stored.user_id() != passed.user_id()));
+        if let Some(session) = passed.and_then(|session| serde_json::to_value(session).ok()) {
+            self.store.write(&[Op::set("session", session.clone())])?;
+            saved.values.insert("session".to_owned(), session);
+        }
+        Ok(saved)
+    }
+}
