@@ -370,6 +370,7 @@ async fn refuses_changes_that_are_switched_off() {
 async fn batch_has_an_outcome_for_each_change() {
     let f = Fixture::start(&[]).await;
     let second = f.app.send(&f.chat, &f.other, "second").await.message_id;
+    let third = f.app.send(&f.chat, &f.other, "third").await.message_id;
     let change = |actor: &User, request: Uuid, change: Option<WireChange>| ChangeMessageRequest {
         chat_id: f.chat.clone(),
         actor_id: actor.id.clone(),
@@ -384,7 +385,7 @@ async fn batch_has_an_outcome_for_each_change() {
     let react = |emoji: &str| {
         Some(WireChange::React(React { message_id: f.message.clone(), emoji: emoji.to_owned(), on: true }))
     };
-    let delete = Some(WireChange::Delete(DeleteMessages { message_ids: vec![second.clone()] }));
+    let delete = Some(WireChange::Delete(DeleteMessages { message_ids: vec![third] }));
     let [one, two, three] = [(); 3].map(|()| Uuid::new_v4());
     let changes = vec![
         change(&f.author, one, edit(&f.message, "edited")),
@@ -419,7 +420,7 @@ async fn batch_has_an_outcome_for_each_change() {
         ]
     );
     let events = f.events(&f.author).await;
-    let mut kinds: Vec<_> = events[2..].iter().map(|event| event["type"].as_str().expect("type")).collect();
+    let mut kinds: Vec<_> = events[3..].iter().map(|event| event["type"].as_str().expect("type")).collect();
     kinds.sort_unstable();
     assert_eq!(kinds, ["message_edited", "messages_deleted", "reactions"]);
 }
