@@ -87,7 +87,7 @@ export function createConnection({ url, webSocket, now, timer, random, online, h
     };
   }
 
-  async function connect() {
+  function connect() {
     drop();
     serverWait = 0;
     if (!online()) return set({ state: 'offline' });
@@ -157,12 +157,11 @@ export function createConnection({ url, webSocket, now, timer, random, online, h
   /** Waits, then connects. @param {number} [atLeast] */
   function again(atLeast = 0) {
     if (!online()) return set({ state: 'offline' });
-    let wait = serverWait - now();
+    let wait = Math.max(serverWait - now(), 0);
     if (!serverWait) {
-      wait = random() * Math.min(BACKOFF_MAX, BACKOFF * 2 ** failures++);
-      wait = Math.max(atLeast, isHidden ? wait * HIDDEN_FACTOR : wait);
+      const backoff = random() * Math.min(BACKOFF_MAX, BACKOFF * 2 ** failures++);
+      wait = Math.max(atLeast, isHidden ? backoff * HIDDEN_FACTOR : backoff);
     }
-    wait = Math.max(wait, 0);
     set({ state: 'waiting', until: now() + wait, attempt: failures });
     waiting.set(wait, connect);
   }
@@ -205,7 +204,7 @@ export function createConnection({ url, webSocket, now, timer, random, online, h
     // In one of several tabs: the last change counts.
     if (change === 'hidden' || change === 'visible') isHidden = change === 'hidden';
     if (!running || change === 'hidden') return;
-    if (state === 'syncing' || state === 'live') probe();
+    if (/syncing|live/.test(state)) probe();
     else if (state === 'offline' || (state === 'waiting' && !serverWait)) connect();
   }
 

@@ -41,7 +41,7 @@ export function createCore(context) {
   async function wipe() {
     const kept = await storage.read((store) => store.get('session'));
     await storage.read((store) => store.wipe());
-    await storage.commit(kept ? [keep('session', kept)] : []);
+    if (kept) await storage.commit([keep('session', kept)]);
     for (const entry of outbox.rows.values()) emit('outbox', { type: 'cancelled', entry });
     await load();
   }

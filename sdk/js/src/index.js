@@ -475,7 +475,5 @@ function byActivity(a, b) {
 
 /** A client of one user. */
 export const NeonChat = /** @type {new (options: Options) => Client} */ (/** @type {unknown} */ (
-  function (/** @type {Options} */ options) {
-    return createClient(options);
-  }
+  createClient
 ));

@@ -71,7 +71,7 @@ export function createOutbox({ now, timer, storage, emit }, connection) {
   /** Ends the wait for an answer. @param {Pending} row */
   function answered({ chat_id, request_id }) {
     const lane = lanes.get(chat_id);
-    if (!lane || lane.busy !== request_id) return;
+    if (lane?.busy !== request_id) return;
     lane.busy = undefined;
     lane.answer.clear();
     // The other lanes come first next time.
