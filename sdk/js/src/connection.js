@@ -25,6 +25,7 @@ const REFUSED = { 4001: 'unauthorized', 4002: 'token_expired', 4004: 'revoked' }
  * @property {() => void} opened the socket is open: send the first frame
  * @property {(frame: Frame) => void} received
  * @property {() => void} lost
+ * @property {() => void} stopped nothing happens any more until `start`
  */
 
 /**
@@ -32,7 +33,7 @@ const REFUSED = { 4001: 'unauthorized', 4002: 'token_expired', 4004: 'revoked' }
  * @param {import('./types.js').Context} context
  * @param {Host} host
  */
-export function createConnection({ url, webSocket, now, timer, random, online, hidden, rest, session, emit }, { opened, received, lost }) {
+export function createConnection({ url, webSocket, now, timer, random, online, hidden, rest, session, emit }, { opened, received, lost, stopped }) {
   /** @type {import('./types.js').Status} */
   let status = { state: 'stopped' };
   /** @type {any} */
@@ -76,6 +77,8 @@ export function createConnection({ url, webSocket, now, timer, random, online, h
     running = false;
     drop(1000);
     beat.clear();
+    session.unschedule();
+    stopped();
     set(next);
   }
 
@@ -226,6 +229,7 @@ export function createConnection({ url, webSocket, now, timer, random, online, h
       running = true;
       failures = 0;
       refused = false;
+      session.schedule();
       watch(now());
       connect();
     },

@@ -18,7 +18,8 @@ const EXPIRE = 3_600_000;
  */
 export function createCore(context) {
   const { now, timer, uuid, storage, session, emit } = context;
-  const connection = createConnection(context, { opened: () => streams.opened(), received: receive, lost });
+  const expiry = timer();
+  const connection = createConnection(context, { opened: () => streams.opened(), received: receive, lost, stopped: expiry.clear });
   const outbox = createOutbox(context, connection);
   const streams = createStreams(context, connection, ({ chat_id, seq, message }) => {
     // The answer was lost, but the message came back.
@@ -31,7 +32,6 @@ export function createCore(context) {
   // The request ids of receipts without an answer.
   /** @type {Set<string>} */
   const receipts = new Set();
-  const expiry = timer();
   /** @type {'online' | 'away'} */
   let presence = 'online';
   let isLive = false;
@@ -162,16 +162,14 @@ export function createCore(context) {
       const owner = await storage.read((store) => store.get('owner'));
       if (me && owner && owner !== me) await wipe();
       else await load();
+      if (me) {
+        storage.commit([keep('owner', me)]);
+        connection.start();
+      } else connection.stop({ state: 'signed_out', reason: 'no_session' });
       expire();
-      if (!me) return connection.stop({ state: 'signed_out', reason: 'no_session' });
-      storage.commit([keep('owner', me)]);
-      session.schedule();
-      connection.start();
     },
     /** @param {import('./types.js').Status} [status] */
     async stop(status) {
-      session.unschedule();
-      expiry.clear();
       connection.stop(status);
       await storage.flush();
     },
@@ -196,6 +194,12 @@ export function createCore(context) {
       retry: outbox.retry,
       cancel: outbox.cancel,
       wake: connection.wake,
+      /** Connects again if the server has stopped this client. */
+      start() {
+        if (connection.status.reason !== 'closed') return;
+        connection.start();
+        expire();
+      },
       /** @param {string} chatId @param {import('./types.js').PageQuery} query */
       page(chatId, query) {
         streams.fresh(chatId);

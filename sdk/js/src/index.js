@@ -356,6 +356,8 @@ function createClient(options) {
 
     /** Connects, and stays connected until `stop`. */
     start() {
+      // The server may have stopped the leader.
+      call('start');
       if (run) return;
       const mine = (run = {});
       unlisten = environment.listen((change) => call('wake', change));
