@@ -33,7 +33,7 @@ const REFUSED = { 4001: 'unauthorized', 4002: 'token_expired', 4004: 'revoked' }
  * @param {import('./types.js').Context} context
  * @param {Host} host
  */
-export function createConnection({ url, webSocket, now, timer, random, online, hidden, rest, session, emit }, { opened, received, lost, stopped }) {
+export function createConnection({ url, webSocket, now, timer, random, environment: { online, hidden }, rest, session, emit }, { opened, received, lost, stopped }) {
   /** @type {import('./types.js').Status} */
   let status = { state: 'stopped' };
   /** @type {any} */
@@ -211,12 +211,11 @@ export function createConnection({ url, webSocket, now, timer, random, online, h
     else if (state === 'offline' || (state === 'waiting' && !serverWait)) connect();
   }
 
-  /** @param {number} last */
-  function watch(last) {
+  function watch() {
+    const due = now() + BEAT;
     beat.set(BEAT, () => {
-      const time = now();
-      watch(time);
-      if (time - last - BEAT > JUMP) wake('jump');
+      if (now() - due > JUMP) wake('jump');
+      watch();
     });
   }
 
@@ -230,7 +229,7 @@ export function createConnection({ url, webSocket, now, timer, random, online, h
       failures = 0;
       refused = false;
       session.schedule();
-      watch(now());
+      watch();
       connect();
     },
     stop,

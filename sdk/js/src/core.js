@@ -131,18 +131,19 @@ export function createCore(context) {
     const pending = outbox.acked(frame);
     // The event of a repeated change comes as a frame; that of a repeated message does not.
     if (!seq || (type === 'ack' && duplicate)) return;
-    const event = { chat_id, seq, own: true, by: session.data?.user.id };
+    const by = session.data?.user.id;
+    const offer = (/** @type {Frame} */ event) => streams.offer({ ...event, chat_id, seq, own: true, by });
     const { text, entities, message_id, message_ids, type: kind } = pending?.frame ?? { type: '' };
     const seqs = pending?.seqs ?? [];
     if (kind === 'message') {
       // The server sends the whole message if it has more than its text.
-      const sent = { id: frame.message_id, chat_id, sender_id: event.by, text, created_at, updated_at: created_at, seq };
-      streams.offer({ ...event, type: 'new_message', message: { ...sent, ...frame.message, request_id } });
+      const sent = { id: frame.message_id, chat_id, sender_id: by, text, created_at, updated_at: created_at, seq };
+      offer({ type: 'new_message', message: { ...sent, ...frame.message, request_id } });
     } else if (kind === 'edit') {
-      streams.offer({ ...event, type: 'message_edited', message: { id: message_id, chat_id, seq: seqs[0], text, entities, changed_seq: seq } });
+      offer({ type: 'message_edited', message: { id: message_id, chat_id, seq: seqs[0], text, entities, changed_seq: seq } });
     } else if (kind === 'delete') {
       const messages = message_ids.map((/** @type {string} */ id, /** @type {number} */ n) => ({ id, seq: seqs[n] }));
-      streams.offer({ ...event, type: 'messages_deleted', messages });
+      offer({ type: 'messages_deleted', messages });
     }
     // What was sent does not tell how many reactions there are now.
     else streams.missing(chat_id, seq, true);

@@ -212,8 +212,6 @@ function createClient(options) {
       ...o,
       ...{ now, timer, rest, session, storage },
       url: o.webSocketUrl ?? o.url.replace(/^http/, 'ws').replace(/:\d+$/, ':8082') + '/ws',
-      online: environment.online,
-      hidden: environment.hidden,
       exclusive: tabs.exclusive,
       emit(name, data) {
         deliver(name, data);
@@ -380,10 +378,9 @@ function createClient(options) {
     on: (name, fn) => on(name, fn),
     /**
      * All events, with their names.
-     * @param {{signal?: AbortSignal}} [options]
-     * @returns {AsyncGenerator<{[Name in keyof Events]: {event: Name, data: Events[Name]}}[keyof Events], void>}
+     * @type {(options?: {signal?: AbortSignal}) => AsyncGenerator<{[Name in keyof Events]: {event: Name, data: Events[Name]}}[keyof Events], void>}
      */
-    events: ({ signal } = {}) => /** @type {any} */ (events(signal)),
+    events,
 
     chats: {
       /** Pinned chats by their places, then the most recently active. */

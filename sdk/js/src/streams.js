@@ -110,7 +110,7 @@ export function createStreams({ timer, rest, storage, session, uuid, exclusive, 
         if (mine === generation) return answer;
       } catch (/** @type {any} */ error) {
         if (mine === generation && !error.retryable) throw error;
-        await new Promise((resolve) => timer().set(error.retryAfterMs ?? RETRY, () => resolve(undefined)));
+        await new Promise((/** @type {(value?: any) => void} */ resolve) => timer().set(error.retryAfterMs ?? RETRY, resolve));
       }
     }
     return new Promise(() => {});
