@@ -1,4 +1,4 @@
-import { signedOut } from './errors.js';
+import { NeonChatError, signedOut } from './errors.js';
 
 /** How long before its end a token is refreshed, and the random part of that. */
 const LEAD = 60_000;
@@ -95,16 +95,18 @@ export function createSession({ now, timer, random, uuid, rest }, { load, save, 
       if (stored?.access && stored.access !== used && stored.user.id === user.id && stored.access_expires_at > now()) return adopt(stored);
       if (!refresh) return end(now() < access_expires_at ? 'unauthorized' : 'token_expired');
       const cookie = refresh === true;
-      let answer;
+      let fresh;
       try {
-        answer = await rest.request('POST', '/auth/refresh', { body: cookie ? {} : { refresh_token: refresh }, token: null, cookie });
+        fresh = read(await rest.request('POST', '/auth/refresh', { body: cookie ? {} : { refresh_token: refresh }, token: null, cookie }), refresh);
       } catch (/** @type {any} */ error) {
         check();
-        if (error.retryable) throw error;
-        return end(error.code);
+        const { status, code, retryable, problem } = error;
+        if (retryable) throw error;
+        // The page of a proxy says nothing about the session.
+        if (status !== 401 && typeof problem?.code !== 'string') throw new NeonChatError('network', { retryable: true, cause: error });
+        return end(code);
       }
       check();
-      const fresh = read(answer, refresh);
       // Stored before it is used: the server accepts the former refresh token for a minute only.
       await save(fresh);
       check();
