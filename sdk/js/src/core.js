@@ -201,11 +201,7 @@ export function createCore(context) {
         connection.start();
         expire();
       },
-      /** @param {string} chatId @param {import('./types.js').PageQuery} query */
-      page(chatId, query) {
-        streams.fresh(chatId);
-        return page(chatId, query);
-      },
+      page,
       /** @param {string} chatId */
       segments: (chatId) => streams.row(chatId)?.segments ?? [],
       /** @param {string} chatId @param {number} seq */

@@ -370,12 +370,10 @@ function createClient(options) {
     },
 
     /**
-     * @template {keyof Events} Name
-     * @param {Name} name
-     * @param {(data: Events[Name]) => void} fn
-     * @returns {() => void} ends it
+     * Calls a function with each event of a name. Returns what ends it.
+     * @type {<Name extends keyof Events>(name: Name, fn: (data: Events[Name]) => void) => () => void}
      */
-    on: (name, fn) => on(name, fn),
+    on,
     /**
      * All events, with their names.
      * @type {(options?: {signal?: AbortSignal}) => AsyncGenerator<{[Name in keyof Events]: {event: Name, data: Events[Name]}}[keyof Events], void>}
