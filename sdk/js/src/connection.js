@@ -1,6 +1,9 @@
 /** The n-th wait is random between 0 and BACKOFF × 2^n, at most BACKOFF_MAX. */
 const BACKOFF = 500;
 const BACKOFF_MAX = 30_000;
+/** The shortest and the longest wait that the server can ask for. */
+const SHORTEST_WAIT = 100;
+const LONGEST_WAIT = 86_400_000;
 /** A connection that lived this long starts again at n = 0. */
 const STABLE = 30_000;
 /** A hidden tab waits this many times longer. */
@@ -120,7 +123,7 @@ export function createConnection({ url, webSocket, now, timer, random, environme
       } catch {
         return emit('error', { code: 'bad_json', message: 'a frame that is not JSON' });
       }
-      if (frame.type === 'reconnect') serverWait = heard + frame.after_ms;
+      if (frame.type === 'reconnect') serverWait = heard + waited(frame.after_ms);
       received(frame);
     });
     socket.onclose = whileMine(({ code, reason }) => {
@@ -241,4 +244,9 @@ export function createConnection({ url, webSocket, now, timer, random, environme
       if (status.state === 'syncing') set({ state: 'live' });
     },
   };
+}
+
+/** Returns how long to wait if the server asks for this, in milliseconds. @param {number} ms */
+export function waited(ms) {
+  return Math.min(Math.max(ms, SHORTEST_WAIT), LONGEST_WAIT);
 }

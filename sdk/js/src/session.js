@@ -5,6 +5,8 @@ const LEAD = 60_000;
 const JITTER = 10_000;
 /** The pause after a refresh without an answer. */
 const RETRY = 5_000;
+/** A token is not refreshed more often, however short it is valid. */
+const LEAST = 1_000;
 /** The longest timer of browsers is 2^31 - 1 ms. */
 const LONGEST = 2_000_000_000;
 
@@ -137,7 +139,8 @@ export function createSession({ now, timer, random, uuid, rest }, { load, save, 
     const attempt = () => {
       refresh(used).catch(({ retryable, retryAfterMs }) => retryable && scheduled && renewal.set(retryAfterMs ?? RETRY, attempt));
     };
-    renewal.set(Math.min(wait, LONGEST), attempt);
+    // `wait` is no number if the answer did not say how long the token is valid.
+    renewal.set(Math.min(Math.max(wait || 0, LEAST), LONGEST), attempt);
   }
 
   return {
