@@ -1,6 +1,9 @@
 /** The n-th wait is random between 0 and BACKOFF × 2^n, at most BACKOFF_MAX. */
 const BACKOFF = 500;
 const BACKOFF_MAX = 30_000;
+/** The shortest and the longest wait that the server can ask for. */
+const SHORTEST_WAIT = 100;
+const LONGEST_WAIT = 86_400_000;
 /** A connection that lived this long starts again at n = 0. */
 const STABLE = 30_000;
 /** A hidden tab waits this many times longer. */
@@ -25,6 +28,7 @@ const REFUSED = { 4001: 'unauthorized', 4002: 'token_expired', 4004: 'revoked' }
  * @property {() => void} opened the socket is open: send the first frame
  * @property {(frame: Frame) => void} received
  * @property {() => void} lost
+ * @property {() => void} stopped nothing happens any more until `start`
  */
 
 /**
@@ -32,7 +36,7 @@ const REFUSED = { 4001: 'unauthorized', 4002: 'token_expired', 4004: 'revoked' }
  * @param {import('./types.js').Context} context
  * @param {Host} host
  */
-export function createConnection({ url, webSocket, now, timer, random, online, hidden, rest, session, emit }, { opened, received, lost }) {
+export function createConnection({ url, webSocket, now, timer, random, environment: { online, hidden }, rest, session, emit }, { opened, received, lost, stopped }) {
   /** @type {import('./types.js').Status} */
   let status = { state: 'stopped' };
   /** @type {any} */
@@ -76,6 +80,8 @@ export function createConnection({ url, webSocket, now, timer, random, online, h
     running = false;
     drop(1000);
     beat.clear();
+    session.unschedule();
+    stopped();
     set(next);
   }
 
@@ -87,7 +93,7 @@ export function createConnection({ url, webSocket, now, timer, random, online, h
     };
   }
 
-  async function connect() {
+  function connect() {
     drop();
     serverWait = 0;
     if (!online()) return set({ state: 'offline' });
@@ -117,7 +123,7 @@ export function createConnection({ url, webSocket, now, timer, random, online, h
       } catch {
         return emit('error', { code: 'bad_json', message: 'a frame that is not JSON' });
       }
-      if (frame.type === 'reconnect') serverWait = heard + frame.after_ms;
+      if (frame.type === 'reconnect') serverWait = heard + waited(frame.after_ms);
       received(frame);
     });
     socket.onclose = whileMine(({ code, reason }) => {
@@ -157,12 +163,11 @@ export function createConnection({ url, webSocket, now, timer, random, online, h
   /** Waits, then connects. @param {number} [atLeast] */
   function again(atLeast = 0) {
     if (!online()) return set({ state: 'offline' });
-    let wait = serverWait - now();
+    let wait = Math.max(serverWait - now(), 0);
     if (!serverWait) {
-      wait = random() * Math.min(BACKOFF_MAX, BACKOFF * 2 ** failures++);
-      wait = Math.max(atLeast, isHidden ? wait * HIDDEN_FACTOR : wait);
+      const backoff = random() * Math.min(BACKOFF_MAX, BACKOFF * 2 ** failures++);
+      wait = Math.max(atLeast, isHidden ? backoff * HIDDEN_FACTOR : backoff);
     }
-    wait = Math.max(wait, 0);
     set({ state: 'waiting', until: now() + wait, attempt: failures });
     waiting.set(wait, connect);
   }
@@ -205,16 +210,15 @@ export function createConnection({ url, webSocket, now, timer, random, online, h
     // In one of several tabs: the last change counts.
     if (change === 'hidden' || change === 'visible') isHidden = change === 'hidden';
     if (!running || change === 'hidden') return;
-    if (state === 'syncing' || state === 'live') probe();
+    if (/syncing|live/.test(state)) probe();
     else if (state === 'offline' || (state === 'waiting' && !serverWait)) connect();
   }
 
-  /** @param {number} last */
-  function watch(last) {
+  function watch() {
+    const due = now() + BEAT;
     beat.set(BEAT, () => {
-      const time = now();
-      watch(time);
-      if (time - last - BEAT > JUMP) wake('jump');
+      if (now() - due > JUMP) wake('jump');
+      watch();
     });
   }
 
@@ -227,7 +231,8 @@ export function createConnection({ url, webSocket, now, timer, random, online, h
       running = true;
       failures = 0;
       refused = false;
-      watch(now());
+      session.schedule();
+      watch();
       connect();
     },
     stop,
@@ -239,4 +244,9 @@ export function createConnection({ url, webSocket, now, timer, random, online, h
       if (status.state === 'syncing') set({ state: 'live' });
     },
   };
+}
+
+/** Returns how long to wait if the server asks for this, in milliseconds. @param {number} ms */
+export function waited(ms) {
+  return Math.min(Math.max(ms, SHORTEST_WAIT), LONGEST_WAIT);
 }

@@ -18,7 +18,8 @@ const EXPIRE = 3_600_000;
  */
 export function createCore(context) {
   const { now, timer, uuid, storage, session, emit } = context;
-  const connection = createConnection(context, { opened: () => streams.opened(), received: receive, lost });
+  const expiry = timer();
+  const connection = createConnection(context, { opened: () => streams.opened(), received: receive, lost, stopped: expiry.clear });
   const outbox = createOutbox(context, connection);
   const streams = createStreams(context, connection, ({ chat_id, seq, message }) => {
     // The answer was lost, but the message came back.
@@ -31,7 +32,6 @@ export function createCore(context) {
   // The request ids of receipts without an answer.
   /** @type {Set<string>} */
   const receipts = new Set();
-  const expiry = timer();
   /** @type {'online' | 'away'} */
   let presence = 'online';
   let isLive = false;
@@ -41,7 +41,7 @@ export function createCore(context) {
   async function wipe() {
     const kept = await storage.read((store) => store.get('session'));
     await storage.read((store) => store.wipe());
-    await storage.commit(kept ? [keep('session', kept)] : []);
+    if (kept) await storage.commit([keep('session', kept)]);
     for (const entry of outbox.rows.values()) emit('outbox', { type: 'cancelled', entry });
     await load();
   }
@@ -131,18 +131,19 @@ export function createCore(context) {
     const pending = outbox.acked(frame);
     // The event of a repeated change comes as a frame; that of a repeated message does not.
     if (!seq || (type === 'ack' && duplicate)) return;
-    const event = { chat_id, seq, own: true, by: session.data?.user.id };
+    const by = session.data?.user.id;
+    const offer = (/** @type {Frame} */ event) => streams.offer({ ...event, chat_id, seq, own: true, by });
     const { text, entities, message_id, message_ids, type: kind } = pending?.frame ?? { type: '' };
     const seqs = pending?.seqs ?? [];
     if (kind === 'message') {
       // The server sends the whole message if it has more than its text.
-      const sent = { id: frame.message_id, chat_id, sender_id: event.by, text, created_at, updated_at: created_at, seq };
-      streams.offer({ ...event, type: 'new_message', message: { ...sent, ...frame.message, request_id } });
+      const sent = { id: frame.message_id, chat_id, sender_id: by, text, created_at, updated_at: created_at, seq };
+      offer({ type: 'new_message', message: { ...sent, ...frame.message, request_id } });
     } else if (kind === 'edit') {
-      streams.offer({ ...event, type: 'message_edited', message: { id: message_id, chat_id, seq: seqs[0], text, entities, changed_seq: seq } });
+      offer({ type: 'message_edited', message: { id: message_id, chat_id, seq: seqs[0], text, entities, changed_seq: seq } });
     } else if (kind === 'delete') {
       const messages = message_ids.map((/** @type {string} */ id, /** @type {number} */ n) => ({ id, seq: seqs[n] }));
-      streams.offer({ ...event, type: 'messages_deleted', messages });
+      offer({ type: 'messages_deleted', messages });
     }
     // What was sent does not tell how many reactions there are now.
     else streams.missing(chat_id, seq, true);
@@ -162,16 +163,14 @@ export function createCore(context) {
       const owner = await storage.read((store) => store.get('owner'));
       if (me && owner && owner !== me) await wipe();
       else await load();
+      if (me) {
+        storage.commit([keep('owner', me)]);
+        connection.start();
+      } else connection.stop({ state: 'signed_out', reason: 'no_session' });
       expire();
-      if (!me) return connection.stop({ state: 'signed_out', reason: 'no_session' });
-      storage.commit([keep('owner', me)]);
-      session.schedule();
-      connection.start();
     },
     /** @param {import('./types.js').Status} [status] */
     async stop(status) {
-      session.unschedule();
-      expiry.clear();
       connection.stop(status);
       await storage.flush();
     },
@@ -196,11 +195,13 @@ export function createCore(context) {
       retry: outbox.retry,
       cancel: outbox.cancel,
       wake: connection.wake,
-      /** @param {string} chatId @param {import('./types.js').PageQuery} query */
-      page(chatId, query) {
-        streams.fresh(chatId);
-        return page(chatId, query);
+      /** Connects again if the server has stopped this client. */
+      start() {
+        if (connection.status.reason !== 'closed') return;
+        connection.start();
+        expire();
       },
+      page,
       /** @param {string} chatId */
       segments: (chatId) => streams.row(chatId)?.segments ?? [],
       /** @param {string} chatId @param {number} seq */

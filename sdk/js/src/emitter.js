@@ -36,10 +36,11 @@ export function createEmitter(report) {
       call(name, data);
       call('*', { event: name, data });
     },
-    /** All events until `signal` is aborted. @param {AbortSignal} [signal] */
-    async *events(signal) {
+    /** All events until `signal` is aborted. @param {{signal?: AbortSignal}} [options] */
+    async *events({ signal } = {}) {
       /** @type {any[]} */
       const waiting = [];
+      /** @type {(value?: any) => void} */
       let wake = () => {};
       const off = on('*', (event) => {
         waiting.push(event);
@@ -50,7 +51,7 @@ export function createEmitter(report) {
         while (!signal?.aborted) {
           if (waiting.length > WAITING) throw new NeonChatError('too_slow');
           if (waiting.length) yield waiting.shift();
-          else await new Promise((resolve) => (wake = () => resolve(undefined)));
+          else await new Promise((resolve) => (wake = resolve));
         }
       } finally {
         off();

@@ -9,19 +9,9 @@
  */
 
 /** An error with a stable `code`: one of the API, `network` (no answer), `signed_out` or `cancelled`. */
-export class NeonChatError extends Error {
+export class NeonChatError extends /** @type {new (message: string) => Error & More} */ (Error) {
   /** @override */
   name = 'NeonChatError';
-  /** @type {More['status']} */
-  status;
-  /** @type {More['reason']} */
-  reason;
-  /** @type {More['retryable']} */
-  retryable;
-  /** @type {More['retryAfterMs']} */
-  retryAfterMs;
-  /** @type {More['problem']} */
-  problem;
   /**
    * @param {string} code
    * @param {More} [more]

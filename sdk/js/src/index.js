@@ -212,8 +212,6 @@ function createClient(options) {
       ...o,
       ...{ now, timer, rest, session, storage },
       url: o.webSocketUrl ?? o.url.replace(/^http/, 'ws').replace(/:\d+$/, ':8082') + '/ws',
-      online: environment.online,
-      hidden: environment.hidden,
       exclusive: tabs.exclusive,
       emit(name, data) {
         deliver(name, data);
@@ -356,6 +354,8 @@ function createClient(options) {
 
     /** Connects, and stays connected until `stop`. */
     start() {
+      // The server may have stopped the leader.
+      call('start');
       if (run) return;
       const mine = (run = {});
       unlisten = environment.listen((change) => call('wake', change));
@@ -370,18 +370,15 @@ function createClient(options) {
     },
 
     /**
-     * @template {keyof Events} Name
-     * @param {Name} name
-     * @param {(data: Events[Name]) => void} fn
-     * @returns {() => void} ends it
+     * Calls a function with each event of a name. Returns what ends it.
+     * @type {<Name extends keyof Events>(name: Name, fn: (data: Events[Name]) => void) => () => void}
      */
-    on: (name, fn) => on(name, fn),
+    on,
     /**
      * All events, with their names.
-     * @param {{signal?: AbortSignal}} [options]
-     * @returns {AsyncGenerator<{[Name in keyof Events]: {event: Name, data: Events[Name]}}[keyof Events], void>}
+     * @type {(options?: {signal?: AbortSignal}) => AsyncGenerator<{[Name in keyof Events]: {event: Name, data: Events[Name]}}[keyof Events], void>}
      */
-    events: ({ signal } = {}) => /** @type {any} */ (events(signal)),
+    events,
 
     chats: {
       /** Pinned chats by their places, then the most recently active. */
@@ -475,7 +472,5 @@ function byActivity(a, b) {
 
 /** A client of one user. */
 export const NeonChat = /** @type {new (options: Options) => Client} */ (/** @type {unknown} */ (
-  function (/** @type {Options} */ options) {
-    return createClient(options);
-  }
+  createClient
 ));

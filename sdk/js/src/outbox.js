@@ -1,3 +1,4 @@
+import { waited } from './connection.js';
 import { put, remove } from './ops.js';
 
 /** How many messages and changes may be without an answer, one of each chat. */
@@ -71,7 +72,7 @@ export function createOutbox({ now, timer, storage, emit }, connection) {
   /** Ends the wait for an answer. @param {Pending} row */
   function answered({ chat_id, request_id }) {
     const lane = lanes.get(chat_id);
-    if (!lane || lane.busy !== request_id) return;
+    if (lane?.busy !== request_id) return;
     lane.busy = undefined;
     lane.answer.clear();
     // The other lanes come first next time.
@@ -132,7 +133,7 @@ export function createOutbox({ now, timer, storage, emit }, connection) {
     refused({ request_id, code, reason, retryable, retry_after_ms }) {
       const row = rows.get(request_id);
       if (!row) return false;
-      if (retryable) answered(row)?.pause.set(retry_after_ms ?? RETRY, pump);
+      if (retryable) answered(row)?.pause.set(waited(retry_after_ms ?? RETRY), pump);
       else {
         leave(row);
         /** @type {Pending} */

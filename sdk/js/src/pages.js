@@ -49,6 +49,7 @@ export function createPages({ now, rest, storage }, streams) {
 
   /** @param {string} chatId @param {PageQuery} query @returns {Promise<Page>} */
   return async function page(chatId, { before, after, around, limit = 50 }) {
+    streams.fresh(chatId);
     const stored = await local(chatId, { before, after, around, limit });
     if (stored && (stored.messages.length === limit || !(after === undefined ? stored.has_previous : stored.has_next))) return stored;
     const row = streams.row(chatId);

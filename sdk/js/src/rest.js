@@ -1,3 +1,4 @@
+import { waited } from './connection.js';
 import { NeonChatError } from './errors.js';
 
 /** How long an answer may take. */
@@ -102,9 +103,10 @@ export function createRest(base, fetch, timer, session) {
     const { status } = response;
     if (response.ok) return answer;
     const retryable = status === 429 || status > 499;
-    throw new NeonChatError(answer.code ?? (retryable ? 'unavailable' : 'unknown'), {
-      ...{ status, retryable, reason: answer.reason, problem: answer },
-      retryAfterMs: Number(response.headers.get('Retry-After')) * 1000 || undefined,
+    const retryAfter = Number(response.headers.get('Retry-After'));
+    throw new NeonChatError(answer?.code ?? (retryable ? 'unavailable' : 'unknown'), {
+      ...{ status, retryable, reason: answer?.reason, problem: answer },
+      retryAfterMs: retryAfter ? waited(retryAfter * 1000) : undefined,
     });
   }
 

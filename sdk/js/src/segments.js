@@ -14,7 +14,7 @@ export function covering(segments, from, to) {
   if (to < from) return segments;
   /** @type {Segments} */
   const out = [];
-  for (const [a, b] of [...segments, /** @type {[number, number]} */ ([from, to])].sort((x, y) => x[0] - y[0] || x[1] - y[1])) {
+  for (const [a, b] of [...segments, /** @type {[number, number]} */ ([from, to])].sort((x, y) => x[0] - y[0])) {
     const last = out.at(-1);
     // Adjacent ranges are one: there is nothing between them.
     if (last && a <= last[1] + 1) last[1] = Math.max(last[1], b);

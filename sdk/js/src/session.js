@@ -1,10 +1,12 @@
-import { signedOut } from './errors.js';
+import { NeonChatError, signedOut } from './errors.js';
 
 /** How long before its end a token is refreshed, and the random part of that. */
 const LEAD = 60_000;
 const JITTER = 10_000;
 /** The pause after a refresh without an answer. */
 const RETRY = 5_000;
+/** A token is not refreshed more often, however short it is valid. */
+const LEAST = 1_000;
 /** The longest timer of browsers is 2^31 - 1 ms. */
 const LONGEST = 2_000_000_000;
 
@@ -95,16 +97,18 @@ export function createSession({ now, timer, random, uuid, rest }, { load, save, 
       if (stored?.access && stored.access !== used && stored.user.id === user.id && stored.access_expires_at > now()) return adopt(stored);
       if (!refresh) return end(now() < access_expires_at ? 'unauthorized' : 'token_expired');
       const cookie = refresh === true;
-      let answer;
+      let fresh;
       try {
-        answer = await rest.request('POST', '/auth/refresh', { body: cookie ? {} : { refresh_token: refresh }, token: null, cookie });
+        fresh = read(await rest.request('POST', '/auth/refresh', { body: cookie ? {} : { refresh_token: refresh }, token: null, cookie }), refresh);
       } catch (/** @type {any} */ error) {
         check();
-        if (error.retryable) throw error;
-        return end(error.code);
+        const { status, code, retryable, problem } = error;
+        if (retryable) throw error;
+        // The page of a proxy says nothing about the session.
+        if (status !== 401 && typeof problem?.code !== 'string') throw new NeonChatError('network', { retryable: true, cause: error });
+        return end(code);
       }
       check();
-      const fresh = read(answer, refresh);
       // Stored before it is used: the server accepts the former refresh token for a minute only.
       await save(fresh);
       check();
@@ -135,7 +139,8 @@ export function createSession({ now, timer, random, uuid, rest }, { load, save, 
     const attempt = () => {
       refresh(used).catch(({ retryable, retryAfterMs }) => retryable && scheduled && renewal.set(retryAfterMs ?? RETRY, attempt));
     };
-    renewal.set(Math.min(wait, LONGEST), attempt);
+    // `wait` is no number if the answer did not say how long the token is valid.
+    renewal.set(Math.min(Math.max(wait || 0, LEAST), LONGEST), attempt);
   }
 
   return {

@@ -23,15 +23,15 @@ export function createStorage(store, failed, snapshot) {
   let next;
   let last = Promise.resolve();
 
-  /** @template T @param {(store: Store) => Promise<T>} work @param {() => Op[]} [lost] @returns {Promise<T>} */
-  async function attempt(work, lost = snapshot) {
+  /** @template T @param {(store: Store) => Promise<T>} work @returns {Promise<T>} */
+  async function attempt(work) {
     try {
       return await work(store);
     } catch (error) {
       // The disk is full, or the browser forbids storage: go on without.
       store.close().catch(() => {});
       store = memoryStore();
-      await store.write(lost());
+      await store.write(snapshot());
       failed(error);
       return work(store);
     }

@@ -1,3 +1,4 @@
+import { waited } from './connection.js';
 import { keep, put, remove } from './ops.js';
 import { clipped, covering } from './segments.js';
 import { messageRow } from './stores/patch.js';
@@ -110,7 +111,7 @@ export function createStreams({ timer, rest, storage, session, uuid, exclusive, 
         if (mine === generation) return answer;
       } catch (/** @type {any} */ error) {
         if (mine === generation && !error.retryable) throw error;
-        await new Promise((resolve) => timer().set(error.retryAfterMs ?? RETRY, () => resolve(undefined)));
+        await new Promise((/** @type {(value?: any) => void} */ resolve) => timer().set(error.retryAfterMs ?? RETRY, resolve));
       }
     }
     return new Promise(() => {});
@@ -442,7 +443,7 @@ export function createStreams({ timer, rest, storage, session, uuid, exclusive, 
     /** Takes an `error`. Returns whether it answers a `sync`. @param {Frame} error */
     refused({ request_id, retry_after_ms }) {
       const asked = syncs.get(request_id);
-      asked?.timeout.set(retry_after_ms ?? RETRY, () => {
+      asked?.timeout.set(waited(retry_after_ms ?? RETRY), () => {
         syncs.delete(request_id);
         sync(asked.cursors);
       });

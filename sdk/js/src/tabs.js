@@ -1,5 +1,9 @@
+import { NeonChatError } from './errors.js';
+
 /**
  * @typedef {ReturnType<typeof createTabs>} Tabs
+ * @typedef {{id: string, name: string, args: any[]}} Call
+ * @typedef {{id: string, value?: any, error?: any}} Result
  *
  * @typedef {object} Host
  * @property {string | undefined} name of what the tabs share; `undefined`: nothing, this tab is alone
@@ -35,18 +39,24 @@ export function createTabs({ name, locks, channel, uuid, lead, answer, heard }) 
   /** @param {string} name @param {any[]} args */
   const execute = (name, args) => ready.then(() => answer(name, args));
 
-  /** @param {string} id @param {{value?: any, error?: any}} result */
-  function settle(id, { value, error }) {
+  /** @param {Call} call @param {(result: Result) => void} done */
+  function respond({ id, name, args }, done) {
+    // What caused an error cannot always be copied to another tab.
+    execute(name, args).then((value) => done({ id, value }), ({ cause, ...error }) => done({ id, error }));
+  }
+
+  /** @param {Result} result */
+  function settle({ id, value, error }) {
     const call = calls.get(id);
     calls.delete(id);
-    if (error) call?.reject(Object.assign(new Error(error.code), error));
+    if (error) call?.reject(new NeonChatError(error.code, error));
     else call?.resolve(value);
   }
 
   /** Answers what nobody has answered, or asks again. */
   function repeat() {
     for (const [id, { name, args }] of calls) {
-      if (isLeader) execute(name, args).then((value) => settle(id, { value }), (error) => settle(id, { error }));
+      if (isLeader) respond({ id, name, args }, settle);
       else post('call', { id, name, args });
     }
   }
@@ -62,13 +72,8 @@ export function createTabs({ name, locks, channel, uuid, lead, answer, heard }) 
   function receive({ kind, data, from, to }) {
     if (to && to !== me) return;
     if (kind === 'call') {
-      if (!isLeader) return;
-      const { id, name, args } = data;
-      execute(name, args).then(
-        (value) => post('result', { id, value }, from),
-        ({ code, reason, status }) => post('result', { id, error: { code, reason, status } }, from)
-      );
-    } else if (kind === 'result') settle(data.id, data);
+      if (isLeader) respond(data, (result) => post('result', result, from));
+    } else if (kind === 'result') settle(data);
     else if (kind === 'who') {
       if (isLeader) ready.then(() => post('hello', undefined, from));
     } else {
@@ -105,7 +110,7 @@ export function createTabs({ name, locks, channel, uuid, lead, answer, heard }) 
       ended.abort();
       bus?.close();
       bus = undefined;
-      for (const id of calls.keys()) settle(id, { error: { code: 'stopped' } });
+      for (const id of calls.keys()) settle({ id, error: { code: 'stopped' } });
     },
     /**
      * Has the leader do something. A call is repeated if the leader changes before it is answered.

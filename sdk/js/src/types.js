@@ -151,8 +151,7 @@
  * @property {() => Timer} timer
  * @property {() => number} random
  * @property {() => string} uuid
- * @property {() => boolean} online
- * @property {() => boolean} hidden
+ * @property {Environment} environment
  * @property {boolean} exclusive whether no other tab writes the store
  * @property {import('./rest.js').Rest} rest
  * @property {import('./session.js').Session} session

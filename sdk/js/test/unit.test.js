@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import Ajv from 'ajv/dist/2020.js';
-import { NeonChat, indexedDbStore, memoryStore } from '../src/index.js';
+import { NeonChat, NeonChatError, indexedDbStore, memoryStore } from '../src/index.js';
 import { LIMIT, size } from '../scripts/size.js';
 import { FakeClock, FakeEnvironment, FakeLocks, FakeNetwork, fakeChannel, settled } from './support/fakes.js';
 
@@ -395,6 +395,24 @@ it('a call that no leader has answered is made again when there is one', async (
   await stored;
   assert.deepEqual((await store.outbox()).map((row) => row.request_id), [request_id]);
   await other.client.stop();
+});
+
+it('an error of the leader is the same in another tab', async () => {
+  const [locks, channel, network] = [new FakeLocks(), fakeChannel(), new FakeNetwork()];
+  const store = Object.assign(memoryStore(), { shared: 'test' });
+  const [leader, other] = [0, 1].map(() => setup({ locks, channel, network, store }).client);
+  leader.start();
+  await settled();
+  other.start();
+  await settled();
+  const page = other.timeline(chatId(1)).page();
+  await settled();
+  network.answer({ status: 429, headers: { 'Retry-After': '3' }, body: { code: 'rate_limited' } });
+  const { code, status, retryable, retryAfterMs } = await page.catch((error) => error);
+  assert.deepEqual({ code, status, retryable, retryAfterMs }, { code: 'rate_limited', status: 429, retryable: true, retryAfterMs: 3000 });
+  assert.ok((await page.catch((error) => error)) instanceof NeonChatError);
+  await other.stop();
+  await leader.stop();
 });
 
 it('a tab asks again when a leader says that it is there', async () => {
