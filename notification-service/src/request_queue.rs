@@ -5,6 +5,7 @@
 //! a client sends in a chat are stored in the order in which they arrive, and its changes are made in that order. Requests that arrive
 //! during the calls go with the next ones.
 
+mod call;
 mod change;
 mod send;
 mod worker;
@@ -18,13 +19,7 @@ use std::{
     time::Duration,
 };
 
-use neonchat_common::{
-    batch::BatchSize,
-    error::{ApiError, ErrorCode},
-    ids::ChatId,
-    tasks::Tasks,
-    trace,
-};
+use neonchat_common::{batch::BatchSize, error::ApiError, ids::ChatId, tasks::Tasks, trace};
 use tokio::{
     sync::mpsc,
     time::{Instant, timeout_at},
@@ -50,9 +45,6 @@ const MAX_BATCH: BatchSize = BatchSize { messages: 500, bytes: 1024 * 1024 };
 
 /// How long a client waits for the answer to a request. It must come within two seconds, even if Postgres is unavailable.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(1800);
-
-/// A request with less time left than this is refused before the call: its answer would come too late.
-const MIN_TIME_LEFT: Duration = Duration::from_millis(100);
 
 /// A request of a client.
 #[derive(Debug)]
@@ -173,40 +165,14 @@ impl Shard {
 }
 
 impl<R> Queued<R> {
-    /// Returns the time until the client has to have the answer.
-    fn time_left(&self) -> Duration {
-        (self.accepted_at + ANSWER_TIMEOUT).saturating_duration_since(Instant::now())
-    }
-
     fn answer(&self, frame: &ServerFrame<'_>) {
         self.socket.outbox.answer(self.permit, frame.encode());
     }
 }
 
-/// Separates the requests that have time left for a call from those that waited too long.
-fn in_time<R>(requests: Vec<Queued<R>>) -> (Vec<Queued<R>>, Vec<Queued<R>>) {
-    let latest = Instant::now() + MIN_TIME_LEFT - ANSWER_TIMEOUT;
-    let (in_time, late): (Vec<_>, Vec<_>) = requests.into_iter().partition(|request| request.accepted_at > latest);
-    log_refused(late.len(), "the request waited too long in its shard");
-    (in_time, late)
-}
-
 fn log_refused(count: usize, cause: &str) {
     if count > 0 {
         tracing::warn!(count, error.cause = cause, "requests refused");
-    }
-}
-
-/// Logs the causes of the errors of a batch, in one line for each kind: errors of one kind usually have the same cause.
-fn log_causes(errors: &[ApiError]) {
-    for code in [ErrorCode::Internal, ErrorCode::Unavailable] {
-        let mut causes = errors.iter().filter(|error| error.code == code).filter_map(|error| error.cause.as_deref());
-        let count = causes.clone().count();
-        match causes.next() {
-            None => {}
-            Some(cause) if code == ErrorCode::Internal => tracing::error!(count, error.cause = cause, "internal error"),
-            Some(cause) => tracing::warn!(count, error.cause = cause, "dependency unavailable"),
-        }
     }
 }
 

@@ -1,21 +1,22 @@
 //! Changes of stored messages in the queue of requests: edits, deletions and reactions.
 
+use std::time::Duration;
+
 use neonchat_common::{
     batch::BatchSize,
-    correlation,
     error::ApiError,
-    ids::{ChatId, Seq},
-    trace::TraceContext,
+    ids::{ChatId, RequestId, Seq},
+    trace,
 };
-use tracing::Span;
 
 use super::{
-    Queued, in_time, log_causes,
+    Queued,
+    call::Call,
     worker::{Done, Services},
 };
 use crate::{
     bus::Publication,
-    chat_service::{ChangeOutcome, ClientChange},
+    chat_service::{ChangeOutcome, ChatService, ClientChange},
     hub::{Hub, Request},
     protocol::{Acked, NewChange, ServerFrame},
 };
@@ -30,57 +31,35 @@ pub(super) struct Changed {
     error: Option<ApiError>,
 }
 
-impl Services {
-    /// Makes changes with one call. Refuses those that are not made.
-    pub(super) async fn change(self, changes: Vec<Queued<ClientChange>>) -> Vec<Done> {
-        let (changes, late) = in_time(changes);
-        self.refuse_changes(late, &ApiError::remote_unavailable());
-        // The first one has waited longest.
-        let Some(first) = changes.first() else { return Vec::new() };
-        for Queued { socket, request, .. } in &changes {
-            self.hub.begin_request(socket.user, Request::Change(request.request_id.id()), socket.id);
-        }
-        // The call has one request ID, that of the first change. It belongs to the traces of all changes.
-        let id = first.request.cause();
-        let call = self.chat_service.change(changes.iter().map(|change| &change.request), first.time_left());
-        let outcomes = match correlation::scope(id, TraceContext::default(), Span::none(), call).await {
-            Ok(outcomes) => outcomes,
-            Err(error) => {
-                error.log();
-                self.refuse_changes(changes, &error);
-                return Vec::new();
-            }
-        };
-        let (mut made, mut errors) = (Vec::with_capacity(changes.len()), Vec::new());
-        for (queued, outcome) in changes.into_iter().zip(outcomes) {
-            match outcome {
-                Ok(outcome) => made.push(Done::Changed(Box::new(Changed::new(queued, outcome)))),
-                Err(error) => {
-                    queued.refuse(&self.hub, &error);
-                    errors.push(error);
-                }
-            }
-        }
-        log_causes(&errors);
-        made
+impl Call for ClientChange {
+    type Outcome = ChangeOutcome;
+
+    fn request_id(&self) -> &RequestId {
+        &self.request_id
     }
 
-    fn refuse_changes(&self, changes: Vec<Queued<ClientChange>>, error: &ApiError) {
-        for change in changes {
-            change.refuse(&self.hub, error);
-        }
+    fn key(&self) -> Request {
+        Request::Change(self.request_id.id())
+    }
+
+    fn trace(&mut self) -> &mut trace::Span {
+        &mut self.trace
+    }
+
+    async fn call(
+        chat_service: &ChatService,
+        changes: &[Queued<Self>],
+        timeout: Duration,
+    ) -> Result<Vec<Result<ChangeOutcome, ApiError>>, ApiError> {
+        chat_service.change(changes.iter().map(|change| &change.request), timeout).await
     }
 }
 
-impl Queued<ClientChange> {
-    fn key(&self) -> Request {
-        Request::Change(self.request.request_id.id())
-    }
-
-    fn refuse(mut self, hub: &Hub, error: &ApiError) {
-        self.request.trace.fail(error.code.as_str());
-        hub.fail_request(self.socket.user, self.key(), self.socket.id);
-        self.answer(&ServerFrame::error(Some(self.request.request_id.as_str().into()), error));
+impl Services {
+    /// Makes changes with one call. Refuses those that are not made.
+    pub(super) async fn change(self, changes: Vec<Queued<ClientChange>>) -> Vec<Done> {
+        let made = self.call(changes).await.into_iter();
+        made.map(|(queued, outcome)| Done::Changed(Box::new(Changed::new(queued, outcome)))).collect()
     }
 }
 
@@ -100,7 +79,7 @@ impl Changed {
         if self.outcome.duplicate {
             // From here on the socket is not left out of the event: the ack of a repeated request does not stand for it. If it was left
             // out already, it gets `lagged`.
-            services.hub.fail_request(self.queued.socket.user, self.queued.key(), self.queued.socket.id);
+            services.hub.fail_request(self.queued.socket.user, self.queued.request.key(), self.queued.socket.id);
         }
         self.error = self.deliver_locally(services, publications).inspect_err(ApiError::log).err();
     }
@@ -123,7 +102,7 @@ impl Changed {
         if let Some(error) = error {
             return queued.refuse(hub, &error);
         }
-        hub.end_request(queued.socket.user, queued.key(), queued.socket.id);
+        hub.end_request(queued.socket.user, queued.request.key(), queued.socket.id);
         let ClientChange { request_id, chat: chat_id, .. } = &queued.request;
         let acked = Acked::Change { seq, duplicate: outcome.duplicate };
         queued.answer(&ServerFrame::Ack { request_id: request_id.as_str().into(), chat_id: *chat_id, acked });

@@ -1,22 +1,23 @@
 //! Messages in the queue of requests.
 
+use std::time::Duration;
+
 use neonchat_common::{
-    correlation::{self, CorrelationId},
     error::ApiError,
-    ids::{ChatId, Seq},
-    trace::TraceContext,
+    ids::{ChatId, RequestId, Seq},
+    trace,
 };
-use tracing::Span;
 
 use super::{
-    Queued, in_time, log_causes,
+    Queued,
+    call::Call,
     worker::{Done, Services},
 };
 use crate::{
     bus::Publication,
-    chat_service::{NewMessage, Stored},
+    chat_service::{ChatService, NewMessage, Stored},
     event_frame,
-    hub::{Hub, Request},
+    hub::{Hub, Request, Socket},
     metrics::{count_refused_send, count_stored_sends},
     protocol::{DeliveryStatus, Message, ServerFrame},
 };
@@ -29,60 +30,45 @@ pub(super) struct Sent {
     publication: Option<usize>,
 }
 
-impl Services {
-    /// Stores messages with one call. Refuses those that are not stored.
-    pub(super) async fn store(&self, sends: Vec<Queued<NewMessage>>) -> Vec<Done> {
-        let (sends, late) = in_time(sends);
-        self.refuse_sends(late, &ApiError::remote_unavailable());
-        // The first one has waited longest.
-        let Some(first) = sends.first() else { return Vec::new() };
-        for Queued { socket, request, .. } in &sends {
-            self.hub.begin_request(socket.user, Request::Message(request.request_id.id()), socket.id);
-        }
-        // The call has one request ID, that of the first message. It belongs to the traces of all messages.
-        let id = CorrelationId::for_send(&first.request.request_id);
-        let call = self.chat_service.store_messages(sends.iter().map(|send| &send.request), first.time_left());
-        let outcomes = match correlation::scope(id, TraceContext::default(), Span::none(), call).await {
-            Ok(outcomes) => outcomes,
-            Err(error) => {
-                error.log();
-                self.refuse_sends(sends, &error);
-                return Vec::new();
-            }
-        };
-        let (mut stored, mut errors) = (Vec::with_capacity(sends.len()), Vec::new());
-        for (queued, outcome) in sends.into_iter().zip(outcomes) {
-            match outcome {
-                Ok(outcome) => {
-                    metrics::histogram!("message_store_duration_seconds").record(queued.accepted_at.elapsed());
-                    stored.push(Done::Sent(Box::new(Sent { queued, stored: outcome, publication: None })));
-                }
-                Err(error) => {
-                    queued.refuse(&self.hub, &error);
-                    errors.push(error);
-                }
-            }
-        }
-        log_causes(&errors);
-        count_stored_sends(stored.len());
-        stored
+impl Call for NewMessage {
+    type Outcome = Stored;
+
+    fn request_id(&self) -> &RequestId {
+        &self.request_id
     }
 
-    fn refuse_sends(&self, sends: Vec<Queued<NewMessage>>, error: &ApiError) {
-        for send in sends {
-            send.refuse(&self.hub, error);
-        }
+    fn key(&self) -> Request {
+        Request::Message(self.request_id.id())
+    }
+
+    fn trace(&mut self) -> &mut trace::Span {
+        &mut self.trace
+    }
+
+    async fn call(
+        chat_service: &ChatService,
+        messages: &[Queued<Self>],
+        timeout: Duration,
+    ) -> Result<Vec<Result<Stored, ApiError>>, ApiError> {
+        chat_service.store_messages(messages.iter().map(|message| &message.request), timeout).await
+    }
+
+    fn refused(&self, socket: &Socket, error: &ApiError) {
+        count_refused_send(error);
+        tracing::debug!(request.id = %self.request_id, user.id = %socket.user, error.code = %error.code, "message refused");
     }
 }
 
-impl Queued<NewMessage> {
-    fn refuse(mut self, hub: &Hub, error: &ApiError) {
-        count_refused_send(error);
-        self.request.trace.fail(error.code.as_str());
-        let (socket, request_id) = (&self.socket, &self.request.request_id);
-        tracing::debug!(request.id = %request_id, user.id = %socket.user, error.code = %error.code, "message refused");
-        hub.fail_request(socket.user, Request::Message(request_id.id()), socket.id);
-        self.answer(&ServerFrame::error(Some(request_id.as_str().into()), error));
+impl Services {
+    /// Stores messages with one call. Refuses those that are not stored.
+    pub(super) async fn store(&self, sends: Vec<Queued<NewMessage>>) -> Vec<Done> {
+        let stored = self.call(sends).await;
+        count_stored_sends(stored.len());
+        let sent = |(queued, stored): (Queued<NewMessage>, Stored)| {
+            metrics::histogram!("message_store_duration_seconds").record(queued.accepted_at.elapsed());
+            Done::Sent(Box::new(Sent { queued, stored, publication: None }))
+        };
+        stored.into_iter().map(sent).collect()
     }
 }
 
@@ -125,7 +111,7 @@ impl Sent {
             duplicate: stored.duplicate,
             message: message.as_ref().map(own),
         };
-        hub.end_request(queued.socket.user, Request::Message(request_id.id()), queued.socket.id);
+        hub.end_request(queued.socket.user, queued.request.key(), queued.socket.id);
         queued.answer(&ack);
     }
 }

@@ -2,6 +2,7 @@ mod stand_in;
 
 use futures_util::future::join_all;
 use neonchat_common::{
+    error::ErrorCode,
     grpc::client::GrpcClient,
     ids::{ChatId, MessageId, RequestId, SendId, Seq, TokenId, UserId},
     message::MessageText,
@@ -13,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::{Server, server::TcpIncoming};
 
 use self::stand_in::{BAD, StandIn};
-use super::*;
+use super::{call::log_causes, *};
 use crate::{
     close::CloseReason,
     hub::outbox::Next,
