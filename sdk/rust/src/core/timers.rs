@@ -44,7 +44,7 @@ pub(super) struct Timers {
 }
 
 impl Timers {
-    /// Sets a timer, or sets it anew.
+    /// Sets a timer, in place of the one that is set.
     pub(super) fn set(&mut self, timer: Timer, due: u64) {
         self.clear(timer);
         self.set += 1;

@@ -64,7 +64,7 @@ pub(crate) struct Driver {
     calls: CallId,
     replies: HashMap<CallId, oneshot::Sender<Returned>>,
     acks: HashMap<RequestId, Vec<oneshot::Sender<Result<Ack, Error>>>>,
-    /// Whoever closes the client.
+    /// The caller that closes the client.
     closing: Option<oneshot::Sender<()>>,
 }
 
@@ -164,7 +164,7 @@ impl Driver {
         self.perform().await;
         // Each is given up after a moment.
         while self.sockets.join_next().await.is_some() {}
-        // Whoever opens the store next finds it unlocked.
+        // Unlocked before the answer, so that the store can be opened again.
         drop(std::mem::replace(&mut self.storage, no_storage()));
         if let Some(done) = self.closing.take() {
             let _ = done.send(());

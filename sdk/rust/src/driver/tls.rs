@@ -1,4 +1,4 @@
-//! TLS, with the root certificates of the system. Without the feature `tls` there is none.
+//! TLS, with the root certificates of the system. Without the feature `tls` there is no TLS.
 
 use tokio::net::TcpStream;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, tungstenite::handshake::client::Request};

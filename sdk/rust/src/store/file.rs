@@ -10,7 +10,7 @@ use std::{
 use super::{EventRow, MemoryStore, Op, Saved, Store, StoreError};
 use crate::{ChatId, frame::nesting};
 
-/// The journal is written anew when it is this many times as long as then, and at least this long.
+/// The journal is rewritten when it is this many times as long as then, and at least this long.
 const GROWTH: u64 = 4;
 const LEAST: u64 = 1 << 20;
 /// How each line begins.
@@ -29,7 +29,7 @@ pub struct FileStore {
     journal: File,
     /// The length of the journal: of its whole lines.
     length: u64,
-    /// At this length it is written anew.
+    /// At this length it is rewritten.
     limit: u64,
     /// Held until the store is dropped. It is another file, because the journal is replaced.
     _lock: File,
@@ -77,7 +77,7 @@ impl FileStore {
             sync_folder(&path)?;
         }
         let mut store = Self { path, memory, journal, length, limit: LEAST, _lock: lock };
-        // Otherwise a journal would grow with each start of a process that ends before it is written anew.
+        // Otherwise a journal would grow with each start of a process that ends before it is rewritten.
         store.compact_if_long();
         Ok(store)
     }

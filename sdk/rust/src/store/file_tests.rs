@@ -90,7 +90,7 @@ fn only_the_owner_can_read_it() {
     let mode = || fs::metadata(folder.path()).expect("metadata").permissions().mode() & 0o777;
     assert_eq!(mode(), 0o600);
     store.write(&[Op::Wipe]).expect("write");
-    assert_eq!(mode(), 0o600, "after it was written anew");
+    assert_eq!(mode(), 0o600, "after it was rewritten");
     drop(store);
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o644)).expect("chmod");
     folder.open();
