@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
+use uuid::Uuid;
 
 pub use self::socket::{Refused, Socket};
 use crate::poll::until;
@@ -152,7 +153,7 @@ impl Api {
     /// # Errors
     /// As [`Api::user`].
     pub async fn any_user(&self) -> anyhow::Result<User> {
-        self.user(&format!("u-{}", uuid::Uuid::new_v4().simple())).await
+        self.user(&format!("u-{}", Uuid::new_v4().simple())).await
     }
 
     /// Returns the ID of the chat of two users. Creates it if necessary.
@@ -179,6 +180,34 @@ pub async fn retry<T>(work: impl AsyncFn() -> anyhow::Result<T>) -> anyhow::Resu
             result => return result,
         }
     }
+}
+
+/// Registers a user, whose name begins with `prefix`, and signs in. Tries again as [`retry`] does.
+///
+/// # Errors
+/// It failed for too long.
+pub async fn sign_up(client: &neonchat_client::Client, prefix: &str) -> anyhow::Result<()> {
+    let name = format!("{prefix}-{}", Uuid::new_v4().simple());
+    retry(async || match client.register(&name, PASSWORD).await {
+        // The answer to the first attempt was lost.
+        Err(error) if error.code() == "username_taken" => Ok(()),
+        other => Ok(other.map(drop)?),
+    })
+    .await?;
+    retry(async || Ok(client.login(&name, PASSWORD).await?)).await
+}
+
+/// Opens the chat of two users who are signed in.
+///
+/// # Errors
+/// It failed for too long.
+pub async fn open_chat(
+    first: &neonchat_client::Client,
+    second: &neonchat_client::Client,
+) -> anyhow::Result<neonchat_client::ChatId> {
+    let body = json!({ "partner_id": second.session().context("nobody is signed in")?.user_id() });
+    let chat: Value = retry(async || Ok(first.rest().post("/chats").json(&body).send().await?)).await?;
+    Ok(serde_json::from_value(chat["id"].clone())?)
 }
 
 /// Returns the text of a JSON string.

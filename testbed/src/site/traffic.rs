@@ -5,12 +5,12 @@ use std::{collections::BTreeMap, time::Duration};
 use anyhow::{Context as _, ensure};
 use neonchat_client::{ChatId, Client, Event, Events, Status};
 use neonchat_common::lifecycle::shutdown_signal;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::{sync::watch, task::JoinSet, time::sleep};
 use uuid::Uuid;
 
 use super::{Site, ledger::Ledger};
-use crate::client::{PASSWORD, retry};
+use crate::client::{open_chat, retry, sign_up};
 
 /// The number of chats, each with two clients.
 const PAIRS: usize = 4;
@@ -69,21 +69,8 @@ pub(super) async fn traffic(site: &Site) -> anyhow::Result<()> {
 
 async fn sign_in(site: &Site) -> anyhow::Result<Client> {
     let client = Client::builder(&*site.rest).web_socket_url(format!("{}/ws", site.websocket)).build()?;
-    let name = format!("u-{}", Uuid::new_v4().simple());
-    retry(async || match client.register(&name, PASSWORD).await {
-        // The answer to the first attempt was lost.
-        Err(error) if error.code() == "username_taken" => Ok(()),
-        other => Ok(other.map(drop)?),
-    })
-    .await?;
-    retry(async || Ok(client.login(&name, PASSWORD).await?)).await?;
+    sign_up(&client, "u").await?;
     Ok(client)
-}
-
-async fn open_chat(first: &Client, second: &Client) -> anyhow::Result<ChatId> {
-    let body = json!({ "partner_id": second.session().context("nobody is signed in")?.user_id() });
-    let chat: Value = retry(async || Ok(first.rest().post("/chats").json(&body).send().await?)).await?;
-    Ok(serde_json::from_value(chat["id"].clone())?)
 }
 
 /// A member of a chat sends messages until it is stopped.

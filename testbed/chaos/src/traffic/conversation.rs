@@ -10,10 +10,9 @@ use std::{
 use anyhow::Context as _;
 use neonchat_client::{ChatId, Client, Event, Events, Status};
 use neonchat_testbed::{
-    client::{PASSWORD, retry},
+    client::{open_chat, sign_up},
     poll::until,
 };
-use serde_json::{Value, json};
 use tokio::{
     sync::watch,
     task::JoinSet,
@@ -60,10 +59,7 @@ impl Conversation {
         rng: &mut fastrand::Rng,
     ) -> anyhow::Result<Self> {
         let (first, second) = (sign_in(endpoints, rng).await?, sign_in(endpoints, rng).await?);
-        let partner = second.session().map(|session| session.user_id());
-        let body = json!({ "partner_id": partner });
-        let chat: Value = retry(async || Ok(first.rest().post("/chats").json(&body).send().await?)).await?;
-        let chat: ChatId = serde_json::from_value(chat["id"].clone())?;
+        let chat = open_chat(&first, &second).await?;
         let sides = [first, second].map(|client| Side { client, chat, log: Arc::default() });
         for side in &sides {
             let events = side.client.events();
@@ -155,13 +151,6 @@ impl Side {
 async fn sign_in(endpoints: &Endpoints, rng: &mut fastrand::Rng) -> anyhow::Result<Client> {
     let socket = endpoints.socket(rng);
     let client = Client::builder(endpoints.rest(rng)).web_socket_url(format!("{socket}/ws")).build()?;
-    let name = format!("s-{}", Uuid::new_v4().simple());
-    retry(async || match client.register(&name, PASSWORD).await {
-        // The answer to the first attempt was lost.
-        Err(error) if error.code() == "username_taken" => Ok(()),
-        other => Ok(other.map(drop)?),
-    })
-    .await?;
-    retry(async || Ok(client.login(&name, PASSWORD).await?)).await?;
+    sign_up(&client, "s").await?;
     Ok(client)
 }
