@@ -80,11 +80,7 @@ impl Worker {
         if changes.is_empty() {
             return services.deliver(store.await).await;
         }
-        if let Some(earlier) = self.late_changes.take_if(|earlier| !earlier.is_finished()) {
-            self.change_later(changes, earlier);
-            return services.deliver(store.await).await;
-        }
-        let change = Box::pin(services.clone().change(changes));
+        let change = Box::pin(change_after(self.late_changes.take(), services.clone(), changes));
         match select(pin!(store), change).await {
             Either::Left((stored, mut change)) => {
                 if let Ok(made) = timeout(GRACE, &mut change).await {
@@ -104,17 +100,19 @@ impl Worker {
             }
         }
     }
+}
 
-    /// Makes changes after earlier ones, while messages go on.
-    fn change_later(&mut self, changes: Vec<Queued<ClientChange>>, earlier: JoinHandle<()>) {
-        let services = self.services.clone();
-        self.late_changes = Some(self.services.tasks.spawn(async move {
-            // If it failed, there is nothing left to wait for.
-            let _ = earlier.await;
-            let made = services.clone().change(changes).await;
-            services.deliver(made).await;
-        }));
+/// Makes changes when the earlier ones are made and delivered.
+async fn change_after(
+    earlier: Option<JoinHandle<()>>,
+    services: Services,
+    changes: Vec<Queued<ClientChange>>,
+) -> Vec<Done> {
+    if let Some(earlier) = earlier {
+        // If it failed, there is nothing left to wait for.
+        let _ = earlier.await;
     }
+    services.change(changes).await
 }
 
 /// Separates messages and changes.

@@ -64,8 +64,8 @@ impl LoadRun {
     pub(crate) fn failure(&self, name: &str, stored: usize) -> Option<String> {
         let (violations, sent) = (self.journal.violations(), self.journal.sent());
         let passed = violations == Violations::default() && stored == sent;
-        let unexpected = self.journal.first_unexpected();
-        (!passed).then(|| format!("{name}: {stored} of {sent} messages are stored; {violations:?} {unexpected}"))
+        let violation = self.journal.first_violation();
+        (!passed).then(|| format!("{name}: {stored} of {sent} messages are stored; {violations:?} {violation}"))
     }
 }
 

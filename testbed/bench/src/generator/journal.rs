@@ -43,12 +43,12 @@ pub(crate) struct Journal {
     changes: usize,
     /// The number of violations.
     violations: Violations,
-    /// The beginning of the first unexpected frame.
-    first_unexpected: Option<String>,
+    /// The beginning of the first frame that is a violation.
+    first_violation: Option<String>,
 }
 
-/// How much of an unexpected frame is shown, in characters.
-const SHOWN: usize = 200;
+/// How much of such a frame is shown, in characters.
+const SHOWN: usize = 500;
 
 /// The number of violations of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,6 +61,13 @@ pub(crate) struct Violations {
     pub(crate) stray: usize,
     /// Unexpected frames.
     pub(crate) unexpected: usize,
+}
+
+impl Violations {
+    /// Returns how many frames were violations.
+    pub(crate) const fn of_frames(self) -> usize {
+        self.refused + self.stray + self.unexpected
+    }
 }
 
 impl Journal {
@@ -136,14 +143,18 @@ impl Journal {
     }
 
     /// Records an unexpected frame.
-    pub(crate) fn unexpected(&mut self, payload: &[u8]) {
+    pub(crate) const fn unexpected(&mut self) {
         self.violations.unexpected += 1;
-        self.first_unexpected.get_or_insert_with(|| String::from_utf8_lossy(payload).chars().take(SHOWN).collect());
     }
 
-    /// Returns the beginning of the first unexpected frame.
-    pub(crate) fn first_unexpected(&self) -> &str {
-        self.first_unexpected.as_deref().unwrap_or_default()
+    /// Keeps a frame that is a violation, to show the first one.
+    pub(crate) fn keep(&mut self, payload: &[u8]) {
+        self.first_violation.get_or_insert_with(|| String::from_utf8_lossy(payload).chars().take(SHOWN).collect());
+    }
+
+    /// Returns the beginning of the first frame that is a violation.
+    pub(crate) fn first_violation(&self) -> &str {
+        self.first_violation.as_deref().unwrap_or_default()
     }
 
     fn note(&mut self, number: u64, what: impl FnOnce(&mut Entry) -> bool) -> Done {
@@ -270,9 +281,11 @@ mod tests {
         assert_eq!(journal.delivered(numbers[2], ms(2), |_| Some(1)), None);
         assert_eq!(journal.acked(numbers[2], ms(2), |_| Some(0)), None);
         journal.refused(None);
-        journal.unexpected(br#"{"type":"lagged"}"#);
-        journal.unexpected(b"{}");
-        assert_eq!(journal.first_unexpected(), r#"{"type":"lagged"}"#);
+        journal.unexpected();
+        journal.unexpected();
+        journal.keep(br#"{"type":"lagged"}"#);
+        journal.keep(b"{}");
+        assert_eq!(journal.first_violation(), r#"{"type":"lagged"}"#);
         assert_eq!(journal.violations(), Violations { refused: 2, lost: 3, stray: 4, unexpected: 2 });
     }
 }

@@ -249,16 +249,20 @@ impl Driver<'_> {
         let (now, chats) = (self.now(), &self.plan.chats);
         let member = |chat: usize| chats[chat].members.iter().position(|member| *member == socket);
         let event = frame::read(payload);
+        let before = self.journal.violations().of_frames();
         let done = match event {
             ServerEvent::Acked(number) => self.journal.acked(number, now, member),
             ServerEvent::Delivered(number) => self.journal.delivered(number, now, member),
             ServerEvent::Refused(number) => self.journal.refused(number),
             ServerEvent::Ignored => None,
             ServerEvent::Unexpected => {
-                self.journal.unexpected(payload);
+                self.journal.unexpected();
                 None
             }
         };
+        if self.journal.violations().of_frames() > before {
+            self.journal.keep(payload);
+        }
         let (chat, sender) = done?;
         let editing = &mut self.editing[chats[chat].members[sender]];
         editing.take_if(|editing| event.number() == Some(*editing));
