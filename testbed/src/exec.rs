@@ -1,13 +1,15 @@
 //! `testbed exec`: runs a command with a private Postgres and Redis.
 
 use std::{
+    env,
     fs::Permissions,
     os::unix::{fs::PermissionsExt as _, process::ExitStatusExt as _},
-    path::Path,
+    path::{Path, PathBuf},
     process::ExitStatus,
 };
 
 use anyhow::Context as _;
+use nix::sys::statvfs::statvfs;
 use tempfile::TempDir;
 use tokio::{process::Command, signal::unix::SignalKind};
 
@@ -17,6 +19,9 @@ use crate::{
     process::Signal,
     redis::{Persistence, Redis},
 };
+
+/// The free memory from which the data is kept there, in bytes: twice of what the whole suite writes.
+const MEMORY_NEEDED: u64 = 12 << 30;
 
 /// A private Postgres and Redis in a temporary directory.
 #[derive(Debug)]
@@ -42,7 +47,11 @@ impl Servers {
     /// # Errors
     /// As [`Servers::start`].
     pub async fn start_with(postgres_settings: &[&str]) -> anyhow::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("neonchat-").tempdir()?;
+        Self::start_in(&env::temp_dir(), postgres_settings).await
+    }
+
+    async fn start_in(parent: &Path, postgres_settings: &[&str]) -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("neonchat-").tempdir_in(parent)?;
         // Postgres may run as another user, who needs access.
         std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
         let postgres = Postgres::start_with(&folder.path().join("postgres"), None, &[], postgres_settings).await?;
@@ -67,12 +76,21 @@ impl Servers {
     }
 }
 
+/// Returns where the servers keep what is thrown away afterwards: in memory, if there is enough. Each test makes a database of some 900
+/// files, which takes more than twice as long on a disk.
+fn parent() -> PathBuf {
+    let has_space = |folder: &&str| {
+        statvfs(*folder).is_ok_and(|system| system.blocks_available() * system.fragment_size() >= MEMORY_NEEDED)
+    };
+    Some("/dev/shm").filter(has_space).map_or_else(env::temp_dir, PathBuf::from)
+}
+
 /// Runs a command. Returns its exit code like a shell.
 ///
 /// # Errors
 /// The servers or the command do not start.
 pub async fn exec(program: &str, arguments: &[String]) -> anyhow::Result<u8> {
-    let servers = Servers::start().await?;
+    let servers = Servers::start_in(&parent(), &[]).await?;
     let mut child = Command::new(program)
         .args(arguments)
         .env(DATABASE_VARIABLE, servers.postgres.url("postgres"))
