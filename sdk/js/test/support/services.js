@@ -10,13 +10,24 @@ const root = fileURLToPath(new URL('../../../../', import.meta.url));
 /** Where the binaries are. */
 const binaries = process.env.NEONCHAT_BINARIES ?? `${root}target/debug`;
 
+/** Returns a port that nothing takes until its process listens: Linux uses those from 32768 for outgoing connections. */
 async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    const reservation = createServer().unref();
+    const server = createServer();
+    try {
+      // The socket keeps other processes of these tests away from the port, until this one ends.
+      await once(reservation.listen(`\0neonchat-js-port-${port}`), 'listening');
+      await once(server.listen(port, '127.0.0.1'), 'listening');
+    } catch {
+      reservation.close();
+      continue;
+    }
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
 }
 
 /** Repeats a check until it is true. */
