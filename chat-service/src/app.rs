@@ -49,6 +49,7 @@ use crate::{
     sessions::{cookie::PublicHttps, service::Sessions},
     timeline::service::Timeline,
     users::{password::Hasher, service::Users},
+    web::Web,
 };
 
 /// The timeout for background tasks at the end of the drain, when no request is under way.
@@ -126,6 +127,7 @@ impl App {
         let dependencies = (db.clone(), notifier.clone(), tasks.clone());
         let sessions = Sessions::start(dependencies, tokens, settings.sessions, &limiter, limits);
         let services = Services {
+            web: Web::of(settings.web_client),
             public_https: PublicHttps(common.public_url.starts_with("https:")),
             websocket_url: WebSocketUrl { public: settings.websocket_url, port: common.websocket_port },
             sessions: sessions.clone(),
