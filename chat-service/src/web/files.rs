@@ -159,3 +159,99 @@ pub(crate) fn hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
     }
     hasher.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// Makes a client of these files in `web` of a new folder.
+    fn client(files: &[(&str, &str)]) -> (TempDir, PathBuf) {
+        let folder = tempfile::tempdir().expect("create folder");
+        for (path, content) in files {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().expect("has parent")).expect("create folder");
+            fs::write(path, content).expect("write file");
+        }
+        fs::create_dir_all(folder.path().join("sdk/js/src")).expect("create folder");
+        let web = folder.path().join("web");
+        (folder, web)
+    }
+
+    fn error(files: &[(&str, &str)]) -> String {
+        let (_folder, web) = client(files);
+        read(&web).map(|files| files.into_keys().collect::<Vec<_>>()).expect_err("refuse client").to_string()
+    }
+
+    #[test]
+    fn finds_what_a_browser_needs() {
+        let (folder, web) = client(&[
+            ("web/index.html", ""),
+            ("web/src/main.js", ""),
+            ("web/src/main.d.ts", ""),
+            ("web/src/old main.js", ""),
+            ("web/vendor/vendor.json", ""),
+            ("web/README.md", ""),
+            ("web/tsconfig.json", ""),
+            ("web/tsconfig.sw.json", ""),
+            ("web/.hidden.js", ""),
+            ("web/check/e2e.js", ""),
+            ("web/icons/icon.svg", ""),
+            ("sdk/js/src/stores/memory.js", ""),
+            ("sdk/js/src/openapi.d.ts", ""),
+            ("secret.js", ""),
+        ]);
+        symlink(folder.path().join("secret.js"), web.join("secret.js")).expect("create link");
+        symlink(folder.path(), web.join("all")).expect("create link");
+        let found: Vec<_> = find(&web).expect("find files").into_keys().collect();
+        assert_eq!(found, ["/icons/icon.svg", "/index.html", "/sdk/stores/memory.js", "/src/main.js"]);
+    }
+
+    #[test]
+    fn completes_page_and_worker() {
+        let files = [
+            ("web/index.html", "<head>\n<!-- modulepreload -->\n</head>"),
+            ("web/src/main.js", "import './a.js';\nimport '/sdk/index.js';\n"),
+            ("web/src/a.js", ""),
+            ("web/sw.js", "const NAME = '__BUILD__';\nconst FILES = ['__FILES__'];\n"),
+            ("sdk/js/src/index.js", ""),
+        ];
+        let (_folder, web) = client(&files);
+        let texts = |web: &Path| {
+            let mut files = read(web).expect("read client");
+            [PAGE, WORKER].map(|path| String::from_utf8(files.remove(path).expect("find file").bytes).expect("is text"))
+        };
+        let [page, worker] = texts(&web);
+        let links =
+            "<link rel=\"modulepreload\" href=\"/src/a.js\">\n<link rel=\"modulepreload\" href=\"/sdk/index.js\">";
+        assert_eq!(page, format!("<head>\n{links}\n</head>"));
+        let build = worker.split('\'').nth(1).expect("hash").to_owned();
+        let list = "['/index.html', '/sdk/index.js', '/src/a.js', '/src/main.js']";
+        assert_eq!(worker, format!("const NAME = '{build}';\nconst FILES = {list};\n"));
+        assert!(build.len() == 32 && build.chars().all(|c| c.is_ascii_hexdigit()), "{build}");
+
+        assert_eq!(texts(&web)[1], worker);
+        fs::write(web.join("src/a.js"), " ").expect("write file");
+        assert_ne!(texts(&web)[1], worker);
+    }
+
+    #[test]
+    fn explains_what_is_wrong_with_a_client() {
+        let (page, main) = (("web/index.html", "<!-- modulepreload -->"), ("web/src/main.js", ""));
+        assert_eq!(error(&[main]), "the client has no /index.html with the line <!-- modulepreload -->");
+        assert_eq!(
+            error(&[main, ("web/index.html", "")]),
+            "the client has no /index.html with the line <!-- modulepreload -->"
+        );
+        assert_eq!(
+            error(&[page, main, ("web/sdk/a.js", ""), ("sdk/js/src/a.js", "")]),
+            "two files are served as /sdk/a.js"
+        );
+        let bare = error(&[page, ("web/src/main.js", "import { h } from 'preact';\n")]);
+        assert!(bare.starts_with("/src/main.js imports 'preact', which is no module of the client"), "{bare}");
+        assert_eq!(error(&[page]), "there is no /src/main.js");
+    }
+}

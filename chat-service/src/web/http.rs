@@ -8,7 +8,10 @@ use actix_web::{
     },
     web::{self, Data, ServiceConfig},
 };
-use neonchat_common::error::{ApiError, ErrorCode};
+use neonchat_common::{
+    error::{ApiError, ErrorCode},
+    http::Subrequest,
+};
 
 use super::{File, Web, files::PAGE, policy::policy};
 use crate::{client_config::WebSocketUrl, http::encoding::accepts_gzip};
@@ -70,6 +73,9 @@ fn answer(file: File, websocket: &WebSocketUrl, request: &HttpRequest) -> HttpRe
     response.insert_header((CACHE_CONTROL, "no-cache")).insert_header((ETAG, etag));
     response.insert_header((VARY, "Accept-Encoding"));
     let is_page = file.media_type.starts_with("text/html");
+    if !is_page {
+        request.extensions_mut().insert(Subrequest);
+    }
     if is_page {
         response.append_header((VARY, "Accept"));
         for header in PAGE_HEADERS {

@@ -55,7 +55,7 @@ mod tests {
         for (host, expected) in [
             ("localhost:8080", Some("ws://localhost:8082")),
             ("CHAT.example.org", Some("ws://chat.example.org:8082")),
-            ("чат.example", Some("ws://xn--80a6af.example:8082")),
+            ("xn--80a6af.example", Some("ws://xn--80a6af.example:8082")),
             ("127.0.0.1:1", Some("ws://127.0.0.1:8082")),
             ("[::1]:8080", Some("ws://[::1]:8082")),
         ] {
