@@ -35,6 +35,7 @@ fn main() -> ExitCode {
 
 /// Writes `web.rs`, a sorted list of files, and beside it their contents.
 fn embed(web: &Path) -> io::Result<()> {
+    #[expect(clippy::disallowed_methods, reason = "a variable of cargo, and no setting")]
     let out = env::var_os("OUT_DIR").map(PathBuf::from).ok_or_else(|| io::Error::other("OUT_DIR is not set"))?;
     let mut list = String::from("&[\n");
     for (n, (path, content)) in files::read(web)?.into_iter().enumerate() {

@@ -93,8 +93,7 @@ impl App {
         let redis = redis::client(&common.redis_url).context("REDIS_URL")?;
         let notification_service =
             GrpcClient::new(&settings.notification_addresses, &common.grpc).context("NOTIFICATION_SERVICE_ADDR")?;
-        let namespace = common.redis_namespace;
-        let deployment = OwnDeployment::default();
+        let (namespace, deployment) = (common.redis_namespace, OwnDeployment::default());
         let monitor = Monitor::start(&redis, "commands", Some(namespace.name("probe")), &tasks);
         let notifier = Notifier::new(notification_service, redis.clone(), namespace.clone(), deployment.clone())
             .monitored_by(monitor);

@@ -212,9 +212,9 @@ async fn handle(
         };
     }
     if status < 400 && http_request.extensions().contains::<Subrequest>() {
-        log!(debug)
+        log!(debug);
     } else {
-        log!(info)
+        log!(info);
     }
     Ok(response)
 }

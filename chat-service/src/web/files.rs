@@ -33,13 +33,19 @@ const FILES: &str = "'__FILES__'";
 const LEFT_OUT: [&str; 7] =
     ["check", "node_modules", "test", "tests", "package.json", "package-lock.json", "vendor.json"];
 
+/// The type of modules, and of the service worker.
+pub(crate) const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// The type of the page.
+pub(crate) const HTML: &str = "text/html; charset=utf-8";
+
 /// The types of served files by extension. Files of other types, such as `.d.ts` and `.md`, are left out.
 const MEDIA_TYPES: [(&str, &str); 12] = [
     ("css", "text/css; charset=utf-8"),
-    ("html", "text/html; charset=utf-8"),
+    ("html", HTML),
     ("ico", "image/x-icon"),
     ("jpg", "image/jpeg"),
-    ("js", "text/javascript; charset=utf-8"),
+    ("js", JAVASCRIPT),
     ("json", "application/json"),
     ("png", "image/png"),
     ("svg", "image/svg+xml"),
@@ -141,7 +147,7 @@ pub(crate) fn read(web: &Path) -> io::Result<BTreeMap<String, Content>> {
 
 /// Returns the sources of all modules.
 fn modules(files: &BTreeMap<String, Content>) -> io::Result<BTreeMap<&str, &str>> {
-    let modules = files.iter().filter(|(path, _)| path.ends_with(".js"));
+    let modules = files.iter().filter(|(_, content)| content.media_type == JAVASCRIPT);
     modules.map(|(path, content)| Ok((path.as_str(), text(path, &content.bytes)?))).collect()
 }
 
@@ -157,7 +163,8 @@ pub(crate) fn hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
         hasher.update(part.len().to_le_bytes());
         hasher.update(part);
     }
-    hasher.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    let half = hasher.finalize().iter().take(16).fold(0, |half: u128, byte| half << 8 | u128::from(*byte));
+    format!("{half:032x}")
 }
 
 #[cfg(test)]

@@ -13,7 +13,11 @@ use neonchat_common::{
     http::Subrequest,
 };
 
-use super::{File, Web, files::PAGE, policy::policy};
+use super::{
+    File, Web,
+    files::{HTML, JAVASCRIPT, PAGE},
+    policy::policy,
+};
 use crate::{client_config::WebSocketUrl, http::encoding::accepts_gzip};
 
 /// The paths that are no views of the client, with all below them.
@@ -72,7 +76,7 @@ fn answer(file: File, websocket: &WebSocketUrl, request: &HttpRequest) -> HttpRe
     // The names of files stay the same, so browsers ask each time. The service worker saves most of these requests.
     response.insert_header((CACHE_CONTROL, "no-cache")).insert_header((ETAG, etag));
     response.insert_header((VARY, "Accept-Encoding"));
-    let is_page = file.media_type.starts_with("text/html");
+    let is_page = file.media_type == HTML;
     if !is_page {
         request.extensions_mut().insert(Subrequest);
     }
@@ -83,7 +87,7 @@ fn answer(file: File, websocket: &WebSocketUrl, request: &HttpRequest) -> HttpRe
         }
     }
     // A worker has the policy of its script.
-    if is_page || file.media_type.starts_with("text/javascript") {
+    if is_page || file.media_type == JAVASCRIPT {
         response.insert_header((CONTENT_SECURITY_POLICY, policy(websocket, request)));
     }
     if is_known {

@@ -64,6 +64,7 @@ fn specifiers(source: &str) -> Result<Vec<&str>, String> {
 }
 
 /// A statement that may be an import, without its keyword.
+#[derive(Clone, Copy)]
 enum Statement<'a> {
     Import(&'a str),
     Export(&'a str),
@@ -75,7 +76,7 @@ fn keyword(text: &str) -> Option<Statement<'_>> {
 }
 
 /// Returns the specifier of an import and what follows it. Returns `None` for a statement that imports nothing.
-fn specifier<'a>(statement: Statement<'a>) -> Result<Option<(&'a str, &'a str)>, String> {
+fn specifier(statement: Statement<'_>) -> Result<Option<(&str, &str)>, String> {
     let names = match statement {
         // `import(…)`, `import.meta`, or a longer word.
         Statement::Import(rest) if !rest.starts_with([' ', '\t', '\r', '\n', '{', '*', '"', '\'']) => return Ok(None),

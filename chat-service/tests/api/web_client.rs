@@ -41,14 +41,11 @@ impl Raw {
 /// Sends a request with exactly this target, without what a client library would correct.
 async fn ask(app: &TestApp, method: &str, target: &str, headers: &[(&str, &str)]) -> Raw {
     let mut stream = TcpStream::connect(app.base.trim_start_matches("http://")).await.expect("connect");
-    let mut request = format!("{method} {target} HTTP/1.1\r\nConnection: close\r\n");
-    if !headers.iter().any(|(name, _)| *name == "Host") {
-        request.push_str("Host: localhost:8080\r\n");
-    }
-    for (name, value) in headers {
-        request.push_str(&format!("{name}: {value}\r\n"));
-    }
-    stream.write_all(format!("{request}\r\n").as_bytes()).await.expect("send request");
+    let host = headers.iter().all(|(name, _)| *name != "Host").then_some(("Host", "localhost:8080"));
+    let headers: String =
+        headers.iter().copied().chain(host).map(|(name, value)| [name, ": ", value, "\r\n"].concat()).collect();
+    let request = format!("{method} {target} HTTP/1.1\r\nConnection: close\r\n{headers}\r\n");
+    stream.write_all(request.as_bytes()).await.expect("send request");
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).await.expect("read answer");
     let end = bytes.windows(4).position(|end| end == b"\r\n\r\n").expect("find end of headers");
