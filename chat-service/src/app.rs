@@ -49,6 +49,7 @@ use crate::{
     sessions::{cookie::PublicHttps, service::Sessions},
     timeline::service::Timeline,
     users::{password::Hasher, service::Users},
+    web::Web,
 };
 
 /// The timeout for background tasks at the end of the drain, when no request is under way.
@@ -92,8 +93,7 @@ impl App {
         let redis = redis::client(&common.redis_url).context("REDIS_URL")?;
         let notification_service =
             GrpcClient::new(&settings.notification_addresses, &common.grpc).context("NOTIFICATION_SERVICE_ADDR")?;
-        let namespace = common.redis_namespace;
-        let deployment = OwnDeployment::default();
+        let (namespace, deployment) = (common.redis_namespace, OwnDeployment::default());
         let monitor = Monitor::start(&redis, "commands", Some(namespace.name("probe")), &tasks);
         let notifier = Notifier::new(notification_service, redis.clone(), namespace.clone(), deployment.clone())
             .monitored_by(monitor);
@@ -126,6 +126,7 @@ impl App {
         let dependencies = (db.clone(), notifier.clone(), tasks.clone());
         let sessions = Sessions::start(dependencies, tokens, settings.sessions, &limiter, limits);
         let services = Services {
+            web: Web::of(settings.web_client),
             public_https: PublicHttps(common.public_url.starts_with("https:")),
             websocket_url: WebSocketUrl { public: settings.websocket_url, port: common.websocket_port },
             sessions: sessions.clone(),

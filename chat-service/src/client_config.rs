@@ -31,9 +31,11 @@ pub(crate) struct WebSocketUrl {
 impl WebSocketUrl {
     /// Returns the URL for a client that reached chat-service with this request.
     fn of(&self, request: &HttpRequest) -> Option<String> {
-        if let Some(url) = &self.public {
-            return Some(url.clone());
-        }
+        self.public.clone().or_else(|| self.on_host_of(request).map(Into::into))
+    }
+
+    /// Returns the URL at the port of notification-service on the host of the request.
+    pub(crate) fn on_host_of(&self, request: &HttpRequest) -> Option<Url> {
         let scheme = if is_https(request) { "wss" } else { "ws" };
         let host = request.headers().get(HOST)?.to_str().ok()?;
         // Parsed, so that nothing but a host gets from the header into the URL.
@@ -44,7 +46,7 @@ impl WebSocketUrl {
         url.set_query(None);
         url.set_fragment(None);
         url.set_path("/ws");
-        Some(url.into())
+        Some(url)
     }
 }
 

@@ -5,6 +5,7 @@ mod groups;
 mod limits;
 mod messages;
 mod sessions;
+mod web;
 
 use std::thread::available_parallelism;
 
@@ -20,6 +21,7 @@ pub use self::{
     limits::LimitSettings,
     messages::{EditHistory, MessageSettings},
     sessions::SessionSettings,
+    web::WebClient,
 };
 
 /// All settings.
@@ -55,6 +57,8 @@ pub struct Settings {
     pub sessions: SessionSettings,
     /// `WS_PUBLIC_URL`: where clients reach notification-service, if not on its port of the host of the request.
     pub websocket_url: Option<String>,
+    /// `WEB_CLIENT` and `NEONCHAT_WEB_DIR`: whether the web client is served, and from where.
+    pub web_client: WebClient,
     /// `TRUSTED_PROXIES`: the proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: TrustedProxies,
 }
@@ -88,6 +92,7 @@ impl Settings {
             groups: GroupSettings::read(source, limits),
             sessions: SessionSettings::read(source, &common),
             websocket_url: websocket_url(source),
+            web_client: WebClient::read(source, common.environment),
             max_chats: max_chats(source, common.environment),
             messages: MessageSettings::read(source, limits),
             limits,

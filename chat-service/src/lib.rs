@@ -42,5 +42,6 @@ pub mod test_support;
 mod timeline;
 mod users;
 mod validation;
+mod web;
 
 pub use self::router::openapi;

@@ -18,6 +18,7 @@ use crate::{
     sessions::{cookie::PublicHttps, service::Sessions},
     timeline::service::Timeline,
     users::service::Users,
+    web::Web,
 };
 
 /// Everything that the HTTP and gRPC edges call.
@@ -44,4 +45,6 @@ pub(crate) struct Services {
     pub(crate) allowed_origins: AllowedOrigins,
     pub(crate) public_https: PublicHttps,
     pub(crate) websocket_url: WebSocketUrl,
+    /// The web client, if it is served.
+    pub(crate) web: Option<Web>,
 }

@@ -10,7 +10,7 @@ pub mod server;
 use std::time::Instant;
 
 use actix_web::{
-    Error, HttpResponse, ResponseError,
+    Error, HttpMessage as _, HttpResponse, ResponseError,
     body::{BodySize, BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     error::{JsonPayloadError, PathError, QueryPayloadError},
@@ -47,6 +47,10 @@ const OPERATIONS: [&str; 4] = ["/health", "/live", "/metrics", "/ready"];
 
 /// Browsers use only HTTPS for a year.
 const HSTS: &str = "max-age=31536000";
+
+/// Marks a request, in its extensions, as one of many that a page makes by itself. If it succeeds, it is logged at `debug`.
+#[derive(Clone, Copy, Debug)]
+pub struct Subrequest;
 
 /// The body of an error (RFC 9457).
 #[derive(Serialize, ToSchema)]
@@ -201,8 +205,17 @@ async fn handle(
         "status" => status.to_string())
     .record(elapsed);
     trace.end_http(label, pattern, status);
-    tracing::info!(http.method = %method, http.route = route, http.status = status,
-        duration_ms = elapsed.as_secs_f64() * 1e3, "request handled");
+    macro_rules! log {
+        ($level:ident) => {
+            tracing::$level!(http.method = %method, http.route = route, http.status = status,
+                duration_ms = elapsed.as_secs_f64() * 1e3, "request handled")
+        };
+    }
+    if status < 400 && http_request.extensions().contains::<Subrequest>() {
+        log!(debug);
+    } else {
+        log!(info);
+    }
     Ok(response)
 }
 

@@ -140,6 +140,8 @@ up
 "${compose[@]}" exec -T nginx cat /etc/nginx/certificates/fullchain.pem >"$certificate"
 [[ $("$ENGINE" exec "$(first chat-service)" /usr/local/bin/chat-service --version) == "chat-service "* ]]
 curl --fail --silent --show-error --output /dev/null --cacert "$certificate" "https://localhost:$HTTPS_PORT/openapi.json"
+curl --fail --silent --show-error --http2 --header 'Accept: text/html' --cacert "$certificate" "https://localhost:$HTTPS_PORT/c/1" |
+    grep --quiet 'rel="modulepreload"' || fail "the web client is not served"
 for path in health live metrics ready; do
     status=$(curl --silent --output /dev/null --write-out '%{http_code}' --cacert "$certificate" "https://localhost:$HTTPS_PORT/$path")
     [[ $status == 404 ]] || fail "/$path is public: status $status"

@@ -67,6 +67,8 @@ struct Plan {
     database_url: Option<String>,
     redis_url: Option<String>,
     log_format: String,
+    /// Whether chat-service serves the web client.
+    has_client: bool,
 }
 
 impl Plan {
@@ -81,6 +83,7 @@ impl Plan {
             redis_url: source.secret("REDIS_URL"),
             // The logs are files that people read.
             log_format: source.text("LOG_FORMAT", "text"),
+            has_client: source.choice("WEB_CLIENT", ("on", true), &[("off", false)]),
         };
         source.finish()?;
         Ok(plan)
@@ -125,7 +128,7 @@ impl Started {
     /// Starts all processes. Returns when one fails.
     async fn serve(&mut self, folder: &Path, plan: Plan) -> anyhow::Result<()> {
         let mut settings = plan.settings(folder)?;
-        let Plan { ports, hosts, database_url, redis_url, log_format, .. } = plan;
+        let Plan { ports, hosts, database_url, redis_url, log_format, has_client, .. } = plan;
         let database_url = if let Some(url) = database_url {
             url
         } else {
@@ -150,7 +153,7 @@ impl Started {
         settings.push(("LOG_FORMAT".to_owned(), log_format));
         let settings: Vec<_> = settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let system = self.system.insert(System::start(&logs, ports, &settings).await?);
-        announce(ports, &database_url, &redis_url, &logs);
+        announce(ports, has_client, &database_url, &redis_url, &logs);
         warn_of_others(&hosts);
         bail!(system.failed().await?)
     }
@@ -170,13 +173,16 @@ impl Started {
     }
 }
 
-fn announce(ports: Ports, database_url: &str, redis_url: &str, logs: &Path) {
+fn announce(ports: Ports, has_client: bool, database_url: &str, redis_url: &str, logs: &Path) {
     let Ports { rest, chat_grpc, notification_grpc, websocket, .. } = ports;
     let chat = ports.chat_operations.unwrap_or(rest);
     let notification = ports.notification_operations.unwrap_or(websocket);
+    println!("\nNeonChat is running. Ctrl-C stops it; the data is kept.\n");
+    if has_client {
+        println!("\x20 Client      open http://localhost:{rest}");
+    }
     println!(
-        "\nNeonChat is running. Ctrl-C stops it; the data is kept.\n\n\
-         \x20 REST        http://localhost:{rest}/api/v1, documented at http://localhost:{rest}/swagger-ui/\n\
+        "\x20 REST        http://localhost:{rest}/api/v1, documented at http://localhost:{rest}/swagger-ui/\n\
          \x20 WebSocket   ws://localhost:{websocket}/ws?token=…\n\
          \x20 gRPC        localhost:{chat_grpc} (chat-service), localhost:{notification_grpc} (notification-service)\n\
          \x20 Health      http://localhost:{chat}/health, http://localhost:{notification}/health\n\

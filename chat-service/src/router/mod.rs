@@ -13,7 +13,7 @@ use utoipa::openapi::OpenApi;
 
 use crate::{
     changes, chats, client_config, groups, health, http::routes::Routes, messages, pins, prefs, reactions,
-    request_limit::limit_requests, scheduled, services::Services, sessions, timeline, users,
+    request_limit::limit_requests, scheduled, services::Services, sessions, timeline, users, web as client,
 };
 
 /// The prefix of the API.
@@ -60,6 +60,10 @@ pub(crate) fn routes(config: &mut ServiceConfig, services: &Services, has_operat
                 .wrap(DefaultHeaders::new().add((CACHE_CONTROL, "no-store")))
                 .configure(api),
         );
+    if let Some(web) = &services.web {
+        // Last, because it matches every path.
+        client::http::routes(config, web);
+    }
 }
 
 /// Returns the paths below [`API`].

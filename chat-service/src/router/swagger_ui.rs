@@ -3,11 +3,9 @@
 use std::{borrow::Cow, io::Write as _, sync::OnceLock};
 
 use actix_web::{
-    HttpResponse,
-    http::header::{
-        AcceptEncoding, CACHE_CONTROL, CONTENT_SECURITY_POLICY, ContentEncoding, ContentType, Encoding, VARY,
-    },
-    web::{self, Bytes, Data, Header, Path, ServiceConfig},
+    HttpRequest, HttpResponse,
+    http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, ContentEncoding, ContentType, VARY},
+    web::{self, Bytes, Data, Path, ServiceConfig},
 };
 use flate2::{Compression, write::GzEncoder};
 use neonchat_common::{
@@ -16,6 +14,8 @@ use neonchat_common::{
 };
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::Config;
+
+use crate::http::encoding::accepts_gzip;
 
 const DOCUMENT: &str = "/openapi.json";
 
@@ -54,15 +54,10 @@ pub(super) fn routes(config: &mut ServiceConfig, document: &OpenApi) {
         .service(web::resource("/swagger-ui/{file:.*}").route(web::get().to(file)));
 }
 
-async fn openapi_json(
-    document: Data<Document>,
-    accept: Option<Header<AcceptEncoding>>,
-) -> Result<HttpResponse, ApiError> {
-    let codings = [Encoding::identity(), Encoding::gzip()];
-    let chosen = accept.and_then(|Header(accept)| accept.negotiate(codings.iter()));
+async fn openapi_json(document: Data<Document>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let mut response = HttpResponse::Ok();
     response.insert_header((VARY, "Accept-Encoding")).content_type(ContentType::json());
-    if chosen == Some(Encoding::gzip()) {
+    if accepts_gzip(&request) {
         response.insert_header(ContentEncoding::Gzip);
         return Ok(response.body(document.gzip().map_err(ApiError::internal)?));
     }

@@ -46,3 +46,4 @@ mod support;
 mod swagger_ui;
 mod timers;
 mod users;
+mod web_client;

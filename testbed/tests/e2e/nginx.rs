@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -14,8 +15,14 @@ use neonchat_testbed::{
     tunnel::tunnel,
 };
 use nix::{sys::signal::killpg, unistd::Pid};
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::ring,
+    pki_types::{CertificateDer, ServerName, pem::PemObject as _},
+};
 use serde_json::Value;
-use tokio::process::Command;
+use tokio::{net::TcpStream, process::Command};
+use tokio_rustls::TlsConnector;
 
 /// The timeout for the start and for a line of the log.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -37,7 +44,7 @@ impl Nginx {
         let [https, http, health] = [(); 3].map(|()| port::reserve().expect("reserve port"));
         let mut conf = fs::read_to_string(deploy.join("nginx.conf")).expect("read file");
         for (theirs, ours) in [
-            ("listen 8443 ssl;", format!("listen 127.0.0.1:{https} ssl;")),
+            ("listen 8443 ssl http2;", format!("listen 127.0.0.1:{https} ssl http2;")),
             ("listen 8000;", format!("listen 127.0.0.1:{http};")),
             ("listen 127.0.0.1:8001;", format!("listen 127.0.0.1:{health};")),
             ("/tmp/", format!("{}/", folder.display())),
@@ -84,6 +91,22 @@ impl Nginx {
     /// Opens a tunnel to the HTTPS port. Returns the port of the tunnel.
     pub(crate) async fn tunnel(&self) -> u16 {
         tunnel(("127.0.0.1".to_owned(), self.https), &self.certificate).await.expect("open tunnel")
+    }
+
+    /// Returns the protocol that a browser would get, by the list that it sends in the TLS handshake.
+    pub(crate) async fn protocol(&self) -> Option<Vec<u8>> {
+        let mut roots = RootCertStore::empty();
+        roots
+            .add(CertificateDer::from_pem_file(&self.certificate).expect("read certificate"))
+            .expect("add certificate");
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+        let config = config.with_safe_default_protocol_versions().expect("known versions");
+        let mut config = config.with_root_certificates(roots).with_no_client_auth();
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let tcp = TcpStream::connect(("127.0.0.1", self.https)).await.expect("connect");
+        let host = ServerName::try_from("localhost").expect("parse name");
+        let stream = TlsConnector::from(Arc::new(config)).connect(host, tcp).await.expect("shake hands");
+        stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec)
     }
 
     /// Returns the access log and the error log.

@@ -124,8 +124,6 @@ async fn proxy_refuses_internal_paths_and_invalid_requests() {
         (308, &format!("https://127.0.0.1:{}/api/v1/users/me?q=1", site.nginx.https()).parse().expect("parse header"))
     );
 
-    let documents = get(site.port, "/").await;
-    assert_eq!((documents.status().as_u16(), documents.headers()["location"].as_bytes()), (302, &b"/swagger-ui/"[..]));
     assert_eq!(get(site.port, "/swagger-ui/").await.status(), 200);
 
     for path in ["/health", "/metrics", "/live", "/ready", "/metrics?x=1"] {
@@ -142,6 +140,37 @@ async fn proxy_refuses_internal_paths_and_invalid_requests() {
     assert_eq!(body["code"], ErrorCode::PayloadTooLarge.as_str());
     assert_ne!(body["detail"], "The body is too large.");
     assert_is_problem(post(129 * 1024).await, ErrorCode::PayloadTooLarge, "The body is too large.").await;
+}
+
+/// One origin serves all parts, over HTTP/2.
+#[tokio::test(flavor = "multi_thread")]
+async fn proxy_serves_the_web_client_as_chat_service_sends_it() {
+    let site = Site::start().await;
+    assert_eq!(site.nginx.protocol().await.as_deref(), Some(&b"h2"[..]));
+    let client = reqwest::Client::new();
+    let get = async |path: &str, tag: &str| {
+        let request = client.get(format!("http://127.0.0.1:{}{path}", site.port)).header("accept", "text/html");
+        request.header("accept-encoding", "gzip").header("if-none-match", tag).send().await.expect("receive answer")
+    };
+    for (path, media_type) in [
+        ("/", "text/html; charset=utf-8"),
+        ("/c/1", "text/html; charset=utf-8"),
+        ("/src/main.js", "text/javascript; charset=utf-8"),
+        ("/sdk/index.js", "text/javascript; charset=utf-8"),
+    ] {
+        let answer = get(path, "").await;
+        let header = |name: &str| answer.headers().get(name).map(|value| value.to_str().expect("header as text"));
+        assert_eq!((answer.status().as_u16(), header("content-type")), (200, Some(media_type)), "{path}");
+        assert_eq!(header("cache-control"), Some("no-cache"));
+        // Others may be too small.
+        if path == "/sdk/index.js" {
+            assert_eq!(header("content-encoding"), Some("gzip"));
+        }
+        assert_eq!(answer.headers().get_all("content-security-policy").iter().count(), 1);
+        let policy = header("content-security-policy").expect("header is present");
+        assert!(policy.contains("trusted-types neonchat"), "{policy}");
+        assert_eq!(get(path, header("etag").expect("header is present")).await.status(), 304, "{path}");
+    }
 }
 
 /// The health check of the container asks the operations ports of the services.

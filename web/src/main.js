@@ -1,0 +1,3 @@
+import { NeonChat } from '/sdk/index.js';
+
+document.body.textContent = NeonChat.name;
