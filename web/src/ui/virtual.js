@@ -22,6 +22,7 @@ import { Heights } from '../lib/heights.js';
  * @property {(isEnd: boolean) => void} onEnd whether the view is at the end
  * @property {() => void} [onGoToEnd] End was pressed
  * @property {Anchor} [start]
+ * @property {{current: any}} handle gets the list
  */
 
 /** Height of a row that was never in the document. */
@@ -203,6 +204,7 @@ export class VirtualList extends Component {
 
   /** @override */
   componentDidMount() {
+    this.props.handle.current = this;
     this.observer.observe(/** @type {HTMLElement} */ (this.box));
     this.settle();
   }
@@ -214,6 +216,7 @@ export class VirtualList extends Component {
 
   /** @override */
   componentWillUnmount() {
+    this.props.handle.current = null;
     this.observer.disconnect();
   }
 
