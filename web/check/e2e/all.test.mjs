@@ -280,10 +280,11 @@ describe('the web client', { concurrency: 3 }, () => {
     await alice.composer.fill('for Carol, longer');
     await alice.page.waitForTimeout(1_000);
     // The tab ends without an event.
-    const crashed = alice.page;
-    alice.page = await alice.tab();
-    const session = await alice.context.newCDPSession(crashed);
+    const crash = alice.page.waitForEvent('crash');
+    const session = await alice.context.newCDPSession(alice.page);
     session.send('Page.crash').catch(() => {});
+    await crash;
+    alice.page = await alice.tab();
     await alice.goto('/');
     await alice.openChat(carol.name);
     assert.equal(await alice.composer.inputValue(), 'for Carol, longer');
@@ -385,7 +386,6 @@ describe('the web client', { concurrency: 3 }, () => {
     await page.getByRole('heading', { name: carol.name, level: 1 }).waitFor();
     await page.reload();
     await page.getByRole('heading', { name: carol.name, level: 1 }).waitFor();
-    await page.evaluate(() => /** @type {HTMLElement} */ (document.activeElement)?.blur());
     await page.keyboard.press('Tab');
     assert.equal(await focused(), 'Skip to messages');
     await page.keyboard.press('Enter');
@@ -400,16 +400,17 @@ describe('the web client', { concurrency: 3 }, () => {
     await alice.openChat(bob.name);
     await bob.write('the question');
     const act = async (text, name) => {
-      await alice.article(text).hover();
-      await alice.article(text).getByRole('button', { name: 'Message actions' }).click();
+      // A quote has the text too.
+      await alice.article(text).first().hover();
+      await alice.article(text).first().getByRole('button', { name: 'Message actions' }).click();
       await page.getByRole('menuitem', { name, exact: true }).click();
     };
     await act('the question', 'Reply');
     await alice.write('the answer');
     await bob.article('the answer').getByRole('button').filter({ hasText: 'the question' }).waitFor();
     await act('the question', '👍');
-    await bob.article('the question').getByRole('button', { name: '👍 1 reaction' }).click();
-    await alice.article('the question').getByRole('button', { name: '👍 2 reactions' }).waitFor();
+    await bob.article('the question').first().getByRole('button', { name: '👍 1 reaction' }).click();
+    await alice.article('the question').first().getByRole('button', { name: '👍 2 reactions' }).waitFor();
     await alice.state('the answer', 'Read').waitFor();
 
     await alice.articles.last().hover();
