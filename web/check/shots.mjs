@@ -82,6 +82,7 @@ try {
       await shot('chat');
       await person.article('Deal').click({ button: 'right' });
       await page.getByRole('menu').waitFor();
+      await page.waitForTimeout(300);
       await shot('menu');
       await page.keyboard.press('Escape');
       await person.article('Then go home').getByRole('button', { name: 'Message actions' }).click();
@@ -102,7 +103,7 @@ try {
     }
   }
   const newcomer = await world.person({ viewport: SIZES.wide });
-  await newcomer.page.getByText('No chats yet').waitFor();
+  await newcomer.page.getByRole('button', { name: 'Find people' }).waitFor();
   await newcomer.page.screenshot({ path: `${folder}empty-dark-wide.png` });
   console.log(`web: screenshots are in ${folder}`);
 } finally {
