@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict';
+import { beforeEach, describe, it, mock } from 'node:test';
+import { fakeBrowser } from './support.mjs';
+
+fakeBrowser();
+const { createReading } = await import('../../src/state/reading.js');
+const { isMine } = await import('../../src/state/reacting.js');
+const { linksIn, partsOf } = await import('../../src/views/text.js');
+const { draftOf, setDraft } = await import('../../src/state/drafts.js');
+const { load } = await import('../../src/lib/storage.js');
+
+/** Lets time pass, in steps: a timer that another one sets begins then, and not at the end. */
+function pass(ms) {
+  for (; ms > 0; ms -= 50) mock.timers.tick(Math.min(ms, 50));
+}
+
+describe('reading', () => {
+  let told, isAttentive, reading;
+  beforeEach(() => {
+    mock.timers.reset();
+    mock.timers.enable({ apis: ['setTimeout'] });
+    told = [];
+    isAttentive = true;
+    reading = createReading((seq) => told.push(seq), () => isAttentive);
+  });
+
+  it('counts what was in view for a while', () => {
+    reading.see(5);
+    mock.timers.tick(399);
+    assert.deepEqual(told, []);
+    mock.timers.tick(1);
+    pass(500);
+    assert.deepEqual(told, [5]);
+  });
+
+  it('does not count what is scrolled past', () => {
+    reading.see(5);
+    pass(300);
+    reading.see(2);
+    pass(700);
+    assert.deepEqual(told, [2]);
+  });
+
+  it('counts what comes into view while the first is looked at', () => {
+    reading.see(5);
+    pass(300);
+    reading.see(9);
+    pass(2000);
+    assert.deepEqual(told, [9]);
+  });
+
+  it('reads nothing without attention', () => {
+    isAttentive = false;
+    reading.see(5);
+    pass(5000);
+    assert.deepEqual(told, []);
+    isAttentive = true;
+    reading.attend();
+    pass(1000);
+    assert.deepEqual(told, [5]);
+  });
+
+  it('reads nothing if the attention ends too early', () => {
+    reading.see(5);
+    pass(200);
+    isAttentive = false;
+    reading.attend();
+    pass(5000);
+    assert.deepEqual(told, []);
+  });
+
+  it('tells what was read when the chat is left', () => {
+    reading.see(5);
+    pass(450);
+    reading.stop();
+    assert.deepEqual(told, [5]);
+  });
+});
+
+describe('reactions', () => {
+  it('knows one’s own from what is newest', () => {
+    assert.equal(isMine({ my_reactions: ['👍'] }, { emoji: '👍', count: 1, recent: ['bob'] }, 'me'), false);
+    assert.equal(isMine({}, { emoji: '👍', count: 1, recent: ['me'] }, 'me'), true);
+    assert.equal(isMine({ my_reactions: ['👍'] }, { emoji: '👍', count: 9, recent: ['a', 'b', 'c'] }, 'me'), true);
+  });
+});
+
+describe('text', () => {
+  const plain = (parts) => parts.map((part) => (part.type === 'text' ? part.text : { [part.entity.type]: plain(part.parts) }));
+  it('nests entities', () => {
+    const entities = [{ type: 'bold', offset: 0, length: 9 }, { type: 'italic', offset: 5, length: 4 }];
+    assert.deepEqual(plain(partsOf('bold both plain', entities)), [{ bold: ['bold ', { italic: ['both'] }] }, ' plain']);
+  });
+  it('cuts entities that overlap', () => {
+    const entities = [{ type: 'bold', offset: 0, length: 4 }, { type: 'italic', offset: 2, length: 4 }];
+    assert.deepEqual(plain(partsOf('abcdef', entities)), [{ bold: ['ab', { italic: ['cd'] }] }, { italic: ['ef'] }]);
+  });
+  it('keeps the whole text, whatever the entities say', () => {
+    const entities = [{ type: 'bold', offset: 2, length: 100 }, { type: 'code', offset: 90, length: 5 }];
+    const whole = (parts) => parts.map((part) => (part.type === 'text' ? part.text : whole(part.parts))).join('');
+    assert.equal(whole(partsOf('🙂 emoji', entities)), '🙂 emoji');
+  });
+  it('finds links, without the punctuation behind them', () => {
+    assert.deepEqual(linksIn('see https://example.org/a?b=1, and http://x.y.').map(({ url }) => url), ['https://example.org/a?b=1', 'http://x.y']);
+    assert.deepEqual(linksIn('javascript:alert(1)'), []);
+  });
+});
+
+describe('drafts', () => {
+  it('are stored soon after the last key', () => {
+    mock.timers.reset();
+    mock.timers.enable({ apis: ['setTimeout'] });
+    setDraft('c1', { text: 'Hel' });
+    setDraft('c1', { text: 'Hello' });
+    assert.equal(draftOf('c1').value.text, 'Hello');
+    pass(300);
+    assert.equal(load('draft.c1').text, 'Hello');
+  });
+});

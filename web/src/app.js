@@ -1,0 +1,35 @@
+import { effect, signal } from '../vendor/signals.js';
+import { div, h } from './lib/dom.js';
+import { navigate, route } from './routes.js';
+import { openClient, user } from './state/session.js';
+import { Frame } from './ui/skeleton.js';
+import { SignIn } from './views/login.js';
+
+/** The view of a signed-in user. @type {import('../vendor/signals.js').Signal<import('preact').ComponentType | undefined>} */
+const Messenger = signal(undefined);
+let isLoading = false;
+
+function loadMessenger() {
+  if (isLoading) return;
+  isLoading = true;
+  Promise.all([import('./views/messenger.js'), openClient()]).then(
+    ([{ Messenger: loaded, start }]) => {
+      start();
+      Messenger.value = loaded;
+    },
+    // Without a network: it is tried again with the next sign-in or reload.
+    () => (isLoading = false)
+  );
+}
+
+/** The sign-in form at any path while nobody is signed in; the path stays, so that one is there afterwards. */
+export function App() {
+  if (!user.value) return h(SignIn, {});
+  return Messenger.value ? h(Messenger.value, {}) : div({ class: 'app' }, h(Frame, {}));
+}
+
+effect(() => {
+  if (!user.value) return;
+  loadMessenger();
+  if (/^(login|register|other)$/.test(route.value.name)) navigate('/', { replace: true });
+});

@@ -1,0 +1,65 @@
+import { button, div } from '../lib/dom.js';
+import { t } from '../lib/i18n.js';
+import { chatOf } from '../state/chats.js';
+import { client } from '../state/client.js';
+import { startEdit, startReply } from '../state/compose.js';
+import { explain } from '../state/explain.js';
+import { pinsOf, togglePin } from '../state/pins.js';
+import { toggleReaction } from '../state/reacting.js';
+import { isOwn, isProtected, may } from '../state/rights.js';
+import { confirm } from '../ui/dialog.js';
+import { showLater } from '../ui/later.js';
+import { closeMenu, openMenu } from '../ui/menu.js';
+import { toast } from '../ui/toast.js';
+
+/**
+ * @typedef {import('../state/segments.js').Row} Row
+ * @typedef {import('../ui/menu.js').MenuItem} MenuItem
+ */
+
+const QUICK = ['👍', '❤️', '😂', '😮', '😢', '🔥'];
+const MORE = [...QUICK, '👏', '🎉', '🙏', '👀', '💯', '✅', '🤔', '😍', '😎', '🥳', '😡', '👎', '💔', '🚀', '☕', '🤝', '🫡', '🤷'];
+
+const refused = (/** @type {any} */ error) => toast(explain(error), { isError: true });
+
+/** A row of emoji on top of a menu. @param {string} chatId @param {Row} row @param {string[]} emojis */
+const palette = (chatId, row, emojis) =>
+  div(
+    { class: 'palette', role: 'group', 'aria-label': t().react },
+    emojis.map((emoji) =>
+      button({ key: emoji, type: 'button', role: 'menuitem', tabIndex: -1, class: 'palette-item', 'aria-label': emoji, onClick: () => (closeMenu(), toggleReaction(chatId, row.message, emoji)) }, emoji)
+    )
+  );
+
+/**
+ * Opens the menu of a message: only with what the user may do.
+ * @param {HTMLElement} from
+ * @param {Row} row
+ * @param {string} chatId
+ * @param {{x: number, y: number}} [point]
+ */
+export function openActions(from, row, chatId, point) {
+  const texts = t();
+  const { message } = row;
+  const mayReact = may(chatId, 'react');
+  const mayPin = may(chatId, 'pin');
+  const isPinned = pinsOf(chatId).peek().some(({ id }) => id === message.id);
+  /** @type {(MenuItem | false)[]} */
+  const items = [
+    may(chatId, 'send') && { name: texts.reply, icon: 'reply', run: () => startReply(chatId, message) },
+    isOwn(message) && !message.forward && { name: texts.edit, icon: 'edit', run: () => startEdit(chatId, message) },
+    mayReact && { name: texts.react, icon: 'smile', run: () => openMenu({ from, point, label: texts.react, items: [], top: palette(chatId, row, MORE) }) },
+    !isProtected(chatId) && { name: texts.forward, icon: 'forward', run: () => showLater(() => import('./forward.js'), { chatId, message }) },
+    { name: texts.copy, icon: 'copy', run: () => navigator.clipboard.writeText(message.text).then(() => toast(texts.copied), refused) },
+    mayPin && { name: isPinned ? texts.unpin : texts.pin, icon: 'pin', run: () => togglePin(chatId, message.id, !isPinned).catch(refused) },
+    isOwn(message) && chatOf(chatId)?.type === 'group' && { name: texts.seenBy, icon: 'eye', run: () => showLater(() => import('./seen-by.js'), { chatId, message }) },
+    (isOwn(message) || (chatOf(chatId)?.type !== 'direct' && may(chatId, 'delete'))) && { name: texts.delete, icon: 'trash', isDanger: true, run: () => askToDelete(chatId, row) },
+  ];
+  openMenu({ from, point, label: texts.messageActions, items: items.filter((item) => item !== false), top: mayReact ? palette(chatId, row, QUICK) : undefined });
+}
+
+/** @param {string} chatId @param {Row} row */
+function askToDelete(chatId, { message }) {
+  const texts = t();
+  confirm({ title: texts.deleteQuestion, text: texts.deleteExplanation, action: texts.delete, onConfirm: () => client.delete(chatId, [message]) });
+}

@@ -1,0 +1,103 @@
+import { useEffect, useRef, useState } from '../../vendor/hooks.js';
+import { div, h, input, label, p, span } from '../lib/dom.js';
+import { t } from '../lib/i18n.js';
+import { navigate } from '../routes.js';
+import { openDirect } from '../state/chats.js';
+import { client } from '../state/client.js';
+import { focusRequests } from '../state/compose.js';
+import { explain } from '../state/explain.js';
+import { learn } from '../state/people.js';
+import { myId } from '../state/session.js';
+import { Avatar } from '../ui/avatar.js';
+import { Dialog } from '../ui/dialog.js';
+import { toast } from '../ui/toast.js';
+
+/** @typedef {{id: string, username: string, name?: string}} Person */
+
+/** Keys that follow soon do not ask the server each. */
+const PAUSE = 200;
+const MOST = 20;
+
+/** Finds somebody, and opens the chat. @param {{close: () => void}} props */
+export function View({ close }) {
+  const texts = t();
+  const [query, setQuery] = useState('');
+  const [found, setFound] = useState(/** @type {Person[] | null} */ (null));
+  const [active, setActive] = useState(0);
+  const list = useRef(/** @type {HTMLDivElement | null} */ (null));
+
+  useEffect(() => {
+    const q = query.trim();
+    if (!q) return setFound(null);
+    let isWanted = true;
+    const timer = setTimeout(async () => {
+      try {
+        const { users } = await client.rest.get('/users', { q, limit: MOST });
+        if (!isWanted) return;
+        learn(users);
+        setFound(users.filter(({ id }) => id !== myId()));
+        setActive(0);
+      } catch (error) {
+        if (isWanted) toast(explain(/** @type {any} */ (error)), { isError: true });
+      }
+    }, PAUSE);
+    return () => {
+      isWanted = false;
+      clearTimeout(timer);
+    };
+  }, [query]);
+  useEffect(() => list.current?.children[active]?.scrollIntoView({ block: 'nearest' }), [active]);
+
+  /** @param {Person} person */
+  async function take({ id }) {
+    try {
+      const chat = await openDirect(id);
+      close();
+      navigate(`/c/${chat.id}`);
+      // After the dialog has given the focus back.
+      setTimeout(() => focusRequests.value++);
+    } catch (error) {
+      toast(explain(/** @type {any} */ (error)), { isError: true });
+    }
+  }
+
+  /** @param {KeyboardEvent} event */
+  function onKeyDown(event) {
+    const count = found?.length ?? 0;
+    if (!count) return;
+    if (event.key === 'ArrowDown') setActive((active + 1) % count);
+    else if (event.key === 'ArrowUp') setActive((active + count - 1) % count);
+    else if (event.key === 'Enter' && found) take(found[active]);
+    else return;
+    event.preventDefault();
+  }
+
+  return h(
+    Dialog,
+    { title: texts.newChat, close },
+    label({ class: 'hidden', for: 'people-query' }, texts.findPeople),
+    input({
+      ...{ id: 'people-query', class: 'input', type: 'text', role: 'combobox', autocomplete: 'off', autocapitalize: 'none', spellcheck: false, autofocus: true, dir: 'auto' },
+      ...{ value: query, placeholder: texts.findPeople, onKeyDown, onInput: (event) => setQuery(event.currentTarget.value) },
+      'aria-expanded': found?.length ? 'true' : 'false',
+      'aria-controls': 'people',
+      'aria-autocomplete': 'list',
+      'aria-activedescendant': found?.length ? `person-${found[active]?.id}` : undefined,
+    }),
+    div(
+      { class: 'people', id: 'people', role: 'listbox', 'aria-label': texts.people, ref: list },
+      found?.map((person, n) =>
+        div(
+          {
+            ...{ key: person.id, id: `person-${person.id}`, class: 'person', role: 'option', 'aria-selected': n === active ? 'true' : 'false' },
+            onClick: () => take(person),
+          },
+          h(Avatar, { id: person.id, name: person.name ?? person.username }),
+          span({ class: 'person-name' }, person.name ?? person.username),
+          person.name && span({ class: 'person-more' }, person.username)
+        )
+      )
+    ),
+    !found?.length && p({ class: 'people-hint', role: 'status' }, found ? texts.nobodyFound : texts.findHint)
+  );
+}

@@ -1,0 +1,79 @@
+// The only module that knows the SDK. The others get the client from here.
+import { NeonChat, indexedDbStore } from '/sdk/index.js';
+import { computed, signal } from '../../vendor/signals.js';
+import { load, save } from '../lib/storage.js';
+
+/**
+ * @typedef {import('/sdk/index.js').Client} Client
+ * @typedef {import('/sdk/index.js').ChatItem} ChatItem
+ * @typedef {import('/sdk/index.js').Message} Message
+ * @typedef {import('/sdk/index.js').Pending} Pending
+ * @typedef {import('/sdk/index.js').Frame} Frame
+ * @typedef {import('/sdk/index.js').Status} Status
+ * @typedef {import('./session.js').User} User
+ */
+
+/** Set by `open`, before anything else can use it. @type {Client} */
+export let client;
+
+/** @type {import('../../vendor/signals.js').Signal<Status>} */
+export const status = signal({ state: 'stopped' });
+export const isOnline = signal(navigator.onLine);
+
+/** Without a connection: why. */
+export const connection = computed(() => {
+  const { state, reason } = status.value;
+  if (!isOnline.value || state === 'offline') return 'waiting';
+  if (state === 'live' || state === 'signed_out') return 'live';
+  return state === 'stopped' && reason === 'closed' ? 'stopped' : 'connecting';
+});
+
+/** Whether the chats are those of the server, and not only what the store had. */
+export const isListed = signal(false);
+
+/** Whether the browser keeps nothing, for instance in a private window. */
+export const storeFailed = signal(false);
+
+/** Where the WebSocket is. It is asked for once and kept, so that the client starts without a network. */
+async function webSocketUrl() {
+  const asked = fetch('/api/v1/client-config').then(async (answer) => {
+    if (!answer.ok) throw new Error(`client-config: ${answer.status}`);
+    const config = await answer.json();
+    save('config', config);
+    return config;
+  });
+  const stored = load('config');
+  // The answer is for the next start then.
+  asked.catch(() => {});
+  const config = stored ?? (await asked.catch(() => undefined));
+  return config?.ws_url;
+}
+
+/**
+ * Makes the client, and connects if somebody is signed in.
+ * @param {(user: User | null, reason?: string) => void} changed
+ */
+export async function open(changed) {
+  client = new NeonChat({ url: location.origin, webSocketUrl: await webSocketUrl(), store: indexedDbStore('neonchat') });
+  client.on('state', (next) => {
+    status.value = next;
+    // Without a connection nothing better will come.
+    if (/waiting|offline/.test(next.state)) isListed.value = true;
+    else if (next.state === 'signed_out') isListed.value = false;
+    // Another tab has the connection, and has told its chats before.
+    else if (next.state === 'live' && !client.isLeader) isListed.value = true;
+    if (next.state === 'signed_out') changed(null, next.reason);
+    else if (client.session) changed(client.session.user);
+  });
+  client.on('chat', ({ type }) => {
+    if (type === 'chats' && /syncing|live/.test(client.state)) isListed.value = true;
+  });
+  client.on('error', ({ code }) => {
+    if (code === 'store_failed') storeFailed.value = true;
+  });
+  for (const name of ['online', 'offline']) addEventListener(name, () => (isOnline.value = navigator.onLine));
+  document.addEventListener('visibilitychange', () => client.presence(document.hidden ? 'away' : 'online'));
+  await client.open();
+  changed(client.session?.user ?? null);
+  client.start();
+}

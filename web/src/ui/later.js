@@ -1,0 +1,34 @@
+import { useEffect, useState } from '../../vendor/hooks.js';
+import { h } from '../lib/dom.js';
+import { t } from '../lib/i18n.js';
+import { explain } from '../state/explain.js';
+import { showDialog } from './dialog.js';
+import { toast } from './toast.js';
+
+/**
+ * A view that is loaded when it is first shown. Its module is in `later/` and exports `View`.
+ * @template P
+ * @param {{load: () => Promise<{View: import('preact').ComponentType<P>}>, props: P}} props
+ */
+export function Later({ load, props }) {
+  const [View, setView] = useState(/** @type {{now?: import('preact').ComponentType<any>}} */ ({}));
+  useEffect(() => {
+    load().then(({ View }) => setView({ now: View }), (error) => toast(explain(error), { isError: true }));
+  }, []);
+  return View.now ? h(View.now, /** @type {any} */ (props)) : null;
+}
+
+/**
+ * Loads a dialog of `later/` and shows it. The module exports `View`, which gets `close` beside the given props.
+ * @template {object} P
+ * @param {() => Promise<{View: import('preact').ComponentType<P & {close: () => void}>}>} load
+ * @param {P} props
+ */
+export async function showLater(load, props) {
+  try {
+    const { View } = await load();
+    showDialog((close) => h(/** @type {import('preact').ComponentType<any>} */ (View), { ...props, close }));
+  } catch {
+    toast(t().errorNetwork, { isError: true });
+  }
+}

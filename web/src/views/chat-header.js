@@ -1,0 +1,43 @@
+import { div, h, h1, header, span } from '../lib/dom.js';
+import { t } from '../lib/i18n.js';
+import { lastSeen } from '../lib/time.js';
+import { leave } from '../routes.js';
+import { titleOf } from '../state/chats.js';
+import { nameOf, presenceOf } from '../state/people.js';
+import { typingIn } from '../state/typing.js';
+import { Avatar } from '../ui/avatar.js';
+import { IconButton } from '../ui/button.js';
+
+/** @param {import('../state/client.js').ChatItem} chat */
+function about({ type, partner, member_count = 0 }) {
+  const texts = t();
+  if (type === 'group') return texts.members(member_count);
+  if (type === 'channel') return texts.subscribers(member_count);
+  const presence = partner && presenceOf(partner.id);
+  if (!presence) return '';
+  if (presence.status !== 'offline') return texts[presence.status];
+  return presence.last_seen_at ? lastSeen(presence.last_seen_at) : texts.offline;
+}
+
+/** @param {string[] | undefined} users */
+function typingText(users) {
+  const names = users?.map(nameOf).filter(Boolean).slice(0, 3) ?? [];
+  if (!names.length) return '';
+  return names.length === 1 ? t().isTyping(names[0]) : t().areTyping(names.join(', '));
+}
+
+/** @param {{chat: import('../state/client.js').ChatItem}} props */
+export function ChatHeader({ chat }) {
+  const typing = typingText(typingIn(chat.id));
+  const { partner } = chat;
+  return header(
+    { class: 'main-head' },
+    h(IconButton, { icon: 'back', name: t().backToChats, class: 'back', onClick: () => leave('/') }),
+    h(Avatar, { id: partner?.id ?? chat.id, name: titleOf(chat), user: partner?.id, size: 'small' }),
+    div(
+      { class: 'main-titles' },
+      h1({ class: 'main-title', dir: 'auto' }, titleOf(chat)),
+      div({ class: 'main-about' }, span({ class: 'typing', role: 'status' }, typing), !typing && about(chat))
+    )
+  );
+}

@@ -1,0 +1,127 @@
+import { useEffect, useRef } from '../../vendor/hooks.js';
+import { button, div, footer, form, h, label, span, textarea } from '../lib/dom.js';
+import { t } from '../lib/i18n.js';
+import { hasMoved } from '../routes.js';
+import { canSend } from '../state/chats.js';
+import { MOST, editLast, editing, focusRequests, leaveMode, lengthOf, setText, submit, textOf } from '../state/compose.js';
+import { draftOf, flushDraft } from '../state/drafts.js';
+import { stopTyping, tellTyping } from '../state/typing.js';
+import { IconButton } from '../ui/button.js';
+import { Icon } from '../ui/icons.js';
+import { toast } from '../ui/toast.js';
+import { Completion, createCompletion } from './completion.js';
+import { senderName, useOriginal } from './quote.js';
+
+/** From here on the number of characters that are left is shown. */
+const NEARLY = MOST - 200;
+/** Where there is no keyboard the focus would only open one on the screen. */
+const hasKeyboard = () => matchMedia('(hover: hover)').matches;
+
+/** Where messages are written. @param {{chat: import('../state/client.js').ChatItem}} props */
+export function Composer({ chat }) {
+  const { id } = chat;
+  const texts = t();
+  const field = useRef(/** @type {HTMLTextAreaElement | null} */ (null));
+  const completion = useRef(createCompletion(id)).current;
+  const text = textOf(id);
+  const length = lengthOf(text);
+  const edit = editing.value?.chatId === id ? editing.value : null;
+
+  useEffect(() => {
+    if (hasMoved && hasKeyboard()) field.current?.focus({ preventScroll: true });
+    return () => {
+      flushDraft(id);
+      stopTyping(id);
+      if (editing.peek()?.chatId === id) editing.value = null;
+    };
+  }, []);
+  const wanted = focusRequests.value;
+  useEffect(() => {
+    if (!wanted) return;
+    const box = field.current;
+    box?.focus({ preventScroll: true });
+    box?.setSelectionRange(box.value.length, box.value.length);
+  }, [wanted]);
+  useEffect(() => fit(field.current), [text]);
+
+  if (!canSend(chat)) return footer({ class: 'composer closed' }, texts.readOnly);
+
+  /** @param {{silent?: boolean}} [options] */
+  function send(options) {
+    // Not the text of the last render: the key may come before the next one.
+    const { value } = /** @type {HTMLTextAreaElement} */ (field.current);
+    if (lengthOf(value.trim()) > MOST) toast(texts.tooLong(lengthOf(value.trim()) - MOST), { isError: true });
+    submit(id, value, options);
+    field.current?.focus({ preventScroll: true });
+  }
+
+  /** @param {KeyboardEvent} event */
+  function onKeyDown(event) {
+    if (event.isComposing || event.keyCode === 229) return;
+    if (completion.onKeyDown(event)) event.preventDefault();
+    else if (event.key === 'Enter' && !event.shiftKey && !event.altKey) {
+      event.preventDefault();
+      send();
+    } else if (event.key === 'Escape') {
+      if (leaveMode(id)) event.preventDefault();
+    } else if (event.key === 'ArrowUp' && !event.altKey && !textOf(id) && !edit && editLast(id)) event.preventDefault();
+  }
+
+  return footer(
+    { class: 'composer' },
+    h(Completion, { completion }),
+    h(Mode, { chatId: id }),
+    form(
+      {
+        class: 'composer-form',
+        onSubmit(event) {
+          event.preventDefault();
+          send();
+        },
+      },
+      label({ class: 'hidden', for: 'composer' }, texts.message),
+      textarea({
+        ...{ id: 'composer', ref: field, class: 'composer-field', rows: 1, dir: 'auto', value: text, placeholder: texts.message, enterkeyhint: 'send' },
+        ...completion.attributes(),
+        onInput({ currentTarget }) {
+          setText(id, currentTarget.value);
+          if (!edit) tellTyping(id, currentTarget.value);
+          completion.look(currentTarget);
+        },
+        onKeyDown,
+        onBlur: () => completion.close(),
+      }),
+      length > NEARLY && span({ class: length > MOST ? 'counter over' : 'counter', role: length > MOST ? 'alert' : undefined }, length > MOST ? texts.tooLong(length - MOST) : texts.charactersLeft(MOST - length)),
+      div(
+        { class: 'composer-buttons' },
+        !edit && text.trim() !== '' && h(IconButton, { icon: 'clock', name: texts.sendOptions, 'aria-haspopup': 'menu', class: 'send-options', onClick: (event) => openSendMenu(/** @type {HTMLElement} */ (event.currentTarget), id, () => send({ silent: true })) }),
+        button({ type: 'submit', class: 'send', 'aria-label': texts.send, title: texts.send, 'aria-disabled': !text.trim() || length > MOST ? 'true' : undefined }, h(Icon, { name: edit ? 'check' : 'send' }))
+      )
+    )
+  );
+}
+
+/** @param {HTMLElement} from @param {string} chatId @param {() => void} sendSilently */
+const openSendMenu = async (from, chatId, sendSilently) => (await import('../later/send-menu.js')).openSendMenu(from, chatId, sendSilently);
+
+/** Browsers without `field-sizing` need help to make the field as high as its text. @param {HTMLTextAreaElement | null} box */
+function fit(box) {
+  if (!box || CSS.supports('field-sizing', 'content')) return;
+  box.style.height = 'auto';
+  box.style.height = `${box.scrollHeight}px`;
+}
+
+/** Above the field: the message that is answered or edited. @param {{chatId: string}} props */
+function Mode({ chatId }) {
+  const texts = t();
+  const edit = editing.value?.chatId === chatId ? editing.value.message : undefined;
+  const reply = useOriginal(chatId, edit ? undefined : draftOf(chatId).value?.reply_to);
+  const message = edit ?? reply;
+  if (!message || (!edit && !draftOf(chatId).value?.reply_to)) return null;
+  return div(
+    { class: 'mode' },
+    h(Icon, { name: edit ? 'edit' : 'reply' }),
+    div({ class: 'mode-lines' }, span({ class: 'mode-name' }, edit ? texts.editing : texts.replyTo(senderName(message.sender_id))), span({ class: 'mode-text', dir: 'auto' }, message.text)),
+    h(IconButton, { icon: 'close', name: texts.cancel, onClick: () => leaveMode(chatId) })
+  );
+}

@@ -1,0 +1,97 @@
+import { effect } from '../../vendor/signals.js';
+import { useEffect } from '../../vendor/hooks.js';
+import { a, div, h, main } from '../lib/dom.js';
+import { focusOn } from '../lib/focus.js';
+import { t } from '../lib/i18n.js';
+import { listen } from '../lib/keys.js';
+import { update } from '../lib/trusted.js';
+import { navigate, route } from '../routes.js';
+import { chatOf, forgetChats, shownChats, startChats, titleOf, unreadTotal } from '../state/chats.js';
+import { client, storeFailed } from '../state/client.js';
+import { forgetDrafts, startDrafts } from '../state/drafts.js';
+import { explain } from '../state/explain.js';
+import { startPeople } from '../state/people.js';
+import { startPins } from '../state/pins.js';
+import { startReceipts } from '../state/receipts.js';
+import { user } from '../state/session.js';
+import { forgetTimelines } from '../state/timelines.js';
+import { startTyping } from '../state/typing.js';
+import { Dialogs } from '../ui/dialog.js';
+import { Later } from '../ui/later.js';
+import { Menus } from '../ui/menu.js';
+import { Toasts, toast } from '../ui/toast.js';
+import { Chat } from './chat.js';
+import { Connection } from './connection.js';
+import { Sidebar } from './sidebar.js';
+import { Empty } from '../ui/empty.js';
+
+/** Follows the client. Called once, when it is there. */
+export function start() {
+  startPeople();
+  startTyping();
+  startDrafts();
+  startReceipts();
+  startPins();
+  startChats();
+  let former = user.peek()?.id;
+  effect(() => {
+    const id = user.value?.id;
+    if (former && id !== former) [forgetChats, forgetDrafts, forgetTimelines].forEach((forget) => forget());
+    former = id ?? former;
+  });
+  effect(() => {
+    const { name, ...where } = route.value;
+    const chat = name === 'chat' && 'chat' in where ? chatOf(where.chat) : undefined;
+    const view = name === 'settings' ? t().settings : chat ? titleOf(chat) : '';
+    document.title = `${unreadTotal.value ? `(${unreadTotal.value}) ` : ''}${view ? `${view} · ` : ''}NeonChat`;
+  });
+  effect(() => {
+    if (storeFailed.value) toast(t().storeFailed);
+  });
+  effect(() => {
+    if (update.value) toast(t().updateReady, { action: { name: t().reload, run: update.value } });
+  });
+  client.on('system', ({ text }) => toast(text));
+  client.on('event', ({ type }) => {
+    if (type === 'scheduled_failed') toast(t().scheduledFailed, { isError: true });
+  });
+  // A message that is refused says so in its place; the rest of what is refused is told here.
+  client.on('outbox', ({ type, entry }) => {
+    if (type !== 'failed' || entry.frame.type === 'message') return;
+    toast(explain(entry), { isError: true });
+    client.outbox.cancel(entry.request_id);
+  });
+}
+
+/** Opens the chat before or after the present one. @param {number} step */
+function move(step) {
+  const list = shownChats.peek();
+  const now = route.peek();
+  const at = list.findIndex(({ id }) => now.name === 'chat' && id === now.chat);
+  const next = list[at < 0 ? (step > 0 ? 0 : list.length - 1) : at + step];
+  if (next) navigate(`/c/${next.id}`);
+}
+
+/** @returns {void | false} */
+const search = () => (focusOn('#filter') ? undefined : false);
+
+export function Messenger() {
+  useEffect(() => listen({ 'Alt+ArrowUp': () => move(-1), 'Alt+ArrowDown': () => move(1), 'Ctrl+k': search, '/': search }), []);
+  const where = route.value;
+  const isChat = where.name === 'chat';
+  return div(
+    { class: 'app', 'data-view': where.name === 'home' ? 'list' : 'main' },
+    isChat &&
+      a({ class: 'skip', href: '#messages', onClick: (event) => (event.preventDefault(), focusOn('#messages')) }, t().skipToMessages),
+    h(Sidebar, {}),
+    isChat
+      ? h(Chat, { key: where.chat, id: where.chat, seq: where.seq })
+      : where.name === 'settings'
+        ? main({ class: 'main' }, h(Later, { load: () => import('../later/settings.js'), props: {} }))
+        : main({ class: 'main idle' }, h(Empty, { icon: 'logo', title: t().pickChat, hint: t().pickChatHint })),
+    h(Connection, {}),
+    h(Menus, {}),
+    h(Dialogs, {}),
+    h(Toasts, {})
+  );
+}
