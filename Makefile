@@ -1,7 +1,7 @@
 # `make` lists the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test autobahn schemathesis backup restore demo chat chaos soak mutants compat bench pgo microbench load alerts-check clients-check sdk-js-check sdk-js-test sdk-js-e2e sdk-js-generate containers-check k8s k8s-check coverage check release-check fmt clean-data
+.PHONY: help run test autobahn schemathesis backup restore demo chat chaos soak mutants compat bench pgo microbench load alerts-check clients-check sdk-js-check sdk-js-test sdk-js-e2e sdk-js-generate web-check web-test web-e2e web-shots containers-check k8s k8s-check coverage check release-check fmt clean-data
 
 CARGO ?= cargo
 # Arguments for `cargo test`, for instance: make test ARGS='-p chat-service login'
@@ -21,7 +21,7 @@ test: ## Run all tests, with their own Postgres and Redis
 	@$(CARGO) build --workspace --bins
 	@target/debug/testbed exec $(CARGO) test $(ARGS)
 ifeq ($(ARGS),--workspace)
-	@$(MAKE) --no-print-directory sdk-js-test sdk-js-e2e
+	@$(MAKE) --no-print-directory sdk-js-test sdk-js-e2e web-test web-e2e
 endif
 
 coverage: ## Measure line coverage of all tests; fails below MINIMUM=80 percent
@@ -141,7 +141,7 @@ check: ## Check formatting, lints, licences, advisories and generated clients
 			$(CARGO) deny --offline check advisories 2>/dev/null || $(CARGO) deny fetch db >/dev/null 2>&1 \
 			&& $(CARGO) deny check advisories || echo "cargo deny: no advisory data available, advisories skipped"; }; \
 	fi
-	@$(MAKE) --no-print-directory clients-check sdk-js-check
+	@$(MAKE) --no-print-directory clients-check sdk-js-check web-check
 
 clients-check: ## Generate clients from the OpenAPI document and compile them; validate docs/asyncapi.json
 	@$(CARGO) build --workspace --bins
@@ -158,6 +158,22 @@ sdk-js-e2e: ## Test the JavaScript SDK, and the examples of docs/CLIENTS.md, aga
 	@testbed/install.sh
 	@$(CARGO) build --workspace --bins
 	@testbed/with-node.sh --chromium $@ sh -c 'sdk/js/check.sh install && exec target/debug/testbed exec node --test sdk/js/test/e2e/all.test.js'
+
+web-check: ## Check the types, the vendored libraries and the size of the web client
+	@web/check/check.sh
+
+web-test: ## Run the unit tests of the web client
+	@testbed/with-node.sh $@ sh -c 'web/check/check.sh install && exec node --test web/check/units/*.test.mjs'
+
+web-e2e: ## Test the web client in Chromium, against the services
+	@testbed/install.sh
+	@$(CARGO) build --workspace --bins
+	@testbed/with-node.sh --chromium $@ sh -c 'sdk/js/check.sh install && web/check/check.sh install && exec target/debug/testbed exec node --test web/check/e2e/*.test.mjs'
+
+web-shots: ## Write screenshots of every view of the web client into target/web
+	@testbed/install.sh
+	@$(CARGO) build --workspace --bins
+	@testbed/with-node.sh --chromium $@ sh -c 'sdk/js/check.sh install && web/check/check.sh install && exec target/debug/testbed exec node web/check/shots.mjs'
 
 sdk-js-generate: ## Generate the types of the JavaScript SDK from the OpenAPI document
 	@sdk/js/check.sh install
