@@ -1,7 +1,7 @@
 import { computed, signal } from '../vendor/signals.js';
 
 /**
- * @typedef {{name: 'home'} | {name: 'login'} | {name: 'register'} | {name: 'settings'} | {name: 'chat', chat: string, seq?: number} | {name: 'other', path: string}} Route
+ * @typedef {{name: 'home'} | {name: 'login'} | {name: 'register'} | {name: 'settings'} | {name: 'rooms'} | {name: 'invite', code: string} | {name: 'chat', chat: string, seq?: number, isInfo?: boolean} | {name: 'other', path: string}} Route
  */
 
 const pathname = signal(location.pathname);
@@ -10,11 +10,14 @@ const pathname = signal(location.pathname);
 export function parseRoute(path) {
   const [first, second, third, ...rest] = path.split('/').slice(1);
   if (!first) return { name: 'home' };
-  if ((first === 'login' || first === 'register' || first === 'settings') && second === undefined) return { name: first };
+  if ((first === 'login' || first === 'register' || first === 'settings' || first === 'rooms') && second === undefined) return { name: first };
   if (first === 'c' && second && !rest.length) {
     if (third === undefined) return { name: 'chat', chat: second };
+    if (third === 'info') return { name: 'chat', chat: second, isInfo: true };
     if (/^[1-9]\d*$/.test(third)) return { name: 'chat', chat: second, seq: Number(third) };
   }
+  // The server names `join` in the links that it makes.
+  if ((first === 'invite' || first === 'join') && second && third === undefined) return { name: 'invite', code: second };
   return { name: 'other', path };
 }
 
@@ -28,7 +31,7 @@ export const visits = signal(0);
 export function navigate(path, { replace = false } = {}) {
   if (path === location.pathname) visits.value++;
   // Chats are not a trail: Back leads from a chat to the list, however many were looked at.
-  else if (replace || (isChat(path) && isChat(location.pathname))) history.replaceState(history.state, '', path);
+  else if (replace || (isChat(path) && location.pathname.startsWith('/c/'))) history.replaceState(history.state, '', path);
   else history.pushState({ inside: true }, '', path);
   pathname.value = path;
 }
@@ -39,7 +42,7 @@ export function leave(path) {
   else navigate(path, { replace: true });
 }
 
-const isChat = (/** @type {string} */ path) => path.startsWith('/c/');
+const isChat = (/** @type {string} */ path) => path.startsWith('/c/') && !path.endsWith('/info');
 
 addEventListener('popstate', () => (pathname.value = location.pathname));
 
