@@ -4,7 +4,7 @@ import { a, div, h, main } from '../lib/dom.js';
 import { focusOn } from '../lib/focus.js';
 import { t } from '../lib/i18n.js';
 import { listen } from '../lib/keys.js';
-import { updateReady } from '../lib/trusted.js';
+import { update } from '../lib/trusted.js';
 import { navigate, route } from '../routes.js';
 import { chatOf, shownChats, startChats, titleOf, unreadTotal } from '../state/chats.js';
 import { client, storeFailed } from '../state/client.js';
@@ -49,7 +49,7 @@ export function start() {
     if (storeFailed.value) toast(t().storeFailed);
   });
   effect(() => {
-    if (updateReady.value) toast(t().updateReady, { action: { name: t().reload, run: () => location.reload() } });
+    if (update.value) toast(t().updateReady, { action: { name: t().reload, run: update.value } });
   });
   client.on('system', ({ text }) => toast(text));
   client.on('event', ({ type }) => {
