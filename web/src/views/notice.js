@@ -1,6 +1,8 @@
+import { useEffect } from '../../vendor/hooks.js';
 import { div, memo, span } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
 import { duration } from '../lib/time.js';
+import { findNotices, noticesOf } from '../state/notices.js';
 import { nameOf } from '../state/people.js';
 import { myId } from '../state/session.js';
 
@@ -63,6 +65,27 @@ export function noticeText({ type, by = '', user_ids = [], user_id = '', via, ho
   if (changed?.includes('ttl_s')) return settings.ttl_s ? event.ttl(actor, isMine, duration(settings.ttl_s)) : event.noTtl(actor, isMine, '');
   if (changed?.includes('slow_s')) return settings.slow_s ? event.slow(actor, isMine, duration(settings.slow_s)) : event.noSlow(actor, isMine, '');
   return event.settings(actor, isMine, '');
+}
+
+/** @type {Notice[]} */
+const NONE = [];
+
+/**
+ * What happened in the part of a group that is shown.
+ * @param {import('../state/client.js').ChatItem} chat
+ * @param {import('../state/timeline.js').Timeline} timeline
+ */
+export function useNotices({ id, type, first_seq, last_seq }, timeline) {
+  const rows = timeline.rows.value;
+  const isWanted = type !== 'direct' && timeline.state.value === 'ready';
+  const seqs = isWanted ? rows.map(({ message }) => message.seq).filter(Number.isFinite) : [];
+  const from = timeline.hasOlder.value ? seqs[0] : first_seq;
+  const to = timeline.hasNewer.value ? seqs[seqs.length - 1] : last_seq;
+  useEffect(() => {
+    // The messages are complete without them.
+    if (isWanted) findNotices(id, from, to, seqs).catch(() => {});
+  }, [isWanted, from, to]);
+  return isWanted ? noticesOf(id) : NONE;
 }
 
 /** A line between messages. */
