@@ -58,3 +58,15 @@ document.addEventListener('click', (event) => {
   event.preventDefault();
   navigate(link.pathname);
 });
+
+/** Where the info of a group stands beside its messages; app.css says the same. */
+const isWide = () => matchMedia('(min-width: 1100px)').matches;
+
+/** Shows the info of a group. Where it covers the chat, Back leads to the chat. @param {string} id */
+export const openInfo = (id) => navigate(`/c/${id}/info`, { replace: isWide() });
+
+/** @param {string} id */
+export function closeInfo(id) {
+  if (isWide()) navigate(`/c/${id}`, { replace: true });
+  else leave(`/c/${id}`);
+}
