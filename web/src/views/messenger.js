@@ -6,7 +6,7 @@ import { t } from '../lib/i18n.js';
 import { listen } from '../lib/keys.js';
 import { update } from '../lib/trusted.js';
 import { navigate, route } from '../routes.js';
-import { chatOf, shownChats, startChats, titleOf, unreadTotal } from '../state/chats.js';
+import { chatOf, forgetChats, shownChats, startChats, titleOf, unreadTotal } from '../state/chats.js';
 import { client, storeFailed } from '../state/client.js';
 import { forgetDrafts, startDrafts } from '../state/drafts.js';
 import { explain } from '../state/explain.js';
@@ -39,7 +39,7 @@ export function start() {
   let former = user.peek()?.id;
   effect(() => {
     const id = user.value?.id;
-    if (former && id !== former) [forgetDrafts, forgetTimelines, forgetNotices].forEach((forget) => forget());
+    if (former && id !== former) [forgetChats, forgetDrafts, forgetNotices, forgetTimelines].forEach((forget) => forget());
     former = id ?? former;
   });
   effect(() => {
