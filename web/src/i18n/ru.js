@@ -278,7 +278,7 @@ export default {
     revokeExplanation: 'По ней больше никто не вступит. Кто уже вступил, останется.',
     noInvites: 'Ссылок пока нет',
     noInvitesHint: 'Вступить может каждый, у кого есть ссылка.',
-    uses: (count) => n(count, { one: '# использование', few: '# использования', many: '# использований', other: '# использования' }),
+    uses: (count) => (count ? n(count, { one: '# использование', few: '# использования', many: '# использований', other: '# использования' }) : 'ещё не использована'),
     usesOf: (count, most) => `использований: ${count} из ${most}`,
     expiresOn: (when) => `до ${when}`,
     expired: 'срок истёк',

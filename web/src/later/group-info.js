@@ -103,9 +103,10 @@ export function View({ id }) {
   /** @param {keyof typeof PAGES} target @param {import('../ui/icons.js').IconName} icon @param {string} name @param {number} [count] */
   function row(target, icon, name, count) {
     return button(
-      { type: 'button', class: 'panel-row', 'data-page': target, 'aria-label': count ? `${name}, ${texts.requestsCount(count)}` : undefined, onClick: () => setPage(target) },
+      { type: 'button', class: 'panel-row', 'data-page': target, onClick: () => setPage(target) },
       h(Icon, { name: icon }),
       name,
+      Boolean(count) && span({ class: 'hidden' }, `, ${texts.requestsCount(count ?? 0)}`),
       Boolean(count) && span({ class: 'badge', 'aria-hidden': true }, count)
     );
   }

@@ -70,7 +70,7 @@ export function View({ isChannel: begins = false, close }) {
   const kind = (value, name) => label({ class: 'choice' }, input({ type: 'radio', name: 'kind', checked: isChannel === value, onChange: () => setChannel(value) }), span(null, name));
   return h(
     Dialog,
-    { title: isChannel ? texts.newChannel : texts.newGroup, close },
+    { title: isChannel ? texts.newChannel : texts.newGroup, close, class: 'tall' },
     form(
       { class: 'form', ref: root, noValidate: true, onSubmit: submit },
       fieldset({ class: 'choices pair', role: 'radiogroup' }, legend({ class: 'hidden' }, texts.type), kind(false, texts.group), kind(true, texts.channel)),

@@ -53,6 +53,10 @@ export function PeoplePicker({ chosen, onChange, autofocus }) {
     };
   }, [query]);
 
+  // What is found may be below the edge of a dialog.
+  const list = useRef(/** @type {HTMLDivElement | null} */ (null));
+  useEffect(() => list.current?.children[Math.max(at, Math.min(options.length - 1, 2))]?.scrollIntoView({ block: 'nearest' }), [at, options.length]);
+
   /** @param {Person} person */
   function take({ id, username, name }) {
     if (chosen.length < MOST) onChange([...chosen, { id, username, name }]);
@@ -98,7 +102,7 @@ export function PeoplePicker({ chosen, onChange, autofocus }) {
       'aria-activedescendant': options.length ? `picker-${options[at].id}` : undefined,
     }),
     div(
-      { class: 'people picked', id: 'picker-people', role: 'listbox', 'aria-label': texts.people },
+      { class: 'people picked', id: 'picker-people', role: 'listbox', 'aria-label': texts.people, ref: list },
       options.map((person, n) =>
         div(
           { key: person.id, id: `picker-${person.id}`, class: 'person', role: 'option', 'aria-selected': n === at ? 'true' : 'false', onClick: () => take(person) },

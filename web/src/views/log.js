@@ -9,6 +9,7 @@ import { draftOf } from '../state/drafts.js';
 import { learnMembers, nameOf } from '../state/people.js';
 import { createReading } from '../state/reading.js';
 import { loadReceipts } from '../state/receipts.js';
+import { may } from '../state/rights.js';
 import { myId } from '../state/session.js';
 import { timelineOf } from '../state/timelines.js';
 import { Empty } from '../ui/empty.js';
@@ -124,7 +125,7 @@ export function Log({ chat, seq }) {
       onEnd: (value) => (isEnd.value = value),
       onGoToEnd: goToEnd,
     }),
-    rows.length === 0 && !hasOlder && h(Empty, { icon: 'logo', title: texts.emptyChat, hint: draftOf(id).value ? undefined : texts.emptyChatHint }),
+    rows.length === 0 && !hasOlder && h(Empty, { icon: 'logo', title: texts.emptyChat, hint: draftOf(id).value || !may(id, 'send') ? undefined : texts.emptyChatHint }),
     (!isEnd.value || hasNewer) && h(LatestButton, { count: chat.unread_count, onClick: () => (seq === undefined ? goToEnd() : (navigate(`/c/${id}`), goToEnd())) }),
     h(Announcer, { id })
   );
