@@ -106,7 +106,7 @@ export function View({ id }) {
       { type: 'button', class: 'panel-row', 'data-page': target, onClick: () => setPage(target) },
       h(Icon, { name: icon }),
       name,
-      Boolean(count) && span({ class: 'hidden' }, `, ${texts.requestsCount(count ?? 0)}`),
+      Boolean(count) && span({ class: 'hidden' }, texts.requestsCount(count ?? 0)),
       Boolean(count) && span({ class: 'badge', 'aria-hidden': true }, count)
     );
   }
