@@ -26,6 +26,7 @@ async function reader(count, options) {
   await person.open(options);
   return { person, bob, chat };
 }
+
 /** Somebody with a chat of many messages, whose order does not matter. */
 async function crowd(count) {
   const { person, bob, chat } = await reader(0);
@@ -118,21 +119,21 @@ describe('the web client', { concurrency: 3 }, () => {
   });
 
   it('opens a chat at what is unread, and reads only what was seen', async () => {
-    const { person, bob, chat } = await reader(60);
+    const { person, bob, chat } = await reader(40);
     const { page } = person;
     await person.goto('/');
     await person.signIn();
-    await page.getByRole('link', { name: /60.unread messages/ }).waitFor();
+    await page.getByRole('link', { name: /40.unread messages/ }).waitFor();
     await person.openChat(bob.name);
     const divider = page.getByRole('separator', { name: 'Unread messages' });
     await divider.waitFor();
     assert.match((await person.texts())[0], /^message 1\./);
     assert.ok(await divider.evaluate((element) => element.getBoundingClientRect().top < 400), 'the divider is in view');
     const { read_seq } = await until2(() => bob.call('GET', `/chats/${chat}`).then(({ partner_read_seq }) => ({ read_seq: partner_read_seq })), ({ read_seq }) => read_seq > 0);
-    assert.ok(read_seq < 60, `not everything is read: ${read_seq}`);
+    assert.ok(read_seq < 40, `not everything is read: ${read_seq}`);
     await page.getByRole('button', { name: /^Latest messages, \d+ new/ }).click();
-    await person.article('message 60.').waitFor();
-    await until('everything is read', async () => (await bob.call('GET', `/chats/${chat}`)).partner_read_seq === 60);
+    await person.article('message 40.').waitFor();
+    await until('everything is read', async () => (await bob.call('GET', `/chats/${chat}`)).partner_read_seq === 40);
     await page.getByRole('button', { name: /^Latest messages/ }).waitFor({ state: 'detached' });
     await person.log.press('Home');
     await divider.waitFor();
@@ -201,11 +202,11 @@ describe('the web client', { concurrency: 3 }, () => {
   });
 
   it('goes to the message of a link, and back to the end', async () => {
-    const { person, bob, chat } = await reader(300);
-    await person.goto(`/c/${chat}/100`);
+    const { person, bob, chat } = await reader(150);
+    await person.goto(`/c/${chat}/40`);
     await person.signIn();
-    await person.article('message 100.').waitFor();
-    assert.ok(!(await person.texts()).some((text) => text.startsWith('message 300.')));
+    await person.article('message 40.').waitFor();
+    assert.ok(!(await person.texts()).some((text) => text.startsWith('message 150.')));
     await bob.send(chat, 'the newest');
     await person.page.getByRole('button', { name: /^Latest messages/ }).click();
     await person.article('the newest').waitFor();
@@ -213,7 +214,7 @@ describe('the web client', { concurrency: 3 }, () => {
   });
 
   it('keeps what is written offline through a reload, and sends it once', async () => {
-    const { alice, bob, chat } = await pair();
+    const { alice, bob, chat } = await pair({ serviceWorkers: 'allow' });
     const { page } = alice;
     await alice.openChat(bob.name);
     await alice.write('online');
@@ -507,18 +508,18 @@ describe('the web client, alone', { concurrency: false }, () => {
     if (!world.services) return test.skip('the services are not started by the tests');
     const { alice, bob, chat } = await pair();
     await alice.openChat(bob.name);
-    const texts = Array.from({ length: 12 }, (_, n) => `number ${n}`);
+    const texts = Array.from({ length: 12 }, (_, n) => `number ${n}.`);
     for (const [n, text] of texts.entries()) {
       if (n === 4) await world.services.end('chat-service', 'SIGKILL');
       await alice.write(text);
     }
-    await alice.state('number 11', 'Sending').waitFor();
+    await alice.state('number 11.', 'Sending').waitFor();
     await alice.page.reload();
-    await alice.state('number 11', 'Sending').waitFor();
+    await alice.state('number 11.', 'Sending').waitFor();
     await world.services.startChat();
-    await alice.state('number 11', 'Sent').waitFor({ timeout: 40_000 });
-    assert.deepEqual(await alice.texts(), texts);
-    assert.deepEqual(await bob.api.history(chat), texts);
+    await alice.state('number 11.', 'Sent').waitFor({ timeout: 40_000 });
+    assert.deepEqual(await alice.texts(), texts, 'shown');
+    assert.deepEqual(await bob.api.history(chat), texts, 'stored');
     await Promise.all([alice.close(), bob.close()]);
   });
 });

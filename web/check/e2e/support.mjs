@@ -124,7 +124,8 @@ export class Person {
 
   /** @param {import('playwright-core').BrowserContextOptions} [options] */
   async open(options) {
-    this.context = await this.world.browser.newContext({ locale: 'en-US', colorScheme: 'dark', viewport: { width: 1280, height: 800 }, ...options });
+    // A worker loads the whole client once more: only who goes offline needs one.
+    this.context = await this.world.browser.newContext({ serviceWorkers: 'block', locale: 'en-US', colorScheme: 'dark', viewport: { width: 1280, height: 800 }, ...options });
     this.context.setDefaultTimeout(20_000);
     await this.context.exposeFunction('complain', (text) => void this.complaints.push(text));
     await this.context.addInitScript(() => {
@@ -138,7 +139,7 @@ export class Person {
     page.on('pageerror', (error) => this.complaints.push(String(error.stack)));
     page.on('console', (message) => {
       // That a request failed is no fault of the client where the test makes it fail.
-      if (/error|warning/.test(message.type()) && !/Failed to load resource|WebSocket connection to/.test(message.text())) this.complaints.push(message.text());
+      if (/error|warning/.test(message.type()) && !/Failed to load resource|WebSocket connection to|Service Worker registration blocked/.test(message.text())) this.complaints.push(message.text());
     });
     const { host } = new URL(this.world.url);
     page.on('request', (request) => {

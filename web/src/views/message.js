@@ -63,6 +63,8 @@ export const Message = memo(
         message.forward && div({ class: 'forwarded' }, h(Icon, { name: 'forward' }), texts.forwardedFrom(nameOf(message.forward.sender_id) || texts.unknownUser)),
         message.reply_to && !isGone && h(Quote, { chatId, reply: message.reply_to }),
         div({ class: 'text', dir: 'auto' }, isGone ? span({ class: 'gone' }, texts.deletedMessage) : h(Text, { message })),
+        // Not one word with the text, where the page is read as text.
+        ' ',
         div(
           { class: 'meta' },
           message.silent && span({ title: texts.silent, role: 'img', 'aria-label': texts.silent }, h(Icon, { name: 'silent' })),
