@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from '../../vendor/hooks.js';
 import { button, div, input, label, option, p, select, span, textarea } from '../lib/dom.js';
+import { focusOn } from '../lib/focus.js';
 import { t } from '../lib/i18n.js';
 import { client } from '../state/client.js';
 import { explain } from '../state/explain.js';
@@ -15,6 +16,9 @@ export const inviteUrl = (code) => `${location.origin}/invite/${code}`;
 
 /** @param {string} url */
 export const copyLink = (url) => navigator.clipboard.writeText(url).then(() => toast(t().groups.linkCopied), refused);
+
+/** What was done has taken the button that had the focus away: the first one of the panel gets it. */
+export const keepFocus = () => void (document.activeElement === document.body && focusOn('.panel-head button'));
 
 /**
  * @typedef {object} FieldProps

@@ -5,7 +5,7 @@ import { client } from '../state/client.js';
 import { learn, nameOf } from '../state/people.js';
 import { Avatar } from '../ui/avatar.js';
 import { Empty } from '../ui/empty.js';
-import { MoreButton, refused, useEvents, usePages } from './fields.js';
+import { MoreButton, keepFocus, refused, useEvents, usePages } from './fields.js';
 
 /** Who is kept out. @param {{chat: import('../state/client.js').ChatItem}} props */
 export function View({ chat: { id } }) {
@@ -18,7 +18,7 @@ export function View({ chat: { id } }) {
   useEvents(id, /^members_removed$/, list.reload);
 
   /** @param {string} user_id */
-  const lift = (user_id) => client.rest.delete('/chats/{id}/bans/{user_id}', { id, user_id }).then(list.reload, refused);
+  const lift = (user_id) => client.rest.delete('/chats/{id}/bans/{user_id}', { id, user_id }).then(list.reload, refused).then(keepFocus);
   return [
     list.items?.length === 0 && h(Empty, { icon: 'ban', title: texts.noBans }),
     ul(

@@ -1,13 +1,14 @@
 import { useEffect, useLayoutEffect, useRef, useState } from '../../vendor/hooks.js';
 import { button, div, h, h2, header, p, section, span } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
+import { listen } from '../lib/keys.js';
 import { closeInfo, navigate } from '../routes.js';
 import { chatOf, titleOf } from '../state/chats.js';
 import { client } from '../state/client.js';
 import { allows, mayLeave, seesMembers, standingIn } from '../state/rights.js';
 import { Avatar } from '../ui/avatar.js';
 import { IconButton } from '../ui/button.js';
-import { confirm } from '../ui/dialog.js';
+import { confirm, isDialogOpen } from '../ui/dialog.js';
 import { Icon } from '../ui/icons.js';
 import { Later, showLater } from '../ui/later.js';
 import { copyLink, refused, useEvents } from './fields.js';
@@ -56,6 +57,17 @@ export function View({ id }) {
   }, [page]);
 
   const leavePage = () => (page ? setPage(null) : close());
+  // A button that did its work may be gone with the focus: then the page has it.
+  useEffect(
+    () =>
+      listen({
+        Escape() {
+          if (document.activeElement !== document.body || isDialogOpen()) return false;
+          leavePage();
+        },
+      }),
+    [page]
+  );
   function close() {
     closeInfo(id);
     // The button is there again when the panel covers the chat no longer.

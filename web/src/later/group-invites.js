@@ -7,7 +7,7 @@ import { allows, standingIn } from '../state/rights.js';
 import { IconButton } from '../ui/button.js';
 import { confirm } from '../ui/dialog.js';
 import { Empty } from '../ui/empty.js';
-import { CheckField, MoreButton, SelectField, TextField, copyLink, inviteUrl, refused, usePages } from './fields.js';
+import { CheckField, MoreButton, SelectField, TextField, copyLink, inviteUrl, keepFocus, refused, usePages } from './fields.js';
 
 /** @typedef {import('/sdk/types.js').Schemas['InviteItem']} Invite */
 
@@ -43,7 +43,7 @@ export function View({ chat }) {
       title: texts.revokeQuestion,
       text: texts.revokeExplanation,
       action: texts.revoke,
-      onConfirm: () => client.rest.delete('/chats/{id}/invites/{code}', { id, code }).then(list.reload, refused),
+      onConfirm: () => client.rest.delete('/chats/{id}/invites/{code}', { id, code }).then(list.reload, refused).then(keepFocus),
     });
 
   return [

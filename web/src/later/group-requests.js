@@ -5,7 +5,7 @@ import { client } from '../state/client.js';
 import { learn, nameOf } from '../state/people.js';
 import { Avatar } from '../ui/avatar.js';
 import { Empty } from '../ui/empty.js';
-import { MoreButton, refused, useEvents, usePages } from './fields.js';
+import { MoreButton, keepFocus, refused, useEvents, usePages } from './fields.js';
 
 /** Who asks to join. @param {{chat: import('../state/client.js').ChatItem}} props */
 export function View({ chat: { id } }) {
@@ -18,7 +18,7 @@ export function View({ chat: { id } }) {
   useEvents(id, /^members_added$/, list.reload);
 
   /** @param {string} user_id @param {boolean} accept */
-  const answer = (user_id, accept) => client.rest.put('/chats/{id}/requests/{user_id}', { accept }, { id, user_id }).then(list.reload, refused);
+  const answer = (user_id, accept) => client.rest.put('/chats/{id}/requests/{user_id}', { accept }, { id, user_id }).then(list.reload, refused).then(keepFocus);
   return [
     list.items?.length === 0 && h(Empty, { icon: 'clock', title: texts.noRequests, hint: texts.noRequestsHint }),
     ul(
