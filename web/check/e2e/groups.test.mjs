@@ -32,6 +32,7 @@ describe('groups', { concurrency: 4 }, () => {
     await person.page.getByRole('menuitem', { name: action, exact: true }).click();
   };
   const notice = (person, text) => person.log.getByText(text, { exact: true });
+  /** @param {import('playwright-core').Locator} locator */
   const isFocused = (locator) => locator.evaluate((element) => element === document.activeElement);
 
   it('makes a group by keyboard alone, and everybody sees it', async () => {
@@ -309,37 +310,38 @@ describe('groups', { concurrency: 4 }, () => {
     const { code } = await owner.call('POST', `/chats/${id}/invites`, { approve: true, expires_in: 3600 });
     await dave.call('POST', `/invites/${code}`);
     const [alice, guest] = await Promise.all([seat(owner, '/', { reducedMotion: 'reduce' }), seat(dave, '/', { reducedMotion: 'reduce' })]);
-    const check = async (person, path, view, wait, scheme) => {
+    /** Goes to a view, and looks at it in both themes. */
+    const check = async (person, path, view, wait) => {
       if (path) await person.goto(path);
       await wait.first().waitFor();
-      await person.checkAccess(`${view}, ${scheme}`);
+      for (const colorScheme of /** @type {const} */ (['dark', 'light'])) {
+        await person.page.emulateMedia({ colorScheme });
+        await person.checkAccess(`${view}, ${colorScheme}`);
+      }
     };
-    for (const scheme of /** @type {const} */ (['dark', 'light'])) {
-      await Promise.all([alice, guest].map(({ page }) => page.emulateMedia({ colorScheme: scheme })));
-      const { page } = alice;
-      const visit = async (name, wait) => {
-        await panel(alice).getByRole('button', { name }).click();
-        await check(alice, '', name, wait, scheme);
-        await page.keyboard.press('Escape');
-      };
-      const asMember = async () => {
-        await check(alice, `/c/${id}/info`, 'info', row(alice, bob.name).getByText(/only reads until/), scheme);
-        await visit('Invite links', page.getByText(/with approval/));
-        await visit(/^Join requests/, page.getByRole('button', { name: /^Accept/ }));
-        await visit('Banned people', page.getByText(/Too loud/));
-        await visit('Group settings', page.getByRole('button', { name: 'Save' }));
-        await page.getByRole('button', { name: 'New group', exact: true }).click();
-        await page.getByRole('combobox', { name: 'Find people' }).fill(bob.name);
-        await check(alice, '', 'new group', page.getByRole('option'), scheme);
-      };
-      const asGuest = async () => {
-        await check(guest, '/rooms', 'rooms', guest.page.getByRole('button', { name: /^Join/ }), scheme);
-        await check(guest, `/c/${id}`, 'room', guest.page.getByRole('button', { name: 'Join', exact: true }), scheme);
-        await check(guest, `/invite/${code}`, 'invite', guest.page.getByRole('button', { name: 'Ask to join' }), scheme);
-        await check(guest, '/invite/wrong', 'wrong invite', guest.page.getByText('This link is not valid'), scheme);
-      };
-      await Promise.all([asMember(), asGuest()]);
-    }
+    const { page } = alice;
+    const visit = async (name, wait) => {
+      await panel(alice).getByRole('button', { name }).click();
+      await check(alice, '', name, wait);
+      await page.keyboard.press('Escape');
+    };
+    const asOwner = async () => {
+      await check(alice, `/c/${id}/info`, 'info', row(alice, bob.name).getByText(/only reads until/));
+      await visit('Invite links', page.getByText(/with approval/));
+      await visit(/^Join requests/, page.getByRole('button', { name: /^Accept/ }));
+      await visit('Banned people', page.getByText(/Too loud/));
+      await visit('Group settings', page.getByRole('button', { name: 'Save' }));
+      await page.getByRole('button', { name: 'New group', exact: true }).click();
+      await page.getByRole('combobox', { name: 'Find people' }).fill(bob.name);
+      await check(alice, '', 'new group', page.getByRole('option'));
+    };
+    const asGuest = async () => {
+      await check(guest, '/rooms', 'rooms', guest.page.getByRole('button', { name: /^Join/ }));
+      await check(guest, `/c/${id}`, 'room', guest.page.getByRole('button', { name: 'Join', exact: true }));
+      await check(guest, `/invite/${code}`, 'invite', guest.page.getByRole('button', { name: 'Ask to join' }));
+      await check(guest, '/invite/wrong', 'wrong invite', guest.page.getByText('This link is not valid'));
+    };
+    await Promise.all([asOwner(), asGuest()]);
     await Promise.all([alice.close(), guest.close()]);
   });
 

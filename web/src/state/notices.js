@@ -28,6 +28,8 @@ const PROFILE = ['title', 'description', 'handle'];
 const PAGE = 1_000;
 /** A longer part of the history is not searched for notices at once. */
 const LONGEST = 5_000;
+/** The pause before another attempt. */
+const RETRY = 2_000;
 
 /**
  * `covered`: the range of `seq` whose notices are known.
@@ -77,11 +79,16 @@ export async function findNotices(chatId, from, to, seqs) {
   mine.wanted = { from, to, seqs };
   if (mine.busy) return;
   mine.busy = true;
+  let now = mine.wanted;
   try {
     for (let next; (next = mine.wanted); ) {
       mine.wanted = undefined;
-      await find(mine, chatId, next);
+      await find(mine, chatId, (now = next));
     }
+  } catch (/** @type {any} */ error) {
+    // The messages are complete without them, so nobody has to be told.
+    const again = mine.wanted ?? now;
+    if (error.retryable && known.get(chatId) === mine) setTimeout(findNotices, error.retryAfterMs ?? RETRY, chatId, again.from, again.to, again.seqs);
   } finally {
     mine.busy = false;
   }

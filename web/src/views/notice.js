@@ -82,8 +82,7 @@ export function useNotices({ id, type, first_seq, last_seq }, timeline) {
   const from = timeline.hasOlder.value ? seqs[0] : first_seq;
   const to = timeline.hasNewer.value ? seqs[seqs.length - 1] : last_seq;
   useEffect(() => {
-    // The messages are complete without them.
-    if (isWanted) findNotices(id, from, to, seqs).catch(() => {});
+    if (isWanted) findNotices(id, from, to, seqs);
   }, [isWanted, from, to]);
   return isWanted ? noticesOf(id) : NONE;
 }
