@@ -352,7 +352,7 @@ describe('the web client', { concurrency: 3 }, () => {
     await menu.waitFor({ state: 'detached' });
     assert.equal(await focused(), 'Message actions');
     await page.keyboard.press('Control+k');
-    assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('type')), 'search');
+    await until('the filter has the focus', () => page.evaluate(() => document.activeElement?.getAttribute('type') === 'search'));
     await page.keyboard.type(carol.name);
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { name: carol.name, level: 1 }).waitFor();
