@@ -64,6 +64,9 @@ export const SelectField = ({ value, options, onChange, ...field }) =>
 /** @param {{name: string, checked: boolean, onChange: (checked: boolean) => void}} props */
 export const CheckField = ({ name, checked, onChange }) => label({ class: 'check' }, input({ type: 'checkbox', checked, onChange: (event) => onChange(event.currentTarget.checked) }), span(null, name));
 
+/** The pause before another attempt. */
+const RETRY = 2_000;
+
 /**
  * A list of the API, page by page. `reload` asks again for all that is shown.
  * @template T
@@ -89,8 +92,11 @@ export function usePages(page, inputs) {
       } while (next && items.length < atLeast);
       if (mine === asked.current) setShown({ items, next: next ?? null });
     } catch (error) {
+      if (mine !== asked.current) return;
+      const { code, retryable, retryAfterMs } = /** @type {any} */ (error);
+      if (retryable) setTimeout(() => mine === asked.current && load(atLeast), retryAfterMs ?? RETRY);
       // A chat that is gone closes its views by itself.
-      if (mine === asked.current && /** @type {any} */ (error).code !== 'not_found') refused(error);
+      else if (code !== 'not_found') refused(error);
     }
   }
 
@@ -115,20 +121,29 @@ export function usePages(page, inputs) {
 /** What follows soon is one change. */
 const PAUSE = 150;
 
-/** Calls a function after events of a chat. @param {string} chatId @param {RegExp} types @param {() => void} fn */
+/**
+ * Calls a function after events of a chat, and after a start of its history: what happened before that comes as no event.
+ * @param {string} chatId
+ * @param {RegExp} types
+ * @param {() => void} fn
+ */
 export function useEvents(chatId, types, fn) {
   const latest = useRef(fn);
   latest.current = fn;
   useEffect(() => {
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     let timer;
-    const off = client.on('event', ({ type, chat_id }) => {
-      if (chat_id !== chatId || !types.test(type)) return;
+    const plan = () => {
       clearTimeout(timer);
       timer = setTimeout(() => latest.current(), PAUSE);
-    });
+    };
+    const ends = [
+      client.on('event', ({ type, chat_id }) => void (chat_id === chatId && types.test(type) && plan())),
+      client.on('chat', ({ type, chat_id }) => void (chat_id === chatId && type === 'chat_created' && plan())),
+      client.on('gap', ({ skipped, chat_id }) => void (chat_id === chatId && skipped && plan())),
+    ];
     return () => {
-      off();
+      for (const end of ends) end();
       clearTimeout(timer);
     };
   }, [chatId]);
