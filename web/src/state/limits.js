@@ -14,6 +14,11 @@ const waits = new Map();
 /** @type {Map<Until, ReturnType<typeof setTimeout>>} */
 const timers = new Map();
 
+/** The groups of which it was asked whether the user is restricted. @type {Set<string>} */
+const asked = new Set();
+
+/** The pause before another attempt. */
+const RETRY = 2_000;
 /** Timers of browsers cannot wait longer. */
 const LONGEST = 2 ** 31 - 1;
 
@@ -50,9 +55,15 @@ export function sentIn(chatId, at = Date.now()) {
 
 /** Asks whether the user is restricted in a group: the list of chats does not say so. @param {string} chatId */
 export async function loadRestriction(chatId) {
-  const { members } = await client.rest.get('/chats/{id}/members', { id: chatId, q: user.peek()?.username, limit: 20 });
-  const mine = members.find(({ user_id }) => user_id === myId());
-  if (mine) set(entry(restrictions, chatId), mine.restricted_until ? Date.parse(mine.restricted_until) : 0);
+  asked.add(chatId);
+  try {
+    const { members } = await client.rest.get('/chats/{id}/members', { id: chatId, q: user.peek()?.username, limit: 20 });
+    const mine = members.find(({ user_id }) => user_id === myId());
+    if (mine) set(entry(restrictions, chatId), mine.restricted_until ? Date.parse(mine.restricted_until) : 0);
+  } catch (/** @type {any} */ error) {
+    // Until then the server refuses what it has to.
+    if (error.retryable && chatOf(chatId)) setTimeout(loadRestriction, error.retryAfterMs ?? RETRY, chatId);
+  }
 }
 
 /** Follows the client. Called once. */
@@ -65,7 +76,10 @@ export function startLimits() {
     if (type === 'done' && frame.type === 'message') sentIn(chat_id);
   });
   client.on('chat', ({ type, chat_id }) => {
+    // Where the history starts, what happened before comes as no event.
+    if (type === 'chat_created' && chat_id && asked.has(chat_id)) loadRestriction(chat_id);
     if (type !== 'chat_removed' || !chat_id) return;
+    asked.delete(chat_id);
     // They hold again for one who comes back, and are asked for then.
     restrictions.delete(chat_id);
     waits.delete(chat_id);

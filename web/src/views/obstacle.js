@@ -16,8 +16,7 @@ export function useObstacle(chat) {
   const { id, type, role } = chat;
   const isAsked = type === 'group' && role === 'member';
   useEffect(() => {
-    // Without the answer the server refuses what it has to.
-    if (isAsked) loadRestriction(id).catch(() => {});
+    if (isAsked) loadRestriction(id);
   }, [id, isAsked]);
   const until = restrictedUntil(id);
   if (allows(standingIn(chat), 'send')) return;
