@@ -8,7 +8,7 @@ import { client } from '../state/client.js';
 import { allows, mayLeave, seesMembers, standingIn } from '../state/rights.js';
 import { Avatar } from '../ui/avatar.js';
 import { IconButton } from '../ui/button.js';
-import { confirm, isDialogOpen } from '../ui/dialog.js';
+import { confirm } from '../ui/dialog.js';
 import { Icon } from '../ui/icons.js';
 import { Later, showLater } from '../ui/later.js';
 import { copyLink, refused, useEvents } from './fields.js';
@@ -62,7 +62,7 @@ export function View({ id }) {
     () =>
       listen({
         Escape() {
-          if (document.activeElement !== document.body || isDialogOpen()) return false;
+          if (document.activeElement !== document.body || document.querySelector('dialog[open]')) return false;
           leavePage();
         },
       }),
