@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Person, World, until } from './support.mjs';
 
-describe('groups', { concurrency: 4 }, () => {
+describe('groups', { concurrency: 2 }, () => {
   /** @type {World} */
   let world;
   before(async () => {
