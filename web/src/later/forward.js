@@ -3,9 +3,10 @@ import { button, div, h, input, label, p, span } from '../lib/dom.js';
 import { moveFocus } from '../lib/focus.js';
 import { t } from '../lib/i18n.js';
 import { navigate } from '../routes.js';
-import { canSend, chats, titleOf } from '../state/chats.js';
+import { chats, titleOf } from '../state/chats.js';
 import { client } from '../state/client.js';
 import { explain } from '../state/explain.js';
+import { may } from '../state/rights.js';
 import { Avatar } from '../ui/avatar.js';
 import { Dialog } from '../ui/dialog.js';
 import { toast } from '../ui/toast.js';
@@ -20,7 +21,7 @@ export function View({ chatId, message, close }) {
   // The same attempt, however often it is made: it copies once.
   const [request_id] = useState(() => crypto.randomUUID());
   const words = query.trim().toLowerCase();
-  const list = chats.value.filter((chat) => canSend(chat) && titleOf(chat).toLowerCase().includes(words)).slice(0, MOST);
+  const list = chats.value.filter((chat) => may(chat.id, 'send') && titleOf(chat).toLowerCase().includes(words)).slice(0, MOST);
 
   /** @param {import('../state/client.js').ChatItem} chat */
   async function forward(chat) {

@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from '../../vendor/hooks.js';
-import { div, h, input, label, p, span } from '../lib/dom.js';
+import { button, div, h, input, label, p, span } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
 import { navigate } from '../routes.js';
 import { openDirect } from '../state/chats.js';
@@ -10,6 +10,8 @@ import { learn } from '../state/people.js';
 import { myId } from '../state/session.js';
 import { Avatar } from '../ui/avatar.js';
 import { Dialog } from '../ui/dialog.js';
+import { Icon } from '../ui/icons.js';
+import { showLater } from '../ui/later.js';
 import { toast } from '../ui/toast.js';
 
 /** @typedef {{id: string, username: string, name?: string}} Person */
@@ -98,6 +100,20 @@ export function View({ close }) {
         )
       )
     ),
-    !found?.length && p({ class: 'people-hint', role: 'status' }, found ? texts.nobodyFound : texts.findHint)
+    !found && h(Places, { close }),
+    found?.length === 0 && p({ class: 'people-hint', role: 'status' }, texts.nobodyFound)
+  );
+}
+
+/** Other things that can be begun. @param {{close: () => void}} props */
+function Places({ close }) {
+  const texts = t();
+  /** @param {import('../ui/icons.js').IconName} icon @param {string} name @param {() => void} run */
+  const place = (icon, name, run) => button({ type: 'button', class: 'place', onClick: () => (close(), run()) }, h(Icon, { name: icon }), name);
+  return div(
+    { class: 'places' },
+    p({ class: 'people-hint' }, texts.findHint),
+    place('channel', texts.groups.newChannel, () => showLater(() => import('./new-group.js'), { isChannel: true })),
+    place('search', texts.groups.rooms, () => navigate('/rooms'))
   );
 }

@@ -56,8 +56,10 @@ export const ul = tag('ul');
  */
 export function memo(view) {
   class Memo extends Component {
-    /** @param {any} next @override */
-    shouldComponentUpdate(next) {
+    /** @param {any} next @param {any} state @override */
+    shouldComponentUpdate(next, state) {
+      // A signal has changed: that sets the state.
+      if (state !== this.state) return true;
       const now = /** @type {any} */ (this.props);
       for (const name in next) if (next[name] !== now[name]) return true;
       for (const name in now) if (!(name in next)) return true;

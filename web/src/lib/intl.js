@@ -35,3 +35,12 @@ export function dayOf(at) {
   const date = new Date(at);
   return date.getFullYear() * 10_000 + date.getMonth() * 100 + date.getDate();
 }
+
+/** @type {[number, string][]} */
+const UNITS = [[86_400, 'day'], [3_600, 'hour'], [60, 'minute'], [1, 'second']];
+
+/** Formats a length of time in the largest unit that it is a multiple of. @param {string} locale @param {number} seconds */
+export function formatDuration(locale, seconds) {
+  const [size, unit] = UNITS.find(([size]) => seconds % size === 0) ?? [1, 'second'];
+  return new Intl.NumberFormat(locale, { style: 'unit', unit, unitDisplay: 'long' }).format(seconds / size);
+}

@@ -1,5 +1,5 @@
 import { language, t } from './i18n.js';
-import { dayOf, formatDate } from './intl.js';
+import { dayOf, formatDate, formatDuration } from './intl.js';
 
 const DAY = 86_400_000;
 
@@ -37,3 +37,9 @@ export function lastSeen(at, now = Date.now()) {
   if (dayOf(at) === dayOf(now - DAY)) return t().seenYesterday(clock(at));
   return t().seenOn(formatDate(language.value, at, { day: 'numeric', month: 'long' }));
 }
+
+/** A length of time, such as `7 days`. @param {number} seconds */
+export const duration = (seconds) => formatDuration(language.value, seconds);
+
+/** A time of which the day counts. @param {number} at */
+export const moment = (at) => formatDate(language.value, at, { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });

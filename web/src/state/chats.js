@@ -31,12 +31,6 @@ export function titleOf(chat) {
   return partner ? (partner.name ?? partner.username) : (chat.title ?? '');
 }
 
-/** Whether the user may write in a chat. @param {ChatItem} chat */
-export function canSend({ type, role, settings }) {
-  if (type === 'direct') return true;
-  return /** @type {any} */ (settings).send !== 'admin' || role !== 'member';
-}
-
 function refresh() {
   isPlanned = false;
   const list = client.chats.list();

@@ -7,15 +7,14 @@ import { toast } from './toast.js';
 
 /**
  * A view that is loaded when it is first shown. Its module is in `later/` and exports `View`.
- * @template P
- * @param {{load: () => Promise<{View: import('preact').ComponentType<P>}>, props: P}} props
+ * @param {{load: () => Promise<{View: import('preact').ComponentType<any>}>, props: object}} props
  */
 export function Later({ load, props }) {
   const [View, setView] = useState(/** @type {{now?: import('preact').ComponentType<any>}} */ ({}));
   useEffect(() => {
     load().then(({ View }) => setView({ now: View }), (error) => toast(explain(error), { isError: true }));
   }, []);
-  return View.now ? h(View.now, /** @type {any} */ (props)) : null;
+  return View.now ? h(View.now, props) : null;
 }
 
 /**

@@ -1,9 +1,10 @@
 import { div, h, h1, header, span } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
 import { lastSeen } from '../lib/time.js';
-import { leave } from '../routes.js';
+import { closeInfo, leave, openInfo } from '../routes.js';
 import { titleOf } from '../state/chats.js';
 import { nameOf, presenceOf } from '../state/people.js';
+import { seesMembers } from '../state/rights.js';
 import { typingIn } from '../state/typing.js';
 import { Avatar } from '../ui/avatar.js';
 import { IconButton } from '../ui/button.js';
@@ -26,18 +27,21 @@ function typingText(users) {
   return names.length === 1 ? t().isTyping(names[0]) : t().areTyping(names.join(', '));
 }
 
-/** @param {{chat: import('../state/client.js').ChatItem}} props */
-export function ChatHeader({ chat }) {
+/** @param {{chat: import('../state/client.js').ChatItem, isInfo?: boolean}} props */
+export function ChatHeader({ chat, isInfo }) {
   const typing = typingText(typingIn(chat.id));
   const { partner } = chat;
+  const isGroup = chat.type !== 'direct';
   return header(
     { class: 'main-head' },
     h(IconButton, { icon: 'back', name: t().backToChats, class: 'back', onClick: () => leave('/') }),
     h(Avatar, { id: partner?.id ?? chat.id, name: titleOf(chat), user: partner?.id, size: 'small' }),
     div(
-      { class: 'main-titles' },
+      // A shortcut for the mouse: the button does the same.
+      { class: isGroup ? 'main-titles clickable' : 'main-titles', onClick: isGroup ? () => openInfo(chat.id) : undefined },
       h1({ class: 'main-title', dir: 'auto' }, titleOf(chat)),
       div({ class: 'main-about' }, span({ class: 'typing', role: 'status' }, typing), !typing && about(chat))
-    )
+    ),
+    isGroup && h(IconButton, { icon: 'group', name: seesMembers(chat) ? t().groups.members : t().groups.channelInfo, class: 'info-button', 'aria-expanded': isInfo ? 'true' : 'false', onClick: () => (isInfo ? closeInfo(chat.id) : openInfo(chat.id)) })
   );
 }

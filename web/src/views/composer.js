@@ -2,7 +2,6 @@ import { useEffect, useRef } from '../../vendor/hooks.js';
 import { button, div, footer, form, h, label, span, textarea } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
 import { hasMoved } from '../routes.js';
-import { canSend } from '../state/chats.js';
 import { MOST, editLast, editing, focusRequests, leaveMode, lengthOf, setText, submit, textOf } from '../state/compose.js';
 import { draftOf, flushDraft } from '../state/drafts.js';
 import { stopTyping, tellTyping } from '../state/typing.js';
@@ -10,6 +9,7 @@ import { IconButton } from '../ui/button.js';
 import { Icon } from '../ui/icons.js';
 import { toast } from '../ui/toast.js';
 import { Completion, createCompletion } from './completion.js';
+import { SlowMode, isHeld, useObstacle } from './obstacle.js';
 import { senderName, useOriginal } from './quote.js';
 
 /** From here on the number of characters that are left is shown. */
@@ -44,12 +44,14 @@ export function Composer({ chat }) {
   }, [wanted]);
   useEffect(() => fit(field.current), [text]);
 
-  if (!canSend(chat)) return footer({ class: 'composer closed' }, texts.readOnly);
+  const closed = useObstacle(chat);
+  if (closed) return footer({ class: 'composer closed' }, closed);
 
   /** @param {{silent?: boolean}} [options] */
   function send(options) {
     // Not the text of the last render: the key may come before the next one.
     const { value } = /** @type {HTMLTextAreaElement} */ (field.current);
+    if (isHeld(id) && !edit) return;
     if (lengthOf(value.trim()) > MOST) toast(texts.tooLong(lengthOf(value.trim()) - MOST), { isError: true });
     submit(id, value, options);
     field.current?.focus({ preventScroll: true });
@@ -69,6 +71,7 @@ export function Composer({ chat }) {
 
   return footer(
     { class: 'composer' },
+    h(SlowMode, { id }),
     h(Completion, { completion }),
     h(Mode, { chatId: id }),
     form(
@@ -95,7 +98,7 @@ export function Composer({ chat }) {
       div(
         { class: 'composer-buttons' },
         !edit && text.trim() !== '' && h(IconButton, { icon: 'clock', name: texts.sendOptions, 'aria-haspopup': 'menu', class: 'send-options', onClick: (event) => openSendMenu(/** @type {HTMLElement} */ (event.currentTarget), id, () => send({ silent: true })) }),
-        button({ type: 'submit', class: 'send', 'aria-label': texts.send, title: texts.send, 'aria-disabled': !text.trim() || length > MOST ? 'true' : undefined }, h(Icon, { name: edit ? 'check' : 'send' }))
+        button({ type: 'submit', class: 'send', 'aria-label': texts.send, title: texts.send, 'aria-disabled': !text.trim() || length > MOST || (!edit && isHeld(id)) ? 'true' : undefined }, h(Icon, { name: edit ? 'check' : 'send' }))
       )
     )
   );

@@ -9,6 +9,7 @@ import { draftOf } from '../state/drafts.js';
 import { learnMembers, nameOf } from '../state/people.js';
 import { createReading } from '../state/reading.js';
 import { loadReceipts } from '../state/receipts.js';
+import { may } from '../state/rights.js';
 import { myId } from '../state/session.js';
 import { timelineOf } from '../state/timelines.js';
 import { Empty } from '../ui/empty.js';
@@ -18,6 +19,7 @@ import { VirtualList } from '../ui/virtual.js';
 import { Announcer } from './announcer.js';
 import { itemsOf } from './items.js';
 import { Message } from './message.js';
+import { NoticeLine, useNotices } from './notice.js';
 
 /** @typedef {import('./items.js').Item} Item */
 
@@ -114,7 +116,8 @@ export function Log({ chat, seq }) {
   const rows = timeline.rows.value;
   const hasOlder = timeline.hasOlder.value;
   const hasNewer = timeline.hasNewer.value;
-  const items = useMemo(() => itemsOf(rows, { hasOlder, divider, me: myId(), firsts }), [rows, hasOlder, divider]);
+  const notices = useNotices(chat, timeline);
+  const items = useMemo(() => itemsOf(rows, { hasOlder, hasNewer, divider, me: myId(), firsts, notices }), [rows, hasOlder, hasNewer, divider, notices]);
 
   if (timeline.state.value === 'failed') {
     return h(Empty, { icon: 'alert', title: texts.loadFailed }, button({ type: 'button', class: 'button', onClick: open }, texts.tryAgain));
@@ -130,7 +133,7 @@ export function Log({ chat, seq }) {
       onEnd: (value) => (isEnd.value = value),
       onGoToEnd: goToEnd,
     }),
-    rows.length === 0 && !hasOlder && h(Empty, { icon: 'logo', title: texts.emptyChat, hint: draftOf(id).value ? undefined : texts.emptyChatHint }),
+    rows.length === 0 && !hasOlder && h(Empty, { icon: 'logo', title: texts.emptyChat, hint: draftOf(id).value || !may(id, 'send') ? undefined : texts.emptyChatHint }),
     (!isEnd.value || hasNewer) && h(LatestButton, { count: chat.unread_count, onClick: () => (seq === undefined ? goToEnd() : (navigate(`/c/${id}`), goToEnd())) }),
     h(Announcer, { id })
   );
@@ -145,6 +148,7 @@ function view(item, chat, marked) {
   if (item.kind === 'day') return div({ class: 'day' }, span(null, dayHeading(item.at)));
   if (item.kind === 'unread') return div({ class: 'unread', role: 'separator', 'aria-label': t().unreadDivider }, span({ 'aria-hidden': true }, t().unreadDivider));
   if (item.kind === 'start') return div({ class: 'start' }, t().beginning);
+  if (item.kind === 'notice') return h(NoticeLine, { notice: item.notice, before: item.before });
   const { row, isFirst, isLast } = item;
   const isOwn = row.message.sender_id === myId();
   return h(Message, { row, isFirst, isLast, isOwn, chatId: chat.id, marked, showsName: chat.type === 'group' && !isOwn, name: isOwn ? t().you : nameOf(row.message.sender_id) });

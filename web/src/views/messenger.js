@@ -10,6 +10,7 @@ import { chatOf, forgetChats, shownChats, startChats, titleOf, unreadTotal } fro
 import { client, storeFailed } from '../state/client.js';
 import { forgetDrafts, startDrafts } from '../state/drafts.js';
 import { explain } from '../state/explain.js';
+import { forgetNotices } from '../state/notices.js';
 import { startPeople } from '../state/people.js';
 import { startPins } from '../state/pins.js';
 import { startReceipts } from '../state/receipts.js';
@@ -22,6 +23,7 @@ import { Menus } from '../ui/menu.js';
 import { Toasts, toast } from '../ui/toast.js';
 import { Chat } from './chat.js';
 import { Connection } from './connection.js';
+import { startMembership } from './membership.js';
 import { Sidebar } from './sidebar.js';
 import { Empty } from '../ui/empty.js';
 
@@ -33,16 +35,17 @@ export function start() {
   startReceipts();
   startPins();
   startChats();
+  startMembership();
   let former = user.peek()?.id;
   effect(() => {
     const id = user.value?.id;
-    if (former && id !== former) [forgetChats, forgetDrafts, forgetTimelines].forEach((forget) => forget());
+    if (former && id !== former) [forgetChats, forgetDrafts, forgetNotices, forgetTimelines].forEach((forget) => forget());
     former = id ?? former;
   });
   effect(() => {
     const { name, ...where } = route.value;
     const chat = name === 'chat' && 'chat' in where ? chatOf(where.chat) : undefined;
-    const view = name === 'settings' ? t().settings : chat ? titleOf(chat) : '';
+    const view = name === 'settings' ? t().settings : name === 'rooms' ? t().groups.rooms : name === 'invite' ? t().groups.invitation : chat ? titleOf(chat) : '';
     document.title = `${unreadTotal.value ? `(${unreadTotal.value}) ` : ''}${view ? `${view} · ` : ''}NeonChat`;
   });
   effect(() => {
@@ -89,10 +92,14 @@ export function Messenger() {
       a({ class: 'skip', href: '#messages', onClick: (event) => (event.preventDefault(), focusOn('#messages')) }, t().skipToMessages),
     h(Sidebar, {}),
     isChat
-      ? h(Chat, { key: where.chat, id: where.chat, seq: where.seq })
+      ? h(Chat, { key: where.chat, id: where.chat, seq: where.seq, isInfo: where.isInfo })
       : where.name === 'settings'
-        ? main({ class: 'main' }, h(Later, { load: () => import('../later/settings.js'), props: {} }))
-        : main({ class: 'main idle' }, h(Empty, { icon: 'logo', title: t().pickChat, hint: t().pickChatHint })),
+        ? main({ class: 'main' }, h(Later, { key: 'settings', load: () => import('../later/settings.js'), props: {} }))
+        : where.name === 'rooms'
+          ? main({ class: 'main' }, h(Later, { key: 'rooms', load: () => import('../later/rooms.js'), props: {} }))
+          : where.name === 'invite'
+            ? main({ class: 'main' }, h(Later, { key: where.code, load: () => import('../later/invite.js'), props: { code: where.code } }))
+            : main({ class: 'main idle' }, h(Empty, { icon: 'logo', title: t().pickChat, hint: t().pickChatHint })),
     h(Connection, {}),
     h(Menus, {}),
     h(Dialogs, {}),

@@ -17,6 +17,7 @@ const HEIGHT = 68;
 /** Longer lists have only what is near the view in the document. */
 const LONG = 100;
 
+export const showNewGroup = () => showLater(() => import('../later/new-group.js'), {});
 export const showNewChat = () => showLater(() => import('../later/new-chat.js'), {});
 
 /** @param {import('../state/client.js').ChatItem} chat @param {string} text */
@@ -42,6 +43,7 @@ export function Sidebar() {
       h(Logo, {}),
       span({ class: 'side-name' }, 'NeonChat'),
       h(IconButton, { icon: 'plus', name: texts.newChat, onClick: showNewChat }),
+      h(IconButton, { icon: 'group', name: texts.groups.newGroup, onClick: showNewGroup }),
       a({ class: 'icon-button', href: '/settings', 'aria-label': texts.settings, title: texts.settings, 'aria-current': route.value.name === 'settings' ? 'page' : undefined }, h(Icon, { name: 'settings' }))
     ),
     div(

@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { fakeBrowser, message } from './support.mjs';
+
+fakeBrowser();
+const { actionsOn, allows, mayLeave, seesMembers } = await import('../../src/state/rights.js');
+const { changesOf, holesOf } = await import('../../src/state/notices.js');
+const { noticeText } = await import('../../src/views/notice.js');
+const { itemsOf } = await import('../../src/views/items.js');
+const { parseRoute } = await import('../../src/routes.js');
+const { formatDuration } = await import('../../src/lib/intl.js');
+const { showLanguage } = await import('../../src/lib/i18n.js');
+const { handleProblem } = await import('../../src/later/new-group.js');
+
+const settings = { send: 'member', react: 'member', pin: 'admin', info: 'admin', invite: 'member', restrict: 'admin', kick: 'admin', ban: 'admin', requests: 'admin', delete: 'owner', slow_s: 0, ttl_s: 0 };
+const as = (role, more) => ({ type: 'group', role, settings, ...more });
+
+describe('rights', () => {
+  it('follow the role that a setting names', () => {
+    assert.deepEqual(['member', 'admin', 'owner'].map((role) => allows(as(role), 'pin')), [false, true, true]);
+    assert.deepEqual(['member', 'admin', 'owner'].map((role) => allows(as(role), 'delete')), [false, false, true]);
+    assert.deepEqual(['member', 'admin', 'owner'].map((role) => allows(as(role), 'send')), [true, true, true]);
+  });
+  it('keep some things for the owner', () => {
+    for (const right of ['roles', 'handle', 'history', 'protected', 'transfer', 'close', 'settings']) {
+      assert.deepEqual(['member', 'admin', 'owner'].map((role) => allows(as(role), right)), [false, false, true], right);
+    }
+  });
+  it('let those who restrict set slow mode, and those who edit the info set the timer', () => {
+    const own = { ...settings, restrict: 'owner', info: 'member' };
+    assert.equal(allows(as('admin', { settings: own }), 'slow_s'), false);
+    assert.equal(allows(as('member', { settings: own }), 'ttl_s'), true);
+  });
+  it('are taken away by a restriction, but not all', () => {
+    const restricted = as('member', { restricted: true });
+    assert.deepEqual(['send', 'react', 'invite'].map((right) => allows(restricted, right)), [false, false, false]);
+    assert.equal(allows(as('admin', { restricted: true }), 'kick'), true);
+  });
+  it('are those of both in a direct chat', () => {
+    assert.equal(allows({ type: 'direct', settings: { ttl_s: 0 } }, 'pin'), true);
+    assert.equal(allows({ type: 'direct', settings: { ttl_s: 0 } }, 'invite'), false);
+  });
+  it('hide the members of a channel from its readers', () => {
+    assert.deepEqual([seesMembers(as('member')), seesMembers(as('member', { type: 'channel' })), seesMembers(as('admin', { type: 'channel' }))], [true, false, true]);
+  });
+  it('let the owner leave only as the last member', () => {
+    assert.deepEqual([mayLeave({ role: 'owner', member_count: 2 }), mayLeave({ role: 'owner', member_count: 1 }), mayLeave({ role: 'admin', member_count: 2 })], [false, true, true]);
+  });
+});
+
+describe('what may be done with a member', () => {
+  const member = (role, restricted_until = null) => ({ user_id: 'bob', role, restricted_until });
+  it('is nothing with oneself', () => assert.deepEqual(actionsOn(as('owner'), { ...member('owner'), user_id: 'me' }, 'me'), []));
+  it('needs a higher role', () => {
+    assert.deepEqual(actionsOn(as('member'), member('member'), 'me'), ['message']);
+    assert.deepEqual(actionsOn(as('admin'), member('admin'), 'me'), ['message']);
+    assert.deepEqual(actionsOn(as('admin'), member('member'), 'me'), ['message', 'restrict', 'remove', 'ban']);
+  });
+  it('is more for the owner', () => {
+    assert.deepEqual(actionsOn(as('owner'), member('admin'), 'me'), ['message', 'demote', 'transfer', 'restrict', 'remove', 'ban']);
+    assert.deepEqual(actionsOn(as('owner'), member('member', '2999-01-01T00:00:00Z'), 'me'), ['message', 'promote', 'release', 'remove', 'ban']);
+    assert.ok(actionsOn(as('owner'), member('member', '2001-01-01T00:00:00Z'), 'me').includes('restrict'), 'a restriction that is over is none');
+  });
+});
+
+describe('notices', () => {
+  const at = '2026-01-02T03:04:05Z';
+  const names = { bob: 'Bob', carol: 'Carol', dave: 'Dave', eve: 'Eve' };
+  const text = (notice, before) => noticeText({ seq: 1, at, ...notice }, { me: 'me', name: (id) => names[id] ?? '', before });
+
+  it('say who came and went', () => {
+    assert.equal(text({ type: 'members_added', by: 'bob', user_ids: ['carol', 'me'], via: 'add' }), 'Bob added Carol and you');
+    assert.equal(text({ type: 'members_added', by: 'bob', user_ids: ['carol', 'dave', 'eve', 'x', 'y'], via: 'add' }), 'Bob added Carol, Dave, Eve and 2 more');
+    assert.equal(text({ type: 'members_added', by: 'carol', user_ids: ['carol'], via: 'invite' }), 'Carol joined by invite link');
+    assert.equal(text({ type: 'members_added', by: 'me', user_ids: ['me'], via: 'join' }), 'You joined');
+    assert.equal(text({ type: 'members_added', by: 'me', user_ids: ['carol'], via: 'request' }), 'You accepted Carol');
+    assert.equal(text({ type: 'members_removed', by: 'bob', user_ids: ['bob'], how: 'left' }), 'Bob left');
+    assert.equal(text({ type: 'members_removed', by: 'bob', user_ids: ['carol'], how: 'kicked' }), 'Bob removed Carol');
+    assert.equal(text({ type: 'members_removed', by: 'me', user_ids: ['carol'], how: 'banned' }), 'You banned Carol');
+  });
+  it('say what became of a member', () => {
+    const changed = (role, restricted_until = null) => ({ type: 'member_changed', by: 'bob', user_id: 'carol', role, restricted_until });
+    assert.equal(text(changed('admin')), 'Bob made Carol an admin');
+    assert.equal(text(changed('owner')), 'Bob made Carol the owner');
+    assert.equal(text(changed('member'), { role: 'admin' }), 'Bob took the admin role from Carol');
+    assert.equal(text(changed('member', '2026-02-01T00:00:00Z')), 'Bob restricted Carol');
+    assert.equal(text(changed('member'), { role: 'member', restricted_until: '2026-02-01T00:00:00Z' }), 'Bob lets Carol write again');
+    assert.equal(text(changed('member')), 'Bob changed the rights of Carol');
+  });
+  it('say what was changed, as far as that is known', () => {
+    const updated = (changed, more) => text({ type: 'chat_updated', by: 'bob', changed, ...more });
+    assert.equal(updated(['title', 'description'], { title: 'Team' }), 'Bob changed the title to “Team”');
+    assert.equal(updated(['handle'], { handle: 'team1' }), 'Bob made it public as @team1');
+    assert.equal(updated(['handle'], { handle: null }), 'Bob made it private');
+    assert.equal(updated(['ttl_s'], { settings: { ttl_s: 604_800 } }), 'Bob lets messages disappear after 7 days');
+    assert.equal(updated(['slow_s'], { settings: { slow_s: 0 } }), 'Bob turned off slow mode');
+    assert.equal(updated(undefined), 'Bob changed the settings');
+    assert.equal(text({ type: 'pinned', by: 'nobody', on: true }), 'Somebody pinned a message');
+  });
+  it('are in Russian too', async () => {
+    await showLanguage('ru');
+    assert.equal(text({ type: 'members_added', by: 'bob', user_ids: ['me'], via: 'add' }), 'Bob добавил(а) вас');
+    assert.equal(text({ type: 'members_added', by: 'me', user_ids: ['me'], via: 'invite' }), 'Вы вступили по ссылке');
+    await showLanguage('en');
+  });
+  it('compare an update with what was before', () => {
+    const old = { title: 'A', description: '', settings: { slow_s: 0, send: 'member' } };
+    assert.deepEqual(changesOf(old, { title: 'B', description: '', handle: null, settings: { slow_s: 5, send: 'member' } }), ['title', 'slow_s']);
+    assert.deepEqual(changesOf(undefined, { settings: {} }), []);
+  });
+  it('are looked for only where numbers are missing', () => {
+    assert.deepEqual(holesOf(1, 5, [1, 2, 3, 4, 5]), []);
+    assert.deepEqual(holesOf(1, 9, [2, 3, 6]), [[1, 1], [4, 5], [7, 9]]);
+    assert.deepEqual(holesOf(4, 3, []), []);
+  });
+  it('stand between messages, and part those of one sender', () => {
+    const rows = [1, 3, 5].map((seq) => ({ key: `m${seq}`, message: message(seq), state: 'stored' }));
+    const notices = [2, 4, 6].map((seq) => ({ seq, type: 'member_changed', at: message(1).created_at, user_id: 'carol' }));
+    const options = { hasOlder: false, me: 'me', firsts: new Set(), notices };
+    const keys = (items) => items.filter(({ kind }) => kind === 'message' || kind === 'notice').map(({ key }) => key);
+    const items = itemsOf(rows, options);
+    assert.deepEqual(keys(items), ['m1', 'notice-2', 'm3', 'notice-4', 'm5', 'notice-6']);
+    assert.ok(items.filter(({ kind }) => kind === 'message').every(({ isFirst, isLast }) => isFirst && isLast));
+    assert.equal(items.find(({ key }) => key === 'notice-4').before.seq, 2);
+    assert.deepEqual(keys(itemsOf(rows.slice(1), { ...options, hasOlder: true, hasNewer: true })), ['m3', 'notice-4', 'm5'], 'what is not shown has none');
+    assert.deepEqual(keys(itemsOf([], options)), ['notice-2', 'notice-4', 'notice-6']);
+  });
+});
+
+describe('small things of groups', () => {
+  it('routes', () => {
+    assert.deepEqual(parseRoute('/invite/abc'), { name: 'invite', code: 'abc' });
+    assert.deepEqual(parseRoute('/join/abc'), { name: 'invite', code: 'abc' });
+    assert.deepEqual(parseRoute('/rooms'), { name: 'rooms' });
+    assert.deepEqual(parseRoute('/c/1/info'), { name: 'chat', chat: '1', isInfo: true });
+    assert.equal(parseRoute('/invite').name, 'other');
+  });
+  it('names lengths of time', () => {
+    assert.deepEqual([5, 60, 5_400, 86_400].map((seconds) => formatDuration('en', seconds)), ['5 seconds', '1 minute', '90 minutes', '1 day']);
+    assert.equal(formatDuration('ru', 7 * 86_400), '7 дней');
+  });
+  it('checks public names', () => {
+    assert.equal(handleProblem('rust_users'), '');
+    assert.match(handleProblem('Rust'), /5 to 32/);
+    assert.match(handleProblem('rust_users', { code: 'handle_taken' }), /taken/);
+  });
+});

@@ -1,0 +1,153 @@
+import { useEffect, useRef, useState } from '../../vendor/hooks.js';
+import { button, div, input, label, option, p, select, span, textarea } from '../lib/dom.js';
+import { focusOn } from '../lib/focus.js';
+import { t } from '../lib/i18n.js';
+import { client } from '../state/client.js';
+import { explain } from '../state/explain.js';
+import { toast } from '../ui/toast.js';
+
+// Parts of the forms and lists of groups.
+
+/** Tells that something was refused. @param {any} error */
+export const refused = (error) => void toast(error?.code === 'last_owner' ? t().groups.lastOwner : explain(error), { isError: true });
+
+/** What an invite looks like to people: a page of this client, wherever it is served. @param {string} code */
+export const inviteUrl = (code) => `${location.origin}/invite/${code}`;
+
+/** @param {string} url */
+export const copyLink = (url) => navigator.clipboard.writeText(url).then(() => toast(t().groups.linkCopied), refused);
+
+/** What was done has taken the button that had the focus away: the first one of the panel gets it. */
+export const keepFocus = () => void (document.activeElement === document.body && focusOn('.panel-head button'));
+
+/**
+ * @typedef {object} FieldProps
+ * @property {string} id
+ * @property {string} name that people read
+ * @property {string} [hint]
+ * @property {string} [problem]
+ *
+ * A field with its label, hint and problem.
+ * @param {FieldProps & {children: (attributes: object) => import('../lib/dom.js').VNode}} props
+ */
+function Field({ id, name, hint, problem, children }) {
+  const more = problem ? `${id}-problem` : hint ? `${id}-hint` : undefined;
+  return div(
+    { class: 'field' },
+    label({ for: id }, name),
+    children({ id, name: id, 'aria-describedby': more, 'aria-invalid': problem ? 'true' : undefined }),
+    problem ? p({ class: 'field-problem', id: `${id}-problem`, role: 'alert' }, problem) : hint && span({ class: 'hint', id: `${id}-hint` }, hint)
+  );
+}
+
+/** @param {FieldProps & {value: string, onInput: (value: string) => void, lines?: number, [attribute: string]: any}} props */
+export function TextField({ id, name, hint, problem, value, onInput, lines, ...more }) {
+  const on = (/** @type {any} */ event) => onInput(event.currentTarget.value);
+  return Field({
+    ...{ id, name, hint, problem },
+    children: (attributes) =>
+      lines ? textarea({ class: 'input area', rows: lines, dir: 'auto', value, onInput: on, ...attributes, ...more }) : input({ class: 'input', type: 'text', dir: 'auto', value, onInput: on, ...attributes, ...more }),
+  });
+}
+
+/** @param {FieldProps & {value: string, options: [string, string][], onChange: (value: string) => void}} props */
+export const SelectField = ({ value, options, onChange, ...field }) =>
+  Field({
+    ...field,
+    children: (attributes) =>
+      select(
+        { class: 'input', onChange: (event) => onChange(event.currentTarget.value), ...attributes },
+        options.map(([key, text]) => option({ key, value: key, selected: key === value }, text))
+      ),
+  });
+
+/** @param {{name: string, checked: boolean, onChange: (checked: boolean) => void}} props */
+export const CheckField = ({ name, checked, onChange }) => label({ class: 'check' }, input({ type: 'checkbox', checked, onChange: (event) => onChange(event.currentTarget.checked) }), span(null, name));
+
+/** The pause before another attempt. */
+const RETRY = 2_000;
+
+/**
+ * A list of the API, page by page. `reload` asks again for all that is shown.
+ * @template T
+ * @param {(after: string | undefined) => Promise<{items: T[], next: string | null}>} page
+ * @param {any[]} inputs what the list depends on
+ */
+export function usePages(page, inputs) {
+  const [shown, setShown] = useState(/** @type {{items: T[], next: string | null} | null} */ (null));
+  const asked = useRef(0);
+
+  /** @param {number} atLeast */
+  async function load(atLeast) {
+    const mine = ++asked.current;
+    try {
+      /** @type {T[]} */
+      const items = [];
+      /** @type {string | null | undefined} */
+      let next;
+      do {
+        const answer = await page(next ?? undefined);
+        items.push(...answer.items);
+        next = answer.next;
+      } while (next && items.length < atLeast);
+      if (mine === asked.current) setShown({ items, next: next ?? null });
+    } catch (error) {
+      if (mine !== asked.current) return;
+      const { code, retryable, retryAfterMs } = /** @type {any} */ (error);
+      if (retryable) setTimeout(() => mine === asked.current && load(atLeast), retryAfterMs ?? RETRY);
+      // A chat that is gone closes its views by itself.
+      else if (code !== 'not_found') refused(error);
+    }
+  }
+
+  useEffect(() => {
+    load(1);
+    return () => void asked.current++;
+  }, inputs);
+
+  async function more() {
+    if (!shown?.next) return;
+    const mine = ++asked.current;
+    try {
+      const { items, next } = await page(shown.next);
+      if (mine === asked.current) setShown({ items: [...shown.items, ...items], next });
+    } catch (error) {
+      refused(error);
+    }
+  }
+  return { items: shown?.items, hasMore: Boolean(shown?.next), more, reload: () => load(shown?.items.length ?? 1) };
+}
+
+/** What follows soon is one change. */
+const PAUSE = 150;
+
+/**
+ * Calls a function after events of a chat, and after a start of its history: what happened before that comes as no event.
+ * @param {string} chatId
+ * @param {RegExp} types
+ * @param {() => void} fn
+ */
+export function useEvents(chatId, types, fn) {
+  const latest = useRef(fn);
+  latest.current = fn;
+  useEffect(() => {
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    let timer;
+    const plan = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => latest.current(), PAUSE);
+    };
+    const ends = [
+      client.on('event', ({ type, chat_id }) => void (chat_id === chatId && types.test(type) && plan())),
+      client.on('chat', ({ type, chat_id }) => void (chat_id === chatId && type === 'chat_created' && plan())),
+      client.on('gap', ({ skipped, chat_id }) => void (chat_id === chatId && skipped && plan())),
+    ];
+    return () => {
+      for (const end of ends) end();
+      clearTimeout(timer);
+    };
+  }, [chatId]);
+}
+
+/** @param {{hasMore: boolean, more: () => void}} list */
+export const MoreButton = ({ hasMore, more }) => hasMore && button({ type: 'button', class: 'button wide more', onClick: more }, t().groups.showMore);
