@@ -89,6 +89,18 @@ worker.addEventListener('message', (/** @type {any} */ event) => {
   // Without a network the version that is here is the best one.
   if (event.data === 'check') event.waitUntil(check().catch(() => {}));
 });
+// A notification of a page that cannot show one itself: see state/notify.js.
+worker.addEventListener('notificationclick', (/** @type {any} */ event) => {
+  const { notification } = event;
+  notification.close();
+  const open = async () => {
+    const [page] = await worker.clients.matchAll({ type: 'window' });
+    if (!page) return worker.clients.openWindow(notification.data.path);
+    page.postMessage({ open: notification.data.path });
+    return page.focus();
+  };
+  event.waitUntil(open());
+});
 worker.addEventListener('fetch', (/** @type {any} */ event) => {
   const { method, url, mode } = event.request;
   const { origin, pathname } = new URL(url);

@@ -37,3 +37,6 @@ export function lastSeen(at, now = Date.now()) {
   if (dayOf(at) === dayOf(now - DAY)) return t().seenYesterday(clock(at));
   return t().seenOn(formatDate(language.value, at, { day: 'numeric', month: 'long' }));
 }
+
+/** A local time as a field of the type `datetime-local` wants it. @param {number} at */
+export const toField = (at) => new Date(at - new Date(at).getTimezoneOffset() * 60_000).toISOString().slice(0, 16);

@@ -67,6 +67,17 @@ export async function signOut() {
   changed(null, 'logout');
 }
 
+/** Ends the sessions of all devices, this one too. */
+export async function signOutEverywhere() {
+  const { client } = await openClient();
+  await client.rest.request('POST', '/auth/logout', { body: { everywhere: true }, cookie: true });
+  // What is stored here is deleted. The session has ended already, perhaps noticed by the client.
+  await client.logout();
+  changed(null, 'logout');
+  storage.wipe(KEPT);
+  ended.value = null;
+}
+
 /** What the list of devices shows: the browser and the system, as far as they tell. */
 function deviceName() {
   const { userAgent } = navigator;

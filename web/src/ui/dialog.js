@@ -31,12 +31,10 @@ export const Dialogs = () => div(null, open.value.map((view, n) => h(view, { key
 export function Dialog({ title, close, role = 'dialog', children, class: more = '' }) {
   const ref = useRef(/** @type {HTMLDialogElement | null} */ (null));
   useLayoutEffect(() => {
-    const before = document.activeElement;
-    ref.current?.showModal();
-    return () => {
-      // A menu that opened it may be gone.
-      if (before instanceof HTMLElement && before.isConnected && document.activeElement === document.body) before.focus({ preventScroll: true });
-    };
+    const dialog = ref.current;
+    dialog?.showModal();
+    // One that is taken away open would leave the focus nowhere.
+    return () => dialog?.close();
   }, []);
   return dialog(
     {

@@ -1,4 +1,4 @@
-import { div, h, h1, header, span } from '../lib/dom.js';
+import { button, div, h, h1, header, span } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
 import { lastSeen } from '../lib/time.js';
 import { leave } from '../routes.js';
@@ -7,6 +7,8 @@ import { nameOf, presenceOf } from '../state/people.js';
 import { typingIn } from '../state/typing.js';
 import { Avatar } from '../ui/avatar.js';
 import { IconButton } from '../ui/button.js';
+import { openChatMenu } from './chat-link.js';
+import { showProfile } from './profile-link.js';
 
 /** @param {import('../state/client.js').ChatItem} chat */
 function about({ type, partner, member_count = 0 }) {
@@ -36,8 +38,9 @@ export function ChatHeader({ chat }) {
     h(Avatar, { id: partner?.id ?? chat.id, name: titleOf(chat), user: partner?.id, size: 'small' }),
     div(
       { class: 'main-titles' },
-      h1({ class: 'main-title', dir: 'auto' }, titleOf(chat)),
+      h1({ class: 'main-title', dir: 'auto' }, partner ? button({ type: 'button', class: 'title-button', 'aria-haspopup': 'dialog', onClick: () => showProfile(partner.id) }, titleOf(chat)) : titleOf(chat)),
       div({ class: 'main-about' }, span({ class: 'typing', role: 'status' }, typing), !typing && about(chat))
-    )
+    ),
+    h(IconButton, { icon: 'more', name: t().chatActions, 'aria-haspopup': 'menu', onClick: (event) => openChatMenu(/** @type {HTMLElement} */ (event.currentTarget), chat, { isHeader: true }) })
   );
 }
