@@ -1,7 +1,7 @@
 import { useLayoutEffect, useRef } from '../../vendor/hooks.js';
 import { button, div, span } from '../lib/dom.js';
 
-/** @typedef {{id: string | null, name: string, badge?: number, label?: string}} Tab `label`: the name with what the badge says */
+/** @typedef {{id: string | null, name: string, badge?: number, label?: string, more?: string}} Tab `label`: for a name that is a sign; `more`: what the badge says */
 
 const STEPS = /** @type {Record<string, number>} */ ({ ArrowRight: 1, ArrowLeft: -1 });
 
@@ -23,14 +23,15 @@ export function Tabs({ label, controls, tabs, selected, onSelect }) {
   }
   return div(
     { class: 'tabs', role: 'tablist', ref: row, 'aria-label': label, onKeyDown },
-    tabs.map(({ id, name, badge, label: full }) =>
+    tabs.map(({ id, name, badge, label: full, more }) =>
       button(
         {
           ...{ key: id, type: 'button', role: 'tab', class: 'tab', tabIndex: id === selected ? 0 : -1, onClick: () => onSelect(id) },
           ...{ 'aria-selected': id === selected, 'aria-controls': controls, 'aria-label': full },
         },
         span({ dir: 'auto' }, name),
-        badge ? span({ class: 'badge quiet', 'aria-hidden': true }, badge > 999 ? '999+' : badge) : null
+        badge ? span({ class: 'badge quiet', 'aria-hidden': true }, badge > 999 ? '999+' : badge) : null,
+        more && span({ class: 'hidden' }, `, ${more}`)
       )
     )
   );

@@ -78,7 +78,7 @@ export function Sidebar() {
 
 function FolderTabs() {
   const texts = t();
-  const tabs = folders.value.map(({ name, unread }) => ({ id: name, name, badge: unread, label: unread ? `${name}, ${texts.unreadMessages(unread)}` : name }));
+  const tabs = folders.value.map(({ name, unread }) => ({ id: name, name, badge: unread, more: unread ? texts.unreadMessages(unread) : undefined }));
   return h(Tabs, { label: texts.folders, controls: 'chats', tabs: [{ id: null, name: texts.backToAll }, ...tabs], selected: folder.value, onSelect: showFolder });
 }
 
