@@ -21,6 +21,9 @@ export function parseRoute(path) {
 /** Where the user is. */
 export const route = computed(() => parseRoute(pathname.value));
 
+/** Whether the user has gone anywhere yet: on a page that was just loaded the focus is at its beginning. */
+export let hasMoved = false;
+
 /** Counts navigations to where one is already, for instance a second click on a link to a message. */
 export const visits = signal(0);
 
@@ -30,6 +33,7 @@ export function navigate(path, { replace = false } = {}) {
   // Chats are not a trail: Back leads from a chat to the list, however many were looked at.
   else if (replace || (isChat(path) && isChat(location.pathname))) history.replaceState(history.state, '', path);
   else history.pushState({ inside: true }, '', path);
+  hasMoved = true;
   pathname.value = path;
 }
 

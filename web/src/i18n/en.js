@@ -72,7 +72,6 @@ export default {
   everywhereExplanation: 'All devices are signed out, this one too, and everything that is stored here is deleted. Messages on the server stay.',
   about: 'About NeonChat',
   version: (/** @type {string} */ version) => `Version ${version}`,
-  loadedOn: (/** @type {string} */ when) => `loaded ${when}`,
   install: 'Install application',
   reloadNew: 'New version: reload',
   shortcuts: 'Keyboard shortcuts',

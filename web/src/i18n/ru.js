@@ -76,7 +76,6 @@ export default {
   everywhereExplanation: 'Выход произойдёт на всех устройствах, и на этом тоже, а всё, что хранится здесь, будет удалено. Сообщения на сервере останутся.',
   about: 'О NeonChat',
   version: (version) => `Версия ${version}`,
-  loadedOn: (when) => `загружена: ${when}`,
   install: 'Установить приложение',
   reloadNew: 'Новая версия: перезагрузить',
   shortcuts: 'Сочетания клавиш',

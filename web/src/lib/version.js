@@ -1,8 +1,8 @@
 /** That of NeonChat. A unit test compares it with Cargo.toml. */
 export const VERSION = '0.1.0';
 
-/** When the files of the client that this device has were loaded; 0 if it has none. */
-export async function loadedAt() {
+/** The build of the client that this device keeps: see sw.js. Empty if it keeps none. */
+export async function build() {
   const names = (await globalThis.caches?.keys()) ?? [];
-  return Math.max(0, ...names.map((name) => Number(/^neonchat-(\d+)$/.exec(name)?.[1] ?? 0)));
+  return names.findLast((name) => name.startsWith('neonchat-'))?.slice(9, 17) ?? '';
 }

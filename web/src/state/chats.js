@@ -62,6 +62,15 @@ function plan() {
   queueMicrotask(refresh);
 }
 
+/** Nothing of one user is shown to the next. */
+export function forgetChats() {
+  opened.clear();
+  batch(() => {
+    chats.value = [];
+    isListed.value = false;
+  });
+}
+
 /** Follows the client. Called once. */
 export function startChats() {
   client.on('chat', ({ type, chat_id }) => {

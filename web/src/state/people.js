@@ -48,6 +48,9 @@ export function nameOf(id) {
   return person ? (person.name ?? person.username) : '';
 }
 
+/** The name by which a user is mentioned; empty until it is known. @param {string} id */
+export const usernameOf = (id) => (nameOf(id) && id !== myId() ? (entry(people, id).value?.username ?? '') : nameOf(id));
+
 /** @param {string} id */
 async function ask(id) {
   if (asked.has(id)) return;

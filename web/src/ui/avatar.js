@@ -4,8 +4,8 @@ import { presenceOf } from '../state/people.js';
 /** How many colours app.css has. */
 const COLOURS = 8;
 
-/** @param {string} id */
-function colourOf(id) {
+/** The number of the colour of a user or chat. @param {string} id */
+export function colourOf(id) {
   let hash = 0;
   for (let n = 0; n < id.length; n++) hash = (hash * 31 + id.charCodeAt(n)) >>> 0;
   return hash % COLOURS;

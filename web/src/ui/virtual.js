@@ -20,8 +20,9 @@ import { Heights } from '../lib/heights.js';
  * @property {(direction: 'older' | 'newer') => void} onEdge the view is near an end, and there is more
  * @property {(item: T) => void} onSee the last item of which half is in view
  * @property {(isEnd: boolean) => void} onEnd whether the view is at the end
- * @property {() => void} [onGoToEnd] End was pressed
+ * @property {() => void} onGoToEnd End was pressed
  * @property {Anchor} [start]
+ * @property {{current: any}} handle gets the list
  */
 
 /** Height of a row that was never in the document. */
@@ -31,6 +32,8 @@ const MOST = 56;
 /** What is closer to an end than this many views makes more be loaded. */
 const NEAR = 1.5;
 const PADDING = 8;
+/** What an arrow key scrolls. */
+const LINE = 60;
 
 /**
  * A list of which only what is near the view is in the document. What the user looks at stays where it is when items come in above
@@ -52,14 +55,18 @@ export class VirtualList extends Component {
   items;
   from = 0;
   to = 0;
-  /** The position that this code has set: its event is not the user's. */
-  set = -1;
+  /** The last known `scrollTop`. If it is another one the user has scrolled. */
+  position = 0;
+  /** By how much the space above is larger than the rows there are thought to be. */
+  shift = 0;
   observer = new ResizeObserver(() => this.settle());
   /** @type {Set<Element>} */
   observed = new Set();
   isEnd = true;
   /** Whether the end is no anchor until the user scrolls. */
   isHeld = false;
+  /** Whether the view is to be moved. */
+  isMoving = true;
 
   /** @param {Props<T>} props */
   take({ items }) {
@@ -68,7 +75,7 @@ export class VirtualList extends Component {
     this.index = new Map(items.map(({ key }, n) => [key, n]));
     this.heights = new Heights(items.map(({ key }) => this.known.get(key) ?? ESTIMATE));
     // Without its item the anchor is where the view is now.
-    if (this.anchor !== 'end' && !this.index.has(this.anchor.key)) this.anchor = this.anchorAt(this.box?.scrollTop ?? 0);
+    if (this.anchor !== 'end' && !this.index.has(this.anchor.key)) this.anchor = this.anchorAt(this.position - this.shift);
   }
 
   get view() {
@@ -113,12 +120,13 @@ export class VirtualList extends Component {
   goTo(anchor) {
     this.anchor = anchor;
     this.isHeld = false;
+    this.isMoving = true;
     this.forceUpdate();
   }
 
   /** Stays where it is now, also if more comes at the end. */
   hold() {
-    if (this.anchor === 'end' && this.box) this.anchor = this.anchorAt(this.box.scrollTop);
+    if (this.anchor === 'end' && this.box) this.anchor = this.anchorAt(this.box.scrollTop - this.shift);
     this.isHeld = true;
   }
 
@@ -127,24 +135,36 @@ export class VirtualList extends Component {
     this.goTo({ key, top: Math.max(PADDING, this.view / 2 - (this.known.get(key) ?? ESTIMATE) / 2) });
   }
 
-  onScroll = () => {
+  /** Takes over where the user has scrolled to. @returns {boolean} whether that is elsewhere */
+  follow() {
     const box = /** @type {HTMLElement} */ (this.box);
-    const top = box.scrollTop;
-    if (Math.abs(top - this.set) < 1) return;
-    this.set = -1;
+    const { scrollTop } = box;
+    if (Math.abs(scrollTop - this.position) < 1) return false;
+    this.position = scrollTop;
     this.isHeld = false;
-    const isEnd = box.scrollHeight - box.clientHeight - top < 2;
-    this.anchor = isEnd && !this.props.hasNewer ? 'end' : this.anchorAt(top);
+    const isEnd = box.scrollHeight - box.clientHeight - scrollTop < 2;
+    this.anchor = isEnd && !this.props.hasNewer ? 'end' : this.anchorAt(scrollTop - this.shift);
+    return true;
+  }
+
+  onScroll = () => {
+    if (!this.follow()) return;
+    const top = this.position - this.shift;
     const [from, to] = this.window(top);
     if (from < this.from || to > this.to) this.forceUpdate();
     this.look(top);
   };
 
-  /** @param {KeyboardEvent} event */
+  /** The keys that scroll: at once, because what comes into the document would end an animation. @param {KeyboardEvent} event */
   onKeyDown = (event) => {
-    if (event.key !== 'End' || !this.props.onGoToEnd || event.target !== this.box) return;
+    const { box, view } = this;
+    if (!box || event.target !== box || event.altKey || event.ctrlKey || event.metaKey) return;
+    const page = view * 0.85;
+    const step = { ArrowUp: -LINE, ArrowDown: LINE, PageUp: -page, PageDown: page, ' ': event.shiftKey ? -page : page, Home: -box.scrollTop }[event.key];
+    if (event.key === 'End') this.props.onGoToEnd();
+    else if (step !== undefined) box.scrollTop += step;
+    else return;
     event.preventDefault();
-    this.props.onGoToEnd();
   };
 
   /** Tells what is in view. @param {number} top */
@@ -170,6 +190,7 @@ export class VirtualList extends Component {
   settle() {
     const { box, heights, from } = this;
     if (!box?.clientHeight) return;
+    if (!this.isMoving) this.follow();
     const rows = [...box.children].slice(1, -1);
     const items = /** @type {T[]} */ (this.items);
     let isChanged = false;
@@ -185,24 +206,29 @@ export class VirtualList extends Component {
     this.observed = new Set([box, ...rows]);
 
     const total = heights.sum();
-    const [above, below] = /** @type {HTMLElement[]} */ ([box.firstElementChild, box.lastElementChild]);
-    above.style.height = `${heights.sum(from)}px`;
-    below.style.height = `${total - heights.sum(this.to) + PADDING}px`;
     const wanted = this.wanted();
-    if (Math.abs(box.scrollTop - wanted) > 0.5) {
-      box.scrollTop = wanted;
-      this.set = box.scrollTop;
-    }
+    // Rows above that turn out higher than they were thought to be: the space above them takes the difference, if it can. A jump of
+    // `scrollTop` would end the scrolling that is going on.
+    const shift = box.scrollTop - wanted;
+    const canShift = !this.isMoving && this.anchor !== 'end' && from > 0 && Math.abs(shift) < this.view && heights.sum(from) + shift > 0;
+    this.shift = canShift ? shift : 0;
+    const [above, below] = /** @type {HTMLElement[]} */ ([box.firstElementChild, box.lastElementChild]);
+    above.style.height = `${heights.sum(from) + this.shift}px`;
+    below.style.height = `${total - heights.sum(this.to) + PADDING}px`;
+    if (Math.abs(box.scrollTop - this.shift - wanted) > 0.5) box.scrollTop = wanted + this.shift;
+    this.position = box.scrollTop;
     const [first, end] = this.window(wanted);
     if (isChanged && (first < from || end > this.to)) return this.forceUpdate();
+    this.isMoving = false;
     // An anchor beyond an end would pull the view there later.
     if (wanted >= total + PADDING - this.view - 1 && !this.props.hasNewer && !this.isHeld) this.anchor = 'end';
     else if (wanted < 0) this.anchor = this.anchorAt(0);
-    this.look(box.scrollTop);
+    this.look(this.position - this.shift);
   }
 
   /** @override */
   componentDidMount() {
+    this.props.handle.current = this;
     this.observer.observe(/** @type {HTMLElement} */ (this.box));
     this.settle();
   }
@@ -214,6 +240,7 @@ export class VirtualList extends Component {
 
   /** @override */
   componentWillUnmount() {
+    this.props.handle.current = null;
     this.observer.disconnect();
   }
 

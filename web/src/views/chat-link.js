@@ -1,6 +1,6 @@
 import { a, button, div, h, li, memo, span, time } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
-import { menuHandlers } from '../lib/press.js';
+import { menuOf } from '../lib/press.js';
 import { parse, short } from '../lib/time.js';
 import { isMuted, showsSender, titleOf } from '../state/chats.js';
 import { draftOf } from '../state/drafts.js';
@@ -47,7 +47,7 @@ export const ChatLink = memo(
       a(
         {
           ...{ class: 'chat-link', href: `/c/${id}`, 'aria-current': isOpen ? 'page' : undefined },
-          ...menuHandlers((element, point) => openChatMenu(element, chat, { point })),
+          ...menuOf((element, point) => openChatMenu(element, chat, { point })),
         },
         h(Avatar, { id: partner?.id ?? id, name: titleOf(chat), user: partner?.id }),
         div(

@@ -1,6 +1,7 @@
 import { useEffect, useRef } from '../../vendor/hooks.js';
 import { button, div, footer, form, h, label, span, textarea } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
+import { hasMoved } from '../routes.js';
 import { canSend } from '../state/chats.js';
 import { MOST, editLast, editing, focusRequests, leaveMode, lengthOf, setText, submit, textOf } from '../state/compose.js';
 import { draftOf, flushDraft } from '../state/drafts.js';
@@ -28,7 +29,7 @@ export function Composer({ chat }) {
   const edit = editing.value?.chatId === id ? editing.value : null;
 
   useEffect(() => {
-    if (hasKeyboard()) field.current?.focus({ preventScroll: true });
+    if (hasMoved && hasKeyboard()) field.current?.focus({ preventScroll: true });
     return () => {
       flushDraft(id);
       stopTyping(id);

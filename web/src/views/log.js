@@ -116,7 +116,7 @@ export function Log({ chat, seq }) {
   return div(
     { class: 'log-frame' },
     h(/** @type {typeof VirtualList<Item>} */ (VirtualList), {
-      ...{ ref: list, id: 'messages', label: texts.messages, items, start, hasOlder, hasNewer },
+      ...{ handle: list, id: 'messages', label: texts.messages, items, start, hasOlder, hasNewer },
       row: (item) => view(item, chat, marked),
       onEdge: (direction) => void timeline.extend(direction).catch(fail),
       onSee: (item) => item.kind === 'message' && item.row.message.seq < Infinity && reading.see(item.row.message.seq),

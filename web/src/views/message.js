@@ -2,10 +2,11 @@ import { article, button, div, h, memo, span, time } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
 import { clock, full, parse } from '../lib/time.js';
 import { client } from '../state/client.js';
+import { longPress } from '../lib/press.js';
 import { explain } from '../state/explain.js';
 import { nameOf } from '../state/people.js';
 import { readByOthers } from '../state/receipts.js';
-import { Avatar } from '../ui/avatar.js';
+import { Avatar, colourOf } from '../ui/avatar.js';
 import { Icon } from '../ui/icons.js';
 import { Quote } from './quote.js';
 import { showProfile } from './profile-link.js';
@@ -39,29 +40,33 @@ export const Message = memo(
     const at = parse(message.created_at);
     const isGone = message.deleted || change === 'delete';
     const hasActions = state === 'stored' && !isGone;
+    /** @param {HTMLElement} element @param {{x: number, y: number} | undefined} point */
+    const open = (element, point) => openActions(element.querySelector('.message-more') ?? element, row, chatId, point);
     const onContextMenu = (/** @type {MouseEvent & {currentTarget: HTMLElement}} */ event) => {
       // Links and selected text have the menu of the browser.
       if (!hasActions || getSelection()?.toString() || (event.target instanceof Element && event.target.closest('a'))) return;
       event.preventDefault();
-      const button = /** @type {HTMLElement | null} */ (event.currentTarget.querySelector('.message-more'));
       // The key has no place.
-      openActions(button ?? event.currentTarget, row, chatId, event.clientX || event.clientY ? { x: event.clientX, y: event.clientY } : undefined);
+      open(event.currentTarget, event.clientX || event.clientY ? { x: event.clientX, y: event.clientY } : undefined);
     };
     return article(
       {
-        class: `message ${isOwn ? 'own' : 'other'} ${isFirst ? 'first' : ''} ${isLast ? 'last' : ''} ${marked.value === row.key ? 'marked' : ''} ${state}`,
+        class: `message ${isOwn ? 'own' : 'other'} ${showsName ? 'named' : ''} ${isFirst ? 'first' : ''} ${isLast ? 'last' : ''} ${marked.value === row.key ? 'marked' : ''} ${state}`,
         'aria-label': `${name || texts.unknownUser}, ${clock(at)}`,
         tabIndex: -1,
         onContextMenu,
+        ...(hasActions && longPress(open)),
       },
       // Its keyboard way is the name.
       showsName && isLast && span({ class: 'message-avatar', 'aria-hidden': true, onClick: () => showProfile(message.sender_id) }, h(Avatar, { id: message.sender_id, name, size: 'small' })),
       div(
         { class: 'bubble' },
-        showsName && isFirst && button({ type: 'button', class: 'sender', 'aria-haspopup': 'dialog', onClick: () => showProfile(message.sender_id) }, name),
+        showsName && isFirst && button({ type: 'button', class: 'sender', 'data-colour': colourOf(message.sender_id), 'aria-haspopup': 'dialog', onClick: () => showProfile(message.sender_id) }, name),
         message.forward && div({ class: 'forwarded' }, h(Icon, { name: 'forward' }), texts.forwardedFrom(nameOf(message.forward.sender_id) || texts.unknownUser)),
         message.reply_to && !isGone && h(Quote, { chatId, reply: message.reply_to }),
-        div({ class: 'text', dir: 'auto' }, isGone ? span({ class: 'gone' }, texts.deletedMessage) : h(Text, { text: message.text, entities: message.entities })),
+        div({ class: 'text', dir: 'auto' }, isGone ? span({ class: 'gone' }, texts.deletedMessage) : h(Text, { message })),
+        // Not one word with the text, where the page is read as text.
+        ' ',
         div(
           { class: 'meta' },
           message.silent && span({ title: texts.silent, role: 'img', 'aria-label': texts.silent }, h(Icon, { name: 'silent' })),

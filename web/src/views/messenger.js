@@ -4,9 +4,9 @@ import { a, div, h, main } from '../lib/dom.js';
 import { focusOn } from '../lib/focus.js';
 import { t } from '../lib/i18n.js';
 import { listen } from '../lib/keys.js';
-import { updateReady } from '../lib/trusted.js';
+import { update } from '../lib/trusted.js';
 import { navigate, route } from '../routes.js';
-import { chatOf, startChats, titleOf, unreadTotal } from '../state/chats.js';
+import { chatOf, forgetChats, startChats, titleOf, unreadTotal } from '../state/chats.js';
 import { client, storeFailed } from '../state/client.js';
 import { forgetDrafts, startDrafts } from '../state/drafts.js';
 import { explain } from '../state/explain.js';
@@ -39,7 +39,7 @@ export function start() {
   let former = user.peek()?.id;
   effect(() => {
     const id = user.value?.id;
-    if (former && id !== former) [forgetDrafts, forgetTimelines].forEach((forget) => forget());
+    if (former && id !== former) [forgetChats, forgetDrafts, forgetTimelines].forEach((forget) => forget());
     former = id ?? former;
   });
   effect(() => {
@@ -52,7 +52,7 @@ export function start() {
     if (storeFailed.value) toast(t().storeFailed);
   });
   effect(() => {
-    if (updateReady.value) toast(t().updateReady, { action: { name: t().reload, run: () => location.reload() } });
+    if (update.value) toast(t().updateReady, { action: { name: t().reload, run: update.value } });
   });
   client.on('system', ({ text }) => toast(text));
   client.on('event', ({ type }) => {

@@ -1,6 +1,7 @@
 import { useState } from '../../vendor/hooks.js';
 import { a, blockquote, button, code, h, pre, span } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
+import { usernameOf } from '../state/people.js';
 import { myId } from '../state/session.js';
 
 /** @typedef {NonNullable<import('../state/client.js').Message['entities']>[number]} Entity */
@@ -15,6 +16,22 @@ const URL_PATTERN = /\bhttps?:\/\/[^\s<>"']*[^\s<>"'.,:;!?)\]}]/g;
 /** Links that nobody has marked. @param {string} text @returns {Entity[]} */
 export function linksIn(text) {
   return [...text.matchAll(URL_PATTERN)].map(({ 0: url, index }) => ({ type: 'link', offset: index, length: url.length, url }));
+}
+
+/**
+ * The mentions that the server has found: it tells who is mentioned, and not where.
+ * @param {string} text
+ * @param {string[]} names of those who are mentioned
+ * @param {boolean} [isAll] whether all members are mentioned
+ * @returns {Entity[]}
+ */
+export function mentionsIn(text, names, isAll) {
+  return [...text.matchAll(/(?<![\w@])@([\w.-]+)/g)].flatMap(({ 1: written, index }) => {
+    const name = written.toLowerCase();
+    // A full stop or hyphen behind a name is not of the name.
+    const found = [name, name.replace(/[.-]+$/, '')].find((one) => names.some((known) => known.toLowerCase() === one) || (isAll && one === 'all'));
+    return found ? [{ type: found === 'all' ? 'mention_all' : 'mention', offset: index, length: found.length + 1 }] : [];
+  });
 }
 
 /**
@@ -43,10 +60,12 @@ export function partsOf(text, entities, from = 0, to = text.length) {
   return parts;
 }
 
-/** The text of a message with its formatting. @param {{text: string, entities?: Entity[]}} props */
-export function Text({ text, entities = [] }) {
-  const marked = entities.filter(({ type }) => type === 'link' || type === 'code' || type === 'pre');
-  const found = linksIn(text).filter(({ offset, length }) => !marked.some((one) => one.offset < offset + length && offset < one.offset + one.length));
+/** The text of a message with its formatting. @param {{message: import('../state/client.js').Message}} props */
+export function Text({ message: { text, entities = [], mentions = [], mention_all } }) {
+  const marked = entities.filter(({ type }) => /^(link|code|pre|mention)/.test(type));
+  const names = mentions.map((id) => ({ id, name: usernameOf(id) }));
+  const mentioned = mentionsIn(text, names.map(({ name }) => name), mention_all).map((one) => ({ ...one, user_id: names.find(({ name }) => name && text.startsWith(name, one.offset + 1))?.id }));
+  const found = [...linksIn(text), ...(mentions.length || mention_all ? mentioned : [])].filter(({ offset, length }) => !marked.some((one) => one.offset < offset + length && offset < one.offset + one.length));
   const all = found.length ? [...entities, ...found].sort((x, y) => x.offset - y.offset || y.length - x.length) : entities;
   return all.length ? partsOf(text, all).map(view) : text;
 }

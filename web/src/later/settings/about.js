@@ -2,18 +2,17 @@ import { useEffect, useState } from '../../../vendor/hooks.js';
 import { button, div, h, h2, p, section } from '../../lib/dom.js';
 import { canInstall, install } from '../../lib/install.js';
 import { t } from '../../lib/i18n.js';
-import { full } from '../../lib/time.js';
-import { updateReady } from '../../lib/trusted.js';
-import { VERSION, loadedAt } from '../../lib/version.js';
+import { update } from '../../lib/trusted.js';
+import { VERSION, build } from '../../lib/version.js';
 import { showLater } from '../../ui/later.js';
 import { Icon } from '../../ui/icons.js';
 
 /** The client itself. */
 export function About() {
   const texts = t();
-  const [at, setAt] = useState(0);
+  const [kept, setKept] = useState('');
   useEffect(() => {
-    loadedAt().then(setAt, () => {});
+    build().then(setKept, () => {});
   }, []);
   return section(
     { class: 'block' },
@@ -22,8 +21,8 @@ export function About() {
       { class: 'row-buttons' },
       button({ type: 'button', class: 'button', 'aria-haspopup': 'dialog', onClick: () => showLater(() => import('../shortcuts.js'), {}) }, h(Icon, { name: 'keyboard' }), texts.shortcuts),
       canInstall() && button({ type: 'button', class: 'button', onClick: install }, h(Icon, { name: 'download' }), texts.install),
-      updateReady.value && button({ type: 'button', class: 'button primary', onClick: () => location.reload() }, texts.reloadNew)
+      update.value && button({ type: 'button', class: 'button primary', onClick: update.value }, texts.reloadNew)
     ),
-    p({ class: 'hint' }, texts.version(VERSION), at > 0 && ` · ${texts.loadedOn(full(at))}`)
+    p({ class: 'hint' }, texts.version(VERSION), kept && ` · ${kept}`)
   );
 }

@@ -1,0 +1,232 @@
+// One Chromium, the services (or BASE_URL), and people who use the client, each in a context of their own.
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { chromium } from 'playwright-core';
+
+const PASSWORD = 'securepass123';
+const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
+
+/** What the tests have in common. */
+export class World {
+  /** @type {import('playwright-core').Browser} */
+  browser;
+  services;
+
+  static async start() {
+    const world = new World();
+    world.url = process.env.BASE_URL;
+    if (!world.url) {
+      const { Services } = await import('../../../sdk/js/test/support/services.js');
+      world.services = await Services.start({ NEONCHAT_WEB_DIR: fileURLToPath(new URL('../../', import.meta.url)), BCRYPT_COST: '4' });
+      world.url = world.services.url;
+    }
+    world.browser = await launch();
+    return world;
+  }
+
+  async stop() {
+    await this.browser?.close();
+    await this.services?.stop();
+  }
+
+  /** A user who has no page yet. @param {string} [name] */
+  async register(name = `u${randomUUID().slice(0, 10)}`) {
+    const api = new Api(this.url);
+    const { id } = await api.call('POST', '/auth/register', { username: name, password: PASSWORD });
+    const { token } = await api.call('POST', '/auth/login', { username: name, password: PASSWORD });
+    api.token = token;
+    return Object.assign(api, { id, name });
+  }
+
+  /**
+   * A user with a page, signed in.
+   * @param {import('playwright-core').BrowserContextOptions & {name?: string, path?: string}} [options]
+   */
+  async person({ name, path = '/', ...options } = {}) {
+    const api = await this.register(name);
+    const person = new Person(this, api);
+    await person.open(options);
+    await person.goto(path);
+    await person.signIn();
+    return person;
+  }
+}
+
+export async function launch() {
+  const candidates = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+  const executablePath = candidates.find((path) => path && existsSync(path));
+  if (!executablePath) throw new Error('Chromium is missing. On Debian: apt-get install chromium, or set CHROMIUM=…');
+  return chromium.launch({ executablePath, args: FLAGS });
+}
+
+/** A user of the REST API. */
+class Api {
+  token;
+  /** @param {string} url */
+  constructor(url) {
+    this.url = url;
+  }
+
+  /** @param {string} method @param {string} path @param {any} [body] */
+  async call(method, path, body) {
+    const answer = await fetch(`${this.url}/api/v1${path}`, {
+      method,
+      headers: { 'Content-Type': 'application/json', ...(this.token && { Authorization: `Bearer ${this.token}` }) },
+      body: body && JSON.stringify(body),
+    });
+    const text = await answer.text();
+    // The server does only so many sign-ups at a time.
+    if (answer.status === 503) {
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      return this.call(method, path, body);
+    }
+    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
+    return text ? JSON.parse(text) : undefined;
+  }
+
+  /** The direct chat with somebody. */
+  chatWith({ id }) {
+    return this.call('POST', '/chats', { partner_id: id });
+  }
+
+  /** @param {string} chat @param {string} text @param {object} [more] */
+  send(chat, text, more) {
+    return this.call('POST', `/chats/${chat}/messages`, { text, ...more });
+  }
+
+  /** Sends messages one after the other, or `atOnce` at a time where their order does not matter. @param {string} chat @param {string[]} texts @param {number} [atOnce] */
+  async sendAll(chat, texts, atOnce = 1) {
+    for (let n = 0; n < texts.length; n += atOnce) await Promise.all(texts.slice(n, n + atOnce).map((text) => this.send(chat, text)));
+  }
+
+  /** The texts that the server has, in order. @param {string} chat */
+  async history(chat) {
+    const { messages } = await this.call('GET', `/chats/${chat}/messages?limit=100`);
+    return messages.reverse().map(({ text }) => text);
+  }
+}
+
+/** Somebody in front of a page. Everything is found by its role and name. */
+export class Person {
+  /** @param {World} world @param {any} api */
+  constructor(world, api) {
+    this.world = world;
+    this.api = api;
+    this.name = api.name;
+    this.id = api.id;
+    /** What must not happen. @type {string[]} */
+    this.complaints = [];
+  }
+
+  /** @param {import('playwright-core').BrowserContextOptions} [options] */
+  async open(options) {
+    // A worker loads the whole client once more: only who goes offline needs one.
+    this.context = await this.world.browser.newContext({ serviceWorkers: 'block', locale: 'en-US', colorScheme: 'dark', viewport: { width: 1280, height: 800 }, ...options });
+    this.context.setDefaultTimeout(20_000);
+    await this.context.exposeFunction('complain', (text) => void this.complaints.push(text));
+    await this.context.addInitScript(() => {
+      document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI, sample }) => globalThis.complain(`CSP: ${violatedDirective} ${blockedURI} ${sample}`));
+    });
+    this.page = await this.tab();
+  }
+
+  async tab() {
+    const page = await this.context.newPage();
+    page.on('pageerror', (error) => this.complaints.push(String(error.stack)));
+    page.on('console', (message) => {
+      // That a request failed is no fault of the client where the test makes it fail.
+      if (/error|warning/.test(message.type()) && !/Failed to load resource|WebSocket connection to|Service Worker registration blocked/.test(message.text())) this.complaints.push(message.text());
+    });
+    const { host } = new URL(this.world.url);
+    page.on('request', (request) => {
+      const { hostname, protocol } = new URL(request.url());
+      if (/^https?:$/.test(protocol) && hostname !== host.split(':')[0]) this.complaints.push(`request to ${request.url()}`);
+    });
+    return page;
+  }
+
+  goto(path) {
+    return this.page.goto(this.world.url + path);
+  }
+
+  async signIn() {
+    const { page } = this;
+    await page.locator('#username').fill(this.name);
+    await page.locator('#password').fill(PASSWORD);
+    await page.locator('#password').press('Enter');
+    await page.getByRole('navigation', { name: /^(Chats|Чаты)$/ }).waitFor();
+  }
+
+  get log() {
+    return this.page.getByRole('log', { name: 'Messages' });
+  }
+  get articles() {
+    return this.log.getByRole('article');
+  }
+  get composer() {
+    return this.page.getByRole('textbox', { name: 'Message' });
+  }
+  /** @param {string} text */
+  article(text) {
+    return this.articles.filter({ hasText: text });
+  }
+  /** @param {string} title */
+  chatLink(title) {
+    return this.page.getByRole('list', { name: 'Chats' }).getByRole('link', { name: new RegExp(`^${title}`) });
+  }
+  /** The state of an own message. @param {string} text @param {string} name */
+  state(text, name) {
+    return this.article(text).getByRole('img', { name, exact: true });
+  }
+
+  /** @param {string} title */
+  async openChat(title) {
+    await this.chatLink(title).click();
+    await this.page.getByRole('heading', { name: title, level: 1 }).waitFor();
+  }
+
+  /** @param {string} text */
+  async write(text) {
+    await this.composer.fill(text);
+    await this.composer.press('Enter');
+  }
+
+  /** The texts of the messages in the document, in order. */
+  async texts() {
+    return this.articles.evaluateAll((articles) => articles.map((article) => article.querySelector('[dir=auto]')?.textContent));
+  }
+
+  /** Waits for a condition in the page. @param {(argument: any) => any} check @param {any} [argument] */
+  until(check, argument) {
+    return this.page.waitForFunction(check, argument, { polling: 50, timeout: 20_000 });
+  }
+
+  /** Fails if something is not accessible. @param {string} view */
+  async checkAccess(view) {
+    // The CSP does not allow scripts to be added to the page; those of the debugger are.
+    await this.page.evaluate((await import('node:fs')).readFileSync(axe, 'utf8'));
+    const problems = await this.page.evaluate(async () => {
+      const { violations } = await globalThis.axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] });
+      return violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 200)} ${failureSummary}`));
+    });
+    assert.deepEqual(problems, [], view);
+  }
+
+  async close() {
+    await this.context.close();
+    assert.deepEqual(this.complaints, [], `what the page of ${this.name} complained about`);
+  }
+}
+
+/** Repeats a check until it is true. @param {string} what @param {() => any} check */
+export async function until(what, check, timeout = 20_000) {
+  const end = Date.now() + timeout;
+  while (!(await check())) {
+    if (Date.now() > end) throw new Error(`not within ${timeout} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
