@@ -9,7 +9,7 @@ const policy = trustedTypes?.createPolicy('neonchat', { createScriptURL: (/** @t
 
 /** Lets the service worker keep the client on the device. Without one, as in private windows, the client needs a network to start. */
 export function registerWorker() {
-  navigator.serviceWorker?.register(policy ? policy.createScriptURL('/sw.js') : '/sw.js').then(follow, () => {});
+  navigator.serviceWorker?.register(policy ? policy.createScriptURL('/sw.js') : '/sw.js').then((registration) => registration && follow(registration), () => {});
 }
 
 /** @param {ServiceWorkerRegistration} registration */
