@@ -261,7 +261,6 @@ export default {
   signOutQuestion: 'Sign out of NeonChat?',
   signOutExplanation: 'Everything that is stored on this device is deleted. Messages on the server stay.',
   unsentWarning: (/** @type {number} */ count) => n(count, { one: '# message is not sent yet and will be lost.', other: '# messages are not sent yet and will be lost.' }),
-  keyboard: 'Keyboard',
   keyChats: 'Previous and next chat',
   keySearch: 'Find a chat',
   keySend: 'Send',

@@ -16,6 +16,12 @@ import { toast } from '../ui/toast.js';
 /** @param {Promise<any>} work */
 const doing = (work) => void work.catch((error) => toast(explain(error), { isError: true }));
 
+/** A chat leaves the list: the focus goes to the next one. @param {HTMLElement} from */
+function focusNext(from) {
+  const item = from.closest('li');
+  (item?.nextElementSibling ?? item?.previousElementSibling)?.querySelector('a')?.focus({ preventScroll: true });
+}
+
 /**
  * Opens the menu of a chat.
  * @param {HTMLElement} from
@@ -38,7 +44,7 @@ export function openChatMenu(from, chat, { point, isHeader } = {}) {
     muted ? { name: texts.unmute, icon: 'unmute', run: () => doing(setMuted(id, null)) } : { name: texts.mute, icon: 'mute', run: () => openMute(from, id, point) },
     { name: texts.notifyAbout, icon: 'bell', run: () => openLevels(from, chat, point) },
     { name: texts.folder, icon: 'folder', run: () => showLater(() => import('./folder.js'), { chat }) },
-    { name: archived ? texts.unarchive : texts.archive, icon: 'archive', run: () => doing(setArchived(id, !archived)) },
+    { name: archived ? texts.unarchive : texts.archive, icon: 'archive', run: () => (isHeader || focusNext(from), doing(setArchived(id, !archived))) },
     chat.last_seq >= chat.first_seq && { name: texts.clearHistory, icon: 'broom', isDanger: true, run: () => askToClear(chat) },
   ];
   openMenu({ from, point, label: texts.chatActions, items: items.filter((item) => !!item) });

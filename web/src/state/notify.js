@@ -18,8 +18,10 @@ const LOCK = 'neonchat-attention';
 const ICON = '/icons/icon-192.png';
 const MOST = 200;
 
+const stored = () => ({ ...DEFAULT, ...load('notifications') });
+
 /** What this device does with new messages while no tab is looked at. @type {import('../../vendor/signals.js').Signal<Preferences>} */
-export const preferences = signal({ ...DEFAULT, ...load('notifications') });
+export const preferences = signal(stored());
 
 /** What the browser says: `unsupported`, `default` (it was not asked), `granted` or `denied`. */
 export const permission = signal(/** @type {NotificationPermission | 'unsupported'} */ (globalThis.Notification?.permission ?? 'unsupported'));
@@ -133,12 +135,13 @@ export function startNotifications(open) {
   });
   // The other tabs of the browser.
   addEventListener('storage', ({ key }) => {
-    if (key === 'neonchat.notifications') preferences.value = { ...DEFAULT, ...load('notifications') };
+    if (key === 'neonchat.notifications') preferences.value = stored();
   });
   effect(() => {
     if (user.value) return;
     for (const chatId of [...shown.keys()]) dismiss(chatId);
-    preferences.value = DEFAULT;
+    // Signing out deletes it; a session that ends by itself keeps it.
+    preferences.value = stored();
   });
   effect(() => {
     const count = user.value ? unreadTotal.value : 0;
