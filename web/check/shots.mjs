@@ -1,7 +1,7 @@
 // Writes screenshots of every view into target/web: dark and light, wide and narrow. They are for people: nothing compares them.
 import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { World } from './e2e/support.mjs';
+import { World, until } from './e2e/support.mjs';
 
 const folder = fileURLToPath(new URL('../../target/web/', import.meta.url));
 mkdirSync(folder, { recursive: true });
@@ -33,7 +33,7 @@ try {
   await say(jonas, 'Two things are left: the migration dry run and the release notes.');
   const question = await say(aiko, 'Dry run is green: 41 s, no locks longer than 200 ms. Report: https://staging.example.org/runs/418');
   await say(mira, 'Nice. I take the release notes.', { reply_to: question });
-  const plan = await say(nadia, 'Order for tonight: freeze 18:00, tag 18:15, deploy 18:30.', { entities: [{ type: 'bold', offset: 18, length: 12 }, { type: 'bold', offset: 32, length: 9 }, { type: 'bold', offset: 43, length: 12 }] });
+  const plan = await say(nadia, 'Order for tonight: freeze 18:00, tag 18:15, deploy 18:30.', { entities: [{ type: 'bold', offset: 19, length: 12 }, { type: 'bold', offset: 33, length: 9 }, { type: 'bold', offset: 44, length: 12 }] });
   await say(tom, 'Works for me. Please run cargo test --workspace once more before the tag.', { entities: [{ type: 'code', offset: 25, length: 22 }] });
   await say(mira, 'Draft of the notes is ready:\n— reconnects are twice as fast\n— drafts follow you to every device\n— scheduled messages');
   const thanks = await say(aiko, `@${mira.name} looks great, ship it!`);
@@ -77,8 +77,11 @@ try {
       await shot('group');
       await person.goto(`/c/${withJonas}`);
       await person.article('Deal').waitFor();
-      await friend.composer.pressSequentially('On my way');
-      await page.getByRole('status').filter({ hasText: 'typing' }).waitFor();
+      // The page may not be connected yet when the first key is pressed.
+      await until('somebody types', async () => {
+        await friend.composer.press('x');
+        return page.getByRole('status').filter({ hasText: 'typing' }).isVisible();
+      });
       await shot('chat');
       await person.article('Deal').click({ button: 'right' });
       await page.getByRole('menu').waitFor();

@@ -1,5 +1,5 @@
-import { batch, computed, effect, signal } from '../../vendor/signals.js';
-import { client, status } from './client.js';
+import { batch, computed, signal } from '../../vendor/signals.js';
+import { client, isListed } from './client.js';
 import { learn } from './people.js';
 import { myId } from './session.js';
 
@@ -7,9 +7,6 @@ import { myId } from './session.js';
 
 /** All chats: pinned first, then the most recently active. @type {import('../../vendor/signals.js').Signal<ChatItem[]>} */
 export const chats = signal([]);
-
-/** Whether the list is that of the server, and not only what the store had. */
-export const isListed = signal(false);
 
 /** Chats that were opened over REST and are not in the list of the client yet. @type {Map<string, ChatItem>} */
 const opened = new Map();
@@ -75,13 +72,7 @@ export function forgetChats() {
 export function startChats() {
   client.on('chat', ({ type, chat_id }) => {
     if (type === 'chat_removed' && chat_id) opened.delete(chat_id);
-    if (type === 'chats' && /syncing|live/.test(client.state)) isListed.value = true;
     plan();
-  });
-  effect(() => {
-    // Without a connection nothing better will come.
-    if (/waiting|offline/.test(status.value.state)) isListed.value = true;
-    if (status.value.state === 'signed_out') isListed.value = false;
   });
   plan();
 }

@@ -28,6 +28,9 @@ export const connection = computed(() => {
   return state === 'stopped' && reason === 'closed' ? 'stopped' : 'connecting';
 });
 
+/** Whether the chats are those of the server, and not only what the store had. */
+export const isListed = signal(false);
+
 /** Whether the browser keeps nothing, for instance in a private window. */
 export const storeFailed = signal(false);
 
@@ -54,8 +57,14 @@ export async function open(changed) {
   client = new NeonChat({ url: location.origin, webSocketUrl: await webSocketUrl(), store: indexedDbStore('neonchat') });
   client.on('state', (next) => {
     status.value = next;
+    // Without a connection nothing better will come.
+    if (/waiting|offline/.test(next.state)) isListed.value = true;
+    else if (next.state === 'signed_out') isListed.value = false;
     if (next.state === 'signed_out') changed(null, next.reason);
     else if (client.session) changed(client.session.user);
+  });
+  client.on('chat', ({ type }) => {
+    if (type === 'chats' && /syncing|live/.test(client.state)) isListed.value = true;
   });
   client.on('error', ({ code }) => {
     if (code === 'store_failed') storeFailed.value = true;

@@ -88,6 +88,7 @@ function adopt({ id, draft }) {
 
 /** Follows the client. Called once. */
 export function startDrafts() {
+  client.chats.list().forEach(adopt);
   client.on('chat', ({ type, chat }) => {
     if (type === 'chats') client.chats.list().forEach(adopt);
     else if (chat) adopt(chat);

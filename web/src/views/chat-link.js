@@ -41,6 +41,7 @@ export const ChatLink = memo(
     const { id, type, partner, unread_count, mention_count, pin_place, last_message, marked_unread } = chat;
     const muted = isMuted(chat);
     const at = last_message ? parse(last_message.created_at) : undefined;
+    const isMentioned = mention_count > 0 && unread_count > 0;
     const isOnline = partner && presenceOf(partner.id)?.status === 'online';
     return li(
       { class: 'chat-item' },
@@ -67,8 +68,9 @@ export const ChatLink = memo(
             hidden(''),
             draftOf(id).value?.text && !isOpen && span({ class: 'hidden' }, `${texts.draft}: `),
             span({ class: 'chat-preview', dir: 'auto' }, preview(chat, isOpen)),
-            mention_count > 0 && span({ class: 'badge', 'aria-hidden': true }, '@'),
-            mention_count > 0 && hidden(texts.mentionsCount(mention_count)),
+            // The client of the SDK counts mentions up only: those that are read have no message left.
+            isMentioned && span({ class: 'badge', 'aria-hidden': true }, '@'),
+            isMentioned && hidden(texts.mentionsCount(mention_count)),
             unread_count > 0 && span({ class: muted ? 'badge quiet' : 'badge', 'aria-hidden': true }, unread_count > 999 ? '999+' : unread_count),
             unread_count > 0 && hidden(texts.unreadMessages(unread_count)),
             !unread_count && marked_unread && span({ class: 'badge dot-only', 'aria-hidden': true }),
