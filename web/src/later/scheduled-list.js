@@ -1,7 +1,7 @@
 import { useEffect, useState } from '../../vendor/hooks.js';
 import { button, div, form, h, input, li, p, span, time, ul } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
-import { full, parse, toField } from '../lib/time.js';
+import { parse, toField, when } from '../lib/time.js';
 import { client } from '../state/client.js';
 import { explain } from '../state/explain.js';
 import { IconButton } from '../ui/button.js';
@@ -59,14 +59,14 @@ export function ScheduledList({ chatId, isAlone }) {
   if (!list.length) return isAlone ? p({ class: 'people-hint' }, texts.nothingScheduled) : null;
   return div(
     { class: 'scheduled' },
-    p({ class: 'block-title', id: 'scheduled-count' }, texts.scheduledCount(list.length)),
+    p({ class: isAlone ? 'hidden' : 'block-title', id: 'scheduled-count' }, texts.scheduledCount(list.length)),
     ul(
       { 'aria-labelledby': 'scheduled-count' },
       list.map((waiting) => {
         const { id, text, send_at } = waiting;
         return li(
           { key: id, class: 'scheduled-item' },
-          div({ class: 'mode-lines' }, time({ class: 'mode-name', dateTime: send_at }, full(parse(send_at))), span({ class: 'mode-text', dir: 'auto' }, text)),
+          div({ class: 'mode-lines' }, time({ class: 'mode-name', dateTime: send_at }, when(parse(send_at))), span({ class: 'mode-text', dir: 'auto' }, text)),
           div(
             { class: 'row-buttons' },
             h(IconButton, { icon: 'send', name: texts.sendNow, onClick: () => sendNow(waiting) }),

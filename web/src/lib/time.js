@@ -40,3 +40,6 @@ export function lastSeen(at, now = Date.now()) {
 
 /** A local time as a field of the type `datetime-local` wants it. @param {number} at */
 export const toField = (at) => new Date(at - new Date(at).getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+
+/** A day and a time, for instance when a message will be sent. @param {number} at */
+export const when = (at) => formatDate(language.value, at, { dateStyle: 'long', timeStyle: 'short' });
