@@ -214,12 +214,12 @@ describe('the web client', { concurrency: 3 }, () => {
   });
 
   it('keeps what is written offline through a reload, and sends it once', async () => {
-    const { alice, bob, chat } = await pair({ serviceWorkers: 'allow' });
+    const { alice, bob, chat } = await pair({ hasWorker: true });
     const { page } = alice;
     await alice.openChat(bob.name);
     await alice.write('online');
     await alice.state('online', 'Sent').waitFor();
-    await alice.until(async () => (await navigator.serviceWorker.ready).active?.state === 'activated' && navigator.serviceWorker.controller);
+    await alice.workerReady();
     await alice.context.setOffline(true);
     for (const text of ['one', 'two', 'three']) {
       await alice.write(text);
@@ -352,7 +352,7 @@ describe('the web client', { concurrency: 3 }, () => {
     await menu.waitFor({ state: 'detached' });
     assert.equal(await focused(), 'Message actions');
     await page.keyboard.press('Control+k');
-    assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('type')), 'search');
+    await until('the filter has the focus', () => page.evaluate(() => document.activeElement?.getAttribute('type') === 'search'));
     await page.keyboard.type(carol.name);
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { name: carol.name, level: 1 }).waitFor();
@@ -406,6 +406,42 @@ describe('the web client', { concurrency: 3 }, () => {
     await page.getByRole('heading', { name: carol.name, level: 1 }).waitFor();
     await alice.article(`Forwarded from ${bob.name}`).waitFor();
     assert.deepEqual(await bob.api.history(chat), ['the question', '']);
+    await Promise.all([alice.close(), bob.close()]);
+  });
+
+  it('mentions, sends silently and later, and says who has read', async () => {
+    const { alice, bob } = await pair();
+    const { page } = alice;
+    const { id: group } = await alice.api.call('POST', '/chats', { type: 'group', title: 'Team', member_ids: [bob.id] });
+    await alice.openChat('Team');
+    await page.keyboard.type(`Hi @${bob.name.slice(0, 4)}`);
+    await page.getByRole('listbox', { name: 'Mention' }).getByRole('option', { name: bob.name }).waitFor();
+    await page.keyboard.press('Enter');
+    assert.equal(await alice.composer.inputValue(), `Hi @${bob.name} `);
+    await page.keyboard.press('Enter');
+    await alice.state('Hi @', 'Sent').waitFor();
+    await bob.page.getByRole('link', { name: /^Team.*1.mention/ }).click();
+    await bob.article(`Hi @${bob.name}`).waitFor();
+    assert.match(await bob.articles.first().getAttribute('aria-label'), new RegExp(`^${alice.name}, `));
+    await alice.state('Hi @', 'Read').waitFor();
+    await alice.article('Hi @').hover();
+    await alice.article('Hi @').getByRole('button', { name: 'Message actions' }).click();
+    await page.getByRole('menuitem', { name: 'Seen by' }).click();
+    await page.getByRole('dialog', { name: 'Seen by' }).getByText(bob.name).waitFor();
+    await page.keyboard.press('Escape');
+
+    await alice.composer.fill('quietly');
+    await page.getByRole('button', { name: 'Send options' }).click();
+    await page.getByRole('menuitem', { name: 'Send without sound' }).click();
+    await bob.article('quietly').getByRole('img', { name: 'sent without sound' }).waitFor();
+    await alice.composer.fill('tomorrow');
+    await page.getByRole('button', { name: 'Send options' }).click();
+    await page.getByRole('menuitem', { name: 'Schedule message' }).click();
+    await page.getByRole('dialog', { name: 'Schedule message' }).getByRole('button', { name: 'Schedule' }).click();
+    await page.getByRole('status').filter({ hasText: 'Will be sent' }).waitFor();
+    assert.equal(await alice.composer.inputValue(), '');
+    const { scheduled } = await alice.api.call('GET', `/chats/${group}/scheduled`);
+    assert.deepEqual(scheduled.map(({ text }) => text), ['tomorrow']);
     await Promise.all([alice.close(), bob.close()]);
   });
 
@@ -506,8 +542,9 @@ describe('the web client, alone', { concurrency: false }, () => {
 
   it('sends each message once, in order, while chat-service is killed', async (test) => {
     if (!world.services) return test.skip('the services are not started by the tests');
-    const { alice, bob, chat } = await pair();
+    const { alice, bob, chat } = await pair({ hasWorker: true });
     await alice.openChat(bob.name);
+    await alice.workerReady();
     const texts = Array.from({ length: 12 }, (_, n) => `number ${n}.`);
     for (const [n, text] of texts.entries()) {
       if (n === 4) await world.services.end('chat-service', 'SIGKILL');

@@ -44,7 +44,7 @@ export class World {
 
   /**
    * A user with a page, signed in.
-   * @param {import('playwright-core').BrowserContextOptions & {name?: string, path?: string}} [options]
+   * @param {import('playwright-core').BrowserContextOptions & {name?: string, path?: string, hasWorker?: boolean}} [options]
    */
   async person({ name, path = '/', ...options } = {}) {
     const api = await this.register(name);
@@ -122,15 +122,16 @@ export class Person {
     this.complaints = [];
   }
 
-  /** @param {import('playwright-core').BrowserContextOptions} [options] */
-  async open(options) {
-    // A worker loads the whole client once more: only who goes offline needs one.
-    this.context = await this.world.browser.newContext({ serviceWorkers: 'block', locale: 'en-US', colorScheme: 'dark', viewport: { width: 1280, height: 800 }, ...options });
-    this.context.setDefaultTimeout(20_000);
+  /** @param {import('playwright-core').BrowserContextOptions & {hasWorker?: boolean}} [options] */
+  async open({ hasWorker = false, ...options } = {}) {
+    this.context = await this.world.browser.newContext({ locale: 'en-US', colorScheme: 'dark', viewport: { width: 1280, height: 800 }, ...options });
+    this.context.setDefaultTimeout(40_000);
     await this.context.exposeFunction('complain', (text) => void this.complaints.push(text));
     await this.context.addInitScript(() => {
       document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI, sample }) => globalThis.complain(`CSP: ${violatedDirective} ${blockedURI} ${sample}`));
     });
+    // A worker loads the whole client once more: only who goes offline needs one.
+    if (!hasWorker) await this.context.addInitScript(() => Object.defineProperty(Navigator.prototype, 'serviceWorker', { value: undefined }));
     this.page = await this.tab();
   }
 
@@ -139,7 +140,7 @@ export class Person {
     page.on('pageerror', (error) => this.complaints.push(String(error.stack)));
     page.on('console', (message) => {
       // That a request failed is no fault of the client where the test makes it fail.
-      if (/error|warning/.test(message.type()) && !/Failed to load resource|WebSocket connection to|Service Worker registration blocked/.test(message.text())) this.complaints.push(message.text());
+      if (/error|warning/.test(message.type()) && !/Failed to load resource|WebSocket connection to/.test(message.text())) this.complaints.push(message.text());
     });
     const { host } = new URL(this.world.url);
     page.on('request', (request) => {
@@ -202,7 +203,12 @@ export class Person {
 
   /** Waits for a condition in the page. @param {(argument: any) => any} check @param {any} [argument] */
   until(check, argument) {
-    return this.page.waitForFunction(check, argument, { polling: 50, timeout: 20_000 });
+    return this.page.waitForFunction(check, argument, { polling: 50, timeout: 40_000 });
+  }
+
+  /** Waits until the page starts without a network. */
+  workerReady() {
+    return this.until(async () => (await navigator.serviceWorker.ready).active?.state === 'activated' && navigator.serviceWorker.controller);
   }
 
   /** Fails if something is not accessible. @param {string} view */
@@ -223,7 +229,7 @@ export class Person {
 }
 
 /** Repeats a check until it is true. @param {string} what @param {() => any} check */
-export async function until(what, check, timeout = 20_000) {
+export async function until(what, check, timeout = 40_000) {
   const end = Date.now() + timeout;
   while (!(await check())) {
     if (Date.now() > end) throw new Error(`not within ${timeout} ms: ${what}`);

@@ -60,6 +60,8 @@ export async function open(changed) {
     // Without a connection nothing better will come.
     if (/waiting|offline/.test(next.state)) isListed.value = true;
     else if (next.state === 'signed_out') isListed.value = false;
+    // Another tab has the connection, and has told its chats before.
+    else if (next.state === 'live' && !client.isLeader) isListed.value = true;
     if (next.state === 'signed_out') changed(null, next.reason);
     else if (client.session) changed(client.session.user);
   });

@@ -14,9 +14,9 @@ const open = signal([]);
 
 /** Shows a dialog until its `close` is called. @param {(close: () => void) => VNode} view */
 export function showDialog(view) {
-  const close = () => (open.value = open.value.filter((one) => one !== shown));
+  const close = () => (open.value = open.peek().filter((one) => one !== shown));
   const shown = () => view(close);
-  open.value = [...open.value, shown];
+  open.value = [...open.peek(), shown];
 }
 
 export const isDialogOpen = () => open.value.length > 0;

@@ -10,13 +10,13 @@ const toasts = signal([]);
 let last = 0;
 
 /** @param {number} id */
-const dismiss = (id) => (toasts.value = toasts.value.filter((toast) => toast.id !== id));
+const dismiss = (id) => (toasts.value = toasts.peek().filter((toast) => toast.id !== id));
 
 /** Shows a short text for a while; with an action until it is used. @param {string} text @param {Omit<Toast, 'id' | 'text'>} [more] */
 export function toast(text, more) {
   const id = ++last;
   // The same text twice is one.
-  toasts.value = [...toasts.value.filter((one) => one.text !== text), { id, text, ...more }];
+  toasts.value = [...toasts.peek().filter((one) => one.text !== text), { id, text, ...more }];
   if (!more?.action) setTimeout(dismiss, SHOWN, id);
 }
 

@@ -51,16 +51,24 @@ export function Log({ chat, seq }) {
   const goToEnd = () => timeline.show().then(() => list.current?.goTo('end'), fail);
 
   // Opening: at the first unread message, else at the end; or where the link says.
-  useLayoutEffect(() => {
+  function open() {
     const target = seq ?? (divider === undefined ? undefined : divider + 1);
     timeline.show(target).then((row) => {
       if (seq !== undefined && row) mark(row.key);
       const isUnread = seq === undefined && row && row.message.seq > (divider ?? Infinity);
       setStart(seq !== undefined && row ? { key: row.key, top: 160 } : isUnread ? { key: row.key, top: UNREAD_TOP } : 'end');
     }, fail);
+  }
+  useLayoutEffect(() => {
+    open();
     learnMembersOf();
     return reading.stop;
   }, []);
+  // What could not be loaded is loaded when there is a connection again.
+  const isLive = status.value.state === 'live';
+  useEffect(() => {
+    if (isLive && timeline.state.peek() === 'failed') open();
+  }, [isLive]);
 
   function learnMembersOf() {
     if (chat.type === 'direct') return;
@@ -110,7 +118,7 @@ export function Log({ chat, seq }) {
   const items = useMemo(() => itemsOf(rows, { hasOlder, divider, me: myId(), firsts }), [rows, hasOlder, divider]);
 
   if (timeline.state.value === 'failed') {
-    return h(Empty, { icon: 'alert', title: texts.loadFailed }, button({ type: 'button', class: 'button', onClick: () => timeline.reset() }, texts.tryAgain));
+    return h(Empty, { icon: 'alert', title: texts.loadFailed }, button({ type: 'button', class: 'button', onClick: open }, texts.tryAgain));
   }
   if (start === undefined || timeline.state.value === 'loading') return div({ class: 'log', id: 'messages', role: 'log', 'aria-label': texts.messages, 'aria-live': 'off', 'aria-busy': true, tabIndex: 0 }, ChatSkeleton());
   return div(

@@ -75,8 +75,12 @@ function move(step) {
   if (next) navigate(`/c/${next.id}`);
 }
 
-/** @returns {void | false} */
-const search = () => (focusOn('#filter') ? undefined : false);
+/** Finds a chat by its name. On a narrow screen the list is another view. */
+function search() {
+  const isNarrow = matchMedia('(max-width: 719.9px)').matches;
+  if (isNarrow) navigate('/');
+  setTimeout(focusOn, 0, '#filter');
+}
 const showShortcuts = () => void (isDialogOpen() || showLater(() => import('../later/shortcuts.js'), {}));
 
 export function Messenger() {
