@@ -1,5 +1,5 @@
 // Keeps the client on the device, so that it starts at once and without a network, with one version of all its files. A new version is
-// loaded completely beside the old one and waits until a page asks for it, or for the next start.
+// loaded completely beside the old one, and then replaces it. The pages that are open say so.
 
 /** @type {any} */
 const worker = self;
@@ -28,9 +28,8 @@ async function respond(request, isPage) {
   return (await cache.match(isPage ? '/' : request, { ignoreVary: true, ignoreSearch: true })) ?? fetch(request);
 }
 
-worker.addEventListener('install', (/** @type {any} */ event) => event.waitUntil(install()));
+worker.addEventListener('install', (/** @type {any} */ event) => event.waitUntil(install().then(() => worker.skipWaiting())));
 worker.addEventListener('activate', (/** @type {any} */ event) => event.waitUntil(activate()));
-worker.addEventListener('message', (/** @type {any} */ { data }) => data === 'activate' && worker.skipWaiting());
 // A notification of a page that cannot show one itself: see state/notify.js.
 worker.addEventListener('notificationclick', (/** @type {any} */ event) => {
   const { notification } = event;

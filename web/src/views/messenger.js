@@ -52,7 +52,7 @@ export function start() {
     if (storeFailed.value) toast(t().storeFailed);
   });
   effect(() => {
-    if (update.value) toast(t().updateReady, { action: { name: t().reload, run: update.value } });
+    if (update.value) toast(t().updateReady, { action: { name: t().reload, run: () => location.reload() } });
   });
   client.on('system', ({ text }) => toast(text));
   client.on('event', ({ type }) => {

@@ -21,7 +21,7 @@ export function About() {
       { class: 'row-buttons' },
       button({ type: 'button', class: 'button', 'aria-haspopup': 'dialog', onClick: () => showLater(() => import('../shortcuts.js'), {}) }, h(Icon, { name: 'keyboard' }), texts.shortcuts),
       canInstall() && button({ type: 'button', class: 'button', onClick: install }, h(Icon, { name: 'download' }), texts.install),
-      update.value && button({ type: 'button', class: 'button primary', onClick: update.value }, texts.reloadNew)
+      update.value && button({ type: 'button', class: 'button primary', onClick: () => location.reload() }, texts.reloadNew)
     ),
     p({ class: 'hint' }, texts.version(VERSION), kept && ` · ${kept}`)
   );
