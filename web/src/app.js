@@ -8,6 +8,7 @@ import { SignIn } from './views/login.js';
 /** The view of a signed-in user. @type {import('../vendor/signals.js').Signal<import('preact').ComponentType | undefined>} */
 const Messenger = signal(undefined);
 let isLoading = false;
+const RETRY = 3_000;
 
 function loadMessenger() {
   if (isLoading) return;
@@ -17,8 +18,11 @@ function loadMessenger() {
       start();
       Messenger.value = loaded;
     },
-    // Without a network: it is tried again with the next sign-in or reload.
-    () => (isLoading = false)
+    // Without a network it is tried again.
+    () => {
+      isLoading = false;
+      setTimeout(loadMessenger, RETRY);
+    }
   );
 }
 

@@ -180,7 +180,6 @@ export default {
   editing: 'Edit message',
   cancel: 'Cancel',
   mentionSomebody: 'Mention',
-  everybody: 'Mention everybody',
 
   // A message
   sending: 'Sending',
@@ -215,7 +214,6 @@ export default {
   forwarded: (/** @type {string} */ title) => `Forwarded to ${title}`,
   pinnedMessage: 'Pinned message',
   pinnedOf: (/** @type {number} */ at, /** @type {number} */ count) => `Pinned message ${at} of ${count}`,
-  scheduled: 'Scheduled messages',
   scheduledCount: (/** @type {number} */ count) => n(count, { one: '# scheduled message', other: '# scheduled messages' }),
   scheduleFor: 'Send at',
   schedule: 'Schedule',

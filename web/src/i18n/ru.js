@@ -183,7 +183,6 @@ export default {
   editing: 'Изменение сообщения',
   cancel: 'Отмена',
   mentionSomebody: 'Упомянуть',
-  everybody: 'Упомянуть всех',
 
   sending: 'Отправляется',
   sent: 'Отправлено',
@@ -217,7 +216,6 @@ export default {
   forwarded: (title) => `Переслано: ${title}`,
   pinnedMessage: 'Закреплённое сообщение',
   pinnedOf: (at, count) => `Закреплённое сообщение ${at} из ${count}`,
-  scheduled: 'Отложенные сообщения',
   scheduledCount: (count) => n(count, { one: '# отложенное сообщение', few: '# отложенных сообщения', many: '# отложенных сообщений', other: '# отложенного сообщения' }),
   scheduleFor: 'Отправить в',
   schedule: 'Отложить',

@@ -44,14 +44,10 @@ export const pre = tag('pre');
 export const section = tag('section');
 export const select = tag('select');
 export const span = tag('span');
-export const strong = tag('strong');
 export const svg = tag('svg');
 export const textarea = tag('textarea');
 export const time = tag('time');
 export const ul = tag('ul');
-
-/** @param {...(string | false | null | undefined)} names @returns {string} */
-export const classes = (...names) => names.filter(Boolean).join(' ');
 
 /**
  * A component that renders again only if a prop, or a signal that it reads, has changed.

@@ -27,16 +27,6 @@ export function formatDate(locale, at, options) {
   return format.format(at);
 }
 
-/** @type {Map<string, Intl.NumberFormat>} */
-const numbers = new Map();
-
-/** @param {string} locale @param {number} n */
-export function formatNumber(locale, n) {
-  let format = numbers.get(locale);
-  if (!format) numbers.set(locale, (format = new Intl.NumberFormat(locale)));
-  return format.format(n);
-}
-
 /**
  * Returns the local calendar day of a time, as a number that differs between days.
  * @param {number} at milliseconds since 1970

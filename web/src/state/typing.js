@@ -1,4 +1,4 @@
-import { computed, signal } from '../../vendor/signals.js';
+import { signal } from '../../vendor/signals.js';
 import { client } from './client.js';
 import { myId } from './session.js';
 
@@ -13,7 +13,6 @@ const timers = new Map();
 
 /** The users who type in a chat. @param {string} chatId */
 export const typingIn = (chatId) => typing.value[chatId];
-export const isAnybodyTyping = computed(() => Object.keys(typing.value).length > 0);
 
 /** @param {string} chatId @param {string[]} users */
 function set(chatId, users) {

@@ -19,8 +19,6 @@ export function showDialog(view) {
   open.value = [...open.peek(), shown];
 }
 
-export const isDialogOpen = () => open.value.length > 0;
-
 /** Where dialogs are shown. */
 export const Dialogs = () => div(null, open.value.map((view, n) => h(view, { key: n })));
 

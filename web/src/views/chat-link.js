@@ -68,7 +68,7 @@ export const ChatLink = memo(
             hidden(''),
             draftOf(id).value?.text && !isOpen && span({ class: 'hidden' }, `${texts.draft}: `),
             span({ class: 'chat-preview', dir: 'auto' }, preview(chat, isOpen)),
-            // The client of the SDK counts mentions up only: those that are read have no message left.
+            // The SDK does not count mentions down when their messages are read.
             isMentioned && span({ class: 'badge', 'aria-hidden': true }, '@'),
             isMentioned && hidden(texts.mentionsCount(mention_count)),
             unread_count > 0 && span({ class: muted ? 'badge quiet' : 'badge', 'aria-hidden': true }, unread_count > 999 ? '999+' : unread_count),
