@@ -33,6 +33,7 @@ export default {
   memberSince: 'Here since',
   bio: 'About',
   writeMessage: 'Write a message',
+  scheduled: 'Scheduled messages',
   nothingScheduled: 'No messages are scheduled here',
   sendNow: 'Send now',
   changeTime: 'Change time',

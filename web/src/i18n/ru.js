@@ -37,6 +37,7 @@ export default {
   memberSince: 'Здесь с',
   bio: 'О себе',
   writeMessage: 'Написать сообщение',
+  scheduled: 'Отложенные сообщения',
   nothingScheduled: 'Здесь нет отложенных сообщений',
   sendNow: 'Отправить сейчас',
   changeTime: 'Изменить время',

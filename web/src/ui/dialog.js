@@ -19,6 +19,8 @@ export function showDialog(view) {
   open.value = [...open.peek(), shown];
 }
 
+export const isDialogOpen = () => open.peek().length > 0;
+
 /** Where dialogs are shown. */
 export const Dialogs = () => div(null, open.value.map((view, n) => h(view, { key: n })));
 
