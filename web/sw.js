@@ -30,6 +30,18 @@ async function respond(request, isPage) {
 
 worker.addEventListener('install', (/** @type {any} */ event) => event.waitUntil(install().then(() => worker.skipWaiting())));
 worker.addEventListener('activate', (/** @type {any} */ event) => event.waitUntil(activate()));
+// A notification of a page that cannot show one itself: see state/notify.js.
+worker.addEventListener('notificationclick', (/** @type {any} */ event) => {
+  const { notification } = event;
+  notification.close();
+  const open = async () => {
+    const [page] = await worker.clients.matchAll({ type: 'window' });
+    if (!page) return worker.clients.openWindow(notification.data.path);
+    page.postMessage({ open: notification.data.path });
+    return page.focus();
+  };
+  event.waitUntil(open());
+});
 worker.addEventListener('fetch', (/** @type {any} */ event) => {
   const { method, mode, url } = event.request;
   const { origin, pathname } = new URL(url);

@@ -19,7 +19,7 @@ export function fakeBrowser() {
     localStorage,
     location: { pathname: '/', origin: 'http://localhost' },
     history: { state: null, pushState() {}, replaceState() {} },
-    document: { documentElement: element, addEventListener() {}, visibilityState: 'visible', hasFocus: () => true },
+    document: { documentElement: element, querySelectorAll: () => [], addEventListener() {}, visibilityState: 'visible', hasFocus: () => true },
     addEventListener: events.addEventListener.bind(events),
     dispatchEvent: events.dispatchEvent.bind(events),
   });

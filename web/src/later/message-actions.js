@@ -18,7 +18,6 @@ import { toast } from '../ui/toast.js';
  */
 
 const QUICK = ['👍', '❤️', '😂', '😮', '😢', '🔥'];
-const MORE = [...QUICK, '👏', '🎉', '🙏', '👀', '💯', '✅', '🤔', '😍', '😎', '🥳', '😡', '👎', '💔', '🚀', '☕', '🤝', '🫡', '🤷'];
 
 const refused = (/** @type {any} */ error) => toast(explain(error), { isError: true });
 
@@ -48,7 +47,7 @@ export function openActions(from, row, chatId, point) {
   const items = [
     may(chatId, 'send') && { name: texts.reply, icon: 'reply', run: () => startReply(chatId, message) },
     isOwn(message) && !message.forward && { name: texts.edit, icon: 'edit', run: () => startEdit(chatId, message) },
-    mayReact && { name: texts.react, icon: 'smile', run: () => openMenu({ from, point, label: texts.react, items: [], top: palette(chatId, row, MORE) }) },
+    mayReact && { name: texts.react, icon: 'smile', run: () => showLater(() => import('./emoji/picker.js'), { from, onPick: (/** @type {string} */ emoji) => toggleReaction(chatId, row.message, emoji) }) },
     !isProtected(chatId) && { name: texts.forward, icon: 'forward', run: () => showLater(() => import('./forward.js'), { chatId, message }) },
     { name: texts.copy, icon: 'copy', run: () => navigator.clipboard.writeText(message.text).then(() => toast(texts.copied), refused) },
     mayPin && { name: isPinned ? texts.unpin : texts.pin, icon: 'pin', run: () => togglePin(chatId, message.id, !isPinned).catch(refused) },

@@ -27,6 +27,7 @@ export const fieldset = tag('fieldset');
 export const form = tag('form');
 export const h1 = tag('h1');
 export const h2 = tag('h2');
+export const h3 = tag('h3');
 export const header = tag('header');
 export const footer = tag('footer');
 export const input = tag('input');

@@ -1,6 +1,12 @@
-/** @param {KeyboardEvent} event @returns {string} such as `Ctrl+k`, `Alt+ArrowUp` or `Escape` */
-export function combination({ key, altKey, ctrlKey, metaKey, shiftKey }) {
-  const name = key.length === 1 ? key.toLowerCase() : key;
+/**
+ * With Ctrl, the keys of a Cyrillic or Greek layout count as the Latin letters in their places.
+ * @param {KeyboardEvent} event
+ * @returns {string} such as `Ctrl+k`, `Alt+ArrowUp` or `Escape`
+ */
+export function combination({ key, code = '', altKey, ctrlKey, metaKey, shiftKey }) {
+  const isOther = (ctrlKey || metaKey) && key.length === 1 && (key > '\x7f' || (code === 'Slash' && key === '.'));
+  const latin = isOther ? (/^Key[A-Z]$/.test(code) ? code[3] : code === 'Slash' ? '/' : key) : key;
+  const name = latin.length === 1 ? latin.toLowerCase() : latin;
   return `${ctrlKey || metaKey ? 'Ctrl+' : ''}${altKey ? 'Alt+' : ''}${shiftKey && key.length > 1 ? 'Shift+' : ''}${name}`;
 }
 

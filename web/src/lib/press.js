@@ -26,3 +26,32 @@ export function longPress(press) {
     onPointerCancel: end,
   };
 }
+
+/** Whether the finger that is down has opened a menu. */
+let isPressed = false;
+
+/**
+ * Attributes of a link that has a menu: of the context-menu key, the right button, and a long press.
+ * @param {(element: HTMLElement, point?: {x: number, y: number}) => void} open without a point: at the element
+ */
+export function menuOf(open) {
+  const { onPointerDown, ...others } = longPress((element, point) => {
+    isPressed = true;
+    open(element, point);
+  });
+  return {
+    ...others,
+    onPointerDown(/** @type {PointerEvent & {currentTarget: HTMLElement}} */ event) {
+      isPressed = false;
+      onPointerDown(event);
+    },
+    onContextMenu(/** @type {MouseEvent & {currentTarget: HTMLElement}} */ event) {
+      event.preventDefault();
+      end();
+      // A long press may be told twice. The key has no place.
+      if (!isPressed) open(event.currentTarget, event.clientX || event.clientY ? { x: event.clientX, y: event.clientY } : undefined);
+    },
+    // It was no tap.
+    onClick: (/** @type {MouseEvent} */ event) => isPressed && event.preventDefault(),
+  };
+}

@@ -43,3 +43,9 @@ export const duration = (seconds) => formatDuration(language.value, seconds);
 
 /** A time of which the day counts. @param {number} at */
 export const moment = (at) => formatDate(language.value, at, { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
+
+/** A local time as a field of the type `datetime-local` wants it. @param {number} at */
+export const toField = (at) => new Date(at - new Date(at).getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+
+/** A day and a time, for instance when a message will be sent. @param {number} at */
+export const when = (at) => formatDate(language.value, at, { dateStyle: 'long', timeStyle: 'short' });

@@ -31,9 +31,12 @@ export function titleOf(chat) {
   return partner ? (partner.name ?? partner.username) : (chat.title ?? '');
 }
 
+/** Of a chat that was cleared, the SDK keeps what it had. @param {ChatItem} chat @returns {ChatItem} */
+const withoutCleared = (chat) => (chat.last_seq < chat.first_seq && chat.last_message ? { ...chat, last_message: null, unread_count: 0, mention_count: 0 } : chat);
+
 function refresh() {
   isPlanned = false;
-  const list = client.chats.list();
+  const list = client.chats.list().map(withoutCleared);
   for (const { id } of list) opened.delete(id);
   batch(() => {
     learn(list.flatMap(({ partner }) => partner ?? []));

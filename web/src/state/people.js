@@ -73,14 +73,16 @@ export async function learnMembers(chatId) {
   return members;
 }
 
-/** Frames tell only changes: after each connection the present state is asked for. */
-async function refresh() {
-  const ids = client.chats.list().flatMap(({ partner }) => partner?.id ?? []);
+/** Asks for the present state of users; those with whom the user shares no small chat are left out. @param {string[]} ids */
+export async function learnPresence(ids) {
   for (let at = 0; at < ids.length; at += AT_ONCE) {
     const { statuses } = await client.rest.request('GET', '/users/status', { params: { ids: ids.slice(at, at + AT_ONCE).join(',') } });
     for (const { user_id, status, last_seen } of statuses) setPresence(user_id, status, last_seen ? last_seen * 1000 : null);
   }
 }
+
+/** Frames tell only changes: after each connection the present state is asked for. */
+const refresh = () => learnPresence(client.chats.list().flatMap(({ partner }) => partner?.id ?? []));
 
 /** Follows the client. Called once. */
 export function startPeople() {

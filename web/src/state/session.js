@@ -63,8 +63,29 @@ export async function register(username, password) {
 
 export async function signOut() {
   const { client } = await openClient();
-  await client.logout();
+  await logOut(client);
   changed(null, 'logout');
+}
+
+/**
+ * Ends the session and deletes what is stored. If the session ends by itself meanwhile, the SDK deletes nothing: asked once more it does.
+ * @param {import('./client.js').Client} client
+ */
+const logOut = (client) =>
+  client.logout().catch((error) => {
+    if (client.session) throw error;
+    return client.logout();
+  });
+
+/** Ends the sessions of all devices, this one too. */
+export async function signOutEverywhere() {
+  const { client } = await openClient();
+  await client.rest.request('POST', '/auth/logout', { body: { everywhere: true }, cookie: true });
+  // What is stored here is deleted. The session has ended already, perhaps noticed by the client.
+  await logOut(client);
+  changed(null, 'logout');
+  storage.wipe(KEPT);
+  ended.value = null;
 }
 
 /** What the list of devices shows: the browser and the system, as far as they tell. */

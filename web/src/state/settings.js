@@ -31,10 +31,15 @@ export function chooseTheme(choice) {
   theme.value = choice;
 }
 
+// The frame of the browser has the colour of the theme. The page has one for each scheme of the system, dark first.
+const frames = /** @type {NodeListOf<HTMLMetaElement>} */ (document.querySelectorAll('meta[name="theme-color"]'));
+const [dark, light] = [...frames].map(({ content }) => content);
+
 effect(() => {
   const { dataset } = document.documentElement;
   if (theme.value === 'system') delete dataset.theme;
   else dataset.theme = theme.value;
+  if (frames.length) [frames[0].content, frames[1].content] = theme.value === 'system' ? [dark, light] : Array(2).fill(theme.value === 'dark' ? dark : light);
 });
 
 // The other tabs of the browser follow.

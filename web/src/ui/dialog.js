@@ -19,6 +19,8 @@ export function showDialog(view) {
   open.value = [...open.peek(), shown];
 }
 
+export const isDialogOpen = () => open.peek().length > 0;
+
 /** Where dialogs are shown. */
 export const Dialogs = () => div(null, open.value.map((view, n) => h(view, { key: n })));
 
@@ -29,12 +31,10 @@ export const Dialogs = () => div(null, open.value.map((view, n) => h(view, { key
 export function Dialog({ title, close, role = 'dialog', children, class: more = '' }) {
   const ref = useRef(/** @type {HTMLDialogElement | null} */ (null));
   useLayoutEffect(() => {
-    const before = document.activeElement;
-    ref.current?.showModal();
-    return () => {
-      // A menu that opened it may be gone.
-      if (before instanceof HTMLElement && before.isConnected && document.activeElement === document.body) before.focus({ preventScroll: true });
-    };
+    const dialog = ref.current;
+    dialog?.showModal();
+    // One that is taken away open would leave the focus nowhere.
+    return () => dialog?.close();
   }, []);
   return dialog(
     {

@@ -5,7 +5,7 @@ import { moveFocus } from '../lib/focus.js';
 import { Icon } from './icons.js';
 
 /**
- * @typedef {{name: string, icon?: import('./icons.js').IconName, run: () => void, isDanger?: boolean}} MenuItem
+ * @typedef {{name: string, icon?: import('./icons.js').IconName, run: () => void, isDanger?: boolean, isChecked?: boolean}} MenuItem `isChecked`: of one of several choices
  * @typedef {{label: string, items: MenuItem[], at: {x: number, y: number, isAbove?: boolean}, from: HTMLElement | null, top?: import('../lib/dom.js').VNode}} Menu
  */
 
@@ -62,10 +62,11 @@ function MenuView({ label, items, at, top }) {
   return div(
     { class: 'menu', role: 'menu', ref, 'aria-label': label, onKeyDown },
     top,
-    items.map(({ name, icon, run, isDanger }) =>
+    items.map(({ name, icon, run, isDanger, isChecked }) =>
       button(
         {
-          ...{ key: name, type: 'button', role: 'menuitem', tabIndex: -1, class: isDanger ? 'menu-item danger' : 'menu-item' },
+          ...{ key: name, type: 'button', role: isChecked === undefined ? 'menuitem' : 'menuitemradio', tabIndex: -1, class: isDanger ? 'menu-item danger' : 'menu-item' },
+          'aria-checked': isChecked,
           onClick() {
             // The focus is back before the action moves it.
             closeMenu();
@@ -73,7 +74,8 @@ function MenuView({ label, items, at, top }) {
           },
         },
         icon && h(Icon, { name: icon }),
-        name
+        name,
+        isChecked && h(Icon, { name: 'check' })
       )
     )
   );

@@ -1,4 +1,4 @@
-import { div, h, h1, header, span } from '../lib/dom.js';
+import { button, div, h, h1, header, span } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
 import { lastSeen } from '../lib/time.js';
 import { closeInfo, leave, openInfo } from '../routes.js';
@@ -8,6 +8,8 @@ import { seesMembers } from '../state/rights.js';
 import { typingIn } from '../state/typing.js';
 import { Avatar } from '../ui/avatar.js';
 import { IconButton } from '../ui/button.js';
+import { openChatMenu } from './chat-link.js';
+import { showProfile } from './profile-link.js';
 
 /** @param {import('../state/client.js').ChatItem} chat */
 function about({ type, partner, member_count = 0 }) {
@@ -39,9 +41,10 @@ export function ChatHeader({ chat, isInfo }) {
     div(
       // A shortcut for the mouse: the button does the same.
       { class: isGroup ? 'main-titles clickable' : 'main-titles', onClick: isGroup ? () => openInfo(chat.id) : undefined },
-      h1({ class: 'main-title', dir: 'auto' }, titleOf(chat)),
+      h1({ class: 'main-title', dir: 'auto' }, partner ? button({ type: 'button', class: 'title-button', 'aria-haspopup': 'dialog', onClick: () => showProfile(partner.id) }, titleOf(chat)) : titleOf(chat)),
       div({ class: 'main-about' }, span({ class: 'typing', role: 'status' }, typing), !typing && about(chat))
     ),
-    isGroup && h(IconButton, { icon: 'group', name: seesMembers(chat) ? t().groups.members : t().groups.channelInfo, class: 'info-button', 'aria-expanded': isInfo ? 'true' : 'false', onClick: () => (isInfo ? closeInfo(chat.id) : openInfo(chat.id)) })
+    isGroup && h(IconButton, { icon: 'group', name: seesMembers(chat) ? t().groups.members : t().groups.channelInfo, class: 'info-button', 'aria-expanded': isInfo ? 'true' : 'false', onClick: () => (isInfo ? closeInfo(chat.id) : openInfo(chat.id)) }),
+    h(IconButton, { icon: 'more', name: t().chatActions, 'aria-haspopup': 'menu', onClick: (event) => openChatMenu(/** @type {HTMLElement} */ (event.currentTarget), chat, { isHeader: true }) })
   );
 }

@@ -1,5 +1,6 @@
-import { a, div, h, li, memo, span, time } from '../lib/dom.js';
+import { a, button, div, h, li, memo, span, time } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
+import { menuOf } from '../lib/press.js';
 import { parse, short } from '../lib/time.js';
 import { isMuted, showsSender, titleOf } from '../state/chats.js';
 import { draftOf } from '../state/drafts.js';
@@ -9,10 +10,12 @@ import { typingIn } from '../state/typing.js';
 import { Avatar } from '../ui/avatar.js';
 import { Icon } from '../ui/icons.js';
 
+/** @typedef {import('../state/client.js').ChatItem} ChatItem */
+
 /** Text for assistive technology only. @param {string} text */
 const hidden = (text) => span({ class: 'hidden' }, `, ${text}`);
 
-/** @param {import('../state/client.js').ChatItem} chat @param {boolean} isOpen */
+/** @param {ChatItem} chat @param {boolean} isOpen */
 function preview(chat, isOpen) {
   const texts = t();
   const typing = typingIn(chat.id);
@@ -27,9 +30,12 @@ function preview(chat, isOpen) {
   return [showsSender(chat) && sender && span({ class: 'chat-sender' }, `${sender}: `), last.text];
 }
 
+/** What can be done with a chat is loaded when it is first wanted. @param {HTMLElement} from @param {ChatItem} chat @param {{point?: {x: number, y: number}, isHeader?: boolean}} [options] */
+export const openChatMenu = async (from, chat, options) => (await import('../later/chat-menu.js')).openChatMenu(from, chat, options);
+
 /** A chat in the list. */
 export const ChatLink = memo(
-  /** @param {{chat: import('../state/client.js').ChatItem, isOpen: boolean}} props */
+  /** @param {{chat: ChatItem, isOpen: boolean}} props */
   ({ chat, isOpen }) => {
     const texts = t();
     const { id, type, partner, unread_count, mention_count, pin_place, last_message, marked_unread } = chat;
@@ -38,9 +44,12 @@ export const ChatLink = memo(
     const isMentioned = mention_count > 0 && unread_count > 0;
     const isOnline = partner && presenceOf(partner.id)?.status === 'online';
     return li(
-      null,
+      { class: 'chat-item' },
       a(
-        { class: 'chat-link', href: `/c/${id}`, 'aria-current': isOpen ? 'page' : undefined },
+        {
+          ...{ class: 'chat-link', href: `/c/${id}`, 'aria-current': isOpen ? 'page' : undefined },
+          ...menuOf((element, point) => openChatMenu(element, chat, { point })),
+        },
         h(Avatar, { id: partner?.id ?? id, name: titleOf(chat), user: partner?.id }),
         div(
           { class: 'chat-lines' },
@@ -70,7 +79,8 @@ export const ChatLink = memo(
             pin_place !== null && hidden(texts.pinned)
           )
         )
-      )
+      ),
+      button({ type: 'button', class: 'chat-more', 'aria-label': texts.chatActions, title: texts.chatActions, 'aria-haspopup': 'menu', onClick: (event) => openChatMenu(event.currentTarget, chat) }, h(Icon, { name: 'more' }))
     );
   }
 );

@@ -7,6 +7,7 @@ import { draftOf, flushDraft } from '../state/drafts.js';
 import { stopTyping, tellTyping } from '../state/typing.js';
 import { IconButton } from '../ui/button.js';
 import { Icon } from '../ui/icons.js';
+import { showLater } from '../ui/later.js';
 import { toast } from '../ui/toast.js';
 import { Completion, createCompletion } from './completion.js';
 import { SlowMode, isHeld, useObstacle } from './obstacle.js';
@@ -57,6 +58,16 @@ export function Composer({ chat }) {
     field.current?.focus({ preventScroll: true });
   }
 
+  /** @param {string} emoji */
+  function insert(emoji) {
+    const box = /** @type {HTMLTextAreaElement} */ (field.current);
+    box.setRangeText(emoji, box.selectionStart, box.selectionEnd, 'end');
+    box.dispatchEvent(new InputEvent('input', { bubbles: true }));
+    // After the dialog has given the focus back.
+    setTimeout(() => document.querySelector('dialog[open]') || box.focus({ preventScroll: true }));
+  }
+  const openEmojis = (/** @type {MouseEvent} */ event) => showLater(() => import('../later/emoji/picker.js'), { from: /** @type {HTMLElement} */ (event.currentTarget), onPick: insert });
+
   /** @param {KeyboardEvent} event */
   function onKeyDown(event) {
     if (event.isComposing || event.keyCode === 229) return;
@@ -97,6 +108,7 @@ export function Composer({ chat }) {
       length > NEARLY && span({ class: length > MOST ? 'counter over' : 'counter', role: length > MOST ? 'alert' : undefined }, length > MOST ? texts.tooLong(length - MOST) : texts.charactersLeft(MOST - length)),
       div(
         { class: 'composer-buttons' },
+        h(IconButton, { icon: 'smile', name: texts.emoji, 'aria-haspopup': 'dialog', onClick: openEmojis }),
         !edit && text.trim() !== '' && h(IconButton, { icon: 'clock', name: texts.sendOptions, 'aria-haspopup': 'menu', class: 'send-options', onClick: (event) => openSendMenu(/** @type {HTMLElement} */ (event.currentTarget), id, () => send({ silent: true })) }),
         button({ type: 'submit', class: 'send', 'aria-label': texts.send, title: texts.send, 'aria-disabled': !text.trim() || length > MOST || (!edit && isHeld(id)) ? 'true' : undefined }, h(Icon, { name: edit ? 'check' : 'send' }))
       )

@@ -14,6 +14,7 @@ import { myId } from '../state/session.js';
 import { timelineOf } from '../state/timelines.js';
 import { Empty } from '../ui/empty.js';
 import { Icon } from '../ui/icons.js';
+import { showLater } from '../ui/later.js';
 import { ChatSkeleton } from '../ui/skeleton.js';
 import { VirtualList } from '../ui/virtual.js';
 import { Announcer } from './announcer.js';
@@ -145,7 +146,11 @@ const LatestButton = ({ count, onClick }) =>
 
 /** @param {Item} item @param {import('../state/client.js').ChatItem} chat @param {import('../../vendor/signals.js').Signal<string>} marked */
 function view(item, chat, marked) {
-  if (item.kind === 'day') return div({ class: 'day' }, span(null, dayHeading(item.at)));
+  if (item.kind === 'day') {
+    const day = dayHeading(item.at);
+    const onClick = () => showLater(() => import('../later/date-jump.js'), { chat, at: item.at });
+    return div({ class: 'day' }, button({ type: 'button', 'aria-label': `${day}. ${t().jumpToDate}`, title: t().jumpToDate, 'aria-haspopup': 'dialog', onClick }, day));
+  }
   if (item.kind === 'unread') return div({ class: 'unread', role: 'separator', 'aria-label': t().unreadDivider }, span({ 'aria-hidden': true }, t().unreadDivider));
   if (item.kind === 'start') return div({ class: 'start' }, t().beginning);
   if (item.kind === 'notice') return h(NoticeLine, { notice: item.notice, before: item.before });

@@ -9,6 +9,7 @@ import { readByOthers } from '../state/receipts.js';
 import { Avatar, colourOf } from '../ui/avatar.js';
 import { Icon } from '../ui/icons.js';
 import { Quote } from './quote.js';
+import { showProfile } from './profile-link.js';
 import { Reactions } from './reactions.js';
 import { Text } from './text.js';
 
@@ -56,10 +57,11 @@ export const Message = memo(
         onContextMenu,
         ...(hasActions && longPress(open)),
       },
-      showsName && isLast && h(Avatar, { id: message.sender_id, name, size: 'small' }),
+      // Its keyboard way is the name.
+      showsName && isLast && span({ class: 'message-avatar', 'aria-hidden': true, onClick: () => showProfile(message.sender_id) }, h(Avatar, { id: message.sender_id, name, size: 'small' })),
       div(
         { class: 'bubble' },
-        showsName && isFirst && div({ class: 'sender', 'data-colour': colourOf(message.sender_id), 'aria-hidden': true }, name),
+        showsName && isFirst && button({ type: 'button', class: 'sender', 'data-colour': colourOf(message.sender_id), 'aria-haspopup': 'dialog', onClick: () => showProfile(message.sender_id) }, name),
         message.forward && div({ class: 'forwarded' }, h(Icon, { name: 'forward' }), texts.forwardedFrom(nameOf(message.forward.sender_id) || texts.unknownUser)),
         message.reply_to && !isGone && h(Quote, { chatId, reply: message.reply_to }),
         div({ class: 'text', dir: 'auto' }, isGone ? span({ class: 'gone' }, texts.deletedMessage) : h(Text, { message })),

@@ -6,25 +6,27 @@ import { t } from '../lib/i18n.js';
 import { listen } from '../lib/keys.js';
 import { update } from '../lib/trusted.js';
 import { navigate, route } from '../routes.js';
-import { chatOf, forgetChats, shownChats, startChats, titleOf, unreadTotal } from '../state/chats.js';
+import { chatOf, forgetChats, startChats, titleOf, unreadTotal } from '../state/chats.js';
 import { client, storeFailed } from '../state/client.js';
 import { forgetDrafts, startDrafts } from '../state/drafts.js';
 import { explain } from '../state/explain.js';
 import { forgetNotices } from '../state/notices.js';
+import { chatsInFolder } from '../state/folders.js';
 import { startPeople } from '../state/people.js';
+import { startNotifications } from '../state/notify.js';
 import { startPins } from '../state/pins.js';
 import { startReceipts } from '../state/receipts.js';
 import { user } from '../state/session.js';
 import { forgetTimelines } from '../state/timelines.js';
 import { startTyping } from '../state/typing.js';
-import { Dialogs } from '../ui/dialog.js';
-import { Later } from '../ui/later.js';
+import { Dialogs, isDialogOpen } from '../ui/dialog.js';
+import { Later, showLater } from '../ui/later.js';
 import { Menus } from '../ui/menu.js';
 import { Toasts, toast } from '../ui/toast.js';
 import { Chat } from './chat.js';
 import { Connection } from './connection.js';
 import { startMembership } from './membership.js';
-import { Sidebar } from './sidebar.js';
+import { Sidebar, showNewChat } from './sidebar.js';
 import { Empty } from '../ui/empty.js';
 
 /** Follows the client. Called once, when it is there. */
@@ -36,6 +38,7 @@ export function start() {
   startPins();
   startChats();
   startMembership();
+  startNotifications(navigate);
   let former = user.peek()?.id;
   effect(() => {
     const id = user.value?.id;
@@ -68,7 +71,7 @@ export function start() {
 
 /** Opens the chat before or after the present one. @param {number} step */
 function move(step) {
-  const list = shownChats.peek();
+  const list = chatsInFolder.peek();
   const now = route.peek();
   const at = list.findIndex(({ id }) => now.name === 'chat' && id === now.chat);
   const next = list[at < 0 ? (step > 0 ? 0 : list.length - 1) : at + step];
@@ -81,9 +84,16 @@ function search() {
   if (isNarrow) navigate('/');
   setTimeout(focusOn, 0, '#filter');
 }
+const showShortcuts = () => void (isDialogOpen() || showLater(() => import('../later/shortcuts.js'), {}));
 
 export function Messenger() {
-  useEffect(() => listen({ 'Alt+ArrowUp': () => move(-1), 'Alt+ArrowDown': () => move(1), 'Ctrl+k': search, '/': search }), []);
+  useEffect(() => listen({ 'Alt+ArrowUp': () => move(-1), 'Alt+ArrowDown': () => move(1), 'Ctrl+k': search, '/': search, 'Ctrl+/': showShortcuts, '?': showShortcuts }), []);
+  // A shortcut of the installed client: see manifest.webmanifest.
+  useEffect(() => {
+    if (location.search !== '?new') return;
+    history.replaceState(history.state, '', location.pathname);
+    showNewChat();
+  }, []);
   const where = route.value;
   const isChat = where.name === 'chat';
   return div(

@@ -2,14 +2,16 @@ import { useLayoutEffect, useRef, useState } from '../../vendor/hooks.js';
 import { a, button, div, h, header, input, nav, span, ul } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
 import { route } from '../routes.js';
-import { archivedChats, chats, shownChats, titleOf } from '../state/chats.js';
+import { archivedChats, chats, titleOf } from '../state/chats.js';
 import { isListed } from '../state/client.js';
+import { chatsInFolder, folder, folders, showFolder } from '../state/folders.js';
 import { IconButton } from '../ui/button.js';
 import { Empty } from '../ui/empty.js';
 import { Icon } from '../ui/icons.js';
 import { showLater } from '../ui/later.js';
 import { Logo } from '../ui/logo.js';
 import { ListSkeleton } from '../ui/skeleton.js';
+import { Tabs } from '../ui/tabs.js';
 import { ChatLink } from './chat-link.js';
 
 /** All chats have this height; app.css says the same. */
@@ -31,11 +33,13 @@ function matches(chat, text) {
 export function Sidebar() {
   const texts = t();
   const [filter, setFilter] = useState('');
-  const [isArchive, setArchive] = useState(false);
+  const [wantsArchive, setArchive] = useState(false);
   const text = filter.trim();
-  // A search finds archived chats too.
-  const list = text ? chats.value.filter((chat) => matches(chat, text)) : isArchive ? archivedChats.value : shownChats.value;
   const archived = archivedChats.value.length;
+  const isArchive = wantsArchive && archived > 0;
+  // A search finds archived chats too.
+  const list = text ? chats.value.filter((chat) => matches(chat, text)) : isArchive ? archivedChats.value : chatsInFolder.value;
+  const hasTabs = !text && !isArchive && folders.value.length > 0;
   return nav(
     { class: 'side', 'aria-label': texts.chats },
     header(
@@ -62,16 +66,23 @@ export function Sidebar() {
         },
       })
     ),
+    hasTabs && h(FolderTabs, {}),
     isArchive && !text && button({ type: 'button', class: 'fold', onClick: () => setArchive(false) }, h(Icon, { name: 'back' }), texts.backToAll),
     !isArchive && !text && archived > 0 && button({ type: 'button', class: 'fold', onClick: () => setArchive(true) }, h(Icon, { name: 'archive' }), texts.archived, span({ class: 'fold-count' }, archived)),
     list.length
-      ? h(ChatList, { list })
+      ? div({ class: 'chats-frame', id: 'chats', ...(hasTabs && { role: 'tabpanel', 'aria-label': folder.value ?? texts.backToAll }) }, h(ChatList, { list }))
       : !isListed.value
         ? ListSkeleton()
         : text
           ? h(Empty, { icon: 'search', title: texts.noMatches })
           : h(Empty, { icon: 'logo', title: texts.noChats, hint: texts.noChatsHint }, button({ type: 'button', class: 'button primary', onClick: showNewChat }, texts.findPeople))
   );
+}
+
+function FolderTabs() {
+  const texts = t();
+  const tabs = folders.value.map(({ name, unread }) => ({ id: name, name, badge: unread, more: unread ? texts.unreadMessages(unread) : undefined }));
+  return h(Tabs, { label: texts.folders, controls: 'chats', tabs: [{ id: null, name: texts.backToAll }, ...tabs], selected: folder.value, onSelect: showFolder });
 }
 
 /** @param {{list: import('../state/client.js').ChatItem[]}} props */

@@ -1,0 +1,48 @@
+// Writes src/later/emoji/data.js: the emoji of the picker, with English and Russian words. Run it after
+// `npm install --no-save emojibase-data` in this folder. What is written is committed.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
+
+/** Newer ones are boxes on many devices. */
+const NEWEST = 15;
+const MOST = 25 * 1024;
+/** Groups of Unicode in the order of the picker, each with the number of words beside the name. Flags are made from their codes. */
+const GROUPS = [['smileys', 0, 1], ['people', 1, 1], ['nature', 3, 0], ['food', 4, 0], ['travel', 5, 0], ['activities', 6, 1], ['objects', 7, 0], ['symbols', 8, 0]];
+/** Left out: people of one gender (there is a neutral one of each), families, clock faces, and most shapes and signs. */
+const LEFT_OUT = /^(wo)?m[ae]n\b(?!.*dancing)|^family|^(kiss|couple with heart):|hair|bald|beard|-thirty$|o’clock|Japanese|(circle|square|arrow)\b|diamond|triangle|(?<!check mark|OK|NEW|SOS|COOL|FREE) button$|zodiac|^(Aries|Taurus|Gemini|Cancer|Leo|Virgo|Libra|Scorpio|Sagittarius|Capricorn|Aquarius|Pisces|Ophiuchus)$|^keycap/;
+
+const read = (language) => JSON.parse(readFileSync(new URL(`node_modules/emojibase-data/${language}/data.json`, import.meta.url), 'utf8'));
+const english = read('en');
+const russian = new Map(read('ru').map((one) => [one.hexcode, one]));
+
+/** The form that Unicode calls fully qualified: the selector only where it changes something. */
+const qualified = (emoji) => emoji.replace(/(\p{Emoji_Presentation})\uFE0F/gu, '$1');
+
+/** The name, and words that it does not have, without those that begin like another one. */
+function words({ label, tags = [] }, count) {
+  const taken = label.toLowerCase().split(/[^\p{L}\p{N}]+/u);
+  const more = [];
+  for (const tag of tags.map((one) => one.toLowerCase().replace(/[,|]/g, ' '))) {
+    if (more.length >= count || taken.some((word) => word && (tag.startsWith(word) || word.startsWith(tag)))) continue;
+    more.push(tag);
+    taken.push(tag);
+  }
+  return [label.toLowerCase().replace(/[,|]/g, ''), ...more].join(',');
+}
+
+const lines = GROUPS.map(([name, group, count]) => {
+  const emojis = english.filter((one) => one.group === group && one.version <= NEWEST && !LEFT_OUT.test(one.label)).sort((a, b) => a.order - b.order);
+  return `#${name}\n${emojis.map((one) => `${qualified(one.emoji)}|${words(one, count)}|${words(russian.get(one.hexcode), count)}`).join('\n')}`;
+});
+const flags = english.filter(({ hexcode }) => /^1F1..-1F1..$/.test(hexcode)).map(({ hexcode }) => hexcode.split('-').map((code) => String.fromCharCode(parseInt(code, 16) - 0x1f1a5)).join(''));
+const source = `// Written by check/emoji.mjs from emojibase-data (MIT). Each line: emoji|English name and words|Russian ones.
+
+export const EMOJIS = \`${lines.join('\n')}\`;
+
+/** Regions with a flag. The browser knows their names. */
+export const FLAGS = '${flags.sort().join(' ')}';
+`;
+const size = gzipSync(source, { level: 9 }).length;
+console.log(`${lines.join('\n').split('\n').length - GROUPS.length} emoji, ${flags.length} flags, ${(size / 1024).toFixed(1)} KB gzipped`);
+if (size > MOST) throw new Error(`more than ${MOST} bytes`);
+writeFileSync(new URL('../src/later/emoji/data.js', import.meta.url), source);

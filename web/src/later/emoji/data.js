@@ -1,0 +1,1251 @@
+// Written by check/emoji.mjs from emojibase-data (MIT). Each line: emoji|English name and words|Russian ones.
+
+export const EMOJIS = `#smileys
+😀|grinning face,cheerful|широко улыбается,лицо
+😃|grinning face with big eyes,awesome|смеется,весело
+😄|grinning face with smiling eyes,happy|смеется с закрытыми глазами,закрытые
+😁|beaming face with smiling eyes,grin|светится от счастья,весело
+😆|grinning squinting face,closed|смеется с прищуренными глазами,закрытые
+😅|grinning face with sweat,cold|нервно смеется,лол
+🤣|rolling on the floor laughing,crying|катается со смеху,глаза
+😂|face with tears of joy,crying|смеется до слез,глаза
+🙂|slightly smiling face,happy|слегка улыбается,легкая
+🙃|upside-down face,hehe|вверх тормашками,ногами
+🫠|melting face,disappear|тает,грустная
+😉|winking face,flirt|подмигивает,глаз
+😊|smiling face with smiling eyes,blush|довольно улыбается,глаза
+😇|smiling face with halo,angel|с нимбом,ангел
+🥰|smiling face with hearts,3|улыбающееся лицо с сердечками,люблю
+😍|smiling face with heart-eyes,143|влюбленное лицо,без ума
+🤩|star-struck,excited|звезды в глазах,звезда
+😘|face blowing a kiss,bae|воздушный поцелуй,губы
+😗|kissing face,143|целует,люблю
+☺️|smiling face,happy|улыбается,довольный
+😚|kissing face with closed eyes,143|целует с закрытыми глазами,закрытые
+😙|kissing face with smiling eyes,143|счастливый поцелуй,глаза
+🥲|smiling face with tear,glad|улыбающееся лицо со слезой,боль
+😋|face savoring food,delicious|вкусно,еда
+😛|face with tongue,awesome|показывает язык,вот
+😜|winking face with tongue,crazy|показывает язык и подмигивает,весело
+🤪|zany face,crazy|сумасшедшее лицо,крейзи
+😝|squinting face with tongue,closed|морщится и показывает язык,бе
+🤑|money-mouth face,paid|деньги в глазах,баксы
+🤗|smiling face with open hands,hug|обнимает,встречи
+🤭|face with hand over mouth,giggle|прикрывает рот рукой,лишнее
+🫢|face with open eyes and hand over mouth,amazement|прикрывает рот рукой с открытыми глазами,изумление
+🫣|face with peeking eye,captivated|подсматривает,глаз
+🤫|shushing face,quiet|тс-с-с,говори
+🤔|thinking face,chin|думает,думаю
+🫡|saluting face,good|воинское приветствие,да
+🤐|zipper-mouth face,keep|рот на замке,говори
+🤨|face with raised eyebrow,disapproval|не верит,быть
+😐|neutral face,awkward|все равно,безразличие
+😑|expressionless face,awkward|без эмоций,надоело
+😶|face without mouth,awkward|лицо без рта,молчание
+🫥|dotted line face,depressed|лицо пунктиром,грусть
+😶‍🌫️|face in clouds,absentminded|лицо в облаках,голова в облаках
+😏|smirking face,boss|ухмыляется,задумал
+😒|unamused face,...|скучает,гадость
+🙄|face with rolling eyes,eyeroll|закатывает глаза,блин
+😬|grimacing face,awk|гримаса,злой
+😮‍💨|face exhaling,blow|выдыхает,вздох
+🤥|lying face,liar|лжец,буратино
+🫨|shaking face,crazy|трясущееся лицо,бум
+😌|relieved face,calm|испытывает облегчение,богу
+😔|pensive face,awful|размышляет,грустный
+😪|sleepy face,crying|хочет спать,ночи
+🤤|drooling face|пускает слюни,лицо
+😴|sleeping face,bed|спит,боковую
+😷|face with medical mask,cold|в медицинской маске,болеть
+🤒|face with thermometer,ill|с градусником во рту,болеть
+🤕|face with head-bandage,hurt|с перевязанной головой,бинт
+🤢|nauseated face,gross|тошнит,блевать
+🤮|face vomiting,barf|рвота,блевать
+🤧|sneezing face,fever|чихает,апчхи
+🥵|hot face,dying|жар,болеть
+🥶|cold face,blue|мерзнет,болею
+🥴|woozy face,dizzy|чувствует головокружение,глазах
+😵|face with crossed-out eyes,dead|головокружение,болею
+😵‍💫|face with spiral eyes,confused|ошеломление,гипноз
+🤯|exploding head,blown|взрыв мозга,быть
+🤠|cowboy hat face,cowgirl|в ковбойской шляпе,радость
+🥳|partying face,bday|на вечеринке,вечеринка
+🥸|disguised face,eyebrow|маскировка,внешность
+😎|smiling face with sunglasses,awesome|лицо в темных очках,защита
+🤓|nerd face,brainy|очкарик,ботан
+🧐|face with monocle,classy|с моноклем,дедукция
+😕|confused face,befuddled|в замешательстве,замешательство
+🫤|face with diagonal mouth,confused|с перекошенным ртом,досадно
+😟|worried face,anxious|беспокоится,беспокойство
+🙁|slightly frowning face,sad|немного грустит,грустный
+☹️|frowning face,sad|грустит,грустный
+😮|face with open mouth,believe|удивление,вау
+😯|hushed face,epic|неприятный сюрприз,вау
+😲|astonished face,cost|в шоке,глаза
+😳|flushed face,amazed|краснеет,извини
+🥺|pleading face,begging|умоляет,большие
+🥹|face holding back tears,admiration|еле сдерживает слезы,благодарность
+😦|frowning face with open mouth,caught|в изумлении,изумление
+😧|anguished face,forgot|страдает,боль
+😨|fearful face,afraid|боится,беспокоится
+😰|anxious face with sweat,blue|сильно беспокоится,беспокоюсь
+😥|sad but relieved face,anxious|обошлось,беспокоюсь
+😢|crying face,awful|плачет,грустный
+😭|loudly crying face,bawling|слезы рекой,за
+😱|face screaming in fear,epic|в ужасе,испуг
+😖|confounded face,annoyed|в растерянности,гадость
+😣|persevering face,concentrate|упорство,боль
+😞|disappointed face,awful|разочарование,виноват
+😓|downcast face with sweat,close|в холодном поту,беспокойство
+😩|weary face,crying|усталость,гадость
+😫|tired face,cost|сильная усталость,достало
+🥱|yawning face,bedtime|зевает,боковую
+😤|face with steam from nose,anger|в ожидании успеха,бешенстве
+😡|enraged face,anger|злится,бешенство
+😠|angry face,anger|сердится,бешенство
+🤬|face with symbols on mouth,censor|цензура,браниться
+😈|smiling face with horns,demon|улыбающийся чертенок,дьявол
+👿|angry face with horns,demon|злой чертенок,грусть
+💀|skull,body|череп,кости
+☠️|skull and crossbones,bone|череп и кости,конец
+💩|pile of poo,bs|какашка,вонючка
+🤡|clown face|клоун,арлекин
+👹|ogre,creature|чудовище,дракон
+👺|goblin,angry|японский гоблин,злой
+👻|ghost,boo|привидение,подмигнуть
+👽|alien,creature|инопланетянин,внеземная
+👾|alien monster,creature|космический монстр,аркада
+🤖|robot,face|робот,лицо
+😺|grinning cat,animal|улыбающийся кот,домашнее
+😸|grinning cat with smiling eyes,animal|смеющийся кот,глаза
+😹|cat with tears of joy,animal|смеющийся до слез кот,веселье
+😻|smiling cat with heart-eyes,animal|влюбленный кот,влюбиться
+😼|cat with wry smile,animal|ухмыляющийся кот,сарказм
+😽|kissing cat,animal|целующий кот,глаза
+🙀|weary cat,animal|кот в шоке,морда
+😿|crying cat,animal|плачущий кот,грустно
+😾|pouting cat,animal|злой кот,морда
+🙈|see-no-evil monkey,embarrassed|ничего не вижу,глаза
+🙉|hear-no-evil monkey,animal|ничего не слышу,запрещено
+🙊|speak-no-evil monkey,animal|ничего никому не скажу,закрыт
+💌|love letter,heart|любовное письмо,валентинка
+💝|heart with ribbon,143|сердце с лентой,валентин
+💖|sparkling heart,143|сверкающее сердце,блеск
+💗|growing heart,143|растущее сердце,биение
+💓|beating heart,143|пульсирующее сердце,бьется
+💞|revolving hearts,143|вращающиеся сердца,вращение
+💕|two hearts,143|два сердца,влюблен
+💟|heart decoration,143|значок «сердце»,белое
+❣️|heart exclamation,heavy|восклицательный знак в виде сердца,препинания
+💔|broken heart,break|разбитое сердце,разочарование
+❤️‍🔥|heart on fire,burn|горящее сердце,любовь
+❤️‍🩹|mending heart,healthier|заживающее сердце,выздоровление
+❤️|red heart,emotion|алое сердце,красное
+🩷|pink heart,143|розовое сердце,люблю
+🧡|orange heart,143|оранжевое сердце,любовь
+💛|yellow heart,143|желтое сердце,любовь
+💚|green heart,143|зеленое сердце,любовь
+💙|blue heart,143|синее сердце,голубое
+🩵|light blue heart,143|голубое сердце,бирюзовое
+💜|purple heart,143|фиолетовое сердце,любовь
+🤎|brown heart,143|коричневое сердце,любовь
+🖤|black heart,evil|черное сердце,злое
+🩶|grey heart,143|серое сердце,любовь
+🤍|white heart,143|белое сердце,любовь
+💋|kiss mark,dating|след от поцелуя,губы
+💯|hundred points,100|сто баллов,100
+💢|anger symbol,angry|значок «гнев»,злость
+💥|collision,bomb|взрыв,бомба
+💫|dizzy,comic|кружащаяся звезда,астероид
+💦|sweat droplets,comic|капли пота,брызги
+💨|dashing away,cloud|исчезновение,быстро
+🕳️|hole|дыра,люк
+💬|speech balloon,bubble|облачко с многоточием,диалог
+👁️‍🗨️|eye in speech bubble,balloon|значок свидетеля,глаз
+🗨️|left speech bubble,balloon|пустое облачко,диалог
+🗯️|right anger bubble,angry|гневное облачко,бабл
+💭|thought balloon,bubble|облачко с мыслями,идеи
+💤|zzz,comic|сон,ночи
+#people
+👋|waving hand,bye|машет рукой,взмах
+🤚|raised back of hand|поднятая рука,ладонь
+🖐️|hand with fingers splayed,raised|раскрытая ладонь,пальцы
+✋|raised hand,5|поднятая ладонь,вверх
+🖖|vulcan salute,finger|вулканский салют,жест
+🫱|rightwards hand,hold|рука вправо,кисть
+🫲|leftwards hand,hold|рука влево,кисть
+🫳|palm down hand,dismiss|рука ладонью вниз,бросить
+🫴|palm up hand,beckon|рука ладонью вверх,жест
+🫷|leftwards pushing hand,block|рука ладонью влево,ждать
+🫸|rightwards pushing hand,block|рука ладонью вправо,ждать
+👌|ok hand,awesome|жест «все хорошо»,ок
+🤌|pinched fingers,gesture|щепоть,вопрос
+🤏|pinching hand,amount|жест «мало»,небольшое количество
+✌️|victory hand,peace|жест v,виктория
+🤞|crossed fingers,hand|скрещенные пальцы,везение
+🫰|hand with index finger and thumb crossed,<3|жест «деньги»,дорого
+🤟|love-you gesture,fingers|я-тебя-люблю,жест
+🤘|sign of the horns,finger|рокерский жест,коза
+🤙|call me hand,hang|жест «позвони мне»,набери
+👈|backhand index pointing left,finger|указывающий налево палец,влево
+👉|backhand index pointing right,finger|указывающий направо палец,вправо
+👆|backhand index pointing up,finger|указывающий вверх палец,выше
+🖕|middle finger,hand|средний палец,жест
+👇|backhand index pointing down,finger|указывающий вниз палец,жест
+☝️|index pointing up,finger|указательный палец вверх,внимание
+🫵|index pointing at the viewer,finger|указательный палец на себя,жест
+👍|thumbs up,+1|большой палец вверх,договорились
+👎|thumbs down,-1|большой палец вниз,бу
+✊|raised fist,clenched|поднятый кулак,пальцы
+👊|oncoming fist,absolutely|кулак,бокс
+🤛|left-facing fist|кулак влево,рука
+🤜|right-facing fist|кулак вправо,рука
+👏|clapping hands,applause|аплодисменты,движение
+🙌|raising hands,celebration|ура,вверх
+🫶|heart hands,<3|жест «сердце»,любовь
+👐|open hands,hug|ладони в стороны,открытые
+🤲|palms up together,cupped|ладони лодочкой,вверх
+🤝|handshake,agreement|рукопожатие,встреча
+🙏|folded hands,appreciate|сложенные руки,молитва
+✍️|writing hand,write|пишущая рука,бумага
+💅|nail polish,bored|маникюр,готово
+🤳|selfie,camera|селфи,снимок
+💪|flexed biceps,arm|бицепс,атлет
+🦾|mechanical arm,accessibility|механическая рука,возможности
+🦿|mechanical leg,accessibility|механическая нога,возможности
+🦵|leg,bent|нога,бедро
+🦶|foot,ankle|щиколотка,лодыжка
+👂|ear,body|ухо,звук
+🦻|ear with hearing aid,accessibility|ухо со слуховым аппаратом,возможности
+👃|nose,body|нос,тело
+🧠|brain,intelligent|мозг,интеллект
+🫀|anatomical heart,beat|сердце человека,анатомия
+🫁|lungs,breath|легкие,вдох
+🦷|tooth,dentist|зуб,белый
+🦴|bone,dog|кость,костлявый
+👀|eyes,body|глаза,два
+👁️|eye,1|глаз,зрачок
+👅|tongue,body|язык,розовый
+👄|mouth,beauty|рот,алые
+🫦|biting lip,anxious|кусать губы,беспокоиться
+👶|baby,babies|младенец,дитя
+🧒|child,bright-eyed|ребенок,гендерно нейтральный
+👦|boy,bright-eyed|мальчик,дитя
+👧|girl,bright-eyed|девочка,дитя
+🧑|person,adult|взрослый,гендерно нейтральный
+🧓|older person,adult|пожилой человек,в возрасте
+👴|old man,adult|пожилой мужчина,возраст
+👵|old woman,adult|пожилая женщина,бабушка
+🙍|person frowning,annoyed|нахмурившийся человек,грустит
+🙎|person pouting,disappointed|обиженный человек,губы
+🙅|person gesturing no,forbidden|человек против,возражаю
+🙆|person gesturing ok,exercise|человек за,вверх
+💁|person tipping hand,fetch|человек тянет руку,выдать
+🙋|person raising hand,gesture|человек с поднятой рукой,вопрос
+🧏|deaf person,accessibility|глухой человек,жестов
+🧏‍♂️|deaf man,accessibility|глухой мужчина,глухота
+🧏‍♀️|deaf woman,accessibility|глухая женщина,глухота
+🙇|person bowing,apology|человек кланяется,виноват
+🤦|person facepalming,again|человек потерял дар речи,надоело
+🤷|person shrugging,doubt|человек пожимает плечами,все
+🧑‍⚕️|health worker,doctor|медицинский работник,врач
+🧑‍🎓|student,graduate|учащийся,бакалавр
+🧑‍🏫|teacher,instructor|педагог,инструктор
+🧑‍⚖️|judge,justice|судья,весы
+🧑‍🌾|farmer,gardener|фермер,дачник
+🧑‍🍳|cook,chef|повар,шеф
+🧑‍🔧|mechanic,electrician|механик,сантехник
+🧑‍🏭|factory worker,assembly|рабочий,завод
+🧑‍💼|office worker,architect|офисный работник,белый воротничок
+🧑‍🔬|scientist,biologist|ученый,биолог
+🧑‍💻|technologist,coder|инженер,ноутбук
+🧑‍🎤|singer,actor|певец,актер
+🧑‍🎨|artist,palette|художник,кисти
+🧑‍✈️|pilot,plane|пилот,летчик
+🧑‍🚀|astronaut,rocket|космонавт,астронавт
+🧑‍🚒|firefighter,firetruck|пожарный,пожарная машина
+👮|police officer,apprehend|полицейский,блюститель
+🕵️|detective,sleuth|детектив,ищейка
+💂|guard,buckingham|гвардеец,гвардия
+🥷|ninja,assassin|ниндзя,воин
+👷|construction worker,build|строитель,инженер
+🫅|person with crown,monarch|человек с короной,владыка
+🤴|prince,crown|принц,королевство
+👸|princess,crown|принцесса,королева
+👳|person wearing turban|человек в тюрбане,индус
+👲|person with skullcap,cap|мужчина в китайской шапке,китайский
+🤵|person in tuxedo,formal|жених,мужчина
+👰|person with veil,wedding|невеста,свадьба
+🤰|pregnant woman|беременная женщина,беременность
+🫃|pregnant man,belly|беременный мужчина,беременность
+🫄|pregnant person,belly|беременный человек,беременная
+🤱|breast-feeding,baby|кормление грудью,вскармливание
+🧑‍🍼|person feeding baby,nanny|кормящий человек,забота
+👼|baby angel,church|ангелочек,дитя
+🎅|santa claus,celebration|санта-клаус,дед мороз
+🤶|mrs. claus,celebration|миссис клаус,новый год
+🧑‍🎄|mx claus,celebration|санта,дед мороз
+🦸|superhero,good|супергерой,бэтмен
+🦹|supervillain,bad|суперзлодей,вампир
+🧙|mage,fantasy|маг,волшебник
+🧚|fairy,fantasy|фея,динь-динь
+🧛|vampire,blood|вампир,граф
+🧜|merperson,creature|русалка,ариэль
+🧜‍♂️|merman,creature|тритон,мужчина
+🧜‍♀️|mermaid,creature|женщина-русалка,полурыба
+🧝|elf,elves|эльф,магия
+🧞|genie,djinn|джинн,лампа
+🧟|zombie,apocalypse|зомби,апокалипсис
+🧌|troll,fairy|тролль,монстр
+💆|person getting massage,face|человеку массируют лицо,голова
+🚶|person walking,amble|человек идет,гулять
+🧍|person standing|человек стоит,стоя
+🧎|person kneeling,knees|человек на коленях,йога
+🧑‍🦯|person with white cane,accessibility|человек с белой тростью,инвалид
+🏃|person running,fast|человек бежит,бег
+💃|woman dancing,dance|танцующая женщина,движения
+🕺|man dancing,dance|танцующий мужчина,движения
+🕴️|person in suit levitating,business|бизнесмен в воздухе,костюм
+👯|people with bunny ears,bestie|люди с ушами кролика,близкие
+🧖|person in steamy room,day|человек в бане,баня
+🧗|person climbing,climber|человек взбирается по скале,альпинистка
+🤺|person fencing,fencer|фехтовальщик,рапира
+🏇|horse racing,jockey|скачки,бега
+⛷️|skier,snow|горные лыжи,горнолыжный
+🏂|snowboarder,ski|сноубордист,горы
+🏌️|person golfing,ball|гольфист,игрок
+🏄|person surfing,beach|серфинг,вода
+🚣|person rowing boat,canoe|гребля,весла
+🏊|person swimming,freestyle|плавание,бассейн
+⛹️|person bouncing ball,athletic|баскетболист,ведение
+🏋️|person lifting weights,barbell|тяжелоатлет,атлет
+🚴|person biking,bicycle|велосипедист,велоспорт
+🚵|person mountain biking,bicycle|человек на горном велосипеде,байк
+🤸|person cartwheeling,active|акробатический трюк,акробатика
+🤼|people wrestling,combat|борцы,бороться
+🤽|person playing water polo,sport|водное поло,вода
+🤾|person playing handball,athletics|гандбол,бросок
+🤹|person juggling,act|жонглер,жонглирование
+🧘|person in lotus position,cross|человек в позе лотоса,йога
+🛀|person taking bath,tub|человек в ванне
+🛌|person in bed,good|человек в кровати,гостиница
+🧑‍🤝‍🧑|people holding hands,bae|люди держащиеся за руки,держаться
+💏|kiss,anniversary|поцелуй,любовь
+💑|couple with heart,anniversary|влюбленная пара,влюбленные
+🗣️|speaking head,face|говорящая голова,говорить
+👤|bust in silhouette,mysterious|силуэт человека,бюст
+👥|busts in silhouette,bff|два силуэта,бюст
+🫂|people hugging,comfort|обнимающиеся люди,дружба
+👣|footprints,barefoot|следы,нога
+#nature
+🐵|monkey face|морда обезьяны
+🐒|monkey|обезьяна
+🦍|gorilla|горилла
+🦧|orangutan|орангутан
+🐶|dog face|морда собаки
+🐕|dog|собака
+🦮|guide dog|собака-поводырь
+🐕‍🦺|service dog|служебная собака
+🐩|poodle|пудель
+🐺|wolf|морда волка
+🦊|fox|морда лисицы
+🦝|raccoon|морда енота
+🐱|cat face|морда кошки
+🐈|cat|кошка
+🐈‍⬛|black cat|черная кошка
+🦁|lion|морда льва
+🐯|tiger face|морда тигра
+🐅|tiger|тигр
+🐆|leopard|леопард
+🐴|horse face|морда лошади
+🫎|moose|лось
+🫏|donkey|осел
+🐎|horse|лошадь
+🦄|unicorn|голова единорога
+🦓|zebra|зебра
+🦌|deer|олень
+🦬|bison|бизон
+🐮|cow face|морда коровы
+🐂|ox|бык
+🐃|water buffalo|буйвол
+🐄|cow|корова
+🐷|pig face|морда свиньи
+🐖|pig|свинья
+🐗|boar|кабан
+🐽|pig nose|свиной пятачок
+🐏|ram|баран
+🐑|ewe|овца
+🐐|goat|коза
+🐪|camel|одногорбый верблюд
+🐫|two-hump camel|двугорбый верблюд
+🦙|llama|лама
+🦒|giraffe|жираф
+🐘|elephant|слон
+🦣|mammoth|мамонт
+🦏|rhinoceros|носорог
+🦛|hippopotamus|гиппопотам
+🐭|mouse face|морда мыши
+🐁|mouse|мышь
+🐀|rat|крыса
+🐹|hamster|морда хомяка
+🐰|rabbit face|морда кролика
+🐇|rabbit|кролик
+🐿️|chipmunk|бурундук
+🦫|beaver|бобр
+🦔|hedgehog|еж
+🦇|bat|летучая мышь
+🐻|bear|морда медведя
+🐻‍❄️|polar bear|морда белого медведя
+🐨|koala|морда коалы
+🐼|panda|морда панды
+🦥|sloth|ленивец
+🦦|otter|выдра
+🦨|skunk|скунс
+🦘|kangaroo|кенгуру
+🦡|badger|барсук
+🐾|paw prints|следы животного
+🦃|turkey|индейка
+🐔|chicken|курица
+🐓|rooster|петух
+🐣|hatching chick|цыпленок в яйце
+🐤|baby chick|цыпленок боком
+🐥|front-facing baby chick|цыпленок
+🐦|bird|птица
+🐧|penguin|пингвин
+🕊️|dove|голубь
+🦅|eagle|орел
+🦆|duck|утка
+🦢|swan|лебедь
+🦉|owl|сова
+🦤|dodo|дронт
+🪶|feather|перо
+🦩|flamingo|фламинго
+🦚|peacock|павлин
+🦜|parrot|попугай
+🪽|wing|крыло
+🐦‍⬛|black bird|черная птица
+🪿|goose|гусь
+🐸|frog|голова лягушки
+🐊|crocodile|крокодил
+🐢|turtle|черепаха
+🦎|lizard|ящерица
+🐍|snake|змея
+🐲|dragon face|голова дракона
+🐉|dragon|дракон
+🦕|sauropod|зауропод
+🦖|t-rex|ти-рекс
+🐳|spouting whale|кит с фонтанчиком
+🐋|whale|кит
+🐬|dolphin|дельфин
+🦭|seal|тюлень
+🐟|fish|рыба
+🐠|tropical fish|тропическая рыба
+🐡|blowfish|рыба-еж
+🦈|shark|акула
+🐙|octopus|осьминог
+🐚|spiral shell|раковина
+🪸|coral|коралл
+🪼|jellyfish|медуза
+🦀|crab|краб
+🦞|lobster|омар
+🦐|shrimp|креветка
+🦑|squid|кальмар
+🦪|oyster|устрица
+🐌|snail|улитка
+🦋|butterfly|бабочка
+🐛|bug|гусеница
+🐜|ant|муравей
+🐝|honeybee|пчела
+🪲|beetle|жук
+🐞|lady beetle|божья коровка
+🦗|cricket|сверчок
+🪳|cockroach|таракан
+🕷️|spider|паук
+🕸️|spider web|паутина
+🦂|scorpion|скорпион
+🦟|mosquito|комар
+🪰|fly|муха
+🪱|worm|червяк
+🦠|microbe|микроб
+💐|bouquet|букет
+🌸|cherry blossom|цветок вишни
+💮|white flower|белый цветок
+🪷|lotus|лотос
+🏵️|rosette|розетка
+🌹|rose|роза
+🥀|wilted flower|увядший цветок
+🌺|hibiscus|гибискус
+🌻|sunflower|подсолнух
+🌼|blossom|цветок
+🌷|tulip|тюльпан
+🪻|hyacinth|гиацинт
+🌱|seedling|росток
+🪴|potted plant|растение в горшке
+🌲|evergreen tree|елка
+🌳|deciduous tree|дерево
+🌴|palm tree|пальма
+🌵|cactus|кактус
+🌾|sheaf of rice|колос
+🌿|herb|веточка
+☘️|shamrock|трилистник
+🍀|four leaf clover|четырехлистный клевер
+🍁|maple leaf|кленовый лист
+🍂|fallen leaf|падающие листья
+🍃|leaf fluttering in wind|листья на ветру
+🪹|empty nest|пустое гнездо
+🪺|nest with eggs|гнездо с яйцами
+🍄|mushroom|гриб
+#food
+🍇|grapes|виноград
+🍈|melon|дыня
+🍉|watermelon|арбуз
+🍊|tangerine|мандарин
+🍋|lemon|лимон
+🍌|banana|банан
+🍍|pineapple|ананас
+🥭|mango|манго
+🍎|red apple|красное яблоко
+🍏|green apple|зеленое яблоко
+🍐|pear|груша
+🍑|peach|персик
+🍒|cherries|вишня
+🍓|strawberry|клубника
+🫐|blueberries|голубика
+🥝|kiwi fruit|киви
+🍅|tomato|помидор
+🫒|olive|оливка
+🥥|coconut|кокос
+🥑|avocado|авокадо
+🍆|eggplant|баклажан
+🥔|potato|картофель
+🥕|carrot|морковь
+🌽|ear of corn|кукурузный початок
+🌶️|hot pepper|острый перец
+🫑|bell pepper|болгарский перец
+🥒|cucumber|огурец
+🥬|leafy green|зеленый салат
+🥦|broccoli|брокколи
+🧄|garlic|чеснок
+🧅|onion|лук
+🥜|peanuts|арахис
+🫘|beans|фасоль
+🌰|chestnut|каштан
+🫚|ginger root|корень имбиря
+🫛|pea pod|стручок гороха
+🍞|bread|хлеб
+🥐|croissant|круассан
+🥖|baguette bread|багет
+🫓|flatbread|лепешка
+🥨|pretzel|крендель
+🥯|bagel|бублик
+🥞|pancakes|блины
+🧇|waffle|вафля
+🧀|cheese wedge|сыр
+🍖|meat on bone|мясо на косточке
+🍗|poultry leg|куриная ножка
+🥩|cut of meat|кусок мяса
+🥓|bacon|бекон
+🍔|hamburger|гамбургер
+🍟|french fries|картофель фри
+🍕|pizza|пицца
+🌭|hot dog|хот-дог
+🥪|sandwich|сэндвич
+🌮|taco|тако
+🌯|burrito|буррито
+🫔|tamale|тамале
+🥙|stuffed flatbread|шаурма
+🧆|falafel|фалафель
+🥚|egg|яйцо
+🍳|cooking|яичница на сковороде
+🥘|shallow pan of food|рагу в сковороде
+🍲|pot of food|кастрюля с горячей едой
+🫕|fondue|фондю
+🥣|bowl with spoon|миска с ложкой
+🥗|green salad|овощной салат
+🍿|popcorn|попкорн
+🧈|butter|масло
+🧂|salt|солонка
+🥫|canned food|консервы
+🍱|bento box|бэнто
+🍘|rice cracker|рисовый крекер
+🍙|rice ball|онигири
+🍚|cooked rice|рис
+🍛|curry rice|рис с карри
+🍜|steaming bowl|лапша
+🍝|spaghetti|спагетти
+🍠|roasted sweet potato|печеный сладкий картофель
+🍢|oden|одэн
+🍣|sushi|суши
+🍤|fried shrimp|жареная креветка
+🍥|fish cake with swirl|камабоко
+🥮|moon cake|лунный пирог
+🍡|dango|данго
+🥟|dumpling|вареник
+🥠|fortune cookie|печенье с предсказанием
+🥡|takeout box|коробка для еды на вынос
+🍦|soft ice cream|мороженое в стаканчике
+🍧|shaved ice|мороженое в креманке
+🍨|ice cream|мороженое
+🍩|doughnut|пончик
+🍪|cookie|печенье
+🎂|birthday cake|торт ко дню рождения
+🍰|shortcake|кусочек торта
+🧁|cupcake|капкейк
+🥧|pie|пирог
+🍫|chocolate bar|шоколад
+🍬|candy|конфета
+🍭|lollipop|леденец
+🍮|custard|пудинг
+🍯|honey pot|мед
+🍼|baby bottle|бутылочка с соской
+🥛|glass of milk|стакан молока
+☕|hot beverage|горячий напиток
+🫖|teapot|чайник
+🍵|teacup without handle|чашка без ручки
+🍶|sake|бутылка саке
+🍾|bottle with popping cork|шампанское
+🍷|wine glass|бокал вина
+🍸|cocktail glass|коктейль
+🍹|tropical drink|тропический коктейль
+🍺|beer mug|кружка пива
+🍻|clinking beer mugs|чокающиеся кружки
+🥂|clinking glasses|чокающиеся бокалы
+🥃|tumbler glass|стакан с виски
+🫗|pouring liquid|стакан с жидкостью
+🥤|cup with straw|стакан с соломинкой
+🧋|bubble tea|чай с шариками
+🧃|beverage box|пакетик сока
+🧉|mate|мате
+🧊|ice|кубик льда
+🥢|chopsticks|палочки для еды
+🍽️|fork and knife with plate|тарелка с приборами
+🍴|fork and knife|вилка и нож
+🥄|spoon|ложка
+🔪|kitchen knife|нож
+🫙|jar|банка
+🏺|amphora|амфора
+#travel
+🌍|globe showing europe-africa|европа и африка на земном шаре
+🌎|globe showing americas|америка на земном шаре
+🌏|globe showing asia-australia|азия и австралия на земном шаре
+🌐|globe with meridians|меридианы
+🗺️|world map|карта мира
+🗾|map of japan|карта японии
+🧭|compass|компас
+🏔️|snow-capped mountain|гора со снежной шапкой
+⛰️|mountain|гора
+🌋|volcano|вулкан
+🗻|mount fuji|фудзияма
+🏕️|camping|кемпинг
+🏖️|beach with umbrella|пляж
+🏜️|desert|пустыня
+🏝️|desert island|остров
+🏞️|national park|национальный парк
+🏟️|stadium|стадион
+🏛️|classical building|античное здание
+🏗️|building construction|стройка
+🧱|brick|кирпичи
+🪨|rock|камень
+🪵|wood|древесина
+🛖|hut|хижина
+🏘️|houses|дома
+🏚️|derelict house|заброшенный дом
+🏠|house|дом
+🏡|house with garden|дом с садом
+🏢|office building|офисное здание
+🏤|post office|почта
+🏥|hospital|больница
+🏦|bank|банк
+🏨|hotel|гостиница
+🏩|love hotel|гостиница для свиданий
+🏪|convenience store|круглосуточный магазин
+🏫|school|школа
+🏬|department store|универмаг
+🏭|factory|завод
+🏰|castle|замок
+💒|wedding|свадьба
+🗼|tokyo tower|токийская башня
+🗽|statue of liberty|статуя свободы
+⛪|church|церковь
+🕌|mosque|мечеть
+🛕|hindu temple|индуистский храм
+🕍|synagogue|синагога
+⛩️|shinto shrine|синтоистский храм
+🕋|kaaba|кааба
+⛲|fountain|фонтан
+⛺|tent|палатка
+🌁|foggy|туман
+🌃|night with stars|звездная ночь
+🏙️|cityscape|вид на город
+🌄|sunrise over mountains|восход солнца над горами
+🌅|sunrise|восход
+🌆|cityscape at dusk|закат в городе
+🌇|sunset|закат
+🌉|bridge at night|мост ночью
+♨️|hot springs|горячие источники
+🎠|carousel horse|лошадь на карусели
+🛝|playground slide|детская горка
+🎡|ferris wheel|колесо обозрения
+🎢|roller coaster|американские горки
+💈|barber pole|парикмахерская
+🎪|circus tent|цирковой шатер
+🚂|locomotive|паровоз
+🚃|railway car|вагон
+🚄|high-speed train|скоростной поезд
+🚅|bullet train|поезд-пуля
+🚆|train|поезд
+🚇|metro|метро
+🚈|light rail|легкий рельсовый транспорт
+🚉|station|железнодорожный вокзал
+🚊|tram|трамвай
+🚝|monorail|монорельс
+🚞|mountain railway|поезд в горах
+🚋|tram car|трамвайный вагон
+🚌|bus|автобус
+🚍|oncoming bus|автобус спереди
+🚎|trolleybus|троллейбус
+🚐|minibus|микроавтобус
+🚑|ambulance|машина скорой помощи
+🚒|fire engine|пожарная машина
+🚓|police car|полицейская машина
+🚔|oncoming police car|полицейская машина спереди
+🚕|taxi|такси
+🚖|oncoming taxi|такси спереди
+🚗|automobile|автомобиль
+🚘|oncoming automobile|автомобиль спереди
+🚙|sport utility vehicle|джип
+🛻|pickup truck|пикап
+🚚|delivery truck|грузовик
+🚛|articulated lorry|фура
+🚜|tractor|трактор
+🏎️|racing car|гоночный автомобиль
+🏍️|motorcycle|мотоцикл
+🛵|motor scooter|скутер
+🛺|auto rickshaw|авторикша
+🚲|bicycle|велосипед
+🛴|kick scooter|самокат
+🛹|skateboard|скейтборд
+🛼|roller skate|роликовые коньки
+🚏|bus stop|автобусная остановка
+🛣️|motorway|шоссе
+🛤️|railway track|железная дорога
+🛢️|oil drum|бочка
+⛽|fuel pump|заправка
+🛞|wheel|автомобильное колесо
+🚨|police car light|мигалка
+🚥|horizontal traffic light|горизонтальный светофор
+🚦|vertical traffic light|вертикальный светофор
+🛑|stop sign|знак «стоп»
+🚧|construction|строительные работы
+⚓|anchor|якорь
+🛟|ring buoy|спасательный круг
+⛵|sailboat|парусник
+🛶|canoe|каноэ
+🚤|speedboat|катер
+🛳️|passenger ship|пассажирский лайнер
+⛴️|ferry|паром
+🛥️|motor boat|моторная лодка
+🚢|ship|корабль
+✈️|airplane|самолет
+🛩️|small airplane|маленький самолет
+🛫|airplane departure|взлет
+🛬|airplane arrival|посадка
+🪂|parachute|парашют
+💺|seat|кресло
+🚁|helicopter|вертолет
+🚟|suspension railway|подвесная железная дорога
+🚠|mountain cableway|вагон фуникулера
+🚡|aerial tramway|канатная дорога
+🛰️|satellite|спутник
+🚀|rocket|ракета
+🛸|flying saucer|летающая тарелка
+🛎️|bellhop bell|гостиничный звонок
+🧳|luggage|багаж
+⌛|hourglass done|песочные часы
+⏳|hourglass not done|время пошло
+⌚|watch|наручные часы
+⏰|alarm clock|будильник
+⏱️|stopwatch|секундомер
+⏲️|timer clock|таймер
+🕰️|mantelpiece clock|каминные часы
+🌑|new moon|новолуние
+🌒|waxing crescent moon|молодая луна
+🌓|first quarter moon|луна в первой четверти
+🌔|waxing gibbous moon|прибывающая луна
+🌕|full moon|полнолуние
+🌖|waning gibbous moon|убывающая луна
+🌗|last quarter moon|луна в последней четверти
+🌘|waning crescent moon|старая луна
+🌙|crescent moon|полумесяц
+🌚|new moon face|новая луна с лицом
+🌛|first quarter moon face|луна в первой четверти с лицом
+🌜|last quarter moon face|луна в последней четверти с лицом
+🌡️|thermometer|термометр
+☀️|sun|солнце
+🌝|full moon face|полная луна с лицом
+🌞|sun with face|солнце с лицом
+🪐|ringed planet|планета с кольцом
+⭐|star|желтая звезда
+🌟|glowing star|сияющая звезда
+🌠|shooting star|падающая звезда
+🌌|milky way|млечный путь
+☁️|cloud|облако
+⛅|sun behind cloud|солнце за облаками
+⛈️|cloud with lightning and rain|гроза
+🌤️|sun behind small cloud|солнце за облачком
+🌥️|sun behind large cloud|солнце за облаком
+🌦️|sun behind rain cloud|слепой дождь
+🌧️|cloud with rain|дождь
+🌨️|cloud with snow|снег
+🌩️|cloud with lightning|молния
+🌪️|tornado|торнадо
+🌫️|fog|густой туман
+🌬️|wind face|дует ветер
+🌀|cyclone|циклон
+🌈|rainbow|радуга
+🌂|closed umbrella|закрытый зонт
+☂️|umbrella|зонт
+☔|umbrella with rain drops|зонт под дождем
+⛱️|umbrella on ground|пляжный зонт
+⚡|high voltage|высокое напряжение
+❄️|snowflake|снежинка
+☃️|snowman|снеговик под снегом
+⛄|snowman without snow|снеговик
+☄️|comet|комета
+🔥|fire|огонь
+💧|droplet|капля
+🌊|water wave|волна
+#activities
+🎃|jack-o-lantern,celebration|тыква-фонарь,праздник
+🎄|christmas tree,celebration|новогодняя елка,новый год
+🎆|fireworks,boom|фейерверк,пиротехника
+🎇|sparkler,boom|бенгальский огонь,искры
+🧨|firecracker,dynamite|динамитная шашка,взрыв
+✨|sparkles,*|блестки,блестка
+🎈|balloon,birthday|воздушный шарик,веревочка
+🎉|party popper,awesome|хлопушка,бабах
+🎊|confetti ball,celebrate|конфетти,вечеринка
+🎋|tanabata tree,banner|бамбук с бумажными лентами,бумага
+🎍|pine decoration,bamboo|украшенный бамбук,новый год
+🎏|carp streamer,celebration|вымпелы в виде карпов,карпы
+🎐|wind chime,bell|музыка ветра,бубенчик
+🎑|moon viewing ceremony,celebration|праздник луны,луна
+🧧|red envelope,gift|красный конверт,деньги
+🎀|ribbon,celebration|бантик,волосы
+🎁|wrapped gift,birthday|подарок,бант
+🎗️|reminder ribbon,celebration|памятная лента,память
+🎟️|admission tickets|билеты,вход
+🎫|ticket,admission|билет,вход
+🎖️|military medal,award|военная медаль,война
+🏆|trophy,champion|кубок,победа
+🏅|sports medal,award|спортивная медаль,достижение
+🥇|1st place medal,first|золотая медаль,золото
+🥈|2nd place medal,second|серебряная медаль,второе место
+🥉|3rd place medal,bronze|бронзовая медаль,бронза
+⚽|soccer ball,football|футбол,игра
+⚾|baseball,ball|бейсбол,игра
+🥎|softball,ball|софтбол,бита
+🏀|basketball,ball|баскетбол,игра
+🏐|volleyball,ball|волейбол,игра
+🏈|american football,ball|американский футбол,игра
+🏉|rugby football,ball|регби,игра
+🎾|tennis,ball|теннис,игра
+🥏|flying disc,ultimate|летающий диск,бросать
+🎳|bowling,ball|боулинг,игра
+🏏|cricket game,ball|крикет,бита
+🏑|field hockey,ball|хоккей на траве,бег
+🏒|ice hockey,game|хоккей,игра
+🥍|lacrosse,ball|лакросс,гол
+🏓|ping pong,ball|настольный теннис,мяч
+🏸|badminton,birdie|бадминтон,волан
+🥊|boxing glove|боксерская перчатка,спорт
+🥋|martial arts uniform,judo|спортивное кимоно,боевые искусства
+🥅|goal net|спортивные ворота,гол
+⛳|flag in hole,golf|гольф,игра
+⛸️|ice skate,skating|коньки,ботинок
+🎣|fishing pole,entertainment|удочка с рыбой,крючок
+🤿|diving mask,scuba|маска с трубкой,дайвинг
+🎽|running shirt,athletics|футболка для бега,атлетика
+🎿|skis,snow|лыжи,горные лыжи
+🛷|sled,luge|санки,гора
+🥌|curling stone,game|керлинг,игра
+🎯|bullseye,dart|мишень,дартс
+🪀|yo-yo,fluctuate|йо-йо,игрушка
+🪁|kite,fly|воздушный змей,ветер
+🔫|water pistol,gun|водяной пистолет,водный пистолет
+🎱|pool 8 ball,billiard|бильярд,8
+🔮|crystal ball,fairy|хрустальный шар,будущее
+🪄|magic wand,witch|волшебная палочка,волшебник
+🎮|video game,controller|видеоигры,play
+🕹️|joystick,game|джойстик,видеоигра
+🎰|slot machine,casino|игровой автомат,азарт
+🎲|game die,dice|игральная кость,кости
+🧩|puzzle piece,clue|пазл,головоломка
+🧸|teddy bear,plaything|плюшевый мишка,игрушка
+🪅|piñata,candy|пиньята,вечеринка
+🪩|mirror ball,dance|диско-шар,блестеть
+🪆|nesting dolls,babooshka|матрешка,игрушка
+♠️|spade suit,card|пики,игра
+♥️|heart suit,card|червы,игра
+♣️|club suit,card|трефы,игра
+♟️|chess pawn,dupe|пешка,игра
+🃏|joker,card|джокер,игра
+🀄|mahjong red dragon,game|маджонг,игра
+🎴|flower playing cards,game|цветочная карта,игра
+🎭|performing arts,actor|маски,драма
+🖼️|framed picture,art|картина,пейзаж
+🎨|artist palette,artsy|палитра с красками,краски
+🧵|thread,needle|катушка ниток,вышивка
+🪡|sewing needle,embroidery|швейная игла,вышивка
+🧶|yarn,ball|клубок,вязание
+🪢|knot,cord|узел,веревка
+#objects
+👓|glasses|очки
+🕶️|sunglasses|солнечные очки
+🥽|goggles|защитные очки
+🥼|lab coat|лабораторный халат
+🦺|safety vest|спасательный жилет
+👔|necktie|галстук
+👕|t-shirt|футболка
+👖|jeans|джинсы
+🧣|scarf|шарф
+🧤|gloves|перчатки
+🧥|coat|пальто
+🧦|socks|носки
+👗|dress|платье
+👘|kimono|кимоно
+🥻|sari|сари
+🩱|one-piece swimsuit|цельный купальник
+🩲|briefs|плавки
+🩳|shorts|шорты
+👙|bikini|бикини
+🪭|folding hand fan|веер
+👛|purse|кошелек
+👜|handbag|сумка
+👝|clutch bag|клатч
+🛍️|shopping bags|пакеты
+🎒|backpack|ранец
+🩴|thong sandal|вьетнамки
+👟|running shoe|кроссовки
+🥾|hiking boot|треккинговый ботинок
+🥿|flat shoe|балетки
+👠|high-heeled shoe|туфли на каблуке
+🩰|ballet shoes|пуанты
+👑|crown|корона
+🎩|top hat|цилиндр
+🎓|graduation cap|шапочка выпускника
+🧢|billed cap|бейсболка
+🪖|military helmet|армейская каска
+⛑️|rescue worker’s helmet|каска с белым крестом
+📿|prayer beads|четки
+💄|lipstick|помада
+💍|ring|кольцо
+💎|gem stone|драгоценный камень
+🔇|muted speaker|без звука
+🔈|speaker low volume|низкая громкость
+🔉|speaker medium volume|средняя громкость
+🔊|speaker high volume|высокая громкость
+📢|loudspeaker|громкоговоритель
+📣|megaphone|мегафон
+📯|postal horn|почтовый рожок
+🔔|bell|колокольчик
+🔕|bell with slash|перечеркнутый колокольчик
+🎼|musical score|нотный стан
+🎵|musical note|нота
+🎶|musical notes|ноты
+🎙️|studio microphone|студийный микрофон
+🎚️|level slider|слайдер
+🎛️|control knobs|регуляторы
+🎤|microphone|микрофон
+🎧|headphone|наушники
+📻|radio|радио
+🎷|saxophone|саксофон
+🎺|trumpet|труба
+🪗|accordion|аккордеон
+🎸|guitar|гитара
+🎹|musical keyboard|клавишные
+🎻|violin|скрипка
+🪕|banjo|банджо
+🥁|drum|барабан
+🪘|long drum|конга
+🪇|maracas|маракасы
+🪈|flute|флейта
+📱|mobile phone|мобильный телефон
+☎️|telephone|телефон
+📞|telephone receiver|телефонная трубка
+📟|pager|пейджер
+📠|fax machine|факс
+🔋|battery|батарейка
+🪫|low battery|низкий уровень заряда
+🔌|electric plug|вилка
+💻|laptop|ноутбук
+🖥️|desktop computer|компьютер
+🖨️|printer|принтер
+⌨️|keyboard|клавиатура
+🖱️|computer mouse|мышка
+🖲️|trackball|трекбол
+💽|computer disk|диск
+💾|floppy disk|дискета
+💿|optical disk|cd
+📀|dvd|dvd
+🧮|abacus|счеты
+🎥|movie camera|кинокамера
+🎞️|film frames|кинопленка
+📽️|film projector|кинопроектор
+🎬|clapper board|хлопушка-нумератор
+📺|television|телевизор
+📷|camera|фотоаппарат
+📸|camera with flash|фотоаппарат со вспышкой
+📹|video camera|видеокамера
+📼|videocassette|видеокассета
+🔍|magnifying glass tilted left|лупа наклоненная влево
+🔎|magnifying glass tilted right|лупа наклоненная вправо
+🕯️|candle|свеча
+💡|light bulb|лампочка
+🔦|flashlight|фонарик
+🏮|red paper lantern|красный бумажный фонарик
+🪔|diya lamp|масляная лампа
+📔|notebook with decorative cover|записная книжка
+📕|closed book|закрытая книга
+📖|open book|открытая книга
+📗|green book|зеленая книга
+📘|blue book|синяя книга
+📙|orange book|оранжевая книга
+📚|books|книги
+📓|notebook|тетрадь
+📒|ledger|блокнот
+📃|page with curl|страница с загибом
+📜|scroll|свиток
+📄|page facing up|страница
+📰|newspaper|газета
+🗞️|rolled-up newspaper|свернутая газета
+📑|bookmark tabs|стикеры-закладки
+🔖|bookmark|закладка
+🏷️|label|бирка
+🪙|coin|монета
+💰|money bag|мешок денег
+💴|yen banknote|банкнота иены
+💵|dollar banknote|банкнота доллара
+💶|euro banknote|банкнота евро
+💷|pound banknote|банкнота фунта
+💸|money with wings|банкнота с крылышками
+💳|credit card|кредитная карта
+🧾|receipt|чек
+💹|chart increasing with yen|биржа
+✉️|envelope|конверт
+📧|e-mail|электронная почта
+📨|incoming envelope|входящее письмо
+📤|outbox tray|исходящие
+📥|inbox tray|входящие
+📦|package|посылка
+📫|closed mailbox with raised flag|закрытый почтовый ящик с поднятым флажком
+📪|closed mailbox with lowered flag|закрытый почтовый ящик с опущенным флажком
+📬|open mailbox with raised flag|открытый почтовый ящик с поднятым флажком
+📭|open mailbox with lowered flag|открытый почтовый ящик с опущенным флажком
+📮|postbox|почтовый ящик
+🗳️|ballot box with ballot|избирательная урна
+✏️|pencil|карандаш
+✒️|black nib|перьевой наконечник
+🖋️|fountain pen|перьевая ручка
+🖊️|pen|шариковая ручка
+🖌️|paintbrush|кисточка
+🖍️|crayon|восковой мелок
+📝|memo|заметка
+💼|briefcase|портфель
+📁|file folder|папка
+📂|open file folder|открытая папка
+🗂️|card index dividers|маркированные папки
+📅|calendar|календарь
+📆|tear-off calendar|отрывной календарь
+🗒️|spiral notepad|перекидной блокнот
+🗓️|spiral calendar|перекидной календарь
+📇|card index|органайзер
+📈|chart increasing|диаграмма роста
+📉|chart decreasing|диаграмма падения
+📊|bar chart|гистограмма
+📋|clipboard|планшет с зажимом
+📌|pushpin|канцелярская кнопка
+📍|round pushpin|канцелярская кнопка с шариком
+📎|paperclip|скрепка
+🖇️|linked paperclips|скрепки
+📏|straight ruler|линейка
+📐|triangular ruler|линейка-треугольник
+✂️|scissors|ножницы
+🗃️|card file box|картотека
+🗄️|file cabinet|архивный шкаф
+🗑️|wastebasket|корзина для мусора
+🔒|locked|закрытый замок
+🔓|unlocked|открытый замок
+🔏|locked with pen|закрытый замок с перьевой ручкой
+🔐|locked with key|закрытый замок с ключом
+🔑|key|ключ
+🗝️|old key|старинный ключ
+🔨|hammer|молоток
+🪓|axe|топор
+⛏️|pick|кирка
+⚒️|hammer and pick|кирка и молот
+🛠️|hammer and wrench|молот и гаечный ключ
+🗡️|dagger|кинжал
+⚔️|crossed swords|скрещенные мечи
+💣|bomb|бомба
+🪃|boomerang|бумеранг
+🛡️|shield|щит
+🪚|carpentry saw|пила по дереву
+🔧|wrench|гаечный ключ
+🪛|screwdriver|отвертка
+🔩|nut and bolt|болт и гайка
+⚙️|gear|шестеренка
+🗜️|clamp|компрессор
+⚖️|balance scale|весы
+🦯|white cane|белая трость
+🔗|link|гиперссылка
+⛓️|chains|цепь
+🪝|hook|крюк
+🧰|toolbox|ящик для инструментов
+🧲|magnet|магнит
+🪜|ladder|лестница
+⚗️|alembic|перегонный сосуд
+🧪|test tube|пробирка
+🧫|petri dish|чашка петри
+🧬|dna|днк
+🔬|microscope|микроскоп
+🔭|telescope|телескоп
+📡|satellite antenna|спутниковая антенна
+💉|syringe|шприц
+🩸|drop of blood|капля крови
+💊|pill|пилюля
+🩹|adhesive bandage|пластырь
+🩼|crutch|костыль
+🩺|stethoscope|стетоскоп
+🩻|x-ray|рентген
+🚪|door|дверь
+🛗|elevator|лифт
+🪞|mirror|зеркало
+🪟|window|окно
+🛏️|bed|кровать
+🛋️|couch and lamp|диван и торшер
+🚽|toilet|унитаз
+🪠|plunger|вантуз
+🚿|shower|душ
+🛁|bathtub|ванна
+🪤|mouse trap|мышеловка
+🪒|razor|бритва
+🧴|lotion bottle|бутылка лосьона
+🧷|safety pin|английская булавка
+🧹|broom|метла
+🧺|basket|корзина
+🧻|roll of paper|рулон бумаги
+🪣|bucket|ведро
+🧼|soap|мыло
+🫧|bubbles|пузыри
+🪥|toothbrush|зубная щетка
+🧽|sponge|губка
+🧯|fire extinguisher|огнетушитель
+🛒|shopping cart|тележка для покупок
+🚬|cigarette|сигарета
+⚰️|coffin|гроб
+🪦|headstone|надгробие
+⚱️|funeral urn|урна с прахом
+🧿|nazar amulet|назар бонджук
+🪬|hamsa|хамса
+🗿|moai|истукан
+🪧|placard|плакат
+🪪|identification card|удостоверение личности
+#symbols
+🏧|atm sign|значок банкомата
+🚮|litter in bin sign|бросайте мусор в урну
+🚰|potable water|питьевая вода
+🚻|restroom|уборная
+🚼|baby symbol|пеленальная
+🚾|water closet|туалет
+🛂|passport control|паспортный контроль
+🛃|customs|таможня
+🛄|baggage claim|получение багажа
+🛅|left luggage|забытый багаж
+⚠️|warning|значок предупреждения
+🚸|children crossing|знак «дети»
+⛔|no entry|въезд запрещен
+🚫|prohibited|запрещено
+🚳|no bicycles|перечеркнутый велосипед
+🚭|no smoking|курение запрещено
+🚯|no littering|не мусорьте
+🚱|non-potable water|непитьевая вода
+🚷|no pedestrians|переход запрещен
+📵|no mobile phones|мобильные телефоны запрещены
+🔞|no one under eighteen|для людей старше восемнадцати лет
+☢️|radioactive|радиация
+☣️|biohazard|биологическая угроза
+🔃|clockwise vertical arrows|по часовой стрелке
+🛐|place of worship|религия
+⚛️|atom symbol|символ атома
+🕉️|om|ом
+✡️|star of david|звезда давида
+☸️|wheel of dharma|колесо дхармы
+☯️|yin yang|инь-ян
+✝️|latin cross|латинский крест
+☦️|orthodox cross|православный крест
+☪️|star and crescent|звезда и полумесяц
+☮️|peace symbol|пацифик
+🕎|menorah|менора
+🔯|dotted six-pointed star|шестиконечная звезда
+🪯|khanda|кханда
+🎦|cinema|видеозапись
+📶|antenna bars|сигнал сети
+🛜|wireless|беспроводная сеть
+📳|vibration mode|режим вибрации
+📴|mobile phone off|выключенный телефон
+♀️|female sign|женский символ
+♂️|male sign|мужской символ
+⚧️|transgender symbol|трансгендер
+✖️|multiply|знак умножения
+➕|plus|знак сложения
+➖|minus|знак вычитания
+➗|divide|знак деления
+🟰|heavy equals sign|жирный знак равенства
+♾️|infinity|бесконечность
+‼️|double exclamation mark|два восклицательных знака
+⁉️|exclamation question mark|восклицательный и вопросительный знаки
+❓|red question mark|красный вопросительный знак
+❔|white question mark|белый вопросительный знак
+❕|white exclamation mark|белый восклицательный знак
+❗|red exclamation mark|красный восклицательный знак
+〰️|wavy dash|волнистая линия
+💱|currency exchange|обмен валюты
+💲|heavy dollar sign|жирный знак доллара
+⚕️|medical symbol|медицинский символ
+♻️|recycling symbol|утилизация
+⚜️|fleur-de-lis|геральдическая лилия
+🔱|trident emblem|трезубец
+📛|name badge|бейдж
+✅|check mark button|белая галочка
+☑️|check box with check|галочка в квадрате
+✔️|check mark|галочка
+❌|cross mark|крестик
+➰|curly loop|петля
+➿|double curly loop|двойная петля
+〽️|part alternation mark|вступает другой голос
+✳️|eight-spoked asterisk|восьмиконечная звездочка
+✴️|eight-pointed star|восьмиконечная звезда
+❇️|sparkle|искра
+©️|copyright|значок защиты авторского права
+®️|registered|зарегистрированный товарный знак
+™️|trade mark|товарный знак
+🔠|input latin uppercase|ввод прописными
+🔡|input latin lowercase|ввод строчными
+🔢|input numbers|ввод цифр
+🔣|input symbols|ввод символов
+🔤|input latin letters|ввод латиницей
+🅰️|a button (blood type)|ii группа крови
+🆎|ab button (blood type)|iv группа крови
+🅱️|b button (blood type)|iii группа крови
+🆒|cool button|значок «круто»
+🆓|free button|значок «бесплатно»
+ℹ️|information|значок информации
+Ⓜ️|circled m|буква «м» в кружке
+🆕|new button|значок «новинка»
+🅾️|o button (blood type)|i группа крови
+🆗|ok button|значок «ок»
+🆘|sos button|значок sos`;
+
+/** Regions with a flag. The browser knows their names. */
+export const FLAGS = 'AC AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ CA CC CD CF CG CH CI CK CL CM CN CO CP CQ CR CU CV CW CX CY CZ DE DG DJ DK DM DO DZ EA EC EE EG EH ER ES ET EU FI FJ FK FM FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU IC ID IE IL IM IN IO IQ IR IS IT JE JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TA TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM UN US UY UZ VA VC VE VG VI VN VU WF WS XK YE YT ZA ZM ZW';

@@ -1,0 +1,86 @@
+import { useEffect, useState } from '../../vendor/hooks.js';
+import { button, div, form, h, input, li, p, span, time, ul } from '../lib/dom.js';
+import { t } from '../lib/i18n.js';
+import { parse, toField, when } from '../lib/time.js';
+import { client } from '../state/client.js';
+import { explain } from '../state/explain.js';
+import { IconButton } from '../ui/button.js';
+import { toast } from '../ui/toast.js';
+
+/** @typedef {{id: string, text: string, send_at: string, entities?: any, reply_to?: string, mentions?: string[], silent?: boolean}} Waiting */
+
+const MINUTE = 60_000;
+const PATH = '/chats/{id}/scheduled/{scheduled_id}';
+
+/** The messages of a chat that wait for their time. @param {{chatId: string, isAlone: boolean}} props `isAlone`: says so if there are none */
+export function ScheduledList({ chatId, isAlone }) {
+  const texts = t();
+  const [list, setList] = useState(/** @type {Waiting[] | null} */ (null));
+  const [edited, setEdited] = useState('');
+
+  const refused = (/** @type {any} */ error) => toast(explain(error), { isError: true });
+  const load = () => client.rest.get('/chats/{id}/scheduled', { id: chatId }).then(({ scheduled }) => setList(scheduled), refused);
+  useEffect(() => {
+    load();
+    // One of them is sent.
+    return client.on('message', ({ chat_id }) => chat_id === chatId && load());
+  }, []);
+
+  /** @param {string} id */
+  const remove = (id) => client.rest.delete(PATH, { id: chatId, scheduled_id: id });
+
+  /** @param {Waiting} waiting */
+  async function sendNow({ id, text, entities, reply_to, mentions, silent }) {
+    try {
+      // If it cannot be deleted, it is being sent.
+      await remove(id);
+      client.send(chatId, { text, entities, reply_to, mentions, silent });
+      load();
+    } catch (error) {
+      refused(error);
+    }
+  }
+
+  /** @param {SubmitEvent} event @param {string} id */
+  async function move(event, id) {
+    event.preventDefault();
+    const at = Date.parse(String(new FormData(/** @type {HTMLFormElement} */ (event.currentTarget)).get('at')));
+    if (!(at >= Date.now() + MINUTE)) return toast(texts.scheduleTooSoon, { isError: true });
+    try {
+      await client.rest.patch(PATH, { send_at: new Date(at).toISOString() }, { id: chatId, scheduled_id: id });
+      setEdited('');
+      load();
+    } catch (error) {
+      refused(error);
+    }
+  }
+
+  if (!list) return null;
+  if (!list.length) return isAlone ? p({ class: 'people-hint' }, texts.nothingScheduled) : null;
+  return div(
+    { class: 'scheduled' },
+    p({ class: isAlone ? 'hidden' : 'block-title', id: 'scheduled-count' }, texts.scheduledCount(list.length)),
+    ul(
+      { 'aria-labelledby': 'scheduled-count' },
+      list.map((waiting) => {
+        const { id, text, send_at } = waiting;
+        return li(
+          { key: id, class: 'scheduled-item' },
+          div({ class: 'mode-lines' }, time({ class: 'mode-name', dateTime: send_at }, when(parse(send_at))), span({ class: 'mode-text', dir: 'auto' }, text)),
+          div(
+            { class: 'row-buttons' },
+            h(IconButton, { icon: 'send', name: texts.sendNow, onClick: () => sendNow(waiting) }),
+            h(IconButton, { icon: 'clock', name: texts.changeTime, 'aria-expanded': edited === id ? 'true' : 'false', onClick: () => setEdited(edited === id ? '' : id) }),
+            h(IconButton, { icon: 'trash', name: texts.delete, onClick: () => remove(id).then(load, refused) })
+          ),
+          edited === id &&
+            form(
+              { class: 'inline-form', onSubmit: (event) => move(event, id) },
+              input({ name: 'at', 'aria-label': texts.scheduleFor, class: 'input', type: 'datetime-local', value: toField(parse(send_at)), min: toField(Date.now() + MINUTE), required: true, autofocus: true }),
+              button({ type: 'submit', class: 'button primary' }, texts.save)
+            )
+        );
+      })
+    )
+  );
+}
