@@ -33,8 +33,11 @@ export function createCompletion(chatId) {
   /** @param {string} q */
   async function search(q) {
     const mine = ++asked;
-    const { members } = await client.rest.get('/chats/{id}/members', { id: chatId, q, limit: MOST + 1 });
+    // Without an answer the name is written by hand.
+    const answer = await client.rest.get('/chats/{id}/members', { id: chatId, q: q || undefined, limit: MOST + 1 }).catch(() => undefined);
     if (mine !== asked) return;
+    if (!answer) return close();
+    const { members } = answer;
     learn(members);
     const options = members.filter(({ user_id }) => user_id !== myId()).slice(0, MOST).map(({ user_id, username }) => ({ id: user_id, username }));
     shown.value = options.length ? { options, active: 0 } : null;
@@ -62,8 +65,7 @@ export function createCompletion(chatId) {
       const match = chat?.type === 'group' && /(?:^|\s)@([\w.-]*)$/.exec(box.value.slice(0, box.selectionStart));
       if (!match) return close();
       from = box.selectionStart - match[1].length - 1;
-      // Without the answer the name is written by hand.
-      search(match[1]).catch(close);
+      search(match[1]);
     },
     /** @param {KeyboardEvent} event @returns {boolean} whether the key was for this */
     onKeyDown({ key }) {
