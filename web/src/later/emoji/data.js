@@ -66,7 +66,6 @@ export const EMOJIS = `#smileys
 🥶|cold face,blue|мерзнет,болею
 🥴|woozy face,dizzy|чувствует головокружение,глазах
 😵|face with crossed-out eyes,dead|головокружение,болею
-😵‍💫|face with spiral eyes,confused|ошеломление,гипноз
 🤯|exploding head,blown|взрыв мозга,быть
 🤠|cowboy hat face,cowgirl|в ковбойской шляпе,радость
 🥳|partying face,bday|на вечеринке,вечеринка
@@ -167,176 +166,175 @@ export const EMOJIS = `#smileys
 💭|thought balloon,bubble|облачко с мыслями,идеи
 💤|zzz,comic|сон,ночи
 #people
-👋|waving hand,bye|машет рукой,взмах
-🤚|raised back of hand|поднятая рука,ладонь
-🖐️|hand with fingers splayed,raised|раскрытая ладонь,пальцы
-✋|raised hand,5|поднятая ладонь,вверх
-🖖|vulcan salute,finger|вулканский салют,жест
-🫱|rightwards hand,hold|рука вправо,кисть
-🫲|leftwards hand,hold|рука влево,кисть
-🫳|palm down hand,dismiss|рука ладонью вниз,бросить
-🫴|palm up hand,beckon|рука ладонью вверх,жест
-🫷|leftwards pushing hand,block|рука ладонью влево,ждать
-🫸|rightwards pushing hand,block|рука ладонью вправо,ждать
-👌|ok hand,awesome|жест «все хорошо»,ок
-🤌|pinched fingers,gesture|щепоть,вопрос
-🤏|pinching hand,amount|жест «мало»,небольшое количество
-✌️|victory hand,peace|жест v,виктория
-🤞|crossed fingers,hand|скрещенные пальцы,везение
-🫰|hand with index finger and thumb crossed,<3|жест «деньги»,дорого
-🤟|love-you gesture,fingers|я-тебя-люблю,жест
-🤘|sign of the horns,finger|рокерский жест,коза
-🤙|call me hand,hang|жест «позвони мне»,набери
-👈|backhand index pointing left,finger|указывающий налево палец,влево
-👉|backhand index pointing right,finger|указывающий направо палец,вправо
-👆|backhand index pointing up,finger|указывающий вверх палец,выше
-🖕|middle finger,hand|средний палец,жест
-👇|backhand index pointing down,finger|указывающий вниз палец,жест
-☝️|index pointing up,finger|указательный палец вверх,внимание
-🫵|index pointing at the viewer,finger|указательный палец на себя,жест
-👍|thumbs up,+1|большой палец вверх,договорились
-👎|thumbs down,-1|большой палец вниз,бу
-✊|raised fist,clenched|поднятый кулак,пальцы
-👊|oncoming fist,absolutely|кулак,бокс
-🤛|left-facing fist|кулак влево,рука
-🤜|right-facing fist|кулак вправо,рука
-👏|clapping hands,applause|аплодисменты,движение
-🙌|raising hands,celebration|ура,вверх
-🫶|heart hands,<3|жест «сердце»,любовь
-👐|open hands,hug|ладони в стороны,открытые
-🤲|palms up together,cupped|ладони лодочкой,вверх
-🤝|handshake,agreement|рукопожатие,встреча
-🙏|folded hands,appreciate|сложенные руки,молитва
-✍️|writing hand,write|пишущая рука,бумага
-💅|nail polish,bored|маникюр,готово
-🤳|selfie,camera|селфи,снимок
-💪|flexed biceps,arm|бицепс,атлет
-🦾|mechanical arm,accessibility|механическая рука,возможности
-🦿|mechanical leg,accessibility|механическая нога,возможности
-🦵|leg,bent|нога,бедро
-🦶|foot,ankle|щиколотка,лодыжка
-👂|ear,body|ухо,звук
-🦻|ear with hearing aid,accessibility|ухо со слуховым аппаратом,возможности
-👃|nose,body|нос,тело
-🧠|brain,intelligent|мозг,интеллект
-🫀|anatomical heart,beat|сердце человека,анатомия
-🫁|lungs,breath|легкие,вдох
-🦷|tooth,dentist|зуб,белый
-🦴|bone,dog|кость,костлявый
-👀|eyes,body|глаза,два
-👁️|eye,1|глаз,зрачок
-👅|tongue,body|язык,розовый
-👄|mouth,beauty|рот,алые
-🫦|biting lip,anxious|кусать губы,беспокоиться
-👶|baby,babies|младенец,дитя
-🧒|child,bright-eyed|ребенок,гендерно нейтральный
-👦|boy,bright-eyed|мальчик,дитя
-👧|girl,bright-eyed|девочка,дитя
-🧑|person,adult|взрослый,гендерно нейтральный
-🧓|older person,adult|пожилой человек,в возрасте
-👴|old man,adult|пожилой мужчина,возраст
-👵|old woman,adult|пожилая женщина,бабушка
-🙍|person frowning,annoyed|нахмурившийся человек,грустит
-🙎|person pouting,disappointed|обиженный человек,губы
-🙅|person gesturing no,forbidden|человек против,возражаю
-🙆|person gesturing ok,exercise|человек за,вверх
-💁|person tipping hand,fetch|человек тянет руку,выдать
-🙋|person raising hand,gesture|человек с поднятой рукой,вопрос
-🧏|deaf person,accessibility|глухой человек,жестов
-🧏‍♂️|deaf man,accessibility|глухой мужчина,глухота
-🧏‍♀️|deaf woman,accessibility|глухая женщина,глухота
-🙇|person bowing,apology|человек кланяется,виноват
-🤦|person facepalming,again|человек потерял дар речи,надоело
-🤷|person shrugging,doubt|человек пожимает плечами,все
-🧑‍⚕️|health worker,doctor|медицинский работник,врач
-🧑‍🎓|student,graduate|учащийся,бакалавр
-🧑‍🏫|teacher,instructor|педагог,инструктор
-🧑‍⚖️|judge,justice|судья,весы
-🧑‍🌾|farmer,gardener|фермер,дачник
-🧑‍🍳|cook,chef|повар,шеф
-🧑‍🔧|mechanic,electrician|механик,сантехник
-🧑‍🏭|factory worker,assembly|рабочий,завод
-🧑‍💼|office worker,architect|офисный работник,белый воротничок
-🧑‍🔬|scientist,biologist|ученый,биолог
-🧑‍💻|technologist,coder|инженер,ноутбук
-🧑‍🎤|singer,actor|певец,актер
-🧑‍🎨|artist,palette|художник,кисти
-🧑‍✈️|pilot,plane|пилот,летчик
-🧑‍🚀|astronaut,rocket|космонавт,астронавт
-🧑‍🚒|firefighter,firetruck|пожарный,пожарная машина
-👮|police officer,apprehend|полицейский,блюститель
-🕵️|detective,sleuth|детектив,ищейка
-💂|guard,buckingham|гвардеец,гвардия
-🥷|ninja,assassin|ниндзя,воин
-👷|construction worker,build|строитель,инженер
-🫅|person with crown,monarch|человек с короной,владыка
-🤴|prince,crown|принц,королевство
-👸|princess,crown|принцесса,королева
-👳|person wearing turban|человек в тюрбане,индус
-👲|person with skullcap,cap|мужчина в китайской шапке,китайский
-🤵|person in tuxedo,formal|жених,мужчина
-👰|person with veil,wedding|невеста,свадьба
-🤰|pregnant woman|беременная женщина,беременность
-🫃|pregnant man,belly|беременный мужчина,беременность
-🫄|pregnant person,belly|беременный человек,беременная
-🤱|breast-feeding,baby|кормление грудью,вскармливание
-🧑‍🍼|person feeding baby,nanny|кормящий человек,забота
-👼|baby angel,church|ангелочек,дитя
-🎅|santa claus,celebration|санта-клаус,дед мороз
-🤶|mrs. claus,celebration|миссис клаус,новый год
-🧑‍🎄|mx claus,celebration|санта,дед мороз
-🦸|superhero,good|супергерой,бэтмен
-🦹|supervillain,bad|суперзлодей,вампир
-🧙|mage,fantasy|маг,волшебник
-🧚|fairy,fantasy|фея,динь-динь
-🧛|vampire,blood|вампир,граф
-🧜|merperson,creature|русалка,ариэль
-🧜‍♂️|merman,creature|тритон,мужчина
-🧜‍♀️|mermaid,creature|женщина-русалка,полурыба
-🧝|elf,elves|эльф,магия
-🧞|genie,djinn|джинн,лампа
-🧟|zombie,apocalypse|зомби,апокалипсис
-🧌|troll,fairy|тролль,монстр
-💆|person getting massage,face|человеку массируют лицо,голова
-🚶|person walking,amble|человек идет,гулять
-🧍|person standing|человек стоит,стоя
-🧎|person kneeling,knees|человек на коленях,йога
-🧑‍🦯|person with white cane,accessibility|человек с белой тростью,инвалид
-🏃|person running,fast|человек бежит,бег
-💃|woman dancing,dance|танцующая женщина,движения
-🕺|man dancing,dance|танцующий мужчина,движения
-🕴️|person in suit levitating,business|бизнесмен в воздухе,костюм
-👯|people with bunny ears,bestie|люди с ушами кролика,близкие
-🧖|person in steamy room,day|человек в бане,баня
-🧗|person climbing,climber|человек взбирается по скале,альпинистка
-🤺|person fencing,fencer|фехтовальщик,рапира
-🏇|horse racing,jockey|скачки,бега
-⛷️|skier,snow|горные лыжи,горнолыжный
-🏂|snowboarder,ski|сноубордист,горы
-🏌️|person golfing,ball|гольфист,игрок
-🏄|person surfing,beach|серфинг,вода
-🚣|person rowing boat,canoe|гребля,весла
-🏊|person swimming,freestyle|плавание,бассейн
-⛹️|person bouncing ball,athletic|баскетболист,ведение
-🏋️|person lifting weights,barbell|тяжелоатлет,атлет
-🚴|person biking,bicycle|велосипедист,велоспорт
-🚵|person mountain biking,bicycle|человек на горном велосипеде,байк
-🤸|person cartwheeling,active|акробатический трюк,акробатика
-🤼|people wrestling,combat|борцы,бороться
-🤽|person playing water polo,sport|водное поло,вода
-🤾|person playing handball,athletics|гандбол,бросок
-🤹|person juggling,act|жонглер,жонглирование
-🧘|person in lotus position,cross|человек в позе лотоса,йога
-🛀|person taking bath,tub|человек в ванне
-🛌|person in bed,good|человек в кровати,гостиница
-🧑‍🤝‍🧑|people holding hands,bae|люди держащиеся за руки,держаться
-💏|kiss,anniversary|поцелуй,любовь
-💑|couple with heart,anniversary|влюбленная пара,влюбленные
-🗣️|speaking head,face|говорящая голова,говорить
-👤|bust in silhouette,mysterious|силуэт человека,бюст
-👥|busts in silhouette,bff|два силуэта,бюст
-🫂|people hugging,comfort|обнимающиеся люди,дружба
-👣|footprints,barefoot|следы,нога
+👋|waving hand|машет рукой
+🤚|raised back of hand|поднятая рука
+🖐️|hand with fingers splayed|раскрытая ладонь
+✋|raised hand|поднятая ладонь
+🖖|vulcan salute|вулканский салют
+🫱|rightwards hand|рука вправо
+🫲|leftwards hand|рука влево
+🫳|palm down hand|рука ладонью вниз
+🫴|palm up hand|рука ладонью вверх
+🫷|leftwards pushing hand|рука ладонью влево
+🫸|rightwards pushing hand|рука ладонью вправо
+👌|ok hand|жест «все хорошо»
+🤌|pinched fingers|щепоть
+🤏|pinching hand|жест «мало»
+✌️|victory hand|жест v
+🤞|crossed fingers|скрещенные пальцы
+🫰|hand with index finger and thumb crossed|жест «деньги»
+🤟|love-you gesture|я-тебя-люблю
+🤘|sign of the horns|рокерский жест
+🤙|call me hand|жест «позвони мне»
+👈|backhand index pointing left|указывающий налево палец
+👉|backhand index pointing right|указывающий направо палец
+👆|backhand index pointing up|указывающий вверх палец
+🖕|middle finger|средний палец
+👇|backhand index pointing down|указывающий вниз палец
+☝️|index pointing up|указательный палец вверх
+🫵|index pointing at the viewer|указательный палец на себя
+👍|thumbs up|большой палец вверх
+👎|thumbs down|большой палец вниз
+✊|raised fist|поднятый кулак
+🤛|left-facing fist|кулак влево
+🤜|right-facing fist|кулак вправо
+👏|clapping hands|аплодисменты
+🙌|raising hands|ура
+🫶|heart hands|жест «сердце»
+👐|open hands|ладони в стороны
+🤲|palms up together|ладони лодочкой
+🤝|handshake|рукопожатие
+🙏|folded hands|сложенные руки
+✍️|writing hand|пишущая рука
+💅|nail polish|маникюр
+🤳|selfie|селфи
+💪|flexed biceps|бицепс
+🦾|mechanical arm|механическая рука
+🦿|mechanical leg|механическая нога
+🦵|leg|нога
+🦶|foot|щиколотка
+👂|ear|ухо
+🦻|ear with hearing aid|ухо со слуховым аппаратом
+👃|nose|нос
+🧠|brain|мозг
+🫀|anatomical heart|сердце человека
+🫁|lungs|легкие
+🦷|tooth|зуб
+🦴|bone|кость
+👀|eyes|глаза
+👁️|eye|глаз
+👅|tongue|язык
+👄|mouth|рот
+🫦|biting lip|кусать губы
+👶|baby|младенец
+🧒|child|ребенок
+👦|boy|мальчик
+👧|girl|девочка
+🧑|person|взрослый
+🧓|older person|пожилой человек
+👴|old man|пожилой мужчина
+👵|old woman|пожилая женщина
+🙍|person frowning|нахмурившийся человек
+🙎|person pouting|обиженный человек
+🙅|person gesturing no|человек против
+🙆|person gesturing ok|человек за
+💁|person tipping hand|человек тянет руку
+🙋|person raising hand|человек с поднятой рукой
+🧏|deaf person|глухой человек
+🧏‍♂️|deaf man|глухой мужчина
+🧏‍♀️|deaf woman|глухая женщина
+🙇|person bowing|человек кланяется
+🤦|person facepalming|человек потерял дар речи
+🤷|person shrugging|человек пожимает плечами
+🧑‍⚕️|health worker|медицинский работник
+🧑‍🎓|student|учащийся
+🧑‍🏫|teacher|педагог
+🧑‍⚖️|judge|судья
+🧑‍🌾|farmer|фермер
+🧑‍🍳|cook|повар
+🧑‍🔧|mechanic|механик
+🧑‍🏭|factory worker|рабочий
+🧑‍💼|office worker|офисный работник
+🧑‍🔬|scientist|ученый
+🧑‍💻|technologist|инженер
+🧑‍🎤|singer|певец
+🧑‍🎨|artist|художник
+🧑‍✈️|pilot|пилот
+🧑‍🚀|astronaut|космонавт
+🧑‍🚒|firefighter|пожарный
+👮|police officer|полицейский
+🕵️|detective|детектив
+💂|guard|гвардеец
+🥷|ninja|ниндзя
+👷|construction worker|строитель
+🫅|person with crown|человек с короной
+🤴|prince|принц
+👸|princess|принцесса
+👳|person wearing turban|человек в тюрбане
+👲|person with skullcap|мужчина в китайской шапке
+🤵|person in tuxedo|жених
+👰|person with veil|невеста
+🤰|pregnant woman|беременная женщина
+🫃|pregnant man|беременный мужчина
+🫄|pregnant person|беременный человек
+🤱|breast-feeding|кормление грудью
+🧑‍🍼|person feeding baby|кормящий человек
+👼|baby angel|ангелочек
+🎅|santa claus|санта-клаус
+🤶|mrs. claus|миссис клаус
+🧑‍🎄|mx claus|санта
+🦸|superhero|супергерой
+🦹|supervillain|суперзлодей
+🧙|mage|маг
+🧚|fairy|фея
+🧛|vampire|вампир
+🧜|merperson|русалка
+🧜‍♂️|merman|тритон
+🧜‍♀️|mermaid|женщина-русалка
+🧝|elf|эльф
+🧞|genie|джинн
+🧟|zombie|зомби
+🧌|troll|тролль
+💆|person getting massage|человеку массируют лицо
+🚶|person walking|человек идет
+🧍|person standing|человек стоит
+🧎|person kneeling|человек на коленях
+🧑‍🦯|person with white cane|человек с белой тростью
+🏃|person running|человек бежит
+💃|woman dancing|танцующая женщина
+🕺|man dancing|танцующий мужчина
+🕴️|person in suit levitating|бизнесмен в воздухе
+👯|people with bunny ears|люди с ушами кролика
+🧖|person in steamy room|человек в бане
+🧗|person climbing|человек взбирается по скале
+🤺|person fencing|фехтовальщик
+🏇|horse racing|скачки
+⛷️|skier|горные лыжи
+🏂|snowboarder|сноубордист
+🏌️|person golfing|гольфист
+🏄|person surfing|серфинг
+🚣|person rowing boat|гребля
+🏊|person swimming|плавание
+⛹️|person bouncing ball|баскетболист
+🏋️|person lifting weights|тяжелоатлет
+🚴|person biking|велосипедист
+🚵|person mountain biking|человек на горном велосипеде
+🤸|person cartwheeling|акробатический трюк
+🤼|people wrestling|борцы
+🤽|person playing water polo|водное поло
+🤾|person playing handball|гандбол
+🤹|person juggling|жонглер
+🧘|person in lotus position|человек в позе лотоса
+🛀|person taking bath|человек в ванне
+🛌|person in bed|человек в кровати
+🧑‍🤝‍🧑|people holding hands|люди держащиеся за руки
+💏|kiss|поцелуй
+💑|couple with heart|влюбленная пара
+🗣️|speaking head|говорящая голова
+👤|bust in silhouette|силуэт человека
+👥|busts in silhouette|два силуэта
+🫂|people hugging|обнимающиеся люди
+👣|footprints|следы
 #nature
 🐵|monkey face|морда обезьяны
 🐒|monkey|обезьяна
@@ -443,7 +441,6 @@ export const EMOJIS = `#smileys
 🐡|blowfish|рыба-еж
 🦈|shark|акула
 🐙|octopus|осьминог
-🐚|spiral shell|раковина
 🪸|coral|коралл
 🪼|jellyfish|медуза
 🦀|crab|краб
@@ -487,7 +484,6 @@ export const EMOJIS = `#smileys
 🌵|cactus|кактус
 🌾|sheaf of rice|колос
 🌿|herb|веточка
-☘️|shamrock|трилистник
 🍀|four leaf clover|четырехлистный клевер
 🍁|maple leaf|кленовый лист
 🍂|fallen leaf|падающие листья
@@ -628,9 +624,7 @@ export const EMOJIS = `#smileys
 🌍|globe showing europe-africa|европа и африка на земном шаре
 🌎|globe showing americas|америка на земном шаре
 🌏|globe showing asia-australia|азия и австралия на земном шаре
-🌐|globe with meridians|меридианы
 🗺️|world map|карта мира
-🗾|map of japan|карта японии
 🧭|compass|компас
 🏔️|snow-capped mountain|гора со снежной шапкой
 ⛰️|mountain|гора
@@ -642,25 +636,15 @@ export const EMOJIS = `#smileys
 🏝️|desert island|остров
 🏞️|national park|национальный парк
 🏟️|stadium|стадион
-🏛️|classical building|античное здание
 🏗️|building construction|стройка
-🧱|brick|кирпичи
-🪨|rock|камень
-🪵|wood|древесина
-🛖|hut|хижина
 🏘️|houses|дома
-🏚️|derelict house|заброшенный дом
 🏠|house|дом
 🏡|house with garden|дом с садом
 🏢|office building|офисное здание
-🏤|post office|почта
 🏥|hospital|больница
 🏦|bank|банк
 🏨|hotel|гостиница
-🏩|love hotel|гостиница для свиданий
-🏪|convenience store|круглосуточный магазин
 🏫|school|школа
-🏬|department store|универмаг
 🏭|factory|завод
 🏰|castle|замок
 💒|wedding|свадьба
@@ -670,11 +654,8 @@ export const EMOJIS = `#smileys
 🕌|mosque|мечеть
 🛕|hindu temple|индуистский храм
 🕍|synagogue|синагога
-⛩️|shinto shrine|синтоистский храм
-🕋|kaaba|кааба
 ⛲|fountain|фонтан
 ⛺|tent|палатка
-🌁|foggy|туман
 🌃|night with stars|звездная ночь
 🏙️|cityscape|вид на город
 🌄|sunrise over mountains|восход солнца над горами
@@ -685,104 +666,51 @@ export const EMOJIS = `#smileys
 ♨️|hot springs|горячие источники
 🎠|carousel horse|лошадь на карусели
 🛝|playground slide|детская горка
-🎡|ferris wheel|колесо обозрения
 🎢|roller coaster|американские горки
-💈|barber pole|парикмахерская
-🎪|circus tent|цирковой шатер
 🚂|locomotive|паровоз
-🚃|railway car|вагон
 🚄|high-speed train|скоростной поезд
-🚅|bullet train|поезд-пуля
 🚆|train|поезд
 🚇|metro|метро
-🚈|light rail|легкий рельсовый транспорт
-🚉|station|железнодорожный вокзал
 🚊|tram|трамвай
-🚝|monorail|монорельс
-🚞|mountain railway|поезд в горах
-🚋|tram car|трамвайный вагон
 🚌|bus|автобус
-🚍|oncoming bus|автобус спереди
-🚎|trolleybus|троллейбус
-🚐|minibus|микроавтобус
 🚑|ambulance|машина скорой помощи
 🚒|fire engine|пожарная машина
 🚓|police car|полицейская машина
-🚔|oncoming police car|полицейская машина спереди
 🚕|taxi|такси
-🚖|oncoming taxi|такси спереди
 🚗|automobile|автомобиль
-🚘|oncoming automobile|автомобиль спереди
-🚙|sport utility vehicle|джип
-🛻|pickup truck|пикап
-🚚|delivery truck|грузовик
-🚛|articulated lorry|фура
 🚜|tractor|трактор
 🏎️|racing car|гоночный автомобиль
 🏍️|motorcycle|мотоцикл
 🛵|motor scooter|скутер
-🛺|auto rickshaw|авторикша
 🚲|bicycle|велосипед
 🛴|kick scooter|самокат
 🛹|skateboard|скейтборд
 🛼|roller skate|роликовые коньки
 🚏|bus stop|автобусная остановка
-🛣️|motorway|шоссе
-🛤️|railway track|железная дорога
-🛢️|oil drum|бочка
 ⛽|fuel pump|заправка
-🛞|wheel|автомобильное колесо
 🚨|police car light|мигалка
-🚥|horizontal traffic light|горизонтальный светофор
-🚦|vertical traffic light|вертикальный светофор
 🛑|stop sign|знак «стоп»
 🚧|construction|строительные работы
 ⚓|anchor|якорь
-🛟|ring buoy|спасательный круг
 ⛵|sailboat|парусник
-🛶|canoe|каноэ
 🚤|speedboat|катер
 🛳️|passenger ship|пассажирский лайнер
-⛴️|ferry|паром
-🛥️|motor boat|моторная лодка
 🚢|ship|корабль
 ✈️|airplane|самолет
-🛩️|small airplane|маленький самолет
-🛫|airplane departure|взлет
-🛬|airplane arrival|посадка
-🪂|parachute|парашют
-💺|seat|кресло
 🚁|helicopter|вертолет
-🚟|suspension railway|подвесная железная дорога
 🚠|mountain cableway|вагон фуникулера
-🚡|aerial tramway|канатная дорога
-🛰️|satellite|спутник
 🚀|rocket|ракета
 🛸|flying saucer|летающая тарелка
-🛎️|bellhop bell|гостиничный звонок
 🧳|luggage|багаж
 ⌛|hourglass done|песочные часы
 ⏳|hourglass not done|время пошло
 ⌚|watch|наручные часы
 ⏰|alarm clock|будильник
 ⏱️|stopwatch|секундомер
-⏲️|timer clock|таймер
-🕰️|mantelpiece clock|каминные часы
 🌑|new moon|новолуние
-🌒|waxing crescent moon|молодая луна
-🌓|first quarter moon|луна в первой четверти
-🌔|waxing gibbous moon|прибывающая луна
 🌕|full moon|полнолуние
-🌖|waning gibbous moon|убывающая луна
-🌗|last quarter moon|луна в последней четверти
-🌘|waning crescent moon|старая луна
-🌙|crescent moon|полумесяц
-🌚|new moon face|новая луна с лицом
-🌛|first quarter moon face|луна в первой четверти с лицом
-🌜|last quarter moon face|луна в последней четверти с лицом
 🌡️|thermometer|термометр
 ☀️|sun|солнце
-🌝|full moon face|полная луна с лицом
 🌞|sun with face|солнце с лицом
 🪐|ringed planet|планета с кольцом
 ⭐|star|желтая звезда
@@ -790,11 +718,7 @@ export const EMOJIS = `#smileys
 🌠|shooting star|падающая звезда
 🌌|milky way|млечный путь
 ☁️|cloud|облако
-⛅|sun behind cloud|солнце за облаками
 ⛈️|cloud with lightning and rain|гроза
-🌤️|sun behind small cloud|солнце за облачком
-🌥️|sun behind large cloud|солнце за облаком
-🌦️|sun behind rain cloud|слепой дождь
 🌧️|cloud with rain|дождь
 🌨️|cloud with snow|снег
 🌩️|cloud with lightning|молния
@@ -803,10 +727,7 @@ export const EMOJIS = `#smileys
 🌬️|wind face|дует ветер
 🌀|cyclone|циклон
 🌈|rainbow|радуга
-🌂|closed umbrella|закрытый зонт
 ☂️|umbrella|зонт
-☔|umbrella with rain drops|зонт под дождем
-⛱️|umbrella on ground|пляжный зонт
 ⚡|high voltage|высокое напряжение
 ❄️|snowflake|снежинка
 ☃️|snowman|снеговик под снегом
@@ -816,89 +737,88 @@ export const EMOJIS = `#smileys
 💧|droplet|капля
 🌊|water wave|волна
 #activities
-🎃|jack-o-lantern,celebration|тыква-фонарь,праздник
-🎄|christmas tree,celebration|новогодняя елка,новый год
-🎆|fireworks,boom|фейерверк,пиротехника
-🎇|sparkler,boom|бенгальский огонь,искры
-🧨|firecracker,dynamite|динамитная шашка,взрыв
-✨|sparkles,*|блестки,блестка
-🎈|balloon,birthday|воздушный шарик,веревочка
-🎉|party popper,awesome|хлопушка,бабах
-🎊|confetti ball,celebrate|конфетти,вечеринка
-🎋|tanabata tree,banner|бамбук с бумажными лентами,бумага
-🎍|pine decoration,bamboo|украшенный бамбук,новый год
-🎏|carp streamer,celebration|вымпелы в виде карпов,карпы
-🎐|wind chime,bell|музыка ветра,бубенчик
-🎑|moon viewing ceremony,celebration|праздник луны,луна
-🧧|red envelope,gift|красный конверт,деньги
-🎀|ribbon,celebration|бантик,волосы
-🎁|wrapped gift,birthday|подарок,бант
-🎗️|reminder ribbon,celebration|памятная лента,память
-🎟️|admission tickets|билеты,вход
-🎫|ticket,admission|билет,вход
-🎖️|military medal,award|военная медаль,война
-🏆|trophy,champion|кубок,победа
-🏅|sports medal,award|спортивная медаль,достижение
-🥇|1st place medal,first|золотая медаль,золото
-🥈|2nd place medal,second|серебряная медаль,второе место
-🥉|3rd place medal,bronze|бронзовая медаль,бронза
-⚽|soccer ball,football|футбол,игра
-⚾|baseball,ball|бейсбол,игра
-🥎|softball,ball|софтбол,бита
-🏀|basketball,ball|баскетбол,игра
-🏐|volleyball,ball|волейбол,игра
-🏈|american football,ball|американский футбол,игра
-🏉|rugby football,ball|регби,игра
-🎾|tennis,ball|теннис,игра
-🥏|flying disc,ultimate|летающий диск,бросать
-🎳|bowling,ball|боулинг,игра
-🏏|cricket game,ball|крикет,бита
-🏑|field hockey,ball|хоккей на траве,бег
-🏒|ice hockey,game|хоккей,игра
-🥍|lacrosse,ball|лакросс,гол
-🏓|ping pong,ball|настольный теннис,мяч
-🏸|badminton,birdie|бадминтон,волан
-🥊|boxing glove|боксерская перчатка,спорт
-🥋|martial arts uniform,judo|спортивное кимоно,боевые искусства
-🥅|goal net|спортивные ворота,гол
-⛳|flag in hole,golf|гольф,игра
-⛸️|ice skate,skating|коньки,ботинок
-🎣|fishing pole,entertainment|удочка с рыбой,крючок
-🤿|diving mask,scuba|маска с трубкой,дайвинг
-🎽|running shirt,athletics|футболка для бега,атлетика
-🎿|skis,snow|лыжи,горные лыжи
-🛷|sled,luge|санки,гора
-🥌|curling stone,game|керлинг,игра
-🎯|bullseye,dart|мишень,дартс
-🪀|yo-yo,fluctuate|йо-йо,игрушка
-🪁|kite,fly|воздушный змей,ветер
-🔫|water pistol,gun|водяной пистолет,водный пистолет
-🎱|pool 8 ball,billiard|бильярд,8
-🔮|crystal ball,fairy|хрустальный шар,будущее
-🪄|magic wand,witch|волшебная палочка,волшебник
-🎮|video game,controller|видеоигры,play
-🕹️|joystick,game|джойстик,видеоигра
-🎰|slot machine,casino|игровой автомат,азарт
-🎲|game die,dice|игральная кость,кости
-🧩|puzzle piece,clue|пазл,головоломка
-🧸|teddy bear,plaything|плюшевый мишка,игрушка
-🪅|piñata,candy|пиньята,вечеринка
-🪩|mirror ball,dance|диско-шар,блестеть
-🪆|nesting dolls,babooshka|матрешка,игрушка
-♠️|spade suit,card|пики,игра
-♥️|heart suit,card|червы,игра
-♣️|club suit,card|трефы,игра
-♟️|chess pawn,dupe|пешка,игра
-🃏|joker,card|джокер,игра
-🀄|mahjong red dragon,game|маджонг,игра
-🎴|flower playing cards,game|цветочная карта,игра
-🎭|performing arts,actor|маски,драма
-🖼️|framed picture,art|картина,пейзаж
-🎨|artist palette,artsy|палитра с красками,краски
-🧵|thread,needle|катушка ниток,вышивка
-🪡|sewing needle,embroidery|швейная игла,вышивка
-🧶|yarn,ball|клубок,вязание
-🪢|knot,cord|узел,веревка
+🎃|jack-o-lantern|тыква-фонарь
+🎄|christmas tree|новогодняя елка
+🎆|fireworks|фейерверк
+🎇|sparkler|бенгальский огонь
+🧨|firecracker|динамитная шашка
+✨|sparkles|блестки
+🎈|balloon|воздушный шарик
+🎉|party popper|хлопушка
+🎊|confetti ball|конфетти
+🎋|tanabata tree|бамбук с бумажными лентами
+🎍|pine decoration|украшенный бамбук
+🎏|carp streamer|вымпелы в виде карпов
+🎐|wind chime|музыка ветра
+🧧|red envelope|красный конверт
+🎀|ribbon|бантик
+🎁|wrapped gift|подарок
+🎗️|reminder ribbon|памятная лента
+🎟️|admission tickets|билеты
+🎫|ticket|билет
+🎖️|military medal|военная медаль
+🏆|trophy|кубок
+🏅|sports medal|спортивная медаль
+🥇|1st place medal|золотая медаль
+🥈|2nd place medal|серебряная медаль
+🥉|3rd place medal|бронзовая медаль
+⚽|soccer ball|футбол
+⚾|baseball|бейсбол
+🥎|softball|софтбол
+🏀|basketball|баскетбол
+🏐|volleyball|волейбол
+🏈|american football|американский футбол
+🏉|rugby football|регби
+🎾|tennis|теннис
+🥏|flying disc|летающий диск
+🎳|bowling|боулинг
+🏏|cricket game|крикет
+🏑|field hockey|хоккей на траве
+🏒|ice hockey|хоккей
+🥍|lacrosse|лакросс
+🏓|ping pong|настольный теннис
+🏸|badminton|бадминтон
+🥊|boxing glove|боксерская перчатка
+🥋|martial arts uniform|спортивное кимоно
+🥅|goal net|спортивные ворота
+⛳|flag in hole|гольф
+⛸️|ice skate|коньки
+🎣|fishing pole|удочка с рыбой
+🤿|diving mask|маска с трубкой
+🎽|running shirt|футболка для бега
+🎿|skis|лыжи
+🛷|sled|санки
+🥌|curling stone|керлинг
+🎯|bullseye|мишень
+🪀|yo-yo|йо-йо
+🪁|kite|воздушный змей
+🔫|water pistol|водяной пистолет
+🎱|pool 8 ball|бильярд
+🔮|crystal ball|хрустальный шар
+🪄|magic wand|волшебная палочка
+🎮|video game|видеоигры
+🕹️|joystick|джойстик
+🎰|slot machine|игровой автомат
+🎲|game die|игральная кость
+🧩|puzzle piece|пазл
+🧸|teddy bear|плюшевый мишка
+🪅|piñata|пиньята
+🪩|mirror ball|диско-шар
+🪆|nesting dolls|матрешка
+♠️|spade suit|пики
+♥️|heart suit|червы
+♣️|club suit|трефы
+♟️|chess pawn|пешка
+🃏|joker|джокер
+🀄|mahjong red dragon|маджонг
+🎴|flower playing cards|цветочная карта
+🎭|performing arts|маски
+🖼️|framed picture|картина
+🎨|artist palette|палитра с красками
+🧵|thread|катушка ниток
+🪡|sewing needle|швейная игла
+🧶|yarn|клубок
+🪢|knot|узел
 #objects
 👓|glasses|очки
 🕶️|sunglasses|солнечные очки
@@ -913,10 +833,6 @@ export const EMOJIS = `#smileys
 🧥|coat|пальто
 🧦|socks|носки
 👗|dress|платье
-👘|kimono|кимоно
-🥻|sari|сари
-🩱|one-piece swimsuit|цельный купальник
-🩲|briefs|плавки
 🩳|shorts|шорты
 👙|bikini|бикини
 🪭|folding hand fan|веер
@@ -925,18 +841,13 @@ export const EMOJIS = `#smileys
 👝|clutch bag|клатч
 🛍️|shopping bags|пакеты
 🎒|backpack|ранец
-🩴|thong sandal|вьетнамки
 👟|running shoe|кроссовки
 🥾|hiking boot|треккинговый ботинок
-🥿|flat shoe|балетки
 👠|high-heeled shoe|туфли на каблуке
-🩰|ballet shoes|пуанты
 👑|crown|корона
 🎩|top hat|цилиндр
 🎓|graduation cap|шапочка выпускника
 🧢|billed cap|бейсболка
-🪖|military helmet|армейская каска
-⛑️|rescue worker’s helmet|каска с белым крестом
 📿|prayer beads|четки
 💄|lipstick|помада
 💍|ring|кольцо
@@ -973,8 +884,6 @@ export const EMOJIS = `#smileys
 📱|mobile phone|мобильный телефон
 ☎️|telephone|телефон
 📞|telephone receiver|телефонная трубка
-📟|pager|пейджер
-📠|fax machine|факс
 🔋|battery|батарейка
 🪫|low battery|низкий уровень заряда
 🔌|electric plug|вилка
@@ -983,21 +892,17 @@ export const EMOJIS = `#smileys
 🖨️|printer|принтер
 ⌨️|keyboard|клавиатура
 🖱️|computer mouse|мышка
-🖲️|trackball|трекбол
-💽|computer disk|диск
 💾|floppy disk|дискета
 💿|optical disk|cd
 📀|dvd|dvd
 🧮|abacus|счеты
 🎥|movie camera|кинокамера
-🎞️|film frames|кинопленка
 📽️|film projector|кинопроектор
 🎬|clapper board|хлопушка-нумератор
 📺|television|телевизор
 📷|camera|фотоаппарат
 📸|camera with flash|фотоаппарат со вспышкой
 📹|video camera|видеокамера
-📼|videocassette|видеокассета
 🔍|magnifying glass tilted left|лупа наклоненная влево
 🔎|magnifying glass tilted right|лупа наклоненная вправо
 🕯️|candle|свеча
@@ -1013,35 +918,20 @@ export const EMOJIS = `#smileys
 📙|orange book|оранжевая книга
 📚|books|книги
 📓|notebook|тетрадь
-📒|ledger|блокнот
 📃|page with curl|страница с загибом
-📜|scroll|свиток
 📄|page facing up|страница
-📰|newspaper|газета
-🗞️|rolled-up newspaper|свернутая газета
-📑|bookmark tabs|стикеры-закладки
 🔖|bookmark|закладка
-🏷️|label|бирка
 🪙|coin|монета
 💰|money bag|мешок денег
-💴|yen banknote|банкнота иены
 💵|dollar banknote|банкнота доллара
 💶|euro banknote|банкнота евро
-💷|pound banknote|банкнота фунта
 💸|money with wings|банкнота с крылышками
 💳|credit card|кредитная карта
 🧾|receipt|чек
-💹|chart increasing with yen|биржа
 ✉️|envelope|конверт
 📧|e-mail|электронная почта
 📨|incoming envelope|входящее письмо
-📤|outbox tray|исходящие
-📥|inbox tray|входящие
 📦|package|посылка
-📫|closed mailbox with raised flag|закрытый почтовый ящик с поднятым флажком
-📪|closed mailbox with lowered flag|закрытый почтовый ящик с опущенным флажком
-📬|open mailbox with raised flag|открытый почтовый ящик с поднятым флажком
-📭|open mailbox with lowered flag|открытый почтовый ящик с опущенным флажком
 📮|postbox|почтовый ящик
 🗳️|ballot box with ballot|избирательная урна
 ✏️|pencil|карандаш
@@ -1052,18 +942,11 @@ export const EMOJIS = `#smileys
 🖍️|crayon|восковой мелок
 📝|memo|заметка
 💼|briefcase|портфель
-📁|file folder|папка
-📂|open file folder|открытая папка
-🗂️|card index dividers|маркированные папки
 📅|calendar|календарь
 📆|tear-off calendar|отрывной календарь
-🗒️|spiral notepad|перекидной блокнот
-🗓️|spiral calendar|перекидной календарь
-📇|card index|органайзер
 📈|chart increasing|диаграмма роста
 📉|chart decreasing|диаграмма падения
 📊|bar chart|гистограмма
-📋|clipboard|планшет с зажимом
 📌|pushpin|канцелярская кнопка
 📍|round pushpin|канцелярская кнопка с шариком
 📎|paperclip|скрепка
@@ -1071,8 +954,6 @@ export const EMOJIS = `#smileys
 📏|straight ruler|линейка
 📐|triangular ruler|линейка-треугольник
 ✂️|scissors|ножницы
-🗃️|card file box|картотека
-🗄️|file cabinet|архивный шкаф
 🗑️|wastebasket|корзина для мусора
 🔒|locked|закрытый замок
 🔓|unlocked|открытый замок
@@ -1095,7 +976,6 @@ export const EMOJIS = `#smileys
 🪛|screwdriver|отвертка
 🔩|nut and bolt|болт и гайка
 ⚙️|gear|шестеренка
-🗜️|clamp|компрессор
 ⚖️|balance scale|весы
 🦯|white cane|белая трость
 🔗|link|гиперссылка
@@ -1104,13 +984,11 @@ export const EMOJIS = `#smileys
 🧰|toolbox|ящик для инструментов
 🧲|magnet|магнит
 🪜|ladder|лестница
-⚗️|alembic|перегонный сосуд
 🧪|test tube|пробирка
 🧫|petri dish|чашка петри
 🧬|dna|днк
 🔬|microscope|микроскоп
 🔭|telescope|телескоп
-📡|satellite antenna|спутниковая антенна
 💉|syringe|шприц
 🩸|drop of blood|капля крови
 💊|pill|пилюля
@@ -1154,7 +1032,6 @@ export const EMOJIS = `#smileys
 #symbols
 🏧|atm sign|значок банкомата
 🚮|litter in bin sign|бросайте мусор в урну
-🚰|potable water|питьевая вода
 🚻|restroom|уборная
 🚼|baby symbol|пеленальная
 🚾|water closet|туалет
@@ -1166,12 +1043,6 @@ export const EMOJIS = `#smileys
 🚸|children crossing|знак «дети»
 ⛔|no entry|въезд запрещен
 🚫|prohibited|запрещено
-🚳|no bicycles|перечеркнутый велосипед
-🚭|no smoking|курение запрещено
-🚯|no littering|не мусорьте
-🚱|non-potable water|непитьевая вода
-🚷|no pedestrians|переход запрещен
-📵|no mobile phones|мобильные телефоны запрещены
 🔞|no one under eighteen|для людей старше восемнадцати лет
 ☢️|radioactive|радиация
 ☣️|biohazard|биологическая угроза
