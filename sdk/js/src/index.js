@@ -107,7 +107,9 @@ function createClient(options) {
   need(o.webSocket, 'webSocket, as of ws');
   o.url = o.url.replace(/\/*(api\/v1\/*)?$/, '');
   o.webSocketUrl ??= o.url.replace(/^http/, 'ws').replace(/:\d+$/, ':8082') + '/ws';
-  o.now = o.clock.now;
+  // Browsers call these only without `this`.
+  const { now, setTimeout: plan, clearTimeout: cancel } = o.clock;
+  o.now = now;
   const name = (o.name = store.shared);
   o.shared = name && locks && o.channel;
 
@@ -139,13 +141,13 @@ function createClient(options) {
     const one = {
       on: false,
       clear() {
-        o.clock.clearTimeout(id);
+        cancel(id);
         one.on = false;
       },
       set(/** @type {number} */ ms, /** @type {() => void} */ fn) {
         one.clear();
         one.on = true;
-        id = o.clock.setTimeout(() => {
+        id = plan(() => {
           one.on = false;
           fn();
         }, ms);

@@ -64,6 +64,7 @@ const TIMEOUT = 30_000;
 export function createRest(context) {
   /** @param {string} method @param {string} path @param {Options} options */
   async function once(method, path, { params, body, token, cookie }) {
+    const { fetch } = context;
     const query = new URLSearchParams();
     const rest = { ...params };
     const filled = path.replace(/\{(\w+)\}/g, (_, name) => {
@@ -76,7 +77,7 @@ export function createRest(context) {
     /** @type {any} */
     let answer;
     try {
-      response = await context.fetch(`${context.url}/api/v1${filled}?${query}`, {
+      response = await fetch(`${context.url}/api/v1${filled}?${query}`, {
         method,
         headers: { 'Content-Type': 'application/json', ...(token && { Authorization: `Bearer ${token}` }) },
         body: JSON.stringify(body),

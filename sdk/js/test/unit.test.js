@@ -1,10 +1,13 @@
 // What the shared cases do not show: they know no JavaScript.
 import 'fake-indexeddb/auto';
 import assert from 'node:assert/strict';
-import { readFileSync, readdirSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import Ajv from 'ajv/dist/2020.js';
 import { NeonChat, NeonChatError, indexedDbStore, memoryStore } from '../src/index.js';
+import { fileStore } from '../src/node/index.js';
 import { LIMIT, size } from '../scripts/size.js';
 import { FakeClock, FakeLocks, FakeNetwork, fakeChannel, settled } from './support/fakes.js';
 import { chatId, item, live, me, setup } from './support/client.js';
@@ -230,7 +233,13 @@ describe('the client', () => {
   });
 });
 
-for (const [name, open] of [['memory', () => memoryStore({ capacity: 7 })], ['IndexedDB', () => indexedDbStore(`test-${Math.random()}`, { capacity: 7 })]]) {
+const stores = {
+  memory: () => memoryStore({ capacity: 7 }),
+  IndexedDB: () => indexedDbStore(`test-${Math.random()}`, { capacity: 7 }),
+  file: () => fileStore(join(mkdtempSync(join(tmpdir(), 'neonchat-')), 'store.jsonl'), { capacity: 7 }),
+};
+
+for (const [name, open] of Object.entries(stores)) {
   describe(`the ${name} store`, () => {
     const message = (seq, more) => ({ chat_id: 'c', seq, type: 'message', message: { id: `m${seq}`, seq, text: `${seq}`, sender_id: 'u', ...more } });
     const put = (table, row) => ({ op: 'put', table, row });
