@@ -77,7 +77,7 @@ export function createRest(context) {
     /** @type {any} */
     let answer;
     try {
-      response = await fetch(`${context.url}/api/v1${filled}?${query}`, {
+      response = await fetch(`${context.url}/api/v1${filled}${query.size ? `?${query}` : ''}`, {
         method,
         headers: { 'Content-Type': 'application/json', ...(token && { Authorization: `Bearer ${token}` }) },
         body: JSON.stringify(body),

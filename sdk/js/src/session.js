@@ -36,11 +36,10 @@ export function createSession({ now, timer, random, uuid, rest }, load, save, al
 
   /** @param {any} answer of a login or a refresh @param {string | true} [refresh] @returns {SessionData} */
   function read({ token, expires_in, refresh_token, session_id, user }, refresh) {
-    const lifetime = expires_in * 1000;
     return {
       access: token,
-      access_expires_at: now() + lifetime,
-      lifetime,
+      access_expires_at: now() + expires_in * 1000,
+      lifetime: expires_in * 1000,
       refresh: refresh_token ?? refresh,
       user: { id: user.id, username: user.username },
       device_id: session_id ?? data?.device_id ?? uuid(),

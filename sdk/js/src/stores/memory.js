@@ -24,7 +24,7 @@ export function memoryStore({ capacity = 2000 } = {}) {
     } else {
       const isExpiry = op.op === 'expire';
       for (const rows of isExpiry ? events.values() : [of(op.chat_id)]) {
-        for (const [seq, row] of rows) if (isExpiry ? Number(row.expires) <= op.now : seq === op.seq) rows.set(seq, patched(row, op));
+        for (const [seq, row] of rows) if (isExpiry ? /** @type {any} */ (row.expires) <= op.now : seq === op.seq) rows.set(seq, patched(row, op));
       }
     }
   }

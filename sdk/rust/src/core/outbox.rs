@@ -197,7 +197,8 @@ impl Core {
             self.leave(&row);
             let text = |name: &str| error.text(name).map(str::to_owned);
             let code = Some(text("code").unwrap_or_else(|| "unknown".to_owned()));
-            let failed = Pending { state: PendingState::Failed, code, reason: text("reason"), detail: text("message"), ..row };
+            let failed =
+                Pending { state: PendingState::Failed, code, reason: text("reason"), detail: text("message"), ..row };
             self.outbox.rows.insert(request, failed.clone());
             self.write(Op::Pending { row: failed.clone() });
             self.tell_outbox(OutboxKind::Failed, failed, None);
