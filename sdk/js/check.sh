@@ -24,14 +24,15 @@ fi
 [ "$mode" = check ] || exit 0
 
 node_modules/.bin/tsc -p tsconfig.json
+node_modules/.bin/tsc -p tsconfig.node.json
 "${CHAT_SERVICE:-../../target/debug/chat-service}" openapi | node scripts/generate.js --check
 node scripts/types.js
 listing=$(npm pack --dry-run --ignore-scripts --json)
 node -e '
   const [{ files }] = JSON.parse(process.argv[1]);
   const names = new Set(files.map(({ path }) => path));
-  const { exports: { ".": entry } } = require("./package.json");
-  for (const name of [entry.types, entry.default, "./README.md"]) if (!names.has(name.slice(2))) throw new Error(`${name} is not in the package`);
+  const entries = Object.values(require("./package.json").exports).flatMap(Object.values);
+  for (const name of [...entries, "./README.md"]) if (!names.has(name.slice(2))) throw new Error(`${name} is not in the package`);
   for (const name of names) if (!/^(src|types)\/|^(package\.json|README\.md)$/.test(name)) throw new Error(`${name} is in the package`);
 ' "$listing"
 echo "sdk-js: types checked, package complete"

@@ -17,6 +17,10 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Run both services until Ctrl-C; data is kept in .neonchat/
+    ///
+    /// The data lies in `.neonchat/` of the working directory. The variables of the services work here too. These move ports:
+    /// `CHAT_SERVICE_PORT` (REST), `NOTIFICATION_WS_PORT`, `CHAT_GRPC_PORT` and `NOTIFICATION_GRPC_PORT`. `CHAT_SERVICE_ADDR` and
+    /// `NOTIFICATION_SERVICE_ADDR`, under which the services find each other, follow from the last two.
     Run,
     /// Play the specification's demo scenario and print a transcript
     Demo,

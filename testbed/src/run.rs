@@ -52,6 +52,10 @@ pub async fn run() -> anyhow::Result<()> {
         () = shutdown_signal() => Ok(()),
         failed = started.serve(&folder, plan) => failed,
     };
+    // Stopping the others may take a while. The whole error, with the log of the service, is printed last.
+    if let Err(error) = &outcome {
+        println!("\n{}", error.to_string().lines().next().unwrap_or_default());
+    }
     println!("\nStopping …");
     let stopped = started.stop().await;
     outcome.and(stopped)

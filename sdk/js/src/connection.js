@@ -23,20 +23,17 @@ const REFUSED = { 4001: 'unauthorized', 4002: 'token_expired', 4004: 'revoked' }
 /**
  * @typedef {import('./types.js').Frame} Frame
  * @typedef {ReturnType<typeof createConnection>} Connection
- *
- * @typedef {object} Host
- * @property {() => void} opened the socket is open: send the first frame
- * @property {(frame: Frame) => void} received
- * @property {() => void} lost
- * @property {() => void} stopped nothing happens any more until `start`
  */
 
 /**
  * The state machine of the connection. README.md has its table.
  * @param {import('./types.js').Context} context
- * @param {Host} host
+ * @param {() => void} opened the socket is open: send the first frame
+ * @param {(frame: Frame) => void} received
+ * @param {() => void} lost
+ * @param {() => void} stopped nothing happens any more until `start`
  */
-export function createConnection({ url, webSocket, now, timer, random, environment: { online, hidden }, rest, session, emit }, { opened, received, lost, stopped }) {
+export function createConnection({ webSocketUrl, webSocket, now, timer, random, environment: { online, hidden }, rest, session, emit }, opened, received, lost, stopped) {
   /** @type {import('./types.js').Status} */
   let status = { state: 'stopped' };
   /** @type {any} */
@@ -46,7 +43,7 @@ export function createConnection({ url, webSocket, now, timer, random, environme
   // The number of waits since the last stable connection.
   let failures = 0;
   let running = false;
-  let isHidden = hidden();
+  let isHidden = false;
   // When the first and the last frame of this connection came.
   let since = 0;
   let heard = 0;
@@ -54,7 +51,8 @@ export function createConnection({ url, webSocket, now, timer, random, environme
   let serverWait = 0;
   // Whether a token was refused since a connection was accepted.
   let refused = false;
-  const [handshake, ping, pong, waiting, beat] = [timer(), timer(), timer(), timer(), timer()];
+  // When the handshake or an answer is overdue, or a pause is over; when a `ping` is due; when the clock is compared.
+  const [due, ping, beat] = [timer(), timer(), timer()];
 
   /** @param {import('./types.js').Status} next */
   function set(next) {
@@ -65,7 +63,8 @@ export function createConnection({ url, webSocket, now, timer, random, environme
   /** Forgets the present attempt. @param {number} [code] */
   function drop(code) {
     attempt++;
-    for (const one of [handshake, ping, pong, waiting]) one.clear();
+    due.clear();
+    ping.clear();
     const former = socket;
     if (!former) return;
     socket = undefined;
@@ -75,14 +74,14 @@ export function createConnection({ url, webSocket, now, timer, random, environme
     lost();
   }
 
-  /** @param {import('./types.js').Status} [next] */
+  /** @param {import('./types.js').Status | null} [next] `null`: no state, because another one follows */
   function stop(next = { state: 'stopped' }) {
     running = false;
     drop(1000);
     beat.clear();
-    session.unschedule();
+    session.schedule(false);
     stopped();
-    set(next);
+    if (next) set(next);
   }
 
   /** Calls `fn` unless there is another attempt by now. @param {(...args: any[]) => void} fn */
@@ -103,12 +102,9 @@ export function createConnection({ url, webSocket, now, timer, random, environme
 
   /** @param {string} token */
   function open(token) {
-    let isOpen = false;
-    socket = new webSocket(url, ['neonchat.v1', `bearer.${token}`]);
-    handshake.set(HANDSHAKE, fail);
+    socket = new webSocket(webSocketUrl, ['neonchat.v1', `bearer.${token}`]);
+    due.set(HANDSHAKE, () => fail('handshake'));
     socket.onopen = whileMine(() => {
-      isOpen = true;
-      handshake.clear();
       listen();
       set({ state: 'syncing' });
       opened();
@@ -121,16 +117,16 @@ export function createConnection({ url, webSocket, now, timer, random, environme
       try {
         frame = JSON.parse(data);
       } catch {
-        return emit('error', { code: 'bad_json', message: 'a frame that is not JSON' });
+        return emit('error', { code: 'bad_json' });
       }
       if (frame.type === 'reconnect') serverWait = heard + waited(frame.after_ms);
       received(frame);
     });
     socket.onclose = whileMine(({ code, reason }) => {
       drop();
-      if (isOpen) closed(code, reason, token);
+      if (status.state !== 'connecting') closed(code, reason, token);
       // Browsers do not tell why a handshake fails. The API does.
-      else rest.request('GET', '/users/me', { token }).then(whileMine(() => again()), whileMine((error) => (error.status === 401 ? tokenRefused(error.code === 'token_expired' ? 4002 : 4001, token) : failed(error))));
+      else rest.request('GET', '/users/me', { token }).then(whileMine(() => again('handshake')), whileMine((error) => (error.status === 401 ? tokenRefused(error.code, token) : failed(error))));
     });
     // `onclose` follows. Without a listener `ws` would throw.
     socket.onerror = () => {};
@@ -139,64 +135,57 @@ export function createConnection({ url, webSocket, now, timer, random, environme
   /** There is no token, or no server. @param {any} error */
   function failed({ code, reason, retryAfterMs }) {
     if (code === 'signed_out') stop({ state: 'signed_out', reason });
-    else again(retryAfterMs);
+    else again(code, retryAfterMs);
   }
 
   /** @param {number} code @param {string} reason @param {string} token */
   function closed(code, reason, token) {
-    if (REFUSED[code]) tokenRefused(code, token);
+    if (REFUSED[code]) tokenRefused(REFUSED[code], token);
     else if (code >= 4000 && code < 4100) {
       stop({ state: 'stopped', reason: 'closed' });
       emit('error', { code: 'closed', close_code: code, message: reason });
-    } else again();
+    } else again('closed');
   }
 
-  /** @param {number} code @param {string} token */
-  function tokenRefused(code, token) {
+  /** @param {string} why @param {string} token */
+  function tokenRefused(why, token) {
     set({ state: 'connecting' });
     // If a fresh token is refused too, or there is nothing to refresh with, the session is over.
     const over = refused || !session.data?.refresh;
     refused = true;
-    (over ? session.end(REFUSED[code]) : session.refresh(token)).then(whileMine(connect), whileMine(failed));
+    (over ? session.end(why) : session.refresh(token)).then(whileMine(connect), whileMine(failed));
   }
 
-  /** Waits, then connects. @param {number} [atLeast] */
-  function again(atLeast = 0) {
+  /** Waits, then connects. @param {string} reason @param {number} [atLeast] */
+  function again(reason, atLeast = 0) {
     if (!online()) return set({ state: 'offline' });
     let wait = Math.max(serverWait - now(), 0);
     if (!serverWait) {
       const backoff = random() * Math.min(BACKOFF_MAX, BACKOFF * 2 ** failures++);
       wait = Math.max(atLeast, isHidden ? backoff * HIDDEN_FACTOR : backoff);
     }
-    set({ state: 'waiting', until: now() + wait, attempt: failures });
-    waiting.set(wait, connect);
+    set({ state: 'waiting', until: now() + wait, attempt: failures, reason });
+    due.set(wait, connect);
   }
 
   /** Something was heard: the next `ping` is due PING later. */
   function listen() {
     heard = now();
-    pong.clear();
-    if (!ping.on) ping.set(PING, silent);
-  }
-
-  function silent() {
-    // One timer for any number of frames: it looks how long ago the last one was.
-    const rest = heard + PING - now();
-    if (rest > 0) ping.set(rest, silent);
-    else probe();
+    due.clear();
+    ping.set(PING, probe);
   }
 
   function probe() {
-    if (pong.on) return;
-    pong.set(PONG, fail);
+    if (due.on) return;
+    due.set(PONG, fail);
     send({ type: 'ping' });
   }
 
   /** Closes a connection that does not answer, and connects again. */
-  function fail() {
+  function fail(reason = 'no_answer') {
     if (!socket) return;
     drop(4000);
-    again();
+    again(reason);
   }
 
   /** @param {Frame} frame */
@@ -215,23 +204,22 @@ export function createConnection({ url, webSocket, now, timer, random, environme
   }
 
   function watch() {
-    const due = now() + BEAT;
+    const next = now() + BEAT;
     beat.set(BEAT, () => {
-      if (now() - due > JUMP) wake('jump');
+      if (now() - next > JUMP) wake('jump');
       watch();
     });
   }
 
   return {
-    get status() {
-      return status;
-    },
+    status: () => status,
     start() {
       if (running) return;
       running = true;
+      isHidden = hidden();
       failures = 0;
       refused = false;
-      session.schedule();
+      session.schedule(true);
       watch();
       connect();
     },

@@ -19,7 +19,7 @@ const EXPIRE = 3_600_000;
 export function createCore(context) {
   const { now, timer, uuid, storage, session, emit } = context;
   const expiry = timer();
-  const connection = createConnection(context, { opened: () => streams.opened(), received: receive, lost, stopped: expiry.clear });
+  const connection = createConnection(context, () => streams.opened(), receive, lost, expiry.clear);
   const outbox = createOutbox(context, connection);
   const streams = createStreams(context, connection, ({ chat_id, seq, message }) => {
     // The answer was lost, but the message came back.
@@ -53,7 +53,7 @@ export function createCore(context) {
   }
 
   function expire() {
-    storage.commit([{ op: 'expire', now: now() }]);
+    storage.commit([{ op: 'expire', now: now(), erase: true }]);
     expiry.set(EXPIRE, expire);
   }
 
@@ -97,48 +97,66 @@ export function createCore(context) {
 
   // --- frames ---
 
-  /** @param {Frame} frame */
-  function receive(frame) {
-    const { type, chat_id } = frame;
-    if (type === 'message_sent' || type === 'ack') acknowledged(frame);
-    else if (type === 'error') refused(frame);
-    else if (type === 'synced') {
+  /** @param {Frame} frame `receipt` or `receipts` */
+  function received(frame) {
+    if (frame.user_id) streams.receipt(frame);
+    emit('receipt', frame);
+  }
+
+  const pass = (/** @type {Frame} */ frame) => emit(frame.type, frame);
+  const used = () => {};
+
+  /** By the type of the frame. @type {Record<string, (frame: any) => void>} */
+  const handlers = {
+    message_sent: acknowledged,
+    ack: acknowledged,
+    error: refused,
+    synced(frame) {
       streams.synced(frame);
       live();
-    } else if (type === 'lagged') streams.missing(chat_id, frame.head_seq, true);
-    else if (type === 'chat_created') streams.created(frame);
-    else if (type === 'chat_removed') streams.removed(chat_id, frame.reason);
-    else if (/^(presence|typing|system)$/.test(type)) emit(type, frame);
-    else if (/^receipts?$/.test(type)) {
-      if (frame.user_id) streams.receipt(frame);
-      emit('receipt', frame);
-    } else if (type === 'draft') {
-      const { text, reply_to, updated_at } = frame;
-      streams.change(chat_id, { draft: text ? { text, reply_to, updated_at } : null });
-    } else if (/^(pong|reconnect|auth_ok)$/.test(type)) return;
-    // An event of a later version has its place in the stream; everything else that is unknown is passed on.
-    else if (chat_id && frame.seq > 0) streams.offer(frame);
-    else {
-      if (type === 'chat_settings') streams.settings(frame);
+    },
+    lagged: ({ chat_id, head_seq }) => streams.missing(chat_id, head_seq, true),
+    chat_created: (frame) => streams.created(frame),
+    chat_removed: ({ chat_id, reason }) => streams.removed(chat_id, reason),
+    chat_settings(frame) {
+      streams.settings(frame);
       emit('event', frame);
-    }
+    },
+    receipt: received,
+    receipts: received,
+    draft: ({ chat_id, text, reply_to, updated_at }) => streams.change(chat_id, { draft: text ? { text, reply_to, updated_at } : null }),
+    presence: pass,
+    typing: pass,
+    system: pass,
+    pong: used,
+    reconnect: used,
+    auth_ok: used,
+  };
+
+  /** @param {Frame} frame */
+  function receive(frame) {
+    const { type, chat_id, seq } = frame;
+    if (Object.hasOwn(handlers, type)) handlers[type](frame);
+    // An event of a later version has its place in the stream; everything else that is unknown is passed on.
+    else if (chat_id && seq > 0) streams.offer(frame);
+    else emit('event', frame);
   }
 
   /** @param {Frame} frame `message_sent` or `ack` */
   function acknowledged(frame) {
     const { type, request_id, chat_id, seq, duplicate, created_at, read_seq, unread_count } = frame;
     if (receipts.delete(request_id)) return streams.receipt({ chat_id, read: read_seq, unread_count });
-    const pending = outbox.acked(frame);
+    /** @type {any} */
+    const { frame: sent = { type: '' }, seqs = [] } = outbox.acked(frame) ?? {};
     // The event of a repeated change comes as a frame; that of a repeated message does not.
     if (!seq || (type === 'ack' && duplicate)) return;
     const by = session.data?.user.id;
     const offer = (/** @type {Frame} */ event) => streams.offer({ ...event, chat_id, seq, own: true, by });
-    const { text, entities, message_id, message_ids, type: kind } = pending?.frame ?? { type: '' };
-    const seqs = pending?.seqs ?? [];
+    const { text, entities, message_id, message_ids, type: kind } = sent;
     if (kind === 'message') {
       // The server sends the whole message if it has more than its text.
-      const sent = { id: frame.message_id, chat_id, sender_id: by, text, created_at, updated_at: created_at, seq };
-      offer({ type: 'new_message', message: { ...sent, ...frame.message, request_id } });
+      const known = { id: frame.message_id, chat_id, sender_id: by, text, created_at, updated_at: created_at, seq };
+      offer({ type: 'new_message', message: { ...known, ...frame.message, request_id } });
     } else if (kind === 'edit') {
       offer({ type: 'message_edited', message: { id: message_id, chat_id, seq: seqs[0], text, entities, changed_seq: seq } });
     } else if (kind === 'delete') {
@@ -156,20 +174,17 @@ export function createCore(context) {
   }
 
   return {
+    ...outbox,
     wipe,
-    /** Reads the store, and connects if somebody is signed in. */
-    async start() {
+    /** Reads the store. */
+    async load() {
       const me = session.data?.user.id;
       const owner = await storage.read((store) => store.get('owner'));
       if (me && owner && owner !== me) await wipe();
       else await load();
-      if (me) {
-        storage.commit([keep('owner', me)]);
-        connection.start();
-      } else connection.stop({ state: 'signed_out', reason: 'no_session' });
-      expire();
+      if (me) storage.commit([keep('owner', me)]);
     },
-    /** @param {import('./types.js').Status} [status] */
+    /** @param {import('./types.js').Status | null} [status] */
     async stop(status) {
       connection.stop(status);
       await storage.flush();
@@ -182,50 +197,47 @@ export function createCore(context) {
     },
     /** The session has a newer token. @param {string} token */
     auth(token) {
-      if (/syncing|live/.test(connection.status.state)) send({ type: 'auth', token, request_id: uuid() });
+      if (/syncing|live/.test(connection.status().state)) send({ type: 'auth', token, request_id: uuid() });
     },
-    /** What tabs ask the leader for. */
-    calls: {
-      snapshot: () => ({
-        status: connection.status,
+    // What tabs ask the leader for.
+    wake: connection.wake,
+    /** Connects if somebody is signed in. Returns what a tab has to know. */
+    start(isWanted = true) {
+      if (isWanted) {
+        if (session.data) connection.start();
+        else if (connection.status().state === 'stopped') connection.stop({ state: 'signed_out', reason: 'no_session' });
+        expire();
+      }
+      return {
+        status: connection.status(),
         chats: streams.rows().flatMap(({ item }) => item ?? []),
         outbox: [...outbox.rows.values()],
-      }),
-      add: outbox.add,
-      retry: outbox.retry,
-      cancel: outbox.cancel,
-      wake: connection.wake,
-      /** Connects again if the server has stopped this client. */
-      start() {
-        if (connection.status.reason !== 'closed') return;
-        connection.start();
-        expire();
-      },
-      page,
-      /** @param {string} chatId */
-      segments: (chatId) => streams.row(chatId)?.segments ?? [],
-      /** @param {string} chatId @param {number} seq */
-      read(chatId, seq) {
-        if (streams.mark(chatId, seq) && isLive) receipt(chatId, seq);
-      },
-      /** @param {string} chatId @param {boolean} on */
-      typing(chatId, on) {
-        if (isLive) send({ type: 'typing', chat_id: chatId, is_typing: on });
-      },
-      /** @param {'online' | 'away'} status */
-      presence(status) {
-        presence = status;
-        if (isLive) send({ type: 'presence', status });
-      },
-      /** @param {string} chatId @param {string} text @param {string} [reply_to] */
-      draft(chatId, text, reply_to) {
-        const row = streams.row(chatId);
-        if (!row) return;
-        row.unsent = true;
-        const stored = streams.change(chatId, { draft: text ? { text, reply_to } : null });
-        draft(chatId);
-        return stored;
-      },
+      };
+    },
+    page,
+    /** @param {string} chatId */
+    segments: (chatId) => streams.row(chatId)?.segments ?? [],
+    /** @param {string} chatId @param {number} seq */
+    read(chatId, seq) {
+      if (streams.mark(chatId, seq) && isLive) receipt(chatId, seq);
+    },
+    /** @param {string} chatId @param {boolean} on */
+    typing(chatId, on) {
+      if (isLive) send({ type: 'typing', chat_id: chatId, is_typing: on });
+    },
+    /** @param {'online' | 'away'} status */
+    presence(status) {
+      presence = status;
+      if (isLive) send({ type: 'presence', status });
+    },
+    /** @param {string} chatId @param {string} text @param {string} [reply_to] */
+    draft(chatId, text, reply_to) {
+      const row = streams.row(chatId);
+      if (!row) return;
+      row.unsent = true;
+      const stored = streams.change(chatId, { draft: text ? { text, reply_to } : null });
+      draft(chatId);
+      return stored;
     },
   };
 }

@@ -5,13 +5,13 @@ const WAITING = 10_000;
 
 /**
  * Listeners by name.
- * @param {(error: unknown) => void} report gets what a listener throws
+ * @param {Pick<Console, 'error'>} log gets what a listener throws, or rejects with
  */
-export function createEmitter(report) {
-  /** @type {Map<string, Set<(data: any) => void>>} */
+export function createEmitter(log) {
+  /** @type {Map<string, Set<(data: any) => unknown>>} */
   const listeners = new Map();
 
-  /** @param {string} name `*`: all @param {(data: any) => void} fn @returns {() => void} */
+  /** @param {string} name `*`: all @param {(data: any) => unknown} fn @returns {() => void} */
   function on(name, fn) {
     const set = listeners.get(name) ?? new Set();
     listeners.set(name, set.add(fn));
@@ -20,13 +20,8 @@ export function createEmitter(report) {
 
   /** @param {string} name @param {any} data */
   function call(name, data) {
-    for (const fn of listeners.get(name) ?? []) {
-      try {
-        fn(data);
-      } catch (error) {
-        report(error);
-      }
-    }
+    // An asynchronous listener may reject, any other throws.
+    for (const fn of listeners.get(name) ?? []) (async () => fn(data))().catch((error) => log.error(error));
   }
 
   return {

@@ -2,13 +2,14 @@
  * @typedef {object} More
  * @property {number} [status] of an answer of the API
  * @property {string} [reason] more than the code says, for instance why it is forbidden
+ * @property {string} [detail] what is wrong, for people
  * @property {boolean} [retryable] whether the same request may succeed later
  * @property {number} [retryAfterMs] when, if the server says it
  * @property {any} [problem] the body of the answer (RFC 9457)
  * @property {unknown} [cause]
  */
 
-/** An error with a stable `code`: one of the API, `network` (no answer), `signed_out` or `cancelled`. */
+/** An error with a stable `code`: one of the API, `network` (no answer), `signed_out`, `cancelled` or `closed`. */
 export class NeonChatError extends /** @type {new (message: string) => Error & More} */ (Error) {
   /** @override */
   name = 'NeonChatError';
@@ -16,8 +17,8 @@ export class NeonChatError extends /** @type {new (message: string) => Error & M
    * @param {string} code
    * @param {More} [more]
    */
-  constructor(code, more) {
-    super(more?.reason ? `${code}: ${more.reason}` : code);
+  constructor(code, more = {}) {
+    super([code, more.detail ?? more.reason].filter(Boolean).join(': '));
     this.code = code;
     Object.assign(this, more);
   }

@@ -1,7 +1,8 @@
 import { createCore } from './core.js';
 import { createEmitter } from './emitter.js';
 import { NeonChatError } from './errors.js';
-import { keep, remove } from './ops.js';
+import { isSame, keep, remove } from './ops.js';
+import { byTime } from './outbox.js';
 import { createRest } from './rest.js';
 import { createSession } from './session.js';
 import { createStorage } from './storage.js';
@@ -24,6 +25,11 @@ export { memoryStore } from './stores/memory.js';
  * @typedef {import('./types.js').SessionData} SessionData
  * @typedef {import('./types.js').Status} Status
  * @typedef {import('./types.js').Store} Store
+ *
+ * What `edit`, `delete` and `react` change: a message, or what `done` of `send` resolves with.
+ * @typedef {{id: string, seq?: number} | {message_id?: string, seq?: number | null}} Target
+ *
+ * @typedef {{entry: any, resolve: (ack: Ack) => void, reject: (error: unknown) => void}} Waiter
  *
  * @typedef {object} Options
  * @property {string} url of chat-service, such as `http://localhost:8080`
@@ -57,7 +63,7 @@ export { memoryStore } from './stores/memory.js';
  */
 
 /** The largest frame is 64 KiB; a UTF-16 unit has up to 3 bytes in it. */
-const FRAME = 65_536 / 3;
+const FRAME = 21_845;
 
 /** @type {import('./types.js').Environment} */
 const browser = {
@@ -76,86 +82,96 @@ const browser = {
  * @param {Options} options
  */
 function createClient(options) {
-  const o = {
+  const o = /** @type {import('./types.js').Context & Required<Omit<Options, 'session'>>} */ (/** @type {any} */ ({
     clock: { now: Date.now, setTimeout, clearTimeout },
     random: Math.random,
     uuid: () => crypto.randomUUID(),
     environment: browser,
     store: memoryStore(),
     webSocket: globalThis.WebSocket,
-    fetch: globalThis.fetch.bind(globalThis),
+    fetch: (/** @type {Parameters<typeof fetch>} */ ...args) => fetch(...args),
     locks: globalThis.navigator?.locks,
     channel: globalThis.BroadcastChannel,
     delivered: true,
     log: console,
     ...options,
-    url: options.url.replace(/\/+$/, ''),
-  };
-  if (!o.webSocket) throw new Error('pass the WebSocket of ws');
-  const { environment, uuid, locks, store } = o;
+    timer,
+    emit(/** @type {string} */ name, /** @type {any} */ data) {
+      deliver(name, data);
+      if (isStarted) tabs.post('event', { name, data });
+    },
+  }));
+  const { uuid, locks, store } = o;
+  need(o.url, 'url');
+  need(store?.write, 'store');
+  need(o.webSocket, 'webSocket, as of ws');
+  o.url = o.url.replace(/\/*(api\/v1\/*)?$/, '');
+  o.webSocketUrl ??= o.url.replace(/^http/, 'ws').replace(/:\d+$/, ':8082') + '/ws';
+  // Browsers call these only without `this`.
   const { now, setTimeout: plan, clearTimeout: cancel } = o.clock;
-  const name = store.shared;
+  o.now = now;
+  const name = (o.name = store.shared);
+  o.shared = name && locks && o.channel;
 
   // What this tab knows: that of the leader, by its events.
   /** @type {Status} */
   let status = { state: 'stopped' };
   /** @type {Map<string, ChatItem>} */
-  const chats = new Map();
+  let chats = new Map();
   /** @type {Map<string, Pending>} */
-  const pending = new Map();
-  /** @type {Map<string, {entry: any, resolve: (ack: Ack) => void, reject: (error: Error) => void}>} */
-  const sendings = new Map();
+  let pending = new Map();
+  // Who waits for an answer, by request id.
+  /** @type {Map<string, Waiter[]>} */
+  const waiters = new Map();
   /** @type {import('./core.js').Core | undefined} */
   let core;
-  // What `start` began and `stop` has not ended.
-  /** @type {object | undefined} */
-  let run;
+  let isStarted = false;
+  let isClosed = false;
+  // The last `start` or `stop` is done.
+  let changing = Promise.resolve();
   /** @type {Promise<void> | undefined} */
   let opening;
   // The leader begins, or begins again.
   let beginning = Promise.resolve();
   let unlisten = () => {};
 
-  const timer = () => {
+  function timer() {
     /** @type {any} */
     let id;
-    const clear = () => {
-      cancel(id);
-      id = undefined;
-    };
-    return {
-      clear,
+    const one = {
+      on: false,
+      clear() {
+        cancel(id);
+        one.on = false;
+      },
       set(/** @type {number} */ ms, /** @type {() => void} */ fn) {
-        clear();
+        one.clear();
+        one.on = true;
         id = plan(() => {
-          id = undefined;
+          one.on = false;
           fn();
         }, ms);
       },
-      get on() {
-        return id !== undefined;
-      },
     };
-  };
+    return one;
+  }
 
-  const { on, emit, events } = createEmitter((error) => o.log.error(error));
-  const storage = createStorage(store, (error) => deliver('error', { code: 'store_failed', message: String(error) }), () => core?.saved() ?? []);
-  const rest = createRest(o.url, o.fetch, timer, () => session);
-  const tabs = createTabs({ ...o, name, lead, answer, heard });
-  const session = createSession(
-    { ...o, now, timer, rest },
-    {
-      load: () => storage.read((store) => store.get('session')),
-      save,
-      alone: (work) => (name && locks ? /** @type {Promise<any>} */ (locks.request(`neonchat-refresh:${name}`, work)) : work()),
-      renewed: (token) => core?.auth(token),
-      ended(reason) {
-        tabs.post('ended', reason);
-        over(reason);
-      },
+  const { on, emit, events } = createEmitter(o.log);
+  const storage = (o.storage = createStorage(store, () => core?.saved() ?? [], o.emit));
+  const rest = (o.rest = createRest(o));
+  const tabs = createTabs(o, lead, answer, heard);
+  const session = (o.session = createSession(
+    o,
+    () => storage.read((store) => store.get('session')),
+    save,
+    (work) => (name && locks ? /** @type {Promise<any>} */ (locks.request(`neonchat-refresh:${name}`, work)) : work()),
+    (token) => core?.auth(token),
+    (reason) => {
+      tabs.post('ended', reason);
+      over(reason);
     }
-  );
-  if (o.session) session.restore(o.session);
+  ));
+  if (options.session) session.adopt(options.session);
 
   // --- session ---
 
@@ -170,18 +186,18 @@ function createClient(options) {
   /** The leader begins. @param {boolean} [again] as another user */
   function begin(again) {
     return (beginning = beginning.then(async () => {
-      if (again) await core?.stop();
-      await core?.start();
-      take(core?.calls.snapshot());
+      if (again) await core?.stop(null);
+      await core?.load();
+      if (core) take(core.start(isStarted));
     }));
   }
 
   /** The session is over. @param {string} reason */
   async function over(reason) {
-    await core?.stop({ state: 'signed_out', reason });
+    await core?.stop(isStarted ? { state: 'signed_out', reason } : null);
     if (reason !== 'logout') return;
     if (core) await core.wipe();
-    else if (!run) await storage.read((store) => store.wipe());
+    else if (!isStarted) await storage.read((store) => store.wipe());
     chats.clear();
     pending.clear();
   }
@@ -196,47 +212,60 @@ function createClient(options) {
 
   // --- start and stop ---
 
-  function open() {
+  function opened() {
     return (opening ??= (async () => {
       await storage.open();
+      unlisten = o.environment.listen((change) => isStarted && call('wake', change));
       const { data } = session;
       const stored = await storage.read((store) => store.get('session'));
       // One that was passed may be older than the stored one of the same user, whose refresh token is the valid one.
-      if (stored && (!data || data.user.id === stored.user.id)) session.restore(stored);
+      if (stored && (!data || data.user.id === stored.user.id)) session.adopt(stored);
       else if (data) await save(data);
+      if (!o.shared) await tabs.start();
     })());
   }
 
+  async function open() {
+    check();
+    await opened();
+  }
+
+  function check() {
+    if (isClosed) throw new NeonChatError('closed');
+  }
+
   async function lead() {
-    core = createCore({
-      ...o,
-      ...{ now, timer, rest, session, storage },
-      url: o.webSocketUrl ?? o.url.replace(/^http/, 'ws').replace(/:\d+$/, ':8082') + '/ws',
-      exclusive: tabs.exclusive,
-      emit(name, data) {
-        deliver(name, data);
-        tabs.post('event', { name, data });
-      },
-    });
+    core = createCore(o);
     await begin();
   }
 
-  async function stop() {
-    if (!run) return;
-    run = undefined;
-    unlisten();
-    // What begins would go on after its end.
-    await beginning;
-    await core?.stop();
-    core = undefined;
-    tabs.stop();
-    deliver('state', { state: 'stopped' });
+  /** One after the other. @param {boolean} wish */
+  function change(wish) {
+    return (changing = changing.then(async () => {
+      isStarted = wish;
+      if (isStarted) {
+        await opened();
+        tabs.start();
+        await beginning;
+        // The server may have stopped the leader.
+        if (core) core.start();
+        else follow();
+        return;
+      }
+      // What begins would go on after its end.
+      await beginning;
+      await core?.stop();
+      if (!o.shared) return;
+      core = undefined;
+      tabs.stop();
+      deliver('state', { state: 'stopped' });
+    }));
   }
 
   /** Does what a tab asked the leader for. @param {string} name @param {any[]} args */
   async function answer(name, args) {
     await beginning;
-    return /** @type {any} */ (core?.calls)[name](...args);
+    return /** @type {any} */ (core)?.[name](...args);
   }
 
   /** @param {string} kind @param {any} data */
@@ -249,7 +278,12 @@ function createClient(options) {
       const isOther = data.user.id !== session.data?.user.id;
       session.adopt(data);
       if (isOther && core) await begin(true);
-    } else call('snapshot').then(take, () => {});
+    } else follow();
+  }
+
+  /** Learns what the leader knows. */
+  function follow() {
+    call('start').then(take, () => {});
   }
 
   /**
@@ -258,7 +292,7 @@ function createClient(options) {
    * @param {any[]} args
    */
   function call(name, ...args) {
-    const promise = tabs.call(name, ...args);
+    const promise = open().then(() => tabs.call(name, ...args));
     promise.catch(() => {});
     return promise;
   }
@@ -267,8 +301,10 @@ function createClient(options) {
 
   /** @param {string} name @param {any} data */
   function deliver(name, data) {
-    if (name === 'state') status = data;
-    else if (name === 'chat') {
+    if (name === 'state') {
+      if (isSame(data, status)) return;
+      status = data;
+    } else if (name === 'chat') {
       if (data.chat) chats.set(data.chat_id, data.chat);
       else chats.delete(data.chat_id);
     } else if (name === 'outbox') settle(data);
@@ -277,42 +313,55 @@ function createClient(options) {
 
   /** @param {Events['outbox']} event */
   function settle({ type, entry, ack }) {
-    const id = entry.request_id;
-    if (type === 'added' || type === 'failed') pending.set(id, entry);
-    else pending.delete(id);
+    // An error is logged, the text of a message is not.
+    const { frame, ...more } = entry;
+    const { request_id } = more;
+    if (type === 'added' || type === 'failed') pending.set(request_id, entry);
+    else pending.delete(request_id);
     if (type === 'added') return;
-    const sending = sendings.get(id);
-    sendings.delete(id);
-    if (ack) sending?.resolve(ack);
-    else sending?.reject(new NeonChatError(entry.code ?? type, { reason: entry.reason }));
+    for (const { resolve, reject } of waiters.get(request_id) ?? []) {
+      if (ack) resolve(ack);
+      else reject(new NeonChatError(more.code ?? type, more));
+    }
+    waiters.delete(request_id);
   }
 
   /** @param {any} snapshot */
   function take(snapshot) {
-    if (!snapshot) return;
-    chats.clear();
-    pending.clear();
-    for (const chat of snapshot.chats) chats.set(chat.id, chat);
-    for (const entry of snapshot.outbox) pending.set(entry.request_id, entry);
+    chats = new Map(snapshot.chats.map((/** @type {ChatItem} */ row) => [row.id, row]));
+    pending = new Map(snapshot.outbox.map((/** @type {Pending} */ row) => [row.request_id, row]));
     emit('chat', { type: 'chats' });
-    if (snapshot.status.state !== status.state) deliver('state', snapshot.status);
+    if (isStarted) deliver('state', snapshot.status);
     // The former leader may have ended between an answer of the server and telling it: then the answer will be the same again.
-    for (const [id, { entry }] of sendings) if (!pending.has(id)) call('add', entry);
+    for (const [id, [{ entry }]] of waiters) if (!pending.has(id)) call('add', entry);
   }
 
-  /** @param {Frame} content @param {(number | undefined)[]} [seqs] @returns {Sending} */
-  function send(content, seqs) {
+  /**
+   * @param {string} type
+   * @param {string} chat_id
+   * @param {any} content
+   * @param {object} [more]
+   * @param {(number | null | undefined)[]} [seqs]
+   * @returns {Sending}
+   */
+  function send(type, chat_id, content, more, seqs) {
+    check();
+    need(typeof chat_id === 'string' && Object(content) === content, 'chat id or content');
+    const { request_id = uuid() } = content;
     /** @type {Frame} */
-    const frame = { ...content, request_id: content.request_id ?? uuid() };
-    const { request_id, chat_id } = frame;
+    const frame = { ...more, ...content, type, chat_id, request_id };
     // The server would close the connection, and so again with every attempt.
     if (JSON.stringify(frame).length > FRAME) throw new NeonChatError('payload_too_large');
-    const entry = { request_id, chat_id, frame, ...(seqs && { seqs }) };
+    const entry = { request_id, chat_id, frame, seqs };
+    const stored = call('add', entry);
     /** @type {Promise<Ack>} */
-    const done = new Promise((resolve, reject) => sendings.set(request_id, { entry, resolve, reject }));
+    const done = new Promise((resolve, reject) => {
+      waiters.set(request_id, [...(waiters.get(request_id) ?? []), { entry, resolve, reject }]);
+      stored.catch(reject);
+    });
     // Those who do not look at it still learn of a failure by `outbox`.
     done.catch(() => {});
-    return { request_id, stored: call('add', entry), done };
+    return { request_id, stored, done };
   }
 
   return {
@@ -333,7 +382,7 @@ function createClient(options) {
     },
     /** Whether this tab holds the connection. */
     get isLeader() {
-      return tabs.isLeader;
+      return tabs.isLeader();
     },
 
     /** Reads the store: then it is known who is signed in. */
@@ -354,18 +403,18 @@ function createClient(options) {
 
     /** Connects, and stays connected until `stop`. */
     start() {
-      // The server may have stopped the leader.
-      call('start');
-      if (run) return;
-      const mine = (run = {});
-      unlisten = environment.listen((change) => call('wake', change));
-      open().then(() => mine === run && tabs.start());
+      check();
+      change(true);
     },
     /** Disconnects. What is pending stays in the store. */
-    stop,
+    stop: () => change(false),
     /** Stops and closes the store. The client cannot be used any more. */
     async close() {
-      await stop();
+      isClosed = true;
+      await change(false);
+      unlisten();
+      tabs.close();
+      for (const { reject } of [...waiters.values()].flat()) reject(new NeonChatError('closed'));
       await storage.close();
     },
 
@@ -390,7 +439,7 @@ function createClient(options) {
     /** What is not acknowledged. */
     outbox: {
       /** In order. @param {string} [chatId] */
-      list: (chatId) => [...pending.values()].filter(({ chat_id }) => !chatId || chat_id === chatId).sort((a, b) => a.created - b.created),
+      list: (chatId) => [...pending.values()].filter(({ chat_id }) => !chatId || chat_id === chatId).sort(byTime),
       /** Sends again what failed. @param {string} id @returns {Promise<boolean>} */
       retry: (id) => call('retry', id),
       /** Removes what failed or was not sent yet. @param {string} id @returns {Promise<boolean>} */
@@ -399,31 +448,31 @@ function createClient(options) {
 
     /**
      * Sends a message, now or when there is a connection.
-     * @param {string} chat_id
+     * @param {string} chatId
      * @param {{text?: string, entities?: any[], mentions?: string[], attachments?: string[], reply_to?: string, silent?: boolean, request_id?: string}} content
      */
-    send: (chat_id, content) => send({ type: 'message', chat_id, ...content }),
+    send: (chatId, content) => send('message', chatId, content),
     /**
-     * @param {string} chat_id
-     * @param {{id: string, seq?: number}} message
+     * @param {string} chatId
+     * @param {Target} message
      * @param {{text: string, entities?: any[], mentions?: string[], request_id?: string}} content
      */
-    edit: (chat_id, { id, seq }, content) => send({ type: 'edit', chat_id, message_id: id, ...content }, [seq]),
+    edit: (chatId, message, content) => send('edit', chatId, content, { message_id: idOf(message) }, [message.seq]),
     /**
      * Deletes messages for everybody.
-     * @param {string} chat_id
-     * @param {{id: string, seq?: number}[]} messages
+     * @param {string} chatId
+     * @param {Target[]} messages
      * @param {{request_id?: string}} [options]
      */
-    delete: (chat_id, messages, options) =>
-      send({ type: 'delete', chat_id, message_ids: messages.map(({ id }) => id), ...options }, messages.map(({ seq }) => seq)),
+    delete: (chatId, messages, options = {}) =>
+      send('delete', chatId, options, { message_ids: messages.map(idOf) }, messages.map(({ seq }) => seq)),
     /**
-     * @param {string} chat_id
-     * @param {{id: string}} message
+     * @param {string} chatId
+     * @param {Target} message
      * @param {string} emoji
      * @param {{on?: boolean, request_id?: string}} [options] `on: false` takes the reaction back
      */
-    react: (chat_id, { id }, emoji, options) => send({ type: 'react', chat_id, message_id: id, emoji, on: true, ...options }),
+    react: (chatId, message, emoji, options = {}) => send('react', chatId, options, { message_id: idOf(message), emoji, on: true }),
 
     /** The user has read a chat up to a `seq`. @param {string} chatId @param {number} seq */
     read: (chatId, seq) => void call('read', chatId, seq),
@@ -459,10 +508,21 @@ function createClient(options) {
       subscribe: (fn) =>
         on('*', (event) => {
           const { chat_id, entry } = event.data;
-          if ((chat_id ?? entry?.chat_id) === chatId && event.event !== 'chat') fn(event);
+          if ((chat_id ?? entry?.chat_id) === chatId && event.event !== 'chat') return fn(event);
         }),
     }),
   };
+}
+
+/** @param {any} isThere @param {string} what */
+function need(isThere, what) {
+  if (!isThere) throw new TypeError(`no valid ${what}`);
+}
+
+/** Of a message, or of the answer to one that was sent. @param {any} target @returns {string} */
+function idOf({ message_id, id = message_id }) {
+  need(id, 'message id');
+  return id;
 }
 
 /** @param {any} a @param {any} b */

@@ -3,6 +3,9 @@
  * @typedef {import('./types.js').Table} Table
  */
 
+/** Whether two values are the same as JSON. @param {any} a @param {any} b */
+export const isSame = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+
 /** @param {Table} table @param {any} row @returns {Op} */
 export const put = (table, row) => ({ op: 'put', table, row });
 

@@ -1,5 +1,6 @@
 import { waited } from './connection.js';
-import { put, remove } from './ops.js';
+import { NeonChatError } from './errors.js';
+import { isSame, put, remove } from './ops.js';
 
 /** How many messages and changes may be without an answer, one of each chat. */
 const IN_FLIGHT = 16;
@@ -15,9 +16,11 @@ const RETRY = 1_000;
  * @typedef {object} Lane what is pending in a chat
  * @property {string[]} ids in order
  * @property {string} [busy] what was sent and is not answered
- * @property {import('./types.js').Timer} answer
- * @property {import('./types.js').Timer} pause until the lane goes on
+ * @property {import('./types.js').Timer} due when an answer is overdue, or the lane goes on
  */
+
+/** @param {Pending} a @param {Pending} b */
+export const byTime = (a, b) => a.created - b.created;
 
 /**
  * Messages and changes that are not acknowledged. They are sent for ever, with the same `request_id`, until the server says that
@@ -36,9 +39,12 @@ export function createOutbox({ now, timer, storage, emit }, connection) {
   /** @param {Pending} row */
   function queue({ chat_id, request_id }) {
     let lane = lanes.get(chat_id);
-    if (!lane) lanes.set(chat_id, (lane = { ids: [], answer: timer(), pause: timer() }));
+    if (!lane) lanes.set(chat_id, (lane = { ids: [], due: timer() }));
     lane.ids.push(request_id);
   }
+
+  /** Stores changes, then tells about them. @param {import('./types.js').Op} op @param {string} type @param {Pending} entry @param {any} [ack] */
+  const commit = (op, type, entry, ack) => storage.commit([op], () => emit('outbox', { type, entry, ack }));
 
   /** @param {any} entry */
   async function enqueue(entry) {
@@ -61,10 +67,10 @@ export function createOutbox({ now, timer, storage, emit }, connection) {
     for (const [chatId, lane] of lanes) {
       const id = lane.ids[0];
       if (!id) lanes.delete(chatId);
-      if (!id || lane.busy || lane.pause.on || inFlight >= IN_FLIGHT) continue;
+      if (!id || lane.due.on || inFlight >= IN_FLIGHT) continue;
       inFlight++;
       lane.busy = id;
-      lane.answer.set(ANSWER, connection.fail);
+      lane.due.set(ANSWER, connection.fail);
       connection.send(/** @type {Pending} */ (rows.get(id)).frame);
     }
   }
@@ -74,7 +80,7 @@ export function createOutbox({ now, timer, storage, emit }, connection) {
     const lane = lanes.get(chat_id);
     if (lane?.busy !== request_id) return;
     lane.busy = undefined;
-    lane.answer.clear();
+    lane.due.clear();
     // The other lanes come first next time.
     lanes.delete(chat_id);
     lanes.set(chat_id, lane);
@@ -90,11 +96,11 @@ export function createOutbox({ now, timer, storage, emit }, connection) {
 
   return {
     rows,
-    /** @param {Pending[]} stored in order */
+    /** @param {Pending[]} stored */
     load(stored) {
       rows.clear();
       lanes.clear();
-      for (const row of stored) {
+      for (const row of stored.sort(byTime)) {
         rows.set(row.request_id, row);
         last = Math.max(last, row.created);
         if (row.state === 'pending') queue(row);
@@ -102,9 +108,12 @@ export function createOutbox({ now, timer, storage, emit }, connection) {
     },
     /** Adds something to send. Resolves when it is stored. @param {Omit<Pending, 'created' | 'state'>} entry */
     async add(entry) {
-      // It may come again, from a tab that does not know whether the former leader took it.
-      if (rows.has(entry.request_id)) await storage.flush();
-      else await enqueue(entry);
+      const { frame, request_id } = entry;
+      const row = rows.get(request_id);
+      if (row?.state !== 'pending') return enqueue(entry);
+      // It may come again, for instance from a tab that does not know whether the former leader took it.
+      if (isSame(row.frame, frame)) return storage.flush();
+      throw new NeonChatError('idempotency_mismatch');
     },
     /** Everything that is pending is sent. */
     live() {
@@ -115,8 +124,7 @@ export function createOutbox({ now, timer, storage, emit }, connection) {
       isLive = false;
       for (const lane of lanes.values()) {
         lane.busy = undefined;
-        lane.answer.clear();
-        lane.pause.clear();
+        lane.due.clear();
       }
     },
     /** The server has it. Returns what was sent, if this outbox did. @param {any} ack @returns {Pending | undefined} */
@@ -125,21 +133,21 @@ export function createOutbox({ now, timer, storage, emit }, connection) {
       if (!row) return;
       rows.delete(row.request_id);
       leave(row);
-      storage.commit([remove('outbox', row.request_id)], () => emit('outbox', { type: 'done', entry: row, ack }));
+      commit(remove('outbox', row.request_id), 'done', row, ack);
       pump();
       return row;
     },
     /** Takes an `error` frame. Returns whether it concerns the outbox. @param {Frame} error */
-    refused({ request_id, code, reason, retryable, retry_after_ms }) {
+    refused({ request_id, code, reason, message, retryable, retry_after_ms }) {
       const row = rows.get(request_id);
       if (!row) return false;
-      if (retryable) answered(row)?.pause.set(waited(retry_after_ms ?? RETRY), pump);
+      if (retryable) answered(row)?.due.set(waited(retry_after_ms ?? RETRY), pump);
       else {
         leave(row);
         /** @type {Pending} */
-        const failed = { ...row, state: 'failed', code, ...(reason && { reason }) };
+        const failed = { ...row, state: 'failed', code, reason, detail: message, retryable };
         rows.set(request_id, failed);
-        storage.commit([put('outbox', failed)], () => emit('outbox', { type: 'failed', entry: failed }));
+        commit(put('outbox', failed), 'failed', failed);
       }
       pump();
       return true;
@@ -148,7 +156,7 @@ export function createOutbox({ now, timer, storage, emit }, connection) {
     async retry(id) {
       const row = rows.get(id);
       if (row?.state !== 'failed') return false;
-      const { code, reason, ...entry } = row;
+      const { code, reason, detail, retryable, ...entry } = row;
       await enqueue(entry);
       return true;
     },
@@ -158,7 +166,7 @@ export function createOutbox({ now, timer, storage, emit }, connection) {
       if (!row || lanes.get(row.chat_id)?.busy === id) return false;
       rows.delete(id);
       leave(row);
-      await storage.commit([remove('outbox', id)], () => emit('outbox', { type: 'cancelled', entry: row }));
+      await commit(remove('outbox', id), 'cancelled', row);
       return true;
     },
   };

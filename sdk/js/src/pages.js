@@ -19,7 +19,7 @@ export function createPages({ now, rest, storage }, streams) {
       const rows = await storage.read((store) => store.events(chatId, from, to, limit, back));
       for (const row of rows) {
         // Between messages there are other events. What has disappeared is shown like what was deleted.
-        if (row.message && messages.length < limit) messages.push((row.expires && row.expires <= now() ? patched(row, { erase: true }) : row).message);
+        if (row.message && messages.length < limit) messages.push((/** @type {any} */ (row.expires) <= now() ? patched(row, { erase: true }) : row).message);
       }
       if (rows.length < limit || messages.length === limit) return back ? messages.reverse() : messages;
       const { seq } = rows[limit - 1];

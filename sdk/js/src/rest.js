@@ -58,42 +58,35 @@ const TIMEOUT = 30_000;
 
 /**
  * A request with an expired token refreshes the session, and is repeated once.
- * @param {string} base such as `http://localhost:8080`
- * @param {typeof globalThis.fetch} fetch
- * @param {() => import('./types.js').Timer} timer
- * @param {() => import('./session.js').Session} session
+ * @param {import('./types.js').Context} context
  * @returns {Rest}
  */
-export function createRest(base, fetch, timer, session) {
+export function createRest(context) {
   /** @param {string} method @param {string} path @param {Options} options */
   async function once(method, path, { params, body, token, cookie }) {
+    const { fetch } = context;
     const query = new URLSearchParams();
     const rest = { ...params };
     const filled = path.replace(/\{(\w+)\}/g, (_, name) => {
       delete rest[name];
       return encodeURIComponent(params?.[name]);
     });
-    for (const [name, value] of Object.entries(rest)) if (value != null) query.set(name, String(value));
-    const abort = new AbortController();
-    const timeout = timer();
-    timeout.set(TIMEOUT, () => abort.abort());
+    for (const name in rest) if (rest[name] != null) query.set(name, rest[name]);
     /** @type {Response} */
     let response;
     /** @type {any} */
     let answer;
     try {
-      response = await fetch(`${base}/api/v1${filled}${query.size ? `?${query}` : ''}`, {
+      response = await fetch(`${context.url}/api/v1${filled}${query.size ? `?${query}` : ''}`, {
         method,
         headers: { 'Content-Type': 'application/json', ...(token && { Authorization: `Bearer ${token}` }) },
         body: JSON.stringify(body),
         credentials: cookie ? 'include' : 'omit',
-        signal: abort.signal,
+        signal: AbortSignal.timeout(TIMEOUT),
       });
       answer = await response.text();
     } catch (cause) {
       throw new NeonChatError('network', { retryable: true, cause });
-    } finally {
-      timeout.clear();
     }
     try {
       answer = answer && JSON.parse(answer);
@@ -104,23 +97,25 @@ export function createRest(base, fetch, timer, session) {
     if (response.ok) return answer;
     const retryable = status === 429 || status > 499;
     const retryAfter = Number(response.headers.get('Retry-After'));
-    throw new NeonChatError(answer?.code ?? (retryable ? 'unavailable' : 'unknown'), {
-      ...{ status, retryable, reason: answer?.reason, problem: answer },
+    const { code = retryable ? 'unavailable' : 'unknown', reason, detail } = answer ?? {};
+    throw new NeonChatError(code, {
+      ...{ status, retryable, reason, detail, problem: answer },
       retryAfterMs: retryAfter ? waited(retryAfter * 1000) : undefined,
     });
   }
 
   /** @param {string} method @param {string} path @param {Options} [options] */
   async function request(method, path, options = {}) {
-    const own = options.token === undefined && session().data;
-    const token = own ? await session().token() : options.token;
+    const { session } = context;
+    const own = options.token === undefined && session.data;
+    const token = own ? await session.token() : options.token;
     try {
       return await once(method, path, { ...options, token });
     } catch (error) {
       if (!own || /** @type {NeonChatError} */ (error).status !== 401) throw error;
       // Another request or tab may have refreshed meanwhile: then this does not do it again.
-      await session().refresh(/** @type {string} */ (token));
-      return once(method, path, { ...options, token: await session().token() });
+      await session.refresh(/** @type {string} */ (token));
+      return once(method, path, { ...options, token: await session.token() });
     }
   }
 

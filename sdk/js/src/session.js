@@ -13,21 +13,18 @@ const LONGEST = 2_000_000_000;
 /**
  * @typedef {import('./types.js').SessionData} SessionData
  * @typedef {ReturnType<typeof createSession>} Session
- *
- * @typedef {object} Host
- * @property {() => Promise<SessionData | undefined>} load the stored session
- * @property {(data: SessionData | null) => Promise<void>} save
- * @property {(work: () => Promise<void>) => Promise<void>} alone runs `work` while no other tab refreshes
- * @property {(token: string) => void} renewed
- * @property {(reason: string) => void} ended
  */
 
 /**
  * The tokens of the signed-in user. At most one refresh is in flight, in all tabs together.
  * @param {Pick<import('./types.js').Context, 'now' | 'timer' | 'random' | 'uuid' | 'rest'>} context
- * @param {Host} host
+ * @param {() => Promise<SessionData | undefined>} load the stored session
+ * @param {(data: SessionData | null) => Promise<void>} save
+ * @param {(work: () => Promise<void>) => Promise<void>} alone runs `work` while no other tab refreshes
+ * @param {(token: string) => void} renewed
+ * @param {(reason: string) => void} ended
  */
-export function createSession({ now, timer, random, uuid, rest }, { load, save, alone, renewed, ended }) {
+export function createSession({ now, timer, random, uuid, rest }, load, save, alone, renewed, ended) {
   /** @type {SessionData | null} */
   let data = null;
   // Counts sign-ins and sign-outs: the result of a refresh that began before the last one is dropped.
@@ -39,24 +36,23 @@ export function createSession({ now, timer, random, uuid, rest }, { load, save, 
 
   /** @param {any} answer of a login or a refresh @param {string | true} [refresh] @returns {SessionData} */
   function read({ token, expires_in, refresh_token, session_id, user }, refresh) {
-    const lifetime = expires_in * 1000;
     return {
       access: token,
-      access_expires_at: now() + lifetime,
-      lifetime,
+      access_expires_at: now() + expires_in * 1000,
+      lifetime: expires_in * 1000,
       refresh: refresh_token ?? refresh,
       user: { id: user.id, username: user.username },
       device_id: session_id ?? data?.device_id ?? uuid(),
     };
   }
 
-  /** Uses a session, for instance of another tab; `null` ends it. @param {SessionData | null} fresh */
+  /** Uses a session, for instance of another tab or of a former run; `null` ends it. @param {SessionData | null} fresh */
   function adopt(fresh) {
     const former = data;
     data = fresh;
     if (data?.user.id !== former?.user.id) generation++;
     else if (data?.access && data.access !== former?.access) renewed(data.access);
-    if (scheduled) schedule();
+    schedule(scheduled);
   }
 
   /** Takes the answer of a login. @param {any} answer @param {boolean} [cookie] whether the refresh token is in a cookie */
@@ -128,11 +124,11 @@ export function createSession({ now, timer, random, uuid, rest }, { load, save, 
     throw signedOut(reason);
   }
 
-  /** Refreshes in time from now on. */
-  function schedule() {
-    scheduled = true;
+  /** Refreshes in time, or not before a token is needed. @param {boolean} isOn */
+  function schedule(isOn) {
+    scheduled = isOn;
     renewal.clear();
-    if (!data) return;
+    if (!data || !isOn) return;
     const lead = data.refresh ? Math.min(LEAD + random() * JITTER, data.lifetime / 4) : 0;
     const wait = data.access_expires_at - lead - now();
     const used = data.access;
@@ -147,21 +143,12 @@ export function createSession({ now, timer, random, uuid, rest }, { load, save, 
     get data() {
       return data;
     },
-    /** Of a former run. @param {SessionData} former */
-    restore(former) {
-      data = former;
-    },
     adopt,
     accept,
     token,
     refresh,
     end,
     schedule,
-    /** Does not refresh any more before a token is needed. */
-    unschedule() {
-      scheduled = false;
-      renewal.clear();
-    },
     async logout() {
       try {
         await rest.request('POST', '/auth/logout', { cookie: data?.refresh === true });

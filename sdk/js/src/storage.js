@@ -10,14 +10,14 @@ import { memoryStore } from './stores/memory.js';
  * The store with a queue: what is written while a transaction runs goes into the next one together. If the store fails, it is
  * replaced by one in memory.
  * @param {Store} store
- * @param {(error: unknown) => void} failed
- * @param {() => Op[]} snapshot returns what has to be in the store now
+ * @param {() => Op[]} saved returns what has to be in the store now
+ * @param {(name: string, data: any) => void} emit
  */
-export function createStorage(store, failed, snapshot) {
+export function createStorage(store, saved, emit) {
   /** @type {Op[]} */
-  let ops = [];
+  const ops = [];
   /** @type {(() => void)[]} */
-  let after = [];
+  const after = [];
   // The batch that collects changes, and the last one of all.
   /** @type {Promise<void> | undefined} */
   let next;
@@ -31,24 +31,21 @@ export function createStorage(store, failed, snapshot) {
       // The disk is full, or the browser forbids storage: go on without.
       store.close().catch(() => {});
       store = memoryStore();
-      await store.write(snapshot());
-      failed(error);
+      await store.write(saved());
+      emit('error', { code: 'store_failed', message: String(error) });
       return work(store);
     }
   }
 
   async function write() {
     next = undefined;
-    const [written, calls] = [ops, after];
-    [ops, after] = [[], []];
+    const written = ops.splice(0);
+    const calls = after.splice(0);
     if (written.length) await attempt((store) => store.write(written));
     for (const fn of calls) fn();
   }
 
   return {
-    get capacity() {
-      return store.capacity;
-    },
     open: () => attempt((store) => store.open()),
     /**
      * Makes the changes in one transaction, then calls `fn`. The calls follow in the order of `commit`.
@@ -67,6 +64,9 @@ export function createStorage(store, failed, snapshot) {
       await last;
       return attempt(work);
     },
-    close: () => store.close(),
+    async close() {
+      await last;
+      await store.close();
+    },
   };
 }

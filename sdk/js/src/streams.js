@@ -22,7 +22,7 @@ const DELIVERED = 1_000;
 const SMALL = 100;
 
 /** The events that are a row of the history, beside messages. */
-const SHOWN = ['pinned', 'members_added', 'members_removed', 'member_changed', 'chat_updated', 'chat_closed'];
+const SHOWN = /^(pinned|members?_\w+|chat_(updated|closed))$/;
 /** What `chat_updated` changes. */
 const PROFILE = ['title', 'description', 'handle', 'settings'];
 
@@ -49,7 +49,7 @@ const PROFILE = ['title', 'description', 'handle', 'settings'];
  * @param {import('./connection.js').Connection} connection
  * @param {(event: Frame) => void} seen gets each `new_message` when it is applied
  */
-export function createStreams({ timer, rest, storage, session, uuid, exclusive, delivered, emit }, connection, seen) {
+export function createStreams({ timer, rest, storage, store: { capacity }, session, uuid, name, shared, delivered, emit }, connection, seen) {
   /** @type {Map<string, Chat>} */
   const chats = new Map();
   // Counts connections: what was asked in a former one is dropped.
@@ -62,7 +62,7 @@ export function createStreams({ timer, rest, storage, session, uuid, exclusive, 
   /** @type {Set<string>} */
   let synced = new Set();
   // Each `sync` without an answer, by request id.
-  /** @type {Map<string, {cursors: Record<string, number>, timeout: import('./types.js').Timer}>} */
+  /** @type {Map<string, {cursors: Record<string, number>, due: import('./types.js').Timer}>} */
   const syncs = new Map();
   // One chat after the other is fetched.
   let fetching = Promise.resolve();
@@ -85,9 +85,9 @@ export function createStreams({ timer, rest, storage, session, uuid, exclusive, 
   /** @param {Record<string, number>} cursors */
   function sync(cursors) {
     const request_id = uuid();
-    const timeout = timer();
-    timeout.set(SYNC, connection.fail);
-    syncs.set(request_id, { cursors, timeout });
+    const due = timer();
+    due.set(SYNC, connection.fail);
+    syncs.set(request_id, { cursors, due });
     for (const id in cursors) synced.add(id);
     connection.send({ type: 'sync', request_id, cursors });
   }
@@ -278,9 +278,8 @@ export function createStreams({ timer, rest, storage, session, uuid, exclusive, 
 
   /** Keeps no more of a chat than the store is meant for. @param {ChatRow} row @param {Op[]} ops */
   function shorten(row, ops) {
-    const { capacity } = storage;
     // Not with every event; and another tab may use what is older.
-    if (!exclusive || row.applied - row.segments[0][0] < capacity * 1.25) return;
+    if ((name && !shared) || row.applied - row.segments[0][0] < capacity * 1.25) return;
     const below = row.applied - capacity + 1;
     row.segments = clipped(row.segments, below);
     ops.push(trim(row.id, below));
@@ -323,7 +322,7 @@ export function createStreams({ timer, rest, storage, session, uuid, exclusive, 
         if (last?.id === id) item.last_message = { ...last, text: '', deleted: true };
       }
     } else if (type === 'reactions') patch(message_seq, { set: { reactions: event.reactions } });
-    else if (SHOWN.includes(type)) {
+    else if (SHOWN.test(type)) {
       ops.push(put('events', event));
       if (at) item.updated_at = at;
       if (member_count >= 0) item.member_count = member_count;
@@ -428,7 +427,7 @@ export function createStreams({ timer, rest, storage, session, uuid, exclusive, 
     closed() {
       generation++;
       isConnected = false;
-      for (const { timeout } of syncs.values()) timeout.clear();
+      for (const { due } of syncs.values()) due.clear();
       syncs.clear();
       fetching = Promise.resolve();
       for (const chat of chats.values()) {
@@ -443,7 +442,7 @@ export function createStreams({ timer, rest, storage, session, uuid, exclusive, 
     /** Takes an `error`. Returns whether it answers a `sync`. @param {Frame} error */
     refused({ request_id, retry_after_ms }) {
       const asked = syncs.get(request_id);
-      asked?.timeout.set(waited(retry_after_ms ?? RETRY), () => {
+      asked?.due.set(waited(retry_after_ms ?? RETRY), () => {
         syncs.delete(request_id);
         sync(asked.cursors);
       });
@@ -452,7 +451,7 @@ export function createStreams({ timer, rest, storage, session, uuid, exclusive, 
 
     /** @param {Frame} frame */
     synced({ request_id, chats: list }) {
-      syncs.get(request_id)?.timeout.clear();
+      syncs.get(request_id)?.due.clear();
       syncs.delete(request_id);
       for (const { chat_id, first_seq, head_seq, complete } of list) {
         const chat = chatOf(chat_id);
@@ -503,9 +502,8 @@ export function createStreams({ timer, rest, storage, session, uuid, exclusive, 
       const item = chat?.row?.item;
       if (!chat || !item) return;
       if (user_id && user_id !== me()) {
-        for (const [name, seq] of [['partner_read_seq', read], ['partner_delivered_seq', delivered]]) {
-          if (seq > (item[name] ?? 0)) change(chat, { [name]: seq });
-        }
+        if (read > (item.partner_read_seq ?? 0)) change(chat, { partner_read_seq: read });
+        if (delivered > (item.partner_delivered_seq ?? 0)) change(chat, { partner_delivered_seq: delivered });
       } else if (read >= (item.read_seq ?? 0)) {
         change(chat, { read_seq: read, marked_unread: false, unread_count: unread_count ?? item.unread_count });
       }

@@ -6,43 +6,37 @@ import { NeonChatError } from './errors.js';
  * @typedef {{id: string, value?: any, error?: any}} Result
  *
  * @typedef {object} Host
- * @property {string | undefined} name of what the tabs share; `undefined`: nothing, this tab is alone
+ * @property {string} [name] of what the tabs share; `undefined`: nothing, this tab is alone
+ * @property {any} shared
  * @property {LockManager | null | undefined} locks
  * @property {typeof BroadcastChannel | null | undefined} channel
  * @property {() => string} uuid
- * @property {() => Promise<void>} lead this tab is the leader from now on
- * @property {(name: string, args: any[]) => Promise<any>} answer does what a tab asks the leader for
- * @property {(kind: string, data: any) => void} heard
  */
 
 /**
  * One of the tabs that share a store is the leader: the one that holds a Web Lock. It has the connection and writes the store. The
  * others call it over a BroadcastChannel. Without Web Locks each tab is its own leader.
- * @param {Host} host
+ * @param {Host} context
+ * @param {() => Promise<void>} lead this tab is the leader from now on
+ * @param {(name: string, args: any[]) => Promise<any>} answer does what a tab asks the leader for
+ * @param {(type: string, data: any) => void} heard
  */
-export function createTabs({ name, locks, channel, uuid, lead, answer, heard }) {
-  const me = uuid();
-  const isShared = name && locks && channel;
+export function createTabs({ name, shared, locks, channel, uuid }, lead, answer, heard) {
   let isLeader = false;
-  // What the leader knows is loaded.
-  let ready = Promise.resolve();
   /** @type {BroadcastChannel | undefined} */
   let bus;
   let ended = new AbortController();
   // Calls without a result.
-  /** @type {Map<string, {name: string, args: any[], resolve: (value: any) => void, reject: (error: any) => void}>} */
+  /** @type {Map<string, {entry: Call, resolve: (value: any) => void, reject: (error: any) => void}>} */
   const calls = new Map();
 
-  /** @param {string} kind @param {any} [data] @param {string} [to] */
-  const post = (kind, data, to) => bus?.postMessage({ kind, data, to, from: me });
-
-  /** @param {string} name @param {any[]} args */
-  const execute = (name, args) => ready.then(() => answer(name, args));
+  /** @param {string} type @param {any} [data] */
+  const post = (type, data) => bus?.postMessage({ type, data });
 
   /** @param {Call} call @param {(result: Result) => void} done */
   function respond({ id, name, args }, done) {
     // What caused an error cannot always be copied to another tab.
-    execute(name, args).then((value) => done({ id, value }), ({ cause, ...error }) => done({ id, error }));
+    answer(name, args).then((value) => done({ id, value }), ({ cause, ...error }) => done({ id, error }));
   }
 
   /** @param {Result} result */
@@ -55,42 +49,37 @@ export function createTabs({ name, locks, channel, uuid, lead, answer, heard }) 
 
   /** Answers what nobody has answered, or asks again. */
   function repeat() {
-    for (const [id, { name, args }] of calls) {
-      if (isLeader) respond({ id, name, args }, settle);
-      else post('call', { id, name, args });
+    for (const { entry } of calls.values()) {
+      if (isLeader) respond(entry, settle);
+      else post('call', entry);
     }
   }
 
   function takeOver() {
     isLeader = true;
-    ready = lead();
-    ready.then(() => post('hello'));
+    const ready = lead().then(() => post('hello'));
     repeat();
+    return ready;
   }
 
   /** @param {any} message */
-  function receive({ kind, data, from, to }) {
-    if (to && to !== me) return;
-    if (kind === 'call') {
-      if (isLeader) respond(data, (result) => post('result', result, from));
-    } else if (kind === 'result') settle(data);
-    else if (kind === 'who') {
-      if (isLeader) ready.then(() => post('hello', undefined, from));
-    } else {
-      if (kind === 'hello') repeat();
-      heard(kind, data);
+  function receive({ type, data }) {
+    if (type === 'call') {
+      if (isLeader) respond(data, (result) => post('result', result));
+    } else if (type === 'result') settle(data);
+    else {
+      if (type === 'hello') repeat();
+      heard(type, data);
     }
   }
 
   return {
-    get isLeader() {
-      return isLeader;
-    },
-    /** Whether no other tab writes the store while this one does. */
-    exclusive: Boolean(isShared || !name),
+    isLeader: () => isLeader,
     post,
+    /** Without other tabs, resolves when what the leader knows is loaded. */
     start() {
-      if (!isShared) return takeOver();
+      if (isLeader || bus) return;
+      if (!shared) return takeOver();
       ended = new AbortController();
       const { signal } = ended;
       bus = new /** @type {any} */ (channel)(`neonchat:${name}`);
@@ -102,7 +91,6 @@ export function createTabs({ name, locks, channel, uuid, lead, answer, heard }) 
         });
       // The request is rejected when `stop` aborts it.
       /** @type {LockManager} */ (locks).request(`neonchat:${name}`, { signal }, hold).catch(() => {});
-      post('who');
     },
     /** Another tab becomes the leader, if there is one. */
     stop() {
@@ -110,7 +98,9 @@ export function createTabs({ name, locks, channel, uuid, lead, answer, heard }) 
       ended.abort();
       bus?.close();
       bus = undefined;
-      for (const id of calls.keys()) settle({ id, error: { code: 'stopped' } });
+    },
+    close() {
+      for (const id of calls.keys()) settle({ id, error: { code: 'closed' } });
     },
     /**
      * Has the leader do something. A call is repeated if the leader changes before it is answered.
@@ -119,11 +109,11 @@ export function createTabs({ name, locks, channel, uuid, lead, answer, heard }) 
      * @returns {Promise<any>}
      */
     call(name, ...args) {
-      if (isLeader) return execute(name, args);
+      if (isLeader) return answer(name, args);
       return new Promise((resolve, reject) => {
-        const id = uuid();
-        calls.set(id, { name, args, resolve, reject });
-        post('call', { id, name, args });
+        const entry = { id: uuid(), name, args };
+        calls.set(entry.id, { entry, resolve, reject });
+        post('call', entry);
       });
     },
   };

@@ -27,7 +27,7 @@
  */
 
 /**
- * `until` and `attempt` belong to `waiting`, `reason` to `signed_out` and, after an error, to `stopped`.
+ * `until` and `attempt` belong to `waiting`, `reason` to `waiting`, `signed_out` and, after an error, `stopped`.
  * @typedef {{state: StateName, until?: number, attempt?: number, reason?: string}} Status
  */
 
@@ -39,9 +39,11 @@
  * @property {number} created milliseconds since 1970, strictly ascending: the order of a chat
  * @property {'pending' | 'failed'} state
  * @property {Frame} frame what is sent
- * @property {(number | undefined)[]} [seqs] of the messages that it changes, as far as they are known
+ * @property {(number | null | undefined)[]} [seqs] of the messages that it changes, as far as they are known
  * @property {string} [code] why it failed
  * @property {string} [reason]
+ * @property {string} [detail] what is wrong, for people
+ * @property {boolean} [retryable]
  */
 
 /**
@@ -96,7 +98,7 @@
  * @typedef {{op: 'put', table: Table, row: any}
  *   | {op: 'delete', table: Table, key: string}
  *   | {op: 'trim', chat_id: string, below: number}
- *   | {op: 'expire', now: number}
+ *   | {op: 'expire', now: number, erase: true}
  *   | Patch} Op
  * @typedef {'chats' | 'events' | 'outbox' | 'kv'} Table
  */
@@ -112,7 +114,7 @@
  * @property {() => Promise<ChatRow[]>} chats
  * @property {(chatId: string, from: number, to: number, limit: number, backwards: boolean) => Promise<EventRow[]>} events the
  *   messages and events with `from <= seq <= to`, ascending, or descending if `backwards`
- * @property {() => Promise<Pending[]>} outbox in the order of `created`
+ * @property {() => Promise<Pending[]>} outbox in any order
  * @property {(ops: Op[]) => Promise<void>} write makes all changes, in order, or none
  * @property {() => Promise<void>} wipe deletes everything
  * @property {() => Promise<void>} close
@@ -144,7 +146,9 @@
 /**
  * What the parts of a client have in common.
  * @typedef {object} Context
- * @property {string} url of the WebSocket
+ * @property {string} url of the API, such as `http://localhost:8080`
+ * @property {string} webSocketUrl
+ * @property {typeof globalThis.fetch} fetch
  * @property {new (url: string, protocols: string[]) => any} webSocket
  * @property {boolean} delivered whether to tell others what this device has received
  * @property {() => number} now
@@ -152,10 +156,12 @@
  * @property {() => number} random
  * @property {() => string} uuid
  * @property {Environment} environment
- * @property {boolean} exclusive whether no other tab writes the store
+ * @property {string} [name] of the store, if other tabs see it
+ * @property {any} shared whether one of the tabs leads: then no other one writes the store
  * @property {import('./rest.js').Rest} rest
  * @property {import('./session.js').Session} session
  * @property {import('./storage.js').Storage} storage
+ * @property {Store} store
  * @property {(name: string, data: any) => void} emit
  *
  * @typedef {object} Timer at most one call is planned

@@ -14,12 +14,14 @@ pub enum Error {
     #[error("{0}")]
     Api(Box<Problem>),
     /// The server refused a message or change, which is not stored. It stays in the outbox as failed.
-    #[error("refused with {code}")]
+    #[error("{code}{}", .detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default())]
     Refused {
         /// One of the codes of the protocol.
         code: String,
         /// More than the code says, for instance why it is forbidden.
         reason: Option<String>,
+        /// What is wrong, for people.
+        detail: Option<String>,
     },
     /// There was no answer.
     #[error("no answer: {0}")]
@@ -65,6 +67,16 @@ impl Error {
             Self::Api(problem) => problem.reason.as_deref(),
             Self::Refused { reason, .. } => reason.as_deref(),
             Self::SignedOut(reason) => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// Returns what is wrong, for people, if the server says it.
+    #[must_use]
+    pub fn detail(&self) -> Option<&str> {
+        match self {
+            Self::Api(problem) => problem.detail.as_deref(),
+            Self::Refused { detail, .. } => detail.as_deref(),
             _ => None,
         }
     }

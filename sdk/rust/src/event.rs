@@ -89,6 +89,9 @@ pub enum Status {
         until: u64,
         /// The number of failures.
         attempt: u32,
+        /// Why: `closed` (the socket was closed), `no_answer` (the server was silent), `handshake` (the API answers, the WebSocket does
+        /// not: is its URL right?), `network` (neither answers), or a code of the API.
+        reason: String,
     },
     /// The computer has no network.
     Offline,

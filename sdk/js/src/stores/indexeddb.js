@@ -1,4 +1,4 @@
-import { patched } from './patch.js';
+import { KEYS, patched } from './patch.js';
 
 /** @template T @param {IDBRequest<T>} request @returns {Promise<T>} */
 const answer = (request) =>
@@ -19,11 +19,9 @@ export function indexedDbStore(name = 'neonchat', { capacity = 20_000 } = {}) {
 
   /** @param {IDBDatabase} db */
   function create(db) {
-    db.createObjectStore('chats', { keyPath: 'id' });
+    for (const [table, keyPath] of Object.entries(KEYS)) db.createObjectStore(table, { keyPath });
     // Rows without `expires` are not in its index.
     db.createObjectStore('events', { keyPath: ['chat_id', 'seq'] }).createIndex('expires', 'expires');
-    db.createObjectStore('outbox', { keyPath: 'request_id' });
-    db.createObjectStore('kv', { keyPath: 'key' });
   }
 
   async function open() {
@@ -37,46 +35,34 @@ export function indexedDbStore(name = 'neonchat', { capacity = 20_000 } = {}) {
   /** @param {string} table */
   const read = (table) => db.transaction(table).objectStore(table);
 
+  /** @param {IDBRequest<IDBCursorWithValue | null>} request @param {(cursor: IDBCursorWithValue) => any} work until it returns false */
+  async function each(request, work) {
+    for (let cursor; (cursor = await answer(request)) && work(cursor) !== false; ) cursor.continue();
+  }
+
   /** @param {IDBTransaction} transaction @param {import('../types.js').Op[]} ops */
-  function apply(transaction, ops) {
+  async function apply(transaction, ops) {
     const events = transaction.objectStore('events');
-    for (const [n, op] of ops.entries()) {
-      if (op.op === 'patch') {
-        const request = events.get([op.chat_id, op.seq]);
-        request.onsuccess = () => {
-          if (request.result) events.put(patched(request.result, op));
-          // Another change of the same message has to find this one.
-          apply(transaction, ops.slice(n + 1));
-        };
-        return;
-      }
+    for (const op of ops) {
       if (op.op === 'put') transaction.objectStore(op.table).put(op.row);
       else if (op.op === 'delete') transaction.objectStore(op.table).delete(op.key);
       // [chat_id] sorts before every [chat_id, seq].
       else if (op.op === 'trim') events.delete(IDBKeyRange.bound([op.chat_id], [op.chat_id, op.below], false, true));
       else {
-        const request = events.index('expires').openCursor(IDBKeyRange.upperBound(op.now));
-        request.onsuccess = () => {
-          const cursor = request.result;
-          cursor?.update(patched(cursor.value, { erase: true }));
-          cursor?.continue();
-        };
+        const found = op.op === 'patch' ? events.openCursor(IDBKeyRange.only([op.chat_id, op.seq])) : events.index('expires').openCursor(IDBKeyRange.upperBound(op.now));
+        await each(found, (cursor) => cursor.update(patched(cursor.value, op)));
       }
     }
   }
 
-  /** @param {(transaction: IDBTransaction) => void} work @returns {Promise<void>} */
+  /** @param {(transaction: IDBTransaction) => Promise<void>} work @returns {Promise<void>} */
   const change = (work) =>
     new Promise((resolve, reject) => {
       const transaction = db.transaction([...db.objectStoreNames], 'readwrite');
       transaction.oncomplete = () => resolve();
       transaction.onabort = () => reject(transaction.error);
-      try {
-        work(transaction);
-      } catch (error) {
-        reject(error);
-        transaction.abort();
-      }
+      // The second one: it was aborted already.
+      work(transaction).catch((error) => (reject(error), transaction.abort())).catch(reject);
     });
 
   return {
@@ -85,23 +71,17 @@ export function indexedDbStore(name = 'neonchat', { capacity = 20_000 } = {}) {
     open,
     get: async (key) => (await answer(read('kv').get(key)))?.value,
     chats: () => answer(read('chats').getAll()),
-    events: (chatId, from, to, limit, backwards) =>
-      new Promise((resolve, reject) => {
-        /** @type {import('../types.js').EventRow[]} */
-        const rows = [];
-        const request = read('events').openCursor(IDBKeyRange.bound([chatId, from], [chatId, to]), backwards ? 'prev' : 'next');
-        request.onerror = () => reject(request.error);
-        request.onsuccess = () => {
-          const cursor = request.result;
-          if (cursor) rows.push(cursor.value);
-          if (cursor && rows.length < limit) cursor.continue();
-          else resolve(rows);
-        };
-      }),
-    outbox: async () => (await answer(read('outbox').getAll())).sort((a, b) => a.created - b.created),
+    async events(chatId, from, to, limit, backwards) {
+      /** @type {import('../types.js').EventRow[]} */
+      const rows = [];
+      const found = read('events').openCursor(IDBKeyRange.bound([chatId, from], [chatId, to]), backwards ? 'prev' : 'next');
+      await each(found, (cursor) => rows.push(cursor.value) < limit);
+      return rows;
+    },
+    outbox: () => answer(read('outbox').getAll()),
     write: (ops) => change((transaction) => apply(transaction, ops)),
     wipe: () =>
-      change((transaction) => {
+      change(async (transaction) => {
         for (const table of db.objectStoreNames) transaction.objectStore(table).clear();
       }),
     close: async () => db?.close(),

@@ -1,6 +1,4 @@
-import { patched } from './patch.js';
-
-const KEYS = /** @type {Record<string, string>} */ ({ chats: 'id', outbox: 'request_id', kv: 'key' });
+import { KEYS, patched } from './patch.js';
 
 /**
  * A store that ends with the page or process. It keeps the newest `capacity` events of a chat.
@@ -9,32 +7,25 @@ const KEYS = /** @type {Record<string, string>} */ ({ chats: 'id', outbox: 'requ
  */
 export function memoryStore({ capacity = 2000 } = {}) {
   /** @type {Record<string, Map<string, any>>} */
-  const tables = { chats: new Map(), outbox: new Map(), kv: new Map() };
-  /** @type {Map<string, Map<number, import('../types.js').EventRow>>} */
-  const events = new Map();
-  const of = (/** @type {string} */ id) => {
-    let rows = events.get(id);
-    if (!rows) events.set(id, (rows = new Map()));
-    return rows;
-  };
+  const tables = { chats: new Map(), outbox: new Map(), kv: new Map(), events: new Map() };
+  const { events } = tables;
+  /** @type {(id: string) => Map<number, import('../types.js').EventRow>} */
+  const of = (id) => events.get(id) ?? new Map();
 
   /** @param {import('../types.js').Op} op */
   function apply(op) {
     if (op.op === 'put') {
-      if (op.table === 'events') of(op.row.chat_id).set(op.row.seq, op.row);
+      if (op.table === 'events') events.set(op.row.chat_id, of(op.row.chat_id).set(op.row.seq, op.row));
       else tables[op.table].set(op.row[KEYS[op.table]], op.row);
     } else if (op.op === 'delete') tables[op.table].delete(op.key);
     else if (op.op === 'trim') {
       const rows = of(op.chat_id);
       for (const seq of rows.keys()) if (seq < op.below) rows.delete(seq);
-    } else if (op.op === 'expire') {
-      for (const rows of events.values()) {
-        for (const [seq, row] of rows) if (row.expires && row.expires <= op.now) rows.set(seq, patched(row, { erase: true }));
-      }
     } else {
-      const rows = of(op.chat_id);
-      const row = rows.get(op.seq);
-      if (row) rows.set(op.seq, patched(row, op));
+      const isExpiry = op.op === 'expire';
+      for (const rows of isExpiry ? events.values() : [of(op.chat_id)]) {
+        for (const [seq, row] of rows) if (isExpiry ? /** @type {any} */ (row.expires) <= op.now : seq === op.seq) rows.set(seq, patched(row, op));
+      }
     }
   }
 
@@ -47,11 +38,10 @@ export function memoryStore({ capacity = 2000 } = {}) {
       const rows = [...of(chatId).values()].filter(({ seq }) => seq >= from && seq <= to).sort((a, b) => a.seq - b.seq);
       return (backwards ? rows.reverse() : rows).slice(0, limit);
     },
-    outbox: async () => [...tables.outbox.values()].sort((a, b) => a.created - b.created),
+    outbox: async () => [...tables.outbox.values()],
     write: async (ops) => ops.forEach(apply),
     wipe: async () => {
       for (const table of Object.values(tables)) table.clear();
-      events.clear();
     },
     close: async () => {},
   };

@@ -1,3 +1,6 @@
+/** The keys of the tables. That of `events` is `[chat_id, seq]`. @type {Record<string, string>} */
+export const KEYS = { chats: 'id', outbox: 'request_id', kv: 'key' };
+
 /** Members of a message that a deletion keeps. */
 const KEPT = ['id', 'chat_id', 'sender_id', 'created_at', 'updated_at', 'seq', 'request_id'];
 

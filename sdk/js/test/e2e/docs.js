@@ -9,7 +9,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { Services, until } from '../support/services.js';
+import WebSocket from 'ws';
+import { NeonChat } from '../../src/index.js';
+import { Services, register, until } from '../support/services.js';
 import { launch } from '../support/page.js';
 
 const sdk = fileURLToPath(new URL('../..', import.meta.url));
@@ -87,6 +89,41 @@ describe('docs/CLIENTS.md', { concurrency: false }, () => {
     const bot = start('bot.mjs');
     await until('the bot is live', () => bot.text === outputs.get('bot.mjs'));
     assert.equal(await run('ask.mjs'), outputs.get('ask.mjs'));
+    const ended = once(bot.child, 'exit');
+    bot.child.kill('SIGTERM');
+    assert.deepEqual(await ended, [0, null], 'the process ends after `close`');
+  });
+
+  it('the bot answers each question once, also while it is killed again and again', async () => {
+    const alice = new NeonChat({ url: services.url, webSocketUrl: services.webSocketUrl, webSocket: WebSocket });
+    await alice.login(await register(services));
+    const [{ id: partner_id }] = (await alice.rest.get('/users', { q: 'bob' })).users.filter(({ username }) => username === 'bob');
+    const { id: chat } = await alice.rest.post('/chats', { partner_id });
+    alice.start();
+    const questions = [];
+    for (let round = 0; round < 5; round++) {
+      const ask = async (n) => {
+        const { message_id } = await alice.send(chat, { text: `${round}.${n}?` }).done;
+        questions.push(message_id);
+      };
+      // While it is off.
+      for (let n = 0; n < 3; n++) await ask(n);
+      const bot = start('bot.mjs');
+      await until('the bot is live', () => bot.text.includes('live'));
+      for (let n = 3; n < 6; n++) await ask(n);
+      const ended = once(bot.child, 'exit');
+      bot.child.kill('SIGKILL');
+      await ended;
+    }
+    start('bot.mjs');
+    const answers = async () => (await alice.rest.get('/chats/{id}/messages', { id: chat, limit: 100 })).messages.filter(({ reply_to }) => questions.includes(reply_to?.id));
+    await until('each question has an answer', async () => (await answers()).length >= questions.length);
+    assert.deepEqual((await answers()).map(({ reply_to }) => reply_to.id).sort(), questions.sort());
+    await alice.close();
+  });
+
+  it('registers, and signs in again', async () => {
+    for (let n = 0; n < 2; n++) assert.equal(await run('register.mjs'), outputs.get('register.mjs'));
   });
 
   it('the page', async () => {
@@ -136,7 +173,7 @@ describe('docs/CLIENTS.md', { concurrency: false }, () => {
   });
 
   it('every program was run', () => {
-    assert.deepEqual([...files.keys()], ['accounts.sh', 'error.sh', 'bot.mjs', 'ask.mjs', 'index.html', 'plain.mjs']);
-    assert.deepEqual([...outputs.keys()], ['error.sh', 'bot.mjs', 'ask.mjs']);
+    assert.deepEqual([...files.keys()], ['accounts.sh', 'error.sh', 'bot.mjs', 'register.mjs', 'ask.mjs', 'index.html', 'plain.mjs']);
+    assert.deepEqual([...outputs.keys()], ['error.sh', 'bot.mjs', 'register.mjs', 'ask.mjs']);
   });
 });

@@ -1,7 +1,10 @@
 // The client in Node.js against the real services.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import WebSocket from 'ws';
 import { NeonChat, memoryStore } from '../../src/index.js';
 import { Services, event, register, state, until } from '../support/services.js';
@@ -140,7 +143,8 @@ describe('the real services', { concurrency: false }, () => {
     assert.equal((await removed).reason, 'kicked');
     assert.equal(member.client.chats.get(chat), undefined);
     await assert.rejects(member.client.send(chat, { text: 'too late' }).done, { code: 'not_found' });
-    assert.equal(member.client.outbox.list(chat)[0].state, 'failed');
+    const [{ state: failed, detail }] = member.client.outbox.list(chat);
+    assert.deepEqual([failed, typeof detail], ['failed', 'string']);
   });
 
   it('sends each message once, in order, while chat-service is killed in the middle', async () => {
@@ -296,6 +300,33 @@ describe('the real services', { concurrency: false }, () => {
     one.start();
     assert.equal((await error).close_code, 4003);
     assert.equal(one.state, 'stopped');
+  });
+
+  for (const calls of ['stop', 'close', 'stop start stop', 'stop start close', 'start stop close']) {
+    it(`a process ends after ${calls}, called while it is live`, async () => {
+      const { username, password } = await register(services);
+      const path = fileURLToPath(new URL('../support/program.js', import.meta.url));
+      const child = spawn(process.execPath, [path, services.url, services.webSocketUrl, username, password, ...calls.split(' ')], { stdio: ['ignore', 'pipe', 'inherit'] });
+      let text = '';
+      child.stdout.on('data', (data) => (text += data));
+      const kill = setTimeout(() => child.kill('SIGKILL'), 20_000);
+      const [code] = await once(child, 'close');
+      clearTimeout(kill);
+      assert.deepEqual([code, text], [0, 'stopped\n']);
+    });
+  }
+
+  it('says why it waits: the WebSocket cannot be reached, or nothing can', async () => {
+    const { client: alice } = await user();
+    const one = client({ session: alice.session, webSocketUrl: 'ws://127.0.0.1:9/ws' });
+    const waiting = event(one, 'state', ({ state }) => state === 'waiting');
+    one.start();
+    assert.equal((await waiting).reason, 'handshake');
+    const other = client({ url: 'http://127.0.0.1:9', session: alice.session });
+    const away = event(other, 'state', ({ state }) => state === 'waiting');
+    other.start();
+    assert.equal((await away).reason, 'network');
+    await Promise.all([one.stop(), other.stop()]);
   });
 
   it('iterates over all events', async () => {

@@ -98,7 +98,7 @@ class Runner {
     const own = this.store;
     for (const name of EMITTED) client.on(name, (data) => events.push({ event: name, data }));
     const outbox = [];
-    client.on('outbox', ({ type, entry }) => type !== 'added' && outbox.push({ type, request_id: entry.request_id, ...(entry.code && { code: entry.code }) }));
+    client.on('outbox', ({ type, entry }) => type !== 'added' && outbox.push({ type, request_id: entry.request_id, code: entry.code, detail: entry.detail }));
     this.tabs.set(tab, { client, environment, events, outbox, own });
   }
 
@@ -141,7 +141,7 @@ class Runner {
       const answer = target ? target() : client[call](...args);
       this.result = undefined;
       const promise = call === 'login' || call === 'logout' || target ? answer : answer?.done;
-      promise?.then((value) => (this.result = value), (error) => (this.result = { code: error.code, reason: error.reason }));
+      promise?.then((value) => (this.result = value), (error) => (this.result = { code: error.code, reason: error.reason, detail: error.detail }));
     } else if ('socket' in action) {
       if (action.socket === 'open') await this.openSocket();
       else {
@@ -248,7 +248,7 @@ class Runner {
     for (const [chat, rows] of Object.entries(events ?? {})) {
       this.match(await store.events(this.resolve(chat), 0, Infinity, Infinity, false), rows, `store.events.${chat}`);
     }
-    if (outbox) this.match((await store.outbox()).map(({ request_id }) => request_id), outbox, 'store.outbox');
+    if (outbox) this.match((await store.outbox()).sort((a, b) => a.created - b.created).map(({ request_id }) => request_id), outbox, 'store.outbox');
     if (session !== undefined) this.match(await store.get('session'), session, 'store.session');
   }
 }

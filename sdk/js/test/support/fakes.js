@@ -27,6 +27,11 @@ export class FakeClock {
     this.#timers.delete(id);
   };
 
+  /** How many timers wait. */
+  get pending() {
+    return this.#timers.size;
+  }
+
   /** Lets time pass, and timers fire in order. */
   async advance(ms) {
     const end = this.#elapsed + ms;

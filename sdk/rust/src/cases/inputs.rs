@@ -93,6 +93,7 @@ impl Runner {
             }
             _ => return self.act_other_call(name, args),
         };
+        self.sends.insert(self.calls + 1);
         self.call(Call::Send(Box::new(pending.expect("small enough"))));
     }
 

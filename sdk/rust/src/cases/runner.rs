@@ -44,6 +44,8 @@ pub(super) struct Runner {
     pub(super) calls: u64,
     /// The calls whose result is looked at.
     pub(super) results: HashSet<u64>,
+    /// The calls that send something.
+    pub(super) sends: HashSet<u64>,
     pub(super) result: Value,
     pub(super) events: Vec<Value>,
     pub(super) outbox: Vec<Value>,
@@ -65,6 +67,7 @@ impl Runner {
             random,
             calls: 0,
             results: HashSet::new(),
+            sends: HashSet::new(),
             result: Value::Null,
             events: Vec::new(),
             outbox: Vec::new(),
@@ -151,14 +154,19 @@ impl Runner {
             }
             Effect::Event(event) => self.told(&event),
             Effect::Reply(call, result) => {
-                if self.results.remove(&call) {
+                // Of a message that is taken, the answer of the server is looked at.
+                if self.sends.remove(&call) {
+                    if let Err(error) = result {
+                        self.result = error_of(&error);
+                    }
+                } else if self.results.remove(&call) {
                     self.result = match result {
                         Ok(Reply::Done) => Value::Null,
                         Ok(Reply::Flag(flag)) => flag.into(),
                         Ok(Reply::Json(value)) => value,
                         Ok(Reply::Page(page)) => serde_json::to_value(page).expect("page"),
                         Ok(Reply::Segments(segments)) => json!(segments),
-                        Err(error) => json!({ "code": error.code(), "reason": error.reason() }),
+                        Err(error) => error_of(&error),
                     };
                 }
             }
@@ -171,11 +179,13 @@ impl Runner {
             match (&outbox.ack, outbox.kind) {
                 (_, OutboxKind::Added) => return,
                 (Some(ack), _) => self.result = serde_json::to_value(ack).expect("ack"),
-                (None, OutboxKind::Failed) => self.result = json!({ "code": entry.code, "reason": entry.reason }),
+                (None, OutboxKind::Failed) => {
+                    self.result = json!({ "code": entry.code, "reason": entry.reason, "detail": entry.detail });
+                }
                 (None, _) => self.result = json!({ "code": "cancelled" }),
             }
-            let code = entry.code.as_ref();
-            self.outbox.push(json!({ "type": outbox.kind, "request_id": entry.request_id, "code": code }));
+            let (id, code, detail) = (&entry.request_id, &entry.code, &entry.detail);
+            self.outbox.push(json!({ "type": outbox.kind, "request_id": id, "code": code, "detail": detail }));
         }
         let event = serde_json::to_value(event).expect("event");
         if TOLD.contains(&event["event"].as_str().expect("name of the event")) {
@@ -209,6 +219,10 @@ impl Runner {
             json!({ "type": "new_message", "chat_id": message["chat_id"], "seq": message["seq"], "message": message });
         self.frame(&frame);
     }
+}
+
+fn error_of(error: &crate::Error) -> Value {
+    json!({ "code": error.code(), "reason": error.reason(), "detail": error.detail() })
 }
 
 fn core(given: &Value, time: Time, saved: Saved, random: &Arc<Mutex<f64>>) -> Core {

@@ -151,5 +151,5 @@ fn pending(
         return Err(Error::TooLarge);
     }
     let state = PendingState::Pending;
-    Ok(Pending { request_id, chat_id, created: 0, state, frame, seqs, code: None, reason: None })
+    Ok(Pending { request_id, chat_id, created: 0, state, frame, seqs, code: None, reason: None, detail: None })
 }

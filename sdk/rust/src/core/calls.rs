@@ -27,7 +27,10 @@ impl Core {
             }
             Call::Start => self.start(),
             Call::Stop => self.stop(),
-            Call::Send(entry) => self.add_pending(*entry),
+            Call::Send(entry) => {
+                let added = self.add_pending(*entry);
+                return self.reply(id, added.map(|()| Reply::Done));
+            }
             Call::Read(chat, seq) => self.read(chat, seq),
             Call::Typing(chat, on) => self.typing(chat, on),
             Call::Presence(status) => self.presence(status),

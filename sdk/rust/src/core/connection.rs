@@ -159,7 +159,7 @@ impl Core {
         if let Error::SignedOut(reason) = error {
             self.stop_connection(Status::SignedOut { reason: reason.clone() });
         } else {
-            self.pause(error.retry_after_ms());
+            self.pause(error.code(), error.retry_after_ms());
         }
     }
 
@@ -211,7 +211,7 @@ impl Core {
     pub(super) fn probed(&mut self, attempt: u64, token: &str, result: Result<Value, Error>) {
         match result {
             _ if !self.connection.is_mine(attempt) => {}
-            Ok(_) => self.pause(None),
+            Ok(_) => self.pause("handshake", None),
             Err(error) if error.status() == Some(401) => {
                 let reason = if error.code() == "token_expired" { "token_expired" } else { "unauthorized" };
                 self.token_refused(reason, token);
@@ -233,7 +233,7 @@ impl Core {
                     Failure { code: "closed".to_owned(), message, close_code: Some(code), ..Failure::default() };
                 self.emit(Event::Error(failure));
             }
-            _ => self.pause(None),
+            _ => self.pause("closed", None),
         }
     }
 
@@ -251,7 +251,7 @@ impl Core {
     // --- pauses ---
 
     /// Waits, then connects.
-    fn pause(&mut self, at_least: Option<u64>) {
+    fn pause(&mut self, reason: &str, at_least: Option<u64>) {
         if !self.connection.is_online {
             return self.set_status(Status::Offline);
         }
@@ -260,6 +260,7 @@ impl Core {
         self.set_status(Status::Waiting {
             until: self.time.wall.saturating_add(wait),
             attempt: self.connection.failures,
+            reason: reason.to_owned(),
         });
         self.set_timer(Timer::Wait, wait);
     }
@@ -279,10 +280,13 @@ impl Core {
 
     /// Closes a connection that does not answer, and connects again.
     pub(super) fn fail(&mut self) {
-        if !matches!(self.connection.socket, Socket::None) {
-            self.drop_socket(Some(4000));
-            self.pause(None);
-        }
+        let reason = match self.connection.socket {
+            Socket::None => return,
+            Socket::Opening(_) => "handshake",
+            Socket::Open(_) => "no_answer",
+        };
+        self.drop_socket(Some(4000));
+        self.pause(reason, None);
     }
 
     pub(super) fn send(&mut self, frame: &Value) {

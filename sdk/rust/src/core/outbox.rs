@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::{Core, Timer};
 use crate::{
-    Ack, ChatId, Event, Frame, OutboxEvent, OutboxKind, RequestId,
+    Ack, ChatId, Error, Event, Frame, OutboxEvent, OutboxKind, RequestId,
     frame::Object,
     model::typed,
     store::{Op, Pending, PendingState},
@@ -103,10 +103,18 @@ impl Core {
     }
 
     /// Adds something to send, unless it is there already and has not failed.
-    pub(super) fn add_pending(&mut self, entry: Pending) {
-        let is_there = |row: &Pending| row.state == PendingState::Pending;
-        if !self.outbox.rows.get(&entry.request_id).is_some_and(is_there) {
-            self.enqueue(entry);
+    pub(super) fn add_pending(&mut self, entry: Pending) -> Result<(), Error> {
+        match self.outbox.rows.get(&entry.request_id) {
+            Some(row) if row.state == PendingState::Pending && row.frame == entry.frame => Ok(()),
+            Some(row) if row.state == PendingState::Pending => Err(Error::Refused {
+                code: "idempotency_mismatch".to_owned(),
+                reason: None,
+                detail: Some("something else with this request ID is pending".to_owned()),
+            }),
+            _ => {
+                self.enqueue(entry);
+                Ok(())
+            }
         }
     }
 
@@ -189,7 +197,8 @@ impl Core {
             self.leave(&row);
             let text = |name: &str| error.text(name).map(str::to_owned);
             let code = Some(text("code").unwrap_or_else(|| "unknown".to_owned()));
-            let failed = Pending { state: PendingState::Failed, code, reason: text("reason"), ..row };
+            let failed =
+                Pending { state: PendingState::Failed, code, reason: text("reason"), detail: text("message"), ..row };
             self.outbox.rows.insert(request, failed.clone());
             self.write(Op::Pending { row: failed.clone() });
             self.tell_outbox(OutboxKind::Failed, failed, None);
@@ -202,7 +211,7 @@ impl Core {
     pub(super) fn retry(&mut self, request: RequestId) -> bool {
         let row = self.outbox.rows.get(&request).filter(|row| row.state == PendingState::Failed).cloned();
         let Some(row) = row else { return false };
-        self.enqueue(Pending { code: None, reason: None, ..row });
+        self.enqueue(Pending { code: None, reason: None, detail: None, ..row });
         true
     }
 

@@ -272,7 +272,7 @@ impl Driver {
             (OutboxKind::Done, Some(ack)) => Ok(ack.clone()),
             (OutboxKind::Failed, _) => {
                 let code = entry.code.clone().unwrap_or_default();
-                Err(Error::Refused { code, reason: entry.reason.clone() })
+                Err(Error::Refused { code, reason: entry.reason.clone(), detail: entry.detail.clone() })
             }
             _ => Err(Error::Cancelled),
         };

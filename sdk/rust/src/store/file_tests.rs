@@ -28,7 +28,19 @@ fn pending(n: u128) -> Op {
     let (chat_id, created) = (chat(1), n.try_into().expect("small"));
     let frame = Frame::default();
     let state = PendingState::Pending;
-    Op::Pending { row: Pending { request_id, chat_id, created, state, frame, seqs: vec![], code: None, reason: None } }
+    Op::Pending {
+        row: Pending {
+            request_id,
+            chat_id,
+            created,
+            state,
+            frame,
+            seqs: vec![],
+            code: None,
+            reason: None,
+            detail: None,
+        },
+    }
 }
 
 /// Everything that a store has.

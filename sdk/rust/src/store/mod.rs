@@ -161,6 +161,9 @@ pub struct Pending {
     /// More than the code says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What is wrong, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
 }
 
 /// Whether something in the outbox waits, or has failed.

@@ -1,0 +1,241 @@
+// Start, stop, close, and calls that are wrong.
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { NeonChat, memoryStore } from '../src/index.js';
+import { chatId, item, live, setup } from './support/client.js';
+import { FakeLocks, FakeNetwork, fakeChannel, settled } from './support/fakes.js';
+
+/** Collects the states that a client tells. */
+function states(client) {
+  const seen = [];
+  client.on('state', ({ state }) => seen.push(state));
+  return seen;
+}
+
+const frame = (network, content) => network.socket.onmessage({ data: JSON.stringify(content) });
+
+describe('start and stop', () => {
+  for (const [calls, state] of [
+    ['start stop', 'stopped'],
+    ['start stop start', 'connecting'],
+    ['start stop start stop', 'stopped'],
+    ['stop start', 'connecting'],
+    ['start start stop', 'stopped'],
+  ]) {
+    it(`${calls}: the last call wins, and nothing is left over`, async () => {
+      const { client, network, clock } = setup();
+      for (const call of calls.split(' ')) client[call]();
+      await settled();
+      await settled();
+      assert.equal(client.state, state);
+      let { opened, closed } = network.take();
+      assert.equal(opened.length - closed.length, state === 'stopped' ? 0 : 1);
+      if (state === 'stopped') {
+        client.start();
+        await settled();
+        assert.equal(client.state, 'connecting', 'it can be started again');
+      }
+      await client.stop();
+      ({ opened, closed } = network.take());
+      assert.equal(network.sockets.length, 0);
+      assert.equal(clock.pending, 0, 'timers are left');
+    });
+  }
+
+  it('stop and start without a pause, while it is live: one connection, no timers are left', async () => {
+    const setup_ = setup();
+    const { client, network, clock } = setup_;
+    await live(setup_);
+    client.stop();
+    client.start();
+    await settled();
+    await settled();
+    const { opened, closed } = network.take();
+    assert.deepEqual([opened.length, closed, network.sockets.length, client.state], [1, [1000], 1, 'connecting']);
+    await client.stop();
+    assert.deepEqual([network.sockets.length, clock.pending], [0, 0]);
+  });
+
+  it('tells each state once: start, stop, close', async () => {
+    const setup_ = setup();
+    const seen = states(setup_.client);
+    await live(setup_);
+    await setup_.client.stop();
+    await setup_.client.stop();
+    await setup_.client.close();
+    assert.deepEqual(seen, ['connecting', 'syncing', 'live', 'stopped']);
+  });
+
+  it('a login leads from signed_out to connecting, and from live to connecting', async () => {
+    const setup_ = setup({ session: undefined });
+    const { client, network } = setup_;
+    const seen = states(client);
+    client.start();
+    await settled();
+    const answer = { token: 'a', expires_in: 1e6, refresh_token: 'r', user: { id: chatId(1), username: 'me' } };
+    await client.accept(answer);
+    network.socket.onopen();
+    await settled();
+    assert.deepEqual(seen, ['signed_out', 'connecting', 'syncing']);
+    await client.accept({ ...answer, user: { id: chatId(2), username: 'other' } });
+    assert.deepEqual(seen.slice(3), ['connecting']);
+    await client.stop();
+  });
+
+  it('a tab that follows tells each state once', async () => {
+    const [locks, channel, network] = [new FakeLocks(), fakeChannel(), new FakeNetwork()];
+    const store = Object.assign(memoryStore(), { shared: 'test' });
+    const [leader, follower] = [0, 1].map(() => setup({ locks, channel, network, store }));
+    await live(leader);
+    const seen = states(follower.client);
+    follower.client.start();
+    await settled();
+    await follower.client.stop();
+    await follower.client.close();
+    assert.deepEqual(seen, ['live', 'stopped']);
+    const others = states(leader.client);
+    await leader.client.stop();
+    assert.deepEqual(others, ['stopped']);
+  });
+
+  it('signing out while it is stopped does not change the state', async () => {
+    const { client, network } = setup();
+    const seen = states(client);
+    const out = client.logout();
+    await settled();
+    network.answer({ status: 204 });
+    await out;
+    assert.deepEqual([seen, client.session, client.state], [[], null, 'stopped']);
+  });
+});
+
+describe('close', () => {
+  it('start and send fail with `closed`, and so do calls', async () => {
+    const { client } = setup();
+    await client.open();
+    await client.close();
+    await client.close();
+    assert.throws(() => client.start(), { code: 'closed' });
+    assert.throws(() => client.send(chatId(1), { text: 'x' }), { code: 'closed' });
+    await assert.rejects(client.open(), { code: 'closed' });
+    await assert.rejects(client.timeline(chatId(1)).page(), { code: 'closed' });
+    await assert.rejects(client.outbox.cancel('x'), { code: 'closed' });
+    client.read(chatId(1), 1);
+    await settled();
+  });
+
+  it('what waits for an answer ends with `closed`; it stays in the store', async () => {
+    const setup_ = setup({ items: [item(1)] });
+    await live(setup_);
+    const { done, stored, request_id } = setup_.client.send(chatId(1), { text: 'x' });
+    await stored;
+    await setup_.client.close();
+    await assert.rejects(done, { code: 'closed' });
+    assert.equal((await setup_.store.outbox())[0].request_id, request_id);
+  });
+});
+
+describe('sending', () => {
+  it('the same content with the same request_id is one message, and both sendings learn of it', async () => {
+    const setup_ = setup({ items: [item(1, { last_seq: 0 })] });
+    const { client, network } = setup_;
+    await live(setup_);
+    const request_id = chatId(77);
+    const sendings = [1, 2].map(() => client.send(chatId(1), { text: 'x', request_id }));
+    await settled();
+    assert.equal(network.take().sent.length, 1);
+    const other = client.send(chatId(1), { text: 'y', request_id });
+    await assert.rejects(other.stored, { code: 'idempotency_mismatch' });
+    await assert.rejects(other.done, { code: 'idempotency_mismatch' });
+    frame(network, { type: 'message_sent', request_id, message_id: chatId(5), chat_id: chatId(1), seq: 1, created_at: '2026-01-02T03:04:05Z' });
+    assert.deepEqual((await Promise.all(sendings.map(({ done }) => done))).map(({ seq }) => seq), [1, 1]);
+    await client.stop();
+  });
+
+  it('a refusal has the text of the server, and the entry of the outbox too', async () => {
+    const setup_ = setup({ items: [item(1)] });
+    const { client, network } = setup_;
+    await live(setup_);
+    const { done, request_id } = client.send(chatId(1), { text: '' });
+    await settled();
+    frame(network, { type: 'error', request_id, code: 'validation_failed', message: 'text: must not be empty', retryable: false });
+    const error = await done.catch((error) => error);
+    assert.equal(error.message, 'validation_failed: text: must not be empty');
+    const { code, detail, retryable } = client.outbox.list()[0];
+    assert.deepEqual({ code, detail, retryable }, { code: 'validation_failed', detail: 'text: must not be empty', retryable: false });
+    assert.deepEqual([error.code, error.detail, error.retryable, error.request_id], [code, detail, false, request_id]);
+    await client.stop();
+  });
+
+  it('edit, delete and react take what `done` resolves with', async () => {
+    const setup_ = setup({ items: [1, 2, 3].map((n) => item(n)) });
+    const { client, network } = setup_;
+    await live(setup_);
+    const ack = { request_id: chatId(8), chat_id: chatId(1), message_id: chatId(5), seq: 1 };
+    client.edit(chatId(1), ack, { text: 'y' });
+    client.delete(chatId(2), [ack]);
+    client.react(chatId(3), ack, '👍');
+    await settled();
+    assert.deepEqual(network.take().sent.map(({ message_id, message_ids }) => message_id ?? message_ids[0]), [chatId(5), chatId(5), chatId(5)]);
+    assert.deepEqual(client.outbox.list()[0].seqs, [1]);
+    await client.stop();
+  });
+
+  it('a call with the wrong arguments throws at once', () => {
+    const { client } = setup();
+    assert.throws(() => client.send(item(1), { text: 'x' }), /TypeError: no valid chat id/);
+    assert.throws(() => client.send(chatId(1), 'x'), TypeError);
+    assert.throws(() => client.send(chatId(1)), TypeError);
+    assert.throws(() => client.edit(chatId(1), 'x', { text: 'y' }), /no valid message id/);
+    assert.throws(() => client.react(item(1), { id: 'x' }, '👍'), TypeError);
+    assert.deepEqual(client.outbox.list(), []);
+  });
+});
+
+describe('errors', () => {
+  it('the constructor says what is missing', () => {
+    const options = { url: 'http://chat.test', webSocket: class {} };
+    assert.throws(() => new NeonChat(), /TypeError: no valid url/);
+    assert.throws(() => new NeonChat({ ...options, url: undefined }), /no valid url/);
+    assert.throws(() => new NeonChat({ ...options, webSocket: undefined }), /no valid webSocket/);
+    for (const store of ['neonchat', {}, null]) assert.throws(() => new NeonChat({ ...options, store }), /no valid store/);
+  });
+
+  it('an error of the API has its text', async () => {
+    const { client, network } = setup();
+    const one = client.rest.get('/unread');
+    await settled();
+    network.answer({ status: 404, body: { code: 'not_found', detail: 'There is no such chat' } });
+    const { message, detail, status } = await one.catch((error) => error);
+    assert.deepEqual([message, detail, status], ['not_found: There is no such chat', 'There is no such chat', 404]);
+  });
+
+  it('an asynchronous listener that rejects is logged', async () => {
+    const errors = [];
+    const setup_ = setup({ items: [item(1)], log: { error: (error) => errors.push(error.message) } });
+    const { client, network } = setup_;
+    await live(setup_);
+    client.on('typing', async () => {
+      throw new Error('one');
+    });
+    client.timeline(chatId(1)).subscribe(async () => {
+      throw new Error('two');
+    });
+    frame(network, { type: 'typing', chat_id: chatId(1), user_id: chatId(2), is_typing: true });
+    await settled();
+    assert.deepEqual(errors.sort(), ['one', 'two']);
+    await client.stop();
+  });
+
+  it('a URL may end with /api/v1', async () => {
+    for (const end of ['/api/v1', '/api/v1/', '//', '']) {
+      const { client, network } = setup({ url: `http://chat.test:8080${end}` });
+      client.start();
+      client.rest.get('/unread');
+      await settled();
+      const { opened, requests } = network.take();
+      assert.deepEqual([opened[0].url, requests[0].path], ['ws://chat.test:8082/ws', '/unread']);
+      await client.stop();
+    }
+  });
+});
