@@ -101,23 +101,33 @@ describe('docs/CLIENTS.md', { concurrency: false }, () => {
     const { id: chat } = await alice.rest.post('/chats', { partner_id });
     alice.start();
     const questions = [];
-    for (let round = 0; round < 5; round++) {
-      const ask = async (n) => {
-        const { message_id } = await alice.send(chat, { text: `${round}.${n}?` }).done;
-        questions.push(message_id);
-      };
-      // While it is off.
-      for (let n = 0; n < 3; n++) await ask(n);
+    const ask = async (text) => {
+      const { message_id } = await alice.send(chat, { text }).done;
+      questions.push(message_id);
+    };
+    const answers = async () => (await alice.rest.get('/chats/{id}/messages', { id: chat, limit: 100 })).messages.filter(({ reply_to }) => questions.includes(reply_to?.id));
+    const answered = () => until('each question has an answer', async () => (await answers()).length >= questions.length, 60_000);
+    const live = async () => {
       const bot = start('bot.mjs');
       await until('the bot is live', () => bot.text.includes('live'));
-      for (let n = 3; n < 6; n++) await ask(n);
-      const ended = once(bot.child, 'exit');
-      bot.child.kill('SIGKILL');
-      await ended;
+      return async () => {
+        const ended = once(bot.child, 'exit');
+        bot.child.kill('SIGKILL');
+        await ended;
+      };
+    };
+    const end = await live();
+    await ask('Hello?');
+    await answered();
+    await end();
+    for (let round = 0; round < 5; round++) {
+      for (let n = 0; n < 3; n++) await ask(`off ${round}.${n}?`);
+      const kill = await live();
+      for (let n = 0; n < 3; n++) await ask(`on ${round}.${n}?`);
+      await kill();
     }
-    start('bot.mjs');
-    const answers = async () => (await alice.rest.get('/chats/{id}/messages', { id: chat, limit: 100 })).messages.filter(({ reply_to }) => questions.includes(reply_to?.id));
-    await until('each question has an answer', async () => (await answers()).length >= questions.length);
+    await live();
+    await answered();
     assert.deepEqual((await answers()).map(({ reply_to }) => reply_to.id).sort(), questions.sort());
     await alice.close();
   });

@@ -322,7 +322,7 @@ describe('the real services', { concurrency: false }, () => {
     const waiting = event(one, 'state', ({ state }) => state === 'waiting');
     one.start();
     assert.equal((await waiting).reason, 'handshake');
-    const other = client({ url: 'http://127.0.0.1:9', session: alice.session });
+    const other = client({ url: 'http://127.0.0.1:9', webSocketUrl: 'ws://127.0.0.1:9/ws', session: alice.session });
     const away = event(other, 'state', ({ state }) => state === 'waiting');
     other.start();
     assert.equal((await away).reason, 'network');

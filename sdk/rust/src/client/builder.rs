@@ -9,7 +9,7 @@ use super::Client;
 use crate::{
     MemoryStore, Session, Store,
     core::{Config, Core},
-    driver::{Clock, Driver, Http, Shared, Storage, websocket_url},
+    driver::{Clock, Driver, Http, Shared, Storage, websocket_url, without_api},
     store::{Op, Saved, StoreError},
 };
 
@@ -91,7 +91,7 @@ impl Builder {
     /// # Panics
     /// There is no tokio runtime.
     pub fn build(mut self) -> Result<Client, BuildError> {
-        let url = self.url.trim_end_matches('/').trim_end_matches("/api/v1").trim_end_matches('/');
+        let url = without_api(&self.url);
         let base = Url::parse(url).ok().filter(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
         let base = base.ok_or_else(|| BuildError::Url(self.url.clone()))?;
         let web_socket = self.web_socket_url.take().unwrap_or_else(|| websocket_url(url));

@@ -19,7 +19,13 @@ use tokio::{
 #[cfg(test)]
 pub(crate) use self::socket::PROTOCOL;
 use self::socket::Socket;
-pub(crate) use self::{clock::Clock, http::Http, storage::Storage, urls::websocket_url, view::Shared};
+pub(crate) use self::{
+    clock::Clock,
+    http::Http,
+    storage::Storage,
+    urls::{websocket_url, without_api},
+    view::Shared,
+};
 use crate::{
     Ack, ChatEvent, Error, Event, MemoryStore, OutboxEvent, OutboxKind, Pending, RequestId,
     core::{Call, CallId, Change, Core, Effect, Input, Reply, Step},

@@ -10,9 +10,21 @@ pub(crate) fn websocket_url(base: &str) -> String {
     }
 }
 
+/// Returns the URL of chat-service, also for that of its API.
+pub(crate) fn without_api(url: &str) -> &str {
+    url.trim_end_matches('/').trim_end_matches("/api/v1").trim_end_matches('/')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn takes_the_url_of_the_api_too() {
+        for url in ["http://h:8080", "http://h:8080/", "http://h:8080/api/v1", "http://h:8080//api/v1/"] {
+            assert_eq!(without_api(url), "http://h:8080");
+        }
+    }
 
     #[test]
     fn finds_the_websocket_beside_the_api() {
