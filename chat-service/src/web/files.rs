@@ -29,9 +29,9 @@ const MODULES: &str = "<!-- modulepreload -->";
 const BUILD: &str = "__BUILD__";
 const FILES: &str = "'__FILES__'";
 
-/// Folders and files that are not served, though their types are.
-const LEFT_OUT: [&str; 7] =
-    ["check", "node_modules", "test", "tests", "package.json", "package-lock.json", "vendor.json"];
+/// Folders and files that are not served, though their types are. `node` has what the SDK has for Node.js alone.
+const LEFT_OUT: [&str; 8] =
+    ["check", "node", "node_modules", "test", "tests", "package.json", "package-lock.json", "vendor.json"];
 
 /// The type of modules, and of the service worker.
 pub(crate) const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
@@ -209,6 +209,7 @@ mod tests {
             ("web/icons/icon.svg", ""),
             ("sdk/js/src/stores/memory.js", ""),
             ("sdk/js/src/openapi.d.ts", ""),
+            ("sdk/js/src/node/index.js", ""),
             ("secret.js", ""),
         ]);
         symlink(folder.path().join("secret.js"), web.join("secret.js")).expect("create link");
