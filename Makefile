@@ -21,7 +21,7 @@ test: ## Run all tests, with their own Postgres and Redis
 	@$(CARGO) build --workspace --bins
 	@target/debug/testbed exec $(CARGO) test $(ARGS)
 ifeq ($(ARGS),--workspace)
-	@$(MAKE) --no-print-directory sdk-js-test sdk-js-e2e web-test web-e2e
+	@$(MAKE) --no-print-directory sdk-js-test web-test web-e2e WEB=chats
 endif
 
 coverage: ## Measure line coverage of all tests; fails below MINIMUM=80 percent
@@ -165,10 +165,13 @@ web-check: ## Check the types, the vendored libraries and the size of the web cl
 web-test: ## Run the unit tests of the web client
 	@testbed/with-node.sh $@ sh -c 'web/check/check.sh install && exec node --test web/check/units/*.test.mjs'
 
-web-e2e: ## Test the web client in Chromium, against the services
+# What `make web-e2e` tests: chats, groups, settings, or all of them.
+WEB ?= *
+
+web-e2e: ## Test the web client in Chromium, against the services; WEB=chats, groups or settings
 	@testbed/install.sh
 	@$(CARGO) build --workspace --bins
-	@testbed/with-node.sh --chromium $@ sh -c 'sdk/js/check.sh install && web/check/check.sh install && exec target/debug/testbed exec node --test web/check/e2e/*.test.mjs'
+	@testbed/with-node.sh --chromium $@ sh -c 'sdk/js/check.sh install && web/check/check.sh install && exec target/debug/testbed exec node --test web/check/e2e/$(WEB).test.mjs'
 
 web-shots: ## Write screenshots of every view of the web client into target/web
 	@testbed/install.sh

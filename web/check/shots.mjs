@@ -11,7 +11,7 @@ const SIZES = { wide: { width: 1440, height: 900 }, narrow: { width: 390, height
 const world = await World.start();
 try {
   const people = Object.fromEntries(
-    await Promise.all(['mira', 'jonas', 'aiko', 'nadia', 'tom.berger', 'elena', 'pavel', 'sofia'].map(async (name) => [name, await world.register(`${name}_${Date.now() % 100000}`)]))
+    await Promise.all(['mira', 'jonas', 'aiko', 'nadia', 'tom.berger', 'elena', 'pavel', 'sofia'].map(async (name) => [name, await world.register(name)]))
   );
   const { mira, jonas, aiko, nadia, elena, pavel, sofia } = people;
   const tom = people['tom.berger'];

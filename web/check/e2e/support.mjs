@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 
 const PASSWORD = 'securepass123';
@@ -21,7 +20,7 @@ export class World {
     world.url = process.env.BASE_URL;
     if (!world.url) {
       const { Services } = await import('../../../sdk/js/test/support/services.js');
-      world.services = await Services.start({ NEONCHAT_WEB_DIR: fileURLToPath(new URL('../../', import.meta.url)), BCRYPT_COST: '4' });
+      world.services = await Services.start({ BCRYPT_COST: '4' });
       world.url = world.services.url;
     }
     world.browser = await launch();
