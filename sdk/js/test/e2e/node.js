@@ -256,6 +256,8 @@ describe('the real services', { concurrency: false }, () => {
     services.signal('notification-service', 'SIGSTOP');
     try {
       const waiting = event(alice.client, 'state', ({ state }) => state === 'waiting');
+      // What was on its way when it was stopped is an answer too.
+      await new Promise((resolve) => setTimeout(resolve, 300));
       const asked = Date.now();
       visible();
       await waiting;
