@@ -39,6 +39,7 @@ export default {
   scheduled: 'Scheduled messages',
   nothingScheduled: 'No messages are scheduled here',
   sendNow: 'Send now',
+  sentSoon: 'It will be sent in a few seconds',
   changeTime: 'Change time',
   emoji: 'Emoji',
   searchEmoji: 'Search emoji',

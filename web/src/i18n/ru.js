@@ -40,6 +40,7 @@ export default {
   scheduled: 'Отложенные сообщения',
   nothingScheduled: 'Здесь нет отложенных сообщений',
   sendNow: 'Отправить сейчас',
+  sentSoon: 'Сообщение уйдёт через несколько секунд',
   changeTime: 'Изменить время',
   emoji: 'Эмодзи',
   searchEmoji: 'Поиск эмодзи',

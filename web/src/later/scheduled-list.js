@@ -7,9 +7,11 @@ import { explain } from '../state/explain.js';
 import { IconButton } from '../ui/button.js';
 import { toast } from '../ui/toast.js';
 
-/** @typedef {{id: string, text: string, send_at: string, entities?: any, reply_to?: string, mentions?: string[], silent?: boolean}} Waiting */
+/** @typedef {{id: string, text: string, send_at: string}} Waiting */
 
 const MINUTE = 60_000;
+/** The server takes no time that is less than 10 s ahead; its clock may be another one. */
+const SOON = 15_000;
 const PATH = '/chats/{id}/scheduled/{scheduled_id}';
 
 /** The messages of a chat that wait for their time. @param {{chatId: string, isAlone: boolean}} props `isAlone`: says so if there are none */
@@ -29,12 +31,14 @@ export function ScheduledList({ chatId, isAlone }) {
   /** @param {string} id */
   const remove = (id) => client.rest.delete(PATH, { id: chatId, scheduled_id: id });
 
-  /** @param {Waiting} waiting */
-  async function sendNow({ id, text, entities, reply_to, mentions, silent }) {
+  /**
+   * It stays one message of the server, which sends it once, whatever becomes of this page.
+   * @param {string} id
+   */
+  async function sendNow(id) {
     try {
-      // If it cannot be deleted, it is being sent.
-      await remove(id);
-      client.send(chatId, { text, entities, reply_to, mentions, silent });
+      await client.rest.patch(PATH, { send_at: new Date(Date.now() + SOON).toISOString() }, { id: chatId, scheduled_id: id });
+      toast(texts.sentSoon);
       load();
     } catch (error) {
       refused(error);
@@ -62,14 +66,13 @@ export function ScheduledList({ chatId, isAlone }) {
     p({ class: isAlone ? 'hidden' : 'block-title', id: 'scheduled-count' }, texts.scheduledCount(list.length)),
     ul(
       { 'aria-labelledby': 'scheduled-count' },
-      list.map((waiting) => {
-        const { id, text, send_at } = waiting;
-        return li(
+      list.map(({ id, text, send_at }) =>
+        li(
           { key: id, class: 'scheduled-item' },
           div({ class: 'mode-lines' }, time({ class: 'mode-name', dateTime: send_at }, when(parse(send_at))), span({ class: 'mode-text', dir: 'auto' }, text)),
           div(
             { class: 'row-buttons' },
-            h(IconButton, { icon: 'send', name: texts.sendNow, onClick: () => sendNow(waiting) }),
+            h(IconButton, { icon: 'send', name: texts.sendNow, onClick: () => sendNow(id) }),
             h(IconButton, { icon: 'clock', name: texts.changeTime, 'aria-expanded': edited === id ? 'true' : 'false', onClick: () => setEdited(edited === id ? '' : id) }),
             h(IconButton, { icon: 'trash', name: texts.delete, onClick: () => remove(id).then(load, refused) })
           ),
@@ -79,8 +82,8 @@ export function ScheduledList({ chatId, isAlone }) {
               input({ name: 'at', 'aria-label': texts.scheduleFor, class: 'input', type: 'datetime-local', value: toField(parse(send_at)), min: toField(Date.now() + MINUTE), required: true, autofocus: true }),
               button({ type: 'submit', class: 'button primary' }, texts.save)
             )
-        );
-      })
+        )
+      )
     )
   );
 }

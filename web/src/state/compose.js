@@ -1,4 +1,5 @@
 import { signal } from '../../vendor/signals.js';
+import { moveEntities } from '../lib/entities.js';
 import { client } from './client.js';
 import { clearDraft, draftOf, setDraft } from './drafts.js';
 import { myId } from './session.js';
@@ -71,7 +72,10 @@ export function submit(chatId, written, { silent } = {}) {
   if (edit?.chatId === chatId) {
     editing.value = null;
     stopTyping(chatId);
-    if (text !== edit.message.text) client.edit(chatId, edit.message, { text });
+    if (text !== edit.message.text) {
+      const entities = moveEntities(edit.message.entities ?? [], edit.message.text, text);
+      client.edit(chatId, edit.message, { text, ...(entities.length && { entities }) });
+    }
     return true;
   }
   const reply_to = draftOf(chatId).peek()?.reply_to;

@@ -1,4 +1,4 @@
-import { useLayoutEffect, useRef } from '../../vendor/hooks.js';
+import { useId, useLayoutEffect, useRef } from '../../vendor/hooks.js';
 import { signal } from '../../vendor/signals.js';
 import { button, dialog, div, form, h, h2, header, p } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
@@ -30,6 +30,7 @@ export const Dialogs = () => div(null, open.value.map((view, n) => h(view, { key
  */
 export function Dialog({ title, close, role = 'dialog', children, class: more = '' }) {
   const ref = useRef(/** @type {HTMLDialogElement | null} */ (null));
+  const titleId = useId();
   useLayoutEffect(() => {
     const dialog = ref.current;
     dialog?.showModal();
@@ -41,14 +42,14 @@ export function Dialog({ title, close, role = 'dialog', children, class: more = 
       ref,
       role,
       class: `dialog ${more}`,
-      'aria-labelledby': 'dialog-title',
+      'aria-labelledby': titleId,
       onClose: close,
       // A click beside it.
       onClick: (event) => event.target === event.currentTarget && ref.current?.close(),
     },
     div(
       { class: 'dialog-body' },
-      header({ class: 'dialog-head' }, h2({ id: 'dialog-title' }, title), role === 'dialog' && h(IconButton, { icon: 'close', name: t().close, onClick: () => ref.current?.close() })),
+      header({ class: 'dialog-head' }, h2({ id: titleId }, title), role === 'dialog' && h(IconButton, { icon: 'close', name: t().close, onClick: () => ref.current?.close() })),
       children
     )
   );
