@@ -84,8 +84,8 @@ export function createSession({ now, timer, random, uuid, rest }, load, save, al
   async function renew(used) {
     const mine = generation;
     const check = () => {
-      if (mine !== generation) throw signedOut('changed');
-      return /** @type {SessionData} */ (data);
+      if (mine !== generation || !data) throw signedOut('changed');
+      return data;
     };
     await alone(async () => {
       const stored = await load();

@@ -239,3 +239,31 @@ describe('errors', () => {
     }
   });
 });
+
+describe('logout', () => {
+  it('deletes what is stored, also if the session ends by itself meanwhile', async () => {
+    const store = memoryStore();
+    const setup_ = setup({ store });
+    const { client, network } = setup_;
+    await live(setup_);
+    network.take();
+    const out = client.logout();
+    await settled();
+    // Another call finds out that the session was ended elsewhere.
+    const other = client.rest.get('/users/me').catch(({ code }) => code);
+    await settled();
+    const [logout, me] = network.waiting.splice(0);
+    const revoked = { status: 401, body: { code: 'session_revoked' } };
+    network.waiting.push(me, logout);
+    network.answer(revoked);
+    await settled();
+    const refresh = network.waiting.pop();
+    network.waiting.unshift(refresh);
+    network.answer(revoked);
+    assert.equal(await other, 'signed_out');
+    network.answer(revoked);
+    await out;
+    assert.deepEqual([client.session, client.state, client.chats.list()], [null, 'signed_out', []]);
+    await client.close();
+  });
+});
