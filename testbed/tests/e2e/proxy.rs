@@ -147,7 +147,8 @@ async fn proxy_refuses_internal_paths_and_invalid_requests() {
 async fn proxy_serves_the_web_client_as_chat_service_sends_it() {
     let site = Site::start().await;
     assert_eq!(site.nginx.protocol().await.as_deref(), Some(&b"h2"[..]));
-    let client = reqwest::Client::new();
+    // Otherwise the client decompresses the answer, and hides that it was compressed.
+    let client = reqwest::Client::builder().no_gzip().build().expect("build client");
     let get = async |path: &str, tag: &str| {
         let request = client.get(format!("http://127.0.0.1:{}{path}", site.port)).header("accept", "text/html");
         request.header("accept-encoding", "gzip").header("if-none-match", tag).send().await.expect("receive answer")
