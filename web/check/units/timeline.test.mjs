@@ -173,8 +173,20 @@ describe('timeline', () => {
     const { timeline, all } = setUp(2);
     all[0].expires_at = '2026-01-02T03:59:59Z';
     await timeline.show();
-    timeline.on('message', { message: message(3) });
-    assert.equal(timeline.rows.value[0].message.deleted, true);
+    assert.deepEqual([timeline.rows.value[0].message.deleted, timeline.rows.value[0].message.text], [true, '']);
+  });
+
+  it('erases a message that is shown when its time comes, without an event', async (context) => {
+    context.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: Date.parse('2026-01-02T03:59:00Z') });
+    const page = async () => ({ messages: [message(1, { expires_at: '2026-01-02T03:59:10Z' }), message(2, { expires_at: '2026-01-02T04:00:10Z' })], has_previous: false, has_next: false });
+    const timeline = new Timeline({ page, pending: () => [], me: () => 'me', now: Date.now });
+    await timeline.show();
+    const texts = () => timeline.rows.value.map(({ message }) => message.text);
+    assert.deepEqual(texts(), ['text 1', 'text 2']);
+    context.mock.timers.tick(10_000);
+    assert.deepEqual(texts(), ['', 'text 2']);
+    context.mock.timers.tick(60_000);
+    assert.deepEqual(texts(), ['', '']);
   });
 
   it('begins again after a gap that is skipped', async () => {

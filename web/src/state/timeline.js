@@ -149,6 +149,7 @@ export class Timeline {
 
   /** Shows what has changed. @param {'ready'} [state] */
   #publish(state) {
+    this.#expire();
     const segment = this.#current;
     if (!segment) return;
     batch(() => {
@@ -159,7 +160,6 @@ export class Timeline {
       for (const { key } of stored.slice(-200)) this.#pending.delete(key);
       this.rows.value = segment.newer || !this.#pending.size ? stored : [...stored, ...this.#pending.values()];
     });
-    this.#planExpiry();
   }
 
   // --- what happens ---
@@ -280,15 +280,24 @@ export class Timeline {
 
   // --- messages that disappear ---
 
-  #planExpiry() {
+  /** Erases what has expired, and plans the next time. */
+  #expire() {
     clearTimeout(this.#expiry);
     const now = this.source.now();
     let next = Infinity;
-    for (const { message } of this.rows.peek()) {
-      if (!message.expires_at || message.deleted) continue;
-      const at = Date.parse(message.expires_at);
-      if (at <= now) this.#patch(message.id, (old) => erased(old));
-      else next = Math.min(next, at);
+    for (const segment of this.#segments) {
+      let isChanged = false;
+      const rows = segment.rows.map((row) => {
+        const { expires_at, deleted } = row.message;
+        const at = expires_at && !deleted ? Date.parse(expires_at) : Infinity;
+        if (at > now) {
+          next = Math.min(next, at);
+          return row;
+        }
+        isChanged = true;
+        return { ...row, message: erased(row.message) };
+      });
+      if (isChanged) this.#replace(segment, { ...segment, rows });
     }
     if (next < Infinity) this.#expiry = setTimeout(() => this.#publish(), Math.min(next - now, 86_400_000));
   }
