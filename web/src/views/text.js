@@ -29,20 +29,22 @@ export function mentionsIn(text, names, isAll) {
   return [...text.matchAll(/(?<![\w@])@([\w.-]+)/g)].flatMap(({ 1: written, index }) => {
     const name = written.toLowerCase();
     // A full stop or hyphen behind a name is not of the name.
-    const found = [name, name.replace(/[.-]+$/, '')].find((one) => names.some((known) => known.toLowerCase() === one) || (isAll && one === 'all'));
+    const found = [name, name.replace(/(?<![.-])[.-]+$/, '')].find((one) => names.some((known) => known.toLowerCase() === one) || (isAll && one === 'all'));
     return found ? [{ type: found === 'all' ? 'mention_all' : 'mention', offset: index, length: found.length + 1 }] : [];
   });
 }
 
 /**
- * Returns the parts of a text between two places. Entities may overlap: the inner one is cut where the outer one ends.
+ * Returns the parts of a text between two places. Entities may overlap: the inner one is cut where the outer one ends. Only some are nested,
+ * so that nobody can make a message that is more work than its text.
  * @param {string} text
  * @param {Entity[]} entities in the order of their offsets
  * @param {number} [from]
  * @param {number} [to]
+ * @param {number} [depth]
  * @returns {Part[]}
  */
-export function partsOf(text, entities, from = 0, to = text.length) {
+export function partsOf(text, entities, from = 0, to = text.length, depth = 8) {
   /** @type {Part[]} */
   const parts = [];
   let at = from;
@@ -52,8 +54,8 @@ export function partsOf(text, entities, from = 0, to = text.length) {
     const end = Math.min(entity.offset + entity.length, to);
     if (start >= end) continue;
     if (start > at) parts.push({ type: 'text', text: text.slice(at, start) });
-    const inner = entities.slice(n + 1).filter(({ offset, length }) => offset < end && offset + length > start);
-    parts.push({ type: 'entity', entity, text: text.slice(start, end), parts: partsOf(text, inner, start, end) });
+    const inner = depth < 2 ? [] : entities.slice(n + 1).filter(({ offset, length }) => offset < end && offset + length > start);
+    parts.push({ type: 'entity', entity, text: text.slice(start, end), parts: partsOf(text, inner, start, end, depth - 1) });
     at = end;
   }
   if (at < to) parts.push({ type: 'text', text: text.slice(at, to) });
