@@ -1,5 +1,5 @@
 import { batch, signal } from '../../vendor/signals.js';
-import { indexOf, keyOf, shortened, withSegment } from './segments.js';
+import { expiryOf, indexOf, keyOf, shortened, withSegment } from './segments.js';
 
 /**
  * @typedef {import('./segments.js').Row} Row
@@ -288,8 +288,7 @@ export class Timeline {
     for (const segment of this.#segments) {
       let isChanged = false;
       const rows = segment.rows.map((row) => {
-        const { expires_at, deleted } = row.message;
-        const at = expires_at && !deleted ? Date.parse(expires_at) : Infinity;
+        const at = expiryOf(row.message);
         if (at > now) {
           next = Math.min(next, at);
           return row;

@@ -23,11 +23,13 @@ export function Later({ load, props }) {
  * @param {() => Promise<{View: import('preact').ComponentType<P & {close: () => void}>}>} load
  * @param {P} props
  */
-export async function showLater(load, props) {
-  try {
-    const { View } = await load();
-    showDialog((close) => h(/** @type {import('preact').ComponentType<any>} */ (View), { ...props, close }));
-  } catch {
-    toast(t().errorNetwork, { isError: true });
-  }
-}
+export const showLater = (load, props) =>
+  withLater(load, ({ View }) => showDialog((close) => h(/** @type {import('preact').ComponentType<any>} */ (View), { ...props, close })));
+
+/**
+ * Loads a module of `later/` and does something with it, or says that it cannot be loaded.
+ * @template M
+ * @param {() => Promise<M>} load
+ * @param {(module: M) => void} run
+ */
+export const withLater = (load, run) => load().then(run, () => toast(t().errorNetwork, { isError: true }));
