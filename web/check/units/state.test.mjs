@@ -6,7 +6,7 @@ fakeBrowser();
 const { createReading } = await import('../../src/state/reading.js');
 const { isMine } = await import('../../src/state/reacting.js');
 const { preview } = await import('../../src/lib/preview.js');
-const { linksIn, mentionsIn, partsOf } = await import('../../src/views/text.js');
+const { linksIn, mentionsIn, misleads, partsOf } = await import('../../src/views/text.js');
 const { draftOf, setDraft } = await import('../../src/state/drafts.js');
 const { load } = await import('../../src/lib/storage.js');
 
@@ -115,6 +115,14 @@ describe('text', () => {
   });
   it('hides spoilers where it is shown in short', () => {
     assert.equal(preview({ text: 'he dies', entities: [{ type: 'spoiler', offset: 3, length: 4 }, { type: 'bold', offset: 0, length: 2 }] }), 'he ▒▒▒▒');
+  });
+  it('tells links whose text names another site', () => {
+    const evil = 'https://evil.example/a';
+    for (const text of ['https://bank.example', 'bank.example/login', 'WWW.Bank.Example', 'go to https://bank.example now', 'https://bank.example@evil.example', 'evil.example.bank.example', 'банк.рф', 'ev\u0456l.example']) assert.ok(misleads(text, evil), text);
+    for (const text of ['the bank', 'evil.example', 'https://www.EVIL.example/b?c', 'see more…', 'v1.2', '']) assert.ok(!misleads(text, evil), text);
+    assert.ok(!misleads('банк.рф', 'https://банк.рф/'));
+    assert.ok(!misleads('me@bank.example', 'mailto:me@bank.example'));
+    assert.ok(!misleads('a.'.repeat(2_000), evil));
   });
   it('finds links, without the punctuation behind them', () => {
     assert.deepEqual(linksIn('see https://example.org/a?b=1, and http://x.y.').map(({ url }) => url), ['https://example.org/a?b=1', 'http://x.y']);

@@ -3,6 +3,7 @@ import { a, blockquote, button, code, h, pre, span } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
 import { usernameOf } from '../state/people.js';
 import { myId } from '../state/session.js';
+import { confirm } from '../ui/dialog.js';
 
 /** @typedef {NonNullable<import('../state/client.js').Message['entities']>[number]} Entity */
 
@@ -77,9 +78,10 @@ function view(part, key) {
   if (part.type === 'text') return part.text;
   const { entity, text, parts } = part;
   const inner = parts.map(view);
+  const url = safe(entity.url ?? text);
   switch (entity.type) {
     case 'link':
-      return a({ key, href: safe(entity.url ?? text), target: '_blank', rel: 'noopener noreferrer' }, inner);
+      return a({ key, href: url || undefined, title: url, target: '_blank', rel: 'noopener noreferrer', onClick: misleads(text, url) ? (event) => (event.preventDefault(), ask(url)) : undefined }, inner);
     case 'code':
       return code({ key }, text);
     case 'pre':
@@ -96,8 +98,20 @@ function view(part, key) {
   }
 }
 
+/** @param {string} url */
+const ask = (url) => confirm({ title: t().linkQuestion, text: url, action: t().groups.open, onConfirm: () => void open(url, '_blank', 'noopener,noreferrer') });
+
+const HOST = /(?<![\p{L}\p{N}.-])(?:[\p{L}\p{N}-]+\.)+\p{L}[\p{L}\p{N}-]+/gu;
+const hostOf = (/** @type {string} */ url) => (URL.canParse(url) ? new URL(url).hostname.replace(/^www\./, '') : '');
+
+/** Whether the text of a link names another site than the one it leads to. @param {string} text @param {string} url */
+export function misleads(text, url) {
+  const host = hostOf(url);
+  return host !== '' && [...text.matchAll(HOST)].some(([shown]) => hostOf(`http://${shown}`) !== host);
+}
+
 /** The server accepts only these schemes. Nothing else becomes a link in any case. @param {string} url */
-const safe = (url) => (/^(https?:|mailto:)/i.test(url) ? url : undefined);
+const safe = (url) => (/^(https?:|mailto:)/i.test(url) ? url : '');
 
 /** @param {{children?: import('../lib/dom.js').Children}} props */
 function Spoiler({ children }) {
