@@ -1,4 +1,4 @@
-// Messages that are shown beside the timeline: pinned ones, and those that replies quote.
+// Messages that are shown beside the timeline: pinned ones, those that replies quote, and edits.
 import assert from 'node:assert/strict';
 import { register } from 'node:module';
 import { describe, it } from 'node:test';
@@ -14,6 +14,7 @@ const fake = `data:text/javascript,${encodeURIComponent("import { signal } from 
 const hooks = `export const resolve = (name, context, next) => next(name.endsWith('/client.js') ? ${JSON.stringify(fake)} : name, context);`;
 register(`data:text/javascript,${encodeURIComponent(hooks)}`);
 const { loadPins, pinsOf, startPins } = await import('../../src/state/pins.js');
+const { editing, resumeEdit, startEdit, submit, textOf } = await import('../../src/state/compose.js');
 const { fetchOriginal } = await import('../../src/views/quote.js');
 
 const START = Date.parse('2026-01-02T04:00:00Z');
@@ -72,5 +73,34 @@ describe('quoted messages', () => {
     assert.equal((await fetchOriginal('c', 'm3')).text, 'secret');
     context.mock.timers.tick(5_000);
     assert.equal((await fetchOriginal('c', 'm3')).text, '');
+  });
+});
+
+describe('edits', () => {
+  const setUp = () => {
+    editing.value = null;
+    startEdit('c', message(1, { text: 'before' }));
+  };
+  it('are given back when they are refused', () => {
+    setUp();
+    globalThis.fakeClient.edit = () => ({ request_id: 'r1' });
+    assert.equal(submit('c', ' after '), true);
+    assert.equal(editing.value, null);
+    assert.equal(resumeEdit('other'), false);
+    assert.equal(resumeEdit('r1'), true);
+    assert.deepEqual([textOf('c'), editing.value.message.id], ['after', 'm1']);
+    // Not over another one.
+    startEdit('d', message(2));
+    assert.equal(resumeEdit('r1'), false);
+    assert.equal(editing.value.chatId, 'd');
+  });
+
+  it('are kept when the client does not take them', () => {
+    setUp();
+    globalThis.fakeClient.edit = () => {
+      throw Object.assign(new Error('too large'), { code: 'payload_too_large' });
+    };
+    assert.throws(() => submit('c', 'after'), { code: 'payload_too_large' });
+    assert.equal(editing.value.message.id, 'm1');
   });
 });

@@ -9,7 +9,7 @@ import { stopTyping, tellTyping } from '../state/typing.js';
 import { IconButton } from '../ui/button.js';
 import { Icon } from '../ui/icons.js';
 import { showLater, withLater } from '../ui/later.js';
-import { toast } from '../ui/toast.js';
+import { refused, toast } from '../ui/toast.js';
 import { Completion, createCompletion } from './completion.js';
 import { SlowMode, isHeld, useObstacle } from './obstacle.js';
 import { senderName, useOriginal } from './quote.js';
@@ -34,7 +34,6 @@ export function Composer({ chat }) {
     return () => {
       flushDraft(id);
       stopTyping(id);
-      if (editing.peek()?.chatId === id) editing.value = null;
     };
   }, []);
   const wanted = focusRequests.value;
@@ -55,7 +54,11 @@ export function Composer({ chat }) {
     const { value } = /** @type {HTMLTextAreaElement} */ (field.current);
     if (isHeld(id) && !edit) return;
     if (lengthOf(value.trim()) > MOST) toast(texts.tooLong(lengthOf(value.trim()) - MOST), { isError: true });
-    submit(id, value, options);
+    try {
+      submit(id, value, options);
+    } catch (error) {
+      refused(error);
+    }
     field.current?.focus({ preventScroll: true });
   }
 
