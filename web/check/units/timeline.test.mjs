@@ -189,6 +189,31 @@ describe('timeline', () => {
     assert.deepEqual(texts(), ['', '']);
   });
 
+  it('shows what was asked for last, whichever answer comes first', async () => {
+    const { source } = setUp(1_000);
+    const waiting = [];
+    const { page } = source;
+    const timeline = new Timeline({ ...source, page: (query) => new Promise((resolve) => waiting.push(() => resolve(page(query)))) });
+    const answer = async (n) => (waiting[n](), await new Promise(setImmediate));
+    const end = timeline.show();
+    await answer(0);
+    await end;
+    const first = timeline.show(100);
+    const second = timeline.show(500);
+    await answer(2);
+    assert.equal((await second).message.seq, 500);
+    await answer(1);
+    assert.equal(await first, undefined);
+    assert.ok(seqs(timeline.rows.value).includes(500) && !seqs(timeline.rows.value).includes(100));
+    // Nor does more of what was shown before come back.
+    const extended = timeline.extend('older');
+    await timeline.show(100);
+    await answer(3);
+    await extended;
+    assert.ok(seqs(timeline.rows.value).includes(100));
+    assert.equal(waiting.length, 4);
+  });
+
   it('begins again after a gap that is skipped', async () => {
     const { timeline, all } = setUp(10);
     await timeline.show();
