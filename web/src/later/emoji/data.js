@@ -12,14 +12,14 @@ symbols 🏧 🚮 🚻 🚼 🚾 🛂 🛃 🛄 🛅 ⚠️ 🚸 ⛔ 🚫 🔞 �
 
 /** The name of each, and words, in the same order. */
 export const ENGLISH = `grinning face
-grinning face with big eyes,awesome
-grinning face with smiling eyes,happy
+grinning face with big eyes
+grinning face with smiling eyes
 beaming face with smiling eyes
 grinning squinting face
 grinning face with sweat
 rolling on the floor laughing,crying
 face with tears of joy,crying
-slightly smiling face,happy
+slightly smiling face
 upside-down face
 melting face
 winking face
@@ -30,14 +30,14 @@ smiling face with heart-eyes
 star-struck
 face blowing a kiss
 kissing face
-smiling face,happy
+smiling face
 kissing face with closed eyes
 kissing face with smiling eyes
 smiling face with tear
 face savoring food
-face with tongue,awesome
-winking face with tongue,crazy
-zany face,crazy
+face with tongue
+winking face with tongue
+zany face
 squinting face with tongue
 money-mouth face
 smiling face with open hands
@@ -49,9 +49,9 @@ thinking face
 saluting face
 zipper-mouth face
 face with raised eyebrow
-neutral face,awkward
-expressionless face,awkward
-face without mouth,awkward
+neutral face
+expressionless face
+face without mouth
 dotted line face
 face in clouds
 smirking face
@@ -60,9 +60,9 @@ face with rolling eyes
 grimacing face
 face exhaling
 lying face
-shaking face,crazy
+shaking face
 relieved face
-pensive face,awful
+pensive face
 sleepy face,crying
 drooling face
 sleeping face
@@ -80,7 +80,7 @@ exploding head
 cowboy hat face
 partying face
 disguised face
-smiling face with sunglasses,awesome
+smiling face with sunglasses
 nerd face
 face with monocle
 confused face
@@ -99,19 +99,19 @@ anguished face
 fearful face
 anxious face with sweat
 sad but relieved face
-crying face,awful
+crying face
 loudly crying face
 face screaming in fear
 confounded face
 persevering face
-disappointed face,awful
+disappointed face
 downcast face with sweat
 weary face,crying
 tired face
 yawning face
-face with steam from nose,anger
-enraged face,anger
-angry face,anger
+face with steam from nose
+enraged face
+angry face
 face with symbols on mouth
 smiling face with horns
 angry face with horns
@@ -119,11 +119,11 @@ skull
 skull and crossbones
 pile of poo
 clown face
-ogre,creature
-goblin,angry
+ogre
+goblin
 ghost
-alien,creature
-alien monster,creature
+alien
+alien monster
 robot
 grinning cat,animal
 grinning cat with smiling eyes,animal
@@ -163,18 +163,18 @@ grey heart
 white heart
 kiss mark
 hundred points
-anger symbol,angry
+anger symbol
 collision
-dizzy,comic
-sweat droplets,comic
+dizzy
+sweat droplets
 dashing away
 hole
 speech balloon
 eye in speech bubble
 left speech bubble
-right anger bubble,angry
+right anger bubble
 thought balloon
-zzz,comic
+zzz
 waving hand
 raised back of hand
 hand with fingers splayed
@@ -1085,39 +1085,39 @@ new button
 o button (blood type)
 ok button
 sos button`;
-export const RUSSIAN = `широко улыбается,лицо
-смеется,весело
-смеется с закрытыми глазами,закрытые
-светится от счастья,весело
-смеется с прищуренными глазами,закрытые
+export const RUSSIAN = `широко улыбается
+смеется
+смеется с закрытыми глазами
+светится от счастья
+смеется с прищуренными глазами
 нервно смеется
 катается со смеху,глаза
 смеется до слез,глаза
 слегка улыбается
 вверх тормашками
 тает
-подмигивает,глаз
+подмигивает
 довольно улыбается,глаза
 с нимбом
-улыбающееся лицо с сердечками,люблю
+улыбающееся лицо с сердечками
 влюбленное лицо
 звезды в глазах
 воздушный поцелуй
-целует,люблю
+целует
 улыбается
-целует с закрытыми глазами,закрытые
+целует с закрытыми глазами
 счастливый поцелуй,глаза
-улыбающееся лицо со слезой,боль
+улыбающееся лицо со слезой
 вкусно
 показывает язык
-показывает язык и подмигивает,весело
+показывает язык и подмигивает
 сумасшедшее лицо
 морщится и показывает язык
 деньги в глазах
 обнимает
 прикрывает рот рукой
 прикрывает рот рукой с открытыми глазами
-подсматривает,глаз
+подсматривает
 тс-с-с
 думает
 воинское приветствие
@@ -1129,7 +1129,7 @@ export const RUSSIAN = `широко улыбается,лицо
 лицо пунктиром
 лицо в облаках
 ухмыляется
-скучает,гадость
+скучает
 закатывает глаза
 гримаса
 выдыхает
@@ -1138,15 +1138,15 @@ export const RUSSIAN = `широко улыбается,лицо
 испытывает облегчение
 размышляет,грустный
 хочет спать
-пускает слюни,лицо
+пускает слюни
 спит
-в медицинской маске,болеть
-с градусником во рту,болеть
+в медицинской маске
+с градусником во рту
 с перевязанной головой
 тошнит
 рвота
 чихает
-жар,болеть
+жар
 мерзнет
 чувствует головокружение
 головокружение
@@ -1169,18 +1169,18 @@ export const RUSSIAN = `широко улыбается,лицо
 умоляет
 еле сдерживает слезы
 в изумлении
-страдает,боль
+страдает
 боится
 сильно беспокоится
 обошлось
 плачет,грустный
 слезы рекой
 в ужасе
-в растерянности,гадость
-упорство,боль
+в растерянности
+упорство
 разочарование
 в холодном поту
-усталость,гадость
+усталость
 сильная усталость
 зевает
 в ожидании успеха
@@ -1198,7 +1198,7 @@ export const RUSSIAN = `широко улыбается,лицо
 привидение
 инопланетянин
 космический монстр
-робот,лицо
+робот
 улыбающийся кот
 смеющийся кот,глаза
 смеющийся до слез кот
@@ -1224,7 +1224,7 @@ export const RUSSIAN = `широко улыбается,лицо
 горящее сердце,любовь
 заживающее сердце
 алое сердце
-розовое сердце,люблю
+розовое сердце
 оранжевое сердце,любовь
 желтое сердце,любовь
 зеленое сердце,любовь
@@ -1244,7 +1244,7 @@ export const RUSSIAN = `широко улыбается,лицо
 исчезновение
 дыра
 облачко с многоточием
-значок свидетеля,глаз
+значок свидетеля
 пустое облачко
 гневное облачко
 облачко с мыслями
