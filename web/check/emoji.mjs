@@ -6,6 +6,8 @@ import { gzipSync } from 'node:zlib';
 /** Newer ones are boxes on many devices. */
 const NEWEST = 15;
 const MOST = 25 * 1024;
+/** A word beside the names is kept if so many emoji have it. */
+const SHARED = 4;
 /** Groups of Unicode in the order of the picker, each with the number of words beside the name. Flags are made from their codes. */
 const GROUPS = [['smileys', 0, 1], ['people', 1, 0], ['nature', 3, 0], ['food', 4, 0], ['travel', 5, 0], ['activities', 6, 0], ['objects', 7, 0], ['symbols', 8, 0]];
 /** Left out: people of one gender (there is a neutral one of each), families, clock faces, and most shapes and signs. */
@@ -23,26 +25,42 @@ function words({ label, tags = [] }, count) {
   const taken = label.toLowerCase().split(/[^\p{L}\p{N}]+/u);
   const more = [];
   for (const tag of tags.map((one) => one.toLowerCase().replace(/[,|]/g, ' '))) {
-    if (more.length >= count || taken.some((word) => word && (tag.startsWith(word) || word.startsWith(tag)))) continue;
+    if (more.length >= count || !/\p{L}/u.test(tag) || taken.some((word) => word && (tag.startsWith(word) || word.startsWith(tag)))) continue;
     more.push(tag);
     taken.push(tag);
   }
   return [label.toLowerCase().replace(/[,|]/g, ''), ...more].join(',');
 }
 
-const lines = GROUPS.map(([name, group, count]) => {
+const groups = GROUPS.map(([name, group, count]) => {
   const emojis = english.filter((one) => one.group === group && one.version <= NEWEST && !LEFT_OUT.test(one.label)).sort((a, b) => a.order - b.order);
-  return `#${name}\n${emojis.map((one) => `${qualified(one.emoji)}|${words(one, count)}|${words(russian.get(one.hexcode), count)}`).join('\n')}`;
+  return {
+    line: [name, ...emojis.map((one) => qualified(one.emoji))].join(' '),
+    english: emojis.map((one) => words(one, count)),
+    russian: emojis.map((one) => words(russian.get(one.hexcode), count)),
+  };
 });
+const column = (name) => groups.flatMap((group) => group[name]).join('\n');
+/** Names with the words that several emoji have. */
+function nameColumn(name) {
+  const lines = groups.flatMap((group) => group[name].map((line) => line.split(',')));
+  const users = Map.groupBy(lines.flatMap((line) => line.slice(1)), (word) => word);
+  return lines.map(([label, ...more]) => [label, ...more.filter((word) => users.get(word).length >= SHARED)].join(',')).join('\n');
+}
 const flags = english.filter(({ hexcode }) => /^1F1..-1F1..$/.test(hexcode)).map(({ hexcode }) => hexcode.split('-').map((code) => String.fromCharCode(parseInt(code, 16) - 0x1f1a5)).join(''));
-const source = `// Written by check/emoji.mjs from emojibase-data (MIT). Each line: emoji|English name and words|Russian ones.
+const source = `// Written by check/emoji.mjs from emojibase-data (MIT).
 
-export const EMOJIS = \`${lines.join('\n')}\`;
+/** A group a line. */
+export const EMOJIS = \`${column('line')}\`;
+
+/** The name of each, and words, in the same order. */
+export const ENGLISH = \`${nameColumn('english')}\`;
+export const RUSSIAN = \`${nameColumn('russian')}\`;
 
 /** Regions with a flag. The browser knows their names. */
 export const FLAGS = '${flags.sort().join(' ')}';
 `;
 const size = gzipSync(source, { level: 9 }).length;
-console.log(`${lines.join('\n').split('\n').length - GROUPS.length} emoji, ${flags.length} flags, ${(size / 1024).toFixed(1)} KB gzipped`);
+console.log(`${groups.flatMap(({ english }) => english).length} emoji, ${flags.length} flags, ${(size / 1024).toFixed(1)} KB gzipped`);
 if (size > MOST) throw new Error(`more than ${MOST} bytes`);
 writeFileSync(new URL('../src/later/emoji/data.js', import.meta.url), source);

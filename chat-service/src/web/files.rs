@@ -1,7 +1,7 @@
 //! The files of the web client, as they are served. The build script compiles this file as well.
 //!
 //! Files keep their names and need no build. Only two of them are completed here: `index.html` gets links to the modules that the page
-//! needs at start, and `sw.js` the list of all files and a hash of them.
+//! needs at start, and `sw.js` the list of all files with their hashes, and a hash of all.
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
@@ -25,7 +25,7 @@ const SDK: &str = "../sdk/js/src";
 /// What the page has where the links to modules belong.
 const MODULES: &str = "<!-- modulepreload -->";
 
-/// What the service worker may have in place of the hash of all files, and of the items of a list of their paths.
+/// What the service worker may have in place of the hash of all files, and of the items of a list of their paths and hashes.
 const BUILD: &str = "__BUILD__";
 const FILES: &str = "'__FILES__'";
 
@@ -129,7 +129,6 @@ pub(crate) fn read(web: &Path) -> io::Result<BTreeMap<String, Content>> {
     let mut files = find(web)?.into_iter().map(read).collect::<io::Result<BTreeMap<_, _>>>()?;
     let build = hash(files.iter().flat_map(|(path, content)| [path.as_bytes(), &content.bytes]));
     let modules = imports::needed_at_start(&modules(&files)?).map_err(io::Error::other)?;
-    let paths: Vec<_> = files.keys().filter(|path| *path != WORKER).map(|path| format!("'{path}'")).collect();
     let no_page = || io::Error::other(format!("the client has no {PAGE} with the line {MODULES}"));
     let page = files.get_mut(PAGE).ok_or_else(no_page)?;
     let links: Vec<_> = modules.iter().map(|path| format!(r#"<link rel="modulepreload" href="{path}">"#)).collect();
@@ -138,8 +137,11 @@ pub(crate) fn read(web: &Path) -> io::Result<BTreeMap<String, Content>> {
         return Err(no_page());
     }
     page.bytes = completed.into_bytes();
+    // As they are served: their ETags contain the same hashes.
+    let served = files.iter().filter(|(path, _)| *path != WORKER);
+    let list: Vec<_> = served.map(|(path, content)| format!("['{path}', '{}']", hash([&*content.bytes]))).collect();
     if let Some(worker) = files.get_mut(WORKER) {
-        let completed = text(WORKER, &worker.bytes)?.replace(BUILD, &build).replace(FILES, &paths.join(", "));
+        let completed = text(WORKER, &worker.bytes)?.replace(BUILD, &build).replace(FILES, &list.join(", "));
         worker.bytes = completed.into_bytes();
     }
     Ok(files)
@@ -237,8 +239,10 @@ mod tests {
             "<link rel=\"modulepreload\" href=\"/src/a.js\">\n<link rel=\"modulepreload\" href=\"/sdk/index.js\">";
         assert_eq!(page, format!("<head>\n{links}\n</head>"));
         let build = worker.split('\'').nth(1).expect("hash").to_owned();
-        let list = "['/index.html', '/sdk/index.js', '/src/a.js', '/src/main.js']";
-        assert_eq!(worker, format!("const NAME = '{build}';\nconst FILES = {list};\n"));
+        let main = files[1].1;
+        let served = [("/index.html", &*page), ("/sdk/index.js", ""), ("/src/a.js", ""), ("/src/main.js", main)];
+        let list = served.map(|(path, content)| format!("['{path}', '{}']", hash([content.as_bytes()]))).join(", ");
+        assert_eq!(worker, format!("const NAME = '{build}';\nconst FILES = [{list}];\n"));
         assert!(build.len() == 32 && build.chars().all(|c| c.is_ascii_hexdigit()), "{build}");
 
         assert_eq!(texts(&web)[1], worker);

@@ -5,7 +5,8 @@ import { fakeBrowser } from './support.mjs';
 fakeBrowser();
 const { createReading } = await import('../../src/state/reading.js');
 const { isMine } = await import('../../src/state/reacting.js');
-const { linksIn, partsOf } = await import('../../src/views/text.js');
+const { preview } = await import('../../src/lib/preview.js');
+const { linksIn, mentionsIn, misleads, partsOf } = await import('../../src/views/text.js');
 const { draftOf, setDraft } = await import('../../src/state/drafts.js');
 const { load } = await import('../../src/lib/storage.js');
 
@@ -99,6 +100,29 @@ describe('text', () => {
     const entities = [{ type: 'bold', offset: 2, length: 100 }, { type: 'code', offset: 90, length: 5 }];
     const whole = (parts) => parts.map((part) => (part.type === 'text' ? part.text : whole(part.parts))).join('');
     assert.equal(whole(partsOf('🙂 emoji', entities)), '🙂 emoji');
+  });
+  it('is not more work than it is long, however its entities cross', () => {
+    const staircase = Array.from({ length: 100 }, (_, n) => ({ type: n % 2 ? 'bold' : 'italic', offset: n, length: 100 }));
+    const count = (parts) => parts.reduce((sum, part) => sum + 1 + count(part.parts ?? []), 0);
+    const parts = partsOf('x'.repeat(200), staircase);
+    assert.ok(count(parts) < 1_000, `${count(parts)} parts`);
+    const depth = (list) => 1 + Math.max(-1, ...list.map((part) => (part.parts ? depth(part.parts) : 0)));
+    assert.ok(depth(parts) <= 9, `${depth(parts)} deep`);
+  });
+  it('finds who is mentioned before full stops', () => {
+    assert.deepEqual(mentionsIn('hi @bob... and @carol-', ['bob', 'carol']).map(({ offset, length }) => [offset, length]), [[3, 4], [15, 6]]);
+    assert.deepEqual(mentionsIn(`@a${'.'.repeat(4_090)}b`, ['a']), []);
+  });
+  it('hides spoilers where it is shown in short', () => {
+    assert.equal(preview({ text: 'he dies', entities: [{ type: 'spoiler', offset: 3, length: 4 }, { type: 'bold', offset: 0, length: 2 }] }), 'he ▒▒▒▒');
+  });
+  it('tells links whose text names another site', () => {
+    const evil = 'https://evil.example/a';
+    for (const text of ['https://bank.example', 'bank.example/login', 'WWW.Bank.Example', 'go to https://bank.example now', 'https://bank.example@evil.example', 'evil.example.bank.example', 'банк.рф', 'ev\u0456l.example']) assert.ok(misleads(text, evil), text);
+    for (const text of ['the bank', 'evil.example', 'https://www.EVIL.example/b?c', 'see more…', 'v1.2', '']) assert.ok(!misleads(text, evil), text);
+    assert.ok(!misleads('банк.рф', 'https://банк.рф/'));
+    assert.ok(!misleads('me@bank.example', 'mailto:me@bank.example'));
+    assert.ok(!misleads('a.'.repeat(2_000), evil));
   });
   it('finds links, without the punctuation behind them', () => {
     assert.deepEqual(linksIn('see https://example.org/a?b=1, and http://x.y.').map(({ url }) => url), ['https://example.org/a?b=1', 'http://x.y']);

@@ -173,8 +173,45 @@ describe('timeline', () => {
     const { timeline, all } = setUp(2);
     all[0].expires_at = '2026-01-02T03:59:59Z';
     await timeline.show();
-    timeline.on('message', { message: message(3) });
-    assert.equal(timeline.rows.value[0].message.deleted, true);
+    assert.deepEqual([timeline.rows.value[0].message.deleted, timeline.rows.value[0].message.text], [true, '']);
+  });
+
+  it('erases a message that is shown when its time comes, without an event', async (context) => {
+    context.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: Date.parse('2026-01-02T03:59:00Z') });
+    const page = async () => ({ messages: [message(1, { expires_at: '2026-01-02T03:59:10Z' }), message(2, { expires_at: '2026-01-02T04:00:10Z' })], has_previous: false, has_next: false });
+    const timeline = new Timeline({ page, pending: () => [], me: () => 'me', now: Date.now });
+    await timeline.show();
+    const texts = () => timeline.rows.value.map(({ message }) => message.text);
+    assert.deepEqual(texts(), ['text 1', 'text 2']);
+    context.mock.timers.tick(10_000);
+    assert.deepEqual(texts(), ['', 'text 2']);
+    context.mock.timers.tick(60_000);
+    assert.deepEqual(texts(), ['', '']);
+  });
+
+  it('shows what was asked for last, whichever answer comes first', async () => {
+    const { source } = setUp(1_000);
+    const waiting = [];
+    const { page } = source;
+    const timeline = new Timeline({ ...source, page: (query) => new Promise((resolve) => waiting.push(() => resolve(page(query)))) });
+    const answer = async (n) => (waiting[n](), await new Promise(setImmediate));
+    const end = timeline.show();
+    await answer(0);
+    await end;
+    const first = timeline.show(100);
+    const second = timeline.show(500);
+    await answer(2);
+    assert.equal((await second).message.seq, 500);
+    await answer(1);
+    assert.equal(await first, undefined);
+    assert.ok(seqs(timeline.rows.value).includes(500) && !seqs(timeline.rows.value).includes(100));
+    // Nor does more of what was shown before come back.
+    const extended = timeline.extend('older');
+    await timeline.show(100);
+    await answer(3);
+    await extended;
+    assert.ok(seqs(timeline.rows.value).includes(100));
+    assert.equal(waiting.length, 4);
   });
 
   it('begins again after a gap that is skipped', async () => {

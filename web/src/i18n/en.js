@@ -210,6 +210,7 @@ export default {
   unpin: 'Unpin',
   seenBy: 'Seen by',
   seenByNobody: 'Nobody has read it yet',
+  linkQuestion: 'This link leads to another site',
   copied: 'Copied',
   reactions: 'Reactions',
   reactionBy: (/** @type {string} */ emoji, /** @type {number} */ count) => n(count, { one: `${emoji} # reaction`, other: `${emoji} # reactions` }),

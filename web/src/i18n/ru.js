@@ -209,6 +209,7 @@ export default {
   unpin: 'Открепить',
   seenBy: 'Кто прочитал',
   seenByNobody: 'Пока никто не прочитал',
+  linkQuestion: 'Ссылка ведёт на другой сайт',
   copied: 'Скопировано',
   reactions: 'Реакции',
   reactionBy: (emoji, count) => n(count, { one: `${emoji} # реакция`, few: `${emoji} # реакции`, many: `${emoji} # реакций`, other: `${emoji} # реакции` }),

@@ -1,11 +1,10 @@
 import { t } from '../lib/i18n.js';
 import { isMuted, titleOf } from '../state/chats.js';
-import { explain } from '../state/explain.js';
 import { clearHistory, isUnread, setArchived, setLevel, setMuted, setPinned, setUnread } from '../state/own.js';
 import { confirm } from '../ui/dialog.js';
 import { showLater } from '../ui/later.js';
 import { openMenu } from '../ui/menu.js';
-import { toast } from '../ui/toast.js';
+import { refused } from '../ui/toast.js';
 
 /**
  * @typedef {import('../state/client.js').ChatItem} ChatItem
@@ -14,7 +13,7 @@ import { toast } from '../ui/toast.js';
  */
 
 /** @param {Promise<any>} work */
-const doing = (work) => void work.catch((error) => toast(explain(error), { isError: true }));
+const doing = (work) => void work.catch(refused);
 
 /** A chat leaves the list: the focus goes to the next one. @param {HTMLElement} from */
 function focusNext(from) {

@@ -3,13 +3,11 @@ import { button, div, input, label, option, p, select, span, textarea } from '..
 import { focusOn } from '../lib/focus.js';
 import { t } from '../lib/i18n.js';
 import { client } from '../state/client.js';
-import { explain } from '../state/explain.js';
-import { toast } from '../ui/toast.js';
+import { refused, toast } from '../ui/toast.js';
 
 // Parts of the forms and lists of groups.
 
-/** Tells that something was refused. @param {any} error */
-export const refused = (error) => void toast(error?.code === 'last_owner' ? t().groups.lastOwner : explain(error), { isError: true });
+export { refused };
 
 /** What an invite looks like to people: a page of this client, wherever it is served. @param {string} code */
 export const inviteUrl = (code) => `${location.origin}/invite/${code}`;

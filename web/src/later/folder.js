@@ -1,12 +1,11 @@
 import { useState } from '../../vendor/hooks.js';
 import { button, div, fieldset, form, h, input, label, legend, span } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
-import { explain } from '../state/explain.js';
 import { chats } from '../state/chats.js';
 import { foldersOf } from '../state/folders.js';
 import { setFolder } from '../state/own.js';
 import { Dialog } from '../ui/dialog.js';
-import { toast } from '../ui/toast.js';
+import { refused } from '../ui/toast.js';
 
 const MOST = 64;
 /** What no folder is called: a name has at least one character that is no space. */
@@ -26,7 +25,7 @@ export function View({ chat, close }) {
       await setFolder(chat.id, choice === NEW ? typed : choice);
       close();
     } catch (error) {
-      toast(explain(/** @type {any} */ (error)), { isError: true });
+      refused(error);
     }
   }
   /** @param {string} value @param {string} name */

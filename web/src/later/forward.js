@@ -5,11 +5,10 @@ import { t } from '../lib/i18n.js';
 import { navigate } from '../routes.js';
 import { chats, titleOf } from '../state/chats.js';
 import { client } from '../state/client.js';
-import { explain } from '../state/explain.js';
 import { may } from '../state/rights.js';
 import { Avatar } from '../ui/avatar.js';
 import { Dialog } from '../ui/dialog.js';
-import { toast } from '../ui/toast.js';
+import { refused, toast } from '../ui/toast.js';
 
 /** More are found by their names. */
 const MOST = 50;
@@ -31,7 +30,7 @@ export function View({ chatId, message, close }) {
       toast(texts.forwarded(titleOf(chat)));
       navigate(`/c/${chat.id}`);
     } catch (error) {
-      toast(explain(/** @type {any} */ (error)), { isError: true });
+      refused(error);
     }
   }
 

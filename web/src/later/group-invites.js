@@ -1,4 +1,4 @@
-import { useState } from '../../vendor/hooks.js';
+import { useRef, useState } from '../../vendor/hooks.js';
 import { button, div, form, h, h2, li, span, ul } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
 import { duration, moment } from '../lib/time.js';
@@ -20,6 +20,7 @@ export function View({ chat }) {
   const [seconds, setSeconds] = useState('');
   const [most, setMost] = useState('');
   const [approve, setApprove] = useState(false);
+  const isBusy = useRef(false);
   const list = usePages(async (after) => {
     const { invites, next } = await client.rest.get('/chats/{id}/invites', { id, after, limit: 50 });
     return { items: invites, next };
@@ -28,6 +29,8 @@ export function View({ chat }) {
   /** @param {SubmitEvent} event */
   async function create(event) {
     event.preventDefault();
+    if (isBusy.current) return;
+    isBusy.current = true;
     try {
       const { code } = await client.rest.post('/chats/{id}/invites', { expires_in: Number(seconds) || null, max_uses: Number(most) || null, approve }, { id });
       await list.reload();
@@ -35,6 +38,7 @@ export function View({ chat }) {
     } catch (error) {
       refused(error);
     }
+    isBusy.current = false;
   }
 
   /** @param {string} code */

@@ -3,14 +3,13 @@ import { t } from '../lib/i18n.js';
 import { chatOf } from '../state/chats.js';
 import { client } from '../state/client.js';
 import { startEdit, startReply } from '../state/compose.js';
-import { explain } from '../state/explain.js';
 import { pinsOf, togglePin } from '../state/pins.js';
 import { toggleReaction } from '../state/reacting.js';
 import { isOwn, isProtected, may } from '../state/rights.js';
 import { confirm } from '../ui/dialog.js';
 import { showLater } from '../ui/later.js';
 import { closeMenu, openMenu } from '../ui/menu.js';
-import { toast } from '../ui/toast.js';
+import { refused, toast } from '../ui/toast.js';
 
 /**
  * @typedef {import('../state/segments.js').Row} Row
@@ -18,8 +17,6 @@ import { toast } from '../ui/toast.js';
  */
 
 const QUICK = ['👍', '❤️', '😂', '😮', '😢', '🔥'];
-
-const refused = (/** @type {any} */ error) => toast(explain(error), { isError: true });
 
 /** A row of emoji on top of a menu. @param {string} chatId @param {Row} row @param {string[]} emojis */
 const palette = (chatId, row, emojis) =>

@@ -5,14 +5,13 @@ import { navigate } from '../routes.js';
 import { openDirect } from '../state/chats.js';
 import { client } from '../state/client.js';
 import { focusRequests } from '../state/compose.js';
-import { explain } from '../state/explain.js';
 import { learn } from '../state/people.js';
 import { myId } from '../state/session.js';
 import { Avatar } from '../ui/avatar.js';
 import { Dialog } from '../ui/dialog.js';
 import { Icon } from '../ui/icons.js';
 import { showLater } from '../ui/later.js';
-import { toast } from '../ui/toast.js';
+import { refused } from '../ui/toast.js';
 
 /** @typedef {{id: string, username: string, name?: string}} Person */
 
@@ -40,7 +39,7 @@ export function View({ close }) {
         setFound(users.filter(({ id }) => id !== myId()));
         setActive(0);
       } catch (error) {
-        if (isWanted) toast(explain(/** @type {any} */ (error)), { isError: true });
+        if (isWanted) refused(error);
       }
     }, PAUSE);
     return () => {
@@ -59,7 +58,7 @@ export function View({ close }) {
       // After the dialog has given the focus back.
       setTimeout(() => focusRequests.value++);
     } catch (error) {
-      toast(explain(/** @type {any} */ (error)), { isError: true });
+      refused(error);
     }
   }
 

@@ -7,13 +7,12 @@ import { navigate } from '../routes.js';
 import { openDirect } from '../state/chats.js';
 import { client } from '../state/client.js';
 import { focusRequests } from '../state/compose.js';
-import { explain } from '../state/explain.js';
 import { learn, learnPresence, nameOf, presenceOf } from '../state/people.js';
 import { myId } from '../state/session.js';
 import { Avatar } from '../ui/avatar.js';
 import { Dialog } from '../ui/dialog.js';
 import { Icon } from '../ui/icons.js';
-import { toast } from '../ui/toast.js';
+import { refused, toast } from '../ui/toast.js';
 
 /** @param {string} id */
 function presenceText(id) {
@@ -31,7 +30,7 @@ export function View({ id, close }) {
   useEffect(() => {
     client.rest.get('/users/{id}', { id }).then(
       (user) => (learn([user]), setProfile(user)),
-      (error) => (close(), toast(explain(error), { isError: true }))
+      (error) => (close(), refused(error))
     );
     learnPresence([id]).catch(() => {});
   }, []);
@@ -44,10 +43,10 @@ export function View({ id, close }) {
       // After the dialog has given the focus back.
       setTimeout(() => focusRequests.value++);
     } catch (error) {
-      toast(explain(/** @type {any} */ (error)), { isError: true });
+      refused(error);
     }
   }
-  const copy = () => navigator.clipboard.writeText(profile?.username ?? '').then(() => toast(texts.copied), (error) => toast(explain(error), { isError: true }));
+  const copy = () => navigator.clipboard.writeText(profile?.username ?? '').then(() => toast(texts.copied), refused);
 
   return h(
     Dialog,

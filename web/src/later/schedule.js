@@ -4,14 +4,11 @@ import { t } from '../lib/i18n.js';
 import { full, toField } from '../lib/time.js';
 import { client } from '../state/client.js';
 import { clearDraft, draftOf } from '../state/drafts.js';
-import { explain } from '../state/explain.js';
 import { Dialog } from '../ui/dialog.js';
 import { ScheduledList } from './scheduled-list.js';
-import { toast } from '../ui/toast.js';
+import { refused, toast } from '../ui/toast.js';
 
 const MINUTE = 60_000;
-
-const refused = (/** @type {any} */ error) => toast(explain(error), { isError: true });
 
 /** Sends what is written later, and shows what waits. @param {{chatId: string, close: () => void}} props */
 export function View({ chatId, close }) {

@@ -3,9 +3,8 @@ import { button, div, form, h, input, li, p, span, time, ul } from '../lib/dom.j
 import { t } from '../lib/i18n.js';
 import { parse, toField, when } from '../lib/time.js';
 import { client } from '../state/client.js';
-import { explain } from '../state/explain.js';
 import { IconButton } from '../ui/button.js';
-import { toast } from '../ui/toast.js';
+import { refused, toast } from '../ui/toast.js';
 
 /** @typedef {{id: string, text: string, send_at: string}} Waiting */
 
@@ -20,7 +19,6 @@ export function ScheduledList({ chatId, isAlone }) {
   const [list, setList] = useState(/** @type {Waiting[] | null} */ (null));
   const [edited, setEdited] = useState('');
 
-  const refused = (/** @type {any} */ error) => toast(explain(error), { isError: true });
   const load = () => client.rest.get('/chats/{id}/scheduled', { id: chatId }).then(({ scheduled }) => setList(scheduled), refused);
   useEffect(() => {
     load();

@@ -2,11 +2,10 @@ import { useEffect, useState } from '../../vendor/hooks.js';
 import { h, li, p, span, ul } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
 import { client } from '../state/client.js';
-import { explain } from '../state/explain.js';
 import { nameOf } from '../state/people.js';
 import { Avatar } from '../ui/avatar.js';
 import { Dialog } from '../ui/dialog.js';
-import { toast } from '../ui/toast.js';
+import { refused } from '../ui/toast.js';
 
 /** Who has read a message. @param {{chatId: string, message: import('../state/client.js').Message, close: () => void}} props */
 export function View({ chatId, message, close }) {
@@ -15,7 +14,7 @@ export function View({ chatId, message, close }) {
   useEffect(() => {
     client.rest.get('/chats/{id}/messages/{message_id}/seen', { id: chatId, message_id: message.id }).then(
       ({ seen }) => setUsers(seen.map(({ user_id }) => user_id)),
-      (error) => (close(), toast(explain(error), { isError: true }))
+      (error) => (close(), refused(error))
     );
   }, []);
   return h(

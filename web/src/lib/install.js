@@ -5,9 +5,6 @@ const offer = signal(null);
 
 export const canInstall = () => offer.value !== null;
 
-/** Whether this is the installed application. */
-export const isInstalled = () => matchMedia('(display-mode: standalone)').matches;
-
 /** Keeps the offer of the browser for the settings. Called at the start: it comes once. */
 export function watchInstall() {
   addEventListener('beforeinstallprompt', (event) => {

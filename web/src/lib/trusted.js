@@ -12,6 +12,10 @@ export function registerWorker() {
   const { serviceWorker } = navigator;
   if (!serviceWorker) return;
   // The first worker brings nothing new.
-  if (serviceWorker.controller) serviceWorker.addEventListener('controllerchange', () => (update.value = true));
+  let isFirst = !serviceWorker.controller;
+  serviceWorker.addEventListener('controllerchange', () => {
+    if (!isFirst) update.value = true;
+    isFirst = false;
+  });
   serviceWorker.register(policy ? policy.createScriptURL('/sw.js') : '/sw.js').catch(() => {});
 }

@@ -2,6 +2,7 @@
 import { NeonChat, indexedDbStore } from '/sdk/index.js';
 import { computed, signal } from '../../vendor/signals.js';
 import { load, save } from '../lib/storage.js';
+import { update } from '../lib/trusted.js';
 
 /**
  * @typedef {import('/sdk/index.js').Client} Client
@@ -36,14 +37,15 @@ export const storeFailed = signal(false);
 
 /** Where the WebSocket is. It is asked for once and kept, so that the client starts without a network. */
 async function webSocketUrl() {
+  const stored = load('config');
   const asked = fetch('/api/v1/client-config').then(async (answer) => {
     if (!answer.ok) throw new Error(`client-config: ${answer.status}`);
     const config = await answer.json();
     save('config', config);
+    // The policy of this page allows only the former one.
+    if (stored && stored.ws_url !== config.ws_url) update.value = true;
     return config;
   });
-  const stored = load('config');
-  // The answer is for the next start then.
   asked.catch(() => {});
   const config = stored ?? (await asked.catch(() => undefined));
   return config?.ws_url;

@@ -1,4 +1,4 @@
-import { signal } from '../../vendor/signals.js';
+import { effect, signal } from '../../vendor/signals.js';
 import { moveEntities } from '../lib/entities.js';
 import { client } from './client.js';
 import { clearDraft, draftOf, setDraft } from './drafts.js';
@@ -59,8 +59,26 @@ export function editLast(chatId) {
   return Boolean(row);
 }
 
+/** The edits of this page, by request. @type {Map<string, NonNullable<typeof editing.value>>} */
+const sent = new Map();
+
+let me = '';
+effect(() => {
+  if (me === (me = myId())) return;
+  editing.value = null;
+  sent.clear();
+});
+
+/** Goes on with an edit that was refused. Returns whether it can. @param {string} request_id */
+export function resumeEdit(request_id) {
+  const edit = sent.get(request_id);
+  if (!edit || editing.peek()) return false;
+  editing.value = edit;
+  return true;
+}
+
 /**
- * Sends what is written, or the edit. Returns whether there was something to send.
+ * Sends what is written, or the edit. Throws if it can never be sent. Returns whether there was something to send.
  * @param {string} chatId
  * @param {string} written
  * @param {{silent?: boolean}} [options]
@@ -70,12 +88,13 @@ export function submit(chatId, written, { silent } = {}) {
   if (!text || lengthOf(text) > MOST) return false;
   const edit = editing.peek();
   if (edit?.chatId === chatId) {
-    editing.value = null;
-    stopTyping(chatId);
     if (text !== edit.message.text) {
       const entities = moveEntities(edit.message.entities ?? [], edit.message.text, text);
-      client.edit(chatId, edit.message, { text, ...(entities.length && { entities }) });
+      const { request_id } = client.edit(chatId, edit.message, { text, ...(entities.length && { entities }) });
+      sent.set(request_id, { ...edit, text });
     }
+    editing.value = null;
+    stopTyping(chatId);
     return true;
   }
   const reply_to = draftOf(chatId).peek()?.reply_to;

@@ -1,6 +1,5 @@
 // What the user sets about a chat, for himself alone. Each change comes back to all devices as `chat_settings`, which the SDK applies.
 import { client } from './client.js';
-import { chats } from './chats.js';
 
 /**
  * @typedef {import('./client.js').ChatItem} ChatItem
@@ -49,7 +48,3 @@ export async function setUnread({ id, last_seq, read_seq, marked_unread }, unrea
 
 /** Deletes the messages of a chat for this user alone. @param {ChatItem} chat */
 export const clearHistory = ({ id, last_seq }) => client.rest.post('/chats/{id}/clear', { upto: last_seq }, { id });
-
-/** The most pinned chats. */
-export const MOST_PINNED = 20;
-export const isPinFull = () => chats.peek().filter(({ pin_place }) => pin_place !== null).length >= MOST_PINNED;

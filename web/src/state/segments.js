@@ -17,6 +17,12 @@
  * @property {boolean} newer whether there is more after it; otherwise it ends with the chat
  */
 
+/** When a message disappears. @param {Message} message */
+export const expiryOf = ({ expires_at, deleted }) => (expires_at && !deleted ? Date.parse(expires_at) : Infinity);
+
+/** Runs something then, or within a day. @param {number} at @param {() => void} run */
+export const runAt = (at, run) => (at < Infinity ? setTimeout(run, Math.min(at - Date.now(), 86_400_000)) : undefined);
+
 /** @param {Message} message @param {string} me */
 export const keyOf = (message, me) => (message.sender_id === me && message.request_id ? message.request_id : message.id);
 

@@ -1,5 +1,5 @@
 import { batch, signal } from '../../vendor/signals.js';
-import { indexOf, keyOf, shortened, withSegment } from './segments.js';
+import { expiryOf, indexOf, keyOf, shortened, withSegment } from './segments.js';
 
 /**
  * @typedef {import('./segments.js').Row} Row
@@ -43,6 +43,8 @@ export class Timeline {
   #loading = new Set();
   /** Counts resets: a page that was asked for before one is dropped. */
   #generation = 0;
+  /** Counts what was to be shown: the last one is. */
+  #turn = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #expiry;
 
@@ -55,11 +57,13 @@ export class Timeline {
   // --- reading ---
 
   /**
-   * Shows the end of the chat, or what is around a `seq`. Returns the row at the `seq`, or the next one.
+   * Shows the end of the chat, or what is around a `seq`. Returns the row at the `seq`, or the next one; none if something else is to be
+   * shown by then.
    * @param {number} [seq]
    * @returns {Promise<Row | undefined>}
    */
   async show(seq) {
+    const turn = ++this.#turn;
     const known = this.#segments.find(({ from, to, newer }) => (seq === undefined ? !newer : from <= seq && (seq <= to || !newer)));
     if (known) this.#select(known);
     else {
@@ -71,6 +75,7 @@ export class Timeline {
           to: has_next ? (messages.at(-1)?.seq ?? 0) : Math.max(seq ?? 0, messages.at(-1)?.seq ?? 0),
         };
       });
+      if (turn !== this.#turn) return;
     }
     const rows = this.rows.peek();
     return seq === undefined ? rows.at(-1) : rows[Math.min(indexOf(this.#current?.rows ?? [], seq), rows.length - 1)];
@@ -108,6 +113,7 @@ export class Timeline {
    */
   async #load(query, range, direction) {
     const generation = this.#generation;
+    const turn = this.#turn;
     this.#loads++;
     try {
       const page = await this.source.page({ ...query, limit: PAGE });
@@ -116,7 +122,7 @@ export class Timeline {
       const rows = page.messages.map((message) => this.#row(message, me));
       const isFirst = direction !== 'newer';
       const isLast = direction !== 'older';
-      this.#insert({ ...range(page), rows, older: isFirst ? page.has_previous : true, newer: isLast ? page.has_next : true }, direction);
+      this.#insert({ ...range(page), rows, older: isFirst ? page.has_previous : true, newer: isLast ? page.has_next : true }, direction, turn);
       for (const { event, data } of this.#meanwhile) this.#apply(event, data);
       this.#publish('ready');
     } catch (error) {
@@ -132,13 +138,14 @@ export class Timeline {
     return { key: keyOf(message, me), message, state: 'stored' };
   }
 
-  /** @param {Segment} added @param {'older' | 'newer'} [direction] */
-  #insert(added, direction) {
+  /** @param {Segment} added @param {'older' | 'newer' | undefined} direction @param {number} turn */
+  #insert(added, direction, turn) {
     const { segments, merged } = withSegment(this.#segments, added);
     const kept = direction ? shortened(merged, MOST, direction) : merged;
     this.#segments = segments.map((segment) => (segment === merged ? kept : segment));
-    this.#current = kept;
-    if (segments.length > OTHERS + 1) this.#segments = this.#segments.filter((segment) => segment === kept || !segment.newer);
+    // What is shown may be a part of it, or something else by now.
+    if ((!direction && turn === this.#turn) || !this.#current || !segments.includes(this.#current)) this.#current = kept;
+    if (segments.length > OTHERS + 1) this.#segments = this.#segments.filter((segment) => segment === this.#current || !segment.newer);
   }
 
   /** @param {Segment} segment */
@@ -149,6 +156,7 @@ export class Timeline {
 
   /** Shows what has changed. @param {'ready'} [state] */
   #publish(state) {
+    this.#expire();
     const segment = this.#current;
     if (!segment) return;
     batch(() => {
@@ -159,7 +167,6 @@ export class Timeline {
       for (const { key } of stored.slice(-200)) this.#pending.delete(key);
       this.rows.value = segment.newer || !this.#pending.size ? stored : [...stored, ...this.#pending.values()];
     });
-    this.#planExpiry();
   }
 
   // --- what happens ---
@@ -280,15 +287,23 @@ export class Timeline {
 
   // --- messages that disappear ---
 
-  #planExpiry() {
+  /** Erases what has expired, and plans the next time. */
+  #expire() {
     clearTimeout(this.#expiry);
     const now = this.source.now();
     let next = Infinity;
-    for (const { message } of this.rows.peek()) {
-      if (!message.expires_at || message.deleted) continue;
-      const at = Date.parse(message.expires_at);
-      if (at <= now) this.#patch(message.id, (old) => erased(old));
-      else next = Math.min(next, at);
+    for (const segment of this.#segments) {
+      let isChanged = false;
+      const rows = segment.rows.map((row) => {
+        const at = expiryOf(row.message);
+        if (at > now) {
+          next = Math.min(next, at);
+          return row;
+        }
+        isChanged = true;
+        return { ...row, message: erased(row.message) };
+      });
+      if (isChanged) this.#replace(segment, { ...segment, rows });
     }
     if (next < Infinity) this.#expiry = setTimeout(() => this.#publish(), Math.min(next - now, 86_400_000));
   }

@@ -1,9 +1,8 @@
 import { useEffect, useState } from '../../vendor/hooks.js';
 import { h } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
-import { explain } from '../state/explain.js';
 import { showDialog } from './dialog.js';
-import { toast } from './toast.js';
+import { refused, toast } from './toast.js';
 
 /**
  * A view that is loaded when it is first shown. Its module is in `later/` and exports `View`.
@@ -12,7 +11,7 @@ import { toast } from './toast.js';
 export function Later({ load, props }) {
   const [View, setView] = useState(/** @type {{now?: import('preact').ComponentType<any>}} */ ({}));
   useEffect(() => {
-    load().then(({ View }) => setView({ now: View }), (error) => toast(explain(error), { isError: true }));
+    load().then(({ View }) => setView({ now: View }), refused);
   }, []);
   return View.now ? h(View.now, props) : null;
 }
@@ -23,11 +22,13 @@ export function Later({ load, props }) {
  * @param {() => Promise<{View: import('preact').ComponentType<P & {close: () => void}>}>} load
  * @param {P} props
  */
-export async function showLater(load, props) {
-  try {
-    const { View } = await load();
-    showDialog((close) => h(/** @type {import('preact').ComponentType<any>} */ (View), { ...props, close }));
-  } catch {
-    toast(t().errorNetwork, { isError: true });
-  }
-}
+export const showLater = (load, props) =>
+  withLater(load, ({ View }) => showDialog((close) => h(/** @type {import('preact').ComponentType<any>} */ (View), { ...props, close })));
+
+/**
+ * Loads a module of `later/` and does something with it, or says that it cannot be loaded.
+ * @template M
+ * @param {() => Promise<M>} load
+ * @param {(module: M) => void} run
+ */
+export const withLater = (load, run) => load().then(run, () => toast(t().errorNetwork, { isError: true }));

@@ -1,5 +1,6 @@
 import { signal } from '../../vendor/signals.js';
 import { button, div, span } from '../lib/dom.js';
+import { explain } from '../state/explain.js';
 
 /** @typedef {{id: number, text: string, isError?: boolean, action?: {name: string, run: () => void}}} Toast */
 
@@ -19,6 +20,9 @@ export function toast(text, more) {
   toasts.value = [...toasts.peek().filter((one) => one.text !== text), { id, text, ...more }];
   if (!more?.action) setTimeout(dismiss, SHOWN, id);
 }
+
+/** Says why something was refused. @param {any} error */
+export const refused = (error) => toast(explain(error), { isError: true });
 
 /** Where toasts are shown. */
 export const Toasts = () =>

@@ -1,6 +1,7 @@
 import { useEffect, useState } from '../../vendor/hooks.js';
 import { div } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
+import { preview } from '../lib/preview.js';
 import { client } from '../state/client.js';
 import { nameOf } from '../state/people.js';
 import { myId } from '../state/session.js';
@@ -20,7 +21,7 @@ export function Announcer({ id }) {
     let timer;
     const announce = () => {
       const last = /** @type {import('../state/client.js').Message} */ (waiting.at(-1));
-      setText(waiting.length > 1 ? t().newMessages(waiting.length) : `${nameOf(last.sender_id)}: ${last.text.slice(0, LONGEST)}`);
+      setText(waiting.length > 1 ? t().newMessages(waiting.length) : `${nameOf(last.sender_id)}: ${preview(last).slice(0, LONGEST)}`);
       waiting = [];
       timer = undefined;
     };

@@ -1,5 +1,6 @@
 import { a, button, div, h, li, memo, span, time } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
+import { preview } from '../lib/preview.js';
 import { menuOf } from '../lib/press.js';
 import { parse, short } from '../lib/time.js';
 import { isMuted, showsSender, titleOf } from '../state/chats.js';
@@ -9,6 +10,7 @@ import { myId } from '../state/session.js';
 import { typingIn } from '../state/typing.js';
 import { Avatar } from '../ui/avatar.js';
 import { Icon } from '../ui/icons.js';
+import { withLater } from '../ui/later.js';
 
 /** @typedef {import('../state/client.js').ChatItem} ChatItem */
 
@@ -16,7 +18,7 @@ import { Icon } from '../ui/icons.js';
 const hidden = (text) => span({ class: 'hidden' }, `, ${text}`);
 
 /** @param {ChatItem} chat @param {boolean} isOpen */
-function preview(chat, isOpen) {
+function lineOf(chat, isOpen) {
   const texts = t();
   const typing = typingIn(chat.id);
   const draft = draftOf(chat.id).value;
@@ -27,11 +29,11 @@ function preview(chat, isOpen) {
   // The client marks a deletion that the list does not know of.
   if (/** @type {any} */ (last).deleted) return texts.deletedMessage;
   const sender = last.sender_id === myId() ? texts.you : nameOf(last.sender_id);
-  return [showsSender(chat) && sender && span({ class: 'chat-sender' }, `${sender}: `), last.text];
+  return [showsSender(chat) && sender && span({ class: 'chat-sender' }, `${sender}: `), preview(last)];
 }
 
 /** What can be done with a chat is loaded when it is first wanted. @param {HTMLElement} from @param {ChatItem} chat @param {{point?: {x: number, y: number}, isHeader?: boolean}} [options] */
-export const openChatMenu = async (from, chat, options) => (await import('../later/chat-menu.js')).openChatMenu(from, chat, options);
+export const openChatMenu = (from, chat, options) => withLater(() => import('../later/chat-menu.js'), (later) => later.openChatMenu(from, chat, options));
 
 /** A chat in the list. */
 export const ChatLink = memo(
@@ -67,7 +69,7 @@ export const ChatLink = memo(
             { class: 'chat-line' },
             hidden(''),
             draftOf(id).value?.text && !isOpen && span({ class: 'hidden' }, `${texts.draft}: `),
-            span({ class: 'chat-preview', dir: 'auto' }, preview(chat, isOpen)),
+            span({ class: 'chat-preview', dir: 'auto' }, lineOf(chat, isOpen)),
             // The SDK does not count mentions down when their messages are read.
             isMentioned && span({ class: 'badge', 'aria-hidden': true }, '@'),
             isMentioned && hidden(texts.mentionsCount(mention_count)),

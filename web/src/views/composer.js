@@ -1,14 +1,15 @@
 import { useEffect, useRef } from '../../vendor/hooks.js';
 import { button, div, footer, form, h, label, span, textarea } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
+import { preview } from '../lib/preview.js';
 import { hasMoved } from '../routes.js';
 import { MOST, editLast, editing, focusRequests, leaveMode, lengthOf, setText, submit, textOf } from '../state/compose.js';
 import { draftOf, flushDraft } from '../state/drafts.js';
 import { stopTyping, tellTyping } from '../state/typing.js';
 import { IconButton } from '../ui/button.js';
 import { Icon } from '../ui/icons.js';
-import { showLater } from '../ui/later.js';
-import { toast } from '../ui/toast.js';
+import { showLater, withLater } from '../ui/later.js';
+import { refused, toast } from '../ui/toast.js';
 import { Completion, createCompletion } from './completion.js';
 import { SlowMode, isHeld, useObstacle } from './obstacle.js';
 import { senderName, useOriginal } from './quote.js';
@@ -33,7 +34,6 @@ export function Composer({ chat }) {
     return () => {
       flushDraft(id);
       stopTyping(id);
-      if (editing.peek()?.chatId === id) editing.value = null;
     };
   }, []);
   const wanted = focusRequests.value;
@@ -54,7 +54,11 @@ export function Composer({ chat }) {
     const { value } = /** @type {HTMLTextAreaElement} */ (field.current);
     if (isHeld(id) && !edit) return;
     if (lengthOf(value.trim()) > MOST) toast(texts.tooLong(lengthOf(value.trim()) - MOST), { isError: true });
-    submit(id, value, options);
+    try {
+      submit(id, value, options);
+    } catch (error) {
+      refused(error);
+    }
     field.current?.focus({ preventScroll: true });
   }
 
@@ -117,7 +121,7 @@ export function Composer({ chat }) {
 }
 
 /** @param {HTMLElement} from @param {string} chatId @param {() => void} sendSilently */
-const openSendMenu = async (from, chatId, sendSilently) => (await import('../later/send-menu.js')).openSendMenu(from, chatId, sendSilently);
+const openSendMenu = (from, chatId, sendSilently) => withLater(() => import('../later/send-menu.js'), (later) => later.openSendMenu(from, chatId, sendSilently));
 
 /** Browsers without `field-sizing` need help to make the field as high as its text. @param {HTMLTextAreaElement | null} box */
 function fit(box) {
@@ -136,7 +140,7 @@ function Mode({ chatId }) {
   return div(
     { class: 'mode' },
     h(Icon, { name: edit ? 'edit' : 'reply' }),
-    div({ class: 'mode-lines' }, span({ class: 'mode-name' }, edit ? texts.editing : texts.replyTo(senderName(message.sender_id))), span({ class: 'mode-text', dir: 'auto' }, message.text)),
+    div({ class: 'mode-lines' }, span({ class: 'mode-name' }, edit ? texts.editing : texts.replyTo(senderName(message.sender_id))), span({ class: 'mode-text', dir: 'auto' }, preview(message))),
     h(IconButton, { icon: 'close', name: texts.cancel, onClick: () => leaveMode(chatId) })
   );
 }

@@ -50,7 +50,7 @@ export function Log({ chat, seq }) {
     setTimeout(() => marked.peek() === key && (marked.value = ''), MARKED);
   };
   const fail = () => {};
-  const goToEnd = () => timeline.show().then(() => list.current?.goTo('end'), fail);
+  const goToEnd = () => timeline.show().then((row) => row && list.current?.goTo('end'), fail);
 
   // Opening: at the first unread message, else at the end; or where the link says.
   function open() {
@@ -58,7 +58,7 @@ export function Log({ chat, seq }) {
     timeline.show(target).then((row) => {
       if (seq !== undefined && row) mark(row.key);
       const isUnread = seq === undefined && row && row.message.seq > (divider ?? Infinity);
-      setStart(seq !== undefined && row ? { key: row.key, top: 160 } : isUnread ? { key: row.key, top: UNREAD_TOP } : 'end');
+      setStart((now) => now ?? (seq !== undefined && row ? { key: row.key, top: 160 } : isUnread ? { key: row.key, top: UNREAD_TOP } : 'end'));
     }, fail);
   }
   useLayoutEffect(() => {
@@ -87,6 +87,7 @@ export function Log({ chat, seq }) {
     visited.current = visit;
     timeline.show(seq).then((row) => {
       if (!row) return;
+      setStart((now) => now ?? { key: row.key, top: 160 });
       list.current?.center(row.key);
       mark(row.key);
     }, fail);

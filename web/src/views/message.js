@@ -8,6 +8,7 @@ import { nameOf } from '../state/people.js';
 import { readByOthers } from '../state/receipts.js';
 import { Avatar, colourOf } from '../ui/avatar.js';
 import { Icon } from '../ui/icons.js';
+import { withLater } from '../ui/later.js';
 import { Quote } from './quote.js';
 import { showProfile } from './profile-link.js';
 import { Reactions } from './reactions.js';
@@ -28,8 +29,8 @@ import { Text } from './text.js';
  */
 
 /** What can be done with a message is loaded when it is first wanted. */
-const openActions = async (/** @type {HTMLElement} */ from, /** @type {Row} */ row, /** @type {string} */ chatId, /** @type {{x: number, y: number} | undefined} */ point) =>
-  (await import('../later/message-actions.js')).openActions(from, row, chatId, point);
+const openActions = (/** @type {HTMLElement} */ from, /** @type {Row} */ row, /** @type {string} */ chatId, /** @type {{x: number, y: number} | undefined} */ point) =>
+  withLater(() => import('../later/message-actions.js'), (later) => later.openActions(from, row, chatId, point));
 
 /** One message. */
 export const Message = memo(

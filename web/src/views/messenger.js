@@ -8,6 +8,7 @@ import { update } from '../lib/trusted.js';
 import { navigate, route } from '../routes.js';
 import { chatOf, forgetChats, startChats, titleOf, unreadTotal } from '../state/chats.js';
 import { client, storeFailed } from '../state/client.js';
+import { resumeEdit } from '../state/compose.js';
 import { forgetDrafts, startDrafts } from '../state/drafts.js';
 import { explain } from '../state/explain.js';
 import { forgetNotices } from '../state/notices.js';
@@ -64,8 +65,12 @@ export function start() {
   // A message that is refused says so in its place; the rest of what is refused is told here.
   client.on('outbox', ({ type, entry }) => {
     if (type !== 'failed' || entry.frame.type === 'message') return;
-    toast(explain(entry), { isError: true });
-    client.outbox.cancel(entry.request_id);
+    const { request_id, chat_id, frame } = entry;
+    const where = route.peek();
+    // The text of an edit is not lost.
+    const isLost = frame.type === 'edit' && !(where.name === 'chat' && where.chat === chat_id && resumeEdit(request_id));
+    toast(explain(entry), { isError: true, action: isLost ? { name: t().copy, run: () => navigator.clipboard.writeText(frame.text) } : undefined });
+    client.outbox.cancel(request_id);
   });
 }
 

@@ -1,6 +1,7 @@
 import { useEffect, useState } from '../../vendor/hooks.js';
 import { button, div, h, span } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
+import { preview } from '../lib/preview.js';
 import { navigate } from '../routes.js';
 import { loadPins, pinsOf } from '../state/pins.js';
 import { Icon } from '../ui/icons.js';
@@ -14,7 +15,7 @@ export function PinnedBar({ id }) {
   useEffect(() => void loadPins(id).catch(() => {}), [id]);
   if (!pins.length) return null;
   const shown = Math.min(at, pins.length - 1);
-  const { seq, text } = pins[shown];
+  const { seq } = pins[shown];
   const show = () => {
     setAt((shown + 1) % pins.length);
     navigate(`/c/${id}/${seq}`);
@@ -23,6 +24,6 @@ export function PinnedBar({ id }) {
   return button(
     { type: 'button', class: 'pinned', onClick: show },
     h(Icon, { name: 'pin' }),
-    div({ class: 'mode-lines' }, span({ class: 'mode-name' }, name), span({ class: 'mode-text', dir: 'auto' }, text))
+    div({ class: 'mode-lines' }, span({ class: 'mode-name' }, name), span({ class: 'mode-text', dir: 'auto' }, preview(pins[shown])))
   );
 }

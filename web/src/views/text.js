@@ -3,6 +3,7 @@ import { a, blockquote, button, code, h, pre, span } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
 import { usernameOf } from '../state/people.js';
 import { myId } from '../state/session.js';
+import { confirm } from '../ui/dialog.js';
 
 /** @typedef {NonNullable<import('../state/client.js').Message['entities']>[number]} Entity */
 
@@ -29,20 +30,22 @@ export function mentionsIn(text, names, isAll) {
   return [...text.matchAll(/(?<![\w@])@([\w.-]+)/g)].flatMap(({ 1: written, index }) => {
     const name = written.toLowerCase();
     // A full stop or hyphen behind a name is not of the name.
-    const found = [name, name.replace(/[.-]+$/, '')].find((one) => names.some((known) => known.toLowerCase() === one) || (isAll && one === 'all'));
+    const found = [name, name.replace(/(?<![.-])[.-]+$/, '')].find((one) => names.some((known) => known.toLowerCase() === one) || (isAll && one === 'all'));
     return found ? [{ type: found === 'all' ? 'mention_all' : 'mention', offset: index, length: found.length + 1 }] : [];
   });
 }
 
 /**
- * Returns the parts of a text between two places. Entities may overlap: the inner one is cut where the outer one ends.
+ * Returns the parts of a text between two places. Entities may overlap: the inner one is cut where the outer one ends. Only some are nested,
+ * so that nobody can make a message that is more work than its text.
  * @param {string} text
  * @param {Entity[]} entities in the order of their offsets
  * @param {number} [from]
  * @param {number} [to]
+ * @param {number} [depth]
  * @returns {Part[]}
  */
-export function partsOf(text, entities, from = 0, to = text.length) {
+export function partsOf(text, entities, from = 0, to = text.length, depth = 8) {
   /** @type {Part[]} */
   const parts = [];
   let at = from;
@@ -52,8 +55,8 @@ export function partsOf(text, entities, from = 0, to = text.length) {
     const end = Math.min(entity.offset + entity.length, to);
     if (start >= end) continue;
     if (start > at) parts.push({ type: 'text', text: text.slice(at, start) });
-    const inner = entities.slice(n + 1).filter(({ offset, length }) => offset < end && offset + length > start);
-    parts.push({ type: 'entity', entity, text: text.slice(start, end), parts: partsOf(text, inner, start, end) });
+    const inner = depth < 2 ? [] : entities.slice(n + 1).filter(({ offset, length }) => offset < end && offset + length > start);
+    parts.push({ type: 'entity', entity, text: text.slice(start, end), parts: partsOf(text, inner, start, end, depth - 1) });
     at = end;
   }
   if (at < to) parts.push({ type: 'text', text: text.slice(at, to) });
@@ -75,9 +78,10 @@ function view(part, key) {
   if (part.type === 'text') return part.text;
   const { entity, text, parts } = part;
   const inner = parts.map(view);
+  const url = safe(entity.url ?? text);
   switch (entity.type) {
     case 'link':
-      return a({ key, href: safe(entity.url ?? text), target: '_blank', rel: 'noopener noreferrer' }, inner);
+      return a({ key, href: url || undefined, title: url, target: '_blank', rel: 'noopener noreferrer', onClick: misleads(text, url) ? (event) => (event.preventDefault(), ask(url)) : undefined }, inner);
     case 'code':
       return code({ key }, text);
     case 'pre':
@@ -94,8 +98,20 @@ function view(part, key) {
   }
 }
 
+/** @param {string} url */
+const ask = (url) => confirm({ title: t().linkQuestion, text: url, action: t().groups.open, onConfirm: () => void open(url, '_blank', 'noopener,noreferrer') });
+
+const HOST = /(?<![\p{L}\p{N}.-])(?:[\p{L}\p{N}-]+\.)+\p{L}[\p{L}\p{N}-]+/gu;
+const hostOf = (/** @type {string} */ url) => (URL.canParse(url) ? new URL(url).hostname.replace(/^www\./, '') : '');
+
+/** Whether the text of a link names another site than the one it leads to. @param {string} text @param {string} url */
+export function misleads(text, url) {
+  const host = hostOf(url);
+  return host !== '' && [...text.matchAll(HOST)].some(([shown]) => hostOf(`http://${shown}`) !== host);
+}
+
 /** The server accepts only these schemes. Nothing else becomes a link in any case. @param {string} url */
-const safe = (url) => (/^(https?:|mailto:)/i.test(url) ? url : undefined);
+const safe = (url) => (/^(https?:|mailto:)/i.test(url) ? url : '');
 
 /** @param {{children?: import('../lib/dom.js').Children}} props */
 function Spoiler({ children }) {

@@ -1,1087 +1,2164 @@
-// Written by check/emoji.mjs from emojibase-data (MIT). Each line: emoji|English name and words|Russian ones.
+// Written by check/emoji.mjs from emojibase-data (MIT).
 
-export const EMOJIS = `#smileys
-😀|grinning face,cheerful|широко улыбается,лицо
-😃|grinning face with big eyes,awesome|смеется,весело
-😄|grinning face with smiling eyes,happy|смеется с закрытыми глазами,закрытые
-😁|beaming face with smiling eyes,grin|светится от счастья,весело
-😆|grinning squinting face,closed|смеется с прищуренными глазами,закрытые
-😅|grinning face with sweat,cold|нервно смеется,лол
-🤣|rolling on the floor laughing,crying|катается со смеху,глаза
-😂|face with tears of joy,crying|смеется до слез,глаза
-🙂|slightly smiling face,happy|слегка улыбается,легкая
-🙃|upside-down face,hehe|вверх тормашками,ногами
-🫠|melting face,disappear|тает,грустная
-😉|winking face,flirt|подмигивает,глаз
-😊|smiling face with smiling eyes,blush|довольно улыбается,глаза
-😇|smiling face with halo,angel|с нимбом,ангел
-🥰|smiling face with hearts,3|улыбающееся лицо с сердечками,люблю
-😍|smiling face with heart-eyes,143|влюбленное лицо,без ума
-🤩|star-struck,excited|звезды в глазах,звезда
-😘|face blowing a kiss,bae|воздушный поцелуй,губы
-😗|kissing face,143|целует,люблю
-☺️|smiling face,happy|улыбается,довольный
-😚|kissing face with closed eyes,143|целует с закрытыми глазами,закрытые
-😙|kissing face with smiling eyes,143|счастливый поцелуй,глаза
-🥲|smiling face with tear,glad|улыбающееся лицо со слезой,боль
-😋|face savoring food,delicious|вкусно,еда
-😛|face with tongue,awesome|показывает язык,вот
-😜|winking face with tongue,crazy|показывает язык и подмигивает,весело
-🤪|zany face,crazy|сумасшедшее лицо,крейзи
-😝|squinting face with tongue,closed|морщится и показывает язык,бе
-🤑|money-mouth face,paid|деньги в глазах,баксы
-🤗|smiling face with open hands,hug|обнимает,встречи
-🤭|face with hand over mouth,giggle|прикрывает рот рукой,лишнее
-🫢|face with open eyes and hand over mouth,amazement|прикрывает рот рукой с открытыми глазами,изумление
-🫣|face with peeking eye,captivated|подсматривает,глаз
-🤫|shushing face,quiet|тс-с-с,говори
-🤔|thinking face,chin|думает,думаю
-🫡|saluting face,good|воинское приветствие,да
-🤐|zipper-mouth face,keep|рот на замке,говори
-🤨|face with raised eyebrow,disapproval|не верит,быть
-😐|neutral face,awkward|все равно,безразличие
-😑|expressionless face,awkward|без эмоций,надоело
-😶|face without mouth,awkward|лицо без рта,молчание
-🫥|dotted line face,depressed|лицо пунктиром,грусть
-😶‍🌫️|face in clouds,absentminded|лицо в облаках,голова в облаках
-😏|smirking face,boss|ухмыляется,задумал
-😒|unamused face,...|скучает,гадость
-🙄|face with rolling eyes,eyeroll|закатывает глаза,блин
-😬|grimacing face,awk|гримаса,злой
-😮‍💨|face exhaling,blow|выдыхает,вздох
-🤥|lying face,liar|лжец,буратино
-🫨|shaking face,crazy|трясущееся лицо,бум
-😌|relieved face,calm|испытывает облегчение,богу
-😔|pensive face,awful|размышляет,грустный
-😪|sleepy face,crying|хочет спать,ночи
-🤤|drooling face|пускает слюни,лицо
-😴|sleeping face,bed|спит,боковую
-😷|face with medical mask,cold|в медицинской маске,болеть
-🤒|face with thermometer,ill|с градусником во рту,болеть
-🤕|face with head-bandage,hurt|с перевязанной головой,бинт
-🤢|nauseated face,gross|тошнит,блевать
-🤮|face vomiting,barf|рвота,блевать
-🤧|sneezing face,fever|чихает,апчхи
-🥵|hot face,dying|жар,болеть
-🥶|cold face,blue|мерзнет,болею
-🥴|woozy face,dizzy|чувствует головокружение,глазах
-😵|face with crossed-out eyes,dead|головокружение,болею
-🤯|exploding head,blown|взрыв мозга,быть
-🤠|cowboy hat face,cowgirl|в ковбойской шляпе,радость
-🥳|partying face,bday|на вечеринке,вечеринка
-🥸|disguised face,eyebrow|маскировка,внешность
-😎|smiling face with sunglasses,awesome|лицо в темных очках,защита
-🤓|nerd face,brainy|очкарик,ботан
-🧐|face with monocle,classy|с моноклем,дедукция
-😕|confused face,befuddled|в замешательстве,замешательство
-🫤|face with diagonal mouth,confused|с перекошенным ртом,досадно
-😟|worried face,anxious|беспокоится,беспокойство
-🙁|slightly frowning face,sad|немного грустит,грустный
-☹️|frowning face,sad|грустит,грустный
-😮|face with open mouth,believe|удивление,вау
-😯|hushed face,epic|неприятный сюрприз,вау
-😲|astonished face,cost|в шоке,глаза
-😳|flushed face,amazed|краснеет,извини
-🥺|pleading face,begging|умоляет,большие
-🥹|face holding back tears,admiration|еле сдерживает слезы,благодарность
-😦|frowning face with open mouth,caught|в изумлении,изумление
-😧|anguished face,forgot|страдает,боль
-😨|fearful face,afraid|боится,беспокоится
-😰|anxious face with sweat,blue|сильно беспокоится,беспокоюсь
-😥|sad but relieved face,anxious|обошлось,беспокоюсь
-😢|crying face,awful|плачет,грустный
-😭|loudly crying face,bawling|слезы рекой,за
-😱|face screaming in fear,epic|в ужасе,испуг
-😖|confounded face,annoyed|в растерянности,гадость
-😣|persevering face,concentrate|упорство,боль
-😞|disappointed face,awful|разочарование,виноват
-😓|downcast face with sweat,close|в холодном поту,беспокойство
-😩|weary face,crying|усталость,гадость
-😫|tired face,cost|сильная усталость,достало
-🥱|yawning face,bedtime|зевает,боковую
-😤|face with steam from nose,anger|в ожидании успеха,бешенстве
-😡|enraged face,anger|злится,бешенство
-😠|angry face,anger|сердится,бешенство
-🤬|face with symbols on mouth,censor|цензура,браниться
-😈|smiling face with horns,demon|улыбающийся чертенок,дьявол
-👿|angry face with horns,demon|злой чертенок,грусть
-💀|skull,body|череп,кости
-☠️|skull and crossbones,bone|череп и кости,конец
-💩|pile of poo,bs|какашка,вонючка
-🤡|clown face|клоун,арлекин
-👹|ogre,creature|чудовище,дракон
-👺|goblin,angry|японский гоблин,злой
-👻|ghost,boo|привидение,подмигнуть
-👽|alien,creature|инопланетянин,внеземная
-👾|alien monster,creature|космический монстр,аркада
-🤖|robot,face|робот,лицо
-😺|grinning cat,animal|улыбающийся кот,домашнее
-😸|grinning cat with smiling eyes,animal|смеющийся кот,глаза
-😹|cat with tears of joy,animal|смеющийся до слез кот,веселье
-😻|smiling cat with heart-eyes,animal|влюбленный кот,влюбиться
-😼|cat with wry smile,animal|ухмыляющийся кот,сарказм
-😽|kissing cat,animal|целующий кот,глаза
-🙀|weary cat,animal|кот в шоке,морда
-😿|crying cat,animal|плачущий кот,грустно
-😾|pouting cat,animal|злой кот,морда
-🙈|see-no-evil monkey,embarrassed|ничего не вижу,глаза
-🙉|hear-no-evil monkey,animal|ничего не слышу,запрещено
-🙊|speak-no-evil monkey,animal|ничего никому не скажу,закрыт
-💌|love letter,heart|любовное письмо,валентинка
-💝|heart with ribbon,143|сердце с лентой,валентин
-💖|sparkling heart,143|сверкающее сердце,блеск
-💗|growing heart,143|растущее сердце,биение
-💓|beating heart,143|пульсирующее сердце,бьется
-💞|revolving hearts,143|вращающиеся сердца,вращение
-💕|two hearts,143|два сердца,влюблен
-💟|heart decoration,143|значок «сердце»,белое
-❣️|heart exclamation,heavy|восклицательный знак в виде сердца,препинания
-💔|broken heart,break|разбитое сердце,разочарование
-❤️‍🔥|heart on fire,burn|горящее сердце,любовь
-❤️‍🩹|mending heart,healthier|заживающее сердце,выздоровление
-❤️|red heart,emotion|алое сердце,красное
-🩷|pink heart,143|розовое сердце,люблю
-🧡|orange heart,143|оранжевое сердце,любовь
-💛|yellow heart,143|желтое сердце,любовь
-💚|green heart,143|зеленое сердце,любовь
-💙|blue heart,143|синее сердце,голубое
-🩵|light blue heart,143|голубое сердце,бирюзовое
-💜|purple heart,143|фиолетовое сердце,любовь
-🤎|brown heart,143|коричневое сердце,любовь
-🖤|black heart,evil|черное сердце,злое
-🩶|grey heart,143|серое сердце,любовь
-🤍|white heart,143|белое сердце,любовь
-💋|kiss mark,dating|след от поцелуя,губы
-💯|hundred points,100|сто баллов,100
-💢|anger symbol,angry|значок «гнев»,злость
-💥|collision,bomb|взрыв,бомба
-💫|dizzy,comic|кружащаяся звезда,астероид
-💦|sweat droplets,comic|капли пота,брызги
-💨|dashing away,cloud|исчезновение,быстро
-🕳️|hole|дыра,люк
-💬|speech balloon,bubble|облачко с многоточием,диалог
-👁️‍🗨️|eye in speech bubble,balloon|значок свидетеля,глаз
-🗨️|left speech bubble,balloon|пустое облачко,диалог
-🗯️|right anger bubble,angry|гневное облачко,бабл
-💭|thought balloon,bubble|облачко с мыслями,идеи
-💤|zzz,comic|сон,ночи
-#people
-👋|waving hand|машет рукой
-🤚|raised back of hand|поднятая рука
-🖐️|hand with fingers splayed|раскрытая ладонь
-✋|raised hand|поднятая ладонь
-🖖|vulcan salute|вулканский салют
-🫱|rightwards hand|рука вправо
-🫲|leftwards hand|рука влево
-🫳|palm down hand|рука ладонью вниз
-🫴|palm up hand|рука ладонью вверх
-🫷|leftwards pushing hand|рука ладонью влево
-🫸|rightwards pushing hand|рука ладонью вправо
-👌|ok hand|жест «все хорошо»
-🤌|pinched fingers|щепоть
-🤏|pinching hand|жест «мало»
-✌️|victory hand|жест v
-🤞|crossed fingers|скрещенные пальцы
-🫰|hand with index finger and thumb crossed|жест «деньги»
-🤟|love-you gesture|я-тебя-люблю
-🤘|sign of the horns|рокерский жест
-🤙|call me hand|жест «позвони мне»
-👈|backhand index pointing left|указывающий налево палец
-👉|backhand index pointing right|указывающий направо палец
-👆|backhand index pointing up|указывающий вверх палец
-🖕|middle finger|средний палец
-👇|backhand index pointing down|указывающий вниз палец
-☝️|index pointing up|указательный палец вверх
-🫵|index pointing at the viewer|указательный палец на себя
-👍|thumbs up|большой палец вверх
-👎|thumbs down|большой палец вниз
-✊|raised fist|поднятый кулак
-🤛|left-facing fist|кулак влево
-🤜|right-facing fist|кулак вправо
-👏|clapping hands|аплодисменты
-🙌|raising hands|ура
-🫶|heart hands|жест «сердце»
-👐|open hands|ладони в стороны
-🤲|palms up together|ладони лодочкой
-🤝|handshake|рукопожатие
-🙏|folded hands|сложенные руки
-✍️|writing hand|пишущая рука
-💅|nail polish|маникюр
-🤳|selfie|селфи
-💪|flexed biceps|бицепс
-🦾|mechanical arm|механическая рука
-🦿|mechanical leg|механическая нога
-🦵|leg|нога
-🦶|foot|щиколотка
-👂|ear|ухо
-🦻|ear with hearing aid|ухо со слуховым аппаратом
-👃|nose|нос
-🧠|brain|мозг
-🫀|anatomical heart|сердце человека
-🫁|lungs|легкие
-🦷|tooth|зуб
-🦴|bone|кость
-👀|eyes|глаза
-👁️|eye|глаз
-👅|tongue|язык
-👄|mouth|рот
-🫦|biting lip|кусать губы
-👶|baby|младенец
-🧒|child|ребенок
-👦|boy|мальчик
-👧|girl|девочка
-🧑|person|взрослый
-🧓|older person|пожилой человек
-👴|old man|пожилой мужчина
-👵|old woman|пожилая женщина
-🙍|person frowning|нахмурившийся человек
-🙎|person pouting|обиженный человек
-🙅|person gesturing no|человек против
-🙆|person gesturing ok|человек за
-💁|person tipping hand|человек тянет руку
-🙋|person raising hand|человек с поднятой рукой
-🧏|deaf person|глухой человек
-🧏‍♂️|deaf man|глухой мужчина
-🧏‍♀️|deaf woman|глухая женщина
-🙇|person bowing|человек кланяется
-🤦|person facepalming|человек потерял дар речи
-🤷|person shrugging|человек пожимает плечами
-🧑‍⚕️|health worker|медицинский работник
-🧑‍🎓|student|учащийся
-🧑‍🏫|teacher|педагог
-🧑‍🌾|farmer|фермер
-🧑‍🍳|cook|повар
-🧑‍🔬|scientist|ученый
-🧑‍💻|technologist|инженер
-🧑‍🎤|singer|певец
-🧑‍🎨|artist|художник
-🧑‍✈️|pilot|пилот
-🧑‍🚀|astronaut|космонавт
-🧑‍🚒|firefighter|пожарный
-👮|police officer|полицейский
-🕵️|detective|детектив
-👷|construction worker|строитель
-🤴|prince|принц
-👸|princess|принцесса
-🤰|pregnant woman|беременная женщина
-🫃|pregnant man|беременный мужчина
-🫄|pregnant person|беременный человек
-🧑‍🍼|person feeding baby|кормящий человек
-👼|baby angel|ангелочек
-🎅|santa claus|санта-клаус
-🤶|mrs. claus|миссис клаус
-🧑‍🎄|mx claus|санта
-🦸|superhero|супергерой
-🧙|mage|маг
-🧚|fairy|фея
-🧛|vampire|вампир
-🧜‍♂️|merman|тритон
-🧜‍♀️|mermaid|женщина-русалка
-🧝|elf|эльф
-🧟|zombie|зомби
-🚶|person walking|человек идет
-🧍|person standing|человек стоит
-🏃|person running|человек бежит
-💃|woman dancing|танцующая женщина
-🕺|man dancing|танцующий мужчина
-👯|people with bunny ears|люди с ушами кролика
-🧖|person in steamy room|человек в бане
-🧗|person climbing|человек взбирается по скале
-🏊|person swimming|плавание
-🚴|person biking|велосипедист
-🚵|person mountain biking|человек на горном велосипеде
-🤸|person cartwheeling|акробатический трюк
-🤹|person juggling|жонглер
-🧑‍🤝‍🧑|people holding hands|люди держащиеся за руки
-💏|kiss|поцелуй
-💑|couple with heart|влюбленная пара
-🗣️|speaking head|говорящая голова
-👤|bust in silhouette|силуэт человека
-👥|busts in silhouette|два силуэта
-🫂|people hugging|обнимающиеся люди
-👣|footprints|следы
-#nature
-🐵|monkey face|морда обезьяны
-🐒|monkey|обезьяна
-🦍|gorilla|горилла
-🦧|orangutan|орангутан
-🐶|dog face|морда собаки
-🐕|dog|собака
-🦮|guide dog|собака-поводырь
-🐕‍🦺|service dog|служебная собака
-🐩|poodle|пудель
-🐺|wolf|морда волка
-🦊|fox|морда лисицы
-🦝|raccoon|морда енота
-🐱|cat face|морда кошки
-🐈|cat|кошка
-🐈‍⬛|black cat|черная кошка
-🦁|lion|морда льва
-🐯|tiger face|морда тигра
-🐅|tiger|тигр
-🐆|leopard|леопард
-🐴|horse face|морда лошади
-🫎|moose|лось
-🫏|donkey|осел
-🐎|horse|лошадь
-🦄|unicorn|голова единорога
-🦓|zebra|зебра
-🦌|deer|олень
-🦬|bison|бизон
-🐮|cow face|морда коровы
-🐂|ox|бык
-🐃|water buffalo|буйвол
-🐄|cow|корова
-🐷|pig face|морда свиньи
-🐖|pig|свинья
-🐗|boar|кабан
-🐽|pig nose|свиной пятачок
-🐏|ram|баран
-🐑|ewe|овца
-🐐|goat|коза
-🐪|camel|одногорбый верблюд
-🐫|two-hump camel|двугорбый верблюд
-🦙|llama|лама
-🦒|giraffe|жираф
-🐘|elephant|слон
-🦣|mammoth|мамонт
-🦏|rhinoceros|носорог
-🦛|hippopotamus|гиппопотам
-🐭|mouse face|морда мыши
-🐁|mouse|мышь
-🐀|rat|крыса
-🐹|hamster|морда хомяка
-🐰|rabbit face|морда кролика
-🐇|rabbit|кролик
-🐿️|chipmunk|бурундук
-🦫|beaver|бобр
-🦔|hedgehog|еж
-🦇|bat|летучая мышь
-🐻|bear|морда медведя
-🐻‍❄️|polar bear|морда белого медведя
-🐨|koala|морда коалы
-🐼|panda|морда панды
-🦥|sloth|ленивец
-🦦|otter|выдра
-🦨|skunk|скунс
-🦘|kangaroo|кенгуру
-🦡|badger|барсук
-🐾|paw prints|следы животного
-🦃|turkey|индейка
-🐔|chicken|курица
-🐓|rooster|петух
-🐣|hatching chick|цыпленок в яйце
-🐤|baby chick|цыпленок боком
-🐥|front-facing baby chick|цыпленок
-🐦|bird|птица
-🐧|penguin|пингвин
-🕊️|dove|голубь
-🦅|eagle|орел
-🦆|duck|утка
-🦢|swan|лебедь
-🦉|owl|сова
-🦤|dodo|дронт
-🪶|feather|перо
-🦩|flamingo|фламинго
-🦚|peacock|павлин
-🦜|parrot|попугай
-🪽|wing|крыло
-🐦‍⬛|black bird|черная птица
-🪿|goose|гусь
-🐸|frog|голова лягушки
-🐊|crocodile|крокодил
-🐢|turtle|черепаха
-🦎|lizard|ящерица
-🐍|snake|змея
-🐲|dragon face|голова дракона
-🐉|dragon|дракон
-🦕|sauropod|зауропод
-🦖|t-rex|ти-рекс
-🐳|spouting whale|кит с фонтанчиком
-🐋|whale|кит
-🐬|dolphin|дельфин
-🦭|seal|тюлень
-🐟|fish|рыба
-🐠|tropical fish|тропическая рыба
-🐡|blowfish|рыба-еж
-🦈|shark|акула
-🐙|octopus|осьминог
-🪸|coral|коралл
-🪼|jellyfish|медуза
-🦀|crab|краб
-🦞|lobster|омар
-🦐|shrimp|креветка
-🦑|squid|кальмар
-🦪|oyster|устрица
-🐌|snail|улитка
-🦋|butterfly|бабочка
-🐛|bug|гусеница
-🐜|ant|муравей
-🐝|honeybee|пчела
-🪲|beetle|жук
-🐞|lady beetle|божья коровка
-🦗|cricket|сверчок
-🪳|cockroach|таракан
-🕷️|spider|паук
-🕸️|spider web|паутина
-🦂|scorpion|скорпион
-🦟|mosquito|комар
-🪰|fly|муха
-🪱|worm|червяк
-🦠|microbe|микроб
-💐|bouquet|букет
-🌸|cherry blossom|цветок вишни
-💮|white flower|белый цветок
-🪷|lotus|лотос
-🏵️|rosette|розетка
-🌹|rose|роза
-🥀|wilted flower|увядший цветок
-🌺|hibiscus|гибискус
-🌻|sunflower|подсолнух
-🌼|blossom|цветок
-🌷|tulip|тюльпан
-🪻|hyacinth|гиацинт
-🌱|seedling|росток
-🪴|potted plant|растение в горшке
-🌲|evergreen tree|елка
-🌳|deciduous tree|дерево
-🌴|palm tree|пальма
-🌵|cactus|кактус
-🌾|sheaf of rice|колос
-🌿|herb|веточка
-🍀|four leaf clover|четырехлистный клевер
-🍁|maple leaf|кленовый лист
-🍂|fallen leaf|падающие листья
-🍃|leaf fluttering in wind|листья на ветру
-🪹|empty nest|пустое гнездо
-🪺|nest with eggs|гнездо с яйцами
-🍄|mushroom|гриб
-#food
-🍇|grapes|виноград
-🍈|melon|дыня
-🍉|watermelon|арбуз
-🍊|tangerine|мандарин
-🍋|lemon|лимон
-🍌|banana|банан
-🍍|pineapple|ананас
-🥭|mango|манго
-🍎|red apple|красное яблоко
-🍏|green apple|зеленое яблоко
-🍐|pear|груша
-🍑|peach|персик
-🍒|cherries|вишня
-🍓|strawberry|клубника
-🫐|blueberries|голубика
-🥝|kiwi fruit|киви
-🍅|tomato|помидор
-🫒|olive|оливка
-🥥|coconut|кокос
-🥑|avocado|авокадо
-🍆|eggplant|баклажан
-🥔|potato|картофель
-🥕|carrot|морковь
-🌽|ear of corn|кукурузный початок
-🌶️|hot pepper|острый перец
-🫑|bell pepper|болгарский перец
-🥒|cucumber|огурец
-🥬|leafy green|зеленый салат
-🥦|broccoli|брокколи
-🧄|garlic|чеснок
-🧅|onion|лук
-🥜|peanuts|арахис
-🫘|beans|фасоль
-🌰|chestnut|каштан
-🫚|ginger root|корень имбиря
-🫛|pea pod|стручок гороха
-🍞|bread|хлеб
-🥐|croissant|круассан
-🥖|baguette bread|багет
-🫓|flatbread|лепешка
-🥨|pretzel|крендель
-🥯|bagel|бублик
-🥞|pancakes|блины
-🧇|waffle|вафля
-🧀|cheese wedge|сыр
-🍖|meat on bone|мясо на косточке
-🍗|poultry leg|куриная ножка
-🥩|cut of meat|кусок мяса
-🥓|bacon|бекон
-🍔|hamburger|гамбургер
-🍟|french fries|картофель фри
-🍕|pizza|пицца
-🌭|hot dog|хот-дог
-🥪|sandwich|сэндвич
-🌮|taco|тако
-🌯|burrito|буррито
-🫔|tamale|тамале
-🥙|stuffed flatbread|шаурма
-🧆|falafel|фалафель
-🥚|egg|яйцо
-🍳|cooking|яичница на сковороде
-🥘|shallow pan of food|рагу в сковороде
-🍲|pot of food|кастрюля с горячей едой
-🫕|fondue|фондю
-🥣|bowl with spoon|миска с ложкой
-🥗|green salad|овощной салат
-🍿|popcorn|попкорн
-🧈|butter|масло
-🧂|salt|солонка
-🥫|canned food|консервы
-🍱|bento box|бэнто
-🍘|rice cracker|рисовый крекер
-🍙|rice ball|онигири
-🍚|cooked rice|рис
-🍛|curry rice|рис с карри
-🍜|steaming bowl|лапша
-🍝|spaghetti|спагетти
-🍠|roasted sweet potato|печеный сладкий картофель
-🍢|oden|одэн
-🍣|sushi|суши
-🍤|fried shrimp|жареная креветка
-🍥|fish cake with swirl|камабоко
-🥮|moon cake|лунный пирог
-🍡|dango|данго
-🥟|dumpling|вареник
-🥠|fortune cookie|печенье с предсказанием
-🥡|takeout box|коробка для еды на вынос
-🍦|soft ice cream|мороженое в стаканчике
-🍧|shaved ice|мороженое в креманке
-🍨|ice cream|мороженое
-🍩|doughnut|пончик
-🍪|cookie|печенье
-🎂|birthday cake|торт ко дню рождения
-🍰|shortcake|кусочек торта
-🧁|cupcake|капкейк
-🥧|pie|пирог
-🍫|chocolate bar|шоколад
-🍬|candy|конфета
-🍭|lollipop|леденец
-🍮|custard|пудинг
-🍯|honey pot|мед
-🍼|baby bottle|бутылочка с соской
-🥛|glass of milk|стакан молока
-☕|hot beverage|горячий напиток
-🫖|teapot|чайник
-🍵|teacup without handle|чашка без ручки
-🍶|sake|бутылка саке
-🍾|bottle with popping cork|шампанское
-🍷|wine glass|бокал вина
-🍸|cocktail glass|коктейль
-🍹|tropical drink|тропический коктейль
-🍺|beer mug|кружка пива
-🍻|clinking beer mugs|чокающиеся кружки
-🥂|clinking glasses|чокающиеся бокалы
-🥃|tumbler glass|стакан с виски
-🫗|pouring liquid|стакан с жидкостью
-🥤|cup with straw|стакан с соломинкой
-🧋|bubble tea|чай с шариками
-🧃|beverage box|пакетик сока
-🧉|mate|мате
-🧊|ice|кубик льда
-🥢|chopsticks|палочки для еды
-🍽️|fork and knife with plate|тарелка с приборами
-🍴|fork and knife|вилка и нож
-🥄|spoon|ложка
-🔪|kitchen knife|нож
-🫙|jar|банка
-🏺|amphora|амфора
-#travel
-🌍|globe showing europe-africa|европа и африка на земном шаре
-🌎|globe showing americas|америка на земном шаре
-🌏|globe showing asia-australia|азия и австралия на земном шаре
-🗺️|world map|карта мира
-🧭|compass|компас
-🏔️|snow-capped mountain|гора со снежной шапкой
-⛰️|mountain|гора
-🌋|volcano|вулкан
-🗻|mount fuji|фудзияма
-🏕️|camping|кемпинг
-🏖️|beach with umbrella|пляж
-🏜️|desert|пустыня
-🏝️|desert island|остров
-🏞️|national park|национальный парк
-🏟️|stadium|стадион
-🏗️|building construction|стройка
-🏘️|houses|дома
-🏠|house|дом
-🏡|house with garden|дом с садом
-🏢|office building|офисное здание
-🏥|hospital|больница
-🏦|bank|банк
-🏨|hotel|гостиница
-🏫|school|школа
-🏭|factory|завод
-🏰|castle|замок
-💒|wedding|свадьба
-🗼|tokyo tower|токийская башня
-🗽|statue of liberty|статуя свободы
-⛪|church|церковь
-🕌|mosque|мечеть
-🛕|hindu temple|индуистский храм
-🕍|synagogue|синагога
-⛲|fountain|фонтан
-⛺|tent|палатка
-🌃|night with stars|звездная ночь
-🏙️|cityscape|вид на город
-🌄|sunrise over mountains|восход солнца над горами
-🌅|sunrise|восход
-🌆|cityscape at dusk|закат в городе
-🌇|sunset|закат
-🌉|bridge at night|мост ночью
-♨️|hot springs|горячие источники
-🎠|carousel horse|лошадь на карусели
-🛝|playground slide|детская горка
-🎢|roller coaster|американские горки
-🚂|locomotive|паровоз
-🚄|high-speed train|скоростной поезд
-🚆|train|поезд
-🚇|metro|метро
-🚊|tram|трамвай
-🚌|bus|автобус
-🚑|ambulance|машина скорой помощи
-🚒|fire engine|пожарная машина
-🚓|police car|полицейская машина
-🚕|taxi|такси
-🚗|automobile|автомобиль
-🚜|tractor|трактор
-🏎️|racing car|гоночный автомобиль
-🏍️|motorcycle|мотоцикл
-🛵|motor scooter|скутер
-🚲|bicycle|велосипед
-🛴|kick scooter|самокат
-🛹|skateboard|скейтборд
-🛼|roller skate|роликовые коньки
-🚏|bus stop|автобусная остановка
-⛽|fuel pump|заправка
-🚨|police car light|мигалка
-🛑|stop sign|знак «стоп»
-🚧|construction|строительные работы
-⚓|anchor|якорь
-⛵|sailboat|парусник
-🚤|speedboat|катер
-🛳️|passenger ship|пассажирский лайнер
-🚢|ship|корабль
-✈️|airplane|самолет
-🚁|helicopter|вертолет
-🚠|mountain cableway|вагон фуникулера
-🚀|rocket|ракета
-🛸|flying saucer|летающая тарелка
-🧳|luggage|багаж
-⌛|hourglass done|песочные часы
-⏳|hourglass not done|время пошло
-⌚|watch|наручные часы
-⏰|alarm clock|будильник
-⏱️|stopwatch|секундомер
-🌑|new moon|новолуние
-🌕|full moon|полнолуние
-🌡️|thermometer|термометр
-☀️|sun|солнце
-🌞|sun with face|солнце с лицом
-🪐|ringed planet|планета с кольцом
-⭐|star|желтая звезда
-🌟|glowing star|сияющая звезда
-🌠|shooting star|падающая звезда
-🌌|milky way|млечный путь
-☁️|cloud|облако
-⛈️|cloud with lightning and rain|гроза
-🌧️|cloud with rain|дождь
-🌨️|cloud with snow|снег
-🌩️|cloud with lightning|молния
-🌪️|tornado|торнадо
-🌫️|fog|густой туман
-🌬️|wind face|дует ветер
-🌀|cyclone|циклон
-🌈|rainbow|радуга
-☂️|umbrella|зонт
-⚡|high voltage|высокое напряжение
-❄️|snowflake|снежинка
-☃️|snowman|снеговик под снегом
-⛄|snowman without snow|снеговик
-☄️|comet|комета
-🔥|fire|огонь
-💧|droplet|капля
-🌊|water wave|волна
-#activities
-🎃|jack-o-lantern|тыква-фонарь
-🎄|christmas tree|новогодняя елка
-🎆|fireworks|фейерверк
-🎇|sparkler|бенгальский огонь
-🧨|firecracker|динамитная шашка
-✨|sparkles|блестки
-🎈|balloon|воздушный шарик
-🎉|party popper|хлопушка
-🎊|confetti ball|конфетти
-🎋|tanabata tree|бамбук с бумажными лентами
-🎍|pine decoration|украшенный бамбук
-🎏|carp streamer|вымпелы в виде карпов
-🎐|wind chime|музыка ветра
-🧧|red envelope|красный конверт
-🎀|ribbon|бантик
-🎁|wrapped gift|подарок
-🎗️|reminder ribbon|памятная лента
-🎟️|admission tickets|билеты
-🎫|ticket|билет
-🎖️|military medal|военная медаль
-🏆|trophy|кубок
-🏅|sports medal|спортивная медаль
-🥇|1st place medal|золотая медаль
-🥈|2nd place medal|серебряная медаль
-🥉|3rd place medal|бронзовая медаль
-⚽|soccer ball|футбол
-⚾|baseball|бейсбол
-🥎|softball|софтбол
-🏀|basketball|баскетбол
-🏐|volleyball|волейбол
-🏈|american football|американский футбол
-🏉|rugby football|регби
-🎾|tennis|теннис
-🥏|flying disc|летающий диск
-🎳|bowling|боулинг
-🏏|cricket game|крикет
-🏑|field hockey|хоккей на траве
-🏒|ice hockey|хоккей
-🥍|lacrosse|лакросс
-🏓|ping pong|настольный теннис
-🏸|badminton|бадминтон
-🥊|boxing glove|боксерская перчатка
-🥋|martial arts uniform|спортивное кимоно
-🥅|goal net|спортивные ворота
-⛳|flag in hole|гольф
-⛸️|ice skate|коньки
-🎣|fishing pole|удочка с рыбой
-🤿|diving mask|маска с трубкой
-🎽|running shirt|футболка для бега
-🎿|skis|лыжи
-🛷|sled|санки
-🥌|curling stone|керлинг
-🎯|bullseye|мишень
-🪀|yo-yo|йо-йо
-🪁|kite|воздушный змей
-🔫|water pistol|водяной пистолет
-🎱|pool 8 ball|бильярд
-🔮|crystal ball|хрустальный шар
-🪄|magic wand|волшебная палочка
-🎮|video game|видеоигры
-🕹️|joystick|джойстик
-🎰|slot machine|игровой автомат
-🎲|game die|игральная кость
-🧩|puzzle piece|пазл
-🧸|teddy bear|плюшевый мишка
-🪅|piñata|пиньята
-🪩|mirror ball|диско-шар
-🪆|nesting dolls|матрешка
-♠️|spade suit|пики
-♥️|heart suit|червы
-♣️|club suit|трефы
-♟️|chess pawn|пешка
-🃏|joker|джокер
-🀄|mahjong red dragon|маджонг
-🎴|flower playing cards|цветочная карта
-🎭|performing arts|маски
-🖼️|framed picture|картина
-🎨|artist palette|палитра с красками
-🧵|thread|катушка ниток
-🪡|sewing needle|швейная игла
-🧶|yarn|клубок
-🪢|knot|узел
-#objects
-👓|glasses|очки
-🕶️|sunglasses|солнечные очки
-🥽|goggles|защитные очки
-🥼|lab coat|лабораторный халат
-🦺|safety vest|спасательный жилет
-👔|necktie|галстук
-👕|t-shirt|футболка
-👖|jeans|джинсы
-🧣|scarf|шарф
-🧤|gloves|перчатки
-🧥|coat|пальто
-🧦|socks|носки
-👗|dress|платье
-🩳|shorts|шорты
-👙|bikini|бикини
-🪭|folding hand fan|веер
-👛|purse|кошелек
-👜|handbag|сумка
-👝|clutch bag|клатч
-🛍️|shopping bags|пакеты
-🎒|backpack|ранец
-👟|running shoe|кроссовки
-🥾|hiking boot|треккинговый ботинок
-👠|high-heeled shoe|туфли на каблуке
-👑|crown|корона
-🎩|top hat|цилиндр
-🎓|graduation cap|шапочка выпускника
-🧢|billed cap|бейсболка
-📿|prayer beads|четки
-💄|lipstick|помада
-💍|ring|кольцо
-💎|gem stone|драгоценный камень
-🔇|muted speaker|без звука
-🔈|speaker low volume|низкая громкость
-🔉|speaker medium volume|средняя громкость
-🔊|speaker high volume|высокая громкость
-📢|loudspeaker|громкоговоритель
-📣|megaphone|мегафон
-📯|postal horn|почтовый рожок
-🔔|bell|колокольчик
-🔕|bell with slash|перечеркнутый колокольчик
-🎼|musical score|нотный стан
-🎵|musical note|нота
-🎶|musical notes|ноты
-🎙️|studio microphone|студийный микрофон
-🎚️|level slider|слайдер
-🎛️|control knobs|регуляторы
-🎤|microphone|микрофон
-🎧|headphone|наушники
-📻|radio|радио
-🎷|saxophone|саксофон
-🎺|trumpet|труба
-🪗|accordion|аккордеон
-🎸|guitar|гитара
-🎹|musical keyboard|клавишные
-🎻|violin|скрипка
-🪕|banjo|банджо
-🥁|drum|барабан
-🪘|long drum|конга
-🪇|maracas|маракасы
-🪈|flute|флейта
-📱|mobile phone|мобильный телефон
-☎️|telephone|телефон
-📞|telephone receiver|телефонная трубка
-🔋|battery|батарейка
-🪫|low battery|низкий уровень заряда
-🔌|electric plug|вилка
-💻|laptop|ноутбук
-🖥️|desktop computer|компьютер
-🖨️|printer|принтер
-⌨️|keyboard|клавиатура
-🖱️|computer mouse|мышка
-💾|floppy disk|дискета
-💿|optical disk|cd
-📀|dvd|dvd
-🧮|abacus|счеты
-🎥|movie camera|кинокамера
-📽️|film projector|кинопроектор
-🎬|clapper board|хлопушка-нумератор
-📺|television|телевизор
-📷|camera|фотоаппарат
-📸|camera with flash|фотоаппарат со вспышкой
-📹|video camera|видеокамера
-🔍|magnifying glass tilted left|лупа наклоненная влево
-🔎|magnifying glass tilted right|лупа наклоненная вправо
-🕯️|candle|свеча
-💡|light bulb|лампочка
-🔦|flashlight|фонарик
-🏮|red paper lantern|красный бумажный фонарик
-🪔|diya lamp|масляная лампа
-📔|notebook with decorative cover|записная книжка
-📕|closed book|закрытая книга
-📖|open book|открытая книга
-📗|green book|зеленая книга
-📘|blue book|синяя книга
-📙|orange book|оранжевая книга
-📚|books|книги
-📓|notebook|тетрадь
-📃|page with curl|страница с загибом
-📄|page facing up|страница
-🔖|bookmark|закладка
-🪙|coin|монета
-💰|money bag|мешок денег
-💵|dollar banknote|банкнота доллара
-💶|euro banknote|банкнота евро
-💸|money with wings|банкнота с крылышками
-💳|credit card|кредитная карта
-🧾|receipt|чек
-✉️|envelope|конверт
-📧|e-mail|электронная почта
-📨|incoming envelope|входящее письмо
-📦|package|посылка
-📮|postbox|почтовый ящик
-🗳️|ballot box with ballot|избирательная урна
-✏️|pencil|карандаш
-✒️|black nib|перьевой наконечник
-🖋️|fountain pen|перьевая ручка
-🖊️|pen|шариковая ручка
-🖌️|paintbrush|кисточка
-🖍️|crayon|восковой мелок
-📝|memo|заметка
-💼|briefcase|портфель
-📅|calendar|календарь
-📆|tear-off calendar|отрывной календарь
-📈|chart increasing|диаграмма роста
-📉|chart decreasing|диаграмма падения
-📊|bar chart|гистограмма
-📌|pushpin|канцелярская кнопка
-📍|round pushpin|канцелярская кнопка с шариком
-📎|paperclip|скрепка
-🖇️|linked paperclips|скрепки
-📏|straight ruler|линейка
-📐|triangular ruler|линейка-треугольник
-✂️|scissors|ножницы
-🗑️|wastebasket|корзина для мусора
-🔒|locked|закрытый замок
-🔓|unlocked|открытый замок
-🔏|locked with pen|закрытый замок с перьевой ручкой
-🔐|locked with key|закрытый замок с ключом
-🔑|key|ключ
-🗝️|old key|старинный ключ
-🔨|hammer|молоток
-🪓|axe|топор
-⛏️|pick|кирка
-⚒️|hammer and pick|кирка и молот
-🛠️|hammer and wrench|молот и гаечный ключ
-🗡️|dagger|кинжал
-⚔️|crossed swords|скрещенные мечи
-💣|bomb|бомба
-🪃|boomerang|бумеранг
-🛡️|shield|щит
-🪚|carpentry saw|пила по дереву
-🔧|wrench|гаечный ключ
-🪛|screwdriver|отвертка
-🔩|nut and bolt|болт и гайка
-⚙️|gear|шестеренка
-⚖️|balance scale|весы
-🦯|white cane|белая трость
-🔗|link|гиперссылка
-⛓️|chains|цепь
-🪝|hook|крюк
-🧰|toolbox|ящик для инструментов
-🧲|magnet|магнит
-🪜|ladder|лестница
-🧪|test tube|пробирка
-🧫|petri dish|чашка петри
-🧬|dna|днк
-🔬|microscope|микроскоп
-🔭|telescope|телескоп
-💉|syringe|шприц
-🩸|drop of blood|капля крови
-💊|pill|пилюля
-🩹|adhesive bandage|пластырь
-🩼|crutch|костыль
-🩺|stethoscope|стетоскоп
-🩻|x-ray|рентген
-🚪|door|дверь
-🛗|elevator|лифт
-🪞|mirror|зеркало
-🪟|window|окно
-🛏️|bed|кровать
-🛋️|couch and lamp|диван и торшер
-🚽|toilet|унитаз
-🪠|plunger|вантуз
-🚿|shower|душ
-🛁|bathtub|ванна
-🪤|mouse trap|мышеловка
-🪒|razor|бритва
-🧴|lotion bottle|бутылка лосьона
-🧷|safety pin|английская булавка
-🧹|broom|метла
-🧺|basket|корзина
-🧻|roll of paper|рулон бумаги
-🪣|bucket|ведро
-🧼|soap|мыло
-🫧|bubbles|пузыри
-🪥|toothbrush|зубная щетка
-🧽|sponge|губка
-🧯|fire extinguisher|огнетушитель
-🛒|shopping cart|тележка для покупок
-🚬|cigarette|сигарета
-⚰️|coffin|гроб
-🪦|headstone|надгробие
-⚱️|funeral urn|урна с прахом
-🧿|nazar amulet|назар бонджук
-🪬|hamsa|хамса
-🗿|moai|истукан
-🪧|placard|плакат
-🪪|identification card|удостоверение личности
-#symbols
-🏧|atm sign|значок банкомата
-🚮|litter in bin sign|бросайте мусор в урну
-🚻|restroom|уборная
-🚼|baby symbol|пеленальная
-🚾|water closet|туалет
-🛂|passport control|паспортный контроль
-🛃|customs|таможня
-🛄|baggage claim|получение багажа
-🛅|left luggage|забытый багаж
-⚠️|warning|значок предупреждения
-🚸|children crossing|знак «дети»
-⛔|no entry|въезд запрещен
-🚫|prohibited|запрещено
-🔞|no one under eighteen|для людей старше восемнадцати лет
-☢️|radioactive|радиация
-☣️|biohazard|биологическая угроза
-🔃|clockwise vertical arrows|по часовой стрелке
-🛐|place of worship|религия
-⚛️|atom symbol|символ атома
-🕉️|om|ом
-✡️|star of david|звезда давида
-☸️|wheel of dharma|колесо дхармы
-☯️|yin yang|инь-ян
-✝️|latin cross|латинский крест
-☦️|orthodox cross|православный крест
-☪️|star and crescent|звезда и полумесяц
-☮️|peace symbol|пацифик
-🕎|menorah|менора
-🔯|dotted six-pointed star|шестиконечная звезда
-🪯|khanda|кханда
-🎦|cinema|видеозапись
-📶|antenna bars|сигнал сети
-🛜|wireless|беспроводная сеть
-📳|vibration mode|режим вибрации
-📴|mobile phone off|выключенный телефон
-♀️|female sign|женский символ
-♂️|male sign|мужской символ
-⚧️|transgender symbol|трансгендер
-✖️|multiply|знак умножения
-➕|plus|знак сложения
-➖|minus|знак вычитания
-➗|divide|знак деления
-🟰|heavy equals sign|жирный знак равенства
-♾️|infinity|бесконечность
-‼️|double exclamation mark|два восклицательных знака
-⁉️|exclamation question mark|восклицательный и вопросительный знаки
-❓|red question mark|красный вопросительный знак
-❔|white question mark|белый вопросительный знак
-❕|white exclamation mark|белый восклицательный знак
-❗|red exclamation mark|красный восклицательный знак
-〰️|wavy dash|волнистая линия
-💱|currency exchange|обмен валюты
-💲|heavy dollar sign|жирный знак доллара
-⚕️|medical symbol|медицинский символ
-♻️|recycling symbol|утилизация
-⚜️|fleur-de-lis|геральдическая лилия
-🔱|trident emblem|трезубец
-📛|name badge|бейдж
-✅|check mark button|белая галочка
-☑️|check box with check|галочка в квадрате
-✔️|check mark|галочка
-❌|cross mark|крестик
-➰|curly loop|петля
-➿|double curly loop|двойная петля
-〽️|part alternation mark|вступает другой голос
-✳️|eight-spoked asterisk|восьмиконечная звездочка
-✴️|eight-pointed star|восьмиконечная звезда
-❇️|sparkle|искра
-©️|copyright|значок защиты авторского права
-®️|registered|зарегистрированный товарный знак
-™️|trade mark|товарный знак
-🔠|input latin uppercase|ввод прописными
-🔡|input latin lowercase|ввод строчными
-🔢|input numbers|ввод цифр
-🔣|input symbols|ввод символов
-🔤|input latin letters|ввод латиницей
-🅰️|a button (blood type)|ii группа крови
-🆎|ab button (blood type)|iv группа крови
-🅱️|b button (blood type)|iii группа крови
-🆒|cool button|значок «круто»
-🆓|free button|значок «бесплатно»
-ℹ️|information|значок информации
-Ⓜ️|circled m|буква «м» в кружке
-🆕|new button|значок «новинка»
-🅾️|o button (blood type)|i группа крови
-🆗|ok button|значок «ок»
-🆘|sos button|значок sos`;
+/** A group a line. */
+export const EMOJIS = `smileys 😀 😃 😄 😁 😆 😅 🤣 😂 🙂 🙃 🫠 😉 😊 😇 🥰 😍 🤩 😘 😗 ☺️ 😚 😙 🥲 😋 😛 😜 🤪 😝 🤑 🤗 🤭 🫢 🫣 🤫 🤔 🫡 🤐 🤨 😐 😑 😶 🫥 😶‍🌫️ 😏 😒 🙄 😬 😮‍💨 🤥 🫨 😌 😔 😪 🤤 😴 😷 🤒 🤕 🤢 🤮 🤧 🥵 🥶 🥴 😵 🤯 🤠 🥳 🥸 😎 🤓 🧐 😕 🫤 😟 🙁 ☹️ 😮 😯 😲 😳 🥺 🥹 😦 😧 😨 😰 😥 😢 😭 😱 😖 😣 😞 😓 😩 😫 🥱 😤 😡 😠 🤬 😈 👿 💀 ☠️ 💩 🤡 👹 👺 👻 👽 👾 🤖 😺 😸 😹 😻 😼 😽 🙀 😿 😾 🙈 🙉 🙊 💌 💝 💖 💗 💓 💞 💕 💟 ❣️ 💔 ❤️‍🔥 ❤️‍🩹 ❤️ 🩷 🧡 💛 💚 💙 🩵 💜 🤎 🖤 🩶 🤍 💋 💯 💢 💥 💫 💦 💨 🕳️ 💬 👁️‍🗨️ 🗨️ 🗯️ 💭 💤
+people 👋 🤚 🖐️ ✋ 🖖 🫱 🫲 🫳 🫴 🫷 🫸 👌 🤌 🤏 ✌️ 🤞 🫰 🤟 🤘 🤙 👈 👉 👆 🖕 👇 ☝️ 🫵 👍 👎 ✊ 🤛 🤜 👏 🙌 🫶 👐 🤲 🤝 🙏 ✍️ 💅 🤳 💪 🦾 🦿 🦵 🦶 👂 🦻 👃 🧠 🫀 🫁 🦷 🦴 👀 👁️ 👅 👄 🫦 👶 🧒 👦 👧 🧑 🧓 👴 👵 🙍 🙎 🙅 🙆 💁 🙋 🧏 🧏‍♂️ 🧏‍♀️ 🙇 🤦 🤷 🧑‍⚕️ 🧑‍🎓 🧑‍🏫 🧑‍🌾 🧑‍🍳 🧑‍🔬 🧑‍💻 🧑‍🎤 🧑‍🎨 🧑‍✈️ 🧑‍🚀 🧑‍🚒 👮 🕵️ 👷 🤴 👸 🤰 🫃 🫄 🧑‍🍼 👼 🎅 🤶 🧑‍🎄 🦸 🧙 🧚 🧛 🧜‍♂️ 🧜‍♀️ 🧝 🧟 🚶 🧍 🏃 💃 🕺 👯 🧖 🧗 🏊 🚴 🚵 🤸 🤹 🧑‍🤝‍🧑 💏 💑 🗣️ 👤 👥 🫂 👣
+nature 🐵 🐒 🦍 🦧 🐶 🐕 🦮 🐕‍🦺 🐩 🐺 🦊 🦝 🐱 🐈 🐈‍⬛ 🦁 🐯 🐅 🐆 🐴 🫎 🫏 🐎 🦄 🦓 🦌 🦬 🐮 🐂 🐃 🐄 🐷 🐖 🐗 🐽 🐏 🐑 🐐 🐪 🐫 🦙 🦒 🐘 🦣 🦏 🦛 🐭 🐁 🐀 🐹 🐰 🐇 🐿️ 🦫 🦔 🦇 🐻 🐻‍❄️ 🐨 🐼 🦥 🦦 🦨 🦘 🦡 🐾 🦃 🐔 🐓 🐣 🐤 🐥 🐦 🐧 🕊️ 🦅 🦆 🦢 🦉 🦤 🪶 🦩 🦚 🦜 🪽 🐦‍⬛ 🪿 🐸 🐊 🐢 🦎 🐍 🐲 🐉 🦕 🦖 🐳 🐋 🐬 🦭 🐟 🐠 🐡 🦈 🐙 🪸 🪼 🦀 🦞 🦐 🦑 🦪 🐌 🦋 🐛 🐜 🐝 🪲 🐞 🦗 🪳 🕷️ 🕸️ 🦂 🦟 🪰 🪱 🦠 💐 🌸 💮 🪷 🏵️ 🌹 🥀 🌺 🌻 🌼 🌷 🪻 🌱 🪴 🌲 🌳 🌴 🌵 🌾 🌿 🍀 🍁 🍂 🍃 🪹 🪺 🍄
+food 🍇 🍈 🍉 🍊 🍋 🍌 🍍 🥭 🍎 🍏 🍐 🍑 🍒 🍓 🫐 🥝 🍅 🫒 🥥 🥑 🍆 🥔 🥕 🌽 🌶️ 🫑 🥒 🥬 🥦 🧄 🧅 🥜 🫘 🌰 🫚 🫛 🍞 🥐 🥖 🫓 🥨 🥯 🥞 🧇 🧀 🍖 🍗 🥩 🥓 🍔 🍟 🍕 🌭 🥪 🌮 🌯 🫔 🥙 🧆 🥚 🍳 🥘 🍲 🫕 🥣 🥗 🍿 🧈 🧂 🥫 🍱 🍘 🍙 🍚 🍛 🍜 🍝 🍠 🍢 🍣 🍤 🍥 🥮 🍡 🥟 🥠 🥡 🍦 🍧 🍨 🍩 🍪 🎂 🍰 🧁 🥧 🍫 🍬 🍭 🍮 🍯 🍼 🥛 ☕ 🫖 🍵 🍶 🍾 🍷 🍸 🍹 🍺 🍻 🥂 🥃 🫗 🥤 🧋 🧃 🧉 🧊 🥢 🍽️ 🍴 🥄 🔪 🫙 🏺
+travel 🌍 🌎 🌏 🗺️ 🧭 🏔️ ⛰️ 🌋 🗻 🏕️ 🏖️ 🏜️ 🏝️ 🏞️ 🏟️ 🏗️ 🏘️ 🏠 🏡 🏢 🏥 🏦 🏨 🏫 🏭 🏰 💒 🗼 🗽 ⛪ 🕌 🛕 🕍 ⛲ ⛺ 🌃 🏙️ 🌄 🌅 🌆 🌇 🌉 ♨️ 🎠 🛝 🎢 🚂 🚄 🚆 🚇 🚊 🚌 🚑 🚒 🚓 🚕 🚗 🚜 🏎️ 🏍️ 🛵 🚲 🛴 🛹 🛼 🚏 ⛽ 🚨 🛑 🚧 ⚓ ⛵ 🚤 🛳️ 🚢 ✈️ 🚁 🚠 🚀 🛸 🧳 ⌛ ⏳ ⌚ ⏰ ⏱️ 🌑 🌕 🌡️ ☀️ 🌞 🪐 ⭐ 🌟 🌠 🌌 ☁️ ⛈️ 🌧️ 🌨️ 🌩️ 🌪️ 🌫️ 🌬️ 🌀 🌈 ☂️ ⚡ ❄️ ☃️ ⛄ ☄️ 🔥 💧 🌊
+activities 🎃 🎄 🎆 🎇 🧨 ✨ 🎈 🎉 🎊 🎋 🎍 🎏 🎐 🧧 🎀 🎁 🎗️ 🎟️ 🎫 🎖️ 🏆 🏅 🥇 🥈 🥉 ⚽ ⚾ 🥎 🏀 🏐 🏈 🏉 🎾 🥏 🎳 🏏 🏑 🏒 🥍 🏓 🏸 🥊 🥋 🥅 ⛳ ⛸️ 🎣 🤿 🎽 🎿 🛷 🥌 🎯 🪀 🪁 🔫 🎱 🔮 🪄 🎮 🕹️ 🎰 🎲 🧩 🧸 🪅 🪩 🪆 ♠️ ♥️ ♣️ ♟️ 🃏 🀄 🎴 🎭 🖼️ 🎨 🧵 🪡 🧶 🪢
+objects 👓 🕶️ 🥽 🥼 🦺 👔 👕 👖 🧣 🧤 🧥 🧦 👗 🩳 👙 🪭 👛 👜 👝 🛍️ 🎒 👟 🥾 👠 👑 🎩 🎓 🧢 📿 💄 💍 💎 🔇 🔈 🔉 🔊 📢 📣 📯 🔔 🔕 🎼 🎵 🎶 🎙️ 🎚️ 🎛️ 🎤 🎧 📻 🎷 🎺 🪗 🎸 🎹 🎻 🪕 🥁 🪘 🪇 🪈 📱 ☎️ 📞 🔋 🪫 🔌 💻 🖥️ 🖨️ ⌨️ 🖱️ 💾 💿 📀 🧮 🎥 📽️ 🎬 📺 📷 📸 📹 🔍 🔎 🕯️ 💡 🔦 🏮 🪔 📔 📕 📖 📗 📘 📙 📚 📓 📃 📄 🔖 🪙 💰 💵 💶 💸 💳 🧾 ✉️ 📧 📨 📦 📮 🗳️ ✏️ ✒️ 🖋️ 🖊️ 🖌️ 🖍️ 📝 💼 📅 📆 📈 📉 📊 📌 📍 📎 🖇️ 📏 📐 ✂️ 🗑️ 🔒 🔓 🔏 🔐 🔑 🗝️ 🔨 🪓 ⛏️ ⚒️ 🛠️ 🗡️ ⚔️ 💣 🪃 🛡️ 🪚 🔧 🪛 🔩 ⚙️ ⚖️ 🦯 🔗 ⛓️ 🪝 🧰 🧲 🪜 🧪 🧫 🧬 🔬 🔭 💉 🩸 💊 🩹 🩼 🩺 🩻 🚪 🛗 🪞 🪟 🛏️ 🛋️ 🚽 🪠 🚿 🛁 🪤 🪒 🧴 🧷 🧹 🧺 🧻 🪣 🧼 🫧 🪥 🧽 🧯 🛒 🚬 ⚰️ 🪦 ⚱️ 🧿 🪬 🗿 🪧 🪪
+symbols 🏧 🚮 🚻 🚼 🚾 🛂 🛃 🛄 🛅 ⚠️ 🚸 ⛔ 🚫 🔞 ☢️ ☣️ 🔃 🛐 ⚛️ 🕉️ ✡️ ☸️ ☯️ ✝️ ☦️ ☪️ ☮️ 🕎 🔯 🪯 🎦 📶 🛜 📳 📴 ♀️ ♂️ ⚧️ ✖️ ➕ ➖ ➗ 🟰 ♾️ ‼️ ⁉️ ❓ ❔ ❕ ❗ 〰️ 💱 💲 ⚕️ ♻️ ⚜️ 🔱 📛 ✅ ☑️ ✔️ ❌ ➰ ➿ 〽️ ✳️ ✴️ ❇️ ©️ ®️ ™️ 🔠 🔡 🔢 🔣 🔤 🅰️ 🆎 🅱️ 🆒 🆓 ℹ️ Ⓜ️ 🆕 🅾️ 🆗 🆘`;
+
+/** The name of each, and words, in the same order. */
+export const ENGLISH = `grinning face
+grinning face with big eyes
+grinning face with smiling eyes
+beaming face with smiling eyes
+grinning squinting face
+grinning face with sweat
+rolling on the floor laughing,crying
+face with tears of joy,crying
+slightly smiling face
+upside-down face
+melting face
+winking face
+smiling face with smiling eyes
+smiling face with halo
+smiling face with hearts
+smiling face with heart-eyes
+star-struck
+face blowing a kiss
+kissing face
+smiling face
+kissing face with closed eyes
+kissing face with smiling eyes
+smiling face with tear
+face savoring food
+face with tongue
+winking face with tongue
+zany face
+squinting face with tongue
+money-mouth face
+smiling face with open hands
+face with hand over mouth
+face with open eyes and hand over mouth
+face with peeking eye
+shushing face
+thinking face
+saluting face
+zipper-mouth face
+face with raised eyebrow
+neutral face
+expressionless face
+face without mouth
+dotted line face
+face in clouds
+smirking face
+unamused face
+face with rolling eyes
+grimacing face
+face exhaling
+lying face
+shaking face
+relieved face
+pensive face
+sleepy face,crying
+drooling face
+sleeping face
+face with medical mask
+face with thermometer
+face with head-bandage
+nauseated face
+face vomiting
+sneezing face
+hot face
+cold face
+woozy face
+face with crossed-out eyes
+exploding head
+cowboy hat face
+partying face
+disguised face
+smiling face with sunglasses
+nerd face
+face with monocle
+confused face
+face with diagonal mouth
+worried face
+slightly frowning face
+frowning face
+face with open mouth
+hushed face
+astonished face
+flushed face
+pleading face
+face holding back tears
+frowning face with open mouth
+anguished face
+fearful face
+anxious face with sweat
+sad but relieved face
+crying face
+loudly crying face
+face screaming in fear
+confounded face
+persevering face
+disappointed face
+downcast face with sweat
+weary face,crying
+tired face
+yawning face
+face with steam from nose
+enraged face
+angry face
+face with symbols on mouth
+smiling face with horns
+angry face with horns
+skull
+skull and crossbones
+pile of poo
+clown face
+ogre
+goblin
+ghost
+alien
+alien monster
+robot
+grinning cat,animal
+grinning cat with smiling eyes,animal
+cat with tears of joy,animal
+smiling cat with heart-eyes,animal
+cat with wry smile,animal
+kissing cat,animal
+weary cat,animal
+crying cat,animal
+pouting cat,animal
+see-no-evil monkey
+hear-no-evil monkey,animal
+speak-no-evil monkey,animal
+love letter
+heart with ribbon
+sparkling heart
+growing heart
+beating heart
+revolving hearts
+two hearts
+heart decoration
+heart exclamation
+broken heart
+heart on fire
+mending heart
+red heart
+pink heart
+orange heart
+yellow heart
+green heart
+blue heart
+light blue heart
+purple heart
+brown heart
+black heart
+grey heart
+white heart
+kiss mark
+hundred points
+anger symbol
+collision
+dizzy
+sweat droplets
+dashing away
+hole
+speech balloon
+eye in speech bubble
+left speech bubble
+right anger bubble
+thought balloon
+zzz
+waving hand
+raised back of hand
+hand with fingers splayed
+raised hand
+vulcan salute
+rightwards hand
+leftwards hand
+palm down hand
+palm up hand
+leftwards pushing hand
+rightwards pushing hand
+ok hand
+pinched fingers
+pinching hand
+victory hand
+crossed fingers
+hand with index finger and thumb crossed
+love-you gesture
+sign of the horns
+call me hand
+backhand index pointing left
+backhand index pointing right
+backhand index pointing up
+middle finger
+backhand index pointing down
+index pointing up
+index pointing at the viewer
+thumbs up
+thumbs down
+raised fist
+left-facing fist
+right-facing fist
+clapping hands
+raising hands
+heart hands
+open hands
+palms up together
+handshake
+folded hands
+writing hand
+nail polish
+selfie
+flexed biceps
+mechanical arm
+mechanical leg
+leg
+foot
+ear
+ear with hearing aid
+nose
+brain
+anatomical heart
+lungs
+tooth
+bone
+eyes
+eye
+tongue
+mouth
+biting lip
+baby
+child
+boy
+girl
+person
+older person
+old man
+old woman
+person frowning
+person pouting
+person gesturing no
+person gesturing ok
+person tipping hand
+person raising hand
+deaf person
+deaf man
+deaf woman
+person bowing
+person facepalming
+person shrugging
+health worker
+student
+teacher
+farmer
+cook
+scientist
+technologist
+singer
+artist
+pilot
+astronaut
+firefighter
+police officer
+detective
+construction worker
+prince
+princess
+pregnant woman
+pregnant man
+pregnant person
+person feeding baby
+baby angel
+santa claus
+mrs. claus
+mx claus
+superhero
+mage
+fairy
+vampire
+merman
+mermaid
+elf
+zombie
+person walking
+person standing
+person running
+woman dancing
+man dancing
+people with bunny ears
+person in steamy room
+person climbing
+person swimming
+person biking
+person mountain biking
+person cartwheeling
+person juggling
+people holding hands
+kiss
+couple with heart
+speaking head
+bust in silhouette
+busts in silhouette
+people hugging
+footprints
+monkey face
+monkey
+gorilla
+orangutan
+dog face
+dog
+guide dog
+service dog
+poodle
+wolf
+fox
+raccoon
+cat face
+cat
+black cat
+lion
+tiger face
+tiger
+leopard
+horse face
+moose
+donkey
+horse
+unicorn
+zebra
+deer
+bison
+cow face
+ox
+water buffalo
+cow
+pig face
+pig
+boar
+pig nose
+ram
+ewe
+goat
+camel
+two-hump camel
+llama
+giraffe
+elephant
+mammoth
+rhinoceros
+hippopotamus
+mouse face
+mouse
+rat
+hamster
+rabbit face
+rabbit
+chipmunk
+beaver
+hedgehog
+bat
+bear
+polar bear
+koala
+panda
+sloth
+otter
+skunk
+kangaroo
+badger
+paw prints
+turkey
+chicken
+rooster
+hatching chick
+baby chick
+front-facing baby chick
+bird
+penguin
+dove
+eagle
+duck
+swan
+owl
+dodo
+feather
+flamingo
+peacock
+parrot
+wing
+black bird
+goose
+frog
+crocodile
+turtle
+lizard
+snake
+dragon face
+dragon
+sauropod
+t-rex
+spouting whale
+whale
+dolphin
+seal
+fish
+tropical fish
+blowfish
+shark
+octopus
+coral
+jellyfish
+crab
+lobster
+shrimp
+squid
+oyster
+snail
+butterfly
+bug
+ant
+honeybee
+beetle
+lady beetle
+cricket
+cockroach
+spider
+spider web
+scorpion
+mosquito
+fly
+worm
+microbe
+bouquet
+cherry blossom
+white flower
+lotus
+rosette
+rose
+wilted flower
+hibiscus
+sunflower
+blossom
+tulip
+hyacinth
+seedling
+potted plant
+evergreen tree
+deciduous tree
+palm tree
+cactus
+sheaf of rice
+herb
+four leaf clover
+maple leaf
+fallen leaf
+leaf fluttering in wind
+empty nest
+nest with eggs
+mushroom
+grapes
+melon
+watermelon
+tangerine
+lemon
+banana
+pineapple
+mango
+red apple
+green apple
+pear
+peach
+cherries
+strawberry
+blueberries
+kiwi fruit
+tomato
+olive
+coconut
+avocado
+eggplant
+potato
+carrot
+ear of corn
+hot pepper
+bell pepper
+cucumber
+leafy green
+broccoli
+garlic
+onion
+peanuts
+beans
+chestnut
+ginger root
+pea pod
+bread
+croissant
+baguette bread
+flatbread
+pretzel
+bagel
+pancakes
+waffle
+cheese wedge
+meat on bone
+poultry leg
+cut of meat
+bacon
+hamburger
+french fries
+pizza
+hot dog
+sandwich
+taco
+burrito
+tamale
+stuffed flatbread
+falafel
+egg
+cooking
+shallow pan of food
+pot of food
+fondue
+bowl with spoon
+green salad
+popcorn
+butter
+salt
+canned food
+bento box
+rice cracker
+rice ball
+cooked rice
+curry rice
+steaming bowl
+spaghetti
+roasted sweet potato
+oden
+sushi
+fried shrimp
+fish cake with swirl
+moon cake
+dango
+dumpling
+fortune cookie
+takeout box
+soft ice cream
+shaved ice
+ice cream
+doughnut
+cookie
+birthday cake
+shortcake
+cupcake
+pie
+chocolate bar
+candy
+lollipop
+custard
+honey pot
+baby bottle
+glass of milk
+hot beverage
+teapot
+teacup without handle
+sake
+bottle with popping cork
+wine glass
+cocktail glass
+tropical drink
+beer mug
+clinking beer mugs
+clinking glasses
+tumbler glass
+pouring liquid
+cup with straw
+bubble tea
+beverage box
+mate
+ice
+chopsticks
+fork and knife with plate
+fork and knife
+spoon
+kitchen knife
+jar
+amphora
+globe showing europe-africa
+globe showing americas
+globe showing asia-australia
+world map
+compass
+snow-capped mountain
+mountain
+volcano
+mount fuji
+camping
+beach with umbrella
+desert
+desert island
+national park
+stadium
+building construction
+houses
+house
+house with garden
+office building
+hospital
+bank
+hotel
+school
+factory
+castle
+wedding
+tokyo tower
+statue of liberty
+church
+mosque
+hindu temple
+synagogue
+fountain
+tent
+night with stars
+cityscape
+sunrise over mountains
+sunrise
+cityscape at dusk
+sunset
+bridge at night
+hot springs
+carousel horse
+playground slide
+roller coaster
+locomotive
+high-speed train
+train
+metro
+tram
+bus
+ambulance
+fire engine
+police car
+taxi
+automobile
+tractor
+racing car
+motorcycle
+motor scooter
+bicycle
+kick scooter
+skateboard
+roller skate
+bus stop
+fuel pump
+police car light
+stop sign
+construction
+anchor
+sailboat
+speedboat
+passenger ship
+ship
+airplane
+helicopter
+mountain cableway
+rocket
+flying saucer
+luggage
+hourglass done
+hourglass not done
+watch
+alarm clock
+stopwatch
+new moon
+full moon
+thermometer
+sun
+sun with face
+ringed planet
+star
+glowing star
+shooting star
+milky way
+cloud
+cloud with lightning and rain
+cloud with rain
+cloud with snow
+cloud with lightning
+tornado
+fog
+wind face
+cyclone
+rainbow
+umbrella
+high voltage
+snowflake
+snowman
+snowman without snow
+comet
+fire
+droplet
+water wave
+jack-o-lantern
+christmas tree
+fireworks
+sparkler
+firecracker
+sparkles
+balloon
+party popper
+confetti ball
+tanabata tree
+pine decoration
+carp streamer
+wind chime
+red envelope
+ribbon
+wrapped gift
+reminder ribbon
+admission tickets
+ticket
+military medal
+trophy
+sports medal
+1st place medal
+2nd place medal
+3rd place medal
+soccer ball
+baseball
+softball
+basketball
+volleyball
+american football
+rugby football
+tennis
+flying disc
+bowling
+cricket game
+field hockey
+ice hockey
+lacrosse
+ping pong
+badminton
+boxing glove
+martial arts uniform
+goal net
+flag in hole
+ice skate
+fishing pole
+diving mask
+running shirt
+skis
+sled
+curling stone
+bullseye
+yo-yo
+kite
+water pistol
+pool 8 ball
+crystal ball
+magic wand
+video game
+joystick
+slot machine
+game die
+puzzle piece
+teddy bear
+piñata
+mirror ball
+nesting dolls
+spade suit
+heart suit
+club suit
+chess pawn
+joker
+mahjong red dragon
+flower playing cards
+performing arts
+framed picture
+artist palette
+thread
+sewing needle
+yarn
+knot
+glasses
+sunglasses
+goggles
+lab coat
+safety vest
+necktie
+t-shirt
+jeans
+scarf
+gloves
+coat
+socks
+dress
+shorts
+bikini
+folding hand fan
+purse
+handbag
+clutch bag
+shopping bags
+backpack
+running shoe
+hiking boot
+high-heeled shoe
+crown
+top hat
+graduation cap
+billed cap
+prayer beads
+lipstick
+ring
+gem stone
+muted speaker
+speaker low volume
+speaker medium volume
+speaker high volume
+loudspeaker
+megaphone
+postal horn
+bell
+bell with slash
+musical score
+musical note
+musical notes
+studio microphone
+level slider
+control knobs
+microphone
+headphone
+radio
+saxophone
+trumpet
+accordion
+guitar
+musical keyboard
+violin
+banjo
+drum
+long drum
+maracas
+flute
+mobile phone
+telephone
+telephone receiver
+battery
+low battery
+electric plug
+laptop
+desktop computer
+printer
+keyboard
+computer mouse
+floppy disk
+optical disk
+dvd
+abacus
+movie camera
+film projector
+clapper board
+television
+camera
+camera with flash
+video camera
+magnifying glass tilted left
+magnifying glass tilted right
+candle
+light bulb
+flashlight
+red paper lantern
+diya lamp
+notebook with decorative cover
+closed book
+open book
+green book
+blue book
+orange book
+books
+notebook
+page with curl
+page facing up
+bookmark
+coin
+money bag
+dollar banknote
+euro banknote
+money with wings
+credit card
+receipt
+envelope
+e-mail
+incoming envelope
+package
+postbox
+ballot box with ballot
+pencil
+black nib
+fountain pen
+pen
+paintbrush
+crayon
+memo
+briefcase
+calendar
+tear-off calendar
+chart increasing
+chart decreasing
+bar chart
+pushpin
+round pushpin
+paperclip
+linked paperclips
+straight ruler
+triangular ruler
+scissors
+wastebasket
+locked
+unlocked
+locked with pen
+locked with key
+key
+old key
+hammer
+axe
+pick
+hammer and pick
+hammer and wrench
+dagger
+crossed swords
+bomb
+boomerang
+shield
+carpentry saw
+wrench
+screwdriver
+nut and bolt
+gear
+balance scale
+white cane
+link
+chains
+hook
+toolbox
+magnet
+ladder
+test tube
+petri dish
+dna
+microscope
+telescope
+syringe
+drop of blood
+pill
+adhesive bandage
+crutch
+stethoscope
+x-ray
+door
+elevator
+mirror
+window
+bed
+couch and lamp
+toilet
+plunger
+shower
+bathtub
+mouse trap
+razor
+lotion bottle
+safety pin
+broom
+basket
+roll of paper
+bucket
+soap
+bubbles
+toothbrush
+sponge
+fire extinguisher
+shopping cart
+cigarette
+coffin
+headstone
+funeral urn
+nazar amulet
+hamsa
+moai
+placard
+identification card
+atm sign
+litter in bin sign
+restroom
+baby symbol
+water closet
+passport control
+customs
+baggage claim
+left luggage
+warning
+children crossing
+no entry
+prohibited
+no one under eighteen
+radioactive
+biohazard
+clockwise vertical arrows
+place of worship
+atom symbol
+om
+star of david
+wheel of dharma
+yin yang
+latin cross
+orthodox cross
+star and crescent
+peace symbol
+menorah
+dotted six-pointed star
+khanda
+cinema
+antenna bars
+wireless
+vibration mode
+mobile phone off
+female sign
+male sign
+transgender symbol
+multiply
+plus
+minus
+divide
+heavy equals sign
+infinity
+double exclamation mark
+exclamation question mark
+red question mark
+white question mark
+white exclamation mark
+red exclamation mark
+wavy dash
+currency exchange
+heavy dollar sign
+medical symbol
+recycling symbol
+fleur-de-lis
+trident emblem
+name badge
+check mark button
+check box with check
+check mark
+cross mark
+curly loop
+double curly loop
+part alternation mark
+eight-spoked asterisk
+eight-pointed star
+sparkle
+copyright
+registered
+trade mark
+input latin uppercase
+input latin lowercase
+input numbers
+input symbols
+input latin letters
+a button (blood type)
+ab button (blood type)
+b button (blood type)
+cool button
+free button
+information
+circled m
+new button
+o button (blood type)
+ok button
+sos button`;
+export const RUSSIAN = `широко улыбается
+смеется
+смеется с закрытыми глазами
+светится от счастья
+смеется с прищуренными глазами
+нервно смеется
+катается со смеху,глаза
+смеется до слез,глаза
+слегка улыбается
+вверх тормашками
+тает
+подмигивает
+довольно улыбается,глаза
+с нимбом
+улыбающееся лицо с сердечками
+влюбленное лицо
+звезды в глазах
+воздушный поцелуй
+целует
+улыбается
+целует с закрытыми глазами
+счастливый поцелуй,глаза
+улыбающееся лицо со слезой
+вкусно
+показывает язык
+показывает язык и подмигивает
+сумасшедшее лицо
+морщится и показывает язык
+деньги в глазах
+обнимает
+прикрывает рот рукой
+прикрывает рот рукой с открытыми глазами
+подсматривает
+тс-с-с
+думает
+воинское приветствие
+рот на замке
+не верит
+все равно
+без эмоций
+лицо без рта
+лицо пунктиром
+лицо в облаках
+ухмыляется
+скучает
+закатывает глаза
+гримаса
+выдыхает
+лжец
+трясущееся лицо
+испытывает облегчение
+размышляет,грустный
+хочет спать
+пускает слюни
+спит
+в медицинской маске
+с градусником во рту
+с перевязанной головой
+тошнит
+рвота
+чихает
+жар
+мерзнет
+чувствует головокружение
+головокружение
+взрыв мозга
+в ковбойской шляпе
+на вечеринке
+маскировка
+лицо в темных очках
+очкарик
+с моноклем
+в замешательстве
+с перекошенным ртом
+беспокоится
+немного грустит,грустный
+грустит,грустный
+удивление
+неприятный сюрприз
+в шоке,глаза
+краснеет
+умоляет
+еле сдерживает слезы
+в изумлении
+страдает
+боится
+сильно беспокоится
+обошлось
+плачет,грустный
+слезы рекой
+в ужасе
+в растерянности
+упорство
+разочарование
+в холодном поту
+усталость
+сильная усталость
+зевает
+в ожидании успеха
+злится
+сердится
+цензура
+улыбающийся чертенок
+злой чертенок
+череп
+череп и кости
+какашка
+клоун
+чудовище
+японский гоблин
+привидение
+инопланетянин
+космический монстр
+робот
+улыбающийся кот
+смеющийся кот,глаза
+смеющийся до слез кот
+влюбленный кот
+ухмыляющийся кот
+целующий кот,глаза
+кот в шоке
+плачущий кот
+злой кот
+ничего не вижу,глаза
+ничего не слышу
+ничего никому не скажу
+любовное письмо
+сердце с лентой
+сверкающее сердце
+растущее сердце
+пульсирующее сердце
+вращающиеся сердца
+два сердца
+значок «сердце»
+восклицательный знак в виде сердца
+разбитое сердце
+горящее сердце,любовь
+заживающее сердце
+алое сердце
+розовое сердце
+оранжевое сердце,любовь
+желтое сердце,любовь
+зеленое сердце,любовь
+синее сердце
+голубое сердце
+фиолетовое сердце,любовь
+коричневое сердце,любовь
+черное сердце
+серое сердце,любовь
+белое сердце,любовь
+след от поцелуя
+сто баллов
+значок «гнев»
+взрыв
+кружащаяся звезда
+капли пота
+исчезновение
+дыра
+облачко с многоточием
+значок свидетеля
+пустое облачко
+гневное облачко
+облачко с мыслями
+сон
+машет рукой
+поднятая рука
+раскрытая ладонь
+поднятая ладонь
+вулканский салют
+рука вправо
+рука влево
+рука ладонью вниз
+рука ладонью вверх
+рука ладонью влево
+рука ладонью вправо
+жест «все хорошо»
+щепоть
+жест «мало»
+жест v
+скрещенные пальцы
+жест «деньги»
+я-тебя-люблю
+рокерский жест
+жест «позвони мне»
+указывающий налево палец
+указывающий направо палец
+указывающий вверх палец
+средний палец
+указывающий вниз палец
+указательный палец вверх
+указательный палец на себя
+большой палец вверх
+большой палец вниз
+поднятый кулак
+кулак влево
+кулак вправо
+аплодисменты
+ура
+жест «сердце»
+ладони в стороны
+ладони лодочкой
+рукопожатие
+сложенные руки
+пишущая рука
+маникюр
+селфи
+бицепс
+механическая рука
+механическая нога
+нога
+щиколотка
+ухо
+ухо со слуховым аппаратом
+нос
+мозг
+сердце человека
+легкие
+зуб
+кость
+глаза
+глаз
+язык
+рот
+кусать губы
+младенец
+ребенок
+мальчик
+девочка
+взрослый
+пожилой человек
+пожилой мужчина
+пожилая женщина
+нахмурившийся человек
+обиженный человек
+человек против
+человек за
+человек тянет руку
+человек с поднятой рукой
+глухой человек
+глухой мужчина
+глухая женщина
+человек кланяется
+человек потерял дар речи
+человек пожимает плечами
+медицинский работник
+учащийся
+педагог
+фермер
+повар
+ученый
+инженер
+певец
+художник
+пилот
+космонавт
+пожарный
+полицейский
+детектив
+строитель
+принц
+принцесса
+беременная женщина
+беременный мужчина
+беременный человек
+кормящий человек
+ангелочек
+санта-клаус
+миссис клаус
+санта
+супергерой
+маг
+фея
+вампир
+тритон
+женщина-русалка
+эльф
+зомби
+человек идет
+человек стоит
+человек бежит
+танцующая женщина
+танцующий мужчина
+люди с ушами кролика
+человек в бане
+человек взбирается по скале
+плавание
+велосипедист
+человек на горном велосипеде
+акробатический трюк
+жонглер
+люди держащиеся за руки
+поцелуй
+влюбленная пара
+говорящая голова
+силуэт человека
+два силуэта
+обнимающиеся люди
+следы
+морда обезьяны
+обезьяна
+горилла
+орангутан
+морда собаки
+собака
+собака-поводырь
+служебная собака
+пудель
+морда волка
+морда лисицы
+морда енота
+морда кошки
+кошка
+черная кошка
+морда льва
+морда тигра
+тигр
+леопард
+морда лошади
+лось
+осел
+лошадь
+голова единорога
+зебра
+олень
+бизон
+морда коровы
+бык
+буйвол
+корова
+морда свиньи
+свинья
+кабан
+свиной пятачок
+баран
+овца
+коза
+одногорбый верблюд
+двугорбый верблюд
+лама
+жираф
+слон
+мамонт
+носорог
+гиппопотам
+морда мыши
+мышь
+крыса
+морда хомяка
+морда кролика
+кролик
+бурундук
+бобр
+еж
+летучая мышь
+морда медведя
+морда белого медведя
+морда коалы
+морда панды
+ленивец
+выдра
+скунс
+кенгуру
+барсук
+следы животного
+индейка
+курица
+петух
+цыпленок в яйце
+цыпленок боком
+цыпленок
+птица
+пингвин
+голубь
+орел
+утка
+лебедь
+сова
+дронт
+перо
+фламинго
+павлин
+попугай
+крыло
+черная птица
+гусь
+голова лягушки
+крокодил
+черепаха
+ящерица
+змея
+голова дракона
+дракон
+зауропод
+ти-рекс
+кит с фонтанчиком
+кит
+дельфин
+тюлень
+рыба
+тропическая рыба
+рыба-еж
+акула
+осьминог
+коралл
+медуза
+краб
+омар
+креветка
+кальмар
+устрица
+улитка
+бабочка
+гусеница
+муравей
+пчела
+жук
+божья коровка
+сверчок
+таракан
+паук
+паутина
+скорпион
+комар
+муха
+червяк
+микроб
+букет
+цветок вишни
+белый цветок
+лотос
+розетка
+роза
+увядший цветок
+гибискус
+подсолнух
+цветок
+тюльпан
+гиацинт
+росток
+растение в горшке
+елка
+дерево
+пальма
+кактус
+колос
+веточка
+четырехлистный клевер
+кленовый лист
+падающие листья
+листья на ветру
+пустое гнездо
+гнездо с яйцами
+гриб
+виноград
+дыня
+арбуз
+мандарин
+лимон
+банан
+ананас
+манго
+красное яблоко
+зеленое яблоко
+груша
+персик
+вишня
+клубника
+голубика
+киви
+помидор
+оливка
+кокос
+авокадо
+баклажан
+картофель
+морковь
+кукурузный початок
+острый перец
+болгарский перец
+огурец
+зеленый салат
+брокколи
+чеснок
+лук
+арахис
+фасоль
+каштан
+корень имбиря
+стручок гороха
+хлеб
+круассан
+багет
+лепешка
+крендель
+бублик
+блины
+вафля
+сыр
+мясо на косточке
+куриная ножка
+кусок мяса
+бекон
+гамбургер
+картофель фри
+пицца
+хот-дог
+сэндвич
+тако
+буррито
+тамале
+шаурма
+фалафель
+яйцо
+яичница на сковороде
+рагу в сковороде
+кастрюля с горячей едой
+фондю
+миска с ложкой
+овощной салат
+попкорн
+масло
+солонка
+консервы
+бэнто
+рисовый крекер
+онигири
+рис
+рис с карри
+лапша
+спагетти
+печеный сладкий картофель
+одэн
+суши
+жареная креветка
+камабоко
+лунный пирог
+данго
+вареник
+печенье с предсказанием
+коробка для еды на вынос
+мороженое в стаканчике
+мороженое в креманке
+мороженое
+пончик
+печенье
+торт ко дню рождения
+кусочек торта
+капкейк
+пирог
+шоколад
+конфета
+леденец
+пудинг
+мед
+бутылочка с соской
+стакан молока
+горячий напиток
+чайник
+чашка без ручки
+бутылка саке
+шампанское
+бокал вина
+коктейль
+тропический коктейль
+кружка пива
+чокающиеся кружки
+чокающиеся бокалы
+стакан с виски
+стакан с жидкостью
+стакан с соломинкой
+чай с шариками
+пакетик сока
+мате
+кубик льда
+палочки для еды
+тарелка с приборами
+вилка и нож
+ложка
+нож
+банка
+амфора
+европа и африка на земном шаре
+америка на земном шаре
+азия и австралия на земном шаре
+карта мира
+компас
+гора со снежной шапкой
+гора
+вулкан
+фудзияма
+кемпинг
+пляж
+пустыня
+остров
+национальный парк
+стадион
+стройка
+дома
+дом
+дом с садом
+офисное здание
+больница
+банк
+гостиница
+школа
+завод
+замок
+свадьба
+токийская башня
+статуя свободы
+церковь
+мечеть
+индуистский храм
+синагога
+фонтан
+палатка
+звездная ночь
+вид на город
+восход солнца над горами
+восход
+закат в городе
+закат
+мост ночью
+горячие источники
+лошадь на карусели
+детская горка
+американские горки
+паровоз
+скоростной поезд
+поезд
+метро
+трамвай
+автобус
+машина скорой помощи
+пожарная машина
+полицейская машина
+такси
+автомобиль
+трактор
+гоночный автомобиль
+мотоцикл
+скутер
+велосипед
+самокат
+скейтборд
+роликовые коньки
+автобусная остановка
+заправка
+мигалка
+знак «стоп»
+строительные работы
+якорь
+парусник
+катер
+пассажирский лайнер
+корабль
+самолет
+вертолет
+вагон фуникулера
+ракета
+летающая тарелка
+багаж
+песочные часы
+время пошло
+наручные часы
+будильник
+секундомер
+новолуние
+полнолуние
+термометр
+солнце
+солнце с лицом
+планета с кольцом
+желтая звезда
+сияющая звезда
+падающая звезда
+млечный путь
+облако
+гроза
+дождь
+снег
+молния
+торнадо
+густой туман
+дует ветер
+циклон
+радуга
+зонт
+высокое напряжение
+снежинка
+снеговик под снегом
+снеговик
+комета
+огонь
+капля
+волна
+тыква-фонарь
+новогодняя елка
+фейерверк
+бенгальский огонь
+динамитная шашка
+блестки
+воздушный шарик
+хлопушка
+конфетти
+бамбук с бумажными лентами
+украшенный бамбук
+вымпелы в виде карпов
+музыка ветра
+красный конверт
+бантик
+подарок
+памятная лента
+билеты
+билет
+военная медаль
+кубок
+спортивная медаль
+золотая медаль
+серебряная медаль
+бронзовая медаль
+футбол
+бейсбол
+софтбол
+баскетбол
+волейбол
+американский футбол
+регби
+теннис
+летающий диск
+боулинг
+крикет
+хоккей на траве
+хоккей
+лакросс
+настольный теннис
+бадминтон
+боксерская перчатка
+спортивное кимоно
+спортивные ворота
+гольф
+коньки
+удочка с рыбой
+маска с трубкой
+футболка для бега
+лыжи
+санки
+керлинг
+мишень
+йо-йо
+воздушный змей
+водяной пистолет
+бильярд
+хрустальный шар
+волшебная палочка
+видеоигры
+джойстик
+игровой автомат
+игральная кость
+пазл
+плюшевый мишка
+пиньята
+диско-шар
+матрешка
+пики
+червы
+трефы
+пешка
+джокер
+маджонг
+цветочная карта
+маски
+картина
+палитра с красками
+катушка ниток
+швейная игла
+клубок
+узел
+очки
+солнечные очки
+защитные очки
+лабораторный халат
+спасательный жилет
+галстук
+футболка
+джинсы
+шарф
+перчатки
+пальто
+носки
+платье
+шорты
+бикини
+веер
+кошелек
+сумка
+клатч
+пакеты
+ранец
+кроссовки
+треккинговый ботинок
+туфли на каблуке
+корона
+цилиндр
+шапочка выпускника
+бейсболка
+четки
+помада
+кольцо
+драгоценный камень
+без звука
+низкая громкость
+средняя громкость
+высокая громкость
+громкоговоритель
+мегафон
+почтовый рожок
+колокольчик
+перечеркнутый колокольчик
+нотный стан
+нота
+ноты
+студийный микрофон
+слайдер
+регуляторы
+микрофон
+наушники
+радио
+саксофон
+труба
+аккордеон
+гитара
+клавишные
+скрипка
+банджо
+барабан
+конга
+маракасы
+флейта
+мобильный телефон
+телефон
+телефонная трубка
+батарейка
+низкий уровень заряда
+вилка
+ноутбук
+компьютер
+принтер
+клавиатура
+мышка
+дискета
+cd
+dvd
+счеты
+кинокамера
+кинопроектор
+хлопушка-нумератор
+телевизор
+фотоаппарат
+фотоаппарат со вспышкой
+видеокамера
+лупа наклоненная влево
+лупа наклоненная вправо
+свеча
+лампочка
+фонарик
+красный бумажный фонарик
+масляная лампа
+записная книжка
+закрытая книга
+открытая книга
+зеленая книга
+синяя книга
+оранжевая книга
+книги
+тетрадь
+страница с загибом
+страница
+закладка
+монета
+мешок денег
+банкнота доллара
+банкнота евро
+банкнота с крылышками
+кредитная карта
+чек
+конверт
+электронная почта
+входящее письмо
+посылка
+почтовый ящик
+избирательная урна
+карандаш
+перьевой наконечник
+перьевая ручка
+шариковая ручка
+кисточка
+восковой мелок
+заметка
+портфель
+календарь
+отрывной календарь
+диаграмма роста
+диаграмма падения
+гистограмма
+канцелярская кнопка
+канцелярская кнопка с шариком
+скрепка
+скрепки
+линейка
+линейка-треугольник
+ножницы
+корзина для мусора
+закрытый замок
+открытый замок
+закрытый замок с перьевой ручкой
+закрытый замок с ключом
+ключ
+старинный ключ
+молоток
+топор
+кирка
+кирка и молот
+молот и гаечный ключ
+кинжал
+скрещенные мечи
+бомба
+бумеранг
+щит
+пила по дереву
+гаечный ключ
+отвертка
+болт и гайка
+шестеренка
+весы
+белая трость
+гиперссылка
+цепь
+крюк
+ящик для инструментов
+магнит
+лестница
+пробирка
+чашка петри
+днк
+микроскоп
+телескоп
+шприц
+капля крови
+пилюля
+пластырь
+костыль
+стетоскоп
+рентген
+дверь
+лифт
+зеркало
+окно
+кровать
+диван и торшер
+унитаз
+вантуз
+душ
+ванна
+мышеловка
+бритва
+бутылка лосьона
+английская булавка
+метла
+корзина
+рулон бумаги
+ведро
+мыло
+пузыри
+зубная щетка
+губка
+огнетушитель
+тележка для покупок
+сигарета
+гроб
+надгробие
+урна с прахом
+назар бонджук
+хамса
+истукан
+плакат
+удостоверение личности
+значок банкомата
+бросайте мусор в урну
+уборная
+пеленальная
+туалет
+паспортный контроль
+таможня
+получение багажа
+забытый багаж
+значок предупреждения
+знак «дети»
+въезд запрещен
+запрещено
+для людей старше восемнадцати лет
+радиация
+биологическая угроза
+по часовой стрелке
+религия
+символ атома
+ом
+звезда давида
+колесо дхармы
+инь-ян
+латинский крест
+православный крест
+звезда и полумесяц
+пацифик
+менора
+шестиконечная звезда
+кханда
+видеозапись
+сигнал сети
+беспроводная сеть
+режим вибрации
+выключенный телефон
+женский символ
+мужской символ
+трансгендер
+знак умножения
+знак сложения
+знак вычитания
+знак деления
+жирный знак равенства
+бесконечность
+два восклицательных знака
+восклицательный и вопросительный знаки
+красный вопросительный знак
+белый вопросительный знак
+белый восклицательный знак
+красный восклицательный знак
+волнистая линия
+обмен валюты
+жирный знак доллара
+медицинский символ
+утилизация
+геральдическая лилия
+трезубец
+бейдж
+белая галочка
+галочка в квадрате
+галочка
+крестик
+петля
+двойная петля
+вступает другой голос
+восьмиконечная звездочка
+восьмиконечная звезда
+искра
+значок защиты авторского права
+зарегистрированный товарный знак
+товарный знак
+ввод прописными
+ввод строчными
+ввод цифр
+ввод символов
+ввод латиницей
+ii группа крови
+iv группа крови
+iii группа крови
+значок «круто»
+значок «бесплатно»
+значок информации
+буква «м» в кружке
+значок «новинка»
+i группа крови
+значок «ок»
+значок sos`;
 
 /** Regions with a flag. The browser knows their names. */
 export const FLAGS = 'AC AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ CA CC CD CF CG CH CI CK CL CM CN CO CP CQ CR CU CV CW CX CY CZ DE DG DJ DK DM DO DZ EA EC EE EG EH ER ES ET EU FI FJ FK FM FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU IC ID IE IL IM IN IO IQ IR IS IT JE JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TA TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM UN US UY UZ VA VC VE VG VI VN VU WF WS XK YE YT ZA ZM ZW';

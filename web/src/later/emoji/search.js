@@ -1,4 +1,4 @@
-import { EMOJIS, FLAGS } from './data.js';
+import { EMOJIS, ENGLISH, FLAGS, RUSSIAN } from './data.js';
 
 /**
  * @typedef {{emoji: string, name: string, words: string}} Emoji `words`: what a search looks into, in both languages
@@ -18,18 +18,16 @@ const regions = (locale) => {
 
 /** All emoji, in the groups of Unicode, with names in a language. @param {'en' | 'ru'} language @returns {Group[]} */
 export function groupsIn(language) {
-  const at = language === 'ru' ? 2 : 1;
-  const groups = EMOJIS.split('#').slice(1).map((text) => {
-    const [name, ...lines] = text.trimEnd().split('\n');
-    const emojis = lines.map((line) => {
-      const parts = line.split('|');
-      return { emoji: parts[0], name: parts[at].split(',')[0], words: searchable(`${parts[at]},${parts[3 - at]}`) };
-    });
-    return { name, emojis };
+  const isRussian = language === 'ru';
+  const [own, other] = (isRussian ? [RUSSIAN, ENGLISH] : [ENGLISH, RUSSIAN]).map((text) => text.split('\n'));
+  let n = 0;
+  const groups = EMOJIS.split('\n').map((line) => {
+    const [name, ...emojis] = line.split(' ');
+    return { name, emojis: emojis.map((emoji) => ({ emoji, name: own[n].split(',')[0], words: searchable(`${own[n]},${other[n++]}`) })) };
   });
   const english = regions('en');
   const russian = regions('ru');
-  const flags = FLAGS.split(' ').map((code) => ({ emoji: flagOf(code), name: (at === 2 ? russian : english)(code), words: searchable(`${english(code)},${russian(code)},flag,флаг`) }));
+  const flags = FLAGS.split(' ').map((code) => ({ emoji: flagOf(code), name: (isRussian ? russian : english)(code), words: searchable(`${english(code)},${russian(code)},flag,флаг`) }));
   return [...groups, { name: 'flags', emojis: flags }];
 }
 

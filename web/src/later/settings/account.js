@@ -4,17 +4,16 @@ import { language, t } from '../../lib/i18n.js';
 import { formatDate } from '../../lib/intl.js';
 import { parse } from '../../lib/time.js';
 import { client } from '../../state/client.js';
-import { explain } from '../../state/explain.js';
 import { signOut, user } from '../../state/session.js';
 import { Avatar } from '../../ui/avatar.js';
 import { confirm } from '../../ui/dialog.js';
 import { showLater } from '../../ui/later.js';
-import { toast } from '../../ui/toast.js';
+import { refused } from '../../ui/toast.js';
 
 /** Asks before everything that is stored here is deleted. @param {{title: string, text: string, action: string}} texts @param {() => Promise<void>} work */
 export function askToSignOut(texts, work) {
   const unsent = client.outbox.list().length;
-  confirm({ ...texts, note: unsent ? t().unsentWarning(unsent) : undefined, onConfirm: () => work().catch((error) => toast(explain(error), { isError: true })) });
+  confirm({ ...texts, note: unsent ? t().unsentWarning(unsent) : undefined, onConfirm: () => work().catch(refused) });
 }
 
 /** Who is signed in. */

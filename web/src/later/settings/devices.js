@@ -2,12 +2,11 @@ import { useEffect, useState } from '../../../vendor/hooks.js';
 import { button, div, h, h2, li, p, section, span, time, ul } from '../../lib/dom.js';
 import { t } from '../../lib/i18n.js';
 import { client, status } from '../../state/client.js';
-import { explain } from '../../state/explain.js';
 import { parse, short } from '../../lib/time.js';
 import { signOutEverywhere } from '../../state/session.js';
 import { confirm } from '../../ui/dialog.js';
 import { Icon } from '../../ui/icons.js';
-import { toast } from '../../ui/toast.js';
+import { refused, toast } from '../../ui/toast.js';
 import { askToSignOut } from './account.js';
 
 /** @typedef {{id: string, device_name: string | null, user_agent: string | null, ip_prefix: string, last_used_at: string, created_at: string, current: boolean}} Session */
@@ -37,7 +36,6 @@ const networkOf = (/** @type {string} */ prefix) => prefix.split('/')[0];
 export function Devices() {
   const texts = t();
   const [sessions, setSessions] = useState(/** @type {Session[] | null} */ (null));
-  const refused = (/** @type {any} */ error) => toast(explain(error), { isError: true });
   const refresh = () => load().then(setSessions, refused);
   const isLive = status.value.state === 'live';
   useEffect(() => {

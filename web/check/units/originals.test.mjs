@@ -1,0 +1,106 @@
+// Messages that are shown beside the timeline: pinned ones, those that replies quote, and edits.
+import assert from 'node:assert/strict';
+import { register } from 'node:module';
+import { describe, it } from 'node:test';
+import { fakeBrowser, message } from './support.mjs';
+
+fakeBrowser();
+const listeners = {};
+const tell = (name, data) => listeners[name].forEach((listener) => listener(data));
+let answer;
+globalThis.fakeClient = { on: (name, listener) => (listeners[name] ??= []).push(listener), rest: { get: async () => answer } };
+// The client of the SDK is not needed for this.
+const fake = `data:text/javascript,${encodeURIComponent("import { signal } from '" + new URL('../../vendor/signals.js', import.meta.url) + "'; export const client = globalThis.fakeClient; export const [status, isOnline, connection, isListed, storeFailed] = Array.from({ length: 5 }, () => signal({})); export const open = () => {};")}`;
+const hooks = `export const resolve = (name, context, next) => next(name.endsWith('/client.js') ? ${JSON.stringify(fake)} : name, context);`;
+register(`data:text/javascript,${encodeURIComponent(hooks)}`);
+const { loadPins, pinsOf, startPins } = await import('../../src/state/pins.js');
+const { editing, resumeEdit, startEdit, submit, textOf } = await import('../../src/state/compose.js');
+const { fetchOriginal } = await import('../../src/views/quote.js');
+
+const START = Date.parse('2026-01-02T04:00:00Z');
+const after = (seconds) => new Date(START + seconds * 1000).toISOString();
+
+describe('pinned messages', () => {
+  startPins();
+  const shown = () => pinsOf('c').value.map(({ seq }) => seq);
+  it('go when they expire', async (context) => {
+    context.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: START });
+    answer = { pins: [1, 2, 3].map((seq) => ({ message: message(seq, { expires_at: [after(-1), after(10), undefined][seq - 1] }) })) };
+    await loadPins('c');
+    assert.deepEqual(shown(), [2, 3]);
+    context.mock.timers.tick(10_000);
+    assert.deepEqual(shown(), [3]);
+  });
+
+  it('go when the history is cleared, and are read again after a gap', async () => {
+    answer = { pins: [1, 5].map((seq) => ({ message: message(seq) })) };
+    await loadPins('c');
+    tell('event', { type: 'chat_settings', chat_id: 'c', first_seq: 4 });
+    assert.deepEqual(shown(), [5]);
+    answer = { pins: [{ message: message(9) }] };
+    tell('gap', { chat_id: 'c', skipped: true });
+    await new Promise(setImmediate);
+    assert.deepEqual(shown(), [9]);
+  });
+});
+
+describe('quoted messages', () => {
+  const text = async () => (await fetchOriginal('c', 'm1')).text;
+  it('are kept until they change', async () => {
+    answer = message(1, { text: 'first' });
+    assert.equal(await text(), 'first');
+    let n = 0;
+    for (const [name, event] of [
+      ['event', { type: 'message_edited', message: { id: 'm1' } }],
+      ['event', { type: 'messages_deleted', messages: [{ id: 'm7' }, { id: 'm1' }] }],
+      ['event', { type: 'chat_settings', first_seq: 5 }],
+      ['gap', { skipped: true }],
+    ]) {
+      const before = await text();
+      answer = message(1, { text: `other ${n++}` });
+      tell('event', { type: 'message_edited', message: { id: 'm2' } });
+      assert.equal(await text(), before);
+      tell(name, event);
+      assert.equal(await text(), answer.text);
+    }
+  });
+
+  it('are forgotten when they expire', async (context) => {
+    context.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: START });
+    answer = message(3, { expires_at: after(5), text: 'secret' });
+    assert.equal((await fetchOriginal('c', 'm3')).text, 'secret');
+    answer = message(3, { text: '', deleted: true });
+    assert.equal((await fetchOriginal('c', 'm3')).text, 'secret');
+    context.mock.timers.tick(5_000);
+    assert.equal((await fetchOriginal('c', 'm3')).text, '');
+  });
+});
+
+describe('edits', () => {
+  const setUp = () => {
+    editing.value = null;
+    startEdit('c', message(1, { text: 'before' }));
+  };
+  it('are given back when they are refused', () => {
+    setUp();
+    globalThis.fakeClient.edit = () => ({ request_id: 'r1' });
+    assert.equal(submit('c', ' after '), true);
+    assert.equal(editing.value, null);
+    assert.equal(resumeEdit('other'), false);
+    assert.equal(resumeEdit('r1'), true);
+    assert.deepEqual([textOf('c'), editing.value.message.id], ['after', 'm1']);
+    // Not over another one.
+    startEdit('d', message(2));
+    assert.equal(resumeEdit('r1'), false);
+    assert.equal(editing.value.chatId, 'd');
+  });
+
+  it('are kept when the client does not take them', () => {
+    setUp();
+    globalThis.fakeClient.edit = () => {
+      throw Object.assign(new Error('too large'), { code: 'payload_too_large' });
+    };
+    assert.throws(() => submit('c', 'after'), { code: 'payload_too_large' });
+    assert.equal(editing.value.message.id, 'm1');
+  });
+});
