@@ -1,7 +1,7 @@
 import { effect, signal } from '../vendor/signals.js';
 import { div, h } from './lib/dom.js';
 import { navigate, route } from './routes.js';
-import { openClient, user } from './state/session.js';
+import { leaving, openClient, user } from './state/session.js';
 import { Frame } from './ui/skeleton.js';
 import { SignIn } from './views/login.js';
 
@@ -29,7 +29,7 @@ function loadMessenger() {
 /** The sign-in form at any path while nobody is signed in; the path stays, so that one is there afterwards. */
 export function App() {
   if (!user.value) return h(SignIn, {});
-  return Messenger.value ? h(Messenger.value, {}) : div({ class: 'app' }, h(Frame, {}));
+  return Messenger.value && !leaving.value ? h(Messenger.value, {}) : div({ class: 'app' }, h(Frame, {}));
 }
 
 effect(() => {

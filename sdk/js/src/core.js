@@ -1,11 +1,14 @@
 import { createConnection } from './connection.js';
 import { keep, put } from './ops.js';
-import { createOutbox } from './outbox.js';
 import { createPages } from './pages.js';
 import { createStreams } from './streams.js';
+import { createOutbox } from './outbox.js';
 
 /** How often messages that have disappeared are looked for. */
 const EXPIRE = 3_600_000;
+
+/** Whether a draft is longer than a message can be. The server might close the connection, and so again with every attempt. @param {string} text */
+const isLong = (text) => [...text].length > 4096;
 
 /**
  * @typedef {import('./types.js').Frame} Frame
@@ -40,7 +43,7 @@ export function createCore(context) {
 
   async function wipe() {
     const kept = await storage.read((store) => store.get('session'));
-    await storage.read((store) => store.wipe());
+    await storage.wipe();
     if (kept) await storage.commit([keep('session', kept)]);
     for (const entry of outbox.rows.values()) emit('outbox', { type: 'cancelled', entry });
     await load();
@@ -103,7 +106,6 @@ export function createCore(context) {
     emit('receipt', frame);
   }
 
-  const pass = (/** @type {Frame} */ frame) => emit(frame.type, frame);
   const used = () => {};
 
   /** By the type of the frame. @type {Record<string, (frame: any) => void>} */
@@ -125,9 +127,6 @@ export function createCore(context) {
     receipt: received,
     receipts: received,
     draft: ({ chat_id, text, reply_to, updated_at }) => streams.change(chat_id, { draft: text ? { text, reply_to, updated_at } : null }),
-    presence: pass,
-    typing: pass,
-    system: pass,
     pong: used,
     reconnect: used,
     auth_ok: used,
@@ -137,6 +136,7 @@ export function createCore(context) {
   function receive(frame) {
     const { type, chat_id, seq } = frame;
     if (Object.hasOwn(handlers, type)) handlers[type](frame);
+    else if (/^(presence|typing|system)$/.test(type)) emit(type, frame);
     // An event of a later version has its place in the stream; everything else that is unknown is passed on.
     else if (chat_id && seq > 0) streams.offer(frame);
     else emit('event', frame);
@@ -181,19 +181,18 @@ export function createCore(context) {
       const me = session.data?.user.id;
       const owner = await storage.read((store) => store.get('owner'));
       if (me && owner && owner !== me) await wipe();
-      else await load();
+      await load();
       if (me) storage.commit([keep('owner', me)]);
     },
     /** @param {import('./types.js').Status | null} [status] */
-    async stop(status) {
+    stop(status) {
       connection.stop(status);
-      await storage.flush();
+      return storage.flush();
     },
     /** What has to be in a store that replaces one that fails. @returns {import('./types.js').Op[]} */
     saved() {
       const { data } = session;
-      const rows = [...streams.snapshot(), ...[...outbox.rows.values()].map((row) => put('outbox', row))];
-      return data ? [...rows, keep('session', data), keep('owner', data.user.id)] : rows;
+      return [...streams.snapshot(), ...[...outbox.rows.values()].map((row) => put('outbox', row)), keep('session', data), keep('owner', data?.user.id)];
     },
     /** The session has a newer token. @param {string} token */
     auth(token) {
@@ -233,7 +232,7 @@ export function createCore(context) {
     /** @param {string} chatId @param {string} text @param {string} [reply_to] */
     draft(chatId, text, reply_to) {
       const row = streams.row(chatId);
-      if (!row) return;
+      if (!row || isLong(text)) return;
       row.unsent = true;
       const stored = streams.change(chatId, { draft: text ? { text, reply_to } : null });
       draft(chatId);

@@ -24,5 +24,8 @@ export class NeonChatError extends /** @type {new (message: string) => Error & M
   }
 }
 
+/** @param {unknown} cause */
+export const noAnswer = (cause) => new NeonChatError('network', { retryable: true, cause });
+
 /** @param {string} reason */
 export const signedOut = (reason) => new NeonChatError('signed_out', { reason });

@@ -1,7 +1,7 @@
 import { createCore } from './core.js';
 import { createEmitter } from './emitter.js';
 import { NeonChatError } from './errors.js';
-import { isSame, keep, remove } from './ops.js';
+import { isSame, keep } from './ops.js';
 import { byTime } from './outbox.js';
 import { createRest } from './rest.js';
 import { createSession } from './session.js';
@@ -71,7 +71,7 @@ const browser = {
   hidden: () => globalThis.document?.hidden === true,
   listen(fn) {
     const end = new AbortController();
-    const change = (/** @type {Event} */ { type }) => fn(/** @type {any} */ (type[0] === 'v' ? (document.hidden ? 'hidden' : 'visible') : type));
+    const change = (/** @type {Event} */ { type }) => fn(/** @type {any} */ (type[0] === 'v' ? document.visibilityState : type));
     for (const type of ['online', 'offline', 'visibilitychange']) globalThis.addEventListener?.(type, change, end);
     return () => end.abort();
   },
@@ -145,7 +145,7 @@ function createClient(options) {
         one.on = false;
       },
       set(/** @type {number} */ ms, /** @type {() => void} */ fn) {
-        one.clear();
+        cancel(id);
         one.on = true;
         id = plan(() => {
           one.on = false;
@@ -168,7 +168,7 @@ function createClient(options) {
     (token) => core?.auth(token),
     (reason) => {
       tabs.post('ended', reason);
-      over(reason);
+      return over(reason, true);
     }
   ));
   if (options.session) session.adopt(options.session);
@@ -180,6 +180,7 @@ function createClient(options) {
     await open();
     await session.accept(answer, cookie);
     if (core) await begin(true);
+    else follow();
     return /** @type {SessionData} */ (session.data);
   }
 
@@ -189,24 +190,30 @@ function createClient(options) {
       if (again) await core?.stop(null);
       await core?.load();
       if (core) take(core.start(isStarted));
+      // The other tabs learn what it has.
+      tabs.post('hello');
     }));
   }
 
-  /** The session is over. @param {string} reason */
-  async function over(reason) {
-    await core?.stop(isStarted ? { state: 'signed_out', reason } : null);
-    if (reason !== 'logout') return;
-    if (core) await core.wipe();
-    else if (!isStarted) await storage.read((store) => store.wipe());
+  /** The session is over. @param {string} reason @param {boolean} [isOwn] this tab has ended it */
+  async function over(reason, isOwn) {
+    await core?.stop(null);
+    if (reason === 'logout') {
+      if (core) await core.wipe();
+      else if (isOwn) await storage.wipe();
+    }
+    // Nothing of one user is shown to the next.
     chats.clear();
     pending.clear();
+    // Whoever hears of it finds nothing any more. Somebody else may have signed in meanwhile.
+    if (isStarted && !session.data) core?.stop({ state: 'signed_out', reason });
   }
 
   /** @param {SessionData | null} data */
   async function save(data) {
     // A refresh token that no script can read would be in vain if the access token were on the disk.
     const stored = data?.refresh === true ? { ...data, access: undefined } : data;
-    await storage.commit([stored ? keep('session', stored) : remove('kv', 'session')]);
+    await storage.commit([keep('session', stored)]);
     if (data) tabs.post('session', data);
   }
 
@@ -282,9 +289,7 @@ function createClient(options) {
   }
 
   /** Learns what the leader knows. */
-  function follow() {
-    call('start').then(take, () => {});
-  }
+  const follow = () => call('start').then(take, () => {});
 
   /**
    * Has the leader do something. Nobody has to look at the promise.

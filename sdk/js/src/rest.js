@@ -1,5 +1,5 @@
 import { waited } from './connection.js';
-import { NeonChatError } from './errors.js';
+import { NeonChatError, noAnswer } from './errors.js';
 
 /** How long an answer may take. */
 const TIMEOUT = 30_000;
@@ -64,7 +64,6 @@ const TIMEOUT = 30_000;
 export function createRest(context) {
   /** @param {string} method @param {string} path @param {Options} options */
   async function once(method, path, { params, body, token, cookie }) {
-    const { fetch } = context;
     const query = new URLSearchParams();
     const rest = { ...params };
     const filled = path.replace(/\{(\w+)\}/g, (_, name) => {
@@ -77,7 +76,7 @@ export function createRest(context) {
     /** @type {any} */
     let answer;
     try {
-      response = await fetch(`${context.url}/api/v1${filled}${query.size ? `?${query}` : ''}`, {
+      response = await context.fetch(`${context.url}/api/v1${filled}${query.size ? `?${query}` : ''}`, {
         method,
         headers: { 'Content-Type': 'application/json', ...(token && { Authorization: `Bearer ${token}` }) },
         body: JSON.stringify(body),
@@ -86,12 +85,13 @@ export function createRest(context) {
       });
       answer = await response.text();
     } catch (cause) {
-      throw new NeonChatError('network', { retryable: true, cause });
+      throw noAnswer(cause);
     }
     try {
       answer = answer && JSON.parse(answer);
-    } catch {
+    } catch (cause) {
       // The page of a proxy.
+      if (response.ok) throw noAnswer(cause);
     }
     const { status } = response;
     if (response.ok) return answer;

@@ -1,4 +1,4 @@
-import { NeonChatError, signedOut } from './errors.js';
+import { noAnswer, signedOut } from './errors.js';
 
 /** How long before its end a token is refreshed, and the random part of that. */
 const LEAD = 60_000;
@@ -22,7 +22,7 @@ const LONGEST = 2_000_000_000;
  * @param {(data: SessionData | null) => Promise<void>} save
  * @param {(work: () => Promise<void>) => Promise<void>} alone runs `work` while no other tab refreshes
  * @param {(token: string) => void} renewed
- * @param {(reason: string) => void} ended
+ * @param {(reason: string) => Promise<void>} ended
  */
 export function createSession({ now, timer, random, uuid, rest }, load, save, alone, renewed, ended) {
   /** @type {SessionData | null} */
@@ -84,8 +84,8 @@ export function createSession({ now, timer, random, uuid, rest }, load, save, al
   async function renew(used) {
     const mine = generation;
     const check = () => {
-      if (mine !== generation || !data) throw signedOut('changed');
-      return data;
+      if (mine === generation && data) return data;
+      throw signedOut('changed');
     };
     await alone(async () => {
       const stored = await load();
@@ -101,7 +101,7 @@ export function createSession({ now, timer, random, uuid, rest }, load, save, al
         const { status, code, retryable, problem } = error;
         if (retryable) throw error;
         // The page of a proxy says nothing about the session.
-        if (status !== 401 && typeof problem?.code !== 'string') throw new NeonChatError('network', { retryable: true, cause: error });
+        if (status !== 401 && typeof problem?.code !== 'string') throw noAnswer(error);
         return end(code);
       }
       check();
@@ -120,7 +120,7 @@ export function createSession({ now, timer, random, uuid, rest }, load, save, al
   async function end(reason) {
     adopt(null);
     await save(null);
-    ended(reason);
+    await ended(reason);
     throw signedOut(reason);
   }
 
@@ -155,8 +155,10 @@ export function createSession({ now, timer, random, uuid, rest }, load, save, al
       } catch (/** @type {any} */ error) {
         // A session that the server does not know any more has ended as well.
         if (error.code !== 'signed_out' && error.status !== 401) throw error;
+      } finally {
+        // Also without a network nothing stays here.
+        await end('logout').catch(() => {});
       }
-      await end('logout').catch(() => {});
     },
   };
 }

@@ -22,6 +22,7 @@ export function createStorage(store, saved, emit) {
   /** @type {Promise<void> | undefined} */
   let next;
   let last = Promise.resolve();
+  const first = store;
 
   /** @template T @param {(store: Store) => Promise<T>} work @returns {Promise<T>} */
   async function attempt(work) {
@@ -64,9 +65,15 @@ export function createStorage(store, saved, emit) {
       await last;
       return attempt(work);
     },
+    /** Deletes everything, also what is in a store that was replaced. */
+    async wipe() {
+      await last;
+      await attempt((store) => store.wipe());
+      if (store !== first) await first.open().then(() => first.wipe()).catch(() => {});
+    },
     async close() {
       await last;
-      await store.close();
+      await first.close();
     },
   };
 }

@@ -124,13 +124,13 @@ export function createStreams({ timer, rest, storage, store: { capacity }, sessi
     for (const archived of [undefined, true]) {
       for (let after = ''; after != null; ) {
         const page = await ask('/chats', { limit: 100, archived, after });
-        let news = false;
+        let news = !isListed;
         for (const item of page.chats) {
           unlisted.delete(item.id);
           news = found(item, added) || news;
         }
         // In the order of activity: if a page has nothing new, the next ones have nothing either.
-        after = news || !isListed ? page.next : null;
+        after = news ? page.next : null;
       }
     }
     if (added.length) sync(cursorsOf(added));
@@ -241,22 +241,22 @@ export function createStreams({ timer, rest, storage, store: { capacity }, sessi
     const events = [];
     /** @type {Op[]} */
     const ops = [];
-    for (const seq of held.keys()) if (seq <= row.applied) held.delete(seq);
     for (let event; (event = held.get(row.applied + 1)); events.push(event)) {
-      held.delete(event.seq);
-      row.applied = /** @type {[number, number]} */ (row.segments.at(-1))[1] = event.seq;
+      /** @type {[number, number]} */ (row.segments.at(-1))[1] = ++row.applied;
       apply(row, event, ops);
     }
+    for (const seq of held.keys()) if (seq <= row.applied) held.delete(seq);
     if (events.length) {
       if (row.applied >= chat.head) delete row.stale;
       shorten(row, ops);
       const { item } = row;
       storage.commit([...ops, saved(row)], () => {
         for (const event of events) {
-          const isMessage = event.type === 'new_message';
-          if (isMessage) seen(event);
-          emit(isMessage ? 'message' : 'event', event);
-          if (isMessage && event.message.sender_id !== me()) tell(chat);
+          if (event.type === 'new_message') {
+            seen(event);
+            emit('message', event);
+            if (event.message.sender_id !== me()) tell(chat);
+          } else emit('event', event);
         }
         emit('chat', { type: 'chat_changed', chat_id: chat.id, chat: item });
       });
@@ -500,22 +500,21 @@ export function createStreams({ timer, rest, storage, store: { capacity }, sessi
       const chat = chats.get(chat_id);
       /** @type {any} */
       const item = chat?.row?.item;
-      if (!chat || !item) return;
+      if (!item) return;
       if (user_id && user_id !== me()) {
         if (read > (item.partner_read_seq ?? 0)) change(chat, { partner_read_seq: read });
         if (delivered > (item.partner_delivered_seq ?? 0)) change(chat, { partner_delivered_seq: delivered });
       } else if (read >= (item.read_seq ?? 0)) {
-        change(chat, { read_seq: read, marked_unread: false, unread_count: unread_count ?? item.unread_count });
+        change(chat, { read_seq: read, marked_unread: false, unread_count: unread_count ?? item.unread_count, ...(unread_count === 0 && { mention_count: 0 }) });
       }
     },
 
     /** Remembers that the user has read a chat, until the server confirms it. @param {string} id @param {number} seq */
     mark(id, seq) {
       const row = chats.get(id)?.row;
-      if (!row || seq <= Math.max(row.item?.read_seq ?? 0, row.read_to ?? 0)) return false;
+      if (!row || seq <= (row.item?.read_seq ?? 0) || seq <= (row.read_to ?? 0)) return;
       row.read_to = seq;
-      storage.commit([saved(row)]);
-      return true;
+      return storage.commit([saved(row)]);
     },
 
     /** Fetches what a chat misses that was not synced. @param {string} id */

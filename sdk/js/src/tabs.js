@@ -17,7 +17,7 @@ import { NeonChatError } from './errors.js';
  * One of the tabs that share a store is the leader: the one that holds a Web Lock. It has the connection and writes the store. The
  * others call it over a BroadcastChannel. Without Web Locks each tab is its own leader.
  * @param {Host} context
- * @param {() => Promise<void>} lead this tab is the leader from now on
+ * @param {() => Promise<void>} lead this tab is the leader from now on; it says `hello` when it has begun
  * @param {(name: string, args: any[]) => Promise<any>} answer does what a tab asks the leader for
  * @param {(type: string, data: any) => void} heard
  */
@@ -57,7 +57,7 @@ export function createTabs({ name, shared, locks, channel, uuid }, lead, answer,
 
   function takeOver() {
     isLeader = true;
-    const ready = lead().then(() => post('hello'));
+    const ready = lead();
     repeat();
     return ready;
   }

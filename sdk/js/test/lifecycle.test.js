@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { NeonChat, memoryStore } from '../src/index.js';
-import { chatId, item, live, setup } from './support/client.js';
+import { chatId, item, live, me, setup } from './support/client.js';
 import { FakeLocks, FakeNetwork, fakeChannel, settled } from './support/fakes.js';
 
 /** Collects the states that a client tells. */
@@ -266,4 +266,72 @@ describe('logout', () => {
     assert.deepEqual([client.session, client.state, client.chats.list()], [null, 'signed_out', []]);
     await client.close();
   });
+});
+
+describe('the next user', () => {
+  it('sees nothing of the former one, whichever tab signs in', async () => {
+    for (const at of [0, 1]) {
+      const [locks, channel, network] = [new FakeLocks(), fakeChannel(), new FakeNetwork()];
+      const store = Object.assign(memoryStore(), { shared: 'test' });
+      const tabs = [0, 1].map(() => setup({ items: [item(1, { title: 'of A' })], locks, channel, network, store }));
+      await live(tabs[0]);
+      tabs[1].client.start();
+      await settled();
+      network.socket.onclose({ code: 4004 });
+      await settled();
+      network.answer({ status: 401, body: { code: 'session_reused' } });
+      await settled();
+      const login = { token: 'b', expires_in: 900, refresh_token: 'rb', session_id: chatId(5), user: { id: chatId(888), username: 'bob' } };
+      network.auto = ({ path }) => (path === '/auth/login' ? { body: login } : path === '/chats' ? { body: { chats: [item(7)], next: null } } : undefined);
+      await tabs[at].client.login({ username: 'bob', password: 'x' });
+      await settled();
+      network.socket.onopen();
+      await settled();
+      for (const { client } of tabs) assert.deepEqual([client.session.user.username, client.chats.list().map(({ id }) => id)], ['bob', [chatId(7)]]);
+      for (const { client } of tabs.reverse()) await client.stop();
+    }
+  });
+
+  it('finds nothing after a sign-out without a network, also in a store that had failed', async () => {
+    const base = memoryStore();
+    let isFull = false;
+    const store = { ...base, write: async (ops) => (isFull ? Promise.reject(new Error('full')) : base.write(ops)) };
+    const setup_ = setup({ items: [item(1)], store });
+    const { client, network } = setup_;
+    await live(setup_);
+    isFull = true;
+    await client.send(chatId(1), { text: 'x' }).stored;
+    assert.equal((await base.chats()).length, 1);
+    const out = client.logout();
+    await settled();
+    network.answer('network_error');
+    await assert.rejects(out, { code: 'network', retryable: true });
+    assert.deepEqual([await base.chats(), await base.get('session'), client.session, client.chats.list(), client.state], [[], undefined, null, [], 'signed_out']);
+  });
+});
+
+it('the page of a proxy is no answer, also with 200', async () => {
+  const { client } = setup({ fetch: async () => new Response('<html>', { status: 200 }) });
+  await assert.rejects(client.rest.get('/users/me'), { code: 'network', retryable: true });
+});
+
+it('a draft that is too long is neither stored nor sent', async () => {
+  const setup_ = setup({ items: [item(1)] });
+  const { client, network } = setup_;
+  await live(setup_);
+  network.take();
+  await client.draft(chatId(1), '😀'.repeat(4097));
+  assert.deepEqual([network.take().sent, client.chats.get(chatId(1)).draft], [[], undefined]);
+  await client.draft(chatId(1), '😀'.repeat(4096));
+  assert.deepEqual([network.take().sent.length, [...client.chats.get(chatId(1)).draft.text].length], [1, 4096]);
+});
+
+it('a chat that is read has no mentions', async () => {
+  const setup_ = setup({ items: [item(1, { unread_count: 2, mention_count: 1 })] });
+  const { client, network } = setup_;
+  await live(setup_);
+  network.socket.onmessage({ data: JSON.stringify({ type: 'receipt', chat_id: chatId(1), user_id: me, read: 1, unread_count: 0 }) });
+  await settled();
+  const { unread_count, mention_count } = client.chats.get(chatId(1));
+  assert.deepEqual([unread_count, mention_count], [0, 0]);
 });

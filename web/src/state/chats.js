@@ -1,5 +1,5 @@
 import { batch, computed, signal } from '../../vendor/signals.js';
-import { client, isListed } from './client.js';
+import { client } from './client.js';
 import { learn } from './people.js';
 import { myId } from './session.js';
 
@@ -51,15 +51,6 @@ function plan() {
   if (isPlanned) return;
   isPlanned = true;
   queueMicrotask(refresh);
-}
-
-/** Nothing of one user is shown to the next. */
-export function forgetChats() {
-  opened.clear();
-  batch(() => {
-    chats.value = [];
-    isListed.value = false;
-  });
 }
 
 /** Follows the client. Called once. */

@@ -1,6 +1,7 @@
 import { signal } from '../../vendor/signals.js';
 import { load, save } from '../lib/storage.js';
 import { client } from './client.js';
+import { myId } from './session.js';
 
 /**
  * What is written and not sent. `at`: when it was changed here.
@@ -41,8 +42,8 @@ export function setDraft(chatId, { text, reply_to }) {
   }, TELL);
 }
 
-/** @param {string} chatId */
-const store = (chatId) => save(keyOf(chatId), draftOf(chatId).peek() ?? undefined);
+/** Not for another user. @param {string} chatId */
+const store = (chatId) => myId() === (load('owner') ?? '') && save(keyOf(chatId), draftOf(chatId).peek() ?? undefined);
 
 /** @param {string} chatId */
 function tell(chatId) {
@@ -99,11 +100,4 @@ export function startDrafts() {
     const id = key?.match(/^neonchat\.draft\.(.+)$/)?.[1];
     if (id && !waiting.has(id)) draftOf(id).value = load(keyOf(id)) ?? null;
   });
-}
-
-/** Nothing of one user is shown to the next. */
-export function forgetDrafts() {
-  for (const { store, tell } of waiting.values()) [store, tell].forEach(clearTimeout);
-  waiting.clear();
-  drafts.clear();
 }

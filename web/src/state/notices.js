@@ -151,6 +151,3 @@ export function startNotices() {
     if (type === 'chat_removed' && chat_id) known.delete(chat_id);
   });
 }
-
-/** Nothing of one user is shown to the next. */
-export const forgetNotices = () => known.clear();

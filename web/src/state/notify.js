@@ -1,10 +1,11 @@
 import { effect, signal } from '../../vendor/signals.js';
 import { t } from '../lib/i18n.js';
 import { load, save } from '../lib/storage.js';
+import { preview } from '../lib/preview.js';
 import { isMuted, titleOf, unreadTotal } from './chats.js';
 import { client } from './client.js';
 import { nameOf } from './people.js';
-import { myId, user } from './session.js';
+import { leaving, myId, user } from './session.js';
 
 /**
  * @typedef {import('./client.js').ChatItem} ChatItem
@@ -49,21 +50,17 @@ export function isWanted(chat, message, me) {
 /** @param {Message} message @param {string} me */
 const isMentioned = ({ mentions, mention_all, reply_to }, me) => Boolean(mentions?.includes(me) || mention_all || reply_to?.sender_id === me);
 
-/** The text of a message as a notification shows it: short, and without what is hidden. @param {Message} message */
-export function preview({ text, entities = [] }) {
-  let shown = text;
-  for (const { type, offset, length } of entities) if (type === 'spoiler') shown = shown.slice(0, offset) + '▒'.repeat(length) + shown.slice(offset + length);
-  return shown.length > MOST ? `${shown.slice(0, MOST)}…` : shown;
-}
+/** What is longer is cut. @param {string} text */
+export const shortened = (text) => (text.length > MOST ? `${text.slice(0, MOST)}…` : text);
 
 /** @param {ChatItem} chat @param {Message} message @param {Preferences} preferences */
 function contentOf(chat, message, { showsText, hasSound }) {
   const sender = chat.type === 'direct' ? '' : nameOf(message.sender_id);
-  const body = showsText ? `${sender && `${sender}: `}${preview(message)}` : t().newMessage;
+  const body = showsText ? `${sender && `${sender}: `}${shortened(preview(message))}` : t().newMessage;
   return { title: titleOf(chat), options: { body, tag: chat.id, icon: ICON, silent: !hasSound || Boolean(message.silent), data: { path: `/c/${chat.id}` } } };
 }
 
-/** The notifications that are shown, by chat. @type {Map<string, {close: () => void}>} */
+/** The notifications that are shown, by chat. @type {Map<string, {id: string, close: () => void}>} */
 const shown = new Map();
 
 /** @param {string} chatId */
@@ -82,13 +79,14 @@ async function show(chat, message, open) {
       open(options.data.path);
       dismiss(chat.id);
     };
-    shown.set(chat.id, notification);
+    shown.set(chat.id, { id: message.id, close: () => notification.close() });
   } catch {
     // Mobile browsers show only those of the worker, which says what was clicked.
     const worker = await navigator.serviceWorker?.getRegistration();
+    if (leaving.peek()) return;
     await worker?.showNotification(title, options);
     const close = async () => (await worker?.getNotifications({ tag: chat.id }))?.forEach((one) => one.close());
-    shown.set(chat.id, { close });
+    shown.set(chat.id, { id: message.id, close });
   }
 }
 
@@ -124,11 +122,14 @@ export function startNotifications(open) {
     // One tab of the browser tells.
     if (!preferences.peek().isOn || permission.peek() !== 'granted' || !client.isLeader) return;
     const chat = client.chats.get(chat_id);
-    if (chat && isWanted(chat, message, myId()) && !(await isAttended())) await show(chat, message, open);
+    if (chat && isWanted(chat, message, myId()) && !(await isAttended()) && !leaving.peek()) await show(chat, message, open);
   });
   // It is read, here or on another device.
   client.on('chat', ({ type, chat_id, chat }) => {
     if (chat_id && (type === 'chat_removed' || chat?.unread_count === 0)) dismiss(chat_id);
+  });
+  client.on('event', ({ chat_id, type, messages }) => {
+    if (type === 'messages_deleted' && messages.some((/** @type {Message} */ { id }) => id === shown.get(chat_id)?.id)) dismiss(chat_id);
   });
   navigator.serviceWorker?.addEventListener('message', ({ data }) => {
     if (data?.open) open(data.open);
@@ -138,10 +139,7 @@ export function startNotifications(open) {
     if (key === 'neonchat.notifications') preferences.value = stored();
   });
   effect(() => {
-    if (user.value) return;
-    for (const chatId of [...shown.keys()]) dismiss(chatId);
-    // Signing out deletes it; a session that ends by itself keeps it.
-    preferences.value = stored();
+    if (leaving.value) for (const chatId of [...shown.keys()]) dismiss(chatId);
   });
   effect(() => {
     const count = user.value ? unreadTotal.value : 0;

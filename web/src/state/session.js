@@ -10,8 +10,12 @@ import { KEPT } from './settings.js';
 /** Who is signed in; `null`: nobody. Before the store is read it is who was signed in last. @type {import('../../vendor/signals.js').Signal<User | null>} */
 export const user = signal(storage.load('user') ?? null);
 
-/** Why a session ended that the user has not ended, such as `token_expired`. @type {import('../../vendor/signals.js').Signal<string | null>} */
-export const ended = signal(null);
+/** Why the session has ended if not by the user; said once. @type {import('../../vendor/signals.js').Signal<string | null>} */
+export const ended = signal(storage.load('ended') ?? null);
+storage.save('ended', undefined);
+
+/** Whether the page is being loaded again: what it has in memory is not for the next user. */
+export const leaving = signal(false);
 
 /** @type {Promise<ClientModule> | undefined} */
 let opening;
@@ -37,20 +41,39 @@ async function load() {
   return module;
 }
 
+/** The page stays until everything is deleted. */
+let isSigningOut = false;
+
 /** @param {User | null} next @param {string} [reason] */
-function changed(next, reason) {
+export function changed(next, reason) {
+  if (isSigningOut) return;
+  const owner = storage.load('owner') ?? user.value?.id;
+  // What a session leaves that ends by itself is for the same user.
+  if (reason === 'logout' || (next && owner && owner !== next.id)) storage.wipe(KEPT);
+  if (next) storage.save('owner', next.id);
   if (next?.id === user.value?.id) return;
-  if (!next) ended.value = reason && !/^(logout|no_session)$/.test(reason) ? reason : null;
-  if (reason === 'logout') storage.wipe(KEPT);
   storage.save('user', next ?? undefined);
-  user.value = next;
+  if (user.value) leave(next ? undefined : reason);
+  else user.value = next;
+}
+
+/** @param {string} [reason] */
+async function leave(reason) {
+  if (leaving.value) return;
+  if (reason && !/^(logout|no_session)$/.test(reason)) storage.save('ended', reason);
+  leaving.value = true;
+  try {
+    const worker = await navigator.serviceWorker?.getRegistration();
+    for (const one of (await worker?.getNotifications()) ?? []) one.close();
+  } finally {
+    location.reload();
+  }
 }
 
 /** @param {string} username @param {string} password */
 export async function signIn(username, password) {
   const { client } = await openClient();
   const data = await client.login({ username, password, cookie: true, device_name: deviceName() });
-  ended.value = null;
   changed(data.user);
 }
 
@@ -64,28 +87,27 @@ export async function register(username, password) {
 export async function signOut() {
   const { client } = await openClient();
   await logOut(client);
-  changed(null, 'logout');
 }
 
-/**
- * Ends the session and deletes what is stored. If the session ends by itself meanwhile, the SDK deletes nothing: asked once more it does.
- * @param {import('./client.js').Client} client
- */
-const logOut = (client) =>
-  client.logout().catch((error) => {
+/** Deletes what is stored, also without a network. @param {import('./client.js').Client} client @param {() => Promise<void>} [first] */
+async function logOut(client, first) {
+  isSigningOut = true;
+  try {
+    await first?.();
+    await client.logout();
+  } catch (error) {
     if (client.session) throw error;
-    return client.logout();
-  });
+    await client.logout();
+  } finally {
+    isSigningOut = false;
+  }
+  changed(null, 'logout');
+}
 
 /** Ends the sessions of all devices, this one too. */
 export async function signOutEverywhere() {
   const { client } = await openClient();
-  await client.rest.request('POST', '/auth/logout', { body: { everywhere: true }, cookie: true });
-  // What is stored here is deleted. The session has ended already, perhaps noticed by the client.
-  await logOut(client);
-  changed(null, 'logout');
-  storage.wipe(KEPT);
-  ended.value = null;
+  await logOut(client, () => client.rest.request('POST', '/auth/logout', { body: { everywhere: true }, cookie: true }));
 }
 
 /** What the list of devices shows: the browser and the system, as far as they tell. */

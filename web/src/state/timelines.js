@@ -27,9 +27,3 @@ function make(chatId) {
   const timeline = new Timeline({ page: sdk.page, pending: () => client.outbox.list(chatId), me: myId, now: Date.now });
   return { timeline, end: sdk.subscribe(({ event, data }) => timeline.on(event, data)) };
 }
-
-/** Nothing of one user is shown to the next. */
-export function forgetTimelines() {
-  for (const { end } of timelines.values()) end();
-  timelines.clear();
-}

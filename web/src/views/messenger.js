@@ -6,19 +6,16 @@ import { t } from '../lib/i18n.js';
 import { listen } from '../lib/keys.js';
 import { update } from '../lib/trusted.js';
 import { navigate, route } from '../routes.js';
-import { chatOf, forgetChats, startChats, titleOf, unreadTotal } from '../state/chats.js';
+import { chatOf, startChats, titleOf, unreadTotal } from '../state/chats.js';
 import { client, storeFailed } from '../state/client.js';
 import { resumeEdit } from '../state/compose.js';
-import { forgetDrafts, startDrafts } from '../state/drafts.js';
+import { startDrafts } from '../state/drafts.js';
 import { explain } from '../state/explain.js';
-import { forgetNotices } from '../state/notices.js';
 import { chatsInFolder } from '../state/folders.js';
 import { startPeople } from '../state/people.js';
 import { startNotifications } from '../state/notify.js';
 import { startPins } from '../state/pins.js';
 import { startReceipts } from '../state/receipts.js';
-import { user } from '../state/session.js';
-import { forgetTimelines } from '../state/timelines.js';
 import { startTyping } from '../state/typing.js';
 import { Dialogs, isDialogOpen } from '../ui/dialog.js';
 import { Later, showLater } from '../ui/later.js';
@@ -40,12 +37,6 @@ export function start() {
   startChats();
   startMembership();
   startNotifications(navigate);
-  let former = user.peek()?.id;
-  effect(() => {
-    const id = user.value?.id;
-    if (former && id !== former) [forgetChats, forgetDrafts, forgetNotices, forgetTimelines].forEach((forget) => forget());
-    former = id ?? former;
-  });
   effect(() => {
     const { name, ...where } = route.value;
     const chat = name === 'chat' && 'chat' in where ? chatOf(where.chat) : undefined;

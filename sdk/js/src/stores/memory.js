@@ -41,7 +41,7 @@ export function memoryStore({ capacity = 2000 } = {}) {
     outbox: async () => [...tables.outbox.values()],
     write: async (ops) => ops.forEach(apply),
     wipe: async () => {
-      for (const table of Object.values(tables)) table.clear();
+      for (const name in tables) tables[name].clear();
     },
     close: async () => {},
   };

@@ -3,11 +3,11 @@
 /** A group a line. */
 export const EMOJIS = `smileys 😀 😃 😄 😁 😆 😅 🤣 😂 🙂 🙃 🫠 😉 😊 😇 🥰 😍 🤩 😘 😗 ☺️ 😚 😙 🥲 😋 😛 😜 🤪 😝 🤑 🤗 🤭 🫢 🫣 🤫 🤔 🫡 🤐 🤨 😐 😑 😶 🫥 😶‍🌫️ 😏 😒 🙄 😬 😮‍💨 🤥 🫨 😌 😔 😪 🤤 😴 😷 🤒 🤕 🤢 🤮 🤧 🥵 🥶 🥴 😵 🤯 🤠 🥳 🥸 😎 🤓 🧐 😕 🫤 😟 🙁 ☹️ 😮 😯 😲 😳 🥺 🥹 😦 😧 😨 😰 😥 😢 😭 😱 😖 😣 😞 😓 😩 😫 🥱 😤 😡 😠 🤬 😈 👿 💀 ☠️ 💩 🤡 👹 👺 👻 👽 👾 🤖 😺 😸 😹 😻 😼 😽 🙀 😿 😾 🙈 🙉 🙊 💌 💝 💖 💗 💓 💞 💕 💟 ❣️ 💔 ❤️‍🔥 ❤️‍🩹 ❤️ 🩷 🧡 💛 💚 💙 🩵 💜 🤎 🖤 🩶 🤍 💋 💯 💢 💥 💫 💦 💨 🕳️ 💬 👁️‍🗨️ 🗨️ 🗯️ 💭 💤
 people 👋 🤚 🖐️ ✋ 🖖 🫱 🫲 🫳 🫴 🫷 🫸 👌 🤌 🤏 ✌️ 🤞 🫰 🤟 🤘 🤙 👈 👉 👆 🖕 👇 ☝️ 🫵 👍 👎 ✊ 🤛 🤜 👏 🙌 🫶 👐 🤲 🤝 🙏 ✍️ 💅 🤳 💪 🦾 🦿 🦵 🦶 👂 🦻 👃 🧠 🫀 🫁 🦷 🦴 👀 👁️ 👅 👄 🫦 👶 🧒 👦 👧 🧑 🧓 👴 👵 🙍 🙎 🙅 🙆 💁 🙋 🧏 🧏‍♂️ 🧏‍♀️ 🙇 🤦 🤷 🧑‍⚕️ 🧑‍🎓 🧑‍🏫 🧑‍🌾 🧑‍🍳 🧑‍🔬 🧑‍💻 🧑‍🎤 🧑‍🎨 🧑‍✈️ 🧑‍🚀 🧑‍🚒 👮 🕵️ 👷 🤴 👸 🤰 🫃 🫄 🧑‍🍼 👼 🎅 🤶 🧑‍🎄 🦸 🧙 🧚 🧛 🧜‍♂️ 🧜‍♀️ 🧝 🧟 🚶 🧍 🏃 💃 🕺 👯 🧖 🧗 🏊 🚴 🚵 🤸 🤹 🧑‍🤝‍🧑 💏 💑 🗣️ 👤 👥 🫂 👣
-nature 🐵 🐒 🦍 🦧 🐶 🐕 🦮 🐕‍🦺 🐩 🐺 🦊 🦝 🐱 🐈 🐈‍⬛ 🦁 🐯 🐅 🐆 🐴 🫎 🫏 🐎 🦄 🦓 🦌 🦬 🐮 🐂 🐃 🐄 🐷 🐖 🐗 🐽 🐏 🐑 🐐 🐪 🐫 🦙 🦒 🐘 🦣 🦏 🦛 🐭 🐁 🐀 🐹 🐰 🐇 🐿️ 🦫 🦔 🦇 🐻 🐻‍❄️ 🐨 🐼 🦥 🦦 🦨 🦘 🦡 🐾 🦃 🐔 🐓 🐣 🐤 🐥 🐦 🐧 🕊️ 🦅 🦆 🦢 🦉 🦤 🪶 🦩 🦚 🦜 🪽 🐦‍⬛ 🪿 🐸 🐊 🐢 🦎 🐍 🐲 🐉 🦕 🦖 🐳 🐋 🐬 🦭 🐟 🐠 🐡 🦈 🐙 🪸 🪼 🦀 🦞 🦐 🦑 🦪 🐌 🦋 🐛 🐜 🐝 🪲 🐞 🦗 🪳 🕷️ 🕸️ 🦂 🦟 🪰 🪱 🦠 💐 🌸 💮 🪷 🏵️ 🌹 🥀 🌺 🌻 🌼 🌷 🪻 🌱 🪴 🌲 🌳 🌴 🌵 🌾 🌿 🍀 🍁 🍂 🍃 🪹 🪺 🍄
-food 🍇 🍈 🍉 🍊 🍋 🍌 🍍 🥭 🍎 🍏 🍐 🍑 🍒 🍓 🫐 🥝 🍅 🫒 🥥 🥑 🍆 🥔 🥕 🌽 🌶️ 🫑 🥒 🥬 🥦 🧄 🧅 🥜 🫘 🌰 🫚 🫛 🍞 🥐 🥖 🫓 🥨 🥯 🥞 🧇 🧀 🍖 🍗 🥩 🥓 🍔 🍟 🍕 🌭 🥪 🌮 🌯 🫔 🥙 🧆 🥚 🍳 🥘 🍲 🫕 🥣 🥗 🍿 🧈 🧂 🥫 🍱 🍘 🍙 🍚 🍛 🍜 🍝 🍠 🍢 🍣 🍤 🍥 🥮 🍡 🥟 🥠 🥡 🍦 🍧 🍨 🍩 🍪 🎂 🍰 🧁 🥧 🍫 🍬 🍭 🍮 🍯 🍼 🥛 ☕ 🫖 🍵 🍶 🍾 🍷 🍸 🍹 🍺 🍻 🥂 🥃 🫗 🥤 🧋 🧃 🧉 🧊 🥢 🍽️ 🍴 🥄 🔪 🫙 🏺
+nature 🐵 🐒 🦍 🦧 🐶 🐕 🦮 🐕‍🦺 🐩 🐺 🦊 🦝 🐱 🐈 🐈‍⬛ 🦁 🐯 🐅 🐆 🐴 🫎 🫏 🐎 🦄 🦓 🦌 🦬 🐮 🐂 🐃 🐄 🐷 🐖 🐗 🐽 🐏 🐑 🐐 🐪 🐫 🦙 🦒 🐘 🦣 🦏 🦛 🐭 🐁 🐀 🐹 🐰 🐇 🐿️ 🦫 🦔 🦇 🐻 🐻‍❄️ 🐨 🐼 🦥 🦦 🦨 🦘 🦡 🐾 🦃 🐔 🐓 🐣 🐤 🐥 🐦 🐧 🕊️ 🦅 🦆 🦢 🦉 🦤 🪶 🦩 🦚 🦜 🪽 🐦‍⬛ 🪿 🐸 🐊 🐢 🦎 🐍 🐲 🐉 🦕 🦖 🐳 🐋 🐬 🦭 🐟 🐠 🐡 🦈 🐙 🪸 🪼 🦀 🦞 🦐 🦑 🦪 🐌 🦋 🐛 🐜 🐝 🪲 🐞 🦗 🪳 🕷️ 🕸️ 🦂 🦟 🪰 🪱 🦠 💐 🌸 💮 🪷 🌹 🥀 🌺 🌻 🌼 🌷 🌱 🪴 🌲 🌳 🌴 🌵 🌾 🌿 🍀 🍁 🍂 🍃 🪹 🪺 🍄
+food 🍇 🍈 🍉 🍊 🍋 🍌 🍍 🥭 🍎 🍏 🍐 🍑 🍒 🍓 🫐 🥝 🍅 🫒 🥥 🥑 🍆 🥔 🥕 🌽 🌶️ 🫑 🥒 🥬 🥦 🧄 🧅 🥜 🫘 🌰 🫚 🫛 🍞 🥐 🥖 🫓 🥨 🥯 🥞 🧇 🧀 🍖 🍗 🥩 🥓 🍔 🍟 🍕 🌭 🥪 🌮 🌯 🫔 🥙 🧆 🥚 🍳 🥘 🍲 🫕 🥣 🥗 🍿 🧈 🧂 🥫 🍱 🍙 🍚 🍛 🍜 🍝 🍠 🍣 🍤 🍥 🥮 🥟 🥠 🥡 🍦 🍧 🍨 🍩 🍪 🎂 🍰 🧁 🥧 🍫 🍬 🍭 🍮 🍯 🍼 🥛 ☕ 🫖 🍵 🍶 🍾 🍷 🍸 🍹 🍺 🍻 🥂 🥃 🫗 🥤 🧋 🧃 🧉 🧊 🥢 🍽️ 🍴 🥄 🔪 🫙
 travel 🌍 🌎 🌏 🗺️ 🧭 🏔️ ⛰️ 🌋 🗻 🏕️ 🏖️ 🏜️ 🏝️ 🏞️ 🏟️ 🏗️ 🏘️ 🏠 🏡 🏢 🏥 🏦 🏨 🏫 🏭 🏰 💒 🗼 🗽 ⛪ 🕌 🛕 🕍 ⛲ ⛺ 🌃 🏙️ 🌄 🌅 🌆 🌇 🌉 ♨️ 🎠 🛝 🎢 🚂 🚄 🚆 🚇 🚊 🚌 🚑 🚒 🚓 🚕 🚗 🚜 🏎️ 🏍️ 🛵 🚲 🛴 🛹 🛼 🚏 ⛽ 🚨 🛑 🚧 ⚓ ⛵ 🚤 🛳️ 🚢 ✈️ 🚁 🚠 🚀 🛸 🧳 ⌛ ⏳ ⌚ ⏰ ⏱️ 🌑 🌕 🌡️ ☀️ 🌞 🪐 ⭐ 🌟 🌠 🌌 ☁️ ⛈️ 🌧️ 🌨️ 🌩️ 🌪️ 🌫️ 🌬️ 🌀 🌈 ☂️ ⚡ ❄️ ☃️ ⛄ ☄️ 🔥 💧 🌊
-activities 🎃 🎄 🎆 🎇 🧨 ✨ 🎈 🎉 🎊 🎋 🎍 🎏 🎐 🧧 🎀 🎁 🎗️ 🎟️ 🎫 🎖️ 🏆 🏅 🥇 🥈 🥉 ⚽ ⚾ 🥎 🏀 🏐 🏈 🏉 🎾 🥏 🎳 🏏 🏑 🏒 🥍 🏓 🏸 🥊 🥋 🥅 ⛳ ⛸️ 🎣 🤿 🎽 🎿 🛷 🥌 🎯 🪀 🪁 🔫 🎱 🔮 🪄 🎮 🕹️ 🎰 🎲 🧩 🧸 🪅 🪩 🪆 ♠️ ♥️ ♣️ ♟️ 🃏 🀄 🎴 🎭 🖼️ 🎨 🧵 🪡 🧶 🪢
-objects 👓 🕶️ 🥽 🥼 🦺 👔 👕 👖 🧣 🧤 🧥 🧦 👗 🩳 👙 🪭 👛 👜 👝 🛍️ 🎒 👟 🥾 👠 👑 🎩 🎓 🧢 📿 💄 💍 💎 🔇 🔈 🔉 🔊 📢 📣 📯 🔔 🔕 🎼 🎵 🎶 🎙️ 🎚️ 🎛️ 🎤 🎧 📻 🎷 🎺 🪗 🎸 🎹 🎻 🪕 🥁 🪘 🪇 🪈 📱 ☎️ 📞 🔋 🪫 🔌 💻 🖥️ 🖨️ ⌨️ 🖱️ 💾 💿 📀 🧮 🎥 📽️ 🎬 📺 📷 📸 📹 🔍 🔎 🕯️ 💡 🔦 🏮 🪔 📔 📕 📖 📗 📘 📙 📚 📓 📃 📄 🔖 🪙 💰 💵 💶 💸 💳 🧾 ✉️ 📧 📨 📦 📮 🗳️ ✏️ ✒️ 🖋️ 🖊️ 🖌️ 🖍️ 📝 💼 📅 📆 📈 📉 📊 📌 📍 📎 🖇️ 📏 📐 ✂️ 🗑️ 🔒 🔓 🔏 🔐 🔑 🗝️ 🔨 🪓 ⛏️ ⚒️ 🛠️ 🗡️ ⚔️ 💣 🪃 🛡️ 🪚 🔧 🪛 🔩 ⚙️ ⚖️ 🦯 🔗 ⛓️ 🪝 🧰 🧲 🪜 🧪 🧫 🧬 🔬 🔭 💉 🩸 💊 🩹 🩼 🩺 🩻 🚪 🛗 🪞 🪟 🛏️ 🛋️ 🚽 🪠 🚿 🛁 🪤 🪒 🧴 🧷 🧹 🧺 🧻 🪣 🧼 🫧 🪥 🧽 🧯 🛒 🚬 ⚰️ 🪦 ⚱️ 🧿 🪬 🗿 🪧 🪪
+activities 🎃 🎄 🎆 🎇 🧨 ✨ 🎈 🎉 🎊 🎋 🧧 🎀 🎁 🎗️ 🎟️ 🎫 🎖️ 🏆 🏅 🥇 🥈 🥉 ⚽ ⚾ 🥎 🏀 🏐 🏈 🏉 🎾 🥏 🎳 🏏 🏑 🏒 🥍 🏓 🏸 🥊 🥋 🥅 ⛳ ⛸️ 🎣 🤿 🎽 🎿 🛷 🥌 🎯 🪀 🪁 🔫 🎱 🔮 🪄 🎮 🕹️ 🎰 🎲 🧩 🧸 🪅 🪩 🪆 ♠️ ♥️ ♣️ ♟️ 🃏 🀄 🎴 🎭 🖼️ 🎨 🧵 🪡 🧶 🪢
+objects 👓 🕶️ 🥽 🥼 🦺 👔 👕 👖 🧣 🧤 🧥 🧦 👗 🩳 👙 🪭 👛 👜 👝 🛍️ 🎒 👟 🥾 👠 👑 🎩 🎓 🧢 📿 💄 💍 💎 🔇 🔈 🔉 🔊 📢 📣 📯 🔔 🔕 🎼 🎵 🎶 🎙️ 🎚️ 🎛️ 🎤 🎧 📻 🎷 🎺 🪗 🎸 🎹 🎻 🪕 🥁 🪘 🪇 🪈 📱 ☎️ 📞 🔋 🪫 🔌 💻 🖥️ 🖨️ ⌨️ 🖱️ 💾 💿 📀 🧮 🎥 📽️ 🎬 📺 📷 📸 📹 🔍 🔎 🕯️ 💡 🔦 🏮 🪔 📔 📕 📖 📗 📘 📙 📚 📓 📃 📄 🔖 🪙 💰 💵 💶 💸 💳 🧾 ✉️ 📧 📨 📦 📮 🗳️ ✏️ ✒️ 🖋️ 🖊️ 🖌️ 🖍️ 📝 💼 📅 📆 📈 📉 📊 📌 📍 📎 🖇️ 📏 📐 ✂️ 🗑️ 🔒 🔓 🔏 🔐 🔑 🗝️ 🔨 🪓 ⛏️ ⚒️ 🛠️ 🗡️ ⚔️ 💣 🪃 🛡️ 🪚 🔧 🪛 🔩 ⚙️ ⚖️ 🦯 🔗 ⛓️ 🪝 🧰 🧲 🪜 🧪 🧫 🧬 🔬 🔭 💉 🩸 💊 🩹 🩼 🩺 🩻 🚪 🛗 🛏️ 🛋️ 🚽 🪠 🚿 🛁 🧴 🧷 🧹 🧺 🧻 🪣 🧼 🫧 🧽 🧯 🛒 🚬 ⚰️ ⚱️ 🧿
 symbols 🏧 🚮 🚻 🚼 🚾 🛂 🛃 🛄 🛅 ⚠️ 🚸 ⛔ 🚫 🔞 ☢️ ☣️ 🔃 🛐 ⚛️ 🕉️ ✡️ ☸️ ☯️ ✝️ ☦️ ☪️ ☮️ 🕎 🔯 🪯 🎦 📶 🛜 📳 📴 ♀️ ♂️ ⚧️ ✖️ ➕ ➖ ➗ 🟰 ♾️ ‼️ ⁉️ ❓ ❔ ❕ ❗ 〰️ 💱 💲 ⚕️ ♻️ ⚜️ 🔱 📛 ✅ ☑️ ✔️ ❌ ➰ ➿ 〽️ ✳️ ✴️ ❇️ ©️ ®️ ™️ 🔠 🔡 🔢 🔣 🔤 🅰️ 🆎 🅱️ 🆒 🆓 ℹ️ Ⓜ️ 🆕 🅾️ 🆗 🆘`;
 
 /** The name of each, and words, in the same order. */
@@ -139,27 +139,27 @@ hear-no-evil monkey,animal
 speak-no-evil monkey,animal
 love letter
 heart with ribbon
-sparkling heart
-growing heart
+sparkling heart,emotion
+growing heart,emotion
 beating heart
 revolving hearts
 two hearts
-heart decoration
+heart decoration,emotion
 heart exclamation
 broken heart
 heart on fire
 mending heart
-red heart
+red heart,emotion
 pink heart
 orange heart
 yellow heart
-green heart
-blue heart
+green heart,emotion
+blue heart,emotion
 light blue heart
 purple heart
 brown heart
 black heart
-grey heart
+grey heart,emotion
 white heart
 kiss mark
 hundred points
@@ -441,14 +441,12 @@ bouquet
 cherry blossom
 white flower
 lotus
-rosette
 rose
 wilted flower
 hibiscus
 sunflower
 blossom
 tulip
-hyacinth
 seedling
 potted plant
 evergreen tree
@@ -535,19 +533,16 @@ butter
 salt
 canned food
 bento box
-rice cracker
 rice ball
 cooked rice
 curry rice
 steaming bowl
 spaghetti
 roasted sweet potato
-oden
 sushi
 fried shrimp
 fish cake with swirl
 moon cake
-dango
 dumpling
 fortune cookie
 takeout box
@@ -591,7 +586,6 @@ fork and knife
 spoon
 kitchen knife
 jar
-amphora
 globe showing europe-africa
 globe showing americas
 globe showing asia-australia
@@ -717,9 +711,6 @@ balloon
 party popper
 confetti ball
 tanabata tree
-pine decoration
-carp streamer
-wind chime
 red envelope
 ribbon
 wrapped gift
@@ -967,16 +958,12 @@ stethoscope
 x-ray
 door
 elevator
-mirror
-window
 bed
 couch and lamp
 toilet
 plunger
 shower
 bathtub
-mouse trap
-razor
 lotion bottle
 safety pin
 broom
@@ -985,19 +972,13 @@ roll of paper
 bucket
 soap
 bubbles
-toothbrush
 sponge
 fire extinguisher
 shopping cart
 cigarette
 coffin
-headstone
 funeral urn
 nazar amulet
-hamsa
-moai
-placard
-identification card
 atm sign
 litter in bin sign
 restroom
@@ -1515,14 +1496,12 @@ export const RUSSIAN = `широко улыбается
 цветок вишни
 белый цветок
 лотос
-розетка
 роза
 увядший цветок
 гибискус
 подсолнух
 цветок
 тюльпан
-гиацинт
 росток
 растение в горшке
 елка
@@ -1609,19 +1588,16 @@ export const RUSSIAN = `широко улыбается
 солонка
 консервы
 бэнто
-рисовый крекер
 онигири
 рис
 рис с карри
 лапша
 спагетти
 печеный сладкий картофель
-одэн
 суши
 жареная креветка
 камабоко
 лунный пирог
-данго
 вареник
 печенье с предсказанием
 коробка для еды на вынос
@@ -1665,7 +1641,6 @@ export const RUSSIAN = `широко улыбается
 ложка
 нож
 банка
-амфора
 европа и африка на земном шаре
 америка на земном шаре
 азия и австралия на земном шаре
@@ -1791,9 +1766,6 @@ export const RUSSIAN = `широко улыбается
 хлопушка
 конфетти
 бамбук с бумажными лентами
-украшенный бамбук
-вымпелы в виде карпов
-музыка ветра
 красный конверт
 бантик
 подарок
@@ -2041,16 +2013,12 @@ dvd
 рентген
 дверь
 лифт
-зеркало
-окно
 кровать
 диван и торшер
 унитаз
 вантуз
 душ
 ванна
-мышеловка
-бритва
 бутылка лосьона
 английская булавка
 метла
@@ -2059,19 +2027,13 @@ dvd
 ведро
 мыло
 пузыри
-зубная щетка
 губка
 огнетушитель
 тележка для покупок
 сигарета
 гроб
-надгробие
 урна с прахом
 назар бонджук
-хамса
-истукан
-плакат
-удостоверение личности
 значок банкомата
 бросайте мусор в урну
 уборная
