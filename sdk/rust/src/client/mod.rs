@@ -3,6 +3,8 @@
 mod builder;
 mod events;
 pub(crate) mod outgoing;
+#[cfg(test)]
+mod owner_tests;
 mod rest;
 mod sending;
 mod timeline;

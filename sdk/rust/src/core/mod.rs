@@ -88,10 +88,10 @@ impl Core {
         let is_primed = value("primed") == Value::Bool(true);
         let owner = value("owner").as_str().and_then(|id| id.parse().ok());
         let session: Option<Session> = serde_json::from_value(value("session")).ok();
-        // What another user has left is deleted by `begin`, and nobody sees it before.
+        // What another user has left is deleted below, and nobody sees it before.
         let is_foreign = session.as_ref().zip(owner).is_some_and(|(session, owner)| session.user_id() != owner);
         let saved = if is_foreign { Saved::default() } else { saved };
-        Self {
+        let mut core = Self {
             config,
             time,
             timers: Timers::default(),
@@ -105,7 +105,9 @@ impl Core {
             chats: chats::Chats::new(saved.chats, is_primed),
             outbox: outbox::Outbox::new(saved.outbox),
             pages: pages::Pages::default(),
-        }
+        };
+        core.own_store();
+        core
     }
 
     /// Takes what happens.
@@ -172,22 +174,26 @@ impl Core {
 
     /// Reads what is stored, and connects if somebody is signed in.
     fn begin(&mut self) {
-        let me = self.me();
-        if me.is_some() && self.session.owner.is_some() && self.session.owner != me {
-            self.wipe();
-        } else {
-            self.chats.reset();
-            self.outbox.reset();
-        }
+        self.chats.reset();
+        self.outbox.reset();
         self.expire();
         self.emit(Event::Chat(crate::ChatEvent::Listed));
-        let Some(me) = me else {
+        if self.me().is_none() {
             return self.stop_connection(Status::SignedOut { reason: "no_session".to_owned() });
-        };
-        self.session.owner = Some(me);
-        self.write(Op::set("owner", me.to_string()));
+        }
         self.schedule();
         self.start_connection();
+    }
+
+    /// Makes the store that of the signed-in user: what another user has left is deleted. So nothing is sent as somebody else than
+    /// the one who wrote it.
+    fn own_store(&mut self) {
+        let Some(me) = self.me().filter(|me| self.session.owner != Some(*me)) else { return };
+        if self.session.owner.is_some() {
+            self.wipe();
+        }
+        self.session.owner = Some(me);
+        self.write(Op::set("owner", me.to_string()));
     }
 
     /// Ends what `begin` began.
