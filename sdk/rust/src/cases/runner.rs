@@ -265,6 +265,6 @@ impl Store for Full {
     }
 
     fn write(&mut self, _: &[Op]) -> Result<(), StoreError> {
-        Err(StoreError::Io(std::io::ErrorKind::StorageFull.into()))
+        Err(StoreError::Other(std::io::Error::from(std::io::ErrorKind::StorageFull).into()))
     }
 }

@@ -23,7 +23,7 @@ pub(crate) use self::{
     clock::Clock,
     http::Http,
     storage::Storage,
-    urls::{websocket_url, without_api},
+    urls::{checked_websocket_url, websocket_url, without_api},
     view::Shared,
 };
 use crate::{
