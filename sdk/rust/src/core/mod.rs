@@ -10,7 +10,7 @@
 //! | cursors | `sync`, `list`, `chats` |
 //! | gaps | `stream` (order), `apply` (what an event changes), `gaps` (what is missing) |
 //! | outbox | `outbox`; `frames` has acknowledgements |
-//! | store | `pages` |
+//! | store | `pages`; `handled` has what `Client::consume` remembers |
 //!
 //! All are parts of one `Core`, because each of them may lead to any other.
 
@@ -22,6 +22,7 @@ mod frames;
 #[cfg(test)]
 mod fuzz_tests;
 mod gaps;
+mod handled;
 mod io;
 #[cfg(test)]
 mod limit_tests;
@@ -79,6 +80,7 @@ pub(crate) struct Core {
     chats: chats::Chats,
     outbox: outbox::Outbox,
     pages: pages::Pages,
+    handled: handled::Handled,
 }
 
 impl Core {
@@ -105,6 +107,7 @@ impl Core {
             chats: chats::Chats::new(saved.chats, is_primed),
             outbox: outbox::Outbox::new(saved.outbox),
             pages: pages::Pages::default(),
+            handled: handled::Handled::new(&saved.values),
         };
         core.own_store();
         core
@@ -148,6 +151,7 @@ impl Core {
     pub(crate) fn saved(&mut self) -> Vec<Op> {
         let mut ops = self.chats.snapshot();
         ops.extend(self.outbox.list().map(|row| Op::Pending { row: row.clone() }));
+        ops.extend(self.handled.saved());
         ops.extend(self.session.saved());
         ops
     }
@@ -210,6 +214,7 @@ impl Core {
         if let Some(stored) = self.session.stored() {
             self.write(stored);
         }
+        self.handled = handled::Handled::default();
         self.outbox_wiped();
         self.chats.clear();
         self.emit(Event::Chat(crate::ChatEvent::Listed));
