@@ -97,7 +97,13 @@ impl Error {
         if let Self::Api(problem) = self { Some(problem.status) } else { None }
     }
 
-    /// Returns how long to wait, if the server says it, in milliseconds.
+    /// Returns how long to wait before the next attempt, if the server says it: with 429 and 503 it may.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after_ms().map(Duration::from_millis)
+    }
+
+    /// As [`retry_after`](Self::retry_after), in milliseconds.
     pub(crate) fn retry_after_ms(&self) -> Option<u64> {
         if let Self::Api(problem) = self { problem.retry_after_ms } else { None }
     }

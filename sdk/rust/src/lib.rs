@@ -5,7 +5,7 @@
 //!
 //! # async fn example(chat: neonchat_client::ChatId) -> Result<(), Box<dyn std::error::Error>> {
 //! let client = Client::builder("http://localhost:8080").store(FileStore::open("alice.jsonl")?).build()?;
-//! if client.session().is_none() {
+//! if client.session().is_none_or(|session| session.username() != "alice") {
 //!     client.login("alice", "securepass123").await?;
 //! }
 //! let mut events = client.events();

@@ -161,7 +161,7 @@ impl Runner {
                     }
                 } else if self.results.remove(&call) {
                     self.result = match result {
-                        Ok(Reply::Done) => Value::Null,
+                        Ok(Reply::Done | Reply::Position(_)) => Value::Null,
                         Ok(Reply::Flag(flag)) => flag.into(),
                         Ok(Reply::Json(value)) => value,
                         Ok(Reply::Page(page)) => serde_json::to_value(page).expect("page"),
@@ -265,6 +265,6 @@ impl Store for Full {
     }
 
     fn write(&mut self, _: &[Op]) -> Result<(), StoreError> {
-        Err(StoreError::Io(std::io::ErrorKind::StorageFull.into()))
+        Err(StoreError::Other(std::io::Error::from(std::io::ErrorKind::StorageFull).into()))
     }
 }

@@ -9,7 +9,7 @@ use super::Client;
 use crate::{
     MemoryStore, Session, Store,
     core::{Config, Core},
-    driver::{Clock, Driver, Http, Shared, Storage, websocket_url, without_api},
+    driver::{Clock, Driver, Http, Shared, Storage, checked_websocket_url, websocket_url, without_api},
     store::{Op, Saved, StoreError},
 };
 
@@ -21,17 +21,27 @@ const COMMANDS: usize = 256;
 #[non_exhaustive]
 pub enum BuildError {
     /// The URL is not one of http or https.
-    #[error("not a URL of http or https: {0}")]
+    #[error("not a URL of http or https: {0:?}")]
     Url(String),
+    /// The URL of the WebSocket is not one of ws or wss.
+    #[error("not a URL of ws or wss: {0:?}")]
+    WebSocketUrl(String),
     /// The URL is one of https or wss, and the crate was built without the feature `tls`.
     #[error("{0} needs the feature `tls` of neonchat-client")]
     NoTls(String),
     /// The store cannot be read.
-    #[error("the store cannot be opened: {0}")]
-    Store(#[from] StoreError),
+    #[error("the store cannot be read: {0}")]
+    Store(StoreError),
     /// HTTP is not available.
     #[error("no HTTP client: {0}")]
     Http(String),
+}
+
+/// Not as the source, whose text would be printed twice.
+impl From<StoreError> for BuildError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
 }
 
 /// Builds a [`Client`].
@@ -55,7 +65,11 @@ impl Builder {
         Self { url, web_socket_url: None, store, session: None, delivered: true }
     }
 
-    /// Where the WebSocket is. By default it is at port 8082 of the same host if `url` has a port, else at its path `/ws`.
+    /// Where the WebSocket is, such as `wss://chat.example.org/ws`. `http` and `https` become `ws` and `wss`, and the path is `/ws` if
+    /// there is none.
+    ///
+    /// By default it is at port 8082 of the same host if `url` has a port, else at the path `/ws` of `url`. If the server is
+    /// elsewhere, `ws_url` of `GET /api/v1/client-config`, which needs no session, is its address.
     #[must_use]
     pub fn web_socket_url(mut self, url: impl Into<String>) -> Self {
         self.web_socket_url = Some(url.into());
@@ -94,7 +108,10 @@ impl Builder {
         let url = without_api(&self.url);
         let base = Url::parse(url).ok().filter(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
         let base = base.ok_or_else(|| BuildError::Url(self.url.clone()))?;
-        let web_socket = self.web_socket_url.take().unwrap_or_else(|| websocket_url(url));
+        let web_socket = match self.web_socket_url.take() {
+            Some(url) => checked_websocket_url(&url).ok_or(BuildError::WebSocketUrl(url))?.into(),
+            None => websocket_url(url),
+        };
         for url in [url, &web_socket] {
             if !Http::HAS_TLS && (url.starts_with("https:") || url.starts_with("wss:")) {
                 return Err(BuildError::NoTls(url.to_owned()));

@@ -1,8 +1,13 @@
 //! The client: handles of a driver.
 
 mod builder;
+mod consume;
+#[cfg(test)]
+mod consume_tests;
 mod events;
 pub(crate) mod outgoing;
+#[cfg(test)]
+mod owner_tests;
 mod rest;
 mod sending;
 mod timeline;
@@ -70,17 +75,31 @@ impl Client {
         id.ok_or_else(|| Error::Answer("a registration without an id".to_owned()))
     }
 
-    /// Signs in.
+    /// Signs in. A started client then connects by itself, also after [`Status::SignedOut`]; one that was not started waits for
+    /// [`start`](Self::start).
+    ///
+    /// What the store has of another user is deleted, also what was not sent: its [`Sending`]s end with [`Error::Cancelled`]. So
+    /// compare [`Session::username`] before a login with a store that exists.
+    ///
+    /// # Errors
+    /// [`Error::Api`], for instance `invalid_credentials`, or [`Error::Network`]. It is not repeated.
     pub async fn login(&self, username: &str, password: &str) -> Result<(), Error> {
         self.login_with(Login::new(username, password)).await
     }
 
-    /// Signs in, with more than a password.
+    /// Signs in, with more than a password. Otherwise as [`login`](Self::login).
+    ///
+    /// # Errors
+    /// As [`login`](Self::login).
     pub async fn login_with(&self, login: Login) -> Result<(), Error> {
         self.call(Call::Login { login, cookie: false }).await.map(drop)
     }
 
-    /// Signs in with the answer of another call than the login, for instance of a second factor.
+    /// Signs in with the answer of another call than the login, for instance of a second factor. Otherwise as
+    /// [`login`](Self::login).
+    ///
+    /// # Errors
+    /// [`Error::Answer`] if it is not the answer of a sign-in.
     pub async fn accept(&self, answer: Value) -> Result<(), Error> {
         self.call(Call::Accept(answer)).await.map(drop)
     }
@@ -98,7 +117,14 @@ impl Client {
 
     // --- the connection ---
 
-    /// Connects, and stays connected until [`stop`](Self::stop).
+    /// Connects, and stays connected until [`stop`](Self::stop). Once is enough: a started client whose session ends connects again
+    /// after the next [`login`](Self::login).
+    ///
+    /// A new store begins at the heads of the chats: what was sent before is no event, and is loaded by
+    /// [`timeline`](Self::timeline).
+    ///
+    /// # Errors
+    /// [`Error::Closed`]. That the server is away is no error: see [`state`](Self::state).
     pub async fn start(&self) -> Result<(), Error> {
         self.call(Call::Start).await.map(drop)
     }
@@ -180,8 +206,15 @@ impl Client {
     /// Sends a message, now or when there is a connection. Returns when it is stored here: with a [`FileStore`](crate::FileStore)
     /// it is then sent also if the process ends. The [`Sending`] resolves with the answer of the server.
     ///
+    /// If the server refuses it, it stays in the [`outbox`](Self::outbox) as failed, also after a restart, until
+    /// [`retry`](Self::retry) or [`cancel`](Self::cancel).
+    ///
     /// # Errors
-    /// [`Error::TooLarge`], or [`Error::Closed`].
+    /// - [`Error::SignedOut`]: nobody is signed in. After a session that has ended by itself there is no such error: the message
+    ///   waits for the next sign-in of the same user.
+    /// - [`Error::Refused`] with `idempotency_mismatch`: something else with this [`request_id`](Text::request_id) is pending.
+    /// - [`Error::TooLarge`]
+    /// - [`Error::Closed`]
     pub async fn send(&self, chat: ChatId, text: impl Into<Text>) -> Result<Sending, Error> {
         self.enqueue(outgoing::message(chat, &text.into())?).await
     }
@@ -249,12 +282,18 @@ impl Client {
 
     // --- what makes no event ---
 
-    /// The user has read a chat up to a `seq`. It is sent until the server confirms it.
+    /// The user has read a chat up to a `seq`. It is stored, and is sent until the server confirms it.
+    ///
+    /// # Errors
+    /// [`Error::Closed`]. The connection and the server make no errors.
     pub async fn read(&self, chat: ChatId, seq: u64) -> Result<(), Error> {
         self.call(Call::Read(chat, seq)).await.map(drop)
     }
 
-    /// The user types, or stopped. Repeat it every 3 to 5 seconds.
+    /// The user types, or stopped. Repeat it every 3 to 5 seconds. Without a connection it is not sent.
+    ///
+    /// # Errors
+    /// [`Error::Closed`]. The connection and the server make no errors.
     pub async fn typing(&self, chat: ChatId, on: bool) -> Result<(), Error> {
         self.call(Call::Typing(chat, on)).await.map(drop)
     }

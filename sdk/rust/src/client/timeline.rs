@@ -7,6 +7,10 @@ use crate::{
 };
 
 /// The messages of a chat, in pages: from the store where it has all of them, else from the server.
+///
+/// A page is in the order of `seq`, and no message between its first and its last one is missing. `seq`s may be: other events of the
+/// chat have one too. It may have fewer messages than `limit`, which is 1 to 200, while [`Page::has_next`] or
+/// [`Page::has_previous`] says that there are more: go on from its last or first message.
 #[derive(Clone, Debug)]
 pub struct Timeline {
     pub(super) client: Client,
@@ -17,7 +21,7 @@ impl Timeline {
     /// Returns the newest messages.
     ///
     /// # Errors
-    /// The store does not have all of them, and the server does not answer. Without a network, what is there is returned.
+    /// The store does not have all of them, and the server does not answer or refuses it. Without a network, what is there is returned.
     pub async fn latest(&self, limit: usize) -> Result<Page, Error> {
         self.page(PageQuery { limit, ..PageQuery::default() }).await
     }

@@ -25,6 +25,11 @@ impl Core {
                 let segments = self.chats.row(chat).map(|row| row.segments.clone()).unwrap_or_default();
                 return self.reply(id, Ok(Reply::Segments(segments)));
             }
+            Call::Handled(chat) => {
+                let position = self.handled(chat);
+                return self.reply(id, Ok(Reply::Position(position)));
+            }
+            Call::Handle(chat, seq) => self.handle_up_to(chat, seq),
             Call::Start => self.start(),
             Call::Stop => self.stop(),
             Call::Send(entry) => {

@@ -131,6 +131,7 @@ impl Core {
         row.segments = vec![(applied + 1, applied)];
         row.stale = false;
         self.write(Op::Trim { chat_id: chat, below: u64::MAX });
+        self.rewind_handled(chat, applied);
         self.save(chat);
         self.emit(Event::Gap(gap));
         self.drain(chat);

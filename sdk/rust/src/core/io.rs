@@ -63,7 +63,10 @@ pub(crate) type CallId = u64;
 pub(crate) enum Call {
     Start,
     Stop,
-    Login { login: Login, cookie: bool },
+    Login {
+        login: Login,
+        cookie: bool,
+    },
     Accept(Value),
     Logout,
     Send(Box<Pending>),
@@ -75,6 +78,10 @@ pub(crate) enum Call {
     Draft(ChatId, String, Option<MessageId>),
     Page(ChatId, PageQuery),
     Segments(ChatId),
+    /// Up to which `seq` the messages of a chat are handled.
+    Handled(ChatId),
+    /// The messages of a chat are handled up to this `seq`.
+    Handle(ChatId, u64),
     Request(Request),
 }
 
@@ -121,6 +128,8 @@ pub(crate) enum Reply {
     Json(Value),
     Page(Page),
     Segments(Segments),
+    /// Up to which `seq` a chat is handled, if the chat is known.
+    Position(Option<u64>),
 }
 
 /// What is to be done. The operations on the store come before everything else.

@@ -10,7 +10,7 @@
 //! | cursors | `sync`, `list`, `chats` |
 //! | gaps | `stream` (order), `apply` (what an event changes), `gaps` (what is missing) |
 //! | outbox | `outbox`; `frames` has acknowledgements |
-//! | store | `pages` |
+//! | store | `pages`; `handled` has what `Client::consume` remembers |
 //!
 //! All are parts of one `Core`, because each of them may lead to any other.
 
@@ -22,6 +22,7 @@ mod frames;
 #[cfg(test)]
 mod fuzz_tests;
 mod gaps;
+mod handled;
 mod io;
 #[cfg(test)]
 mod limit_tests;
@@ -79,6 +80,7 @@ pub(crate) struct Core {
     chats: chats::Chats,
     outbox: outbox::Outbox,
     pages: pages::Pages,
+    handled: handled::Handled,
 }
 
 impl Core {
@@ -88,10 +90,10 @@ impl Core {
         let is_primed = value("primed") == Value::Bool(true);
         let owner = value("owner").as_str().and_then(|id| id.parse().ok());
         let session: Option<Session> = serde_json::from_value(value("session")).ok();
-        // What another user has left is deleted by `begin`, and nobody sees it before.
+        // What another user has left is deleted below, and nobody sees it before.
         let is_foreign = session.as_ref().zip(owner).is_some_and(|(session, owner)| session.user_id() != owner);
         let saved = if is_foreign { Saved::default() } else { saved };
-        Self {
+        let mut core = Self {
             config,
             time,
             timers: Timers::default(),
@@ -105,7 +107,10 @@ impl Core {
             chats: chats::Chats::new(saved.chats, is_primed),
             outbox: outbox::Outbox::new(saved.outbox),
             pages: pages::Pages::default(),
-        }
+            handled: handled::Handled::new(&saved.values),
+        };
+        core.own_store();
+        core
     }
 
     /// Takes what happens.
@@ -146,6 +151,7 @@ impl Core {
     pub(crate) fn saved(&mut self) -> Vec<Op> {
         let mut ops = self.chats.snapshot();
         ops.extend(self.outbox.list().map(|row| Op::Pending { row: row.clone() }));
+        ops.extend(self.handled.saved());
         ops.extend(self.session.saved());
         ops
     }
@@ -172,22 +178,26 @@ impl Core {
 
     /// Reads what is stored, and connects if somebody is signed in.
     fn begin(&mut self) {
-        let me = self.me();
-        if me.is_some() && self.session.owner.is_some() && self.session.owner != me {
-            self.wipe();
-        } else {
-            self.chats.reset();
-            self.outbox.reset();
-        }
+        self.chats.reset();
+        self.outbox.reset();
         self.expire();
         self.emit(Event::Chat(crate::ChatEvent::Listed));
-        let Some(me) = me else {
+        if self.me().is_none() {
             return self.stop_connection(Status::SignedOut { reason: "no_session".to_owned() });
-        };
-        self.session.owner = Some(me);
-        self.write(Op::set("owner", me.to_string()));
+        }
         self.schedule();
         self.start_connection();
+    }
+
+    /// Makes the store that of the signed-in user: what another user has left is deleted. So nothing is sent as somebody else than
+    /// the one who wrote it.
+    fn own_store(&mut self) {
+        let Some(me) = self.me().filter(|me| self.session.owner != Some(*me)) else { return };
+        if self.session.owner.is_some() {
+            self.wipe();
+        }
+        self.session.owner = Some(me);
+        self.write(Op::set("owner", me.to_string()));
     }
 
     /// Ends what `begin` began.
@@ -204,6 +214,7 @@ impl Core {
         if let Some(stored) = self.session.stored() {
             self.write(stored);
         }
+        self.handled = handled::Handled::default();
         self.outbox_wiped();
         self.chats.clear();
         self.emit(Event::Chat(crate::ChatEvent::Listed));

@@ -102,8 +102,17 @@ impl Core {
         self.emit(Event::Outbox(Box::new(OutboxEvent { kind, entry, ack })));
     }
 
-    /// Adds something to send, unless it is there already and has not failed.
+    /// Returns whether something with this ID is in the outbox.
+    pub(crate) fn has_pending(&self, request: RequestId) -> bool {
+        self.outbox.rows.contains_key(&request)
+    }
+
+    /// Adds something to send, unless it is there already and has not failed. What a user writes whose session has ended waits for
+    /// the next sign-in of this user.
     pub(super) fn add_pending(&mut self, entry: Pending) -> Result<(), Error> {
+        if self.session.owner.is_none() {
+            return Err(Error::SignedOut("no_session".to_owned()));
+        }
         match self.outbox.rows.get(&entry.request_id) {
             Some(row) if row.state == PendingState::Pending && row.frame == entry.frame => Ok(()),
             Some(row) if row.state == PendingState::Pending => Err(Error::Refused {

@@ -96,6 +96,9 @@ impl Core {
         self.adopt(Some(session));
         if self.is_started {
             self.halt(Status::Stopped { reason: None });
+        }
+        self.own_store();
+        if self.is_started {
             self.begin();
         }
         self.reply(call, Ok(Reply::Done));

@@ -23,7 +23,7 @@ pub(crate) use self::{
     clock::Clock,
     http::Http,
     storage::Storage,
-    urls::{websocket_url, without_api},
+    urls::{checked_websocket_url, websocket_url, without_api},
     view::Shared,
 };
 use crate::{
@@ -149,8 +149,11 @@ impl Driver {
         match command {
             Command::Call(call, reply) => self.call(call, reply),
             Command::Send(entry, stored, ack) => {
-                self.acks.entry(entry.request_id).or_default().push(ack);
+                let request_id = entry.request_id;
                 self.call(Call::Send(entry), stored);
+                if self.core.has_pending(request_id) {
+                    self.acks.entry(request_id).or_default().push(ack);
+                }
             }
             Command::Change(change) => self.core.handle(self.clock.now(), Input::Change(change)),
             Command::Close(done) => self.closing = Some(done),

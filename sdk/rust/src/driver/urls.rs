@@ -1,5 +1,7 @@
 //! Where the services are.
 
+use url::Url;
+
 /// Returns the URL of the WebSocket for that of chat-service: port 8082 of the same host if the URL has a port, else its path `/ws`.
 pub(crate) fn websocket_url(base: &str) -> String {
     let base = base.strip_prefix("http").map_or_else(|| base.to_owned(), |rest| format!("ws{rest}"));
@@ -8,6 +10,22 @@ pub(crate) fn websocket_url(base: &str) -> String {
         Some((host, _)) => format!("{host}:8082/ws"),
         None => format!("{base}/ws"),
     }
+}
+
+/// Returns the URL of a WebSocket that was passed: `http` becomes `ws`, and without a path it is at `/ws`. `None` if it is not one.
+pub(crate) fn checked_websocket_url(url: &str) -> Option<Url> {
+    let mut url = Url::parse(url.trim()).ok().filter(Url::has_host)?;
+    let scheme = match url.scheme() {
+        "http" | "ws" => "ws",
+        "https" | "wss" => "wss",
+        _ => return None,
+    };
+    url.set_scheme(scheme).ok()?;
+    url.set_fragment(None);
+    if url.path() == "/" {
+        url.set_path("/ws");
+    }
+    Some(url)
 }
 
 /// Returns the URL of chat-service, also for that of its API.
@@ -23,6 +41,21 @@ mod tests {
     fn takes_the_url_of_the_api_too() {
         for url in ["http://h:8080", "http://h:8080/", "http://h:8080/api/v1", "http://h:8080//api/v1/"] {
             assert_eq!(without_api(url), "http://h:8080");
+        }
+    }
+
+    #[test]
+    fn takes_only_urls_of_a_websocket() {
+        for (url, expected) in [
+            ("ws://localhost:8082/ws", "ws://localhost:8082/ws"),
+            ("WSS://example.org", "wss://example.org/ws"),
+            ("http://localhost:8082", "ws://localhost:8082/ws"),
+            ("https://example.org/chat/ws", "wss://example.org/chat/ws"),
+        ] {
+            assert_eq!(checked_websocket_url(url).map(String::from).as_deref(), Some(expected));
+        }
+        for url in ["", "localhost:8082", "/ws", "ftp://localhost/ws", "ws://", "ws:/"] {
+            assert_eq!(checked_websocket_url(url), None, "{url}");
         }
     }
 

@@ -51,19 +51,25 @@ impl FileStore {
     /// As [`FileStore::open`].
     pub fn with_capacity(path: impl Into<PathBuf>, capacity: u64) -> Result<Self, StoreError> {
         let path = path.into();
-        let lock = private().open(beside(&path, "lock"))?;
-        lock.try_lock().map_err(|error| match error {
-            fs::TryLockError::WouldBlock => StoreError::Locked,
-            fs::TryLockError::Error(error) => error.into(),
-        })?;
+        // Before the lock, which would be left beside a file of something else.
+        if fs::read(&path).is_ok_and(|bytes| !is_journal(&bytes)) {
+            return Err(StoreError::NotAJournal(path));
+        }
+        let lock = private().open(beside(&path, "lock")).map_err(|error| failed(&path, error))?;
+        match lock.try_lock() {
+            Ok(()) => Self::open_locked(&path, capacity, lock).map_err(|error| failed(&path, error)),
+            Err(fs::TryLockError::WouldBlock) => Err(StoreError::Locked(path)),
+            Err(fs::TryLockError::Error(error)) => Err(failed(&path, error)),
+        }
+    }
+
+    fn open_locked(path: &Path, capacity: u64, lock: File) -> io::Result<Self> {
+        let path = path.to_owned();
         let mut journal = private().open(&path)?;
         let mut memory = MemoryStore::with_capacity(capacity);
         let mut bytes = Vec::new();
         journal.read_to_end(&mut bytes)?;
-        let length = replay(&bytes, &mut memory)?;
-        if length == 0 && !may_be_torn(&bytes) {
-            return Err(StoreError::NotAJournal);
-        }
+        let length = replay(&bytes, &mut memory);
         protect(&journal)?;
         if bytes[length..].contains(&b'\n') {
             tracing::warn!(path = %path.display(), at = length, "store is damaged; a copy is kept");
@@ -82,11 +88,26 @@ impl FileStore {
         Ok(store)
     }
 
-    fn append(&mut self, ops: &[Op]) -> Result<(), StoreError> {
-        let mut line = serde_json::to_vec(ops).map_err(io::Error::from)?;
+    fn commit(&mut self, ops: &[Op]) -> io::Result<()> {
+        if ops.is_empty() {
+            return Ok(());
+        }
+        self.append(ops)?;
+        self.memory.apply_all(ops);
+        if ops.contains(&Op::Wipe) {
+            // Of what was deleted, nothing may be left on the disk.
+            self.compact()?;
+            return self.forget_damaged();
+        }
+        self.compact_if_long();
+        Ok(())
+    }
+
+    fn append(&mut self, ops: &[Op]) -> io::Result<()> {
+        let mut line = serde_json::to_vec(ops)?;
         if nesting(&line) > DEEPEST {
             // It could not be read, and neither could what follows it.
-            return Err(io::Error::from(io::ErrorKind::InvalidData).into());
+            return Err(io::Error::from(io::ErrorKind::InvalidData));
         }
         line.push(b'\n');
         let written = self
@@ -97,7 +118,7 @@ impl FileStore {
             // The half of a line must not be there when the next one is written.
             self.journal.set_len(self.length)?;
             self.journal.seek(SeekFrom::End(0))?;
-            return Err(error.into());
+            return Err(error);
         }
         self.length += line.len() as u64;
         Ok(())
@@ -161,37 +182,34 @@ impl Store for FileStore {
     }
 
     fn write(&mut self, ops: &[Op]) -> Result<(), StoreError> {
-        if ops.is_empty() {
-            return Ok(());
-        }
-        self.append(ops)?;
-        self.memory.write(ops)?;
-        if ops.contains(&Op::Wipe) {
-            // Of what was deleted, nothing may be left on the disk.
-            self.compact()?;
-            self.forget_damaged()?;
-        } else {
-            self.compact_if_long();
-        }
-        Ok(())
+        self.commit(ops).map_err(|error| failed(&self.path, error))
     }
+}
+
+fn failed(path: &Path, error: io::Error) -> StoreError {
+    StoreError::Io { path: path.to_owned(), error }
 }
 
 /// Applies all whole lines up to one that cannot be read. Returns their length.
-fn replay(bytes: &[u8], memory: &mut MemoryStore) -> Result<usize, StoreError> {
+fn replay(bytes: &[u8], memory: &mut MemoryStore) -> usize {
     let mut length = 0;
-    for line in bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n")) {
+    for line in whole_lines(bytes) {
         let Ok(ops) = serde_json::from_slice::<Vec<Op>>(line) else { break };
-        memory.write(&ops)?;
+        memory.apply_all(&ops);
         length += line.len();
     }
-    Ok(length)
+    length
 }
 
-/// Whether a file without a whole line is what a crash leaves of the first one, not a file of something else.
-fn may_be_torn(bytes: &[u8]) -> bool {
+fn whole_lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"))
+}
+
+/// Whether a file is a journal, or what a crash leaves of the first line of one.
+fn is_journal(bytes: &[u8]) -> bool {
     let common = bytes.len().min(START.len());
-    bytes[..common] == START[..common] || bytes.iter().all(|byte| *byte == 0)
+    let may_be_torn = bytes[..common] == START[..common] || bytes.iter().all(|byte| *byte == 0);
+    may_be_torn || whole_lines(bytes).next().is_some_and(|line| serde_json::from_slice::<Vec<Op>>(line).is_ok())
 }
 
 /// Makes a new name of a file survive a crash of the computer.

@@ -87,7 +87,7 @@ fn has_everything_after_a_restart() {
 fn is_for_one_process() {
     let folder = Folder::new();
     let store = folder.open();
-    assert!(matches!(FileStore::open(folder.path()), Err(StoreError::Locked)));
+    assert!(matches!(FileStore::open(folder.path()), Err(StoreError::Locked(_))));
     drop(store);
     folder.open();
 }
@@ -190,10 +190,25 @@ fn leaves_a_file_that_is_not_a_journal_alone() {
     for text in ["My diary\nMonday\n", "no line", "{\"op\":1}\n[]\n", "\u{7f}ELF\0\0"] {
         let folder = Folder::new();
         fs::write(folder.path(), text).expect("write");
-        assert!(matches!(FileStore::open(folder.path()), Err(StoreError::NotAJournal)), "{text}");
+        assert!(matches!(FileStore::open(folder.path()), Err(StoreError::NotAJournal(_))), "{text}");
+        assert!(!beside(&folder.path(), "lock").exists());
         assert_eq!(fs::read_to_string(folder.path()).expect("read"), text);
         assert!(!beside(&folder.path(), "damaged").exists());
     }
+}
+
+#[test]
+fn an_error_names_the_file_and_its_cause_once() {
+    use std::error::Error as _;
+
+    let folder = Folder::new();
+    let path = folder.path().join("missing");
+    let error = FileStore::open(&path).expect_err("no such directory");
+    let text = error.to_string();
+    assert!(text.starts_with(&format!("{}: ", path.display())), "{text}");
+    assert!(error.source().is_none(), "the cause is a part of the text");
+    let error = crate::BuildError::from(error);
+    assert!(error.to_string().ends_with(&text) && error.source().is_none());
 }
 
 #[test]

@@ -56,7 +56,13 @@ impl MemoryStore {
         }
     }
 
-    pub(super) fn apply(&mut self, op: &Op) {
+    pub(super) fn apply_all(&mut self, ops: &[Op]) {
+        for op in ops {
+            self.apply(op);
+        }
+    }
+
+    fn apply(&mut self, op: &Op) {
         match op {
             Op::Set { key, value } => drop(self.values.insert(key.clone(), value.clone())),
             Op::Unset { key } => drop(self.values.remove(key)),
@@ -123,9 +129,7 @@ impl Store for MemoryStore {
     }
 
     fn write(&mut self, ops: &[Op]) -> Result<(), StoreError> {
-        for op in ops {
-            self.apply(op);
-        }
+        self.apply_all(ops);
         Ok(())
     }
 }

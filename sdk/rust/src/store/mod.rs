@@ -6,7 +6,7 @@ mod op;
 mod patch;
 mod segments;
 
-use std::{collections::BTreeMap, fmt, ops::RangeInclusive};
+use std::{collections::BTreeMap, fmt, ops::RangeInclusive, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -58,14 +58,20 @@ pub trait Store: Send + 'static {
 #[non_exhaustive]
 pub enum StoreError {
     /// The file cannot be read or written, for instance because the disk is full.
-    #[error("{0}")]
-    Io(#[from] std::io::Error),
+    #[error("{}: {error}", .path.display())]
+    #[non_exhaustive]
+    Io {
+        /// The journal.
+        path: PathBuf,
+        /// What is wrong. It is part of the text, and so not the `source`.
+        error: std::io::Error,
+    },
     /// Another process has the store open.
-    #[error("another process uses the store")]
-    Locked,
+    #[error("{}: another process uses the store", .0.display())]
+    Locked(PathBuf),
     /// The file is not a journal of this client. It is left as it is.
-    #[error("the file is not a journal of neonchat-client")]
-    NotAJournal,
+    #[error("{}: not a journal of neonchat-client", .0.display())]
+    NotAJournal(PathBuf),
     /// A reason of another implementation.
     #[error(transparent)]
     Other(Box<dyn std::error::Error + Send + Sync>),
