@@ -154,3 +154,20 @@ impl Builder {
         Ok(saved)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn refuses_what_is_not_a_url_of_a_websocket() {
+        for url in ["", "localhost:19182", "ftp://localhost/ws"] {
+            let client = Client::builder("http://localhost:8080").web_socket_url(url).build();
+            let error = client.expect_err("not a URL of a WebSocket");
+            assert_eq!(error.to_string(), format!("not a URL of ws or wss: {url:?}"));
+        }
+        for url in ["http://localhost:19182", "ws://localhost:19182/ws"] {
+            Client::builder("http://localhost:8080").web_socket_url(url).build().expect("build client");
+        }
+    }
+}
