@@ -23,6 +23,7 @@ import { Heights } from '../lib/heights.js';
  * @property {() => void} onGoToEnd End was pressed
  * @property {Anchor} [start]
  * @property {{current: any}} handle gets the list
+ * @property {boolean} hasFocus whether what it takes the place of has the focus
  */
 
 /** Height of a row that was never in the document. */
@@ -229,8 +230,10 @@ export class VirtualList extends Component {
   /** @override */
   componentDidMount() {
     this.props.handle.current = this;
-    this.observer.observe(/** @type {HTMLElement} */ (this.box));
+    const box = /** @type {HTMLElement} */ (this.box);
+    this.observer.observe(box);
     this.settle();
+    if (this.props.hasFocus) box.focus({ preventScroll: true });
   }
 
   /** @override */

@@ -128,7 +128,7 @@ export function Log({ chat, seq }) {
   return div(
     { class: 'log-frame' },
     h(/** @type {typeof VirtualList<Item>} */ (VirtualList), {
-      ...{ handle: list, id: 'messages', label: texts.messages, items, start, hasOlder, hasNewer },
+      ...{ handle: list, id: 'messages', label: texts.messages, items, start, hasOlder, hasNewer, hasFocus: document.activeElement?.id === 'messages' },
       row: (item) => view(item, chat, marked),
       onEdge: (direction) => void timeline.extend(direction).catch(fail),
       onSee: (item) => item.kind === 'message' && item.row.message.seq < Infinity && reading.see(item.row.message.seq),
