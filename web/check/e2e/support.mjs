@@ -1,12 +1,12 @@
 // One Chromium, the services (or BASE_URL), and people who use the client, each in a context of their own.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { chromium } from 'playwright-core';
+import { Services, until as repeated } from '../../../sdk/js/test/support/services.js';
+import { chromiumOptions } from '../../../testbed/chromium.mjs';
 
 const PASSWORD = 'securepass123';
-const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 
 /** What the tests have in common. */
@@ -19,11 +19,10 @@ export class World {
     const world = new World();
     world.url = process.env.BASE_URL;
     if (!world.url) {
-      const { Services } = await import('../../../sdk/js/test/support/services.js');
       world.services = await Services.start({ BCRYPT_COST: '4' });
       world.url = world.services.url;
     }
-    world.browser = await launch();
+    world.browser = await chromium.launch(chromiumOptions());
     return world;
   }
 
@@ -56,13 +55,6 @@ export class World {
     await person.signIn();
     return person;
   }
-}
-
-export async function launch() {
-  const candidates = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
-  const executablePath = candidates.find((path) => path && existsSync(path));
-  if (!executablePath) throw new Error('Chromium is missing. On Debian: apt-get install chromium, or set CHROMIUM=…');
-  return chromium.launch({ executablePath, args: FLAGS });
 }
 
 /** A user of the REST API. */
@@ -236,10 +228,4 @@ export class Person {
 }
 
 /** Repeats a check until it is true. @param {string} what @param {() => any} check */
-export async function until(what, check, timeout = 40_000) {
-  const end = Date.now() + timeout;
-  while (!(await check())) {
-    if (Date.now() > end) throw new Error(`not within ${timeout} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
+export const until = (what, check, timeout = 40_000) => repeated(what, check, timeout);

@@ -2,8 +2,8 @@
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { existsSync } from 'node:fs';
 import { chromium } from 'playwright-core';
+import { chromiumOptions } from '../../../../testbed/chromium.mjs';
 
 const sources = new URL('../../src/', import.meta.url);
 const html = '<!doctype html><meta charset="utf-8"><title>client</title>';
@@ -24,13 +24,7 @@ export async function serve() {
   return { origin: `http://127.0.0.1:${server.address().port}`, close: () => server.close() };
 }
 
-export async function launch() {
-  const candidates = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
-  const executablePath = candidates.find((path) => path && existsSync(path));
-  if (!executablePath) throw new Error('Chromium is missing. On Debian: apt-get install chromium, or set CHROMIUM=…');
-  const flags = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
-  return chromium.launch({ executablePath, args: flags });
-}
+export const launch = () => chromium.launch(chromiumOptions());
 
 /**
  * Opens a tab with a client as `client`, and `seen`: the events that it has emitted.
