@@ -149,7 +149,7 @@ clients-check: ## Generate clients from the OpenAPI document and compile them; v
 
 sdk-js-check: ## Check the types and the package of the JavaScript SDK
 	@$(CARGO) build --workspace --bins
-	@sdk/js/check.sh
+	@testbed/with-node.sh $@ sdk/js/check.sh
 
 sdk-js-test: ## Run the shared cases and unit tests of the JavaScript SDK
 	@testbed/with-node.sh $@ sh -c 'cd sdk/js && ./check.sh install && exec node --test test/*.test.js'
@@ -160,7 +160,7 @@ sdk-js-e2e: ## Test the JavaScript SDK, and the examples of docs/CLIENTS.md, aga
 	@testbed/with-node.sh --chromium $@ sh -c 'sdk/js/check.sh install && exec target/debug/testbed exec node --test sdk/js/test/e2e/all.test.js'
 
 web-check: ## Check the types, the vendored libraries and the size of the web client
-	@web/check/check.sh
+	@testbed/with-node.sh $@ web/check/check.sh
 
 web-test: ## Run the unit tests of the web client
 	@testbed/with-node.sh $@ sh -c 'web/check/check.sh install && exec node --test web/check/units/*.test.mjs'

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Runs tests that need Node.js 20 or newer, and with --chromium a Chromium: testbed/with-node.sh [--chromium] NAME COMMAND…
+# Runs checks or tests that need Node.js 20 or newer, and with --chromium a Chromium: testbed/with-node.sh [--chromium] NAME COMMAND…
 #
 # Node.js comes from PATH, or from the PyPI package that contains it; Chromium from this machine, or from Debian's package. If one of them
-# cannot be had, the tests are skipped, with the reason. With CI=true that is a failure.
+# cannot be had, they are skipped, with the reason. With CI=true that is a failure.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 target=${CARGO_TARGET_DIR:-$here/../target}
+. "$here/node.sh"
 version=20.18.0
 
 wants_chromium=
@@ -17,25 +18,11 @@ fi
 name=$1
 shift
 
-# Ends the tests for a reason.
-skip() {
-    echo "$name: skipped: $1" >&2
-    if [ "${CI:-}" = true ] || [ "${CI:-}" = 1 ]; then
-        exit 1
-    fi
-    exit 0
-}
-
-is_node() {
-    command -v node >/dev/null && command -v npm >/dev/null &&
-        node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)'
-}
-
 has_chromium() {
     [ -n "${CHROMIUM:-}" ] || command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null
 }
 
-if ! is_node; then
+if ! has_node; then
     venv=$target/node-$version
     mkdir -p "$target"
     (
@@ -46,9 +33,9 @@ if ! is_node; then
     ) 9>"$target/node.lock" >&2
     PATH=$(cd "$target" && pwd)/node-$version/bin:$PATH
     export PATH
-    is_node || skip "Node.js 20 is missing: put it on PATH, or install Python 3 with venv and allow access to PyPI"
+    has_node || skip "$name" "Node.js 20 is missing: put it on PATH, or install Python 3 with venv and allow access to PyPI"
 fi
 if [ -n "$wants_chromium" ] && ! has_chromium; then
-    "$here/install.sh" chromium >&2 || skip "Chromium is missing: install it, or set CHROMIUM=…"
+    "$here/install.sh" chromium >&2 || skip "$name" "Chromium is missing: install it, or set CHROMIUM=…"
 fi
 exec "$@"
