@@ -2,65 +2,27 @@ import { useEffect, useRef, useState } from '../../vendor/hooks.js';
 import { button, div, h, input, label, p, span } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
 import { navigate } from '../routes.js';
-import { openDirect } from '../state/chats.js';
-import { client } from '../state/client.js';
-import { focusRequests } from '../state/compose.js';
-import { learn } from '../state/people.js';
-import { myId } from '../state/session.js';
 import { Avatar } from '../ui/avatar.js';
 import { Dialog } from '../ui/dialog.js';
 import { Icon } from '../ui/icons.js';
 import { showLater } from '../ui/later.js';
-import { refused } from '../ui/toast.js';
+import { useFoundPeople } from './find-people.js';
+import { writeTo } from './write-to.js';
 
-/** @typedef {{id: string, username: string, name?: string}} Person */
-
-/** Keys that follow soon do not ask the server each. */
-const PAUSE = 200;
 const MOST = 20;
 
 /** Finds somebody, and opens the chat. @param {{close: () => void}} props */
 export function View({ close }) {
   const texts = t();
   const [query, setQuery] = useState('');
-  const [found, setFound] = useState(/** @type {Person[] | null} */ (null));
   const [active, setActive] = useState(0);
+  const [found] = useFoundPeople(query, MOST, () => setActive(0));
   const list = useRef(/** @type {HTMLDivElement | null} */ (null));
 
-  useEffect(() => {
-    const q = query.trim();
-    if (!q) return setFound(null);
-    let isWanted = true;
-    const timer = setTimeout(async () => {
-      try {
-        const { users } = await client.rest.get('/users', { q, limit: MOST });
-        if (!isWanted) return;
-        learn(users);
-        setFound(users.filter(({ id }) => id !== myId()));
-        setActive(0);
-      } catch (error) {
-        if (isWanted) refused(error);
-      }
-    }, PAUSE);
-    return () => {
-      isWanted = false;
-      clearTimeout(timer);
-    };
-  }, [query]);
   useEffect(() => list.current?.children[active]?.scrollIntoView({ block: 'nearest' }), [active]);
 
-  /** @param {Person} person */
-  async function take({ id }) {
-    try {
-      const chat = await openDirect(id);
-      close();
-      navigate(`/c/${chat.id}`);
-      // After the dialog has given the focus back.
-      setTimeout(() => focusRequests.value++);
-    } catch (error) {
-      refused(error);
-    }
-  }
+  /** @param {import('./find-people.js').Person} person */
+  const take = ({ id }) => writeTo(id, close);
 
   /** @param {KeyboardEvent} event */
   function onKeyDown(event) {

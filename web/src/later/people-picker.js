@@ -1,17 +1,12 @@
 import { useEffect, useRef, useState } from '../../vendor/hooks.js';
 import { button, div, h, input, label, li, p, span, ul } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
-import { client } from '../state/client.js';
-import { learn } from '../state/people.js';
-import { myId } from '../state/session.js';
 import { Avatar } from '../ui/avatar.js';
 import { Icon } from '../ui/icons.js';
-import { refused } from './fields.js';
+import { useFoundPeople } from './find-people.js';
 
-/** @typedef {{id: string, username: string, name?: string}} Person */
+/** @typedef {import('./find-people.js').Person} Person */
 
-/** Keys that follow soon do not ask the server each. */
-const PAUSE = 200;
 const FOUND = 8;
 /** The most that one request adds. */
 const MOST = 100;
@@ -26,32 +21,13 @@ const shownName = ({ name, username }) => name ?? username;
 export function PeoplePicker({ chosen, onChange, autofocus }) {
   const texts = t();
   const [query, setQuery] = useState('');
-  const [found, setFound] = useState(/** @type {Person[] | null} */ (null));
   const [active, setActive] = useState(0);
+  // One of them may be the user.
+  const [all, setFound] = useFoundPeople(query, FOUND + 1, () => setActive(0));
+  const found = all && all.slice(0, FOUND);
   const field = useRef(/** @type {HTMLInputElement | null} */ (null));
   const options = found?.filter(({ id }) => !chosen.some((one) => one.id === id)) ?? [];
   const at = Math.min(active, options.length - 1);
-
-  useEffect(() => {
-    const q = query.trim();
-    if (!q) return setFound(null);
-    let isWanted = true;
-    const timer = setTimeout(async () => {
-      try {
-        const { users } = await client.rest.get('/users', { q, limit: FOUND + 1 });
-        if (!isWanted) return;
-        learn(users);
-        setFound(users.filter(({ id }) => id !== myId()).slice(0, FOUND));
-        setActive(0);
-      } catch (error) {
-        if (isWanted) refused(error);
-      }
-    }, PAUSE);
-    return () => {
-      isWanted = false;
-      clearTimeout(timer);
-    };
-  }, [query]);
 
   // What is found may be below the edge of a dialog.
   const list = useRef(/** @type {HTMLDivElement | null} */ (null));

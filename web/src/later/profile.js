@@ -3,16 +3,14 @@ import { button, div, h, li, p, span, ul } from '../lib/dom.js';
 import { language, t } from '../lib/i18n.js';
 import { formatDate } from '../lib/intl.js';
 import { lastSeen, parse } from '../lib/time.js';
-import { navigate } from '../routes.js';
-import { openDirect } from '../state/chats.js';
 import { client } from '../state/client.js';
-import { focusRequests } from '../state/compose.js';
 import { learn, learnPresence, nameOf, presenceOf } from '../state/people.js';
 import { myId } from '../state/session.js';
 import { Avatar } from '../ui/avatar.js';
 import { Dialog } from '../ui/dialog.js';
 import { Icon } from '../ui/icons.js';
 import { refused, toast } from '../ui/toast.js';
+import { writeTo } from './write-to.js';
 
 /** @param {string} id */
 function presenceText(id) {
@@ -35,17 +33,6 @@ export function View({ id, close }) {
     learnPresence([id]).catch(() => {});
   }, []);
 
-  async function write() {
-    try {
-      const chat = await openDirect(id);
-      close();
-      navigate(`/c/${chat.id}`);
-      // After the dialog has given the focus back.
-      setTimeout(() => focusRequests.value++);
-    } catch (error) {
-      refused(error);
-    }
-  }
   const copy = () => navigator.clipboard.writeText(profile?.username ?? '').then(() => toast(texts.copied), refused);
 
   return h(
@@ -64,6 +51,6 @@ export function View({ id, close }) {
         profile.bio && li(null, span({ class: 'fact' }, texts.bio), span({ class: 'fact-value', dir: 'auto' }, profile.bio)),
         li(null, span({ class: 'fact' }, texts.memberSince), span({ class: 'fact-value' }, formatDate(language.value, parse(profile.created_at), { dateStyle: 'long' })))
       ),
-    id !== myId() && button({ type: 'button', class: 'button primary wide', autofocus: true, onClick: write }, texts.writeMessage)
+    id !== myId() && button({ type: 'button', class: 'button primary wide', autofocus: true, onClick: () => writeTo(id, close) }, texts.writeMessage)
   );
 }
