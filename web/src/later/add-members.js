@@ -3,8 +3,7 @@ import { button, form, h } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
 import { client } from '../state/client.js';
 import { Dialog } from '../ui/dialog.js';
-import { toast } from '../ui/toast.js';
-import { refused } from './fields.js';
+import { refused, toast } from '../ui/toast.js';
 import { showNotAdded } from './not-added.js';
 import { PeoplePicker } from './people-picker.js';
 

@@ -7,8 +7,6 @@ import { refused, toast } from '../ui/toast.js';
 
 // Parts of the forms and lists of groups.
 
-export { refused };
-
 /** What an invite looks like to people: a page of this client, wherever it is served. @param {string} code */
 export const inviteUrl = (code) => `${location.origin}/invite/${code}`;
 

@@ -11,7 +11,8 @@ import { IconButton } from '../ui/button.js';
 import { confirm } from '../ui/dialog.js';
 import { Icon } from '../ui/icons.js';
 import { Later, showLater } from '../ui/later.js';
-import { copyLink, refused, useEvents } from './fields.js';
+import { refused } from '../ui/toast.js';
+import { copyLink, useEvents } from './fields.js';
 import { Members } from './group-members.js';
 
 /** @typedef {import('../state/client.js').ChatItem} ChatItem */

@@ -7,7 +7,8 @@ import { allows, standingIn } from '../state/rights.js';
 import { IconButton } from '../ui/button.js';
 import { confirm } from '../ui/dialog.js';
 import { Empty } from '../ui/empty.js';
-import { CheckField, MoreButton, SelectField, TextField, copyLink, inviteUrl, keepFocus, refused, usePages } from './fields.js';
+import { refused } from '../ui/toast.js';
+import { CheckField, MoreButton, SelectField, TextField, copyLink, inviteUrl, keepFocus, usePages } from './fields.js';
 
 /** @typedef {import('/sdk/types.js').Schemas['InviteItem']} Invite */
 

@@ -12,7 +12,8 @@ import { Avatar } from '../ui/avatar.js';
 import { IconButton } from '../ui/button.js';
 import { showLater } from '../ui/later.js';
 import { openMenu } from '../ui/menu.js';
-import { MoreButton, refused, useEvents, usePages } from './fields.js';
+import { refused } from '../ui/toast.js';
+import { MoreButton, useEvents, usePages } from './fields.js';
 
 /**
  * @typedef {import('../state/rights.js').Member} Member

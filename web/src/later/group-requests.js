@@ -5,7 +5,8 @@ import { client } from '../state/client.js';
 import { learn, nameOf } from '../state/people.js';
 import { Avatar } from '../ui/avatar.js';
 import { Empty } from '../ui/empty.js';
-import { MoreButton, keepFocus, refused, useEvents, usePages } from './fields.js';
+import { refused } from '../ui/toast.js';
+import { MoreButton, keepFocus, useEvents, usePages } from './fields.js';
 
 /** Who asks to join. @param {{chat: import('../state/client.js').ChatItem}} props */
 export function View({ chat: { id } }) {

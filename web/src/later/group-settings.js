@@ -4,8 +4,8 @@ import { t } from '../lib/i18n.js';
 import { duration } from '../lib/time.js';
 import { client } from '../state/client.js';
 import { allows, standingIn } from '../state/rights.js';
-import { toast } from '../ui/toast.js';
-import { CheckField, SelectField, TextField, refused } from './fields.js';
+import { refused, toast } from '../ui/toast.js';
+import { CheckField, SelectField, TextField } from './fields.js';
 import { handleProblem } from './new-group.js';
 
 /** @typedef {import('/sdk/types.js').Schemas['ChatSettings']} Settings */

@@ -7,7 +7,7 @@ import { client } from '../state/client.js';
 import { explain } from '../state/explain.js';
 import { IconButton } from '../ui/button.js';
 import { Empty } from '../ui/empty.js';
-import { refused } from './fields.js';
+import { refused } from '../ui/toast.js';
 import { Card } from './room.js';
 
 /** @typedef {import('/sdk/types.js').Schemas['InvitePreview']} Preview */

@@ -6,7 +6,8 @@ import { client } from '../state/client.js';
 import { nameOf } from '../state/people.js';
 import { allows, standingIn } from '../state/rights.js';
 import { Dialog } from '../ui/dialog.js';
-import { CheckField, SelectField, TextField, refused } from './fields.js';
+import { refused } from '../ui/toast.js';
+import { CheckField, SelectField, TextField } from './fields.js';
 
 /** Lengths of a restriction, in seconds. */
 const DURATIONS = [3_600, 86_400, 7 * 86_400, 30 * 86_400];

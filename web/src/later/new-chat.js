@@ -6,8 +6,7 @@ import { Avatar } from '../ui/avatar.js';
 import { Dialog } from '../ui/dialog.js';
 import { Icon } from '../ui/icons.js';
 import { showLater } from '../ui/later.js';
-import { useFoundPeople } from './find-people.js';
-import { writeTo } from './write-to.js';
+import { useFoundPeople, writeTo } from './people.js';
 
 const MOST = 20;
 
@@ -21,7 +20,7 @@ export function View({ close }) {
 
   useEffect(() => list.current?.children[active]?.scrollIntoView({ block: 'nearest' }), [active]);
 
-  /** @param {import('./find-people.js').Person} person */
+  /** @param {import('./people.js').Person} person */
   const take = ({ id }) => writeTo(id, close);
 
   /** @param {KeyboardEvent} event */

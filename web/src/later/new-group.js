@@ -5,7 +5,8 @@ import { navigate } from '../routes.js';
 import { adopt } from '../state/chats.js';
 import { client } from '../state/client.js';
 import { Dialog } from '../ui/dialog.js';
-import { TextField, refused } from './fields.js';
+import { refused } from '../ui/toast.js';
+import { TextField } from './fields.js';
 import { showNotAdded } from './not-added.js';
 import { PeoplePicker } from './people-picker.js';
 

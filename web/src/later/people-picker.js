@@ -3,9 +3,9 @@ import { button, div, h, input, label, li, p, span, ul } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
 import { Avatar } from '../ui/avatar.js';
 import { Icon } from '../ui/icons.js';
-import { useFoundPeople } from './find-people.js';
+import { useFoundPeople } from './people.js';
 
-/** @typedef {import('./find-people.js').Person} Person */
+/** @typedef {import('./people.js').Person} Person */
 
 const FOUND = 8;
 /** The most that one request adds. */

@@ -6,7 +6,7 @@ import { adopt } from '../state/chats.js';
 import { client } from '../state/client.js';
 import { Avatar } from '../ui/avatar.js';
 import { IconButton } from '../ui/button.js';
-import { refused } from './fields.js';
+import { refused } from '../ui/toast.js';
 
 /** @typedef {import('/sdk/types.js').Schemas['Room']} Room */
 

@@ -1,5 +1,8 @@
 import { useEffect, useState } from '../../vendor/hooks.js';
+import { navigate } from '../routes.js';
+import { openDirect } from '../state/chats.js';
 import { client } from '../state/client.js';
+import { focusRequests } from '../state/compose.js';
 import { learn } from '../state/people.js';
 import { myId } from '../state/session.js';
 import { refused } from '../ui/toast.js';
@@ -39,4 +42,17 @@ export function useFoundPeople(query, limit, onFound) {
     };
   }, [query]);
   return [found, setFound];
+}
+
+/** Leaves a dialog for the direct chat with somebody. @param {string} userId @param {() => void} close */
+export async function writeTo(userId, close) {
+  try {
+    const { id } = await openDirect(userId);
+    close();
+    navigate(`/c/${id}`);
+    // After the dialog has given the focus back.
+    setTimeout(() => focusRequests.value++);
+  } catch (error) {
+    refused(error);
+  }
 }
