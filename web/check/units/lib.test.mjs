@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { fakeBrowser } from './support.mjs';
 
@@ -121,5 +122,14 @@ describe('the formatting of a text that is edited', () => {
 
   it('of a mention does not survive another name', () => {
     assert.deepEqual(moveEntities([{ type: 'mention', offset: 0, length: 4 }], '@bob hi', '@bobby hi'), []);
+  });
+});
+
+describe('the tokens', () => {
+  it('are the same in the light theme of the system and in the one that was chosen', () => {
+    const css = readFileSync(new URL('../../tokens.css', import.meta.url), 'utf8');
+    const tokens = (selector) => css.split(`${selector} {`)[1].split('}')[0].trim().replace(/\s+/g, ' ');
+    assert.equal(tokens(':root[data-theme="light"]'), tokens(':root:not([data-theme])'));
+    assert.match(tokens(':root[data-theme="light"]'), /--ground: /);
   });
 });
