@@ -205,7 +205,7 @@ function createClient(options) {
     // Nothing of one user is shown to the next.
     chats.clear();
     pending.clear();
-    // Whoever hears of it finds nothing any more. Somebody else may have signed in meanwhile.
+    // Listeners find the lists empty. Another user may have signed in meanwhile.
     if (isStarted && !session.data) core?.stop({ state: 'signed_out', reason });
   }
 

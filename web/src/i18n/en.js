@@ -357,7 +357,7 @@ export default {
     revokeQuestion: 'Revoke this link?',
     revokeExplanation: 'Nobody can join with it any more. Those who have joined stay.',
     noInvites: 'No invite links yet',
-    noInvitesHint: 'Whoever has a link can join.',
+    noInvitesHint: 'Anyone with a link can join.',
     uses: (/** @type {number} */ count) => (count ? n(count, { one: 'used once', other: 'used # times' }) : 'not used yet'),
     usesOf: (/** @type {number} */ count, /** @type {number} */ most) => `${count} of ${most} uses`,
     expiresOn: (/** @type {string} */ when) => `until ${when}`,

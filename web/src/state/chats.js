@@ -63,7 +63,7 @@ export function startChats() {
 }
 
 /**
- * Returns the direct chat with a user. It is made if there is none.
+ * Returns the direct chat with a user. Creates it if it does not exist.
  * @param {string} partnerId
  */
 export async function openDirect(partnerId) {
@@ -71,7 +71,7 @@ export async function openDirect(partnerId) {
   return known ?? adopt(await client.rest.post('/chats', { partner_id: partnerId }));
 }
 
-/** Returns a chat that is not in the list, for instance of a link. Throws if there is none. @param {string} id */
+/** Returns a chat that is not in the list, for instance of a link. Throws if it does not exist. @param {string} id */
 export async function fetchChat(id) {
   const chat = await client.rest.get('/chats/{id}', { id });
   // The card of a public chat has no role.

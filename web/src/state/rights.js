@@ -26,7 +26,7 @@ export function allows({ type, role = 'member', settings, restricted }, right) {
   if (type === 'direct') return DIRECT.has(right);
   if (OWNERS.has(right)) return role === 'owner';
   if (restricted && RESTRICTED.has(right)) return false;
-  // Whoever may restrict members sets slow mode.
+  // The right to restrict members includes slow mode.
   const needed = /** @type {Role | undefined} */ (settings[right === 'slow_s' ? 'restrict' : right === 'ttl_s' ? 'info' : right]);
   return RANKS[role] >= RANKS[needed ?? 'member'];
 }

@@ -8,7 +8,7 @@ import { myId } from '../state/session.js';
 
 /** What comes within this time is announced together. */
 const GATHER = 1_000;
-/** A longer text is cut: whoever wants it all goes to the message. */
+/** A longer text is cut: the message has all of it. */
 const LONGEST = 200;
 
 /** Tells assistive technology what comes into the open chat, without flooding it. @param {{id: string}} props */

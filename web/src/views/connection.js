@@ -6,7 +6,7 @@ import { client, connection } from '../state/client.js';
 /** Short interruptions are nobody's concern. */
 const DELAY = 1_000;
 
-/** Says that there is no connection, while there is none. */
+/** Shows while the connection is lost. */
 export function Connection() {
   const state = connection.value;
   const isDown = state !== 'live';

@@ -65,8 +65,8 @@ impl Builder {
         Self { url, web_socket_url: None, store, session: None, delivered: true }
     }
 
-    /// Where the WebSocket is, such as `wss://chat.example.org/ws`. `http` and `https` become `ws` and `wss`, and the path is `/ws` if
-    /// there is none.
+    /// Where the WebSocket is, such as `wss://chat.example.org/ws`. `http` and `https` become `ws` and `wss`; without a path it
+    /// is `/ws`.
     ///
     /// By default it is at port 8082 of the same host if `url` has a port, else at the path `/ws` of `url`. If the server is
     /// elsewhere, `ws_url` of `GET /api/v1/client-config`, which needs no session, is its address.
