@@ -132,11 +132,8 @@ pub(crate) fn read(web: &Path) -> io::Result<BTreeMap<String, Content>> {
     let no_page = || io::Error::other(format!("the client has no {PAGE} with the line {MODULES}"));
     let page = files.get_mut(PAGE).ok_or_else(no_page)?;
     let links: Vec<_> = modules.iter().map(|path| format!(r#"<link rel="modulepreload" href="{path}">"#)).collect();
-    let completed = text(PAGE, &page.bytes)?.replacen(MODULES, &links.join("\n"), 1);
-    if !text(PAGE, &page.bytes)?.contains(MODULES) {
-        return Err(no_page());
-    }
-    page.bytes = completed.into_bytes();
+    let (before, after) = text(PAGE, &page.bytes)?.split_once(MODULES).ok_or_else(no_page)?;
+    page.bytes = [before, &links.join("\n"), after].concat().into_bytes();
     // As they are served: their ETags contain the same hashes.
     let served = files.iter().filter(|(path, _)| *path != WORKER);
     let list: Vec<_> = served.map(|(path, content)| format!("['{path}', '{}']", hash([&*content.bytes]))).collect();

@@ -77,14 +77,13 @@ fn answer(file: File, websocket: &WebSocketUrl, request: &HttpRequest) -> HttpRe
     response.insert_header((CACHE_CONTROL, "no-cache")).insert_header((ETAG, etag));
     response.insert_header((VARY, "Accept-Encoding"));
     let is_page = file.media_type == HTML;
-    if !is_page {
-        request.extensions_mut().insert(Subrequest);
-    }
     if is_page {
         response.append_header((VARY, "Accept"));
         for header in PAGE_HEADERS {
             response.insert_header(header);
         }
+    } else {
+        request.extensions_mut().insert(Subrequest);
     }
     // A worker has the policy of its script.
     if is_page || file.media_type == JAVASCRIPT {
