@@ -70,7 +70,9 @@ impl Postgres {
         let mut command = command("postgres", owner.as_ref())?;
         command.envs(environment.iter().map(|(name, value)| (name, value)));
         command.arg("-D").arg(&data).arg("-p").arg(port.to_string());
-        let own = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=400"];
+        // Segments of POSIX shared memory would stay in /dev/shm after a server that is killed: 8 MB each.
+        let segments = "dynamic_shared_memory_type=mmap";
+        let own = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=400", segments];
         for setting in own.iter().chain(settings) {
             command.arg("-c").arg(setting);
         }
