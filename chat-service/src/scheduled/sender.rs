@@ -41,9 +41,15 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// The pause after a failure of the database.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// The most messages that one statement stores. It keeps other messages waiting.
+const AT_ONCE: usize = 12;
+
 /// The least pause between two statements, so that messages that are sent at once get their turn. It is as long as the statement
 /// took, so under load the task takes at most half of the time.
-const PAUSE: Duration = Duration::from_millis(8);
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// How long an instance sends the messages that it claimed. It returns the others, before their claims end.
+const SENDING_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long an instance tries to record what became of the messages that it claimed. Their claims end later.
 const SETTLING_PATIENCE: Duration = Duration::from_secs(20);
@@ -64,6 +70,19 @@ enum Fate {
     Postponed(Duration),
     /// It may be stored: the database failed.
     Unknown,
+}
+
+/// What becomes of the rows of claimed messages.
+#[derive(Default)]
+struct Settled {
+    finished: Vec<ScheduledId>,
+    postponed: Vec<Postponed>,
+}
+
+impl Settled {
+    fn postpone(&mut self, due: &Due, wait: Duration, is_claimed: bool) {
+        self.postponed.push(Postponed { id: due.id, wait, is_claimed });
+    }
 }
 
 /// The frame that tells a user that a scheduled message is not sent.
@@ -101,12 +120,32 @@ impl Scheduled {
         if due.is_empty() {
             return Ok(store::until_next(&self.db).await?.map_or(INTERVAL, |next| next.min(INTERVAL)));
         }
+        let began = Instant::now();
         // In the order in which their sender wants them.
         due.sort_by_key(|due| (due.send_at, due.id));
+        let mut settled = Settled::default();
+        let mut parts = due.chunks(AT_ONCE);
+        for part in parts.by_ref() {
+            let is_known = self.send_some(part, &mut settled).await;
+            if !is_known || began.elapsed() > SENDING_PATIENCE {
+                break;
+            }
+        }
+        for due in parts.flatten() {
+            // Of an instance that was killed it may have been claimed, and sent.
+            settled.postpone(due, RETRY, true);
+        }
+        self.settle(began + SETTLING_PATIENCE, &settled).await?;
+        Ok(Duration::ZERO)
+    }
+
+    /// Sends messages with one statement, and pauses. Returns whether it is known what became of them.
+    async fn send_some(&self, due: &[Due], settled: &mut Settled) -> bool {
         let began = Instant::now();
-        let fates = self.send(&due).await;
+        let fates = self.send(due).await;
         let pause = began.elapsed().max(PAUSE);
-        let (mut finished, mut postponed, mut delivered) = (Vec::new(), Vec::new(), Vec::new());
+        let is_known = !fates.iter().any(|fate| matches!(fate, Fate::Unknown));
+        let mut delivered = Vec::new();
         for (due, fate) in due.iter().zip(fates) {
             let status = match &fate {
                 Fate::Sent(_) | Fate::SentBefore => "sent",
@@ -115,36 +154,33 @@ impl Scheduled {
             };
             counter!(SCHEDULED_TOTAL, "status" => status).increment(1);
             match fate {
-                Fate::Postponed(wait) => postponed.push(Postponed { id: due.id, wait, is_claimed: false }),
-                Fate::Unknown => postponed.push(Postponed { id: due.id, wait: RETRY, is_claimed: true }),
-                Fate::SentBefore => finished.push(due.id),
+                Fate::Postponed(wait) => settled.postpone(due, wait, false),
+                Fate::Unknown => settled.postpone(due, RETRY, true),
+                Fate::SentBefore => settled.finished.push(due.id),
                 Fate::Sent(message) => {
-                    finished.push(due.id);
+                    settled.finished.push(due.id);
                     let (notifier, event) = (self.notifier.clone(), (&*message).into());
                     delivered.push(self.tasks.spawn(async move { notifier.message_stored(event).await }));
                 }
                 Fate::Refused(error) => {
-                    finished.push(due.id);
+                    settled.finished.push(due.id);
                     self.tell(due, &error).await;
                 }
             }
         }
         // Deliveries end by themselves. They only slow the task down if there are too many of them.
-        let delivered = timeout(DELIVERY_PATIENCE, join_all(delivered));
-        let settled = self.settle(began + SETTLING_PATIENCE, &finished, &postponed);
-        let (settled, _, ()) = tokio::join!(settled, delivered, sleep(pause));
-        settled?;
-        Ok(Duration::ZERO)
+        let _ = tokio::join!(timeout(DELIVERY_PATIENCE, join_all(delivered)), sleep(pause));
+        is_known
     }
 
     /// Records what became of messages. If the database is away, it is tried again: otherwise the messages would stay claimed for a while.
-    async fn settle(&self, deadline: Instant, finished: &[ScheduledId], postponed: &[Postponed]) -> DbResult<()> {
+    async fn settle(&self, deadline: Instant, settled: &Settled) -> DbResult<()> {
         let stopped = self.tasks.stop_token();
         loop {
-            let settled = store::settle(&self.db, finished, postponed).await;
-            let is_last = settled.is_ok() || Instant::now() + RETRY > deadline;
+            let result = store::settle(&self.db, &settled.finished, &settled.postponed).await;
+            let is_last = result.is_ok() || Instant::now() + RETRY > deadline;
             if is_last || stopped.run_until_cancelled(sleep(RETRY)).await.is_none() {
-                return settled;
+                return result;
             }
         }
     }
