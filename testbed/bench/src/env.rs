@@ -104,6 +104,14 @@ impl Env {
         self.system.rest()
     }
 
+    /// Kills chat-service with SIGKILL and restarts it.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub(crate) async fn kill_and_restart_chat_service(&mut self) -> anyhow::Result<()> {
+        self.system.kill_and_restart_chat_service().await
+    }
+
     /// Returns the value of a counter of chat-service.
     ///
     /// # Errors

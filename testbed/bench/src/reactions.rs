@@ -38,36 +38,55 @@ const EMOJI: [&str; 4] = ["%F0%9F%91%8D", "%F0%9F%8E%89", "%F0%9F%98%80", "%F0%9
 /// The longest wait for the last event.
 const COUNT_LIMIT: Duration = Duration::from_secs(30);
 
-/// The reactions, those that the message says it has, the events, and the messages that are to be counted.
-const STORED: &str = "
-    SELECT (SELECT count(*) FROM reactions),
-           (SELECT coalesce(sum((kind->>'count')::bigint), 0)::bigint
-              FROM messages, jsonb_array_elements(coalesce(messages.reactions, '[]')) AS kind),
-           (SELECT count(*) FROM chat_events),
-           (SELECT count(*) FROM reactions_due)";
+/// How long a request is repeated while chat-service is away, and the pause in between.
+const PATIENCE: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_millis(50);
 
-/// Measures the scenario.
+/// The reactions to a message, those that it says it has, their events, and the messages that are to be counted.
+const STORED: &str = "
+    SELECT (SELECT count(*) FROM reactions WHERE chat_id = message.chat_id AND message_seq = message.seq),
+           (SELECT coalesce(sum((kind->>'count')::bigint), 0)::bigint
+              FROM jsonb_array_elements(coalesce(message.reactions, '[]')) AS kind),
+           (SELECT count(*) FROM chat_events WHERE chat_id = message.chat_id AND target_seq = message.seq),
+           (SELECT count(*) FROM reactions_due)
+      FROM messages AS message WHERE id = $1";
+
+/// Measures the scenario: undisturbed, and with chat-service killed in the middle.
 ///
 /// # Errors
 /// A process does not start or ends, or a request fails.
 pub(crate) async fn measure(options: &Options) -> Measured {
     let (mut env, members) = (Env::start(1, options.logs.as_deref()).await?, options.scaled(MEMBERS));
-    println!("{NAME}: {members} members react to a message within {TIME:?}");
+    println!(
+        "{NAME}: {members} members react to a message within {TIME:?}, and to another one while chat-service is killed"
+    );
     let group = Arc::new(env.chats(disjoint(1, members)).await?);
-    env.history(&group.chat_ids(), 1).await?;
-    let message: Uuid = env.database.query_one("SELECT id FROM messages", &[]).await?.get(0);
+    env.history(&group.chat_ids(), 2).await?;
+    let messages = env.database.query("SELECT id FROM messages ORDER BY seq", &[]).await?;
+    let message = |n: usize| messages.get(n).map(|row| row.get::<_, Uuid>(0)).context("a message is missing");
+    let client = Client::new(env.rest());
 
     let processes = env.processes()?;
     let (before, start) = (Cpu::of(&processes, None)?, Instant::now());
-    let times = react(&Client::new(env.rest()), &group, message).await?;
+    let times = react(&client, &group, message(0)?).await?;
     let elapsed = start.elapsed();
-    let stored = Stored::when_counted(&env).await?;
+    let stored = Stored::when_counted(&env, message(0)?).await?;
     let cpu = Cpu::of(&processes, None)?.since(before);
+
+    let kill = async {
+        tokio::time::sleep(TIME / 2).await;
+        env.kill_and_restart_chat_service().await
+    };
+    let (killed, restarted) = tokio::join!(react(&client, &group, message(1)?), kill);
+    restarted?;
+    let killed = killed?.len();
+    let stored_beside_kill = Stored::when_counted(&env, message(1)?).await?;
     env.stop().await?;
 
-    let failure = (stored.reactions != times.len() || stored.counted != stored.reactions)
-        .then(|| format!("{NAME}: {} requests, {stored:?}", times.len()));
-    Ok((figures(times, elapsed, cpu, &stored), failure))
+    let failure = stored.failure(times.len()).or(stored_beside_kill.failure(killed));
+    let mut figures = figures(times, elapsed, cpu, &stored);
+    figures.extend(stored_beside_kill.figures(", chat-service killed"));
+    Ok((figures, failure))
 }
 
 /// What is stored at the end.
@@ -79,11 +98,11 @@ struct Stored {
 }
 
 impl Stored {
-    /// Waits until all reactions are counted.
-    async fn when_counted(env: &Env) -> anyhow::Result<Self> {
+    /// Waits until all reactions to the message are counted.
+    async fn when_counted(env: &Env, message: Uuid) -> anyhow::Result<Self> {
         let start = Instant::now();
         loop {
-            let row = env.database.query_one(STORED, &[]).await?;
+            let row = env.database.query_one(STORED, &[&message]).await?;
             let number = |column| usize::try_from(row.get::<_, i64>(column));
             if number(3)? == 0 || start.elapsed() > COUNT_LIMIT {
                 return Ok(Self { reactions: number(0)?, counted: number(1)?, events: number(2)? });
@@ -91,9 +110,23 @@ impl Stored {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
+
+    /// Every reaction that was answered is stored and counted.
+    fn failure(&self, answered: usize) -> Option<String> {
+        let is_exact = self.reactions == answered && self.counted == answered;
+        (!is_exact).then(|| format!("{NAME}: {answered} requests, {self:?}"))
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+    fn figures(&self, when: &str) -> [Figure; 2] {
+        [
+            Figure::new(NAME, format!("events{when}"), self.events as f64, "").target(Some(Bound::AtMost(3.0))),
+            Figure::new(NAME, format!("reactions in the last count{when}"), self.counted as f64, ""),
+        ]
+    }
 }
 
-/// Makes each request when it is due. Returns the times from then to the answers.
+/// Makes each request when it is due, and again while chat-service is away. Returns the times from then to the answers.
 async fn react(client: &Client, group: &Arc<Population>, message: Uuid) -> anyhow::Result<Vec<Duration>> {
     let (next, start, members) = (Arc::new(AtomicUsize::new(0)), Instant::now(), group.users.len());
     let mut workers = JoinSet::new();
@@ -108,7 +141,12 @@ async fn react(client: &Client, group: &Arc<Population>, message: Uuid) -> anyho
                 tokio::time::sleep_until(due.into()).await;
                 let emoji = EMOJI[n % EMOJI.len()];
                 let path = format!("/api/v1/chats/{}/messages/{message}/reactions/{emoji}", group.chats[0].id);
-                client.put(&path, &user.token).await.context("reaction")?;
+                while let Err(error) = client.put(&path, &user.token).await {
+                    if due.elapsed() > PATIENCE {
+                        return Err(error.context("reaction"));
+                    }
+                    tokio::time::sleep(PAUSE).await;
+                }
                 times.push(due.elapsed());
             }
         });
@@ -127,12 +165,13 @@ fn figures(times: Vec<Duration>, elapsed: Duration, cpu: Cpu, stored: &Stored) -
     let done = times.len() as f64;
     let answers = Percentiles::of(times);
     let each = |time: Duration| time.as_secs_f64() * 1e6 / done;
+    let [events, counted] = stored.figures("");
     vec![
         Figure::new(NAME, "reactions answered", done / elapsed.as_secs_f64(), "1/s"),
         Figure::new(NAME, "answer p50", ms(answers.p50), "ms"),
         Figure::new(NAME, "answer p95", ms(answers.p95), "ms"),
-        Figure::new(NAME, "events", stored.events as f64, "").target(Some(Bound::AtMost(3.0))),
-        Figure::new(NAME, "reactions in the last count", stored.counted as f64, ""),
+        events,
+        counted,
         Figure::new(NAME, "server CPU each", each(cpu.servers()), "µs"),
         Figure::new(NAME, "  chat-service", each(cpu.chat), "µs"),
         Figure::new(NAME, "  Postgres", each(cpu.postgres), "µs"),
