@@ -24,10 +24,9 @@ export function createCore(context) {
   const expiry = timer();
   const connection = createConnection(context, () => streams.opened(), receive, lost, expiry.clear);
   const outbox = createOutbox(context, connection);
-  const streams = createStreams(context, connection, ({ chat_id, seq, message }) => {
+  const streams = createStreams(context, connection, ({ message }) => {
     // The answer was lost, but the message came back.
-    const { request_id, id, created_at } = message;
-    outbox.acked({ request_id, chat_id, seq, message_id: id, created_at, status: 'delivered', duplicate: true });
+    outbox.acked({ ...message, message_id: message.id, status: 'delivered', duplicate: true });
   });
   const page = createPages(context, streams);
   const { send } = connection;
@@ -42,9 +41,9 @@ export function createCore(context) {
   // --- start and stop ---
 
   async function wipe() {
-    const kept = await storage.read((store) => store.get('session'));
+    const kept = await storage.get('session');
     await storage.wipe();
-    if (kept) await storage.commit([keep('session', kept)]);
+    await storage.commit([keep('session', kept)]);
     for (const entry of outbox.rows.values()) emit('outbox', { type: 'cancelled', entry });
     await load();
   }
@@ -113,20 +112,13 @@ export function createCore(context) {
     message_sent: acknowledged,
     ack: acknowledged,
     error: refused,
+    ...streams.handlers,
     synced(frame) {
-      streams.synced(frame);
+      streams.handlers.synced(frame);
       live();
-    },
-    lagged: ({ chat_id, head_seq }) => streams.missing(chat_id, head_seq, true),
-    chat_created: (frame) => streams.created(frame),
-    chat_removed: ({ chat_id, reason }) => streams.removed(chat_id, reason),
-    chat_settings(frame) {
-      streams.settings(frame);
-      emit('event', frame);
     },
     receipt: received,
     receipts: received,
-    draft: ({ chat_id, text, reply_to, updated_at }) => streams.change(chat_id, { draft: text ? { text, reply_to, updated_at } : null }),
     pong: used,
     reconnect: used,
     auth_ok: used,
@@ -150,7 +142,7 @@ export function createCore(context) {
     const { frame: sent = { type: '' }, seqs = [] } = outbox.acked(frame) ?? {};
     // The event of a repeated change comes as a frame; that of a repeated message does not.
     if (!seq || (type === 'ack' && duplicate)) return;
-    const by = session.data?.user.id;
+    const by = session.me;
     const offer = (/** @type {Frame} */ event) => streams.offer({ ...event, chat_id, seq, own: true, by });
     const { text, entities, message_id, message_ids, type: kind } = sent;
     if (kind === 'message') {
@@ -178,8 +170,8 @@ export function createCore(context) {
     wipe,
     /** Reads the store. */
     async load() {
-      const me = session.data?.user.id;
-      const owner = await storage.read((store) => store.get('owner'));
+      const { me } = session;
+      const owner = await storage.get('owner');
       if (me && owner && owner !== me) await wipe();
       await load();
       if (me) storage.commit([keep('owner', me)]);
@@ -191,8 +183,7 @@ export function createCore(context) {
     },
     /** What has to be in a store that replaces one that fails. @returns {import('./types.js').Op[]} */
     saved() {
-      const { data } = session;
-      return [...streams.snapshot(), ...[...outbox.rows.values()].map((row) => put('outbox', row)), keep('session', data), keep('owner', data?.user.id)];
+      return [...streams.snapshot(), ...[...outbox.rows.values()].map((row) => put('outbox', row)), keep('session', session.data), keep('owner', session.me)];
     },
     /** The session has a newer token. @param {string} token */
     auth(token) {

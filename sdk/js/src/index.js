@@ -162,7 +162,7 @@ function createClient(options) {
   const tabs = createTabs(o, lead, answer, heard);
   const session = (o.session = createSession(
     o,
-    () => storage.read((store) => store.get('session')),
+    () => storage.get('session'),
     save,
     (work) => (name && locks ? /** @type {Promise<any>} */ (locks.request(`neonchat-refresh:${name}`, work)) : work()),
     (token) => core?.auth(token),
@@ -224,7 +224,7 @@ function createClient(options) {
       await storage.open();
       unlisten = o.environment.listen((change) => isStarted && call('wake', change));
       const { data } = session;
-      const stored = await storage.read((store) => store.get('session'));
+      const stored = await storage.get('session');
       // One that was passed may be older than the stored one of the same user, whose refresh token is the valid one.
       if (stored && (!data || data.user.id === stored.user.id)) session.adopt(stored);
       else if (data) await save(data);
@@ -250,17 +250,14 @@ function createClient(options) {
   function change(wish) {
     return (changing = changing.then(async () => {
       isStarted = wish;
-      if (isStarted) {
+      if (wish) {
         await opened();
         tabs.start();
-        await beginning;
-        // The server may have stopped the leader.
-        if (core) core.start();
-        else follow();
-        return;
       }
       // What begins would go on after its end.
       await beginning;
+      // The server may have stopped the leader.
+      if (wish) return void (core ? core.start() : follow());
       await core?.stop();
       if (!o.shared) return;
       core = undefined;

@@ -143,6 +143,10 @@ export function createSession({ now, timer, random, uuid, rest }, load, save, al
     get data() {
       return data;
     },
+    /** The id of the user. */
+    get me() {
+      return data?.user.id;
+    },
     adopt,
     accept,
     token,

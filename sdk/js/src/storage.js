@@ -46,6 +46,12 @@ export function createStorage(store, saved, emit) {
     for (const fn of calls) fn();
   }
 
+  /** @template T @param {(store: Store) => Promise<T>} work */
+  async function read(work) {
+    await last;
+    return attempt(work);
+  }
+
   return {
     open: () => attempt((store) => store.open()),
     /**
@@ -60,11 +66,9 @@ export function createStorage(store, saved, emit) {
     },
     /** Resolves when everything is written. */
     flush: () => last,
-    /** @template T @param {(store: Store) => Promise<T>} work */
-    async read(work) {
-      await last;
-      return attempt(work);
-    },
+    read,
+    /** Reads a value of `kv`. @param {string} key */
+    get: (key) => read((store) => store.get(key)),
     /** Deletes everything, also what is in a store that was replaced. */
     async wipe() {
       await last;

@@ -67,15 +67,18 @@ export function createStreams({ timer, rest, storage, store: { capacity }, sessi
   // One chat after the other is fetched.
   let fetching = Promise.resolve();
 
-  const me = () => session.data?.user.id;
   const rows = () => [...chats.values()].flatMap(({ row }) => row ?? []);
 
-  /** @param {string} id @returns {Chat} */
-  function chatOf(id) {
+  /** Returns a chat, which has events up to `head`. @param {string} id @returns {Chat} */
+  function chatOf(id, head = 0) {
     let chat = chats.get(id);
-    if (!chat) chats.set(id, (chat = { id, held: new Map(), hold: timer(), told: timer(), head: 0, busy: false }));
+    if (!chat) chats.set(id, (chat = { id, held: new Map(), hold: timer(), told: timer(), head, busy: false }));
+    chat.head = Math.max(chat.head, head);
     return chat;
   }
+
+  /** Stores changes, then tells about them. @param {Op[]} ops @param {string} name @param {any} event */
+  const commit = (ops, name, event) => storage.commit(ops, () => emit(name, event));
 
   /** @param {ChatRow} row */
   const saved = (row) => put('chats', { ...row, segments: row.segments.map((segment) => [...segment]) });
@@ -136,7 +139,7 @@ export function createStreams({ timer, rest, storage, store: { capacity }, sessi
     if (added.length) sync(cursorsOf(added));
     if (!isListed) for (const id of unlisted) if (!synced.has(id)) await look(id);
     isListed = isPrimed = true;
-    await storage.commit([keep('primed', true)], () => emit('chat', { type: 'chats' }));
+    await commit([keep('primed', true)], 'chat', { type: 'chats' });
   }
 
   /** Asks for a chat that is not in the list, or not yet known. @param {string} id */
@@ -151,7 +154,7 @@ export function createStreams({ timer, rest, storage, store: { capacity }, sessi
   /** @param {string | undefined} id of the chat @param {any} error */
   function failed(id, error) {
     // `chat_removed` says why, if it comes.
-    if (id && error.status === 404) removed(id, 'gone');
+    if (id && error.status === 404) removed({ chat_id: id, reason: 'gone' });
     else if (error.code !== 'signed_out') emit('error', error);
   }
 
@@ -186,7 +189,7 @@ export function createStreams({ timer, rest, storage, store: { capacity }, sessi
     // What is held was sent live, so it is not history.
     const first = Math.min(...[...chat.held.values()].filter(({ own }) => !own).map(({ seq }) => seq));
     const applied = Math.min(cursor, first - 1);
-    chat.row = { id: chat.id, applied, segments: [[applied + 1, applied]] };
+    chat.row = { id: chat.id, applied, segments: nothing(applied) };
     chat.busy = false;
     change(chat, item, 'chat_created');
     drain(chat);
@@ -199,15 +202,14 @@ export function createStreams({ timer, rest, storage, store: { capacity }, sessi
     if (!row) return;
     const item = (row.item = { ...row.item, ...changes });
     if (item.read_seq >= (row.read_to ?? Infinity)) delete row.read_to;
-    await storage.commit([saved(row)], () => emit('chat', { type, chat_id: row.id, chat: item }));
+    await commit([saved(row)], 'chat', { type, chat_id: row.id, chat: item });
   }
 
-  /** @param {string} chat_id @param {string} reason */
-  function removed(chat_id, reason) {
+  /** @param {any} frame `chat_removed` */
+  function removed({ chat_id, reason }) {
     chats.get(chat_id)?.hold.clear();
     chats.delete(chat_id);
-    const ops = [remove('chats', chat_id), trim(chat_id, Infinity)];
-    storage.commit(ops, () => emit('chat', { type: 'chat_removed', chat_id, reason }));
+    commit([remove('chats', chat_id), trim(chat_id, Infinity)], 'chat', { type: 'chat_removed', chat_id, reason });
   }
 
   /** Nothing before `first` exists for the user. @param {Chat} chat @param {number} [first] */
@@ -225,9 +227,9 @@ export function createStreams({ timer, rest, storage, store: { capacity }, sessi
     const row = /** @type {ChatRow} */ (chat.row);
     const gap = { chat_id: chat.id, from_seq: row.applied + 1, to_seq: applied, skipped: true, ...why };
     chat.head = row.applied = applied;
-    row.segments = [[applied + 1, applied]];
+    row.segments = nothing(applied);
     delete row.stale;
-    storage.commit([trim(chat.id, Infinity), saved(row)], () => emit('gap', gap));
+    commit([trim(chat.id, Infinity), saved(row)], 'gap', gap);
     drain(chat);
   }
 
@@ -255,7 +257,7 @@ export function createStreams({ timer, rest, storage, store: { capacity }, sessi
           if (event.type === 'new_message') {
             seen(event);
             emit('message', event);
-            if (event.message.sender_id !== me()) tell(chat);
+            if (event.message.sender_id !== session.me) tell(chat);
           } else emit('event', event);
         }
         emit('chat', { type: 'chat_changed', chat_id: chat.id, chat: item });
@@ -307,10 +309,10 @@ export function createStreams({ timer, rest, storage, store: { capacity }, sessi
         item.updated_at = created_at;
       }
       if (!isNews) return;
-      if (sender_id === me()) Object.assign(item, { read_seq: seq, unread_count: 0, mention_count: 0, marked_unread: false });
+      if (sender_id === session.me) Object.assign(item, { read_seq: seq, unread_count: 0, mention_count: 0, marked_unread: false });
       else if (!deleted) {
         item.unread_count = (old.unread_count ?? 0) + 1;
-        if (mention_all || mentions?.includes(me()) || reply_to?.sender_id === me()) item.mention_count = (old.mention_count ?? 0) + 1;
+        if (mention_all || mentions?.includes(session.me) || reply_to?.sender_id === session.me) item.mention_count = (old.mention_count ?? 0) + 1;
       }
     } else if (type === 'message_edited') {
       // Without a message: it was changed again since.
@@ -327,8 +329,8 @@ export function createStreams({ timer, rest, storage, store: { capacity }, sessi
       if (at) item.updated_at = at;
       if (member_count >= 0) item.member_count = member_count;
       if (type === 'chat_updated') for (const name of PROFILE) if (name in event) item[name] = event[name];
-      if (user_id && user_id === me()) item.role = event.role;
-      if (event.former && event.former === me()) item.role = 'admin';
+      if (user_id && user_id === session.me) item.role = event.role;
+      if (event.former && event.former === session.me) item.role = 'admin';
     }
   }
 
@@ -367,7 +369,7 @@ export function createStreams({ timer, rest, storage, store: { capacity }, sessi
       // The server was restored from a backup: what the client has is not the history any more.
       if (head_seq < applied) return restart(chat, head_seq, { restored: true });
       if (head_seq - applied > LONGEST_GAP) return restart(chat, head_seq);
-      chat.head = Math.max(chat.head, head_seq);
+      chatOf(chat.id, head_seq);
       begin(chat, first_seq);
       // An own event that is held is what was asked for; this one is what became of it.
       for (const event of events) chat.held.set(event.seq, { ...event, chat_id: chat.id, type: event.type === 'message' ? 'new_message' : event.type });
@@ -378,8 +380,7 @@ export function createStreams({ timer, rest, storage, store: { capacity }, sessi
 
   /** There are events up to `seq`, whose content is not known. @param {string} id @param {number} seq @param {boolean} [now] */
   function missing(id, seq, now) {
-    const chat = chatOf(id);
-    chat.head = Math.max(chat.head, seq);
+    const chat = chatOf(id, seq);
     if (!chat.row) discover(chat);
     else if (seq > chat.row.applied) now ? fetch(chat) : hold(chat);
   }
@@ -398,7 +399,6 @@ export function createStreams({ timer, rest, storage, store: { capacity }, sessi
     row: (id) => chats.get(id)?.row,
     rows,
     missing,
-    removed,
 
     /** @param {ChatRow[]} stored @param {boolean} primed */
     load(stored, primed) {
@@ -410,7 +410,7 @@ export function createStreams({ timer, rest, storage, store: { capacity }, sessi
 
     /** Returns what a store has to have that has lost everything. @returns {Op[]} */
     snapshot() {
-      for (const row of rows()) row.segments = [[row.applied + 1, row.applied]];
+      for (const row of rows()) row.segments = nothing(row.applied);
       return [...rows().map(saved), keep('primed', isPrimed)];
     },
 
@@ -449,34 +449,37 @@ export function createStreams({ timer, rest, storage, store: { capacity }, sessi
       return asked;
     },
 
-    /** @param {Frame} frame */
-    synced({ request_id, chats: list }) {
-      syncs.get(request_id)?.due.clear();
-      syncs.delete(request_id);
-      for (const { chat_id, first_seq, head_seq, complete } of list) {
-        const chat = chatOf(chat_id);
-        begin(chat, first_seq);
-        chat.head = Math.max(chat.head, head_seq);
-        if (chat.row && (!complete || head_seq > chat.row.applied)) fetch(chat);
-      }
-    },
-
-    /** @param {Frame} frame */
-    created({ chat: item }) {
-      const chat = chatOf(item.id);
-      if (!chat.row) return void know(chat, item, item.last_seq);
-      begin(chat, item.first_seq);
-      change(chat, item, 'chat_created');
-      // On a connection that is catching up the missed events may still follow.
-      missing(item.id, item.last_seq);
-    },
-
-    /** @param {Frame} frame `chat_settings` */
-    settings({ type, chat_id, ...settings }) {
-      const chat = chats.get(chat_id);
-      if (!chat) return;
-      change(chat, settings);
-      begin(chat, settings.first_seq);
+    /** By the type of the frame. @type {Record<string, (frame: any) => void>} */
+    handlers: {
+      synced({ request_id, chats: list }) {
+        syncs.get(request_id)?.due.clear();
+        syncs.delete(request_id);
+        for (const { chat_id, first_seq, head_seq, complete } of list) {
+          const chat = chatOf(chat_id, head_seq);
+          begin(chat, first_seq);
+          if (chat.row && (!complete || head_seq > chat.row.applied)) fetch(chat);
+        }
+      },
+      lagged: ({ chat_id, head_seq }) => missing(chat_id, head_seq, true),
+      chat_created({ chat: item }) {
+        const chat = chatOf(item.id);
+        if (!chat.row) return know(chat, item, item.last_seq);
+        begin(chat, item.first_seq);
+        change(chat, item, 'chat_created');
+        // On a connection that is catching up the missed events may still follow.
+        missing(item.id, item.last_seq);
+      },
+      chat_removed: removed,
+      chat_settings(frame) {
+        const { type, chat_id, ...settings } = frame;
+        const chat = chats.get(chat_id);
+        if (chat) {
+          change(chat, settings);
+          begin(chat, settings.first_seq);
+        }
+        emit('event', frame);
+      },
+      draft: ({ chat_id, text, reply_to, updated_at }) => change(chats.get(chat_id), { draft: text ? { text, reply_to, updated_at } : null }),
     },
 
     /**
@@ -485,8 +488,7 @@ export function createStreams({ timer, rest, storage, store: { capacity }, sessi
      */
     offer(event) {
       const { chat_id, seq } = event;
-      const chat = chatOf(chat_id);
-      chat.head = Math.max(chat.head, seq);
+      const chat = chatOf(chat_id, seq);
       chat.held.set(seq, event);
       if (chat.row) drain(chat);
       else discover(chat);
@@ -501,7 +503,7 @@ export function createStreams({ timer, rest, storage, store: { capacity }, sessi
       /** @type {any} */
       const item = chat?.row?.item;
       if (!item) return;
-      if (user_id && user_id !== me()) {
+      if (user_id && user_id !== session.me) {
         if (read > (item.partner_read_seq ?? 0)) change(chat, { partner_read_seq: read });
         if (delivered > (item.partner_delivered_seq ?? 0)) change(chat, { partner_delivered_seq: delivered });
       } else if (read >= (item.read_seq ?? 0)) {
@@ -542,3 +544,6 @@ export function createStreams({ timer, rest, storage, store: { capacity }, sessi
 
 /** @param {string} chat_id @param {number} below @returns {Op} */
 const trim = (chat_id, below) => ({ op: 'trim', chat_id, below });
+
+/** The segments of a chat whose messages are not in the store. @param {number} applied @returns {[number, number][]} */
+const nothing = (applied) => [[applied + 1, applied]];

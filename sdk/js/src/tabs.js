@@ -100,7 +100,7 @@ export function createTabs({ name, shared, locks, channel, uuid }, lead, answer,
       bus = undefined;
     },
     close() {
-      for (const id of calls.keys()) settle({ id, error: { code: 'closed' } });
+      for (const { reject } of calls.values()) reject(new NeonChatError('closed'));
     },
     /**
      * Has the leader do something. A call is repeated if the leader changes before it is answered.
