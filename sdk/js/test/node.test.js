@@ -199,7 +199,7 @@ it('derived ids are UUIDs of version 5, the same each time', () => {
 
 describe('consume', () => {
   const message = (seq, more) => ({ id: chatId(seq), chat_id: chatId(1), sender_id: chatId(5), text: `${seq}`, seq, created_at: '2026-01-02T03:04:05Z', ...more });
-  const arrive = (network, seq) => network.socket.onmessage({ data: JSON.stringify({ type: 'new_message', chat_id: chatId(1), seq, message: message(seq) }) });
+  const arrive = (network, seq, more) => network.socket.onmessage({ data: JSON.stringify({ type: 'new_message', chat_id: chatId(1), seq, message: message(seq, more) }) });
   const quiet = { log: { error() {} } };
 
   /** Lets promises of the file store, which really writes, come to an end. */
@@ -282,4 +282,89 @@ describe('consume', () => {
     assert.equal(seen.length, 3);
     await one.client.close();
   });
+
+  /** Answers the request for a path when it comes. */
+  async function answer(network, path, body) {
+    const find = () => network.waiting.findIndex((request) => request.path === path);
+    await until(() => find() >= 0);
+    network.waiting.unshift(...network.waiting.splice(find(), 1));
+    network.answer({ body });
+  }
+
+  it('a chat that was opened while the program was off has no history, also if it goes on before the list of chats is known', async () => {
+    const path = fresh();
+    const first = begin(path, { items: [item(2)] });
+    await first.client.open();
+    consume(first.client, first.store, () => assert.fail('there is no message'));
+    first.client.start();
+    await until(() => first.network.socket);
+    first.network.socket.onopen();
+    await until(() => first.client.chats.get(chatId(2)));
+    await until(() => first.client.state === 'syncing');
+    await first.client.close();
+    assert.equal(first.network.socket, undefined);
+
+    const { client, network, clock, store } = begin(path);
+    network.auto = () => undefined;
+    const seen = [];
+    await client.open();
+    consume(client, store, ({ seq }) => seen.push(seq));
+    client.start();
+    await until(() => network.socket);
+    network.socket.onopen();
+    await until(() => client.state === 'syncing');
+    arrive(network, 4);
+    await answer(network, `/chats/${chatId(1)}`, item(1, { last_seq: 4 }));
+    await until(() => client.chats.get(chatId(1)));
+    await clock.advance(2_000);
+    const events = [1, 2, 3].map((seq) => ({ type: 'message', seq, message: message(seq) }));
+    await answer(network, `/chats/${chatId(1)}/events`, { events, head_seq: 4, first_seq: 1, has_more: false });
+    await until(() => seen.length === 4);
+    assert.deepEqual(seen, [1, 2, 3, 4]);
+    await client.close();
+  });
+
+  for (const isKilled of [false, true]) {
+    it(`handles what is sent after the server was restored from a backup${isKilled ? ', also if the program is killed meanwhile' : ''}`, async () => {
+      const path = fresh();
+      const one = begin(path);
+      const { client, network } = one;
+      const seen = [];
+      let release = () => {};
+      await client.open();
+      consume(client, one.store, async ({ text }) => {
+        seen.push(text);
+        if (text === '7') await new Promise((resolve) => (release = resolve));
+      });
+      await begun(one);
+      await until(() => client.state === 'live');
+      for (const seq of [5, 6, 7]) arrive(network, seq);
+      await until(() => seen.length === 3);
+      // The server has 5 events still. While 7 is handled other messages get the numbers of those that are lost.
+      network.socket.onmessage({ data: JSON.stringify({ type: 'synced', request_id: 'again', chats: [{ chat_id: chatId(1), first_seq: 1, head_seq: 5, complete: false }] }) });
+      const gap = new Promise((resolve) => client.on('gap', ({ skipped, ...gap }) => skipped && resolve(gap)));
+      await answer(network, `/chats/${chatId(1)}/events`, { events: [], head_seq: 5, first_seq: 1, has_more: false });
+      assert.deepEqual(await gap, { chat_id: chatId(1), from_seq: 8, to_seq: 5, restored: true });
+      const stored = new Promise((resolve) => client.on('message', ({ seq }) => seq === 8 && resolve()));
+      for (const seq of [6, 7, 8]) arrive(network, seq, { text: `new ${seq}` });
+      await stored;
+      const news = ['new 6', 'new 7', 'new 8'];
+      if (!isKilled) {
+        release();
+        await until(() => seen.length === 6);
+        assert.deepEqual(seen, ['5', '6', '7', ...news]);
+      }
+      await client.close();
+
+      const next = begin(path);
+      const again = [];
+      await next.client.open();
+      consume(next.client, next.store, ({ text }) => again.push(text));
+      const handled = `handled:${chatId(1)}`;
+      let position;
+      await until(() => (next.store.get(handled).then((seq) => (position = seq)), position === 8));
+      assert.deepEqual(again, isKilled ? news : []);
+      await next.client.close();
+    });
+  }
 });

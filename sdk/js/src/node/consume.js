@@ -1,4 +1,4 @@
-import { keep } from '../ops.js';
+import { keep, remove } from '../ops.js';
 
 /** The pause after a handler that failed. */
 const RETRY = 3_000;
@@ -9,6 +9,10 @@ const PAGE = 50;
  * @typedef {import('../types.js').Message} Message
  * @typedef {import('../types.js').Store} Store
  * @typedef {import('../index.js').Client} Client
+ *
+ * @typedef {object} Reader of a chat
+ * @property {boolean} more there is more since it began to read
+ * @property {Promise<void> | undefined} rewound the server was restored since, and this stores it
  */
 
 /**
@@ -19,7 +23,8 @@ const PAGE = 50;
  * A message may be handled twice: if the program is killed after `handler` and before the store remembers it. So derive the
  * `request_id`s of what it sends from the message, by `derivedId`.
  *
- * Call it after `open` and before `start`. What was sent before the first start is history, and is not handled.
+ * Call it after `open` and before `start`. What was sent before the first start is history, and is not handled. If the server is
+ * restored from a backup, what is sent after that is handled, though its numbers are those of messages that are lost.
  * @param {Client} client
  * @param {Store} store of the client
  * @param {(message: Message) => unknown} handler
@@ -27,54 +32,62 @@ const PAGE = 50;
  * @returns {() => void} ends it
  */
 export function consume(client, store, handler, { log = console } = {}) {
-  // By chat: it is being read, and whether there is more since.
-  /** @type {Map<string, {more: boolean}>} */
-  const busy = new Map();
+  // By chat, while it is read.
+  /** @type {Map<string, Reader>} */
+  const readers = new Map();
   /** @type {Set<NodeJS.Timeout>} */
   const timers = new Set();
   let isOver = false;
 
-  /** @param {string} chat */
+  const handledKey = (/** @type {string} */ chat) => `handled:${chat}`;
+  const restoredKey = (/** @type {string} */ chat) => `restored:${chat}`;
+
+  /** Returns up to where a chat is handled; `undefined`: the chat is not known. @param {string} chat */
   async function positionOf(chat) {
-    const stored = await store.get(`handled:${chat}`);
-    if (stored !== undefined) return stored;
+    const [stored, restored = Infinity] = await Promise.all([store.get(handledKey(chat)), store.get(restoredKey(chat))]);
     // The last segment begins where the chat became known: everything before is history.
-    const [first] = (await client.timeline(chat).segments()).at(-1) ?? [];
+    const [first] = stored === undefined ? ((await client.timeline(chat).segments()).at(-1) ?? []) : [stored + 1];
     if (first === undefined) return;
-    await handled(chat, first - 1);
-    return first - 1;
+    const position = Math.min(first - 1, restored);
+    if (position !== stored || restored < Infinity) await store.write([keep(handledKey(chat), position), remove('kv', restoredKey(chat))]);
+    return position;
   }
 
-  /** @param {string} chat @param {number} seq */
-  const handled = (chat, seq) => store.write([keep(`handled:${chat}`, seq)]);
-
-  /** @param {string} chat */
-  async function read(chat) {
+  /** @param {string} chat @param {Reader} reader */
+  async function read(chat, reader) {
+    await reader.rewound;
+    reader.rewound = undefined;
     let position = await positionOf(chat);
     if (position === undefined) return;
     for (let more = true; more; ) {
       const page = await client.timeline(chat).page({ after: position, limit: PAGE });
       for (const message of page.messages) {
-        if (isOver) return;
+        if (isOver || reader.rewound) return;
         await handler(message);
+        // Meanwhile the server was restored: this message is lost, and another one has its number.
+        if (reader.rewound) return;
         position = message.seq;
-        await handled(chat, position);
+        await store.write([keep(handledKey(chat), position)]);
       }
       more = page.has_next && page.messages.length > 0;
     }
   }
 
-  /** @param {string} chat */
-  async function run(chat) {
-    const running = busy.get(chat);
-    if (running) running.more = true;
-    if (running || isOver) return;
-    const mine = { more: true };
-    busy.set(chat, mine);
+  /** @param {string} chat @param {Promise<void>} [rewound] */
+  async function run(chat, rewound) {
+    if (isOver) return;
+    const running = readers.get(chat);
+    if (running) {
+      running.more = true;
+      running.rewound = rewound ?? running.rewound;
+      return;
+    }
+    const reader = { more: true, rewound };
+    readers.set(chat, reader);
     try {
-      while (mine.more && !isOver) {
-        mine.more = false;
-        await read(chat);
+      while (reader.more && !isOver) {
+        reader.more = false;
+        await read(chat, reader);
       }
     } catch (/** @type {any} */ error) {
       if (isOver || error.code === 'closed') return;
@@ -85,7 +98,7 @@ export function consume(client, store, handler, { log = console } = {}) {
       }, error.retryAfterMs ?? RETRY);
       timers.add(timer);
     } finally {
-      busy.delete(chat);
+      readers.delete(chat);
     }
   }
 
@@ -98,7 +111,13 @@ export function consume(client, store, handler, { log = console } = {}) {
       if (type === 'chats') all();
       else if (type === 'chat_created' && chat_id) run(chat_id);
     }),
-    client.on('gap', ({ skipped, chat_id }) => void (skipped && run(chat_id))),
+    client.on('gap', ({ skipped, restored, chat_id, to_seq }) => {
+      // At once, so that it is stored before what comes after it.
+      const rewound = restored ? store.write([keep(restoredKey(chat_id), to_seq)]) : undefined;
+      // It is looked at when the chat is read.
+      rewound?.catch(() => {});
+      if (skipped) run(chat_id, rewound);
+    }),
     client.on('state', ({ state }) => state === 'live' && all()),
   ];
   all();
