@@ -38,6 +38,8 @@ export function createConnection({ webSocketUrl, webSocket, now, timer, random, 
   let status = { state: 'stopped' };
   /** @type {any} */
   let socket;
+  // The token of this attempt.
+  let used = '';
   // The number of the attempt: what belongs to a former one is ignored.
   let attempt = 0;
   // The number of waits since the last stable connection.
@@ -102,6 +104,7 @@ export function createConnection({ webSocketUrl, webSocket, now, timer, random, 
 
   /** @param {string} token */
   function open(token) {
+    used = token;
     socket = new webSocket(webSocketUrl, ['neonchat.v1', `bearer.${token}`]);
     due.set(HANDSHAKE, () => fail('handshake'));
     socket.onopen = whileMine(() => {
@@ -124,9 +127,9 @@ export function createConnection({ webSocketUrl, webSocket, now, timer, random, 
     });
     socket.onclose = whileMine(({ code, reason }) => {
       drop();
-      if (status.state !== 'connecting') closed(code, reason, token);
+      if (status.state !== 'connecting') closed(code, reason);
       // Browsers do not tell why a handshake fails. The API does.
-      else rest.request('GET', '/users/me', { token }).then(whileMine(() => again('handshake')), whileMine((error) => (error.status === 401 ? tokenRefused(error.code, token) : failed(error))));
+      else rest.request('GET', '/users/me', { token }).then(whileMine(() => again('handshake')), whileMine((error) => (error.status === 401 ? tokenRefused(error.code) : failed(error))));
     });
     // `onclose` follows. Without a listener `ws` would throw.
     socket.onerror = () => {};
@@ -138,22 +141,22 @@ export function createConnection({ webSocketUrl, webSocket, now, timer, random, 
     else again(code, retryAfterMs);
   }
 
-  /** @param {number} code @param {string} reason @param {string} token */
-  function closed(code, reason, token) {
-    if (REFUSED[code]) tokenRefused(REFUSED[code], token);
+  /** @param {number} code @param {string} reason */
+  function closed(code, reason) {
+    if (REFUSED[code]) tokenRefused(REFUSED[code]);
     else if (code >= 4000 && code < 4100) {
       stop({ state: 'stopped', reason: 'closed' });
       emit('error', { code: 'closed', close_code: code, message: reason });
     } else again('closed');
   }
 
-  /** @param {string} why @param {string} token */
-  function tokenRefused(why, token) {
+  /** @param {string} why */
+  function tokenRefused(why) {
     set({ state: 'connecting' });
     // If a fresh token is refused too, or there is nothing to refresh with, the session is over.
     const over = refused || !session.data?.refresh;
     refused = true;
-    (over ? session.end(why) : session.refresh(token)).then(whileMine(connect), whileMine(failed));
+    (over ? session.end(why) : session.refresh(used)).then(whileMine(connect), whileMine(failed));
   }
 
   /** Waits, then connects. @param {string} reason @param {number} [atLeast] */

@@ -40,22 +40,21 @@ export function createCore(context) {
 
   // --- start and stop ---
 
-  async function wipe() {
-    const kept = await storage.get('session');
-    await storage.wipe();
-    await storage.commit([keep('session', kept)]);
-    for (const entry of outbox.rows.values()) emit('outbox', { type: 'cancelled', entry });
-    await load();
-  }
-
-  async function load() {
+  /** Reads the store. What another user has left, or nobody knows who, is deleted. @param {boolean} [isOver] delete everything */
+  async function load(isOver) {
+    if (isOver || (session.me && (await storage.get('owner')) !== session.me)) {
+      const kept = await storage.get('session');
+      await storage.wipe();
+      await storage.commit([keep('session', kept), keep('owner', session.me)]);
+      for (const entry of outbox.rows.values()) emit('outbox', { type: 'cancelled', entry });
+    }
     const [rows, pending, primed] = await storage.read((store) => Promise.all([store.chats(), store.outbox(), store.get('primed')]));
     streams.load(rows, Boolean(primed));
     outbox.load(pending);
   }
 
   function expire() {
-    storage.commit([{ op: 'expire', now: now(), erase: true }]);
+    storage.commit([{ op: 'expire', now: now(), erase: true }, ...streams.shrink()]);
     expiry.set(EXPIRE, expire);
   }
 
@@ -94,7 +93,8 @@ export function createCore(context) {
     if (!isLive || !row) return;
     const { text = '', reply_to } = row.item?.draft ?? {};
     delete row.unsent;
-    send({ type: 'draft', chat_id, text, reply_to });
+    // An older version of this code stored longer ones as well.
+    if (!isLong(text)) send({ type: 'draft', chat_id, text, reply_to });
   }
 
   // --- frames ---
@@ -128,10 +128,9 @@ export function createCore(context) {
   function receive(frame) {
     const { type, chat_id, seq } = frame;
     if (Object.hasOwn(handlers, type)) handlers[type](frame);
-    else if (/^(presence|typing|system)$/.test(type)) emit(type, frame);
     // An event of a later version has its place in the stream; everything else that is unknown is passed on.
     else if (chat_id && seq > 0) streams.offer(frame);
-    else emit('event', frame);
+    else emit(/^(presence|typing|system)$/.test(type) ? type : 'event', frame);
   }
 
   /** @param {Frame} frame `message_sent` or `ack` */
@@ -167,15 +166,7 @@ export function createCore(context) {
 
   return {
     ...outbox,
-    wipe,
-    /** Reads the store. */
-    async load() {
-      const { me } = session;
-      const owner = await storage.get('owner');
-      if (me && owner && owner !== me) await wipe();
-      await load();
-      if (me) storage.commit([keep('owner', me)]);
-    },
+    load,
     /** @param {import('./types.js').Status | null} [status] */
     stop(status) {
       connection.stop(status);

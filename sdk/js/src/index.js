@@ -3,10 +3,10 @@ import { createEmitter } from './emitter.js';
 import { NeonChatError } from './errors.js';
 import { isSame, keep } from './ops.js';
 import { byTime } from './outbox.js';
+import { createContext, need } from './options.js';
 import { createRest } from './rest.js';
 import { createSession } from './session.js';
 import { createStorage } from './storage.js';
-import { memoryStore } from './stores/memory.js';
 import { createTabs } from './tabs.js';
 
 export { NeonChatError } from './errors.js';
@@ -25,93 +25,26 @@ export { memoryStore } from './stores/memory.js';
  * @typedef {import('./types.js').SessionData} SessionData
  * @typedef {import('./types.js').Status} Status
  * @typedef {import('./types.js').Store} Store
- *
- * What `edit`, `delete` and `react` change: a message, or what `done` of `send` resolves with.
- * @typedef {{id: string, seq?: number} | {message_id?: string, seq?: number | null}} Target
+ * @typedef {import('./types.js').Target} Target
+ * @typedef {import('./types.js').Options} Options
+ * @typedef {import('./types.js').Events} Events
  *
  * @typedef {{entry: any, resolve: (ack: Ack) => void, reject: (error: unknown) => void}} Waiter
- *
- * @typedef {object} Options
- * @property {string} url of chat-service, such as `http://localhost:8080`
- * @property {string} [webSocketUrl] by default port 8082 of the same host if `url` has a port, else its path `/ws`
- * @property {Store} [store] by default in memory
- * @property {SessionData} [session] of a former run, if the store does not have it
- * @property {boolean} [delivered] whether to tell others which messages this device has received; true by default
- * @property {new (url: string, protocols: string[]) => any} [webSocket] needed before Node.js 22: the class of `ws`
- * @property {typeof globalThis.fetch} [fetch]
- * @property {import('./types.js').Clock} [clock]
- * @property {() => number} [random]
- * @property {() => string} [uuid]
- * @property {import('./types.js').Environment} [environment]
- * @property {LockManager | null} [locks] Web Locks; `null`: none
- * @property {typeof BroadcastChannel | null} [channel]
- * @property {Pick<Console, 'error'>} [log] gets what a listener throws
- *
- * @typedef {object} Events
- * @property {Status} state
- * @property {Frame & {chat_id: string, seq: number, message: Message}} message a message has its place in the chat
- * @property {Frame} event another event of a chat, or a frame that has no event of its own here
- * @property {Frame} typing
- * @property {Frame} presence
- * @property {Frame} receipt
- * @property {{type: 'chat_created' | 'chat_changed' | 'chat_removed' | 'chats', chat_id?: string, chat?: ChatItem, reason?: string}} chat
- * @property {{chat_id: string, from_seq: number, to_seq: number, skipped: boolean, restored?: boolean}} gap events are missing:
- *   they are being fetched, or, if `skipped`, the history starts again after them
- * @property {{type: 'added' | 'done' | 'failed' | 'cancelled', entry: Pending, ack?: Ack}} outbox
- * @property {Frame} system
- * @property {{code: string, message?: string, [member: string]: any}} error
  */
 
 /** The largest frame is 64 KiB; a UTF-16 unit has up to 3 bytes in it. */
 const FRAME = 21_845;
-
-/** @type {import('./types.js').Environment} */
-const browser = {
-  online: () => globalThis.navigator?.onLine !== false,
-  hidden: () => globalThis.document?.hidden === true,
-  listen(fn) {
-    const end = new AbortController();
-    const change = (/** @type {Event} */ { type }) => fn(/** @type {any} */ (type[0] === 'v' ? document.visibilityState : type));
-    for (const type of ['online', 'offline', 'visibilitychange']) globalThis.addEventListener?.(type, change, end);
-    return () => end.abort();
-  },
-};
 
 /**
  * @typedef {ReturnType<typeof createClient>} Client
  * @param {Options} options
  */
 function createClient(options) {
-  const o = /** @type {import('./types.js').Context & Required<Omit<Options, 'session'>>} */ (/** @type {any} */ ({
-    clock: { now: Date.now, setTimeout, clearTimeout },
-    random: Math.random,
-    uuid: () => crypto.randomUUID(),
-    environment: browser,
-    store: memoryStore(),
-    webSocket: globalThis.WebSocket,
-    fetch: (/** @type {Parameters<typeof fetch>} */ ...args) => fetch(...args),
-    locks: globalThis.navigator?.locks,
-    channel: globalThis.BroadcastChannel,
-    delivered: true,
-    log: console,
-    ...options,
-    timer,
-    emit(/** @type {string} */ name, /** @type {any} */ data) {
-      deliver(name, data);
-      if (isStarted) tabs.post('event', { name, data });
-    },
-  }));
-  const { uuid, locks, store } = o;
-  need(o.url, 'url');
-  need(store?.write, 'store');
-  need(o.webSocket, 'webSocket, as of ws');
-  o.url = o.url.replace(/\/*(api\/v1\/*)?$/, '');
-  o.webSocketUrl ??= o.url.replace(/^http/, 'ws').replace(/:\d+$/, ':8082') + '/ws';
-  // Browsers call these only without `this`.
-  const { now, setTimeout: plan, clearTimeout: cancel } = o.clock;
-  o.now = now;
-  const name = (o.name = store.shared);
-  o.shared = name && locks && o.channel;
+  const o = createContext(options, (name, data) => {
+    deliver(name, data);
+    if (isStarted) tabs.post('event', { name, data });
+  });
+  const { locks, name, store } = o;
 
   // What this tab knows: that of the leader, by its events.
   /** @type {Status} */
@@ -120,11 +53,11 @@ function createClient(options) {
   let chats = new Map();
   /** @type {Map<string, Pending>} */
   let pending = new Map();
-  // Who waits for an answer, by request id.
-  /** @type {Map<string, Waiter[]>} */
-  const waiters = new Map();
   /** @type {import('./core.js').Core | undefined} */
   let core;
+  // Who waits for an answer.
+  /** @type {Set<Waiter>} */
+  const waiters = new Set();
   let isStarted = false;
   let isClosed = false;
   // The last `start` or `stop` is done.
@@ -134,27 +67,6 @@ function createClient(options) {
   // The leader begins, or begins again.
   let beginning = Promise.resolve();
   let unlisten = () => {};
-
-  function timer() {
-    /** @type {any} */
-    let id;
-    const one = {
-      on: false,
-      clear() {
-        cancel(id);
-        one.on = false;
-      },
-      set(/** @type {number} */ ms, /** @type {() => void} */ fn) {
-        cancel(id);
-        one.on = true;
-        id = plan(() => {
-          one.on = false;
-          fn();
-        }, ms);
-      },
-    };
-    return one;
-  }
 
   const { on, emit, events } = createEmitter(o.log);
   const storage = (o.storage = createStorage(store, () => core?.saved() ?? [], o.emit));
@@ -199,7 +111,7 @@ function createClient(options) {
   async function over(reason, isOwn) {
     await core?.stop(null);
     if (reason === 'logout') {
-      if (core) await core.wipe();
+      if (core) await core.load(true);
       else if (isOwn) await storage.wipe();
     }
     // Nothing of one user is shown to the next.
@@ -223,11 +135,10 @@ function createClient(options) {
     return (opening ??= (async () => {
       await storage.open();
       unlisten = o.environment.listen((change) => isStarted && call('wake', change));
-      const { data } = session;
       const stored = await storage.get('session');
       // One that was passed may be older than the stored one of the same user, whose refresh token is the valid one.
-      if (stored && (!data || data.user.id === stored.user.id)) session.adopt(stored);
-      else if (data) await save(data);
+      if (stored && stored.user.id === (session.me ?? stored.user.id)) session.adopt(stored);
+      else if (session.data) await save(session.data);
       if (!o.shared) await tabs.start();
     })());
   }
@@ -279,7 +190,7 @@ function createClient(options) {
       session.adopt(null);
       over(data);
     } else if (kind === 'session') {
-      const isOther = data.user.id !== session.data?.user.id;
+      const isOther = data.user.id !== session.me;
       session.adopt(data);
       if (isOther && core) await begin(true);
     } else follow();
@@ -313,21 +224,6 @@ function createClient(options) {
     emit(name, data);
   }
 
-  /** @param {Events['outbox']} event */
-  function settle({ type, entry, ack }) {
-    // An error is logged, the text of a message is not.
-    const { frame, ...more } = entry;
-    const { request_id } = more;
-    if (type === 'added' || type === 'failed') pending.set(request_id, entry);
-    else pending.delete(request_id);
-    if (type === 'added') return;
-    for (const { resolve, reject } of waiters.get(request_id) ?? []) {
-      if (ack) resolve(ack);
-      else reject(new NeonChatError(more.code ?? type, more));
-    }
-    waiters.delete(request_id);
-  }
-
   /** @param {any} snapshot */
   function take(snapshot) {
     chats = new Map(snapshot.chats.map((/** @type {ChatItem} */ row) => [row.id, row]));
@@ -335,7 +231,24 @@ function createClient(options) {
     emit('chat', { type: 'chats' });
     if (isStarted) deliver('state', snapshot.status);
     // The former leader may have ended between an answer of the server and telling it: then the answer will be the same again.
-    for (const [id, [{ entry }]] of waiters) if (!pending.has(id)) call('add', entry);
+    for (const waiter of waiters) if (!pending.has(waiter.entry.request_id)) add(waiter);
+  }
+
+  // --- sending ---
+
+  /** Gives what is sent to the outbox, as that of the user who was signed in then. @param {Waiter} waiter */
+  function add(waiter) {
+    const { entry, reject } = waiter;
+    const stored = open().then(() => {
+      entry.by ??= session.me ?? '';
+      return tabs.call('add', entry);
+    });
+    // It was refused: no answer comes.
+    stored.catch((error) => {
+      waiters.delete(waiter);
+      reject(error);
+    });
+    return stored;
   }
 
   /**
@@ -349,21 +262,38 @@ function createClient(options) {
   function send(type, chat_id, content, more, seqs) {
     check();
     need(typeof chat_id === 'string' && Object(content) === content, 'chat id or content');
-    const { request_id = uuid() } = content;
+    const { request_id = o.uuid() } = content;
     /** @type {Frame} */
     const frame = { ...more, ...content, type, chat_id, request_id };
     // The server would close the connection, and so again with every attempt.
     if (JSON.stringify(frame).length > FRAME) throw new NeonChatError('payload_too_large');
-    const entry = { request_id, chat_id, frame, seqs };
-    const stored = call('add', entry);
+    /** @type {any} */
+    let stored;
     /** @type {Promise<Ack>} */
     const done = new Promise((resolve, reject) => {
-      waiters.set(request_id, [...(waiters.get(request_id) ?? []), { entry, resolve, reject }]);
-      stored.catch(reject);
+      const waiter = { entry: { request_id, chat_id, frame, seqs }, resolve, reject };
+      waiters.add(waiter);
+      stored = add(waiter);
     });
     // Those who do not look at it still learn of a failure by `outbox`.
     done.catch(() => {});
     return { request_id, stored, done };
+  }
+
+  /** @param {Events['outbox']} event */
+  function settle({ type, entry, ack }) {
+    // An error is logged, the text of a message is not.
+    const { frame, ...more } = entry;
+    const { request_id } = more;
+    if (type === 'added' || type === 'failed') pending.set(request_id, entry);
+    else pending.delete(request_id);
+    if (type === 'added') return;
+    for (const waiter of waiters) {
+      if (waiter.entry.request_id !== request_id) continue;
+      waiters.delete(waiter);
+      if (ack) waiter.resolve(ack);
+      else waiter.reject(new NeonChatError(more.code ?? type, more));
+    }
   }
 
   return {
@@ -416,7 +346,7 @@ function createClient(options) {
       await change(false);
       unlisten();
       tabs.close();
-      for (const { reject } of [...waiters.values()].flat()) reject(new NeonChatError('closed'));
+      for (const { reject } of waiters) reject(new NeonChatError('closed'));
       await storage.close();
     },
 
@@ -433,7 +363,7 @@ function createClient(options) {
 
     chats: {
       /** Pinned chats by their places, then the most recently active. */
-      list: () => [...chats.values()].sort(byActivity),
+      list: () => [...chats.values()].sort((/** @type {any} */ a, /** @type {any} */ b) => (a.pin_place ?? Infinity) - (b.pin_place ?? Infinity) || b.updated_at.localeCompare(a.updated_at)),
       /** @param {string} id */
       get: (id) => chats.get(id),
     },
@@ -516,20 +446,10 @@ function createClient(options) {
   };
 }
 
-/** @param {any} isThere @param {string} what */
-function need(isThere, what) {
-  if (!isThere) throw new TypeError(`no valid ${what}`);
-}
-
 /** Of a message, or of the answer to one that was sent. @param {any} target @returns {string} */
 function idOf({ message_id, id = message_id }) {
   need(id, 'message id');
   return id;
-}
-
-/** @param {any} a @param {any} b */
-function byActivity(a, b) {
-  return (a.pin_place ?? Infinity) - (b.pin_place ?? Infinity) || b.updated_at.localeCompare(a.updated_at);
 }
 
 /** A client of one user. */

@@ -1,5 +1,5 @@
 import { waited } from './connection.js';
-import { NeonChatError } from './errors.js';
+import { NeonChatError, signedOut } from './errors.js';
 import { isSame, put, remove } from './ops.js';
 
 /** How many messages and changes may be without an answer, one of each chat. */
@@ -28,7 +28,7 @@ export const byTime = (a, b) => a.created - b.created;
  * @param {import('./types.js').Context} context
  * @param {import('./connection.js').Connection} connection
  */
-export function createOutbox({ now, timer, storage, emit }, connection) {
+export function createOutbox({ now, timer, storage, session, emit }, connection) {
   /** @type {Map<string, Pending>} */
   const rows = new Map();
   /** @type {Map<string, Lane>} */
@@ -106,9 +106,13 @@ export function createOutbox({ now, timer, storage, emit }, connection) {
         if (row.state === 'pending') queue(row);
       }
     },
-    /** Adds something to send. Resolves when it is stored. @param {Omit<Pending, 'created' | 'state'>} entry */
+    /**
+     * Adds something to send, unless nobody was signed in when it was written, or somebody else is now. Resolves when it is stored.
+     * @param {Omit<Pending, 'created' | 'state'>} entry
+     */
     async add(entry) {
-      const { frame, request_id } = entry;
+      const { frame, request_id, by } = entry;
+      if (by !== session.me) throw signedOut('no_session');
       const row = rows.get(request_id);
       if (row?.state !== 'pending') return enqueue(entry);
       // It may come again, for instance from a tab that does not know whether the former leader took it.

@@ -52,16 +52,16 @@ export function createPages({ now, rest, storage }, streams) {
     streams.fresh(chatId);
     const stored = await local(chatId, { before, after, around, limit });
     if (stored && (stored.messages.length === limit || !(after === undefined ? stored.has_previous : stored.has_next))) return stored;
-    const row = streams.row(chatId);
+    const applied = () => streams.row(chatId)?.applied ?? 0;
     let answer;
     try {
       for (let tries = 3; tries--; ) {
         answer = await rest.get('/chats/{id}/messages', {
           ...{ id: chatId, before_seq: before, after_seq: after, around_seq: around, limit },
-          min_seq: row?.applied || undefined,
+          min_seq: applied() || undefined,
         });
         // What has changed while the page was on its way may be missing on it.
-        if (answer.head_seq >= (row?.applied ?? 0)) break;
+        if (answer.head_seq >= applied()) break;
       }
     } catch (/** @type {any} */ error) {
       // Without a network, what is there is better than nothing.
@@ -74,7 +74,7 @@ export function createPages({ now, rest, storage }, streams) {
     // Everything between the edges of the page is on it; an edge that is the end of the history is further out.
     const from = after !== undefined ? after + 1 : has_previous ? messages[0]?.seq : first_seq;
     const to = before !== undefined ? before - 1 : has_next ? messages.at(-1)?.seq : head_seq;
-    if (head_seq >= (row?.applied ?? 0)) await streams.take(chatId, messages, from ?? 1, to ?? 0);
+    if (head_seq >= applied()) await streams.take(chatId, messages, from ?? 1, to ?? 0);
     return { messages, has_previous, has_next };
   };
 }

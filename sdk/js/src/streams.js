@@ -1,3 +1,4 @@
+import { apply } from './changes.js';
 import { waited } from './connection.js';
 import { keep, put, remove } from './ops.js';
 import { clipped, covering } from './segments.js';
@@ -6,8 +7,8 @@ import { messageRow } from './stores/patch.js';
 /** When this many events of a chat are held, the missing ones are fetched at once; otherwise after `HOLD`. */
 const HELD = 501;
 const HOLD = 2_000;
-/** The chats of the first `sync`, and the events that a `sync` sends of a chat. */
-const SYNC_CHATS = 200;
+/** The chats of the first `sync`, of which messages are kept; and the events that a `sync` sends of a chat. */
+const RECENT = 200;
 const SYNC_EVENTS = 1000;
 /** How long the answer to a `sync` may take. */
 const SYNC = 10_000;
@@ -21,26 +22,13 @@ const RETRY = 2_000;
 const DELIVERED = 1_000;
 const SMALL = 100;
 
-/** The events that are a row of the history, beside messages. */
-const SHOWN = /^(pinned|members?_\w+|chat_(updated|closed))$/;
-/** What `chat_updated` changes. */
-const PROFILE = ['title', 'description', 'handle', 'settings'];
-
 /**
  * @typedef {import('./types.js').Frame} Frame
  * @typedef {import('./types.js').ChatRow} ChatRow
  * @typedef {import('./types.js').ChatItem} ChatItem
  * @typedef {import('./types.js').Op} Op
  * @typedef {ReturnType<typeof createStreams>} Streams
- *
- * @typedef {object} Chat a chat in memory
- * @property {string} id
- * @property {ChatRow} [row] absent: the chat is not known yet, and its frames are held
- * @property {Map<number, Frame>} held events that came before an earlier one
- * @property {import('./types.js').Timer} hold
- * @property {import('./types.js').Timer} told when others learn what this device has
- * @property {number} head the highest `seq` that was heard of
- * @property {boolean} busy something about it is being fetched
+ * @typedef {import('./types.js').Chat} Chat
  */
 
 /**
@@ -68,6 +56,10 @@ export function createStreams({ timer, rest, storage, store: { capacity }, sessi
   let fetching = Promise.resolve();
 
   const rows = () => [...chats.values()].flatMap(({ row }) => row ?? []);
+  /** The most recent chats first. */
+  const latest = () => rows().sort((/** @type {any} */ a, /** @type {any} */ b) => b.item?.updated_at.localeCompare(a.item?.updated_at));
+  // Another tab may use what this one does not need.
+  const isAlone = !name || shared;
 
   /** Returns a chat, which has events up to `head`. @param {string} id @returns {Chat} */
   function chatOf(id, head = 0) {
@@ -81,7 +73,10 @@ export function createStreams({ timer, rest, storage, store: { capacity }, sessi
   const commit = (ops, name, event) => storage.commit(ops, () => emit(name, event));
 
   /** @param {ChatRow} row */
-  const saved = (row) => put('chats', { ...row, segments: row.segments.map((segment) => [...segment]) });
+  const saved = (row) => put('chats', { ...row });
+
+  /** Drops all messages of a chat. @param {ChatRow} row */
+  const forget = (row) => cut(row, row.applied + 1);
 
   // --- sync ---
 
@@ -97,6 +92,12 @@ export function createStreams({ timer, rest, storage, store: { capacity }, sessi
 
   /** @param {ChatRow[]} rows */
   const cursorsOf = (rows) => Object.fromEntries(rows.map(({ id, applied }) => [id, applied]));
+
+  /** Drops the messages of a chat below a `seq`. @param {ChatRow} row @param {number} below @returns {Op[]} */
+  function cut(row, below) {
+    row.segments = clipped(row.segments, below);
+    return [trim(row.id, below), saved(row)];
+  }
 
   // --- the list of chats ---
 
@@ -136,7 +137,7 @@ export function createStreams({ timer, rest, storage, store: { capacity }, sessi
         after = news ? page.next : null;
       }
     }
-    if (added.length) sync(cursorsOf(added));
+    if (added[0]) sync(cursorsOf(added));
     if (!isListed) for (const id of unlisted) if (!synced.has(id)) await look(id);
     isListed = isPrimed = true;
     await commit([keep('primed', true)], 'chat', { type: 'chats' });
@@ -145,14 +146,15 @@ export function createStreams({ timer, rest, storage, store: { capacity }, sessi
   /** Asks for a chat that is not in the list, or not yet known. @param {string} id */
   async function look(id) {
     try {
+      // What else it has is fetched, unless it comes.
       found(await ask('/chats/{id}', { id }), []);
     } catch (error) {
-      failed(id, error);
+      failed(error, id);
     }
   }
 
-  /** @param {string | undefined} id of the chat @param {any} error */
-  function failed(id, error) {
+  /** @param {any} error @param {string} [id] of the chat */
+  function failed(error, id) {
     // `chat_removed` says why, if it comes.
     if (id && error.status === 404) removed({ chat_id: id, reason: 'gone' });
     else if (error.code !== 'signed_out') emit('error', error);
@@ -167,28 +169,32 @@ export function createStreams({ timer, rest, storage, store: { capacity }, sessi
     const chat = chatOf(item.id);
     const { row } = chat;
     if (!row) {
-      const { first_seq, last_seq } = item;
-      // A chat that came while this client was away has its events as news; at the first start everything is history.
-      const isNews = isPrimed && !chat.held.size && last_seq >= first_seq && last_seq - first_seq < SYNC_EVENTS;
-      const known = know(chat, item, isNews ? first_seq - 1 : last_seq);
-      if (isNews) added.push(known);
+      const known = know(chat, item, SYNC_EVENTS);
+      if (known.applied < item.last_seq) added.push(known);
       return true;
     }
-    const { applied } = row;
-    const isNews = item.last_seq > applied || item.updated_at !== row.item?.updated_at;
-    if (item.last_seq > applied && !synced.has(item.id)) row.stale = true;
+    const ahead = item.last_seq - row.applied;
+    const isNews = ahead > 0 || item.updated_at !== row.item?.updated_at;
+    if (ahead > 0 && !synced.has(item.id)) row.stale = true;
     // Live events may be ahead of the answer.
-    if (!row.item || item.last_seq >= applied) change(chat, item);
+    if (!row.item || ahead >= 0) change(chat, item);
     return isNews;
   }
 
   // --- chats ---
 
-  /** A chat becomes known, with this cursor. @param {Chat} chat @param {ChatItem} item @param {number} cursor */
-  function know(chat, item, cursor) {
+  /**
+   * A chat becomes known. At the first start everything is history. Later, what a direct chat has is news, because it came while this
+   * client was away; so it is with other chats of fewer than `most` events.
+   * @param {Chat} chat
+   * @param {ChatItem} item
+   * @param {number} most
+   */
+  function know(chat, item, most) {
+    const { type, first_seq, last_seq } = item;
     // What is held was sent live, so it is not history.
-    const first = Math.min(...[...chat.held.values()].filter(({ own }) => !own).map(({ seq }) => seq));
-    const applied = Math.min(cursor, first - 1);
+    const first = Math.min(...[...chat.held.values()].map(({ own, seq }) => (own ? Infinity : seq)));
+    const applied = Math.min(isPrimed && (type === 'direct' || last_seq - first_seq < most) ? first_seq - 1 : last_seq, first - 1);
     chat.row = { id: chat.id, applied, segments: nothing(applied) };
     chat.busy = false;
     change(chat, item, 'chat_created');
@@ -212,20 +218,19 @@ export function createStreams({ timer, rest, storage, store: { capacity }, sessi
     commit([remove('chats', chat_id), trim(chat_id, Infinity)], 'chat', { type: 'chat_removed', chat_id, reason });
   }
 
-  /** Nothing before `first` exists for the user. @param {Chat} chat @param {number} [first] */
+  /** Nothing before `first` exists for the user. @param {Chat | undefined} chat @param {number} [first] */
   function begin(chat, first = 1) {
-    const { row } = chat;
-    if (!row || (row.segments[0][0] >= first && row.applied >= first - 1)) return;
-    row.segments = clipped(row.segments, first);
+    const row = chat?.row;
+    if (!row || row.segments[0][0] >= first) return;
     row.applied = Math.max(row.applied, first - 1);
-    storage.commit([trim(chat.id, first), saved(row)]);
+    storage.commit(cut(row, first));
     drain(chat);
   }
 
-  /** The history of the chat starts again after `applied`. @param {Chat} chat @param {number} applied @param {object} [why] */
-  function restart(chat, applied, why) {
+  /** The history of the chat starts again after `applied`. @param {Chat} chat @param {number} applied */
+  function restart(chat, applied) {
     const row = /** @type {ChatRow} */ (chat.row);
-    const gap = { chat_id: chat.id, from_seq: row.applied + 1, to_seq: applied, skipped: true, ...why };
+    const gap = { chat_id: chat.id, from_seq: row.applied + 1, to_seq: applied, skipped: true, restored: applied < row.applied };
     chat.head = row.applied = applied;
     row.segments = nothing(applied);
     delete row.stale;
@@ -244,13 +249,14 @@ export function createStreams({ timer, rest, storage, store: { capacity }, sessi
     /** @type {Op[]} */
     const ops = [];
     for (let event; (event = held.get(row.applied + 1)); events.push(event)) {
-      /** @type {[number, number]} */ (row.segments.at(-1))[1] = ++row.applied;
-      apply(row, event, ops);
+      row.segments = covering(row.segments, ++row.applied, row.applied);
+      apply(row, event, ops, session.me);
     }
     for (const seq of held.keys()) if (seq <= row.applied) held.delete(seq);
     if (events.length) {
       if (row.applied >= chat.head) delete row.stale;
-      shorten(row, ops);
+      // Not with every event.
+      if (isAlone && row.applied - row.segments[0][0] >= capacity * 1.25) ops.push(...cut(row, row.applied - capacity + 1));
       const { item } = row;
       storage.commit([...ops, saved(row)], () => {
         for (const event of events) {
@@ -278,62 +284,6 @@ export function createStreams({ timer, rest, storage, store: { capacity }, sessi
     }
   }
 
-  /** Keeps no more of a chat than the store is meant for. @param {ChatRow} row @param {Op[]} ops */
-  function shorten(row, ops) {
-    // Not with every event; and another tab may use what is older.
-    if ((name && !shared) || row.applied - row.segments[0][0] < capacity * 1.25) return;
-    const below = row.applied - capacity + 1;
-    row.segments = clipped(row.segments, below);
-    ops.push(trim(row.id, below));
-  }
-
-  /** What an event changes in the store and in the item of its chat. @param {ChatRow} row @param {Frame} event @param {Op[]} ops */
-  function apply(row, event, ops) {
-    const { chat_id, seq, type, at, message, message_seq, member_count, user_id } = event;
-    /** @type {any} */
-    const old = row.item ?? {};
-    /** @type {any} */
-    const item = (row.item = { ...old, last_seq: Math.max(seq, old.last_seq ?? 0) });
-    const last = old.last_message;
-    // The item of a list may be ahead of the events.
-    const isNews = seq > (old.last_seq ?? 0);
-    const patch = (/** @type {number | undefined} */ target, /** @type {any} */ what) => {
-      // The application may have known only the id of the message that it changed.
-      if (target) ops.push({ op: 'patch', chat_id, seq: target, ...what });
-    };
-    if (type === 'new_message') {
-      const { id, text, sender_id, created_at, deleted, mention_all, mentions, reply_to } = message;
-      ops.push(put('events', messageRow(message)));
-      if (seq > (last?.seq ?? 0) && !deleted) {
-        item.last_message = { id, seq, text, sender_id, created_at };
-        item.updated_at = created_at;
-      }
-      if (!isNews) return;
-      if (sender_id === session.me) Object.assign(item, { read_seq: seq, unread_count: 0, mention_count: 0, marked_unread: false });
-      else if (!deleted) {
-        item.unread_count = (old.unread_count ?? 0) + 1;
-        if (mention_all || mentions?.includes(session.me) || reply_to?.sender_id === session.me) item.mention_count = (old.mention_count ?? 0) + 1;
-      }
-    } else if (type === 'message_edited') {
-      // Without a message: it was changed again since.
-      patch(message?.seq, { set: message, changed_seq: seq });
-      if (message && last?.id === message.id) item.last_message = { ...last, text: message.text };
-    } else if (type === 'messages_deleted') {
-      for (const { id, seq: target } of event.messages) {
-        patch(target, { erase: true, changed_seq: seq });
-        if (last?.id === id) item.last_message = { ...last, text: '', deleted: true };
-      }
-    } else if (type === 'reactions') patch(message_seq, { set: { reactions: event.reactions } });
-    else if (SHOWN.test(type)) {
-      ops.push(put('events', event));
-      if (at) item.updated_at = at;
-      if (member_count >= 0) item.member_count = member_count;
-      if (type === 'chat_updated') for (const name of PROFILE) if (name in event) item[name] = event[name];
-      if (user_id && user_id === session.me) item.role = event.role;
-      if (event.former && event.former === session.me) item.role = 'admin';
-    }
-  }
-
   // --- gaps ---
 
   /** Events are missing: if they do not come soon, they are fetched. @param {Chat} chat */
@@ -348,7 +298,7 @@ export function createStreams({ timer, rest, storage, store: { capacity }, sessi
     chat.busy = true;
     fetching = fetching
       .then(() => fill(chat))
-      .catch((error) => failed(chat.id, error))
+      .catch((error) => failed(error, chat.id))
       .then(() => {
         chat.busy = false;
         // What is missing still is not fetched at once: the server has just been asked.
@@ -366,9 +316,8 @@ export function createStreams({ timer, rest, storage, store: { capacity }, sessi
       const page = await ask('/chats/{id}/events', { id: chat.id, after: applied, limit: PAGE });
       if (chats.get(chat.id) !== chat) return;
       const { head_seq, first_seq, events, has_more } = page;
-      // The server was restored from a backup: what the client has is not the history any more.
-      if (head_seq < applied) return restart(chat, head_seq, { restored: true });
-      if (head_seq - applied > LONGEST_GAP) return restart(chat, head_seq);
+      // Below the cursor: the server was restored from a backup, and what the client has is not the history any more.
+      if (head_seq < applied || head_seq - applied > LONGEST_GAP) return restart(chat, head_seq);
       chatOf(chat.id, head_seq);
       begin(chat, first_seq);
       // An own event that is held is what was asked for; this one is what became of it.
@@ -410,18 +359,15 @@ export function createStreams({ timer, rest, storage, store: { capacity }, sessi
 
     /** Returns what a store has to have that has lost everything. @returns {Op[]} */
     snapshot() {
-      for (const row of rows()) row.segments = nothing(row.applied);
-      return [...rows().map(saved), keep('primed', isPrimed)];
+      return [...rows().flatMap(forget), keep('primed', isPrimed)];
     },
 
     /** The socket is open. */
     opened() {
       isConnected = true;
       synced = new Set();
-      const at = (/** @type {ChatRow} */ { item }) => item?.updated_at ?? '';
-      const latest = rows().sort((a, b) => at(b).localeCompare(at(a)));
-      sync(cursorsOf(latest.slice(0, SYNC_CHATS)));
-      list().catch((error) => failed(undefined, error));
+      sync(cursorsOf(latest().slice(0, RECENT)));
+      list().catch(failed);
     },
 
     closed() {
@@ -462,8 +408,8 @@ export function createStreams({ timer, rest, storage, store: { capacity }, sessi
       },
       lagged: ({ chat_id, head_seq }) => missing(chat_id, head_seq, true),
       chat_created({ chat: item }) {
-        const chat = chatOf(item.id);
-        if (!chat.row) return know(chat, item, item.last_seq);
+        const chat = chatOf(item.id, item.last_seq);
+        if (!chat.row) return know(chat, item, 0);
         begin(chat, item.first_seq);
         change(chat, item, 'chat_created');
         // On a connection that is catching up the missed events may still follow.
@@ -472,11 +418,8 @@ export function createStreams({ timer, rest, storage, store: { capacity }, sessi
       chat_removed: removed,
       chat_settings(frame) {
         const { type, chat_id, ...settings } = frame;
-        const chat = chats.get(chat_id);
-        if (chat) {
-          change(chat, settings);
-          begin(chat, settings.first_seq);
-        }
+        change(chats.get(chat_id), settings);
+        begin(chats.get(chat_id), settings.first_seq);
         emit('event', frame);
       },
       draft: ({ chat_id, text, reply_to, updated_at }) => change(chats.get(chat_id), { draft: text ? { text, reply_to, updated_at } : null }),
@@ -524,6 +467,9 @@ export function createStreams({ timer, rest, storage, store: { capacity }, sessi
       const chat = chats.get(id);
       if (chat?.row?.stale) fetch(chat);
     },
+
+    /** Keeps the messages of the most recent chats only. */
+    shrink: () => latest().slice(RECENT).filter(({ segments, applied }) => isAlone && segments[0][0] <= applied).flatMap(forget),
 
     /**
      * Takes all messages between two `seq`s into the store.

@@ -40,6 +40,7 @@
  * @property {'pending' | 'failed'} state
  * @property {Frame} frame what is sent
  * @property {(number | null | undefined)[]} [seqs] of the messages that it changes, as far as they are known
+ * @property {string} [by] the id of the user who sends it
  * @property {string} [code] why it failed
  * @property {string} [reason]
  * @property {string} [detail] what is wrong, for people
@@ -75,6 +76,18 @@
  * @property {boolean} [stale] there are events after `applied` that were not fetched
  * @property {boolean} [unsent] the draft was not sent
  * @property {number} [read_to] a read marker that the server has not confirmed
+ */
+
+/**
+ * A chat in memory.
+ * @typedef {object} Chat
+ * @property {string} id
+ * @property {ChatRow} [row] absent: the chat is not known yet, and its frames are held
+ * @property {Map<number, Frame>} held events that came before an earlier one
+ * @property {Timer} hold
+ * @property {Timer} told when others learn what this device has
+ * @property {number} head the highest `seq` that was heard of
+ * @property {boolean} busy something about it is being fetched
  */
 
 /**
@@ -141,6 +154,46 @@
  * @property {() => boolean} hidden
  * @property {(fn: (change: Change) => void) => () => void} listen returns what ends it
  * @typedef {'online' | 'offline' | 'visible' | 'hidden' | 'jump'} Change
+ */
+
+/**
+ * What `edit`, `delete` and `react` change: a message, or what `done` of `send` resolves with.
+ * @typedef {{id: string, seq?: number} | {message_id?: string, seq?: number | null}} Target
+ */
+
+/**
+ * @typedef {object} Options
+ * @property {string} url of chat-service, such as `http://localhost:8080`
+ * @property {string} [webSocketUrl] by default port 8082 of the same host if `url` has a port, else its path `/ws`
+ * @property {Store} [store] by default in memory
+ * @property {SessionData} [session] of a former run, if the store does not have it
+ * @property {boolean} [delivered] whether to tell others which messages this device has received; true by default
+ * @property {new (url: string, protocols: string[]) => any} [webSocket] needed before Node.js 22: the class of `ws`
+ * @property {typeof globalThis.fetch} [fetch]
+ * @property {Clock} [clock]
+ * @property {() => number} [random]
+ * @property {() => string} [uuid]
+ * @property {Environment} [environment]
+ * @property {LockManager | null} [locks] Web Locks; `null`: none
+ * @property {typeof BroadcastChannel | null} [channel]
+ * @property {Pick<Console, 'error'>} [log] gets what a listener throws
+ */
+
+/**
+ * What `on` is called with, by the name of the event.
+ * @typedef {object} Events
+ * @property {Status} state
+ * @property {Frame & {chat_id: string, seq: number, message: Message}} message a message has its place in the chat
+ * @property {Frame} event another event of a chat, or a frame that has no event of its own here
+ * @property {Frame} typing
+ * @property {Frame} presence
+ * @property {Frame} receipt
+ * @property {{type: 'chat_created' | 'chat_changed' | 'chat_removed' | 'chats', chat_id?: string, chat?: ChatItem, reason?: string}} chat
+ * @property {{chat_id: string, from_seq: number, to_seq: number, skipped: boolean, restored?: boolean}} gap events are missing:
+ *   they are being fetched, or, if `skipped`, the history starts again after them
+ * @property {{type: 'added' | 'done' | 'failed' | 'cancelled', entry: Pending, ack?: Ack}} outbox
+ * @property {Frame} system
+ * @property {{code: string, message?: string, [member: string]: any}} error
  */
 
 /**

@@ -292,6 +292,55 @@ describe('the next user', () => {
     }
   });
 
+  it('does not send what was written before it signed in, by nobody or by another user, in a tab that was not started', async () => {
+    const answer = (user) => ({ token: user, expires_in: 900, refresh_token: 'r', user: { id: chatId(user), username: `${user}` } });
+    for (const former of [undefined, 7]) {
+      const store = Object.assign(memoryStore(), { shared: 'test' });
+      const setup_ = setup({ session: undefined, items: [item(1)], store, locks: new FakeLocks(), channel: fakeChannel() });
+      const { client, network } = setup_;
+      if (former) await client.accept(answer(former));
+      const { stored, done } = client.send(chatId(1), { text: 'of the former one' });
+      await settled();
+      await client.accept(answer(8));
+      await live(setup_);
+      await assert.rejects(stored, { code: 'signed_out', reason: 'no_session' });
+      await assert.rejects(done, { code: 'signed_out' });
+      const { request_id } = client.send(chatId(1), { text: 'of the present one' });
+      await settled();
+      assert.deepEqual(network.take().sent.map(({ request_id }) => request_id), [request_id]);
+      // Nothing that was refused comes back with another sign-in.
+      await client.accept(answer(8));
+      await settled();
+      assert.deepEqual((await store.outbox()).map(({ request_id }) => request_id), [request_id]);
+      await client.close();
+    }
+  });
+
+  it('does not get what a store that failed while nobody was signed in has kept', async () => {
+    const base = memoryStore();
+    let isFull = false;
+    const store = { ...base, write: async (ops) => (isFull ? Promise.reject(new Error('full')) : base.write(ops)) };
+    const setup_ = setup({ items: [item(1)], store });
+    const { client, network } = setup_;
+    await live(setup_);
+    await client.send(chatId(1), { text: 'of the former one' }).stored;
+    isFull = true;
+    network.socket.onclose({ code: 4004 });
+    await settled();
+    network.answer({ status: 401, body: { code: 'session_reused' } });
+    await settled();
+    assert.equal(client.state, 'signed_out');
+    network.take();
+    await client.accept({ token: 'b', expires_in: 900, refresh_token: 'rb', user: { id: chatId(888), username: 'bob' } });
+    network.socket.onopen();
+    await settled();
+    const { request_id } = network.take().sent[0];
+    network.socket.onmessage({ data: JSON.stringify({ type: 'synced', request_id, chats: [] }) });
+    await settled();
+    assert.deepEqual([client.state, client.outbox.list(), network.take().sent], ['live', [], []]);
+    await client.close();
+  });
+
   it('finds nothing after a sign-out without a network, also in a store that had failed', async () => {
     const base = memoryStore();
     let isFull = false;
@@ -324,6 +373,16 @@ it('a draft that is too long is neither stored nor sent', async () => {
   assert.deepEqual([network.take().sent, client.chats.get(chatId(1)).draft], [[], undefined]);
   await client.draft(chatId(1), '😀'.repeat(4096));
   assert.deepEqual([network.take().sent.length, [...client.chats.get(chatId(1)).draft.text].length], [1, 4096]);
+});
+
+it('a draft that is too long, as an older version stored it, is not sent at the start', async () => {
+  const store = memoryStore();
+  const row = (n, text) => ({ op: 'put', table: 'chats', row: { id: chatId(n), applied: 1, segments: [[2, 1]], item: item(n, { draft: { text } }), unsent: true } });
+  await store.write([row(1, 'x'.repeat(4097)), row(2, 'short'), { op: 'put', table: 'kv', row: { key: 'owner', value: me } }]);
+  const setup_ = setup({ store, items: [item(1), item(2)] });
+  await live(setup_);
+  assert.deepEqual(setup_.network.take().sent.map(({ type, chat_id, text }) => [type, chat_id, text]), [['draft', chatId(2), 'short']]);
+  await setup_.client.stop();
 });
 
 it('a chat that is read has no mentions', async () => {

@@ -12,6 +12,12 @@ import { LIMIT, size } from '../scripts/size.js';
 import { FakeClock, FakeLocks, FakeNetwork, fakeChannel, settled } from './support/fakes.js';
 import { chatId, item, live, me, setup } from './support/client.js';
 
+/** Waits for what happens in a few turns of the event loop. */
+async function until(check) {
+  for (let n = 0; n < 1000 && !check(); n++) await settled();
+  assert.ok(check());
+}
+
 const read = (path) => JSON.parse(readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8'));
 it(`has at most ${LIMIT} bytes, gzipped`, async () => {
   const { gzipped } = await size();
@@ -120,6 +126,45 @@ describe('chats', () => {
     await client.stop();
   });
 });
+
+for (const [name, open] of Object.entries({ memory: () => memoryStore(), IndexedDB: () => indexedDbStore(`test-${Math.random()}`) })) {
+  it(`keeps the messages of the 200 most recent chats, in the ${name} store`, async () => {
+    const store = open();
+    await store.open();
+    const all = Array.from({ length: 203 }, (_, n) => n);
+    const message = (n) => ({ id: chatId(n), chat_id: chatId(n), sender_id: chatId(5), text: 'x', seq: 1, created_at: '2026-01-02T03:04:05Z' });
+    await store.write([
+      ...all.flatMap((n) => [
+        { op: 'put', table: 'chats', row: { id: chatId(n), applied: 1, segments: [[1, 1]], item: item(n) } },
+        { op: 'put', table: 'events', row: { chat_id: chatId(n), seq: 1, type: 'message', message: message(n) } },
+      ]),
+      { op: 'put', table: 'kv', row: { key: 'owner', value: me } },
+    ]);
+    const kept = async () => {
+      const rows = await Promise.all(all.map((n) => store.events(chatId(n), 0, 9, 9, false)));
+      return all.filter((n) => rows[n].length);
+    };
+    // At the start, and from then on every hour.
+    const setup_ = setup({ store, items: all.map((n) => item(n)).reverse(), locks: new FakeLocks(), channel: fakeChannel() });
+    const { client, network, clock } = setup_;
+    client.start();
+    await client.stop();
+    assert.deepEqual(await kept(), all.slice(3));
+    client.start();
+    assert.deepEqual([await client.timeline(chatId(2)).segments(), await client.timeline(chatId(3)).segments()], [[[2, 1]], [[1, 1]]]);
+    assert.equal((await store.chats()).length, 203, 'the chats stay');
+    // A page of a chat that was left out comes from the server, and is kept until the next time.
+    network.waiting.length = 0;
+    const page = client.timeline(chatId(2)).page({ limit: 1 });
+    await until(() => network.waiting.length);
+    network.answer({ body: { messages: [message(2)], head_seq: 1, first_seq: 1, has_previous: false, has_next: false } });
+    await page;
+    assert.deepEqual(await kept(), all.slice(2));
+    await clock.advance(3_600_000);
+    await client.stop();
+    assert.deepEqual(await kept(), all.slice(3));
+  });
+}
 
 describe('tabs', () => {
   it('a message is sent again if its leader ends between the answer and telling it', async () => {

@@ -3,10 +3,14 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import WebSocket from 'ws';
 import { NeonChat, memoryStore } from '../../src/index.js';
+import { consume, fileStore } from '../../src/node/index.js';
 import { Services, event, register, state, until } from '../support/services.js';
 
 describe('the real services', { concurrency: false }, () => {
@@ -231,6 +235,68 @@ describe('the real services', { concurrency: false }, () => {
     again.start();
     await until('both messages are there', () => texts.length === 2);
     assert.deepEqual(texts, ['one', 'two']);
+  });
+
+  for (const isLate of [false, true]) {
+    it(`a bot handles all messages of a chat that was opened while it was off${isLate ? ', also if the chat goes on before the list is known' : ''}`, async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'neonchat-bot-'));
+      const open = async (options) => {
+        const store = fileStore(join(folder, 'bot.jsonl'));
+        const one = client({ store, ...options });
+        await one.open();
+        return { one, store };
+      };
+      const account = await register(services);
+      const first = await open();
+      await first.one.login(account);
+      consume(first.one, first.store, () => assert.fail('there is no message'));
+      const listed = event(first.one, 'chat', ({ type }) => type === 'chats');
+      first.one.start();
+      await state(first.one, 'live');
+      await listed;
+      await until('the list is loaded', () => first.store.get('primed'));
+      await first.one.close();
+
+      const alice = await user();
+      const { id: chat } = await alice.client.rest.post('/chats', { partner_id: account.id });
+      const say = (text) => alice.client.send(chat, { text }).done;
+      for (const text of ['1', '2', '3']) await say(text);
+
+      // The answer to GET /chats comes when all messages are handled.
+      let list = () => {};
+      const all = new Promise((resolve) => (list = resolve));
+      const fetch_ = isLate ? async (url, ...more) => (/\/chats\?/.test(url) && (await all), fetch(url, ...more)) : fetch;
+      const wanted = isLate ? ['1', '2', '3', '4'] : ['1', '2', '3'];
+      const second = await open({ fetch: fetch_ });
+      const texts = [];
+      const done = new Promise((resolve) => {
+        consume(second.one, second.store, ({ text }) => texts.push(text) === wanted.length && resolve());
+      });
+      second.one.start();
+      await state(second.one, 'live');
+      if (isLate) await say('4');
+      await done;
+      list();
+      assert.deepEqual(texts, wanted);
+      await until('the position is stored', async () => (await second.store.get(`handled:${chat}`)) === wanted.length);
+      await second.one.close();
+      await rm(folder, { recursive: true });
+    });
+  }
+
+  it('refuses what is sent while nobody is signed in, and does not send it as the one who signs in next', async () => {
+    const { alice, bob, chat } = await pair();
+    const seqs = collect(bob, chat);
+    const one = client();
+    const { stored, done } = one.send(chat, { text: 'of nobody' });
+    await one.login(alice);
+    one.start();
+    await assert.rejects(stored, { code: 'signed_out', reason: 'no_session' });
+    await assert.rejects(done, { code: 'signed_out' });
+    await state(one, 'live');
+    await one.send(chat, { text: 'of alice' }).done;
+    await until('bob has it', () => seqs.length === 1);
+    assert.deepEqual((await history(alice, chat)).map(({ message }) => message.text), ['of alice']);
   });
 
   it('the outbox survives a restart', async () => {
