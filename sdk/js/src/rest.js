@@ -5,64 +5,12 @@ import { NeonChatError, noAnswer } from './errors.js';
 const TIMEOUT = 30_000;
 
 /**
- * @typedef {import('./openapi.js').paths} Paths
- * @typedef {'get' | 'post' | 'put' | 'patch' | 'delete'} Method
- */
-
-/**
- * @template {Method} M
- * @typedef {{[K in keyof Paths]: K extends `/api/v1${infer P}` ? (Paths[K] extends {[Name in M]: {responses: any}} ? P : never) : never}[keyof Paths]} PathOf
- */
-
-/**
- * @template {string} P
- * @template {Method} M
- * @typedef {`/api/v1${P}` extends keyof Paths ? (M extends keyof Paths[`/api/v1${P}`] ? Paths[`/api/v1${P}`][M] : never) : never} OperationOf
- */
-
-/**
- * What replaces `{name}` in the path, and the query.
- * @template O
- * @typedef {O extends {parameters: infer A}
- *   ? (A extends {path: infer P} ? P : {}) & (A extends {query?: infer Q} ? (Q extends undefined ? {} : Q) : {}) : {}} ParamsOf
- */
-
-/**
- * @template O
- * @typedef {O extends {requestBody: {content: {'application/json': infer B}}} ? B : undefined} BodyOf
- */
-
-/**
- * @template O
- * @typedef {O extends {responses: infer R}
- *   ? {[S in keyof R]: S extends 200 | 201 | 202 ? (R[S] extends {content: {'application/json': infer A}} ? A : never) : never}[keyof R]
- *   : never} AnswerOf
- */
-
-/**
- * Requests below `/api/v1`. What `{name}` in the path stands for is taken from `params`; the other `params` are the query.
- * @typedef {object} Rest
- * @property {<P extends PathOf<'get'>>(path: P, params?: ParamsOf<OperationOf<P, 'get'>>) => Promise<AnswerOf<OperationOf<P, 'get'>>>} get
- * @property {<P extends PathOf<'post'>>(path: P, body?: BodyOf<OperationOf<P, 'post'>>, params?: ParamsOf<OperationOf<P, 'post'>>) => Promise<AnswerOf<OperationOf<P, 'post'>>>} post
- * @property {<P extends PathOf<'put'>>(path: P, body?: BodyOf<OperationOf<P, 'put'>>, params?: ParamsOf<OperationOf<P, 'put'>>) => Promise<AnswerOf<OperationOf<P, 'put'>>>} put
- * @property {<P extends PathOf<'patch'>>(path: P, body?: BodyOf<OperationOf<P, 'patch'>>, params?: ParamsOf<OperationOf<P, 'patch'>>) => Promise<AnswerOf<OperationOf<P, 'patch'>>>} patch
- * @property {<P extends PathOf<'delete'>>(path: P, params?: ParamsOf<OperationOf<P, 'delete'>>) => Promise<AnswerOf<OperationOf<P, 'delete'>>>} delete
- * @property {(method: string, path: string, options?: Options) => Promise<any>} request any request, without types
- *
- * @typedef {object} Options
- * @property {Record<string, any>} [params]
- * @property {any} [body]
- * @property {string | null} [token] instead of the session's; `null`: none
- * @property {boolean} [cookie] whether the refresh token is a cookie, which this request needs
- */
-
-/**
  * A request with an expired token refreshes the session, and is repeated once.
  * @param {import('./types.js').Context} context
- * @returns {Rest}
+ * @returns {import('./types.js').Rest}
  */
 export function createRest(context) {
-  /** @param {string} method @param {string} path @param {Options} options */
+  /** @param {string} method @param {string} path @param {import('./types.js').RequestOptions} options */
   async function once(method, path, { params, body, token, cookie }) {
     const query = new URLSearchParams();
     const rest = { ...params };
@@ -104,7 +52,7 @@ export function createRest(context) {
     });
   }
 
-  /** @param {string} method @param {string} path @param {Options} [options] */
+  /** @param {string} method @param {string} path @param {import('./types.js').RequestOptions} [options] */
   async function request(method, path, options = {}) {
     const { session } = context;
     const own = options.token === undefined && session.data;
