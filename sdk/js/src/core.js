@@ -45,7 +45,7 @@ export function createCore(context) {
     if (isOver || (session.me && (await storage.get('owner')) !== session.me)) {
       const kept = await storage.get('session');
       await storage.wipe();
-      await storage.commit([keep('session', kept), keep('owner', session.me)]);
+      if (kept) await storage.commit([keep('session', kept), keep('owner', session.me)]);
       for (const entry of outbox.rows.values()) emit('outbox', { type: 'cancelled', entry });
     }
     const [rows, pending, primed] = await storage.read((store) => Promise.all([store.chats(), store.outbox(), store.get('primed')]));
