@@ -172,8 +172,7 @@ impl Core {
         let is_synced = self.chats.synced.contains(&chat);
         let state = self.chats.entry(chat);
         let Some(row) = &mut state.row else {
-            let has_held = !state.held.is_empty();
-            self.found_new(chat, item, last, has_held);
+            self.found_new(chat, item, last);
             return true;
         };
         let is_news = last > row.applied || item.get("updated_at") != row.item.get("updated_at");
@@ -187,10 +186,12 @@ impl Core {
         is_news
     }
 
-    fn found_new(&mut self, chat: ChatId, item: Frame, last: u64, has_held: bool) {
+    fn found_new(&mut self, chat: ChatId, item: Frame, last: u64) {
         let first = item.number("first_seq").unwrap_or(1);
-        // A chat that came while this client was away has its events as news; at the first start everything is history.
-        let is_news = self.chats.is_primed && !has_held && last >= first && last - first < SYNC_EVENTS;
+        // At the first start everything is history. Later, what a direct chat has is news, because it came while this client was away; so
+        // it is with other chats of few events.
+        let is_direct = item.get("type").is_some_and(|kind| kind == "direct");
+        let is_news = self.chats.is_primed && last >= first && (is_direct || last - first < SYNC_EVENTS);
         self.know(chat, item.0, if is_news { first.saturating_sub(1) } else { last });
         let cursor = self.chats.row(chat).map(|row| row.applied).filter(|_| is_news);
         if let Some((listing, cursor)) = self.chats.listing.as_mut().zip(cursor) {
