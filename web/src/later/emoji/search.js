@@ -1,4 +1,6 @@
-import { EMOJIS, ENGLISH, FLAGS, RUSSIAN } from './data.js';
+import { ENGLISH } from './english.js';
+import { FLAGS, PICTURES } from './pictures.js';
+import { RUSSIAN } from './russian.js';
 
 /**
  * @typedef {{emoji: string, name: string, words: string}} Emoji `words`: what a search looks into, in both languages
@@ -8,9 +10,17 @@ import { EMOJIS, ENGLISH, FLAGS, RUSSIAN } from './data.js';
 /** How many a search finds. */
 const MOST = 64;
 
+let last = 0;
+const characterAfter = (/** @type {string} */ step) => String.fromCodePoint((last += parseInt(step || '1', 36)));
+/** An emoji from the steps of `pictures.js`. What is a text without it gets the selector of a picture. */
+const emojiOf = (/** @type {string} */ steps) => steps.split('_').map(characterAfter).join('\u200D').replace(/(?!\p{Emoji_Presentation})\p{Emoji}/gu, '$&\uFE0F');
 const flagOf = (/** @type {string} */ code) => String.fromCodePoint(...[...code].map((letter) => 0x1f1a5 + letter.charCodeAt(0)));
 
-/** Names of regions in both languages. @param {string} locale */
+const GROUPS = PICTURES.split('\n').map((line) => line.split(' ')).map(([name, ...all]) => ({ name, emojis: all.map(emojiOf) }));
+const CODES = FLAGS.split(' ').flatMap((seconds, n) => [...seconds].map((second) => String.fromCharCode(65 + n) + second));
+const NAMES = { en: ENGLISH.split('\n'), ru: RUSSIAN.replace(/[@-_]/g, (letter) => String.fromCharCode(letter.charCodeAt(0) + 0x3f0)).split('\n') };
+
+/** Names of regions. @param {string} locale */
 const regions = (locale) => {
   const names = new Intl.DisplayNames([locale], { type: 'region' });
   return (/** @type {string} */ code) => names.of(code) ?? code;
@@ -19,15 +29,12 @@ const regions = (locale) => {
 /** All emoji, in the groups of Unicode, with names in a language. @param {'en' | 'ru'} language @returns {Group[]} */
 export function groupsIn(language) {
   const isRussian = language === 'ru';
-  const [own, other] = (isRussian ? [RUSSIAN, ENGLISH] : [ENGLISH, RUSSIAN]).map((text) => text.split('\n'));
+  const [own, other] = isRussian ? [NAMES.ru, NAMES.en] : [NAMES.en, NAMES.ru];
   let n = 0;
-  const groups = EMOJIS.split('\n').map((line) => {
-    const [name, ...emojis] = line.split(' ');
-    return { name, emojis: emojis.map((emoji) => ({ emoji, name: own[n].split(',')[0], words: searchable(`${own[n]},${other[n++]}`) })) };
-  });
+  const groups = GROUPS.map(({ name, emojis }) => ({ name, emojis: emojis.map((emoji) => ({ emoji, name: own[n], words: searchable(`${own[n]},${other[n++]}`) })) }));
   const english = regions('en');
   const russian = regions('ru');
-  const flags = FLAGS.split(' ').map((code) => ({ emoji: flagOf(code), name: (isRussian ? russian : english)(code), words: searchable(`${english(code)},${russian(code)},flag,флаг`) }));
+  const flags = CODES.map((code) => ({ emoji: flagOf(code), name: (isRussian ? russian : english)(code), words: searchable(`${english(code)},${russian(code)},flag,флаг`) }));
   return [...groups, { name: 'flags', emojis: flags }];
 }
 
