@@ -4,7 +4,6 @@ import { describe, it } from 'node:test';
 import { fakeBrowser } from './support.mjs';
 
 fakeBrowser();
-const { moveEntities } = await import('../../src/lib/entities.js');
 const { Heights } = await import('../../src/lib/heights.js');
 const { dayOf, plurals } = await import('../../src/lib/intl.js');
 const { combination } = await import('../../src/lib/keys.js');
@@ -99,29 +98,6 @@ describe('addresses and keys', () => {
     assert.equal(key('K', { metaKey: true }), 'Ctrl+k');
     assert.equal(key('ArrowUp', { altKey: true }), 'Alt+ArrowUp');
     assert.equal(key('/', { shiftKey: true }), '/');
-  });
-});
-
-describe('the formatting of a text that is edited', () => {
-  // 'one bold three': the word in the middle.
-  const bold = [{ type: 'bold', offset: 4, length: 4 }];
-  for (const [what, after, expected] of [
-    ['stays before a change', 'one bold and three', [4, 4]],
-    ['moves after one', 'number one bold three', [11, 4]],
-    ['grows with one inside', 'one booold three', [4, 6]],
-    ['ends where it ended, if more is written behind it', 'one bolder three', [4, 4]],
-    ['shrinks', 'one bd three', [4, 2]],
-    ['is dropped if the change cuts it', 'one bo', null],
-    ['is dropped with its text', 'one  three', null],
-  ]) {
-    it(what, () => {
-      const moved = moveEntities(bold, 'one bold three', after).map(({ offset, length }) => [offset, length]);
-      assert.deepEqual(moved, expected ? [expected] : []);
-    });
-  }
-
-  it('of a mention does not survive another name', () => {
-    assert.deepEqual(moveEntities([{ type: 'mention', offset: 0, length: 4 }], '@bob hi', '@bobby hi'), []);
   });
 });
 

@@ -6,7 +6,8 @@ fakeBrowser();
 const { createReading } = await import('../../src/state/reading.js');
 const { isMine } = await import('../../src/state/reacting.js');
 const { preview } = await import('../../src/lib/preview.js');
-const { linksIn, mentionsIn, misleads, partsOf } = await import('../../src/views/text.js');
+const { linksIn, mentionsIn, partsOf } = await import('../../src/lib/entities.js');
+const { misleads } = await import('../../src/views/text.js');
 const { draftOf, setDraft } = await import('../../src/state/drafts.js');
 const { load } = await import('../../src/lib/storage.js');
 
@@ -110,8 +111,11 @@ describe('text', () => {
     assert.ok(depth(parts) <= 9, `${depth(parts)} deep`);
   });
   it('finds who is mentioned before full stops', () => {
-    assert.deepEqual(mentionsIn('hi @bob... and @carol-', ['bob', 'carol']).map(({ offset, length }) => [offset, length]), [[3, 4], [15, 6]]);
-    assert.deepEqual(mentionsIn(`@a${'.'.repeat(4_090)}b`, ['a']), []);
+    const people = ['bob', 'carol', 'Анна'].map((username) => ({ id: username, username }));
+    const found = (text, isAll) => mentionsIn(text, people, isAll).map(({ type, offset, length, user_id = type }) => [user_id, text.slice(offset, offset + length)]);
+    assert.deepEqual(found('hi @bob... and @carol-, @анна! a@bob @all'), [['bob', '@bob'], ['carol', '@carol'], ['Анна', '@анна']]);
+    assert.deepEqual(found('@ALL.', true), [['mention_all', '@ALL']]);
+    assert.deepEqual(found(`@bob${'.'.repeat(4_090)}b`), []);
   });
   it('hides spoilers where it is shown in short', () => {
     assert.equal(preview({ text: 'he dies', entities: [{ type: 'spoiler', offset: 3, length: 4 }, { type: 'bold', offset: 0, length: 2 }] }), 'he ▒▒▒▒');

@@ -185,6 +185,9 @@ export default {
   editing: 'Edit message',
   cancel: 'Cancel',
   mentionSomebody: 'Mention',
+  notifyAll: 'notify everybody',
+  formatting: 'Formatting',
+  formats: { bold: 'Bold', italic: 'Italic', strike: 'Strikethrough', code: 'Code', pre: 'Code block', spoiler: 'Spoiler', link: 'Link' },
 
   // A message
   sending: 'Sending',

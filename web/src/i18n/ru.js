@@ -185,6 +185,9 @@ export default {
   editing: 'Изменение сообщения',
   cancel: 'Отмена',
   mentionSomebody: 'Упомянуть',
+  notifyAll: 'сообщить всем',
+  formatting: 'Форматирование',
+  formats: { bold: 'Полужирный', italic: 'Курсив', strike: 'Зачёркнутый', code: 'Код', pre: 'Блок кода', spoiler: 'Скрытый текст', link: 'Ссылка' },
 
   sending: 'Отправляется',
   sent: 'Отправлено',

@@ -3,6 +3,7 @@ import { button, form, h, input, label, p } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
 import { full, toField } from '../lib/time.js';
 import { client } from '../state/client.js';
+import { contentOf } from '../state/compose.js';
 import { clearDraft, draftOf } from '../state/drafts.js';
 import { Dialog } from '../ui/dialog.js';
 import { ScheduledList } from './scheduled-list.js';
@@ -24,7 +25,7 @@ export function View({ chatId, close }) {
     const at = Date.parse(String(new FormData(/** @type {HTMLFormElement} */ (event.currentTarget)).get('at')));
     if (!(at >= Date.now() + MINUTE)) return setProblem(texts.scheduleTooSoon);
     try {
-      await client.rest.post('/chats/{id}/messages', { text: text.trim(), reply_to, send_at: new Date(at).toISOString(), request_id }, { id: chatId });
+      await client.rest.post('/chats/{id}/messages', { ...contentOf(chatId, text), reply_to, send_at: new Date(at).toISOString(), request_id }, { id: chatId });
       clearDraft(chatId);
       close();
       toast(texts.scheduledFor(full(at)));

@@ -1,29 +1,72 @@
-/** @typedef {{type: string, offset: number, length: number}} Entity in UTF-16 code units */
+/** @typedef {NonNullable<import('/sdk/index.js').Message['entities']>[number]} Entity */
+
+const URL_PATTERN = /\bhttps?:\/\/[^\s<>"']*[^\s<>"'.,:;!?)\]}]/g;
 
 /**
- * Where the formatting of a text is after the text was changed in one place. What the change is inside of grows or shrinks with it; what it
- * cuts is dropped, and a name that goes on now.
- * @template {Entity} T
- * @param {T[]} entities
- * @param {string} before
- * @param {string} after
- * @returns {T[]}
+ * A tree of what the text of a message consists of.
+ * @typedef {{type: 'text', text: string} | {type: 'entity', entity: Entity, text: string, parts: Part[]}} Part
  */
-export function moveEntities(entities, before, after) {
-  const shorter = Math.min(before.length, after.length);
-  let start = 0;
-  while (start < shorter && before[start] === after[start]) start++;
-  let same = 0;
-  while (same < shorter - start && before.at(-1 - same) === after.at(-1 - same)) same++;
-  const end = before.length - same;
-  const growth = after.length - before.length;
-  return entities.flatMap((entity) => {
-    const { offset, length } = entity;
-    const goesOn = entity.type === 'mention' && /^[\p{L}\p{N}_]/u.test(after.slice(offset + length));
-    if (offset + length <= start) return goesOn ? [] : entity;
-    if (offset >= end) return { ...entity, offset: offset + growth };
-    // A mention that was changed names somebody else.
-    if (offset <= start && offset + length >= end && length + growth > 0 && entity.type !== 'mention') return { ...entity, length: length + growth };
+
+/** Links that nobody has marked. @param {string} text @returns {Entity[]} */
+export function linksIn(text) {
+  return [...text.matchAll(URL_PATTERN)].map(({ 0: url, index }) => ({ type: 'link', offset: index, length: url.length, url }));
+}
+
+/**
+ * Where people are named, as the server finds it: that tells who is mentioned, and not where.
+ * @param {string} text
+ * @param {{id: string, username: string}[]} people
+ * @param {boolean} [isAll] whether `@all` names all members
+ * @returns {Entity[]}
+ */
+export function mentionsIn(text, people, isAll) {
+  return [...text.matchAll(/(?<![\p{L}\p{N}_@])@([\p{L}\p{M}\p{N}_.-]+)/gu)].flatMap(({ 1: written, index }) => {
+    const name = written.toLowerCase();
+    // A full stop or hyphen behind a name is not of the name.
+    for (const one of [name, name.replace(/(?<![.-])[.-]+$/, '')]) {
+      const place = { offset: index, length: one.length + 1 };
+      if (isAll && one === 'all') return { type: 'mention_all', ...place };
+      const found = people.find(({ username }) => username.toLowerCase() === one);
+      if (found) return { type: 'mention', ...place, user_id: found.id };
+    }
     return [];
   });
+}
+
+/** Adds what was found in a text, except to what has a meaning of its own there. @param {Entity[]} entities @param {Entity[]} found */
+export function addFound(entities, found) {
+  const marked = entities.filter(({ type }) => /^(link|code|pre|mention)/.test(type));
+  const free = found.filter(({ offset, length }) => !marked.some((one) => one.offset < offset + length && offset < one.offset + one.length));
+  return free.length ? inOrder([...entities, ...free]) : entities;
+}
+
+/** Sorts by offset; at the same one the longer comes first, which has the other inside. @param {Entity[]} entities */
+export const inOrder = (entities) => entities.sort((x, y) => x.offset - y.offset || y.length - x.length);
+
+/**
+ * Returns the parts of a text between two places. Entities may overlap: the inner one is cut where the outer one ends. Only some are nested,
+ * so that nobody can make a message that is more work than its text.
+ * @param {string} text
+ * @param {Entity[]} entities in the order of their offsets
+ * @param {number} [from]
+ * @param {number} [to]
+ * @param {number} [depth]
+ * @returns {Part[]}
+ */
+export function partsOf(text, entities, from = 0, to = text.length, depth = 8) {
+  /** @type {Part[]} */
+  const parts = [];
+  let at = from;
+  for (let n = 0; n < entities.length; n++) {
+    const entity = entities[n];
+    const start = Math.max(entity.offset, at);
+    const end = Math.min(entity.offset + entity.length, to);
+    if (start >= end) continue;
+    if (start > at) parts.push({ type: 'text', text: text.slice(at, start) });
+    const inner = depth < 2 ? [] : entities.slice(n + 1).filter(({ offset, length }) => offset < end && offset + length > start);
+    parts.push({ type: 'entity', entity, text: text.slice(start, end), parts: partsOf(text, inner, start, end, depth - 1) });
+    at = end;
+  }
+  if (at < to) parts.push({ type: 'text', text: text.slice(at, to) });
+  return parts;
 }

@@ -7,7 +7,9 @@ export function combination({ key, code = '', altKey, ctrlKey, metaKey, shiftKey
   const isOther = (ctrlKey || metaKey) && key.length === 1 && (key > '\x7f' || (code === 'Slash' && key === '.'));
   const latin = isOther ? (/^Key[A-Z]$/.test(code) ? code[3] : code === 'Slash' ? '/' : key) : key;
   const name = latin.length === 1 ? latin.toLowerCase() : latin;
-  return `${ctrlKey || metaKey ? 'Ctrl+' : ''}${altKey ? 'Alt+' : ''}${shiftKey && key.length > 1 ? 'Shift+' : ''}${name}`;
+  // Of a sign Shift is a part.
+  const hasShift = shiftKey && (key.length > 1 || ((ctrlKey || metaKey) && /^[a-z]$/.test(name)));
+  return `${ctrlKey || metaKey ? 'Ctrl+' : ''}${altKey ? 'Alt+' : ''}${hasShift ? 'Shift+' : ''}${name}`;
 }
 
 /**

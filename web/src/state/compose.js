@@ -1,7 +1,10 @@
 import { effect, signal } from '../../vendor/signals.js';
-import { moveEntities } from '../lib/entities.js';
+import { addFound, inOrder, mentionsIn } from '../lib/entities.js';
+import { marksOf, parse } from '../lib/marks.js';
 import { client } from './client.js';
 import { clearDraft, draftOf, setDraft } from './drafts.js';
+import { knownPeople } from './people.js';
+import { may } from './rights.js';
 import { myId } from './session.js';
 import { timelineOf } from './timelines.js';
 import { stopTyping, typingSent } from './typing.js';
@@ -10,15 +13,41 @@ import { stopTyping, typingSent } from './typing.js';
 
 /** The most characters of a message: code points, as the server counts. */
 export const MOST = 4_096;
+/** The most entities of a message, and of them the most that mention somebody. */
+const MOST_ENTITIES = 100;
+const MOST_MENTIONS = 50;
 
-/** The message that is edited instead of a new one being written. @type {import('../../vendor/signals.js').Signal<{chatId: string, message: Message, text: string} | null>} */
+/**
+ * The message that is edited instead of a new one being written. `text` has marks; `before` is what it was.
+ * @type {import('../../vendor/signals.js').Signal<{chatId: string, message: Message, text: string, before: string} | null>}
+ */
 export const editing = signal(null);
 
 /** What wants the focus in the composer counts this up. */
 export const focusRequests = signal(0);
 
-/** @param {string} text */
-export const lengthOf = (text) => [...text].length;
+/** The characters that are sent of a text with marks. @param {string} written */
+export const lengthOf = (written) => [...parse(written.trim()).text].length;
+
+/**
+ * What is sent of a text with marks. In a formatted message the server looks for no mentions: they are given, as far as the people are known.
+ * @param {string} chatId
+ * @param {string} written
+ * @returns {{text: string, entities?: import('../lib/entities.js').Entity[]}}
+ */
+export function contentOf(chatId, written) {
+  const { text, entities } = parse(written.trim());
+  if (!entities.length) return { text };
+  const mentions = addFound(entities, mentionsIn(text, knownPeople(), may(chatId, 'mention_all'))).filter((one) => !entities.includes(one));
+  return { text, entities: inOrder([...mentions.slice(0, MOST_MENTIONS), ...entities].slice(0, MOST_ENTITIES)) };
+}
+
+/** The text of a message with marks. A mention by name is found again. @param {Message} message */
+function markedTextOf({ text, entities = [] }) {
+  const named = new Set(mentionsIn(text, knownPeople(), true).map((one) => placeOf(one)));
+  return marksOf(text, entities.filter((one) => !named.has(placeOf(one))));
+}
+const placeOf = (/** @type {import('../lib/entities.js').Entity} */ { type, offset, length, user_id }) => `${type} ${offset} ${length} ${user_id}`;
 
 /** @param {string} chatId */
 export const textOf = (chatId) => (editing.value?.chatId === chatId ? editing.value.text : (draftOf(chatId).value?.text ?? ''));
@@ -39,7 +68,8 @@ export function startReply(chatId, message) {
 
 /** @param {string} chatId @param {Message} message */
 export function startEdit(chatId, message) {
-  editing.value = { chatId, message, text: message.text };
+  const text = markedTextOf(message);
+  editing.value = { chatId, message, text, before: text };
   focusRequests.value++;
 }
 
@@ -84,21 +114,20 @@ export function resumeEdit(request_id) {
  * @param {{silent?: boolean}} [options]
  */
 export function submit(chatId, written, { silent } = {}) {
-  const text = written.trim();
-  if (!text || lengthOf(text) > MOST) return false;
+  const content = contentOf(chatId, written);
+  if (!content.text.trim() || [...content.text].length > MOST) return false;
   const edit = editing.peek();
   if (edit?.chatId === chatId) {
-    if (text !== edit.message.text) {
-      const entities = moveEntities(edit.message.entities ?? [], edit.message.text, text);
-      const { request_id } = client.edit(chatId, edit.message, { text, ...(entities.length && { entities }) });
-      sent.set(request_id, { ...edit, text });
+    if (written.trim() !== edit.before.trim()) {
+      const { request_id } = client.edit(chatId, edit.message, content);
+      sent.set(request_id, { ...edit, text: written.trim() });
     }
     editing.value = null;
     stopTyping(chatId);
     return true;
   }
   const reply_to = draftOf(chatId).peek()?.reply_to;
-  client.send(chatId, { text, ...(reply_to && { reply_to }), ...(silent && { silent }) });
+  client.send(chatId, { ...content, ...(reply_to && { reply_to }), ...(silent && { silent }) });
   clearDraft(chatId);
   typingSent();
   return true;

@@ -40,6 +40,9 @@ function setPresence(id, status, last_seen_at = null) {
   entry(presences, id).value = { status, last_seen_at };
 }
 
+/** Everybody whose name is known. */
+export const knownPeople = () => [...people.values()].flatMap((person) => person.peek() ?? []);
+
 /** The name of a user; empty until it is known. @param {string} id */
 export function nameOf(id) {
   if (id === myId()) return user.value?.username ?? '';

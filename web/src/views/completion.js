@@ -5,10 +5,11 @@ import { chatOf } from '../state/chats.js';
 import { client } from '../state/client.js';
 import { setText } from '../state/compose.js';
 import { learn } from '../state/people.js';
+import { may } from '../state/rights.js';
 import { myId } from '../state/session.js';
 import { Avatar } from '../ui/avatar.js';
 
-/** @typedef {{id: string, username: string}} Option */
+/** @typedef {{id: string, username: string, hint?: string}} Option */
 
 const MOST = 6;
 
@@ -39,7 +40,10 @@ export function createCompletion(chatId) {
     if (!answer) return close();
     const { members } = answer;
     learn(members);
+    /** @type {Option[]} */
     const options = members.filter(({ user_id }) => user_id !== myId()).slice(0, MOST).map(({ user_id, username }) => ({ id: user_id, username }));
+    // The last one, so that nobody takes it in passing.
+    if (may(chatId, 'mention_all') && 'all'.startsWith(q.toLowerCase())) options.push({ id: 'all', username: 'all', hint: t().notifyAll });
     shown.value = options.length ? { options, active: 0 } : null;
   }
 
@@ -62,7 +66,7 @@ export function createCompletion(chatId) {
     look(box) {
       field = box;
       const chat = chatOf(chatId);
-      const match = chat?.type === 'group' && /(?:^|\s)@([\w.-]*)$/.exec(box.value.slice(0, box.selectionStart));
+      const match = chat?.type === 'group' && /(?:^|[\s*_~|([])@([\p{L}\p{M}\p{N}_.-]*)$/u.exec(box.value.slice(0, box.selectionStart));
       if (!match) return close();
       from = box.selectionStart - match[1].length - 1;
       search(match[1]);
@@ -100,7 +104,8 @@ export function Completion({ completion }) {
           },
         },
         h(Avatar, { id: option.id, name: option.username, size: 'small' }),
-        span(null, option.username)
+        span(null, option.username),
+        option.hint && span({ class: 'hint' }, option.hint)
       )
     )
   );

@@ -1,6 +1,8 @@
-import { useEffect, useRef } from '../../vendor/hooks.js';
+import { useEffect, useRef, useState } from '../../vendor/hooks.js';
 import { button, div, footer, form, h, label, span, textarea } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
+import { combination } from '../lib/keys.js';
+import { KEYS } from '../lib/marks.js';
 import { preview } from '../lib/preview.js';
 import { hasMoved } from '../routes.js';
 import { MOST, editLast, editing, focusRequests, leaveMode, lengthOf, setText, submit, textOf } from '../state/compose.js';
@@ -8,7 +10,7 @@ import { draftOf, flushDraft } from '../state/drafts.js';
 import { stopTyping, tellTyping } from '../state/typing.js';
 import { IconButton } from '../ui/button.js';
 import { Icon } from '../ui/icons.js';
-import { showLater, withLater } from '../ui/later.js';
+import { Later, showLater, withLater } from '../ui/later.js';
 import { refused, toast } from '../ui/toast.js';
 import { Completion, createCompletion } from './completion.js';
 import { SlowMode, isHeld, useObstacle } from './obstacle.js';
@@ -16,6 +18,7 @@ import { senderName, useOriginal } from './quote.js';
 
 /** From here on the number of characters that are left is shown. */
 const NEARLY = MOST - 200;
+const loadFormatting = () => import('../later/formatting.js');
 /** Where there is no keyboard the focus would only open one on the screen. */
 const hasKeyboard = () => matchMedia('(hover: hover)').matches;
 
@@ -44,6 +47,15 @@ export function Composer({ chat }) {
     box?.setSelectionRange(box.value.length, box.value.length);
   }, [wanted]);
   useEffect(() => fit(field.current), [text]);
+  const [isSelected, setSelected] = useState(false);
+  useEffect(() => {
+    const look = () => {
+      const box = field.current;
+      if (box && document.activeElement === box) setSelected(box.selectionStart < box.selectionEnd);
+    };
+    document.addEventListener('selectionchange', look);
+    return () => document.removeEventListener('selectionchange', look);
+  }, []);
 
   const closed = useObstacle(chat);
   if (closed) return footer({ class: 'composer closed' }, closed);
@@ -53,7 +65,7 @@ export function Composer({ chat }) {
     // Not the text of the last render: the key may come before the next one.
     const { value } = /** @type {HTMLTextAreaElement} */ (field.current);
     if (isHeld(id) && !edit) return;
-    if (lengthOf(value.trim()) > MOST) toast(texts.tooLong(lengthOf(value.trim()) - MOST), { isError: true });
+    if (lengthOf(value) > MOST) toast(texts.tooLong(lengthOf(value) - MOST), { isError: true });
     try {
       submit(id, value, options);
     } catch (error) {
@@ -75,8 +87,12 @@ export function Composer({ chat }) {
   /** @param {KeyboardEvent} event */
   function onKeyDown(event) {
     if (event.isComposing || event.keyCode === 229) return;
+    const format = KEYS[combination(event)];
     if (completion.onKeyDown(event)) event.preventDefault();
-    else if (event.key === 'Enter' && !event.shiftKey && !event.altKey) {
+    else if (format) {
+      event.preventDefault();
+      withLater(loadFormatting, (later) => field.current && later.format(field.current, format));
+    } else if (event.key === 'Enter' && !event.shiftKey && !event.altKey) {
       event.preventDefault();
       send();
     } else if (event.key === 'Escape') {
@@ -85,7 +101,13 @@ export function Composer({ chat }) {
   }
 
   return footer(
-    { class: 'composer' },
+    {
+      class: 'composer',
+      onFocusOut({ currentTarget, relatedTarget }) {
+        if (!currentTarget.contains(/** @type {Node | null} */ (relatedTarget))) setSelected(false);
+      },
+    },
+    isSelected && h(Later, { load: loadFormatting, props: { field } }),
     h(SlowMode, { id }),
     h(Completion, { completion }),
     h(Mode, { chatId: id }),

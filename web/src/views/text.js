@@ -1,77 +1,23 @@
 import { useState } from '../../vendor/hooks.js';
 import { a, blockquote, button, code, h, pre, span } from '../lib/dom.js';
+import { addFound, linksIn, mentionsIn, partsOf } from '../lib/entities.js';
 import { t } from '../lib/i18n.js';
 import { usernameOf } from '../state/people.js';
 import { myId } from '../state/session.js';
 import { confirm } from '../ui/dialog.js';
 
-/** @typedef {NonNullable<import('../state/client.js').Message['entities']>[number]} Entity */
+/** @typedef {import('../lib/entities.js').Part} Part */
 
-const URL_PATTERN = /\bhttps?:\/\/[^\s<>"']*[^\s<>"'.,:;!?)\]}]/g;
-
-/**
- * A tree of what the text of a message consists of.
- * @typedef {{type: 'text', text: string} | {type: 'entity', entity: Entity, text: string, parts: Part[]}} Part
- */
-
-/** Links that nobody has marked. @param {string} text @returns {Entity[]} */
-export function linksIn(text) {
-  return [...text.matchAll(URL_PATTERN)].map(({ 0: url, index }) => ({ type: 'link', offset: index, length: url.length, url }));
-}
-
-/**
- * The mentions that the server has found: it tells who is mentioned, and not where.
- * @param {string} text
- * @param {string[]} names of those who are mentioned
- * @param {boolean} [isAll] whether all members are mentioned
- * @returns {Entity[]}
- */
-export function mentionsIn(text, names, isAll) {
-  return [...text.matchAll(/(?<![\w@])@([\w.-]+)/g)].flatMap(({ 1: written, index }) => {
-    const name = written.toLowerCase();
-    // A full stop or hyphen behind a name is not of the name.
-    const found = [name, name.replace(/(?<![.-])[.-]+$/, '')].find((one) => names.some((known) => known.toLowerCase() === one) || (isAll && one === 'all'));
-    return found ? [{ type: found === 'all' ? 'mention_all' : 'mention', offset: index, length: found.length + 1 }] : [];
-  });
-}
-
-/**
- * Returns the parts of a text between two places. Entities may overlap: the inner one is cut where the outer one ends. Only some are nested,
- * so that nobody can make a message that is more work than its text.
- * @param {string} text
- * @param {Entity[]} entities in the order of their offsets
- * @param {number} [from]
- * @param {number} [to]
- * @param {number} [depth]
- * @returns {Part[]}
- */
-export function partsOf(text, entities, from = 0, to = text.length, depth = 8) {
-  /** @type {Part[]} */
-  const parts = [];
-  let at = from;
-  for (let n = 0; n < entities.length; n++) {
-    const entity = entities[n];
-    const start = Math.max(entity.offset, at);
-    const end = Math.min(entity.offset + entity.length, to);
-    if (start >= end) continue;
-    if (start > at) parts.push({ type: 'text', text: text.slice(at, start) });
-    const inner = depth < 2 ? [] : entities.slice(n + 1).filter(({ offset, length }) => offset < end && offset + length > start);
-    parts.push({ type: 'entity', entity, text: text.slice(start, end), parts: partsOf(text, inner, start, end, depth - 1) });
-    at = end;
-  }
-  if (at < to) parts.push({ type: 'text', text: text.slice(at, to) });
-  return parts;
-}
-
-/** The text of a message with its formatting. @param {{message: import('../state/client.js').Message}} props */
+/** The text of a message with its formatting. Who is not mentioned, as a stranger, is only text. @param {{message: import('../state/client.js').Message}} props */
 export function Text({ message: { text, entities = [], mentions = [], mention_all } }) {
-  const marked = entities.filter(({ type }) => /^(link|code|pre|mention)/.test(type));
-  const names = mentions.map((id) => ({ id, name: usernameOf(id) }));
-  const mentioned = mentionsIn(text, names.map(({ name }) => name), mention_all).map((one) => ({ ...one, user_id: names.find(({ name }) => name && text.startsWith(name, one.offset + 1))?.id }));
-  const found = [...linksIn(text), ...(mentions.length || mention_all ? mentioned : [])].filter(({ offset, length }) => !marked.some((one) => one.offset < offset + length && offset < one.offset + one.length));
-  const all = found.length ? [...entities, ...found].sort((x, y) => x.offset - y.offset || y.length - x.length) : entities;
+  const given = entities.filter(({ type, user_id = '' }) => (type === 'mention' ? mentions.includes(user_id) : type !== 'mention_all' || mention_all));
+  const found = mentions.length || mention_all ? mentionsIn(text, mentions.map((id) => ({ id, username: usernameOf(id) })), mention_all) : [];
+  const all = addFound(given, [...linksIn(text), ...found]);
   return all.length ? partsOf(text, all).map(view) : text;
 }
+
+/** @type {{[type: string]: string}} */
+const ELEMENTS = { bold: 'strong', italic: 'em', strike: 's', underline: 'u' };
 
 /** @param {Part} part @param {number} key @returns {import('../lib/dom.js').Children} */
 function view(part, key) {
@@ -94,7 +40,7 @@ function view(part, key) {
     case 'mention_all':
       return span({ key, class: entity.type === 'mention_all' || entity.user_id === myId() ? 'mention me' : 'mention' }, inner);
     default:
-      return span({ key, class: `text-${entity.type}` }, inner);
+      return h(ELEMENTS[entity.type] ?? 'span', { key }, inner);
   }
 }
 
