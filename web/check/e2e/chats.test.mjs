@@ -445,6 +445,81 @@ describe('the web client', { concurrency: 3 }, () => {
     await Promise.all([alice.close(), bob.close()]);
   });
 
+  it('formats by keys, marks and buttons, and keeps it in an edit', async () => {
+    const { alice, bob } = await pair();
+    const { page, composer } = alice;
+    await bob.openChat(alice.name);
+    await alice.openChat(bob.name);
+    await composer.fill('make it bold');
+    await composer.press('Control+Shift+ArrowLeft');
+    await composer.press('Control+b');
+    await until('the marks are there', async () => (await composer.inputValue()) === 'make it **bold**');
+    await composer.press('Enter');
+    await bob.article('make it bold').getByRole('strong').filter({ hasText: /^bold$/ }).waitFor();
+
+    await alice.write('he ||dies|| in `x`, snake_case');
+    await bob.article('in x, snake_case').getByRole('code').filter({ hasText: /^x$/ }).waitFor();
+    const spoiler = bob.article('in x, snake_case').getByRole('button', { name: 'Show hidden text' });
+    await spoiler.waitFor();
+    await alice.state('snake_case', 'Read').waitFor();
+    await composer.press('ArrowUp');
+    assert.equal(await composer.inputValue(), 'he ||dies|| in `x`, snake_case');
+    await composer.press('End');
+    await composer.pressSequentially(', again');
+    await composer.press('Enter');
+    await bob.article('snake_case, again').getByRole('code').filter({ hasText: /^x$/ }).waitFor();
+    await spoiler.click();
+    await bob.article('snake_case, again').getByText('dies', { exact: true }).waitFor();
+    assert.equal(await spoiler.count(), 0);
+
+    await page.setViewportSize({ width: 320, height: 640 });
+    const toolbar = page.getByRole('toolbar', { name: 'Formatting' });
+    await composer.fill('by keyboard');
+    await composer.press('Control+a');
+    await toolbar.waitFor();
+    for (const colorScheme of ['dark', 'light']) {
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      await alice.checkAccess(`formatting, ${colorScheme}`);
+    }
+    assert.ok(await toolbar.evaluate((bar) => bar.getBoundingClientRect().right <= innerWidth && bar.scrollWidth <= bar.clientWidth), 'it fits');
+    await composer.press('Shift+Tab');
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('Enter');
+    assert.equal(await composer.inputValue(), '__by keyboard__');
+    await until('the composer has the focus', () => composer.evaluate((box) => box === document.activeElement));
+    await toolbar.getByRole('button', { name: 'Strikethrough' }).click();
+    assert.equal(await composer.inputValue(), '__~~by keyboard~~__');
+    await composer.press('Enter');
+    assert.equal(await bob.article('by keyboard').getByRole('emphasis').innerHTML(), '<s>by keyboard</s>');
+    await toolbar.waitFor({ state: 'detached' });
+    await Promise.all([alice.close(), bob.close()]);
+  });
+
+  it('mentions all where the role allows it, also in a formatted message', async () => {
+    const { alice, bob } = await pair();
+    await alice.api.call('POST', '/chats', { type: 'group', title: 'Team', member_ids: [bob.id] });
+    await alice.openChat('Team');
+    await alice.page.keyboard.type('**Now** @al');
+    await alice.page.getByRole('option', { name: 'all notify everybody' }).waitFor();
+    await alice.page.keyboard.press('Enter');
+    assert.equal(await alice.composer.inputValue(), '**Now** @all ');
+    await alice.page.keyboard.press('Enter');
+    await bob.page.getByRole('link', { name: /^Team.*1.mention/ }).click();
+    await bob.article('Now @all').getByRole('strong').waitFor();
+
+    // An admin, and not a member.
+    const answer = bob.page.waitForResponse(/members\?.*q=al/);
+    await bob.page.keyboard.type('@al');
+    await answer;
+    await bob.composer.press('Escape');
+    assert.equal(await bob.page.getByRole('option').count(), 0);
+    await bob.composer.fill(`__@${alice.name}__`);
+    await bob.composer.press('Enter');
+    await bob.state(alice.name, 'Sent').waitFor();
+    await until('she is mentioned', async () => (await alice.api.call('GET', '/mentions')).mentions?.length === 1);
+    await Promise.all([alice.close(), bob.close()]);
+  });
+
   it('shows what was not stored, and lets it be sent again or deleted', async () => {
     const { alice, bob, chat } = await pair();
     await alice.openChat(bob.name);

@@ -70,3 +70,9 @@ export function partsOf(text, entities, from = 0, to = text.length, depth = 8) {
   if (at < to) parts.push({ type: 'text', text: text.slice(at, to) });
   return parts;
 }
+
+/** The text of a message where it is shown in short, without what is hidden. @param {{text: string, entities?: Entity[]}} message */
+export function preview({ text, entities = [] }) {
+  for (const { type, offset, length } of entities) if (type === 'spoiler') text = text.slice(0, offset) + '▒'.repeat(length) + text.slice(offset + length);
+  return text;
+}

@@ -1,7 +1,7 @@
 import { effect, signal } from '../../vendor/signals.js';
 import { t } from '../lib/i18n.js';
 import { load, save } from '../lib/storage.js';
-import { preview } from '../lib/preview.js';
+import { preview } from '../lib/entities.js';
 import { isMuted, titleOf, unreadTotal } from './chats.js';
 import { client } from './client.js';
 import { nameOf } from './people.js';

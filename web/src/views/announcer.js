@@ -1,7 +1,7 @@
 import { useEffect, useState } from '../../vendor/hooks.js';
 import { div } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
-import { preview } from '../lib/preview.js';
+import { preview } from '../lib/entities.js';
 import { client } from '../state/client.js';
 import { nameOf } from '../state/people.js';
 import { myId } from '../state/session.js';

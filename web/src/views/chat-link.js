@@ -1,6 +1,6 @@
 import { a, button, div, h, li, memo, span, time } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
-import { preview } from '../lib/preview.js';
+import { preview } from '../lib/entities.js';
 import { menuOf } from '../lib/press.js';
 import { parse, short } from '../lib/time.js';
 import { isMuted, showsSender, titleOf } from '../state/chats.js';

@@ -3,7 +3,7 @@ import { button, div, footer, form, h, label, span, textarea } from '../lib/dom.
 import { t } from '../lib/i18n.js';
 import { combination } from '../lib/keys.js';
 import { KEYS } from '../lib/marks.js';
-import { preview } from '../lib/preview.js';
+import { preview } from '../lib/entities.js';
 import { hasMoved } from '../routes.js';
 import { MOST, editLast, editing, focusRequests, leaveMode, lengthOf, setText, submit, textOf } from '../state/compose.js';
 import { draftOf, flushDraft } from '../state/drafts.js';

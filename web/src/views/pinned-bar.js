@@ -1,7 +1,7 @@
 import { useEffect, useState } from '../../vendor/hooks.js';
 import { button, div, h, span } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
-import { preview } from '../lib/preview.js';
+import { preview } from '../lib/entities.js';
 import { navigate } from '../routes.js';
 import { loadPins, pinsOf } from '../state/pins.js';
 import { Icon } from '../ui/icons.js';

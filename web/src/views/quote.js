@@ -2,7 +2,7 @@ import { useEffect, useState } from '../../vendor/hooks.js';
 import { signal } from '../../vendor/signals.js';
 import { button, span } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
-import { preview } from '../lib/preview.js';
+import { preview } from '../lib/entities.js';
 import { navigate } from '../routes.js';
 import { client } from '../state/client.js';
 import { nameOf } from '../state/people.js';
