@@ -22,14 +22,16 @@ const groups = Object.entries(GROUPS).map(([name, group]) => ({
 const emojis = groups.flatMap((group) => group.emojis);
 
 let last = 0;
-/** How far a code point is from the one before it; nothing where it is the next one. */
-function step(codePoint) {
+/** A code point: one character if it is near the one before it, two in the planes of pictures, else five. */
+function short(codePoint) {
   const distance = codePoint - last;
   last = codePoint;
-  return distance === 1 ? '' : distance.toString(36);
+  const place = codePoint - 0x1f300;
+  if (distance >= -26 && distance <= 25) return String.fromCharCode(66 + distance);
+  return place >= 0 && place < 26 * 80 ? String.fromCharCode(97 + place / 80, 40 + (place % 80)) : `~${codePoint.toString(36).padStart(4, '0')}`;
 }
-/** The steps of an emoji. Those of a sequence are joined by `_`; what selects a picture follows from the code points. */
-const steps = ({ emoji }) => emoji.replaceAll('\uFE0F', '').split('\u200D').map((part) => step(part.codePointAt(0))).join('_');
+/** The code points of an emoji. Those of a sequence are joined by `!`; what selects a picture follows from the code points. */
+const points = ({ emoji }) => emoji.replaceAll('\uFE0F', '').split('\u200D').map((part) => short(part.codePointAt(0))).join('!');
 
 const clean = (label) => label.toLowerCase().replace(/[,|]/g, '');
 /** Cyrillic letters as the ASCII characters from `@` on: `gzip` then needs four fifths of the bytes. */
@@ -37,11 +39,11 @@ const inAscii = (text) => text.replace(/[а-я]/g, (letter) => String.fromCharCo
 
 const LETTERS = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZ'];
 const flags = english.filter(({ hexcode }) => /^1F1..-1F1..$/.test(hexcode)).map(({ hexcode }) => hexcode.split('-').map((code) => String.fromCharCode(parseInt(code, 16) - 0x1f1a5)).join('')).sort();
-const NOTE = '// Written by check/emoji.mjs from emojibase-data (MIT). search.js reads it.\n\n';
+const NOTE = '// Written by check/emoji.mjs from emojibase-data (MIT).\n\n';
 /** A module for each alphabet: `gzip` would mix their frequencies. */
 const modules = {
-  'pictures.js': `${NOTE}/** A group a line: the distances between code points, in base 36. */
-export const PICTURES = \`${groups.map((group) => [group.name, ...group.emojis.map(steps)].join(' ')).join('\n')}\`;
+  'pictures.js': `${NOTE}/** Groups, and their emoji. */
+export const PICTURES = ${JSON.stringify(Object.fromEntries(groups.map((group) => [group.name, group.emojis.map(points).join('')])), null, 2)};
 
 /** The second letters of regions with a flag, by the first one. The browser knows their names. */
 export const FLAGS = '${LETTERS.map((letter) => flags.filter(([first]) => first === letter).map(([, second]) => second).join('')).join(' ')}';

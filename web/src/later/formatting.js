@@ -4,8 +4,8 @@ import { t } from '../lib/i18n.js';
 import { KEYS, MARKS } from '../lib/marks.js';
 import { Icon } from '../ui/icons.js';
 
-/** What a button shows; its name is a text. */
-const SIGNS = /** @type {{[type: string]: import('../lib/dom.js').Children}} */ ({ bold: 'B', italic: 'I', strike: 'S', code: '</>', pre: '{ }', spoiler: '▒▒', link: h(Icon, { name: 'link' }) });
+/** What the buttons show. @type {{[type: string]: any}} */
+const SIGNS = { bold: 'B', italic: 'I', strike: 'S', code: '</>', pre: '{ }', spoiler: '▒▒', link: h(Icon, { name: 'link' }) };
 const URL_START = 'https://';
 
 /** How a format is written around a text: with its mark, or where that cannot be. @param {string} type */
@@ -14,8 +14,7 @@ function waysOf(type) {
   const first = type === 'link' ? ['[', `](${URL_START})`] : type === 'pre' ? [`${mark}\n`, `\n${mark}`] : [mark, mark];
   return [first, ['[', `](:${type})`]].map(([before, after]) => ({ type, before, after }));
 }
-const TYPES = Object.keys(SIGNS);
-const WAYS = TYPES.flatMap(waysOf);
+const WAYS = Object.keys(SIGNS).flatMap(waysOf);
 
 /**
  * Puts a format around what is selected, or takes it away. White space at its ends stays outside.
@@ -61,18 +60,17 @@ export function format(box, type) {
 /** The formats for what is selected in the composer. @param {{field: {current: HTMLTextAreaElement | null}}} props */
 export function View({ field }) {
   const texts = t();
-  const names = /** @type {{[type: string]: string}} */ (texts.formats);
   const onKeyDown = (/** @type {KeyboardEvent & {currentTarget: HTMLElement}} */ event) => {
     if (event.key === 'Escape') field.current?.focus({ preventScroll: true });
     else moveFocus(event, event.currentTarget, 'button');
   };
   return div(
     { class: 'formatting', role: 'toolbar', 'aria-label': texts.formatting, onKeyDown },
-    TYPES.map((type, n) => {
+    Object.entries(texts.formats).map(([type, name], n) => {
       const keys = Object.keys(KEYS).find((one) => KEYS[one] === type);
       return button(
         {
-          ...{ key: type, type: 'button', class: `icon-button format-${type}`, tabIndex: n ? -1 : 0, 'aria-label': names[type], title: keys ? `${names[type]} (${keys})` : names[type] },
+          ...{ key: type, type: 'button', class: `icon-button format-${type}`, tabIndex: n ? -1 : 0, 'aria-label': name, title: keys ? `${name} (${keys})` : name },
           // The field keeps the focus.
           onPointerDown: (event) => event.preventDefault(),
           onClick: () => format(/** @type {HTMLTextAreaElement} */ (field.current), type),

@@ -1,4 +1,4 @@
-// Written by check/emoji.mjs from emojibase-data (MIT). search.js reads it.
+// Written by check/emoji.mjs from emojibase-data (MIT).
 
 export const ENGLISH = `grinning face
 grinning face with big eyes

@@ -1,4 +1,4 @@
-// Written by check/emoji.mjs from emojibase-data (MIT). search.js reads it.
+// Written by check/emoji.mjs from emojibase-data (MIT).
 
 /** The letters from а to я are the characters from @ to _. */
 export const RUSSIAN = String.raw`XHPNJN SK[A@ERQ_

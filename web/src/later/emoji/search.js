@@ -11,12 +11,17 @@ import { RUSSIAN } from './russian.js';
 const MOST = 64;
 
 let last = 0;
-const characterAfter = (/** @type {string} */ step) => String.fromCodePoint((last += parseInt(step || '1', 36)));
-/** An emoji from the steps of `pictures.js`. What is a text without it gets the selector of a picture. */
-const emojiOf = (/** @type {string} */ steps) => steps.split('_').map(characterAfter).join('\u200D').replace(/(?!\p{Emoji_Presentation})\p{Emoji}/gu, '$&\uFE0F');
+const codeOf = (/** @type {string} */ character) => character.charCodeAt(0);
+/** A code point: five characters, two, or one that says how far it is from the one before it. @param {string[]} point */
+function characterOf(...[near, far, page, place]) {
+  last = far ? parseInt(far, 36) : page ? 0x1f300 + (codeOf(page) - 97) * 80 + codeOf(place) - 40 : last + codeOf(near) - 66;
+  return `${String.fromCodePoint(last)} `;
+}
+/** What is a text without it gets the selector of a picture. @param {string} points */
+const emojisOf = (points) => points.replace(/~(.{4})|([a-z])(.)|[(-[]/g, characterOf).replaceAll(' !', '\u200D').replace(/(?!\p{Emoji_Presentation})\p{Emoji}/gu, '$&\uFE0F').trim().split(' ');
 const flagOf = (/** @type {string} */ code) => String.fromCodePoint(...[...code].map((letter) => 0x1f1a5 + letter.charCodeAt(0)));
 
-const GROUPS = PICTURES.split('\n').map((line) => line.split(' ')).map(([name, ...all]) => ({ name, emojis: all.map(emojiOf) }));
+const GROUPS = Object.entries(PICTURES).map(([name, all]) => ({ name, emojis: emojisOf(all) }));
 const CODES = FLAGS.split(' ').flatMap((seconds, n) => [...seconds].map((second) => String.fromCharCode(65 + n) + second));
 const NAMES = { en: ENGLISH.split('\n'), ru: RUSSIAN.replace(/[@-_]/g, (letter) => String.fromCharCode(letter.charCodeAt(0) + 0x3f0)).split('\n') };
 
