@@ -25,7 +25,7 @@ const TOKEN = [
 const WORD = /[\p{L}\p{N}]/u;
 
 /**
- * Calls `onText` with what is text in any case, and `onToken` with what may be a mark. That one returns how much of it is done, if not all.
+ * Tells what is text in any case, and what may be a mark: then `onToken` returns how much of it is done, if not all.
  * @param {string} source
  * @param {boolean} hasLinks whether brackets mean something
  * @param {(text: string) => void} onText

@@ -46,13 +46,16 @@ export function Composer({ chat }) {
     box?.focus({ preventScroll: true });
     box?.setSelectionRange(box.value.length, box.value.length);
   }, [wanted]);
-  useEffect(() => fit(field.current), [text]);
   const [isSelected, setSelected] = useState(false);
+  const look = () => {
+    const box = field.current;
+    if (box && document.activeElement === box) setSelected(box.selectionStart < box.selectionEnd);
+  };
   useEffect(() => {
-    const look = () => {
-      const box = field.current;
-      if (box && document.activeElement === box) setSelected(box.selectionStart < box.selectionEnd);
-    };
+    fit(field.current);
+    look();
+  }, [text]);
+  useEffect(() => {
     document.addEventListener('selectionchange', look);
     return () => document.removeEventListener('selectionchange', look);
   }, []);
