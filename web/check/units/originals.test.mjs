@@ -14,7 +14,8 @@ const fake = `data:text/javascript,${encodeURIComponent("import { signal } from 
 const hooks = `export const resolve = (name, context, next) => next(name.endsWith('/client.js') ? ${JSON.stringify(fake)} : name, context);`;
 register(`data:text/javascript,${encodeURIComponent(hooks)}`);
 const { loadPins, pinsOf, startPins } = await import('../../src/state/pins.js');
-const { editing, resumeEdit, startEdit, submit, textOf } = await import('../../src/state/compose.js');
+const { MOST, contentOf, editing, lengthOf, resumeEdit, startEdit, submit, textOf } = await import('../../src/state/compose.js');
+const { learn } = await import('../../src/state/people.js');
 const { fetchOriginal } = await import('../../src/views/quote.js');
 
 const START = Date.parse('2026-01-02T04:00:00Z');
@@ -102,5 +103,52 @@ describe('edits', () => {
     };
     assert.throws(() => submit('c', 'after'), { code: 'payload_too_large' });
     assert.equal(editing.value.message.id, 'm1');
+  });
+});
+
+describe('what is sent', () => {
+  const BOB = '7c9e6679-7425-40de-944b-e07fc1f90ae7';
+  learn([{ id: BOB, username: 'Bob' }]);
+  it('has entities only where there is formatting: else the server finds the mentions', () => {
+    assert.deepEqual(contentOf('c', ' hi @bob '), { text: 'hi @bob' });
+    assert.deepEqual(contentOf('c', '**hi** @bob, `@bob` @eve').entities, [
+      { type: 'bold', offset: 0, length: 2 },
+      { type: 'mention', offset: 3, length: 4, user_id: BOB },
+      { type: 'code', offset: 9, length: 4 },
+    ]);
+  });
+
+  it('has at most as many entities and mentions as the server takes', () => {
+    const { text, entities } = contentOf('c', `${'**a** '.repeat(150)}${'@bob '.repeat(80)}`);
+    assert.equal(text, `${'a '.repeat(150)}${'@bob '.repeat(80)}`.trim());
+    assert.deepEqual([entities.length, entities.filter(({ type }) => type === 'mention').length], [100, 50]);
+    assert.deepEqual(entities, entities.toSorted((x, y) => x.offset - y.offset));
+  });
+
+  it('is measured without its marks, by characters', () => {
+    const sent = [];
+    Object.assign(globalThis.fakeClient, { send: (_chat, content) => sent.push(content), chats: new Map(), typing() {} });
+    const longest = `**${'🙂'.repeat(MOST)}**`;
+    assert.equal(lengthOf(` ${longest} `), MOST);
+    assert.equal(submit('d', longest), true);
+    assert.equal(submit('d', `${longest}!`), false);
+    assert.equal(submit('d', '[ ](:bold)'), false);
+    assert.deepEqual(sent.map(({ text }) => text.length), [2 * MOST]);
+  });
+
+  it('of an edit keeps what was not changed', () => {
+    const edits = [];
+    globalThis.fakeClient.edit = (_chat, _message, content) => edits.push(content) && { request_id: 'r2' };
+    const entities = [{ type: 'quote', offset: 0, length: 5 }, { type: 'bold', offset: 0, length: 1 }, { type: 'mention', offset: 6, length: 4, user_id: BOB }, { type: 'link', offset: 11, length: 3, url: 'https://x.org/_a_' }];
+    startEdit('c', message(5, { text: 'quote @Bob too snake_case', entities }));
+    assert.equal(textOf('c'), '[[q](:bold)uote](:quote) @Bob [too](https://x.org/_a_) snake_case');
+    submit('c', textOf('c'));
+    assert.deepEqual(edits, [], 'nothing has changed');
+    startEdit('c', message(5, { text: 'quote @Bob too snake_case', entities }));
+    submit('c', `${textOf('c')}!`);
+    assert.deepEqual(edits, [{ text: 'quote @Bob too snake_case!', entities }]);
+    startEdit('c', message(6, { text: '2 ** 3 **4** `5`' }));
+    submit('c', `${textOf('c')}!`);
+    assert.deepEqual(edits[1], { text: '2 ** 3 **4** `5`!' });
   });
 });

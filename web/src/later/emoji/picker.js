@@ -2,7 +2,7 @@ import { useEffect, useLayoutEffect, useMemo, useRef, useState } from '../../../
 import { button, div, h, input, label, p } from '../../lib/dom.js';
 import { moveInGrid } from '../../lib/focus.js';
 import { language, t } from '../../lib/i18n.js';
-import { recentEmojis, rememberEmoji } from '../../state/recent.js';
+import { recentEmojis, rememberEmoji } from '../../state/settings.js';
 import { Dialog } from '../../ui/dialog.js';
 import { Tabs } from '../../ui/tabs.js';
 import { findEmojis, groupsIn } from './search.js';
