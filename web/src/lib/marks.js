@@ -3,11 +3,7 @@ import { inOrder, partsOf } from './entities.js';
 // In the composer formatting is written with marks: **bold** __italic__ ~~strike~~ ||spoiler|| `code` ```block``` [link](https://…). What has
 // no mark, or can have none where it is, is written like a link: un[believ](:bold)able. A backslash before a mark makes it text.
 
-/**
- * @typedef {import('./entities.js').Entity} Entity
- * @typedef {import('./entities.js').Part} Part
- * @typedef {{slashes: string, mark: string, from: number, to: number, [group: string]: any}} Token
- */
+/** @typedef {import('./entities.js').Entity} Entity */
 
 /** @type {{[type: string]: string}} */
 export const MARKS = { bold: '**', italic: '__', strike: '~~', spoiler: '||', code: '`', pre: '```' };
@@ -29,7 +25,7 @@ const WORD = /[\p{L}\p{N}]/u;
  * @param {string} source
  * @param {boolean} hasLinks whether brackets mean something
  * @param {(text: string) => void} onText
- * @param {(token: Token) => number | void} onToken
+ * @param {(token: any) => number | void} onToken
  */
 function read(source, hasLinks, onText, onToken) {
   const token = new RegExp(TOKEN, 'gu');
@@ -119,7 +115,7 @@ function escape(literal, isLast, hasLinks) {
 }
 
 /**
- * @param {Part[]} parts
+ * @param {import('./entities.js').Part[]} parts
  * @param {boolean} isShort whether with marks where there are some, and not like links
  * @param {(literal: string, isLast: boolean) => string} literal
  * @param {boolean} [isInner]
@@ -139,7 +135,7 @@ function write(parts, isShort, literal, isInner) {
   }).join('');
 }
 
-/** What is shown, to be compared. @param {Part[]} parts @returns {any[]} */
+/** What is shown, to be compared. @param {import('./entities.js').Part[]} parts @returns {any[]} */
 const shape = (parts) => parts.map((part) => (part.type === 'text' ? part.text : [part.entity.type, part.entity.url, part.entity.user_id, part.entity.language, shape(part.parts)]));
 
 /**
