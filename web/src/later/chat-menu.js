@@ -1,7 +1,10 @@
+import { useState } from '../../vendor/hooks.js';
+import { button, div, fieldset, form, h, input, label, legend, span } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
-import { isMuted, titleOf } from '../state/chats.js';
-import { clearHistory, isUnread, setArchived, setLevel, setMuted, setPinned, setUnread } from '../state/own.js';
-import { confirm } from '../ui/dialog.js';
+import { chats, isMuted, titleOf } from '../state/chats.js';
+import { foldersOf } from '../state/folders.js';
+import { clearHistory, isUnread, setArchived, setFolder, setLevel, setMuted, setPinned, setUnread } from '../state/own.js';
+import { Dialog, confirm, showDialog } from '../ui/dialog.js';
 import { showLater } from '../ui/later.js';
 import { openMenu } from '../ui/menu.js';
 import { refused } from '../ui/toast.js';
@@ -42,7 +45,7 @@ export function openChatMenu(from, chat, { point, isHeader } = {}) {
     { name: pinned ? texts.unpin : texts.pin, icon: 'pin', run: () => doing(setPinned(id, !pinned)) },
     muted ? { name: texts.unmute, icon: 'unmute', run: () => doing(setMuted(id, null)) } : { name: texts.mute, icon: 'mute', run: () => openMute(from, id, point) },
     { name: texts.notifyAbout, icon: 'bell', run: () => openLevels(from, chat, point) },
-    { name: texts.folder, icon: 'folder', run: () => showLater(() => import('./folder.js'), { chat }) },
+    { name: texts.folder, icon: 'folder', run: () => showDialog((close) => h(FolderDialog, { chat, close })) },
     { name: archived ? texts.unarchive : texts.archive, icon: 'archive', run: () => (isHeader || focusNext(from), doing(setArchived(id, !archived))) },
     chat.last_seq >= chat.first_seq && { name: texts.clearHistory, icon: 'broom', isDanger: true, run: () => askToClear(chat) },
   ];
@@ -69,4 +72,42 @@ function openLevels(from, { id, level }, point) {
 function askToClear(chat) {
   const texts = t();
   confirm({ title: texts.clearQuestion(titleOf(chat)), text: texts.clearExplanation, action: texts.clearHistory, onConfirm: () => doing(clearHistory(chat)) });
+}
+
+/** The longest name of a folder. */
+const MOST = 64;
+/** What no folder is called: a name has at least one character that is no space. */
+const NEW = ' ';
+
+/** Puts a chat into a folder. @param {{chat: import('../state/client.js').ChatItem, close: () => void}} props */
+function FolderDialog({ chat, close }) {
+  const texts = t();
+  const names = foldersOf(chats.value).map(({ name }) => name);
+  const [choice, setChoice] = useState(chat.folder ?? (names.length ? '' : NEW));
+
+  /** @param {SubmitEvent} event */
+  async function submit(event) {
+    event.preventDefault();
+    const typed = String(new FormData(/** @type {HTMLFormElement} */ (event.currentTarget)).get('new') ?? '');
+    try {
+      await setFolder(chat.id, choice === NEW ? typed : choice);
+      close();
+    } catch (error) {
+      refused(error);
+    }
+  }
+  /** @param {string} value @param {string} name */
+  const option = (value, name) =>
+    label({ key: value, class: 'choice' }, input({ type: 'radio', name: 'folder', value, checked: choice === value, onChange: () => setChoice(value) }), span({ dir: 'auto' }, name));
+
+  return h(
+    Dialog,
+    { title: texts.folder, close, class: 'narrow' },
+    form(
+      { class: 'stack', onSubmit: submit },
+      fieldset({ class: 'choices column' }, legend({ class: 'hidden' }, texts.folder), option('', texts.noFolder), names.map((name) => option(name, name)), option(NEW, texts.newFolder)),
+      choice === NEW && div({ class: 'field' }, label({ for: 'folder-name' }, texts.folderName), input({ id: 'folder-name', name: 'new', class: 'input', maxLength: MOST, required: true, autofocus: true, autocomplete: 'off', dir: 'auto', pattern: '.*\\S.*' })),
+      button({ type: 'submit', class: 'button primary wide' }, texts.save)
+    )
+  );
 }

@@ -6,7 +6,8 @@ import { client } from '../state/client.js';
 import { contentOf } from '../state/compose.js';
 import { clearDraft, draftOf } from '../state/drafts.js';
 import { IconButton } from '../ui/button.js';
-import { Dialog } from '../ui/dialog.js';
+import { Dialog, showDialog } from '../ui/dialog.js';
+import { openMenu } from '../ui/menu.js';
 import { refused, toast } from '../ui/toast.js';
 
 /** @typedef {{id: string, text: string, send_at: string}} Waiting */
@@ -132,4 +133,22 @@ function ScheduledList({ chatId, isAlone }) {
       )
     )
   );
+}
+
+/**
+ * Opens the menu with the other ways to send what is written.
+ * @param {HTMLElement} from
+ * @param {string} chatId
+ * @param {() => void} sendSilently
+ */
+export function openSendMenu(from, chatId, sendSilently) {
+  const texts = t();
+  openMenu({
+    from,
+    label: texts.sendOptions,
+    items: [
+      { name: texts.sendSilently, icon: 'silent', run: sendSilently },
+      { name: texts.scheduleMessage, icon: 'calendar', run: () => showDialog((close) => h(View, { chatId, close })) },
+    ],
+  });
 }

@@ -10,7 +10,7 @@ import { chooseLanguage, chooseTheme, theme } from '../state/settings.js';
 import { IconButton } from '../ui/button.js';
 import { Icon } from '../ui/icons.js';
 import { showLater } from '../ui/later.js';
-import { Account, Devices } from './settings/account.js';
+import { Account, Devices } from './account.js';
 
 /**
  * @typedef {import('../state/settings.js').Theme} Theme

@@ -1,15 +1,16 @@
-import { useEffect, useState } from '../../../vendor/hooks.js';
-import { button, div, h, h2, li, p, section, span, time, ul } from '../../lib/dom.js';
-import { language, t } from '../../lib/i18n.js';
-import { formatDate } from '../../lib/intl.js';
-import { parse, short } from '../../lib/time.js';
-import { client, status } from '../../state/client.js';
-import { signOut, signOutEverywhere, user } from '../../state/session.js';
-import { Avatar } from '../../ui/avatar.js';
-import { confirm } from '../../ui/dialog.js';
-import { Icon } from '../../ui/icons.js';
-import { showLater } from '../../ui/later.js';
-import { refused, toast } from '../../ui/toast.js';
+import { useEffect, useRef, useState } from '../../vendor/hooks.js';
+import { button, div, form, h, h2, input, li, p, section, span, time, ul } from '../lib/dom.js';
+import { language, t } from '../lib/i18n.js';
+import { formatDate } from '../lib/intl.js';
+import { parse, short } from '../lib/time.js';
+import { client, status } from '../state/client.js';
+import { explain } from '../state/explain.js';
+import { signOut, signOutEverywhere, user } from '../state/session.js';
+import { Avatar } from '../ui/avatar.js';
+import { Dialog, confirm, showDialog } from '../ui/dialog.js';
+import { Icon } from '../ui/icons.js';
+import { refused, toast } from '../ui/toast.js';
+import { TextField } from './fields.js';
 
 /** Asks before everything that is stored here is deleted. @param {{title: string, text: string, action: string}} texts @param {() => Promise<void>} work */
 function askToSignOut(texts, work) {
@@ -35,7 +36,7 @@ export function Account() {
     ),
     div(
       { class: 'row-buttons' },
-      button({ type: 'button', class: 'button', 'aria-haspopup': 'dialog', onClick: () => showLater(() => import('./password.js'), {}) }, texts.changePassword),
+      button({ type: 'button', class: 'button', 'aria-haspopup': 'dialog', onClick: () => showDialog((close) => h(PasswordDialog, { close })) }, texts.changePassword),
       button({ type: 'button', class: 'button danger', onClick: () => askToSignOut({ title: texts.signOutQuestion, text: texts.signOutExplanation, action: texts.signOut }, signOut) }, texts.signOut)
     )
   );
@@ -116,5 +117,69 @@ export function Devices() {
         { class: 'row-buttons' },
         button({ type: 'button', class: 'button danger', onClick: () => askToSignOut({ title: texts.everywhereQuestion, text: texts.everywhereExplanation, action: texts.signOutEverywhere }, signOutEverywhere) }, texts.signOutEverywhere)
       )
+  );
+}
+
+/** @typedef {'old' | 'new'} Field */
+
+/** What is wrong, for people. @param {any} error @returns {{field?: Field, text: string}} */
+function problemOf(error) {
+  const texts = t();
+  const [first] = error.problem?.errors ?? [];
+  if (error.code !== 'validation_failed' || !first) return { text: explain(error) };
+  if (first.field === 'old') return { field: 'old', text: texts.passwordWrong };
+  return { field: 'new', text: first.code === 'common' ? texts.passwordCommon : texts.errorPassword };
+}
+
+/** Changes the password. @param {{close: () => void}} props */
+function PasswordDialog({ close }) {
+  const texts = t();
+  const [problem, setProblem] = useState(/** @type {{field?: Field, text: string} | null} */ (null));
+  const [values, setValues] = useState({ old: '', new: '' });
+  const [isBusy, setBusy] = useState(false);
+  const box = useRef(/** @type {HTMLFormElement | null} */ (null));
+
+  /** @param {{field?: Field, text: string}} next */
+  function complain(next) {
+    setProblem(next);
+    if (next.field) /** @type {HTMLElement | null} */ (box.current?.querySelector(`#password-${next.field}`))?.focus();
+  }
+
+  /** @param {SubmitEvent} event */
+  async function submit(event) {
+    event.preventDefault();
+    const { old, new: fresh } = values;
+    if (!old) return complain({ field: 'old', text: texts.errorRequired });
+    if (fresh.length < 6) return complain({ field: 'new', text: texts.errorPassword });
+    if (isBusy) return;
+    setBusy(true);
+    try {
+      await client.rest.put('/auth/password', values);
+      close();
+      toast(texts.passwordChanged);
+    } catch (error) {
+      complain(problemOf(error));
+    } finally {
+      setBusy(false);
+    }
+  }
+
+  /** @param {Field} name @param {string} text @param {string} autocomplete @param {string} [hint] */
+  const field = (name, text, autocomplete, hint) =>
+    h(TextField, { id: `password-${name}`, name: text, hint, problem: problem?.field === name ? problem.text : '', value: values[name], onInput: (value) => setValues({ ...values, [name]: value }), type: 'password', autocomplete, autofocus: name === 'old' });
+
+  return h(
+    Dialog,
+    { title: texts.changePassword, close, class: 'narrow' },
+    form(
+      { class: 'stack', ref: box, onSubmit: submit, noValidate: true },
+      p({ class: 'hint' }, texts.passwordEndsOthers),
+      problem && !problem.field && p({ class: 'problem', role: 'alert' }, problem.text),
+      // Password managers want to know whose it is.
+      input({ class: 'hidden', type: 'text', autocomplete: 'username', value: user.value?.username, readOnly: true, tabIndex: -1, 'aria-hidden': true }),
+      field('old', texts.passwordNow, 'current-password'),
+      field('new', texts.passwordNew, 'new-password', texts.passwordHint),
+      button({ type: 'submit', class: 'button primary wide', 'aria-disabled': isBusy ? 'true' : undefined }, texts.changePassword)
+    )
   );
 }
