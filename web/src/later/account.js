@@ -142,7 +142,7 @@ function PasswordDialog({ close }) {
   /** @param {{field?: Field, text: string}} next */
   function complain(next) {
     setProblem(next);
-    if (next.field) /** @type {HTMLElement | null} */ (box.current?.querySelector(`#password-${next.field}`))?.focus();
+    if (next.field) /** @type {HTMLElement | null} */ (box.current?.querySelector(`#${next.field}`))?.focus();
   }
 
   /** @param {SubmitEvent} event */
@@ -166,7 +166,7 @@ function PasswordDialog({ close }) {
 
   /** @param {Field} name @param {string} text @param {string} autocomplete @param {string} [hint] */
   const field = (name, text, autocomplete, hint) =>
-    h(TextField, { id: `password-${name}`, name: text, hint, problem: problem?.field === name ? problem.text : '', value: values[name], onInput: (value) => setValues({ ...values, [name]: value }), type: 'password', autocomplete, autofocus: name === 'old' });
+    h(TextField, { id: name, name: text, hint, problem: problem?.field === name ? problem.text : '', value: values[name], onInput: (value) => setValues({ ...values, [name]: value }), type: 'password', autocomplete, autofocus: name === 'old' });
 
   return h(
     Dialog,
