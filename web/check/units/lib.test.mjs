@@ -97,6 +97,8 @@ describe('addresses and keys', () => {
     const key = (name, more = {}) => combination({ key: name, altKey: false, ctrlKey: false, metaKey: false, shiftKey: false, ...more });
     assert.equal(key('K', { metaKey: true }), 'Ctrl+k');
     assert.equal(key('ArrowUp', { altKey: true }), 'Alt+ArrowUp');
+    assert.equal(key('X', { ctrlKey: true, shiftKey: true }), 'Ctrl+Shift+x');
+    assert.equal(key('/', { ctrlKey: true, shiftKey: true }), 'Ctrl+/');
     assert.equal(key('/', { shiftKey: true }), '/');
   });
 });

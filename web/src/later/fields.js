@@ -2,6 +2,7 @@ import { useEffect, useRef, useState } from '../../vendor/hooks.js';
 import { button, div, input, label, option, p, select, span, textarea } from '../lib/dom.js';
 import { focusOn } from '../lib/focus.js';
 import { t } from '../lib/i18n.js';
+import { duration } from '../lib/time.js';
 import { client } from '../state/client.js';
 import { refused, toast } from '../ui/toast.js';
 
@@ -56,6 +57,9 @@ export const SelectField = ({ value, options, onChange, ...field }) =>
         options.map(([key, text]) => option({ key, value: key, selected: key === value }, text))
       ),
   });
+
+/** Lengths of time to choose from, in seconds. @returns {[string, string][]} */
+export const durations = () => [3_600, 86_400, 7 * 86_400, 30 * 86_400].map((value) => [String(value), duration(value)]);
 
 /** @param {{name: string, checked: boolean, onChange: (checked: boolean) => void}} props */
 export const CheckField = ({ name, checked, onChange }) => label({ class: 'check' }, input({ type: 'checkbox', checked, onChange: (event) => onChange(event.currentTarget.checked) }), span(null, name));

@@ -1,18 +1,16 @@
 import { useRef, useState } from '../../vendor/hooks.js';
 import { button, div, form, h, h2, li, span, ul } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
-import { duration, moment } from '../lib/time.js';
+import { moment } from '../lib/time.js';
 import { client } from '../state/client.js';
 import { allows, standingIn } from '../state/rights.js';
 import { IconButton } from '../ui/button.js';
 import { confirm } from '../ui/dialog.js';
 import { Empty } from '../ui/empty.js';
 import { refused } from '../ui/toast.js';
-import { CheckField, MoreButton, SelectField, TextField, copyLink, inviteUrl, keepFocus, usePages } from './fields.js';
+import { CheckField, MoreButton, SelectField, TextField, copyLink, durations, inviteUrl, keepFocus, usePages } from './fields.js';
 
 /** @typedef {import('/sdk/types.js').Schemas['InviteItem']} Invite */
-
-const LENGTHS = [3_600, 86_400, 7 * 86_400, 30 * 86_400];
 
 /** The links with which people join. @param {{chat: import('../state/client.js').ChatItem}} props */
 export function View({ chat }) {
@@ -55,7 +53,7 @@ export function View({ chat }) {
     form(
       { class: 'panel-section form', onSubmit: create },
       h2({ class: 'panel-title' }, texts.newInvite),
-      h(SelectField, { id: 'invite-expires', name: texts.expires, value: seconds, onChange: setSeconds, options: [['', texts.never], ...LENGTHS.map((value) => /** @type {[string, string]} */ ([String(value), duration(value)]))] }),
+      h(SelectField, { id: 'invite-expires', name: texts.expires, value: seconds, onChange: setSeconds, options: [['', texts.never], ...durations()] }),
       h(TextField, { id: 'invite-uses', name: texts.maxUses, hint: texts.maxUsesHint, value: most, onInput: setMost, type: 'number', inputMode: 'numeric', min: 1, max: 100_000 }),
       allows(standingIn(chat), 'requests') && h(CheckField, { name: texts.approve, checked: approve, onChange: setApprove }),
       button({ type: 'submit', class: 'button primary wide' }, texts.createInvite)

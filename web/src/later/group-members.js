@@ -1,7 +1,7 @@
 import { useState } from '../../vendor/hooks.js';
 import { button, div, form, h, h2, input, label, li, p, section, span, ul } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
-import { duration, moment } from '../lib/time.js';
+import { moment } from '../lib/time.js';
 import { navigate } from '../routes.js';
 import { openDirect } from '../state/chats.js';
 import { client } from '../state/client.js';
@@ -13,7 +13,7 @@ import { IconButton } from '../ui/button.js';
 import { Dialog, showDialog } from '../ui/dialog.js';
 import { openMenu } from '../ui/menu.js';
 import { refused } from '../ui/toast.js';
-import { CheckField, MoreButton, SelectField, TextField, useEvents, usePages } from './fields.js';
+import { CheckField, MoreButton, SelectField, TextField, durations, useEvents, usePages } from './fields.js';
 
 /**
  * @typedef {import('../state/rights.js').Member} Member
@@ -94,8 +94,6 @@ function openActions(from, chat, member, actions) {
   openMenu({ from, label: texts.memberActions(nameOf(user_id)), items: actions.map((action) => all[action]) });
 }
 
-/** Lengths of a restriction, in seconds. */
-const DURATIONS = [3_600, 86_400, 7 * 86_400, 30 * 86_400];
 /** Until somebody ends it: the server wants a time. */
 const FOREVER = 100 * 365 * 86_400;
 
@@ -107,7 +105,7 @@ const FOREVER = 100 * 365 * 86_400;
  */
 function MemberDialog({ chat: { id, ...chat }, member: { user_id }, kind, close }) {
   const texts = t().groups;
-  const [seconds, setSeconds] = useState(String(DURATIONS[1]));
+  const [seconds, setSeconds] = useState(durations()[1][0]);
   const [reason, setReason] = useState('');
   const [password, setPassword] = useState('');
   const [deletes, setDeletes] = useState(false);
@@ -155,7 +153,7 @@ function MemberDialog({ chat: { id, ...chat }, member: { user_id }, kind, close 
       { class: 'form', onSubmit: submit },
       p(null, text),
       kind === 'restrict' &&
-        h(SelectField, { id: 'restrict-for', name: texts.duration, value: seconds, onChange: setSeconds, options: [...DURATIONS.map((value) => /** @type {[string, string]} */ ([String(value), duration(value)])), [String(FOREVER), texts.forever]] }),
+        h(SelectField, { id: 'restrict-for', name: texts.duration, value: seconds, onChange: setSeconds, options: [...durations(), [String(FOREVER), texts.forever]] }),
       kind === 'remove' && allows(standingIn({ id, ...chat }), 'delete') && h(CheckField, { name: texts.deleteMessagesToo, checked: deletes, onChange: setDeletes }),
       kind === 'ban' && h(TextField, { id: 'ban-reason', name: texts.reason, hint: texts.reasonHint, value: reason, onInput: setReason, maxLength: 256, autocomplete: 'off' }),
       kind === 'transfer' && h(TextField, { id: 'owner-password', name: t().password, value: password, onInput: setPassword, problem, type: 'password', autocomplete: 'current-password', required: true }),
