@@ -18,10 +18,7 @@ const WAYS = Object.keys(SIGNS).flatMap(waysOf);
 
 /**
  * Puts a format around what is selected, or takes it away. White space at its ends stays outside.
- * @param {string} value
- * @param {number} from
- * @param {number} to
- * @param {string} type
+ * @param {string} value @param {number} from @param {number} to @param {string} type
  * @returns {[value: string, from: number, to: number]} with what is selected then
  */
 export function toggle(value, from, to, type) {
@@ -30,7 +27,6 @@ export function toggle(value, from, to, type) {
   // One backtick is not of three.
   const isAround = (/** @type {number} */ a, /** @type {number} */ b, { before, after } = WAYS[0]) =>
     a >= 0 && b - a >= before.length + after.length && value.startsWith(before, a) && value.startsWith(after, b - after.length) && (before !== '`' || (value[a + 1] !== '`' && value[a - 1] !== '`'));
-  // Marks that are selected are not of what is formatted.
   for (let way; (way = WAYS.find((one) => isAround(from, to, one))); [from, to] = [from + way.before.length, to - way.after.length]);
   let [start, end] = [from, to];
   for (let way; (way = WAYS.find((one) => isAround(start - one.before.length, end + one.after.length, one))); ) {
@@ -39,7 +35,6 @@ export function toggle(value, from, to, type) {
     [start, end] = [start - before.length, end + after.length];
   }
   if (type === 'code' && value.slice(from, to).includes('\n')) type = 'pre';
-  // Within a word a mark would be text.
   const isInWord = /[\p{L}\p{N}]$/u.test(value.slice(0, from)) || /^[\p{L}\p{N}]/u.test(value.slice(to));
   const { before, after } = waysOf(type)[isInWord && type !== 'link' ? 1 : 0];
   const text = value.slice(0, from) + before + value.slice(from, to) + after + value.slice(to);

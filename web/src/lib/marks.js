@@ -138,11 +138,7 @@ function write(parts, isShort, literal, isInner) {
 /** What is shown, to be compared. @param {import('./entities.js').Part[]} parts @returns {any[]} */
 const shape = (parts) => parts.map((part) => (part.type === 'text' ? part.text : [part.entity.type, part.entity.url, part.entity.user_id, part.entity.language, shape(part.parts)]));
 
-/**
- * A text with marks that means a text with formatting: without backslashes and with short marks, if that means the same.
- * @param {string} text
- * @param {Entity[]} entities in the order of their offsets
- */
+/** A text with marks that means a text with formatting, as short as that can be. @param {string} text @param {Entity[]} entities in the order of their offsets */
 export function marksOf(text, entities) {
   const parts = partsOf(text, entities);
   const isMeant = (/** @type {string} */ source) => {
