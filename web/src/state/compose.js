@@ -30,7 +30,7 @@ export const focusRequests = signal(0);
 export const lengthOf = (written) => [...parse(written.trim()).text].length;
 
 /**
- * What is sent of a text with marks. In a formatted message the server looks for no mentions: they are given, as far as the people are known.
+ * What is sent of a text with marks. With entities the server looks for no names: mentions of known people are added.
  * @param {string} chatId
  * @param {string} written
  * @returns {{text: string, entities?: import('../lib/entities.js').Entity[]}}

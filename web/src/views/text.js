@@ -8,7 +8,7 @@ import { confirm } from '../ui/dialog.js';
 
 /** @typedef {import('../lib/entities.js').Part} Part */
 
-/** The text of a message with its formatting. Who is not mentioned, as a stranger, is only text. @param {{message: import('../state/client.js').Message}} props */
+/** The text of a message with its formatting. @param {{message: import('../state/client.js').Message}} props */
 export function Text({ message: { text, entities = [], mentions = [], mention_all } }) {
   const given = entities.filter(({ type, user_id = '' }) => (type === 'mention' ? mentions.includes(user_id) : type !== 'mention_all' || mention_all));
   const found = mentions.length || mention_all ? mentionsIn(text, mentions.map((id) => ({ id, username: usernameOf(id) })), mention_all) : [];
