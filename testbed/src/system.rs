@@ -126,8 +126,15 @@ impl System {
     /// # Errors
     /// As kill(2) and waitpid(2).
     pub async fn kill_chat_service(&mut self) -> anyhow::Result<()> {
-        self.chat.signal(Signal::SIGKILL)?;
-        self.chat.wait().await.map(drop)
+        kill(&mut self.chat).await
+    }
+
+    /// As [`System::kill_chat_service`], for notification-service.
+    ///
+    /// # Errors
+    /// As kill(2) and waitpid(2).
+    pub async fn kill_notification_service(&mut self) -> anyhow::Result<()> {
+        kill(&mut self.notification).await
     }
 
     /// Kills chat-service with SIGKILL and restarts it.
@@ -136,8 +143,17 @@ impl System {
     /// It does not start.
     pub async fn kill_and_restart_chat_service(&mut self) -> anyhow::Result<()> {
         self.kill_chat_service().await?;
-        self.chat = self.launch.spawn("chat-service")?;
-        self.chat.ready_when(START_TIMEOUT, async || is_ready(self.ports.chat_ready()).await).await
+        start(&mut self.chat, self.ports.chat_ready(), || self.launch.spawn("chat-service")).await
+    }
+
+    /// As [`System::kill_and_restart_chat_service`], for notification-service.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub async fn kill_and_restart_notification_service(&mut self) -> anyhow::Result<()> {
+        self.kill_notification_service().await?;
+        let port = self.ports.notification_ready();
+        start(&mut self.notification, port, || self.launch.spawn("notification-service")).await
     }
 
     /// Stops notification-service with SIGTERM, restarts it on the same ports, and waits until it is ready.
@@ -233,6 +249,11 @@ impl System {
     }
 }
 
+async fn kill(process: &mut Process) -> anyhow::Result<()> {
+    process.signal(Signal::SIGKILL)?;
+    process.wait().await.map(drop)
+}
+
 async fn drain(process: &mut Process) -> anyhow::Result<()> {
     let status = process.stop(Signal::SIGTERM, STOP_TIMEOUT).await?;
     ensure!(status.success(), "{} ended with {status}:\n{}", process.name(), process.tail());
@@ -245,6 +266,15 @@ async fn restart(
     spawn: impl FnOnce() -> anyhow::Result<Process>,
 ) -> anyhow::Result<()> {
     drain(process).await?;
+    start(process, port, spawn).await
+}
+
+/// Starts a service again, and waits until it is ready.
+async fn start(
+    process: &mut Process,
+    port: u16,
+    spawn: impl FnOnce() -> anyhow::Result<Process>,
+) -> anyhow::Result<()> {
     *process = spawn()?;
     process.ready_when(START_TIMEOUT, async || is_ready(port).await).await
 }
