@@ -32,7 +32,7 @@ pub struct FileStore {
     /// At this length it is rewritten.
     limit: u64,
     /// Held until the store is dropped. It is another file, because the journal is replaced.
-    _lock: File,
+    lock: File,
 }
 
 impl FileStore {
@@ -82,7 +82,7 @@ impl FileStore {
         if length == 0 {
             sync_folder(&path)?;
         }
-        let mut store = Self { path, memory, journal, length, limit: LEAST, _lock: lock };
+        let mut store = Self { path, memory, journal, length, limit: LEAST, lock };
         // Otherwise a journal would grow with each start of a process that ends before it is rewritten.
         store.compact_if_long();
         Ok(store)
@@ -159,6 +159,13 @@ impl FileStore {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
+    }
+}
+
+impl Drop for FileStore {
+    /// A process that is being forked has a duplicate of the file, and with it the lock, until it executes its program.
+    fn drop(&mut self) {
+        let _ = self.lock.unlock();
     }
 }
 

@@ -84,6 +84,15 @@ fn has_everything_after_a_restart() {
 }
 
 #[test]
+fn can_be_opened_again_while_a_process_is_forked() {
+    let folder = Folder::new();
+    let store = folder.open();
+    let _of_the_fork = store.lock.try_clone().expect("duplicate file");
+    drop(store);
+    folder.open();
+}
+
+#[test]
 fn is_for_one_process() {
     let folder = Folder::new();
     let store = folder.open();
