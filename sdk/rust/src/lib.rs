@@ -27,7 +27,8 @@
 //!
 //! # Features
 //!
-//! - `tls`: `https://` and `wss://`, by rustls with ring and the root certificates of the system.
+//! - `tls`: `https://` and `wss://`, by rustls with ring. The root certificates are those of the system, and those of
+//!   `Builder::root_certificates`.
 
 #![forbid(unsafe_code)]
 

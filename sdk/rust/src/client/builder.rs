@@ -9,7 +9,7 @@ use super::Client;
 use crate::{
     MemoryStore, Session, Store,
     core::{Config, Core},
-    driver::{Clock, Driver, Http, Shared, Storage, checked_websocket_url, websocket_url, without_api},
+    driver::{Clock, Driver, Http, Shared, Storage, Tls, checked_websocket_url, websocket_url, without_api},
     store::{Op, Saved, StoreError},
 };
 
@@ -29,12 +29,15 @@ pub enum BuildError {
     /// The URL is one of https or wss, and the crate was built without the feature `tls`.
     #[error("{0} needs the feature `tls` of neonchat-client")]
     NoTls(String),
+    /// A root certificate cannot be used.
+    #[error("not a root certificate: {0}")]
+    Certificate(String),
     /// The store cannot be read.
     #[error("the store cannot be read: {0}")]
     Store(StoreError),
-    /// HTTP is not available.
-    #[error("no HTTP client: {0}")]
-    Http(String),
+    /// TLS is not available.
+    #[error("no TLS: {0}")]
+    Tls(String),
 }
 
 /// Not as the source, whose text would be printed twice.
@@ -51,6 +54,8 @@ pub struct Builder {
     store: Box<dyn Store>,
     session: Option<Session>,
     delivered: bool,
+    /// Root certificates, each a PEM file.
+    roots: Vec<Vec<u8>>,
 }
 
 impl fmt::Debug for Builder {
@@ -62,7 +67,7 @@ impl fmt::Debug for Builder {
 impl Builder {
     pub(super) fn new(url: String) -> Self {
         let store = Box::new(MemoryStore::new());
-        Self { url, web_socket_url: None, store, session: None, delivered: true }
+        Self { url, web_socket_url: None, store, session: None, delivered: true, roots: Vec::new() }
     }
 
     /// Where the WebSocket is, such as `wss://chat.example.org/ws`. `http` and `https` become `ws` and `wss`; without a path it
@@ -97,10 +102,21 @@ impl Builder {
         self
     }
 
+    /// Trusts the certificates of a PEM file, in addition to those of the system: that of your own certificate authority, or a
+    /// self-signed one. Each call adds to the former ones. The name and the dates of the server's certificate are always checked.
+    ///
+    /// Without it, the roots are those of the system; the environment variables `SSL_CERT_FILE` and `SSL_CERT_DIR` replace them.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.roots.push(pem.into());
+        self
+    }
+
     /// Returns a stopped client, with what the store has. It runs in a task of the current tokio runtime.
     ///
     /// # Errors
-    /// A URL is invalid, or the store cannot be read.
+    /// A URL or a root certificate is invalid, or the store cannot be read.
     ///
     /// # Panics
     /// There is no tokio runtime.
@@ -112,12 +128,12 @@ impl Builder {
             Some(url) => checked_websocket_url(&url).ok_or(BuildError::WebSocketUrl(url))?.into(),
             None => websocket_url(url),
         };
-        for url in [url, &web_socket] {
-            if !Http::HAS_TLS && (url.starts_with("https:") || url.starts_with("wss:")) {
-                return Err(BuildError::NoTls(url.to_owned()));
-            }
-        }
-        let http = Http::new(base).map_err(BuildError::Http)?;
+        let is_secure = |url: &&str| url.starts_with("https:") || url.starts_with("wss:");
+        let tls = match [base.as_str(), &web_socket].into_iter().find(is_secure) {
+            Some(url) => Tls::load(url, &self.roots)?,
+            None => Tls::unused()?,
+        };
+        let http = Http::new(base, tls);
         let (config, saved) = (self.config(), self.load()?);
         let clock = Clock::start();
         let core = Core::new(config, clock.now(), saved);
@@ -168,6 +184,31 @@ mod tests {
         }
         for url in ["http://localhost:19182", "ws://localhost:19182/ws"] {
             Client::builder("http://localhost:8080").web_socket_url(url).build().expect("build client");
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    #[tokio::test]
+    async fn refuses_what_is_not_a_root_certificate() {
+        for (pem, expected) in [
+            ("", "no certificate in PEM was found"),
+            ("-----BEGIN CERTIFICATE-----\n", "section end"),
+            ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "invalid peer certificate: BadEncoding"),
+        ] {
+            let error =
+                Client::builder("https://localhost").root_certificates(pem).build().expect_err("no certificate");
+            let error = error.to_string();
+            assert!(error.starts_with("not a root certificate: ") && error.contains(expected), "{error}");
+        }
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[tokio::test]
+    async fn needs_the_feature_for_a_secure_url() {
+        let at = |url: &str| Client::builder(url);
+        for builder in [at("https://localhost"), at("HTTPS://localhost"), at("http://h").web_socket_url("wss://h")] {
+            let error = builder.build().expect_err("no TLS").to_string();
+            assert!(error.ends_with(" needs the feature `tls` of neonchat-client"), "{error}");
         }
     }
 }

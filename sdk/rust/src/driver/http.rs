@@ -1,36 +1,46 @@
 //! Requests to the REST API.
 
-use std::{fmt::Display, time::Duration};
+use std::{error::Error, iter::successors, time::Duration};
 
-use reqwest::{Method, header::RETRY_AFTER, redirect::Policy};
+use bytes::Bytes;
+use http::{
+    HeaderValue, Method,
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, USER_AGENT},
+};
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+use tokio::time::timeout;
 use url::Url;
 
-use super::tls::Tls;
+use super::tls::{Connector, Tls};
 use crate::core::{Answer, Request};
 
 /// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
+const AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
-/// An HTTP client of chat-service.
+/// An HTTP client of chat-service. It follows no redirects: the API has none, and that of a proxy would be told the password.
 #[derive(Clone, Debug)]
 pub(crate) struct Http {
     base: Url,
-    client: reqwest::Client,
+    client: Client<Connector, Full<Bytes>>,
     tls: Tls,
 }
 
-impl Http {
-    /// Whether https is possible.
-    pub(crate) const HAS_TLS: bool = Tls::IS_AVAILABLE;
+type Failure = Box<dyn Error + Send + Sync>;
 
+impl Http {
     /// Returns a client of `base`, such as `http://localhost:8080`.
-    pub(crate) fn new(base: Url) -> Result<Self, String> {
-        let text = |error: &dyn Display| error.to_string();
-        let tls = Tls::load().map_err(|error| text(&error))?;
-        let agent = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
-        // The API has no redirects; that of a proxy would be told the password.
-        let builder = tls.http(reqwest::Client::builder().timeout(TIMEOUT).user_agent(agent).redirect(Policy::none()));
-        Ok(Self { base, client: builder.build().map_err(|error| text(&error))?, tls })
+    pub(crate) fn new(base: Url, tls: Tls) -> Self {
+        let mut tcp = HttpConnector::new();
+        tcp.set_nodelay(true);
+        // It is below TLS too.
+        tcp.enforce_http(false);
+        let client = Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(tls.http(tcp));
+        Self { base, client, tls }
     }
 
     pub(crate) fn tls(&self) -> Tls {
@@ -48,30 +58,44 @@ impl Http {
         if !request.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&request.query);
         }
-        let method = Method::from_bytes(request.method.as_bytes()).unwrap_or_default();
-        let mut builder = self.client.request(method, url);
-        if let Some(token) = token {
-            builder = builder.bearer_auth(token);
+        let answer = answer(self.client.clone(), url.clone(), request, token);
+        async move {
+            let answer = timeout(TIMEOUT, answer).await.unwrap_or_else(|_| Err("not within 30 s".into()));
+            // The URL has no secrets.
+            answer.map_err(|error| format!("{url}: {}", with_causes(&*error)))
         }
-        if let Some(body) = request.body {
-            builder = builder.json(&body);
-        }
-        // The error has the URL in it, which has no secrets.
-        async move { answer(builder).await.map_err(|error| with_causes(&error)) }
     }
 }
 
 /// Returns what is wrong, and why.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
+fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let causes = successors(error.source(), |&cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
-async fn answer(builder: reqwest::RequestBuilder) -> reqwest::Result<Answer> {
-    let response = builder.send().await?;
+async fn answer(
+    client: Client<Connector, Full<Bytes>>,
+    url: Url,
+    request: Request,
+    token: Option<String>,
+) -> Result<Answer, Failure> {
+    let method = Method::from_bytes(request.method.as_bytes())?;
+    let mut builder = http::Request::builder().method(method).uri(url.as_str());
+    builder = builder.header(USER_AGENT, AGENT).header(ACCEPT, "application/json");
+    if let Some(token) = token {
+        let mut value = HeaderValue::try_from(format!("Bearer {token}"))?;
+        value.set_sensitive(true);
+        builder = builder.header(AUTHORIZATION, value);
+    }
+    if request.body.is_some() {
+        builder = builder.header(CONTENT_TYPE, "application/json");
+    }
+    let body = request.body.map(|body| body.to_string()).unwrap_or_default();
+    let response = client.request(builder.body(Full::from(body))?).await?;
     let status = response.status().as_u16();
     let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    let body = response.text().await?;
+    let body = response.into_body().collect().await?.to_bytes();
+    let body = String::from_utf8_lossy(&body).into_owned();
     Ok(Answer { status, retry_after_ms: seconds.map(|seconds| seconds.saturating_mul(1000)), body })
 }
 
@@ -99,7 +123,7 @@ mod tests {
             );
             stream.write_all(answer.as_bytes()).await.expect("write");
         };
-        let http = Http::new(base.parse().expect("URL")).expect("client");
+        let http = Http::new(base.parse().expect("URL"), Tls::unused().expect("no TLS"));
         let answer = async {
             let request = Request { body: Some("secret".into()), ..Request::new("POST", "/auth/login") };
             tokio::time::timeout(Duration::from_secs(10), http.request(request, None)).await

@@ -23,6 +23,7 @@ pub(crate) use self::{
     clock::Clock,
     http::Http,
     storage::Storage,
+    tls::Tls,
     urls::{checked_websocket_url, websocket_url, without_api},
     view::Shared,
 };
