@@ -1,20 +1,20 @@
 //! Chats in the terminal: `make run` in one terminal, `make chat NAME=alice` and `make chat NAME=bob` in two others.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     fs, thread,
     time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
+use crossterm::event::{self, Event as Input, KeyCode, KeyEvent, KeyModifiers};
 use neonchat_client::{Chat, ChatEvent, ChatId, Client, Event, FileStore, Message, PendingState, Status, UserId};
 use ratatui::{
     DefaultTerminal, Frame,
-    crossterm::event::{self, Event as Input, KeyCode, KeyEvent, KeyEventKind, KeyModifiers},
     layout::{Constraint, Layout},
     style::{Color, Modifier, Style, Stylize as _},
     text::{Line, Span},
-    widgets::{Block, List, ListItem, Paragraph},
+    widgets::{Block, List, ListItem, Paragraph, Wrap},
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -32,7 +32,7 @@ struct App {
     messages: Vec<Message>,
     input: String,
     notice: String,
-    online: HashSet<UserId>,
+    online: HashMap<UserId, bool>,
     typing: HashMap<ChatId, Instant>,
     told_typing: Option<Instant>,
 }
@@ -40,10 +40,10 @@ struct App {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
-    let name = arguments.next().context("usage: chat NAME [URL] [PASSWORD]")?;
+    let name = arguments.next().context("usage: chat NAME [URL] [PASSWORD] [WEB_SOCKET_URL]")?;
     let url = arguments.next().unwrap_or_else(|| "http://localhost:8080".to_owned());
     let password = arguments.next().unwrap_or_else(|| "securepass123".to_owned());
-    let client = sign_in(&name, &url, &password).await?;
+    let client = sign_in(&name, &url, &password, arguments.next()).await?;
     let me = client.session().context("nobody is signed in")?.user_id();
     let mut app = App {
         client: client.clone(),
@@ -52,7 +52,7 @@ async fn main() -> anyhow::Result<()> {
         messages: Vec::new(),
         input: String::new(),
         notice: HELP.to_owned(),
-        online: HashSet::new(),
+        online: HashMap::new(),
         typing: HashMap::new(),
         told_typing: None,
     };
@@ -65,10 +65,13 @@ async fn main() -> anyhow::Result<()> {
 }
 
 /// Signs in with the session of the last run, or with the password; a new user is registered.
-async fn sign_in(name: &str, url: &str, password: &str) -> anyhow::Result<Client> {
+async fn sign_in(name: &str, url: &str, password: &str, web_socket: Option<String>) -> anyhow::Result<Client> {
     fs::create_dir_all(".neonchat/chat")?;
-    let store = FileStore::open(format!(".neonchat/chat/{name}.jsonl"))?;
-    let client = Client::builder(url).store(store).build()?;
+    let mut builder = Client::builder(url).store(FileStore::open(format!(".neonchat/chat/{name}.jsonl"))?);
+    if let Some(web_socket) = web_socket {
+        builder = builder.web_socket_url(web_socket);
+    }
+    let client = builder.build()?;
     if client.session().is_some() {
         return Ok(client);
     }
@@ -85,20 +88,27 @@ async fn sign_in(name: &str, url: &str, password: &str) -> anyhow::Result<Client
 impl App {
     async fn run(&mut self, terminal: &mut DefaultTerminal) -> anyhow::Result<()> {
         let mut events = self.client.events();
-        let mut keys = keys();
+        let mut inputs = inputs();
         let mut clock = tokio::time::interval(Duration::from_secs(1));
         self.client.start().await?;
         loop {
             terminal.draw(|frame| self.draw(frame))?;
             tokio::select! {
                 Some(event) = events.next() => self.event(event).await?,
-                key = keys.recv() => match key {
-                    Some(key) if !is_end(key) => self.key(key).await?,
-                    _ => return Ok(()),
+                input = inputs.recv() => match input {
+                    Some(Input::Key(key)) if is_end(key) => return Ok(()),
+                    Some(Input::Key(key)) if key.is_press() => self.key(key).await?,
+                    Some(_) => {} // a resize, which has to be drawn
+                    None => return Ok(()),
                 },
                 _ = clock.tick() => self.typing.retain(|_, since| since.elapsed() < TYPED),
             }
         }
+    }
+
+    /// Returns what a call has returned. Shows its error.
+    fn done<T>(&mut self, result: Result<T, neonchat_client::Error>) -> Option<T> {
+        result.map_err(|error| self.notice = error.to_string()).ok()
     }
 
     // --- what happens ---
@@ -107,13 +117,13 @@ impl App {
         match event {
             Event::Chat(ChatEvent::Listed | ChatEvent::Created { .. }) => {
                 for partner in self.client.chats().into_iter().filter_map(|chat| chat.partner) {
-                    self.set_online(partner.id, partner.status == "online");
+                    self.online.insert(partner.id, partner.status == "online");
                 }
                 if let (None, Some(first)) = (self.open, self.client.chats().first()) {
                     self.show(first.id).await?;
                 }
             }
-            Event::Presence(presence) => self.set_online(presence.user_id, presence.event == "user_online"),
+            Event::Presence(user) => drop(self.online.insert(user.user_id, user.event == "user_online")),
             Event::Typing(typing) if typing.is_typing => drop(self.typing.insert(typing.chat_id, Instant::now())),
             Event::Typing(typing) => drop(self.typing.remove(&typing.chat_id)),
             Event::Message(new) => {
@@ -129,14 +139,6 @@ impl App {
         Ok(())
     }
 
-    fn set_online(&mut self, user: UserId, is_online: bool) {
-        if is_online {
-            self.online.insert(user)
-        } else {
-            self.online.remove(&user)
-        };
-    }
-
     async fn show(&mut self, chat: ChatId) -> anyhow::Result<()> {
         self.open = Some(chat);
         self.messages.clear();
@@ -146,9 +148,9 @@ impl App {
     /// Loads the newest messages of the chat that is shown, if it is this one. The store has them.
     async fn reload(&mut self, chat: Option<ChatId>) -> anyhow::Result<()> {
         let Some(chat) = self.open.filter(|open| chat == Some(*open)) else { return Ok(()) };
-        match self.client.timeline(chat).latest(SHOWN).await {
-            Ok(page) => self.messages = page.messages,
-            Err(error) => self.notice = error.to_string(),
+        let page = self.client.timeline(chat).latest(SHOWN).await;
+        if let Some(page) = self.done(page) {
+            self.messages = page.messages;
         }
         if let Some(last) = self.messages.last() {
             self.client.read(chat, last.seq).await?;
@@ -158,7 +160,7 @@ impl App {
 
     async fn key(&mut self, key: KeyEvent) -> anyhow::Result<()> {
         match key.code {
-            KeyCode::Char(letter) => {
+            KeyCode::Char(letter) if !key.modifiers.contains(KeyModifiers::CONTROL) => {
                 self.input.push(letter);
                 self.tell_typing().await?;
             }
@@ -198,17 +200,16 @@ impl App {
     /// Opens the chat with a user.
     async fn open_chat(&mut self, name: &str) -> anyhow::Result<()> {
         let rest = self.client.rest();
-        let found: Result<Value, _> = rest.get("/users").query("q", name).send().await;
-        let users = found.as_ref().ok().and_then(|answer| answer["users"].as_array());
-        let user = users.and_then(|users| users.iter().find(|user| user["username"] == name));
-        let Some(user) = user else {
-            self.notice = found.err().map_or_else(|| format!("nobody is called {name}"), |error| error.to_string());
+        let found = rest.get("/users").query("q", name).send::<Value>().await;
+        let Some(found) = self.done(found) else { return Ok(()) };
+        let Some(user) = found["users"].as_array().into_iter().flatten().find(|user| user["username"] == name) else {
+            self.notice = format!("nobody is called {name}");
             return Ok(());
         };
-        let chat: Result<Chat, _> = rest.post("/chats").json(&json!({ "partner_id": user["id"] })).send().await;
-        match chat {
-            Ok(chat) => self.show(chat.id).await?,
-            Err(error) => self.notice = error.to_string(),
+        let chat = rest.post("/chats").json(&json!({ "partner_id": user["id"] })).send::<Chat>().await;
+        if let Some(chat) = self.done(chat) {
+            HELP.clone_into(&mut self.notice);
+            self.show(chat.id).await?;
         }
         Ok(())
     }
@@ -216,7 +217,8 @@ impl App {
     async fn send(&mut self, text: String) -> anyhow::Result<()> {
         let Some(chat) = self.open.filter(|_| !text.trim().is_empty()) else { return Ok(()) };
         // It is in the outbox, which is shown, until the server has it.
-        self.client.send(chat, text).await?;
+        let sending = self.client.send(chat, text).await;
+        self.done(sending);
         self.told_typing = None;
         Ok(())
     }
@@ -224,45 +226,51 @@ impl App {
     // --- what is shown ---
 
     fn draw(&self, frame: &mut Frame<'_>) {
-        let rows = [Constraint::Min(3), Constraint::Length(3), Constraint::Length(1)];
+        let rows = [Constraint::Fill(1), Constraint::Length(3), Constraint::Length(1)];
         let [main, input, foot] = Layout::vertical(rows).areas(frame.area());
         let [left, right] = Layout::horizontal([Constraint::Length(26), Constraint::Min(20)]).areas(main);
         let chats = self.client.chats();
-        let items = chats.iter().map(|chat| self.chat_line(chat));
-        frame.render_widget(List::new(items).block(Block::bordered().title("Chats")), left);
+        let list = List::new(chats.iter().map(|chat| self.chat_line(chat)));
+        frame.render_widget(list.block(Block::bordered().title("Chats")), left);
 
         let title = self.open.and_then(|open| chats.iter().find(|chat| chat.id == open)).map(title).unwrap_or_default();
-        let lines = self.message_lines(&title);
-        let height = usize::from(right.height.saturating_sub(2));
-        let last = lines.into_iter().rev().take(height).rev().collect::<Vec<_>>();
+        let lines = Paragraph::new(self.message_lines(&title)).wrap(Wrap { trim: false });
+        // The last ones that fit.
+        let height = lines.line_count(right.width.saturating_sub(2));
+        let above = height.saturating_sub(right.height.saturating_sub(2).into());
+        let lines = lines.scroll((u16::try_from(above).unwrap_or(u16::MAX), 0));
         let typing = self.open.is_some_and(|open| self.typing.contains_key(&open));
         let title = if typing { format!("{title} is typing …") } else { title };
-        frame.render_widget(Paragraph::new(last).block(Block::bordered().title(title)), right);
+        frame.render_widget(lines.block(Block::bordered().title(title)), right);
 
-        frame.render_widget(Paragraph::new(self.input.as_str()).block(Block::bordered()), input);
         let width = u16::try_from(Span::raw(self.input.as_str()).width()).unwrap_or(u16::MAX);
-        frame.set_cursor_position((input.x.saturating_add(width.saturating_add(1)), input.y + 1));
+        let left_out = width.saturating_sub(input.width.saturating_sub(3));
+        let typed = Paragraph::new(self.input.as_str()).scroll((0, left_out));
+        frame.render_widget(typed.block(Block::bordered()), input);
+        frame.set_cursor_position((input.x + 1 + (width - left_out), input.y + 1));
         let state = match self.client.state() {
             Status::Live => "live".green(),
             Status::SignedOut { reason } => format!("signed out: {reason}").red(),
-            other => format!("{other:?}").yellow(),
+            Status::Stopped { reason } => format!("stopped: {}", reason.unwrap_or_default()).red(),
+            Status::Waiting { reason, .. } => format!("waiting: {reason}").yellow(),
+            other => format!("{other:?}").to_lowercase().yellow(),
         };
         frame.render_widget(Line::from(vec![state, " · ".into(), self.notice.as_str().dim()]), foot);
     }
 
     fn chat_line(&self, chat: &Chat) -> ListItem<'static> {
-        let is_online = chat.partner.as_ref().is_some_and(|partner| self.online.contains(&partner.id));
+        let is_online = chat.partner.as_ref().is_some_and(|partner| self.online.get(&partner.id) == Some(&true));
         let dot = Span::styled("● ", Style::new().fg(if is_online { Color::Green } else { Color::DarkGray }));
-        let unread = if chat.unread_count > 0 { format!(" ({})", chat.unread_count) } else { String::new() };
+        let unread = if chat.unread_count > 0 { format!("({}) ", chat.unread_count) } else { String::new() };
         let style = if Some(chat.id) == self.open { Modifier::REVERSED } else { Modifier::empty() };
-        ListItem::new(Line::from(vec![dot, Span::styled(title(chat), style), unread.yellow()]))
+        ListItem::new(Line::from(vec![dot, unread.yellow(), Span::styled(title(chat), style)]))
     }
 
     fn message_lines(&self, partner: &str) -> Vec<Line<'static>> {
         let line = |message: &Message| {
             let time = message.created_at.format("%H:%M ").to_string().dark_gray();
             let author = if message.sender_id == self.me { "me: ".cyan() } else { format!("{partner}: ").magenta() };
-            let text = if message.deleted { "deleted".dim() } else { Span::raw(message.text.clone()) };
+            let text = if message.deleted { "deleted".dim() } else { Span::raw(message.text.replace('\n', " ")) };
             Line::from(vec![time, author, text])
         };
         let pending = self.client.outbox().into_iter().filter(|row| Some(row.chat_id) == self.open);
@@ -284,17 +292,9 @@ fn is_end(key: KeyEvent) -> bool {
     key.code == KeyCode::Esc || (key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL))
 }
 
-/// Reads the keys in a thread, which ends with the process.
-fn keys() -> mpsc::Receiver<KeyEvent> {
-    let (sender, keys) = mpsc::channel(64);
-    thread::spawn(move || {
-        while let Ok(input) = event::read() {
-            // A release is not a key; a resize only has to be drawn, which the clock does.
-            let Input::Key(key) = input else { continue };
-            if key.kind == KeyEventKind::Press && sender.blocking_send(key).is_err() {
-                return;
-            }
-        }
-    });
-    keys
+/// Reads the terminal in a thread, which ends with the process.
+fn inputs() -> mpsc::Receiver<Input> {
+    let (sender, inputs) = mpsc::channel(64);
+    thread::spawn(move || while event::read().is_ok_and(|input| sender.blocking_send(input).is_ok()) {});
+    inputs
 }
