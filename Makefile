@@ -19,6 +19,8 @@ run: ## Run Postgres, Redis and both services until Ctrl-C; data is kept in .neo
 test: ## Run all tests, with their own Postgres and Redis
 	@testbed/install.sh
 	@$(CARGO) build --workspace --bins
+	@# With --workspace, cargo builds the examples too, which tests run.
+	@$(if $(findstring neonchat-testbed,$(ARGS)),$(CARGO) build --workspace --example chat)
 	@target/debug/testbed exec $(CARGO) test $(ARGS)
 ifeq ($(ARGS),--workspace)
 	@$(MAKE) --no-print-directory sdk-js-test web-test web-e2e WEB=chats

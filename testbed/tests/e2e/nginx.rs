@@ -78,6 +78,11 @@ impl Nginx {
         self.https
     }
 
+    /// Returns the file of its certificate, which is for localhost and 127.0.0.1.
+    pub(crate) fn certificate(&self) -> &Path {
+        &self.certificate
+    }
+
     /// Returns the port for plain HTTP.
     pub(crate) const fn http(&self) -> u16 {
         self.http

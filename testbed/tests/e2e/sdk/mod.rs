@@ -4,6 +4,8 @@ mod document;
 mod faults;
 mod sessions;
 mod talk;
+mod terminal;
+mod tls;
 
 use std::time::Duration;
 
