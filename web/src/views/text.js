@@ -27,7 +27,7 @@ function view(part, key) {
   const url = safe(entity.url ?? text);
   switch (entity.type) {
     case 'link':
-      return a({ key, href: url || undefined, title: url, target: '_blank', rel: 'noopener noreferrer', onClick: misleads(text, url) ? (event) => (event.preventDefault(), ask(url)) : undefined }, inner);
+      return a({ key, href: url || undefined, title: url, target: '_blank', rel: 'noopener noreferrer', ...guardOf(text, url) }, inner);
     case 'code':
       return code({ key }, text);
     case 'pre':
@@ -49,6 +49,14 @@ const ask = (url) => confirm({ title: t().linkQuestion, text: url, action: t().g
 
 const HOST = /(?<![\p{L}\p{N}.-])(?:[\p{L}\p{N}-]+\.)+\p{L}[\p{L}\p{N}-]+/gu;
 const hostOf = (/** @type {string} */ url) => (URL.canParse(url) ? new URL(url).hostname.replace(/^www\./, '') : '');
+
+/** A click on a link that misleads is not followed at once. @param {string} text @param {string} url */
+function guardOf(text, url) {
+  if (!misleads(text, url)) return {};
+  // The right button opens a menu.
+  const onClick = (/** @type {MouseEvent} */ event) => event.button < 2 && (event.preventDefault(), ask(url));
+  return { onClick, onAuxClick: onClick };
+}
 
 /** Whether the text of a link names another site than the one it leads to. @param {string} text @param {string} url */
 export function misleads(text, url) {

@@ -7,7 +7,7 @@ use http::{
     HeaderValue, Method,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, USER_AGENT},
 };
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
@@ -20,6 +20,8 @@ use crate::core::{Answer, Request};
 
 /// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest answer, in bytes. A page of a thousand events with the longest texts has a quarter of it.
+const LONGEST_ANSWER: usize = 64 * 1024 * 1024;
 const AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
 /// An HTTP client of chat-service. It follows no redirects: the API has none, and that of a proxy would be told the password.
@@ -94,7 +96,7 @@ async fn answer(
     let response = client.request(builder.body(Full::from(body))?).await?;
     let status = response.status().as_u16();
     let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    let body = response.into_body().collect().await?.to_bytes();
+    let body = Limited::new(response.into_body(), LONGEST_ANSWER).collect().await?.to_bytes();
     let body = String::from_utf8_lossy(&body).into_owned();
     Ok(Answer { status, retry_after_ms: seconds.map(|seconds| seconds.saturating_mul(1000)), body })
 }
