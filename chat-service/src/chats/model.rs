@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 pub(crate) use self::receipts::{ChatReceipts, MAX_MARKED, Marked, ReadState, Receipt, Seen, SeenBy};
 use super::place::ListPlace;
 use crate::{
+    messages::extra::Entity,
     prefs::model::{ChatPrefs, Draft},
     rights::{ChatKind, ShownSettings},
     users::model::Status,
@@ -149,6 +150,10 @@ pub(crate) struct LastMessage {
     /// The text.
     #[schema(examples("Привет!"))]
     pub(crate) text: String,
+    /// The formatting of the text. Absent if there is none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub(crate) entities: Vec<Entity>,
     /// The id of the user who sent it.
     pub(crate) sender_id: UserId,
     /// When it was stored.

@@ -6,7 +6,7 @@ use diesel::{
     pg::Pg,
     query_builder::{AstPass, Query, QueryFragment, QueryId},
     result::Error as QueryError,
-    sql_types::{Array, BigInt, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Integer, Jsonb, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 use neonchat_common::ids::{ChatId, MessageId, Seq, UserId};
@@ -20,6 +20,7 @@ use crate::{
             unread::{mention_count, unread_count},
         },
     },
+    messages::extra::Extra,
     prefs::store::{self as prefs, PrefsRow},
     rights::{ChatKind, ChatSettings, ShownSettings},
     users::model::Status,
@@ -63,7 +64,7 @@ const CHOSEN: &str = concat!(
     mention_count!("chat", "chat", "chat.seen_seq"),
     ", partner.id, partner.username, partner.last_seen_at,
            their.read_seq, greatest(their.read_seq, their.delivered_seq), profile.title, profile.description, profile.handle, profile.settings,
-           last.id, last.seq, last.text, last.sender_id, last.created_at
+           last.id, last.seq, last.text, last.sender_id, last.created_at, last.extra
       FROM (SELECT chats.*, member.user_id, member.read_seq, member.from_seq, member.role, member.restricted_until, member.passive_seq,
                    greatest(member.read_seq, member.from_seq, chats.floor_seq) AS seen_seq
               FROM chat_members AS member JOIN chats ON chats.id = member.chat_id
@@ -79,7 +80,7 @@ pub(super) const WITH_REST: &str = "
         ON partner.id = CASE chat.user_id WHEN chat.user1_id THEN chat.user2_id ELSE chat.user1_id END
       LEFT JOIN chat_members AS their ON their.chat_id = chat.id AND their.user_id = partner.id
       LEFT JOIN chat_profiles AS profile ON profile.chat_id = CASE WHEN chat.user1_id IS NULL THEN chat.id END
-      LEFT JOIN LATERAL (SELECT id, seq, text, sender_id, created_at FROM messages
+      LEFT JOIN LATERAL (SELECT id, seq, text, sender_id, created_at, extra FROM messages
                           WHERE messages.chat_id = chat.id AND seq > greatest(chat.from_seq, chat.floor_seq)
                                 AND deleted_at IS NULL AND (expires_at IS NULL OR expires_at > now())
                           ORDER BY seq DESC LIMIT 1) AS last ON TRUE
@@ -102,7 +103,7 @@ pub(super) type Columns = (
     Nullable<(SqlUuid, Text, Nullable<Timestamptz>)>,
     Nullable<(BigInt, BigInt)>,
     Nullable<(Text, Text, Nullable<Text>, Text)>,
-    Nullable<(SqlUuid, BigInt, Text, SqlUuid, Timestamptz)>,
+    Nullable<(SqlUuid, BigInt, Text, SqlUuid, Timestamptz, Nullable<Jsonb>)>,
 );
 
 /// A chat as some of its members see it.
@@ -192,6 +193,7 @@ pub(super) struct LastRow {
     text: String,
     sender_id: Uuid,
     created_at: DateTime<Utc>,
+    extra: Option<Extra>,
 }
 
 impl Row {
@@ -248,7 +250,8 @@ impl From<PartnerRow> for Partner {
 }
 
 impl From<LastRow> for LastMessage {
-    fn from(LastRow { id, seq, text, sender_id, created_at }: LastRow) -> Self {
-        Self { id: MessageId(id), seq, text, sender_id: UserId(sender_id), created_at }
+    fn from(LastRow { id, seq, text, sender_id, created_at, extra }: LastRow) -> Self {
+        let entities = extra.unwrap_or_default().entities;
+        Self { id: MessageId(id), seq, text, entities, sender_id: UserId(sender_id), created_at }
     }
 }

@@ -182,3 +182,28 @@ async fn refuses_invalid_formatting() {
     let edited = f.call("PATCH", &f.member, &path, Some(json!({ "text": "y", "entities": link("") }))).await;
     assert_problem(&edited, 422, "validation_failed", &[("entities", "url")]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn last_message_in_the_list_has_its_entities() {
+    let f = Group::start("group").await;
+    let spoiler = json!([{ "type": "spoiler", "offset": 6, "length": 3 }]);
+    let mut message = f.posted(&f.owner, json!({ "text": "It is Bob", "entities": spoiler })).await;
+    let last_message = async || {
+        let list = f.app.get("/api/v1/chats", &f.member).await.body["chats"][0]["last_message"].clone();
+        assert_eq!(f.get(&f.member, "").await.body["last_message"], list);
+        list
+    };
+    let expected = json!({
+        "id": message["id"].take(), "seq": 1, "text": "It is Bob", "entities": spoiler, "sender_id": f.owner.id,
+        "created_at": message["created_at"],
+    });
+    assert_eq!(last_message().await, expected);
+
+    let path = format!("/messages/{}", expected["id"].as_str().expect("id as string"));
+    let edited = f.call("PATCH", &f.owner, &path, Some(json!({ "text": "It is nobody" }))).await;
+    assert_eq!(edited.status, 200, "{edited:?}");
+    let last = last_message().await;
+    assert_eq!((&last["text"], last.get("entities")), (&json!("It is nobody"), None), "{last}");
+    f.posted(&f.owner, json!({ "text": format!("hi @{}", f.member.name) })).await;
+    assert_eq!(last_message().await.get("entities"), None, "what else a message has is not in the list");
+}
