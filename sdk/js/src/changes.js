@@ -27,10 +27,10 @@ export function apply(row, event, ops, me) {
     if (target) ops.push({ op: 'patch', chat_id, seq: target, ...what });
   };
   if (type === 'new_message') {
-    const { id, text, sender_id, created_at, deleted, mention_all, mentions, reply_to } = message;
+    const { sender_id, created_at, deleted, mention_all, mentions, reply_to } = message;
     ops.push(put('events', messageRow(message)));
     if (seq > (last?.seq ?? 0) && !deleted) {
-      item.last_message = { id, seq, text, sender_id, created_at };
+      item.last_message = message;
       item.updated_at = created_at;
     }
     if (!isNews) return;
@@ -40,13 +40,14 @@ export function apply(row, event, ops, me) {
       if (mention_all || mentions?.includes(me) || reply_to?.sender_id === me) item.mention_count = (old.mention_count ?? 0) + 1;
     }
   } else if (type === 'message_edited') {
-    // Without a message: it was changed again since.
-    patch(message?.seq, { set: message, changed_seq: seq });
-    if (message && last?.id === message.id) item.last_message = { ...last, text: message.text };
+    // Without a message: it was changed again since. Without entities: it has none any more.
+    const set = { entities: [], ...message };
+    patch(message?.seq, { set, changed_seq: seq });
+    if (last && last.id === set.id) item.last_message = { ...last, ...set };
   } else if (type === 'messages_deleted') {
     for (const { id, seq: target } of event.messages) {
       patch(target, { erase: true, changed_seq: seq });
-      if (last?.id === id) item.last_message = { ...last, text: '', deleted: true };
+      if (last?.id === id) item.last_message = { ...last, text: '', entities: [], deleted: true };
     }
   } else if (type === 'reactions') patch(message_seq, { set: { reactions: event.reactions } });
   else if (SHOWN.test(type)) {

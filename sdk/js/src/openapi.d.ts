@@ -2034,6 +2034,8 @@ export interface components {
              * @example 2026-01-02T03:04:05.000006Z
              */
             created_at: string;
+            /** @description The formatting of the text. Absent if there is none. */
+            entities?: components["schemas"]["Entity"][];
             /** @description The id of the message. */
             id: components["schemas"]["MessageId"];
             /** @description The id of the user who sent it. */

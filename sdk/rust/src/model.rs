@@ -161,7 +161,7 @@ pub struct LastMessage {
     /// The text.
     #[serde(default)]
     pub text: String,
-    /// All other members, such as `sender_id`.
+    /// All other members, such as `sender_id` and `entities`.
     #[serde(flatten)]
     pub extra: Object,
 }

@@ -33,9 +33,14 @@ pub(super) fn apply(row: &mut ChatRow, event: &Frame, me: Option<UserId>, ops: &
         "message_edited" => {
             // Without a message: it was changed again since.
             if let Some(message) = event.object("message") {
-                change_message(ops, chat, number(message, "seq"), Some(seq), false, message);
+                let mut set = message.clone();
+                // Without entities: it has none any more.
+                set.entry("entities").or_insert_with(|| json!([]));
+                change_message(ops, chat, number(message, "seq"), Some(seq), false, &set);
                 set_last(&mut row.item, message.get("id"), |last| {
-                    last.insert("text".to_owned(), message.get("text").cloned().unwrap_or_default());
+                    for name in ["text", "entities"] {
+                        last.insert(name.to_owned(), set.get(name).cloned().unwrap_or_default());
+                    }
                 });
             }
         }
@@ -44,6 +49,7 @@ pub(super) fn apply(row: &mut ChatRow, event: &Frame, me: Option<UserId>, ops: &
                 change_message(ops, chat, number(message, "seq"), Some(seq), true, &Object::new());
                 set_last(&mut row.item, message.get("id"), |last| {
                     last.insert("text".to_owned(), "".into());
+                    last.insert("entities".to_owned(), json!([]));
                     last.insert("deleted".to_owned(), true.into());
                 });
             }
@@ -66,8 +72,11 @@ fn new_message(item: &mut Object, seq: u64, message: &Frame, me: Option<UserId>,
     let last = item.get("last_message").and_then(Value::as_object).map_or(0, |last| number_or_0(last, "seq"));
     if seq > last && !is_deleted {
         let member = |name: &str| message.get(name).cloned().unwrap_or_default();
-        let shown = json!({ "id": member("id"), "seq": seq, "text": member("text"), "sender_id": member("sender_id"),
+        let mut shown = json!({ "id": member("id"), "seq": seq, "text": member("text"), "sender_id": member("sender_id"),
             "created_at": member("created_at") });
+        if let Some(entities) = message.get("entities") {
+            shown["entities"] = entities.clone();
+        }
         item.insert("last_message".to_owned(), shown);
         item.insert("updated_at".to_owned(), member("created_at"));
     }
