@@ -118,6 +118,9 @@ describe('text', () => {
   });
   it('hides spoilers where it is shown in short', () => {
     assert.equal(preview({ text: 'he dies', entities: [{ type: 'spoiler', offset: 3, length: 4 }, { type: 'bold', offset: 0, length: 2 }] }), 'he ▒▒▒▒');
+    // In UTF-16 code units, and one inside of the other.
+    assert.equal(preview({ text: '🙂 Bob', entities: [{ type: 'spoiler', offset: 3, length: 3 }, { type: 'spoiler', offset: 4, length: 2 }] }), '🙂 ▒▒▒');
+    assert.equal(preview({ text: 'Bob' }), 'Bob');
   });
   it('tells links whose text names another site', () => {
     const evil = 'https://evil.example/a';

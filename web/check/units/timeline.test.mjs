@@ -160,6 +160,14 @@ describe('timeline', () => {
     assert.deepEqual([third.text, third.deleted], ['', true]);
   });
 
+  it('drops the formatting that an edit has not', async () => {
+    const { timeline, all } = setUp(1);
+    all[0].entities = [{ type: 'spoiler', offset: 0, length: 4 }];
+    await timeline.show();
+    timeline.on('event', { type: 'message_edited', message: { ...message(1), text: 'newer', changed_seq: 6 } });
+    assert.deepEqual(timeline.rows.value[0].message.entities, []);
+  });
+
   it('shows an edit before it is stored', async () => {
     const { timeline } = setUp(1);
     await timeline.show();
