@@ -21,6 +21,7 @@ import { Heights } from '../lib/heights.js';
  * @property {(item: T) => void} onSee the last item of which half is in view
  * @property {(isEnd: boolean) => void} onEnd whether the view is at the end
  * @property {() => void} onGoToEnd End was pressed
+ * @property {() => void} onScroll the user has scrolled
  * @property {Anchor} [start]
  * @property {{current: any}} handle gets the list
  * @property {boolean} hasFocus whether what it takes the place of has the focus
@@ -117,6 +118,12 @@ export class VirtualList extends Component {
     return [Math.max(0, first - spare, Math.min(first - 2, above)), Math.min(count, last + spare, Math.max(last + 2, below))];
   }
 
+  /** The items in a part of the view. @param {number} from @param {number} to in pixels from its top @returns {T[]} */
+  between(from, to) {
+    const top = this.position - this.shift;
+    return this.items?.slice(this.heights.at(top + from), this.heights.at(top + to) + 1) ?? [];
+  }
+
   /** Moves the view to an item, or to the end. @param {Anchor} anchor */
   goTo(anchor) {
     this.anchor = anchor;
@@ -154,6 +161,7 @@ export class VirtualList extends Component {
     const [from, to] = this.window(top);
     if (from < this.from || to > this.to) this.forceUpdate();
     this.look(top);
+    this.props.onScroll();
   };
 
   /** The keys that scroll: at once, because what comes into the document would end an animation. @param {KeyboardEvent} event */

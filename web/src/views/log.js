@@ -21,6 +21,7 @@ import { Announcer } from './announcer.js';
 import { itemsOf } from './items.js';
 import { Message } from './message.js';
 import { NoticeLine, useNotices } from './notice.js';
+import { StickyDay } from './sticky-day.js';
 
 /** @typedef {import('./items.js').Item} Item */
 
@@ -37,6 +38,7 @@ export function Log({ chat, seq }) {
   const texts = t();
   const timeline = useMemo(() => timelineOf(id), []);
   const list = useRef(/** @type {VirtualList<Item> | null} */ (null));
+  const sticky = useRef(/** @type {(() => void) | null} */ (null));
   const marked = useSignal('');
   const isEnd = useSignal(true);
   // After which `seq` the divider is. It is fixed when the chat is opened, or when messages come while nobody looks.
@@ -134,7 +136,9 @@ export function Log({ chat, seq }) {
       onSee: (item) => item.kind === 'message' && item.row.message.seq < Infinity && reading.see(item.row.message.seq),
       onEnd: (value) => (isEnd.value = value),
       onGoToEnd: goToEnd,
+      onScroll: () => sticky.current?.(),
     }),
+    h(StickyDay, { list, handle: sticky }),
     rows.length === 0 && !hasOlder && h(Empty, { icon: 'logo', title: texts.emptyChat, hint: draftOf(id).value || !may(id, 'send') ? undefined : texts.emptyChatHint }),
     (!isEnd.value || hasNewer) && h(LatestButton, { count: chat.unread_count, onClick: () => (seq === undefined ? goToEnd() : (navigate(`/c/${id}`), goToEnd())) }),
     h(Announcer, { id })
