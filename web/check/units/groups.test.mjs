@@ -11,6 +11,8 @@ const { parseRoute } = await import('../../src/routes.js');
 const { formatDuration } = await import('../../src/lib/intl.js');
 const { showLanguage } = await import('../../src/lib/i18n.js');
 const { handleProblem } = await import('../../src/later/new-group.js');
+const { entryFacts, entryText, withBefore } = await import('../../src/later/group-audit.js');
+const { dayIn } = await import('../../src/views/sticky-day.js');
 
 const settings = { send: 'member', react: 'member', pin: 'admin', info: 'admin', invite: 'member', restrict: 'admin', kick: 'admin', ban: 'admin', requests: 'admin', delete: 'owner', slow_s: 0, ttl_s: 0 };
 const as = (role, more) => ({ type: 'group', role, settings, ...more });
@@ -60,6 +62,68 @@ describe('what may be done with a member', () => {
     assert.deepEqual(actionsOn(as('owner'), member('admin'), 'me'), ['message', 'demote', 'transfer', 'restrict', 'remove', 'ban']);
     assert.deepEqual(actionsOn(as('owner'), member('member', '2999-01-01T00:00:00Z'), 'me'), ['message', 'promote', 'release', 'remove', 'ban']);
     assert.ok(actionsOn(as('owner'), member('member', '2001-01-01T00:00:00Z'), 'me').includes('restrict'), 'a restriction that is over is none');
+  });
+});
+
+describe('the audit log', () => {
+  const at = '2026-01-02T03:04:05Z';
+  const names = { bob: 'Bob', carol: 'Carol', dave: 'Dave' };
+  const entry = (action, details, by = 'bob') => ({ at, by, action, details });
+  const text = (one, before) => entryText(one, { me: 'me', name: (id) => names[id] ?? '', before });
+  /** Every kind of entry that the server makes, with what both languages say. */
+  const kinds = [
+    [entry('members_added', { user_ids: ['carol', 'me'], via: 'add' }), 'Bob added Carol and you', 'Bob добавил(а) Carol и вас'],
+    [entry('members_added', { user_ids: ['carol'], via: 'request' }), 'Bob added Carol', 'Bob добавил(а) Carol'],
+    [entry('members_added', { user_ids: ['carol'], via: 'invite' }, 'carol'), 'Carol joined by invite link', 'Carol вступил(а) по ссылке'],
+    [entry('members_removed', { user_ids: ['carol'], how: 'banned' }), 'Bob removed Carol', 'Bob удалил(а) Carol из чата'],
+    [entry('members_removed', { user_ids: ['carol'], how: 'left' }, 'carol'), 'Carol left', 'Carol покинул(а) чат'],
+    [entry('member_changed', { user_id: 'carol', role: 'admin', restricted_until: null }), 'Bob made Carol an admin', 'Bob назначил(а) Carol администратором'],
+    [entry('chat_updated', null, 'me'), 'You changed the title, the description or the settings', 'Вы изменили название, описание или настройки'],
+    [entry('chat_closed', null), 'Bob deleted the chat', 'Bob удалил(а) чат'],
+    [entry('banned', { user_ids: ['carol', 'dave'], reason: 'Too loud' }), 'Bob banned Carol and Dave', 'Bob заблокировал(а) Carol и Dave'],
+    [entry('unbanned', { user_id: 'carol' }), 'Bob lifted the ban of Carol', 'Bob разблокировал(а) Carol'],
+    [entry('invite_made', { max_uses: 5, approve: true }), 'Bob made an invite link', 'Bob создал(а) ссылку-приглашение'],
+    [entry('invite_revoked', { code: 'abc' }, 'me'), 'You revoked an invite link', 'Вы отозвали ссылку-приглашение'],
+    [entry('request_accepted', { user_id: 'carol' }), 'Bob accepted the join request of Carol', 'Bob принял(а) заявку от Carol'],
+    [entry('request_rejected', { user_id: 'me' }, 'x'), 'Somebody rejected the join request of you', 'Кто-то отклонил(а) заявку от вас'],
+    [entry('chat_frozen', null), 'Bob: chat_frozen', 'Bob: chat_frozen'],
+  ];
+  it('says everything in both languages', async () => {
+    assert.deepEqual(kinds.map(([one]) => text(one)), kinds.map(([, english]) => english));
+    await showLanguage('ru');
+    assert.deepEqual(kinds.map(([one]) => text(one)), kinds.map(([, , russian]) => russian));
+    await showLanguage('en');
+  });
+  it('says what else is known', () => {
+    assert.deepEqual(entryFacts(entry('banned', { user_ids: ['carol'], reason: 'Too loud' })), ['Too loud']);
+    assert.deepEqual(entryFacts(entry('invite_made', { max_uses: 5, approve: true })), ['Number of uses: 5', 'with approval']);
+    assert.deepEqual(entryFacts(entry('invite_revoked', { code: 'abc' })), ['abc']);
+    assert.match(entryFacts(entry('member_changed', { restricted_until: '2026-02-01T00:00:00Z' }))[0], /^only reads until /);
+    assert.deepEqual(entryFacts(entry('chat_updated', null)), []);
+  });
+  it('knows what a member was before, as far as it goes back', () => {
+    const changed = (user_id, role, restricted_until = null) => entry('member_changed', { user_id, role, restricted_until });
+    const log = [changed('carol', 'member'), changed('dave', 'member'), entry('chat_updated', null), changed('carol', 'admin')];
+    assert.deepEqual(withBefore(log).map(({ entry: one, before }) => text(one, before)), [
+      'Bob took the admin role from Carol',
+      'Bob changed the rights of Dave',
+      'Bob changed the title, the description or the settings',
+      'Bob made Carol an admin',
+    ]);
+  });
+});
+
+describe('the day of the first row in view', () => {
+  const row = { kind: 'message', row: { message: message(1) } };
+  it('is that of a message or notice', () => {
+    const at = Date.parse('2026-01-02T03:04:05Z');
+    assert.equal(dayIn([{ kind: 'unread' }, row]), at);
+    assert.equal(dayIn([{ kind: 'notice', notice: { at: '2026-01-02T03:04:05Z' } }, row]), at);
+  });
+  it('is not shown where a heading says it, or at the beginning', () => {
+    assert.equal(dayIn([row, { kind: 'day', at: 1 }, row]), undefined);
+    assert.equal(dayIn([{ kind: 'start' }, row]), undefined);
+    assert.equal(dayIn([]), undefined);
   });
 });
 

@@ -1,9 +1,11 @@
 import { useEffect, useRef, useState } from '../../vendor/hooks.js';
-import { button, div, input, label, option, p, select, span, textarea } from '../lib/dom.js';
+import { button, div, h, input, label, option, p, select, span, textarea } from '../lib/dom.js';
 import { focusOn } from '../lib/focus.js';
 import { t } from '../lib/i18n.js';
 import { duration } from '../lib/time.js';
 import { client } from '../state/client.js';
+import { explain } from '../state/explain.js';
+import { Empty } from '../ui/empty.js';
 import { refused, toast } from '../ui/toast.js';
 
 // Parts of the forms and lists of groups.
@@ -75,6 +77,7 @@ const RETRY = 2_000;
  */
 export function usePages(page, inputs) {
   const [shown, setShown] = useState(/** @type {{items: T[], next: string | null} | null} */ (null));
+  const [problem, setProblem] = useState(/** @type {any} */ (null));
   const asked = useRef(0);
 
   /** @param {number} atLeast */
@@ -90,13 +93,17 @@ export function usePages(page, inputs) {
         items.push(...answer.items);
         next = answer.next;
       } while (next && items.length < atLeast);
-      if (mine === asked.current) setShown({ items, next: next ?? null });
+      if (mine !== asked.current) return;
+      setShown({ items, next: next ?? null });
+      setProblem(null);
     } catch (error) {
       if (mine !== asked.current) return;
       const { code, retryable, retryAfterMs } = /** @type {any} */ (error);
-      if (retryable) setTimeout(() => mine === asked.current && load(atLeast), retryAfterMs ?? RETRY);
       // A chat that is gone closes its views by itself.
-      else if (code !== 'not_found') refused(error);
+      if (code === 'not_found') return;
+      setProblem(error);
+      if (retryable) setTimeout(() => mine === asked.current && load(atLeast), retryAfterMs ?? RETRY);
+      else if (shown) refused(error);
     }
   }
 
@@ -115,7 +122,7 @@ export function usePages(page, inputs) {
       refused(error);
     }
   }
-  return { items: shown?.items, hasMore: Boolean(shown?.next), more, reload: () => load(shown?.items.length ?? 1) };
+  return { items: shown?.items, problem: shown ? null : problem, hasMore: Boolean(shown?.next), more, reload: () => load(shown?.items.length ?? 1) };
 }
 
 /** What follows soon is one change. */
@@ -149,5 +156,12 @@ export function useEvents(chatId, types, fn) {
   }, [chatId]);
 }
 
-/** @param {{hasMore: boolean, more: () => void}} list */
-export const MoreButton = ({ hasMore, more }) => hasMore && button({ type: 'button', class: 'button wide more', onClick: more }, t().groups.showMore);
+/**
+ * What is below the items of a list: how to get the next ones, or the first ones if they could not be loaded.
+ * @param {{problem: any, hasMore: boolean, more: () => Promise<void>, reload: () => Promise<void>}} list
+ */
+export function ListEnd({ problem, hasMore, more, reload }) {
+  const again = () => button({ type: 'button', class: 'button', onClick: () => reload().then(keepFocus) }, t().tryAgain);
+  if (problem) return div({ role: 'alert' }, h(Empty, { icon: 'alert', title: t().groups.listFailed, hint: explain(problem) }, again()));
+  return hasMore && button({ type: 'button', class: 'button wide more', onClick: () => more().then(keepFocus) }, t().groups.showMore);
+}

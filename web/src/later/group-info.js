@@ -22,6 +22,7 @@ const PAGES = {
   invites: () => import('./group-invites.js'),
   requests: () => import('./group-people.js'),
   bans: () => import('./group-people.js'),
+  audit: () => import('./group-audit.js'),
   settings: () => import('./group-settings.js'),
 };
 
@@ -77,7 +78,7 @@ export function View({ id }) {
 
   if (!chat || !standing) return null;
   const isChannel = chat.type === 'channel';
-  const titles = { invites: texts.invites, requests: texts.requests, bans: texts.bans, settings: isChannel ? texts.channelSettings : texts.settings };
+  const titles = { invites: texts.invites, requests: texts.requests, bans: texts.bans, audit: texts.audit, settings: isChannel ? texts.channelSettings : texts.settings };
   return section(
     {
       ...{ class: 'panel', ref: root, 'aria-labelledby': 'panel-title' },
@@ -102,6 +103,7 @@ export function View({ id }) {
             allows(standing, 'invite') && row('invites', 'link', texts.invites),
             allows(standing, 'requests') && row('requests', 'clock', texts.requests, waiting.count),
             allows(standing, 'ban') && row('bans', 'ban', texts.bans),
+            allows(standing, 'audit') && row('audit', 'list', texts.audit),
             ['info', 'restrict', 'settings'].some((right) => allows(standing, right)) && row('settings', 'settings', titles.settings)
           ),
           seesMembers(standing) && h(Members, { chat }),

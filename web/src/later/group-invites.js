@@ -8,7 +8,7 @@ import { IconButton } from '../ui/button.js';
 import { confirm } from '../ui/dialog.js';
 import { Empty } from '../ui/empty.js';
 import { refused } from '../ui/toast.js';
-import { CheckField, MoreButton, SelectField, TextField, copyLink, durations, inviteUrl, keepFocus, usePages } from './fields.js';
+import { CheckField, ListEnd, SelectField, TextField, copyLink, durations, inviteUrl, keepFocus, usePages } from './fields.js';
 
 /** @typedef {import('/sdk/types.js').Schemas['InviteItem']} Invite */
 
@@ -60,7 +60,7 @@ export function View({ chat }) {
     ),
     list.items?.length === 0 && h(Empty, { icon: 'link', title: texts.noInvites, hint: texts.noInvitesHint }),
     ul({ class: 'people invites', 'aria-label': texts.invites }, list.items?.map((invite) => h(InviteRow, { key: invite.code, invite, revoke }))),
-    h(MoreButton, list),
+    h(ListEnd, list),
   ];
 }
 

@@ -13,7 +13,7 @@ import { IconButton } from '../ui/button.js';
 import { Dialog, showDialog } from '../ui/dialog.js';
 import { openMenu } from '../ui/menu.js';
 import { refused } from '../ui/toast.js';
-import { CheckField, MoreButton, SelectField, TextField, durations, useEvents, usePages } from './fields.js';
+import { CheckField, ListEnd, SelectField, TextField, durations, useEvents, usePages } from './fields.js';
 
 /**
  * @typedef {import('../state/rights.js').Member} Member
@@ -49,7 +49,7 @@ export function Members({ chat }) {
       input({ id: 'members-query', class: 'input', type: 'search', value: query, placeholder: texts.findMembers, autocapitalize: 'none', spellcheck: false, dir: 'auto', onInput: (event) => setQuery(event.currentTarget.value) }),
     ul({ class: 'people', 'aria-label': texts.members }, list.items?.map((member) => h(MemberRow, { key: member.user_id, chat, member }))),
     list.items?.length === 0 && p({ class: 'people-hint' }, texts.noMembersFound),
-    h(MoreButton, list)
+    h(ListEnd, list)
   );
 }
 

@@ -6,7 +6,7 @@ import { learn, nameOf } from '../state/people.js';
 import { Avatar } from '../ui/avatar.js';
 import { Empty } from '../ui/empty.js';
 import { refused } from '../ui/toast.js';
-import { MoreButton, keepFocus, useEvents, usePages } from './fields.js';
+import { ListEnd, keepFocus, useEvents, usePages } from './fields.js';
 
 /** Who asks to join, or is kept out. @param {{chat: import('../state/client.js').ChatItem, page: string}} props */
 export function View({ chat: { id }, page }) {
@@ -46,6 +46,6 @@ export function View({ chat: { id }, page }) {
         );
       })
     ),
-    h(MoreButton, list),
+    h(ListEnd, list),
   ];
 }

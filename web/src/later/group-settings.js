@@ -16,7 +16,7 @@ const TTL = [0, 3_600, 86_400, 7 * 86_400, 30 * 86_400, 90 * 86_400];
 const RIGHTS = [
   ...['send', 'media', 'react', 'mention_all'].map((name) => /** @type {[any, string[]]} */ ([name, ['member', 'admin']])),
   ...['pin', 'info', 'invite'].map((name) => /** @type {[any, string[]]} */ ([name, ['member', 'admin', 'owner']])),
-  ...['delete', 'kick', 'restrict', 'ban', 'requests'].map((name) => /** @type {[any, string[]]} */ ([name, ['admin', 'owner']])),
+  ...['delete', 'kick', 'restrict', 'ban', 'requests', 'audit'].map((name) => /** @type {[any, string[]]} */ ([name, ['admin', 'owner']])),
 ];
 
 /** The lengths that can be chosen, with the one that is set. @param {number[]} lengths @param {number} now @returns {[string, string][]} */

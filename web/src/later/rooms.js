@@ -7,7 +7,7 @@ import { client } from '../state/client.js';
 import { Avatar } from '../ui/avatar.js';
 import { IconButton } from '../ui/button.js';
 import { Empty } from '../ui/empty.js';
-import { MoreButton, usePages } from './fields.js';
+import { ListEnd, usePages } from './fields.js';
 import { join } from './room.js';
 
 /** @typedef {import('/sdk/types.js').Schemas['Room']} Room */
@@ -38,7 +38,7 @@ export function View() {
       input({ id: 'rooms-query', class: 'input', type: 'search', value: query, placeholder: texts.findRooms, autofocus: true, autocapitalize: 'none', spellcheck: false, dir: 'auto', onInput: (event) => setQuery(event.currentTarget.value) }),
       list.items && list.items.length > 0 && ul({ class: 'room-list', 'aria-label': texts.rooms }, list.items.map((room) => h(RoomRow, { key: room.id, room }))),
       list.items?.length === 0 && h(Empty, { icon: 'search', title: q ? texts.noRoomsFound : texts.noRooms, hint: q ? undefined : texts.noRoomsHint }),
-      h(MoreButton, list)
+      h(ListEnd, list)
     )
   );
 }
