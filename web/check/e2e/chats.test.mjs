@@ -406,6 +406,21 @@ describe('the web client', { concurrency: 3 }, () => {
     await page.getByRole('heading', { name: carol.name, level: 1 }).waitFor();
     await alice.article(`Forwarded from ${bob.name}`).waitFor();
     assert.deepEqual(await bob.api.history(chat), ['the question', '']);
+
+    // What is hidden is in no list, quote or pinned message: neither as it comes, nor on a device that has nothing yet.
+    const secret = await bob.api.send(chat, 'It is Carol', { entities: [{ type: 'spoiler', offset: 6, length: 5 }] });
+    await alice.chatLink(bob.name).filter({ hasText: 'It is ▒▒▒▒▒' }).waitFor();
+    const device = new Person(world, alice.api);
+    await device.open();
+    await device.goto('/');
+    await device.signIn();
+    await device.chatLink(bob.name).filter({ hasText: 'It is ▒▒▒▒▒' }).waitFor();
+    await bob.api.call('PUT', `/chats/${chat}/pins/${secret.id}`);
+    await bob.api.send(chat, 'Who?', { reply_to: secret.id });
+    await device.openChat(bob.name);
+    await device.page.getByRole('button', { name: /Pinned message.*It is ▒▒▒▒▒/ }).waitFor();
+    await device.article('Who?').getByRole('button').filter({ hasText: 'It is ▒▒▒▒▒' }).waitFor();
+    await device.close();
     await Promise.all([alice.close(), bob.close()]);
   });
 

@@ -93,6 +93,7 @@ describe('groups', { concurrency: 2 }, () => {
     const has = async (person, name) => (await panel(person).getByRole('button', { name, exact: true }).count()) > 0;
     await row(admin, carol.name).waitFor();
     assert.deepEqual([await has(admin, 'Add members'), await has(admin, 'Leave'), await has(admin, 'Banned people'), await has(admin, 'Delete group')], [true, true, false, false]);
+    assert.deepEqual([await has(alice, 'Audit log'), await has(admin, 'Audit log')], [true, false]);
     assert.deepEqual([await has(alice, 'Leave'), await has(alice, 'Delete group'), await has(alice, 'Group settings')], [false, true, true]);
     await panel(admin).getByRole('button', { name: `Actions for ${carol.name}` }).click();
     assert.deepEqual(await admin.page.getByRole('menuitem').allTextContents(), ['Write a message']);
@@ -102,6 +103,7 @@ describe('groups', { concurrency: 2 }, () => {
     await notice(alice, `You made ${bob.name} an admin`).waitFor();
     await notice(member, `${owner.name} made ${bob.name} an admin`).waitFor();
     await panel(admin).getByRole('button', { name: 'Banned people' }).waitFor();
+    await panel(admin).getByRole('button', { name: 'Audit log' }).waitFor();
     await row(member, bob.name).getByText('admin', { exact: true }).waitFor();
     await panel(admin).getByRole('button', { name: `Actions for ${carol.name}` }).click();
     assert.deepEqual(await admin.page.getByRole('menuitem').allTextContents(), ['Write a message', 'Restrict', 'Remove', 'Ban']);
@@ -226,6 +228,69 @@ describe('groups', { concurrency: 2 }, () => {
     await bans.getByRole('button', { name: `Lift ban of ${bob.name}` }).click();
     await bans.getByText('Nobody is banned').waitFor();
     await Promise.all([alice.close(), guest.close(), other.close()]);
+  });
+
+  it('tells those who may know who did what, page by page', async () => {
+    const [owner, bob, carol, dave] = await Promise.all([world.register(), world.register(), world.register(), world.register()]);
+    const { id } = await found(owner, [bob, carol]);
+    const call = (method, path, body) => owner.call(method, `/chats/${id}${path}`, body);
+    await call('PATCH', `/members/${bob.id}`, { role: 'admin' });
+    for (let n = 0; n < 50; n++) await call('PATCH', '', { description: `version ${n}` });
+    await call('POST', '/bans', { user_id: carol.id, reason: 'Too loud' });
+    await call('DELETE', `/bans/${carol.id}`);
+    const { code } = await call('POST', '/invites', { approve: true, max_uses: 5 });
+    await dave.call('POST', `/invites/${code}`);
+    await bob.call('PUT', `/chats/${id}/requests/${dave.id}`, { accept: true });
+    await call('DELETE', `/invites/${code}`);
+
+    const alice = await seat(owner, `/c/${id}/info`, { reducedMotion: 'reduce' });
+    const { page } = alice;
+    const path = `**/api/v1/chats/${id}/audit*`;
+    await page.route(path, (route) => route.fulfill({ status: 403, contentType: 'application/problem+json', json: { status: 403, code: 'forbidden', reason: 'role' } }));
+    const opener = panel(alice).getByRole('button', { name: 'Audit log' });
+    await opener.focus();
+    await page.keyboard.press('Enter');
+    const audit = panel(alice, 'Audit log');
+    await audit.getByRole('alert').filter({ hasText: 'The list could not be loaded.' }).waitFor();
+    await page.unroute(path);
+    await page.keyboard.press('Tab');
+    assert.ok(await isFocused(audit.getByRole('button', { name: 'Try again' })));
+    await page.keyboard.press('Enter');
+    const entries = audit.getByRole('list', { name: 'Audit log' }).getByRole('listitem');
+    await entries.first().waitFor();
+    await until('the focus is not lost', () => isFocused(audit.getByRole('button', { name: 'Back' })));
+    const said = await entries.evaluateAll((items) => items.map((item) => item.querySelector('[dir=auto]').textContent));
+    assert.equal(said.length, 50);
+    assert.deepEqual(said.slice(0, 8), [
+      'You revoked an invite link',
+      `${bob.name} added ${dave.name}`,
+      `${bob.name} accepted the join request of ${dave.name}`,
+      'You made an invite link',
+      `You lifted the ban of ${carol.name}`,
+      `You removed ${carol.name}`,
+      `You banned ${carol.name}`,
+      'You changed the title, the description or the settings',
+    ]);
+    await entries.filter({ hasText: 'Too loud' }).getByRole('time').waitFor();
+    await entries.filter({ hasText: 'Number of uses: 5 · with approval' }).waitFor();
+    for (const colorScheme of /** @type {const} */ (['dark', 'light'])) {
+      await page.emulateMedia({ colorScheme });
+      await alice.checkAccess(`audit log, ${colorScheme}`);
+    }
+
+    const first = entries.filter({ hasText: `You made ${bob.name} an admin` });
+    assert.equal(await first.count(), 0);
+    await audit.getByRole('button', { name: 'Show more' }).press('Enter');
+    await first.waitFor();
+    assert.equal(await entries.count(), 58);
+    await until('the focus is not lost', () => isFocused(audit.getByRole('button', { name: 'Back' })));
+    // What happens now comes by itself.
+    await bob.call('POST', `/chats/${id}/members/remove`, { user_ids: [dave.id] });
+    await entries.first().filter({ hasText: `${bob.name} removed ${dave.name}` }).waitFor();
+    assert.equal(await entries.count(), 59);
+    await page.keyboard.press('Escape');
+    await until('the focus is back', () => isFocused(opener));
+    await alice.close();
   });
 
   it('asks before somebody leaves', async () => {

@@ -222,7 +222,7 @@ describe('settings and actions', { concurrency: 3 }, () => {
     await me.close();
     await other.sendAll(id, Array.from({ length: 130 }, (_, n) => `message ${n + 1}.`));
     const person = new Person(world, me.api);
-    await person.open({ timezoneId: 'UTC' });
+    await person.open({ timezoneId: 'UTC', reducedMotion: 'reduce' });
     const { page } = person;
     let requests = 0;
     // Two messages a day since the first of January: the server cannot be told when a message was sent.
@@ -245,6 +245,26 @@ describe('settings and actions', { concurrency: 3 }, () => {
     await person.article('message 39.').waitFor();
     assert.equal(new URL(page.url()).pathname, `/c/${id}/39`);
     assert.ok(requests <= 5, `${requests} requests`);
+
+    // While one scrolls, the day is at the top, unless its heading is.
+    const pill = page.locator('div[aria-hidden=true]').filter({ hasText: /^\w+day, / });
+    assert.equal(await pill.count(), 0, 'nothing before');
+    await person.log.hover();
+    const seen = [];
+    for (let n = 0; n < 12; n++) {
+      await page.mouse.wheel(0, -20);
+      seen.push(await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => {
+        const pill = [...document.querySelectorAll('div[aria-hidden=true]')].find(({ textContent }) => /^\w+day, /.test(textContent));
+        const { top } = document.querySelector('[role=log]').getBoundingClientRect();
+        const rows = [8, 40].map((y) => [...document.querySelectorAll('[role=log] > div')].find((row) => row.getBoundingClientRect().bottom > top + y));
+        const time = rows[0].querySelector('article time')?.dateTime;
+        resolve({ day: pill?.checkVisibility({ visibilityProperty: true }) && pill.textContent, isHeading: rows.some((row) => row.querySelector('[aria-haspopup=dialog]') && !row.querySelector('article')), time });
+      })))));
+    }
+    const dayOf = (time) => new Date(time).toLocaleDateString('en-US', { weekday: 'long', day: 'numeric', month: 'long', timeZone: 'UTC' });
+    for (const { day, isHeading, time } of seen) if (day) assert.deepEqual({ day, isHeading }, { day: dayOf(time), isHeading: false });
+    assert.ok(seen.some(({ day }) => day) && seen.some(({ day, isHeading }) => !day && isHeading), JSON.stringify(seen));
+    await pill.waitFor({ state: 'hidden' });
     await page.getByRole('main').getByRole('button', { name: 'Chat actions' }).click();
     await page.getByRole('menuitem', { name: 'Jump to date' }).click();
     await dialog.getByRole('button', { name: 'First message' }).click();
@@ -281,10 +301,10 @@ describe('settings and actions', { concurrency: 3 }, () => {
       document.dispatchEvent(new Event('visibilitychange'));
     });
     await muted.other.send(muted.id, 'not told');
-    await other.send(id, 'look here');
+    await other.send(id, 'look here', { entities: [{ type: 'spoiler', offset: 5, length: 4 }] });
     await me.until(() => globalThis.told.length);
     const told = () => page.evaluate(() => globalThis.told.map(({ title, body, silent }) => ({ title, body, silent })));
-    assert.deepEqual(await told(), [{ title: other.name, body: 'look here', silent: true }]);
+    assert.deepEqual(await told(), [{ title: other.name, body: 'look ▒▒▒▒', silent: true }]);
     await page.getByRole('switch', { name: 'Show the text of messages' }).uncheck();
     await other.send(id, 'a secret');
     await me.until(() => globalThis.told.length === 2);
