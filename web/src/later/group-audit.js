@@ -1,6 +1,6 @@
 import { div, h, li, span, time, ul } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
-import { moment, parse, when } from '../lib/time.js';
+import { parse, when } from '../lib/time.js';
 import { client } from '../state/client.js';
 import { nameOf } from '../state/people.js';
 import { myId } from '../state/session.js';
@@ -48,7 +48,7 @@ export function entryFacts({ at, action, details }) {
   const texts = t().groups;
   const { reason, max_uses, approve, code, restricted_until } = details ?? {};
   const isRestricted = action === 'member_changed' && restricted_until && parse(restricted_until) > parse(at);
-  return [reason, code, isRestricted && texts.restrictedUntil(moment(parse(restricted_until))), max_uses && `${texts.maxUses}: ${max_uses}`, approve && texts.needsApproval].filter(Boolean);
+  return [reason, code, isRestricted && texts.restrictedUntil(when(parse(restricted_until))), max_uses && `${texts.maxUses}: ${max_uses}`, approve && texts.needsApproval].filter(Boolean);
 }
 
 /** Each entry with the change of the same member before it, as far as the list goes back. @param {Entry[]} entries the newest first @returns {{entry: Entry, before?: any}[]} */
