@@ -167,10 +167,10 @@ web-check: ## Check the types, the vendored libraries and the size of the web cl
 web-test: ## Run the unit tests of the web client
 	@testbed/with-node.sh $@ sh -c 'web/check/check.sh install && exec node --test web/check/units/*.test.mjs'
 
-# What `make web-e2e` tests: chats, groups, settings, or all of them.
+# What `make web-e2e` tests: chats, groups, settings, actions, or all of them.
 WEB ?= *
 
-web-e2e: ## Test the web client in Chromium, against the services; WEB=chats, groups or settings
+web-e2e: ## Test the web client in Chromium, against the services; WEB=chats, groups, settings or actions
 	@testbed/install.sh
 	@$(CARGO) build --workspace --bins
 	@testbed/with-node.sh --chromium $@ sh -c 'sdk/js/check.sh install && web/check/check.sh install && exec target/debug/testbed exec node --test web/check/e2e/$(WEB).test.mjs'

@@ -410,10 +410,7 @@ describe('the web client', { concurrency: 3 }, () => {
     // What is hidden is in no list, quote or pinned message: neither as it comes, nor on a device that has nothing yet.
     const secret = await bob.api.send(chat, 'It is Carol', { entities: [{ type: 'spoiler', offset: 6, length: 5 }] });
     await alice.chatLink(bob.name).filter({ hasText: 'It is ▒▒▒▒▒' }).waitFor();
-    const device = new Person(world, alice.api);
-    await device.open();
-    await device.goto('/');
-    await device.signIn();
+    const device = await world.seat(alice.api);
     await device.chatLink(bob.name).filter({ hasText: 'It is ▒▒▒▒▒' }).waitFor();
     await bob.api.call('PUT', `/chats/${chat}/pins/${secret.id}`);
     await bob.api.send(chat, 'Who?', { reply_to: secret.id });

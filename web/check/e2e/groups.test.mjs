@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { Person, World, until } from './support.mjs';
+import { World, until } from './support.mjs';
 
 describe('groups', { concurrency: 2 }, () => {
   /** @type {World} */
@@ -10,14 +10,6 @@ describe('groups', { concurrency: 2 }, () => {
   });
   after(() => world?.stop());
 
-  /** A user of the API gets a page, at a path. */
-  async function seat(api, path = '/', options = undefined) {
-    const person = new Person(world, api);
-    await person.open(options);
-    await person.goto(path);
-    await person.signIn();
-    return person;
-  }
   /** A group that the first of some users owns. */
   const found = (owner, members, more) => owner.call('POST', '/chats', { type: 'group', title: 'Team', member_ids: members.map(({ id }) => id), history: 'all', ...more });
   const panel = ({ page }, name = 'Group info') => page.getByRole('region', { name });
@@ -88,7 +80,7 @@ describe('groups', { concurrency: 2 }, () => {
   it('shows everybody what their role allows, and changes of it at once', async () => {
     const [owner, bob, carol] = await Promise.all([world.register(), world.register(), world.register()]);
     const { id } = await found(owner, [bob, carol]);
-    const [alice, admin, member] = await Promise.all([owner, bob, carol].map((api) => seat(api, `/c/${id}`)));
+    const [alice, admin, member] = await Promise.all([owner, bob, carol].map((api) => world.seat(api, `/c/${id}`)));
     await Promise.all([alice, admin, member].map(openInfo));
     const has = async (person, name) => (await panel(person).getByRole('button', { name, exact: true }).count()) > 0;
     await row(admin, carol.name).waitFor();
@@ -136,7 +128,7 @@ describe('groups', { concurrency: 2 }, () => {
   it('lets people join by a link, and by one with approval', async () => {
     const [owner, bob, carol] = await Promise.all([world.register(), world.register(), world.register()]);
     const { id } = await found(owner, []);
-    const alice = await seat(owner, `/c/${id}`, { permissions: ['clipboard-read', 'clipboard-write'] });
+    const alice = await world.seat(owner, `/c/${id}`, { permissions: ['clipboard-read', 'clipboard-write'] });
     await openInfo(alice);
     await panel(alice).getByRole('button', { name: 'Invite links' }).click();
     const invites = panel(alice, 'Invite links');
@@ -149,12 +141,12 @@ describe('groups', { concurrency: 2 }, () => {
     const path = new URL(await alice.page.evaluate(() => navigator.clipboard.readText())).pathname;
 
     // Nobody is signed in: the link is there afterwards.
-    const guest = await seat(bob, path);
+    const guest = await world.seat(bob, path);
     await guest.page.getByRole('heading', { name: 'Team', level: 1 }).waitFor();
     await guest.page.getByRole('button', { name: 'Join', exact: true }).click();
     await guest.composer.waitFor();
     await notice(alice, `${bob.name} joined by invite link`).waitFor();
-    const late = await seat(carol, path);
+    const late = await world.seat(carol, path);
     await late.page.getByText('This link is not valid').waitFor();
 
     await invites.getByRole('checkbox', { name: /has to accept/ }).check();
@@ -184,7 +176,7 @@ describe('groups', { concurrency: 2 }, () => {
   it('restricts, bans and removes people, who see why', async () => {
     const [owner, bob, carol] = await Promise.all([world.register(), world.register(), world.register()]);
     const { id } = await found(owner, [bob, carol]);
-    const [alice, guest, other] = await Promise.all([owner, bob, carol].map((api) => seat(api, `/c/${id}`)));
+    const [alice, guest, other] = await Promise.all([owner, bob, carol].map((api) => world.seat(api, `/c/${id}`)));
     await openInfo(alice);
     await row(alice, bob.name).waitFor();
     await act(alice, bob.name, 'Restrict');
@@ -243,7 +235,7 @@ describe('groups', { concurrency: 2 }, () => {
     await bob.call('PUT', `/chats/${id}/requests/${dave.id}`, { accept: true });
     await call('DELETE', `/invites/${code}`);
 
-    const alice = await seat(owner, `/c/${id}/info`, { reducedMotion: 'reduce' });
+    const alice = await world.seat(owner, `/c/${id}/info`, { reducedMotion: 'reduce' });
     const { page } = alice;
     const path = `**/api/v1/chats/${id}/audit*`;
     await page.route(path, (route) => route.fulfill({ status: 403, contentType: 'application/problem+json', json: { status: 403, code: 'forbidden', reason: 'role' } }));
@@ -296,7 +288,7 @@ describe('groups', { concurrency: 2 }, () => {
   it('asks before somebody leaves', async () => {
     const [owner, bob] = await Promise.all([world.register(), world.register()]);
     const { id } = await found(owner, [bob]);
-    const [alice, guest] = await Promise.all([owner, bob].map((api) => seat(api, `/c/${id}`, api === bob ? { viewport: { width: 390, height: 844 } } : undefined)));
+    const [alice, guest] = await Promise.all([owner, bob].map((api) => world.seat(api, `/c/${id}`, api === bob ? { viewport: { width: 390, height: 844 } } : undefined)));
     const { page } = guest;
     await openInfo(guest);
     assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'nothing is wider than the view');
@@ -331,7 +323,7 @@ describe('groups', { concurrency: 2 }, () => {
     const { id: room } = await owner.call('POST', '/chats', { type: 'group', title: `Talk ${handle}`, handle: `${handle}_t` });
     await owner.send(channel, 'First news');
     await owner.call('PATCH', `/chats/${room}`, { settings: { slow_s: 2 } });
-    const guest = await seat(bob);
+    const guest = await world.seat(bob);
     const { page } = guest;
     await page.getByRole('button', { name: 'New chat' }).click();
     await page.getByRole('dialog', { name: 'New chat' }).getByRole('button', { name: 'Public rooms' }).click();
@@ -374,7 +366,7 @@ describe('groups', { concurrency: 2 }, () => {
     await owner.call('POST', `/chats/${id}/bans`, { user_id: carol.id, reason: 'Too loud' });
     const { code } = await owner.call('POST', `/chats/${id}/invites`, { approve: true, expires_in: 3600 });
     await dave.call('POST', `/invites/${code}`);
-    const [alice, guest] = await Promise.all([seat(owner, '/', { reducedMotion: 'reduce' }), seat(dave, '/', { reducedMotion: 'reduce' })]);
+    const [alice, guest] = await Promise.all([world.seat(owner, '/', { reducedMotion: 'reduce' }), world.seat(dave, '/', { reducedMotion: 'reduce' })]);
     /** Goes to a view, and looks at it in both themes. */
     const check = async (person, path, view, wait) => {
       if (path) await person.goto(path);
@@ -414,7 +406,7 @@ describe('groups', { concurrency: 2 }, () => {
     const [owner, bob] = await Promise.all([world.register(), world.register()]);
     const { id } = await found(owner, [], { title: 'Команда' });
     await owner.call('POST', `/chats/${id}/members`, { user_ids: [bob.id] });
-    const guest = await seat(bob, `/c/${id}`, { locale: 'ru-RU', viewport: { width: 320, height: 640 } });
+    const guest = await world.seat(bob, `/c/${id}`, { locale: 'ru-RU', viewport: { width: 320, height: 640 } });
     const { page } = guest;
     await page.getByRole('log', { name: 'Сообщения' }).getByText(`${owner.name} добавил(а) вас`).waitFor();
     await page.getByRole('button', { name: 'Участники', exact: true }).click();

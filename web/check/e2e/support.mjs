@@ -48,12 +48,38 @@ export class World {
    * @param {import('playwright-core').BrowserContextOptions & {name?: string, path?: string, hasWorker?: boolean}} [options]
    */
   async person({ name, path = '/', ...options } = {}) {
-    const api = await this.register(name);
+    return this.seat(await this.register(name), path, options);
+  }
+
+  /**
+   * A user of the API, or a person with another device, gets a page at a path and signs in.
+   * @param {any} api
+   * @param {string} [path]
+   * @param {import('playwright-core').BrowserContextOptions & {hasWorker?: boolean}} [options]
+   */
+  async seat(api, path = '/', options) {
     const person = new Person(this, api);
     await person.open(options);
     await person.goto(path);
     await person.signIn();
     return person;
+  }
+
+  /**
+   * Somebody with a chat with each of some users, who have written so many messages.
+   * @param {number[]} counts
+   * @param {import('playwright-core').BrowserContextOptions} [options]
+   */
+  async withChats(counts, options) {
+    const [me, ...others] = await Promise.all([this.person(options), ...counts.map(() => this.register())]);
+    const chats = [];
+    for (const [n, other] of others.entries()) {
+      const { id } = await other.chatWith(me);
+      await other.sendAll(id, Array.from({ length: counts[n] }, (_, k) => `message ${k + 1}.`));
+      chats.push({ id, other });
+    }
+    for (const { other } of chats) await me.chatLink(other.name).waitFor();
+    return { me, chats };
   }
 }
 
@@ -187,6 +213,17 @@ export class Person {
   async openChat(title) {
     await this.chatLink(title).click();
     await this.page.getByRole('heading', { name: title, level: 1 }).waitFor();
+  }
+
+  /** Opens the menu of a chat in the list, and takes what is named. @param {string} title @param {string[]} names */
+  async act(title, ...names) {
+    await this.chatLink(title).click({ button: 'right' });
+    for (const name of names) await this.page.getByRole('menuitem', { name, exact: true }).or(this.page.getByRole('menuitemradio', { name, exact: true })).click();
+  }
+
+  /** What the element with the focus says. */
+  focused() {
+    return this.page.evaluate(() => document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.textContent);
   }
 
   /** @param {string} text */
