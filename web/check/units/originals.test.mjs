@@ -17,6 +17,8 @@ const { loadPins, pinsOf, startPins } = await import('../../src/state/pins.js');
 const { MOST, contentOf, editing, lengthOf, resumeEdit, startEdit, submit, textOf } = await import('../../src/state/compose.js');
 const { learn } = await import('../../src/state/people.js');
 const { fetchOriginal } = await import('../../src/views/quote.js');
+const { loadRestriction, restrictedUntil, startLimits } = await import('../../src/state/limits.js');
+const { user } = await import('../../src/state/session.js');
 
 const START = Date.parse('2026-01-02T04:00:00Z');
 const after = (seconds) => new Date(START + seconds * 1000).toISOString();
@@ -150,5 +152,23 @@ describe('what is sent', () => {
     startEdit('c', message(6, { text: '2 ** 3 **4** `5`' }));
     submit('c', `${textOf('c')}!`);
     assert.deepEqual(edits[1], { text: '2 ** 3 **4** `5`!' });
+  });
+});
+
+describe('a restriction', () => {
+  startLimits();
+  it('is not taken back by an answer from before it', async (context) => {
+    context.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: START });
+    user.value = { id: 'me', username: 'me' };
+    const members = (restricted_until) => ({ members: [{ user_id: 'me', restricted_until }] });
+    let late;
+    answer = new Promise((resolve) => (late = resolve));
+    const loaded = loadRestriction('c');
+    tell('event', { type: 'member_changed', chat_id: 'c', user_id: 'me', restricted_until: after(60) });
+    answer = members(after(60));
+    late(members(null));
+    await loaded;
+    assert.equal(restrictedUntil('c'), START + 60_000);
+    user.value = null;
   });
 });

@@ -14,6 +14,9 @@ const waits = new Map();
 /** @type {Map<Until, ReturnType<typeof setTimeout>>} */
 const timers = new Map();
 
+/** Counts the restrictions that events have told: an answer may be older than they are. */
+let told = 0;
+
 /** The groups of which it was asked whether the user is restricted. @type {Set<string>} */
 const asked = new Set();
 
@@ -56,8 +59,10 @@ export function sentIn(chatId, at = Date.now()) {
 /** Asks whether the user is restricted in a group: the list of chats does not say so. @param {string} chatId */
 export async function loadRestriction(chatId) {
   asked.add(chatId);
+  const before = told;
   try {
     const { members } = await client.rest.get('/chats/{id}/members', { id: chatId, q: user.peek()?.username, limit: 20 });
+    if (told !== before) return void loadRestriction(chatId);
     const mine = members.find(({ user_id }) => user_id === myId());
     if (mine) set(entry(restrictions, chatId), mine.restricted_until ? Date.parse(mine.restricted_until) : 0);
   } catch (/** @type {any} */ error) {
@@ -69,7 +74,10 @@ export async function loadRestriction(chatId) {
 /** Follows the client. Called once. */
 export function startLimits() {
   client.on('event', ({ type, chat_id, user_id, restricted_until, settings }) => {
-    if (type === 'member_changed' && user_id === myId()) set(entry(restrictions, chat_id), restricted_until ? Date.parse(restricted_until) : 0);
+    if (type === 'member_changed' && user_id === myId()) {
+      told++;
+      set(entry(restrictions, chat_id), restricted_until ? Date.parse(restricted_until) : 0);
+    }
     if (type === 'chat_updated' && settings && !settings.slow_s) set(entry(waits, chat_id), 0);
   });
   client.on('outbox', ({ type, entry: { chat_id, frame } }) => {
