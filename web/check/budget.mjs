@@ -1,10 +1,11 @@
 // Counts the JavaScript of the client, gzipped, and its modules: those before the first screen, those of the messenger behind it, and
 // all. The first screen of a device that has nothing of the client yet is the sign-in form: what the imports of main.js reach. Everything
-// else is loaded by import() while the form is filled in, and later comes from the service worker.
+// else is loaded by import() while the form is filled in, and later comes from the service worker. Comments are not served.
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
+import { difference, leftOut } from './comments.mjs';
 
 const web = fileURLToPath(new URL('../', import.meta.url));
 const sdk = fileURLToPath(new URL('../../sdk/js/src/', import.meta.url));
@@ -38,7 +39,8 @@ function graph(roots, known = new Set()) {
   return known;
 }
 
-const size = (paths) => [...paths].reduce((sum, path) => sum + gzipSync(source(path), { level: 9 }).length, 0);
+const served = (path) => (path.startsWith('/vendor/') ? source(path) : leftOut(source(path)));
+const size = (paths) => [...paths].reduce((sum, path) => sum + gzipSync(served(path), { level: 9 }).length, 0);
 const report = (name, paths) => console.log(`${name.padEnd(24)} ${String(paths.size).padStart(3)} modules ${(size(paths) / 1024).toFixed(1).padStart(6)} KB gzipped`);
 
 const first = graph(['/src/main.js']);
@@ -59,6 +61,7 @@ const problems = [
   size(first) > FIRST.bytes && `more than ${FIRST.bytes} bytes before the first screen`,
   size(whole) > WHOLE.bytes && `more than ${WHOLE.bytes} bytes in all`,
   ...unused.map((path) => `${path} is imported by nothing`),
+  ...[...whole].flatMap((path) => difference(source(path)) ?? []).map((token) => `a comment cannot be left out: ${token}`),
 ].filter(Boolean);
 for (const problem of problems) console.error(`web: ${problem}`);
 if (problems.length) process.exitCode = 1;

@@ -1,7 +1,7 @@
 //! The files of the web client, as they are served. The build script compiles this file as well.
 //!
-//! Files keep their names and need no build. Only two of them are completed here: `index.html` gets links to the modules that the page
-//! needs at start, and `sw.js` the list of all files with their hashes, and a hash of all.
+//! Files keep their names. Embedded modules lose their comments, and two files are completed here: `index.html` gets links to the modules
+//! that the page needs at start, and `sw.js` the list of all files with their hashes, and a hash of all.
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
@@ -32,6 +32,9 @@ const FILES: &str = "'__FILES__'";
 /// Folders and files that are not served, though their types are. `node` has what the SDK has for Node.js alone.
 const LEFT_OUT: [&str; 8] =
     ["check", "node", "node_modules", "test", "tests", "package.json", "package-lock.json", "vendor.json"];
+
+/// What is served as it is: the comments of libraries have their licences.
+const LIBRARIES: &str = "/vendor/";
 
 /// The type of modules, and of the service worker.
 pub(crate) const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
@@ -118,13 +121,17 @@ fn media_type(name: &str) -> Option<&'static str> {
     MEDIA_TYPES.into_iter().find(|(known, _)| *known == extension).map(|(_, media_type)| media_type)
 }
 
-/// Reads all files of a client, and completes the page and the service worker.
+/// Reads all files of a client, edits the modules, and completes the page and the service worker.
 ///
 /// # Errors
 /// A file cannot be read, the page has no place for the links to modules, or a module imports what is not served.
-pub(crate) fn read(web: &Path) -> io::Result<BTreeMap<String, Content>> {
-    let read = |(path, source): (String, Source)| {
-        Ok((path, Content { media_type: source.media_type, bytes: fs::read(source.file)? }))
+pub(crate) fn read(web: &Path, edit: fn(&str) -> String) -> io::Result<BTreeMap<String, Content>> {
+    let read = |(path, Source { media_type, file }): (String, Source)| {
+        let mut bytes = fs::read(file)?;
+        if media_type == JAVASCRIPT && !path.starts_with(LIBRARIES) {
+            bytes = edit(text(&path, &bytes)?).into_bytes();
+        }
+        Ok((path, Content { media_type, bytes }))
     };
     let mut files = find(web)?.into_iter().map(read).collect::<io::Result<BTreeMap<_, _>>>()?;
     let build = hash(files.iter().flat_map(|(path, content)| [path.as_bytes(), &content.bytes]));
@@ -189,7 +196,10 @@ mod tests {
 
     fn error(files: &[(&str, &str)]) -> String {
         let (_folder, web) = client(files);
-        read(&web).map(|files| files.into_keys().collect::<Vec<_>>()).expect_err("refuse client").to_string()
+        read(&web, str::to_owned)
+            .map(|files| files.into_keys().collect::<Vec<_>>())
+            .expect_err("refuse client")
+            .to_string()
     }
 
     #[test]
@@ -228,7 +238,7 @@ mod tests {
         ];
         let (_folder, web) = client(&files);
         let texts = |web: &Path| {
-            let mut files = read(web).expect("read client");
+            let mut files = read(web, str::to_owned).expect("read client");
             [PAGE, WORKER].map(|path| String::from_utf8(files.remove(path).expect("find file").bytes).expect("is text"))
         };
         let [page, worker] = texts(&web);

@@ -1,5 +1,7 @@
 //! The web client: its files, which are embedded into the program, or read from a folder during development.
 
+#[cfg(test)]
+mod comments;
 mod files;
 pub(crate) mod http;
 mod imports;
@@ -81,7 +83,7 @@ fn embedded(path: &str) -> Option<File> {
 fn read(folder: &std::path::Path, path: &str) -> io::Result<Option<File>> {
     let (media_type, bytes) = if [files::PAGE, files::WORKER].contains(&path) {
         // They depend on all other files.
-        let Some(content) = files::read(folder)?.remove(path) else { return Ok(None) };
+        let Some(content) = files::read(folder, str::to_owned)?.remove(path) else { return Ok(None) };
         (content.media_type, content.bytes)
     } else {
         let Some(source) = files::find(folder)?.remove(path) else { return Ok(None) };

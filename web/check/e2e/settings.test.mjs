@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
+import { leftOut } from '../comments.mjs';
 import { World, until } from './support.mjs';
 
 describe('settings', { concurrency: 3 }, () => {
@@ -240,5 +242,15 @@ describe('settings', { concurrency: 3 }, () => {
     assert.deepEqual(await wide(), []);
     await me.close();
     void other;
+  });
+
+  it('is served without comments', async () => {
+    const worker = await (await fetch(`${world.url}/sw.js`)).text();
+    const paths = [...worker.matchAll(/\['(\/(?:src|sdk)\/[^']+\.js)'/g)].map(([, path]) => path);
+    assert.ok(paths.length > 100);
+    for (const path of paths) {
+      const file = new URL(path.startsWith('/sdk/') ? path.replace('/sdk/', '../../../sdk/js/src/') : `../..${path}`, import.meta.url);
+      assert.equal(await (await fetch(world.url + path)).text(), leftOut(readFileSync(file, 'utf8')), path);
+    }
   });
 });
