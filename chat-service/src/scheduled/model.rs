@@ -160,4 +160,6 @@ pub(super) struct Due {
     pub(super) send_at: DateTime<Utc>,
     /// See [`Body`].
     pub(super) body: Value,
+    /// It was claimed before.
+    pub(super) may_be_stored: bool,
 }

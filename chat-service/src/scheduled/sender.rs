@@ -48,8 +48,8 @@ const AT_ONCE: usize = 12;
 /// took, so under load the task takes at most half of the time.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// How long an instance sends the messages that it claimed. It returns the others, before their claims end.
-const SENDING_PATIENCE: Duration = Duration::from_secs(5);
+/// How long an instance sends the messages that it claimed. It gives the others back, before their claims end.
+const SENDING_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long an instance tries to record what became of the messages that it claimed. Their claims end later.
 const SETTLING_PATIENCE: Duration = Duration::from_secs(20);
@@ -68,19 +68,23 @@ enum Fate {
     Refused(ApiError),
     /// It is tried again after this time.
     Postponed(Duration),
-    /// It may be stored: the database failed.
+    /// It may be stored: something failed.
     Unknown,
+    /// It may be stored: the database is away, or the service is about to end. So are the messages after it.
+    Away,
 }
 
 /// What becomes of the rows of claimed messages.
 #[derive(Default)]
-struct Settled {
+struct Settled<'a> {
     finished: Vec<ScheduledId>,
     postponed: Vec<Postponed>,
+    /// Their senders are told when the rows are gone: nobody is told of a failure that is tried again.
+    refused: Vec<(&'a Due, ApiError)>,
 }
 
-impl Settled {
-    fn postpone(&mut self, due: &Due, wait: Duration, is_claimed: bool) {
+impl Settled<'_> {
+    fn postpone(&mut self, due: &Due, wait: Option<Duration>, is_claimed: bool) {
         self.postponed.push(Postponed { id: due.id, wait, is_claimed });
     }
 }
@@ -103,7 +107,7 @@ pub(super) fn start(scheduled: Scheduled) {
     let stopped = scheduled.tasks.stop_token();
     scheduled.tasks.clone().spawn(async move {
         let mut pause = Duration::ZERO;
-        // What is claimed is sent before the task ends.
+        // The rows of what is claimed are settled before the task ends.
         while stopped.run_until_cancelled(sleep(pause)).await.is_some() {
             pause = scheduled.send_due().await.unwrap_or_else(|error| {
                 tracing::warn!(error.cause = %error, "scheduled messages could not be sent, retrying later");
@@ -123,39 +127,44 @@ impl Scheduled {
         let began = Instant::now();
         // In the order in which their sender wants them.
         due.sort_by_key(|due| (due.send_at, due.id));
-        let mut settled = Settled::default();
+        let (mut settled, mut is_away) = (Settled::default(), false);
         let mut parts = due.chunks(AT_ONCE);
         for part in parts.by_ref() {
-            let is_known = self.send_some(part, &mut settled).await;
-            if !is_known || began.elapsed() > SENDING_PATIENCE {
+            is_away = self.send_some(part, &mut settled).await;
+            if is_away || began.elapsed() > SENDING_TIMEOUT {
                 break;
             }
         }
         for due in parts.flatten() {
-            // Of an instance that was killed it may have been claimed, and sent.
-            settled.postpone(due, RETRY, true);
+            settled.postpone(due, None, due.may_be_stored);
         }
         self.settle(began + SETTLING_PATIENCE, &settled).await?;
-        Ok(Duration::ZERO)
+        for (due, error) in &settled.refused {
+            self.tell(due, error).await;
+        }
+        Ok(if is_away { RETRY } else { Duration::ZERO })
     }
 
-    /// Sends messages with one statement, and pauses. Returns whether it is known what became of them.
-    async fn send_some(&self, due: &[Due], settled: &mut Settled) -> bool {
+    /// Sends messages with one statement, and pauses. Returns whether the database is away.
+    async fn send_some<'a>(&self, due: &'a [Due], settled: &mut Settled<'a>) -> bool {
         let began = Instant::now();
         let fates = self.send(due).await;
         let pause = began.elapsed().max(PAUSE);
-        let is_known = !fates.iter().any(|fate| matches!(fate, Fate::Unknown));
-        let mut delivered = Vec::new();
+        let (mut delivered, mut is_away) = (Vec::new(), false);
         for (due, fate) in due.iter().zip(fates) {
             let status = match &fate {
                 Fate::Sent(_) | Fate::SentBefore => "sent",
                 Fate::Refused(_) => "refused",
-                Fate::Postponed(_) | Fate::Unknown => "postponed",
+                Fate::Postponed(_) | Fate::Unknown | Fate::Away => "postponed",
             };
             counter!(SCHEDULED_TOTAL, "status" => status).increment(1);
             match fate {
-                Fate::Postponed(wait) => settled.postpone(due, wait, false),
-                Fate::Unknown => settled.postpone(due, RETRY, true),
+                Fate::Postponed(wait) => settled.postpone(due, Some(wait), false),
+                Fate::Unknown => settled.postpone(due, Some(RETRY), true),
+                Fate::Away => {
+                    is_away = true;
+                    settled.postpone(due, None, true);
+                }
                 Fate::SentBefore => settled.finished.push(due.id),
                 Fate::Sent(message) => {
                     settled.finished.push(due.id);
@@ -164,17 +173,17 @@ impl Scheduled {
                 }
                 Fate::Refused(error) => {
                     settled.finished.push(due.id);
-                    self.tell(due, &error).await;
+                    settled.refused.push((due, error));
                 }
             }
         }
         // Deliveries end by themselves. They only slow the task down if there are too many of them.
         let _ = tokio::join!(timeout(DELIVERY_PATIENCE, join_all(delivered)), sleep(pause));
-        is_known
+        is_away
     }
 
     /// Records what became of messages. If the database is away, it is tried again: otherwise the messages would stay claimed for a while.
-    async fn settle(&self, deadline: Instant, settled: &Settled) -> DbResult<()> {
+    async fn settle(&self, deadline: Instant, settled: &Settled<'_>) -> DbResult<()> {
         let stopped = self.tasks.stop_token();
         loop {
             let result = store::settle(&self.db, &settled.finished, &settled.postponed).await;
@@ -237,7 +246,7 @@ fn fate(
     let is_late = TimeDelta::from_std(wait).is_ok_and(|wait| now + wait > send_at + GIVE_UP_AFTER);
     match error.code {
         // If the database is away, nothing can be recorded, so the message is not given up.
-        ErrorCode::Unavailable => Fate::Unknown,
+        ErrorCode::Unavailable => Fate::Away,
         ErrorCode::Internal if !is_late => Fate::Unknown,
         _ if error.is_retryable() && !is_late => Fate::Postponed(wait),
         _ => Fate::Refused(error),
@@ -281,7 +290,7 @@ mod tests {
         assert!(matches!(after(59, MessageError::TooManyMessages { wait }), Fate::Postponed(_)));
         assert!(matches!(after(61, slow()), Fate::Refused(error) if error.reason == Some(Reason::SlowMode)));
         assert!(matches!(after(0, MessageError::Role), Fate::Refused(_)));
-        assert!(matches!(after(600, MessageError::ShuttingDown), Fate::Unknown));
+        assert!(matches!(after(600, MessageError::ShuttingDown), Fate::Away));
         assert!(matches!(after(0, MessageError::UnknownVerdict(99)), Fate::Unknown));
         assert!(matches!(after(600, MessageError::UnknownVerdict(99)), Fate::Refused(_)));
     }

@@ -23,10 +23,13 @@ const BATCH: i64 = 256;
 
 /// After the claim has ended, the instance is taken for dead. What it claimed may be stored, so it stays claimed.
 const CLAIM: &str = "
-    UPDATE scheduled_messages SET is_claimed = TRUE, due_at = now() + interval '30 seconds'
-     WHERE id = ANY (ARRAY(
-           SELECT id FROM scheduled_messages WHERE due_at <= now() ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED))
-    RETURNING id, chat_id, sender_id, request_id, send_at, body";
+    WITH due AS MATERIALIZED (
+        SELECT id, is_claimed FROM scheduled_messages
+         WHERE due_at <= now() ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+    UPDATE scheduled_messages AS message SET is_claimed = TRUE, due_at = now() + interval '30 seconds'
+      FROM due
+     WHERE message.id = ANY (ARRAY(SELECT id FROM due)) AND message.id = due.id
+    RETURNING message.id, chat_id, sender_id, request_id, send_at, body, due.is_claimed AS may_be_stored";
 
 /// What could not be sent is tried again within a minute ([`MAX_WAIT`]), and a claim is shorter. If a message whose time has come is due later,
 /// that was noted when the clock of Postgres was ahead.
@@ -41,7 +44,7 @@ const UNTIL_NEXT: &str =
 
 const POSTPONE: &str = "
     UPDATE scheduled_messages AS message
-       SET due_at = now() + postponed.wait_ms * interval '1 ms', is_claimed = postponed.is_claimed
+       SET due_at = coalesce(now() + postponed.wait_ms * interval '1 ms', send_at), is_claimed = postponed.is_claimed
       FROM unnest($1, $2, $3) AS postponed (id, wait_ms, is_claimed)
      WHERE message.id = postponed.id";
 
@@ -59,6 +62,8 @@ struct Claimed {
     send_at: DateTime<Utc>,
     #[diesel(sql_type = Jsonb)]
     body: Value,
+    #[diesel(sql_type = Bool)]
+    may_be_stored: bool,
 }
 
 /// Claims some of the messages that are due.
@@ -73,6 +78,7 @@ pub(in crate::scheduled) async fn claim(db: &Db) -> DbResult<Vec<Due>> {
         request_id: SendId(claimed.request_id),
         send_at: claimed.send_at,
         body: claimed.body,
+        may_be_stored: claimed.may_be_stored,
     };
     Ok(db.query(claim).await?.into_iter().map(due).collect())
 }
@@ -93,8 +99,8 @@ pub(in crate::scheduled) async fn until_next(db: &Db) -> DbResult<Option<Duratio
 /// A message that is tried again.
 pub(in crate::scheduled) struct Postponed {
     pub(in crate::scheduled) id: ScheduledId,
-    /// At most [`MAX_WAIT`] counts.
-    pub(in crate::scheduled) wait: Duration,
+    /// At most [`MAX_WAIT`] counts. `None`: it is due as before, so that it keeps its place before later ones.
+    pub(in crate::scheduled) wait: Option<Duration>,
     /// Whether it may be stored already.
     pub(in crate::scheduled) is_claimed: bool,
 }
@@ -103,8 +109,8 @@ pub(in crate::scheduled) struct Postponed {
 pub(in crate::scheduled) async fn settle(db: &Db, finished: &[ScheduledId], postponed: &[Postponed]) -> DbResult<()> {
     let finished: Vec<_> = finished.iter().map(|id| id.0).collect();
     let ids: Vec<_> = postponed.iter().map(|postponed| postponed.id.0).collect();
-    let wait = |postponed: &Postponed| i64::try_from(postponed.wait.min(MAX_WAIT).as_millis()).unwrap_or(i64::MAX);
-    let waits: Vec<_> = postponed.iter().map(wait).collect();
+    let wait_ms = |wait: Duration| i64::try_from(wait.min(MAX_WAIT).as_millis()).unwrap_or(i64::MAX);
+    let waits: Vec<_> = postponed.iter().map(|postponed| postponed.wait.map(wait_ms)).collect();
     let claimed: Vec<_> = postponed.iter().map(|postponed| postponed.is_claimed).collect();
     db.query(async |connection| {
         if !finished.is_empty() {
@@ -112,7 +118,8 @@ pub(in crate::scheduled) async fn settle(db: &Db, finished: &[ScheduledId], post
             diesel::delete(rows).execute(connection).await?;
         }
         if !ids.is_empty() {
-            let postpone = prepared(POSTPONE).bind::<Array<SqlUuid>, _>(&ids).bind::<Array<BigInt>, _>(&waits);
+            let postpone =
+                prepared(POSTPONE).bind::<Array<SqlUuid>, _>(&ids).bind::<Array<Nullable<BigInt>>, _>(&waits);
             postpone.bind::<Array<Bool>, _>(&claimed).execute(connection).await?;
         }
         Ok(())
