@@ -25,6 +25,7 @@ describe('marks', () => {
     assert.deepEqual(read('**b** __i__ ~~s~~ ||x|| `c` ```p```'), ['b i s x c p', ['bold', 'b'], ['italic', 'i'], ['strike', 's'], ['spoiler', 'x'], ['code', 'c'], ['pre', 'p']]);
     assert.deepEqual(read('[site](https://x.org/a_(b)?c=1) [mail](mailto:a@b.c)'), ['site mail', ['link', 'site', 'https://x.org/a_(b)?c=1'], ['link', 'mail', 'mailto:a@b.c']]);
     assert.deepEqual(read('```js\na\n\nb\n```'), ['a\n\nb', ['pre', 'a\n\nb', 'js']]);
+    assert.deepEqual(read('```foo\n```'), ['foo', ['pre', 'foo']]);
   });
 
   it('count UTF-16 code units, also behind emoji and in Cyrillic', () => {
@@ -57,13 +58,25 @@ describe('marks', () => {
     ['of other languages', '*a* _b_ ~c~', '# a', '> b', '- c', '<b>d</b>', '¯\\_(ツ)_/¯ C:\\new\\_x \\\\server \\[a-z\\]', '[a](javascript:alert(1))', '[a](:evil)', '[a](@bob)'],
   ]) it(`${what} are text`, () => sources.forEach(isPlain));
 
+  it('in programs, paths and smileys are text', () => {
+    for (const source of [
+      'Привет ^__^ как дела ^__^', 'src/**/*.js and test/**/*.js', 'src/__tests__/a.test.js', '__init__.py', 'def __init__(self, **kw):',
+      '__attribute__((packed))', "'Hello '||name||'!'", 'foo()||bar()||(baz)', '(a+b)**(1/2), c=(a)**(1/3)', 'cafe\u0301**x**',
+      'C:\\proj\\__init__.py', 'C:\\app\\__pycache__\\x.pyc', 'grep "a\\||b"', 'hi @__dark__',
+    ]) isPlain(source);
+  });
+
   it('in code are text', () => {
     assert.deepEqual(read('`a **b** __c__` **`d`**'), ['a **b** __c__ d', ['code', 'a **b** __c__'], ['bold', 'd'], ['code', 'd']]);
     assert.deepEqual(read('```\n**a** `b`\n```'), ['**a** `b`', ['pre', '**a** `b`']]);
     assert.deepEqual(read('**a `b** c`'), ['**a b** c', ['code', 'b** c']]);
   });
 
-  it('around addresses are no part of them', () => assert.deepEqual(read('**https://x.org/a**'), ['https://x.org/a', ['bold', 'https://x.org/a']]));
+  it('around addresses are no part of them', () => {
+    assert.deepEqual(read('**https://x.org/a**'), ['https://x.org/a', ['bold', 'https://x.org/a']]);
+    assert.deepEqual(read('||https://x.org/s||.'), ['https://x.org/s.', ['spoiler', 'https://x.org/s']]);
+    assert.deepEqual(read('[a](HTTPS://x.org/) [b](Mailto:a@b.c)'), ['a b', ['link', 'a', 'HTTPS://x.org/'], ['link', 'b', 'Mailto:a@b.c']]);
+  });
 
   it('are text behind a backslash', () => {
     assert.deepEqual(read('\\**a** \\`b` \\||c||'), ['**a** `b` ||c||']);

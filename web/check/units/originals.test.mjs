@@ -14,7 +14,7 @@ const fake = `data:text/javascript,${encodeURIComponent("import { signal } from 
 const hooks = `export const resolve = (name, context, next) => next(name.endsWith('/client.js') ? ${JSON.stringify(fake)} : name, context);`;
 register(`data:text/javascript,${encodeURIComponent(hooks)}`);
 const { loadPins, pinsOf, startPins } = await import('../../src/state/pins.js');
-const { MOST, contentOf, editing, lengthOf, resumeEdit, startEdit, submit, textOf } = await import('../../src/state/compose.js');
+const { MOST, contentOf, editing, isOverFormatted, lengthOf, resumeEdit, startEdit, submit, textOf } = await import('../../src/state/compose.js');
 const { learn } = await import('../../src/state/people.js');
 const { fetchOriginal } = await import('../../src/views/quote.js');
 const { loadRestriction, restrictedUntil, startLimits } = await import('../../src/state/limits.js');
@@ -120,11 +120,17 @@ describe('what is sent', () => {
     ]);
   });
 
-  it('has at most as many entities and mentions as the server takes', () => {
-    const { text, entities } = contentOf('c', `${'**a** '.repeat(150)}${'@bob '.repeat(80)}`);
-    assert.equal(text, `${'a '.repeat(150)}${'@bob '.repeat(80)}`.trim());
-    assert.deepEqual([entities.length, entities.filter(({ type }) => type === 'mention').length], [100, 50]);
+  it('mentions as many people as the server takes; more formatting than it takes is not sent', () => {
+    const { text, entities } = contentOf('c', `${'**a** '.repeat(20)}${'@bob '.repeat(80)}`);
+    assert.equal(text, `${'a '.repeat(20)}${'@bob '.repeat(80)}`.trim());
+    assert.deepEqual([entities.length, entities.filter(({ type }) => type === 'mention').length], [70, 50]);
     assert.deepEqual(entities, entities.toSorted((x, y) => x.offset - y.offset));
+    const sent = [];
+    Object.assign(globalThis.fakeClient, { send: (_chat, content) => sent.push(content.entities.length), chats: new Map(), typing() {} });
+    assert.deepEqual([100, 101].map((n) => submit('e', '**a** '.repeat(n))), [true, false]);
+    assert.deepEqual(sent, [100]);
+    const people = Array.from({ length: 51 }, (_, n) => `[x](@${BOB.slice(0, -2)}${10 + n})`);
+    assert.ok(isOverFormatted(people.join(' ')) && !isOverFormatted(people.slice(1).join(' ')));
   });
 
   it('is measured without its marks, by characters', () => {

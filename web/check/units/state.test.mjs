@@ -124,11 +124,13 @@ describe('text', () => {
   });
   it('tells links whose text names another site', () => {
     const evil = 'https://evil.example/a';
-    for (const text of ['https://bank.example', 'bank.example/login', 'WWW.Bank.Example', 'go to https://bank.example now', 'https://bank.example@evil.example', 'evil.example.bank.example', 'банк.рф', 'ev\u0456l.example']) assert.ok(misleads(text, evil), text);
+    for (const text of ['https://bank.example', 'bank.example/login', 'WWW.Bank.Example', 'go to https://bank.example now', 'https://bank.example@evil.example', 'evil.example.bank.example', 'банк.рф', 'ev\u0456l.example', 'bank\u200b.example', 'bank\uff0eexample', 'bank。example', 'bank\u2024example', 'bank\u00ad.example', 'भारतीयबैंक.भारत']) assert.ok(misleads(text, evil), text);
     for (const text of ['the bank', 'evil.example', 'https://www.EVIL.example/b?c', 'see more…', 'v1.2', '']) assert.ok(!misleads(text, evil), text);
     assert.ok(!misleads('банк.рф', 'https://банк.рф/'));
     assert.ok(!misleads('me@bank.example', 'mailto:me@bank.example'));
     assert.ok(!misleads('a.'.repeat(2_000), evil));
+    for (const url of ['https://x.org/index.html', 'https://x.org/a/README.md', 'https://x.org/a?mail=me@mail.ru', 'https://web.archive.org/web/2020/http://a.com/', 'https://почта.рф/файл.pdf']) assert.ok(!misleads(url, url), url);
+    assert.ok(misleads('https://bank.com@evil.com/x', 'https://bank.com@evil.com/x'));
   });
   it('finds links, without the punctuation behind them', () => {
     assert.deepEqual(linksIn('see https://example.org/a?b=1, and http://x.y.').map(({ url }) => url), ['https://example.org/a?b=1', 'http://x.y']);

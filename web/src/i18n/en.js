@@ -179,6 +179,7 @@ export default {
   sendOptions: 'Send options',
   sendSilently: 'Send without sound',
   scheduleMessage: 'Schedule message',
+  overFormatted: 'A message has at most 100 formats and mentions 50 people.',
   tooLong: (/** @type {number} */ count) => n(count, { one: 'Too long by # character', other: 'Too long by # characters' }),
   charactersLeft: (/** @type {number} */ count) => n(count, { one: '# character left', other: '# characters left' }),
   replyTo: (/** @type {string} */ name) => `Reply to ${name}`,

@@ -179,6 +179,7 @@ export default {
   sendOptions: 'Способ отправки',
   sendSilently: 'Отправить без звука',
   scheduleMessage: 'Отложить отправку',
+  overFormatted: 'В сообщении может быть не больше 100 форматов и 50 упомянутых людей.',
   tooLong: (count) => n(count, { one: 'Длиннее на # символ', few: 'Длиннее на # символа', many: 'Длиннее на # символов', other: 'Длиннее на # символа' }),
   charactersLeft: (count) => n(count, { one: 'Остался # символ', few: 'Осталось # символа', many: 'Осталось # символов', other: 'Осталось # символа' }),
   replyTo: (name) => `Ответ: ${name}`,

@@ -27,7 +27,9 @@ export function toggle(value, from, to, type) {
   // One backtick is not of three.
   const isAround = (/** @type {number} */ a, /** @type {number} */ b, { before, after } = WAYS[0]) =>
     a >= 0 && b - a >= before.length + after.length && value.startsWith(before, a) && value.startsWith(after, b - after.length) && (before !== '`' || (value[a + 1] !== '`' && value[a - 1] !== '`'));
-  for (let way; (way = WAYS.find((one) => isAround(from, to, one))); [from, to] = [from + way.before.length, to - way.after.length]);
+  // Marks at both ends belong together only if there are no more of them in between.
+  const isOne = (/** @type {typeof WAYS[0]} */ one) => isAround(from, to, one) && !value.slice(from + one.before.length, to - one.after.length).includes(one.before);
+  for (let way; (way = WAYS.find(isOne)); [from, to] = [from + way.before.length, to - way.after.length]);
   let [start, end] = [from, to];
   for (let way; (way = WAYS.find((one) => isAround(start - one.before.length, end + one.after.length, one))); ) {
     const { before, after } = way;

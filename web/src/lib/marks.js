@@ -10,15 +10,21 @@ export const MARKS = { bold: '**', italic: '__', strike: '~~', spoiler: '||', co
 /** Keys that make them. @type {{[keys: string]: string}} */
 export const KEYS = { 'Ctrl+b': 'bold', 'Ctrl+i': 'italic', 'Ctrl+Shift+x': 'strike', 'Ctrl+e': 'code', 'Ctrl+Shift+p': 'spoiler' };
 
-const LINK = /\]\((?<target>(?:https?:(?!\/\/\))|mailto:)(?:\\\S|\([^\s()[\]\\]*\)|[^\s()[\]\\])+|:pre:(?:\\.|[^\s()[\]\\])+|:(?:bold|italic|underline|strike|spoiler|quote|code|pre|mention_all)|@[\da-f-]{36})\)/u;
+const LINK = /\]\((?<target>(?:[hH][tT]{2}[pP][sS]?:(?!\/\/\))|[mM][aA][iI][lL][tT][oO]:)(?:\\\S|\([^\s()[\]\\]*\)|[^\s()[\]\\])+|:pre:(?:\\.|[^\s()[\]\\])+|:(?:bold|italic|underline|strike|spoiler|quote|code|pre|mention_all)|@[\da-f-]{36})\)/u;
+/** A longer text is too long for a message, whatever its marks. */
+const LONGEST = 16_384;
 /** Behind backslashes: an address, a block, code, a run of signs, the end of a link, or a sign that may need a backslash. */
 const TOKEN = [
-  String.raw`(?<slashes>\\*)(?:(?<url>\bhttps?://[^\s<>"'[\]\x60\\]+)`,
-  String.raw`\x60{3}(?!\s*\x60{3})(?:(?<language>[\w+#.-]{1,32})?\n)?(?<pre>[^]*?)\n?\x60{3}`,
+  String.raw`(?<!\\)(?<slashes>\\*)(?:(?<url>\bhttps?://[^\s<>"'[\]\x60\\]+|(?<![\p{L}\p{N}_@])@[\p{L}\p{M}\p{N}_.-]+)`,
+  String.raw`\x60{3}(?!\s*\x60{3})(?:(?<language>[\w+#.-]{1,32})?[ \t]*\n)?(?<pre>[^]+?)\n?\x60{3}`,
   String.raw`(?<![\p{L}\p{N}\x60])\x60(?!\s*\x60)(?<code>[^\x60\n]+)\x60(?![\p{L}\p{N}\x60])`,
   String.raw`(?<run>([*_~|])\7+)|${LINK.source}|[[\x60])`,
 ].join('|');
-const WORD = /[\p{L}\p{N}]/u;
+const WORD = /[\p{L}\p{M}\p{N}]/u;
+/** Before a mark: it begins nothing. In code, paths and smileys such signs are next to what looks like a mark. */
+const NO_START = /[\p{L}\p{M}\p{N})\]}'\/^=<>@-]/u;
+/** Behind a mark: it ends nothing. */
+const NO_END = /^(?:[\p{L}\p{M}\p{N}([{'\/\\^=<>@]|[.:][\p{L}\p{N}])/u;
 
 /**
  * Tells what is text in any case, and what may be a mark: then `onToken` returns how much of it is done, if not all.
@@ -38,10 +44,10 @@ function read(source, hasLinks, onText, onToken) {
     onText(source.slice(at, match.index));
     if (groups.url) {
       // Marks behind an address are not of it.
-      const address = all.replace(/(\*\*|__|~~|\|\|)+$/, '');
+      const address = all.replace(/(\*\*|__|~~|\|\|)+[.,:;!?)}]*$/, '');
       onText(address);
       token.lastIndex = match.index + address.length;
-    } else if (groups.run ? mark.length !== 2 : /[[\]]/.test(mark) && !hasLinks) onText(all);
+    } else if (groups.run ? mark.length !== 2 || (WORD.test(source[match.index - 1] ?? '') && WORD.test(source[token.lastIndex] ?? '')) : /[[\]]/.test(mark) && !hasLinks) onText(all);
     else {
       const done = onToken({ ...groups, mark, from, to: token.lastIndex });
       if (done) token.lastIndex = from + done;
@@ -56,6 +62,7 @@ function read(source, hasLinks, onText, onToken) {
  * @returns {{text: string, entities: Entity[]}}
  */
 export function parse(source) {
+  if (source.length > LONGEST) return { text: source, entities: [] };
   /** What has begun. Until it ends its mark is text. @type {{mark: string, offset: number}[]} */
   const open = [];
   /** @type {Entity[]} */
@@ -86,8 +93,8 @@ export function parse(source) {
       const after = source[to] ?? ' ';
       const isPair = mark.length === 2;
       if (target && close('[', targetOf(target))) return;
-      if (isPair && /\S/.test(before) && !WORD.test(after) && close(mark, { type: Object.keys(MARKS).find((type) => MARKS[type] === mark) })) return;
-      if (isPair ? /\S/.test(after) && !WORD.test(before) : mark === '[') open.push({ mark, offset: text.length });
+      if (isPair && /\S/.test(before) && !NO_END.test(source.slice(to, to + 2)) && close(mark, { type: Object.keys(MARKS).find((type) => MARKS[type] === mark) })) return;
+      if (isPair ? /\S/.test(after) && !NO_START.test(before) : mark === '[') open.push({ mark, offset: text.length });
       text += mark;
     }
     return mark.length;

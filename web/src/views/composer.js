@@ -5,7 +5,7 @@ import { combination } from '../lib/keys.js';
 import { KEYS } from '../lib/marks.js';
 import { preview } from '../lib/entities.js';
 import { hasMoved } from '../routes.js';
-import { MOST, editLast, editing, focusRequests, leaveMode, lengthOf, setText, submit, textOf } from '../state/compose.js';
+import { MOST, editLast, editing, focusRequests, isOverFormatted, leaveMode, lengthOf, setText, submit, textOf } from '../state/compose.js';
 import { draftOf, flushDraft } from '../state/drafts.js';
 import { stopTyping, tellTyping } from '../state/typing.js';
 import { IconButton } from '../ui/button.js';
@@ -69,6 +69,7 @@ export function Composer({ chat }) {
     const { value } = /** @type {HTMLTextAreaElement} */ (field.current);
     if (isHeld(id) && !edit) return;
     if (lengthOf(value) > MOST) toast(texts.tooLong(lengthOf(value) - MOST), { isError: true });
+    else if (isOverFormatted(value)) toast(texts.overFormatted, { isError: true });
     try {
       submit(id, value, options);
     } catch (error) {

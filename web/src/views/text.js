@@ -29,9 +29,9 @@ function view(part, key) {
     case 'link':
       return a({ key, href: url || undefined, title: url, target: '_blank', rel: 'noopener noreferrer', ...guardOf(text, url) }, inner);
     case 'code':
-      return code({ key }, text);
+      return code({ key }, inner);
     case 'pre':
-      return pre({ key, tabIndex: 0 }, code(null, text));
+      return pre({ key, tabIndex: 0 }, code(null, inner));
     case 'quote':
       return blockquote({ key }, inner);
     case 'spoiler':
@@ -47,8 +47,12 @@ function view(part, key) {
 /** @param {string} url */
 const ask = (url) => confirm({ title: t().linkQuestion, text: url, action: t().groups.open, onConfirm: () => void open(url, '_blank', 'noopener,noreferrer') });
 
-const HOST = /(?<![\p{L}\p{N}.-])(?:[\p{L}\p{N}-]+\.)+\p{L}[\p{L}\p{N}-]+/gu;
-const hostOf = (/** @type {string} */ url) => (URL.canParse(url) ? new URL(url).hostname.replace(/^www\./, '') : '');
+/** Sites that a text names: each at the start of an address, not in its path. */
+const SITE = /(?<![\p{L}\p{M}\p{N}./?=&#_-])(?:[\p{L}\p{M}\p{N}_-]+\.)+\p{L}[\p{L}\p{M}\p{N}-]+|(?<=:\/\/)(?:[\p{L}\p{M}\p{N}_-]+\.)+\p{L}[\p{L}\p{M}\p{N}-]+/gu;
+/** What looks like other characters, or like nothing, is not hidden from the comparison. @param {string} text */
+const plainly = (text) => text.normalize('NFKC').replace(/[\p{Cf}\u034f\u115f\u1160\u3164]/gu, '').replace(/[。․]/g, '.');
+const addressOf = (/** @type {string} */ text) => (URL.canParse(text) ? new URL(text) : undefined);
+const hostOf = (/** @type {string} */ url) => addressOf(url)?.hostname.replace(/^www\./, '') ?? '';
 
 /** A click on a link that misleads is not followed at once. @param {string} text @param {string} url */
 function guardOf(text, url) {
@@ -61,7 +65,9 @@ function guardOf(text, url) {
 /** Whether the text of a link names another site than the one it leads to. @param {string} text @param {string} url */
 export function misleads(text, url) {
   const host = hostOf(url);
-  return host !== '' && [...text.matchAll(HOST)].some(([shown]) => hostOf(`http://${shown}`) !== host);
+  const written = addressOf(text);
+  if (!host || (written && !written.username && written.href === addressOf(url)?.href)) return false;
+  return [...plainly(text).matchAll(SITE)].some(([shown]) => hostOf(`http://${shown}`) !== host);
 }
 
 /** The server accepts only these schemes. Nothing else becomes a link in any case. @param {string} url */

@@ -42,6 +42,26 @@ async fn two_instances_send_each_message_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn messages_are_sent_in_the_order_of_their_times() {
+    let app = TestApp::start_with(&SOON).await;
+    let (alice, _, chat) = app.pair().await;
+    let sql = app.sql().await;
+    // More than are claimed together, in another order than that of their ids.
+    let insert = format!(
+        "INSERT INTO scheduled_messages (id, chat_id, sender_id, request_id, digest, send_at, due_at, body)
+         SELECT gen_random_uuid(), '{chat}', '{}', gen_random_uuid(), 0, at, at, jsonb_build_object('text', n::text)
+           FROM generate_series(1, 300) AS n, LATERAL (SELECT now() - interval '1 s' + n * interval '1 us' AS at) AS due
+          ORDER BY md5(n::text)",
+        alice.id
+    );
+    sql.batch_execute(&insert).await.expect("schedule messages");
+    let sent = "SELECT count(*), array_agg(text::int ORDER BY seq) FROM messages";
+    until("all are sent", async || sql.query_one(sent, &[]).await.expect("count").get::<_, i64>(0) == 300).await;
+    let order: Vec<i32> = sql.query_one(sent, &[]).await.expect("read order").get(1);
+    assert_eq!(order, (1..=300).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn message_of_an_instance_that_died_is_sent_once() {
     let (address, serve) = notification_port().await;
     let (sender, mut delivered) = tokio::sync::mpsc::channel(10);
