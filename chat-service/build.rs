@@ -40,7 +40,7 @@ fn embed(web: &Path) -> io::Result<()> {
     #[expect(clippy::disallowed_methods, reason = "a variable of cargo, and no setting")]
     let out = env::var_os("OUT_DIR").map(PathBuf::from).ok_or_else(|| io::Error::other("OUT_DIR is not set"))?;
     let mut list = String::from("&[\n");
-    for (n, (path, content)) in files::read(web, comments::left_out)?.into_iter().enumerate() {
+    for (n, (path, content)) in files::read(web, comments::without_comments)?.into_iter().enumerate() {
         let hash = files::hash([content.bytes.as_slice()]);
         let include = |extension: &str| format!(r#"include_bytes!(concat!(env!("OUT_DIR"), "/web-{n}.{extension}"))"#);
         fs::write(out.join(format!("web-{n}.raw")), &content.bytes)?;

@@ -38,6 +38,7 @@ describe('marks', () => {
 
   it('are nested, the outer one first', () => {
     assert.deepEqual(read('**a __b__ ~~c~~**'), ['a b c', ['bold', 'a b c'], ['italic', 'b'], ['strike', 'c']]);
+    assert.deepEqual(read('||он||а'), ['она', ['spoiler', 'он']], 'a letter behind it shows nothing');
     assert.deepEqual(read('**__x__**'), ['x', ['bold', 'x'], ['italic', 'x']]);
     assert.deepEqual(read('||**a** `b`|| [**c**](https://x.org)').slice(1).map(([type]) => type), ['spoiler', 'bold', 'code', 'link', 'bold']);
     assert.deepEqual(read('**a\nb**'), ['a\nb', ['bold', 'a\nb']]);

@@ -20,7 +20,7 @@ export function linksIn(text) {
  * @returns {Entity[]}
  */
 export function mentionsIn(text, people, isAll) {
-  return [...text.matchAll(/(?<![\p{L}\p{N}_@])@([\p{L}\p{M}\p{N}_.-]+)/gu)].flatMap(({ 1: written, index }) => {
+  return [...text.matchAll(/(?<![\p{L}\p{M}\p{N}_.@-])@([\p{L}\p{M}\p{N}_.-]+)/gu)].flatMap(({ 1: written, index }) => {
     const name = written.toLowerCase();
     // A full stop or hyphen behind a name is not of the name.
     for (const one of [name, name.replace(/(?<![.-])[.-]+$/, '')]) {

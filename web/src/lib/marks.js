@@ -23,7 +23,7 @@ const TOKEN = [
 const WORD = /[\p{L}\p{M}\p{N}]/u;
 /** Before a mark: it begins nothing. In code, paths and smileys such signs are next to what looks like a mark. */
 const NO_START = /[\p{L}\p{M}\p{N})\]}'\/^=<>@-]/u;
-/** Behind a mark: it ends nothing. */
+/** Behind a mark: it ends nothing, unless it hides something. */
 const NO_END = /^(?:[\p{L}\p{M}\p{N}([{'\/\\^=<>@]|[.:][\p{L}\p{N}])/u;
 
 /**
@@ -47,7 +47,7 @@ function read(source, hasLinks, onText, onToken) {
       const address = all.replace(/(\*\*|__|~~|\|\|)+[.,:;!?)}]*$/, '');
       onText(address);
       token.lastIndex = match.index + address.length;
-    } else if (groups.run ? mark.length !== 2 || (WORD.test(source[match.index - 1] ?? '') && WORD.test(source[token.lastIndex] ?? '')) : /[[\]]/.test(mark) && !hasLinks) onText(all);
+    } else if (groups.run ? mark.length !== 2 || ((groups.slashes || mark !== MARKS.spoiler) && WORD.test(source[match.index - 1] ?? '') && WORD.test(source[token.lastIndex] ?? '')) : /[[\]]/.test(mark) && !hasLinks) onText(all);
     else {
       const done = onToken({ ...groups, mark, from, to: token.lastIndex });
       if (done) token.lastIndex = from + done;
@@ -93,7 +93,7 @@ export function parse(source) {
       const after = source[to] ?? ' ';
       const isPair = mark.length === 2;
       if (target && close('[', targetOf(target))) return;
-      if (isPair && /\S/.test(before) && !NO_END.test(source.slice(to, to + 2)) && close(mark, { type: Object.keys(MARKS).find((type) => MARKS[type] === mark) })) return;
+      if (isPair && /\S/.test(before) && (mark === MARKS.spoiler || !NO_END.test(source.slice(to, to + 2))) && close(mark, { type: Object.keys(MARKS).find((type) => MARKS[type] === mark) })) return;
       if (isPair ? /\S/.test(after) && !NO_START.test(before) : mark === '[') open.push({ mark, offset: text.length });
       text += mark;
     }

@@ -4,8 +4,12 @@ use url::Url;
 
 /// Returns the URL of the WebSocket for that of chat-service: port 8082 of the same host if the URL has a port, else its path `/ws`.
 pub(crate) fn websocket_url(base: &str) -> String {
-    let (http, rest) = base.split_at_checked("http".len()).unwrap_or_default();
-    let base = if http.eq_ignore_ascii_case("http") { format!("ws{rest}") } else { base.to_owned() };
+    // A scheme may be in capitals.
+    let base = match base.split_once(':') {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => format!("ws:{rest}"),
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => format!("wss:{rest}"),
+        _ => base.to_owned(),
+    };
     let with_port = base.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
     match with_port {
         Some((host, _)) => format!("{host}:8082/ws"),
@@ -66,6 +70,7 @@ mod tests {
             ("http://localhost:8080", "ws://localhost:8082/ws"),
             ("https://chat.example.org", "wss://chat.example.org/ws"),
             ("HTTP://chat.example.org", "ws://chat.example.org/ws"),
+            ("HTTPS://chat.example.org", "wss://chat.example.org/ws"),
             ("https://example.org/chat", "wss://example.org/chat/ws"),
             ("http://[::1]:8080", "ws://[::1]:8082/ws"),
         ] {
