@@ -54,12 +54,13 @@ export function createConnection({ webSocketUrl, webSocket, now, timer, random, 
   // Whether a token was refused since a connection was accepted.
   let refused = false;
   // When the handshake or an answer is overdue, or a pause is over; when a `ping` is due; when the clock is compared.
-  const [due, ping, beat] = [timer(), timer(), timer()];
+  const due = timer();
+  const ping = timer();
+  const beat = timer();
 
   /** @param {import('./types.js').Status} next */
   function set(next) {
-    status = next;
-    emit('state', status);
+    emit('state', (status = next));
   }
 
   /** Forgets the present attempt. @param {number} [code] */
@@ -200,9 +201,10 @@ export function createConnection({ webSocketUrl, webSocket, now, timer, random, 
   function wake(change) {
     const { state } = status;
     // In one of several tabs: the last change counts.
-    if (change === 'hidden' || change === 'visible') isHidden = change === 'hidden';
-    if (!running || change === 'hidden') return;
-    if (/syncing|live/.test(state)) probe();
+    if (change === 'visible') isHidden = false;
+    if (change === 'hidden') isHidden = true;
+    else if (!running) return;
+    else if (/syncing|live/.test(state)) probe();
     else if (state === 'offline' || (state === 'waiting' && !serverWait)) connect();
   }
 

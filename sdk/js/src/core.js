@@ -105,8 +105,6 @@ export function createCore(context) {
     emit('receipt', frame);
   }
 
-  const used = () => {};
-
   /** By the type of the frame. @type {Record<string, (frame: any) => void>} */
   const handlers = {
     message_sent: acknowledged,
@@ -119,9 +117,6 @@ export function createCore(context) {
     },
     receipt: received,
     receipts: received,
-    pong: used,
-    reconnect: used,
-    auth_ok: used,
   };
 
   /** @param {Frame} frame */
@@ -130,7 +125,7 @@ export function createCore(context) {
     if (Object.hasOwn(handlers, type)) handlers[type](frame);
     // An event of a later version has its place in the stream; everything else that is unknown is passed on.
     else if (chat_id && seq > 0) streams.offer(frame);
-    else emit(/^(presence|typing|system)$/.test(type) ? type : 'event', frame);
+    else if (!/^(pong|reconnect|auth_ok)$/.test(type)) emit(/^(presence|typing|system)$/.test(type) ? type : 'event', frame);
   }
 
   /** @param {Frame} frame `message_sent` or `ack` */
@@ -138,12 +133,12 @@ export function createCore(context) {
     const { type, request_id, chat_id, seq, duplicate, created_at, read_seq, unread_count } = frame;
     if (receipts.delete(request_id)) return streams.receipt({ chat_id, read: read_seq, unread_count });
     /** @type {any} */
-    const { frame: sent = { type: '' }, seqs = [] } = outbox.acked(frame) ?? {};
+    const { frame: sent = {}, seqs = [] } = outbox.acked(frame) ?? {};
     // The event of a repeated change comes as a frame; that of a repeated message does not.
     if (!seq || (type === 'ack' && duplicate)) return;
     const by = session.me;
     const offer = (/** @type {Frame} */ event) => streams.offer({ ...event, chat_id, seq, own: true, by });
-    const { text, entities, message_id, message_ids, type: kind } = sent;
+    const { text, entities = [], message_id, message_ids, type: kind } = sent;
     if (kind === 'message') {
       // The server sends the whole message if it has more than its text.
       const known = { id: frame.message_id, chat_id, sender_id: by, text, created_at, updated_at: created_at, seq };

@@ -18,7 +18,8 @@ export class NeonChatError extends /** @type {new (message: string) => Error & M
    * @param {More} [more]
    */
   constructor(code, more = {}) {
-    super([code, more.detail ?? more.reason].filter(Boolean).join(': '));
+    const text = more.detail ?? more.reason;
+    super(text ? `${code}: ${text}` : code);
     this.code = code;
     Object.assign(this, more);
   }

@@ -321,8 +321,7 @@ function createClient(options) {
     open,
     /** @param {{username: string, password: string, device_name?: string, cookie?: boolean, [member: string]: any}} credentials */
     async login(credentials) {
-      const { cookie } = credentials;
-      return accept(await rest.request('POST', '/auth/login', { body: credentials, token: null, cookie }), cookie);
+      return accept(await rest.request('POST', '/auth/login', { body: credentials, token: null, cookie: credentials.cookie }), credentials.cookie);
     },
     /** Takes the answer of another call than `login` that signs in, for instance of a second factor. */
     accept,

@@ -130,13 +130,12 @@ export function createSession({ now, timer, random, uuid, rest }, load, save, al
     renewal.clear();
     if (!data || !isOn) return;
     const lead = data.refresh ? Math.min(LEAD + random() * JITTER, data.lifetime / 4) : 0;
-    const wait = data.access_expires_at - lead - now();
     const used = data.access;
     const attempt = () => {
       refresh(used).catch(({ retryable, retryAfterMs }) => retryable && scheduled && renewal.set(retryAfterMs ?? RETRY, attempt));
     };
-    // `wait` is no number if the answer did not say how long the token is valid.
-    renewal.set(Math.min(Math.max(wait || 0, LEAST), LONGEST), attempt);
+    // The difference is not a number if the answer did not say how long the token is valid.
+    renewal.set(Math.min(Math.max(data.access_expires_at - lead - now() || 0, LEAST), LONGEST), attempt);
   }
 
   return {

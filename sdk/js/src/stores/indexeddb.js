@@ -19,7 +19,7 @@ export function indexedDbStore(name = 'neonchat', { capacity = 20_000 } = {}) {
 
   /** @param {IDBDatabase} db */
   function create(db) {
-    for (const [table, keyPath] of Object.entries(KEYS)) db.createObjectStore(table, { keyPath });
+    for (const table in KEYS) db.createObjectStore(table, { keyPath: KEYS[table] });
     // Rows without `expires` are not in its index.
     db.createObjectStore('events', { keyPath: ['chat_id', 'seq'] }).createIndex('expires', 'expires');
   }
