@@ -67,11 +67,12 @@ export function createOutbox({ now, timer, storage, session, emit }, connection)
     for (const [chatId, lane] of lanes) {
       const id = lane.ids[0];
       if (!id) lanes.delete(chatId);
-      if (!id || lane.due.on || inFlight >= IN_FLIGHT) continue;
-      inFlight++;
-      lane.busy = id;
-      lane.due.set(ANSWER, connection.fail);
-      connection.send(/** @type {Pending} */ (rows.get(id)).frame);
+      else if (!lane.due.on && inFlight < IN_FLIGHT) {
+        inFlight++;
+        lane.busy = id;
+        lane.due.set(ANSWER, connection.fail);
+        connection.send(/** @type {Pending} */ (rows.get(id)).frame);
+      }
     }
   }
 
@@ -111,7 +112,8 @@ export function createOutbox({ now, timer, storage, session, emit }, connection)
      * @param {Omit<Pending, 'created' | 'state'>} entry
      */
     async add(entry) {
-      const { frame, request_id, by } = entry;
+      // A tab of an older version does not say who wrote it.
+      const { frame, request_id, by = session.me } = entry;
       if (by !== session.me) throw signedOut('no_session');
       const row = rows.get(request_id);
       if (row?.state !== 'pending') return enqueue(entry);

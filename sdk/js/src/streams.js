@@ -57,7 +57,7 @@ export function createStreams({ timer, rest, storage, store: { capacity }, sessi
 
   const rows = () => [...chats.values()].flatMap(({ row }) => row ?? []);
   /** The most recent chats first. */
-  const latest = () => rows().sort((/** @type {any} */ a, /** @type {any} */ b) => b.item?.updated_at.localeCompare(a.item?.updated_at));
+  const latest = () => rows().sort((a, b) => (b.item?.updated_at ?? '').localeCompare(a.item?.updated_at ?? ''));
   // Another tab may use what this one does not need.
   const isAlone = !name || shared;
 
@@ -185,7 +185,7 @@ export function createStreams({ timer, rest, storage, store: { capacity }, sessi
 
   /**
    * A chat becomes known. At the first start everything is history. Later, what a direct chat has is news, because it came while this
-   * client was away; so it is with other chats of fewer than `most` events.
+   * client was away. The same applies to other chats with fewer than `most` events.
    * @param {Chat} chat
    * @param {ChatItem} item
    * @param {number} most
@@ -450,7 +450,7 @@ export function createStreams({ timer, rest, storage, store: { capacity }, sessi
         if (read > (item.partner_read_seq ?? 0)) change(chat, { partner_read_seq: read });
         if (delivered > (item.partner_delivered_seq ?? 0)) change(chat, { partner_delivered_seq: delivered });
       } else if (read >= (item.read_seq ?? 0)) {
-        change(chat, { read_seq: read, marked_unread: false, unread_count: unread_count ?? item.unread_count, ...(unread_count === 0 && { mention_count: 0 }) });
+        change(chat, { read_seq: read, unread_count: unread_count ?? item.unread_count, ...(unread_count === 0 && { mention_count: 0 }), marked_unread: false });
       }
     },
 

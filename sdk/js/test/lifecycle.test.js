@@ -316,6 +316,22 @@ describe('the next user', () => {
     }
   });
 
+  it('gets what a tab of an older version sends, which does not say who wrote it', async () => {
+    const channel = fakeChannel();
+    const setup_ = setup({ items: [item(1)], store: Object.assign(memoryStore(), { shared: 'test' }), locks: new FakeLocks(), channel });
+    const { client, network } = setup_;
+    await live(setup_);
+    network.take();
+    const old = new channel('neonchat:test');
+    const request_id = chatId(50);
+    const frame = { type: 'message', chat_id: chatId(1), text: 'x', request_id };
+    old.postMessage({ type: 'call', data: { id: chatId(51), name: 'add', args: [{ request_id, chat_id: chatId(1), frame }] } });
+    await settled();
+    assert.deepEqual(network.take().sent, [frame]);
+    old.close();
+    await client.close();
+  });
+
   it('does not get what a store that failed while nobody was signed in has kept', async () => {
     const base = memoryStore();
     let isFull = false;
@@ -382,6 +398,18 @@ it('a draft that is too long, as an older version stored it, is not sent at the 
   const setup_ = setup({ store, items: [item(1), item(2)] });
   await live(setup_);
   assert.deepEqual(setup_.network.take().sent.map(({ type, chat_id, text }) => [type, chat_id, text]), [['draft', chatId(2), 'short']]);
+  await setup_.client.stop();
+});
+
+it('the most recent chats are synced first, also if a stored one has no time', async () => {
+  const store = memoryStore();
+  const row = (n, more) => ({ op: 'put', table: 'chats', row: { id: chatId(n), applied: 1, segments: [[2, 1]], item: item(n, more) } });
+  const rows = Array.from({ length: 201 }, (_, n) => row(n + 1, n % 100 === 50 && { updated_at: undefined }));
+  await store.write([...rows, { op: 'put', table: 'kv', row: { key: 'owner', value: me } }]);
+  const setup_ = setup({ store });
+  const { cursors } = await live(setup_);
+  const ids = Object.keys(cursors);
+  assert.deepEqual([ids.length, ids[0], ids.at(-1)], [200, chatId(201), chatId(51)]);
   await setup_.client.stop();
 });
 
