@@ -367,4 +367,34 @@ describe('consume', () => {
       await next.client.close();
     });
   }
+
+  it('handles what is sent after the server was restored, also if the store refuses the mark of it', async () => {
+    const base = fileStore(fresh());
+    let refusals = 0;
+    const write = (ops) => {
+      if (!refusals || !ops.some(({ op, row }) => op === 'put' && row.key?.startsWith('restored:'))) return base.write(ops);
+      refusals--;
+      return Promise.reject(Object.assign(new Error('full'), { retryAfterMs: 20 }));
+    };
+    const store = { ...base, write };
+    const { client, network } = setup({ store, items: [item(1, { last_seq: 4 })] });
+    const seen = [];
+    await client.open();
+    consume(client, store, ({ text }) => seen.push(text), quiet);
+    await begun({ client, network });
+    await until(() => client.state === 'live');
+    for (const seq of [5, 6, 7]) arrive(network, seq);
+    const handled = `handled:${chatId(1)}`;
+    let position;
+    const isAt = (seq) => () => (store.get(handled).then((stored) => (position = stored)), position === seq);
+    await until(isAt(7));
+    refusals = 1;
+    network.socket.onmessage({ data: JSON.stringify({ type: 'synced', request_id: 'again', chats: [{ chat_id: chatId(1), first_seq: 1, head_seq: 5, complete: false }] }) });
+    await answer(network, `/chats/${chatId(1)}/events`, { events: [], head_seq: 5, first_seq: 1, has_more: false });
+    await until(isAt(5));
+    arrive(network, 6, { text: 'new 6' });
+    await until(() => seen.length === 4);
+    assert.deepEqual([seen, refusals], [['5', '6', '7', 'new 6'], 0]);
+    await client.close();
+  });
 });

@@ -35,6 +35,9 @@ export function consume(client, store, handler, { log = console } = {}) {
   // By chat, while it is read.
   /** @type {Map<string, Reader>} */
   const readers = new Map();
+  // By chat, where it goes on after the server was restored, until that is stored as its position: the write of the mark may fail.
+  /** @type {Map<string, number>} */
+  const rewinds = new Map();
   /** @type {Set<NodeJS.Timeout>} */
   const timers = new Set();
   let isOver = false;
@@ -44,12 +47,16 @@ export function consume(client, store, handler, { log = console } = {}) {
 
   /** Returns up to where a chat is handled; `undefined`: the chat is not known. @param {string} chat */
   async function positionOf(chat) {
-    const [stored, restored = Infinity] = await Promise.all([store.get(handledKey(chat)), store.get(restoredKey(chat))]);
+    const [stored, marked = Infinity] = await Promise.all([store.get(handledKey(chat)), store.get(restoredKey(chat))]);
+    const rewind = rewinds.get(chat);
+    const restored = Math.min(marked, rewind ?? Infinity);
     // The last segment begins where the chat became known: everything before is history.
     const [first] = stored === undefined ? ((await client.timeline(chat).segments()).at(-1) ?? []) : [stored + 1];
     if (first === undefined) return;
     const position = Math.min(first - 1, restored);
     if (position !== stored || restored < Infinity) await store.write([keep(handledKey(chat), position), remove('kv', restoredKey(chat))]);
+    // The server may have been restored again meanwhile.
+    if (rewinds.get(chat) === rewind) rewinds.delete(chat);
     return position;
   }
 
@@ -112,6 +119,7 @@ export function consume(client, store, handler, { log = console } = {}) {
       else if (type === 'chat_created' && chat_id) run(chat_id);
     }),
     client.on('gap', ({ skipped, restored, chat_id, to_seq }) => {
+      if (restored) rewinds.set(chat_id, to_seq);
       // At once, so that it is stored before what comes after it.
       const rewound = restored ? store.write([keep(restoredKey(chat_id), to_seq)]) : undefined;
       // It is looked at when the chat is read.
