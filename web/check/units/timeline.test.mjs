@@ -160,12 +160,13 @@ describe('timeline', () => {
     assert.deepEqual([third.text, third.deleted], ['', true]);
   });
 
-  it('drops the formatting that an edit has not', async () => {
+  it('drops the formatting and the mentions that an edit does not have', async () => {
     const { timeline, all } = setUp(1);
-    all[0].entities = [{ type: 'spoiler', offset: 0, length: 4 }];
+    Object.assign(all[0], { entities: [{ type: 'spoiler', offset: 0, length: 4 }], mentions: ['bob'], mention_all: true });
     await timeline.show();
     timeline.on('event', { type: 'message_edited', message: { ...message(1), text: 'newer', changed_seq: 6 } });
-    assert.deepEqual(timeline.rows.value[0].message.entities, []);
+    const { entities, mentions, mention_all } = timeline.rows.value[0].message;
+    assert.deepEqual([entities, mentions, mention_all], [[], [], false]);
   });
 
   it('shows an edit before it is stored', async () => {

@@ -195,8 +195,9 @@ export class Timeline {
     if (event === 'message') this.#append(data.message);
     else if (event !== 'event') return false;
     else if (data.type === 'message_edited' && data.message) {
-      // Without entities: it has none any more.
-      this.#patch(data.message.id, (old) => ((old.changed_seq ?? 0) > data.message.changed_seq ? old : { ...old, entities: [], ...data.message }));
+      // What it does not have was taken away.
+      const set = { entities: [], mentions: [], mention_all: false, ...data.message };
+      this.#patch(set.id, (old) => ((old.changed_seq ?? 0) > set.changed_seq ? old : { ...old, ...set }));
     } else if (data.type === 'messages_deleted') for (const { id } of data.messages) this.#patch(id, (old) => erased(old));
     else if (data.type === 'reactions') this.#patch(data.message_id, (old) => ({ ...old, reactions: data.reactions }));
     else if (data.type === 'my_reaction') {

@@ -34,13 +34,16 @@ pub(super) fn apply(row: &mut ChatRow, event: &Frame, me: Option<UserId>, ops: &
             // Without a message: it was changed again since.
             if let Some(message) = event.object("message") {
                 let mut set = message.clone();
-                // Without entities: it has none any more.
-                set.entry("entities").or_insert_with(|| json!([]));
+                // What it does not have was taken away.
+                for (name, nothing) in [("entities", json!([])), ("mentions", json!([])), ("mention_all", json!(false))]
+                {
+                    set.entry(name).or_insert(nothing);
+                }
                 change_message(ops, chat, number(message, "seq"), Some(seq), false, &set);
                 set_last(&mut row.item, message.get("id"), |last| {
-                    for name in ["text", "entities"] {
-                        last.insert(name.to_owned(), set.get(name).cloned().unwrap_or_default());
-                    }
+                    last.remove("entities");
+                    let shown = ["text", "entities"].into_iter().filter_map(|name| message.get_key_value(name));
+                    last.extend(shown.map(|(name, value)| (name.clone(), value.clone())));
                 });
             }
         }
