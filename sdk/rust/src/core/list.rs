@@ -188,8 +188,8 @@ impl Core {
 
     fn found_new(&mut self, chat: ChatId, item: Frame, last: u64) {
         let first = item.number("first_seq").unwrap_or(1);
-        // At the first start everything is history. Later, what a direct chat has is news, because it came while this client was away; so
-        // it is with other chats of few events.
+        // At the first start everything is history. Later, what a direct chat has is news, because it came while this client was away.
+        // The same applies to other chats with few events.
         let is_direct = item.get("type").is_some_and(|kind| kind == "direct");
         let is_news = self.chats.is_primed && last >= first && (is_direct || last - first < SYNC_EVENTS);
         self.know(chat, item.0, if is_news { first.saturating_sub(1) } else { last });
