@@ -20,8 +20,8 @@ import { Members } from './group-members.js';
 /** The pages of the panel. Each is loaded when it is wanted. */
 const PAGES = {
   invites: () => import('./group-invites.js'),
-  requests: () => import('./group-people.js'),
-  bans: () => import('./group-people.js'),
+  requests: () => import('./group-requests.js'),
+  bans: () => import('./group-bans.js'),
   audit: () => import('./group-audit.js'),
   settings: () => import('./group-settings.js'),
 };
@@ -94,7 +94,7 @@ export function View({ id }) {
       h2({ class: 'main-title', id: 'panel-title' }, page ? titles[page] : isChannel ? texts.channelInfo : texts.groupInfo)
     ),
     page
-      ? div({ class: 'panel-body', key: page }, h(Later, { key: page, load: PAGES[page], props: { chat, page } }))
+      ? div({ class: 'panel-body', key: page }, h(Later, { key: page, load: PAGES[page], props: { chat } }))
       : div(
           { class: 'panel-body', key: 'info' },
           h(About, { chat }),
