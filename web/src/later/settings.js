@@ -10,7 +10,8 @@ import { chooseLanguage, chooseTheme, theme } from '../state/settings.js';
 import { IconButton } from '../ui/button.js';
 import { Icon } from '../ui/icons.js';
 import { showLater } from '../ui/later.js';
-import { Account, Devices } from './account.js';
+import { Account } from './settings/account.js';
+import { Devices } from './settings/devices.js';
 
 /**
  * @typedef {import('../state/settings.js').Theme} Theme
