@@ -4,7 +4,8 @@ import { t } from '../lib/i18n.js';
 import { client } from '../state/client.js';
 import { Dialog } from '../ui/dialog.js';
 import { refused, toast } from '../ui/toast.js';
-import { PeoplePicker, showNotAdded } from './people-picker.js';
+import { showNotAdded } from './not-added.js';
+import { PeoplePicker } from './people-picker.js';
 
 /** Adds people to a group. @param {{chatId: string, close: () => void}} props */
 export function View({ chatId, close }) {

@@ -7,7 +7,8 @@ import { client } from '../state/client.js';
 import { Dialog } from '../ui/dialog.js';
 import { refused } from '../ui/toast.js';
 import { TextField } from './fields.js';
-import { PeoplePicker, showNotAdded } from './people-picker.js';
+import { showNotAdded } from './not-added.js';
+import { PeoplePicker } from './people-picker.js';
 
 /** What the server takes. */
 export const HANDLE = /^[a-z0-9_]{5,32}$/;
