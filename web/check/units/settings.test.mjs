@@ -8,10 +8,10 @@ const { findFirst, dayField, dayStart } = await import('../../src/state/dates.js
 const { foldersOf } = await import('../../src/state/folders.js');
 const { isUnread, mutedUntil } = await import('../../src/state/own.js');
 const { isWanted, shortened } = await import('../../src/state/notify.js');
-const { moveInGrid } = await import('../../src/lib/focus.js');
+const { moveInGrid } = await import('../../src/lib/grid.js');
 const { combination } = await import('../../src/lib/keys.js');
 const { findEmojis, groupsIn } = await import('../../src/later/emoji/search.js');
-const { recentEmojis, rememberEmoji } = await import('../../src/state/settings.js');
+const { recentEmojis, rememberEmoji } = await import('../../src/state/recent.js');
 const { VERSION } = await import('../../src/lib/version.js');
 
 const chat = (more = {}) => ({ id: 'c', type: 'direct', read_seq: 0, unread_count: 0, marked_unread: false, muted_until: null, archived: false, level: 'all', folder: null, ...more });

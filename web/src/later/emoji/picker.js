@@ -1,8 +1,8 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from '../../../vendor/hooks.js';
 import { button, div, h, input, label, p } from '../../lib/dom.js';
-import { moveInGrid } from '../../lib/focus.js';
+import { moveInGrid } from '../../lib/grid.js';
 import { language, t } from '../../lib/i18n.js';
-import { recentEmojis, rememberEmoji } from '../../state/settings.js';
+import { recentEmojis, rememberEmoji } from '../../state/recent.js';
 import { Dialog } from '../../ui/dialog.js';
 import { Tabs } from '../../ui/tabs.js';
 import { findEmojis, groupsIn } from './search.js';
