@@ -7,7 +7,7 @@ import { myId } from '../state/session.js';
 import { Avatar } from '../ui/avatar.js';
 import { Empty } from '../ui/empty.js';
 import { noticeText } from '../views/notice.js';
-import { ListEnd, useEvents, usePages } from './fields.js';
+import { ListEnd, useEvents, usePages } from './pages.js';
 
 /** @typedef {{at: string, by: string, action: string, details: any}} Entry */
 

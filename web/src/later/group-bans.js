@@ -6,7 +6,7 @@ import { learn, nameOf } from '../state/people.js';
 import { Avatar } from '../ui/avatar.js';
 import { Empty } from '../ui/empty.js';
 import { refused } from '../ui/toast.js';
-import { ListEnd, keepFocus, useEvents, usePages } from './fields.js';
+import { ListEnd, keepFocus, useEvents, usePages } from './pages.js';
 
 /** Who is kept out. @param {{chat: import('../state/client.js').ChatItem}} props */
 export function View({ chat: { id } }) {

@@ -12,8 +12,9 @@ import { confirm } from '../ui/dialog.js';
 import { Icon } from '../ui/icons.js';
 import { Later, showLater } from '../ui/later.js';
 import { refused } from '../ui/toast.js';
-import { copyLink, useEvents } from './fields.js';
 import { Members } from './group-members.js';
+import { copyLink } from './links.js';
+import { useEvents } from './pages.js';
 
 /** @typedef {import('../state/client.js').ChatItem} ChatItem */
 

@@ -8,7 +8,9 @@ import { IconButton } from '../ui/button.js';
 import { confirm } from '../ui/dialog.js';
 import { Empty } from '../ui/empty.js';
 import { refused } from '../ui/toast.js';
-import { CheckField, ListEnd, SelectField, TextField, copyLink, durations, inviteUrl, keepFocus, usePages } from './fields.js';
+import { CheckField, SelectField, TextField, durations } from './fields.js';
+import { copyLink, inviteUrl } from './links.js';
+import { ListEnd, keepFocus, usePages } from './pages.js';
 
 /** @typedef {import('/sdk/types.js').Schemas['InviteItem']} Invite */
 

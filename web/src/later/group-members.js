@@ -13,7 +13,8 @@ import { IconButton } from '../ui/button.js';
 import { Dialog, showDialog } from '../ui/dialog.js';
 import { openMenu } from '../ui/menu.js';
 import { refused } from '../ui/toast.js';
-import { CheckField, ListEnd, SelectField, TextField, durations, useEvents, usePages } from './fields.js';
+import { CheckField, SelectField, TextField, durations } from './fields.js';
+import { ListEnd, useEvents, usePages } from './pages.js';
 
 /**
  * @typedef {import('../state/rights.js').Member} Member

@@ -3,7 +3,7 @@ import { t } from '../lib/i18n.js';
 import { nameOf } from '../state/people.js';
 import { Avatar } from '../ui/avatar.js';
 import { Dialog, showDialog } from '../ui/dialog.js';
-import { copyLink, inviteUrl } from './fields.js';
+import { copyLink, inviteUrl } from './links.js';
 
 /** @typedef {import('/sdk/types.js').Schemas['NotAdded']} NotAdded */
 

@@ -7,7 +7,7 @@ import { client } from '../state/client.js';
 import { Avatar } from '../ui/avatar.js';
 import { IconButton } from '../ui/button.js';
 import { Empty } from '../ui/empty.js';
-import { ListEnd, usePages } from './fields.js';
+import { ListEnd, usePages } from './pages.js';
 import { join } from './room.js';
 
 /** @typedef {import('/sdk/types.js').Schemas['Room']} Room */
