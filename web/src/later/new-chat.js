@@ -4,7 +4,8 @@ import { navigate } from '../routes.js';
 import { Dialog } from '../ui/dialog.js';
 import { Icon } from '../ui/icons.js';
 import { showLater } from '../ui/later.js';
-import { PeopleSearch, writeTo } from './people.js';
+import { PeopleSearch } from './people-search.js';
+import { writeTo } from './write-to.js';
 
 /** Finds somebody, and opens the chat. @param {{close: () => void}} props */
 export const View = ({ close }) => h(Dialog, { title: t().newChat, close }, h(PeopleSearch, { id: 'people', most: 20, autofocus: true, onTake: ({ id }) => writeTo(id, close) }, h(Places, { close })));

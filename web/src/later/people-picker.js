@@ -2,9 +2,9 @@ import { button, div, h, li, span, ul } from '../lib/dom.js';
 import { focusOn } from '../lib/focus.js';
 import { t } from '../lib/i18n.js';
 import { Icon } from '../ui/icons.js';
-import { PeopleSearch, shownName } from './people.js';
+import { PeopleSearch, shownName } from './people-search.js';
 
-/** @typedef {import('./people.js').Person} Person */
+/** @typedef {import('./people-search.js').Person} Person */
 
 /** The most that one request adds. */
 const MOST = 100;

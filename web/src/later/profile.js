@@ -10,7 +10,7 @@ import { Avatar } from '../ui/avatar.js';
 import { Dialog } from '../ui/dialog.js';
 import { Icon } from '../ui/icons.js';
 import { refused, toast } from '../ui/toast.js';
-import { writeTo } from './people.js';
+import { writeTo } from './write-to.js';
 
 /** @param {string} id */
 function presenceText(id) {

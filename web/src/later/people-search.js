@@ -1,10 +1,7 @@
 import { useEffect, useRef, useState } from '../../vendor/hooks.js';
 import { div, h, input, label, p, span } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
-import { navigate } from '../routes.js';
-import { openDirect } from '../state/chats.js';
 import { client } from '../state/client.js';
-import { focusRequests } from '../state/compose.js';
 import { learn } from '../state/people.js';
 import { myId } from '../state/session.js';
 import { Avatar } from '../ui/avatar.js';
@@ -108,17 +105,4 @@ export function PeopleSearch({ id, most, class: more = '', size, autofocus, with
     !found && children,
     query.trim() !== '' && found && !options.length && p({ class: 'people-hint', role: 'status' }, texts.nobodyFound),
   ];
-}
-
-/** Leaves a dialog for the direct chat with somebody. @param {string} userId @param {() => void} close */
-export async function writeTo(userId, close) {
-  try {
-    const { id } = await openDirect(userId);
-    close();
-    navigate(`/c/${id}`);
-    // After the dialog has given the focus back.
-    setTimeout(() => focusRequests.value++);
-  } catch (error) {
-    refused(error);
-  }
 }
