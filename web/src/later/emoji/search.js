@@ -1,6 +1,4 @@
-import { ENGLISH } from './english.js';
-import { FLAGS, PICTURES } from './pictures.js';
-import { RUSSIAN } from './russian.js';
+import { EMOJIS, FLAGS } from './data.js';
 
 /**
  * @typedef {{emoji: string, name: string, words: string}} Emoji `words`: what a search looks into, in both languages
@@ -10,20 +8,7 @@ import { RUSSIAN } from './russian.js';
 /** How many a search finds. */
 const MOST = 64;
 
-let last = 0;
-const codeOf = (/** @type {string} */ character) => character.charCodeAt(0);
-/** A code point: five characters, two, or one that says how far it is from the one before it. @param {string[]} point */
-function characterOf(...[near, far, page, place]) {
-  last = far ? parseInt(far, 36) : page ? 0x1f300 + (codeOf(page) - 97) * 80 + codeOf(place) - 40 : last + codeOf(near) - 66;
-  return `${String.fromCodePoint(last)} `;
-}
-/** What is a text without it gets the selector of a picture. @param {string} points */
-const emojisOf = (points) => points.replace(/~(.{4})|([a-z])(.)|[(-[]/g, characterOf).replaceAll(' !', '\u200D').replace(/(?!\p{Emoji_Presentation})\p{Emoji}/gu, '$&\uFE0F').trim().split(' ');
 const flagOf = (/** @type {string} */ code) => String.fromCodePoint(...[...code].map((letter) => 0x1f1a5 + letter.charCodeAt(0)));
-
-const GROUPS = Object.entries(PICTURES).map(([name, all]) => ({ name, emojis: emojisOf(all) }));
-const CODES = FLAGS.split(' ').flatMap((seconds, n) => [...seconds].map((second) => String.fromCharCode(65 + n) + second));
-const NAMES = { en: ENGLISH.split('\n'), ru: RUSSIAN.replace(/[@-_]/g, (letter) => String.fromCharCode(letter.charCodeAt(0) + 0x3f0)).split('\n') };
 
 /** Names of regions. @param {string} locale */
 const regions = (locale) => {
@@ -34,12 +19,16 @@ const regions = (locale) => {
 /** All emoji, in the groups of Unicode, with names in a language. @param {'en' | 'ru'} language @returns {Group[]} */
 export function groupsIn(language) {
   const isRussian = language === 'ru';
-  const [own, other] = isRussian ? [NAMES.ru, NAMES.en] : [NAMES.en, NAMES.ru];
-  let n = 0;
-  const groups = GROUPS.map(({ name, emojis }) => ({ name, emojis: emojis.map((emoji) => ({ emoji, name: own[n], words: searchable(`${own[n]},${other[n++]}`) })) }));
+  /** @param {string} line */
+  function emojiOf(line) {
+    const [emoji, english, russian] = line.split(' | ');
+    const [own, other] = isRussian ? [russian, english] : [english, russian];
+    return { emoji, name: own, words: searchable(`${own},${other}`) };
+  }
+  const groups = Object.entries(EMOJIS).map(([name, lines]) => ({ name, emojis: lines.trim().split('\n').map(emojiOf) }));
   const english = regions('en');
   const russian = regions('ru');
-  const flags = CODES.map((code) => ({ emoji: flagOf(code), name: (isRussian ? russian : english)(code), words: searchable(`${english(code)},${russian(code)},flag,флаг`) }));
+  const flags = FLAGS.split(' ').map((code) => ({ emoji: flagOf(code), name: (isRussian ? russian : english)(code), words: searchable(`${english(code)},${russian(code)},flag,флаг`) }));
   return [...groups, { name: 'flags', emojis: flags }];
 }
 
