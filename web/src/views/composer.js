@@ -147,7 +147,7 @@ export function Composer({ chat }) {
 }
 
 /** @param {HTMLElement} from @param {string} chatId @param {() => void} sendSilently */
-const openSendMenu = (from, chatId, sendSilently) => withLater(() => import('../later/schedule.js'), (later) => later.openSendMenu(from, chatId, sendSilently));
+const openSendMenu = (from, chatId, sendSilently) => withLater(() => import('../later/send-menu.js'), (later) => later.openSendMenu(from, chatId, sendSilently));
 
 /** Browsers without `field-sizing` need help to make the field as high as its text. @param {HTMLTextAreaElement | null} box */
 function fit(box) {
