@@ -10,7 +10,6 @@ import { refused, toast } from '../ui/toast.js';
 import { MINUTE, timeOf } from './schedule-time.js';
 import { ScheduledList } from './scheduled-list.js';
 
-
 /** Sends what is written later, and shows what waits. @param {{chatId: string, close: () => void}} props */
 export function View({ chatId, close }) {
   const texts = t();
