@@ -130,7 +130,7 @@ describe('what is sent', () => {
     assert.deepEqual([100, 101].map((n) => submit('e', '**a** '.repeat(n))), [true, false]);
     assert.deepEqual(sent, [100]);
     const people = Array.from({ length: 51 }, (_, n) => `[x](@${BOB.slice(0, -2)}${10 + n})`);
-    assert.ok(isOverFormatted(people.join(' ')) && !isOverFormatted(people.slice(1).join(' ')));
+    assert.deepEqual([people, people.slice(1)].map((some) => isOverFormatted(contentOf('c', some.join(' ')))), [true, false]);
   });
 
   it('is measured without its marks, by characters', () => {

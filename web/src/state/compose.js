@@ -39,18 +39,15 @@ export function contentOf(chatId, written) {
   const { text, entities } = parse(written.trim());
   if (!entities.length) return { text };
   const mentions = addFound(entities, mentionsIn(text, knownPeople(), may(chatId, 'mention_all'))).filter((one) => !entities.includes(one));
-  const free = Math.max(0, MOST_MENTIONS - peopleIn(entities));
-  return { text, entities: inOrder([...entities, ...mentions.slice(0, Math.min(free, MOST_ENTITIES - entities.length))]) };
+  const free = Math.min(MOST_MENTIONS - peopleIn(entities), MOST_ENTITIES - entities.length);
+  return { text, entities: inOrder([...entities, ...mentions.slice(0, Math.max(0, free))]) };
 }
 
 /** How many people some entities mention. @param {import('../lib/entities.js').Entity[]} entities */
 const peopleIn = (entities) => new Set(entities.flatMap(({ user_id }) => user_id ?? [])).size;
 
-/** Whether a text has more formatting than a message can have. @param {string} written */
-export function isOverFormatted(written) {
-  const { entities } = parse(written.trim());
-  return entities.length > MOST_ENTITIES || peopleIn(entities) > MOST_MENTIONS;
-}
+/** Whether something has more formatting than a message can have. @param {ReturnType<typeof contentOf>} content */
+export const isOverFormatted = ({ entities = [] }) => entities.length > MOST_ENTITIES || peopleIn(entities) > MOST_MENTIONS;
 
 /** The text of a message with marks. A mention by name is found again. @param {Message} message */
 function markedTextOf({ text, entities = [] }) {
@@ -125,7 +122,7 @@ export function resumeEdit(request_id) {
  */
 export function submit(chatId, written, { silent } = {}) {
   const content = contentOf(chatId, written);
-  if (!content.text.trim() || [...content.text].length > MOST || isOverFormatted(written)) return false;
+  if (!content.text.trim() || [...content.text].length > MOST || isOverFormatted(content)) return false;
   const edit = editing.peek();
   if (edit?.chatId === chatId) {
     if (written.trim() !== edit.before.trim()) {

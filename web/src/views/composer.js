@@ -5,7 +5,7 @@ import { combination } from '../lib/keys.js';
 import { KEYS } from '../lib/marks.js';
 import { preview } from '../lib/entities.js';
 import { hasMoved } from '../routes.js';
-import { MOST, editLast, editing, focusRequests, isOverFormatted, leaveMode, lengthOf, setText, submit, textOf } from '../state/compose.js';
+import { MOST, contentOf, editLast, editing, focusRequests, isOverFormatted, leaveMode, lengthOf, setText, submit, textOf } from '../state/compose.js';
 import { draftOf, flushDraft } from '../state/drafts.js';
 import { stopTyping, tellTyping } from '../state/typing.js';
 import { IconButton } from '../ui/button.js';
@@ -68,8 +68,9 @@ export function Composer({ chat }) {
     // Not the text of the last render: the key may come before the next one.
     const { value } = /** @type {HTMLTextAreaElement} */ (field.current);
     if (isHeld(id) && !edit) return;
-    if (lengthOf(value) > MOST) toast(texts.tooLong(lengthOf(value) - MOST), { isError: true });
-    else if (isOverFormatted(value)) toast(texts.overFormatted, { isError: true });
+    const over = lengthOf(value) - MOST;
+    if (over > 0) toast(texts.tooLong(over), { isError: true });
+    else if (isOverFormatted(contentOf(id, value))) toast(texts.overFormatted, { isError: true });
     try {
       submit(id, value, options);
     } catch (error) {
