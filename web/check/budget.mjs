@@ -64,7 +64,7 @@ const problems = [
   size(first) > FIRST.bytes && `more than ${FIRST.bytes} bytes before the first screen`,
   size(whole) > WHOLE.bytes && `more than ${WHOLE.bytes} bytes in all`,
   ...unused.map((path) => `${path} is imported by nothing`),
-  ...edited.flatMap((path) => (difference(source(path)) === undefined ? [] : `a comment of ${path} cannot be left out, before ${difference(source(path))}`)),
+  ...edited.map((path) => [path, difference(source(path))]).filter(([, token]) => token !== undefined).map(([path, token]) => `a comment of ${path} cannot be left out, before ${token}`),
 ].filter(Boolean);
 for (const problem of problems) console.error(`web: ${problem}`);
 if (problems.length) process.exitCode = 1;
