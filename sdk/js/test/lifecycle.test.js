@@ -12,6 +12,14 @@ function states(client) {
   return seen;
 }
 
+/** A client of one chat. Its store, which is `base`, takes nothing any more once `isFull` is set. */
+function withFullStore() {
+  const base = memoryStore();
+  const write = async (ops) => (made.isFull ? Promise.reject(new Error('full')) : base.write(ops));
+  const made = { ...setup({ items: [item(1)], store: { ...base, write } }), base, isFull: false };
+  return made;
+}
+
 const frame = (network, content) => network.socket.onmessage({ data: JSON.stringify(content) });
 
 describe('start and stop', () => {
@@ -333,14 +341,11 @@ describe('the next user', () => {
   });
 
   it('does not get what a store that failed while nobody was signed in has kept', async () => {
-    const base = memoryStore();
-    let isFull = false;
-    const store = { ...base, write: async (ops) => (isFull ? Promise.reject(new Error('full')) : base.write(ops)) };
-    const setup_ = setup({ items: [item(1)], store });
+    const setup_ = withFullStore();
     const { client, network } = setup_;
     await live(setup_);
     await client.send(chatId(1), { text: 'of the former one' }).stored;
-    isFull = true;
+    setup_.isFull = true;
     network.socket.onclose({ code: 4004 });
     await settled();
     network.answer({ status: 401, body: { code: 'session_reused' } });
@@ -358,13 +363,10 @@ describe('the next user', () => {
   });
 
   it('finds nothing after a sign-out without a network, also in a store that had failed', async () => {
-    const base = memoryStore();
-    let isFull = false;
-    const store = { ...base, write: async (ops) => (isFull ? Promise.reject(new Error('full')) : base.write(ops)) };
-    const setup_ = setup({ items: [item(1)], store });
-    const { client, network } = setup_;
+    const setup_ = withFullStore();
+    const { client, network, base } = setup_;
     await live(setup_);
-    isFull = true;
+    setup_.isFull = true;
     await client.send(chatId(1), { text: 'x' }).stored;
     assert.equal((await base.chats()).length, 1);
     const out = client.logout();
