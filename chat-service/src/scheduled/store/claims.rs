@@ -22,6 +22,8 @@ use crate::{
 const BATCH: i64 = 256;
 
 /// After the claim has ended, the instance is taken for dead. What it claimed may be stored, so it stays claimed.
+///
+/// The array has Postgres look the rows up by their ids. A join alone may read the whole table.
 const CLAIM: &str = "
     WITH due AS MATERIALIZED (
         SELECT id, is_claimed FROM scheduled_messages
