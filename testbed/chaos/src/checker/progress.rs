@@ -90,10 +90,11 @@ fn follow<'a>(connection: &Connection, periods: impl Fn(ChatId) -> Periods<'a>) 
 }
 
 impl Progress {
-    /// The client sends its cursor, for the first time or again. Events that were left out before may come now. Events that
-    /// were delivered must not come again.
+    /// The client sends its cursor, for the first time or again. It has everything up to there. Events that were left out before may
+    /// come now. Events that were delivered must not come again.
     fn sync(&mut self, cursor: Seq) {
         self.cursor = Some(cursor);
+        self.left_out.push((1, cursor));
         self.position = self.messages.last().copied().unwrap_or(0);
     }
 
@@ -241,6 +242,7 @@ mod tests {
             chat.sync(2);
             chat.synced(1, 5, true);
         });
-        assert_eq!((synced.begin, synced.position, synced.left_out.len()), (Some(3), 5, 0));
+        assert_eq!((synced.begin, synced.position), (Some(3), 5));
+        assert_eq!(synced.left_out, [(1, 2)]);
     }
 }

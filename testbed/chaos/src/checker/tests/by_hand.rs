@@ -221,6 +221,25 @@ fn missing_event_is_a_skip() {
     assert_eq!(unfetched, [Breach::Skip]);
 }
 
+/// The chat became known to the instance after the handshake, so `lagged` names what came before. The client has that, and more.
+#[test]
+fn event_up_to_the_cursor_is_not_missing_after_lagged() {
+    let known = breaches_after(|evidence, chat| {
+        let events = events(&mut evidence.clients[BOB], 1);
+        let Event::Sync { cursors } = &events[0] else { unreachable!() };
+        let cursor = cursors[&chat];
+        assert!(cursor > 2);
+        events.insert(1, Event::Lagged { chat, from: 1, head: cursor - 1 });
+    });
+    assert!(known.is_empty(), "{known:?}");
+    let beyond = breaches_after(|evidence, chat| {
+        let events = events(&mut evidence.clients[BOB], 1);
+        let Event::Sync { cursors } = &mut events[0] else { unreachable!() };
+        *cursors.get_mut(&chat).expect("find cursor") -= 2;
+    });
+    assert_eq!(beyond, [Breach::Skip]);
+}
+
 #[test]
 fn missing_last_event_is_a_skip() {
     let (mut evidence, _) = {
