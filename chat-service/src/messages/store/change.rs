@@ -41,16 +41,15 @@ pub(in crate::messages) async fn apply_changes(
     let mut is_contended = false;
     while attempts.begin() {
         let batch = attempts.pending(changes);
-        let statement = ApplyChanges::new(batch.iter().copied(), policy);
-        // `load` reads the answer to its end: the rows arrive before the commit.
-        let rows: QueryResult<Vec<Row>> = if is_contended {
+        // The rows are read to their end: they arrive before the commit.
+        let rows = if is_contended {
             let apply_locked = async |connection: &mut AsyncPgConnection| {
                 lock_chats(connection, batch.iter().map(|change| change.chat)).await?;
-                (&statement).load(connection).await
+                statement(connection, &batch, policy).await
             };
             connection.transaction(apply_locked).await
         } else {
-            (&statement).load(connection).await
+            statement(connection, &batch, policy).await
         };
         let Some(rows) = attempts.rows(rows)? else { continue };
         is_contended |= rows.iter().any(|row| row.verdict == STALE);
@@ -58,6 +57,18 @@ pub(in crate::messages) async fn apply_changes(
         attempts.settle(rows.into_iter().map(|row| (row.n, row)), outcome);
     }
     Ok(attempts.finish())
+}
+
+async fn statement(
+    connection: &mut AsyncPgConnection,
+    changes: &[&NewChange],
+    policy: ChangePolicy,
+) -> QueryResult<Vec<Row>> {
+    if changes.iter().all(|change| change.change.edit().is_some()) {
+        ApplyChanges::<false>::new(changes, policy).load(connection).await
+    } else {
+        ApplyChanges::<true>::new(changes, policy).load(connection).await
+    }
 }
 
 /// One statement, so one transaction and one round trip. The changes are passed as arrays, one for each column; the messages of
@@ -74,7 +85,10 @@ pub(in crate::messages) async fn apply_changes(
 /// `target` decides about each message. It looks the message up by its id alone: with a second condition Postgres may choose an
 /// index that reads the whole chat. `changed` has the messages that change, and `placed` their changes: one that changes nothing
 /// takes no `seq`. The answer has what an event shows, so that nobody reads it back.
-struct ApplyChanges<'a> {
+///
+/// Each part of the statement costs something even if it has nothing to do. So one of edits alone (`DELETES` is false) leaves out
+/// what only deletions need.
+struct ApplyChanges<'a, const DELETES: bool> {
     chats: Vec<Uuid>,
     actors: Vec<Uuid>,
     request_ids: Vec<Option<Uuid>>,
@@ -94,8 +108,8 @@ struct ApplyChanges<'a> {
     policy: ChangePolicy,
 }
 
-impl<'a> ApplyChanges<'a> {
-    fn new(changes: impl ExactSizeIterator<Item = &'a NewChange>, policy: ChangePolicy) -> Self {
+impl<'a, const DELETES: bool> ApplyChanges<'a, DELETES> {
+    fn new(changes: &[&'a NewChange], policy: ChangePolicy) -> Self {
         let mut this = Self {
             chats: Vec::with_capacity(changes.len()),
             actors: Vec::with_capacity(changes.len()),
@@ -110,7 +124,7 @@ impl<'a> ApplyChanges<'a> {
             mentioned: Vec::new(),
             policy,
         };
-        for (change, n) in changes.zip(1..) {
+        for (change, n) in changes.iter().zip(1..) {
             this.chats.push(change.chat.0);
             this.actors.push(change.actor.0);
             this.request_ids.push(change.request_id.map(|id| id.0));
@@ -142,39 +156,17 @@ const MERGED_EXTRA: &str = "
                                  '{}')
                        END";
 
-impl ApplyChanges<'_> {
-    /// The parts that keep the rows beside the messages in step with them. Whom an edited message answers stays mentioned.
-    fn push_side_tables<'b>(&'b self, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql(
-            "mentioned AS MATERIALIZED (SELECT chat_id, message_seq, user_id, created_at FROM changed JOIN unnest(",
-        );
-        out.push_bind_param::<Array<BigInt>, _>(&self.mention_numbers)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Array<SqlUuid>, _>(&self.mentioned)?;
-        out.push_sql(
-            ") AS mention (n, user_id) USING (n)
-            ), deleted_mentions AS (
-                DELETE FROM mentions
+/// What goes with a deleted message.
+const DELETIONS: &str = ", deleted_versions AS (
+                DELETE FROM message_versions
                  WHERE ctid = ANY (ARRAY(
-                       SELECT mention.ctid
+                       SELECT version.ctid
                          FROM changed, LATERAL (
-                              SELECT ctid, user_id FROM mentions AS mention
-                               WHERE mention.chat_id = changed.chat_id AND mention.seq = message_seq
+                              SELECT ctid FROM message_versions AS version
+                               WHERE version.chat_id = changed.chat_id AND version.seq = message_seq
                               OFFSET 0
-                         ) AS mention
-                        WHERE new_text IS NULL
-                              OR CASE mention.user_id
-                                 WHEN '00000000-0000-0000-0000-000000000000' THEN extra->'mention_all' IS NULL
-                                 ELSE mention.user_id IS DISTINCT FROM (extra->'reply_to'->>'sender_id')::uuid
-                                      AND mention.user_id NOT IN (
-                                          SELECT user_id FROM mentioned
-                                           WHERE mentioned.chat_id = changed.chat_id
-                                                 AND mentioned.message_seq = changed.message_seq)
-                                 END))
-            ), new_mentions AS (
-                INSERT INTO mentions (user_id, chat_id, seq, at)
-                SELECT user_id, chat_id, message_seq, created_at FROM mentioned
-                ON CONFLICT DO NOTHING
+                         ) AS version
+                        WHERE new_text IS NULL))
             ), deleted_replies AS (
                 DELETE FROM replies USING changed
                  WHERE new_text IS NULL AND replies.chat_id = changed.chat_id
@@ -213,6 +205,41 @@ impl ApplyChanges<'_> {
                               OFFSET 0
                          ) AS found
                         WHERE new_text IS NULL))
+            )";
+
+impl<const DELETES: bool> ApplyChanges<'_, DELETES> {
+    /// The parts that keep the mentions in step with the messages. Whom an edited message answers stays mentioned.
+    fn push_mentions<'b>(&'b self, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql(
+            "mentioned AS MATERIALIZED (SELECT chat_id, message_seq, user_id, created_at FROM changed JOIN unnest(",
+        );
+        out.push_bind_param::<Array<BigInt>, _>(&self.mention_numbers)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<SqlUuid>, _>(&self.mentioned)?;
+        out.push_sql(
+            ") AS mention (n, user_id) USING (n)
+            ), deleted_mentions AS (
+                DELETE FROM mentions
+                 WHERE ctid = ANY (ARRAY(
+                       SELECT mention.ctid
+                         FROM changed, LATERAL (
+                              SELECT ctid, user_id FROM mentions AS mention
+                               WHERE mention.chat_id = changed.chat_id AND mention.seq = message_seq
+                              OFFSET 0
+                         ) AS mention
+                        WHERE new_text IS NULL
+                              OR CASE mention.user_id
+                                 WHEN '00000000-0000-0000-0000-000000000000' THEN extra->'mention_all' IS NULL
+                                 ELSE mention.user_id IS DISTINCT FROM (extra->'reply_to'->>'sender_id')::uuid
+                                      AND mention.user_id NOT IN (
+                                          SELECT user_id FROM mentioned
+                                           WHERE mentioned.chat_id = changed.chat_id
+                                                 AND mentioned.message_seq = changed.message_seq)
+                                 END))
+            ), new_mentions AS (
+                INSERT INTO mentions (user_id, chat_id, seq, at)
+                SELECT user_id, chat_id, message_seq, created_at FROM mentioned
+                ON CONFLICT DO NOTHING
             )",
         );
         Ok(())
@@ -231,7 +258,7 @@ const STALE: i16 = 8;
 const ROLE: i16 = 9;
 const RESTRICTED: i16 = 10;
 
-impl QueryFragment<Pg> for ApplyChanges<'_> {
+impl<const DELETES: bool> QueryFragment<Pg> for ApplyChanges<'_, DELETES> {
     #[expect(clippy::too_many_lines, reason = "it is one statement")]
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql("WITH change AS MATERIALIZED (SELECT * FROM unnest(");
@@ -369,20 +396,11 @@ impl QueryFragment<Pg> for ApplyChanges<'_> {
                   FROM changed WHERE new_text IS NOT NULL AND ",
         );
         out.push_bind_param::<Bool, _>(&self.policy.keeps_versions)?;
-        out.push_sql(
-            "), deleted_versions AS (
-                DELETE FROM message_versions
-                 WHERE ctid = ANY (ARRAY(
-                       SELECT version.ctid
-                         FROM changed, LATERAL (
-                              SELECT ctid FROM message_versions AS version
-                               WHERE version.chat_id = changed.chat_id AND version.seq = message_seq
-                              OFFSET 0
-                         ) AS version
-                        WHERE new_text IS NULL))
-            ), ",
-        );
-        self.push_side_tables(&mut out)?;
+        out.push_sql("), ");
+        self.push_mentions(&mut out)?;
+        if DELETES {
+            out.push_sql(DELETIONS);
+        }
         out.push_sql(
             ", stored AS (
                 INSERT INTO chat_events (chat_id, seq, n, kind, actor_id, request_id, target_seq, body, created_at)
@@ -413,11 +431,11 @@ impl QueryFragment<Pg> for ApplyChanges<'_> {
     }
 }
 
-impl QueryId for ApplyChanges<'_> {
-    type QueryId = ApplyChanges<'static>;
+impl<const DELETES: bool> QueryId for ApplyChanges<'_, DELETES> {
+    type QueryId = ApplyChanges<'static, DELETES>;
 }
 
-impl Query for ApplyChanges<'_> {
+impl<const DELETES: bool> Query for ApplyChanges<'_, DELETES> {
     type SqlType = (
         BigInt,
         SmallInt,
