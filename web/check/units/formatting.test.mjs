@@ -63,8 +63,15 @@ describe('marks', () => {
     for (const source of [
       'Привет ^__^ как дела ^__^', 'src/**/*.js and test/**/*.js', 'src/__tests__/a.test.js', '__init__.py', 'def __init__(self, **kw):',
       '__attribute__((packed))', "'Hello '||name||'!'", 'foo()||bar()||(baz)', '(a+b)**(1/2), c=(a)**(1/3)', 'cafe\u0301**x**',
+      'if __name__ == "__main__":', "if __name__=='__main__': main()", '"__main__" == __name__', 'from __future__ import annotations', '__all__ = []',
+      'type(self).__name__', 'a.__class__.__name__', 'x[0].__doc__ != __doc__',
       'C:\\proj\\__init__.py', 'C:\\app\\__pycache__\\x.pyc', 'grep "a\\||b"', 'hi @__dark__',
     ]) isPlain(source);
+  });
+
+  it('in a text beside a program are marks', () => {
+    assert.deepEqual(read('__really__ "__never__" so...__yes__, __a__!'), ['really "never" so...yes, a!', ['italic', 'really'], ['italic', 'never'], ['italic', 'yes'], ['italic', 'a']]);
+    assert.deepEqual(read('__if__ a == __b__ **c**'), ['if a == __b__ c', ['italic', 'if'], ['bold', 'c']]);
   });
 
   it('in code are text', () => {
@@ -132,7 +139,7 @@ describe('an edit', () => {
     let seed = 7;
     const random = (most) => Math.floor(((seed = (seed * 1_103_515_245 + 12_345) & 0x7fffffff) / 65_536) % most);
     const of = (list) => list[random(list.length)];
-    const pieces = ['a', 'b ', ' ', '\n', '**', '*', '__', '_', '~~', '~', '||', '|', '`', '```', '[', ']', '](', '(', ')', '\\', '\\\\', '🙂', 'я', 'https://x.org/', '](https://a)', '](:bold)', ':bold', '.', '-', 'js\n', '**a**', '`b`', `](@${USER})`];
+    const pieces = ['a', 'b ', ' ', '\n', '**', '*', '__', '_', '~~', '~', '||', '|', '`', '```', '[', ']', '](', '(', ')', '\\', '\\\\', '🙂', 'я', 'https://x.org/', '](https://a)', '](:bold)', ':bold', '.', '-', 'js\n', '**a**', '`b`', '__a__', ' == ', '"', `](@${USER})`];
     const types = ['bold', 'italic', 'underline', 'strike', 'code', 'pre', 'spoiler', 'quote', 'link', 'mention', 'mention_all'];
     for (let n = 0; n < 20_000; n++) {
       const text = Array.from({ length: 1 + random(8) }, () => of(pieces)).join('');

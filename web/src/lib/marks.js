@@ -13,12 +13,15 @@ export const KEYS = { 'Ctrl+b': 'bold', 'Ctrl+i': 'italic', 'Ctrl+Shift+x': 'str
 const LINK = /\]\((?<target>(?:[hH][tT]{2}[pP][sS]?:(?!\/\/\))|[mM][aA][iI][lL][tT][oO]:)(?:\\\S|\([^\s()[\]\\]*\)|[^\s()[\]\\])+|:pre:(?:\\.|[^\s()[\]\\])+|:(?:bold|italic|underline|strike|spoiler|quote|code|pre|mention_all)|@[\da-f-]{36})\)/u;
 /** A longer text is too long for a message, whatever its marks. */
 const LONGEST = 16_384;
-/** Behind backslashes: an address, a block, code, a run of signs, the end of a link, or a sign that may need a backslash. */
+/** A name of a program that looks like a word in italics: it is compared, assigned or imported, or is a member. */
+const NAME = String.raw`(?<!\\)__[A-Za-z\d]+(?:_[A-Za-z\d]+)*__`;
+const PROGRAM_NAME = String.raw`(?<=[=!]=\s?["']?|[\w)\]]\.)${NAME}|${NAME}(?=["']?\s?[=!]?=|\.\w|\simport\b)`;
+/** Behind backslashes: an address, a name of a program, a block, code, a run of signs, the end of a link, or a sign that may need a backslash. */
 const TOKEN = [
-  String.raw`(?<!\\)(?<slashes>\\*)(?:(?<url>\bhttps?://[^\s<>"'[\]\x60\\]+|(?<![\p{L}\p{N}_@])@[\p{L}\p{M}\p{N}_.-]+)`,
+  String.raw`(?<!\\)(?<slashes>\\*)(?:(?<name>${PROGRAM_NAME})|(?<url>\bhttps?://[^\s<>"'[\]\x60\\]+|(?<![\p{L}\p{N}_@])@[\p{L}\p{M}\p{N}_.-]+)`,
   String.raw`\x60{3}(?!\s*\x60{3})(?:(?<language>[\w+#.-]{1,32})?[ \t]*\n)?(?<pre>[^]+?)\n?\x60{3}`,
   String.raw`(?<![\p{L}\p{N}\x60])\x60(?!\s*\x60)(?<code>[^\x60\n]+)\x60(?![\p{L}\p{N}\x60])`,
-  String.raw`(?<run>([*_~|])\7+)|${LINK.source}|[[\x60])`,
+  String.raw`(?<run>(?<sign>[*_~|])\k<sign>+)|${LINK.source}|[[\x60])`,
 ].join('|');
 const WORD = /[\p{L}\p{M}\p{N}]/u;
 /** Before a mark: it begins nothing. In code, paths and smileys such signs are next to what looks like a mark. */
@@ -41,13 +44,15 @@ function read(source, hasLinks, onText, onToken) {
     const groups = /** @type {any} */ (match.groups);
     const from = match.index + groups.slashes.length;
     const mark = groups.run ?? source[from];
+    const isInWord = () => WORD.test(source[match.index - 1] ?? '') && WORD.test(source[token.lastIndex] ?? '');
+    const isText = () => groups.name || (groups.run ? mark.length !== 2 || ((groups.slashes || mark !== MARKS.spoiler) && isInWord()) : /[[\]]/.test(mark) && !hasLinks);
     onText(source.slice(at, match.index));
     if (groups.url) {
       // Marks behind an address are not of it.
       const address = all.replace(/(\*\*|__|~~|\|\|)+[.,:;!?)}]*$/, '');
       onText(address);
       token.lastIndex = match.index + address.length;
-    } else if (groups.run ? mark.length !== 2 || ((groups.slashes || mark !== MARKS.spoiler) && WORD.test(source[match.index - 1] ?? '') && WORD.test(source[token.lastIndex] ?? '')) : /[[\]]/.test(mark) && !hasLinks) onText(all);
+    } else if (isText()) onText(all);
     else {
       const done = onToken({ ...groups, mark, from, to: token.lastIndex });
       if (done) token.lastIndex = from + done;
