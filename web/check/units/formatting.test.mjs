@@ -86,6 +86,13 @@ describe('marks', () => {
     assert.deepEqual(read('[a](HTTPS://x.org/) [b](Mailto:a@b.c)'), ['a b', ['link', 'a', 'HTTPS://x.org/'], ['link', 'b', 'Mailto:a@b.c']]);
   });
 
+  it('of a link may be around brackets', () => {
+    assert.deepEqual(read('[see [1]](https://x.org) [[a] [b]](https://y.z)'), ['see [1] [a] [b]', ['link', 'see [1]', 'https://x.org'], ['link', '[a] [b]', 'https://y.z']]);
+    assert.deepEqual(read('[see [1](https://x.org) [2] [a **b] c**'), ['[see 1 [2] [a b] c', ['link', '1', 'https://x.org'], ['bold', 'b] c']]);
+    assert.deepEqual(read('[a\\]](https://x.org) \\[b] a] [c](https://y.z)'), ['a] [b] a] c', ['link', 'a]', 'https://x.org'], ['link', 'c', 'https://y.z']]);
+    assert.deepEqual(read('[a]](https://x.org)'), ['[a]](https://x.org)']);
+  });
+
   it('are text behind a backslash', () => {
     assert.deepEqual(read('\\**a** \\`b` \\||c||'), ['**a** `b` ||c||']);
     assert.deepEqual(read('\\\\**a**'), ['\\a', ['bold', 'a']]);
@@ -120,6 +127,8 @@ describe('an edit', () => {
   it('shows what has no mark, or can have none there, like a link', () => {
     assert.equal(marks('unbelievable', entity('bold', 2, 6)), 'un[believ](:bold)able');
     assert.equal(marks('a b', entity('quote', 0, 1), entity('underline', 2, 1)), '[a](:quote) [b](:underline)');
+    assert.equal(marks('see [1]', entity('link', 0, 7, { url: 'https://x.org' })), '[see [1]](https://x.org)');
+    assert.equal(marks('a]', entity('link', 0, 2, { url: 'https://x.org' })), '[a\\]](https://x.org)');
     assert.equal(marks('Bob', entity('mention', 0, 3, { user_id: USER })), `[Bob](@${USER})`);
     assert.equal(marks('everybody', entity('mention_all', 0, 9)), '[everybody](:mention_all)');
     marks('a ', entity('bold', 0, 2));
@@ -131,7 +140,7 @@ describe('an edit', () => {
   it('does not format what was only text', () => {
     assert.equal(marks('**a** and `b`'), '\\**a\\** and \\`b\\`');
     assert.equal(marks('\\**a**'), '\\\\\\**a\\**');
-    assert.equal(marks('[a](https://x.org) [b]'), '\\[a\\](https://x.org) \\[b]');
+    assert.equal(marks('[a](https://x.org) [b]'), '\\[a\\](https://x.org) \\[b\\]');
     assert.equal(marks('**a** b', entity('bold', 6, 1)), '\\**a\\** **b**');
   });
 

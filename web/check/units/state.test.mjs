@@ -134,7 +134,14 @@ describe('text', () => {
   });
   it('finds links, without the punctuation behind them', () => {
     assert.deepEqual(linksIn('see https://example.org/a?b=1, and http://x.y.').map(({ url }) => url), ['https://example.org/a?b=1', 'http://x.y']);
-    assert.deepEqual(linksIn('javascript:alert(1)'), []);
+    assert.deepEqual(linksIn('javascript:alert(1) http:// https://...'), []);
+  });
+
+  it('keeps the brackets of a link, and not those around it', () => {
+    const urls = (text) => linksIn(text).map(({ url }) => url);
+    assert.deepEqual(urls('https://en.wikipedia.org/wiki/Set_(mathematics)'), ['https://en.wikipedia.org/wiki/Set_(mathematics)']);
+    assert.deepEqual(urls('(see https://x.org/a_(b).) {https://x.org/c}, [https://x.org/(d)e]!'), ['https://x.org/a_(b)', 'https://x.org/c', 'https://x.org/(d)e']);
+    assert.deepEqual(urls('https://x.org/(a https://x.org/)b) http://[::1] https://x.org//'), ['https://x.org/(a', 'https://x.org/)b', 'http://[::1]', 'https://x.org//']);
   });
 });
 

@@ -1,6 +1,8 @@
 /** @typedef {NonNullable<import('/sdk/index.js').Message['entities']>[number]} Entity */
 
-const URL_PATTERN = /\bhttps?:\/\/[^\s<>"']*[^\s<>"'.,:;!?)\]}]/g;
+const URL_PATTERN = /\bhttps?:\/\/[^\s<>"']+/g;
+/** The brackets of an address: its last one belongs to it if it begins in it. */
+const BRACKETS = ['()', '[]', '{}'];
 
 /**
  * A tree of what the text of a message consists of.
@@ -9,7 +11,20 @@ const URL_PATTERN = /\bhttps?:\/\/[^\s<>"']*[^\s<>"'.,:;!?)\]}]/g;
 
 /** Links that nobody has marked. @param {string} text @returns {Entity[]} */
 export function linksIn(text) {
-  return [...text.matchAll(URL_PATTERN)].map(({ 0: url, index }) => ({ type: 'link', offset: index, length: url.length, url }));
+  return [...text.matchAll(URL_PATTERN)].flatMap(({ 0: written, index }) => {
+    const url = withoutEnd(written);
+    return /\/\/./.test(url) ? { type: 'link', offset: index, length: url.length, url } : [];
+  });
+}
+
+/** An address without the punctuation of the sentence around it. @param {string} written */
+function withoutEnd(written) {
+  const count = (/** @type {string} */ sign) => written.split(sign).length - 1;
+  // How many brackets of a kind end that did not begin.
+  const extra = Object.fromEntries(BRACKETS.map(([start, end]) => [end, count(end) - count(start)]));
+  let { length } = written;
+  for (let last; /[.,:;!?)\]}]/.test((last = written[length - 1])) && !(extra[last]-- <= 0); ) length--;
+  return written.slice(0, length);
 }
 
 /**

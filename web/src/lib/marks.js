@@ -21,7 +21,7 @@ const TOKEN = [
   String.raw`(?<!\\)(?<slashes>\\*)(?:(?<name>${PROGRAM_NAME})|(?<url>\bhttps?://[^\s<>"'[\]\x60\\]+|(?<![\p{L}\p{N}_@])@[\p{L}\p{M}\p{N}_.-]+)`,
   String.raw`\x60{3}(?!\s*\x60{3})(?:(?<language>[\w+#.-]{1,32})?[ \t]*\n)?(?<pre>[^]+?)\n?\x60{3}`,
   String.raw`(?<![\p{L}\p{N}\x60])\x60(?!\s*\x60)(?<code>[^\x60\n]+)\x60(?![\p{L}\p{N}\x60])`,
-  String.raw`(?<run>(?<sign>[*_~|])\k<sign>+)|${LINK.source}|[[\x60])`,
+  String.raw`(?<run>(?<sign>[*_~|])\k<sign>+)|${LINK.source}|[\][\x60])`,
 ].join('|');
 const WORD = /[\p{L}\p{M}\p{N}]/u;
 /** Before a mark: it begins nothing. In code, paths and smileys such signs are next to what looks like a mark. */
@@ -98,6 +98,8 @@ export function parse(source) {
       const after = source[to] ?? ' ';
       const isPair = mark.length === 2;
       if (target && close('[', targetOf(target))) return;
+      // The end of brackets in the text of a link.
+      if (mark === ']' && !target) open.splice(open.findLastIndex((one) => one.mark === '[') >>> 0, 1);
       if (isPair && /\S/.test(before) && (mark === MARKS.spoiler || !NO_END.test(source.slice(to, to + 2))) && close(mark, { type: Object.keys(MARKS).find((type) => MARKS[type] === mark) })) return;
       if (isPair ? /\S/.test(after) && !NO_START.test(before) : mark === '[') open.push({ mark, offset: text.length });
       text += mark;
