@@ -458,7 +458,7 @@ describe('the web client', { concurrency: 3 }, () => {
   });
 
   it('formats by keys, marks and buttons, and keeps it in an edit', async () => {
-    const { alice, bob } = await pair();
+    const { alice, bob, chat } = await pair();
     const { page, composer } = alice;
     await bob.openChat(alice.name);
     await alice.openChat(bob.name);
@@ -483,6 +483,9 @@ describe('the web client', { concurrency: 3 }, () => {
     await spoiler.click();
     await bob.article('snake_case, again').getByText('dies', { exact: true }).waitFor();
     assert.equal(await spoiler.count(), 0);
+    const formats = ['bold', 'italic', 'strike', 'underline', 'bold', 'italic', 'strike', 'underline', 'spoiler'];
+    await alice.api.send(chat, 'deep secret', { entities: formats.map((type) => ({ type, offset: 5, length: 6 })) });
+    await bob.article('deep').getByRole('button', { name: 'Show hidden text' }).waitFor();
 
     await page.setViewportSize({ width: 320, height: 640 });
     const toolbar = page.getByRole('toolbar', { name: 'Formatting' });

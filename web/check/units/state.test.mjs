@@ -109,6 +109,14 @@ describe('text', () => {
     const depth = (list) => 1 + Math.max(-1, ...list.map((part) => (part.parts ? depth(part.parts) : 0)));
     assert.ok(depth(parts) <= 9, `${depth(parts)} deep`);
   });
+  it('hides a spoiler, however deep it is nested', () => {
+    const deep = ['bold', 'italic', 'strike', 'underline', 'quote', 'bold', 'italic', 'strike', 'spoiler', 'underline', 'spoiler'].map((type) => ({ type, offset: 0, length: 1 }));
+    const types = (parts) => parts.flatMap((part) => (part.type === 'text' ? [] : [part.entity.type, ...types(part.parts)]));
+    for (let n = 0; n < deep.length; n++) assert.ok(types(partsOf('ab', deep.slice(n))).includes('spoiler'), `from ${n}`);
+    const hidden = (parts, isHidden) => parts.map((part) => (part.type === 'text' ? (isHidden ? part.text.replace(/./g, '.') : part.text) : hidden(part.parts, isHidden || part.entity.type === 'spoiler'))).join('');
+    const overlapping = [...deep.slice(0, 8).map((one) => ({ ...one, length: 3 })), { type: 'spoiler', offset: 1, length: 4 }, { type: 'spoiler', offset: 3, length: 4 }];
+    assert.equal(hidden(partsOf('abcdefgh', overlapping)), 'a......h');
+  });
   it('finds who is mentioned before full stops', () => {
     const people = ['bob', 'carol', 'Анна'].map((username) => ({ id: username, username }));
     const found = (text, isAll) => mentionsIn(text, people, isAll).map(({ type, offset, length, user_id = type }) => [user_id, text.slice(offset, offset + length)]);

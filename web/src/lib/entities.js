@@ -60,7 +60,7 @@ export const inOrder = (entities) => entities.sort((x, y) => x.offset - y.offset
 
 /**
  * Returns the parts of a text between two places. Entities may overlap: the inner one is cut where the outer one ends. Only some are nested,
- * so that nobody can make a message that is more work than its text.
+ * so that nobody can make a message that is more work than its text. Deeper ones are left out, but what is hidden stays hidden.
  * @param {string} text
  * @param {Entity[]} entities in the order of their offsets
  * @param {number} [from]
@@ -78,7 +78,7 @@ export function partsOf(text, entities, from = 0, to = text.length, depth = 8) {
     const end = Math.min(entity.offset + entity.length, to);
     if (start >= end) continue;
     if (start > at) parts.push({ type: 'text', text: text.slice(at, start) });
-    const inner = depth < 2 ? [] : entities.slice(n + 1).filter(({ offset, length }) => offset < end && offset + length > start);
+    const inner = depth < 1 ? [] : entities.slice(n + 1).filter(({ type, offset, length }) => (depth > 1 || type === 'spoiler') && offset < end && offset + length > start);
     parts.push({ type: 'entity', entity, text: text.slice(start, end), parts: partsOf(text, inner, start, end, depth - 1) });
     at = end;
   }
