@@ -16,7 +16,10 @@ const LONGEST = 16_384;
 /** A name of a program that looks like a word in italics: it is compared, assigned or imported, or is a member. */
 const NAME = String.raw`(?<!\\)__[A-Za-z\d]+(?:_[A-Za-z\d]+)*__`;
 const PROGRAM_NAME = String.raw`(?<=[=!]=\s?["']?|[\w)\]]\.)${NAME}|${NAME}(?=["']?\s?[=!]?=|\.\w|\simport\b)`;
-/** Behind backslashes: an address, a name of a program, a block, code, a run of signs, the end of a link, or a sign that may need a backslash. */
+/**
+ * Behind backslashes: an address, a name of a program, a block, code, a run of signs, the end of a link, or a sign that may need a backslash. Where
+ * one does not match, it was given up at the next sign that may begin another: nothing is looked at again and again.
+ */
 const TOKEN = [
   String.raw`(?<!\\)(?<slashes>\\*)(?:(?<name>${PROGRAM_NAME})|(?<url>\bhttps?://[^\s<>"'[\]\x60\\]+|(?<![\p{L}\p{N}_@])@[\p{L}\p{M}\p{N}_.-]+)`,
   String.raw`\x60{3}(?!\s*\x60{3})(?:(?<language>[\w+#.-]{1,32})?[ \t]*\n)?(?<pre>[^]+?)\n?\x60{3}`,
@@ -49,7 +52,7 @@ function read(source, hasLinks, onText, onToken) {
     onText(source.slice(at, match.index));
     if (groups.url) {
       // Marks behind an address are not of it.
-      const address = all.replace(/(\*\*|__|~~|\|\|)+[.,:;!?)}]*$/, '');
+      const address = all.replace(/(?<!\*\*|__|~~|\|\|)(\*\*|__|~~|\|\|)+[.,:;!?)}]*$/, '');
       onText(address);
       token.lastIndex = match.index + address.length;
     } else if (isText()) onText(all);
