@@ -84,7 +84,7 @@ describe('the web client', { concurrency: 3 }, () => {
     await Promise.all([alice.close(), bob.close()]);
   });
 
-  it('signs in again where one wanted to go, and signs out without a trace', async () => {
+  it('signs in again where one wanted to go, and signs out without a trace, before the server answers', async () => {
     const { alice, bob, chat } = await pair();
     await bob.close();
     const { page } = alice;
@@ -93,9 +93,17 @@ describe('the web client', { concurrency: 3 }, () => {
     await alice.state('a secret', 'Sent').waitFor();
     await page.getByRole('link', { name: 'Settings' }).click();
     await page.getByRole('heading', { name: 'Settings', level: 1 }).waitFor();
+    // What is stored here is gone before the server answers, and the session of the server ends all the same.
+    let held;
+    await page.route('**/auth/logout', (route) => void (held = route));
     await page.getByRole('button', { name: 'Sign out' }).click();
     await page.getByRole('alertdialog').getByRole('button', { name: 'Sign out' }).click();
+    await alice.until(() => !localStorage.getItem('neonchat.user'));
+    await held.continue();
     await page.getByRole('form', { name: 'Sign in' }).waitFor();
+    const { sessions } = await alice.api.call('GET', '/auth/sessions');
+    assert.deepEqual(sessions.map(({ current }) => current), [true], 'only that of the API');
+    await page.unroute('**/auth/logout');
     const stored = await page.evaluate(async () => {
       const request = indexedDB.open('neonchat');
       const db = await new Promise((resolve) => (request.onsuccess = () => resolve(request.result)));

@@ -35,6 +35,25 @@ export const isListed = signal(false);
 /** Whether the browser keeps nothing, for instance in a private window. */
 export const storeFailed = signal(false);
 
+/** Ends the requests of the SDK. */
+const requests = new AbortController();
+
+/** Tells the server that the session ends, also after the page is gone. */
+export async function tellEnd() {
+  const { access, access_expires_at = 0 } = client.session ?? {};
+  // The cookie is enough. A token that has expired would be refused.
+  const headers = access && access_expires_at > Date.now() ? { Authorization: `Bearer ${access}` } : undefined;
+  await fetch('/api/v1/auth/logout', { method: 'POST', headers, keepalive: true }).catch(() => {});
+}
+
+/** Deletes what is stored, without waiting for the server. The page has to be loaded again. */
+export async function forget() {
+  requests.abort();
+  await client.logout().catch((error) => {
+    if (client.session) throw error;
+  });
+}
+
 /** Where the WebSocket is. It is asked for once and kept, so that the client starts without a network. */
 async function webSocketUrl() {
   const stored = load('config');
@@ -56,7 +75,12 @@ async function webSocketUrl() {
  * @param {(user: User | null, reason?: string) => void} changed
  */
 export async function open(changed) {
-  client = new NeonChat({ url: location.origin, webSocketUrl: await webSocketUrl(), store: indexedDbStore('neonchat') });
+  client = new NeonChat({
+    url: location.origin,
+    webSocketUrl: await webSocketUrl(),
+    store: indexedDbStore('neonchat'),
+    fetch: (url, { signal, ...request } = {}) => fetch(url, { ...request, signal: AbortSignal.any([requests.signal, ...(signal ? [signal] : [])]) }),
+  });
   client.on('state', (next) => {
     status.value = next;
     // Without a connection nothing better will come.

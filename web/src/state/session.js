@@ -41,8 +41,12 @@ async function load() {
   return module;
 }
 
+/** How long the page stays for the server to learn that the session ends. After that the browser alone goes on telling it. */
+const PATIENCE = 2_000;
 /** The page stays until everything is deleted. */
 let isSigningOut = false;
+/** What it waits for then. @type {Promise<unknown>} */
+let farewell = Promise.resolve();
 
 /** @param {User | null} next @param {string} [reason] */
 export function changed(next, reason) {
@@ -65,6 +69,7 @@ async function leave(reason) {
   try {
     const worker = await navigator.serviceWorker?.getRegistration();
     for (const one of (await worker?.getNotifications()) ?? []) one.close();
+    await farewell;
   } finally {
     location.reload();
   }
@@ -85,29 +90,33 @@ export async function register(username, password) {
 }
 
 export async function signOut() {
-  const { client } = await openClient();
-  await logOut(client);
-}
-
-/** Deletes what is stored, also without a network. @param {import('./client.js').Client} client @param {() => Promise<void>} [first] */
-async function logOut(client, first) {
-  isSigningOut = true;
-  try {
-    await first?.();
-    await client.logout();
-  } catch (error) {
-    if (client.session) throw error;
-    await client.logout();
-  } finally {
-    isSigningOut = false;
-  }
-  changed(null, 'logout');
+  const module = await openClient();
+  farewell = Promise.race([module.tellEnd(), new Promise((resolve) => setTimeout(resolve, PATIENCE))]);
+  await logOut(module.forget);
 }
 
 /** Ends the sessions of all devices, this one too. */
 export async function signOutEverywhere() {
-  const { client } = await openClient();
-  await logOut(client, () => client.rest.request('POST', '/auth/logout', { body: { everywhere: true }, cookie: true }));
+  const { client, forget } = await openClient();
+  await logOut(async () => {
+    try {
+      await client.rest.request('POST', '/auth/logout', { body: { everywhere: true }, cookie: true });
+    } catch (error) {
+      if (client.session) throw error;
+    }
+    await forget();
+  });
+}
+
+/** @param {() => Promise<void>} work deletes what is stored */
+async function logOut(work) {
+  isSigningOut = true;
+  try {
+    await work();
+  } finally {
+    isSigningOut = false;
+  }
+  changed(null, 'logout');
 }
 
 /** What the list of devices shows: the browser and the system, as far as they tell. */
