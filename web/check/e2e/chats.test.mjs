@@ -539,7 +539,22 @@ describe('the web client', { concurrency: 3 }, () => {
     await bob.composer.fill(`__@${alice.name}__`);
     await bob.composer.press('Enter');
     await bob.state(alice.name, 'Sent').waitFor();
-    await until('she is mentioned', async () => (await alice.api.call('GET', '/mentions')).mentions?.length === 1);
+    const isMentioned = (api) => async () => (await api.call('GET', '/mentions')).mentions?.length === 1;
+    await until('she is mentioned', isMentioned(alice.api));
+
+    // Of a large group the page knows not everybody.
+    const carol = await world.register();
+    await alice.page.route(`**/users/${carol.id}`, (route) => route.abort());
+    await alice.page.route(/members\?limit=100$/, (route) => route.fulfill({ json: { members: [], next: null } }));
+    await alice.api.call('POST', '/chats', { type: 'group', title: 'Crowd', member_ids: [carol.id] });
+    await alice.openChat('Crowd');
+    const found = alice.page.waitForResponse(new RegExp(`members\\?.*q=${carol.name}`));
+    await alice.composer.fill(`**Look** @${carol.name}: here`);
+    await (await found).finished();
+    await alice.composer.press('Enter');
+    await alice.article('Look').getByRole('strong').waitFor();
+    await alice.state('Look', 'Sent').waitFor();
+    assert.equal(await isMentioned(carol)(), true);
     await Promise.all([alice.close(), bob.close()]);
   });
 

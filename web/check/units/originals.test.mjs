@@ -14,7 +14,7 @@ const fake = `data:text/javascript,${encodeURIComponent("import { signal } from 
 const hooks = `export const resolve = (name, context, next) => next(name.endsWith('/client.js') ? ${JSON.stringify(fake)} : name, context);`;
 register(`data:text/javascript,${encodeURIComponent(hooks)}`);
 const { loadPins, pinsOf, startPins } = await import('../../src/state/pins.js');
-const { MOST, contentOf, editing, isOverFormatted, lengthOf, resumeEdit, startEdit, submit, textOf } = await import('../../src/state/compose.js');
+const { MOST, contentOf, editing, isOverFormatted, learnNames, lengthOf, resumeEdit, startEdit, submit, textOf } = await import('../../src/state/compose.js');
 const { learn } = await import('../../src/state/people.js');
 const { fetchOriginal } = await import('../../src/views/quote.js');
 const { loadRestriction, restrictedUntil, startLimits } = await import('../../src/state/limits.js');
@@ -110,6 +110,7 @@ describe('edits', () => {
 
 describe('what is sent', () => {
   const BOB = '7c9e6679-7425-40de-944b-e07fc1f90ae7';
+  const EVE = '9c9e6679-7425-40de-944b-e07fc1f90ae7';
   learn([{ id: BOB, username: 'Bob' }]);
   it('has entities only where there is formatting: else the server finds the mentions', () => {
     assert.deepEqual(contentOf('c', ' hi @bob '), { text: 'hi @bob' });
@@ -118,6 +119,26 @@ describe('what is sent', () => {
       { type: 'mention', offset: 3, length: 4, user_id: BOB },
       { type: 'code', offset: 9, length: 4 },
     ]);
+  });
+
+  it('mentions people of whom nothing was known before they were named', async () => {
+    const asked = [];
+    const rest = { get: async (path, { id, q }) => (asked.push(`${path} ${id} ${q}`), { members: q === 'eve' ? [{ user_id: EVE, username: 'Eve' }] : [] }) };
+    Object.assign(globalThis.fakeClient, { rest, chats: new Map([['g', { type: 'group' }], ['d', { type: 'direct' }]]) });
+    const written = '**hi** @Eve. `@code` @bob @all @nobo';
+    for (const chat of ['d', 'other', 'g', 'g']) learnNames(chat, written, 'nobo');
+    learnNames('g', '@plain');
+    assert.deepEqual(asked, ['/chats/{id}/members g eve', '/chats/{id}/members g code'], 'once, and not who is known or still written');
+    await new Promise(setImmediate);
+    assert.deepEqual(contentOf('g', written).entities.map(({ type, user_id }) => user_id ?? type), ['bold', EVE, 'code', BOB]);
+    rest.get = async () => {
+      throw new Error('no network');
+    };
+    learnNames('g', '**hi** @carol');
+    await new Promise(setImmediate);
+    rest.get = async (_path, { q }) => (asked.push(q), { members: [] });
+    learnNames('g', `**hi** @carol ${Array.from({ length: 20 }, (_, n) => `@u${n}`).join(' ')} @${'x'.repeat(51)}`);
+    assert.deepEqual(asked.slice(2), ['carol', ...Array.from({ length: 9 }, (_, n) => `u${n}`)], 'it is asked again, for some at once');
   });
 
   it('mentions as many people as the server takes; more formatting than it takes is not sent', () => {

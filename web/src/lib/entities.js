@@ -27,6 +27,13 @@ function withoutEnd(written) {
   return written.slice(0, length);
 }
 
+const NAME = /(?<![\p{L}\p{M}\p{N}_.@-])@([\p{L}\p{M}\p{N}_.-]+)/gu;
+/** A full stop or hyphen behind a name is not of the name. @param {string} name */
+const withoutStop = (name) => name.replace(/(?<![.-])[.-]+$/, '');
+
+/** The names in a text, in lower case. @param {string} text */
+export const namesIn = (text) => new Set([...text.matchAll(NAME)].map(([, name]) => withoutStop(name.toLowerCase())));
+
 /**
  * Where people are named, as the server finds it: that tells who is mentioned, and not where.
  * @param {string} text
@@ -35,10 +42,9 @@ function withoutEnd(written) {
  * @returns {Entity[]}
  */
 export function mentionsIn(text, people, isAll) {
-  return [...text.matchAll(/(?<![\p{L}\p{M}\p{N}_.@-])@([\p{L}\p{M}\p{N}_.-]+)/gu)].flatMap(({ 1: written, index }) => {
+  return [...text.matchAll(NAME)].flatMap(({ 1: written, index }) => {
     const name = written.toLowerCase();
-    // A full stop or hyphen behind a name is not of the name.
-    for (const one of [name, name.replace(/(?<![.-])[.-]+$/, '')]) {
+    for (const one of [name, withoutStop(name)]) {
       const place = { offset: index, length: one.length + 1 };
       if (isAll && one === 'all') return { type: 'mention_all', ...place };
       const found = people.find(({ username }) => username.toLowerCase() === one);

@@ -1,9 +1,9 @@
 import { effect, signal } from '../../vendor/signals.js';
-import { addFound, inOrder, mentionsIn } from '../lib/entities.js';
+import { addFound, inOrder, mentionsIn, namesIn } from '../lib/entities.js';
 import { marksOf, parse } from '../lib/marks.js';
 import { client } from './client.js';
 import { clearDraft, draftOf, setDraft } from './drafts.js';
-import { knownPeople } from './people.js';
+import { knownPeople, learnNamed } from './people.js';
 import { may } from './rights.js';
 import { myId } from './session.js';
 import { timelineOf } from './timelines.js';
@@ -41,6 +41,20 @@ export function contentOf(chatId, written) {
   const mentions = addFound(entities, mentionsIn(text, knownPeople(), may(chatId, 'mention_all'))).filter((one) => !entities.includes(one));
   const free = Math.min(MOST_MENTIONS - peopleIn(entities), MOST_ENTITIES - entities.length);
   return { text, entities: inOrder([...entities, ...mentions.slice(0, Math.max(0, free))]) };
+}
+
+/**
+ * Looks up whom a text with formatting names, so that they are known when it is sent: that does not wait.
+ * @param {string} chatId
+ * @param {string} written
+ * @param {string} [unfinished] the name that is being written, which is completed
+ */
+export function learnNames(chatId, written, unfinished) {
+  if (!written.includes('@') || (client.chats.get(chatId)?.type ?? 'direct') === 'direct') return;
+  const { text, entities } = parse(written);
+  const names = namesIn(text);
+  for (const one of ['all', unfinished?.toLowerCase()]) names.delete(one ?? '');
+  if (entities.length) learnNamed(chatId, names);
 }
 
 /** How many people some entities mention. @param {import('../lib/entities.js').Entity[]} entities */

@@ -9,12 +9,16 @@ import { myId, user } from './session.js';
 
 /** How many users one request names. */
 const AT_ONCE = 100;
+/** How many names of a text are looked up. */
+const MOST_NAMES = 10;
+/** The longest username. */
+const LONGEST = 50;
 
 /** @type {Map<string, import('../../vendor/signals.js').Signal<Person | null>>} */
 const people = new Map();
 /** @type {Map<string, import('../../vendor/signals.js').Signal<Presence | null>>} */
 const presences = new Map();
-/** Users whose names nobody has told, and who are asked for. @type {Set<string>} */
+/** Users whose names nobody has told, and names that nobody is known by: they are asked for once. @type {Set<string>} */
 const asked = new Set();
 
 /** @template T @param {Map<string, import('../../vendor/signals.js').Signal<T | null>>} map @param {string} id */
@@ -74,6 +78,22 @@ export async function learnMembers(chatId) {
   const { members } = await client.rest.get('/chats/{id}/members', { id: chatId, limit: AT_ONCE });
   learn(members);
   return members;
+}
+
+/** Learns the members of a group with some usernames. @param {string} chatId @param {Iterable<string>} names in lower case */
+export async function learnNamed(chatId, names) {
+  const known = new Set(knownPeople().map(({ username }) => username.toLowerCase()));
+  const unknown = [...names].filter((name) => name.length <= LONGEST && !known.has(name) && !asked.has(`${chatId} ${name}`));
+  const answers = unknown.slice(0, MOST_NAMES).map(async (q) => {
+    asked.add(`${chatId} ${q}`);
+    try {
+      learn((await client.rest.get('/chats/{id}/members', { id: chatId, q, limit: AT_ONCE })).members);
+    } catch {
+      // It is asked again with the next key.
+      asked.delete(`${chatId} ${q}`);
+    }
+  });
+  await Promise.all(answers);
 }
 
 /** Asks for the present state of users; those with whom the user shares no small chat are left out. @param {string[]} ids */

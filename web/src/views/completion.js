@@ -62,17 +62,18 @@ export function createCompletion(chatId) {
     shown,
     take,
     close,
-    /** The text has changed. @param {HTMLTextAreaElement} box */
+    /** The text has changed. Returns the name that is looked for. @param {HTMLTextAreaElement} box */
     look(box) {
       field = box;
       const chat = chatOf(chatId);
       const match = chat?.type === 'group' && /(?:^|[\s*_~|([])@([\p{L}\p{M}\p{N}_.-]*)$/u.exec(box.value.slice(0, box.selectionStart));
-      if (!match) return close();
+      if (!match) return void close();
       from = box.selectionStart - match[1].length - 1;
       // Nobody is taken who was found for less of the name.
       const options = shown.peek()?.options.filter(({ username }) => username.toLowerCase().startsWith(match[1].toLowerCase())) ?? [];
       shown.value = options.length ? { options, active: 0 } : null;
       search(match[1]);
+      return match[1];
     },
     /** @param {KeyboardEvent} event @returns {boolean} whether the key was for this */
     onKeyDown({ key }) {

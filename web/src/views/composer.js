@@ -5,7 +5,7 @@ import { combination } from '../lib/keys.js';
 import { KEYS } from '../lib/marks.js';
 import { preview } from '../lib/entities.js';
 import { hasMoved } from '../routes.js';
-import { MOST, contentOf, editLast, editing, focusRequests, isOverFormatted, leaveMode, lengthOf, setText, submit, textOf } from '../state/compose.js';
+import { MOST, contentOf, editLast, editing, focusRequests, isOverFormatted, learnNames, leaveMode, lengthOf, setText, submit, textOf } from '../state/compose.js';
 import { draftOf, flushDraft } from '../state/drafts.js';
 import { stopTyping, tellTyping } from '../state/typing.js';
 import { IconButton } from '../ui/button.js';
@@ -39,6 +39,8 @@ export function Composer({ chat }) {
       stopTyping(id);
     };
   }, []);
+  // Of a draft, or of an edit.
+  useEffect(() => learnNames(id, text), [edit?.message]);
   const wanted = focusRequests.value;
   useEffect(() => {
     if (!wanted) return;
@@ -131,7 +133,7 @@ export function Composer({ chat }) {
         onInput({ currentTarget }) {
           setText(id, currentTarget.value);
           if (!edit) tellTyping(id, currentTarget.value);
-          completion.look(currentTarget);
+          learnNames(id, currentTarget.value, completion.look(currentTarget));
         },
         onKeyDown,
         onBlur: () => completion.close(),
