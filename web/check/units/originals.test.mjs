@@ -176,6 +176,11 @@ describe('what is sent', () => {
     startEdit('c', message(5, { text: 'quote @Bob too snake_case', entities }));
     submit('c', `${textOf('c')}!`);
     assert.deepEqual(edits, [{ text: 'quote @Bob too snake_case!', entities }]);
+    const all = [{ type: 'code', offset: 0, length: 6 }, { type: 'mention', offset: 2, length: 4, user_id: BOB }, { type: 'mention', offset: 7, length: 4, user_id: BOB }, { type: 'link', offset: 7, length: 4, url: 'https://x.org/' }, { type: 'mention', offset: 12, length: 4, user_id: BOB }];
+    startEdit('c', message(7, { text: '> @bob @bob @bob', entities: all }));
+    assert.equal(textOf('c'), `[> [@bob](@${BOB})](:code) [[@bob](https://x.org/)](@${BOB}) @bob`);
+    submit('c', `${textOf('c')}!`);
+    assert.deepEqual(edits.pop(), { text: '> @bob @bob @bob!', entities: all }, 'mentions in code and links');
     startEdit('c', message(6, { text: '2 ** 3 **4** `5`' }));
     submit('c', `${textOf('c')}!`);
     assert.deepEqual(edits[1], { text: '2 ** 3 **4** `5`!' });

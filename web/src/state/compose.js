@@ -65,8 +65,12 @@ export const isOverFormatted = ({ entities = [] }) => entities.length > MOST_ENT
 
 /** The text of a message with marks. A mention by name is found again. @param {Message} message */
 function markedTextOf({ text, entities = [] }) {
-  const named = new Set(mentionsIn(text, knownPeople(), true).map((one) => placeOf(one)));
-  return marksOf(text, entities.filter((one) => !named.has(placeOf(one))));
+  const found = mentionsIn(text, knownPeople(), true);
+  const named = new Set(found.map(placeOf));
+  // Not in code and links, where the name means nothing by itself.
+  const others = entities.filter((one) => !named.has(placeOf(one)));
+  const again = new Set(addFound([...others], found).map(placeOf));
+  return marksOf(text, entities.filter((one) => !named.has(placeOf(one)) || !again.has(placeOf(one))));
 }
 const placeOf = (/** @type {import('../lib/entities.js').Entity} */ { type, offset, length, user_id }) => `${type} ${offset} ${length} ${user_id}`;
 
