@@ -169,6 +169,40 @@ describe('settings', { concurrency: 3 }, () => {
     await me.close();
   });
 
+  it('closes notifications of what is deleted, or read on another device', async () => {
+    const { me, chats } = await world.withChats([0], { hasWorker: true });
+    const [{ id, other }] = chats;
+    const { page } = me;
+    await me.context.grantPermissions(['notifications']);
+    // As on mobile browsers, where only the worker shows them.
+    await page.addInitScript(() => {
+      globalThis.Notification = class extends Notification {
+        constructor() {
+          throw new TypeError('Illegal constructor');
+        }
+      };
+      Object.defineProperty(document, 'visibilityState', { get: () => 'hidden' });
+    });
+    await me.workerReady();
+    await me.goto('/settings');
+    await page.getByRole('switch', { name: 'Notify about new messages' }).check();
+    const told = (bodies) => me.until(async (wanted) => {
+      const registration = await navigator.serviceWorker.getRegistration();
+      return (await registration.getNotifications()).map(({ body }) => body).join() === wanted;
+    }, bodies);
+    const message = await other.send(id, 'too early');
+    await told('too early');
+    await page.reload();
+    await me.chatLink(other.name).waitFor();
+    await other.call('DELETE', `/chats/${id}/messages/${message.id}`);
+    await told('');
+    const { seq } = await other.send(id, 'read elsewhere');
+    await told('read elsewhere');
+    await me.api.call('PUT', `/chats/${id}/receipt`, { read: seq });
+    await told('');
+    await me.close();
+  });
+
   it('offers to be installed, and opens by a shortcut of the application', async () => {
     const me = await world.person({ path: '/?new' });
     const { page } = me;

@@ -11,6 +11,7 @@ import { leaving, myId, user } from './session.js';
  * @typedef {import('./client.js').ChatItem} ChatItem
  * @typedef {import('./client.js').Message} Message
  * @typedef {{isOn: boolean, showsText: boolean, hasSound: boolean}} Preferences
+ * @typedef {{path: string, id: string, seq: number}} About where the message of a notification is
  */
 
 const DEFAULT = { isOn: false, showsText: true, hasSound: false };
@@ -57,36 +58,60 @@ export const shortened = (text) => (text.length > MOST ? `${text.slice(0, MOST)}
 function contentOf(chat, message, { showsText, hasSound }) {
   const sender = chat.type === 'direct' ? '' : nameOf(message.sender_id);
   const body = showsText ? `${sender && `${sender}: `}${shortened(preview(message))}` : t().newMessage;
-  return { title: titleOf(chat), options: { body, tag: chat.id, icon: ICON, silent: !hasSound || Boolean(message.silent), data: { path: `/c/${chat.id}` } } };
+  return { title: titleOf(chat), options: { body, tag: chat.id, icon: ICON, silent: !hasSound || Boolean(message.silent), data: { path: `/c/${chat.id}`, id: message.id, seq: message.seq } } };
 }
 
-/** The notifications that are shown, by chat. @type {Map<string, {id: string, close: () => void}>} */
+/** The notifications of this page, by chat. @type {Map<string, Notification>} */
 const shown = new Map();
 
-/** @param {string} chatId */
-function dismiss(chatId) {
-  shown.get(chatId)?.close();
-  shown.delete(chatId);
+const worker = async () => navigator.serviceWorker?.getRegistration();
+
+/** All notifications. Those of the worker may be of a page that is closed by now. */
+async function notifications() {
+  const others = permission.peek() === 'granted' && (await (await worker())?.getNotifications());
+  return [...shown.values(), ...(others || [])];
 }
 
-/** @param {ChatItem} chat @param {Message} message @param {(path: string) => void} open */
-async function show(chat, message, open) {
+/** @param {Notification[]} list @param {(about: About, chatId: string) => boolean} isOver */
+function close(list, isOver) {
+  for (const one of list) {
+    if (!one.data || !isOver(one.data, one.tag)) continue;
+    one.close();
+    if (shown.get(one.tag) === one) shown.delete(one.tag);
+  }
+}
+
+/** @param {(about: About, chatId: string) => boolean} isOver */
+const closeSome = async (isOver) => close(await notifications(), isOver);
+
+/** @type {Promise<void> | undefined} */
+let closing;
+/** Closes those of messages that are read, here or on another device. Many changes at once need that once. */
+function closeRead() {
+  closing ??= notifications().then((list) => {
+    closing = undefined;
+    close(list, ({ seq }, chatId) => {
+      const chat = client.chats.get(chatId);
+      return chat !== undefined && (seq <= chat.read_seq || seq < chat.first_seq);
+    });
+  });
+}
+
+/** @param {ChatItem} chat @param {Message} message @param {() => boolean} isDue whether it is still to be shown @param {(path: string) => void} open */
+async function show(chat, message, isDue, open) {
   const { title, options } = contentOf(chat, message, preferences.peek());
   try {
     const notification = new Notification(title, options);
     notification.onclick = () => {
       window.focus();
       open(options.data.path);
-      dismiss(chat.id);
+      close([notification], () => true);
     };
-    shown.set(chat.id, { id: message.id, close: () => notification.close() });
+    shown.set(chat.id, notification);
   } catch {
     // Mobile browsers show only those of the worker, which says what was clicked.
-    const worker = await navigator.serviceWorker?.getRegistration();
-    if (leaving.peek()) return;
-    await worker?.showNotification(title, options);
-    const close = async () => (await worker?.getNotifications({ tag: chat.id }))?.forEach((one) => one.close());
-    shown.set(chat.id, { id: message.id, close });
+    const registration = await worker();
+    if (isDue()) await registration?.showNotification(title, options);
   }
 }
 
@@ -121,15 +146,19 @@ export function startNotifications(open) {
   client.on('message', async ({ chat_id, message }) => {
     // One tab of the browser tells.
     if (!preferences.peek().isOn || permission.peek() !== 'granted' || !client.isLeader) return;
+    const isDue = () => {
+      const chat = client.chats.get(chat_id);
+      return chat !== undefined && isWanted(chat, message, myId()) && !leaving.peek();
+    };
     const chat = client.chats.get(chat_id);
-    if (chat && isWanted(chat, message, myId()) && !(await isAttended()) && !leaving.peek()) await show(chat, message, open);
+    if (chat && isDue() && !(await isAttended()) && isDue()) await show(chat, message, isDue, open);
   });
-  // It is read, here or on another device.
-  client.on('chat', ({ type, chat_id, chat }) => {
-    if (chat_id && (type === 'chat_removed' || chat?.unread_count === 0)) dismiss(chat_id);
+  client.on('chat', ({ type, chat_id }) => {
+    if (type === 'chat_removed') closeSome((_, id) => id === chat_id);
+    else closeRead();
   });
-  client.on('event', ({ chat_id, type, messages }) => {
-    if (type === 'messages_deleted' && messages.some((/** @type {Message} */ { id }) => id === shown.get(chat_id)?.id)) dismiss(chat_id);
+  client.on('event', ({ type, messages }) => {
+    if (type === 'messages_deleted') closeSome(({ id }) => messages.some((/** @type {Message} */ message) => message.id === id));
   });
   navigator.serviceWorker?.addEventListener('message', ({ data }) => {
     if (data?.open) open(data.open);
@@ -139,7 +168,7 @@ export function startNotifications(open) {
     if (key === 'neonchat.notifications') preferences.value = stored();
   });
   effect(() => {
-    if (leaving.value) for (const chatId of [...shown.keys()]) dismiss(chatId);
+    if (leaving.value) close([...shown.values()], () => true);
   });
   effect(() => {
     const count = user.value ? unreadTotal.value : 0;
