@@ -1186,7 +1186,10 @@ export interface components {
             at: string;
             /** @description The id of the user. */
             by: components["schemas"]["UserId"];
-            /** @description What the action names: users, a role, a code. `null` if it names nothing. */
+            /**
+             * @description What the action names: users, a role, a code. Of `chat_updated` what has changed, with the new values: `title`, `description`,
+             *     `handle`, and in `settings` those that are others. `null` if it names nothing.
+             */
             details: Record<string, never> | null;
         };
         /** @description A user who is kept out of a chat. */

@@ -171,7 +171,8 @@ pub(crate) struct AuditEntry {
     /// `request_rejected`.
     #[schema(examples("members_removed"))]
     pub(crate) action: String,
-    /// What the action names: users, a role, a code. `null` if it names nothing.
+    /// What the action names: users, a role, a code. Of `chat_updated` what has changed, with the new values: `title`, `description`,
+    /// `handle`, and in `settings` those that are others. `null` if it names nothing.
     #[schema(value_type = Option<Object>, required)]
     pub(crate) details: Value,
 }

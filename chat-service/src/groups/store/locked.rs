@@ -363,7 +363,19 @@ impl LockedChat {
         caller: Caller,
         event: NewEvent,
     ) -> QueryResult<Seq> {
-        audit::record(connection, self, caller, event.kind.as_str(), event.body.clone().unwrap_or_default()).await?;
+        let details = event.body.clone().unwrap_or_default();
+        self.append_as(connection, caller, event, details).await
+    }
+
+    /// Stores an event, of which the audit log says something else than its body. Returns its `seq`.
+    pub(in crate::groups) async fn append_as(
+        &self,
+        connection: &mut AsyncPgConnection,
+        caller: Caller,
+        event: NewEvent,
+        details: Value,
+    ) -> QueryResult<Seq> {
+        audit::record(connection, self, caller, event.kind.as_str(), details).await?;
         let place = event::Place { seq: self.next_seq(), n: self.event_count + 1, at: self.now };
         event::append(connection, place, caller, event, self.digest.as_deref()).await
     }

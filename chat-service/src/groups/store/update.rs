@@ -3,9 +3,10 @@
 use diesel::{ExpressionMethods as _, QueryDsl as _};
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 use neonchat_common::ids::Seq;
+use serde_json::{Value, json};
 
 use super::{
-    locked::{Change, LockedChat, Member, NewEvent},
+    locked::{Change, LockedChat, Member, NewEvent, Profile},
     names,
     rooms::search_key,
 };
@@ -16,7 +17,7 @@ use crate::{
         handle::Handle,
         model::{Caller, GroupPatch},
     },
-    rights::{Action, needed},
+    rights::{Action, ChatSettings, needed},
     schema::{chat_profiles, chats},
 };
 
@@ -106,7 +107,30 @@ async fn store(
     }
     let takes_rights = settings != chat.settings;
     let event = NewEvent::new(EventKind::ChatUpdated, takes_rights);
-    Ok(Some(chat.append(connection, caller, event).await?))
+    let details = changes(&chat.profile, (title, description, handle), &chat.settings, &settings)?;
+    Ok(Some(chat.append_as(connection, caller, event, details).await?))
+}
+
+/// Returns what an update changes, with the new values, for the audit log: the event itself has no body.
+fn changes(
+    old: &Profile,
+    (title, description, handle): (&str, &str, Option<&str>),
+    old_settings: &ChatSettings,
+    settings: &ChatSettings,
+) -> serde_json::Result<Value> {
+    let old_settings = serde_json::to_value(old_settings)?;
+    let mut settings = serde_json::to_value(settings)?;
+    if let Some(settings) = settings.as_object_mut() {
+        settings.retain(|name, value| old_settings[name] != *value);
+    }
+    let members = [
+        ("title", json!(title), json!(old.title)),
+        ("description", json!(description), json!(old.description)),
+        ("handle", json!(handle), json!(old.handle)),
+        ("settings", settings, json!({})),
+    ];
+    let changed = members.into_iter().filter(|(_, new, old)| new != old);
+    Ok(changed.map(|(name, new, _)| (name.to_owned(), new)).collect())
 }
 
 /// Closes a chat: it no longer exists for its members.

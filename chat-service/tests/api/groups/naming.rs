@@ -53,3 +53,31 @@ async fn reserved_handles_are_refused() {
     assert_eq!((renamed.status, &renamed.body["handle"]), (200, &json!("support")), "{renamed:?}");
     assert_eq!(group.app.get("/api/v1/rooms?after=support", &group.member).await.status, 200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn audit_log_says_what_an_update_has_changed() {
+    let group = Group::start("group").await;
+    let mut expected = Vec::new();
+    for (update, details) in [
+        (json!({ "title": "Crew" }), Some(json!({ "title": "Crew" }))),
+        (
+            json!({ "title": "Crew", "description": "About us", "settings": { "slow_s": 30, "pin": "member", "send": "member" } }),
+            Some(json!({ "description": "About us", "settings": { "slow_s": 30, "pin": "member" } })),
+        ),
+        (json!({ "handle": "the_crew" }), Some(json!({ "handle": "the_crew" }))),
+        (json!({ "handle": null }), Some(json!({ "handle": null }))),
+        (json!({ "title": "Crew", "settings": { "slow_s": 30 } }), None),
+    ] {
+        assert_eq!(group.call("PATCH", &group.owner, "", Some(update)).await.status, 200);
+        expected.extend(details);
+    }
+    let timer = group.call("PUT", &group.owner, "/timer", Some(json!({ "ttl_s": 3600 }))).await;
+    assert!(timer.status < 300, "{timer:?}");
+    expected.push(json!({ "settings": { "ttl_s": 3600 } }));
+
+    let audit = group.call("GET", &group.owner, "/audit", None).await.body;
+    let entries = audit["audit"].as_array().expect("entries").iter().rev();
+    let updates: Vec<_> =
+        entries.filter(|entry| entry["action"] == "chat_updated").map(|entry| &entry["details"]).collect();
+    assert_eq!(updates, expected.iter().collect::<Vec<_>>());
+}
