@@ -228,6 +228,7 @@ describe('groups', { concurrency: 2 }, () => {
     const call = (method, path, body) => owner.call(method, `/chats/${id}${path}`, body);
     await call('PATCH', `/members/${bob.id}`, { role: 'admin' });
     for (let n = 0; n < 50; n++) await call('PATCH', '', { description: `version ${n}` });
+    await call('PATCH', '', { title: 'Crew', settings: { pin: 'member' } });
     await call('POST', '/bans', { user_id: carol.id, reason: 'Too loud' });
     await call('DELETE', `/bans/${carol.id}`);
     const { code } = await call('POST', '/invites', { approve: true, max_uses: 5 });
@@ -253,7 +254,7 @@ describe('groups', { concurrency: 2 }, () => {
     await until('the focus is not lost', () => isFocused(audit.getByRole('button', { name: 'Back' })));
     const said = await entries.evaluateAll((items) => items.map((item) => item.querySelector('[dir=auto]').textContent));
     assert.equal(said.length, 50);
-    assert.deepEqual(said.slice(0, 8), [
+    assert.deepEqual(said.slice(0, 9), [
       'You revoked an invite link',
       `${bob.name} added ${dave.name}`,
       `${bob.name} accepted the join request of ${dave.name}`,
@@ -261,8 +262,10 @@ describe('groups', { concurrency: 2 }, () => {
       `You lifted the ban of ${carol.name}`,
       `You removed ${carol.name}`,
       `You banned ${carol.name}`,
-      'You changed the title, the description or the settings',
+      'You changed the title to “Crew”',
+      'You changed the description',
     ]);
+    await entries.filter({ hasText: 'Crew' }).filter({ hasText: 'Who may pin messages: Everybody' }).waitFor();
     await entries.filter({ hasText: 'Too loud' }).getByRole('time').waitFor();
     await entries.filter({ hasText: 'Number of uses: 5 · with approval' }).waitFor();
     for (const colorScheme of /** @type {const} */ (['dark', 'light'])) {
@@ -274,12 +277,12 @@ describe('groups', { concurrency: 2 }, () => {
     assert.equal(await first.count(), 0);
     await audit.getByRole('button', { name: 'Show more' }).press('Enter');
     await first.waitFor();
-    assert.equal(await entries.count(), 58);
+    assert.equal(await entries.count(), 59);
     await until('the focus is not lost', () => isFocused(audit.getByRole('button', { name: 'Back' })));
     // What happens now comes by itself.
     await bob.call('POST', `/chats/${id}/members/remove`, { user_ids: [dave.id] });
     await entries.first().filter({ hasText: `${bob.name} removed ${dave.name}` }).waitFor();
-    assert.equal(await entries.count(), 59);
+    assert.equal(await entries.count(), 60);
     await page.keyboard.press('Escape');
     await until('the focus is back', () => isFocused(opener));
     await alice.close();

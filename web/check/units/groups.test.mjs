@@ -79,6 +79,11 @@ describe('the audit log', () => {
     [entry('members_removed', { user_ids: ['carol'], how: 'left' }, 'carol'), 'Carol left', 'Carol покинул(а) чат'],
     [entry('member_changed', { user_id: 'carol', role: 'admin', restricted_until: null }), 'Bob made Carol an admin', 'Bob назначил(а) Carol администратором'],
     [entry('chat_updated', null, 'me'), 'You changed the title, the description or the settings', 'Вы изменили название, описание или настройки'],
+    [entry('chat_updated', { title: 'Crew', settings: { slow_s: 30 } }), 'Bob changed the title to “Crew”', 'Bob изменил(а) название на «Crew»'],
+    [entry('chat_updated', { handle: null }), 'Bob made it private', 'Bob сделал(а) чат закрытым'],
+    [entry('chat_updated', { description: 'About us', settings: { ttl_s: 0 } }), 'Bob changed the description', 'Bob изменил(а) описание'],
+    [entry('chat_updated', { settings: { slow_s: 0, pin: 'admin' } }, 'me'), 'You turned off slow mode', 'Вы выключили медленный режим'],
+    [entry('chat_updated', { settings: { pin: 'member' } }), 'Bob changed the settings', 'Bob изменил(а) настройки'],
     [entry('chat_closed', null), 'Bob deleted the chat', 'Bob удалил(а) чат'],
     [entry('banned', { user_ids: ['carol', 'dave'], reason: 'Too loud' }), 'Bob banned Carol and Dave', 'Bob заблокировал(а) Carol и Dave'],
     [entry('unbanned', { user_id: 'carol' }), 'Bob lifted the ban of Carol', 'Bob разблокировал(а) Carol'],
@@ -99,7 +104,12 @@ describe('the audit log', () => {
     assert.deepEqual(entryFacts(entry('invite_made', { max_uses: 5, approve: true })), ['Number of uses: 5', 'with approval']);
     assert.deepEqual(entryFacts(entry('invite_revoked', { code: 'abc' })), ['abc']);
     assert.match(entryFacts(entry('member_changed', { restricted_until: '2026-02-01T00:00:00Z' }))[0], /^only reads until /);
-    assert.deepEqual(entryFacts(entry('chat_updated', null)), []);
+    const facts = (details) => entryFacts(entry('chat_updated', details));
+    assert.deepEqual(facts(null), []);
+    assert.deepEqual(facts({ title: 'Crew' }), []);
+    assert.deepEqual(facts({ title: 'Crew', description: 'About us', handle: 'crew', settings: { slow_s: 30, ttl_s: 0 } }), ['Description', 'Public name: @crew', 'Slow mode: 30 seconds', 'Messages disappear after: Off']);
+    assert.deepEqual(facts({ settings: { ttl_s: 3_600, history: 'all', protected: false, pin: 'member', later: 1 } }), ['Newcomers see: the whole history', 'Messages cannot be forwarded: Off', 'Who may pin messages: Everybody']);
+    assert.deepEqual(facts({ settings: { kick: 'owner' } }), ['Who may remove people: Owner']);
   });
   it('knows what a member was before, as far as it goes back', () => {
     const changed = (user_id, role, restricted_until = null) => entry('member_changed', { user_id, role, restricted_until });

@@ -381,6 +381,7 @@ export default {
     noBans: 'Nobody is banned',
     unban: 'Lift ban',
     unbanOf: (/** @type {string} */ name) => `Lift ban of ${name}`,
+    whoMay: (/** @type {string} */ what, /** @type {string} */ who) => `Who may ${what}: ${who}`,
     audit: 'Audit log',
     noAudit: 'Nothing has happened yet',
     noAuditHint: 'What admins do, and who comes and goes, appears here.',

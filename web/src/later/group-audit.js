@@ -1,6 +1,6 @@
 import { div, h, li, span, time, ul } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
-import { parse, when } from '../lib/time.js';
+import { duration, parse, when } from '../lib/time.js';
 import { client } from '../state/client.js';
 import { nameOf } from '../state/people.js';
 import { myId } from '../state/session.js';
@@ -36,6 +36,7 @@ export function entryText({ at, by, action, details }, { me, name, before }) {
   if (action === 'members_removed') return notice({ how: details.how === 'left' ? 'left' : 'kicked' });
   if (action === 'members_added') return notice({ via: details.via === 'request' ? 'add' : details.via });
   if (action === 'member_changed') return notice({});
+  if (action === 'chat_updated' && details) return notice({ changed: changedBy(details) });
   const whom = details?.user_id;
   const what = !whom ? '' : whom === me ? youObject : name(whom) || t().unknownUser;
   const actor = by === me ? t().you : name(by) || somebody;
@@ -43,9 +44,49 @@ export function entryText({ at, by, action, details }, { me, name, before }) {
   return event[known ? SENTENCES[action] : 'other'](actor, by === me, known ? what : action);
 }
 
+/** The names of what an update has changed; the first one is what the sentence says. @param {any} details */
+function changedBy({ settings = {}, ...profile }) {
+  const names = [...Object.keys(profile), ...Object.keys(settings)];
+  const said = ['title', 'handle', 'description', 'ttl_s', 'slow_s'].find((name) => names.includes(name));
+  return said ? [said, ...names.filter((name) => name !== said)] : names;
+}
+
+/** What an update has changed, for people. @param {any} details @param {string} name @returns {string | undefined} */
+function changeText({ title, handle, settings }, name) {
+  const texts = t().groups;
+  const value = settings?.[name];
+  const lasts = value ? duration(value) : texts.off;
+  switch (name) {
+    case 'title':
+      return `${texts.title}: ${title}`;
+    case 'handle':
+      return `${texts.handle}: ${handle ? `@${handle}` : texts.off}`;
+    case 'description':
+      return texts.description;
+    case 'slow_s':
+      return `${texts.slowMode}: ${lasts}`;
+    case 'ttl_s':
+      return `${texts.ttl}: ${lasts}`;
+    case 'history':
+      return `${texts.history}: ${value === 'all' ? texts.historyAll : texts.historyJoin}`;
+    case 'protected':
+      return value ? texts.protected : `${texts.protected}: ${texts.off}`;
+  }
+  const may = texts.may[/** @type {keyof typeof texts.may} */ (name)];
+  return may && texts.whoMay(may, texts.roles[/** @type {keyof typeof texts.roles} */ (value)] ?? value);
+}
+
+/** What the sentence of an update does not say. @param {any} details */
+function furtherChanges(details) {
+  const [first, ...others] = changedBy(details);
+  const names = Object.hasOwn(details, first) || /^(ttl|slow)_s$/.test(first) ? others : [first, ...others];
+  return names.map((name) => changeText(details, name));
+}
+
 /** What else is known of an entry. @param {Entry} entry @returns {string[]} */
 export function entryFacts({ at, action, details }) {
   const texts = t().groups;
+  if (action === 'chat_updated') return /** @type {string[]} */ (details ? furtherChanges(details).filter(Boolean) : []);
   const { reason, max_uses, approve, code, restricted_until } = details ?? {};
   const isRestricted = action === 'member_changed' && restricted_until && parse(restricted_until) > parse(at);
   return [reason, code, isRestricted && texts.restrictedUntil(when(parse(restricted_until))), max_uses && `${texts.maxUses}: ${max_uses}`, approve && texts.needsApproval].filter(Boolean);
