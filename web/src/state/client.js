@@ -79,7 +79,8 @@ export async function open(changed) {
     url: location.origin,
     webSocketUrl: await webSocketUrl(),
     store: indexedDbStore('neonchat'),
-    fetch: (url, { signal, ...request } = {}) => fetch(url, { ...request, signal: AbortSignal.any([requests.signal, ...(signal ? [signal] : [])]) }),
+    // Not every browser has `any`.
+    fetch: (url, { signal, ...request } = {}) => fetch(url, { ...request, signal: (signal && AbortSignal.any?.([signal, requests.signal])) ?? signal }),
   });
   client.on('state', (next) => {
     status.value = next;

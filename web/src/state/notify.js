@@ -65,11 +65,14 @@ function contentOf(chat, message, { showsText, hasSound }) {
 const shown = new Map();
 
 const worker = async () => navigator.serviceWorker?.getRegistration();
+/** Those of the worker may be of a page that is closed by now. */
+const ofWorker = async () => (permission.peek() === 'granted' && (await (await worker())?.getNotifications())) || [];
 
-/** All notifications. Those of the worker may be of a page that is closed by now. */
+/** All notifications. */
 async function notifications() {
-  const others = permission.peek() === 'granted' && (await (await worker())?.getNotifications());
-  return [...shown.values(), ...(others || [])];
+  // Some browsers have no worker in a private window.
+  const others = await ofWorker().catch(() => []);
+  return [...shown.values(), ...others];
 }
 
 /** @param {Notification[]} list @param {(about: About, chatId: string) => boolean} isOver */
