@@ -52,7 +52,13 @@ export function Log({ chat, seq }) {
     setTimeout(() => marked.peek() === key && (marked.value = ''), MARKED);
   };
   const fail = () => {};
-  const goToEnd = () => timeline.show().then((row) => row && list.current?.goTo('end'), fail);
+  const goToEnd = () =>
+    timeline.show().then((row) => {
+      if (!row) return;
+      // What was to be shown first may not have been loaded.
+      setStart((now) => now ?? 'end');
+      list.current?.goTo('end');
+    }, fail);
 
   // Opening: at the first unread message, else at the end; or where the link says.
   function open() {
