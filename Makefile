@@ -23,7 +23,7 @@ test: ## Run all tests, with their own Postgres and Redis
 	@$(if $(findstring neonchat-testbed,$(ARGS)),$(CARGO) build --workspace --example chat)
 	@target/debug/testbed exec $(CARGO) test $(ARGS)
 ifeq ($(ARGS),--workspace)
-	@$(MAKE) --no-print-directory sdk-js-test web-test web-e2e WEB=chats
+	@$(MAKE) --no-print-directory sdk-js-test web-test web-e2e PART=brief
 endif
 
 coverage: ## Measure line coverage of all tests; fails below MINIMUM=80 percent
@@ -167,10 +167,12 @@ web-check: ## Check the types, the vendored libraries and the size of the web cl
 web-test: ## Run the unit tests of the web client
 	@testbed/with-node.sh $@ sh -c 'web/check/check.sh install && exec node --test web/check/units/*.test.mjs'
 
-# What `make web-e2e` tests: chats, groups, settings, actions, or all of them.
-WEB ?= *
+# What `make web-e2e` tests: chats, messages, groups, settings, actions, alone, or all of them.
+WEB ?= all
+# PART=brief: the tests that `make test` has time for. PART=rest: the others.
+export PART ?=
 
-web-e2e: ## Test the web client in Chromium, against the services; WEB=chats, groups, settings or actions
+web-e2e: ## Test the web client in Chromium, against the services; WEB=chats (or another subject), PART=brief or rest
 	@testbed/install.sh
 	@$(CARGO) build --workspace --bins
 	@testbed/with-node.sh --chromium $@ sh -c 'sdk/js/check.sh install && web/check/check.sh install && exec target/debug/testbed exec node --test web/check/e2e/$(WEB).test.mjs'

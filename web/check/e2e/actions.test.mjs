@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
-import { Person, World, until } from './support.mjs';
+import { after, before, describe } from 'node:test';
+import { Person, World, it, more, until } from './support.mjs';
 
-describe('actions on chats', { concurrency: 3 }, () => {
+describe('actions on chats', { concurrency: 1 }, () => {
   /** @type {World} */
   let world;
   before(async () => {
@@ -77,7 +77,7 @@ describe('actions on chats', { concurrency: 3 }, () => {
     await me.close();
   });
 
-  it('jumps to a day with few requests', async () => {
+  more('jumps to a day with few requests', async () => {
     const { me, chats } = await world.withChats([0], { timezoneId: 'UTC' });
     const [{ id, other }] = chats;
     await me.close();
@@ -133,7 +133,7 @@ describe('actions on chats', { concurrency: 3 }, () => {
     await person.close();
   });
 
-  it('shows who somebody is, shortcuts, and scheduled messages', async () => {
+  more('shows who somebody is, shortcuts, and scheduled messages', async () => {
     const { me, chats } = await world.withChats([1]);
     const { page } = me;
     const [{ id, other }] = chats;

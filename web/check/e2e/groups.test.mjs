@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
-import { World, until } from './support.mjs';
+import { after, before, describe } from 'node:test';
+import { World, it, more, until } from './support.mjs';
 
-describe('groups', { concurrency: 2 }, () => {
+describe('groups', { concurrency: 1 }, () => {
   /** @type {World} */
   let world;
   before(async () => {
@@ -77,7 +77,7 @@ describe('groups', { concurrency: 2 }, () => {
     await Promise.all([alice.close(), bob.close()]);
   });
 
-  it('shows everybody what their role allows, and changes of it at once', async () => {
+  more('shows everybody what their role allows, and changes of it at once', async () => {
     const [owner, bob, carol] = await Promise.all([world.register(), world.register(), world.register()]);
     const { id } = await found(owner, [bob, carol]);
     const [alice, admin, member] = await Promise.all([owner, bob, carol].map((api) => world.seat(api, `/c/${id}`)));
@@ -125,7 +125,7 @@ describe('groups', { concurrency: 2 }, () => {
     await Promise.all([alice.close(), admin.close(), member.close()]);
   });
 
-  it('lets people join by a link, and by one with approval', async () => {
+  more('lets people join by a link, and by one with approval', async () => {
     const [owner, bob, carol] = await Promise.all([world.register(), world.register(), world.register()]);
     const { id } = await found(owner, []);
     const alice = await world.seat(owner, `/c/${id}`, { permissions: ['clipboard-read', 'clipboard-write'] });
@@ -222,7 +222,7 @@ describe('groups', { concurrency: 2 }, () => {
     await Promise.all([alice.close(), guest.close(), other.close()]);
   });
 
-  it('tells those who may know who did what, page by page', async () => {
+  more('tells those who may know who did what, page by page', async () => {
     const [owner, bob, carol, dave] = await Promise.all([world.register(), world.register(), world.register(), world.register()]);
     const { id } = await found(owner, [bob, carol]);
     const call = (method, path, body) => owner.call(method, `/chats/${id}${path}`, body);
@@ -268,10 +268,7 @@ describe('groups', { concurrency: 2 }, () => {
     await entries.filter({ hasText: 'Crew' }).filter({ hasText: 'Who may pin messages: Everybody' }).waitFor();
     await entries.filter({ hasText: 'Too loud' }).getByRole('time').waitFor();
     await entries.filter({ hasText: 'Number of uses: 5 · with approval' }).waitFor();
-    for (const colorScheme of /** @type {const} */ (['dark', 'light'])) {
-      await page.emulateMedia({ colorScheme });
-      await alice.checkAccess(`audit log, ${colorScheme}`);
-    }
+    await alice.checkThemes('audit log');
 
     const first = entries.filter({ hasText: `You made ${bob.name} an admin` });
     assert.equal(await first.count(), 0);
@@ -319,7 +316,7 @@ describe('groups', { concurrency: 2 }, () => {
     await Promise.all([alice.close(), guest.close()]);
   });
 
-  it('finds and joins public rooms; readers of a channel cannot write', async () => {
+  more('finds and joins public rooms; readers of a channel cannot write', async () => {
     const [owner, bob] = await Promise.all([world.register(), world.register()]);
     const handle = `r${owner.name.slice(1).replace(/\W/g, '')}`;
     const { id: channel } = await owner.call('POST', '/chats', { type: 'channel', title: `News ${handle}`, handle: `${handle}_n`, description: 'What is new' });
@@ -360,7 +357,7 @@ describe('groups', { concurrency: 2 }, () => {
     await guest.close();
   });
 
-  it('is accessible in both themes', async () => {
+  more('is accessible in both themes', async () => {
     const [owner, bob, carol, dave] = await Promise.all([world.register(), world.register(), world.register(), world.register()]);
     const handle = `x${owner.name.slice(1).replace(/\W/g, '')}`;
     const { id } = await found(owner, [bob, carol], { description: 'About us', handle });
@@ -374,10 +371,7 @@ describe('groups', { concurrency: 2 }, () => {
     const check = async (person, path, view, wait) => {
       if (path) await person.goto(path);
       await wait.first().waitFor();
-      for (const colorScheme of /** @type {const} */ (['dark', 'light'])) {
-        await person.page.emulateMedia({ colorScheme });
-        await person.checkAccess(`${view}, ${colorScheme}`);
-      }
+      await person.checkThemes(view);
     };
     const { page } = alice;
     const visit = async (name, wait) => {

@@ -1,13 +1,27 @@
 // One Chromium, the services (or BASE_URL), and people who use the client, each in a context of their own.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { it as test } from 'node:test';
 import { chromium } from 'playwright-core';
 import { Services, until as repeated } from '../../../sdk/js/test/support/services.js';
 import { chromiumOptions } from '../../../testbed/chromium.mjs';
 
 const PASSWORD = 'securepass123';
-const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** Which tests run: `brief` are those of `make test`, `rest` the others, and without a value all of them. */
+const PART = process.env.PART;
+const none = () => {};
+/** A test that is part of `make test`. @type {typeof test | typeof none} */
+export const it = PART === 'rest' ? none : test;
+/** A test for which `make test` has no time. @type {typeof test | typeof none} */
+export const more = PART === 'brief' ? none : test;
+
+/** The world of this process, and how many suites use it. @type {Promise<World> | undefined} */
+let shared;
+let users = 0;
 
 /** What the tests have in common. */
 export class World {
@@ -15,7 +29,13 @@ export class World {
   browser;
   services;
 
-  static async start() {
+  /** Starts it, unless another suite has. */
+  static start() {
+    users++;
+    return (shared ??= World.#start());
+  }
+
+  static async #start() {
     const world = new World();
     world.url = process.env.BASE_URL;
     if (!world.url) {
@@ -26,7 +46,10 @@ export class World {
     return world;
   }
 
+  /** Stops it after the last suite. */
   async stop() {
+    if (--users) return;
+    shared = undefined;
     await this.browser?.close();
     await this.services?.stop();
   }
@@ -81,7 +104,45 @@ export class World {
     for (const { other } of chats) await me.chatLink(other.name).waitFor();
     return { me, chats };
   }
+
+  /** Two people with a chat, which both see. */
+  async pair(options) {
+    const [alice, bob] = await Promise.all([this.person(options), this.person(options)]);
+    const { id } = await alice.api.chatWith(bob);
+    await Promise.all([alice.chatLink(bob.name).waitFor(), bob.chatLink(alice.name).waitFor()]);
+    return { alice, bob, chat: id };
+  }
+
+  /** Somebody with a chat with a user who has no page. */
+  async host(options) {
+    const { me: alice, chats } = await this.withChats([0], options);
+    const [{ id: chat, other: bob }] = chats;
+    return { alice, bob, chat };
+  }
+
+  /**
+   * Somebody with a chat of some messages, which another one has written without a page.
+   * @param {number} count
+   * @param {import('playwright-core').BrowserContextOptions} [options]
+   * @param {number} [atOnce] where the order of the messages does not matter
+   */
+  async reader(count, options, atOnce) {
+    const [alice, bob] = await Promise.all([this.register(), this.register()]);
+    const { id: chat } = await bob.chatWith(alice);
+    await bob.sendAll(chat, Array.from({ length: count }, (_, n) => textOf(n + 1)), atOnce);
+    const person = new Person(this, alice);
+    await person.open(options);
+    return { person, bob, chat };
+  }
+
+  /** Somebody with a chat of many messages, whose order does not matter. @param {number} count */
+  crowd(count) {
+    return this.reader(count, undefined, 20);
+  }
 }
+
+/** Texts of different heights. */
+const textOf = (n) => `message ${n}. ${'Lorem ipsum dolor sit amet. '.repeat((n * 7) % 9)}`;
 
 /** A user of the REST API. */
 class Api {
@@ -250,10 +311,18 @@ export class Person {
     return this.until(async () => (await navigator.serviceWorker.ready).active?.state === 'activated' && navigator.serviceWorker.controller);
   }
 
+  /** Fails if something is not accessible in one of the themes. @param {string} view */
+  async checkThemes(view) {
+    for (const colorScheme of /** @type {const} */ (['dark', 'light'])) {
+      await this.page.emulateMedia({ colorScheme });
+      await this.checkAccess(`${view}, ${colorScheme}`);
+    }
+  }
+
   /** Fails if something is not accessible. @param {string} view */
   async checkAccess(view) {
     // The CSP does not allow scripts to be added to the page; those of the debugger are.
-    await this.page.evaluate((await import('node:fs')).readFileSync(axe, 'utf8'));
+    if (!(await this.page.evaluate(() => 'axe' in globalThis))) await this.page.evaluate(axe);
     const problems = await this.page.evaluate(async () => {
       const { violations } = await globalThis.axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] });
       return violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 200)} ${failureSummary}`));
