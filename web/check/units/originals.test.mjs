@@ -15,7 +15,7 @@ const hooks = `export const resolve = (name, context, next) => next(name.endsWit
 register(`data:text/javascript,${encodeURIComponent(hooks)}`);
 const { loadPins, pinsOf, startPins } = await import('../../src/state/pins.js');
 const { MOST, contentOf, editing, isOverFormatted, learnNames, lengthOf, resumeEdit, startEdit, submit, textOf } = await import('../../src/state/compose.js');
-const { learn } = await import('../../src/state/people.js');
+const { learn, nameOf } = await import('../../src/state/people.js');
 const { fetchOriginal } = await import('../../src/views/quote.js');
 const { loadRestriction, restrictedUntil, startLimits } = await import('../../src/state/limits.js');
 const { user } = await import('../../src/state/session.js');
@@ -139,6 +139,28 @@ describe('what is sent', () => {
     rest.get = async (_path, { q }) => (asked.push(q), { members: [] });
     learnNames('g', `**hi** @carol ${Array.from({ length: 20 }, (_, n) => `@u${n}`).join(' ')} @${'x'.repeat(51)}`);
     assert.deepEqual(asked.slice(2), ['carol', ...Array.from({ length: 9 }, (_, n) => `u${n}`)], 'it is asked again, for some at once');
+  });
+
+  it('asks for a name again when the server was away', async (context) => {
+    context.mock.timers.enable({ apis: ['setTimeout'] });
+    let asked = 0;
+    const fail = (more) => Object.assign(new Error('unavailable'), more);
+    const rest = { get: async () => (asked++ ? { id: 'zoe', username: 'Zoe' } : Promise.reject(fail({ retryable: true, retryAfterMs: 700 }))) };
+    Object.assign(globalThis.fakeClient, { rest });
+    assert.deepEqual([nameOf('zoe'), nameOf('zoe'), asked], ['', '', 1]);
+    await new Promise(setImmediate);
+    context.mock.timers.tick(699);
+    assert.deepEqual([nameOf('zoe'), asked], ['', 1]);
+    context.mock.timers.tick(1);
+    await new Promise(setImmediate);
+    assert.deepEqual([nameOf('zoe'), asked], ['Zoe', 2]);
+    rest.get = () => Promise.reject(fail({}));
+    nameOf('nobody');
+    await new Promise(setImmediate);
+    rest.get = async () => ({ id: 'nobody', username: 'Nobody' });
+    nameOf('nobody');
+    await new Promise(setImmediate);
+    assert.equal(nameOf('nobody'), 'Nobody', 'not by itself, but when it is shown again');
   });
 
   it('mentions as many people as the server takes; more formatting than it takes is not sent', () => {

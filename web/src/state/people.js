@@ -13,6 +13,8 @@ const AT_ONCE = 100;
 const MOST_NAMES = 10;
 /** The longest username. */
 const LONGEST = 50;
+/** The pause before a name is asked for again. */
+const RETRY = 2_000;
 
 /** @type {Map<string, import('../../vendor/signals.js').Signal<Person | null>>} */
 const people = new Map();
@@ -64,9 +66,14 @@ async function ask(id) {
   asked.add(id);
   try {
     learn([await client.rest.get('/users/{id}', { id })]);
-  } catch {
-    // It is asked again when it is shown again.
-    asked.delete(id);
+  } catch (/** @type {any} */ error) {
+    const again = () => {
+      asked.delete(id);
+      if (error.retryable && !entry(people, id).peek()) ask(id);
+    };
+    // Without another answer, it is asked again when it is shown again.
+    if (error.retryable) setTimeout(again, error.retryAfterMs ?? RETRY);
+    else again();
   }
 }
 
