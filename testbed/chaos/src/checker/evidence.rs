@@ -189,6 +189,10 @@ pub struct Connection {
     pub events: Vec<Event>,
     /// Whether it was open at the end of the run.
     pub is_open: bool,
+    /// Whether the client on it is the SDK, which reconnects without telling, and leaves the order to no application. So all of its
+    /// connections are one here. It forgets a chat when it is told that its user is not a member: the chat begins anew if the user joins
+    /// again.
+    pub reconnects: bool,
 }
 
 /// An event on a connection.

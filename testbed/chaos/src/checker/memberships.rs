@@ -91,6 +91,11 @@ impl Periods<'_> {
         self.0.iter().find(|period| !period.ends_before(seq)).and_then(|period| period.removed)
     }
 
+    /// Returns the `seq` up to which nothing exists for the user, in the membership in which this event does.
+    pub(super) fn from_at(self, seq: Seq) -> Option<Seq> {
+        self.0.iter().find(|period| period.shows(seq)).map(|period| period.from)
+    }
+
     /// Returns the event by which the user had joined before `seq`, for the last time.
     pub(super) fn joined_before(self, seq: Seq) -> Option<Seq> {
         self.0.iter().rev().map(|period| period.joined).find(|joined| *joined < seq)

@@ -55,15 +55,21 @@ struct Progress {
     late: Vec<(Seq, Seq)>,
     /// Whether the client was told that its user is not a member, and nothing came after that.
     has_left: bool,
+    /// Whether the client has forgotten the chat.
+    is_over: bool,
 }
 
-/// `periods` are the memberships of the user.
-fn follow<'a>(connection: &Connection, periods: impl Fn(ChatId) -> Periods<'a>) -> BTreeMap<ChatId, Progress> {
+/// `periods` are the memberships of the user. A client that forgets a chat has it several times.
+fn follow<'a>(connection: &Connection, periods: impl Fn(ChatId) -> Periods<'a>) -> Vec<(ChatId, Progress)> {
     let mut chats: BTreeMap<ChatId, Progress> = BTreeMap::new();
+    let mut forgotten = Vec::new();
     for event in &connection.events {
         if let Some((chat, seq)) = event.place() {
             let progress = chats.entry(chat).or_default();
             progress.join_before(seq, periods(chat));
+            if connection.reconnects {
+                progress.join_unheard(seq, periods(chat));
+            }
             progress.message(seq);
         }
         match event {
@@ -81,12 +87,16 @@ fn follow<'a>(connection: &Connection, periods: impl Fn(ChatId) -> Periods<'a>) 
             Event::Synced { chat, first, head, complete } => {
                 chats.entry(*chat).or_default().synced(*first, *head, *complete);
             }
+            Event::Joined { chat, head } if connection.reconnects => chats.entry(*chat).or_default().begin_after(*head),
+            Event::Left { chat } if connection.reconnects => {
+                forgotten.push((*chat, chats.entry(*chat).or_default().forget()))
+            }
             Event::Joined { chat, head } => chats.entry(*chat).or_default().announced(*head),
             Event::Left { chat } => chats.entry(*chat).or_default().leave(periods(*chat)),
             Event::Message(_) | Event::Changed(_) | Event::Sent { .. } | Event::Seen { .. } => {}
         }
     }
-    chats
+    forgotten.into_iter().chain(chats).collect()
 }
 
 impl Progress {
@@ -153,6 +163,26 @@ impl Progress {
         }
     }
 
+    /// The SDK is not told of a removal and an addition while it is not connected. What is between does not exist for the user.
+    fn join_unheard(&mut self, seq: Seq, periods: Periods<'_>) {
+        if let Some(from) = periods.from_at(seq).filter(|from| *from > self.position) {
+            self.left_out.push((self.position + 1, from));
+        }
+    }
+
+    /// The SDK knows the chat. It delivers the events after `head`, and all of those up to it that follow the first one that it
+    /// delivers.
+    fn begin_after(&mut self, head: Seq) {
+        self.begin = Some(self.begin.map_or(head + 1, |begin| begin.min(head + 1)));
+        self.has_left = false;
+    }
+
+    /// The SDK forgets the chat. Returns what it had of it.
+    fn forget(&mut self) -> Self {
+        let left = Self { has_left: true, ..Self::default() };
+        Self { is_over: true, ..std::mem::replace(self, left) }
+    }
+
     fn reach(&mut self, from: Seq, to: Seq) {
         self.begin = Some(self.begin.map_or(from, |begin| begin.min(from)));
         self.position = self.position.max(to);
@@ -168,7 +198,7 @@ impl Progress {
     ) -> impl Iterator<Item = Seq> + 'a {
         let own = own(client, connection, chat);
         // A connection that is open at the end had time to deliver everything.
-        let (begin, end) = if connection.is_open {
+        let (begin, end) = if connection.is_open && !self.is_over {
             // If the user has left, nothing more is expected until it joins again.
             let head = if self.has_left { 0 } else { chat.seqs().max().unwrap_or(0) };
             (self.begin.or_else(|| Some(self.cursor? + 1)), head.max(self.position))

@@ -160,6 +160,10 @@ impl<'a> Versions<'a> {
                 row.kind == ChangeKind::Edit && row.messages.contains(id) && last.is_some_and(may_lack_text)
             }
             What::Deleted(messages) => row.kind == ChangeKind::Deletion && row.messages == *messages,
+            What::Gone(messages) => {
+                let is_gone = |id| self.is_deleted_at(id, *seq);
+                row.kind == ChangeKind::Deletion && row.messages.is_subset(messages) && messages.iter().all(is_gone)
+            }
             What::Added { users, members } => {
                 row.kind == ChangeKind::Addition && row.users == *users && is_count(*members)
             }
@@ -172,6 +176,12 @@ impl<'a> Versions<'a> {
             What::Renamed(title) => row.kind == ChangeKind::Title && self.is_title(*chat, *seq, title),
             What::Reacted { .. } => false,
         }
+    }
+
+    /// Returns whether a message was deleted by this event, or by an earlier one.
+    fn is_deleted_at(&self, id: &MessageId, seq: Seq) -> bool {
+        let last = self.messages.get(id).and_then(|versions| versions.last()).map(|last| &last.message);
+        last.is_some_and(|last| last.is_deleted && last.changed_seq <= Some(seq))
     }
 
     /// Returns whether a group got this title by an event, or by a later one.

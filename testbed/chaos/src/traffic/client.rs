@@ -23,7 +23,7 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
 const BACKOFF_MS: (u64, u64) = (50, 1000);
 
 /// The capacity of the queue of chats to fetch. A session that waits for space does not read.
-const MAX_FETCHES: usize = 64;
+pub(super) const MAX_FETCHES: usize = 64;
 
 /// A device of a user.
 pub(super) struct Device {

@@ -126,7 +126,7 @@ pub(super) fn message(value: &Value) -> anyhow::Result<Message> {
 }
 
 /// Parses a change, which is the same over WebSocket and REST. Returns `None` for another type.
-fn changed(value: &Value) -> anyhow::Result<Option<Changed>> {
+pub(super) fn changed(value: &Value) -> anyhow::Result<Option<Changed>> {
     let members = || number(&value["member_count"]);
     let what = match value["type"].as_str().unwrap_or_default() {
         "message_edited" if value["superseded"] == true => What::Superseded(id(&value["message_id"])?),
@@ -183,7 +183,7 @@ pub(super) fn id<T: From<uuid::Uuid>>(value: &Value) -> anyhow::Result<T> {
     optional(value).with_context(|| format!("{value} is not an ID"))
 }
 
-fn optional<T: From<uuid::Uuid>>(value: &Value) -> Option<T> {
+pub(super) fn optional<T: From<uuid::Uuid>>(value: &Value) -> Option<T> {
     value.as_str()?.parse::<uuid::Uuid>().ok().map(T::from)
 }
 

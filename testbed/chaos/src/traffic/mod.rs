@@ -1,12 +1,14 @@
 //! Steady traffic of real clients in many chats. Each client logs everything for the checker.
+//!
+//! A user has two: an ordinary client on the SDK, and a device of the checker's own that knows nothing of the SDK.
 
 mod changes;
 mod client;
 mod compose;
-mod conversation;
 mod evidence;
 mod frames;
 mod groups;
+mod ordinary;
 mod reactions;
 mod reactors;
 mod resend;
@@ -15,6 +17,7 @@ mod scheduled;
 mod session;
 mod state;
 mod stranger;
+mod waiting;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,20 +28,11 @@ use std::{
 use anyhow::Context as _;
 use futures_util::future::try_join_all;
 use neonchat_common::ids::{ChatId, Seq, UserId};
-use neonchat_testbed::{
-    client::{Api, User, retry},
-    poll::{POLL_INTERVAL, until},
-};
-use tokio::{
-    sync::watch,
-    task::JoinSet,
-    time::{Instant, sleep, timeout, timeout_at},
-};
+use neonchat_testbed::client::{Api, User, retry};
+use tokio::{sync::watch, task::JoinSet};
 
 pub use self::state::State;
-use self::{
-    client::Device, conversation::Conversation, evidence::Pending, groups::Owner, state::Shared, stranger::Stranger,
-};
+use self::{client::Device, groups::Owner, ordinary::Ordinary, state::Shared, stranger::Stranger};
 use super::{
     checker::Evidence,
     cluster::{Cluster, Endpoints},
@@ -51,8 +45,6 @@ pub struct Load {
     pub users: usize,
     /// With how many of the next users each user has a chat.
     pub partners: usize,
-    /// The number of devices of each user, each with its own socket.
-    pub devices: usize,
     /// The mean pause between two messages of a device.
     pub pause: Duration,
     /// The maximum length of a text in characters, beside the ID that makes it unique.
@@ -65,26 +57,12 @@ pub struct Load {
 
 impl Load {
     /// Some hundred messages/s in debug builds on two cores.
-    pub const STEADY: Self = Self {
-        users: 8,
-        partners: 2,
-        devices: 2,
-        pause: Duration::from_millis(200),
-        text: 200,
-        rest: true,
-        chat: None,
-    };
+    pub const STEADY: Self =
+        Self { users: 8, partners: 2, pause: Duration::from_millis(200), text: 200, rest: true, chat: None };
 
     /// As fast as possible, with texts that fill buffers.
-    const FLOOD: Self = Self {
-        users: 1,
-        partners: 0,
-        devices: 1,
-        pause: Duration::from_millis(2),
-        text: 3500,
-        rest: false,
-        chat: None,
-    };
+    const FLOOD: Self =
+        Self { users: 1, partners: 0, pause: Duration::from_millis(2), text: 3500, rest: false, chat: None };
 }
 
 /// What the clients do.
@@ -119,13 +97,15 @@ pub struct Traffic {
     phase: watch::Sender<Phase>,
     /// The phase of the devices that flood.
     flood: watch::Sender<Phase>,
+    /// The devices that are not on the SDK.
     devices: Mutex<Vec<Arc<State>>>,
     /// Clients that log but are not waited for.
     observers: Mutex<Vec<Arc<State>>>,
     users: BTreeMap<UserId, User>,
     chats: Chats,
     endpoints: Endpoints,
-    conversation: Conversation,
+    /// The client of each user that is on the SDK.
+    ordinary: Vec<Ordinary>,
     tasks: Mutex<JoinSet<()>>,
 }
 
@@ -174,23 +154,21 @@ impl Traffic {
         chats.extend(groups::create_crowd(&api, users).await?);
         load.rest &= retry(async || rest::may_send(&api, stranger).await).await?;
 
-        let phase = watch::Sender::new(Phase::Active);
-        let tasks = Mutex::default();
-        let conversation = Conversation::start(&endpoints, &phase.subscribe(), &tasks, &mut rng.fork()).await?;
-        let this = Self {
-            phase,
+        let mut this = Self {
+            phase: watch::Sender::new(Phase::Active),
             flood: watch::Sender::new(Phase::Settling),
             devices: Mutex::default(),
             observers: Mutex::default(),
             users: users.iter().map(|user| Ok((user.id.parse()?, user.clone()))).collect::<anyhow::Result<_>>()?,
             chats,
             endpoints,
-            conversation,
-            tasks,
+            ordinary: Vec::new(),
+            tasks: Mutex::default(),
         };
+        this.add_ordinary(load, rng).await?;
         let mut devices = BTreeMap::new();
-        for user in this.users.keys().flat_map(|user| std::iter::repeat_n(*user, load.devices)) {
-            devices.insert(user, this.add_device(user, load, this.phase.subscribe(), rng)?);
+        for user in this.users.keys() {
+            devices.insert(*user, this.add_device(*user, load, this.phase.subscribe(), rng)?);
         }
         if load.rest {
             for (chat, group) in this.chats.iter().filter(|(_, chat)| !chat.is_lasting) {
@@ -203,7 +181,7 @@ impl Traffic {
             Shared { state, user: stranger.clone(), endpoints: this.endpoints.clone(), phase: this.phase.subscribe() };
         let stranger = Stranger::new(shared, this.chats.keys().copied().collect(), rng.fork());
         lock(&this.tasks).spawn(stranger.run());
-        this.until(FIRST_ACK_TIMEOUT, "each device has an ack", State::has_acks).await?;
+        this.until(FIRST_ACK_TIMEOUT, "each client has an ack", State::has_acks).await?;
         Ok(this)
     }
 
@@ -214,6 +192,20 @@ impl Traffic {
         state
     }
 
+    /// Adds an ordinary client for each user. Nothing is sent before all of them are there, because for a new client of the SDK it would
+    /// be history.
+    async fn add_ordinary(&mut self, load: Load, rng: &mut fastrand::Rng) -> anyhow::Result<()> {
+        let clients = self.users.keys().map(|user| {
+            let (shared, mut rng) = (self.shared(*user, self.phase.subscribe()), rng.fork());
+            async move { Ordinary::start(shared?, &mut rng).await }
+        });
+        for (ordinary, events) in try_join_all(clients.collect::<Vec<_>>()).await? {
+            ordinary.spawn(events, load, rng, &mut lock(&self.tasks));
+            self.ordinary.push(ordinary);
+        }
+        Ok(())
+    }
+
     fn add_device(
         &self,
         user: UserId,
@@ -221,16 +213,21 @@ impl Traffic {
         phase: watch::Receiver<Phase>,
         rng: &mut fastrand::Rng,
     ) -> anyhow::Result<Shared> {
+        let shared = self.shared(user, phase)?;
+        Device::new(shared.clone(), load, rng.fork()).spawn(&mut lock(&self.tasks));
+        lock(&self.devices).push(Arc::clone(&shared.state));
+        Ok(shared)
+    }
+
+    /// Returns what the tasks of a new client share.
+    fn shared(&self, user: UserId, phase: watch::Receiver<Phase>) -> anyhow::Result<Shared> {
         let chats = self.chats.iter().filter(|(_, chat)| chat.founders.contains(&user));
         let name = |member: &UserId| Some(self.users.get(member).filter(|_| *member != user)?.name.clone());
         let partners = chats.clone().filter(|(_, chat)| chat.is_lasting);
         let partners = partners.map(|(id, chat)| (*id, chat.founders.iter().filter_map(name).collect())).collect();
         let state = Arc::new(State::new(user, chats.map(|(id, _)| *id).collect()).with_partners(partners));
         let user = self.users.get(&user).context("an unknown user")?.clone();
-        let shared = Shared { state: Arc::clone(&state), user, endpoints: self.endpoints.clone(), phase };
-        Device::new(shared.clone(), load, rng.fork()).spawn(&mut lock(&self.tasks));
-        lock(&self.devices).push(state);
-        Ok(shared)
+        Ok(Shared { state, user, endpoints: self.endpoints.clone(), phase })
     }
 
     /// Returns a direct chat of which a user is a member, and the partner.
@@ -258,98 +255,21 @@ impl Traffic {
         self.flood.send_replace(Phase::Settling);
     }
 
-    /// Waits until the condition is true for each device.
-    async fn until(&self, limit: Duration, what: &str, is_true: impl Fn(&State) -> bool) -> anyhow::Result<()> {
-        let of_all = async || self.devices().iter().all(|state| is_true(state));
-        timeout(limit, until(of_all)).await.with_context(|| format!("not within {limit:?}: {what}"))
-    }
-
-    /// Returns the devices.
+    /// Returns the devices that are not on the SDK.
     #[must_use]
     pub fn devices(&self) -> Vec<Arc<State>> {
         lock(&self.devices).clone()
     }
 
+    /// Returns the devices and the ordinary clients.
+    fn clients(&self) -> Vec<Arc<State>> {
+        self.ordinary.iter().map(Ordinary::state).chain(&*lock(&self.devices)).cloned().collect()
+    }
+
     /// Returns the number of acks so far.
     #[must_use]
     pub fn acks(&self) -> usize {
-        self.devices().iter().map(|state| state.acks()).sum()
-    }
-
-    /// Waits for the next ack. Returns the time it took, or `None` after `limit`.
-    pub async fn first_ack(&self, limit: Duration) -> Option<Duration> {
-        let (begun, before) = (Instant::now(), self.acks());
-        timeout_at(begun + limit, until(async || self.acks() != before)).await.ok().map(|()| begun.elapsed())
-    }
-
-    /// Waits until each device has every message that is stored now, and an answer to each of its sends. Returns the time
-    /// it took, or `None` after `limit`.
-    ///
-    /// # Errors
-    /// Postgres is not available.
-    pub async fn catch_up(&self, cluster: &Cluster, limit: Duration) -> anyhow::Result<Option<Duration>> {
-        let begun = Instant::now();
-        let heads = evidence::heads(cluster, &self.chats).await?;
-        let has_all = |state: &State| state.has_all(&heads) && state.is_answered_before(begun);
-        Ok(self.until(limit, "", has_all).await.ok().map(|()| begun.elapsed()))
-    }
-
-    /// Stops new messages and waits until each send is answered. Returns a description of what was unanswered after
-    /// `limit`.
-    pub async fn stop_sending(&self, limit: Duration) -> Option<String> {
-        self.phase.send_replace(Phase::Settling);
-        let is_answered = |state: &State| state.is_answered_before(Instant::now());
-        self.until(limit, "", is_answered).await.err().map(|_| {
-            let open: usize = self.devices().iter().map(|state| state.unanswered()).sum();
-            format!("{open} messages and changes were not answered within {limit:?}")
-        })
-    }
-
-    /// Resumes sending new messages.
-    pub fn resume_sending(&self) {
-        self.phase.send_replace(Phase::Active);
-    }
-
-    /// Waits until every scheduled message was sent, and every reaction has its event. Returns a description of what was pending after
-    /// `limit`. After a crash it takes half a minute until another instance sends the message.
-    ///
-    /// # Errors
-    /// Postgres is not available.
-    pub async fn drain(&self, cluster: &Cluster, limit: Duration) -> anyhow::Result<Option<String>> {
-        let (deadline, sql) = (Instant::now() + limit, cluster.sql().await?);
-        loop {
-            let Pending { scheduled, reactions } = evidence::pending(&sql, &self.chats).await?;
-            if scheduled == 0 && reactions == 0 {
-                return Ok(None);
-            }
-            if Instant::now() >= deadline {
-                let pending = format!("{scheduled} scheduled messages and {reactions} reactions");
-                return Ok(Some(format!("{pending} were pending after {limit:?}")));
-            }
-            sleep(POLL_INTERVAL).await;
-        }
-    }
-
-    /// Stops new messages and waits until each device has every message. Returns a description of what was missing after
-    /// `limit`.
-    ///
-    /// # Errors
-    /// Postgres is not available.
-    pub async fn settle(&self, cluster: &Cluster, limit: Duration) -> anyhow::Result<Option<String>> {
-        let deadline = Instant::now() + limit;
-        if let Some(unanswered) = self.stop_sending(limit).await {
-            return Ok(Some(unanswered));
-        }
-        if let Some(pending) = self.drain(cluster, deadline - Instant::now()).await? {
-            return Ok(Some(pending));
-        }
-        let heads = evidence::heads(cluster, &self.chats).await?;
-        let has_all = |state: &State| state.is_connected() && state.has_settled(&heads);
-        if self.until(deadline - Instant::now(), "", has_all).await.is_err() {
-            let behind = self.devices().iter().filter(|state| !has_all(state)).count();
-            return Ok(Some(format!("{behind} devices did not have every message within {limit:?}")));
-        }
-        Ok(self.conversation.settle(deadline - Instant::now()).await)
+        self.clients().iter().map(|state| state.acks()).sum()
     }
 
     /// Returns the evidence for the checker. Call it after [`Traffic::settle`].
@@ -357,8 +277,11 @@ impl Traffic {
     /// # Errors
     /// The history cannot be read.
     pub async fn evidence(&self, cluster: &Cluster, rng: &mut fastrand::Rng) -> anyhow::Result<Evidence> {
+        for ordinary in &self.ordinary {
+            ordinary.look().await.context("read the timelines of the SDK")?;
+        }
         let observers = lock(&self.observers).clone();
-        let clients = self.devices().iter().chain(&observers).map(|state| state.log()).collect();
+        let clients = self.clients().iter().chain(&observers).map(|state| state.log()).collect();
         let api: Api = self.endpoints.api(rng);
         let chats = evidence::chats(cluster, &api, &self.chats, &self.users).await.context("read the history")?;
         let mut evidence = Evidence { chats, clients };

@@ -9,7 +9,7 @@ use crate::checker::Action;
 const SLOWDOWN: u32 = 10;
 
 /// The emoji. A user may react with each of them, as three are allowed.
-const EMOJI: [&str; 3] = ["👍", "🎉", "😢"];
+pub(super) const EMOJI: [&str; 3] = ["👍", "🎉", "😢"];
 
 /// Of this number of changes, one is repeated although it was answered, as by a client that crashed before it recorded the answer.
 const REPEATED: u8 = 6;

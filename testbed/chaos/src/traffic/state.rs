@@ -2,6 +2,7 @@
 
 mod changes;
 mod contacts;
+mod ordinary;
 mod scheduled;
 #[cfg(test)]
 mod tests;

@@ -188,6 +188,8 @@ pub enum What {
     Superseded(MessageId),
     /// Messages lost their text.
     Deleted(BTreeSet<MessageId>),
+    /// Messages have no text any more: all that the client wanted to delete. Some may have lost their text by an earlier event.
+    Gone(BTreeSet<MessageId>),
     /// Users became members.
     Added {
         /// The users.

@@ -307,7 +307,7 @@ fn message_of_an_unknown_chat_is_a_leak() {
         let (chat, id, sender) = (ChatId::new(), MessageId::new(), UserId::new());
         let message = Message { chat, seq: 1, id, sender, text: String::new(), changed_seq: None, is_deleted: false };
         let events = vec![Event::Message(message)];
-        evidence.clients[ALICE].connections.insert(0, Connection { events, is_open: false });
+        evidence.clients[ALICE].connections.insert(0, Connection { events, ..Connection::default() });
     });
     assert_eq!(seen, [Breach::Leak]);
 }

@@ -189,7 +189,7 @@ fn late_event_of_a_socket_has_the_text_as_sent() {
         let chat = message.chat;
         let sync = Event::Sync { cursors: [(chat, 0)].into() };
         let events = vec![sync, Event::Message(message), Event::Lagged { chat, from: 3, head: 9 }];
-        evidence.clients[BOB].connections.insert(0, Connection { events, is_open: false });
+        evidence.clients[BOB].connections.insert(0, Connection { events, ..Connection::default() });
     });
     assert!(late.is_empty(), "{late:?}");
 }

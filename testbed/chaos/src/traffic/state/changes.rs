@@ -4,7 +4,7 @@ use neonchat_common::ids::{ChatId, MessageId, SendId};
 use tokio::time::Instant;
 
 use super::{State, now};
-use crate::checker::{Action, Change, ChangeAnswer, Fetched};
+use crate::checker::{Action, Change, ChangeAnswer, Fetched, Moment};
 
 /// Half of the changes are of the newest messages: this many of them.
 const NEWEST: usize = 10;
@@ -19,8 +19,13 @@ impl State {
 
     /// Adds a new change.
     pub(in crate::traffic) fn add_change(&self, chat: ChatId, request: SendId, action: Action) {
+        self.add_change_since(now(), chat, request, action);
+    }
+
+    /// Adds a change that was begun before its `request` was known.
+    pub(in crate::traffic) fn add_change_since(&self, begun: Moment, chat: ChatId, request: SendId, action: Action) {
         let mut inner = self.lock();
-        let change = Change { chat, action, begun: now(), attempts: 0, answers: Vec::new() };
+        let change = Change { chat, action, begun, attempts: 0, answers: Vec::new() };
         inner.log.changes.insert(request, change);
         inner.unanswered.insert(request, Instant::now());
     }
