@@ -156,7 +156,9 @@ export function createCore(context) {
   /** @param {Frame} error */
   function refused(error) {
     // A receipt is sent again with the next one of its chat, or by the next connection.
-    if (!receipts.delete(error.request_id) && !outbox.refused(error) && !streams.refused(error)) emit('error', error);
+    if (receipts.delete(error.request_id) || outbox.refused(error) || streams.refused(error)) return;
+    // What may be sent again, and is not pending any more, is done: the message itself came before this answer.
+    if (!error.request_id || !error.retryable) emit('error', error);
   }
 
   return {

@@ -166,7 +166,9 @@ impl Core {
                 || self.send_refused(request, error)
                 || self.sync_refused(request, error.wait("retry_after_ms"))
         });
-        if !is_answer {
+        // What may be sent again, and is not pending any more, is done: the message itself came before this answer.
+        let is_late = request.is_some() && error.is("retryable");
+        if !is_answer && !is_late {
             self.emit(Event::Error(
                 error.parse().unwrap_or_else(|_| Failure { extra: error.0.clone(), ..Failure::default() }),
             ));
