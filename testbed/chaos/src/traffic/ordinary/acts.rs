@@ -18,6 +18,9 @@ use crate::{
 /// The pause between changes, as a multiple of the pause between messages. The other device of the user makes as many with two tasks.
 const SLOWDOWN: u32 = 5;
 
+/// The user does not go on while this many messages and changes are unanswered.
+const BACKLOG: usize = 8;
+
 /// The number of messages that the user looks at.
 const SCREEN: usize = 20;
 
@@ -49,6 +52,7 @@ impl Actor {
         while !self.shared().is(Phase::Stopped) {
             sleep(pause(self.load.pause, &mut self.rng)).await;
             if self.shared().is(Phase::Active)
+                && self.state().unanswered() < BACKLOG
                 && let Some(request_id) = compose(&self.ordinary.shared.state, self.load, &mut self.rng)
                 && let Some((chat, text)) = self.state().attempt(request_id)
             {
