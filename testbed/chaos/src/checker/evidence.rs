@@ -189,9 +189,8 @@ pub struct Connection {
     pub events: Vec<Event>,
     /// Whether it was open at the end of the run.
     pub is_open: bool,
-    /// Whether the client on it is the SDK, which reconnects without telling, and leaves the order to no application. So all of its
-    /// connections are one here. It forgets a chat when it is told that its user is not a member: the chat begins anew if the user joins
-    /// again.
+    /// Whether it stands for all connections of a client on the SDK, which reconnects by itself and puts the events in order. The SDK forgets
+    /// a chat when it is told that its user is not a member, and begins it anew if the user joins again.
     pub reconnects: bool,
 }
 

@@ -15,7 +15,7 @@ const LATE: Moment = Moment::MAX;
 
 /// Returns a good run. #1 is a message of Bob. #2 adds the guest, who sends #3. Bob edits #1 by #4. #5 removes the guest. Bob
 /// sends #6, #7 makes Bob an admin, and #8 is a title. #9 adds the guest again, and Bob sends #10.
-fn good(shows_history: bool) -> (Evidence, ChatId) {
+pub(super) fn good(shows_history: bool) -> (Evidence, ChatId) {
     let mut model = Model::group(shows_history);
     model.send(BOB, Sending::Acked);
     assert_eq!(model.add_guest(OWNER, Changing::Repeated), 2);
@@ -41,7 +41,10 @@ fn without_guest() -> (Evidence, ChatId) {
     (model.finish(), chat)
 }
 
-fn breaches((mut evidence, id): (Evidence, ChatId), change: impl FnOnce(&mut Evidence, &mut Chat)) -> Vec<Breach> {
+pub(super) fn breaches(
+    (mut evidence, id): (Evidence, ChatId),
+    change: impl FnOnce(&mut Evidence, &mut Chat),
+) -> Vec<Breach> {
     let mut chat = evidence.chats.remove(&id).expect("the chat");
     change(&mut evidence, &mut chat);
     evidence.chats.insert(id, chat);

@@ -4,6 +4,7 @@ mod by_hand;
 mod changes;
 mod groups;
 mod model;
+mod ordinary;
 mod random;
 mod reactions;
 mod scheduled;

@@ -24,3 +24,18 @@ async fn returns_retries_when_they_are_due() {
     tokio::time::advance(Duration::from_secs(1)).await;
     assert_eq!((state.next_retry(), state.next_retry()), (Ok(first), Err(None)));
 }
+
+#[tokio::test(start_paused = true)]
+async fn late_answer_of_the_sdk_leaves_an_attempt_without_an_answer() {
+    let (chat, state) = (ChatId::new(), State::new(UserId::new(), Vec::new()));
+    for (after, attempts) in [(50, 1), (150, 2)] {
+        let request = SendId::new();
+        state.add_send(chat, request, String::new());
+        state.attempt(request);
+        tokio::time::advance(Duration::from_millis(after)).await;
+        state.sent(request, Answer::Refused);
+        let send = state.log().sends.remove(&request).expect("the message");
+        assert_eq!((send.attempts, send.answers), (attempts, vec![Answer::Refused]));
+        assert_eq!(state.unanswered(), 0);
+    }
+}
