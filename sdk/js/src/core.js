@@ -157,8 +157,10 @@ export function createCore(context) {
   function refused(error) {
     // A receipt is sent again with the next one of its chat, or by the next connection.
     if (receipts.delete(error.request_id) || outbox.refused(error) || streams.refused(error)) return;
-    // What may be sent again, and is not pending any more, is done: the message itself came before this answer.
-    if (!error.request_id || !error.retryable) emit('error', error);
+    // What may be sent again, and is not pending any more, is done: the message itself came before this answer. What has no ID, such as
+    // how much was delivered, may be about a chat from which the user was just removed.
+    const isMoot = error.request_id ? error.retryable : error.code === 'not_found';
+    if (!isMoot) emit('error', error);
   }
 
   return {

@@ -166,9 +166,10 @@ impl Core {
                 || self.send_refused(request, error)
                 || self.sync_refused(request, error.wait("retry_after_ms"))
         });
-        // What may be sent again, and is not pending any more, is done: the message itself came before this answer.
-        let is_late = request.is_some() && error.is("retryable");
-        if !is_answer && !is_late {
+        // What may be sent again, and is not pending any more, is done: the message itself came before this answer. What has no ID, such as
+        // how much was delivered, may be about a chat from which the user was just removed.
+        let is_moot = if request.is_some() { error.is("retryable") } else { error.text("code") == Some("not_found") };
+        if !is_answer && !is_moot {
             self.emit(Event::Error(
                 error.parse().unwrap_or_else(|_| Failure { extra: error.0.clone(), ..Failure::default() }),
             ));

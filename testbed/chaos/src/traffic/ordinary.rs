@@ -93,7 +93,7 @@ impl Ordinary {
     pub(super) async fn look(&self) -> anyhow::Result<()> {
         for chat in self.client.chats() {
             let begun = now();
-            let messages = timeout(PAGE_TIMEOUT, self.timeline(chat.id)).await.context("no timeline")??;
+            let messages = retry(async || timeout(PAGE_TIMEOUT, self.timeline(chat.id)).await?).await?;
             let messages = messages.iter().map(|message| Ok(Durable::Message(log::message(message)?)));
             self.state().has_looked(fetched(begun, messages.collect::<anyhow::Result<_>>()?));
         }
