@@ -22,6 +22,8 @@ pub(super) struct State {
     pub(super) head: u64,
     /// Whether something about it is being fetched.
     pub(super) is_busy: bool,
+    /// The cursor after which events were asked for.
+    pub(super) asked: u64,
     /// Tells a chat that the user has joined again from the former one.
     pub(super) born: u64,
 }

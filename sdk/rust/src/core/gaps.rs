@@ -68,8 +68,11 @@ impl Core {
         }
     }
 
-    pub(super) fn request_events(&self, chat: ChatId) -> Request {
+    pub(super) fn request_events(&mut self, chat: ChatId) -> Request {
         let applied = self.chats.row(chat).map_or(0, |row| row.applied);
+        if let Some(state) = self.chats.get(chat) {
+            state.asked = applied;
+        }
         Request::new("GET", format!("/chats/{chat}/events")).query("after", applied).query("limit", PAGE)
     }
 
@@ -98,10 +101,12 @@ impl Core {
     fn take_events(&mut self, chat: ChatId, page: &Frame) -> bool {
         let Some(state) = self.chats.get(chat) else { return false };
         let Some(applied) = state.row.as_ref().map(|row| row.applied) else { return false };
-        let head = page.number("head_seq").unwrap_or_default();
-        // The server was restored from a backup: what the client has is not the history any more.
-        if head < applied || head - applied > LONGEST_GAP {
-            self.start_again(chat, head, head < applied);
+        let (head, asked) = (page.number("head_seq").unwrap_or_default(), state.asked);
+        // The server was restored from a backup: what the client has is not the history any more. Live events that came since the
+        // question may be ahead of the answer.
+        let is_restored = head < asked;
+        if is_restored || head.saturating_sub(applied) > LONGEST_GAP {
+            self.start_again(chat, head, is_restored);
             return false;
         }
         state.head = state.head.max(head);
@@ -118,7 +123,7 @@ impl Core {
             state.held.insert(seq, event);
         }
         self.drain(chat);
-        page.is("has_more") && self.chats.row(chat).is_some_and(|row| row.applied != applied)
+        page.is("has_more") && self.chats.row(chat).is_some_and(|row| row.applied != asked)
     }
 
     /// The history of the chat starts again after `applied`.

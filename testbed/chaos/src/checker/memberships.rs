@@ -92,7 +92,7 @@ impl Periods<'_> {
     }
 
     /// Returns the `seq` up to which nothing exists for the user, in the membership in which this event does.
-    pub(super) fn from_at(self, seq: Seq) -> Option<Seq> {
+    pub(super) fn begin_of(self, seq: Seq) -> Option<Seq> {
         self.0.iter().find(|period| period.shows(seq)).map(|period| period.from)
     }
 

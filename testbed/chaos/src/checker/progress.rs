@@ -89,7 +89,7 @@ fn follow<'a>(connection: &Connection, periods: impl Fn(ChatId) -> Periods<'a>) 
             }
             Event::Joined { chat, head } if connection.reconnects => chats.entry(*chat).or_default().begin_after(*head),
             Event::Left { chat } if connection.reconnects => {
-                forgotten.push((*chat, chats.entry(*chat).or_default().forget()))
+                forgotten.push((*chat, chats.entry(*chat).or_default().forget()));
             }
             Event::Joined { chat, head } => chats.entry(*chat).or_default().announced(*head),
             Event::Left { chat } => chats.entry(*chat).or_default().leave(periods(*chat)),
@@ -165,7 +165,7 @@ impl Progress {
 
     /// The SDK is not told of a removal and an addition while it is not connected. What is between does not exist for the user.
     fn join_unheard(&mut self, seq: Seq, periods: Periods<'_>) {
-        if let Some(from) = periods.from_at(seq).filter(|from| *from > self.position) {
+        if let Some(from) = periods.begin_of(seq).filter(|from| *from > self.position) {
             self.left_out.push((self.position + 1, from));
         }
     }

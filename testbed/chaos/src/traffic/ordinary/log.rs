@@ -14,6 +14,9 @@ use crate::{
     traffic::{frames, rest::Fetch},
 };
 
+/// The SDK fetches as many missing events of a chat, and skips more.
+const LONGEST_GAP: u64 = 5000;
+
 /// The reader of the events.
 pub(super) struct Log {
     ordinary: Ordinary,
@@ -51,11 +54,11 @@ impl Log {
                 let (chat, head) = (ChatId(chat.id.0), seq(chat.last_seq)?);
                 self.begin(chat, head, Event::Joined { chat, head }).await
             }
-            sdk::Event::Gap(gap) if gap.skipped && !gap.restored => {
+            sdk::Event::Gap(gap) if gap.skipped => {
+                ensure!(!gap.restored && gap.to_seq - gap.from_seq >= LONGEST_GAP, "{gap:?}");
                 let (chat, from, head) = (ChatId(gap.chat_id.0), seq(gap.from_seq)?, seq(gap.to_seq)?);
                 self.begin(chat, head, Event::Lagged { chat, from, head }).await
             }
-            sdk::Event::Gap(gap) if gap.restored => bail!("{gap:?}"),
             sdk::Event::Chat(ChatEvent::Removed { chat_id, .. }) => {
                 let chat = ChatId(chat_id.0);
                 self.positions.remove(&chat);
