@@ -1,6 +1,6 @@
 //! Waits for the clients: until they have what is stored, and until nothing is in flight.
 
-use std::time::Duration;
+use std::{convert::Infallible, time::Duration};
 
 use anyhow::Context as _;
 use neonchat_testbed::poll::{POLL_INTERVAL, until};
@@ -13,6 +13,9 @@ use super::{
 };
 use crate::cluster::Cluster;
 
+/// How often a user looks who waits for messages.
+const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+
 impl Traffic {
     /// Waits until the condition is true for each client.
     pub(super) async fn until(
@@ -22,13 +25,19 @@ impl Traffic {
         is_true: impl Fn(&State) -> bool,
     ) -> anyhow::Result<()> {
         let of_all = async || self.clients().iter().all(|state| is_true(state));
-        timeout(limit, until(of_all)).await.with_context(|| format!("not within {limit:?}: {what}"))
+        tokio::select! {
+            result = timeout(limit, until(of_all)) => result.with_context(|| format!("not within {limit:?}: {what}")),
+            never = self.look() => match never {},
+        }
     }
 
     /// The users look at their ordinary clients, which do not wait for the next attempt to connect then.
-    async fn wake(&self) {
-        for ordinary in &self.ordinary {
-            ordinary.wake().await;
+    async fn look(&self) -> Infallible {
+        loop {
+            for ordinary in &self.ordinary {
+                ordinary.wake().await;
+            }
+            sleep(LOOK_INTERVAL).await;
         }
     }
 
@@ -44,7 +53,6 @@ impl Traffic {
     /// # Errors
     /// Postgres is not available.
     pub async fn catch_up(&self, cluster: &Cluster, limit: Duration) -> anyhow::Result<Option<Duration>> {
-        self.wake().await;
         let begun = Instant::now();
         let heads = evidence::heads(cluster, &self.chats).await?;
         let has_all = |state: &State| state.has_all(&heads) && state.is_answered_before(begun);
@@ -55,7 +63,6 @@ impl Traffic {
     /// `limit`.
     pub async fn stop_sending(&self, limit: Duration) -> Option<String> {
         self.phase.send_replace(Phase::Settling);
-        self.wake().await;
         let is_answered = |state: &State| state.is_answered_before(Instant::now());
         self.until(limit, "", is_answered).await.err().map(|_| {
             let open: usize = self.clients().iter().map(|state| state.unanswered()).sum();

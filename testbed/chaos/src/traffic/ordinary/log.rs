@@ -114,8 +114,9 @@ impl Log {
                 self.ordinary.state().sent(request_id, Answer::Acked(ack));
             }
             OutboxKind::Failed => {
-                self.ordinary.state().sent(request_id, Answer::Refused);
+                // Else it would stay in the outbox.
                 self.ordinary.client.cancel(entry.request_id).await?;
+                self.ordinary.state().sent(request_id, Answer::Refused);
             }
             _ => {}
         }
