@@ -7,8 +7,8 @@ import { createOutbox } from './outbox.js';
 /** How often messages that have disappeared are looked for. */
 const EXPIRE = 3_600_000;
 
-/** Whether a draft is longer than a message can be. The server might close the connection, and so again with every attempt. @param {string} text */
-const isLong = (text) => [...text].length > 4096;
+/** The longest text of a message. For a longer draft the server might close the connection, and so again with every attempt. */
+const LONGEST_TEXT = 4096;
 
 /**
  * @typedef {import('./types.js').Frame} Frame
@@ -93,8 +93,7 @@ export function createCore(context) {
     if (!isLive || !row) return;
     const { text = '', reply_to } = row.item?.draft ?? {};
     delete row.unsent;
-    // An older version of this code stored longer ones as well.
-    if (!isLong(text)) send({ type: 'draft', chat_id, text, reply_to });
+    send({ type: 'draft', chat_id, text, reply_to });
   }
 
   // --- frames ---
@@ -157,10 +156,9 @@ export function createCore(context) {
   function refused(error) {
     // A receipt is sent again with the next one of its chat, or by the next connection.
     if (receipts.delete(error.request_id) || outbox.refused(error) || streams.refused(error)) return;
-    // What may be sent again, and is not pending any more, is done: the message itself came before this answer. What has no ID, such as
-    // how much was delivered, may be about a chat from which the user was just removed.
-    const isMoot = error.request_id ? error.retryable : error.code === 'not_found';
-    if (!isMoot) emit('error', error);
+    // What may be sent again and is not pending is done, or not worth it: a message may come before its answer. What is not found may be in
+    // a chat from which the user was just removed.
+    if (!error.retryable && error.code !== 'not_found') emit('error', error);
   }
 
   return {
@@ -213,7 +211,7 @@ export function createCore(context) {
     /** @param {string} chatId @param {string} text @param {string} [reply_to] */
     draft(chatId, text, reply_to) {
       const row = streams.row(chatId);
-      if (!row || isLong(text)) return;
+      if (!row || [...text].length > LONGEST_TEXT) return;
       row.unsent = true;
       const stored = streams.change(chatId, { draft: text ? { text, reply_to } : null });
       draft(chatId);

@@ -112,8 +112,7 @@ export function createOutbox({ now, timer, storage, session, emit }, connection)
      * @param {Omit<Pending, 'created' | 'state'>} entry
      */
     async add(entry) {
-      // A tab of an older version does not say who wrote it.
-      const { frame, request_id, by = session.me } = entry;
+      const { frame, request_id, by } = entry;
       if (by !== session.me) throw signedOut('no_session');
       const row = rows.get(request_id);
       if (row?.state !== 'pending') return enqueue(entry);

@@ -324,22 +324,6 @@ describe('the next user', () => {
     }
   });
 
-  it('gets what a tab of an older version sends, which does not say who wrote it', async () => {
-    const channel = fakeChannel();
-    const setup_ = setup({ items: [item(1)], store: Object.assign(memoryStore(), { shared: 'test' }), locks: new FakeLocks(), channel });
-    const { client, network } = setup_;
-    await live(setup_);
-    network.take();
-    const old = new channel('neonchat:test');
-    const request_id = chatId(50);
-    const frame = { type: 'message', chat_id: chatId(1), text: 'x', request_id };
-    old.postMessage({ type: 'call', data: { id: chatId(51), name: 'add', args: [{ request_id, chat_id: chatId(1), frame }] } });
-    await settled();
-    assert.deepEqual(network.take().sent, [frame]);
-    old.close();
-    await client.close();
-  });
-
   it('does not get what a store that failed while nobody was signed in has kept', async () => {
     const setup_ = withFullStore();
     const { client, network } = setup_;
@@ -391,16 +375,6 @@ it('a draft that is too long is neither stored nor sent', async () => {
   assert.deepEqual([network.take().sent, client.chats.get(chatId(1)).draft], [[], undefined]);
   await client.draft(chatId(1), '😀'.repeat(4096));
   assert.deepEqual([network.take().sent.length, [...client.chats.get(chatId(1)).draft.text].length], [1, 4096]);
-});
-
-it('a draft that is too long, as an older version stored it, is not sent at the start', async () => {
-  const store = memoryStore();
-  const row = (n, text) => ({ op: 'put', table: 'chats', row: { id: chatId(n), applied: 1, segments: [[2, 1]], item: item(n, { draft: { text } }), unsent: true } });
-  await store.write([row(1, 'x'.repeat(4097)), row(2, 'short'), { op: 'put', table: 'kv', row: { key: 'owner', value: me } }]);
-  const setup_ = setup({ store, items: [item(1), item(2)] });
-  await live(setup_);
-  assert.deepEqual(setup_.network.take().sent.map(({ type, chat_id, text }) => [type, chat_id, text]), [['draft', chatId(2), 'short']]);
-  await setup_.client.stop();
 });
 
 it('the most recent chats are synced first, also if a stored one has no time', async () => {

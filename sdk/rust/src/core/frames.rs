@@ -166,9 +166,9 @@ impl Core {
                 || self.send_refused(request, error)
                 || self.sync_refused(request, error.wait("retry_after_ms"))
         });
-        // What may be sent again, and is not pending any more, is done: the message itself came before this answer. What has no ID, such as
-        // how much was delivered, may be about a chat from which the user was just removed.
-        let is_moot = if request.is_some() { error.is("retryable") } else { error.text("code") == Some("not_found") };
+        // What may be sent again and is not pending is done, or not worth it: a message may come before its answer. What is not found may
+        // be in a chat from which the user was just removed.
+        let is_moot = error.is("retryable") || error.text("code") == Some("not_found");
         if !is_answer && !is_moot {
             self.emit(Event::Error(
                 error.parse().unwrap_or_else(|_| Failure { extra: error.0.clone(), ..Failure::default() }),
