@@ -176,6 +176,48 @@ pub async fn create_database(url: &str, name: &str) -> anyhow::Result<()> {
     Ok(connection?)
 }
 
+/// Creates a database as a copy of `template`. The first process that needs the template creates it and has `prepare` fill it, while
+/// the others wait. Nothing may be connected to it afterwards.
+///
+/// # Errors
+/// The server refuses, or `prepare` fails.
+pub async fn copy_database(
+    url: &str,
+    name: &str,
+    template: &str,
+    prepare: impl AsyncFnOnce(&str) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
+    let create = async {
+        let exists = async || client.query_opt("SELECT 1 FROM pg_database WHERE datname = $1", &[&template]).await;
+        if exists().await?.is_none() {
+            // Held until this connection ends.
+            client.batch_execute("SELECT pg_advisory_lock(1)").await?;
+            if exists().await?.is_none() {
+                // It has its name when it is complete.
+                let draft = format!("{template}_draft");
+                client.batch_execute(&format!("DROP DATABASE IF EXISTS \"{draft}\"")).await?;
+                client.batch_execute(&format!("CREATE DATABASE \"{draft}\"")).await?;
+                prepare(&with_database(url, &draft)).await?;
+                client.batch_execute(&format!("ALTER DATABASE \"{draft}\" RENAME TO \"{template}\"")).await?;
+            }
+        }
+        client.batch_execute(&format!("CREATE DATABASE \"{name}\" TEMPLATE \"{template}\"")).await?;
+        drop(client);
+        anyhow::Ok(())
+    };
+    let (created, connection) = tokio::join!(create, connection);
+    created?;
+    Ok(connection?)
+}
+
+/// Returns the URL of another database of the server at `url`.
+#[must_use]
+pub fn with_database(url: &str, name: &str) -> String {
+    let (server, _) = url.rsplit_once('/').unwrap_or((url, ""));
+    format!("{server}/{name}")
+}
+
 /// Returns the URL of a database on this machine, for the superuser.
 #[must_use]
 pub fn url(port: u16, database: &str) -> String {

@@ -4,7 +4,7 @@ mod problem;
 
 use std::{net::SocketAddr, time::Duration};
 
-use chat_service::{app::App, config::Settings};
+use chat_service::{app::App, config::Settings, db::Connector, migrate::migrate};
 use fred::{
     clients::SubscriberClient,
     interfaces::{ClientLike as _, EventInterface as _, PubsubInterface as _},
@@ -70,7 +70,7 @@ impl TestApp {
 
     /// Does the same as [`TestApp::start`] with other settings.
     pub(crate) async fn start_with(settings: &[(&str, &str)]) -> Self {
-        let database = harness::test_database().await;
+        let database = Self::database().await;
         let app = Self::launch(&database, settings).await;
         app.api.until_ready().await.expect("become ready");
         app
@@ -78,7 +78,7 @@ impl TestApp {
 
     /// Does the same as [`TestApp::start_with`], but hashes one password at a time on any number of cores.
     pub(crate) async fn start_with_one_hash_at_a_time(settings: &[(&str, &str)]) -> Self {
-        let database = harness::test_database().await;
+        let database = Self::database().await;
         let settings = Settings { hash_permits: 1, ..Self::settings(&database, settings) };
         let app = Self::launch_as(&database, settings).await;
         app.api.until_ready().await.expect("become ready");
@@ -88,6 +88,13 @@ impl TestApp {
     /// Starts a service without waiting until it is ready.
     pub(crate) async fn launch(database: &str, settings: &[(&str, &str)]) -> Self {
         Self::launch_as(database, Self::settings(database, settings)).await
+    }
+
+    /// Creates a database with the tables of this version.
+    async fn database() -> String {
+        let migrate =
+            async |database: &str| migrate(&Connector::new(&Self::settings(database, &[]).database.connection)?).await;
+        harness::migrated_database(migrate).await
     }
 
     fn settings(database: &str, settings: &[(&str, &str)]) -> Settings {
