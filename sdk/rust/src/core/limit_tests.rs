@@ -106,6 +106,21 @@ fn waits_longer_from_one_connection_to_the_next_if_the_server_asks_for_no_wait()
 }
 
 #[test]
+fn connects_when_it_becomes_visible_after_the_wait_that_the_server_asks_for() {
+    let mut world = World::live();
+    world.play(Event::Close(4100));
+    world.pass(500);
+    world.play(Event::Open);
+    world.play(Event::Frame("reconnect", json!({ "after_ms": 300 })));
+    world.play(Event::Close(4100));
+    for (pass, is_waiting) in [(299, true), (1, false)] {
+        world.pass(pass);
+        world.core.changed(Change::Visible);
+        assert_eq!(matches!(world.core.status(), Status::Waiting { .. }), is_waiting);
+    }
+}
+
+#[test]
 fn waits_at_least_a_moment_and_at_most_a_day() {
     for (asked, waits) in [(0, 100), (5_000, 5_000), (1 << 52, 86_400_000)] {
         let mut world = World::live();

@@ -51,7 +51,10 @@ impl Core {
         match self.connection.status {
             Status::Syncing | Status::Live => self.probe(),
             Status::Offline => self.connect(),
-            Status::Waiting { .. } if self.connection.server_wait.is_none() => self.connect(),
+            // What the server asks for is waited for, but no more than that.
+            Status::Waiting { .. } if self.connection.server_wait.is_none_or(|end| end <= self.time.elapsed) => {
+                self.connect();
+            }
             _ => {}
         }
     }
