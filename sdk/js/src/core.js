@@ -123,7 +123,7 @@ export function createCore(context) {
     const { type, chat_id, seq } = frame;
     if (Object.hasOwn(handlers, type)) handlers[type](frame);
     // An event of a later version has its place in the stream; everything else that is unknown is passed on.
-    else if (chat_id && seq > 0) streams.offer(frame);
+    else if (chat_id && seq) streams.offer(frame);
     else if (!/^(pong|reconnect|auth_ok)$/.test(type)) emit(/^(presence|typing|system)$/.test(type) ? type : 'event', frame);
   }
 
@@ -132,7 +132,7 @@ export function createCore(context) {
     const { type, request_id, chat_id, seq, duplicate, created_at, read_seq, unread_count } = frame;
     if (receipts.delete(request_id)) return streams.receipt({ chat_id, read: read_seq, unread_count });
     /** @type {any} */
-    const { frame: sent = {}, seqs = [] } = outbox.acked(frame) ?? {};
+    const { frame: sent = {}, seqs = [0] } = outbox.acked(frame) ?? {};
     // The event of a repeated change comes as a frame; that of a repeated message does not.
     if (!seq || (type === 'ack' && duplicate)) return;
     const by = session.me;
@@ -140,16 +140,16 @@ export function createCore(context) {
     const { text, entities = [], message_id, message_ids, type: kind } = sent;
     if (kind === 'message') {
       // The server sends the whole message if it has more than its text.
-      const known = { id: frame.message_id, chat_id, sender_id: by, text, created_at, updated_at: created_at, seq };
+      const known = { id: frame.message_id, chat_id, seq, sender_id: by, text, created_at, updated_at: created_at };
       offer({ type: 'new_message', message: { ...known, ...frame.message, request_id } });
-    } else if (kind === 'edit') {
+      // What was sent does not tell how many reactions there are now, or where a message is that was named by its id alone.
+    } else if (!seqs.every(Number)) streams.missing(chat_id, seq, true);
+    else if (kind === 'edit') {
       offer({ type: 'message_edited', message: { id: message_id, chat_id, seq: seqs[0], text, entities, changed_seq: seq } });
-    } else if (kind === 'delete') {
+    } else {
       const messages = message_ids.map((/** @type {string} */ id, /** @type {number} */ n) => ({ id, seq: seqs[n] }));
       offer({ type: 'messages_deleted', messages });
     }
-    // What was sent does not tell how many reactions there are now.
-    else streams.missing(chat_id, seq, true);
   }
 
   /** @param {Frame} error */

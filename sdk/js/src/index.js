@@ -137,7 +137,7 @@ function createClient(options) {
       unlisten = o.environment.listen((change) => isStarted && call('wake', change));
       const stored = await storage.get('session');
       // One that was passed may be older than the stored one of the same user, whose refresh token is the valid one.
-      if (stored && stored.user.id === (session.me ?? stored.user.id)) session.adopt(stored);
+      if (stored && (!session.me || stored.user.id === session.me)) session.adopt(stored);
       else if (session.data) await save(session.data);
       if (!o.shared) await tabs.start();
     })());

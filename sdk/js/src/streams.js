@@ -174,11 +174,11 @@ export function createStreams({ timer, rest, storage, store: { capacity }, sessi
       return true;
     }
     const ahead = item.last_seq - row.applied;
-    const isNews = ahead > 0 || item.updated_at !== row.item?.updated_at;
+    const former = row.item;
     if (ahead > 0 && !synced.has(item.id)) row.stale = true;
     // Live events may be ahead of the answer.
-    if (!row.item || ahead >= 0) change(chat, item);
-    return isNews;
+    if (!former || ahead >= 0) change(chat, item);
+    return ahead > 0 || item.updated_at !== former?.updated_at;
   }
 
   // --- chats ---
@@ -457,7 +457,7 @@ export function createStreams({ timer, rest, storage, store: { capacity }, sessi
     /** Remembers that the user has read a chat, until the server confirms it. @param {string} id @param {number} seq */
     mark(id, seq) {
       const row = chats.get(id)?.row;
-      if (!row || seq <= (row.item?.read_seq ?? 0) || seq <= (row.read_to ?? 0)) return;
+      if (!row || seq <= (row.read_to ?? row.item?.read_seq ?? 0)) return;
       row.read_to = seq;
       return storage.commit([saved(row)]);
     },

@@ -107,7 +107,7 @@ impl Core {
         }
         match pending.and_then(|pending| self.own_event(&pending, frame, chat, seq)) {
             Some(event) => self.offer(chat, seq, Frame(event)),
-            // What was sent does not tell how many reactions there are now.
+            // What was sent does not tell how many reactions there are now, or where a message is that was named by its id alone.
             None => self.missing(chat, seq, true),
         }
     }
@@ -124,15 +124,13 @@ impl Core {
                         message[name] = value.clone();
                     }
                 }
-                if let Some(Some(seq)) = pending.seqs.first() {
-                    message["seq"] = (*seq).into();
-                }
+                message["seq"] = (*pending.seqs.first()?)?.into();
                 json!({ "type": "message_edited", "message": message })
             }
             "delete" => {
                 let ids = sent.list("message_ids").iter().enumerate();
-                let messages = ids.map(|(n, id)| json!({ "id": id, "seq": pending.seqs.get(n).copied().flatten() }));
-                json!({ "type": "messages_deleted", "messages": messages.collect::<Value>() })
+                let messages = ids.map(|(n, id)| Some(json!({ "id": id, "seq": (*pending.seqs.get(n)?)? })));
+                json!({ "type": "messages_deleted", "messages": messages.collect::<Option<Value>>()? })
             }
             _ => return None,
         };
