@@ -67,10 +67,10 @@ async fn main() -> anyhow::Result<()> {
 /// Signs in with the session of the last run, or with the password; a new user is registered.
 async fn sign_in(name: &str, url: &str, password: &str, web_socket: Option<String>) -> anyhow::Result<Client> {
     fs::create_dir_all(".neonchat/chat")?;
-    let mut builder = Client::builder(url).store(FileStore::open(format!(".neonchat/chat/{name}.jsonl"))?);
-    if let Some(web_socket) = web_socket {
-        builder = builder.web_socket_url(web_socket);
-    }
+    // Of one user at one server: the tokens must not go to another one.
+    let file = format!("{name}@{url}").replace(['/', ':'], "_");
+    let builder = Client::builder(url).store(FileStore::open(format!(".neonchat/chat/{file}.jsonl"))?);
+    let builder = web_socket.into_iter().fold(builder, neonchat_client::Builder::web_socket_url);
     let client = builder.build()?;
     if client.session().is_some() {
         return Ok(client);
