@@ -37,7 +37,8 @@ impl User {
 
     fn command(&self, url: &str, password: &str, websocket: &str) -> Command {
         let program = binary("examples/chat").expect("cargo build --workspace --example chat");
-        Command::new(program).args([self.name, url, password, websocket])
+        // A backtrace would fill the screen.
+        Command::new(program).args([self.name, url, password, websocket]).env("RUST_BACKTRACE", "0")
     }
 
     /// Runs it until it is live.
