@@ -130,9 +130,9 @@ describe('the real services', { concurrency: false }, () => {
     const { id: chat } = await owner.client.rest.post('/chats', { type: 'group', title: 'Team', member_ids: [member.id] });
     assert.equal((await created).chat.title, 'Team');
 
-    const renamed = event(member.client, 'chat', ({ chat }) => chat?.title === 'Crew');
+    const renamed = [owner, member].map(({ client }) => event(client, 'chat', ({ chat }) => chat?.title === 'Crew'));
     await owner.client.rest.patch('/chats/{id}', { title: 'Crew' }, { id: chat });
-    await renamed;
+    await Promise.all(renamed);
 
     const phone = await user({}, { username: owner.username, password: owner.password, id: owner.id });
     const draft = event(phone.client, 'chat', ({ chat }) => chat?.draft?.text === 'not yet');
