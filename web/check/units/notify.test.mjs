@@ -1,14 +1,10 @@
 // Notifications of messages: by the page, or by the worker where the browser allows no others.
 import assert from 'node:assert/strict';
-import { register } from 'node:module';
 import { beforeEach, describe, it } from 'node:test';
-import { fakeBrowser, message } from './support.mjs';
+import { fakeBrowser, fakeClient, message, settled } from './support.mjs';
 
 fakeBrowser();
 document.hasFocus = () => false;
-const settled = async () => {
-  for (let n = 0; n < 10; n++) await new Promise(setImmediate);
-};
 
 /** What is shown, as the system has it: one of a tag. */
 let all = [];
@@ -28,13 +24,8 @@ globalThis.Notification = FakeNotification;
 const registration = { getNotifications: async () => all.filter(() => FakeNotification.isMobile), showNotification: async (title, options) => void new FakeNotification(title, options, true) };
 navigator.serviceWorker = { getRegistration: async () => registration, addEventListener() {} };
 
-const listeners = {};
-const tell = (name, data) => listeners[name].forEach((listener) => listener(data));
 const chats = new Map();
-globalThis.fakeClient = { on: (name, listener) => (listeners[name] ??= []).push(listener), isLeader: true, chats: { get: (id) => chats.get(id), list: () => [] }, rest: { get: async () => ({}) } };
-const fake = `data:text/javascript,${encodeURIComponent("import { signal } from '" + new URL('../../vendor/signals.js', import.meta.url) + "'; export const client = globalThis.fakeClient; export const [status, isOnline, connection, isListed, storeFailed] = Array.from({ length: 5 }, () => signal({})); export const open = () => {};")}`;
-const hooks = `export const resolve = (name, context, next) => next(name.endsWith('/client.js') ? ${JSON.stringify(fake)} : name, context);`;
-register(`data:text/javascript,${encodeURIComponent(hooks)}`);
+const tell = fakeClient({ isLeader: true, chats: { get: (id) => chats.get(id), list: () => [] }, rest: { get: async () => ({}) } });
 const { setPreferences, startNotifications } = await import('../../src/state/notify.js');
 
 await setPreferences({ isOn: true });

@@ -1,18 +1,11 @@
 // Messages that are shown beside the timeline: pinned ones, those that replies quote, and edits.
 import assert from 'node:assert/strict';
-import { register } from 'node:module';
 import { describe, it } from 'node:test';
-import { fakeBrowser, message } from './support.mjs';
+import { fakeBrowser, fakeClient, message } from './support.mjs';
 
 fakeBrowser();
-const listeners = {};
-const tell = (name, data) => listeners[name].forEach((listener) => listener(data));
 let answer;
-globalThis.fakeClient = { on: (name, listener) => (listeners[name] ??= []).push(listener), rest: { get: async () => answer } };
-// The client of the SDK is not needed for this.
-const fake = `data:text/javascript,${encodeURIComponent("import { signal } from '" + new URL('../../vendor/signals.js', import.meta.url) + "'; export const client = globalThis.fakeClient; export const [status, isOnline, connection, isListed, storeFailed] = Array.from({ length: 5 }, () => signal({})); export const open = () => {};")}`;
-const hooks = `export const resolve = (name, context, next) => next(name.endsWith('/client.js') ? ${JSON.stringify(fake)} : name, context);`;
-register(`data:text/javascript,${encodeURIComponent(hooks)}`);
+const tell = fakeClient({ rest: { get: async () => answer } });
 const { loadPins, pinsOf, startPins } = await import('../../src/state/pins.js');
 const { MOST, contentOf, editing, isOverFormatted, learnNames, lengthOf, resumeEdit, startEdit, submit, textOf } = await import('../../src/state/compose.js');
 const { learn, nameOf } = await import('../../src/state/people.js');

@@ -3,13 +3,6 @@ import { it } from 'node:test';
 import { fakeBrowser } from './support.mjs';
 
 fakeBrowser();
-// `Object.keys` of the real one has what is stored.
-const values = {};
-globalThis.localStorage = Object.defineProperties(values, {
-  getItem: { value: (key) => values[key] ?? null },
-  setItem: { value: (key, value) => void (values[key] = value) },
-  removeItem: { value: (key) => void delete values[key] },
-});
 let loads = 0;
 location.reload = () => loads++;
 const { changed, leaving, user } = await import('../../src/state/session.js');

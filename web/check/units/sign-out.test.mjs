@@ -1,23 +1,13 @@
 // Signing out, with the SDK and a server that is made up.
 import assert from 'node:assert/strict';
 import { it, mock } from 'node:test';
-import { fakeBrowser } from './support.mjs';
+import { fakeBrowser, settled } from './support.mjs';
 
 fakeBrowser();
-// `Object.keys` of the real one has what is stored.
-const values = {};
-globalThis.localStorage = Object.defineProperties(values, {
-  getItem: { value: (key) => values[key] ?? null },
-  setItem: { value: (key, value) => void (values[key] = value) },
-  removeItem: { value: (key) => void delete values[key] },
-});
 globalThis.WebSocket = class {
   close() {}
 };
 mock.timers.enable({ apis: ['setTimeout', 'Date'] });
-const settled = async () => {
-  for (let n = 0; n < 20; n++) await new Promise(setImmediate);
-};
 
 let loads = 0;
 location.reload = () => loads++;
@@ -55,7 +45,7 @@ it('signing out waits for no server that is away', async () => {
   signOut();
   await settled();
   await refused;
-  assert.deepEqual([client.session, leaving.value, Object.keys(values)], [null, true, ['neonchat.config']]);
+  assert.deepEqual([client.session, leaving.value, Object.keys(localStorage)], [null, true, ['neonchat.config']]);
   assert.deepEqual(waiting.map(({ path, method, keepalive, headers }) => [path, method, keepalive, headers]), [['/auth/logout', 'POST', true, undefined]]);
   assert.equal(loads, 0, 'the server may answer');
   mock.timers.tick(2_000);

@@ -8,12 +8,13 @@ register(`data:text/javascript,${encodeURIComponent(hooks)}`);
 /** What the modules expect of a browser when they are loaded. */
 export function fakeBrowser() {
   const events = new EventTarget();
-  const values = new Map();
-  const localStorage = {
-    getItem: (key) => values.get(key) ?? null,
-    setItem: (key, value) => values.set(key, value),
-    removeItem: (key) => values.delete(key),
-  };
+  const values = {};
+  // `Object.keys` of the real one has what is stored.
+  const localStorage = Object.defineProperties(values, {
+    getItem: { value: (key) => values[key] ?? null },
+    setItem: { value: (key, value) => void (values[key] = value) },
+    removeItem: { value: (key) => void delete values[key] },
+  });
   const element = { dataset: {}, lang: '' };
   Object.assign(globalThis, {
     localStorage,
@@ -24,6 +25,25 @@ export function fakeBrowser() {
     dispatchEvent: events.dispatchEvent.bind(events),
   });
   Object.defineProperty(globalThis, 'navigator', { value: { language: 'en', languages: ['en'], onLine: true, userAgent: 'test' }, configurable: true });
+}
+
+/**
+ * Replaces the client of the SDK in modules that are imported afterwards. Returns what tells its listeners of an event.
+ * @param {object} members
+ */
+export function fakeClient(members) {
+  const listeners = {};
+  globalThis.fakeClient = { on: (name, listener) => (listeners[name] ??= []).push(listener), ...members };
+  const signals = new URL('../../vendor/signals.js', import.meta.url);
+  const module = `data:text/javascript,${encodeURIComponent(`import { signal } from '${signals}'; export const client = globalThis.fakeClient; export const [status, isOnline, connection, isListed, storeFailed] = Array.from({ length: 5 }, () => signal({})); export const open = () => {};`)}`;
+  const hooks = `export const resolve = (name, context, next) => next(name.endsWith('/client.js') ? ${JSON.stringify(module)} : name, context);`;
+  register(`data:text/javascript,${encodeURIComponent(hooks)}`);
+  return (name, data) => listeners[name].forEach((listener) => listener(data));
+}
+
+/** Waits until what was begun has gone on as far as it can. */
+export async function settled() {
+  for (let n = 0; n < 20; n++) await new Promise(setImmediate);
 }
 
 /** A message of a chat. */
