@@ -13,7 +13,7 @@ use nix::{
     unistd::{Pid, Uid, User},
 };
 use tokio::{process::Command, time::timeout};
-use tokio_postgres::NoTls;
+use tokio_postgres::{Client, NoTls};
 
 use crate::{
     poll::until,
@@ -162,18 +162,13 @@ impl Postgres {
 /// # Errors
 /// The server refuses.
 pub async fn create_database(url: &str, name: &str) -> anyhow::Result<()> {
-    let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
-    let create = async {
-        let exists = client.query_opt("SELECT 1 FROM pg_database WHERE datname = $1", &[&name]).await?;
-        if exists.is_none() {
+    run(url, async |client| {
+        if !has_database(client, name).await? {
             client.batch_execute(&format!("CREATE DATABASE \"{name}\"")).await?;
         }
-        drop(client);
-        anyhow::Ok(())
-    };
-    let (created, connection) = tokio::join!(create, connection);
-    created?;
-    Ok(connection?)
+        Ok(())
+    })
+    .await
 }
 
 /// Creates a database as a copy of `template`. The first process that needs the template creates it and has `prepare` fill it, while
@@ -187,13 +182,11 @@ pub async fn copy_database(
     template: &str,
     prepare: impl AsyncFnOnce(&str) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
-    let create = async {
-        let exists = async || client.query_opt("SELECT 1 FROM pg_database WHERE datname = $1", &[&template]).await;
-        if exists().await?.is_none() {
+    run(url, async |client| {
+        if !has_database(client, template).await? {
             // Held until this connection ends.
             client.batch_execute("SELECT pg_advisory_lock(1)").await?;
-            if exists().await?.is_none() {
+            if !has_database(client, template).await? {
                 // It has its name when it is complete.
                 let draft = format!("{template}_draft");
                 client.batch_execute(&format!("DROP DATABASE IF EXISTS \"{draft}\"")).await?;
@@ -202,13 +195,27 @@ pub async fn copy_database(
                 client.batch_execute(&format!("ALTER DATABASE \"{draft}\" RENAME TO \"{template}\"")).await?;
             }
         }
-        client.batch_execute(&format!("CREATE DATABASE \"{name}\" TEMPLATE \"{template}\"")).await?;
+        Ok(client.batch_execute(&format!("CREATE DATABASE \"{name}\" TEMPLATE \"{template}\"")).await?)
+    })
+    .await
+}
+
+/// Runs `work` on a connection of its own.
+async fn run(url: &str, work: impl AsyncFnOnce(&Client) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
+    let work = async {
+        let done = work(&client).await;
+        // The connection ends with it.
         drop(client);
-        anyhow::Ok(())
+        done
     };
-    let (created, connection) = tokio::join!(create, connection);
-    created?;
+    let (done, connection) = tokio::join!(work, connection);
+    done?;
     Ok(connection?)
+}
+
+async fn has_database(client: &Client, name: &str) -> anyhow::Result<bool> {
+    Ok(client.query_opt("SELECT 1 FROM pg_database WHERE datname = $1", &[&name]).await?.is_some())
 }
 
 /// Returns the URL of another database of the server at `url`.

@@ -23,7 +23,7 @@ use crate::checker::{Action, ChangeAnswer, Durable};
 const SLOWDOWN: u32 = 8;
 
 /// The maximum number of messages that one deletion names.
-const MAX_DELETED: usize = 3;
+pub(super) const MAX_DELETED: usize = 3;
 
 /// How many messages and events are read after a change.
 const LOOK_BACK: i64 = 20;

@@ -9,6 +9,7 @@ use crate::{
     checker::{Action, ChangeAnswer, Moment},
     traffic::{
         Load, Phase,
+        changes::MAX_DELETED,
         compose::{compose, pause, text},
         reactions::EMOJI,
         state::{Shared, State, now},
@@ -23,9 +24,6 @@ const BACKLOG: usize = 8;
 
 /// The number of messages that the user looks at.
 const SCREEN: usize = 20;
-
-/// The maximum number of messages that one deletion names.
-const MAX_DELETED: usize = 3;
 
 /// A user at an ordinary client.
 pub(super) struct Actor {
