@@ -23,7 +23,7 @@ use super::{
 const SETTLE: Duration = Duration::from_secs(2);
 
 /// The time under load before the measurement, in which query plans are made and pools fill.
-const WARM_UP: Duration = Duration::from_secs(2);
+pub(crate) const WARM_UP: Duration = Duration::from_secs(2);
 
 /// The result of a load.
 pub(crate) struct LoadRun {

@@ -74,6 +74,19 @@ impl Cpu {
         }
     }
 
+    /// Returns the sum of two CPU times.
+    #[must_use]
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
+            chat: self.chat + other.chat,
+            notification: self.notification + other.notification,
+            postgres: self.postgres + other.postgres,
+            redis: self.redis + other.redis,
+            generator: self.generator + other.generator,
+            machine: self.machine + other.machine,
+        }
+    }
+
     /// Returns the CPU time of the servers, without the generator.
     #[must_use]
     pub(crate) fn servers(self) -> Duration {

@@ -5,6 +5,7 @@ pub(crate) mod arrivals;
 pub(crate) mod connections;
 pub(crate) mod frame;
 pub(crate) mod journal;
+pub(crate) mod phases;
 pub(crate) mod readers;
 pub(crate) mod receivers;
 pub(crate) mod socket;
@@ -21,6 +22,7 @@ use self::{
     connections::{Connections, FrameHandler},
     frame::{ServerEvent, Template},
     journal::{Done, Journal},
+    phases::Phases,
     socket::Socket,
 };
 use super::population::{Chat, Population};
@@ -53,8 +55,9 @@ pub(crate) enum Traffic {
     Messages,
     /// Edits of these: a message of each member of each chat.
     Edits(Vec<Vec<Uuid>>),
-    /// Messages, and beside them replies with a mention, reactions and edits.
+    /// Messages, and in the mixed phases beside them replies with a mention, reactions and edits.
     Mix {
+        phases: Phases,
         /// A message of each member of each chat.
         targets: Vec<Vec<Uuid>>,
         /// The ID of each user.
@@ -218,7 +221,7 @@ impl Driver<'_> {
                 self.templates.reaction.set_on(self.reacted[user]);
                 &mut self.templates.reaction
             }
-            (Traffic::Mix { targets, users }, Sent::Reply) => {
+            (Traffic::Mix { targets, users, .. }, Sent::Reply) => {
                 self.templates.reply.set_message(targets[chat][partner]);
                 self.templates.reply.set_user(users[members[partner]]);
                 &mut self.templates.reply
@@ -232,6 +235,7 @@ impl Driver<'_> {
         match self.plan.traffic {
             Traffic::Messages => Sent::Message,
             Traffic::Edits(_) => Sent::Edit,
+            Traffic::Mix { phases, .. } if !phases.is_mixed(self.now()) => Sent::Message,
             Traffic::Mix { .. } => {
                 let mut of_100 = self.random.u8(..100);
                 for (kind, share) in MIX {
