@@ -114,7 +114,8 @@ describe('what is sent', () => {
     ]);
   });
 
-  it('mentions people of whom nothing was known before they were named', async () => {
+  it('mentions people of whom nothing was known before they were named', async (context) => {
+    context.mock.timers.enable({ apis: ['setTimeout'] });
     const asked = [];
     const rest = { get: async (path, { id, q }) => (asked.push(`${path} ${id} ${q}`), { members: q === 'eve' ? [{ user_id: EVE, username: 'Eve' }] : [] }) };
     Object.assign(globalThis.fakeClient, { rest, chats: new Map([['g', { type: 'group' }], ['d', { type: 'direct' }]]) });
@@ -124,13 +125,14 @@ describe('what is sent', () => {
     assert.deepEqual(asked, ['/chats/{id}/members g eve', '/chats/{id}/members g code'], 'once, and not who is known or still written');
     await new Promise(setImmediate);
     assert.deepEqual(contentOf('g', written).entities.map(({ type, user_id }) => user_id ?? type), ['bold', EVE, 'code', BOB]);
-    rest.get = async () => {
-      throw new Error('no network');
-    };
-    learnNames('g', '**hi** @carol');
+    rest.get = (_path, { q }) => (asked.push(q), Promise.reject(Object.assign(new Error('no network'), { retryable: q === 'carol' })));
+    learnNames('g', '**hi** @carol @dave');
     await new Promise(setImmediate);
+    learnNames('g', '**hi** @carol @dave.');
+    assert.deepEqual(asked.splice(2), ['carol', 'dave'], 'not with every key');
+    context.mock.timers.tick(2_000);
     rest.get = async (_path, { q }) => (asked.push(q), { members: [] });
-    learnNames('g', `**hi** @carol ${Array.from({ length: 20 }, (_, n) => `@u${n}`).join(' ')} @${'x'.repeat(51)}`);
+    learnNames('g', `**hi** @carol @dave ${Array.from({ length: 20 }, (_, n) => `@u${n}`).join(' ')} @${'x'.repeat(51)}`);
     assert.deepEqual(asked.slice(2), ['carol', ...Array.from({ length: 9 }, (_, n) => `u${n}`)], 'it is asked again, for some at once');
   });
 

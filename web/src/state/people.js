@@ -13,8 +13,10 @@ const AT_ONCE = 100;
 const MOST_NAMES = 10;
 /** The longest username. */
 const LONGEST = 50;
-/** The pause before a name is asked for again. */
+/** The pause before a name is asked for again, which doubles each time. */
 const RETRY = 2_000;
+/** The longest of these pauses. */
+const LONGEST_PAUSE = 60_000;
 
 /** @type {Map<string, import('../../vendor/signals.js').Signal<Person | null>>} */
 const people = new Map();
@@ -60,8 +62,8 @@ export function nameOf(id) {
 /** The name by which a user is mentioned; empty until it is known. @param {string} id */
 export const usernameOf = (id) => (nameOf(id) && id !== myId() ? (entry(people, id).value?.username ?? '') : nameOf(id));
 
-/** @param {string} id */
-async function ask(id) {
+/** @param {string} id @param {number} [pause] */
+async function ask(id, pause = RETRY) {
   if (asked.has(id)) return;
   asked.add(id);
   try {
@@ -69,10 +71,10 @@ async function ask(id) {
   } catch (/** @type {any} */ error) {
     const again = () => {
       asked.delete(id);
-      if (error.retryable && !entry(people, id).peek()) ask(id);
+      if (error.retryable && !entry(people, id).peek()) ask(id, Math.min(2 * pause, LONGEST_PAUSE));
     };
     // Without another answer, it is asked again when it is shown again.
-    if (error.retryable) setTimeout(again, error.retryAfterMs ?? RETRY);
+    if (error.retryable) setTimeout(again, error.retryAfterMs ?? pause);
     else again();
   }
 }
@@ -92,12 +94,13 @@ export async function learnNamed(chatId, names) {
   const known = new Set(knownPeople().map(({ username }) => username.toLowerCase()));
   const unknown = [...names].filter((name) => name.length <= LONGEST && !known.has(name) && !asked.has(`${chatId} ${name}`));
   const answers = unknown.slice(0, MOST_NAMES).map(async (q) => {
-    asked.add(`${chatId} ${q}`);
+    const key = `${chatId} ${q}`;
+    asked.add(key);
     try {
       learn((await client.rest.get('/chats/{id}/members', { id: chatId, q, limit: AT_ONCE })).members);
-    } catch {
-      // It is asked again with the next key.
-      asked.delete(`${chatId} ${q}`);
+    } catch (/** @type {any} */ error) {
+      // After the pause it is asked again with the next key.
+      if (error.retryable) setTimeout(() => asked.delete(key), error.retryAfterMs ?? RETRY);
     }
   });
   await Promise.all(answers);
