@@ -79,8 +79,8 @@ export async function open(changed) {
     url: location.origin,
     webSocketUrl: await webSocketUrl(),
     store: indexedDbStore('neonchat'),
-    // Not every browser has `any`.
-    fetch: (url, { signal, ...request } = {}) => fetch(url, { ...request, signal: (signal && AbortSignal.any?.([signal, requests.signal])) ?? signal }),
+    // Not every browser has `any`: there only what begins afterwards is aborted.
+    fetch: (url, { signal, ...request } = {}) => fetch(url, { ...request, signal: (signal && AbortSignal.any?.([signal, requests.signal])) ?? (requests.signal.aborted ? requests.signal : signal) }),
   });
   client.on('state', (next) => {
     status.value = next;
