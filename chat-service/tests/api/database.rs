@@ -5,7 +5,7 @@ use std::{fmt::Write as _, path::Path};
 use neonchat_testbed::{
     client::{Answer, Api},
     harness::{self, until},
-    postgres::Postgres,
+    postgres::{self, Postgres},
     process::{Process, Signal},
 };
 use serde_json::json;
@@ -27,12 +27,6 @@ async fn until_problem(app: &TestApp, problem: &str) {
     .await;
 }
 
-/// Returns the URL of another database on the same server.
-fn sibling(url: &str, name: &str) -> String {
-    let (server, _) = url.rsplit_once('/').expect("URL has a database");
-    format!("{server}/{name}")
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn rejects_database_with_another_encoding() {
     let url = harness::test_database().await;
@@ -41,7 +35,7 @@ async fn rejects_database_with_another_encoding() {
         let name = format!("{original}_{}", encoding.to_lowercase());
         let create = format!("CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0");
         sql(&url).await.batch_execute(&create).await.expect("create database");
-        let app = TestApp::launch(&sibling(&url, &name), &[]).await;
+        let app = TestApp::launch(&postgres::with_database(&url, &name), &[]).await;
         until_problem(&app, &format!("the encoding of the database is {encoding}; UTF8 is required")).await;
         let tables = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace";
         let made: i64 = app.sql().await.query_one(tables, &[]).await.expect("count rows").get(0);

@@ -3,7 +3,7 @@
 use std::process::Output;
 
 use neonchat_proto::chat::v1::{GetDeploymentRequest, GetDeploymentResponse};
-use neonchat_testbed::harness;
+use neonchat_testbed::{harness, postgres};
 use tokio::process::Command;
 use uuid::Uuid;
 
@@ -34,12 +34,6 @@ async fn renew(database: &str) -> String {
     said
 }
 
-/// Returns the URL of another database of the same cluster.
-fn beside(database: &str, name: &str) -> String {
-    let (server, _) = database.rsplit_once('/').expect("URL has a database");
-    format!("{server}/{name}")
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn processes_of_a_database_share_one_permanent_deployment() {
     let first = TestApp::start().await;
@@ -59,9 +53,9 @@ async fn restored_copy_is_a_younger_deployment() {
     let copy = format!("test_{}", Uuid::new_v4().simple());
     let name = database.rsplit('/').next().expect("URL has a database name");
     let create = format!("CREATE DATABASE {copy} TEMPLATE {name}");
-    sql(&beside(&database, "postgres")).await.batch_execute(&create).await.expect("copy the database");
+    sql(&postgres::with_database(&database, "postgres")).await.batch_execute(&create).await.expect("copy the database");
 
-    let restored = deployment(&started_on(&beside(&database, &copy)).await).await;
+    let restored = deployment(&started_on(&postgres::with_database(&database, &copy)).await).await;
     assert_ne!(restored.id, known.id);
     assert!(restored.created_at_micros > known.created_at_micros, "{restored:?} {known:?}");
     assert_eq!(deployment(&started_on(&database).await).await, known);

@@ -190,7 +190,7 @@ pub struct Connection {
     /// Whether it was open at the end of the run.
     pub is_open: bool,
     /// Whether it stands for all connections of a client on the SDK, which reconnects by itself and puts the events in order. The SDK forgets
-    /// a chat when it is told that its user is not a member, and begins it anew if the user joins again.
+    /// a chat when it is told that its user is not a member, and starts over if the user joins again.
     pub reconnects: bool,
 }
 

@@ -53,7 +53,7 @@ fn accepts_each_event_once_and_in_order() {
 }
 
 #[test]
-fn forgotten_chat_begins_anew() {
+fn forgotten_chat_starts_over() {
     let again = [Joined(2), Events(3..=5), Left, Joined(9), Events(1..=10)];
     assert_eq!(breaches_if(true, &again), []);
     let gap = [Joined(2), Events(3..=5), Left, Joined(9), Events(1..=3), Events(5..=10)];

@@ -7,8 +7,8 @@ use neonchat_common::ids::SendId;
 use super::State;
 use crate::checker::{Answer, ChangeAnswer, Connection};
 
-/// The SDK waits at least this long before it sends something again. What is answered later may have been sent before, and the application is
-/// not told what became of that attempt.
+/// What is answered later than this may have been sent before, by an earlier connection: the SDK does not tell the application of that attempt,
+/// and rarely connects and sends again within this time.
 const AGAIN: Duration = Duration::from_millis(100);
 
 impl State {
