@@ -1187,8 +1187,9 @@ export interface components {
             /** @description The id of the user. */
             by: components["schemas"]["UserId"];
             /**
-             * @description What the action names: users, a role, a code. Of `chat_updated` what has changed, with the new values: `title`, `description`,
-             *     `handle`, and in `settings` those that are others. `null` if it names nothing.
+             * @description What the action names: users, a role, a code. For `chat_updated`, the changed fields with their new values: `title`, `description`,
+             *     `handle`, and the changed members of `settings`. `null` if the action names nothing, and for `chat_updated` in entries that an earlier
+             *     version wrote.
              */
             details: Record<string, never> | null;
         };

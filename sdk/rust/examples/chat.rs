@@ -69,8 +69,10 @@ async fn sign_in(name: &str, url: &str, password: &str, web_socket: Option<Strin
     fs::create_dir_all(".neonchat/chat")?;
     // Of one user at one server: the tokens must not go to another one.
     let file = format!("{name}@{url}").replace(['/', ':'], "_");
-    let builder = Client::builder(url).store(FileStore::open(format!(".neonchat/chat/{file}.jsonl"))?);
-    let builder = web_socket.into_iter().fold(builder, neonchat_client::Builder::web_socket_url);
+    let mut builder = Client::builder(url).store(FileStore::open(format!(".neonchat/chat/{file}.jsonl"))?);
+    if let Some(web_socket) = web_socket {
+        builder = builder.web_socket_url(web_socket);
+    }
     let client = builder.build()?;
     if client.session().is_some() {
         return Ok(client);

@@ -35,7 +35,8 @@ pub enum Event {
     Receipts(Receipts),
     /// A notice of the operator.
     System(Frame),
-    /// Something went wrong that no call waits for.
+    /// Something went wrong that no call waits for. `not_found` and what may be retried are left out: `typing` in a wrong chat, or too often, is
+    /// not told.
     Error(Failure),
     /// This stream was read too slowly, and this number of events was left out. Load pages, which have all messages.
     Missed(u64),

@@ -13,6 +13,7 @@ const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 
 /** Which tests run: `brief` are those of `make test`, `rest` the others, and without a value all of them. */
 const PART = process.env.PART;
+if (![undefined, '', 'brief', 'rest'].includes(PART)) throw new Error(`PART=${PART}: brief or rest`);
 const none = () => {};
 /** A test that is part of `make test`. @type {typeof test | typeof none} */
 export const it = PART === 'rest' ? none : test;

@@ -99,8 +99,8 @@ describe('marks', () => {
     assert.deepEqual(read('\\[a](https://x.org)'), ['[a](https://x.org)']);
   });
 
-  it('are read once, whatever is written', () => {
-    // A count of matches, each of which goes on behind the one before, and not of time.
+  it('are read onwards, whatever is written', () => {
+    // A count of matches, each of which goes on behind the one before. What happens within a match is not counted.
     const { exec } = RegExp.prototype;
     for (const piece of ['**a ', '`', '```', '[', ']', '](https:', '[a](https://x\\', '\\', '**a** ', '||**__~~', 'https://**', '``` ', '](:pre:', '[](', '__a__.', '@a', '[a](https://(']) {
       let matches = 0;

@@ -171,8 +171,9 @@ pub(crate) struct AuditEntry {
     /// `request_rejected`.
     #[schema(examples("members_removed"))]
     pub(crate) action: String,
-    /// What the action names: users, a role, a code. Of `chat_updated` what has changed, with the new values: `title`, `description`,
-    /// `handle`, and in `settings` those that are others. `null` if it names nothing.
+    /// What the action names: users, a role, a code. For `chat_updated`, the changed fields with their new values: `title`, `description`,
+    /// `handle`, and the changed members of `settings`. `null` if the action names nothing, and for `chat_updated` in entries that an earlier
+    /// version wrote.
     #[schema(value_type = Option<Object>, required)]
     pub(crate) details: Value,
 }

@@ -156,7 +156,7 @@ const MERGED_EXTRA: &str = "
                                  '{}')
                        END";
 
-/// What goes with a deleted message.
+/// What is deleted with a message: its texts before edits, its reactions and pins, and what says that it answers another one or was passive.
 const DELETIONS: &str = ", deleted_versions AS (
                 DELETE FROM message_versions
                  WHERE ctid = ANY (ARRAY(
