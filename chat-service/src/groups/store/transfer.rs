@@ -21,7 +21,7 @@ use crate::{
     schema::chat_members,
 };
 
-/// Makes an admin the owner. The former owner becomes an admin.
+/// Makes an admin the owner, and ends a restriction of the admin. The former owner becomes an admin.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::groups) struct Transfer {
     pub(in crate::groups) to: UserId,
@@ -63,16 +63,16 @@ impl Change for Transfer {
             Role::Admin => {}
             Role::Member => return Err(GroupError::NotAdmin),
         }
-        for (user, role) in [(actor.user, Role::Admin), (self.to, Role::Owner)] {
+        // Nobody could end a restriction of the owner.
+        for (user, role, restricted_until) in
+            [(actor.user, Role::Admin, actor.restricted_until), (self.to, Role::Owner, None)]
+        {
             diesel::update(chat_members::table.find((chat.id.0, user.0)))
-                .set(chat_members::role.eq(role as i16))
+                .set((chat_members::role.eq(role as i16), chat_members::restricted_until.eq(restricted_until)))
                 .execute(connection)
                 .await?;
         }
-        let restricted_until = target.restricted_until;
-        let body = json!({
-            "user_id": self.to, "role": Role::Owner, "restricted_until": restricted_until, "former": actor.user
-        });
+        let body = json!({ "user_id": self.to, "role": Role::Owner, "restricted_until": null, "former": actor.user });
         let event = NewEvent { body: Some(body), ..NewEvent::new(EventKind::MemberChanged, true) };
         Ok(Some(chat.append(connection, caller, event).await?))
     }

@@ -57,3 +57,16 @@ async fn repeated_transfer_is_answered_to_the_former_owner() {
     assert_eq!(again.body["duplicate"], true);
     assert_forbidden(&group.transfer(&group.owner, PASSWORD, Uuid::new_v4()).await, "role");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn transfer_ends_a_restriction_of_the_new_owner() {
+    let group = Group::start("group").await;
+    let until = json!({ "restricted_until": "2999-01-01T00:00:00Z" });
+    assert_eq!(group.change_member(&group.owner, &group.admin, until).await.status, 200);
+    assert_eq!(group.transfer(&group.owner, PASSWORD, Uuid::new_v4()).await.status, 200);
+    let events = group.call("GET", &group.admin, "/events?after_seq=0", None).await;
+    let last = events.body["events"].as_array().and_then(|events| events.last()).expect("an event");
+    assert_eq!((&last["role"], &last["restricted_until"]), (&json!("owner"), &json!(null)), "{last}");
+    let sent = group.call("POST", &group.admin, "/messages", Some(json!({ "text": "Hello" }))).await;
+    assert_eq!(sent.status, 201, "{}", sent.body);
+}
