@@ -296,6 +296,16 @@ pub(in crate::groups) async fn members(
     Ok(rows.into_iter().map(member).collect())
 }
 
+/// Stores the role and the restriction of a member.
+pub(super) async fn set_member(connection: &mut AsyncPgConnection, chat: ChatId, member: Member) -> QueryResult<()> {
+    let Member { user, role, restricted_until } = member;
+    diesel::update(chat_members::table.find((chat.0, user.0)))
+        .set((chat_members::role.eq(role as i16), chat_members::restricted_until.eq(restricted_until)))
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
 /// A durable event to be stored.
 pub(in crate::groups) struct NewEvent {
     pub(in crate::groups) kind: EventKind,

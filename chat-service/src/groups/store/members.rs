@@ -338,10 +338,7 @@ impl Change for ChangeMember {
         if role == Role::Admin && target.role != Role::Admin {
             require_room_for_admin(connection, chat).await?;
         }
-        diesel::update(chat_members::table.find((chat.id.0, self.user.0)))
-            .set((chat_members::role.eq(role as i16), chat_members::restricted_until.eq(restricted_until)))
-            .execute(connection)
-            .await?;
+        locked::set_member(connection, chat.id, Member { user: self.user, role, restricted_until }).await?;
         let body = json!({ "user_id": self.user, "role": role, "restricted_until": restricted_until });
         let event = NewEvent { body: Some(body), ..NewEvent::new(EventKind::MemberChanged, true) };
         Ok(Some(chat.append(connection, caller, event).await?))

@@ -1,7 +1,6 @@
 //! A chat is given to another owner.
 
-use diesel::{ExpressionMethods as _, QueryDsl as _};
-use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
+use diesel_async::AsyncPgConnection;
 use neonchat_common::{
     chat::Role,
     ids::{Seq, UserId},
@@ -18,7 +17,6 @@ use crate::{
     event_kind::EventKind,
     groups::{error::GroupError, model::Caller},
     rights::Action,
-    schema::chat_members,
 };
 
 /// Makes an admin the owner, and ends a restriction of the admin. The former owner becomes an admin.
@@ -63,15 +61,10 @@ impl Change for Transfer {
             Role::Admin => {}
             Role::Member => return Err(GroupError::NotAdmin),
         }
+        locked::set_member(connection, chat.id, Member { role: Role::Admin, ..actor }).await?;
         // Nobody could end a restriction of the owner.
-        for (user, role, restricted_until) in
-            [(actor.user, Role::Admin, actor.restricted_until), (self.to, Role::Owner, None)]
-        {
-            diesel::update(chat_members::table.find((chat.id.0, user.0)))
-                .set((chat_members::role.eq(role as i16), chat_members::restricted_until.eq(restricted_until)))
-                .execute(connection)
-                .await?;
-        }
+        let owner = Member { role: Role::Owner, restricted_until: None, ..target };
+        locked::set_member(connection, chat.id, owner).await?;
         let body = json!({ "user_id": self.to, "role": Role::Owner, "restricted_until": null, "former": actor.user });
         let event = NewEvent { body: Some(body), ..NewEvent::new(EventKind::MemberChanged, true) };
         Ok(Some(chat.append(connection, caller, event).await?))
