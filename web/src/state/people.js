@@ -13,9 +13,9 @@ const AT_ONCE = 100;
 const MOST_NAMES = 10;
 /** The longest username. */
 const LONGEST = 50;
-/** The pause before a name is asked for again, which doubles each time. */
+/** The first pause before a name is asked for again. */
 const RETRY = 2_000;
-/** The longest of these pauses. */
+/** The longest pause: that of a user doubles each time. */
 const LONGEST_PAUSE = 60_000;
 
 /** @type {Map<string, import('../../vendor/signals.js').Signal<Person | null>>} */
